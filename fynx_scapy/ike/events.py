@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What happened, told to whoever wants to know: logs, ladders, reports and captures read events and nothing else.
+
+Every event is frozen. ``time`` is the engine's clock in seconds; ``spi_i`` and ``spi_r`` are the eight octets each of the
+IKE SA that it concerns (zeros where there is none). Keys are fields that no repr shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scapy.packet import Packet
+
+    from fynx_scapy.crypto.keymat import SkKeys
+    from fynx_scapy.crypto.transforms import Transform
+    from fynx_scapy.esp.sa import InboundSa, OutboundSa
+    from fynx_scapy.ike.message import Address, Datagram
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that one endpoint saw or did."""
+
+    time: float
+    spi_i: bytes = bytes(8)
+    spi_r: bytes = bytes(8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEvent(Event):
+    """An IKE message on its way: the header, its payloads in the clear, and the octets of the wire.
+
+    ``payloads`` are the payload layers, those inside SK included and SK itself left out. ``plaintext`` is what SK held, padding included, or None when
+    nothing was encrypted. ``wire`` holds one message, or one per fragment, without non-ESP marker.
+    """
+
+    header: Packet
+    payloads: tuple[Packet, ...]
+    plaintext: bytes | None
+    wire: tuple[bytes, ...]
+    local: Address
+    remote: Address
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the payloads travelled inside SK."""
+        return self.plaintext is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSent(MessageEvent):
+    """A message left for the first time. ``changed`` names the tap stages that altered it, in order."""
+
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReceived(MessageEvent):
+    """A message arrived, its ICV (where it has one) was verified and it was new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retransmitted(Event):
+    """A kept message went out again. ``attempt`` counts from 1; ``request`` is False for an answer out of the cache."""
+
+    message_id: int
+    exchange: int
+    request: bool
+    attempt: int
+    datagrams: tuple[Datagram, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDropped(Event):
+    """A datagram was not acted upon. ``reason`` says what was expected and what was found, ``data`` is the datagram."""
+
+    reason: str
+    data: bytes
+    remote: Address
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysDerived(Event):
+    """An IKE SA has its keys. Comes before the first message that they protect."""
+
+    keys: SkKeys = field(repr=False)
+    encr: Transform
+    prf: Transform
+    integ: Transform | None
+    ke: Transform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IkeSaEstablished(Event):
+    """Both ends are authenticated (RFC 7296 section 1.2)."""
+
+    local_id: str
+    remote_id: str
+    initiator: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSaInstalled(Event):
+    """A pair of ESP SAs carries traffic from now on."""
+
+    name: str
+    inbound: InboundSa
+    outbound: OutboundSa
+    encr: Transform
+    integ: Transform | None
+    esn: bool
+    local_ts: tuple[str, ...]
+    remote_ts: tuple[str, ...]
+    local: Address
+    remote: Address
+    encr_key_in: bytes = field(repr=False)
+    integ_key_in: bytes = field(repr=False)
+    encr_key_out: bytes = field(repr=False)
+    integ_key_out: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSaFailed(Event):
+    """A Child SA was refused while the IKE SA lives on (RFC 7296 section 1.2)."""
+
+    name: str
+    notify_type: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaDeleted(Event):
+    """An SA is gone: the IKE SA itself when ``child_spis`` is empty, else the inbound SPIs of the Child SAs."""
+
+    child_spis: tuple[int, ...] = ()
+    reason: str = ""
+    by_peer: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IkeSaFailed(Event):
+    """The IKE SA did not come up, or was given up."""
+
+    code: str
+    reason: str
+    notify_type: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerNotified(Event):
+    """The peer sent a Notify. ``data`` is its notification data."""
+
+    notify_type: int
+    data: bytes
+    protocol: int
+    spi: bytes
+    encrypted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerDead(Event):
+    """No answer within the retransmission schedule (RFC 7296 section 2.4)."""
+
+    message_id: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrityFailed(Event):
+    """An ICV did not verify; nothing was changed by the packet."""
+
+    spi: int | None
+    data: bytes
+    remote: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayDropped(Event):
+    """An ESP packet whose sequence number was seen or is too old."""
+
+    spi: int
+    seq: int
+    remote: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EspSent(Event):
+    """An ESP packet left. ``length`` is that of the inner packet in bytes, ``datagram`` what went out."""
+
+    spi: int
+    seq: int
+    length: int
+    datagram: Datagram
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EspReceived(Event):
+    """An ESP packet was verified, opened and fits its selectors."""
+
+    spi: int
+    seq: int
+    length: int
+    next_header: int
+    datagram: Datagram
