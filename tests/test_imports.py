@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which way imports run (docs/architecture.md, section 2): no part knows one above it, and there is no circle."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fynx_scapy
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Part of the package -> the parts that it may import; every part may import errors.
+BASE = {"iana"}
+SECURITY = BASE | {"crypto", "esp"}
+ENGINE = SECURITY | {"layers", "ike"}
+RECORDS = ENGINE | {"keynames", "keylog", "ladder"}
+CARRIERS = RECORDS | {"net", "session"}
+TOOLS = CARRIERS | {"harness", "capture"}
+FRONTS = TOOLS | {"report", "scenarios", "cli"}
+MAY_IMPORT = {
+    "errors": set(),
+    "iana": set(),
+    "crypto": BASE,
+    "esp": BASE | {"crypto"},
+    "layers": BASE,
+    "ike": ENGINE,
+    "keynames": SECURITY,
+    "keylog": ENGINE | {"keynames"},
+    "ladder": ENGINE,
+    "net": RECORDS,
+    "session": CARRIERS,
+    "harness": TOOLS,
+    "capture": TOOLS,
+    "report": TOOLS,
+    "scenarios": TOOLS,
+    "cli": FRONTS,
+    "shims": {"layers"},
+}
+# The one file of esp that knows Scapy may know our layers too.
+EXCEPTIONS = {"fynx_scapy.esp.scapy": {"layers"}}
+
+
+def files() -> dict[str, Path]:
+    """Every module of the package and the file that it is."""
+    found = {}
+    for top, prefix in (("fynx_scapy", "fynx_scapy"), ("layers", "fynx_scapy.layers"), ("scenarios", "fynx_scapy.scenarios")):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            inside = path.relative_to(ROOT / top)
+            if top == "fynx_scapy" and inside.parts[0] in ("layers", "scenarios"):
+                continue  # the symbolic links, which some versions of rglob follow
+            found[".".join([prefix, *inside.with_suffix("").parts]).removesuffix(".__init__")] = path
+    return found
+
+
+FILES = files()
+
+
+def skipped(node: ast.AST) -> bool:
+    """Whether it is a block for the type checker alone."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def statements(tree: ast.AST, *, deferred: bool = True) -> Iterator[ast.AST]:
+    """Every node that runs, those inside functions only where ``deferred``."""
+    for node in ast.iter_child_nodes(tree):
+        if skipped(node):
+            for other in node.orelse:  # type: ignore[attr-defined]
+                yield from statements(other, deferred=deferred)
+        elif deferred or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield node
+            yield from statements(node, deferred=deferred)
+
+
+def imports(module: str, *, deferred: bool = True) -> set[str]:
+    """The modules that ``module`` imports: ours by the file that they really are, others by their full name."""
+    path = FILES[module]
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found = set()
+    for node in statements(ast.parse(path.read_text()), deferred=deferred):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, *filter(None, [base])])
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                if base == "fynx_scapy" and alias.name in fynx_scapy._HOME:
+                    full = fynx_scapy._HOME[alias.name]  # a public name is its home's
+                found.add(full if full in FILES or not base.startswith("fynx_scapy") else base)
+    return found
+
+
+def part(module: str) -> str:
+    """The part of the package that a module belongs to."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_every_part_has_its_place() -> None:
+    assert {part(module) for module in FILES} - {""} <= MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_run_downwards(module: str) -> None:
+    here = part(module)
+    allowed = {"", "errors", here} | MAY_IMPORT.get(here, set()) | EXCEPTIONS.get(module, set())
+    ours = {name for name in imports(module) if name.split(".")[0] == "fynx_scapy"}
+    assert not {name for name in ours if part(name) not in allowed}
+
+
+def test_no_circle_of_modules() -> None:
+    graph = {module: {name for name in imports(module) if name in FILES and name != module} for module in FILES}
+    assert list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
+def test_no_circle_of_parts() -> None:
+    graph: dict[str, set[str]] = {}
+    for module in FILES:
+        known = {part(name) for name in imports(module) if name in FILES} - {"", part(module)}
+        if part(module):
+            graph.setdefault(part(module), set()).update(known)
+    assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if part(name) in ("crypto", "esp", "iana", "errors")])
+def test_no_scapy_below_the_layers(module: str) -> None:
+    if module not in EXCEPTIONS:
+        assert not {name for name in imports(module) if name.split(".")[0] == "scapy"}
+
+
+# What the engine is handed and never fetches: time, randomness, sockets, files, threads.
+OUTSIDE_WORLD = {
+    "asyncio", "datetime", "io", "os", "pathlib", "random", "secrets", "select", "selectors", "shutil", "signal", "socket", "ssl",
+    "subprocess", "tempfile", "threading", "time", "multiprocessing",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if part(name) in ("ike", "esp", "crypto", "layers")])
+def test_engine_touches_nothing_outside(module: str) -> None:
+    tree = ast.parse(FILES[module].read_text())
+    outside = {name.split(".")[0] for name in imports(module)} & OUTSIDE_WORLD
+    if module == "fynx_scapy.ike.randomness":
+        outside -= {"os", "secrets", "random"}  # the one place where randomness comes from: the system's, or a seed's
+    assert not outside
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert not called & {"open", "print", "input", "exec", "eval", "__import__"}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_nothing_catches_everything(module: str) -> None:
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"line {node.lineno}: a bare except"
+            assert not {"Exception", "BaseException"} & set(ast.unparse(node.type).strip("()").split(", ")), f"line {node.lineno}"
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_import_of_the_package_is_cheap() -> None:
+    heavy = "{'scapy', 'cryptography', 'rich', 'jinja2', 'click'}"
+    done = python(f"import fynx_scapy, sys; print(sorted({heavy} & sys.modules.keys()))")
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_crypto_and_esp_work_without_scapy() -> None:
+    names = [name for name in FILES if part(name) in ("crypto", "esp", "iana", "errors") and name not in EXCEPTIONS]
+    done = python("import sys; sys.modules['scapy'] = None; import " + ", ".join(names))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_command_line_answers_without_scapy(arguments: list[str]) -> None:
+    done = python(f"import sys; sys.modules['scapy'] = None; from fynx_scapy.cli import main; main({arguments!r})")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "fynx" in done.stdout
+
+
+def test_public_names_are_what_they_say() -> None:
+    assert set(fynx_scapy.__all__) == set(fynx_scapy._HOME)
+    assert set(fynx_scapy.__all__) <= set(dir(fynx_scapy))
+    for name, home in fynx_scapy._HOME.items():
+        assert getattr(fynx_scapy, name).__module__.startswith(home)
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        fynx_scapy.Nonsense  # noqa: B018 -- asking is the test
+
+
+def test_layers_have_one_name() -> None:
+    done = python("import sys; sys.path.insert(0, '.'); import layers")
+    assert done.returncode == 1
+    assert "fynx_scapy.layers" in done.stderr.splitlines()[-1]
