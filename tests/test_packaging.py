@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a user installs: the wheel and the sdist, Scapy's extension loader, and the command, all away from the checkout."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import fynx_scapy
+
+ROOT = Path(__file__).resolve().parent.parent
+LINKS = ("layers", "scenarios")
+
+# One group, so that parallel workers do not each build and install for themselves.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
+
+
+def run(*command: str | Path, cwd: Path, expect: int = 0) -> str:
+    """The standard output of a command that ends with status ``expect``."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == expect, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def copy_of_the_tree(folder: Path) -> Path:
+    """The files of the checkout, as they are now, without what earlier builds may have left in it."""
+    ignored = shutil.ignore_patterns(".git", ".venv", "out", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
+    return Path(shutil.copytree(ROOT, folder, symlinks=True, ignore=ignored))
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sdist")
+    tree = copy_of_the_tree(folder / "tree")
+    run(sys.executable, "-m", "build", "--no-isolation", "--sdist", "--outdir", folder, tree, cwd=folder)
+    (path,) = folder.glob("*.tar.gz")
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that the sdist gives."""
+    folder = tmp_path_factory.mktemp("wheel")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    (tree,) = folder.iterdir()
+    run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder, tree, cwd=folder)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of commands of an environment that holds the wheel and what it depends on, and nothing else."""
+    folder = tmp_path_factory.mktemp("installed")
+    run(sys.executable, "-m", "venv", folder / "env", cwd=folder)
+    python = folder / "env" / "bin" / "python"
+    run(python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel, cwd=folder)
+    return python.parent
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/RECORD")}
+
+
+def test_wheel_holds_one_package(wheel: Path) -> None:
+    found = contents(wheel)
+    about = f"fynx_scapy-{fynx_scapy.__version__}.dist-info"
+    assert {name.split("/")[0] for name in found} == {"fynx_scapy", about}
+    assert found[f"{about}/top_level.txt"] == b"fynx_scapy\n"
+    assert b"\nLicense-Expression: GPL-2.0-or-later\n" in found[f"{about}/METADATA"]
+    assert f"{about}/licenses/LICENSE" in found
+
+
+def test_wheel_holds_every_module_and_template(wheel: Path) -> None:
+    expected = {f"fynx_scapy/{path.relative_to(ROOT / 'fynx_scapy')}" for path in (ROOT / "fynx_scapy").rglob("*.py")}
+    expected |= {f"fynx_scapy/{path.relative_to(ROOT)}" for top in LINKS for path in (ROOT / top).rglob("*.py")}
+    expected |= {f"fynx_scapy/{path.relative_to(ROOT / 'fynx_scapy')}" for path in (ROOT / "fynx_scapy").rglob("*.j2")}
+    assert expected | {"fynx_scapy/py.typed"} <= contents(wheel).keys()
+
+
+def test_wheel_does_not_depend_on_symbolic_links(wheel: Path, tmp_path: Path) -> None:
+    """A checkout on a system without links has small text files in their place; its wheel is the same."""
+    tree = copy_of_the_tree(tmp_path / "tree")
+    for name in LINKS:
+        link = tree / "fynx_scapy" / name
+        link.unlink()
+        link.write_text(f"../{name}")
+    run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, tree, cwd=tmp_path)
+    (other,) = tmp_path.glob("*.whl")
+    assert contents(other) == contents(wheel)
+
+
+def test_sdist_holds_what_tests_need(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        found = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"constraints.txt", "scripts/env", "tests/conftest.py", "docs/architecture.md", "CHANGELOG.md", "layers/__init__.py"} <= found
+
+
+def test_nothing_called_layers_is_installed(installed: Path) -> None:
+    code = "import sysconfig, os; print(*os.listdir(sysconfig.get_path('purelib')))"
+    found = run(installed / "python", "-c", code, cwd=installed).split()
+    assert "fynx_scapy" in found
+    assert not {*LINKS, "tests", "benchmarks"} & set(found)
+
+
+LOAD = """
+import logging
+from scapy.all import conf, load_layer
+
+said = []
+handler = logging.Handler()
+handler.emit = lambda record: said.append(record.getMessage())
+logging.getLogger("scapy").addHandler(handler)
+
+conf.exts.load("fynx-scapy")
+names = {}
+load_layer("fynx_ikev2", globals_dict=names)
+load_layer("fynx_esp", globals_dict=names)
+
+import fynx_scapy.layers.esp
+import fynx_scapy.layers.ikev2
+
+assert not said, said
+assert names["IKEv2"] is fynx_scapy.layers.ikev2.IKEv2
+assert names["IKEv2_SA"] is fynx_scapy.layers.ikev2.IKEv2_SA
+assert names["ESP"] is fynx_scapy.layers.esp.ESP
+(extension,) = conf.exts.exts
+print(extension.name, extension.version)
+"""
+
+
+def test_scapy_loads_it_as_an_extension(installed: Path) -> None:
+    assert run(installed / "python", "-c", LOAD, cwd=installed) == f"fynx-scapy {fynx_scapy.__version__}\n"
+
+
+def test_command_runs_from_there(installed: Path, tmp_path: Path) -> None:
+    assert fynx_scapy.__version__ in run(installed / "fynx", "--version", cwd=tmp_path)
+    assert "psk_handshake" in run(installed / "fynx", "list", cwd=tmp_path)
+    run(installed / "fynx", "run", "--report", "run.html", "--pcap", "run.pcapng", cwd=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"run.html", "run.pcapng", "run.keys"}
