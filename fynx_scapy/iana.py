@@ -349,8 +349,8 @@ class AuthMethod(Registry):
 class NotifyType(Registry):
     """Notify message types: errors below 16384, status types from there on (RFC 7296 section 3.10.1).
 
-    RFC 4478, 4555, 4739, 5026, 5685, 5723, 5739, 5840, 5857, 5998, 6023, 6290, 6311, 6467, 6631, 6867, 7383, 7427, 7791,
-    8019, 8784, 8983, 9242, 9347, 9370, 9593, 9611, 9838, 9867; 3GPP TS 24.303;
+    RFC 4478, 4555, 4739, 5026, 5685, 5723, 5739, 5840, 5857, 5998, 6023, 6290, 6311, 6467, 6631, 6867, 7383, 7427,
+    7791, 8019, 8784, 8983, 9242, 9347, 9370, 9593, 9611, 9838, 9867; 3GPP TS 24.303;
     draft-ietf-ipsecme-ikev2-downgrade-prevention.
     """
 
