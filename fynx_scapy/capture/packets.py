@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From a frame to what IPsec put into it: link header, IP with its fragments, UDP, and what the ports mean.
+
+Plain octets and struct: a capture is read at tens of thousands of packets a second, and nothing here needs a layer.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from ..errors import CaptureError
+from .frames import Frame
+
+ETHERTYPE_IP, ETHERTYPE_IPV6 = 0x0800, 0x86DD
+VLAN_TAGS = {0x8100, 0x88A8, 0x9100}
+UDP, ESP, AH, IPCOMP, WESP = 17, 50, 51, 108, 141
+IPSEC_PROTOCOLS = {ESP: "esp", AH: "ah", IPCOMP: "ipcomp", WESP: "wesp"}
+IPV6_OPTIONS = {0, 43, 60, 135}  # hop-by-hop, routing, destination, mobility: type, length in 8 octets
+IPV6_FRAGMENT = 44
+IKE_PORTS = {500, 848}  # 848: GDOI and G-IKEv2
+NATT_PORT = 4500
+IKE_HEADER = 28
+
+
+@dataclass(frozen=True, slots=True)
+class IpPacket:
+    """One IP packet, or one fragment of it. ``offset``, ``more`` and ``ident`` are the fragment's (octets)."""
+
+    frame: Frame
+    src: str
+    dst: str
+    protocol: int
+    payload: bytes
+    offset: int = 0
+    more: bool = False
+    ident: int = 0
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IpsecPacket:
+    """What IPsec carried: ``kind`` is ike, esp, ah, keepalive, ikev1, …; ``data`` has no non-ESP marker."""
+
+    frame: Frame
+    kind: str
+    src: str
+    dst: str
+    data: bytes
+    sport: int | None = None
+    dport: int | None = None
+    missing: int = 0
+    error: str | None = None
+
+
+def _ethernet(frame: Frame) -> tuple[int, int]:
+    at = 12
+    (kind,) = struct.unpack_from("!H", frame.data, at)
+    while kind in VLAN_TAGS:
+        at += 4
+        (kind,) = struct.unpack_from("!H", frame.data, at)
+    return kind, at + 2
+
+
+def _raw(frame: Frame) -> tuple[int, int]:
+    return {4: ETHERTYPE_IP, 6: ETHERTYPE_IPV6}.get(frame.data[0] >> 4 if frame.data else 0, 0), 0
+
+
+def _loopback(frame: Frame) -> tuple[int, int]:
+    """BSD loopback: an address family in the capturing machine's byte order; those of IPv6 differ by system."""
+    (family,) = struct.unpack_from(frame.order + "I", frame.data)
+    if family > 0xFFFF:
+        (family,) = struct.unpack_from(">I" if frame.order == "<" else "<I", frame.data)
+    return {2: ETHERTYPE_IP, 10: ETHERTYPE_IPV6, 24: ETHERTYPE_IPV6, 28: ETHERTYPE_IPV6, 30: ETHERTYPE_IPV6}.get(
+        family, 0
+    ), 4
+
+
+def _cooked(frame: Frame) -> tuple[int, int]:
+    return struct.unpack_from("!H", frame.data, 14)[0], 16
+
+
+def _cooked2(frame: Frame) -> tuple[int, int]:
+    return struct.unpack_from("!H", frame.data)[0], 20
+
+
+LINKS: dict[int, Callable[[Frame], tuple[int, int]]] = {  # link type -> (ethertype, where the packet begins)
+    0: _loopback,
+    1: _ethernet,
+    12: _raw,
+    14: _raw,
+    101: _raw,
+    108: _loopback,
+    113: _cooked,
+    228: _raw,
+    229: _raw,
+    276: _cooked2,
+}
+
+
+def ip_packet(frame: Frame) -> IpPacket | None:
+    """The IP packet of a frame, or None where the frame carries something else.
+
+    Raises CaptureError for a link type that is not known and for headers that do not fit the frame.
+    """
+    place = f"packet {frame.number} at offset {frame.offset}"
+    link = LINKS.get(frame.linktype)
+    if link is None:
+        raise CaptureError(f"{place}: link type {frame.linktype} is not one of {', '.join(map(str, LINKS))}")
+    try:
+        ethertype, at = link(frame)
+        reader = {ETHERTYPE_IP: _ipv4, ETHERTYPE_IPV6: _ipv6}.get(ethertype)
+        return reader(frame, at) if reader else None
+    except (struct.error, IndexError, ValueError):
+        raise CaptureError(f"{place}: {len(frame.data)} octets are too few for the headers they announce") from None
+
+
+def _ipv4(frame: Frame, at: int) -> IpPacket:
+    data = frame.data
+    head = (data[at] & 15) * 4
+    total, ident, fragment, protocol = struct.unpack_from("!2xHHHxB", data, at)
+    src, dst = (
+        socket.inet_ntop(socket.AF_INET, data[at + 12 : at + 16]),
+        socket.inet_ntop(socket.AF_INET, data[at + 16 : at + 20]),
+    )
+    total = total or len(data) - at  # segmentation offload leaves 0
+    if head < 20 or total < head or len(data) < at + head:
+        raise ValueError
+    payload = data[at + head : at + total]
+    missing = total - head - len(payload)
+    return IpPacket(
+        frame, src, dst, protocol, payload, (fragment & 0x1FFF) * 8, bool(fragment & 0x2000), ident, missing
+    )
+
+
+def _ipv6(frame: Frame, at: int) -> IpPacket:
+    data = frame.data
+    length, following = struct.unpack_from("!4xHB", data, at)
+    src, dst = (
+        socket.inet_ntop(socket.AF_INET6, data[at + 8 : at + 24]),
+        socket.inet_ntop(socket.AF_INET6, data[at + 24 : at + 40]),
+    )
+    at += 40
+    end = at + length if length else len(data)
+    offset, more, ident = 0, False, 0
+    while True:
+        if following in IPV6_OPTIONS:
+            following, size = data[at], (data[at + 1] + 1) * 8
+        elif following == IPV6_FRAGMENT:
+            following, fragment, ident = struct.unpack_from("!BxHI", data, at)
+            offset, more, size = fragment & 0xFFF8, bool(fragment & 1), 8
+        else:
+            break
+        at += size
+        if offset:  # what follows is data of the packet, not another header
+            break
+    if at > end:
+        raise ValueError
+    payload = data[at:end]
+    return IpPacket(frame, src, dst, following, payload, offset, more, ident, end - at - len(payload))
+
+
+@dataclass(slots=True)
+class Fragments:
+    """Joins IP fragments; what overlaps (RFC 5722) or stays incomplete is reported, never guessed."""
+
+    _waiting: dict[tuple[str, str, int, int], list[IpPacket]] = field(default_factory=dict)
+
+    def add(self, packet: IpPacket) -> IpPacket | None:
+        """The packet itself when it is whole, the joined one when this was the last piece, else None."""
+        if not packet.offset and not packet.more:
+            return packet
+        key = (packet.src, packet.dst, packet.protocol, packet.ident)
+        pieces = self._waiting.setdefault(key, [])
+        if all(piece.offset != packet.offset for piece in pieces):
+            pieces.append(packet)
+        pieces.sort(key=lambda piece: piece.offset)
+        at = 0
+        for piece in pieces:
+            if piece.offset != at or piece.missing:
+                return None
+            at += len(piece.payload)
+        if pieces[-1].more:
+            return None
+        del self._waiting[key]
+        return replace(packet, payload=b"".join(piece.payload for piece in pieces), offset=0, more=False)
+
+    def incomplete(self) -> Iterator[IpPacket]:
+        """The first piece of each packet that never became whole."""
+        for pieces in self._waiting.values():
+            yield pieces[0]
+
+
+def is_ike(data: bytes) -> bool:
+    """Whether octets of a UDP datagram on any port can only be an IKEv2 message: version, types and length fit."""
+    return (
+        len(data) >= IKE_HEADER
+        and data[17] >> 4 == 2
+        and 34 <= data[18] <= 44
+        and (data[16] == 0 or 33 <= data[16] <= 54)
+        and struct.unpack_from("!I", data, 24)[0] == len(data)
+    )
+
+
+@dataclass(slots=True)
+class Classifier:
+    """Tells IKE from ESP and keepalives in UDP (RFC 3948 section 2, RFC 7296 section 3.1).
+
+    Ports 500 and 4500 are known; another pair is learnt from an IKEv2 message that is seen on it.
+    """
+
+    _learnt: set[tuple[str, int]] = field(default_factory=set)
+
+    def __call__(self, packet: IpPacket) -> IpsecPacket | None:
+        """What the packet carries for IPsec, or None where it is not IPsec."""
+        if packet.protocol in IPSEC_PROTOCOLS:
+            kind = IPSEC_PROTOCOLS[packet.protocol]
+            return IpsecPacket(packet.frame, kind, packet.src, packet.dst, packet.payload, missing=packet.missing)
+        if packet.protocol != UDP:
+            return None
+        if len(packet.payload) < 8:
+            error = f"a UDP header of 8 octets does not fit into {len(packet.payload)}"
+            return IpsecPacket(packet.frame, "unreadable", packet.src, packet.dst, packet.payload, error=error)
+        sport, dport, length = struct.unpack_from("!HHH", packet.payload)
+        data = packet.payload[8:length] if 8 <= length < len(packet.payload) else packet.payload[8:]
+        found = self._udp(packet, sport, dport, data)
+        if found is None:
+            return None
+        kind, data, error = found
+        missing = max(packet.missing, length - 8 - len(packet.payload[8:]) if length > 8 else 0)
+        return IpsecPacket(packet.frame, kind, packet.src, packet.dst, data, sport, dport, missing, error)
+
+    def _udp(self, packet: IpPacket, sport: int, dport: int, data: bytes) -> tuple[str, bytes, str | None] | None:
+        ends = ((packet.src, sport), (packet.dst, dport))
+        marked = data[:4] == bytes(4)
+        if IKE_PORTS & {sport, dport}:
+            if marked and is_ike(data[4:]) and not is_ike(data):
+                data = data[4:]
+            return _ike(data)
+        if NATT_PORT not in (sport, dport) and not self._learnt.intersection(ends):
+            body = data[4:] if marked else data
+            if not is_ike(body):
+                return None
+            if marked:
+                self._learnt.update(ends)
+            return _ike(body)
+        if data == b"\xff":
+            return "keepalive", data, None
+        if marked:
+            return _ike(data[4:])
+        if len(data) <= 4:
+            return "unreadable", data, f"{len(data)} octets are neither a keepalive, nor IKE, nor ESP"
+        return "esp", data, None
+
+
+def _ike(data: bytes) -> tuple[str, bytes, str | None]:
+    """``ikev1`` by the major version in the header (RFC 7296 section 3.1), else ``ike``."""
+    if len(data) > 17 and data[17] >> 4 == 1:
+        return "ikev1", data, None
+    return "ike", data, None
