@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Integrity algorithms, transform type 3 (RFC 7296 section 3.3.2): one class each."""
+
+from __future__ import annotations
+
+import functools
+import hmac
+from collections.abc import Callable
+from typing import ClassVar
+
+from ..errors import ConfigError
+from ..iana import Integ, TransformType
+from . import aesmac
+from .transforms import Algorithm, find, register
+
+Sign = Callable[..., bytes]  # sign(*parts: bytes) -> ICV over the parts, one after the other
+
+
+class Integrity(Algorithm):
+    """An integrity algorithm; ``key_size`` and ``icv_size`` in octets. Compare ICVs with `hmac.compare_digest`."""
+
+    type = TransformType.INTEG
+    key_size: ClassVar[int]
+    icv_size: ClassVar[int]
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def keyed(self, key: bytes) -> Sign:
+        """The function that makes ICVs with a key of ``key_size`` octets; ConfigError for any other length."""
+        if len(key) != self.key_size:
+            raise ConfigError(f"the key of {self.name} has {self.key_size} octets, not {len(key)}")
+        return self._keyed(key)
+
+    def _keyed(self, key: bytes) -> Sign:
+        raise NotImplementedError
+
+
+@functools.cache
+def integrity(number: int) -> Integrity:
+    """The algorithm of an INTEG transform ID; ConfigError for one that is not implemented.
+
+    >>> integrity(Integ.AUTH_HMAC_SHA2_256_128).icv_size
+    16
+    """
+    return find(Integrity, number)()
+
+
+class _Hmac(Integrity):
+    """RFC 2104, truncated; the key is as long as the hash (RFC 4868 section 2.1.1)."""
+
+    hash: ClassVar[str]
+
+    def _keyed(self, key: bytes) -> Sign:
+        # Copying a keyed state spares hashing the key each time.
+        copy, size = hmac.new(key, digestmod=self.hash).copy, self.icv_size
+
+        def sign(*parts: bytes) -> bytes:
+            state = copy()
+            for part in parts:
+                state.update(part)
+            return state.digest()[:size]
+
+        return sign
+
+
+class _AesMac(Integrity):
+    key_size = 16
+    icv_size = 12
+
+    def _mac(self, key: bytes) -> aesmac.Mac:
+        raise NotImplementedError
+
+    def _keyed(self, key: bytes) -> Sign:
+        mac, size = self._mac(key), self.icv_size
+
+        def sign(*parts: bytes) -> bytes:
+            return mac(b"".join(parts))[:size]
+
+        return sign
+
+
+@register
+class HmacSha1(_Hmac):
+    """HMAC-SHA1-96 (RFC 2404)."""
+
+    id = Integ.AUTH_HMAC_SHA1_96
+    keywords = ("sha1", "sha")
+    hash = "sha1"
+    key_size = 20
+    icv_size = 12
+
+
+@register
+class HmacSha256(_Hmac):
+    """HMAC-SHA-256-128 (RFC 4868)."""
+
+    id = Integ.AUTH_HMAC_SHA2_256_128
+    keywords = ("sha256", "sha2_256")
+    hash = "sha256"
+    key_size = 32
+    icv_size = 16
+
+
+@register
+class HmacSha384(_Hmac):
+    """HMAC-SHA-384-192 (RFC 4868)."""
+
+    id = Integ.AUTH_HMAC_SHA2_384_192
+    keywords = ("sha384", "sha2_384")
+    hash = "sha384"
+    key_size = 48
+    icv_size = 24
+
+
+@register
+class HmacSha512(_Hmac):
+    """HMAC-SHA-512-256 (RFC 4868)."""
+
+    id = Integ.AUTH_HMAC_SHA2_512_256
+    keywords = ("sha512", "sha2_512")
+    hash = "sha512"
+    key_size = 64
+    icv_size = 32
+
+
+@register
+class AesXcbc(_AesMac):
+    """AES-XCBC-MAC-96 (RFC 3566)."""
+
+    id = Integ.AUTH_AES_XCBC_96
+    keywords = ("aesxcbc",)
+
+    def _mac(self, key: bytes) -> aesmac.Mac:
+        return aesmac.xcbc(key)
+
+
+@register
+class AesCmac(_AesMac):
+    """AES-CMAC-96 (RFC 4494)."""
+
+    id = Integ.AUTH_AES_CMAC_96
+    keywords = ("aescmac",)
+
+    def _mac(self, key: bytes) -> aesmac.Mac:
+        return aesmac.cmac(key)
+
+
+@register
+class NoIntegrity(Integrity):
+    """NONE, which an AEAD may be proposed with (RFC 7296 section 3.3.3): an ICV of no octets."""
+
+    id = Integ.NONE
+    keywords = ("nointeg",)
+    key_size = 0
+    icv_size = 0
+
+    def _keyed(self, key: bytes) -> Sign:
+        def sign(*parts: bytes) -> bytes:
+            return b""
+
+        return sign

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Keying material of IKE SAs and Child SAs, and what AUTH is made of (RFC 7296 sections 2.13 - 2.18)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from .encr import Encryption
+from .integ import Integrity
+from .prf import Prf
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Keys:
+    """Octets that nobody sees by accident: repr gives lengths alone."""
+
+    def __repr__(self) -> str:
+        lengths = ", ".join(f"{field.name}=<{len(getattr(self, field.name))} octets>" for field in fields(self))
+        return f"{type(self).__name__}({lengths})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SkKeys(_Keys):
+    """The seven secrets of an IKE SA (RFC 7296 section 2.14); SK_ei and SK_er with the AEAD's salt at their end."""
+
+    sk_d: bytes
+    sk_ai: bytes
+    sk_ar: bytes
+    sk_ei: bytes
+    sk_er: bytes
+    sk_pi: bytes
+    sk_pr: bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ChildKeys(_Keys):
+    """The keys of a Child SA: the ``_i`` pair protects what the exchange's initiator sends (RFC 7296 section 2.17)."""
+
+    encr_i: bytes
+    integ_i: bytes
+    encr_r: bytes
+    integ_r: bytes
+
+
+def _cut(octets: bytes, *sizes: int) -> list[bytes]:
+    pieces, start = [], 0
+    for size in sizes:
+        pieces.append(octets[start : start + size])
+        start += size
+    return pieces
+
+
+def skeyseed(prf: Prf, ni: bytes, nr: bytes, shared: bytes) -> bytes:
+    """SKEYSEED = prf(Ni | Nr, g^ir) of an IKE_SA_INIT (RFC 7296 section 2.14)."""
+    if prf.half_nonces:
+        ni, nr = ni[:8], nr[:8]
+    return prf(ni + nr, shared)
+
+
+def rekey_skeyseed(prf: Prf, sk_d: bytes, shared: bytes, ni: bytes, nr: bytes) -> bytes:
+    """SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), by the old IKE SA's PRF (RFC 7296 section 2.18)."""
+    return prf(sk_d, shared + ni + nr)
+
+
+def derive_sk(
+    prf: Prf,
+    encr: Encryption,
+    integ: Integrity | None,
+    skeyseed: bytes,
+    ni: bytes,
+    nr: bytes,
+    spi_i: bytes,
+    spi_r: bytes,
+) -> SkKeys:
+    """{SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr).
+
+    RFC 7296 section 2.14; SPIs of 8 octets; ``integ`` is None with an AEAD, whose SK_ai and SK_ar are empty
+    (RFC 5282 section 7.2).
+    """
+    d, e, a = prf.key_size, encr.key_size, integ.key_size if integ else 0
+    sizes = (d, a, a, e, e, d, d)
+    return SkKeys(*_cut(prf.plus(skeyseed, ni + nr + spi_i + spi_r, sum(sizes)), *sizes))
+
+
+def derive_child(
+    prf: Prf, sk_d: bytes, encr: Encryption, integ: Integrity | None, ni: bytes, nr: bytes, shared: bytes = b""
+) -> ChildKeys:
+    """KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr), initiator to responder first, encryption before integrity.
+
+    RFC 7296 section 2.17; the nonces are those of the exchange that makes the Child SA, ``shared`` is what its key
+    exchange came to, if it had one.
+    """
+    e, a = encr.key_size, integ.key_size if integ else 0
+    return ChildKeys(*_cut(prf.plus(sk_d, shared + ni + nr, 2 * (e + a)), e, a, e, a))
+
+
+def signed_octets(prf: Prf, message: bytes, nonce: bytes, sk_p: bytes, id_body: bytes) -> bytes:
+    """RealMessage | Nonce of the other side | prf(SK_p, ID payload without its generic header) (RFC 7296 section 2.15).
+
+    ``message`` is one's own IKE_SA_INIT message as it was sent, without a non-ESP marker.
+    """
+    return message + nonce + prf(sk_p, id_body)
+
+
+def psk_auth(prf: Prf, psk: bytes, octets: bytes) -> bytes:
+    """AUTH = prf(prf(Shared Secret, "Key Pad for IKEv2"), <SignedOctets>) (RFC 7296 section 2.15)."""
+    return prf(prf(psk, b"Key Pad for IKEv2"), octets)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Pseudorandom functions, transform type 2, and prf+ (RFC 7296 sections 2.13 and 3.3.2): one class each."""
+
+from __future__ import annotations
+
+import functools
+import hmac
+from collections.abc import Callable
+from typing import ClassVar
+
+from ..errors import ConfigError
+from ..iana import Prf as PrfId
+from ..iana import TransformType
+from . import aesmac
+from .transforms import Algorithm, find, register
+
+
+class Prf(Algorithm):
+    """A pseudorandom function: ``prf(key, data)`` gives ``output_size`` octets; keys may have any length.
+
+    ``key_size`` is the preferred one, the length of SK_d, SK_pi and SK_pr, in octets.
+    ``half_nonces`` says that only 8 octets of each nonce make the key of SKEYSEED (RFC 7296 section 2.14).
+    """
+
+    type = TransformType.PRF
+    key_size: ClassVar[int]
+    output_size: ClassVar[int]
+    half_nonces: ClassVar[bool] = False
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def __call__(self, key: bytes, data: bytes) -> bytes:
+        """prf(key, data)."""
+        raise NotImplementedError
+
+    def keyed(self, key: bytes) -> Callable[[bytes], bytes]:
+        """The function with its key, for several calls."""
+        return functools.partial(self, key)
+
+    def plus(self, key: bytes, seed: bytes, length: int) -> bytes:
+        """prf+ (RFC 7296 section 2.13): ``length`` octets; ConfigError beyond 255 times the output size.
+
+        T1 = prf (K, S | 0x01), T2 = prf (K, T1 | S | 0x02), ...
+        """
+        rounds = -(-length // self.output_size)
+        if rounds > 255:
+            raise ConfigError(f"prf+ of {self.name} gives up to {255 * self.output_size} octets, not {length}")
+        function = self.keyed(key)
+        blocks, block = [], b""
+        for number in range(1, rounds + 1):
+            block = function(block + seed + number.to_bytes())
+            blocks.append(block)
+        return b"".join(blocks)[:length]
+
+
+@functools.cache
+def prf(number: int) -> Prf:
+    """The function of a PRF transform ID; ConfigError for one that is not implemented.
+
+    >>> prf(PrfId.PRF_HMAC_SHA2_256).output_size
+    32
+    """
+    return find(Prf, number)()
+
+
+class _Hmac(Prf):
+    """RFC 2104, RFC 4868."""
+
+    hash: ClassVar[str]
+
+    def __call__(self, key: bytes, data: bytes) -> bytes:
+        return hmac.digest(key, data, self.hash)
+
+
+@register
+class HmacSha1(_Hmac):
+    """PRF-HMAC-SHA1 (RFC 2104)."""
+
+    id = PrfId.PRF_HMAC_SHA1
+    keywords = ("prfsha1",)
+    hash = "sha1"
+    key_size = output_size = 20
+
+
+@register
+class HmacSha256(_Hmac):
+    """PRF-HMAC-SHA-256 (RFC 4868)."""
+
+    id = PrfId.PRF_HMAC_SHA2_256
+    keywords = ("prfsha256",)
+    hash = "sha256"
+    key_size = output_size = 32
+
+
+@register
+class HmacSha384(_Hmac):
+    """PRF-HMAC-SHA-384 (RFC 4868)."""
+
+    id = PrfId.PRF_HMAC_SHA2_384
+    keywords = ("prfsha384",)
+    hash = "sha384"
+    key_size = output_size = 48
+
+
+@register
+class HmacSha512(_Hmac):
+    """PRF-HMAC-SHA-512 (RFC 4868)."""
+
+    id = PrfId.PRF_HMAC_SHA2_512
+    keywords = ("prfsha512",)
+    hash = "sha512"
+    key_size = output_size = 64
+
+
+class _AesMac(Prf):
+    key_size = output_size = 16
+    half_nonces = True
+
+    def __call__(self, key: bytes, data: bytes) -> bytes:
+        return self.keyed(key)(data)
+
+
+@register
+class AesXcbc(_AesMac):
+    """AES-XCBC-PRF-128 (RFC 4434): a short key is padded with zeros, a long one is hashed with the zero key."""
+
+    id = PrfId.PRF_AES128_XCBC
+    keywords = ("prfaesxcbc",)
+
+    def keyed(self, key: bytes) -> Callable[[bytes], bytes]:
+        """The function with its key."""
+        return aesmac.xcbc(key.ljust(16, b"\0") if len(key) <= 16 else aesmac.xcbc(bytes(16))(key))
+
+
+@register
+class AesCmac(_AesMac):
+    """AES-CMAC-PRF-128 (RFC 4615): a key of any other length than 16 octets is hashed with the zero key."""
+
+    id = PrfId.PRF_AES128_CMAC
+    keywords = ("prfaescmac",)
+
+    def keyed(self, key: bytes) -> Callable[[bytes], bytes]:
+        """The function with its key."""
+        return aesmac.cmac(key if len(key) == 16 else aesmac.cmac(bytes(16))(key))

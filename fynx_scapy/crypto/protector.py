@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The inside of SK and SKF payloads (RFC 7296 section 3.14, RFC 5282, RFC 7383 section 2.5)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+
+from ..errors import ConfigError, IntegrityError, MalformedError
+from .encr import Encryption, KeyedCipher
+from .integ import Integrity, Sign
+
+
+class Protector:
+    """One direction of an IKE SA: seals and opens what lies behind the generic header of an SK payload.
+
+    ``prefix`` is everything from the first octet of the IKE header through that generic header (for SKF through the two
+    fragment numbers), with the lengths that the message has in the end: an AEAD takes it as additional data (RFC 5282
+    section 5.1), any other integrity algorithm covers it together with IV and ciphertext. Plaintext is padded, its last
+    octet is Pad Length. Raises ConfigError for keys of wrong lengths, and for algorithms that do not go together.
+    """
+
+    __slots__ = ("_open", "_seal", "block_size", "counter_iv", "encr", "icv_size", "integ", "iv_size")
+
+    def __init__(self, encr: Encryption, integ: Integrity | None, key_e: bytes, key_a: bytes):
+        if integ is not None and not integ.icv_size:
+            integ = None  # NONE was negotiated by name
+        if encr.aead and (integ is not None or key_a):
+            raise ConfigError(f"{encr!r} authenticates by itself: no integrity algorithm or key beside it")
+        if integ is None and not encr.aead:
+            raise ConfigError(f"{encr!r} needs an integrity algorithm in IKE (RFC 7296 section 3.3)")
+        self.encr = encr
+        self.integ = integ
+        self.iv_size = encr.iv_size
+        self.block_size = encr.block_size
+        self.counter_iv = encr.counter_iv
+        self._seal: Callable[[bytes, bytes, bytes], bytes]
+        self._open: Callable[[bytes, bytes], bytes]
+        if integ is None:
+            self.icv_size = encr.icv_size
+            self._seal, self._open = _combined(encr.keyed(key_e), self.iv_size)
+        else:
+            self.icv_size = integ.icv_size
+            self._seal, self._open = _separate(encr.keyed(key_e), self.iv_size, integ.keyed(key_a), self.icv_size)
+
+    def __repr__(self) -> str:
+        return f"<Protector {self.encr!r}{f' {self.integ!r}' if self.integ else ''}>"
+
+    def seal(self, prefix: bytes, plaintext: bytes, iv: bytes) -> bytes:
+        """IV | ciphertext | ICV for padded plaintext; ConfigError for an IV of another length than ``iv_size``."""
+        if len(iv) != self.iv_size:
+            raise ConfigError(f"the IV of {self.encr!r} has {self.iv_size} octets, not {len(iv)}")
+        return self._seal(prefix, plaintext, iv)
+
+    def open(self, prefix: bytes, body: bytes) -> bytes:
+        """The padded plaintext of IV | ciphertext | ICV.
+
+        Raises IntegrityError when the ICV does not verify or there is no room for one, MalformedError when it verifies
+        and covers what is no multiple of the block size.
+        """
+        least = self.iv_size + self.icv_size
+        if len(body) < least:
+            raise IntegrityError(f"expected at least {least} octets of IV and ICV, found {len(body)}")
+        return self._open(prefix, body)
+
+    def pad(self, payloads: bytes, pad: bytes | None = None) -> bytes:
+        """Payloads | Padding | Pad Length: the least padding that fills a block, zeros, or ``pad`` as it is.
+
+        Raises ConfigError when ``pad`` has more than 255 octets.
+        """
+        if pad is None:
+            pad = bytes(-(len(payloads) + 1) % self.block_size)
+        elif len(pad) > 255:
+            raise ConfigError(f"padding has up to 255 octets, not {len(pad)}")
+        return payloads + pad + len(pad).to_bytes()
+
+    def unpad(self, plaintext: bytes) -> bytes:
+        """The payloads without Padding and Pad Length; MalformedError when Pad Length exceeds what is there."""
+        if not plaintext:
+            raise MalformedError("expected at least a Pad Length octet in an SK payload, found nothing")
+        end = len(plaintext) - 1 - plaintext[-1]
+        if end < 0:
+            raise MalformedError(f"expected a Pad Length up to {len(plaintext) - 1}, found {plaintext[-1]}")
+        return plaintext[:end]
+
+    def overhead(self, length: int) -> int:
+        """The octets of IV, ciphertext and ICV that ``length`` octets of payloads become with the least padding."""
+        return self.iv_size + length + 1 + -(length + 1) % self.block_size + self.icv_size
+
+
+def _combined(
+    cipher: KeyedCipher, iv_size: int
+) -> tuple[Callable[[bytes, bytes, bytes], bytes], Callable[[bytes, bytes], bytes]]:
+    seal_aead, open_aead = cipher.seal, cipher.open
+
+    def seal(prefix: bytes, plaintext: bytes, iv: bytes) -> bytes:
+        return iv + seal_aead(iv, plaintext, prefix)
+
+    def open_(prefix: bytes, body: bytes) -> bytes:
+        return open_aead(body[:iv_size], body[iv_size:], prefix)
+
+    return seal, open_
+
+
+def _separate(
+    cipher: KeyedCipher, iv_size: int, sign: Sign, icv_size: int
+) -> tuple[Callable[[bytes, bytes, bytes], bytes], Callable[[bytes, bytes], bytes]]:
+    encrypt, decrypt = cipher.encrypt, cipher.decrypt
+
+    def seal(prefix: bytes, plaintext: bytes, iv: bytes) -> bytes:
+        covered = iv + encrypt(iv, plaintext)
+        return covered + sign(prefix, covered)
+
+    def open_(prefix: bytes, body: bytes) -> bytes:
+        covered = body[:-icv_size]
+        if not hmac.compare_digest(sign(prefix, covered), body[-icv_size:]):
+            raise IntegrityError("the ICV does not verify")
+        return decrypt(covered[:iv_size], covered[iv_size:])
+
+    return seal, open_
