@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""IKEv2 as Scapy layers: ``from fynx_scapy.layers.ikev2 import *``.
+
+Importing it binds :class:`IKEv2` to UDP port 500 and behind the non-ESP marker on port 4500, in place of
+``scapy.contrib.ikev2`` if that is or will be loaded; IKEv1 on the same ports still goes to Scapy's ISAKMP.
+"""
+# ruff: noqa: F403, F405 -- this package is its files' public names, each file says which
+
+from __future__ import annotations
+
+from . import auth, delete, encrypted, header, ident, ke, nonce, notify, sa, ts, vendor
+from .auth import *
+from .delete import *
+from .encrypted import *
+from .header import *
+from .ident import *
+from .ke import *
+from .nonce import *
+from .notify import *
+from .sa import *
+from .ts import *
+from .vendor import *
+
+__all__: list[str] = []
+__all__ += auth.__all__
+__all__ += delete.__all__
+__all__ += encrypted.__all__
+__all__ += header.__all__
+__all__ += ident.__all__
+__all__ += ke.__all__
+__all__ += nonce.__all__
+__all__ += notify.__all__
+__all__ += sa.__all__
+__all__ += ts.__all__
+__all__ += vendor.__all__

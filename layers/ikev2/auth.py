@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Authentication payload (RFC 7296 section 3.8), and what method 14 puts before the signature (RFC 7427 section 3)."""
+# ruff: noqa: N801 -- the class names are Scapy's
+
+from __future__ import annotations
+
+from fynx_scapy.iana import AuthMethod, PayloadType
+
+from .der import algorithm_name
+from .fields import OctetEnum, Octets, Reserved
+from .header import GENERIC, IKEv2_Payload
+
+
+class IKEv2_AUTH(IKEv2_Payload):
+    """The Authentication payload. ``load`` is all the authentication data.
+
+    With method 14 it begins with an octet of length and the AlgorithmIdentifier: ``algorithm_identifier`` and
+    ``signature`` give the two parts, ``algorithm`` a readable name.
+    """
+
+    name = "IKEv2 Authentication"
+    payload_type = PayloadType.AUTH
+    fields_desc = [*GENERIC, OctetEnum("auth_type", 0, AuthMethod), Reserved(), Octets("load")]
+
+    def read(self, octets: bytes) -> None:
+        super().read(octets)
+        load = self.fields["load"]
+        if self.fields["auth_type"] == AuthMethod.Digital_Signature and (not load or load[0] >= len(load)):
+            self.wrong("method 14, but no AlgorithmIdentifier before a signature at offset 8 of the payload")
+
+    @staticmethod
+    def digital_signature(algorithm_identifier: bytes, signature: bytes) -> bytes:
+        """The ``load`` of method 14 (RFC 7427 section 3): length octet, DER AlgorithmIdentifier, signature."""
+        return bytes((len(algorithm_identifier),)) + algorithm_identifier + signature
+
+    @property
+    def algorithm_identifier(self) -> bytes | None:
+        """The DER AlgorithmIdentifier of method 14, None for other methods and for data that has none."""
+        load = self.value("load")
+        if self.value("auth_type") != AuthMethod.Digital_Signature or not load or load[0] >= len(load):
+            return None
+        return bytes(load[1 : 1 + load[0]])
+
+    @property
+    def signature(self) -> bytes:
+        """The authentication data without what method 14 puts before it."""
+        identifier = self.algorithm_identifier
+        load = bytes(self.value("load"))
+        return load if identifier is None else load[1 + len(identifier) :]
+
+    @property
+    def algorithm(self) -> str | None:
+        """The name of the signature algorithm of method 14, or its dotted object identifier."""
+        identifier = self.algorithm_identifier
+        return None if identifier is None else algorithm_name(identifier)
+
+
+__all__ = ["IKEv2_AUTH"]

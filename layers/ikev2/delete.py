@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Delete payload (RFC 7296 section 3.11)."""
+# ruff: noqa: N801 -- the class names are Scapy's
+
+from __future__ import annotations
+
+from typing import Any
+
+from scapy.compat import bytes_encode
+from scapy.fields import Field
+
+from fynx_scapy.iana import PayloadType, ProtocolId
+
+from .fields import CountOf, OctetEnum, SizeOf, octets_of
+from .header import GENERIC, IKEv2_Payload
+from .structure import Break
+
+
+class _Spis(Field):
+    """A list of SPIs of one size, each bytes or hexadecimal digits."""
+
+    islist = 1
+    in_head = False
+
+    def __init__(self, name: str):
+        super().__init__(name, [], "0s")
+
+    def any2i(self, pkt: Any, x: Any) -> list[Any]:
+        spis = list(x) if isinstance(x, (list, tuple)) else [] if x is None or x == b"" else [x]
+        return [octets_of(self.name, spi) for spi in spis]
+
+    def i2repr(self, pkt: Any, x: Any) -> str:
+        return "[" + ", ".join(spi.hex() if isinstance(spi, bytes) else repr(spi) for spi in x) + "]"
+
+    def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
+        return s + b"".join(map(bytes_encode, val))
+
+    def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, list[bytes]]:
+        size, number = pkt.fields["SPIsize"], pkt.fields["SPInum"]
+        if size * number != len(s):
+            raise Break(0, f"{number} SPIs of {size} octets are announced, there are {len(s)} octets")
+        if not size:
+            return b"", []
+        return b"", [s[at : at + size] for at in range(0, len(s), size)]
+
+    def randval(self) -> None:
+        return None
+
+
+class _SpiSize(SizeOf):
+    """Octets of one SPI of the list; None is computed from the first."""
+
+    def computed(self, pkt: Any) -> int:
+        spis = pkt.value(self.of)
+        return len(bytes_encode(spis[0])) if spis else 0
+
+
+class IKEv2_Delete(IKEv2_Payload):
+    """The Delete payload: SPIs of Child SAs, or none for the IKE SA itself."""
+
+    name = "IKEv2 Delete"
+    payload_type = PayloadType.D
+    fields_desc = [
+        *GENERIC,
+        OctetEnum("proto", ProtocolId.IKE, ProtocolId),
+        _SpiSize("SPIsize", "SPI"),
+        CountOf("SPInum", "SPI", "H"),
+        _Spis("SPI"),
+    ]
+
+
+__all__ = ["IKEv2_Delete"]

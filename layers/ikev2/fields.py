@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The fields that the layers of IKEv2 are made of: Scapy's, with names checked, octets as hex, and sizes computed."""
+
+from __future__ import annotations
+
+import difflib
+import struct
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+from scapy.compat import bytes_encode
+from scapy.config import conf
+from scapy.fields import ByteField, EnumField, Field, FlagsField, FlagValue, IntField, PacketListField, ShortField
+from scapy.packet import Packet
+from scapy.volatile import RandBin, RandNum, VolatileValue
+
+from fynx_scapy import iana
+from fynx_scapy.errors import ConfigError
+
+from .structure import Break, Structure, sequence
+
+
+def octets_of(name: str, value: Any) -> Any:
+    """Octets given as bytes, or as a string of hexadecimal digits (spaces, colons and a leading 0x do not matter).
+
+    What Scapy expands when it builds (random values, lists of alternatives) passes through. Raises ConfigError.
+    """
+    if type(value) is bytes or value is None:
+        return value
+    if isinstance(value, str):
+        digits = value.replace(":", "").replace(" ", "").removeprefix("0x")
+        try:
+            return bytes.fromhex(digits)
+        except ValueError:
+            raise ConfigError(f"{name} takes bytes or hexadecimal digits; text has to be encoded first") from None
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    if isinstance(value, list):
+        return [octets_of(name, one) for one in value]
+    if isinstance(value, int):
+        raise ConfigError(f"{name} takes bytes or hexadecimal digits, not the number {value}")
+    return value
+
+
+class _Enum(EnumField):
+    """A number with IANA's names: takes either, shows the name, suggests the nearest for a name that is none."""
+
+    __slots__ = ["enum"]
+    fmt_of = "B"
+
+    def __init__(self, name: str, default: Any, enum: type[IntEnum]):
+        self.enum = enum
+        super().__init__(name, default, enum, self.fmt_of)
+
+    def any2i_one(self, pkt: Any, x: Any) -> Any:
+        if type(x) is int or x is None:
+            return x
+        if isinstance(x, str):
+            return int(iana.lookup(self.enum, x))
+        return int(x) if isinstance(x, int) else x
+
+    def i2m(self, pkt: Any, x: Any) -> Any:
+        return self.any2i_one(pkt, x)
+
+    def computed(self, pkt: Any) -> int:
+        return 0
+
+
+class OctetEnum(_Enum):
+    """One octet with IANA's names."""
+
+
+class ShortEnum(_Enum):
+    """Two octets with IANA's names."""
+
+    fmt_of = "H"
+
+
+class NextPayload(OctetEnum):
+    """The payload type of what follows; None is computed from the layer that follows."""
+
+    def __init__(self, name: str = "next_payload"):
+        super().__init__(name, None, iana.PayloadType)
+
+    def any2i_one(self, pkt: Any, x: Any) -> Any:
+        if isinstance(x, str) and x in _SCAPYS_PAYLOAD_NAMES:
+            return _SCAPYS_PAYLOAD_NAMES[x]
+        return super().any2i_one(pkt, x)
+
+    def computed(self, pkt: Any) -> int:
+        return int(pkt.following())
+
+
+class Octet(ByteField):
+    """One octet; None is 0."""
+
+    def computed(self, pkt: Any) -> int:
+        return 0
+
+
+class Short(ShortField):
+    """Two octets; None is 0."""
+
+    def computed(self, pkt: Any) -> int:
+        return 0
+
+
+class Int(IntField):
+    """Four octets; None is 0."""
+
+    def computed(self, pkt: Any) -> int:
+        return 0
+
+
+class Length(ShortField):
+    """The two-octet length of a structure; None is computed from what is built."""
+
+    def __init__(self, name: str = "length"):
+        super().__init__(name, None)
+
+
+class SizeOf(ByteField):
+    """One octet (or two, ``fmt="H"``) that holds the octet size of another field; None is computed."""
+
+    __slots__ = ["of"]
+
+    def __init__(self, name: str, of: str, fmt: str = "B"):
+        self.of = of
+        Field.__init__(self, name, None, fmt)
+
+    def computed(self, pkt: Any) -> int:
+        field = pkt.fieldtype[self.of]
+        return len(field.addfield(pkt, b"", pkt.value(self.of)))
+
+
+class CountOf(SizeOf):
+    """One octet (or two) that holds the number of elements of a list; None is computed."""
+
+    def computed(self, pkt: Any) -> int:
+        return len(pkt.value(self.of))
+
+
+class Flags(FlagsField):
+    """One octet of named bits, given as a number or as names joined by +."""
+
+    in_head = True
+
+    def __init__(self, name: str, default: int, names: list[str]):
+        super().__init__(name, default, 8, names)
+        self.fmt = "!B"
+        self.struct = struct.Struct("!B")
+
+    def any2i(self, pkt: Any, x: Any) -> Any:
+        if isinstance(x, str):
+            for word in x.split("+") if x else ():
+                if word not in self.names:
+                    raise ConfigError(f"no flag {word!r} in {self.name}{_nearest(word, self.names)}")
+        return super().any2i(pkt, x)
+
+    def m2i(self, pkt: Any, x: int) -> FlagValue:
+        return FlagValue(x, self.names)
+
+    def i2m(self, pkt: Any, x: Any) -> int:
+        return int(x or 0)
+
+    def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
+        return s + self.struct.pack(self.i2m(pkt, val))
+
+    def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, Any]:
+        if not s:
+            raise Break(0, f"{self.name} is missing")
+        return s[1:], self.m2i(pkt, s[0])
+
+    def computed(self, pkt: Any) -> int:
+        return 0
+
+
+def _nearest(word: str, names: Any) -> str:
+    close = difflib.get_close_matches(word, list(names), 1, 0.4)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+class Reserved(Field):
+    """Three reserved octets."""
+
+    in_head = False
+
+    def __init__(self, name: str = "res2"):
+        super().__init__(name, 0, "3s")
+
+    def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
+        try:
+            return s + int(val or 0).to_bytes(3)
+        except OverflowError:
+            raise ConfigError(f"{self.name}={val!r} does not fit into three octets") from None
+
+    def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, int]:
+        if len(s) < 3:
+            raise Break(len(s), f"{self.name} has 3 octets, {len(s)} left")
+        return s[3:], int.from_bytes(s[:3])
+
+    def randval(self) -> Any:
+        return RandNum(0, 0xFFFFFF)
+
+
+class Octets(Field):
+    """Octets up to the end of the structure, or as many as ``size`` says. A str is taken as hexadecimal digits."""
+
+    __slots__ = ["size"]
+    in_head = False
+
+    def __init__(self, name: str, default: bytes = b"", size: Callable[[Any], int] | None = None):
+        self.size = size
+        super().__init__(name, default, "0s")
+
+    def any2i(self, pkt: Any, x: Any) -> Any:
+        return octets_of(self.name, x)
+
+    def i2m(self, pkt: Any, x: Any) -> bytes:
+        if type(x) is bytes:
+            return x
+        if x is None:
+            return b""
+        return bytes_encode(x)  # type: ignore[no-any-return]
+
+    def i2len(self, pkt: Any, x: Any) -> int:
+        return len(self.i2m(pkt, x))
+
+    def i2repr(self, pkt: Any, x: Any) -> str:
+        return x.hex() if isinstance(x, bytes) else repr(x)
+
+    def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
+        return s + self.i2m(pkt, val)
+
+    def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, Any]:
+        if self.size is None:
+            return b"", self.m2i(pkt, s)
+        size = self.size(pkt)
+        if size > len(s):
+            raise Break(0, f"{pkt._name}: {self.name} of {size} octets, {len(s)} left")
+        return s[size:], self.m2i(pkt, s[:size])
+
+    def randval(self) -> Any:
+        return RandBin(RandNum(0, 255))
+
+
+class FixedOctets(Octets):
+    """A fixed number of octets, given as bytes or hexadecimal digits; shorter values are filled up with zeros."""
+
+    __slots__ = []
+    in_head = True
+
+    def __init__(self, name: str, octets: int):
+        self.size = None
+        Field.__init__(self, name, None, f"{octets}s")
+        self.default = b""
+
+    def any2i(self, pkt: Any, x: Any) -> Any:
+        x = octets_of(self.name, x)
+        if isinstance(x, bytes) and len(x) > self.sz:
+            raise ConfigError(f"{self.name} has {self.sz} octets, not {len(x)}")
+        return x
+
+    def i2m(self, pkt: Any, x: Any) -> bytes:
+        return super().i2m(pkt, x)[: self.sz].ljust(self.sz, b"\0")
+
+    def i2h(self, pkt: Any, x: Any) -> Any:
+        return x.ljust(self.sz, b"\0") if type(x) is bytes else x
+
+    def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
+        return s + self.i2m(pkt, val)
+
+    def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, Any]:
+        if len(s) < self.sz:
+            raise Break(len(s), f"{self.name} has {self.sz} octets, {len(s)} left")
+        return s[self.sz :], s[: self.sz]
+
+    def computed(self, pkt: Any) -> bytes:
+        return b""
+
+    def randval(self) -> Any:
+        return RandBin(self.sz)
+
+
+class Text(Octets):
+    """Octets that are text: a str is encoded as UTF-8, and shown as text where it is some."""
+
+    __slots__ = []
+
+    def any2i(self, pkt: Any, x: Any) -> Any:
+        return x.encode() if isinstance(x, str) else super().any2i(pkt, x)
+
+    def i2repr(self, pkt: Any, x: Any) -> str:
+        return readable(x) if isinstance(x, bytes) else repr(x)
+
+
+def readable(octets: bytes) -> str:
+    """Octets as text where they are printable ASCII, else as hexadecimal digits."""
+    if octets and all(0x20 <= octet < 0x7F for octet in octets):
+        return octets.decode("ascii")
+    return octets.hex()
+
+
+class Structures(PacketListField):
+    """A list of structures up to the end of the layer. ``choose(octets, offset)`` gives the class of the next one.
+
+    Takes one structure or a list of them, of which each may also be plain bytes; structures chained with ``/``, as
+    Scapy's own layer has them, are taken apart into the list.
+    """
+
+    __slots__ = ["choose", "size"]
+    in_head = False
+
+    def __init__(
+        self, name: str, choose: Callable[[bytes, int], type[Structure]], size: Callable[[Any], int] | None = None
+    ):
+        self.choose = choose
+        self.size = size
+        super().__init__(name, [], Structure)
+
+    def any2i(self, pkt: Any, x: Any) -> list[Any]:
+        elements: list[Any] = []
+        for element in x if isinstance(x, (list, tuple)) else [] if x is None else [x]:
+            if isinstance(element, (bytes, bytearray)):
+                elements.append(conf.raw_layer(bytes(element)))
+            elif isinstance(element, Structure) and element.payload:
+                elements += _taken_apart(element)
+            else:
+                elements.append(element)
+        if pkt is not None:
+            for element in elements:
+                if isinstance(element, Packet):
+                    object.__setattr__(element, "parent", pkt)
+        return elements
+
+    def i2count(self, pkt: Any, x: Any) -> int:
+        return len(x)
+
+    def i2len(self, pkt: Any, x: Any) -> int:
+        return len(self.addfield(pkt, b"", x))
+
+    def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
+        last = len(val) - 1
+        return s + b"".join(
+            [
+                element.build_in_list(n == last) if isinstance(element, Structure) else bytes_encode(element)
+                for n, element in enumerate(val)
+            ]
+        )
+
+    def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, list[Structure]]:
+        rest = b""
+        if self.size is not None:
+            size = self.size(pkt)
+            if size > len(s):
+                raise Break(0, f"{pkt._name}: {self.name} of {size} octets, {len(s)} left")
+            s, rest = s[:size], s[size:]
+        elements = list(sequence(self.choose, s))
+        for element in elements:
+            object.__setattr__(element, "parent", pkt)
+        return rest, elements
+
+
+def _taken_apart(element: Any) -> list[Any]:
+    elements = []
+    while element:
+        alone = element.copy()
+        alone.remove_payload()
+        elements.append(alone)
+        element = element.payload
+    return elements
+
+
+class Remark(Field):
+    """A field that is shown and can be given, but is not on the wire."""
+
+    in_head = False
+
+    def __init__(self, name: str, default: Any = None):
+        super().__init__(name, default, "0s")
+
+    def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
+        return s
+
+    def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, Any]:
+        return s, None
+
+    def randval(self) -> VolatileValue | None:
+        return None
+
+
+class PayloadKind(Remark):
+    """The payload type of a payload that has no class of its own: not on the wire, the layer before it says it."""
+
+    def __init__(self, name: str = "payload_type"):
+        super().__init__(name, None)
+
+    def any2i(self, pkt: Any, x: Any) -> Any:
+        return int(iana.lookup(iana.PayloadType, x)) if isinstance(x, str) else x
+
+
+# Scapy's names of payload types where IANA's notation has none of its own.
+_SCAPYS_PAYLOAD_NAMES = {
+    "None": 0, "Notify": 41, "Delete": 42, "VendorID": 43, "Encrypted": 46, "Encrypted_Fragment": 53,
+    "Proposal": 2, "Transform": 3,
+}  # fmt: skip
+
+
+class EnumList(ShortEnum):
+    """A list of two-octet numbers with IANA's names, up to the end of the structure."""
+
+    __slots__ = []
+    in_head = False
+    islist = 1
+
+    def __init__(self, name: str, enum: type[IntEnum]):
+        super().__init__(name, 0, enum)
+        self.default = []
+
+    def any2i(self, pkt: Any, x: Any) -> list[Any]:
+        return [self.any2i_one(pkt, one) for one in x] if isinstance(x, (list, tuple)) else [self.any2i_one(pkt, x)]
+
+    def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
+        try:
+            return s + b"".join([int(number).to_bytes(2) for number in val])
+        except OverflowError:
+            raise ConfigError(f"{self.name}={val!r}: a number does not fit into two octets") from None
+
+    def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, list[int]]:
+        if len(s) % 2:
+            raise Break(len(s), f"{self.name}: {len(s)} octets are no list of two-octet numbers")
+        return b"", [int.from_bytes(s[at : at + 2]) for at in range(0, len(s), 2)]
+
+    def i2repr(self, pkt: Any, x: Any) -> str:
+        return "[" + ", ".join(str(self.i2repr_one(pkt, one)) for one in x) + "]"
+
+    def i2count(self, pkt: Any, x: Any) -> int:
+        return len(x)
+
+    def randval(self) -> None:
+        return None

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Security Association payload, its proposals, transforms and transform attributes (RFC 7296 section 3.3)."""
+# ruff: noqa: N801 -- the class names are Scapy's
+
+from __future__ import annotations
+
+from typing import Any
+
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import (
+    Encr,
+    GroupControllerAuth,
+    Integ,
+    KeMethod,
+    KeyWrap,
+    PayloadType,
+    Prf,
+    ProtocolId,
+    Registry,
+    SequenceNumbers,
+    TransformAttributeType,
+    TransformType,
+    lookup,
+)
+
+from .fields import CountOf, Length, Octet, OctetEnum, Octets, Short, ShortEnum, SizeOf, Structures
+from .header import GENERIC, IKEv2_Payload
+from .structure import Break, Structure
+
+TRANSFORM_IDS: dict[int, type[Registry]] = {
+    TransformType.ENCR: Encr,
+    TransformType.PRF: Prf,
+    TransformType.INTEG: Integ,
+    TransformType.KE: KeMethod,
+    TransformType.SN: SequenceNumbers,
+    **{number: KeMethod for number in range(TransformType.ADDKE1, TransformType.ADDKE7 + 1)},
+    TransformType.KWA: KeyWrap,
+    TransformType.GCAUTH: GroupControllerAuth,
+}
+"""The registry of the transform IDs of each transform type."""
+
+KEY_LENGTH = int(TransformAttributeType.Key_Length)
+
+
+class _Link(Octet):
+    """First octet of a proposal or transform: whether more follow. None is computed from the place in the list."""
+
+
+class _Listed(Structure):
+    """A substructure that says in its first octet whether another one follows it (0: the last one)."""
+
+    size_at = 2
+    more = 0
+
+    def build_in_list(self, last: bool) -> bytes:
+        octets = self.do_build()
+        if not last and self.value("next_payload") is None:
+            octets = bytes((self.more,)) + octets[1:]
+        return octets
+
+
+class _AttributeValue(Octets):
+    """Two octets as a number when AF is set, else the octets that the length counts."""
+
+    __slots__ = []
+
+    def any2i(self, pkt: Any, x: Any) -> Any:
+        return x if isinstance(x, int) else super().any2i(pkt, x)
+
+    def i2repr(self, pkt: Any, x: Any) -> str:
+        return repr(x) if isinstance(x, int) else super().i2repr(pkt, x)
+
+
+class IKEv2_TransformAttribute(Structure):
+    """A transform attribute (RFC 7296 section 3.3.5): type/value with AF 1 (two octets), type/length/value with AF 0.
+
+    ``AF`` left None is 1 for a number that fits into two octets, else 0.
+    """
+
+    name = "IKEv2 Transform Attribute"
+    fields_desc = [
+        Octet("AF", None),
+        ShortEnum("type", KEY_LENGTH, TransformAttributeType),
+        Short("length", None),
+        _AttributeValue("value", b""),
+    ]
+
+    @classmethod
+    def measure(cls, octets: bytes, offset: int) -> int:
+        left = len(octets) - offset
+        if left < 4:
+            raise Break(0, f"transform attribute: {left} octets left, it has at least 4")
+        if octets[offset] & 0x80:
+            return 4
+        size = 4 + int.from_bytes(octets[offset + 2 : offset + 4])
+        if size > left:
+            raise Break(2, f"transform attribute: length {size - 4}, but {left - 4} octets left")
+        return size
+
+    def read(self, octets: bytes) -> None:
+        af = octets[0] >> 7
+        self.fields.update(AF=af, type=int.from_bytes(octets[:2]) & 0x7FFF)
+        if af:
+            self.fields["value"] = int.from_bytes(octets[2:])
+        else:
+            self.fields.update(length=int.from_bytes(octets[2:4]), value=octets[4:])
+        object.__setattr__(self, "explicit", 1)
+
+    def self_build(self) -> bytes:
+        af, kind, length, value = (self.value(name) for name in ("AF", "type", "length", "value"))
+        if af is None:
+            af = int(isinstance(value, int) and value < 0x10000)
+        kind = int(kind) & 0x7FFF
+        if af:
+            number = value if isinstance(value, int) else int.from_bytes(value or b"")
+            if number >= 0x10000:
+                raise ConfigError(f"transform attribute {kind}: {value!r} does not fit into two octets; AF=0 sends it")
+            return (0x8000 | kind).to_bytes(2) + number.to_bytes(2)
+        octets = value.to_bytes(max(2, (value.bit_length() + 7) // 8)) if isinstance(value, int) else bytes(value or b"")
+        return kind.to_bytes(2) + (len(octets) if length is None else length).to_bytes(2) + octets
+
+
+class _TransformId(ShortEnum):
+    """A transform ID, whose names depend on the transform type."""
+
+    def __init__(self, name: str):
+        super().__init__(name, 0, Encr)
+
+    def any2i_one(self, pkt: Any, x: Any) -> Any:
+        if not isinstance(x, str):
+            return super().any2i_one(pkt, x)
+        kind = pkt.value("transform_type") if pkt is not None else None
+        registry = TRANSFORM_IDS.get(kind) if isinstance(kind, int) else None
+        if registry is None:
+            raise ConfigError(f"transform_id={x!r} needs a registered transform_type before it, not {kind!r}")
+        return lookup(registry, x)
+
+    def i2repr_one(self, pkt: Any, x: Any) -> str:
+        kind = pkt.value("transform_type") if pkt is not None else None
+        registry = TRANSFORM_IDS.get(kind) if isinstance(kind, int) else None
+        member = registry._value2member_map_.get(x) if registry is not None else None
+        return member.name if member is not None else repr(x)
+
+
+class IKEv2_Transform(_Listed):
+    """A transform (RFC 7296 section 3.3.2). ``key_length=256`` (bits) is short for the attribute of that type."""
+
+    name = "IKEv2 Transform"
+    more = 3
+    fields_desc = [
+        _Link("next_payload", None),
+        Octet("flags", 0),
+        Length(),
+        OctetEnum("transform_type", TransformType.ENCR, TransformType),
+        Octet("res2", 0),
+        _TransformId("transform_id"),
+        Structures("attributes", lambda octets, offset: IKEv2_TransformAttribute),
+    ]
+
+    def __init__(self, _pkt: bytes = b"", *args: Any, key_length: int | None = None, **fields: Any):
+        super().__init__(_pkt, *args, **fields)
+        if key_length is not None:
+            self.key_length = key_length
+
+    @property
+    def key_length(self) -> int | None:
+        """Bits of the key, from the first Key Length attribute; None where there is none."""
+        for attribute in self.value("attributes"):
+            if isinstance(attribute, IKEv2_TransformAttribute) and attribute.value("type") == KEY_LENGTH:
+                value = attribute.value("value")
+                return value if isinstance(value, int) else int.from_bytes(value or b"")
+        return None
+
+    @key_length.setter
+    def key_length(self, bits: int | None) -> None:
+        others = [
+            attribute
+            for attribute in self.value("attributes")
+            if not (isinstance(attribute, IKEv2_TransformAttribute) and attribute.value("type") == KEY_LENGTH)
+        ]
+        own = [] if bits is None else [IKEv2_TransformAttribute(type=KEY_LENGTH, value=bits)]
+        self.fields["attributes"] = own + others
+
+    def mysummary(self) -> str:
+        bits = "" if self.key_length is None else f"/{self.key_length}"
+        return self.get_field("transform_id").i2repr(self, self.transform_id) + bits  # type: ignore[no-any-return]
+
+
+class IKEv2_Proposal(_Listed):
+    """A proposal (RFC 7296 section 3.3.1): its transforms are a list."""
+
+    name = "IKEv2 Proposal"
+    more = 2
+    fields_desc = [
+        _Link("next_payload", None),
+        Octet("flags", 0),
+        Length(),
+        Octet("proposal", 1),
+        OctetEnum("proto", ProtocolId.IKE, ProtocolId),
+        SizeOf("SPIsize", "SPI"),
+        CountOf("trans_nb", "trans"),
+        Octets("SPI", size=lambda layer: layer.fields["SPIsize"]),
+        Structures("trans", lambda octets, offset: IKEv2_Transform),
+    ]
+
+    def faults(self) -> list[str]:
+        """What the counts and the last-marks of this proposal get wrong, as it was received."""
+        transforms = self.fields["trans"]
+        found = []
+        if self.fields["trans_nb"] != len(transforms):
+            found.append(f"{self.fields['trans_nb']} transforms are announced, there are {len(transforms)}")
+        if _marks(transforms) != _expected_marks(3, transforms):
+            found.append("a transform wrongly says whether it is the last one")
+        return found
+
+
+def _marks(elements: list[Any]) -> list[int]:
+    return [element.fields["next_payload"] for element in elements]
+
+
+def _expected_marks(more: int, elements: list[Any]) -> list[int]:
+    return [more] * (len(elements) - 1) + [0] * bool(elements)
+
+
+class IKEv2_SA(IKEv2_Payload):
+    """The Security Association payload (RFC 7296 section 3.3): a list of proposals."""
+
+    name = "IKEv2 SA"
+    payload_type = PayloadType.SA
+    fields_desc = [*GENERIC, Structures("prop", lambda octets, offset: IKEv2_Proposal)]
+
+    def read(self, octets: bytes) -> None:
+        super().read(octets)
+        proposals = self.fields["prop"]
+        if _marks(proposals) != _expected_marks(2, proposals):
+            self.wrong("a proposal wrongly says whether it is the last one")
+        for proposal in proposals:
+            for fault in proposal.faults():
+                self.wrong(f"proposal {proposal.fields['proposal']}: {fault}")
+
+
+__all__ = ["IKEv2_Proposal", "IKEv2_SA", "IKEv2_Transform", "IKEv2_TransformAttribute"]

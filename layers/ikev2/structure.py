@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How every structure of IKEv2 is read, made and written: the one mechanism under all the layers.
+
+A :class:`Structure` is a Scapy packet whose fields are a *head* (fixed-size numbers at the front, moved by one
+precompiled :class:`struct.Struct`) and a *tail* (everything after them, moved by the fields themselves). It reads exactly
+the octets that belong to it, keeps no copy of them, and so builds back what its fields say. Scapy's own way of doing this
+stays available wherever it means something: lists of alternatives and random values still expand, RawVal is still put in
+as it is.
+
+Speed comes from three decisions, all of them here. An instance is filled from a template of its class in place of
+Packet.__init__; the head is packed in one call; and a layer is cloned before it is built only if one of its values
+is random or a list of alternatives, which is the only reason why Scapy clones.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Self
+
+from scapy.base_classes import Gen
+from scapy.config import conf
+from scapy.fields import Field, FlagValue, RawVal
+from scapy.packet import NoPayload, Packet
+from scapy.volatile import VolatileValue
+
+from fynx_scapy.errors import ConfigError, MalformedError
+
+_NO_PAYLOAD = NoPayload()
+_assign = object.__setattr__
+
+
+class Break(MalformedError):
+    """Octets that are not of the form asked for; ``offset`` counts from the start of what was being read."""
+
+    def __init__(self, offset: int, text: str):
+        super().__init__(text)
+        self.offset = offset
+        self.text = text
+
+    def moved(self, offset: int) -> Break:
+        """The same fault, seen from a structure that begins ``offset`` octets earlier."""
+        return Break(self.offset + offset, self.text)
+
+    def __str__(self) -> str:
+        return f"{self.text} at offset {self.offset}"
+
+
+def _is_head(field: Any) -> bool:
+    return getattr(field, "in_head", None) is True or (
+        getattr(field, "in_head", None) is None
+        and type(field).getfield is Field.getfield
+        and type(field).addfield is Field.addfield
+        and not field.islist
+        and not field.holds_packets
+    )
+
+
+class Structure(Packet):
+    """The base of every layer of ours. ``malformed`` says what is wrong with what was dissected, or is None.
+
+    Subclasses name their fields in ``fields_desc``; class attributes tell how long an instance is on the wire:
+    ``size_at`` is the offset of its two-octet length, ``size_plus`` what must be added to that length.
+    """
+
+    __slots__ = []
+    _fault: str | None = None
+    size_at: ClassVar[int | None] = None
+    size_plus: ClassVar[int] = 0
+
+    _head: ClassVar[list[Any]]
+    _names: ClassVar[list[str]]
+    _islist: ClassVar[set[str]]
+    _tail: ClassVar[list[Any]]
+    _lists: ClassVar[list[str]]
+    _struct: ClassVar[struct.Struct]
+    _convert: ClassVar[list[tuple[str, Callable[[Any, Any], Any]]]]
+    _template: ClassVar[list[tuple[Callable[[Any, Any], None], Any]] | None]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        fields = cls.fields_desc
+        split = next((n for n, field in enumerate(fields) if not _is_head(field)), len(fields))
+        cls._head, cls._tail = fields[:split], fields[split:]
+        cls._names = [field.name for field in cls._head]
+        cls._struct = struct.Struct("!" + "".join(field.fmt.lstrip("!") for field in cls._head))
+        cls._convert = [(field.name, field.m2i) for field in cls._head if type(field).m2i is not Field.m2i]
+        cls._lists = [field.name for field in fields if isinstance(field.default, list)]
+        cls._islist = {field.name for field in fields if field.islist}
+        cls._template = None
+
+    # -- making -------------------------------------------------------------------------------------------------------
+
+    def __init__(
+        self,
+        _pkt: bytes = b"",
+        post_transform: Any = None,
+        _internal: int = 0,
+        _underlayer: Packet | None = None,
+        _parent: Packet | None = None,
+        stop_dissection_after: type[Packet] | None = None,
+        **fields: Any,
+    ):
+        values = self._fresh()
+        if not _internal:
+            _assign(self, "time", time.time())
+        if _underlayer is not None:
+            _assign(self, "underlayer", _underlayer)
+        if _parent is not None:
+            _assign(self, "parent", _parent)
+        if post_transform is not None:
+            _assign(self, "post_transforms", post_transform if isinstance(post_transform, list) else [post_transform])
+        if _pkt:
+            octets = bytes(_pkt)
+            _assign(self, "original", octets)
+            _assign(self, "stop_dissection_after", stop_dissection_after)
+            self.dissect(octets)
+            if not _internal:
+                self.dissection_done(self)
+        else:
+            for name in self._lists:
+                values[name] = []
+        if fields:
+            # Declared order: the meaning of a value may hang on a field before it.
+            for field in self.fields_desc:
+                if field.name in fields:
+                    value = fields.pop(field.name)
+                    values[field.name] = value if isinstance(value, RawVal) else field.any2i(self, value)
+            for name in fields:
+                raise AttributeError(name)
+
+    def _fresh(self) -> dict[str, Any]:
+        """Give every slot of a new instance its value, and return the (empty) dictionary of its fields."""
+        for put, value in type(self)._template or self._capture():
+            put(self, value)
+        values: dict[str, Any] = {}
+        _assign(self, "fields", values)
+        _assign(self, "overloaded_fields", {})
+        _assign(self, "post_transforms", [])
+        return values
+
+    def _capture(self) -> list[tuple[Callable[[Any, Any], None], Any]]:
+        """Let Packet.__init__ fill one instance of this class, and remember what it put into which slot."""
+        cls = type(self)
+        model = cls.__new__(cls)
+        Packet.__init__(model, _internal=1)
+        slots = {
+            name: getattr(owner, "__dict__")[name]  # noqa: B009 -- the metaclass looks names up among the fields
+            for owner in reversed(cls.__mro__)
+            for name in getattr(owner, "__slots__", ())
+            if name in owner.__dict__
+        }
+        template = []
+        for name, slot in slots.items():
+            try:
+                value = slot.__get__(model, cls)
+            except AttributeError:
+                continue  # Scapy itself sets it only later
+            if name not in {"fields", "overloaded_fields", "post_transforms"}:
+                template.append((slot.__set__, value))
+        cls._template = template
+        return template
+
+    @classmethod
+    def from_octets(cls, octets: bytes) -> Self:
+        """An instance that holds exactly these octets. Raises MalformedError (a :class:`Break`) if they do not fit."""
+        layer = cls.__new__(cls)
+        layer._fresh()
+        layer.read(octets)
+        return layer
+
+    @property
+    def malformed(self) -> str | None:
+        """What is wrong with this layer as it was dissected; None for one that is well-formed, or was made here."""
+        return self._fault
+
+    def wrong(self, text: str) -> None:
+        """Note what is wrong with this layer, beside what is noted already."""
+        _assign(self, "_fault", text if self._fault is None else f"{self._fault}; {text}")
+
+    def copy(self) -> Self:
+        clone: Self = super().copy()
+        if self._fault is not None:
+            _assign(clone, "_fault", self._fault)
+        return clone
+
+    def clone_with(self, payload: Any = None, **kargs: Any) -> Any:
+        clone = super().clone_with(payload, **kargs)
+        if self._fault is not None:
+            _assign(clone, "_fault", self._fault)
+        return clone
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def measure(cls, octets: bytes, offset: int) -> int:
+        """How many octets of ``octets`` from ``offset`` on belong to one instance. Raises :class:`Break`."""
+        at = cls.size_at
+        left = len(octets) - offset
+        if at is None:
+            return left
+        if left < at + 2:
+            raise Break(0, f"{cls._name}: {left} octets left, no room for its length field")
+        size = int.from_bytes(octets[offset + at : offset + at + 2]) + cls.size_plus
+        if size < at + 2:
+            raise Break(at, f"{cls._name}: length {size} is less than its own header")
+        if size > left:
+            raise Break(at, f"{cls._name}: length {size}, but {left} octets left")
+        return size
+
+    def read(self, octets: bytes) -> None:
+        """Fill the fields from exactly the octets of this structure. Raises :class:`Break`."""
+        head = self._struct
+        if len(octets) < head.size:
+            raise Break(len(octets), f"{self._name}: {len(octets)} octets, its fixed part has {head.size}")
+        values = self.fields
+        values.update(zip(self._names, head.unpack_from(octets), strict=True))
+        for name, convert in self._convert:
+            values[name] = convert(self, values[name])
+        rest = octets[head.size :]
+        for field in self._tail:
+            try:
+                rest, values[field.name] = field.getfield(self, rest)
+            except Break as fault:
+                raise fault.moved(len(octets) - len(rest)) from None
+        if rest:
+            raise Break(len(octets) - len(rest), f"{self._name}: {len(rest)} octets too many")
+        _assign(self, "explicit", 1)
+
+    def dissect(self, s: bytes) -> None:
+        """Read one structure; octets behind it become Padding. What cannot be read never gets here (dispatch_hook)."""
+        size = self.measure(s, 0)
+        self.read(s[:size])
+        if size < len(s):
+            self.add_payload(conf.padding_layer(s[size:]))
+
+    def extract_padding(self, s: bytes) -> tuple[bytes, bytes | None]:
+        return b"", s
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def value(self, name: str) -> Any:
+        """The internal value of a field of this very layer: set, given by the layer above, or default."""
+        for source in (self.fields, self.overloaded_fields, self.default_fields):
+            if name in source:
+                return source[name]
+        raise AttributeError(name)
+
+    def plain(self) -> bool:
+        """Whether this layer stands for exactly one packet: no random value, no list of alternatives."""
+        lists = self._islist
+        for name, value in self.fields.items():
+            if type(value) in _PLAIN or name in lists or isinstance(value, Packet):
+                continue
+            if isinstance(value, (VolatileValue, list, Gen)):
+                return False
+        if self.default_fields is not Packet.class_default_fields[type(self)]:  # fuzz() puts random values there
+            return not any(isinstance(value, VolatileValue) for value in self.default_fields.values())
+        return True
+
+    def one(self) -> Self:
+        """This layer if it is :meth:`plain`, else the first of the packets that it stands for."""
+        return self if self.plain() else next(iter(self))
+
+    def self_build(self) -> bytes:
+        tail = b""
+        for field in self._tail:
+            value = self.value(field.name)
+            tail = tail + bytes(value) if isinstance(value, RawVal) else field.addfield(self, tail, value)
+        fields, overloaded, defaults = self.fields, self.overloaded_fields, self.default_fields
+        numbers = []
+        for field in self._head:
+            name = field.name
+            number = fields[name] if name in fields else overloaded.get(name, defaults[name])
+            if type(number) is not int:
+                number = self.computed(name, tail) if number is None else number
+                if isinstance(number, RawVal):
+                    return self._build_raw(tail)
+                number = field.i2m(self, number)
+            numbers.append(number)
+        try:
+            octets = self._struct.pack(*numbers) + tail
+        except struct.error:
+            octets = self._build_raw(tail)  # which says whose value it was
+        for transform in self.post_transforms:
+            octets = transform(octets)
+        return octets
+
+    def _build_raw(self, tail: bytes) -> bytes:
+        """The slow way: field by field, for RawVal, and to name the field whose value does not fit."""
+        octets = b""
+        for field in self._head:
+            value = self.value(field.name)
+            if isinstance(value, RawVal):
+                octets += bytes(value)
+                continue
+            value = self.computed(field.name, tail) if value is None else value
+            try:
+                octets += field.struct.pack(field.i2m(self, value))
+            except struct.error as error:
+                raise ConfigError(f"{type(self).__name__}.{field.name}={value!r} cannot be sent: {error}") from None
+        return octets + tail
+
+    def computed(self, name: str, tail: bytes) -> Any:
+        """The value of the head field ``name`` that was left None; ``tail`` is this layer's octets behind the head."""
+        if name == "length":
+            return self._struct.size + len(tail) - self.size_plus
+        field = self.fieldtype[name]
+        return field.computed(self) if hasattr(field, "computed") else field.i2m(self, None)
+
+    def build_in_list(self, last: bool) -> bytes:
+        """This structure as an element of a list; ``last`` says whether it is the last one."""
+        return self.do_build()
+
+    def do_build(self) -> bytes:
+        layer = self if self.explicit else self.one()
+        octets: bytes = layer.self_build()
+        return octets + layer.payload.do_build()
+
+
+def sequence(choose: Callable[[bytes, int], type[Structure]], octets: bytes) -> Iterator[Structure]:
+    """Structures that follow each other until the octets end; ``choose`` gives the class for an offset.
+
+    Raises :class:`Break`.
+    """
+    offset = 0
+    while offset < len(octets):
+        try:
+            cls = choose(octets, offset)
+            size = cls.measure(octets, offset)
+            yield cls.from_octets(octets[offset : offset + size])
+        except Break as fault:
+            raise fault.moved(offset) from None
+        offset += size
+
+
+_PLAIN = frozenset({int, bytes, str, bool, type(None), FlagValue, RawVal})
