@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which sequence numbers a receiver has seen: the anti-replay window and the high half of an ESN.
+
+RFC 4303 section 3.4.3 and appendix A. Looking (:meth:`ReplayWindow.locate`, :meth:`ReplayWindow.check`) and
+moving (:meth:`ReplayWindow.accept`) are two steps, because between them lies the verification of the ICV: nothing that
+an unauthenticated packet says may move the window.
+"""
+
+from __future__ import annotations
+
+from fynx_scapy.errors import ConfigError, ReplayError
+
+LIMIT_32 = 0xFFFF_FFFF
+LIMIT_64 = 0xFFFF_FFFF_FFFF_FFFF
+
+# "a window size of 64 is preferred and SHOULD be employed as the default" (section 3.4.3)
+DEFAULT_SIZE = 64
+# "the algorithm described below assumes that the window is no greater than 2^31 packets in width" (appendix A2)
+MAX_SIZE = 1 << 31
+
+
+class ReplayWindow:
+    """A sliding window of ``size`` sequence numbers below the highest that was authenticated.
+
+    ``size`` is in packets, 0 turns the check off (and keeps following the high half of an ESN). ``highest`` starts the
+    window elsewhere than at 0, for an SA that is taken over: what lies at or left of it counts as received, so that no
+    old packet is delivered twice. For a new SA that makes 0 a number that is never accepted, as the first packet of
+    an SA has the sequence number 1 (section 3.3.3).
+
+        >>> window = ReplayWindow(64)
+        >>> window.accept(window.check(1))
+    """
+
+    __slots__ = ("_mask", "_seen", "esn", "highest", "reach", "size")
+
+    def __init__(self, size: int = DEFAULT_SIZE, *, esn: bool = False, highest: int = 0):
+        if not 0 <= size <= MAX_SIZE:
+            raise ConfigError(f"a replay window holds 0 to {MAX_SIZE} packets, not {size}")
+        limit = LIMIT_64 if esn else LIMIT_32
+        if not 0 <= highest <= limit:
+            raise ConfigError(f"a sequence number lies between 0 and {limit}, not {highest}")
+        self.size = size
+        self.esn = esn
+        self.highest = highest
+        # W of appendix A2.2. Without a window nothing is too old, so the nearest candidate on either side is taken.
+        self.reach = size or MAX_SIZE
+        self._mask = (1 << size) - 1
+        # Bit i stands for the number highest - i.
+        self._seen = self._mask
+
+    def __repr__(self) -> str:
+        return f"ReplayWindow({self.size}, esn={self.esn}, highest={self.highest})"
+
+    def locate(self, seql: int) -> int:
+        """The full sequence number that 32 bits on the wire stand for (RFC 4303 appendix A2.2).
+
+        Before the first wrap there is no subspace below, so what the appendix would put there (Th - 1 = -1) is read as
+        a number of subspace 0. The result may be 2^64 or more where Th + 1 does not exist: :meth:`check` refuses it.
+        """
+        if not self.esn:
+            return seql
+        highest = self.highest
+        tl = highest & LIMIT_32
+        base = highest - tl
+        bl = tl - self.reach + 1
+        if bl >= 0:  # case A: the window lies within one subspace
+            return base + seql if seql >= bl else base + seql + 0x1_0000_0000
+        # case B: it spans two
+        if seql >= bl + 0x1_0000_0000 and base:
+            return base + seql - 0x1_0000_0000
+        return base + seql
+
+    def check(self, seql: int) -> int:
+        """The full sequence number of a packet that may be new; the window stays as it is.
+
+        ``seql`` is the Sequence Number field of the packet. Raises ReplayError for a number that was received, that
+        lies left of the window, or that no ESN can have.
+        """
+        seq = self.locate(seql)
+        behind = self.highest - seq
+        if behind < 0:
+            if seq > LIMIT_64:
+                raise ReplayError(f"the sequence number {seql} would lie beyond the last 64-bit number")
+            return seq
+        if self.size:
+            if behind >= self.size:
+                raise ReplayError(
+                    f"the sequence number {seq} lies left of the window {self.highest - self.size + 1}..{self.highest}"
+                )
+            if self._seen >> behind & 1:
+                raise ReplayError(f"the sequence number {seq} was received before")
+        return seq
+
+    def accept(self, seq: int) -> None:
+        """Record a full sequence number whose packet was authenticated (RFC 4303 appendix A2.1)."""
+        ahead = seq - self.highest
+        if ahead > 0:
+            self.highest = seq
+            # A jump past the whole window is common after a gap; shifting by it would build an enormous integer.
+            self._seen = ((self._seen << ahead) | 1) & self._mask if ahead < self.size else 1
+        elif -ahead < self.size:
+            self._seen |= 1 << -ahead
+
+    def seen(self, seq: int) -> bool:
+        """Whether a full sequence number counts as received: recorded, or at or left of the window's left edge."""
+        behind = self.highest - seq
+        if behind < 0:
+            return False
+        return behind >= self.size or bool(self._seen >> behind & 1)

@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The hot door of ESP: one direction of a Child SA that seals or opens packets (RFC 4303 section 3).
+
+Whatever depends on the algorithms is chosen in the constructor (:mod:`fynx_scapy.esp.framing`); per packet there is no
+branch on them. A packet that should be wrong on purpose is made by :class:`fynx_scapy.esp.parts.EspParts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fynx_scapy.crypto.encr import Encryption
+from fynx_scapy.crypto.integ import Integrity, Sign
+from fynx_scapy.errors import ConfigError, IntegrityError, LocalError, MalformedError, ReplayError
+from fynx_scapy.esp.framing import HEADER, framing, pack_iv
+from fynx_scapy.esp.ip import NO_NEXT_HEADER, own_length
+from fynx_scapy.esp.replay import DEFAULT_SIZE, LIMIT_32, LIMIT_64, ReplayWindow
+
+MODES = ("tunnel", "transport")
+
+# "The first padding byte appended to the plaintext is numbered 1, with subsequent padding bytes making up a
+# monotonically increasing sequence: 1, 2, 3, ..." (section 2.4)
+PADDING = bytes(range(1, 256))
+_OCTET = [bytes((value,)) for value in range(256)]
+_unpack_header = HEADER.unpack_from
+
+
+class EspSa:
+    """What both directions share: the SPI, the algorithms and their keyed forms, mode, counters.
+
+    ``key`` is the encryption key as KEYMAT delivers it, salt included; ``auth_key`` the integrity key, empty with a
+    combined mode. ``packets`` and ``bytes`` count what passed; bytes are those the cipher was applied to, padding
+    included (RFC 4301 section 4.4.2.1). Raises ConfigError for keys of the wrong length and for combinations that RFC
+    4303 forbids.
+    """
+
+    __slots__ = (
+        "_open", "_seal", "align", "bytes", "cipher", "encr", "esn", "icv_size", "implicit_iv", "integ", "limit",
+        "mode", "packets", "sign", "spi",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        spi: int,
+        encr: Encryption,
+        key: bytes,
+        integ: Integrity | None = None,
+        auth_key: bytes = b"",
+        esn: bool = False,
+        mode: str = "tunnel",
+    ):
+        if not 1 <= spi <= LIMIT_32:
+            # Zero "MUST NOT be sent on the wire" (section 2.1); EspParts(spi=0) can.
+            raise ConfigError(f"an SPI lies between 1 and {LIMIT_32:#x}, not {spi:#x}")
+        if mode not in MODES:
+            raise ConfigError(f"the mode of an SA is one of {', '.join(MODES)}, not {mode!r}")
+        if integ is not None and not integ.icv_size:
+            integ = None  # AUTH_NONE
+        if encr.aead and (integ is not None or auth_key):
+            raise ConfigError(f"{encr.name} authenticates by itself: no integrity algorithm or key beside it")
+        if integ is None and auth_key:
+            raise ConfigError("an integrity key without an integrity algorithm")
+        if integ is None and not encr.aead and not encr.key_size:
+            raise ConfigError('encryption and integrity "MUST NOT both be NULL" (RFC 4303 section 5)')
+        self.spi = spi
+        self.encr = encr
+        self.integ = integ
+        self.esn = esn
+        self.mode = mode
+        self.limit = LIMIT_64 if esn else LIMIT_32
+        self.cipher = encr.keyed(key)
+        self.sign: Sign | None = integ.keyed(auth_key) if integ is not None else None
+        self.icv_size = encr.icv_size if encr.aead else integ.icv_size if integ is not None else 0
+        self.implicit_iv = encr.aead and not encr.iv_size
+        # Pad Length and Next Header are right aligned in a 4-byte word, whatever the cipher asks for (section 2.4).
+        self.align = max(4, encr.block_size)
+        self._seal, self._open = framing(spi, encr, self.cipher, self.sign, self.icv_size, esn)
+        self.packets = 0
+        self.bytes = 0
+
+    def _described(self, number: str) -> str:
+        integ = f", {self.integ.name}" if self.integ is not None else ""
+        numbers = "64-bit" if self.esn else "32-bit"
+        return (
+            f"{type(self).__name__}(spi={self.spi:#010x}, {self.encr.name}{integ}, {numbers} sequence numbers, "
+            f"{self.mode}, {number}, packets={self.packets}, bytes={self.bytes})"
+        )
+
+
+class OutboundSa(EspSa):
+    """The sending direction: :meth:`seal` makes packets with rising sequence numbers.
+
+    ``iv`` gives that many random octets (``os.urandom``, or the engine's Randomness); the ciphers that need
+    unpredictable IVs (CBC) cannot do without, those that need unique ones (AEAD, AES-CTR) count. ``seq`` is the last
+    number used, 64 bits with ESN: assign it to continue from elsewhere.
+
+        >>> sa = OutboundSa(spi=0x1234, encr=encryption(Encr.ENCR_AES_GCM_16, 128), key=bytes(20))  # doctest: +SKIP
+        >>> packet = sa.seal(inner, 4)  # doctest: +SKIP
+    """
+
+    __slots__ = ("_iv_counter", "_seq", "_trailers", "take_iv")
+
+    take_iv: Callable[[int], bytes]
+
+    def __init__(
+        self,
+        *,
+        spi: int,
+        encr: Encryption,
+        key: bytes,
+        integ: Integrity | None = None,
+        auth_key: bytes = b"",
+        esn: bool = False,
+        mode: str = "tunnel",
+        iv: Callable[[int], bytes] | None = None,
+        seq: int = 0,
+    ):
+        super().__init__(spi=spi, encr=encr, key=key, integ=integ, auth_key=auth_key, esn=esn, mode=mode)
+        self._seq = 0
+        self._iv_counter = 0
+        self.seq = seq
+        if self.implicit_iv:
+            self.take_iv = pack_iv
+        elif not encr.iv_size:
+            self.take_iv = _no_iv
+        elif encr.counter_iv:
+            self.take_iv = self._unique_iv
+        elif iv is not None:
+            self.take_iv = self._unpredictable_iv(iv)
+        else:
+            raise ConfigError(f"{encr.name} needs a source of unpredictable IVs, such as iv=os.urandom")
+        pads = (-(length + 2) % self.align for length in range(self.align))
+        self._trailers = [PADDING[:pad] + _OCTET[pad] for pad in pads]
+
+    def __repr__(self) -> str:
+        return self._described(f"seq={self._seq}")
+
+    @property
+    def seq(self) -> int:
+        """The last sequence number used; the next packet carries the one after it."""
+        return self._seq
+
+    @seq.setter
+    def seq(self, value: int) -> None:
+        if not 0 <= value <= self.limit:
+            raise LocalError(f"a sequence number lies between 0 and {self.limit}, not {value}")
+        if self.implicit_iv and value < self._seq:
+            raise LocalError(f"{self.encr.name} makes its nonce of the sequence number, which cannot go back")
+        self._seq = value
+        self._iv_counter = max(self._iv_counter, value)
+
+    def take_seq(self, seq: int | None = None) -> int:
+        """Use up the next sequence number, or check an explicit one, which leaves the counter alone.
+
+        "the sender MUST NOT send a packet on an SA if doing so would cause the sequence number to cycle" (section
+        3.3.3): LocalError then, and for a number that does not fit or would repeat an implicit IV.
+        """
+        if seq is None:
+            seq = self._seq + 1
+            if seq > self.limit:
+                raise LocalError(f"the sequence numbers of SA {self.spi:#010x} are used up: {self.limit} was the last")
+            self._seq = seq
+            return seq
+        if not 0 <= seq <= self.limit:
+            raise LocalError(f"a sequence number lies between 0 and {self.limit}, not {seq}")
+        if self.implicit_iv:
+            raise LocalError(
+                f"{self.encr.name} makes its nonce of the sequence number: assign .seq to go on from elsewhere, "
+                "or craft the packet with EspParts"
+            )
+        return seq
+
+    def seal(self, payload: bytes, next_header: int, *, tfc_pad: int = 0, seq: int | None = None) -> bytes:
+        """The ESP packet for a payload, from SPI through ICV (RFC 4303 section 3.3).
+
+        ``next_header`` names the payload: 4 or 41 in tunnel mode, 59 for a dummy packet (section 2.6). ``tfc_pad`` adds
+        octets behind a payload that states its own length (section 2.7). ``seq`` sends another number than the next
+        one, 64 bits with ESN; the counter stays. Raises LocalError where the RFC forbids it or numbers are used up.
+        """
+        if not 0 <= next_header <= 255:
+            raise LocalError(f"a next header lies between 0 and 255, not {next_header}")
+        if tfc_pad:
+            payload = tfc_padded(payload, next_header, tfc_pad)
+        seq = self.take_seq(seq)
+        plaintext = payload + self._trailers[len(payload) % self.align] + _OCTET[next_header]
+        self.packets += 1
+        self.bytes += len(plaintext)
+        return self._seal(seq, self.take_iv(seq), plaintext)
+
+    def seal_dummy(self, length: int = 0) -> bytes:
+        """A dummy packet with ``length`` octets of nothing, for traffic flow confidentiality (RFC 4303 section 2.6)."""
+        return self.seal(bytes(length), NO_NEXT_HEADER)
+
+    def _unique_iv(self, seq: int) -> bytes:
+        # The sequence number as long as each is used once; never a value twice, whatever explicit numbers are sent.
+        self._iv_counter = counter = max(self._iv_counter + 1, self._seq)
+        if counter > LIMIT_64:
+            raise LocalError(f"the IVs of SA {self.spi:#010x} are used up")
+        return pack_iv(counter)
+
+    def _unpredictable_iv(self, random: Callable[[int], bytes]) -> Callable[[int], bytes]:
+        size = self.encr.iv_size
+
+        def take_iv(seq: int) -> bytes:
+            iv = random(size)
+            if len(iv) != size:
+                raise LocalError(f"{self.encr.name} takes an IV of {size} octets, the source gave {len(iv)}")
+            return iv
+
+        return take_iv
+
+
+class InboundSa(EspSa):
+    """The receiving direction: :meth:`open` verifies, decrypts and checks a packet.
+
+    ``replay_window`` is in packets, 0 for none; None means 64 where the SA has an integrity service, else 0, as
+    anti-replay "MUST NOT be enabled unless the ESP integrity service also is enabled" (section 3.4.3). ``highest`` is
+    where the window starts, for an SA that is taken over. ``check_padding=False`` accepts any padding: a receiver
+    SHOULD inspect it (section 2.4), so the default does, after the ICV has verified and thus without telling a forger
+    anything.
+
+    Beside ``packets`` and ``bytes`` these count: ``dummies`` (within packets), ``replays``, ``integrity_failures``,
+    ``malformed``; ``failures_in_a_row`` is the trigger of appendix A3.1.
+    """
+
+    __slots__ = (
+        "_least", "check_padding", "dummies", "failures_in_a_row", "integrity_failures", "malformed", "replays",
+        "window",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        spi: int,
+        encr: Encryption,
+        key: bytes,
+        integ: Integrity | None = None,
+        auth_key: bytes = b"",
+        esn: bool = False,
+        mode: str = "tunnel",
+        replay_window: int | None = None,
+        highest: int = 0,
+        check_padding: bool = True,
+    ):
+        super().__init__(spi=spi, encr=encr, key=key, integ=integ, auth_key=auth_key, esn=esn, mode=mode)
+        if replay_window is None:
+            replay_window = DEFAULT_SIZE if self.icv_size else 0
+        elif replay_window and not self.icv_size:
+            raise ConfigError("anti-replay needs an integrity service (RFC 4303 section 3.4.3)")
+        self.window = ReplayWindow(replay_window, esn=esn, highest=highest)
+        self.check_padding = check_padding
+        self._least = 8 + encr.iv_size + max(2, encr.block_size) + self.icv_size
+        self.dummies = self.replays = self.integrity_failures = self.malformed = self.failures_in_a_row = 0
+
+    def __repr__(self) -> str:
+        return self._described(f"highest={self.highest}")
+
+    @property
+    def highest(self) -> int:
+        """The highest sequence number that was authenticated, 64 bits with ESN."""
+        return self.window.highest
+
+    def open(self, packet: bytes) -> tuple[bytes, int]:
+        """The payload of a packet and its next header; TFC padding is gone, a dummy packet has next header 59.
+
+        ``packet`` runs from the SPI through the ICV. The sequence number is checked first, the ICV second, and only
+        then does the window move. Raises MalformedError (too short, another SPI,
+        bad padding), ReplayError, IntegrityError.
+        """
+        try:
+            self.inspect(packet)
+            seq = self.window.check(_unpack_header(packet)[1])
+            plaintext = self._open(packet, seq)
+            self.window.accept(seq)
+            return self._finish(plaintext)
+        except IntegrityError:
+            self.integrity_failures += 1
+            self.failures_in_a_row += 1
+            raise
+        except ReplayError:
+            self.replays += 1
+            raise
+        except MalformedError:
+            self.malformed += 1
+            raise
+
+    def inspect(self, packet: bytes) -> None:
+        """Raise MalformedError for what cannot be a packet of this SA, before any cryptography."""
+        if len(packet) < self._least:
+            raise MalformedError(f"an ESP packet of this SA has at least {self._least} octets, found {len(packet)}")
+        spi = _unpack_header(packet)[0]
+        if spi != self.spi:
+            raise MalformedError(f"expected the SPI {self.spi:#010x}, found {spi:#010x}")
+        excess = (len(packet) - self._least) % self.encr.block_size
+        if excess and self.encr.block_size > 1:
+            raise MalformedError(f"the ciphertext has {excess} octets beyond whole blocks of {self.encr.block_size}")
+
+    def resynchronize(self, packet: bytes, *, limit: int = 16) -> tuple[bytes, int]:
+        """Open a packet after a loss of 2^32 packets or more, trying ``limit`` higher values of the ESN's upper half.
+
+        RFC 4303 appendix A3.2; to be called, in the background, when ``failures_in_a_row`` has grown suspicious. On
+        success the window starts anew at the packet's number; otherwise IntegrityError and nothing has moved.
+        """
+        if not self.esn:
+            raise LocalError("only 64-bit sequence numbers can lose their upper half (RFC 4303 appendix A3)")
+        self.inspect(packet)
+        located = self.window.locate(_unpack_header(packet)[1])
+        for seq in range(located, min(located + (limit << 32), LIMIT_64) + 1, 1 << 32):
+            if seq <= self.highest:
+                continue
+            try:
+                plaintext = self._open(packet, seq)
+            except IntegrityError:
+                continue
+            self.window = ReplayWindow(self.window.size, esn=True, highest=seq)
+            return self._finish(plaintext)
+        raise IntegrityError(f"no upper half up to {limit} higher fits the ESP packet with SPI {self.spi:#010x}")
+
+    def _finish(self, plaintext: bytes) -> tuple[bytes, int]:
+        self.packets += 1
+        self.bytes += len(plaintext)
+        self.failures_in_a_row = 0
+        pad_length, next_header = plaintext[-2:]
+        end = len(plaintext) - 2 - pad_length
+        if end < 0:
+            raise MalformedError(f"a pad length of {pad_length} in {len(plaintext)} octets of plaintext")
+        if self.check_padding and plaintext[end:-2] != PADDING[:pad_length]:
+            raise MalformedError(f"expected the padding 1, 2, 3 ..., found {plaintext[end:-2].hex()}")
+        if next_header == NO_NEXT_HEADER:
+            self.dummies += 1
+        else:
+            length = own_length(plaintext, next_header) if end else None
+            if length is not None and length < end:
+                end = length
+        return plaintext[:end], next_header
+
+
+def tfc_padded(payload: bytes, next_header: int, octets: int) -> bytes:
+    """A payload with TFC padding behind it (RFC 4303 section 2.7).
+
+    "TFC padding can be added only if the Payload Data field contains a specification of the length of the IP datagram":
+    LocalError otherwise. A dummy packet may have any content.
+    """
+    if octets < 0:
+        raise LocalError(f"TFC padding has 0 octets or more, not {octets}")
+    if next_header != NO_NEXT_HEADER and own_length(payload, next_header) != len(payload):
+        raise LocalError(
+            f"TFC padding needs a payload that states its own length, and next header {next_header} with "
+            f"{len(payload)} octets does not (RFC 4303 section 2.7)"
+        )
+    return payload + bytes(octets)
+
+
+def _no_iv(seq: int) -> bytes:
+    return b""

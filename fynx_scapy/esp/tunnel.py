@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tunnel mode's two ends, as bytes: the outer header at the entry, and what the exit does to the inner one.
+
+RFC 4301 section 5.1.2 with its tables for IPv4 and IPv6; RFC 7296 section 2.24 makes the ECN part mandatory for every
+Child SA in tunnel mode. Inner and outer family are independent of each other (note 1 of the tables).
+"""
+
+from __future__ import annotations
+
+from fynx_scapy.errors import LocalError
+from fynx_scapy.esp.ip import DF, PROTO_ESP, ip_header, ip_version
+
+ECT_1, ECT_0, CE = 1, 2, 3
+
+# ECN_EXIT[inner][outer] is the inner ECN field after the tunnel: "If the ECN field in the inner header is set to ECT(0)
+# or ECT(1), and if the ECN field in the outer header is set to Congestion Experienced (CE), then set the ECN field in
+# the inner header to CE; otherwise, make no change" (RFC 4301 section 5.1.2.1, note 6).
+ECN_EXIT = (
+    (0, 0, 0, 0),
+    (ECT_1, ECT_1, ECT_1, CE),
+    (ECT_0, ECT_0, ECT_0, CE),
+    (CE, CE, CE, CE),
+)
+
+
+def traffic_class(packet: bytes) -> int:
+    """The octet of DSCP and ECN: IPv4's Type of Service, IPv6's Traffic Class."""
+    if ip_version(packet) == 4:
+        return packet[1]
+    return (packet[0] << 4 | packet[1] >> 4) & 0xFF
+
+
+def with_traffic_class(packet: bytes, value: int) -> bytes:
+    """The packet with another DSCP and ECN octet, an IPv4 checksum brought up to date."""
+    if ip_version(packet) == 6:
+        return bytes((0x60 | value >> 4, (value & 15) << 4 | packet[1] & 15)) + packet[2:]
+    return _resum(packet, 1, value)
+
+
+def forwarded(packet: bytes) -> bytes:
+    """The packet with its TTL or Hop Limit decremented, as a gateway at either end does that forwards it (note 2).
+
+    Raises LocalError when the packet may not travel further.
+    """
+    at = 8 if ip_version(packet) == 4 else 7
+    ttl = packet[at]
+    if ttl <= 1:
+        raise LocalError(f"a packet with a TTL or Hop Limit of {ttl} is not forwarded")
+    if at == 7:
+        return packet[:7] + bytes((ttl - 1,)) + packet[8:]
+    return _resum(packet, 8, ttl - 1)
+
+
+def _resum(packet: bytes, at: int, value: int) -> bytes:
+    """An IPv4 packet with one octet changed and its header checksum updated by the difference (RFC 1624 equation 3).
+
+    The difference, not a new sum: a header whose checksum was wrong stays as wrong as it was.
+    """
+    changed = packet[:at] + bytes((value,)) + packet[at + 1 :]
+    word = at & ~1
+    old, new = int.from_bytes(packet[word : word + 2], "big"), int.from_bytes(changed[word : word + 2], "big")
+    if old == new:
+        return packet
+    total = (int.from_bytes(packet[10:12], "big") ^ 0xFFFF) + (old ^ 0xFFFF) + new
+    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)
+    return changed[:10] + (total ^ 0xFFFF).to_bytes(2, "big") + changed[12:]
+
+
+def enter(
+    inner: bytes,
+    src: str,
+    dst: str,
+    length: int,
+    *,
+    protocol: int = PROTO_ESP,
+    ttl: int = 64,
+    dscp: int | None = None,
+    ecn: int | None = None,
+    df: bool | None = None,
+    identification: int = 0,
+    flow_label: int = 0,
+) -> bytes:
+    """The outer IP header for an inner packet (RFC 4301 section 5.1.2), 20 or 40 octets.
+
+    ``length`` is how many octets follow the header. None means the table's rule: DSCP and ECN copied from the inner
+    header, DF copied from an inner IPv4 header and set for an inner IPv6 one, which no router may fragment either.
+    ``identification`` counts only where DF is clear, and must be unique there.
+    Raises MalformedError when the inner packet is no IP packet, LocalError for addresses or lengths that cannot be.
+    """
+    version = ip_version(inner)
+    tos = traffic_class(inner)
+    tos = (tos >> 2 if dscp is None else dscp) << 2 | (tos & 3 if ecn is None else ecn)
+    if df is None:
+        df = version == 6 or bool(int.from_bytes(inner[6:8], "big") & DF)
+    fields = {"protocol": protocol, "ttl": ttl, "tos": tos, "identification": identification, "flow_label": flow_label}
+    return ip_header(src, dst, length, df=df, **fields)
+
+
+def leave(inner: bytes, outer_traffic_class: int) -> bytes:
+    """The inner packet as it comes out of the tunnel: only its ECN field may change (RFC 7296 section 2.24).
+
+    The DSCP of the outer header is not handed on ("By default, DS propagation from an unprotected domain to a protected
+    domain is not permitted", RFC 4301 section 5.1.2).
+    """
+    tos = traffic_class(inner)
+    ecn = ECN_EXIT[tos & 3][outer_traffic_class & 3]
+    return inner if ecn == tos & 3 else with_traffic_class(inner, tos & 0xFC | ecn)
