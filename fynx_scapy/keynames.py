@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What key tables call the algorithms: Wireshark's names for IKE and for ESP, and strongSwan's proposals.
+
+The names of the two tables are those of Wireshark's ``ikev2_decryption_table`` and ``esp_sa``, which strongSwan's
+save-keys plugin writes too. EXTENDED rows name what Wireshark lacks, in the same style; it warns of such a row and
+reads the others. A name is read without regard to case and to the reference in brackets, and written as Wireshark has
+it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .crypto.transforms import Transform
+from .errors import ConfigError
+from .iana import Encr, Integ, Prf, TransformType
+
+KEY_LENGTHS = (128, 192, 256)
+
+IKE_ENCR: dict[str, tuple[int, tuple[int | None, ...]]] = {  # {} is the key length in bits
+    "3DES [RFC2451]": (Encr.ENCR_3DES, (None,)),
+    "NULL [RFC2410]": (Encr.ENCR_NULL, (None,)),
+    "AES-CBC-{} [RFC3602]": (Encr.ENCR_AES_CBC, KEY_LENGTHS),
+    "AES-CTR-{} [RFC5930]": (Encr.ENCR_AES_CTR, KEY_LENGTHS),
+    "AES-GCM-{} with 8 octet ICV [RFC5282]": (Encr.ENCR_AES_GCM_8, KEY_LENGTHS),
+    "AES-GCM-{} with 12 octet ICV [RFC5282]": (Encr.ENCR_AES_GCM_12, KEY_LENGTHS),
+    "AES-GCM-{} with 16 octet ICV [RFC5282]": (Encr.ENCR_AES_GCM_16, KEY_LENGTHS),
+    "AES-CCM-{} with 8 octet ICV [RFC5282]": (Encr.ENCR_AES_CCM_8, KEY_LENGTHS),
+    "AES-CCM-{} with 12 octet ICV [RFC5282]": (Encr.ENCR_AES_CCM_12, KEY_LENGTHS),
+    "AES-CCM-{} with 16 octet ICV [RFC5282]": (Encr.ENCR_AES_CCM_16, KEY_LENGTHS),
+    # EXTENDED
+    "CAMELLIA-CBC-{} [RFC5529]": (Encr.ENCR_CAMELLIA_CBC, KEY_LENGTHS),
+    "ChaCha20-Poly1305 [RFC7634]": (Encr.ENCR_CHACHA20_POLY1305, (None,)),
+}
+IKE_INTEG: dict[str, int] = {
+    "NONE [RFC4306]": Integ.NONE,
+    "HMAC_SHA1_96 [RFC2404]": Integ.AUTH_HMAC_SHA1_96,
+    "HMAC_SHA2_256_128 [RFC4868]": Integ.AUTH_HMAC_SHA2_256_128,
+    "HMAC_SHA2_384_192 [RFC4868]": Integ.AUTH_HMAC_SHA2_384_192,
+    "HMAC_SHA2_512_256 [RFC4868]": Integ.AUTH_HMAC_SHA2_512_256,
+    # EXTENDED
+    "AES_XCBC_96 [RFC3566]": Integ.AUTH_AES_XCBC_96,
+    "AES_CMAC_96 [RFC4494]": Integ.AUTH_AES_CMAC_96,
+}
+ESP_ENCR: dict[str, int] = {
+    "NULL": Encr.ENCR_NULL,
+    "TripleDES-CBC [RFC2451]": Encr.ENCR_3DES,
+    "AES-CBC [RFC3602]": Encr.ENCR_AES_CBC,
+    "AES-CTR [RFC3686]": Encr.ENCR_AES_CTR,
+    "AES-GCM with 8 octet ICV [RFC4106]": Encr.ENCR_AES_GCM_8,
+    "AES-GCM with 12 octet ICV [RFC4106]": Encr.ENCR_AES_GCM_12,
+    "AES-GCM with 16 octet ICV [RFC4106]": Encr.ENCR_AES_GCM_16,
+    # EXTENDED
+    "AES-CCM with 8 octet ICV [RFC4309]": Encr.ENCR_AES_CCM_8,
+    "AES-CCM with 12 octet ICV [RFC4309]": Encr.ENCR_AES_CCM_12,
+    "AES-CCM with 16 octet ICV [RFC4309]": Encr.ENCR_AES_CCM_16,
+    "CAMELLIA-CBC [RFC5529]": Encr.ENCR_CAMELLIA_CBC,
+    "ChaCha20-Poly1305 [RFC7634]": Encr.ENCR_CHACHA20_POLY1305,
+    "NULL with AES-GMAC [RFC4543]": Encr.ENCR_NULL_AUTH_AES_GMAC,
+    "AES-CCM with 8 octet ICV and implicit IV [RFC8750]": Encr.ENCR_AES_CCM_8_IIV,
+    "AES-GCM with 16 octet ICV and implicit IV [RFC8750]": Encr.ENCR_AES_GCM_16_IIV,
+    "ChaCha20-Poly1305 with implicit IV [RFC8750]": Encr.ENCR_CHACHA20_POLY1305_IIV,
+}
+# Wireshark's old name says GCM and leaves the size of the ICV to the authentication column: the ICV itself decides
+ESP_GCM = "AES-GCM [RFC4106]"
+ESP_GCM_SIZES = (Encr.ENCR_AES_GCM_16, Encr.ENCR_AES_GCM_12, Encr.ENCR_AES_GCM_8)
+ESP_INTEG: dict[str, int] = {
+    "NULL": Integ.NONE,
+    "HMAC-SHA-1-96 [RFC2404]": Integ.AUTH_HMAC_SHA1_96,
+    "HMAC-SHA-256-128 [RFC4868]": Integ.AUTH_HMAC_SHA2_256_128,
+    "HMAC-SHA-384-192 [RFC4868]": Integ.AUTH_HMAC_SHA2_384_192,
+    "HMAC-SHA-512-256 [RFC4868]": Integ.AUTH_HMAC_SHA2_512_256,
+    # EXTENDED
+    "AES-XCBC-96 [RFC3566]": Integ.AUTH_AES_XCBC_96,
+    "AES-CMAC-96 [RFC4494]": Integ.AUTH_AES_CMAC_96,
+}
+ESP_UNCHECKED: dict[str, int] = {  # an ICV that is there and whose key is not: octets
+    f"ANY {bits} bit authentication [no checking]": bits // 8 for bits in (64, 96, 128, 192, 256)
+}
+PROPOSAL_ENCR: dict[str, int] = {  # strongSwan's names in proposals, the key length in bits behind the last underscore
+    "3DES_CBC": Encr.ENCR_3DES,
+    "NULL": Encr.ENCR_NULL,
+    "AES_CBC": Encr.ENCR_AES_CBC,
+    "AES_CTR": Encr.ENCR_AES_CTR,
+    "AES_GCM_8": Encr.ENCR_AES_GCM_8,
+    "AES_GCM_12": Encr.ENCR_AES_GCM_12,
+    "AES_GCM_16": Encr.ENCR_AES_GCM_16,
+    "AES_CCM_8": Encr.ENCR_AES_CCM_8,
+    "AES_CCM_12": Encr.ENCR_AES_CCM_12,
+    "AES_CCM_16": Encr.ENCR_AES_CCM_16,
+    "CAMELLIA_CBC": Encr.ENCR_CAMELLIA_CBC,
+    "CHACHA20_POLY1305": Encr.ENCR_CHACHA20_POLY1305,
+    "NULL_AES_GMAC": Encr.ENCR_NULL_AUTH_AES_GMAC,
+}
+PROPOSAL_INTEG: dict[str, int] = {
+    "HMAC_SHA1_96": Integ.AUTH_HMAC_SHA1_96,
+    "HMAC_SHA2_256_128": Integ.AUTH_HMAC_SHA2_256_128,
+    "HMAC_SHA2_384_192": Integ.AUTH_HMAC_SHA2_384_192,
+    "HMAC_SHA2_512_256": Integ.AUTH_HMAC_SHA2_512_256,
+    "AES_XCBC_96": Integ.AUTH_AES_XCBC_96,
+    "AES_CMAC_96": Integ.AUTH_AES_CMAC_96,
+}
+PROPOSAL_ESN = {"NO_EXT_SEQ": False, "EXT_SEQ": True}
+
+
+def _plain(name: str) -> str:
+    """A name as it is compared: lower case, one space, no reference in brackets."""
+    return re.sub(r"\s*\[[^]]*\]\s*$", "", re.sub(r"\s+", " ", name.strip())).casefold()
+
+
+_IKE_ENCR = {
+    _plain(name.format(bits)): Transform(TransformType.ENCR, number, bits)
+    for name, (number, lengths) in IKE_ENCR.items()
+    for bits in lengths
+}
+_IKE_INTEG = {_plain(name): number for name, number in IKE_INTEG.items()}
+_ESP_ENCR = {_plain(name): (number,) for name, number in ESP_ENCR.items()} | {_plain(ESP_GCM): ESP_GCM_SIZES}
+_ESP_INTEG = {_plain(name): number for name, number in ESP_INTEG.items()}
+_ESP_UNCHECKED = {_plain(name): octets for name, octets in ESP_UNCHECKED.items()}
+_IKE_ENCR_NAMES = {number: name for name, (number, _) in IKE_ENCR.items()}
+_IKE_INTEG_NAMES = {number: name for name, number in IKE_INTEG.items()}
+_ESP_ENCR_NAMES = {number: name for name, number in ESP_ENCR.items()}
+_ESP_INTEG_NAMES = {number: name for name, number in ESP_INTEG.items()}
+
+
+def _integ(number: int) -> Transform | None:
+    return Transform(TransformType.INTEG, number) if number else None
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
+    return ConfigError(f"{what} {name!r} is not known here; expected one of: {', '.join(known)}")
+
+
+def read_ike(encr: str, integ: str) -> tuple[Transform, Transform | None]:
+    """The transforms that a row of ``ikev2_decryption_table`` names; ConfigError for a name that is not known."""
+    if _plain(encr) not in _IKE_ENCR:
+        raise _unknown("the encryption algorithm", encr, IKE_ENCR)
+    if _plain(integ) not in _IKE_INTEG:
+        raise _unknown("the integrity algorithm", integ, IKE_INTEG)
+    return _IKE_ENCR[_plain(encr)], _integ(_IKE_INTEG[_plain(integ)])
+
+
+def write_ike(encr: Transform, integ: Transform | None) -> tuple[str, str] | None:
+    """The two names for a row of ``ikev2_decryption_table``, or None where there is no name."""
+    name, icv = _IKE_ENCR_NAMES.get(encr.id), _IKE_INTEG_NAMES.get(integ.id if integ else Integ.NONE)
+    return (name.format(encr.key_length), icv) if name and icv else None
+
+
+def read_esp(encr: str, integ: str) -> tuple[tuple[int, ...], Transform | None, int]:
+    """What a row of ``esp_sa`` names: encryption, integrity, and the octets of an ICV whose key is not known.
+
+    Encryption is several numbers where the name leaves the size of the ICV open. ConfigError for an unknown name.
+    """
+    if _plain(encr) not in _ESP_ENCR:
+        raise _unknown("the encryption algorithm", encr, ESP_ENCR)
+    numbers = _ESP_ENCR[_plain(encr)]
+    if _plain(integ) in _ESP_UNCHECKED:
+        aead = any(number in ESP_GCM_SIZES for number in numbers)  # the column is then a size for the AEAD's own ICV
+        return numbers, None, 0 if aead else _ESP_UNCHECKED[_plain(integ)]
+    if _plain(integ) not in _ESP_INTEG:
+        raise _unknown("the authentication algorithm", integ, ESP_INTEG | ESP_UNCHECKED)
+    return numbers, _integ(_ESP_INTEG[_plain(integ)]), 0
+
+
+def write_esp(encr: Transform, integ: Transform | None, unchecked: int = 0) -> tuple[str, str] | None:
+    """The two names for a row of ``esp_sa``, or None where there is no name."""
+    if unchecked:
+        icv = next((name for name, octets in ESP_UNCHECKED.items() if octets == unchecked), None)
+    else:
+        icv = _ESP_INTEG_NAMES.get(integ.id if integ else Integ.NONE)
+    name = _ESP_ENCR_NAMES.get(encr.id)
+    return (name, icv) if name and icv else None
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The transforms of one proposal that matter to who opens packets."""
+
+    encr: Transform
+    integ: Transform | None = None
+    prf: Transform | None = None
+    esn: bool | None = None
+
+
+def read_proposal(text: str) -> Suite:
+    """A strongSwan proposal such as ``ESP:AES_CBC_128/HMAC_SHA2_256_128/NO_EXT_SEQ``; key exchanges do not matter here.
+
+    Raises ConfigError where no encryption algorithm is found.
+    """
+    encr = integ = prf = None
+    esn: bool | None = None
+    for word in text.rpartition(":")[2].split("/"):
+        base, _, length = word.rpartition("_")
+        if word in PROPOSAL_INTEG:
+            integ = Transform(TransformType.INTEG, PROPOSAL_INTEG[word])
+        elif word in PROPOSAL_ESN:
+            esn = PROPOSAL_ESN[word]
+        elif word in Prf.__members__:
+            prf = Transform(TransformType.PRF, Prf[word])
+        elif word in PROPOSAL_ENCR:
+            encr = Transform(TransformType.ENCR, PROPOSAL_ENCR[word])
+        elif base in PROPOSAL_ENCR and length.isdecimal():
+            encr = Transform(TransformType.ENCR, PROPOSAL_ENCR[base], int(length))
+    if encr is None:
+        raise ConfigError(f"the proposal {text!r} names no encryption algorithm of: {', '.join(PROPOSAL_ENCR)}")
+    return Suite(encr, integ, prf, esn)
