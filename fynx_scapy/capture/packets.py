@@ -221,8 +221,8 @@ class Classifier:
         if packet.protocol != UDP:
             return None
         if len(packet.payload) < 8:
-            error = f"a UDP header of 8 octets does not fit into {len(packet.payload)}"
-            return IpsecPacket(packet.frame, "unreadable", packet.src, packet.dst, packet.payload, error=error)
+            short = f"a UDP header of 8 octets does not fit into {len(packet.payload)}"
+            return IpsecPacket(packet.frame, "unreadable", packet.src, packet.dst, packet.payload, error=short)
         sport, dport, length = struct.unpack_from("!HHH", packet.payload)
         data = packet.payload[8:length] if 8 <= length < len(packet.payload) else packet.payload[8:]
         found = self._udp(packet, sport, dport, data)

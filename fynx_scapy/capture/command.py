@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command ``fynx dissect``: records on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+if TYPE_CHECKING:
+    from ..keylog import KeyLog
+
+    # Scapy and the ciphers are imported by the command itself: its help answers without them
+    from .dissect import Dissection
+
+CLOSED_SHOWN = 20
+
+
+@click.command()
+@click.argument("capture", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option(
+    "--keys",
+    "key_paths",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(exists=True, path_type=Path),
+    help="A key table, or a folder with ikev2_decryption_table, esp_sa and keys.json (or *.NAME). May be given again. "
+    "Without it, the tables beside the capture are used.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per packet and line.")
+def dissect(capture: Path, key_paths: tuple[Path, ...], as_json: bool) -> None:
+    """Show every IPsec packet of CAPTURE (pcap or pcapng, - for stdin), decrypted where a key is at hand.
+
+    Exit status 1 when an ICV is bad or a packet unreadable, 2 for misuse.
+    """
+    from ..errors import CaptureError
+    from .dissect import Dissection
+
+    try:
+        keys = _keys(capture, key_paths)
+    except CaptureError as error:
+        raise click.UsageError(str(error)) from None
+    for warning in keys.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    pass_ = Dissection(keys)
+    source: Path | BinaryIO = sys.stdin.buffer if str(capture) == "-" else capture
+    show = _json if as_json else _person()
+    for record in pass_.records(source, None if isinstance(source, Path) else "stdin"):
+        show(record)
+        if record["kind"] == "unreadable":
+            click.echo(f"error: {record['error']}", err=True)
+    _closing(capture, pass_)
+    sys.exit(1 if pass_.failed else 0)
+
+
+def _keys(capture: Path, paths: tuple[Path, ...]) -> KeyLog:
+    from ..keylog import KeyLog
+
+    if not paths:
+        return KeyLog.beside(capture) if str(capture) != "-" else KeyLog()
+    keys = KeyLog()
+    for path in paths:
+        keys.add(path)
+    return keys
+
+
+def _json(record: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(record, separators=(", ", ": ")) + "\n")
+    sys.stdout.flush()
+
+
+def _person() -> Callable[[dict[str, Any]], None]:
+    """What shows a record to a person: plain lines, with colours where stdout is a terminal."""
+    from .text import line
+
+    start: list[float] = []
+
+    def text(record: dict[str, Any]) -> str:
+        if not start and record["time"] is not None:
+            start.append(record["time"])
+        return line(record, start[0] if start else None)
+
+    if not sys.stdout.isatty():
+        return lambda record: click.echo(text(record))
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(soft_wrap=True, highlight=False)
+
+    def coloured(record: dict[str, Any]) -> None:
+        style = "red" if record["error"] else "green" if record.get("decrypted") else ""
+        console.print(Text(text(record), style=style))
+
+    return coloured
+
+
+def _closing(capture: Path, done: Dissection) -> None:
+    """What stayed closed for want of a key, and where a key is looked for."""
+    if done.foreign:
+        click.echo(f"{done.foreign} packets are not IPsec", err=True)
+    if not done.closed:
+        return
+    for name, count in list(done.closed.items())[:CLOSED_SHOWN]:
+        click.echo(f"no key for {name}: {count} packets stayed closed", err=True)
+    if len(done.closed) > CLOSED_SHOWN:
+        click.echo(f"… and for {len(done.closed) - CLOSED_SHOWN} SAs more", err=True)
+    name = "NAME" if str(capture) == "-" else capture.with_suffix("").name
+    click.echo(
+        f"put keys beside the capture ({name}.ikev2_decryption_table and {name}.esp_sa as Wireshark has them, "
+        f"{name}.keys.json, or the folder {name}.keys), or name them with --keys PATH",
+        err=True,
+    )

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""SK, SKF and ESP of a capture, opened with the keys at hand: every key that may fit is tried, and the ICV decides.
+
+The algorithms come from the capture's own SA payloads where they were seen (suites.py), else from the key table's row.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from ..crypto.encr import encryption
+from ..crypto.integ import integrity
+from ..crypto.protector import Protector
+from ..crypto.transforms import Transform
+from ..errors import ConfigError, IntegrityError, MalformedError
+from ..esp.sa import InboundSa
+from ..iana import PayloadType
+from ..keylog import EspKeys, IkeKeys
+from ..keynames import Suite
+from .suites import FLAG_INITIATOR, SpiPair, Suites, ciphers
+
+IKE_HEADER = struct.Struct("!8s8sBBBBII")
+OK, BAD, UNCHECKED = "ok", "bad", "unchecked"
+MISFIT = "none of the keys at hand is of the sizes that its algorithms ask for"
+NOT_VERIFIED = "the ICV does not verify with any key at hand ({} tried)"
+
+
+class SkPlace(NamedTuple):
+    """Where the encrypted payload of an IKE message lies: its type, what is authenticated before it, and its body."""
+
+    type: int
+    next_payload: int
+    prefix: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What became of one SK, SKF or ESP: ``plaintext`` without padding, None where it stayed closed.
+
+    ``keyed`` says whether there was a key for its SPI; without one, to stay closed is no error.
+    """
+
+    plaintext: bytes | None = field(default=None, repr=False)
+    icv: str = UNCHECKED
+    error: str | None = None
+    next_header: int | None = None
+    keyed: bool = False
+
+
+def find_sk(message: bytes) -> SkPlace | None:
+    """The SK or SKF payload of an IKE message (RFC 7296 section 3.14, RFC 7383 section 2.5), None where there is none.
+
+    Raises MalformedError where a payload on the way does not fit.
+    """
+    kind, at = message[16], IKE_HEADER.size
+    while kind:
+        if at + 4 > len(message):
+            raise MalformedError(f"the payload header at offset {at} does not fit into {len(message)} octets")
+        following, length = message[at], int.from_bytes(message[at + 2 : at + 4], "big")
+        head = {PayloadType.SK: 4, PayloadType.SKF: 8}.get(kind)  # type: ignore[call-overload]
+        if length < (head or 4) or at + length > len(message):
+            raise MalformedError(f"the payload at offset {at} has a length of {length}, left are {len(message) - at}")
+        if head:
+            return SkPlace(kind, following, message[: at + head], message[at + head : at + length])
+        kind, at = following, at + length
+    return None
+
+
+@dataclass(slots=True)
+class IkeOpener:
+    """Opens SK and SKF. After an IKE_INTERMEDIATE two sets of keys share an SPI pair (RFC 9242): all are tried."""
+
+    suites: Suites
+    _keys: dict[SpiPair, list[IkeKeys]] = field(default_factory=lambda: defaultdict(list))
+    _ready: dict[tuple[SpiPair, bool], tuple[int, list[Protector]]] = field(default_factory=dict)
+
+    def add(self, keys: Iterable[IkeKeys]) -> None:
+        """Take keys into use."""
+        for entry in keys:
+            self._keys[entry.spi_i, entry.spi_r].append(entry)
+
+    def has(self, pair: SpiPair) -> bool:
+        """Whether there is any key for an SPI pair."""
+        return pair in self._keys
+
+    def open(self, message: bytes, place: SkPlace) -> Opened:
+        """Open one message. Where no key is at hand, it stays closed without an error."""
+        pair = (message[:8], message[8:16])
+        protectors = self._protectors(pair, bool(message[19] & FLAG_INITIATOR))
+        for protector in protectors:
+            try:
+                plaintext = protector.open(place.prefix, place.body)
+            except (IntegrityError, MalformedError):
+                continue
+            protectors.remove(protector)
+            protectors.insert(0, protector)  # what fitted last fits next
+            try:
+                return Opened(protector.unpad(plaintext), OK, keyed=True)
+            except MalformedError as error:
+                return Opened(icv=OK, error=str(error), keyed=True)
+        if not self.has(pair):
+            return Opened()
+        if not protectors:
+            return Opened(error=MISFIT, keyed=True)
+        return Opened(icv=BAD, error=NOT_VERIFIED.format(len(protectors)), keyed=True)
+
+    def _protectors(self, pair: SpiPair, initiator: bool) -> list[Protector]:
+        learnt = self.suites.ike.get(pair, [])
+        seen, protectors = self._ready.get((pair, initiator), (-1, []))
+        if seen != len(learnt):
+            protectors = list(self._build(pair, initiator, learnt))
+            self._ready[pair, initiator] = (len(learnt), protectors)
+        return protectors
+
+    def _build(self, pair: SpiPair, initiator: bool, learnt: list[Suite]) -> Iterator[Protector]:
+        for keys in self._keys.get(pair, ()):
+            key_e, key_a = (keys.sk_ei, keys.sk_ai) if initiator else (keys.sk_er, keys.sk_ar)
+            for suite in dict.fromkeys((*map(ciphers, learnt), (keys.encr, keys.integ))):
+                encr, integ = suite
+                try:
+                    cipher = encryption(encr.id, encr.key_length)
+                    signer = None if cipher.aead or integ is None else integrity(integ.id)
+                    yield Protector(cipher, signer, key_e, key_a)
+                except ConfigError:
+                    continue  # the row's keys are not of the sizes that this suite asks for
+
+
+@dataclass(slots=True)
+class EspOpener:
+    """Opens ESP. The keys of an SPI are tried in the order of how well their addresses fit; wildcards come last.
+
+    Each candidate is an SA of its own without a replay window: a capture may hold a packet twice, and the high half of
+    its sequence numbers is followed all the same (RFC 4303 appendix A2).
+    """
+
+    suites: Suites
+    _keys: list[EspKeys] = field(default_factory=list)
+    _ready: dict[tuple[int, str, str], tuple[int, list[tuple[InboundSa, int]]]] = field(default_factory=dict)
+
+    def add(self, keys: Iterable[EspKeys]) -> None:
+        """Take keys into use."""
+        self._keys.extend(keys)
+
+    def has(self, spi: int) -> bool:
+        """Whether there is a key for an SPI."""
+        return any(entry.spi in (spi, None) for entry in self._keys)
+
+    def open(self, packet: bytes, src: str, dst: str) -> Opened:
+        """Open a packet, from its SPI through its ICV. Where no key is at hand, it stays closed without an error."""
+        spi = int.from_bytes(packet[:4], "big")
+        candidates = self._candidates(spi, src, dst)
+        bad, misfit = 0, ""
+        for at, (sa, unchecked) in enumerate(candidates):
+            body = packet[:-unchecked] if unchecked else packet
+            try:
+                sa.inspect(body)
+            except MalformedError as error:
+                misfit = str(error)
+                continue
+            try:
+                payload, next_header = sa.open(body)
+            except IntegrityError:
+                bad += 1
+                continue
+            except MalformedError as error:
+                if not sa.icv_size:  # nothing but the padding could tell that this is the wrong key
+                    misfit = str(error)
+                    continue
+                return Opened(icv=OK, error=str(error), keyed=True)
+            candidates.insert(0, candidates.pop(at))  # what fitted last fits next
+            return Opened(payload, OK if sa.icv_size else UNCHECKED, next_header=next_header, keyed=True)
+        if not self.has(spi):
+            return Opened()
+        if bad:
+            return Opened(icv=BAD, error=NOT_VERIFIED.format(bad), keyed=True)
+        return Opened(error=misfit or MISFIT, keyed=True)
+
+    def _candidates(self, spi: int, src: str, dst: str) -> list[tuple[InboundSa, int]]:
+        learnt = self.suites.esp.get(spi, [])
+        seen, candidates = self._ready.get((spi, src, dst), (-1, []))
+        if seen != len(learnt):
+            rows = [entry for entry in self._keys if entry.spi in (spi, None)]
+            rows.sort(key=lambda entry: (entry.spi is None, not _covers(entry, src, dst)))
+            candidates = list(self._build(spi, rows, learnt))
+            self._ready[spi, src, dst] = (len(learnt), candidates)
+        return candidates
+
+    def _build(self, spi: int, rows: list[EspKeys], learnt: list[Suite]) -> Iterator[tuple[InboundSa, int]]:
+        for keys in rows:
+            suites = [*(() if keys.unchecked_icv else learnt), Suite(keys.encr, keys.integ, None, keys.esn)]
+            variants = {  # what was negotiated first, each once
+                (*ciphers(suite), esn): None
+                for suite in suites
+                for esn in ((False, True) if suite.esn is None else (suite.esn,))
+            }
+            for encr, integ, esn in variants:
+                try:
+                    yield _inbound(spi, keys, encr, integ, esn), keys.unchecked_icv
+                except ConfigError:
+                    continue  # the row's keys are not of the sizes that this suite asks for
+
+
+def _inbound(spi: int, keys: EspKeys, encr: Transform, integ: Transform | None, esn: bool) -> InboundSa:
+    cipher = encryption(encr.id, encr.key_length, esp=True)
+    return InboundSa(
+        spi=spi,
+        encr=cipher,
+        key=keys.key,
+        integ=None if cipher.aead or integ is None else integrity(integ.id),
+        auth_key=b"" if cipher.aead else keys.auth_key,
+        esn=esn,
+        replay_window=0,
+        check_padding=bool(keys.unchecked_icv),  # the only hint there is that such a key fits
+    )
+
+
+def _covers(keys: EspKeys, src: str, dst: str) -> bool:
+    """Whether a row is for these addresses; "*" stands for any, in place of an address or of a part of it."""
+    return fnmatchcase(src, keys.src) and fnmatchcase(dst, keys.dst)

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every IPsec packet of a capture as one record: who sent it, what it holds, and whether its ICV verifies.
+
+A record is a dict of plain values, ready for JSON: bytes are lower-case hexadecimal, enumerations IANA's names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from scapy.packet import Packet
+
+from ..errors import CaptureError, MalformedError
+from ..iana import ExchangeType, PayloadType, name_of
+from ..keylog import KeyLog
+from ..layers.ikev2 import IKEv2_SA
+from ..layers.ikev2.header import parse_message, parse_payloads
+from .decrypt import IKE_HEADER, UNCHECKED, EspOpener, IkeOpener, Opened, find_sk
+from .frames import Frame, frames
+from .packets import Classifier, Fragments, IpPacket, IpsecPacket, ip_packet
+from .records import faults, payload_record
+from .suites import FLAG_RESPONSE, Suites
+
+Record = dict[str, Any]
+ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
+
+
+def dissect(path: str | os.PathLike[str], keys: KeyLog | None = None) -> Iterator[Record]:
+    """The records of a capture, in its order; without ``keys`` those beside the capture are used.
+
+    Raises CaptureError where the capture cannot be opened. What cannot be read in it is a record with an ``error``.
+    """
+    source = Path(path)
+    yield from Dissection(keys if keys is not None else KeyLog.beside(source)).records(source)
+
+
+@dataclass(slots=True)
+class Dissection:
+    """One pass over a capture.
+
+    ``closed`` counts what stayed closed for want of a key, ``foreign`` the packets that are not IPsec; ``failed`` is
+    true after an ICV that is bad or a packet that is unreadable.
+    """
+
+    keys: KeyLog
+    closed: Counter[str] = field(default_factory=Counter)
+    foreign: int = 0
+    failed: bool = False
+    _ike: IkeOpener = field(init=False)
+    _esp: EspOpener = field(init=False)
+    _suites: Suites = field(default_factory=Suites)
+    _fragments: Fragments = field(default_factory=Fragments)
+    _classify: Classifier = field(default_factory=Classifier)
+
+    def __post_init__(self) -> None:
+        self._ike, self._esp = IkeOpener(self._suites), EspOpener(self._suites)
+        self._ike.add(self.keys.ike)
+        self._esp.add(self.keys.esp)
+
+    def records(self, source: Path | BinaryIO, name: str | None = None) -> Iterator[Record]:
+        """The records of one capture. Raises CaptureError where the file cannot be opened."""
+        number = 0
+        try:
+            for frame in frames(source, name):
+                number = frame.number
+                yield from self._noted(self._frame(frame))
+        except CaptureError as error:
+            if not number and isinstance(source, Path) and not source.is_file():
+                raise
+            yield from self._noted(_unreadable(Frame(number + 1, None, 0, b""), str(error)))
+        for piece in self._fragments.incomplete():
+            text = f"fragment {piece.ident:#x} of protocol {piece.protocol}: the other fragments are not in the capture"
+            yield from self._noted(_base(piece.frame, "fragment", piece.src, piece.dst) | {"error": text})
+
+    def _noted(self, record: Record | None) -> Iterator[Record]:
+        if record is not None:
+            self.failed = self.failed or bool(record["error"]) or record.get("icv") == "bad"
+            yield record
+
+    def _frame(self, frame: Frame) -> Record | None:
+        try:
+            packet = ip_packet(frame)
+        except CaptureError as error:
+            return _unreadable(frame, str(error))
+        whole = packet and self._fragments.add(packet)
+        if whole is None:
+            self.foreign += packet is None
+            return None
+        return self._packet(whole)
+
+    def _packet(self, packet: IpPacket) -> Record | None:
+        found = self._classify(packet)
+        if found is None:
+            self.foreign += 1
+            return None
+        record = _base(found.frame, found.kind, found.src, found.dst, found.sport, found.dport)
+        if found.error:
+            return record | {"error": found.error}
+        make = _MAKERS.get(found.kind)
+        record = record | make(self, found) if make else record | {"error": None}
+        if found.missing and not record["error"]:
+            total = len(found.data) + found.missing
+            record["error"] = f"the capture holds {len(found.data)} of {total} octets"
+        return record
+
+    def ike(self, packet: IpsecPacket) -> Record:
+        """The fields of an IKEv2 message (RFC 7296 section 3.1), its SK opened where a key fits."""
+        data = packet.data
+        if len(data) < IKE_HEADER.size:
+            return _ike_fields() | {"error": f"{len(data)} octets, an IKE header has {IKE_HEADER.size}"}
+        spi_i, spi_r, _, version, exchange, flags, message_id, length = IKE_HEADER.unpack_from(data)
+        fields = _ike_fields(
+            init_spi=spi_i.hex(),
+            resp_spi=spi_r.hex(),
+            exchange=name_of(ExchangeType, exchange),
+            request=not flags & FLAG_RESPONSE,
+            message_id=message_id,
+        )
+        if version >> 4 != 2:
+            return fields | {"error": f"the major version is {version >> 4}, expected 2"}
+        header, payloads = parse_message(data)
+        errors = [header.malformed] if header.malformed else []
+        errors += [text for layer in payloads for text in faults(layer)]
+        fields["payloads"] = [payload_record(layer) for layer in payloads]
+        sealed = [n for n, layer in enumerate(payloads) if layer.payload_type in ENCRYPTED and not layer.malformed]
+        if sealed:
+            fields["encrypted"] = True
+            errors += self._open_sk(header, data[:length], fields["payloads"][sealed[0]], fields)
+        else:
+            self._learn(header, payloads)
+        fields["error"] = "; ".join(errors) or None
+        return fields
+
+    def _open_sk(self, header: Packet, message: bytes, record: Record, fields: Record) -> list[str]:
+        try:
+            place = find_sk(message)
+        except MalformedError as error:
+            return [str(error)]
+        if place is None:
+            return []
+        opened = self._ike.open(message, place)
+        fields["icv"], fields["decrypted"] = opened.icv, opened.plaintext is not None
+        if not opened.keyed:
+            self.closed[f"IKE SA {fields['init_spi']} {fields['resp_spi']}"] += 1
+        if opened.plaintext is None:
+            return [opened.error] if opened.error else []
+        record.pop("load", None)
+        if place.type == PayloadType.SKF:  # a fragment by itself holds no whole payloads
+            record["plaintext"] = opened.plaintext.hex()
+            return []
+        inner = parse_payloads(place.next_payload, opened.plaintext)
+        record["payloads"] = [payload_record(layer) for layer in inner]
+        self._learn(header, inner)
+        return [text for layer in inner for text in faults(layer)]
+
+    def _learn(self, header: Packet, payloads: list[Packet]) -> None:
+        for layer in payloads:
+            if isinstance(layer, IKEv2_SA) and layer.malformed is None:
+                self._suites.learn(header, layer.prop)
+
+    def esp(self, packet: IpsecPacket) -> Record:
+        """The fields of an ESP packet (RFC 4303 section 2), opened where a key fits."""
+        data = packet.data
+        fields: Record = {"spi": None, "seq": None, **_closed(), "next_header": None, "inner": None, "error": None}
+        if len(data) < 8:
+            return fields | {"error": f"{len(data)} octets, an ESP header has 8"}
+        spi = data[:4].hex()
+        fields |= {"spi": spi, "seq": int.from_bytes(data[4:8], "big")}
+        opened = Opened() if packet.missing else self._esp.open(data, packet.src, packet.dst)
+        if not opened.keyed and not packet.missing:
+            self.closed[f"ESP SA 0x{spi} {packet.src} > {packet.dst}"] += 1
+        inner = None if opened.plaintext is None else opened.plaintext.hex()
+        return fields | {
+            "decrypted": opened.plaintext is not None,
+            "icv": opened.icv,
+            "next_header": opened.next_header,
+            "inner": inner,
+            "error": opened.error,
+        }
+
+    def ah(self, packet: IpsecPacket) -> Record:
+        """The fields of AH (RFC 4302 section 2); its ICV is not checked."""
+        data = packet.data
+        size = (data[1] + 2) * 4 if len(data) >= 12 else 12
+        if len(data) < size:
+            return {"spi": None, "seq": None, "error": f"{len(data)} octets, expected an AH header of {size}"}
+        return {
+            "spi": data[4:8].hex(),
+            "seq": int.from_bytes(data[8:12], "big"),
+            **_closed(),
+            "next_header": data[0],
+            "inner": data[size:].hex(),
+            "error": None,
+        }
+
+    def ikev1(self, packet: IpsecPacket) -> Record:
+        """The cookies of an IKEv1 message (RFC 2408 section 3.1), which is not dissected any further."""
+        return {"init_spi": packet.data[:8].hex(), "resp_spi": packet.data[8:16].hex(), "error": None}
+
+
+_MAKERS: dict[str, Callable[[Dissection, IpsecPacket], Record]] = {
+    "ike": Dissection.ike,
+    "esp": Dissection.esp,
+    "ah": Dissection.ah,
+    "ikev1": Dissection.ikev1,
+}
+
+
+def _base(
+    frame: Frame, kind: str, src: str | None, dst: str | None, sport: int | None = None, dport: int | None = None
+) -> Record:
+    ends = {"src": src, "sport": sport, "dst": dst, "dport": dport}
+    return {"number": frame.number, "time": frame.time, **ends, "kind": kind}
+
+
+def _closed() -> Record:
+    return {"decrypted": False, "icv": UNCHECKED}
+
+
+def _unreadable(frame: Frame, text: str) -> Record:
+    return _base(frame, "unreadable", None, None) | {"error": text}
+
+
+def _ike_fields(**known: Any) -> Record:
+    names = ("init_spi", "resp_spi", "exchange", "request", "message_id")
+    fields = {name: known.get(name) for name in names}
+    return fields | {"payloads": [], "encrypted": False, **_closed(), "error": None}

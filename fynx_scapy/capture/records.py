@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A payload layer as a dict of plain values: the layer's field names, IANA's names, hexadecimal octets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from scapy.fields import ConditionalField, EnumField
+from scapy.packet import Packet
+
+from ..layers.ikev2.header import notation
+
+Record = dict[str, Any]
+# What only says where the next structure begins; ``critical`` stands for the flags of a payload
+FRAMING = {"next_payload", "flags", "length", "payload_type", "error"}
+RENAMED = {"type": "notify_type"}  # of a payload: its own type is the notation
+
+
+def payload_record(layer: Packet) -> Record:
+    """One payload: ``type`` is IANA's notation, ``critical`` the critical bit, the rest its fields.
+
+    A payload without a form has ``malformed``, which says what is wrong and where, and its octets.
+    """
+    record: Record = {"type": notation(layer), "critical": layer.critical}
+    record |= {RENAMED.get(name, name): value for name, value in _fields(layer)}
+    if hasattr(layer, "text"):
+        record["text"] = layer.text  # an identity for people
+    if layer.malformed:
+        record["malformed"] = layer.malformed
+    return record
+
+
+def faults(layer: Packet) -> Iterator[str]:
+    """What is wrong with a payload and with the structures in it."""
+    if layer.malformed:
+        yield layer.malformed
+    for field in layer.fields_desc:
+        if field.holds_packets:
+            value = layer.getfieldval(field.name)
+            for inner in value if isinstance(value, list) else [value]:
+                if isinstance(inner, Packet):
+                    yield from faults(inner)
+
+
+def _fields(layer: Packet) -> Iterator[tuple[str, Any]]:
+    for field in layer.fields_desc:
+        if field.name in FRAMING or (isinstance(field, ConditionalField) and not field._evalcond(layer)):
+            continue
+        value = layer.getfieldval(field.name)
+        if field.name.startswith("res") and not value:
+            continue  # RESERVED, as it should be
+        yield field.name, _plain(layer, field, value)
+
+
+def _plain(layer: Packet, field: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(layer, field, element) for element in value]
+    if isinstance(value, Packet):
+        return _structure(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, int) and isinstance(field, EnumField):
+        name = str(field.i2repr_one(layer, value))
+        return name if not name.isdecimal() else f"UNKNOWN-{value}" if value else "NONE"
+    return value if isinstance(value, (int, str, type(None))) else str(value)
+
+
+def _structure(inner: Packet) -> Record:
+    """A structure within a payload, and what Scapy found behind it (EAP methods have layers of their own)."""
+    record = dict(_fields(inner))
+    if getattr(inner, "key_length", None) is not None:
+        record["key_length"] = inner.key_length
+    if getattr(inner, "malformed", None):
+        record["malformed"] = inner.malformed
+    if inner.payload:
+        record["payload"] = _structure(inner.payload)
+    return record

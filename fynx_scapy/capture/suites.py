@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the SA payloads of a capture say about its SAs: which algorithms belong to which SPI, and whether ESN is used.
+
+RFC 7296 sections 1.2, 1.3 and 3.3: the response holds the one proposal that was chosen, with the responder's SPI; the
+initiator's SPI stands in the proposal of the same number in the request.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..crypto.transforms import Transform
+from ..iana import ExchangeType, ProtocolId, SequenceNumbers, TransformType
+from ..keynames import Suite
+
+if TYPE_CHECKING:
+    from scapy.packet import Packet
+
+SpiPair = tuple[bytes, bytes]
+FLAG_RESPONSE, FLAG_INITIATOR = 0x20, 0x08
+
+
+def suite_of(proposal: Packet) -> Suite | None:
+    """The transforms of a chosen proposal, or None where it names no encryption algorithm, as one for AH."""
+    chosen: dict[int, Transform] = {}
+    for layer in proposal.trans:
+        kind = int(layer.transform_type)
+        chosen.setdefault(kind, Transform(kind, int(layer.transform_id), layer.key_length or None))  # type: ignore[arg-type]
+    encr = chosen.get(TransformType.ENCR)
+    if encr is None:
+        return None
+    integ, numbers = chosen.get(TransformType.INTEG), chosen.get(TransformType.SN)
+    return Suite(
+        Transform(TransformType.ENCR, encr.id, encr.key_length),
+        Transform(TransformType.INTEG, integ.id) if integ and integ.id else None,
+        Transform(TransformType.PRF, chosen[TransformType.PRF].id) if TransformType.PRF in chosen else None,
+        # section 3.3.2: without the transform, ESN is not used
+        bool(numbers and numbers.id == SequenceNumbers.ESN),
+    )
+
+
+def ciphers(suite: Suite) -> tuple[Transform, Transform | None]:
+    """What protects IKE messages under a suite."""
+    return suite.encr, suite.integ
+
+
+@dataclass(slots=True)
+class Suites:
+    """Follows the exchanges of a capture and keeps what their SA payloads agreed on, oldest first."""
+
+    ike: dict[SpiPair, list[Suite]] = field(default_factory=lambda: defaultdict(list))
+    esp: dict[int, list[Suite]] = field(default_factory=lambda: defaultdict(list))
+    _offered: dict[tuple[SpiPair, bool, int, int], Sequence[Packet]] = field(default_factory=dict)
+
+    def learn(self, header: Packet, proposals: Sequence[Packet]) -> None:
+        """Take in the proposals of one SA payload that was seen in the clear."""
+        initiator, response = bool(header.flags & FLAG_INITIATOR), bool(header.flags & FLAG_RESPONSE)
+        if header.exch_type == ExchangeType.IKE_SA_INIT:
+            if response and proposals:
+                _add(self.ike[header.init_SPI, header.resp_SPI], suite_of(proposals[0]))
+            return
+        pair = (header.init_SPI, header.resp_SPI)
+        if not response:
+            self._offered[pair, initiator, header.exch_type, header.id] = proposals
+        elif proposals:
+            self._chosen(proposals[0], self._offered.get((pair, not initiator, header.exch_type, header.id), ()))
+
+    def _chosen(self, proposal: Packet, offered: Sequence[Packet]) -> None:
+        suite = suite_of(proposal)
+        mine = next((offer.SPI for offer in offered if offer.proposal == proposal.proposal), b"")
+        if proposal.proto == ProtocolId.IKE:
+            if len(mine) == len(proposal.SPI) == 8:
+                _add(self.ike[mine, proposal.SPI], suite)
+            return
+        for spi in (mine, proposal.SPI):
+            if len(spi) == 4:
+                _add(self.esp[int.from_bytes(spi, "big")], suite)
+
+
+def _add(known: list[Suite], suite: Suite | None) -> None:
+    if suite is not None and suite not in known:
+        known.append(suite)

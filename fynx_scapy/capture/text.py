@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A record of a dissected capture as one line that a person reads."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+Record = dict[str, Any]
+INNER_PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 108: "IPComp"}
+VERDICTS = {"ok": "[icv ok]", "bad": "[ICV BAD]", "unchecked": "[not opened]"}
+
+
+def line(record: Record, start: float | None = None) -> str:
+    """One line for a record; times are shown relative to ``start``, in seconds."""
+    time = "" if record["time"] is None else f"{record['time'] - (start or 0):.6f}"
+    words = [f"{record['number']:>5} {time:>11}", ends(record), _BODIES.get(record["kind"], _other)(record)]
+    if record["error"]:
+        words.append(f"!! {record['error']}")
+    return "  ".join(word for word in words if word)
+
+
+def ends(record: Record) -> str:
+    """Who sent a packet to whom, with ports where there are some."""
+    if record["src"] is None:
+        return ""
+    if record["sport"] is None:
+        return f"{record['src']} > {record['dst']}"
+    return f"{_end(record['src'], record['sport'])} > {_end(record['dst'], record['dport'])}"
+
+
+def _end(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _ike(record: Record) -> str:
+    if record["exchange"] is None:
+        return "IKE"
+    way = "request" if record["request"] else "response"
+    verdict = f"  {VERDICTS[record['icv']]}" if record["encrypted"] else ""
+    return f"{record['exchange']} {way} {record['message_id']}  {payloads(record['payloads'])}{verdict}"
+
+
+def payloads(records: list[Record]) -> str:
+    """The notation of RFC 7296 section 1.2 for a list of payloads: ``SA, KE, Nonce``, ``SK {IDi, AUTH}``."""
+    return ", ".join(_payload(record) for record in records)
+
+
+def _payload(record: Record) -> str:
+    kind = str(record["type"])
+    if "payloads" in record:
+        return f"{kind} {{{payloads(record['payloads'])}}}"
+    if kind == "SKF" and "frag_number" in record:
+        return f"SKF {record['frag_number']}/{record['frag_total']}"
+    detail = record.get("notify_type") or record.get("text")
+    return f"{kind}({detail})" if detail else kind
+
+
+def _esp(record: Record) -> str:
+    if record["spi"] is None:
+        return "ESP"
+    head = f"ESP 0x{record['spi']} seq {record['seq']}"
+    if not record["decrypted"]:
+        return f"{head}  {VERDICTS[record['icv']]}"
+    verdict = "[icv unchecked]" if record["icv"] == "unchecked" else VERDICTS[record["icv"]]
+    return f"{head}  {inner(bytes.fromhex(record['inner']), record['next_header'])}  {verdict}"
+
+
+def inner(data: bytes, next_header: int) -> str:
+    """What an ESP packet carried: addresses and protocol of an IP packet, else the number of its next header."""
+    if next_header == 59:
+        return f"dummy, {len(data)} octets"
+    try:
+        if next_header == 4:
+            src, dst = (socket.inet_ntop(socket.AF_INET, data[at : at + 4]) for at in (12, 16))
+            protocol, length = data[9], int.from_bytes(data[2:4], "big")
+        elif next_header == 41:
+            src, dst = (socket.inet_ntop(socket.AF_INET6, data[at : at + 16]) for at in (8, 24))
+            protocol, length = data[6], 40 + struct.unpack_from("!H", data, 4)[0]
+        else:
+            name = INNER_PROTOCOLS.get(next_header, f"protocol {next_header}")
+            return f"{name}, {len(data)} octets"
+    except (ValueError, IndexError, struct.error):
+        return f"not an IP packet, {len(data)} octets"
+    return f"{src} > {dst} {INNER_PROTOCOLS.get(protocol, f'protocol {protocol}')}, {length} octets"
+
+
+def _ah(record: Record) -> str:
+    return "AH" if record["spi"] is None else f"AH 0x{record['spi']} seq {record['seq']}"
+
+
+def _ikev1(record: Record) -> str:
+    return f"IKEv1 {record['init_spi']} {record['resp_spi']}"
+
+
+def _other(record: Record) -> str:
+    return str(record["kind"])
+
+
+_BODIES: dict[str, Callable[[Record], str]] = {"ike": _ike, "esp": _esp, "ah": _ah, "ikev1": _ikev1}
