@@ -36,6 +36,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say what was left out."""
     reasons = left_out(config)
     if reasons:
-        terminalreporter.section("LEFT OUT" + (", and CI leaves nothing out" if os.environ.get("CI") else ""), bold=True)
+        terminalreporter.section(
+            "LEFT OUT" + (", and CI leaves nothing out" if os.environ.get("CI") else ""), bold=True
+        )
         for reason, count in sorted(reasons.items()):
             terminalreporter.line(f"{count:5} × {reason.removeprefix('Skipped: ')}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a user installs: the wheel and the sdist, Scapy's extension loader, and the command, all away from the checkout."""
+"""What a user installs: wheel and sdist, Scapy's extension loader, the command; all away from the checkout."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def run(*command: str | Path, cwd: Path, expect: int = 0) -> str:
 
 def copy_of_the_tree(folder: Path) -> Path:
     """The files of the checkout, as they are now, without what earlier builds may have left in it."""
-    ignored = shutil.ignore_patterns(".git", ".venv", "out", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv", "out", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis"
+    )
     return Path(shutil.copytree(ROOT, folder, symlinks=True, ignore=ignored))
 
 
@@ -101,7 +103,14 @@ def test_wheel_does_not_depend_on_symbolic_links(wheel: Path, tmp_path: Path) ->
 def test_sdist_holds_what_tests_need(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         found = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"constraints.txt", "scripts/env", "tests/conftest.py", "docs/architecture.md", "CHANGELOG.md", "layers/__init__.py"} <= found
+    assert {
+        "constraints.txt",
+        "scripts/env",
+        "tests/conftest.py",
+        "docs/architecture.md",
+        "CHANGELOG.md",
+        "layers/__init__.py",
+    } <= found
 
 
 def test_nothing_called_layers_is_installed(installed: Path) -> None:

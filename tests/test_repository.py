@@ -19,7 +19,12 @@ import fynx_scapy
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "pcaps" / "README.md", ROOT / "notebooks" / "README.md"]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").glob("*.md"),
+    ROOT / "pcaps" / "README.md",
+    ROOT / "notebooks" / "README.md",
+]
 SOURCES = [
     path
     for top in ("fynx_scapy", "layers", "scenarios", "tests", "benchmarks")
@@ -68,7 +73,9 @@ def test_package_data_exists() -> None:
 def pins() -> dict[str, str]:
     """``constraints.txt`` as normalised name -> version."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+_-]+", line) for line in lines), "plain name==version lines only"
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+_-]+", line) for line in lines), (
+        "plain name==version lines only"
+    )
     split = [line.split("==") for line in lines]
     return {canonical(name): version for name, version in split}
 
@@ -110,7 +117,10 @@ def apache_alone(name: str) -> bool:
     """Whether a distribution offers the Apache licence and no other."""
     about = importlib.metadata.metadata(name)
     said = about.get("License-Expression") or " ".join(
-        [(about.get("License") or "").partition("\n")[0], *(text for text in about.get_all("Classifier") or [] if "License ::" in text)]
+        [
+            (about.get("License") or "").partition("\n")[0],
+            *(text for text in about.get_all("Classifier") or [] if "License ::" in text),
+        ]
     )
     return "apache" in said.lower() and not re.search(r"\bOR\b|BSD|MIT License|Python Software", said)
 
