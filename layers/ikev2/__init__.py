@@ -8,28 +8,38 @@ Importing it binds :class:`IKEv2` to UDP port 500 and behind the non-ESP marker 
 
 from __future__ import annotations
 
-from . import auth, delete, encrypted, header, ident, ke, nonce, notify, sa, ts, vendor
+from . import auth, cert, cp, delete, eap, encrypted, group, header, ident, ke, nonce, notify, puzzle, sa, ts, vendor
 from .auth import *
+from .cert import *
+from .cp import *
 from .delete import *
+from .eap import *
 from .encrypted import *
+from .group import *
 from .header import *
 from .ident import *
 from .ke import *
 from .nonce import *
 from .notify import *
+from .puzzle import *
 from .sa import *
 from .ts import *
 from .vendor import *
 
 __all__: list[str] = []
 __all__ += auth.__all__
+__all__ += cert.__all__
+__all__ += cp.__all__
 __all__ += delete.__all__
+__all__ += eap.__all__
 __all__ += encrypted.__all__
+__all__ += group.__all__
 __all__ += header.__all__
 __all__ += ident.__all__
 __all__ += ke.__all__
 __all__ += nonce.__all__
 __all__ += notify.__all__
+__all__ += puzzle.__all__
 __all__ += sa.__all__
 __all__ += ts.__all__
 __all__ += vendor.__all__

@@ -303,20 +303,25 @@ def readable(octets: bytes) -> str:
 
 
 class Structures(PacketListField):
-    """A list of structures up to the end of the layer. ``choose(octets, offset)`` gives the class of the next one.
+    """A list of structures up to the end of the layer, or until ``until(elements)`` holds.
+
+    ``choose(octets, offset)`` gives the class of the next one.
 
     Takes one structure or a list of them, of which each may also be plain bytes; structures chained with ``/``, as
     Scapy's own layer has them, are taken apart into the list.
     """
 
-    __slots__ = ["choose", "size"]
+    __slots__ = ["choose", "until"]
     in_head = False
 
     def __init__(
-        self, name: str, choose: Callable[[bytes, int], type[Structure]], size: Callable[[Any], int] | None = None
+        self,
+        name: str,
+        choose: Callable[[bytes, int], type[Structure]],
+        until: Callable[[list[Any]], bool] | None = None,
     ):
         self.choose = choose
-        self.size = size
+        self.until = until
         super().__init__(name, [], Structure)
 
     def any2i(self, pkt: Any, x: Any) -> list[Any]:
@@ -350,16 +355,10 @@ class Structures(PacketListField):
         )
 
     def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, list[Structure]]:
-        rest = b""
-        if self.size is not None:
-            size = self.size(pkt)
-            if size > len(s):
-                raise Break(0, f"{pkt._name}: {self.name} of {size} octets, {len(s)} left")
-            s, rest = s[:size], s[size:]
-        elements = list(sequence(self.choose, s))
+        elements, used = sequence(self.choose, s, self.until)
         for element in elements:
             object.__setattr__(element, "parent", pkt)
-        return rest, elements
+        return s[used:], elements
 
 
 def _taken_apart(element: Any) -> list[Any]:

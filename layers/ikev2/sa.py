@@ -23,9 +23,10 @@ from fynx_scapy.iana import (
     lookup,
 )
 
-from .fields import CountOf, Length, Octet, OctetEnum, Octets, Short, ShortEnum, SizeOf, Structures
+from .attribute import Attribute, attribute_fields
+from .fields import CountOf, Length, Octet, OctetEnum, Octets, ShortEnum, SizeOf, Structures
 from .header import GENERIC, IKEv2_Payload
-from .structure import Break, Structure
+from .structure import Structure
 
 TRANSFORM_IDS: dict[int, type[Registry]] = {
     TransformType.ENCR: Encr,
@@ -59,65 +60,11 @@ class _Listed(Structure):
         return octets
 
 
-class _AttributeValue(Octets):
-    """Two octets as a number when AF is set, else the octets that the length counts."""
-
-    __slots__ = []
-
-    def any2i(self, pkt: Any, x: Any) -> Any:
-        return x if isinstance(x, int) else super().any2i(pkt, x)
-
-    def i2repr(self, pkt: Any, x: Any) -> str:
-        return repr(x) if isinstance(x, int) else super().i2repr(pkt, x)
-
-
-class IKEv2_TransformAttribute(Structure):
-    """A transform attribute (RFC 7296 section 3.3.5): type/value with AF 1 (two octets), type/length/value with AF 0.
-
-    ``AF`` left None is 1 for a number that fits into two octets, else 0.
-    """
+class IKEv2_TransformAttribute(Attribute):
+    """A transform attribute (RFC 7296 section 3.3.5)."""
 
     name = "IKEv2 Transform Attribute"
-    fields_desc = [
-        Octet("AF", None),
-        ShortEnum("type", KEY_LENGTH, TransformAttributeType),
-        Short("length", None),
-        _AttributeValue("value", b""),
-    ]
-
-    @classmethod
-    def measure(cls, octets: bytes, offset: int) -> int:
-        left = len(octets) - offset
-        if left < 4:
-            raise Break(0, f"transform attribute: {left} octets left, it has at least 4")
-        if octets[offset] & 0x80:
-            return 4
-        size = 4 + int.from_bytes(octets[offset + 2 : offset + 4])
-        if size > left:
-            raise Break(2, f"transform attribute: length {size - 4}, but {left - 4} octets left")
-        return size
-
-    def read(self, octets: bytes) -> None:
-        af = octets[0] >> 7
-        self.fields.update(AF=af, type=int.from_bytes(octets[:2]) & 0x7FFF)
-        if af:
-            self.fields["value"] = int.from_bytes(octets[2:])
-        else:
-            self.fields.update(length=int.from_bytes(octets[2:4]), value=octets[4:])
-        object.__setattr__(self, "explicit", 1)
-
-    def self_build(self) -> bytes:
-        af, kind, length, value = (self.value(name) for name in ("AF", "type", "length", "value"))
-        if af is None:
-            af = int(isinstance(value, int) and value < 0x10000)
-        kind = int(kind) & 0x7FFF
-        if af:
-            number = value if isinstance(value, int) else int.from_bytes(value or b"")
-            if number >= 0x10000:
-                raise ConfigError(f"transform attribute {kind}: {value!r} does not fit into two octets; AF=0 sends it")
-            return (0x8000 | kind).to_bytes(2) + number.to_bytes(2)
-        octets = value.to_bytes(max(2, (value.bit_length() + 7) // 8)) if isinstance(value, int) else bytes(value or b"")
-        return kind.to_bytes(2) + (len(octets) if length is None else length).to_bytes(2) + octets
+    fields_desc = attribute_fields(TransformAttributeType, KEY_LENGTH)
 
 
 class _TransformId(ShortEnum):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from scapy.base_classes import Gen
@@ -319,20 +319,24 @@ class Structure(Packet):
         return octets + layer.payload.do_build()
 
 
-def sequence(choose: Callable[[bytes, int], type[Structure]], octets: bytes) -> Iterator[Structure]:
-    """Structures that follow each other until the octets end; ``choose`` gives the class for an offset.
+def sequence(
+    choose: Callable[[bytes, int], type[Structure]], octets: bytes, until: Callable[[list[Any]], bool] | None = None
+) -> tuple[list[Structure], int]:
+    """Structures that follow each other, and how many octets they took: all, or what was read when ``until`` held.
 
-    Raises :class:`Break`.
+    ``choose`` gives the class for an offset. Raises :class:`Break`.
     """
+    elements: list[Structure] = []
     offset = 0
-    while offset < len(octets):
+    while offset < len(octets) and not (until is not None and until(elements)):
         try:
             cls = choose(octets, offset)
             size = cls.measure(octets, offset)
-            yield cls.from_octets(octets[offset : offset + size])
+            elements.append(cls.from_octets(octets[offset : offset + size]))
         except Break as fault:
             raise fault.moved(offset) from None
         offset += size
+    return elements, offset
 
 
 _PLAIN = frozenset({int, bytes, str, bool, type(None), FlagValue, RawVal})

@@ -37,7 +37,8 @@ class TrafficSelector(Structure):
             SELECTORS[int(kind)] = cls
 
 
-def _selector(octets: bytes, offset: int) -> type[TrafficSelector]:
+def selector_class(octets: bytes, offset: int) -> type[TrafficSelector]:
+    """The class of the traffic selector that begins at ``offset``."""
     return SELECTORS.get(octets[offset], RawTrafficSelector)
 
 
@@ -126,7 +127,7 @@ class IKEv2_TSi(IKEv2_Payload):
         *GENERIC,
         CountOf("number_of_TSs", "traffic_selector"),
         Reserved(),
-        Structures("traffic_selector", _selector),
+        Structures("traffic_selector", selector_class),
     ]
 
     def read(self, octets: bytes) -> None:

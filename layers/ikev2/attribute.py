@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Attributes as transforms have them (RFC 7296 section 3.3.5), and group policies and key bags too (RFC 9838)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import Registry
+
+from .fields import Octet, Octets, Short, ShortEnum
+from .structure import Break, Structure
+
+
+class _AttributeValue(Octets):
+    """Two octets as a number when AF is set, else the octets that the length counts."""
+
+    __slots__ = []
+
+    def any2i(self, pkt: Any, x: Any) -> Any:
+        return x if isinstance(x, int) else super().any2i(pkt, x)
+
+    def i2repr(self, pkt: Any, x: Any) -> str:
+        return repr(x) if isinstance(x, int) else super().i2repr(pkt, x)
+
+
+def attribute_fields(registry: type[Registry], default: int) -> list[Any]:
+    """The fields of an attribute whose types are those of ``registry``."""
+    return [Octet("AF", None), ShortEnum("type", default, registry), Short("length", None), _AttributeValue("value", b"")]
+
+
+class Attribute(Structure):
+    """An attribute: two octets of value with AF 1 (type/value), as many as its length says with AF 0.
+
+    ``AF`` left None is 1 for a number that fits into two octets, else 0. ``sizes`` says for which types a number takes
+    how many octets with AF 0.
+    """
+
+    name = "IKEv2 Attribute"
+    sizes: ClassVar[dict[int, int]] = {}
+    fields_desc = attribute_fields(Registry, 0)
+
+    @classmethod
+    def measure(cls, octets: bytes, offset: int) -> int:
+        left = len(octets) - offset
+        if left < 4:
+            raise Break(0, f"{cls._name}: {left} octets left, it has at least 4")
+        if octets[offset] & 0x80:
+            return 4
+        size = 4 + int.from_bytes(octets[offset + 2 : offset + 4])
+        if size > left:
+            raise Break(2, f"{cls._name}: length {size - 4}, but {left - 4} octets left")
+        return size
+
+    def read(self, octets: bytes) -> None:
+        af = octets[0] >> 7
+        self.fields.update(AF=af, type=int.from_bytes(octets[:2]) & 0x7FFF)
+        if af:
+            self.fields["value"] = int.from_bytes(octets[2:])
+        else:
+            self.fields.update(length=int.from_bytes(octets[2:4]), value=octets[4:])
+        object.__setattr__(self, "explicit", 1)
+
+    def self_build(self) -> bytes:
+        af, kind, length, value = (self.value(name) for name in ("AF", "type", "length", "value"))
+        kind = int(kind) & 0x7FFF
+        if af is None:
+            af = isinstance(value, int) and value < 0x10000 and kind not in self.sizes
+        if af:
+            number = value if isinstance(value, int) else int.from_bytes(value or b"")
+            if not 0 <= number < 0x10000:
+                raise ConfigError(f"{self._name} {kind}: {value!r} does not fit into two octets; AF=0 would send it")
+            return (0x8000 | kind).to_bytes(2) + number.to_bytes(2)
+        octets = self._octets(kind, value)
+        return kind.to_bytes(2) + (len(octets) if length is None else int(length)).to_bytes(2) + octets
+
+    def _octets(self, kind: int, value: Any) -> bytes:
+        if not isinstance(value, int):
+            return bytes(value or b"")
+        return value.to_bytes(self.sizes.get(kind) or max(2, (value.bit_length() + 7) // 8))
+
+    @property
+    def number(self) -> int:
+        """The value as a number, however it is encoded."""
+        value = self.value("value")
+        return value if isinstance(value, int) else int.from_bytes(value or b"")

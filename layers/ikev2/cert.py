@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Certificate and Certificate Request payloads (RFC 7296 sections 3.6 and 3.7)."""
+# ruff: noqa: N801 -- the class names are Scapy's
+
+from __future__ import annotations
+
+from typing import Any
+
+from scapy.packet import Packet
+
+from fynx_scapy.iana import CertEncoding, PayloadType
+
+from .fields import OctetEnum, Octets
+from .header import GENERIC, IKEv2_Payload
+
+HASH_SIZE = 20
+"""Octets of a SHA-1 hash, by which CERTREQ and the hash-and-URL encodings name a certificate."""
+
+
+class _CertificateData(Octets):
+    """Certificate data as octets; a Scapy X509_Cert or X509_CRL is taken as well, and sent as what it builds."""
+
+    __slots__ = []
+
+    def any2i(self, pkt: Any, x: Any) -> Any:
+        return bytes(x) if isinstance(x, Packet) else super().any2i(pkt, x)
+
+
+class IKEv2_CERT(IKEv2_Payload):
+    """The Certificate payload. ``cert_data`` holds the octets; :meth:`x509` and ``url`` read them."""
+
+    name = "IKEv2 Certificate"
+    payload_type = PayloadType.CERT
+    fields_desc = [
+        *GENERIC,
+        OctetEnum("cert_encoding", CertEncoding.X_509_Certificate_Signature, CertEncoding),
+        _CertificateData("cert_data"),
+    ]
+
+    def x509(self) -> Packet:
+        """The certificate or revocation list as Scapy's X509_Cert or X509_CRL.
+
+        Reading the ASN.1 takes a hundred times as long as the rest of a message, so it is not done before it is asked
+        for. Raises Scapy's own errors where the data is none.
+        """
+        from scapy.layers.x509 import X509_CRL, X509_Cert
+
+        revoked = self.value("cert_encoding") == CertEncoding.Certificate_Revocation_List_CRL
+        return (X509_CRL if revoked else X509_Cert)(self._data)
+
+    @property
+    def hash(self) -> bytes | None:
+        """The SHA-1 hash of the hash-and-URL encodings, else None."""
+        return self._data[:HASH_SIZE] if self._hash_and_url else None
+
+    @property
+    def url(self) -> str | None:
+        """The URL of the hash-and-URL encodings, else None."""
+        return self._data[HASH_SIZE:].decode("ascii", "backslashreplace") if self._hash_and_url else None
+
+    @property
+    def _data(self) -> bytes:
+        return self.get_field("cert_data").i2m(self, self.value("cert_data"))  # type: ignore[no-any-return]
+
+    @property
+    def _hash_and_url(self) -> bool:
+        return self.value("cert_encoding") in (
+            CertEncoding.Hash_and_URL_of_X_509_certificate,
+            CertEncoding.Hash_and_URL_of_X_509_bundle,
+        )
+
+
+class IKEv2_CERTREQ(IKEv2_Payload):
+    """The Certificate Request payload; ``authorities`` cuts ``cert_authority`` into its hashes of 20 octets."""
+
+    name = "IKEv2 Certificate Request"
+    payload_type = PayloadType.CERTREQ
+    fields_desc = [
+        *GENERIC,
+        OctetEnum("cert_encoding", CertEncoding.X_509_Certificate_Signature, CertEncoding),
+        Octets("cert_authority"),
+    ]
+
+    @property
+    def authorities(self) -> list[bytes]:
+        """SHA-1 hashes of the public keys of the authorities that are trusted (RFC 7296 section 3.7)."""
+        data = self.get_field("cert_authority").i2m(self, self.value("cert_authority"))
+        return [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
+
+
+__all__ = ["IKEv2_CERT", "IKEv2_CERTREQ"]

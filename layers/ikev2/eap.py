@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The EAP payload (RFC 7296 section 3.16) and the generic secure password method payload (RFC 6467)."""
+# ruff: noqa: N801 -- the class names are Scapy's
+
+from __future__ import annotations
+
+from typing import Any
+
+from scapy.fields import PacketLenField
+from scapy.layers.eap import EAP
+from scapy.packet import Packet
+
+from fynx_scapy.iana import PayloadType
+
+from .fields import Octets
+from .header import GENERIC, IKEv2_Payload
+
+
+class _EapMessage(Octets):
+    """An EAP message: a packet of Scapy's EAP classes, or the octets where those would not build back the same."""
+
+    __slots__ = []
+    holds_packets = 1
+
+    def any2i(self, pkt: Any, x: Any) -> Any:
+        if isinstance(x, Packet):
+            object.__setattr__(x, "parent", pkt)
+            return x
+        return super().any2i(pkt, x)
+
+    def i2m(self, pkt: Any, x: Any) -> bytes:
+        return bytes(x) if isinstance(x, Packet) else super().i2m(pkt, x)
+
+    def i2repr(self, pkt: Any, x: Any) -> str:
+        return repr(x) if isinstance(x, Packet) else super().i2repr(pkt, x)
+
+    def m2i(self, pkt: Any, x: bytes) -> Any:
+        if not x:
+            return x
+        _, message = _READER.getfield(pkt, x)  # Scapy turns what its dissector cannot read into Raw
+        if not isinstance(message, EAP):
+            return x
+        rebuilt = message.copy()
+        rebuilt.clear_cache()
+        return message if _built(rebuilt) == x else x
+
+    def do_copy(self, x: Any) -> Any:
+        return x.copy() if isinstance(x, Packet) else x
+
+
+_READER = PacketLenField("eap", None, EAP, length_from=lambda layer: 0xFFFF)
+
+
+def _built(message: Packet) -> bytes | None:
+    try:
+        return bytes(message)
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError):  # what Scapy's fields raise
+        return None
+
+
+class IKEv2_EAP(IKEv2_Payload):
+    """The EAP payload: ``eap`` holds a packet of Scapy's EAP classes; bytes are taken as well."""
+
+    name = "IKEv2 Extensible Authentication"
+    payload_type = PayloadType.EAP
+    fields_desc = [*GENERIC, _EapMessage("eap")]
+
+    def read(self, octets: bytes) -> None:
+        super().read(octets)
+        size = len(octets) - 4
+        if size < 4 or int.from_bytes(octets[6:8]) != size:
+            self.wrong(f"the EAP message of {size} octets at offset 4 of the payload has another length")
+
+    @property
+    def data(self) -> bytes:
+        """The EAP message as octets."""
+        return self.get_field("eap").i2m(self, self.value("eap"))  # type: ignore[no-any-return]
+
+
+class IKEv2_GSPM(IKEv2_Payload):
+    """The payload of secure password methods (RFC 6467 section 3): its ``load`` is for the method chosen to define."""
+
+    name = "IKEv2 Generic Secure Password Method"
+    payload_type = PayloadType.GSPM
+    fields_desc = [*GENERIC, Octets("load")]
+
+
+__all__ = ["IKEv2_EAP", "IKEv2_GSPM"]

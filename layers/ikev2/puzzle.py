@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Puzzle Solution payload (RFC 8019 section 8.2)."""
+# ruff: noqa: N801 -- the class names are Scapy's
+
+from __future__ import annotations
+
+from fynx_scapy.iana import PayloadType
+
+from .fields import Octets
+from .header import GENERIC, IKEv2_Payload
+
+_KEYS = 4
+
+
+class IKEv2_PS(IKEv2_Payload):
+    """The Puzzle Solution payload: ``load`` is four PRF keys of one size, which ``solutions`` takes apart."""
+
+    name = "IKEv2 Puzzle Solution"
+    payload_type = PayloadType.PS
+    fields_desc = [*GENERIC, Octets("load")]
+
+    def read(self, octets: bytes) -> None:
+        super().read(octets)
+        size = len(self.fields["load"])
+        if not size or size % _KEYS:
+            self.wrong(f"{size} octets at offset 4 of the payload are no four keys of one size")
+
+    @property
+    def solutions(self) -> list[bytes]:
+        """The four keys, empty where the octets cannot be divided by four."""
+        load = bytes(self.get_field("load").i2m(self, self.value("load")))
+        size, rest = divmod(len(load), _KEYS)
+        return [] if rest or not size else [load[at : at + size] for at in range(0, len(load), size)]
+
+
+__all__ = ["IKEv2_PS"]
