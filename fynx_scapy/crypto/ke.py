@@ -94,6 +94,12 @@ def key_exchange(number: int) -> KeyExchange:
     return find(KeyExchange, number)()
 
 
+def _scalar(octets: bytes, order: int) -> int:
+    """The number that ``octets`` are in network order, brought into 1 .. order - 1."""
+    number = int.from_bytes(octets)
+    return number if 0 < number < order else number % (order - 1) + 1
+
+
 # Modular exponentiation: public values and secrets are numbers as long as the prime (RFC 7296 sections 2.14 and 3.4)
 
 
@@ -101,16 +107,13 @@ class _Modp(KeyExchange):
     def __init__(self) -> None:
         self.group = modp.group(self.id)
         self.public_size = self.group.size
-        self.private_size = (self.group.exponent_bits + 7) // 8
+        # Where it is taken modulo an order, 64 bits more leave no bias.
+        self.private_size = (self.group.exponent_bits + 7) // 8 + (8 if self.group.order else 0)
 
     def private(self, octets: bytes) -> PrivateKey:
-        """The exponent in network order; of a small subgroup it is taken modulo the order."""
+        """The exponent in network order, brought into range modulo p - 1 or the order of the subgroup."""
         group, size = self.group, self.public_size
-        exponent = int.from_bytes(octets)
-        if group.order:
-            exponent = exponent % (group.order - 1) + 1
-        if not 0 < exponent < group.prime - 1:
-            raise ConfigError(f"a private value of {self.name} lies between 1 and p - 2")
+        exponent = _scalar(octets, group.order or group.prime - 1)
 
         def shared(peer_public: bytes) -> bytes:
             peer = int.from_bytes(peer_public)
@@ -218,17 +221,13 @@ class _Ecp(KeyExchange):
     def __init__(self) -> None:
         octets = (self.curve.key_size + 7) // 8
         self.public_size = 2 * octets
-        self.private_size = octets + 8  # so that the remainder modulo the order is not biased
+        self.private_size = octets + 8
 
     def private(self, octets: bytes) -> PrivateKey:
         """The scalar in network order, brought into range modulo the order of the group."""
         curve = self.curve
-        scalar = int.from_bytes(octets)
-        order = curve.group_order
-        if not 0 < scalar < order:
-            scalar = scalar % (order - 1) + 1
         try:
-            private = ec.derive_private_key(scalar, curve)
+            private = ec.derive_private_key(_scalar(octets, curve.group_order), curve)
         except UnsupportedAlgorithm as error:
             raise ConfigError(f"the installed cryptography library has no {self.name}") from error
         numbers = private.public_key().public_numbers()
