@@ -74,6 +74,9 @@ class Dissection:
                 raise
             yield from self._noted(_unreadable(Frame(number + 1, None, 0, b""), str(error)))
         for piece in self._fragments.incomplete():
+            if not self._classify.may_be_ipsec(piece):
+                self.foreign += 1
+                continue
             text = f"fragment {piece.ident:#x} of protocol {piece.protocol}: the other fragments are not in the capture"
             yield from self._noted(_base(piece.frame, "fragment", piece.src, piece.dst) | {"error": text})
 

@@ -213,6 +213,14 @@ class Classifier:
 
     _learnt: set[tuple[str, int]] = field(default_factory=set)
 
+    def may_be_ipsec(self, fragment: IpPacket) -> bool:
+        """Whether a fragment by itself may belong to IPsec: of UDP, the first one alone has the ports that tell."""
+        if fragment.protocol != UDP or fragment.offset or len(fragment.payload) < 4:
+            return fragment.protocol in IPSEC_PROTOCOLS or fragment.protocol == UDP
+        sport, dport = struct.unpack_from("!HH", fragment.payload)
+        ends = ((fragment.src, sport), (fragment.dst, dport))
+        return bool({*IKE_PORTS, NATT_PORT} & {sport, dport} or self._learnt.intersection(ends))
+
     def __call__(self, packet: IpPacket) -> IpsecPacket | None:
         """What the packet carries for IPsec, or None where it is not IPsec."""
         if packet.protocol in IPSEC_PROTOCOLS:
