@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What happened, told to whoever wants to know: logs, ladders, reports and captures read events and nothing else.
 
-Every event is frozen. ``time`` is the engine's clock in seconds; ``spi_i`` and ``spi_r`` are the eight octets each of the
-IKE SA that it concerns (zeros where there is none). Keys are fields that no repr shows.
+Every event is frozen. ``time`` is the engine's clock in seconds; ``spi_i`` and ``spi_r`` are the eight octets each of
+the IKE SA that it concerns (zeros where there is none). Keys are fields that no repr shows.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ class Event:
 class MessageEvent(Event):
     """An IKE message on its way: the header, its payloads in the clear, and the octets of the wire.
 
-    ``payloads`` are the payload layers, those inside SK included and SK itself left out. ``plaintext`` is what SK held, padding included, or None when
-    nothing was encrypted. ``wire`` holds one message, or one per fragment, without non-ESP marker.
+    ``payloads`` are the payload layers, those inside SK included and SK itself left out. ``plaintext`` is what SK
+    held, padding included, or None when nothing was encrypted. ``wire`` holds one message, or one per fragment,
+    without non-ESP marker.
     """
 
     header: Packet

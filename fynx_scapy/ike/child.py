@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Child SAs: offered, answered and installed, in whatever exchange (RFC 7296 sections 1.2, 2.9 and 2.17)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from scapy.packet import Packet
+
+from fynx_scapy.crypto.keymat import derive_child
+from fynx_scapy.errors import MalformedError, PeerError
+from fynx_scapy.esp.sa import InboundSa, OutboundSa
+from fynx_scapy.iana import NotifyType, ProtocolId
+from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.events import ChildSaInstalled
+from fynx_scapy.ike.message import Message
+from fynx_scapy.ike.negotiate import KE, Choice, Suite, check_answer, choose, offers
+from fynx_scapy.ike.selectors import Flow, Selector, narrow
+from fynx_scapy.layers.ikev2 import IKEv2_SA, IKEv2_TSi, IKEv2_TSr
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.sa import IkeSa
+
+
+@dataclass(slots=True, eq=False)
+class ChildSa:
+    """A pair of ESP SAs, what they protect, and how they came to be.
+
+    ``initiator``: whether we asked for it; ``deleting``: whether our Delete for it is under way.
+    """
+
+    config: ChildConfig
+    suite: Suite
+    inbound: InboundSa = field(repr=False)
+    outbound: OutboundSa = field(repr=False)
+    local_ts: tuple[Selector, ...]
+    remote_ts: tuple[Selector, ...]
+    initiator: bool
+    deleting: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of its configuration."""
+        return self.config.name
+
+    def takes(self, flow: Flow) -> bool:
+        """Whether policy sends this packet through here."""
+        return flow.fits(self.local_ts, self.remote_ts)
+
+    def allows(self, flow: Flow) -> bool:
+        """Whether a packet that came out of it belongs there (RFC 4301 section 5.2)."""
+        return flow.fits(self.remote_ts, self.local_ts)
+
+
+@dataclass(slots=True)
+class ChildRequest:
+    """What an initiator keeps between its offer and the answer."""
+
+    config: ChildConfig
+    spi: int
+    local_ts: tuple[Selector, ...]
+    remote_ts: tuple[Selector, ...]
+
+    @classmethod
+    def make(cls, sa: IkeSa, config: ChildConfig, packet: bytes | None = None) -> ChildRequest:
+        """Prepare an offer; the selectors of the packet that triggers it stand first (section 2.9)."""
+        local, remote = config.local_ts, config.remote_ts
+        if packet is not None:
+            source, destination = Flow.parse(packet).selectors()
+            local, remote = (source, *local), (destination, *remote)
+        return cls(config, sa.endpoint.new_child_spi(), local, remote)
+
+    def payloads(self, without: Sequence[int] = (KE,)) -> list[Packet]:
+        """SAi2, TSi, TSr."""
+        spi = self.spi.to_bytes(4)
+        proposals = [p.layer(n, spi, without=without) for n, p in enumerate(self.config.proposals, 1)]
+        return [IKEv2_SA(prop=proposals), *ts_payloads(self.local_ts, self.remote_ts)]
+
+    def accept(self, sa: IkeSa, answer: Message, nonces: tuple[bytes, bytes]) -> ChildSa:
+        """Install what the answer agreed to; MalformedError when it is not a part of what was asked."""
+        choice = check_answer(offers(answer.one(IKEv2_SA)), self.config.proposals, without=(KE,))
+        local = _within(selectors(answer.one(IKEv2_TSi)), self.local_ts, "TSi")
+        remote = _within(selectors(answer.one(IKEv2_TSr)), self.remote_ts, "TSr")
+        return install(sa, self.config, choice, self.spi, local, remote, nonces, initiator=True)
+
+
+def answer_child(
+    sa: IkeSa, request: Message, configs: Iterable[ChildConfig]
+) -> tuple[ChildConfig, Choice, tuple[Selector, ...], tuple[Selector, ...]]:
+    """What a responder agrees to: the first configuration whose selectors and proposals fit. PeerError otherwise.
+
+    TS_UNACCEPTABLE when no selectors meet, NO_PROPOSAL_CHOSEN when some did but no proposal does (section 2.9,
+    section 2.7).
+    """
+    theirs, ours = selectors(request.one(IKEv2_TSi)), selectors(request.one(IKEv2_TSr))
+    offered = offers(request.one(IKEv2_SA))
+    met = False
+    for config in configs:
+        remote, local = narrow(theirs, config.remote_ts), narrow(ours, config.local_ts)
+        if not remote or not local:
+            continue
+        met = True
+        choice = choose(offered, config.proposals, without=(KE,))
+        if choice is not None:
+            return config, choice, local[:255], remote[:255]
+    if met:
+        raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the Child SA is acceptable")
+    raise PeerError(NotifyType.TS_UNACCEPTABLE, reason="no part of the proposed traffic selectors is allowed by policy")
+
+
+def install(
+    sa: IkeSa,
+    config: ChildConfig,
+    choice: Choice,
+    spi_in: int,
+    local_ts: tuple[Selector, ...],
+    remote_ts: tuple[Selector, ...],
+    nonces: tuple[bytes, bytes],
+    *,
+    initiator: bool,
+    shared: bytes = b"",
+) -> ChildSa:
+    """Derive KEYMAT (section 2.17), make both ESP SAs and hand them to the IKE SA.
+
+    ``nonces`` are Ni and Nr of this exchange.
+    """
+    suite = choice.suite
+    encr, integ = suite.encryption(esp=True), suite.integrity()
+    keys = derive_child(sa.suite.prf_function(), sa.keys.sk_d, encr, integ, *nonces, shared)
+    ours, theirs = (keys.encr_i, keys.integ_i), (keys.encr_r, keys.integ_r)
+    if not initiator:
+        ours, theirs = theirs, ours
+    spi_out = int.from_bytes(choice.spi)
+    outbound = OutboundSa(
+        spi=spi_out,
+        encr=encr,
+        key=ours[0],
+        integ=integ,
+        auth_key=ours[1],
+        esn=suite.esn,
+        iv=sa.endpoint.randomness.octets,
+    )
+    inbound = InboundSa(
+        spi=spi_in,
+        encr=encr,
+        key=theirs[0],
+        integ=integ,
+        auth_key=theirs[1],
+        esn=suite.esn,
+        replay_window=config.replay_window,
+    )
+    child = ChildSa(config, suite, inbound, outbound, local_ts, remote_ts, initiator)
+    sa.add_child(child)
+    sa.emit(
+        ChildSaInstalled,
+        name=config.name,
+        inbound=inbound,
+        outbound=outbound,
+        encr=suite.encr,
+        integ=suite.integ,
+        esn=suite.esn,
+        local_ts=tuple(map(str, local_ts)),
+        remote_ts=tuple(map(str, remote_ts)),
+        local=sa.local,
+        remote=sa.remote,
+        encr_key_in=theirs[0],
+        integ_key_in=theirs[1],
+        encr_key_out=ours[0],
+        integ_key_out=ours[1],
+    )
+    return child
+
+
+def child_answer_payloads(choice: Choice, spi: int, tsi: Sequence[Selector], tsr: Sequence[Selector]) -> list[Packet]:
+    """SAr2, TSi, TSr."""
+    return [IKEv2_SA(prop=[choice.layer(spi.to_bytes(4))]), *ts_payloads(tsi, tsr)]
+
+
+def ts_payloads(tsi: Sequence[Selector], tsr: Sequence[Selector]) -> list[Packet]:
+    """TSi and TSr (section 3.13)."""
+    return [
+        IKEv2_TSi(traffic_selector=[ts.layer() for ts in tsi]),
+        IKEv2_TSr(traffic_selector=[ts.layer() for ts in tsr]),
+    ]
+
+
+def selectors(payload: Packet) -> tuple[Selector, ...]:
+    """The selectors of a TS payload; those of unknown type are ignored (section 2.9)."""
+    return tuple(found for layer in payload.traffic_selector if (found := Selector.parse(layer)) is not None)
+
+
+def _within(answer: tuple[Selector, ...], asked: tuple[Selector, ...], name: str) -> tuple[Selector, ...]:
+    if not answer:
+        raise MalformedError(f"expected a traffic selector that we know in {name}, found none")
+    for ts in answer:
+        if not any(own.covers(ts) for own in asked):
+            raise MalformedError(f"the answer's {name} holds {ts}, which was not asked for")
+    return answer
+
+
+def is_esp(protocol: int) -> bool:
+    """Whether a Delete or Notify speaks of ESP SAs."""
+    return protocol == ProtocolId.ESP

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one end is willing to do: frozen dataclasses that check themselves, and ``replace`` for variants."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import KeMethod, ProtocolId, lookup
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.message import Address
+from fynx_scapy.ike.negotiate import Proposal
+from fynx_scapy.ike.selectors import Selector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Config:
+    def replace(self, **changes: Any) -> Self:
+        """The same with some fields changed; the variant is checked like the original."""
+        known = {f.name for f in dataclasses.fields(self)}
+        for name in changes.keys() - known:
+            raise ConfigError(f"{type(self).__name__} has no field {name!r}; it has {', '.join(sorted(known))}")
+        return dataclasses.replace(self, **changes)
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Psk:
+    """A pre-shared key (RFC 7296 section 2.15).
+
+    Text is taken as its UTF-8 octets, ``0x…`` as hex digits; the repr hides it.
+    """
+
+    secret: bytes = field(repr=False)
+
+    def __init__(self, secret: str | bytes):
+        if isinstance(secret, str):
+            try:
+                secret = bytes.fromhex(secret[2:]) if secret.startswith("0x") else secret.encode()
+            except ValueError:
+                raise ConfigError("expected hex digits behind 0x in a pre-shared key") from None
+        if not secret:
+            raise ConfigError("expected a pre-shared key of at least one octet, found an empty one")
+        object.__setattr__(self, "secret", bytes(secret))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildConfig(_Config):
+    """A Child SA that may be set up: what it protects, and with which transforms.
+
+    ``proposals`` are written as strongSwan writes them (``aes128gcm16-esn``), best first; selectors as `Selector.of`
+    reads them. ``replay_window`` is in packets, ``tfc_length`` the size in bytes to which inner packets are padded
+    (RFC 4303 section 2.7), 0 for none.
+    """
+
+    name: str = "net"
+    proposals: tuple[Proposal, ...] = ("aes128gcm16", "chacha20poly1305", "aes128-sha256")  # type: ignore[assignment]
+    local_ts: tuple[Selector, ...] = ("10.1.0.0/24",)  # type: ignore[assignment]
+    remote_ts: tuple[Selector, ...] = ("10.2.0.0/24",)  # type: ignore[assignment]
+    replay_window: int = 64
+    tfc_length: int = 0
+
+    def __post_init__(self) -> None:
+        self._set("proposals", Proposal.parse_all(self.proposals, ProtocolId.ESP))
+        for name in ("local_ts", "remote_ts"):
+            value = getattr(self, name)
+            found = tuple(Selector.of(ts) for ts in ((value,) if isinstance(value, str | Selector) else value))
+            if not 0 < len(found) < 256:
+                raise ConfigError(f"expected 1 to 255 traffic selectors in {name}, found {len(found)}")
+            self._set(name, found)
+        if self.replay_window < 1:
+            raise ConfigError(f"expected a replay window of at least one packet, found {self.replay_window}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retransmission:
+    """When an unanswered request goes out again (RFC 7296 section 2.4).
+
+    After ``timeout`` seconds, then after ``base`` times as long, and so on, ``tries`` times in all.
+    """
+
+    timeout: float = 2.0
+    base: float = 1.8
+    tries: int = 5
+
+    def wait(self, attempt: int) -> float:
+        """Seconds to wait after attempt number ``attempt``, the first one being 0."""
+        return self.timeout * self.base**attempt
+
+    @property
+    def total(self) -> float:
+        """Seconds until a request without an answer is given up."""
+        return sum(self.wait(attempt) for attempt in range(self.tries + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IkeConfig(_Config):
+    """An IKE SA that may be set up, as initiator or as responder.
+
+    ``local_id`` and ``remote_id`` are written as `Identity.of` reads them; no ``remote_id`` takes any peer that knows
+    the key. ``remote`` is needed to connect; as responder it limits whom this configuration serves. ``cookies`` is
+    how many COOKIEs and INVALID_KE_PAYLOADs an initiator follows, ``ke`` the key exchange method of its first KE
+    payload (by default the first one proposed).
+    """
+
+    local_id: Identity = "fynx"  # type: ignore[assignment]
+    remote_id: Identity | None = None
+    auth: Psk
+    proposals: tuple[Proposal, ...] = (  # type: ignore[assignment]
+        "aes128gcm16-prfsha256-x25519",
+        "aes256gcm16-prfsha384-ecp384",
+        "aes128-sha256-prfsha256-x25519-modp2048",
+    )
+    children: tuple[ChildConfig, ...] = (ChildConfig(),)
+    remote: Address | None = None
+    ke: int | None = None
+    nonce_size: int = 32
+    cookies: int = 5
+    retransmission: Retransmission = Retransmission()
+    half_open_lifetime: float = 30.0
+    fragmentation: bool = False
+    signature_hashes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._set("local_id", Identity.of(self.local_id))
+        if self.remote_id is not None:
+            self._set("remote_id", Identity.of(self.remote_id))
+        if isinstance(self.auth, str | bytes):
+            self._set("auth", Psk(self.auth))
+        if not isinstance(self.auth, Psk):
+            raise ConfigError(f"expected auth=Psk(…), found {type(self.auth).__name__}")
+        self._set("proposals", Proposal.parse_all(self.proposals, ProtocolId.IKE))
+        if self.remote is not None:
+            self._set("remote", address(self.remote))
+        if self.ke is not None:
+            self._set("ke", lookup(KeMethod, self.ke))
+        if not 16 <= self.nonce_size <= 256:
+            raise ConfigError(f"expected a nonce of 16 to 256 octets (RFC 7296 section 3.9), found {self.nonce_size}")
+
+    def accepts_address(self, remote: Address) -> bool:
+        """Whether a peer at that address is served by this configuration."""
+        return self.remote is None or self.remote.host == remote.host
+
+    def accepts_identities(self, local: Identity | None, remote: Identity) -> bool:
+        """Whether this configuration is the one for these IDr and IDi; a peer need not say whom it wants."""
+        return (local is None or local == self.local_id) and (self.remote_id is None or remote == self.remote_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointConfig(_Config):
+    """What concerns a whole endpoint.
+
+    With ``cookie_threshold`` half-open IKE SAs or more, strangers are asked for a cookie (RFC 7296 section 2.6).
+    """
+
+    cookie_threshold: int | None = None
+    linger: float = 60.0
+
+
+def address(value: Address | str | tuple[str, int], port: int = 500) -> Address:
+    """Read ``192.0.2.1``, ``192.0.2.1:500``, ``[2001:db8::1]:500`` or a pair; ConfigError for anything else.
+
+    Names are not looked up.
+    """
+    if isinstance(value, tuple):
+        host, number = value
+    else:
+        text = value
+        host, number = text, port
+        if text.startswith("["):
+            host, _, rest = text[1:].partition("]")
+            text = rest
+        if text.count(":") == 1:
+            front, _, digits = text.partition(":")
+            host = front or host
+            if not digits.isdecimal():
+                raise ConfigError(f"expected a port number behind the colon, found {value!r}")
+            number = int(digits)
+    try:
+        host = str(ipaddress.ip_address(host))
+    except ValueError:
+        raise ConfigError(f"expected an IP address such as 192.0.2.1 or [2001:db8::1]:500, found {value!r}") from None
+    if not 0 <= number <= 65535:
+        raise ConfigError(f"expected a port between 0 and 65535, found {number}")
+    return Address(host, number)

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One side: its IKE SAs, its Child SAs, and what it says to strangers. It does no I/O and reads no clock.
+
+Hand in datagrams, packets and the time; take out datagrams, packets and events.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TypeVar
+
+from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, ReplayError
+from fynx_scapy.esp import tunnel
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
+from fynx_scapy.ike.cookies import Cookies, first_cookie_and_nonce
+from fynx_scapy.ike.events import (
+    EspReceived,
+    EspSent,
+    Event,
+    IntegrityFailed,
+    MessageDropped,
+    MessageSent,
+    ReplayDropped,
+)
+from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
+from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
+from fynx_scapy.ike.message import RESPONSE, Address, Datagram, DatagramKind, Header, Outgoing, notify
+from fynx_scapy.ike.randomness import Randomness, SystemRandomness
+from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.ike.selectors import Flow
+from fynx_scapy.ike.taps import Delayed, Taps
+from fynx_scapy.ike.timers import Timers
+from fynx_scapy.layers.ikev2 import build_message
+
+DUMMY = 59
+T = TypeVar("T")
+_TUNNELLED = (4, 41)
+
+
+class Endpoint:
+    """One side with a local address.
+
+    ``host`` is its IP address as text, ``configs`` what it accepts from others, the first that fits being taken.
+    ``now`` is in seconds, on any clock that does not run backwards.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        configs: Sequence[IkeConfig] = (),
+        *,
+        config: EndpointConfig | None = None,
+        randomness: Randomness | None = None,
+        taps: Taps | None = None,
+    ) -> None:
+        self.host = address(host).host
+        self.configs = list(configs)
+        self.config = config or EndpointConfig()
+        self.randomness: Randomness = randomness or SystemRandomness()
+        self.taps = taps or Taps()
+        self.timers = Timers()
+        self.now = 0.0
+        self.sas: dict[bytes, IkeSa] = {}
+        self.children: dict[int, tuple[IkeSa, ChildSa]] = {}
+        self._initial: dict[bytes, IkeSa] = {}
+        self._cookies = Cookies(self.randomness)
+        self._datagrams: deque[Datagram] = deque()
+        self._packets: deque[bytes] = deque()
+        self._events: deque[Event] = deque()
+
+    # Six methods, and the three queues that they fill
+
+    def connect(
+        self, config: IkeConfig, now: float, packet: bytes | None = None, *, authenticate: bool = True
+    ) -> IkeSa:
+        """Begin an IKE SA with ``config.remote``.
+
+        ``packet`` is the inner packet that asks for it (RFC 7296 section 2.9).
+
+        Without ``authenticate`` only IKE_SA_INIT is run, and IKE_AUTH is the caller's to start. LocalError when the
+        configuration names no peer.
+        """
+        self.now = now
+        if config.remote is None:
+            raise LocalError("expected a configuration whose remote is an address to connect to, found none")
+        local = Address(self.host, config.remote.port if config.remote.port in (500, 4500) else 500)
+        sa = IkeSa(
+            self, [config], initiator=True, spi_i=self._new_spi(), spi_r=bytes(8), local=local, remote=config.remote
+        )
+        self.sas[sa.spi_i] = sa
+        init = sa.start(IkeSaInit(sa))
+        if authenticate and not init.done:
+            sa.start(IkeAuth(sa, packet))
+        return sa
+
+    def receive(self, datagram: Datagram, now: float) -> None:
+        """Take in a datagram. Whatever is wrong with it becomes an event; nothing is raised."""
+        self.now = now
+        if datagram.kind is DatagramKind.IKE:
+            self._receive_ike(datagram)
+        elif datagram.kind is not DatagramKind.KEEPALIVE:
+            self._receive_esp(datagram)
+
+    def send(self, packet: bytes, now: float) -> bool:
+        """Send an inner IP packet through the Child SA that policy picks; False when there is none for it.
+
+        MalformedError when it is no IP packet.
+        """
+        self.now = now
+        flow = Flow.parse(packet)
+        for sa, child in self.children.values():
+            if sa.established and not child.deleting and child.takes(flow):
+                self.send_on(sa, child, packet)
+                return True
+        return False
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+        self.now = now
+        self.timers.fire(now)
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` wants to be called, or None."""
+        return self.timers.next()
+
+    def datagrams(self) -> list[Datagram]:
+        """What is to leave, in order."""
+        return _drain(self._datagrams)
+
+    def packets(self) -> list[bytes]:
+        """Inner packets that arrived, decrypted, in order."""
+        return _drain(self._packets)
+
+    def events(self) -> list[Event]:
+        """What happened since the last call."""
+        return _drain(self._events)
+
+    # What its SAs use
+
+    def emit(self, event: Event) -> None:
+        """Queue an event."""
+        self._events.append(event)
+
+    def transmit(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> None:
+        """Queue a message's datagrams, as the last tap leaves them."""
+        for item in self.taps.datagrams(message, datagrams, attempt):
+            if isinstance(item, Delayed):
+                later = item.datagram
+                self.timers.set(self.now + item.seconds, lambda now, later=later: self._datagrams.append(later))  # type: ignore[misc]
+            else:
+                self._datagrams.append(item)
+
+    def send_on(self, sa: IkeSa, child: ChildSa, packet: bytes) -> None:
+        """Seal an inner packet into one Child SA, whatever policy says.
+
+        Its DSCP and ECN go to the outer header (RFC 7296 section 2.24).
+        """
+        tfc = max(0, child.config.tfc_length - len(packet))
+        sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41, tfc_pad=tfc)
+        self._send_esp(sa, child, sealed, len(packet), tunnel.traffic_class(packet))
+
+    def send_dummy(self, sa: IkeSa, child: ChildSa, length: int = 64) -> None:
+        """Send a dummy packet, which the peer discards (RFC 4303 section 2.6)."""
+        self._send_esp(sa, child, child.outbound.seal(self.randomness.octets(length), DUMMY), length, 0)
+
+    def _send_esp(self, sa: IkeSa, child: ChildSa, sealed: bytes, length: int, tos: int) -> None:
+        if sa.nat:
+            datagram = Datagram(sealed, sa.local, sa.remote, DatagramKind.ESP_IN_UDP, tos)
+        else:
+            datagram = Datagram(sealed, Address(sa.local.host, 0), Address(sa.remote.host, 0), DatagramKind.ESP, tos)
+        self._datagrams.append(datagram)
+        sa.now = self.now
+        sa.emit(EspSent, spi=child.outbound.spi, seq=child.outbound.seq, length=length, datagram=datagram)
+
+    def new_child_spi(self) -> int:
+        """An ESP SPI that is not in use here; those below 256 are reserved (RFC 4303 section 2.1)."""
+        while True:
+            spi = int.from_bytes(self.randomness.octets(4))
+            if spi > 255 and spi not in self.children:
+                return spi
+
+    def release(self, sa: IkeSa) -> None:
+        """Forget an IKE SA."""
+        self.sas.pop(sa.own_spi, None)
+        for digest in [digest for digest, found in self._initial.items() if found is sa]:
+            del self._initial[digest]
+
+    def _new_spi(self) -> bytes:
+        while True:
+            spi = self.randomness.octets(8)
+            if spi != bytes(8) and spi not in self.sas:
+                return spi
+
+    # IKE
+
+    def _receive_ike(self, datagram: Datagram) -> None:
+        try:
+            header = Header.parse(datagram.data)
+        except MalformedError as error:
+            return self._drop(datagram, str(error), offset=0)
+        if header.version >> 4 != 2:
+            return self._wrong_version(datagram, header)
+        sa = self.sas.get(header.spi_r if header.by_initiator else header.spi_i)
+        if sa is not None and sa.initiator != header.by_initiator and self._same_peer(sa, header):
+            return sa.receive(datagram, header, self.now)
+        if (
+            header.exchange == ExchangeType.IKE_SA_INIT
+            and not header.response
+            and header.spi_r == bytes(8)
+            and header.by_initiator
+        ):
+            return self._receive_initial(datagram, header)
+        return self._unknown_spi(datagram, header)
+
+    @staticmethod
+    def _same_peer(sa: IkeSa, header: Header) -> bool:
+        theirs, known = (header.spi_r, sa.spi_r) if sa.initiator else (header.spi_i, sa.spi_i)
+        return theirs == known or (sa.initiator and known == bytes(8))
+
+    def _receive_initial(self, datagram: Datagram, header: Header) -> None:
+        """A stranger's IKE_SA_INIT request, known again by the whole of it (section 2.1)."""
+        known = self._initial.get(datagram.data)
+        if known is not None:
+            return known.receive(datagram, header, self.now)
+        if header.message_id != 0 or header.spi_i == bytes(8):
+            return self._drop(datagram, "expected IKE_SA_INIT with message ID 0 and an initiator SPI other than zero")
+        if self._wants_cookie(datagram, header):
+            return None
+        configs = [config for config in self.configs if config.accepts_address(datagram.remote)]
+        if not configs:
+            return self._reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
+        sa = IkeSa(
+            self,
+            configs,
+            initiator=False,
+            spi_i=header.spi_i,
+            spi_r=self._new_spi(),
+            local=datagram.local,
+            remote=datagram.remote,
+        )
+        self.sas[sa.spi_r] = sa
+        self._initial[datagram.data] = sa
+        self.timers.set(self.now + sa.config.half_open_lifetime, sa.expire_half_open)
+        return sa.receive(datagram, header, self.now)
+
+    def _wants_cookie(self, datagram: Datagram, header: Header) -> bool:
+        """Under load a stranger is asked for a cookie before anything is parsed or kept (section 2.6)."""
+        threshold = self.config.cookie_threshold
+        if threshold is None or self.half_open < threshold:
+            return False
+        cookie, nonce = first_cookie_and_nonce(header, datagram.data)
+        if nonce is None:
+            self._drop(datagram, "expected a nonce in IKE_SA_INIT, found none", offset=28)
+            return True
+        if self._cookies.good(cookie, nonce, datagram.remote, header.spi_i, self.now):
+            return False
+        self._reject(
+            datagram, header, NotifyType.COOKIE, self._cookies.make(nonce, datagram.remote, header.spi_i, self.now)
+        )
+        return True
+
+    @property
+    def half_open(self) -> int:
+        """How many IKE SAs of others are not authenticated yet."""
+        return sum(sa.state is State.CONNECTING and not sa.initiator for sa in self.sas.values())
+
+    def _wrong_version(self, datagram: Datagram, header: Header) -> None:
+        self._drop(datagram, f"expected major version 2, found {header.version >> 4}", offset=17)
+        if header.version >> 4 > 2 and not header.response:
+            # Section 2.5: answered with the version closest to the one that was asked for.
+            self._reject(datagram, header, NotifyType.INVALID_MAJOR_VERSION)
+
+    def _unknown_spi(self, datagram: Datagram, header: Header) -> None:
+        self._drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
+        if not header.response and header.exchange != ExchangeType.IKE_SA_INIT:
+            # Section 2.21.4: a request may be answered, a response never.
+            self._reject(datagram, header, NotifyType.INVALID_IKE_SPI)
+
+    def _reject(self, datagram: Datagram, header: Header, kind: NotifyType, data: bytes = b"") -> None:
+        """Answer a stranger in the clear: same SPIs, same message ID, one Notify, and no state."""
+        message = Outgoing([notify(kind, data)], encrypted=False)
+        flags = RESPONSE | (0 if header.by_initiator else 0x08)
+        for name, value in {
+            "init_SPI": header.spi_i,
+            "resp_SPI": header.spi_r,
+            "exch_type": header.exchange,
+            "flags": flags,
+            "id": header.message_id,
+        }.items():
+            setattr(message.header, name, value)
+        self.taps.payloads(message)
+        wire = self.taps.octets("wire", message, build_message(message.header, message.payloads))
+        self.emit(
+            MessageSent(
+                time=self.now,
+                spi_i=header.spi_i,
+                spi_r=header.spi_r,
+                header=message.header,
+                payloads=tuple(message.payloads),
+                plaintext=None,
+                wire=(wire,),
+                local=datagram.local,
+                remote=datagram.remote,
+                changed=tuple(message.changed),
+            )
+        )
+        self.transmit(message, [Datagram(wire, datagram.local, datagram.remote)], 0)
+
+    def _drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
+        self.emit(
+            MessageDropped(time=self.now, reason=reason, data=datagram.data, remote=datagram.remote, offset=offset)
+        )
+
+    # ESP
+
+    def _receive_esp(self, datagram: Datagram) -> None:
+        """Verify, open, hold against the selectors, and hand over the inner packet."""
+        data = datagram.data
+        spi = int.from_bytes(data[:4])
+        found = self.children.get(spi) if len(data) >= 8 else None
+        if found is None:
+            return self._drop(
+                datagram,
+                f"expected an ESP packet of a Child SA, found {len(data)} octets with SPI {spi:#010x}",
+                offset=0,
+            )
+        sa, child = found
+        sa.now = self.now
+        seq = int.from_bytes(data[4:8])
+        try:
+            payload, next_header = child.inbound.open(data)
+        except IntegrityError:
+            return sa.emit(IntegrityFailed, spi=spi, data=data, remote=datagram.remote)
+        except ReplayError:
+            return sa.emit(ReplayDropped, spi=spi, seq=seq, remote=datagram.remote)
+        except MalformedError as error:
+            return self._drop(datagram, str(error))
+        sa.last_heard = self.now
+        if next_header == DUMMY:
+            sa.emit(EspReceived, spi=spi, seq=seq, length=0, next_header=next_header, datagram=datagram)
+            return None
+        if next_header not in _TUNNELLED:
+            return self._drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
+        try:
+            packet = tunnel.leave(payload, datagram.tos)
+            allowed = child.allows(Flow.parse(packet))
+        except MalformedError as error:
+            return self._drop(datagram, str(error))
+        if not allowed:
+            return self._drop(
+                datagram, f"the inner packet is outside the traffic selectors of the Child SA {child.name!r}"
+            )
+        sa.emit(EspReceived, spi=spi, seq=seq, length=len(packet), next_header=next_header, datagram=datagram)
+        self._packets.append(packet)
+        return None
+
+
+def _drain(queue: deque[T]) -> list[T]:
+    found = list(queue)
+    queue.clear()
+    return found

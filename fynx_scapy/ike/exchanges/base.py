@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every exchange is: a class with both roles side by side, each a generator that reads like the RFC's ladder.
+
+``initiate`` yields requests and is sent the answers; ``respond`` is handed the request, yields its answer, and is
+sent the next request of the same exchange, if there is one. Message IDs, retransmission, sealing and the window are
+the IKE SA's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from scapy.packet import Packet
+
+from fynx_scapy.errors import FynxError, LocalError
+from fynx_scapy.ike.message import Message, Outgoing
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.sa import IkeSa
+
+Steps = Generator[Outgoing, Message, None]
+
+
+class Exchange:
+    """One exchange in flight. ``answer`` is the last response received, ``error`` why it failed."""
+
+    exchange_type: ClassVar[int]
+
+    def __init__(self, sa: IkeSa) -> None:
+        self.sa = sa
+        self.done = False
+        self.error: FynxError | None = None
+        self.answer: Message | None = None
+        self.round = 0
+
+    def initiate(self) -> Steps:
+        """The initiator's side."""
+        raise LocalError(f"{type(self).__name__} has no initiator's side")
+
+    def respond(self, request: Message) -> Steps:
+        """The responder's side."""
+        raise LocalError(f"{type(self).__name__} has no responder's side")
+
+    def request(self, *payloads: Packet, encrypted: bool = True) -> Outgoing:
+        """A request to be yielded by ``initiate``."""
+        return Outgoing(list(payloads), encrypted)
+
+    def response(self, *payloads: Packet, encrypted: bool = True, more: bool = False) -> Outgoing:
+        """An answer to be yielded by ``respond``; with ``more`` the yield gives the exchange's next request."""
+        return Outgoing(list(payloads), encrypted, more=more)
+
+    def failed(self, error: FynxError) -> None:
+        """The exchange we began came to nothing: what that means for the IKE SA. By default nothing."""
+
+    def refused(self, error: FynxError) -> None:
+        """The request we were asked was answered with an error: what that means for the IKE SA. By default nothing."""
+
+
+When = Callable[[Message], bool]
+E = TypeVar("E", bound=type[Exchange])
+_RESPONDERS: dict[int, list[tuple[When | None, type[Exchange]]]] = {}
+
+
+def exchange(exchange_type: int, when: When | None = None) -> Callable[[E], E]:
+    """Register the class that answers requests of this type (those that ``when`` picks come first)."""
+
+    def register(cls: E) -> E:
+        cls.exchange_type = exchange_type
+        rows = _RESPONDERS.setdefault(exchange_type, [])
+        rows.append((when, cls))
+        rows.sort(key=lambda row: row[0] is None)
+        return cls
+
+    return register
+
+
+def responder_for(request: Message) -> type[Exchange] | None:
+    """The class that answers this request, or None."""
+    rows = _RESPONDERS.get(request.header.exchange, [])
+    return next((cls for when, cls in rows if when is None or when(request)), None)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An exchange of a person's own making: any type, any payloads, and whatever the peer answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scapy.packet import Packet
+
+from fynx_scapy.ike.exchanges.base import Exchange, Steps
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.sa import IkeSa
+
+
+class Custom(Exchange):
+    """One request and its answer. Nothing follows from either of them for the IKE SA."""
+
+    def __init__(self, sa: IkeSa, exchange_type: int, *payloads: Packet, encrypted: bool = True) -> None:
+        super().__init__(sa)
+        self.exchange_type = exchange_type  # type: ignore[misc]  # a class attribute of every other exchange
+        self.payloads = payloads
+        self.encrypted = encrypted
+
+    def initiate(self) -> Steps:
+        """Send the payloads as they are."""
+        yield self.request(*self.payloads, encrypted=self.encrypted)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""IKE_AUTH: show who we are, and set up the first Child SA (RFC 7296 sections 1.2, 2.15 and 2.21.2)."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from scapy.packet import Packet
+
+from fynx_scapy.crypto.keymat import psk_auth, signed_octets
+from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, PeerError
+from fynx_scapy.iana import AuthMethod, ExchangeType, NotifyType, name_of
+from fynx_scapy.ike.child import ChildRequest, answer_child, child_answer_payloads, install
+from fynx_scapy.ike.events import ChildSaFailed
+from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
+from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.message import Message, Outgoing, notify
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.sa import IkeSa
+
+# An error notify of these types beside IDr and AUTH concerns the Child SA alone (section 2.21.2).
+_FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, NotifyType.AUTHENTICATION_FAILED)
+
+
+@exchange(ExchangeType.IKE_AUTH)
+class IkeAuth(Exchange):
+    """The second exchange of an IKE SA. ``packet`` is the inner packet that triggers it, if one does."""
+
+    def __init__(self, sa: IkeSa, packet: bytes | None = None) -> None:
+        super().__init__(sa)
+        self.packet = packet
+
+    def initiate(self) -> Steps:
+        """Authenticate with the pre-shared key and ask for the first Child SA."""
+        sa, config = self.sa, self.sa.config
+        child = ChildRequest.make(sa, config.children[0], self.packet) if config.children else None
+        # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
+        message = self.request(_id_payload(IKEv2_IDi, config.local_id))
+        if config.remote_id is not None:
+            message.payloads.append(_id_payload(IKEv2_IDr, config.remote_id))
+        self._sign(message, config.auth.secret)
+        if child is not None:
+            message.payloads += child.payloads()
+        answer = yield message
+        # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+        error = answer.error()
+        if answer.get(IKEv2_AUTH) is None or (error is not None and error.type in _FATAL):
+            kind = error.type if error else 0
+            raise PeerError(
+                kind, bytes(error.notify) if error else b"", f"IKE_AUTH was answered with {name_of(NotifyType, kind)}"
+            )
+        remote_id = Identity.parse(answer.body(IKEv2_IDr))
+        if config.remote_id is not None and remote_id != config.remote_id:
+            raise AuthenticationError(f"expected the peer to be {config.remote_id}, found {remote_id}")
+        self._verify(answer, IKEv2_IDr, config.auth.secret)
+        sa.establish(config.local_id, remote_id)
+        if child is not None:
+            self._take_child(child, answer)
+
+    def _take_child(self, child: ChildRequest, answer: Message) -> None:
+        sa = self.sa
+        error = answer.error()
+        if error is not None or answer.get(IKEv2_SA) is None:
+            kind = error.type if error else None
+            reason = f"refused with {name_of(NotifyType, kind)}" if kind else "the answer holds no SA payload"
+            sa.emit(ChildSaFailed, name=child.config.name, notify_type=kind, reason=reason)
+            return
+        try:
+            child.accept(sa, answer, (sa.nonce_i, sa.nonce_r))
+        except MalformedError as wrong:
+            # The peer holds an SA that we cannot use: section 2.21 lets us clean up by deleting it.
+            sa.emit(ChildSaFailed, name=child.config.name, notify_type=None, reason=str(wrong))
+            sa.delete_ike()
+
+    def respond(self, request: Message) -> Steps:
+        """Find the policy for IDi and IDr, verify the peer, answer with our own AUTH and the first Child SA."""
+        sa = self.sa
+        # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
+        remote_id = Identity.parse(request.body(IKEv2_IDi))
+        wanted = Identity.parse(request.body(IKEv2_IDr)) if request.get(IKEv2_IDr) is not None else None
+        config = sa.choose_config(wanted, remote_id)
+        if config is None:
+            raise PeerError(
+                NotifyType.AUTHENTICATION_FAILED, reason=f"no policy for {remote_id} who asks for {wanted or 'anybody'}"
+            )
+        sa.config = config
+        try:
+            self._verify(request, IKEv2_IDi, config.auth.secret)
+        except AuthenticationError as error:
+            raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=str(error)) from error
+        answer = self.response(_id_payload(IKEv2_IDr, config.local_id))
+        self._sign(answer, config.auth.secret)
+        sa.establish(config.local_id, remote_id)
+        answer.payloads += self._child_answer(request)
+        # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+        yield answer
+
+    def _child_answer(self, request: Message) -> list[Packet]:
+        """SAr2, TSi and TSr, or the notify that says why there is no Child SA.
+
+        The IKE SA stands all the same (section 1.2).
+        """
+        sa = self.sa
+        try:
+            config, choice, local, remote = answer_child(sa, request, sa.config.children)
+        except PeerError as error:
+            sa.emit(ChildSaFailed, name="", notify_type=error.notify_type, reason=error.reason)
+            return [notify(error.notify_type, error.data)]
+        except MalformedError as error:
+            sa.emit(ChildSaFailed, name="", notify_type=NotifyType.TS_UNACCEPTABLE, reason=str(error))
+            return [notify(NotifyType.TS_UNACCEPTABLE)]
+        spi = sa.endpoint.new_child_spi()
+        install(sa, config, choice, spi, local, remote, (sa.nonce_i, sa.nonce_r), initiator=False)
+        return child_answer_payloads(choice, spi, remote, local)
+
+    def _sign(self, message: Outgoing, secret: bytes) -> None:
+        """Append AUTH, computed after the payloads tap, to cover the identity that is really sent (section 2.15)."""
+        sa = self.sa
+        auth = IKEv2_AUTH(auth_type=int(AuthMethod.Shared_Key_Message_Integrity_Code))
+        own = IKEv2_IDi if sa.initiator else IKEv2_IDr
+        message.payloads.append(auth)
+
+        def value(outgoing: Outgoing) -> bytes:
+            return self._auth(secret, bytes(outgoing.one(own).octets()[4:]), ours=True)
+
+        message.compute(auth, "load", value)
+
+    def _auth(self, secret: bytes, id_body: bytes, *, ours: bool) -> bytes:
+        """AUTH of one side: over its first message, the other's nonce, and its identity."""
+        sa = self.sa
+        by_initiator = ours == sa.initiator
+        first = sa.init_sent if ours else sa.init_received
+        nonce = sa.nonce_r if by_initiator else sa.nonce_i
+        sk_p = sa.keys.sk_pi if by_initiator else sa.keys.sk_pr
+        prf = sa.suite.prf_function()
+        return psk_auth(prf, secret, signed_octets(prf, first, nonce, sk_p, id_body))
+
+    def _verify(self, message: Message, identity: type[Packet], secret: bytes) -> None:
+        """Compare the peer's AUTH with what it must be; AuthenticationError when it is not."""
+        auth = message.one(IKEv2_AUTH)
+        if auth.auth_type != AuthMethod.Shared_Key_Message_Integrity_Code:
+            raise AuthenticationError(
+                f"expected authentication by pre-shared key, found {name_of(AuthMethod, auth.auth_type)}"
+            )
+        expected = self._auth(secret, message.body(identity), ours=False)
+        if not hmac.compare_digest(bytes(auth.load), expected):
+            raise AuthenticationError(f"the AUTH payload of {Identity.parse(message.body(identity))} does not verify")
+
+    def failed(self, error: FynxError) -> None:
+        """No IKE SA. When it is we who refuse, the peer is told, since its own end stands (section 2.21.2)."""
+        sa = self.sa
+        if isinstance(error, AuthenticationError | MalformedError):
+            kind = (
+                NotifyType.AUTHENTICATION_FAILED
+                if isinstance(error, AuthenticationError)
+                else NotifyType.INVALID_SYNTAX
+            )
+            sa.fail(error, last=Informational(sa, notify(kind)))
+        else:
+            sa.fail(error)
+
+    def refused(self, error: FynxError) -> None:
+        """No IKE SA; the answer is kept for retransmissions."""
+        self.sa.fail(error)
+
+
+def _id_payload(layer: type[Packet], identity: Identity) -> Packet:
+    return layer(IDtype=identity.type, ID=identity.wire_value)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""INFORMATIONAL: deletes, notifies, and the empty one: is the peer alive? (RFC 7296 sections 1.4 and 1.4.1)"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scapy.packet import Packet
+
+from fynx_scapy.errors import FynxError
+from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
+from fynx_scapy.ike.child import is_esp
+from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
+from fynx_scapy.ike.message import Message
+from fynx_scapy.layers.ikev2 import IKEv2_Delete
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.sa import IkeSa
+
+# Section 2.21.2: these end an IKE SA without a Delete payload, right behind IKE_AUTH; section 2.21.3 for
+# INVALID_SYNTAX later on.
+_FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, NotifyType.AUTHENTICATION_FAILED)
+
+
+@exchange(ExchangeType.INFORMATIONAL)
+class Informational(Exchange):
+    """Any payloads, and an answer that may be empty."""
+
+    def __init__(self, sa: IkeSa, *payloads: Packet) -> None:
+        super().__init__(sa)
+        self.payloads = payloads
+
+    def initiate(self) -> Steps:
+        """Send the payloads; act on deletes of ours once they are answered."""
+        deletes = [payload for payload in self.payloads if isinstance(payload, IKEv2_Delete)]
+        for delete in deletes:
+            for spi in delete.SPI if is_esp(delete.proto) else ():
+                if child := self.sa.children.get(int.from_bytes(spi)):
+                    child.deleting = True
+        # HDR, SK {[N,] [D,] …}  -->
+        answer = yield self.request(*self.payloads)
+        # <--  HDR, SK {[N,] [D,] …}
+        for delete in deletes:
+            if delete.proto == ProtocolId.IKE:
+                self.sa.closed("deleted by us")
+            elif is_esp(delete.proto):
+                self.sa.remove_children(map(int.from_bytes, delete.SPI), by_peer=False)
+        for delete in answer.all(IKEv2_Delete):
+            self._remove_outbound(delete)
+
+    def respond(self, request: Message) -> Steps:
+        """Act on what is asked, and answer.
+
+        With the SPIs of the other direction for a deleted Child SA, with nothing for an IKE SA.
+        """
+        sa = self.sa
+        answer: list[Packet] = []
+        closing = ""
+        # HDR, SK {[N,] [D,] …}  -->
+        for delete in request.all(IKEv2_Delete):
+            if delete.proto == ProtocolId.IKE:
+                closing = "deleted by the peer"
+            elif is_esp(delete.proto):
+                spis = self._remove_outbound(delete)
+                if spis:
+                    answer.append(IKEv2_Delete(proto=delete.proto, SPI=[spi.to_bytes(4) for spi in spis]))
+        if any(n.type in _FATAL for n in request.notifies()) and request.header.message_id == sa.authenticated_by + 1:
+            closing = "the peer gave the IKE SA up"
+        # <--  HDR, SK {[D]}
+        yield self.response(*([] if closing else answer))
+        if closing:
+            sa.closed(closing, by_peer=True)
+
+    def _remove_outbound(self, delete: Packet) -> list[int]:
+        """Remove the Child SAs that the peer's Delete names by its own inbound SPIs, which are our outbound ones.
+
+        Returns our inbound SPIs of them, without those for which a Delete of ours is under way: section 1.4.1
+        forbids to name them again.
+        """
+        named = {int.from_bytes(spi) for spi in delete.SPI}
+        found = {spi: child for spi, child in self.sa.children.items() if child.outbound.spi in named}
+        self.sa.remove_children(found, by_peer=True)
+        return [spi for spi, child in found.items() if not child.deleting]
+
+    def failed(self, error: FynxError) -> None:
+        """A Delete of the IKE SA counts as done, answered or not."""
+        if any(isinstance(p, IKEv2_Delete) and p.proto == ProtocolId.IKE for p in self.payloads):
+            self.sa.closed("deleted by us, unanswered")
+
+
+class Liveness(Informational):
+    """An empty INFORMATIONAL exchange: does the peer still answer? (section 2.4)"""

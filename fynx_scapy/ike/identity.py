@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Identities: what stands in IDi and IDr (RFC 7296 section 3.5)."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import IdType, name_of
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An ID type and its data, as octets of the wire."""
+
+    type: int
+    data: bytes
+
+    @classmethod
+    def of(cls, value: Identity | str) -> Identity:
+        """Read what a person writes: an address, ``user@host``, a name, or ``keyid:`` and hex digits."""
+        if isinstance(value, Identity):
+            return value
+        if not value:
+            raise ConfigError(
+                "expected an identity such as 'alice', 'alice@example.org' or '192.0.2.1', found an empty string"
+            )
+        if value.startswith("keyid:"):
+            try:
+                return cls(IdType.ID_KEY_ID, bytes.fromhex(value[6:]))
+            except ValueError:
+                raise ConfigError(f"expected hex digits behind keyid:, found {value[6:]!r}") from None
+        try:
+            address = ipaddress.ip_address(value)
+        except ValueError:
+            return cls(IdType.ID_RFC822_ADDR if "@" in value else IdType.ID_FQDN, value.encode())
+        return cls(IdType.ID_IPV4_ADDR if address.version == 4 else IdType.ID_IPV6_ADDR, address.packed)
+
+    @classmethod
+    def parse(cls, body: bytes) -> Identity:
+        """From an identification payload's body: type, three reserved octets, data."""
+        return cls(body[0], body[4:])
+
+    @property
+    def wire_value(self) -> bytes | str:
+        """The data as the layer's field ID takes it: an address as text, anything else as octets."""
+        if self.type in (IdType.ID_IPV4_ADDR, IdType.ID_IPV6_ADDR) and len(self.data) in (4, 16):
+            return str(ipaddress.ip_address(self.data))
+        return self.data
+
+    def __str__(self) -> str:
+        if self.type in (IdType.ID_FQDN, IdType.ID_RFC822_ADDR):
+            return self.data.decode(errors="backslashreplace")
+        if isinstance(self.wire_value, str):
+            return self.wire_value
+        if self.type == IdType.ID_KEY_ID:
+            return "keyid:" + self.data.hex()
+        return f"{name_of(IdType, self.type)}:{self.data.hex()}"

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Datagrams, and the IKE messages in them, on their way in and on their way out (RFC 7296 section 3.1)."""
+
+from __future__ import annotations
+
+import enum
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from scapy.packet import Packet
+
+from fynx_scapy.errors import MalformedError
+from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
+from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Encrypted, IKEv2_Notify, IKEv2_Payload
+
+NON_ESP_MARKER = bytes(4)
+INITIATOR = 0x08
+RESPONSE = 0x20
+
+P = TypeVar("P", bound=Packet)
+
+
+class Address(NamedTuple):
+    """An IP address as text, and a UDP port (0 where a datagram has none)."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class DatagramKind(enum.Enum):
+    """What a datagram carries."""
+
+    IKE = "ike"
+    ESP_IN_UDP = "esp in udp"
+    ESP = "esp"
+    KEEPALIVE = "keepalive"
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """Octets between two addresses.
+
+    ``local`` is the end that holds it: the sender's when it leaves, the receiver's when it arrives.
+
+    ``data`` is an IKE message without the non-ESP marker, an ESP packet from its SPI on, or a keepalive's single
+    octet. ``tos`` is the outer DSCP and ECN octet.
+    """
+
+    data: bytes
+    local: Address
+    remote: Address
+    kind: DatagramKind = DatagramKind.IKE
+    tos: int = 0
+
+    @property
+    def marked(self) -> bool:
+        """Whether the non-ESP marker stands before the IKE message: on port 4500 (RFC 3948 section 2.2)."""
+        ports = (self.local.port, self.remote.port)
+        return self.kind is DatagramKind.IKE and 4500 in ports and 500 not in ports
+
+    @property
+    def wire(self) -> bytes:
+        """The UDP payload, or the IP payload of an ESP packet that is not encapsulated."""
+        return NON_ESP_MARKER + self.data if self.marked else self.data
+
+    @classmethod
+    def from_udp(cls, payload: bytes, local: Address, remote: Address, tos: int = 0) -> Datagram:
+        """What arrived on a UDP port, told apart as RFC 3948 section 2 does."""
+        ports = (local.port, remote.port)
+        if 4500 not in ports or 500 in ports:
+            return cls(payload, local, remote, DatagramKind.IKE, tos)
+        if payload[:4] == NON_ESP_MARKER:
+            return cls(payload[4:], local, remote, DatagramKind.IKE, tos)
+        kind = DatagramKind.KEEPALIVE if payload == b"\xff" else DatagramKind.ESP_IN_UDP
+        return cls(payload, local, remote, kind, tos)
+
+    def turned(self, local: Address | None = None, remote: Address | None = None) -> Datagram:
+        """The same octets as the other end sees them; a NAT box changes an address on the way."""
+        return Datagram(self.data, local or self.remote, remote or self.local, self.kind, self.tos)
+
+
+_HEADER = struct.Struct("!8s8sBBBBII")
+
+
+class Header(NamedTuple):
+    """The fixed 28 octets, read by struct before anything else is looked at."""
+
+    spi_i: bytes
+    spi_r: bytes
+    next_payload: int
+    version: int
+    exchange: int
+    flags: int
+    message_id: int
+    length: int
+
+    @classmethod
+    def parse(cls, data: bytes) -> Header:
+        """Read it; MalformedError when ``data`` is shorter, or its length field does not fit the datagram."""
+        if len(data) < _HEADER.size:
+            raise MalformedError(f"expected an IKE header of {_HEADER.size} octets, found {len(data)}")
+        header = cls(*_HEADER.unpack_from(data))
+        if header.length != len(data):
+            raise MalformedError(f"the header's length says {header.length} octets, the datagram has {len(data)}")
+        return header
+
+    @property
+    def response(self) -> bool:
+        """Whether the Response flag is set."""
+        return bool(self.flags & RESPONSE)
+
+    @property
+    def by_initiator(self) -> bool:
+        """Whether the IKE SA's original initiator sent it."""
+        return bool(self.flags & INITIATOR)
+
+    @property
+    def exchange_name(self) -> str:
+        """The exchange type's name in IANA's registry."""
+        return name_of(ExchangeType, self.exchange)
+
+
+class Payloads:
+    """Questions that exchanges ask of a list of payload layers."""
+
+    payloads: list[Packet]
+
+    def all(self, layer: type[P]) -> Iterator[P]:
+        """Every payload of that class, in order."""
+        return (payload for payload in self.payloads if type(payload) is layer)
+
+    def get(self, layer: type[P]) -> P | None:
+        """The first payload of that class, or None."""
+        return next(self.all(layer), None)
+
+    def one(self, layer: type[P]) -> P:
+        """The payload of that class; `rules` has made sure that it is there."""
+        found = self.get(layer)
+        if found is None:
+            raise MalformedError(f"expected a payload {layer.__name__}, found none")
+        return found
+
+    def notifies(self, notify_type: int | None = None) -> Iterator[IKEv2_Notify]:
+        """Every Notify (of that type)."""
+        return (n for n in self.all(IKEv2_Notify) if notify_type is None or n.type == notify_type)
+
+    def notify(self, notify_type: int) -> IKEv2_Notify | None:
+        """The first Notify of that type, or None."""
+        return next(self.notifies(notify_type), None)
+
+    def has_notify(self, notify_type: int) -> bool:
+        """Whether there is a Notify of that type."""
+        return self.notify(notify_type) is not None
+
+    def error(self) -> IKEv2_Notify | None:
+        """The first Notify of an error type (below 16384), or None."""
+        return next((n for n in self.notifies() if n.type < 16384), None)
+
+
+@dataclass(slots=True)
+class Message(Payloads):
+    """A message that arrived: its header, its payloads in the clear, and the octets of both."""
+
+    header: Header
+    layer: IKEv2
+    payloads: list[Packet]
+    plaintext: bytes | None
+    wire: bytes
+    local: Address
+    remote: Address
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the payloads came inside SK."""
+        return self.plaintext is not None
+
+    def body(self, layer: type[IKEv2_Payload]) -> bytes:
+        """A payload's octets behind its generic header, as received."""
+        return self.one(layer).octets()[4:]
+
+
+Computed = Callable[["Outgoing"], bytes]
+
+
+@dataclass(slots=True)
+class Outgoing(Payloads):
+    """A message on its way out, still a list of layers. Taps may change every field of it.
+
+    ``header`` and ``sk`` are the IKE header and the template of SK's generic header: what is set there explicitly is
+    sent. ``computed`` fills fields that depend on other payloads after the tap has seen them, unless the tap gave
+    them a value. ``more``: an answer behind which its exchange waits for another request.
+    """
+
+    payloads: list[Packet]
+    encrypted: bool = True
+    header: IKEv2 = field(default_factory=IKEv2)
+    sk: IKEv2_Encrypted = field(default_factory=IKEv2_Encrypted)
+    iv: bytes | None = None
+    more: bool = False
+    computed: list[tuple[Packet, str, Computed]] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+
+    def compute(self, layer: Packet, name: str, value: Computed) -> None:
+        """Fill ``layer.name`` by ``value(self)`` once the payloads tap has run, unless it has a value by then."""
+        self.computed.append((layer, name, value))
+
+    def fill(self) -> None:
+        """Compute what was put off. A layer that a tap took out of the list is left alone."""
+        for layer, name, value in self.computed:
+            if name not in layer.fields and any(layer is payload for payload in self.payloads):
+                setattr(layer, name, value(self))
+
+    def types(self) -> list[str]:
+        """The payloads' names in IANA's notation."""
+        return [PayloadType.notation(payload.payload_type) for payload in self.payloads]
+
+
+def notify(notify_type: NotifyType | int, data: bytes = b"", *, protocol: int = 0, spi: bytes = b"") -> IKEv2_Notify:
+    """A Notify payload (RFC 7296 section 3.10)."""
+    fields: dict[str, Any] = {"type": int(notify_type), "proto": protocol}
+    if spi:
+        fields["SPI"] = spi
+    if data:
+        fields["notify"] = data
+    return IKEv2_Notify(**fields)

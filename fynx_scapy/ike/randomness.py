@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where SPIs, nonces, private keys, IVs and jitter come from: the system, or a seed that repeats a run to the byte."""
+
+from __future__ import annotations
+
+import random
+from typing import Protocol
+
+
+class Randomness(Protocol):
+    """What the engine asks of a source of randomness."""
+
+    def octets(self, count: int) -> bytes:
+        """``count`` random octets."""
+
+    def uniform(self, low: float, high: float) -> float:
+        """A float between ``low`` and ``high``."""
+
+
+class _FromRandom:
+    """A Randomness over one of the standard library's generators."""
+
+    def __init__(self, source: random.Random):
+        self._source = source
+        self.octets = source.randbytes
+        self.uniform = source.uniform
+
+
+class SystemRandomness(_FromRandom):
+    """The operating system's randomness: the only one for real keys."""
+
+    def __init__(self) -> None:
+        super().__init__(random.SystemRandom())
+
+
+class SeededRandomness(_FromRandom):
+    """Repeats itself for the same seed: for tests and reproducible captures, never for real keys."""
+
+    def __init__(self, seed: int | str | bytes):
+        super().__init__(random.Random(seed))

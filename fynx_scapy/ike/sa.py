@@ -1,0 +1,538 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One IKE SA: its keys, its windows, its Child SAs, and the exchanges in flight (RFC 7296 section 2).
+
+There is one way in (`receive`) and one way out (`_send`). What is in flight is an Exchange object, never a state.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fynx_scapy.crypto.keymat import SkKeys, derive_sk, skeyseed
+from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
+from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
+from fynx_scapy.ike import rules
+from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.config import IkeConfig
+from fynx_scapy.ike.envelope import Envelope
+from fynx_scapy.ike.events import (
+    Event,
+    IkeSaEstablished,
+    IkeSaFailed,
+    IntegrityFailed,
+    KeysDerived,
+    MessageDropped,
+    MessageReceived,
+    MessageSent,
+    PeerDead,
+    PeerNotified,
+    Retransmitted,
+    SaDeleted,
+)
+from fynx_scapy.ike.exchanges import Exchange, responder_for
+from fynx_scapy.ike.exchanges.base import Steps
+from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing, notify
+from fynx_scapy.ike.natt import NATT_PORT
+from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
+from fynx_scapy.ike.window import Kept, Pending, RequestWindow, ResponseWindow
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_Delete,
+)
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.endpoint import Endpoint
+
+
+class State(enum.Enum):
+    """The few states of an IKE SA."""
+
+    CONNECTING = "connecting"
+    ESTABLISHED = "established"
+    DELETING = "deleting"
+    CLOSED = "closed"
+
+
+class IkeSa:
+    """One IKE SA of one endpoint.
+
+    Made by the endpoint; ``spi_i`` and ``spi_r`` are eight octets each, times are seconds.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        configs: Sequence[IkeConfig],
+        *,
+        initiator: bool,
+        spi_i: bytes,
+        spi_r: bytes,
+        local: Address,
+        remote: Address,
+    ):
+        self.endpoint = endpoint
+        self.config = configs[0]
+        self.candidates = list(configs)
+        self.initiator = initiator
+        self.spi_i, self.spi_r = spi_i, spi_r
+        self.local, self.remote = local, remote
+        self.state = State.CONNECTING
+        self.now = endpoint.now
+        self.requests = RequestWindow()
+        self.responses = ResponseWindow()
+        self.children: dict[int, ChildSa] = {}
+        self.local_id: Identity | None = None
+        self.remote_id: Identity | None = None
+        self.nonce_i = self.nonce_r = b""
+        self.init_sent = self.init_received = b""
+        self.nat_before_us = self.nat_before_peer = False
+        self.peer_fragments = False
+        self.peer_signature_hashes: tuple[int, ...] = ()
+        self.authenticated_by = -1
+        self.last_heard = endpoint.now
+        self._suite: Suite | None = None
+        self._keys: SkKeys | None = None
+        self._envelope = Envelope(endpoint.taps, endpoint.randomness.octets)
+        self._answering: tuple[Exchange, Steps] | None = None
+
+    # What others ask about
+
+    @property
+    def suite(self) -> Suite:
+        """What was agreed; LocalError before that."""
+        if self._suite is None:
+            raise LocalError("expected an IKE SA that has agreed on algorithms; IKE_SA_INIT has not ended")
+        return self._suite
+
+    @property
+    def keys(self) -> SkKeys:
+        """SK_*; LocalError before they are derived."""
+        if self._keys is None:
+            raise LocalError("expected an IKE SA that has keys; IKE_SA_INIT has not ended")
+        return self._keys
+
+    @property
+    def established(self) -> bool:
+        """Whether both ends are authenticated and nobody has closed it."""
+        return self.state is State.ESTABLISHED
+
+    @property
+    def nat(self) -> bool:
+        """Whether a NAT stands between us, so that ESP goes in UDP (section 2.23)."""
+        return self.nat_before_us or self.nat_before_peer
+
+    @property
+    def own_spi(self) -> bytes:
+        """The SPI by which this end finds it."""
+        return self.spi_i if self.initiator else self.spi_r
+
+    def __repr__(self) -> str:
+        return f"<IkeSa {self.spi_i.hex()}_i {self.spi_r.hex()}_r {self.state.value}>"
+
+    def emit(self, kind: type[Event], **fields: Any) -> None:
+        """Tell that something happened to this SA."""
+        self.endpoint.emit(kind(time=self.now, spi_i=self.spi_i, spi_r=self.spi_r, **fields))
+
+    # What a caller or an exchange starts
+
+    def start(self, exchange: Exchange) -> Exchange:
+        """Begin an exchange as soon as the window has room; LocalError when the SA is closed.
+
+        Returns it, to be looked at later.
+        """
+        if self.state is State.CLOSED:
+            raise LocalError(f"expected an IKE SA that is open, found {self!r}")
+        self.requests.waiting.append(exchange)
+        self._pump()
+        return exchange
+
+    def delete_ike(self) -> Exchange:
+        """Delete this IKE SA and with it all its Child SAs (section 1.4.1)."""
+        self.state = State.DELETING
+        return self.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.IKE))))
+
+    def delete_child(self, *children: ChildSa) -> Exchange:
+        """Delete Child SAs; the peer answers with the SPIs of the other direction (section 1.4.1)."""
+        for child in children:
+            if self.children.get(child.inbound.spi) is not child:
+                raise LocalError(f"expected a Child SA of {self!r}, found {child.name!r}, which is gone or another's")
+        spis = [child.inbound.spi.to_bytes(4) for child in children]
+        return self.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.ESP), SPI=spis)))
+
+    # What exchanges tell
+
+    def choose_ike(self, offered: Sequence[Offer], group: int) -> Choice | None:
+        """The first configuration that accepts one of the offers.
+
+        Those that cannot live with the choice are out from now on.
+        """
+        for config in self.candidates:
+            choice = choose(offered, config.proposals, prefer_ke=group)
+            if choice is not None:
+                chosen = [Offer(choice.number, choice.protocol, b"", choice.transforms)]
+                self.candidates = [c for c in self.candidates if choose(chosen, c.proposals) is not None]
+                self.config = config
+                return choice
+        return None
+
+    def choose_config(self, local: Identity | None, remote: Identity) -> IkeConfig | None:
+        """The configuration for these identities; one that names the peer goes before one that takes anybody."""
+        fitting = [c for c in self.candidates if c.accepts_identities(local, remote)]
+        return min(fitting, key=lambda c: c.remote_id is None, default=None)
+
+    def derive_keys(self, suite: Suite, shared: bytes) -> None:
+        """SKEYSEED and SK_* (section 2.14), and the protectors of both directions."""
+        prf = suite.prf_function()
+        encr, integ = suite.encryption(), suite.integrity()
+        seed = skeyseed(prf, self.nonce_i, self.nonce_r, shared)
+        keys = derive_sk(prf, encr, integ, seed, self.nonce_i, self.nonce_r, self.spi_i, self.spi_r)
+        self._suite, self._keys = suite, keys
+        self._envelope.protect(suite, keys, initiator=self.initiator)
+        self.emit(KeysDerived, keys=keys, encr=suite.encr, prf=suite.prf, integ=suite.integ, ke=suite.ke)
+        if self.initiator and self.nat and self.local.port != NATT_PORT:
+            # Section 2.23: all that follows goes over port 4500.
+            self.local, self.remote = self.local._replace(port=NATT_PORT), self.remote._replace(port=NATT_PORT)
+
+    def establish(self, local_id: Identity, remote_id: Identity) -> None:
+        """Both ends are authenticated."""
+        self.state = State.ESTABLISHED
+        self.local_id, self.remote_id = local_id, remote_id
+        self.authenticated_by = self.responses.expected - 1
+        self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
+
+    def add_child(self, child: ChildSa) -> None:
+        """Take in a Child SA; traffic may use it from now on."""
+        self.children[child.inbound.spi] = child
+        self.endpoint.children[child.inbound.spi] = (self, child)
+
+    def remove_children(self, spis: Iterable[int], *, by_peer: bool, reason: str = "deleted") -> None:
+        """Drop Child SAs by their inbound SPIs; unknown ones are ignored."""
+        gone = tuple(spi for spi in list(spis) if self.children.pop(spi, None) is not None)
+        for spi in gone:
+            self.endpoint.children.pop(spi, None)
+        if gone:
+            self.emit(SaDeleted, child_spis=gone, reason=reason, by_peer=by_peer)
+
+    def fail(self, error: FynxError, last: Exchange | None = None) -> None:
+        """The IKE SA does not come up. ``last`` is one more exchange to tell the peer."""
+        if self.state is State.CLOSED:
+            return
+        kind = error.notify_type if isinstance(error, PeerError) else None
+        self.emit(IkeSaFailed, code=error.code, reason=str(error), notify_type=kind)
+        if last is not None:
+            self.start(last)
+        self._close(lingers=last is not None or not self.initiator, last=last)
+
+    def closed(self, reason: str, *, by_peer: bool = False) -> None:
+        """It ended as an established IKE SA does: by a Delete, or because the peer is dead."""
+        if self.state is not State.CLOSED:
+            self._close(lingers=True)
+            self.emit(SaDeleted, reason=reason, by_peer=by_peer)
+
+    def forget(self) -> None:
+        """Leave no trace: an IKE_SA_INIT request that was refused creates no state."""
+        self._close(lingers=False)
+
+    def _close(self, *, lingers: bool, last: Exchange | None = None) -> None:
+        """End everything in flight but ``last``. A lingering SA still answers retransmissions from its cache."""
+        self.state = State.CLOSED
+        self._answering = None
+        self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
+        ended = [pending for pending in self.requests.pending.values() if pending.exchange is not last]
+        unbegun = list(self.requests.waiting)
+        self.requests.waiting.clear()
+        for pending in ended:
+            self._answered(pending)
+            pending.steps.close()
+        for exchange in [*(pending.exchange for pending in ended), *unbegun]:
+            self._end(exchange, LocalError("the IKE SA ended before this exchange did"))
+        if lingers:
+            self.endpoint.timers.set(self.now + self.endpoint.config.linger, lambda now: self._let_go())
+        else:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        for pending in list(self.requests.pending.values()):
+            self._answered(pending)
+        self.responses.answers.clear()
+        self.endpoint.release(self)
+
+    def expire_half_open(self, now: float) -> None:
+        """The initiator did not authenticate in time (section 2.6: state must not pile up)."""
+        self.now = now
+        if self.state is State.CONNECTING:
+            self.fail(Timeout(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s"))
+
+    # Requests of ours
+
+    def _pump(self) -> None:
+        """Begin what waits, as far as the window goes."""
+        while self.requests.waiting and self.requests.open:
+            exchange = self.requests.waiting.popleft()
+            self._advance(exchange, exchange.initiate(), None)
+
+    def _advance(self, exchange: Exchange, steps: Steps, answer: Message | None) -> None:
+        """Let our side of an exchange take its next step: send what it yields, or end."""
+        try:
+            message = next(steps) if answer is None else steps.send(answer)
+        except StopIteration:
+            self._end(exchange, None)
+        except FynxError as error:
+            self._end(exchange, error)
+        else:
+            # Section 2.2: IKE_SA_INIT keeps message ID 0, its retries included.
+            retry = exchange.exchange_type == ExchangeType.IKE_SA_INIT and answer is not None
+            message_id = 0 if retry else self.requests.take_id()
+            kept = self._send(message, exchange.exchange_type, message_id, None)
+            pending = Pending(exchange, steps, kept)
+            self.requests.pending[message_id] = pending
+            self._arm(pending)
+
+    def _end(self, exchange: Exchange, error: FynxError | None) -> None:
+        exchange.done, exchange.error = True, error
+        if error is not None:
+            exchange.failed(error)
+        self._pump()
+
+    def _arm(self, pending: Pending) -> None:
+        wait = self.config.retransmission.wait(pending.kept.attempt)
+        pending.timer = self.endpoint.timers.set(self.now + wait, lambda now: self._retransmit(pending, now))
+
+    def _retransmit(self, pending: Pending, now: float) -> None:
+        self.now = now
+        kept = pending.kept
+        if kept.attempt < self.config.retransmission.tries:
+            self._resend(kept)
+            self._arm(pending)
+            return
+        self.requests.pending.pop(kept.message_id, None)
+        self.emit(PeerDead, message_id=kept.message_id, attempts=kept.attempt + 1)
+        connecting = self.state is State.CONNECTING
+        self._end(
+            pending.exchange, Timeout(f"no answer to message {kept.message_id} after {kept.attempt + 1} attempts")
+        )
+        if not connecting:
+            self.closed("the peer does not answer")
+
+    def _resend(self, kept: Kept) -> None:
+        kept.attempt += 1
+        self.emit(
+            Retransmitted,
+            message_id=kept.message_id,
+            exchange=kept.exchange_type,
+            request=kept.request,
+            attempt=kept.attempt,
+            datagrams=tuple(kept.datagrams),
+        )
+        self.endpoint.transmit(kept.message, kept.datagrams, kept.attempt)
+
+    # The way out
+
+    def _send(self, message: Outgoing, exchange_type: int, message_id: int, request: Message | None) -> Kept:
+        """Seal a message, put it on the wire, and return it as kept.
+
+        An answer goes to where its ``request`` came from.
+        """
+        flags = (INITIATOR if self.initiator else 0) | (RESPONSE if request else 0)
+        defaults = {
+            "init_SPI": self.spi_i,
+            "resp_SPI": self.spi_r,
+            "exch_type": int(exchange_type),
+            "flags": flags,
+            "id": message_id,
+        }
+        for name, value in defaults.items():
+            if name not in message.header.fields:
+                setattr(message.header, name, value)
+        wire, plaintext = self._envelope.seal(message)
+        if exchange_type == ExchangeType.IKE_SA_INIT:
+            self.init_sent = wire
+        local, remote = (request.local, request.remote) if request else (self.local, self.remote)
+        kept = Kept(message, message_id, exchange_type, [Datagram(wire, local, remote)], request is None)
+        self.emit(
+            MessageSent,
+            header=message.header,
+            payloads=tuple(message.payloads),
+            plaintext=plaintext,
+            wire=(wire,),
+            local=local,
+            remote=remote,
+            changed=tuple(message.changed),
+        )
+        self.endpoint.transmit(message, kept.datagrams, 0)
+        return kept
+
+    # The way in
+
+    def receive(self, datagram: Datagram, header: Header, now: float) -> None:
+        """A datagram whose SPIs are ours.
+
+        Nothing changes before its ICV has verified, and what is wrong with it becomes an event.
+        """
+        self.now = now
+        try:
+            if header.response:
+                self._receive_response(datagram, header)
+            else:
+                self._receive_request(datagram, header)
+        except IntegrityError:
+            self.emit(IntegrityFailed, spi=None, data=datagram.data, remote=datagram.remote)
+        except MalformedError as error:
+            self._drop(datagram, str(error))
+
+    def _drop(self, datagram: Datagram, reason: str) -> None:
+        self.emit(MessageDropped, reason=reason, data=datagram.data, remote=datagram.remote)
+
+    def _receive_response(self, datagram: Datagram, header: Header) -> None:
+        pending = self.requests.pending.get(header.message_id)
+        if pending is None or pending.kept.exchange_type != header.exchange:
+            return self._drop(
+                datagram, f"expected no answer to {header.exchange_name} with message ID {header.message_id}"
+            )
+        message = self._envelope.open(datagram, header)
+        exchange = pending.exchange
+        try:
+            rules.check(message, exchange.round)
+        except PeerError as error:
+            if not message.encrypted:
+                return self._drop(datagram, error.reason)
+            self._answered(pending)
+            self._accepted(message)
+            exchange.answer = message
+            pending.steps.close()
+            return self._end(exchange, MalformedError(error.reason))
+        if header.exchange == ExchangeType.IKE_SA_INIT:
+            self.init_received = message.wire
+        else:
+            exchange.round += 1
+        self._answered(pending)
+        self._accepted(message)
+        exchange.answer = message
+        return self._advance(exchange, pending.steps, message)
+
+    def _answered(self, pending: Pending) -> None:
+        if pending.timer:
+            pending.timer.cancel()
+        self.requests.pending.pop(pending.kept.message_id, None)
+
+    def _receive_request(self, datagram: Datagram, header: Header) -> None:
+        message_id = header.message_id
+        answered = self.responses.answered(message_id)
+        if answered is not None:
+            request, kept = answered
+            if request == datagram.data:
+                return self._resend(kept)
+            return self._drop(
+                datagram, f"request {message_id} was answered already, and this is not its retransmission"
+            )
+        if self.state is State.CLOSED:
+            return self._drop(datagram, "the IKE SA is closed")
+        if self.initiator and self.state is State.CONNECTING:
+            return self._drop(datagram, "expected no request before the peer is authenticated")
+        if not self.responses.accepts(message_id):
+            return self._drop(
+                datagram, f"expected a request with message ID {self.responses.expected}, found {message_id}"
+            )
+        message = self._envelope.open(datagram, header)
+        if header.exchange != ExchangeType.IKE_SA_INIT and not message.encrypted:
+            return self._drop(datagram, f"expected {header.exchange_name} inside SK")
+        if header.exchange == ExchangeType.IKE_SA_INIT:
+            self.init_received = message.wire
+        self.responses.advance(message_id)
+        self._accepted(message)
+        return self._answer(message)
+
+    def _answer(self, request: Message) -> None:
+        """Let the exchange that answers this request take its step; what it raises becomes a Notify here."""
+        waiting, self._answering = self._answering, None
+        if waiting is not None and waiting[0].exchange_type != request.header.exchange:
+            waiting = None
+        responder = responder_for(request)
+        exchange = waiting[0] if waiting else responder(self) if responder else None
+        checked = False
+        try:
+            rules.check(request, exchange.round if exchange else 0)
+            checked = True
+            if exchange is None:
+                raise _unanswerable(request)
+            self._check_state(request)
+            steps = waiting[1] if waiting else exchange.respond(request)
+            answer = steps.send(request) if waiting else next(steps)
+        except PeerError as error:
+            return self._refuse(request, exchange, error, fatal=not checked)
+        except MalformedError as error:
+            return self._refuse(request, exchange, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)), fatal=True)
+        exchange.round += 1
+        kept = self._send(answer, request.header.exchange, request.header.message_id, request)
+        self.responses.keep(request.header.message_id, request.wire, kept)
+        if answer.more:
+            self._answering = (exchange, steps)
+        else:
+            # What an exchange does once its answer is out.
+            next(steps, None)
+        return None
+
+    def _check_state(self, request: Message) -> None:
+        """Before the peer is authenticated there is IKE_AUTH and nothing else, afterwards anything but that."""
+        first = request.header.exchange in (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH)
+        if first != (self.state is State.CONNECTING):
+            when = "before the peer is authenticated" if self.state is State.CONNECTING else "on an established IKE SA"
+            raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected no {request.header.exchange_name} {when}")
+
+    def _refuse(self, request: Message, exchange: Exchange | None, error: PeerError, *, fatal: bool) -> None:
+        """Answer a request with the Notify of its error (section 2.21)."""
+        initial = request.header.exchange == ExchangeType.IKE_SA_INIT
+        if initial and error.notify_type == NotifyType.INVALID_SYNTAX:
+            # Section 3.10.1: this one is sent in encrypted packets only.
+            self._drop(Datagram(request.wire, request.local, request.remote), error.reason)
+            return self.forget()
+        payload = notify(error.notify_type, error.data, protocol=error.protocol, spi=error.spi)
+        answer = Outgoing([payload], encrypted=not initial)
+        if initial:
+            # Section 2.6: no IKE SA, so the responder's SPI stays zero, and nothing is remembered.
+            answer.header.resp_SPI = bytes(8)
+        kept = self._send(answer, request.header.exchange, request.header.message_id, request)
+        if not initial:
+            self.responses.keep(request.header.message_id, request.wire, kept)
+        if exchange is not None:
+            exchange.refused(error)
+        if fatal and self.established and error.notify_type == NotifyType.INVALID_SYNTAX:
+            # Section 2.21.3: fatal in both peers, without a Delete.
+            self.closed(f"answered INVALID_SYNTAX: {error.reason}")
+        return None
+
+    def _accepted(self, message: Message) -> None:
+        """A message is new and, where it can be, authentic: note it, and follow the peer's address where we may."""
+        self.last_heard = self.now
+        if message.encrypted and (self.nat_before_peer or (not self.initiator and self.state is State.CONNECTING)):
+            # Section 2.23: only an authenticated packet moves a peer.
+            self.local, self.remote = message.local, message.remote
+        self.emit(
+            MessageReceived,
+            header=message.layer,
+            payloads=tuple(message.payloads),
+            plaintext=message.plaintext,
+            wire=(message.wire,),
+            local=message.local,
+            remote=message.remote,
+        )
+        for note in message.notifies():
+            self.emit(
+                PeerNotified,
+                notify_type=note.type,
+                data=bytes(note.notify or b""),
+                protocol=note.proto or 0,
+                spi=bytes(note.SPI or b""),
+                encrypted=message.encrypted,
+            )
+
+
+def _unanswerable(request: Message) -> PeerError:
+    """What answers an exchange that nobody here knows."""
+    if request.header.exchange == ExchangeType.CREATE_CHILD_SA:
+        # Section 1.3: an endpoint may refuse all but the first Child SA.
+        return PeerError(NotifyType.NO_ADDITIONAL_SAS, reason="this endpoint holds one Child SA per IKE SA")
+    return PeerError(NotifyType.INVALID_SYNTAX, reason=f"the exchange {request.header.exchange_name} is not known here")

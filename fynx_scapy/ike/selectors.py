@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Traffic selectors: ranges of addresses, ports and protocols (RFC 7296 sections 2.9 and 3.13)."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scapy.packet import Packet
+
+from fynx_scapy.errors import ConfigError, MalformedError
+from fynx_scapy.iana import TsType
+from fynx_scapy.layers.ikev2 import IPv4TrafficSelector, IPv6TrafficSelector
+
+ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
+_WITH_PORTS = (TCP, UDP, SCTP)
+_PROTOCOLS = {"icmp": ICMP, "tcp": TCP, "udp": UDP, "icmpv6": ICMPV6, "sctp": SCTP}
+_NAMES = {number: name for name, number in _PROTOCOLS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """One range of each. Addresses are integers, ports 0–65535; protocol 0 means any.
+
+    For ICMP the port is type * 256 + code (section 3.13.1).
+    """
+
+    version: int
+    start: int
+    end: int
+    protocol: int = 0
+    start_port: int = 0
+    end_port: int = 65535
+
+    @classmethod
+    def of(cls, value: Selector | str) -> Selector:
+        """Read what a person writes; ConfigError says what is wrong with it.
+
+        ``10.1.0.0/24``, ``10.1.0.1-10.1.0.9``, ``2001:db8::/64[udp/53]``, ``0.0.0.0/0[tcp]``, ``10.1.0.1[udp/1-99]``.
+        """
+        if isinstance(value, Selector):
+            return value
+        text, _, rest = value.partition("[")
+        protocol, low, high = 0, 0, 65535
+        try:
+            if rest:
+                word, _, ports = rest.removesuffix("]").partition("/")
+                protocol = _PROTOCOLS[word] if word in _PROTOCOLS else int(word or 0)
+                if ports:
+                    first, _, last = ports.partition("-")
+                    low, high = int(first), int(last or first)
+            if "-" in text:
+                start, end = (ipaddress.ip_address(part.strip()) for part in text.split("-"))
+            else:
+                network = ipaddress.ip_network(text.strip(), strict=False)
+                start, end = network[0], network[-1]
+        except ValueError as error:
+            raise ConfigError(
+                f"expected a traffic selector such as 10.1.0.0/24 or 10.1.0.1[udp/53], found {value!r}: {error}"
+            ) from None
+        if (
+            start.version != end.version
+            or int(start) > int(end)
+            or not 0 <= low <= high <= 65535
+            or not 0 <= protocol <= 255
+        ):
+            raise ConfigError(f"expected a traffic selector whose ranges run upwards, found {value!r}")
+        return cls(start.version, int(start), int(end), protocol, low, high)
+
+    @classmethod
+    def parse(cls, layer: Packet) -> Selector | None:
+        """From a traffic selector of a TS payload; None for an unknown type, MalformedError for impossible ranges."""
+        if isinstance(layer, IPv4TrafficSelector):
+            first, last = layer.starting_address_v4, layer.ending_address_v4
+        elif isinstance(layer, IPv6TrafficSelector):
+            first, last = layer.starting_address_v6, layer.ending_address_v6
+        else:
+            return None
+        start, end = ipaddress.ip_address(first), ipaddress.ip_address(last)
+        low, high = layer.start_port, layer.end_port
+        # Section 3.13.1: OPAQUE is written as start 65535 and end 0.
+        if int(start) > int(end) or (low > high and (low, high) != (65535, 0)):
+            raise MalformedError(f"a traffic selector runs from {first} port {low} to {last} port {high}")
+        return cls(start.version, int(start), int(end), layer.IP_protocol_ID or 0, low, high)
+
+    def layer(self) -> Packet:
+        """As it stands in a TS payload."""
+        common: dict[str, Any] = {
+            "IP_protocol_ID": self.protocol,
+            "start_port": self.start_port,
+            "end_port": self.end_port,
+        }
+        first, last = self.addresses
+        if self.version == 4:
+            return IPv4TrafficSelector(
+                TS_type=TsType.TS_IPV4_ADDR_RANGE, starting_address_v4=first, ending_address_v4=last, **common
+            )
+        return IPv6TrafficSelector(
+            TS_type=TsType.TS_IPV6_ADDR_RANGE, starting_address_v6=first, ending_address_v6=last, **common
+        )
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """The first and the last address, as text."""
+        family = ipaddress.IPv4Address if self.version == 4 else ipaddress.IPv6Address
+        return str(family(self.start)), str(family(self.end))
+
+    def intersect(self, other: Selector) -> Selector | None:
+        """What both cover, or None."""
+        if self.version != other.version or (self.protocol and other.protocol and self.protocol != other.protocol):
+            return None
+        start, end = max(self.start, other.start), min(self.end, other.end)
+        low, high = max(self.start_port, other.start_port), min(self.end_port, other.end_port)
+        opaque = (65535, 0) in ((self.start_port, self.end_port), (other.start_port, other.end_port))
+        if start > end or (low > high and not opaque):
+            return None
+        return replace(
+            self, start=start, end=end, protocol=self.protocol or other.protocol, start_port=low, end_port=high
+        )
+
+    def covers(self, other: Selector) -> bool:
+        """Whether all that ``other`` selects is selected here."""
+        return self.intersect(other) == other
+
+    def matches(self, address: int, version: int, protocol: int, port: int | None) -> bool:
+        """Whether one end of a packet fits. ``port`` is None when the packet has none to look at."""
+        if (
+            version != self.version
+            or not self.start <= address <= self.end
+            or (self.protocol and protocol != self.protocol)
+        ):
+            return False
+        if port is None:
+            return (self.start_port == 0 and self.end_port == 65535) or (self.start_port, self.end_port) == (65535, 0)
+        return self.start_port <= port <= self.end_port
+
+    def __str__(self) -> str:
+        first, last = self.addresses
+        nets = list(ipaddress.summarize_address_range(ipaddress.ip_address(first), ipaddress.ip_address(last)))
+        text = str(nets[0]) if len(nets) == 1 else f"{first}-{last}"
+        ports = "" if (self.start_port, self.end_port) == (0, 65535) else f"/{self.start_port}"
+        if ports and self.end_port != self.start_port:
+            ports += f"-{self.end_port}"
+        return f"{text}[{_NAMES.get(self.protocol, self.protocol)}{ports}]" if self.protocol or ports else text
+
+
+def narrow(offered: Iterable[Selector], policy: Sequence[Selector]) -> tuple[Selector, ...]:
+    """The part of an offer that the policy allows, in the order of the offer: its first selector stays first (2.9)."""
+    parts = [part for offer in offered for own in policy if (part := offer.intersect(own))]
+    return tuple(dict.fromkeys(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What selectors look at in an IP packet; ports are None in a packet that shows none."""
+
+    version: int
+    source: int
+    destination: int
+    protocol: int
+    source_port: int | None
+    destination_port: int | None
+
+    @classmethod
+    def parse(cls, packet: bytes) -> Flow:
+        """Read the IP header, and the ports behind it; MalformedError when ``packet`` is no IPv4 or IPv6 packet."""
+        version = packet[0] >> 4 if packet else 0
+        if version == 4 and len(packet) >= 20:
+            offset, protocol = (packet[0] & 15) * 4, packet[9]
+            source, destination = packet[12:16], packet[16:20]
+            # A fragment that is not the first shows no ports.
+            first = not struct.unpack_from("!H", packet, 6)[0] & 0x1FFF
+        elif version == 6 and len(packet) >= 40:
+            source, destination = packet[8:24], packet[24:40]
+            offset, protocol, first = _behind_extensions(packet)
+        else:
+            raise MalformedError(f"expected an IPv4 or IPv6 packet, found {len(packet)} octets of version {version}")
+        ports: tuple[int | None, int | None] = (None, None)
+        if first and protocol in _WITH_PORTS and len(packet) >= offset + 4:
+            ports = struct.unpack_from("!HH", packet, offset)
+        elif first and protocol in (ICMP, ICMPV6) and len(packet) >= offset + 2:
+            # Section 3.13.1: type and code stand in the place of a port, at both ends.
+            kind = struct.unpack_from("!H", packet, offset)[0]
+            ports = (kind, kind)
+        return cls(version, int.from_bytes(source), int.from_bytes(destination), protocol, *ports)
+
+    def selectors(self) -> tuple[Selector, Selector]:
+        """The very specific selectors that stand first in an offer which this packet triggers (section 2.9)."""
+
+        def one(address: int, port: int | None) -> Selector:
+            # ICMP's type and code are left open: the answer has others.
+            low, high = (port, port) if port is not None and self.protocol in _WITH_PORTS else (0, 65535)
+            return Selector(self.version, address, address, self.protocol, low, high)
+
+        return one(self.source, self.source_port), one(self.destination, self.destination_port)
+
+    def fits(self, source: Iterable[Selector], destination: Iterable[Selector]) -> bool:
+        """Whether some selector of each end takes this packet."""
+        return any(s.matches(self.source, self.version, self.protocol, self.source_port) for s in source) and any(
+            s.matches(self.destination, self.version, self.protocol, self.destination_port) for s in destination
+        )
+
+
+_EXTENSIONS = (0, 43, 60, 135)
+_FRAGMENT = 44
+
+
+def _behind_extensions(packet: bytes) -> tuple[int, int, bool]:
+    """What follows IPv6's extension headers (RFC 8200 section 4): offset, protocol, and whether it shows its ports."""
+    offset, protocol, first = 40, packet[6], True
+    while protocol in _EXTENSIONS or protocol == _FRAGMENT:
+        if len(packet) < offset + 8:
+            raise MalformedError(
+                f"an IPv6 extension header at offset {offset} runs over the packet's {len(packet)} octets"
+            )
+        if protocol == _FRAGMENT:
+            first = first and not struct.unpack_from("!H", packet, offset + 2)[0] & 0xFFF8
+            size = 8
+        else:
+            size = (packet[offset + 1] + 1) * 8
+        offset, protocol = offset + size, packet[offset]
+    return offset, protocol, first

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Taps: where a message on its way out can be changed, at four stages.
+
+``payloads``   tap(message: Outgoing) -> None               header and layers; change them in place
+``plaintext``  tap(message: Outgoing, octets) -> octets     what SK will hold, padding included
+``wire``       tap(message: Outgoing, octets) -> octets     the sealed message
+``datagrams``  tap(message: Outgoing, datagrams, attempt) -> datagrams   drop, duplicate, reorder, or `Delayed`
+
+The first three run once per message; the last runs at every transmission and is told which attempt it is, 0 being the
+first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.ike.message import Datagram, Outgoing
+
+STAGES = ("payloads", "plaintext", "wire", "datagrams")
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """A datagram that leaves ``seconds`` later than its tap ran."""
+
+    datagram: Datagram
+    seconds: float
+
+
+Tap = Callable[..., Any]
+When = Callable[[Outgoing], bool]
+
+
+class Taps:
+    """The taps of one endpoint, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._taps: dict[str, list[tuple[Tap, When | None]]] = {stage: [] for stage in STAGES}
+
+    def add(self, stage: str, tap: Tap, when: When | None = None) -> Callable[[], None]:
+        """Add a tap for the messages that ``when`` picks (all by default).
+
+        Returns a function that takes it out again.
+        """
+        if stage not in STAGES:
+            raise ConfigError(f"expected one of the tap stages {', '.join(STAGES)}, found {stage!r}")
+        entry = (tap, when)
+        self._taps[stage].append(entry)
+
+        def remove() -> None:
+            if entry in self._taps[stage]:
+                self._taps[stage].remove(entry)
+
+        return remove
+
+    def _of(self, stage: str, message: Outgoing) -> list[Tap]:
+        return [tap for tap, when in self._taps[stage] if when is None or when(message)]
+
+    def payloads(self, message: Outgoing) -> None:
+        """Let the taps change header and layers.
+
+        The stage counts as changed when a tap was there: layers are not compared.
+        """
+        for tap in self._of("payloads", message):
+            tap(message)
+            message.changed.append("payloads")
+
+    def octets(self, stage: str, message: Outgoing, octets: bytes) -> bytes:
+        """Let the taps of ``plaintext`` or ``wire`` change octets."""
+        for tap in self._of(stage, message):
+            changed = tap(message, octets)
+            if changed is not None and changed != octets:
+                octets = bytes(changed)
+                message.changed.append(stage)
+        return octets
+
+    def datagrams(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> Sequence[Datagram | Delayed]:
+        """Let the taps drop, duplicate, reorder or delay."""
+        found: Sequence[Datagram | Delayed] = datagrams
+        for tap in self._of("datagrams", message):
+            changed = tap(message, list(found), attempt)
+            if changed is not None and list(changed) != list(found):
+                found = list(changed)
+                message.changed.append("datagrams")
+        return found

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is to happen later, in the order of its time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(order=True, slots=True)
+class Timer:
+    """One thing to do at ``at`` seconds; equal times keep the order in which they were set."""
+
+    at: float
+    number: int
+    action: Callable[[float], None] | None = field(compare=False)
+
+    def cancel(self) -> None:
+        """Forget it. A timer that has fired may be cancelled too."""
+        self.action = None
+
+
+class Timers:
+    """A heap of timers; cancelled ones are dropped when they come to its top, or when they outnumber the live ones."""
+
+    def __init__(self) -> None:
+        self._heap: list[Timer] = []
+        self._count = 0
+        self._swept = 64
+
+    def set(self, at: float, action: Callable[[float], None]) -> Timer:
+        """Call ``action(now)`` once the clock reaches ``at``."""
+        self._count += 1
+        timer = Timer(at, self._count, action)
+        heapq.heappush(self._heap, timer)
+        if len(self._heap) > self._swept:
+            self._heap = [timer for timer in self._heap if timer.action is not None]
+            heapq.heapify(self._heap)
+            self._swept = max(64, 2 * len(self._heap))
+        return timer
+
+    def next(self) -> float | None:
+        """When the earliest live timer fires, or None."""
+        while self._heap and self._heap[0].action is None:
+            heapq.heappop(self._heap)
+        return self._heap[0].at if self._heap else None
+
+    def fire(self, now: float) -> None:
+        """Run every timer that is due, in order."""
+        while (at := self.next()) is not None and at <= now:
+            timer = heapq.heappop(self._heap)
+            action, timer.action = timer.action, None
+            if action is not None:
+                action(now)
+
+    def __len__(self) -> int:
+        return sum(timer.action is not None for timer in self._heap)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Message IDs and windows: what waits for its answer, and what was answered (RFC 7296 sections 2.1 to 2.3)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fynx_scapy.ike.message import Datagram, Outgoing
+from fynx_scapy.ike.timers import Timer
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.exchanges.base import Exchange, Steps
+
+
+@dataclass(slots=True)
+class Kept:
+    """A message as it went over the wire, kept to be sent again bit for bit."""
+
+    message: Outgoing
+    message_id: int
+    exchange_type: int
+    datagrams: list[Datagram]
+    request: bool
+    attempt: int = 0
+
+
+@dataclass(slots=True)
+class Pending:
+    """A request of ours that waits for its answer."""
+
+    exchange: Exchange
+    steps: Steps
+    kept: Kept
+    timer: Timer | None = None
+
+
+@dataclass(slots=True)
+class RequestWindow:
+    """Our requests: at most ``size`` of them without an answer; the others wait their turn (section 2.3)."""
+
+    size: int = 1
+    next_id: int = 0
+    pending: dict[int, Pending] = field(default_factory=dict)
+    waiting: deque[Exchange] = field(default_factory=deque)
+
+    @property
+    def open(self) -> bool:
+        """Whether another request may leave now."""
+        return len(self.pending) < self.size
+
+    def take_id(self) -> int:
+        """The message ID of the next request."""
+        self.next_id += 1
+        return self.next_id - 1
+
+
+@dataclass(slots=True)
+class ResponseWindow:
+    """The peer's requests: the next one expected, and the last ``size`` answers."""
+
+    size: int = 1
+    expected: int = 0
+    answers: OrderedDict[int, tuple[bytes, Kept]] = field(default_factory=OrderedDict)
+    early: set[int] = field(default_factory=set)
+
+    def answered(self, message_id: int) -> tuple[bytes, Kept] | None:
+        """The request and the answer of that message ID, while they are kept."""
+        return self.answers.get(message_id)
+
+    def accepts(self, message_id: int) -> bool:
+        """Whether a request with this message ID is new and inside the window."""
+        return self.expected <= message_id < self.expected + self.size and message_id not in self.early
+
+    def advance(self, message_id: int) -> None:
+        """Note that a request of this message ID has been taken in."""
+        self.early.add(message_id)
+        while self.expected in self.early:
+            self.early.discard(self.expected)
+            self.expected += 1
+
+    def keep(self, message_id: int, request: bytes, answer: Kept) -> None:
+        """Keep an answer for retransmissions of its request; those that fell out of the window are let go."""
+        self.answers[message_id] = (request, answer)
+        while len(self.answers) > self.size:
+            self.answers.popitem(last=False)

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A network in memory: a virtual clock, wires that lose and delay, and a third party that may read and change."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from fynx_scapy.errors import ConfigError, LocalError
+from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.events import Event
+from fynx_scapy.ike.message import Datagram, DatagramKind
+from fynx_scapy.net.echo import echo_reply
+from fynx_scapy.net.nat import Nat
+
+Observer = Callable[[float, Datagram, str], None]
+ThirdParty = Callable[[float, Datagram], Iterable[Datagram] | None]
+
+IP_HEADER = {4: 20, 6: 40}
+UDP_HEADER = 8
+
+
+@dataclass(slots=True)
+class Wire:
+    """How the network treats a datagram.
+
+    Probabilities are between 0 and 1, times in seconds, ``mtu`` in bytes of a whole IP packet.
+
+    A reordered datagram takes up to ``jitter`` seconds longer, so that later ones may overtake it.
+    """
+
+    delay: float = 0.01
+    loss: float = 0.0
+    duplication: float = 0.0
+    reordering: float = 0.0
+    jitter: float = 0.05
+    mtu: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("loss", "duplication", "reordering"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"expected a probability between 0 and 1 for {name}, found {getattr(self, name)}")
+
+
+@dataclass(slots=True)
+class Host:
+    """An endpoint on the network.
+
+    ``inbox`` holds the inner packets that reached it; with ``echo`` it answers pings itself.
+    """
+
+    name: str
+    endpoint: Endpoint
+    echo: bool = False
+    inbox: list[bytes] = field(default_factory=list)
+
+
+@dataclass(order=True, slots=True)
+class _Flight:
+    at: float
+    number: int
+    datagram: Datagram = field(compare=False)
+
+
+class Network:
+    """Endpoints joined by wires, and the only clock that they know.
+
+    >>> network = Network(seed=7)
+    >>> network.wire.loss = 0.3
+    >>> network.add(endpoint, "alice")
+    >>> network.run()            # until nothing is in flight and nobody is in a hurry
+
+    ``observe`` shows each datagram as it leaves, with its fate: ``delivered``, ``lost``, ``duplicated``,
+    ``unreachable`` or ``too big``.
+    """
+
+    def __init__(self, *, seed: int | str = 0, wire: Wire | None = None) -> None:
+        self.wire = wire or Wire()
+        self.now = 0.0
+        self.hosts: dict[str, Host] = {}
+        self.events: list[tuple[str, Event]] = []
+        self._random = random.Random(f"network {seed}")
+        self._flights: list[_Flight] = []
+        self._numbers = itertools.count()
+        self._observers: list[Observer] = []
+        self._third_parties: list[ThirdParty] = []
+        self._nats: list[Nat] = []
+
+    # Who is there
+
+    def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False) -> Host:
+        """Plug an endpoint in by its address."""
+        if any(host.endpoint.host == endpoint.host for host in self.hosts.values()):
+            raise ConfigError(f"expected an address that is free on this network, found {endpoint.host}")
+        host = Host(name or endpoint.host, endpoint, echo)
+        if host.name in self.hosts:
+            raise ConfigError(f"expected a name that is free on this network, found {host.name!r}")
+        self.hosts[host.name] = host
+        return host
+
+    def add_nat(self, nat: Nat) -> Nat:
+        """Put a NAT box between its inside and everybody else."""
+        self._nats.append(nat)
+        return nat
+
+    def observe(self, observer: Observer) -> None:
+        """Call ``observer(time, datagram, fate)`` for each datagram that leaves a host, ``datagram.local``."""
+        self._observers.append(observer)
+
+    def intercept(self, third_party: ThirdParty) -> Callable[[], None]:
+        """Let a third party see each datagram; what it returns travels instead (None: the datagram as it is).
+
+        Returns a function that sends it away.
+        """
+        self._third_parties.append(third_party)
+        return lambda: self._third_parties.remove(third_party)
+
+    def inject(self, datagram: Datagram) -> None:
+        """Put a forged datagram on the wire, from anybody (``local``) to anybody (``remote``)."""
+        self._carry(datagram)
+
+    # Time
+
+    def run(self, until: float | Callable[[], bool] | None = None, *, limit: float = 3600.0) -> bool:
+        """Let time pass: until a moment, until something holds (returns whether it does), or until all is quiet.
+
+        Quiet means that no datagram is in flight and no request waits for its answer; timers that only guard against
+        trouble are not waited for. ``limit`` bounds the virtual seconds of one call.
+        """
+        end = until if isinstance(until, int | float) else self.now + limit
+        met = until if callable(until) else None
+        while True:
+            self._collect()
+            if met is not None and met():
+                return True
+            if until is None and self._quiet():
+                return True
+            at = self._next()
+            if at is None or at > end:
+                self.now = end if isinstance(until, int | float) else self.now
+                return met is None
+            self.now = max(self.now, at)
+            self._step()
+
+    def _quiet(self) -> bool:
+        busy = any(sa.requests.pending for host in self.hosts.values() for sa in host.endpoint.sas.values())
+        return not self._flights and not busy
+
+    def _next(self) -> float | None:
+        times = [t for host in self.hosts.values() if (t := host.endpoint.next_timer()) is not None]
+        if self._flights:
+            times.append(self._flights[0].at)
+        return min(times, default=None)
+
+    def _step(self) -> None:
+        """Deliver what arrives now, then fire what is due now."""
+        while self._flights and self._flights[0].at <= self.now:
+            self._deliver(heapq.heappop(self._flights).datagram)
+            self._collect()
+        for host in self.hosts.values():
+            at = host.endpoint.next_timer()
+            if at is not None and at <= self.now:
+                host.endpoint.handle_timer(self.now)
+        self._collect()
+
+    # Carrying
+
+    def _collect(self) -> None:
+        """Take from every endpoint what it has to say, in the order of the hosts."""
+        for host in self.hosts.values():
+            for packet in host.endpoint.packets():
+                host.inbox.append(packet)
+                reply = echo_reply(packet) if host.echo else None
+                if reply is not None:
+                    host.endpoint.send(reply, self.now)
+            for datagram in host.endpoint.datagrams():
+                self._carry(datagram)
+            self.events += ((host.name, event) for event in host.endpoint.events())
+
+    def _carry(self, datagram: Datagram) -> None:
+        found: list[Datagram] = [datagram]
+        for third_party in self._third_parties:
+            found = [out for one in found for out in _or(third_party(self.now, one), one)]
+        for one in found:
+            self._launch(one)
+
+    def _launch(self, datagram: Datagram) -> None:
+        wire = self.wire
+        size = len(datagram.wire) + IP_HEADER[6 if ":" in datagram.remote.host else 4]
+        size += 0 if datagram.kind is DatagramKind.ESP else UDP_HEADER
+        if wire.mtu is not None and size > wire.mtu:
+            return self._tell(datagram, "too big")
+        if wire.loss and self._random.random() < wire.loss:
+            return self._tell(datagram, "lost")
+        twice = wire.duplication and self._random.random() < wire.duplication
+        for _ in range(2 if twice else 1):
+            late = wire.reordering and self._random.random() < wire.reordering
+            at = self.now + wire.delay + (self._random.uniform(0, wire.jitter) if late else 0)
+            heapq.heappush(self._flights, _Flight(at, next(self._numbers), datagram))
+        return self._tell(
+            datagram, "duplicated" if twice else "delivered" if self._reachable(datagram) else "unreachable"
+        )
+
+    def _reachable(self, datagram: Datagram) -> bool:
+        host = datagram.remote.host
+        return any(h.endpoint.host == host for h in self.hosts.values()) or any(
+            nat.outside == host for nat in self._nats
+        )
+
+    def _tell(self, datagram: Datagram, fate: str) -> None:
+        for observer in self._observers:
+            observer(self.now, datagram, fate)
+
+    def _deliver(self, datagram: Datagram) -> None:
+        arriving = datagram.turned()
+        for nat in self._nats:
+            translated = nat.translate(arriving)
+            if translated is None:
+                return
+            arriving = translated
+        for host in self.hosts.values():
+            if host.endpoint.host == arriving.local.host:
+                host.endpoint.receive(arriving, self.now)
+                return
+
+    def host(self, name: str) -> Host:
+        """The host of that name; LocalError when there is none."""
+        if name not in self.hosts:
+            raise LocalError(f"expected one of the hosts {', '.join(self.hosts)}, found {name!r}")
+        return self.hosts[name]
+
+
+def _or(found: Iterable[Datagram] | None, default: Datagram) -> Iterable[Datagram]:
+    return (default,) if found is None else found

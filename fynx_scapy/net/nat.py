@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A NAT box for the network in memory: port translation, with mappings that can be made to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind
+
+
+@dataclass(slots=True)
+class Nat:
+    """Hides the hosts of ``inside`` behind the address ``outside``. Ports are given out from ``first_port`` on.
+
+    Native ESP has no ports: like many a cheap box, it lets none through.
+    """
+
+    inside: frozenset[str]
+    outside: str
+    first_port: int = 20000
+    mappings: dict[Address, Address] = field(default_factory=dict)
+
+    def __init__(self, inside: Iterable[str], outside: str, first_port: int = 20000) -> None:
+        self.inside = frozenset(inside)
+        self.outside = outside
+        self.first_port = first_port
+        self.mappings = {}
+
+    def forget(self) -> None:
+        """Lose all mappings: the next packet from inside gets a new port, and packets to the old ones are dropped."""
+        self.first_port += len(self.mappings) + 1
+        self.mappings.clear()
+
+    def translate(self, arriving: Datagram) -> Datagram | None:
+        """A datagram as it comes out on the other side (``local`` is where it goes), or None when it is dropped."""
+        from_inside, to_inside = arriving.remote.host in self.inside, arriving.local.host in self.inside
+        if from_inside and to_inside:
+            return arriving
+        if not from_inside and arriving.local.host != self.outside:
+            # Nobody reaches the inside by its own addresses.
+            return None if to_inside else arriving
+        if arriving.kind is DatagramKind.ESP:
+            return None
+        if from_inside:
+            return Datagram(
+                arriving.data, arriving.local, self._outside_of(arriving.remote), arriving.kind, arriving.tos
+            )
+        inner = next((inner for inner, outer in self.mappings.items() if outer == arriving.local), None)
+        return None if inner is None else Datagram(arriving.data, inner, arriving.remote, arriving.kind, arriving.tos)
+
+    def _outside_of(self, inner: Address) -> Address:
+        if inner not in self.mappings:
+            self.mappings[inner] = Address(self.outside, self.first_port + len(self.mappings))
+        return self.mappings[inner]

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is wrong is answered, dropped or ignored exactly as RFC 7296 says (sections 2.5 and 2.21)."""
+
+from __future__ import annotations
+
+import pytest
+
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageSent, SaDeleted
+from fynx_scapy.ike.exchanges.custom import Custom
+from fynx_scapy.ike.exchanges.informational import Liveness
+from fynx_scapy.ike.message import Address, Datagram
+from fynx_scapy.ike.sa import State
+from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Nonce, IKEv2_Notify, IKEv2_Payload, build_message, parse_message
+
+from .pair import ALICE, BOB, Pair, alice
+
+STRANGER = Address("198.51.100.9", 500)
+
+
+def strange(pair: Pair, *payloads, **header) -> list:
+    """Send Bob a message of a stranger's; returns the payload lists of what he answers."""
+    message = build_message(IKEv2(**({"init_SPI": b"A" * 8, "flags": 0x08} | header)), list(payloads))
+    pair.bob.receive(Datagram(message, Address(BOB, 500), STRANGER), pair.network.now)
+    answers = []
+    for datagram in pair.bob.datagrams():
+        assert datagram.remote == STRANGER
+        answers.append(parse_message(datagram.data))
+    return answers
+
+
+def unknown(kind: int = 200, critical: bool = True) -> IKEv2_Payload:
+    return IKEv2_Payload(payload_type=kind, flags=0x80 if critical else 0, load=b"\x01\x02")
+
+
+def test_a_request_on_unknown_spis_is_answered_in_the_clear():
+    (answer,) = strange(Pair(), resp_SPI=b"B" * 8, exch_type="INFORMATIONAL", id=7)
+    header, payloads = answer
+    assert (header.init_SPI, header.resp_SPI, header.id) == (b"A" * 8, b"B" * 8, 7)
+    assert int(header.flags) == 0x20
+    assert [n.type for n in payloads] == [NotifyType.INVALID_IKE_SPI]
+
+
+def test_a_response_on_unknown_spis_is_never_answered():
+    assert strange(Pair(), resp_SPI=b"B" * 8, exch_type="INFORMATIONAL", flags=0x28) == []
+
+
+def test_a_higher_major_version_is_told_the_highest_that_we_speak():
+    (answer,) = strange(Pair(), version=0x30, exch_type="IKE_SA_INIT")
+    assert answer[0].version == 0x20
+    assert [n.type for n in answer[1]] == [NotifyType.INVALID_MAJOR_VERSION]
+    assert strange(Pair(), version=0x10, exch_type=2) == []
+
+
+def test_a_higher_minor_version_and_reserved_bits_are_accepted():
+    pair = Pair()
+
+    def spoil(message):
+        message.header.version = 0x2F
+        message.header.flags = int(message.header.flags) | 0xC7
+        for payload in message.payloads:
+            payload.flags = int(payload.flags or 0) | 0x7F
+
+    # 7296-2.5-06: reserved fields are ignored on receipt.
+    pair.alice.taps.add("payloads", spoil)
+    assert pair.connect().established
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_an_unknown_critical_payload_is_named_in_the_answer(encrypted):
+    pair = Pair()
+    pair.alice.taps.add("payloads", lambda m: m.payloads.insert(1, unknown()), when=lambda m: m.encrypted == encrypted)
+    # 7296-2.5-08
+    sa = pair.connect()
+    assert sa.state is State.CLOSED
+    failed = pair.of("alice", IkeSaFailed)[0]
+    assert failed.notify_type == NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD
+    answer = pair.of("bob", MessageSent)[-1]
+    assert [bytes(n.notify) for n in answer.payloads] == [b"\xc8"]
+    assert not pair.bob.children
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_an_unknown_payload_that_is_not_critical_is_skipped(encrypted):
+    pair = Pair()
+    pair.alice.taps.add(
+        "payloads", lambda m: m.payloads.insert(1, unknown(critical=False)), when=lambda m: m.encrypted == encrypted
+    )
+    assert pair.connect().established
+
+
+def test_the_critical_bit_of_known_payloads_is_ignored():
+    pair = Pair()
+
+    def critical(message):
+        for payload in message.payloads:
+            payload.flags = 0x80
+
+    pair.alice.taps.add("payloads", critical)
+    pair.bob.taps.add("payloads", critical)
+    # 7296-3.2-03
+    assert pair.connect().established
+
+
+def test_payloads_may_come_in_any_order():
+    pair = Pair()
+    pair.alice.taps.add("payloads", lambda message: message.payloads.reverse())
+    pair.bob.taps.add("payloads", lambda message: message.payloads.reverse())
+    # 7296-2.5-11
+    assert pair.connect().established
+
+
+@pytest.mark.parametrize("size", [0, 15, 257])
+def test_a_nonce_of_the_wrong_size_makes_no_sa(size):
+    pair = Pair()
+
+    def spoil(message):
+        for payload in message.payloads:
+            if isinstance(payload, IKEv2_Nonce):
+                payload.nonce = bytes(size)
+
+    pair.alice.taps.add("payloads", spoil)
+    # 7296-3.9-01, 3.10.1: INVALID_SYNTAX is not sent in the clear.
+    sa = pair.connect()
+    assert sa.state is State.CLOSED
+    assert not pair.bob.sas
+    assert "nonce" in pair.of("bob", MessageDropped)[0].reason
+
+
+def test_an_invalid_public_value_makes_no_sa():
+    pair = Pair()
+
+    def spoil(message):
+        for payload in message.payloads:
+            if type(payload).__name__ == "IKEv2_KE":
+                payload.ke = bytes(32)
+
+    pair.alice.taps.add("payloads", spoil)
+    assert pair.connect().state is State.CLOSED
+    assert not pair.bob.sas
+
+
+def test_a_malformed_request_inside_sk_is_fatal_in_both_peers():
+    pair = Pair()
+    sa = pair.connect()
+    pair.alice.taps.add("payloads", lambda m: m.payloads.append(IKEv2_Notify(type="INITIAL_CONTACT", length=400)))
+    # HDR, SK {N(broken)}  -->   <--  HDR, SK {N(INVALID_SYNTAX)}     (section 2.21.3)
+    exchange = sa.start(Liveness(sa))
+    pair.network.run()
+    assert [n.type for n in exchange.answer.payloads] == [NotifyType.INVALID_SYNTAX]
+    assert pair.bobs.state is State.CLOSED
+    assert "INVALID_SYNTAX" in pair.of("bob", SaDeleted)[-1].reason
+
+
+def test_an_exchange_that_nobody_knows_is_answered_and_harms_nothing():
+    pair = Pair()
+    sa = pair.connect()
+    exchange = sa.start(Custom(sa, 240))
+    pair.network.run()
+    assert [n.type for n in exchange.answer.payloads] == [NotifyType.INVALID_SYNTAX]
+    assert sa.established
+    assert pair.bobs.established
+
+
+def test_another_child_sa_is_refused_as_the_rfc_allows():
+    pair = Pair()
+    sa = pair.connect()
+    exchange = sa.start(Custom(sa, ExchangeType.CREATE_CHILD_SA))
+    pair.network.run()
+    assert [n.type for n in exchange.answer.payloads] == [NotifyType.NO_ADDITIONAL_SAS]
+    assert pair.bobs.established
+
+
+@pytest.mark.parametrize(
+    "kind", [NotifyType.INVALID_IKE_SPI, NotifyType.AUTHENTICATION_FAILED, NotifyType.NO_PROPOSAL_CHOSEN]
+)
+def test_an_unprotected_error_never_tears_down_an_established_sa(kind):
+    pair = Pair()
+    sa = pair.connect()
+    exchange = sa.start(Liveness(sa))
+    header = IKEv2(init_SPI=sa.spi_i, resp_SPI=sa.spi_r, exch_type="INFORMATIONAL", flags=0x20, id=2)
+    forged = build_message(header, [IKEv2_Notify(type=int(kind))])
+    # 7296-2.4-04, 2.21.4
+    pair.alice.receive(Datagram(forged, Address(ALICE, 500), Address(BOB, 500)), pair.network.now)
+    assert sa.established
+    pair.network.run()
+    assert exchange.done
+    assert exchange.error is None
+
+
+def test_a_message_shorter_than_its_header_and_one_with_a_wrong_length_are_dropped_with_a_reason():
+    pair = Pair()
+    for data in (b"", b"\0" * 27, build_message(IKEv2(init_SPI=b"A" * 8, exch_type=34, length=99), [])):
+        pair.bob.receive(Datagram(data, Address(BOB, 500), STRANGER), 0.0)
+        (event,) = pair.bob.events()
+        assert isinstance(event, MessageDropped)
+        assert event.reason
+        assert event.offset == 0
+    assert pair.bob.datagrams() == []
+
+
+def test_informational_before_authentication_is_refused():
+    pair = Pair()
+    sa = pair.alice.connect(alice(), 0.0, authenticate=False)
+    pair.network.run()
+    exchange = sa.start(Liveness(sa))
+    pair.network.run()
+    assert [n.type for n in exchange.answer.payloads] == [NotifyType.INVALID_SYNTAX]
+    assert not pair.bobs.established
+
+
+def test_a_second_ike_auth_is_refused():
+    pair = Pair()
+    sa = pair.connect()
+    exchange = sa.start(Custom(sa, ExchangeType.INFORMATIONAL, encrypted=False))
+    pair.network.run(lambda: bool(pair.of("bob", MessageDropped)))
+    assert "inside SK" in pair.of("bob", MessageDropped)[0].reason
+    assert not exchange.done

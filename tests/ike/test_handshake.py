@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""IKE_SA_INIT and IKE_AUTH between two endpoints (RFC 7296 section 1.2)."""
+
+from __future__ import annotations
+
+import pytest
+
+from fynx_scapy.errors import LocalError
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig, Psk
+from fynx_scapy.ike.events import (
+    ChildSaFailed,
+    ChildSaInstalled,
+    IkeSaEstablished,
+    IkeSaFailed,
+    KeysDerived,
+    MessageReceived,
+    MessageSent,
+    PeerNotified,
+)
+from fynx_scapy.ike.sa import State
+from fynx_scapy.layers.ikev2 import IKEv2_Notify
+from fynx_scapy.net.echo import echo_request
+
+from .pair import Pair, alice, bob
+
+
+def exchanges(pair: Pair, who: str = "alice") -> list[int]:
+    return [event.header.exch_type for event in pair.of(who, MessageSent)]
+
+
+def test_handshake_brings_up_both_ends():
+    pair = Pair()
+    # HDR, SAi1, KEi, Ni  -->   <--  HDR, SAr1, KEr, Nr
+    # HDR, SK {IDi, IDr, AUTH, SAi2, TSi, TSr}  -->   <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+    sa = pair.connect()
+    assert exchanges(pair) == [ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH]
+    assert sa.established
+    assert pair.bobs.established
+    assert sa.keys == pair.bobs.keys
+    assert (sa.spi_i, sa.spi_r) == (pair.bobs.spi_i, pair.bobs.spi_r)
+    (mine,), (theirs,) = sa.children.values(), pair.bobs.children.values()
+    assert mine.outbound.spi == theirs.inbound.spi
+    assert mine.inbound.spi == theirs.outbound.spi
+    assert mine.local_ts == theirs.remote_ts
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_keys_are_told_before_the_first_message_that_they_protect(who):
+    pair = Pair()
+    pair.connect()
+    kinds = [type(event) for name, event in pair.network.events if name == who]
+    encrypted = next(
+        n for n, (name, e) in enumerate(x for x in pair.network.events if x[0] == who)
+        if isinstance(e, MessageSent | MessageReceived) and e.encrypted
+    )  # fmt: skip
+    assert kinds.index(KeysDerived) < encrypted
+    assert kinds.index(IkeSaEstablished) < kinds.index(ChildSaInstalled)
+
+
+def test_no_event_shows_a_key():
+    pair = Pair()
+    sa = pair.connect()
+    keys = sa.keys
+    shown = " ".join(repr(event) for _, event in pair.network.events) + repr(sa) + repr(sa.config) + repr(keys)
+    child = pair.of("alice", ChildSaInstalled)[0]
+    for secret in (keys.sk_d, keys.sk_ei, keys.sk_er, keys.sk_pi, keys.sk_pr, child.encr_key_in, child.encr_key_out):
+        assert secret
+        assert secret.hex() not in shown
+        assert repr(secret) not in shown
+    assert "secret" not in shown.replace("secret=", "")
+
+
+def test_the_same_seed_repeats_every_octet():
+    runs = []
+    for _ in range(2):
+        pair = Pair(seed=7)
+        pair.connect()
+        runs.append([event.wire for event in pair.of("alice", MessageSent) + pair.of("bob", MessageSent)])
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize(
+    "ike",
+    [
+        "aes128gcm16-prfsha256-x25519",
+        "aes256gcm8-prfsha384-ecp384",
+        "chacha20poly1305-prfsha512-x448",
+        "aes256-sha512-prfsha512-ecp521",
+        "aes128ctr-sha256-prfsha256-ecp256",
+        "aes128ccm12-prfaescmac-ecp256bp",
+        "camellia128-aesxcbc-prfaesxcbc-modp2048",
+        "3des-sha1-modp1024",
+    ],
+)
+def test_suites(ike):
+    pair = Pair(bob(proposals=ike))
+    assert pair.connect(alice(proposals=ike)).established
+
+
+def test_cookie_is_returned_with_all_other_payloads_unchanged():
+    pair = Pair(endpoint=EndpointConfig(cookie_threshold=0))
+    # HDR(A,0), SAi1, KEi, Ni  -->   <--  HDR(A,0), N(COOKIE)
+    # HDR(A,0), N(COOKIE), SAi1, KEi, Ni  -->   <--  HDR(A,B), SAr1, KEr, Nr
+    sa = pair.connect()
+    assert sa.established
+    first, second = (e for e in pair.of("alice", MessageSent) if e.header.exch_type == ExchangeType.IKE_SA_INIT)
+    demand = pair.of("bob", MessageSent)[0]
+    assert demand.header.resp_SPI == bytes(8)
+    assert [bytes(p)[4:] for p in second.payloads[1:]] == [bytes(p)[4:] for p in first.payloads]
+    assert bytes(second.payloads[0].notify) == bytes(demand.payloads[0].notify)
+    assert first.header.id == second.header.id == 0
+
+
+def test_cookies_are_followed_a_limited_number_of_times():
+    pair = Pair(endpoint=EndpointConfig(cookie_threshold=0))
+    # A third party turns every cookie round, so that Bob asks for another one for ever.
+    pair.bob._cookies.good = lambda *args: False
+    sa = pair.connect(alice(cookies=3))
+    assert sa.state is State.CLOSED
+    assert len(pair.of("alice", MessageSent)) == 4
+    assert pair.of("alice", IkeSaFailed)[0].notify_type == NotifyType.COOKIE
+
+
+def test_invalid_ke_is_followed_by_the_group_asked_for_and_the_same_offer():
+    pair = Pair(bob(proposals="aes128gcm16-prfsha256-ecp256"))
+    offer = "aes128gcm16-prfsha256-x25519-ecp256"
+    # HDR, SAi1, KEi(31), Ni  -->   <--  HDR, N(INVALID_KE_PAYLOAD, 19)   then again with KEi(19)
+    sa = pair.connect(alice(proposals=offer))
+    assert sa.established
+    first, second = pair.of("alice", MessageSent)[:2]
+    assert (first.payloads[1].group, second.payloads[1].group) == (31, 19)
+    assert bytes(first.payloads[0]) == bytes(second.payloads[0])
+    assert bytes(first.payloads[2]) == bytes(second.payloads[2])
+
+
+def test_no_common_proposal_is_told_and_leaves_no_state():
+    pair = Pair(bob(proposals="aes256-sha256-modp2048"))
+    sa = pair.connect()
+    assert sa.state is State.CLOSED
+    assert not pair.bob.sas
+    assert pair.of("alice", IkeSaFailed)[0].notify_type == NotifyType.NO_PROPOSAL_CHOSEN
+    assert pair.of("bob", MessageSent)[0].header.resp_SPI == bytes(8)
+
+
+def test_wrong_psk_is_refused_by_the_responder():
+    pair = Pair(bob(auth=Psk("another")))
+    # HDR, SK {IDi, …, AUTH, …}  -->   <--  HDR, SK {N(AUTHENTICATION_FAILED)}
+    sa = pair.connect()
+    assert sa.state is State.CLOSED
+    answer = pair.of("bob", MessageSent)[-1]
+    assert answer.encrypted
+    assert [p.type for p in answer.payloads] == [NotifyType.AUTHENTICATION_FAILED]
+    assert pair.of("bob", IkeSaFailed)
+    assert not pair.of("bob", ChildSaInstalled)
+
+
+def test_wrong_auth_of_the_responder_is_refused_by_the_initiator():
+    pair = Pair()
+
+    def spoil(message):
+        for payload in message.payloads:
+            if type(payload).__name__ == "IKEv2_AUTH":
+                payload.load = bytes(32)
+
+    pair.bob.taps.add("payloads", spoil)
+    # <--  HDR, SK {IDr, AUTH(bad), …}      HDR, SK {N(AUTHENTICATION_FAILED)}  -->   <--  HDR, SK {}
+    sa = pair.connect()
+    assert sa.state is State.CLOSED
+    assert pair.of("alice", IkeSaFailed)[0].code == "authentication"
+    assert exchanges(pair)[-1] == ExchangeType.INFORMATIONAL
+    assert pair.bobs.state is State.CLOSED
+    assert not pair.bobs.children
+
+
+@pytest.mark.parametrize(("asked", "found"), [("bob", "one"), ("carol", "two")])
+def test_policy_and_key_are_chosen_by_the_identities(asked, found):
+    one = bob(auth=Psk("one"))
+    two = bob(local_id="carol", auth=Psk("two"))
+    pair = Pair(one, two)
+    assert pair.connect(alice(remote_id=asked, auth=Psk(found))).established
+    assert str(pair.bobs.local_id) == asked
+
+
+def test_a_policy_that_names_the_peer_goes_before_one_for_anybody():
+    anybody = bob(remote_id=None, auth=Psk("anybody's"))
+    pair = Pair(anybody, bob())
+    assert pair.connect().established
+
+
+def test_an_unknown_identity_is_refused():
+    pair = Pair()
+    sa = pair.connect(alice(local_id="mallory"))
+    assert sa.state is State.CLOSED
+    assert pair.of("alice", IkeSaFailed)[0].notify_type == NotifyType.AUTHENTICATION_FAILED
+
+
+@pytest.mark.parametrize(
+    ("changes", "notify_type"),
+    [
+        ({"remote_ts": ("10.9.0.0/16",)}, NotifyType.TS_UNACCEPTABLE),
+        ({"proposals": ("aes256-sha512",)}, NotifyType.NO_PROPOSAL_CHOSEN),
+    ],
+)
+def test_a_refused_child_sa_leaves_the_ike_sa_standing(changes, notify_type):
+    pair = Pair()
+    # <--  HDR, SK {IDr, AUTH, N(TS_UNACCEPTABLE | NO_PROPOSAL_CHOSEN)}
+    sa = pair.connect(alice(children=(ChildConfig(**changes),)))
+    assert sa.established
+    assert pair.bobs.established
+    assert not sa.children
+    assert not pair.bobs.children
+    assert pair.of("alice", ChildSaFailed)[0].notify_type == notify_type
+
+
+def test_selectors_are_narrowed_and_the_triggering_packet_s_stand_first():
+    narrow = ChildConfig(local_ts=("10.2.0.0/24",), remote_ts=("10.1.0.0/25",))
+    pair = Pair(bob(children=(narrow,)))
+    wide = ChildConfig(local_ts=("10.1.0.0/16",), remote_ts=("10.0.0.0/8",))
+    packet = echo_request("10.1.0.9", "10.2.0.7")
+    sa = pair.alice.connect(alice(children=(wide,)), 0.0, packet)
+    pair.network.run()
+    (child,) = sa.children.values()
+    assert [str(ts) for ts in child.local_ts] == ["10.1.0.9/32[icmp]", "10.1.0.0/25"]
+    assert [str(ts) for ts in child.remote_ts] == ["10.2.0.7/32[icmp]", "10.2.0.0/24"]
+
+
+def test_announcements_are_sent_only_when_asked_for_and_always_understood():
+    pair = Pair(bob(fragmentation=True, signature_hashes=(2, 4)))
+    sa = pair.connect()
+    sent = {n.type for e in pair.of("alice", MessageSent) for n in e.payloads if isinstance(n, IKEv2_Notify)}
+    assert not sent & {NotifyType.IKEV2_FRAGMENTATION_SUPPORTED, NotifyType.SIGNATURE_HASH_ALGORITHMS}
+    assert sa.peer_fragments
+    assert sa.peer_signature_hashes == (2, 4)
+    assert NotifyType.SIGNATURE_HASH_ALGORITHMS in {e.notify_type for e in pair.of("alice", PeerNotified)}
+
+
+def test_connecting_needs_an_address():
+    with pytest.raises(LocalError, match="remote"):
+        Pair().alice.connect(alice(remote=None), 0.0)
+
+
+def test_ipv6_outside_and_inside():
+    from fynx_scapy.session import Session
+
+    session = Session(
+        local="2001:db8::1", remote="2001:db8::2", local_ts="2001:db8:1::/64", remote_ts="2001:db8:2::/64", seed=1
+    )
+    session.connect()
+    assert session.ping().src == "2001:db8:2::1"

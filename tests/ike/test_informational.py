@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Deletes, notifies and liveness (RFC 7296 sections 1.4 and 1.4.1), begun by either end."""
+
+from __future__ import annotations
+
+import pytest
+
+from fynx_scapy.errors import LocalError
+from fynx_scapy.iana import NotifyType, ProtocolId
+from fynx_scapy.ike.events import MessageSent, PeerNotified, SaDeleted
+from fynx_scapy.ike.exchanges.informational import Informational, Liveness
+from fynx_scapy.ike.message import notify
+from fynx_scapy.ike.sa import State
+from fynx_scapy.layers.ikev2 import IKEv2_Delete
+
+from .pair import Pair
+
+
+def ends(pair: Pair, beginner: str):
+    sa = pair.connect()
+    return (sa, pair.bobs) if beginner == "alice" else (pair.bobs, sa)
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+def test_liveness_is_an_empty_exchange(beginner):
+    pair = Pair()
+    sa, _ = ends(pair, beginner)
+    # HDR, SK {}  -->   <--  HDR, SK {}
+    exchange = sa.start(Liveness(sa))
+    pair.network.run()
+    assert exchange.done
+    assert exchange.error is None
+    assert exchange.answer.payloads == []
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+def test_delete_of_a_child_sa_is_answered_with_the_other_direction(beginner):
+    pair = Pair()
+    sa, other = ends(pair, beginner)
+    (child,) = sa.children.values()
+    # HDR, SK {D(ESP, spi)}  -->   <--  HDR, SK {D(ESP, spi)}
+    exchange = sa.delete_child(child)
+    pair.network.run()
+    (delete,) = exchange.answer.payloads
+    assert delete.proto == ProtocolId.ESP
+    assert [child.outbound.spi.to_bytes(4)] == delete.SPI
+    assert not sa.children
+    assert not other.children
+    assert not pair.alice.children
+    assert not pair.bob.children
+    assert sa.established
+    assert other.established
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+def test_delete_of_the_ike_sa_is_answered_empty(beginner):
+    pair = Pair()
+    sa, other = ends(pair, beginner)
+    # HDR, SK {D(IKE)}  -->   <--  HDR, SK {}
+    exchange = sa.delete_ike()
+    pair.network.run()
+    assert exchange.answer.payloads == []
+    assert (sa.state, other.state) == (State.CLOSED, State.CLOSED)
+    assert [e.by_peer for e in pair.of(beginner, SaDeleted) if not e.child_spis] == [False]
+    with pytest.raises(LocalError, match="open"):
+        sa.start(Liveness(sa))
+
+
+def test_crossing_deletes_of_one_child_sa_do_not_name_it_twice():
+    pair = Pair()
+    sa = pair.connect()
+    other = pair.bobs
+    (mine,), (theirs,) = sa.children.values(), other.children.values()
+    # 7296-1.4.1-05: HDR, SK {D}  -->  and at the same time  <--  HDR, SK {D}
+    first, second = sa.delete_child(mine), other.delete_child(theirs)
+    pair.network.run()
+    assert first.answer.payloads == second.answer.payloads == []
+    assert not sa.children
+    assert not other.children
+
+
+def test_delete_of_an_unknown_spi_changes_nothing():
+    pair = Pair()
+    sa = pair.connect()
+    exchange = sa.start(Informational(sa, IKEv2_Delete(proto=int(ProtocolId.ESP), SPI=[b"\x00\x00\x10\x01"])))
+    pair.network.run()
+    assert exchange.answer.payloads == []
+    assert len(sa.children) == 1
+    assert len(pair.bobs.children) == 1
+
+
+@pytest.mark.parametrize("kind", [NotifyType.INITIAL_CONTACT, 9000, 16999, 40960])
+def test_notifies_are_told_and_unknown_ones_ignored(kind):
+    pair = Pair()
+    sa = pair.connect()
+    # 7296-3.10.1-02: unknown error types in a request and unknown status types are ignored.
+    exchange = sa.start(Informational(sa, notify(kind, b"data")))
+    pair.network.run()
+    assert exchange.error is None
+    assert sa.established
+    assert pair.bobs.established
+    told = pair.of("bob", PeerNotified)[-1]
+    assert (told.notify_type, told.data, told.encrypted) == (kind, b"data", True)
+
+
+def test_deleting_a_child_of_another_sa_is_our_own_mistake():
+    pair = Pair()
+    sa = pair.connect()
+    (child,) = pair.bobs.children.values()
+    with pytest.raises(LocalError, match="gone or another's"):
+        sa.delete_child(child)
+
+
+def test_a_delete_without_an_answer_counts_as_done():
+    pair = Pair()
+    sa = pair.connect()
+    pair.network.wire.loss = 1.0
+    sa.delete_ike()
+    pair.network.run()
+    assert sa.state is State.CLOSED
+    assert len(pair.of("alice", SaDeleted)) == 2  # the Child SA, then the IKE SA
+    assert pair.of("alice", MessageSent)[-1].encrypted

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Proposals: written, offered, chosen and checked (RFC 7296 sections 2.7 and 3.3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from fynx_scapy.errors import ConfigError, MalformedError
+from fynx_scapy.iana import Encr, Integ, KeMethod, ProtocolId
+from fynx_scapy.ike.negotiate import KE, Offer, Proposal, check_answer, choose, offers, proposal_layer
+from fynx_scapy.layers.ikev2 import IKEv2_Proposal, IKEv2_SA, IKEv2_Transform, parse_payloads
+
+IKE, ESP = ProtocolId.IKE, ProtocolId.ESP
+
+
+def offered(*texts: str, protocol: ProtocolId = ESP) -> list[Offer]:
+    """Proposals after their way over the wire."""
+    spi = b"" if protocol == IKE else b"\0\0\x10\1"
+    payload = IKEv2_SA(prop=[Proposal.parse(text, protocol).layer(n, spi) for n, text in enumerate(texts, 1)])
+    (parsed,) = parse_payloads(33, bytes(payload))
+    return offers(parsed)
+
+
+def policy(*texts: str, protocol: ProtocolId = ESP) -> tuple[Proposal, ...]:
+    return Proposal.parse_all(texts, protocol)
+
+
+def raw(*transforms: IKEv2_Transform, protocol: int = 3, spi: bytes = b"\0\0\x10\1") -> list[Offer]:
+    payload = IKEv2_SA(prop=[IKEv2_Proposal(proposal=1, proto=protocol, SPI=spi, trans=list(transforms))])
+    (parsed,) = parse_payloads(33, bytes(payload))
+    return offers(parsed)
+
+
+def transform(kind: int, number: int, **fields) -> IKEv2_Transform:
+    return IKEv2_Transform(transform_type=kind, transform_id=int(number), **fields)
+
+
+GCM = {"kind": 1, "number": Encr.ENCR_AES_GCM_16, "key_length": 128}
+NO_ESN = {"kind": 5, "number": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "protocol", "written"),
+    [
+        ("aes128gcm16-prfsha256-x25519", IKE, "aes128gcm16-prfsha256-x25519"),
+        ("aes128-sha256-modp2048", IKE, "aes128-sha256-prfsha256-modp2048"),
+        ("aes128gcm16", ESP, "aes128gcm16"),
+        ("aes128gcm16-esn", ESP, "aes128gcm16-esn"),
+        ("chacha20poly1305-x25519", ESP, "chacha20poly1305-x25519"),
+    ],
+)
+def test_written_as_strongswan_users_write(text, protocol, written):
+    (offer,) = offered(text, protocol=protocol)
+    choice = choose([offer], policy(text, protocol=protocol))
+    assert str(choice.suite) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "protocol", "message"),
+    [
+        ("aes128gcn16", ESP, "aes128gcm16"),
+        ("aes128gcm16-prfsha256", IKE, "KE"),
+        ("aes128-prfsha256-x25519", IKE, "INTEG"),
+        ("aes128gcm16-aes128-sha256", ESP, "mixes"),
+        ("aes128gcm16-sha256", ESP, "NONE"),
+        ("sha256", ESP, "ENCR"),
+    ],
+)
+def test_a_proposal_that_cannot_be_is_refused_by_name(text, protocol, message):
+    with pytest.raises(ConfigError, match=message):
+        Proposal.parse(text, protocol)
+
+
+def test_the_policy_s_order_decides_and_a_fitting_group_saves_a_round_trip():
+    choice = choose(offered("aes128gcm16", "aes256gcm16"), policy("aes256gcm16", "aes128gcm16"))
+    assert choice.number == 2
+    both = "aes128gcm16-prfsha256-x25519-ecp256"
+    choice = choose(offered(both, protocol=IKE), policy(both, protocol=IKE), prefer_ke=KeMethod.ECP_256)
+    assert choice.suite.ke.id == 19
+
+
+def test_key_length_absent_or_different_is_no_match():
+    # 7296-3.3.5-05
+    gcm = {k: v for k, v in GCM.items() if k != "key_length"}
+    assert choose(raw(transform(**gcm), transform(**NO_ESN)), policy("aes128gcm16")) is None
+    assert choose(offered("aes256gcm16"), policy("aes128gcm16")) is None
+
+
+def test_integ_none_and_integ_left_out_are_the_same_with_an_aead():
+    written = raw(transform(**GCM), transform(3, Integ.NONE), transform(**NO_ESN))
+    choice = choose(written, policy("aes128gcm16"))
+    # "NONE" is returned where it was offered: the chosen transforms come back unmodified.
+    assert [(t.type, t.id) for t in choice.transforms] == [(1, 20), (3, 0), (5, 0)]
+    assert choice.suite.integ is None
+    assert choose(raw(transform(**GCM), transform(**NO_ESN)), policy("aes128gcm16")).suite.integ is None
+
+
+def test_sequence_number_transform_is_mandatory_in_esp():
+    # Section 3.3.3 has ESN among ESP's mandatory types, and 3.3.6 refuses a proposal without one.
+    assert choose(raw(transform(**GCM)), policy("aes128gcm16")) is None
+    assert choose(offered("aes128gcm16-esn"), policy("aes128gcm16")) is None
+    assert choose(offered("aes128gcm16-noesn-esn"), policy("aes128gcm16-esn")).suite.esn
+
+
+def test_aead_and_other_ciphers_in_one_proposal_are_refused():
+    mixed = raw(
+        transform(**GCM), transform(1, Encr.ENCR_AES_CBC, key_length=128), transform(3, 12), transform(**NO_ESN)
+    )
+    assert choose(mixed, policy("aes128gcm16", "aes128-sha256")) is None
+
+
+def test_an_unknown_transform_type_spoils_its_proposal_and_an_unknown_transform_only_itself():
+    # 7296-3.3.6-06
+    assert choose(raw(transform(**GCM), transform(**NO_ESN), transform(200, 1)), policy("aes128gcm16")) is None
+    many = raw(transform(1, 200, key_length=128), transform(**GCM), transform(**NO_ESN))
+    assert choose(many, policy("aes128gcm16")).suite.encr.id == Encr.ENCR_AES_GCM_16
+
+
+def test_a_wrong_spi_size_or_protocol_is_refused():
+    assert choose(raw(transform(**GCM), transform(**NO_ESN), spi=b"\1\2\3"), policy("aes128gcm16")) is None
+    assert choose(raw(transform(**GCM), transform(**NO_ESN), protocol=99), policy("aes128gcm16")) is None
+
+
+def test_ke_does_not_count_in_ike_auth():
+    own = policy("aes128gcm16-x25519")
+    assert choose(offered("aes128gcm16"), own, without=(KE,)) is not None
+    assert choose(offered("aes128gcm16-x25519"), own, without=(KE,)) is None
+    assert not [t for t in own[0].layer(1, without=(KE,)).trans if t.transform_type == KE]
+
+
+def answer(*transforms, number: int = 1, protocol: int = ESP) -> list[Offer]:
+    (parsed,) = parse_payloads(33, bytes(IKEv2_SA(prop=[proposal_layer(number, protocol, transforms, b"\0\0\x10\1")])))
+    return offers(parsed)
+
+
+def test_the_answer_must_be_one_of_our_proposals():
+    # 7296-3.3.6-05
+    ours = policy("aes128gcm16", "aes128-aes256-sha256-sha512")
+    gcm, sn = ours[0].transforms
+    cbc128, cbc256, sha256, sha512, _ = ours[1].transforms
+    assert check_answer(answer(gcm, sn), ours).suite.encr == gcm
+    assert check_answer(answer(cbc256, sha512, sn, number=2), ours).suite.integ == sha512
+    for wrong in (
+        answer(gcm, sn, number=2),
+        answer(cbc128, sha256, sn),
+        answer(cbc128, cbc256, sha256, sn, number=2),
+        answer(cbc128, sn, number=2),
+        answer(gcm),
+        answer(gcm, sn, number=3),
+        answer(gcm, sn, number=0),
+        answer(gcm, sn) + answer(gcm, sn),
+        [],
+    ):
+        with pytest.raises(MalformedError):
+            check_answer(wrong, ours)
