@@ -63,6 +63,7 @@ ESP_ENCR: dict[str, int] = {
     "AES-GCM with 16 octet ICV and implicit IV [RFC8750]": Encr.ENCR_AES_GCM_16_IIV,
     "ChaCha20-Poly1305 with implicit IV [RFC8750]": Encr.ENCR_CHACHA20_POLY1305_IIV,
 }
+NO_AEAD = {Encr.ENCR_NULL, Encr.ENCR_3DES, Encr.ENCR_AES_CBC, Encr.ENCR_AES_CTR, Encr.ENCR_CAMELLIA_CBC}
 # Wireshark's old name says GCM and leaves the size of the ICV to the authentication column: the ICV itself decides
 ESP_GCM = "AES-GCM [RFC4106]"
 ESP_GCM_SIZES = (Encr.ENCR_AES_GCM_16, Encr.ENCR_AES_GCM_12, Encr.ENCR_AES_GCM_8)
@@ -157,8 +158,8 @@ def read_esp(encr: str, integ: str) -> tuple[tuple[int, ...], Transform | None, 
         raise _unknown("the encryption algorithm", encr, ESP_ENCR)
     numbers = _ESP_ENCR[_plain(encr)]
     if _plain(integ) in _ESP_UNCHECKED:
-        aead = any(number in ESP_GCM_SIZES for number in numbers)  # the column is then a size for the AEAD's own ICV
-        return numbers, None, 0 if aead else _ESP_UNCHECKED[_plain(integ)]
+        # with an AEAD the column only repeats the size of the ICV that is its own
+        return numbers, None, _ESP_UNCHECKED[_plain(integ)] if NO_AEAD.issuperset(numbers) else 0
     if _plain(integ) not in _ESP_INTEG:
         raise _unknown("the authentication algorithm", integ, ESP_INTEG | ESP_UNCHECKED)
     return numbers, _integ(_ESP_INTEG[_plain(integ)]), 0

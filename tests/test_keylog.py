@@ -86,6 +86,8 @@ def test_old_gcm_name_leaves_the_icv_open(tmp_path: Path) -> None:
     log = KeyLog.load(write(tmp_path, "esp_sa", row.format("11" * 20)))
     assert [keys.encr.id for keys in log.esp] == [Encr.ENCR_AES_GCM_16, Encr.ENCR_AES_GCM_12, Encr.ENCR_AES_GCM_8]
     assert {keys.unchecked_icv for keys in log.esp} == {0}
+    ccm = row.replace("AES-GCM [RFC4106]", "AES-CCM with 16 octet ICV").format("11" * 19)
+    assert [keys.unchecked_icv for keys in KeyLog.load(write(tmp_path, "b.esp_sa", ccm)).esp] == [0]
 
 
 def test_an_icv_without_a_key(tmp_path: Path) -> None:

@@ -208,15 +208,16 @@ class EspOpener:
 
 def _inbound(spi: int, keys: EspKeys, encr: Transform, integ: Transform | None, esn: bool) -> InboundSa:
     cipher = encryption(encr.id, encr.key_length, esp=True)
+    signer = None if cipher.aead or integ is None else integrity(integ.id)
     return InboundSa(
         spi=spi,
         encr=cipher,
         key=keys.key,
-        integ=None if cipher.aead or integ is None else integrity(integ.id),
-        auth_key=b"" if cipher.aead else keys.auth_key,
+        integ=signer,
+        auth_key=b"" if signer is None else keys.auth_key,
         esn=esn,
         replay_window=0,
-        check_padding=bool(keys.unchecked_icv),  # the only hint there is that such a key fits
+        check_padding=not cipher.aead and signer is None,  # the only hint there is that such a key fits
     )
 
 

@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every IPsec packet of a capture as one record: who sent it, what it holds, and whether its ICV verifies.
 
-A record is a dict of plain values, ready for JSON: bytes are lower-case hexadecimal, enumerations IANA's names.
+A record is a dict of plain values, ready for JSON: bytes are lower-case hexadecimal, enumerations IANA's names. All
+have ``number, time`` (seconds since the epoch), ``src, sport, dst, dport, kind, error``; what was not opened has
+``decrypted`` false and ``icv`` "unchecked". By kind:
+
+ike       ``init_spi, resp_spi, exchange, request, message_id, payloads, encrypted, decrypted, icv``. A payload has
+          ``type`` (IANA's notation), ``critical`` and its layer's fields, a Notify's type as ``notify_type``; an
+          opened SK has ``payloads``, an opened SKF the ``plaintext`` of its fragment; ``malformed`` says what is wrong.
+esp       ``spi, seq`` (the 32 bits on the wire), ``decrypted, icv, next_header, inner``
+ah        ``spi, seq, decrypted, icv, next_header, inner``; its ICV is not checked
+ikev1     ``init_spi, resp_spi``
+keepalive, ipcomp, wesp: nothing more. fragment: of an IP packet that never became whole. unreadable: see its error.
 """
 
 from __future__ import annotations

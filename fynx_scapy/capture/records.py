@@ -26,15 +26,12 @@ def payload_record(layer: Packet) -> Record:
     record |= {RENAMED.get(name, name): value for name, value in _fields(layer)}
     if hasattr(layer, "text"):
         record["text"] = layer.text  # an identity for people
-    if layer.malformed:
-        record["malformed"] = layer.malformed
-    return record
+    return record | _wrong(layer)
 
 
 def faults(layer: Packet) -> Iterator[str]:
     """What is wrong with a payload and with the structures in it."""
-    if layer.malformed:
-        yield layer.malformed
+    yield from _wrong(layer).values()
     for field in layer.fields_desc:
         if field.holds_packets:
             value = layer.getfieldval(field.name)
@@ -43,9 +40,20 @@ def faults(layer: Packet) -> Iterator[str]:
                     yield from faults(inner)
 
 
+def _wrong(layer: Packet) -> dict[str, str]:
+    """What a layer of ours says of its own form; Scapy's (EAP and its methods) do not."""
+    text = getattr(layer, "malformed", None)
+    return {"malformed": text} if text else {}
+
+
 def _fields(layer: Packet) -> Iterator[tuple[str, Any]]:
-    for field in layer.fields_desc:
-        if field.name in FRAMING or (isinstance(field, ConditionalField) and not field._evalcond(layer)):
+    for described in layer.fields_desc:
+        field: Any = described
+        if isinstance(field, ConditionalField):
+            if not field._evalcond(layer):
+                continue
+            field = field.fld
+        if field.name in FRAMING:
             continue
         value = layer.getfieldval(field.name)
         if field.name.startswith("res") and not value:
@@ -71,8 +79,7 @@ def _structure(inner: Packet) -> Record:
     record = dict(_fields(inner))
     if getattr(inner, "key_length", None) is not None:
         record["key_length"] = inner.key_length
-    if getattr(inner, "malformed", None):
-        record["malformed"] = inner.malformed
+    record |= _wrong(inner)
     if inner.payload:
         record["payload"] = _structure(inner.payload)
     return record

@@ -104,6 +104,18 @@ def test_an_icv_that_nobody_can_check_is_said_to_be_unchecked() -> None:
     assert "[icv unchecked]" in line(records[0])
 
 
+def test_esp_without_integrity_is_unchecked_and_its_padding_tells_the_key() -> None:
+    sa = OutboundSa(spi=0x1234, encr=encryption(CBC.id, 128), key=bytes(16), iv=lambda size: bytes(size))
+    rows = [EspKeys(0x1234, "*", "*", CBC, key) for key in (bytes(range(16)), bytes(16))]
+    packet = ipv4(50, sa.seal(INNER, 4))
+    records, _ = run(packet, keys=KeyLog(esp=rows))
+    assert (records[0]["icv"], records[0]["inner"], records[0]["error"]) == ("unchecked", INNER.hex(), None)
+    records, work = run(packet, keys=KeyLog(esp=rows[:1]))
+    assert not records[0]["decrypted"]
+    assert records[0]["error"]
+    assert work.failed
+
+
 def test_esp_in_fragments() -> None:
     datagram = udp(4500, 4500, sealed())
     first, last = ipv4(17, datagram[:32], fragment=0x2000), ipv4(17, datagram[32:], fragment=4)
