@@ -186,6 +186,9 @@ class Offer:
                 transforms.append(transform)
         if fault is None and len(spi) not in _SPI_SIZE[ProtocolId(protocol)]:
             fault = f"has an SPI of {len(spi)} octets"
+        if fault is None and spi and not any(spi):
+            # RFC 4303 section 2.1 and RFC 7296 section 2.6: zero stands for no SPI.
+            fault = "has an SPI of zero"
         return cls(layer.proposal, protocol, spi, tuple(transforms), fault)
 
     @property

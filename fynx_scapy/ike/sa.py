@@ -463,7 +463,8 @@ class IkeSa:
             answer = steps.send(request) if waiting else next(steps)
         except PeerError as error:
             return self._refuse(request, exchange, error, fatal=not checked)
-        except MalformedError as error:
+        except FynxError as error:
+            # Section 3.10.1: INVALID_SYNTAX answers every error that has no notify of its own.
             return self._refuse(request, exchange, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)), fatal=True)
         exchange.round += 1
         kept = self._send(answer, request.header.exchange, request.header.message_id, request)

@@ -153,3 +153,7 @@ def test_the_answer_must_be_one_of_our_proposals():
     ):
         with pytest.raises(MalformedError):
             check_answer(wrong, ours)
+
+
+def test_an_spi_of_zero_is_no_spi():
+    assert choose(raw(transform(**GCM), transform(**NO_ESN), spi=bytes(4)), policy("aes128gcm16")) is None
