@@ -8,4 +8,4 @@ would make a second set of classes, whose instances the first set does not know;
 from __future__ import annotations
 
 if __name__ != "fynx_scapy.layers":
-    raise ImportError(f"import fynx_scapy.layers, not {__name__}: a second copy of the layer classes would not fit the first")
+    raise ImportError(f"import fynx_scapy.layers, not {__name__}: a second copy of the classes would not fit the first")

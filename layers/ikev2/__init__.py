@@ -4,11 +4,29 @@
 Importing it binds :class:`IKEv2` to UDP port 500 and behind the non-ESP marker on port 4500, in place of
 ``scapy.contrib.ikev2`` if that is or will be loaded; IKEv1 on the same ports still goes to Scapy's ISAKMP.
 """
-# ruff: noqa: F403, F405 -- this package is its files' public names, each file says which
+# ruff: noqa: F403 -- this package is its files' public names, each file says which
 
 from __future__ import annotations
 
-from . import auth, cert, cp, delete, eap, encrypted, group, header, ident, ke, nonce, notify, puzzle, sa, ts, vendor
+from . import (
+    auth,
+    cert,
+    cp,
+    delete,
+    eap,
+    encrypted,
+    group,
+    header,
+    ident,
+    ke,
+    nonce,
+    notify,
+    puzzle,
+    sa,
+    scan,
+    ts,
+    vendor,
+)
 from .auth import *
 from .cert import *
 from .cp import *
@@ -23,6 +41,7 @@ from .nonce import *
 from .notify import *
 from .puzzle import *
 from .sa import *
+from .scan import *
 from .ts import *
 from .vendor import *
 
@@ -41,5 +60,6 @@ __all__ += nonce.__all__
 __all__ += notify.__all__
 __all__ += puzzle.__all__
 __all__ += sa.__all__
+__all__ += scan.__all__
 __all__ += ts.__all__
 __all__ += vendor.__all__

@@ -9,7 +9,7 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Registry
 
 from .fields import Octet, Octets, Short, ShortEnum
-from .structure import Break, Structure
+from .structure import FormError, Structure
 
 
 class _AttributeValue(Octets):
@@ -26,7 +26,12 @@ class _AttributeValue(Octets):
 
 def attribute_fields(registry: type[Registry], default: int) -> list[Any]:
     """The fields of an attribute whose types are those of ``registry``."""
-    return [Octet("AF", None), ShortEnum("type", default, registry), Short("length", None), _AttributeValue("value", b"")]
+    return [
+        Octet("AF", None),
+        ShortEnum("type", default, registry),
+        Short("length", None),
+        _AttributeValue("value", b""),
+    ]
 
 
 class Attribute(Structure):
@@ -44,12 +49,12 @@ class Attribute(Structure):
     def measure(cls, octets: bytes, offset: int) -> int:
         left = len(octets) - offset
         if left < 4:
-            raise Break(0, f"{cls._name}: {left} octets left, it has at least 4")
+            raise FormError(0, f"{cls._name}: {left} octets left, it has at least 4")
         if octets[offset] & 0x80:
             return 4
         size = 4 + int.from_bytes(octets[offset + 2 : offset + 4])
         if size > left:
-            raise Break(2, f"{cls._name}: length {size - 4}, but {left - 4} octets left")
+            raise FormError(2, f"{cls._name}: length {size - 4}, but {left - 4} octets left")
         return size
 
     def read(self, octets: bytes) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Authentication payload (RFC 7296 section 3.8), and what method 14 puts before the signature (RFC 7427 section 3)."""
+"""The Authentication payload (RFC 7296 section 3.8), and method 14's prefix of a signature (RFC 7427 section 3)."""
 # ruff: noqa: N801 -- the class names are Scapy's
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from fynx_scapy.iana import CpAttribute, CpType, PayloadType, lookup, name_of
 
 from .fields import OctetEnum, Octets, Reserved, ShortEnum, SizeOf, Structures, octets_of, readable
 from .header import GENERIC, IKEv2_Payload
-from .structure import Break, Structure
+from .structure import FormError, Structure
 
 Codec = tuple[Callable[[str], bytes], Callable[[bytes], str]]
 
@@ -63,8 +63,8 @@ _IP4, _IP6 = _address(4), _address(6)
 _A = CpAttribute
 
 CODECS: dict[int, Codec] = {
-    **dict.fromkeys((_A.INTERNAL_IP4_ADDRESS, _A.INTERNAL_IP4_NETMASK, _A.INTERNAL_IP4_DNS, _A.INTERNAL_IP4_NBNS), _IP4),
-    **dict.fromkeys((_A.INTERNAL_IP4_DHCP, _A.P_CSCF_IP4_ADDRESS), _IP4),
+    **dict.fromkeys((_A.INTERNAL_IP4_ADDRESS, _A.INTERNAL_IP4_NETMASK, _A.INTERNAL_IP4_DNS), _IP4),
+    **dict.fromkeys((_A.INTERNAL_IP4_NBNS, _A.INTERNAL_IP4_DHCP, _A.P_CSCF_IP4_ADDRESS), _IP4),
     **dict.fromkeys((_A.INTERNAL_IP6_DNS, _A.INTERNAL_IP6_DHCP, _A.P_CSCF_IP6_ADDRESS), _IP6),
     _A.INTERNAL_IP4_SUBNET: (_netmask_octets, _netmask_text),
     _A.INTERNAL_IP6_ADDRESS: (_prefix_octets, _prefix_text),
@@ -126,8 +126,8 @@ class _Value(Octets):
 class ConfigurationAttribute(Structure):
     """A configuration attribute (RFC 7296 section 3.15.1).
 
-    ``value`` takes bytes, or text by its type: ``"10.0.0.1"``, ``"10.1.0.0/16"``, ``"2001:db8::1/64"``, a name, a list of
-    attributes. An empty value asks for one. The reserved bit before the type counts as part of the type.
+    ``value`` takes bytes, or text by its type: ``"10.0.0.1"``, ``"10.1.0.0/16"``, ``"2001:db8::1/64"``, a name, a list
+    of attributes. An empty value asks for one. The reserved bit before the type counts as part of the type.
     """
 
     name = "IKEv2 Configuration Attribute"
@@ -137,10 +137,10 @@ class ConfigurationAttribute(Structure):
     def measure(cls, octets: bytes, offset: int) -> int:
         left = len(octets) - offset
         if left < 4:
-            raise Break(0, f"configuration attribute: {left} octets left, it has at least 4")
+            raise FormError(0, f"configuration attribute: {left} octets left, it has at least 4")
         size = 4 + int.from_bytes(octets[offset + 2 : offset + 4])
         if size > left:
-            raise Break(2, f"configuration attribute: length {size - 4}, but {left - 4} octets left")
+            raise FormError(2, f"configuration attribute: length {size - 4}, but {left - 4} octets left")
         return size
 
     def computed(self, name: str, tail: bytes) -> Any:

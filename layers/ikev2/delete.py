@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Delete payload (RFC 7296 section 3.11)."""
+# mypy: disallow-subclassing-any=False
 # ruff: noqa: N801 -- the class names are Scapy's
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from fynx_scapy.iana import PayloadType, ProtocolId
 
 from .fields import CountOf, OctetEnum, SizeOf, octets_of
 from .header import GENERIC, IKEv2_Payload
-from .structure import Break
+from .structure import FormError
 
 
 class _Spis(Field):
@@ -38,7 +39,7 @@ class _Spis(Field):
     def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, list[bytes]]:
         size, number = pkt.fields["SPIsize"], pkt.fields["SPInum"]
         if size * number != len(s):
-            raise Break(0, f"{number} SPIs of {size} octets are announced, there are {len(s)} octets")
+            raise FormError(0, f"{number} SPIs of {size} octets are announced, there are {len(s)} octets")
         if not size:
             return b"", []
         return b"", [s[at : at + size] for at in range(0, len(s), size)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The little DER that IKEv2 carries in its payloads, made readable: distinguished names and AlgorithmIdentifiers.
 
-Names read and write like strongSwan's: ``C=CH, O=Lab, CN=moon``, in the order of the encoding. Attribute types and their
-short names: RFC 4519 section 2, RFC 2985 section 5.2.1 (E). Signature algorithms: RFC 7427 appendix A, RFC 8420.
+Names read and write like strongSwan's: ``C=CH, O=Lab, CN=moon``, in the order of the encoding. Attribute types and
+their short names: RFC 4519 section 2, RFC 2985 section 5.2.1 (E). Signature algorithms: RFC 7427 appendix A, RFC 8420.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def name_octets(text: str) -> bytes:
 
 
 def algorithm_name(der: bytes) -> str:
-    """The name of a DER AlgorithmIdentifier's signature algorithm, its dotted OID if it is not known, else hexadecimal."""
+    """The name of a DER AlgorithmIdentifier's algorithm, its dotted OID if it is not known, else hexadecimal digits."""
     try:
         elements = list(_elements(_only(der, _SEQUENCE)))
         if not elements or elements[0][0] != _OID:

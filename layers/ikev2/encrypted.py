@@ -12,7 +12,7 @@ from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.iana import PayloadType
 
 from .fields import Flags, Length, NextPayload, Octet, Octets, Short
-from .header import GENERIC, IKEv2, IKEv2_Payload, build_payloads, parse_message, parse_payloads
+from .header import GENERIC, PAYLOAD_FLAG_NAMES, IKEv2, IKEv2_Payload, build_payloads, parse_message, parse_payloads
 
 
 class IKEv2_Encrypted(IKEv2_Payload):
@@ -52,7 +52,7 @@ class IKEv2_Decrypted(IKEv2_Payload):
     ends_chain = True
     fields_desc = [
         NextPayload(),
-        Flags("flags", 0, GENERIC[1].names),
+        Flags("flags", 0, PAYLOAD_FLAG_NAMES),
         Length(),
         Octets("iv"),
         Octets("padding"),
@@ -90,14 +90,15 @@ class IKEv2_Decrypted(IKEv2_Payload):
         length, kind = self.value("length"), self.value("next_payload")
         length = 4 + len(part["iv"]) + len(inner) + len(trailer) if length is None else length
         kind = self.following() if kind is None else kind
-        return bytes((kind, int(self.value("flags")))) + length.to_bytes(2) + part["iv"] + inner + trailer
+        header = bytes((kind, int(self.value("flags")))) + int(length).to_bytes(2)
+        return b"".join([header, part["iv"], inner, trailer])
 
 
 def opened(message: bytes, plaintext: bytes, iv_size: int, icv_size: int) -> IKEv2:
     """A sealed message with its SK payload replaced by :class:`IKEv2_Decrypted`.
 
-    ``plaintext`` is the decrypted content with its padding and pad length octet; ``iv_size`` and ``icv_size`` are octets.
-    Raises LocalError if the message has no SK payload, MalformedError if the sizes do not fit it.
+    ``plaintext`` is the decrypted content with its padding and pad length octet; ``iv_size`` and ``icv_size`` are
+    octets. Raises LocalError if the message has no SK payload, MalformedError if the sizes do not fit it.
     """
     header, payloads = parse_message(message)
     if not payloads or not isinstance(payloads[-1], IKEv2_Encrypted):

@@ -29,7 +29,7 @@ class GsaAttributeField(Attribute):
     """An attribute of a group SA policy; its lifetime and message ID are numbers of four octets."""
 
     name = "IKEv2 GSA Attribute"
-    sizes = {GsaAttribute.GSA_KEY_LIFETIME: 4, GsaAttribute.GSA_INITIAL_MESSAGE_ID: 4}  # noqa: RUF012 -- ClassVar above
+    sizes = {GsaAttribute.GSA_KEY_LIFETIME: 4, GsaAttribute.GSA_INITIAL_MESSAGE_ID: 4}
     fields_desc = attribute_fields(GsaAttribute, GsaAttribute.GSA_KEY_LIFETIME)
 
 

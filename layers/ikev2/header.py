@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The IKE header (RFC 7296 section 3.1), the generic payload header (section 3.2), and messages as lists of layers.
 
-Two views of one message: people get one Scapy packet, header and payloads chained (``pkt[IKEv2_SA]``, ``/``, show()); the
-engine gets the header and a list of payloads, because every ``/`` copies both its sides. :func:`chain` and
+Two views of one message: people get one Scapy packet, header and payloads chained (``pkt[IKEv2_SA]``, ``/``, show());
+the engine gets the header and a list of payloads, because every ``/`` copies both its sides. :func:`chain` and
 :func:`unchain` turn one into the other; :func:`parse_message` and :func:`build_message` know only the list.
 
 A payload class binds itself by its ``payload_type``. A payload that does not fit its class becomes
@@ -26,7 +26,7 @@ from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import ExchangeType, PayloadType
 
 from .fields import FixedOctets, Flags, Int, Length, NextPayload, Octet, OctetEnum, Octets, PayloadKind, Remark
-from .structure import Break, Structure
+from .structure import FormError, Structure
 
 HEADER_SIZE = 28
 """Octets of the IKE header."""
@@ -38,7 +38,7 @@ PAYLOADS: dict[int, type[IKEv2_Payload]] = {}
 """The class of each payload type."""
 
 FLAG_NAMES = ["res0", "res1", "res2", "Initiator", "Version", "Response", "res6", "res7"]
-_PAYLOAD_FLAG_NAMES = [*(f"bit_{n}" for n in range(7)), "critical"]
+PAYLOAD_FLAG_NAMES = [*(f"bit_{n}" for n in range(7)), "critical"]
 _NO_PAYLOAD = NoPayload()
 _assign = object.__setattr__
 
@@ -59,7 +59,7 @@ class _Chained(Structure):
             self.overloaded_fields = {"next_payload": payload_type_of(payload)}
 
     def default_payload_class(self, payload: bytes) -> type[Packet]:
-        return IKEv2_Payload if self.next_payload else conf.raw_layer  # type: ignore[no-any-return]
+        return IKEv2_Payload if self.next_payload else conf.raw_layer
 
     def link(self, layers: Iterable[Packet]) -> None:
         """Chain layers behind this one, in place."""
@@ -80,7 +80,7 @@ class IKEv2_Payload(_Chained):
     size_at = 2
     fields_desc = [
         NextPayload(),
-        Flags("flags", 0, _PAYLOAD_FLAG_NAMES),
+        Flags("flags", 0, PAYLOAD_FLAG_NAMES),
         Length(),
         PayloadKind(),
         Octets("load"),
@@ -150,7 +150,7 @@ class IKEv2_Malformed(_Chained):
 
     def octets(self, following: int = 0) -> bytes:
         """The octets, as they were."""
-        return self.self_build()  # type: ignore[no-any-return]
+        return self.self_build()
 
     def mysummary(self) -> str:
         return f"malformed ({self.malformed})"
@@ -181,7 +181,7 @@ class IKEv2(_Chained):
             return cls
         if len(_pkt) < HEADER_SIZE:
             return IKEv2_Malformed
-        return ISAKMP if _pkt[17] < 0x20 else cls  # type: ignore[no-any-return]
+        return ISAKMP if _pkt[17] < 0x20 else cls
 
     def computed(self, name: str, tail: bytes) -> Any:
         return 0 if name == "length" else super().computed(name, tail)  # do_build knows the payloads
@@ -206,7 +206,8 @@ class IKEv2(_Chained):
         _assign(underlayer, "payload", marker)
         _assign(marker, "underlayer", underlayer)
         _assign(self, "underlayer", marker)
-        self.overload_fields = {**self.overload_fields, UDP: {"sport": 4500, "dport": 4500}}
+        ports = {**self._overload_fields, UDP: {"sport": 4500, "dport": 4500}}
+        _assign(self, "overload_fields", ports)
 
     def answers(self, other: Packet) -> int:
         """Whether this is the response to ``other``: both SPIs, exchange, message ID and response flag decide."""
@@ -255,7 +256,7 @@ def notation(layer: Packet) -> str:
     return PayloadType.notation(payload_type_of(layer))
 
 
-# -- lists of payloads --------------------------------------------------------------------------------------------------
+# -- lists of payloads ------------------------------------------------------------------------------------------------
 
 
 def _flat(payloads: Sequence[Packet]) -> list[Packet]:
@@ -263,7 +264,7 @@ def _flat(payloads: Sequence[Packet]) -> list[Packet]:
     layers: list[Packet] = []
     for layer in payloads:
         layers.append(layer)
-        if layer.payload and not isinstance(layer, IKEv2_Payload) or (layer.payload and not layer.ends_chain):
+        if layer.payload and not getattr(layer, "ends_chain", False):
             layers += list(layer.iterpayloads())[1:]
     return layers
 
@@ -280,12 +281,16 @@ def build_payloads(payloads: Sequence[Packet], last: int = 0) -> bytes:
     """
     layers = _flat(payloads)
     kinds = [payload_type_of(layer) for layer in layers[1:]] + [last]
-    return b"".join(
-        [
-            layer.octets(kind) if isinstance(layer, (IKEv2_Payload, IKEv2_Malformed)) else layer.self_build()
-            for layer, kind in zip(layers, kinds, strict=True)
-        ]
-    ) if layers else b""
+    return (
+        b"".join(
+            [
+                layer.octets(kind) if isinstance(layer, (IKEv2_Payload, IKEv2_Malformed)) else layer.self_build()
+                for layer, kind in zip(layers, kinds, strict=True)
+            ]
+        )
+        if layers
+        else b""
+    )
 
 
 def build_message(header: IKEv2, payloads: Sequence[Packet]) -> bytes:
@@ -297,7 +302,7 @@ def build_message(header: IKEv2, payloads: Sequence[Packet]) -> bytes:
         octets = octets[:16] + bytes((first_type(payloads),)) + octets[17:]
     if layer.value("length") is None:
         octets = octets[:24] + (len(octets) + len(body)).to_bytes(4)
-    return octets + body  # type: ignore[no-any-return]
+    return octets + body
 
 
 def _malformed(kind: int, data: bytes, error: str) -> IKEv2_Malformed:
@@ -310,21 +315,22 @@ def _malformed(kind: int, data: bytes, error: str) -> IKEv2_Malformed:
 def parse_payloads(first: int, data: bytes, offset: int = 0) -> list[Packet]:
     """The payloads that ``data`` holds, of which the first is of type ``first``. Never raises.
 
-    What does not fit becomes :class:`IKEv2_Malformed`. ``offset`` is where ``data`` begins in its message; the offsets in
-    error texts count from that message's start.
+    What does not fit becomes :class:`IKEv2_Malformed`. ``offset`` is where ``data`` begins in its message; the offsets
+    in error texts count from that message's start.
     """
     layers: list[Packet] = []
     kind, at, end = first, 0, len(data)
     while kind:
         if len(layers) == MAXIMUM_PAYLOADS:
-            layers.append(_malformed(kind, data[at:], f"more than {MAXIMUM_PAYLOADS} payloads, at offset {offset + at}"))
+            text = f"more than {MAXIMUM_PAYLOADS} payloads, at offset {offset + at}"
+            layers.append(_malformed(kind, data[at:], text))
             return layers
         cls = PAYLOADS.get(kind, IKEv2_Payload)
         try:
             if at == end:
-                raise Break(0, f"a payload of type {PayloadType.notation(kind)} is announced, but the message ends")
+                raise FormError(0, f"a payload of type {PayloadType.notation(kind)} is announced, but the message ends")
             size = cls.measure(data, at)
-        except Break as fault:  # no way to know where the next payload begins
+        except FormError as fault:  # no way to know where the next payload begins
             layers.append(_malformed(kind, data[at:], str(fault.moved(offset + at))))
             return layers
         octets = data[at : at + size]
@@ -333,7 +339,7 @@ def parse_payloads(first: int, data: bytes, offset: int = 0) -> list[Packet]:
             layer = cls.from_octets(octets)
             if cls is IKEv2_Payload:
                 layer.fields["payload_type"] = kind
-        except Break as fault:
+        except FormError as fault:
             layer = _malformed(kind, octets, str(fault.moved(offset + at)))
         layers.append(layer)
         at += size
@@ -344,7 +350,7 @@ def parse_payloads(first: int, data: bytes, offset: int = 0) -> list[Packet]:
 
 
 def _parse_behind(header: IKEv2, data: bytes) -> list[Packet]:
-    """The payloads of a message, of which the header is read already; notes in the header what its length gets wrong."""
+    """The payloads of a message whose header is read already; notes in the header what its length gets wrong."""
     length = header.fields["length"]
     if length > len(data) or length < HEADER_SIZE:
         header.wrong(f"length says {length} octets, there are {len(data)}, at offset 24")
@@ -399,11 +405,11 @@ def unchain(packet: Packet) -> tuple[IKEv2, list[Packet]]:
 
 
 def errors(packet: Packet) -> list[str]:
-    """Everything that is wrong with a message or a payload, in order; each text ends with its offset where it has one."""
+    """Everything that is wrong with a message or a payload, in order; each text says the offset where there is one."""
     return [text for layer in packet.iterpayloads() if (text := getattr(layer, "malformed", None))]
 
 
-# -- ports --------------------------------------------------------------------------------------------------------------
+# -- ports ------------------------------------------------------------------------------------------------------------
 
 
 def bind() -> None:

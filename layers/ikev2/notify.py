@@ -28,7 +28,7 @@ from fynx_scapy.iana import (
 from .fields import EnumList, FixedOctets, Int, Octet, OctetEnum, Octets, Short, ShortEnum, SizeOf
 from .header import GENERIC, IKEv2_Payload
 from .ident import identity_octets, identity_text
-from .structure import Break, Structure
+from .structure import FormError, Structure
 
 STRUCTURES: dict[int, type[NotifyData]] = {}
 """The structure of the data of each notify type that has one."""
@@ -70,7 +70,7 @@ class _Data(Octets):
             return x
         try:
             data = structure.from_octets(x)
-        except Break as fault:
+        except FormError as fault:
             pkt.wrong(str(fault.moved(8 + pkt.fields["SPIsize"])) + " of the payload")
             return x
         object.__setattr__(data, "parent", pkt)
@@ -98,7 +98,7 @@ class IKEv2_Notify(IKEv2_Payload):
         return f"N({self.get_field('type').i2repr(self, self.type)})"
 
 
-# -- RFC 7296 section 3.10.1 --------------------------------------------------------------------------------------------
+# -- RFC 7296 section 3.10.1 ------------------------------------------------------------------------------------------
 
 
 class Notify_CriticalPayload(NotifyData):
@@ -165,7 +165,7 @@ class Notify_Cookie(NotifyData):
     fields_desc = [Octets("cookie")]
 
 
-# -- extensions ---------------------------------------------------------------------------------------------------------
+# -- extensions -------------------------------------------------------------------------------------------------------
 
 
 class Notify_Address4(NotifyData):

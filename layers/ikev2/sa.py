@@ -34,7 +34,7 @@ TRANSFORM_IDS: dict[int, type[Registry]] = {
     TransformType.INTEG: Integ,
     TransformType.KE: KeMethod,
     TransformType.SN: SequenceNumbers,
-    **{number: KeMethod for number in range(TransformType.ADDKE1, TransformType.ADDKE7 + 1)},
+    **dict.fromkeys(range(TransformType.ADDKE1, TransformType.ADDKE7 + 1), KeMethod),
     TransformType.KWA: KeyWrap,
     TransformType.GCAUTH: GroupControllerAuth,
 }

@@ -2,15 +2,17 @@
 """How every structure of IKEv2 is read, made and written: the one mechanism under all the layers.
 
 A :class:`Structure` is a Scapy packet whose fields are a *head* (fixed-size numbers at the front, moved by one
-precompiled :class:`struct.Struct`) and a *tail* (everything after them, moved by the fields themselves). It reads exactly
-the octets that belong to it, keeps no copy of them, and so builds back what its fields say. Scapy's own way of doing this
-stays available wherever it means something: lists of alternatives and random values still expand, RawVal is still put in
-as it is.
+precompiled :class:`struct.Struct`) and a *tail* (everything after them, moved by the fields themselves). It reads
+exactly the octets that belong to it, keeps no copy of them, and so builds back what its fields say. Scapy's own way of
+doing this stays available wherever it means something: lists of alternatives and random values still expand, RawVal is
+still put in as it is.
 
 Speed comes from three decisions, all of them here. An instance is filled from a template of its class in place of
 Packet.__init__; the head is packed in one call; and a layer is cloned before it is built only if one of its values
 is random or a list of alternatives, which is the only reason why Scapy clones.
 """
+
+# mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ _NO_PAYLOAD = NoPayload()
 _assign = object.__setattr__
 
 
-class Break(MalformedError):
+class FormError(MalformedError):
     """Octets that are not of the form asked for; ``offset`` counts from the start of what was being read."""
 
     def __init__(self, offset: int, text: str):
@@ -39,9 +41,9 @@ class Break(MalformedError):
         self.offset = offset
         self.text = text
 
-    def moved(self, offset: int) -> Break:
+    def moved(self, offset: int) -> FormError:
         """The same fault, seen from a structure that begins ``offset`` octets earlier."""
-        return Break(self.offset + offset, self.text)
+        return FormError(self.offset + offset, self.text)
 
     def __str__(self) -> str:
         return f"{self.text} at offset {self.offset}"
@@ -164,7 +166,7 @@ class Structure(Packet):
 
     @classmethod
     def from_octets(cls, octets: bytes) -> Self:
-        """An instance that holds exactly these octets. Raises MalformedError (a :class:`Break`) if they do not fit."""
+        """An instance that holds exactly these octets. Raises :class:`FormError` if they do not fit."""
         layer = cls.__new__(cls)
         layer._fresh()
         layer.read(octets)
@@ -177,43 +179,45 @@ class Structure(Packet):
 
     def wrong(self, text: str) -> None:
         """Note what is wrong with this layer, beside what is noted already."""
-        _assign(self, "_fault", text if self._fault is None else f"{self._fault}; {text}")
+        fault = text if self._fault is None else f"{self._fault}; {text}"
+        _assign(self, "_fault", fault)
+        _assign(self, "name", f"{self._name} (malformed: {fault})")  # what show() writes above the fields
 
     def copy(self) -> Self:
         clone: Self = super().copy()
         if self._fault is not None:
-            _assign(clone, "_fault", self._fault)
+            clone.wrong(self._fault)
         return clone
 
     def clone_with(self, payload: Any = None, **kargs: Any) -> Any:
         clone = super().clone_with(payload, **kargs)
         if self._fault is not None:
-            _assign(clone, "_fault", self._fault)
+            clone.wrong(self._fault)
         return clone
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
     @classmethod
     def measure(cls, octets: bytes, offset: int) -> int:
-        """How many octets of ``octets`` from ``offset`` on belong to one instance. Raises :class:`Break`."""
+        """How many octets of ``octets`` from ``offset`` on belong to one instance. Raises :class:`FormError`."""
         at = cls.size_at
         left = len(octets) - offset
         if at is None:
             return left
         if left < at + 2:
-            raise Break(0, f"{cls._name}: {left} octets left, no room for its length field")
+            raise FormError(0, f"{cls._name}: {left} octets left, no room for its length field")
         size = int.from_bytes(octets[offset + at : offset + at + 2]) + cls.size_plus
         if size < at + 2:
-            raise Break(at, f"{cls._name}: length {size} is less than its own header")
+            raise FormError(at, f"{cls._name}: length {size} is less than its own header")
         if size > left:
-            raise Break(at, f"{cls._name}: length {size}, but {left} octets left")
+            raise FormError(at, f"{cls._name}: length {size}, but {left} octets left")
         return size
 
     def read(self, octets: bytes) -> None:
-        """Fill the fields from exactly the octets of this structure. Raises :class:`Break`."""
+        """Fill the fields from exactly the octets of this structure. Raises :class:`FormError`."""
         head = self._struct
         if len(octets) < head.size:
-            raise Break(len(octets), f"{self._name}: {len(octets)} octets, its fixed part has {head.size}")
+            raise FormError(len(octets), f"{self._name}: {len(octets)} octets, its fixed part has {head.size}")
         values = self.fields
         values.update(zip(self._names, head.unpack_from(octets), strict=True))
         for name, convert in self._convert:
@@ -222,10 +226,10 @@ class Structure(Packet):
         for field in self._tail:
             try:
                 rest, values[field.name] = field.getfield(self, rest)
-            except Break as fault:
+            except FormError as fault:
                 raise fault.moved(len(octets) - len(rest)) from None
         if rest:
-            raise Break(len(octets) - len(rest), f"{self._name}: {len(rest)} octets too many")
+            raise FormError(len(octets) - len(rest), f"{self._name}: {len(rest)} octets too many")
         _assign(self, "explicit", 1)
 
     def dissect(self, s: bytes) -> None:
@@ -316,7 +320,7 @@ class Structure(Packet):
     def do_build(self) -> bytes:
         layer = self if self.explicit else self.one()
         octets: bytes = layer.self_build()
-        return octets + layer.payload.do_build()
+        return octets + bytes(layer.payload.do_build())
 
 
 def sequence(
@@ -324,7 +328,7 @@ def sequence(
 ) -> tuple[list[Structure], int]:
     """Structures that follow each other, and how many octets they took: all, or what was read when ``until`` held.
 
-    ``choose`` gives the class for an offset. Raises :class:`Break`.
+    ``choose`` gives the class for an offset. Raises :class:`FormError`.
     """
     elements: list[Structure] = []
     offset = 0
@@ -333,7 +337,7 @@ def sequence(
             cls = choose(octets, offset)
             size = cls.measure(octets, offset)
             elements.append(cls.from_octets(octets[offset : offset + size]))
-        except Break as fault:
+        except FormError as fault:
             raise fault.moved(offset) from None
         offset += size
     return elements, offset

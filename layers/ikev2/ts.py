@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Traffic Selector payloads (RFC 7296 section 3.13), with Fibre Channel's selectors (RFC 4595) and labels (RFC 9478)."""
+"""The Traffic Selector payloads (RFC 7296 section 3.13); Fibre Channel selectors (RFC 4595), labels (RFC 9478)."""
 # ruff: noqa: N801 -- the class names are Scapy's
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class IKEv2_TSi(IKEv2_Payload):
         super().read(octets)
         number, selectors = self.fields["number_of_TSs"], self.fields["traffic_selector"]
         if number != len(selectors):
-            self.wrong(f"{number} traffic selectors are announced at offset 4 of the payload, there are {len(selectors)}")
+            self.wrong(f"{number} selectors are announced at offset 4 of the payload, there are {len(selectors)}")
 
 
 class IKEv2_TSr(IKEv2_TSi):

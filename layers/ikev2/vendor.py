@@ -28,7 +28,7 @@ VENDORS: dict[bytes, str] = {
     bytes.fromhex("01528bbbc00696121849ab9a1c5b2a51"): "Microsoft (initial release)",
     **{bytes.fromhex(_MICROSOFT) + bytes((0, 0, 0, n)): f"Microsoft IPsec, version {n}" for n in range(2, 10)},
 }
-"""Vendor IDs that are seen on the wire, with what they announce; sources: strongSwan's and Wireshark's public tables."""
+"""Vendor IDs that are seen on the wire, and what they announce; sources: strongSwan's and Wireshark's tables."""
 
 
 class IKEv2_VendorID(IKEv2_Payload):

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ESP (RFC 4303) and AH (RFC 4302) as Scapy has them, an ESP packet opened, and what shares UDP port 4500 (RFC 3948).
+
+ESP, AH, NON_ESP and NAT_KEEPALIVE are Scapy's own classes, so that ``ESP in packet`` means the same whoever asks. Added
+are :class:`ESP_Decrypted`, the view of an opened packet, and :class:`ESP_Malformed` for octets that are no ESP.
+"""
+# mypy: disallow-subclassing-any=False
+# ruff: noqa: N801 -- the class names are of the form of Scapy's
+
+from __future__ import annotations
+
+from typing import Any
+
+from scapy.data import IP_PROTOS
+from scapy.fields import ByteEnumField, IntField, XIntField
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.ipsec import AH, ESP, NAT_KEEPALIVE, NON_ESP
+from scapy.packet import NoPayload, Packet, Padding, bind_bottom_up, split_bottom_up
+
+from fynx_scapy.errors import MalformedError
+
+from .ikev2.fields import Octet, Octets, Remark
+from .ikev2.structure import Structure
+
+ESP_PORT = 4500
+"""The UDP port that IKE and ESP share where there is a NAT (RFC 3948 section 2)."""
+
+HEADER_SIZE = 8
+"""Octets of SPI and sequence number."""
+
+NO_NEXT_HEADER = 59
+"""The next header of a dummy packet (RFC 4303 section 2.6)."""
+
+_IPV4_IN, _IPV6_IN = 4, 41
+
+
+class ESP_Malformed(Structure):
+    """Octets where ESP should be that are none: what is wrong, and the octets, which it builds back."""
+
+    name = "ESP malformed"
+    fields_desc = [Remark("error", ""), Octets("data")]
+
+    @property
+    def malformed(self) -> str:
+        """What is wrong."""
+        return str(self.value("error") or "octets that are no ESP packet")
+
+    def dissect(self, s: bytes) -> None:
+        self.read(s)
+        self.fields["error"] = f"{len(s)} octets are no ESP packet, whose header has {HEADER_SIZE}"
+
+    def mysummary(self) -> str:
+        return f"ESP malformed ({self.malformed})"
+
+
+class _Esp(Packet):
+    """Chooses the class of what follows IP with protocol 50."""
+
+    @classmethod
+    def dispatch_hook(cls, _pkt: bytes | None = None, *args: Any, **kargs: Any) -> type[Packet]:
+        return ESP if _pkt is None or len(_pkt) >= HEADER_SIZE else ESP_Malformed
+
+
+class _NatTraversal(Packet):
+    """Chooses the class of what follows UDP port 4500: keepalive, IKE behind its marker, ESP (RFC 3948 section 2)."""
+
+    @classmethod
+    def dispatch_hook(cls, _pkt: bytes | None = None, *args: Any, **kargs: Any) -> type[Packet]:
+        if _pkt == b"\xff":
+            return NAT_KEEPALIVE  # type: ignore[no-any-return]
+        if _pkt is not None and _pkt[:4] == bytes(4):
+            return NON_ESP  # type: ignore[no-any-return]
+        return _Esp.dispatch_hook(_pkt)
+
+
+class ESP_Decrypted(Structure):
+    """An ESP packet that was opened (RFC 4303 section 2): the packet inside is its Scapy payload.
+
+    ``tfc`` is the TFC padding behind the packet inside (section 2.7). It builds plaintext in place of ciphertext, each
+    part as long as when it is sealed; ``padlen`` and ``nh`` are computed when they are None.
+    """
+
+    name = "ESP Decrypted"
+    fields_desc = [
+        XIntField("spi", 1),
+        IntField("seq", 0),
+        Octets("iv"),
+        Octets("tfc"),
+        Octets("padding"),
+        Octet("padlen", None),
+        ByteEnumField("nh", None, IP_PROTOS),
+        Octets("icv"),
+    ]
+    overload_fields = {IP: {"proto": 50}, IPv6: {"nh": 50}, UDP: {"sport": ESP_PORT, "dport": ESP_PORT}}
+
+    def dissect(self, s: bytes) -> None:
+        """Octets alone do not say where the IV ends: everything behind the header becomes ``iv``, to be built back."""
+        self.fields.update(spi=int.from_bytes(s[:4]), seq=int.from_bytes(s[4:8]), iv=s[8:])
+        self.wrong("an opened packet cannot be read without the sizes of IV and ICV; opened_esp() does")
+
+    def do_build(self) -> bytes:
+        layer = self if self.explicit else self.one()
+        return layer._assembled(layer.payload.do_build())
+
+    def self_build(self) -> bytes:
+        return self._assembled(b"")
+
+    def _assembled(self, inner: bytes) -> bytes:
+        part = {name: self.get_field(name).i2m(self, self.value(name)) for name in ("iv", "tfc", "padding", "icv")}
+        padlen, nh = self.value("padlen"), self.value("nh")
+        padlen = len(part["padding"]) if padlen is None else padlen
+        nh = _next_header(self.payload) if nh is None else nh
+        header = self.value("spi").to_bytes(4) + self.value("seq").to_bytes(4)
+        return b"".join([header, part["iv"], inner, part["tfc"], part["padding"], bytes((padlen, nh)), part["icv"]])
+
+    def mysummary(self) -> str:
+        return f"ESP decrypted spi={self.spi:#010x} seq={self.seq}"
+
+
+def _next_header(payload: Packet) -> int:
+    """The protocol number that Scapy's bindings give a layer over IP."""
+    if isinstance(payload, NoPayload):
+        return NO_NEXT_HEADER
+    for lower, field in ((IP, "proto"), (IPv6, "nh")):
+        number = payload.overload_fields.get(lower, {}).get(field)
+        if number is not None:
+            return int(number)
+    return _IPV6_IN if isinstance(payload, IPv6) else _IPV4_IN if isinstance(payload, IP) else NO_NEXT_HEADER
+
+
+def inner_packet(next_header: int, octets: bytes) -> Packet | None:
+    """The packet inside, dissected by its next header; Raw where Scapy knows none, None for no octets. Never raises."""
+    if not octets:
+        return None
+    carrier = IP(proto=next_header)
+    carrier.do_dissect_payload(octets)  # Scapy's own way of turning what fails into Raw
+    packet: Packet = carrier.payload
+    packet.remove_underlayer(carrier)
+    return packet
+
+
+def opened_esp(packet: bytes, plaintext: bytes, iv_size: int, icv_size: int) -> ESP_Decrypted:
+    """An ESP packet (from its SPI on) as :class:`ESP_Decrypted`.
+
+    ``plaintext`` is what was decrypted, with padding, pad length and next header; ``iv_size`` and ``icv_size`` are
+    octets as on the wire. Raises MalformedError if the sizes do not fit the packet.
+    """
+    if len(packet) != HEADER_SIZE + iv_size + len(plaintext) + icv_size or len(plaintext) < 2:
+        raise MalformedError(
+            f"an ESP packet of {len(packet)} octets does not hold {len(plaintext)} of plaintext"
+            f" between an IV of {iv_size} and an ICV of {icv_size}"
+        )
+    view = ESP_Decrypted()
+    padlen, next_header = plaintext[-2], plaintext[-1]
+    end = len(plaintext) - 2 - padlen
+    if end < 0:
+        view.wrong(f"pad length {padlen}, but {len(plaintext) - 2} octets before it")
+        end = len(plaintext) - 2
+    inner = b"" if next_header == NO_NEXT_HEADER else plaintext[:end]
+    view.fields.update(
+        spi=int.from_bytes(packet[:4]),
+        seq=int.from_bytes(packet[4:8]),
+        iv=packet[HEADER_SIZE : HEADER_SIZE + iv_size],
+        tfc=plaintext[len(inner) : end],
+        padding=plaintext[end:-2],
+        padlen=padlen,
+        nh=next_header,
+        icv=packet[len(packet) - icv_size :],
+    )
+    layer = inner_packet(next_header, inner)
+    if layer is not None:
+        behind = layer.getlayer(Padding)
+        if behind is not None and behind.underlayer is not None:
+            view.fields["tfc"] = behind.load
+            behind.underlayer.remove_payload()
+        object.__setattr__(view, "payload", layer)
+        object.__setattr__(layer, "underlayer", view)
+    object.__setattr__(view, "explicit", 1)
+    return view
+
+
+def bind() -> None:
+    """Put our choosers of classes where Scapy's ESP is bound."""
+    for field in ("sport", "dport"):
+        split_bottom_up(UDP, ESP, **{field: ESP_PORT})
+        bind_bottom_up(UDP, _NatTraversal, **{field: ESP_PORT})
+    split_bottom_up(IP, ESP, proto=50)
+    bind_bottom_up(IP, _Esp, proto=50)
+    split_bottom_up(IPv6, ESP, nh=50)
+    bind_bottom_up(IPv6, _Esp, nh=50)
+
+
+bind()
+
+__all__ = [
+    "AH",
+    "ESP",
+    "NAT_KEEPALIVE",
+    "NON_ESP",
+    "ESP_Decrypted",
+    "ESP_Malformed",
+    "inner_packet",
+    "opened_esp",
+]
