@@ -26,7 +26,7 @@ from fynx_scapy import ChildConfig, Endpoint, IkeConfig, Psk
 from fynx_scapy.capture.frames import frames
 from fynx_scapy.ike import events
 from fynx_scapy.ike.exchanges.informational import Liveness
-from fynx_scapy.ike.message import Address, Datagram, Outgoing
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Outgoing
 from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikev2 import IKEv2, build_message, parse_message
@@ -37,6 +37,11 @@ INSIDE_EVERY = 25  # one mutated plaintext per so many mutated datagrams
 CHECK_EVERY = 500
 
 # Mutations, named by intent. Each takes the octets to change, another message to take octets from, and the randomness.
+
+
+def flip_bit(octets: bytearray, other: bytes, chance: random.Random) -> None:
+    """One bit turned over, and all else as it was."""
+    octets[chance.randrange(len(octets))] ^= 1 << chance.randrange(8)
 
 
 def flip_bits(octets: bytearray, other: bytes, chance: random.Random) -> None:
@@ -100,7 +105,9 @@ def overwrite(octets: bytearray, other: bytes, chance: random.Random) -> None:
 
 
 Mutation = Callable[[bytearray, bytes, random.Random], None]
+# The first ones keep lengths, and so get further in; they come more often.
 MUTATIONS: Sequence[Mutation] = (
+    flip_bit, flip_bit, flip_bit, flip_bit, flip_bit, set_octets, set_octets,
     flip_bits, set_octets, wrong_length, wrong_type, cut, grow, lose, repeat, splice, overwrite,
 )  # fmt: skip
 
@@ -108,7 +115,7 @@ MUTATIONS: Sequence[Mutation] = (
 def mutated(octets: bytes, other: bytes, chance: random.Random) -> bytes:
     """One to three mutations, one upon the other."""
     found = bytearray(octets)
-    for _ in range(chance.choice((1, 1, 1, 2, 3))):
+    for _ in range(chance.choice((1, 1, 1, 1, 2, 3))):
         if found:
             chance.choice(MUTATIONS)(found, other or b"\0", chance)
     return bytes(found)
@@ -232,7 +239,10 @@ class Fuzz:
         self.chance = random.Random(seed)
         self.pair = Pair(seed)
         self.victim = self.pair.handshake()
-        self.own = [datagram.data for datagram in self.pair.passed]
+        self.pair.use(self.victim)
+        self.own = [datagram.data for datagram in self.pair.passed if datagram.kind is DatagramKind.IKE]
+        self.own_sealed = [octets for octets in self.own if octets[16] == 46]
+        self.own_esp = [datagram.data for datagram in self.pair.passed if datagram.kind is DatagramKind.ESP]
         self.result = Result(handshakes=1)
         self.connecting: IkeSa | None = None
         self.pair.drain()
@@ -254,26 +264,50 @@ class Fuzz:
         return self.result
 
     def mutant(self) -> bytes:
-        """A mutated message, often one whose SPIs and length let it past the first look."""
+        """A mutated message, most often one that somebody waits for: only so it gets past the first look."""
         chance = self.chance
-        octets = mutated(
-            chance.choice(self.own if chance.random() < 0.3 else self.material), chance.choice(self.material), chance
-        )
-        if len(octets) >= 28 and chance.random() < 0.6:
-            spis = self.victim.spi_i + self.victim.spi_r
-            if self.connecting is not None and chance.random() < 0.3:
-                spis = self.connecting.spi_i + octets[8:16]
-            head = spis if chance.random() < 0.6 else octets[:16]
-            octets = head + octets[16:24] + len(octets).to_bytes(4) + octets[28:]
-        elif len(octets) >= 8 and chance.random() < 0.5:
-            child = chance.choice((*self.victim.children.values(), *self.pair.peer_of(self.victim).children.values()))
-            octets = child.inbound.spi.to_bytes(4) + octets[4:]
+        way = chance.choice((self.anything, self.stranger, self.answer, self.to_victim, self.to_victim, self.esp))
+        octets = way()
+        if len(octets) >= 28 and way is not self.esp and chance.random() < 0.9:
+            octets = octets[:24] + len(octets).to_bytes(4) + octets[28:]
         return octets
+
+    def mutated(self, base: bytes) -> bytes:
+        return mutated(base, self.chance.choice(self.material), self.chance)
+
+    def anything(self) -> bytes:
+        """Any message of the corpus, mutated anywhere."""
+        return self.mutated(self.chance.choice(self.material))
+
+    def stranger(self) -> bytes:
+        """An IKE_SA_INIT request from somebody new."""
+        return self.chance.randbytes(8) + self.mutated(self.own[0][8:])
+
+    def answer(self) -> bytes:
+        """An answer to the handshake in flight."""
+        spi = self.connecting.spi_i if self.connecting is not None else bytes(8)
+        return spi + self.mutated(self.own[1][8:])
+
+    def to_victim(self) -> bytes:
+        """A request on what is established, by either end, with the message ID that is expected."""
+        ends = (self.victim, self.pair.peer_of(self.victim))
+        exchange, flags = self.chance.choice((35, 36, 37, 37)), self.chance.choice((0, 8, 0x20, 0x28))
+        head = bytes((46, 0x20, exchange, flags)) + self.chance.choice(ends).answers.expected.to_bytes(4)
+        return self.victim.spi_i + self.victim.spi_r + head + self.mutated(self.chance.choice(self.own_sealed)[24:])
+
+    def esp(self) -> bytes:
+        """An ESP packet for a Child SA that is there."""
+        return self.chance.choice(self.spis()) + self.mutated(self.chance.choice(self.own_esp)[4:])
+
+    def spis(self) -> list[bytes]:
+        """The ESP SPIs of what is established, of both ends."""
+        ends = (self.victim, self.pair.peer_of(self.victim))
+        return [spi.to_bytes(4) for end in ends for spi in end.children]
 
     def dissect(self, octets: bytes, *, thoroughly: bool) -> None:
         """Both ways of dissecting keep every octet and say what is wrong."""
         packet = IKEv2(octets)
-        assert bytes(packet) == octets
+        assert bytes(packet) == (octets or bytes(IKEv2()))  # of nothing, Scapy makes a new packet
         if len(octets) >= 28:
             header, payloads = parse_message(octets)
             self.result.malformed += any(payload.malformed for payload in payloads)
@@ -289,15 +323,15 @@ class Fuzz:
         pair, chance = self.pair, self.chance
         if self.connecting is None or self.connecting.established or not self.connecting.requests.pending:
             self.connecting = pair.alice.connect(pair.config, pair.now)
-        port = chance.choice((500, 4500))
-        marked = octets if port == 500 or chance.random() < 0.5 else bytes(4) + octets
+        port = 4500 if octets[:4] in self.spis() else chance.choice((500, 4500))
+        marked = octets if port == 500 or octets[:4] in self.spis() or chance.random() < 0.1 else bytes(4) + octets
         for end, here, there in ((pair.alice, ALICE, BOB), (pair.bob, BOB, ALICE)):
             end.receive(Datagram.from_udp(marked, Address(here, port), Address(there, port)), pair.now)
             end.datagrams()  # on a network that loses them all
         pair.wait(0.01)
         for event in pair.drain():
             self.result.events[type(event).__name__] += 1
-            if event.spi_i == self.victim.spi_i:
+            if (event.spi_i, event.spi_r) == (self.victim.spi_i, self.victim.spi_r):
                 assert not isinstance(
                     event, events.SaDeleted | events.IkeSaFailed | events.PeerDead | events.MessageReceived
                 ), event
@@ -361,13 +395,17 @@ def fuzz(count: int, seed: int, captures: Path | None = None, tell: Callable[[],
 
 def main(arguments: Sequence[str]) -> None:
     """The command line: COUNT and SEED."""
-    from rich.console import Console
-    from rich.progress import track
+    import logging
 
+    from rich.console import Console
+    from rich.progress import Progress
+
+    logging.getLogger("scapy").setLevel(logging.ERROR)  # its ISAKMP warns of what we mutate
     count, seed = (int(value) for value in [*arguments, *("200000", "1")[len(arguments) :]])
     captures = Path(__file__).resolve().parent.parent.parent / "shared" / "captures" / "lab"
-    steps = iter(track(range(count), "mutants", console=Console(stderr=True)))
-    result = fuzz(count, seed, captures if captures.exists() else None, lambda: next(steps, None) and None)
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("mutants", total=count)
+        result = fuzz(count, seed, captures if captures.exists() else None, lambda: progress.advance(task))
     print(f"{result.datagrams} mutated datagrams (seed {seed}) into layers and engine: no exception, no state lost")
     print(f"{result.malformed} of them dissected as malformed; {result.inside} mutated plaintexts under good ICVs")
     print(f"{result.checks} times the established SAs were used, {result.handshakes} good handshakes, one right after")

@@ -6,6 +6,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+from scapy.packet import Packet
+
 from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.errors import LocalError, MalformedError
@@ -13,7 +15,15 @@ from fynx_scapy.iana import PayloadType
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.negotiate import Suite
 from fynx_scapy.ike.taps import Taps
-from fynx_scapy.layers.ikev2 import IKEv2, build_message, build_payloads, first_type, parse_message, parse_payloads
+from fynx_scapy.layers.ikev2 import (
+    IKEv2,
+    IKEv2_Malformed,
+    build_message,
+    build_payloads,
+    first_type,
+    parse_message,
+    parse_payloads,
+)
 
 _GENERIC = struct.Struct("!BBH")
 _HEADER_SIZE = 28
@@ -76,6 +86,7 @@ class Envelope:
         changed anything.
         """
         data = datagram.data
+        payloads: list[Packet]
         kind, offset, last = header.next_payload, _HEADER_SIZE, _HEADER_SIZE
         while kind and kind != PayloadType.SK and offset + 4 <= len(data):
             last = offset
@@ -92,7 +103,13 @@ class Envelope:
         if body > len(data) or offset + _GENERIC.unpack_from(data, offset)[2] != len(data):
             raise MalformedError(f"expected SK at offset {offset} to end where the message of {len(data)} octets ends")
         plaintext = self._inbound.open(data[:body], data[body:])
-        payloads = parse_payloads(data[offset], self._inbound.unpad(plaintext), offset=body + self._inbound.iv_size)
+        try:
+            inner = self._inbound.unpad(plaintext)
+        except MalformedError as error:
+            # The peer itself wrote this: it is answered like any other payload that cannot be read.
+            payloads = [IKEv2_Malformed(payload_type=data[offset], error=str(error), data=plaintext)]
+        else:
+            payloads = parse_payloads(data[offset], inner, offset=body + self._inbound.iv_size)
         if offset > _HEADER_SIZE:
             # What stands before SK is covered by the ICV too; its chain ends where SK begins.
             outer = data[_HEADER_SIZE:last] + b"\0" + data[last + 1 : offset]

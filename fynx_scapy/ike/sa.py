@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One IKE SA: its keys, its windows, its Child SAs, and the exchanges in flight (RFC 7296 section 2).
 
-There is one way in (`receive`) and one way out (`_send`). What is in flight is an Exchange object, never a state.
+There is one way in (`receive`) and one way out (`transmit`). What is in flight is an Exchange object, never a state.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.crypto.keymat import SkKeys, derive_sk, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
-from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
-from fynx_scapy.ike import rules
+from fynx_scapy.iana import ExchangeType, ProtocolId
+from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import IkeConfig
 from fynx_scapy.ike.envelope import Envelope
@@ -26,22 +26,19 @@ from fynx_scapy.ike.events import (
     MessageDropped,
     MessageReceived,
     MessageSent,
-    PeerDead,
     PeerNotified,
     Retransmitted,
     SaDeleted,
 )
-from fynx_scapy.ike.exchanges import Exchange, responder_for
-from fynx_scapy.ike.exchanges.base import Steps
+from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.identity import Identity
-from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing, notify
+from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.natt import NATT_PORT
 from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
-from fynx_scapy.ike.window import Kept, Pending, RequestWindow, ResponseWindow
-from fynx_scapy.layers.ikev2 import (
-    IKEv2_Delete,
-)
+from fynx_scapy.ike.requests import Requests
+from fynx_scapy.ike.window import Kept
+from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.endpoint import Endpoint
@@ -81,8 +78,8 @@ class IkeSa:
         self.local, self.remote = local, remote
         self.state = State.CONNECTING
         self.now = endpoint.now
-        self.requests = RequestWindow()
-        self.responses = ResponseWindow()
+        self.requests = Requests(self)
+        self.answers = Answers(self)
         self.children: dict[int, ChildSa] = {}
         self.local_id: Identity | None = None
         self.remote_id: Identity | None = None
@@ -95,8 +92,7 @@ class IkeSa:
         self.last_heard = endpoint.now
         self._suite: Suite | None = None
         self._keys: SkKeys | None = None
-        self._envelope = Envelope(endpoint.taps, endpoint.randomness.octets)
-        self._answering: tuple[Exchange, Steps] | None = None
+        self.envelope = Envelope(endpoint.taps, endpoint.randomness.octets)
 
     # What others ask about
 
@@ -115,9 +111,19 @@ class IkeSa:
         return self._keys
 
     @property
+    def connecting(self) -> bool:
+        """Whether the ends are not authenticated yet."""
+        return self.state is State.CONNECTING
+
+    @property
     def established(self) -> bool:
         """Whether both ends are authenticated and nobody has closed it."""
         return self.state is State.ESTABLISHED
+
+    @property
+    def listening(self) -> bool:
+        """Whether the peer may ask for something: not before it is authenticated, unless we wait for just that."""
+        return self.state is not State.CLOSED and not (self.initiator and self.connecting)
 
     @property
     def nat(self) -> bool:
@@ -145,9 +151,7 @@ class IkeSa:
         """
         if self.state is State.CLOSED:
             raise LocalError(f"expected an IKE SA that is open, found {self!r}")
-        self.requests.waiting.append(exchange)
-        self._pump()
-        return exchange
+        return self.requests.start(exchange)
 
     def delete_ike(self) -> Exchange:
         """Delete this IKE SA and with it all its Child SAs (section 1.4.1)."""
@@ -190,7 +194,7 @@ class IkeSa:
         seed = skeyseed(prf, self.nonce_i, self.nonce_r, shared)
         keys = derive_sk(prf, encr, integ, seed, self.nonce_i, self.nonce_r, self.spi_i, self.spi_r)
         self._suite, self._keys = suite, keys
-        self._envelope.protect(suite, keys, initiator=self.initiator)
+        self.envelope.protect(suite, keys, initiator=self.initiator)
         self.emit(KeysDerived, keys=keys, encr=suite.encr, prf=suite.prf, integ=suite.integ, ke=suite.ke)
         if self.initiator and self.nat and self.local.port != NATT_PORT:
             # Section 2.23: all that follows goes over port 4500.
@@ -200,7 +204,7 @@ class IkeSa:
         """Both ends are authenticated."""
         self.state = State.ESTABLISHED
         self.local_id, self.remote_id = local_id, remote_id
-        self.authenticated_by = self.responses.expected - 1
+        self.authenticated_by = self.answers.expected - 1
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
 
     def add_child(self, child: ChildSa) -> None:
@@ -239,99 +243,28 @@ class IkeSa:
     def _close(self, *, lingers: bool, last: Exchange | None = None) -> None:
         """End everything in flight but ``last``. A lingering SA still answers retransmissions from its cache."""
         self.state = State.CLOSED
-        self._answering = None
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
-        ended = [pending for pending in self.requests.pending.values() if pending.exchange is not last]
-        unbegun = list(self.requests.waiting)
-        self.requests.waiting.clear()
-        for pending in ended:
-            self._answered(pending)
-            pending.steps.close()
-        for exchange in [*(pending.exchange for pending in ended), *unbegun]:
-            self._end(exchange, LocalError("the IKE SA ended before this exchange did"))
+        self.answers.stop()
+        self.requests.stop(last)
         if lingers:
             self.endpoint.timers.set(self.now + self.endpoint.config.linger, lambda now: self._let_go())
         else:
             self._let_go()
 
     def _let_go(self) -> None:
-        for pending in list(self.requests.pending.values()):
-            self._answered(pending)
-        self.responses.answers.clear()
+        self.requests.clear()
+        self.answers.clear()
         self.endpoint.release(self)
 
     def expire_half_open(self, now: float) -> None:
         """The initiator did not authenticate in time (section 2.6: state must not pile up)."""
         self.now = now
-        if self.state is State.CONNECTING:
+        if self.connecting:
             self.fail(Timeout(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s"))
-
-    # Requests of ours
-
-    def _pump(self) -> None:
-        """Begin what waits, as far as the window goes."""
-        while self.requests.waiting and self.requests.open:
-            exchange = self.requests.waiting.popleft()
-            self._advance(exchange, exchange.initiate(), None)
-
-    def _advance(self, exchange: Exchange, steps: Steps, answer: Message | None) -> None:
-        """Let our side of an exchange take its next step: send what it yields, or end."""
-        try:
-            message = next(steps) if answer is None else steps.send(answer)
-        except StopIteration:
-            self._end(exchange, None)
-        except FynxError as error:
-            self._end(exchange, error)
-        else:
-            # Section 2.2: IKE_SA_INIT keeps message ID 0, its retries included.
-            retry = exchange.exchange_type == ExchangeType.IKE_SA_INIT and answer is not None
-            message_id = 0 if retry else self.requests.take_id()
-            kept = self._send(message, exchange.exchange_type, message_id, None)
-            pending = Pending(exchange, steps, kept)
-            self.requests.pending[message_id] = pending
-            self._arm(pending)
-
-    def _end(self, exchange: Exchange, error: FynxError | None) -> None:
-        exchange.done, exchange.error = True, error
-        if error is not None:
-            exchange.failed(error)
-        self._pump()
-
-    def _arm(self, pending: Pending) -> None:
-        wait = self.config.retransmission.wait(pending.kept.attempt)
-        pending.timer = self.endpoint.timers.set(self.now + wait, lambda now: self._retransmit(pending, now))
-
-    def _retransmit(self, pending: Pending, now: float) -> None:
-        self.now = now
-        kept = pending.kept
-        if kept.attempt < self.config.retransmission.tries:
-            self._resend(kept)
-            self._arm(pending)
-            return
-        self.requests.pending.pop(kept.message_id, None)
-        self.emit(PeerDead, message_id=kept.message_id, attempts=kept.attempt + 1)
-        connecting = self.state is State.CONNECTING
-        self._end(
-            pending.exchange, Timeout(f"no answer to message {kept.message_id} after {kept.attempt + 1} attempts")
-        )
-        if not connecting:
-            self.closed("the peer does not answer")
-
-    def _resend(self, kept: Kept) -> None:
-        kept.attempt += 1
-        self.emit(
-            Retransmitted,
-            message_id=kept.message_id,
-            exchange=kept.exchange_type,
-            request=kept.request,
-            attempt=kept.attempt,
-            datagrams=tuple(kept.datagrams),
-        )
-        self.endpoint.transmit(kept.message, kept.datagrams, kept.attempt)
 
     # The way out
 
-    def _send(self, message: Outgoing, exchange_type: int, message_id: int, request: Message | None) -> Kept:
+    def transmit(self, message: Outgoing, exchange_type: int, message_id: int, request: Message | None) -> Kept:
         """Seal a message, put it on the wire, and return it as kept.
 
         An answer goes to where its ``request`` came from.
@@ -347,7 +280,7 @@ class IkeSa:
         for name, value in defaults.items():
             if name not in message.header.fields:
                 setattr(message.header, name, value)
-        wire, plaintext = self._envelope.seal(message)
+        wire, plaintext = self.envelope.seal(message)
         if exchange_type == ExchangeType.IKE_SA_INIT:
             self.init_sent = wire
         local, remote = (request.local, request.remote) if request else (self.local, self.remote)
@@ -365,6 +298,19 @@ class IkeSa:
         self.endpoint.transmit(message, kept.datagrams, 0)
         return kept
 
+    def retransmit(self, kept: Kept) -> None:
+        """Send a kept message again, bit for bit (section 2.1)."""
+        kept.attempt += 1
+        self.emit(
+            Retransmitted,
+            message_id=kept.message_id,
+            exchange=kept.exchange_type,
+            request=kept.request,
+            attempt=kept.attempt,
+            datagrams=tuple(kept.datagrams),
+        )
+        self.endpoint.transmit(kept.message, kept.datagrams, kept.attempt)
+
     # The way in
 
     def receive(self, datagram: Datagram, header: Header, now: float) -> None:
@@ -375,140 +321,23 @@ class IkeSa:
         self.now = now
         try:
             if header.response:
-                self._receive_response(datagram, header)
+                self.requests.receive(datagram, header)
             else:
-                self._receive_request(datagram, header)
+                self.answers.receive(datagram, header)
         except IntegrityError:
             self.emit(IntegrityFailed, spi=None, data=datagram.data, remote=datagram.remote)
         except MalformedError as error:
-            self._drop(datagram, str(error))
+            self.drop(datagram, str(error))
 
-    def _drop(self, datagram: Datagram, reason: str) -> None:
+    def drop(self, datagram: Datagram, reason: str) -> None:
         self.emit(MessageDropped, reason=reason, data=datagram.data, remote=datagram.remote)
 
-    def _receive_response(self, datagram: Datagram, header: Header) -> None:
-        pending = self.requests.pending.get(header.message_id)
-        if pending is None or pending.kept.exchange_type != header.exchange:
-            return self._drop(
-                datagram, f"expected no answer to {header.exchange_name} with message ID {header.message_id}"
-            )
-        message = self._envelope.open(datagram, header)
-        exchange = pending.exchange
-        try:
-            rules.check(message, exchange.round)
-        except PeerError as error:
-            if not message.encrypted:
-                return self._drop(datagram, error.reason)
-            self._answered(pending)
-            self._accepted(message)
-            exchange.answer = message
-            pending.steps.close()
-            return self._end(exchange, MalformedError(error.reason))
-        if header.exchange == ExchangeType.IKE_SA_INIT:
-            self.init_received = message.wire
-        else:
-            exchange.round += 1
-        self._answered(pending)
-        self._accepted(message)
-        exchange.answer = message
-        return self._advance(exchange, pending.steps, message)
-
-    def _answered(self, pending: Pending) -> None:
-        if pending.timer:
-            pending.timer.cancel()
-        self.requests.pending.pop(pending.kept.message_id, None)
-
-    def _receive_request(self, datagram: Datagram, header: Header) -> None:
-        message_id = header.message_id
-        answered = self.responses.answered(message_id)
-        if answered is not None:
-            request, kept = answered
-            if request == datagram.data:
-                return self._resend(kept)
-            return self._drop(
-                datagram, f"request {message_id} was answered already, and this is not its retransmission"
-            )
-        if self.state is State.CLOSED:
-            return self._drop(datagram, "the IKE SA is closed")
-        if self.initiator and self.state is State.CONNECTING:
-            return self._drop(datagram, "expected no request before the peer is authenticated")
-        if not self.responses.accepts(message_id):
-            return self._drop(
-                datagram, f"expected a request with message ID {self.responses.expected}, found {message_id}"
-            )
-        message = self._envelope.open(datagram, header)
-        if header.exchange != ExchangeType.IKE_SA_INIT and not message.encrypted:
-            return self._drop(datagram, f"expected {header.exchange_name} inside SK")
-        if header.exchange == ExchangeType.IKE_SA_INIT:
-            self.init_received = message.wire
-        self.responses.advance(message_id)
-        self._accepted(message)
-        return self._answer(message)
-
-    def _answer(self, request: Message) -> None:
-        """Let the exchange that answers this request take its step; what it raises becomes a Notify here."""
-        waiting, self._answering = self._answering, None
-        if waiting is not None and waiting[0].exchange_type != request.header.exchange:
-            waiting = None
-        responder = responder_for(request)
-        exchange = waiting[0] if waiting else responder(self) if responder else None
-        checked = False
-        try:
-            rules.check(request, exchange.round if exchange else 0)
-            checked = True
-            if exchange is None:
-                raise _unanswerable(request)
-            self._check_state(request)
-            steps = waiting[1] if waiting else exchange.respond(request)
-            answer = steps.send(request) if waiting else next(steps)
-        except PeerError as error:
-            return self._refuse(request, exchange, error, fatal=not checked)
-        except FynxError as error:
-            # Section 3.10.1: INVALID_SYNTAX answers every error that has no notify of its own.
-            return self._refuse(request, exchange, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)), fatal=True)
-        exchange.round += 1
-        kept = self._send(answer, request.header.exchange, request.header.message_id, request)
-        self.responses.keep(request.header.message_id, request.wire, kept)
-        if answer.more:
-            self._answering = (exchange, steps)
-        else:
-            # What an exchange does once its answer is out.
-            next(steps, None)
-        return None
-
-    def _check_state(self, request: Message) -> None:
-        """Before the peer is authenticated there is IKE_AUTH and nothing else, afterwards anything but that."""
-        first = request.header.exchange in (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH)
-        if first != (self.state is State.CONNECTING):
-            when = "before the peer is authenticated" if self.state is State.CONNECTING else "on an established IKE SA"
-            raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected no {request.header.exchange_name} {when}")
-
-    def _refuse(self, request: Message, exchange: Exchange | None, error: PeerError, *, fatal: bool) -> None:
-        """Answer a request with the Notify of its error (section 2.21)."""
-        initial = request.header.exchange == ExchangeType.IKE_SA_INIT
-        if initial and error.notify_type == NotifyType.INVALID_SYNTAX:
-            # Section 3.10.1: this one is sent in encrypted packets only.
-            self._drop(Datagram(request.wire, request.local, request.remote), error.reason)
-            return self.forget()
-        payload = notify(error.notify_type, error.data, protocol=error.protocol, spi=error.spi)
-        answer = Outgoing([payload], encrypted=not initial)
-        if initial:
-            # Section 2.6: no IKE SA, so the responder's SPI stays zero, and nothing is remembered.
-            answer.header.resp_SPI = bytes(8)
-        kept = self._send(answer, request.header.exchange, request.header.message_id, request)
-        if not initial:
-            self.responses.keep(request.header.message_id, request.wire, kept)
-        if exchange is not None:
-            exchange.refused(error)
-        if fatal and self.established and error.notify_type == NotifyType.INVALID_SYNTAX:
-            # Section 2.21.3: fatal in both peers, without a Delete.
-            self.closed(f"answered INVALID_SYNTAX: {error.reason}")
-        return None
-
-    def _accepted(self, message: Message) -> None:
+    def accept(self, message: Message) -> None:
         """A message is new and, where it can be, authentic: note it, and follow the peer's address where we may."""
         self.last_heard = self.now
-        if message.encrypted and (self.nat_before_peer or (not self.initiator and self.state is State.CONNECTING)):
+        if message.header.exchange == ExchangeType.IKE_SA_INIT:
+            self.init_received = message.wire
+        if message.encrypted and (self.nat_before_peer or (self.connecting and not self.initiator)):
             # Section 2.23: only an authenticated packet moves a peer.
             self.local, self.remote = message.local, message.remote
         self.emit(
@@ -529,11 +358,3 @@ class IkeSa:
                 spi=bytes(note.SPI or b""),
                 encrypted=message.encrypted,
             )
-
-
-def _unanswerable(request: Message) -> PeerError:
-    """What answers an exchange that nobody here knows."""
-    if request.header.exchange == ExchangeType.CREATE_CHILD_SA:
-        # Section 1.3: an endpoint may refuse all but the first Child SA.
-        return PeerError(NotifyType.NO_ADDITIONAL_SAS, reason="this endpoint holds one Child SA per IKE SA")
-    return PeerError(NotifyType.INVALID_SYNTAX, reason=f"the exchange {request.header.exchange_name} is not known here")

@@ -36,7 +36,7 @@ class Pending:
     timer: Timer | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class RequestWindow:
     """Our requests: at most ``size`` of them without an answer; the others wait their turn (section 2.3)."""
 
@@ -56,18 +56,18 @@ class RequestWindow:
         return self.next_id - 1
 
 
-@dataclass(slots=True)
+@dataclass
 class ResponseWindow:
     """The peer's requests: the next one expected, and the last ``size`` answers."""
 
     size: int = 1
     expected: int = 0
-    answers: OrderedDict[int, tuple[bytes, Kept]] = field(default_factory=OrderedDict)
+    kept: OrderedDict[int, tuple[bytes, Kept]] = field(default_factory=OrderedDict)
     early: set[int] = field(default_factory=set)
 
     def answered(self, message_id: int) -> tuple[bytes, Kept] | None:
         """The request and the answer of that message ID, while they are kept."""
-        return self.answers.get(message_id)
+        return self.kept.get(message_id)
 
     def accepts(self, message_id: int) -> bool:
         """Whether a request with this message ID is new and inside the window."""
@@ -82,6 +82,10 @@ class ResponseWindow:
 
     def keep(self, message_id: int, request: bytes, answer: Kept) -> None:
         """Keep an answer for retransmissions of its request; those that fell out of the window are let go."""
-        self.answers[message_id] = (request, answer)
-        while len(self.answers) > self.size:
-            self.answers.popitem(last=False)
+        self.kept[message_id] = (request, answer)
+        while len(self.kept) > self.size:
+            self.kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Let all answers go."""
+        self.kept.clear()

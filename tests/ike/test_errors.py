@@ -216,3 +216,13 @@ def test_a_second_ike_auth_is_refused():
     pair.network.run(lambda: bool(pair.of("bob", MessageDropped)))
     assert "inside SK" in pair.of("bob", MessageDropped)[0].reason
     assert not exchange.done
+
+
+def test_padding_that_does_not_fit_is_answered_like_any_other_malformed_request():
+    pair = Pair()
+    sa = pair.connect()
+    pair.alice.taps.add("plaintext", lambda message, octets: octets[:-1] + b"\xff")
+    exchange = sa.start(Liveness(sa))
+    pair.network.run()
+    assert [n.type for n in exchange.answer.payloads] == [NotifyType.INVALID_SYNTAX]
+    assert pair.bobs.state is State.CLOSED

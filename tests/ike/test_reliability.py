@@ -110,7 +110,7 @@ def test_a_request_outside_the_window_is_not_answered():
     pair.network.run(lambda: bool(pair.of("bob", MessageDropped)))
     assert "message ID 2, found 7" in pair.of("bob", MessageDropped)[0].reason
     assert not exchange.done
-    assert pair.bobs.responses.expected == 2
+    assert pair.bobs.answers.expected == 2
 
 
 def test_requests_wait_for_room_in_the_window():
@@ -134,12 +134,12 @@ def test_a_changed_octet_anywhere_changes_nothing():
     pair.network._collect()
     pair.network._flights.clear()
     good = sent[-1]
-    expected = pair.bobs.responses.expected
+    expected = pair.bobs.answers.expected
     for at in range(len(good.data)):
         spoilt = bytearray(good.data)
         spoilt[at] ^= 1
         pair.bob.receive(Datagram(bytes(spoilt), good.remote, good.local), pair.network.now)
-        assert pair.bobs.responses.expected == expected, at
+        assert pair.bobs.answers.expected == expected, at
         assert pair.bobs.established
         assert any(isinstance(e, IntegrityFailed | MessageDropped) for e in pair.bob.events()), at
     pair.bob.datagrams()

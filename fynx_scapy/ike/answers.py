@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The peer's requests: answered once, answered again from the cache, or refused (RFC 7296 sections 2.1 and 2.21)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fynx_scapy.errors import FynxError, PeerError
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike import rules
+from fynx_scapy.ike.exchanges import Exchange, responder_for
+from fynx_scapy.ike.exchanges.base import Steps
+from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
+from fynx_scapy.ike.window import ResponseWindow
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.sa import IkeSa
+
+
+class Answers(ResponseWindow):
+    """What one end of an IKE SA has been asked, and has answered."""
+
+    def __init__(self, sa: IkeSa) -> None:
+        super().__init__()
+        self._sa = sa
+        self._waiting: tuple[Exchange, Steps] | None = None
+
+    def stop(self) -> None:
+        """Wait for no further request of an exchange: its IKE SA has ended."""
+        self._waiting = None
+
+    def receive(self, datagram: Datagram, header: Header) -> None:
+        """A request. IntegrityError and MalformedError leave everything as it was."""
+        sa, message_id = self._sa, header.message_id
+        kept = self.answered(message_id)
+        if kept is not None:
+            request, answer = kept
+            if request == datagram.data:
+                return sa.retransmit(answer)
+            return sa.drop(datagram, f"request {message_id} was answered already, and this is not its retransmission")
+        if not sa.listening:
+            return sa.drop(datagram, f"expected no request in the state {sa.state.value}")
+        if not self.accepts(message_id):
+            return sa.drop(datagram, f"expected a request with message ID {self.expected}, found {message_id}")
+        message = sa.envelope.open(datagram, header)
+        if header.exchange != ExchangeType.IKE_SA_INIT and not message.encrypted:
+            return sa.drop(datagram, f"expected {header.exchange_name} inside SK")
+        self.advance(message_id)
+        sa.accept(message)
+        return self._answer(message)
+
+    def _answer(self, request: Message) -> None:
+        """Let the exchange that answers this request take its step; what it raises becomes a Notify here."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and waiting[0].exchange_type != request.header.exchange:
+            waiting = None
+        responder = responder_for(request)
+        exchange = waiting[0] if waiting else responder(self._sa) if responder else None
+        checked = False
+        try:
+            rules.check(request, exchange.round if exchange else 0)
+            checked = True
+            if exchange is None:
+                raise _unanswerable(request)
+            self._check_state(request)
+            steps = waiting[1] if waiting else exchange.respond(request)
+            answer = steps.send(request) if waiting else next(steps)
+        except PeerError as error:
+            return self._refuse(request, exchange, error, fatal=not checked)
+        except FynxError as error:
+            # Section 3.10.1: INVALID_SYNTAX answers every error that has no notify of its own.
+            return self._refuse(request, exchange, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)), fatal=True)
+        exchange.round += 1
+        self._send(answer, request)
+        if answer.more:
+            self._waiting = (exchange, steps)
+        else:
+            # What an exchange does once its answer is out.
+            next(steps, None)
+        return None
+
+    def _send(self, answer: Outgoing, request: Message, *, keep: bool = True) -> None:
+        header = request.header
+        kept = self._sa.transmit(answer, header.exchange, header.message_id, request)
+        if keep:
+            self.keep(header.message_id, request.wire, kept)
+
+    def _check_state(self, request: Message) -> None:
+        """Before the peer is authenticated there is IKE_AUTH and nothing else, afterwards anything but that."""
+        first = request.header.exchange in (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH)
+        if first != self._sa.connecting:
+            when = "on an established IKE SA" if first else "before the peer is authenticated"
+            raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected no {request.header.exchange_name} {when}")
+
+    def _refuse(self, request: Message, exchange: Exchange | None, error: PeerError, *, fatal: bool) -> None:
+        """Answer a request with the Notify of its error (section 2.21)."""
+        sa = self._sa
+        initial = request.header.exchange == ExchangeType.IKE_SA_INIT
+        if initial and error.notify_type == NotifyType.INVALID_SYNTAX:
+            # Section 3.10.1: this one is sent in encrypted packets only.
+            sa.drop(Datagram(request.wire, request.local, request.remote), error.reason)
+            return sa.forget()
+        payload = notify(error.notify_type, error.data, protocol=error.protocol, spi=error.spi)
+        answer = Outgoing([payload], encrypted=not initial)
+        if initial:
+            # Section 2.6: no IKE SA, so the responder's SPI stays zero, and nothing is remembered.
+            answer.header.resp_SPI = bytes(8)
+        self._send(answer, request, keep=not initial)
+        if exchange is not None:
+            exchange.refused(error)
+        if fatal and sa.established and error.notify_type == NotifyType.INVALID_SYNTAX:
+            # Section 2.21.3: fatal in both peers, without a Delete.
+            sa.closed(f"answered INVALID_SYNTAX: {error.reason}")
+        return None
+
+
+def _unanswerable(request: Message) -> PeerError:
+    """What answers an exchange that nobody here knows."""
+    if request.header.exchange == ExchangeType.CREATE_CHILD_SA:
+        # Section 1.3: an endpoint may refuse all but the first Child SA.
+        return PeerError(NotifyType.NO_ADDITIONAL_SAS, reason="this endpoint holds one Child SA per IKE SA")
+    return PeerError(NotifyType.INVALID_SYNTAX, reason=f"the exchange {request.header.exchange_name} is not known here")

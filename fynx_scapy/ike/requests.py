@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Our requests: begun, matched with their answers, sent again, given up (RFC 7296 sections 2.1 to 2.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout
+from fynx_scapy.iana import ExchangeType
+from fynx_scapy.ike import rules
+from fynx_scapy.ike.events import PeerDead
+from fynx_scapy.ike.exchanges.base import Exchange, Steps
+from fynx_scapy.ike.message import Datagram, Header, Message
+from fynx_scapy.ike.window import Pending, RequestWindow
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.sa import IkeSa
+
+
+class Requests(RequestWindow):
+    """The exchanges that one end of an IKE SA has begun."""
+
+    def __init__(self, sa: IkeSa) -> None:
+        super().__init__()
+        self._sa = sa
+
+    def start(self, exchange: Exchange) -> Exchange:
+        """Begin an exchange as soon as the window has room. Returns it, to be looked at later."""
+        self.waiting.append(exchange)
+        self._pump()
+        return exchange
+
+    def stop(self, last: Exchange | None) -> None:
+        """End all exchanges but ``last``, begun or not: their IKE SA has ended."""
+        ended = [pending for pending in self.pending.values() if pending.exchange is not last]
+        exchanges = [*(pending.exchange for pending in ended), *self.waiting]
+        self.waiting.clear()
+        for pending in ended:
+            self._done(pending)
+            pending.steps.close()
+        for exchange in exchanges:
+            self._end(exchange, LocalError("the IKE SA ended before this exchange did"))
+
+    def clear(self) -> None:
+        """Forget what is still unanswered."""
+        for pending in list(self.pending.values()):
+            self._done(pending)
+
+    def receive(self, datagram: Datagram, header: Header) -> None:
+        """An answer. IntegrityError and MalformedError leave the request waiting for a good one."""
+        pending = self.pending.get(header.message_id)
+        if pending is None or pending.kept.exchange_type != header.exchange:
+            reason = f"expected no answer to {header.exchange_name} with message ID {header.message_id}"
+            return self._sa.drop(datagram, reason)
+        message = self._sa.envelope.open(datagram, header)
+        exchange = pending.exchange
+        wrong = _fault(message, exchange.round)
+        if wrong and not message.encrypted:
+            # Anybody may have sent it: go on waiting.
+            return self._sa.drop(datagram, wrong)
+        self._done(pending)
+        self._sa.accept(message)
+        exchange.answer = message
+        if wrong:
+            pending.steps.close()
+            return self._end(exchange, MalformedError(wrong))
+        exchange.round += header.exchange != ExchangeType.IKE_SA_INIT
+        return self._advance(exchange, pending.steps, message)
+
+    def _pump(self) -> None:
+        """Begin what waits, as far as the window goes."""
+        while self.waiting and self.open:
+            exchange = self.waiting.popleft()
+            self._advance(exchange, exchange.initiate(), None)
+
+    def _advance(self, exchange: Exchange, steps: Steps, answer: Message | None) -> None:
+        """Let our side of an exchange take its next step: send what it yields, or end."""
+        try:
+            message = next(steps) if answer is None else steps.send(answer)
+        except StopIteration:
+            self._end(exchange, None)
+        except FynxError as error:
+            self._end(exchange, error)
+        else:
+            # Section 2.2: IKE_SA_INIT keeps message ID 0, its retries included.
+            retry = exchange.exchange_type == ExchangeType.IKE_SA_INIT and answer is not None
+            message_id = 0 if retry else self.take_id()
+            pending = Pending(exchange, steps, self._sa.transmit(message, exchange.exchange_type, message_id, None))
+            self.pending[message_id] = pending
+            self._arm(pending)
+
+    def _done(self, pending: Pending) -> None:
+        if pending.timer:
+            pending.timer.cancel()
+        self.pending.pop(pending.kept.message_id, None)
+
+    def _end(self, exchange: Exchange, error: FynxError | None) -> None:
+        exchange.done, exchange.error = True, error
+        if error is not None:
+            exchange.failed(error)
+        self._pump()
+
+    def _arm(self, pending: Pending) -> None:
+        sa = self._sa
+        wait = sa.config.retransmission.wait(pending.kept.attempt)
+        pending.timer = sa.endpoint.timers.set(sa.now + wait, lambda now: self._overdue(pending, now))
+
+    def _overdue(self, pending: Pending, now: float) -> None:
+        """Send a request again, or give it up, and the peer with it (section 2.4)."""
+        sa, kept = self._sa, pending.kept
+        sa.now = now
+        if kept.attempt < sa.config.retransmission.tries:
+            sa.retransmit(kept)
+            return self._arm(pending)
+        attempts = kept.attempt + 1
+        self._done(pending)
+        sa.emit(PeerDead, message_id=kept.message_id, attempts=attempts)
+        self._end(pending.exchange, Timeout(f"no answer to message {kept.message_id} after {attempts} attempts"))
+        return sa.closed("the peer does not answer")
+
+
+def _fault(message: Message, exchange_round: int) -> str | None:
+    """What is wrong with an answer, or None."""
+    try:
+        rules.check(message, exchange_round)
+    except PeerError as error:
+        return error.reason
+    return None

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Session: an IKE SA that a person drives step by step, against an embedded peer."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from scapy.layers.inet import IP
+from scapy.layers.inet6 import IPv6
+from scapy.packet import Packet
+
+from fynx_scapy.errors import ConfigError, LocalError, PeerError, Timeout
+from fynx_scapy.iana import ExchangeType, lookup
+from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk
+from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.events import Event
+from fynx_scapy.ike.exchanges import Exchange
+from fynx_scapy.ike.exchanges.custom import Custom
+from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
+from fynx_scapy.ike.exchanges.informational import Informational, Liveness
+from fynx_scapy.ike.message import Address, Message
+from fynx_scapy.ike.randomness import Randomness, SeededRandomness, SystemRandomness
+from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.ike.taps import Tap, When
+from fynx_scapy.ladder import Ladder
+from fynx_scapy.layers.ikev2 import IKEv2, chain, opened
+from fynx_scapy.net.echo import echo_request
+from fynx_scapy.net.memory import Network
+
+INITIATOR, RESPONDER = "initiator", "responder"
+
+
+class Session:
+    """One IKE SA against an embedded peer, step by step, in virtual time.
+
+    >>> s = Session(psk="secret", local_id="alice", remote_id="bob")
+    >>> s.sa_init().show()
+    >>> s.auth()
+    >>> s.ping("10.2.0.1")
+
+    The peer's configuration mirrors ours; ``peer`` changes some of it, by the same names (``peer={"psk": "other"}``),
+    or is an IkeConfig of its own, or
+    several. ``config`` gives ours as a whole. The same ``seed`` repeats a session to the byte. Exchanges return the
+    peer's answer as Scapy layers,
+    decrypted; Timeout is raised when there is none, AuthenticationError when the peer is not who it says.
+    """
+
+    def __init__(
+        self,
+        *,
+        psk: str | bytes = "fynx",
+        local_id: str = "alice",
+        remote_id: str | None = "bob",
+        proposals: str | Sequence[str] | None = None,
+        esp_proposals: str | Sequence[str] | None = None,
+        local_ts: str | Sequence[str] | None = None,
+        remote_ts: str | Sequence[str] | None = None,
+        local: str = "192.0.2.1",
+        remote: str = "192.0.2.2",
+        config: IkeConfig | None = None,
+        peer: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None = None,
+        seed: int | str | None = None,
+        network: Network | None = None,
+    ) -> None:
+        given = {"psk": psk, "local_id": local_id, "remote_id": remote_id, "proposals": proposals}
+        given |= {"esp_proposals": esp_proposals, "local_ts": local_ts, "remote_ts": remote_ts}
+        self.config = (config or _config(given)).replace(remote=Address(remote, 500))
+        self.network = network or Network(seed=seed if seed is not None else 0)
+        self.client = Endpoint(local, randomness=_randomness(seed, INITIATOR))
+        endpoint_config = EndpointConfig()
+        if isinstance(peer, Mapping):
+            peer = dict(peer)
+            known = {name: peer.pop(name) for name in ("cookie_threshold", "linger") if name in peer}
+            endpoint_config = EndpointConfig(**known)
+        self.peer = Endpoint(
+            remote, _peer_configs(self.config, peer), config=endpoint_config, randomness=_randomness(seed, RESPONDER)
+        )
+        self.network.add(self.client, INITIATOR)
+        self.network.add(self.peer, RESPONDER, echo=True)
+        self._sa: IkeSa | None = None
+        self._pings = 0
+
+    # What there is to look at
+
+    @property
+    def sa(self) -> IkeSa:
+        """Our IKE SA; LocalError before `sa_init`."""
+        if self._sa is None:
+            raise LocalError("expected an IKE SA; call sa_init() first")
+        return self._sa
+
+    @property
+    def peer_sa(self) -> IkeSa | None:
+        """The embedded peer's end of it, or None when it has none."""
+        return next((sa for sa in self.peer.sas.values() if sa.spi_i == self.sa.spi_i), None)
+
+    @property
+    def child(self) -> ChildSa:
+        """The newest Child SA; LocalError when there is none."""
+        if not self.sa.children:
+            raise LocalError(
+                "expected a Child SA, found none; call auth() first, or look at events for why it was refused"
+            )
+        return list(self.sa.children.values())[-1]
+
+    @property
+    def events(self) -> list[tuple[str, Event]]:
+        """What happened so far at both ends, in order: (``initiator`` or ``responder``, event)."""
+        return self.network.events
+
+    def ladder(self) -> Ladder:
+        """The conversation so far; its repr is the picture."""
+        return Ladder(self.events)
+
+    def __repr__(self) -> str:
+        return f"<Session {self._sa!r}>" if self._sa else "<Session, nothing sent yet>"
+
+    # Steps
+
+    def sa_init(self) -> IKEv2:
+        """IKE_SA_INIT (RFC 7296 section 1.2), retries for COOKIE and INVALID_KE_PAYLOAD included.
+
+        Returns the last answer.
+        """
+        if self._sa is not None and self._sa.established:
+            raise LocalError("expected a session without an IKE SA; this one is established")
+        self._sa = self.client.connect(self.config, self.network.now, authenticate=False)
+        pending = next(iter(self._sa.requests.pending.values()), None)
+        if pending is None:
+            raise LocalError("IKE_SA_INIT did not start")
+        return self._finish(pending.exchange)
+
+    def auth(self, packet: Packet | bytes | None = None) -> IKEv2:
+        """IKE_AUTH and the first Child SA (RFC 7296 section 1.2). ``packet`` is the inner packet that asks for it."""
+        return self._run(IkeAuth(self.sa, bytes(packet) if packet is not None else None))
+
+    def connect(self) -> IKEv2:
+        """`sa_init` and `auth`. Returns the answer to IKE_AUTH, or to IKE_SA_INIT when that was refused."""
+        answer = self.sa_init()
+        return self.auth() if self.sa.state is State.CONNECTING else answer
+
+    def ping(
+        self, destination: str | None = None, *, source: str | None = None, size: int = 56, timeout: float = 5.0
+    ) -> Packet:
+        """An ICMP echo request through the Child SA, ``size`` bytes long; returns the reply as a Scapy packet.
+
+        By default between the first hosts of the selectors. LocalError when no Child SA takes the packet, Timeout
+        when no reply comes within ``timeout`` virtual seconds.
+        """
+        self._pings += 1
+        destination = destination or _first_host(self.child.remote_ts[0].addresses)
+        source = source or self._source(destination)
+        packet = echo_request(
+            source, destination, bytes(i % 256 for i in range(size)), identifier=0xF1, sequence=self._pings
+        )
+        return self.send(packet, timeout=timeout)
+
+    def _source(self, destination: str) -> str:
+        version = 6 if ":" in destination else 4
+        selectors = [ts for ts in self.child.local_ts if ts.version == version]
+        if not selectors:
+            raise LocalError(f"expected a Child SA for IPv{version}, found {', '.join(map(str, self.child.local_ts))}")
+        return _first_host(selectors[0].addresses)
+
+    def send(self, packet: Packet | bytes, *, timeout: float = 5.0) -> Packet:
+        """Send an inner IP packet through the Child SA that policy picks; returns the first that comes back."""
+        inbox = self.network.hosts[INITIATOR].inbox
+        seen = len(inbox)
+        if not self.client.send(bytes(packet), self.network.now):
+            raise LocalError("no Child SA takes this packet: its addresses are outside all traffic selectors")
+        if not self.network.run(lambda: len(inbox) > seen, limit=timeout):
+            raise Timeout(f"no inner packet came back within {timeout:g} s")
+        return (IPv6 if inbox[seen][0] >> 4 == 6 else IP)(inbox[seen])
+
+    def liveness(self) -> IKEv2:
+        """An empty INFORMATIONAL exchange (RFC 7296 section 2.4)."""
+        return self._run(Liveness(self.sa))
+
+    def request(self, exchange: str | int, *payloads: Packet, encrypted: bool = True) -> IKEv2:
+        """Any exchange with any payloads. ConfigError for an exchange name that IANA's registry does not have."""
+        number = lookup(ExchangeType, exchange)
+        if number == ExchangeType.INFORMATIONAL and encrypted:
+            return self._run(Informational(self.sa, *payloads))
+        return self._run(Custom(self.sa, number, *payloads, encrypted=encrypted))
+
+    def delete(self, child: ChildSa | None = None) -> IKEv2:
+        """Delete a Child SA, or the IKE SA when none is given (RFC 7296 section 1.4.1)."""
+        exchange = self.sa.delete_ike() if child is None else self.sa.delete_child(child)
+        return self._finish(exchange)
+
+    def tap(self, stage: str, tap: Tap, when: When | None = None) -> Callable[[], None]:
+        """Change our messages at a stage (`fynx_scapy.ike.taps`); returns a function that takes the tap out."""
+        return self.client.taps.add(stage, tap, when)
+
+    def _run(self, exchange: Exchange) -> IKEv2:
+        return self._finish(self.sa.start(exchange))
+
+    def _finish(self, exchange: Exchange) -> IKEv2:
+        self.network.run(lambda: exchange.done)
+        self.network.run()
+        if exchange.error is not None and (exchange.answer is None or not isinstance(exchange.error, PeerError)):
+            raise exchange.error
+        if exchange.answer is None:
+            raise Timeout("the exchange did not end within an hour of virtual time")
+        return as_packet(exchange.answer, exchange.sa)
+
+
+def as_packet(message: Message, sa: IkeSa) -> IKEv2:
+    """A received message as one Scapy packet, its SK opened."""
+    if message.plaintext is None:
+        return chain(message.layer, message.payloads)
+    encr, integ = sa.suite.encryption(), sa.suite.integrity()
+    return opened(message.wire, message.plaintext, encr.iv_size, encr.icv_size or (integ.icv_size if integ else 0))
+
+
+def _randomness(seed: int | str | None, who: str) -> Randomness:
+    return SystemRandomness() if seed is None else SeededRandomness(f"{seed} {who}")
+
+
+def _config(given: Mapping[str, Any]) -> IkeConfig:
+    """An IkeConfig from a session's flat arguments; None leaves a default in place."""
+    names = {"psk": "auth"}
+    ike = {
+        names.get(k, k): v
+        for k, v in given.items()
+        if k in ("psk", "local_id", "remote_id", "proposals") and v is not None
+    }
+    child = {
+        k.replace("esp_", ""): v
+        for k, v in given.items()
+        if k in ("esp_proposals", "local_ts", "remote_ts") and v is not None
+    }
+    ike["auth"] = Psk(ike["auth"])
+    return IkeConfig(children=(ChildConfig(**child),), **ike)
+
+
+def _peer_configs(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None) -> list[IkeConfig]:
+    """What the embedded peer accepts: our configuration seen from the other side, with some of it changed."""
+    if isinstance(peer, IkeConfig):
+        return [peer]
+    if peer is not None and not isinstance(peer, Mapping):
+        return list(peer)
+    children = tuple(child.replace(local_ts=child.remote_ts, remote_ts=child.local_ts) for child in ours.children)
+    mirrored = ours.replace(
+        local_id=ours.remote_id or "fynx", remote_id=ours.local_id, children=children, remote=None, ke=None
+    )
+    changes = dict(peer or {})
+    child_fields = {
+        "esp_proposals": "proposals",
+        "local_ts": "local_ts",
+        "remote_ts": "remote_ts",
+        "replay_window": "replay_window",
+        "tfc_length": "tfc_length",
+    }
+    child_changes = {new: changes.pop(name) for name, new in child_fields.items() if name in changes}
+    if "psk" in changes:
+        changes["auth"] = Psk(changes.pop("psk"))
+    unknown = changes.keys() - set(IkeConfig.__dataclass_fields__)
+    if unknown:
+        raise ConfigError(
+            f"expected fields of IkeConfig, ChildConfig or EndpointConfig in peer, found {', '.join(sorted(unknown))}"
+        )
+    if child_changes:
+        mirrored = mirrored.replace(children=tuple(child.replace(**child_changes) for child in mirrored.children))
+    return [mirrored.replace(**changes)]
+
+
+def _first_host(addresses: tuple[str, str]) -> str:
+    """The first address of a range that a host may have: behind the network's own, where there is room."""
+    first, last = (ipaddress.ip_address(a) for a in addresses)
+    return str(first + 1 if int(last) - int(first) > 1 else first)
