@@ -1,0 +1,565 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The test vectors that RFCs print, as rows of hexadecimal text."""
+
+from __future__ import annotations
+
+# RFC 3566 section 4.6, cases 1 - 6: key, message, AES-XCBC-MAC before truncation
+XCBC_MAC = [
+    (
+        "000102030405060708090a0b0c0d0e0f",
+        "",
+        "75f0251d528ac01c4573dfd584d79f29",
+    ),
+    (
+        "000102030405060708090a0b0c0d0e0f",
+        "000102",
+        "5b376580ae2f19afe7219ceef172756f",
+    ),
+    (
+        "000102030405060708090a0b0c0d0e0f",
+        "000102030405060708090a0b0c0d0e0f",
+        "d2a246fa349b68a79998a4394ff7a263",
+    ),
+    (
+        "000102030405060708090a0b0c0d0e0f",
+        "000102030405060708090a0b0c0d0e0f10111213",
+        "47f51b4564966215b8985c63055ed308",
+    ),
+    (
+        "000102030405060708090a0b0c0d0e0f",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+        "f54f0ec8d2b9f3d36807734bd5283fd4",
+    ),
+    (
+        "000102030405060708090a0b0c0d0e0f",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021",
+        "becbb3bccdb518a30677d5481fb6b4d8",
+    ),
+]
+
+# RFC 4494 section 5: key, message, AES-CMAC-96
+CMAC_96 = [
+    (
+        "2b7e151628aed2a6abf7158809cf4f3c",
+        "",
+        "bb1d6929e95937287fa37d12",
+    ),
+    (
+        "2b7e151628aed2a6abf7158809cf4f3c",
+        "6bc1bee22e409f96e93d7e117393172a",
+        "070a16b46b4d4144f79bdd9d",
+    ),
+    (
+        "2b7e151628aed2a6abf7158809cf4f3c",
+        "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411",
+        "dfa66747de9ae63030ca3261",
+    ),
+    (
+        "2b7e151628aed2a6abf7158809cf4f3c",
+        (
+            "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411e5fbc1191a0a52ef"
+            "f69f2445df4f9b17ad2b417be66c3710"
+        ),
+        "51f0bebf7e3b9d92fc497417",
+    ),
+]
+
+# RFC 4434 section 2.1: key, message, output
+XCBC_PRF = [
+    (
+        "000102030405060708090a0b0c0d0e0f",
+        "000102030405060708090a0b0c0d0e0f10111213",
+        "47f51b4564966215b8985c63055ed308",
+    ),
+    (
+        "00010203040506070809",
+        "000102030405060708090a0b0c0d0e0f10111213",
+        "0fa087af7d866e7653434e602fdde835",
+    ),
+    (
+        "000102030405060708090a0b0c0d0e0fedcb",
+        "000102030405060708090a0b0c0d0e0f10111213",
+        "8cd3c93ae598a9803006ffb67c40e9e4",
+    ),
+]
+
+# RFC 4615 section 4: key, message, output
+CMAC_PRF = [
+    (
+        "000102030405060708090a0b0c0d0e0fedcb",
+        "000102030405060708090a0b0c0d0e0f10111213",
+        "84a348a4a45d235babfffc0d2b4da09a",
+    ),
+    (
+        "000102030405060708090a0b0c0d0e0f",
+        "000102030405060708090a0b0c0d0e0f10111213",
+        "980ae87b5f4c9c5214f5b6a8455e4c2d",
+    ),
+    (
+        "00010203040506070809",
+        "000102030405060708090a0b0c0d0e0f10111213",
+        "290d9e112edb09ee141fcf64c0b72f3d",
+    ),
+]
+
+# RFC 4231 sections 4.2 - 4.8: key, data, HMAC with SHA-256, SHA-384, SHA-512 (case 5 truncated to 16 octets)
+HMAC_PRF = [
+    (
+        "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b",
+        "4869205468657265",
+        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+        "afd03944d84895626b0825f4ab46907f15f9dadbe4101ec682aa034c7cebc59cfaea9ea9076ede7f4af152e8b2fa9cb6",
+        (
+            "87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cdedaa833b7d6b8a702038b274eaea3f4e4"
+            "be9d914eeb61f1702e696c203a126854"
+        ),
+    ),
+    (
+        "4a656665",
+        "7768617420646f2079612077616e7420666f72206e6f7468696e673f",
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+        "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649",
+        (
+            "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fd"
+            "caeab1a34d4a6b4b636e070a38bce737"
+        ),
+    ),
+    (
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ("dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"),
+        "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+        "88062608d3e6ad8a0aa2ace014c8a86f0aa635d947ac9febe83ef4e55966144b2a5ab39dc13814b94e3ab6e101a34f27",
+        (
+            "fa73b0089d56a284efb0f0756c890be9b1b5dbdd8ee81a3655f83e33b2279d39bf3e848279a722c806b485a47e67c807"
+            "b946a337bee8942674278859e13292fb"
+        ),
+    ),
+    (
+        "0102030405060708090a0b0c0d0e0f10111213141516171819",
+        ("cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"),
+        "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
+        "3e8a69b7783c25851933ab6290af6ca77a9981480850009cc5577c6e1f573b4e6801dd23c4a7d679ccf8a386c674cffb",
+        (
+            "b0ba465637458c6990e5a8c5f61d4af7e576d97ff94b872de76f8050361ee3dba91ca5c11aa25eb4d679275cc5788063"
+            "a5f19741120c4f2de2adebeb10a298dd"
+        ),
+    ),
+    (
+        "0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c",
+        "546573742057697468205472756e636174696f6e",
+        "a3b6167473100ee06e0c796c2955552b",
+        "3abf34c3503b2a23a46efc619baef897",
+        "415fad6271580a531d4179bc891d87a6",
+    ),
+    (
+        (
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        ),
+        (
+            "54657374205573696e67204c6172676572205468616e20426c6f636b2d53697a65204b6579202d2048617368204b6579"
+            "204669727374"
+        ),
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+        "4ece084485813e9088d2c63a041bc5b44f9ef1012a2b588f3cd11f05033ac4c60c2ef6ab4030fe8296248df163f44952",
+        (
+            "80b24263c7c1a3ebb71493c1dd7be8b49b46d1f41b4aeec1121b013783f8f3526b56d037e05f2598bd0fd2215d6a1e52"
+            "95e64f73f63f0aec8b915a985d786598"
+        ),
+    ),
+    (
+        (
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        ),
+        (
+            "5468697320697320612074657374207573696e672061206c6172676572207468616e20626c6f636b2d73697a65206b65"
+            "7920616e642061206c6172676572207468616e20626c6f636b2d73697a6520646174612e20546865206b6579206e6565"
+            "647320746f20626520686173686564206265666f7265206265696e6720757365642062792074686520484d414320616c"
+            "676f726974686d2e"
+        ),
+        "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+        "6617178e941f020d351e2f254e8fd32c602420feb0b8fb9adccebb82461e99c5a678cc31e799176d3860e6110c46523e",
+        (
+            "e37b6a775dc87dbaa4dfa9f96e5e3ffddebd71f8867289865df5a32d20cdc944b6022cac3c4982b10d5eeb55c3e4de15"
+            "134676fb6de0446065c97440fa8c6a58"
+        ),
+    ),
+]
+
+# RFC 4868 section 2.7.2.1: key, data, truncated HMAC
+AUTH_256 = [
+    (
+        "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b",
+        "4869205468657265",
+        "198a607eb44bfbc69903a0f1cf2bbdc5",
+    ),
+    (
+        "4a6566654a6566654a6566654a6566654a6566654a6566654a6566654a656665",
+        "7768617420646f2079612077616e7420666f72206e6f7468696e673f",
+        "167f928588c5cc2eef8e3093caa0e87c",
+    ),
+    (
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ("dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"),
+        "cdcb1220d1ecccea91e53aba3092f962",
+    ),
+    (
+        "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20",
+        ("cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"),
+        "372efcf9b40b35c2115b1346903d2ef4",
+    ),
+]
+
+# RFC 4868 section 2.7.2.2: key, data, truncated HMAC
+AUTH_384 = [
+    (
+        "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b",
+        "4869205468657265",
+        "b6a8d5636f5c6a7224f9977dcf7ee6c7fb6d0c48cbdee973",
+    ),
+    (
+        "4a6566654a6566654a6566654a6566654a6566654a6566654a6566654a6566654a6566654a6566654a6566654a656665",
+        "7768617420646f2079612077616e7420666f72206e6f7468696e673f",
+        "2c7353974f1842fd66d53c452ca42122b28c0b594cfb184d",
+    ),
+    (
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ("dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"),
+        "809f439be00274321d4a538652164b53554a508184a0c316",
+    ),
+    (
+        "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f200a0b0c0d0e0f10111213141516171819",
+        ("cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"),
+        "5b540085c6e6358096532b2493609ed1cb298f774f87bb5c",
+    ),
+]
+
+# RFC 4868 section 2.7.2.3: key, data, truncated HMAC; of case 4's key, which says 64 octets and has 80, the last 64
+AUTH_512 = [
+    (
+        (
+            "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"
+            "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"
+        ),
+        "4869205468657265",
+        "637edc6e01dce7e6742a99451aae82df23da3e92439e590e43e761b33e910fb8",
+    ),
+    (
+        (
+            "4a6566654a6566654a6566654a6566654a6566654a6566654a6566654a6566654a6566654a6566654a6566654a656665"
+            "4a6566654a6566654a6566654a656665"
+        ),
+        "7768617420646f2079612077616e7420666f72206e6f7468696e673f",
+        "cb370917ae8a7ce28cfd1d8f4705d6141c173b2a9362c15df235dfb251b15454",
+    ),
+    (
+        (
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        ),
+        ("dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"),
+        "2ee7acd783624ca9398710f3ee05ae41b9f9b0510c87e49e586cc9bf961733d8",
+    ),
+    (
+        (
+            "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f30"
+            "3132333435363738393a3b3c3d3e3f40"
+        ),
+        ("cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"),
+        "5e6688e5a3daec826ca32eaea224eff5e700628947470e13ad01302561bab108",
+    ),
+]
+
+# RFC 3602 section 4, cases 1 - 4: key, IV, plaintext, ciphertext
+AES_CBC = [
+    (
+        "06a9214036b8a15b512e03d534120006",
+        "3dafba429d9eb430b422da802c9fac41",
+        "53696e676c6520626c6f636b206d7367",
+        "e353779c1079aeb82708942dbe77181a",
+    ),
+    (
+        "c286696d887c9aa0611bbb3e2025a45a",
+        "562e17996d093d28ddb3ba695a2e6f58",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+        "d296cd94c2cccf8a3a863028b5e1dc0a7586602d253cfff91b8266bea6d61ab1",
+    ),
+    (
+        "6c3ea0477630ce21a2ce334aa746c2cd",
+        "c782dc4c098c66cbd9cd27d825682c81",
+        "5468697320697320612034382d62797465206d657373616765202865786163746c7920332041455320626c6f636b7329",
+        "d0a02b3836451753d493665d33f0e8862dea54cdb293abc7506939276772f8d5021c19216bad525c8579695d83ba2684",
+    ),
+    (
+        "56e47a38c5598974bc46903dba290349",
+        "8ce82eefbea0da3c44699ed7db51b7d9",
+        (
+            "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcecf"
+            "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
+        ),
+        (
+            "c30e32ffedc0774e6aff6af0869f71aa0f3af07a9a31a9c684db207eb0ef8e4e35907aa632c3ffdf868bb7b29d3d46ad"
+            "83ce9f9a102ee99d49a53e87f4c3da55"
+        ),
+    ),
+]
+
+# RFC 3686 section 6: key and nonce as KEYMAT has them, IV, plaintext, ciphertext
+AES_CTR = [
+    (
+        "ae6852f8121067cc4bf7a5765577f39e00000030",
+        "0000000000000000",
+        "53696e676c6520626c6f636b206d7367",
+        "e4095d4fb7a7b3792d6175a3261311b8",
+    ),
+    (
+        "7e24067817fae0d743d6ce1f32539163006cb6db",
+        "c0543b59da48d90b",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+        "5104a106168a72d9790d41ee8edad388eb2e1efc46da57c8fce630df9141be28",
+    ),
+    (
+        "7691be035e5020a8ac6e618529f9a0dc00e0017b",
+        "27777f3f4a1786f0",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223",
+        "c1cf48a89f2ffdd9cf4652e9efdb72d74540a42bde6d7836d59a5ceaaef3105325b2072f",
+    ),
+    (
+        "16af5b145fc9f579c175f93e3bfb0eed863d06ccfdb7851500000048",
+        "36733c147d6d93cb",
+        "53696e676c6520626c6f636b206d7367",
+        "4b55384fe259c9c84e7935a003cbe928",
+    ),
+    (
+        "7c5cb2401b3dc33c19e7340819e0f69c678c3db8e6f6a91a0096b03b",
+        "020c6eadc2cb500d",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+        "453243fc609b23327edfaafa7131cd9f8490701c5ad4a79cfc1fe0ff42f4fb00",
+    ),
+    (
+        "02bf391ee8ecb159b959617b0965279bf59b60a786d3e0fe0007bdfd",
+        "5cbd60278dcc0912",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223",
+        "96893fc55e5c722f540b7dd1ddf7e758d288bc95c69165884536c811662f2188abee0935",
+    ),
+    (
+        "776beff2851db06f4c8a0542c8696f6c6a81af1eec96b4d37fc1d689e6c1c10400000060",
+        "db5672c97aa8f0b2",
+        "53696e676c6520626c6f636b206d7367",
+        "145ad01dbf824ec7560863dc71e3e0c0",
+    ),
+    (
+        "f6d66d6bd52d59bb0796365879eff886c66dd51a5b6a99744b50590c87a2388400faac24",
+        "c1585ef15a43d875",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+        "f05e231b3894612c49ee000b804eb2a9b8306b508f839d6a5530831d9344af1c",
+    ),
+    (
+        "ff7a617ce69148e4f1726e2f43581de2aa62d9f805532edff1eed687fb54153d001cc5b7",
+        "51a51d70a1c11148",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223",
+        "eb6c52821d0bbbf7ce7594462aca4faab407df866569fd07f48cc0b583d6071f1ec0e6b8",
+    ),
+]
+
+# RFC 8439 section 2.8.2, RFC 7634 appendix A and appendix B: key, salt, IV, AAD, plaintext, ciphertext with tag
+CHACHA20_POLY1305 = [
+    (
+        "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f",
+        "07000000",
+        "4041424344454647",
+        "50515253c0c1c2c3c4c5c6c7",
+        (
+            "4c616469657320616e642047656e746c656d656e206f662074686520636c617373206f66202739393a20496620492063"
+            "6f756c64206f6666657220796f75206f6e6c79206f6e652074697020666f7220746865206675747572652c2073756e73"
+            "637265656e20776f756c642062652069742e"
+        ),
+        (
+            "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fafb69da92728b"
+            "1a71de0a9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc"
+            "3ff4def08e4b7a9de576d26586cec64b61161ae10b594f09e26a7e902ecbd0600691"
+        ),
+    ),
+    (
+        "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f",
+        "a0a1a2a3",
+        "1011121314151617",
+        "0102030400000005",
+        (
+            "45000054a6f200004001e778c6336405c000020508005b7a3a080000553bec100007362708090a0b0c0d0e0f10111213"
+            "1415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f303132333435363701020204"
+        ),
+        (
+            "24039428b97f417e3c13753a4f05087b67c352e6a7fab1b982d466ef407ae5c614ee8099d52844eb61aa95dfab4c02f7"
+            "2aa71e7c4c4f64c9befe2facc638e8f3cbec163fac469b502773f6fb94e664da9165b82829f641e076aaa8266b7fb0f7"
+            "b11b369907e1ad43"
+        ),
+    ),
+    (
+        "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f",
+        "a0a1a2a3",
+        "1011121314151617",
+        "c0c1c2c3c4c5c6c7d0d1d2d3d4d5d6d72e202500000000090000004529000029",
+        "0000000c000040010000000a00",
+        "610394701f8d017f7c129248896b71bfe25236efd7cdc67066906315b2",
+    ),
+]
+
+# RFC 7634 appendix B: the whole IKE message
+CHACHA20_POLY1305_MESSAGE = (
+    "c0c1c2c3c4c5c6c7d0d1d2d3d4d5d6d72e2025000000000900000045290000291011121314151617610394701f8d017f"
+    "7c129248896b71bfe25236efd7cdc67066906315b2"
+)
+
+# RFC 8031 appendix A: private, public and peer's private, public value, shared secret
+X25519 = [
+    (
+        "751fb4308655b476b6789b7325f9ea8cddd16a58533ff6d9e60009464a5f9d94",
+        "48d5ddd4061257ba166fa3f9bbdb74f1a4e81c089384fa77f790709f0dfbc766",
+        "0a54645253290d60ddadd0e030bacd9e5501efdc220755a1e978f1b839a05688",
+        "0be7c1f5aad87d7e448662673298a443478b859745179eaf564c79c0ef6eee25",
+        "c74950607a12327f3204d94b6825bfb068b7f8319a9e3708ed3d43ce8130c950",
+    ),
+]
+
+# RFC 5903 sections 8.1 - 8.3: bits, private, public and peer's private, public value, shared secret
+ECP = [
+    (
+        256,
+        "c88f01f510d9ac3f70a292daa2316de544e9aab8afe84049c62a9c57862d1433",
+        (
+            "dad0b65394221cf9b051e1feca5787d098dfe637fc90b9ef945d0c37725811805271a0461cdb8252d61f1c456fa3e59a"
+            "b1f45b33accf5f58389e0577b8990bb3"
+        ),
+        "c6ef9c5d78ae012a011164acb397ce2088685d8f06bf9be0b283ab46476bee53",
+        (
+            "d12dfb5289c8d4f81208b70270398c342296970a0bccb74c736fc7554494bf6356fbf3ca366cc23e8157854c13c58d6a"
+            "ac23f046ada30f8353e74f33039872ab"
+        ),
+        "d6840f6b42f6edafd13116e0e12565202fef8e9ece7dce03812464d04b9442de",
+    ),
+    (
+        384,
+        "099f3c7034d4a2c699884d73a375a67f7624ef7c6b3c0f160647b67414dce655e35b538041e649ee3faef896783ab194",
+        (
+            "667842d7d180ac2cde6f74f37551f55755c7645c20ef73e31634fe72b4c55ee6de3ac808acb4bdb4c88732aee95f41aa"
+            "9482ed1fc0eeb9cafc4984625ccfc23f65032149e0e144ada024181535a0f38eeb9fcff3c2c947dae69b4c634573a81c"
+        ),
+        "41cb0779b4bdb85d47846725fbec3c9430fab46cc8dc5060855cc9bda0aa2942e0308312916b8ed2960e4bd55a7448fc",
+        (
+            "e558dbef53eecde3d3fccfc1aea08a89a987475d12fd950d83cfa41732bc509d0d1ac43a0336def96fda41d0774a3571"
+            "dcfbec7aacf3196472169e838430367f66eebe3c6e70c416dd5f0c68759dd1fff83fa40142209dff5eaad96db9e6386c"
+        ),
+        "11187331c279962d93d604243fd592cb9d0a926f422e47187521287e7156c5c4d603135569b9e9d09cf5d4a270f59746",
+    ),
+    (
+        521,
+        (
+            "0037ade9319a89f4dabdb3ef411aaccca5123c61acab57b5393dce47608172a095aa85a30fe1c2952c6771d937ba9777"
+            "f5957b2639bab072462f68c27a57382d4a52"
+        ),
+        (
+            "0015417e84dbf28c0ad3c278713349dc7df153c897a1891bd98bab4357c9ecbee1e3bf42e00b8e380aeae57c2d107564"
+            "941885942af5a7f4601723c4195d176ced3e017cae20b6641d2eeb695786d8c946146239d099e18e1d5a514c739d7cb4"
+            "a10ad8a788015ac405d7799dc75e7b7d5b6cf2261a6a7f1507438bf01beb6ca3926f9582"
+        ),
+        (
+            "0145ba99a847af43793fdd0e872e7cdfa16be30fdc780f97bccc3f078380201e9c677d600b343757a3bdbf2a3163e4c2"
+            "f869cca7458aa4a4effc311f5cb151685eb9"
+        ),
+        (
+            "00d0b3975ac4b799f5bea16d5e13e9af971d5e9b984c9f39728b5e5739735a219b97c356436adc6e95bb0352f6be64a6"
+            "c2912d4ef2d0433ced2b6171640012d9460f015c68226383956e3bd066e797b623c27ce0eac2f551a10c2c724d985207"
+            "7b87220b6536c5c408a1d2aebb8e86d678ae49cb57091f4732296579ab44fcd17f0fc56a"
+        ),
+        (
+            "01144c7d79ae6956bc8edb8e7c787c4521cb086fa64407f97894e5e6b2d79b04d1427e73ca4baa240a34786859810c06"
+            "b3c715a3a8cc3151f2bee417996d19f3ddea"
+        ),
+    ),
+]
+
+# RFC 5114 appendices A.1 - A.3: method, private, public and peer's private, public value, shared secret
+MODP_SUBGROUP = [
+    (
+        22,
+        "b9a3b3ae8fefc1a2930496507086f8455d48943e",
+        (
+            "2a853b3d92197501b9015b2deb3ed84f5e021dcc3e52f109d3273d2b7521281cbabe0e76ff5727fa8acce26956ba9a1f"
+            "ca26f20228d8693feb10841d84a7360054ece5a7f5b7a61ad3dfb3c60d2e43106d8727da37df9cce95b478755d06bcea"
+            "8f9d45965f75a5f3d1df3701165fc9e50c4279ceb07f989540ae96d5d88ed776"
+        ),
+        "9392c9f9eb6a7a6a9022f7d83e7223c6835bbdda",
+        (
+            "717a6cb053371ff4a3b932941c1e5663f861a1d6ad34ae66576dfb98f6c6cbf9ddd5a56c7833f6bcfdff095582ad868e"
+            "440e8d09fd769e3ceccdc3d3b1e4cfa057776caaf9739b6a9fee8e7411f8d6dac09d6a4edb46cc2b5d5203090eae6126"
+            "311e53fd2c14b574e6a3109a3da1be41bdceaa186f5ce06716a2b6a07b3c33fe"
+        ),
+        (
+            "5c804f454d30d9c4df85271f93528c91df6b48ab5f80b3b59caac1b28f8acba9cd3e39f3cb614525d9521d2e644c53b8"
+            "07b810f340062f257d7d6fbfe8d5e8f072e9b6e9afda9413eafb2e8b0699b1fb5a0caceddeaead7e9cfbb36ae2b42083"
+            "5bd83a19fb0b5e96bf8fa4d09e345525167ecd9155416f46f408ed31b63c6e6d"
+        ),
+    ),
+    (
+        23,
+        "22e62601dbffd06708a680f747f361f76d8f4f721a0548e483294b0c",
+        (
+            "1b3a63451bd886e699e67b494e288bd7f8e0d370badda7a0efd2fde7d8f66145cc9f280419975eb808877c8a4c0c8e0b"
+            "d48d4a5401eb1e8776bfeee134c03831ac273cd9d635ab0ce006a42a887e3f52fb8766b650f38078bc8ee8580cefe243"
+            "968cfc4f8dc3db084554171d41bf2e861b7bb4d69dd0e01ea387cbaa5ca672afcbe8bdb9d62d4ce15f17dd36f91ed1ee"
+            "dd65ca4a06455cb94cd40a52ec360e84b3c926e22c4380a3bf309d56849768b7f52cfdf655fd053a7ef706979e7e5806"
+            "b17dfae53ad2a5bc568ebb529a7a61d68d256f8fc97c074a861d827e2ebc8c6134553115b70e7103920aa16d85e52bcb"
+            "ab8d786a68178fa8ff7c2f5c71648d6f"
+        ),
+        "4ff3bc96c7fc6a6d71d3b363800a7cdfef6fc41b4417ea15353b7590",
+        (
+            "4dcee992a9762a13f2f83844ad3d77ee0e31c9718b3db6c2035d3961182c3e0ba247ec4182d760cd48d99599970622a1"
+            "881bba2dc822939c78c3912c6661fa5438b20766222b75e24c2e3ad0c7287236129525ee15b5dd7998aa04c4a9696cac"
+            "d7172083a97a81664ead2c479e444e4c0654cc19e28d7703cee8dacd6126f5d665ec52c67255db92014b037eb621a2ac"
+            "8e365de071ffc1400acf077a12913dd8de89473437ab7ba346743c1b215dd9c12164a7e4053118d199bec8ef6fc56117"
+            "0c84c87d10ee9a674a1fa8ffe13bdfba1d44de48946d68dc0cdd777635a7ab5bfb1e4bb7b856f96827734c184138e915"
+            "d9c3002ebce53120546a7e2002142b6c"
+        ),
+        (
+            "34d9bddc1b42176c313fea034c21034d074a6313bb4ecdb3703fff424567a46bdf75530ede0a9da5229de7d76732286c"
+            "bc0f91da4c3c852fc099c679531d94c78ab03d9decb0a4e4ca8b2bb4591c4021cf8ce3a20a541d33994017d0200ae2c9"
+            "516e2ff5145779269e862b0fb474a2d56dc31ed569a7700b4c4ab16b22a45513531ef523d71212077b5a169bdeffad7a"
+            "d9608284c7795b6d5a5183b87066de17d8d671c9ebd8ec89544d45ec061593d442c62ab9ce3b1cb9943a1d23a5ea3bcf"
+            "21a01471e67e003e7f8a69c728be490b2fc88cfeb92db6a215e5d03c17c464c9ac1a46e203e13f952995fb03c69d3cc4"
+            "7fcb510b6998ffd3aa6de73cf9f63869"
+        ),
+    ),
+    (
+        24,
+        "0881382cdb87660c6dc13e614938d5b9c8b2f248581cc5e31b35454397fce50e",
+        (
+            "2e9380c8323af97545bc4941deb0ec3742c62fe0ece824a6abdbe66c59bee0242911bfb967235ceba35ae13e4ec752be"
+            "630b92dc4bde2847a9c62cb8152745421fb7eb60a63c0fe9159fcce726ce7cd8523d7450667ef840e4919121eb5f01c8"
+            "c9b0d3d648a93bfb75689e8244ac134af544711ce79a02dcc34226684780dddcb498594106c37f5bc79856487af5ab02"
+            "2a2e5e42f09897c1a85a11ea0212af04d9b4cebc937c3c1a3e15a8a0342e337615c84e7fe3b8b9b87fb1e73a15af12a3"
+            "0d746e06dfc34f290d797ce51aa13aa785bf6658aff5e4b093003cbeaf665b3c2e113a3a4e905269341dc0711426685f"
+            "4ef37e868a8126ff3f2279b57ca67e29"
+        ),
+        "7d62a7e3ef36de617b13d1afb82c780d83a23bd4ee6705645121f371f546a53d",
+        (
+            "575f0351bd2b1b817448bdf87a6c362c1e289d3903a30b9832c5741fa250363e7acbc7f77f3dacbc1f131add8e03367e"
+            "ff8fbbb3e1c5784424809b25afe4d2262a1a6fd2fab64105ca30a674e07f7809852088632fc049233791ad4edd083a97"
+            "8b883ee618bc5e0dd047415f2d95e683cf14826b5fbe10d3ce41c6c120c78ab20008c698bf7f0bcab9d7f407bed0f43a"
+            "fb2970f57f8d12043963e66ddd320d599ad9936c8f44137c08b180ec5e985cebe186f3d549677e80607331ee17af3380"
+            "a725b0782317d7dd43f59d7af9568a9bb63a84d365f92244ed120988219302f42924c7ca90b89d24f71b0ab697823d7d"
+            "eb1aff5b0e8e4a45d49f7f53757e1913"
+        ),
+        (
+            "86c70bf8d0bb81bb01078a17219cb7d27203db2a19c877f1d1f19fd7d77ef22546a68f005ad52dc84553b78fc60330be"
+            "51ea7c0672cac1515e4b35c047b9a551b88f39dc26da14a09ef74774d47c762dd177f9ed5bc2f11e52c879bd95098504"
+            "cd9eecd8a8f9b3efbd1f008ac5853097d9d1837f2b18f77cd7be01af80a7c7b5ea3ca54cc02d0c116fee3f95bb873993"
+            "85875d7e86747e676e728938acbff7098e05be4dcfb24052b83aeffb14783f029adbde7f53fae92084224090e007cee9"
+            "4d4bf2bace9ffd4b57d2af7c724d0caa19bf0501f6f17b4aa10f425e3ea76080b4b9d6b3cefea115b2ceb8789bb8a3b0"
+            "ea87febe63b6c8f846ec6db0c26c5d7c"
+        ),
+    ),
+]
