@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hmac
-from collections.abc import Callable
 from typing import ClassVar
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
@@ -16,54 +15,12 @@ from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher,
 from cryptography.hazmat.primitives.ciphers import algorithms as current
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 
-from ..errors import ConfigError, IntegrityError, LocalError, MalformedError
+from ..errors import ConfigError, IntegrityError, MalformedError
 from ..iana import Encr, TransformType
+from .keyed import KeyedCipher as KeyedCipher
 from .transforms import Algorithm, find, register
 
-Seal = Callable[[bytes, bytes, bytes], bytes]  # (IV, plaintext, additional data) -> ciphertext | ICV
-Open = Callable[[bytes, bytes, bytes], bytes]  # (IV, ciphertext | ICV, additional data) -> plaintext; IntegrityError
-Crypt = Callable[[bytes, bytes], bytes]  # (IV, octets) -> octets
-
 BITS: tuple[int, ...] = (128, 192, 256)
-
-
-class KeyedCipher:
-    """A cipher with its key: ``seal`` and ``open`` of an AEAD, ``encrypt`` and ``decrypt`` of any other.
-
-    It belongs to one direction of one SA and to one thread. Octets of a wrong length raise MalformedError, an ICV that
-    does not verify IntegrityError, the pair that the algorithm does not have LocalError.
-    """
-
-    __slots__ = ("decrypt", "encrypt", "open", "seal")
-
-    encrypt: Crypt
-    decrypt: Crypt
-    seal: Seal
-    open: Open
-
-    @classmethod
-    def aead(cls, seal: Seal, open: Open) -> KeyedCipher:
-        """A combined mode."""
-        self = cls()
-        self.seal, self.open = seal, open
-        self.encrypt = self.decrypt = _is_aead
-        return self
-
-    @classmethod
-    def plain(cls, encrypt: Crypt, decrypt: Crypt) -> KeyedCipher:
-        """A cipher without integrity."""
-        self = cls()
-        self.encrypt, self.decrypt = encrypt, decrypt
-        self.seal = self.open = _is_no_aead
-        return self
-
-
-def _is_aead(iv: bytes, data: bytes) -> bytes:
-    raise LocalError("a combined mode is used by seal and open")
-
-
-def _is_no_aead(iv: bytes, data: bytes, aad: bytes) -> bytes:
-    raise LocalError("a cipher without integrity is used by encrypt and decrypt")
 
 
 def _bad_icv() -> IntegrityError:
