@@ -106,7 +106,7 @@ class IkeAuth(Exchange):
         """
         sa = self.sa
         try:
-            config, choice, local, remote = answer_child(sa, request, sa.config.children)
+            plan = answer_child(request, sa.config.children)
         except PeerError as error:
             sa.emit(ChildSaFailed, name="", notify_type=error.notify_type, reason=error.reason)
             return [notify(error.notify_type, error.data)]
@@ -114,8 +114,8 @@ class IkeAuth(Exchange):
             sa.emit(ChildSaFailed, name="", notify_type=NotifyType.TS_UNACCEPTABLE, reason=str(error))
             return [notify(NotifyType.TS_UNACCEPTABLE)]
         spi = sa.endpoint.new_child_spi()
-        install(sa, config, choice, spi, local, remote, (sa.nonce_i, sa.nonce_r), initiator=False)
-        return child_answer_payloads(choice, spi, remote, local)
+        install(sa, plan, spi, (sa.nonce_i, sa.nonce_r), initiator=False)
+        return child_answer_payloads(plan, spi)
 
     def _sign(self, message: Outgoing, secret: bytes) -> None:
         """Append AUTH, computed after the payloads tap, to cover the identity that is really sent (section 2.15)."""
