@@ -181,7 +181,7 @@ class Offer:
             if item.transform_type not in understood:
                 fault = fault or f"contains the transform type {item.transform_type}, unknown for its protocol"
                 continue
-            transform = _parse_transform(item)
+            transform = _parse_transform(item, protocol == ProtocolId.ESP)
             if transform is not None:
                 transforms.append(transform)
         if fault is None and len(spi) not in _SPI_SIZE[ProtocolId(protocol)]:
@@ -197,7 +197,7 @@ class Offer:
         return len({is_aead(t, self.protocol == ProtocolId.ESP) for t in self.transforms if t.type == ENCR}) > 1
 
 
-def _parse_transform(layer: Packet) -> Transform | None:
+def _parse_transform(layer: Packet, esp: bool) -> Transform | None:
     """A transform, or None for one that must not be chosen: unknown attributes, a key length that does not fit."""
     if any(a.type != TransformAttributeType.Key_Length for a in layer.attributes) or len(layer.attributes) > 1:
         return None
@@ -206,7 +206,8 @@ def _parse_transform(layer: Packet) -> Transform | None:
         return transform if transform.key_length is None else None
     try:
         # Section 3.3.5: a cipher of variable key length without Key Length, or a fixed one with it, is no cipher.
-        encryption(transform.id, transform.key_length, esp=True)
+        # Ciphers for ESP alone (RFC 4543, RFC 8750) are none for IKE.
+        encryption(transform.id, transform.key_length, esp=esp)
     except ConfigError:
         return None
     return transform

@@ -157,3 +157,11 @@ def test_the_answer_must_be_one_of_our_proposals():
 
 def test_an_spi_of_zero_is_no_spi():
     assert choose(raw(transform(**GCM), transform(**NO_ESN), spi=bytes(4)), policy("aes128gcm16")) is None
+
+
+@pytest.mark.parametrize("cipher", [11, 21, 29, 30, 31])
+def test_ciphers_for_esp_alone_are_not_chosen_for_ike(cipher):
+    length = {} if cipher in (11, 31) else {"key_length": 128}
+    others = [transform(2, 5), transform(3, 12), transform(4, 31)]
+    offer = raw(transform(1, cipher, **length), *others, protocol=1, spi=b"")
+    assert choose(offer, policy("aes128gcm16-prfsha256-x25519", protocol=IKE)) is None

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The examples in the documents run as they stand there: Python blocks, and the lines that call `fynx` or a script."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of a page in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def run(*command: str, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def pages() -> list[str]:
+    """Every page but those that quote (architecture) or have a test of their own (migration)."""
+    found = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+    return [page for page in found if page not in ("docs/architecture.md", "docs/migration.md")]
+
+
+PYTHON = [(page, index) for page in pages() for index in range(len(blocks(page, "python")))]
+
+
+@pytest.mark.parametrize(("page", "index"), PYTHON, ids=lambda value: str(value))
+def test_python_block_runs(page: str, index: int, tmp_path: Path) -> None:
+    """Each in a process of its own, so that what it registers is gone with it; a block that begins with ``>>>`` as a doctest."""
+    block = blocks(page, "python")[index]
+    file = tmp_path / "block.py"
+    if block.startswith(">>>"):
+        file.with_suffix(".txt").write_text(block)
+        code = "import doctest, sys; sys.exit(doctest.testfile('block.txt', False, optionflags=doctest.ELLIPSIS).failed)"
+        run(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)
+    else:
+        file.write_text(block)
+        run(sys.executable, "-W", "error", str(file), cwd=tmp_path)
+
+
+def commands(page: str) -> list[list[str]]:
+    """The commands that a page shows, as words."""
+    lines = [line for block in blocks(page, "console") for line in block.splitlines() if line.startswith("$ ")]
+    return [shlex.split(line[2:], comments=True) for line in lines]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_commands_run(page: str, tmp_path: Path) -> None:
+    """`fynx` commands one after the other in one folder; of the scripts, that they are there."""
+    for words in commands(page):
+        if words[0] == "fynx":
+            run(str(Path(sys.executable).with_name("fynx")), *words[1:], cwd=tmp_path)
+        elif "/" in words[0] and not words[0].startswith(".venv/"):
+            assert (ROOT / words[0]).is_file(), words
+        else:
+            assert words[0] in ("pip", "wireshark", "tshark", "python", ".venv/bin/pytest"), words
+
+
+def test_every_page_with_examples_is_seen() -> None:
+    assert {page for page, _ in PYTHON} >= {"README.md", "CONTRIBUTING.md", "docs/guide.md"}
