@@ -58,7 +58,7 @@ class Answers(ResponseWindow):
         exchange = waiting[0] if waiting else responder(self._sa) if responder else None
         checked = False
         try:
-            rules.check(request, exchange.round if exchange else 0)
+            rules.check(request, *((exchange.round, exchange.variant) if exchange else ()))
             checked = True
             if exchange is None:
                 raise _unanswerable(request)
@@ -116,7 +116,4 @@ class Answers(ResponseWindow):
 
 def _unanswerable(request: Message) -> PeerError:
     """What answers an exchange that nobody here knows."""
-    if request.header.exchange == ExchangeType.CREATE_CHILD_SA:
-        # Section 1.3: an endpoint may refuse all but the first Child SA.
-        return PeerError(NotifyType.NO_ADDITIONAL_SAS, reason="this endpoint holds one Child SA per IKE SA")
     return PeerError(NotifyType.INVALID_SYNTAX, reason=f"the exchange {request.header.exchange_name} is not known here")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class ChildSa:
     """A pair of ESP SAs, what they protect, and how they came to be.
 
-    ``initiator``: whether we asked for it; ``deleting``: whether our Delete for it is under way; ``replaces``: the Child SA that it
+    ``initiator``: whether we asked for it; ``deleting``: whether our Delete for it is under way; ``gone``: whether it only takes in what is still on its way; ``replaces``: the Child SA that it
     rekeys. ``ready``: whether we may send on it (section 2.8: a rekey's responder sends on the old one for a while). ``rekeying`` is
     our rekey of it in flight, ``rekeyed`` and ``peer_rekeyed`` what came of ours and of the peer's.
     """
@@ -43,6 +43,7 @@ class ChildSa:
     remote_ts: tuple[Selector, ...]
     initiator: bool
     deleting: bool = False
+    gone: bool = False
     replaces: ChildSa | None = None
     ready: bool = True
     rekeying: Exchange | None = None

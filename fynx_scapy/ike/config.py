@@ -123,6 +123,8 @@ class IkeConfig(_Config):
     cookies: int = 5
     retransmission: Retransmission = Retransmission()
     half_open_lifetime: float = 30.0
+    retry_wait: tuple[float, float] = (5.0, 15.0)
+    retry_limit: float = 180.0
     fragmentation: bool = False
     signature_hashes: tuple[int, ...] = ()
 
@@ -160,6 +162,7 @@ class EndpointConfig(_Config):
 
     cookie_threshold: int | None = None
     linger: float = 60.0
+    esp_linger: float = 10.0
 
 
 def address(value: Address | str | tuple[str, int], port: int = 500) -> Address:

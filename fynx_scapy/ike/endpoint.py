@@ -28,6 +28,7 @@ from fynx_scapy.ike.events import (
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.message import RESPONSE, Address, Datagram, DatagramKind, Header, Outgoing, notify
+from fynx_scapy.ike.negotiate import Suite
 from fynx_scapy.ike.randomness import Randomness, SystemRandomness
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.ike.selectors import Flow
@@ -88,7 +89,7 @@ class Endpoint:
             raise LocalError("expected a configuration whose remote is an address to connect to, found none")
         local = Address(self.host, config.remote.port if config.remote.port in (500, 4500) else 500)
         sa = IkeSa(
-            self, [config], initiator=True, spi_i=self._new_spi(), spi_r=bytes(8), local=local, remote=config.remote
+            self, [config], initiator=True, spi_i=self.new_ike_spi(), spi_r=bytes(8), local=local, remote=config.remote
         )
         self.sas[sa.spi_i] = sa
         init = sa.start(IkeSaInit(sa))
@@ -111,8 +112,8 @@ class Endpoint:
         """
         self.now = now
         flow = Flow.parse(packet)
-        for sa, child in self.children.values():
-            if sa.established and not child.deleting and child.takes(flow):
+        for sa, child in reversed(list(self.children.values())):
+            if sa.established and child.ready and not child.deleting and not child.gone and child.takes(flow):
                 self.send_on(sa, child, packet)
                 return True
         return False
@@ -182,13 +183,38 @@ class Endpoint:
             if spi > 255 and spi not in self.children:
                 return spi
 
+    def remove_child(self, child: ChildSa) -> None:
+        """Forget a Child SA. One that has a successor still takes in, for a while, what was sent before the peer knew (section 2.8)."""
+        child.gone = True
+        spi = child.inbound.spi
+        if child.rekeyed is None and child.peer_rekeyed is None and child.replaces is None:
+            self.children.pop(spi, None)
+        else:
+            self.timers.set(self.now + self.config.esp_linger, lambda now: self._drop_child(spi, child))
+
+    def _drop_child(self, spi: int, child: ChildSa) -> None:
+        if spi in self.children and self.children[spi][1] is child:
+            del self.children[spi]
+
+    def succeed(
+        self, old: IkeSa, suite: Suite, spi_i: bytes, spi_r: bytes, nonces: tuple[bytes, bytes], shared: bytes, *, initiator: bool
+    ) -> IkeSa:
+        """The IKE SA that replaces ``old``: established, with keys, message IDs from 0 (RFC 7296 section 2.18)."""
+        sa = IkeSa(self, [old.config], initiator=initiator, spi_i=spi_i, spi_r=spi_r, local=old.local, remote=old.remote)
+        sa.nonce_i, sa.nonce_r = nonces
+        sa.inherit(old)
+        sa.derive_keys(suite, shared, old)
+        self.sas[sa.own_spi] = sa
+        return sa
+
     def release(self, sa: IkeSa) -> None:
         """Forget an IKE SA."""
         self.sas.pop(sa.own_spi, None)
         for digest in [digest for digest, found in self._initial.items() if found is sa]:
             del self._initial[digest]
 
-    def _new_spi(self) -> bytes:
+    def new_ike_spi(self) -> bytes:
+        """Eight octets that name no IKE SA of ours."""
         while True:
             spi = self.randomness.octets(8)
             if spi != bytes(8) and spi not in self.sas:
@@ -237,7 +263,7 @@ class Endpoint:
             configs,
             initiator=False,
             spi_i=header.spi_i,
-            spi_r=self._new_spi(),
+            spi_r=self.new_ike_spi(),
             local=datagram.local,
             remote=datagram.remote,
         )
@@ -339,6 +365,8 @@ class Endpoint:
         except MalformedError as error:
             return self._drop(datagram, str(error))
         sa.last_heard = self.now
+        # Section 2.8: a valid packet on the other half shows that the peer is ready.
+        child.ready = True
         if next_header == DUMMY:
             sa.emit(EspReceived, spi=spi, seq=seq, length=0, next_header=next_header, datagram=datagram)
             return None

@@ -133,6 +133,24 @@ class ChildSaFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSaRekeyed(Event):
+    """A Child SA has a successor, known by our inbound SPIs; the old one is deleted next."""
+
+    old_spi: int
+    new_spi: int
+    by_peer: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IkeSaRekeyed(Event):
+    """The IKE SA has a successor with these SPIs; the old one is deleted next."""
+
+    new_spi_i: bytes
+    new_spi_r: bytes
+    by_peer: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SaDeleted(Event):
     """An SA is gone: the IKE SA itself when ``child_spis`` is empty, else the inbound SPIs of the Child SAs."""
 

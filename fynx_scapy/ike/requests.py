@@ -54,7 +54,7 @@ class Requests(RequestWindow):
             return self._sa.drop(datagram, reason)
         message = self._sa.envelope.open(datagram, header)
         exchange = pending.exchange
-        wrong = _fault(message, exchange.round)
+        wrong = _fault(message, exchange)
         if wrong and not message.encrypted:
             # Anybody may have sent it: go on waiting.
             return self._sa.drop(datagram, wrong)
@@ -119,10 +119,10 @@ class Requests(RequestWindow):
         return sa.closed("the peer does not answer")
 
 
-def _fault(message: Message, exchange_round: int) -> str | None:
+def _fault(message: Message, exchange: Exchange) -> str | None:
     """What is wrong with an answer, or None."""
     try:
-        rules.check(message, exchange_round)
+        rules.check(message, exchange.round, exchange.variant)
     except PeerError as error:
         return error.reason
     return None

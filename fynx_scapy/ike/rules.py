@@ -21,6 +21,7 @@ MAYBE: Count = (0, 1)
 MANY: Count = (0, 255)
 
 REQUEST, RESPONSE = False, True
+REKEY_IKE = "rekey of the IKE SA"
 P = PayloadType
 
 
@@ -38,25 +39,37 @@ class Rule:
 
 _AUTHENTICATION: dict[int, Count] = {P.CERT: MANY, P.CERTREQ: MANY, P.AUTH: ONE, P.CP: MAYBE, P.N: MANY, P.V: MANY}
 
-RULES: Mapping[tuple[int, bool, int], Rule] = {
+RULES: Mapping[tuple[int, bool, int, str], Rule] = {
     # HDR, SAi1, KEi, Ni  -->
-    (ExchangeType.IKE_SA_INIT, REQUEST, 0): Rule(False, {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}),
+    (ExchangeType.IKE_SA_INIT, REQUEST, 0, ""): Rule(False, {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}),
     # <--  HDR, SAr1, KEr, Nr, [CERTREQ,]   or   <--  HDR, N(COOKIE)
-    (ExchangeType.IKE_SA_INIT, RESPONSE, 0): Rule(
+    (ExchangeType.IKE_SA_INIT, RESPONSE, 0, ""): Rule(
         False, {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.CERTREQ: MANY, P.N: MANY, P.V: MANY}, notifies_alone=True
     ),
     # HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, [CP,] SAi2, TSi, TSr}  -->
-    (ExchangeType.IKE_AUTH, REQUEST, 0): Rule(
+    (ExchangeType.IKE_AUTH, REQUEST, 0, ""): Rule(
         True, {P.IDi: ONE, P.IDr: MAYBE, **_AUTHENTICATION, P.SA: ONE, P.TSi: ONE, P.TSr: ONE}
     ),
     # <--  HDR, SK {IDr, [CERT,] AUTH, [CP,] SAr2, TSi, TSr}   or, the Child SA having failed,   <--  HDR, SK {IDr,
     # [CERT,] AUTH, N}
-    (ExchangeType.IKE_AUTH, RESPONSE, 0): Rule(
+    (ExchangeType.IKE_AUTH, RESPONSE, 0, ""): Rule(
         True, {P.IDr: ONE, **_AUTHENTICATION, P.SA: MAYBE, P.TSi: MAYBE, P.TSr: MAYBE}, notifies_alone=True
     ),
+    # HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
+    (ExchangeType.CREATE_CHILD_SA, REQUEST, 0, ""): Rule(True, {P.SA: ONE, P.KE: MAYBE, P.Nonce: ONE, P.TSi: ONE, P.TSr: ONE, P.N: MANY, P.V: MANY}),
+    # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+    (ExchangeType.CREATE_CHILD_SA, RESPONSE, 0, ""): Rule(
+        True, {P.SA: ONE, P.KE: MAYBE, P.Nonce: ONE, P.TSi: ONE, P.TSr: ONE, P.N: MANY, P.V: MANY}, notifies_alone=True
+    ),
+    # HDR, SK {SA, Ni, KEi}  -->
+    (ExchangeType.CREATE_CHILD_SA, REQUEST, 0, REKEY_IKE): Rule(True, {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}),
+    # <--  HDR, SK {SA, Nr, KEr}
+    (ExchangeType.CREATE_CHILD_SA, RESPONSE, 0, REKEY_IKE): Rule(
+        True, {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}, notifies_alone=True
+    ),
     # HDR, SK {[N,] [D,] [CP,] …}  <-->
-    (ExchangeType.INFORMATIONAL, REQUEST, 0): Rule(True, {P.N: MANY, P.D: MANY, P.CP: MAYBE, P.V: MANY}),
-    (ExchangeType.INFORMATIONAL, RESPONSE, 0): Rule(True, {P.N: MANY, P.D: MANY, P.CP: MAYBE, P.V: MANY}),
+    (ExchangeType.INFORMATIONAL, REQUEST, 0, ""): Rule(True, {P.N: MANY, P.D: MANY, P.CP: MAYBE, P.V: MANY}),
+    (ExchangeType.INFORMATIONAL, RESPONSE, 0, ""): Rule(True, {P.N: MANY, P.D: MANY, P.CP: MAYBE, P.V: MANY}),
 }  # fmt: skip
 
 
@@ -65,7 +78,7 @@ def malformed(message: Message) -> str | None:
     return next((payload.malformed for payload in message.payloads if payload.malformed), None)
 
 
-def check(message: Message, exchange_round: int = 0) -> None:
+def check(message: Message, exchange_round: int = 0, variant: str = "") -> None:
     """Hold a message against its row. PeerError says which notify answers what is wrong.
 
     Unknown critical payloads come first (section 2.5), then payloads that could not be read, then the counts. A
@@ -80,7 +93,7 @@ def check(message: Message, exchange_round: int = 0) -> None:
     wrong = malformed(message)
     if wrong:
         raise PeerError(NotifyType.INVALID_SYNTAX, reason=wrong)
-    rule = RULES.get((message.header.exchange, message.header.response, exchange_round))
+    rule = RULES.get((message.header.exchange, message.header.response, exchange_round, variant))
     if rule is None:
         return
     name = f"{message.header.exchange_name} {'response' if message.header.response else 'request'}"

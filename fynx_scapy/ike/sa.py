@@ -7,15 +7,15 @@ There is one way in (`receive`) and one way out (`transmit`). What is in flight 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fynx_scapy.crypto.keymat import SkKeys, derive_sk, skeyseed
+from fynx_scapy.crypto.keymat import SkKeys, derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, ProtocolId
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
-from fynx_scapy.ike.config import IkeConfig
+from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.envelope import Envelope
 from fynx_scapy.ike.events import (
     Event,
@@ -31,7 +31,10 @@ from fynx_scapy.ike.events import (
     SaDeleted,
 )
 from fynx_scapy.ike.exchanges import Exchange
+from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
+from fynx_scapy.ike.exchanges.rekey_ike import RekeyedIke, RekeyIke
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.natt import NATT_PORT
@@ -49,6 +52,7 @@ class State(enum.Enum):
 
     CONNECTING = "connecting"
     ESTABLISHED = "established"
+    REKEYED = "rekeyed"
     DELETING = "deleting"
     CLOSED = "closed"
 
@@ -89,6 +93,11 @@ class IkeSa:
         self.peer_fragments = False
         self.peer_signature_hashes: tuple[int, ...] = ()
         self.authenticated_by = -1
+        self.rekeying: RekeyIke | None = None
+        self.rekeyed: RekeyedIke | None = None
+        self.peer_rekeyed: RekeyedIke | None = None
+        self.successor: IkeSa | None = None
+        self._refused_since: float | None = None
         self.last_heard = endpoint.now
         self._suite: Suite | None = None
         self._keys: SkKeys | None = None
@@ -149,14 +158,31 @@ class IkeSa:
 
         Returns it, to be looked at later.
         """
+        if self.successor is not None:
+            exchange.sa = self.successor
+            return self.successor.start(exchange)
         if self.state is State.CLOSED:
             raise LocalError(f"expected an IKE SA that is open, found {self!r}")
         return self.requests.start(exchange)
 
     def delete_ike(self) -> Exchange:
         """Delete this IKE SA and with it all its Child SAs (section 1.4.1)."""
+        if self.state is State.CLOSED:
+            raise LocalError(f"expected an IKE SA that is open, found {self!r}")
         self.state = State.DELETING
-        return self.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.IKE))))
+        return self.requests.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.IKE))))
+
+    def rekey(self) -> Exchange:
+        """Replace this IKE SA (section 1.3.2); its Child SAs move over."""
+        return self.start(RekeyIke(self))
+
+    def rekey_child(self, child: ChildSa) -> Exchange:
+        """Replace a Child SA (section 1.3.3)."""
+        return self.start(RekeyChild(self, child))
+
+    def create_child(self, config: ChildConfig | None = None, packet: bytes | None = None) -> Exchange:
+        """Set up a further Child SA (section 1.3.1)."""
+        return self.start(CreateChild(self, config, packet))
 
     def delete_child(self, *children: ChildSa) -> Exchange:
         """Delete Child SAs; the peer answers with the SPIs of the other direction (section 1.4.1)."""
@@ -187,16 +213,20 @@ class IkeSa:
         fitting = [c for c in self.candidates if c.accepts_identities(local, remote)]
         return min(fitting, key=lambda c: c.remote_id is None, default=None)
 
-    def derive_keys(self, suite: Suite, shared: bytes) -> None:
-        """SKEYSEED and SK_* (section 2.14), and the protectors of both directions."""
+    def derive_keys(self, suite: Suite, shared: bytes, old: IkeSa | None = None) -> None:
+        """SKEYSEED and SK_* (section 2.14; 2.18 for a successor of ``old``), and the protectors of both directions."""
         prf = suite.prf_function()
         encr, integ = suite.encryption(), suite.integrity()
-        seed = skeyseed(prf, self.nonce_i, self.nonce_r, shared)
+        if old is None:
+            seed = skeyseed(prf, self.nonce_i, self.nonce_r, shared)
+        else:
+            # Section 2.18: by the PRF of the old IKE SA; what follows is by the new one's.
+            seed = rekey_skeyseed(old.suite.prf_function(), old.keys.sk_d, shared, self.nonce_i, self.nonce_r)
         keys = derive_sk(prf, encr, integ, seed, self.nonce_i, self.nonce_r, self.spi_i, self.spi_r)
         self._suite, self._keys = suite, keys
         self.envelope.protect(suite, keys, initiator=self.initiator)
         self.emit(KeysDerived, keys=keys, encr=suite.encr, prf=suite.prf, integ=suite.integ, ke=suite.ke)
-        if self.initiator and self.nat and self.local.port != NATT_PORT:
+        if old is None and self.initiator and self.nat and self.local.port != NATT_PORT:
             # Section 2.23: all that follows goes over port 4500.
             self.local, self.remote = self.local._replace(port=NATT_PORT), self.remote._replace(port=NATT_PORT)
 
@@ -207,18 +237,75 @@ class IkeSa:
         self.authenticated_by = self.answers.expected - 1
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
 
+    def inherit(self, old: IkeSa) -> None:
+        """Be established from the beginning, as the successor of ``old`` (section 2.18)."""
+        self.state = State.ESTABLISHED
+        self.local_id, self.remote_id = old.local_id, old.remote_id
+        self.nat_before_us, self.nat_before_peer = old.nat_before_us, old.nat_before_peer
+        self.peer_fragments, self.peer_signature_hashes = old.peer_fragments, old.peer_signature_hashes
+
+    def hand_over(self, new: IkeSa) -> None:
+        """Give all Child SAs, and what has not begun yet, to the successor (section 2.8)."""
+        if self.successor is not None:
+            return
+        self.successor = new
+        self.state = State.REKEYED
+        for spi, child in self.children.items():
+            new.children[spi] = child
+            self.endpoint.children[spi] = (new, child)
+        self.children.clear()
+        waiting = list(self.requests.waiting)
+        self.requests.waiting.clear()
+        for exchange in waiting:
+            exchange.sa = new
+            new.now = self.now
+            new.start(exchange)
+
+    def expect_delete(self) -> None:
+        """The peer is to delete this SA; should it never do so, it goes by itself."""
+        self.endpoint.timers.set(self.now + self.endpoint.config.linger, self._give_up_waiting)
+
+    def _give_up_waiting(self, now: float) -> None:
+        self.now = now
+        self.closed("the peer did not delete it")
+
+    def try_again(self, make: Callable[[IkeSa], Exchange]) -> None:
+        """After TEMPORARY_FAILURE: a new attempt after a jittered wait, for some minutes (section 2.25)."""
+        if self._refused_since is None:
+            self._refused_since = self.now
+        if self.now - self._refused_since > self.config.retry_limit:
+            # "it SHOULD conclude that the state information is out of sync and close the IKE SA"
+            self.delete_ike()
+            return
+
+        def again(now: float) -> None:
+            sa = self
+            while sa.successor is not None:
+                sa = sa.successor
+            sa.now = now
+            if sa.established:
+                sa.start(make(sa))
+
+        self.endpoint.timers.set(self.now + self.endpoint.randomness.uniform(*self.config.retry_wait), again)
+
     def add_child(self, child: ChildSa) -> None:
         """Take in a Child SA; traffic may use it from now on."""
+        self._refused_since = None
         self.children[child.inbound.spi] = child
         self.endpoint.children[child.inbound.spi] = (self, child)
 
     def remove_children(self, spis: Iterable[int], *, by_peer: bool, reason: str = "deleted") -> None:
         """Drop Child SAs by their inbound SPIs; unknown ones are ignored."""
-        gone = tuple(spi for spi in list(spis) if self.children.pop(spi, None) is not None)
-        for spi in gone:
-            self.endpoint.children.pop(spi, None)
+        gone = [child for spi in list(spis) if (child := self.children.pop(spi, None)) is not None]
+        for child in gone:
+            self.endpoint.remove_child(child)
+            for other in self.children.values():
+                if other.replaces is child:
+                    # Section 2.8: a request to close the replaced SA shows that the peer is ready for the new one.
+                    other.ready = True
         if gone:
-            self.emit(SaDeleted, child_spis=gone, reason=reason, by_peer=by_peer)
+            spis = tuple(child.inbound.spi for child in gone)
+            self.emit(SaDeleted, child_spis=spis, reason=reason, by_peer=by_peer)
 
     def fail(self, error: FynxError, last: Exchange | None = None) -> None:
         """The IKE SA does not come up. ``last`` is one more exchange to tell the peer."""
@@ -233,6 +320,9 @@ class IkeSa:
     def closed(self, reason: str, *, by_peer: bool = False) -> None:
         """It ended as an established IKE SA does: by a Delete, or because the peer is dead."""
         if self.state is not State.CLOSED:
+            if self.peer_rekeyed is not None:
+                # Section 2.8.2: the peer did not see our own rekey; forget it.
+                self.hand_over(self.peer_rekeyed.sa)
             self._close(lingers=True)
             self.emit(SaDeleted, reason=reason, by_peer=by_peer)
 

@@ -67,3 +67,9 @@ def other_group(data: bytes, sent: int, offered: list[int]) -> int:
     if group not in offered or group == sent:
         raise MalformedError(f"the peer asks for group {group}, which {'was sent' if group == sent else 'was not offered'}")
     return group
+
+
+def check_nonce(nonce: bytes) -> None:
+    """PeerError unless a nonce has the size that section 3.9 allows."""
+    if not 16 <= len(nonce) <= 256:
+        raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected a nonce of 16 to 256 octets, found {len(nonce)}")

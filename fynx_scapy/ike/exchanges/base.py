@@ -26,6 +26,10 @@ class Exchange:
     """One exchange in flight. ``answer`` is the last response received, ``error`` why it failed."""
 
     exchange_type: ClassVar[int]
+    variant: ClassVar[str] = ""
+    """Which row of `rules` holds for its messages, where an exchange type has several."""
+    touches_children: ClassVar[bool] = False
+    """Whether it creates, rekeys or closes a Child SA, so that the IKE SA cannot be rekeyed meanwhile (section 2.25.1)."""
 
     def __init__(self, sa: IkeSa) -> None:
         self.sa = sa

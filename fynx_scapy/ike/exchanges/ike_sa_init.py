@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from fynx_scapy.crypto.ke import PrivateKey, key_exchange
 from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, KeMethod, NotifyType, name_of
 from fynx_scapy.ike import natt
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.ike.negotiate import KE, Choice, check_answer, offers
+from fynx_scapy.ike.share import KeyShare, agreed_secret, answered_secret, check_nonce, other_group
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
 
 
@@ -22,13 +22,13 @@ class IkeSaInit(Exchange):
         sa, config = self.sa, self.sa.config
         groups = [t.id for p in config.proposals for t in p.of_type(KE)]
         group = config.ke if config.ke is not None else groups[0]
-        private = self._generate(group)
+        share = KeyShare.generate(group, sa.endpoint.randomness.octets)
         nonce = IKEv2_Nonce(nonce=sa.endpoint.randomness.octets(config.nonce_size))
         offer = IKEv2_SA(prop=[p.layer(number) for number, p in enumerate(config.proposals, 1)])
         cookie: bytes | None = None
         for _ in range(config.cookies + 1):
             # HDR(A,0), [N(COOKIE),] SAi1, KEi, Ni, N(NAT_DETECTION_*)  -->
-            message = self.request(offer, _ke_payload(group, private), nonce, encrypted=False)
+            message = self.request(offer, share.payload(), nonce, encrypted=False)
             if cookie is not None:
                 # Section 2.6: the cookie is the first payload, all others are unchanged.
                 message.payloads.insert(0, notify(NotifyType.COOKIE, cookie))
@@ -41,8 +41,8 @@ class IkeSaInit(Exchange):
                     raise MalformedError(f"expected a cookie of 1 to 64 octets, found {len(cookie)}")
             # <--  HDR(A,0), N(INVALID_KE_PAYLOAD)
             elif wanted := answer.notify(NotifyType.INVALID_KE_PAYLOAD):
-                group = _next_group(bytes(wanted.notify), group, groups)
-                private = self._generate(group)
+                group = other_group(bytes(wanted.notify), group, groups)
+                share = KeyShare.generate(group, sa.endpoint.randomness.octets)
             else:
                 break
         else:
@@ -55,54 +55,34 @@ class IkeSaInit(Exchange):
                 error.type, bytes(error.notify), f"IKE_SA_INIT was answered with {name_of(NotifyType, error.type)}"
             )
         choice = check_answer(offers(answer.one(IKEv2_SA)), config.proposals)
-        ke = answer.one(IKEv2_KE)
-        if choice.suite.ke is None or choice.suite.ke.id != ke.group or ke.group != group:
-            raise MalformedError(
-                f"expected a KE payload of group {group}, which was sent and chosen, found group {ke.group}"
-            )
+        shared = agreed_secret(choice, share, answer)
         sa.spi_r = answer.header.spi_r
         if sa.spi_r == bytes(8):
             raise MalformedError("expected a responder SPI other than zero in the answer to IKE_SA_INIT")
         self._note_peer(answer)
         sa.nonce_i, sa.nonce_r = nonce.nonce, answer.one(IKEv2_Nonce).nonce
-        _check_nonce(sa.nonce_r)
-        sa.derive_keys(choice.suite, private.shared(ke.ke))
+        check_nonce(sa.nonce_r)
+        sa.derive_keys(choice.suite, shared)
 
     def respond(self, request: Message) -> Steps:
         """Choose; ask for another group when the KE payload has the wrong one; derive SK_*."""
         sa = self.sa
         ke, nonce = request.one(IKEv2_KE), request.one(IKEv2_Nonce).nonce
-        _check_nonce(nonce)
+        check_nonce(nonce)
         choice = self._choose(request, ke.group)
-        chosen = choice.suite.ke
-        if chosen is None or chosen.id != ke.group:
-            group = chosen.id if chosen else KeMethod.NONE
-            raise PeerError(
-                NotifyType.INVALID_KE_PAYLOAD,
-                group.to_bytes(2),
-                f"expected a KE payload of group {group}, found {ke.group}",
-            )
-        method = key_exchange(ke.group)
-        try:
-            private = method.generate(sa.endpoint.randomness.octets)
-            shared = private.shared(ke.ke)
-        except KeyExchangeError as error:
-            raise PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)) from error
+        share, shared = answered_secret(choice, request, sa.endpoint.randomness.octets)
         self._note_peer(request)
         sa.nonce_i, sa.nonce_r = nonce, sa.endpoint.randomness.octets(sa.config.nonce_size)
         sa.derive_keys(choice.suite, shared)
         # <--  HDR(A,B), SAr1, KEr, Nr, N(NAT_DETECTION_*)
         answer = self.response(
             IKEv2_SA(prop=[choice.layer()]),
-            _ke_payload(ke.group, private),
+            *([share.payload()] if share else []),
             IKEv2_Nonce(nonce=sa.nonce_r),
             encrypted=False,
         )
         self._announce(answer)
         yield answer
-
-    def _generate(self, group: int) -> PrivateKey:
-        return key_exchange(group).generate(self.sa.endpoint.randomness.octets)
 
     def _choose(self, request: Message, group: int) -> Choice:
         offered = offers(request.one(IKEv2_SA))
@@ -142,24 +122,3 @@ class IkeSaInit(Exchange):
         """No IKE SA, and no trace of it."""
         self.sa.forget()
 
-
-def _ke_payload(group: int, private: PrivateKey) -> IKEv2_KE:
-    return IKEv2_KE(group=group, ke=private.public)
-
-
-def _check_nonce(nonce: bytes) -> None:
-    # Section 3.9.
-    if not 16 <= len(nonce) <= 256:
-        raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected a nonce of 16 to 256 octets, found {len(nonce)}")
-
-
-def _next_group(data: bytes, sent: int, offered: list[int]) -> int:
-    """The group that INVALID_KE_PAYLOAD asks for; it must be another one of those offered (section 1.2)."""
-    if len(data) != 2:
-        raise MalformedError(f"expected a group of two octets in INVALID_KE_PAYLOAD, found {len(data)} octets")
-    group = int.from_bytes(data)
-    if group not in offered or group == sent:
-        raise MalformedError(
-            f"the peer asks for group {group}, which {'was sent' if group == sent else 'was not offered'}"
-        )
-    return group

@@ -30,6 +30,11 @@ class Informational(Exchange):
         super().__init__(sa)
         self.payloads = payloads
 
+    @property
+    def touches_children(self) -> bool:  # type: ignore[override]
+        """Whether it closes a Child SA."""
+        return any(isinstance(p, IKEv2_Delete) and p.proto != ProtocolId.IKE for p in self.payloads)
+
     def initiate(self) -> Steps:
         """Send the payloads; act on deletes of ours once they are answered."""
         deletes = [payload for payload in self.payloads if isinstance(payload, IKEv2_Delete)]
