@@ -32,7 +32,7 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.exchanges.create_child import CreateChild
-from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyedIke, RekeyIke
 from fynx_scapy.ike.identity import Identity
@@ -171,6 +171,10 @@ class IkeSa:
             raise LocalError(f"expected an IKE SA that is open, found {self!r}")
         self.state = State.DELETING
         return self.requests.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.IKE))))
+
+    def liveness(self) -> Exchange:
+        """Ask whether the peer lives (section 2.4)."""
+        return self.start(Liveness(self))
 
     def rekey(self) -> Exchange:
         """Replace this IKE SA (section 1.3.2); its Child SAs move over."""
