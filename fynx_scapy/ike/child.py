@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 class ChildSa:
     """A pair of ESP SAs, what they protect, and how they came to be.
 
-    ``initiator``: whether we asked for it; ``deleting``: whether our Delete for it is under way; ``gone``: whether it only takes in what is still on its way; ``replaces``: the Child SA that it
-    rekeys. ``ready``: whether we may send on it (section 2.8: a rekey's responder sends on the old one for a while). ``rekeying`` is
-    our rekey of it in flight, ``rekeyed`` and ``peer_rekeyed`` what came of ours and of the peer's.
+    ``initiator``: whether we asked for it; ``deleting``: whether our Delete for it is under way; ``gone``: whether it
+    only takes in what is still on its way; ``replaces``: the Child SA that it rekeys. ``ready``: whether we may send
+    on it (section 2.8: a rekey's responder sends on the old one for a while). ``rekeying`` is our rekey of it in
+    flight, ``rekeyed`` and ``peer_rekeyed`` what came of ours and of the peer's.
     """
 
     config: ChildConfig
@@ -73,7 +74,10 @@ class Rekeyed(NamedTuple):
 
 @dataclass(slots=True)
 class ChildRequest:
-    """What an initiator keeps between its offer and the answer. ``share`` is its part of a key exchange of its own (PFS)."""
+    """What an initiator keeps between its offer and the answer.
+
+    ``share`` is its part of a key exchange of its own (PFS).
+    """
 
     config: ChildConfig
     spi: int

@@ -26,8 +26,8 @@ def still_wanted(sa: IkeSa, old: ChildSa) -> bool:
 def object_to_child(sa: IkeSa) -> None:
     """PeerError when the IKE SA takes no new Child SA now.
 
-    Section 2.25.2: "If a peer receives a request to create or rekey a Child SA when it is currently rekeying the IKE SA, it SHOULD reply with
-    TEMPORARY_FAILURE."
+    Section 2.25.2: "If a peer receives a request to create or rekey a Child SA when it is currently rekeying the IKE
+    SA, it SHOULD reply with TEMPORARY_FAILURE."
     """
     if sa.rekeying is not None or sa.rekeyed is not None or sa.peer_rekeyed is not None:
         raise _busy("the IKE SA is being rekeyed")
@@ -41,12 +41,12 @@ def rekeyed_child(sa: IkeSa, request: Message) -> ChildSa:
     rekey = next(request.notifies(NotifyType.REKEY_SA))
     spi = bytes(rekey.SPI or b"")
     if rekey.proto not in (ProtocolId.ESP, ProtocolId.AH) or len(spi) != 4:
-        raise MalformedError(f"expected REKEY_SA with an ESP SPI of 4 octets, found protocol {rekey.proto}, SPI {spi.hex() or 'none'}")
+        raise MalformedError(
+            f"expected REKEY_SA with an ESP SPI of 4 octets, found protocol {rekey.proto}, SPI {spi.hex() or 'none'}"
+        )
     old = next((child for child in sa.children.values() if child.outbound.spi == int.from_bytes(spi)), None)
     if old is None:
-        raise PeerError(
-            NotifyType.CHILD_SA_NOT_FOUND, reason="no Child SA has that SPI", protocol=rekey.proto, spi=spi
-        )
+        raise PeerError(NotifyType.CHILD_SA_NOT_FOUND, reason="no Child SA has that SPI", protocol=rekey.proto, spi=spi)
     if old.deleting:
         raise _busy("the Child SA is being closed")
     return old
@@ -68,8 +68,8 @@ def lowest_is_ours(ours: tuple[bytes, bytes], theirs: tuple[bytes, bytes]) -> bo
 def settle_child(sa: IkeSa, old: ChildSa) -> None:
     """Both rekeys of a Child SA have ended, or there was only ours: delete what we are to delete.
 
-    Section 2.8.1: the SA made with the lowest nonce is closed by the end that created it; "the node that initiated the surviving rekeyed SA
-    should delete the replaced SA".
+    Section 2.8.1: the SA made with the lowest nonce is closed by the end that created it; "the node that initiated
+    the surviving rekeyed SA should delete the replaced SA".
     """
     ours, theirs = old.rekeyed, old.peer_rekeyed
     if ours is None:

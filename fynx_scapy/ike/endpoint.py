@@ -184,7 +184,10 @@ class Endpoint:
                 return spi
 
     def remove_child(self, child: ChildSa) -> None:
-        """Forget a Child SA. One that has a successor still takes in, for a while, what was sent before the peer knew (section 2.8)."""
+        """Forget a Child SA.
+
+        One that has a successor still takes in, for a while, what was sent before the peer knew (section 2.8).
+        """
         child.gone = True
         spi = child.inbound.spi
         if child.rekeyed is None and child.peer_rekeyed is None and child.replaces is None:
@@ -197,10 +200,20 @@ class Endpoint:
             del self.children[spi]
 
     def succeed(
-        self, old: IkeSa, suite: Suite, spi_i: bytes, spi_r: bytes, nonces: tuple[bytes, bytes], shared: bytes, *, initiator: bool
+        self,
+        old: IkeSa,
+        suite: Suite,
+        spi_i: bytes,
+        spi_r: bytes,
+        nonces: tuple[bytes, bytes],
+        shared: bytes,
+        *,
+        initiator: bool,
     ) -> IkeSa:
         """The IKE SA that replaces ``old``: established, with keys, message IDs from 0 (RFC 7296 section 2.18)."""
-        sa = IkeSa(self, [old.config], initiator=initiator, spi_i=spi_i, spi_r=spi_r, local=old.local, remote=old.remote)
+        sa = IkeSa(
+            self, [old.config], initiator=initiator, spi_i=spi_i, spi_r=spi_r, local=old.local, remote=old.remote
+        )
         sa.nonce_i, sa.nonce_r = nonces
         sa.inherit(old)
         sa.derive_keys(suite, shared, old)

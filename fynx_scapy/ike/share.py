@@ -39,7 +39,9 @@ def agreed_secret(choice: Choice, share: KeyShare | None, answer: Message) -> by
         return b""
     if share is None or ke is None or not chosen.id == share.group == ke.group:
         sent, came = share.group if share else None, ke.group if ke else None
-        raise MalformedError(f"expected a KE payload of group {chosen.id}, which was chosen; sent was {sent}, found {came}")
+        raise MalformedError(
+            f"expected a KE payload of group {chosen.id}, which was chosen; sent was {sent}, found {came}"
+        )
     return share.private.shared(ke.ke)
 
 
@@ -51,7 +53,11 @@ def answered_secret(choice: Choice, request: Message, random: Callable[[int], by
     ke = request.get(IKEv2_KE)
     if ke is None or ke.group != chosen.id:
         found = ke.group if ke else "none"
-        raise PeerError(NotifyType.INVALID_KE_PAYLOAD, chosen.id.to_bytes(2), f"expected a KE payload of group {chosen.id}, found {found}")
+        raise PeerError(
+            NotifyType.INVALID_KE_PAYLOAD,
+            chosen.id.to_bytes(2),
+            f"expected a KE payload of group {chosen.id}, found {found}",
+        )
     try:
         share = KeyShare.generate(chosen.id, random)
         return share, share.private.shared(ke.ke)
@@ -65,7 +71,9 @@ def other_group(data: bytes, sent: int, offered: list[int]) -> int:
         raise MalformedError(f"expected a group of two octets in INVALID_KE_PAYLOAD, found {len(data)} octets")
     group = int.from_bytes(data)
     if group not in offered or group == sent:
-        raise MalformedError(f"the peer asks for group {group}, which {'was sent' if group == sent else 'was not offered'}")
+        raise MalformedError(
+            f"the peer asks for group {group}, which {'was sent' if group == sent else 'was not offered'}"
+        )
     return group
 
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
-from fynx_scapy.ike.events import IkeSaRekeyed
 from fynx_scapy.ike.message import Datagram
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.net.echo import echo_request
@@ -172,7 +171,9 @@ class Crossing:
             if [sa.state.value for sa in sas] != ["established"] * row.ike:
                 wrong.append(f"{side.name}: expected {row.ike} IKE SAs, found {sas}")
             if len(side.endpoint.children) != row.children:
-                wrong.append(f"{side.name}: expected {row.children} Child SAs, found {[c.name for _, c in side.endpoint.children.values()]}")
+                wrong.append(
+                    f"{side.name}: expected {row.children} Child SAs, found {[c.name for _, c in side.endpoint.children.values()]}"
+                )
             if any(sa.requests.pending or sa.requests.waiting for sa in sas):
                 wrong.append(f"{side.name}: an exchange hangs")
         west, east = (self.sides[letter].endpoint for letter in "we")

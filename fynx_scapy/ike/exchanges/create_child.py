@@ -56,7 +56,9 @@ class ChildExchange(Exchange):
         nonces = (nonce.nonce, theirs)
         return request.accept(sa, answer, nonces, without=()), nonces
 
-    def _answer(self, plan: ChildPlan, request: Message, replaces: ChildSa | None = None) -> tuple[Outgoing, ChildSa, tuple[bytes, bytes]]:
+    def _answer(
+        self, plan: ChildPlan, request: Message, replaces: ChildSa | None = None
+    ) -> tuple[Outgoing, ChildSa, tuple[bytes, bytes]]:
         """Install what is agreed on, and the answer that says so."""
         sa, random = self.sa, self.sa.endpoint.randomness.octets
         theirs = request.one(IKEv2_Nonce).nonce

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
-from fynx_scapy.iana import ExchangeType, KeMethod, NotifyType, name_of
+from fynx_scapy.errors import FynxError, MalformedError, PeerError
+from fynx_scapy.iana import ExchangeType, NotifyType, name_of
 from fynx_scapy.ike import natt
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message, Outgoing, notify
@@ -121,4 +121,3 @@ class IkeSaInit(Exchange):
     def refused(self, error: FynxError) -> None:
         """No IKE SA, and no trace of it."""
         self.sa.forget()
-

@@ -73,7 +73,8 @@ class RekeyChild(ChildExchange):
         if kind == NotifyType.TEMPORARY_FAILURE:
             sa.try_again(lambda now: RekeyChild(now, old))
         elif kind == NotifyType.CHILD_SA_NOT_FOUND:
-            # "SHOULD silently delete the Child SA (if it still exists) and send a request to create a new Child SA from scratch"
+            # "SHOULD silently delete the Child SA (if it still exists) and send a request to create a new Child SA
+            # from scratch"
             sa.remove_children([old.inbound.spi], by_peer=True, reason="unknown to the peer")
             sa.start(CreateChild(sa, old.config))
         else:
