@@ -22,6 +22,7 @@ from fynx_scapy.errors import MalformedError
 
 from .ikev2.fields import Octet, Octets, Remark
 from .ikev2.structure import Structure
+from .listing import list_under
 
 ESP_PORT = 4500
 """The UDP port that IKE and ESP share where there is a NAT (RFC 3948 section 2)."""
@@ -44,7 +45,7 @@ class ESP_Malformed(Structure):
     @property
     def malformed(self) -> str:
         """What is wrong."""
-        return str(self.value("error") or "octets that are no ESP packet")
+        return str(self.internal("error") or "octets that are no ESP packet")
 
     def dissect(self, s: bytes) -> None:
         self.read(s)
@@ -107,11 +108,11 @@ class ESP_Decrypted(Structure):
         return self._assembled(b"")
 
     def _assembled(self, inner: bytes) -> bytes:
-        part = {name: self.get_field(name).i2m(self, self.value(name)) for name in ("iv", "tfc", "padding", "icv")}
-        padlen, nh = self.value("padlen"), self.value("nh")
+        part = {name: self.get_field(name).i2m(self, self.internal(name)) for name in ("iv", "tfc", "padding", "icv")}
+        padlen, nh = self.internal("padlen"), self.internal("nh")
         padlen = len(part["padding"]) if padlen is None else padlen
         nh = _next_header(self.payload) if nh is None else nh
-        header = self.value("spi").to_bytes(4) + self.value("seq").to_bytes(4)
+        header = self.internal("spi").to_bytes(4) + self.internal("seq").to_bytes(4)
         return b"".join([header, part["iv"], inner, part["tfc"], part["padding"], bytes((padlen, nh)), part["icv"]])
 
     def mysummary(self) -> str:
@@ -192,6 +193,7 @@ def bind() -> None:
 
 
 bind()
+list_under("fynx_esp", __name__)
 
 __all__ = [
     "AH",

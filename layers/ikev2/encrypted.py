@@ -84,13 +84,13 @@ class IKEv2_Decrypted(IKEv2_Payload):
         return layer._assembled(build_payloads([layer.payload]) if layer.payload else b"")
 
     def _assembled(self, inner: bytes) -> bytes:
-        part = {name: self.get_field(name).i2m(self, self.value(name)) for name in ("iv", "padding", "icv")}
-        pad_length = self.value("pad_length")
+        part = {name: self.get_field(name).i2m(self, self.internal(name)) for name in ("iv", "padding", "icv")}
+        pad_length = self.internal("pad_length")
         trailer = part["padding"] + bytes((len(part["padding"]) if pad_length is None else pad_length,)) + part["icv"]
-        length, kind = self.value("length"), self.value("next_payload")
+        length, kind = self.internal("length"), self.internal("next_payload")
         length = 4 + len(part["iv"]) + len(inner) + len(trailer) if length is None else length
         kind = self.following() if kind is None else kind
-        header = bytes((kind, int(self.value("flags")))) + int(length).to_bytes(2)
+        header = bytes((kind, int(self.internal("flags")))) + int(length).to_bytes(2)
         return b"".join([header, part["iv"], inner, trailer])
 
 

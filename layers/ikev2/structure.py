@@ -244,7 +244,7 @@ class Structure(Packet):
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def value(self, name: str) -> Any:
+    def internal(self, name: str) -> Any:
         """The internal value of a field of this very layer: set, given by the layer above, or default."""
         for source in (self.fields, self.overloaded_fields, self.default_fields):
             if name in source:
@@ -270,7 +270,7 @@ class Structure(Packet):
     def self_build(self) -> bytes:
         tail = b""
         for field in self._tail:
-            value = self.value(field.name)
+            value = self.internal(field.name)
             tail = tail + bytes(value) if isinstance(value, RawVal) else field.addfield(self, tail, value)
         fields, overloaded, defaults = self.fields, self.overloaded_fields, self.default_fields
         numbers = []
@@ -295,7 +295,7 @@ class Structure(Packet):
         """The slow way: field by field, for RawVal, and to name the field whose value does not fit."""
         octets = b""
         for field in self._head:
-            value = self.value(field.name)
+            value = self.internal(field.name)
             if isinstance(value, RawVal):
                 octets += bytes(value)
                 continue
