@@ -95,10 +95,10 @@ class ESP_Decrypted(Structure):
     ]
     overload_fields = {IP: {"proto": 50}, IPv6: {"nh": 50}, UDP: {"sport": ESP_PORT, "dport": ESP_PORT}}
 
-    def dissect(self, s: bytes) -> None:
-        """Octets alone do not say where the IV ends: everything behind the header becomes ``iv``, to be built back."""
-        self.fields.update(spi=int.from_bytes(s[:4]), seq=int.from_bytes(s[4:8]), iv=s[8:])
-        self.wrong("an opened packet cannot be read without the sizes of IV and ICV; opened_esp() does")
+    @classmethod
+    def dispatch_hook(cls, _pkt: bytes | None = None, *args: Any, **kargs: Any) -> type[Packet]:
+        """Octets are a sealed packet: where IV and ICV end, only :func:`opened_esp` knows."""
+        return _Esp.dispatch_hook(_pkt) if _pkt else cls
 
     def do_build(self) -> bytes:
         layer = self if self.explicit else self.one()

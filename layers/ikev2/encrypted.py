@@ -65,12 +65,10 @@ class IKEv2_Decrypted(IKEv2_Payload):
         if isinstance(payload, Packet) and self.payload is payload and self.following():
             self.overloaded_fields = {"next_payload": self.following()}
 
-    def dissect(self, s: bytes) -> None:
-        """Octets alone do not say where the IV ends: everything becomes ``iv``, to be built back."""
-        size = self.measure(s, 0)
-        self.fields.update(next_payload=s[0], flags=self.get_field("flags").m2i(self, s[1]), length=size)
-        self.fields.update(iv=s[4:], padding=b"", pad_length=None)
-        self.wrong("an opened payload cannot be read without the sizes of IV and ICV; opened() does")
+    @classmethod
+    def dispatch_hook(cls, _pkt: bytes | None = None, *args: Any, **kargs: Any) -> type[Packet]:
+        """Octets are a sealed payload: where IV and ICV end, only :func:`opened` knows."""
+        return IKEv2_Encrypted if _pkt else cls
 
     def do_build(self) -> bytes:
         layer = self if self.explicit else self.one()

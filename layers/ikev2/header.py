@@ -100,8 +100,12 @@ class IKEv2_Payload(_Chained):
         return bool(int(self.internal("flags")) & 0x80)
 
     def dissect(self, s: bytes) -> None:
-        size = self.measure(s, 0)
-        self.read(s[:size])
+        try:
+            size = self.measure(s, 0)
+            self.read(s[:size])
+        except FormError as fault:
+            self.malform(s, str(fault))
+            return
         kind = 0 if self.ends_chain else self.fields["next_payload"]
         self.link(parse_payloads(kind, s[size:], offset=size))
 
@@ -154,6 +158,9 @@ class IKEv2_Malformed(_Chained):
 
     def mysummary(self) -> str:
         return f"malformed ({self.malformed})"
+
+
+Structure.malformed_class = IKEv2_Malformed
 
 
 class IKEv2(_Chained):
