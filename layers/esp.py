@@ -22,6 +22,7 @@ from fynx_scapy.errors import MalformedError
 
 from .ikev2.fields import Octet, Octets, Remark
 from .ikev2.structure import Structure
+from .listing import list_under
 
 ESP_PORT = 4500
 """The UDP port that IKE and ESP share where there is a NAT (RFC 3948 section 2)."""
@@ -44,7 +45,7 @@ class ESP_Malformed(Structure):
     @property
     def malformed(self) -> str:
         """What is wrong."""
-        return str(self.value("error") or "octets that are no ESP packet")
+        return str(self.internal("error") or "octets that are no ESP packet")
 
     def dissect(self, s: bytes) -> None:
         self.read(s)
@@ -94,10 +95,10 @@ class ESP_Decrypted(Structure):
     ]
     overload_fields = {IP: {"proto": 50}, IPv6: {"nh": 50}, UDP: {"sport": ESP_PORT, "dport": ESP_PORT}}
 
-    def dissect(self, s: bytes) -> None:
-        """Octets alone do not say where the IV ends: everything behind the header becomes ``iv``, to be built back."""
-        self.fields.update(spi=int.from_bytes(s[:4]), seq=int.from_bytes(s[4:8]), iv=s[8:])
-        self.wrong("an opened packet cannot be read without the sizes of IV and ICV; opened_esp() does")
+    @classmethod
+    def dispatch_hook(cls, _pkt: bytes | None = None, *args: Any, **kargs: Any) -> type[Packet]:
+        """Octets are a sealed packet: where IV and ICV end, only :func:`opened_esp` knows."""
+        return _Esp.dispatch_hook(_pkt) if _pkt else cls
 
     def do_build(self) -> bytes:
         layer = self if self.explicit else self.one()
@@ -107,11 +108,11 @@ class ESP_Decrypted(Structure):
         return self._assembled(b"")
 
     def _assembled(self, inner: bytes) -> bytes:
-        part = {name: self.get_field(name).i2m(self, self.value(name)) for name in ("iv", "tfc", "padding", "icv")}
-        padlen, nh = self.value("padlen"), self.value("nh")
+        part = {name: self.get_field(name).i2m(self, self.internal(name)) for name in ("iv", "tfc", "padding", "icv")}
+        padlen, nh = self.internal("padlen"), self.internal("nh")
         padlen = len(part["padding"]) if padlen is None else padlen
         nh = _next_header(self.payload) if nh is None else nh
-        header = self.value("spi").to_bytes(4) + self.value("seq").to_bytes(4)
+        header = self.internal("spi").to_bytes(4) + self.internal("seq").to_bytes(4)
         return b"".join([header, part["iv"], inner, part["tfc"], part["padding"], bytes((padlen, nh)), part["icv"]])
 
     def mysummary(self) -> str:
@@ -192,6 +193,7 @@ def bind() -> None:
 
 
 bind()
+list_under("fynx_esp", __name__)
 
 __all__ = [
     "AH",

@@ -41,8 +41,12 @@ def test_python_block_runs(page: str, index: int, tmp_path: Path) -> None:
     file = tmp_path / "block.py"
     if block.startswith(">>>"):
         file.with_suffix(".txt").write_text(block)
-        code = "import doctest, sys; sys.exit(doctest.testfile('block.txt', False, optionflags=doctest.ELLIPSIS).failed)"
+        code = "import doctest, sys; sys.exit(doctest.testfile('block.txt', False, optionflags=12).failed)"  # ELLIPSIS, whitespace as it comes
         run(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)
+    elif "main(__file__)" in block:  # a scenario: as if its file lay with the others
+        file.write_text(block)
+        place = "import fynx_scapy.scenarios as s, runpy; s.__path__.append('.')"
+        run(sys.executable, "-c", f"{place}; runpy.run_path('block.py', run_name='__main__')", cwd=tmp_path)
     else:
         file.write_text(block)
         run(sys.executable, "-W", "error", str(file), cwd=tmp_path)

@@ -19,7 +19,9 @@ def line(record: Record, start: float | None = None) -> str:
     words = [f"{record['number']:>5} {time:>11}", ends(record), _BODIES.get(record["kind"], _other)(record)]
     if record["error"]:
         words.append(f"!! {record['error']}")
-    return "  ".join(word for word in words if word)
+    text = "  ".join(word for word in words if word)
+    # names in a capture are its sender's: none of them may speak to the terminal
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def ends(record: Record) -> str:

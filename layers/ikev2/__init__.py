@@ -8,6 +8,7 @@ Importing it binds :class:`IKEv2` to UDP port 500 and behind the non-ESP marker 
 
 from __future__ import annotations
 
+from ..listing import list_under
 from . import (
     auth,
     cert,
@@ -44,6 +45,8 @@ from .sa import *
 from .scan import *
 from .ts import *
 from .vendor import *
+
+list_under("fynx_ikev2", __name__)
 
 __all__: list[str] = []
 __all__ += auth.__all__

@@ -67,7 +67,7 @@ class Attribute(Structure):
         object.__setattr__(self, "explicit", 1)
 
     def self_build(self) -> bytes:
-        af, kind, length, value = (self.value(name) for name in ("AF", "type", "length", "value"))
+        af, kind, length, value = (self.internal(name) for name in ("AF", "type", "length", "value"))
         kind = int(kind) & 0x7FFF
         if af is None:
             af = isinstance(value, int) and value < 0x10000 and kind not in self.sizes
@@ -87,5 +87,5 @@ class Attribute(Structure):
     @property
     def number(self) -> int:
         """The value as a number, however it is encoded."""
-        value = self.value("value")
+        value = self.internal("value")
         return value if isinstance(value, int) else int.from_bytes(value or b"")

@@ -36,8 +36,8 @@ class IKEv2_AUTH(IKEv2_Payload):
     @property
     def algorithm_identifier(self) -> bytes | None:
         """The DER AlgorithmIdentifier of method 14, None for other methods and for data that has none."""
-        load = self.value("load")
-        if self.value("auth_type") != AuthMethod.Digital_Signature or not load or load[0] >= len(load):
+        load = self.internal("load")
+        if self.internal("auth_type") != AuthMethod.Digital_Signature or not load or load[0] >= len(load):
             return None
         return bytes(load[1 : 1 + load[0]])
 
@@ -45,7 +45,7 @@ class IKEv2_AUTH(IKEv2_Payload):
     def signature(self) -> bytes:
         """The authentication data without what method 14 puts before it."""
         identifier = self.algorithm_identifier
-        load = bytes(self.value("load"))
+        load = bytes(self.internal("load"))
         return load if identifier is None else load[1 + len(identifier) :]
 
     @property

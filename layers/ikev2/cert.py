@@ -45,7 +45,7 @@ class IKEv2_CERT(IKEv2_Payload):
         """
         from scapy.layers.x509 import X509_CRL, X509_Cert
 
-        revoked = self.value("cert_encoding") == CertEncoding.Certificate_Revocation_List_CRL
+        revoked = self.internal("cert_encoding") == CertEncoding.Certificate_Revocation_List_CRL
         return (X509_CRL if revoked else X509_Cert)(self._data)
 
     @property
@@ -60,11 +60,11 @@ class IKEv2_CERT(IKEv2_Payload):
 
     @property
     def _data(self) -> bytes:
-        return self.get_field("cert_data").i2m(self, self.value("cert_data"))  # type: ignore[no-any-return]
+        return self.get_field("cert_data").i2m(self, self.internal("cert_data"))  # type: ignore[no-any-return]
 
     @property
     def _hash_and_url(self) -> bool:
-        return self.value("cert_encoding") in (
+        return self.internal("cert_encoding") in (
             CertEncoding.Hash_and_URL_of_X_509_certificate,
             CertEncoding.Hash_and_URL_of_X_509_bundle,
         )
@@ -84,7 +84,7 @@ class IKEv2_CERTREQ(IKEv2_Payload):
     @property
     def authorities(self) -> list[bytes]:
         """SHA-1 hashes of the public keys of the authorities that are trusted (RFC 7296 section 3.7)."""
-        data = self.get_field("cert_authority").i2m(self, self.value("cert_authority"))
+        data = self.get_field("cert_authority").i2m(self, self.internal("cert_authority"))
         return [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
 
 

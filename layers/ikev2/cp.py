@@ -113,7 +113,7 @@ class _Value(Octets):
         return x if isinstance(x, str) else super().any2i(pkt, x)
 
     def i2m(self, pkt: Any, x: Any) -> bytes:
-        return value_octets(pkt.value("type") & 0x7FFF, x) if isinstance(x, str) else super().i2m(pkt, x)
+        return value_octets(pkt.internal("type") & 0x7FFF, x) if isinstance(x, str) else super().i2m(pkt, x)
 
     def m2i(self, pkt: Any, x: bytes) -> Any:
         text = value_text(pkt.fields["type"] & 0x7FFF, x)

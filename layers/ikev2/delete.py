@@ -52,7 +52,7 @@ class _SpiSize(SizeOf):
     """Octets of one SPI of the list; None is computed from the first."""
 
     def computed(self, pkt: Any) -> int:
-        spis = pkt.value(self.of)
+        spis = pkt.internal(self.of)
         return len(bytes_encode(spis[0])) if spis else 0
 
 

@@ -74,7 +74,7 @@ class IKEv2_EAP(IKEv2_Payload):
     @property
     def data(self) -> bytes:
         """The EAP message as octets."""
-        return self.get_field("eap").i2m(self, self.value("eap"))  # type: ignore[no-any-return]
+        return self.get_field("eap").i2m(self, self.internal("eap"))  # type: ignore[no-any-return]
 
 
 class IKEv2_GSPM(IKEv2_Payload):

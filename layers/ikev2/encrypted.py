@@ -65,12 +65,10 @@ class IKEv2_Decrypted(IKEv2_Payload):
         if isinstance(payload, Packet) and self.payload is payload and self.following():
             self.overloaded_fields = {"next_payload": self.following()}
 
-    def dissect(self, s: bytes) -> None:
-        """Octets alone do not say where the IV ends: everything becomes ``iv``, to be built back."""
-        size = self.measure(s, 0)
-        self.fields.update(next_payload=s[0], flags=self.get_field("flags").m2i(self, s[1]), length=size)
-        self.fields.update(iv=s[4:], padding=b"", pad_length=None)
-        self.wrong("an opened payload cannot be read without the sizes of IV and ICV; opened() does")
+    @classmethod
+    def dispatch_hook(cls, _pkt: bytes | None = None, *args: Any, **kargs: Any) -> type[Packet]:
+        """Octets are a sealed payload: where IV and ICV end, only :func:`opened` knows."""
+        return IKEv2_Encrypted if _pkt else cls
 
     def do_build(self) -> bytes:
         layer = self if self.explicit else self.one()
@@ -84,13 +82,13 @@ class IKEv2_Decrypted(IKEv2_Payload):
         return layer._assembled(build_payloads([layer.payload]) if layer.payload else b"")
 
     def _assembled(self, inner: bytes) -> bytes:
-        part = {name: self.get_field(name).i2m(self, self.value(name)) for name in ("iv", "padding", "icv")}
-        pad_length = self.value("pad_length")
+        part = {name: self.get_field(name).i2m(self, self.internal(name)) for name in ("iv", "padding", "icv")}
+        pad_length = self.internal("pad_length")
         trailer = part["padding"] + bytes((len(part["padding"]) if pad_length is None else pad_length,)) + part["icv"]
-        length, kind = self.value("length"), self.value("next_payload")
+        length, kind = self.internal("length"), self.internal("next_payload")
         length = 4 + len(part["iv"]) + len(inner) + len(trailer) if length is None else length
         kind = self.following() if kind is None else kind
-        header = bytes((kind, int(self.value("flags")))) + int(length).to_bytes(2)
+        header = bytes((kind, int(self.internal("flags")))) + int(length).to_bytes(2)
         return b"".join([header, part["iv"], inner, trailer])
 
 

@@ -132,14 +132,14 @@ class SizeOf(ByteField):
 
     def computed(self, pkt: Any) -> int:
         field = pkt.fieldtype[self.of]
-        return len(field.addfield(pkt, b"", pkt.value(self.of)))
+        return len(field.addfield(pkt, b"", pkt.internal(self.of)))
 
 
 class CountOf(SizeOf):
     """One octet (or two) that holds the number of elements of a list; None is computed."""
 
     def computed(self, pkt: Any) -> int:
-        return len(pkt.value(self.of))
+        return len(pkt.internal(self.of))
 
 
 class Flags(FlagsField):

@@ -97,11 +97,15 @@ class IKEv2_Payload(_Chained):
     @property
     def critical(self) -> bool:
         """The critical bit (RFC 7296 section 2.5)."""
-        return bool(int(self.value("flags")) & 0x80)
+        return bool(int(self.internal("flags")) & 0x80)
 
     def dissect(self, s: bytes) -> None:
-        size = self.measure(s, 0)
-        self.read(s[:size])
+        try:
+            size = self.measure(s, 0)
+            self.read(s[:size])
+        except FormError as fault:
+            self.malform(s, str(fault))
+            return
         kind = 0 if self.ends_chain else self.fields["next_payload"]
         self.link(parse_payloads(kind, s[size:], offset=size))
 
@@ -112,7 +116,7 @@ class IKEv2_Payload(_Chained):
         """This payload alone as octets; a next payload that was left None becomes ``following``."""
         layer = self.one()
         built: bytes = layer.self_build()
-        if layer.value("next_payload") is None and not self.ends_chain:
+        if layer.internal("next_payload") is None and not self.ends_chain:
             built = bytes((following,)) + built[1:]
         return built
 
@@ -132,12 +136,12 @@ class IKEv2_Malformed(_Chained):
 
     @property
     def malformed(self) -> str:
-        return str(self.value("error") or "octets without a form")
+        return str(self.internal("error") or "octets without a form")
 
     @property
     def critical(self) -> bool:
         """The critical bit, where there is a generic header to hold it."""
-        data = self.value("data")
+        data = self.internal("data")
         return len(data) > 1 and bool(data[1] & 0x80)
 
     def following(self) -> int:
@@ -154,6 +158,9 @@ class IKEv2_Malformed(_Chained):
 
     def mysummary(self) -> str:
         return f"malformed ({self.malformed})"
+
+
+Structure.malformed_class = IKEv2_Malformed
 
 
 class IKEv2(_Chained):
@@ -193,7 +200,7 @@ class IKEv2(_Chained):
     def do_build(self) -> bytes:
         layer = self if self.explicit else self.one()
         octets: bytes = layer.self_build() + layer.payload.do_build()
-        if layer.value("length") is None:
+        if layer.internal("length") is None:
             octets = octets[:24] + len(octets).to_bytes(4) + octets[HEADER_SIZE:]
         return NON_ESP_MARKER + octets if _wants_marker(self.underlayer) else octets
 
@@ -298,9 +305,9 @@ def build_message(header: IKEv2, payloads: Sequence[Packet]) -> bytes:
     layer = header.one()
     octets = layer.self_build()
     body = build_payloads(payloads)
-    if layer.value("next_payload") is None:
+    if layer.internal("next_payload") is None:
         octets = octets[:16] + bytes((first_type(payloads),)) + octets[17:]
-    if layer.value("length") is None:
+    if layer.internal("length") is None:
         octets = octets[:24] + (len(octets) + len(body)).to_bytes(4)
     return octets + body
 
@@ -436,6 +443,7 @@ bind()
 
 __all__ = [
     "HEADER_SIZE",
+    "PAYLOADS",
     "IKEv2",
     "IKEv2_Malformed",
     "IKEv2_Payload",

@@ -82,7 +82,7 @@ class _IdType(OctetEnum):
         return _SCAPYS_NAMES[x] if isinstance(x, str) and x in _SCAPYS_NAMES else super().any2i_one(pkt, x)
 
     def computed(self, pkt: Any) -> int:
-        return guessed_type(pkt.value("ID"))
+        return guessed_type(pkt.internal("ID"))
 
 
 class _Identity(Octets):
@@ -130,13 +130,13 @@ class IKEv2_IDi(IKEv2_Payload):
     @property
     def kind(self) -> int:
         """The ID type, computed if it was left None."""
-        kind = self.value("IDtype")
-        return guessed_type(self.value("ID")) if kind is None else int(kind)
+        kind = self.internal("IDtype")
+        return guessed_type(self.internal("ID")) if kind is None else int(kind)
 
     @property
     def data(self) -> bytes:
         """The identification data as octets."""
-        return self.get_field("ID").i2m(self, self.value("ID"))  # type: ignore[no-any-return]
+        return self.get_field("ID").i2m(self, self.internal("ID"))  # type: ignore[no-any-return]
 
     @property
     def text(self) -> str:

@@ -106,7 +106,7 @@ class Notify_CriticalPayload(NotifyData):
 
     name = "IKEv2 Unsupported Critical Payload"
     notify_types = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD,)
-    fields_desc = [OctetEnum("payload", 0, PayloadType)]
+    fields_desc = [OctetEnum("unsupported", 0, PayloadType)]
 
 
 class Notify_MessageId(NotifyData):
@@ -235,7 +235,9 @@ class _GatewayId(Octets):
         return x if isinstance(x, str) else super().any2i(pkt, x)
 
     def i2m(self, pkt: Any, x: Any) -> bytes:
-        return identity_octets(_AS_ID.get(pkt.value("gw_id_type"), 2), x) if isinstance(x, str) else super().i2m(pkt, x)
+        return (
+            identity_octets(_AS_ID.get(pkt.internal("gw_id_type"), 2), x) if isinstance(x, str) else super().i2m(pkt, x)
+        )
 
     def m2i(self, pkt: Any, x: bytes) -> Any:
         kind = pkt.fields["gw_id_type"]
@@ -363,6 +365,7 @@ class Notify_GroupSender(NotifyData):
 
 
 __all__ = [
+    "STRUCTURES",
     "IKEv2_Notify",
     "NotifyData",
     "Notify_AdditionalKeyExchange",

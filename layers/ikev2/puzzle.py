@@ -28,7 +28,7 @@ class IKEv2_PS(IKEv2_Payload):
     @property
     def solutions(self) -> list[bytes]:
         """The four keys, empty where the octets cannot be divided by four."""
-        load = bytes(self.get_field("load").i2m(self, self.value("load")))
+        load = bytes(self.get_field("load").i2m(self, self.internal("load")))
         size, rest = divmod(len(load), _KEYS)
         return [] if rest or not size else [load[at : at + size] for at in range(0, len(load), size)]
 

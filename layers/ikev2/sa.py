@@ -55,7 +55,7 @@ class _Listed(Structure):
 
     def build_in_list(self, last: bool) -> bytes:
         octets = self.do_build()
-        if not last and self.value("next_payload") is None:
+        if not last and self.internal("next_payload") is None:
             octets = bytes((self.more,)) + octets[1:]
         return octets
 
@@ -76,14 +76,14 @@ class _TransformId(ShortEnum):
     def any2i_one(self, pkt: Any, x: Any) -> Any:
         if not isinstance(x, str):
             return super().any2i_one(pkt, x)
-        kind = pkt.value("transform_type") if pkt is not None else None
+        kind = pkt.internal("transform_type") if pkt is not None else None
         registry = TRANSFORM_IDS.get(kind) if isinstance(kind, int) else None
         if registry is None:
             raise ConfigError(f"transform_id={x!r} needs a registered transform_type before it, not {kind!r}")
         return lookup(registry, x)
 
     def i2repr_one(self, pkt: Any, x: Any) -> str:
-        kind = pkt.value("transform_type") if pkt is not None else None
+        kind = pkt.internal("transform_type") if pkt is not None else None
         registry = TRANSFORM_IDS.get(kind) if isinstance(kind, int) else None
         member = registry._value2member_map_.get(x) if registry is not None else None
         return member.name if member is not None else repr(x)
@@ -112,9 +112,9 @@ class IKEv2_Transform(_Listed):
     @property
     def key_length(self) -> int | None:
         """Bits of the key, from the first Key Length attribute; None where there is none."""
-        for attribute in self.value("attributes"):
-            if isinstance(attribute, IKEv2_TransformAttribute) and attribute.value("type") == KEY_LENGTH:
-                value = attribute.value("value")
+        for attribute in self.internal("attributes"):
+            if isinstance(attribute, IKEv2_TransformAttribute) and attribute.internal("type") == KEY_LENGTH:
+                value = attribute.internal("value")
                 return value if isinstance(value, int) else int.from_bytes(value or b"")
         return None
 
@@ -122,8 +122,8 @@ class IKEv2_Transform(_Listed):
     def key_length(self, bits: int | None) -> None:
         others = [
             attribute
-            for attribute in self.value("attributes")
-            if not (isinstance(attribute, IKEv2_TransformAttribute) and attribute.value("type") == KEY_LENGTH)
+            for attribute in self.internal("attributes")
+            if not (isinstance(attribute, IKEv2_TransformAttribute) and attribute.internal("type") == KEY_LENGTH)
         ]
         own = [] if bits is None else [IKEv2_TransformAttribute(type=KEY_LENGTH, value=bits)]
         self.fields["attributes"] = own + others

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import os
-
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet
+from scapy.volatile import RandBin
 
 from fynx_scapy.iana import Encr, ExchangeType, Integ, KeMethod, Prf, ProtocolId, TransformType
 
@@ -49,10 +48,10 @@ def scan_request(host: str, port: int = 500) -> Packet:
     return (
         (IPv6 if ":" in host else IP)(dst=host)
         / UDP(sport=port, dport=port)
-        / IKEv2(init_SPI=os.urandom(8), exch_type=ExchangeType.IKE_SA_INIT, flags="Initiator")
+        / IKEv2(init_SPI=RandBin(8)._fix(), exch_type=ExchangeType.IKE_SA_INIT, flags="Initiator")
         / IKEv2_SA(prop=proposals)
-        / IKEv2_KE(group=KeMethod.CURVE25519, ke=os.urandom(_KEY_SIZE))
-        / IKEv2_Nonce(nonce=os.urandom(_NONCE_SIZE))
+        / IKEv2_KE(group=KeMethod.CURVE25519, ke=RandBin(_KEY_SIZE)._fix())
+        / IKEv2_Nonce(nonce=RandBin(_NONCE_SIZE)._fix())
     )
 
 

@@ -70,6 +70,7 @@ class Structure(Packet):
     _fault: str | None = None
     size_at: ClassVar[int | None] = None
     size_plus: ClassVar[int] = 0
+    malformed_class: ClassVar[type[Structure]]
 
     _head: ClassVar[list[Any]]
     _names: ClassVar[list[str]]
@@ -233,18 +234,35 @@ class Structure(Packet):
         _assign(self, "explicit", 1)
 
     def dissect(self, s: bytes) -> None:
-        """Read one structure; octets behind it become Padding. What cannot be read never gets here (dispatch_hook)."""
-        size = self.measure(s, 0)
-        self.read(s[:size])
+        """Read one structure; octets behind it become Padding. Octets that do not fit make it :meth:`malform`."""
+        try:
+            size = self.measure(s, 0)
+            self.read(s[:size])
+        except FormError as fault:
+            self.malform(s, str(fault))
+            return
         if size < len(s):
             self.add_payload(conf.padding_layer(s[size:]))
+
+    def malform(self, octets: bytes, error: str) -> None:
+        """Become an instance of ``malformed_class`` that holds the octets and says what is wrong with them.
+
+        A constructor cannot return another object, and Scapy asks for the class before it hands over the octets.
+        """
+        kind = getattr(self, "payload_type", None)
+        _assign(self, "__class__", self.malformed_class)
+        values = self._fresh()
+        values.update({field.name: None for field in self.fields_desc}, error=error, data=octets)
+        if "payload_type" in values:
+            values["payload_type"] = kind
+        _assign(self, "explicit", 1)
 
     def extract_padding(self, s: bytes) -> tuple[bytes, bytes | None]:
         return b"", s
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def value(self, name: str) -> Any:
+    def internal(self, name: str) -> Any:
         """The internal value of a field of this very layer: set, given by the layer above, or default."""
         for source in (self.fields, self.overloaded_fields, self.default_fields):
             if name in source:
@@ -270,7 +288,7 @@ class Structure(Packet):
     def self_build(self) -> bytes:
         tail = b""
         for field in self._tail:
-            value = self.value(field.name)
+            value = self.internal(field.name)
             tail = tail + bytes(value) if isinstance(value, RawVal) else field.addfield(self, tail, value)
         fields, overloaded, defaults = self.fields, self.overloaded_fields, self.default_fields
         numbers = []
@@ -295,7 +313,7 @@ class Structure(Packet):
         """The slow way: field by field, for RawVal, and to name the field whose value does not fit."""
         octets = b""
         for field in self._head:
-            value = self.value(field.name)
+            value = self.internal(field.name)
             if isinstance(value, RawVal):
                 octets += bytes(value)
                 continue

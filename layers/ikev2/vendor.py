@@ -41,7 +41,7 @@ class IKEv2_VendorID(IKEv2_Payload):
     @property
     def vendor(self) -> str | None:
         """The name of a known vendor ID, the text of a printable one, else None."""
-        octets = bytes(self.get_field("vendorID").i2m(self, self.value("vendorID")))
+        octets = bytes(self.get_field("vendorID").i2m(self, self.internal("vendorID")))
         text = readable(octets)
         return VENDORS.get(octets) or (text if octets and text != octets.hex() else None)
 

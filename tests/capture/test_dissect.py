@@ -273,6 +273,12 @@ def test_the_complete_handshake_of_the_vectors() -> None:
         assert inner[1]["load"] in vector["plaintext"][plain]
 
 
+def test_a_name_from_the_wire_cannot_speak_to_the_terminal() -> None:
+    body = b"\0\0\0\x12" + bytes((9, 0, 0, 0)) + bytes.fromhex("300831063104") + b"\x1b[2J"
+    (record,), _ = run(ipv4(17, udp(500, 500, ike(kind=35, body=body))))
+    assert line(record | {"error": "\x1b[2J\n"}, 0).isprintable()
+
+
 EXTERNAL = "captures/external"
 
 
