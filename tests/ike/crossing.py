@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Two exchanges that cross, in every order that a wire allows, and what must come of each pair.
 
-A run is a pair of things to do, a word and a fault. West and east do three things each: begin their exchange, take in the first datagram
-that came, take in the second; a word such as ``weeweww`` says in which order (``w`` and ``e`` three times each). Afterwards time passes
-until all is quiet. A fault befalls one of the first datagrams on the wire: lost, duplicated, or delayed until the word is over.
+A run is a pair of things to do, a word and a fault. West and east do three things each: begin their exchange, take in
+the first datagram that came, take in the second; a word such as ``weeeww`` says in which order. Afterwards time passes
+until all is quiet. A fault befalls one of the first datagrams on the wire: lost, duplicated, or delayed until the word
+is over.
 """
+# ruff: noqa: E501 -- the sentences of the RFC stay whole
 
 from __future__ import annotations
 
@@ -167,7 +169,7 @@ class Crossing:
         row = TABLE[frozenset(self.actions.values())]
         wrong = []
         for side in self.sides.values():
-            sas = [sa for sa in side.endpoint.sas.values()]
+            sas = list(side.endpoint.sas.values())
             if [sa.state.value for sa in sas] != ["established"] * row.ike:
                 wrong.append(f"{side.name}: expected {row.ike} IKE SAs, found {sas}")
             if len(side.endpoint.children) != row.children:
