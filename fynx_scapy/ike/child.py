@@ -13,6 +13,7 @@ from fynx_scapy.crypto.keymat import derive_child
 from fynx_scapy.errors import MalformedError, PeerError
 from fynx_scapy.esp.sa import InboundSa, OutboundSa
 from fynx_scapy.iana import NotifyType, ProtocolId
+from fynx_scapy.ike.childoptions import NO_OPTIONS, ChildOptions, agree, announce, more_possible, one_pair
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaInstalled
 from fynx_scapy.ike.message import Message
@@ -50,6 +51,7 @@ class ChildSa:
     rekeying: Exchange | None = None
     rekeyed: Rekeyed | None = None
     peer_rekeyed: Rekeyed | None = None
+    options: ChildOptions = NO_OPTIONS
 
     @property
     def name(self) -> str:
@@ -58,11 +60,11 @@ class ChildSa:
 
     def takes(self, flow: Flow) -> bool:
         """Whether policy sends this packet through here."""
-        return flow.fits(self.local_ts, self.remote_ts)
+        return flow.fits(self.local_ts, self.remote_ts, fragments=self.options.fragments)
 
     def allows(self, flow: Flow) -> bool:
         """Whether a packet that came out of it belongs there (RFC 4301 section 5.2)."""
-        return flow.fits(self.remote_ts, self.local_ts)
+        return flow.fits(self.remote_ts, self.local_ts, fragments=self.options.fragments)
 
 
 class Rekeyed(NamedTuple):
@@ -107,7 +109,7 @@ class ChildRequest:
 
     def payloads(self, without: Sequence[int] = (KE,)) -> list[Packet]:
         """SAi2, TSi, TSr."""
-        return [self.offer(without), *ts_payloads(self.local_ts, self.remote_ts)]
+        return [self.offer(without), *ts_payloads(self.local_ts, self.remote_ts), *announce(self.config)]
 
     def offer(self, without: Sequence[int] = ()) -> Packet:
         """The SA payload."""
@@ -122,7 +124,7 @@ class ChildRequest:
         local = _within(selectors(answer.one(IKEv2_TSi)), self.local_ts, "TSi")
         remote = _within(selectors(answer.one(IKEv2_TSr)), self.remote_ts, "TSr")
         shared = agreed_secret(choice, self.share, answer) if not without else b""
-        plan = ChildPlan(self.config, choice, local, remote)
+        plan = ChildPlan(self.config, choice, local, remote, agree(self.config, answer))
         return install(sa, plan, self.spi, nonces, initiator=True, shared=shared, replaces=self.replaces)
 
 
@@ -134,6 +136,7 @@ class ChildPlan:
     choice: Choice
     local_ts: tuple[Selector, ...]
     remote_ts: tuple[Selector, ...]
+    options: ChildOptions = NO_OPTIONS
 
 
 def answer_child(request: Message, configs: Iterable[ChildConfig], *, without: Sequence[int] = (KE,)) -> ChildPlan:
@@ -146,14 +149,19 @@ def answer_child(request: Message, configs: Iterable[ChildConfig], *, without: S
     offered = offers(request.one(IKEv2_SA))
     ke = request.get(IKEv2_KE)
     met = False
+    configs = list(configs)
     for config in configs:
         remote, local = narrow(theirs, config.remote_ts), narrow(ours, config.local_ts)
         if not remote or not local:
             continue
+        if config.single_pair:
+            remote, local = one_pair(remote, local)
         met = True
         choice = choose(offered, config.proposals, without=without, prefer_ke=ke.group if ke else None)
         if choice is not None:
-            return ChildPlan(config, choice, local[:255], remote[:255])
+            policies = [(other.remote_ts, other.local_ts) for other in configs]
+            additional = more_possible((theirs, ours), (remote, local), policies)
+            return ChildPlan(config, choice, local[:255], remote[:255], agree(config, request, additional=additional))
     if met:
         raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the Child SA is acceptable")
     raise PeerError(NotifyType.TS_UNACCEPTABLE, reason="no part of the proposed traffic selectors is allowed by policy")
@@ -200,6 +208,7 @@ def install(
     )
     child = ChildSa(config, suite, inbound, outbound, plan.local_ts, plan.remote_ts, initiator)
     child.replaces, child.ready = replaces, initiator or replaces is None
+    child.options = plan.options
     sa.add_child(child)
     sa.emit(
         ChildSaInstalled,
@@ -223,7 +232,11 @@ def install(
 
 def child_answer_payloads(plan: ChildPlan, spi: int) -> list[Packet]:
     """SAr2, TSi, TSr of the exchange's responder."""
-    return [IKEv2_SA(prop=[plan.choice.layer(spi.to_bytes(4))]), *ts_payloads(plan.remote_ts, plan.local_ts)]
+    return [
+        IKEv2_SA(prop=[plan.choice.layer(spi.to_bytes(4))]),
+        *ts_payloads(plan.remote_ts, plan.local_ts),
+        *plan.options.answer(plan.config),
+    ]
 
 
 def ts_payloads(tsi: Sequence[Selector], tsr: Sequence[Selector]) -> list[Packet]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What two ends agree on for a Child SA beside its transforms: TFC padding, fragments, one pair (RFC 7296 1.3.1, 2.9)."""
+"""What two ends agree on for a Child SA beside its transforms: TFC padding, fragments, one pair.
+
+RFC 7296 sections 1.3.1 and 2.9.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,9 @@ class ChildOptions:
         """The responder's notifies."""
         payloads = announce(config, fragments=self.fragments)
         return [*payloads, notify(NotifyType.ADDITIONAL_TS_POSSIBLE)] if self.additional else payloads
+
+
+NO_OPTIONS = ChildOptions()
 
 
 def announce(config: ChildConfig, *, fragments: bool | None = None) -> list[Packet]:
@@ -78,9 +84,7 @@ def more_possible(
     for policy in policies:
         parts = [narrow(asked, allowed) for asked, allowed in zip(offer, policy, strict=True)]
         if all(parts) and any(
-            not any(own.covers(part) for own in had)
-            for found, had in zip(parts, taken, strict=True)
-            for part in found
+            not any(own.covers(part) for own in had) for found, had in zip(parts, taken, strict=True) for part in found
         ):
             return True
     return False

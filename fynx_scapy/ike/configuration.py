@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Configuration payload: what is asked for, what is answered, and what it means (RFC 7296 sections 2.19 and 3.15)."""
+"""The Configuration payload: what is asked for, what is answered, and what it means.
+
+RFC 7296 sections 2.19 and 3.15.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa
 
 _A = CpAttribute
-_ADDRESS = {_A.INTERNAL_IP4_ADDRESS: 4, _A.INTERNAL_IP6_ADDRESS: 6}
+_ADDRESS: dict[int, int] = {_A.INTERNAL_IP4_ADDRESS: 4, _A.INTERNAL_IP6_ADDRESS: 6}
 _LENGTHS: dict[int, tuple[int, ...]] = {
     # RFC 7296 section 3.15.1, the table of attribute types. An empty INTERNAL_IP6_SUBNET asks for one, as with IPv4.
     _A.INTERNAL_IP4_ADDRESS: (0, 4),
@@ -147,9 +150,7 @@ class Settings:
             for kind, value in found
             if kind in (_A.INTERNAL_IP4_DNS, _A.INTERNAL_IP6_DNS)
         ]
-        subnets = [
-            _subnet(value) for kind, value in found if kind in (_A.INTERNAL_IP4_SUBNET, _A.INTERNAL_IP6_SUBNET)
-        ]
+        subnets = [_subnet(value) for kind, value in found if kind in (_A.INTERNAL_IP4_SUBNET, _A.INTERNAL_IP6_SUBNET)]
         texts = {
             kind: [value.decode("ascii", "replace") for found_kind, value in found if found_kind == kind]
             for kind in (_A.APPLICATION_VERSION, _A.INTERNAL_DNS_DOMAIN)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa
 
 _OFFENDER = 128
-_STRANGERS, _BURST = 0.1, 20
 _HINTS = (NotifyType.INVALID_IKE_SPI, NotifyType.INVALID_SPI)
 
 
@@ -40,11 +39,6 @@ class Limiter:
             return False
         self._due[kind] = due + interval
         return True
-
-
-def strangers(endpoint: Endpoint) -> bool:
-    """Whether another stranger may be answered: ten a second (section 2.21.4)."""
-    return endpoint.limits.allow("stranger", endpoint.now, _STRANGERS, _BURST)
 
 
 # What comes in the clear
@@ -108,7 +102,7 @@ def unknown_esp(endpoint: Endpoint, datagram: Datagram, spi: int) -> None:
     data = spi.to_bytes(4)
     sa = next(_peers(endpoint, datagram), None)
     if sa is None:
-        if datagram.kind is DatagramKind.ESP_IN_UDP and strangers(endpoint):
+        if datagram.kind is DatagramKind.ESP_IN_UDP:
             endpoint.tell_stranger(datagram, NotifyType.INVALID_SPI, data)
     elif sa.limits.allow("unknown SPI", endpoint.now, endpoint.config.hint_interval):
         sa.now = endpoint.now

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import deque
 from collections.abc import Sequence
 
@@ -20,8 +19,9 @@ class AddressPool:
 
     def __init__(self, selector: Selector) -> None:
         self.version = selector.version
-        networks = list(ipaddress.summarize_address_range(*map(ipaddress.ip_address, selector.addresses)))
-        self.prefix = networks[0].prefixlen if len(networks) == 1 else _BITS[self.version]
+        size = selector.end - selector.start + 1
+        network = size & (size - 1) == 0 and selector.start % size == 0
+        self.prefix = _BITS[self.version] - (size.bit_length() - 1 if network else 0)
         whole = self.prefix < _BITS[self.version] - 1
         self.first = selector.start + whole
         self.last = selector.end - (whole and self.version == 4)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fynx_scapy.crypto.keymat import SkKeys, derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, ProtocolId
+from fynx_scapy.ike import configuration, hints
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
@@ -39,6 +40,7 @@ from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.natt import NATT_PORT
 from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
+from fynx_scapy.ike.pool import Lease
 from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.states import State as State
 from fynx_scapy.ike.states import change
@@ -84,6 +86,11 @@ class IkeSa:
         self.nat_before_us = self.nat_before_peer = False
         self.peer_fragments = False
         self.peer_signature_hashes: tuple[int, ...] = ()
+        self.peer_childless = False
+        self.settings: configuration.Settings | None = None
+        self.leases: list[Lease] = []
+        self.tokens: list[bytes] = []
+        self.limits = hints.Limiter()
         self.authenticated_by = -1
         self.auth_puzzle: Puzzle | None = None
         self.auth_solution: IKEv2_PS | None = None
@@ -251,6 +258,7 @@ class IkeSa:
         self.local_id, self.remote_id = old.local_id, old.remote_id
         self.nat_before_us, self.nat_before_peer = old.nat_before_us, old.nat_before_peer
         self.peer_fragments, self.peer_signature_hashes = old.peer_fragments, old.peer_signature_hashes
+        self.settings, self.leases = old.settings, [lease.held() for lease in old.leases]
 
     def hand_over(self, new: IkeSa) -> None:
         """Give all Child SAs, and what has not begun yet, to the successor (section 2.8)."""
@@ -344,6 +352,7 @@ class IkeSa:
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
+        configuration.release(self)
         if lingers:
             self.endpoint.timers.set(self.now + self.endpoint.config.linger, lambda now: self._let_go())
         else:
@@ -417,6 +426,8 @@ class IkeSa:
         Nothing changes before its ICV has verified, and what is wrong with it becomes an event.
         """
         self.now = now
+        if hints.in_the_clear(self, datagram, header):
+            return
         try:
             if header.response:
                 self.requests.receive(datagram, header)
