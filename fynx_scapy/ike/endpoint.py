@@ -13,6 +13,7 @@ from typing import TypeVar
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, ReplayError
 from fynx_scapy.esp import tunnel
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike import natt
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
 from fynx_scapy.ike.cookies import Cookies, first_cookie_and_nonce
@@ -27,7 +28,8 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
-from fynx_scapy.ike.message import RESPONSE, Address, Datagram, DatagramKind, Header, Outgoing, notify
+from fynx_scapy.ike.keepalive import Keepalives
+from fynx_scapy.ike.message import RESPONSE, Datagram, DatagramKind, Header, Outgoing, notify
 from fynx_scapy.ike.negotiate import Suite
 from fynx_scapy.ike.randomness import Randomness, SystemRandomness
 from fynx_scapy.ike.sa import IkeSa, State
@@ -63,6 +65,7 @@ class Endpoint:
         self.randomness: Randomness = randomness or SystemRandomness()
         self.taps = taps or Taps()
         self.timers = Timers()
+        self.keepalives = Keepalives(self)
         self.now = 0.0
         self.sas: dict[bytes, IkeSa] = {}
         self.children: dict[int, tuple[IkeSa, ChildSa]] = {}
@@ -87,7 +90,7 @@ class Endpoint:
         self.now = now
         if config.remote is None:
             raise LocalError("expected a configuration whose remote is an address to connect to, found none")
-        local = Address(self.host, config.remote.port if config.remote.port in (500, 4500) else 500)
+        local = natt.first_address(self.host, self.config, config, config.remote)
         sa = IkeSa(
             self, [config], initiator=True, spi_i=self.new_ike_spi(), spi_r=bytes(8), local=local, remote=config.remote
         )
@@ -147,12 +150,18 @@ class Endpoint:
 
     def transmit(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> None:
         """Queue a message's datagrams, as the last tap leaves them."""
+        if self.config.marker_always:
+            datagrams = natt.marked(list(datagrams))
         for item in self.taps.datagrams(message, datagrams, attempt):
             if isinstance(item, Delayed):
                 later = item.datagram
                 self.timers.set(self.now + item.seconds, lambda now, later=later: self._datagrams.append(later))  # type: ignore[misc]
             else:
                 self._datagrams.append(item)
+
+    def carry(self, datagram: Datagram) -> None:
+        """Queue a datagram that is no IKE message and that no tap sees."""
+        self._datagrams.append(datagram)
 
     def send_on(self, sa: IkeSa, child: ChildSa, packet: bytes) -> None:
         """Seal an inner packet into one Child SA, whatever policy says.
@@ -168,11 +177,10 @@ class Endpoint:
         self._send_esp(sa, child, child.outbound.seal(self.randomness.octets(length), DUMMY), length, 0)
 
     def _send_esp(self, sa: IkeSa, child: ChildSa, sealed: bytes, length: int, tos: int) -> None:
-        if sa.nat:
-            datagram = Datagram(sealed, sa.local, sa.remote, DatagramKind.ESP_IN_UDP, tos)
-        else:
-            datagram = Datagram(sealed, Address(sa.local.host, 0), Address(sa.remote.host, 0), DatagramKind.ESP, tos)
+        datagram = natt.esp_datagram(sa, sealed, tos)
         self._datagrams.append(datagram)
+        if sa.path is not None:
+            sa.path.last = self.now
         sa.now = self.now
         sa.emit(EspSent, spi=child.outbound.spi, seq=child.outbound.seq, length=length, datagram=datagram)
 
@@ -376,6 +384,8 @@ class Endpoint:
         except MalformedError as error:
             return self._drop(datagram, str(error))
         sa.last_heard = self.now
+        if datagram.remote != sa.remote:
+            natt.follow_esp(sa, child, seq, datagram)
         # Section 2.8: a valid packet on the other half shows that the peer is ready.
         child.ready = True
         if next_header == DUMMY:
