@@ -77,6 +77,6 @@ class Keepalives:
             path.last = now
             sa = path.sas[-1]
             sa.now = now
-            self._endpoint.carry(Datagram(OCTET, path.local, path.remote, DatagramKind.KEEPALIVE))
-            sa.emit(KeepaliveSent, local=path.local, remote=path.remote)
+            event = KeepaliveSent(time=now, spi_i=sa.spi_i, spi_r=sa.spi_r, local=path.local, remote=path.remote)
+            self._endpoint.put(Datagram(OCTET, path.local, path.remote, DatagramKind.KEEPALIVE), event)
         self._arm(path)
