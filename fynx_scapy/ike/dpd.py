@@ -57,7 +57,7 @@ class Watch:
     def _look(self, now: float) -> None:
         sa = self._sa
         if not sa.established:
-            return
+            return None
         sa.now = now
         if self._interval is not None and now - sa.last_heard < self._interval:
             # Whatever came in, on the IKE SA or on a Child SA, showed that the peer lives.
@@ -88,6 +88,9 @@ _ACTIONS: dict[str, Callable[[IkeSa, list[ChildConfig]], None]] = {
     "restart": _restart,
     "hold": _hold,
 }
+
+
+DETECTION = DeadPeerDetection()
 
 
 def bury(sa: IkeSa, end: Callable[[], None]) -> None:

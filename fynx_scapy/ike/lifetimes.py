@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How long SAs live: rekeyed at a soft limit, closed at a hard one (RFC 7296 sections 2.8 and 2.8.3; RFC 4301 section 4.4.2.1).
+"""How long SAs live: rekeyed at a soft limit, closed at a hard one (RFC 7296 section 2.8, RFC 4301 section 4.4.2.1).
 
 Each end keeps limits of its own; nothing of them is negotiated.
 """
@@ -139,9 +139,9 @@ class IkeLife(_Life):
     def __init__(self, sa: IkeSa, old: IkeLife | None = None) -> None:
         super().__init__(sa, sa.config.lifetime)
         self.sa = sa
-        self.began = sa.initiator if old is None else old.began
+        self.began: bool = sa.initiator if old is None else old.began
         """Whether it was we who authenticated first: section 2.8.3 leaves reauthentication to that end."""
-        self.reauthenticate_at = old.reauthenticate_at if old else self._first_reauthentication(sa)
+        self.reauthenticate_at: float | None = old.reauthenticate_at if old else self._first_reauthentication(sa)
         self.packets = self.bytes = 0
         if self.began and self.reauthenticate_at is not None:
             self._set(self.reauthenticate_at, self._reauthenticate)
@@ -179,7 +179,10 @@ class IkeLife(_Life):
     def _expire(self, limit: str, now: float) -> None:
         """Section 2.8: an SA that could not be rekeyed in time is closed, with all its Child SAs."""
         sa = self.sa
-        if sa.established:
+        if sa.established and sa.rekeying is not None:
+            # The peer answers now, or is dead: either decides.
+            self._set(now + _LOOK_AGAIN, lambda now: self._expire(limit, now))
+        elif sa.established:
             sa.now = now
             sa.emit(LifetimeReached, limit=limit, hard=True)
             sa.delete_ike()
@@ -240,7 +243,10 @@ class ChildLife(_Life):
         sa.rekey_child(child)
 
     def _end(self, limit: str) -> None:
-        """Section 2.8: "When the lifetime of a Security Association expires, the Security Association MUST NOT be used"."""
+        """Nothing goes through it any more, either way.
+
+        Section 2.8: "When the lifetime of a Security Association expires, the Security Association MUST NOT be used."
+        """
         if not self.ended:
             self.ended = True
             spi = self.child.inbound.spi

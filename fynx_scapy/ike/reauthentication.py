@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Authenticate again: a new IKE SA from scratch with new Child SAs, and then the old one goes (RFC 7296 section 2.8.3)."""
+"""Authenticate again: a new IKE SA from scratch with new Child SAs, then the old one goes (RFC 7296 section 2.8.3)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Replace(Exchange):
         self.old, self._wanted = old, wanted
 
     def initiate(self) -> Steps:
-        """Make before break: delete the old IKE SA only once the new one has as many Child SAs, and its packets came in."""
+        """Make before break: delete the old IKE SA only once the new one has as many Child SAs."""
         new, old = self.sa, newest(self.old)
         if len(new.children) < self._wanted:
             new.delete_ike()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The same IKE SA once more, from scratch, with the same Child SAs: after the peer's death, or to authenticate again."""
+"""The same IKE SA once more, from scratch, with the same Child SAs: after a peer's death, or to authenticate again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def child_configs(sa: IkeSa) -> list[ChildConfig]:
 
 
 def config_of(sa: IkeSa, children: list[ChildConfig]) -> IkeConfig:
-    """The configuration that sets it up again: the peer where and who it was, the living Child SAs before the others."""
+    """The configuration that sets it up again: the peer where and who it was, the living Child SAs first."""
     config = sa.config
     # An initiator goes where its configuration says; a responder to where the peer was heard last.
     remote = config.remote if config.remote is not None else sa.remote

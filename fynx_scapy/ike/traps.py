@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Policies that wait for a packet: the first one that wants through sets up what it needs (RFC 7296 section 2.9; RFC 4301 section 4.4.1)."""
+"""Policies that wait for a packet, which sets up what it needs (RFC 7296 section 2.9; RFC 4301 section 4.4.1)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from fynx_scapy.ike.selectors import Flow
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import ChildConfig, IkeConfig
     from fynx_scapy.ike.endpoint import Endpoint
+    from fynx_scapy.ike.identity import Identity
+    from fynx_scapy.ike.message import Address
     from fynx_scapy.ike.sa import IkeSa
 
-HELD = 16
+# How many packets are held for their Child SA, and for how many seconds at most.
+HELD, PATIENCE = 16, 30.0
 
 
 class Traps:
@@ -21,8 +24,8 @@ class Traps:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._configs: dict[tuple[object, object], IkeConfig] = {}
-        self._held: deque[tuple[ChildConfig, bytes]] = deque(maxlen=HELD)
+        self._configs: dict[tuple[Address | None, Identity | None], IkeConfig] = {}
+        self._held: deque[tuple[float, bytes]] = deque(maxlen=HELD)
 
     def __len__(self) -> int:
         return len(self._configs)
@@ -44,10 +47,8 @@ class Traps:
         for config in self._configs.values():
             for child in config.children:
                 if flow.fits(child.local_ts, child.remote_ts):
-                    waiting = any(held is child for held, _ in self._held)
-                    self._held.append((child, packet))
-                    if not waiting:
-                        self._set_up(config, child, packet, now)
+                    self._held.append((now, packet))
+                    self._set_up(config, child, packet, now)
                     return True
         return False
 
@@ -56,7 +57,7 @@ class Traps:
         if sa is None:
             first = tuple(dict.fromkeys([child, *config.children]))
             self._endpoint.connect(config.replace(children=first), now, packet)
-        elif sa.established:
+        elif sa.established and not self._under_way(sa):
             sa.now = now
             sa.create_child(child, packet)
 
@@ -69,16 +70,20 @@ class Traps:
                 return sa
         return None
 
-    def release(self) -> None:
-        """A Child SA came up: send what was held, as far as there is a Child SA for it."""
-        if not self._held:
-            return
-        held = list(self._held)
-        self._held.clear()
-        for child, packet in held:
-            if not self._endpoint.send_now(packet):
-                self._held.append((child, packet))
+    @staticmethod
+    def _under_way(sa: IkeSa) -> bool:
+        """Whether a Child SA is asked for already: the packets that come meanwhile shall not ask for more of them."""
+        begun = [pending.exchange for pending in sa.requests.pending.values()]
+        return any(exchange.touches_children for exchange in [*begun, *sa.requests.waiting])
 
-    def give_up(self) -> None:
-        """An attempt failed: what was held for it is lost, as a packet may be."""
+    def release(self) -> None:
+        """A Child SA came up: send what is held, as far as it goes there, once the answer that made it is out."""
+        if self._held:
+            self._endpoint.timers.set(self._endpoint.now, self._send_held)
+
+    def _send_held(self, now: float) -> None:
+        held = [(since, packet) for since, packet in self._held if now - since <= PATIENCE]
         self._held.clear()
+        self._held.extend(
+            (since, packet) for since, packet in held if not self._endpoint.send_now(packet, Flow.parse(packet))
+        )
