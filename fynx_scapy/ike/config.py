@@ -10,7 +10,9 @@ from typing import Any, Self
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import KeMethod, ProtocolId, lookup
+from fynx_scapy.ike.dpd import DETECTION, DeadPeerDetection
 from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.lifetimes import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.negotiate import Proposal
 from fynx_scapy.ike.selectors import Selector
@@ -71,6 +73,7 @@ class ChildConfig(_Config):
     remote_ts: tuple[Selector, ...] = ("10.2.0.0/24",)  # type: ignore[assignment]
     replay_window: int = 64
     tfc_length: int = 0
+    lifetime: Lifetime = CHILD_LIFETIME
 
     def __post_init__(self) -> None:
         self._set("proposals", Proposal.parse_all(self.proposals, ProtocolId.ESP))
@@ -121,6 +124,8 @@ class IkeConfig(_Config):
     section 4), 0 for never. ``force_encapsulation`` makes the peer believe in a NAT before us, so that ESP travels in
     UDP. ``remote_natt_port`` is where the peer takes ESP in UDP, and IKE with the non-ESP marker: a ``remote`` with
     this port is spoken to in that way from the beginning.
+    ``reauthenticate_after`` is in seconds, None for never; with ``initial_contact`` the first IKE SA with a peer says
+    so: not for who may be in two places (section 2.4).
     """
 
     local_id: Identity = "fynx"  # type: ignore[assignment]
@@ -146,6 +151,10 @@ class IkeConfig(_Config):
     keepalive: float = 20.0
     force_encapsulation: bool = False
     remote_natt_port: int = 4500
+    lifetime: Lifetime = IKE_LIFETIME
+    reauthenticate_after: float | None = None
+    initial_contact: bool = False
+    dpd: DeadPeerDetection = DETECTION
 
     def __post_init__(self) -> None:
         self._set("local_id", Identity.of(self.local_id))
