@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Long runs over a bad wire: a handshake, twenty rekeys by either end, and traffic both ways all the while.
 
-The wire loses three datagrams in ten, doubles one in ten and lets later ones overtake. Every ESP packet that is delivered must be
-accepted exactly once, unless it is a copy, or older than the replay window: rejections are counted by reason, any other is a fault.
+The wire loses three datagrams in ten, doubles one in ten and lets later ones overtake. Every ESP packet that is
+delivered must be accepted exactly once, unless it is a copy, or older than the replay window: rejections are counted by
+reason, any other is a fault.
 """
 
 from __future__ import annotations

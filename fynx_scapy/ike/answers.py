@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike import rules
+from fynx_scapy.ike import puzzles, rules
 from fynx_scapy.ike.exchanges import Exchange, responder_for
 from fynx_scapy.ike.exchanges.base import Steps
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
@@ -42,6 +42,8 @@ class Answers(ResponseWindow):
             return sa.drop(datagram, f"expected no request in the state {sa.state.value}")
         if not self.accepts(message_id):
             return sa.drop(datagram, f"expected a request with message ID {self.expected}, found {message_id}")
+        if (wrong := puzzles.auth_fault(sa, datagram, header)) is not None:
+            return sa.drop(datagram, wrong)
         message = sa.envelope.open(datagram, header)
         if header.exchange != ExchangeType.IKE_SA_INIT and not message.encrypted:
             return sa.drop(datagram, f"expected {header.exchange_name} inside SK")

@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TypeVar
 
+from scapy.packet import Packet
+
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, ReplayError
 from fynx_scapy.esp import tunnel
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.admission import Admission
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
-from fynx_scapy.ike.cookies import Cookies, first_cookie_and_nonce
 from fynx_scapy.ike.events import (
     EspReceived,
     EspSent,
@@ -30,7 +32,7 @@ from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.message import RESPONSE, Address, Datagram, DatagramKind, Header, Outgoing, notify
 from fynx_scapy.ike.negotiate import Suite
 from fynx_scapy.ike.randomness import Randomness, SystemRandomness
-from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.selectors import Flow
 from fynx_scapy.ike.taps import Delayed, Taps
 from fynx_scapy.ike.timers import Timers
@@ -67,7 +69,7 @@ class Endpoint:
         self.sas: dict[bytes, IkeSa] = {}
         self.children: dict[int, tuple[IkeSa, ChildSa]] = {}
         self._initial: dict[bytes, IkeSa] = {}
-        self._cookies = Cookies(self.randomness)
+        self.admission = Admission(self)
         self._datagrams: deque[Datagram] = deque()
         self._packets: deque[bytes] = deque()
         self._events: deque[Event] = deque()
@@ -154,6 +156,11 @@ class Endpoint:
             else:
                 self._datagrams.append(item)
 
+    def put(self, datagram: Datagram, event: Event) -> None:
+        """Queue a datagram that no tap is to see, and the event that tells of it."""
+        self._datagrams.append(datagram)
+        self._events.append(event)
+
     def send_on(self, sa: IkeSa, child: ChildSa, packet: bytes) -> None:
         """Seal an inner packet into one Child SA, whatever policy says.
 
@@ -221,8 +228,9 @@ class Endpoint:
     def release(self, sa: IkeSa) -> None:
         """Forget an IKE SA."""
         self.sas.pop(sa.own_spi, None)
-        for digest in [digest for digest, found in self._initial.items() if found is sa]:
-            del self._initial[digest]
+        self.admission.leave(sa)
+        if self._initial.get(sa.init_received) is sa:
+            del self._initial[sa.init_received]
 
     def new_ike_spi(self) -> bytes:
         """Eight octets that name no IKE SA of ours."""
@@ -237,7 +245,7 @@ class Endpoint:
         try:
             header = Header.parse(datagram.data)
         except MalformedError as error:
-            return self._drop(datagram, str(error), offset=0)
+            return self.drop(datagram, str(error), offset=0)
         if header.version >> 4 != 2:
             return self._wrong_version(datagram, header)
         sa = self.sas.get(header.spi_r if header.by_initiator else header.spi_i)
@@ -263,12 +271,13 @@ class Endpoint:
         if known is not None:
             return known.receive(datagram, header, self.now)
         if header.message_id != 0 or header.spi_i == bytes(8):
-            return self._drop(datagram, "expected IKE_SA_INIT with message ID 0 and an initiator SPI other than zero")
-        if self._wants_cookie(datagram, header):
+            return self.drop(datagram, "expected IKE_SA_INIT with message ID 0 and an initiator SPI other than zero")
+        admitted = self.admission.admit(datagram, header, self.now)
+        if admitted is None:
             return None
         configs = [config for config in self.configs if config.accepts_address(datagram.remote)]
         if not configs:
-            return self._reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
+            return self.reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
         sa = IkeSa(
             self,
             configs,
@@ -280,45 +289,41 @@ class Endpoint:
         )
         self.sas[sa.spi_r] = sa
         self._initial[datagram.data] = sa
+        sa.init_received = datagram.data
+        self.admission.enter(sa, admitted)
         self.timers.set(self.now + sa.config.half_open_lifetime, sa.expire_half_open)
-        return sa.receive(datagram, header, self.now)
-
-    def _wants_cookie(self, datagram: Datagram, header: Header) -> bool:
-        """Under load a stranger is asked for a cookie before anything is parsed or kept (section 2.6)."""
-        threshold = self.config.cookie_threshold
-        if threshold is None or self.half_open < threshold:
-            return False
-        cookie, nonce = first_cookie_and_nonce(header, datagram.data)
-        if nonce is None:
-            self._drop(datagram, "expected a nonce in IKE_SA_INIT, found none", offset=28)
-            return True
-        if self._cookies.good(cookie, nonce, datagram.remote, header.spi_i, self.now):
-            return False
-        self._reject(
-            datagram, header, NotifyType.COOKIE, self._cookies.make(nonce, datagram.remote, header.spi_i, self.now)
-        )
-        return True
+        sa.receive(datagram, header, self.now)
+        if not sa.answers.expected:
+            # It could not even be read: nothing to remember.
+            sa.forget()
+        return None
 
     @property
     def half_open(self) -> int:
-        """How many IKE SAs of others are not authenticated yet."""
-        return sum(sa.state is State.CONNECTING and not sa.initiator for sa in self.sas.values())
+        """How many IKE SAs of others are not authenticated."""
+        return len(self.admission)
 
     def _wrong_version(self, datagram: Datagram, header: Header) -> None:
-        self._drop(datagram, f"expected major version 2, found {header.version >> 4}", offset=17)
+        self.drop(datagram, f"expected major version 2, found {header.version >> 4}", offset=17)
         if header.version >> 4 > 2 and not header.response:
             # Section 2.5: answered with the version closest to the one that was asked for.
-            self._reject(datagram, header, NotifyType.INVALID_MAJOR_VERSION)
+            self._answer_error(datagram, header, NotifyType.INVALID_MAJOR_VERSION)
 
     def _unknown_spi(self, datagram: Datagram, header: Header) -> None:
-        self._drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
+        self.drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
         if not header.response and header.exchange != ExchangeType.IKE_SA_INIT:
             # Section 2.21.4: a request may be answered, a response never.
-            self._reject(datagram, header, NotifyType.INVALID_IKE_SPI)
+            self._answer_error(datagram, header, NotifyType.INVALID_IKE_SPI)
 
-    def _reject(self, datagram: Datagram, header: Header, kind: NotifyType, data: bytes = b"") -> None:
-        """Answer a stranger in the clear: same SPIs, same message ID, one Notify, and no state."""
-        message = Outgoing([notify(kind, data)], encrypted=False)
+    def _answer_error(self, datagram: Datagram, header: Header, kind: NotifyType) -> None:
+        if self.admission.may_answer(datagram, self.now):
+            self.reject(datagram, header, kind)
+
+    def reject(
+        self, datagram: Datagram, header: Header, kind: NotifyType, data: bytes = b"", more: Sequence[Packet] = ()
+    ) -> None:
+        """Answer a stranger in the clear: same SPIs, same message ID, one Notify (or ``more``), and no state."""
+        message = Outgoing([notify(kind, data), *more], encrypted=False)
         flags = RESPONSE | (0 if header.by_initiator else 0x08)
         for name, value in {
             "init_SPI": header.spi_i,
@@ -346,7 +351,8 @@ class Endpoint:
         )
         self.transmit(message, [Datagram(wire, datagram.local, datagram.remote)], 0)
 
-    def _drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
+    def drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
+        """Tell that a datagram was not acted upon."""
         self.emit(
             MessageDropped(time=self.now, reason=reason, data=datagram.data, remote=datagram.remote, offset=offset)
         )
@@ -359,7 +365,7 @@ class Endpoint:
         spi = int.from_bytes(data[:4])
         found = self.children.get(spi) if len(data) >= 8 else None
         if found is None:
-            return self._drop(
+            return self.drop(
                 datagram,
                 f"expected an ESP packet of a Child SA, found {len(data)} octets with SPI {spi:#010x}",
                 offset=0,
@@ -374,7 +380,7 @@ class Endpoint:
         except ReplayError:
             return sa.emit(ReplayDropped, spi=spi, seq=seq, remote=datagram.remote)
         except MalformedError as error:
-            return self._drop(datagram, str(error))
+            return self.drop(datagram, str(error))
         sa.last_heard = self.now
         # Section 2.8: a valid packet on the other half shows that the peer is ready.
         child.ready = True
@@ -382,14 +388,14 @@ class Endpoint:
             sa.emit(EspReceived, spi=spi, seq=seq, length=0, next_header=next_header, datagram=datagram)
             return None
         if next_header not in _TUNNELLED:
-            return self._drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
+            return self.drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
         try:
             packet = tunnel.leave(payload, datagram.tos)
             allowed = child.allows(Flow.parse(packet))
         except MalformedError as error:
-            return self._drop(datagram, str(error))
+            return self.drop(datagram, str(error))
         if not allowed:
-            return self._drop(
+            return self.drop(
                 datagram, f"the inner packet is outside the traffic selectors of the Child SA {child.name!r}"
             )
         sa.emit(EspReceived, spi=spi, seq=seq, length=len(packet), next_header=next_header, datagram=datagram)

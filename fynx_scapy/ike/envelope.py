@@ -61,12 +61,14 @@ class Envelope:
             raise LocalError("expected keys before an encrypted message; IKE_SA_INIT has not ended")
         plaintext = taps.octets("plaintext", message, protector.pad(build_payloads(message.payloads)))
         header, sk = message.header, message.sk
+        outer = build_payloads(message.outer, last=int(PayloadType.SK)) if message.outer else b""
         size = 4 + protector.iv_size + len(plaintext) + protector.icv_size
         prefix = bytearray(build_message(header, []))
         if header.next_payload is None:
-            prefix[16] = PayloadType.SK
+            prefix[16] = first_type(message.outer) if outer else PayloadType.SK
         if header.length is None:
-            prefix[24:28] = (_HEADER_SIZE + size).to_bytes(4)
+            prefix[24:28] = (_HEADER_SIZE + len(outer) + size).to_bytes(4)
+        prefix += outer
         inner = first_type(message.payloads) if sk.next_payload is None else sk.next_payload
         prefix += _GENERIC.pack(inner, int(sk.flags), size if sk.length is None else sk.length)
         iv = self._iv(protector) if message.iv is None else message.iv

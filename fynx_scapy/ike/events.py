@@ -224,3 +224,21 @@ class EspReceived(Event):
     length: int
     next_header: int
     datagram: Datagram
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PuzzleSolved(Event):
+    """We solved a puzzle; ``work`` counts the PRFs that it took (RFC 8019 section 7)."""
+
+    prf: int
+    difficulty: int
+    work: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PuzzleIgnored(Event):
+    """We did not solve a puzzle: unknown, or more than ``effort`` PRFs allow (RFC 8019 section 9)."""
+
+    prf: int
+    difficulty: int
+    effort: int

@@ -6,7 +6,6 @@ There is one way in (`receive`) and one way out (`transmit`). What is in flight 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from fynx_scapy.iana import ExchangeType, ProtocolId
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
+from fynx_scapy.ike.cookies import Puzzle
 from fynx_scapy.ike.envelope import Envelope
 from fynx_scapy.ike.events import (
     Event,
@@ -40,21 +40,13 @@ from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Heade
 from fynx_scapy.ike.natt import NATT_PORT
 from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
 from fynx_scapy.ike.requests import Requests
+from fynx_scapy.ike.states import State as State
+from fynx_scapy.ike.states import change
 from fynx_scapy.ike.window import Kept
-from fynx_scapy.layers.ikev2 import IKEv2_Delete
+from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_PS
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.endpoint import Endpoint
-
-
-class State(enum.Enum):
-    """The few states of an IKE SA."""
-
-    CONNECTING = "connecting"
-    ESTABLISHED = "established"
-    REKEYED = "rekeyed"
-    DELETING = "deleting"
-    CLOSED = "closed"
 
 
 class IkeSa:
@@ -80,7 +72,7 @@ class IkeSa:
         self.initiator = initiator
         self.spi_i, self.spi_r = spi_i, spi_r
         self.local, self.remote = local, remote
-        self.state = State.CONNECTING
+        self._state = State.CONNECTING
         self.now = endpoint.now
         self.requests = Requests(self)
         self.answers = Answers(self)
@@ -94,6 +86,8 @@ class IkeSa:
         self.peer_signature_hashes: tuple[int, ...] = ()
         self.authenticated_by = -1
         self.deleted_early: set[int] = set()
+        self.auth_puzzle: Puzzle | None = None
+        self.auth_solution: IKEv2_PS | None = None
         self.rekeying: RekeyIke | None = None
         self.rekeyed: RekeyedIke | None = None
         self.peer_rekeyed: RekeyedIke | None = None
@@ -105,6 +99,15 @@ class IkeSa:
         self.envelope = Envelope(endpoint.taps, endpoint.randomness.octets)
 
     # What others ask about
+
+    @property
+    def state(self) -> State:
+        """Where it stands; each change is held against the table of `states`."""
+        return self._state
+
+    @state.setter
+    def state(self, new: State) -> None:
+        self._state = change(self._state, new)
 
     @property
     def suite(self) -> Suite:
@@ -245,6 +248,7 @@ class IkeSa:
         self.state = State.ESTABLISHED
         self.local_id, self.remote_id = local_id, remote_id
         self.authenticated_by = self.answers.expected - 1
+        self.endpoint.admission.leave(self)
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
 
     def inherit(self, old: IkeSa) -> None:

@@ -11,6 +11,7 @@ from scapy.packet import Packet
 from fynx_scapy.crypto.keymat import psk_auth, signed_octets
 from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, PeerError
 from fynx_scapy.iana import AuthMethod, ExchangeType, NotifyType, name_of
+from fynx_scapy.ike import puzzles
 from fynx_scapy.ike.child import ChildRequest, answer_child, child_answer_payloads, install
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
@@ -38,13 +39,14 @@ class IkeAuth(Exchange):
         """Authenticate with the pre-shared key and ask for the first Child SA."""
         sa, config = self.sa, self.sa.config
         child = ChildRequest.make(sa, config.children[0], self.packet) if config.children else None
-        # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
+        # HDR, [PS,] SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
         message = self.request(_id_payload(IKEv2_IDi, config.local_id))
         if config.remote_id is not None:
             message.payloads.append(_id_payload(IKEv2_IDr, config.remote_id))
         self._sign(message, config.auth.secret)
         if child is not None:
             message.payloads += child.payloads()
+        puzzles.add_solution(sa, message)
         answer = yield message
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
         error = answer.error()
