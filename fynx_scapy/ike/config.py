@@ -10,7 +10,9 @@ from typing import Any, Self
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import KeMethod, ProtocolId, lookup
+from fynx_scapy.ike.dpd import DETECTION, DeadPeerDetection
 from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.lifetimes import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.negotiate import Proposal
 from fynx_scapy.ike.selectors import Selector
@@ -64,6 +66,7 @@ class ChildConfig(_Config):
     remote_ts: tuple[Selector, ...] = ("10.2.0.0/24",)  # type: ignore[assignment]
     replay_window: int = 64
     tfc_length: int = 0
+    lifetime: Lifetime = CHILD_LIFETIME
 
     def __post_init__(self) -> None:
         self._set("proposals", Proposal.parse_all(self.proposals, ProtocolId.ESP))
@@ -107,6 +110,8 @@ class IkeConfig(_Config):
     how many COOKIEs and INVALID_KE_PAYLOADs an initiator follows, ``ke`` the key exchange method of its first KE
     payload (by default the first one proposed), ``puzzle_effort`` how many PRFs a puzzle may take to be solved
     (RFC 8019; a million are some seconds; 0 ignores puzzles).
+    ``reauthenticate_after`` is in seconds, None for never; with ``initial_contact`` the first IKE SA with a peer says
+    so: not for who may be in two places (section 2.4).
     """
 
     local_id: Identity = "fynx"  # type: ignore[assignment]
@@ -129,6 +134,10 @@ class IkeConfig(_Config):
     retry_limit: float = 180.0
     fragmentation: bool = False
     signature_hashes: tuple[int, ...] = ()
+    lifetime: Lifetime = IKE_LIFETIME
+    reauthenticate_after: float | None = None
+    initial_contact: bool = False
+    dpd: DeadPeerDetection = DETECTION
 
     def __post_init__(self) -> None:
         self._set("local_id", Identity.of(self.local_id))

@@ -36,6 +36,7 @@ from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.selectors import Flow
 from fynx_scapy.ike.taps import Delayed, Taps
 from fynx_scapy.ike.timers import Timers
+from fynx_scapy.ike.traps import Traps
 from fynx_scapy.layers.ikev2 import build_message
 
 DUMMY = 59
@@ -68,6 +69,7 @@ class Endpoint:
         self.now = 0.0
         self.sas: dict[bytes, IkeSa] = {}
         self.children: dict[int, tuple[IkeSa, ChildSa]] = {}
+        self.traps = Traps(self)
         self._initial: dict[bytes, IkeSa] = {}
         self.admission = Admission(self)
         self._datagrams: deque[Datagram] = deque()
@@ -110,10 +112,14 @@ class Endpoint:
     def send(self, packet: bytes, now: float) -> bool:
         """Send an inner IP packet through the Child SA that policy picks; False when there is none for it.
 
-        MalformedError when it is no IP packet.
+        One that a policy waits for is held until its Child SA is there. MalformedError when it is no IP packet.
         """
         self.now = now
         flow = Flow.parse(packet)
+        return self.send_now(packet, flow) or self.traps.catch(packet, flow, now)
+
+    def send_now(self, packet: bytes, flow: Flow) -> bool:
+        """The same, without waiting for anything."""
         for sa, child in reversed(list(self.children.values())):
             if sa.established and child.ready and not child.deleting and not child.gone and child.takes(flow):
                 self.send_on(sa, child, packet)
@@ -182,6 +188,8 @@ class Endpoint:
         self._datagrams.append(datagram)
         sa.now = self.now
         sa.emit(EspSent, spi=child.outbound.spi, seq=child.outbound.seq, length=length, datagram=datagram)
+        if child.life is not None:
+            child.life.sent()
 
     def new_child_spi(self) -> int:
         """An ESP SPI that is not in use here; those below 256 are reserved (RFC 4303 section 2.1)."""
@@ -196,13 +204,17 @@ class Endpoint:
         One that has a successor still takes in, for a while, what was sent before the peer knew (section 2.8).
         """
         child.gone = True
+        if child.life is not None:
+            child.life.stop()
         spi = child.inbound.spi
         if child.rekeyed is None and child.peer_rekeyed is None and child.replaces is None:
-            self.children.pop(spi, None)
+            self._drop_child(spi, child)
         else:
             self.timers.set(self.now + self.config.esp_linger, lambda now: self._drop_child(spi, child))
 
     def _drop_child(self, spi: int, child: ChildSa) -> None:
+        # Each Child SA knows the one before it: the chain of them ends here.
+        child.replaces = None
         if spi in self.children and self.children[spi][1] is child:
             del self.children[spi]
 
@@ -382,6 +394,8 @@ class Endpoint:
         except MalformedError as error:
             return self.drop(datagram, str(error))
         sa.last_heard = self.now
+        if child.life is not None:
+            child.life.received()
         # Section 2.8: a valid packet on the other half shows that the peer is ready.
         child.ready = True
         if next_header == DUMMY:

@@ -16,6 +16,7 @@ from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.cookies import Puzzle
+from fynx_scapy.ike.dpd import Watch
 from fynx_scapy.ike.envelope import Envelope
 from fynx_scapy.ike.events import (
     Event,
@@ -36,9 +37,11 @@ from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyedIke, RekeyIke
 from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.natt import NATT_PORT
 from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
+from fynx_scapy.ike.reauthentication import reauthenticate
 from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.states import State as State
 from fynx_scapy.ike.states import change
@@ -92,6 +95,8 @@ class IkeSa:
         self.rekeyed: RekeyedIke | None = None
         self.peer_rekeyed: RekeyedIke | None = None
         self.successor: IkeSa | None = None
+        self.life: IkeLife | None = None
+        self.watch: Watch | None = None
         self._refused_since: float | None = None
         self.last_heard = endpoint.now
         self._suite: Suite | None = None
@@ -189,6 +194,10 @@ class IkeSa:
         """Replace this IKE SA (section 1.3.2); its Child SAs move over."""
         return self.start(RekeyIke(self))
 
+    def reauthenticate(self) -> IkeSa:
+        """Set up an IKE SA from scratch that takes the place of this one (section 2.8.3); returns it."""
+        return reauthenticate(self)
+
     def rekey_child(self, child: ChildSa) -> Exchange:
         """Replace a Child SA (section 1.3.3)."""
         return self.start(RekeyChild(self, child))
@@ -248,6 +257,7 @@ class IkeSa:
         self.state = State.ESTABLISHED
         self.local_id, self.remote_id = local_id, remote_id
         self.authenticated_by = self.answers.expected - 1
+        self.life, self.watch = IkeLife(self), Watch(self)
         self.endpoint.admission.leave(self)
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
 
@@ -257,6 +267,7 @@ class IkeSa:
         self.local_id, self.remote_id = old.local_id, old.remote_id
         self.nat_before_us, self.nat_before_peer = old.nat_before_us, old.nat_before_peer
         self.peer_fragments, self.peer_signature_hashes = old.peer_fragments, old.peer_signature_hashes
+        self.life, self.watch = IkeLife(self, old.life), Watch(self)
 
     def hand_over(self, new: IkeSa) -> None:
         """Give all Child SAs, and what has not begun yet, to the successor (section 2.8)."""
@@ -264,9 +275,11 @@ class IkeSa:
             return
         self.successor = new
         self.state = State.REKEYED
+        self._stop_clocks()
         for spi, child in self.children.items():
             new.children[spi] = child
-            self.endpoint.children[spi] = (new, child)
+            if spi in self.endpoint.children:
+                self.endpoint.children[spi] = (new, child)
         self.children.clear()
         waiting = list(self.requests.waiting)
         self.requests.waiting.clear()
@@ -307,6 +320,8 @@ class IkeSa:
         self._refused_since = None
         self.children[child.inbound.spi] = child
         self.endpoint.children[child.inbound.spi] = (self, child)
+        child.life = ChildLife(self, child)
+        self.endpoint.traps.release()
 
     def remove_children(self, spis: Iterable[int], *, by_peer: bool, reason: str = "deleted") -> None:
         """Drop Child SAs by their inbound SPIs; unknown ones are ignored."""
@@ -347,6 +362,7 @@ class IkeSa:
     def _close(self, *, lingers: bool, last: Exchange | None = None) -> None:
         """End everything in flight but ``last``. A lingering SA still answers retransmissions from its cache."""
         self.state = State.CLOSED
+        self._stop_clocks()
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
@@ -354,6 +370,11 @@ class IkeSa:
             self.endpoint.timers.set(self.now + self.endpoint.config.linger, lambda now: self._let_go())
         else:
             self._let_go()
+
+    def _stop_clocks(self) -> None:
+        for clock in (self.life, self.watch):
+            if clock is not None:
+                clock.stop()
 
     def _let_go(self) -> None:
         self.requests.clear()
@@ -400,6 +421,8 @@ class IkeSa:
             changed=tuple(message.changed),
         )
         self.endpoint.transmit(message, kept.datagrams, 0)
+        if self.life is not None:
+            self.life.message(len(wire))
         return kept
 
     def retransmit(self, kept: Kept) -> None:
@@ -439,6 +462,8 @@ class IkeSa:
     def accept(self, message: Message) -> None:
         """A message is new and, where it can be, authentic: note it, and follow the peer's address where we may."""
         self.last_heard = self.now
+        if self.life is not None:
+            self.life.message(len(message.wire))
         if message.header.exchange == ExchangeType.IKE_SA_INIT:
             self.init_received = message.wire
         if message.encrypted and (self.nat_before_peer or (self.connecting and not self.initiator)):

@@ -17,6 +17,7 @@ from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.ike.message import Message, Outgoing
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.config import Retransmission
     from fynx_scapy.ike.sa import IkeSa
 
 Steps = Generator[Outgoing, Message, None]
@@ -40,6 +41,11 @@ class Exchange:
         self.error: FynxError | None = None
         self.answer: Message | None = None
         self.round = 0
+
+    @property
+    def schedule(self) -> Retransmission:
+        """When its requests go out again."""
+        return self.sa.config.retransmission
 
     def initiate(self) -> Steps:
         """The initiator's side."""
