@@ -90,6 +90,7 @@ class IkeSa:
         self.peer_fragments = False
         self.peer_signature_hashes: tuple[int, ...] = ()
         self.authenticated_by = -1
+        self.deleted_early: set[int] = set()
         self.auth_puzzle: Puzzle | None = None
         self.auth_solution: IKEv2_PS | None = None
         self.rekeying: RekeyIke | None = None
@@ -143,6 +144,11 @@ class IkeSa:
     def listening(self) -> bool:
         """Whether the peer may ask for something: not before it is authenticated, unless we wait for just that."""
         return self.state is not State.CLOSED and not (self.initiator and self.connecting)
+
+    @property
+    def creating(self) -> bool:
+        """Whether a request of ours for a Child SA is in flight."""
+        return any(pending.exchange.makes_child for pending in self.requests.pending.values())
 
     @property
     def nat(self) -> bool:

@@ -32,6 +32,9 @@ class Exchange:
     touches_children: ClassVar[bool] = False
     """Whether it creates, rekeys or closes a Child SA: the IKE SA is not rekeyed meanwhile (section 2.25.1)."""
 
+    makes_child: ClassVar[bool] = False
+    """Whether it makes a Child SA: what names one that we do not know may mean that one."""
+
     def __init__(self, sa: IkeSa) -> None:
         self.sa = sa
         self.done = False
