@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A flood of IKE_SA_INIT requests from spoofed sources, and one good peer who connects in the middle of it.
 
-    >>> print(run(100_000))
+>>> print(run(100_000))
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RATE = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a flood did. Memory in bytes; ``layers`` counts Scapy layers that were built for requests without a cookie."""
+    """What a flood did. Memory in bytes; ``layers`` counts Scapy layers built for requests without a cookie."""
 
     requests: int
     challenges: int
@@ -47,7 +47,7 @@ class Report:
 
     def __str__(self) -> str:
         return (
-            f"{self.requests} requests from spoofed sources in {self.seconds:.1f} s: {self.admitted} admitted before the "
+            f"{self.requests} spoofed requests in {self.seconds:.1f} s: {self.admitted} admitted before the "
             f"threshold, {self.challenges} asked for a cookie, {self.refused} dropped; at most {self.most_half_open} "
             f"half-open; memory {self.memory / 1024:.0f} KiB at its peak, {self.memory_at_half / 1024:.0f} KiB in the "
             f"first half; {self.layers} Scapy layers built before a cookie was good ({self.layers_admitted} below the "

@@ -82,10 +82,12 @@ def test_the_answer_with_a_cookie_is_built_without_a_layer_and_told_as_one():
         bob.receive(datagram, 0.0)
         (answer,), (event,) = bob.datagrams(), bob.events()
     assert built.count == 0
-    assert isinstance(event, MessageSent) and event.wire == (answer.data,)
+    assert isinstance(event, MessageSent)
+    assert event.wire == (answer.data,)
     assert (event.header.exch_type, event.header.flags, event.header.resp_SPI) == (34, 0x20, bytes(8))
     assert [payload.type for payload in event.payloads] == [NotifyType.COOKIE]
-    assert "ChallengeSent" in repr(event) and not event.encrypted
+    assert "ChallengeSent" in repr(event)
+    assert not event.encrypted
 
 
 def test_taps_see_the_answer_with_a_cookie():
@@ -154,7 +156,8 @@ def test_a_wrong_cookie_is_answered_with_a_new_one():
     # HDR(A,0), N(COOKIE), SAi1, KEi, Ni  -->   <--  HDR(A,B), SAr1, KEr, Nr
     assert pair.connect().established
     cookies = [e.data for e in pair.of("alice", PeerNotified) if e.notify_type == NotifyType.COOKIE]
-    assert len(cookies) == 2 and cookies[0] != cookies[1]
+    assert len(cookies) == 2
+    assert cookies[0] != cookies[1]
 
 
 @pytest.mark.parametrize("size", [0, 65, 200])
@@ -192,7 +195,9 @@ def test_a_request_that_cannot_be_read_leaves_nothing_behind():
     sealed = build_message(IKEv2(init_SPI=b"A" * 8, exch_type=34, flags=8, next_payload=46), []) + bytes(20)
     sealed = sealed[:24] + len(sealed).to_bytes(4) + sealed[28:]
     bob.receive(Datagram(sealed, Address(BOB, 500), THERE), 0.0)
-    assert not bob.datagrams() and not bob.sas and bob.half_open == 0
+    assert not bob.datagrams()
+    assert not bob.sas
+    assert bob.half_open == 0
 
 
 # Ceilings
@@ -204,11 +209,13 @@ def test_beyond_the_ceiling_even_a_good_cookie_opens_nothing_until_there_is_room
     pair.alice.datagrams()
     sa = pair.alice.connect(alice(), 0.0)
     pair.network.run(5.0)
-    assert not sa.established and pair.bob.half_open == 1
+    assert not sa.established
+    assert pair.bob.half_open == 1
     assert "half-open already" in pair.of("bob", MessageDropped)[0].reason
     pair.bob.admission.leave(next(iter(pair.alice.sas.values())))
     pair.network.run()
-    assert sa.established and pair.bob.half_open == 0
+    assert sa.established
+    assert pair.bob.half_open == 0
 
 
 def test_a_source_has_a_threshold_and_a_ceiling_of_its_own():
@@ -247,7 +254,8 @@ def test_half_open_ike_sas_expire_and_leave_nothing():
 def test_an_established_ike_sa_is_not_half_open():
     pair = Pair()
     pair.connect()
-    assert pair.bob.half_open == 0 and pair.bob.admission.sources == 0
+    assert pair.bob.half_open == 0
+    assert pair.bob.admission.sources == 0
     assert pair.of("bob", IkeSaEstablished)
 
 

@@ -85,8 +85,10 @@ def test_an_unknown_prf_has_no_solution():
 def test_the_offered_prfs_are_read_without_a_layer():
     data = request()
     initial = Initial.read(Header.parse(data), data)
-    assert SHA256 in initial.prfs() and Prf.PRF_HMAC_SHA2_384 in initial.prfs()
-    assert initial.cookie is None and initial.solution is None
+    assert SHA256 in initial.prfs()
+    assert Prf.PRF_HMAC_SHA2_384 in initial.prfs()
+    assert initial.cookie is None
+    assert initial.solution is None
 
 
 # IKE_SA_INIT
@@ -223,7 +225,8 @@ def test_a_puzzle_before_ike_auth_stands_outside_sk():
     assert pair.connect().established
     assert len(pair.of("alice", PuzzleSolved)) == 2
     (auth,) = [e for e in pair.of("alice", MessageSent) if e.header.exch_type == ExchangeType.IKE_AUTH]
-    assert auth.wire[0][16] == PayloadType.PS and auth.wire[0][28] == PayloadType.SK
+    assert auth.wire[0][16] == PayloadType.PS
+    assert auth.wire[0][28] == PayloadType.SK
 
 
 def test_ike_auth_has_a_puzzle_only_where_ike_sa_init_had_one():
