@@ -15,7 +15,7 @@ from scapy.packet import Packet
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, ReplayError
 from fynx_scapy.esp import tunnel
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike import crash, hints, policy
+from fynx_scapy.ike import crash, hints, natt, policy
 from fynx_scapy.ike.admission import Admission
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
@@ -30,7 +30,8 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
-from fynx_scapy.ike.message import RESPONSE, Address, Datagram, DatagramKind, Header, Outgoing, notify
+from fynx_scapy.ike.keepalive import Keepalives
+from fynx_scapy.ike.message import RESPONSE, Datagram, DatagramKind, Header, Outgoing, notify
 from fynx_scapy.ike.negotiate import Suite
 from fynx_scapy.ike.pool import Pools
 from fynx_scapy.ike.randomness import Randomness, SystemRandomness
@@ -38,6 +39,7 @@ from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.selectors import Flow
 from fynx_scapy.ike.taps import Delayed, Taps
 from fynx_scapy.ike.timers import Timers
+from fynx_scapy.ike.traps import Traps
 from fynx_scapy.layers.ikev2 import build_message
 
 DUMMY = 59
@@ -67,9 +69,11 @@ class Endpoint:
         self.randomness: Randomness = randomness or SystemRandomness()
         self.taps = taps or Taps()
         self.timers = Timers()
+        self.keepalives = Keepalives(self)
         self.now = 0.0
         self.sas: dict[bytes, IkeSa] = {}
         self.children: dict[int, tuple[IkeSa, ChildSa]] = {}
+        self.traps = Traps(self)
         self._initial: dict[bytes, IkeSa] = {}
         self.pools = Pools()
         self.past_spis: deque[int] = deque(maxlen=256)
@@ -93,7 +97,7 @@ class Endpoint:
         self.now = now
         if config.remote is None:
             raise LocalError("expected a configuration whose remote is an address to connect to, found none")
-        local = Address(self.host, config.remote.port if config.remote.port in (500, 4500) else 500)
+        local = natt.first_address(self.host, self.config, config, config.remote)
         sa = IkeSa(
             self, [config], initiator=True, spi_i=self.new_ike_spi(), spi_r=bytes(8), local=local, remote=config.remote
         )
@@ -114,10 +118,14 @@ class Endpoint:
     def send(self, packet: bytes, now: float) -> bool:
         """Send an inner IP packet through the Child SA that `policy` picks; False when there is none for it.
 
-        MalformedError when it is no IP packet.
+        One that a policy waits for is held until its Child SA is there. MalformedError when it is no IP packet.
         """
         self.now = now
         flow = Flow.parse(packet)
+        return self.send_now(packet, flow) or self.traps.catch(packet, flow, now)
+
+    def send_now(self, packet: bytes, flow: Flow) -> bool:
+        """The same, without waiting for anything."""
         found = policy.pick(self.children.values(), flow)
         if found is not None:
             self.send_on(*found, packet)
@@ -152,6 +160,8 @@ class Endpoint:
 
     def transmit(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> None:
         """Queue a message's datagrams, as the last tap leaves them."""
+        if self.config.marker_always:
+            datagrams = natt.marked(list(datagrams))
         for item in self.taps.datagrams(message, datagrams, attempt):
             if isinstance(item, Delayed):
                 later = item.datagram
@@ -161,7 +171,7 @@ class Endpoint:
 
     def put(self, datagram: Datagram, event: Event) -> None:
         """Queue a datagram that no tap is to see, and the event that tells of it."""
-        self._datagrams.append(datagram)
+        self._datagrams += natt.marked([datagram]) if self.config.marker_always else [datagram]
         self._events.append(event)
 
     def send_on(self, sa: IkeSa, child: ChildSa, packet: bytes) -> None:
@@ -178,13 +188,14 @@ class Endpoint:
         self._send_esp(sa, child, child.outbound.seal(self.randomness.octets(length), DUMMY), length, 0)
 
     def _send_esp(self, sa: IkeSa, child: ChildSa, sealed: bytes, length: int, tos: int) -> None:
-        if sa.nat:
-            datagram = Datagram(sealed, sa.local, sa.remote, DatagramKind.ESP_IN_UDP, tos)
-        else:
-            datagram = Datagram(sealed, Address(sa.local.host, 0), Address(sa.remote.host, 0), DatagramKind.ESP, tos)
+        datagram = natt.esp_datagram(sa, sealed, tos)
         self._datagrams.append(datagram)
+        if sa.path is not None:
+            sa.path.last = self.now
         sa.now = self.now
         sa.emit(EspSent, spi=child.outbound.spi, seq=child.outbound.seq, length=length, datagram=datagram)
+        if child.life is not None:
+            child.life.sent()
 
     def new_child_spi(self) -> int:
         """An ESP SPI that is not in use here; those below 256 are reserved (RFC 4303 section 2.1)."""
@@ -199,14 +210,18 @@ class Endpoint:
         One that has a successor still takes in, for a while, what was sent before the peer knew (section 2.8).
         """
         child.gone = True
+        if child.life is not None:
+            child.life.stop()
         spi = child.inbound.spi
         self.past_spis.append(spi)
         if child.rekeyed is None and child.peer_rekeyed is None and child.replaces is None:
-            self.children.pop(spi, None)
+            self._drop_child(spi, child)
         else:
             self.timers.set(self.now + self.config.esp_linger, lambda now: self._drop_child(spi, child))
 
     def _drop_child(self, spi: int, child: ChildSa) -> None:
+        # Each Child SA knows the one before it: the chain of them ends here.
+        child.replaces = None
         if spi in self.children and self.children[spi][1] is child:
             del self.children[spi]
 
@@ -402,6 +417,10 @@ class Endpoint:
         except MalformedError as error:
             return self.drop(datagram, str(error))
         sa.last_heard = self.now
+        if datagram.remote != sa.remote:
+            natt.follow_esp(sa, child, seq, datagram)
+        if child.life is not None:
+            child.life.received()
         # Section 2.8: a valid packet on the other half shows that the peer is ready.
         child.ready = True
         if next_header == DUMMY:

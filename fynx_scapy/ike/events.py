@@ -116,6 +116,7 @@ class ChildSaInstalled(Event):
     esn: bool
     local_ts: tuple[str, ...]
     remote_ts: tuple[str, ...]
+    mode: str = "tunnel"
     local: Address
     remote: Address
     encr_key_in: bytes = field(repr=False)
@@ -189,6 +190,19 @@ class IkeSaRekeyed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LifetimeReached(Event):
+    """An SA came to a limit: it is rekeyed now, or closed when the limit is ``hard``.
+
+    ``limit`` is ``seconds``, ``bytes``, ``packets``, ``sequence numbers``, ``message IDs`` or ``reauthentication``,
+    ``spi`` the inbound SPI of the Child SA, None for the IKE SA.
+    """
+
+    limit: str
+    hard: bool
+    spi: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SaDeleted(Event):
     """An SA is gone: the IKE SA itself when ``child_spis`` is empty, else the inbound SPIs of the Child SAs."""
 
@@ -223,6 +237,22 @@ class PeerDead(Event):
 
     message_id: int
     attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerMoved(Event):
+    """An authenticated packet came from another address or port; all goes there now (RFC 7296 section 2.23)."""
+
+    old: Address
+    new: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepaliveSent(Event):
+    """Nothing else was sent for the interval, so one octet went out to keep the NAT's mapping (RFC 3948 section 4)."""
+
+    local: Address
+    remote: Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

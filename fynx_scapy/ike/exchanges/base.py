@@ -17,6 +17,7 @@ from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.ike.message import Message, Outgoing
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.config import Retransmission
     from fynx_scapy.ike.sa import IkeSa
 
 Steps = Generator[Outgoing, Message, None]
@@ -31,12 +32,20 @@ class Exchange:
     touches_children: ClassVar[bool] = False
     """Whether it creates, rekeys or closes a Child SA: the IKE SA is not rekeyed meanwhile (section 2.25.1)."""
 
+    makes_child: ClassVar[bool] = False
+    """Whether it makes a Child SA: what names one that we do not know may mean that one."""
+
     def __init__(self, sa: IkeSa) -> None:
         self.sa = sa
         self.done = False
         self.error: FynxError | None = None
         self.answer: Message | None = None
         self.round = 0
+
+    @property
+    def schedule(self) -> Retransmission:
+        """When its requests go out again."""
+        return self.sa.config.retransmission
 
     def initiate(self) -> Steps:
         """The initiator's side."""

@@ -11,7 +11,7 @@ from scapy.packet import Packet
 from fynx_scapy.crypto.keymat import psk_auth, signed_octets
 from fynx_scapy.errors import AuthenticationError, FynxError, LocalError, MalformedError, PeerError
 from fynx_scapy.iana import AuthMethod, ExchangeType, NotifyType, PayloadType, name_of
-from fynx_scapy.ike import configuration, crash, puzzles
+from fynx_scapy.ike import configuration, contact, crash, puzzles
 from fynx_scapy.ike.child import ChildRequest, answer_child, child_answer_payloads, install
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
@@ -46,6 +46,7 @@ class IkeAuth(Exchange):
         child = ChildRequest.make(sa, config.children[0], self.packet) if config.children else None
         # HDR, [PS,] SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
         message = self.request(_id_payload(IKEv2_IDi, config.local_id))
+        contact.announce(sa, message)
         if config.remote_id is not None:
             message.payloads.append(_id_payload(IKEv2_IDr, config.remote_id))
         self._sign(message, config.auth.secret)
@@ -69,6 +70,7 @@ class IkeAuth(Exchange):
         self._verify(answer, IKEv2_IDr, config.auth.secret)
         sa.establish(config.local_id, remote_id)
         crash.note(sa, answer)
+        contact.heed(sa, answer)
         if child is not None:
             self._take_child(child, answer)
         if answer.error() is None and (missing := configuration.accept(sa, answer)) is not None:
@@ -122,6 +124,7 @@ class IkeAuth(Exchange):
         self._sign(answer, config.auth.secret)
         sa.establish(config.local_id, remote_id)
         crash.note(sa, request)
+        contact.heed(sa, request)
         answer.payloads += [*crash.protected(sa), *self._child_answer(request)]
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
         yield answer

@@ -9,13 +9,14 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
-from fynx_scapy.ike import configuration, crash
+from fynx_scapy.ike import collisions, configuration, crash
 from fynx_scapy.ike.child import is_esp
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.config import Retransmission
     from fynx_scapy.ike.sa import IkeSa
 
 # Section 2.21.2: these end an IKE SA without a Delete payload, right behind IKE_AUTH; section 2.21.3 for
@@ -87,6 +88,7 @@ class Informational(Exchange):
         """
         named = {int.from_bytes(spi) for spi in delete.SPI}
         found = {spi: child for spi, child in self.sa.children.items() if child.outbound.spi in named}
+        collisions.note_early_delete(self.sa, named - {child.outbound.spi for child in found.values()})
         self.sa.remove_children(found, by_peer=True)
         return [spi for spi, child in found.items() if not child.deleting]
 
@@ -98,3 +100,8 @@ class Informational(Exchange):
 
 class Liveness(Informational):
     """An empty INFORMATIONAL exchange: does the peer still answer? (section 2.4)"""
+
+    @property
+    def schedule(self) -> Retransmission:
+        """The one of dead peer detection, where it has its own."""
+        return self.sa.config.dpd.retransmission or super().schedule
