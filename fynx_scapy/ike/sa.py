@@ -390,7 +390,10 @@ class IkeSa:
         """The initiator did not authenticate in time (section 2.6: state must not pile up)."""
         self.now = now
         if self.connecting:
-            self.fail(Timeout(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s"))
+            error = Timeout(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s")
+            self.emit(IkeSaFailed, code=error.code, reason=str(error), notify_type=None)
+            # Nobody has been answered anything worth keeping.
+            self.forget()
 
     # The way out
 
