@@ -35,14 +35,16 @@ class Answers(ResponseWindow):
         kept = self.answered(message_id)
         if kept is not None:
             request, answer = kept
-            if request == datagram.data:
+            if request == datagram.data or sa.fragments.repeats(datagram, header):
                 return sa.retransmit(answer)
             return sa.drop(datagram, f"request {message_id} was answered already, and this is not its retransmission")
         if not sa.listening:
             return sa.drop(datagram, f"expected no request in the state {sa.state.value}")
         if not self.accepts(message_id):
             return sa.drop(datagram, f"expected a request with message ID {self.expected}, found {message_id}")
-        message = sa.envelope.open(datagram, header)
+        message = sa.fragments.open(datagram, header)
+        if message is None:
+            return None
         if header.exchange != ExchangeType.IKE_SA_INIT and not message.encrypted:
             return sa.drop(datagram, f"expected {header.exchange_name} inside SK")
         self.advance(message_id)
@@ -83,7 +85,7 @@ class Answers(ResponseWindow):
         header = request.header
         kept = self._sa.transmit(answer, header.exchange, header.message_id, request)
         if keep:
-            self.keep(header.message_id, request.wire, kept)
+            self.keep(header.message_id, request.wires[0], kept)
 
     def _check_state(self, request: Message) -> None:
         """Before the peer is authenticated there is IKE_AUTH and nothing else, afterwards anything but that."""

@@ -106,6 +106,10 @@ class IkeConfig(_Config):
     the key. ``remote`` is needed to connect; as responder it limits whom this configuration serves. ``cookies`` is
     how many COOKIEs and INVALID_KE_PAYLOADs an initiator follows, ``ke`` the key exchange method of its first KE
     payload (by default the first one proposed).
+
+    With ``fragmentation`` IKE messages that need IP packets of more than ``fragment_size`` octets are sent in
+    fragments to a peer that can take them, and ``reassembly_limit`` is how many octets of the peer's fragments are
+    stored for one IKE SA (RFC 7383 sections 2.5.1 and 5).
     """
 
     local_id: Identity = "fynx"  # type: ignore[assignment]
@@ -125,7 +129,9 @@ class IkeConfig(_Config):
     half_open_lifetime: float = 30.0
     retry_wait: tuple[float, float] = (5.0, 15.0)
     retry_limit: float = 180.0
-    fragmentation: bool = False
+    fragmentation: bool = True
+    fragment_size: int = 1280
+    reassembly_limit: int = 65536
     signature_hashes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -141,6 +147,8 @@ class IkeConfig(_Config):
             self._set("remote", address(self.remote))
         if self.ke is not None:
             self._set("ke", lookup(KeMethod, self.ke))
+        if self.fragment_size < 160:
+            raise ConfigError(f"expected IP packets of at least 160 octets for fragments, found {self.fragment_size}")
         if not 16 <= self.nonce_size <= 256:
             raise ConfigError(f"expected a nonce of 16 to 256 octets (RFC 7296 section 3.9), found {self.nonce_size}")
 

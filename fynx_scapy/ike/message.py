@@ -164,7 +164,10 @@ class Payloads:
 
 @dataclass(slots=True)
 class Message(Payloads):
-    """A message that arrived: its header, its payloads in the clear, and the octets of both."""
+    """A message that arrived: its header, its payloads in the clear, and the octets of both.
+
+    Of one that came in ``fragments``, ``wire`` is what it would have been without, its IV and ICV zeros.
+    """
 
     header: Header
     layer: IKEv2
@@ -173,6 +176,12 @@ class Message(Payloads):
     wire: bytes
     local: Address
     remote: Address
+    fragments: tuple[bytes, ...] = ()
+
+    @property
+    def wires(self) -> tuple[bytes, ...]:
+        """The octets of each IKE message that it came in."""
+        return self.fragments or (self.wire,)
 
     @property
     def encrypted(self) -> bool:
@@ -193,7 +202,8 @@ class Outgoing(Payloads):
 
     ``header`` and ``sk`` are the IKE header and the template of SK's generic header: what is set there explicitly is
     sent. ``computed`` fills fields that depend on other payloads after the tap has seen them, unless the tap gave
-    them a value. ``more``: an answer behind which its exchange waits for another request.
+    them a value. ``more``: an answer behind which its exchange waits for another request. ``outer`` are payloads that
+    stand before SK, in the clear.
     """
 
     payloads: list[Packet]
@@ -204,6 +214,7 @@ class Outgoing(Payloads):
     more: bool = False
     computed: list[tuple[Packet, str, Computed]] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    outer: list[Packet] = field(default_factory=list)
 
     def compute(self, layer: Packet, name: str, value: Computed) -> None:
         """Fill ``layer.name`` by ``value(self)`` once the payloads tap has run, unless it has a value by then."""

@@ -52,7 +52,9 @@ class Requests(RequestWindow):
         if pending is None or pending.kept.exchange_type != header.exchange:
             reason = f"expected no answer to {header.exchange_name} with message ID {header.message_id}"
             return self._sa.drop(datagram, reason)
-        message = self._sa.envelope.open(datagram, header)
+        message = self._sa.fragments.open(datagram, header)
+        if message is None:
+            return None
         exchange = pending.exchange
         wrong = _fault(message, exchange)
         if wrong and not message.encrypted:

@@ -35,6 +35,7 @@ from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyedIke, RekeyIke
+from fynx_scapy.ike.fragments import Reassembly, room
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.natt import NATT_PORT
@@ -84,6 +85,7 @@ class IkeSa:
         self.now = endpoint.now
         self.requests = Requests(self)
         self.answers = Answers(self)
+        self.fragments = Reassembly(self)
         self.children: dict[int, ChildSa] = {}
         self.local_id: Identity | None = None
         self.remote_id: Identity | None = None
@@ -340,6 +342,7 @@ class IkeSa:
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
+        self.fragments.clear()
         if lingers:
             self.endpoint.timers.set(self.now + self.endpoint.config.linger, lambda now: self._let_go())
         else:
@@ -374,17 +377,18 @@ class IkeSa:
         for name, value in defaults.items():
             if name not in message.header.fields:
                 setattr(message.header, name, value)
-        wire, plaintext = self.envelope.seal(message)
-        if exchange_type == ExchangeType.IKE_SA_INIT:
-            self.init_sent = wire
         local, remote = (request.local, request.remote) if request else (self.local, self.remote)
-        kept = Kept(message, message_id, exchange_type, [Datagram(wire, local, remote)], request is None)
+        wires, plaintext = self.envelope.seal(message, room(self, remote))
+        if exchange_type == ExchangeType.IKE_SA_INIT:
+            self.init_sent = wires[0]
+        datagrams = [Datagram(wire, local, remote) for wire in wires]
+        kept = Kept(message, message_id, exchange_type, datagrams, request is None)
         self.emit(
             MessageSent,
             header=message.header,
             payloads=tuple(message.payloads),
             plaintext=plaintext,
-            wire=(wire,),
+            wire=tuple(wires),
             local=local,
             remote=remote,
             changed=tuple(message.changed),
@@ -439,7 +443,7 @@ class IkeSa:
             header=message.layer,
             payloads=tuple(message.payloads),
             plaintext=message.plaintext,
-            wire=(message.wire,),
+            wire=message.wires,
             local=message.local,
             remote=message.remote,
         )
