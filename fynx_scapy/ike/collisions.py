@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two exchanges about the same SA at the same time: who may, who wins, and who deletes what (RFC 7296 sections 2.8 and 2.25)."""
+"""Two exchanges about one SA at once: who may, who wins, who deletes what (RFC 7296 sections 2.8 and 2.25)."""
 
 from __future__ import annotations
 
@@ -36,14 +36,13 @@ def object_to_child(sa: IkeSa) -> None:
 
 
 def rekeyed_child(sa: IkeSa, request: Message) -> ChildSa:
-    """The Child SA that a request wants to rekey; PeerError when there is none, or it is on its way out (section 2.25.1)."""
+    """The Child SA that a request wants to rekey; PeerError when there is none, or it is being closed (2.25.1)."""
     object_to_child(sa)
     rekey = next(request.notifies(NotifyType.REKEY_SA))
     spi = bytes(rekey.SPI or b"")
     if rekey.proto not in (ProtocolId.ESP, ProtocolId.AH) or len(spi) != 4:
-        raise MalformedError(
-            f"expected REKEY_SA with an ESP SPI of 4 octets, found protocol {rekey.proto}, SPI {spi.hex() or 'none'}"
-        )
+        found = spi.hex() or "none"
+        raise MalformedError(f"expected REKEY_SA with an SPI of 4 octets, found protocol {rekey.proto}, SPI {found}")
     old = next((child for child in sa.children.values() if child.outbound.spi == int.from_bytes(spi)), None)
     if old is None:
         raise PeerError(NotifyType.CHILD_SA_NOT_FOUND, reason="no Child SA has that SPI", protocol=rekey.proto, spi=spi)
@@ -74,19 +73,17 @@ def settle_child(sa: IkeSa, old: ChildSa) -> None:
     ours, theirs = old.rekeyed, old.peer_rekeyed
     if ours is None:
         return
-    if theirs is not None and lowest_is_ours(ours.nonces, theirs.nonces):
-        loser = ours.child
-    else:
-        loser = old
+    lost = theirs is not None and lowest_is_ours(ours.nonces, theirs.nonces)
+    loser = ours.child if lost else old
     if sa.children.get(loser.inbound.spi) is loser and not loser.deleting:
         sa.delete_child(loser)
 
 
 def settle_ike(sa: IkeSa) -> None:
-    """Both rekeys of an IKE SA have ended, or there was only one: hand over the Child SAs, delete what we are to delete.
+    """Both rekeys of an IKE SA have ended, or there was only one: hand over the Child SAs, delete what is ours.
 
-    Section 2.8.2: "The new IKE SA containing the lowest nonce SHOULD be deleted by the node that created it, and the other surviving new IKE
-    SA MUST inherit all the Child SAs."
+    Section 2.8.2: "The new IKE SA containing the lowest nonce SHOULD be deleted by the node that created it, and the
+    other surviving new IKE SA MUST inherit all the Child SAs."
     """
     ours, theirs = sa.rekeyed, sa.peer_rekeyed
     if ours is not None and (theirs is None or not lowest_is_ours(ours.nonces, theirs.nonces)):

@@ -203,17 +203,15 @@ class Endpoint:
         self,
         old: IkeSa,
         suite: Suite,
-        spi_i: bytes,
-        spi_r: bytes,
+        spis: tuple[bytes, bytes],
         nonces: tuple[bytes, bytes],
         shared: bytes,
         *,
         initiator: bool,
     ) -> IkeSa:
         """The IKE SA that replaces ``old``: established, with keys, message IDs from 0 (RFC 7296 section 2.18)."""
-        sa = IkeSa(
-            self, [old.config], initiator=initiator, spi_i=spi_i, spi_r=spi_r, local=old.local, remote=old.remote
-        )
+        where = {"local": old.local, "remote": old.remote}
+        sa = IkeSa(self, [old.config], initiator=initiator, spi_i=spis[0], spi_r=spis[1], **where)
         sa.nonce_i, sa.nonce_r = nonces
         sa.inherit(old)
         sa.derive_keys(suite, shared, old)

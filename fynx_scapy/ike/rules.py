@@ -38,6 +38,8 @@ class Rule:
 
 
 _AUTHENTICATION: dict[int, Count] = {P.CERT: MANY, P.CERTREQ: MANY, P.AUTH: ONE, P.CP: MAYBE, P.N: MANY, P.V: MANY}
+_IKE: dict[int, Count] = {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}
+_CHILD: dict[int, Count] = _IKE | {P.KE: MAYBE, P.TSi: ONE, P.TSr: ONE}
 
 RULES: Mapping[tuple[int, bool, int, str], Rule] = {
     # HDR, SAi1, KEi, Ni  -->
@@ -56,17 +58,13 @@ RULES: Mapping[tuple[int, bool, int, str], Rule] = {
         True, {P.IDr: ONE, **_AUTHENTICATION, P.SA: MAYBE, P.TSi: MAYBE, P.TSr: MAYBE}, notifies_alone=True
     ),
     # HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
-    (ExchangeType.CREATE_CHILD_SA, REQUEST, 0, ""): Rule(True, {P.SA: ONE, P.KE: MAYBE, P.Nonce: ONE, P.TSi: ONE, P.TSr: ONE, P.N: MANY, P.V: MANY}),
+    (ExchangeType.CREATE_CHILD_SA, REQUEST, 0, ""): Rule(True, _CHILD),
     # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
-    (ExchangeType.CREATE_CHILD_SA, RESPONSE, 0, ""): Rule(
-        True, {P.SA: ONE, P.KE: MAYBE, P.Nonce: ONE, P.TSi: ONE, P.TSr: ONE, P.N: MANY, P.V: MANY}, notifies_alone=True
-    ),
+    (ExchangeType.CREATE_CHILD_SA, RESPONSE, 0, ""): Rule(True, _CHILD, notifies_alone=True),
     # HDR, SK {SA, Ni, KEi}  -->
-    (ExchangeType.CREATE_CHILD_SA, REQUEST, 0, REKEY_IKE): Rule(True, {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}),
+    (ExchangeType.CREATE_CHILD_SA, REQUEST, 0, REKEY_IKE): Rule(True, _IKE),
     # <--  HDR, SK {SA, Nr, KEr}
-    (ExchangeType.CREATE_CHILD_SA, RESPONSE, 0, REKEY_IKE): Rule(
-        True, {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}, notifies_alone=True
-    ),
+    (ExchangeType.CREATE_CHILD_SA, RESPONSE, 0, REKEY_IKE): Rule(True, _IKE, notifies_alone=True),
     # HDR, SK {[N,] [D,] [CP,] …}  <-->
     (ExchangeType.INFORMATIONAL, REQUEST, 0, ""): Rule(True, {P.N: MANY, P.D: MANY, P.CP: MAYBE, P.V: MANY}),
     (ExchangeType.INFORMATIONAL, RESPONSE, 0, ""): Rule(True, {P.N: MANY, P.D: MANY, P.CP: MAYBE, P.V: MANY}),

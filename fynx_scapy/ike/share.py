@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One side's part of a key exchange: its private value, its KE payload, and the secret that comes of it (RFC 7296 section 3.4)."""
+"""One side's part of a key exchange: private value, KE payload, and what comes of it (RFC 7296 section 3.4)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KeyShare:
 
 
 def agreed_secret(choice: Choice, share: KeyShare | None, answer: Message) -> bytes:
-    """What the initiator's key exchange comes to, or nothing when none was chosen; MalformedError when the answer does not fit."""
+    """What the initiator's key exchange comes to, nothing when none was chosen; MalformedError when it does not fit."""
     chosen = choice.suite.ke
     ke = answer.get(IKEv2_KE)
     if chosen is None:
@@ -46,7 +46,7 @@ def agreed_secret(choice: Choice, share: KeyShare | None, answer: Message) -> by
 
 
 def answered_secret(choice: Choice, request: Message, random: Callable[[int], bytes]) -> tuple[KeyShare | None, bytes]:
-    """The responder's part and what it comes to; PeerError asks for another group, or says that the public value is invalid."""
+    """The responder's part and what it comes to; PeerError asks for another group, or refuses the public value."""
     chosen = choice.suite.ke
     if chosen is None:
         return None, b""

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Two exchanges that cross, in every order that a wire allows, and what must come of each pair.
 
-A run is a pair of things to do, a word and a fault. West and east do three things each: begin their exchange, take in the first datagram
-that came, take in the second; a word such as ``weeweww`` says in which order (``w`` and ``e`` three times each). Afterwards time passes
-until all is quiet. A fault befalls one of the first datagrams on the wire: lost, duplicated, or delayed until the word is over.
+A run is a pair of things to do, a word and a fault. West and east do three things each: begin their exchange, take in
+the first datagram that came, take in the second; a word such as ``weeeww`` says in which order. Afterwards time passes
+until all is quiet. A fault befalls one of the first datagrams on the wire: lost, duplicated, or delayed until the word
+is over.
 """
+# ruff: noqa: E501 -- the sentences of the RFC stay whole
 
 from __future__ import annotations
 
@@ -14,10 +16,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
+from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import Datagram
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.layers.ikev2 import IKEv2_Notify
 from fynx_scapy.net.echo import echo_request
 
 from .pair import Pair, alice, bob
@@ -59,13 +64,18 @@ ACTIONS: dict[str, Callable[[IkeSa, str], object]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """What must be left at both ends: so many IKE SAs, so many Child SAs; and the sentence that says so."""
+    """What must be left at both ends: so many IKE SAs, so many Child SAs; and the sentence that says so.
+
+    ``notifies`` are the errors that are answered when both requests are on their way before either arrives.
+    """
 
     ike: int
     children: int
     sentence: str
+    notifies: frozenset[int] = frozenset()
 
 
+_BUSY = frozenset({int(NotifyType.TEMPORARY_FAILURE)})
 _DELETED = "2.25.2: If a peer receives a request to close an IKE SA that it is currently rekeying, it SHOULD reply as usual, and forget about its own rekeying request."
 _BOTH_CLOSE = "2.25.2: If a peer receives a request to close an IKE SA that it is currently trying to close, it SHOULD reply as usual, and forget about its own close request."
 _WHOLE = "1.4.1: Deleting an IKE SA closes any remaining Child SAs negotiated under it."
@@ -77,20 +87,20 @@ TABLE: dict[frozenset[str], Row] = {
     frozenset({"delete IKE"}): Row(0, 0, _BOTH_CLOSE),
     frozenset({"create child"}): Row(1, 3, "2.8: IKEv2 deliberately allows parallel SAs with the same Traffic Selectors between common endpoints."),
     frozenset({"liveness"}): Row(1, 1, _ANY_TIME),
-    frozenset({"rekey child", "rekey IKE"}): Row(1, 1, "2.25.2: If a peer receives a request to create or rekey a Child SA when it is currently rekeying the IKE SA, it SHOULD reply with TEMPORARY_FAILURE."),
-    frozenset({"rekey child", "delete child"}): Row(1, 0, "2.25.1: If a peer receives a request to rekey a Child SA that it is currently trying to close, it SHOULD reply with TEMPORARY_FAILURE."),
+    frozenset({"rekey child", "rekey IKE"}): Row(1, 1, "2.25.2: If a peer receives a request to create or rekey a Child SA when it is currently rekeying the IKE SA, it SHOULD reply with TEMPORARY_FAILURE.", _BUSY),
+    frozenset({"rekey child", "delete child"}): Row(1, 0, "2.25.1: If a peer receives a request to rekey a Child SA that it is currently trying to close, it SHOULD reply with TEMPORARY_FAILURE.", _BUSY),
     frozenset({"rekey child", "create child"}): Row(1, 2, _ANY_TIME),
     frozenset({"rekey child", "liveness"}): Row(1, 1, _ANY_TIME),
-    frozenset({"rekey child", "delete IKE"}): Row(0, 0, _WHOLE),
-    frozenset({"rekey IKE", "delete child"}): Row(1, 0, "2.25.2: If a peer receives a request to delete a Child SA when it is currently rekeying the IKE SA, it SHOULD reply as usual, with a Delete payload."),
-    frozenset({"rekey IKE", "delete IKE"}): Row(0, 0, _DELETED),
-    frozenset({"rekey IKE", "create child"}): Row(1, 2, "2.25.1: If a peer receives a request to rekey the IKE SA, and it is currently creating, rekeying, or closing a Child SA, it SHOULD reply with TEMPORARY_FAILURE."),
+    frozenset({"rekey child", "delete IKE"}): Row(0, 0, _WHOLE, _BUSY),
+    frozenset({"rekey IKE", "delete child"}): Row(1, 0, "2.25.2: If a peer receives a request to delete a Child SA when it is currently rekeying the IKE SA, it SHOULD reply as usual, with a Delete payload.", _BUSY),
+    frozenset({"rekey IKE", "delete IKE"}): Row(0, 0, _DELETED, _BUSY),
+    frozenset({"rekey IKE", "create child"}): Row(1, 2, "2.25.1: If a peer receives a request to rekey the IKE SA, and it is currently creating, rekeying, or closing a Child SA, it SHOULD reply with TEMPORARY_FAILURE.", _BUSY),
     frozenset({"rekey IKE", "liveness"}): Row(1, 1, _ANY_TIME),
     frozenset({"delete child", "create child"}): Row(1, 1, _ANY_TIME),
     frozenset({"delete child", "liveness"}): Row(1, 0, _ANY_TIME),
     frozenset({"delete child", "delete IKE"}): Row(0, 0, _WHOLE),
     frozenset({"create child", "liveness"}): Row(1, 2, _ANY_TIME),
-    frozenset({"create child", "delete IKE"}): Row(0, 0, _WHOLE),
+    frozenset({"create child", "delete IKE"}): Row(0, 0, _WHOLE, _BUSY),
     frozenset({"delete IKE", "liveness"}): Row(0, 0, _WHOLE),
 }  # fmt: skip
 
@@ -167,7 +177,7 @@ class Crossing:
         row = TABLE[frozenset(self.actions.values())]
         wrong = []
         for side in self.sides.values():
-            sas = [sa for sa in side.endpoint.sas.values()]
+            sas = list(side.endpoint.sas.values())
             if [sa.state.value for sa in sas] != ["established"] * row.ike:
                 wrong.append(f"{side.name}: expected {row.ike} IKE SAs, found {sas}")
             if len(side.endpoint.children) != row.children:
@@ -176,6 +186,8 @@ class Crossing:
                 )
             if any(sa.requests.pending or sa.requests.waiting for sa in sas):
                 wrong.append(f"{side.name}: an exchange hangs")
+        if self.word[:2] in ("we", "ew") and self.fault is None and self._errors() != row.notifies:
+            wrong.append(f"expected the error notifies {sorted(row.notifies)}, found {sorted(self._errors())}")
         west, east = (self.sides[letter].endpoint for letter in "we")
         if {c.inbound.spi for _, c in west.children.values()} != {c.outbound.spi for _, c in east.children.values()}:
             wrong.append("the ends hold different Child SAs")
@@ -184,6 +196,11 @@ class Crossing:
         for name in {c.name for _, c in west.children.values()} if not wrong else ():
             wrong += self._traffic(name)
         return wrong
+
+    def _errors(self) -> set[int]:
+        """The error notifies of all answers."""
+        sent = (event for _, event in self.pair.network.events if isinstance(event, MessageSent))
+        return {p.type for event in sent for p in event.payloads if isinstance(p, IKEv2_Notify) and p.type < 16384}
 
     def _traffic(self, name: str) -> list[str]:
         """Pings both ways through what survived."""

@@ -29,7 +29,7 @@ class Exchange:
     variant: ClassVar[str] = ""
     """Which row of `rules` holds for its messages, where an exchange type has several."""
     touches_children: ClassVar[bool] = False
-    """Whether it creates, rekeys or closes a Child SA, so that the IKE SA cannot be rekeyed meanwhile (section 2.25.1)."""
+    """Whether it creates, rekeys or closes a Child SA: the IKE SA is not rekeyed meanwhile (section 2.25.1)."""
 
     def __init__(self, sa: IkeSa) -> None:
         self.sa = sa

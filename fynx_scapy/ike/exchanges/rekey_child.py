@@ -32,7 +32,7 @@ class RekeyChild(ChildExchange):
         self.old = old
 
     def initiate(self) -> Steps:
-        """Ask for the successor; who deletes what is settled when the peer's own rekey, if there is one, has ended too."""
+        """Ask for the successor; who deletes what is settled when the peer's own rekey, if any, has ended too."""
         old = self.old
         if old is None or not collisions.still_wanted(self.sa, old):
             return

@@ -69,7 +69,7 @@ class RekeyIke(Exchange):
             raise MalformedError(f"expected an SPI of 8 octets for the new IKE SA, found {len(choice.spi)}")
         nonces = (nonce.nonce, theirs)
         shared = agreed_secret(choice, share, answer)
-        self.successor = sa.endpoint.succeed(sa, choice.suite, spi, choice.spi, nonces, shared, initiator=True)
+        self.successor = sa.endpoint.succeed(sa, choice.suite, (spi, choice.spi), nonces, shared, initiator=True)
         sa.rekeying = None
         sa.rekeyed = RekeyedIke(self.successor, nonces)
         sa.emit(IkeSaRekeyed, new_spi_i=spi, new_spi_r=choice.spi, by_peer=False)
@@ -90,7 +90,7 @@ class RekeyIke(Exchange):
         nonces = (theirs, random(sa.config.nonce_size))
         spi = sa.endpoint.new_ike_spi()
         # Section 2.8: the responder must be ready before its answer leaves.
-        self.successor = sa.endpoint.succeed(sa, choice.suite, choice.spi, spi, nonces, shared, initiator=False)
+        self.successor = sa.endpoint.succeed(sa, choice.suite, (choice.spi, spi), nonces, shared, initiator=False)
         # <--  HDR, SK {SA, Nr, KEr}
         ke_payload = [share.payload()] if share else []
         yield self.response(IKEv2_SA(prop=[choice.layer(spi)]), IKEv2_Nonce(nonce=nonces[1]), *ke_payload)
