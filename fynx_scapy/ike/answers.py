@@ -12,6 +12,7 @@ from fynx_scapy.ike.exchanges import Exchange, responder_for
 from fynx_scapy.ike.exchanges.base import Steps
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
 from fynx_scapy.ike.window import ResponseWindow
+from fynx_scapy.ike.window_size import complain
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa
@@ -41,6 +42,7 @@ class Answers(ResponseWindow):
         if not sa.listening:
             return sa.drop(datagram, f"expected no request in the state {sa.state.value}")
         if not self.accepts(message_id):
+            complain(sa, datagram, header)
             return sa.drop(datagram, f"expected a request with message ID {self.expected}, found {message_id}")
         message = sa.fragments.open(datagram, header)
         if message is None:

@@ -42,6 +42,8 @@ from fynx_scapy.ike.natt import NATT_PORT
 from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
 from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.window import Kept
+from fynx_scapy.ike.window_size import announce
+from fynx_scapy.ike.window_size import note as note_window
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
@@ -241,6 +243,7 @@ class IkeSa:
         self.state = State.ESTABLISHED
         self.local_id, self.remote_id = local_id, remote_id
         self.authenticated_by = self.answers.expected - 1
+        self.answers.size = self.config.window
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
 
     def inherit(self, old: IkeSa) -> None:
@@ -266,6 +269,7 @@ class IkeSa:
             exchange.sa = new
             new.now = self.now
             new.start(exchange)
+        announce(new)
 
     def expect_delete(self) -> None:
         """The peer is to delete this SA; should it never do so, it goes by itself."""
@@ -447,6 +451,7 @@ class IkeSa:
             local=message.local,
             remote=message.remote,
         )
+        note_window(self, message)
         for note in message.notifies():
             self.emit(
                 PeerNotified,
