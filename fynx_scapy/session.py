@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from scapy.layers.inet import IP
@@ -73,7 +74,7 @@ class Session:
         endpoint_config = EndpointConfig()
         if isinstance(peer, Mapping):
             peer = dict(peer)
-            known = {name: peer.pop(name) for name in ("cookie_threshold", "linger") if name in peer}
+            known = {field.name: peer.pop(field.name) for field in fields(EndpointConfig) if field.name in peer}
             endpoint_config = EndpointConfig(**known)
         self.peer = Endpoint(
             remote, _peer_configs(self.config, peer), config=endpoint_config, randomness=_randomness(seed, RESPONDER)

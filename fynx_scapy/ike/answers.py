@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike import rules
+from fynx_scapy.ike import puzzles, rules
 from fynx_scapy.ike.exchanges import Exchange, responder_for
 from fynx_scapy.ike.exchanges.base import Steps
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
@@ -44,6 +44,8 @@ class Answers(ResponseWindow):
         if not self.accepts(message_id):
             complain(sa, datagram, header)
             return sa.drop(datagram, f"expected a request with message ID {self.expected}, found {message_id}")
+        if (wrong := puzzles.auth_fault(sa, datagram, header)) is not None:
+            return sa.drop(datagram, wrong)
         message = sa.fragments.open(datagram, header)
         if message is None:
             return None

@@ -23,6 +23,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.exchanges.base import Exchange
+    from fynx_scapy.ike.lifetimes import ChildLife
     from fynx_scapy.ike.sa import IkeSa
 
 
@@ -47,6 +48,7 @@ class ChildSa:
     gone: bool = False
     replaces: ChildSa | None = None
     ready: bool = True
+    life: ChildLife | None = field(default=None, repr=False)
     rekeying: Exchange | None = None
     rekeyed: Rekeyed | None = None
     peer_rekeyed: Rekeyed | None = None

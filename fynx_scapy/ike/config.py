@@ -10,7 +10,9 @@ from typing import Any, Self
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import KeMethod, ProtocolId, lookup
+from fynx_scapy.ike.dpd import DETECTION, DeadPeerDetection
 from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.lifetimes import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.negotiate import Proposal
 from fynx_scapy.ike.selectors import Selector
@@ -64,6 +66,7 @@ class ChildConfig(_Config):
     remote_ts: tuple[Selector, ...] = ("10.2.0.0/24",)  # type: ignore[assignment]
     replay_window: int = 64
     tfc_length: int = 0
+    lifetime: Lifetime = CHILD_LIFETIME
 
     def __post_init__(self) -> None:
         self._set("proposals", Proposal.parse_all(self.proposals, ProtocolId.ESP))
@@ -105,7 +108,10 @@ class IkeConfig(_Config):
     ``local_id`` and ``remote_id`` are written as `Identity.of` reads them; no ``remote_id`` takes any peer that knows
     the key. ``remote`` is needed to connect; as responder it limits whom this configuration serves. ``cookies`` is
     how many COOKIEs and INVALID_KE_PAYLOADs an initiator follows, ``ke`` the key exchange method of its first KE
-    payload (by default the first one proposed).
+    payload (by default the first one proposed), ``puzzle_effort`` how many PRFs a puzzle may take to be solved
+    (RFC 8019; a million are some seconds; 0 ignores puzzles).
+    ``reauthenticate_after`` is in seconds, None for never; with ``initial_contact`` the first IKE SA with a peer says
+    so: not for who may be in two places (section 2.4).
 
     With ``fragmentation`` IKE messages that need IP packets of more than ``fragment_size`` octets are sent in
     fragments to a peer that can take them, and ``reassembly_limit`` is how many octets of the peer's fragments are
@@ -128,6 +134,7 @@ class IkeConfig(_Config):
     ke: int | None = None
     nonce_size: int = 32
     cookies: int = 5
+    puzzle_effort: int = 1 << 20
     retransmission: Retransmission = Retransmission()
     half_open_lifetime: float = 30.0
     retry_wait: tuple[float, float] = (5.0, 15.0)
@@ -138,6 +145,10 @@ class IkeConfig(_Config):
     window: int = 1
     invalid_message_id: float | None = None
     signature_hashes: tuple[int, ...] = ()
+    lifetime: Lifetime = IKE_LIFETIME
+    reauthenticate_after: float | None = None
+    initial_contact: bool = False
+    dpd: DeadPeerDetection = DETECTION
 
     def __post_init__(self) -> None:
         self._set("local_id", Identity.of(self.local_id))
@@ -172,12 +183,42 @@ class IkeConfig(_Config):
 class EndpointConfig(_Config):
     """What concerns a whole endpoint.
 
-    With ``cookie_threshold`` half-open IKE SAs or more, strangers are asked for a cookie (RFC 7296 section 2.6).
+    Against floods (RFC 7296 section 2.6, RFC 8019), half-open being every IKE SA of others that is not authenticated:
+    from ``cookie_threshold`` of them on, strangers are asked for a cookie, and from ``source_threshold`` on those who
+    come from the same source (None: never); ``half_open_limit`` is a ceiling for all, ``source_limit`` for a source.
+    A source is an IPv4 address, or the first ``source_prefix`` bits of an IPv6 address. ``answer_rate`` is how many
+    unprotected errors a second are answered, a tenth of it to one source (RFC 7296 section 2.21.4).
+
+    ``puzzle_levels`` are pairs of a number of half-open IKE SAs and the difficulty of the puzzle that is posed from
+    there on (0: the initiator chooses); none by default. ``puzzle_legacy`` is the share of those who bring a cookie
+    but no solution that is served all the same, ``puzzle_lifetime`` the seconds for a solution, ``puzzles_in_a_row``
+    how many an initiator solves while the difficulty rises, and ``puzzle_auth_difficulty`` that of a further puzzle
+    before IKE_AUTH.
     """
 
-    cookie_threshold: int | None = None
+    cookie_threshold: int | None = 100
+    source_threshold: int | None = 10
+    half_open_limit: int = 2000
+    source_limit: int = 100
+    source_prefix: int = 64
+    answer_rate: float = 100.0
+    puzzle_levels: tuple[tuple[int, int], ...] = ()
+    puzzle_legacy: float = 0.1
+    puzzle_lifetime: float = 30.0
+    puzzles_in_a_row: int = 3
+    puzzle_auth_difficulty: int | None = None
     linger: float = 60.0
     esp_linger: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.source_prefix % 8 or not 8 <= self.source_prefix <= 128:
+            raise ConfigError(f"expected source_prefix to be 8 to 128 in steps of 8, found {self.source_prefix}")
+        for difficulty in (*(level for _, level in self.puzzle_levels), self.puzzle_auth_difficulty or 8):
+            # RFC 8019 section 4.4 excludes less than 8: too easy.
+            if difficulty not in (0, *range(8, 256)):
+                raise ConfigError(f"expected a puzzle difficulty of 8 to 255, or 0, found {difficulty}")
+        if self.puzzle_auth_difficulty == 0:
+            raise ConfigError("expected a puzzle difficulty of 8 to 255 for IKE_AUTH, found 0")
 
 
 def address(value: Address | str | tuple[str, int], port: int = 500) -> Address:

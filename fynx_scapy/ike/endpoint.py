@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TypeVar
 
+from scapy.packet import Packet
+
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, ReplayError
 from fynx_scapy.esp import tunnel
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.admission import Admission
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
-from fynx_scapy.ike.cookies import Cookies, first_cookie_and_nonce
 from fynx_scapy.ike.events import (
     EspReceived,
     EspSent,
@@ -30,10 +32,11 @@ from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.message import RESPONSE, Address, Datagram, DatagramKind, Header, Outgoing, notify
 from fynx_scapy.ike.negotiate import Suite
 from fynx_scapy.ike.randomness import Randomness, SystemRandomness
-from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.selectors import Flow
 from fynx_scapy.ike.taps import Delayed, Taps
 from fynx_scapy.ike.timers import Timers
+from fynx_scapy.ike.traps import Traps
 from fynx_scapy.layers.ikev2 import build_message
 
 DUMMY = 59
@@ -66,8 +69,9 @@ class Endpoint:
         self.now = 0.0
         self.sas: dict[bytes, IkeSa] = {}
         self.children: dict[int, tuple[IkeSa, ChildSa]] = {}
+        self.traps = Traps(self)
         self._initial: dict[bytes, IkeSa] = {}
-        self._cookies = Cookies(self.randomness)
+        self.admission = Admission(self)
         self._datagrams: deque[Datagram] = deque()
         self._packets: deque[bytes] = deque()
         self._events: deque[Event] = deque()
@@ -108,10 +112,14 @@ class Endpoint:
     def send(self, packet: bytes, now: float) -> bool:
         """Send an inner IP packet through the Child SA that policy picks; False when there is none for it.
 
-        MalformedError when it is no IP packet.
+        One that a policy waits for is held until its Child SA is there. MalformedError when it is no IP packet.
         """
         self.now = now
         flow = Flow.parse(packet)
+        return self.send_now(packet, flow) or self.traps.catch(packet, flow, now)
+
+    def send_now(self, packet: bytes, flow: Flow) -> bool:
+        """The same, without waiting for anything."""
         for sa, child in reversed(list(self.children.values())):
             if sa.established and child.ready and not child.deleting and not child.gone and child.takes(flow):
                 self.send_on(sa, child, packet)
@@ -154,6 +162,11 @@ class Endpoint:
             else:
                 self._datagrams.append(item)
 
+    def put(self, datagram: Datagram, event: Event) -> None:
+        """Queue a datagram that no tap is to see, and the event that tells of it."""
+        self._datagrams.append(datagram)
+        self._events.append(event)
+
     def send_on(self, sa: IkeSa, child: ChildSa, packet: bytes) -> None:
         """Seal an inner packet into one Child SA, whatever policy says.
 
@@ -175,6 +188,8 @@ class Endpoint:
         self._datagrams.append(datagram)
         sa.now = self.now
         sa.emit(EspSent, spi=child.outbound.spi, seq=child.outbound.seq, length=length, datagram=datagram)
+        if child.life is not None:
+            child.life.sent()
 
     def new_child_spi(self) -> int:
         """An ESP SPI that is not in use here; those below 256 are reserved (RFC 4303 section 2.1)."""
@@ -189,13 +204,17 @@ class Endpoint:
         One that has a successor still takes in, for a while, what was sent before the peer knew (section 2.8).
         """
         child.gone = True
+        if child.life is not None:
+            child.life.stop()
         spi = child.inbound.spi
         if child.rekeyed is None and child.peer_rekeyed is None and child.replaces is None:
-            self.children.pop(spi, None)
+            self._drop_child(spi, child)
         else:
             self.timers.set(self.now + self.config.esp_linger, lambda now: self._drop_child(spi, child))
 
     def _drop_child(self, spi: int, child: ChildSa) -> None:
+        # Each Child SA knows the one before it: the chain of them ends here.
+        child.replaces = None
         if spi in self.children and self.children[spi][1] is child:
             del self.children[spi]
 
@@ -221,8 +240,9 @@ class Endpoint:
     def release(self, sa: IkeSa) -> None:
         """Forget an IKE SA."""
         self.sas.pop(sa.own_spi, None)
-        for digest in [digest for digest, found in self._initial.items() if found is sa]:
-            del self._initial[digest]
+        self.admission.leave(sa)
+        if self._initial.get(sa.init_received) is sa:
+            del self._initial[sa.init_received]
 
     def new_ike_spi(self) -> bytes:
         """Eight octets that name no IKE SA of ours."""
@@ -237,7 +257,7 @@ class Endpoint:
         try:
             header = Header.parse(datagram.data)
         except MalformedError as error:
-            return self._drop(datagram, str(error), offset=0)
+            return self.drop(datagram, str(error), offset=0)
         if header.version >> 4 != 2:
             return self._wrong_version(datagram, header)
         sa = self.sas.get(header.spi_r if header.by_initiator else header.spi_i)
@@ -263,12 +283,13 @@ class Endpoint:
         if known is not None:
             return known.receive(datagram, header, self.now)
         if header.message_id != 0 or header.spi_i == bytes(8):
-            return self._drop(datagram, "expected IKE_SA_INIT with message ID 0 and an initiator SPI other than zero")
-        if self._wants_cookie(datagram, header):
+            return self.drop(datagram, "expected IKE_SA_INIT with message ID 0 and an initiator SPI other than zero")
+        admitted = self.admission.admit(datagram, header, self.now)
+        if admitted is None:
             return None
         configs = [config for config in self.configs if config.accepts_address(datagram.remote)]
         if not configs:
-            return self._reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
+            return self.reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
         sa = IkeSa(
             self,
             configs,
@@ -280,45 +301,41 @@ class Endpoint:
         )
         self.sas[sa.spi_r] = sa
         self._initial[datagram.data] = sa
+        sa.init_received = datagram.data
+        self.admission.enter(sa, admitted)
         self.timers.set(self.now + sa.config.half_open_lifetime, sa.expire_half_open)
-        return sa.receive(datagram, header, self.now)
-
-    def _wants_cookie(self, datagram: Datagram, header: Header) -> bool:
-        """Under load a stranger is asked for a cookie before anything is parsed or kept (section 2.6)."""
-        threshold = self.config.cookie_threshold
-        if threshold is None or self.half_open < threshold:
-            return False
-        cookie, nonce = first_cookie_and_nonce(header, datagram.data)
-        if nonce is None:
-            self._drop(datagram, "expected a nonce in IKE_SA_INIT, found none", offset=28)
-            return True
-        if self._cookies.good(cookie, nonce, datagram.remote, header.spi_i, self.now):
-            return False
-        self._reject(
-            datagram, header, NotifyType.COOKIE, self._cookies.make(nonce, datagram.remote, header.spi_i, self.now)
-        )
-        return True
+        sa.receive(datagram, header, self.now)
+        if not sa.answers.expected:
+            # It could not even be read: nothing to remember.
+            sa.forget()
+        return None
 
     @property
     def half_open(self) -> int:
-        """How many IKE SAs of others are not authenticated yet."""
-        return sum(sa.state is State.CONNECTING and not sa.initiator for sa in self.sas.values())
+        """How many IKE SAs of others are not authenticated."""
+        return len(self.admission)
 
     def _wrong_version(self, datagram: Datagram, header: Header) -> None:
-        self._drop(datagram, f"expected major version 2, found {header.version >> 4}", offset=17)
+        self.drop(datagram, f"expected major version 2, found {header.version >> 4}", offset=17)
         if header.version >> 4 > 2 and not header.response:
             # Section 2.5: answered with the version closest to the one that was asked for.
-            self._reject(datagram, header, NotifyType.INVALID_MAJOR_VERSION)
+            self._answer_error(datagram, header, NotifyType.INVALID_MAJOR_VERSION)
 
     def _unknown_spi(self, datagram: Datagram, header: Header) -> None:
-        self._drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
+        self.drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
         if not header.response and header.exchange != ExchangeType.IKE_SA_INIT:
             # Section 2.21.4: a request may be answered, a response never.
-            self._reject(datagram, header, NotifyType.INVALID_IKE_SPI)
+            self._answer_error(datagram, header, NotifyType.INVALID_IKE_SPI)
 
-    def _reject(self, datagram: Datagram, header: Header, kind: NotifyType, data: bytes = b"") -> None:
-        """Answer a stranger in the clear: same SPIs, same message ID, one Notify, and no state."""
-        message = Outgoing([notify(kind, data)], encrypted=False)
+    def _answer_error(self, datagram: Datagram, header: Header, kind: NotifyType) -> None:
+        if self.admission.may_answer(datagram, self.now):
+            self.reject(datagram, header, kind)
+
+    def reject(
+        self, datagram: Datagram, header: Header, kind: NotifyType, data: bytes = b"", more: Sequence[Packet] = ()
+    ) -> None:
+        """Answer a stranger in the clear: same SPIs, same message ID, one Notify (or ``more``), and no state."""
+        message = Outgoing([notify(kind, data), *more], encrypted=False)
         flags = RESPONSE | (0 if header.by_initiator else 0x08)
         for name, value in {
             "init_SPI": header.spi_i,
@@ -346,7 +363,8 @@ class Endpoint:
         )
         self.transmit(message, [Datagram(wire, datagram.local, datagram.remote)], 0)
 
-    def _drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
+    def drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
+        """Tell that a datagram was not acted upon."""
         self.emit(
             MessageDropped(time=self.now, reason=reason, data=datagram.data, remote=datagram.remote, offset=offset)
         )
@@ -359,7 +377,7 @@ class Endpoint:
         spi = int.from_bytes(data[:4])
         found = self.children.get(spi) if len(data) >= 8 else None
         if found is None:
-            return self._drop(
+            return self.drop(
                 datagram,
                 f"expected an ESP packet of a Child SA, found {len(data)} octets with SPI {spi:#010x}",
                 offset=0,
@@ -374,22 +392,24 @@ class Endpoint:
         except ReplayError:
             return sa.emit(ReplayDropped, spi=spi, seq=seq, remote=datagram.remote)
         except MalformedError as error:
-            return self._drop(datagram, str(error))
+            return self.drop(datagram, str(error))
         sa.last_heard = self.now
+        if child.life is not None:
+            child.life.received()
         # Section 2.8: a valid packet on the other half shows that the peer is ready.
         child.ready = True
         if next_header == DUMMY:
             sa.emit(EspReceived, spi=spi, seq=seq, length=0, next_header=next_header, datagram=datagram)
             return None
         if next_header not in _TUNNELLED:
-            return self._drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
+            return self.drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
         try:
             packet = tunnel.leave(payload, datagram.tos)
             allowed = child.allows(Flow.parse(packet))
         except MalformedError as error:
-            return self._drop(datagram, str(error))
+            return self.drop(datagram, str(error))
         if not allowed:
-            return self._drop(
+            return self.drop(
                 datagram, f"the inner packet is outside the traffic selectors of the Child SA {child.name!r}"
             )
         sa.emit(EspReceived, spi=spi, seq=seq, length=len(packet), next_header=next_header, datagram=datagram)

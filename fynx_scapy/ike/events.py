@@ -151,6 +151,19 @@ class IkeSaRekeyed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LifetimeReached(Event):
+    """An SA came to a limit: it is rekeyed now, or closed when the limit is ``hard``.
+
+    ``limit`` is ``seconds``, ``bytes``, ``packets``, ``sequence numbers``, ``message IDs`` or ``reauthentication``,
+    ``spi`` the inbound SPI of the Child SA, None for the IKE SA.
+    """
+
+    limit: str
+    hard: bool
+    spi: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SaDeleted(Event):
     """An SA is gone: the IKE SA itself when ``child_spis`` is empty, else the inbound SPIs of the Child SAs."""
 
@@ -224,3 +237,21 @@ class EspReceived(Event):
     length: int
     next_header: int
     datagram: Datagram
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PuzzleSolved(Event):
+    """We solved a puzzle; ``work`` counts the PRFs that it took (RFC 8019 section 7)."""
+
+    prf: int
+    difficulty: int
+    work: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PuzzleIgnored(Event):
+    """We did not solve a puzzle: unknown, or more than ``effort`` PRFs allow (RFC 8019 section 9)."""
+
+    prf: int
+    difficulty: int
+    effort: int

@@ -201,20 +201,20 @@ class Outgoing(Payloads):
     """A message on its way out, still a list of layers. Taps may change every field of it.
 
     ``header`` and ``sk`` are the IKE header and the template of SK's generic header: what is set there explicitly is
-    sent. ``computed`` fills fields that depend on other payloads after the tap has seen them, unless the tap gave
-    them a value. ``more``: an answer behind which its exchange waits for another request. ``outer`` are payloads that
-    stand before SK, in the clear.
+    sent. ``outer`` are payloads that stand before SK, in the clear. ``computed`` fills fields that depend on other
+    payloads after the tap has seen them, unless the tap gave them a value. ``more``: an answer behind which its
+    exchange waits for another request.
     """
 
     payloads: list[Packet]
     encrypted: bool = True
     header: IKEv2 = field(default_factory=IKEv2)
     sk: IKEv2_Encrypted = field(default_factory=IKEv2_Encrypted)
+    outer: list[Packet] = field(default_factory=list)
     iv: bytes | None = None
     more: bool = False
     computed: list[tuple[Packet, str, Computed]] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
-    outer: list[Packet] = field(default_factory=list)
 
     def compute(self, layer: Packet, name: str, value: Computed) -> None:
         """Fill ``layer.name`` by ``value(self)`` once the payloads tap has run, unless it has a value by then."""

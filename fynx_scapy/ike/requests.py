@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType
-from fynx_scapy.ike import rules
+from fynx_scapy.ike import dpd, rules
 from fynx_scapy.ike.events import PeerDead
 from fynx_scapy.ike.exchanges.base import Exchange, Steps
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
@@ -134,21 +134,21 @@ class Requests(RequestWindow):
 
     def _arm(self, pending: Pending) -> None:
         sa = self._sa
-        wait = sa.config.retransmission.wait(pending.kept.attempt)
+        wait = pending.exchange.schedule.wait(pending.kept.attempt)
         pending.timer = sa.endpoint.timers.set(sa.now + wait, lambda now: self._overdue(pending, now))
 
     def _overdue(self, pending: Pending, now: float) -> None:
         """Send a request again, or give it up, and the peer with it (section 2.4)."""
         sa, kept = self._sa, pending.kept
         sa.now = now
-        if kept.attempt < sa.config.retransmission.tries:
+        if kept.attempt < pending.exchange.schedule.tries:
             sa.retransmit(kept)
             return self._arm(pending)
         attempts = kept.attempt + 1
         self._done(pending)
         sa.emit(PeerDead, message_id=kept.message_id, attempts=attempts)
-        self._end(pending.exchange, Timeout(f"no answer to message {kept.message_id} after {attempts} attempts"))
-        return sa.closed("the peer does not answer")
+        silence = Timeout(f"no answer to message {kept.message_id} after {attempts} attempts")
+        return dpd.bury(sa, lambda: self._end(pending.exchange, silence))
 
 
 def _fault(message: Message, exchange: Exchange) -> str | None:

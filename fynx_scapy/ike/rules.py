@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
+from fynx_scapy.ike.cookies import challenge_fault
 from fynx_scapy.ike.message import Message
 from fynx_scapy.layers.ikev2 import IKEv2_Payload
 
@@ -42,15 +43,17 @@ _IKE: dict[int, Count] = {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MA
 _CHILD: dict[int, Count] = _IKE | {P.KE: MAYBE, P.TSi: ONE, P.TSr: ONE}
 
 RULES: Mapping[tuple[int, bool, int, str], Rule] = {
-    # HDR, SAi1, KEi, Ni  -->
-    (ExchangeType.IKE_SA_INIT, REQUEST, 0, ""): Rule(False, {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}),
+    # HDR, [N(COOKIE), [PS,]] SAi1, KEi, Ni  -->
+    (ExchangeType.IKE_SA_INIT, REQUEST, 0, ""): Rule(
+        False, {P.PS: MAYBE, P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}
+    ),
     # <--  HDR, SAr1, KEr, Nr, [CERTREQ,]   or   <--  HDR, N(COOKIE)
     (ExchangeType.IKE_SA_INIT, RESPONSE, 0, ""): Rule(
         False, {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.CERTREQ: MANY, P.N: MANY, P.V: MANY}, notifies_alone=True
     ),
-    # HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, [CP,] SAi2, TSi, TSr}  -->
+    # HDR, [PS,] SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, [CP,] SAi2, TSi, TSr}  -->
     (ExchangeType.IKE_AUTH, REQUEST, 0, ""): Rule(
-        True, {P.IDi: ONE, P.IDr: MAYBE, **_AUTHENTICATION, P.SA: ONE, P.TSi: ONE, P.TSr: ONE}
+        True, {P.PS: MAYBE, P.IDi: ONE, P.IDr: MAYBE, **_AUTHENTICATION, P.SA: ONE, P.TSi: ONE, P.TSr: ONE}
     ),
     # <--  HDR, SK {IDr, [CERT,] AUTH, [CP,] SAr2, TSi, TSr}   or, the Child SA having failed,   <--  HDR, SK {IDr,
     # [CERT,] AUTH, N}
@@ -101,6 +104,9 @@ def check(message: Message, exchange_round: int = 0, variant: str = "") -> None:
         )
     found = Counter(payload.payload_type for payload in message.payloads)
     if rule.notifies_alone and found.keys() <= {P.N, P.V} and found[P.N]:
+        wrong = None if rule.encrypted else challenge_fault(message)
+        if wrong:
+            raise PeerError(NotifyType.INVALID_SYNTAX, reason=wrong)
         return
     for kind, (least, most) in rule.payloads.items():
         if not least <= found[kind] <= most:

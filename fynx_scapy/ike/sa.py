@@ -6,7 +6,6 @@ There is one way in (`receive`) and one way out (`transmit`). What is in flight 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from fynx_scapy.iana import ExchangeType, ProtocolId
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
+from fynx_scapy.ike.cookies import Puzzle
+from fynx_scapy.ike.dpd import Watch
 from fynx_scapy.ike.envelope import Envelope
 from fynx_scapy.ike.events import (
     Event,
@@ -37,27 +38,21 @@ from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyedIke, RekeyIke
 from fynx_scapy.ike.fragments import Reassembly, room
 from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.natt import NATT_PORT
 from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
+from fynx_scapy.ike.reauthentication import reauthenticate
 from fynx_scapy.ike.requests import Requests
+from fynx_scapy.ike.states import State as State
+from fynx_scapy.ike.states import change
 from fynx_scapy.ike.window import Kept
 from fynx_scapy.ike.window_size import announce
 from fynx_scapy.ike.window_size import note as note_window
-from fynx_scapy.layers.ikev2 import IKEv2_Delete
+from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_PS
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.endpoint import Endpoint
-
-
-class State(enum.Enum):
-    """The few states of an IKE SA."""
-
-    CONNECTING = "connecting"
-    ESTABLISHED = "established"
-    REKEYED = "rekeyed"
-    DELETING = "deleting"
-    CLOSED = "closed"
 
 
 class IkeSa:
@@ -83,7 +78,7 @@ class IkeSa:
         self.initiator = initiator
         self.spi_i, self.spi_r = spi_i, spi_r
         self.local, self.remote = local, remote
-        self.state = State.CONNECTING
+        self._state = State.CONNECTING
         self.now = endpoint.now
         self.requests = Requests(self)
         self.answers = Answers(self)
@@ -97,10 +92,14 @@ class IkeSa:
         self.peer_fragments = False
         self.peer_signature_hashes: tuple[int, ...] = ()
         self.authenticated_by = -1
+        self.auth_puzzle: Puzzle | None = None
+        self.auth_solution: IKEv2_PS | None = None
         self.rekeying: RekeyIke | None = None
         self.rekeyed: RekeyedIke | None = None
         self.peer_rekeyed: RekeyedIke | None = None
         self.successor: IkeSa | None = None
+        self.life: IkeLife | None = None
+        self.watch: Watch | None = None
         self._refused_since: float | None = None
         self.last_heard = endpoint.now
         self._suite: Suite | None = None
@@ -108,6 +107,15 @@ class IkeSa:
         self.envelope = Envelope(endpoint.taps, endpoint.randomness.octets)
 
     # What others ask about
+
+    @property
+    def state(self) -> State:
+        """Where it stands; each change is held against the table of `states`."""
+        return self._state
+
+    @state.setter
+    def state(self, new: State) -> None:
+        self._state = change(self._state, new)
 
     @property
     def suite(self) -> Suite:
@@ -184,6 +192,10 @@ class IkeSa:
         """Replace this IKE SA (section 1.3.2); its Child SAs move over."""
         return self.start(RekeyIke(self))
 
+    def reauthenticate(self) -> IkeSa:
+        """Set up an IKE SA from scratch that takes the place of this one (section 2.8.3); returns it."""
+        return reauthenticate(self)
+
     def rekey_child(self, child: ChildSa) -> Exchange:
         """Replace a Child SA (section 1.3.3)."""
         return self.start(RekeyChild(self, child))
@@ -244,6 +256,8 @@ class IkeSa:
         self.local_id, self.remote_id = local_id, remote_id
         self.authenticated_by = self.answers.expected - 1
         self.answers.size = self.config.window
+        self.life, self.watch = IkeLife(self), Watch(self)
+        self.endpoint.admission.leave(self)
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
 
     def inherit(self, old: IkeSa) -> None:
@@ -252,6 +266,7 @@ class IkeSa:
         self.local_id, self.remote_id = old.local_id, old.remote_id
         self.nat_before_us, self.nat_before_peer = old.nat_before_us, old.nat_before_peer
         self.peer_fragments, self.peer_signature_hashes = old.peer_fragments, old.peer_signature_hashes
+        self.life, self.watch = IkeLife(self, old.life), Watch(self)
 
     def hand_over(self, new: IkeSa) -> None:
         """Give all Child SAs, and what has not begun yet, to the successor (section 2.8)."""
@@ -259,9 +274,11 @@ class IkeSa:
             return
         self.successor = new
         self.state = State.REKEYED
+        self._stop_clocks()
         for spi, child in self.children.items():
             new.children[spi] = child
-            self.endpoint.children[spi] = (new, child)
+            if spi in self.endpoint.children:
+                self.endpoint.children[spi] = (new, child)
         self.children.clear()
         waiting = list(self.requests.waiting)
         self.requests.waiting.clear()
@@ -269,6 +286,7 @@ class IkeSa:
             exchange.sa = new
             new.now = self.now
             new.start(exchange)
+        new.now = self.now
         announce(new)
 
     def expect_delete(self) -> None:
@@ -303,6 +321,8 @@ class IkeSa:
         self._refused_since = None
         self.children[child.inbound.spi] = child
         self.endpoint.children[child.inbound.spi] = (self, child)
+        child.life = ChildLife(self, child)
+        self.endpoint.traps.release()
 
     def remove_children(self, spis: Iterable[int], *, by_peer: bool, reason: str = "deleted") -> None:
         """Drop Child SAs by their inbound SPIs; unknown ones are ignored."""
@@ -343,6 +363,7 @@ class IkeSa:
     def _close(self, *, lingers: bool, last: Exchange | None = None) -> None:
         """End everything in flight but ``last``. A lingering SA still answers retransmissions from its cache."""
         self.state = State.CLOSED
+        self._stop_clocks()
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
@@ -351,6 +372,11 @@ class IkeSa:
             self.endpoint.timers.set(self.now + self.endpoint.config.linger, lambda now: self._let_go())
         else:
             self._let_go()
+
+    def _stop_clocks(self) -> None:
+        for clock in (self.life, self.watch):
+            if clock is not None:
+                clock.stop()
 
     def _let_go(self) -> None:
         self.requests.clear()
@@ -398,6 +424,8 @@ class IkeSa:
             changed=tuple(message.changed),
         )
         self.endpoint.transmit(message, kept.datagrams, 0)
+        if self.life is not None:
+            self.life.message(len(wire))
         return kept
 
     def retransmit(self, kept: Kept) -> None:
@@ -437,6 +465,8 @@ class IkeSa:
     def accept(self, message: Message) -> None:
         """A message is new and, where it can be, authentic: note it, and follow the peer's address where we may."""
         self.last_heard = self.now
+        if self.life is not None:
+            self.life.message(len(message.wire))
         if message.header.exchange == ExchangeType.IKE_SA_INIT:
             self.init_received = message.wire
         if message.encrypted and (self.nat_before_peer or (self.connecting and not self.initiator)):

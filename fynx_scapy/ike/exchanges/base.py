@@ -17,6 +17,7 @@ from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.ike.message import Message, Outgoing
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.config import Retransmission
     from fynx_scapy.ike.sa import IkeSa
 
 Steps = Generator[Outgoing, Message, None]
@@ -44,6 +45,11 @@ class Exchange:
     def subjects(self) -> frozenset[int]:
         """The Child SAs that it replaces or closes, by their inbound SPIs: no two requests are about the same."""
         return frozenset()
+
+    @property
+    def schedule(self) -> Retransmission:
+        """When its requests go out again."""
+        return self.sa.config.retransmission
 
     def initiate(self) -> Steps:
         """The initiator's side."""

@@ -11,6 +11,7 @@ from scapy.packet import Packet
 from fynx_scapy.crypto.keymat import psk_auth, signed_octets
 from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, PeerError
 from fynx_scapy.iana import AuthMethod, ExchangeType, NotifyType, name_of
+from fynx_scapy.ike import contact, puzzles
 from fynx_scapy.ike.child import ChildRequest, answer_child, child_answer_payloads, install
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
@@ -39,14 +40,16 @@ class IkeAuth(Exchange):
         """Authenticate with the pre-shared key and ask for the first Child SA."""
         sa, config = self.sa, self.sa.config
         child = ChildRequest.make(sa, config.children[0], self.packet) if config.children else None
-        # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
+        # HDR, [PS,] SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
         message = self.request(_id_payload(IKEv2_IDi, config.local_id))
+        contact.announce(sa, message)
         if config.remote_id is not None:
             message.payloads.append(_id_payload(IKEv2_IDr, config.remote_id))
         self._sign(message, config.auth.secret)
         if child is not None:
             message.payloads += child.payloads()
         message.payloads += promise(sa)
+        puzzles.add_solution(sa, message)
         answer = yield message
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
         error = answer.error()
@@ -60,6 +63,7 @@ class IkeAuth(Exchange):
             raise AuthenticationError(f"expected the peer to be {config.remote_id}, found {remote_id}")
         self._verify(answer, IKEv2_IDr, config.auth.secret)
         sa.establish(config.local_id, remote_id)
+        contact.heed(sa, answer)
         if child is not None:
             self._take_child(child, answer)
 
@@ -97,6 +101,7 @@ class IkeAuth(Exchange):
         answer = self.response(_id_payload(IKEv2_IDr, config.local_id))
         self._sign(answer, config.auth.secret)
         sa.establish(config.local_id, remote_id)
+        contact.heed(sa, request)
         answer.payloads += self._child_answer(request)
         answer.payloads += promise(sa)
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from fynx_scapy.errors import FynxError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
-from fynx_scapy.ike import natt
+from fynx_scapy.ike import natt, puzzles
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.ike.negotiate import KE, Choice, check_answer, offers
 from fynx_scapy.ike.share import KeyShare, agreed_secret, answered_secret, check_nonce, other_group
-from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
+from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 
 
 @exchange(ExchangeType.IKE_SA_INIT)
@@ -26,19 +26,19 @@ class IkeSaInit(Exchange):
         nonce = IKEv2_Nonce(nonce=sa.endpoint.randomness.octets(config.nonce_size))
         offer = IKEv2_SA(prop=[p.layer(number) for number, p in enumerate(config.proposals, 1)])
         cookie: bytes | None = None
+        solution: IKEv2_PS | None = None
         for _ in range(config.cookies + 1):
-            # HDR(A,0), [N(COOKIE),] SAi1, KEi, Ni, N(NAT_DETECTION_*)  -->
+            # HDR(A,0), [N(COOKIE), [PS,]] SAi1, KEi, Ni, N(NAT_DETECTION_*)  -->
             message = self.request(offer, share.payload(), nonce, encrypted=False)
             if cookie is not None:
                 # Section 2.6: the cookie is the first payload, all others are unchanged.
-                message.payloads.insert(0, notify(NotifyType.COOKIE, cookie))
+                message.payloads[:0] = [notify(NotifyType.COOKIE, cookie), *([solution] if solution else [])]
             self._announce(message)
             answer = yield message
-            # <--  HDR(A,0), N(COOKIE)
+            # <--  HDR(A,0), N(COOKIE), [N(PUZZLE)]
             if wanted := answer.notify(NotifyType.COOKIE):
                 cookie = bytes(wanted.notify)
-                if not 1 <= len(cookie) <= 64:
-                    raise MalformedError(f"expected a cookie of 1 to 64 octets, found {len(cookie)}")
+                solution = puzzles.solution(sa, answer, cookie)
             # <--  HDR(A,0), N(INVALID_KE_PAYLOAD)
             elif wanted := answer.notify(NotifyType.INVALID_KE_PAYLOAD):
                 group = other_group(bytes(wanted.notify), group, groups)
@@ -63,6 +63,7 @@ class IkeSaInit(Exchange):
         sa.nonce_i, sa.nonce_r = nonce.nonce, answer.one(IKEv2_Nonce).nonce
         check_nonce(sa.nonce_r)
         sa.derive_keys(choice.suite, shared)
+        puzzles.solve_for_auth(sa, answer)
 
     def respond(self, request: Message) -> Steps:
         """Choose; ask for another group when the KE payload has the wrong one; derive SK_*."""
@@ -82,6 +83,7 @@ class IkeSaInit(Exchange):
             encrypted=False,
         )
         self._announce(answer)
+        puzzles.pose_for_auth(sa, answer)
         yield answer
 
     def _choose(self, request: Message, group: int) -> Choice:

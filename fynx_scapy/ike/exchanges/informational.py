@@ -15,6 +15,7 @@ from fynx_scapy.ike.message import Message
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.config import Retransmission
     from fynx_scapy.ike.sa import IkeSa
 
 # Section 2.21.2: these end an IKE SA without a Delete payload, right behind IKE_AUTH; section 2.21.3 for
@@ -106,3 +107,8 @@ class Informational(Exchange):
 
 class Liveness(Informational):
     """An empty INFORMATIONAL exchange: does the peer still answer? (section 2.4)"""
+
+    @property
+    def schedule(self) -> Retransmission:
+        """The one of dead peer detection, where it has its own."""
+        return self.sa.config.dpd.retransmission or super().schedule
