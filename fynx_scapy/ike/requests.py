@@ -97,7 +97,7 @@ class Requests(RequestWindow):
             return False
         if exchange.alone:
             return not inflight
-        return exchange.subjects.isdisjoint(*(other.subjects for other in inflight))
+        return all(exchange.subjects.isdisjoint(other.subjects) for other in inflight)
 
     def _advance(self, exchange: Exchange, steps: Steps, answer: Message | None) -> None:
         """Let our side of an exchange take its next step: send what it yields, or end."""

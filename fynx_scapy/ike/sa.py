@@ -425,7 +425,7 @@ class IkeSa:
         )
         self.endpoint.transmit(message, kept.datagrams, 0)
         if self.life is not None:
-            self.life.message(len(wire))
+            self.life.message(sum(map(len, wires)))
         return kept
 
     def retransmit(self, kept: Kept) -> None:
@@ -466,7 +466,7 @@ class IkeSa:
         """A message is new and, where it can be, authentic: note it, and follow the peer's address where we may."""
         self.last_heard = self.now
         if self.life is not None:
-            self.life.message(len(message.wire))
+            self.life.message(sum(map(len, message.wires)))
         if message.header.exchange == ExchangeType.IKE_SA_INIT:
             self.init_received = message.wire
         if message.encrypted and (self.nat_before_peer or (self.connecting and not self.initiator)):
