@@ -46,7 +46,7 @@ class ChallengeSent(MessageSent):
         return parse_message(self.wire[0])[0]
 
     @property
-    def payloads(self) -> tuple[Packet, ...]:  # type: ignore[override]
+    def payloads(self) -> tuple[Packet, ...]:
         """The Notify payloads."""
         return tuple(parse_message(self.wire[0])[1])
 

@@ -37,7 +37,7 @@ class Answers(ResponseWindow):
         if kept is not None:
             request, answer = kept
             if request == datagram.data or sa.fragments.repeats(datagram, header):
-                return sa.retransmit(answer)
+                return sa.retransmit(answer, datagram)
             return sa.drop(datagram, f"request {message_id} was answered already, and this is not its retransmission")
         if not sa.listening:
             return sa.drop(datagram, f"expected no request in the state {sa.state.value}")

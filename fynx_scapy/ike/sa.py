@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fynx_scapy.crypto.keymat import SkKeys, derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, ProtocolId
+from fynx_scapy.ike import natt
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
@@ -40,7 +41,6 @@ from fynx_scapy.ike.fragments import Reassembly, room
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
-from fynx_scapy.ike.natt import NATT_PORT
 from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
 from fynx_scapy.ike.reauthentication import reauthenticate
 from fynx_scapy.ike.requests import Requests
@@ -53,6 +53,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_PS
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.endpoint import Endpoint
+    from fynx_scapy.ike.keepalive import Path
 
 
 class IkeSa:
@@ -88,10 +89,12 @@ class IkeSa:
         self.remote_id: Identity | None = None
         self.nonce_i = self.nonce_r = b""
         self.init_sent = self.init_received = b""
-        self.nat_before_us = self.nat_before_peer = False
+        self.nat_before_us = self.nat_before_peer = self.nat_forced = False
+        self.path: Path | None = None
         self.peer_fragments = False
         self.peer_signature_hashes: tuple[int, ...] = ()
         self.authenticated_by = -1
+        self.deleted_early: set[int] = set()
         self.auth_puzzle: Puzzle | None = None
         self.auth_solution: IKEv2_PS | None = None
         self.rekeying: RekeyIke | None = None
@@ -101,7 +104,7 @@ class IkeSa:
         self.life: IkeLife | None = None
         self.watch: Watch | None = None
         self._refused_since: float | None = None
-        self.last_heard = endpoint.now
+        self.last_heard = self.last_sent = endpoint.now
         self._suite: Suite | None = None
         self._keys: SkKeys | None = None
         self.envelope = Envelope(endpoint.taps, endpoint.randomness.octets)
@@ -147,9 +150,14 @@ class IkeSa:
         return self.state is not State.CLOSED and not (self.initiator and self.connecting)
 
     @property
+    def creating(self) -> bool:
+        """Whether a request of ours for a Child SA is in flight."""
+        return any(pending.exchange.makes_child for pending in self.requests.pending.values())
+
+    @property
     def nat(self) -> bool:
         """Whether a NAT stands between us, so that ESP goes in UDP (section 2.23)."""
-        return self.nat_before_us or self.nat_before_peer
+        return self.nat_before_us or self.nat_before_peer or self.nat_forced
 
     @property
     def own_spi(self) -> bytes:
@@ -246,9 +254,8 @@ class IkeSa:
         self._suite, self._keys = suite, keys
         self.envelope.protect(suite, keys, initiator=self.initiator)
         self.emit(KeysDerived, keys=keys, encr=suite.encr, prf=suite.prf, integ=suite.integ, ke=suite.ke)
-        if old is None and self.initiator and self.nat and self.local.port != NATT_PORT:
-            # Section 2.23: all that follows goes over port 4500.
-            self.local, self.remote = self.local._replace(port=NATT_PORT), self.remote._replace(port=NATT_PORT)
+        if old is None:
+            natt.float_ports(self)
 
     def establish(self, local_id: Identity, remote_id: Identity) -> None:
         """Both ends are authenticated."""
@@ -256,6 +263,7 @@ class IkeSa:
         self.local_id, self.remote_id = local_id, remote_id
         self.authenticated_by = self.answers.expected - 1
         self.answers.size = self.config.window
+        self.endpoint.keepalives.start(self)
         self.life, self.watch = IkeLife(self), Watch(self)
         self.endpoint.admission.leave(self)
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
@@ -265,6 +273,8 @@ class IkeSa:
         self.state = State.ESTABLISHED
         self.local_id, self.remote_id = old.local_id, old.remote_id
         self.nat_before_us, self.nat_before_peer = old.nat_before_us, old.nat_before_peer
+        self.nat_forced = old.nat_forced
+        self.endpoint.keepalives.start(self)
         self.peer_fragments, self.peer_signature_hashes = old.peer_fragments, old.peer_signature_hashes
         self.life, self.watch = IkeLife(self, old.life), Watch(self)
 
@@ -363,6 +373,7 @@ class IkeSa:
     def _close(self, *, lingers: bool, last: Exchange | None = None) -> None:
         """End everything in flight but ``last``. A lingering SA still answers retransmissions from its cache."""
         self.state = State.CLOSED
+        self.endpoint.keepalives.stop(self)
         self._stop_clocks()
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
@@ -387,7 +398,10 @@ class IkeSa:
         """The initiator did not authenticate in time (section 2.6: state must not pile up)."""
         self.now = now
         if self.connecting:
-            self.fail(Timeout(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s"))
+            error = Timeout(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s")
+            self.emit(IkeSaFailed, code=error.code, reason=str(error), notify_type=None)
+            # Nobody has been answered anything worth keeping.
+            self.forget()
 
     # The way out
 
@@ -423,14 +437,20 @@ class IkeSa:
             remote=remote,
             changed=tuple(message.changed),
         )
-        self.endpoint.transmit(message, kept.datagrams, 0)
+        self._send(kept)
         if self.life is not None:
             self.life.message(sum(map(len, wires)))
         return kept
 
-    def retransmit(self, kept: Kept) -> None:
-        """Send a kept message again, bit for bit (section 2.1)."""
+    def retransmit(self, kept: Kept, request: Datagram | None = None) -> None:
+        """Send a kept message again, bit for bit (section 2.1).
+
+        A request goes to where the peer is by now, an answer to where its ``request`` came from this time.
+        """
         kept.attempt += 1
+        kept.datagrams = natt.readdressed(
+            kept.datagrams, request.local if request else self.local, request.remote if request else self.remote
+        )
         self.emit(
             Retransmitted,
             message_id=kept.message_id,
@@ -439,6 +459,12 @@ class IkeSa:
             attempt=kept.attempt,
             datagrams=tuple(kept.datagrams),
         )
+        self._send(kept)
+
+    def _send(self, kept: Kept) -> None:
+        self.last_sent = self.now
+        if self.path is not None:
+            self.path.last = self.now
         self.endpoint.transmit(kept.message, kept.datagrams, kept.attempt)
 
     # The way in
@@ -469,9 +495,8 @@ class IkeSa:
             self.life.message(sum(map(len, message.wires)))
         if message.header.exchange == ExchangeType.IKE_SA_INIT:
             self.init_received = message.wire
-        if message.encrypted and (self.nat_before_peer or (self.connecting and not self.initiator)):
-            # Section 2.23: only an authenticated packet moves a peer.
-            self.local, self.remote = message.local, message.remote
+        if message.encrypted:
+            natt.follow_message(self, message)
         self.emit(
             MessageReceived,
             header=message.layer,

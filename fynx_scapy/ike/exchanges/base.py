@@ -34,6 +34,9 @@ class Exchange:
     alone: ClassVar[bool] = False
     """Whether no other request of ours may be in flight with it."""
 
+    makes_child: ClassVar[bool] = False
+    """Whether it makes a Child SA: what names one that we do not know may mean that one."""
+
     def __init__(self, sa: IkeSa) -> None:
         self.sa = sa
         self.done = False
