@@ -160,25 +160,20 @@ def test_a_promise_in_the_clear_promises_nothing():
     assert pair.connect().requests.size == 1
 
 
-def test_after_a_rekey_the_window_is_one_until_it_is_promised_anew():
-    pair, sa = connected(3, 5)
+@pytest.mark.parametrize("theirs", [1, 5])
+def test_after_a_rekey_the_window_is_one_until_it_is_promised_anew(theirs):
+    pair, sa = connected(3, theirs)
+    sa.requests.size = 5
     said = len(pair.of("alice", MessageSent))
     sa.rekey()
-    new = []
-
-    def rekeyed() -> bool:
-        new[:] = [s for s in pair.alice.sas.values() if s is not sa]
-        return bool(new)
-
-    pair.network.run(rekeyed)
-    assert new[0].requests.size == 1
     pair.network.run()
-    (theirs,) = [s for s in pair.bob.sas.values() if s.established]
-    assert (new[0].requests.size, theirs.requests.size) == (5, 3)
-    promises = [
-        e for e in pair.of("alice", MessageSent)[said:] if any(getattr(n, "type", 0) == 16385 for n in e.payloads)
-    ]
-    assert [(e.header.init_SPI, e.header.id) for e in promises] == [(new[0].spi_i, 0)]
+    (new,) = [s for s in pair.alice.sas.values() if s.established]
+    (other,) = [s for s in pair.bob.sas.values() if s.established]
+    assert (new.requests.size, other.requests.size) == (theirs, 3)
+    sent = pair.of("alice", MessageSent)[said:]
+    promises = [e for e in sent if any(getattr(n, "type", 0) == NotifyType.SET_WINDOW_SIZE for n in e.payloads)]
+    # HDR(new IKE SA, 0), SK {N(SET_WINDOW_SIZE)}  -->
+    assert [(e.header.init_SPI, e.header.id) for e in promises] == [(new.spi_i, 0)]
 
 
 def test_the_delete_of_the_ike_sa_is_the_last_request():
@@ -235,7 +230,7 @@ def test_many_child_sas_at_once_over_a_bad_wire():
         assert len(pair.bob.children) == 10
 
 
-# -- INVALID_MESSAGE_ID --------------------------------------------------------------------------------------------------
+# -- INVALID_MESSAGE_ID -----------------------------------------------------------------------------------------------
 
 
 def ahead(pair: Pair, sa: IkeSa) -> Datagram:
