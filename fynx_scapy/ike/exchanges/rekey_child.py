@@ -31,6 +31,11 @@ class RekeyChild(ChildExchange):
         super().__init__(sa)
         self.old = old
 
+    @property
+    def subjects(self) -> frozenset[int]:
+        """The Child SA that it replaces."""
+        return frozenset((self.old.inbound.spi,)) if self.old else frozenset()
+
     def initiate(self) -> Steps:
         """Ask for the successor; who deletes what is settled when the peer's own rekey, if any, has ended too."""
         old = self.old
