@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What goes wrong outside of any exchange: hints that change nothing, and what we tell the peer of it.
 
-RFC 7296 sections 1.5, 2.3, 2.4 and 2.21.4, and INVALID_SELECTORS of section 3.10.1. Everything here is limited in rate.
+RFC 7296 sections 1.5, 2.4 and 2.21.4, and INVALID_SELECTORS of section 3.10.1. Everything here is limited in rate.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fynx_scapy.errors import IntegrityError, MalformedError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId, name_of
 from fynx_scapy.ike import crash
 from fynx_scapy.ike.events import PeerNotified, Suspected
@@ -116,19 +115,6 @@ def outside_selectors(sa: IkeSa, child: ChildSa, packet: bytes) -> None:
         spi = child.inbound.spi.to_bytes(4)
         offender = notify(NotifyType.INVALID_SELECTORS, packet[:_OFFENDER], protocol=ProtocolId.ESP, spi=spi)
         sa.start(Informational(sa, offender))
-
-
-def out_of_window(sa: IkeSa, datagram: Datagram, header: Header) -> None:
-    """Tell the peer of a message ID beyond the window (section 2.3): only when its ICV is good, if so configured."""
-    config = sa.endpoint.config
-    if not config.report_message_id or not sa.established or header.message_id < sa.answers.expected:
-        return
-    try:
-        authentic = sa.envelope.open(datagram, header).encrypted
-    except (IntegrityError, MalformedError):
-        return
-    if authentic and sa.limits.allow("message ID", sa.now, config.hint_interval):
-        sa.start(Informational(sa, notify(NotifyType.INVALID_MESSAGE_ID, header.message_id.to_bytes(4))))
 
 
 def _peers(endpoint: Endpoint, datagram: Datagram) -> Iterator[IkeSa]:

@@ -95,7 +95,7 @@ class CreateChild(ChildExchange):
         # HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->
         collisions.object_to_child(self.sa)
         answer, self.child, _ = self._answer(
-            answer_child(request, configuration.bound(self.sa, self.sa.config.children), without=()), request
+            answer_child(self.sa, request, configuration.bound(self.sa, self.sa.config.children), without=()), request
         )
         yield answer
 

@@ -20,6 +20,7 @@ from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.ike.rules import CHILDLESS
+from fynx_scapy.ike.window_size import promise
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class IkeAuth(Exchange):
             message.payloads.append(config.cp_request.payload())
         if child is not None:
             message.payloads += child.payloads()
+        message.payloads += promise(sa)
         puzzles.add_solution(sa, message)
         answer = yield message
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
@@ -126,6 +128,7 @@ class IkeAuth(Exchange):
         crash.note(sa, request)
         contact.heed(sa, request)
         answer.payloads += [*crash.protected(sa), *self._child_answer(request)]
+        answer.payloads += promise(sa)
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
         yield answer
 
@@ -140,7 +143,7 @@ class IkeAuth(Exchange):
             if request.get(IKEv2_SA) is None:
                 # RFC 6023: none was asked for.
                 return given
-            plan = answer_child(request, configuration.bound(sa, sa.config.children))
+            plan = answer_child(sa, request, configuration.bound(sa, sa.config.children))
         except PeerError as error:
             sa.emit(ChildSaFailed, name="", notify_type=error.notify_type, reason=error.reason)
             return [notify(error.notify_type, error.data)]
