@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What comes in the clear is a hint at most, and what has no SA is told to the peer (RFC 7296 sections 1.5 and 2.21)."""
+"""What comes in the clear is a hint at most, and what has no SA is told to the peer (RFC 7296 1.5 and 2.21)."""
 
 from __future__ import annotations
 
