@@ -34,6 +34,7 @@ def pages() -> list[str]:
 PYTHON = [(page, index) for page in pages() for index in range(len(blocks(page, "python")))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "index"), PYTHON, ids=lambda value: str(value))
 def test_python_block_runs(page: str, index: int, tmp_path: Path) -> None:
     """Each in a process of its own, as it may register classes; one that begins with ``>>>`` as a doctest."""
@@ -59,6 +60,7 @@ def commands(page: str) -> list[list[str]]:
     return [shlex.split(line[2:], comments=True) for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages())
 def test_commands_run(page: str, tmp_path: Path) -> None:
     """`fynx` commands one after the other in one folder; of the scripts, that they are there."""
