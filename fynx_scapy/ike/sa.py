@@ -421,7 +421,7 @@ class IkeSa:
         self.emit(
             MessageSent,
             header=message.header,
-            payloads=tuple(message.payloads),
+            payloads=(*message.outer, *message.payloads),
             plaintext=plaintext,
             wire=(wire,),
             local=local,
