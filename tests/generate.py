@@ -57,7 +57,11 @@ def steps(s: Session, *do: Callable[[], Any]) -> Session:
 
 def _sa_init() -> Iterator[tuple[str, Session, int]]:
     yield "Two messages (section 1.2)", steps(s := session(), s.sa_init), 0
-    yield "A responder under load asks for a cookie (section 2.6)", steps(s := session(cookie_threshold=0), s.sa_init), 0
+    yield (
+        "A responder under load asks for a cookie (section 2.6)",
+        steps(s := session(cookie_threshold=0), s.sa_init),
+        0,
+    )
     s = session(puzzle_levels=((0, 9),))
     yield "… and poses a puzzle (RFC 8019 section 7.1)", steps(s, s.sa_init), 0
     s = Session(
@@ -178,7 +182,8 @@ def _row(key: tuple[int, bool, int, str], rule: Rule) -> str:
     title = f"{ExchangeType(exchange).name} {'response' if response else 'request'}"
     title += f" of round {exchange_round}" * bool(exchange_round) + f", {variant}" * bool(variant)
     payloads = ", ".join(f"{PayloadType.notation(kind)} {_count(count)}" for kind, count in rule.payloads.items())
-    return f"| {title} | {'inside' if rule.encrypted else 'outside'} | {payloads} | {'yes' if rule.notifies_alone else ''} |"
+    where, alone = "inside" if rule.encrypted else "outside", "yes" if rule.notifies_alone else ""
+    return f"| {title} | {where} | {payloads} | {alone} |"
 
 
 def exchanges() -> str:
@@ -189,8 +194,8 @@ def exchanges() -> str:
     parts = [
         "# The exchanges\n",
         f"{NOTE}\n",
-        "Every ladder below is a run in memory, every row of the table one that messages are held against. Sections are RFC "
-        "7296's where no other is named.\n",
+        "Every ladder below is a run in memory, every row of the table one that messages are held against. Sections "
+        "are RFC 7296's where no other is named.\n",
         "## Payloads\n",
         "| message | SK | payloads, at least and at most | a Notify alone will do |\n| --- | --- | --- | --- |\n"
         + "\n".join(_row(key, rule) for key, rule in sorted(RULES.items(), key=lambda row: row[0]))
@@ -206,8 +211,8 @@ def states() -> str:
     parts = [
         "# The states of an IKE SA\n",
         f"{NOTE}\n",
-        "What is in flight is an exchange, never a state, so that there are few. Each change is held against the table below; "
-        "sections are RFC 7296's.\n",
+        "What is in flight is an exchange, never a state, so that there are few. Each change is held against the table "
+        "below; sections are RFC 7296's.\n",
         "```mermaid\nstateDiagram-v2\n    [*] --> CONNECTING",
         *(f"    {old.name} --> {new.name}" for old, new in TRANSITIONS),
         "    CLOSED --> [*]\n```\n",

@@ -91,6 +91,7 @@ class IkeSa:
         self.peer_signature_hashes: tuple[int, ...] = ()
         self.authenticated_by = -1
         self.deleted_early: set[int] = set()
+        self._unwanted = False
         self.auth_puzzle: Puzzle | None = None
         self.auth_solution: IKEv2_PS | None = None
         self.rekeying: RekeyIke | None = None
@@ -182,10 +183,12 @@ class IkeSa:
         return self.requests.start(exchange)
 
     def delete_ike(self) -> Exchange:
-        """Delete this IKE SA and with it all its Child SAs (section 1.4.1)."""
-        if self.state is State.CLOSED:
+        """Delete this IKE SA and with it all its Child SAs (section 1.4.1); one that we begin, as soon as it is up."""
+        if self.state is State.CLOSED or (self.connecting and not self.initiator):
             raise LocalError(f"expected an IKE SA that is open, found {self!r}")
-        self.state = State.DELETING
+        self._unwanted = self.connecting
+        if not self.connecting:
+            self.state = State.DELETING
         return self.requests.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.IKE))))
 
     def liveness(self) -> Exchange:
@@ -262,6 +265,8 @@ class IkeSa:
         self.life, self.watch = IkeLife(self), Watch(self)
         self.endpoint.admission.leave(self)
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
+        if self._unwanted:
+            self.state = State.DELETING
 
     def inherit(self, old: IkeSa) -> None:
         """Be established from the beginning, as the successor of ``old`` (section 2.18)."""
