@@ -126,6 +126,13 @@ class IkeConfig(_Config):
     this port is spoken to in that way from the beginning.
     ``reauthenticate_after`` is in seconds, None for never; with ``initial_contact`` the first IKE SA with a peer says
     so: not for who may be in two places (section 2.4).
+
+    With ``fragmentation`` IKE messages that need IP packets of more than ``fragment_size`` octets are sent in
+    fragments to a peer that can take them, and ``reassembly_limit`` is how many octets of the peer's fragments are
+    stored for one IKE SA (RFC 7383 sections 2.5.1 and 5).
+
+    ``window`` is how many requests the peer may send without an answer to the first (RFC 7296 section 2.3), and
+    ``invalid_message_id`` the least seconds between two notifies about one outside of it; None sends none.
     """
 
     local_id: Identity = "fynx"  # type: ignore[assignment]
@@ -146,7 +153,11 @@ class IkeConfig(_Config):
     half_open_lifetime: float = 30.0
     retry_wait: tuple[float, float] = (5.0, 15.0)
     retry_limit: float = 180.0
-    fragmentation: bool = False
+    fragmentation: bool = True
+    fragment_size: int = 1280
+    reassembly_limit: int = 65536
+    window: int = 1
+    invalid_message_id: float | None = None
     signature_hashes: tuple[int, ...] = ()
     keepalive: float = 20.0
     force_encapsulation: bool = False
@@ -169,6 +180,10 @@ class IkeConfig(_Config):
             self._set("remote", address(self.remote))
         if self.ke is not None:
             self._set("ke", lookup(KeMethod, self.ke))
+        if not 1 <= self.window <= 1024:
+            raise ConfigError(f"expected a window of 1 to 1024 requests, found {self.window}")
+        if self.fragment_size < 160:
+            raise ConfigError(f"expected IP packets of at least 160 octets for fragments, found {self.fragment_size}")
         if self.keepalive < 0:
             raise ConfigError(f"expected a keepalive interval of 0 seconds or more, found {self.keepalive:g}")
         _check_port("remote_natt_port", self.remote_natt_port)

@@ -177,7 +177,10 @@ class Payloads:
 
 @dataclass(slots=True)
 class Message(Payloads):
-    """A message that arrived: its header, its payloads in the clear, and the octets of both."""
+    """A message that arrived: its header, its payloads in the clear, and the octets of both.
+
+    Of one that came in ``fragments``, ``wire`` is what it would have been without, its IV and ICV zeros.
+    """
 
     header: Header
     layer: IKEv2
@@ -186,6 +189,12 @@ class Message(Payloads):
     wire: bytes
     local: Address
     remote: Address
+    fragments: tuple[bytes, ...] = ()
+
+    @property
+    def wires(self) -> tuple[bytes, ...]:
+        """The octets of each IKE message that it came in."""
+        return self.fragments or (self.wire,)
 
     @property
     def encrypted(self) -> bool:

@@ -37,6 +37,7 @@ from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyedIke, RekeyIke
+from fynx_scapy.ike.fragments import Reassembly, room
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
@@ -46,6 +47,8 @@ from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.states import State as State
 from fynx_scapy.ike.states import change
 from fynx_scapy.ike.window import Kept
+from fynx_scapy.ike.window_size import announce
+from fynx_scapy.ike.window_size import note as note_window
 from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_PS
 
 if TYPE_CHECKING:
@@ -80,6 +83,7 @@ class IkeSa:
         self.now = endpoint.now
         self.requests = Requests(self)
         self.answers = Answers(self)
+        self.fragments = Reassembly(self)
         self.children: dict[int, ChildSa] = {}
         self.local_id: Identity | None = None
         self.remote_id: Identity | None = None
@@ -261,6 +265,7 @@ class IkeSa:
         self.state = State.ESTABLISHED
         self.local_id, self.remote_id = local_id, remote_id
         self.authenticated_by = self.answers.expected - 1
+        self.answers.size = self.config.window
         self.endpoint.keepalives.start(self)
         self.life, self.watch = IkeLife(self), Watch(self)
         self.endpoint.admission.leave(self)
@@ -296,6 +301,8 @@ class IkeSa:
             exchange.sa = new
             new.now = self.now
             new.start(exchange)
+        new.now = self.now
+        announce(new)
 
     def expect_delete(self) -> None:
         """The peer is to delete this SA; should it never do so, it goes by itself."""
@@ -376,6 +383,7 @@ class IkeSa:
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
+        self.fragments.clear()
         if lingers:
             self.endpoint.timers.set(self.now + self.endpoint.config.linger, lambda now: self._let_go())
         else:
@@ -418,24 +426,25 @@ class IkeSa:
         for name, value in defaults.items():
             if name not in message.header.fields:
                 setattr(message.header, name, value)
-        wire, plaintext = self.envelope.seal(message)
-        if exchange_type == ExchangeType.IKE_SA_INIT:
-            self.init_sent = wire
         local, remote = (request.local, request.remote) if request else (self.local, self.remote)
-        kept = Kept(message, message_id, exchange_type, [Datagram(wire, local, remote)], request is None)
+        wires, plaintext = self.envelope.seal(message, room(self, remote))
+        if exchange_type == ExchangeType.IKE_SA_INIT:
+            self.init_sent = wires[0]
+        datagrams = [Datagram(wire, local, remote) for wire in wires]
+        kept = Kept(message, message_id, exchange_type, datagrams, request is None)
         self.emit(
             MessageSent,
             header=message.header,
             payloads=(*message.outer, *message.payloads),
             plaintext=plaintext,
-            wire=(wire,),
+            wire=tuple(wires),
             local=local,
             remote=remote,
             changed=tuple(message.changed),
         )
         self._send(kept)
         if self.life is not None:
-            self.life.message(len(wire))
+            self.life.message(sum(map(len, wires)))
         return kept
 
     def retransmit(self, kept: Kept, request: Datagram | None = None) -> None:
@@ -488,7 +497,7 @@ class IkeSa:
         """A message is new and, where it can be, authentic: note it, and follow the peer's address where we may."""
         self.last_heard = self.now
         if self.life is not None:
-            self.life.message(len(message.wire))
+            self.life.message(sum(map(len, message.wires)))
         if message.header.exchange == ExchangeType.IKE_SA_INIT:
             self.init_received = message.wire
         if message.encrypted:
@@ -498,10 +507,11 @@ class IkeSa:
             header=message.layer,
             payloads=tuple(message.payloads),
             plaintext=message.plaintext,
-            wire=(message.wire,),
+            wire=message.wires,
             local=message.local,
             remote=message.remote,
         )
+        note_window(self, message)
         for note in message.notifies():
             self.emit(
                 PeerNotified,

@@ -97,7 +97,7 @@ class IkeSaInit(Exchange):
         """The notifies behind the nonce: NAT detection (section 2.23), and what the configuration wants announced."""
         sa, config = self.sa, self.sa.config
         natt.add_detection(message, sa.local, sa.remote, forced=config.force_encapsulation)
-        if config.fragmentation:
+        if config.fragmentation and (sa.initiator or sa.peer_fragments):
             message.payloads.append(notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED))
         if config.signature_hashes:
             message.payloads.append(

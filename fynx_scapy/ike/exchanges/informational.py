@@ -37,6 +37,17 @@ class Informational(Exchange):
         """Whether it closes a Child SA."""
         return any(isinstance(p, IKEv2_Delete) and p.proto != ProtocolId.IKE for p in self.payloads)
 
+    @property
+    def alone(self) -> bool:  # type: ignore[override]
+        """Whether it closes the IKE SA: the last request of all."""
+        return any(isinstance(p, IKEv2_Delete) and p.proto == ProtocolId.IKE for p in self.payloads)
+
+    @property
+    def subjects(self) -> frozenset[int]:
+        """The Child SAs that it closes."""
+        deletes = [p for p in self.payloads if isinstance(p, IKEv2_Delete) and is_esp(p.proto)]
+        return frozenset(int.from_bytes(spi) for delete in deletes for spi in delete.SPI)
+
     def initiate(self) -> Steps:
         """Send the payloads; act on deletes of ours once they are answered."""
         deletes = [payload for payload in self.payloads if isinstance(payload, IKEv2_Delete)]
