@@ -101,6 +101,7 @@ class IkeSa:
         self.limits = hints.Limiter()
         self.authenticated_by = -1
         self.deleted_early: set[int] = set()
+        self._unwanted = False
         self.auth_puzzle: Puzzle | None = None
         self.auth_solution: IKEv2_PS | None = None
         self.rekeying: RekeyIke | None = None
@@ -192,10 +193,12 @@ class IkeSa:
         return self.requests.start(exchange)
 
     def delete_ike(self) -> Exchange:
-        """Delete this IKE SA and with it all its Child SAs (section 1.4.1)."""
-        if self.state is State.CLOSED:
+        """Delete this IKE SA and with it all its Child SAs (section 1.4.1); one that we begin, as soon as it is up."""
+        if self.state is State.CLOSED or (self.connecting and not self.initiator):
             raise LocalError(f"expected an IKE SA that is open, found {self!r}")
-        self.state = State.DELETING
+        self._unwanted = self.connecting
+        if not self.connecting:
+            self.state = State.DELETING
         return self.requests.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.IKE))))
 
     def liveness(self) -> Exchange:
@@ -273,6 +276,8 @@ class IkeSa:
         self.life, self.watch = IkeLife(self), Watch(self)
         self.endpoint.admission.leave(self)
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
+        if self._unwanted:
+            self.state = State.DELETING
 
     def inherit(self, old: IkeSa) -> None:
         """Be established from the beginning, as the successor of ``old`` (section 2.18)."""
@@ -438,7 +443,7 @@ class IkeSa:
         self.emit(
             MessageSent,
             header=message.header,
-            payloads=tuple(message.payloads),
+            payloads=(*message.outer, *message.payloads),
             plaintext=plaintext,
             wire=tuple(wires),
             local=local,
