@@ -44,11 +44,28 @@ def rekeyed_child(sa: IkeSa, request: Message) -> ChildSa:
         found = spi.hex() or "none"
         raise MalformedError(f"expected REKEY_SA with an SPI of 4 octets, found protocol {rekey.proto}, SPI {found}")
     old = next((child for child in sa.children.values() if child.outbound.spi == int.from_bytes(spi)), None)
+    if old is None and sa.creating:
+        # It may be the one that our own request has made, whose answer is still on its way.
+        raise _busy("a Child SA is being created")
     if old is None:
         raise PeerError(NotifyType.CHILD_SA_NOT_FOUND, reason="no Child SA has that SPI", protocol=rekey.proto, spi=spi)
     if old.deleting:
         raise _busy("the Child SA is being closed")
     return old
+
+
+def note_early_delete(sa: IkeSa, spis: set[int]) -> None:
+    """The peer deletes Child SAs that we do not know: perhaps one whose answer is still on its way to us."""
+    if sa.creating:
+        sa.deleted_early |= spis
+
+
+def remove_deleted_early(sa: IkeSa, child: ChildSa) -> None:
+    """A Child SA has come up that the peer has deleted already: it is gone before it is used."""
+    if child.outbound.spi in sa.deleted_early:
+        sa.remove_children([child.inbound.spi], by_peer=True, reason="deleted before it was known")
+    if not sa.creating:
+        sa.deleted_early.clear()
 
 
 def object_to_ike_rekey(sa: IkeSa) -> None:

@@ -13,8 +13,10 @@ from typing import TypeVar
 from scapy.packet import Packet
 
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, ReplayError
+from fynx_scapy.esp import transport as esp_transport
 from fynx_scapy.esp import tunnel
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike import natt, transport
 from fynx_scapy.ike.admission import Admission
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
@@ -29,7 +31,8 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
-from fynx_scapy.ike.message import RESPONSE, Address, Datagram, DatagramKind, Header, Outgoing, notify
+from fynx_scapy.ike.keepalive import Keepalives
+from fynx_scapy.ike.message import RESPONSE, Datagram, DatagramKind, Header, Outgoing, notify
 from fynx_scapy.ike.negotiate import Suite
 from fynx_scapy.ike.randomness import Randomness, SystemRandomness
 from fynx_scapy.ike.sa import IkeSa
@@ -66,6 +69,7 @@ class Endpoint:
         self.randomness: Randomness = randomness or SystemRandomness()
         self.taps = taps or Taps()
         self.timers = Timers()
+        self.keepalives = Keepalives(self)
         self.now = 0.0
         self.sas: dict[bytes, IkeSa] = {}
         self.children: dict[int, tuple[IkeSa, ChildSa]] = {}
@@ -91,7 +95,7 @@ class Endpoint:
         self.now = now
         if config.remote is None:
             raise LocalError("expected a configuration whose remote is an address to connect to, found none")
-        local = Address(self.host, config.remote.port if config.remote.port in (500, 4500) else 500)
+        local = natt.first_address(self.host, self.config, config, config.remote)
         sa = IkeSa(
             self, [config], initiator=True, spi_i=self.new_ike_spi(), spi_r=bytes(8), local=local, remote=config.remote
         )
@@ -155,6 +159,8 @@ class Endpoint:
 
     def transmit(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> None:
         """Queue a message's datagrams, as the last tap leaves them."""
+        if self.config.marker_always:
+            datagrams = natt.marked(list(datagrams))
         for item in self.taps.datagrams(message, datagrams, attempt):
             if isinstance(item, Delayed):
                 later = item.datagram
@@ -164,16 +170,19 @@ class Endpoint:
 
     def put(self, datagram: Datagram, event: Event) -> None:
         """Queue a datagram that no tap is to see, and the event that tells of it."""
-        self._datagrams.append(datagram)
+        self._datagrams += natt.marked([datagram]) if self.config.marker_always else [datagram]
         self._events.append(event)
 
     def send_on(self, sa: IkeSa, child: ChildSa, packet: bytes) -> None:
-        """Seal an inner packet into one Child SA, whatever policy says.
+        """Seal an inner packet into one Child SA, whatever policy says; LocalError for a fragment in transport mode.
 
         Its DSCP and ECN go to the outer header (RFC 7296 section 2.24).
         """
-        tfc = max(0, child.config.tfc_length - len(packet))
-        sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41, tfc_pad=tfc)
+        if child.hosts is not None:
+            sealed = child.outbound.seal(*esp_transport.enter(packet))
+        else:
+            tfc = max(0, child.config.tfc_length - len(packet))
+            sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41, tfc_pad=tfc)
         self._send_esp(sa, child, sealed, len(packet), tunnel.traffic_class(packet))
 
     def send_dummy(self, sa: IkeSa, child: ChildSa, length: int = 64) -> None:
@@ -181,11 +190,10 @@ class Endpoint:
         self._send_esp(sa, child, child.outbound.seal(self.randomness.octets(length), DUMMY), length, 0)
 
     def _send_esp(self, sa: IkeSa, child: ChildSa, sealed: bytes, length: int, tos: int) -> None:
-        if sa.nat:
-            datagram = Datagram(sealed, sa.local, sa.remote, DatagramKind.ESP_IN_UDP, tos)
-        else:
-            datagram = Datagram(sealed, Address(sa.local.host, 0), Address(sa.remote.host, 0), DatagramKind.ESP, tos)
+        datagram = natt.esp_datagram(sa, sealed, tos)
         self._datagrams.append(datagram)
+        if sa.path is not None:
+            sa.path.last = self.now
         sa.now = self.now
         sa.emit(EspSent, spi=child.outbound.spi, seq=child.outbound.seq, length=length, datagram=datagram)
         if child.life is not None:
@@ -394,6 +402,8 @@ class Endpoint:
         except MalformedError as error:
             return self.drop(datagram, str(error))
         sa.last_heard = self.now
+        if datagram.remote != sa.remote:
+            natt.follow_esp(sa, child, seq, datagram)
         if child.life is not None:
             child.life.received()
         # Section 2.8: a valid packet on the other half shows that the peer is ready.
@@ -401,10 +411,13 @@ class Endpoint:
         if next_header == DUMMY:
             sa.emit(EspReceived, spi=spi, seq=seq, length=0, next_header=next_header, datagram=datagram)
             return None
-        if next_header not in _TUNNELLED:
+        if child.hosts is None and next_header not in _TUNNELLED:
             return self.drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
         try:
-            packet = tunnel.leave(payload, datagram.tos)
+            if child.hosts is None:
+                packet = tunnel.leave(payload, datagram.tos)
+            else:
+                packet = transport.received(sa, child.hosts, payload, next_header, datagram)
             allowed = child.allows(Flow.parse(packet))
         except MalformedError as error:
             return self.drop(datagram, str(error))

@@ -115,6 +115,7 @@ class ChildSaInstalled(Event):
     esn: bool
     local_ts: tuple[str, ...]
     remote_ts: tuple[str, ...]
+    mode: str = "tunnel"
     local: Address
     remote: Address
     encr_key_in: bytes = field(repr=False)
@@ -198,6 +199,22 @@ class PeerDead(Event):
 
     message_id: int
     attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerMoved(Event):
+    """An authenticated packet came from another address or port; all goes there now (RFC 7296 section 2.23)."""
+
+    old: Address
+    new: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepaliveSent(Event):
+    """Nothing else was sent for the interval, so one octet went out to keep the NAT's mapping (RFC 3948 section 4)."""
+
+    local: Address
+    remote: Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

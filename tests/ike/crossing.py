@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Two exchanges that cross, in every order that a wire allows, and what must come of each pair.
 
-A run is a pair of things to do, a word and a fault. West and east do three things each: begin their exchange, take in
-the first datagram that came, take in the second; a word such as ``weeeww`` says in which order. Afterwards time passes
-until all is quiet. A fault befalls one of the first datagrams on the wire: lost, duplicated, or delayed until the word
+A run is a pair of things to do, a word and a fault. West and east do three things each: begin their exchange (``W``,
+``E``), take in the first datagram that came, take in the second (``w``, ``e``); a word such as ``WEewew`` says in
+which order. Afterwards time passes until all is quiet. A fault befalls one of the first datagrams on the wire: lost, duplicated, or delayed until the word
 is over.
 """
 # ruff: noqa: E501 -- the sentences of the RFC stay whole
@@ -104,7 +104,7 @@ TABLE: dict[frozenset[str], Row] = {
     frozenset({"delete IKE", "liveness"}): Row(0, 0, _WHOLE),
 }  # fmt: skip
 
-WORDS = sorted({"".join(word) for word in itertools.permutations("wwweee")})
+WORDS = sorted({"".join(word) for word in itertools.permutations("WwwEee")})
 FAULTS = [None, *itertools.product(("lost", "duplicated", "delayed"), range(4))]
 
 
@@ -115,7 +115,6 @@ class Side:
     letter: str
     name: str
     inbound: deque[Datagram] = dataclasses.field(default_factory=deque)
-    done: int = 0
     pair: Pair | None = None
 
     @property
@@ -142,23 +141,22 @@ class Crossing:
     def run(self) -> list[str]:
         """Play the word, let time pass, and return what is wrong, if anything."""
         for letter in self.word:
-            self._step(self.sides[letter])
+            self._step(self.sides[letter.lower()], begins=letter.isupper())
         network = self.pair.network
         for datagram in [*self.sides["w"].inbound, *self.sides["e"].inbound, *self.held]:
             network.inject(datagram)
         network.run(network.now + 400)
         return self._faults()
 
-    def _step(self, side: Side) -> None:
+    def _step(self, side: Side, *, begins: bool) -> None:
         now = self.pair.network.now
-        if side.done == 0:
+        if begins:
             sa = _current(side)
             if sa is not None:
                 sa.now = now
                 ACTIONS[self.actions[side.letter]](sa, side.letter)
         elif side.inbound:
             side.endpoint.receive(side.inbound.popleft().turned(), now)
-        side.done += 1
         self._collect()
 
     def _collect(self) -> None:
@@ -186,7 +184,7 @@ class Crossing:
                 )
             if any(sa.requests.pending or sa.requests.waiting for sa in sas):
                 wrong.append(f"{side.name}: an exchange hangs")
-        if self.word[:2] in ("we", "ew") and self.fault is None and self._errors() != row.notifies:
+        if self.word[:2] in ("WE", "EW") and self.fault is None and self._errors() != row.notifies:
             wrong.append(f"expected the error notifies {sorted(row.notifies)}, found {sorted(self._errors())}")
         west, east = (self.sides[letter].endpoint for letter in "we")
         if {c.inbound.spi for _, c in west.children.values()} != {c.outbound.spi for _, c in east.children.values()}:

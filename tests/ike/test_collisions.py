@@ -26,7 +26,7 @@ def test_every_pair_has_a_row_with_its_sentence():
 
 @pytest.mark.parametrize("pair", [*itertools.product(ACTIONS, ACTIONS)], ids=lambda pair: " x ".join(pair))
 def test_every_pair_crosses_as_the_table_says(pair):
-    for word in WORDS[::5]:
+    for word in WORDS[::30]:
         assert Crossing(*pair, word, None).run() == [], word
 
 

@@ -27,7 +27,7 @@ class ChildExchange(Exchange):
     """An exchange that makes a Child SA."""
 
     child: ChildSa | None = None
-    touches_children = True
+    touches_children = makes_child = True
 
     def _offer(
         self, request: ChildRequest, *before: Packet
@@ -54,7 +54,9 @@ class ChildExchange(Exchange):
         theirs = answer.one(IKEv2_Nonce).nonce
         check_nonce(theirs)
         nonces = (nonce.nonce, theirs)
-        return request.accept(sa, answer, nonces, without=()), nonces
+        child = request.accept(sa, answer, nonces, without=())
+        collisions.remove_deleted_early(sa, child)
+        return child, nonces
 
     def _answer(
         self, plan: ChildPlan, request: Message, replaces: ChildSa | None = None
@@ -91,7 +93,9 @@ class CreateChild(ChildExchange):
         """Agree, unless policy or something in flight stands against it."""
         # HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->
         collisions.object_to_child(self.sa)
-        answer, self.child, _ = self._answer(answer_child(request, self.sa.config.children, without=()), request)
+        answer, self.child, _ = self._answer(
+            answer_child(self.sa, request, self.sa.config.children, without=()), request
+        )
         yield answer
 
     def failed(self, error: FynxError) -> None:

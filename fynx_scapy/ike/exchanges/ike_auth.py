@@ -18,6 +18,7 @@ from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Message, Outgoing, notify
+from fynx_scapy.ike.window_size import promise
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class IkeAuth(Exchange):
         self._sign(message, config.auth.secret)
         if child is not None:
             message.payloads += child.payloads()
+        message.payloads += promise(sa)
         puzzles.add_solution(sa, message)
         answer = yield message
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
@@ -101,6 +103,7 @@ class IkeAuth(Exchange):
         sa.establish(config.local_id, remote_id)
         contact.heed(sa, request)
         answer.payloads += self._child_answer(request)
+        answer.payloads += promise(sa)
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
         yield answer
 
@@ -111,7 +114,7 @@ class IkeAuth(Exchange):
         """
         sa = self.sa
         try:
-            plan = answer_child(request, sa.config.children)
+            plan = answer_child(sa, request, sa.config.children)
         except PeerError as error:
             sa.emit(ChildSaFailed, name="", notify_type=error.notify_type, reason=error.reason)
             return [notify(error.notify_type, error.data)]

@@ -96,8 +96,8 @@ class IkeSaInit(Exchange):
     def _announce(self, message: Outgoing) -> None:
         """The notifies behind the nonce: NAT detection (section 2.23), and what the configuration wants announced."""
         sa, config = self.sa, self.sa.config
-        natt.add_detection(message, sa.local, sa.remote)
-        if config.fragmentation:
+        natt.add_detection(message, sa.local, sa.remote, forced=config.force_encapsulation)
+        if config.fragmentation and (sa.initiator or sa.peer_fragments):
             message.payloads.append(notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED))
         if config.signature_hashes:
             message.payloads.append(
@@ -107,9 +107,7 @@ class IkeSaInit(Exchange):
     def _note_peer(self, message: Message) -> None:
         """What the peer's notifies tell for later."""
         sa = self.sa
-        found = natt.detect(message)
-        if found is not None:
-            sa.nat_before_us, sa.nat_before_peer = found
+        natt.note(sa, message)
         sa.peer_fragments = message.has_notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)
         hashes = message.notify(NotifyType.SIGNATURE_HASH_ALGORITHMS)
         if hashes is not None:

@@ -9,6 +9,7 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
+from fynx_scapy.ike import collisions
 from fynx_scapy.ike.child import is_esp
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message
@@ -35,6 +36,17 @@ class Informational(Exchange):
     def touches_children(self) -> bool:  # type: ignore[override]
         """Whether it closes a Child SA."""
         return any(isinstance(p, IKEv2_Delete) and p.proto != ProtocolId.IKE for p in self.payloads)
+
+    @property
+    def alone(self) -> bool:  # type: ignore[override]
+        """Whether it closes the IKE SA: the last request of all."""
+        return any(isinstance(p, IKEv2_Delete) and p.proto == ProtocolId.IKE for p in self.payloads)
+
+    @property
+    def subjects(self) -> frozenset[int]:
+        """The Child SAs that it closes."""
+        deletes = [p for p in self.payloads if isinstance(p, IKEv2_Delete) and is_esp(p.proto)]
+        return frozenset(int.from_bytes(spi) for delete in deletes for spi in delete.SPI)
 
     def initiate(self) -> Steps:
         """Send the payloads; act on deletes of ours once they are answered."""
@@ -85,6 +97,7 @@ class Informational(Exchange):
         """
         named = {int.from_bytes(spi) for spi in delete.SPI}
         found = {spi: child for spi, child in self.sa.children.items() if child.outbound.spi in named}
+        collisions.note_early_delete(self.sa, named - {child.outbound.spi for child in found.values()})
         self.sa.remove_children(found, by_peer=True)
         return [spi for spi, child in found.items() if not child.deleting]
 

@@ -39,6 +39,7 @@ class RekeyIke(Exchange):
 
     successor: IkeSa | None = None
     variant = REKEY_IKE
+    alone = True
 
     def initiate(self) -> Steps:
         """Ask for the successor; it has us for its initiator, whoever began the old one."""
