@@ -13,9 +13,10 @@ from typing import TypeVar
 from scapy.packet import Packet
 
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, ReplayError
+from fynx_scapy.esp import transport as esp_transport
 from fynx_scapy.esp import tunnel
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike import natt
+from fynx_scapy.ike import natt, transport
 from fynx_scapy.ike.admission import Admission
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
@@ -173,12 +174,15 @@ class Endpoint:
         self._events.append(event)
 
     def send_on(self, sa: IkeSa, child: ChildSa, packet: bytes) -> None:
-        """Seal an inner packet into one Child SA, whatever policy says.
+        """Seal an inner packet into one Child SA, whatever policy says; LocalError for a fragment in transport mode.
 
         Its DSCP and ECN go to the outer header (RFC 7296 section 2.24).
         """
-        tfc = max(0, child.config.tfc_length - len(packet))
-        sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41, tfc_pad=tfc)
+        if child.hosts is not None:
+            sealed = child.outbound.seal(*esp_transport.enter(packet))
+        else:
+            tfc = max(0, child.config.tfc_length - len(packet))
+            sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41, tfc_pad=tfc)
         self._send_esp(sa, child, sealed, len(packet), tunnel.traffic_class(packet))
 
     def send_dummy(self, sa: IkeSa, child: ChildSa, length: int = 64) -> None:
@@ -407,10 +411,13 @@ class Endpoint:
         if next_header == DUMMY:
             sa.emit(EspReceived, spi=spi, seq=seq, length=0, next_header=next_header, datagram=datagram)
             return None
-        if next_header not in _TUNNELLED:
+        if child.hosts is None and next_header not in _TUNNELLED:
             return self.drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
         try:
-            packet = tunnel.leave(payload, datagram.tos)
+            if child.hosts is None:
+                packet = tunnel.leave(payload, datagram.tos)
+            else:
+                packet = transport.received(sa, child.hosts, payload, next_header, datagram)
             allowed = child.allows(Flow.parse(packet))
         except MalformedError as error:
             return self.drop(datagram, str(error))

@@ -93,7 +93,9 @@ class CreateChild(ChildExchange):
         """Agree, unless policy or something in flight stands against it."""
         # HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->
         collisions.object_to_child(self.sa)
-        answer, self.child, _ = self._answer(answer_child(request, self.sa.config.children, without=()), request)
+        answer, self.child, _ = self._answer(
+            answer_child(self.sa, request, self.sa.config.children, without=()), request
+        )
         yield answer
 
     def failed(self, error: FynxError) -> None:

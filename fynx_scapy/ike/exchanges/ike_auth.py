@@ -114,7 +114,7 @@ class IkeAuth(Exchange):
         """
         sa = self.sa
         try:
-            plan = answer_child(request, sa.config.children)
+            plan = answer_child(sa, request, sa.config.children)
         except PeerError as error:
             sa.emit(ChildSaFailed, name="", notify_type=error.notify_type, reason=error.reason)
             return [notify(error.notify_type, error.data)]

@@ -56,7 +56,7 @@ class RekeyChild(ChildExchange):
         sa = self.sa
         # HDR, SK {N(REKEY_SA), SA, Ni, [KEi,] TSi, TSr}  -->
         old = collisions.rekeyed_child(sa, request)
-        plan = answer_child(request, [old.config], without=())
+        plan = answer_child(sa, request, [old.config], without=())
         answer, self.child, nonces = self._answer(plan, request, replaces=old)
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
         yield answer
