@@ -34,14 +34,16 @@ def pages() -> list[str]:
 PYTHON = [(page, index) for page in pages() for index in range(len(blocks(page, "python")))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "index"), PYTHON, ids=lambda value: str(value))
 def test_python_block_runs(page: str, index: int, tmp_path: Path) -> None:
-    """Each in a process of its own, so that what it registers is gone with it; a block that begins with ``>>>`` as a doctest."""
+    """Each in a process of its own, as it may register classes; one that begins with ``>>>`` as a doctest."""
     block = blocks(page, "python")[index]
     file = tmp_path / "block.py"
     if block.startswith(">>>"):
         file.with_suffix(".txt").write_text(block)
-        code = "import doctest, sys; sys.exit(doctest.testfile('block.txt', False, optionflags=12).failed)"  # ELLIPSIS, whitespace as it comes
+        # 12: an ellipsis stands for anything, and whitespace is as it comes
+        code = "import doctest, sys; sys.exit(doctest.testfile('block.txt', False, optionflags=12).failed)"
         run(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)
     elif "main(__file__)" in block:  # a scenario: as if its file lay with the others
         file.write_text(block)
@@ -58,6 +60,7 @@ def commands(page: str) -> list[list[str]]:
     return [shlex.split(line[2:], comments=True) for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages())
 def test_commands_run(page: str, tmp_path: Path) -> None:
     """`fynx` commands one after the other in one folder; of the scripts, that they are there."""

@@ -9,7 +9,7 @@ from tests.fuzzing import CHECK_EVERY, INSIDE_EVERY, corpus, fuzz, mutated
 from tests.shared import shared
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
 def test_mutants_break_nothing(seed: int) -> None:
     result = fuzz(1000, seed)
     assert result.datagrams == 1000

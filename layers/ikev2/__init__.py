@@ -22,6 +22,7 @@ from . import (
     ke,
     nonce,
     notify,
+    payload,
     puzzle,
     sa,
     scan,
@@ -40,6 +41,7 @@ from .ident import *
 from .ke import *
 from .nonce import *
 from .notify import *
+from .payload import *
 from .puzzle import *
 from .sa import *
 from .scan import *
@@ -61,6 +63,7 @@ __all__ += ident.__all__
 __all__ += ke.__all__
 __all__ += nonce.__all__
 __all__ += notify.__all__
+__all__ += payload.__all__
 __all__ += puzzle.__all__
 __all__ += sa.__all__
 __all__ += scan.__all__

@@ -8,7 +8,7 @@ from fynx_scapy.iana import AuthMethod, PayloadType
 
 from .der import algorithm_name
 from .fields import OctetEnum, Octets, Reserved
-from .header import GENERIC, IKEv2_Payload
+from .payload import GENERIC, IKEv2_Payload
 
 
 class IKEv2_AUTH(IKEv2_Payload):

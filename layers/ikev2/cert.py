@@ -11,7 +11,7 @@ from scapy.packet import Packet
 from fynx_scapy.iana import CertEncoding, PayloadType
 
 from .fields import OctetEnum, Octets
-from .header import GENERIC, IKEv2_Payload
+from .payload import GENERIC, IKEv2_Payload
 
 HASH_SIZE = 20
 """Octets of a SHA-1 hash, by which CERTREQ and the hash-and-URL encodings name a certificate."""

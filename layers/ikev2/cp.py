@@ -11,8 +11,9 @@ from typing import Any
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import CpAttribute, CpType, PayloadType, lookup, name_of
 
-from .fields import OctetEnum, Octets, Reserved, ShortEnum, SizeOf, Structures, octets_of, readable
-from .header import GENERIC, IKEv2_Payload
+from .fields import OctetEnum, Octets, Reserved, ShortEnum, SizeOf, octets_of, readable
+from .lists import Structures
+from .payload import GENERIC, IKEv2_Payload
 from .structure import FormError, Structure
 
 Codec = tuple[Callable[[str], bytes], Callable[[bytes], str]]

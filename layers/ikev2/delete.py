@@ -13,7 +13,7 @@ from scapy.fields import Field
 from fynx_scapy.iana import PayloadType, ProtocolId
 
 from .fields import CountOf, OctetEnum, SizeOf, octets_of
-from .header import GENERIC, IKEv2_Payload
+from .payload import GENERIC, IKEv2_Payload
 from .structure import FormError
 
 

@@ -13,7 +13,7 @@ from scapy.packet import Packet
 from fynx_scapy.iana import PayloadType
 
 from .fields import Octets
-from .header import GENERIC, IKEv2_Payload
+from .payload import GENERIC, IKEv2_Payload
 
 
 class _EapMessage(Octets):

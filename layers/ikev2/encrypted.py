@@ -12,7 +12,8 @@ from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.iana import PayloadType
 
 from .fields import Flags, Length, NextPayload, Octet, Octets, Short
-from .header import GENERIC, PAYLOAD_FLAG_NAMES, IKEv2, IKEv2_Payload, build_payloads, parse_message, parse_payloads
+from .header import IKEv2, parse_message
+from .payload import GENERIC, PAYLOAD_FLAG_NAMES, IKEv2_Payload, build_payloads, parse_payloads
 
 
 class IKEv2_Encrypted(IKEv2_Payload):

@@ -11,15 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from scapy.compat import bytes_encode
-from scapy.config import conf
-from scapy.fields import ByteField, EnumField, Field, FlagsField, FlagValue, IntField, PacketListField, ShortField
-from scapy.packet import Packet
+from scapy.fields import ByteField, EnumField, Field, FlagsField, FlagValue, IntField, ShortField
 from scapy.volatile import RandBin, RandNum, VolatileValue
 
 from fynx_scapy import iana
 from fynx_scapy.errors import ConfigError
 
-from .structure import FormError, Structure, sequence
+from .structure import FormError
 
 
 def octets_of(name: str, value: Any) -> Any:
@@ -303,75 +301,6 @@ def readable(octets: bytes) -> str:
     return octets.hex()
 
 
-class Structures(PacketListField):
-    """A list of structures up to the end of the layer, or until ``until(elements)`` holds.
-
-    ``choose(octets, offset)`` gives the class of the next one.
-
-    Takes one structure or a list of them, of which each may also be plain bytes; structures chained with ``/``, as
-    Scapy's own layer has them, are taken apart into the list.
-    """
-
-    __slots__ = ["choose", "until"]
-    in_head = False
-
-    def __init__(
-        self,
-        name: str,
-        choose: Callable[[bytes, int], type[Structure]],
-        until: Callable[[list[Any]], bool] | None = None,
-    ):
-        self.choose = choose
-        self.until = until
-        super().__init__(name, [], Structure)
-
-    def any2i(self, pkt: Any, x: Any) -> list[Any]:
-        elements: list[Any] = []
-        for element in x if isinstance(x, (list, tuple)) else [] if x is None else [x]:
-            if isinstance(element, (bytes, bytearray)):
-                elements.append(conf.raw_layer(bytes(element)))
-            elif isinstance(element, Structure) and element.payload:
-                elements += _taken_apart(element)
-            else:
-                elements.append(element)
-        if pkt is not None:
-            for element in elements:
-                if isinstance(element, Packet):
-                    object.__setattr__(element, "parent", pkt)
-        return elements
-
-    def i2count(self, pkt: Any, x: Any) -> int:
-        return len(x)
-
-    def i2len(self, pkt: Any, x: Any) -> int:
-        return len(self.addfield(pkt, b"", x))
-
-    def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
-        last = len(val) - 1
-        return s + b"".join(
-            [
-                element.build_in_list(n == last) if isinstance(element, Structure) else bytes_encode(element)
-                for n, element in enumerate(val)
-            ]
-        )
-
-    def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, list[Structure]]:
-        elements, used = sequence(self.choose, s, self.until)
-        for element in elements:
-            object.__setattr__(element, "parent", pkt)
-        return s[used:], elements
-
-
-def _taken_apart(element: Any) -> list[Any]:
-    elements = []
-    while element:
-        alone = element.copy()
-        alone.remove_payload()
-        elements.append(alone)
-        element = element.payload
-    return elements
-
-
 class Remark(Field):
     """A field that is shown and can be given, but is not on the wire."""
 
@@ -405,37 +334,3 @@ _SCAPYS_PAYLOAD_NAMES = {
     "None": 0, "Notify": 41, "Delete": 42, "VendorID": 43, "Encrypted": 46, "Encrypted_Fragment": 53,
     "Proposal": 2, "Transform": 3,
 }  # fmt: skip
-
-
-class EnumList(ShortEnum):
-    """A list of two-octet numbers with IANA's names, up to the end of the structure."""
-
-    __slots__ = []
-    in_head = False
-    islist = 1
-
-    def __init__(self, name: str, enum: type[iana.Registry]):
-        super().__init__(name, [], enum)
-
-    def any2i(self, pkt: Any, x: Any) -> list[Any]:
-        return [self.any2i_one(pkt, one) for one in x] if isinstance(x, (list, tuple)) else [self.any2i_one(pkt, x)]
-
-    def addfield(self, pkt: Any, s: bytes, val: Any) -> bytes:
-        try:
-            return s + b"".join([int(number).to_bytes(2) for number in val])
-        except OverflowError:
-            raise ConfigError(f"{self.name}={val!r}: a number does not fit into two octets") from None
-
-    def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, list[int]]:
-        if len(s) % 2:
-            raise FormError(len(s), f"{self.name}: {len(s)} octets are no list of two-octet numbers")
-        return b"", [int.from_bytes(s[at : at + 2]) for at in range(0, len(s), 2)]
-
-    def i2repr(self, pkt: Any, x: Any) -> str:
-        return "[" + ", ".join(str(self.i2repr_one(pkt, one)) for one in x) + "]"
-
-    def i2count(self, pkt: Any, x: Any) -> int:
-        return len(x)
-
-    def randval(self) -> None:
-        return None

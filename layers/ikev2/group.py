@@ -18,8 +18,9 @@ from fynx_scapy.iana import (
 )
 
 from .attribute import Attribute, attribute_fields
-from .fields import Int, Length, Octet, OctetEnum, Octets, SizeOf, Structures
-from .header import GENERIC, IKEv2_Payload
+from .fields import Int, Length, Octet, OctetEnum, Octets, SizeOf
+from .lists import Structures
+from .payload import GENERIC, IKEv2_Payload
 from .sa import IKEv2_Transform
 from .structure import Structure
 from .ts import selector_class

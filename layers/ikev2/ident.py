@@ -12,7 +12,7 @@ from fynx_scapy.iana import IdType, PayloadType
 
 from .der import name_octets, name_text
 from .fields import OctetEnum, Octets, Reserved, octets_of, readable
-from .header import GENERIC, IKEv2_Payload
+from .payload import GENERIC, IKEv2_Payload
 
 _ADDRESS_SIZES = {IdType.ID_IPV4_ADDR: 4, IdType.ID_IPV6_ADDR: 16}
 _TEXT = frozenset({IdType.ID_FQDN, IdType.ID_RFC822_ADDR, IdType.ID_KEY_ID, IdType.ID_FC_NAME, IdType.ID_NULL})

@@ -7,7 +7,7 @@ from __future__ import annotations
 from fynx_scapy.iana import KeMethod, PayloadType
 
 from .fields import Octets, Short, ShortEnum
-from .header import GENERIC, IKEv2_Payload
+from .payload import GENERIC, IKEv2_Payload
 
 
 class IKEv2_KE(IKEv2_Payload):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from fynx_scapy.iana import PayloadType
 
 from .fields import Octets
-from .header import GENERIC, IKEv2_Payload
+from .payload import GENERIC, IKEv2_Payload
 
 
 class IKEv2_Nonce(IKEv2_Payload):

@@ -25,9 +25,10 @@ from fynx_scapy.iana import (
     ProtocolId,
 )
 
-from .fields import EnumList, FixedOctets, Int, Octet, OctetEnum, Octets, Short, ShortEnum, SizeOf
-from .header import GENERIC, IKEv2_Payload
+from .fields import FixedOctets, Int, Octet, OctetEnum, Octets, Short, ShortEnum, SizeOf
 from .ident import identity_octets, identity_text
+from .lists import EnumList
+from .payload import GENERIC, IKEv2_Payload
 from .structure import FormError, Structure
 
 STRUCTURES: dict[int, type[NotifyData]] = {}

@@ -24,8 +24,9 @@ from fynx_scapy.iana import (
 )
 
 from .attribute import Attribute, attribute_fields
-from .fields import CountOf, Length, Octet, OctetEnum, Octets, ShortEnum, SizeOf, Structures
-from .header import GENERIC, IKEv2_Payload
+from .fields import CountOf, Length, Octet, OctetEnum, Octets, ShortEnum, SizeOf
+from .lists import Structures
+from .payload import GENERIC, IKEv2_Payload
 from .structure import Structure
 
 TRANSFORM_IDS: dict[int, type[Registry]] = {

@@ -10,8 +10,9 @@ from scapy.fields import IP6Field, IPField
 
 from fynx_scapy.iana import PayloadType, TsType
 
-from .fields import CountOf, Length, Octet, OctetEnum, Octets, Reserved, Short, Structures
-from .header import GENERIC, IKEv2_Payload
+from .fields import CountOf, Length, Octet, OctetEnum, Octets, Reserved, Short
+from .lists import Structures
+from .payload import GENERIC, IKEv2_Payload
 from .structure import Structure
 
 SELECTORS: dict[int, type[TrafficSelector]] = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 from fynx_scapy.iana import PayloadType
 
 from .fields import Text, readable
-from .header import GENERIC, IKEv2_Payload
+from .payload import GENERIC, IKEv2_Payload
 
 _MICROSOFT = "1e2b516905991c7d7c96fcbfb587e461"
 

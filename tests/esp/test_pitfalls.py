@@ -6,7 +6,6 @@ from __future__ import annotations
 import timeit
 
 import pytest
-from fynx_scapy.layers.esp import ESP
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
@@ -14,6 +13,7 @@ from scapy.packet import Packet, Raw
 from fynx_scapy.errors import ConfigError, LocalError, MalformedError, ReplayError
 from fynx_scapy.esp.scapy import protect, unprotect
 from fynx_scapy.iana import Encr, Integ
+from fynx_scapy.layers.esp import ESP
 
 from .suites import CBC, GCM, Suite, inbound, outbound
 

@@ -43,7 +43,7 @@ from fynx_scapy.layers.ikev2 import (
     scan_request,
     unchain,
 )
-from fynx_scapy.layers.ikev2.header import PAYLOADS
+from fynx_scapy.layers.ikev2.payload import PAYLOADS
 
 from .packets import sa_init
 

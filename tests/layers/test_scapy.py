@@ -42,7 +42,7 @@ from fynx_scapy.layers.ikev2 import (
     parse_payloads,
     unchain,
 )
-from fynx_scapy.layers.ikev2.header import MAXIMUM_PAYLOADS, PAYLOADS
+from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS, PAYLOADS
 from fynx_scapy.layers.ikev2.structure import Structure
 
 from .packets import sa_init

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What scenarios are written with, and what runs them: ``from fynx_scapy.harness import expect, scenario``."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness.alone import main
+from fynx_scapy.harness.expect import ExpectationFailed, expect
+from fynx_scapy.harness.requirements import Requirement, requirement
+from fynx_scapy.harness.runner import Result, Run, Stage, Verdict, run
+from fynx_scapy.harness.scenario import Scenario, scenario
+
+__all__ = [
+    "ExpectationFailed",
+    "Requirement",
+    "Result",
+    "Run",
+    "Scenario",
+    "Stage",
+    "Verdict",
+    "expect",
+    "main",
+    "requirement",
+    "run",
+    "scenario",
+]

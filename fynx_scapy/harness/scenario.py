@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A scenario: one file with one function that reads like a test, known by the name of its file.
+
+@scenario("RFC 7296 section 1.2", requirements=("7296-1.2-02",))
+def psk_handshake(run: Run) -> None:
+    \"""Two peers who share a key set up an IKE SA and a Child SA.\"""
+    s = run.session()
+    expect(s.sa_init()).has(IKEv2_SA, IKEv2_KE, IKEv2_Nonce)
+
+if __name__ == "__main__":
+    main(__file__)
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.harness.requirements import Requirement, requirement
+
+if TYPE_CHECKING:
+    from fynx_scapy.harness.runner import Run
+
+Body = Callable[["Run"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What a file of scenarios/ holds. ``source`` says which section it is about."""
+
+    name: str
+    source: str
+    requirements: tuple[Requirement, ...]
+    body: Body = field(repr=False)
+    module: str = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """The first line of the docstring."""
+        return self.description.partition("\n")[0]
+
+    @property
+    def description(self) -> str:
+        """The whole docstring."""
+        return inspect.getdoc(self.body) or ""
+
+
+_REGISTRY: dict[str, Scenario] = {}
+
+
+def scenario(source: str, *, requirements: Sequence[str] = ()) -> Callable[[Body], Scenario]:
+    """Register a function as the scenario of its file.
+
+    ``source`` is the RFC section that it is about, ``requirements`` the IDs of the sentences that it checks.
+    ConfigError for an unknown ID, for a function without a docstring and for a second scenario in one file. In a file
+    that runs as a script nothing is registered: `main` hands over to the package's copy.
+    """
+    checked = tuple(requirement(identifier) for identifier in requirements)
+
+    def register(body: Body) -> Scenario:
+        name = Path(inspect.getfile(body)).stem
+        made = Scenario(name, source, checked, body, body.__module__)
+        if not made.description:
+            raise ConfigError(f"expected a docstring in the scenario {name}: its first line is the title")
+        if body.__module__ == "__main__":
+            return made
+        known = _REGISTRY.get(name)
+        if known is not None and (known.module, known.body.__name__) != (made.module, body.__name__):
+            raise ConfigError(
+                f"expected one scenario of the name {name}, found one in {known.module}, one in {made.module}"
+            )
+        _REGISTRY[name] = made
+        return made
+
+    return register
+
+
+def registered(name: str) -> Scenario | None:
+    """The scenario of that name, if its file was imported."""
+    return _REGISTRY.get(name)

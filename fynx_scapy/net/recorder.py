@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A recorder on networks in memory: a pcapng file with a comment on each packet, and the keys that open it.
+
+It reads what a network shows of its datagrams, and events; nothing else. Times are the networks' virtual ones behind a
+fixed date, so that a seeded run writes the same octets each time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scapy.data import DLT_RAW
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.packet import Packet, Raw
+from scapy.utils import PcapNgWriter
+
+from fynx_scapy.ike.events import ChildSaInstalled, Event, KeysDerived
+from fynx_scapy.ike.message import Datagram, DatagramKind
+from fynx_scapy.keylog import EspKeys, IkeKeys, KeyLog
+from fynx_scapy.ladder import Ladder, Row
+from fynx_scapy.net.memory import Network
+
+EPOCH = 1_704_067_200
+"""Where virtual time begins in a capture, in seconds since the epoch: 2024-01-01 00:00:00 UTC."""
+
+PAUSE = 1.0
+"""Seconds between the last packet of one network and the first of the next."""
+
+_ESP = 50
+
+
+@dataclass(slots=True)
+class _Take:
+    """What was recorded of one network: (virtual time, datagram, its fate)."""
+
+    name: str
+    network: Network
+    datagrams: list[tuple[float, Datagram, str]] = field(default_factory=list)
+
+
+class Recorder:
+    """Watches networks one after the other, and writes one capture and one set of key tables of them all.
+
+    >>> recorder = Recorder()
+    >>> recorder.watch(network, "psk_handshake")
+    >>> recorder.save_capture("run.pcapng")
+    >>> recorder.keys().save("run.keys")
+    """
+
+    def __init__(self) -> None:
+        self._takes: list[_Take] = []
+
+    def watch(self, network: Network, name: str) -> None:
+        """Record what leaves any host of this network from now on. ``name`` stands in front of each comment."""
+        take = _Take(name, network)
+        self._takes.append(take)
+        network.observe(lambda time, datagram, fate: take.datagrams.append((time, datagram, fate)))
+
+    def packets(self) -> Iterator[Packet]:
+        """Every datagram as an IP packet, with ``time`` and ``comments`` set; in the order in which they left."""
+        start = float(EPOCH)
+        for take in self._takes:
+            comment = _commenter(take)
+            for number, (time, datagram, fate) in enumerate(take.datagrams, 1):
+                packet = frame(datagram, number)
+                # Half a microsecond more, because Scapy cuts off what floats leave behind the sixth digit.
+                packet.time = round(start + time, 6) + 5e-7
+                packet.comments = [comment(datagram, fate).encode()]
+                yield packet
+            start += (take.datagrams[-1][0] if take.datagrams else 0.0) + PAUSE
+
+    def save_capture(self, path: str | os.PathLike[str]) -> None:
+        """Write the packets as pcapng (link type raw IP). OSError when the file cannot be written."""
+        with PcapNgWriter(str(Path(path))) as writer:
+            # One link type for both IP versions; Scapy would take the first packet's own.
+            writer.linktype = DLT_RAW
+            writer.write_header(None)
+            for packet in self.packets():
+                writer.write_packet(packet)
+
+    def keys(self) -> KeyLog:
+        """The keys of every SA that either end derived, those of failed handshakes included."""
+        log = KeyLog()
+        for take in self._takes:
+            for _, event in take.network.events:
+                for entry in _ike_keys(event):
+                    if entry not in log.ike:
+                        log.ike.append(entry)
+                for found in _esp_keys(event):
+                    if found not in log.esp:
+                        log.esp.append(found)
+        return log
+
+
+def frame(datagram: Datagram, number: int = 0) -> Packet:
+    """The IP packet around a datagram, checksums computed; ``number`` becomes the identification field of IPv4."""
+    source, destination = datagram.local, datagram.remote
+    if ":" in source.host:
+        outer = IPv6(src=source.host, dst=destination.host, tc=datagram.tos, hlim=64)
+    else:
+        outer = IP(src=source.host, dst=destination.host, tos=datagram.tos, ttl=64, id=number & 0xFFFF)
+    if datagram.kind is DatagramKind.ESP:
+        outer.setfieldval("nh" if ":" in source.host else "proto", _ESP)
+        return outer / Raw(datagram.wire)
+    return outer / UDP(sport=source.port, dport=destination.port) / Raw(datagram.wire)
+
+
+def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
+    """What is said of each datagram: the ladder knows what it was."""
+    ladder = Ladder(take.network.events)
+    rows: dict[bytes, Row] = {}
+    for row in ladder.packets:
+        for octets in row.octets:
+            rows.setdefault(octets, row)
+    hosts = {host.endpoint.host: name for name, host in take.network.hosts.items()}
+    seen: dict[bytes, int] = {}
+
+    def comment(datagram: Datagram, fate: str) -> str:
+        sender = hosts.get(datagram.local.host, datagram.local.host)
+        receiver = hosts.get(datagram.remote.host, datagram.remote.host)
+        row = rows.get(datagram.data)
+        ours = row is not None and row.sender
+        what = f"{row.title}: {row.text}" if row and ours else f"{len(datagram.data)} octets that neither end has sent"
+        copies = seen[datagram.data] = seen.get(datagram.data, 0) + 1
+        marks = [f"changed: {', '.join(row.changed)}"] if row and row.changed else []
+        marks += [f"transmission {copies}"] if copies > 1 else []
+        marks += [fate] if fate != "delivered" else []
+        marks += [f"dropped: {row.reason}"] if row and row.reason and copies == 1 else []
+        return f"{take.name}: {sender} -> {receiver}, {what}" + (f" [{'; '.join(marks)}]" if marks else "")
+
+    return comment
+
+
+def _ike_keys(event: Event) -> Iterator[IkeKeys]:
+    if isinstance(event, KeysDerived):
+        keys = event.keys
+        yield IkeKeys(
+            event.spi_i,
+            event.spi_r,
+            event.encr,
+            event.integ,
+            sk_ei=keys.sk_ei,
+            sk_er=keys.sk_er,
+            sk_ai=keys.sk_ai,
+            sk_ar=keys.sk_ar,
+            prf=event.prf,
+            sk_d=keys.sk_d,
+            sk_pi=keys.sk_pi,
+            sk_pr=keys.sk_pr,
+        )
+
+
+def _esp_keys(event: Event) -> Iterator[EspKeys]:
+    """Both directions, from the initiator's side and from the responder's the same two."""
+    if isinstance(event, ChildSaInstalled):
+        local, remote = event.local.host, event.remote.host
+        directions = (
+            (event.inbound.spi, remote, local, event.encr_key_in, event.integ_key_in),
+            (event.outbound.spi, local, remote, event.encr_key_out, event.integ_key_out),
+        )
+        for spi, source, destination, key, auth_key in directions:
+            yield EspKeys(spi, source, destination, event.encr, key, event.integ, auth_key, event.esn)

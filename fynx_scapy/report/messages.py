@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a row of a ladder opens to: header, payloads in the clear with all their fields, what a tap changed, and octets.
+
+All of it are plain values for the template. Keys are not among them: they stand in events that no row shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scapy.packet import Packet
+
+from fynx_scapy.capture.records import payload_record
+from fynx_scapy.iana import ExchangeType, PayloadType, name_of
+from fynx_scapy.ike.events import EspReceived, EspSent, MessageEvent, MessageSent
+from fynx_scapy.ladder import RESPONSE, Row, payload_name
+from fynx_scapy.layers.ikev2 import build_payloads, first_type, parse_message, parse_payloads
+
+Fields = dict[str, Any]
+INITIATOR = 0x08
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that a tap changed, written ``AUTH / load``; an empty string where there was none."""
+
+    stage: str
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A message or an ESP packet for the template. ``payloads`` are (name, fields)."""
+
+    header: Fields
+    encrypted: bool = False
+    payloads: list[tuple[str, Fields]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    octets: list[tuple[str, str]] = field(default_factory=list)
+
+
+def opened(row: Row) -> Opened | None:
+    """What is inside a packet; None for a row whose event does not tell."""
+    event = row.event
+    octets = [("on the wire", each.hex()) for each in row.octets]
+    if isinstance(event, MessageEvent):
+        if event.plaintext is not None:
+            octets.append(("inside SK, padding included", event.plaintext.hex()))
+        layers = _as_sent(event)
+        request = not int(event.header.flags or 0) & RESPONSE
+        payloads = [(payload_name(layer, request=request), _fields(layer)) for layer in layers]
+        return Opened(_header(event), event.encrypted, payloads, list(_changes(event, layers)), octets)
+    if isinstance(event, EspSent | EspReceived):
+        header: Fields = {"SPI": f"{event.spi:08x}", "sequence number": event.seq, "octets inside": event.length}
+        header["carried as"] = event.datagram.kind.value
+        return Opened(header, True, octets=octets)
+    return None
+
+
+def _header(event: MessageEvent) -> Fields:
+    """The IKE header as it was sent (RFC 7296 section 3.1)."""
+    sent = parse_message(event.wire[0])[0] if len(event.wire[0]) >= 28 else event.header
+    flags = int(sent.flags or 0)
+    names = {INITIATOR: "Initiator", 0x10: "Version", RESPONSE: "Response"}
+    written = [name for bit, name in names.items() if flags & bit]
+    return {
+        "initiator's SPI": sent.init_SPI.hex(),
+        "responder's SPI": sent.resp_SPI.hex(),
+        "version": f"{sent.version >> 4}.{sent.version & 15}",
+        "exchange": name_of(ExchangeType, sent.exch_type),
+        "flags": ", ".join(written) or "none",
+        "message ID": sent.id,
+        "length": sum(map(len, event.wire)),
+        "from": str(event.local if isinstance(event, MessageSent) else event.remote),
+        "to": str(event.remote if isinstance(event, MessageSent) else event.local),
+    }
+
+
+def _as_sent(event: MessageEvent) -> list[Packet]:
+    """The payloads read back from the octets that really left, so that every computed field has its value."""
+    if event.plaintext is None:
+        return parse_message(event.wire[0])[1] if len(event.wire[0]) >= 28 else list(event.payloads)
+    return _inside(event, event.plaintext)
+
+
+def _inside(event: MessageEvent, plaintext: bytes) -> list[Packet]:
+    padding = plaintext[-1] + 1 if plaintext else 0
+    first = event.wire[0][28] if event.wire[0][16] == PayloadType.SK else first_type(event.payloads)
+    return parse_payloads(first, plaintext[: max(0, len(plaintext) - padding)])
+
+
+def _fields(layer: Packet) -> Fields:
+    """The fields of a payload, without those that the name before them says."""
+    record: Fields = _tidy(payload_record(layer))
+    return {name: value for name, value in record.items() if name != "type" and (name, value) != ("critical", False)}
+
+
+def _tidy(value: Any) -> Any:
+    """The same without attributes of a transform that are none, or that ``key_length`` beside them says already."""
+    if isinstance(value, list):
+        return [_tidy(element) for element in value]
+    if not isinstance(value, dict):
+        return value
+    attributes = value.get("attributes")
+    said = attributes == [] or (attributes and attributes == [_key_length(value.get("key_length"))])
+    return {name: _tidy(found) for name, found in value.items() if name != "attributes" or not said}
+
+
+def _key_length(bits: Any) -> Fields:
+    return {"AF": 1, "type": "Key_Length", "value": bits}
+
+
+def _changes(event: MessageEvent, sent: Sequence[Packet]) -> Iterator[Change]:
+    """What the taps made of the message, field by field where the fields are known, else as octets."""
+    if not isinstance(event, MessageSent):
+        return
+    for stage, octets in getattr(event, "before", ()):
+        if stage == "payloads":
+            before = parse_payloads(first_type(event.payloads), octets)
+            after = parse_payloads(first_type(event.payloads), build_payloads(event.payloads))
+        elif stage == "plaintext":
+            before, after = _inside(event, octets), list(sent)
+        else:
+            yield Change(stage, "octets", octets.hex(), event.wire[0].hex())
+            continue
+        old, new = (dict(_flat(layers)) for layers in (before, after))
+        for name in dict.fromkeys([*old, *new]):
+            if old.get(name) != new.get(name):
+                yield Change(stage, name, old.get(name, ""), new.get(name, ""))
+
+
+def _flat(layers: Sequence[Packet]) -> Iterator[tuple[str, str]]:
+    """Every field of every payload under a name of its own; the second payload of a name is ``N(COOKIE) 2``."""
+    seen: dict[str, int] = {}
+    for layer in layers:
+        name = payload_name(layer)
+        seen[name] = seen.get(name, 0) + 1
+        yield from _leaves(name if seen[name] == 1 else f"{name} {seen[name]}", _fields(layer))
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for inner, found in value.items():
+            yield from _leaves(f"{name} / {inner}", found)
+    elif isinstance(value, list) and value:
+        for number, found in enumerate(value, 1):
+            yield from _leaves(f"{name} {number}", found)
+    else:
+        yield name, "" if value in ({}, [], None) else str(value)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The model that the template renders, and the rendering."""
+
+from __future__ import annotations
+
+import functools
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+
+import jinja2
+from markupsafe import Markup
+
+from fynx_scapy import __version__
+from fynx_scapy.crypto.transforms import keyword_of
+from fynx_scapy.harness import Requirement, Result, Stage, Verdict
+from fynx_scapy.harness.requirements import catalogue
+from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived
+from fynx_scapy.ladder import STYLE, Row
+from fynx_scapy.report.messages import opened
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One session: its label, what was agreed, and its ladder as HTML."""
+
+    label: str
+    facts: dict[str, str]
+    ladder: Markup
+    packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One scenario: its result, its docstring behind the title, and its conversations."""
+
+    result: Result
+    paragraphs: list[str]
+    conversations: list[Conversation]
+
+    @property
+    def packets(self) -> int:
+        """How many messages and ESP packets it sent."""
+        return sum(conversation.packets for conversation in self.conversations)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("fynx_scapy.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(results: Sequence[Result], *, seed: int, command: str) -> str:
+    """The whole page, which loads nothing from anywhere and holds no key. ``command`` is what repeats the run."""
+    sections = [_section(result) for result in results]
+    checked: dict[str, Requirement] = {needed.id: needed for r in results for needed in r.scenario.requirements}
+    versions = {"fynx-scapy": __version__, "Python": platform.python_version()}
+    versions |= {name: metadata.version(name) for name in ("scapy", "cryptography")}
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            sections=sections,
+            verdicts=[(verdict, sum(r.verdict is verdict for r in results)) for verdict in Verdict],
+            passed=all(result.verdict is Verdict.PASS for result in results),
+            checked=len(checked),
+            catalogue=len(catalogue()),
+            packets=sum(section.packets for section in sections),
+            seconds=sum(result.seconds for result in results),
+            seed=seed,
+            command=command,
+            versions=versions,
+            ladder_style=Markup(STYLE),
+        )
+    )
+
+
+def _section(result: Result) -> Section:
+    paragraphs = result.scenario.description.partition("\n")[2].strip().split("\n\n")
+    return Section(result, [p for p in paragraphs if p], [_conversation(stage) for stage in result.stages])
+
+
+def _conversation(stage: Stage) -> Conversation:
+    ladder = stage.ladder()
+    # Ladder.html escapes what it writes, and the template what a row opens to.
+    return Conversation(stage.label, _facts(stage), Markup(ladder.html(_details)), len(ladder.packets))
+
+
+def _details(row: Row) -> str:
+    found = opened(row)
+    return "" if found is None else _environment().get_template("message.html.j2").render(message=found)
+
+
+def _facts(stage: Stage) -> dict[str, str]:
+    """What the two ends agreed on, from the events of the one that says it first."""
+    facts: dict[str, str] = {}
+    for _, event in stage.events:
+        if isinstance(event, KeysDerived):
+            transforms = [found for found in (event.encr, event.integ, event.prf, event.ke) if found is not None]
+            facts.setdefault("IKE SA", "-".join(map(keyword_of, transforms)))
+        elif isinstance(event, ChildSaInstalled):
+            words = [keyword_of(found) for found in (event.encr, event.integ) if found is not None]
+            facts.setdefault("ESP", "-".join([*words, *(["esn"] if event.esn else [])]))
+    return facts

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The generic payload header (RFC 7296 section 3.2), and payloads as a list: read, built, told apart by their type.
+
+A payload class binds itself by its ``payload_type``. A payload that does not fit its class becomes
+:class:`IKEv2_Malformed`, which says what is wrong and where, and builds back the octets it was made of.
+"""
+# ruff: noqa: N801 -- the class names are Scapy's
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from scapy.config import conf
+from scapy.packet import Packet, bind_top_down
+
+from fynx_scapy.iana import PayloadType
+
+from .fields import Flags, Length, NextPayload, Octets, PayloadKind, Remark
+from .structure import FormError, Structure
+
+HEADER_SIZE = 28
+"""Octets of the IKE header."""
+
+MAXIMUM_PAYLOADS = 200
+"""How many payloads are read of one message: Scapy walks a chain by recursion, and Python ends at a thousand frames."""
+
+PAYLOADS: dict[int, type[IKEv2_Payload]] = {}
+"""The class of each payload type."""
+
+PAYLOAD_FLAG_NAMES = [*(f"bit_{n}" for n in range(7)), "critical"]
+_assign = object.__setattr__
+
+
+class Chained(Structure):
+    """What the header and the payloads share: each says the type of the payload behind it."""
+
+    ends_chain: ClassVar[bool] = False
+
+    def following(self) -> int:
+        """The payload type of the layer behind this one, 0 if there is none."""
+        return payload_type_of(self.payload)
+
+    def add_payload(self, payload: Any) -> None:
+        super().add_payload(payload)
+        if self.payload is payload and not self.ends_chain and payload_type_of(payload):
+            self.overloaded_fields = {"next_payload": payload_type_of(payload)}
+
+    def default_payload_class(self, payload: bytes) -> type[Packet]:
+        return IKEv2_Payload if self.next_payload else conf.raw_layer
+
+    def link(self, layers: Iterable[Packet]) -> None:
+        """Chain layers behind this one, in place."""
+        below: Packet = self
+        for layer in layers:
+            _assign(below, "payload", layer)
+            _assign(layer, "underlayer", below)
+            below = layer
+
+
+class IKEv2_Payload(Chained):
+    """The generic payload header (RFC 7296 section 3.2) before octets that no class of ours describes.
+
+    Payload classes derive from it, put ``*GENERIC`` first in their fields and set ``payload_type``.
+    """
+
+    name = "IKEv2 Payload"
+    size_at = 2
+    fields_desc = [
+        NextPayload(),
+        Flags("flags", 0, PAYLOAD_FLAG_NAMES),
+        Length(),
+        PayloadKind(),
+        Octets("load"),
+    ]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        kind = cls.__dict__.get("payload_type")
+        if kind is not None and cls.__dict__.get("bound", True):
+            PAYLOADS[int(kind)] = cls
+            # Shown by ls() and used by Scapy's own add_payload; dissection looks into PAYLOADS.
+            bind_top_down(Chained, cls, next_payload=int(kind))
+
+    @property
+    def critical(self) -> bool:
+        """The critical bit (RFC 7296 section 2.5)."""
+        return bool(int(self.internal("flags")) & 0x80)
+
+    def dissect(self, s: bytes) -> None:
+        try:
+            size = self.measure(s, 0)
+            self.read(s[:size])
+        except FormError as fault:
+            self.malform(s, str(fault))
+            return
+        kind = 0 if self.ends_chain else self.fields["next_payload"]
+        self.link(parse_payloads(kind, s[size:], offset=size))
+
+    def mysummary(self) -> str:
+        return notation(self)
+
+    def octets(self, following: int = 0) -> bytes:
+        """This payload alone as octets; a next payload that was left None becomes ``following``."""
+        layer = self.one()
+        built: bytes = layer.self_build()
+        if layer.internal("next_payload") is None and not self.ends_chain:
+            built = bytes((following,)) + built[1:]
+        return built
+
+
+GENERIC = IKEv2_Payload.fields_desc[:3]
+"""The fields of the generic payload header, with which every payload class begins."""
+
+
+class IKEv2_Malformed(Chained):
+    """Octets of a message that have no form: what is wrong with them, and the octets, which it builds back.
+
+    ``payload_type`` is what the layer before announced, ``error`` says what is wrong at which offset of the message.
+    """
+
+    name = "IKEv2 malformed payload"
+    fields_desc = [PayloadKind(), Remark("error", ""), Octets("data")]
+
+    @property
+    def malformed(self) -> str:
+        return str(self.internal("error") or "octets without a form")
+
+    @property
+    def critical(self) -> bool:
+        """The critical bit, where there is a generic header to hold it."""
+        data = self.internal("data")
+        return len(data) > 1 and bool(data[1] & 0x80)
+
+    def following(self) -> int:
+        return 0
+
+    def dissect(self, s: bytes) -> None:
+        self.read(s)
+        if len(s) < HEADER_SIZE:
+            self.fields["error"] = f"{len(s)} octets are no IKE message, whose header has {HEADER_SIZE}"
+
+    def octets(self, following: int = 0) -> bytes:
+        """The octets, as they were."""
+        return self.self_build()
+
+    def mysummary(self) -> str:
+        return f"malformed ({self.malformed})"
+
+
+Structure.malformed_class = IKEv2_Malformed
+
+
+def payload_type_of(layer: Packet) -> int:
+    """The payload type of a layer, 0 if it is no IKEv2 payload."""
+    return int(layer.payload_type or 0) if isinstance(layer, (IKEv2_Payload, IKEv2_Malformed)) else 0
+
+
+def notation(layer: Packet) -> str:
+    """IANA's notation of a payload: SA, KE, IDi, …, UNKNOWN-n."""
+    return PayloadType.notation(payload_type_of(layer))
+
+
+# -- lists of payloads ------------------------------------------------------------------------------------------------
+
+
+def flat(payloads: Sequence[Packet]) -> list[Packet]:
+    """The layers one by one, whether they came as a list or chained."""
+    layers: list[Packet] = []
+    for layer in payloads:
+        layers.append(layer)
+        if layer.payload and not getattr(layer, "ends_chain", False):
+            layers += list(layer.iterpayloads())[1:]
+    return layers
+
+
+def first_type(payloads: Sequence[Packet]) -> int:
+    """The payload type of the first layer, 0 for none: the next payload field of what stands before them."""
+    return payload_type_of(payloads[0]) if payloads else 0
+
+
+def build_payloads(payloads: Sequence[Packet], last: int = 0) -> bytes:
+    """The octets of payloads one behind the other. The layers handed in are not modified.
+
+    A next payload that is None is computed from the layer that follows; the last one's becomes ``last``.
+    """
+    layers = flat(payloads)
+    kinds = [payload_type_of(layer) for layer in layers[1:]] + [last]
+    return (
+        b"".join(
+            [
+                layer.octets(kind) if isinstance(layer, (IKEv2_Payload, IKEv2_Malformed)) else layer.self_build()
+                for layer, kind in zip(layers, kinds, strict=True)
+            ]
+        )
+        if layers
+        else b""
+    )
+
+
+def malformed(kind: int, data: bytes, error: str) -> IKEv2_Malformed:
+    """A layer of octets that have no form."""
+    layer = IKEv2_Malformed.from_octets(data)
+    layer.fields["payload_type"] = kind
+    layer.fields["error"] = error
+    return layer
+
+
+def parse_payloads(first: int, data: bytes, offset: int = 0) -> list[Packet]:
+    """The payloads that ``data`` holds, of which the first is of type ``first``. Never raises.
+
+    What does not fit becomes :class:`IKEv2_Malformed`. ``offset`` is where ``data`` begins in its message; the offsets
+    in error texts count from that message's start.
+    """
+    layers: list[Packet] = []
+    kind, at, end = first, 0, len(data)
+    while kind:
+        if len(layers) == MAXIMUM_PAYLOADS:
+            text = f"more than {MAXIMUM_PAYLOADS} payloads, at offset {offset + at}"
+            layers.append(malformed(kind, data[at:], text))
+            return layers
+        cls = PAYLOADS.get(kind, IKEv2_Payload)
+        try:
+            if at == end:
+                raise FormError(0, f"a payload of type {PayloadType.notation(kind)} is announced, but the message ends")
+            size = cls.measure(data, at)
+        except FormError as fault:  # no way to know where the next payload begins
+            layers.append(malformed(kind, data[at:], str(fault.moved(offset + at))))
+            return layers
+        octets = data[at : at + size]
+        layer: Any
+        try:
+            layer = cls.from_octets(octets)
+            if cls is IKEv2_Payload:
+                layer.fields["payload_type"] = kind
+        except FormError as fault:
+            layer = malformed(kind, octets, str(fault.moved(offset + at)))
+        layers.append(layer)
+        at += size
+        kind = 0 if cls.ends_chain else octets[0]
+    if at < end:
+        layers.append(malformed(0, data[at:], f"{end - at} octets behind the last payload at offset {offset + at}"))
+    return layers
+
+
+__all__ = [
+    "PAYLOADS",
+    "IKEv2_Malformed",
+    "IKEv2_Payload",
+    "build_payloads",
+    "first_type",
+    "notation",
+    "parse_payloads",
+    "payload_type_of",
+]

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The end of a Child SA."""
+
+from __future__ import annotations
+
+from fynx_scapy.errors import LocalError
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import ProtocolId
+from fynx_scapy.ike.events import SaDeleted
+from fynx_scapy.layers.ikev2 import IKEv2_Delete
+
+
+@scenario(
+    "RFC 7296 section 1.4.1",
+    requirements=(
+        "7296-1.4.1-01", "7296-1.4.1-02", "7296-1.4.1-03", "7296-1.4.1-i01", "7296-1.4.1-i02", "7296-3.11-i01",
+        "7296-3.11-03", "7296-2.4-11",
+    ),
+)  # fmt: skip
+def delete_child(run: Run) -> None:
+    """Each end deletes its inbound ESP SA by name, and the IKE SA lives on."""
+    s = run.session()
+    s.connect()
+    child = s.child
+    inbound, outbound = child.inbound.spi.to_bytes(4), child.outbound.spi.to_bytes(4)
+
+    # HDR, SK {D(ESP, our inbound SPI)}  -->
+    # <--  HDR, SK {D(ESP, their inbound SPI)}
+    answer = s.delete(child)
+    expect(s.events).at("initiator").sent(-1).has(IKEv2_Delete, proto=ProtocolId.ESP, SPIsize=4, SPI=[inbound])
+    expect(answer).exchange("INFORMATIONAL").has(IKEv2_Delete, proto=ProtocolId.ESP, SPIsize=4, SPI=[outbound])
+    expect(s.events).at("initiator").has(SaDeleted, times=1, child_spis=(child.inbound.spi,), by_peer=False)
+    expect(s.events).at("responder").has(SaDeleted, times=1, child_spis=(child.outbound.spi,), by_peer=True)
+
+    expect(lambda: s.ping("10.2.0.1")).raises(LocalError, "no")
+    # HDR, SK {}  -->
+    # <--  HDR, SK {}
+    expect(s.liveness()).empty()
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The end of an IKE SA, and of all that it carried."""
+
+from __future__ import annotations
+
+from fynx_scapy.errors import LocalError
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import ProtocolId
+from fynx_scapy.ike.events import SaDeleted
+from fynx_scapy.layers.ikev2 import IKEv2_Delete
+
+
+@scenario(
+    "RFC 7296 section 1.4.1",
+    requirements=("7296-1.4.1-i03", "7296-1.4.1-i04", "7296-1.4.1-03", "7296-2.4-i04", "7296-3.11-03", "7296-2.4-13"),
+)
+def delete_ike(run: Run) -> None:
+    """The Delete names no SPI, the answer is empty, and the Child SAs end with their IKE SA."""
+    s = run.session()
+    s.connect()
+    child = s.child
+
+    # HDR, SK {D(IKE)}  -->
+    # <--  HDR, SK {}
+    answer = s.delete()
+    expect(s.events).at("initiator").sent(-1).has(IKEv2_Delete, proto=ProtocolId.IKE, SPIsize=0, SPI=[])
+    expect(answer).exchange("INFORMATIONAL").empty()
+    for who, spi in (("initiator", child.inbound.spi), ("responder", child.outbound.spi)):
+        expect(s.events).at(who).has(SaDeleted, times=1, child_spis=()).has(SaDeleted, times=1, child_spis=(spi,))
+
+    expect(s.liveness).raises(LocalError, "open")
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What travels through a Child SA, and what does not get through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet6 import ICMPv6EchoReply
+from scapy.packet import Raw
+
+from fynx_scapy.errors import Timeout
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import EspReceived, EspSent, IntegrityFailed, ReplayDropped
+from fynx_scapy.ike.message import Datagram, DatagramKind
+
+
+@scenario(
+    "RFC 4303 section 3",
+    requirements=(
+        "4303-2.2-01", "4303-3.3.3-i01", "4303-3.4.3-05", "4303-3.4.4.2-01", "4303-3.4.3-i03", "4303-2.6-02",
+        "4303-3.4.4.1-i01",
+    ),
+)  # fmt: skip
+def esp_ping(run: Run) -> None:
+    """Pings and UDP echoes go through the tunnel; copies, forgeries and dummy packets do not come out.
+
+    The peer answers on decrypted packets by itself. Sequence numbers begin at 1 and never repeat; a copy is dropped by
+    the anti-replay window, a changed packet by its ICV, and neither moves the window.
+    """
+    s = run.session("IPv4")
+    s.connect()
+
+    # ESP {ICMP echo request}  ==>  <==  ESP {ICMP echo reply}
+    for size in (0, 56, 1300):
+        reply = s.ping("10.2.0.1", size=size)
+        expect(reply).has(IP, ICMP, type=0)
+        expect(len(reply), "octets of the reply").equals(28 + size)
+    # ESP {UDP to port 7}  ==>  <==  ESP {UDP from port 7}
+    echo = s.send(IP(src="10.1.0.5", dst="10.2.0.5") / UDP(sport=4000, dport=7) / Raw(b"the quick brown fox"))
+    expect(echo).has(UDP, sport=7, dport=4000).has(Raw, load=b"the quick brown fox")
+    sent = [event.seq for who, event in s.events if who == "initiator" and isinstance(event, EspSent)]
+    expect(sent, "sequence numbers").equals([1, 2, 3, 4])
+
+    # ESP  ==> ==>   the network makes a copy: it arrives once
+    s.network.wire.duplication = 1.0
+    s.ping()
+    s.network.run()
+    s.network.wire.duplication = 0.0
+    expect(s.events).at("responder").has(ReplayDropped, seq=5).has(EspReceived, times=1, seq=5)
+
+    # ESP  ==X      a third party turns one bit: the peer does not even look inside
+    away = s.network.intercept(flip_last_bit)
+    expect(lambda: s.ping(timeout=1)).raises(Timeout)
+    away()
+    expect(s.events).at("responder").has(IntegrityFailed, times=1, spi=s.child.outbound.spi).lacks(EspReceived, seq=6)
+
+    # ESP {dummy}  ==>   discarded without an answer, and the SA goes on as if nothing had happened
+    s.client.send_dummy(s.sa, s.child)
+    s.network.run()
+    expect(s.events).at("responder").has(EspReceived, seq=7, next_header=59)
+    expect(s.ping()).has(ICMP, type=0)
+    expect(s.child.outbound.seq, "sequence number").equals(8)
+
+    s = run.session("IPv6 in IPv6", local="2001:db8::1", remote="2001:db8::2",
+                    local_ts="2001:db8:1::/64", remote_ts="2001:db8:2::/64")  # fmt: skip
+    s.connect()
+    expect(s.ping("2001:db8:2::1")).has(ICMPv6EchoReply)
+
+
+def flip_last_bit(_time: float, datagram: Datagram) -> Iterable[Datagram]:
+    """What a third party makes of an ESP packet."""
+    if datagram.kind is not DatagramKind.ESP:
+        return [datagram]
+    return [replace(datagram, data=datagram.data[:-1] + bytes([datagram.data[-1] ^ 1]))]
+
+
+if __name__ == "__main__":
+    main(__file__)

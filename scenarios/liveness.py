@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Does the peer still answer?"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from fynx_scapy.errors import Timeout
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import MessageSent, PeerDead, Retransmitted, SaDeleted
+
+
+@scenario(
+    "RFC 7296 section 2.4",
+    requirements=(
+        "7296-1.4-04", "7296-1.4-05", "7296-1.4-06", "7296-2.1-01", "7296-2.1-06", "7296-2.1-07", "7296-2.2-01",
+        "7296-2.4-05", "7296-2.4-08", "7296-2.1-i01",
+    ),
+)  # fmt: skip
+def liveness(run: Run) -> None:
+    """An empty INFORMATIONAL exchange shows that the peer lives; when nothing comes back for long enough, it is dead.
+
+    A request without an answer goes out again, bit for bit, after longer and longer waits.
+    """
+    s = run.session("the peer lives")
+    s.connect()
+    # HDR, SK {}  -->
+    # <--  HDR, SK {}
+    expect(s.liveness()).exchange("INFORMATIONAL").response().message_id(2).empty()
+    expect(s.events).lacks(Retransmitted)
+
+    s = run.session("an answer is lost")
+    s.connect()
+    lose = s.peer.taps.add("datagrams", lambda _message, datagrams, attempt: datagrams if attempt else [])
+    # HDR, SK {}  -->
+    #      X--  HDR, SK {}
+    # HDR, SK {}  -->
+    # <--  HDR, SK {}
+    expect(s.liveness()).empty()
+    lose()
+    expect(s.events).at("initiator").has(Retransmitted, times=1, request=True, attempt=1, message_id=2)
+    expect(s.events).at("responder").has(Retransmitted, times=1, request=False, attempt=1, message_id=2)
+
+    s = run.session("the peer is gone")
+    s.connect()
+    s.network.wire.loss = 1.0
+    # HDR, SK {}  --X
+    expect(s.liveness).raises(Timeout)
+    ours = expect(s.events).at("initiator").has(PeerDead, message_id=2).has(SaDeleted, child_spis=())
+    again = [event for _, event in ours.events if isinstance(event, Retransmitted)]
+    sent = next(e for _, e in ours.events if isinstance(e, MessageSent) and e.header.id == 2)
+    copies = {datagram.data for event in again for datagram in event.datagrams}
+    expect(copies == set(sent.wire), "every copy bit for bit the first message").holds()
+    times = [sent.time, *(event.time for event in again)]
+    waits = [later - earlier for earlier, later in pairwise(times)]
+    grows = all(longer > 1.5 * shorter for shorter, longer in pairwise(waits))
+    expect(grows, f"waits that grow exponentially, of {waits} s").holds()
+    expect(s.sa.children, "Child SAs").fails()
+
+
+if __name__ == "__main__":
+    main(__file__)

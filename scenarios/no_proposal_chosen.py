@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two peers without a suite in common: for the IKE SA, and for ESP alone."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.events import ChildSaFailed, ChildSaInstalled, IkeSaEstablished, IkeSaFailed, KeysDerived
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDr, IKEv2_SA
+
+
+@scenario(
+    "RFC 7296 section 2.7",
+    requirements=("7296-2.7-03", "7296-2.6-i02", "7296-1.2-i03", "7296-3.3.4-06", "7296-2.21.2-04"),
+)
+def no_proposal_chosen(run: Run) -> None:
+    """Without a suite in common there is no SA: no IKE SA, or an IKE SA that stands without its Child SA."""
+    s = run.session("no suite for the IKE SA", peer={"proposals": "aes256-sha512-ecp521"})
+    # HDR(A,0), SAi1, KEi, Ni  -->
+    # <--  HDR(A,0), N(NO_PROPOSAL_CHOSEN)
+    answer = s.sa_init()
+    expect(answer).exchange("IKE_SA_INIT").notifies("NO_PROPOSAL_CHOSEN").lacks(IKEv2_SA)
+    expect(answer.resp_SPI, "responder SPI").equals(bytes(8))
+    expect(s.events).lacks(KeysDerived).at("initiator").has(
+        IkeSaFailed, times=1, notify_type=NotifyType.NO_PROPOSAL_CHOSEN
+    )
+    expect(s.peer.sas, "IKE SAs of the responder").fails()
+
+    s = run.session("no suite for ESP", esp_proposals="aes128gcm16", peer={"esp_proposals": "aes256gcm16"})
+    s.sa_init()
+    # HDR, SK {IDi, IDr, AUTH, SAi2, TSi, TSr}  -->
+    # <--  HDR, SK {IDr, AUTH, N(NO_PROPOSAL_CHOSEN)}
+    expect(s.auth()).has(IKEv2_IDr, IKEv2_AUTH).notifies("NO_PROPOSAL_CHOSEN").lacks(IKEv2_SA)
+    expect(s.events).has(IkeSaEstablished, times=2).has(ChildSaFailed, times=2).lacks(ChildSaInstalled)
+    # HDR, SK {}  -->
+    # <--  HDR, SK {}
+    expect(s.liveness()).empty()
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The two exchanges that every IKE SA begins with."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import TransformType
+from fynx_scapy.ike.events import ChildSaInstalled, IkeSaEstablished, KeysDerived
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDr, IKEv2_KE, IKEv2_Nonce, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
+
+
+@scenario(
+    "RFC 7296 section 1.2",
+    requirements=(
+        "7296-1.2-i05", "7296-1.2-06", "7296-2.2-i01", "7296-2.2-i02", "7296-2.7-04", "7296-3.3.1-03", "7296-2.14-i02",
+    ),
+)  # fmt: skip
+def psk_handshake(run: Run) -> None:
+    """Two peers who share a key set up an IKE SA and its first Child SA.
+
+    IKE_SA_INIT agrees on algorithms and gives both ends the same keys; IKE_AUTH shows inside SK who they are, and asks
+    for the Child SA on the way.
+    """
+    s = run.session(psk="correct horse battery staple", local_id="alice", remote_id="bob")
+
+    # HDR, SAi1, KEi, Ni  -->
+    # <--  HDR, SAr1, KEr, Nr
+    init = s.sa_init()
+    expect(init).exchange("IKE_SA_INIT").response().message_id(0).has(IKEv2_SA, IKEv2_KE, IKEv2_Nonce)
+    chosen = init[IKEv2_SA].prop
+    expect(len(chosen), "proposals in the answer").equals(1)
+    expect(chosen[0].proposal, "proposal number").equals(1)
+    kinds = [transform.transform_type for transform in chosen[0].trans]
+    expect(kinds, "transform types").equals([TransformType.ENCR, TransformType.PRF, TransformType.KE])
+
+    # HDR, SK {IDi, IDr, AUTH, SAi2, TSi, TSr}  -->
+    # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+    auth = s.auth()
+    expect(auth).exchange("IKE_AUTH").response().message_id(1).has(
+        IKEv2_IDr, IKEv2_AUTH, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
+    )
+    request = expect(s.events).at("initiator").sent(1).message_id(1).lacks(IKEv2_KE, IKEv2_Nonce).packet
+    for proposal in request[IKEv2_SA].prop:
+        expect([t.transform_type for t in proposal.trans], "transform types").excludes(TransformType.KE)
+
+    # Both ends now hold the same keys, and another one for each direction.
+    expect(s.events).has(IkeSaEstablished, times=2).has(ChildSaInstalled, times=2)
+    ours, theirs = (event.keys for _, event in s.events if isinstance(event, KeysDerived))
+    expect(ours == theirs, "both ends having the same SK_*").holds()
+    expect(len({ours.sk_ei, ours.sk_er, ours.sk_d, ours.sk_pi, ours.sk_pr}), "number of different keys").equals(5)
+    a, b = (event for _, event in s.events if isinstance(event, ChildSaInstalled))
+    expect(a.encr_key_in == b.encr_key_out and a.encr_key_out == b.encr_key_in, "the Child SA's keys to cross").holds()
+    expect(a.encr_key_in != a.encr_key_out, "keys differing by direction").holds()
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A responder that allows less than is asked for."""
+
+from __future__ import annotations
+
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.packet import Packet
+
+from fynx_scapy.errors import LocalError
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.child import selectors
+from fynx_scapy.ike.events import ChildSaInstalled
+from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr
+
+
+@scenario(
+    "RFC 7296 section 2.9", requirements=("7296-2.9-01", "7296-2.9-02", "7296-2.9-i03", "7296-2.9-i04", "7296-2.9-04")
+)
+def ts_narrowing(run: Run) -> None:
+    """The responder narrows the selectors to what its policy allows, and keeps the packet that asked for the SA."""
+    s = run.session("no packet waits", local_ts="10.1.0.0/16", remote_ts="10.2.0.0/16",
+                    peer={"local_ts": "10.2.3.0/24", "remote_ts": "10.1.0.0/16"})  # fmt: skip
+    s.sa_init()
+    # HDR, SK {…, TSi(10.1.0.0/16), TSr(10.2.0.0/16)}  -->
+    # <--  HDR, SK {…, TSi(10.1.0.0/16), TSr(10.2.3.0/24)}
+    answer = s.auth()
+    expect(written(answer[IKEv2_TSi]), "TSi").equals(["10.1.0.0/16"])
+    expect(written(answer[IKEv2_TSr]), "TSr").equals(["10.2.3.0/24"])
+    expect(s.events).at("initiator").has(ChildSaInstalled, remote_ts=("10.2.3.0/24",))
+    expect(s.ping("10.2.3.9")).has(ICMP, type=0)
+    expect(lambda: s.ping("10.2.4.9")).raises(LocalError, "traffic selectors")
+
+    s = run.session("a packet waits, and policy has room for it", local_ts="10.1.0.0/16", remote_ts="10.2.0.0/16",
+                    peer={"local_ts": ("10.2.3.0/24", "10.2.7.0/24"), "remote_ts": "10.1.0.0/16"})  # fmt: skip
+    s.sa_init()
+    # HDR, SK {…, TSi(10.1.0.5[udp/4000], 10.1.0.0/16), TSr(10.2.7.7[udp/7], 10.2.0.0/16)}  -->
+    answer = s.auth(IP(src="10.1.0.5", dst="10.2.7.7") / UDP(sport=4000, dport=7))
+    request = expect(s.events).at("initiator").sent(1).packet
+    expect(written(request[IKEv2_TSi]), "TSi").equals(["10.1.0.5/32[udp/4000]", "10.1.0.0/16"])
+    expect(written(request[IKEv2_TSr]), "TSr").equals(["10.2.7.7/32[udp/7]", "10.2.0.0/16"])
+    # <--  HDR, SK {…, TSi(10.1.0.5[udp/4000], …), TSr(10.2.7.7[udp/7], …)}
+    expect(written(answer[IKEv2_TSi])[0], "first TSi").equals("10.1.0.5/32[udp/4000]")
+    expect(written(answer[IKEv2_TSr])[0], "first TSr").equals("10.2.7.7/32[udp/7]")
+    expect(written(answer[IKEv2_TSr])[1:], "TSr").equals(["10.2.3.0/24", "10.2.7.0/24"])
+    expect(s.send(IP(src="10.1.0.5", dst="10.2.7.7") / UDP(sport=4000, dport=7))).has(UDP, sport=7)
+
+    s = run.session("a packet waits, but policy has no room for it", local_ts="10.1.0.0/16", remote_ts="10.2.0.0/16",
+                    peer={"local_ts": "10.2.3.0/24", "remote_ts": "10.1.0.0/16"})  # fmt: skip
+    s.sa_init()
+    # <--  HDR, SK {…, TSi(…), TSr(10.2.3.0/24)}
+    answer = s.auth(IP(src="10.1.0.5", dst="10.2.7.7") / UDP(sport=4000, dport=7))
+    expect(written(answer[IKEv2_TSr]), "TSr").equals(["10.2.3.0/24"])
+
+
+def written(payload: Packet) -> list[str]:
+    """The selectors of a TS payload as configurations write them."""
+    return [str(selector) for selector in selectors(payload)]
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: what it prints, what it writes, and its exit status."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import fynx_scapy
+from fynx_scapy import cli, scenarios
+from fynx_scapy.harness import Run, Scenario
+from fynx_scapy.keylog import KeyLog
+
+
+def fynx(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_help_and_version() -> None:
+    done = fynx("--help")
+    assert done.exit_code == 0
+    for command in ("run", "list", "dissect", "completion"):
+        assert f"\n  {command} " in done.output
+    assert fynx("--version").output == f"fynx, version {fynx_scapy.__version__}\n"
+    assert "CAPTURE" in fynx("dissect", "--help").output
+    assert "--seed" in fynx("run", "--help").output
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["completion", "zsh"]])
+def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from fynx_scapy.cli import main
+try:
+    main({arguments!r})
+except SystemExit as end:
+    assert not end.code
+heavy = {{"scapy", "cryptography", "rich", "jinja2"}} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_list() -> None:
+    done = fynx("list")
+    assert [line.split()[0] for line in done.output.splitlines()] == scenarios.names()
+    assert "(RFC 7296 section 2.6)" in done.output
+    found = [json.loads(line) for line in fynx("list", "--json").output.splitlines()]
+    assert [entry["name"] for entry in found] == scenarios.names()
+    assert all(entry["requirements"] and entry["title"] for entry in found)
+
+
+def test_run_passes_and_shows_a_table() -> None:
+    done = fynx("run", "psk_handshake", "cookie", "psk_handshake", "--seed", 7)
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["verdict", "scenario", "source", "sessions", "packets", "ms"]
+    assert [line.split()[:2] for line in lines[1:3]] == [["PASS", "psk_handshake"], ["PASS", "cookie"]]
+    assert lines[-1].startswith("2 PASS in ")
+    assert lines[-1].endswith("seed 7")
+
+
+def test_a_run_without_a_seed_says_which_it_took() -> None:
+    first = fynx("run", "delete_ike").stdout.splitlines()[-1]
+    assert int(first.split()[-1]) >= 0
+
+
+def test_all_outputs(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "folder"
+    done = fynx(
+        "run", "psk_handshake", "wrong_psk", "--seed", 7,
+        "--report", out / "x.html", "--json", out / "x.json", "--pcap", out / "x.pcapng",
+    )  # fmt: skip
+    assert done.exit_code == 0
+    assert {path.name for path in out.iterdir()} == {"x.html", "x.json", "x.pcapng", "x.keys"}
+    assert {path.name for path in (out / "x.keys").iterdir()} == {"ikev2_decryption_table", "esp_sa", "keys.json"}
+    assert "fynx run psk_handshake wrong_psk --seed 7" in (out / "x.html").read_text()
+    document = json.loads((out / "x.json").read_text())
+    assert (document["seed"], document["version"]) == (7, fynx_scapy.__version__)
+    assert [(entry["name"], entry["verdict"]) for entry in document["results"]] == [
+        ("psk_handshake", "PASS"), ("wrong_psk", "PASS"),
+    ]  # fmt: skip
+    opened = [json.loads(line) for line in fynx("dissect", out / "x.pcapng", "--json").stdout.splitlines()]
+    assert {record["icv"] for record in opened if record.get("encrypted") or record["kind"] == "esp"} == {"ok"}
+
+
+def test_keys_go_where_they_are_wanted(tmp_path: Path) -> None:
+    fynx("run", "psk_handshake", "--seed", 7, "--pcap", tmp_path / "x.pcapng", "--keys", tmp_path / "elsewhere")
+    assert not (tmp_path / "x.keys").exists()
+    assert len(KeyLog.load(tmp_path / "elsewhere" / "keys.json").ike) == 1
+    fynx("run", "psk_handshake", "--seed", 7, "--keys", tmp_path / "alone")
+    assert filecmp.cmp(tmp_path / "alone" / "esp_sa", tmp_path / "elsewhere" / "esp_sa", shallow=False)
+
+
+def test_a_seed_repeats_a_run_to_the_byte(tmp_path: Path) -> None:
+    """In processes of their own, so that not even the order of a set's elements is the same."""
+    for number in ("1", "2"):
+        command = ["-m", "fynx_scapy.cli", "run", "--seed", "7", "--pcap", str(tmp_path / f"{number}.pcapng")]
+        subprocess.run(
+            [sys.executable, *command],
+            env={**os.environ, "PYTHONHASHSEED": number}, capture_output=True, timeout=120, check=True,
+        )  # fmt: skip
+    assert (tmp_path / "1.pcapng").read_bytes() == (tmp_path / "2.pcapng").read_bytes()
+    names = ["ikev2_decryption_table", "esp_sa", "keys.json"]
+    same, *different = filecmp.cmpfiles(tmp_path / "1.keys", tmp_path / "2.keys", names, shallow=False)
+    assert (same, different) == (names, [[], []])
+    fynx("run", "--seed", 8, "--pcap", tmp_path / "3.pcapng")
+    assert (tmp_path / "1.pcapng").read_bytes() != (tmp_path / "3.pcapng").read_bytes()
+
+
+def test_misuse_is_2_and_says_what_is_wrong(tmp_path: Path) -> None:
+    done = fynx("run", "psk_handshak")
+    assert done.exit_code == 2
+    assert "did you mean psk_handshake?" in done.stderr
+    assert fynx("run", "--seed", "x").exit_code == 2
+    assert fynx("run", "psk_handshake", "--report", tmp_path).exit_code == 2
+    (tmp_path / "file").write_text("")
+    done = fynx("run", "psk_handshake", "--json", tmp_path / "file" / "x.json")
+    assert done.exit_code == 2
+    assert "cannot write" in done.stderr
+    assert fynx("nonsense").exit_code == 2
+    assert fynx("completion", "tcsh").exit_code == 2
+
+
+def test_a_verdict_that_is_not_pass_is_1_and_the_run_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def crash(run: Run) -> None:
+        """Crashes."""
+        run.session().connect()
+        raise TypeError("a [red]fault[/red]")
+
+    def refuse(run: Run) -> None:
+        """Refuses."""
+        raise AssertionError("expected more")
+
+    def work(run: Run) -> None:
+        """Works."""
+        run.session().connect()
+
+    made = [Scenario(body.__name__, "RFC 7296", (), body, __name__) for body in (crash, refuse, work)]
+    monkeypatch.setattr(cli, "_load", lambda names: made)
+    done = fynx("run", "--seed", 1, "--pcap", tmp_path / "x.pcapng", "--report", tmp_path / "x.html")
+    assert done.exit_code == 1
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:4]] == ["ERROR", "FAIL", "PASS"]
+    assert "ERROR crash: TypeError: a [red]fault[/red] (test_cli.py:" in done.stdout
+    assert "FAIL refuse: expected more (test_cli.py:" in done.stdout
+    assert "1 PASS, 1 FAIL, 1 ERROR" in done.stdout
+    assert len(KeyLog.load(tmp_path / "x.keys" / "keys.json").ike) == 2  # what came before the crash is kept
+
+
+@pytest.mark.parametrize("shell", cli.SHELLS)
+def test_completion_scripts(shell: str) -> None:
+    done = fynx("completion", shell)
+    assert done.exit_code == 0
+    assert f"_FYNX_COMPLETE={shell}_complete" in done.stdout
+
+
+def test_completion_knows_commands_and_scenarios() -> None:
+    def complete(*words: str) -> list[str]:
+        environment = {
+            "_FYNX_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(words),
+            "COMP_CWORD": str(len(words) - 1),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", "from fynx_scapy.cli import main; main(prog_name='fynx')"],
+            env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+    assert complete("fynx", "r") == ["run"]
+    assert complete("fynx", "run", "delete") == ["delete_child", "delete_ike"]

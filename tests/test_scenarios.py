@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every scenario under pytest, and alone as a script."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fynx_scapy import scenarios
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.harness import Verdict, run
+
+FOLDER = Path(scenarios.__file__).resolve().parent
+
+
+@pytest.mark.parametrize("name", scenarios.names())
+def test_scenario(name: str) -> None:
+    result = run(scenarios.load(name), seed=0)
+    assert (result.verdict, result.reason) == (Verdict.PASS, "")
+    assert result.stages
+    assert result.scenario.name == name == Path(FOLDER / f"{name}.py").stem
+    assert result.scenario.requirements
+    assert result.scenario.source.startswith("RFC ")
+
+
+def test_every_file_is_a_scenario() -> None:
+    files = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
+    assert files == set(scenarios.names())
+    assert files >= {
+        "psk_handshake", "cipher_suites", "esp_ping", "cookie", "invalid_ke", "no_proposal_chosen", "wrong_psk",
+        "ts_narrowing", "ts_unacceptable", "liveness", "delete_child", "delete_ike",
+    }  # fmt: skip
+
+
+def test_the_matrix_of_suites_is_one() -> None:
+    from fynx_scapy.scenarios.cipher_suites import SUITES
+
+    assert len(set(SUITES)) == len(SUITES) >= 12
+
+
+def test_a_seed_repeats_a_scenario_whatever_ran_before() -> None:
+    def wires(name: str, seed: int) -> list[bytes]:
+        stages = run(scenarios.load(name), seed=seed).stages
+        return [octets for stage in stages for row in stage.ladder().packets for octets in row.octets]
+
+    first = wires("esp_ping", 7)
+    wires("cookie", 7)
+    assert wires("esp_ping", 7) == first
+    assert wires("esp_ping", 8) != first
+    assert not set(first) & set(wires("delete_ike", 7))
+
+
+def test_an_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"psk_handshaek.*did you mean psk_handshake\?"):
+        scenarios.load("psk_handshaek")
+    with pytest.raises(ConfigError, match=r"there is no scenario 'zzz'$"):
+        scenarios.load("zzz")
+
+
+def test_a_scenario_runs_alone(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(FOLDER / "psk_handshake.py")],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("PASS  psk_handshake: Two peers who share a key")
+    assert "HDR, SK {IDi, IDr, AUTH, SA, TSi, TSr}  -->" in done.stdout
+
+
+def test_scenarios_have_one_name() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import scenarios"],
+        cwd=FOLDER.parent, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "fynx_scapy.scenarios" in done.stderr.splitlines()[-1]
