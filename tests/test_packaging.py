@@ -84,7 +84,9 @@ def test_wheel_holds_one_package(wheel: Path) -> None:
 def test_wheel_holds_every_module_and_template(wheel: Path) -> None:
     expected = {f"fynx_scapy/{path.relative_to(ROOT / 'fynx_scapy')}" for path in (ROOT / "fynx_scapy").rglob("*.py")}
     expected |= {f"fynx_scapy/{path.relative_to(ROOT)}" for top in LINKS for path in (ROOT / top).rglob("*.py")}
-    expected |= {f"fynx_scapy/{path.relative_to(ROOT / 'fynx_scapy')}" for path in (ROOT / "fynx_scapy").rglob("*.j2")}
+    for folder in ("harness", "report"):
+        data = (path for path in (ROOT / "fynx_scapy" / folder).rglob("*.*") if "__pycache__" not in path.parts)
+        expected |= {str(path.relative_to(ROOT)) for path in data}
     assert expected | {"fynx_scapy/py.typed"} <= contents(wheel).keys()
 
 

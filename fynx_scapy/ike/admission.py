@@ -41,12 +41,12 @@ class ChallengeSent(MessageSent):
             object.__setattr__(self, name, value)
 
     @property
-    def header(self) -> IKEv2:  # type: ignore[override]
+    def header(self) -> IKEv2:
         """The header as a layer."""
         return parse_message(self.wire[0])[0]
 
     @property
-    def payloads(self) -> tuple[Packet, ...]:  # type: ignore[override]
+    def payloads(self) -> tuple[Packet, ...]:
         """The Notify payloads."""
         return tuple(parse_message(self.wire[0])[1])
 

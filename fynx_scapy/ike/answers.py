@@ -12,6 +12,7 @@ from fynx_scapy.ike.exchanges import Exchange, responder_for
 from fynx_scapy.ike.exchanges.base import Steps
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
 from fynx_scapy.ike.window import ResponseWindow
+from fynx_scapy.ike.window_size import complain
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa
@@ -35,16 +36,19 @@ class Answers(ResponseWindow):
         kept = self.answered(message_id)
         if kept is not None:
             request, answer = kept
-            if request == datagram.data:
-                return sa.retransmit(answer)
+            if request == datagram.data or sa.fragments.repeats(datagram, header):
+                return sa.retransmit(answer, datagram)
             return sa.drop(datagram, f"request {message_id} was answered already, and this is not its retransmission")
         if not sa.listening:
             return sa.drop(datagram, f"expected no request in the state {sa.state.value}")
         if not self.accepts(message_id):
+            complain(sa, datagram, header)
             return sa.drop(datagram, f"expected a request with message ID {self.expected}, found {message_id}")
         if (wrong := puzzles.auth_fault(sa, datagram, header)) is not None:
             return sa.drop(datagram, wrong)
-        message = sa.envelope.open(datagram, header)
+        message = sa.fragments.open(datagram, header)
+        if message is None:
+            return None
         if header.exchange != ExchangeType.IKE_SA_INIT and not message.encrypted:
             return sa.drop(datagram, f"expected {header.exchange_name} inside SK")
         self.advance(message_id)
@@ -85,7 +89,7 @@ class Answers(ResponseWindow):
         header = request.header
         kept = self._sa.transmit(answer, header.exchange, header.message_id, request)
         if keep:
-            self.keep(header.message_id, request.wire, kept)
+            self.keep(header.message_id, request.wires[0], kept)
 
     def _check_state(self, request: Message) -> None:
         """Before the peer is authenticated there is IKE_AUTH and nothing else, afterwards anything but that."""

@@ -13,6 +13,8 @@ from fynx_scapy.crypto.keymat import derive_child
 from fynx_scapy.errors import MalformedError, PeerError
 from fynx_scapy.esp.sa import InboundSa, OutboundSa
 from fynx_scapy.iana import NotifyType, ProtocolId
+from fynx_scapy.ike import transport
+from fynx_scapy.ike.childoptions import NO_OPTIONS, ChildOptions, agree, announce, more_possible, one_pair
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaInstalled
 from fynx_scapy.ike.message import Message
@@ -34,7 +36,7 @@ class ChildSa:
     ``initiator``: whether we asked for it; ``deleting``: whether our Delete for it is under way; ``gone``: whether it
     only takes in what is still on its way; ``replaces``: the Child SA that it rekeys. ``ready``: whether we may send
     on it (section 2.8: a rekey's responder sends on the old one for a while). ``rekeying`` is our rekey of it in
-    flight, ``rekeyed`` and ``peer_rekeyed`` what came of ours and of the peer's.
+    flight, ``rekeyed`` and ``peer_rekeyed`` what came of ours and of the peer's. ``hosts`` are those of transport mode.
     """
 
     config: ChildConfig
@@ -52,6 +54,8 @@ class ChildSa:
     rekeying: Exchange | None = None
     rekeyed: Rekeyed | None = None
     peer_rekeyed: Rekeyed | None = None
+    hosts: transport.Hosts | None = None
+    options: ChildOptions = NO_OPTIONS
 
     @property
     def name(self) -> str:
@@ -60,11 +64,11 @@ class ChildSa:
 
     def takes(self, flow: Flow) -> bool:
         """Whether policy sends this packet through here."""
-        return flow.fits(self.local_ts, self.remote_ts)
+        return flow.fits(self.local_ts, self.remote_ts, fragments=self.options.fragments)
 
     def allows(self, flow: Flow) -> bool:
         """Whether a packet that came out of it belongs there (RFC 4301 section 5.2)."""
-        return flow.fits(self.remote_ts, self.local_ts)
+        return flow.fits(self.remote_ts, self.local_ts, fragments=self.options.fragments)
 
 
 class Rekeyed(NamedTuple):
@@ -87,6 +91,7 @@ class ChildRequest:
     remote_ts: tuple[Selector, ...]
     share: KeyShare | None = None
     replaces: ChildSa | None = None
+    transport: bool = False
 
     @classmethod
     def make(cls, sa: IkeSa, config: ChildConfig, packet: bytes | None = None) -> ChildRequest:
@@ -95,12 +100,19 @@ class ChildRequest:
         if packet is not None:
             source, destination = Flow.parse(packet).selectors()
             local, remote = (source, *local), (destination, *remote)
-        return cls(config, sa.endpoint.new_child_spi(), local, remote)
+        in_transport = config.mode == "transport"
+        if in_transport:
+            local, remote = transport.offered(sa, local, remote)
+        return cls(config, sa.endpoint.new_child_spi(), local, remote, transport=in_transport)
 
     @classmethod
     def rekey(cls, sa: IkeSa, old: ChildSa) -> ChildRequest:
         """Prepare the offer that replaces a Child SA: the selectors in use, and none of a packet (section 2.9.2)."""
-        return cls(old.config, sa.endpoint.new_child_spi(), old.local_ts, old.remote_ts, replaces=old)
+        local, remote = old.local_ts, old.remote_ts
+        in_transport = old.hosts is not None
+        if in_transport:
+            local, remote = transport.offered_again(sa, old)
+        return cls(old.config, sa.endpoint.new_child_spi(), local, remote, replaces=old, transport=in_transport)
 
     @property
     def groups(self) -> list[int]:
@@ -109,7 +121,12 @@ class ChildRequest:
 
     def payloads(self, without: Sequence[int] = (KE,)) -> list[Packet]:
         """SAi2, TSi, TSr."""
-        return [self.offer(without), *ts_payloads(self.local_ts, self.remote_ts)]
+        return [
+            self.offer(without),
+            *ts_payloads(self.local_ts, self.remote_ts),
+            *transport.announce(self.transport),
+            *announce(self.config),
+        ]
 
     def offer(self, without: Sequence[int] = ()) -> Packet:
         """The SA payload."""
@@ -121,11 +138,15 @@ class ChildRequest:
     ) -> ChildSa:
         """Install what the answer agreed to; MalformedError when it is not a part of what was asked."""
         choice = check_answer(offers(answer.one(IKEv2_SA)), self.config.proposals, without=without)
-        local = _within(selectors(answer.one(IKEv2_TSi)), self.local_ts, "TSi")
-        remote = _within(selectors(answer.one(IKEv2_TSr)), self.remote_ts, "TSr")
+        ends = selectors(answer.one(IKEv2_TSi)), selectors(answer.one(IKEv2_TSr))
+        view = transport.answered(sa, self.transport, answer, *ends)
+        local, remote = _within(view.local, self.local_ts, "TSi"), _within(view.remote, self.remote_ts, "TSr")
         shared = agreed_secret(choice, self.share, answer) if not without else b""
-        plan = ChildPlan(self.config, choice, local, remote)
-        return install(sa, plan, self.spi, nonces, initiator=True, shared=shared, replaces=self.replaces)
+        plan = ChildPlan(self.config, choice, local, remote, view.hosts, agree(self.config, answer))
+        child = install(sa, plan, self.spi, nonces, initiator=True, shared=shared, replaces=self.replaces)
+        if self.transport and view.hosts is None:
+            transport.declined(sa, child)
+        return child
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +157,13 @@ class ChildPlan:
     choice: Choice
     local_ts: tuple[Selector, ...]
     remote_ts: tuple[Selector, ...]
+    hosts: transport.Hosts | None = None
+    options: ChildOptions = NO_OPTIONS
 
 
-def answer_child(request: Message, configs: Iterable[ChildConfig], *, without: Sequence[int] = (KE,)) -> ChildPlan:
+def answer_child(
+    sa: IkeSa, request: Message, configs: Iterable[ChildConfig], *, without: Sequence[int] = (KE,)
+) -> ChildPlan:
     """What a responder agrees to: the first configuration whose selectors and proposals fit. PeerError otherwise.
 
     TS_UNACCEPTABLE when no selectors meet, NO_PROPOSAL_CHOSEN when some did but no proposal does (section 2.9,
@@ -148,14 +173,23 @@ def answer_child(request: Message, configs: Iterable[ChildConfig], *, without: S
     offered = offers(request.one(IKEv2_SA))
     ke = request.get(IKEv2_KE)
     met = False
+    configs = list(configs)
     for config in configs:
-        remote, local = narrow(theirs, config.remote_ts), narrow(ours, config.local_ts)
-        if not remote or not local:
+        view = transport.view(sa, config, request, ours, theirs)
+        if view is None:
             continue
+        remote, local = narrow(view.remote, config.remote_ts), narrow(view.local, config.local_ts)
+        if not remote or not local or (view.hosts and transport.taken(sa, view.hosts, local, remote)):
+            continue
+        if config.single_pair:
+            remote, local = one_pair(remote, local)
         met = True
         choice = choose(offered, config.proposals, without=without, prefer_ke=ke.group if ke else None)
         if choice is not None:
-            return ChildPlan(config, choice, local[:255], remote[:255])
+            policies = [(other.remote_ts, other.local_ts) for other in configs]
+            additional = more_possible((theirs, ours), (remote, local), policies)
+            options = agree(config, request, additional=additional)
+            return ChildPlan(config, choice, local[:255], remote[:255], view.hosts, options)
     if met:
         raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the Child SA is acceptable")
     raise PeerError(NotifyType.TS_UNACCEPTABLE, reason="no part of the proposed traffic selectors is allowed by policy")
@@ -177,6 +211,7 @@ def install(
     """
     config, suite = plan.config, plan.choice.suite
     encr, integ = suite.encryption(esp=True), suite.integrity()
+    mode = "tunnel" if plan.hosts is None else "transport"
     keys = derive_child(sa.suite.prf_function(), sa.keys.sk_d, encr, integ, *nonces, shared)
     ours, theirs = (keys.encr_i, keys.integ_i), (keys.encr_r, keys.integ_r)
     if not initiator:
@@ -189,6 +224,7 @@ def install(
         integ=integ,
         auth_key=ours[1],
         esn=suite.esn,
+        mode=mode,
         iv=sa.endpoint.randomness.octets,
     )
     inbound = InboundSa(
@@ -198,10 +234,13 @@ def install(
         integ=integ,
         auth_key=theirs[1],
         esn=suite.esn,
+        mode=mode,
         replay_window=config.replay_window,
     )
     child = ChildSa(config, suite, inbound, outbound, plan.local_ts, plan.remote_ts, initiator)
     child.replaces, child.ready = replaces, initiator or replaces is None
+    child.options = plan.options
+    child.hosts = plan.hosts
     sa.add_child(child)
     sa.emit(
         ChildSaInstalled,
@@ -211,6 +250,7 @@ def install(
         encr=suite.encr,
         integ=suite.integ,
         esn=suite.esn,
+        mode=mode,
         local_ts=tuple(map(str, plan.local_ts)),
         remote_ts=tuple(map(str, plan.remote_ts)),
         local=sa.local,
@@ -225,7 +265,12 @@ def install(
 
 def child_answer_payloads(plan: ChildPlan, spi: int) -> list[Packet]:
     """SAr2, TSi, TSr of the exchange's responder."""
-    return [IKEv2_SA(prop=[plan.choice.layer(spi.to_bytes(4))]), *ts_payloads(plan.remote_ts, plan.local_ts)]
+    return [
+        IKEv2_SA(prop=[plan.choice.layer(spi.to_bytes(4))]),
+        *ts_payloads(plan.remote_ts, plan.local_ts),
+        *plan.options.answer(plan.config),
+        *transport.announce(plan.hosts is not None),
+    ]
 
 
 def ts_payloads(tsi: Sequence[Selector], tsr: Sequence[Selector]) -> list[Packet]:

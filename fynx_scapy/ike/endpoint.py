@@ -13,8 +13,10 @@ from typing import TypeVar
 from scapy.packet import Packet
 
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, ReplayError
+from fynx_scapy.esp import transport as esp_transport
 from fynx_scapy.esp import tunnel
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike import crash, hints, natt, policy, transport
 from fynx_scapy.ike.admission import Admission
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
@@ -29,8 +31,10 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
-from fynx_scapy.ike.message import RESPONSE, Address, Datagram, DatagramKind, Header, Outgoing, notify
+from fynx_scapy.ike.keepalive import Keepalives
+from fynx_scapy.ike.message import RESPONSE, Datagram, DatagramKind, Header, Outgoing, notify
 from fynx_scapy.ike.negotiate import Suite
+from fynx_scapy.ike.pool import Pools
 from fynx_scapy.ike.randomness import Randomness, SystemRandomness
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.selectors import Flow
@@ -66,11 +70,14 @@ class Endpoint:
         self.randomness: Randomness = randomness or SystemRandomness()
         self.taps = taps or Taps()
         self.timers = Timers()
+        self.keepalives = Keepalives(self)
         self.now = 0.0
         self.sas: dict[bytes, IkeSa] = {}
         self.children: dict[int, tuple[IkeSa, ChildSa]] = {}
         self.traps = Traps(self)
         self._initial: dict[bytes, IkeSa] = {}
+        self.pools = Pools()
+        self.past_spis: deque[int] = deque(maxlen=256)
         self.admission = Admission(self)
         self._datagrams: deque[Datagram] = deque()
         self._packets: deque[bytes] = deque()
@@ -91,7 +98,7 @@ class Endpoint:
         self.now = now
         if config.remote is None:
             raise LocalError("expected a configuration whose remote is an address to connect to, found none")
-        local = Address(self.host, config.remote.port if config.remote.port in (500, 4500) else 500)
+        local = natt.first_address(self.host, self.config, config, config.remote)
         sa = IkeSa(
             self, [config], initiator=True, spi_i=self.new_ike_spi(), spi_r=bytes(8), local=local, remote=config.remote
         )
@@ -110,7 +117,7 @@ class Endpoint:
             self._receive_esp(datagram)
 
     def send(self, packet: bytes, now: float) -> bool:
-        """Send an inner IP packet through the Child SA that policy picks; False when there is none for it.
+        """Send an inner IP packet through the Child SA that `policy` picks; False when there is none for it.
 
         One that a policy waits for is held until its Child SA is there. MalformedError when it is no IP packet.
         """
@@ -120,11 +127,10 @@ class Endpoint:
 
     def send_now(self, packet: bytes, flow: Flow) -> bool:
         """The same, without waiting for anything."""
-        for sa, child in reversed(list(self.children.values())):
-            if sa.established and child.ready and not child.deleting and not child.gone and child.takes(flow):
-                self.send_on(sa, child, packet)
-                return True
-        return False
+        found = policy.pick(self.children.values(), flow)
+        if found is not None:
+            self.send_on(*found, packet)
+        return found is not None
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
@@ -155,6 +161,8 @@ class Endpoint:
 
     def transmit(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> None:
         """Queue a message's datagrams, as the last tap leaves them."""
+        if self.config.marker_always:
+            datagrams = natt.marked(list(datagrams))
         for item in self.taps.datagrams(message, datagrams, attempt):
             if isinstance(item, Delayed):
                 later = item.datagram
@@ -164,16 +172,19 @@ class Endpoint:
 
     def put(self, datagram: Datagram, event: Event) -> None:
         """Queue a datagram that no tap is to see, and the event that tells of it."""
-        self._datagrams.append(datagram)
+        self._datagrams += natt.marked([datagram]) if self.config.marker_always else [datagram]
         self._events.append(event)
 
     def send_on(self, sa: IkeSa, child: ChildSa, packet: bytes) -> None:
-        """Seal an inner packet into one Child SA, whatever policy says.
+        """Seal an inner packet into one Child SA, whatever policy says; LocalError for a fragment in transport mode.
 
         Its DSCP and ECN go to the outer header (RFC 7296 section 2.24).
         """
-        tfc = max(0, child.config.tfc_length - len(packet))
-        sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41, tfc_pad=tfc)
+        if child.hosts is not None:
+            sealed = child.outbound.seal(*esp_transport.enter(packet))
+        else:
+            tfc = max(0, child.config.tfc_length - len(packet)) if child.options.tfc else 0
+            sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41, tfc_pad=tfc)
         self._send_esp(sa, child, sealed, len(packet), tunnel.traffic_class(packet))
 
     def send_dummy(self, sa: IkeSa, child: ChildSa, length: int = 64) -> None:
@@ -181,11 +192,10 @@ class Endpoint:
         self._send_esp(sa, child, child.outbound.seal(self.randomness.octets(length), DUMMY), length, 0)
 
     def _send_esp(self, sa: IkeSa, child: ChildSa, sealed: bytes, length: int, tos: int) -> None:
-        if sa.nat:
-            datagram = Datagram(sealed, sa.local, sa.remote, DatagramKind.ESP_IN_UDP, tos)
-        else:
-            datagram = Datagram(sealed, Address(sa.local.host, 0), Address(sa.remote.host, 0), DatagramKind.ESP, tos)
+        datagram = natt.esp_datagram(sa, sealed, tos)
         self._datagrams.append(datagram)
+        if sa.path is not None:
+            sa.path.last = self.now
         sa.now = self.now
         sa.emit(EspSent, spi=child.outbound.spi, seq=child.outbound.seq, length=length, datagram=datagram)
         if child.life is not None:
@@ -207,6 +217,7 @@ class Endpoint:
         if child.life is not None:
             child.life.stop()
         spi = child.inbound.spi
+        self.past_spis.append(spi)
         if child.rekeyed is None and child.peer_rekeyed is None and child.replaces is None:
             self._drop_child(spi, child)
         else:
@@ -323,20 +334,34 @@ class Endpoint:
 
     def _unknown_spi(self, datagram: Datagram, header: Header) -> None:
         self.drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
-        if not header.response and header.exchange != ExchangeType.IKE_SA_INIT:
-            # Section 2.21.4: a request may be answered, a response never.
-            self._answer_error(datagram, header, NotifyType.INVALID_IKE_SPI)
+        if header.response or header.exchange == ExchangeType.IKE_SA_INIT or hints.stray(self, datagram, header):
+            # Section 2.21.4: a request may be answered, a response never, nor a Notify outside of an IKE SA.
+            return
+        self._answer_error(datagram, header, NotifyType.INVALID_IKE_SPI, crash.unprotected(self, header))
 
-    def _answer_error(self, datagram: Datagram, header: Header, kind: NotifyType) -> None:
+    def _answer_error(self, datagram: Datagram, header: Header, kind: NotifyType, more: Sequence[Packet] = ()) -> None:
         if self.admission.may_answer(datagram, self.now):
-            self.reject(datagram, header, kind)
+            self.reject(datagram, header, kind, more=more)
+
+    def tell_stranger(self, datagram: Datagram, kind: NotifyType, data: bytes) -> None:
+        """Tell where a datagram came from what was wrong with it, outside of any IKE SA (section 1.5)."""
+        if self.admission.may_answer(datagram, self.now):
+            header = Header(bytes(8), bytes(8), 0, 0x20, ExchangeType.INFORMATIONAL, 0, 0, 0)
+            self.reject(datagram, header, kind, data, response=False)
 
     def reject(
-        self, datagram: Datagram, header: Header, kind: NotifyType, data: bytes = b"", more: Sequence[Packet] = ()
+        self,
+        datagram: Datagram,
+        header: Header,
+        kind: NotifyType,
+        data: bytes = b"",
+        more: Sequence[Packet] = (),
+        *,
+        response: bool = True,
     ) -> None:
         """Answer a stranger in the clear: same SPIs, same message ID, one Notify (or ``more``), and no state."""
         message = Outgoing([notify(kind, data), *more], encrypted=False)
-        flags = RESPONSE | (0 if header.by_initiator else 0x08)
+        flags = (RESPONSE if response else 0) | (0 if header.by_initiator else 0x08)
         for name, value in {
             "init_SPI": header.spi_i,
             "resp_SPI": header.spi_r,
@@ -377,6 +402,8 @@ class Endpoint:
         spi = int.from_bytes(data[:4])
         found = self.children.get(spi) if len(data) >= 8 else None
         if found is None:
+            if len(data) >= 8 and spi > 255:
+                hints.unknown_esp(self, datagram, spi)
             return self.drop(
                 datagram,
                 f"expected an ESP packet of a Child SA, found {len(data)} octets with SPI {spi:#010x}",
@@ -394,6 +421,8 @@ class Endpoint:
         except MalformedError as error:
             return self.drop(datagram, str(error))
         sa.last_heard = self.now
+        if datagram.remote != sa.remote:
+            natt.follow_esp(sa, child, seq, datagram)
         if child.life is not None:
             child.life.received()
         # Section 2.8: a valid packet on the other half shows that the peer is ready.
@@ -401,14 +430,18 @@ class Endpoint:
         if next_header == DUMMY:
             sa.emit(EspReceived, spi=spi, seq=seq, length=0, next_header=next_header, datagram=datagram)
             return None
-        if next_header not in _TUNNELLED:
+        if child.hosts is None and next_header not in _TUNNELLED:
             return self.drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
         try:
-            packet = tunnel.leave(payload, datagram.tos)
+            if child.hosts is None:
+                packet = tunnel.leave(payload, datagram.tos)
+            else:
+                packet = transport.received(sa, child.hosts, payload, next_header, datagram)
             allowed = child.allows(Flow.parse(packet))
         except MalformedError as error:
             return self.drop(datagram, str(error))
         if not allowed:
+            hints.outside_selectors(sa, child, packet)
             return self.drop(
                 datagram, f"the inner packet is outside the traffic selectors of the Child SA {child.name!r}"
             )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fynx_scapy.crypto.keymat import SkKeys, derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, ProtocolId
+from fynx_scapy.ike import configuration, hints, natt
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
@@ -36,20 +37,24 @@ from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyedIke, RekeyIke
+from fynx_scapy.ike.fragments import Reassembly, room
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
-from fynx_scapy.ike.natt import NATT_PORT
 from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
+from fynx_scapy.ike.pool import Lease
 from fynx_scapy.ike.reauthentication import reauthenticate
 from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.states import State as State
 from fynx_scapy.ike.states import change
 from fynx_scapy.ike.window import Kept
+from fynx_scapy.ike.window_size import announce
+from fynx_scapy.ike.window_size import note as note_window
 from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_PS
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.endpoint import Endpoint
+    from fynx_scapy.ike.keepalive import Path
 
 
 class IkeSa:
@@ -79,16 +84,24 @@ class IkeSa:
         self.now = endpoint.now
         self.requests = Requests(self)
         self.answers = Answers(self)
+        self.fragments = Reassembly(self)
         self.children: dict[int, ChildSa] = {}
         self.local_id: Identity | None = None
         self.remote_id: Identity | None = None
         self.nonce_i = self.nonce_r = b""
         self.init_sent = self.init_received = b""
-        self.nat_before_us = self.nat_before_peer = False
+        self.nat_before_us = self.nat_before_peer = self.nat_forced = False
+        self.path: Path | None = None
         self.peer_fragments = False
         self.peer_signature_hashes: tuple[int, ...] = ()
+        self.peer_childless = False
+        self.settings: configuration.Settings | None = None
+        self.leases: list[Lease] = []
+        self.tokens: list[bytes] = []
+        self.limits = hints.Limiter()
         self.authenticated_by = -1
         self.deleted_early: set[int] = set()
+        self._unwanted = False
         self.auth_puzzle: Puzzle | None = None
         self.auth_solution: IKEv2_PS | None = None
         self.rekeying: RekeyIke | None = None
@@ -98,7 +111,7 @@ class IkeSa:
         self.life: IkeLife | None = None
         self.watch: Watch | None = None
         self._refused_since: float | None = None
-        self.last_heard = endpoint.now
+        self.last_heard = self.last_sent = endpoint.now
         self._suite: Suite | None = None
         self._keys: SkKeys | None = None
         self.envelope = Envelope(endpoint.taps, endpoint.randomness.octets)
@@ -151,7 +164,7 @@ class IkeSa:
     @property
     def nat(self) -> bool:
         """Whether a NAT stands between us, so that ESP goes in UDP (section 2.23)."""
-        return self.nat_before_us or self.nat_before_peer
+        return self.nat_before_us or self.nat_before_peer or self.nat_forced
 
     @property
     def own_spi(self) -> bytes:
@@ -180,10 +193,12 @@ class IkeSa:
         return self.requests.start(exchange)
 
     def delete_ike(self) -> Exchange:
-        """Delete this IKE SA and with it all its Child SAs (section 1.4.1)."""
-        if self.state is State.CLOSED:
+        """Delete this IKE SA and with it all its Child SAs (section 1.4.1); one that we begin, as soon as it is up."""
+        if self.state is State.CLOSED or (self.connecting and not self.initiator):
             raise LocalError(f"expected an IKE SA that is open, found {self!r}")
-        self.state = State.DELETING
+        self._unwanted = self.connecting
+        if not self.connecting:
+            self.state = State.DELETING
         return self.requests.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.IKE))))
 
     def liveness(self) -> Exchange:
@@ -248,25 +263,31 @@ class IkeSa:
         self._suite, self._keys = suite, keys
         self.envelope.protect(suite, keys, initiator=self.initiator)
         self.emit(KeysDerived, keys=keys, encr=suite.encr, prf=suite.prf, integ=suite.integ, ke=suite.ke)
-        if old is None and self.initiator and self.nat and self.local.port != NATT_PORT:
-            # Section 2.23: all that follows goes over port 4500.
-            self.local, self.remote = self.local._replace(port=NATT_PORT), self.remote._replace(port=NATT_PORT)
+        if old is None:
+            natt.float_ports(self)
 
     def establish(self, local_id: Identity, remote_id: Identity) -> None:
         """Both ends are authenticated."""
         self.state = State.ESTABLISHED
         self.local_id, self.remote_id = local_id, remote_id
         self.authenticated_by = self.answers.expected - 1
+        self.answers.size = self.config.window
+        self.endpoint.keepalives.start(self)
         self.life, self.watch = IkeLife(self), Watch(self)
         self.endpoint.admission.leave(self)
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
+        if self._unwanted:
+            self.state = State.DELETING
 
     def inherit(self, old: IkeSa) -> None:
         """Be established from the beginning, as the successor of ``old`` (section 2.18)."""
         self.state = State.ESTABLISHED
         self.local_id, self.remote_id = old.local_id, old.remote_id
         self.nat_before_us, self.nat_before_peer = old.nat_before_us, old.nat_before_peer
+        self.nat_forced = old.nat_forced
+        self.endpoint.keepalives.start(self)
         self.peer_fragments, self.peer_signature_hashes = old.peer_fragments, old.peer_signature_hashes
+        self.settings, self.leases = old.settings, [lease.held() for lease in old.leases]
         self.life, self.watch = IkeLife(self, old.life), Watch(self)
 
     def hand_over(self, new: IkeSa) -> None:
@@ -287,6 +308,8 @@ class IkeSa:
             exchange.sa = new
             new.now = self.now
             new.start(exchange)
+        new.now = self.now
+        announce(new)
 
     def expect_delete(self) -> None:
         """The peer is to delete this SA; should it never do so, it goes by itself."""
@@ -362,10 +385,13 @@ class IkeSa:
     def _close(self, *, lingers: bool, last: Exchange | None = None) -> None:
         """End everything in flight but ``last``. A lingering SA still answers retransmissions from its cache."""
         self.state = State.CLOSED
+        self.endpoint.keepalives.stop(self)
         self._stop_clocks()
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
+        configuration.release(self)
+        self.fragments.clear()
         if lingers:
             self.endpoint.timers.set(self.now + self.endpoint.config.linger, lambda now: self._let_go())
         else:
@@ -385,7 +411,10 @@ class IkeSa:
         """The initiator did not authenticate in time (section 2.6: state must not pile up)."""
         self.now = now
         if self.connecting:
-            self.fail(Timeout(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s"))
+            error = Timeout(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s")
+            self.emit(IkeSaFailed, code=error.code, reason=str(error), notify_type=None)
+            # Nobody has been answered anything worth keeping.
+            self.forget()
 
     # The way out
 
@@ -405,29 +434,36 @@ class IkeSa:
         for name, value in defaults.items():
             if name not in message.header.fields:
                 setattr(message.header, name, value)
-        wire, plaintext = self.envelope.seal(message)
-        if exchange_type == ExchangeType.IKE_SA_INIT:
-            self.init_sent = wire
         local, remote = (request.local, request.remote) if request else (self.local, self.remote)
-        kept = Kept(message, message_id, exchange_type, [Datagram(wire, local, remote)], request is None)
+        wires, plaintext = self.envelope.seal(message, room(self, remote))
+        if exchange_type == ExchangeType.IKE_SA_INIT:
+            self.init_sent = wires[0]
+        datagrams = [Datagram(wire, local, remote) for wire in wires]
+        kept = Kept(message, message_id, exchange_type, datagrams, request is None)
         self.emit(
             MessageSent,
             header=message.header,
-            payloads=tuple(message.payloads),
+            payloads=(*message.outer, *message.payloads),
             plaintext=plaintext,
-            wire=(wire,),
+            wire=tuple(wires),
             local=local,
             remote=remote,
             changed=tuple(message.changed),
         )
-        self.endpoint.transmit(message, kept.datagrams, 0)
+        self._send(kept)
         if self.life is not None:
-            self.life.message(len(wire))
+            self.life.message(sum(map(len, wires)))
         return kept
 
-    def retransmit(self, kept: Kept) -> None:
-        """Send a kept message again, bit for bit (section 2.1)."""
+    def retransmit(self, kept: Kept, request: Datagram | None = None) -> None:
+        """Send a kept message again, bit for bit (section 2.1).
+
+        A request goes to where the peer is by now, an answer to where its ``request`` came from this time.
+        """
         kept.attempt += 1
+        kept.datagrams = natt.readdressed(
+            kept.datagrams, request.local if request else self.local, request.remote if request else self.remote
+        )
         self.emit(
             Retransmitted,
             message_id=kept.message_id,
@@ -436,6 +472,12 @@ class IkeSa:
             attempt=kept.attempt,
             datagrams=tuple(kept.datagrams),
         )
+        self._send(kept)
+
+    def _send(self, kept: Kept) -> None:
+        self.last_sent = self.now
+        if self.path is not None:
+            self.path.last = self.now
         self.endpoint.transmit(kept.message, kept.datagrams, kept.attempt)
 
     # The way in
@@ -446,6 +488,8 @@ class IkeSa:
         Nothing changes before its ICV has verified, and what is wrong with it becomes an event.
         """
         self.now = now
+        if hints.in_the_clear(self, datagram, header):
+            return
         try:
             if header.response:
                 self.requests.receive(datagram, header)
@@ -463,21 +507,21 @@ class IkeSa:
         """A message is new and, where it can be, authentic: note it, and follow the peer's address where we may."""
         self.last_heard = self.now
         if self.life is not None:
-            self.life.message(len(message.wire))
+            self.life.message(sum(map(len, message.wires)))
         if message.header.exchange == ExchangeType.IKE_SA_INIT:
             self.init_received = message.wire
-        if message.encrypted and (self.nat_before_peer or (self.connecting and not self.initiator)):
-            # Section 2.23: only an authenticated packet moves a peer.
-            self.local, self.remote = message.local, message.remote
+        if message.encrypted:
+            natt.follow_message(self, message)
         self.emit(
             MessageReceived,
             header=message.layer,
             payloads=tuple(message.payloads),
             plaintext=message.plaintext,
-            wire=(message.wire,),
+            wire=message.wires,
             local=message.local,
             remote=message.remote,
         )
+        note_window(self, message)
         for note in message.notifies():
             self.emit(
                 PeerNotified,

@@ -118,9 +118,10 @@ def _changes(event: MessageEvent, sent: Sequence[Packet]) -> Iterator[Change]:
     """What the taps made of the message, field by field where the fields are known, else as octets."""
     if not isinstance(event, MessageSent):
         return
-    for stage, octets in getattr(event, "before", ()):
+    # (stage, type of the first payload, octets that the tap was handed)
+    for stage, first, octets in getattr(event, "before", ()):
         if stage == "payloads":
-            before = parse_payloads(first_type(event.payloads), octets)
+            before = parse_payloads(first, octets)
             after = parse_payloads(first_type(event.payloads), build_payloads(event.payloads))
         elif stage == "plaintext":
             before, after = _inside(event, octets), list(sent)

@@ -9,7 +9,7 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
-from fynx_scapy.ike import collisions
+from fynx_scapy.ike import collisions, configuration, crash
 from fynx_scapy.ike.child import is_esp
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message
@@ -36,6 +36,17 @@ class Informational(Exchange):
     def touches_children(self) -> bool:  # type: ignore[override]
         """Whether it closes a Child SA."""
         return any(isinstance(p, IKEv2_Delete) and p.proto != ProtocolId.IKE for p in self.payloads)
+
+    @property
+    def alone(self) -> bool:  # type: ignore[override]
+        """Whether it closes the IKE SA: the last request of all."""
+        return any(isinstance(p, IKEv2_Delete) and p.proto == ProtocolId.IKE for p in self.payloads)
+
+    @property
+    def subjects(self) -> frozenset[int]:
+        """The Child SAs that it closes."""
+        deletes = [p for p in self.payloads if isinstance(p, IKEv2_Delete) and is_esp(p.proto)]
+        return frozenset(int.from_bytes(spi) for delete in deletes for spi in delete.SPI)
 
     def initiate(self) -> Steps:
         """Send the payloads; act on deletes of ours once they are answered."""
@@ -73,6 +84,8 @@ class Informational(Exchange):
                     answer.append(IKEv2_Delete(proto=delete.proto, SPI=[spi.to_bytes(4) for spi in spis]))
         if any(n.type in _FATAL for n in request.notifies()) and request.header.message_id == sa.authenticated_by + 1:
             closing = "the peer gave the IKE SA up"
+        crash.note(sa, request)
+        answer += configuration.answer(sa, request)
         # <--  HDR, SK {[D]}
         yield self.response(*([] if closing else answer))
         if closing:

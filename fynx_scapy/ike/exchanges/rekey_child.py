@@ -31,6 +31,11 @@ class RekeyChild(ChildExchange):
         super().__init__(sa)
         self.old = old
 
+    @property
+    def subjects(self) -> frozenset[int]:
+        """The Child SA that it replaces."""
+        return frozenset((self.old.inbound.spi,)) if self.old else frozenset()
+
     def initiate(self) -> Steps:
         """Ask for the successor; who deletes what is settled when the peer's own rekey, if any, has ended too."""
         old = self.old
@@ -51,7 +56,7 @@ class RekeyChild(ChildExchange):
         sa = self.sa
         # HDR, SK {N(REKEY_SA), SA, Ni, [KEi,] TSi, TSr}  -->
         old = collisions.rekeyed_child(sa, request)
-        plan = answer_child(request, [old.config], without=())
+        plan = answer_child(sa, request, [old.config], without=())
         answer, self.child, nonces = self._answer(plan, request, replaces=old)
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
         yield answer

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The report: one page, nothing loaded, everything escaped, no key in it, and every message open to its fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from html.parser import HTMLParser
+
+import pytest
+
+from fynx_scapy import scenarios
+from fynx_scapy.harness import Result, Run, Scenario, run
+from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived, MessageSent
+from fynx_scapy.ladder import Ladder, Row
+from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Nonce, IKEv2_Notify, build_payloads
+from fynx_scapy.report import render
+from fynx_scapy.report.messages import Change, opened
+from fynx_scapy.session import Session
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks nesting while it collects what the tests ask about."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, self.getpos()
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open and "script" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def results() -> list[Result]:
+    return [run(scenarios.load(name), seed=7) for name in scenarios.names()]
+
+
+@pytest.fixture(scope="module")
+def html(results: list[Result]) -> str:
+    return render(results, seed=7, command="fynx run --seed 7")
+
+
+def test_the_page_is_whole_and_loads_nothing(html: str) -> None:
+    page = Page(html)
+    assert html.startswith("<!DOCTYPE html>")
+    assert not {"link", "img", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.tags}
+    for _, attributes in page.tags:
+        assert not {"src", "srcset", "data", "action", "poster"} & attributes.keys()
+        assert (attributes.get("href") or "#").startswith("#")
+    assert "url(" not in html
+    assert "@import" not in html
+    assert "http:" not in html
+    assert "https:" not in html
+
+
+def test_every_scenario_is_there(html: str, results: list[Result]) -> None:
+    page = Page(html)
+    anchors = {attributes["href"] for tag, attributes in page.tags if tag == "a"}
+    sections = {attributes.get("id") for tag, attributes in page.tags if tag == "section"}
+    assert anchors == {f"#{name}" for name in scenarios.names()}
+    assert sections == {None, *scenarios.names()}
+    for result in results:
+        assert result.scenario.title in page.text
+        assert result.scenario.source in page.text
+        for needed in result.scenario.requirements:
+            assert needed.id in page.text
+            assert " ".join(needed.sentence.split()) in page.text
+    assert "12 of 12 PASS" in page.text
+    assert "fynx run --seed 7" in page.text
+    ladders = sum(attributes.get("class") == "ladder" for _, attributes in page.tags)
+    assert ladders == sum(len(result.stages) for result in results)
+
+
+def test_no_key_is_in_it(html: str, results: list[Result]) -> None:
+    secrets = []
+    for result in results:
+        for stage in result.stages:
+            for _, event in stage.events:
+                if isinstance(event, KeysDerived):
+                    keys = event.keys
+                    secrets += [keys.sk_d, keys.sk_ai, keys.sk_ar, keys.sk_ei, keys.sk_er, keys.sk_pi, keys.sk_pr]
+                elif isinstance(event, ChildSaInstalled):
+                    secrets += [event.encr_key_in, event.encr_key_out, event.integ_key_in, event.integ_key_out]
+    found = {secret.hex() for secret in secrets if secret}
+    assert len(found) > 200
+    assert not {secret for secret in found if secret in html}
+    for words in ("correct horse", "open sesame", "shut sesame"):
+        assert words not in html
+
+
+def test_a_scenario_that_fails_says_why_and_is_escaped() -> None:
+    def body(run: Run) -> None:
+        """A <b>bold</b> title.
+
+        More & more.
+        """
+        run.session("label <i>", local_id="alice<script>alert(1)</script>").connect()
+        raise AssertionError("expected <x>, found &y;")
+
+    result = run(Scenario("made_up", "RFC <7296>", (), body, __name__))
+    html = render([result], seed=1, command="fynx run")
+    page = Page(html)
+    assert "1 of 1 FAIL" in page.text
+    assert "A <b>bold</b> title." in page.text
+    assert "More & more." in page.text
+    assert "expected <x>, found &y;" in page.text
+    assert "alice<script>alert(1)</script>" in page.text
+    assert "<script>alert" not in html
+    assert sum(tag == "script" for tag, _ in page.tags) == 1
+
+
+def rows(session: Session) -> list[Row]:
+    return Ladder(session.events).packets
+
+
+def test_a_message_opens_to_its_fields() -> None:
+    s = Session(seed=1)
+    s.connect()
+    s.ping()
+    init, _, auth, _, ping, _ = (opened(row) for row in rows(s))
+    assert init is not None
+    assert auth is not None
+    assert ping is not None
+    assert init.header["exchange"] == "IKE_SA_INIT"
+    assert init.header["flags"] == "Initiator"
+    assert (init.header["from"], init.header["to"]) == ("192.0.2.1:500", "192.0.2.2:500")
+    assert not init.encrypted
+    sa = dict(init.payloads)["SA"]
+    assert sa["prop"][0]["trans"][0] == {
+        "transform_type": "ENCR",
+        "transform_id": "ENCR_AES_GCM_16",
+        "key_length": 128,
+    }
+    assert auth.encrypted
+    assert [name for name, _ in auth.payloads] == ["IDi", "IDr", "AUTH", "SA", "TSi", "TSr"]
+    assert dict(auth.payloads)["IDi"]["text"] == "alice"
+    assert auth.payloads[3][1]["prop"][0]["SPIsize"] == 4  # computed fields have their values
+    assert [where for where, _ in auth.octets] == ["on the wire", "inside SK, padding included"]
+    assert ping.header["sequence number"] == 1
+    assert ping.header["octets inside"] == 84
+    assert opened(Row(0.0, "", "responder", "datagram", "")) is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told(MessageSent):
+    """A message of which the event tells what the taps were handed: (stage, type of the first payload, octets)."""
+
+    before: tuple[tuple[str, int, bytes], ...] = ()
+
+
+def changes_of(stage: str, first: int, octets: bytes, *, row: int, session: Session) -> list[Change]:
+    sent = rows(session)[row].event
+    assert isinstance(sent, MessageSent)
+    values = {f.name: getattr(sent, f.name) for f in fields(sent)} | {"before": ((stage, first, octets),)}
+    found = opened(replace(rows(session)[row], event=Told(**values)))
+    assert found is not None
+    return found.changes
+
+
+def test_payloads_that_a_tap_changed_are_shown_before_and_after() -> None:
+    s = Session(seed=1)
+    s.tap("payloads", lambda message: message.payloads.append(IKEv2_Notify(type="INITIAL_CONTACT")))
+    s.sa_init()
+    event = rows(s)[0].event
+    assert isinstance(event, MessageSent)
+    original = [*event.payloads[:-1]]
+    original[2] = IKEv2_Nonce(nonce=bytes(20))
+    found = changes_of("payloads", 33, build_payloads(original), row=0, session=s)
+    changes = {change.field: change for change in found}
+    assert changes["Ni / nonce"].stage == "payloads"
+    assert changes["Ni / nonce"].before == "00" * 20
+    assert changes["Ni / nonce"].after == event.payloads[2].nonce.hex()
+    assert changes["N(INITIAL_CONTACT) / notify_type"].before == ""
+    assert set(changes) == {"Ni / nonce"} | {name for name in changes if name.startswith("N(INITIAL_CONTACT)")}
+
+
+def test_plaintext_that_a_tap_changed() -> None:
+    s = Session(seed=1)
+    s.connect()
+    s.delete(s.child)
+    plaintext = build_payloads([IKEv2_Delete(proto="ESP", SPI=[b"spi1"])]) + bytes(4) + b"\4"
+    (change,) = changes_of("plaintext", 42, plaintext, row=4, session=s)
+    assert (change.stage, change.field, change.before) == ("plaintext", "D(ESP) / SPI 1", b"spi1".hex())
+    assert len(change.after) == 8
+
+
+def test_octets_that_a_tap_changed() -> None:
+    s = Session(seed=1)
+    s.sa_init()
+    (change,) = changes_of("wire", 0, b"before", row=0, session=s)
+    assert (change.stage, change.field, change.before) == ("wire", "octets", b"before".hex())
+    assert change.after.startswith(s.sa.spi_i.hex())
