@@ -107,10 +107,12 @@ def message_title(event: MessageEvent) -> str:
 
 def message_text(event: MessageEvent) -> str:
     """The payloads: ``HDR, SK {IDi, AUTH, SA, TSi, TSr}``."""
-    names = ", ".join(payload_name(layer, request=not _response(event)) for layer in event.payloads)
+    names = [payload_name(layer, request=not _response(event)) for layer in event.payloads]
     if event.encrypted:
-        return f"HDR, SK {{{names}}}"
-    return f"HDR, {names}" if names else "HDR"
+        # A puzzle's solution stands before SK (RFC 8019 section 7.2.2).
+        outside = names[:1] if names[:1] == ["PS"] else []
+        names = [*outside, f"SK {{{', '.join(names[len(outside) :])}}}"]
+    return ", ".join(["HDR", *names])
 
 
 def _title(exchange: int, request: bool, message_id: int) -> str:
@@ -173,9 +175,9 @@ class _Reader:
         return self.ends[1] if who == self.ends[0] else self.ends[0]
 
     def read(self, who: str, event: Event) -> None:
-        read = _READERS.get(type(event))
-        if read is not None:
-            read(self, who, event)
+        kind = next((kind for kind in type(event).__mro__ if kind in _READERS), None)
+        if kind is not None:
+            _READERS[kind](self, who, event)
         elif type(event) in REMARKS:
             self.rows.append(Row(event.time, who, "", "", REMARKS[type(event)](event), event=event))
 

@@ -41,7 +41,7 @@ class ChallengeSent(MessageSent):
             object.__setattr__(self, name, value)
 
     @property
-    def header(self) -> IKEv2:  # type: ignore[override]
+    def header(self) -> IKEv2:
         """The header as a layer."""
         return parse_message(self.wire[0])[0]
 

@@ -27,7 +27,6 @@ class State(enum.Enum):
 
 TRANSITIONS: Mapping[tuple[State, State], str] = {
     (State.CONNECTING, State.ESTABLISHED): "IKE_AUTH, or the rekey of its predecessor (sections 1.2 and 2.18)",
-    (State.CONNECTING, State.DELETING): "we delete it before it is up (section 1.4.1)",
     (State.CONNECTING, State.CLOSED): "refused, no answer, or half-open for too long (sections 2.4, 2.6 and 2.21)",
     (State.ESTABLISHED, State.REKEYED): "its Child SAs go to its successor (section 2.8)",
     (State.ESTABLISHED, State.DELETING): "we delete it (section 1.4.1)",

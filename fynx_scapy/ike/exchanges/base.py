@@ -99,3 +99,8 @@ def responder_for(request: Message) -> type[Exchange] | None:
     """The class that answers this request, or None."""
     rows = _RESPONDERS.get(request.header.exchange, [])
     return next((cls for when, cls in rows if when is None or when(request)), None)
+
+
+def responders() -> list[type[Exchange]]:
+    """Every class that answers requests."""
+    return [cls for rows in _RESPONDERS.values() for _, cls in rows]
