@@ -18,18 +18,19 @@ def nat_both_ends(run: Run) -> None:
     s.network.add_nat(theirs.forward(Address("192.0.2.2", 500)).forward(Address("192.0.2.2", 4500)))
     s.config = s.config.replace(remote=Address("203.0.113.1", 500))
     s.connect()
+    (peer,) = s.peer.sas.values()
     expect((s.sa.nat_before_us, s.sa.nat_before_peer), "NATs").equals((True, True))
     s.ping()
     s.network.run(30.0)
     expect(s.events).at("initiator").has(KeepaliveSent, times=1)
     expect(s.events).at("responder").has(KeepaliveSent, times=1)
 
-    where = s.peer_sa.remote
+    where = peer.remote
     ours.forget()
     # HDR, SK {}  -->   by a new port
     # <--  HDR, SK {}   to that port, and to that port alone
     s.liveness()
-    expect(s.peer_sa.remote, "the peer's idea of us").equals(where)
+    expect(peer.remote, "the peer's idea of us").equals(where)
     expect(s.events).lacks(PeerMoved)
 
 

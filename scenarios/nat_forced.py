@@ -17,7 +17,8 @@ def nat_forced(run: Run) -> None:
     s.network.observe(lambda time, datagram, fate: seen.append(datagram))
     # HDR(A,0), SAi1, KEi, Ni, N(NAT_DETECTION_SOURCE_IP, of nobody), N(NAT_DETECTION_DESTINATION_IP)  -->
     s.connect()
-    expect(s.peer_sa.nat_before_peer, "a NAT, as the peer sees it").holds()
+    (peer,) = s.peer.sas.values()
+    expect(peer.nat_before_peer, "a NAT, as the peer sees it").holds()
     expect(s.sa.nat_before_us, "a NAT, as we see it").fails()
     expect([d.local.port for d in seen], "ports").equals([500, 500, 4500, 4500])
     # UDP {ESP}  ==>  <==  UDP {ESP}

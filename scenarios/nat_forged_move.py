@@ -21,9 +21,10 @@ def nat_forged_move(run: Run) -> None:
         lambda time, datagram, fate: seen.append(datagram) if datagram.local.host == "192.0.2.1" else None
     )
     s.connect()
+    (peer,) = s.peer.sas.values()
     s.ping()
     s.liveness()
-    where = s.peer_sa.remote
+    where = peer.remote
     esp, ike = (
         next(d for d in reversed(seen) if d.kind is kind) for kind in (DatagramKind.ESP_IN_UDP, DatagramKind.IKE)
     )
@@ -38,7 +39,7 @@ def nat_forged_move(run: Run) -> None:
         s.network.inject(Datagram(data, ELSEWHERE, PEER))
     s.network.run()
     expect(s.events).at("responder").has(IntegrityFailed, times=2).lacks(PeerMoved)
-    expect(s.peer_sa.remote, "the peer's idea of us").equals(where)
+    expect(peer.remote, "the peer's idea of us").equals(where)
     s.ping()
 
 

@@ -22,7 +22,8 @@ def nat_keepalive(run: Run) -> None:
     seen = []
     s.network.observe(lambda time, datagram, fate: seen.append((time, datagram)))
     s.connect()
-    heard = s.peer_sa.last_heard
+    (peer,) = s.peer.sas.values()
+    heard = peer.last_heard
 
     # UDP {FF}  ==>   20 seconds after IKE_AUTH, and 20 seconds later
     s.network.run(50.0)
@@ -32,7 +33,7 @@ def nat_keepalive(run: Run) -> None:
     expect({(d.wire, d.local.port, d.remote.port) for _, d in keepalives}).equals({(b"\xff", 4500, 4500)})
     # The peer sends none, and does not take ours for a sign of life
     expect(s.events).at("responder").lacks(KeepaliveSent)
-    expect(s.peer_sa.last_heard, "last heard of us").equals(heard)
+    expect(peer.last_heard, "last heard of us").equals(heard)
 
     # ESP  ==>   is as good: the next keepalive is 20 seconds behind it
     s.ping()

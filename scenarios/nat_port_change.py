@@ -15,21 +15,22 @@ def nat_port_change(run: Run) -> None:
     s = run.session()
     nat = s.network.add_nat(Nat({"192.0.2.1"}, "198.51.100.1"))
     s.connect()
+    (peer,) = s.peer.sas.values()
     s.ping()
     here = Address("192.0.2.1", 4500)
 
     # ESP  ==>   by another port: all follows, the IKE SA too
     nat.forget()
     s.ping()
-    expect(s.peer_sa.remote, "the peer's idea of us").equals(nat.mappings[here])
+    expect(peer.remote, "the peer's idea of us").equals(nat.mappings[here])
     expect(s.events).at("responder").has(PeerMoved, times=1, new=nat.mappings[here])
 
     # HDR, SK {}  -->   by another address
     nat.move("198.51.100.2")
     s.liveness()
-    expect(s.peer_sa.remote.host, "the peer's idea of us").equals("198.51.100.2")
+    expect(peer.remote.host, "the peer's idea of us").equals("198.51.100.2")
     # <--  HDR, SK {}   and its own requests go there
-    asked = s.peer_sa.liveness()
+    asked = peer.liveness()
     s.network.run()
     expect(asked.done and not asked.error, "an answer").holds()
     s.ping()

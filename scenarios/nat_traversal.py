@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import functools
+
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.message import Address, DatagramKind
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.net.nat import Nat
 
 
@@ -23,8 +25,8 @@ def nat_traversal(run: Run) -> None:
     ):
         s = run.session(label, local=f"{end}1", remote=f"{end}2")
         nat = s.network.add_nat(Nat({f"{end}1"}, outside))
-        seen = []
-        s.network.observe(lambda time, datagram, fate, seen=seen: seen.append(datagram))
+        seen: list[Datagram] = []
+        s.network.intercept(functools.partial(note, seen))
 
         # HDR(A,0), SAi1, KEi, Ni, N(NAT_DETECTION_SOURCE_IP), N(NAT_DETECTION_DESTINATION_IP)  -->
         # <--  HDR(A,B), SAr1, KEr, Nr, N(NAT_DETECTION_SOURCE_IP), N(NAT_DETECTION_DESTINATION_IP)
@@ -36,15 +38,21 @@ def nat_traversal(run: Run) -> None:
         # port 4500:  00000000, HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
         # <--  00000000, HDR, SK {IDr, AUTH, SAr2, TSi, TSr}   to where it came from
         s.auth()
+        (peer,) = s.peer.sas.values()
         expect(seen[2].wire[:4], "marker").equals(bytes(4))
         expect((seen[2].local.port, seen[2].remote.port), "ports of IKE_AUTH").equals((4500, 4500))
-        expect(s.peer_sa.remote, "the peer's idea of us").equals(nat.mappings[Address(f"{end}1", 4500)])
-        expect(seen[3].remote, "where the answer goes").equals(s.peer_sa.remote)
+        expect(peer.remote, "the peer's idea of us").equals(nat.mappings[Address(f"{end}1", 4500)])
+        expect(seen[3].remote, "where the answer goes").equals(peer.remote)
 
         # UDP {ESP}  ==>  <==  UDP {ESP}
         s.ping()
         expect([d.kind for d in seen[4:]], "ESP").equals([DatagramKind.ESP_IN_UDP] * 2)
         expect([d.local.port for d in seen[4:]], "ports of ESP").equals([4500, 4500])
+
+
+def note(seen: list[Datagram], _time: float, datagram: Datagram) -> None:
+    """Keep a datagram that leaves."""
+    seen.append(datagram)
 
 
 if __name__ == "__main__":

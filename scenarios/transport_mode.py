@@ -10,7 +10,7 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.events import ChildSaInstalled, EspSent
 
-CHILD = ChildConfig(mode="transport", local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))
+CHILD = ChildConfig(mode="transport", local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))  # type: ignore[arg-type]
 CONFIG = IkeConfig(local_id="alice", remote_id="bob", auth="fynx", children=(CHILD,))  # type: ignore[arg-type]
 
 
@@ -25,11 +25,12 @@ def transport_mode(run: Run) -> None:
     # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr, N(USE_TRANSPORT_MODE)}  -->
     # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr, N(USE_TRANSPORT_MODE)}
     expect(s.auth()).notifies("USE_TRANSPORT_MODE")
+    (peer,) = s.peer.sas.values()
     expect([str(ts) for ts in s.child.local_ts + s.child.remote_ts]).equals(["192.0.2.1/32", "192.0.2.2/32"])
     expect(s.ping(size=0)).has(IP, src="192.0.2.2", dst="192.0.2.1").has(ICMP, type=0)
 
     # HDR, SK {N(REKEY_SA), SA, Ni, TSi, TSr, N(USE_TRANSPORT_MODE)}  -->   and the other way round
-    for end in (s.sa, s.peer_sa):
+    for end in (s.sa, peer):
         end.rekey_child(next(iter(end.children.values())))
         s.network.run()
         s.ping()

@@ -9,7 +9,7 @@ from fynx_scapy.ike.events import ChildSaFailed, ChildSaInstalled, SaDeleted
 from fynx_scapy.layers.ikev2 import IKEv2_SA
 from fynx_scapy.scenarios.transport_mode import CHILD, CONFIG
 
-TUNNEL = ChildConfig(local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))
+TUNNEL = ChildConfig(local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))  # type: ignore[arg-type]
 
 
 @scenario("RFC 7296 section 1.3.1", requirements=("7296-1.3.1-01", "7296-1.3.1-02", "7296-2.23.1-03"))
@@ -26,12 +26,13 @@ def transport_mode_declined(run: Run) -> None:
     strict = CONFIG.replace(children=(CHILD.replace(tunnel_fallback=False),))
     s = run.session("the initiator insists", config=strict, peer={"children": (TUNNEL,)})
     s.connect()
+    (peer,) = s.peer.sas.values()
     # HDR, SK {D(ESP)}  -->
     # <--  HDR, SK {D(ESP)}
     expect(s.events).at("initiator").has(ChildSaFailed, times=1, reason="the peer declined transport mode")
     expect(s.events).at("responder").has(SaDeleted, times=1, by_peer=True)
     expect(s.sa.children, "Child SAs").fails()
-    expect(s.peer_sa.children, "Child SAs of the peer").fails()
+    expect(peer.children, "Child SAs of the peer").fails()
     s.liveness()
 
 

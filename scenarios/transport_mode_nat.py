@@ -33,7 +33,8 @@ def transport_mode_nat(run: Run) -> None:
         # HDR, SK {…, TSi(IP1), TSr(IPN2), N(USE_TRANSPORT_MODE)}  -->
         # <--  HDR, SK {…, TSi(IPN1), TSr(IP2), N(USE_TRANSPORT_MODE)}
         s.connect()
-        theirs = next(iter(s.peer_sa.children.values()))
+        (peer,) = s.peer.sas.values()
+        theirs = next(iter(peer.children.values()))
         expect([str(ts) for ts in s.child.local_ts + s.child.remote_ts]).equals([f"{IP1}/32", f"{there}/32"])
         expect([str(ts) for ts in theirs.local_ts + theirs.remote_ts]).equals([f"{IP2}/32", f"{here}/32"])
 
@@ -47,7 +48,7 @@ def transport_mode_nat(run: Run) -> None:
             expect(IP(packet)).has(IP, src=here, dst=IP2)
             expect(right(IP(packet)), "the checksum at the server").holds()
 
-        s.peer_sa.rekey_child(theirs)
+        peer.rekey_child(theirs)
         s.network.run()
         s.ping()
 
