@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Notify,
 )
@@ -16,7 +17,7 @@ def error_child_sa_not_found(run: Run) -> None:
     s = run.session()
     s.connect()
 
-    def other(message):
+    def other(message: Outgoing) -> None:
         for note in message.notifies(NotifyType.REKEY_SA):
             note.SPI = bytes.fromhex("aabbccdd")
 

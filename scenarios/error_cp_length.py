@@ -24,7 +24,7 @@ def error_cp_length(run: Run) -> None:
     s = run.session(peer={"cp_reply": ConfigReply(pool="10.3.0.0/24")})
     s.connect()
 
-    def asking(kind, value):
+    def asking(kind: int, value: bytes) -> IKEv2_CP:
         return IKEv2_CP(attributes=[ConfigurationAttribute(type=kind, value=value)])
 
     # HDR, SK {CP(CFG_REQUEST, 16000)}  -->   <--  HDR, SK {CP(CFG_REPLY)}

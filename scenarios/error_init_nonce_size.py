@@ -9,6 +9,7 @@ from fynx_scapy.ike.events import (
     MessageDropped,
     MessageSent,
 )
+from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Nonce,
 )
@@ -26,7 +27,7 @@ def error_init_nonce_size(run: Run) -> None:
     for size in (15, 257):
         s = run.session(f"{size} octets")
 
-        def resize(message, size=size):
+        def resize(message: Outgoing, size: int = size) -> None:
             message.one(IKEv2_Nonce).nonce = bytes(size)
 
         s.tap("payloads", resize)

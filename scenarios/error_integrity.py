@@ -21,9 +21,9 @@ def error_integrity(run: Run) -> None:
     """A message whose ICV does not verify is dropped without an answer, and its retransmission counts."""
     s = run.session()
     s.connect()
-    spoilt = []
+    spoilt: list[bytes] = []
 
-    def spoil(time, datagram):
+    def spoil(time: float, datagram: Datagram) -> list[Datagram] | None:
         if datagram.kind is DatagramKind.IKE and not spoilt:
             spoilt.append(datagram.data)
             return [Datagram(datagram.data[:-1] + bytes([datagram.data[-1] ^ 1]), datagram.local, datagram.remote)]

@@ -7,6 +7,7 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.events import (
     IkeSaEstablished,
 )
+from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.layers.ikev2 import (
     IKEv2,
 )
@@ -22,7 +23,7 @@ from fynx_scapy.layers.ikev2 import (
 def error_minor_version(run: Run) -> None:
     """A higher minor version and reserved bits that are set are ignored."""
 
-    def newer(message):
+    def newer(message: Outgoing) -> None:
         message.header.version = 0x2F
         message.header.flags = int(message.header.flags) | 0xC7
         for payload in message.payloads:

@@ -174,7 +174,9 @@ def test_we_open_all_that_we_wrote(whole_run: Path) -> None:
     records = list(dissection.records(whole_run))
     packets = rdpcap(str(whole_run))
     assert len(records) == len(packets) > 200
-    assert not dissection.closed
+    # What scenarios forge is under SPIs that nobody has keys for.
+    forged = ("0xaabbccdd", "41" * 8)
+    assert not [name for name in dissection.closed if not any(spi in name for spi in forged)]
     counts = Counter((record["kind"], record["icv"]) for record in records)
     bad = [packets[record["number"] - 1].comments[0] for record in records if record["icv"] == "bad"]
     assert bad == [b"esp_ping (IPv4): initiator -> responder, 120 octets that neither end has sent"]
