@@ -14,6 +14,7 @@ from fynx_scapy.errors import MalformedError, PeerError
 from fynx_scapy.esp.sa import InboundSa, OutboundSa
 from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike import transport
+from fynx_scapy.ike.childoptions import NO_OPTIONS, ChildOptions, agree, announce, more_possible, one_pair
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaInstalled
 from fynx_scapy.ike.message import Message
@@ -54,6 +55,7 @@ class ChildSa:
     rekeyed: Rekeyed | None = None
     peer_rekeyed: Rekeyed | None = None
     hosts: transport.Hosts | None = None
+    options: ChildOptions = NO_OPTIONS
 
     @property
     def name(self) -> str:
@@ -62,11 +64,11 @@ class ChildSa:
 
     def takes(self, flow: Flow) -> bool:
         """Whether policy sends this packet through here."""
-        return flow.fits(self.local_ts, self.remote_ts)
+        return flow.fits(self.local_ts, self.remote_ts, fragments=self.options.fragments)
 
     def allows(self, flow: Flow) -> bool:
         """Whether a packet that came out of it belongs there (RFC 4301 section 5.2)."""
-        return flow.fits(self.remote_ts, self.local_ts)
+        return flow.fits(self.remote_ts, self.local_ts, fragments=self.options.fragments)
 
 
 class Rekeyed(NamedTuple):
@@ -123,6 +125,7 @@ class ChildRequest:
             self.offer(without),
             *ts_payloads(self.local_ts, self.remote_ts),
             *transport.announce(self.transport),
+            *announce(self.config),
         ]
 
     def offer(self, without: Sequence[int] = ()) -> Packet:
@@ -139,7 +142,7 @@ class ChildRequest:
         view = transport.answered(sa, self.transport, answer, *ends)
         local, remote = _within(view.local, self.local_ts, "TSi"), _within(view.remote, self.remote_ts, "TSr")
         shared = agreed_secret(choice, self.share, answer) if not without else b""
-        plan = ChildPlan(self.config, choice, local, remote, view.hosts)
+        plan = ChildPlan(self.config, choice, local, remote, view.hosts, agree(self.config, answer))
         child = install(sa, plan, self.spi, nonces, initiator=True, shared=shared, replaces=self.replaces)
         if self.transport and view.hosts is None:
             transport.declined(sa, child)
@@ -155,6 +158,7 @@ class ChildPlan:
     local_ts: tuple[Selector, ...]
     remote_ts: tuple[Selector, ...]
     hosts: transport.Hosts | None = None
+    options: ChildOptions = NO_OPTIONS
 
 
 def answer_child(
@@ -169,6 +173,7 @@ def answer_child(
     offered = offers(request.one(IKEv2_SA))
     ke = request.get(IKEv2_KE)
     met = False
+    configs = list(configs)
     for config in configs:
         view = transport.view(sa, config, request, ours, theirs)
         if view is None:
@@ -176,10 +181,15 @@ def answer_child(
         remote, local = narrow(view.remote, config.remote_ts), narrow(view.local, config.local_ts)
         if not remote or not local or (view.hosts and transport.taken(sa, view.hosts, local, remote)):
             continue
+        if config.single_pair:
+            remote, local = one_pair(remote, local)
         met = True
         choice = choose(offered, config.proposals, without=without, prefer_ke=ke.group if ke else None)
         if choice is not None:
-            return ChildPlan(config, choice, local[:255], remote[:255], view.hosts)
+            policies = [(other.remote_ts, other.local_ts) for other in configs]
+            additional = more_possible((theirs, ours), (remote, local), policies)
+            options = agree(config, request, additional=additional)
+            return ChildPlan(config, choice, local[:255], remote[:255], view.hosts, options)
     if met:
         raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the Child SA is acceptable")
     raise PeerError(NotifyType.TS_UNACCEPTABLE, reason="no part of the proposed traffic selectors is allowed by policy")
@@ -229,6 +239,7 @@ def install(
     )
     child = ChildSa(config, suite, inbound, outbound, plan.local_ts, plan.remote_ts, initiator)
     child.replaces, child.ready = replaces, initiator or replaces is None
+    child.options = plan.options
     child.hosts = plan.hosts
     sa.add_child(child)
     sa.emit(
@@ -257,6 +268,7 @@ def child_answer_payloads(plan: ChildPlan, spi: int) -> list[Packet]:
     return [
         IKEv2_SA(prop=[plan.choice.layer(spi.to_bytes(4))]),
         *ts_payloads(plan.remote_ts, plan.local_ts),
+        *plan.options.answer(plan.config),
         *transport.announce(plan.hosts is not None),
     ]
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import KeMethod, ProtocolId, lookup
+from fynx_scapy.ike.configuration import ConfigReply, ConfigRequest
 from fynx_scapy.ike.dpd import DETECTION, DeadPeerDetection
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.lifetimes import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
@@ -57,7 +58,9 @@ class ChildConfig(_Config):
 
     ``proposals`` are written as strongSwan writes them (``aes128gcm16-esn``), best first; selectors as `Selector.of`
     reads them. ``replay_window`` is in packets, ``tfc_length`` the size in bytes to which inner packets are padded
-    (RFC 4303 section 2.7), 0 for none.
+    (RFC 4303 section 2.7), 0 for none. ``accept_tfc``: whether the peer may pad its own; ``fragments``: whether packets
+    that show no ports because they are later fragments go through (RFC 7296 section 1.3.1); ``single_pair``: whether
+    each pair of addresses is to have a Child SA of its own (section 2.9).
 
     ``mode`` is ``tunnel`` or ``transport``. Transport mode protects what the two hosts themselves say to each other:
     selectors only limit that, and need to hold their addresses (``0.0.0.0/0[tcp]`` does). With ``tunnel_fallback``
@@ -73,6 +76,9 @@ class ChildConfig(_Config):
     remote_ts: tuple[Selector, ...] = ("10.2.0.0/24",)  # type: ignore[assignment]
     replay_window: int = 64
     tfc_length: int = 0
+    accept_tfc: bool = True
+    fragments: bool = False
+    single_pair: bool = False
     lifetime: Lifetime = CHILD_LIFETIME
 
     def __post_init__(self) -> None:
@@ -117,7 +123,11 @@ class IkeConfig(_Config):
     ``local_id`` and ``remote_id`` are written as `Identity.of` reads them; no ``remote_id`` takes any peer that knows
     the key. ``remote`` is needed to connect; as responder it limits whom this configuration serves. ``cookies`` is
     how many COOKIEs and INVALID_KE_PAYLOADs an initiator follows, ``ke`` the key exchange method of its first KE
-    payload (by default the first one proposed), ``puzzle_effort`` how many PRFs a puzzle may take to be solved
+    payload (by default the first one proposed). ``cp_request`` asks for addresses and more, ``cp_reply`` gives them
+    (section 2.19). ``childless``: whether a responder allows IKE_AUTH without a Child SA (RFC 6023); an initiator does
+    it with ``children=()``, if it may. ``error_wait``: for how many seconds an initiator goes on waiting for a good
+    answer behind an error that anybody may have sent (section 2.21.1), ``puzzle_effort`` how many
+    PRFs a puzzle may take to be solved
     (RFC 8019; a million are some seconds; 0 ignores puzzles).
 
     ``keepalive`` is after how many seconds without another packet the end behind a NAT sends a keepalive (RFC 3948
@@ -151,6 +161,10 @@ class IkeConfig(_Config):
     puzzle_effort: int = 1 << 20
     retransmission: Retransmission = Retransmission()
     half_open_lifetime: float = 30.0
+    cp_request: ConfigRequest | None = None
+    cp_reply: ConfigReply | None = None
+    childless: bool = False
+    error_wait: float = 1.0
     retry_wait: tuple[float, float] = (5.0, 15.0)
     retry_limit: float = 180.0
     fragmentation: bool = True
@@ -218,6 +232,11 @@ class EndpointConfig(_Config):
     but no solution that is served all the same, ``puzzle_lifetime`` the seconds for a solution, ``puzzles_in_a_row``
     how many an initiator solves while the difficulty rises, and ``puzzle_auth_difficulty`` that of a further puzzle
     before IKE_AUTH.
+
+    ``crash_secrets`` are the secrets of the tokens of RFC 6290, the newest first; without one none are made.
+    ``hint_interval`` is how many seconds pass between two reactions of the same kind to what is not protected. The
+    ``report_…`` say whether the peer is told of ESP on an unknown SPI (section 1.5) and of packets outside their
+    selectors (section 3.10.1).
     """
 
     cookie_threshold: int | None = 100
@@ -236,8 +255,16 @@ class EndpointConfig(_Config):
     port: int = 500
     natt_port: int = 4500
     marker_always: bool = False
+    crash_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    hint_interval: float = 60.0
+    report_unknown_spi: bool = True
+    report_selectors: bool = False
 
     def __post_init__(self) -> None:
+        secrets = (self.crash_secrets,) if isinstance(self.crash_secrets, bytes) else tuple(self.crash_secrets)
+        if any(len(secret) < 16 for secret in secrets):
+            raise ConfigError("expected secrets of at least 16 octets for the tokens of RFC 6290, found a shorter one")
+        self._set("crash_secrets", secrets)
         _check_port("port", self.port)
         _check_port("natt_port", self.natt_port)
         if self.source_prefix % 8 or not 8 <= self.source_prefix <= 128:

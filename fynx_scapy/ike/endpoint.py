@@ -16,7 +16,7 @@ from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, Replay
 from fynx_scapy.esp import transport as esp_transport
 from fynx_scapy.esp import tunnel
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike import natt, transport
+from fynx_scapy.ike import crash, hints, natt, policy, transport
 from fynx_scapy.ike.admission import Admission
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
@@ -34,6 +34,7 @@ from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.keepalive import Keepalives
 from fynx_scapy.ike.message import RESPONSE, Datagram, DatagramKind, Header, Outgoing, notify
 from fynx_scapy.ike.negotiate import Suite
+from fynx_scapy.ike.pool import Pools
 from fynx_scapy.ike.randomness import Randomness, SystemRandomness
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.selectors import Flow
@@ -75,6 +76,8 @@ class Endpoint:
         self.children: dict[int, tuple[IkeSa, ChildSa]] = {}
         self.traps = Traps(self)
         self._initial: dict[bytes, IkeSa] = {}
+        self.pools = Pools()
+        self.past_spis: deque[int] = deque(maxlen=256)
         self.admission = Admission(self)
         self._datagrams: deque[Datagram] = deque()
         self._packets: deque[bytes] = deque()
@@ -114,7 +117,7 @@ class Endpoint:
             self._receive_esp(datagram)
 
     def send(self, packet: bytes, now: float) -> bool:
-        """Send an inner IP packet through the Child SA that policy picks; False when there is none for it.
+        """Send an inner IP packet through the Child SA that `policy` picks; False when there is none for it.
 
         One that a policy waits for is held until its Child SA is there. MalformedError when it is no IP packet.
         """
@@ -124,11 +127,10 @@ class Endpoint:
 
     def send_now(self, packet: bytes, flow: Flow) -> bool:
         """The same, without waiting for anything."""
-        for sa, child in reversed(list(self.children.values())):
-            if sa.established and child.ready and not child.deleting and not child.gone and child.takes(flow):
-                self.send_on(sa, child, packet)
-                return True
-        return False
+        found = policy.pick(self.children.values(), flow)
+        if found is not None:
+            self.send_on(*found, packet)
+        return found is not None
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
@@ -181,7 +183,7 @@ class Endpoint:
         if child.hosts is not None:
             sealed = child.outbound.seal(*esp_transport.enter(packet))
         else:
-            tfc = max(0, child.config.tfc_length - len(packet))
+            tfc = max(0, child.config.tfc_length - len(packet)) if child.options.tfc else 0
             sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41, tfc_pad=tfc)
         self._send_esp(sa, child, sealed, len(packet), tunnel.traffic_class(packet))
 
@@ -215,6 +217,7 @@ class Endpoint:
         if child.life is not None:
             child.life.stop()
         spi = child.inbound.spi
+        self.past_spis.append(spi)
         if child.rekeyed is None and child.peer_rekeyed is None and child.replaces is None:
             self._drop_child(spi, child)
         else:
@@ -331,20 +334,34 @@ class Endpoint:
 
     def _unknown_spi(self, datagram: Datagram, header: Header) -> None:
         self.drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
-        if not header.response and header.exchange != ExchangeType.IKE_SA_INIT:
-            # Section 2.21.4: a request may be answered, a response never.
-            self._answer_error(datagram, header, NotifyType.INVALID_IKE_SPI)
+        if header.response or header.exchange == ExchangeType.IKE_SA_INIT or hints.stray(self, datagram, header):
+            # Section 2.21.4: a request may be answered, a response never, nor a Notify outside of an IKE SA.
+            return
+        self._answer_error(datagram, header, NotifyType.INVALID_IKE_SPI, crash.unprotected(self, header))
 
-    def _answer_error(self, datagram: Datagram, header: Header, kind: NotifyType) -> None:
+    def _answer_error(self, datagram: Datagram, header: Header, kind: NotifyType, more: Sequence[Packet] = ()) -> None:
         if self.admission.may_answer(datagram, self.now):
-            self.reject(datagram, header, kind)
+            self.reject(datagram, header, kind, more=more)
+
+    def tell_stranger(self, datagram: Datagram, kind: NotifyType, data: bytes) -> None:
+        """Tell where a datagram came from what was wrong with it, outside of any IKE SA (section 1.5)."""
+        if self.admission.may_answer(datagram, self.now):
+            header = Header(bytes(8), bytes(8), 0, 0x20, ExchangeType.INFORMATIONAL, 0, 0, 0)
+            self.reject(datagram, header, kind, data, response=False)
 
     def reject(
-        self, datagram: Datagram, header: Header, kind: NotifyType, data: bytes = b"", more: Sequence[Packet] = ()
+        self,
+        datagram: Datagram,
+        header: Header,
+        kind: NotifyType,
+        data: bytes = b"",
+        more: Sequence[Packet] = (),
+        *,
+        response: bool = True,
     ) -> None:
         """Answer a stranger in the clear: same SPIs, same message ID, one Notify (or ``more``), and no state."""
         message = Outgoing([notify(kind, data), *more], encrypted=False)
-        flags = RESPONSE | (0 if header.by_initiator else 0x08)
+        flags = (RESPONSE if response else 0) | (0 if header.by_initiator else 0x08)
         for name, value in {
             "init_SPI": header.spi_i,
             "resp_SPI": header.spi_r,
@@ -385,6 +402,8 @@ class Endpoint:
         spi = int.from_bytes(data[:4])
         found = self.children.get(spi) if len(data) >= 8 else None
         if found is None:
+            if len(data) >= 8 and spi > 255:
+                hints.unknown_esp(self, datagram, spi)
             return self.drop(
                 datagram,
                 f"expected an ESP packet of a Child SA, found {len(data)} octets with SPI {spi:#010x}",
@@ -422,6 +441,7 @@ class Endpoint:
         except MalformedError as error:
             return self.drop(datagram, str(error))
         if not allowed:
+            hints.outside_selectors(sa, child, packet)
             return self.drop(
                 datagram, f"the inner packet is outside the traffic selectors of the Child SA {child.name!r}"
             )

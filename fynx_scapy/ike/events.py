@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fynx_scapy.crypto.keymat import SkKeys
     from fynx_scapy.crypto.transforms import Transform
     from fynx_scapy.esp.sa import InboundSa, OutboundSa
+    from fynx_scapy.ike.configuration import Settings
     from fynx_scapy.ike.message import Address, Datagram
 
 
@@ -131,6 +132,43 @@ class ChildSaFailed(Event):
     name: str
     notify_type: int | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationReceived(Event):
+    """The peer's Configuration payload told us addresses, name servers and networks (RFC 7296 section 2.19)."""
+
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressesAssigned(Event):
+    """The peer was lent these addresses of our pool (RFC 7296 section 2.19)."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressesReleased(Event):
+    """These addresses are free again: the IKE SA that had them, and its successors, have ended."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspected(Event):
+    """An unprotected message hints that the peer has lost its state (RFC 7296 section 2.21.4).
+
+    ``notify_type`` is what it says; ``acted`` whether a liveness check follows. Nothing else does.
+    """
+
+    notify_type: int
+    acted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashDetected(Event):
+    """The peer showed the token that it had given us: it has lost the IKE SA (RFC 6290 section 4.5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

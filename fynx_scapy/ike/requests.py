@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout
-from fynx_scapy.iana import ExchangeType
+from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike import dpd, rules
 from fynx_scapy.ike.events import PeerDead
 from fynx_scapy.ike.exchanges.base import Exchange, Steps
@@ -70,6 +70,24 @@ class Requests(RequestWindow):
         if wrong and not message.encrypted:
             # Anybody may have sent it: go on waiting.
             return self._sa.drop(datagram, wrong)
+        if not message.encrypted and _doubtful(message):
+            return self._doubt(pending, message)
+        return self._take(pending, message, wrong)
+
+    def _doubt(self, pending: Pending, message: Message) -> None:
+        """Go on waiting for a short while for a better answer than an error in the clear (section 2.21.1)."""
+        sa = self._sa
+        if pending.doubt is None:
+
+            def believe(now: float) -> None:
+                sa.now = now
+                self._take(pending, message, None)
+
+            pending.doubt = sa.endpoint.timers.set(sa.now + sa.config.error_wait, believe)
+
+    def _take(self, pending: Pending, message: Message, wrong: str | None) -> None:
+        """Act upon an answer."""
+        exchange, header = pending.exchange, message.header
         self._done(pending)
         self._sa.accept(message)
         exchange.answer = message
@@ -122,8 +140,9 @@ class Requests(RequestWindow):
         self._arm(pending)
 
     def _done(self, pending: Pending) -> None:
-        if pending.timer:
-            pending.timer.cancel()
+        for timer in (pending.timer, pending.doubt):
+            if timer:
+                timer.cancel()
         self.pending.pop(pending.kept.message_id, None)
 
     def _end(self, exchange: Exchange, error: FynxError | None) -> None:
@@ -149,6 +168,16 @@ class Requests(RequestWindow):
         sa.emit(PeerDead, message_id=kept.message_id, attempts=attempts)
         silence = Timeout(f"no answer to message {kept.message_id} after {attempts} attempts")
         return dpd.bury(sa, lambda: self._end(pending.exchange, silence))
+
+
+# Section 2.21.1: these may lead to a good answer, and are acted upon at once.
+_CORRECTIVE = (NotifyType.COOKIE, NotifyType.INVALID_KE_PAYLOAD, NotifyType.INVALID_MAJOR_VERSION)
+
+
+def _doubtful(message: Message) -> bool:
+    """Whether an answer in the clear is an error that nothing corrects."""
+    error = message.error()
+    return error is not None and not any(message.has_notify(kind) for kind in _CORRECTIVE)
 
 
 def _fault(message: Message, exchange: Exchange) -> str | None:

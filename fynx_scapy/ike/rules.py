@@ -20,9 +20,11 @@ Count = tuple[int, int]
 ONE: Count = (1, 1)
 MAYBE: Count = (0, 1)
 MANY: Count = (0, 255)
+NONE: Count = (0, 0)
 
 REQUEST, RESPONSE = False, True
 REKEY_IKE = "rekey of the IKE SA"
+CHILDLESS = "without a Child SA"
 P = PayloadType
 
 
@@ -59,6 +61,14 @@ RULES: Mapping[tuple[int, bool, int, str], Rule] = {
     # [CERT,] AUTH, N}
     (ExchangeType.IKE_AUTH, RESPONSE, 0, ""): Rule(
         True, {P.IDr: ONE, **_AUTHENTICATION, P.SA: MAYBE, P.TSi: MAYBE, P.TSr: MAYBE}, notifies_alone=True
+    ),
+    # HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, [CP]}  -->     RFC 6023 section 5
+    (ExchangeType.IKE_AUTH, REQUEST, 0, CHILDLESS): Rule(
+        True, {P.IDi: ONE, P.IDr: MAYBE, **_AUTHENTICATION, P.SA: NONE, P.TSi: NONE, P.TSr: NONE}
+    ),
+    # <--  HDR, SK {IDr, [CERT,] AUTH, [CP]}
+    (ExchangeType.IKE_AUTH, RESPONSE, 0, CHILDLESS): Rule(
+        True, {P.IDr: ONE, **_AUTHENTICATION, P.SA: NONE, P.TSi: NONE, P.TSr: NONE}, notifies_alone=True
     ),
     # HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
     (ExchangeType.CREATE_CHILD_SA, REQUEST, 0, ""): Rule(True, _CHILD),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fynx_scapy.crypto.keymat import SkKeys, derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, ProtocolId
-from fynx_scapy.ike import natt
+from fynx_scapy.ike import configuration, hints, natt
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
@@ -42,6 +42,7 @@ from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
+from fynx_scapy.ike.pool import Lease
 from fynx_scapy.ike.reauthentication import reauthenticate
 from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.states import State as State
@@ -93,6 +94,11 @@ class IkeSa:
         self.path: Path | None = None
         self.peer_fragments = False
         self.peer_signature_hashes: tuple[int, ...] = ()
+        self.peer_childless = False
+        self.settings: configuration.Settings | None = None
+        self.leases: list[Lease] = []
+        self.tokens: list[bytes] = []
+        self.limits = hints.Limiter()
         self.authenticated_by = -1
         self.deleted_early: set[int] = set()
         self._unwanted = False
@@ -281,6 +287,7 @@ class IkeSa:
         self.nat_forced = old.nat_forced
         self.endpoint.keepalives.start(self)
         self.peer_fragments, self.peer_signature_hashes = old.peer_fragments, old.peer_signature_hashes
+        self.settings, self.leases = old.settings, [lease.held() for lease in old.leases]
         self.life, self.watch = IkeLife(self, old.life), Watch(self)
 
     def hand_over(self, new: IkeSa) -> None:
@@ -383,6 +390,7 @@ class IkeSa:
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
+        configuration.release(self)
         self.fragments.clear()
         if lingers:
             self.endpoint.timers.set(self.now + self.endpoint.config.linger, lambda now: self._let_go())
@@ -480,6 +488,8 @@ class IkeSa:
         Nothing changes before its ICV has verified, and what is wrong with it becomes an event.
         """
         self.now = now
+        if hints.in_the_clear(self, datagram, header):
+            return
         try:
             if header.response:
                 self.requests.receive(datagram, header)

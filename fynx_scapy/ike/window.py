@@ -34,6 +34,8 @@ class Pending:
     steps: Steps
     kept: Kept
     timer: Timer | None = None
+    doubt: Timer | None = None
+    """Set while an error that anybody may have sent waits for a better answer (section 2.21.1)."""
 
 
 @dataclass

@@ -10,12 +10,13 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
-from fynx_scapy.ike import collisions
+from fynx_scapy.ike import collisions, configuration
 from fynx_scapy.ike.child import ChildPlan, ChildRequest, ChildSa, answer_child, child_answer_payloads, install
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message, Outgoing
+from fynx_scapy.ike.selectors import Flow
 from fynx_scapy.ike.share import KeyShare, answered_secret, check_nonce, other_group
 from fynx_scapy.layers.ikev2 import IKEv2_Nonce
 
@@ -94,7 +95,7 @@ class CreateChild(ChildExchange):
         # HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->
         collisions.object_to_child(self.sa)
         answer, self.child, _ = self._answer(
-            answer_child(self.sa, request, self.sa.config.children, without=()), request
+            answer_child(self.sa, request, configuration.bound(self.sa, self.sa.config.children), without=()), request
         )
         yield answer
 
@@ -104,8 +105,22 @@ class CreateChild(ChildExchange):
         kind = error.notify_type if isinstance(error, PeerError) else None
         if kind == NotifyType.TEMPORARY_FAILURE:
             sa.try_again(lambda now: CreateChild(now, self.config, self.packet))
+        elif kind == NotifyType.SINGLE_PAIR_REQUIRED and ask_for_pair(sa, self.config, self.packet):
+            return
         else:
             sa.emit(ChildSaFailed, name=self.config.name, notify_type=kind, reason=str(error))
             if isinstance(error, MalformedError):
                 # Section 2.21: the peer holds an SA that we do not; clean up.
                 sa.delete_ike()
+
+
+def ask_for_pair(sa: IkeSa, config: ChildConfig, packet: bytes | None) -> bool:
+    """After SINGLE_PAIR_REQUIRED, ask for a Child SA for the one pair of addresses that a packet needs (section 2.9).
+
+    False when there is no packet, or when that is what we asked for.
+    """
+    pair = Flow.parse(packet).pair() if packet is not None else None
+    if pair is None or (config.local_ts, config.remote_ts) == ((pair[0],), (pair[1],)):
+        return False
+    sa.start(CreateChild(sa, config.replace(local_ts=(pair[0],), remote_ts=(pair[1],)), packet))
+    return True

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from fynx_scapy.errors import FynxError, MalformedError, PeerError
-from fynx_scapy.iana import ExchangeType, NotifyType, name_of
+from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
 from fynx_scapy.ike import natt, puzzles
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message, Outgoing, notify
@@ -99,6 +99,8 @@ class IkeSaInit(Exchange):
         natt.add_detection(message, sa.local, sa.remote, forced=config.force_encapsulation)
         if config.fragmentation and (sa.initiator or sa.peer_fragments):
             message.payloads.append(notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED))
+        if config.childless and not sa.initiator:
+            message.payloads.append(notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED, protocol=ProtocolId.IKE))
         if config.signature_hashes:
             message.payloads.append(
                 notify(NotifyType.SIGNATURE_HASH_ALGORITHMS, b"".join(h.to_bytes(2) for h in config.signature_hashes))
@@ -107,6 +109,7 @@ class IkeSaInit(Exchange):
     def _note_peer(self, message: Message) -> None:
         """What the peer's notifies tell for later."""
         sa = self.sa
+        sa.peer_childless = message.has_notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)
         natt.note(sa, message)
         sa.peer_fragments = message.has_notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)
         hashes = message.notify(NotifyType.SIGNATURE_HASH_ALGORITHMS)

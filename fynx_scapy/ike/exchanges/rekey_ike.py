@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fynx_scapy.errors import FynxError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
-from fynx_scapy.ike import collisions
+from fynx_scapy.ike import collisions, crash
 from fynx_scapy.ike.events import IkeSaRekeyed
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
+from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Message
 from fynx_scapy.ike.negotiate import KE, check_answer, choose, offers
 from fynx_scapy.ike.rules import REKEY_IKE
@@ -72,9 +73,13 @@ class RekeyIke(Exchange):
         shared = agreed_secret(choice, share, answer)
         self.successor = sa.endpoint.succeed(sa, choice.suite, (spi, choice.spi), nonces, shared, initiator=True)
         sa.rekeying = None
+        crash.note(self.successor, answer)
         sa.rekeyed = RekeyedIke(self.successor, nonces)
         sa.emit(IkeSaRekeyed, new_spi_i=spi, new_spi_r=choice.spi, by_peer=False)
         collisions.settle_ike(sa)
+        if (token := crash.protected(self.successor)) and self.successor.established:
+            # HDR, SK {N(QCD_TOKEN)}  -->     RFC 6290 section 4.3
+            self.successor.start(Informational(self.successor, *token))
 
     def respond(self, request: Message) -> Steps:
         """Make the successor; hand over at once, unless our own rekey is in flight too."""
@@ -94,7 +99,8 @@ class RekeyIke(Exchange):
         self.successor = sa.endpoint.succeed(sa, choice.suite, (choice.spi, spi), nonces, shared, initiator=False)
         # <--  HDR, SK {SA, Nr, KEr}
         ke_payload = [share.payload()] if share else []
-        yield self.response(IKEv2_SA(prop=[choice.layer(spi)]), IKEv2_Nonce(nonce=nonces[1]), *ke_payload)
+        token = crash.protected(self.successor)
+        yield self.response(IKEv2_SA(prop=[choice.layer(spi)]), IKEv2_Nonce(nonce=nonces[1]), *ke_payload, *token)
         sa.peer_rekeyed = RekeyedIke(self.successor, nonces)
         sa.emit(IkeSaRekeyed, new_spi_i=choice.spi, new_spi_r=spi, by_peer=True)
         if sa.rekeying is None:
