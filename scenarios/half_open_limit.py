@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from fynx_scapy import Session
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import IkeSaEstablished, MessageDropped, MessageSent
+from fynx_scapy.ike.events import IkeSaEstablished, MessageDropped, MessageSent, Retransmitted
 from fynx_scapy.ike.message import Address, Datagram
 
 
@@ -25,11 +25,13 @@ def half_open_limit(run: Run) -> None:
         # HDR(A,0), SAi1, KEi, Ni  -->   from nine strangers, none of whom goes on
         _knock(s, number, f"203.0.113.{number}")
     expect(s.peer.half_open, "half-open IKE SAs").equals(4)
+    s.network.run(s.network.now + 1.0)
     expect(s.events).at("responder").has(MessageDropped, times=6)
     late = s.client.connect(s.config, s.network.now)
     s.network.run(s.network.now + 30.0)
     # HDR(A,0), SAi1, KEi, Ni  -->   again, after some seconds;   <--  HDR(A,B), SAr1, KEr, Nr
     expect(late.established, "the late one to be up").holds()
+    expect(s.events).at("initiator").has(Retransmitted, message_id=0)
     expect(s.events).at("responder").has(IkeSaEstablished)
 
 
