@@ -159,10 +159,12 @@ def test_behind_a_nat_esp_travels_in_udp(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A capture of all scenarios, with its key tables."""
+    """A capture of the scenarios, with its key tables; not of those where somebody speaks in the clear, or in riddles."""
     folder = tmp_path_factory.mktemp("run")
     recorder = Recorder()
     for name in scenarios.names():
+        if name.startswith("error_") or name == "quick_crash_detection":
+            continue
         run(scenarios.load(name), seed=7, watch=recorder.watch)
     recorder.save_capture(folder / "run.pcapng")
     recorder.keys().save(folder / "run.keys")
@@ -174,11 +176,9 @@ def test_we_open_all_that_we_wrote(whole_run: Path) -> None:
     records = list(dissection.records(whole_run))
     packets = rdpcap(str(whole_run))
     assert len(records) == len(packets) > 200
-    # What scenarios forge is under SPIs that nobody has keys for.
-    forged = ("0xaabbccdd", "41" * 8)
-    assert not [name for name in dissection.closed if not any(spi in name for spi in forged)]
-    counts = Counter((record["kind"], record["icv"]) for record in records)
-    bad = [packets[record["number"] - 1].comments[0] for record in records if record["icv"] == "bad"]
+    assert not dissection.closed
+    counts = Counter((record["kind"], record.get("icv")) for record in records)
+    bad = [packets[record["number"] - 1].comments[0] for record in records if record.get("icv") == "bad"]
     assert bad == [b"esp_ping (IPv4): initiator -> responder, 120 octets that neither end has sent"]
     assert counts["esp", "unchecked"] == 0
     assert counts["ike", "ok"] > 80
