@@ -59,7 +59,7 @@ class Watch:
         if not sa.established:
             return None
         sa.now = now
-        if self._interval is not None and now - sa.last_heard < self._interval:
+        if self._interval is not None and now < sa.last_heard + self._interval:
             # Whatever came in, on the IKE SA or on a Child SA, showed that the peer lives.
             return self._set(sa.last_heard)
         if not sa.requests.pending and not sa.requests.waiting:

@@ -91,7 +91,8 @@ class _Life:
         early = self.endpoint.randomness.uniform(0, lifetime.jitter) if lifetime.jitter else 0.0
         self.soft, self.hard = lifetime.soft.scaled(1 - early), lifetime.end
         self.rekeyed = self.ended = False
-        self._least_packets, self._least_bytes = _or_never(self.soft.packets), _or_never(self.soft.bytes)
+        self._least_packets = min(_or_never(self.soft.packets), _or_never(self.hard.packets))
+        self._least_bytes = min(_or_never(self.soft.bytes), _or_never(self.hard.bytes))
         for seconds, act in ((self.soft.seconds, self._soft_time), (self.hard.seconds, self._hard_time)):
             if seconds is not None:
                 self._set(sa.now + seconds, act)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What takes minutes: run by scripts/soak, with samples among the tests."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+
+from . import soak
+from .ike.crossing import Crossing, every
+
+CHUNK = 500
+LIVES = 1000
+
+
+def _cross(start: int) -> tuple[int, list[str]]:
+    """One share of the crossings: how many were run, and what was wrong."""
+    runs = list(islice(every(), start, start + CHUNK))
+    found = ((run, Crossing(*run).run()) for run in runs)
+    return len(runs), [f"{run}: {wrong}" for run, wrong in found if wrong]
+
+
+def crossings(pool: ProcessPoolExecutor) -> list[str]:
+    """Every order and every fault of every pair of exchanges."""
+    total = sum(1 for _ in every())
+    count, wrong = 0, []
+    for ran, faults in pool.map(_cross, range(0, total, CHUNK)):
+        count += ran
+        wrong += faults
+    print(f"crossings: {count} runs, {len(wrong)} failed")
+    return wrong
+
+
+def _live(first: int) -> soak.Report:
+    return soak.run(LIVES // 20, first)
+
+
+def lives(pool: ProcessPoolExecutor) -> list[str]:
+    """A thousand seeded runs of handshake, twenty rekeys and traffic over a bad wire."""
+    total = soak.Report()
+    for report in pool.map(_live, range(0, LIVES, LIVES // 20)):
+        total.runs += report.runs
+        total.counts += report.counts
+        total.faults += report.faults
+    print(f"lives: {total}")
+    return total.faults
+
+
+PARTS: dict[str, Callable[[ProcessPoolExecutor], list[str]]] = {"crossings": crossings, "lives": lives}
+
+
+def main(names: list[str]) -> int:
+    """Run the parts named, or all; 0 when nothing went wrong, 2 for a name that is none."""
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        print(f"expected some of {', '.join(PARTS)}, found {', '.join(unknown)}", file=sys.stderr)
+        return 2
+    failed = False
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for name in names or PARTS:
+            begun = time.monotonic()
+            wrong = PARTS[name](pool)
+            failed |= bool(wrong)
+            print(f"{name}: {time.monotonic() - begun:.0f} s", *_some(wrong), sep="\n  ")
+    return failed
+
+
+def _some(wrong: list[str]) -> Iterator[str]:
+    yield from wrong[:10]
+    if len(wrong) > 10:
+        yield f"and {len(wrong) - 10} more"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
