@@ -249,7 +249,8 @@ class _Reader:
             row = self.under_way(who, lambda row: len(row.octets) == 1 and _kin(row, octets[0]))
             reason = reason if row is None or isinstance(event, ReplayDropped) else f"changed on its way, {reason}"
         if row is None:
-            known = next((row for row in reversed(self.rows) if row.receiver == who and _kin(row, octets[0])), None)
+            kin = [row for row in reversed(self.rows) if row.receiver == who and _kin(row, octets[0])]
+            known = next((row for row in kin if row.sender), kin[0] if kin else None)
             title = known.title if known else "datagram"
             text = known.text if known else f"{len(octets[0])} octets"
             fragment = known is not None and len(known.octets) > 1
