@@ -18,7 +18,7 @@ from fynx_scapy.iana import ExchangeType, PayloadType
 from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.exchanges.base import responders
 from fynx_scapy.ike.exchanges.create_child import CreateChild
-from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
+from fynx_scapy.ike.exchanges.ike_auth import ChildlessAuth, IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
@@ -89,6 +89,15 @@ def _auth() -> Iterator[tuple[str, Session, int]]:
     s.network.run()
 
 
+def _childless() -> Iterator[tuple[str, Session, int]]:
+    s = session(childless=True)
+    s.sa_init()
+    s.sa.config = s.sa.config.replace(children=())
+    yield "Authentication alone (RFC 6023)", s, len(s.events)
+    s.sa.start(IkeAuth(s.sa))
+    s.network.run()
+
+
 def _create_child() -> Iterator[tuple[str, Session, int]]:
     s = up()
     yield "A further Child SA (section 1.3.1)", s, len(s.events)
@@ -140,6 +149,7 @@ def _informational() -> Iterator[tuple[str, Session, int]]:
 RUNS: dict[type[Exchange], Callable[[], Iterator[tuple[str, Session, int]]]] = {
     IkeSaInit: _sa_init,
     IkeAuth: _auth,
+    ChildlessAuth: _childless,
     CreateChild: _create_child,
     RekeyChild: _rekey_child,
     RekeyIke: _rekey_ike,
@@ -148,8 +158,11 @@ RUNS: dict[type[Exchange], Callable[[], Iterator[tuple[str, Session, int]]]] = {
 
 
 def _name(cls: type[Exchange]) -> str:
-    variant = (inspect.getdoc(inspect.getmodule(cls)) or cls.__name__).partition("\n")[0]
-    return f"{ExchangeType(cls.exchange_type).name}: {variant.partition(': ')[2] or variant}".rstrip(".")
+    found = (inspect.getdoc(inspect.getmodule(cls)) or "").partition("\n")[0].partition(": ")[2]
+    if cls.variant or not found:
+        # What a class says of itself, where its file holds more than one.
+        found = (inspect.getdoc(cls) or cls.__name__).partition("\n")[0]
+    return f"{ExchangeType(cls.exchange_type).name}: {found}".rstrip(".")
 
 
 def _pictures(cls: type[Exchange]) -> list[str]:
