@@ -24,7 +24,7 @@ def forge(
     Lets time pass, and returns what it was answered with in the clear, as Scapy layers.
     """
     fields: dict[str, Any] = {"exch_type": "INFORMATIONAL", "flags": 0x08 if to == "responder" else 0x20}
-    if s.peer_sa is not None:
+    if "init_SPI" not in header:
         fields |= {"init_SPI": s.sa.spi_i, "resp_SPI": s.sa.spi_r}
     return deliver(s, build_message(IKEv2(**(fields | header)), list(payloads)), to=to, source=source)
 
