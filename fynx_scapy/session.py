@@ -99,9 +99,12 @@ class Session:
         return self._sa
 
     @property
-    def peer_sa(self) -> IkeSa | None:
-        """The embedded peer's end of it, or None when it has none."""
-        return next((sa for sa in self.peer.sas.values() if sa.spi_i == self.sa.spi_i), None)
+    def peer_sa(self) -> IkeSa:
+        """The embedded peer's end of it; LocalError when it has none."""
+        found = next((sa for sa in self.peer.sas.values() if sa.spi_i == self.sa.spi_i), None)
+        if found is None:
+            raise LocalError("expected the peer to hold its end of the IKE SA, found none")
+        return found
 
     @property
     def child(self) -> ChildSa:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaInstalled
 from fynx_scapy.layers.ikev2 import IKEv2_Nonce, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 
@@ -20,7 +19,7 @@ def create_child(run: Run) -> None:
     """A further Child SA carries its own traffic, and packets find it by its selectors."""
     s = run.session()
     s.connect()
-    more = ChildConfig(name="more", local_ts="10.1.0.0/25", remote_ts="10.2.0.128/25")
+    more = s.config.children[0].replace(name="more", local_ts="10.1.0.0/25", remote_ts="10.2.0.128/25")
 
     # HDR, SK {SA, Ni, TSi, TSr}  -->
     # <--  HDR, SK {SA, Nr, TSi, TSr}

@@ -10,8 +10,8 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.events import ChildSaInstalled, EspSent
 
-CHILD = ChildConfig(mode="transport", local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))  # type: ignore[arg-type]
-CONFIG = IkeConfig(local_id="alice", remote_id="bob", auth="fynx", children=(CHILD,))  # type: ignore[arg-type]
+CHILD = ChildConfig(mode="transport", local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))
+CONFIG = IkeConfig(local_id="alice", remote_id="bob", auth="fynx", children=(CHILD,))
 
 
 @scenario(

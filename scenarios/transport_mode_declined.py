@@ -9,7 +9,7 @@ from fynx_scapy.ike.events import ChildSaFailed, ChildSaInstalled, SaDeleted
 from fynx_scapy.layers.ikev2 import IKEv2_SA
 from fynx_scapy.scenarios.transport_mode import CHILD, CONFIG
 
-TUNNEL = ChildConfig(local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))  # type: ignore[arg-type]
+TUNNEL = ChildConfig(local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))
 
 
 @scenario("RFC 7296 section 1.3.1", requirements=("7296-1.3.1-01", "7296-1.3.1-02", "7296-2.23.1-03"))

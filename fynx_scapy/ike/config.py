@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import KeMethod, ProtocolId, lookup
@@ -17,6 +18,9 @@ from fynx_scapy.ike.lifetimes import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.negotiate import Proposal
 from fynx_scapy.ike.selectors import Selector
+
+Proposals: TypeAlias = "str | Proposal | Sequence[str | Proposal]"
+Selectors: TypeAlias = "str | Selector | Sequence[str | Selector]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,17 @@ class ChildConfig(_Config):
     fragments: bool = False
     single_pair: bool = False
     lifetime: Lifetime = CHILD_LIFETIME
+
+    if TYPE_CHECKING:
+        # What a person writes is wider than what is read: the constructor turns it into the fields' types.
+        def __init__(
+            self,
+            *,
+            proposals: Proposals = ...,
+            local_ts: Selectors = ...,
+            remote_ts: Selectors = ...,
+            **fields: Any,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         self._set("proposals", Proposal.parse_all(self.proposals, ProtocolId.ESP))
@@ -180,6 +195,19 @@ class IkeConfig(_Config):
     reauthenticate_after: float | None = None
     initial_contact: bool = False
     dpd: DeadPeerDetection = DETECTION
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            auth: Psk | str | bytes,
+            local_id: Identity | str = ...,
+            remote_id: Identity | str | None = ...,
+            proposals: Proposals = ...,
+            remote: Address | str | tuple[str, int] | None = ...,
+            **fields: Any,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         self._set("local_id", Identity.of(self.local_id))
