@@ -190,12 +190,16 @@ def test_we_open_all_that_we_wrote(whole_run: Path) -> None:
     assert not dissection.closed
     counts = Counter((record["kind"], record.get("icv")) for record in records)
     bad = [packets[record["number"] - 1].comments[0] for record in records if record.get("icv") == "bad"]
-    assert bad == [b"esp_ping (IPv4): initiator -> responder, 120 octets that neither end has sent"]
+    assert b"esp_ping (IPv4): initiator -> responder, 120 octets that neither end has sent" in bad
+    # So is whatever else does not verify; and no reader can know how high a sequence number begins.
+    expected = (b"that neither end has sent", b"dropped: ", b"64-bit sequence numbers")
+    assert [comment for comment in bad if not any(words in comment for words in expected)] == []
     assert counts["esp", "unchecked"] == 0
     assert counts["ike", "ok"] > 80
     assert counts["esp", "ok"] > 50
     spis = Counter(keys.spi_i for keys in KeyLog.load(whole_run.with_suffix(".keys") / "keys.json").ike)
-    assert max(spis.values()) == 1
+    # Scenarios that count their SPIs up share some.
+    assert max(count for spi, count in spis.items() if spi[:4] != bytes(4)) == 1
 
 
 # What Wireshark 4.0 has no algorithm for, and ESN, whose upper half its ICV check leaves out.
@@ -228,9 +232,11 @@ def test_tshark_opens_what_it_has_ciphers_for(whole_run: Path, tmp_path: Path) -
     counts: Counter[str] = Counter()
     for packet in packets:
         comment = packet["frame.comment"]
-        assert "Bad" not in packet["_ws.expert.message"], packet
+        assert "Bad" not in packet["_ws.expert.message"] or "neither end has sent" in comment, packet
         if packet["isakmp.ispi"]:
             assert packet["udp.checksum.status"] == "1", comment
+            if "neither end has sent" in comment or "HDR, N(INVALID_IKE_SPI)" in comment:
+                continue
             if int(packet["isakmp.exchangetype"]) == 34:
                 counts["plain"] += 1
                 continue
@@ -239,6 +245,10 @@ def test_tshark_opens_what_it_has_ciphers_for(whole_run: Path, tmp_path: Path) -
             assert bool(packet["isakmp.enc.decrypted"]) is knows, comment
             assert "incorrect" not in packet["_ws.expert.message"]
             counts["SK opened" if knows else "SK without a cipher"] += 1
+            continue
+        if not packet["esp.spi"]:
+            # A keepalive (RFC 3948 section 2.3).
+            counts["keepalive"] += 1
             continue
         key = esp[int(packet["esp.spi"], 16)]
         if key.encr.id not in IN_ESP or (key.integ and key.integ.id == Integ.AUTH_AES_XCBC_96):
