@@ -294,6 +294,9 @@ class IkeSa:
         """Give all Child SAs, and what has not begun yet, to the successor (section 2.8)."""
         if self.successor is not None:
             return
+        while new.successor is not None:
+            # It has been rekeyed itself before the peer's answer told us that it was to inherit.
+            new = new.successor
         self.successor = new
         self.state = State.REKEYED
         self._stop_clocks()
@@ -307,7 +310,11 @@ class IkeSa:
         for exchange in waiting:
             exchange.sa = new
             new.now = self.now
-            new.start(exchange)
+            if isinstance(exchange, RekeyIke):
+                # What it was to bring about has come about.
+                exchange.done = True
+            else:
+                new.start(exchange)
         new.now = self.now
         announce(new)
 

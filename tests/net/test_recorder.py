@@ -182,6 +182,10 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run.pcapng"
 
 
+MADE_UP = "octets that neither end has sent"
+NEAR_THE_END = "sequence_exhaustion (64-bit"  # begins where nobody who only looks on can know the upper half
+
+
 def test_we_open_all_that_we_wrote(whole_run: Path) -> None:
     dissection = Dissection(KeyLog.beside(whole_run))
     records = list(dissection.records(whole_run))
@@ -232,12 +236,15 @@ def test_tshark_opens_what_it_has_ciphers_for(whole_run: Path, tmp_path: Path) -
     counts: Counter[str] = Counter()
     for packet in packets:
         comment = packet["frame.comment"]
+        if MADE_UP in comment:
+            counts["made up"] += 1
+            continue
         assert "Bad" not in packet["_ws.expert.message"] or "neither end has sent" in comment, packet
         if packet["isakmp.ispi"]:
             assert packet["udp.checksum.status"] == "1", comment
             if "neither end has sent" in comment or "HDR, N(INVALID_IKE_SPI)" in comment:
                 continue
-            if int(packet["isakmp.exchangetype"]) == 34:
+            if int(packet["isakmp.exchangetype"]) == 34 or packet["isakmp.ispi"] not in ike:
                 counts["plain"] += 1
                 continue
             entry = ike[packet["isakmp.ispi"]]
@@ -255,9 +262,9 @@ def test_tshark_opens_what_it_has_ciphers_for(whole_run: Path, tmp_path: Path) -
             counts["ESP without a cipher"] += 1
             continue
         # An IP packet, or the random octets of the one dummy packet.
-        assert packet["esp.protocol"] in ("0x04", "0x29") or "esp_ping (IPv4)" in comment
+        assert packet["esp.protocol"] in ("0x04", "0x29") or "esp_ping (IPv4)" in comment or "transport_mode" in comment
         assert packet["esp.contained_data"][0] in "46" or "64 octets inside" in comment
-        if not key.esn and "neither end has sent" not in comment:
+        if not key.esn:
             assert packet["esp.icv_good"] == "1", comment
             counts["ESP opened, ICV good"] += 1
         else:
