@@ -8,6 +8,7 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import IkeConfig, Psk, Retransmission
 from fynx_scapy.ike.dpd import DeadPeerDetection
 from fynx_scapy.ike.events import IkeSaEstablished, PeerDead, Retransmitted, SaDeleted
+from fynx_scapy.ike.identity import Identity
 from fynx_scapy.session import Session
 
 SILENT = DeadPeerDetection(interval=None)
@@ -42,7 +43,7 @@ def dpd_actions(run: Run) -> None:
 def config(action: str) -> IkeConfig:
     """The initiator asks after 30 s of silence, four times at most."""
     dpd = DeadPeerDetection(interval=30.0, action=action, retransmission=QUICK)
-    return IkeConfig(local_id="alice", remote_id="bob", auth=Psk("secret"), dpd=dpd)
+    return IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("secret"), dpd=dpd)
 
 
 def die(s: Session) -> None:

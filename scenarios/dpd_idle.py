@@ -7,6 +7,7 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import IkeConfig, Psk
 from fynx_scapy.ike.dpd import DeadPeerDetection
 from fynx_scapy.ike.events import MessageSent, PeerDead
+from fynx_scapy.ike.identity import Identity
 from fynx_scapy.net.echo import echo_request
 
 SILENT = DeadPeerDetection(interval=None)
@@ -16,7 +17,7 @@ SILENT = DeadPeerDetection(interval=None)
 def dpd_idle(run: Run) -> None:
     """A peer that sends anything authentic is not asked; one that is silent is; one-way traffic is no sign of life."""
     dpd = DeadPeerDetection(interval=30.0)
-    config = IkeConfig(local_id="alice", remote_id="bob", auth=Psk("secret"), dpd=dpd)
+    config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("secret"), dpd=dpd)
     s = run.session("traffic both ways", config=config, peer={"dpd": SILENT})
     s.connect()
     for second in range(20, 200, 20):

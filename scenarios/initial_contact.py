@@ -8,13 +8,16 @@ from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.config import IkeConfig, Psk
 from fynx_scapy.ike.events import IkeSaEstablished, SaDeleted
 from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import notify
 
 
 @scenario("RFC 7296 section 2.4", requirements=("7296-2.4-01", "7296-2.4-03", "7296-2.4-05"))
 def initial_contact(run: Run) -> None:
     """INITIAL_CONTACT in IKE_AUTH makes the responder drop what it has with that identity; elsewhere it is ignored."""
-    config = IkeConfig(local_id="alice", remote_id="bob", auth=Psk("secret"), initial_contact=True)
+    config = IkeConfig(
+        local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("secret"), initial_contact=True
+    )
     s = run.session("after a crash", config=config)
     s.connect()
     before = s.sa

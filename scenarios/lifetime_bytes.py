@@ -7,11 +7,15 @@ from fynx_scapy.errors import LocalError, Timeout
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
 from fynx_scapy.ike.events import ChildSaRekeyed, LifetimeReached
+from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.lifetimes import NEVER, Lifetime, Limits
+from fynx_scapy.ike.selectors import Selector
 
 AGELESS = {
     "lifetime": NEVER,
-    "children": (ChildConfig(local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24", lifetime=NEVER),),
+    "children": (
+        ChildConfig(local_ts=(Selector.of("10.2.0.0/24"),), remote_ts=(Selector.of("10.1.0.0/24"),), lifetime=NEVER),
+    ),
 }
 
 
@@ -40,7 +44,13 @@ def lifetime_bytes(run: Run) -> None:
 def config(lifetime: Lifetime) -> IkeConfig:
     """Only the Child SA of the initiator has a limit."""
     child = ChildConfig(lifetime=lifetime)
-    return IkeConfig(local_id="alice", remote_id="bob", auth=Psk("secret"), children=(child,), lifetime=NEVER)
+    return IkeConfig(
+        local_id=Identity.of("alice"),
+        remote_id=Identity.of("bob"),
+        auth=Psk("secret"),
+        children=(child,),
+        lifetime=NEVER,
+    )
 
 
 if __name__ == "__main__":

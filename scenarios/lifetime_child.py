@@ -6,13 +6,17 @@ from __future__ import annotations
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
 from fynx_scapy.ike.events import ChildSaRekeyed, LifetimeReached, SaDeleted
+from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.lifetimes import NEVER, Lifetime, Limits
+from fynx_scapy.ike.selectors import Selector
 
 HOUR = Lifetime(soft=Limits(seconds=3600.0), jitter=0.0)
 
 AGELESS = {
     "lifetime": NEVER,
-    "children": (ChildConfig(local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24", lifetime=NEVER),),
+    "children": (
+        ChildConfig(local_ts=(Selector.of("10.2.0.0/24"),), remote_ts=(Selector.of("10.1.0.0/24"),), lifetime=NEVER),
+    ),
 }
 
 
@@ -47,7 +51,13 @@ def lifetime_child(run: Run) -> None:
 def config(lifetime: Lifetime) -> IkeConfig:
     """Only the Child SA of the initiator grows old."""
     child = ChildConfig(lifetime=lifetime)
-    return IkeConfig(local_id="alice", remote_id="bob", auth=Psk("secret"), children=(child,), lifetime=NEVER)
+    return IkeConfig(
+        local_id=Identity.of("alice"),
+        remote_id=Identity.of("bob"),
+        auth=Psk("secret"),
+        children=(child,),
+        lifetime=NEVER,
+    )
 
 
 if __name__ == "__main__":

@@ -8,14 +8,18 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
 from fynx_scapy.ike.events import LifetimeReached, SaDeleted
+from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.lifetimes import NEVER, Lifetime, Limits
 from fynx_scapy.ike.message import RESPONSE, Outgoing, notify
+from fynx_scapy.ike.selectors import Selector
 
 HOUR = Lifetime(soft=Limits(seconds=3600.0), jitter=0.0)
 
 AGELESS = {
     "lifetime": NEVER,
-    "children": (ChildConfig(local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24", lifetime=NEVER),),
+    "children": (
+        ChildConfig(local_ts=(Selector.of("10.2.0.0/24"),), remote_ts=(Selector.of("10.1.0.0/24"),), lifetime=NEVER),
+    ),
 }
 
 
@@ -23,7 +27,13 @@ AGELESS = {
 def lifetime_expired(run: Run) -> None:
     """When the rekey is refused until the hard limit, the IKE SA is closed with all its Child SAs."""
     child = ChildConfig(lifetime=HOUR)
-    config = IkeConfig(local_id="alice", remote_id="bob", auth=Psk("secret"), children=(child,), lifetime=NEVER)
+    config = IkeConfig(
+        local_id=Identity.of("alice"),
+        remote_id=Identity.of("bob"),
+        auth=Psk("secret"),
+        children=(child,),
+        lifetime=NEVER,
+    )
     s = run.session(config=config, peer=AGELESS)
     s.peer.taps.add("payloads", refuse, when=is_answer)
     s.connect()

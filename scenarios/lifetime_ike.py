@@ -6,11 +6,15 @@ from __future__ import annotations
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaRekeyed, LifetimeReached
+from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.lifetimes import NEVER, Lifetime, Limits
+from fynx_scapy.ike.selectors import Selector
 
 AGELESS = {
     "lifetime": NEVER,
-    "children": (ChildConfig(local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24", lifetime=NEVER),),
+    "children": (
+        ChildConfig(local_ts=(Selector.of("10.2.0.0/24"),), remote_ts=(Selector.of("10.1.0.0/24"),), lifetime=NEVER),
+    ),
 }
 
 
@@ -19,7 +23,13 @@ def lifetime_ike(run: Run) -> None:
     """At its soft limit an IKE SA is rekeyed, its Child SA moves over, and nobody authenticates again."""
     four_hours = Lifetime(soft=Limits(seconds=14400.0), jitter=0.0)
     child = ChildConfig(lifetime=NEVER)
-    config = IkeConfig(local_id="alice", remote_id="bob", auth=Psk("secret"), children=(child,), lifetime=four_hours)
+    config = IkeConfig(
+        local_id=Identity.of("alice"),
+        remote_id=Identity.of("bob"),
+        auth=Psk("secret"),
+        children=(child,),
+        lifetime=four_hours,
+    )
     s = run.session(config=config, peer=AGELESS)
     s.connect()
     s.ping()

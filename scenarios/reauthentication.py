@@ -7,6 +7,7 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaRekeyed, LifetimeReached, SaDeleted
+from fynx_scapy.ike.identity import Identity
 
 
 @scenario("RFC 7296 section 2.8.3", requirements=("7296-2.4-i04",))
@@ -14,7 +15,11 @@ def reauthentication(run: Run) -> None:
     """A new IKE SA from scratch with new Child SAs, and only then the old one is deleted; a failure leaves it alone."""
     child = ChildConfig()
     config = IkeConfig(
-        local_id="alice", remote_id="bob", auth=Psk("secret"), children=(child,), reauthenticate_after=600.0
+        local_id=Identity.of("alice"),
+        remote_id=Identity.of("bob"),
+        auth=Psk("secret"),
+        children=(child,),
+        reauthenticate_after=600.0,
     )
     s = run.session("make before break", config=config)
     s.connect()
