@@ -169,6 +169,11 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run.pcapng"
 
 
+def _meddled(comment: str) -> bool:
+    """Whether a packet is one that a scenario has spoilt, as its comment says."""
+    return any(words in comment for words in ("neither end has sent", "changed:", "dropped:", "sequence_exhaustion"))
+
+
 def test_we_open_all_that_we_wrote(whole_run: Path) -> None:
     dissection = Dissection(KeyLog.beside(whole_run))
     records = list(dissection.records(whole_run))
@@ -177,7 +182,8 @@ def test_we_open_all_that_we_wrote(whole_run: Path) -> None:
     assert not dissection.closed
     counts = Counter((record["kind"], record.get("icv")) for record in records)
     bad = [packets[record["number"] - 1].comments[0] for record in records if record.get("icv") == "bad"]
-    assert bad == [b"esp_ping (IPv4): initiator -> responder, 120 octets that neither end has sent"]
+    assert b"esp_ping (IPv4): initiator -> responder, 120 octets that neither end has sent" in bad
+    assert [comment for comment in bad if not _meddled(comment.decode())] == []
     assert counts["esp", "unchecked"] == 0
     assert counts["ike", "ok"] > 80
     assert counts["esp", "ok"] > 50
@@ -215,10 +221,13 @@ def test_tshark_opens_what_it_has_ciphers_for(whole_run: Path, tmp_path: Path) -
     counts: Counter[str] = Counter()
     for packet in packets:
         comment = packet["frame.comment"]
+        if _meddled(comment) and "esp_ping" not in comment:
+            counts["spoilt on purpose"] += 1
+            continue
         assert "Bad" not in packet["_ws.expert.message"], packet
         if packet["isakmp.ispi"]:
             assert packet["udp.checksum.status"] == "1", comment
-            if int(packet["isakmp.exchangetype"]) == 34:
+            if int(packet["isakmp.exchangetype"]) == 34 or ": HDR, N(" in comment:
                 counts["plain"] += 1
                 continue
             entry = ike[packet["isakmp.ispi"]]
