@@ -23,6 +23,7 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, notify
 from fynx_scapy.ike.randomness import SeededRandomness
+from fynx_scapy.ike.selectors import Selector
 from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr
 from fynx_scapy.net.echo import echo_request, udp_packet
 from fynx_scapy.net.nat import Nat
@@ -279,6 +280,19 @@ def test_without_one_address_at_each_end_there_is_no_transport_mode_behind_a_nat
     # What comes back is more than Alice asked for
     assert found.of("bob", ChildSaInstalled)[0].mode == "tunnel"
     assert sa.state.value == "closed"
+
+
+def test_two_addresses_behind_a_nat_are_no_transport_mode():
+    found = pair("a")
+
+    def add(message):
+        for payload in message.payloads:
+            if isinstance(payload, IKEv2_TSi):
+                payload.traffic_selector.append(Selector.of("192.0.2.8").layer())
+
+    found.alice.taps.add("payloads", add)
+    connect(found, "a")
+    assert found.of("bob", ChildSaInstalled)[0].mode == "tunnel"
 
 
 def test_policy_that_has_no_room_for_the_hosts():
