@@ -169,6 +169,12 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run.pcapng"
 
 
+# Where a scenario forges, or leaps over sequence numbers whose upper half no capture shows.
+FORGING = (
+    "esp_ping (IPv4)", "fragment_numbers", "nat_forged_move", "sequence_exhaustion (64-bit sequence numbers)",
+)  # fmt: skip
+
+
 def test_we_open_all_that_we_wrote(whole_run: Path) -> None:
     dissection = Dissection(KeyLog.beside(whole_run))
     records = list(dissection.records(whole_run))
@@ -176,13 +182,15 @@ def test_we_open_all_that_we_wrote(whole_run: Path) -> None:
     assert len(records) == len(packets) > 200
     assert not dissection.closed
     counts = Counter((record["kind"], record.get("icv")) for record in records)
-    bad = [packets[record["number"] - 1].comments[0] for record in records if record.get("icv") == "bad"]
-    assert bad == [b"esp_ping (IPv4): initiator -> responder, 120 octets that neither end has sent"]
+    bad = {packets[record["number"] - 1].comments[0].split(b":")[0] for record in records if record.get("icv") == "bad"}
+    assert {comment.decode() for comment in bad} <= set(FORGING)
+    assert b"esp_ping (IPv4)" in bad
     assert counts["esp", "unchecked"] == 0
     assert counts["ike", "ok"] > 80
     assert counts["esp", "ok"] > 50
     spis = Counter(keys.spi_i for keys in KeyLog.load(whole_run.with_suffix(".keys") / "keys.json").ike)
-    assert max(spis.values()) == 1
+    # But for those that a flood counts up from zero.
+    assert max(count for spi, count in spis.items() if spi[:4] != bytes(4)) == 1
 
 
 # What Wireshark 4.0 has no algorithm for, and ESN, whose upper half its ICV check leaves out.
@@ -221,15 +229,25 @@ def test_tshark_opens_what_it_has_ciphers_for(whole_run: Path, tmp_path: Path) -
             if int(packet["isakmp.exchangetype"]) == 34:
                 counts["plain"] += 1
                 continue
+            if packet["isakmp.ispi"] not in ike or comment.startswith(FORGING) or "[dropped" in comment:
+                counts["SK of a stranger, or forged"] += 1
+                continue
             entry = ike[packet["isakmp.ispi"]]
             knows = not {entry.encr.id} & NOT_IN_IKE and not ({entry.integ.id} if entry.integ else set()) & NOT_IN_IKE
             assert bool(packet["isakmp.enc.decrypted"]) is knows, comment
             assert "incorrect" not in packet["_ws.expert.message"]
             counts["SK opened" if knows else "SK without a cipher"] += 1
             continue
+        if not packet["esp.spi"]:
+            # A keepalive, or a port that says nothing to Wireshark.
+            counts["neither"] += 1
+            continue
         key = esp[int(packet["esp.spi"], 16)]
         if key.encr.id not in IN_ESP or (key.integ and key.integ.id == Integ.AUTH_AES_XCBC_96):
             counts["ESP without a cipher"] += 1
+            continue
+        if comment.startswith("transport_") or "neither end has sent" in comment:
+            counts["ESP in transport mode, or forged"] += 1
             continue
         # An IP packet, or the random octets of the one dummy packet.
         assert packet["esp.protocol"] in ("0x04", "0x29") or "esp_ping (IPv4)" in comment
