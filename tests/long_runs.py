@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
-from . import soak
+from . import flood, soak, week
 from .ike.crossing import Crossing, every
 
 CHUNK = 500
@@ -50,7 +50,30 @@ def lives(pool: ProcessPoolExecutor) -> list[str]:
     return total.faults
 
 
-PARTS: dict[str, Callable[[ProcessPoolExecutor], list[str]]] = {"crossings": crossings, "lives": lives}
+def a_week(pool: ProcessPoolExecutor) -> list[str]:
+    """Seven days of virtual time with default lifetimes and traffic both ways; what day 7 holds more than day 1."""
+    report = pool.submit(week.run).result()
+    print(f"week: {report}")
+    wrong = [f"{count} live {name} after closing" for name, count in report.live.items() if count]
+    if report.growth >= 64 * 1024:
+        wrong.append(f"{report.growth} bytes more on day 7 than on day 1")
+    return wrong if report.seconds < 60 else [*wrong, f"{report.seconds:.0f} s"]
+
+
+def a_flood(pool: ProcessPoolExecutor) -> list[str]:
+    """A hundred thousand IKE_SA_INIT requests of strangers, and ten good peers in between."""
+    report = pool.submit(flood.run).result()
+    print(f"flood: {report}")
+    wrong = [f"{report.layers} layers were built for strangers without a cookie"] if report.layers else []
+    return wrong if report.connected == 10 else [*wrong, f"{report.connected} of 10 good peers connected"]
+
+
+PARTS: dict[str, Callable[[ProcessPoolExecutor], list[str]]] = {
+    "crossings": crossings,
+    "lives": lives,
+    "week": a_week,
+    "flood": a_flood,
+}
 
 
 def main(names: list[str]) -> int:
