@@ -12,7 +12,7 @@ from fynx_scapy.ike.message import Address, Datagram
 def _knock(s: Session, number: int, host: str) -> None:
     """The same request again, with another SPI, from somewhere else."""
     wire = next(event.wire[0] for who, event in s.events if who == "initiator" and isinstance(event, MessageSent))
-    data = number.to_bytes(8) + wire[8:]
+    data = number.to_bytes(2) + wire[2:]
     s.peer.receive(Datagram(data, Address(s.peer.host, 500), Address(host, 500)), s.network.now)
 
 

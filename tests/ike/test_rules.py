@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from fynx_scapy.errors import PeerError
-from fynx_scapy.iana import NotifyType, PayloadType
+from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.ike.message import Address, Header, Message
 from fynx_scapy.ike.rules import RULES, check
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_Payload
@@ -19,7 +19,7 @@ CASES = [
         rule,
         kind,
         count,
-        id=f"{key[0].name}-{'response' if key[1] else 'request'}-{PayloadType(kind).name}-{count}",
+        id=f"{name_of(ExchangeType, key[0])}-{'response' if key[1] else 'request'}-{PayloadType(kind).name}-{count}",
     )
     for key, rule in ROWS
     for kind, (least, most) in rule.payloads.items()
@@ -48,7 +48,7 @@ def test_the_least_that_a_row_asks_for_is_enough(key, rule):
 @pytest.mark.parametrize(("key", "rule", "kind", "count"), CASES)
 def test_too_few_and_too_many_are_invalid_syntax(key, rule, kind, count):
     with pytest.raises(
-        PeerError, match=f"expected .*{PayloadType(kind).name} in {key[0].name}.*found {count}"
+        PeerError, match=f"expected .*{PayloadType(kind).name} in {name_of(ExchangeType, key[0])}.*found {count}"
     ) as caught:
         check(message(key, rule, least(rule) | {kind: count}), *key[2:])
     assert caught.value.notify_type == NotifyType.INVALID_SYNTAX
