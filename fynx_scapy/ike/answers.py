@@ -53,6 +53,7 @@ class Answers(ResponseWindow):
             return sa.drop(datagram, f"expected {header.exchange_name} inside SK")
         self.advance(message_id)
         sa.accept(message)
+        sa.inherit_if_used(message)
         return self._answer(message)
 
     def _answer(self, request: Message) -> None:

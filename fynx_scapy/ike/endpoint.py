@@ -246,6 +246,7 @@ class Endpoint:
         sa.inherit(old)
         sa.derive_keys(suite, shared, old)
         self.sas[sa.own_spi] = sa
+        sa.predecessor = None if initiator else old
         return sa
 
     def release(self, sa: IkeSa) -> None:

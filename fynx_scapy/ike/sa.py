@@ -108,6 +108,7 @@ class IkeSa:
         self.rekeyed: RekeyedIke | None = None
         self.peer_rekeyed: RekeyedIke | None = None
         self.successor: IkeSa | None = None
+        self.predecessor: IkeSa | None = None
         self.life: IkeLife | None = None
         self.watch: Watch | None = None
         self._refused_since: float | None = None
@@ -294,6 +295,7 @@ class IkeSa:
         """Give all Child SAs, and what has not begun yet, to the successor (section 2.8)."""
         if self.successor is not None:
             return
+        new.predecessor = None
         while new.successor is not None:
             # It has been rekeyed itself before the peer's answer told us that it was to inherit.
             new = new.successor
@@ -317,6 +319,15 @@ class IkeSa:
                 new.start(exchange)
         new.now = self.now
         announce(new)
+
+    def inherit_if_used(self, request: Message) -> None:
+        """The peer uses the successor that it made: whatever became of our own rekey, this one is to inherit.
+
+        Only its Delete says nothing of the kind (section 2.8.2).
+        """
+        if self.predecessor is not None and not any(d.proto == ProtocolId.IKE for d in request.all(IKEv2_Delete)):
+            self.predecessor.now = self.now
+            self.predecessor.hand_over(self)
 
     def expect_delete(self) -> None:
         """The peer is to delete this SA; should it never do so, it goes by itself."""
@@ -392,6 +403,7 @@ class IkeSa:
     def _close(self, *, lingers: bool, last: Exchange | None = None) -> None:
         """End everything in flight but ``last``. A lingering SA still answers retransmissions from its cache."""
         self.state = State.CLOSED
+        self.predecessor = None
         self.endpoint.keepalives.stop(self)
         self._stop_clocks()
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
