@@ -48,11 +48,11 @@ class Report:
 
     def __str__(self) -> str:
         return (
-            f"{self.requests} spoofed requests in {self.seconds:.1f} s: {self.admitted} admitted before the "
-            f"threshold, {self.challenges} asked for a cookie, {self.refused} dropped; at most {self.most_half_open} "
-            f"half-open; memory {self.memory / 1024:.0f} KiB at its peak, {self.kept_at_half / 1024:.0f} KiB kept at "
-            f"half time, {self.kept / 1024:.0f} KiB at the end; {self.layers} Scapy layers built before a cookie was good ({self.layers_admitted} below the "
-            f"threshold); {self.connected} good peers connected"
+            f"{self.requests} spoofed requests in {self.seconds:.1f} s: {self.admitted} admitted before the threshold, "
+            f"{self.challenges} asked for a cookie, {self.refused} dropped; at most {self.most_half_open} half-open; "
+            f"memory {self.memory / 1024:.0f} KiB at its peak, {self.kept_at_half / 1024:.0f} KiB kept at half time, "
+            f"{self.kept / 1024:.0f} KiB at the end; {self.layers} Scapy layers built before a cookie was good "
+            f"({self.layers_admitted} below the threshold); {self.connected} good peers connected"
         )
 
 
