@@ -6,7 +6,7 @@ from __future__ import annotations
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.ike.events import IkeSaEstablished, IkeSaRekeyed, LifetimeReached, SaDeleted
+from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, IkeSaRekeyed, LifetimeReached, SaDeleted
 from fynx_scapy.ike.identity import Identity
 
 
@@ -37,7 +37,7 @@ def reauthentication(run: Run) -> None:
     s.peer.configs = [each.replace(auth=Psk("another")) for each in s.peer.configs]
     # HDR, SK {IDi, IDr, AUTH, SAi2, TSi, TSr}  -->   <--  HDR, SK {N(AUTHENTICATION_FAILED)}
     s.network.run(605.0)
-    expect(s.events).at("responder").sent(-1).notifies(NotifyType.AUTHENTICATION_FAILED.name)
+    expect(s.events).at("initiator").has(IkeSaFailed, notify_type=NotifyType.AUTHENTICATION_FAILED)
     expect(s.sa.established, "the old IKE SA established").equals(True)
     s.ping()
 
