@@ -106,11 +106,14 @@ def message_title(event: MessageEvent) -> str:
 
 
 def message_text(event: MessageEvent) -> str:
-    """The payloads: ``HDR, SK {IDi, AUTH, SA, TSi, TSr}``."""
-    names = ", ".join(payload_name(layer, request=not _response(event)) for layer in event.payloads)
+    """The payloads: ``HDR, SK {IDi, AUTH, SA, TSi, TSr}``, and in how many fragments they went."""
+    names = [payload_name(layer, request=not _response(event)) for layer in event.payloads]
     if event.encrypted:
-        return f"HDR, SK {{{names}}}"
-    return f"HDR, {names}" if names else "HDR"
+        # A puzzle's solution stands before SK (RFC 8019 section 7.2.2).
+        outside = names[:1] if names[:1] == ["PS"] else []
+        fragments = f" in {len(event.wire)} fragments" if len(event.wire) > 1 else ""
+        names = [*outside, f"SK {{{', '.join(names[len(outside) :])}}}{fragments}"]
+    return ", ".join(["HDR", *names])
 
 
 def _title(exchange: int, request: bool, message_id: int) -> str:
@@ -173,9 +176,9 @@ class _Reader:
         return self.ends[1] if who == self.ends[0] else self.ends[0]
 
     def read(self, who: str, event: Event) -> None:
-        read = _READERS.get(type(event))
-        if read is not None:
-            read(self, who, event)
+        kind = next((kind for kind in type(event).__mro__ if kind in _READERS), None)
+        if kind is not None:
+            _READERS[kind](self, who, event)
         elif type(event) in REMARKS:
             self.rows.append(Row(event.time, who, "", "", REMARKS[type(event)](event), event=event))
 
@@ -242,15 +245,20 @@ class _Reader:
             reason = event.reason if isinstance(event, MessageDropped) else "its ICV does not verify"
         row = self.under_way(who, lambda row: row.octets == octets)
         if row is None:
-            row = self.under_way(who, lambda row: _kin(row, octets[0]))
+            # One fragment says nothing about the fate of its message.
+            row = self.under_way(who, lambda row: len(row.octets) == 1 and _kin(row, octets[0]))
             reason = reason if row is None or isinstance(event, ReplayDropped) else f"changed on its way, {reason}"
         if row is None:
-            known = next((row for row in reversed(self.rows) if row.receiver == who and _kin(row, octets[0])), None)
+            kin = [row for row in reversed(self.rows) if row.receiver == who and _kin(row, octets[0])]
+            known = next((row for row in kin if row.sender), kin[0] if kin else None)
             title = known.title if known else "datagram"
             text = known.text if known else f"{len(octets[0])} octets"
-            self.stray(who, event, title, text, octets if known is None else known.octets)
+            fragment = known is not None and len(known.octets) > 1
+            if fragment:
+                text = f"a fragment of {text}"
+            self.stray(who, event, title, text, octets if known is None or fragment else known.octets)
             row = self.rows[-1]
-            row.copy = known is not None
+            row.copy = known is not None and (not fragment or octets[0] in known.octets)
         row.fate, row.reason = DROPPED, reason
 
     def stray(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from scapy.layers.inet import IP
@@ -18,9 +19,12 @@ from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event
 from fynx_scapy.ike.exchanges import Exchange
+from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
+from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
+from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.message import Address, Message
 from fynx_scapy.ike.randomness import Randomness, SeededRandomness, SystemRandomness
 from fynx_scapy.ike.sa import IkeSa, State
@@ -73,7 +77,7 @@ class Session:
         endpoint_config = EndpointConfig()
         if isinstance(peer, Mapping):
             peer = dict(peer)
-            known = {name: peer.pop(name) for name in ("cookie_threshold", "linger") if name in peer}
+            known = {field.name: peer.pop(field.name) for field in fields(EndpointConfig) if field.name in peer}
             endpoint_config = EndpointConfig(**known)
         self.peer = Endpoint(
             remote, _peer_configs(self.config, peer), config=endpoint_config, randomness=_randomness(seed, RESPONDER)
@@ -87,15 +91,20 @@ class Session:
 
     @property
     def sa(self) -> IkeSa:
-        """Our IKE SA; LocalError before `sa_init`."""
+        """Our IKE SA, the newest one after a rekey; LocalError before `sa_init`."""
         if self._sa is None:
             raise LocalError("expected an IKE SA; call sa_init() first")
+        while self._sa.successor is not None:
+            self._sa = self._sa.successor
         return self._sa
 
     @property
-    def peer_sa(self) -> IkeSa | None:
-        """The embedded peer's end of it, or None when it has none."""
-        return next((sa for sa in self.peer.sas.values() if sa.spi_i == self.sa.spi_i), None)
+    def peer_sa(self) -> IkeSa:
+        """The embedded peer's end of it; LocalError when it has none."""
+        found = next((sa for sa in self.peer.sas.values() if sa.spi_i == self.sa.spi_i), None)
+        if found is None:
+            raise LocalError("expected the peer to hold its end of the IKE SA, found none")
+        return found
 
     @property
     def child(self) -> ChildSa:
@@ -185,6 +194,18 @@ class Session:
         if number == ExchangeType.INFORMATIONAL and encrypted:
             return self._run(Informational(self.sa, *payloads))
         return self._run(Custom(self.sa, number, *payloads, encrypted=encrypted))
+
+    def create_child(self, config: ChildConfig | None = None, packet: Packet | bytes | None = None) -> IKEv2:
+        """A further Child SA (RFC 7296 section 1.3.1); the peer's configuration must have its like."""
+        return self._run(CreateChild(self.sa, config, bytes(packet) if packet is not None else None))
+
+    def rekey_child(self, child: ChildSa | None = None) -> IKEv2:
+        """Replace a Child SA, by default the newest one (RFC 7296 section 1.3.3)."""
+        return self._run(RekeyChild(self.sa, child or self.child))
+
+    def rekey_ike(self) -> IKEv2:
+        """Replace the IKE SA; its Child SAs move over, and `sa` is the new one (RFC 7296 section 1.3.2)."""
+        return self._run(RekeyIke(self.sa))
 
     def delete(self, child: ChildSa | None = None) -> IKEv2:
         """Delete a Child SA, or the IKE SA when none is given (RFC 7296 section 1.4.1)."""

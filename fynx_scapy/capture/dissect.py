@@ -8,6 +8,8 @@ have ``number, time`` (seconds since the epoch), ``src, sport, dst, dport, kind,
 ike       ``init_spi, resp_spi, exchange, request, message_id, payloads, encrypted, decrypted, icv``. A payload has
           ``type`` (IANA's notation), ``critical`` and its layer's fields, a Notify's type as ``notify_type``; an
           opened SK has ``payloads``, an opened SKF the ``plaintext`` of its fragment; ``malformed`` says what is wrong.
+          The SKF that completes its message (the last to arrive, whatever its number) has the ``payloads`` of the whole
+          message too, and ``reassembled_from``: the numbers of the packets that hold its fragments, in their order.
 esp       ``spi, seq`` (the 32 bits on the wire), ``decrypted, icv, next_header, inner``
 ah        ``spi, seq, decrypted, icv, next_header, inner``; its ICV is not checked
 ikev1     ``init_spi, resp_spi``
@@ -33,6 +35,7 @@ from ..layers.ikev2.header import parse_message, parse_payloads
 from .decrypt import IKE_HEADER, UNCHECKED, EspOpener, IkeOpener, Opened, find_sk
 from .frames import Frame, frames
 from .packets import Classifier, Fragments, IpPacket, IpsecPacket, ip_packet
+from .reassembly import Reassembly
 from .records import faults, payload_record
 from .suites import FLAG_RESPONSE, Suites
 
@@ -65,6 +68,7 @@ class Dissection:
     _esp: EspOpener = field(init=False)
     _suites: Suites = field(default_factory=Suites)
     _fragments: Fragments = field(default_factory=Fragments)
+    _reassembly: Reassembly = field(default_factory=Reassembly)
     _classify: Classifier = field(default_factory=Classifier)
 
     def __post_init__(self) -> None:
@@ -143,13 +147,13 @@ class Dissection:
         sealed = [n for n, layer in enumerate(payloads) if layer.payload_type in ENCRYPTED and not layer.malformed]
         if sealed:
             fields["encrypted"] = True
-            errors += self._open_sk(header, data[:length], fields["payloads"][sealed[0]], fields)
+            errors += self._open_sk(header, data[:length], fields["payloads"][sealed[0]], fields, packet.frame.number)
         else:
             self._learn(header, payloads)
         fields["error"] = "; ".join(errors) or None
         return fields
 
-    def _open_sk(self, header: Packet, message: bytes, record: Record, fields: Record) -> list[str]:
+    def _open_sk(self, header: Packet, message: bytes, record: Record, fields: Record, number: int) -> list[str]:
         try:
             place = find_sk(message)
         except MalformedError as error:
@@ -157,6 +161,7 @@ class Dissection:
         if place is None:
             return []
         opened = self._ike.open(message, place)
+        inner: list[Packet]
         fields["icv"], fields["decrypted"] = opened.icv, opened.plaintext is not None
         if not opened.keyed:
             self.closed[f"IKE SA {fields['init_spi']} {fields['resp_spi']}"] += 1
@@ -165,8 +170,14 @@ class Dissection:
         record.pop("load", None)
         if place.type == PayloadType.SKF:  # a fragment by itself holds no whole payloads
             record["plaintext"] = opened.plaintext.hex()
-            return []
-        inner = parse_payloads(place.next_payload, opened.plaintext)
+            numbers = record["frag_number"], record["frag_total"]
+            joined = self._reassembly.add(message, numbers, place.next_payload, opened.plaintext, number)
+            if joined is None:
+                return []
+            inner = parse_payloads(joined.first, joined.content)
+            record["reassembled_from"] = joined.packets
+        else:
+            inner = parse_payloads(place.next_payload, opened.plaintext)
         record["payloads"] = [payload_record(layer) for layer in inner]
         self._learn(header, inner)
         return [text for layer in inner for text in faults(layer)]

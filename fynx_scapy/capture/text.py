@@ -52,10 +52,12 @@ def payloads(records: list[Record]) -> str:
 
 def _payload(record: Record) -> str:
     kind = str(record["type"])
+    if kind == "SKF" and "frag_number" in record:
+        kind = f"SKF {record['frag_number']}/{record['frag_total']}"
     if "payloads" in record:
         return f"{kind} {{{payloads(record['payloads'])}}}"
-    if kind == "SKF" and "frag_number" in record:
-        return f"SKF {record['frag_number']}/{record['frag_total']}"
+    if kind.startswith("SKF"):
+        return kind
     detail = record.get("notify_type") or record.get("text")
     return f"{kind}({detail})" if detail else kind
 

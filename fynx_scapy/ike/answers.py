@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike import rules
+from fynx_scapy.ike import puzzles, rules
 from fynx_scapy.ike.exchanges import Exchange, responder_for
 from fynx_scapy.ike.exchanges.base import Steps
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
 from fynx_scapy.ike.window import ResponseWindow
+from fynx_scapy.ike.window_size import complain
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa
@@ -35,18 +36,24 @@ class Answers(ResponseWindow):
         kept = self.answered(message_id)
         if kept is not None:
             request, answer = kept
-            if request == datagram.data:
-                return sa.retransmit(answer)
+            if request == datagram.data or sa.fragments.repeats(datagram, header):
+                return sa.retransmit(answer, datagram)
             return sa.drop(datagram, f"request {message_id} was answered already, and this is not its retransmission")
         if not sa.listening:
             return sa.drop(datagram, f"expected no request in the state {sa.state.value}")
         if not self.accepts(message_id):
+            complain(sa, datagram, header)
             return sa.drop(datagram, f"expected a request with message ID {self.expected}, found {message_id}")
-        message = sa.envelope.open(datagram, header)
+        if (wrong := puzzles.auth_fault(sa, datagram, header)) is not None:
+            return sa.drop(datagram, wrong)
+        message = sa.fragments.open(datagram, header)
+        if message is None:
+            return None
         if header.exchange != ExchangeType.IKE_SA_INIT and not message.encrypted:
             return sa.drop(datagram, f"expected {header.exchange_name} inside SK")
         self.advance(message_id)
         sa.accept(message)
+        sa.inherit_if_used(message)
         return self._answer(message)
 
     def _answer(self, request: Message) -> None:
@@ -58,7 +65,7 @@ class Answers(ResponseWindow):
         exchange = waiting[0] if waiting else responder(self._sa) if responder else None
         checked = False
         try:
-            rules.check(request, exchange.round if exchange else 0)
+            rules.check(request, *((exchange.round, exchange.variant) if exchange else ()))
             checked = True
             if exchange is None:
                 raise _unanswerable(request)
@@ -83,7 +90,7 @@ class Answers(ResponseWindow):
         header = request.header
         kept = self._sa.transmit(answer, header.exchange, header.message_id, request)
         if keep:
-            self.keep(header.message_id, request.wire, kept)
+            self.keep(header.message_id, request.wires[0], kept)
 
     def _check_state(self, request: Message) -> None:
         """Before the peer is authenticated there is IKE_AUTH and nothing else, afterwards anything but that."""
@@ -116,7 +123,4 @@ class Answers(ResponseWindow):
 
 def _unanswerable(request: Message) -> PeerError:
     """What answers an exchange that nobody here knows."""
-    if request.header.exchange == ExchangeType.CREATE_CHILD_SA:
-        # Section 1.3: an endpoint may refuse all but the first Child SA.
-        return PeerError(NotifyType.NO_ADDITIONAL_SAS, reason="this endpoint holds one Child SA per IKE SA")
     return PeerError(NotifyType.INVALID_SYNTAX, reason=f"the exchange {request.header.exchange_name} is not known here")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from scapy.packet import Packet
 
@@ -13,14 +13,19 @@ from fynx_scapy.crypto.keymat import derive_child
 from fynx_scapy.errors import MalformedError, PeerError
 from fynx_scapy.esp.sa import InboundSa, OutboundSa
 from fynx_scapy.iana import NotifyType, ProtocolId
+from fynx_scapy.ike import transport
+from fynx_scapy.ike.childoptions import NO_OPTIONS, ChildOptions, agree, announce, more_possible, one_pair
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaInstalled
 from fynx_scapy.ike.message import Message
 from fynx_scapy.ike.negotiate import KE, Choice, Suite, check_answer, choose, offers
 from fynx_scapy.ike.selectors import Flow, Selector, narrow
-from fynx_scapy.layers.ikev2 import IKEv2_SA, IKEv2_TSi, IKEv2_TSr
+from fynx_scapy.ike.share import KeyShare, agreed_secret
+from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.exchanges.base import Exchange
+    from fynx_scapy.ike.lifetimes import ChildLife
     from fynx_scapy.ike.sa import IkeSa
 
 
@@ -28,7 +33,10 @@ if TYPE_CHECKING:
 class ChildSa:
     """A pair of ESP SAs, what they protect, and how they came to be.
 
-    ``initiator``: whether we asked for it; ``deleting``: whether our Delete for it is under way.
+    ``initiator``: whether we asked for it; ``deleting``: whether our Delete for it is under way; ``gone``: whether it
+    only takes in what is still on its way; ``replaces``: the Child SA that it rekeys. ``ready``: whether we may send
+    on it (section 2.8: a rekey's responder sends on the old one for a while). ``rekeying`` is our rekey of it in
+    flight, ``rekeyed`` and ``peer_rekeyed`` what came of ours and of the peer's. ``hosts`` are those of transport mode.
     """
 
     config: ChildConfig
@@ -39,6 +47,15 @@ class ChildSa:
     remote_ts: tuple[Selector, ...]
     initiator: bool
     deleting: bool = False
+    gone: bool = False
+    replaces: ChildSa | None = None
+    ready: bool = True
+    life: ChildLife | None = field(default=None, repr=False)
+    rekeying: Exchange | None = None
+    rekeyed: Rekeyed | None = None
+    peer_rekeyed: Rekeyed | None = None
+    hosts: transport.Hosts | None = None
+    options: ChildOptions = NO_OPTIONS
 
     @property
     def name(self) -> str:
@@ -47,21 +64,34 @@ class ChildSa:
 
     def takes(self, flow: Flow) -> bool:
         """Whether policy sends this packet through here."""
-        return flow.fits(self.local_ts, self.remote_ts)
+        return flow.fits(self.local_ts, self.remote_ts, fragments=self.options.fragments)
 
     def allows(self, flow: Flow) -> bool:
         """Whether a packet that came out of it belongs there (RFC 4301 section 5.2)."""
-        return flow.fits(self.remote_ts, self.local_ts)
+        return flow.fits(self.remote_ts, self.local_ts, fragments=self.options.fragments)
+
+
+class Rekeyed(NamedTuple):
+    """What a rekey came to: the new SA, and the nonces of the exchange that made it."""
+
+    child: ChildSa
+    nonces: tuple[bytes, bytes]
 
 
 @dataclass(slots=True)
 class ChildRequest:
-    """What an initiator keeps between its offer and the answer."""
+    """What an initiator keeps between its offer and the answer.
+
+    ``share`` is its part of a key exchange of its own (PFS).
+    """
 
     config: ChildConfig
     spi: int
     local_ts: tuple[Selector, ...]
     remote_ts: tuple[Selector, ...]
+    share: KeyShare | None = None
+    replaces: ChildSa | None = None
+    transport: bool = False
 
     @classmethod
     def make(cls, sa: IkeSa, config: ChildConfig, packet: bytes | None = None) -> ChildRequest:
@@ -70,25 +100,70 @@ class ChildRequest:
         if packet is not None:
             source, destination = Flow.parse(packet).selectors()
             local, remote = (source, *local), (destination, *remote)
-        return cls(config, sa.endpoint.new_child_spi(), local, remote)
+        in_transport = config.mode == "transport"
+        if in_transport:
+            local, remote = transport.offered(sa, local, remote)
+        return cls(config, sa.endpoint.new_child_spi(), local, remote, transport=in_transport)
+
+    @classmethod
+    def rekey(cls, sa: IkeSa, old: ChildSa) -> ChildRequest:
+        """Prepare the offer that replaces a Child SA: the selectors in use, and none of a packet (section 2.9.2)."""
+        local, remote = old.local_ts, old.remote_ts
+        in_transport = old.hosts is not None
+        if in_transport:
+            local, remote = transport.offered_again(sa, old)
+        return cls(old.config, sa.endpoint.new_child_spi(), local, remote, replaces=old, transport=in_transport)
+
+    @property
+    def groups(self) -> list[int]:
+        """The key exchange methods on offer, in order."""
+        return list(dict.fromkeys(t.id for p in self.config.proposals for t in p.of_type(KE) if t.id))
 
     def payloads(self, without: Sequence[int] = (KE,)) -> list[Packet]:
         """SAi2, TSi, TSr."""
-        spi = self.spi.to_bytes(4)
-        proposals = [p.layer(n, spi, without=without) for n, p in enumerate(self.config.proposals, 1)]
-        return [IKEv2_SA(prop=proposals), *ts_payloads(self.local_ts, self.remote_ts)]
+        return [
+            self.offer(without),
+            *ts_payloads(self.local_ts, self.remote_ts),
+            *transport.announce(self.transport),
+            *announce(self.config),
+        ]
 
-    def accept(self, sa: IkeSa, answer: Message, nonces: tuple[bytes, bytes]) -> ChildSa:
+    def offer(self, without: Sequence[int] = ()) -> Packet:
+        """The SA payload."""
+        spi = self.spi.to_bytes(4)
+        return IKEv2_SA(prop=[p.layer(n, spi, without=without) for n, p in enumerate(self.config.proposals, 1)])
+
+    def accept(
+        self, sa: IkeSa, answer: Message, nonces: tuple[bytes, bytes], *, without: Sequence[int] = (KE,)
+    ) -> ChildSa:
         """Install what the answer agreed to; MalformedError when it is not a part of what was asked."""
-        choice = check_answer(offers(answer.one(IKEv2_SA)), self.config.proposals, without=(KE,))
-        local = _within(selectors(answer.one(IKEv2_TSi)), self.local_ts, "TSi")
-        remote = _within(selectors(answer.one(IKEv2_TSr)), self.remote_ts, "TSr")
-        return install(sa, self.config, choice, self.spi, local, remote, nonces, initiator=True)
+        choice = check_answer(offers(answer.one(IKEv2_SA)), self.config.proposals, without=without)
+        ends = selectors(answer.one(IKEv2_TSi)), selectors(answer.one(IKEv2_TSr))
+        view = transport.answered(sa, self.transport, answer, *ends)
+        local, remote = _within(view.local, self.local_ts, "TSi"), _within(view.remote, self.remote_ts, "TSr")
+        shared = agreed_secret(choice, self.share, answer) if not without else b""
+        plan = ChildPlan(self.config, choice, local, remote, view.hosts, agree(self.config, answer))
+        child = install(sa, plan, self.spi, nonces, initiator=True, shared=shared, replaces=self.replaces)
+        if self.transport and view.hosts is None:
+            transport.declined(sa, child)
+        return child
+
+
+@dataclass(frozen=True, slots=True)
+class ChildPlan:
+    """What two ends agree on before there are keys."""
+
+    config: ChildConfig
+    choice: Choice
+    local_ts: tuple[Selector, ...]
+    remote_ts: tuple[Selector, ...]
+    hosts: transport.Hosts | None = None
+    options: ChildOptions = NO_OPTIONS
 
 
 def answer_child(
-    sa: IkeSa, request: Message, configs: Iterable[ChildConfig]
-) -> tuple[ChildConfig, Choice, tuple[Selector, ...], tuple[Selector, ...]]:
+    sa: IkeSa, request: Message, configs: Iterable[ChildConfig], *, without: Sequence[int] = (KE,)
+) -> ChildPlan:
     """What a responder agrees to: the first configuration whose selectors and proposals fit. PeerError otherwise.
 
     TS_UNACCEPTABLE when no selectors meet, NO_PROPOSAL_CHOSEN when some did but no proposal does (section 2.9,
@@ -96,15 +171,25 @@ def answer_child(
     """
     theirs, ours = selectors(request.one(IKEv2_TSi)), selectors(request.one(IKEv2_TSr))
     offered = offers(request.one(IKEv2_SA))
+    ke = request.get(IKEv2_KE)
     met = False
+    configs = list(configs)
     for config in configs:
-        remote, local = narrow(theirs, config.remote_ts), narrow(ours, config.local_ts)
-        if not remote or not local:
+        view = transport.view(sa, config, request, ours, theirs)
+        if view is None:
             continue
+        remote, local = narrow(view.remote, config.remote_ts), narrow(view.local, config.local_ts)
+        if not remote or not local or (view.hosts and transport.taken(sa, view.hosts, local, remote)):
+            continue
+        if config.single_pair:
+            remote, local = one_pair(remote, local)
         met = True
-        choice = choose(offered, config.proposals, without=(KE,))
+        choice = choose(offered, config.proposals, without=without, prefer_ke=ke.group if ke else None)
         if choice is not None:
-            return config, choice, local[:255], remote[:255]
+            policies = [(other.remote_ts, other.local_ts) for other in configs]
+            additional = more_possible((theirs, ours), (remote, local), policies)
+            options = agree(config, request, additional=additional)
+            return ChildPlan(config, choice, local[:255], remote[:255], view.hosts, options)
     if met:
         raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the Child SA is acceptable")
     raise PeerError(NotifyType.TS_UNACCEPTABLE, reason="no part of the proposed traffic selectors is allowed by policy")
@@ -112,27 +197,26 @@ def answer_child(
 
 def install(
     sa: IkeSa,
-    config: ChildConfig,
-    choice: Choice,
+    plan: ChildPlan,
     spi_in: int,
-    local_ts: tuple[Selector, ...],
-    remote_ts: tuple[Selector, ...],
     nonces: tuple[bytes, bytes],
     *,
     initiator: bool,
     shared: bytes = b"",
+    replaces: ChildSa | None = None,
 ) -> ChildSa:
     """Derive KEYMAT (section 2.17), make both ESP SAs and hand them to the IKE SA.
 
     ``nonces`` are Ni and Nr of this exchange.
     """
-    suite = choice.suite
+    config, suite = plan.config, plan.choice.suite
     encr, integ = suite.encryption(esp=True), suite.integrity()
+    mode = "tunnel" if plan.hosts is None else "transport"
     keys = derive_child(sa.suite.prf_function(), sa.keys.sk_d, encr, integ, *nonces, shared)
     ours, theirs = (keys.encr_i, keys.integ_i), (keys.encr_r, keys.integ_r)
     if not initiator:
         ours, theirs = theirs, ours
-    spi_out = int.from_bytes(choice.spi)
+    spi_out = int.from_bytes(plan.choice.spi)
     outbound = OutboundSa(
         spi=spi_out,
         encr=encr,
@@ -140,6 +224,7 @@ def install(
         integ=integ,
         auth_key=ours[1],
         esn=suite.esn,
+        mode=mode,
         iv=sa.endpoint.randomness.octets,
     )
     inbound = InboundSa(
@@ -149,9 +234,13 @@ def install(
         integ=integ,
         auth_key=theirs[1],
         esn=suite.esn,
+        mode=mode,
         replay_window=config.replay_window,
     )
-    child = ChildSa(config, suite, inbound, outbound, local_ts, remote_ts, initiator)
+    child = ChildSa(config, suite, inbound, outbound, plan.local_ts, plan.remote_ts, initiator)
+    child.replaces, child.ready = replaces, initiator or replaces is None
+    child.options = plan.options
+    child.hosts = plan.hosts
     sa.add_child(child)
     sa.emit(
         ChildSaInstalled,
@@ -161,8 +250,9 @@ def install(
         encr=suite.encr,
         integ=suite.integ,
         esn=suite.esn,
-        local_ts=tuple(map(str, local_ts)),
-        remote_ts=tuple(map(str, remote_ts)),
+        mode=mode,
+        local_ts=tuple(map(str, plan.local_ts)),
+        remote_ts=tuple(map(str, plan.remote_ts)),
         local=sa.local,
         remote=sa.remote,
         encr_key_in=theirs[0],
@@ -173,9 +263,14 @@ def install(
     return child
 
 
-def child_answer_payloads(choice: Choice, spi: int, tsi: Sequence[Selector], tsr: Sequence[Selector]) -> list[Packet]:
-    """SAr2, TSi, TSr."""
-    return [IKEv2_SA(prop=[choice.layer(spi.to_bytes(4))]), *ts_payloads(tsi, tsr)]
+def child_answer_payloads(plan: ChildPlan, spi: int) -> list[Packet]:
+    """SAr2, TSi, TSr of the exchange's responder."""
+    return [
+        IKEv2_SA(prop=[plan.choice.layer(spi.to_bytes(4))]),
+        *ts_payloads(plan.remote_ts, plan.local_ts),
+        *plan.options.answer(plan.config),
+        *transport.announce(plan.hosts is not None),
+    ]
 
 
 def ts_payloads(tsi: Sequence[Selector], tsr: Sequence[Selector]) -> list[Packet]:

@@ -10,12 +10,16 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TypeVar
 
+from scapy.packet import Packet
+
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, ReplayError
+from fynx_scapy.esp import transport as esp_transport
 from fynx_scapy.esp import tunnel
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike import crash, hints, natt, policy, transport
+from fynx_scapy.ike.admission import Admission
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
-from fynx_scapy.ike.cookies import Cookies, first_cookie_and_nonce
 from fynx_scapy.ike.events import (
     EspReceived,
     EspSent,
@@ -27,12 +31,16 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
-from fynx_scapy.ike.message import RESPONSE, Address, Datagram, DatagramKind, Header, Outgoing, notify
+from fynx_scapy.ike.keepalive import Keepalives
+from fynx_scapy.ike.message import RESPONSE, Datagram, DatagramKind, Header, Outgoing, notify
+from fynx_scapy.ike.negotiate import Suite
+from fynx_scapy.ike.pool import Pools
 from fynx_scapy.ike.randomness import Randomness, SystemRandomness
-from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.selectors import Flow
 from fynx_scapy.ike.taps import Delayed, Taps
 from fynx_scapy.ike.timers import Timers
+from fynx_scapy.ike.traps import Traps
 from fynx_scapy.layers.ikev2 import build_message
 
 DUMMY = 59
@@ -62,11 +70,15 @@ class Endpoint:
         self.randomness: Randomness = randomness or SystemRandomness()
         self.taps = taps or Taps()
         self.timers = Timers()
+        self.keepalives = Keepalives(self)
         self.now = 0.0
         self.sas: dict[bytes, IkeSa] = {}
         self.children: dict[int, tuple[IkeSa, ChildSa]] = {}
+        self.traps = Traps(self)
         self._initial: dict[bytes, IkeSa] = {}
-        self._cookies = Cookies(self.randomness)
+        self.pools = Pools()
+        self.past_spis: deque[int] = deque(maxlen=256)
+        self.admission = Admission(self)
         self._datagrams: deque[Datagram] = deque()
         self._packets: deque[bytes] = deque()
         self._events: deque[Event] = deque()
@@ -86,9 +98,9 @@ class Endpoint:
         self.now = now
         if config.remote is None:
             raise LocalError("expected a configuration whose remote is an address to connect to, found none")
-        local = Address(self.host, config.remote.port if config.remote.port in (500, 4500) else 500)
+        local = natt.first_address(self.host, self.config, config, config.remote)
         sa = IkeSa(
-            self, [config], initiator=True, spi_i=self._new_spi(), spi_r=bytes(8), local=local, remote=config.remote
+            self, [config], initiator=True, spi_i=self.new_ike_spi(), spi_r=bytes(8), local=local, remote=config.remote
         )
         self.sas[sa.spi_i] = sa
         init = sa.start(IkeSaInit(sa))
@@ -105,17 +117,20 @@ class Endpoint:
             self._receive_esp(datagram)
 
     def send(self, packet: bytes, now: float) -> bool:
-        """Send an inner IP packet through the Child SA that policy picks; False when there is none for it.
+        """Send an inner IP packet through the Child SA that `policy` picks; False when there is none for it.
 
-        MalformedError when it is no IP packet.
+        One that a policy waits for is held until its Child SA is there. MalformedError when it is no IP packet.
         """
         self.now = now
         flow = Flow.parse(packet)
-        for sa, child in self.children.values():
-            if sa.established and not child.deleting and child.takes(flow):
-                self.send_on(sa, child, packet)
-                return True
-        return False
+        return self.send_now(packet, flow) or self.traps.catch(packet, flow, now)
+
+    def send_now(self, packet: bytes, flow: Flow) -> bool:
+        """The same, without waiting for anything."""
+        found = policy.pick(self.children.values(), flow)
+        if found is not None:
+            self.send_on(*found, packet)
+        return found is not None
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
@@ -146,6 +161,8 @@ class Endpoint:
 
     def transmit(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> None:
         """Queue a message's datagrams, as the last tap leaves them."""
+        if self.config.marker_always:
+            datagrams = natt.marked(list(datagrams))
         for item in self.taps.datagrams(message, datagrams, attempt):
             if isinstance(item, Delayed):
                 later = item.datagram
@@ -153,13 +170,21 @@ class Endpoint:
             else:
                 self._datagrams.append(item)
 
+    def put(self, datagram: Datagram, event: Event) -> None:
+        """Queue a datagram that no tap is to see, and the event that tells of it."""
+        self._datagrams += natt.marked([datagram]) if self.config.marker_always else [datagram]
+        self._events.append(event)
+
     def send_on(self, sa: IkeSa, child: ChildSa, packet: bytes) -> None:
-        """Seal an inner packet into one Child SA, whatever policy says.
+        """Seal an inner packet into one Child SA, whatever policy says; LocalError for a fragment in transport mode.
 
         Its DSCP and ECN go to the outer header (RFC 7296 section 2.24).
         """
-        tfc = max(0, child.config.tfc_length - len(packet))
-        sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41, tfc_pad=tfc)
+        if child.hosts is not None:
+            sealed = child.outbound.seal(*esp_transport.enter(packet))
+        else:
+            tfc = max(0, child.config.tfc_length - len(packet)) if child.options.tfc else 0
+            sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41, tfc_pad=tfc)
         self._send_esp(sa, child, sealed, len(packet), tunnel.traffic_class(packet))
 
     def send_dummy(self, sa: IkeSa, child: ChildSa, length: int = 64) -> None:
@@ -167,13 +192,14 @@ class Endpoint:
         self._send_esp(sa, child, child.outbound.seal(self.randomness.octets(length), DUMMY), length, 0)
 
     def _send_esp(self, sa: IkeSa, child: ChildSa, sealed: bytes, length: int, tos: int) -> None:
-        if sa.nat:
-            datagram = Datagram(sealed, sa.local, sa.remote, DatagramKind.ESP_IN_UDP, tos)
-        else:
-            datagram = Datagram(sealed, Address(sa.local.host, 0), Address(sa.remote.host, 0), DatagramKind.ESP, tos)
+        datagram = natt.esp_datagram(sa, sealed, tos)
         self._datagrams.append(datagram)
+        if sa.path is not None:
+            sa.path.last = self.now
         sa.now = self.now
         sa.emit(EspSent, spi=child.outbound.spi, seq=child.outbound.seq, length=length, datagram=datagram)
+        if child.life is not None:
+            child.life.sent()
 
     def new_child_spi(self) -> int:
         """An ESP SPI that is not in use here; those below 256 are reserved (RFC 4303 section 2.1)."""
@@ -182,13 +208,56 @@ class Endpoint:
             if spi > 255 and spi not in self.children:
                 return spi
 
+    def remove_child(self, child: ChildSa) -> None:
+        """Forget a Child SA.
+
+        One that has a successor still takes in, for a while, what was sent before the peer knew (section 2.8).
+        """
+        child.gone = True
+        if child.life is not None:
+            child.life.stop()
+        spi = child.inbound.spi
+        self.past_spis.append(spi)
+        if child.rekeyed is None and child.peer_rekeyed is None and child.replaces is None:
+            self._drop_child(spi, child)
+        else:
+            self.timers.set(self.now + self.config.esp_linger, lambda now: self._drop_child(spi, child))
+
+    def _drop_child(self, spi: int, child: ChildSa) -> None:
+        # Each Child SA knows the one before it: the chain of them ends here.
+        child.replaces = None
+        if spi in self.children and self.children[spi][1] is child:
+            del self.children[spi]
+
+    def succeed(
+        self,
+        old: IkeSa,
+        suite: Suite,
+        spis: tuple[bytes, bytes],
+        nonces: tuple[bytes, bytes],
+        shared: bytes,
+        *,
+        initiator: bool,
+    ) -> IkeSa:
+        """The IKE SA that replaces ``old``: established, with keys, message IDs from 0 (RFC 7296 section 2.18)."""
+        where = {"local": old.local, "remote": old.remote}
+        sa = IkeSa(self, [old.config], initiator=initiator, spi_i=spis[0], spi_r=spis[1], **where)
+        sa.nonce_i, sa.nonce_r = nonces
+        sa.inherit(old)
+        sa.derive_keys(suite, shared, old)
+        self.sas[sa.own_spi] = sa
+        sa.predecessor = None if initiator else old
+        return sa
+
     def release(self, sa: IkeSa) -> None:
         """Forget an IKE SA."""
         self.sas.pop(sa.own_spi, None)
-        for digest in [digest for digest, found in self._initial.items() if found is sa]:
-            del self._initial[digest]
+        self.admission.leave(sa)
+        if self._initial.get(sa.init_received) is sa:
+            del self._initial[sa.init_received]
 
-    def _new_spi(self) -> bytes:
+    def new_ike_spi(self) -> bytes:
+        """Eight octets that name no IKE SA of ours."""
         while True:
             spi = self.randomness.octets(8)
             if spi != bytes(8) and spi not in self.sas:
@@ -200,7 +269,7 @@ class Endpoint:
         try:
             header = Header.parse(datagram.data)
         except MalformedError as error:
-            return self._drop(datagram, str(error), offset=0)
+            return self.drop(datagram, str(error), offset=0)
         if header.version >> 4 != 2:
             return self._wrong_version(datagram, header)
         sa = self.sas.get(header.spi_r if header.by_initiator else header.spi_i)
@@ -226,63 +295,74 @@ class Endpoint:
         if known is not None:
             return known.receive(datagram, header, self.now)
         if header.message_id != 0 or header.spi_i == bytes(8):
-            return self._drop(datagram, "expected IKE_SA_INIT with message ID 0 and an initiator SPI other than zero")
-        if self._wants_cookie(datagram, header):
+            return self.drop(datagram, "expected IKE_SA_INIT with message ID 0 and an initiator SPI other than zero")
+        admitted = self.admission.admit(datagram, header, self.now)
+        if admitted is None:
             return None
         configs = [config for config in self.configs if config.accepts_address(datagram.remote)]
         if not configs:
-            return self._reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
+            return self.reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
         sa = IkeSa(
             self,
             configs,
             initiator=False,
             spi_i=header.spi_i,
-            spi_r=self._new_spi(),
+            spi_r=self.new_ike_spi(),
             local=datagram.local,
             remote=datagram.remote,
         )
         self.sas[sa.spi_r] = sa
         self._initial[datagram.data] = sa
+        sa.init_received = datagram.data
+        self.admission.enter(sa, admitted)
         self.timers.set(self.now + sa.config.half_open_lifetime, sa.expire_half_open)
-        return sa.receive(datagram, header, self.now)
-
-    def _wants_cookie(self, datagram: Datagram, header: Header) -> bool:
-        """Under load a stranger is asked for a cookie before anything is parsed or kept (section 2.6)."""
-        threshold = self.config.cookie_threshold
-        if threshold is None or self.half_open < threshold:
-            return False
-        cookie, nonce = first_cookie_and_nonce(header, datagram.data)
-        if nonce is None:
-            self._drop(datagram, "expected a nonce in IKE_SA_INIT, found none", offset=28)
-            return True
-        if self._cookies.good(cookie, nonce, datagram.remote, header.spi_i, self.now):
-            return False
-        self._reject(
-            datagram, header, NotifyType.COOKIE, self._cookies.make(nonce, datagram.remote, header.spi_i, self.now)
-        )
-        return True
+        sa.receive(datagram, header, self.now)
+        if not sa.answers.expected:
+            # It could not even be read: nothing to remember.
+            sa.forget()
+        return None
 
     @property
     def half_open(self) -> int:
-        """How many IKE SAs of others are not authenticated yet."""
-        return sum(sa.state is State.CONNECTING and not sa.initiator for sa in self.sas.values())
+        """How many IKE SAs of others are not authenticated."""
+        return len(self.admission)
 
     def _wrong_version(self, datagram: Datagram, header: Header) -> None:
-        self._drop(datagram, f"expected major version 2, found {header.version >> 4}", offset=17)
+        self.drop(datagram, f"expected major version 2, found {header.version >> 4}", offset=17)
         if header.version >> 4 > 2 and not header.response:
             # Section 2.5: answered with the version closest to the one that was asked for.
-            self._reject(datagram, header, NotifyType.INVALID_MAJOR_VERSION)
+            self._answer_error(datagram, header, NotifyType.INVALID_MAJOR_VERSION)
 
     def _unknown_spi(self, datagram: Datagram, header: Header) -> None:
-        self._drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
-        if not header.response and header.exchange != ExchangeType.IKE_SA_INIT:
-            # Section 2.21.4: a request may be answered, a response never.
-            self._reject(datagram, header, NotifyType.INVALID_IKE_SPI)
+        self.drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
+        if header.response or header.exchange == ExchangeType.IKE_SA_INIT or hints.stray(self, datagram, header):
+            # Section 2.21.4: a request may be answered, a response never, nor a Notify outside of an IKE SA.
+            return
+        self._answer_error(datagram, header, NotifyType.INVALID_IKE_SPI, crash.unprotected(self, header))
 
-    def _reject(self, datagram: Datagram, header: Header, kind: NotifyType, data: bytes = b"") -> None:
-        """Answer a stranger in the clear: same SPIs, same message ID, one Notify, and no state."""
-        message = Outgoing([notify(kind, data)], encrypted=False)
-        flags = RESPONSE | (0 if header.by_initiator else 0x08)
+    def _answer_error(self, datagram: Datagram, header: Header, kind: NotifyType, more: Sequence[Packet] = ()) -> None:
+        if self.admission.may_answer(datagram, self.now):
+            self.reject(datagram, header, kind, more=more)
+
+    def tell_stranger(self, datagram: Datagram, kind: NotifyType, data: bytes) -> None:
+        """Tell where a datagram came from what was wrong with it, outside of any IKE SA (section 1.5)."""
+        if self.admission.may_answer(datagram, self.now):
+            header = Header(bytes(8), bytes(8), 0, 0x20, ExchangeType.INFORMATIONAL, 0, 0, 0)
+            self.reject(datagram, header, kind, data, response=False)
+
+    def reject(
+        self,
+        datagram: Datagram,
+        header: Header,
+        kind: NotifyType,
+        data: bytes = b"",
+        more: Sequence[Packet] = (),
+        *,
+        response: bool = True,
+    ) -> None:
+        """Answer a stranger in the clear: same SPIs, same message ID, one Notify (or ``more``), and no state."""
+        message = Outgoing([notify(kind, data), *more], encrypted=False)
+        flags = (RESPONSE if response else 0) | (0 if header.by_initiator else 0x08)
         for name, value in {
             "init_SPI": header.spi_i,
             "resp_SPI": header.spi_r,
@@ -309,7 +389,8 @@ class Endpoint:
         )
         self.transmit(message, [Datagram(wire, datagram.local, datagram.remote)], 0)
 
-    def _drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
+    def drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
+        """Tell that a datagram was not acted upon."""
         self.emit(
             MessageDropped(time=self.now, reason=reason, data=datagram.data, remote=datagram.remote, offset=offset)
         )
@@ -322,7 +403,9 @@ class Endpoint:
         spi = int.from_bytes(data[:4])
         found = self.children.get(spi) if len(data) >= 8 else None
         if found is None:
-            return self._drop(
+            if len(data) >= 8 and spi > 255:
+                hints.unknown_esp(self, datagram, spi)
+            return self.drop(
                 datagram,
                 f"expected an ESP packet of a Child SA, found {len(data)} octets with SPI {spi:#010x}",
                 offset=0,
@@ -337,20 +420,30 @@ class Endpoint:
         except ReplayError:
             return sa.emit(ReplayDropped, spi=spi, seq=seq, remote=datagram.remote)
         except MalformedError as error:
-            return self._drop(datagram, str(error))
+            return self.drop(datagram, str(error))
         sa.last_heard = self.now
+        if datagram.remote != sa.remote:
+            natt.follow_esp(sa, child, seq, datagram)
+        if child.life is not None:
+            child.life.received()
+        # Section 2.8: a valid packet on the other half shows that the peer is ready.
+        child.ready = True
         if next_header == DUMMY:
             sa.emit(EspReceived, spi=spi, seq=seq, length=0, next_header=next_header, datagram=datagram)
             return None
-        if next_header not in _TUNNELLED:
-            return self._drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
+        if child.hosts is None and next_header not in _TUNNELLED:
+            return self.drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
         try:
-            packet = tunnel.leave(payload, datagram.tos)
+            if child.hosts is None:
+                packet = tunnel.leave(payload, datagram.tos)
+            else:
+                packet = transport.received(sa, child.hosts, payload, next_header, datagram)
             allowed = child.allows(Flow.parse(packet))
         except MalformedError as error:
-            return self._drop(datagram, str(error))
+            return self.drop(datagram, str(error))
         if not allowed:
-            return self._drop(
+            hints.outside_selectors(sa, child, packet)
+            return self.drop(
                 datagram, f"the inner packet is outside the traffic selectors of the Child SA {child.name!r}"
             )
         sa.emit(EspReceived, spi=spi, seq=seq, length=len(packet), next_header=next_header, datagram=datagram)

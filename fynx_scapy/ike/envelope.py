@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Between a list of layers and the octets of the wire: SK is sealed and opened here (RFC 7296 section 3.14)."""
+"""Between a list of layers and the octets of the wire: SK is sealed and opened here (RFC 7296 section 3.14).
+
+SKF as well: it is a part of SK, padded and sealed by itself (RFC 7383 section 2.5).
+"""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from scapy.packet import Packet
 
@@ -12,6 +16,7 @@ from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.iana import PayloadType
+from fynx_scapy.ike.fragments import SKF_HEADER, Fragment, split
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.negotiate import Suite
 from fynx_scapy.ike.taps import Taps
@@ -26,7 +31,17 @@ from fynx_scapy.layers.ikev2 import (
 )
 
 _GENERIC = struct.Struct("!BBH")
+_NUMBERS = struct.Struct("!HH")
 _HEADER_SIZE = 28
+_SEALED = (PayloadType.SK, PayloadType.SKF)
+
+
+class Place(NamedTuple):
+    """Where SK or SKF stands: its ``kind`` (0 where there is neither), its offset, and that of the header before it."""
+
+    kind: int
+    offset: int
+    last: int
 
 
 class Envelope:
@@ -46,31 +61,67 @@ class Envelope:
         by_responder = Protector(encr, integ, keys.sk_er, keys.sk_ar)
         self._outbound, self._inbound = (by_initiator, by_responder) if initiator else (by_responder, by_initiator)
 
-    def seal(self, message: Outgoing) -> tuple[bytes, bytes | None]:
+    def seal(self, message: Outgoing, room: int | None = None) -> tuple[list[bytes], bytes | None]:
         """The octets of a message, and what its SK holds. Runs the first three taps, in their order.
 
-        LocalError when there are no keys yet for a message that is to be encrypted.
+        A message of more than ``room`` octets becomes several; the plaintext tap sees it whole, the wire tap each of
+        them. LocalError when there are no keys yet for a message that is to be encrypted.
         """
         taps = self._taps
         taps.payloads(message)
         message.fill()
         if not message.encrypted:
-            return taps.octets("wire", message, build_message(message.header, message.payloads)), None
+            return [taps.octets("wire", message, build_message(message.header, message.payloads))], None
         protector = self._outbound
         if protector is None:
             raise LocalError("expected keys before an encrypted message; IKE_SA_INIT has not ended")
         plaintext = taps.octets("plaintext", message, protector.pad(build_payloads(message.payloads)))
+        sk = message.sk
+        inner = first_type(message.payloads) if sk.next_payload is None else sk.next_payload
+        outer = build_payloads(message.outer, last=PayloadType.SK) if message.outer else b""
+        size = _HEADER_SIZE + len(outer) + 4 + protector.iv_size + len(plaintext) + protector.icv_size
+        if room is None or size <= room:
+            return [self._sealed(protector, message, PayloadType.SK, inner, plaintext, outer)], plaintext
+        try:
+            content = protector.unpad(plaintext)
+        except MalformedError:
+            # A tap made it so: then there is no padding to be taken off.
+            content = plaintext
+        outer = build_payloads(message.outer, last=PayloadType.SKF) if message.outer else b""
+        chunks = split(content, room, protector, len(outer))
+        wires = []
+        for number, chunk in enumerate(chunks, 1):
+            # Section 2.5: the first one's next payload is that of SK, the others' is zero.
+            first, before = (inner, outer) if number == 1 else (0, b"")
+            numbers = _NUMBERS.pack(number, len(chunks))
+            wires.append(
+                self._sealed(protector, message, PayloadType.SKF, first, protector.pad(chunk), before, numbers)
+            )
+        return wires, plaintext
+
+    def _sealed(
+        self,
+        protector: Protector,
+        message: Outgoing,
+        kind: PayloadType,
+        first: int,
+        plaintext: bytes,
+        outer: bytes,
+        numbers: bytes = b"",
+    ) -> bytes:
+        """One message with SK or SKF at its end, as the wire tap leaves it."""
         header, sk = message.header, message.sk
-        size = 4 + protector.iv_size + len(plaintext) + protector.icv_size
+        size = 4 + len(numbers) + protector.iv_size + len(plaintext) + protector.icv_size
         prefix = bytearray(build_message(header, []))
         if header.next_payload is None:
-            prefix[16] = PayloadType.SK
+            prefix[16] = first_type(message.outer) if outer else kind
         if header.length is None:
-            prefix[24:28] = (_HEADER_SIZE + size).to_bytes(4)
-        inner = first_type(message.payloads) if sk.next_payload is None else sk.next_payload
-        prefix += _GENERIC.pack(inner, int(sk.flags), size if sk.length is None else sk.length)
-        iv = self._iv(protector) if message.iv is None else message.iv
-        return taps.octets("wire", message, bytes(prefix) + protector.seal(bytes(prefix), plaintext, iv)), plaintext
+            prefix[24:28] = (_HEADER_SIZE + len(outer) + size).to_bytes(4)
+        prefix += outer + _GENERIC.pack(first, int(sk.flags), size if sk.length is None else sk.length) + numbers
+        # An IV that was asked for is the first fragment's.
+        given = message.iv if not numbers or numbers[:2] == b"\0\1" else None
+        iv = self._iv(protector) if given is None else given
+        return self._taps.octets("wire", message, bytes(prefix) + protector.seal(bytes(prefix), plaintext, iv))
 
     def _iv(self, protector: Protector) -> bytes:
         """A counter where the mode asks for an IV that never repeats, random octets where none must be foreseen."""
@@ -79,40 +130,103 @@ class Envelope:
             return self._ivs.to_bytes(protector.iv_size)
         return self._octets(protector.iv_size)
 
-    def open(self, datagram: Datagram, header: Header) -> Message:
-        """The message with its payloads in the clear.
-
-        IntegrityError when its ICV does not verify, MalformedError when its SK is not where it must be; neither has
-        changed anything.
-        """
-        data = datagram.data
-        payloads: list[Packet]
+    @staticmethod
+    def find(data: bytes, header: Header) -> Place:
+        """Where SK or SKF stands. MalformedError when it does not end where the message ends."""
         kind, offset, last = header.next_payload, _HEADER_SIZE, _HEADER_SIZE
-        while kind and kind != PayloadType.SK and offset + 4 <= len(data):
+        while kind and kind not in _SEALED and offset + 4 <= len(data):
             last = offset
             kind, _, length = _GENERIC.unpack_from(data, offset)
             if length < 4:
                 break
             offset += length
+        if kind not in _SEALED:
+            return Place(0, offset, last)
+        if offset + 4 > len(data) or offset + _GENERIC.unpack_from(data, offset)[2] != len(data):
+            name = PayloadType.notation(kind)
+            raise MalformedError(
+                f"expected {name} at offset {offset} to end where the message of {len(data)} octets ends"
+            )
+        return Place(kind, offset, last)
+
+    def open(self, datagram: Datagram, header: Header, place: Place | None = None) -> Message:
+        """The message with its payloads in the clear; it is none of several fragments.
+
+        IntegrityError when its ICV does not verify, MalformedError when its SK is not where it must be; neither has
+        changed anything.
+        """
+        data = datagram.data
+        kind, offset, last = place or self.find(data, header)
         if kind != PayloadType.SK:
             layer, payloads = parse_message(data)
             return Message(header, layer, payloads, None, data, datagram.local, datagram.remote)
-        if self._inbound is None:
-            raise MalformedError("expected an unprotected message, since there are no keys yet")
-        body = offset + 4
-        if body > len(data) or offset + _GENERIC.unpack_from(data, offset)[2] != len(data):
-            raise MalformedError(f"expected SK at offset {offset} to end where the message of {len(data)} octets ends")
-        plaintext = self._inbound.open(data[:body], data[body:])
+        protector, body = self._opener(), offset + 4
+        plaintext = protector.open(data[:body], data[body:])
+        inner: list[Packet]
         try:
-            inner = self._inbound.unpad(plaintext)
+            content = protector.unpad(plaintext)
         except MalformedError as error:
             # The peer itself wrote this: it is answered like any other payload that cannot be read.
-            payloads = [IKEv2_Malformed(payload_type=data[offset], error=str(error), data=plaintext)]
+            inner = [IKEv2_Malformed(payload_type=data[offset], error=str(error), data=plaintext)]
         else:
-            payloads = parse_payloads(data[offset], inner, offset=body + self._inbound.iv_size)
-        if offset > _HEADER_SIZE:
-            # What stands before SK is covered by the ICV too; its chain ends where SK begins.
-            outer = data[_HEADER_SIZE:last] + b"\0" + data[last + 1 : offset]
-            payloads = parse_payloads(header.next_payload, outer, offset=_HEADER_SIZE) + payloads
+            inner = parse_payloads(data[offset], content, offset=body + protector.iv_size)
+        payloads = _outer_payloads(header, _outer(data, offset, last)) + inner
         layer = IKEv2(data[:_HEADER_SIZE])
         return Message(header, layer, payloads, plaintext, data, datagram.local, datagram.remote)
+
+    def open_fragment(self, datagram: Datagram, header: Header, place: Place, number: int, total: int) -> Fragment:
+        """One fragment, verified and without its padding. Raises as `open` does."""
+        data, (_, offset, last) = datagram.data, place
+        if number > 1 and offset > _HEADER_SIZE:
+            raise MalformedError("expected unprotected payloads in the first fragment alone (RFC 7383 section 2.5.3)")
+        protector, body = self._opener(), offset + SKF_HEADER
+        content = protector.unpad(protector.open(data[:body], data[body:]))
+        return Fragment(number, total, data[offset], _outer(data, offset, last), content, header, datagram)
+
+    def join(self, fragments: Sequence[Fragment]) -> Message:
+        """The message of all its fragments, in their order.
+
+        Its ``wire`` is the message as if it had not been fragmented, with an IV and an ICV of zeros.
+        """
+        protector, one, latest = self._opener(), fragments[0], fragments[-1].datagram
+        content = b"".join(fragment.content for fragment in fragments)
+        plaintext = protector.pad(content)
+        size = 4 + protector.iv_size + len(plaintext) + protector.icv_size
+        before = _HEADER_SIZE + len(one.outer)
+        whole = bytearray(one.datagram.data[:before])
+        if not one.outer:
+            whole[16] = PayloadType.SK
+        else:
+            last = self.find(one.datagram.data, one.header).last
+            whole[last] = PayloadType.SK
+        whole[24:28] = (before + size).to_bytes(4)
+        layer = IKEv2(bytes(whole[:_HEADER_SIZE]))
+        # Payload lengths have 16 bits; what is longer came in fragments all the same.
+        whole += _GENERIC.pack(one.first, one.datagram.data[before + 1], min(size, 0xFFFF)) + bytes(protector.iv_size)
+        payloads = parse_payloads(one.first, content, offset=len(whole))
+        whole += plaintext + bytes(protector.icv_size)
+        wires = tuple(fragment.datagram.data for fragment in fragments)
+        return Message(
+            Header.parse(bytes(whole)),
+            layer,
+            _outer_payloads(one.header, one.outer) + payloads,
+            plaintext,
+            bytes(whole),
+            latest.local,
+            latest.remote,
+            wires,
+        )
+
+    def _opener(self) -> Protector:
+        if self._inbound is None:
+            raise MalformedError("expected an unprotected message, since there are no keys yet")
+        return self._inbound
+
+
+def _outer(data: bytes, offset: int, last: int) -> bytes:
+    """The octets before SK, which its ICV covers too; their chain ends where SK begins."""
+    return data[_HEADER_SIZE:last] + b"\0" + data[last + 1 : offset] if offset > _HEADER_SIZE else b""
+
+
+def _outer_payloads(header: Header, outer: bytes) -> list[Packet]:
+    return parse_payloads(header.next_payload, outer, offset=_HEADER_SIZE) if outer else []

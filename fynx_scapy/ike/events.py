@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fynx_scapy.crypto.keymat import SkKeys
     from fynx_scapy.crypto.transforms import Transform
     from fynx_scapy.esp.sa import InboundSa, OutboundSa
+    from fynx_scapy.ike.configuration import Settings
     from fynx_scapy.ike.message import Address, Datagram
 
 
@@ -115,6 +116,7 @@ class ChildSaInstalled(Event):
     esn: bool
     local_ts: tuple[str, ...]
     remote_ts: tuple[str, ...]
+    mode: str = "tunnel"
     local: Address
     remote: Address
     encr_key_in: bytes = field(repr=False)
@@ -130,6 +132,74 @@ class ChildSaFailed(Event):
     name: str
     notify_type: int | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationReceived(Event):
+    """The peer's Configuration payload told us addresses, name servers and networks (RFC 7296 section 2.19)."""
+
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressesAssigned(Event):
+    """The peer was lent these addresses of our pool (RFC 7296 section 2.19)."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressesReleased(Event):
+    """These addresses are free again: the IKE SA that had them, and its successors, have ended."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspected(Event):
+    """An unprotected message hints that the peer has lost its state (RFC 7296 section 2.21.4).
+
+    ``notify_type`` is what it says; ``acted`` whether a liveness check follows. Nothing else does.
+    """
+
+    notify_type: int
+    acted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashDetected(Event):
+    """The peer showed the token that it had given us: it has lost the IKE SA (RFC 6290 section 4.5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSaRekeyed(Event):
+    """A Child SA has a successor, known by our inbound SPIs; the old one is deleted next."""
+
+    old_spi: int
+    new_spi: int
+    by_peer: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IkeSaRekeyed(Event):
+    """The IKE SA has a successor with these SPIs; the old one is deleted next."""
+
+    new_spi_i: bytes
+    new_spi_r: bytes
+    by_peer: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifetimeReached(Event):
+    """An SA came to a limit: it is rekeyed now, or closed when the limit is ``hard``.
+
+    ``limit`` is ``seconds``, ``bytes``, ``packets``, ``sequence numbers``, ``message IDs`` or ``reauthentication``,
+    ``spi`` the inbound SPI of the Child SA, None for the IKE SA.
+    """
+
+    limit: str
+    hard: bool
+    spi: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +240,22 @@ class PeerDead(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerMoved(Event):
+    """An authenticated packet came from another address or port; all goes there now (RFC 7296 section 2.23)."""
+
+    old: Address
+    new: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepaliveSent(Event):
+    """Nothing else was sent for the interval, so one octet went out to keep the NAT's mapping (RFC 3948 section 4)."""
+
+    local: Address
+    remote: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrityFailed(Event):
     """An ICV did not verify; nothing was changed by the packet."""
 
@@ -206,3 +292,21 @@ class EspReceived(Event):
     length: int
     next_header: int
     datagram: Datagram
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PuzzleSolved(Event):
+    """We solved a puzzle; ``work`` counts the PRFs that it took (RFC 8019 section 7)."""
+
+    prf: int
+    difficulty: int
+    work: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PuzzleIgnored(Event):
+    """We did not solve a puzzle: unknown, or more than ``effort`` PRFs allow (RFC 8019 section 9)."""
+
+    prf: int
+    difficulty: int
+    effort: int

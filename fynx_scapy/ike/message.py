@@ -48,7 +48,8 @@ class Datagram:
     ``local`` is the end that holds it: the sender's when it leaves, the receiver's when it arrives.
 
     ``data`` is an IKE message without the non-ESP marker, an ESP packet from its SPI on, or a keepalive's single
-    octet. ``tos`` is the outer DSCP and ECN octet.
+    octet. ``tos`` is the outer DSCP and ECN octet. ``marker_always`` puts the non-ESP marker before an IKE message
+    whatever the ports are, as some peers on ports of their own want it.
     """
 
     data: bytes
@@ -56,12 +57,13 @@ class Datagram:
     remote: Address
     kind: DatagramKind = DatagramKind.IKE
     tos: int = 0
+    marker_always: bool = False
 
     @property
     def marked(self) -> bool:
         """Whether the non-ESP marker stands before the IKE message: on port 4500 (RFC 3948 section 2.2)."""
         ports = (self.local.port, self.remote.port)
-        return self.kind is DatagramKind.IKE and 4500 in ports and 500 not in ports
+        return self.kind is DatagramKind.IKE and (self.marker_always or (4500 in ports and 500 not in ports))
 
     @property
     def wire(self) -> bytes:
@@ -69,19 +71,30 @@ class Datagram:
         return NON_ESP_MARKER + self.data if self.marked else self.data
 
     @classmethod
-    def from_udp(cls, payload: bytes, local: Address, remote: Address, tos: int = 0) -> Datagram:
-        """What arrived on a UDP port, told apart as RFC 3948 section 2 does."""
+    def from_udp(
+        cls, payload: bytes, local: Address, remote: Address, tos: int = 0, *, marker_always: bool = False
+    ) -> Datagram:
+        """What arrived on a UDP port, told apart as RFC 3948 section 2 does.
+
+        With ``marker_always`` every port is read as port 4500 is.
+        """
         ports = (local.port, remote.port)
-        if 4500 not in ports or 500 in ports:
+        if not marker_always and (4500 not in ports or 500 in ports):
             return cls(payload, local, remote, DatagramKind.IKE, tos)
         if payload[:4] == NON_ESP_MARKER:
-            return cls(payload[4:], local, remote, DatagramKind.IKE, tos)
+            return cls(payload[4:], local, remote, DatagramKind.IKE, tos, marker_always)
         kind = DatagramKind.KEEPALIVE if payload == b"\xff" else DatagramKind.ESP_IN_UDP
-        return cls(payload, local, remote, kind, tos)
+        return cls(payload, local, remote, kind, tos, marker_always)
 
     def turned(self, local: Address | None = None, remote: Address | None = None) -> Datagram:
         """The same octets as the other end sees them; a NAT box changes an address on the way."""
-        return Datagram(self.data, local or self.remote, remote or self.local, self.kind, self.tos)
+        return Datagram(self.data, local or self.remote, remote or self.local, self.kind, self.tos, self.marker_always)
+
+    def read_by(self, *, marker_always: bool) -> Datagram:
+        """The same as an end reads it that does, or does not, expect the marker on every port."""
+        if self.kind is DatagramKind.ESP or self.marker_always == marker_always:
+            return self
+        return Datagram.from_udp(self.wire, self.local, self.remote, self.tos, marker_always=marker_always)
 
 
 _HEADER = struct.Struct("!8s8sBBBBII")
@@ -164,7 +177,10 @@ class Payloads:
 
 @dataclass(slots=True)
 class Message(Payloads):
-    """A message that arrived: its header, its payloads in the clear, and the octets of both."""
+    """A message that arrived: its header, its payloads in the clear, and the octets of both.
+
+    Of one that came in ``fragments``, ``wire`` is what it would have been without, its IV and ICV zeros.
+    """
 
     header: Header
     layer: IKEv2
@@ -173,6 +189,12 @@ class Message(Payloads):
     wire: bytes
     local: Address
     remote: Address
+    fragments: tuple[bytes, ...] = ()
+
+    @property
+    def wires(self) -> tuple[bytes, ...]:
+        """The octets of each IKE message that it came in."""
+        return self.fragments or (self.wire,)
 
     @property
     def encrypted(self) -> bool:
@@ -192,14 +214,16 @@ class Outgoing(Payloads):
     """A message on its way out, still a list of layers. Taps may change every field of it.
 
     ``header`` and ``sk`` are the IKE header and the template of SK's generic header: what is set there explicitly is
-    sent. ``computed`` fills fields that depend on other payloads after the tap has seen them, unless the tap gave
-    them a value. ``more``: an answer behind which its exchange waits for another request.
+    sent. ``outer`` are payloads that stand before SK, in the clear. ``computed`` fills fields that depend on other
+    payloads after the tap has seen them, unless the tap gave them a value. ``more``: an answer behind which its
+    exchange waits for another request.
     """
 
     payloads: list[Packet]
     encrypted: bool = True
     header: IKEv2 = field(default_factory=IKEv2)
     sk: IKEv2_Encrypted = field(default_factory=IKEv2_Encrypted)
+    outer: list[Packet] = field(default_factory=list)
     iv: bytes | None = None
     more: bool = False
     computed: list[tuple[Packet, str, Computed]] = field(default_factory=list)

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout
-from fynx_scapy.iana import ExchangeType
-from fynx_scapy.ike import rules
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike import dpd, rules
 from fynx_scapy.ike.events import PeerDead
 from fynx_scapy.ike.exchanges.base import Exchange, Steps
-from fynx_scapy.ike.message import Datagram, Header, Message
+from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.window import Pending, RequestWindow
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ class Requests(RequestWindow):
     def __init__(self, sa: IkeSa) -> None:
         super().__init__()
         self._sa = sa
+        self._held: deque[tuple[Exchange, Steps, Outgoing]] = deque()
+
+    @property
+    def open(self) -> bool:
+        """Whether another request may leave now; the window is one until both ends are authenticated."""
+        return not self.pending if self._sa.connecting else super().open
 
     def start(self, exchange: Exchange) -> Exchange:
         """Begin an exchange as soon as the window has room. Returns it, to be looked at later."""
@@ -33,8 +40,11 @@ class Requests(RequestWindow):
     def stop(self, last: Exchange | None) -> None:
         """End all exchanges but ``last``, begun or not: their IKE SA has ended."""
         ended = [pending for pending in self.pending.values() if pending.exchange is not last]
-        exchanges = [*(pending.exchange for pending in ended), *self.waiting]
+        exchanges = [*(pending.exchange for pending in ended), *(held[0] for held in self._held), *self.waiting]
         self.waiting.clear()
+        for _, steps, _ in self._held:
+            steps.close()
+        self._held.clear()
         for pending in ended:
             self._done(pending)
             pending.steps.close()
@@ -52,12 +62,32 @@ class Requests(RequestWindow):
         if pending is None or pending.kept.exchange_type != header.exchange:
             reason = f"expected no answer to {header.exchange_name} with message ID {header.message_id}"
             return self._sa.drop(datagram, reason)
-        message = self._sa.envelope.open(datagram, header)
+        message = self._sa.fragments.open(datagram, header)
+        if message is None:
+            return None
         exchange = pending.exchange
-        wrong = _fault(message, exchange.round)
+        wrong = _fault(message, exchange)
         if wrong and not message.encrypted:
             # Anybody may have sent it: go on waiting.
             return self._sa.drop(datagram, wrong)
+        if not message.encrypted and _doubtful(message):
+            return self._doubt(pending, message)
+        return self._take(pending, message, wrong)
+
+    def _doubt(self, pending: Pending, message: Message) -> None:
+        """Go on waiting for a short while for a better answer than an error in the clear (section 2.21.1)."""
+        sa = self._sa
+        if pending.doubt is None:
+
+            def believe(now: float) -> None:
+                sa.now = now
+                self._take(pending, message, None)
+
+            pending.doubt = sa.endpoint.timers.set(sa.now + sa.config.error_wait, believe)
+
+    def _take(self, pending: Pending, message: Message, wrong: str | None) -> None:
+        """Act upon an answer."""
+        exchange, header = pending.exchange, message.header
         self._done(pending)
         self._sa.accept(message)
         exchange.answer = message
@@ -69,9 +99,23 @@ class Requests(RequestWindow):
 
     def _pump(self) -> None:
         """Begin what waits, as far as the window goes."""
-        while self.waiting and self.open:
+        while self._held and self.open:
+            self._send(*self._held.popleft())
+        while self.waiting and self.open and not self._held and self._may_begin(self.waiting[0]):
             exchange = self.waiting.popleft()
             self._advance(exchange, exchange.initiate(), None)
+
+    def _may_begin(self, exchange: Exchange) -> bool:
+        """Whether an exchange gets along with those in flight; the order of what waits stays as it is.
+
+        The Delete of the IKE SA is its last request, and a rekey of it is no time for anything else (section 2.25).
+        """
+        inflight = [pending.exchange for pending in self.pending.values()]
+        if any(other.alone for other in inflight):
+            return False
+        if exchange.alone:
+            return not inflight
+        return all(exchange.subjects.isdisjoint(other.subjects) for other in inflight)
 
     def _advance(self, exchange: Exchange, steps: Steps, answer: Message | None) -> None:
         """Let our side of an exchange take its next step: send what it yields, or end."""
@@ -84,14 +128,21 @@ class Requests(RequestWindow):
         else:
             # Section 2.2: IKE_SA_INIT keeps message ID 0, its retries included.
             retry = exchange.exchange_type == ExchangeType.IKE_SA_INIT and answer is not None
-            message_id = 0 if retry else self.take_id()
-            pending = Pending(exchange, steps, self._sa.transmit(message, exchange.exchange_type, message_id, None))
-            self.pending[message_id] = pending
-            self._arm(pending)
+            if retry or self.open:
+                self._send(exchange, steps, message, retry=retry)
+            else:
+                self._held.append((exchange, steps, message))
+
+    def _send(self, exchange: Exchange, steps: Steps, message: Outgoing, *, retry: bool = False) -> None:
+        message_id = 0 if retry else self.take_id()
+        pending = Pending(exchange, steps, self._sa.transmit(message, exchange.exchange_type, message_id, None))
+        self.pending[message_id] = pending
+        self._arm(pending)
 
     def _done(self, pending: Pending) -> None:
-        if pending.timer:
-            pending.timer.cancel()
+        for timer in (pending.timer, pending.doubt):
+            if timer:
+                timer.cancel()
         self.pending.pop(pending.kept.message_id, None)
 
     def _end(self, exchange: Exchange, error: FynxError | None) -> None:
@@ -102,27 +153,37 @@ class Requests(RequestWindow):
 
     def _arm(self, pending: Pending) -> None:
         sa = self._sa
-        wait = sa.config.retransmission.wait(pending.kept.attempt)
+        wait = pending.exchange.schedule.wait(pending.kept.attempt)
         pending.timer = sa.endpoint.timers.set(sa.now + wait, lambda now: self._overdue(pending, now))
 
     def _overdue(self, pending: Pending, now: float) -> None:
         """Send a request again, or give it up, and the peer with it (section 2.4)."""
         sa, kept = self._sa, pending.kept
         sa.now = now
-        if kept.attempt < sa.config.retransmission.tries:
+        if kept.attempt < pending.exchange.schedule.tries:
             sa.retransmit(kept)
             return self._arm(pending)
         attempts = kept.attempt + 1
         self._done(pending)
         sa.emit(PeerDead, message_id=kept.message_id, attempts=attempts)
-        self._end(pending.exchange, Timeout(f"no answer to message {kept.message_id} after {attempts} attempts"))
-        return sa.closed("the peer does not answer")
+        silence = Timeout(f"no answer to message {kept.message_id} after {attempts} attempts")
+        return dpd.bury(sa, lambda: self._end(pending.exchange, silence))
 
 
-def _fault(message: Message, exchange_round: int) -> str | None:
+# Section 2.21.1: these may lead to a good answer, and are acted upon at once.
+_CORRECTIVE = (NotifyType.COOKIE, NotifyType.INVALID_KE_PAYLOAD, NotifyType.INVALID_MAJOR_VERSION)
+
+
+def _doubtful(message: Message) -> bool:
+    """Whether an answer in the clear is an error that nothing corrects."""
+    error = message.error()
+    return error is not None and not any(message.has_notify(kind) for kind in _CORRECTIVE)
+
+
+def _fault(message: Message, exchange: Exchange) -> str | None:
     """What is wrong with an answer, or None."""
     try:
-        rules.check(message, exchange_round)
+        rules.check(message, exchange.round, exchange.variant)
     except PeerError as error:
         return error.reason
     return None

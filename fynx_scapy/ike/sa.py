@@ -6,16 +6,18 @@ There is one way in (`receive`) and one way out (`transmit`). What is in flight 
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fynx_scapy.crypto.keymat import SkKeys, derive_sk, skeyseed
+from fynx_scapy.crypto.keymat import SkKeys, derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, ProtocolId
+from fynx_scapy.ike import configuration, hints, natt
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
-from fynx_scapy.ike.config import IkeConfig
+from fynx_scapy.ike.config import ChildConfig, IkeConfig
+from fynx_scapy.ike.cookies import Puzzle
+from fynx_scapy.ike.dpd import Watch
 from fynx_scapy.ike.envelope import Envelope
 from fynx_scapy.ike.events import (
     Event,
@@ -31,26 +33,28 @@ from fynx_scapy.ike.events import (
     SaDeleted,
 )
 from fynx_scapy.ike.exchanges import Exchange
-from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.exchanges.create_child import CreateChild
+from fynx_scapy.ike.exchanges.informational import Informational, Liveness
+from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
+from fynx_scapy.ike.exchanges.rekey_ike import RekeyedIke, RekeyIke
+from fynx_scapy.ike.fragments import Reassembly, room
 from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
-from fynx_scapy.ike.natt import NATT_PORT
 from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
+from fynx_scapy.ike.pool import Lease
+from fynx_scapy.ike.reauthentication import reauthenticate
 from fynx_scapy.ike.requests import Requests
+from fynx_scapy.ike.states import State as State
+from fynx_scapy.ike.states import change
 from fynx_scapy.ike.window import Kept
-from fynx_scapy.layers.ikev2 import IKEv2_Delete
+from fynx_scapy.ike.window_size import announce
+from fynx_scapy.ike.window_size import note as note_window
+from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_PS
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.endpoint import Endpoint
-
-
-class State(enum.Enum):
-    """The few states of an IKE SA."""
-
-    CONNECTING = "connecting"
-    ESTABLISHED = "established"
-    DELETING = "deleting"
-    CLOSED = "closed"
+    from fynx_scapy.ike.keepalive import Path
 
 
 class IkeSa:
@@ -76,25 +80,53 @@ class IkeSa:
         self.initiator = initiator
         self.spi_i, self.spi_r = spi_i, spi_r
         self.local, self.remote = local, remote
-        self.state = State.CONNECTING
+        self._state = State.CONNECTING
         self.now = endpoint.now
         self.requests = Requests(self)
         self.answers = Answers(self)
+        self.fragments = Reassembly(self)
         self.children: dict[int, ChildSa] = {}
         self.local_id: Identity | None = None
         self.remote_id: Identity | None = None
         self.nonce_i = self.nonce_r = b""
         self.init_sent = self.init_received = b""
-        self.nat_before_us = self.nat_before_peer = False
+        self.nat_before_us = self.nat_before_peer = self.nat_forced = False
+        self.path: Path | None = None
         self.peer_fragments = False
         self.peer_signature_hashes: tuple[int, ...] = ()
+        self.peer_childless = False
+        self.settings: configuration.Settings | None = None
+        self.leases: list[Lease] = []
+        self.tokens: list[bytes] = []
+        self.limits = hints.Limiter()
         self.authenticated_by = -1
-        self.last_heard = endpoint.now
+        self.deleted_early: set[int] = set()
+        self._unwanted = False
+        self.auth_puzzle: Puzzle | None = None
+        self.auth_solution: IKEv2_PS | None = None
+        self.rekeying: RekeyIke | None = None
+        self.rekeyed: RekeyedIke | None = None
+        self.peer_rekeyed: RekeyedIke | None = None
+        self.successor: IkeSa | None = None
+        self.predecessor: IkeSa | None = None
+        self.life: IkeLife | None = None
+        self.watch: Watch | None = None
+        self._refused_since: float | None = None
+        self.last_heard = self.last_sent = endpoint.now
         self._suite: Suite | None = None
         self._keys: SkKeys | None = None
         self.envelope = Envelope(endpoint.taps, endpoint.randomness.octets)
 
     # What others ask about
+
+    @property
+    def state(self) -> State:
+        """Where it stands; each change is held against the table of `states`."""
+        return self._state
+
+    @state.setter
+    def state(self, new: State) -> None:
+        self._state = change(self._state, new)
 
     @property
     def suite(self) -> Suite:
@@ -126,9 +158,14 @@ class IkeSa:
         return self.state is not State.CLOSED and not (self.initiator and self.connecting)
 
     @property
+    def creating(self) -> bool:
+        """Whether a request of ours for a Child SA is in flight."""
+        return any(pending.exchange.makes_child for pending in self.requests.pending.values())
+
+    @property
     def nat(self) -> bool:
         """Whether a NAT stands between us, so that ESP goes in UDP (section 2.23)."""
-        return self.nat_before_us or self.nat_before_peer
+        return self.nat_before_us or self.nat_before_peer or self.nat_forced
 
     @property
     def own_spi(self) -> bytes:
@@ -149,14 +186,41 @@ class IkeSa:
 
         Returns it, to be looked at later.
         """
+        if self.successor is not None:
+            exchange.sa = self.successor
+            return self.successor.start(exchange)
         if self.state is State.CLOSED:
             raise LocalError(f"expected an IKE SA that is open, found {self!r}")
         return self.requests.start(exchange)
 
     def delete_ike(self) -> Exchange:
-        """Delete this IKE SA and with it all its Child SAs (section 1.4.1)."""
-        self.state = State.DELETING
-        return self.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.IKE))))
+        """Delete this IKE SA and with it all its Child SAs (section 1.4.1); one that we begin, as soon as it is up."""
+        if self.state is State.CLOSED or (self.connecting and not self.initiator):
+            raise LocalError(f"expected an IKE SA that is open, found {self!r}")
+        self._unwanted = self.connecting
+        if not self.connecting:
+            self.state = State.DELETING
+        return self.requests.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.IKE))))
+
+    def liveness(self) -> Exchange:
+        """Ask whether the peer lives (section 2.4)."""
+        return self.start(Liveness(self))
+
+    def rekey(self) -> Exchange:
+        """Replace this IKE SA (section 1.3.2); its Child SAs move over."""
+        return self.start(RekeyIke(self))
+
+    def reauthenticate(self) -> IkeSa:
+        """Set up an IKE SA from scratch that takes the place of this one (section 2.8.3); returns it."""
+        return reauthenticate(self)
+
+    def rekey_child(self, child: ChildSa) -> Exchange:
+        """Replace a Child SA (section 1.3.3)."""
+        return self.start(RekeyChild(self, child))
+
+    def create_child(self, config: ChildConfig | None = None, packet: bytes | None = None) -> Exchange:
+        """Set up a further Child SA (section 1.3.1)."""
+        return self.start(CreateChild(self, config, packet))
 
     def delete_child(self, *children: ChildSa) -> Exchange:
         """Delete Child SAs; the peer answers with the SPIs of the other direction (section 1.4.1)."""
@@ -187,38 +251,131 @@ class IkeSa:
         fitting = [c for c in self.candidates if c.accepts_identities(local, remote)]
         return min(fitting, key=lambda c: c.remote_id is None, default=None)
 
-    def derive_keys(self, suite: Suite, shared: bytes) -> None:
-        """SKEYSEED and SK_* (section 2.14), and the protectors of both directions."""
+    def derive_keys(self, suite: Suite, shared: bytes, old: IkeSa | None = None) -> None:
+        """SKEYSEED and SK_* (section 2.14; 2.18 for a successor of ``old``), and the protectors of both directions."""
         prf = suite.prf_function()
         encr, integ = suite.encryption(), suite.integrity()
-        seed = skeyseed(prf, self.nonce_i, self.nonce_r, shared)
+        if old is None:
+            seed = skeyseed(prf, self.nonce_i, self.nonce_r, shared)
+        else:
+            # Section 2.18: by the PRF of the old IKE SA; what follows is by the new one's.
+            seed = rekey_skeyseed(old.suite.prf_function(), old.keys.sk_d, shared, self.nonce_i, self.nonce_r)
         keys = derive_sk(prf, encr, integ, seed, self.nonce_i, self.nonce_r, self.spi_i, self.spi_r)
         self._suite, self._keys = suite, keys
         self.envelope.protect(suite, keys, initiator=self.initiator)
         self.emit(KeysDerived, keys=keys, encr=suite.encr, prf=suite.prf, integ=suite.integ, ke=suite.ke)
-        if self.initiator and self.nat and self.local.port != NATT_PORT:
-            # Section 2.23: all that follows goes over port 4500.
-            self.local, self.remote = self.local._replace(port=NATT_PORT), self.remote._replace(port=NATT_PORT)
+        if old is None:
+            natt.float_ports(self)
 
     def establish(self, local_id: Identity, remote_id: Identity) -> None:
         """Both ends are authenticated."""
         self.state = State.ESTABLISHED
         self.local_id, self.remote_id = local_id, remote_id
         self.authenticated_by = self.answers.expected - 1
+        self.answers.size = self.config.window
+        self.endpoint.keepalives.start(self)
+        self.life, self.watch = IkeLife(self), Watch(self)
+        self.endpoint.admission.leave(self)
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
+        if self._unwanted:
+            self.state = State.DELETING
+
+    def inherit(self, old: IkeSa) -> None:
+        """Be established from the beginning, as the successor of ``old`` (section 2.18)."""
+        self.state = State.ESTABLISHED
+        self.local_id, self.remote_id = old.local_id, old.remote_id
+        self.nat_before_us, self.nat_before_peer = old.nat_before_us, old.nat_before_peer
+        self.nat_forced = old.nat_forced
+        self.endpoint.keepalives.start(self)
+        self.peer_fragments, self.peer_signature_hashes = old.peer_fragments, old.peer_signature_hashes
+        self.settings, self.leases = old.settings, [lease.held() for lease in old.leases]
+        self.life, self.watch = IkeLife(self, old.life), Watch(self)
+
+    def hand_over(self, new: IkeSa) -> None:
+        """Give all Child SAs, and what has not begun yet, to the successor (section 2.8)."""
+        if self.successor is not None:
+            return
+        new.predecessor = None
+        while new.successor is not None:
+            # It has been rekeyed itself before the peer's answer told us that it was to inherit.
+            new = new.successor
+        self.successor = new
+        self.state = State.REKEYED
+        self._stop_clocks()
+        for spi, child in self.children.items():
+            new.children[spi] = child
+            if spi in self.endpoint.children:
+                self.endpoint.children[spi] = (new, child)
+        self.children.clear()
+        waiting = list(self.requests.waiting)
+        self.requests.waiting.clear()
+        for exchange in waiting:
+            exchange.sa = new
+            new.now = self.now
+            if isinstance(exchange, RekeyIke):
+                # What it was to bring about has come about.
+                exchange.done = True
+            else:
+                new.start(exchange)
+        new.now = self.now
+        announce(new)
+
+    def inherit_if_used(self, request: Message) -> None:
+        """The peer uses the successor that it made: whatever became of our own rekey, this one is to inherit.
+
+        Only its Delete says nothing of the kind (section 2.8.2).
+        """
+        if self.predecessor is not None and not any(d.proto == ProtocolId.IKE for d in request.all(IKEv2_Delete)):
+            self.predecessor.now = self.now
+            self.predecessor.hand_over(self)
+
+    def expect_delete(self) -> None:
+        """The peer is to delete this SA; should it never do so, it goes by itself."""
+        self.endpoint.timers.set(self.now + self.endpoint.config.linger, self._give_up_waiting)
+
+    def _give_up_waiting(self, now: float) -> None:
+        self.now = now
+        self.closed("the peer did not delete it")
+
+    def try_again(self, make: Callable[[IkeSa], Exchange]) -> None:
+        """After TEMPORARY_FAILURE: a new attempt after a jittered wait, for some minutes (section 2.25)."""
+        if self._refused_since is None:
+            self._refused_since = self.now
+        if self.now - self._refused_since > self.config.retry_limit:
+            # "it SHOULD conclude that the state information is out of sync and close the IKE SA"
+            self.delete_ike()
+            return
+
+        def again(now: float) -> None:
+            sa = self
+            while sa.successor is not None:
+                sa = sa.successor
+            sa.now = now
+            if sa.established:
+                sa.start(make(sa))
+
+        self.endpoint.timers.set(self.now + self.endpoint.randomness.uniform(*self.config.retry_wait), again)
 
     def add_child(self, child: ChildSa) -> None:
         """Take in a Child SA; traffic may use it from now on."""
+        self._refused_since = None
         self.children[child.inbound.spi] = child
         self.endpoint.children[child.inbound.spi] = (self, child)
+        child.life = ChildLife(self, child)
+        self.endpoint.traps.release()
 
     def remove_children(self, spis: Iterable[int], *, by_peer: bool, reason: str = "deleted") -> None:
         """Drop Child SAs by their inbound SPIs; unknown ones are ignored."""
-        gone = tuple(spi for spi in list(spis) if self.children.pop(spi, None) is not None)
-        for spi in gone:
-            self.endpoint.children.pop(spi, None)
+        gone = [child for spi in list(spis) if (child := self.children.pop(spi, None)) is not None]
+        for child in gone:
+            self.endpoint.remove_child(child)
+            for other in self.children.values():
+                if other.replaces is child:
+                    # Section 2.8: a request to close the replaced SA shows that the peer is ready for the new one.
+                    other.ready = True
         if gone:
-            self.emit(SaDeleted, child_spis=gone, reason=reason, by_peer=by_peer)
+            spis = tuple(child.inbound.spi for child in gone)
+            self.emit(SaDeleted, child_spis=spis, reason=reason, by_peer=by_peer)
 
     def fail(self, error: FynxError, last: Exchange | None = None) -> None:
         """The IKE SA does not come up. ``last`` is one more exchange to tell the peer."""
@@ -233,6 +390,9 @@ class IkeSa:
     def closed(self, reason: str, *, by_peer: bool = False) -> None:
         """It ended as an established IKE SA does: by a Delete, or because the peer is dead."""
         if self.state is not State.CLOSED:
+            if self.peer_rekeyed is not None:
+                # Section 2.8.2: the peer did not see our own rekey; forget it.
+                self.hand_over(self.peer_rekeyed.sa)
             self._close(lingers=True)
             self.emit(SaDeleted, reason=reason, by_peer=by_peer)
 
@@ -243,13 +403,23 @@ class IkeSa:
     def _close(self, *, lingers: bool, last: Exchange | None = None) -> None:
         """End everything in flight but ``last``. A lingering SA still answers retransmissions from its cache."""
         self.state = State.CLOSED
+        self.predecessor = None
+        self.endpoint.keepalives.stop(self)
+        self._stop_clocks()
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
+        configuration.release(self)
+        self.fragments.clear()
         if lingers:
             self.endpoint.timers.set(self.now + self.endpoint.config.linger, lambda now: self._let_go())
         else:
             self._let_go()
+
+    def _stop_clocks(self) -> None:
+        for clock in (self.life, self.watch):
+            if clock is not None:
+                clock.stop()
 
     def _let_go(self) -> None:
         self.requests.clear()
@@ -260,7 +430,10 @@ class IkeSa:
         """The initiator did not authenticate in time (section 2.6: state must not pile up)."""
         self.now = now
         if self.connecting:
-            self.fail(Timeout(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s"))
+            error = Timeout(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s")
+            self.emit(IkeSaFailed, code=error.code, reason=str(error), notify_type=None)
+            # Nobody has been answered anything worth keeping.
+            self.forget()
 
     # The way out
 
@@ -280,27 +453,36 @@ class IkeSa:
         for name, value in defaults.items():
             if name not in message.header.fields:
                 setattr(message.header, name, value)
-        wire, plaintext = self.envelope.seal(message)
-        if exchange_type == ExchangeType.IKE_SA_INIT:
-            self.init_sent = wire
         local, remote = (request.local, request.remote) if request else (self.local, self.remote)
-        kept = Kept(message, message_id, exchange_type, [Datagram(wire, local, remote)], request is None)
+        wires, plaintext = self.envelope.seal(message, room(self, remote))
+        if exchange_type == ExchangeType.IKE_SA_INIT:
+            self.init_sent = wires[0]
+        datagrams = [Datagram(wire, local, remote) for wire in wires]
+        kept = Kept(message, message_id, exchange_type, datagrams, request is None)
         self.emit(
             MessageSent,
             header=message.header,
-            payloads=tuple(message.payloads),
+            payloads=(*message.outer, *message.payloads),
             plaintext=plaintext,
-            wire=(wire,),
+            wire=tuple(wires),
             local=local,
             remote=remote,
             changed=tuple(message.changed),
         )
-        self.endpoint.transmit(message, kept.datagrams, 0)
+        self._send(kept)
+        if self.life is not None:
+            self.life.message(sum(map(len, wires)))
         return kept
 
-    def retransmit(self, kept: Kept) -> None:
-        """Send a kept message again, bit for bit (section 2.1)."""
+    def retransmit(self, kept: Kept, request: Datagram | None = None) -> None:
+        """Send a kept message again, bit for bit (section 2.1).
+
+        A request goes to where the peer is by now, an answer to where its ``request`` came from this time.
+        """
         kept.attempt += 1
+        kept.datagrams = natt.readdressed(
+            kept.datagrams, request.local if request else self.local, request.remote if request else self.remote
+        )
         self.emit(
             Retransmitted,
             message_id=kept.message_id,
@@ -309,6 +491,12 @@ class IkeSa:
             attempt=kept.attempt,
             datagrams=tuple(kept.datagrams),
         )
+        self._send(kept)
+
+    def _send(self, kept: Kept) -> None:
+        self.last_sent = self.now
+        if self.path is not None:
+            self.path.last = self.now
         self.endpoint.transmit(kept.message, kept.datagrams, kept.attempt)
 
     # The way in
@@ -319,6 +507,8 @@ class IkeSa:
         Nothing changes before its ICV has verified, and what is wrong with it becomes an event.
         """
         self.now = now
+        if hints.in_the_clear(self, datagram, header):
+            return
         try:
             if header.response:
                 self.requests.receive(datagram, header)
@@ -335,20 +525,22 @@ class IkeSa:
     def accept(self, message: Message) -> None:
         """A message is new and, where it can be, authentic: note it, and follow the peer's address where we may."""
         self.last_heard = self.now
+        if self.life is not None:
+            self.life.message(sum(map(len, message.wires)))
         if message.header.exchange == ExchangeType.IKE_SA_INIT:
             self.init_received = message.wire
-        if message.encrypted and (self.nat_before_peer or (self.connecting and not self.initiator)):
-            # Section 2.23: only an authenticated packet moves a peer.
-            self.local, self.remote = message.local, message.remote
+        if message.encrypted:
+            natt.follow_message(self, message)
         self.emit(
             MessageReceived,
             header=message.layer,
             payloads=tuple(message.payloads),
             plaintext=message.plaintext,
-            wire=(message.wire,),
+            wire=message.wires,
             local=message.local,
             remote=message.remote,
         )
+        note_window(self, message)
         for note in message.notifies():
             self.emit(
                 PeerNotified,

@@ -163,6 +163,8 @@ class Flow:
     protocol: int
     source_port: int | None
     destination_port: int | None
+    fragment: bool = False
+    """Whether it is a fragment behind the first one of its packet."""
 
     @classmethod
     def parse(cls, packet: bytes) -> Flow:
@@ -185,7 +187,7 @@ class Flow:
             # Section 3.13.1: type and code stand in the place of a port, at both ends.
             kind = struct.unpack_from("!H", packet, offset)[0]
             ports = (kind, kind)
-        return cls(version, int.from_bytes(source), int.from_bytes(destination), protocol, *ports)
+        return cls(version, int.from_bytes(source), int.from_bytes(destination), protocol, *ports, not first)
 
     def selectors(self) -> tuple[Selector, Selector]:
         """The very specific selectors that stand first in an offer which this packet triggers (section 2.9)."""
@@ -197,8 +199,21 @@ class Flow:
 
         return one(self.source, self.source_port), one(self.destination, self.destination_port)
 
-    def fits(self, source: Iterable[Selector], destination: Iterable[Selector]) -> bool:
-        """Whether some selector of each end takes this packet."""
+    def pair(self) -> tuple[Selector, Selector]:
+        """The selectors of its two addresses, whatever the protocol (section 2.9)."""
+        return (
+            Selector(self.version, self.source, self.source),
+            Selector(self.version, self.destination, self.destination),
+        )
+
+    def fits(self, source: Iterable[Selector], destination: Iterable[Selector], *, fragments: bool = False) -> bool:
+        """Whether some selector of each end takes this packet.
+
+        With ``fragments`` a later fragment, which shows no ports, fits by addresses and protocol alone.
+        """
+        if fragments and self.fragment:
+            source = [replace(s, start_port=0, end_port=65535) for s in source]
+            destination = [replace(s, start_port=0, end_port=65535) for s in destination]
         return any(s.matches(self.source, self.version, self.protocol, self.source_port) for s in source) and any(
             s.matches(self.destination, self.version, self.protocol, self.destination_port) for s in destination
         )

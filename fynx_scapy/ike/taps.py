@@ -40,6 +40,11 @@ class Taps:
     def __init__(self) -> None:
         self._taps: dict[str, list[tuple[Tap, When | None]]] = {stage: [] for stage in STAGES}
 
+    @property
+    def used(self) -> bool:
+        """Whether there is any."""
+        return any(self._taps.values())
+
     def add(self, stage: str, tap: Tap, when: When | None = None) -> Callable[[], None]:
         """Add a tap for the messages that ``when`` picks (all by default).
 

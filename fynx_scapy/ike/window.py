@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,11 +34,13 @@ class Pending:
     steps: Steps
     kept: Kept
     timer: Timer | None = None
+    doubt: Timer | None = None
+    """Set while an error that anybody may have sent waits for a better answer (section 2.21.1)."""
 
 
 @dataclass
 class RequestWindow:
-    """Our requests: at most ``size`` of them without an answer; the others wait their turn (section 2.3)."""
+    """Our requests, and those that wait their turn (section 2.3)."""
 
     size: int = 1
     next_id: int = 0
@@ -47,8 +49,12 @@ class RequestWindow:
 
     @property
     def open(self) -> bool:
-        """Whether another request may leave now."""
-        return len(self.pending) < self.size
+        """Whether another request may leave now.
+
+        "when the initiator needs to make a request X, it MUST wait until it has received responses to all requests up
+        through request X-N"
+        """
+        return not self.pending or self.next_id < min(self.pending) + self.size
 
     def take_id(self) -> int:
         """The message ID of the next request."""
@@ -58,12 +64,16 @@ class RequestWindow:
 
 @dataclass
 class ResponseWindow:
-    """The peer's requests: the next one expected, and the last ``size`` answers."""
+    """The peer's requests: the lowest one expected, those ahead of it, and the last ``size`` answers.
+
+    ``complained`` is when the peer was last told of a message ID outside the window, in seconds.
+    """
 
     size: int = 1
     expected: int = 0
-    kept: OrderedDict[int, tuple[bytes, Kept]] = field(default_factory=OrderedDict)
+    kept: dict[int, tuple[bytes, Kept]] = field(default_factory=dict)
     early: set[int] = field(default_factory=set)
+    complained: float = float("-inf")
 
     def answered(self, message_id: int) -> tuple[bytes, Kept] | None:
         """The request and the answer of that message ID, while they are kept."""
@@ -84,7 +94,8 @@ class ResponseWindow:
         """Keep an answer for retransmissions of its request; those that fell out of the window are let go."""
         self.kept[message_id] = (request, answer)
         while len(self.kept) > self.size:
-            self.kept.popitem(last=False)
+            # Not the oldest, which may have overtaken others, but the one that the peer asks for no longer.
+            del self.kept[min(self.kept)]
 
     def clear(self) -> None:
         """Let all answers go."""

@@ -223,7 +223,8 @@ class Network:
             arriving = translated
         for host in self.hosts.values():
             if host.endpoint.host == arriving.local.host:
-                host.endpoint.receive(arriving, self.now)
+                always = host.endpoint.config.marker_always
+                host.endpoint.receive(arriving.read_by(marker_always=always), self.now)
                 return
 
     def host(self, name: str) -> Host:

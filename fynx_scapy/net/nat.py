@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A NAT box for the network in memory: port translation, with mappings that can be made to change."""
+"""A NAT box for the network in memory: port translation, with mappings and an address that can be made to change."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 
@@ -13,19 +13,33 @@ from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 class Nat:
     """Hides the hosts of ``inside`` behind the address ``outside``. Ports are given out from ``first_port`` on.
 
-    Native ESP has no ports: like many a cheap box, it lets none through.
+    Native ESP has no ports: like many a cheap box, it lets none through. ``forward`` makes a static mapping, by which
+    a host inside can be spoken to first.
     """
 
     inside: frozenset[str]
     outside: str
     first_port: int = 20000
     mappings: dict[Address, Address] = field(default_factory=dict)
+    forwarded: dict[Address, Address] = field(default_factory=dict)
 
     def __init__(self, inside: Iterable[str], outside: str, first_port: int = 20000) -> None:
         self.inside = frozenset(inside)
         self.outside = outside
         self.first_port = first_port
         self.mappings = {}
+        self.forwarded = {}
+
+    def forward(self, inner: Address, port: int | None = None) -> Nat:
+        """What comes to ``port`` (by default the same as inside) goes to ``inner``, always. Returns itself."""
+        self.forwarded[inner] = Address(self.outside, inner.port if port is None else port)
+        return self
+
+    def move(self, outside: str) -> None:
+        """Get another address outside, as after a new dial-in; the ports stay. What goes to the old one is lost."""
+        self.outside = outside
+        for table in (self.mappings, self.forwarded):
+            table.update({inner: outer._replace(host=outside) for inner, outer in table.items()})
 
     def forget(self) -> None:
         """Lose all mappings: the next packet from inside gets a new port, and packets to the old ones are dropped."""
@@ -43,13 +57,14 @@ class Nat:
         if arriving.kind is DatagramKind.ESP:
             return None
         if from_inside:
-            return Datagram(
-                arriving.data, arriving.local, self._outside_of(arriving.remote), arriving.kind, arriving.tos
-            )
-        inner = next((inner for inner, outer in self.mappings.items() if outer == arriving.local), None)
-        return None if inner is None else Datagram(arriving.data, inner, arriving.remote, arriving.kind, arriving.tos)
+            return replace(arriving, remote=self._outside_of(arriving.remote))
+        known = {**self.mappings, **self.forwarded}
+        inner = next((inner for inner, outer in known.items() if outer == arriving.local), None)
+        return None if inner is None else replace(arriving, local=inner)
 
     def _outside_of(self, inner: Address) -> Address:
+        if inner in self.forwarded:
+            return self.forwarded[inner]
         if inner not in self.mappings:
             self.mappings[inner] = Address(self.outside, self.first_port + len(self.mappings))
         return self.mappings[inner]

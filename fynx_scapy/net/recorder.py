@@ -124,7 +124,14 @@ def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
         receiver = hosts.get(datagram.remote.host, datagram.remote.host)
         row = rows.get(datagram.data)
         ours = row is not None and row.sender
-        what = f"{row.title}: {row.text}" if row and ours else f"{len(datagram.data)} octets that neither end has sent"
+        part = ""
+        if row and len(row.octets) > 1 and datagram.data in row.octets:
+            part = f", fragment {row.octets.index(datagram.data) + 1}"
+        what = (
+            f"{row.title}{part}: {row.text}"
+            if row and ours
+            else f"{len(datagram.data)} octets that neither end has sent"
+        )
         copies = seen[datagram.data] = seen.get(datagram.data, 0) + 1
         marks = [f"changed: {', '.join(row.changed)}"] if row and row.changed else []
         marks += [f"transmission {copies}"] if copies > 1 else []

@@ -162,13 +162,12 @@ def test_an_exchange_that_nobody_knows_is_answered_and_harms_nothing():
     assert pair.bobs.established
 
 
-def test_another_child_sa_is_refused_as_the_rfc_allows():
+def test_a_create_child_sa_without_its_payloads_is_invalid_syntax():
     pair = Pair()
     sa = pair.connect()
     exchange = sa.start(Custom(sa, ExchangeType.CREATE_CHILD_SA))
     pair.network.run()
-    assert [n.type for n in exchange.answer.payloads] == [NotifyType.NO_ADDITIONAL_SAS]
-    assert pair.bobs.established
+    assert [n.type for n in exchange.answer.payloads] == [NotifyType.INVALID_SYNTAX]
 
 
 @pytest.mark.parametrize(

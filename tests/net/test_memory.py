@@ -193,3 +193,25 @@ def test_echo_is_what_scapy_makes_of_it():
 @given(st.binary(max_size=60))
 def test_echo_takes_any_octets(octets):
     assert echo_reply(octets) is None or octets[0] >> 4 in (4, 6)
+
+
+def test_a_nat_box_lets_only_answers_in_and_leaves_its_inside_alone():
+    nat = Nat({ALICE, "192.0.2.9"}, "198.51.100.1")
+    inside = Datagram(b"", Address("192.0.2.9", 500), Address(ALICE, 500))
+    assert nat.translate(inside) == inside
+    assert nat.translate(Datagram(b"", Address(ALICE, 500), Address(BOB, 500))) is None
+    assert nat.translate(Datagram(b"", Address("198.51.100.1", 20000), Address(BOB, 500))) is None
+    out = nat.translate(Datagram(b"", Address(BOB, 500), Address(ALICE, 500), marker_always=True))
+    assert out == Datagram(b"", Address(BOB, 500), Address("198.51.100.1", 20000), marker_always=True)
+    assert nat.translate(out.turned()) == Datagram(b"", Address(ALICE, 500), Address(BOB, 500), marker_always=True)
+
+
+def test_a_nat_box_forwards_and_moves():
+    nat = Nat({BOB}, "203.0.113.1").forward(Address(BOB, 500), 5500)
+    asked = Datagram(b"", Address("203.0.113.1", 5500), Address(ALICE, 500))
+    assert nat.translate(asked) == Datagram(b"", Address(BOB, 500), Address(ALICE, 500))
+    nat.forget()
+    assert nat.translate(asked) is not None
+    nat.move("203.0.113.2")
+    assert nat.translate(asked) == asked
+    assert nat.translate(Datagram(b"", Address(ALICE, 500), Address(BOB, 500))).remote == Address("203.0.113.2", 5500)

@@ -17,6 +17,7 @@ from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.ike.message import Message, Outgoing
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.config import Retransmission
     from fynx_scapy.ike.sa import IkeSa
 
 Steps = Generator[Outgoing, Message, None]
@@ -26,6 +27,15 @@ class Exchange:
     """One exchange in flight. ``answer`` is the last response received, ``error`` why it failed."""
 
     exchange_type: ClassVar[int]
+    variant: ClassVar[str] = ""
+    """Which row of `rules` holds for its messages, where an exchange type has several."""
+    touches_children: ClassVar[bool] = False
+    """Whether it creates, rekeys or closes a Child SA: the IKE SA is not rekeyed meanwhile (section 2.25.1)."""
+    alone: ClassVar[bool] = False
+    """Whether no other request of ours may be in flight with it."""
+
+    makes_child: ClassVar[bool] = False
+    """Whether it makes a Child SA: what names one that we do not know may mean that one."""
 
     def __init__(self, sa: IkeSa) -> None:
         self.sa = sa
@@ -33,6 +43,16 @@ class Exchange:
         self.error: FynxError | None = None
         self.answer: Message | None = None
         self.round = 0
+
+    @property
+    def subjects(self) -> frozenset[int]:
+        """The Child SAs that it replaces or closes, by their inbound SPIs: no two requests are about the same."""
+        return frozenset()
+
+    @property
+    def schedule(self) -> Retransmission:
+        """When its requests go out again."""
+        return self.sa.config.retransmission
 
     def initiate(self) -> Steps:
         """The initiator's side."""
@@ -79,3 +99,8 @@ def responder_for(request: Message) -> type[Exchange] | None:
     """The class that answers this request, or None."""
     rows = _RESPONDERS.get(request.header.exchange, [])
     return next((cls for when, cls in rows if when is None or when(request)), None)
+
+
+def responders() -> list[type[Exchange]]:
+    """Every class that answers requests."""
+    return [cls for rows in _RESPONDERS.values() for _, cls in rows]

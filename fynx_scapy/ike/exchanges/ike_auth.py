@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 from scapy.packet import Packet
 
 from fynx_scapy.crypto.keymat import psk_auth, signed_octets
-from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, PeerError
-from fynx_scapy.iana import AuthMethod, ExchangeType, NotifyType, name_of
+from fynx_scapy.errors import AuthenticationError, FynxError, LocalError, MalformedError, PeerError
+from fynx_scapy.iana import AuthMethod, ExchangeType, NotifyType, PayloadType, name_of
+from fynx_scapy.ike import configuration, contact, crash, puzzles
 from fynx_scapy.ike.child import ChildRequest, answer_child, child_answer_payloads, install
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
+from fynx_scapy.ike.exchanges.create_child import ask_for_pair
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Message, Outgoing, notify
+from fynx_scapy.ike.rules import CHILDLESS
+from fynx_scapy.ike.window_size import promise
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
 # An error notify of these types beside IDr and AUTH concerns the Child SA alone (section 2.21.2).
 _FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, NotifyType.AUTHENTICATION_FAILED)
+
+_OF_CHILD = (PayloadType.SA, PayloadType.TSi, PayloadType.TSr)
 
 
 @exchange(ExchangeType.IKE_AUTH)
@@ -37,14 +43,21 @@ class IkeAuth(Exchange):
     def initiate(self) -> Steps:
         """Authenticate with the pre-shared key and ask for the first Child SA."""
         sa, config = self.sa, self.sa.config
+        self._may_be_childless()
         child = ChildRequest.make(sa, config.children[0], self.packet) if config.children else None
-        # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
+        # HDR, [PS,] SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
         message = self.request(_id_payload(IKEv2_IDi, config.local_id))
+        contact.announce(sa, message)
         if config.remote_id is not None:
             message.payloads.append(_id_payload(IKEv2_IDr, config.remote_id))
         self._sign(message, config.auth.secret)
+        message.payloads += crash.protected(sa)
+        if config.cp_request is not None:
+            message.payloads.append(config.cp_request.payload())
         if child is not None:
             message.payloads += child.payloads()
+        message.payloads += promise(sa)
+        puzzles.add_solution(sa, message)
         answer = yield message
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
         error = answer.error()
@@ -58,8 +71,23 @@ class IkeAuth(Exchange):
             raise AuthenticationError(f"expected the peer to be {config.remote_id}, found {remote_id}")
         self._verify(answer, IKEv2_IDr, config.auth.secret)
         sa.establish(config.local_id, remote_id)
+        crash.note(sa, answer)
+        contact.heed(sa, answer)
         if child is not None:
             self._take_child(child, answer)
+        if answer.error() is None and (missing := configuration.accept(sa, answer)) is not None:
+            # Section 3.15.4: without the address that policy requires we may tear the IKE SA down.
+            sa.emit(ChildSaFailed, name=child.config.name if child else "", notify_type=None, reason=missing)
+            sa.delete_ike()
+
+    def _may_be_childless(self) -> None:
+        """RFC 6023 section 3: "The initiator MUST NOT send the modified IKE_AUTH request if the notification was not
+        present." LocalError then.
+        """
+        if not self.sa.config.children:
+            if not self.sa.peer_childless:
+                raise LocalError("expected a Child SA to ask for: the peer did not announce CHILDLESS_IKEV2_SUPPORTED")
+            self.variant = CHILDLESS  # type: ignore[misc]  # a class attribute of the others
 
     def _take_child(self, child: ChildRequest, answer: Message) -> None:
         sa = self.sa
@@ -68,6 +96,8 @@ class IkeAuth(Exchange):
             kind = error.type if error else None
             reason = f"refused with {name_of(NotifyType, kind)}" if kind else "the answer holds no SA payload"
             sa.emit(ChildSaFailed, name=child.config.name, notify_type=kind, reason=reason)
+            if kind == NotifyType.SINGLE_PAIR_REQUIRED:
+                ask_for_pair(sa, child.config, self.packet)
             return
         try:
             child.accept(sa, answer, (sa.nonce_i, sa.nonce_r))
@@ -95,7 +125,10 @@ class IkeAuth(Exchange):
         answer = self.response(_id_payload(IKEv2_IDr, config.local_id))
         self._sign(answer, config.auth.secret)
         sa.establish(config.local_id, remote_id)
-        answer.payloads += self._child_answer(request)
+        crash.note(sa, request)
+        contact.heed(sa, request)
+        answer.payloads += [*crash.protected(sa), *self._child_answer(request)]
+        answer.payloads += promise(sa)
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
         yield answer
 
@@ -106,7 +139,11 @@ class IkeAuth(Exchange):
         """
         sa = self.sa
         try:
-            config, choice, local, remote = answer_child(sa, request, sa.config.children)
+            given = configuration.answer(sa, request)
+            if request.get(IKEv2_SA) is None:
+                # RFC 6023: none was asked for.
+                return given
+            plan = answer_child(sa, request, configuration.bound(sa, sa.config.children))
         except PeerError as error:
             sa.emit(ChildSaFailed, name="", notify_type=error.notify_type, reason=error.reason)
             return [notify(error.notify_type, error.data)]
@@ -114,8 +151,9 @@ class IkeAuth(Exchange):
             sa.emit(ChildSaFailed, name="", notify_type=NotifyType.TS_UNACCEPTABLE, reason=str(error))
             return [notify(NotifyType.TS_UNACCEPTABLE)]
         spi = sa.endpoint.new_child_spi()
-        install(sa, config, choice, spi, local, remote, (sa.nonce_i, sa.nonce_r), initiator=False)
-        return child_answer_payloads(choice, spi, remote, local)
+        install(sa, plan, spi, (sa.nonce_i, sa.nonce_r), initiator=False)
+        # Section 2.19: CP stands before SA.
+        return [*given, *child_answer_payloads(plan, spi)]
 
     def _sign(self, message: Outgoing, secret: bytes) -> None:
         """Append AUTH, computed after the payloads tap, to cover the identity that is really sent (section 2.15)."""
@@ -170,3 +208,21 @@ class IkeAuth(Exchange):
 
 def _id_payload(layer: type[Packet], identity: Identity) -> Packet:
     return layer(IDtype=identity.type, ID=identity.wire_value)
+
+
+def is_childless(request: Message) -> bool:
+    """Whether an IKE_AUTH request asks for no Child SA: nothing of one is in it (RFC 6023 section 5)."""
+    return not any(payload.payload_type in _OF_CHILD for payload in request.payloads)
+
+
+@exchange(ExchangeType.IKE_AUTH, when=is_childless)
+class ChildlessAuth(IkeAuth):
+    """IKE_AUTH without a Child SA (RFC 6023)."""
+
+    variant = CHILDLESS
+
+    def respond(self, request: Message) -> Steps:
+        """Authenticate and no more, if that was announced; else the request lacks payloads."""
+        if not self.sa.config.childless:
+            raise PeerError(NotifyType.INVALID_SYNTAX, reason="expected SA, TSi and TSr in IKE_AUTH, found none")
+        yield from super().respond(request)

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from fynx_scapy.crypto.ke import PrivateKey, key_exchange
-from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
-from fynx_scapy.iana import ExchangeType, KeMethod, NotifyType, name_of
-from fynx_scapy.ike import natt
+from fynx_scapy.errors import FynxError, MalformedError, PeerError
+from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
+from fynx_scapy.ike import natt, puzzles
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.ike.negotiate import KE, Choice, check_answer, offers
-from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
+from fynx_scapy.ike.share import KeyShare, agreed_secret, answered_secret, check_nonce, other_group
+from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 
 
 @exchange(ExchangeType.IKE_SA_INIT)
@@ -22,27 +22,27 @@ class IkeSaInit(Exchange):
         sa, config = self.sa, self.sa.config
         groups = [t.id for p in config.proposals for t in p.of_type(KE)]
         group = config.ke if config.ke is not None else groups[0]
-        private = self._generate(group)
+        share = KeyShare.generate(group, sa.endpoint.randomness.octets)
         nonce = IKEv2_Nonce(nonce=sa.endpoint.randomness.octets(config.nonce_size))
         offer = IKEv2_SA(prop=[p.layer(number) for number, p in enumerate(config.proposals, 1)])
         cookie: bytes | None = None
+        solution: IKEv2_PS | None = None
         for _ in range(config.cookies + 1):
-            # HDR(A,0), [N(COOKIE),] SAi1, KEi, Ni, N(NAT_DETECTION_*)  -->
-            message = self.request(offer, _ke_payload(group, private), nonce, encrypted=False)
+            # HDR(A,0), [N(COOKIE), [PS,]] SAi1, KEi, Ni, N(NAT_DETECTION_*)  -->
+            message = self.request(offer, share.payload(), nonce, encrypted=False)
             if cookie is not None:
                 # Section 2.6: the cookie is the first payload, all others are unchanged.
-                message.payloads.insert(0, notify(NotifyType.COOKIE, cookie))
+                message.payloads[:0] = [notify(NotifyType.COOKIE, cookie), *([solution] if solution else [])]
             self._announce(message)
             answer = yield message
-            # <--  HDR(A,0), N(COOKIE)
+            # <--  HDR(A,0), N(COOKIE), [N(PUZZLE)]
             if wanted := answer.notify(NotifyType.COOKIE):
                 cookie = bytes(wanted.notify)
-                if not 1 <= len(cookie) <= 64:
-                    raise MalformedError(f"expected a cookie of 1 to 64 octets, found {len(cookie)}")
+                solution = puzzles.solution(sa, answer, cookie)
             # <--  HDR(A,0), N(INVALID_KE_PAYLOAD)
             elif wanted := answer.notify(NotifyType.INVALID_KE_PAYLOAD):
-                group = _next_group(bytes(wanted.notify), group, groups)
-                private = self._generate(group)
+                group = other_group(bytes(wanted.notify), group, groups)
+                share = KeyShare.generate(group, sa.endpoint.randomness.octets)
             else:
                 break
         else:
@@ -55,54 +55,36 @@ class IkeSaInit(Exchange):
                 error.type, bytes(error.notify), f"IKE_SA_INIT was answered with {name_of(NotifyType, error.type)}"
             )
         choice = check_answer(offers(answer.one(IKEv2_SA)), config.proposals)
-        ke = answer.one(IKEv2_KE)
-        if choice.suite.ke is None or choice.suite.ke.id != ke.group or ke.group != group:
-            raise MalformedError(
-                f"expected a KE payload of group {group}, which was sent and chosen, found group {ke.group}"
-            )
+        shared = agreed_secret(choice, share, answer)
         sa.spi_r = answer.header.spi_r
         if sa.spi_r == bytes(8):
             raise MalformedError("expected a responder SPI other than zero in the answer to IKE_SA_INIT")
         self._note_peer(answer)
         sa.nonce_i, sa.nonce_r = nonce.nonce, answer.one(IKEv2_Nonce).nonce
-        _check_nonce(sa.nonce_r)
-        sa.derive_keys(choice.suite, private.shared(ke.ke))
+        check_nonce(sa.nonce_r)
+        sa.derive_keys(choice.suite, shared)
+        puzzles.solve_for_auth(sa, answer)
 
     def respond(self, request: Message) -> Steps:
         """Choose; ask for another group when the KE payload has the wrong one; derive SK_*."""
         sa = self.sa
         ke, nonce = request.one(IKEv2_KE), request.one(IKEv2_Nonce).nonce
-        _check_nonce(nonce)
+        check_nonce(nonce)
         choice = self._choose(request, ke.group)
-        chosen = choice.suite.ke
-        if chosen is None or chosen.id != ke.group:
-            group = chosen.id if chosen else KeMethod.NONE
-            raise PeerError(
-                NotifyType.INVALID_KE_PAYLOAD,
-                group.to_bytes(2),
-                f"expected a KE payload of group {group}, found {ke.group}",
-            )
-        method = key_exchange(ke.group)
-        try:
-            private = method.generate(sa.endpoint.randomness.octets)
-            shared = private.shared(ke.ke)
-        except KeyExchangeError as error:
-            raise PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)) from error
+        share, shared = answered_secret(choice, request, sa.endpoint.randomness.octets)
         self._note_peer(request)
         sa.nonce_i, sa.nonce_r = nonce, sa.endpoint.randomness.octets(sa.config.nonce_size)
         sa.derive_keys(choice.suite, shared)
         # <--  HDR(A,B), SAr1, KEr, Nr, N(NAT_DETECTION_*)
         answer = self.response(
             IKEv2_SA(prop=[choice.layer()]),
-            _ke_payload(ke.group, private),
+            *([share.payload()] if share else []),
             IKEv2_Nonce(nonce=sa.nonce_r),
             encrypted=False,
         )
         self._announce(answer)
+        puzzles.pose_for_auth(sa, answer)
         yield answer
-
-    def _generate(self, group: int) -> PrivateKey:
-        return key_exchange(group).generate(self.sa.endpoint.randomness.octets)
 
     def _choose(self, request: Message, group: int) -> Choice:
         offered = offers(request.one(IKEv2_SA))
@@ -114,9 +96,11 @@ class IkeSaInit(Exchange):
     def _announce(self, message: Outgoing) -> None:
         """The notifies behind the nonce: NAT detection (section 2.23), and what the configuration wants announced."""
         sa, config = self.sa, self.sa.config
-        natt.add_detection(message, sa.local, sa.remote)
-        if config.fragmentation:
+        natt.add_detection(message, sa.local, sa.remote, forced=config.force_encapsulation)
+        if config.fragmentation and (sa.initiator or sa.peer_fragments):
             message.payloads.append(notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED))
+        if config.childless and not sa.initiator:
+            message.payloads.append(notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED, protocol=ProtocolId.IKE))
         if config.signature_hashes:
             message.payloads.append(
                 notify(NotifyType.SIGNATURE_HASH_ALGORITHMS, b"".join(h.to_bytes(2) for h in config.signature_hashes))
@@ -125,9 +109,8 @@ class IkeSaInit(Exchange):
     def _note_peer(self, message: Message) -> None:
         """What the peer's notifies tell for later."""
         sa = self.sa
-        found = natt.detect(message)
-        if found is not None:
-            sa.nat_before_us, sa.nat_before_peer = found
+        sa.peer_childless = message.has_notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)
+        natt.note(sa, message)
         sa.peer_fragments = message.has_notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)
         hashes = message.notify(NotifyType.SIGNATURE_HASH_ALGORITHMS)
         if hashes is not None:
@@ -141,25 +124,3 @@ class IkeSaInit(Exchange):
     def refused(self, error: FynxError) -> None:
         """No IKE SA, and no trace of it."""
         self.sa.forget()
-
-
-def _ke_payload(group: int, private: PrivateKey) -> IKEv2_KE:
-    return IKEv2_KE(group=group, ke=private.public)
-
-
-def _check_nonce(nonce: bytes) -> None:
-    # Section 3.9.
-    if not 16 <= len(nonce) <= 256:
-        raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected a nonce of 16 to 256 octets, found {len(nonce)}")
-
-
-def _next_group(data: bytes, sent: int, offered: list[int]) -> int:
-    """The group that INVALID_KE_PAYLOAD asks for; it must be another one of those offered (section 1.2)."""
-    if len(data) != 2:
-        raise MalformedError(f"expected a group of two octets in INVALID_KE_PAYLOAD, found {len(data)} octets")
-    group = int.from_bytes(data)
-    if group not in offered or group == sent:
-        raise MalformedError(
-            f"the peer asks for group {group}, which {'was sent' if group == sent else 'was not offered'}"
-        )
-    return group

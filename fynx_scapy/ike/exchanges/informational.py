@@ -9,12 +9,14 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
+from fynx_scapy.ike import collisions, configuration, crash
 from fynx_scapy.ike.child import is_esp
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.config import Retransmission
     from fynx_scapy.ike.sa import IkeSa
 
 # Section 2.21.2: these end an IKE SA without a Delete payload, right behind IKE_AUTH; section 2.21.3 for
@@ -29,6 +31,22 @@ class Informational(Exchange):
     def __init__(self, sa: IkeSa, *payloads: Packet) -> None:
         super().__init__(sa)
         self.payloads = payloads
+
+    @property
+    def touches_children(self) -> bool:  # type: ignore[override]
+        """Whether it closes a Child SA."""
+        return any(isinstance(p, IKEv2_Delete) and p.proto != ProtocolId.IKE for p in self.payloads)
+
+    @property
+    def alone(self) -> bool:  # type: ignore[override]
+        """Whether it closes the IKE SA: the last request of all."""
+        return any(isinstance(p, IKEv2_Delete) and p.proto == ProtocolId.IKE for p in self.payloads)
+
+    @property
+    def subjects(self) -> frozenset[int]:
+        """The Child SAs that it closes."""
+        deletes = [p for p in self.payloads if isinstance(p, IKEv2_Delete) and is_esp(p.proto)]
+        return frozenset(int.from_bytes(spi) for delete in deletes for spi in delete.SPI)
 
     def initiate(self) -> Steps:
         """Send the payloads; act on deletes of ours once they are answered."""
@@ -66,6 +84,8 @@ class Informational(Exchange):
                     answer.append(IKEv2_Delete(proto=delete.proto, SPI=[spi.to_bytes(4) for spi in spis]))
         if any(n.type in _FATAL for n in request.notifies()) and request.header.message_id == sa.authenticated_by + 1:
             closing = "the peer gave the IKE SA up"
+        crash.note(sa, request)
+        answer += configuration.answer(sa, request)
         # <--  HDR, SK {[D]}
         yield self.response(*([] if closing else answer))
         if closing:
@@ -79,6 +99,7 @@ class Informational(Exchange):
         """
         named = {int.from_bytes(spi) for spi in delete.SPI}
         found = {spi: child for spi, child in self.sa.children.items() if child.outbound.spi in named}
+        collisions.note_early_delete(self.sa, named - {child.outbound.spi for child in found.values()})
         self.sa.remove_children(found, by_peer=True)
         return [spi for spi, child in found.items() if not child.deleting]
 
@@ -90,3 +111,8 @@ class Informational(Exchange):
 
 class Liveness(Informational):
     """An empty INFORMATIONAL exchange: does the peer still answer? (section 2.4)"""
+
+    @property
+    def schedule(self) -> Retransmission:
+        """The one of dead peer detection, where it has its own."""
+        return self.sa.config.dpd.retransmission or super().schedule

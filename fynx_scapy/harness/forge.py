@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a third party can do, and a peer that breaks the rules: messages in the clear, and taps with a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scapy.packet import Packet
+
+from fynx_scapy.ike.events import MessageSent
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Outgoing
+from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Payload, build_message, chain
+from fynx_scapy.session import Session
+
+STRANGER = Address("198.51.100.9", 500)
+
+
+def forge(
+    s: Session, *payloads: Packet, to: str = "responder", source: Address | None = None, **header: Any
+) -> list[IKEv2]:
+    """Send an unprotected message, by default on the SPIs of the session's IKE SA and from its other end.
+
+    Lets time pass, and returns what it was answered with in the clear, as Scapy layers.
+    """
+    fields: dict[str, Any] = {"exch_type": "INFORMATIONAL", "flags": 0x08 if to == "responder" else 0x20}
+    if "init_SPI" not in header:
+        fields |= {"init_SPI": s.sa.spi_i, "resp_SPI": s.sa.spi_r}
+    return deliver(s, build_message(IKEv2(**(fields | header)), list(payloads)), to=to, source=source)
+
+
+def deliver(
+    s: Session,
+    data: bytes,
+    *,
+    to: str = "responder",
+    source: Address | None = None,
+    kind: DatagramKind = DatagramKind.IKE,
+) -> list[IKEv2]:
+    """Send these octets as they are; returns the same as `forge`."""
+    ends = {"initiator": s.client, "responder": s.peer}
+    other = ends["responder" if to == "initiator" else "initiator"]
+    port = 0 if kind is DatagramKind.ESP else 500
+    seen = len(s.events)
+    s.network.inject(Datagram(data, source or Address(other.host, port), Address(ends[to].host, port), kind))
+    s.network.run()
+    return [
+        chain(event.header, list(event.payloads))
+        for who, event in s.events[seen:]
+        if who == to and isinstance(event, MessageSent) and not event.encrypted
+    ]
+
+
+def insert(payload: Packet) -> Callable[[Outgoing], None]:
+    """A tap: one payload more, behind the first."""
+    return lambda message: message.payloads.insert(1, payload)
+
+
+def without(*layers: type[Packet]) -> Callable[[Outgoing], None]:
+    """A tap: the payloads of these classes left out."""
+
+    def tap(message: Outgoing) -> None:
+        message.payloads[:] = [payload for payload in message.payloads if type(payload) not in layers]
+
+    return tap
+
+
+def only(*payloads: Packet) -> Callable[[Outgoing], None]:
+    """A tap: these payloads and no others."""
+
+    def tap(message: Outgoing) -> None:
+        message.payloads[:] = payloads
+
+    return tap
+
+
+def encrypted(message: Outgoing) -> bool:
+    """A condition for taps: messages whose payloads go into SK."""
+    return message.encrypted
+
+
+def clear(message: Outgoing) -> bool:
+    """A condition for taps: messages outside of SK."""
+    return not message.encrypted
+
+
+def unknown(*, critical: bool) -> IKEv2_Payload:
+    """A payload of type 200, which nobody knows."""
+    return IKEv2_Payload(payload_type=200, flags=0x80 if critical else 0, load=b"\x01\x02")

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""CREATE_CHILD_SA for a new Child SA, and what its rekey has in common with it (RFC 7296 section 1.3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from scapy.packet import Packet
+
+from fynx_scapy.errors import FynxError, MalformedError, PeerError
+from fynx_scapy.iana import ExchangeType, NotifyType, name_of
+from fynx_scapy.ike import collisions, configuration
+from fynx_scapy.ike.child import ChildPlan, ChildRequest, ChildSa, answer_child, child_answer_payloads, install
+from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.events import ChildSaFailed
+from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
+from fynx_scapy.ike.message import Message, Outgoing
+from fynx_scapy.ike.selectors import Flow
+from fynx_scapy.ike.share import KeyShare, answered_secret, check_nonce, other_group
+from fynx_scapy.layers.ikev2 import IKEv2_Nonce
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.sa import IkeSa
+
+
+class ChildExchange(Exchange):
+    """An exchange that makes a Child SA."""
+
+    child: ChildSa | None = None
+    touches_children = makes_child = True
+
+    def _offer(
+        self, request: ChildRequest, *before: Packet
+    ) -> Generator[Outgoing, Message, tuple[ChildSa, tuple[bytes, bytes]]]:
+        """Ask; follow INVALID_KE_PAYLOAD; install. Returns the new SA and both nonces, PeerError when it is refused."""
+        sa, random = self.sa, self.sa.endpoint.randomness.octets
+        groups = request.groups
+        request.share = KeyShare.generate(groups[0], random) if groups else None
+        nonce = IKEv2_Nonce(nonce=random(sa.config.nonce_size))
+        offer, *selectors = request.payloads(without=())
+        for _ in range(1 + len(groups)):
+            # HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
+            share = [request.share.payload()] if request.share else []
+            answer = yield self.request(*before, offer, nonce, *share, *selectors)
+            wanted = answer.notify(NotifyType.INVALID_KE_PAYLOAD)
+            if wanted is None or request.share is None:
+                break
+            # <--  HDR, SK {N(INVALID_KE_PAYLOAD)}
+            request.share = KeyShare.generate(other_group(bytes(wanted.notify), request.share.group, groups), random)
+        # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+        if error := answer.error():
+            kind = error.type
+            raise PeerError(kind, bytes(error.notify), f"CREATE_CHILD_SA was refused with {name_of(NotifyType, kind)}")
+        theirs = answer.one(IKEv2_Nonce).nonce
+        check_nonce(theirs)
+        nonces = (nonce.nonce, theirs)
+        child = request.accept(sa, answer, nonces, without=())
+        collisions.remove_deleted_early(sa, child)
+        return child, nonces
+
+    def _answer(
+        self, plan: ChildPlan, request: Message, replaces: ChildSa | None = None
+    ) -> tuple[Outgoing, ChildSa, tuple[bytes, bytes]]:
+        """Install what is agreed on, and the answer that says so."""
+        sa, random = self.sa, self.sa.endpoint.randomness.octets
+        theirs = request.one(IKEv2_Nonce).nonce
+        check_nonce(theirs)
+        share, shared = answered_secret(plan.choice, request, random)
+        nonces = (theirs, random(sa.config.nonce_size))
+        spi = sa.endpoint.new_child_spi()
+        child = install(sa, plan, spi, nonces, initiator=False, shared=shared, replaces=replaces)
+        agreed, *selectors = child_answer_payloads(plan, spi)
+        ke = [share.payload()] if share else []
+        # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+        return self.response(agreed, IKEv2_Nonce(nonce=nonces[1]), *ke, *selectors), child, nonces
+
+
+@exchange(ExchangeType.CREATE_CHILD_SA)
+class CreateChild(ChildExchange):
+    """A further Child SA. ``packet`` is the inner packet that asks for it, if one does."""
+
+    def __init__(self, sa: IkeSa, config: ChildConfig | None = None, packet: bytes | None = None) -> None:
+        super().__init__(sa)
+        self.config = config or (sa.config.children[0] if sa.config.children else ChildConfig())
+        self.packet = packet
+
+    def initiate(self) -> Steps:
+        """Ask for it."""
+        # HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->   <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+        self.child, _ = yield from self._offer(ChildRequest.make(self.sa, self.config, self.packet))
+
+    def respond(self, request: Message) -> Steps:
+        """Agree, unless policy or something in flight stands against it."""
+        # HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->
+        collisions.object_to_child(self.sa)
+        answer, self.child, _ = self._answer(
+            answer_child(self.sa, request, configuration.bound(self.sa, self.sa.config.children), without=()), request
+        )
+        yield answer
+
+    def failed(self, error: FynxError) -> None:
+        """A failed attempt does not tear down the IKE SA (section 1.3.1); a temporary failure is tried again."""
+        sa = self.sa
+        kind = error.notify_type if isinstance(error, PeerError) else None
+        if kind == NotifyType.TEMPORARY_FAILURE:
+            sa.try_again(lambda now: CreateChild(now, self.config, self.packet))
+        elif kind == NotifyType.SINGLE_PAIR_REQUIRED and ask_for_pair(sa, self.config, self.packet):
+            return
+        else:
+            sa.emit(ChildSaFailed, name=self.config.name, notify_type=kind, reason=str(error))
+            if isinstance(error, MalformedError):
+                # Section 2.21: the peer holds an SA that we do not; clean up.
+                sa.delete_ike()
+
+
+def ask_for_pair(sa: IkeSa, config: ChildConfig, packet: bytes | None) -> bool:
+    """After SINGLE_PAIR_REQUIRED, ask for a Child SA for the one pair of addresses that a packet needs (section 2.9).
+
+    False when there is no packet, or when that is what we asked for.
+    """
+    pair = Flow.parse(packet).pair() if packet is not None else None
+    if pair is None or (config.local_ts, config.remote_ts) == ((pair[0],), (pair[1],)):
+        return False
+    sa.start(CreateChild(sa, config.replace(local_ts=(pair[0],), remote_ts=(pair[1],)), packet))
+    return True

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rekey the IKE SA: make its successor, hand over the Child SAs, delete it (RFC 7296 sections 1.3.2, 2.8 and 2.18)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fynx_scapy.errors import FynxError, MalformedError, PeerError
+from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
+from fynx_scapy.ike import collisions, crash
+from fynx_scapy.ike.events import IkeSaRekeyed
+from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
+from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.message import Message
+from fynx_scapy.ike.negotiate import KE, check_answer, choose, offers
+from fynx_scapy.ike.rules import REKEY_IKE
+from fynx_scapy.ike.share import KeyShare, agreed_secret, answered_secret, check_nonce, other_group
+from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.sa import IkeSa
+
+
+def is_rekey(request: Message) -> bool:
+    """Whether a CREATE_CHILD_SA request replaces the IKE SA: its proposals are for IKE."""
+    payload = request.get(IKEv2_SA)
+    return payload is not None and any(p.proto == ProtocolId.IKE for p in payload.prop)
+
+
+class RekeyedIke(NamedTuple):
+    """What a rekey came to: the new IKE SA, and the nonces of the exchange that made it."""
+
+    sa: IkeSa
+    nonces: tuple[bytes, bytes]
+
+
+@exchange(ExchangeType.CREATE_CHILD_SA, when=is_rekey)
+class RekeyIke(Exchange):
+    """Replace the IKE SA in which it runs. ``successor`` is the new one."""
+
+    successor: IkeSa | None = None
+    variant = REKEY_IKE
+    alone = True
+
+    def initiate(self) -> Steps:
+        """Ask for the successor; it has us for its initiator, whoever began the old one."""
+        sa, random = self.sa, self.sa.endpoint.randomness.octets
+        if not sa.established or sa.rekeying is not None:
+            return
+        sa.rekeying = self
+        spi = sa.endpoint.new_ike_spi()
+        groups = list(dict.fromkeys(t.id for p in sa.config.proposals for t in p.of_type(KE)))
+        share = KeyShare.generate(groups[0], random)
+        nonce = IKEv2_Nonce(nonce=random(sa.config.nonce_size))
+        offer = IKEv2_SA(prop=[p.layer(n, spi) for n, p in enumerate(sa.config.proposals, 1)])
+        for _ in range(1 + len(groups)):
+            # HDR, SK {SA, Ni, KEi}  -->
+            answer = yield self.request(offer, nonce, share.payload())
+            wanted = answer.notify(NotifyType.INVALID_KE_PAYLOAD)
+            if wanted is None:
+                break
+            share = KeyShare.generate(other_group(bytes(wanted.notify), share.group, groups), random)
+        # <--  HDR, SK {SA, Nr, KEr}
+        if error := answer.error():
+            kind = error.type
+            raise PeerError(kind, bytes(error.notify), f"the rekey was refused with {name_of(NotifyType, kind)}")
+        choice = check_answer(offers(answer.one(IKEv2_SA)), sa.config.proposals)
+        theirs = answer.one(IKEv2_Nonce).nonce
+        check_nonce(theirs)
+        if len(choice.spi) != 8:
+            raise MalformedError(f"expected an SPI of 8 octets for the new IKE SA, found {len(choice.spi)}")
+        nonces = (nonce.nonce, theirs)
+        shared = agreed_secret(choice, share, answer)
+        self.successor = sa.endpoint.succeed(sa, choice.suite, (spi, choice.spi), nonces, shared, initiator=True)
+        sa.rekeying = None
+        crash.note(self.successor, answer)
+        sa.rekeyed = RekeyedIke(self.successor, nonces)
+        sa.emit(IkeSaRekeyed, new_spi_i=spi, new_spi_r=choice.spi, by_peer=False)
+        collisions.settle_ike(sa)
+        if (token := crash.protected(self.successor)) and self.successor.established:
+            # HDR, SK {N(QCD_TOKEN)}  -->     RFC 6290 section 4.3
+            self.successor.start(Informational(self.successor, *token))
+
+    def respond(self, request: Message) -> Steps:
+        """Make the successor; hand over at once, unless our own rekey is in flight too."""
+        sa, random = self.sa, self.sa.endpoint.randomness.octets
+        # HDR, SK {SA, Ni, KEi}  -->
+        collisions.object_to_ike_rekey(sa)
+        theirs = request.one(IKEv2_Nonce).nonce
+        check_nonce(theirs)
+        ke = request.get(IKEv2_KE)
+        choice = choose(offers(request.one(IKEv2_SA)), sa.config.proposals, prefer_ke=ke.group if ke else None)
+        if choice is None or len(choice.spi) != 8:
+            raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the new IKE SA is acceptable")
+        share, shared = answered_secret(choice, request, random)
+        nonces = (theirs, random(sa.config.nonce_size))
+        spi = sa.endpoint.new_ike_spi()
+        # Section 2.8: the responder must be ready before its answer leaves.
+        self.successor = sa.endpoint.succeed(sa, choice.suite, (choice.spi, spi), nonces, shared, initiator=False)
+        # <--  HDR, SK {SA, Nr, KEr}
+        ke_payload = [share.payload()] if share else []
+        token = crash.protected(self.successor)
+        yield self.response(IKEv2_SA(prop=[choice.layer(spi)]), IKEv2_Nonce(nonce=nonces[1]), *ke_payload, *token)
+        sa.peer_rekeyed = RekeyedIke(self.successor, nonces)
+        sa.emit(IkeSaRekeyed, new_spi_i=choice.spi, new_spi_r=spi, by_peer=True)
+        if sa.rekeying is None:
+            collisions.settle_ike(sa)
+
+    def failed(self, error: FynxError) -> None:
+        """A refused rekey leaves the IKE SA as it is; the peer's own rekey, if there is one, counts alone."""
+        sa = self.sa
+        sa.rekeying = None
+        if sa.peer_rekeyed is not None:
+            collisions.settle_ike(sa)
+        elif isinstance(error, PeerError) and error.notify_type == NotifyType.TEMPORARY_FAILURE:
+            sa.try_again(RekeyIke)

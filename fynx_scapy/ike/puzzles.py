@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Puzzles: a stranger spends work before we do (RFC 8019).
+
+Four different keys are wanted under which the PRF of a string ends in many zero bits. The string is the cookie in
+IKE_SA_INIT, and Nr with SPIr in IKE_AUTH.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from fynx_scapy.crypto.prf import prf
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import NotifyType, PayloadType, Prf, TransformType
+from fynx_scapy.ike.events import PuzzleIgnored, PuzzleSolved
+from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
+from fynx_scapy.layers.ikev2 import IKEv2_PS
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.config import IkeConfig
+    from fynx_scapy.ike.sa import IkeSa
+
+KEYS = 4
+EASIEST = 8
+"""The fewest zero bits that count as work, where the initiator chooses the difficulty."""
+_KEY_SIZE = 4
+
+
+def zero_bits(prf_id: int, solution: bytes, string: bytes) -> int | None:
+    """The smallest number of trailing zero bits that a solution's four keys give (RFC 8019 section 7.1.4).
+
+    None when they are no four different keys that the PRF takes.
+    """
+    size, rest = divmod(len(solution), KEYS)
+    try:
+        function = prf(prf_id)
+    except ConfigError:
+        return None
+    if rest or not 1 <= size <= function.key_size:
+        return None
+    keys = {solution[at : at + size] for at in range(0, len(solution), size)}
+    return min(_zeros(function(key, string)) for key in keys) if len(keys) == KEYS else None
+
+
+def _zeros(result: bytes) -> int:
+    number = int.from_bytes(result)
+    return (number & -number).bit_length() - 1 if number else 8 * len(result)
+
+
+def solve(prf_id: int, difficulty: int, string: bytes, effort: int) -> tuple[bytes, int] | None:
+    """Four keys and how many PRFs it took to find them; None when ``effort`` PRFs did not do.
+
+    A difficulty of 0 leaves the choice to us: about an eighth of the effort is spent (RFC 8019 section 7.1.1.1).
+    """
+    function = prf(prf_id)
+    bits = difficulty or max(EASIEST, (effort // 8 // KEYS).bit_length() - 1)
+    mask = (1 << bits) - 1
+    tail = -(-bits // 8)
+    found: list[bytes] = []
+    for number in range(effort):
+        key = number.to_bytes(_KEY_SIZE)
+        if not int.from_bytes(function(key, string)[-tail:]) & mask:
+            found.append(key)
+            if len(found) == KEYS:
+                return b"".join(found), number + 1
+    return None
+
+
+def common_prf(offered: Iterable[int], configs: Sequence[IkeConfig]) -> int | None:
+    """The first offered PRF that one of the configurations knows too (RFC 8019 section 7.1.1.2)."""
+    ours = {t.id for c in configs for p in c.proposals for t in p.of_type(TransformType.PRF)}
+    return next((number for number in offered if number in ours), None)
+
+
+# The initiator
+
+
+def solution(sa: IkeSa, answer: Message, string: bytes) -> IKEv2_PS | None:
+    """The PS payload for the puzzle in an answer; None where there is no puzzle, or it is more than we want to do.
+
+    RFC 8019 section 9: beyond a maximum no attempt is made, and that is told.
+    """
+    posed = answer.notify(NotifyType.PUZZLE)
+    data = bytes(posed.notify or b"") if posed is not None else b""
+    if len(data) != 3:
+        return None
+    prf_id, difficulty, effort = int.from_bytes(data[:2]), data[2], sa.config.puzzle_effort
+    ours = {t.id for p in sa.config.proposals for t in p.of_type(TransformType.PRF)}
+    # A solution takes 4 * 2^n PRFs on average; one attempt in twenty takes more than twice that.
+    expected = KEYS << difficulty
+    found = solve(prf_id, difficulty, string, 2 * effort) if prf_id in ours and expected <= effort else None
+    if found is None:
+        sa.emit(PuzzleIgnored, prf=prf_id, difficulty=difficulty, effort=effort)
+        return None
+    sa.emit(PuzzleSolved, prf=prf_id, difficulty=difficulty, work=found[1])
+    return IKEv2_PS(load=found[0])
+
+
+def solve_for_auth(sa: IkeSa, answer: Message) -> None:
+    """Solve the puzzle in a regular answer to IKE_SA_INIT, for IKE_AUTH to show (RFC 8019 section 7.2.2)."""
+    sa.auth_solution = solution(sa, answer, sa.nonce_r + sa.spi_r)
+
+
+def add_solution(sa: IkeSa, message: Outgoing) -> None:
+    """HDR, PS, SK {…}: put the solution before SK (RFC 8019 section 7.2.2)."""
+    if sa.auth_solution is not None:
+        message.outer.append(sa.auth_solution)
+
+
+# The responder
+
+
+def pose_for_auth(sa: IkeSa, answer: Outgoing) -> None:
+    """Add PUZZLE to the answer to IKE_SA_INIT where the initiator solved one already (RFC 8019 section 7.2.1)."""
+    sa.auth_puzzle = puzzle = sa.endpoint.admission.puzzle_for(sa)
+    if puzzle is not None:
+        answer.payloads.append(notify(NotifyType.PUZZLE, puzzle.prf.to_bytes(2) + bytes([puzzle.difficulty])))
+
+
+def auth_fault(sa: IkeSa, datagram: Datagram, header: Header) -> str | None:
+    """Why an IKE_AUTH request is discarded before it is opened, or None (RFC 8019 section 7.2.4)."""
+    puzzle = sa.auth_puzzle
+    if puzzle is None:
+        return None
+    data = datagram.data
+    if header.next_payload != PayloadType.PS or len(data) < 32:
+        return "expected a puzzle solution before SK, found none"
+    load = data[32 : 28 + int.from_bytes(data[30:32])]
+    found = zero_bits(puzzle.prf, load, sa.nonce_r + sa.spi_r)
+    if found is None or found < puzzle.difficulty:
+        return f"expected a puzzle solution of {puzzle.difficulty} zero bits with {Prf(puzzle.prf).name}, found {found}"
+    sa.auth_puzzle = None
+    return None

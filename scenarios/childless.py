@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An IKE SA that comes up alone."""
+
+from __future__ import annotations
+
+from scapy.layers.inet import ICMP
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
+from fynx_scapy.ike.events import (
+    ChildSaInstalled,
+    IkeSaEstablished,
+)
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_AUTH,
+    IKEv2_IDr,
+    IKEv2_SA,
+    IKEv2_TSi,
+    IKEv2_TSr,
+)
+
+
+@scenario("RFC 6023 section 5", requirements=("7296-1.3.1-04",))
+def childless(run: Run) -> None:
+    """IKE_AUTH without a Child SA, once the responder has announced that it may be; a Child SA follows later."""
+    s = run.session(
+        config=IkeConfig(local_id="alice", remote_id="bob", auth=Psk("fynx"), children=()),
+        peer={"childless": True, "children": (ChildConfig(local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24"),)},
+    )
+    # <--  HDR, SAr1, KEr, Nr, N(CHILDLESS_IKEV2_SUPPORTED)
+    expect(s.sa_init()).notifies("CHILDLESS_IKEV2_SUPPORTED")
+    # HDR, SK {IDi, IDr, AUTH}  -->
+    # <--  HDR, SK {IDr, AUTH}
+    expect(s.auth()).has(IKEv2_IDr, IKEv2_AUTH).lacks(IKEv2_SA, IKEv2_TSi, IKEv2_TSr)
+    expect(s.events).has(IkeSaEstablished, times=2).lacks(ChildSaInstalled)
+    s.sa.create_child()
+    s.network.run()
+    expect(s.ping()).has(ICMP, type=0)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A cookie that is not the one that was given."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.events import IkeSaEstablished, KeysDerived
+from fynx_scapy.ike.message import Outgoing
+
+
+@scenario(
+    "RFC 7296 section 2.6",
+    requirements=(
+        "7296-2.6-06",
+        "7296-2.6-02",
+        "7296-2.6-i04",
+    ),
+)
+def cookie_wrong(run: Run) -> None:
+    """A wrong cookie counts as none: the responder keeps nothing, and gives a new one."""
+    s = run.session(peer={"cookie_threshold": 0})
+    spoilt: list[bytes] = []
+
+    def spoil(message: Outgoing) -> None:
+        cookie = message.notify(NotifyType.COOKIE)
+        if cookie is not None and not spoilt:
+            spoilt.append(bytes(cookie.notify))
+            cookie.notify = bytes(len(spoilt[0]))
+
+    s.tap("payloads", spoil)
+    s.sa_init()
+    theirs = expect(s.events).at("responder")
+    # <--  HDR(A,0), N(COOKIE)
+    first = theirs.sent(0).notify_data("COOKIE").value
+    # HDR(A,0), N(wrong COOKIE), SAi1, KEi, Ni  -->
+    # <--  HDR(A,0), N(another COOKIE)
+    second = theirs.sent(1).notify_data("COOKIE").value
+    expect(first != second, "a new cookie").holds()
+    # HDR(A,0), N(COOKIE), SAi1, KEi, Ni  -->   <--  HDR(A,B), SAr1, KEr, Nr
+    theirs.has(KeysDerived, times=1)
+    s.auth()
+    expect(s.events).has(IkeSaEstablished, times=2)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""More than one Child SA under one IKE SA."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import ChildSaInstalled
+from fynx_scapy.layers.ikev2 import IKEv2_Nonce, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
+
+
+@scenario(
+    "RFC 7296 section 1.3.1",
+    requirements=(
+        "7296-1.3-01",
+        "7296-2.17-i01",
+    ),
+)
+def create_child(run: Run) -> None:
+    """A further Child SA carries its own traffic, and packets find it by its selectors."""
+    s = run.session()
+    s.connect()
+    more = s.config.children[0].replace(name="more", local_ts="10.1.0.0/25", remote_ts="10.2.0.128/25")
+
+    # HDR, SK {SA, Ni, TSi, TSr}  -->
+    # <--  HDR, SK {SA, Nr, TSi, TSr}
+    answer = s.create_child(more)
+    expect(answer).exchange("CREATE_CHILD_SA").has(IKEv2_SA, IKEv2_Nonce, IKEv2_TSi, IKEv2_TSr)
+    expect(s.events).has(ChildSaInstalled, times=4)
+    expect([child.name for child in s.sa.children.values()], "Child SAs").equals(["net", "more"])
+    before = s.child.outbound.packets
+    s.ping("10.2.0.129")
+    expect(s.child.outbound.packets - before, "packets through the new one").equals(1)
+    s.ping("10.2.0.1")
+    expect(s.child.outbound.packets - before, "packets through the new one").equals(1)
+
+
+if __name__ == "__main__":
+    main(__file__)

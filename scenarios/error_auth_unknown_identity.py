@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An initiator that nobody has heard of."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import (
+    IkeSaEstablished,
+)
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_AUTH,
+    IKEv2_IDr,
+    IKEv2_SA,
+)
+
+
+@scenario(
+    "RFC 7296 section 2.21.2",
+    requirements=(
+        "7296-2.21.2-01",
+        "7296-2.21.2-i01",
+    ),
+)
+def error_auth_unknown_identity(run: Run) -> None:
+    """An identity without a policy gets AUTHENTICATION_FAILED and nothing else."""
+    s = run.session(peer={"remote_id": "carol"})
+    s.sa_init()
+    # HDR, SK {IDi(alice), IDr, AUTH, SAi2, TSi, TSr}  -->
+    # <--  HDR, SK {N(AUTHENTICATION_FAILED)}
+    expect(s.auth()).lacks(IKEv2_IDr, IKEv2_AUTH, IKEv2_SA).notify_data("AUTHENTICATION_FAILED").equals(b"")
+    expect(s.events).lacks(IkeSaEstablished)
+
+
+if __name__ == "__main__":
+    main(__file__)

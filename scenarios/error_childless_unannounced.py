@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""IKE_AUTH without a Child SA, where that is not done."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.harness.forge import without
+from fynx_scapy.ike.events import (
+    IkeSaEstablished,
+)
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_AUTH,
+    IKEv2_SA,
+    IKEv2_TSi,
+    IKEv2_TSr,
+)
+
+
+@scenario("RFC 6023 section 3", requirements=("7296-2.21-i01",))
+def error_childless_unannounced(run: Run) -> None:
+    """A responder that did not announce it answers IKE_AUTH without a Child SA with INVALID_SYNTAX."""
+    s = run.session()
+    s.sa_init()
+    s.tap("payloads", without(IKEv2_SA, IKEv2_TSi, IKEv2_TSr))
+    # HDR, SK {IDi, IDr, AUTH}  -->
+    # <--  HDR, SK {N(INVALID_SYNTAX)}
+    expect(s.auth()).lacks(IKEv2_AUTH).notifies("INVALID_SYNTAX")
+    expect(s.events).lacks(IkeSaEstablished)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A payload that nobody knows and that must be known."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.harness.forge import clear, insert, unknown
+from fynx_scapy.ike.events import (
+    IkeSaEstablished,
+    IkeSaFailed,
+)
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_AUTH,
+    IKEv2_SA,
+)
+
+
+@scenario(
+    "RFC 7296 section 2.5",
+    requirements=(
+        "7296-2.5-08",
+        "7296-2.5-i01",
+        "7296-2.21.2-03",
+        "7296-2.21.2-i02",
+    ),
+)
+def error_critical_payload(run: Run) -> None:
+    """An unknown critical payload rejects the whole request, in the clear and inside SK, and is named in the answer."""
+    s = run.session("in IKE_SA_INIT")
+    s.tap("payloads", insert(unknown(critical=True)), clear)
+    # HDR, SAi1, 200!, KEi, Ni  -->
+    # <--  HDR, N(UNSUPPORTED_CRITICAL_PAYLOAD, 200)
+    s.sa_init()
+    answer = expect(s.events).at("responder").sent(0)
+    answer.lacks(IKEv2_SA).notify_data("UNSUPPORTED_CRITICAL_PAYLOAD").equals(b"\xc8")
+    expect(s.peer.sas, "IKE SAs").fails()
+
+    s = run.session("in IKE_AUTH")
+    s.sa_init()
+    s.tap("payloads", insert(unknown(critical=True)))
+    # HDR, SK {IDi, 200!, IDr, AUTH, SAi2, TSi, TSr}  -->
+    # <--  HDR, SK {N(UNSUPPORTED_CRITICAL_PAYLOAD, 200)}
+    expect(s.auth()).lacks(IKEv2_AUTH).notify_data("UNSUPPORTED_CRITICAL_PAYLOAD").equals(b"\xc8")
+    expect(s.events).lacks(IkeSaEstablished).has(IkeSaFailed, times=2)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A version that is not spoken yet."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.harness.forge import forge
+
+
+@scenario(
+    "RFC 7296 section 2.5",
+    requirements=(
+        "7296-2.5-02",
+        "7296-1.5-i01",
+        "7296-1.5-i02",
+        "7296-2.5-04",
+    ),
+)
+def error_major_version(run: Run) -> None:
+    """A higher major version is dropped, and told in the clear which one is spoken."""
+    s = run.session()
+    # HDR(version 3.0)  -->
+    (answer,) = forge(s, version=0x30, exch_type="IKE_SA_INIT", init_SPI=b"A" * 8, id=0)
+    # <--  HDR(version 2.0), N(INVALID_MAJOR_VERSION)
+    expect(answer).exchange("IKE_SA_INIT").response().notify_data("INVALID_MAJOR_VERSION").equals(b"")
+    expect(answer.version, "version").equals(0x20)
+    expect(answer.init_SPI, "initiator SPI").equals(b"A" * 8)
+    # A response is never answered.
+    expect(forge(s, version=0x30, exch_type="IKE_SA_INIT", init_SPI=b"A" * 8, flags=0x20), "answers").fails()
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A request inside SK that cannot be read."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.events import (
+    PeerNotified,
+    SaDeleted,
+)
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_Notify,
+)
+
+
+@scenario(
+    "RFC 7296 section 2.21.3",
+    requirements=(
+        "7296-2.21.3-01",
+        "7296-2.21.3-i01",
+    ),
+)
+def error_malformed_request(run: Run) -> None:
+    """A malformed request on an established IKE SA is answered with INVALID_SYNTAX, and that is fatal at both ends."""
+    s = run.session()
+    s.connect()
+    # HDR, SK {N(broken)}  -->
+    # <--  HDR, SK {N(INVALID_SYNTAX)}
+    expect(s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT", length=400))).notifies("INVALID_SYNTAX")
+    expect(s.events).at("responder").has(SaDeleted, child_spis=()).lacks(
+        PeerNotified, notify_type=NotifyType.INITIAL_CONTACT
+    )
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A version that brings no more than we know."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import (
+    IkeSaEstablished,
+)
+from fynx_scapy.ike.message import Outgoing
+from fynx_scapy.layers.ikev2 import (
+    IKEv2,
+)
+
+
+@scenario(
+    "RFC 7296 section 2.5",
+    requirements=(
+        "7296-2.5-01",
+        "7296-2.5-06",
+    ),
+)
+def error_minor_version(run: Run) -> None:
+    """A higher minor version and reserved bits that are set are ignored."""
+
+    def newer(message: Outgoing) -> None:
+        message.header.version = 0x2F
+        message.header.flags = int(message.header.flags) | 0xC7
+        for payload in message.payloads:
+            payload.flags = int(payload.flags or 0) | 0x7F
+
+    s = run.session()
+    s.tap("payloads", newer)
+    # HDR(version 2.15, reserved flags), SAi1, KEi, Ni  -->
+    s.connect()
+    expect(s.events).has(IkeSaEstablished, times=2)
+    expect(s.events).at("responder").sent(0).has(IKEv2, version=0x20)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An exchange out of its turn."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import (
+    ChildSaInstalled,
+    IkeSaEstablished,
+)
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_Nonce,
+    IKEv2_SA,
+)
+
+
+@scenario("RFC 7296 section 1", requirements=("7296-1-01",))
+def error_request_before_auth(run: Run) -> None:
+    """Nothing but IKE_AUTH is done for a peer that is not authenticated."""
+    s = run.session()
+    s.sa_init()
+    # HDR, SK {SA, Ni, TSi, TSr}  -->   before IKE_AUTH
+    answer = s.request("CREATE_CHILD_SA", IKEv2_Nonce(nonce=bytes(32)))
+    # <--  HDR, SK {N(INVALID_SYNTAX)}
+    expect(answer).notifies("INVALID_SYNTAX").lacks(IKEv2_SA)
+    expect(s.events).lacks(IkeSaEstablished).lacks(ChildSaInstalled)
+
+
+if __name__ == "__main__":
+    main(__file__)

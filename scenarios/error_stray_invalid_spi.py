@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Somebody complains of our ESP outside of any IKE SA."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.harness.forge import forge
+from fynx_scapy.ike.events import (
+    Suspected,
+)
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_Notify,
+)
+
+
+@scenario(
+    "RFC 7296 section 1.5",
+    requirements=(
+        "7296-1.5-03",
+        "7296-2.21.4-06",
+    ),
+)
+def error_stray_invalid_spi(run: Run) -> None:
+    """INVALID_SPI outside of an IKE SA is never answered.
+
+    If the SPI is one that we send on, the peer is asked whether it lives.
+    """
+    s = run.session()
+    s.connect()
+    # HDR(0,0), N(INVALID_SPI, of nobody)  -->
+    note = IKEv2_Notify(type="INVALID_SPI", notify=bytes.fromhex("aabbccdd"))
+    zeros = {"init_SPI": bytes(8), "resp_SPI": bytes(8), "flags": 0x08, "id": 0}
+    expect(forge(s, note, to="initiator", **zeros), "answers").fails()
+    expect(s.events).at("initiator").lacks(Suspected)
+    # HDR(0,0), N(INVALID_SPI, ours)  -->
+    note = IKEv2_Notify(type="INVALID_SPI", notify=s.child.outbound.spi.to_bytes(4))
+    expect(forge(s, note, to="initiator", **zeros), "answers").fails()
+    # HDR, SK {}  <--
+    expect(s.events).at("initiator").has(Suspected, acted=True).sent(-1).exchange("INFORMATIONAL").empty()
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An exchange that nobody knows."""
+
+from __future__ import annotations
+
+from scapy.layers.inet import ICMP
+
+from fynx_scapy.harness import Run, expect, main, scenario
+
+
+@scenario(
+    "RFC 7296 section 3.10.1",
+    requirements=(
+        "7296-3.10.1-04",
+        "7296-2.21.3-01",
+    ),
+)
+def error_unknown_exchange(run: Run) -> None:
+    """An unknown exchange is answered with INVALID_SYNTAX, and the IKE SA stands."""
+    s = run.session()
+    s.connect()
+    # HDR(exchange 240), SK {}  -->
+    # <--  HDR(exchange 240), SK {N(INVALID_SYNTAX)}
+    expect(s.request(240)).exchange(240).notifies("INVALID_SYNTAX")
+    expect(s.ping()).has(ICMP, type=0)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A request on SPIs that nobody has."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.harness.forge import STRANGER, forge
+from fynx_scapy.ike.events import (
+    MessageSent,
+)
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_Encrypted,
+)
+
+
+@scenario(
+    "RFC 7296 section 2.21.4",
+    requirements=(
+        "7296-2.21.4-02",
+        "7296-2.21.4-03",
+        "7296-2.21.4-04",
+        "7296-1.5-i02",
+    ),
+)
+def error_unknown_ike_spi(run: Run) -> None:
+    """A request on unknown SPIs is answered in the clear with INVALID_IKE_SPI, to where it came from."""
+    s = run.session()
+    # HDR(A,B), SK {…}  -->
+    (answer,) = forge(s, IKEv2_Encrypted(load=bytes(40)), source=STRANGER, init_SPI=b"A" * 8, resp_SPI=b"B" * 8, id=7)
+    # <--  HDR(A,B), N(INVALID_IKE_SPI)
+    expect(answer).exchange("INFORMATIONAL").response().message_id(7).notify_data("INVALID_IKE_SPI").equals(b"")
+    expect((answer.init_SPI, answer.resp_SPI), "SPIs").equals((b"A" * 8, b"B" * 8))
+    expect(s.events).at("responder").has(MessageSent, remote=STRANGER)
+
+
+if __name__ == "__main__":
+    main(__file__)

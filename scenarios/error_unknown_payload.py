@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A payload that nobody knows and nobody must."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.harness.forge import insert, unknown
+from fynx_scapy.ike.events import (
+    ChildSaInstalled,
+    IkeSaEstablished,
+)
+
+
+@scenario(
+    "RFC 7296 section 2.5",
+    requirements=(
+        "7296-2.5-07",
+        "7296-2.5-09",
+    ),
+)
+def error_unknown_payload(run: Run) -> None:
+    """An unknown payload that is not critical is skipped, wherever it stands."""
+    s = run.session()
+    s.tap("payloads", insert(unknown(critical=False)))
+    s.peer.taps.add("payloads", insert(unknown(critical=False)))
+    # HDR, SAi1, 200, KEi, Ni  -->   <--  HDR, SAr1, 200, KEr, Nr
+    s.connect()
+    expect(s.events).has(IkeSaEstablished, times=2).has(ChildSaInstalled, times=2)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A status that nobody knows."""
+
+from __future__ import annotations
+
+from scapy.layers.inet import ICMP
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import (
+    ChildSaInstalled,
+    IkeSaEstablished,
+    PeerNotified,
+)
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_Notify,
+)
+
+
+@scenario("RFC 7296 section 3.10.1", requirements=("7296-3.10.1-03",))
+def error_unknown_status_type(run: Run) -> None:
+    """Unknown status types are ignored in every message."""
+    s = run.session()
+    s.tap("payloads", lambda message: message.payloads.append(IKEv2_Notify(type=50000)))
+    s.peer.taps.add("payloads", lambda message: message.payloads.append(IKEv2_Notify(type=50001)))
+    s.connect()
+    expect(s.events).at("responder").has(PeerNotified, notify_type=50000)
+    expect(s.events).has(IkeSaEstablished, times=2).has(ChildSaInstalled, times=2)
+    s.liveness()
+    expect(s.ping()).has(ICMP, type=0)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A flood of messages for an IKE SA that nobody has."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import ExchangeType
+from fynx_scapy.ike.events import MessageDropped, MessageSent
+from fynx_scapy.ike.message import Address, Datagram
+from fynx_scapy.layers.ikev2 import IKEv2, build_message
+
+
+@scenario("RFC 7296 section 2.21.4", requirements=("7296-2.21.4-02", "7296-2.21.4-03", "7296-2.21.4-04"))
+def flood_unknown_spi(run: Run) -> None:
+    """Strangers are answered INVALID_IKE_SPI, but rarely, so that we are nobody's weapon."""
+    s = run.session(peer={"answer_rate": 20.0})
+    header = IKEv2(init_SPI=b"A" * 8, resp_SPI=b"B" * 8, exch_type=ExchangeType.INFORMATIONAL, flags="Initiator", id=7)
+    stray = Datagram(build_message(header, []), Address(s.peer.host, 500), Address("203.0.113.9", 500))
+    for _ in range(100):
+        # HDR(C,D), SK {…}  -->
+        s.peer.receive(stray, s.network.now)
+    s.network.run(s.network.now + 1.0)
+    theirs = expect(s.events).at("responder")
+    theirs.has(MessageDropped, times=100)
+    # <--  HDR(C,D), N(INVALID_IKE_SPI)   twice, a tenth of twenty a second
+    theirs.has(MessageSent, times=2)
+    theirs.sent(0).exchange("INFORMATIONAL").message_id(7).notifies("INVALID_IKE_SPI")
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fragments whose numbers cannot be right."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.config import IkeConfig, Psk
+from fynx_scapy.ike.events import IntegrityFailed, MessageDropped
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.message import Datagram
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH
+
+
+@scenario(
+    "RFC 7383 section 2.6", requirements=("7383-2.6-01", "7383-2.6-03", "7383-2.5-04", "7383-2.5-05", "7383-2.5-06")
+)
+def fragment_numbers(run: Run) -> None:
+    """A number of zero, a total of zero, a number above the total: silently discarded, as is what was changed.
+
+    A third party sends them before each good fragment. Nothing of theirs is stored, and the handshake ends well.
+    """
+    s = run.session(
+        config=IkeConfig(
+            local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=200
+        )
+    )
+    s.network.intercept(lambda _now, datagram: [*spoilt(datagram), datagram])
+    s.sa_init()
+    # HDR, SKF(0/2) {...}, HDR, SKF(1/0) {...}, HDR, SKF(3/2) {...}, HDR, SKF(1/2) {...}  -->
+    expect(s.auth()).has(IKEv2_AUTH)
+    for who in ("initiator", "responder"):
+        end = expect(s.events).at(who)
+        reasons = [e.reason for _, e in end.events if isinstance(e, MessageDropped)]
+        forged = [e for _, e in end.events if isinstance(e, IntegrityFailed)]
+        expect(len(forged), "discarded for their ICV").between(2, 9)
+        numbers = sum("fragment number" in reason for reason in reasons)
+        expect(numbers, "discarded for their numbers").equals(3 * len(forged))
+    expect(len(s.ping()), "octets that came back").between(28, 1500)
+
+
+def spoilt(datagram: Datagram) -> list[Datagram]:
+    """Copies of a fragment that nobody may accept."""
+    data = datagram.data
+    if len(data) < 40 or data[16] != 53:
+        return []
+    numbers = [data[:32] + bytes(pair) + data[36:] for pair in ((0, 0, 0, 2), (0, 1, 0, 0), (0, 9, 0, 2))]
+    numbers.append(data[:-1] + bytes([data[-1] ^ 1]))
+    return [Datagram(octets, datagram.local, datagram.remote) for octets in numbers]
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Messages in fragments, each of which is sealed by itself."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import PayloadType, ProtocolId
+from fynx_scapy.ike.config import IkeConfig, Psk
+from fynx_scapy.ike.events import MessageReceived, MessageSent
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.negotiate import Proposal
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID, parse_message
+
+SUITES = (
+    "aes128gcm16-prfsha256-x25519", "aes128-sha256-prfsha256-x25519", "chacha20poly1305-prfsha256-x25519",
+)  # fmt: skip
+
+
+@scenario(
+    "RFC 7383 section 2.5",
+    requirements=(
+        "7383-2.2-i01", "7383-2.3-03", "7383-2.3-i01", "7383-2.4-01", "7383-2.4-03", "7383-2.5-01", "7383-2.5-02",
+        "7383-2.5-03", "7383-2.5-04", "7383-2.5-05", "7383-2.5-06", "7383-2.5-07", "7383-2.5.1-01", "7383-4-i01",
+    ),
+)  # fmt: skip
+def fragmentation(run: Run) -> None:
+    """Both ends announce it, and what needs more than 300 octets of IP goes in parts, whatever the cipher.
+
+    IKE_SA_INIT is never fragmented. Only the first fragment says which payload comes first, and the header is that of
+    the message.
+    """
+    for suite in SUITES:
+        config = IkeConfig(
+            local_id=Identity.of("alice"),
+            remote_id=Identity.of("bob"),
+            auth=Psk("fynx"),
+            proposals=Proposal.parse_all((suite,), ProtocolId.IKE),
+            fragment_size=300,
+        )
+        s = run.session(suite, config=config)
+        sizes: list[int] = []
+        s.network.observe(lambda _now, datagram, _fate, sizes=sizes: sizes.append(len(datagram.wire) + 28))  # type: ignore[misc]
+        # HDR, SAi1, KEi, Ni, N(IKEV2_FRAGMENTATION_SUPPORTED)  -->
+        # <--  HDR, SAr1, KEr, Nr, N(IKEV2_FRAGMENTATION_SUPPORTED)
+        expect(s.sa_init()).notifies("IKEV2_FRAGMENTATION_SUPPORTED").notify_data(
+            "IKEV2_FRAGMENTATION_SUPPORTED"
+        ).equals(b"")
+        sizes.clear()
+        # HDR, SKF(NextPld=IDi, 1/2) {...}, HDR, SKF(NextPld=0, 2/2) {...}  -->
+        # <--  HDR, SKF(NextPld=IDr, 1/2) {...}, ...
+        expect(s.auth()).has(IKEv2_AUTH)
+        # HDR, SKF(NextPld=V, 1/m) {...}, ...  -->
+        # <--  HDR, SK {}
+        expect(s.request("INFORMATIONAL", IKEv2_VendorID(vendorID=bytes(range(256)) * 3))).empty()
+        expect(max(sizes), "octets of an IP packet").between(200, 300)
+        for who, other in (("initiator", "responder"), ("responder", "initiator")):
+            sent = [e for at, e in s.events if at == who and isinstance(e, MessageSent)]
+            received = [e for at, e in s.events if at == other and isinstance(e, MessageReceived)]
+            expect([e.wire for e in received], "what arrived").equals([e.wire for e in sent])
+            expect(len(sent[0].wire), "messages of IKE_SA_INIT").equals(1)
+            for event in sent[1:]:
+                if len(event.wire) == 1:
+                    continue
+                for number, wire in enumerate(event.wire, 1):
+                    header, payloads = parse_message(wire)
+                    skf = payloads[-1]
+                    expect((skf.frag_number, skf.frag_total), "numbers").equals((number, len(event.wire)))
+                    first = int(event.payloads[0].payload_type) if number == 1 else PayloadType.NONE
+                    expect(int(skf.next_payload), "next payload").equals(int(first))
+                    expect(header.id, "message ID").equals(event.header.id)
+        expect(len(s.ping()), "octets that came back").between(28, 1500)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fragments that get lost on their way."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.config import IkeConfig, Psk
+from fynx_scapy.ike.events import MessageReceived, Retransmitted
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.message import Datagram, Outgoing
+from fynx_scapy.ike.taps import Tap
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH
+
+
+@scenario(
+    "RFC 7383 section 2.6.1",
+    requirements=("7383-2.6.1-01", "7383-2.6.1-02", "7383-4-i01", "7296-2.1-01", "7296-2.3-07", "7296-2.3-08"),
+)
+def fragments_lost(run: Run) -> None:
+    """A lost fragment costs a retransmission of the whole message, bit for bit; what has arrived is kept meanwhile.
+
+    Of a request that was answered already, only its first fragment brings the answer again.
+    """
+    config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=200)
+    s = run.session("a fragment of the request is lost", config=config)
+    s.client.taps.add("datagrams", without_first_try_of(1))
+    s.sa_init()
+    # HDR, SKF(1/2) {...}  -->   HDR, SKF(2/2) {...}  --X
+    # HDR, SKF(1/2) {...}, HDR, SKF(2/2) {...}  -->
+    # <--  HDR, SKF(1/2) {...}, HDR, SKF(2/2) {...}
+    expect(s.auth()).has(IKEv2_AUTH)
+    expect(s.events).at("initiator").has(Retransmitted, times=1, request=True, message_id=1)
+    expect(s.events).at("responder").has(MessageReceived, times=2).lacks(Retransmitted)
+
+    s = run.session("a fragment of the answer is lost", config=config)
+    s.peer.taps.add("datagrams", without_first_try_of(0))
+    s.sa_init()
+    # HDR, SKF(1/2) {...}, HDR, SKF(2/2) {...}  -->
+    #      X--  HDR, SKF(1/2) {...}    <--  HDR, SKF(2/2) {...}
+    # HDR, SKF(1/2) {...}, HDR, SKF(2/2) {...}  -->
+    # <--  HDR, SKF(1/2) {...}, HDR, SKF(2/2) {...}
+    expect(s.auth()).has(IKEv2_AUTH)
+    expect(s.events).at("responder").has(Retransmitted, times=1, request=False, message_id=1)
+    expect(s.events).at("responder").has(MessageReceived, times=2)
+    expect(len(s.ping()), "octets that came back").between(28, 1500)
+
+
+def without_first_try_of(fragment: int) -> Tap:
+    """A tap: at its first transmission, a message in fragments leaves without this one."""
+
+    def tap(_message: Outgoing, datagrams: list[Datagram], attempt: int) -> list[Datagram]:
+        if attempt or len(datagrams) == 1:
+            return datagrams
+        return datagrams[:fragment] + datagrams[fragment + 1 :]
+
+    return tap
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fragments of the same message, split in two ways."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.config import IkeConfig, Psk
+from fynx_scapy.ike.envelope import Envelope
+from fynx_scapy.ike.events import MessageDropped, MessageReceived
+from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.message import Datagram, Outgoing
+from fynx_scapy.ike.taps import Taps
+from fynx_scapy.layers.ikev2 import IKEv2_VendorID
+
+
+@scenario("RFC 7383 section 2.6", requirements=("7383-2.6-01", "7383-2.6-04", "7383-2.5.2-07"))
+def fragments_of_two_sets(run: Run) -> None:
+    """A larger total starts the reassembly over, a smaller one is discarded: two sets are never mixed.
+
+    So does a peer that finds its path narrower than it thought (section 2.5.2).
+    """
+    s = run.session(
+        config=IkeConfig(
+            local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=300
+        )
+    )
+    s.connect()
+    sa, size = s.sa, 400
+    payload = IKEv2_VendorID(vendorID=bytes(range(250)) * 3)
+    large: list[Datagram] = []
+
+    def both(message: Outgoing, datagrams: list[Datagram], _attempt: int) -> list[Datagram]:
+        envelope = Envelope(Taps(), s.client.randomness.octets)
+        envelope.protect(sa.suite, sa.keys, initiator=True)
+        again = Outgoing(message.payloads, header=message.header)
+        envelope._ivs = 1000
+        large[:] = [Datagram(wire, sa.local, sa.remote) for wire in envelope.seal(again, size)[0]]
+        # The large ones but the last, the first small one, the last large one, then the other small ones.
+        return [*large[:-1], datagrams[0], large[-1], *datagrams[1:]]
+
+    s.client.taps.add("datagrams", both)
+    # HDR, SKF(1/3) {...}, HDR, SKF(2/3) {...}  -->
+    # HDR, SKF(1/4) {...}  -->
+    # HDR, SKF(3/3) {...}  -->
+    # HDR, SKF(2/4) {...}, HDR, SKF(3/4) {...}, HDR, SKF(4/4) {...}  -->
+    exchange = sa.start(Informational(sa, payload))
+    s.network.run()
+    expect(exchange.error, "error").equals(None)
+    theirs = expect(s.events).at("responder")
+    got = [event for _, event in theirs.events if isinstance(event, MessageReceived)][-1]
+    expect(got.payloads[0].vendorID, "what arrived").equals(payload.vendorID)
+    expect(bool(set(got.wire) & {d.data for d in large}), "a fragment of the other set").equals(False)
+    dropped = [event for _, event in theirs.events if isinstance(event, MessageDropped)]
+    expect([event.data for event in dropped], "what was discarded").equals([large[-1].data])
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fragments that come twice, and in the wrong order."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.config import IkeConfig, Psk
+from fynx_scapy.ike.events import MessageDropped, MessageReceived
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID
+
+
+@scenario("RFC 7383 section 2.6", requirements=("7383-2.6-02", "7383-2.6.1-01", "7383-2.6.1-02", "7383-5-i01"))
+def fragments_out_of_order(run: Run) -> None:
+    """Nothing is done before the last one is there, whichever that is; one that is there already is discarded."""
+    config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=200)
+    s = run.session(config=config)
+    for side in (s.client, s.peer):
+        side.taps.add("datagrams", lambda _message, datagrams, _attempt: [d for d in reversed(datagrams) for _ in "12"])
+    s.sa_init()
+    # HDR, SKF(2/2) {...} twice, HDR, SKF(1/2) {...} twice  -->
+    expect(s.auth()).has(IKEv2_AUTH)
+    expect(s.request("INFORMATIONAL", IKEv2_VendorID(vendorID=bytes(700)))).empty()
+    ours, theirs = expect(s.events).at("initiator"), expect(s.events).at("responder")
+    theirs.has(MessageReceived, times=3)
+    ours.has(MessageReceived, times=3)
+    reasons = {event.reason for _, event in theirs.events if isinstance(event, MessageDropped)}
+    expect(any("is here already" in reason for reason in reasons), "a duplicate that was dropped").holds()
+    expect(len(s.ping()), "octets that came back").between(28, 1500)
+
+
+if __name__ == "__main__":
+    main(__file__)

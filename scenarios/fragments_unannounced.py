@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fragments for a peer that did not ask for them."""
+
+from __future__ import annotations
+
+from fynx_scapy.errors import Timeout
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.config import IkeConfig, Psk
+from fynx_scapy.ike.events import MessageDropped, MessageSent
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH
+
+
+@scenario("RFC 7383 section 2.4", requirements=("7383-2.4-01", "7383-2.6-01"))
+def fragments_unannounced(run: Run) -> None:
+    """Unless both ends have announced it, no message is fragmented; fragments that come all the same are discarded."""
+    config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=200)
+    s = run.session("the responder does not", config=config, peer={"fragmentation": False})
+    s.sa_init()
+    # HDR, SK {IDi, IDr, AUTH, SAi2, TSi, TSr}  -->
+    # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+    expect(s.auth()).has(IKEv2_AUTH)
+    expect({len(e.wire) for _, e in s.events if isinstance(e, MessageSent)}, "fragments").equals({1})
+
+    s = run.session("the initiator sends some nevertheless", config=config, peer={"fragmentation": False})
+    s.sa_init()
+    s.sa.peer_fragments = True
+    # HDR, SKF(1/m) {...}, ...  -->
+    expect(s.auth).raises(Timeout)
+    dropped = [e.reason for at, e in s.events if at == "responder" and isinstance(e, MessageDropped)]
+    expect(dropped, "reasons").contains("expected no SKF payload: fragmentation was not announced")
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Requests that are ahead of the window."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.config import IkeConfig, Psk
+from fynx_scapy.ike.events import MessageDropped, MessageSent, PeerNotified
+from fynx_scapy.ike.identity import Identity
+
+
+@scenario("RFC 7296 section 2.3", requirements=("7296-2.3-09", "7296-2.3-10", "7296-2.3-05"))
+def invalid_message_id(run: Run) -> None:
+    """A message ID outside the window is not answered; who wants to, says so in a request of its own, now and then."""
+    config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"))
+    for label, every in (("silence", None), ("a complaint a minute", 60.0)):
+        s = run.session(label, config=config, peer={"invalid_message_id": every})
+        s.connect()
+        s.sa.requests.next_id += 5
+        # HDR(7), SK {}  -->
+        s.sa.liveness()
+        s.network.run(s.network.now + 20)
+        theirs = expect(s.events).at("responder").has(MessageDropped)
+        said = [e for _, e in theirs.events if isinstance(e, MessageSent)][2:]
+        if every is None:
+            expect(said, "what the responder says").equals([])
+            continue
+        # <--  HDR(0), SK {N(INVALID_MESSAGE_ID)}
+        # HDR(0), SK {}  -->
+        expect(len(said), "complaints").equals(1)
+        expect(bool(int(said[0].header.flags) & 0x20), "a response").equals(False)
+        expect(s.events).at("initiator").has(
+            PeerNotified, times=1, notify_type=NotifyType.INVALID_MESSAGE_ID, data=b"\0\0\0\7"
+        )
+
+
+if __name__ == "__main__":
+    main(__file__)

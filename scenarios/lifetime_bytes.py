@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A Child SA that comes of age by what it carried."""
+
+from __future__ import annotations
+
+from fynx_scapy.errors import LocalError, Timeout
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
+from fynx_scapy.ike.events import ChildSaRekeyed, LifetimeReached
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.lifetimes import NEVER, Lifetime, Limits
+from fynx_scapy.ike.selectors import Selector
+
+AGELESS = {
+    "lifetime": NEVER,
+    "children": (
+        ChildConfig(local_ts=(Selector.of("10.2.0.0/24"),), remote_ts=(Selector.of("10.1.0.0/24"),), lifetime=NEVER),
+    ),
+}
+
+
+@scenario("RFC 7296 section 2.8", requirements=("7296-2.8-01", "7296-2.8-i01"))
+def lifetime_bytes(run: Run) -> None:
+    """Bytes and packets are limits as seconds are: a soft one rekeys, and beyond a hard one nothing goes through."""
+    soft = Lifetime(soft=Limits(bytes=10_000), jitter=0.0)
+    s = run.session("a soft limit of bytes", config=config(soft), peer=AGELESS)
+    s.connect()
+    for _ in range(12):
+        s.ping(size=1000)
+    expect(s.events).at("initiator").has(LifetimeReached, times=1, limit="bytes", hard=False)
+    expect(s.events).at("initiator").has(ChildSaRekeyed, times=1, by_peer=False)
+
+    hard = Lifetime(soft=Limits(), hard=Limits(packets=5))
+    s = run.session("a hard limit of packets", config=config(hard), peer=AGELESS)
+    s.connect()
+    for _ in range(4):
+        s.ping()
+    # The fifth leaves, and its answer finds the SA gone.
+    expect(lambda: s.ping()).raises(Timeout)
+    expect(lambda: s.ping("10.2.0.1", source="10.1.0.1")).raises(LocalError, "no Child SA")
+    expect(s.events).at("initiator").has(LifetimeReached, times=1, limit="packets", hard=True)
+
+
+def config(lifetime: Lifetime) -> IkeConfig:
+    """Only the Child SA of the initiator has a limit."""
+    child = ChildConfig(lifetime=lifetime)
+    return IkeConfig(
+        local_id=Identity.of("alice"),
+        remote_id=Identity.of("bob"),
+        auth=Psk("secret"),
+        children=(child,),
+        lifetime=NEVER,
+    )
+
+
+if __name__ == "__main__":
+    main(__file__)

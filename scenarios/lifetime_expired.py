@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""SAs that nobody lets be rekeyed."""
+
+from __future__ import annotations
+
+from fynx_scapy.errors import LocalError
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
+from fynx_scapy.ike.events import LifetimeReached, SaDeleted
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.lifetimes import NEVER, Lifetime, Limits
+from fynx_scapy.ike.message import RESPONSE, Outgoing, notify
+from fynx_scapy.ike.selectors import Selector
+
+HOUR = Lifetime(soft=Limits(seconds=3600.0), jitter=0.0)
+
+AGELESS = {
+    "lifetime": NEVER,
+    "children": (
+        ChildConfig(local_ts=(Selector.of("10.2.0.0/24"),), remote_ts=(Selector.of("10.1.0.0/24"),), lifetime=NEVER),
+    ),
+}
+
+
+@scenario("RFC 7296 section 2.8", requirements=("7296-2.8-01", "7296-2.8-03", "7296-2.8-04", "7296-2.4-13"))
+def lifetime_expired(run: Run) -> None:
+    """When the rekey is refused until the hard limit, the IKE SA is closed with all its Child SAs."""
+    child = ChildConfig(lifetime=HOUR)
+    config = IkeConfig(
+        local_id=Identity.of("alice"),
+        remote_id=Identity.of("bob"),
+        auth=Psk("secret"),
+        children=(child,),
+        lifetime=NEVER,
+    )
+    s = run.session(config=config, peer=AGELESS)
+    s.peer.taps.add("payloads", refuse, when=is_answer)
+    s.connect()
+    s.ping()
+    # HDR, SK {N(REKEY_SA), SA, Ni, TSi, TSr}  -->
+    # <--  HDR, SK {N(NO_ADDITIONAL_SAS)}
+    s.network.run(3602.0)
+    expect(s.events).at("initiator").has(LifetimeReached, times=1, hard=False)
+    s.ping()
+    # HDR, SK {D(IKE)}  -->
+    # <--  HDR, SK {}
+    s.network.run(3962.0)
+    expect(s.events).at("initiator").has(LifetimeReached, times=1, hard=True)
+    expect(s.events).at("responder").has(SaDeleted, child_spis=(), by_peer=True)
+    expect(s.sa.established, "the IKE SA established").equals(False)
+    expect(lambda: s.ping("10.2.0.1", source="10.1.0.1")).raises(LocalError, "no Child SA")
+
+
+def is_answer(message: Outgoing) -> bool:
+    """Whether it answers CREATE_CHILD_SA."""
+    header = message.header
+    return header.exch_type == ExchangeType.CREATE_CHILD_SA and bool(int(header.flags) & RESPONSE)
+
+
+def refuse(message: Outgoing) -> None:
+    """A tap: no further SAs."""
+    message.payloads[:] = [notify(NotifyType.NO_ADDITIONAL_SAS)]
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An IKE SA that comes of age by time."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
+from fynx_scapy.ike.events import IkeSaEstablished, IkeSaRekeyed, LifetimeReached
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.lifetimes import NEVER, Lifetime, Limits
+from fynx_scapy.ike.selectors import Selector
+
+AGELESS = {
+    "lifetime": NEVER,
+    "children": (
+        ChildConfig(local_ts=(Selector.of("10.2.0.0/24"),), remote_ts=(Selector.of("10.1.0.0/24"),), lifetime=NEVER),
+    ),
+}
+
+
+@scenario("RFC 7296 section 2.8", requirements=("7296-2.8-06",))
+def lifetime_ike(run: Run) -> None:
+    """At its soft limit an IKE SA is rekeyed, its Child SA moves over, and nobody authenticates again."""
+    four_hours = Lifetime(soft=Limits(seconds=14400.0), jitter=0.0)
+    child = ChildConfig(lifetime=NEVER)
+    config = IkeConfig(
+        local_id=Identity.of("alice"),
+        remote_id=Identity.of("bob"),
+        auth=Psk("secret"),
+        children=(child,),
+        lifetime=four_hours,
+    )
+    s = run.session(config=config, peer=AGELESS)
+    s.connect()
+    s.ping()
+    # HDR, SK {SA, Ni, KEi}  -->
+    # <--  HDR, SK {SA, Nr, KEr}
+    # HDR, SK {D(IKE)}  -->
+    # <--  HDR, SK {}
+    s.network.run(14402.0)
+    expect(s.events).at("initiator").has(LifetimeReached, times=1, limit="seconds", hard=False, spi=None)
+    expect(s.events).at("initiator").has(IkeSaRekeyed, times=1, by_peer=False)
+    expect(s.events).at("responder").has(IkeSaRekeyed, times=1, by_peer=True).has(IkeSaEstablished, times=1)
+    (new,) = [sa for sa in s.client.sas.values() if sa.established]
+    expect(len(new.children), "Child SAs of the new IKE SA").equals(1)
+    packet = s.ping("10.2.0.1", source="10.1.0.1")
+    expect(packet.src, "who answers").equals("10.2.0.1")
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ESP in UDP where there is no NAT."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import KeepaliveSent
+from fynx_scapy.ike.message import DatagramKind
+
+
+@scenario("RFC 7296 section 2.23", requirements=("7296-2.23-05", "7296-2.23-12", "7296-2.23-04", "7296-2.23-03"))
+def nat_forced(run: Run) -> None:
+    """A wrong NAT_DETECTION_SOURCE_IP makes the peer believe in a NAT: useful where a firewall lets no ESP through."""
+    s = run.session(peer={"force_encapsulation": False})
+    s.config = s.config.replace(force_encapsulation=True)
+    seen = []
+    s.network.observe(lambda time, datagram, fate: seen.append(datagram))
+    # HDR(A,0), SAi1, KEi, Ni, N(NAT_DETECTION_SOURCE_IP, of nobody), N(NAT_DETECTION_DESTINATION_IP)  -->
+    s.connect()
+    (peer,) = s.peer.sas.values()
+    expect(peer.nat_before_peer, "a NAT, as the peer sees it").holds()
+    expect(s.sa.nat_before_us, "a NAT, as we see it").fails()
+    expect([d.local.port for d in seen], "ports").equals([500, 500, 4500, 4500])
+    # UDP {ESP}  ==>  <==  UDP {ESP}
+    s.ping()
+    expect([d.kind for d in seen[4:]], "ESP").equals([DatagramKind.ESP_IN_UDP] * 2)
+    # There is no mapping to keep
+    s.network.run(100.0)
+    expect(s.events).lacks(KeepaliveSent)
+
+
+if __name__ == "__main__":
+    main(__file__)

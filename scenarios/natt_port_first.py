@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An initiator that begins on port 4500."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import EspReceived
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind
+from fynx_scapy.net.echo import echo_request
+
+
+@scenario("RFC 7296 section 2.23", requirements=("7296-2.23-i01", "7296-2.23-04", "7296-2.23-13", "3948-2.2-i01"))
+def natt_port_first(run: Run) -> None:
+    """All of IKE on port 4500, and no NAT: ESP goes without UDP, and is understood with it."""
+    s = run.session()
+    s.config = s.config.replace(remote=Address("192.0.2.2", 4500))
+    seen = []
+    s.network.observe(lambda time, datagram, fate: seen.append(datagram))
+    s.connect()
+    expect({(d.local.port, d.remote.port) for d in seen}, "ports").equals({(4500, 4500)})
+    expect({d.wire[:4] for d in seen}, "markers").equals({bytes(4)})
+    expect(s.sa.nat, "a NAT").fails()
+    # ESP  ==>  <==  ESP
+    s.ping()
+    expect({d.kind for d in seen[4:]}, "ESP").equals({DatagramKind.ESP})
+    # UDP {ESP}  ==>
+    data = s.child.outbound.seal(echo_request("10.1.0.1", "10.2.0.1"), 4)
+    s.network.inject(Datagram(data, s.sa.local, s.sa.remote, DatagramKind.ESP_IN_UDP))
+    s.network.run()
+    expect(s.events).at("responder").has(EspReceived, times=2)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A PUZZLE that cannot be solved."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageDropped, PuzzleSolved
+from fynx_scapy.ike.message import Datagram, notify
+from fynx_scapy.layers.ikev2 import IKEv2, build_message
+
+
+@scenario("RFC 8019 section 7.1.2", requirements=("7296-2.4-04",))
+def puzzle_without_cookie(run: Run) -> None:
+    """PUZZLE without COOKIE is malformed and ignored; the good answer behind it is taken."""
+    s = run.session()
+    forged: list[bytes] = []
+
+    def forge(_: float, datagram: Datagram) -> list[Datagram] | None:
+        if forged or datagram.local.host == s.peer.host:
+            return None
+        header = IKEv2(init_SPI=datagram.data[:8], exch_type=ExchangeType.IKE_SA_INIT, flags="Response", id=0)
+        forged.append(build_message(header, [notify(NotifyType.PUZZLE, bytes([0, 5, 9]))]))
+        return [Datagram(forged[0], datagram.remote, datagram.local), datagram]
+
+    s.network.intercept(forge)
+    # HDR(A,0), SAi1, KEi, Ni  -->
+    # <--  HDR(A,0), N(PUZZLE): from a third party
+    # <--  HDR(A,B), SAr1, KEr, Nr
+    s.connect()
+    ours = expect(s.events).at("initiator")
+    ours.has(MessageDropped, times=1).lacks(IkeSaFailed).lacks(PuzzleSolved)
+    expect(s.events).has(IkeSaEstablished, times=2)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A peer that has forgotten everything."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike import crash
+from fynx_scapy.ike.events import (
+    CrashDetected,
+    SaDeleted,
+)
+
+
+@scenario(
+    "RFC 6290 section 4.5",
+    requirements=(
+        "7296-2.21.4-03",
+        "7296-2.21.4-04",
+    ),
+)
+def quick_crash_detection(run: Run) -> None:
+    """A peer that lost its state shows its token, and the IKE SA is given up at once, after a rekey too."""
+    secret = {"crash_secrets": b"s" * 32}
+    for rekeyed in (False, True):
+        s = run.session("after a rekey" if rekeyed else "", peer=secret)
+        s.connect()
+        # <--  HDR, SK {IDr, AUTH, N(QCD_TOKEN), SAr2, TSi, TSr}
+        expect(s.events).at("responder").sent(1).notifies("QUICK_CRASH_DETECTION")
+        sa = s.sa
+        if rekeyed:
+            sa.rekey()
+            s.network.run()
+            sa = next(found for found in s.client.sas.values() if found.established)
+        s.peer.sas.clear()
+        s.peer.children.clear()
+        sa.liveness()
+        s.network.run()
+        # HDR, SK {}  -->
+        # <--  HDR, N(INVALID_IKE_SPI), N(QCD_TOKEN)
+        answer = expect(s.events).at("responder").sent(-1).response().notifies("INVALID_IKE_SPI")
+        answer.notify_data("QUICK_CRASH_DETECTION").equals(crash.token(b"s" * 32, sa.spi_i, sa.spi_r))
+        expect(s.events).at("initiator").has(CrashDetected, times=1).has(SaDeleted, child_spis=())
+
+
+if __name__ == "__main__":
+    main(__file__)

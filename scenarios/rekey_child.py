@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One Child SA makes room for the next."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import NotifyType, ProtocolId
+from fynx_scapy.ike.events import ChildSaInstalled, ChildSaRekeyed, SaDeleted
+from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_SA, IKEv2_TSi
+
+
+@scenario(
+    "RFC 7296 section 1.3.3",
+    requirements=(
+        "7296-1.3.3-01",
+        "7296-2.8-02",
+    ),
+)
+def rekey_child(run: Run) -> None:
+    """A Child SA is replaced, with a key exchange of its own and without, and no packet is lost."""
+    for proposals in ("aes128gcm16", "aes128gcm16-x25519"):
+        s = run.session(proposals, esp_proposals=proposals)
+        s.connect()
+        old = s.child
+
+        # HDR, SK {N(REKEY_SA), SA, Ni, [KEi,] TSi, TSr}  -->
+        # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+        answer = s.rekey_child()
+        expect(answer).exchange("CREATE_CHILD_SA").has(IKEv2_SA, IKEv2_Nonce, IKEv2_TSi)
+        expect(IKEv2_KE in answer, "a key exchange").equals("x25519" in proposals)
+        asked = expect(s.events).at("initiator").sent(2)
+        asked.has(IKEv2_Notify, type=NotifyType.REKEY_SA, proto=ProtocolId.ESP, SPI=old.inbound.spi.to_bytes(4))
+
+        # HDR, SK {D(old)}  -->
+        # <--  HDR, SK {D(old)}
+        expect(s.events).has(ChildSaRekeyed, times=2).has(ChildSaInstalled, times=4).has(SaDeleted, times=2)
+        expect(s.child is not old, "another Child SA").holds()
+        s.ping("10.2.0.1")
+
+
+if __name__ == "__main__":
+    main(__file__)

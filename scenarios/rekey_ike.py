@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The IKE SA makes room for the next, and its Child SAs move over."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import IkeSaRekeyed, KeysDerived, SaDeleted
+from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA, IKEv2_TSi
+
+
+@scenario(
+    "RFC 7296 section 1.3.2",
+    requirements=(
+        "7296-1.3.2-01",
+        "7296-2.18-01",
+        "7296-2.18-03",
+    ),
+)
+def rekey_ike(run: Run) -> None:
+    """The IKE SA is replaced, message IDs begin at 0 again, and the Child SA goes on."""
+    s = run.session()
+    s.connect()
+    old, child = s.sa, s.child
+
+    # HDR, SK {SA, Ni, KEi}  -->
+    # <--  HDR, SK {SA, Nr, KEr}
+    answer = s.rekey_ike()
+    expect(answer).exchange("CREATE_CHILD_SA").has(IKEv2_SA, IKEv2_Nonce, IKEv2_KE).lacks(IKEv2_TSi)
+    # HDR, SK {D(IKE)}  -->
+    # <--  HDR, SK {}
+    expect(s.events).has(IkeSaRekeyed, times=2).has(KeysDerived, times=4).has(SaDeleted, times=2)
+    expect(s.sa is not old, "another IKE SA").holds()
+    expect(s.sa.keys != old.keys, "other keys").holds()
+    expect(s.child is child, "the same Child SA").holds()
+    s.ping("10.2.0.1")
+    expect(s.liveness()).message_id(0)
+
+
+if __name__ == "__main__":
+    main(__file__)

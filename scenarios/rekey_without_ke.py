@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An IKE SA is never rekeyed without a key exchange."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import IkeSaRekeyed
+from fynx_scapy.layers.ikev2 import IKEv2_Nonce, IKEv2_SA
+
+
+@scenario(
+    "RFC 7296 section 2.18",
+    requirements=(
+        "7296-2.18-01",
+        "7296-2.18-02",
+        "7296-1.3.2-01",
+    ),
+)
+def rekey_without_ke(run: Run) -> None:
+    """A rekey of the IKE SA that offers no key exchange method, or sends no KE payload, is refused."""
+    for without, notify in (((4,), "INVALID_SYNTAX"), ((), "INVALID_SYNTAX")):
+        s = run.session(f"without {'method' if without else 'payload'}")
+        s.connect()
+        proposal = s.config.proposals[0].layer(1, b"new SPI!", without=without)
+        # HDR, SK {SA, Ni}  -->
+        # <--  HDR, SK {N(INVALID_SYNTAX)}
+        answer = s.request("CREATE_CHILD_SA", IKEv2_SA(prop=[proposal]), IKEv2_Nonce(nonce=bytes(32)))
+        expect(answer).notifies(notify)
+        expect(s.events).lacks(IkeSaRekeyed)
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sequence numbers near their end."""
+
+from __future__ import annotations
+
+from fynx_scapy.esp.replay import ReplayWindow
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import ChildSaRekeyed, LifetimeReached
+
+
+@scenario("RFC 4303 section 3.3.3", requirements=("4303-3.3.3-01", "4303-3.3.3-i01"))
+def sequence_exhaustion(run: Run) -> None:
+    """A Child SA is rekeyed before its sequence numbers run out, those of 32 bits and those of 64."""
+    for label, proposal, limit in (
+        ("32-bit sequence numbers", "aes128gcm16", 2**32 - 1),
+        ("64-bit sequence numbers", "aes128gcm16-esn", 2**64 - 1),
+    ):
+        s = run.session(label, esp_proposals=proposal)
+        s.connect()
+        old = s.child
+        old.outbound.seq = limit - limit // 16
+        peer = s.peer.children[old.outbound.spi][1]
+        # The peer has seen what went before: it follows the upper half, which is not sent.
+        peer.inbound.window = ReplayWindow(64, esn=old.suite.esn, highest=old.outbound.seq)
+        # HDR, SK {N(REKEY_SA), SA, Ni, TSi, TSr}  -->
+        # <--  HDR, SK {SA, Nr, TSi, TSr}
+        s.ping()
+        s.network.run()
+        expect(s.events).at("initiator").has(LifetimeReached, times=1, limit="sequence numbers", hard=False)
+        expect(s.events).at("initiator").has(ChildSaRekeyed, times=1, old_spi=old.inbound.spi)
+        s.ping()
+        expect(s.child.outbound.seq, "sequence number of the new SA's first packet").equals(1)
+        expect(old.outbound.seq < limit, "numbers left on the old one").holds()
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What collides is put off, not given up."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.events import ChildSaRekeyed, IkeSaRekeyed, PeerNotified
+
+
+@scenario(
+    "RFC 7296 section 2.25",
+    requirements=(
+        "7296-2.25-01",
+        "7296-2.25-02",
+        "7296-2.25.1-05",
+        "7296-2.25.2-06",
+    ),
+)
+def temporary_failure(run: Run) -> None:
+    """A Child SA and its IKE SA are rekeyed at once: both are told TEMPORARY_FAILURE, wait, and succeed."""
+    s = run.session()
+    s.connect()
+    # HDR, SK {N(REKEY_SA), SA, Ni, …}  -->  and at the same time  <--  HDR, SK {SA, Ni, KEi}
+    s.sa.rekey_child(s.child)
+    s.peer_sa.rekey()
+    s.network.run()
+    # <--  HDR, SK {N(TEMPORARY_FAILURE)}  and  HDR, SK {N(TEMPORARY_FAILURE)}  -->
+    expect(s.events).has(PeerNotified, times=2, notify_type=NotifyType.TEMPORARY_FAILURE)
+    expect(s.events).lacks(ChildSaRekeyed).lacks(IkeSaRekeyed)
+    s.network.run(s.network.now + 120)
+    expect(s.events).has(ChildSaRekeyed, times=2).has(IkeSaRekeyed, times=2)
+    s.ping("10.2.0.1")
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is said beside the selectors."""
+
+from __future__ import annotations
+
+from scapy.layers.inet import IP, UDP
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
+
+
+@scenario(
+    "RFC 7296 section 1.3.1",
+    requirements=(
+        "7296-1.3.1-i01",
+        "7296-1.3.1-i02",
+    ),
+)
+def tfc_not_supported(run: Run) -> None:
+    """TFC padding stays away from who does not accept it; later fragments need both ends."""
+    ours = ChildConfig(tfc_length=700, fragments=True, remote_ts="10.2.0.0/24[udp]")
+    theirs = ChildConfig(
+        local_ts="10.2.0.0/24[udp]", remote_ts="10.1.0.0/24", tfc_length=700, accept_tfc=False, fragments=True
+    )
+    s = run.session(
+        config=IkeConfig(local_id="alice", remote_id="bob", auth=Psk("fynx"), children=(ours,)),
+        peer={"children": (theirs,)},
+    )
+    s.sa_init()
+    # HDR, SK {…, TSi, TSr, N(NON_FIRST_FRAGMENTS_ALSO)}  -->
+    # <--  HDR, SK {…, TSi, TSr, N(ESP_TFC_PADDING_NOT_SUPPORTED), N(NON_FIRST_FRAGMENTS_ALSO)}
+    expect(s.auth()).notifies("ESP_TFC_PADDING_NOT_SUPPORTED").notifies("NON_FIRST_FRAGMENTS_ALSO")
+    s.send(IP(src="10.1.0.1", dst="10.2.0.1") / UDP(sport=4000, dport=7))
+    expect((s.child.options.tfc, s.child.options.fragments), "agreed on").equals((False, True))
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A responder that agrees to what nobody asked for."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.events import ChildSaFailed, ChildSaInstalled
+from fynx_scapy.ike.message import Outgoing, notify
+from fynx_scapy.layers.ikev2 import IKEv2_SA
+
+
+@scenario("RFC 7296 section 1.3.1", requirements=("7296-1.3.1-02",))
+def transport_mode_unasked(run: Run) -> None:
+    """USE_TRANSPORT_MODE in the answer alone: no Child SA is installed, and the IKE SA with the peer's is deleted."""
+    s = run.session()
+    s.peer.taps.add("payloads", agree)
+    s.sa_init()
+    # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
+    # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr, N(USE_TRANSPORT_MODE)}
+    expect(s.auth()).notifies("USE_TRANSPORT_MODE")
+    expect(s.events).at("initiator").has(ChildSaFailed, times=1).lacks(ChildSaInstalled)
+    # HDR, SK {D(IKE)}  -->   <--  HDR, SK {}
+    expect(s.peer.children, "Child SAs of the peer").fails()
+    expect(s.sa.state.value, "state").equals("closed")
+
+
+def agree(message: Outgoing) -> None:
+    """Add the notify to an answer that has an SA payload."""
+    if message.encrypted and message.get(IKEv2_SA) is not None:
+        message.payloads.append(notify(NotifyType.USE_TRANSPORT_MODE))
+
+
+if __name__ == "__main__":
+    main(__file__)

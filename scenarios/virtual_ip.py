@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A client that gets an address in the network behind its gateway."""
+
+from __future__ import annotations
+
+from scapy.layers.inet import IP
+
+from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
+from fynx_scapy.ike.configuration import ConfigReply, ConfigRequest
+from fynx_scapy.ike.events import (
+    AddressesReleased,
+    ChildSaInstalled,
+    ConfigurationReceived,
+)
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_CP,
+)
+
+
+@scenario(
+    "RFC 7296 section 2.19",
+    requirements=(
+        "7296-2.19-01",
+        "7296-2.19-02",
+        "7296-2.19-04",
+        "7296-2.19-05",
+        "7296-3.15.1-05",
+        "7296-3.15.3-01",
+    ),
+)
+def virtual_ip(run: Run) -> None:
+    """Addresses of both versions are asked for and given, and the selectors are narrowed to them.
+
+    They come back at the end.
+    """
+    wide = ChildConfig(local_ts=("0.0.0.0/0", "::/0"), remote_ts=("10.2.0.0/24", "2001:db8:2::/64"))
+    config = IkeConfig(
+        local_id="alice",
+        remote_id="bob",
+        auth=Psk("fynx"),
+        children=(wide,),
+        cp_request=ConfigRequest(addresses=("0.0.0.0", "2001:db8:9::77"), attributes=("INTERNAL_IP4_DNS",)),
+    )
+    pool = ("10.3.0.0/24", "2001:db8:3::/64")
+    s = run.session(config=config, peer={"cp_reply": ConfigReply(pool=pool, dns="10.2.0.53", subnets="10.2.0.0/24")})
+    s.sa_init()
+    # HDR, SK {IDi, IDr, AUTH, CP(CFG_REQUEST), SAi2, TSi(any), TSr}  -->
+    # <--  HDR, SK {IDr, AUTH, CP(CFG_REPLY), SAr2, TSi(10.3.0.1, 2001:db8:3::77), TSr}
+    expect(s.auth()).has(IKEv2_CP, CFGType=2)
+    expect(s.sa.settings.addresses, "addresses").equals(("10.3.0.1", "2001:db8:3::77"))
+    expect(s.sa.settings.dns, "name servers").equals(("10.2.0.53",))
+    expect(s.events).at("initiator").has(ConfigurationReceived).has(
+        ChildSaInstalled, local_ts=("10.3.0.1/32", "2001:db8:3::77/128")
+    )
+    expect(s.ping("10.2.0.1")).has(IP, dst="10.3.0.1")
+    s.delete()
+    expect(s.events).at("responder").has(AddressesReleased, addresses=("10.3.0.1", "2001:db8:3::77"))
+
+
+if __name__ == "__main__":
+    main(__file__)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fragments of IKE messages in a capture (RFC 7383): real ones joined, and those that do not fit together."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fynx_scapy.capture.dissect import dissect
+from fynx_scapy.capture.reassembly import MOST_MESSAGES, MOST_OCTETS, Reassembly
+from fynx_scapy.capture.text import line
+from fynx_scapy.keylog import KeyLog
+from tests.shared import shared
+
+from .build import ike
+
+
+def records_of(name: str) -> list[dict[str, Any]]:
+    return [record for record in dissect(shared(f"captures/lab/{name}.pcap")) if record["kind"] == "ike"]
+
+
+def test_the_last_fragment_of_a_message_has_its_payloads() -> None:
+    records = {record["number"]: record["payloads"][-1] for record in records_of("cert-rsa-frag")}
+    # HDR, SKF(NextPld=IDi, 1/4) {...}, SKF(0, 2/4) {...}, SKF(0, 3/4) {...}, SKF(0, 4/4) {...}  -->
+    for number, skf in records.items():
+        assert ("payloads" in skf) == (number in (6, 10) or skf["type"] == "SK"), number
+    assert records[6]["reassembled_from"] == [3, 4, 5, 6]
+    types = [payload["type"] for payload in records[6]["payloads"]]
+    assert types == ["IDi", "CERT", "N", "CERTREQ", "IDr", "AUTH", "SA", "TSi", "TSr", "N", "N", "N"]
+    assert [payload["type"] for payload in records[10]["payloads"]] == ["IDr", "CERT", "AUTH", "SA", "TSi", "TSr"]
+    assert records[10]["payloads"][0]["text"] == "bob.example"
+    joined = "".join(records[number]["plaintext"] for number in (7, 8, 9, 10))
+    assert records[10]["payloads"][1]["cert_data"] in joined
+
+
+def test_every_fragmented_message_of_the_lab_is_whole() -> None:
+    seen = 0
+    for name in ("cert-rsa-frag", "psk-frag-intermediate"):
+        for record in records_of(name):
+            last = record["payloads"][-1] if record["payloads"] else {"type": ""}
+            if last["type"] == "SKF" and last["frag_number"] == last["frag_total"]:
+                seen += 1
+                assert last["payloads"]
+                assert record["error"] is None
+                assert f"SKF {last['frag_total']}/{last['frag_total']} {{" in line(record)
+    assert seen == 8
+
+
+def test_without_keys_nothing_is_joined() -> None:
+    records = list(dissect(shared("captures/lab/cert-rsa-frag.pcap"), KeyLog()))
+    fragments = [r["payloads"][-1] for r in records if r["kind"] == "ike" and r["payloads"][-1]["type"] == "SKF"]
+    assert len(fragments) == 8
+    assert not any("payloads" in fragment or "plaintext" in fragment for fragment in fragments)
+    assert all(fragment["load"] for fragment in fragments)
+
+
+MESSAGE = ike(b"response")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=20), min_size=1, max_size=12), st.integers(0, 2**32))
+def test_any_order_and_any_duplicates(pieces: list[bytes], seed: int) -> None:
+    rng = random.Random(seed)
+    total = len(pieces)
+    numbers = list(range(1, total + 1))
+    stream = numbers + rng.choices(numbers, k=3)
+    rng.shuffle(stream)
+    last = max(stream.index(number) for number in numbers)
+    reassembly = Reassembly()
+    for at, number in enumerate(stream[: last + 1]):
+        following = 35 if number == 1 else 0
+        joined = reassembly.add(MESSAGE, (number, total), following, pieces[number - 1], at)
+        assert (joined is None) == (at != last)
+    assert joined is not None
+    assert joined.first == 35
+    assert joined.content == b"".join(pieces)
+    assert joined.packets == [stream.index(number) for number in numbers]
+    assert not reassembly.incomplete()
+
+
+def test_sets_of_fragments_are_not_mixed() -> None:
+    reassembly = Reassembly()
+    assert reassembly.add(MESSAGE, (1, 2), 35, b"old", 1) is None
+    assert reassembly.add(MESSAGE, (3, 3), 0, b"c", 2) is None
+    assert reassembly.add(MESSAGE, (2, 2), 0, b"old", 3) is None
+    assert reassembly.add(MESSAGE, (1, 3), 35, b"a", 4) is None
+    joined = reassembly.add(MESSAGE, (2, 3), 0, b"b", 5)
+    assert joined == (35, b"abc", [4, 5, 2])
+
+
+@pytest.mark.parametrize("numbers", [(0, 1), (1, 0), (2, 1)])
+def test_numbers_that_cannot_be_right(numbers: tuple[int, int]) -> None:
+    reassembly = Reassembly()
+    assert reassembly.add(MESSAGE, numbers, 35, b"x", 1) is None
+    assert not reassembly.incomplete()
+
+
+def test_other_messages_are_others() -> None:
+    reassembly = Reassembly()
+    for at in (0, 8, 18, 19, 23):
+        changed = bytearray(MESSAGE)
+        changed[at] ^= 1
+        assert reassembly.add(bytes(changed), (1, 2), 35, b"x", 1) is None
+    assert reassembly.add(MESSAGE, (2, 2), 0, b"y", 2) is None
+    assert reassembly.incomplete() == 6
+
+
+def test_memory_is_bounded() -> None:
+    reassembly = Reassembly()
+    for number in range(2 * MOST_MESSAGES):
+        reassembly.add(number.to_bytes(8) + MESSAGE[8:], (1, 2), 35, b"x", 1)
+    assert reassembly.incomplete() == MOST_MESSAGES
+    reassembly = Reassembly()
+    for number in range(1, 4):
+        assert reassembly.add(MESSAGE, (number, 9), 0, bytes(MOST_OCTETS // 2), number) is None
+        assert reassembly.incomplete() == (number != 3)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A flood of IKE_SA_INIT requests from spoofed sources, and one good peer who connects in the middle of it.
+
+>>> print(run(100_000))
+"""
+
+from __future__ import annotations
+
+import gc
+import struct
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from scapy.packet import Packet
+
+from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.config import EndpointConfig
+from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.message import Address, Datagram
+from fynx_scapy.ike.randomness import SeededRandomness
+from fynx_scapy.layers.ikev2.structure import Structure
+from tests.ike.pair import ALICE, BOB, alice, bob
+
+RATE = 1000.0
+"""Requests a second, of virtual time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a flood did. Memory in bytes; ``layers`` counts Scapy layers built for requests without a cookie."""
+
+    requests: int
+    challenges: int
+    admitted: int
+    refused: int
+    layers: int
+    layers_admitted: int
+    most_half_open: int
+    memory: int
+    kept_at_half: int
+    kept: int
+    connected: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.requests} spoofed requests in {self.seconds:.1f} s: {self.admitted} admitted before the threshold, "
+            f"{self.challenges} asked for a cookie, {self.refused} dropped; at most {self.most_half_open} half-open; "
+            f"memory {self.memory / 1024:.0f} KiB at its peak, {self.kept_at_half / 1024:.0f} KiB kept at half time, "
+            f"{self.kept / 1024:.0f} KiB at the end; {self.layers} Scapy layers built before a cookie was good "
+            f"({self.layers_admitted} below the threshold); {self.connected} good peers connected"
+        )
+
+
+class _Counted:
+    """How many Scapy layers were constructed while it was watching."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+@contextmanager
+def constructions() -> Iterator[_Counted]:
+    """Count every construction of a Scapy packet: ours are filled by ``_fresh``, Scapy's own by ``__init__``."""
+    counted, ours, theirs = _Counted(), Structure._fresh, Packet.__init__
+
+    def fresh(self: Structure) -> dict[str, Any]:
+        counted.count += 1
+        return ours(self)
+
+    def init(self: Packet, *args: Any, **fields: Any) -> None:
+        counted.count += 1
+        theirs(self, *args, **fields)
+
+    Structure._fresh, Packet.__init__ = fresh, init
+    try:
+        yield counted
+    finally:
+        Structure._fresh, Packet.__init__ = ours, theirs
+
+
+def request(seed: str = "template") -> bytes:
+    """A valid IKE_SA_INIT request."""
+    sender = Endpoint(ALICE, randomness=SeededRandomness(seed))
+    sender.connect(alice(), 0.0)
+    return sender.datagrams()[0].data
+
+
+def spoofed(count: int) -> Iterator[Datagram]:
+    """Requests that differ in source, SPI and nonce."""
+    template = bytearray(request())
+    kind, at = template[16], 28
+    while kind != 40:
+        kind, at = template[at], at + int.from_bytes(template[at + 2 : at + 4])
+    here = Address(BOB, 500)
+    for number in range(1, count + 1):
+        struct.pack_into("!Q", template, 0, number)
+        struct.pack_into("!Q", template, at + 4, number)
+        source = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+        yield Datagram(bytes(template), here, Address(source, 500))
+
+
+def meet(client: Endpoint, server: Endpoint, now: float) -> bool:
+    """A good peer connects, with no time passing; whether it is up at both ends."""
+    sa = client.connect(alice(), now)
+    for _ in range(4):
+        for datagram in client.datagrams():
+            server.receive(datagram.turned(), now)
+        for datagram in server.datagrams():
+            if datagram.remote.host == client.host:
+                client.receive(datagram.turned(), now)
+    return sa.established and any(other.established and other.spi_i == sa.spi_i for other in server.sas.values())
+
+
+def run(count: int = 100_000, config: EndpointConfig | None = None) -> Report:
+    """Send that many requests to one endpoint, with ten good peers in between."""
+    server = Endpoint(BOB, [bob()], config=config, randomness=SeededRandomness("flood"))
+    client = Endpoint(ALICE, randomness=SeededRandomness("good peer"))
+    # What is imported or set up once is no part of the flood.
+    meet(Endpoint(ALICE, randomness=SeededRandomness("first")), Endpoint(BOB, [bob()]), 0.0)
+    flood = spoofed(count)
+    challenges = admitted = refused = layers = layers_admitted = most = connected = at_half = now = 0
+    began = time.perf_counter()
+    tracing = tracemalloc.is_tracing()
+    if not tracing:
+        tracemalloc.start()
+    gc.collect()
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    with constructions() as built:
+        for number, datagram in enumerate(flood):
+            now = number / RATE
+            server.handle_timer(now)
+            half_open, was = server.half_open, built.count
+            server.receive(datagram, now)
+            new = server.half_open > half_open
+            cost = built.count - was
+            admitted, layers_admitted = admitted + new, layers_admitted + cost * new
+            layers += cost * (not new)
+            most = max(most, server.half_open)
+            answers = server.datagrams()
+            cookies = sum(NotifyType.COOKIE.to_bytes(2) == answer.data[34:36] for answer in answers if not new)
+            challenges += cookies
+            refused += not (answers or new)
+            server.events()
+            if number % (count // 10 or 1) == count // 20:
+                connected += meet(client, server, now)
+                server.events(), client.events()
+            if number == count // 2:
+                gc.collect()
+                at_half = tracemalloc.get_traced_memory()[0] - before
+    peak = tracemalloc.get_traced_memory()[1] - before
+    gc.collect()
+    kept = tracemalloc.get_traced_memory()[0] - before
+    if not tracing:
+        tracemalloc.stop()
+    return Report(
+        requests=count,
+        challenges=challenges,
+        admitted=admitted,
+        refused=refused,
+        layers=layers,
+        layers_admitted=layers_admitted,
+        most_half_open=most,
+        memory=peak,
+        kept_at_half=at_half,
+        kept=kept,
+        connected=connected,
+        seconds=time.perf_counter() - began,
+    )

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The pages that are drawn from the code: docs/exchanges.md and docs/states.md. ``scripts/docs`` writes them.
+
+Each ladder is a run of its exchange in memory, the table of payloads is `rules`, the diagram is the table that the
+engine holds each change of state against.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fynx_scapy import Session
+from fynx_scapy.iana import ExchangeType, PayloadType, name_of
+from fynx_scapy.ike.exchanges import Exchange
+from fynx_scapy.ike.exchanges.base import responders
+from fynx_scapy.ike.exchanges.create_child import CreateChild
+from fynx_scapy.ike.exchanges.ike_auth import ChildlessAuth, IkeAuth
+from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
+from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
+from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
+from fynx_scapy.ike.rules import RULES, Rule
+from fynx_scapy.ike.states import TRANSITIONS, State
+from fynx_scapy.ladder import Ladder
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+NOTE = "<!-- Written by scripts/docs from the code: change that, not this page. -->"
+
+
+def session(**peer: Any) -> Session:
+    """A session whose every octet the seed decides."""
+    return Session(psk="secret", seed=1, peer=peer)
+
+
+def up(**peer: Any) -> Session:
+    """The same with an IKE SA and a Child SA."""
+    s = session(**peer)
+    s.sa_init()
+    s.auth()
+    return s
+
+
+def steps(s: Session, *do: Callable[[], Any]) -> Session:
+    """Let the session do these things, until all is quiet."""
+    for each in do:
+        each()
+        s.network.run()
+    return s
+
+
+# Each exchange: what is shown, and the session that shows it with how many of its events came before
+
+
+def _sa_init() -> Iterator[tuple[str, Session, int]]:
+    yield "Two messages (section 1.2)", steps(s := session(), s.sa_init), 0
+    yield (
+        "A responder under load asks for a cookie (section 2.6)",
+        steps(s := session(cookie_threshold=0), s.sa_init),
+        0,
+    )
+    s = session(puzzle_levels=((0, 9),))
+    yield "… and poses a puzzle (RFC 8019 section 7.1)", steps(s, s.sa_init), 0
+    s = Session(
+        psk="secret",
+        seed=1,
+        proposals="aes128gcm16-prfsha256-x25519-ecp256",
+        peer={"proposals": "aes128gcm16-prfsha256-ecp256"},
+    )
+    yield "The responder wants another key exchange method (section 1.3)", steps(s, s.sa_init), 0
+
+
+def _auth() -> Iterator[tuple[str, Session, int]]:
+    s = session()
+    s.sa_init()
+    yield "Authentication, and the first Child SA (section 1.2)", s, len(s.events)
+    s.auth()
+    s = session(puzzle_levels=((0, 9),), puzzle_auth_difficulty=9)
+    s.sa_init()
+    yield "With the solution of a puzzle, before SK (RFC 8019 section 7.2)", s, len(s.events)
+    s.auth()
+    s = session(psk="another secret")
+    s.sa_init()
+    yield "The pre-shared keys differ (section 2.21.2)", s, len(s.events)
+    s.sa.start(IkeAuth(s.sa))
+    s.network.run()
+
+
+def _childless() -> Iterator[tuple[str, Session, int]]:
+    s = session(childless=True)
+    s.sa_init()
+    s.sa.config = s.sa.config.replace(children=())
+    yield "Authentication alone (RFC 6023)", s, len(s.events)
+    s.sa.start(IkeAuth(s.sa))
+    s.network.run()
+
+
+def _create_child() -> Iterator[tuple[str, Session, int]]:
+    s = up()
+    yield "A further Child SA (section 1.3.1)", s, len(s.events)
+    steps(s, s.sa.create_child)
+
+
+def _rekey_child() -> Iterator[tuple[str, Session, int]]:
+    s = up()
+    yield "A Child SA is replaced, and the old one deleted (sections 1.3.3 and 2.8)", s, len(s.events)
+    steps(s, lambda: s.sa.rekey_child(s.child))
+    s = up()
+    yield "Both ends replace it at the same time; the lowest nonce decides (section 2.8.1)", s, len(s.events)
+    theirs = s.peer_sa
+    assert theirs is not None
+    theirs.now = s.network.now
+    s.sa.rekey_child(s.child)
+    theirs.rekey_child(next(iter(theirs.children.values())))
+    s.network.run()
+
+
+def _rekey_ike() -> Iterator[tuple[str, Session, int]]:
+    s = up()
+    yield "The IKE SA is replaced, and the old one deleted (sections 1.3.2 and 2.18)", s, len(s.events)
+    steps(s, s.sa.rekey)
+
+
+def _informational() -> Iterator[tuple[str, Session, int]]:
+    s = up()
+    yield "Does the peer live (section 2.4)", s, len(s.events)
+    s.liveness()
+    s = up()
+    yield "A Child SA is deleted (section 1.4.1)", s, len(s.events)
+    s.delete(s.child)
+    s = up()
+    yield "The IKE SA is deleted (section 1.4.1)", s, len(s.events)
+    s.delete()
+    s = up()
+    yield "The answer is lost, and given again (section 2.1)", s, len(s.events)
+    lost: list[Any] = []
+
+    def lose(message: Any, datagrams: list[Any], attempt: int) -> list[Any]:
+        lost.append(message)
+        return datagrams if len(lost) > 1 else []
+
+    s.peer.taps.add("datagrams", lose)
+    s.liveness()
+
+
+RUNS: dict[type[Exchange], Callable[[], Iterator[tuple[str, Session, int]]]] = {
+    IkeSaInit: _sa_init,
+    IkeAuth: _auth,
+    ChildlessAuth: _childless,
+    CreateChild: _create_child,
+    RekeyChild: _rekey_child,
+    RekeyIke: _rekey_ike,
+    Informational: _informational,
+}
+
+
+def _runs(cls: type[Exchange]) -> Iterator[tuple[str, Session, int]]:
+    """The runs that show an exchange; one that has none here is begun as it is."""
+    if cls in RUNS:
+        yield from RUNS[cls]()
+        return
+    s = up()
+    yield (inspect.getdoc(cls) or cls.__name__).partition("\n")[0].rstrip("."), s, len(s.events)
+    s.sa.start(cls(s.sa))
+    s.network.run()
+
+
+def _name(cls: type[Exchange]) -> str:
+    found = (inspect.getdoc(inspect.getmodule(cls)) or "").partition("\n")[0].partition(": ")[2]
+    if cls.variant or not found:
+        # What a class says of itself, where its file holds more than one.
+        found = (inspect.getdoc(cls) or cls.__name__).partition("\n")[0]
+    return f"{name_of(ExchangeType, cls.exchange_type)}: {found}".rstrip(".")
+
+
+def _pictures(cls: type[Exchange]) -> list[str]:
+    # Listed first, so that each run has come to its end before it is drawn.
+    return [
+        f"### {title}\n\n```text\n{_drawn(Ladder(s.events[before:], ('initiator', 'responder')))}\n```\n"
+        for title, s, before in list(_runs(cls))
+    ]
+
+
+def _drawn(ladder: Ladder) -> str:
+    """The picture with its ESP SPIs numbered, so that it does not hang on what was drawn before them."""
+    names: dict[str, str] = {}
+    return re.sub(
+        r"(?<=Child SA )(in )?[0-9a-f]{8}(, out [0-9a-f]{8})?",
+        lambda found: re.sub(r"[0-9a-f]{8}", lambda spi: names.setdefault(spi[0], f"{len(names) + 1:08x}"), found[0]),
+        str(ladder),
+    )
+
+
+def _count(count: tuple[int, int]) -> str:
+    least, most = count
+    if least == most:
+        return str(least)
+    return f"{least} or more" if most == 255 else f"{least} to {most}"
+
+
+def _row(key: tuple[int, bool, int, str], rule: Rule) -> str:
+    exchange, response, exchange_round, variant = key
+    title = f"{name_of(ExchangeType, exchange)} {'response' if response else 'request'}"
+    title += f" of round {exchange_round}" * bool(exchange_round) + f", {variant}" * bool(variant)
+    payloads = ", ".join(f"{PayloadType.notation(kind)} {_count(count)}" for kind, count in rule.payloads.items())
+    where, alone = "inside" if rule.encrypted else "outside", "yes" if rule.notifies_alone else ""
+    return f"| {title} | {where} | {payloads} | {alone} |"
+
+
+def exchanges() -> str:
+    """docs/exchanges.md."""
+    others = [cls for cls in responders() if cls not in RUNS and cls.__module__.startswith("fynx_scapy.")]
+    parts = [
+        "# The exchanges\n",
+        f"{NOTE}\n",
+        "Every ladder below is a run in memory, every row of the table one that messages are held against. Sections "
+        "are RFC 7296's where no other is named.\n",
+        "## Payloads\n",
+        "| message | SK | payloads, at least and at most | a Notify alone will do |\n| --- | --- | --- | --- |\n"
+        + "\n".join(_row(key, rule) for key, rule in sorted(RULES.items(), key=lambda row: row[0]))
+        + "\n",
+    ]
+    for cls in [*RUNS, *others]:
+        parts += [f"## {_name(cls)}\n", *_pictures(cls)]
+    return "\n".join(parts)
+
+
+def states() -> str:
+    """docs/states.md."""
+    parts = [
+        "# The states of an IKE SA\n",
+        f"{NOTE}\n",
+        "What is in flight is an exchange, never a state, so that there are few. Each change is held against the table "
+        "below; sections are RFC 7296's.\n",
+        "```mermaid\nstateDiagram-v2\n    [*] --> CONNECTING",
+        *(f"    {old.name} --> {new.name}" for old, new in TRANSITIONS),
+        "    CLOSED --> [*]\n```\n",
+        "| from | to | by |\n| --- | --- | --- |",
+        *(f"| {old.name} | {new.name} | {why} |" for (old, new), why in TRANSITIONS.items()),
+        "",
+        "| state | what holds |\n| --- | --- |",
+        *(f"| {state.name} | {meaning} |" for state, meaning in _meanings().items()),
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def _meanings() -> dict[State, str]:
+    """The line below each member in the source."""
+    lines = inspect.getsource(State).splitlines()
+    return {state: lines[at + 1].strip(' ".') for state in State for at in _line(lines, state)}
+
+
+def _line(lines: list[str], state: State) -> list[int]:
+    return [at for at, line in enumerate(lines) if line.strip().startswith(f"{state.name} =")]
+
+
+PAGES: dict[str, Callable[[], str]] = {"exchanges.md": exchanges, "states.md": states}
+
+if __name__ == "__main__":
+    for name, write in PAGES.items():
+        (DOCS / name).write_text(write())

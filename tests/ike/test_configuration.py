@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Configuration payload and the pool that feeds it (RFC 7296 sections 2.19, 2.20 and 3.15)."""
+
+from __future__ import annotations
+
+import pytest
+from scapy.layers.inet import ICMP, IP
+
+from fynx_scapy.errors import ConfigError, MalformedError
+from fynx_scapy.iana import CpAttribute, CpType, NotifyType
+from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.configuration import ConfigReply, ConfigRequest, Settings, read
+from fynx_scapy.ike.events import (
+    AddressesAssigned,
+    AddressesReleased,
+    ChildSaFailed,
+    ConfigurationReceived,
+    IkeSaEstablished,
+    MessageReceived,
+)
+from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.pool import AddressPool, Pools
+from fynx_scapy.ike.sa import State
+from fynx_scapy.ike.selectors import Selector
+from fynx_scapy.layers.ikev2 import ConfigurationAttribute, IKEv2_CP, IKEv2_SA
+
+from .pair import Pair, alice, bob
+
+ANY = ChildConfig(local_ts=("0.0.0.0/0", "::/0"), remote_ts=("10.2.0.0/24",))
+WIDE = ChildConfig(local_ts=("10.2.0.0/24",), remote_ts=("0.0.0.0/0", "::/0"))
+REPLY = ConfigReply(
+    pool=("10.3.0.0/29", "2001:db8:3::/64"),
+    netmask="255.255.255.0",
+    dns=("10.2.0.53", "2001:db8::53"),
+    subnets=("10.2.0.0/24", "2001:db8:2::/48"),
+    domains=("example.org",),
+    version="fynx 1",
+)
+
+
+def asking(*addresses: str, **changes):
+    return alice(children=(ANY,), cp_request=ConfigRequest(addresses=addresses or ("0.0.0.0",)), **changes)
+
+
+def giving(reply: ConfigReply = REPLY, **changes):
+    return bob(children=(WIDE,), cp_reply=reply, **changes)
+
+
+def cp(kind: CpType, *attributes: tuple[CpAttribute, bytes]) -> IKEv2_CP:
+    found = [ConfigurationAttribute(type=int(attribute), value=value) for attribute, value in attributes]
+    return IKEv2_CP(CFGType=int(kind), attributes=found)
+
+
+def test_an_address_is_asked_for_and_the_selectors_are_narrowed_to_it():
+    pair = Pair(giving())
+    # HDR, SK {IDi, AUTH, CP(CFG_REQUEST), SAi2, TSi(any), TSr}  -->
+    # <--  HDR, SK {IDr, AUTH, CP(CFG_REPLY), SAr2, TSi(10.3.0.1), TSr}
+    sa = pair.connect(asking())
+    assert sa.settings == Settings(
+        addresses=("10.3.0.1",),
+        netmask="255.255.255.0",
+        dns=("10.2.0.53", "2001:db8::53"),
+        subnets=("10.2.0.0/24", "2001:db8:2::/48"),
+        domains=("example.org",),
+    )
+    assert [str(ts) for child in sa.children.values() for ts in child.local_ts] == ["10.3.0.1/32"]
+    assert pair.of("alice", ConfigurationReceived)[0].settings is sa.settings
+    assert pair.of("bob", AddressesAssigned)[0].addresses == ("10.3.0.1",)
+    # 7296-2.19-02: CP stands before SA, in both directions.
+    for who in ("alice", "bob"):
+        kinds = [type(payload) for payload in pair.of(who, MessageReceived)[-1].payloads]
+        assert kinds.index(IKEv2_CP) < kinds.index(IKEv2_SA)
+    pair.alice.send(bytes(IP(src="10.3.0.1", dst="10.2.0.1") / ICMP()), pair.network.now)
+    pair.network.run()
+    assert IP(pair.network.hosts["alice"].inbox[0]).dst == "10.3.0.1"
+    assert not pair.alice.send(bytes(IP(src="10.3.0.2", dst="10.2.0.1") / ICMP()), pair.network.now)
+
+
+def test_both_versions_and_a_wish():
+    pair = Pair(giving())
+    sa = pair.connect(asking("10.3.0.5", "2001:db8:9::77"))
+    # Section 3.15.3: the address itself, or else its interface identifier under our prefix.
+    assert sa.settings.addresses == ("10.3.0.5", "2001:db8:3::77")
+    (child,) = sa.children.values()
+    assert [str(ts) for ts in child.local_ts] == ["10.3.0.5/32", "2001:db8:3::77/128"]
+
+
+def test_addresses_come_back_when_the_ike_sa_ends_and_stay_with_a_successor():
+    pair = Pair(giving())
+    sa = pair.connect(asking())
+    exchange = sa.rekey()
+    pair.network.run()
+    new = exchange.successor
+    assert new.settings.addresses == ("10.3.0.1",)
+    assert new.established
+    assert sa.state is State.CLOSED
+    assert pair.bob.pools.lent == 1
+    assert not pair.of("bob", AddressesReleased)
+    # A Child SA of the successor is bound to the address too.
+    created = new.create_child(ANY)
+    pair.network.run()
+    assert [str(ts) for ts in created.child.local_ts] == ["10.3.0.1/32"]
+    new.delete_ike()
+    pair.network.run()
+    assert pair.bob.pools.lent == 0
+    assert pair.of("bob", AddressesReleased)[0].addresses == ("10.3.0.1",)
+
+
+def test_an_exhausted_pool_fails_the_child_sa_alone():
+    pair = Pair(giving(ConfigReply(pool=("10.3.0.9",)), remote_id=None))
+    pair.connect(asking())
+    second = pair.connect(asking(local_id="carol"))
+    # <--  HDR, SK {IDr, AUTH, N(INTERNAL_ADDRESS_FAILURE)}     7296-3.15.4-i01
+    assert second.established
+    assert not second.children
+    assert pair.of("alice", ChildSaFailed)[-1].notify_type == NotifyType.INTERNAL_ADDRESS_FAILURE
+    # Section 3.15.4: the request may be repeated in an INFORMATIONAL exchange.
+    exchange = second.start(Informational(second, ConfigRequest().payload()))
+    pair.network.run()
+    assert [n.type for n in exchange.answer.notifies()] == [NotifyType.INTERNAL_ADDRESS_FAILURE]
+    assert second.established
+
+
+def test_some_addresses_of_several_are_better_than_none():
+    pair = Pair(giving(ConfigReply(pool=("10.3.0.9",))))
+    # 7296-3.15.4-i02
+    assert pair.connect(asking("0.0.0.0", "0.0.0.0")).settings.addresses == ("10.3.0.9",)
+
+
+def test_a_version_without_a_pool_is_ignored():
+    pair = Pair(giving(ConfigReply(pool=("10.3.0.0/24",))))
+    assert pair.connect(asking("::", "0.0.0.0")).settings.addresses == ("10.3.0.1",)
+
+
+def test_who_must_ask_and_does_not_gets_no_child_sa():
+    pair = Pair(giving(REPLY.replace(required=True)))
+    sa = pair.connect(alice(children=(ANY,)))
+    # <--  HDR, SK {IDr, AUTH, N(FAILED_CP_REQUIRED)}     7296-2.19-07
+    assert sa.established
+    assert pair.of("alice", ChildSaFailed)[0].notify_type == NotifyType.FAILED_CP_REQUIRED
+    # "The initiator can fix this by later starting a new Configuration payload request."
+    sa.start(Informational(sa, ConfigRequest().payload()))
+    exchange = sa.create_child(ANY)
+    pair.network.run()
+    assert [str(ts) for ts in exchange.child.local_ts] == ["10.3.0.1/32"]
+
+
+def test_a_required_address_that_does_not_come_ends_the_ike_sa():
+    pair = Pair(bob(children=(WIDE,)))
+    sa = pair.connect(asking())
+    # Section 3.15.4: a response without CFG_REPLY is an error.
+    assert sa.state is State.CLOSED
+    assert "CFG_REPLY" in pair.of("alice", ChildSaFailed)[0].reason
+    assert not pair.bobs.established
+    relaxed = asking().replace(cp_request=ConfigRequest(required=False))
+    assert Pair(bob(children=(WIDE,))).connect(relaxed).established
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_reply_that_cannot_be_read_ends_the_ike_sa(required):
+    pair = Pair(giving())
+
+    def spoil(message):
+        for payload in message.all(IKEv2_CP):
+            payload.attributes = [ConfigurationAttribute(type=1, value=b"\x0a\x03\x00")]
+
+    pair.bob.taps.add("payloads", spoil)
+    sa = pair.connect(asking().replace(cp_request=ConfigRequest(required=required)))
+    assert "3" in pair.of("alice", ChildSaFailed)[0].reason
+    assert sa.state is State.CLOSED
+
+
+def test_a_request_with_an_attribute_of_the_wrong_length_is_invalid_syntax():
+    pair = Pair(giving())
+    sa = pair.connect(asking())
+    exchange = sa.start(Informational(sa, cp(CpType.CFG_REQUEST, (CpAttribute.INTERNAL_IP6_ADDRESS, bytes(16)))))
+    pair.network.run()
+    assert [n.type for n in exchange.answer.notifies()] == [NotifyType.INVALID_SYNTAX]
+
+
+def test_the_version_and_the_supported_attributes_can_be_asked_for():
+    pair = Pair(giving())
+    sa = pair.connect(asking())
+    # HDR, SK {CP(CFG_REQUEST)}  -->     section 2.20
+    exchange = sa.start(
+        Informational(
+            sa,
+            cp(
+                CpType.CFG_REQUEST,
+                (CpAttribute.APPLICATION_VERSION, b""),
+                (CpAttribute.SUPPORTED_ATTRIBUTES, b""),
+                (CpAttribute(16), b""),
+            ),
+        )
+    )
+    pair.network.run()
+    # <--  HDR, SK {CP(CFG_REPLY)}
+    found = dict(read(exchange.answer.one(IKEv2_CP)))
+    assert found[CpAttribute.APPLICATION_VERSION] == b"fynx 1"
+    assert len(found[CpAttribute.SUPPORTED_ATTRIBUTES]) % 2 == 0
+    # 7296-3.15.1-21: what is not supported is left out.
+    assert CpAttribute(16) not in found
+
+
+def test_a_cfg_set_is_acknowledged_with_what_was_accepted():
+    pair = Pair(giving(REPLY.replace(accepts=("INTERNAL_IP4_DNS",))))
+    sa = pair.connect(asking())
+    pushed = cp(
+        CpType.CFG_SET,
+        (CpAttribute.INTERNAL_IP4_DNS, b"\x0a\x01\x00\x35"),
+        (CpAttribute.INTERNAL_IP4_NBNS, b"\x0a\x01\x00\x36"),
+    )
+    exchange = sa.start(Informational(sa, pushed))
+    pair.network.run()
+    answer = exchange.answer.one(IKEv2_CP)
+    assert answer.CFGType == CpType.CFG_ACK
+    # 7296-3.15.1-22, -23
+    assert read(answer) == [(CpAttribute.INTERNAL_IP4_DNS, b"")]
+    assert pair.of("bob", ConfigurationReceived)[0].settings.dns == ("10.1.0.53",)
+    exchange = sa.start(Informational(sa, cp(CpType.CFG_SET, (CpAttribute.INTERNAL_IP4_NBNS, bytes(4)))))
+    pair.network.run()
+    assert read(exchange.answer.one(IKEv2_CP)) == []
+
+
+def test_no_reply_without_a_request():
+    pair = Pair(giving())
+    sa = pair.connect(alice(children=(ANY,)))
+    # 7296-2.19-06
+    assert sa.established
+    assert pair.of("alice", IkeSaEstablished)
+    assert not any(isinstance(p, IKEv2_CP) for event in pair.of("alice", MessageReceived) for p in event.payloads)
+
+
+def test_a_pool_lends_every_address_once():
+    pool = AddressPool(Selector.of("10.3.0.0/29"))
+    lent = [pool.lend() for _ in range(6)]
+    assert len(set(lent)) == 6
+    assert pool.lend() is None
+    pool.give_back(lent[2])
+    assert pool.lend() == lent[2]
+    assert pool.lend(lent[0]) is None
+    pool.give_back(lent[0])
+    pool.give_back(lent[4])
+    assert pool.lend(lent[4]) == lent[4]
+    assert pool.lend() == lent[0]
+    assert pool.lend() is None
+
+
+def test_small_pools_and_ranges():
+    assert AddressPool(Selector.of("10.3.0.4/31")).lend() == 0x0A030004
+    uneven = AddressPool(Selector.of("10.3.0.1-10.3.0.3"))
+    assert uneven.prefix == 32
+    assert [uneven.lend() for _ in range(4)] == [0x0A030001, 0x0A030002, 0x0A030003, None]
+    assert AddressPool(Selector.of("2001:db8::/126")).first == Selector.of("2001:db8::1").start
+
+
+def test_configurations_share_a_pool_and_a_lease_has_holders():
+    pools = Pools()
+    selector = Selector.of("10.3.0.1")
+    lease = pools.lend([selector], 4)
+    assert str(lease) == "10.3.0.1"
+    assert pools.lend([selector], 4) is None
+    assert pools.lend([selector], 6) is None
+    assert lease.held().drop() is False
+    assert lease.drop() is True
+    assert pools.lent == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: ConfigRequest(addresses=("alice",)),
+        lambda: ConfigReply(dns=("dns.example",)),
+        lambda: ConfigReply(more=(("INTERNAL_IP4_DMS", "10.0.0.1"),)),
+        lambda: ConfigReply(pool=("10.3.0.9-10.3.0.1",)),
+    ],
+)
+def test_mistakes_show_where_they_are_made(wrong):
+    with pytest.raises(ConfigError):
+        wrong()
+
+
+def test_attributes_are_read_by_their_length():
+    with pytest.raises(MalformedError, match="INTERNAL_IP4_DNS of 0 or 4 octets, found 5"):
+        read(cp(CpType.CFG_REPLY, (CpAttribute.INTERNAL_IP4_DNS, bytes(5))))
+    # 7296-3.15.1-01: the reserved bit is ignored.
+    reserved = IKEv2_CP(attributes=[ConfigurationAttribute(type=0x8001, value=b"\x0a\x03\x00\x01")])
+    assert Settings.read(read(reserved)).addresses == ("10.3.0.1",)
+    odd = Settings.read([(CpAttribute.INTERNAL_IP4_SUBNET, b"\x0a\x03\x00\x01\xff\x00\xff\x00"), (99, b"x")])
+    assert odd.subnets == ("10.3.0.1",)
+    assert odd.others == ((99, b"x"),)

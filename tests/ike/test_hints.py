@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What comes in the clear is a hint at most, and what has no SA is told to the peer (RFC 7296 1.5 and 2.21)."""
+
+from __future__ import annotations
+
+import pytest
+from scapy.layers.inet import ICMP, IP
+
+from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig
+from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageSent, PeerNotified, Suspected
+from fynx_scapy.ike.hints import Limiter
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind
+from fynx_scapy.ike.sa import State
+from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, build_message
+
+from .pair import ALICE, BOB, Pair, alice, bob
+
+HINT = NotifyType.INVALID_IKE_SPI
+
+
+def clear(sa, *notifies, **header) -> bytes:
+    fields = {"init_SPI": sa.spi_i, "resp_SPI": sa.spi_r, "exch_type": "INFORMATIONAL", "flags": 0x20, "id": 9}
+    return build_message(IKEv2(**(fields | header)), list(notifies))
+
+
+def to_alice(pair: Pair, data: bytes, kind=DatagramKind.IKE, port: int = 500) -> None:
+    pair.alice.receive(Datagram(data, Address(ALICE, port), Address(BOB, port), kind), pair.network.now)
+
+
+@pytest.mark.parametrize("kind", [NotifyType.INVALID_IKE_SPI, NotifyType.INVALID_SPI])
+def test_a_hint_leads_to_one_liveness_check_and_to_no_more_for_a_while(kind):
+    pair = Pair()
+    sa = pair.connect()
+    sent = len(pair.of("alice", MessageSent))
+    for _ in range(5):
+        to_alice(pair, clear(sa, IKEv2_Notify(type=int(kind))))
+        pair.network.run()
+    # HDR, SK {}  -->     7296-2.21.4-05, -06
+    assert len(pair.of("alice", MessageSent)) == sent + 1
+    assert [event.acted for event in pair.of("alice", Suspected)] == [True, False, False, False, False]
+    assert sa.established
+    assert pair.bobs.established
+    pair.network.run(pair.network.now + 61)
+    to_alice(pair, clear(sa, IKEv2_Notify(type=int(kind))))
+    pair.network.run()
+    assert len(pair.of("alice", MessageSent)) == sent + 2
+
+
+@pytest.mark.parametrize("kind", [NotifyType.AUTHENTICATION_FAILED, NotifyType.INVALID_SYNTAX, 8192, 40000])
+def test_other_notifies_in_the_clear_are_told_and_no_more(kind):
+    pair = Pair()
+    sa = pair.connect()
+    sent = len(pair.of("alice", MessageSent))
+    to_alice(pair, clear(sa, IKEv2_Notify(type=int(kind))))
+    pair.network.run()
+    assert len(pair.of("alice", MessageSent)) == sent
+    assert not pair.of("alice", PeerNotified)[-1].encrypted
+    assert "in the clear" in pair.of("alice", MessageDropped)[-1].reason
+    assert sa.established
+
+
+def test_a_hint_that_cannot_be_read_is_none():
+    pair = Pair()
+    sa = pair.connect()
+    to_alice(pair, clear(sa, IKEv2_Notify(type=int(HINT), length=99)))
+    pair.network.run()
+    assert not pair.of("alice", Suspected)
+
+
+def test_a_dead_peer_is_found_behind_a_hint():
+    pair = Pair()
+    sa = pair.connect()
+    pair.bob.sas.clear()
+    pair.bob.admission.__init__(pair.bob)
+    to_alice(pair, clear(sa, IKEv2_Notify(type=int(HINT))))
+    pair.network.run()
+    # Bob answers the liveness check in the clear; only silence for the whole schedule ends the IKE SA.
+    assert sa.state is State.CLOSED
+    assert pair.network.now > 60
+
+
+def test_esp_on_an_unknown_spi_is_told_inside_sk():
+    pair = Pair()
+    sa = pair.connect()
+    for spi in (b"\xaa\xbb\xcc\xdd", b"\xaa\xbb\xcc\xde"):
+        to_alice(pair, spi + bytes(40), DatagramKind.ESP, 0)
+    pair.network.run()
+    # HDR, SK {N(INVALID_SPI)}  -->     7296-1.5-01, once a minute
+    found = [event for event in pair.of("bob", PeerNotified) if event.notify_type == NotifyType.INVALID_SPI]
+    assert [(event.data, event.encrypted) for event in found] == [(b"\xaa\xbb\xcc\xdd", True)]
+    # 7296-2.21.4-09: nothing follows from it.
+    assert sa.established
+    assert pair.bobs.children
+
+
+def test_esp_for_a_child_sa_that_has_just_gone_is_not_told():
+    pair = Pair()
+    sa = pair.connect()
+    (child,) = sa.children.values()
+    sa.delete_child(child)
+    pair.network.run()
+    sent = len(pair.of("alice", MessageSent))
+    to_alice(pair, child.inbound.spi.to_bytes(4) + bytes(40), DatagramKind.ESP, 0)
+    pair.network.run()
+    assert len(pair.of("alice", MessageSent)) == sent
+
+
+def test_esp_from_a_stranger_is_told_in_the_clear():
+    pair = Pair()
+    stranger = Address("198.51.100.9", 4500)
+    pair.bob.receive(
+        Datagram(b"\xaa\xbb\xcc\xdd" + bytes(40), Address(BOB, 4500), stranger, DatagramKind.ESP_IN_UDP), 0.0
+    )
+    (datagram,) = pair.bob.datagrams()
+    assert datagram.remote == stranger
+    (event,) = [event for event in pair.bob.events() if isinstance(event, MessageSent)]
+    # Section 1.5: SPIs of zero, the Initiator flag set, the Response flag not.
+    assert (event.header.init_SPI, event.header.resp_SPI, int(event.header.flags)) == (bytes(8), bytes(8), 0x08)
+    assert [(n.type, bytes(n.notify)) for n in event.payloads] == [(NotifyType.INVALID_SPI, b"\xaa\xbb\xcc\xdd")]
+    silent = Pair(endpoint=EndpointConfig(report_unknown_spi=False))
+    silent.bob.receive(
+        Datagram(b"\xaa\xbb\xcc\xdd" + bytes(40), Address(BOB, 4500), stranger, DatagramKind.ESP_IN_UDP), 0.0
+    )
+    assert silent.bob.datagrams() == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_invalid_spi_outside_of_an_ike_sa_is_a_hint_if_the_spi_is_ours_and_never_answered(known):
+    pair = Pair()
+    sa = pair.connect()
+    (child,) = sa.children.values()
+    spi = child.outbound.spi.to_bytes(4) if known else b"\xaa\xbb\xcc\xdd"
+    note = IKEv2_Notify(type=int(NotifyType.INVALID_SPI), notify=spi)
+    sent = len(pair.of("alice", MessageSent))
+    to_alice(pair, clear(sa, note, init_SPI=bytes(8), resp_SPI=bytes(8), flags=0x08, id=0))
+    pair.network.run()
+    # 7296-1.5-03: what is sent is a liveness check of our own, if anything.
+    fresh = pair.of("alice", MessageSent)[sent:]
+    assert [event.encrypted for event in fresh] == [True] * known
+    assert len(pair.of("alice", Suspected)) == known
+
+
+def test_packets_outside_their_selectors_are_told_if_so_configured():
+    child = ChildConfig(local_ts=("10.2.0.0/24",), remote_ts=("10.1.0.0/24",))
+    pair = Pair(bob(children=(child,)), endpoint=EndpointConfig(report_selectors=True))
+    sa = pair.connect()
+    (own,) = sa.children.values()
+    stray = bytes(IP(src="10.9.9.9", dst="10.2.0.1") / ICMP() / bytes(400))
+    for _ in range(3):
+        pair.alice.send_on(sa, own, stray)
+    pair.network.run()
+    # HDR, SK {N(INVALID_SELECTORS, SPI)}  <--     7296-3.10.1-05
+    found = [event for event in pair.of("alice", PeerNotified) if event.notify_type == NotifyType.INVALID_SELECTORS]
+    assert [(event.data, event.protocol, event.spi) for event in found] == [
+        (stray[:128], ProtocolId.ESP, own.outbound.spi.to_bytes(4))
+    ]
+    assert not pair.network.hosts["bob"].inbox
+    assert sa.established
+    assert sa.children
+
+
+def test_an_error_that_answers_ike_sa_init_waits_for_a_better_answer():
+    pair = Pair()
+    sa = pair.alice.connect(alice(), 0.0)
+    forged = clear(sa, IKEv2_Notify(type="NO_PROPOSAL_CHOSEN"), exch_type="IKE_SA_INIT", id=0, resp_SPI=bytes(8))
+    to_alice(pair, forged)
+    to_alice(pair, forged)
+    assert not pair.of("alice", IkeSaFailed)
+    pair.network.run()
+    # 7296-2.21.1-i01: Bob's own answer is taken.
+    assert sa.established
+
+
+def test_an_error_that_is_alone_ends_the_attempt_after_the_wait():
+    pair = Pair()
+    sa = pair.alice.connect(alice(error_wait=1.5), 0.0)
+    pair.alice.datagrams()
+    forged = clear(sa, IKEv2_Notify(type="NO_PROPOSAL_CHOSEN"), exch_type="IKE_SA_INIT", id=0, resp_SPI=bytes(8))
+    to_alice(pair, forged)
+    pair.network.run()
+    assert sa.state is State.CLOSED
+    (failed,) = pair.of("alice", IkeSaFailed)
+    assert (failed.notify_type, failed.time) == (NotifyType.NO_PROPOSAL_CHOSEN, 1.5)
+    assert not len(pair.alice.timers)
+
+
+def test_a_wrong_major_version_is_acted_upon_at_once():
+    pair = Pair()
+    sa = pair.alice.connect(alice(), 0.0)
+    pair.alice.datagrams()
+    to_alice(
+        pair,
+        clear(sa, IKEv2_Notify(type="INVALID_MAJOR_VERSION"), exch_type="IKE_SA_INIT", id=0, resp_SPI=bytes(8)),
+    )
+    # Section 2.21.1: there is no other version that we could go back to.
+    assert sa.state is State.CLOSED
+
+
+def test_an_unknown_error_in_a_response_is_a_failure_and_unknown_status_types_are_ignored():
+    pair = Pair()
+    pair.bob.taps.add(
+        "payloads",
+        lambda m: m.payloads.append(IKEv2_Notify(type=50000)),
+        when=lambda m: m.header.exch_type == ExchangeType.IKE_SA_INIT,
+    )
+    # 7296-3.10.1-03
+    sa = pair.connect()
+    assert sa.established
+    pair.bob.taps.add("payloads", lambda m: m.payloads.__setitem__(slice(None), [IKEv2_Notify(type=8191)]))
+    exchange = sa.create_child()
+    pair.network.run()
+    # 7296-3.10.1-01
+    assert exchange.error.notify_type == 8191
+    assert len(sa.children) == 1
+    assert sa.established
+
+
+def test_the_limiter_allows_a_burst_and_then_one_an_interval():
+    limiter = Limiter()
+    assert [limiter.allow("a", 0.0, 10.0) for _ in range(2)] == [True, False]
+    assert limiter.allow("b", 0.0, 10.0)
+    assert not limiter.allow("a", 9.9, 10.0)
+    assert limiter.allow("a", 10.0, 10.0)
+    assert [limiter.allow("c", 0.0, 1.0, burst=3) for _ in range(4)] == [True, True, True, False]

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What takes minutes: run by scripts/soak, with samples among the tests."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+
+from . import flood, soak, week
+from .ike.crossing import Crossing, every
+
+CHUNK = 500
+LIVES = 1000
+
+
+def _cross(start: int) -> tuple[int, list[str]]:
+    """One share of the crossings: how many were run, and what was wrong."""
+    runs = list(islice(every(), start, start + CHUNK))
+    found = ((run, Crossing(*run).run()) for run in runs)
+    return len(runs), [f"{run}: {wrong}" for run, wrong in found if wrong]
+
+
+def crossings(pool: ProcessPoolExecutor) -> list[str]:
+    """Every order and every fault of every pair of exchanges."""
+    total = sum(1 for _ in every())
+    count, wrong = 0, []
+    for ran, faults in pool.map(_cross, range(0, total, CHUNK)):
+        count += ran
+        wrong += faults
+    print(f"crossings: {count} runs, {len(wrong)} failed")
+    return wrong
+
+
+def _live(first: int) -> soak.Report:
+    return soak.run(LIVES // 20, first)
+
+
+def lives(pool: ProcessPoolExecutor) -> list[str]:
+    """A thousand seeded runs of handshake, twenty rekeys and traffic over a bad wire."""
+    total = soak.Report()
+    for report in pool.map(_live, range(0, LIVES, LIVES // 20)):
+        total.runs += report.runs
+        total.counts += report.counts
+        total.faults += report.faults
+    print(f"lives: {total}")
+    return total.faults
+
+
+def a_week(pool: ProcessPoolExecutor) -> list[str]:
+    """Seven days of virtual time with default lifetimes and traffic both ways; what day 7 holds more than day 1."""
+    report = pool.submit(week.run).result()
+    print(f"week: {report}")
+    wrong = [f"{count} live {name} after closing" for name, count in report.live.items() if count]
+    if report.growth >= 64 * 1024:
+        wrong.append(f"{report.growth} bytes more on day 7 than on day 1")
+    return wrong if report.seconds < 60 else [*wrong, f"{report.seconds:.0f} s"]
+
+
+def a_flood(pool: ProcessPoolExecutor) -> list[str]:
+    """A hundred thousand IKE_SA_INIT requests of strangers, and ten good peers in between."""
+    report = pool.submit(flood.run).result()
+    print(f"flood: {report}")
+    wrong = [f"{report.layers} layers were built for strangers without a cookie"] if report.layers else []
+    return wrong if report.connected == 10 else [*wrong, f"{report.connected} of 10 good peers connected"]
+
+
+PARTS: dict[str, Callable[[ProcessPoolExecutor], list[str]]] = {
+    "crossings": crossings,
+    "lives": lives,
+    "week": a_week,
+    "flood": a_flood,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the parts named, or all; 0 when nothing went wrong, 2 for a name that is none."""
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        print(f"expected some of {', '.join(PARTS)}, found {', '.join(unknown)}", file=sys.stderr)
+        return 2
+    failed = False
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for name in names or PARTS:
+            begun = time.monotonic()
+            wrong = PARTS[name](pool)
+            failed |= bool(wrong)
+            print(f"{name}: {time.monotonic() - begun:.0f} s", *_some(wrong), sep="\n  ")
+    return failed
+
+
+def _some(wrong: list[str]) -> Iterator[str]:
+    yield from wrong[:10]
+    if len(wrong) > 10:
+        yield f"and {len(wrong) - 10} more"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
