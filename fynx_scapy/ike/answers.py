@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike import puzzles, rules
+from fynx_scapy.ike import puzzles, rules, succession
 from fynx_scapy.ike.exchanges import Exchange, responder_for
 from fynx_scapy.ike.exchanges.base import Steps
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
@@ -53,7 +53,7 @@ class Answers(ResponseWindow):
             return sa.drop(datagram, f"expected {header.exchange_name} inside SK")
         self.advance(message_id)
         sa.accept(message)
-        sa.inherit_if_used(message)
+        succession.inherit_if_used(sa, message)
         return self._answer(message)
 
     def _answer(self, request: Message) -> None:

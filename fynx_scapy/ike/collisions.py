@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import MalformedError, PeerError
 from fynx_scapy.iana import NotifyType, ProtocolId
+from fynx_scapy.ike import succession
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.child import ChildSa
@@ -104,12 +105,12 @@ def settle_ike(sa: IkeSa) -> None:
     """
     ours, theirs = sa.rekeyed, sa.peer_rekeyed
     if ours is not None and (theirs is None or not lowest_is_ours(ours.nonces, theirs.nonces)):
-        sa.hand_over(ours.sa)
+        succession.hand_over(sa, ours.sa)
         sa.delete_ike()
         if theirs is not None:
-            theirs.sa.expect_delete()
+            succession.expect_delete(theirs.sa)
     elif theirs is not None:
-        sa.hand_over(theirs.sa)
-        sa.expect_delete()
+        succession.hand_over(sa, theirs.sa)
+        succession.expect_delete(sa)
         if ours is not None:
             ours.sa.delete_ike()

@@ -33,7 +33,6 @@ from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.keepalive import Keepalives
 from fynx_scapy.ike.message import RESPONSE, Datagram, DatagramKind, Header, Outgoing, notify
-from fynx_scapy.ike.negotiate import Suite
 from fynx_scapy.ike.pool import Pools
 from fynx_scapy.ike.randomness import Randomness, SystemRandomness
 from fynx_scapy.ike.sa import IkeSa
@@ -228,26 +227,6 @@ class Endpoint:
         child.replaces = None
         if spi in self.children and self.children[spi][1] is child:
             del self.children[spi]
-
-    def succeed(
-        self,
-        old: IkeSa,
-        suite: Suite,
-        spis: tuple[bytes, bytes],
-        nonces: tuple[bytes, bytes],
-        shared: bytes,
-        *,
-        initiator: bool,
-    ) -> IkeSa:
-        """The IKE SA that replaces ``old``: established, with keys, message IDs from 0 (RFC 7296 section 2.18)."""
-        where = {"local": old.local, "remote": old.remote}
-        sa = IkeSa(self, [old.config], initiator=initiator, spi_i=spis[0], spi_r=spis[1], **where)
-        sa.nonce_i, sa.nonce_r = nonces
-        sa.inherit(old)
-        sa.derive_keys(suite, shared, old)
-        self.sas[sa.own_spi] = sa
-        sa.predecessor = None if initiator else old
-        return sa
 
     def release(self, sa: IkeSa) -> None:
         """Forget an IKE SA."""

@@ -6,13 +6,13 @@ There is one way in (`receive`) and one way out (`transmit`). What is in flight 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.crypto.keymat import SkKeys, derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, ProtocolId
-from fynx_scapy.ike import configuration, hints, natt
+from fynx_scapy.ike import configuration, hints, natt, succession
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
@@ -111,7 +111,7 @@ class IkeSa:
         self.predecessor: IkeSa | None = None
         self.life: IkeLife | None = None
         self.watch: Watch | None = None
-        self._refused_since: float | None = None
+        self.refused_since: float | None = None
         self.last_heard = self.last_sent = endpoint.now
         self._suite: Suite | None = None
         self._keys: SkKeys | None = None
@@ -274,91 +274,15 @@ class IkeSa:
         self.authenticated_by = self.answers.expected - 1
         self.answers.size = self.config.window
         self.endpoint.keepalives.start(self)
-        self.life, self.watch = IkeLife(self), Watch(self)
+        self.start_clocks()
         self.endpoint.admission.leave(self)
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
         if self._unwanted:
             self.state = State.DELETING
 
-    def inherit(self, old: IkeSa) -> None:
-        """Be established from the beginning, as the successor of ``old`` (section 2.18)."""
-        self.state = State.ESTABLISHED
-        self.local_id, self.remote_id = old.local_id, old.remote_id
-        self.nat_before_us, self.nat_before_peer = old.nat_before_us, old.nat_before_peer
-        self.nat_forced = old.nat_forced
-        self.endpoint.keepalives.start(self)
-        self.peer_fragments, self.peer_signature_hashes = old.peer_fragments, old.peer_signature_hashes
-        self.settings, self.leases = old.settings, [lease.held() for lease in old.leases]
-        self.life, self.watch = IkeLife(self, old.life), Watch(self)
-
-    def hand_over(self, new: IkeSa) -> None:
-        """Give all Child SAs, and what has not begun yet, to the successor (section 2.8)."""
-        if self.successor is not None:
-            return
-        new.predecessor = None
-        while new.successor is not None:
-            # It has been rekeyed itself before the peer's answer told us that it was to inherit.
-            new = new.successor
-        self.successor = new
-        self.state = State.REKEYED
-        self._stop_clocks()
-        for spi, child in self.children.items():
-            new.children[spi] = child
-            if spi in self.endpoint.children:
-                self.endpoint.children[spi] = (new, child)
-        self.children.clear()
-        waiting = list(self.requests.waiting)
-        self.requests.waiting.clear()
-        for exchange in waiting:
-            exchange.sa = new
-            new.now = self.now
-            if isinstance(exchange, RekeyIke):
-                # What it was to bring about has come about.
-                exchange.done = True
-            else:
-                new.start(exchange)
-        new.now = self.now
-        announce(new)
-
-    def inherit_if_used(self, request: Message) -> None:
-        """The peer uses the successor that it made: whatever became of our own rekey, this one is to inherit.
-
-        Only its Delete says nothing of the kind (section 2.8.2).
-        """
-        if self.predecessor is not None and not any(d.proto == ProtocolId.IKE for d in request.all(IKEv2_Delete)):
-            self.predecessor.now = self.now
-            self.predecessor.hand_over(self)
-
-    def expect_delete(self) -> None:
-        """The peer is to delete this SA; should it never do so, it goes by itself."""
-        self.endpoint.timers.set(self.now + self.endpoint.config.linger, self._give_up_waiting)
-
-    def _give_up_waiting(self, now: float) -> None:
-        self.now = now
-        self.closed("the peer did not delete it")
-
-    def try_again(self, make: Callable[[IkeSa], Exchange]) -> None:
-        """After TEMPORARY_FAILURE: a new attempt after a jittered wait, for some minutes (section 2.25)."""
-        if self._refused_since is None:
-            self._refused_since = self.now
-        if self.now - self._refused_since > self.config.retry_limit:
-            # "it SHOULD conclude that the state information is out of sync and close the IKE SA"
-            self.delete_ike()
-            return
-
-        def again(now: float) -> None:
-            sa = self
-            while sa.successor is not None:
-                sa = sa.successor
-            sa.now = now
-            if sa.established:
-                sa.start(make(sa))
-
-        self.endpoint.timers.set(self.now + self.endpoint.randomness.uniform(*self.config.retry_wait), again)
-
     def add_child(self, child: ChildSa) -> None:
         """Take in a Child SA; traffic may use it from now on."""
-        self._refused_since = None
+        self.refused_since = None
         self.children[child.inbound.spi] = child
         self.endpoint.children[child.inbound.spi] = (self, child)
         child.life = ChildLife(self, child)
@@ -392,7 +316,7 @@ class IkeSa:
         if self.state is not State.CLOSED:
             if self.peer_rekeyed is not None:
                 # Section 2.8.2: the peer did not see our own rekey; forget it.
-                self.hand_over(self.peer_rekeyed.sa)
+                succession.hand_over(self, self.peer_rekeyed.sa)
             self._close(lingers=True)
             self.emit(SaDeleted, reason=reason, by_peer=by_peer)
 
@@ -405,7 +329,7 @@ class IkeSa:
         self.state = State.CLOSED
         self.predecessor = None
         self.endpoint.keepalives.stop(self)
-        self._stop_clocks()
+        self.stop_clocks()
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
@@ -416,7 +340,15 @@ class IkeSa:
         else:
             self._let_go()
 
-    def _stop_clocks(self) -> None:
+    def take_over(self) -> None:
+        """It is the one to use from now on: promise the peer our window (section 2.3)."""
+        announce(self)
+
+    def start_clocks(self, old: IkeSa | None = None) -> None:
+        """Watch over its lifetime, and over whether the peer lives; a successor knows how long ``old`` has lived."""
+        self.life, self.watch = IkeLife(self, old.life if old else None), Watch(self)
+
+    def stop_clocks(self) -> None:
         for clock in (self.life, self.watch):
             if clock is not None:
                 clock.stop()

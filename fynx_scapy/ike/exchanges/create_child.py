@@ -10,7 +10,7 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
-from fynx_scapy.ike import collisions, configuration
+from fynx_scapy.ike import collisions, configuration, succession
 from fynx_scapy.ike.child import ChildPlan, ChildRequest, ChildSa, answer_child, child_answer_payloads, install
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaFailed
@@ -104,7 +104,7 @@ class CreateChild(ChildExchange):
         sa = self.sa
         kind = error.notify_type if isinstance(error, PeerError) else None
         if kind == NotifyType.TEMPORARY_FAILURE:
-            sa.try_again(lambda now: CreateChild(now, self.config, self.packet))
+            succession.try_again(sa, lambda now: CreateChild(now, self.config, self.packet))
         elif kind == NotifyType.SINGLE_PAIR_REQUIRED and ask_for_pair(sa, self.config, self.packet):
             return
         else:

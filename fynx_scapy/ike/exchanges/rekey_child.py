@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
-from fynx_scapy.ike import collisions
+from fynx_scapy.ike import collisions, succession
 from fynx_scapy.ike.child import ChildRequest, ChildSa, Rekeyed, answer_child
 from fynx_scapy.ike.events import ChildSaFailed, ChildSaRekeyed
 from fynx_scapy.ike.exchanges.base import Steps, exchange
@@ -76,7 +76,7 @@ class RekeyChild(ChildExchange):
         if not wanted:
             return
         if kind == NotifyType.TEMPORARY_FAILURE:
-            sa.try_again(lambda now: RekeyChild(now, old))
+            succession.try_again(sa, lambda now: RekeyChild(now, old))
         elif kind == NotifyType.CHILD_SA_NOT_FOUND:
             # "SHOULD silently delete the Child SA (if it still exists) and send a request to create a new Child SA
             # from scratch"

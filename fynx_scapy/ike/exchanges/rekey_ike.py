@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fynx_scapy.errors import FynxError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
-from fynx_scapy.ike import collisions, crash
+from fynx_scapy.ike import collisions, crash, succession
 from fynx_scapy.ike.events import IkeSaRekeyed
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.exchanges.informational import Informational
@@ -71,7 +71,7 @@ class RekeyIke(Exchange):
             raise MalformedError(f"expected an SPI of 8 octets for the new IKE SA, found {len(choice.spi)}")
         nonces = (nonce.nonce, theirs)
         shared = agreed_secret(choice, share, answer)
-        self.successor = sa.endpoint.succeed(sa, choice.suite, (spi, choice.spi), nonces, shared, initiator=True)
+        self.successor = succession.succeed(sa, choice.suite, (spi, choice.spi), nonces, shared, initiator=True)
         sa.rekeying = None
         crash.note(self.successor, answer)
         sa.rekeyed = RekeyedIke(self.successor, nonces)
@@ -96,7 +96,7 @@ class RekeyIke(Exchange):
         nonces = (theirs, random(sa.config.nonce_size))
         spi = sa.endpoint.new_ike_spi()
         # Section 2.8: the responder must be ready before its answer leaves.
-        self.successor = sa.endpoint.succeed(sa, choice.suite, (choice.spi, spi), nonces, shared, initiator=False)
+        self.successor = succession.succeed(sa, choice.suite, (choice.spi, spi), nonces, shared, initiator=False)
         # <--  HDR, SK {SA, Nr, KEr}
         ke_payload = [share.payload()] if share else []
         token = crash.protected(self.successor)
@@ -113,4 +113,4 @@ class RekeyIke(Exchange):
         if sa.peer_rekeyed is not None:
             collisions.settle_ike(sa)
         elif isinstance(error, PeerError) and error.notify_type == NotifyType.TEMPORARY_FAILURE:
-            sa.try_again(RekeyIke)
+            succession.try_again(sa, RekeyIke)
