@@ -139,11 +139,11 @@ class IkeConfig(_Config):
     the key. ``remote`` is needed to connect; as responder it limits whom this configuration serves. ``cookies`` is
     how many COOKIEs and INVALID_KE_PAYLOADs an initiator follows, ``ke`` the key exchange method of its first KE
     payload (by default the first one proposed). ``cp_request`` asks for addresses and more, ``cp_reply`` gives them
-    (section 2.19). ``childless``: whether a responder allows IKE_AUTH without a Child SA (RFC 6023); an initiator does
-    it with ``children=()``, if it may. ``error_wait``: for how many seconds an initiator goes on waiting for a good
-    answer behind an error that anybody may have sent (section 2.21.1), ``puzzle_effort`` how many
-    PRFs a puzzle may take to be solved
-    (RFC 8019; a million are some seconds; 0 ignores puzzles).
+    (section 2.19). ``childless``: whether a responder allows IKE_AUTH without a Child SA (RFC 6023); an initiator
+    does it with ``children=()``, if it may. ``child_limit`` is how many Child SAs a peer may have under one IKE SA.
+    ``error_wait``: for how many seconds an initiator goes on waiting for a good answer behind an error that anybody
+    may have sent (section 2.21.1), ``puzzle_effort`` how many PRFs a puzzle may take to be solved (RFC 8019; a
+    million are some seconds; 0 ignores puzzles).
 
     ``keepalive`` is after how many seconds without another packet the end behind a NAT sends a keepalive (RFC 3948
     section 4), 0 for never. ``force_encapsulation`` makes the peer believe in a NAT before us, so that ESP travels in
@@ -179,6 +179,7 @@ class IkeConfig(_Config):
     cp_request: ConfigRequest | None = None
     cp_reply: ConfigReply | None = None
     childless: bool = False
+    child_limit: int = 256
     error_wait: float = 1.0
     retry_wait: tuple[float, float] = (5.0, 15.0)
     retry_limit: float = 180.0

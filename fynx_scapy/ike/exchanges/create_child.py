@@ -94,6 +94,10 @@ class CreateChild(ChildExchange):
         """Agree, unless policy or something in flight stands against it."""
         # HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->
         collisions.object_to_child(self.sa)
+        if len(self.sa.children) >= self.sa.config.child_limit:
+            raise PeerError(
+                NotifyType.NO_ADDITIONAL_SAS, reason=f"policy allows {self.sa.config.child_limit} Child SAs"
+            )
         answer, self.child, _ = self._answer(
             answer_child(self.sa, request, configuration.bound(self.sa, self.sa.config.children), without=()), request
         )
