@@ -148,7 +148,8 @@ def _table(results: Sequence[Result], seed: int) -> None:
         numbers = (str(row["sessions"]), str(row["packets"]), f"{result.seconds * 1000:.1f}")
         style = f"bold {colours[row['verdict']]}"
         table.add_row(Text(row["verdict"], style=style), row["name"], Text(row["source"]), *numbers)
-    console = Console(highlight=False)
+    # Where nobody looks on, no terminal's width cuts the columns.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     console.print(table)
     for result in results:
         if result.reason:
