@@ -9,11 +9,17 @@ import tracemalloc
 from collections import Counter
 from dataclasses import dataclass
 
+from fynx_scapy.ike.admission import Admitted
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
+from fynx_scapy.ike.dpd import Watch
 from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.fragments import Fragment, Reassembly
+from fynx_scapy.ike.keepalive import Path
+from fynx_scapy.ike.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import Address
+from fynx_scapy.ike.pool import Lease
 from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.sa import IkeSa
@@ -24,7 +30,10 @@ from fynx_scapy.net.memory import Network
 
 DAY = 86400.0
 ALICE, BOB = "192.0.2.1", "192.0.2.2"
-LIVE = (IkeSa, ChildSa, Timer, Kept, Pending, Requests, Answers)
+LIVE = (
+    IkeSa, ChildSa, Timer, Kept, Pending, Requests, Answers,
+    IkeLife, ChildLife, Watch, Reassembly, Fragment, Admitted, Lease, Path,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
