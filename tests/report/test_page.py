@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from html.parser import HTMLParser
 
 import pytest
@@ -44,7 +45,7 @@ class Page(HTMLParser):
         if "style" not in self.open and "script" not in self.open:
             self.words.append(data)
 
-    @property
+    @cached_property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
 
