@@ -40,7 +40,9 @@ def error_internal_address_failure(run: Run) -> None:
     expect(s.events).at("responder").has(AddressesAssigned, addresses=("10.3.0.9",))
 
     s = run.session("none", config=config, peer={"cp_reply": ConfigReply(pool="10.3.0.9")})
-    s.peer.pools.lend(s.peer.configs[0].cp_reply.pool, 4)
+    reply = s.peer.configs[0].cp_reply
+    assert reply is not None
+    s.peer.pools.lend(reply.pool, 4)
     s.sa_init()
     # HDR, SK {IDi, IDr, AUTH, CP(CFG_REQUEST), SAi2, TSi, TSr}  -->
     # <--  HDR, SK {IDr, AUTH, N(INTERNAL_ADDRESS_FAILURE)}

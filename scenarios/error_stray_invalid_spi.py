@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.harness.forge import forge
 from fynx_scapy.ike.events import (
@@ -29,7 +31,7 @@ def error_stray_invalid_spi(run: Run) -> None:
     s.connect()
     # HDR(0,0), N(INVALID_SPI, of nobody)  -->
     note = IKEv2_Notify(type="INVALID_SPI", notify=bytes.fromhex("aabbccdd"))
-    zeros = {"init_SPI": bytes(8), "resp_SPI": bytes(8), "flags": 0x08, "id": 0}
+    zeros: dict[str, Any] = {"init_SPI": bytes(8), "resp_SPI": bytes(8), "flags": 0x08, "id": 0}
     expect(forge(s, note, to="initiator", **zeros), "answers").fails()
     expect(s.events).at("initiator").lacks(Suspected)
     # HDR(0,0), N(INVALID_SPI, ours)  -->

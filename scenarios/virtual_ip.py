@@ -48,8 +48,10 @@ def virtual_ip(run: Run) -> None:
     # HDR, SK {IDi, IDr, AUTH, CP(CFG_REQUEST), SAi2, TSi(any), TSr}  -->
     # <--  HDR, SK {IDr, AUTH, CP(CFG_REPLY), SAr2, TSi(10.3.0.1, 2001:db8:3::77), TSr}
     expect(s.auth()).has(IKEv2_CP, CFGType=2)
-    expect(s.sa.settings.addresses, "addresses").equals(("10.3.0.1", "2001:db8:3::77"))
-    expect(s.sa.settings.dns, "name servers").equals(("10.2.0.53",))
+    settings = s.sa.settings
+    assert settings is not None
+    expect(settings.addresses, "addresses").equals(("10.3.0.1", "2001:db8:3::77"))
+    expect(settings.dns, "name servers").equals(("10.2.0.53",))
     expect(s.events).at("initiator").has(ConfigurationReceived).has(
         ChildSaInstalled, local_ts=("10.3.0.1/32", "2001:db8:3::77/128")
     )

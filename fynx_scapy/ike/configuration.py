@@ -74,6 +74,12 @@ class ConfigRequest(_Variants):
     attributes: tuple[int, ...] = ("INTERNAL_IP4_DNS", "INTERNAL_IP4_SUBNET")  # type: ignore[assignment]
     required: bool = True
 
+    if TYPE_CHECKING:
+        # What a person writes is wider than what is read: the constructor turns it into the fields' types.
+        def __init__(
+            self, *, addresses: str | Sequence[str] = ..., attributes: Sequence[str | int] = ..., **fields: Any
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         addresses = (self.addresses,) if isinstance(self.addresses, str) else tuple(self.addresses)
         try:
@@ -107,6 +113,19 @@ class ConfigReply(_Variants):
     more: tuple[tuple[int | str, str], ...] = ()
     required: bool = False
     accepts: tuple[int, ...] = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            pool: str | Selector | Sequence[str | Selector] = ...,
+            dns: str | Sequence[str] = ...,
+            subnets: str | Sequence[str] = ...,
+            domains: str | Sequence[str] = ...,
+            accepts: Sequence[str | int] = ...,
+            **fields: Any,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         for name in ("pool", "dns", "subnets", "domains"):
