@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scapy.data import DLT_RAW
@@ -93,6 +93,7 @@ class Recorder:
                 for found in _esp_keys(event):
                     if found not in log.esp:
                         log.esp.append(found)
+            log.esp += _moved(take, log.esp)
         return log
 
 
@@ -159,6 +160,22 @@ def _ike_keys(event: Event) -> Iterator[IkeKeys]:
             sk_pi=keys.sk_pi,
             sk_pr=keys.sk_pr,
         )
+
+
+def _moved(take: _Take, known: list[EspKeys]) -> list[EspKeys]:
+    """Rows for the addresses between which ESP packets really went: those of a NAT, and of an end that has moved.
+
+    Wireshark looks a key up by SPI and addresses.
+    """
+    by_spi = {entry.spi: entry for entry in known}
+    have = {(entry.spi, entry.src, entry.dst) for entry in known}
+    found: dict[tuple[int, str, str], EspKeys] = {}
+    for _, datagram, _ in take.datagrams:
+        if datagram.kind in (DatagramKind.ESP, DatagramKind.ESP_IN_UDP):
+            spi, source, destination = int.from_bytes(datagram.data[:4]), datagram.local.host, datagram.remote.host
+            if spi in by_spi and (spi, source, destination) not in have:
+                found[spi, source, destination] = replace(by_spi[spi], src=source, dst=destination)
+    return list(found.values())
 
 
 def _esp_keys(event: Event) -> Iterator[EspKeys]:
