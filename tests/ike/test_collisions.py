@@ -8,7 +8,8 @@ import random
 
 import pytest
 
-from fynx_scapy.ike.events import ChildSaRekeyed, IkeSaRekeyed, MessageSent
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.events import ChildSaRekeyed, IkeSaRekeyed, MessageSent, PeerNotified
 from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2_Nonce
 
@@ -75,3 +76,104 @@ def test_the_ike_sa_without_the_lowest_nonce_inherits_the_child_sas(seed):
     assert len(sa.successor.children) == len(other.successor.children) == 1
     pair.network.run(pair.network.now + 100)
     assert [s.state for s in pair.alice.sas.values()] == [State.ESTABLISHED]
+
+
+# An answer is lost, and its sender goes on from what the other end does not know yet
+
+
+def lose_first(endpoint, exchange_type: int, *, response: bool, spi_i: bytes = b"") -> None:
+    """The first transmission of such messages (on that IKE SA) gets lost; the next one arrives."""
+
+    def lose(message, datagrams, attempt):
+        return [] if attempt == 0 else datagrams
+
+    def picked(message) -> bool:
+        header = message.header
+        return (
+            header.exch_type == exchange_type
+            and bool(int(header.flags) & 0x20) == response
+            and header.init_SPI.startswith(spi_i)
+        )
+
+    endpoint.taps.add("datagrams", lose, picked)
+
+
+def rekeyed_by_bob_unknown_to_him() -> Pair:
+    """Bob rekeys the Child SA, and Alice's answer is lost: only she has the new one."""
+    pair = Pair()
+    pair.connect()
+    lose_first(pair.alice, ExchangeType.CREATE_CHILD_SA, response=True)
+    pair.bobs.rekey_child(*pair.bobs.children.values())
+    pair.network.run(lambda: len(pair.alice.children) == 2)
+    return pair
+
+
+def settle(pair: Pair) -> None:
+    pair.network.run(pair.network.now + 100)
+
+
+def held(pair: Pair) -> tuple[list[int], list[int]]:
+    """The Child SAs of both ends, each by the SPI that Alice receives on."""
+    return (
+        [child.inbound.spi for _, child in pair.alice.children.values()],
+        [child.outbound.spi for _, child in pair.bob.children.values()],
+    )
+
+
+def test_a_rekey_of_a_child_sa_that_is_still_on_its_way_is_put_off():
+    pair = rekeyed_by_bob_unknown_to_him()
+    (sa,) = pair.alice.sas.values()
+    # HDR, SK {N(REKEY_SA, new), …}  -->   <--  HDR, SK {N(TEMPORARY_FAILURE)}
+    sa.rekey_child(list(sa.children.values())[-1])
+    settle(pair)
+    told = [event.notify_type for event in pair.of("alice", PeerNotified) if event.notify_type < 16384]
+    assert told == [NotifyType.TEMPORARY_FAILURE]
+    ours, theirs = held(pair)
+    assert ours == theirs
+    assert len(ours) == 1
+
+
+def test_a_delete_of_a_child_sa_that_is_still_on_its_way_holds():
+    pair = rekeyed_by_bob_unknown_to_him()
+    (sa,) = pair.alice.sas.values()
+    # HDR, SK {D(new)}  -->   <--  HDR, SK {}      and only then does Bob learn that there was one
+    sa.delete_child(list(sa.children.values())[-1])
+    settle(pair)
+    assert held(pair) == ([], [])
+
+
+def test_an_end_that_waits_for_its_own_rekey_sees_by_its_use_which_ike_sa_inherits():
+    pair = Pair()
+    sa, other = pair.connect(), pair.bobs
+    lose_first(pair.bob, ExchangeType.CREATE_CHILD_SA, response=False)
+    other.rekey()
+    # HDR, SK {SA, Ni, KEi}  -->   <--  HDR, SK {SA, Nr, KEr}     on the new one: HDR, SK {D(ESP)}  -->
+    sa.rekey()
+    (child,) = sa.children.values()
+    lose_first(pair.alice, ExchangeType.INFORMATIONAL, response=False, spi_i=sa.spi_i)
+    pair.network.run(lambda: sa.successor is not None)
+    assert other.successor is None
+    sa.successor.delete_child(child)
+    settle(pair)
+    assert held(pair) == ([], [])
+    assert len(pair.alice.sas) == len(pair.bob.sas) == 1
+
+
+def test_a_successor_that_is_rekeyed_before_it_inherits_passes_its_heirs_on():
+    pair = Pair()
+    sa, other = pair.connect(), pair.bobs
+    lose_first(pair.alice, ExchangeType.CREATE_CHILD_SA, response=False, spi_i=sa.spi_i)
+    sa.rekey()
+    lose_first(pair.bob, ExchangeType.INFORMATIONAL, response=False, spi_i=sa.spi_i)
+    # <--  HDR, SK {SA, Ni, KEi}   HDR, SK {SA, Nr, KEr}  -->     and on the new one: HDR, SK {SA, Ni, KEi}  -->
+    other.rekey()
+    pair.network.run(lambda: other.successor is not None)
+    assert sa.successor is None
+    sa.peer_rekeyed.sa.rekey()
+    # <--  HDR, SK {D(IKE)}     on the old one, which arrives last
+    settle(pair)
+    ours, theirs = held(pair)
+    assert ours == theirs
+    assert len(ours) == 1
+    assert len(pair.alice.sas) == len(pair.bob.sas) == 1
+    assert next(iter(pair.alice.sas.values())).children

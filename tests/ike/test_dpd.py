@@ -192,3 +192,14 @@ def test_what_is_held_is_bounded_and_grows_stale():
 def test_a_configuration_that_makes_no_sense_is_refused(fields):
     with pytest.raises(ConfigError, match="expected"):
         DeadPeerDetection(**fields)
+
+
+@pytest.mark.parametrize("heard", [763.7746189766141, 495.43508709194094, 992.5434121760651])
+def test_a_moment_that_a_difference_rounds_down_is_reached_all_the_same(heard):
+    # heard + 300 - heard is less than 300 here: the watch once set the same timer for ever.
+    assert heard + 300.0 - heard < 300.0
+    pair = Pair()
+    sa = pair.connect(alice(dpd=DeadPeerDetection(interval=300.0)))
+    sa.last_heard = heard
+    sa.watch._look(heard + 300.0)
+    assert len(sa.requests.pending) == 1
