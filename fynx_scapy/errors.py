@@ -25,6 +25,18 @@ class ConfigError(LocalError, ValueError):
     code = "config"
 
 
+class OutOfReach(LocalError):  # noqa: N818 -- reads as what it says
+    """Something that only an embedded peer, or a network in memory, lets one see or change."""
+
+    code = "out-of-reach"
+
+
+class TransportError(FynxError):
+    """The system does not carry a datagram, or gives no socket for it."""
+
+    code = "transport"
+
+
 class PeerError(FynxError):
     """The peer broke a rule, and the Notify that tells it so (RFC 7296 section 3.10.1).
 

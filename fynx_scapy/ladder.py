@@ -41,9 +41,9 @@ class Row:
     """One line of the ladder: a message, an ESP packet, or (``receiver`` empty) what one end has to say about it.
 
     ``title`` names exchange and message ID, ``text`` the payloads. ``fate`` tells whether it arrived: ``lost``,
-    ``delivered``, or ``dropped`` for the ``reason`` that the receiver gives. ``sender`` is empty for a message that
-    neither end sent, or that is a ``copy`` made on its way. ``attempt`` counts retransmissions. ``octets`` is what was
-    on the wire, one element a datagram.
+    ``delivered``, ``dropped`` for the ``reason`` that the receiver gives, or empty where nobody knows. ``sender`` is
+    empty for a message that neither end sent, or that is a ``copy`` made on its way. ``attempt`` counts
+    retransmissions. ``octets`` is what was on the wire, one element a datagram.
     """
 
     time: float
@@ -168,8 +168,9 @@ def _kin(row: Row, octets: bytes) -> bool:
 class _Reader:
     """Pairs what one end sent with what the other end made of it."""
 
-    def __init__(self, ends: Sequence[str]) -> None:
+    def __init__(self, ends: Sequence[str], *, one_sided: bool = False) -> None:
         self.ends = ends
+        self.one_sided = one_sided
         self.rows: list[Row] = []
 
     def other(self, who: str) -> str:
@@ -200,7 +201,8 @@ class _Reader:
             self.stray(who, event, "ESP", _esp_text(event), (event.datagram.data,))
 
     def sent(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> Row:
-        self.rows.append(Row(event.time, who, self.other(who), title, text, octets, LOST, event=event))
+        fate = "" if self.one_sided else LOST
+        self.rows.append(Row(event.time, who, self.other(who), title, text, octets, fate, event=event))
         return self.rows[-1]
 
     def retransmitted(self, who: str, event: Retransmitted) -> None:
@@ -221,7 +223,8 @@ class _Reader:
         row = self.under_way(who, lambda row: row.octets == octets)
         if row is not None:
             row.fate = DELIVERED
-        return row is not None or any(row.octets == octets and row.receiver == who for row in self.rows)
+        copy = any(row.octets == octets and row.receiver == who for row in self.rows)
+        return row is not None or (copy and not self.one_sided)
 
     def answered(self, who: str, spi_i: bytes, message_id: int) -> None:
         def asks(row: Row) -> bool:
@@ -263,7 +266,8 @@ class _Reader:
 
     def stray(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> None:
         """Something that nobody is known to have sent as it is: injected, changed on its way, or a copy."""
-        self.rows.append(Row(event.time, "", who, title, text, octets, DELIVERED, event=event))
+        sender = self.other(who) if self.one_sided else ""
+        self.rows.append(Row(event.time, sender, who, title, text, octets, DELIVERED, event=event))
 
 
 _READERS: Mapping[type[Event], Callable[[_Reader, str, Any], None]] = {
@@ -282,14 +286,17 @@ class Ladder:
     """The rows of a conversation between two ends, and three pictures of them.
 
     ``events`` are (who, event) in order, as `Session.events` has them; ``ends`` names the left and the right end, by
-    default those who appear first. Events of anybody else are left out.
+    default those who appear first. Events of anybody else are left out. ``one_sided``: the events of one end are all
+    that there is, so that what it received was sent by the other, and what became of what it sent is not known.
     """
 
-    def __init__(self, events: Iterable[tuple[str, Event]], ends: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, events: Iterable[tuple[str, Event]], ends: Sequence[str] | None = None, *, one_sided: bool = False
+    ) -> None:
         found = list(events)
         names = list(dict.fromkeys([*(ends or ()), *(who for who, _ in found), "initiator", "responder"]))
         self.ends = (names[0], names[1])
-        reader = _Reader(self.ends)
+        reader = _Reader(self.ends, one_sided=one_sided)
         for who, event in found:
             if who in self.ends:
                 reader.read(who, event)
@@ -343,7 +350,7 @@ def _text(ladder: Ladder) -> list[str]:
             lines += _wrap(f"{row.time:8.3f} {'':{_TITLE}}", f"* {row.sender}: {row.text}")
             continue
         line = "=" if row.is_esp else "-"
-        lost = row.fate != DELIVERED
+        lost = row.fate in (LOST, DROPPED)
         text = row.text + (f"  [{'; '.join(row.marks)}]" if row.marks else "")
         start = f"{row.time:8.3f} {row.title:{_TITLE}}"
         if ladder.rightwards(row):
@@ -407,7 +414,7 @@ def _html_row(ladder: Ladder, row: Row, details: str) -> str:
     if row.is_packet:
         classes = ["row", "right" if ladder.rightwards(row) else "left"]
         classes += ["esp"] if row.is_esp else []
-        classes += ["lost"] if row.fate != DELIVERED else []
+        classes += ["lost"] if row.fate in (LOST, DROPPED) else []
         classes += ["again"] if row.attempt else []
         marks = "".join(f'<span class="mark">{html.escape(mark)}</span>' for mark in row.marks)
         words = f'<span class="title">{html.escape(row.title)}</span><span>{html.escape(row.text)}</span>{marks}'
@@ -464,7 +471,7 @@ def _svg(ladder: Ladder) -> str:
 def _svg_arrow(ladder: Ladder, row: Row, y: int) -> str:
     start, end = (_SVG_LEFT, _SVG_RIGHT) if ladder.rightwards(row) else (_SVG_RIGHT, _SVG_LEFT)
     back = -9 if end > start else 9
-    if row.fate != DELIVERED:
+    if row.fate in (LOST, DROPPED):
         end = start + (end - start) * 72 // 100
         head = f"M{end - 6},{y - 6}L{end + 6},{y + 6}M{end - 6},{y + 6}L{end + 6},{y - 6}"
         return f'<path class="lost" stroke-width="2" d="M{start},{y}H{end}{head}"/>'

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Session: an IKE SA that a person drives step by step, against an embedded peer."""
+"""Session: an IKE SA that a person drives step by step, against an embedded peer or a live one."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet
 
-from fynx_scapy.errors import ConfigError, LocalError, PeerError, Timeout
+from fynx_scapy import ends
+from fynx_scapy.ends import INITIATOR, RESPONDER
+from fynx_scapy.errors import LocalError, OutOfReach, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, lookup
 from fynx_scapy.ike.child import ChildSa
-from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event
 from fynx_scapy.ike.exchanges import Exchange
@@ -26,34 +28,40 @@ from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.message import Address, Message
-from fynx_scapy.ike.randomness import Randomness, SeededRandomness, SystemRandomness
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.ike.taps import Tap, When
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2, chain, opened
 from fynx_scapy.net.echo import echo_request
-from fynx_scapy.net.memory import Network
-
-INITIATOR, RESPONDER = "initiator", "responder"
+from fynx_scapy.net.hosts import Hosts
+from fynx_scapy.net.udp import UdpNetwork
 
 
 class Session:
-    """One IKE SA against an embedded peer, step by step, in virtual time.
+    """One IKE SA, step by step: against an embedded peer in virtual time, or against a live one.
 
     >>> s = Session(psk="secret", local_id="alice", remote_id="bob")
     >>> s.sa_init().show()
     >>> s.auth()
     >>> s.ping("10.2.0.1")
 
-    The peer's configuration mirrors ours; ``peer`` changes some of it, by the same names (``peer={"psk": "other"}``),
-    or is an IkeConfig of its own, or
-    several. ``config`` gives ours as a whole. The same ``seed`` repeats a session to the byte. Exchanges return the
-    peer's answer as Scapy layers,
-    decrypted; Timeout is raised when there is none, AuthenticationError when the peer is not who it says.
+    With a ``target`` (``HOST``, ``HOST:PORT``) the peer is whoever listens there, and time is real:
+    ``Session("127.0.0.1", psk="secret")``. `accept` then waits for the peer to begin; ``local``, ``port`` and
+    ``natt_port`` say where we are (by default ports 500 and 4500 where they are to be had, else free ones), and
+    ``marker_always`` whether IKE has the non-ESP marker on every port, as many a peer on ports of its own wants it (by
+    default there alone). At a prompt a thread answers the peer between two steps; elsewhere `attend` starts it.
+
+    Without one the embedded peer's configuration mirrors ours; ``peer`` changes some of it, by the same names
+    (``peer={"psk": "other"}``), or is an IkeConfig of its own, or several.
+
+    ``config`` gives our configuration as a whole, ``endpoint`` that of our endpoint. The same ``seed`` repeats an
+    embedded session to the byte. Exchanges return the peer's answer as Scapy layers, decrypted; Timeout is raised when
+    there is none, AuthenticationError when the peer is not who it says.
     """
 
     def __init__(
         self,
+        target: str | Address | None = None,
         *,
         psk: str | bytes = "fynx",
         local_id: str = "alice",
@@ -62,30 +70,56 @@ class Session:
         esp_proposals: str | Sequence[str] | None = None,
         local_ts: str | Sequence[str] | None = None,
         remote_ts: str | Sequence[str] | None = None,
-        local: str = "192.0.2.1",
+        local: str | None = None,
         remote: str = "192.0.2.2",
+        port: int | None = None,
+        natt_port: int | None = None,
+        marker_always: bool | None = None,
         config: IkeConfig | None = None,
+        endpoint: EndpointConfig | None = None,
         peer: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None = None,
         seed: int | str | None = None,
-        network: Network | None = None,
+        network: Hosts | None = None,
     ) -> None:
         given = {"psk": psk, "local_id": local_id, "remote_id": remote_id, "proposals": proposals}
         given |= {"esp_proposals": esp_proposals, "local_ts": local_ts, "remote_ts": remote_ts}
-        self.config = (config or _config(given)).replace(remote=Address(remote, 500))
-        self.network = network or Network(seed=seed if seed is not None else 0)
-        self.client = Endpoint(local, randomness=_randomness(seed, INITIATOR))
-        endpoint_config = EndpointConfig()
-        if isinstance(peer, Mapping):
-            peer = dict(peer)
-            known = {field.name: peer.pop(field.name) for field in fields(EndpointConfig) if field.name in peer}
-            endpoint_config = EndpointConfig(**known)
-        self.peer = Endpoint(
-            remote, _peer_configs(self.config, peer), config=endpoint_config, randomness=_randomness(seed, RESPONDER)
-        )
-        self.network.add(self.client, INITIATOR)
-        self.network.add(self.peer, RESPONDER, echo=True)
+        wanted = config or ends.config_of(given)
+        if target is None:
+            found = ends.embedded(wanted, local or "192.0.2.1", remote, endpoint, peer, seed, network)
+        elif peer is not None:
+            raise LocalError("expected the address of a live peer or the configuration of an embedded one, found both")
+        elif network is not None and not isinstance(network, UdpNetwork):
+            raise LocalError(f"expected a UdpNetwork towards a live peer, found {type(network).__name__}")
+        else:
+            here = ends.Here(local, port, natt_port, marker_always)
+            found = ends.live(wanted, target, here, endpoint, seed, network)
+        self.network, self.client, self._peer, self.config = found
         self._sa: IkeSa | None = None
+        self._accepted: list[IkeSa] = []
         self._pings = 0
+        if self.live and hasattr(sys, "ps1"):
+            self.attend()
+
+    @property
+    def live(self) -> bool:
+        """Whether the peer is a live one."""
+        return self._peer is None
+
+    def attend(self) -> None:
+        """Answer a live peer between two steps too, by a thread of our own; an embedded one waits for us anyway."""
+        if isinstance(self.network, UdpNetwork):
+            self.network.attend()
+
+    def close(self) -> None:
+        """Close the sockets of a live session. The peer is not told: `delete` does that."""
+        if isinstance(self.network, UdpNetwork):
+            self.network.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     # What there is to look at
 
@@ -97,6 +131,13 @@ class Session:
         while self._sa.successor is not None:
             self._sa = self._sa.successor
         return self._sa
+
+    @property
+    def peer(self) -> Endpoint:
+        """The embedded peer; OutOfReach when it is a live one."""
+        if self._peer is None:
+            raise OutOfReach("expected an embedded peer: of a live one we see what it sends")
+        return self._peer
 
     @property
     def peer_sa(self) -> IkeSa:
@@ -117,12 +158,15 @@ class Session:
 
     @property
     def events(self) -> list[tuple[str, Event]]:
-        """What happened so far at both ends, in order: (``initiator`` or ``responder``, event)."""
+        """What happened so far, in order: (``initiator`` or ``responder``, event).
+
+        Our end is called ``initiator``; of a live session there are its events alone.
+        """
         return self.network.events
 
     def ladder(self) -> Ladder:
         """The conversation so far; its repr is the picture."""
-        return Ladder(self.events)
+        return Ladder(self.events, (INITIATOR, RESPONDER), one_sided=self.live)
 
     def __repr__(self) -> str:
         return f"<Session {self._sa!r}>" if self._sa else "<Session, nothing sent yet>"
@@ -136,7 +180,8 @@ class Session:
         """
         if self._sa is not None and self._sa.established:
             raise LocalError("expected a session without an IKE SA; this one is established")
-        self._sa = self.client.connect(self.config, self.network.now, authenticate=False)
+        with self.network.lock:
+            self._sa = self.client.connect(self.config, self.network.now, authenticate=False)
         pending = next(iter(self._sa.requests.pending.values()), None)
         if pending is None:
             raise LocalError("IKE_SA_INIT did not start")
@@ -151,13 +196,48 @@ class Session:
         answer = self.sa_init()
         return self.auth() if self.sa.state is State.CONNECTING else answer
 
+    def accept(self, *, timeout: float = 30.0) -> IkeSa:
+        """Wait for the peer to set up an IKE SA with us, which `sa` is from then on; we are its responder.
+
+        Every call gives another one. Timeout when none comes within ``timeout`` seconds.
+        """
+
+        def fresh() -> IkeSa | None:
+            known = [sa for one in self._accepted for sa in _line(one)]
+            found = (sa for sa in self.client.sas.values() if sa.established and not sa.initiator and sa not in known)
+            return next(found, None)
+
+        if not self.network.run(lambda: fresh() is not None, limit=timeout):
+            raise Timeout(f"no peer has set up an IKE SA with us within {timeout:g} s")
+        sa = fresh()
+        assert sa is not None
+        self._accepted.append(sa)
+        self._sa = sa
+        return sa
+
+    def wait(self, what: type[Event] | Callable[[], object], *, timeout: float = 10.0) -> Event | None:
+        """Let time pass until an event of that kind happens at our end, and return it, or until ``what()`` is true.
+
+        Timeout when neither comes within ``timeout`` seconds.
+        """
+        seen = len(self.events)
+
+        def happened() -> Event | None:
+            found = (event for who, event in self.events[seen:] if who == INITIATOR and isinstance(event, what))  # type: ignore[arg-type]
+            return next(found, None)
+
+        is_kind = isinstance(what, type)
+        if not self.network.run(lambda: bool(happened() if is_kind else what()), limit=timeout):  # type: ignore[call-arg]
+            raise Timeout(f"expected {what.__name__ if is_kind else 'something to hold'} within {timeout:g} s")
+        return happened() if is_kind else None
+
     def ping(
         self, destination: str | None = None, *, source: str | None = None, size: int = 56, timeout: float = 5.0
     ) -> Packet:
         """An ICMP echo request through the Child SA, ``size`` bytes long; returns the reply as a Scapy packet.
 
         By default between the first hosts of the selectors. LocalError when no Child SA takes the packet, Timeout
-        when no reply comes within ``timeout`` virtual seconds.
+        when no reply comes within ``timeout`` seconds.
         """
         self._pings += 1
         destination = destination or _first_host(self.child.remote_ts[0].addresses)
@@ -178,7 +258,9 @@ class Session:
         """Send an inner IP packet through the Child SA that policy picks; returns the first that comes back."""
         inbox = self.network.hosts[INITIATOR].inbox
         seen = len(inbox)
-        if not self.client.send(bytes(packet), self.network.now):
+        with self.network.lock:
+            taken = self.client.send(bytes(packet), self.network.now)
+        if not taken:
             raise LocalError("no Child SA takes this packet: its addresses are outside all traffic selectors")
         if not self.network.run(lambda: len(inbox) > seen, limit=timeout):
             raise Timeout(f"no inner packet came back within {timeout:g} s")
@@ -209,7 +291,8 @@ class Session:
 
     def delete(self, child: ChildSa | None = None) -> IKEv2:
         """Delete a Child SA, or the IKE SA when none is given (RFC 7296 section 1.4.1)."""
-        exchange = self.sa.delete_ike() if child is None else self.sa.delete_child(child)
+        with self.network.lock:
+            exchange = self.sa.delete_ike() if child is None else self.sa.delete_child(child)
         return self._finish(exchange)
 
     def tap(self, stage: str, tap: Tap, when: When | None = None) -> Callable[[], None]:
@@ -217,7 +300,9 @@ class Session:
         return self.client.taps.add(stage, tap, when)
 
     def _run(self, exchange: Exchange) -> IKEv2:
-        return self._finish(self.sa.start(exchange))
+        with self.network.lock:
+            self.sa.start(exchange)
+        return self._finish(exchange)
 
     def _finish(self, exchange: Exchange) -> IKEv2:
         self.network.run(lambda: exchange.done)
@@ -225,8 +310,16 @@ class Session:
         if exchange.error is not None and (exchange.answer is None or not isinstance(exchange.error, PeerError)):
             raise exchange.error
         if exchange.answer is None:
-            raise Timeout("the exchange did not end within an hour of virtual time")
+            raise Timeout("the exchange did not end within an hour")
         return as_packet(exchange.answer, exchange.sa)
+
+
+def _line(sa: IkeSa) -> Iterator[IkeSa]:
+    """An IKE SA and its successors."""
+    found: IkeSa | None = sa
+    while found is not None:
+        yield found
+        found = found.successor
 
 
 def as_packet(message: Message, sa: IkeSa) -> IKEv2:
@@ -235,58 +328,6 @@ def as_packet(message: Message, sa: IkeSa) -> IKEv2:
         return chain(message.layer, message.payloads)
     encr, integ = sa.suite.encryption(), sa.suite.integrity()
     return opened(message.wire, message.plaintext, encr.iv_size, encr.icv_size or (integ.icv_size if integ else 0))
-
-
-def _randomness(seed: int | str | None, who: str) -> Randomness:
-    return SystemRandomness() if seed is None else SeededRandomness(f"{seed} {who}")
-
-
-def _config(given: Mapping[str, Any]) -> IkeConfig:
-    """An IkeConfig from a session's flat arguments; None leaves a default in place."""
-    names = {"psk": "auth"}
-    ike = {
-        names.get(k, k): v
-        for k, v in given.items()
-        if k in ("psk", "local_id", "remote_id", "proposals") and v is not None
-    }
-    child = {
-        k.replace("esp_", ""): v
-        for k, v in given.items()
-        if k in ("esp_proposals", "local_ts", "remote_ts") and v is not None
-    }
-    ike["auth"] = Psk(ike["auth"])
-    return IkeConfig(children=(ChildConfig(**child),), **ike)
-
-
-def _peer_configs(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None) -> list[IkeConfig]:
-    """What the embedded peer accepts: our configuration seen from the other side, with some of it changed."""
-    if isinstance(peer, IkeConfig):
-        return [peer]
-    if peer is not None and not isinstance(peer, Mapping):
-        return list(peer)
-    children = tuple(child.replace(local_ts=child.remote_ts, remote_ts=child.local_ts) for child in ours.children)
-    mirrored = ours.replace(
-        local_id=ours.remote_id or "fynx", remote_id=ours.local_id, children=children, remote=None, ke=None
-    )
-    changes = dict(peer or {})
-    child_fields = {
-        "esp_proposals": "proposals",
-        "local_ts": "local_ts",
-        "remote_ts": "remote_ts",
-        "replay_window": "replay_window",
-        "tfc_length": "tfc_length",
-    }
-    child_changes = {new: changes.pop(name) for name, new in child_fields.items() if name in changes}
-    if "psk" in changes:
-        changes["auth"] = Psk(changes.pop("psk"))
-    unknown = changes.keys() - set(IkeConfig.__dataclass_fields__)
-    if unknown:
-        raise ConfigError(
-            f"expected fields of IkeConfig, ChildConfig or EndpointConfig in peer, found {', '.join(sorted(unknown))}"
-        )
-    if child_changes:
-        mirrored = mirrored.replace(children=tuple(child.replace(**child_changes) for child in mirrored.children))
-    return [mirrored.replace(**changes)]
 
 
 def _first_host(addresses: tuple[str, str]) -> str:

@@ -17,7 +17,8 @@ from fynx_scapy.ike.events import EspReceived, Event, IntegrityFailed, MessageDr
 from fynx_scapy.ike.message import Datagram, DatagramKind
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.net.echo import echo_request
-from fynx_scapy.net.memory import Network, Wire
+from fynx_scapy.net.memory import Network
+from fynx_scapy.net.wire import Wire
 
 from .ike.pair import Pair, alice, bob
 

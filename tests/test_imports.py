@@ -21,7 +21,7 @@ BASE = {"iana"}
 SECURITY = BASE | {"crypto", "esp"}
 ENGINE = SECURITY | {"layers", "ike"}
 RECORDS = ENGINE | {"keynames", "keylog", "ladder"}
-CARRIERS = RECORDS | {"net", "session"}
+CARRIERS = RECORDS | {"net", "ends", "session"}
 TOOLS = CARRIERS | {"harness", "capture"}
 FRONTS = TOOLS | {"report", "scenarios", "cli"}
 MAY_IMPORT = {
@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "keylog": ENGINE | {"keynames"},
     "ladder": ENGINE,
     "net": RECORDS,
+    "ends": RECORDS | {"net"},
     "session": CARRIERS,
     "harness": TOOLS,
     "capture": TOOLS,

@@ -32,7 +32,7 @@ from fynx_scapy.ike.events import (
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.keepalive import Keepalives
-from fynx_scapy.ike.message import RESPONSE, Datagram, DatagramKind, Header, Outgoing, notify
+from fynx_scapy.ike.message import RESPONSE, Datagram, DatagramKind, Header, IcmpError, Outgoing, notify
 from fynx_scapy.ike.pool import Pools
 from fynx_scapy.ike.randomness import Randomness, SystemRandomness
 from fynx_scapy.ike.sa import IkeSa
@@ -77,6 +77,7 @@ class Endpoint:
         self._initial: dict[bytes, IkeSa] = {}
         self.pools = Pools()
         self.past_spis: deque[int] = deque(maxlen=256)
+        self.path_mtu: dict[str, tuple[int, float]] = {}
         self.admission = Admission(self)
         self._datagrams: deque[Datagram] = deque()
         self._packets: deque[bytes] = deque()
@@ -114,6 +115,11 @@ class Endpoint:
             self._receive_ike(datagram)
         elif datagram.kind is not DatagramKind.KEEPALIVE:
             self._receive_esp(datagram)
+
+    def receive_icmp(self, error: IcmpError, now: float) -> None:
+        """Take in what ICMP says of a datagram of ours. It becomes an event, and a hint at most."""
+        self.now = now
+        hints.icmp(self, error)
 
     def send(self, packet: bytes, now: float) -> bool:
         """Send an inner IP packet through the Child SA that `policy` picks; False when there is none for it.

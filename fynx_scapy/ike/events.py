@@ -274,6 +274,33 @@ class ReplayDropped(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendFailed(Event):
+    """A datagram did not leave this machine; ``reason`` is the system's."""
+
+    local: Address
+    remote: Address
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IcmpReceived(Event):
+    """An ICMP error about a datagram of ours to ``remote``: a hint at most (RFC 7296 section 2.4).
+
+    ``reporter`` is who sent it, ``mtu`` the path's MTU in bytes where that is what it tells; ``acted`` whether a
+    liveness check follows.
+    """
+
+    local: Address
+    remote: Address
+    reporter: str
+    icmp_type: int
+    code: int
+    reason: str
+    mtu: int | None
+    acted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EspSent(Event):
     """An ESP packet left. ``length`` is that of the inner packet in bytes, ``datagram`` what went out."""
 

@@ -31,7 +31,9 @@ def room(sa: IkeSa, remote: Address) -> int | None:
     """
     if not (sa.config.fragmentation and sa.peer_fragments):
         return None
-    return sa.config.fragment_size - (40 if ":" in remote.host else 20) - _UDP_AND_MARKER
+    mtu, until = sa.endpoint.path_mtu.get(remote.host, (0, 0.0))
+    size = min(sa.config.fragment_size, mtu) if sa.now < until else sa.config.fragment_size
+    return size - (40 if ":" in remote.host else 20) - _UDP_AND_MARKER
 
 
 def split(content: bytes, size: int, protector: Protector, outer: int = 0) -> list[bytes]:

@@ -6,14 +6,15 @@ RFC 7296 sections 1.5, 2.4 and 2.21.4, and INVALID_SELECTORS of section 3.10.1. 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId, name_of
 from fynx_scapy.ike import crash
-from fynx_scapy.ike.events import PeerNotified, Suspected
+from fynx_scapy.ike.events import IcmpReceived, PeerNotified, Suspected
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
-from fynx_scapy.ike.message import Datagram, DatagramKind, Header, notify
+from fynx_scapy.ike.message import Datagram, DatagramKind, Header, IcmpError, notify
 from fynx_scapy.layers.ikev2 import IKEv2_Notify, parse_message
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa
 
 _OFFENDER = 128
+PATH_MTU_LIFETIME = 600.0
+"""For how many seconds a path's MTU is believed; after that it may have grown (RFC 1191 section 6.3)."""
+
 _HINTS = (NotifyType.INVALID_IKE_SPI, NotifyType.INVALID_SPI)
 
 
@@ -83,12 +87,39 @@ def stray(endpoint: Endpoint, datagram: Datagram, header: Header) -> bool:
 
 
 def suspect(sa: IkeSa, notify_type: int) -> None:
-    """Ask whether the peer lives, unless we are asking something or asked lately."""
+    """Ask whether the peer lives, on the word of a Notify that nobody has protected."""
+    sa.emit(Suspected, notify_type=notify_type, acted=ask(sa))
+
+
+def ask(sa: IkeSa) -> bool:
+    """Start a liveness check, unless we are asking something or asked lately; returns whether we do."""
     idle = sa.established and not sa.requests.pending and not sa.requests.waiting
-    acted = idle and sa.limits.allow("liveness", sa.now, sa.endpoint.config.hint_interval)
-    sa.emit(Suspected, notify_type=notify_type, acted=acted)
-    if acted:
-        sa.start(Liveness(sa))
+    if not (idle and sa.limits.allow("liveness", sa.now, sa.endpoint.config.hint_interval)):
+        return False
+    sa.start(Liveness(sa))
+    return True
+
+
+# What ICMP says
+
+
+def icmp(endpoint: Endpoint, error: IcmpError) -> None:
+    """Take in an ICMP error: the path's MTU is used, anything else is a hint to ask whether the peer lives.
+
+    Section 2.4: "an endpoint MUST NOT conclude that the other endpoint has failed based on any routing information
+    (e.g., ICMP messages)". RFC 7383 section 2.5.1: "If the sender has information about the PMTU size, it SHOULD use
+    it". Anybody may send such an error: less than every path must carry is not believed.
+    """
+    acted = False
+    if error.mtu is not None:
+        least = 1280 if ":" in error.remote.host else 576
+        endpoint.path_mtu[error.remote.host] = (max(error.mtu, least), endpoint.now + PATH_MTU_LIFETIME)
+    else:
+        for sa in [sa for sa in endpoint.sas.values() if sa.remote == error.remote]:
+            sa.now = endpoint.now
+            acted |= ask(sa)
+    fields = {field.name: getattr(error, field.name) for field in dataclasses.fields(error)}
+    endpoint.emit(IcmpReceived(time=endpoint.now, acted=acted, **fields))
 
 
 # What we tell

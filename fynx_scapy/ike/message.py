@@ -97,6 +97,22 @@ class Datagram:
         return Datagram.from_udp(self.wire, self.local, self.remote, self.tos, marker_always=marker_always)
 
 
+@dataclass(frozen=True, slots=True)
+class IcmpError:
+    """An ICMP or ICMPv6 error about a datagram of ours.
+
+    ``reporter`` is the router or host that sent it, ``mtu`` what it says of the path's MTU, in bytes.
+    """
+
+    local: Address
+    remote: Address
+    reporter: str
+    icmp_type: int
+    code: int
+    reason: str
+    mtu: int | None
+
+
 _HEADER = struct.Struct("!8s8sBBBBII")
 
 

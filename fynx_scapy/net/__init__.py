@@ -2,5 +2,6 @@
 """What carries datagrams between endpoints."""
 
 from fynx_scapy.net.memory import Network
+from fynx_scapy.net.udp import UdpNetwork
 
-__all__ = ["Network"]
+__all__ = ["Network", "UdpNetwork"]

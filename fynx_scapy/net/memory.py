@@ -9,53 +9,13 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from fynx_scapy.errors import ConfigError, LocalError
-from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import Event
 from fynx_scapy.ike.message import Datagram, DatagramKind
-from fynx_scapy.net.echo import echo_reply
+from fynx_scapy.net.hosts import Hosts, ThirdParty
 from fynx_scapy.net.nat import Nat
-
-Observer = Callable[[float, Datagram, str], None]
-ThirdParty = Callable[[float, Datagram], Iterable[Datagram] | None]
+from fynx_scapy.net.wire import Wire
 
 IP_HEADER = {4: 20, 6: 40}
 UDP_HEADER = 8
-
-
-@dataclass(slots=True)
-class Wire:
-    """How the network treats a datagram.
-
-    Probabilities are between 0 and 1, times in seconds, ``mtu`` in bytes of a whole IP packet.
-
-    A reordered datagram takes up to ``jitter`` seconds longer, so that later ones may overtake it.
-    """
-
-    delay: float = 0.01
-    loss: float = 0.0
-    duplication: float = 0.0
-    reordering: float = 0.0
-    jitter: float = 0.05
-    mtu: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("loss", "duplication", "reordering"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"expected a probability between 0 and 1 for {name}, found {getattr(self, name)}")
-
-
-@dataclass(slots=True)
-class Host:
-    """An endpoint on the network.
-
-    ``inbox`` holds the inner packets that reached it; with ``echo`` it answers pings itself.
-    """
-
-    name: str
-    endpoint: Endpoint
-    echo: bool = False
-    inbox: list[bytes] = field(default_factory=list)
 
 
 @dataclass(order=True, slots=True)
@@ -65,7 +25,7 @@ class _Flight:
     datagram: Datagram = field(compare=False)
 
 
-class Network:
+class Network(Hosts):
     """Endpoints joined by wires, and the only clock that they know.
 
     >>> network = Network(seed=7)
@@ -78,37 +38,26 @@ class Network:
     """
 
     def __init__(self, *, seed: int | str = 0, wire: Wire | None = None) -> None:
-        self.wire = wire or Wire()
-        self.now = 0.0
-        self.hosts: dict[str, Host] = {}
-        self.events: list[tuple[str, Event]] = []
+        super().__init__()
+        self._wire = wire or Wire()
+        self._now = 0.0
         self._random = random.Random(f"network {seed}")
         self._flights: list[_Flight] = []
         self._numbers = itertools.count()
-        self._observers: list[Observer] = []
         self._third_parties: list[ThirdParty] = []
         self._nats: list[Nat] = []
 
-    # Who is there
+    # What there is on the way
 
-    def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False) -> Host:
-        """Plug an endpoint in by its address."""
-        if any(host.endpoint.host == endpoint.host for host in self.hosts.values()):
-            raise ConfigError(f"expected an address that is free on this network, found {endpoint.host}")
-        host = Host(name or endpoint.host, endpoint, echo)
-        if host.name in self.hosts:
-            raise ConfigError(f"expected a name that is free on this network, found {host.name!r}")
-        self.hosts[host.name] = host
-        return host
+    @property
+    def wire(self) -> Wire:
+        """How datagrams are treated."""
+        return self._wire
 
     def add_nat(self, nat: Nat) -> Nat:
         """Put a NAT box between its inside and everybody else."""
         self._nats.append(nat)
         return nat
-
-    def observe(self, observer: Observer) -> None:
-        """Call ``observer(time, datagram, fate)`` for each datagram that leaves a host, ``datagram.local``."""
-        self._observers.append(observer)
 
     def intercept(self, third_party: ThirdParty) -> Callable[[], None]:
         """Let a third party see each datagram; what it returns travels instead (None: the datagram as it is).
@@ -123,6 +72,11 @@ class Network:
         self._carry(datagram)
 
     # Time
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the network was made."""
+        return self._now
 
     def run(self, until: float | Callable[[], bool] | None = None, *, limit: float = 3600.0) -> bool:
         """Let time pass: until a moment, until something holds (returns whether it does), or until all is quiet.
@@ -140,45 +94,26 @@ class Network:
                 return True
             at = self._next()
             if at is None or at > end:
-                self.now = end if isinstance(until, int | float) else self.now
+                self._now = end if isinstance(until, int | float) else self.now
                 return met is None
-            self.now = max(self.now, at)
+            self._now = max(self.now, at)
             self._step()
 
     def _quiet(self) -> bool:
-        busy = any(sa.requests.pending for host in self.hosts.values() for sa in host.endpoint.sas.values())
-        return not self._flights and not busy
+        return not self._flights and not self._busy()
 
     def _next(self) -> float | None:
-        times = [t for host in self.hosts.values() if (t := host.endpoint.next_timer()) is not None]
-        if self._flights:
-            times.append(self._flights[0].at)
-        return min(times, default=None)
+        timer = self._next_timer()
+        return min((t for t in (timer, self._flights[0].at if self._flights else None) if t is not None), default=None)
 
     def _step(self) -> None:
         """Deliver what arrives now, then fire what is due now."""
         while self._flights and self._flights[0].at <= self.now:
             self._deliver(heapq.heappop(self._flights).datagram)
             self._collect()
-        for host in self.hosts.values():
-            at = host.endpoint.next_timer()
-            if at is not None and at <= self.now:
-                host.endpoint.handle_timer(self.now)
-        self._collect()
+        self._fire()
 
     # Carrying
-
-    def _collect(self) -> None:
-        """Take from every endpoint what it has to say, in the order of the hosts."""
-        for host in self.hosts.values():
-            for packet in host.endpoint.packets():
-                host.inbox.append(packet)
-                reply = echo_reply(packet) if host.echo else None
-                if reply is not None:
-                    host.endpoint.send(reply, self.now)
-            for datagram in host.endpoint.datagrams():
-                self._carry(datagram)
-            self.events += ((host.name, event) for event in host.endpoint.events())
 
     def _carry(self, datagram: Datagram) -> None:
         found: list[Datagram] = [datagram]
@@ -210,10 +145,6 @@ class Network:
             nat.outside == host for nat in self._nats
         )
 
-    def _tell(self, datagram: Datagram, fate: str) -> None:
-        for observer in self._observers:
-            observer(self.now, datagram, fate)
-
     def _deliver(self, datagram: Datagram) -> None:
         arriving = datagram.turned()
         for nat in self._nats:
@@ -226,12 +157,6 @@ class Network:
                 always = host.endpoint.config.marker_always
                 host.endpoint.receive(arriving.read_by(marker_always=always), self.now)
                 return
-
-    def host(self, name: str) -> Host:
-        """The host of that name; LocalError when there is none."""
-        if name not in self.hosts:
-            raise LocalError(f"expected one of the hosts {', '.join(self.hosts)}, found {name!r}")
-        return self.hosts[name]
 
 
 def _or(found: Iterable[Datagram] | None, default: Datagram) -> Iterable[Datagram]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A recorder on networks in memory: a pcapng file with a comment on each packet, and the keys that open it.
+"""A recorder on networks: a pcapng file with a comment on each packet, and the keys that open it.
 
-It reads what a network shows of its datagrams, and events; nothing else. Times are the networks' virtual ones behind a
-fixed date, so that a seeded run writes the same octets each time.
+It reads what a network shows of its datagrams, and events; nothing else. Virtual times are put behind a fixed date, so
+that a seeded run writes the same octets each time; on a real network they are the system's.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from scapy.packet import Packet, Raw
 from scapy.utils import PcapNgWriter
 
 from fynx_scapy.ike.events import ChildSaInstalled, Event, KeysDerived
-from fynx_scapy.ike.message import Datagram, DatagramKind
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.keylog import EspKeys, IkeKeys, KeyLog
 from fynx_scapy.ladder import Ladder, Row
-from fynx_scapy.net.memory import Network
+from fynx_scapy.net.hosts import Hosts
 
 EPOCH = 1_704_067_200
 """Where virtual time begins in a capture, in seconds since the epoch: 2024-01-01 00:00:00 UTC."""
@@ -35,10 +35,10 @@ _ESP = 50
 
 @dataclass(slots=True)
 class _Take:
-    """What was recorded of one network: (virtual time, datagram, its fate)."""
+    """What was recorded of one network: (its time, datagram, its fate)."""
 
     name: str
-    network: Network
+    network: Hosts
     datagrams: list[tuple[float, Datagram, str]] = field(default_factory=list)
 
 
@@ -54,8 +54,8 @@ class Recorder:
     def __init__(self) -> None:
         self._takes: list[_Take] = []
 
-    def watch(self, network: Network, name: str) -> None:
-        """Record what leaves any host of this network from now on. ``name`` stands in front of each comment."""
+    def watch(self, network: Hosts, name: str) -> None:
+        """Record what this network shows of its datagrams from now on. ``name`` stands in front of each comment."""
         take = _Take(name, network)
         self._takes.append(take)
         network.observe(lambda time, datagram, fate: take.datagrams.append((time, datagram, fate)))
@@ -64,6 +64,7 @@ class Recorder:
         """Every datagram as an IP packet, with ``time`` and ``comments`` set; in the order in which they left."""
         start = float(EPOCH)
         for take in self._takes:
+            start = take.network.epoch or start
             comment = _commenter(take)
             for number, (time, datagram, fate) in enumerate(take.datagrams, 1):
                 packet = frame(datagram, number)
@@ -112,17 +113,16 @@ def frame(datagram: Datagram, number: int = 0) -> Packet:
 
 def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
     """What is said of each datagram: the ladder knows what it was."""
-    ladder = Ladder(take.network.events)
+    ladder = Ladder(take.network.events, one_sided=len(take.network.hosts) == 1)
     rows: dict[bytes, Row] = {}
     for row in ladder.packets:
         for octets in row.octets:
             rows.setdefault(octets, row)
-    hosts = {host.endpoint.host: name for name, host in take.network.hosts.items()}
+    named = _names(take.network)
     seen: dict[bytes, int] = {}
 
     def comment(datagram: Datagram, fate: str) -> str:
-        sender = hosts.get(datagram.local.host, datagram.local.host)
-        receiver = hosts.get(datagram.remote.host, datagram.remote.host)
+        sender, receiver = named(datagram.local), named(datagram.remote)
         row = rows.get(datagram.data)
         ours = row is not None and row.sender
         part = ""
@@ -136,11 +136,24 @@ def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
         copies = seen[datagram.data] = seen.get(datagram.data, 0) + 1
         marks = [f"changed: {', '.join(row.changed)}"] if row and row.changed else []
         marks += [f"transmission {copies}"] if copies > 1 else []
-        marks += [fate] if fate != "delivered" else []
+        marks += [fate] if fate not in ("delivered", "sent") else []
         marks += [f"dropped: {row.reason}"] if row and row.reason and copies == 1 else []
         return f"{take.name}: {sender} -> {receiver}, {what}" + (f" [{'; '.join(marks)}]" if marks else "")
 
     return comment
+
+
+def _names(network: Hosts) -> Callable[[Address], str]:
+    """What an address is called: by its host, or by its port too where a live peer may share it."""
+    if network.epoch is None:
+        hosts = {host.endpoint.host: name for name, host in network.hosts.items()}
+        return lambda address: hosts.get(address.host, address.host)
+    places = {
+        Address(host.endpoint.host, port): name
+        for name, host in network.hosts.items()
+        for port in (0, host.endpoint.config.port, host.endpoint.config.natt_port)
+    }
+    return lambda address: places.get(address, str(address))
 
 
 def _ike_keys(event: Event) -> Iterator[IkeKeys]:

@@ -27,7 +27,8 @@ from fynx_scapy.ike.message import Datagram, Header, Outgoing, notify
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.ike.taps import Taps
 from fynx_scapy.layers.ikev2 import IKEv2_Encrypted_Fragment, IKEv2_VendorID, parse_message
-from fynx_scapy.net.memory import Network, Wire
+from fynx_scapy.net.memory import Network
+from fynx_scapy.net.wire import Wire
 
 from .pair import ALICE, BOB, Pair, alice, bob
 

@@ -8,9 +8,10 @@ from scapy.layers.inet import ICMP, IP
 
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig
-from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageSent, PeerNotified, Suspected
-from fynx_scapy.ike.hints import Limiter
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind
+from fynx_scapy.ike.events import IcmpReceived, IkeSaFailed, MessageDropped, MessageSent, PeerNotified, Suspected
+from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.hints import PATH_MTU_LIFETIME, Limiter
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
 from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, build_message
 
@@ -223,3 +224,41 @@ def test_the_limiter_allows_a_burst_and_then_one_an_interval():
     assert not limiter.allow("a", 9.9, 10.0)
     assert limiter.allow("a", 10.0, 10.0)
     assert [limiter.allow("c", 0.0, 1.0, burst=3) for _ in range(4)] == [True, True, True, False]
+
+
+def icmp(pair: Pair, mtu: int | None = None) -> None:
+    about = IcmpError(Address(ALICE, 500), Address(BOB, 500), "198.51.100.1", 3, 4 if mtu else 3, "said", mtu)
+    pair.alice.receive_icmp(about, pair.network.now)
+    pair.network.run()
+
+
+def test_an_icmp_error_is_a_hint_to_ask():
+    """Section 2.4: "an endpoint MUST NOT conclude that the other endpoint has failed based on … ICMP messages"."""
+    pair = Pair()
+    sa = pair.connect()
+    sent = len(pair.of("alice", MessageSent))
+    for _ in range(3):
+        icmp(pair)
+    # HDR, SK {}  -->     once
+    assert len(pair.of("alice", MessageSent)) == sent + 1
+    assert [event.acted for event in pair.of("alice", IcmpReceived)] == [True, False, False]
+    assert sa.established
+
+
+@pytest.mark.parametrize(("told", "believed"), [(900, 900), (68, 576), (9000, 1280)])
+def test_a_path_mtu_makes_fragments_smaller_for_a_while(told, believed):
+    """RFC 7383 section 2.5.1: "If the sender has information about the PMTU size, it SHOULD use it"."""
+    pair = Pair()
+    sa = pair.connect()
+
+    def largest() -> int:
+        sa.start(Informational(sa, IKEv2_Notify(type=40960, notify=bytes(4000))))
+        pair.network.run()
+        return max(len(wire) for wire in pair.of("alice", MessageSent)[-1].wire)
+
+    before = largest()
+    icmp(pair, told)
+    assert believed - 64 < largest() + 20 + 12 <= believed
+    assert pair.of("alice", IcmpReceived)[-1].mtu == told
+    pair.network.run(pair.network.now + PATH_MTU_LIFETIME)
+    assert largest() == before

@@ -16,7 +16,8 @@ from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.message import Datagram, notify
 from fynx_scapy.ike.sa import IkeSa, State
-from fynx_scapy.net.memory import Network, Wire
+from fynx_scapy.net.memory import Network
+from fynx_scapy.net.wire import Wire
 
 from .pair import Pair, alice, bob
 

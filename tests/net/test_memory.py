@@ -15,8 +15,9 @@ from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import EspReceived, MessageDropped, ReplayDropped
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.net.echo import echo_reply, echo_request, udp_packet
-from fynx_scapy.net.memory import Network, Wire
+from fynx_scapy.net.memory import Network
 from fynx_scapy.net.nat import Nat
+from fynx_scapy.net.wire import Wire
 
 from ..ike.pair import ALICE, BOB, Pair
 

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The two ends of a session, plugged into a network: ours, and an embedded peer or nobody's but the world's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+from fynx_scapy.errors import ConfigError, TransportError
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk
+from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.message import Address
+from fynx_scapy.ike.natt import IKE_PORT, NATT_PORT
+from fynx_scapy.ike.randomness import Randomness, SeededRandomness, SystemRandomness
+from fynx_scapy.net.hosts import Hosts
+from fynx_scapy.net.memory import Network
+from fynx_scapy.net.udp import UdpNetwork, free_ports, resolve, source_for
+
+INITIATOR, RESPONDER = "initiator", "responder"
+Peers = Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None
+
+
+class Ends(NamedTuple):
+    """Our endpoint on its network, the embedded peer (None: a live one), and what we connect with."""
+
+    network: Hosts
+    client: Endpoint
+    peer: Endpoint | None
+    config: IkeConfig
+
+
+def embedded(
+    config: IkeConfig,
+    local: str,
+    remote: str,
+    endpoint: EndpointConfig | None,
+    peer: Peers,
+    seed: int | str | None,
+    network: Hosts | None,
+) -> Ends:
+    """Ours and an embedded peer, on a network in memory if none is given."""
+    config = config.replace(remote=Address(remote, IKE_PORT))
+    network = network or Network(seed=seed if seed is not None else 0)
+    client = Endpoint(local, config=endpoint, randomness=_randomness(seed, INITIATOR))
+    theirs = EndpointConfig()
+    if isinstance(peer, Mapping):
+        peer = dict(peer)
+        known = {field.name: peer.pop(field.name) for field in fields(EndpointConfig) if field.name in peer}
+        theirs = EndpointConfig(**known)
+    other = Endpoint(remote, _mirrored(config, peer), config=theirs, randomness=_randomness(seed, RESPONDER))
+    network.add(client, INITIATOR)
+    network.add(other, RESPONDER, echo=True)
+    return Ends(network, client, other, config)
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where we are towards a live peer; None leaves it to us, as `Session` says."""
+
+    local: str | None = None
+    port: int | None = None
+    natt_port: int | None = None
+    marker_always: bool | None = None
+
+
+def live(
+    config: IkeConfig,
+    target: str | Address,
+    here: Here,
+    endpoint: EndpointConfig | None,
+    seed: int | str | None,
+    network: UdpNetwork | None,
+) -> Ends:
+    """Ours on a real network, and the peer that listens at ``target``, who may begin as well as we.
+
+    ConfigError when there is no such host, TransportError when there is no way to it, or the ports are not to be had.
+    """
+    remote = target if isinstance(target, Address) else resolve(target, IKE_PORT)
+    own_ports = remote.port not in (IKE_PORT, NATT_PORT)
+    config = config.replace(remote=remote)
+    if own_ports and config.remote_natt_port == NATT_PORT:
+        config = config.replace(remote_natt_port=remote.port)
+    made = network or UdpNetwork()
+    try:
+        return Ends(made, _client(made, config, remote, here, endpoint, seed, own_ports=own_ports), None, config)
+    except (ConfigError, TransportError):
+        if network is None:
+            made.close()
+        raise
+
+
+def _client(
+    network: UdpNetwork,
+    config: IkeConfig,
+    remote: Address,
+    here: Here,
+    endpoint: EndpointConfig | None,
+    seed: int | str | None,
+    *,
+    own_ports: bool,
+) -> Endpoint:
+    """Our endpoint, plugged in: on ports 500 and 4500 unless others are asked for, else on free ones."""
+    settings = endpoint or EndpointConfig()
+    if endpoint is None or here.marker_always is not None:
+        settings = settings.replace(marker_always=own_ports if here.marker_always is None else here.marker_always)
+    settings = settings.replace(port=here.port or settings.port, natt_port=here.natt_port or settings.natt_port)
+    host = here.local or source_for(remote, network.open_socket)
+
+    def plugged_in(config_of_ours: EndpointConfig) -> Endpoint:
+        client = Endpoint(host, [config], config=config_of_ours, randomness=_randomness(seed, INITIATOR))
+        network.add(client, INITIATOR, echo=True)
+        return client
+
+    asked = here.port or here.natt_port or endpoint
+    if asked or not own_ports:
+        try:
+            return plugged_in(settings)
+        except TransportError:
+            if asked:
+                raise
+    port, natt_port = free_ports(host, 2, network.open_socket)
+    return plugged_in(settings.replace(port=port, natt_port=natt_port))
+
+
+def _randomness(seed: int | str | None, who: str) -> Randomness:
+    return SystemRandomness() if seed is None else SeededRandomness(f"{seed} {who}")
+
+
+def config_of(given: Mapping[str, Any]) -> IkeConfig:
+    """An IkeConfig from a session's flat arguments; None leaves a default in place."""
+    names = {"psk": "auth"}
+    ike = {
+        names.get(k, k): v
+        for k, v in given.items()
+        if k in ("psk", "local_id", "remote_id", "proposals") and v is not None
+    }
+    child = {
+        k.replace("esp_", ""): v
+        for k, v in given.items()
+        if k in ("esp_proposals", "local_ts", "remote_ts") and v is not None
+    }
+    ike["auth"] = Psk(ike["auth"])
+    return IkeConfig(children=(ChildConfig(**child),), **ike)
+
+
+def _mirrored(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None) -> list[IkeConfig]:
+    """What the embedded peer accepts: our configuration seen from the other side, with some of it changed."""
+    if isinstance(peer, IkeConfig):
+        return [peer]
+    if peer is not None and not isinstance(peer, Mapping):
+        return list(peer)
+    children = tuple(child.replace(local_ts=child.remote_ts, remote_ts=child.local_ts) for child in ours.children)
+    mirrored = ours.replace(
+        local_id=ours.remote_id or "fynx", remote_id=ours.local_id, children=children, remote=None, ke=None
+    )
+    changes = dict(peer or {})
+    child_fields = {
+        "esp_proposals": "proposals",
+        "local_ts": "local_ts",
+        "remote_ts": "remote_ts",
+        "replay_window": "replay_window",
+        "tfc_length": "tfc_length",
+    }
+    child_changes = {new: changes.pop(name) for name, new in child_fields.items() if name in changes}
+    if "psk" in changes:
+        changes["auth"] = Psk(changes.pop("psk"))
+    unknown = changes.keys() - set(IkeConfig.__dataclass_fields__)
+    if unknown:
+        raise ConfigError(
+            f"expected fields of IkeConfig, ChildConfig or EndpointConfig in peer, found {', '.join(sorted(unknown))}"
+        )
+    if child_changes:
+        mirrored = mirrored.replace(children=tuple(child.replace(**child_changes) for child in mirrored.children))
+    return [mirrored.replace(**changes)]

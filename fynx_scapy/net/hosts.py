@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every network does with its hosts: take from each endpoint what it has to say, and keep a record of it."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from fynx_scapy.errors import ConfigError, LocalError, OutOfReach
+from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.events import Event
+from fynx_scapy.ike.message import Datagram
+from fynx_scapy.net.echo import echo_reply
+from fynx_scapy.net.nat import Nat
+from fynx_scapy.net.wire import Wire
+
+Observer = Callable[[float, Datagram, str], None]
+ThirdParty = Callable[[float, Datagram], Iterable[Datagram] | None]
+
+
+@dataclass(slots=True)
+class Host:
+    """An endpoint on the network.
+
+    ``inbox`` holds the inner packets that reached it; with ``echo`` it answers pings itself.
+    """
+
+    name: str
+    endpoint: Endpoint
+    echo: bool = False
+    inbox: list[bytes] = field(default_factory=list)
+
+
+class Hosts(ABC):
+    """A carrier of datagrams: a clock, hosts, their events, and those who watch.
+
+    ``observe`` shows each datagram with its fate; ``events`` are (host, event) in order; ``lock`` is held by whoever
+    touches an endpoint while another thread may.
+    """
+
+    epoch: float | None = None
+    """Where the clock's zero lies, in seconds since the epoch; None where time is virtual."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, Host] = {}
+        self.events: list[tuple[str, Event]] = []
+        self.lock: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+        self._observers: list[Observer] = []
+
+    @property
+    @abstractmethod
+    def now(self) -> float:
+        """Seconds on this network's clock."""
+
+    @abstractmethod
+    def run(self, until: float | Callable[[], bool] | None = None, *, limit: float = 3600.0) -> bool:
+        """Let time pass: until a moment, until something holds (returns whether it does), or until all is quiet.
+
+        ``limit`` bounds the seconds of one call.
+        """
+
+    @abstractmethod
+    def _carry(self, datagram: Datagram) -> None:
+        """Send what an endpoint has queued."""
+
+    def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False) -> Host:
+        """Plug an endpoint in by its address. ConfigError when its address or its name is taken."""
+        if any(self._same_place(host.endpoint, endpoint) for host in self.hosts.values()):
+            raise ConfigError(f"expected an address that is free on this network, found {endpoint.host}")
+        host = Host(name or endpoint.host, endpoint, echo)
+        if host.name in self.hosts:
+            raise ConfigError(f"expected a name that is free on this network, found {host.name!r}")
+        self.hosts[host.name] = host
+        return host
+
+    # What only a network in memory has: everywhere else these raise OutOfReach
+
+    @property
+    def wire(self) -> Wire:
+        """How datagrams are treated."""
+        raise OutOfReach("expected a network in memory: a real one's loss and delay are not ours to set")
+
+    def intercept(self, third_party: ThirdParty) -> Callable[[], None]:
+        """Let a third party change what travels."""
+        raise OutOfReach("expected a network in memory: nobody stands on the way to a live peer")
+
+    def inject(self, datagram: Datagram) -> None:
+        """Put a datagram on the wire in anybody's name."""
+        raise OutOfReach(f"expected a network in memory: what is not ours cannot be sent from {datagram.local}")
+
+    def add_nat(self, nat: Nat) -> Nat:
+        """Put a NAT box on the way."""
+        raise OutOfReach(f"expected a network in memory: no NAT {nat.outside} can be put before a live peer")
+
+    # What the kinds of networks share
+
+    @staticmethod
+    def _same_place(one: Endpoint, other: Endpoint) -> bool:
+        return one.host == other.host
+
+    def observe(self, observer: Observer) -> None:
+        """Call ``observer(time, datagram, fate)`` for each datagram; it left from ``datagram.local``.
+
+        Its fate is ``delivered``, ``sent`` (what then became of it is not known), or what went wrong.
+        """
+        self._observers.append(observer)
+
+    def host(self, name: str) -> Host:
+        """The host of that name; LocalError when there is none."""
+        if name not in self.hosts:
+            raise LocalError(f"expected one of the hosts {', '.join(self.hosts)}, found {name!r}")
+        return self.hosts[name]
+
+    def _tell(self, datagram: Datagram, fate: str) -> None:
+        for observer in self._observers:
+            observer(self.now, datagram, fate)
+
+    def _collect(self) -> None:
+        """Take from every endpoint what it has to say, in the order of the hosts."""
+        for host in self.hosts.values():
+            for packet in host.endpoint.packets():
+                host.inbox.append(packet)
+                reply = echo_reply(packet) if host.echo else None
+                if reply is not None:
+                    host.endpoint.send(reply, self.now)
+            for datagram in host.endpoint.datagrams():
+                self._carry(datagram)
+            self.events += ((host.name, event) for event in host.endpoint.events())
+
+    def _next_timer(self) -> float | None:
+        return min((t for host in self.hosts.values() if (t := host.endpoint.next_timer()) is not None), default=None)
+
+    def _fire(self) -> None:
+        """Have every endpoint do what is due."""
+        for host in self.hosts.values():
+            at = host.endpoint.next_timer()
+            if at is not None and at <= self.now:
+                host.endpoint.handle_timer(self.now)
+        self._collect()
+
+    def _busy(self) -> bool:
+        """Whether a request waits for its answer."""
+        return any(sa.requests.pending for host in self.hosts.values() for sa in host.endpoint.sas.values())

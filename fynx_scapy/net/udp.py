@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Endpoints on a real network: UDP ports 500 and 4500 or any others, IP protocol 50, and the machine's own clock.
+
+It is used as the network in memory is; `run` takes real time. Traffic goes where the endpoints' configurations say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+from fynx_scapy.errors import ConfigError, TransportError
+from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.events import SendFailed
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind
+from fynx_scapy.net.hosts import Host, Hosts
+from fynx_scapy.net.sockets import EspPort, OpenSocket, UdpPort
+
+POLL = 0.02
+"""How often, in seconds, `run` looks whether what it waits for holds, when nothing arrives meanwhile."""
+
+_PATIENCE = 0.25
+
+
+@dataclass(slots=True)
+class _Ports:
+    """The sockets of one endpoint; ``refused`` says why there is none for protocol 50."""
+
+    udp: dict[int, UdpPort] = field(default_factory=dict)
+    esp: EspPort | None = None
+    refused: str = ""
+
+    def __iter__(self) -> Iterator[UdpPort | EspPort]:
+        yield from self.udp.values()
+        if self.esp is not None:
+            yield self.esp
+
+    def close(self) -> None:
+        for port in self:
+            port.close()
+
+
+class UdpNetwork(Hosts):
+    """Endpoints on this machine's network, or on that of a namespace: ``open_socket`` opens the sockets there.
+
+    >>> with UdpNetwork() as network:
+    ...     network.add(endpoint, "alice")
+    ...     sa = endpoint.connect(config, network.now)
+    ...     network.run(lambda: sa.established, limit=5)
+
+    What the kernel refuses to send, and what ICMP reports, are events (`SendFailed`, `IcmpReceived`). One pair of ports
+    serves all the IKE SAs of an endpoint. `attend` has a thread serve the sockets while nobody calls `run`.
+    """
+
+    def __init__(self, *, open_socket: OpenSocket = socket.socket) -> None:
+        super().__init__()
+        self.lock = threading.RLock()
+        self.open_socket = open_socket
+        self._ports: dict[str, _Ports] = {}
+        self._poll = select.epoll()
+        self._by_descriptor: dict[int, tuple[Host, UdpPort | EspPort]] = {}
+        self._started = time.monotonic()
+        self.epoch = time.time()
+        self._attendant: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def now(self) -> float:
+        """Seconds since the network was made."""
+        return time.monotonic() - self._started
+
+    # Who is there
+
+    def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False, native: bool = True) -> Host:
+        """Open the ports of an endpoint's configuration, and with ``native`` protocol 50 where that is allowed.
+
+        TransportError when a port cannot be had; ConfigError when the name is taken.
+        """
+        config = endpoint.config
+        ports = _Ports()
+        try:
+            for number in dict.fromkeys((config.port, config.natt_port)):
+                ports.udp[number] = UdpPort(endpoint.host, number, self.open_socket, marker_always=config.marker_always)
+            if native:
+                try:
+                    ports.esp = EspPort(endpoint.host, self.open_socket)
+                except TransportError as error:
+                    ports.refused = str(error)
+            with self.lock:
+                host = super().add(endpoint, name, echo=echo)
+        except (TransportError, ConfigError):
+            ports.close()
+            raise
+        self._ports[host.name] = ports
+        for port in ports:
+            self._by_descriptor[port.fileno()] = (host, port)
+            self._poll.register(port.fileno(), select.EPOLLIN)
+        return host
+
+    @staticmethod
+    def _same_place(one: Endpoint, other: Endpoint) -> bool:
+        return False  # two endpoints may share an address, but no port: the kernel sees to that
+
+    def close(self) -> None:
+        """Close all sockets, and end the thread that attends to them."""
+        self._closing.set()
+        if self._attendant is not None:
+            self._attendant.join()
+        for ports in self._ports.values():
+            ports.close()
+        self._ports.clear()
+        self._by_descriptor.clear()
+        self._poll.close()
+
+    def attend(self) -> None:
+        """Have a thread answer the peers while nobody calls `run`, as a person at the prompt does not."""
+        if self._attendant is None:
+            self._attendant = threading.Thread(target=self._serve, name="fynx attendant", daemon=True)
+            self._attendant.start()
+
+    def _serve(self) -> None:
+        while not self._closing.is_set():
+            self._step(self.now + POLL * 5)
+
+    # Time
+
+    def run(self, until: float | Callable[[], bool] | None = None, *, limit: float = 3600.0) -> bool:
+        """Let time pass: until a moment, until something holds (returns whether it does), or until all is quiet.
+
+        Quiet means that no request waits for its answer and nothing is to be read. ``limit`` bounds the seconds of one
+        call.
+        """
+        end = until if isinstance(until, int | float) else self.now + limit
+        met = until if callable(until) else None
+        while True:
+            with self.lock:
+                self._collect()
+                if met is not None and met():
+                    return True
+                if until is None and not self._busy() and not self._poll.poll(0):
+                    return True
+            if self.now >= end:
+                return met is None
+            self._step(min(end, self.now + POLL) if met is not None else end)
+
+    def _step(self, end: float) -> None:
+        """Wait for a datagram, a timer or ``end``, and do what there is to do."""
+        with self.lock:
+            timer = self._next_timer()
+        wait = min(end, timer if timer is not None else end) - self.now
+        ready = self._poll.poll(max(0.0, min(wait, _PATIENCE)))
+        with self.lock:
+            for descriptor, what in ready:
+                found = self._by_descriptor.get(descriptor)
+                if found is not None:
+                    self._read(*found, failed=bool(what & select.EPOLLERR))
+            self._fire()
+
+    # Carrying
+
+    def _read(self, host: Host, port: UdpPort | EspPort, *, failed: bool) -> None:
+        if failed:
+            for error in port.errors():
+                host.endpoint.receive_icmp(error, self.now)
+        for datagram in port.receive():
+            if self._own(host.endpoint, datagram):
+                continue
+            self._tell(datagram.turned(), "delivered")
+            host.endpoint.receive(datagram, self.now)
+            self._collect()
+
+    @staticmethod
+    def _own(endpoint: Endpoint, datagram: Datagram) -> bool:
+        """Whether it is what the system shows of its own: two ends on one address both see all of protocol 50 there."""
+        here = datagram.kind is DatagramKind.ESP and datagram.local.host == datagram.remote.host
+        return here and int.from_bytes(datagram.data[:4]) not in endpoint.children
+
+    def _carry(self, datagram: Datagram) -> None:
+        host, ports = self._sender(datagram)
+        try:
+            if datagram.kind is DatagramKind.ESP:
+                if ports.esp is None:
+                    raise TransportError(ports.refused or "no socket for IP protocol 50 was asked for")
+                ports.esp.send(datagram)
+            else:
+                port = ports.udp.get(datagram.local.port)
+                if port is None:
+                    raise TransportError(
+                        f"expected one of the ports {', '.join(map(str, ports.udp))}, found {datagram.local}"
+                    )
+                port.send(datagram)
+        except TransportError as error:
+            self._tell(datagram, "not sent")
+            failure = SendFailed(time=self.now, local=datagram.local, remote=datagram.remote, reason=str(error))
+            self.events.append((host.name, failure))
+        else:
+            self._tell(datagram, "sent")
+
+    def _sender(self, datagram: Datagram) -> tuple[Host, _Ports]:
+        """The host that a datagram leaves from; of several with its address, the one with its port."""
+        names = [name for name, host in self.hosts.items() if host.endpoint.host == datagram.local.host]
+        names = [name for name in names if datagram.local.port in self._ports[name].udp] or names or list(self.hosts)
+        return self.hosts[names[0]], self._ports[names[0]]
+
+
+def resolve(target: str, port: int) -> Address:
+    """The address of ``HOST``, ``HOST:PORT`` or ``[IPv6]:PORT``, names looked up; ``port`` where none is said.
+
+    ConfigError when there is no such host, or the port is no number from 1 to 65535.
+    """
+    host, number = target, str(port)
+    if target.startswith("["):
+        host, _, rest = target[1:].partition("]")
+        number = rest.removeprefix(":") or number
+    elif target.count(":") == 1:
+        host, _, number = target.partition(":")
+    if not (number.isdecimal() and 0 < int(number) < 65536):
+        raise ConfigError(f"expected a port from 1 to 65535 behind the host, found {target!r}")
+    try:
+        found = socket.getaddrinfo(host, int(number), type=socket.SOCK_DGRAM)
+    except (socket.gaierror, UnicodeError) as error:
+        raise ConfigError(f"expected a host such as 192.0.2.1 or vpn.example, found {host!r}: {error}") from None
+    return Address(str(found[0][4][0]), int(number))
+
+
+def source_for(remote: Address, open_socket: OpenSocket = socket.socket) -> str:
+    """The address of ours that the kernel sends from to ``remote``; TransportError when there is no way there."""
+    kind = socket.AF_INET6 if ":" in remote.host else socket.AF_INET
+    with contextlib.closing(open_socket(kind, socket.SOCK_DGRAM, 0)) as probe:
+        try:
+            probe.connect((remote.host, remote.port))  # of a UDP socket: nothing is sent
+        except OSError as error:
+            raise TransportError(f"no way to {remote}: {error.strerror}") from None
+        return str(probe.getsockname()[0])
+
+
+def free_ports(host: str, count: int = 2, open_socket: OpenSocket = socket.socket) -> tuple[int, ...]:
+    """So many UDP port numbers that are free on an address at this moment."""
+    with contextlib.ExitStack() as stack:
+        return tuple(
+            stack.enter_context(contextlib.closing(UdpPort(host, 0, open_socket))).address.port for _ in range(count)
+        )
