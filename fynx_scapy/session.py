@@ -166,7 +166,10 @@ class Session:
 
     def ladder(self) -> Ladder:
         """The conversation so far; its repr is the picture."""
-        return Ladder(self.events, (INITIATOR, RESPONDER), one_sided=self.live)
+        events = self.events
+        if self._accepted:  # it is the peer who has begun
+            events = [(RESPONDER, event) for _, event in events]
+        return Ladder(events, (INITIATOR, RESPONDER), one_sided=self.live)
 
     def __repr__(self) -> str:
         return f"<Session {self._sa!r}>" if self._sa else "<Session, nothing sent yet>"

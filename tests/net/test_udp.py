@@ -93,6 +93,7 @@ def test_the_peer_begins(bob: Peer) -> None:
             bob.endpoint.connect(BOB.replace(remote=ours, remote_natt_port=s.client.config.natt_port), bob.network.now)
         sa = s.accept(timeout=5)
         assert (sa.initiator, s.sa) == (False, sa)
+        assert "IKE_SA_INIT request 0      HDR, SA, KE, Ni" in str(s.ladder())
         # We may rekey what they have set up.
         s.rekey_ike()
         s.ping("10.2.0.1")
