@@ -112,15 +112,20 @@ class Result:
 def run(scenario: Scenario, *, seed: int = 0, watch: Watcher | None = None) -> Result:
     """Run one scenario. Whatever goes wrong in it becomes its verdict."""
     stage = Run(scenario.name, seed, watch)
+    return judge(scenario, lambda: scenario.body(stage), stage.stages)
+
+
+def judge(scenario: Scenario, act: Callable[[], None], stages: list[Stage]) -> Result:
+    """Do it, and say what became of it. ``stages`` is filled meanwhile."""
     started = time.perf_counter()
     verdict, reason = Verdict.PASS, ""
     try:
-        scenario.body(stage)
+        act()
     except AssertionError as error:
         verdict, reason = Verdict.FAIL, _because(error)
     except CRASHES as error:
         verdict, reason = Verdict.ERROR, f"{type(error).__name__}: {_because(error)}"
-    return Result(scenario, verdict, reason, time.perf_counter() - started, stage.stages)
+    return Result(scenario, verdict, reason, time.perf_counter() - started, stages)
 
 
 def _because(error: BaseException) -> str:

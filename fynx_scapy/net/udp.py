@@ -7,13 +7,14 @@ It is used as the network in memory is; `run` takes real time. Traffic goes wher
 from __future__ import annotations
 
 import contextlib
+import functools
 import select
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Protocol, Self
 
 from fynx_scapy.errors import ConfigError, TransportError
 from fynx_scapy.ike.endpoint import Endpoint
@@ -26,6 +27,13 @@ POLL = 0.02
 """How often, in seconds, `run` looks whether what it waits for holds, when nothing arrives meanwhile."""
 
 _PATIENCE = 0.25
+
+
+class HasFileno(Protocol):
+    """What a selector takes."""
+
+    def fileno(self) -> int:
+        """The file descriptor."""
 
 
 @dataclass(slots=True)
@@ -64,7 +72,7 @@ class UdpNetwork(Hosts):
         self.open_socket = open_socket
         self._ports: dict[str, _Ports] = {}
         self._poll = select.epoll()
-        self._by_descriptor: dict[int, tuple[Host, UdpPort | EspPort]] = {}
+        self._by_descriptor: dict[int, Callable[[int], None]] = {}
         self._started = time.monotonic()
         self.epoch = time.time()
         self._attendant: threading.Thread | None = None
@@ -105,9 +113,16 @@ class UdpNetwork(Hosts):
             raise
         self._ports[host.name] = ports
         for port in ports:
-            self._by_descriptor[port.fileno()] = (host, port)
-            self._poll.register(port.fileno(), select.EPOLLIN)
+            self.watch(port, functools.partial(self._read, host, port))
         return host
+
+    def watch(self, source: HasFileno, ready: Callable[[int], None]) -> None:
+        """Have `run` call ``ready`` with epoll's flags whenever there is something to read at ``source``.
+
+        So others' sockets are served beside ours by the one thread that there is.
+        """
+        self._by_descriptor[source.fileno()] = ready
+        self._poll.register(source.fileno(), select.EPOLLIN)
 
     @staticmethod
     def _same_place(one: Endpoint, other: Endpoint) -> bool:
@@ -163,15 +178,14 @@ class UdpNetwork(Hosts):
         ready = self._poll.poll(max(0.0, min(wait, _PATIENCE)))
         with self.lock:
             for descriptor, what in ready:
-                found = self._by_descriptor.get(descriptor)
-                if found is not None:
-                    self._read(*found, failed=bool(what & select.EPOLLERR))
+                if descriptor in self._by_descriptor:
+                    self._by_descriptor[descriptor](what)
             self._fire()
 
     # Carrying
 
-    def _read(self, host: Host, port: UdpPort | EspPort, *, failed: bool) -> None:
-        if failed:
+    def _read(self, host: Host, port: UdpPort | EspPort, flags: int) -> None:
+        if flags & select.EPOLLERR:
             for error in port.errors():
                 host.endpoint.receive_icmp(error, self.now)
         for datagram in port.receive():
