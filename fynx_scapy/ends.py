@@ -62,6 +62,7 @@ class Here:
     port: int | None = None
     natt_port: int | None = None
     marker_always: bool | None = None
+    name: str = INITIATOR
 
 
 def live(
@@ -108,8 +109,8 @@ def _client(
     host = here.local or source_for(remote, network.open_socket)
 
     def plugged_in(config_of_ours: EndpointConfig) -> Endpoint:
-        client = Endpoint(host, [config], config=config_of_ours, randomness=_randomness(seed, INITIATOR))
-        network.add(client, INITIATOR, echo=True)
+        client = Endpoint(host, [config], config=config_of_ours, randomness=_randomness(seed, here.name))
+        network.add(client, here.name, echo=True)
         return client
 
     asked = here.port or here.natt_port or endpoint

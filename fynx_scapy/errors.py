@@ -37,6 +37,12 @@ class TransportError(FynxError):
     code = "transport"
 
 
+class LabError(FynxError):
+    """A lab does not stand: a program is missing, a privilege, or a peer that does not answer."""
+
+    code = "lab"
+
+
 class PeerError(FynxError):
     """The peer broke a rule, and the Notify that tells it so (RFC 7296 section 3.10.1).
 

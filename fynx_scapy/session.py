@@ -54,6 +54,8 @@ class Session:
     Without one the embedded peer's configuration mirrors ours; ``peer`` changes some of it, by the same names
     (``peer={"psk": "other"}``), or is an IkeConfig of its own, or several.
 
+    ``name`` is what our end is called in ``events``, where several share a ``network``.
+
     ``config`` gives our configuration as a whole, ``endpoint`` that of our endpoint. The same ``seed`` repeats an
     embedded session to the byte. Exchanges return the peer's answer as Scapy layers, decrypted; Timeout is raised when
     there is none, AuthenticationError when the peer is not who it says.
@@ -80,6 +82,7 @@ class Session:
         peer: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None = None,
         seed: int | str | None = None,
         network: Hosts | None = None,
+        name: str = INITIATOR,
     ) -> None:
         given = {"psk": psk, "local_id": local_id, "remote_id": remote_id, "proposals": proposals}
         given |= {"esp_proposals": esp_proposals, "local_ts": local_ts, "remote_ts": remote_ts}
@@ -91,9 +94,10 @@ class Session:
         elif network is not None and not isinstance(network, UdpNetwork):
             raise LocalError(f"expected a UdpNetwork towards a live peer, found {type(network).__name__}")
         else:
-            here = ends.Here(local, port, natt_port, marker_always)
+            here = ends.Here(local, port, natt_port, marker_always, name)
             found = ends.live(wanted, target, here, endpoint, seed, network)
         self.network, self.client, self._peer, self.config = found
+        self.name = name
         self._sa: IkeSa | None = None
         self._accepted: list[IkeSa] = []
         self._pings = 0
@@ -226,7 +230,7 @@ class Session:
         seen = len(self.events)
 
         def happened() -> Event | None:
-            found = (event for who, event in self.events[seen:] if who == INITIATOR and isinstance(event, what))  # type: ignore[arg-type]
+            found = (event for who, event in self.events[seen:] if who == self.name and isinstance(event, what))  # type: ignore[arg-type]
             return next(found, None)
 
         is_kind = isinstance(what, type)
@@ -259,7 +263,7 @@ class Session:
 
     def send(self, packet: Packet | bytes, *, timeout: float = 5.0) -> Packet:
         """Send an inner IP packet through the Child SA that policy picks; returns the first that comes back."""
-        inbox = self.network.hosts[INITIATOR].inbox
+        inbox = self.network.hosts[self.name].inbox
         seen = len(inbox)
         with self.network.lock:
             taken = self.client.send(bytes(packet), self.network.now)

@@ -22,7 +22,7 @@ if __name__ != "fynx_scapy.scenarios":
 
 def names() -> list[str]:
     """The names of all scenarios, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def load(name: str) -> Scenario:

@@ -22,7 +22,7 @@ SECURITY = BASE | {"crypto", "esp"}
 ENGINE = SECURITY | {"layers", "ike"}
 RECORDS = ENGINE | {"keynames", "keylog", "ladder"}
 CARRIERS = RECORDS | {"net", "ends", "session"}
-TOOLS = CARRIERS | {"harness", "capture"}
+TOOLS = CARRIERS | {"harness", "capture", "lab"}
 FRONTS = TOOLS | {"report", "scenarios", "cli"}
 MAY_IMPORT = {
     "errors": set(),
@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "net": RECORDS,
     "ends": RECORDS | {"net"},
     "session": CARRIERS,
-    "harness": TOOLS,
+    "harness": CARRIERS,
+    "lab": CARRIERS | {"harness"},
     "capture": TOOLS,
     "report": TOOLS,
     "scenarios": TOOLS,

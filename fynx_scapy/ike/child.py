@@ -251,6 +251,7 @@ def install(
         integ=suite.integ,
         esn=suite.esn,
         mode=mode,
+        initiator=initiator,
         local_ts=tuple(map(str, plan.local_ts)),
         remote_ts=tuple(map(str, plan.remote_ts)),
         local=sa.local,

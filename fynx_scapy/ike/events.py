@@ -106,7 +106,7 @@ class IkeSaEstablished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSaInstalled(Event):
-    """A pair of ESP SAs carries traffic from now on."""
+    """A pair of ESP SAs carries traffic from now on. ``initiator``: whether it was this end that asked for it."""
 
     name: str
     inbound: InboundSa
@@ -117,6 +117,7 @@ class ChildSaInstalled(Event):
     local_ts: tuple[str, ...]
     remote_ts: tuple[str, ...]
     mode: str = "tunnel"
+    initiator: bool
     local: Address
     remote: Address
     encr_key_in: bytes = field(repr=False)

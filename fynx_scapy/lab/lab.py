@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A lab: two sites, a peer at one of them, and an event loop for our end at the other.
+
+with Lab(PeerConfig(esp="aes256gcm16")) as lab:
+    s = lab.session()
+    s.connect()
+    s.ping(lab.theirs.inner)
+
+Several stand side by side, in one process or in several. All of it ends with the process that made it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from fynx_scapy.ike.config import IkeConfig, Retransmission
+from fynx_scapy.ike.message import Address
+from fynx_scapy.ike.natt import IKE_PORT
+from fynx_scapy.lab.inside import Inside
+from fynx_scapy.lab.namespace import Namespace
+from fynx_scapy.lab.peer import Peer, PeerConfig
+from fynx_scapy.lab.sniffer import Sniffer
+from fynx_scapy.lab.strongswan import StrongSwan
+from fynx_scapy.lab.topology import Nat, Topology
+from fynx_scapy.net.udp import UdpNetwork
+from fynx_scapy.session import Session
+
+PREFIX = "fynx-lab-"
+RETRANSMISSION = Retransmission(timeout=0.5, base=1.5, tries=3)
+"""On a wire that loses nothing there is no need to be as patient as on the Internet."""
+
+MakePeer = Callable[[Namespace, Path, PeerConfig], Peer]
+
+
+class Lab:
+    """A peer with ``config`` on a network with or without a ``nat``, spoken to over IPv4 or, with ``ipv6``, over IPv6.
+
+    ``peer`` makes the peer from its namespace, a folder and its configuration. LabError when something is missing, or
+    the peer does not start; then nothing of it is left.
+    """
+
+    def __init__(
+        self,
+        config: PeerConfig | None = None,
+        *,
+        peer: MakePeer = StrongSwan,
+        nat: Nat = Nat.NONE,
+        ipv6: bool = False,
+        mtu: int | None = None,
+    ) -> None:
+        sweep()
+        self.ipv6 = ipv6
+        with contextlib.ExitStack() as undo:
+            self.folder = undo.enter_context(_scratch())
+            self.topology = Topology(nat=nat, mtu=mtu)
+            undo.callback(self.topology.close)
+            self.ours, self.theirs = self.topology.ours, self.topology.theirs
+            self.network = UdpNetwork(open_socket=self.ours.namespace.socket)
+            undo.callback(self.network.close)
+            self.sniffer = Sniffer(self.theirs.namespace, self.network)
+            undo.callback(self.sniffer.close)
+            self.inside = Inside(self.theirs, self.network)
+            undo.callback(self.inside.close)
+            self.config = self._addressed(config or PeerConfig())
+            self.peer = peer(self.theirs.namespace, self.folder, self.config)
+            undo.callback(self.peer.kill)
+            self.peer.start()
+            self._undo = undo.pop_all()
+
+    def _addressed(self, config: PeerConfig) -> PeerConfig:
+        """The same with this lab's addresses; who serves all (``%any``) goes on doing so."""
+        ours = self.ours.outer6 if self.ipv6 else self.ours.seen_as
+        remote = config.remote if config.remote == "%any" else ours
+        also = tuple(map(self._addressed, config.also))
+        return config.changed(local=self.theirs.address(ipv6=self.ipv6), remote=remote, also=also)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take it down: the peer, its network and its files."""
+        self._undo.close()
+
+    @property
+    def target(self) -> Address:
+        """Where the peer is, as we see it."""
+        return Address(self.theirs.outer6 if self.ipv6 else self.theirs.seen_as, IKE_PORT)
+
+    def session(self, config: IkeConfig | None = None, **more: Any) -> Session:
+        """Our end, configured to get along with the peer unless ``config`` says otherwise; ``more`` is `Session`'s."""
+        config = config or self.config.mirrored(retransmission=RETRANSMISSION)
+        given: dict[str, Any] = {"local": self.ours.address(ipv6=self.ipv6), "network": self.network} | more
+        return Session(self.target, config=config, **given)
+
+    def run(self, met: Callable[[], object], *, limit: float = 10.0) -> bool:
+        """Let time pass until ``met()`` is true; False when it is not within ``limit`` seconds."""
+        return self.network.run(lambda: bool(met()), limit=limit)
+
+
+@contextlib.contextmanager
+def _scratch() -> Any:
+    """A folder for this lab alone. Its lock shows to others that it is in use, and ends with us."""
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def sweep() -> list[Path]:
+    """Remove what labs have left that were killed; returns their folders. Those of other users are let alone."""
+    swept = []
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+                swept.append(folder)
+            finally:
+                os.close(descriptor)
+    return swept

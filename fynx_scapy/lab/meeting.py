@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A meeting: one trial under way. Our end, the peer, and what both are asked to do and to have in common."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from scapy.layers.inet import ICMP
+from scapy.layers.inet6 import ICMPv6EchoReply
+
+from fynx_scapy.errors import FynxError, LabError
+from fynx_scapy.harness.expect import ExpectationFailed, expect
+from fynx_scapy.iana import ExchangeType, lookup
+from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.config import EndpointConfig, IkeConfig
+from fynx_scapy.ike.events import (
+    ChildSaInstalled,
+    EspReceived,
+    EspSent,
+    Event,
+    KeysDerived,
+    MessageReceived,
+    MessageSent,
+)
+from fynx_scapy.ike.message import RESPONSE
+from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ike.selectors import Selector
+from fynx_scapy.lab.charonlog import dumps
+from fynx_scapy.lab.lab import RETRANSMISSION, Lab
+from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa
+from fynx_scapy.lab.trial import Role, Trial
+from fynx_scapy.layers.ikev2 import IKEv2, chain
+from fynx_scapy.net.echo import udp_packet
+from fynx_scapy.session import Session
+
+
+class Meeting:
+    """What a trial is handed: ``lab``, ``peer``, our session ``s``, and the ``role`` that we play."""
+
+    def __init__(self, trial: Trial, role: Role, lab: Lab) -> None:
+        self.trial, self.role, self.lab = trial, role, lab
+        self.peer = lab.peer
+        self.error: FynxError | None = None
+        self.s: Session = lab.session(self.config(**trial.ours), endpoint=EndpointConfig(**trial.endpoint))
+
+    def config(self, **changes: Any) -> IkeConfig:
+        """Our configuration: the peer's in a mirror, with some of it changed; ``child`` changes every Child SA's."""
+        child = changes.pop("child", {})
+        config = self.lab.config.mirrored(**({"retransmission": RETRANSMISSION} | changes))
+        return config.replace(children=tuple(each.replace(**child) for each in config.children))
+
+    @property
+    def we_begin(self) -> bool:
+        """Whether we are the initiator."""
+        return self.role is Role.INITIATOR
+
+    # Time
+
+    def until(self, met: Callable[[], object], what: str, *, limit: float = 10.0) -> None:
+        """Let time pass until ``met()`` is true; ExpectationFailed with ``what`` was expected when it never is."""
+        if not self.lab.run(met, limit=limit):
+            raise ExpectationFailed(f"expected {what} within {limit:g} s, found nothing of the kind")
+
+    def event(self, kind: type[Event], *, limit: float = 10.0, **fields: Any) -> Any:
+        """The first event of that kind at our end whose fields have these values; waited for if need be."""
+
+        def found() -> Event | None:
+            events = (event for _, event in self.s.events if isinstance(event, kind))
+            fits = (event for event in events if all(getattr(event, name) == value for name, value in fields.items()))
+            return next(fits, None)
+
+        self.until(found, f"{kind.__name__} with {fields}" if fields else kind.__name__, limit=limit)
+        return found()
+
+    def messages(self, kind: type[Event]) -> list[IKEv2]:
+        """What we have sent (MessageSent) or received (MessageReceived), as Scapy layers, decrypted."""
+        found = [event for _, event in self.s.events if isinstance(event, kind)]
+        return [chain(event.header, list(event.payloads)) for event in found]  # type: ignore[attr-defined]
+
+    def answer(self, exchange: str | int) -> IKEv2:
+        """The newest response of that exchange, whoever gave it."""
+        number = lookup(ExchangeType, exchange)
+        kind = MessageReceived if self.we_begin else MessageSent
+
+        def found() -> IKEv2 | None:
+            responses = [message for message in self.messages(kind) if int(message.flags or 0) & RESPONSE]
+            return next((message for message in reversed(responses) if message.exch_type == number), None)
+
+        self.until(found, f"a response of {exchange}")
+        message = found()
+        assert message is not None
+        return message
+
+    def wires(self) -> list[bytes]:
+        """The octets of every IKE message that we sent behind IKE_SA_INIT, fragment by fragment."""
+        sent = [event for _, event in self.s.events if isinstance(event, MessageSent) and event.encrypted]
+        return [octets for event in sent for octets in event.wire]
+
+    def join(self, name: str, config: IkeConfig | None = None, **where: Any) -> Session:
+        """A further session of ours with the same peer, under a name and from an address or ports of its own."""
+        return self.lab.session(config or self.config(), name=name, **where)
+
+    # What both do
+
+    def begin(self) -> None:
+        """Whoever has to begins; what becomes of it is not looked at. What we are told then is in ``error``."""
+        if not self.we_begin:
+            self.peer.initiate()
+            return
+        try:
+            self.s.connect()
+        except FynxError as error:
+            self.error = error
+
+    def establish(self, *, child: bool = True) -> IkeSa:
+        """Set up the IKE SA and, with ``child``, its first Child SA; returns our end once both have it."""
+        if self.we_begin:
+            self.s.connect()
+        else:
+            self.peer.initiate()
+            self.s.accept(timeout=10)
+        if child:
+            expect(len(self.s.sa.children), "Child SAs of ours").between(1, 99)
+        self.until(lambda: self.theirs().established, "the peer to call the IKE SA established")
+        return self.s.sa
+
+    def theirs(self, sa: IkeSa | None = None) -> PeerIkeSa:
+        """The peer's end of our IKE SA (by default the newest); one that is not established when it has none."""
+        ours = sa or self.s.sa
+        found = [each for each in self.peer.sas() if (each.spi_i, each.spi_r) == (ours.spi_i, ours.spi_r)]
+        return found[0] if found else NOTHING
+
+    def traffic(self, *, count: int = 2, ipv6: bool = False) -> None:
+        """Pings and UDP through the newest Child SA, from us and from behind the peer; every one is answered."""
+        ours, theirs = self.lab.ours, self.lab.theirs
+        source, target = (ours.inner6, theirs.inner6) if ipv6 else (ours.inner, theirs.inner)
+        for number in range(count):
+            # ESP {ICMP echo request}  -->   <--  ESP {ICMP echo reply}
+            expect(self.s.ping(target, source=source)).has(ICMPv6EchoReply if ipv6 else ICMP)
+            # ESP {UDP, port 7}  -->   <--  ESP {UDP}
+            echo = self.s.send(udp_packet(source, target, 40000 + number, 7, b"fynx %d" % number))
+            expect(bytes(echo).endswith(b"fynx %d" % number), "the UDP echo").holds()
+        self.from_there(source, count=count)
+
+    def from_there(self, target: str, *, count: int = 2, source: str | None = None) -> None:
+        """Pings and UDP from behind the peer to ``target`` behind us; every one is answered."""
+        for icmp in (True, False):
+            # <--  ESP {echo request}   ESP {echo reply}  -->
+            probe = self.lab.inside.probe(target, icmp=icmp, source=source)
+            for _ in range(count):
+                probe.send()
+            what = f"answers to {count} {'pings' if icmp else 'UDP datagrams'} from behind the peer"
+            self.until(functools.partial(getattr, probe, "complete"), what, limit=5)
+
+    # What both have
+
+    def agree(self) -> None:
+        """Both ends have the same IKE SA and the same Child SAs: SPIs, selectors, octets, and the keys that it logs."""
+        sa = self.s.sa
+        ours = {child.inbound.spi: child for child in sa.children.values() if not child.gone}
+
+        def same() -> bool:
+            return {child.spi_out for child in self.installed()} == set(ours)
+
+        self.until(same, f"the peer to have the Child SAs {', '.join(f'{spi:08x}' for spi in ours)}", limit=5)
+        theirs = self.theirs()
+        expect(theirs.initiator, "the peer being the original initiator").equals(not sa.initiator)
+        for found in self.installed():
+            child = ours[found.spi_out]
+            expect(f"{found.spi_in:08x}", "the peer's inbound SPI").equals(f"{child.outbound.spi:08x}")
+            expect(_selectors(found.local_ts), "its selectors").equals(set(child.remote_ts))
+            expect(_selectors(found.remote_ts), "its selectors for us").equals(set(child.local_ts))
+            expect(found.mode.lower(), "its mode").equals("tunnel" if child.hosts is None else "transport")
+            self._same_octets(child, found)
+        self.same_keys()
+
+    def installed(self) -> list[PeerChildSa]:
+        """The Child SAs that the peer uses; one that was replaced may linger with it for a while."""
+        return [child for child in self.theirs().children if child.state == "INSTALLED"]
+
+    def _same_octets(self, child: ChildSa, found: PeerChildSa) -> None:
+        """What it has counted of a Child SA is what we have sent and received on it."""
+        if found.bytes_in is None:
+            return
+        sent = sum(e.length for _, e in self.s.events if isinstance(e, EspSent) and e.spi == child.outbound.spi)
+        got = sum(e.length for _, e in self.s.events if isinstance(e, EspReceived) and e.spi == child.inbound.spi)
+        expect((found.bytes_in, found.bytes_out), "the octets that the peer has counted").equals((sent, got))
+
+    def same_keys(self) -> None:
+        """Every key of ours is in the peer's log under the label that it belongs to, where the peer logs keys."""
+        logged: dict[str, set[bytes]] = {}
+        for label, octets in dumps(self.peer.log()):
+            logged.setdefault(label.lower(), set()).add(octets)
+        if "skeyseed" not in logged:
+            return
+        for _, event in self.s.events:
+            for label, key in _keys(event):
+                if key:
+                    expect(key in logged.get(label, ()), f"our {label} in the peer's log").holds()
+
+
+NOTHING = PeerIkeSa(
+    name="", spi_i=b"", spi_r=b"", initiator=False, established=False, state="none", ike="", local="", remote="",
+    remote_id="", children=(),
+)  # fmt: skip
+
+
+def _keys(event: Event) -> list[tuple[str, bytes]]:
+    """Our keys, under charon's labels in lower case."""
+    if isinstance(event, KeysDerived):
+        names = ("sk_d", "sk_ai", "sk_ar", "sk_ei", "sk_er", "sk_pi", "sk_pr")
+        return [(f"{name} secret", getattr(event.keys, name)) for name in names]
+    if isinstance(event, ChildSaInstalled):
+        ours, theirs = ("initiator", "responder") if event.initiator else ("responder", "initiator")
+        return [
+            (f"encryption {ours} key", event.encr_key_out),
+            (f"encryption {theirs} key", event.encr_key_in),
+            (f"integrity {ours} key", event.integ_key_out),
+            (f"integrity {theirs} key", event.integ_key_in),
+        ]
+    return []
+
+
+def _selectors(texts: tuple[str, ...]) -> set[Selector]:
+    return {Selector.of(text) for text in texts}
+
+
+def missing(trial: Trial, capabilities: frozenset[str]) -> frozenset[str]:
+    """What a trial needs that a peer cannot."""
+    return trial.needs - capabilities
+
+
+def require(trial: Trial, lab: Lab) -> None:
+    """LabError when the peer of a lab is not one that this trial can be held with."""
+    lacking = missing(trial, lab.peer.capabilities)
+    if lacking:
+        raise LabError(f"{lab.peer.name} cannot {', '.join(sorted(lacking))}, which {trial.name} needs")

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Pings in both directions, every few milliseconds, whatever else goes on meanwhile."""
+
+from __future__ import annotations
+
+import struct
+
+from fynx_scapy.lab.meeting import Meeting
+from fynx_scapy.net.echo import echo_request
+
+_IDENTIFIER = 0xF2
+
+
+class Stream:
+    """Begins at once. It runs on our endpoint's own timers, so that every wait of whoever holds the meeting drives it.
+
+    ``sent`` counts each direction, ``answered`` are the numbers of ours that came back, ``from_there`` is the peer's
+    side.
+    """
+
+    def __init__(self, m: Meeting, interval: float = 0.003) -> None:
+        self._m, self._interval = m, interval
+        self._inbox = m.s.network.hosts["initiator"].inbox
+        self._first = len(self._inbox)
+        self._running = True
+        self.sent = 0
+        self.from_there = m.lab.inside.probe(m.lab.ours.inner)
+        with m.s.network.lock:
+            self._tick(m.s.network.now)
+
+    def _tick(self, now: float) -> None:
+        if not self._running:
+            return
+        self.sent += 1
+        ours, theirs = self._m.lab.ours.inner, self._m.lab.theirs.inner
+        number = struct.pack("!I", self.sent)
+        self._m.s.client.send(echo_request(ours, theirs, number, identifier=_IDENTIFIER), now)
+        self.from_there.send()
+        self._m.s.client.timers.set(now + self._interval, self._tick)
+
+    def some_more(self, count: int = 20) -> None:
+        """Let so many pings pass."""
+        wanted = self.sent + count
+        self._m.until(lambda: self.sent >= wanted, f"{count} more pings")
+
+    def stop(self) -> None:
+        """No more of them."""
+        self._running = False
+
+    @property
+    def answered(self) -> set[int]:
+        """The numbers of our pings that were answered."""
+        replies = (packet[20:] for packet in self._inbox[self._first :] if packet[0] >> 4 == 4)
+        mine = (reply for reply in replies if reply[0] == 0 and int.from_bytes(reply[4:6]) == _IDENTIFIER)
+        return {int.from_bytes(reply[8:12]) for reply in mine}

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A trial: what we and another implementation do together, whichever of the two begins.
+
+@trial("RFC 7296 section 1.2", requirements=("7296-1.2-i05",))
+def psk(m: Meeting) -> None:
+    \"""Both ends set up an IKE SA and a Child SA, and packets pass in both directions.\"""
+    m.establish()
+    m.traffic()
+    m.agree()
+
+A trial is written once for both roles and for every peer that can what it ``needs``. Trials of one topic share a file
+of scenarios/interop/.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.harness.requirements import requirement
+from fynx_scapy.harness.scenario import Scenario
+
+if TYPE_CHECKING:
+    from fynx_scapy.lab.meeting import Meeting
+
+Body = Callable[["Meeting"], None]
+
+
+class Role(enum.Enum):
+    """Who begins: we as the initiator of the IKE SA, or the peer, so that we are its responder."""
+
+    INITIATOR = "initiator"
+    RESPONDER = "responder"
+
+
+BOTH = (Role.INITIATOR, Role.RESPONDER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One row of the matrix.
+
+    ``scenario`` has its name, title, source and requirements. ``config`` changes the peer's configuration
+    (`PeerConfig`), ``ours`` our own (`IkeConfig`), ``endpoint`` our endpoint's (`EndpointConfig`) and ``site`` the lab
+    (`Lab`), each only where the trial wants something other than what `Meeting` begins with. ``needs`` are
+    capabilities that a peer must have.
+    """
+
+    scenario: Scenario
+    body: Body = field(repr=False)
+    roles: tuple[Role, ...] = BOTH
+    needs: frozenset[str] = frozenset()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    ours: Mapping[str, Any] = field(default_factory=dict)
+    endpoint: Mapping[str, Any] = field(default_factory=dict)
+    site: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What it is called in the matrix, in tests and on the command line."""
+        return self.scenario.name
+
+
+_REGISTRY: dict[str, Trial] = {}
+
+
+def trial(
+    source: str,
+    *,
+    name: str | None = None,
+    requirements: Sequence[str] = (),
+    roles: Sequence[Role] = BOTH,
+    needs: Collection[str] = (),
+    config: Mapping[str, Any] | None = None,
+    ours: Mapping[str, Any] | None = None,
+    endpoint: Mapping[str, Any] | None = None,
+    site: Mapping[str, Any] | None = None,
+) -> Callable[[Body], Body]:
+    """Register a function as a trial, under its own name or another; several trials may share one function.
+
+    ConfigError for an unknown requirement, a function without a docstring and a name that is taken.
+    """
+    checked = tuple(requirement(identifier) for identifier in requirements)
+
+    def register(body: Body) -> Body:
+        called = name or body.__name__
+        if called in _REGISTRY:
+            raise ConfigError(f"expected one trial of the name {called}, found a second in {body.__module__}")
+        if not body.__doc__:
+            raise ConfigError(f"expected a docstring in the trial {called}: its first line is the title")
+        scenario = Scenario(called, source, checked, body, body.__module__)  # type: ignore[arg-type]
+        _REGISTRY[called] = Trial(
+            scenario=scenario,
+            body=body,
+            roles=tuple(roles),
+            needs=frozenset(needs),
+            config=dict(config or {}),
+            ours=dict(ours or {}),
+            endpoint=dict(endpoint or {}),
+            site=dict(site or {}),
+        )
+        return body
+
+    return register
+
+
+def registered() -> dict[str, Trial]:
+    """The trials whose files were imported, by name."""
+    return dict(_REGISTRY)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""IKE_SA_INIT and IKE_AUTH: how an IKE SA begins, and what keeps it from beginning."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness.expect import expect
+from fynx_scapy.iana import KeMethod, NotifyType
+from fynx_scapy.ike.events import IkeSaFailed, MessageReceived, MessageSent
+from fynx_scapy.lab.meeting import Meeting
+from fynx_scapy.lab.trial import Role, trial
+from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Notify, IKEv2_SA, IKEv2_TSi
+
+
+@trial("RFC 7296 section 1.2", requirements=("7296-1.2-i05", "7296-1.2-06", "7296-2.7-04"))
+def psk(m: Meeting) -> None:
+    """Two ends who share a key set up an IKE SA and its first Child SA, and packets pass."""
+    m.establish()
+    m.traffic(count=3)
+    m.agree()
+    expect(m.answer("IKE_AUTH")).has(IKEv2_SA, IKEv2_TSi)
+
+
+@trial("RFC 7296 section 2.6", needs={"cookies"}, requirements=("7296-2.6-02",), config={"cookie_threshold": 1},
+       endpoint={"cookie_threshold": 0})  # fmt: skip
+def cookie(m: Meeting) -> None:
+    """The responder asks for a cookie before it does any work, and gets it."""
+    if m.we_begin:
+        # One that comes no further than IKE_SA_INIT makes the peer careful.
+        m.join("somebody", port=10500, natt_port=14500).sa_init()
+    # HDR, SAi1, KEi, Ni  -->   <--  HDR, N(COOKIE)
+    # HDR, N(COOKIE), SAi1, KEi, Ni  -->   <--  HDR, SAr1, KEr, Nr
+    m.establish()
+    asked, sent = (MessageReceived, MessageSent) if m.we_begin else (MessageSent, MessageReceived)
+    cookies = [message for message in m.messages(asked) if IKEv2_Notify in message and IKEv2_SA not in message]
+    expect(cookies[-1]).exchange("IKE_SA_INIT").response().notifies("COOKIE")
+    again = [message for message in m.messages(sent) if IKEv2_SA in message and IKEv2_KE in message][-1]
+    expect(again).exchange("IKE_SA_INIT").notifies("COOKIE")
+    expect(again[IKEv2_Notify].type, "the type of its first payload").equals(NotifyType.COOKIE)
+    m.traffic(count=1)
+
+
+@trial(
+    "RFC 7296 section 1.2",
+    requirements=("7296-1.2-i05",),
+    config={"ike": "aes128gcm16-prfsha256-ecp256-x25519"},
+    ours={"proposals": "aes128gcm16-prfsha256-x25519-ecp256"},
+)
+def invalid_ke(m: Meeting) -> None:
+    """The initiator's first guess of a key exchange method is not the one that the responder wants."""
+    if m.we_begin:
+        # The peer takes our order of preference, so what we guess must be something that it does not have at all.
+        m.s.config = m.s.config.replace(proposals="aes128gcm16-prfsha256-modp2048-ecp256", ke=KeMethod.MODP_2048)
+    else:
+        m.s.client.configs[0] = m.config(proposals="aes128gcm16-prfsha256-x25519", remote=m.s.config.remote)
+    # HDR, SAi1, KEi, Ni  -->   <--  HDR, N(INVALID_KE_PAYLOAD)
+    # HDR, SAi1, KEi, Ni  -->   <--  HDR, SAr1, KEr, Nr
+    m.establish()
+    refused = m.messages(MessageReceived if m.we_begin else MessageSent)[0]
+    wanted = KeMethod.ECP_256 if m.we_begin else KeMethod.CURVE25519
+    expect(refused).response().lacks(IKEv2_KE).notify_data("INVALID_KE_PAYLOAD").equals(int(wanted).to_bytes(2))
+    m.traffic(count=1)
+    m.agree()
+
+
+@trial("RFC 7296 section 2.7", requirements=("7296-2.7-04",), ours={"proposals": "aes256gcm16-prfsha384-ecp384"})
+def no_proposal_chosen(m: Meeting) -> None:
+    """The two have no suite in common, and the responder says so."""
+    m.begin()
+    # HDR, SAi1, KEi, Ni  -->   <--  HDR, N(NO_PROPOSAL_CHOSEN)
+    expect(m.answer("IKE_SA_INIT")).notifies("NO_PROPOSAL_CHOSEN").lacks(IKEv2_SA, IKEv2_KE)
+    m.until(lambda: not [sa for sa in m.peer.sas() if sa.established], "no IKE SA at the peer")
+    expect([sa for sa in m.s.client.sas.values() if sa.established], "IKE SAs of ours").fails()
+
+
+@trial("RFC 7296 section 2.21.2", requirements=("7296-2.21.2-02",), ours={"auth": "another key"})
+def wrong_psk(m: Meeting) -> None:
+    """The two do not share a key: the responder answers AUTHENTICATION_FAILED, and there is no IKE SA."""
+    m.begin()
+    # HDR, SK {IDi, AUTH, …}  -->   <--  HDR, SK {N(AUTHENTICATION_FAILED)}
+    expect(m.answer("IKE_AUTH")).notifies("AUTHENTICATION_FAILED").lacks(IKEv2_SA)
+    m.event(IkeSaFailed)
+    m.until(lambda: not m.peer.sas(), "no IKE SA at the peer")
+
+
+@trial("RFC 7296 section 2.9", requirements=("7296-2.9-i02",), ours={"child": {"remote_ts": "10.77.0.0/24"}})
+def ts_unacceptable(m: Meeting) -> None:
+    """What the initiator wants to protect is not the responder's to offer: an IKE SA without a Child SA."""
+    m.begin()
+    # HDR, SK {IDi, AUTH, SA, TSi, TSr}  -->   <--  HDR, SK {IDr, AUTH, N(TS_UNACCEPTABLE)}
+    expect(m.answer("IKE_AUTH")).notifies("TS_UNACCEPTABLE").lacks(IKEv2_SA, IKEv2_TSi)
+    m.until(lambda: not any(sa.children for sa in m.peer.sas()), "no Child SA at the peer")
+
+
+@trial("RFC 7296 section 2.9", requirements=("7296-2.9-i02",), roles=(Role.INITIATOR,),
+       config={"remote_ts": ("10.1.0.0/25",), "local_ts": ("10.2.0.0/28",)},
+       ours={"child": {"local_ts": "10.1.0.0/24", "remote_ts": "10.2.0.0/24"}})  # fmt: skip
+def ts_narrowed_by_peer(m: Meeting) -> None:
+    """We ask for more than the peer allows, and get what it does."""
+    m.establish()
+    expect([str(ts) for ts in m.s.child.local_ts], "our selectors").equals(["10.1.0.0/25"])
+    expect([str(ts) for ts in m.s.child.remote_ts], "the peer's selectors").equals(["10.2.0.0/28"])
+    m.traffic(count=1)
+    m.agree()
+
+
+@trial("RFC 7296 section 2.9", requirements=("7296-2.9-i02",), roles=(Role.RESPONDER,),
+       ours={"child": {"local_ts": "10.1.0.0/26", "remote_ts": "10.2.0.0/27"}})  # fmt: skip
+def ts_narrowed_by_us(m: Meeting) -> None:
+    """The peer asks for more than we allow, and takes what we do."""
+    m.establish()
+    expect([str(ts) for ts in m.s.child.local_ts], "our selectors").equals(["10.1.0.0/26"])
+    m.traffic(count=1)
+    m.agree()
+
+
+@trial("RFC 6023 section 3", needs={"childless"}, config={"childless": "force"}, ours={"childless": True})
+def childless(m: Meeting) -> None:
+    """IKE_AUTH sets up the IKE SA alone; the Child SA follows in an exchange of its own, with a key exchange."""
+    if m.we_begin:
+        m.s.config = m.s.config.replace(children=())
+    m.establish(child=False)
+    # HDR, SK {IDi, AUTH}  -->   <--  HDR, SK {IDr, AUTH}
+    expect(m.answer("IKE_AUTH")).lacks(IKEv2_SA, IKEv2_TSi)
+    # HDR, SK {SA, Ni, TSi, TSr}  -->   <--  HDR, SK {SA, Nr, TSi, TSr}
+    if m.we_begin:
+        m.s.create_child(m.config().children[0])
+    m.until(lambda: m.s.sa.children, "a Child SA")
+    m.traffic(count=1)
+    m.agree()

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The life of an SA: rekeys by either end and by both at once, deletes, and peers that vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fynx_scapy.harness.expect import expect
+from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.dpd import DeadPeerDetection
+from fynx_scapy.ike.events import (
+    ChildSaRekeyed,
+    IkeSaRekeyed,
+    MessageSent,
+    PeerDead,
+    SaDeleted,
+)
+from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
+from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
+from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.lab.meeting import Meeting
+from fynx_scapy.lab.stream import Stream
+from fynx_scapy.lab.trial import trial
+from fynx_scapy.layers.ikev2 import IKEv2_KE
+
+PFS = {"esp": "aes128gcm16-x25519"}
+
+
+def rekey_child(m: Meeting, by_us: bool) -> None:
+    """Have one end replace the Child SA, and wait until the old one is gone at both."""
+    old = m.s.child
+    # HDR, SK {N(REKEY_SA), SA, Ni, [KEi,] TSi, TSr}  -->   <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+    # HDR, SK {D(old)}  -->   <--  HDR, SK {D(old)}
+    if by_us:
+        m.s.rekey_child()
+    else:
+        m.peer.rekey_child()
+    m.event(ChildSaRekeyed, by_peer=not by_us, old_spi=old.inbound.spi)
+    m.event(SaDeleted, child_spis=(old.inbound.spi,))
+    expect(m.s.child is not old, "another Child SA").holds()
+
+
+def rekey_ike(m: Meeting, by_us: bool) -> None:
+    """Have one end replace the IKE SA, and wait until the old one is gone at both."""
+    old = m.s.sa
+    # HDR, SK {SA, Ni, KEi}  -->   <--  HDR, SK {SA, Nr, KEr}
+    # HDR, SK {D(IKE)}  -->   <--  HDR, SK {}
+    if by_us:
+        m.s.rekey_ike()
+    else:
+        m.peer.rekey_ike()
+    m.event(IkeSaRekeyed)
+    m.until(lambda: m.s.sa is not old and m.theirs().established, "the peer to have the new IKE SA")
+    m.event(SaDeleted, spi_i=old.spi_i, child_spis=())
+    m.until(lambda: not m.theirs(old).spi_i, "the old IKE SA to be gone at the peer")
+
+
+@trial("RFC 7296 section 1.3.3", needs={"rekey"}, requirements=("7296-1.3.3-01", "7296-2.8-02"))
+def rekey_child_by_us(m: Meeting) -> None:
+    """We replace a Child SA; its keys come from the IKE SA's alone."""
+    m.establish()
+    rekey_child(m, True)
+    m.traffic()
+    m.agree()
+
+
+@trial("RFC 7296 section 1.3.3", needs={"rekey"}, requirements=("7296-1.3.3-01", "7296-2.8-02"))
+def rekey_child_by_peer(m: Meeting) -> None:
+    """The peer replaces a Child SA; its keys come from the IKE SA's alone."""
+    m.establish()
+    rekey_child(m, False)
+    m.traffic()
+    m.agree()
+
+
+@trial("RFC 7296 section 1.3.3", needs={"rekey"}, requirements=("7296-1.3.3-01",), config=PFS)
+def rekey_child_pfs_by_us(m: Meeting) -> None:
+    """We replace a Child SA, with a key exchange of its own."""
+    m.establish()
+    rekey_child(m, True)
+    expect(any(IKEv2_KE in message for message in m.messages(MessageSent)[2:]), "a KE payload of ours").holds()
+    m.traffic()
+    m.agree()
+
+
+@trial("RFC 7296 section 1.3.3", needs={"rekey"}, requirements=("7296-1.3.3-01",), config=PFS)
+def rekey_child_pfs_by_peer(m: Meeting) -> None:
+    """The peer replaces a Child SA, with a key exchange of its own."""
+    m.establish()
+    rekey_child(m, False)
+    expect(any(IKEv2_KE in message for message in m.messages(MessageSent)[2:]), "a KE payload of ours").holds()
+    m.traffic()
+    m.agree()
+
+
+@trial("RFC 7296 section 1.3.2", needs={"rekey"})
+def rekey_ike_by_us(m: Meeting) -> None:
+    """We replace the IKE SA, and the Child SA moves over."""
+    m.establish()
+    rekey_ike(m, True)
+    m.traffic()
+    m.agree()
+
+
+@trial("RFC 7296 section 1.3.2", needs={"rekey"})
+def rekey_ike_by_peer(m: Meeting) -> None:
+    """The peer replaces the IKE SA, and the Child SA moves over."""
+    m.establish()
+    rekey_ike(m, False)
+    m.traffic()
+    m.agree()
+
+
+def _at_once(m: Meeting, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
+    """Both ends are told before either has heard of the other's."""
+    theirs()
+    with m.s.network.lock:
+        ours()
+
+
+@trial("RFC 7296 section 2.8.1", needs={"rekey", "collisions"})
+def both_rekey_child(m: Meeting) -> None:
+    """Both ends begin to replace the Child SA at once; one new Child SA remains, the same at both."""
+    m.establish()
+    old = m.s.child
+    _at_once(m, lambda: m.s.sa.start(RekeyChild(m.s.sa, old)), m.peer.rekey_child)
+    m.event(ChildSaRekeyed)
+    m.until(lambda: len(_live(m.s.sa)) == 1 and _live(m.s.sa)[0] is not old, "one new Child SA at our end")
+    m.until(lambda: len(m.installed()) == 1, "one Child SA at the peer")
+    m.traffic()
+    m.agree()
+
+
+@trial("RFC 7296 section 2.8.2", needs={"rekey", "collisions"})
+def both_rekey_ike(m: Meeting) -> None:
+    """Both ends begin to replace the IKE SA at once; one new IKE SA remains, the same at both."""
+    m.establish()
+    old = m.s.sa
+    _at_once(m, lambda: old.start(RekeyIke(old)), m.peer.rekey_ike)
+    m.event(IkeSaRekeyed)
+    m.until(lambda: m.s.sa is not old and len(m.peer.sas()) == 1, "one IKE SA at the peer")
+    m.until(lambda: m.theirs().established, "the peer to have our IKE SA")
+    m.traffic()
+    m.agree()
+
+
+def _live(sa: IkeSa) -> list[ChildSa]:
+    return [child for child in sa.children.values() if not child.gone]
+
+
+@trial("RFC 7296 section 2.8", needs={"rekey"}, requirements=("7296-2.8-02",))
+def traffic_through_rekeys(m: Meeting) -> None:
+    """Pings run in both directions while Child SA and IKE SA are replaced by either end; none is lost."""
+    m.establish()
+    stream = Stream(m)
+    for rekey in (rekey_child, rekey_ike, rekey_child):
+        for by_us in (True, False):
+            rekey(m, by_us)
+            stream.some_more()
+    stream.stop()
+    expect(stream.sent, "pings sent while keys changed").between(100, 100_000)
+    m.until(lambda: stream.from_there.complete, "answers to all of the peer's pings", limit=3)
+    m.until(lambda: len(stream.answered) == stream.sent, f"answers to all {stream.sent} of ours", limit=3)
+    m.agree()
+
+
+@trial("RFC 7296 section 1.4.1")
+def delete_ike_by_us(m: Meeting) -> None:
+    """We delete the IKE SA, and its Child SA ends with it at both ends."""
+    m.establish()
+    # HDR, SK {D}  -->   <--  HDR, SK {}
+    expect(m.s.delete()).exchange("INFORMATIONAL").response().empty()
+    m.until(lambda: not m.peer.sas(), "no IKE SA at the peer")
+
+
+@trial("RFC 7296 section 1.4.1")
+def delete_ike_by_peer(m: Meeting) -> None:
+    """The peer deletes the IKE SA, and its Child SA ends with it at both ends."""
+    m.establish()
+    m.peer.delete_ike()
+    # <--  HDR, SK {D}   HDR, SK {}  -->
+    m.event(SaDeleted, by_peer=True, child_spis=())
+    m.until(lambda: not m.peer.sas(), "no IKE SA at the peer")
+
+
+@trial("RFC 7296 section 1.4.1", requirements=("7296-1.4.1-i01",))
+def delete_child_by_us(m: Meeting) -> None:
+    """We delete the Child SA; the IKE SA lives on at both ends."""
+    m.establish()
+    spi = m.s.child.inbound.spi
+    # HDR, SK {D(ESP)}  -->   <--  HDR, SK {D(ESP)}
+    m.s.delete(m.s.child)
+    m.event(SaDeleted, child_spis=(spi,))
+    m.until(lambda: m.theirs().established and not m.theirs().children, "the peer to have the IKE SA alone")
+    m.s.liveness()
+
+
+@trial("RFC 7296 section 1.4.1", requirements=("7296-1.4.1-i01",))
+def delete_child_by_peer(m: Meeting) -> None:
+    """The peer deletes the Child SA; the IKE SA lives on at both ends."""
+    m.establish()
+    m.peer.delete_child()
+    # <--  HDR, SK {D(ESP)}   HDR, SK {D(ESP)}  -->
+    m.event(SaDeleted, by_peer=True, child_spis=(m.s.child.inbound.spi,))
+    m.until(lambda: m.theirs().established and not m.theirs().children, "the peer to have the IKE SA alone")
+    m.s.liveness()
+
+
+@trial("RFC 7296 section 2.4", ours={"dpd": DeadPeerDetection(interval=0.5)})
+def peer_dies(m: Meeting) -> None:
+    """The peer is killed: we ask, hear nothing, and give the IKE SA up."""
+    m.establish()
+    m.traffic(count=1)
+    m.peer.kill()
+    # HDR, SK {}  -->   again and again
+    m.event(PeerDead, limit=15)
+    m.event(SaDeleted, child_spis=())
+    expect([sa for sa in m.s.client.sas.values() if sa.established], "IKE SAs of ours").fails()
+
+
+@trial("RFC 7296 section 2.4", needs={"dpd"}, config={"dpd_delay": 1})
+def we_die(m: Meeting) -> None:
+    """We fall silent: the peer asks, hears nothing, and gives the IKE SA up."""
+    m.establish()
+    m.traffic(count=1)
+    m.s.tap("datagrams", lambda _message, _datagrams, _attempt: [])
+    m.until(lambda: not m.peer.sas(), "no IKE SA at the peer", limit=20)

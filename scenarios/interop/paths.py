@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What lies between the two: NATs whose ports change, small datagrams, and IPv6."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness.expect import expect
+from fynx_scapy.ike.events import EspSent, MessageReceived, MessageSent, PeerMoved
+from fynx_scapy.ike.message import DatagramKind
+from fynx_scapy.lab.meeting import Meeting
+from fynx_scapy.lab.topology import Nat
+from fynx_scapy.lab.trial import Role, trial
+
+SIX = {"local_ts": ("fd02::/64",), "remote_ts": ("fd01::/64",)}
+
+
+@trial("RFC 7296 section 2.23", roles=(Role.INITIATOR,), site={"nat": Nat.OURS})
+def nat_before_us(m: Meeting) -> None:
+    """We are behind a NAT: everything goes over port 4500, and the peer follows when our NAT gives us another port."""
+    m.establish()
+    expect(m.s.sa.nat_before_us, "a NAT before us").holds()
+    expect((m.s.sa.local.port, m.s.sa.remote.port), "the ports").equals((4500, 4500))
+    m.traffic()
+    before = m.theirs().remote
+    expect(before.startswith("10.9.0.1:2"), f"a port of the router's at the peer, {before}").holds()
+    assert m.lab.topology.router is not None
+    m.lab.topology.router.move()
+    # HDR, SK {}  -->     from another port now
+    m.s.liveness()
+    m.traffic()
+    m.until(lambda: m.theirs().remote != before, "the peer to have our new port")
+    m.agree()
+
+
+@trial("RFC 7296 section 2.23", roles=(Role.RESPONDER,), site={"nat": Nat.THEIRS})
+def nat_before_peer(m: Meeting) -> None:
+    """The peer is behind a NAT: we answer wherever its packets come from, also when its NAT gives it another port."""
+    m.establish()
+    expect(m.s.sa.nat_before_peer, "a NAT before the peer").holds()
+    m.traffic()
+    before = m.s.sa.remote
+    assert m.lab.topology.router is not None
+    m.lab.topology.router.move()
+    # <--  ESP, from another port now
+    m.from_there(m.lab.ours.inner)
+    moved = m.event(PeerMoved)
+    expect((moved.old, moved.new.host), "who moved").equals((before, before.host))
+    expect(moved.new.port != before.port, "another port").holds()
+    m.traffic()
+    m.agree()
+
+
+@trial("RFC 7383 section 2.5", needs={"fragments"}, requirements=("7383-2.3-01",),
+       config={"fragment_size": 256, "ike": "aes256gcm16-prfsha512-modp3072"}, ours={"fragment_size": 256})  # fmt: skip
+def fragmentation(m: Meeting) -> None:
+    """Both ends split IKE messages that need IP packets of more than 256 octets, and join the other's."""
+    m.establish()
+    m.s.rekey_ike()
+    for kind in (MessageSent, MessageReceived):
+        pieces = [len(event.wire) for _, event in m.s.events if isinstance(event, kind)]
+        expect(max(pieces), f"fragments of one {kind.__name__}").between(2, 20)
+    largest = max(len(octets) + 20 + 8 + 4 for octets in m.wires())
+    expect(largest, "the largest IP packet with an IKE message of ours, in octets").between(100, 256)
+    m.traffic(count=1)
+    m.agree()
+
+
+@trial("RFC 7296 section 2.23", site={"ipv6": True}, config=SIX)
+def ipv6(m: Meeting) -> None:
+    """IPv6 outside and inside."""
+    m.establish()
+    m.traffic(ipv6=True)
+    m.agree()
+
+
+@trial("RFC 4301 section 5.1.2", site={"ipv6": True})
+def ipv4_in_ipv6(m: Meeting) -> None:
+    """IPv4 packets in a tunnel over IPv6."""
+    m.establish()
+    m.traffic()
+    m.agree()
+
+
+@trial("RFC 4301 section 5.1.2", config=SIX)
+def ipv6_in_ipv4(m: Meeting) -> None:
+    """IPv6 packets in a tunnel over IPv4."""
+    m.establish()
+    m.traffic(ipv6=True)
+    m.agree()
+
+
+@trial("RFC 3948 section 2.1", needs={"encapsulated"})
+def esp_in_udp(m: Meeting) -> None:
+    """A peer that says that there is a NAT, although there is none, gets its ESP in UDP."""
+    m.establish()
+    m.traffic(count=1)
+    kinds = {event.datagram.kind for _, event in m.s.events if isinstance(event, EspSent)}
+    expect(kinds, "how ESP travels").equals({DatagramKind.ESP_IN_UDP})

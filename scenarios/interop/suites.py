@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The algorithms: one trial a suite, the same for IKE and for ESP."""
+
+from __future__ import annotations
+
+from fynx_scapy.lab.meeting import Meeting
+from fynx_scapy.lab.trial import trial
+
+SUITES = {
+    "gcm128_x25519": ("aes128gcm16-prfsha256-x25519", "aes128gcm16"),
+    "gcm256_ecp384": ("aes256gcm16-prfsha384-ecp384", "aes256gcm16"),
+    "gcm256_modp3072": ("aes256gcm16-prfsha512-modp3072", "aes256gcm16"),
+    "chacha20_x448": ("chacha20poly1305-prfsha256-x448", "chacha20poly1305"),
+    "cbc128_sha256_modp2048": ("aes128-sha256-prfsha256-modp2048", "aes128-sha256"),
+    "cbc256_sha512_ecp521": ("aes256-sha512-prfsha512-ecp521", "aes256-sha512"),
+    "cbc192_sha384_brainpool384": ("aes192-sha384-prfsha384-ecp384bp", "aes192-sha384"),
+    "ccm128_ecp256": ("aes128ccm16-prfsha256-ecp256", "aes128ccm16"),
+    "ctr128_sha256_brainpool256": ("aes128ctr-sha256-prfsha256-ecp256bp", "aes128ctr-sha256"),
+}
+
+
+def suite(m: Meeting) -> None:
+    """With these algorithms both ends derive the same keys, and packets pass in both directions."""
+    # HDR, SAi1, KEi, Ni  -->   <--  HDR, SAr1, KEr, Nr
+    # HDR, SK {IDi, AUTH, SAi2, TSi, TSr}  -->   <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+    m.establish()
+    m.traffic(count=1)
+    m.agree()
+
+
+for name, (ike, esp) in SUITES.items():
+    trial(
+        "RFC 7296 section 3.3.2",
+        name=f"suite_{name}",
+        needs={"suites"},
+        requirements=("7296-2.14-i02",),
+        config={"ike": ike, "esp": esp},
+    )(suite)
