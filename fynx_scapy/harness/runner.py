@@ -18,6 +18,7 @@ from fynx_scapy.errors import FynxError
 from fynx_scapy.harness.scenario import Scenario
 from fynx_scapy.ike.events import Event
 from fynx_scapy.ladder import Ladder
+from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.memory import Network
 from fynx_scapy.session import Session
 
@@ -43,7 +44,7 @@ class Stage:
     """One session of a scenario with its network. ``label`` tells it from the others of the same scenario."""
 
     label: str
-    network: Network
+    network: Hosts
     session: Session | None = None
 
     @property
@@ -53,7 +54,7 @@ class Stage:
 
     def ladder(self) -> Ladder:
         """The conversation as a ladder."""
-        return Ladder(self.events)
+        return Ladder(self.events) if self.session is None else self.session.ladder()
 
 
 Watcher = Callable[[Network, str], None]

@@ -64,7 +64,7 @@ class Lab:
             self.ours, self.theirs = self.topology.ours, self.topology.theirs
             self.network = UdpNetwork(open_socket=self.ours.namespace.socket)
             undo.callback(self.network.close)
-            self.sniffer = Sniffer(self.theirs.namespace, self.network)
+            self.sniffer = Sniffer(self.ours.namespace, self.network)
             undo.callback(self.sniffer.close)
             self.inside = Inside(self.theirs, self.network)
             undo.callback(self.inside.close)

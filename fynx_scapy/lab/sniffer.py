@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What really travelled: every frame before the peer, taken by a packet socket and served beside everything else."""
+"""What really travelled before our door: every frame, taken by a packet socket and served beside everything else."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ class Sniffer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what was taken as pcapng. OSError when the file cannot be written."""
-        self.read()
         with PcapNgWriter(str(Path(path))) as writer:
             writer.linktype = DLT_EN10MB
             writer.write_header(None)
@@ -58,7 +57,8 @@ class Sniffer:
                 writer.write_packet(packet)
 
     def close(self) -> None:
-        """Stop."""
+        """Stop; what was taken stays."""
+        self.read()
         self._socket.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -46,7 +46,8 @@ class Section:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates of all pages; whatever they show is escaped."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("fynx_scapy.report", "templates"),
         autoescape=True,
@@ -56,14 +57,19 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def render(results: Sequence[Result], *, seed: int, command: str) -> str:
-    """The whole page, which loads nothing from anywhere and holds no key. ``command`` is what repeats the run."""
+def render(
+    results: Sequence[Result], *, seed: int | None = None, command: str, versions: Mapping[str, str] | None = None
+) -> str:
+    """The whole page, which loads nothing from anywhere and holds no key.
+
+    ``command`` is what repeats the run, to the byte where there is a ``seed``; ``versions`` are more to be told.
+    """
     sections = [_section(result) for result in results]
     checked: dict[str, Requirement] = {needed.id: needed for r in results for needed in r.scenario.requirements}
-    versions = {"fynx-scapy": __version__, "Python": platform.python_version()}
-    versions |= {name: metadata.version(name) for name in ("scapy", "cryptography")}
+    told = {"fynx-scapy": __version__, "Python": platform.python_version()}
+    told |= {name: metadata.version(name) for name in ("scapy", "cryptography")}
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             sections=sections,
@@ -75,7 +81,7 @@ def render(results: Sequence[Result], *, seed: int, command: str) -> str:
             seconds=sum(result.seconds for result in results),
             seed=seed,
             command=command,
-            versions=versions,
+            versions=told | dict(versions or {}),
             ladder_style=Markup(STYLE),
         )
     )
@@ -94,7 +100,7 @@ def _conversation(stage: Stage) -> Conversation:
 
 def _details(row: Row) -> str:
     found = opened(row)
-    return "" if found is None else _environment().get_template("message.html.j2").render(message=found)
+    return "" if found is None else environment().get_template("message.html.j2").render(message=found)
 
 
 def _facts(stage: Stage) -> dict[str, str]:

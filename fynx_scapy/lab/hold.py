@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Holds trials: a lab for each, with the peer and in the role that is wanted, and what became of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fynx_scapy.errors import ConfigError, LabError
+from fynx_scapy.harness.runner import Result, Stage, Verdict, judge
+from fynx_scapy.keylog import KeyLog
+from fynx_scapy.lab.lab import Lab, MakePeer
+from fynx_scapy.lab.meeting import Meeting
+from fynx_scapy.lab.peer import PeerConfig
+from fynx_scapy.lab.strongswan import StrongSwan
+from fynx_scapy.lab.trial import Role, Trial
+from fynx_scapy.net.recorder import Recorder
+
+PEERS: Mapping[str, MakePeer] = {StrongSwan.name: StrongSwan}
+"""The peers that a lab can have, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one trial with one peer in one role. ``version`` is the peer's, ``log`` what it said meanwhile."""
+
+    trial: Trial
+    peer: str
+    version: str
+    role: Role
+    result: Result
+    log: str = field(repr=False)
+    frames: Callable[[Path], None] = field(repr=False)
+    keys: KeyLog = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """It says peer, trial and role."""
+        return f"{self.peer}-{self.trial.name}-{self.role.value}"
+
+    def save_capture(self, path: str | os.PathLike[str]) -> None:
+        """Write what travelled as pcapng, and beside it the key tables that open it, in a folder NAME.keys."""
+        place = Path(path)
+        self.frames(place)
+        self.keys.save(place.with_suffix(".keys"))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The outcome as plain values for JSON."""
+        about = {"peer": self.peer, "version": self.version, "role": self.role.value}
+        return about | self.result.as_dict()
+
+
+def hold(trial: Trial, role: Role, peer: str = StrongSwan.name) -> Outcome:
+    """Hold one trial. Whatever goes wrong in it becomes its verdict; LabError where its lab cannot even be built."""
+    make = peer_named(peer)
+    with Lab(PeerConfig().changed(**trial.config), peer=make, **trial.site) as lab:
+        version, stages, recorder = lab.peer.version, [], Recorder()
+        recorder.watch(lab.network, f"{peer} {trial.name} {role.value}")
+
+        def act() -> None:
+            m = Meeting(trial, role, lab)
+            stages.append(Stage("", lab.network, m.s))
+            trial.body(m)
+
+        result = judge(trial.scenario, act, stages)
+        return Outcome(trial, peer, version, role, result, lab.peer.log(), lab.sniffer.save, recorder.keys())
+
+
+def peer_named(name: str) -> MakePeer:
+    """What makes the peer of that name; ConfigError when there is none."""
+    if name not in PEERS:
+        raise ConfigError(f"expected one of the peers {', '.join(PEERS)}, found {name!r}")
+    return PEERS[name]
+
+
+def installed(name: str) -> str | None:
+    """The version of a peer that can be had on this machine, by starting it once; None where it cannot."""
+    try:
+        with Lab(peer=peer_named(name)) as lab:
+            return lab.peer.version
+    except LabError:
+        return None
+
+
+def good(outcome: Outcome) -> bool:
+    """Whether a trial came out as it should."""
+    return outcome.result.verdict is Verdict.PASS

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The matrix: trial × peer × role → verdict, as a page with a ladder and a capture behind each cell, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from fynx_scapy import __version__
+from fynx_scapy.lab.hold import Outcome, good
+from fynx_scapy.lab.trial import Role
+from fynx_scapy.report.page import environment, render
+
+
+class Matrix:
+    """A folder that fills while trials are held: ``index.html``, ``matrix.json``, and a folder for each peer.
+
+    OSError when something cannot be written.
+    """
+
+    def __init__(self, folder: Path, command: str) -> None:
+        self._folder, self._command = folder, command
+        self.outcomes: list[Outcome] = []
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep an outcome, and write its ladder and its capture."""
+        self.outcomes.append(outcome)
+        place = self._folder / outcome.peer
+        place.mkdir(exist_ok=True)
+        page = render([outcome.result], command=self._command, versions={outcome.peer: outcome.version})
+        self._stem(outcome).with_suffix(".html").write_text(page, encoding="utf-8")
+        outcome.save_capture(self._stem(outcome).with_suffix(".pcapng"))
+
+    def _stem(self, outcome: Outcome) -> Path:
+        return self._folder / outcome.peer / f"{outcome.trial.name}-{outcome.role.value}"
+
+    def write(self) -> Path:
+        """Write the page and the JSON of all outcomes so far; returns the page's path."""
+        document = {"version": __version__, "outcomes": [outcome.as_dict() for outcome in self.outcomes]}
+        (self._folder / "matrix.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        index = self._folder / "index.html"
+        index.write_text(page(self.outcomes, self._command), encoding="utf-8")
+        return index
+
+
+def page(outcomes: Sequence[Outcome], command: str) -> str:
+    """The table as HTML; its links lead into the folders that `Matrix` fills."""
+    peers = list(dict.fromkeys((outcome.peer, outcome.version) for outcome in outcomes))
+    cells = {(outcome.trial.name, outcome.peer, outcome.role): outcome for outcome in outcomes}
+    return (
+        environment()
+        .get_template("matrix.html.j2")
+        .render(
+            peers=peers,
+            roles=list(Role),
+            trials=list({outcome.trial.name: outcome.trial for outcome in outcomes}.values()),
+            cells=cells,
+            passed=sum(map(good, outcomes)),
+            outcomes=outcomes,
+            seconds=sum(outcome.result.seconds for outcome in outcomes),
+            version=__version__,
+            command=command,
+        )
+    )

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Everything here starts real peers: it is slow, and skipped where a peer is missing (CI lets nothing be missing)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fynx_scapy.errors import LabError
+from fynx_scapy.lab.lab import Lab
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies in this folder."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.interop)
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def strongswan() -> str:
+    """Its version; tests that ask for it are skipped where a lab with it cannot stand."""
+    try:
+        with Lab() as lab:
+            return lab.peer.version
+    except LabError as error:
+        pytest.skip(str(error))

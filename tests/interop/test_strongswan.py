@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every trial with strongSwan, in both roles; a test's name says peer, trial and role."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fynx_scapy.capture.dissect import dissect
+from fynx_scapy.harness import Verdict
+from fynx_scapy.keylog import KeyLog
+from fynx_scapy.lab.hold import hold
+from fynx_scapy.lab.strongswan import StrongSwan
+from fynx_scapy.lab.trial import Role, Trial
+from fynx_scapy.scenarios.interop import trials
+
+CASES = [
+    pytest.param(trial, role, id=f"strongswan-{trial.name}-{role.value}")
+    for trial in trials()
+    for role in trial.roles
+    if trial.needs <= StrongSwan.capabilities
+]
+
+
+@pytest.mark.parametrize(("trial", "role"), CASES)
+def test_trial(strongswan: str, trial: Trial, role: Role, tmp_path: Path) -> None:
+    outcome = hold(trial, role)
+    assert (outcome.result.verdict, outcome.result.reason) == (Verdict.PASS, ""), _told(outcome)
+    assert outcome.version == strongswan
+    outcome.save_capture(tmp_path / "capture.pcapng")
+    _opens(tmp_path / "capture.pcapng")
+
+
+def _told(outcome) -> str:
+    return (
+        f"{outcome.result.reason}\n{outcome.result.stages[0].ladder() if outcome.result.stages else ''}\n{outcome.log}"
+    )
+
+
+def _opens(capture: Path) -> None:
+    """What really travelled opens with our keys, to the last message and packet, and every ICV is good."""
+    records = list(dissect(capture, KeyLog.load(capture.with_suffix(".keys"))))
+    protected = [record for record in records if record["kind"] == "esp" or record.get("encrypted")]
+    assert not [record for record in protected if not record["decrypted"] or record["icv"] != "ok"]
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(CASES) >= 45
+    assert len({case.values[1] for case in CASES}) == 2
