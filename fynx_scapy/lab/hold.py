@@ -12,14 +12,14 @@ from typing import Any
 from fynx_scapy.errors import ConfigError, LabError
 from fynx_scapy.harness.runner import Result, Stage, Verdict, judge
 from fynx_scapy.keylog import KeyLog
-from fynx_scapy.lab.lab import Lab, MakePeer
+from fynx_scapy.lab.lab import Lab
 from fynx_scapy.lab.meeting import Meeting
-from fynx_scapy.lab.peer import PeerConfig
+from fynx_scapy.lab.peer import Peer, PeerConfig
 from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.trial import Role, Trial
 from fynx_scapy.net.recorder import Recorder
 
-PEERS: Mapping[str, MakePeer] = {StrongSwan.name: StrongSwan}
+PEERS: Mapping[str, type[Peer]] = {StrongSwan.name: StrongSwan}
 """The peers that a lab can have, by name."""
 
 
@@ -69,8 +69,13 @@ def hold(trial: Trial, role: Role, peer: str = StrongSwan.name) -> Outcome:
         return Outcome(trial, peer, version, role, result, lab.peer.log(), lab.sniffer.save, recorder.keys())
 
 
-def peer_named(name: str) -> MakePeer:
-    """What makes the peer of that name; ConfigError when there is none."""
+def capabilities(name: str) -> frozenset[str]:
+    """What the peer of that name can."""
+    return peer_named(name).capabilities
+
+
+def peer_named(name: str) -> type[Peer]:
+    """The peer of that name; ConfigError when there is none."""
     if name not in PEERS:
         raise ConfigError(f"expected one of the peers {', '.join(PEERS)}, found {name!r}")
     return PEERS[name]

@@ -24,7 +24,6 @@ from fynx_scapy.ike.config import IkeConfig, Retransmission
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.natt import IKE_PORT
 from fynx_scapy.lab.inside import Inside
-from fynx_scapy.lab.namespace import Namespace
 from fynx_scapy.lab.peer import Peer, PeerConfig
 from fynx_scapy.lab.sniffer import Sniffer
 from fynx_scapy.lab.strongswan import StrongSwan
@@ -36,13 +35,11 @@ PREFIX = "fynx-lab-"
 RETRANSMISSION = Retransmission(timeout=0.5, base=1.5, tries=3)
 """On a wire that loses nothing there is no need to be as patient as on the Internet."""
 
-MakePeer = Callable[[Namespace, Path, PeerConfig], Peer]
-
 
 class Lab:
     """A peer with ``config`` on a network with or without a ``nat``, spoken to over IPv4 or, with ``ipv6``, over IPv6.
 
-    ``peer`` makes the peer from its namespace, a folder and its configuration. LabError when something is missing, or
+    ``peer`` is the kind of peer. LabError when something is missing, or
     the peer does not start; then nothing of it is left.
     """
 
@@ -50,7 +47,7 @@ class Lab:
         self,
         config: PeerConfig | None = None,
         *,
-        peer: MakePeer = StrongSwan,
+        peer: type[Peer] = StrongSwan,
         nat: Nat = Nat.NONE,
         ipv6: bool = False,
         mtu: int | None = None,

@@ -19,6 +19,7 @@ import jinja2
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
+from fynx_scapy.lab.namespace import Namespace
 
 DYNAMIC = "dynamic"
 
@@ -149,6 +150,10 @@ class Peer(ABC):
 
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def __init__(self, namespace: Namespace, folder: Path, config: PeerConfig) -> None:
+        """A peer in that namespace, which keeps its files in that folder."""
 
     @property
     @abstractmethod

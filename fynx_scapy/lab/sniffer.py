@@ -30,6 +30,7 @@ class Sniffer:
 
     def __init__(self, namespace: Namespace, network: UdpNetwork, device: str = "wan") -> None:
         self.frames: list[tuple[float, bytes]] = []
+        self._network = network
         self._socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
@@ -55,6 +56,10 @@ class Sniffer:
                 packet = Raw(data)
                 packet.time = seconds
                 writer.write_packet(packet)
+
+    def stop(self) -> None:
+        """Take no more: a lab that stays would fill the memory."""
+        self._network.forget(self._socket)
 
     def close(self) -> None:
         """Stop; what was taken stays."""

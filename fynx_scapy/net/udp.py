@@ -124,6 +124,11 @@ class UdpNetwork(Hosts):
         self._by_descriptor[source.fileno()] = ready
         self._poll.register(source.fileno(), select.EPOLLIN)
 
+    def forget(self, source: HasFileno) -> None:
+        """Watch it no more."""
+        self._poll.unregister(source.fileno())
+        del self._by_descriptor[source.fileno()]
+
     @staticmethod
     def _same_place(one: Endpoint, other: Endpoint) -> bool:
         return False  # two endpoints may share an address, but no port: the kernel sees to that

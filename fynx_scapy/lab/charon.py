@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A charon's control socket (vici): what it is asked to do, and what it says that it has."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fynx_scapy.errors import LabError
+from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa
+
+_PATIENCE = 10.0
+
+
+class Charon:
+    """The charon that listens at ``path``. LabError when it refuses; OSError when nobody listens there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def version(self) -> str:
+        """As charon says it: ``5.9.8``."""
+        with self._vici() as vici:
+            return _text(vici.version()["version"])
+
+    def do(self, command: str, what: Mapping[str, Any]) -> None:
+        """``initiate``, ``terminate`` or ``rekey``: charon begins it, and we do not wait for its end."""
+        with self._vici() as vici:
+            if command == "rekey":
+                vici.rekey(what)
+            else:
+                for _ in getattr(vici, command)({**what, "timeout": -1, "loglevel": -1}):
+                    pass
+
+    def sas(self) -> list[PeerIkeSa]:
+        """Its IKE SAs, those that are being replaced included."""
+        with self._vici() as vici:
+            return [_ike_sa(name, sa) for entry in vici.list_sas() for name, sa in entry.items()]
+
+    def counters(self) -> dict[str, int]:
+        """Its counters of messages and errors."""
+        with self._vici() as vici:
+            found = vici.get_counters({"all": "no"})["counters"]
+            return {name: int(value) for values in found.values() for name, value in values.items()}
+
+    @contextlib.contextmanager
+    def _vici(self) -> Iterator[Any]:
+        vici = _vici_module()
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as control:
+            control.settimeout(_PATIENCE)
+            control.connect(str(self.path))
+            try:
+                yield vici.Session(control)
+            except vici.exception.CommandException as error:
+                raise LabError(f"strongSwan refused: {error}") from None
+
+
+def _vici_module() -> Any:
+    try:
+        import vici
+        import vici.exception
+    except ImportError:
+        raise LabError("the Python package vici is missing; to have it: pip install 'fynx-scapy[lab]'") from None
+    return vici
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _plain(value: Any) -> Any:
+    """A vici message with text in place of octets."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_text(each) for each in value] if isinstance(value, list) else _text(value)
+
+
+def _ike_sa(name: str, message: Mapping[str, Any]) -> PeerIkeSa:
+    sa = _plain(message)
+    return PeerIkeSa(
+        name=name,
+        spi_i=bytes.fromhex(sa["initiator-spi"]),
+        spi_r=bytes.fromhex(sa["responder-spi"]),
+        initiator=sa.get("initiator") == "yes",
+        established=sa["state"] == "ESTABLISHED",
+        state=sa["state"],
+        ike="-".join(_suite(sa, "encr", "integ", "prf", "dh")),
+        local=f"{sa['local-host']}:{sa['local-port']}",
+        remote=f"{sa['remote-host']}:{sa['remote-port']}",
+        remote_id=sa.get("remote-id", ""),
+        children=tuple(map(_child_sa, sa.get("child-sas", {}).values())),
+    )
+
+
+def _child_sa(child: Mapping[str, Any]) -> PeerChildSa:
+    return PeerChildSa(
+        name=child["name"],
+        state=child["state"],
+        mode=child["mode"],
+        encap=child.get("encap") == "yes",
+        spi_in=int(child.get("spi-in", "0"), 16),
+        spi_out=int(child.get("spi-out", "0"), 16),
+        esp="-".join(_suite(child, "encr", "integ")),
+        esn=child.get("esn") == "1",
+        bytes_in=int(child.get("bytes-in", 0)),
+        bytes_out=int(child.get("bytes-out", 0)),
+        packets_in=int(child.get("packets-in", 0)),
+        packets_out=int(child.get("packets-out", 0)),
+        local_ts=tuple(child.get("local-ts", ())),
+        remote_ts=tuple(child.get("remote-ts", ())),
+    )
+
+
+def _suite(sa: Mapping[str, Any], *kinds: str) -> Iterator[str]:
+    """The transforms in strongSwan's long names: ``AES_GCM_16-128``, ``PRF_HMAC_SHA2_256``, …"""
+    for kind in kinds:
+        name = sa.get(f"{kind}-group" if kind == "dh" else f"{kind}-alg")
+        if name:
+            yield name + (f":{sa[f'{kind}-keysize']}" if sa.get(f"{kind}-keysize") else "")

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab itself: what it starts ends, however it ends, and it touches nothing that is not its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fynx_scapy.errors import ConfigError, LabError
+from fynx_scapy.lab import lab as lab_module
+from fynx_scapy.lab.lab import Lab, sweep
+from fynx_scapy.lab.namespace import Namespace, tool
+from fynx_scapy.lab.peer import PeerChild, PeerConfig
+from fynx_scapy.lab.strongswan import StrongSwan
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH
+
+pytestmark = pytest.mark.usefixtures("strongswan")
+
+HOLDS = """
+import sys, time
+from fynx_scapy.lab.lab import Lab
+with Lab() as lab:
+    s = lab.session()
+    s.connect()
+    print(lab.peer._process.pid, lab.folder, flush=True)
+    s.network.run(s.network.now + 60)
+"""
+
+
+def command_of(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
+
+
+def test_killed_in_the_middle_and_started_again():
+    """The peer dies with the process that holds it; what it has left goes when the next lab is built."""
+    done = subprocess.Popen([sys.executable, "-c", HOLDS], stdout=subprocess.PIPE, text=True)
+    assert done.stdout is not None
+    with done.stdout:
+        pid, folder = done.stdout.readline().split()
+        assert "charon-systemd" in command_of(int(pid))
+        done.send_signal(signal.SIGKILL)
+        done.wait()
+    end = time.monotonic() + 5
+    while "charon" in command_of(int(pid)) and time.monotonic() < end:
+        os.sched_yield()
+    assert "charon" not in command_of(int(pid))
+    assert Path(folder).exists()
+    with Lab() as lab:
+        assert not Path(folder).exists()
+        assert lab.session().connect()
+    assert sweep() == []
+
+
+def test_half_built_is_taken_down():
+    class Broken(StrongSwan):
+        def start(self) -> None:
+            super().start()
+            raise LabError("it does not answer")
+
+    before, descriptors = set(_folders()), len(os.listdir("/proc/self/fd"))
+    with pytest.raises(LabError, match="it does not answer"):
+        Lab(peer=Broken)
+    assert set(_folders()) == before
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def _folders() -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob(f"{lab_module.PREFIX}*"))
+
+
+def test_two_at_once_do_not_know_of_each_other():
+    with Lab() as one, Lab(PeerConfig(psk="another")) as other:
+        one.session().connect()
+        other.session().connect()
+        assert len(one.peer.sas()) == len(other.peer.sas()) == 1
+        other.close()
+        assert one.peer.sas()[0].established
+
+
+def test_names_and_keys_are_only_that():
+    """What a configuration file would read as its own signs is part of a name or a key here."""
+    config = PeerConfig(psk='"} secrets { #', local_id='bo"b {\\', remote_id="al ice")
+    with Lab(config) as lab:
+        assert IKEv2_AUTH in lab.session().connect()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        PeerConfig(local_id="bob\n}"),
+        PeerConfig(ike="aes128; }"),
+        PeerConfig(children=(PeerChild(local_ts=("10.0.0.0/8 }",)),)),
+    ],
+)
+def test_values_that_no_configuration_holds(config: PeerConfig):
+    with pytest.raises(ConfigError, match="found "):
+        Lab(config)
+
+
+def test_a_peer_that_refuses_its_configuration_says_why():
+    with pytest.raises(LabError, match="swanctl.*invalid value for: proposals"):
+        Lab(PeerConfig(ike="aes999"))
+
+
+def test_a_missing_program_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(LabError, match=r"nothing-like-it is missing.*apt-get install nothing-like-it"):
+        tool("nothing-like-it")
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    with pytest.raises(LabError, match=r"swanctl is missing; to have it: apt-get install strongswan-swanctl"):
+        tool("swanctl")
+
+
+def test_a_namespace_is_entered_and_left():
+    here = os.stat("/proc/self/ns/net").st_ino
+    made = Namespace()
+    with made.entered():
+        assert os.stat(f"/proc/self/task/{os.getpid()}/ns/net").st_ino != here
+        assert os.listdir("/sys/class/net")
+    assert os.stat("/proc/self/ns/net").st_ino == here
+    with pytest.raises(LabError, match="ip -batch - ended with 1"):
+        made.ip("link add no type such")
+    made.close()
+
+
+def test_as_root_of_a_user_namespace():
+    code = (
+        "from fynx_scapy.lab.lab import Lab\nwith Lab() as lab: lab.session().connect(); print(lab.peer.sas()[0].state)"
+    )
+    done = subprocess.run(
+        [tool("unshare"), "--user", "--map-root-user", "--net", sys.executable, "-c", code],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.returncode) == ("ESTABLISHED\n", 0), done.stderr
+
+
+def test_without_privileges_it_says_what_helps():
+    code = "from fynx_scapy.lab.namespace import Namespace; Namespace()"
+    words = [tool("setpriv"), "--reuid", "65534", "--clear-groups", "--bounding-set", "-all", "--inh-caps", "-all"]
+    done = subprocess.run(
+        [*words, sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, cwd="/"
+    )
+    assert done.returncode == 1
+    if "LabError" in done.stderr:  # an interpreter in a folder of root's alone cannot even be started
+        assert "run as root, or in a user namespace of your own: unshare -Urnm" in done.stderr
+    else:
+        assert "Permission denied" in done.stderr or "No module" in done.stderr
+
+
+# The command line
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    yield tmp_path
+    fynx("down")
+
+
+def fynx(*words: str, status: int | None = None) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "fynx_scapy.cli", "lab", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert status is None or done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("home")
+def test_a_lab_that_stays():
+    assert "answers at 10.9.0.2, as bob with alice" in fynx("up", status=0)
+    assert "stands already" in fynx("up", status=1)
+    code = (
+        "import os; from fynx_scapy import Session;"
+        "s = Session('10.9.0.2', psk=open(os.environ['FYNX_PSK_FILE']).read()); s.connect();"
+        "print(s.ping('10.2.0.1').summary())"
+    )
+    assert "echo-reply" in fynx("exec", "--", sys.executable, "-c", code, status=0)
+    (told,) = [json.loads(line) for line in fynx("status", "--json", status=0).splitlines()]
+    assert told["sas"][0]["established"]
+    assert told["sas"][0]["children"][0]["bytes_in"] == 84
+    assert "ESTABLISHED" in fynx("status")
+    assert fynx("down", status=0) == ""
+    assert fynx("status", status=0) == ""
+    assert "fynx lab up" in fynx("down", status=1)
+    assert not command_of(told["pid"])
+
+
+@pytest.mark.usefixtures("home")
+def test_a_keeper_that_is_killed_leaves_nothing():
+    fynx("up", status=0)
+    told = json.loads(fynx("status", "--json"))
+    os.kill(told["pid"], signal.SIGKILL)
+    end = time.monotonic() + 5
+    while command_of(told["pid"]) and time.monotonic() < end:
+        os.sched_yield()
+    assert "its keeper" in fynx("exec", "--", "true", status=1)
+    assert "answers at" in fynx("up", status=0)
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("words", "told", "status"),
+    [
+        (("up", "--peer", "nobody"), "expected one of the peers strongswan", 1),
+        (("up", "--name", "../x"), "expected letters", 2),
+        (("up", "--esp", "x;y"), "expected letters", 1),
+        (("matrix", "pskk"), "did you mean psk?", 2),
+        (("matrix", "--peer", "nobody"), "expected one of the peers", 2),
+    ],
+)
+def test_misuse(words: tuple[str, ...], told: str, status: int):
+    assert told in fynx(*words, status=status)
+
+
+def test_the_matrix(tmp_path: Path):
+    said = fynx("matrix", "psk", "wrong_psk", "ts_narrowed_by_us", "--to", str(tmp_path / "m"), status=0)
+    assert "5 of 5 PASS" in said
+    page = (tmp_path / "m" / "index.html").read_text()
+    for link in (
+        "strongswan/psk-initiator.html",
+        "strongswan/psk-responder.pcapng",
+        "strongswan/wrong_psk-responder.html",
+    ):
+        assert f'href="{link}"' in page
+        assert (tmp_path / "m" / link).exists()
+    told = json.loads((tmp_path / "m" / "matrix.json").read_text())
+    assert {(each["peer"], each["role"], each["verdict"]) for each in told["outcomes"]} == {
+        ("strongswan", "initiator", "PASS"),
+        ("strongswan", "responder", "PASS"),
+    }
+    assert told["outcomes"][0]["version"]
+    assert "IKE_SA_INIT" in (tmp_path / "m" / "strongswan" / "psk-initiator.html").read_text()
