@@ -152,7 +152,7 @@ def _wait_for_end(kept: Kept) -> None:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in clock ticks: with its number it is known again. Empty when there is none, or it ended."""
+    """When a process began, in clock ticks: with its number it is known again. Empty when it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -110,7 +110,7 @@ def test_values_that_no_configuration_holds(config: PeerConfig):
 
 
 def test_a_peer_that_refuses_its_configuration_says_why():
-    with pytest.raises(LabError, match="swanctl.*invalid value for: proposals"):
+    with pytest.raises(LabError, match=r"swanctl.*invalid value for: proposals"):
         Lab(PeerConfig(ike="aes999"))
 
 
