@@ -22,7 +22,6 @@ from typing import Any, Self
 
 from fynx_scapy.ike.config import IkeConfig, Retransmission
 from fynx_scapy.ike.message import Address
-from fynx_scapy.ike.natt import IKE_PORT
 from fynx_scapy.lab.inside import Inside
 from fynx_scapy.lab.peer import Peer, PeerConfig
 from fynx_scapy.lab.sniffer import Sniffer
@@ -91,7 +90,7 @@ class Lab:
     @property
     def target(self) -> Address:
         """Where the peer is, as we see it."""
-        return Address(self.theirs.outer6 if self.ipv6 else self.theirs.seen_as, IKE_PORT)
+        return Address(self.theirs.outer6 if self.ipv6 else self.theirs.seen_as, self.config.port)
 
     def session(self, config: IkeConfig | None = None, **more: Any) -> Session:
         """Our end, configured to get along with the peer unless ``config`` says otherwise; ``more`` is `Session`'s."""

@@ -63,6 +63,17 @@ class Meeting:
         if not self.lab.run(met, limit=limit):
             raise ExpectationFailed(f"expected {what} within {limit:g} s, found nothing of the kind")
 
+    def quiet(self, seconds: float = 0.2, *, limit: float = 5.0) -> None:
+        """Let time pass until nothing has happened at our end for so long: what the peer does of itself has ended."""
+        last = [len(self.s.events), self.s.network.now]
+
+        def rested() -> bool:
+            if len(self.s.events) != last[0]:
+                last[:] = [len(self.s.events), self.s.network.now]
+            return self.s.network.now - last[1] >= seconds
+
+        self.until(rested, f"{seconds:g} s without an event", limit=limit)
+
     def event(self, kind: type[Event], *, limit: float = 10.0, **fields: Any) -> Any:
         """The first event of that kind at our end whose fields have these values; waited for if need be."""
 

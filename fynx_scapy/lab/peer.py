@@ -46,7 +46,8 @@ class PeerConfig:
     whether we live, ``fragment_size`` the IP packet's, ``cookie_threshold`` how many half-open IKE SAs it has before
     it wants cookies (0: from the first), ``childless`` one of allow, prefer, force and never, ``pool`` what it gives
     addresses from, ``virtual_ip`` whether it asks for one itself. ``also`` are further connections, each with an
-    identity and Child SAs of its own.
+    identity and Child SAs of its own. ``port`` and ``natt_port`` are where it listens, ``remote_port`` is
+    where it finds us.
     """
 
     ike: str = "aes128gcm16-prfsha256-x25519"
@@ -55,6 +56,9 @@ class PeerConfig:
     remote_id: str = "alice"
     local: str = "10.9.0.2"
     remote: str = "10.9.0.1"
+    port: int = 500
+    natt_port: int = 4500
+    remote_port: int = 500
     children: tuple[PeerChild, ...] = (PeerChild(),)
     dpd_delay: int = 0
     fragmentation: str = "yes"

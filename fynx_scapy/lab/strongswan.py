@@ -45,6 +45,7 @@ class StrongSwan(Peer):
             "encapsulated",
             "fragments",
             "pool",
+            "ports",
             "rekey",
             "several",
             "suites",

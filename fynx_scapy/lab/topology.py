@@ -62,13 +62,13 @@ class Router:
 
     FIRST, SPAN = 20000, 100
 
-    def __init__(self, site: Site, other: Site) -> None:
+    def __init__(self, site: Site, other: Site, mtu: int | None = None) -> None:
         self.namespace = Namespace()
         n = site.number
         self.inside, self.outside = f"192.168.{n}.1", site.seen_as
         self._ports = 0
         _join(self.namespace, "in", f"{self.inside}/24", site.namespace, "wan", f"{site.outer}/24")
-        _join(self.namespace, "out", f"{self.outside}/24", other.namespace, "wan", f"{other.outer}/24")
+        _join(self.namespace, "out", f"{self.outside}/24", other.namespace, "wan", f"{other.outer}/24", mtu=mtu)
         site.namespace.ip(f"route add default via {self.inside}")
         self.namespace.run("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
         self._masquerade()
@@ -93,7 +93,7 @@ class Router:
 
 
 class Topology:
-    """Both sites and what is between them; a context manager that takes it all down. ``mtu`` is in bytes."""
+    """Both sites and what is between them. ``mtu`` is that of the wire in bytes, or of the NAT's outer one."""
 
     def __init__(self, *, nat: Nat = Nat.NONE, mtu: int | None = None) -> None:
         with contextlib.ExitStack() as undo:
@@ -106,7 +106,7 @@ class Topology:
                     site.namespace.ip(f"addr add {site.outer6}/64 dev wan nodad")
             else:
                 hidden, open_ = (self.ours, self.theirs) if nat is Nat.OURS else (self.theirs, self.ours)
-                self.router = Router(hidden, open_)
+                self.router = Router(hidden, open_, mtu)
                 undo.callback(self.router.namespace.close)
             self.theirs.namespace.ip(
                 f"addr add {self.theirs.inner}/24 dev lo", f"addr add {self.theirs.inner6}/64 dev lo nodad"

@@ -124,6 +124,15 @@ class UdpNetwork(Hosts):
         self._by_descriptor[source.fileno()] = ready
         self._poll.register(source.fileno(), select.EPOLLIN)
 
+    def remove(self, name: str) -> None:
+        """Unplug a host and close its sockets; what happened there stays in ``events``."""
+        with self.lock:
+            self.hosts.pop(name)
+            ports = self._ports.pop(name)
+            for port in ports:
+                self.forget(port)
+            ports.close()
+
     def forget(self, source: HasFileno) -> None:
         """Watch it no more."""
         self._poll.unregister(source.fileno())

@@ -25,13 +25,16 @@ class Matrix:
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, outcome: Outcome) -> None:
-        """Keep an outcome, and write its ladder and its capture."""
+        """Keep an outcome, and write its ladder, its capture and the peer's log."""
         self.outcomes.append(outcome)
         place = self._folder / outcome.peer
         place.mkdir(exist_ok=True)
         page = render([outcome.result], command=self._command, versions={outcome.peer: outcome.version})
         self._stem(outcome).with_suffix(".html").write_text(page, encoding="utf-8")
         outcome.save_capture(self._stem(outcome).with_suffix(".pcapng"))
+        log = self._stem(outcome).with_suffix(".log")
+        log.touch(mode=0o600)  # a peer that logs everything logs keys
+        log.write_text(outcome.log, encoding="utf-8")
 
     def _stem(self, outcome: Outcome) -> Path:
         return self._folder / outcome.peer / f"{outcome.trial.name}-{outcome.role.value}"

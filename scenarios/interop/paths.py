@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from fynx_scapy.errors import Timeout
 from fynx_scapy.harness.expect import expect
-from fynx_scapy.ike.events import EspSent, MessageReceived, MessageSent, PeerMoved
+from fynx_scapy.ike.events import EspSent, IcmpReceived, KeepaliveSent, MessageReceived, MessageSent, PeerMoved
 from fynx_scapy.ike.message import DatagramKind
 from fynx_scapy.lab.meeting import Meeting
 from fynx_scapy.lab.topology import Nat
@@ -13,21 +14,24 @@ from fynx_scapy.lab.trial import Role, trial
 SIX = {"local_ts": ("fd02::/64",), "remote_ts": ("fd01::/64",)}
 
 
-@trial("RFC 7296 section 2.23", roles=(Role.INITIATOR,), site={"nat": Nat.OURS})
+@trial("RFC 7296 section 2.23", roles=(Role.INITIATOR,), site={"nat": Nat.OURS}, ours={"keepalive": 0.05})
 def nat_before_us(m: Meeting) -> None:
     """We are behind a NAT: everything goes over port 4500, and the peer follows when our NAT gives us another port."""
     m.establish()
     expect(m.s.sa.nat_before_us, "a NAT before us").holds()
     expect((m.s.sa.local.port, m.s.sa.remote.port), "the ports").equals((4500, 4500))
     m.traffic()
+    # 0xFF  -->
+    m.event(KeepaliveSent)
     before = m.theirs().remote
     expect(before.startswith("10.9.0.1:2"), f"a port of the router's at the peer, {before}").holds()
     assert m.lab.topology.router is not None
     m.lab.topology.router.move()
     # HDR, SK {}  -->     from another port now
     m.s.liveness()
-    m.traffic()
     m.until(lambda: m.theirs().remote != before, "the peer to have our new port")
+    m.quiet()  # a peer whose ESP cannot move rekeys the Child SA
+    m.traffic()
     m.agree()
 
 
@@ -47,6 +51,19 @@ def nat_before_peer(m: Meeting) -> None:
     expect(moved.new.port != before.port, "another port").holds()
     m.traffic()
     m.agree()
+
+
+@trial("RFC 4301 section 8.2", roles=(Role.INITIATOR,), site={"nat": Nat.OURS, "mtu": 1000})
+def path_mtu(m: Meeting) -> None:
+    """A router on the way has no room for a packet of ours and says so; what follows is as small as it has to be."""
+    m.establish()
+    # ESP of more than the path takes  -->   <--  ICMP fragmentation needed
+    expect(lambda: m.s.ping(m.lab.theirs.inner, size=1200, timeout=0.3)).raises(Timeout)
+    told = m.event(IcmpReceived)
+    expect((told.mtu, told.reporter), "what the router says").equals((1000, "192.168.1.1"))
+    expect(m.s.client.path_mtu[m.s.sa.remote.host][0], "the MTU that IKE's fragments heed").equals(1000)
+    m.s.ping(m.lab.theirs.inner, size=1200)
+    m.traffic()
 
 
 @trial("RFC 7383 section 2.5", needs={"fragments"}, requirements=("7383-2.3-01",),
@@ -85,6 +102,21 @@ def ipv6_in_ipv4(m: Meeting) -> None:
     """IPv6 packets in a tunnel over IPv4."""
     m.establish()
     m.traffic(ipv6=True)
+    m.agree()
+
+
+PORTS = {"port": 10500, "natt_port": 14500}
+
+
+@trial("RFC 7296 section 2.23", needs={"ports"}, config={**PORTS, "remote_port": 10500},
+       endpoint={**PORTS, "marker_always": True}, ours={"remote_natt_port": 14500})  # fmt: skip
+def own_ports(m: Meeting) -> None:
+    """Both ends are on ports of their own, and have the non-ESP marker before every IKE message."""
+    m.establish()
+    m.traffic(count=1)
+    ports = {(event.local.port, event.remote.port) for _, event in m.s.events if isinstance(event, MessageSent)}
+    # Who begins goes over to the other pair; strongSwan keeps our port then, unless it is 500.
+    expect(ports, "our ports and the peer's").equals({(10500, 10500), (14500, 14500) if m.we_begin else (10500, 14500)})
     m.agree()
 
 
