@@ -14,7 +14,7 @@ from fynx_scapy.lab.trial import Role, trial
 SIX = {"local_ts": ("fd02::/64",), "remote_ts": ("fd01::/64",)}
 
 
-@trial("RFC 7296 section 2.23", roles=(Role.INITIATOR,), site={"nat": Nat.OURS}, ours={"keepalive": 0.05})
+@trial("RFC 7296 section 2.23", roles=(Role.INITIATOR,), site={"nat": Nat.OURS}, ours={"keepalive": 0.4})
 def nat_before_us(m: Meeting) -> None:
     """We are behind a NAT: everything goes over port 4500, and the peer follows when our NAT gives us another port."""
     m.establish()
