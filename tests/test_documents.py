@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +16,18 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+CHARON = os.environ.get("CI") or shutil.which("charon-systemd", path="/usr/sbin:/sbin")
+
+
 def blocks(page: str, language: str) -> list[str]:
     """The fenced blocks of a page in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
 
 
 def run(*command: str, cwd: Path) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    # As in an activated environment: what an example starts by name is this interpreter, and this fynx.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -65,6 +72,8 @@ def commands(page: str) -> list[list[str]]:
 def test_commands_run(page: str, tmp_path: Path) -> None:
     """`fynx` commands one after the other in one folder; of the scripts, that they are there."""
     for words in commands(page):
+        if words[:2] == ["fynx", "lab"] and not CHARON:
+            continue  # CI has one
         if words[0] == "fynx":
             run(str(Path(sys.executable).with_name("fynx")), *words[1:], cwd=tmp_path)
         elif "/" in words[0] and not words[0].startswith(".venv/"):
