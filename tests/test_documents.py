@@ -26,7 +26,8 @@ def blocks(page: str, language: str) -> list[str]:
 
 def run(*command: str, cwd: Path) -> str:
     # As in an activated environment: what an example starts by name is this interpreter, and this fynx.
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "XDG_RUNTIME_DIR": str(cwd)}  # labs that stay are this test's alone
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
