@@ -29,7 +29,7 @@ class Fynx(click.Group):
 
     LAZY: ClassVar[Mapping[str, str]] = {
         "dissect": "fynx_scapy.capture.command:dissect",
-        "lab": "fynx_scapy.lab.command:lab",
+        "lab": "fynx_scapy.commands.lab:lab",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "report": TOOLS,
     "scenarios": TOOLS,
     "cli": FRONTS,
+    "commands": FRONTS,
     "shims": {"layers"},
 }
 # The one file of esp that knows Scapy may know our layers too.
