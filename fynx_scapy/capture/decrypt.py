@@ -27,6 +27,7 @@ from .suites import FLAG_INITIATOR, SpiPair, Suites, ciphers
 IKE_HEADER = struct.Struct("!8s8sBBBBII")
 OK, BAD, UNCHECKED = "ok", "bad", "unchecked"
 MISFIT = "none of the keys at hand is of the sizes that its algorithms ask for"
+ANY_SPIS = (b"", b"")
 NOT_VERIFIED = "the ICV does not verify with any key at hand ({} tried)"
 
 
@@ -105,7 +106,7 @@ class IkeOpener:
             except MalformedError as error:
                 return Opened(icv=OK, error=str(error), keyed=True)
         if not self.has(pair):
-            return Opened()
+            return Opened()  # keys for any SPIs that do not fit say nothing about this IKE SA
         if not protectors:
             return Opened(error=MISFIT, keyed=True)
         return Opened(icv=BAD, error=NOT_VERIFIED.format(len(protectors)), keyed=True)
@@ -119,7 +120,7 @@ class IkeOpener:
         return protectors
 
     def _build(self, pair: SpiPair, initiator: bool, learnt: list[Suite]) -> Iterator[Protector]:
-        for keys in self._keys.get(pair, ()):
+        for keys in (*self._keys.get(pair, ()), *self._keys.get(ANY_SPIS, ())):
             key_e, key_a = (keys.sk_ei, keys.sk_ai) if initiator else (keys.sk_er, keys.sk_ar)
             for suite in dict.fromkeys((*map(ciphers, learnt), (keys.encr, keys.integ))):
                 encr, integ = suite
