@@ -40,18 +40,21 @@ class SkPlace(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """What became of one SK, SKF or ESP: ``plaintext`` without padding, None where it stayed closed.
 
     ``keyed`` says whether there was a key for its SPI; without one, to stay closed is no error.
     """
 
-    plaintext: bytes | None = field(default=None, repr=False)
+    plaintext: bytes | None = None
     icv: str = UNCHECKED
     error: str | None = None
     next_header: int | None = None
     keyed: bool = False
+
+    def __repr__(self) -> str:
+        size = "closed" if self.plaintext is None else f"{len(self.plaintext)} octets"
+        return f"Opened({size}, icv={self.icv!r}, error={self.error!r}, next_header={self.next_header})"
 
 
 def find_sk(message: bytes) -> SkPlace | None:
@@ -181,6 +184,11 @@ class EspOpener:
         if bad:
             return Opened(icv=BAD, error=NOT_VERIFIED.format(bad), keyed=True)
         return Opened(error=misfit or MISFIT, keyed=True)
+
+    def fitted(self, packet: bytes, src: str, dst: str) -> InboundSa | None:
+        """What opened the last packet with these three; None where it is more than an SA, as a row without ICV is."""
+        candidates = self._candidates(int.from_bytes(packet[:4], "big"), src, dst)
+        return candidates[0][0] if candidates and not candidates[0][1] and candidates[0][0].icv_size else None
 
     def _candidates(self, spi: int, src: str, dst: str) -> list[tuple[InboundSa, int]]:
         learnt = self.suites.esp.get(spi, [])
