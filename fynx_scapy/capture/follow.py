@@ -67,7 +67,7 @@ class _Conversation:
     requests: OrderedDict[tuple[bool, int, int], _Request] = field(default_factory=OrderedDict)
     followups: dict[bytes, _Followup] = field(default_factory=dict)
     offered: _Request | None = None
-    done: set[tuple[bool, int, int]] = field(default_factory=set)
+    done: set[tuple[bool, int, int, bool]] = field(default_factory=set)
 
 
 class Follower:
@@ -334,8 +334,9 @@ class Follower:
         sa, kind, identifier = conversation.sa, int(header.exch_type), int(header.id)
         initiator, response = bool(header.flags & FLAG_INITIATOR), bool(header.flags & FLAG_RESPONSE)
         place_of = (initiator, kind, identifier)
-        again = place_of in conversation.done
-        conversation.done.add(place_of)
+        # either end counts its own requests: an end's request and its response may have the same message ID
+        again = (*place_of, response) in conversation.done
+        conversation.done.add((*place_of, response))
         for layer in layers:
             if layer.payload_type == SA_TYPE and layer.malformed is None:
                 self._suites.learn(header, layer.prop)
