@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,6 +73,7 @@ class _Conversation:
 class Follower:
     """Opens IKE and ESP of a capture from whatever is known of its keys.
 
+    :meth:`ike` takes IKE messages, ``esp(packet, src, dst)`` ESP packets: each gives what became of it.
     ``esn_search`` is how many high halves of a sequence number are tried where the one that follows does not fit,
     ``esn_high`` says them by SPI where they are known. Raises ConfigError for a search that is out of bounds.
 
@@ -88,6 +89,8 @@ class Follower:
         self._suites = Suites()
         self._rows = EspOpener(self._suites)
         self._esp = EspFollower(self._pool, self._rows, esn_search, dict(esn_high or {}))
+        # Opens an ESP packet: octets from the SPI through the ICV, and its addresses. Hot: there is no call between.
+        self.esp: Callable[[bytes, str, str], Opened] = self._esp.open
         self._known: dict[SpiPair, list[IkeKeys]] = {}
         self._conversations: dict[SpiPair, _Conversation] = {}
         self._inits: OrderedDict[bytes, list[bytes]] = OrderedDict()
@@ -109,10 +112,6 @@ class Follower:
         self._rows.add(entry for entry in keys.esp if entry not in self._pool.keys.esp)
         self._pool.keys.update(keys)
         self._anew()
-
-    def esp(self, packet: bytes, src: str, dst: str) -> Opened:
-        """Open an ESP packet, from its SPI through its ICV; without a key it stays closed without an error."""
-        return self._esp.open(packet, src, dst)
 
     def esp_sa(self, spi: int, dst: str) -> InboundSa | None:
         """What opens the ESP of an SPI to a destination, once one of its packets was opened: for whoever has many."""

@@ -24,6 +24,9 @@ MOST_HIGH_HALVES = 1 << 20
 """The farthest search for a high half that may be asked for."""
 
 
+_opened = tuple.__new__  # what a NamedTuple's own constructor ends in, without the call around it
+
+
 @dataclass(slots=True)
 class _Candidate:
     """A way to open one direction of a Child SA; ``decide`` is called when its ICV has verified."""
@@ -44,6 +47,7 @@ class EspFollower:
     paths: dict[tuple[int, str, str], None] = field(default_factory=dict)
     _children: dict[int, list[tuple[ChildSa, bool]]] = field(default_factory=dict)
     _bound: dict[tuple[bytes, str], InboundSa] = field(default_factory=dict)
+    _hot: dict[tuple[bytes, str], tuple[Callable[[bytes], tuple[bytes, int]], str]] = field(default_factory=dict)
     _failed: dict[tuple[bytes, str], tuple[int, int]] = field(default_factory=dict)
 
     def add(self, child: ChildSa) -> None:
@@ -58,16 +62,17 @@ class EspFollower:
 
     def open(self, packet: bytes, src: str, dst: str) -> Opened:
         """Open a packet, from its SPI through its ICV. Where no key is at hand, it stays closed without an error."""
-        sa = self._bound.get((packet[:4], dst))
-        if sa is None:
+        hot = self._hot.get((packet[:4], dst))
+        if hot is None:
             return self._bind(packet, src, dst)
+        open_, icv = hot
         try:
-            payload, next_header = sa.open(packet)
+            payload, next_header = open_(packet)
         except (IntegrityError, ReplayError):
-            return self._again(sa, packet, src, dst)
+            return self._again(self._bound[packet[:4], dst], packet, src, dst)
         except MalformedError as error:
             return Opened(error=str(error), keyed=True)
-        return Opened(payload, OK if sa.icv_size else UNCHECKED, None, next_header, True)
+        return _opened(Opened, (payload, icv, None, next_header, True))
 
     def _again(self, sa: InboundSa, packet: bytes, src: str, dst: str) -> Opened:
         """The ICV does not verify: a gap of 2^32 packets or more, or another SA with the same SPI."""
@@ -100,7 +105,7 @@ class EspFollower:
                 continue
             if candidate.decide is not None:
                 candidate.decide()
-            self._bound[key] = candidate.sa
+            self._bind_to(key, candidate.sa)
             self.paths[spi, src, dst] = None
             self._failed.pop(key, None)
             return Opened(payload, OK if candidate.sa.icv_size else UNCHECKED, None, next_header, True)
@@ -108,7 +113,7 @@ class EspFollower:
         if opened.plaintext is not None:
             self.paths[spi, src, dst] = None
             if (sa := self.rows.fitted(packet, src, dst)) is not None:
-                self._bound[key] = sa
+                self._bind_to(key, sa)
             return opened
         self._failed[key] = (self.changed, times + 1 if version == self.changed else 1)
         if opened.keyed or not keyed:
@@ -116,6 +121,10 @@ class EspFollower:
         if tried:
             return Opened(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True)
         return Opened(error=misfit, keyed=True)
+
+    def _bind_to(self, key: tuple[bytes, str], sa: InboundSa) -> None:
+        self._bound[key] = sa
+        self._hot[key] = (sa.open, OK if sa.icv_size else UNCHECKED)
 
     def _candidates(self, spi: int) -> Iterator[_Candidate]:
         for child, by_initiator in self._children.get(spi, ()):

@@ -8,7 +8,7 @@ around it is kept.
 from __future__ import annotations
 
 from .document import FORMAT
-from .formats import CHARON_LOG, ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, SECRETS
+from .formats import CHARON_LOG, ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, PLUTO_LOG, SECRETS, XFRM_STATE
 from .keys import EspKeys, IkeKeys, Secret
 from .log import KeyLog
 from .wireshark import esp_row, ike_row
@@ -20,7 +20,9 @@ __all__ = [
     "FORMATS",
     "IKE_TABLE",
     "JSON_KEYS",
+    "PLUTO_LOG",
     "SECRETS",
+    "XFRM_STATE",
     "EspKeys",
     "IkeKeys",
     "KeyLog",

@@ -43,7 +43,8 @@ def read_json(text: str) -> Rows:
     for name, make in sources.items():
         entries = document.get(name, [])
         if not isinstance(entries, list):
-            raise ConfigError(f"{name} is not a list")
+            yield "member", partial(_no_list, name)
+            continue
         for index, entry in enumerate(entries):
 
             def row(entry: Any = entry, make: Callable[[Any], Iterable[Entry]] = make) -> Iterable[Entry]:
@@ -99,6 +100,10 @@ def _needed(transform: Transform | None) -> Transform:
     if transform is None:
         raise ConfigError("encr is null, expected a transform")
     return transform
+
+
+def _no_list(name: str) -> Iterable[Entry]:
+    raise ConfigError(f"{name} is not a list")
 
 
 def _secret(kind: str, entry: Any) -> Iterator[Secret]:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 from .document import read_json, write_json
 from .keys import Entry, Rows
+from .libreswan import LINE as PLUTO_LINE
+from .libreswan import read_pluto_log, write_pluto_log
 from .plain import read_plain, recognises, write_plain
-from .strongswan import LINE, read_charon_log
+from .strongswan import LINE, read_charon_log, write_charon_log
 from .wireshark import read_esp_table, read_ike_table, write_esp_table, write_ike_table
+from .xfrm import START, read_xfrm_state, write_xfrm_state
 
 IKE_TABLE, ESP_TABLE, JSON_KEYS = "ikev2_decryption_table", "esp_sa", "keys.json"
-CHARON_LOG, SECRETS = "charon.log", "secrets"
+CHARON_LOG, PLUTO_LOG, XFRM_STATE, SECRETS = "charon.log", "pluto.log", "xfrm_state", "secrets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Format:
 
     name: str
     read: Callable[[str], Rows]
-    write: Callable[[Iterable[Entry]], str] | None
+    write: Callable[[Iterable[Entry]], str]
     is_first_line: Callable[[str], bool]
 
 
@@ -43,7 +46,9 @@ FORMATS: dict[str, Format] = {
             write_ike_table,
             lambda line: len(_columns(line)) == 8 and len(_columns(line)[0]) == 16,
         ),
-        Format(CHARON_LOG, read_charon_log, None, lambda line: LINE.search(line) is not None),
+        Format(CHARON_LOG, read_charon_log, write_charon_log, lambda line: LINE.search(line) is not None),
+        Format(PLUTO_LOG, read_pluto_log, write_pluto_log, lambda line: PLUTO_LINE.match(line) is not None),
+        Format(XFRM_STATE, read_xfrm_state, write_xfrm_state, lambda line: START.match(line) is not None),
         Format(SECRETS, read_plain, write_plain, recognises),
     )
 }

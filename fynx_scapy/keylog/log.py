@@ -156,8 +156,8 @@ class KeyLog:
         """
         place = Path(path)
         chosen = FORMATS.get(form) if form else by_name(place.name)
-        if chosen is None or chosen.write is None:
-            names = ", ".join(name for name, entry in FORMATS.items() if entry.write)
+        if chosen is None:
+            names = ", ".join(FORMATS)
             raise ConfigError(
                 f"{form or place.name!r} is no format of keys that can be written; expected one of {names}"
             )

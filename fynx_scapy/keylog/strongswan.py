@@ -207,3 +207,51 @@ def read_charon_log(text: str) -> Rows:
             return list(_ike_keys(what)) if isinstance(what, _Ike) else what
 
         yield f"line {number}", row
+
+
+def write_charon_log(entries: Iterable[Entry]) -> str:
+    """The lines that :func:`read_charon_log` reads back.
+
+    Private values, an SK_d alone and keys for any SPI have no line in such a log; an EAP MSK has that of a PSK.
+    """
+    labels = {"secrets": "shared Diffie Hellman secret", "ppk": "PPK", "psk": "secret", "msk": "secret"}
+    lines: list[str] = []
+    for entry in entries:
+        if not isinstance(entry, Secret) and not keynames.has_proposal(entry.encr):
+            continue
+        lines.append("[NET] received packet: from 0.0.0.0[500] to 0.0.0.0[500] (0 bytes)")
+        if isinstance(entry, Secret):
+            lines += _dump(labels[entry.kind], entry.value) if entry.kind in labels else []
+        elif isinstance(entry, IkeKeys):
+            lines += _written_ike(entry)
+        elif entry.spi is not None and not entry.unchecked_icv:
+            lines += _written_esp(entry)
+    return "".join(f"00:00:00 01{line}\n" for line in lines)
+
+
+def _written_ike(keys: IkeKeys) -> Iterator[str]:
+    exchange = "IKE_SA_INIT" if keys.spi_i else "CREATE_CHILD_SA"
+    yield f"[ENC] parsed {exchange} response 0 [ ]"
+    yield f"[CFG] selected proposal: IKE:{keynames.write_proposal(keynames.Suite(keys.encr, keys.integ, keys.prf))}"
+    if keys.spi_i:
+        yield from _dump("natd_chunk", keys.spi_i + keys.spi_r)
+    for label, member in SK.items():
+        if value := getattr(keys, member):
+            yield from _dump(label, value)
+
+
+def _written_esp(keys: EspKeys) -> Iterator[str]:
+    suite = keynames.Suite(keys.encr, keys.integ, None, keys.esn)
+    yield "[ENC] parsed IKE_AUTH response 1 [ ]"
+    yield f"[CFG] selected proposal: ESP:{keynames.write_proposal(suite)}"
+    for use, value in (("encryption", keys.key), ("integrity", keys.auth_key)):
+        if value:
+            yield from _dump(f"{use} responder key", value)
+    yield "[CHD] adding inbound ESP SA"
+    yield f"[CHD]   SPI 0x{keys.spi:08x}, src {keys.src} dst {keys.dst}"
+
+
+def _dump(label: str, value: bytes) -> Iterator[str]:
+    yield f"[IKE] {label} => {len(value)} bytes @ (nil)"
+    for at in range(0, len(value), 16):
+        yield f"[IKE] {at:4}: {value[at : at + 16].hex(' ').upper()} "
