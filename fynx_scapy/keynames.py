@@ -207,3 +207,24 @@ def read_proposal(text: str) -> Suite:
     if encr is None:
         raise ConfigError(f"the proposal {text!r} names no encryption algorithm of: {', '.join(PROPOSAL_ENCR)}")
     return Suite(encr, integ, prf, esn)
+
+
+def has_proposal(encr: Transform) -> bool:
+    """Whether strongSwan has a word for an encryption algorithm."""
+    return encr.id in PROPOSAL_ENCR.values()
+
+
+def write_proposal(suite: Suite) -> str:
+    """A suite in strongSwan's words, without the protocol in front; ConfigError where there is no word for it."""
+    names = {number: word for word, number in PROPOSAL_ENCR.items()}
+    if suite.encr.id not in names:
+        raise ConfigError(f"{suite.encr} has no name in a proposal")
+    words = [names[suite.encr.id] + (f"_{suite.encr.key_length}" if suite.encr.key_length else "")]
+    integs = {number: word for word, number in PROPOSAL_INTEG.items()}
+    if suite.integ is not None and suite.integ.id in integs:
+        words.append(integs[suite.integ.id])
+    if suite.prf is not None:
+        words.append(Prf(suite.prf.id).name)
+    if suite.esn is not None:
+        words.append("EXT_SEQ" if suite.esn else "NO_EXT_SEQ")
+    return "/".join(words)

@@ -27,6 +27,7 @@ from .suites import FLAG_INITIATOR, SpiPair, Suites, ciphers
 IKE_HEADER = struct.Struct("!8s8sBBBBII")
 OK, BAD, UNCHECKED = "ok", "bad", "unchecked"
 MISFIT = "none of the keys at hand is of the sizes that its algorithms ask for"
+ANY_SPIS = (b"", b"")
 NOT_VERIFIED = "the ICV does not verify with any key at hand ({} tried)"
 
 
@@ -39,18 +40,21 @@ class SkPlace(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """What became of one SK, SKF or ESP: ``plaintext`` without padding, None where it stayed closed.
 
     ``keyed`` says whether there was a key for its SPI; without one, to stay closed is no error.
     """
 
-    plaintext: bytes | None = field(default=None, repr=False)
+    plaintext: bytes | None = None
     icv: str = UNCHECKED
     error: str | None = None
     next_header: int | None = None
     keyed: bool = False
+
+    def __repr__(self) -> str:
+        size = "closed" if self.plaintext is None else f"{len(self.plaintext)} octets"
+        return f"Opened({size}, icv={self.icv!r}, error={self.error!r}, next_header={self.next_header})"
 
 
 def find_sk(message: bytes) -> SkPlace | None:
@@ -105,7 +109,7 @@ class IkeOpener:
             except MalformedError as error:
                 return Opened(icv=OK, error=str(error), keyed=True)
         if not self.has(pair):
-            return Opened()
+            return Opened()  # keys for any SPIs that do not fit say nothing about this IKE SA
         if not protectors:
             return Opened(error=MISFIT, keyed=True)
         return Opened(icv=BAD, error=NOT_VERIFIED.format(len(protectors)), keyed=True)
@@ -119,7 +123,7 @@ class IkeOpener:
         return protectors
 
     def _build(self, pair: SpiPair, initiator: bool, learnt: list[Suite]) -> Iterator[Protector]:
-        for keys in self._keys.get(pair, ()):
+        for keys in (*self._keys.get(pair, ()), *self._keys.get(ANY_SPIS, ())):
             key_e, key_a = (keys.sk_ei, keys.sk_ai) if initiator else (keys.sk_er, keys.sk_ar)
             for suite in dict.fromkeys((*map(ciphers, learnt), (keys.encr, keys.integ))):
                 encr, integ = suite
@@ -180,6 +184,11 @@ class EspOpener:
         if bad:
             return Opened(icv=BAD, error=NOT_VERIFIED.format(bad), keyed=True)
         return Opened(error=misfit or MISFIT, keyed=True)
+
+    def fitted(self, packet: bytes, src: str, dst: str) -> InboundSa | None:
+        """What opened the last packet with these three; None where it is more than an SA, as a row without ICV is."""
+        candidates = self._candidates(int.from_bytes(packet[:4], "big"), src, dst)
+        return candidates[0][0] if candidates and not candidates[0][1] and candidates[0][0].icv_size else None
 
     def _candidates(self, spi: int, src: str, dst: str) -> list[tuple[InboundSa, int]]:
         learnt = self.suites.esp.get(spi, [])

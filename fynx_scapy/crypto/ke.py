@@ -64,6 +64,11 @@ class KeyExchange(Algorithm):
         return f"<{self.name}>"
 
     @property
+    def shared_size(self) -> int:
+        """Octets of the shared secret."""
+        return self.public_size
+
+    @property
     def answer_size(self) -> int:
         """Octets of the responder's KE data."""
         return self.public_size
@@ -223,6 +228,11 @@ class _Ecp(KeyExchange):
         self.public_size = 2 * octets
         self.private_size = octets + 8
 
+    @property
+    def shared_size(self) -> int:
+        """The x coordinate alone (RFC 5903 section 9)."""
+        return self.public_size // 2
+
     def private(self, octets: bytes) -> PrivateKey:
         """The scalar in network order, brought into range modulo the order of the group."""
         curve = self.curve
@@ -354,6 +364,11 @@ class _MlKem(KeyExchange):
     private_size = 64  # the seed d | z
     ciphertext_size: ClassVar[int]
     library: ClassVar[str]
+
+    @property
+    def shared_size(self) -> int:
+        """FIPS 203: 256 bits with every parameter set."""
+        return 32
 
     @property
     def answer_size(self) -> int:

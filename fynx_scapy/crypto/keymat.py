@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from .encr import Encryption
 from .integ import Integrity
@@ -57,9 +57,19 @@ def skeyseed(prf: Prf, ni: bytes, nr: bytes, shared: bytes) -> bytes:
     return prf(ni + nr, shared)
 
 
-def rekey_skeyseed(prf: Prf, sk_d: bytes, shared: bytes, ni: bytes, nr: bytes) -> bytes:
-    """SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), by the old IKE SA's PRF (RFC 7296 section 2.18)."""
-    return prf(sk_d, shared + ni + nr)
+def rekey_skeyseed(prf: Prf, sk_d: bytes, shared: bytes, ni: bytes, nr: bytes, additional: bytes = b"") -> bytes:
+    """SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), by the old IKE SA's PRF (RFC 7296 section 2.18).
+
+    ``additional`` is SK(1) | SK(2) | ... of additional key exchanges in IKE_FOLLOWUP_KE (RFC 9370). One in an
+    IKE_INTERMEDIATE is a ``shared`` by itself, with SK_d as it was before.
+    """
+    return prf(sk_d, shared + ni + nr + additional)
+
+
+def mix_ppk(prf: Prf, ppk: bytes, keys: SkKeys) -> SkKeys:
+    """SK_d, SK_pi and SK_pr = prf+(PPK, the same before), everything else as it was (RFC 8784 section 3)."""
+    mixed = {name: getattr(keys, name) for name in ("sk_d", "sk_pi", "sk_pr")}
+    return replace(keys, **{name: prf.plus(ppk, value, len(value)) for name, value in mixed.items()})
 
 
 def derive_sk(
@@ -83,15 +93,22 @@ def derive_sk(
 
 
 def derive_child(
-    prf: Prf, sk_d: bytes, encr: Encryption, integ: Integrity | None, ni: bytes, nr: bytes, shared: bytes = b""
+    prf: Prf,
+    sk_d: bytes,
+    encr: Encryption,
+    integ: Integrity | None,
+    ni: bytes,
+    nr: bytes,
+    shared: bytes = b"",
+    additional: bytes = b"",
 ) -> ChildKeys:
     """KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr), initiator to responder first, encryption before integrity.
 
     RFC 7296 section 2.17; the nonces are those of the exchange that makes the Child SA, ``shared`` is what its key
-    exchange came to, if it had one.
+    exchange came to, if it had one; ``additional`` is SK(1) | SK(2) | ... (RFC 9370), behind the nonces.
     """
     e, a = encr.key_size, integ.key_size if integ else 0
-    return ChildKeys(*_cut(prf.plus(sk_d, shared + ni + nr, 2 * (e + a)), e, a, e, a))
+    return ChildKeys(*_cut(prf.plus(sk_d, shared + ni + nr + additional, 2 * (e + a)), e, a, e, a))
 
 
 def signed_octets(prf: Prf, message: bytes, nonce: bytes, sk_p: bytes, id_body: bytes) -> bytes:

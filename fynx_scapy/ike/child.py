@@ -260,6 +260,7 @@ def install(
         integ_key_in=theirs[1],
         encr_key_out=ours[0],
         integ_key_out=ours[1],
+        ke_secrets=(shared,) if shared else (),
     )
     return child
 

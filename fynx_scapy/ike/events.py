@@ -86,13 +86,17 @@ class MessageDropped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysDerived(Event):
-    """An IKE SA has its keys. Comes before the first message that they protect."""
+    """An IKE SA has its keys. Comes before the first message that they protect.
+
+    ``ke_secrets`` are the shared secrets of its key exchanges: with the capture, everything follows from them.
+    """
 
     keys: SkKeys = field(repr=False)
     encr: Transform
     prf: Transform
     integ: Transform | None
     ke: Transform
+    ke_secrets: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +110,10 @@ class IkeSaEstablished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSaInstalled(Event):
-    """A pair of ESP SAs carries traffic from now on. ``initiator``: whether it was this end that asked for it."""
+    """A pair of ESP SAs carries traffic from now on.
+
+    ``initiator``: whether it was this end that asked for it. ``ke_secrets`` are those of key exchanges of its own.
+    """
 
     name: str
     inbound: InboundSa
@@ -124,6 +131,7 @@ class ChildSaInstalled(Event):
     integ_key_in: bytes = field(repr=False)
     encr_key_out: bytes = field(repr=False)
     integ_key_out: bytes = field(repr=False)
+    ke_secrets: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -263,7 +263,16 @@ class IkeSa:
         keys = derive_sk(prf, encr, integ, seed, self.nonce_i, self.nonce_r, self.spi_i, self.spi_r)
         self._suite, self._keys = suite, keys
         self.envelope.protect(suite, keys, initiator=self.initiator)
-        self.emit(KeysDerived, keys=keys, encr=suite.encr, prf=suite.prf, integ=suite.integ, ke=suite.ke)
+        secrets = (shared,) if shared else ()
+        self.emit(
+            KeysDerived,
+            keys=keys,
+            encr=suite.encr,
+            prf=suite.prf,
+            integ=suite.integ,
+            ke=suite.ke,
+            ke_secrets=secrets,
+        )
         if old is None:
             natt.float_ports(self)
 

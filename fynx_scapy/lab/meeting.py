@@ -10,6 +10,7 @@ from typing import Any
 from scapy.layers.inet import ICMP
 from scapy.layers.inet6 import ICMPv6EchoReply
 
+from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.errors import FynxError, LabError
 from fynx_scapy.harness.expect import ExpectationFailed, expect
 from fynx_scapy.iana import ExchangeType, lookup
@@ -27,7 +28,7 @@ from fynx_scapy.ike.events import (
 from fynx_scapy.ike.message import RESPONSE
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.selectors import Selector
-from fynx_scapy.lab.charonlog import dumps
+from fynx_scapy.keylog import IkeKeys, KeyLog
 from fynx_scapy.lab.lab import RETRANSMISSION, Lab
 from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa
 from fynx_scapy.lab.trial import Role, Trial
@@ -200,38 +201,30 @@ class Meeting:
         expect((found.bytes_in, found.bytes_out), "the octets that the peer has counted").equals((sent, got))
 
     def same_keys(self) -> None:
-        """Every key of ours is in the peer's log under the label that it belongs to, where the peer logs keys."""
-        logged: dict[str, set[bytes]] = {}
-        for label, octets in dumps(self.peer.log()):
-            logged.setdefault(label.lower(), set()).add(octets)
-        if "skeyseed" not in logged:
+        """Our keys are in the peer's log, those of each SA together, if it is a peer that logs keys."""
+        logged = KeyLog()
+        logged.parse(self.peer.log(), f"the log of {self.peer.name}")
+        ike = {_sk(keys) for keys in logged.ike}
+        esp = {(keys.spi, keys.key, keys.auth_key) for keys in logged.esp}
+        if "keys" not in self.peer.capabilities:
             return
         for _, event in self.s.events:
-            for label, key in _keys(event):
-                if key:
-                    expect(key in logged.get(label, ()), f"our {label} in the peer's log").holds()
+            if isinstance(event, KeysDerived):
+                expect(_sk(event.keys) in ike, "our SK_* in the peer's log").holds()
+            elif isinstance(event, ChildSaInstalled):
+                inbound = (event.inbound.spi, event.encr_key_in, event.integ_key_in)
+                outbound = (event.outbound.spi, event.encr_key_out, event.integ_key_out)
+                expect({inbound, outbound} <= esp, "our ESP keys in the peer's log, under their SPIs").holds()
+
+
+def _sk(keys: SkKeys | IkeKeys) -> tuple[bytes, ...]:
+    return (keys.sk_d, keys.sk_ai, keys.sk_ar, keys.sk_ei, keys.sk_er, keys.sk_pi, keys.sk_pr)
 
 
 NOTHING = PeerIkeSa(
     name="", spi_i=b"", spi_r=b"", initiator=False, established=False, state="none", ike="", local="", remote="",
     remote_id="", children=(),
 )  # fmt: skip
-
-
-def _keys(event: Event) -> list[tuple[str, bytes]]:
-    """Our keys, under charon's labels in lower case."""
-    if isinstance(event, KeysDerived):
-        names = ("sk_d", "sk_ai", "sk_ar", "sk_ei", "sk_er", "sk_pi", "sk_pr")
-        return [(f"{name} secret", getattr(event.keys, name)) for name in names]
-    if isinstance(event, ChildSaInstalled):
-        ours, theirs = ("initiator", "responder") if event.initiator else ("responder", "initiator")
-        return [
-            (f"encryption {ours} key", event.encr_key_out),
-            (f"encryption {theirs} key", event.encr_key_in),
-            (f"integrity {ours} key", event.integ_key_out),
-            (f"integrity {theirs} key", event.integ_key_in),
-        ]
-    return []
 
 
 def _selectors(texts: tuple[str, ...]) -> set[Selector]:

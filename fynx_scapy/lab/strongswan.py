@@ -44,6 +44,7 @@ class StrongSwan(Peer):
             "dpd",
             "encapsulated",
             "fragments",
+            "keys",
             "pool",
             "ports",
             "rekey",

@@ -84,10 +84,12 @@ class Recorder:
                 writer.write_packet(packet)
 
     def keys(self) -> KeyLog:
-        """The keys of every SA that either end derived, those of failed handshakes included."""
+        """The keys of every SA that either end derived, those of failed handshakes included; their shared secrets."""
         log = KeyLog()
         for take in self._takes:
             for _, event in take.network.events:
+                if isinstance(event, KeysDerived | ChildSaInstalled):
+                    log.secrets += [secret for secret in event.ke_secrets if secret not in log.secrets]
                 for entry in _ike_keys(event):
                     if entry not in log.ike:
                         log.ike.append(entry)

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""AUTH payloads, verified: shared secrets (PSK, EAP MSK), signatures, PPK, and what went before in IKE_INTERMEDIATE.
+
+RFC 7296 sections 2.15 and 2.16, RFC 7427, RFC 7619 (NULL), RFC 8784 (PPK), RFC 9242 section 3.3.2.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..crypto import signatures
+from ..crypto.keymat import SkKeys, mix_ppk, psk_auth, signed_octets
+from ..crypto.prf import Prf
+from ..errors import AuthenticationError, ConfigError, MalformedError
+from ..iana import AuthMethod, NotifyType, PayloadType, name_of
+from ..keylog import KeyLog
+from .follow_sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, IkeSa, KeySet, walk
+
+SHARED_KEY = (AuthMethod.Shared_Key_Message_Integrity_Code, AuthMethod.NULL_Authentication)
+SK_TYPE = 46
+
+
+@dataclass(slots=True)
+class AuthState:
+    """What AUTH of one IKE SA covers, as it is gathered. Dicts are by role."""
+
+    ids: dict[str, bytes] = field(default_factory=dict)
+    certificates: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
+    intermediate: dict[str, bytes] = field(default_factory=dict)
+    seen: set[tuple[str, int]] = field(default_factory=set)
+    eap: bool = False
+    message_id: int | None = None
+
+    def add_intermediate(
+        self, initiator: bool, message_id: int, keys: KeySet, prefix: bytes, first: int, inner: bytes
+    ) -> None:
+        """IntAuth of one message: prf(SK_p, IntAuth before | A | P), as if it had not been fragmented."""
+        role = ROLES[initiator]
+        if (role, message_id) in self.seen or keys.prf is None:
+            return
+        self.seen.add((role, message_id))
+        head = bytearray(prefix)
+        last = _last_header(head)
+        head[16 if last is None else last] = SK_TYPE
+        head[-4] = first
+        head[-2:] = (4 + len(inner)).to_bytes(2)
+        head[24:28] = (len(head) + len(inner)).to_bytes(4)
+        sk_p = keys.keys.sk_pi if initiator else keys.keys.sk_pr
+        self.intermediate[role] = keys.prf(sk_p, self.intermediate.get(role, b"") + bytes(head) + inner)
+
+    def octets_behind(self) -> bytes:
+        """IntAuth = IntAuth_iN | IntAuth_rN | IKE_AUTH_MID, nothing without an IKE_INTERMEDIATE."""
+        if not self.intermediate:
+            return b""
+        both = b"".join(self.intermediate.get(role, b"") for role in (INITIATOR, RESPONDER))
+        return both + (self.message_id or 0).to_bytes(4)
+
+
+def _last_header(head: bytearray) -> int | None:
+    """Where the generic header of the last payload before SK lies, None where there is none."""
+    at, last = 28, None
+    while at + 4 < len(head):
+        last, at = at, at + max(4, int.from_bytes(head[at + 2 : at + 4]))
+    return last
+
+
+class _Attempt(NamedTuple):
+    """One way in which AUTH may have been made."""
+
+    keys: SkKeys
+    ppk: str
+    sk_d: bytes
+
+
+def learn(state: AuthState, sa: IkeSa, initiator: bool, message_id: int, first: int, plaintext: bytes) -> None:
+    """Take in what an IKE_AUTH message says about its sender."""
+    role = ROLES[initiator]
+    if state.message_id is None:
+        state.message_id = message_id
+    own = PayloadType.IDi if initiator else PayloadType.IDr
+    for kind, body in walk(first, plaintext):
+        if kind == own:
+            state.ids[role] = body
+        elif kind == PayloadType.CERT and body:
+            state.certificates.setdefault(role, []).append((body[0], body[1:]))
+        elif kind == PayloadType.EAP:
+            state.eap = True
+        elif kind == PayloadType.N and not initiator and _notify(body)[0] == NotifyType.PPK_IDENTITY:
+            sa.ppk_used = True
+
+
+def verdicts(
+    state: AuthState, sa: IkeSa, keys: KeyLog, initiator: bool, number: int, first: int, plaintext: bytes
+) -> list[AuthVerdict]:
+    """The verdicts on the AUTH payloads of one message, after :func:`learn`."""
+    payloads = list(walk(first, plaintext))
+    notifies = dict(_notify(body) for kind, body in payloads if kind == PayloadType.N)
+    found = []
+    for kind, body in payloads:
+        if kind == PayloadType.AUTH and len(body) >= 4:
+            verified, reason = _verdict(state, sa, keys, initiator, body[0], body[4:], notifies)
+            method, role = name_of(AuthMethod, body[0]), ROLES[initiator]
+            found.append(AuthVerdict(number, role, method, verified, reason, _identity(state.ids.get(role, b""))))
+    return found
+
+
+def _verdict(
+    state: AuthState, sa: IkeSa, keys: KeyLog, initiator: bool, method: int, data: bytes, notifies: dict[int, bytes]
+) -> tuple[bool | None, str]:
+    role, current = ROLES[initiator], sa.sets[-1]
+    function, identity = current.prf, state.ids.get(role)
+    if not all(sa.init):
+        return None, "the IKE_SA_INIT that it covers is not in the capture"
+    if identity is None:
+        return None, f"the {role}'s identity was not seen"
+    if function is None or not current.keys.sk_pi:
+        return None, "SK_p is not known"
+    with_ppk = NotifyType.PPK_IDENTITY in notifies
+    attempts = list(_attempts(function, current, keys.ppk if with_ppk else []))
+    outcomes = []
+    for attempt in attempts:
+        octets = _octets(state, sa, function, attempt.keys, initiator, identity)
+        sk_p = attempt.keys.sk_pi if initiator else attempt.keys.sk_pr
+        verified, reason = (
+            _shared(function, keys, method, data, octets, sk_p if state.eap else b"", sk_p)
+            if method in SHARED_KEY
+            else _signed(method, data, octets, state.certificates.get(role, []))
+        )
+        if verified:
+            if attempt.ppk and not initiator:
+                sa.sk_d = attempt.sk_d
+            return True, reason + attempt.ppk
+        outcomes.append((verified, reason))
+    if with_ppk and not keys.ppk:
+        return None, "it covers a PPK, and none is at hand"
+    return outcomes[-1]
+
+
+def _attempts(function: Prf, current: KeySet, ppks: list[bytes]) -> Iterator[_Attempt]:
+    for number, ppk in enumerate(ppks, 1):
+        mixed = mix_ppk(function, ppk, current.keys)
+        yield _Attempt(mixed, f", PPK {number} of {len(ppks)}", mixed.sk_d)
+    yield _Attempt(current.keys, "", current.keys.sk_d)
+
+
+def _octets(state: AuthState, sa: IkeSa, function: Prf, keys: SkKeys, initiator: bool, identity: bytes) -> bytes:
+    ni, nr = sa.nonces
+    message, nonce, sk_p = (sa.init[0], nr, keys.sk_pi) if initiator else (sa.init[1], ni, keys.sk_pr)
+    return signed_octets(function, message, nonce, sk_p, identity) + state.octets_behind()
+
+
+def _shared(
+    function: Prf, keys: KeyLog, method: int, data: bytes, octets: bytes, eap: bytes, sk_p: bytes
+) -> tuple[bool | None, str]:
+    candidates = [(value, f"PSK {n} of {len(keys.psk)}") for n, value in enumerate(keys.psk, 1)]
+    candidates += [(value, f"EAP MSK {n} of {len(keys.msk)}") for n, value in enumerate(keys.msk, 1)]
+    if eap:  # section 2.16: of an EAP method that makes no key
+        candidates.append((eap, "SK_p, as of an EAP method without a key"))
+    if method == AuthMethod.NULL_Authentication:
+        candidates = [(sk_p, "SK_p, which authenticates nobody")]
+    for value, what in candidates:
+        if hmac.compare_digest(psk_auth(function, value, octets), data):
+            return True, what
+    if not keys.psk and not keys.msk and method != AuthMethod.NULL_Authentication:
+        return None, "no PSK and no EAP MSK is at hand"
+    return False, f"none of the {len(candidates)} secrets at hand makes this AUTH"
+
+
+def _signed(method: int, data: bytes, octets: bytes, certificates: list[tuple[int, bytes]]) -> tuple[bool | None, str]:
+    verdict: tuple[bool | None, str] = (None, "no certificate of the signer is in the capture")
+    for encoding, certificate in certificates:
+        try:
+            name = signatures.verify(method, data, octets, signatures.public_key(encoding, certificate))
+        except AuthenticationError as error:
+            verdict = (False, str(error))
+        except (MalformedError, ConfigError) as error:
+            verdict = (verdict[0], str(error)) if verdict[0] is None else verdict
+        else:
+            return True, f"{name} by the key of the certificate in the capture"
+    return verdict
+
+
+def _notify(body: bytes) -> tuple[int, bytes]:
+    """Type and data of a Notify payload (section 3.10)."""
+    return (int.from_bytes(body[2:4]), body[4 + body[1] :]) if len(body) >= 4 else (0, b"")
+
+
+def _identity(body: bytes) -> str:
+    """An identity for people: text where it is text, else hexadecimal."""
+    value = body[4:]
+    return value.decode("ascii") if value and all(32 < octet < 127 for octet in value) else value.hex()

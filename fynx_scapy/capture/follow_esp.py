@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ESP of the Child SAs that were followed: bound to its keys once per SPI and destination, opened cheaply from then on.
+
+The first packet whose ICV verifies decides which secrets belong to its Child SA, and which SK_d (RFC 7296 section
+2.17). High halves of sequence numbers are followed; where a capture begins above 2^32 they are given, or searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ..crypto.keymat import ChildKeys
+from ..errors import ConfigError, IntegrityError, MalformedError, ReplayError
+from ..esp.sa import InboundSa
+from .decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, Opened
+from .follow_sas import ChildSa
+from .follow_secrets import SecretPool, child_keys
+
+HOPELESS = 4
+"""After so many packets of an SPI that nothing opens, nothing is tried before there is something new to try."""
+
+MOST_HIGH_HALVES = 1 << 20
+"""The farthest search for a high half that may be asked for."""
+
+
+_opened = tuple.__new__  # what a NamedTuple's own constructor ends in, without the call around it
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """A way to open one direction of a Child SA; ``decide`` is called when its ICV has verified."""
+
+    sa: InboundSa
+    decide: Callable[[], None] | None = None
+
+
+@dataclass(slots=True)
+class EspFollower:
+    """Opens ESP. ``changed`` is to be raised by whoever learns something that may open more."""
+
+    pool: SecretPool
+    rows: EspOpener
+    search: int
+    high: Mapping[int, int]
+    changed: int = 0
+    paths: dict[tuple[int, str, str], None] = field(default_factory=dict)
+    _children: dict[int, list[tuple[ChildSa, bool]]] = field(default_factory=dict)
+    _bound: dict[tuple[bytes, str], InboundSa] = field(default_factory=dict)
+    _hot: dict[tuple[bytes, str], tuple[Callable[[bytes], tuple[bytes, int]], str]] = field(default_factory=dict)
+    _failed: dict[tuple[bytes, str], tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, child: ChildSa) -> None:
+        """A Child SA that was agreed on."""
+        for spi, by_initiator in ((child.spi_r, True), (child.spi_i, False)):
+            self._children.setdefault(spi, []).insert(0, (child, by_initiator))
+        self.changed += 1
+
+    def bound(self, spi: int, dst: str) -> InboundSa | None:
+        """What opens the packets of an SPI to a destination, once one of them was opened."""
+        return self._bound.get((spi.to_bytes(4), dst))
+
+    def open(self, packet: bytes, src: str, dst: str) -> Opened:
+        """Open a packet, from its SPI through its ICV. Where no key is at hand, it stays closed without an error."""
+        hot = self._hot.get((packet[:4], dst))
+        if hot is None:
+            return self._bind(packet, src, dst)
+        open_, icv = hot
+        try:
+            payload, next_header = open_(packet)
+        except (IntegrityError, ReplayError):
+            return self._again(self._bound[packet[:4], dst], packet, src, dst)
+        except MalformedError as error:
+            return Opened(error=str(error), keyed=True)
+        return _opened(Opened, (payload, icv, None, next_header, True))
+
+    def _again(self, sa: InboundSa, packet: bytes, src: str, dst: str) -> Opened:
+        """The ICV does not verify: a gap of 2^32 packets or more, or another SA with the same SPI."""
+        if sa.esn and self.search:
+            try:
+                payload, next_header = sa.resynchronize(packet, limit=self.search)
+                return Opened(payload, OK, None, next_header, True)
+            except (IntegrityError, MalformedError):
+                pass
+        return self._bind(packet, src, dst, but=sa)
+
+    def _bind(self, packet: bytes, src: str, dst: str, but: InboundSa | None = None) -> Opened:
+        key, spi = (packet[:4], dst), int.from_bytes(packet[:4])
+        version, times = self._failed.get(key, (self.changed, 0))
+        if version == self.changed and times >= HOPELESS and but is None:
+            return Opened()
+        tried, keyed, misfit = 0, False, ""
+        for candidate in self._candidates(spi):
+            if candidate.sa is but:
+                keyed, tried = True, tried + 1
+                continue
+            keyed = keyed or candidate.decide is None
+            try:
+                payload, next_header = self._try(candidate.sa, packet)
+            except IntegrityError:
+                tried += 1
+                continue
+            except (MalformedError, ReplayError) as error:
+                misfit = str(error)
+                continue
+            if candidate.decide is not None:
+                candidate.decide()
+            self._bind_to(key, candidate.sa)
+            self.paths[spi, src, dst] = None
+            self._failed.pop(key, None)
+            return Opened(payload, OK if candidate.sa.icv_size else UNCHECKED, None, next_header, True)
+        opened = self.rows.open(packet, src, dst)
+        if opened.plaintext is not None:
+            self.paths[spi, src, dst] = None
+            if (sa := self.rows.fitted(packet, src, dst)) is not None:
+                self._bind_to(key, sa)
+            return opened
+        self._failed[key] = (self.changed, times + 1 if version == self.changed else 1)
+        if opened.keyed or not keyed:
+            return opened
+        if tried:
+            return Opened(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True)
+        return Opened(error=misfit, keyed=True)
+
+    def _bind_to(self, key: tuple[bytes, str], sa: InboundSa) -> None:
+        self._bound[key] = sa
+        self._hot[key] = (sa.open, OK if sa.icv_size else UNCHECKED)
+
+    def _candidates(self, spi: int) -> Iterator[_Candidate]:
+        for child, by_initiator in self._children.get(spi, ()):
+            known = child.inbound.get(by_initiator)
+            if known is not None:
+                yield _Candidate(known)
+                continue
+            try:
+                if child.keys is not None:
+                    child.inbound[by_initiator] = child.opener(child.keys, by_initiator)
+                    yield _Candidate(child.inbound[by_initiator])
+                else:
+                    yield from self._derived(child, by_initiator)
+            except ConfigError:
+                continue  # an algorithm that is not known here
+
+    def _derived(self, child: ChildSa, by_initiator: bool) -> Iterator[_Candidate]:
+        for keys, sk_d, secrets in child_keys(child, self.pool):
+            sa = child.opener(keys, by_initiator)
+
+            def decide(
+                sa: InboundSa = sa, keys: ChildKeys = keys, sk_d: bytes = sk_d, secrets: tuple[bytes, ...] = secrets
+            ) -> None:
+                child.inbound[by_initiator] = sa
+                self.decide(child, keys, sk_d, secrets)
+
+            yield _Candidate(sa, decide)
+
+    def decide(self, child: ChildSa, keys: ChildKeys, sk_d: bytes, secrets: tuple[bytes, ...]) -> None:
+        """The keys of a Child SA are known, and with them SK_d of its IKE SA."""
+        child.keys = keys
+        child.derived = "SK_d and its key exchange" if secrets else "SK_d"
+        child.ike_sa.sk_d = sk_d
+        self.pool.used.update(secrets)
+        self.changed += 1
+
+    def _try(self, sa: InboundSa, packet: bytes) -> tuple[bytes, int]:
+        """Open the first packet of an SA, whose high half may be anything where it uses ESN."""
+        if sa.esn and sa.spi in self.high and not sa.packets:
+            sa.window.highest = self.high[sa.spi] << 32 | int.from_bytes(packet[4:8])
+        try:
+            return sa.open(packet)
+        except IntegrityError:
+            if not sa.esn or not self.search or sa.packets:
+                raise
+            return sa.resynchronize(packet, limit=self.search)

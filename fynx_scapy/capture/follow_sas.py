@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What following a conversation finds out: its IKE SAs and Child SAs, and the verdict on each AUTH payload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..crypto.encr import encryption
+from ..crypto.integ import integrity
+from ..crypto.keymat import ChildKeys, SkKeys
+from ..crypto.prf import Prf, prf
+from ..crypto.protector import Protector
+from ..errors import ConfigError
+from ..esp.sa import InboundSa
+from ..iana import TransformType
+from ..keynames import Suite
+from .suites import suite_of
+
+if TYPE_CHECKING:
+    from scapy.packet import Packet
+
+    from .decrypt import Opened
+    from .follow_secrets import Origin
+
+INITIATOR, RESPONDER = "initiator", "responder"
+ROLES = {True: INITIATOR, False: RESPONDER}
+
+
+@dataclass(frozen=True, slots=True)
+class AuthVerdict:
+    """What became of one AUTH payload. ``verified`` is None where nothing at hand can tell; ``reason`` says why."""
+
+    number: int
+    role: str
+    method: str
+    verified: bool | None
+    reason: str
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KePair:
+    """One key exchange: its method, and the KE data of the exchange's initiator and responder."""
+
+    group: int
+    public_i: bytes = field(repr=False)
+    public_r: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The proposal that a responder chose: its suite, its key exchange (0: none), and the additional ones."""
+
+    suite: Suite
+    ke: int
+    additional: tuple[int, ...]
+
+    @classmethod
+    def of(cls, proposal: Packet) -> Chosen | None:
+        """Read it out of an SA payload; None where it names no encryption algorithm."""
+        suite = suite_of(proposal)
+        if suite is None:
+            return None
+        found = {int(layer.transform_type): int(layer.transform_id) for layer in reversed(proposal.trans)}
+        kinds = range(TransformType.ADDKE1, TransformType.ADDKE7 + 1)
+        return cls(suite, found.get(TransformType.KE, 0), tuple(found[kind] for kind in kinds if found.get(kind)))
+
+
+@dataclass(slots=True, eq=False)
+class KeySet:
+    """SK_* under which messages of one IKE SA may be sealed. ``derived`` says how they came about, in words."""
+
+    suite: Suite
+    keys: SkKeys
+    derived: str
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    seed: bytes = field(default=b"", repr=False)  # the SK_d of the parent that it came from
+    _protectors: dict[bool, Protector | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def prf(self) -> Prf | None:
+        """The PRF of the suite, None where it is not known."""
+        return prf(self.suite.prf.id) if self.suite.prf else None
+
+    def protector(self, initiator: bool) -> Protector | None:
+        """What opens a message of that end; None where the keys do not fit the suite."""
+        if initiator not in self._protectors:
+            keys = (self.keys.sk_ei, self.keys.sk_ai) if initiator else (self.keys.sk_er, self.keys.sk_ar)
+            try:
+                cipher = encryption(self.suite.encr.id, self.suite.encr.key_length)
+                signer = None if cipher.aead or self.suite.integ is None else integrity(self.suite.integ.id)
+                self._protectors[initiator] = Protector(cipher, signer, *keys)
+            except ConfigError:
+                self._protectors[initiator] = None
+        return self._protectors[initiator]
+
+
+@dataclass(slots=True, eq=False)
+class IkeSa:
+    """One IKE SA. ``sets`` are its keys as they were decided by an ICV: several after an IKE_INTERMEDIATE."""
+
+    spi_i: bytes
+    spi_r: bytes
+    chosen: Chosen | None = None
+    sets: list[KeySet] = field(default_factory=list)
+    parent: IkeSa | None = field(default=None, repr=False)
+    rekeyed_by: IkeSa | None = field(default=None, repr=False)
+    numbers: list[int] = field(default_factory=list, repr=False)
+    auth: list[AuthVerdict] = field(default_factory=list)
+    children: list[ChildSa] = field(default_factory=list, repr=False)
+    nonces: tuple[bytes, bytes] = (b"", b"")
+    init: tuple[bytes, bytes] = field(default=(b"", b""), repr=False)  # the IKE_SA_INIT request and response
+    ppk_used: bool = False
+    sk_d: bytes = field(default=b"", repr=False)  # as decided by an AUTH or an ICV, a PPK mixed in
+    origins: list[Origin] = field(default_factory=list, repr=False)
+
+    @property
+    def suite(self) -> Suite | None:
+        """The algorithms, None where neither an SA payload nor a key table says them."""
+        return self.sets[-1].suite if self.sets else self.chosen.suite if self.chosen else None
+
+    @property
+    def keys(self) -> SkKeys | None:
+        """The keys in their last stage, None until they are decided."""
+        return self.sets[-1].keys if self.sets else None
+
+    @property
+    def derived(self) -> str:
+        """How the keys came about, in words."""
+        return self.sets[-1].derived if self.sets else ""
+
+    @property
+    def pair(self) -> tuple[bytes, bytes]:
+        """Both SPIs."""
+        return self.spi_i, self.spi_r
+
+
+@dataclass(slots=True, eq=False)
+class ChildSa:
+    """One Child SA, both directions; its initiator is that of the exchange which made it.
+
+    ``spi_i`` was chosen by the initiator: it stands in what the initiator receives. ``keys`` is None until an ICV (or
+    what needs none) has decided it. ``pairs`` are the key exchanges whose secrets go into it, ``expected`` how many.
+    """
+
+    ike_sa: IkeSa = field(repr=False)
+    spi_i: int
+    spi_r: int
+    suite: Suite
+    nonces: tuple[bytes, bytes]
+    number: int
+    initiator: str
+    responder: str
+    mode: str = "tunnel"
+    pairs: list[KePair] = field(default_factory=list)
+    expected: int = 0
+    keys: ChildKeys | None = None
+    derived: str = ""
+    rekeys: ChildSa | None = field(default=None, repr=False)
+    rekeyed_by: ChildSa | None = field(default=None, repr=False)
+    inbound: dict[bool, InboundSa] = field(default_factory=dict, repr=False)  # by: sent by the initiator
+
+    @property
+    def esn(self) -> bool:
+        """Whether sequence numbers have 64 bits."""
+        return bool(self.suite.esn)
+
+    def opener(self, keys: ChildKeys, by_initiator: bool) -> InboundSa:
+        """What opens packets of one direction under some keys; ConfigError where an algorithm is not known here."""
+        cipher = encryption(self.suite.encr.id, self.suite.encr.key_length, esp=True)
+        signer = None if cipher.aead or self.suite.integ is None else integrity(self.suite.integ.id)
+        return InboundSa(
+            spi=self.spi_r if by_initiator else self.spi_i,
+            encr=cipher,
+            key=keys.encr_i if by_initiator else keys.encr_r,
+            integ=signer,
+            auth_key=keys.integ_i if by_initiator else keys.integ_r,
+            esn=self.esn,
+            replay_window=0,
+            check_padding=not cipher.aead and signer is None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IkeOpened:
+    """One IKE message as it was followed.
+
+    ``header`` and ``payloads`` are layers of the message itself, ``inner`` those of its SK, or of the whole message at
+    the SKF that completes it; None where it stayed closed or is incomplete. ``opened`` is None for a message in the
+    clear. ``packets`` are the numbers of the packets that brought ``inner``.
+    """
+
+    number: int
+    time: float | None
+    src: str
+    sport: int | None
+    dst: str
+    dport: int | None
+    message: bytes = field(repr=False)
+    header: Packet | None = field(default=None, repr=False)
+    payloads: list[Packet] = field(default_factory=list, repr=False)
+    opened: Opened | None = None
+    inner: list[Packet] | None = field(default=None, repr=False)
+    fragment: tuple[int, int] | None = None
+    packets: tuple[int, ...] = ()
+    first: int = 0
+    plaintext: bytes | None = field(default=None, repr=False)
+    ike_sa: IkeSa | None = field(default=None, repr=False)
+    auth: tuple[AuthVerdict, ...] = ()
+    errors: tuple[str, ...] = ()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is protected and was not opened."""
+        return self.opened is not None and self.opened.plaintext is None
+
+
+def walk(first: int, content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and body of each payload, as far as they fit."""
+    kind, at = first, 0
+    while kind and at + 4 <= len(content):
+        following, length = content[at], int.from_bytes(content[at + 2 : at + 4])
+        if length < 4 or at + length > len(content):
+            return
+        yield kind, content[at + 4 : at + length]
+        kind, at = following, at + length

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Keys of IKE and ESP SAs and the secrets behind them, read from and written to every format that we know.
+
+One file per format (formats.py lists them). What cannot be used becomes a warning with file and line; what stands
+around it is kept.
+"""
+
+from __future__ import annotations
+
+from .document import FORMAT
+from .formats import CHARON_LOG, ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, PLUTO_LOG, SECRETS, XFRM_STATE
+from .keys import EspKeys, IkeKeys, Secret
+from .log import KeyLog
+from .wireshark import esp_row, ike_row
+
+__all__ = [
+    "CHARON_LOG",
+    "ESP_TABLE",
+    "FORMAT",
+    "FORMATS",
+    "IKE_TABLE",
+    "JSON_KEYS",
+    "PLUTO_LOG",
+    "SECRETS",
+    "XFRM_STATE",
+    "EspKeys",
+    "IkeKeys",
+    "KeyLog",
+    "Secret",
+    "esp_row",
+    "ike_row",
+]

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Keys as JSON: our own ``keys.json``, which holds everything, and the lab's, which lab.py understands.
+
+Beside the keys of SAs, under ``ike`` and ``esp``, ours has lists of secrets in hexadecimal: ``ke_secrets`` (shared
+secrets of key exchanges in any order), ``private``, ``sk_d``, ``psk``, ``ppk``, ``msk``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from fynx_scapy.crypto.transforms import Transform
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import TransformType, lookup, name_of
+
+from . import lab
+from .keys import REGISTRIES, SECRET_KINDS, Entry, EspKeys, IkeKeys, Rows, Secret
+from .text import address, octets, spi
+
+FORMAT = "fynx-scapy keys 1"
+SECRET_MEMBERS = {"ke_secrets" if kind == "secrets" else kind: kind for kind in SECRET_KINDS}
+
+
+def read_json(text: str) -> Rows:
+    """The members of either document; ConfigError where it is none of the two."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ConfigError("expected a JSON object")
+    sources: dict[str, Callable[[Any], Iterable[Entry]]]
+    if "ike_sas" in document or "child_sas" in document:
+        sources = {"ike_sas": lab.ike_sa, "child_sas": lab.child_sa, "auth_trace": lab.traced}
+    elif document.get("format") == FORMAT:
+        sources = {"ike": _ike, "esp": _esp}
+        sources |= {member: partial(_secret, kind) for member, kind in SECRET_MEMBERS.items()}
+    else:
+        raise ConfigError(f'expected "format": "{FORMAT}", or the lab\'s "ike_sas" and "child_sas"')
+    for name, make in sources.items():
+        entries = document.get(name, [])
+        if not isinstance(entries, list):
+            yield "member", partial(_no_list, name)
+            continue
+        for index, entry in enumerate(entries):
+
+            def row(entry: Any = entry, make: Callable[[Any], Iterable[Entry]] = make) -> Iterable[Entry]:
+                try:
+                    return list(make(entry))
+                except KeyError as missing:
+                    raise ConfigError(f"the member {missing} is missing") from None
+                except (TypeError, AttributeError):
+                    raise ConfigError("a member has the wrong type") from None
+
+            yield f"{name}[{index}]", row
+
+
+def write_json(entries: Iterable[Entry]) -> str:
+    """Everything, so that it reads back as it is."""
+    document: dict[str, Any] = {"format": FORMAT, "ike": [], "esp": []}
+    members = {kind: member for member, kind in SECRET_MEMBERS.items()}
+    for entry in entries:
+        if isinstance(entry, Secret):
+            document.setdefault(members[entry.kind], []).append(entry.value.hex())
+        else:
+            document["ike" if isinstance(entry, IkeKeys) else "esp"].append(_to_json(entry))
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _to_json(keys: IkeKeys | EspKeys) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, bytes):
+            return value.hex()
+        if isinstance(value, Transform):
+            return {"name": name_of(REGISTRIES[value.type], value.id), "id": value.id, "key_length": value.key_length}
+        return value
+
+    document = {name: plain(getattr(keys, name)) for name in keys.__slots__}
+    if isinstance(keys, EspKeys) and keys.spi is not None:
+        document["spi"] = f"{keys.spi:08x}"
+    return document
+
+
+def _transform(kind: TransformType, value: dict[str, Any] | None) -> Transform | None:
+    if value is None:
+        return None
+    return Transform(kind, lookup(REGISTRIES[kind], value["id"]), _typed(value["key_length"], int, "key_length"))
+
+
+def _typed(value: Any, kind: type, name: str) -> Any:
+    if value is not None and type(value) is not kind:
+        raise ConfigError(f"{name} is {value!r}, expected {kind.__name__} or null")
+    return value
+
+
+def _needed(transform: Transform | None) -> Transform:
+    if transform is None:
+        raise ConfigError("encr is null, expected a transform")
+    return transform
+
+
+def _no_list(name: str) -> Iterable[Entry]:
+    raise ConfigError(f"{name} is not a list")
+
+
+def _secret(kind: str, entry: Any) -> Iterator[Secret]:
+    yield Secret(kind, octets(entry, SECRET_KINDS[kind]))
+
+
+def _ike(entry: dict[str, Any]) -> Iterator[IkeKeys]:
+    secrets = ("sk_ei", "sk_er", "sk_ai", "sk_ar", "sk_d", "sk_pi", "sk_pr")
+    yield IkeKeys(
+        spi_i=octets(entry["spi_i"], "spi_i", 8 if entry["spi_i"] else None),
+        spi_r=octets(entry["spi_r"], "spi_r", 8 if entry["spi_r"] else None),
+        encr=_needed(_transform(TransformType.ENCR, entry["encr"])),
+        integ=_transform(TransformType.INTEG, entry["integ"]),
+        prf=_transform(TransformType.PRF, entry["prf"]),
+        **{name: octets(entry[name], name) for name in secrets},
+    )
+
+
+def _esp(entry: dict[str, Any]) -> Iterator[EspKeys]:
+    yield EspKeys(
+        spi=None if entry["spi"] is None else spi(entry["spi"]),
+        src=address(entry["src"]),
+        dst=address(entry["dst"]),
+        encr=_needed(_transform(TransformType.ENCR, entry["encr"])),
+        key=octets(entry["key"], "key"),
+        integ=_transform(TransformType.INTEG, entry["integ"]),
+        auth_key=octets(entry["auth_key"], "auth_key"),
+        esn=_typed(entry["esn"], bool, "esn"),
+        unchecked_icv=_typed(entry["unchecked_icv"], int, "unchecked_icv") or 0,
+    )

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The keys of one SA, and the secrets from which keys are made: what every format is read into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from fynx_scapy.crypto.encr import encryption
+from fynx_scapy.crypto.integ import integrity
+from fynx_scapy.crypto.transforms import Transform
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import Encr, Integ, Prf, TransformType, name_of
+
+REGISTRIES = {TransformType.ENCR: Encr, TransformType.INTEG: Integ, TransformType.PRF: Prf}
+
+
+@dataclass(frozen=True, slots=True)
+class IkeKeys:
+    """The keys of one IKE SA (RFC 7296 section 2.14). ``sk_ei`` and ``sk_er`` hold key and salt.
+
+    SPIs are 8 octets, or none where the source does not say them: such keys fit any IKE SA whose ICV they verify.
+    """
+
+    spi_i: bytes
+    spi_r: bytes
+    encr: Transform
+    integ: Transform | None
+    sk_ei: bytes = field(repr=False)
+    sk_er: bytes = field(repr=False)
+    sk_ai: bytes = field(default=b"", repr=False)
+    sk_ar: bytes = field(default=b"", repr=False)
+    prf: Transform | None = None
+    sk_d: bytes = field(default=b"", repr=False)
+    sk_pi: bytes = field(default=b"", repr=False)
+    sk_pr: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EspKeys:
+    """The keys of one ESP SA, which is one direction (RFC 4301 section 4.1).
+
+    ``key`` holds key and salt. ``spi`` is None where a table's row is for any SPI, ``src`` and ``dst`` may hold "*".
+    ``esn`` is None where the source does not say. ``unchecked_icv`` counts the octets of an ICV whose key is not known.
+    """
+
+    spi: int | None
+    src: str
+    dst: str
+    encr: Transform
+    key: bytes = field(repr=False)
+    integ: Transform | None = None
+    auth_key: bytes = field(default=b"", repr=False)
+    esn: bool | None = None
+    unchecked_icv: int = 0
+
+
+SECRET_KINDS = {
+    "secrets": "shared secret of a key exchange",
+    "private": "private value of a key exchange",
+    "sk_d": "SK_d",
+    "psk": "pre-shared key",
+    "ppk": "post-quantum pre-shared key",
+    "msk": "EAP MSK",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Something from which keys are made, or AUTH; ``kind`` is one of SECRET_KINDS."""
+
+    kind: str
+    value: bytes = field(repr=False)
+
+
+Entry = IkeKeys | EspKeys | Secret
+# A reader yields (place in the file, function that makes the keys): what it raises concerns that place alone
+Rows = Iterator[tuple[str, Callable[[], Iterable[Entry]]]]
+
+
+def check(keys: Entry) -> None:
+    """ConfigError where a key has not the length that its algorithm asks for."""
+    if isinstance(keys, Secret):
+        if not keys.value:
+            raise ConfigError(f"the {SECRET_KINDS[keys.kind]} is empty")
+        return
+    esp = isinstance(keys, EspKeys)
+    if isinstance(keys, EspKeys):
+        ciphers, signers, unchecked = [keys.key], [keys.auth_key], keys.unchecked_icv
+    else:
+        ciphers, signers, unchecked = [keys.sk_ei, keys.sk_er], [keys.sk_ai, keys.sk_ar], 0
+    suite = encryption(keys.encr.id, keys.encr.key_length, esp=esp)
+    if keys.integ is None and not suite.aead and not esp:
+        raise ConfigError(f"{name(keys.encr)} needs an integrity algorithm, found none")
+    wanted = 0 if suite.aead or unchecked or keys.integ is None else integrity(keys.integ.id).key_size
+    for what, size, values in (("encryption", suite.key_size, ciphers), ("integrity", wanted, signers)):
+        for value in values:
+            if len(value) != size:
+                raise ConfigError(f"the {what} key has {len(value)} octets, expected {size} ({name(keys.encr)})")
+
+
+def name(transform: Transform) -> str:
+    """What messages call a transform."""
+    length = f" with a key of {transform.key_length} bits" if transform.key_length else ""
+    return name_of(REGISTRIES[transform.type], transform.id) + length

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A libreswan log (pluto, with plutodebug=all,crypt,private): the PSK, and the keys of Child SAs.
+
+Its keys live in NSS: the log shows neither shared secrets of key exchanges nor SK_e and SK_a, however much it is asked
+for, so IKE messages do not open from it alone. It does not say which key belongs to which direction of a Child SA
+either: both are tried, the ICV decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from fynx_scapy import keynames
+from fynx_scapy.crypto.encr import encryption
+from fynx_scapy.errors import ConfigError
+
+from .keys import Entry, EspKeys, Rows, Secret
+
+LINE = re.compile(
+    r"^\| (PreShared Key|our  keymat|peer keymat|NSS ikev2: |newref logger@)|^\"[^\"]+\"(\[\d+\])? .*#\d+: "
+)
+_DUMPED = re.compile(r"\|   ((?:[0-9a-f]{2} {1,2}){1,16})(?: |$)")
+_ESTABLISHED = re.compile(
+    r"\{(?:ESP|ESPinUDP|ESPinTCP)(/ESN)?=>0x([0-9a-f]+) <0x([0-9a-f]+) xfrm=([A-Z0-9_]+)-([A-Z0-9_]+)"
+)
+SECRETS = {"PreShared Key": "psk", "PSK": "psk"}
+KEYMAT = ("our  keymat", "peer keymat")
+
+
+def _blocks(text: str) -> Iterator[tuple[int, str, bytes]]:
+    """Each line, and what is dumped behind it."""
+    lines = text.splitlines()
+    number = 0
+    while number < len(lines):
+        start, dumped = number, b""
+        number += 1
+        while number < len(lines) and (more := _DUMPED.match(lines[number])):
+            dumped += bytes.fromhex(more[1])
+            number += 1
+        yield start + 1, lines[start], dumped
+
+
+def read_pluto_log(text: str) -> Rows:
+    """The keys and secrets that a log shows."""
+    keymat: dict[str, bytes] = {}
+    for number, line, dumped in _blocks(text):
+        label = line.removeprefix("| ").strip()
+        if label in SECRETS and dumped:
+            kind = SECRETS[label]
+
+            def secret(kind: str = kind, value: bytes = dumped) -> Iterable[Entry]:
+                return [Secret(kind, value)]
+
+            yield f"line {number}", secret
+        elif label in KEYMAT and dumped:
+            keymat[label] = dumped
+        elif found := _ESTABLISHED.search(line):
+
+            def row(found: re.Match[str] = found, keys: tuple[bytes, ...] = tuple(keymat.values())) -> Iterable[Entry]:
+                return list(_child(found, keys))
+
+            if keymat:
+                yield f"line {number}", row
+            keymat = {}
+
+
+def _child(found: re.Match[str], keys: tuple[bytes, ...]) -> Iterator[EspKeys]:
+    suite = keynames.read_proposal(f"ESP:{found[4]}/{found[5]}")
+    size = encryption(suite.encr.id, suite.encr.key_length, esp=True).key_size
+    if len(keys) != 2:
+        raise ConfigError(f"expected the keys of both directions before this line, found {len(keys)}")
+    for spi in (found[2], found[3]):
+        for key in keys:
+            yield EspKeys(int(spi, 16), "*", "*", suite.encr, key[:size], suite.integ, key[size:], found[1] is not None)
+
+
+def write_pluto_log(entries: Iterable[Entry]) -> str:
+    """PSKs, and the keys of each direction of a Child SA; the log has no lines for anything else."""
+    lines = []
+    for entry in entries:
+        if isinstance(entry, Secret) and entry.kind == "psk":
+            lines += ["| PreShared Key", *_dump(entry.value)]
+        elif isinstance(entry, EspKeys) and keynames.has_proposal(entry.encr) and entry.spi and not entry.unchecked_icv:
+            encr, *integ = keynames.write_proposal(keynames.Suite(entry.encr, entry.integ)).split("/")
+            for label in KEYMAT:
+                lines += [f"| {label}", *_dump(entry.key + entry.auth_key)]
+            spi, esn = f"0x{entry.spi:08x}", "/ESN" if entry.esn else ""
+            sa = f"{{ESP{esn}=>{spi} <{spi} xfrm={encr}-{integ[0] if integ else 'NONE'}}}"
+            lines.append(f'"keys"[1] {entry.src} #1: established Child SA; {sa}')
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _dump(value: bytes) -> Iterator[str]:
+    for at in range(0, len(value), 16):
+        words = (value[at : at + 16][n : n + 4].hex(" ") for n in range(0, len(value[at : at + 16]), 4))
+        yield f"|   {'  '.join(words)}   "

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All the keys at hand: read from files of every format, given as arguments, and written again."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fynx_scapy.errors import CaptureError, ConfigError
+
+from .formats import ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, Format, by_content, by_name
+from .keys import SECRET_KINDS, Entry, EspKeys, IkeKeys, Secret, check
+from .plain import value_of
+
+Octets = bytes | str | Iterable[bytes | str]
+
+
+@dataclass(slots=True, repr=False)
+class KeyLog:
+    """All the keys at hand, in the order of their sources; ``warnings`` says what could not be used, and why.
+
+    Keys of SAs are in ``ike`` and ``esp``. The secrets from which a follower derives them are lists in any order:
+    ``secrets`` (shared secrets of key exchanges), ``private`` (private values), ``sk_d``, ``psk``, ``ppk``, ``msk``
+    (EAP). As an argument each may be one value or several, octets or text: of ``psk`` and ``ppk`` text stands for
+    itself (0x… and 0s… for octets), of the others it is hexadecimal. ConfigError for what cannot be read.
+
+        >>> KeyLog(secrets=["5f" * 32], psk="lab psk")
+        KeyLog(ike=0, esp=0, secrets=1, psk=1)
+    """
+
+    ike: list[IkeKeys] = field(default_factory=list)
+    esp: list[EspKeys] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    secrets: list[bytes] = field(default_factory=list)
+    private: list[bytes] = field(default_factory=list)
+    sk_d: list[bytes] = field(default_factory=list)
+    psk: list[bytes] = field(default_factory=list)
+    ppk: list[bytes] = field(default_factory=list)
+    msk: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for kind in SECRET_KINDS:
+            setattr(self, kind, _values(kind, getattr(self, kind)))
+
+    def __repr__(self) -> str:
+        counts = {"ike": len(self.ike), "esp": len(self.esp)}
+        counts |= {kind: count for kind in SECRET_KINDS if (count := len(getattr(self, kind)))}
+        counts |= {"warnings": len(self.warnings)} if self.warnings else {}
+        return f"KeyLog({', '.join(f'{name}={count}' for name, count in counts.items())})"
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> KeyLog:
+        """Read a file of any known format, or a folder of them; CaptureError where there is nothing to read."""
+        log = cls()
+        log.add(path)
+        return log
+
+    @classmethod
+    def beside(cls, capture: str | os.PathLike[str]) -> KeyLog:
+        """What lies beside a capture: NAME.keys.json, NAME.esp_sa and so on for each format, and folder NAME.keys."""
+        path = Path(capture)
+        stem = path.with_suffix("") if path.suffix == ".gz" else path
+        log = cls()
+        for suffix in (IKE_TABLE, ESP_TABLE, JSON_KEYS, *(n for n in FORMATS if n not in _TABLES), "keys"):
+            candidate = stem.with_suffix("." + suffix)
+            if candidate.exists():
+                log.add(candidate)
+        return log
+
+    def add(self, path: str | os.PathLike[str]) -> None:
+        """Read one more file or folder into this log."""
+        place = Path(path)
+        if not place.is_dir():
+            self._read(place)
+            return
+        found = [entry for entry in sorted(place.iterdir()) if entry.is_file() and by_name(entry.name)]
+        if not found:
+            names = ", ".join(f"{name} or *.{name}" for name in _TABLES)
+            raise CaptureError(f"{place}: no key tables in this folder; expected {names}")
+        for entry in found:
+            self._read(entry)
+
+    def update(self, other: KeyLog) -> None:
+        """Take in everything that another log holds."""
+        for entry in other.entries():
+            self._keep(entry)
+        self.warnings += [text for text in other.warnings if text not in self.warnings]
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything in it: IkeKeys, EspKeys, and each secret with its kind."""
+        yield from self.ike
+        yield from self.esp
+        for kind in SECRET_KINDS:
+            for value in getattr(self, kind):
+                yield Secret(kind, value)
+
+    def _read(self, path: Path) -> None:
+        try:
+            octets = path.read_bytes()
+            if octets[:2] == b"\x1f\x8b":
+                octets = gzip.decompress(octets)
+        except (OSError, EOFError, zlib.error) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise CaptureError(f"{path}: cannot be read: {reason}") from None
+        self.parse(octets.decode("utf-8", errors="replace"), str(path), by_name(path.name))
+
+    def parse(self, text: str, source: str = "text", form: Format | None = None) -> None:
+        """Read keys from text of any known format; ``source`` stands in front of warnings."""
+        form = form or by_content(text)
+        if form is None:
+            self.warnings.append(
+                f"{source}: line 1: expected a row of {IKE_TABLE}, a row of {ESP_TABLE}, JSON, "
+                f"or the first lines of one of: {', '.join(n for n in FORMATS if n not in _TABLES)}"
+            )
+            return
+        try:
+            for place, make in form.read(text):
+                try:
+                    for entry in make():
+                        check(entry)
+                        self._keep(entry)
+                except ConfigError as error:
+                    self.warnings.append(f"{source}: {place}: {error}")
+        except ConfigError as error:
+            self.warnings.append(f"{source}: {error}")
+
+    def _keep(self, entry: Entry) -> None:
+        known: list[object]
+        if isinstance(entry, Secret):
+            known, kept = getattr(self, entry.kind), entry.value
+        else:
+            known, kept = (self.ike if isinstance(entry, IkeKeys) else self.esp), entry  # type: ignore[assignment]
+        if kept not in known:
+            known.append(kept)
+
+    def save(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write ``ikev2_decryption_table``, ``esp_sa`` and ``keys.json`` into a folder, and return their paths.
+
+        The folder is made where it is not there, its files are for their owner's eyes (mode 600). What has no name in a
+        table stands in keys.json alone.
+        """
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        for name in _TABLES:
+            self.write(place / name, name)
+        return [place / name for name in _TABLES]
+
+    def write(self, path: str | os.PathLike[str], form: str | None = None) -> None:
+        """Write one file (mode 600) in the format of this name, without which the file's own name tells it.
+
+        Raises ConfigError for a name that is none of FORMATS. What the format cannot hold is left out.
+        """
+        place = Path(path)
+        chosen = FORMATS.get(form) if form else by_name(place.name)
+        if chosen is None:
+            names = ", ".join(FORMATS)
+            raise ConfigError(
+                f"{form or place.name!r} is no format of keys that can be written; expected one of {names}"
+            )
+        with open(place, "w", encoding="utf-8", newline="\n", opener=_private) as stream:
+            stream.write(chosen.write(self.entries()))
+
+
+_TABLES = (IKE_TABLE, ESP_TABLE, JSON_KEYS)
+
+
+def _values(kind: str, given: Octets) -> list[bytes]:
+    several = [given] if isinstance(given, bytes | str) else list(given)
+    values = []
+    for value in several:
+        octets = value_of(kind, value) if isinstance(value, str) else bytes(value)
+        if not octets:
+            raise ConfigError(f"the {SECRET_KINDS[kind]} is empty")
+        if octets not in values:
+            values.append(octets)
+    return values
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

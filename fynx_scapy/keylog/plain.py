@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Secrets as a few lines of text: ``KIND VALUE``, what a command line takes and a file holds.
+
+# everything behind a number sign is a comment
+secret 5f0c…            the shared secret of a key exchange; a line of digits alone is one too
+private 2b7e…           the private value of one end
+sk_d 9a01…
+psk "lab psk"           text, or octets as 0x… (hexadecimal) or 0s… (base64), as strongSwan takes them
+ppk 0x0011…
+msk 77ab…
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+
+from fynx_scapy.errors import ConfigError
+
+from .keys import SECRET_KINDS, Entry, Rows, Secret
+from .text import octets
+
+KINDS = {"secret": "secrets", **{kind: kind for kind in SECRET_KINDS if kind != "secrets"}}
+TEXTUAL = ("psk", "ppk")
+_DIGITS = re.compile(r"(?:0x)?(?:[0-9a-f]{2}){8,}", re.IGNORECASE)
+
+
+def value_of(kind: str, text: str) -> bytes:
+    """The octets that a person wrote for a secret of this kind; ConfigError for what cannot be read."""
+    text = text.strip()
+    if kind not in TEXTUAL or text[:2] in ("0x", "0X"):
+        return octets(text, SECRET_KINDS[kind])
+    if text[:2] == "0s":
+        try:
+            return base64.b64decode(text[2:], validate=True)
+        except (binascii.Error, ValueError):
+            raise ConfigError(f"the {SECRET_KINDS[kind]} is not base64 ({len(text) - 2} characters)") from None
+    quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return (text[1:-1] if quoted else text).encode()
+
+
+def recognises(line: str) -> bool:
+    """Whether a line is one of these."""
+    return line.split(maxsplit=1)[0] in KINDS if not _DIGITS.fullmatch(line) else True
+
+
+def read_plain(text: str) -> Rows:
+    """The secrets, line by line."""
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+
+        def row(line: str = stripped) -> Iterable[Entry]:
+            word, _, value = line.partition(" ")
+            if not value and _DIGITS.fullmatch(line):
+                word, value = "secret", line
+            if word not in KINDS:
+                raise ConfigError(f"expected a line that begins with one of: {', '.join(KINDS)}")
+            return [Secret(KINDS[word], value_of(KINDS[word], value))]
+
+        yield f"line {number}", row
+
+
+def write_plain(entries: Iterable[Entry]) -> str:
+    """The secrets alone; the keys of SAs have no line here."""
+    words = {kind: word for word, kind in KINDS.items()}
+    return "".join(f"{words[e.kind]} 0x{e.value.hex()}\n" for e in entries if isinstance(e, Secret))

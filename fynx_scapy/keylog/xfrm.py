@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What ``ip xfrm state`` prints of the Linux kernel's SAs, on several lines or (``ip -o``) on one, read and written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from fynx_scapy.crypto.transforms import Transform
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import Encr, Integ, TransformType
+
+from .keys import Entry, EspKeys, Rows
+from .text import address, octets, sized
+
+START = re.compile(r"src \S+ dst \S+\s*(?:$|\\)")
+_PROTO = re.compile(r"\bproto (\S+) spi (0x[0-9a-f]+)")
+_ALGORITHM = re.compile(r"(?:^|\s)(enc|auth|auth-trunc|aead) (\S+) (0x[0-9a-fA-F]*|\"\"|<<Keys hidden>>)?\s*(\d+)?")
+
+ENC = {  # the kernel's names of what does not authenticate
+    "ecb(cipher_null)": Encr.ENCR_NULL,
+    "cbc(des3_ede)": Encr.ENCR_3DES,
+    "cbc(aes)": Encr.ENCR_AES_CBC,
+    "rfc3686(ctr(aes))": Encr.ENCR_AES_CTR,
+    "cbc(camellia)": Encr.ENCR_CAMELLIA_CBC,
+}
+AEAD = {  # and of what does, with the bits of its ICV
+    ("rfc4106(gcm(aes))", 64): Encr.ENCR_AES_GCM_8,
+    ("rfc4106(gcm(aes))", 96): Encr.ENCR_AES_GCM_12,
+    ("rfc4106(gcm(aes))", 128): Encr.ENCR_AES_GCM_16,
+    ("rfc4309(ccm(aes))", 64): Encr.ENCR_AES_CCM_8,
+    ("rfc4309(ccm(aes))", 96): Encr.ENCR_AES_CCM_12,
+    ("rfc4309(ccm(aes))", 128): Encr.ENCR_AES_CCM_16,
+    ("rfc4543(gcm(aes))", 128): Encr.ENCR_NULL_AUTH_AES_GMAC,
+    ("rfc7539esp(chacha20,poly1305)", 128): Encr.ENCR_CHACHA20_POLY1305,
+}
+AUTH = {
+    ("digest_null", 0): Integ.NONE,
+    ("hmac(sha1)", 96): Integ.AUTH_HMAC_SHA1_96,
+    ("hmac(sha256)", 128): Integ.AUTH_HMAC_SHA2_256_128,
+    ("hmac(sha384)", 192): Integ.AUTH_HMAC_SHA2_384_192,
+    ("hmac(sha512)", 256): Integ.AUTH_HMAC_SHA2_512_256,
+    ("xcbc(aes)", 96): Integ.AUTH_AES_XCBC_96,
+    ("cmac(aes)", 96): Integ.AUTH_AES_CMAC_96,
+}
+# where a line says no size, it is the kernel's own (net/xfrm/xfrm_algo.c), which for SHA-256 is not RFC 4868's
+DEFAULT_BITS = {"hmac(sha256)": 96, "hmac(sha384)": 192, "hmac(sha512)": 256, "digest_null": 0}
+IGNORED = ("comp", "route2", "hao")
+
+
+def read_xfrm_state(text: str) -> Rows:
+    """The ESP SAs; others are warned of, but for IPComp, which has no keys."""
+    blocks: list[tuple[int, str]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        inside = line.replace("\\", "\n").strip()
+        if blocks and line[:1].isspace():
+            blocks[-1] = (blocks[-1][0], f"{blocks[-1][1]}\n{inside}")
+        elif inside:
+            blocks.append((number, inside))
+    for number, block in blocks:
+
+        def row(block: str = block) -> Iterable[Entry]:
+            return list(_state(block))
+
+        yield f"line {number}", row
+
+
+def _state(block: str) -> Iterator[EspKeys]:
+    ends, proto = re.match(r"src (\S+) dst (\S+)", block), _PROTO.search(block)
+    if ends is None or proto is None:
+        raise ConfigError("expected a state: 'src ADDRESS dst ADDRESS' and 'proto esp spi 0x…'")
+    if proto[1] in IGNORED:
+        return
+    if proto[1] != "esp":
+        raise ConfigError(f"a state of {proto[1]}: expected esp")
+    encr: Transform | None = None
+    key = auth_key = b""
+    integ: Transform | None = None
+    unchecked = 0
+    for kind, algorithm, value, bits in _ALGORITHM.findall(block):
+        if value.startswith("<<"):
+            raise ConfigError("the keys are hidden: 'ip xfrm state' shows them to root alone, without nokeys")
+        octets_ = octets(value.strip('"'), f"key of {algorithm}")
+        if kind in ("enc", "aead"):
+            number = ENC.get(algorithm) if kind == "enc" else AEAD.get((algorithm, int(bits or 0)))
+            if number is None:
+                raise ConfigError(f"the algorithm {algorithm} {bits} is not known here".replace("  ", " "))
+            encr, key = sized(number, octets_), octets_
+        else:
+            size = int(bits) if bits else DEFAULT_BITS.get(algorithm, 96)
+            known = AUTH.get((algorithm, size))
+            if known is None:  # the packets open all the same, unverified
+                integ, auth_key, unchecked = None, b"", size // 8
+            else:
+                integ = Transform(TransformType.INTEG, known) if known else None
+                auth_key, unchecked = (octets_ if known else b""), 0
+    if encr is None:
+        raise ConfigError("a state of esp without enc or aead")
+    flags = re.search(r"\bflag ([^\n]*)", block)
+    esn = bool(flags and "esn" in flags[1].split())
+    yield EspKeys(int(proto[2], 16), address(ends[1]), address(ends[2]), encr, key, integ, auth_key, esn, unchecked)
+
+
+def write_xfrm_state(entries: Iterable[Entry]) -> str:
+    """The states of all ESP SAs whose SPI and addresses are known and which have names in the kernel."""
+    return "".join(text for entry in entries if isinstance(entry, EspKeys) and (text := _written(entry)))
+
+
+def _written(keys: EspKeys) -> str:
+    if keys.spi is None or "*" in keys.src + keys.dst or keys.unchecked_icv:
+        return ""
+    lines = [f"src {keys.src} dst {keys.dst}", f"\tproto esp spi 0x{keys.spi:08x} reqid 0 mode tunnel"]
+    lines.append("\treplay-window 0" + (" flag esn" if keys.esn else ""))
+    aead = next((names for names, number in AEAD.items() if number == keys.encr.id), None)
+    enc = next((kernel for kernel, number in ENC.items() if number == keys.encr.id), None)
+    if aead is not None:
+        lines.append(f"\taead {aead[0]} 0x{keys.key.hex()} {aead[1]}")
+    elif enc is not None:
+        wanted = keys.integ.id if keys.integ else Integ.NONE
+        auth = next((names for names, number in AUTH.items() if number == wanted), None)
+        if auth is None:
+            return ""
+        lines.append(f"\tauth-trunc {auth[0]} 0x{keys.auth_key.hex()} {auth[1]}")
+        lines.append(f"\tenc {enc} " + (f"0x{keys.key.hex()}" if keys.key else '""'))
+    else:
+        return ""
+    return "\n".join(lines) + "\n"
