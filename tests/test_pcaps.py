@@ -1,25 +1,72 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The captures in pcaps/ open with the key tables beside them, every ICV good."""
+"""The captures in pcaps/ open with the key tables beside them, every ICV good; in tshark too, if it has the cipher."""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from fynx_scapy.capture.dissect import dissect
+from tests.pcaps import LIVE, PCAPS
 
-PCAPS = Path(__file__).resolve().parent.parent / "pcaps"
+CAPTURES = sorted(PCAPS.glob("*.pcapng"))
+UNKNOWN_TO_TSHARK = {"ike": {"ENCR_CHACHA20_POLY1305"}, "esp": {"ENCR_CHACHA20_POLY1305", "ENCR_AES_CCM_16"}}
 
 
-@pytest.mark.parametrize("capture", sorted(PCAPS.glob("*.pcapng")), ids=lambda path: path.name)
+def protected(capture: Path) -> list[dict[str, object]]:
+    return [record for record in dissect(capture) if record["kind"] == "esp" or record.get("encrypted")]
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
 def test_capture_opens(capture: Path) -> None:
     records = list(dissect(capture))
-    closed = [record for record in records if record["kind"] == "esp" or record.get("encrypted")]
+    closed = protected(capture)
     assert closed
     assert all(record["decrypted"] and record["icv"] == "ok" for record in closed)
     assert not [record["error"] for record in records if record["error"]]
 
 
-def test_there_is_one() -> None:
-    assert (PCAPS / "demo.pcapng").exists()
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
+def test_tshark_opens_it_with_our_tables(capture: Path, tmp_path: Path) -> None:
+    keys = capture.with_suffix(".keys")
+    document = json.loads((keys / "keys.json").read_text())
+    ours = Counter("esp" if record["kind"] == "esp" else "ike" for record in protected(capture))
+    for kind in ("ike", "esp"):
+        if {entry["encr"]["name"] for entry in document[kind]} & UNKNOWN_TO_TSHARK[kind]:
+            ours[kind] = 0
+    assert opened_by_tshark(capture, keys, tmp_path) == +ours
+
+
+def opened_by_tshark(capture: Path, keys: Path, config: Path) -> Counter[str]:
+    """How many messages with SK it opens, and ESP packets whose ICV it finds good."""
+    for table in ("ikev2_decryption_table", "esp_sa"):
+        shutil.copy(keys / table, config / table)
+    command = ["tshark", "-n", "-r", str(capture), "-T", "fields"]
+    for option in ("esp.enable_encryption_decode:TRUE", "esp.enable_authentication_check:TRUE"):
+        command += ["-o", option]
+    for port in (10500, 14500):  # own_ports
+        command += ["-d", f"udp.port=={port},udpencap"]
+    for name in ("frame.protocols", "isakmp.enc.decrypted", "esp.icv_good"):
+        command += ["-e", name]
+    environment = {**os.environ, "WIRESHARK_CONFIG_DIR": str(config)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=60)
+    found: Counter[str] = Counter()
+    for line in done.stdout.splitlines():
+        protocols, decrypted, good = line.split("\t")
+        if ":icmp:ip:" not in protocols:  # an error that quotes a message is none
+            found["ike"] += bool(decrypted)
+            found["esp"] += good in ("1", "True")
+    return +found
+
+
+def test_all_that_are_written_are_there() -> None:
+    names = {f"strongswan-{name}-{role}" for name, roles in LIVE.items() for role in roles} | {"demo"}
+    assert {path.stem for path in CAPTURES} == names

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Writes the captures of pcaps/, their key tables and their README: ``scripts/pcaps``. The lab needs strongSwan."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from fynx_scapy import __version__
+from fynx_scapy.harness import Verdict
+from fynx_scapy.lab.hold import hold
+from fynx_scapy.lab.trial import Role
+from fynx_scapy.scenarios.interop import trials
+
+PCAPS = Path(__file__).resolve().parent.parent / "pcaps"
+BOTH = ("initiator", "responder")
+
+DEMO = ("psk_handshake", "cookie", "invalid_ke", "ts_narrowing", "liveness", "delete_child", "delete_ike")
+LIVE = {
+    "psk": BOTH,
+    "wrong_psk": ("responder",),
+    "ts_unacceptable": ("initiator",),
+    "cookie": ("initiator",),
+    "invalid_ke": ("initiator",),
+    "childless": ("responder",),
+    "virtual_ip_for_us": ("initiator",),
+    "several_children": ("initiator",),
+    "rekey_child_pfs_by_peer": ("initiator",),
+    "rekey_ike_by_us": ("responder",),
+    "both_rekey_child": ("initiator",),
+    "both_rekey_ike": ("responder",),
+    "delete_child_by_peer": ("initiator",),
+    "peer_dies": ("initiator",),
+    "nat_before_us": ("initiator",),
+    "nat_before_peer": ("responder",),
+    "fragmentation": ("responder",),
+    "ipv6": ("initiator",),
+    "own_ports": ("initiator",),
+    "suite_chacha20_x448": ("initiator",),
+    "suite_cbc256_sha512_ecp521": ("responder",),
+    "suite_ccm128_ecp256": ("initiator",),
+    "suite_ctr128_sha256_brainpool256": ("responder",),
+}
+"""The trials whose captures are kept, in these roles of ours."""
+
+HEAD = """# Captures
+
+Captures of our own runs, with throw-away keys: `demo` with the embedded peer, the others with a real one, in the lab.
+Each has its key tables beside it, so that `fynx dissect` opens it as it is; `NAME.keys/` holds Wireshark's
+`ikev2_decryption_table` and `esp_sa`, and our `keys.json`, which has the key exchanges' shared secrets too.
+`scripts/pcaps` writes all of this anew.
+
+| capture | keys | provenance |
+|---|---|---|
+"""
+
+
+def main() -> None:
+    """Write them all. A trial that does not come out well ends it."""
+    rows = [_demo()]
+    for name, roles in LIVE.items():
+        (trial,) = trials([name])
+        for role in roles:
+            outcome = hold(trial, Role(role))
+            if outcome.result.verdict is not Verdict.PASS:
+                sys.exit(f"{outcome.name}: {outcome.result.reason}")
+            stem = f"{outcome.peer}-{name}-{role}"
+            outcome.save_capture(_fresh(stem))
+            peer = f"{outcome.peer} {outcome.version}"
+            rows.append(
+                _row(stem, f"version {__version__}, we as {role} with {peer}: `fynx lab matrix {name} --role {role}`")
+            )
+            print(stem)
+    (PCAPS / "README.md").write_text(HEAD + "\n".join(rows) + "\n")
+
+
+def _demo() -> str:
+    _fresh("demo")
+    words = ["run", *DEMO, "--seed", "7", "--pcap", "demo.pcapng"]
+    subprocess.run([sys.executable, "-m", "fynx_scapy.cli", *words], cwd=PCAPS, check=True, stdout=subprocess.DEVNULL)
+    return _row("demo", f"version {__version__}: `fynx {' '.join(words)}`")
+
+
+def _fresh(stem: str) -> Path:
+    """The path of a capture; what was there before is gone, its keys too."""
+    shutil.rmtree(PCAPS / f"{stem}.keys", ignore_errors=True)
+    path = PCAPS / f"{stem}.pcapng"
+    path.unlink(missing_ok=True)
+    return path
+
+
+def _row(stem: str, provenance: str) -> str:
+    return f"| `{stem}.pcapng` | `{stem}.keys/` | {provenance} |"
+
+
+if __name__ == "__main__":
+    main()
