@@ -29,6 +29,7 @@ class Fynx(click.Group):
 
     LAZY: ClassVar[Mapping[str, str]] = {
         "dissect": "fynx_scapy.capture.command:dissect",
+        "follow": "fynx_scapy.capture.follow_command:follow",
         "lab": "fynx_scapy.commands.lab:lab",
     }
 

@@ -88,7 +88,9 @@ class Follower:
         self._pool = SecretPool(KeyLog())
         self._suites = Suites()
         self._rows = EspOpener(self._suites)
-        self._esp = EspFollower(self._pool, self._rows, esn_search, dict(esn_high or {}))
+        self.ike_sas: list[IkeSa] = []
+        self.child_sas: list[ChildSa] = []
+        self._esp = EspFollower(self._pool, self._rows, esn_search, dict(esn_high or {}), self.ike_sas, self.child_sas)
         # Opens an ESP packet: octets from the SPI through the ICV, and its addresses. Hot: there is no call between.
         self.esp: Callable[[bytes, str, str], Opened] = self._esp.open
         self._known: dict[SpiPair, list[IkeKeys]] = {}
@@ -97,8 +99,6 @@ class Follower:
         self._reassembly = Reassembly()
         self._pending: OrderedDict[int, IkeOpened] = OrderedDict()
         self._taken = 0
-        self.ike_sas: list[IkeSa] = []
-        self.child_sas: list[ChildSa] = []
         self.add(keys)
 
     def __repr__(self) -> str:

@@ -14,7 +14,8 @@ from ..crypto.keymat import ChildKeys
 from ..errors import ConfigError, IntegrityError, MalformedError, ReplayError
 from ..esp.sa import InboundSa
 from .decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, Opened
-from .follow_sas import ChildSa
+from .follow_guess import guesses
+from .follow_sas import ChildSa, IkeSa
 from .follow_secrets import SecretPool, child_keys
 
 HOPELESS = 4
@@ -43,6 +44,8 @@ class EspFollower:
     rows: EspOpener
     search: int
     high: Mapping[int, int]
+    ike_sas: list[IkeSa]
+    child_sas: list[ChildSa]
     changed: int = 0
     paths: dict[tuple[int, str, str], None] = field(default_factory=dict)
     _children: dict[int, list[tuple[ChildSa, bool]]] = field(default_factory=dict)
@@ -115,12 +118,37 @@ class EspFollower:
             if (sa := self.rows.fitted(packet, src, dst)) is not None:
                 self._bind_to(key, sa)
             return opened
+        if self.pool.keys.sk_d and (guessed := self._guess(packet, spi, src, dst)) is not None:
+            return guessed
         self._failed[key] = (self.changed, times + 1 if version == self.changed else 1)
         if opened.keyed or not keyed:
             return opened
         if tried:
             return Opened(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True)
         return Opened(error=misfit, keyed=True)
+
+    def _guess(self, packet: bytes, spi: int, src: str, dst: str) -> Opened | None:
+        """SK_d and closed messages: the Child SA of IKE_AUTH may be found by its ICV alone."""
+        for child, by_initiator, sa, sk_d in guesses(self.ike_sas, self.pool.keys.sk_d, spi):
+            try:
+                payload, next_header = self._try(sa, packet)
+            except (IntegrityError, MalformedError, ReplayError):
+                continue
+            ends = (src, dst) if by_initiator else (dst, src)
+            known = next((c for c in child.ike_sa.children if c.keys == child.keys), None)
+            if known is not None:  # the other direction was found before
+                known.spi_i, known.spi_r = known.spi_i or child.spi_i, known.spi_r or child.spi_r
+                child = known
+            else:
+                child.initiator, child.responder = ends
+                child.ike_sa.children.append(child)
+                self.child_sas.append(child)
+            child.ike_sa.sk_d = sk_d
+            child.inbound[by_initiator] = sa
+            self._bind_to((packet[:4], dst), sa)
+            self.paths[spi, src, dst] = None
+            return Opened(payload, OK, None, next_header, True)
+        return None
 
     def _bind_to(self, key: tuple[bytes, str], sa: InboundSa) -> None:
         self._bound[key] = sa

@@ -257,6 +257,34 @@ def test_the_recorded_handshake_from_private_value_and_psk() -> None:
     assert [wrong.ike(bytes.fromhex(m["hex"])).closed for m in vector["messages"]] == [False, False, True, True]
 
 
+@pytest.mark.parametrize(
+    "name", ["psk-gcm128-x25519", "psk-cbc128-sha256-modp2048", "psk-null-esp", "k-gcm128-esn", "psk-chacha20-x25519"]
+)
+def test_sk_d_alone_opens_the_esp_of_the_first_child_sa(name: str) -> None:
+    """The messages stay closed: suite, direction and ESN are found by the ICV."""
+    known = follow(shared("captures/lab") / f"{name}.pcap", least(LAB / f"{name}.keys.json")).follower
+    found = follow(LAB / f"{name}.pcap", KeyLog(sk_d=known.ike_sas[0].sk_d))
+    first, *_ = known.child_sas
+    (child,) = found.follower.child_sas
+    assert (child.spi_i, child.spi_r, child.suite, child.keys) == (first.spi_i, first.spi_r, first.suite, first.keys)
+    assert (child.initiator, child.responder) == (first.initiator, first.responder)
+    spis = {first.spi_i, first.spi_r}
+    packets = [packet for packet in ipsec(LAB / f"{name}.pcap") if packet.kind == "esp"]
+    assert found.esp == sum(int.from_bytes(packet.data[:4]) in spis for packet in packets) > 0
+    assert found.sealed == 0
+
+
+def test_sk_d_beside_wiresharks_rows_opens_every_child_sa() -> None:
+    name = "psk-gcm128-x25519"
+    path = shared("captures/lab") / f"{name}.ikev2_decryption_table"
+    keys = KeyLog.load(path)
+    assert follow(LAB / f"{name}.pcap", keys).esp == 0
+    known = KeyLog.load(LAB / f"{name}.keys.json")
+    keys.update(KeyLog(sk_d=[entry.sk_d for entry in known.ike]))
+    found = follow(LAB / f"{name}.pcap", keys)
+    assert (found.sealed, found.esp) == EXPECTED[name][:2]
+
+
 def test_an_altered_message_is_no_success() -> None:
     keys = least(shared("captures/lab/psk-gcm128-x25519.keys.json"))
     packets = [packet for packet in ipsec(LAB / "psk-gcm128-x25519.pcap") if packet.kind == "ike"]

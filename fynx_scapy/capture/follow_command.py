@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command ``fynx follow``: what follows from the secrets at hand, and key tables of it for other tools."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..keylog import KeyLog
+
+    # Scapy and the ciphers are imported by the command itself: its help answers without them
+    from .follow import Follower
+    from .follow_sas import ChildSa, IkeSa
+
+VERDICTS = {True: "verified", False: "BAD", None: "not checked"}
+SECRET_OPTIONS = {
+    "secret": ("secrets", "HEX", "The shared secret of a key exchange; in any order."),
+    "private": ("private", "HEX", "The private value of one end of a key exchange."),
+    "sk-d": ("sk_d", "HEX", "SK_d of an IKE SA."),
+    "psk": ("psk", "TEXT", "A pre-shared key: text, 0x... or 0s... (base64). Proves who was there, opens nothing."),
+    "ppk": ("ppk", "TEXT", "A post-quantum pre-shared key (RFC 8784), written the same way."),
+    "msk": ("msk", "HEX", "The MSK of an EAP method."),
+}
+
+
+def secret_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: the options that give secrets, each any number of times, and files of them."""
+    for option, (_, metavar, text) in reversed(SECRET_OPTIONS.items()):
+        command = click.option(f"--{option}", multiple=True, metavar=metavar, help=text)(command)
+    return click.option(
+        "--keys",
+        multiple=True,
+        metavar="PATH",
+        type=click.Path(exists=True, path_type=Path),
+        help="A file of any format of keys, or of lines such as 'psk TEXT': on a command line, secrets can be seen by "
+        "others on the same machine. Without it, what lies beside the capture is used.",
+    )(command)
+
+
+def keys_of(capture: Path | None, given: dict[str, Any]) -> KeyLog:
+    """The keys that these options give. UsageError says what is wrong, without what was given."""
+    from ..errors import CaptureError, ConfigError
+    from ..keylog import KeyLog
+
+    try:
+        secrets = {kind: given[name.replace("-", "_")] for name, (kind, _, _) in SECRET_OPTIONS.items()}
+        log = KeyLog(**secrets)
+        if capture is not None and not given["keys"]:
+            log.update(KeyLog.beside(capture))
+        for path in given["keys"]:
+            log.add(path)
+    except (CaptureError, ConfigError) as error:
+        raise click.UsageError(str(error)) from None
+    return log
+
+
+@click.command()
+@click.argument("capture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@secret_options
+@click.option("--save", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write key tables there.")
+def follow(capture: Path, save: Path | None, **given: Any) -> None:
+    """Derive every key of CAPTURE that follows from what is given, and verify each AUTH payload.
+
+    Exit status 1 when an AUTH payload is bad or the capture cannot be read to its end, 2 for misuse.
+    """
+    from ..errors import CaptureError
+    from .follow import Follower
+
+    keys = keys_of(capture, given)
+    for warning in keys.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    follower, counts, failed = Follower(keys), Counter[str](), False
+    try:
+        for kind, opened in _packets(capture, follower):
+            counts[kind] += 1
+            counts[f"{kind} opened"] += opened
+    except CaptureError as error:
+        click.echo(f"error: {error}", err=True)
+        failed = True
+    counts["protected messages opened"] += len(follower.retry())
+    for line in _lines(follower):
+        click.echo(line)
+    for kind in ("protected messages", "ESP packets"):
+        click.echo(f"{counts[kind + ' opened']} of {counts[kind]} {kind} opened")
+    if save is not None:
+        for path in follower.keys().save(save):
+            click.echo(f"wrote {path}", err=True)
+    bad = any(verdict.verified is False for sa in follower.ike_sas for verdict in sa.auth)
+    sys.exit(1 if bad or failed else 0)
+
+
+def _packets(capture: Path, follower: Follower) -> Iterator[tuple[str, bool]]:
+    """Feed a capture; for each protected message and each ESP packet, whether it opened."""
+    from .frames import frames
+    from .packets import Classifier, Fragments, ip_packet
+
+    classify, fragments = Classifier(), Fragments()
+    for frame in frames(capture):
+        packet = ip_packet(frame)
+        whole = packet and fragments.add(packet)
+        found = classify(whole) if whole else None
+        if found is None or found.error or found.missing:
+            continue
+        ends = (found.src, found.sport, found.dst, found.dport)
+        if found.kind == "ike":
+            message = follower.ike(found.data, found.frame.number, found.frame.time, *ends)
+            if message.opened is not None:
+                yield "protected messages", not message.closed
+        elif found.kind == "esp":
+            yield "ESP packets", follower.esp(found.data, found.src, found.dst).plaintext is not None
+
+
+def _lines(follower: Follower) -> Iterator[str]:
+    for sa in follower.ike_sas:
+        yield _ike_line(sa)
+        for verdict in sa.auth:
+            who = f"{verdict.role} {verdict.identity}".rstrip()
+            yield f"  packet {verdict.number}: AUTH of {who}: {VERDICTS[verdict.verified]} ({verdict.reason})"
+        for child in sa.children:
+            yield _child_line(child)
+
+
+def _ike_line(sa: IkeSa) -> str:
+    from ..crypto.transforms import keyword_of
+
+    words = [keyword_of(t) for t in (sa.suite.encr, sa.suite.integ, sa.suite.prf) if t] if sa.suite else ["?"]
+    state = (
+        f"keys from {' and '.join(dict.fromkeys(held.derived for held in sa.sets))}" if sa.sets else "no secret fits"
+    )
+    rekeys = f", rekeys {sa.parent.spi_i.hex()}" if sa.parent else ""
+    return f"IKE SA {sa.spi_i.hex()} {sa.spi_r.hex()} {'-'.join(words)}: {state}{rekeys}"
+
+
+def _child_line(child: ChildSa) -> str:
+    from ..crypto.transforms import keyword_of
+
+    words = [keyword_of(t) for t in (child.suite.encr, child.suite.integ) if t] + (["esn"] if child.esn else [])
+    state = f"keys from {child.derived}" if child.keys else "no packet has decided its secret"
+    rekeys = f", rekeys {child.rekeys.spi_i:08x} {child.rekeys.spi_r:08x}" if child.rekeys else ""
+    return (
+        f"  packet {child.number}: Child SA {child.spi_i:08x} {child.spi_r:08x} {'-'.join(words)} {child.mode}: "
+        f"{state}{rekeys}"
+    )

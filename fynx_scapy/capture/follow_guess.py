@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ESP from SK_d alone, where IKE stays closed: algorithms, direction and ESN are tried until an ICV verifies.
+
+KEYMAT of the Child SA that IKE_AUTH makes needs no more than SK_d and the nonces of IKE_SA_INIT, which are in the clear
+(RFC 7296 section 2.17). Its SPIs and its suite are not; a handful of suites is all that is in use.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from ..crypto.encr import encryption
+from ..crypto.integ import integrity
+from ..crypto.keymat import derive_child
+from ..crypto.prf import prf
+from ..crypto.transforms import Transform
+from ..errors import ConfigError
+from ..esp.sa import InboundSa
+from ..iana import Encr, Integ, TransformType
+from ..keynames import KEY_LENGTHS, NO_AEAD, Suite
+from .follow_sas import ChildSa, IkeSa
+
+MOST_SAS = 8
+"""For how many IKE SAs whose messages are closed this is tried: those that came last."""
+
+AEADS = (
+    Encr.ENCR_AES_GCM_16, Encr.ENCR_CHACHA20_POLY1305, Encr.ENCR_AES_GCM_12, Encr.ENCR_AES_GCM_8, Encr.ENCR_AES_CCM_16,
+    Encr.ENCR_AES_CCM_12, Encr.ENCR_AES_CCM_8, Encr.ENCR_NULL_AUTH_AES_GMAC,
+)  # fmt: skip
+INTEGS = (
+    Integ.AUTH_HMAC_SHA2_256_128, Integ.AUTH_HMAC_SHA1_96, Integ.AUTH_HMAC_SHA2_384_192, Integ.AUTH_HMAC_SHA2_512_256,
+    Integ.AUTH_AES_XCBC_96, Integ.AUTH_AES_CMAC_96,
+)  # fmt: skip
+
+
+def _suites() -> Iterator[Suite]:
+    for number, bits in itertools.product((*AEADS, *sorted(NO_AEAD)), (None, *KEY_LENGTHS)):
+        try:
+            encryption(number, bits, esp=True)
+        except ConfigError:
+            continue  # it takes no such key length
+        for integ in (None,) if number in AEADS else INTEGS:
+            signer = Transform(TransformType.INTEG, integ) if integ else None
+            for esn in (False, True):
+                yield Suite(Transform(TransformType.ENCR, number, bits), signer, None, esn)
+
+
+SUITES = tuple(_suites())
+
+
+def guesses(sas: Sequence[IkeSa], sk_ds: Sequence[bytes], spi: int) -> Iterator[tuple[ChildSa, bool, InboundSa, bytes]]:
+    """Child SAs that an SPI may belong to, sent by their initiator or not, what opens that direction, and SK_d."""
+    closed = [sa for sa in sas if not sa.sets and sa.chosen is not None and sa.chosen.suite.prf is not None]
+    for sa in closed[-MOST_SAS:]:
+        assert sa.chosen is not None
+        assert sa.chosen.suite.prf is not None
+        function = prf(sa.chosen.suite.prf.id)
+        for sk_d in sk_ds:
+            if len(sk_d) != function.key_size:
+                continue
+            for suite in SUITES:
+                cipher = encryption(suite.encr.id, suite.encr.key_length, esp=True)
+                signer = integrity(suite.integ.id) if suite.integ else None
+                keys = derive_child(function, sk_d, cipher, signer, *sa.nonces)
+                for by_initiator in (True, False):
+                    spis = (0, spi) if by_initiator else (spi, 0)
+                    child = ChildSa(sa, *spis, suite, sa.nonces, 0, "", "", keys=keys, derived="SK_d, algorithms tried")
+                    yield child, by_initiator, child.opener(keys, by_initiator), sk_d
