@@ -34,10 +34,11 @@ from ..layers.ikev2 import IKEv2_SA
 from ..layers.ikev2.header import parse_message, parse_payloads
 from .decrypt import IKE_HEADER, UNCHECKED, EspOpener, IkeOpener, Opened, find_sk
 from .frames import Frame, frames
-from .packets import Classifier, Fragments, IpPacket, IpsecPacket, ip_packet
+from .packets import IpsecPacket
 from .reassembly import Reassembly
 from .records import faults, payload_record
 from .suites import FLAG_RESPONSE, Suites
+from .walk import Walk
 
 Record = dict[str, Any]
 ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
@@ -62,14 +63,12 @@ class Dissection:
 
     keys: KeyLog
     closed: Counter[str] = field(default_factory=Counter)
-    foreign: int = 0
     failed: bool = False
     _ike: IkeOpener = field(init=False)
     _esp: EspOpener = field(init=False)
     _suites: Suites = field(default_factory=Suites)
-    _fragments: Fragments = field(default_factory=Fragments)
+    _walk: Walk = field(default_factory=Walk)
     _reassembly: Reassembly = field(default_factory=Reassembly)
-    _classify: Classifier = field(default_factory=Classifier)
 
     def __post_init__(self) -> None:
         self._ike, self._esp = IkeOpener(self._suites), EspOpener(self._suites)
@@ -82,40 +81,26 @@ class Dissection:
         try:
             for frame in frames(source, name):
                 number = frame.number
-                yield from self._noted(self._frame(frame))
+                for packet in self._walk.frame(frame):
+                    yield self._noted(self._packet(packet))
         except CaptureError as error:
             if not number and isinstance(source, Path) and not source.is_file():
                 raise
-            yield from self._noted(_unreadable(Frame(number + 1, None, 0, b""), str(error)))
-        for piece in self._fragments.incomplete():
-            if not self._classify.may_be_ipsec(piece):
-                self.foreign += 1
-                continue
-            text = f"fragment {piece.ident:#x} of protocol {piece.protocol}: the other fragments are not in the capture"
-            yield from self._noted(_base(piece.frame, "fragment", piece.src, piece.dst) | {"error": text})
+            yield self._noted(_unreadable(Frame(number + 1, None, 0, b""), str(error)))
+        for packet in self._walk.rest():
+            yield self._noted(_base(packet) | {"error": packet.error})
 
-    def _noted(self, record: Record | None) -> Iterator[Record]:
-        if record is not None:
-            self.failed = self.failed or bool(record["error"]) or record.get("icv") == "bad"
-            yield record
+    @property
+    def foreign(self) -> int:
+        """How many packets are not IPsec."""
+        return self._walk.foreign
 
-    def _frame(self, frame: Frame) -> Record | None:
-        try:
-            packet = ip_packet(frame)
-        except CaptureError as error:
-            return _unreadable(frame, str(error))
-        whole = packet and self._fragments.add(packet)
-        if whole is None:
-            self.foreign += packet is None
-            return None
-        return self._packet(whole)
+    def _noted(self, record: Record) -> Record:
+        self.failed = self.failed or bool(record["error"]) or record.get("icv") == "bad"
+        return record
 
-    def _packet(self, packet: IpPacket) -> Record | None:
-        found = self._classify(packet)
-        if found is None:
-            self.foreign += 1
-            return None
-        record = _base(found.frame, found.kind, found.src, found.dst, found.sport, found.dport)
+    def _packet(self, found: IpsecPacket) -> Record:
+        record = _base(found)
         if found.error:
             return record | {"error": found.error}
         make = _MAKERS.get(found.kind)
@@ -235,11 +220,9 @@ _MAKERS: dict[str, Callable[[Dissection, IpsecPacket], Record]] = {
 }
 
 
-def _base(
-    frame: Frame, kind: str, src: str | None, dst: str | None, sport: int | None = None, dport: int | None = None
-) -> Record:
-    ends = {"src": src, "sport": sport, "dst": dst, "dport": dport}
-    return {"number": frame.number, "time": frame.time, **ends, "kind": kind}
+def _base(packet: IpsecPacket) -> Record:
+    ends = {"src": packet.src or None, "sport": packet.sport, "dst": packet.dst or None, "dport": packet.dport}
+    return {"number": packet.frame.number, "time": packet.frame.time, **ends, "kind": packet.kind}
 
 
 def _closed() -> Record:
@@ -247,7 +230,7 @@ def _closed() -> Record:
 
 
 def _unreadable(frame: Frame, text: str) -> Record:
-    return _base(frame, "unreadable", None, None) | {"error": text}
+    return _base(IpsecPacket(frame, "unreadable", "", "", b"")) | {"error": text}
 
 
 def _ike_fields(**known: Any) -> Record:
