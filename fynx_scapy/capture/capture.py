@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from .pictures import Ladders
 
 Source = str | os.PathLike[str] | BinaryIO
-Keys = "KeyLog | str | os.PathLike[str] | None"
 
 
 class Capture:
@@ -149,15 +148,9 @@ class Capture:
     def _again(self) -> None:
         """What stayed closed, tried once more with what was learnt since."""
         assert self._opened is not None
-        places = {id(opened): at for at, opened in enumerate(self._opened)}
-        by_number: dict[int, list[int]] = {}
-        for at, opened in enumerate(self._opened):
-            by_number.setdefault(opened.number, []).append(at)
-        for opened in self._opener.retry():
-            at = places.get(id(opened))
-            candidates = [at] if at is not None else by_number.get(opened.number, [])
-            for at in candidates[:1]:
-                self._opened[at] = opened
+        fresh = {(each.number, each.message): each for each in self._opener.retry()}
+        if fresh:
+            self._opened = [fresh.get((each.number, each.message), each) for each in self._opened]
 
     def opened(self, index: int) -> Any:
         """What became of the IKE message of that index: an IkeOpened."""
@@ -193,9 +186,20 @@ class Capture:
 
     def esp(self) -> Iterator[Inner]:
         """Every ESP packet, opened where a key fits; one pass over the file, in bounded memory."""
+        self._rewind()
         yield from esp_packets(
             self._source(), self.opener, name=self.name, ports=self.ports, progress=self.progress
         )
+
+    def _rewind(self) -> None:
+        """Have 64-bit sequence numbers followed from the beginning again: a pass leaves each SA at its last packet."""
+        for flow in self.flows:
+            sa = self.opener.esp_sa(flow.spi, flow.dst) if flow.protocol == "esp" else None
+            if sa is not None and sa.esn:
+                high = sa.highest - (flow.highest & 0xFFFFFFFF) >> 32
+                crossed = flow.highest >> 32
+                start = max(0, high - crossed) << 32 | flow.lowest
+                sa.window = type(sa.window)(sa.window.size, esn=True, highest=start)
 
     def inner(self) -> Iterator[Inner]:
         """The ESP packets that could be opened, dummies left out."""
@@ -323,15 +327,15 @@ def _twice(stream: BinaryIO) -> BinaryIO:
 
 
 def _opener(keys: KeyLog) -> Any:
-    from .opening import Opening
+    from .follow import Follower
 
-    return Opening(keys)
+    return Follower(keys)
 
 
 def _ikev1(stored: Any) -> Any:
-    from .opening import IkeOpened
+    from .follow_sas import IkeOpened
 
-    return IkeOpened(stored.number, stored.time, stored.src, stored.sport, stored.dst, stored.dport)
+    return IkeOpened(stored.number, stored.time, stored.src, stored.sport, stored.dst, stored.dport, stored.data)
 
 
 def _conversations(capture: Capture) -> list[Conversation]:

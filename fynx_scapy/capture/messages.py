@@ -221,7 +221,7 @@ class Conversation:
     """
 
     def __init__(self, capture: Capture, number: int, first: Message) -> None:
-        self._capture = capture
+        self.capture = capture
         self.number = number
         self.complete = first.exchange_type == ExchangeType.IKE_SA_INIT or first.version >> 4 == 1
         ends = [(first.src, first.sport), (first.dst, first.dport)]
@@ -291,8 +291,8 @@ class Conversation:
     @property
     def messages(self) -> list[Message]:
         """Its messages, in the order of the capture."""
-        stored = self._capture.index.messages
-        return [Message(self._capture, at, stored[at], at in self._copies) for at in self._indexes]
+        stored = self.capture.index.messages
+        return [Message(self.capture, at, stored[at], at in self._copies) for at in self._indexes]
 
     @property
     def exchanges(self) -> list[Exchange]:
@@ -322,26 +322,26 @@ class Conversation:
     def sas(self) -> list[Any]:
         """The IKE SAs that following the capture found in it, with keys where they are known."""
         spis = {pair[0] for pair in self.spis}
-        return [sa for sa in self._capture.ike_sas if sa.spi_i in spis]
+        return [sa for sa in self.capture.ike_sas if sa.spi_i in spis]
 
     @property
     def flows(self) -> list[EspFlow]:
         """The ESP and AH flows between its addresses; those of its Child SAs alone, where keys tell which."""
         children = {spi for sa in self.sas for child in sa.children for spi in (child.spi_i, child.spi_r)}
         both = self._hosts[0] | self._hosts[1]
-        flows = [flow for flow in self._capture.flows if {flow.src, flow.dst} <= both]
+        flows = [flow for flow in self.capture.flows if {flow.src, flow.dst} <= both]
         known = [flow for flow in flows if flow.spi in children]
         return known or flows
 
     @property
     def first(self) -> float | None:
         """When it begins."""
-        return self._capture.index.messages[self._indexes[0]].time
+        return self.capture.index.messages[self._indexes[0]].time
 
     @property
     def last(self) -> float | None:
         """When its last IKE message was sent."""
-        return self._capture.index.messages[self._indexes[-1]].time
+        return self.capture.index.messages[self._indexes[-1]].time
 
     def ladder(self, esp: str = "flows") -> CaptureLadder:
         """The conversation as a ladder; ``esp`` is "flows" (one row a flow), "packets", or "none"."""
