@@ -107,7 +107,7 @@ def _opened(packet: IpsecPacket, opener: Any) -> Inner:
     if packet.missing:
         text = f"the capture holds {len(data)} of {len(data) + packet.missing} octets"
         return Inner(*where, None, None, UNCHECKED, text, False)
-    opened = opener.esp(data, packet.src, packet.dst, frame.number)
+    opened = opener.esp(data, packet.src, packet.dst)
     return Inner(*where, opened.next_header, opened.plaintext, opened.icv, opened.error, opened.keyed)
 
 

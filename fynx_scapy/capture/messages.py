@@ -249,7 +249,7 @@ class Conversation:
             self.spis.append((message.spi_i, message.spi_r))
         elif pair[1] == bytes(8) and message.spi_r != bytes(8):
             self.spis[self.spis.index(pair)] = (message.spi_i, message.spi_r)
-        mark = hash((message.data, message.src, message.dst))
+        mark = hash(message.data)
         if mark in self._seen:
             self._copies.add(message.index)
         else:
