@@ -12,6 +12,7 @@ import io
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -58,6 +59,8 @@ class Capture:
         else:
             self.name = str(getattr(source, "name", "stream")).strip("<>")
             self._stream = _twice(source)
+            if self._stream is not source:
+                weakref.finalize(self, self._stream.close)
         self._given = keys
         self._keys: KeyLog | None = None
         self._index: Index | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
+import weakref
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -80,6 +81,8 @@ class Messages:
         self._list: list[tuple[str, int, str, int, str, bool]] = []
         self._octets: BinaryIO = tempfile.SpooledTemporaryFile(MOST_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
         self._end = 0
+        self.close = weakref.finalize(self, self._octets.close)
+        """Lets the temporary file go; called at the end of the object's life at the latest."""
 
     def add(self, packet: IpsecPacket) -> None:
         """Keep a message."""
@@ -115,10 +118,6 @@ class Messages:
 
     def __iter__(self) -> Iterator[Stored]:
         return (self[at] for at in range(len(self)))
-
-    def close(self) -> None:
-        """Let the temporary file go."""
-        self._octets.close()
 
 
 @dataclass(slots=True)
