@@ -27,7 +27,11 @@ SHELLS = ("bash", "zsh", "fish")
 class Fynx(click.Group):
     """The group of commands; those of ``LAZY`` live in a module of their own."""
 
-    LAZY: ClassVar[Mapping[str, str]] = {"dissect": "fynx_scapy.capture.command:dissect"}
+    LAZY: ClassVar[Mapping[str, str]] = {
+        "capture": "fynx_scapy.capture.overview:capture",
+        "decrypt": "fynx_scapy.capture.overview:decrypt",
+        "dissect": "fynx_scapy.capture.command:dissect",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command, in alphabetical order."""

@@ -244,7 +244,7 @@ class Capture:
         return Ladders([conversation.ladder(esp) for conversation in self.conversations])
 
     def to_pandas(self, what: str = "messages") -> pandas.DataFrame:
-        """A table: "messages", "exchanges", "flows", "packets" (every ESP packet), or "inner" (inner flows).
+        """A table: "messages", "exchanges", "flows", "packets" (every ESP packet), or "inner_flows".
 
         Needs the extra ``capture``. Raises ConfigError for another name.
         """

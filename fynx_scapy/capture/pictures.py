@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..ladder import DELIVERED, STYLE, Ladder, Row
+from .text import inner as describe
+from .text import printable
 
 if TYPE_CHECKING:
     from .capture import Capture
@@ -39,6 +41,8 @@ class CaptureLadder(Ladder):
         if esp != "none":
             rows += _flows(conversation, ends, start) if esp == "flows" else _packets(conversation, ends, start)
             rows.sort(key=lambda row: row.time)
+        for row in rows:
+            row.text = printable(row.text)
         return cls(rows, ends)
 
 
@@ -75,8 +79,6 @@ def _flows(conversation: Conversation, ends: tuple[str, str], start: float) -> l
 
 
 def _packets(conversation: Conversation, ends: tuple[str, str], start: float) -> list[Row]:
-    from .text import inner as describe
-
     spis = {flow.spi for flow in conversation.flows}
     rows: list[Row] = []
     for packet in conversation.capture.esp():

@@ -88,7 +88,7 @@ def packet_row(packet: Inner) -> Row:
     }
 
 
-def inner(capture: Capture) -> Iterator[Row]:
+def inner_flows(capture: Capture) -> Iterator[Row]:
     """One row for each inner flow."""
     for flow in capture.inner_flows:
         yield flow.as_dict() | {"spis": ",".join(sorted(f"{spi:08x}" for spi in flow.spis))}
@@ -99,7 +99,7 @@ TABLES: Mapping[str, Callable[[Capture], Iterator[Row]]] = {
     "exchanges": exchanges,
     "flows": flows,
     "packets": packets,
-    "inner": inner,
+    "inner_flows": inner_flows,
 }
 
 
