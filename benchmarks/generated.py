@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A capture of any size for measuring: one IKE SA, a Child SA that is rekeyed again and again, and ESP between.
 
-Made by our own engine and ESP SAs from a seed, so that the same call makes the same octets; kept in the user's temporary
-folder. Link type Ethernet, ESP without UDP, AES-GCM with 128-bit keys, inner packets of 1400 octets: UDP of 50 inner flows.
+Made by our own engine and ESP SAs from a seed, so that the same call makes the same octets; kept in the user's
+temporary folder. Link type Ethernet, ESP without UDP, AES-GCM with 128-bit keys, inner packets of 1400 octets: UDP of
+50 inner flows.
 """
 
 from __future__ import annotations

@@ -154,7 +154,8 @@ def _pcap(window: Window, order: str, ticks: int) -> Iterator[Batch]:
     window.at, number = 24, 1
     while True:
         data, at = window.data, window.at
-        end, entries, captured = len(data), [], 0
+        end, captured = len(data), 0
+        entries: list[Entry] = []
         add, last = entries.append, end - 16
         while at <= last:
             seconds, fraction, captured, length = unpack(data, at)
@@ -261,7 +262,9 @@ def _pcapng(window: Window) -> Iterator[Batch]:
     unpack, seven = struct.Struct("<II").unpack_from, struct.Struct("<7I").unpack_from
     while True:
         data, at = window.data, window.at
-        end, entries, faults = len(data), [], {}
+        end = len(data)
+        entries: list[Entry] = []
+        faults: dict[int, str] = {}
         bad, need, turned = "", 12, False
         while at + 8 <= end:
             kind, length = unpack(data, at)

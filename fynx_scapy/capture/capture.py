@@ -34,11 +34,11 @@ Source = str | os.PathLike[str] | BinaryIO
 class Capture:
     """A capture, opened with the keys at hand: a KeyLog, a key file or folder, or None for what lies beside it.
 
-    ``source`` is a path (pcap or pcapng, gzip too) or a binary stream, which is put into a temporary file when it cannot
-    be read twice. ``ports`` are UDP and TCP ports that are used as 4500 is. ``progress`` is called with the offset that a
-    pass has reached. Nothing is read before it is asked for; then one pass makes the `index`, which holds the IKE
-    messages and counts the ESP, and further ones go through the file again. Raises CaptureError where the source cannot
-    be opened or is no capture; what cannot be read in it is in `problems`.
+    ``source`` is a path (pcap or pcapng, gzip too) or a binary stream, which is put into a temporary file when it
+    cannot be read twice. ``ports`` are UDP and TCP ports that are used as 4500 is. ``progress`` is called with the
+    offset that a pass has reached. Nothing is read before it is asked for; then one pass makes the `index`, which holds
+    the IKE messages and counts the ESP, and further ones go through the file again. Raises CaptureError where the
+    source cannot be opened or is no capture; what cannot be read in it is in `problems`.
     """
 
     def __init__(
@@ -190,9 +190,7 @@ class Capture:
     def esp(self) -> Iterator[Inner]:
         """Every ESP packet, opened where a key fits; one pass over the file, in bounded memory."""
         self._rewind()
-        yield from esp_packets(
-            self._source(), self.opener, name=self.name, ports=self.ports, progress=self.progress
-        )
+        yield from esp_packets(self._source(), self.opener, name=self.name, ports=self.ports, progress=self.progress)
 
     def _rewind(self) -> None:
         """Have 64-bit sequence numbers followed from the beginning again: a pass leaves each SA at its last packet."""
@@ -217,7 +215,7 @@ class Capture:
 
     @property
     def icvs(self) -> dict[str, int]:
-        """How many ESP packets were ``opened``, ``bad`` (a key fits the SPI, the ICV does not), or stayed ``closed``."""
+        """How many ESP packets were ``opened``, ``bad`` (there is a key, the ICV does not fit), or ``closed``."""
         self._inner_pass()
         return self._icvs
 
@@ -324,7 +322,7 @@ def _twice(stream: BinaryIO) -> BinaryIO:
     """A stream that can be read again: itself, or a temporary file with all of it."""
     if stream.seekable():
         return stream
-    kept: BinaryIO = tempfile.TemporaryFile()  # type: ignore[assignment]  # noqa: SIM115 -- closed with the capture
+    kept: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the capture
     shutil.copyfileobj(stream, kept, 1 << 20)
     return kept
 

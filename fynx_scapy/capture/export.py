@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What was decrypted, written as pcapng for other tools: inner packets, and IKE messages with their payloads in the clear.
+"""What was decrypted, written as pcapng for other tools: inner packets, and IKE messages in the clear.
 
 draft-ietf-opsawg-pcapng, link type raw IP. An IKE message that was opened becomes one without SK: header, then the
-payloads that stood outside and those that stood inside, in UDP between the same addresses. What stayed closed is written
-as it was. Each packet has a comment that says what it was.
+payloads that stood outside and those that stood inside, in UDP between the same addresses. What stayed closed is
+written as it was. Each packet has a comment that says what it was.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ def _block(kind: int, body: bytes) -> bytes:
 
 
 def plain_message(message: Message) -> bytes | None:
-    """An opened IKE message without its SK: octets that any dissector reads; None where it was in the clear or closed."""
+    """An opened IKE message without its SK, for any dissector; None where it was in the clear or stayed closed."""
     found = message.opened
     if found.opened is None or found.inner is None or found.plaintext is None:
         return None
-    data = found.message
+    data: bytes = found.message
     # The chain of payloads before SK, and where the type of SK itself is written.
     kind, at, named_at = data[16], 28, 16
     while kind not in (SK, SKF) and kind and at + 4 <= len(data):
         kind, named_at, at = data[at], at, at + int.from_bytes(data[at + 2 : at + 4])
     outer = bytearray(data[:at])
     outer[named_at] = found.first
-    whole = bytes(outer) + found.plaintext
+    whole: bytes = bytes(outer) + found.plaintext
     return whole[:24] + len(whole).to_bytes(4) + whole[28:]
 
 
@@ -95,7 +95,9 @@ def message_packet(message: Message) -> tuple[bytes, str]:
     data = plain if plain is not None and len(plain) + 4 <= MOST_IN_UDP else message.data[: MOST_IN_UDP - 4]
     # Port 500 has no marker (RFC 7296 section 3.1); every other pair of ports gets port 500 in 4500's place, so that
     # tools that know the ports alone read the message.
-    sport, dport = (500, 500) if message.tcp or 4500 in (message.sport, message.dport) else (message.sport, message.dport)
+    sport, dport = (
+        (500, 500) if message.tcp or 4500 in (message.sport, message.dport) else (message.sport, message.dport)
+    )
     state = "opened" if plain is not None else "in the clear" if message.opened.opened is None else f"ICV {message.icv}"
     comment = f"packet {message.number}: {message.title}, {message.text} [{state}]"
     return ip_udp(message.src, sport, message.dst, dport, data), comment
@@ -121,9 +123,8 @@ def save_decrypted(capture: Capture, path: Path) -> int:
                 writer.write(time, packet, comment)
                 count += 1
         Path(partial).replace(path)
-    except BaseException:
+    finally:
         Path(partial).unlink(missing_ok=True)
-        raise
     return count
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ESP and AH flows: what the clear part of their packets tells, per SPI and address pair, in a few numbers each.
 
-RFC 4303 sections 2.2 and 3.4.3. Only the low 32 bits of a sequence number are on the wire; they are continued to 64 here,
-by the value nearest to the highest seen.
+RFC 4303 sections 2.2 and 3.4.3. Only the low 32 bits of a sequence number are on the wire; they are continued to 64
+here, by the value nearest to the highest seen.
 """
 
 from __future__ import annotations

@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ..errors import CaptureError
-from .blocks import BLOCK, Batch, batches
+from .blocks import Batch, batches
 from .flows import EspFlow
-from .frames import Frame, frame_of
+from .frames import frame_of
 from .packets import AH, ESP, IPCOMP, TCP, UDP, WESP, IpsecPacket
 from .walk import Walk
 
@@ -41,7 +40,7 @@ LINKS: dict[int, tuple[int, int, int, bytes, bytes]] = {
     229: (0, 0, 0, b"", b""),
     276: (20, 0, 2, b"\x08\0", b"\x86\xdd"),
 }
-# version and header length, total length, flags and offset, protocol, addresses and the next four octets, the next twelve
+# version and header length, total length, flags and offset, protocol, addresses and the next four octets, then twelve
 _IPV4 = struct.Struct("!BxH2xHxB2x12sI4sI")
 _IPV6 = struct.Struct("!4s HB x 36s I4sI")
 OTHERS = frozenset(range(256)) - {TCP, UDP, ESP, AH, IPCOMP, WESP, 0, 43, 44, 60, 135}
@@ -57,7 +56,7 @@ class Problem(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """An IKE message as it was found; ``data`` begins with the IKE header. ``packets`` brought it (one, but for TCP)."""
+    """An IKE message as it was found; ``data`` begins with the IKE header."""
 
     number: int
     time: float | None
@@ -72,14 +71,14 @@ class Stored(NamedTuple):
 
 
 class Messages:
-    """The IKE messages of a capture, in compact columns: some 40 octets each beside their own, which go to disk early."""
+    """The IKE messages of a capture, in compact columns: some 40 octets each, and their own go to disk early."""
 
     def __init__(self) -> None:
         self._numbers, self._times = array("Q"), array("d")
         self._ends, self._starts, self._missing = array("L"), array("Q"), array("L")
         self._known: dict[tuple[str, int, str, int, str, bool], int] = {}
         self._list: list[tuple[str, int, str, int, str, bool]] = []
-        self._octets: BinaryIO = tempfile.SpooledTemporaryFile(MOST_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
+        self._octets: BinaryIO = _spool()
         self._end = 0
         self.close = weakref.finalize(self, self._octets.close)
         """Lets the temporary file go; called at the end of the object's life at the latest."""
@@ -118,6 +117,11 @@ class Messages:
 
     def __iter__(self) -> Iterator[Stored]:
         return (self[at] for at in range(len(self)))
+
+
+def _spool() -> BinaryIO:
+    """A file that lies in memory while it is small."""
+    return tempfile.SpooledTemporaryFile(MOST_IN_MEMORY)  # type: ignore[return-value]
 
 
 @dataclass(slots=True)

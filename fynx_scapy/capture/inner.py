@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ESP packets of a capture one after the other, opened, and the flows of what was inside them.
 
-RFC 4303 section 2. A packet of a flow that was opened before is cut out of its block and handed to its SA at once; every
-other one goes the way that `Walk` goes.
+RFC 4303 section 2. A packet of a flow that was opened before is cut out of its block and handed to its SA at once;
+every other one goes the way that `Walk` goes.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def esp_packets(
                         try:
                             payload, following = sa.open(packet)
                             verdict = OK if sa.icv_size else UNCHECKED
-                            yield Inner(number, time, src, dst, spi, sequence, end - ip - start, following, payload, verdict)
+                            yield Inner(
+                                number, time, src, dst, spi, sequence, end - ip - start, following, payload, verdict
+                            )
                             continue
                         except (IntegrityError, MalformedError):
                             pass  # the way below says what is wrong with it, or finds another key
@@ -243,6 +245,5 @@ def ipv4_checked(header: bytes) -> bytes:
     total = sum(struct.unpack("!10H", header)) - int.from_bytes(header[10:12])
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return header[:10] + (total ^ 0xFFFF).to_bytes(2) + header[12:]
-
-
+    checksum: bytes = (total ^ 0xFFFF).to_bytes(2)
+    return header[:10] + checksum + header[12:]

@@ -27,15 +27,32 @@ Spis = tuple[bytes, bytes]
 
 
 class Message:
-    """One IKE message of a capture. Its header's fields are attributes; its payloads are opened when they are asked for.
+    """One IKE message. Its header's fields are attributes; its payloads are opened when they are asked for.
 
     ``index`` counts the messages of the capture, ``number`` its packets. ``copy`` is true of a retransmission: the same
     octets were sent before (RFC 7296 section 2.1).
     """
 
     __slots__ = (
-        "_capture", "copy", "dport", "dst", "exchange_type", "flags", "index", "kind", "length", "message_id", "missing",
-        "number", "sport", "spi_i", "spi_r", "src", "tcp", "time", "version",
+        "_capture",
+        "copy",
+        "dport",
+        "dst",
+        "exchange_type",
+        "flags",
+        "index",
+        "kind",
+        "length",
+        "message_id",
+        "missing",
+        "number",
+        "spi_i",
+        "spi_r",
+        "sport",
+        "src",
+        "tcp",
+        "time",
+        "version",
     )  # fmt: skip
 
     def __init__(self, capture: Capture, index: int, stored: Stored, copy: bool = False) -> None:
@@ -46,8 +63,8 @@ class Message:
         self.src, self.sport, self.dst, self.dport = stored.src, stored.sport, stored.dst, stored.dport
         self.length = len(stored.data)
         head = stored.data[:28].ljust(28, b"\0")
-        self.spi_i, self.spi_r, _, self.version, self.exchange_type, self.flags, self.message_id, _ = (
-            IKE_HEADER.unpack(head)
+        self.spi_i, self.spi_r, _, self.version, self.exchange_type, self.flags, self.message_id, _ = IKE_HEADER.unpack(
+            head
         )
 
     @property
@@ -139,7 +156,9 @@ class Message:
                 inside = ", ".join(payload_name(inner, request=self.request) for inner in found.inner)
                 words.append(f"{name} {{{inside}}}")
             else:
-                words.append(name if found.opened is not None and found.opened.plaintext is not None else f"{name} {{…}}")
+                words.append(
+                    name if found.opened is not None and found.opened.plaintext is not None else f"{name} {{…}}"
+                )
         return ", ".join(words)
 
     def show(self) -> None:
@@ -215,8 +234,8 @@ class Exchange:
 class Conversation:
     """One IKE SA and those that succeeded it: what two ends said to each other.
 
-    ``initiator`` and ``responder`` are addresses, those first seen; ``spis`` the SPI pairs of its IKE SAs in order. An IKE
-    SA that begins without IKE_SA_INIT between two addresses that have one continues that one: it came of a rekey.
+    ``initiator`` and ``responder`` are addresses, those first seen; ``spis`` the SPI pairs of its IKE SAs in order. An
+    IKE SA that begins without IKE_SA_INIT between two addresses that have one continues that one: it came of a rekey.
     ``complete`` says whether the first message of all is in the capture.
     """
 

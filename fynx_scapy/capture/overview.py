@@ -35,7 +35,11 @@ _KEYS = click.option(
     "the capture is used.",
 )
 _PORTS = click.option(
-    "--port", "ports", multiple=True, type=click.IntRange(1, 65535), help="A UDP or TCP port used as 4500 is. Repeatable."
+    "--port",
+    "ports",
+    multiple=True,
+    type=click.IntRange(1, 65535),
+    help="A UDP or TCP port used as 4500 is. Repeatable.",
 )
 MOST_ROWS = 100
 
@@ -44,7 +48,9 @@ MOST_ROWS = 100
 @click.argument("capture", type=click.Path(exists=True, allow_dash=True, path_type=Path))
 @_KEYS
 @_PORTS
-@click.option("--json", "as_json", is_flag=True, help="One JSON document; of a folder, one object per capture and line.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document; of a folder, one object per capture and line."
+)
 @click.option("--ladder", is_flag=True, help="Draw every conversation as a ladder too.")
 @click.option("--no-decrypt", is_flag=True, help="Index only: nothing is opened, no key is read.")
 @click.option("--workers", type=click.IntRange(1), help="Processes for a folder; by default one for each processor.")
@@ -112,12 +118,13 @@ def decrypt(capture: Path, output: Path, key_paths: tuple[Path, ...], ports: tup
         except OSError as error:
             raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
         verdicts = opened.icvs
-        closed = sum(each.closed for each in opened.follow())
+        messages = opened.follow()
+        closed = sum(each.closed for each in messages)
         for problem in opened.problems[:20]:
             click.echo(f"error: packet {problem.number} at offset {problem.offset}: {problem.text}", err=True)
         click.echo(
             f"{count} packets written to {output}; ESP: {verdicts['opened']} opened, {verdicts['closed']} closed, "
-            f"{verdicts['bad']} with a bad ICV; IKE messages: {len(opened.follow()) - closed} readable, {closed} closed",
+            f"{verdicts['bad']} with a bad ICV; IKE messages: {len(messages) - closed} readable, {closed} closed",
             err=True,
         )
         sys.exit(1 if verdicts["closed"] or verdicts["bad"] or closed or opened.index.failed else 0)
@@ -288,13 +295,17 @@ def _table(console: Console, title: str, heads: Sequence[str], rows: Sequence[Se
 def _show(capture: Capture, document: dict[str, Any]) -> None:
     console = _console()
     kinds = ", ".join(f"{count} {kind}" for kind, count in document["kinds"].items()) or "no IPsec"
-    console.print(f"{capture.name}: {document['packets']} packets: {kinds}; {document['foreign']} others\n", markup=False)
+    console.print(
+        f"{capture.name}: {document['packets']} packets: {kinds}; {document['foreign']} others\n", markup=False
+    )
     conversations = capture.conversations
     rows: list[list[Any]] = [
         [c.number, c.initiator, c.responder, len(c), len(c.exchanges), len(c.spis), c.spis[0][0].hex()]
         for c in conversations
     ]
-    _table(console, "conversations", ("", "initiator", "responder", "messages", "exchanges", "IKE SAs", "first SPI"), rows)
+    _table(
+        console, "conversations", ("", "initiator", "responder", "messages", "exchanges", "IKE SAs", "first SPI"), rows
+    )
     rows = []
     for exchange in capture.exchanges:
         latency = None if exchange.latency is None else exchange.latency * 1000
@@ -304,12 +315,33 @@ def _show(capture: Capture, document: dict[str, Any]) -> None:
         rows.append([*row, exchange.retransmissions or None, latency])
     _table(console, "exchanges", ("", "exchange", "ID", "asked by", "packets", "again", "ms"), rows)
     _sas(console, document.get("sas", []))
+    unusual = ("missing", "reordered", "duplicates", "replays")
     rows = [
-        [f"{f['protocol'].upper()} {f['spi']}", f["src"], f["dst"], f["encapsulation"], f["packets"], f["octets"]]
-        + [f"{f['lowest']}–{f['highest']}", *(f[name] or None for name in ("missing", "reordered", "duplicates", "replays"))]
+        [
+            f"{f['protocol'].upper()} {f['spi']}",
+            f["src"],
+            f["dst"],
+            f["encapsulation"],
+            f["packets"],
+            f["octets"],
+            f"{f['lowest']}–{f['highest']}",
+            *(f[name] or None for name in unusual),
+        ]
         for f in document["flows"]
     ]
-    heads = ("flow", "from", "to", "in", "packets", "octets", "sequence", "missing", "reordered", "duplicates", "replays")
+    heads = (
+        "flow",
+        "from",
+        "to",
+        "in",
+        "packets",
+        "octets",
+        "sequence",
+        "missing",
+        "reordered",
+        "duplicates",
+        "replays",
+    )
     _table(console, "flows", heads, rows)
     rows = [
         [f["src"], f["sport"], f["dst"], f["dport"], f["protocol"], f["packets"], f["octets"]]
@@ -342,7 +374,17 @@ def _show_results(results: Results, as_json: bool) -> None:
             click.echo(json.dumps(row))
         return
     console = _console()
-    names = ("capture", "packets", "messages", "conversations", "flows", "opened_esp", "closed_esp", "bad_esp", "problems")
+    names = (
+        "capture",
+        "packets",
+        "messages",
+        "conversations",
+        "flows",
+        "opened_esp",
+        "closed_esp",
+        "bad_esp",
+        "problems",
+    )
     _table(console, "captures", names, [[row[name] for name in names] for row in results.captures])
     for path, error in results.failed.items():
         click.echo(f"error: {path}: {error}", err=True)

@@ -174,7 +174,7 @@ def _ipv6(frame: Frame, at: int) -> IpPacket:
 
 @dataclass(slots=True)
 class Fragments:
-    """Joins IP fragments; what overlaps (RFC 5722) or stays incomplete is reported, never guessed. Memory is bounded."""
+    """Joins IP fragments in bounded memory; what overlaps (RFC 5722) or stays incomplete is reported, never guessed."""
 
     given_up: int = 0
     _waiting: OrderedDict[tuple[str, str, int, int], list[IpPacket]] = field(default_factory=OrderedDict)

@@ -50,7 +50,9 @@ def _message(conversation: Conversation, message: Message, ends: tuple[str, str]
     left = conversation.left(message)
     sender, receiver = ends if left else ends[::-1]
     time = 0.0 if message.time is None else message.time - start
-    row = Row(time, sender, receiver, message.title, message.text, (message.data,), DELIVERED, attempt=int(message.copy))
+    row = Row(
+        time, sender, receiver, message.title, message.text, (message.data,), DELIVERED, attempt=int(message.copy)
+    )
     rows = [row]
     for text in message.errors:
         rows.append(Row(time, receiver, "", "", f"packet {message.number}: {text}"))
@@ -85,7 +87,9 @@ def _packets(conversation: Conversation, ends: tuple[str, str], start: float) ->
         if packet.spi not in spis:
             continue
         if len(rows) == MOST_ESP_ROWS:
-            rows.append(Row(rows[-1].time, ends[0], "", "", f"more than {MOST_ESP_ROWS} ESP packets: the rest is left out"))
+            rows.append(
+                Row(rows[-1].time, ends[0], "", "", f"more than {MOST_ESP_ROWS} ESP packets: the rest is left out")
+            )
             break
         sender, receiver = ends if packet.src in conversation.hosts[0] else ends[::-1]
         text = f"SPI {packet.spi:08x}, seq {packet.sequence}, "
@@ -146,7 +150,9 @@ def capture_html(capture: Capture) -> str:
     """A capture as tables: its conversations, its flows, its problems."""
     index = capture.index
     kinds = ", ".join(f"{count} {kind}" for kind, count in index.kinds.items())
-    parts = [f"<style>{TABLE_STYLE}</style><p><b>{html.escape(capture.name)}</b>: {index.packets} packets ({kinds})</p>"]
+    parts = [
+        f"<style>{TABLE_STYLE}</style><p><b>{html.escape(capture.name)}</b>: {index.packets} packets ({kinds})</p>"
+    ]
     rows: list[list[object]] = [
         [c.number, c.initiator, c.responder, len(c), len(c.exchanges), len(c.spis)] for c in capture.conversations
     ]

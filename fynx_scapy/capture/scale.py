@@ -221,11 +221,11 @@ def process(
 ) -> Results:
     """Index, follow and decrypt many captures; the same results whoever does the work.
 
-    ``paths`` is a folder, a capture, or several. ``keys`` (a KeyLog, or a path that the workers can read) are for all of
-    them; without it each capture has its own beside it. ``workers`` processes do it, by default one for each processor,
-    with 1 this one; or those of a Dask ``client``, which have to see the files by the same paths. Without ``decrypt``
-    there is no table of messages and inner flows. ``progress`` is told how many captures of how many are done. Raises
-    CaptureError where there is nothing to read; a capture that cannot be read has an ``error`` in its row.
+    ``paths`` is a folder, a capture, or several. ``keys`` (a KeyLog, or a path that the workers can read) are for all
+    of them; without it each capture has its own beside it. ``workers`` processes do it, by default one for each
+    processor, with 1 this one; or those of a Dask ``client``, which have to see the files by the same paths. Without
+    ``decrypt`` there is no table of messages and inner flows. ``progress`` is told how many captures of how many are
+    done. Raises CaptureError where there is nothing to read; a capture that cannot be read has an ``error`` in its row.
     """
     found = [str(path) for path in captures_in(paths)]
     arguments = (keys, decrypt, tuple(ports))

@@ -4,8 +4,8 @@
 >>> packets = sniff(offline="run.pcapng", session=IPsecSession("run.keys"))
 >>> rdpcap("run.pcapng", "run.keys")[5][ICMP]
 
-A packet keeps its link and outer IP header; behind it stands what ESP carried, or the IKE message without SK. Keys live in
-the session, never in a layer.
+A packet keeps its link and outer IP header; behind it stands what ESP carried, or the IKE message without SK. Keys
+live in the session, never in a layer.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 class IPsecSession(DefaultSession):  # type: ignore[misc]
     """A session for Scapy's ``sniff()``, live or offline: decrypts IKE and ESP, and follows the conversation meanwhile.
 
-    ``keys`` is a KeyLog, a key file or folder. Packets that are not IPsec, and those that stay closed, come as they are;
-    a fragment that completes no message, and a dummy packet, too. ``follower`` knows the SAs; ``problems`` what was
-    wrong with packets, the newest thousand.
+    ``keys`` is a KeyLog, a key file or folder. Packets that are not IPsec, and those that stay closed, come as they
+    are; a fragment that completes no message, and a dummy packet, too. ``follower`` knows the SAs; ``problems`` what
+    was wrong with packets, the newest thousand.
     """
 
     def __init__(

@@ -62,9 +62,7 @@ class Streams:
     def _reverse(self, ends: Ends) -> bool:
         return (ends[2], ends[3], ends[0], ends[1]) in self._streams
 
-    def _fed(
-        self, packet: IpPacket, ends: Ends, stream: _Stream, number: int, data: bytes
-    ) -> Iterator[IpsecPacket]:
+    def _fed(self, packet: IpPacket, ends: Ends, stream: _Stream, number: int, data: bytes) -> Iterator[IpsecPacket]:
         if not data:
             return
         self._streams.move_to_end(ends)

@@ -69,7 +69,13 @@ def packets(capture: Capture) -> Iterator[Row]:
 def packet_row(packet: Inner) -> Row:
     """One ESP packet."""
     ends = ends_of(packet)
-    inside: Row = {"inner_src": None, "inner_dst": None, "inner_protocol": None, "inner_sport": None, "inner_dport": None}
+    inside: Row = {
+        "inner_src": None,
+        "inner_dst": None,
+        "inner_protocol": None,
+        "inner_sport": None,
+        "inner_dport": None,
+    }
     if ends is not None:
         inside = dict(zip(inside, ends, strict=True))
     return {
