@@ -28,6 +28,8 @@ class Fynx(click.Group):
     """The group of commands; those of ``LAZY`` live in a module of their own."""
 
     LAZY: ClassVar[Mapping[str, str]] = {
+        "capture": "fynx_scapy.capture.overview:capture",
+        "decrypt": "fynx_scapy.capture.overview:decrypt",
         "dissect": "fynx_scapy.capture.command:dissect",
         "follow": "fynx_scapy.capture.follow_command:follow",
         "lab": "fynx_scapy.commands.lab:lab",

@@ -8,16 +8,50 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..keylog import KeyLog
+    from .capture import Capture
     from .dissect import Dissection
+    from .flows import EspFlow
     from .frames import Frame, frames
+    from .index import Index
+    from .inner import Inner, InnerFlow
+    from .messages import Conversation, Exchange, Message
+    from .scale import process
+    from .sniffing import IPsecSession, rdpcap
 
-__all__ = ["Dissection", "Frame", "KeyLog", "frames"]
+__all__ = [
+    "Capture",
+    "Conversation",
+    "Dissection",
+    "EspFlow",
+    "Exchange",
+    "Frame",
+    "IPsecSession",
+    "Index",
+    "Inner",
+    "InnerFlow",
+    "KeyLog",
+    "Message",
+    "frames",
+    "process",
+    "rdpcap",
+]
 
 _HOME = {
+    "Capture": "fynx_scapy.capture.capture",
+    "Conversation": "fynx_scapy.capture.messages",
     "Dissection": "fynx_scapy.capture.dissect",
+    "EspFlow": "fynx_scapy.capture.flows",
+    "Exchange": "fynx_scapy.capture.messages",
     "Frame": "fynx_scapy.capture.frames",
+    "IPsecSession": "fynx_scapy.capture.sniffing",
+    "Index": "fynx_scapy.capture.index",
+    "Inner": "fynx_scapy.capture.inner",
+    "InnerFlow": "fynx_scapy.capture.inner",
     "KeyLog": "fynx_scapy.keylog",
+    "Message": "fynx_scapy.capture.messages",
     "frames": "fynx_scapy.capture.frames",
+    "process": "fynx_scapy.capture.scale",
+    "rdpcap": "fynx_scapy.capture.sniffing",
 }
 
 

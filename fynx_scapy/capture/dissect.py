@@ -25,19 +25,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from scapy.packet import Packet
-
-from ..errors import CaptureError, MalformedError
+from ..errors import CaptureError
 from ..iana import ExchangeType, PayloadType, name_of
 from ..keylog import KeyLog
-from ..layers.ikev2 import IKEv2_SA
-from ..layers.ikev2.header import parse_message, parse_payloads
-from .decrypt import IKE_HEADER, UNCHECKED, EspOpener, IkeOpener, Opened, find_sk
+from .decrypt import IKE_HEADER, UNCHECKED, Opened
+from .follow import Follower
+from .follow_sas import IkeOpened
 from .frames import Frame, frames
-from .packets import Classifier, Fragments, IpPacket, IpsecPacket, ip_packet
-from .reassembly import Reassembly
-from .records import faults, payload_record
-from .suites import FLAG_RESPONSE, Suites
+from .packets import IpsecPacket
+from .records import payload_record
+from .suites import FLAG_RESPONSE
+from .walk import Walk
 
 Record = dict[str, Any]
 ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
@@ -62,19 +60,12 @@ class Dissection:
 
     keys: KeyLog
     closed: Counter[str] = field(default_factory=Counter)
-    foreign: int = 0
     failed: bool = False
-    _ike: IkeOpener = field(init=False)
-    _esp: EspOpener = field(init=False)
-    _suites: Suites = field(default_factory=Suites)
-    _fragments: Fragments = field(default_factory=Fragments)
-    _reassembly: Reassembly = field(default_factory=Reassembly)
-    _classify: Classifier = field(default_factory=Classifier)
+    _follower: Follower = field(init=False)
+    _walk: Walk = field(default_factory=Walk)
 
     def __post_init__(self) -> None:
-        self._ike, self._esp = IkeOpener(self._suites), EspOpener(self._suites)
-        self._ike.add(self.keys.ike)
-        self._esp.add(self.keys.esp)
+        self._follower = Follower(self.keys)
 
     def records(self, source: Path | BinaryIO, name: str | None = None) -> Iterator[Record]:
         """The records of one capture. Raises CaptureError where the file cannot be opened."""
@@ -82,40 +73,26 @@ class Dissection:
         try:
             for frame in frames(source, name):
                 number = frame.number
-                yield from self._noted(self._frame(frame))
+                for packet in self._walk.frame(frame):
+                    yield self._noted(self._packet(packet))
         except CaptureError as error:
             if not number and isinstance(source, Path) and not source.is_file():
                 raise
-            yield from self._noted(_unreadable(Frame(number + 1, None, 0, b""), str(error)))
-        for piece in self._fragments.incomplete():
-            if not self._classify.may_be_ipsec(piece):
-                self.foreign += 1
-                continue
-            text = f"fragment {piece.ident:#x} of protocol {piece.protocol}: the other fragments are not in the capture"
-            yield from self._noted(_base(piece.frame, "fragment", piece.src, piece.dst) | {"error": text})
+            yield self._noted(_unreadable(Frame(number + 1, None, 0, b""), str(error)))
+        for packet in self._walk.rest():
+            yield self._noted(_base(packet) | {"error": packet.error})
 
-    def _noted(self, record: Record | None) -> Iterator[Record]:
-        if record is not None:
-            self.failed = self.failed or bool(record["error"]) or record.get("icv") == "bad"
-            yield record
+    @property
+    def foreign(self) -> int:
+        """How many packets are not IPsec."""
+        return self._walk.foreign
 
-    def _frame(self, frame: Frame) -> Record | None:
-        try:
-            packet = ip_packet(frame)
-        except CaptureError as error:
-            return _unreadable(frame, str(error))
-        whole = packet and self._fragments.add(packet)
-        if whole is None:
-            self.foreign += packet is None
-            return None
-        return self._packet(whole)
+    def _noted(self, record: Record) -> Record:
+        self.failed = self.failed or bool(record["error"]) or record.get("icv") == "bad"
+        return record
 
-    def _packet(self, packet: IpPacket) -> Record | None:
-        found = self._classify(packet)
-        if found is None:
-            self.foreign += 1
-            return None
-        record = _base(found.frame, found.kind, found.src, found.dst, found.sport, found.dport)
+    def _packet(self, found: IpsecPacket) -> Record:
+        record = _base(found)
         if found.error:
             return record | {"error": found.error}
         make = _MAKERS.get(found.kind)
@@ -130,7 +107,7 @@ class Dissection:
         data = packet.data
         if len(data) < IKE_HEADER.size:
             return _ike_fields() | {"error": f"{len(data)} octets, an IKE header has {IKE_HEADER.size}"}
-        spi_i, spi_r, _, version, exchange, flags, message_id, length = IKE_HEADER.unpack_from(data)
+        spi_i, spi_r, _, version, exchange, flags, message_id, _ = IKE_HEADER.unpack_from(data)
         fields = _ike_fields(
             init_spi=spi_i.hex(),
             resp_spi=spi_r.hex(),
@@ -140,52 +117,36 @@ class Dissection:
         )
         if version >> 4 != 2:
             return fields | {"error": f"the major version is {version >> 4}, expected 2"}
-        header, payloads = parse_message(data)
-        errors = [header.malformed] if header.malformed else []
-        errors += [text for layer in payloads for text in faults(layer)]
-        fields["payloads"] = [payload_record(layer) for layer in payloads]
-        sealed = [n for n, layer in enumerate(payloads) if layer.payload_type in ENCRYPTED and not layer.malformed]
-        if sealed:
+        frame = packet.frame
+        found = self._follower.ike(data, frame.number, frame.time, packet.src, packet.sport, packet.dst, packet.dport)
+        fields["payloads"] = [payload_record(layer) for layer in found.payloads]
+        sealed = (
+            n for n, layer in enumerate(found.payloads) if layer.payload_type in ENCRYPTED and not layer.malformed
+        )
+        place = next(sealed, None)
+        if place is not None:
             fields["encrypted"] = True
-            errors += self._open_sk(header, data[:length], fields["payloads"][sealed[0]], fields, packet.frame.number)
-        else:
-            self._learn(header, payloads)
-        fields["error"] = "; ".join(errors) or None
+            if found.opened is not None:
+                self._sealed(found, fields["payloads"][place], fields)
+        fields["error"] = "; ".join(found.errors) or None
         return fields
 
-    def _open_sk(self, header: Packet, message: bytes, record: Record, fields: Record, number: int) -> list[str]:
-        try:
-            place = find_sk(message)
-        except MalformedError as error:
-            return [str(error)]
-        if place is None:
-            return []
-        opened = self._ike.open(message, place)
-        inner: list[Packet]
+    def _sealed(self, found: IkeOpened, record: Record, fields: Record) -> None:
+        opened = found.opened
+        assert opened is not None
         fields["icv"], fields["decrypted"] = opened.icv, opened.plaintext is not None
-        if not opened.keyed:
+        if not opened.keyed and opened.plaintext is None:
             self.closed[f"IKE SA {fields['init_spi']} {fields['resp_spi']}"] += 1
         if opened.plaintext is None:
-            return [opened.error] if opened.error else []
+            return
         record.pop("load", None)
-        if place.type == PayloadType.SKF:  # a fragment by itself holds no whole payloads
+        if found.fragment is not None:  # a fragment by itself holds no whole payloads
             record["plaintext"] = opened.plaintext.hex()
-            numbers = record["frag_number"], record["frag_total"]
-            joined = self._reassembly.add(message, numbers, place.next_payload, opened.plaintext, number)
-            if joined is None:
-                return []
-            inner = parse_payloads(joined.first, joined.content)
-            record["reassembled_from"] = joined.packets
-        else:
-            inner = parse_payloads(place.next_payload, opened.plaintext)
-        record["payloads"] = [payload_record(layer) for layer in inner]
-        self._learn(header, inner)
-        return [text for layer in inner for text in faults(layer)]
-
-    def _learn(self, header: Packet, payloads: list[Packet]) -> None:
-        for layer in payloads:
-            if isinstance(layer, IKEv2_SA) and layer.malformed is None:
-                self._suites.learn(header, layer.prop)
+            if found.inner is None:
+                return
+            record["reassembled_from"] = list(found.packets)
+        if found.inner is not None:
+            record["payloads"] = [payload_record(layer) for layer in found.inner]
 
     def esp(self, packet: IpsecPacket) -> Record:
         """The fields of an ESP packet (RFC 4303 section 2), opened where a key fits."""
@@ -195,8 +156,8 @@ class Dissection:
             return fields | {"error": f"{len(data)} octets, an ESP header has 8"}
         spi = data[:4].hex()
         fields |= {"spi": spi, "seq": int.from_bytes(data[4:8], "big")}
-        opened = Opened() if packet.missing else self._esp.open(data, packet.src, packet.dst)
-        if not opened.keyed and not packet.missing:
+        opened = Opened() if packet.missing else self._follower.esp(data, packet.src, packet.dst)
+        if not opened.keyed and opened.plaintext is None and not packet.missing:
             self.closed[f"ESP SA 0x{spi} {packet.src} > {packet.dst}"] += 1
         inner = None if opened.plaintext is None else opened.plaintext.hex()
         return fields | {
@@ -235,11 +196,9 @@ _MAKERS: dict[str, Callable[[Dissection, IpsecPacket], Record]] = {
 }
 
 
-def _base(
-    frame: Frame, kind: str, src: str | None, dst: str | None, sport: int | None = None, dport: int | None = None
-) -> Record:
-    ends = {"src": src, "sport": sport, "dst": dst, "dport": dport}
-    return {"number": frame.number, "time": frame.time, **ends, "kind": kind}
+def _base(packet: IpsecPacket) -> Record:
+    ends = {"src": packet.src or None, "sport": packet.sport, "dst": packet.dst or None, "dport": packet.dport}
+    return {"number": packet.frame.number, "time": packet.frame.time, **ends, "kind": packet.kind}
 
 
 def _closed() -> Record:
@@ -247,7 +206,7 @@ def _closed() -> Record:
 
 
 def _unreadable(frame: Frame, text: str) -> Record:
-    return _base(frame, "unreadable", None, None) | {"error": text}
+    return _base(IpsecPacket(frame, "unreadable", "", "", b"")) | {"error": text}
 
 
 def _ike_fields(**known: Any) -> Record:

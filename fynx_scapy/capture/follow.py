@@ -247,7 +247,7 @@ class Follower:
             except MalformedError as error:
                 return Opened(icv=OK, error=str(error), keyed=True), keys
         if keyed:
-            waiting = conversation is not None and conversation.sa.origins
+            waiting = conversation is not None and _waits(conversation.sa)
             if waiting:  # the next stage's secret is not at hand
                 return Opened(), None
             return Opened(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True), None
@@ -459,6 +459,11 @@ class Follower:
             for keys, sk_d, secrets in child_keys(child, self._pool):
                 self._esp.decide(child, keys, sk_d, secrets)
                 return
+
+
+def _waits(sa: IkeSa) -> bool:
+    """Whether a further stage's keys are still to come: each set that a table gave stands for one stage."""
+    return bool(sa.sets) and len(sa.origins) > sum(keys.derived.startswith(TABLE) for keys in sa.sets)
 
 
 TABLE = "key table"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -16,13 +17,16 @@ from .frames import Frame
 
 ETHERTYPE_IP, ETHERTYPE_IPV6 = 0x0800, 0x86DD
 VLAN_TAGS = {0x8100, 0x88A8, 0x9100}
-UDP, ESP, AH, IPCOMP, WESP = 17, 50, 51, 108, 141
+TCP, UDP, ESP, AH, IPCOMP, WESP = 6, 17, 50, 51, 108, 141
 IPSEC_PROTOCOLS = {ESP: "esp", AH: "ah", IPCOMP: "ipcomp", WESP: "wesp"}
 IPV6_OPTIONS = {0, 43, 60, 135}  # hop-by-hop, routing, destination, mobility: type, length in 8 octets
 IPV6_FRAGMENT = 44
 IKE_PORTS = {500, 848}  # 848: GDOI and G-IKEv2
 NATT_PORT = 4500
 IKE_HEADER = 28
+MOST_FRAGMENTED, MOST_FRAGMENT_OCTETS = 1024, 1 << 23
+"""How many IP packets may be incomplete at a time, and how many octets of them are kept; the oldest is let go."""
+MOST_GIVEN_UP = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,10 @@ class IpPacket:
 
 @dataclass(frozen=True, slots=True)
 class IpsecPacket:
-    """What IPsec carried: ``kind`` is ike, esp, ah, keepalive, ikev1, …; ``data`` has no non-ESP marker."""
+    """What IPsec carried: ``kind`` is ike, esp, ah, keepalive, ikev1, …; ``data`` has no non-ESP marker.
+
+    Of TCP (``tcp``), ``frame`` is the one that completes it.
+    """
 
     frame: Frame
     kind: str
@@ -53,6 +60,7 @@ class IpsecPacket:
     dport: int | None = None
     missing: int = 0
     error: str | None = None
+    tcp: bool = False
 
 
 def _ethernet(frame: Frame) -> tuple[int, int]:
@@ -105,6 +113,8 @@ def ip_packet(frame: Frame) -> IpPacket | None:
 
     Raises CaptureError for a link type that is not known and for headers that do not fit the frame.
     """
+    if frame.fault:
+        raise CaptureError(frame.fault)
     place = f"packet {frame.number} at offset {frame.offset}"
     link = LINKS.get(frame.linktype)
     if link is None:
@@ -164,9 +174,12 @@ def _ipv6(frame: Frame, at: int) -> IpPacket:
 
 @dataclass(slots=True)
 class Fragments:
-    """Joins IP fragments; what overlaps (RFC 5722) or stays incomplete is reported, never guessed."""
+    """Joins IP fragments in bounded memory; what overlaps (RFC 5722) or stays incomplete is reported, never guessed."""
 
-    _waiting: dict[tuple[str, str, int, int], list[IpPacket]] = field(default_factory=dict)
+    given_up: int = 0
+    _waiting: OrderedDict[tuple[str, str, int, int], list[IpPacket]] = field(default_factory=OrderedDict)
+    _held: int = 0
+    _lost: deque[IpPacket] = field(default_factory=lambda: deque(maxlen=MOST_GIVEN_UP))
 
     def add(self, packet: IpPacket) -> IpPacket | None:
         """The packet itself when it is whole, the joined one when this was the last piece, else None."""
@@ -176,19 +189,32 @@ class Fragments:
         pieces = self._waiting.setdefault(key, [])
         if all(piece.offset != packet.offset for piece in pieces):
             pieces.append(packet)
+            self._held += len(packet.payload)
         pieces.sort(key=lambda piece: piece.offset)
         at = 0
         for piece in pieces:
             if piece.offset != at or piece.missing:
-                return None
+                break
             at += len(piece.payload)
-        if pieces[-1].more:
-            return None
-        del self._waiting[key]
-        return replace(packet, payload=b"".join(piece.payload for piece in pieces), offset=0, more=False)
+        else:
+            if not pieces[-1].more:
+                self._forget(key)
+                return replace(packet, payload=b"".join(piece.payload for piece in pieces), offset=0, more=False)
+        while len(self._waiting) > MOST_FRAGMENTED or self._held > MOST_FRAGMENT_OCTETS:
+            first = self._forget(next(iter(self._waiting)))
+            self.given_up += 1
+            # 28 octets are what tells whether it was IPsec.
+            self._lost.append(replace(first, payload=first.payload[:28], frame=replace(first.frame, data=b"")))
+        return None
+
+    def _forget(self, key: tuple[str, str, int, int]) -> IpPacket:
+        pieces = self._waiting.pop(key)
+        self._held -= sum(len(piece.payload) for piece in pieces)
+        return pieces[0]
 
     def incomplete(self) -> Iterator[IpPacket]:
-        """The first piece of each packet that never became whole."""
+        """The first piece of each packet that never became whole; of those given up long ago, the last 10,000."""
+        yield from self._lost
         for pieces in self._waiting.values():
             yield pieces[0]
 
@@ -208,9 +234,11 @@ def is_ike(data: bytes) -> bool:
 class Classifier:
     """Tells IKE from ESP and keepalives in UDP (RFC 3948 section 2, RFC 7296 section 3.1).
 
-    Ports 500 and 4500 are known; another pair is learnt from an IKEv2 message that is seen on it.
+    Ports 500 and 4500 are known; another pair is learnt from an IKEv2 message that is seen on it, or given in
+    ``ports``, which are read as 4500 is.
     """
 
+    ports: frozenset[int] = frozenset()
     _learnt: set[tuple[str, int]] = field(default_factory=set)
 
     def may_be_ipsec(self, fragment: IpPacket) -> bool:
@@ -219,7 +247,7 @@ class Classifier:
             return fragment.protocol in IPSEC_PROTOCOLS or fragment.protocol == UDP
         sport, dport = struct.unpack_from("!HH", fragment.payload)
         ends = ((fragment.src, sport), (fragment.dst, dport))
-        return bool({*IKE_PORTS, NATT_PORT} & {sport, dport} or self._learnt.intersection(ends))
+        return bool({*IKE_PORTS, NATT_PORT, *self.ports} & {sport, dport} or self._learnt.intersection(ends))
 
     def __call__(self, packet: IpPacket) -> IpsecPacket | None:
         """What the packet carries for IPsec, or None where it is not IPsec."""
@@ -227,7 +255,7 @@ class Classifier:
             kind = IPSEC_PROTOCOLS[packet.protocol]
             return IpsecPacket(packet.frame, kind, packet.src, packet.dst, packet.payload, missing=packet.missing)
         if packet.protocol != UDP:
-            return None
+            return None  # TCP is put together first: streams.py
         if len(packet.payload) < 8:
             short = f"a UDP header of 8 octets does not fit into {len(packet.payload)}"
             return IpsecPacket(packet.frame, "unreadable", packet.src, packet.dst, packet.payload, error=short)
@@ -247,20 +275,28 @@ class Classifier:
             if marked and is_ike(data[4:]) and not is_ike(data):
                 data = data[4:]
             return _ike(data)
-        if NATT_PORT not in (sport, dport) and not self._learnt.intersection(ends):
+        known = NATT_PORT in (sport, dport) or (self.ports and self.ports & {sport, dport})
+        if known and is_ike(data) and not marked and NATT_PORT not in (sport, dport):
+            return _ike(data)  # a port of one's own may be in port 500's place too
+        if not known and not self._learnt.intersection(ends):
             body = data[4:] if marked else data
             if not is_ike(body):
                 return None
             if marked:
                 self._learnt.update(ends)
             return _ike(body)
-        if data == b"\xff":
-            return "keepalive", data, None
-        if marked:
-            return _ike(data[4:])
-        if len(data) <= 4:
-            return "unreadable", data, f"{len(data)} octets are neither a keepalive, nor IKE, nor ESP"
-        return "esp", data, None
+        return classified(data)
+
+
+def classified(data: bytes) -> tuple[str, bytes, str | None]:
+    """What shares port 4500 (RFC 3948 section 2): kind, octets without the non-ESP marker, what is wrong."""
+    if data == b"\xff":
+        return "keepalive", data, None
+    if data[:4] == bytes(4):
+        return _ike(data[4:])
+    if len(data) <= 4:
+        return "unreadable", data, f"{len(data)} octets are neither a keepalive, nor IKE, nor ESP"
+    return "esp", data, None
 
 
 def _ike(data: bytes) -> tuple[str, bytes, str | None]:

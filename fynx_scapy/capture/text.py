@@ -20,7 +20,11 @@ def line(record: Record, start: float | None = None) -> str:
     if record["error"]:
         words.append(f"!! {record['error']}")
     text = "  ".join(word for word in words if word)
-    # names in a capture are its sender's: none of them may speak to the terminal
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Names in a capture are its sender's: none of them may speak to the terminal."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 

@@ -95,12 +95,27 @@ def test_pcapng_damage() -> None:
     found, error = read_until_error(good + enhanced(FRAME, 6)[:-30])
     assert len(found) == 1
     assert f"block at offset {len(good)}, after packet 1: the file ends" in error
-    found, error = read_until_error(good + enhanced(FRAME, 6, index=3))
-    assert "packet 2 names interface 3, which nothing describes" in error
     found, error = read_until_error(good + b"\6\0\0\0\x0b\0\0\0" + bytes(3))
     assert "a block length of 11 octets cannot be" in error
-    found, error = read_until_error(good + b"\6\0\0\0\x10\0\0\0" + bytes(8))
-    assert "a block of type 6 cannot have 16 octets" in error
+
+
+def test_a_damaged_record_of_the_right_length_is_reported_and_the_rest_is_read() -> None:
+    good = section() + interface() + enhanced(FRAME, 5)
+    for bad, text in (
+        (enhanced(FRAME, 6, index=3), "packet 2 names interface 3, which nothing describes"),
+        (b"\6\0\0\0\x10\0\0\0" + bytes(4) + b"\x10\0\0\0", "a block of type 6 cannot have 16 octets"),
+    ):
+        first, second, third = read(good + bad + enhanced(FRAME, 7))
+        assert (first.fault, first.data, third.fault, third.data) == ("", FRAME, "", FRAME)
+        assert second.fault == f"a.pcap: block at offset {len(good)}, after packet 1: {text}"
+        assert (second.number, third.number, third.offset) == (2, 3, len(good + bad))
+
+
+def test_byte_order_may_change_with_a_section() -> None:
+    data = b"".join(section(order) + interface(order) + 2 * enhanced(FRAME, 5, order) for order in "<><>>")
+    assert [(f.number, f.order, f.data == FRAME) for f in read(data)] == [
+        (number, order, True) for number, order in enumerate("<<>><<>>>>", 1)
+    ]
 
 
 def test_every_cut_of_a_file_ends_in_frames_or_an_error() -> None:

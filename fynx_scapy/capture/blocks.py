@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""pcap and pcapng, walked in blocks of the file: where each packet lies, and where the file cannot be read any further.
+
+Scapy's readers end in silence where a file is cut off, skip what they do not understand with a log line, and carry the
+interfaces of one pcapng section into the next. What cannot be read has to be reported here with its offset, so the
+two formats are walked by hand: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. A packet is a tuple that points
+into its block, because an object for each of millions of packets is what makes a reader slow.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import CaptureError
+
+PCAP_MAGIC = {  # the first four octets: byte order, ticks per second
+    b"\xd4\xc3\xb2\xa1": ("<", 10**6),
+    b"\xa1\xb2\xc3\xd4": (">", 10**6),
+    b"\x4d\x3c\xb2\xa1": ("<", 10**9),
+    b"\xa1\xb2\x3c\x4d": (">", 10**9),
+}
+SECTION_HEADER, INTERFACE, OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6
+SECTION_MAGIC = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
+OPTION_END, OPTION_COMMENT, OPTION_TSRESOL, OPTION_TSOFFSET = 0, 1, 9, 14
+LARGEST = 1 << 24  # no link carries more in one frame: a longer record is a damaged length
+BLOCK = 1 << 20
+NO_LINK = -1  # the link type of a packet that is only counted: `Batch.faults` says why
+
+Entry = tuple[float | None, int, int, int, int]
+"""Time in seconds, where its octets begin in the batch, how many there are, how many were on the wire, link type."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """The packets of one block of a file. ``base`` is the offset of ``data`` in the file, ``first`` the first number.
+
+    ``faults`` says by index what is wrong with a packet whose record has the right length and nothing else; ``end`` why
+    nothing can be read behind this batch.
+    """
+
+    data: bytes
+    base: int
+    first: int
+    order: str
+    ng: bool
+    entries: list[Entry]
+    faults: dict[int, str] = field(default_factory=dict)
+    end: str | None = None
+    end_offset: int = 0
+
+    def offset(self, entry: Entry) -> int:
+        """Where in the file the record of a packet begins."""
+        head = 16 if not self.ng else 12 if entry[0] is None and self._kind(entry[1] - 12) == SIMPLE_PACKET else 28
+        return self.base + entry[1] - head
+
+    def comment(self, entry: Entry) -> str:
+        """The first comment on a packet, of pcapng alone."""
+        start = entry[1] - 28
+        if not self.ng or start < 0 or self._kind(start) not in (ENHANCED_PACKET, OLD_PACKET):
+            return ""
+        (length,) = struct.unpack_from(self.order + "I", self.data, start + 4)
+        rest = self.data[entry[1] + entry[2] + -entry[2] % 4 : start + length - 4]
+        found = next((value for code, value in options(self.order, rest) if code == OPTION_COMMENT), b"")
+        return found.decode("utf-8", "replace")
+
+    def _kind(self, at: int) -> int:
+        return int.from_bytes(self.data[at : at + 4], "little" if self.order == "<" else "big")
+
+
+class Window:
+    """The part of a stream that is being looked at. ``at`` is how far it was consumed."""
+
+    __slots__ = ("at", "base", "broken", "data", "name", "read")
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        # What is there of a pipe is read, no more is waited for: a live capture is shown as it comes.
+        self.read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+        self.name, self.data, self.base, self.at = name, b"", 0, 0
+        self.broken = ""
+
+    @property
+    def offset(self) -> int:
+        """Where in the file ``at`` is."""
+        return self.base + self.at
+
+    def more(self, need: int = 0) -> bool:
+        """Read on, keeping what was not consumed; False where there is nothing more."""
+        try:
+            fresh = self.read(max(BLOCK, need))
+        except (OSError, EOFError, zlib.error) as error:
+            self.broken = f"unreadable at offset {self.base + len(self.data)}: {error}"
+            return False
+        if not fresh:
+            return False
+        self.base += self.at
+        self.data = self.data[self.at :] + fresh if self.at < len(self.data) else fresh
+        self.at = 0
+        return True
+
+    def ends(self, place: str, need: int) -> str:
+        """Why ``need`` octets from here on cannot be had."""
+        if self.broken:
+            return f"{self.name}: {place}: {self.broken}"
+        end = self.base + len(self.data)
+        return f"{self.name}: {place}: the file ends at offset {end}, {need - (end - self.offset)} octets short"
+
+
+def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]:
+    """Every packet of a pcap or pcapng file (gzip too), in order; packets are numbered from 1.
+
+    Raises CaptureError where the file cannot be opened or is no capture; what is damaged further on is told by the last
+    batch's ``end``.
+    """
+    label = name or str(source)
+    if isinstance(source, Path):
+        try:
+            stream: BinaryIO = source.open("rb", buffering=1 << 16)
+        except OSError as error:
+            raise CaptureError(f"{label}: cannot be opened: {error.strerror}") from None
+        with stream:
+            yield from batches(stream, label)
+        return
+    buffered = source if isinstance(source, io.BufferedReader) else io.BufferedReader(source)  # type: ignore[type-var]
+    if buffered.peek(2)[:2] == b"\x1f\x8b":
+        buffered = gzip.open(buffered)  # type: ignore[assignment]  # noqa: SIM115 -- closed with the file below it
+    window = Window(buffered, label)
+    while len(window.data) < 4 and window.more():
+        pass
+    magic = window.data[:4]
+    if len(magic) < 4:
+        raise CaptureError(window.ends("header", 4))
+    if magic in PCAP_MAGIC:
+        while len(window.data) < 24 and window.more():
+            pass
+        if len(window.data) < 24:
+            raise CaptureError(window.ends("header", 24))
+        yield from _pcap(window, *PCAP_MAGIC[magic])
+    elif magic == SECTION_HEADER.to_bytes(4, "big"):
+        yield from _pcapng(window)
+    else:
+        raise CaptureError(f"{label}: header: neither pcap nor pcapng: it begins with {magic.hex()}")
+
+
+def _pcap(window: Window, order: str, ticks: int) -> Iterator[Batch]:
+    link = struct.unpack_from(order + "I", window.data, 20)[0] & 0xFFFF  # the upper bits hold the length of an FCS
+    unpack = struct.Struct(order + "4I").unpack_from
+    window.at, number = 24, 1
+    while True:
+        data, at = window.data, window.at
+        end, captured = len(data), 0
+        entries: list[Entry] = []
+        add, last = entries.append, end - 16
+        while at <= last:
+            seconds, fraction, captured, length = unpack(data, at)
+            after = at + 16 + captured
+            if after > end:
+                break
+            add((seconds + fraction / ticks, at + 16, captured, length, link))
+            at = after
+        window.at = at
+        if entries:
+            yield Batch(data, window.base, number, order, False, entries)
+            number += len(entries)
+        left, place = end - at, f"packet {number} at offset {window.offset}"
+        if left >= 16 and captured > LARGEST:
+            text = f"{window.name}: {place}: a captured length of {captured} octets cannot be"
+            yield Batch(b"", window.offset, number, order, False, [], end=text, end_offset=window.offset)
+            return
+        need = 16 if left < 16 else 16 + captured
+        if not window.more(need - left):
+            if left or window.broken:
+                text = window.ends(place, need)
+                yield Batch(b"", window.offset, number, order, False, [], end=text, end_offset=window.offset)
+            return
+
+
+@dataclass(slots=True)
+class _Interface:
+    linktype: int
+    snaplen: int
+    ticks: int = 10**6
+    offset: int = 0
+
+
+def options(order: str, data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The options at the end of a block (draft-ietf-opsawg-pcapng section 3.5); damaged ones are left out."""
+    at = 0
+    while at + 4 <= len(data):
+        code, length = struct.unpack_from(order + "HH", data, at)
+        if code == OPTION_END:
+            return
+        yield code, data[at + 4 : at + 4 + length]
+        at += 4 + length + -length % 4
+
+
+def _interface(order: str, body: bytes) -> _Interface:
+    linktype, _, snaplen = struct.unpack_from(order + "HHI", body)
+    interface = _Interface(linktype, snaplen)
+    for code, value in options(order, body[8:]):
+        if code == OPTION_TSRESOL and len(value) == 1:
+            interface.ticks = (2 if value[0] & 0x80 else 10) ** (value[0] & 0x7F)
+        elif code == OPTION_TSOFFSET and len(value) == 8:
+            interface.offset = struct.unpack(order + "q", value)[0]
+    return interface
+
+
+class _Sections:
+    """A pcapng file on its way: the byte order and the interfaces of the present section."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.order = "<"
+        self.interfaces: list[_Interface] = []
+        self.number = 1
+
+    def packet(self, kind: int, at: int, length: int) -> Entry | str:
+        """A packet block of any kind, or what is wrong with it."""
+        data, order = self.window.data, self.order
+        head = 12 if kind == SIMPLE_PACKET else 28
+        if length < head + 4:
+            return f"a block of type {kind} cannot have {length} octets"
+        stamp: int | None
+        if kind == SIMPLE_PACKET:
+            (wire,) = struct.unpack_from(order + "I", data, at + 8)
+            index, stamp, captured = 0, None, min(wire, length - 16)
+        elif kind == OLD_PACKET:
+            index, _, high, low, captured, wire = struct.unpack_from(order + "HH4I", data, at + 8)
+            stamp = high << 32 | low
+        else:
+            index, high, low, captured, wire = struct.unpack_from(order + "5I", data, at + 8)
+            stamp = high << 32 | low
+        if index >= len(self.interfaces):
+            return f"packet {{}} names interface {index}, which nothing describes"
+        if captured > length - head - 4:
+            return f"a captured length of {captured} octets does not fit into a block of {length}"
+        on = self.interfaces[index]
+        if stamp is None and on.snaplen:
+            captured = min(captured, on.snaplen)
+        return None if stamp is None else on.offset + stamp / on.ticks, at + head, captured, wire, on.linktype
+
+    def other(self, kind: int, at: int, length: int) -> str:
+        """A block that is no packet; what is wrong with it, or an empty string."""
+        data = self.window.data
+        if kind == INTERFACE:
+            if length < 20:
+                # Its place in the list has to stay: packets name interfaces by number.
+                self.interfaces.append(_Interface(NO_LINK, 0))
+                return f"a block of type {kind} cannot have {length} octets"
+            self.interfaces.append(_interface(self.order, data[at + 8 : at + length - 4]))
+        return ""
+
+
+def _pcapng(window: Window) -> Iterator[Batch]:
+    file = _Sections(window)
+    unpack, seven = struct.Struct("<II").unpack_from, struct.Struct("<7I").unpack_from
+    while True:
+        data, at = window.data, window.at
+        end = len(data)
+        entries: list[Entry] = []
+        faults: dict[int, str] = {}
+        bad, need, turned = "", 12, False
+        while at + 8 <= end:
+            kind, length = unpack(data, at)
+            if kind == SECTION_HEADER:
+                if at + 12 > end:
+                    break
+                order = SECTION_MAGIC.get(data[at + 8 : at + 12], "")
+                if not order:
+                    bad = f"a section header's byte-order magic cannot be {data[at + 8 : at + 12].hex()}"
+                    break
+                if order != file.order and entries:
+                    turned = True  # a batch has one byte order
+                    break
+                file.order, file.interfaces = order, []
+                unpack, seven = struct.Struct(order + "II").unpack_from, struct.Struct(order + "7I").unpack_from
+                _, length = unpack(data, at)
+            after = at + length
+            if length < (16 if kind == SECTION_HEADER else 12) or length & 3 or length > LARGEST:
+                bad = f"a block length of {length} octets cannot be"
+                break
+            if after > end:
+                need = length
+                break
+            if kind == ENHANCED_PACKET and length >= 32:
+                _, _, index, high, low, captured, wire = seven(data, at)
+                if index < len(file.interfaces) and captured <= length - 32:
+                    on = file.interfaces[index]
+                    time = on.offset + (high << 32 | low) / on.ticks
+                    entries.append((time, at + 28, captured, wire, on.linktype))
+                    at = after
+                    continue
+            if kind in (ENHANCED_PACKET, OLD_PACKET, SIMPLE_PACKET):
+                found = file.packet(kind, at, length)
+                if isinstance(found, str):
+                    number = file.number + len(entries)
+                    place = f"block at offset {window.base + at}, after packet {number - 1}"
+                    faults[len(entries)] = f"{window.name}: {place}: {found.format(number)}"
+                    found = (None, at + 28, 0, 0, NO_LINK)
+                entries.append(found)
+            else:
+                file.other(kind, at, length)
+            at = after
+        window.at = at
+        if entries:
+            yield Batch(data, window.base, file.number, file.order, True, entries, faults)
+            file.number += len(entries)
+        left, place = end - at, f"block at offset {window.offset}, after packet {file.number - 1}"
+        if bad:
+            text = f"{window.name}: {place}: {bad}"
+        elif turned or window.more(need - left):
+            continue
+        elif left or window.broken:
+            text = window.ends(place, need if left >= 8 else 8)
+        else:
+            return
+        yield Batch(b"", window.offset, file.number, file.order, True, [], end=text, end_offset=window.offset)
+        return

@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`Capture`: a capture file as conversations, exchanges, messages, SAs and flows.
+
+>>> capture = Capture("run.pcapng", "run.keys")
+>>> capture.conversations[0].exchanges[1].requests[0].layers
+>>> capture.ladder()
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from .index import Index, Problem
+from .inner import Inner, InnerFlow, InnerFlows, esp_packets
+from .messages import Conversation, Exchange, Message
+
+if TYPE_CHECKING:
+    import pandas
+
+    from ..keylog import KeyLog
+    from .flows import EspFlow
+    from .pictures import Ladders
+
+Source = str | os.PathLike[str] | BinaryIO
+
+
+class Capture:
+    """A capture, opened with the keys at hand: a KeyLog, a key file or folder, or None for what lies beside it.
+
+    ``source`` is a path (pcap or pcapng, gzip too) or a binary stream, which is put into a temporary file when it
+    cannot be read twice. ``ports`` are UDP and TCP ports that are used as 4500 is. ``progress`` is called with the
+    offset that a pass has reached. Nothing is read before it is asked for; then one pass makes the `index`, which holds
+    the IKE messages and counts the ESP, and further ones go through the file again. Raises CaptureError where the
+    source cannot be opened or is no capture; what cannot be read in it is in `problems`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        keys: KeyLog | str | os.PathLike[str] | None = None,
+        *,
+        ports: Iterable[int] = (),
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.ports = frozenset(ports)
+        self.progress = progress
+        self._path: Path | None = None
+        self._stream: BinaryIO | None = None
+        if isinstance(source, str | os.PathLike):
+            self._path = Path(source)
+            self.name = str(source)
+        else:
+            self.name = str(getattr(source, "name", "stream")).strip("<>")
+            self._stream = _twice(source)
+            if self._stream is not source:
+                weakref.finalize(self, self._stream.close)
+        self._given = keys
+        self._keys: KeyLog | None = None
+        self._index: Index | None = None
+        self._conversations: list[Conversation] | None = None
+        self._opener: Any = None
+        self._opened: list[Any] | None = None
+        self._inner: InnerFlows | None = None
+        self._icvs: dict[str, int] = {}
+
+    # -- reading
+
+    @property
+    def keys(self) -> KeyLog:
+        """The keys at hand."""
+        if self._keys is None:
+            from ..keylog import KeyLog
+
+            if isinstance(self._given, KeyLog):
+                self._keys = self._given
+            elif self._given is not None:
+                self._keys = KeyLog.load(self._given)
+            else:
+                self._keys = KeyLog.beside(self._path) if self._path else KeyLog()
+        return self._keys
+
+    @property
+    def index(self) -> Index:
+        """What one pass over the file finds, made at the first use. No key, no layer and no Scapy is needed for it."""
+        if self._index is None:
+            self._index = Index(self.ports).scan(self._source(), self.name, self.progress)
+        return self._index
+
+    def _source(self) -> Path | BinaryIO:
+        if self._path is not None:
+            return self._path
+        assert self._stream is not None
+        self._stream.seek(0)
+        return io.BufferedReader(_Kept(self._stream))
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What could not be read: packet number, offset in the file, and why."""
+        return self.index.problems
+
+    # -- IKE
+
+    @property
+    def conversations(self) -> list[Conversation]:
+        """Its conversations, in the order of their first message."""
+        if self._conversations is None:
+            self._conversations = _conversations(self)
+        return self._conversations
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """The exchanges of all conversations."""
+        return [exchange for conversation in self.conversations for exchange in conversation.exchanges]
+
+    @property
+    def messages(self) -> list[Message]:
+        """The IKE messages of all conversations, in the order of the capture."""
+        found = [message for conversation in self.conversations for message in conversation.messages]
+        return sorted(found, key=lambda message: message.index)
+
+    @property
+    def opener(self) -> Any:
+        """What opens messages and packets with the keys at hand, and follows the exchanges meanwhile."""
+        self.follow()
+        return self._opener
+
+    def follow(self) -> list[Any]:
+        """Open every IKE message, in the order of the capture; done once, at the first use. An IkeOpened for each."""
+        if self._opened is None:
+            self._opener = _opener(self.keys)
+            self._opened = []
+            for stored in self.index.messages:
+                if stored.kind == "ikev1":
+                    self._opened.append(_ikev1(stored))
+                    continue
+                self._opened.append(
+                    self._opener.ike(
+                        stored.data, stored.number, stored.time, stored.src, stored.sport, stored.dst, stored.dport
+                    )
+                )
+            self._again()
+        return self._opened
+
+    def _again(self) -> None:
+        """What stayed closed, tried once more with what was learnt since."""
+        assert self._opened is not None
+        fresh = {(each.number, each.message): each for each in self._opener.retry()}
+        if fresh:
+            self._opened = [fresh.get((each.number, each.message), each) for each in self._opened]
+
+    def opened(self, index: int) -> Any:
+        """What became of the IKE message of that index: an IkeOpened."""
+        return self.follow()[index]
+
+    @property
+    def ike_sas(self) -> list[Any]:
+        """The IKE SAs that were followed, in order of appearance."""
+        self.follow()
+        return list(self._opener.ike_sas)
+
+    @property
+    def child_sas(self) -> list[Any]:
+        """The Child SAs that were followed, in order of appearance."""
+        self.follow()
+        return list(self._opener.child_sas)
+
+    @property
+    def sas(self) -> list[Any]:
+        """Every SA that was followed: IKE SAs, each before its Child SAs."""
+        self.follow()
+        found: list[Any] = []
+        for sa in self._opener.ike_sas:
+            found += [sa, *sa.children]
+        return found
+
+    # -- ESP
+
+    @property
+    def flows(self) -> list[EspFlow]:
+        """The ESP and AH flows, per SPI and address pair, in order of appearance."""
+        return self.index.flows
+
+    def esp(self) -> Iterator[Inner]:
+        """Every ESP packet, opened where a key fits; one pass over the file, in bounded memory."""
+        self._rewind()
+        yield from esp_packets(self._source(), self.opener, name=self.name, ports=self.ports, progress=self.progress)
+
+    def _rewind(self) -> None:
+        """Have 64-bit sequence numbers followed from the beginning again: a pass leaves each SA at its last packet."""
+        for flow in self.flows:
+            sa = self.opener.esp_sa(flow.spi, flow.dst) if flow.protocol == "esp" else None
+            if sa is not None and sa.esn:
+                high = sa.highest - (flow.highest & 0xFFFFFFFF) >> 32
+                crossed = flow.highest >> 32
+                start = max(0, high - crossed) << 32 | flow.lowest
+                sa.window = type(sa.window)(sa.window.size, esn=True, highest=start)
+
+    def inner(self) -> Iterator[Inner]:
+        """The ESP packets that could be opened, dummies left out."""
+        for packet in self.esp():
+            if packet.payload is not None and packet.next_header != 59:
+                yield packet
+
+    @property
+    def inner_flows(self) -> list[InnerFlow]:
+        """The flows inside ESP: addresses, protocol, ports; counted in one pass, at the first use."""
+        return self._inner_pass().flows
+
+    @property
+    def icvs(self) -> dict[str, int]:
+        """How many ESP packets were ``opened``, ``bad`` (there is a key, the ICV does not fit), or ``closed``."""
+        self._inner_pass()
+        return self._icvs
+
+    def _inner_pass(self) -> InnerFlows:
+        if self._inner is None:
+            flows, verdicts = InnerFlows(), {"opened": 0, "bad": 0, "closed": 0}
+            for packet in self.esp():
+                if packet.payload is not None:
+                    verdicts["opened"] += 1
+                    flows.count(packet)
+                else:
+                    verdicts["bad" if packet.icv == "bad" else "closed"] += 1
+            # A Child SA with PFS is decided by its first ESP packet, and what it proves may open messages too.
+            self._again()
+            self._inner, self._icvs = flows, verdicts
+        return self._inner
+
+    # -- pictures, tables, files
+
+    def ladder(self, esp: str = "flows") -> Ladders:
+        """Every conversation as a ladder; ``esp`` is "flows" (one row a flow), "packets", or "none"."""
+        from .pictures import Ladders
+
+        return Ladders([conversation.ladder(esp) for conversation in self.conversations])
+
+    def to_pandas(self, what: str = "messages") -> pandas.DataFrame:
+        """A table: "messages", "exchanges", "flows", "packets" (every ESP packet), or "inner_flows".
+
+        Needs the extra ``capture``. Raises ConfigError for another name.
+        """
+        from .tables import frame
+
+        return frame(self, what)
+
+    def save_decrypted(self, path: str | os.PathLike[str]) -> int:
+        """Write a pcapng file with inner packets in place of ESP, and IKE messages with their payloads in the clear.
+
+        Each packet has a comment with its number in this capture and what it was. Returns how many were written.
+        """
+        from .export import save_decrypted
+
+        return save_decrypted(self, Path(path))
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the index found, in plain values."""
+        index = self.index
+        return {
+            "capture": self.name,
+            "packets": index.packets,
+            "octets": index.octets,
+            "first": index.first,
+            "last": index.last,
+            "kinds": dict(index.kinds),
+            "foreign": index.foreign,
+            "conversations": [conversation.as_dict() for conversation in self.conversations],
+            "flows": [flow.as_dict() for flow in index.flows],
+            "problems": [problem._asdict() for problem in index.problems],
+        }
+
+    def __repr__(self) -> str:
+        if self._index is None:
+            return f"<Capture {self.name}, not read yet>"
+        index = self._index
+        return (
+            f"<Capture {self.name}: {index.packets} packets, {len(index.messages)} IKE messages, "
+            f"{len(self.conversations)} conversations, {len(index.flows)} flows, {index.failed} problems>"
+        )
+
+    def _repr_html_(self) -> str:
+        from .pictures import capture_html
+
+        return capture_html(self)
+
+    def close(self) -> None:
+        """Let temporary files go."""
+        if self._stream is not None:
+            self._stream.close()
+        if self._index is not None:
+            self._index.messages.close()
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Kept(io.RawIOBase):
+    """A stream that stays open when its reader goes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _twice(stream: BinaryIO) -> BinaryIO:
+    """A stream that can be read again: itself, or a temporary file with all of it."""
+    if stream.seekable():
+        return stream
+    kept: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the capture
+    shutil.copyfileobj(stream, kept, 1 << 20)
+    return kept
+
+
+def _opener(keys: KeyLog) -> Any:
+    from .follow import Follower
+
+    return Follower(keys)
+
+
+def _ikev1(stored: Any) -> Any:
+    from .follow_sas import IkeOpened
+
+    return IkeOpened(stored.number, stored.time, stored.src, stored.sport, stored.dst, stored.dport, stored.data)
+
+
+def _conversations(capture: Capture) -> list[Conversation]:
+    """Messages by the IKE SA that they belong to, successors with the one that they came of."""
+    found: list[Conversation] = []
+    by_spi: dict[bytes, Conversation] = {}
+    by_hosts: dict[frozenset[str], Conversation] = {}
+    for at, stored in enumerate(capture.index.messages):
+        if len(stored.data) < 28:
+            continue
+        message = Message(capture, at, stored)
+        conversation = by_spi.get(message.spi_i)
+        if conversation is None:
+            hosts = frozenset((message.src, message.dst))
+            begins = message.exchange_type == 34 or message.version >> 4 != 2
+            if not begins:
+                conversation = by_hosts.get(hosts)
+            if conversation is None:
+                conversation = Conversation(capture, len(found), message)
+                found.append(conversation)
+            by_spi[message.spi_i] = conversation
+        conversation.take(message)
+        by_hosts[frozenset((message.src, message.dst))] = conversation
+    return found

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What was decrypted, written as pcapng for other tools: inner packets, and IKE messages in the clear.
+
+draft-ietf-opsawg-pcapng, link type raw IP. An IKE message that was opened becomes one without SK: header, then the
+payloads that stood outside and those that stood inside, in UDP between the same addresses. What stayed closed is
+written as it was. Each packet has a comment that says what it was.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import tempfile
+from collections.abc import Iterator
+from heapq import merge
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from .inner import Inner, ip_around, ipv4_checked
+
+if TYPE_CHECKING:
+    from .capture import Capture
+    from .messages import Message
+
+LINK_RAW = 101
+SK, SKF = 46, 53
+MOST_IN_UDP = 65_507
+_TICKS = 10**9
+
+
+class PcapngWriter:
+    """Writes raw IP packets with nanoseconds and a comment each."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        file.write(_block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)))
+        file.write(_block(1, struct.pack("<HHI", LINK_RAW, 0, 0) + struct.pack("<HHB3xI", 9, 1, 9, 0)))
+
+    def write(self, time: float | None, packet: bytes, comment: str) -> None:
+        """One packet; a time that is not known becomes 0."""
+        stamp = round((time or 0.0) * 10**6) * 1000  # a float holds no more than microseconds of today's time
+        head = struct.pack("<5I", 0, stamp >> 32, stamp & 0xFFFFFFFF, len(packet), len(packet))
+        text = comment.encode("utf-8", "replace")[:0xFFFF]
+        option = struct.pack("<HH", 1, len(text)) + text + bytes(-len(text) % 4) + bytes(4)
+        self._file.write(_block(6, head + packet + bytes(-len(packet) % 4) + option))
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    length = len(body) + 12
+    return struct.pack("<II", kind, length) + body + struct.pack("<I", length)
+
+
+def plain_message(message: Message) -> bytes | None:
+    """An opened IKE message without its SK, for any dissector; None where it was in the clear or stayed closed."""
+    found = message.opened
+    if found.opened is None or found.inner is None or found.plaintext is None:
+        return None
+    data: bytes = found.message
+    # The chain of payloads before SK, and where the type of SK itself is written.
+    kind, at, named_at = data[16], 28, 16
+    while kind not in (SK, SKF) and kind and at + 4 <= len(data):
+        kind, named_at, at = data[at], at, at + int.from_bytes(data[at + 2 : at + 4])
+    outer = bytearray(data[:at])
+    outer[named_at] = found.first
+    whole: bytes = bytes(outer) + found.plaintext
+    return whole[:24] + len(whole).to_bytes(4) + whole[28:]
+
+
+def ip_udp(src: str, sport: int, dst: str, dport: int, payload: bytes) -> bytes:
+    """A UDP datagram in an IP packet; no UDP checksum over IPv4, as RFC 768 allows."""
+    length = 8 + len(payload)
+    if ":" in src:
+        ends = socket.inet_pton(socket.AF_INET6, src) + socket.inet_pton(socket.AF_INET6, dst)
+        udp = struct.pack("!4H", sport, dport, length, 0) + payload
+        udp = udp[:6] + _checksum(ends + struct.pack("!II", length, 17) + udp) + udp[8:]
+        return struct.pack("!IHBB", 6 << 28, length, 17, 64) + ends + udp
+    ends = socket.inet_pton(socket.AF_INET, src) + socket.inet_pton(socket.AF_INET, dst)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, 17, 0)
+    return ipv4_checked(head + ends) + struct.pack("!4H", sport, dport, length, 0) + payload
+
+
+def _checksum(data: bytes) -> bytes:
+    """RFC 1071; IPv6 has no UDP without it (RFC 8200 section 8.1)."""
+    data += bytes(len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ((total ^ 0xFFFF) or 0xFFFF).to_bytes(2)
+
+
+def message_packet(message: Message) -> tuple[bytes, str]:
+    """An IKE message as an IP packet with its payloads in the clear, and what is said of it."""
+    plain = plain_message(message)
+    data = plain if plain is not None and len(plain) + 4 <= MOST_IN_UDP else message.data[: MOST_IN_UDP - 4]
+    # Port 500 has no marker (RFC 7296 section 3.1); every other pair of ports gets port 500 in 4500's place, so that
+    # tools that know the ports alone read the message.
+    sport, dport = (
+        (500, 500) if message.tcp or 4500 in (message.sport, message.dport) else (message.sport, message.dport)
+    )
+    state = "opened" if plain is not None else "in the clear" if message.opened.opened is None else f"ICV {message.icv}"
+    comment = f"packet {message.number}: {message.title}, {message.text} [{state}]"
+    return ip_udp(message.src, sport, message.dst, dport, data), comment
+
+
+def inner_packet(inner: Inner) -> tuple[bytes, str]:
+    """What an ESP packet carried, as an IP packet, and what is said of it. The packet has to be open."""
+    assert inner.payload is not None
+    packet = inner.payload if inner.is_ip else ip_around(inner)
+    mode = "tunnel" if inner.is_ip else "transport"
+    where = f"ESP SPI {inner.spi:08x}, seq {inner.sequence}, {inner.src} > {inner.dst}"
+    return packet, f"packet {inner.number}: {where}, {mode} mode [ICV {inner.icv}]"
+
+
+def save_decrypted(capture: Capture, path: Path) -> int:
+    """Write a capture's decrypted packets in its order; returns how many. OSError where it cannot be written."""
+    count = 0
+    handle, partial = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb", buffering=1 << 20) as file:
+            writer = PcapngWriter(file)
+            for _, time, packet, comment in merge(_messages(capture), _inners(capture), key=lambda each: each[0]):
+                writer.write(time, packet, comment)
+                count += 1
+        Path(partial).replace(path)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+    return count
+
+
+_Item = tuple[int, float | None, bytes, str]
+
+
+def _messages(capture: Capture) -> Iterator[_Item]:
+    for message in capture.messages:
+        yield (message.number, message.time, *message_packet(message))
+
+
+def _inners(capture: Capture) -> Iterator[_Item]:
+    for inner in capture.inner():
+        yield (inner.number, inner.time, *inner_packet(inner))

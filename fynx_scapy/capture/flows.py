@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ESP and AH flows: what the clear part of their packets tells, per SPI and address pair, in a few numbers each.
+
+RFC 4303 sections 2.2 and 3.4.3. Only the low 32 bits of a sequence number are on the wire; they are continued to 64
+here, by the value nearest to the highest seen.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+WINDOW = 64
+"""A number that comes later than this many newer ones is ``late``: a receiver's window of the usual size drops it."""
+
+MOST_GAPS = 4096
+"""How many gaps of one flow may be open; the oldest is given up for lost."""
+
+
+class EspFlow:
+    """The packets of one SPI between two addresses, in one direction.
+
+    ``packets``, ``octets`` (from SPI through ICV), ``first``/``last`` (seconds since the epoch, None where the capture
+    has no times), ``first_number``/``last_number`` (of packets in the capture), ``lowest``/``highest`` (sequence
+    numbers, 64 bits). Of the sequence: ``missing`` numbers lie between lowest and highest and never came; ``reordered``
+    came after a higher one, ``late`` of them too late for a window of 64; ``duplicates`` are the newest number once
+    more, ``replays`` an older one once more. ``cut`` packets are not whole in the capture.
+    """
+
+    __slots__ = (
+        "_gaps", "_given_up", "cut", "dst", "duplicates", "expected", "first", "first_number", "last",
+        "last_number", "late", "lowest", "octets", "packets", "ports", "protocol", "reordered", "replays", "spi", "src",
+        "tcp",
+    )  # fmt: skip
+
+    def __init__(self, protocol: str, spi: int, src: str, dst: str, number: int, time: float | None) -> None:
+        self.protocol, self.spi, self.src, self.dst = protocol, spi, src, dst
+        self.ports: list[tuple[int, int]] = []
+        self.tcp = False
+        self.packets = self.octets = self.cut = 0
+        self.first = self.last = time
+        self.first_number = self.last_number = number
+        self.expected = -1  # the next sequence number, 64 bits; below zero before the first packet
+        self.lowest = 0
+        self.reordered = self.late = self.duplicates = self.replays = 0
+        self._gaps: list[list[int]] = []  # what is missing, as [first, behind the last], in rising order
+        self._given_up = 0
+
+    def count(self, sequence: int, octets: int, time: float | None, number: int) -> None:
+        """Take in a packet: its 32 bits of sequence number, its length, when it came, and which it is."""
+        self.packets += 1
+        self.octets += octets
+        self.last, self.last_number = time, number
+        expected = self.expected
+        if expected < 0:
+            self.lowest, self.expected = sequence, sequence + 1
+            return
+        ahead = (sequence - expected + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+        if expected + ahead < 0:
+            ahead += 1 << 32
+        found = expected + ahead
+        if ahead >= 0:
+            if ahead:
+                self._gaps.append([expected, found])
+                if len(self._gaps) > MOST_GAPS:
+                    first, behind = self._gaps.pop(0)
+                    self._given_up += behind - first
+            self.expected = found + 1
+        elif found == expected - 1:
+            self.duplicates += 1
+        else:
+            self._older(found)
+
+    def _older(self, found: int) -> None:
+        if found < self.lowest:
+            if found + 1 < self.lowest:
+                self._gaps.insert(0, [found + 1, self.lowest])
+            self.lowest = found
+        else:
+            at = bisect_right(self._gaps, found, key=lambda gap: gap[0]) - 1
+            if at < 0 or found >= self._gaps[at][1]:
+                self.replays += 1
+                return
+            first, behind = self._gaps[at]
+            self._gaps[at : at + 1] = [gap for gap in ([first, found], [found + 1, behind]) if gap[0] < gap[1]]
+        self.reordered += 1
+        self.late += self.expected - 1 - found >= WINDOW
+
+    @property
+    def highest(self) -> int:
+        """The highest sequence number, 64 bits."""
+        return self.expected - 1
+
+    @property
+    def missing(self) -> int:
+        """How many numbers between the lowest and the highest never came."""
+        return self._given_up + sum(behind - first for first, behind in self._gaps)
+
+    @property
+    def gaps(self) -> list[tuple[int, int]]:
+        """What is missing: (first number, last number), the newest 4096."""
+        return [(first, behind - 1) for first, behind in self._gaps]
+
+    @property
+    def seconds(self) -> float:
+        """From the first packet to the last."""
+        return 0.0 if self.first is None or self.last is None else self.last - self.first
+
+    @property
+    def encapsulation(self) -> str:
+        """What it travels in: nothing, UDP (RFC 3948) or TCP (RFC 9329)."""
+        return "TCP" if self.tcp else "UDP" if self.ports else ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers of a flow, plain values."""
+        names = (
+            "packets", "octets", "first", "last", "first_number", "last_number", "lowest", "highest", "missing",
+            "reordered", "late", "duplicates", "replays", "cut",
+        )  # fmt: skip
+        head = {"protocol": self.protocol, "spi": f"{self.spi:08x}", "src": self.src, "dst": self.dst}
+        return head | {"encapsulation": self.encapsulation} | {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        return (
+            f"<{self.protocol.upper()} {self.spi:08x} {self.src} > {self.dst}: {self.packets} packets, "
+            f"{self.octets} octets, {self.lowest} to {self.highest}, {self.missing} missing>"
+        )

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One pass over a capture: every IKE message kept, every ESP flow counted, in memory that does not grow with the ESP.
+
+An ordinary ESP packet (IPv4 or IPv6 without options, whole, of a flow that is known) is counted in place; everything
+else goes the way that `Walk` goes. Both count alike, which a test compares.
+"""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+import weakref
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from .blocks import Batch, batches
+from .flows import EspFlow
+from .frames import frame_of
+from .packets import AH, ESP, IPCOMP, TCP, UDP, WESP, IpsecPacket
+from .walk import Walk
+
+MOST_FLOWS = 200_000
+MOST_PROBLEMS = 10_000
+MOST_IN_MEMORY = 1 << 24  # octets of IKE messages; beyond that they lie in a temporary file
+
+# Link type -> (octets before the IP header, where what names the protocol lies, and how long it is, for IPv4 and IPv6)
+LINKS: dict[int, tuple[int, int, int, bytes, bytes]] = {
+    0: (4, 0, 4, b"\2\0\0\0", b"\x1e\0\0\0"),
+    1: (14, 12, 2, b"\x08\0", b"\x86\xdd"),
+    12: (0, 0, 0, b"", b""),
+    14: (0, 0, 0, b"", b""),
+    101: (0, 0, 0, b"", b""),
+    108: (4, 0, 4, b"\0\0\0\2", b"\0\0\0\x1e"),
+    113: (16, 14, 2, b"\x08\0", b"\x86\xdd"),
+    228: (0, 0, 0, b"", b""),
+    229: (0, 0, 0, b"", b""),
+    276: (20, 0, 2, b"\x08\0", b"\x86\xdd"),
+}
+# version and header length, total length, flags and offset, protocol, addresses and the next four octets, then twelve
+_IPV4 = struct.Struct("!BxH2xHxB2x12sI4sI")
+_IPV6 = struct.Struct("!4s HB x 36s I4sI")
+OTHERS = frozenset(range(256)) - {TCP, UDP, ESP, AH, IPCOMP, WESP, 0, 43, 44, 60, 135}
+"""Protocols that carry no IPsec and announce no further header."""
+
+
+class Problem(NamedTuple):
+    """Something that could not be read: packet number (0 where it is none), offset in the file, and why."""
+
+    number: int
+    offset: int
+    text: str
+
+
+class Stored(NamedTuple):
+    """An IKE message as it was found; ``data`` begins with the IKE header."""
+
+    number: int
+    time: float | None
+    src: str
+    sport: int
+    dst: str
+    dport: int
+    data: bytes
+    kind: str
+    missing: int
+    tcp: bool
+
+
+class Messages:
+    """The IKE messages of a capture, in compact columns: some 40 octets each, and their own go to disk early."""
+
+    def __init__(self) -> None:
+        self._numbers, self._times = array("Q"), array("d")
+        self._ends, self._starts, self._missing = array("L"), array("Q"), array("L")
+        self._known: dict[tuple[str, int, str, int, str, bool], int] = {}
+        self._list: list[tuple[str, int, str, int, str, bool]] = []
+        self._octets: BinaryIO = _spool()
+        self._end = 0
+        self.close = weakref.finalize(self, self._octets.close)
+        """Lets the temporary file go; called at the end of the object's life at the latest."""
+
+    def add(self, packet: IpsecPacket) -> None:
+        """Keep a message."""
+        ends = (packet.src, packet.sport or 0, packet.dst, packet.dport or 0, packet.kind, packet.tcp)
+        index = self._known.get(ends)
+        if index is None:
+            index = self._known[ends] = len(self._list)
+            self._list.append(ends)
+        time = packet.frame.time
+        self._numbers.append(packet.frame.number)
+        self._times.append(float("nan") if time is None else time)
+        self._ends.append(index)
+        self._starts.append(self._end)
+        self._missing.append(packet.missing)
+        self._octets.seek(self._end)
+        self._octets.write(packet.data)
+        self._end += len(packet.data)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, at: int) -> Stored:
+        if not 0 <= at < len(self):
+            raise IndexError(at)
+        start = self._starts[at]
+        end = self._starts[at + 1] if at + 1 < len(self) else self._end
+        self._octets.seek(start)
+        data = self._octets.read(end - start)
+        time = self._times[at]
+        src, sport, dst, dport, kind, tcp = self._list[self._ends[at]]
+        known = None if time != time else time
+        return Stored(self._numbers[at], known, src, sport, dst, dport, data, kind, self._missing[at], tcp)
+
+    def __iter__(self) -> Iterator[Stored]:
+        return (self[at] for at in range(len(self)))
+
+
+def _spool() -> BinaryIO:
+    """A file that lies in memory while it is small."""
+    return tempfile.SpooledTemporaryFile(MOST_IN_MEMORY)  # type: ignore[return-value]
+
+
+@dataclass(slots=True)
+class Index:
+    """What one pass over a capture finds.
+
+    ``packets`` and ``octets`` count all of them; ``kinds`` the IPsec packets by what they are (ike, esp, ah, ikev1,
+    keepalive, …), ``foreign`` those that are not IPsec; ``first`` and ``last`` are times. ``problems`` has what could
+    not be read, at most 10,000 of ``failed``.
+    """
+
+    ports: frozenset[int] = frozenset()
+    packets: int = 0
+    octets: int = 0
+    first: float | None = None
+    last: float | None = None
+    kinds: Counter[str] = field(default_factory=Counter)
+    messages: Messages = field(default_factory=Messages)
+    problems: list[Problem] = field(default_factory=list)
+    failed: int = 0
+    overflow: int = 0
+    _flows: dict[tuple[str, int, str, str], EspFlow] = field(default_factory=dict)
+    _fast: dict[bytes, EspFlow] = field(default_factory=dict)
+    _walk: Walk = field(init=False)
+    _foreign: int = 0
+    _counted: int = 0
+
+    def __post_init__(self) -> None:
+        self._walk = Walk(self.ports)
+
+    @property
+    def flows(self) -> list[EspFlow]:
+        """The ESP and AH flows, in order of appearance."""
+        return list(self._flows.values())
+
+    @property
+    def foreign(self) -> int:
+        """How many packets are not IPsec."""
+        return self._foreign + self._walk.foreign
+
+    def problem(self, number: int, offset: int, text: str) -> None:
+        """Note what could not be read."""
+        self.failed += 1
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(number, offset, text))
+
+    def scan(
+        self, source: Path | BinaryIO, name: str | None = None, progress: Callable[[int], None] | None = None
+    ) -> Index:
+        """Read a capture from its beginning to its end. ``progress`` is told the offset, once a block.
+
+        Raises CaptureError where the source cannot be opened or is no capture; what is damaged is a problem.
+        """
+        for batch in batches(source, name):
+            self._batch(batch)
+            if batch.end:
+                self.problem(batch.first, batch.end_offset, batch.end)
+            if progress:
+                progress(batch.base + len(batch.data))
+        for packet in self._walk.rest():
+            self.kinds[packet.kind] += 1
+            self.problem(packet.frame.number, packet.frame.offset, packet.error or "")
+        self.kinds["esp"] += self._counted
+        self._counted = 0
+        if not self.kinds["esp"]:
+            del self.kinds["esp"]
+        return self
+
+    def _batch(self, batch: Batch) -> None:
+        entries = batch.entries
+        if not entries:
+            return
+        if self.first is None:
+            self.first = next((entry[0] for entry in entries if entry[0] is not None), None)
+        self.last = entries[-1][0] if entries[-1][0] is not None else self.last
+        data, find, links = batch.data, self._fast.get, LINKS
+        ipv4, ipv6 = _IPV4.unpack_from, _IPV6.unpack_from
+        link, rest = -2, False
+        before = at_type = size_type = least = 0
+        type4 = type6 = b""
+        number, octets, counted, foreign = batch.first - 1, 0, 0, 0
+        for time, at, size, wire, link_type in entries:
+            number += 1
+            octets += wire
+            if link_type != link:
+                link, known = link_type, links.get(link_type)
+                rest = known is None
+                before, at_type, size_type, type4, type6 = known or (0, 0, 0, b"", b"")
+                least = before + _IPV4.size
+            if size >= least and not rest:
+                ip = at + before
+                kind = data[at + at_type : at + at_type + size_type]
+                if kind == type4:
+                    version, total, fragment, protocol, key, one, spi, two = ipv4(data, ip)
+                    if version == 0x45 and not fragment & 0x3FFF:
+                        if protocol == ESP:
+                            length, sequence = total - 20, one
+                        elif protocol == UDP:
+                            length, sequence = (one >> 16) - 8, two
+                            key += spi
+                            if length != total - 28:
+                                key = b""
+                        elif protocol in OTHERS:
+                            foreign += 1
+                            continue
+                        else:
+                            key, length, sequence = b"", 0, 0
+                        flow = find(key)
+                        if flow is not None and before + total <= size and length >= 8:
+                            counted += 1
+                            if sequence == flow.expected:
+                                flow.expected = sequence + 1
+                                flow.packets += 1
+                                flow.octets += length
+                                flow.last, flow.last_number = time, number
+                            else:
+                                flow.count(sequence, length, time, number)
+                            continue
+                if kind == type6 and size >= before + _IPV6.size:
+                    version6, total, protocol, key, one, spi, two = ipv6(data, ip)
+                    if version6[0] >> 4 == 6:
+                        if protocol == ESP:
+                            length, sequence = total, one
+                        elif protocol == UDP:
+                            length, sequence = (one >> 16) - 8, two
+                            key += spi
+                            if length != total - 8:
+                                key = b""
+                        else:
+                            key, length, sequence = b"", 0, 0
+                        flow = find(key)
+                        if flow is not None and before + 40 + total <= size and length >= 8:
+                            counted += 1
+                            flow.count(sequence, length, time, number)
+                            continue
+            self._slow(batch, number - batch.first, data[at + before : at + before + 60])
+        self.packets = number
+        self.octets += octets
+        self._counted += counted
+        self._foreign += foreign
+
+    def _slow(self, batch: Batch, index: int, head: bytes) -> None:
+        frame = frame_of(batch, index)
+        for packet in self._walk.frame(frame):
+            self.kinds[packet.kind] += 1
+            if packet.error:
+                self.problem(frame.number, frame.offset, packet.error)
+                continue
+            if packet.kind in ("esp", "ah"):
+                flow = self._flow(packet)
+                if flow is not None and packet.kind == "esp" and not packet.tcp:
+                    self._learn(head, flow)
+            elif packet.kind in ("ike", "ikev1"):
+                self.messages.add(packet)
+            if packet.missing:
+                text = f"the capture holds {len(packet.data)} of {len(packet.data) + packet.missing} octets"
+                self.problem(frame.number, frame.offset, text)
+
+    def _flow(self, packet: IpsecPacket) -> EspFlow | None:
+        data, frame = packet.data, packet.frame
+        at = 4 if packet.kind == "ah" else 0
+        if len(data) < at + 8:
+            expected = "an AH header has 12" if at else "an ESP header has 8"
+            self.problem(frame.number, frame.offset, f"{len(data)} octets, {expected}")
+            return None
+        spi, sequence = struct.unpack_from("!II", data, at)
+        key = (packet.kind, spi, packet.src, packet.dst)
+        flow = self._flows.get(key)
+        if flow is None:
+            if len(self._flows) >= MOST_FLOWS:
+                self.overflow += 1
+                return None
+            flow = self._flows[key] = EspFlow(packet.kind, spi, packet.src, packet.dst, frame.number, frame.time)
+        if packet.sport is not None and packet.dport is not None:
+            ports = (packet.sport, packet.dport)
+            if ports not in flow.ports and len(flow.ports) < 64:
+                flow.ports.append(ports)
+        flow.tcp = flow.tcp or packet.tcp
+        flow.cut += packet.missing > 0
+        flow.count(sequence, len(data) + packet.missing, frame.time, frame.number)
+        return flow
+
+    def _learn(self, head: bytes, flow: EspFlow) -> None:
+        """Let the packets that look like this one be counted in place from now on."""
+        key = fast_key(head)
+        # Of a joined packet, the head is its last fragment's, with data where the SPI should be.
+        if key[-4:] == flow.spi.to_bytes(4) and len(self._fast) < 2 * MOST_FLOWS:
+            self._fast[key] = flow
+
+
+def fast_key(head: bytes) -> bytes:
+    """What tells the flow of an ordinary ESP packet: its addresses, its ports where it has some, and its SPI."""
+    if len(head) >= _IPV4.size and head[0] == 0x45 and not (head[6] & 0x3F or head[7]) and head[9] in (ESP, UDP):
+        return head[12:24] if head[9] == ESP else head[12:24] + head[28:32]
+    if len(head) >= _IPV6.size and head[0] >> 4 == 6 and head[6] in (ESP, UDP):
+        return head[8:44] if head[6] == ESP else head[8:44] + head[48:52]
+    return b""

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ESP packets of a capture one after the other, opened, and the flows of what was inside them.
+
+RFC 4303 section 2. A packet of a flow that was opened before is cut out of its block and handed to its SA at once;
+every other one goes the way that `Walk` goes.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from ..errors import IntegrityError, MalformedError
+from .blocks import batches
+from .decrypt import OK, UNCHECKED
+from .frames import frame_of
+from .index import LINKS, fast_key
+from .packets import UDP, IpsecPacket
+from .walk import Walk
+
+MOST_INNER_FLOWS = 200_000
+DUMMY = 59  # "no next header": RFC 4303 section 2.6
+IPV4, IPV6 = 4, 41
+PORTS = frozenset((6, 17, 33, 132, 136))  # TCP, UDP, DCCP, SCTP, UDP-Lite: both ports come first
+
+
+class Inner(NamedTuple):
+    """One ESP packet and what was in it. ``payload`` is None where it stayed closed; ``next_header`` names it.
+
+    ``sequence`` has the 32 bits on the wire. ``icv`` is ok, bad or unchecked.
+    """
+
+    number: int
+    time: float | None
+    src: str
+    dst: str
+    spi: int
+    sequence: int
+    octets: int
+    next_header: int | None
+    payload: bytes | None
+    icv: str = OK
+    error: str | None = None
+    keyed: bool = True
+
+    @property
+    def is_ip(self) -> bool:
+        """Whether the payload is a whole IP packet (tunnel mode)."""
+        return self.next_header in (IPV4, IPV6)
+
+
+def esp_packets(
+    source: Path | BinaryIO,
+    opener: Any,
+    *,
+    name: str | None = None,
+    ports: frozenset[int] = frozenset(),
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Inner]:
+    """Every ESP packet of a capture, opened where ``opener`` (``esp``, ``esp_sa``) has its keys; in bounded memory."""
+    walk = Walk(ports)
+    fast: dict[bytes, tuple[str, str, int, Any, int]] = {}
+    links, slots = LINKS, struct.Struct("!II").unpack_from
+    for batch in batches(source, name):
+        data, number = batch.data, batch.first - 1
+        for time, at, size, _, link in batch.entries:
+            number += 1
+            known = links.get(link)
+            if known is not None:
+                ip = at + known[0]
+                head = data[ip : ip + 60]
+                key = fast_key(head)
+                found = fast.get(key) if key else None
+                if found is not None:
+                    src, dst, start, sa, plus = found
+                    end = ip + int.from_bytes(head[2:4]) if not plus else ip + plus + int.from_bytes(head[4:6])
+                    if end <= at + size and end - ip > start + 8:
+                        packet = data[ip + start : end]
+                        spi, sequence = slots(packet)
+                        try:
+                            payload, following = sa.open(packet)
+                            verdict = OK if sa.icv_size else UNCHECKED
+                            yield Inner(
+                                number, time, src, dst, spi, sequence, end - ip - start, following, payload, verdict
+                            )
+                            continue
+                        except (IntegrityError, MalformedError):
+                            pass  # the way below says what is wrong with it, or finds another key
+            frame = frame_of(batch, number - batch.first)
+            for packet_ in walk.frame(frame):
+                if packet_.kind == "esp" and not packet_.error and len(packet_.data) >= 8:
+                    inner = _opened(packet_, opener)
+                    yield inner
+                    if inner.payload is not None and known is not None and not packet_.tcp:
+                        head = data[at + known[0] : at + known[0] + 60]
+                        _learn(fast, head, packet_, opener)
+        if progress:
+            progress(batch.base + len(data))
+
+
+def _opened(packet: IpsecPacket, opener: Any) -> Inner:
+    frame, data = packet.frame, packet.data
+    spi, sequence = struct.unpack_from("!II", data)
+    where = (frame.number, frame.time, packet.src, packet.dst, spi, sequence, len(data) + packet.missing)
+    if packet.missing:
+        text = f"the capture holds {len(data)} of {len(data) + packet.missing} octets"
+        return Inner(*where, None, None, UNCHECKED, text, False)
+    opened = opener.esp(data, packet.src, packet.dst)
+    return Inner(*where, opened.next_header, opened.plaintext, opened.icv, opened.error, opened.keyed)
+
+
+def _learn(fast: dict[bytes, tuple[str, str, int, Any, int]], head: bytes, packet: IpsecPacket, opener: Any) -> None:
+    key = fast_key(head)
+    if not key or key[-4:] != packet.data[:4]:
+        return
+    sa = opener.esp_sa(int.from_bytes(packet.data[:4]), packet.dst)
+    if sa is None:
+        return
+    version6 = head[0] >> 4 == 6
+    upper = 40 if version6 else 20
+    protocol = head[6] if version6 else head[9]
+    fast[key] = (packet.src, packet.dst, upper + (8 if protocol == UDP else 0), sa, 40 if version6 else 0)
+
+
+@dataclass(slots=True)
+class InnerFlow:
+    """What two inner addresses said to each other with one protocol and, where it has them, one pair of ports."""
+
+    src: str
+    dst: str
+    protocol: int
+    sport: int | None
+    dport: int | None
+    packets: int = 0
+    octets: int = 0
+    first: float | None = None
+    last: float | None = None
+    spis: set[int] = field(default_factory=set)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The flow in plain values."""
+        names = ("src", "sport", "dst", "dport", "protocol", "packets", "octets", "first", "last")
+        return {name: getattr(self, name) for name in names} | {"spis": sorted(f"{spi:08x}" for spi in self.spis)}
+
+
+class Ends(NamedTuple):
+    """Addresses, protocol and ports of an inner packet."""
+
+    src: str
+    dst: str
+    protocol: int
+    sport: int | None
+    dport: int | None
+
+
+def ends_of(inner: Inner) -> Ends | None:
+    """Who speaks to whom in an opened packet; in transport mode, the outer addresses. None for dummies and oddities."""
+    raw = _raw_ends(inner)
+    return None if raw is None else _named(inner, raw)
+
+
+def _raw_ends(inner: Inner) -> bytes | None:
+    """The octets that tell an inner flow from another: family, addresses, protocol, ports."""
+    data, following = inner.payload, inner.next_header
+    if data is None or following is None or following == DUMMY:
+        return None
+    if following == IPV4:
+        if len(data) < 20:
+            return None
+        protocol, at = data[9], (data[0] & 15) * 4
+        head = b"4" + data[12:20]
+        if data[6] & 0x1F or data[7]:
+            at = len(data)  # a fragment without the ports
+    elif following == IPV6:
+        if len(data) < 40:
+            return None
+        protocol, at = data[6], 40
+        head = b"6" + data[8:40]
+    else:
+        protocol, at = following, 0
+        head = b"-" + f"{inner.src} {inner.dst}".encode() + b" "
+    ports = data[at : at + 4] if protocol in PORTS and len(data) >= at + 4 else b""
+    return head + bytes((protocol,)) + ports
+
+
+def _named(inner: Inner, raw: bytes) -> Ends:
+    family, size = raw[:1], {b"4": 4, b"6": 16}.get(raw[:1])
+    if size:
+        kind = socket.AF_INET if family == b"4" else socket.AF_INET6
+        src, dst = socket.inet_ntop(kind, raw[1 : 1 + size]), socket.inet_ntop(kind, raw[1 + size : 1 + 2 * size])
+        rest = raw[1 + 2 * size :]
+    else:
+        src, dst = inner.src, inner.dst
+        rest = raw[len(f"-{src} {dst} ".encode()) :]
+    sport, dport = struct.unpack("!HH", rest[1:5]) if len(rest) >= 5 else (None, None)
+    return Ends(src, dst, rest[0], sport, dport)
+
+
+@dataclass(slots=True)
+class InnerFlows:
+    """The inner flows of a capture, at most 200,000; ``overflow`` counts packets of others."""
+
+    overflow: int = 0
+    _flows: dict[bytes, InnerFlow] = field(default_factory=dict)
+
+    def count(self, inner: Inner) -> None:
+        """Take in one opened packet."""
+        raw = _raw_ends(inner)
+        if raw is None:
+            return
+        flow = self._flows.get(raw)
+        if flow is None:
+            if len(self._flows) >= MOST_INNER_FLOWS:
+                self.overflow += 1
+                return
+            flow = self._flows[raw] = InnerFlow(*_named(inner, raw), first=inner.time)
+        flow.packets += 1
+        flow.octets += len(inner.payload or b"")
+        flow.last = inner.time
+        flow.spis.add(inner.spi)
+
+    @property
+    def flows(self) -> list[InnerFlow]:
+        """In order of appearance."""
+        return list(self._flows.values())
+
+
+def ip_around(inner: Inner) -> bytes:
+    """An IP packet around what ESP carried in transport mode (RFC 4303 section 3.1.1), with the outer addresses."""
+    payload, following = inner.payload or b"", inner.next_header or 0
+    if ":" in inner.src:
+        ends = socket.inet_pton(socket.AF_INET6, inner.src) + socket.inet_pton(socket.AF_INET6, inner.dst)
+        return struct.pack("!IHBB", 6 << 28, len(payload), following, 64) + ends + payload
+    ends = socket.inet_pton(socket.AF_INET, inner.src) + socket.inet_pton(socket.AF_INET, inner.dst)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, 64, following, 0)
+    return ipv4_checked(head + ends) + payload
+
+
+def ipv4_checked(header: bytes) -> bytes:
+    """An IPv4 header of 20 octets with its checksum (RFC 1071)."""
+    total = sum(struct.unpack("!10H", header)) - int.from_bytes(header[10:12])
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    checksum: bytes = (total ^ 0xFFFF).to_bytes(2)
+    return header[:10] + checksum + header[12:]

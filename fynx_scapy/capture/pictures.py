@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A capture to look at: conversations as ladders, and what a notebook shows of them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..ladder import DELIVERED, STYLE, Ladder, Row
+from .text import inner as describe
+from .text import printable
+
+if TYPE_CHECKING:
+    from .capture import Capture
+    from .messages import Conversation, Message
+
+MOST_ESP_ROWS = 5000
+TABLE_STYLE = (
+    "table.fynx{border-collapse:collapse;font:13px/1.5 ui-monospace,monospace}"
+    "table.fynx td,table.fynx th{padding:.1rem .8rem;text-align:left;border-bottom:1px solid #8886}"
+)
+
+
+class CaptureLadder(Ladder):
+    """The rows of a conversation as it was captured; text, HTML and SVG as of any ladder."""
+
+    def __init__(self, rows: list[Row], ends: tuple[str, str]) -> None:
+        self.rows, self.ends = rows, ends
+
+    @classmethod
+    def of(cls, conversation: Conversation, esp: str = "flows") -> CaptureLadder:
+        """Draw a conversation; ``esp`` is "flows", "packets" (at most 5000 rows), or "none"; ConfigError otherwise."""
+        from ..errors import ConfigError
+
+        if esp not in ("flows", "packets", "none"):
+            raise ConfigError(f'ESP is shown as "flows", "packets" or "none", not as {esp!r}')
+        ends = (f"initiator {conversation.initiator}", f"responder {conversation.responder}")
+        start = conversation.first or 0.0
+        rows = [row for message in conversation.messages for row in _message(conversation, message, ends, start)]
+        if esp != "none":
+            rows += _flows(conversation, ends, start) if esp == "flows" else _packets(conversation, ends, start)
+            rows.sort(key=lambda row: row.time)
+        for row in rows:
+            row.text = printable(row.text)
+        return cls(rows, ends)
+
+
+def _message(conversation: Conversation, message: Message, ends: tuple[str, str], start: float) -> list[Row]:
+    left = conversation.left(message)
+    sender, receiver = ends if left else ends[::-1]
+    time = 0.0 if message.time is None else message.time - start
+    row = Row(
+        time, sender, receiver, message.title, message.text, (message.data,), DELIVERED, attempt=int(message.copy)
+    )
+    rows = [row]
+    for text in message.errors:
+        rows.append(Row(time, receiver, "", "", f"packet {message.number}: {text}"))
+    for verdict in message.opened.auth:
+        word = {True: "verifies", False: "DOES NOT VERIFY", None: "cannot be checked"}[verdict.verified]
+        of = f" of {verdict.identity}" if verdict.identity else ""
+        reason = f": {verdict.reason}" if verdict.reason and verdict.verified is not True else ""
+        rows.append(Row(time, receiver, "", "", f"AUTH{of} {word}{reason}"))
+    return rows
+
+
+def _flows(conversation: Conversation, ends: tuple[str, str], start: float) -> list[Row]:
+    rows = []
+    for flow in conversation.flows:
+        left = flow.src in conversation.hosts[0]
+        sender, receiver = ends if left else ends[::-1]
+        words = [f"SPI {flow.spi:08x}, seq {flow.lowest}–{flow.highest}, {flow.packets} packets, {flow.octets} octets"]
+        for name in ("missing", "reordered", "duplicates", "replays"):
+            if count := getattr(flow, name):
+                words.append(f"{count} {name}")
+        if flow.seconds:
+            words.append(f"in {flow.seconds:.3f} s")
+        time = 0.0 if flow.first is None else flow.first - start
+        rows.append(Row(time, sender, receiver, flow.protocol.upper(), ", ".join(words), fate=DELIVERED))
+    return rows
+
+
+def _packets(conversation: Conversation, ends: tuple[str, str], start: float) -> list[Row]:
+    spis = {flow.spi for flow in conversation.flows}
+    rows: list[Row] = []
+    for packet in conversation.capture.esp():
+        if packet.spi not in spis:
+            continue
+        if len(rows) == MOST_ESP_ROWS:
+            rows.append(
+                Row(rows[-1].time, ends[0], "", "", f"more than {MOST_ESP_ROWS} ESP packets: the rest is left out")
+            )
+            break
+        sender, receiver = ends if packet.src in conversation.hosts[0] else ends[::-1]
+        text = f"SPI {packet.spi:08x}, seq {packet.sequence}, "
+        if packet.payload is not None and packet.next_header is not None:
+            text += describe(packet.payload, packet.next_header)
+        else:
+            text += packet.error or f"{packet.octets} octets, closed"
+        time = 0.0 if packet.time is None else packet.time - start
+        rows.append(Row(time, sender, receiver, "ESP", text, fate=DELIVERED))
+    return rows
+
+
+class Ladders(Sequence[CaptureLadder]):
+    """The ladders of all conversations of a capture, one below the other."""
+
+    def __init__(self, ladders: Sequence[CaptureLadder]) -> None:
+        self._ladders = list(ladders)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._ladders[at]
+
+    def __len__(self) -> int:
+        return len(self._ladders)
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self._ladders)) or "no IKE conversation in this capture"
+
+    __repr__ = __str__
+
+    def html(self) -> str:
+        """All of them as an HTML fragment, to be shown with `fynx_scapy.ladder.STYLE`."""
+        return "".join(ladder.html() for ladder in self._ladders) or "<p>no IKE conversation in this capture</p>"
+
+    def svg(self) -> list[str]:
+        """A picture of each."""
+        return [ladder.svg() for ladder in self._ladders]
+
+    def _repr_html_(self) -> str:
+        return f"<style>{STYLE}</style>{self.html()}"
+
+
+# -- what a notebook shows --------------------------------------------------------------------------------------------
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    names = "".join(f"<th>{html.escape(name)}</th>" for name in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape('' if cell is None else str(cell))}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f'<table class="fynx"><tr>{names}</tr>{body}</table>'
+
+
+MOST_ROWS = 50
+
+
+def capture_html(capture: Capture) -> str:
+    """A capture as tables: its conversations, its flows, its problems."""
+    index = capture.index
+    kinds = ", ".join(f"{count} {kind}" for kind, count in index.kinds.items())
+    parts = [
+        f"<style>{TABLE_STYLE}</style><p><b>{html.escape(capture.name)}</b>: {index.packets} packets ({kinds})</p>"
+    ]
+    rows: list[list[object]] = [
+        [c.number, c.initiator, c.responder, len(c), len(c.exchanges), len(c.spis)] for c in capture.conversations
+    ]
+    if rows:
+        parts.append(_table(("", "initiator", "responder", "messages", "exchanges", "IKE SAs"), rows[:MOST_ROWS]))
+    flows: list[list[object]] = [
+        [f"{f.protocol.upper()} {f.spi:08x}", f.src, f.dst, f.packets, f.octets, f.missing, f.reordered, f.replays]
+        for f in capture.flows
+    ]
+    if flows:
+        head = ("flow", "from", "to", "packets", "octets", "missing", "reordered", "replays")
+        parts.append(_table(head, flows[:MOST_ROWS]))
+    if len(rows) > MOST_ROWS or len(flows) > MOST_ROWS:
+        parts.append(f"<p>the first {MOST_ROWS} of each</p>")
+    if index.problems:
+        problems = [[p.number or "", p.offset, p.text] for p in index.problems[:MOST_ROWS]]
+        parts.append(_table(("packet", "offset", "problem"), problems))
+    return "".join(parts)
+
+
+def conversation_html(conversation: Conversation) -> str:
+    """A conversation as a table of its exchanges, and its ladder below."""
+    rows: list[list[object]] = []
+    for exchange in conversation.exchanges:
+        latency = "" if exchange.latency is None else f"{exchange.latency * 1000:.1f} ms"
+        numbers = ", ".join(str(message.number) for message in exchange)
+        by = "initiator" if exchange.by_initiator else "responder"
+        rows.append([exchange.name, exchange.message_id, by, numbers, exchange.retransmissions or "", latency])
+    table = _table(("exchange", "ID", "asked by", "packets", "retransmissions", "latency"), rows)
+    return f"<style>{TABLE_STYLE}{STYLE}</style>{table}{conversation.ladder().html()}"

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Many captures at once: on the processes of one machine, or on a Dask cluster, with the same call.
+
+>>> results = process("captures/", workers=4)
+>>> results = process("captures/", client=dask.distributed.Client("scheduler:8786"))
+>>> results.write("results/")          # messages.parquet, flows.parquet, captures.parquet, …
+>>> results.query("select src, sum(packets) from flows group by src")
+
+Parquet is written and read by DuckDB (the extra ``parquet``), Dask is in the extra ``cluster``.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CaptureError, ConfigError
+
+if TYPE_CHECKING:
+    import pandas
+
+SUFFIXES = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".cap.gz")
+TEXT, WHOLE, REAL, TRUTH = "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN"
+
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "captures": {
+        "capture": TEXT, "packets": WHOLE, "octets": WHOLE, "first": REAL, "last": REAL, "messages": WHOLE,
+        "conversations": WHOLE, "flows": WHOLE, "foreign_packets": WHOLE, "problems": WHOLE, "opened_messages": WHOLE,
+        "closed_messages": WHOLE, "opened_esp": WHOLE, "closed_esp": WHOLE, "bad_esp": WHOLE, "error": TEXT,
+    },
+    "messages": {
+        "capture": TEXT, "number": WHOLE, "time": REAL, "conversation": WHOLE, "src": TEXT, "sport": WHOLE, "dst": TEXT,
+        "dport": WHOLE, "spi_i": TEXT, "spi_r": TEXT, "exchange": TEXT, "message_id": WHOLE, "request": TRUTH,
+        "by_initiator": TRUTH, "length": WHOLE, "retransmission": TRUTH, "encrypted": TRUTH, "icv": TEXT,
+        "payloads": TEXT, "errors": TEXT,
+    },
+    "flows": {
+        "capture": TEXT, "protocol": TEXT, "spi": TEXT, "src": TEXT, "dst": TEXT, "encapsulation": TEXT,
+        "packets": WHOLE, "octets": WHOLE, "first": REAL, "last": REAL, "first_number": WHOLE, "last_number": WHOLE,
+        "lowest": "UBIGINT", "highest": "UBIGINT", "missing": "UBIGINT", "reordered": WHOLE, "late": WHOLE,
+        "duplicates": WHOLE, "replays": WHOLE, "cut": WHOLE,
+    },
+    "inner_flows": {
+        "capture": TEXT, "src": TEXT, "sport": WHOLE, "dst": TEXT, "dport": WHOLE, "protocol": WHOLE, "packets": WHOLE,
+        "octets": WHOLE, "first": REAL, "last": REAL, "spis": TEXT,
+    },
+    "problems": {"capture": TEXT, "number": WHOLE, "offset": WHOLE, "text": TEXT},
+}  # fmt: skip
+"""The tables of a result and their columns, with DuckDB's types."""
+
+Row = dict[str, Any]
+Tables = dict[str, list[Row]]
+
+
+@dataclass(slots=True)
+class Results:
+    """What came of many captures: a list of rows for each of `COLUMNS`. ``failed`` says which could not be read."""
+
+    tables: Tables = field(default_factory=lambda: {name: [] for name in COLUMNS})
+
+    @property
+    def captures(self) -> list[Row]:
+        """One row for each capture, in the order of their names."""
+        return self.tables["captures"]
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The captures that could not be read, and why."""
+        return {row["capture"]: row["error"] for row in self.captures if row["error"]}
+
+    def write(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write each table as a Parquet file into a folder. Needs the extra ``parquet``."""
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        database = _database(self.tables)
+        written = []
+        for name in COLUMNS:
+            path = place / f"{name}.parquet"
+            database.execute(f"COPY {name} TO {_quoted(path)} (FORMAT parquet)")
+            written.append(path)
+        database.close()
+        return written
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> Results:
+        """What `write` wrote. CaptureError where a table is missing."""
+        duckdb = _duckdb()
+        found = cls()
+        with duckdb.connect() as database:
+            for name, columns in COLUMNS.items():
+                path = Path(folder) / f"{name}.parquet"
+                if not path.is_file():
+                    raise CaptureError(f"{path}: there is no such table; expected {', '.join(COLUMNS)} of one run")
+                wanted = ", ".join(f'"{column}"' for column in columns)
+                rows = database.execute(f"SELECT {wanted} FROM read_parquet({_quoted(path)})").fetchall()
+                found.tables[name] = [dict(zip(columns, row, strict=True)) for row in rows]
+        return found
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the tables in SQL, by DuckDB."""
+        database = _database(self.tables)
+        rows: list[tuple[Any, ...]] = database.execute(sql).fetchall()
+        database.close()
+        return rows
+
+    def to_pandas(self, table: str = "captures") -> pandas.DataFrame:
+        """One table as a DataFrame. Needs the extra ``capture``."""
+        import pandas
+
+        if table not in COLUMNS:
+            raise ConfigError(f"a table is one of {', '.join(COLUMNS)}, not {table!r}")
+        return pandas.DataFrame.from_records(self.tables[table], columns=list(COLUMNS[table]))
+
+    def add(self, tables: Tables) -> None:
+        """Take in the tables of one capture."""
+        for name, rows in tables.items():
+            self.tables[name] += rows
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(rows)} {name}" for name, rows in self.tables.items())
+        return f"<Results: {counts}>"
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError:
+        raise ConfigError("Parquet needs DuckDB; install the extra: pip install 'fynx-scapy[parquet]'") from None
+    return duckdb
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _database(tables: Tables) -> Any:
+    """The tables in a database in memory. Rows go in by way of JSON lines: one by one they would take minutes."""
+    database = _duckdb().connect()
+    for name, columns in COLUMNS.items():
+        described = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+        database.execute(f"CREATE TABLE {name} ({described})")
+        rows = tables.get(name) or []
+        if not rows:
+            continue
+        handle, file = tempfile.mkstemp(suffix=".json")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                out.writelines(json.dumps({column: row.get(column) for column in columns}) + "\n" for row in rows)
+            types = ", ".join(f"'{column}': '{kind}'" for column, kind in columns.items())
+            source = f"read_json({_quoted(Path(file))}, format='newline_delimited', columns={{{types}}})"
+            wanted = ", ".join(f'"{column}"' for column in columns)
+            database.execute(f"INSERT INTO {name} SELECT {wanted} FROM {source}")
+        finally:
+            Path(file).unlink()
+    return database
+
+
+def captures_in(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The captures of a folder (and the folders in it), or those named; CaptureError where there is none."""
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    found: list[Path] = []
+    for each in map(Path, given):
+        if each.is_dir():
+            inside = [path for path in each.rglob("*") if path.is_file() and path.name.lower().endswith(SUFFIXES)]
+            if not inside:
+                raise CaptureError(f"{each}: no captures in this folder; expected files in {', '.join(SUFFIXES)}")
+            found += sorted(inside)
+        else:
+            found.append(each)
+    return list(dict.fromkeys(found))
+
+
+def one(path: str, keys: Any = None, decrypt: bool = True, ports: tuple[int, ...] = ()) -> Tables:
+    """The tables of one capture; what a worker does. Whatever is wrong with the file stands in its row."""
+    from .capture import Capture
+    from .tables import flows, inner_flows, messages
+
+    tables: Tables = {name: [] for name in COLUMNS}
+    row: Row = dict.fromkeys(COLUMNS["captures"])
+    row["capture"] = path
+    tables["captures"].append(row)
+    try:
+        with Capture(path, keys, ports=ports) as capture:
+            index = capture.index
+            row |= {name: getattr(index, name) for name in ("packets", "octets", "first", "last")}
+            row |= {"messages": len(index.messages), "flows": len(index.flows), "foreign_packets": index.foreign}
+            row |= {"problems": index.failed, "conversations": len(capture.conversations)}
+            found = {"flows": flows(capture)}
+            if decrypt:
+                verdicts = capture.icvs
+                row |= {f"{verdict}_esp": count for verdict, count in verdicts.items()}
+                opened = [each.opened is None or each.opened.plaintext is not None for each in capture.follow()]
+                row |= {"opened_messages": sum(opened), "closed_messages": len(opened) - sum(opened)}
+                found |= {"messages": messages(capture), "inner_flows": inner_flows(capture)}
+            found["problems"] = iter([problem._asdict() for problem in index.problems])
+            for name, rows in found.items():
+                tables[name] = [{"capture": path} | each for each in rows]
+    except CaptureError as error:
+        row["error"] = str(error)
+    except OSError as error:
+        row["error"] = f"{path}: {error.strerror}"
+    return tables
+
+
+def process(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    keys: Any = None,
+    *,
+    workers: int | None = None,
+    client: Any = None,
+    decrypt: bool = True,
+    ports: Iterable[int] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Results:
+    """Index, follow and decrypt many captures; the same results whoever does the work.
+
+    ``paths`` is a folder, a capture, or several. ``keys`` (a KeyLog, or a path that the workers can read) are for all
+    of them; without it each capture has its own beside it. ``workers`` processes do it, by default one for each
+    processor, with 1 this one; or those of a Dask ``client``, which have to see the files by the same paths. Without
+    ``decrypt`` there is no table of messages and inner flows. ``progress`` is told how many captures of how many are
+    done. Raises CaptureError where there is nothing to read; a capture that cannot be read has an ``error`` in its row.
+    """
+    found = [str(path) for path in captures_in(paths)]
+    arguments = (keys, decrypt, tuple(ports))
+    done: dict[str, Tables] = {}
+    for path, tables in _each(found, arguments, workers, client):
+        done[path] = tables
+        if progress:
+            progress(len(done), len(found))
+    results = Results()
+    for path in found:
+        results.add(done[path])
+    return results
+
+
+def _each(
+    paths: list[str], arguments: tuple[Any, bool, tuple[int, ...]], workers: int | None, client: Any
+) -> Iterator[tuple[str, Tables]]:
+    if client is not None:
+        from dask.distributed import as_completed as dask_completed
+
+        futures = {client.submit(one, path, *arguments, pure=False): path for path in paths}
+        for future, tables in dask_completed(list(futures), with_results=True):
+            yield futures[future], tables
+        return
+    count = min(workers or os.cpu_count() or 1, len(paths))
+    if count <= 1:
+        for path in paths:
+            yield path, one(path, *arguments)
+        return
+    # spawn: a fork of a process with threads (a notebook's, a Dask client's) may hang.
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+        pending = {pool.submit(one, path, *arguments): path for path in paths}
+        for finished in as_completed(pending):
+            yield pending[finished], finished.result()

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where Scapy's users are: plain payloads out of ``sniff(session=IPsecSession(keys))`` and ``rdpcap(path, keys)``.
+
+>>> packets = sniff(offline="run.pcapng", session=IPsecSession("run.keys"))
+>>> rdpcap("run.pcapng", "run.keys")[5][ICMP]
+
+A packet keeps its link and outer IP header; behind it stands what ESP carried, or the IKE message without SK. Keys
+live in the session, never in a layer.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scapy.config import conf
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.packet import Packet, Raw
+from scapy.plist import PacketList
+from scapy.sessions import DefaultSession
+
+from ..errors import CaptureError
+from ..keylog import KeyLog
+from ..layers.ikev2 import IKEv2
+from .export import plain_message
+from .follow import Follower
+from .frames import Frame, frames
+from .inner import DUMMY, IPV4, IPV6
+from .packets import IpsecPacket
+from .walk import Walk
+
+if TYPE_CHECKING:
+    from .follow_sas import IkeOpened
+
+
+class IPsecSession(DefaultSession):  # type: ignore[misc]
+    """A session for Scapy's ``sniff()``, live or offline: decrypts IKE and ESP, and follows the conversation meanwhile.
+
+    ``keys`` is a KeyLog, a key file or folder. Packets that are not IPsec, and those that stay closed, come as they
+    are; a fragment that completes no message, and a dummy packet, too. ``follower`` knows the SAs; ``problems`` what
+    was wrong with packets, the newest thousand.
+    """
+
+    def __init__(
+        self, keys: KeyLog | str | os.PathLike[str] | None = None, supersession: Any = None, *, ports: Any = ()
+    ) -> None:
+        super().__init__(supersession)
+        log = keys if isinstance(keys, KeyLog) else KeyLog.load(keys) if keys is not None else KeyLog()
+        self.follower = Follower(log)
+        self.problems: list[str] = []
+        self._walk = Walk(frozenset(ports))
+        self._number = 0
+
+    def process(self, pkt: Packet) -> Packet | None:
+        """What `sniff` hands on for a packet."""
+        found = super().process(pkt)
+        if found is None:
+            return None
+        self._number += 1
+        outer = found.getlayer(IP) or found.getlayer(IPv6)
+        if outer is None:
+            return found
+        # Dissected again from its octets: a session may be handed packets that were built, and layers of any kind.
+        frame = Frame(self._number, float(found.time), 101, bytes(outer.original or bytes(outer)))
+        return self.plain(found, outer, frame)
+
+    def plain(self, packet: Packet, outer: Packet, frame: Frame) -> Packet:
+        """The packet with plain payload, or itself."""
+        result = packet
+        for inside in self._walk.frame(frame):
+            if inside.error:
+                self._problem(f"packet {frame.number}: {inside.error}")
+                continue
+            payload = self._payload(inside)
+            if payload is not None:
+                result = _replaced(packet, outer, payload, inside)
+        return result
+
+    def _payload(self, inside: IpsecPacket) -> Packet | None:
+        if inside.kind == "esp" and not inside.missing:
+            opened = self.follower.esp(inside.data, inside.src, inside.dst)
+            if opened.error:
+                self._problem(f"packet {inside.frame.number}: {opened.error}")
+            if opened.plaintext is None or opened.next_header in (None, DUMMY):
+                return None
+            return _inner(opened.plaintext, opened.next_header)
+        if inside.kind == "ike":
+            found = self.follower.ike(
+                inside.data, inside.frame.number, inside.frame.time, inside.src, inside.sport, inside.dst, inside.dport
+            )
+            for text in found.errors:
+                self._problem(f"packet {inside.frame.number}: {text}")
+            if found.opened is None and found.header is not None:
+                return IKEv2(inside.data)
+            octets = plain_message(_Message(found))  # type: ignore[arg-type]
+            return None if octets is None else IKEv2(octets)
+        return None
+
+    def _problem(self, text: str) -> None:
+        self.problems.append(text)
+        del self.problems[:-1000]
+
+
+class _Message:
+    """What `plain_message` looks at."""
+
+    def __init__(self, opened: IkeOpened) -> None:
+        self.opened = opened
+
+
+def _inner(payload: bytes, next_header: int) -> Packet:
+    if next_header == IPV4:
+        return IP(payload)
+    if next_header == IPV6:
+        return IPv6(payload)
+    probe = IP(proto=next_header)
+    kind = probe.guess_payload_class(payload)
+    return kind(payload)
+
+
+def _replaced(packet: Packet, outer: Packet, payload: Packet, inside: IpsecPacket) -> Packet:
+    """A copy of the packet, with the payload where ESP or the IKE message was."""
+    copy = packet.copy()
+    place = copy.getlayer(type(outer))
+    assert place is not None
+    if inside.kind == "ike" and isinstance(place.payload, UDP):
+        place = place[UDP]
+        place.len = place.chksum = None
+    else:
+        name = "nh" if isinstance(place, IPv6) else "proto"
+        place.setfieldval(name, _protocol(payload, outer))
+    for name in ("len", "plen", "chksum"):
+        over = copy.getlayer(type(outer))
+        if over is not None and name in over.fields:
+            over.setfieldval(name, None)
+    place.remove_payload()
+    place.add_payload(payload)
+    copy.time, copy.comments = packet.time, getattr(packet, "comments", None)
+    return copy
+
+
+def _protocol(payload: Packet, outer: Packet) -> int:
+    if isinstance(payload, IP):
+        return IPV4
+    if isinstance(payload, IPv6):
+        return IPV6
+    over = payload.overload_fields.get(type(outer), {}) if not isinstance(payload, Raw) else {}
+    return int(over.get("proto", over.get("nh", DUMMY)))
+
+
+def rdpcap(path: str | os.PathLike[str], keys: KeyLog | str | os.PathLike[str] | None = None) -> PacketList:
+    """Every packet of a capture as Scapy's ``rdpcap`` gives it, ESP and SK with plain payloads.
+
+    Without ``keys``, those beside the capture are used. Raises CaptureError where the capture cannot be read; of a
+    damaged one, the packets before the damage are returned, and ``res.problems`` says what is wrong.
+    """
+    place = Path(path)
+    session = IPsecSession(KeyLog.beside(place) if keys is None else keys)
+    found, problems = [], []
+    try:
+        for frame in frames(place):
+            kind = conf.l2types.num2layer.get(frame.linktype, conf.raw_layer)
+            packet = kind(frame.data)
+            packet.time = frame.time or 0.0
+            packet.comments = [frame.comment.encode()] if frame.comment else None
+            found.append(session.process(packet) or packet)
+    except CaptureError as error:
+        if not found:
+            raise
+        problems.append(str(error))
+    result = PacketList(found, name=place.name)
+    result.problems = [*session.problems, *problems]
+    return result

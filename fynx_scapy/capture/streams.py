@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""IKE and ESP in TCP (RFC 9329, RFC 8229): streams put together, and cut into the messages that they carry.
+
+A connection is known by the prefix ``IKETCP`` that its originator sends first (section 4). Where that is not in the
+capture, a segment on port 4500 or one of ``ports`` is taken for the beginning when it holds whole messages only.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .packets import IpPacket, IpsecPacket, classified, is_ike
+
+PREFIX = b"IKETCP"
+FIN_SYN_RST = 0x07
+SYN = 0x02
+MOST_STREAMS = 4096
+MOST_WAITING = 1 << 18
+"""How many octets of one stream may wait for a segment that is missing; then the gap is reported and skipped."""
+
+_HEADER = struct.Struct("!HHIIBB")
+Ends = tuple[str, int, str, int]
+
+
+@dataclass(slots=True)
+class _Stream:
+    following: int  # the sequence number that comes next
+    begun: bool = False  # whether the place of a length field is known
+    data: bytearray = field(default_factory=bytearray)
+    waiting: dict[int, bytes] = field(default_factory=dict)
+    held: int = 0
+
+
+class Streams:
+    """The TCP connections of a capture that carry IPsec, each direction by itself; memory is bounded."""
+
+    def __init__(self, ports: frozenset[int]) -> None:
+        self.ports = ports
+        self._streams: OrderedDict[Ends, _Stream] = OrderedDict()
+        self.dropped = 0  # octets behind a gap that no message could be found in
+
+    def add(self, packet: IpPacket) -> Iterator[IpsecPacket] | None:
+        """The messages that a segment completes; None where its connection carries no IPsec."""
+        payload = packet.payload
+        if len(payload) < 20:
+            return None
+        sport, dport, number, _, offset, flags = _HEADER.unpack_from(payload)
+        ends = (packet.src, sport, packet.dst, dport)
+        stream = self._streams.get(ends)
+        data = payload[(offset >> 4) * 4 :] if offset >= 0x50 else b""
+        if stream is None or flags & SYN:
+            if data[:6] != PREFIX and not self.ports & {sport, dport} and not self._reverse(ends):
+                return None
+            stream = self._streams[ends] = _Stream(number + (flags & SYN > 0) & 0xFFFFFFFF)
+            if len(self._streams) > MOST_STREAMS:
+                self._streams.popitem(last=False)
+        return self._fed(packet, ends, stream, number, data)
+
+    def _reverse(self, ends: Ends) -> bool:
+        return (ends[2], ends[3], ends[0], ends[1]) in self._streams
+
+    def _fed(self, packet: IpPacket, ends: Ends, stream: _Stream, number: int, data: bytes) -> Iterator[IpsecPacket]:
+        if not data:
+            return
+        self._streams.move_to_end(ends)
+        ahead = (number - stream.following + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+        if ahead > 0:
+            if number not in stream.waiting:
+                stream.waiting[number] = data
+                stream.held += len(data)
+            if stream.held <= MOST_WAITING:
+                return
+            yield from self._skip(packet, ends, stream)
+        else:
+            self._append(stream, number, data)
+        while (found := self._ready(stream)) is not None:
+            self._append(stream, *found)
+        yield from self._cut(packet, ends, stream)
+
+    def _skip(self, packet: IpPacket, ends: Ends, stream: _Stream) -> Iterator[IpsecPacket]:
+        """Go on behind a gap, with the segment that comes first there."""
+        first = min(stream.waiting, key=lambda at: at - stream.following & 0xFFFFFFFF)
+        missing = first - stream.following & 0xFFFFFFFF
+        text = f"{missing} octets of a TCP stream are not in the capture, {len(stream.data)} before them lead nowhere"
+        yield IpsecPacket(packet.frame, "unreadable", ends[0], ends[2], b"", ends[1], ends[3], error=text, tcp=True)
+        stream.data.clear()
+        stream.begun, stream.following = False, first
+
+    def _ready(self, stream: _Stream) -> tuple[int, bytes] | None:
+        for number, data in stream.waiting.items():
+            if (stream.following - number & 0xFFFFFFFF) < 0x80000000:
+                del stream.waiting[number]
+                stream.held -= len(data)
+                return number, data
+        return None
+
+    def _append(self, stream: _Stream, number: int, data: bytes) -> None:
+        fresh = data[stream.following - number & 0xFFFFFFFF :]
+        if not fresh:
+            return
+        if not stream.begun:
+            if fresh[:6] == PREFIX:
+                stream.begun, fresh, stream.following = True, fresh[6:], stream.following + 6 & 0xFFFFFFFF
+            elif stream.data or begins(fresh):
+                stream.begun = not stream.data
+            elif PREFIX.startswith(fresh[:6]):
+                pass  # the prefix comes in two segments
+            else:
+                self.dropped += len(fresh)
+                stream.following = stream.following + len(fresh) & 0xFFFFFFFF
+                return
+        stream.data += fresh
+        stream.following = stream.following + len(fresh) & 0xFFFFFFFF
+        if not stream.begun and len(stream.data) >= 6:
+            stream.begun = stream.data[:6] == PREFIX
+            del stream.data[: 6 if stream.begun else len(stream.data)]
+
+    def _cut(self, packet: IpPacket, ends: Ends, stream: _Stream) -> Iterator[IpsecPacket]:
+        """Section 3: a length of 16 bits that counts itself, then an IKE message behind its marker, or ESP."""
+        at, data = 0, stream.data
+        while stream.begun and len(data) - at >= 2:
+            length = int.from_bytes(data[at : at + 2])
+            if length < 2:
+                text = f"a length of {length} in a TCP stream: it counts its own two octets (RFC 9329 section 3)"
+                yield IpsecPacket(packet.frame, "unreadable", ends[0], ends[2], b"", ends[1], ends[3], 0, text, True)
+                stream.begun = False
+                data.clear()
+                return
+            if len(data) - at < length:
+                break
+            message = bytes(data[at + 2 : at + length])
+            at += length
+            if message:
+                kind, body, error = classified(message)
+                yield IpsecPacket(packet.frame, kind, ends[0], ends[2], body, ends[1], ends[3], 0, error, True)
+        del data[:at]
+
+    def incomplete(self) -> Iterator[tuple[Ends, int]]:
+        """Streams that end within a message, and how many octets are left over."""
+        for ends, stream in self._streams.items():
+            left = len(stream.data) + stream.held
+            if left:
+                yield ends, left
+
+
+def begins(data: bytes) -> bool:
+    """Whether a segment begins with a length field: an IKE message stands behind it, or whole messages fill it."""
+    length = int.from_bytes(data[:2])
+    if data[2:6] == bytes(4) and is_ike(data[6:length]):
+        return True
+    at = 0
+    while at + 2 < len(data):
+        length = int.from_bytes(data[at : at + 2])
+        if length < 3:
+            return False
+        at += length
+    return at == len(data)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A capture as rows of plain values, for pandas, JSON and Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+from .inner import Inner, ends_of
+
+if TYPE_CHECKING:
+    import pandas
+
+    from .capture import Capture
+
+Row = dict[str, Any]
+
+
+def messages(capture: Capture) -> Iterator[Row]:
+    """One row for each IKE message."""
+    for conversation in capture.conversations:
+        for message in conversation.messages:
+            opened = message.opened
+            yield {
+                "number": message.number,
+                "time": message.time,
+                "conversation": conversation.number,
+                "src": message.src,
+                "sport": message.sport,
+                "dst": message.dst,
+                "dport": message.dport,
+                "spi_i": message.spi_i.hex(),
+                "spi_r": message.spi_r.hex(),
+                "exchange": message.exchange,
+                "message_id": message.message_id,
+                "request": message.request,
+                "by_initiator": message.from_initiator,
+                "length": message.length,
+                "retransmission": message.copy,
+                "encrypted": opened.opened is not None,
+                "icv": message.icv,
+                "payloads": message.text,
+                "errors": "; ".join(opened.errors),
+            }
+
+
+def exchanges(capture: Capture) -> Iterator[Row]:
+    """One row for each exchange."""
+    for conversation in capture.conversations:
+        for exchange in conversation.exchanges:
+            row = exchange.as_dict()
+            row |= {"requests": len(exchange.requests), "responses": len(exchange.responses)}
+            yield {"conversation": conversation.number, "first": exchange.messages[0].time} | row
+
+
+def flows(capture: Capture) -> Iterator[Row]:
+    """One row for each ESP or AH flow."""
+    for flow in capture.flows:
+        yield flow.as_dict()
+
+
+def packets(capture: Capture) -> Iterator[Row]:
+    """One row for each ESP packet, with what was inside where it could be opened."""
+    for packet in capture.esp():
+        yield packet_row(packet)
+
+
+def packet_row(packet: Inner) -> Row:
+    """One ESP packet."""
+    ends = ends_of(packet)
+    inside: Row = {
+        "inner_src": None,
+        "inner_dst": None,
+        "inner_protocol": None,
+        "inner_sport": None,
+        "inner_dport": None,
+    }
+    if ends is not None:
+        inside = dict(zip(inside, ends, strict=True))
+    return {
+        "number": packet.number,
+        "time": packet.time,
+        "src": packet.src,
+        "dst": packet.dst,
+        "spi": f"{packet.spi:08x}",
+        "sequence": packet.sequence,
+        "octets": packet.octets,
+        "icv": packet.icv,
+        "next_header": packet.next_header,
+        "inner_octets": None if packet.payload is None else len(packet.payload),
+        **inside,
+        "error": packet.error,
+    }
+
+
+def inner_flows(capture: Capture) -> Iterator[Row]:
+    """One row for each inner flow."""
+    for flow in capture.inner_flows:
+        yield flow.as_dict() | {"spis": ",".join(sorted(f"{spi:08x}" for spi in flow.spis))}
+
+
+TABLES: Mapping[str, Callable[[Capture], Iterator[Row]]] = {
+    "messages": messages,
+    "exchanges": exchanges,
+    "flows": flows,
+    "packets": packets,
+    "inner_flows": inner_flows,
+}
+
+
+def frame(capture: Capture, what: str) -> pandas.DataFrame:
+    """One of `TABLES` as a DataFrame, times as pandas has them. ConfigError for another name, or without pandas."""
+    if what not in TABLES:
+        raise ConfigError(f"a table is one of {', '.join(TABLES)}, not {what!r}")
+    try:
+        import pandas
+    except ImportError:
+        raise ConfigError("tables need pandas; install the extra: pip install 'fynx-scapy[capture]'") from None
+    found = pandas.DataFrame.from_records(list(TABLES[what](capture)))
+    for name in ("time", "first", "last"):
+        if name in found:
+            found[name] = pandas.to_datetime(found[name], unit="s", utc=True)
+    return found
