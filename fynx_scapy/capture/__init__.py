@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..keylog import KeyLog
     from .dissect import Dissection
+    from .follow import Follower
     from .frames import Frame, frames
 
-__all__ = ["Dissection", "Frame", "KeyLog", "frames"]
+__all__ = ["Dissection", "Follower", "Frame", "KeyLog", "frames"]
 
 _HOME = {
     "Dissection": "fynx_scapy.capture.dissect",
+    "Follower": "fynx_scapy.capture.follow",
     "Frame": "fynx_scapy.capture.frames",
     "KeyLog": "fynx_scapy.keylog",
     "frames": "fynx_scapy.capture.frames",
