@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .capture import Capture
     from .dissect import Dissection
     from .flows import EspFlow
+    from .follow import Follower
     from .frames import Frame, frames
     from .index import Index
     from .inner import Inner, InnerFlow
@@ -24,6 +25,7 @@ __all__ = [
     "Dissection",
     "EspFlow",
     "Exchange",
+    "Follower",
     "Frame",
     "IPsecSession",
     "Index",
@@ -42,6 +44,7 @@ _HOME = {
     "Dissection": "fynx_scapy.capture.dissect",
     "EspFlow": "fynx_scapy.capture.flows",
     "Exchange": "fynx_scapy.capture.messages",
+    "Follower": "fynx_scapy.capture.follow",
     "Frame": "fynx_scapy.capture.frames",
     "IPsecSession": "fynx_scapy.capture.sniffing",
     "Index": "fynx_scapy.capture.index",

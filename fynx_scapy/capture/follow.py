@@ -192,7 +192,7 @@ class Follower:
         errors = [header.malformed] if header.malformed else []
         errors += [text for layer in payloads for text in faults(layer)]
         message = replace(message, header=header, payloads=payloads, errors=tuple(errors))
-        data = data[: header.length]
+        data = data[: header.length] if header.length >= IKE_HEADER.size else data
         try:
             place = find_sk(data) if any(layer.payload_type in (SK, SKF) for layer in payloads) else None
         except MalformedError as error:

@@ -51,6 +51,7 @@ class EspFollower:
     _children: dict[int, list[tuple[ChildSa, bool]]] = field(default_factory=dict)
     _bound: dict[tuple[bytes, str], InboundSa] = field(default_factory=dict)
     _hot: dict[tuple[bytes, str], tuple[Callable[[bytes], tuple[bytes, int]], str]] = field(default_factory=dict)
+    _guessed: dict[tuple[bytes, str], int] = field(default_factory=dict)
     _failed: dict[tuple[bytes, str], tuple[int, int]] = field(default_factory=dict)
 
     def add(self, child: ChildSa) -> None:
@@ -129,9 +130,13 @@ class EspFollower:
 
     def _guess(self, packet: bytes, spi: int, src: str, dst: str) -> Opened | None:
         """SK_d and closed messages: the Child SA of IKE_AUTH may be found by its ICV alone."""
+        key, given = (packet[:4], dst), len(self.pool.keys.sk_d)
+        if self._guessed.get(key) == given:
+            return None  # it is dear, so once for each SPI
+        self._guessed[key] = given
         for child, by_initiator, sa, sk_d in guesses(self.ike_sas, self.pool.keys.sk_d, spi):
             try:
-                payload, next_header = self._try(sa, packet)
+                payload, next_header = sa.open(packet)
             except (IntegrityError, MalformedError, ReplayError):
                 continue
             ends = (src, dst) if by_initiator else (dst, src)
@@ -145,7 +150,7 @@ class EspFollower:
                 self.child_sas.append(child)
             child.ike_sa.sk_d = sk_d
             child.inbound[by_initiator] = sa
-            self._bind_to((packet[:4], dst), sa)
+            self._bind_to(key, sa)
             self.paths[spi, src, dst] = None
             return Opened(payload, OK, None, next_header, True)
         return None

@@ -7,12 +7,16 @@ import json
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from fynx_scapy.capture.decrypt import find_sk
 from fynx_scapy.capture.follow import Follower
 from fynx_scapy.capture.follow_sas import IkeOpened
-from fynx_scapy.errors import ConfigError
+from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.keylog import KeyLog
 from tests.capture.following import follow, ipsec, least
 from tests.capture.independent import openable
@@ -316,3 +320,61 @@ def test_following_imports_no_scapy_before_a_message_is_opened() -> None:
 def test_a_search_without_bounds_is_refused() -> None:
     with pytest.raises(ConfigError, match="high halves are searched"):
         Follower(KeyLog(), esn_search=1 << 40)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((FOLDER / "captures/external").glob("*.pcap*")) or [None], ids=lambda p: p and p.name
+)
+def test_captures_of_others_are_followed_without_an_exception(path: Path | None) -> None:
+    if path is None:
+        shared("captures/external")
+        return
+    try:
+        found = follow(path, KeyLog(secrets=["11" * 32], psk="x"))
+    except CaptureError:
+        return  # truncated on purpose
+    assert found.sealed == found.esp == 0
+    assert len(found.follower.pending()) == sum(message.closed for message in found.messages)
+
+
+@given(seed=st.integers(0, 1 << 30))
+@settings(max_examples=60, deadline=None)
+def test_damaged_messages_never_raise(seed: int) -> None:
+    """Sealed anew behind the damage, so that the inside is damaged too: whatever a peer with the keys may send."""
+    rng = random.Random(seed)
+    name = rng.choice(["6.0-6-mlkem768-multike", "cert-rsa-frag", "psk-ppk", "eap-tls"])
+    follower = Follower(least(shared("captures/lab") / f"{name}.keys.json"))
+    for packet in ipsec(LAB / f"{name}.pcap"):
+        data = bytearray(packet.data)
+        if rng.random() < 0.3:
+            for _ in range(rng.randrange(1, 4)):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+        if rng.random() < 0.1:
+            del data[rng.randrange(len(data)) :]
+        if packet.kind == "ike":
+            message = follower.ike(bytes(data), packet.frame.number, None, packet.src, packet.sport, packet.dst, None)
+            assert message.opened is None or message.opened.icv in ("ok", "bad", "unchecked")
+            if message.opened is not None and not message.closed and not message.fragment and message.first:
+                _resealed(follower, message, rng)
+        elif packet.kind == "esp":
+            follower.esp(bytes(data), packet.src, packet.dst)
+    follower.retry()
+
+
+def _resealed(follower: Follower, message: IkeOpened, rng: random.Random) -> None:
+    """The same message with damaged payloads and a good ICV, under the next message ID."""
+    place = find_sk(message.message)
+    assert place is not None
+    assert message.ike_sa is not None
+    protector = message.ike_sa.sets[-1].protector(bool(message.message[19] & 8))
+    assert protector is not None
+    inside = bytearray(message.plaintext or b"")
+    for _ in range(rng.randrange(1, 6)):
+        inside[rng.randrange(len(inside))] = rng.randrange(256)
+    padded = protector.pad(bytes(inside))
+    length = len(place.prefix) + protector.overhead(len(inside))
+    prefix = bytearray(place.prefix)
+    prefix[20:24] = (int.from_bytes(prefix[20:24]) + 1000 & 0xFFFFFFFF).to_bytes(4)
+    prefix[24:28] = length.to_bytes(4)
+    prefix[-2:] = (length - len(place.prefix) + 4).to_bytes(2)
+    follower.ike(bytes(prefix) + protector.seal(bytes(prefix), padded, rng.randbytes(protector.iv_size)))
