@@ -85,3 +85,33 @@ def ike(spi_r: bytes = bytes(8), *, version: int = 0x20, body: bytes = b"", kind
 def stream(data: bytes) -> io.BufferedReader:
     """What a file of these octets is to who reads it."""
     return io.BufferedReader(io.BytesIO(data))  # type: ignore[arg-type]
+
+
+def esp(sequence: int, spi: int = 0x11223344, size: int = 40) -> bytes:
+    """An ESP packet of ``size`` octets that nobody can open."""
+    return struct.pack("!II", spi, sequence) + bytes(size - 8)
+
+
+def tcp(sport: int, dport: int, number: int, payload: bytes, flags: int = 0x18) -> bytes:
+    """A TCP segment without checksum."""
+    return struct.pack("!HHIIBBHHH", sport, dport, number & 0xFFFFFFFF, 0, 0x50, flags, 0xFFFF, 0, 0) + payload
+
+
+def framed(*messages: bytes) -> bytes:
+    """IKE messages (with their marker) and ESP packets as they go over TCP (RFC 9329 section 3)."""
+    return b"".join(struct.pack("!H", 2 + len(message)) + message for message in messages)
+
+
+LINK_HEADERS: list[tuple[int, bytes, bytes]] = [  # link type, what stands before IPv4, before IPv6
+    (0, b"\2\0\0\0", b"\x1e\0\0\0"),
+    (0, b"\0\0\0\2", b"\0\0\0\x18"),
+    (1, bytes(12) + b"\x08\0", bytes(12) + b"\x86\xdd"),
+    (1, bytes(12) + b"\x81\0\0\5\x08\0", bytes(12) + b"\x81\0\0\5\x86\xdd"),
+    (1, bytes(12) + b"\x88\xa8\0\5\x81\0\0\6\x08\0", bytes(12) + b"\x88\xa8\0\5\x81\0\0\6\x86\xdd"),
+    (12, b"", b""),
+    (101, b"", b""),
+    (108, b"\0\0\0\2", b"\0\0\0\x1c"),
+    (113, bytes(14) + b"\x08\0", bytes(14) + b"\x86\xdd"),
+    (228, b"", b""),
+    (276, b"\x08\0" + bytes(18), b"\x86\xdd" + bytes(18)),
+]
