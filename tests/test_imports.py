@@ -23,7 +23,7 @@ ENGINE = SECURITY | {"layers", "ike"}
 RECORDS = ENGINE | {"keynames", "keylog", "ladder"}
 CARRIERS = RECORDS | {"net", "ends", "session"}
 TOOLS = CARRIERS | {"harness", "capture", "lab"}
-FRONTS = TOOLS | {"report", "scenarios", "cli"}
+FRONTS = TOOLS | {"report", "scenarios", "shell", "cli"}
 MAY_IMPORT = {
     "errors": set(),
     "iana": set(),
@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "report": TOOLS,
     "scenarios": TOOLS,
     "cli": FRONTS,
+    "shell": TOOLS,
     "commands": FRONTS,
     "shims": {"layers"},
 }

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The shell: IPython with layers, sessions and captures at hand, and two magics for what one does all the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fynx_scapy import __version__
+from fynx_scapy.capture import Capture, IPsecSession, KeyLog, rdpcap
+from fynx_scapy.errors import ConfigError, FynxError
+from fynx_scapy.session import Session
+
+BANNER = f"""\
+fynx-scapy {__version__}: IKEv2 and ESP at the prompt. TAB completes, object? explains; example() is a session.
+s = Session(psk="secret"); s.sa_init().show(); s.auth(); s.ping()    step by step; Session("192.0.2.1") is a live peer
+s.rekey_child(); s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT"))    whatever you like to send
+c = Capture("run.pcapng", KeyLog(secrets=["5f0c…"])); c.conversations; c.messages[3].show(); c.to_pandas()
+%ladder s    %ladder c    %decrypt run.pcapng KEYS
+"""
+
+
+def example(seed: int = 1) -> Session:
+    """A session with an embedded peer that has run: a handshake, a ping, a rekey of both SAs, a delete."""
+    s = Session(psk="secret", local_id="alice", remote_id="bob", seed=seed)
+    s.connect()
+    s.ping()
+    s.rekey_child()
+    s.rekey_ike()
+    s.delete()
+    return s
+
+
+def names() -> dict[str, Any]:
+    """What is at hand at the prompt."""
+    import scapy.all
+    from scapy.layers.inet import ICMP, IP, UDP
+    from scapy.layers.inet6 import IPv6
+
+    import fynx_scapy
+    from fynx_scapy.layers import esp, ikev2
+
+    found: dict[str, Any] = {"conf": scapy.all.conf, "IP": IP, "IPv6": IPv6, "UDP": UDP, "ICMP": ICMP}
+    for module in (ikev2, esp):
+        found |= {name: getattr(module, name) for name in module.__all__}
+    found |= {name: getattr(fynx_scapy, name) for name in fynx_scapy.__all__}
+    found |= {"Capture": Capture, "KeyLog": KeyLog, "rdpcap": rdpcap, "IPsecSession": IPsecSession}
+    return found | {"Session": Session, "example": example}
+
+
+def start(capture: str | None = None, keys: str | None = None) -> None:
+    """Open the shell; ``capture`` is at hand as ``c`` then. ConfigError without IPython, CaptureError if it is none."""
+    try:
+        from IPython.terminal.embed import InteractiveShellEmbed
+        from traitlets.config import Config
+    except ImportError:
+        raise ConfigError("the shell wants IPython; to have it: pip install 'fynx-scapy[shell]'") from None
+    namespace, banner = names(), BANNER
+    if capture is not None:
+        namespace["c"] = opened(capture, keys)
+        banner += f"c = {namespace['c']!r}\n"
+    config = Config()
+    config.HistoryManager.hist_file = ":memory:"  # what is typed here may be a secret
+    config.TerminalInteractiveShell.confirm_exit = config.TerminalInteractiveShell.enable_tip = False
+    shell: Any = InteractiveShellEmbed(config=config, banner1=banner, user_ns=namespace)  # type: ignore[no-untyped-call]
+    magics = Magics(shell.user_ns)
+    shell.register_magic_function(magics.ladder, "line", "ladder")
+    shell.register_magic_function(magics.decrypt, "line", "decrypt")
+    shell()
+
+
+class Magics:
+    """The line magics; an error of ours is its words, without a traceback."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self._namespace = namespace
+
+    def ladder(self, line: str) -> Any:
+        """%ladder [NAME]: the ladder of a session, a conversation or a capture (by default ``s``, else ``c``)."""
+        name = line.strip() or next((each for each in ("s", "c") if each in self._namespace), "s")
+        found: Any = self._namespace.get(name)
+        if not hasattr(found, "ladder"):
+            print(f"expected the name of a session, a conversation or a capture, found {name!r}")
+            return None
+        return _told(found.ladder)
+
+    def decrypt(self, line: str) -> Any:
+        """%decrypt FILE [KEYS]: a capture, with the keys beside it or in KEYS, as ``c``."""
+        words = line.split()
+        if not 1 <= len(words) <= 2:
+            print(f"expected %decrypt FILE [KEYS], found {len(words)} words")
+            return None
+        found = _told(lambda: opened(*words))
+        if found is not None:
+            self._namespace["c"] = found
+        return found
+
+
+def opened(path: str, keys: str | None = None) -> Capture:
+    """A capture whose messages are opened. CaptureError when it cannot be read."""
+    found = Capture(path, keys)
+    found.follow()
+    return found
+
+
+def _told(act: Callable[[], Any]) -> Any:
+    """What it returns, or the words of an error of ours."""
+    try:
+        return act()
+    except FynxError as error:
+        print(error)
+        return None

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The shell, as a person uses it: started as a command, typed into, looked at."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fynx_scapy import shell
+
+PCAPS = Path(__file__).resolve().parent.parent / "pcaps"
+
+
+def typed(*lines: str, arguments: tuple[str, ...] = ()) -> str:
+    """What a shell says in which these lines are typed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fynx_scapy.cli", "shell", *arguments],
+        input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_person_at_the_prompt() -> None:
+    said = typed(
+        "s = example()",
+        "%ladder s",
+        f"%decrypt {PCAPS / 'demo.pcapng'}",
+        "len(c.messages), IKEv2_Nonce(nonce=bytes(16)).nonce[:2]",
+        "%ladder nothing",
+        "%decrypt /nowhere.pcap",
+        "%decrypt",
+    )
+    assert shell.BANNER.splitlines()[0] in said
+    assert "CREATE_CHILD_SA request" in said
+    assert "<Capture" in said
+    assert "(65, b'\\x00\\x00')" in said
+    assert "expected the name of a session, a conversation or a capture, found 'nothing'" in said
+    assert "/nowhere.pcap: cannot be opened" in said
+    assert "expected %decrypt FILE [KEYS]" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_with_a_capture_and_its_keys() -> None:
+    capture, keys = PCAPS / "demo.pcapng", PCAPS / "demo.keys"
+    said = typed("%ladder", "c.messages[-1].icv", arguments=(str(capture), "--keys", str(keys)))
+    assert "c = <Capture" in said
+    assert "IKE_SA_INIT request 0" in said
+    assert "'ok'" in said
+
+
+def test_the_banner_teaches_in_five_lines() -> None:
+    lines = shell.BANNER.splitlines()
+    assert len(lines) == 5
+    assert max(map(len, lines)) <= 120
+
+
+def test_everything_is_at_hand() -> None:
+    names = shell.names()
+    for name in ("IKEv2", "IKEv2_SA", "ESP", "Session", "Capture", "KeyLog", "IP", "UDP", "example", "IkeConfig"):
+        assert name in names, name
+
+
+def test_without_ipython_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "IPython.terminal.embed", None)
+    with pytest.raises(shell.ConfigError, match=r"pip install 'fynx-scapy\[shell\]'"):
+        shell.start()
