@@ -18,6 +18,7 @@ import pytest
 
 from fynx_scapy.errors import ConfigError, LabError
 from fynx_scapy.lab import lab as lab_module
+from fynx_scapy.lab import strongswan as strongswan_module
 from fynx_scapy.lab.lab import Lab, sweep
 from fynx_scapy.lab.namespace import Namespace, tool
 from fynx_scapy.lab.peer import PeerChild, PeerConfig
@@ -206,6 +207,31 @@ def test_only_folders_of_ones_own_are_swept(scratch: Path, tmp_path: Path):
     assert sweep() == []
     assert set(_folders()) == before
     assert tmp_path.exists()
+
+
+def test_a_place_too_deep_for_a_socket(scratch: Path, monkeypatch: pytest.MonkeyPatch):
+    deep = scratch / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    with pytest.raises(LabError, match=r"at most 107 octets for the name of charon's socket.*set TMPDIR"):
+        Lab()
+    assert _folders() == []
+
+
+def test_no_esp_no_lab(monkeypatch: pytest.MonkeyPatch):
+    """A charon that answers but cannot protect a packet is no peer; what is missing is said at once."""
+    monkeypatch.setattr(strongswan_module, "ESP", "no-such-plugin")
+    with pytest.raises(LabError, match=r"no-such-plugin does not load.*apt-get install libcharon-extra-plugins"):
+        Lab()
+    monkeypatch.setattr(strongswan_module, "TUN", Path("/nonexistent/tun"))
+    with pytest.raises(LabError, match="it needs /nonexistent/tun, which cannot be opened: No such file"):
+        Lab()
+
+
+def test_a_path_of_nothing_is_enough_for_daemons(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with Lab() as lab:
+        assert lab.session().connect()
 
 
 # The command line
