@@ -272,6 +272,21 @@ def test_a_lab_that_stays():
     assert not command_of(told["pid"])
 
 
+def test_a_home_that_is_not_ones_own(scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A link that somebody has put where we keep labs is not followed: what it leads to stays whole."""
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    precious = tmp_path / "lab" / "precious"
+    precious.parent.mkdir()
+    precious.touch()
+    place = scratch / f"fynx-labs-{os.getuid()}"
+    place.symlink_to(tmp_path)
+    assert "no folder of yours alone" in fynx("up", status=1)
+    assert precious.exists()
+    place.unlink()
+    place.mkdir(mode=0o755)
+    assert "no folder of yours alone" in fynx("status", status=1)
+
+
 @pytest.mark.usefixtures("home")
 def test_a_keeper_that_is_killed_leaves_nothing():
     fynx("up", status=0)
