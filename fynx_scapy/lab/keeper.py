@@ -34,7 +34,8 @@ _PATIENCE = 30.0
 class Kept:
     """A lab that stands: its keeper's ``pid``, the ``peer``, where it is, and the files that it lives in.
 
-    ``private`` says that it is in a user namespace of its keeper's.
+    ``namespace`` is our side's and ``peer_namespace`` the peer's; ``private`` says that both are in a user namespace of
+    the keeper's.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Kept:
     version: str
     target: str
     namespace: str
+    peer_namespace: str
     folder: str
     private: bool
     psk_file: str
@@ -58,9 +60,9 @@ class Kept:
         """Whether its keeper is still the process that wrote this."""
         return _started(self.pid) == self.started
 
-    def enter(self) -> list[str]:
-        """The words before a command that is to run on our side of it."""
-        words = ["nsenter", f"--net={self.namespace}"]
+    def enter(self, *, peer: bool = False) -> list[str]:
+        """The words before a command that is to run on our side of it, or on the peer's."""
+        words = ["nsenter", f"--net={self.peer_namespace if peer else self.namespace}"]
         if self.private:
             words += ["--user", "--preserve-credentials", "--target", str(self.pid)]
         return [*words, "--"]
@@ -201,6 +203,7 @@ def keep(place: Path, settings: dict[str, Any]) -> None:
             version=lab.peer.version,
             target=lab.target.host,
             namespace=lab.ours.namespace.path,
+            peer_namespace=lab.theirs.namespace.path,
             folder=str(lab.folder),
             private=private,
             psk_file=str(secret),

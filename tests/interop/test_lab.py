@@ -272,6 +272,16 @@ def test_a_lab_that_stays():
     assert not command_of(told["pid"])
 
 
+@pytest.mark.usefixtures("home")
+def test_both_sides_can_be_entered():
+    fynx("up", status=0)
+    ours, theirs = (fynx("exec", *where, "--", "ip", "-br", "addr", status=0) for where in ((), ("--peer",)))
+    assert "10.9.0.1/24" in ours
+    assert "ipsec0" not in ours
+    assert "10.9.0.2/24" in theirs
+    assert "ipsec0" in theirs
+
+
 def test_a_home_that_is_not_ones_own(scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A link that somebody has put where we keep labs is not followed: what it leads to stays whole."""
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
