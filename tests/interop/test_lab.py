@@ -27,6 +27,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH
 
 pytestmark = pytest.mark.usefixtures("strongswan")
 
+ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
 
 HOLDS = """
@@ -175,6 +176,55 @@ def test_without_privileges_it_says_what_helps():
     with open(reader) as told:
         assert told.read().endswith("run as root, or in a user namespace of your own: unshare -Urnm")
     os.waitpid(child, 0)
+
+
+AS_NOBODY = """
+import json, os
+from fynx_scapy import Session
+s = Session("10.9.0.2", psk=open(os.environ["FYNX_PSK_FILE"]).read(), local_id="alice", remote_id="bob")
+s.connect()
+print(s.ping("10.2.0.1").summary())
+"""
+
+# Wherever they lie, interpreter and packages are mounted where anybody may go; nobody else sees these mounts.
+DROPS = """
+set -eu
+mount --bind "$1" "$4/python"; mount --bind "$2" "$4/source"; mount --bind "$3" "$4/packages"
+cd /
+exec setpriv --reuid "$5" --regid "$5" --clear-groups --inh-caps -all --bounding-set -all \\
+    env PYTHONPATH="$4/source:$4/packages" PYTHONDONTWRITEBYTECODE=1 XDG_RUNTIME_DIR="$4/run" TMPDIR="$4/run" \\
+    sh -euc "$6" sh "$4/python/bin/$7" "$8"
+"""
+
+COMMANDS = """
+id -u
+"$1" -m fynx_scapy.cli lab up >&2
+"$1" -m fynx_scapy.cli lab exec -- "$1" -c "$2"
+"$1" -m fynx_scapy.cli lab status
+"$1" -m fynx_scapy.cli lab down
+echo "left: $(ls -A "$TMPDIR" | grep -v '^fynx-lab$' || true)"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_lab_of_a_user_without_privileges(scratch: Path):
+    scratch.chmod(0o711)
+    for name in ("python", "source", "packages", "run"):
+        (scratch / name).mkdir()
+    os.chown(scratch / "run", NOBODY, NOBODY)
+    packages = Path(pytest.__file__).parents[1]
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    done = subprocess.run(
+        [tool("unshare"), "--mount", "sh", "-c", DROPS, "sh", sys.base_prefix, str(ROOT), str(packages), str(scratch),
+         str(NOBODY), COMMANDS, python, AS_NOBODY],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    who, ping, *status, left = done.stdout.splitlines()
+    assert who == str(NOBODY)
+    assert "10.2.0.1 > 10.1.0.1 echo-reply" in ping
+    assert "ESTABLISHED" in status[1]
+    assert left == "left: "
 
 
 def test_a_folder_is_locked_before_it_is_used(monkeypatch: pytest.MonkeyPatch):
