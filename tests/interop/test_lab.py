@@ -340,7 +340,10 @@ def test_a_home_that_is_not_ones_own(scratch: Path, tmp_path: Path, monkeypatch:
     precious.touch()
     place = scratch / f"fynx-labs-{os.getuid()}"
     place.symlink_to(tmp_path)
-    assert "no folder of yours alone" in fynx("up", status=1)
+    try:
+        assert "no folder of yours alone" in fynx("up", status=1)
+    finally:
+        fynx("down")  # should one stand after all
     assert precious.exists()
     place.unlink()
     place.mkdir(mode=0o755)
