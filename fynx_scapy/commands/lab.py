@@ -89,15 +89,16 @@ def status(as_json: bool) -> None:
 
 @lab.command(name="exec", context_settings={"ignore_unknown_options": True})
 @NAME
+@click.option("--peer", is_flag=True, help="On the peer's side, where its kernel's sockets are.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def exec_(name: str, command: tuple[str, ...]) -> None:
-    """Run a COMMAND on our side of a lab."""
+def exec_(name: str, peer: bool, command: tuple[str, ...]) -> None:
+    """Run a COMMAND on our side of a lab, or on the peer's."""
     from fynx_scapy.lab import keeper
     from fynx_scapy.lab.namespace import tool
 
     with _reported():
         kept = keeper.Kept.read(name)
-        words = [*kept.enter(), *command]
+        words = [*kept.enter(peer=peer), *command]
         os.environ["FYNX_PSK_FILE"] = kept.psk_file
         try:
             os.execv(tool(words[0]), words)

@@ -27,6 +27,12 @@ class Charon:
         with self._vici() as vici:
             return _text(vici.version()["version"])
 
+    @property
+    def plugins(self) -> frozenset[str]:
+        """Those that it could load."""
+        with self._vici() as vici:
+            return frozenset(map(_text, vici.stats()["plugins"]))
+
     def do(self, command: str, what: Mapping[str, Any]) -> None:
         """``initiate``, ``terminate`` or ``rekey``: charon begins it, and we do not wait for its end."""
         with self._vici() as vici:

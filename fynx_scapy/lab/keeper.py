@@ -7,6 +7,7 @@ and answers with one line of JSON: what is there, or an error. FOLDER is where i
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -14,6 +15,7 @@ import re
 import select
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from fynx_scapy.errors import ConfigError, FynxError, LabError
+from fynx_scapy.lab.namespace import tool
 
 STATE = "lab.json"
 _PATIENCE = 30.0
@@ -31,7 +34,8 @@ _PATIENCE = 30.0
 class Kept:
     """A lab that stands: its keeper's ``pid``, the ``peer``, where it is, and the files that it lives in.
 
-    ``private`` says that it is in a user namespace of its keeper's.
+    ``namespace`` is our side's and ``peer_namespace`` the peer's; ``private`` says that both are in a user namespace of
+    the keeper's.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Kept:
     version: str
     target: str
     namespace: str
+    peer_namespace: str
     folder: str
     private: bool
     psk_file: str
@@ -55,9 +60,9 @@ class Kept:
         """Whether its keeper is still the process that wrote this."""
         return _started(self.pid) == self.started
 
-    def enter(self) -> list[str]:
-        """The words before a command that is to run on our side of it."""
-        words = ["nsenter", f"--net={self.namespace}"]
+    def enter(self, *, peer: bool = False) -> list[str]:
+        """The words before a command that is to run on our side of it, or on the peer's."""
+        words = ["nsenter", f"--net={self.peer_namespace if peer else self.namespace}"]
         if self.private:
             words += ["--user", "--preserve-credentials", "--target", str(self.pid)]
         return [*words, "--"]
@@ -77,12 +82,17 @@ class Kept:
 
 
 def home() -> Path:
-    """Where labs that stay say so: a folder of this user's alone."""
+    """Where labs that stay say so: a folder of this user's alone. LabError where something else has its name.
+
+    Keys are written there, and folders in it are removed; so nobody may have put a link in its place.
+    """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     place = Path(runtime) / "fynx-lab" if runtime else Path(tempfile.gettempdir()) / f"fynx-labs-{os.getuid()}"
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if place.stat().st_uid != os.getuid():
-        raise LabError(f"{place} belongs to somebody else; set XDG_RUNTIME_DIR to a folder of your own")
+    with contextlib.suppress(FileExistsError):
+        place.mkdir(mode=0o700, parents=True)
+    found = place.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise LabError(f"{place} is no folder of yours alone; remove it, or set XDG_RUNTIME_DIR to one that is")
     return place
 
 
@@ -104,12 +114,12 @@ def up(name: str, settings: dict[str, Any]) -> Kept:
     if name in names():
         raise LabError(f"a lab of the name {name!r} stands already; take it down first: fynx lab down --name {name}")
     place = home() / name
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(mode=0o700)
     private = os.geteuid() != 0
     command = [sys.executable, "-m", "fynx_scapy.lab.keeper", str(place)]
     if private:
-        command = ["unshare", "--user", "--map-root-user", "--net", "--", *command]
+        command = [tool("unshare"), "--user", "--map-root-user", "--net", "--", *command]
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(mode=0o700)
     try:
         with (place / "keeper.log").open("wb") as log:
             keeper = subprocess.Popen(
@@ -193,6 +203,7 @@ def keep(place: Path, settings: dict[str, Any]) -> None:
             version=lab.peer.version,
             target=lab.target.host,
             namespace=lab.ours.namespace.path,
+            peer_namespace=lab.theirs.namespace.path,
             folder=str(lab.folder),
             private=private,
             psk_file=str(secret),

@@ -6,7 +6,8 @@ with Lab(PeerConfig(esp="aes256gcm16")) as lab:
     s.connect()
     s.ping(lab.theirs.inner)
 
-Several stand side by side, in one process or in several. All of it ends with the process that made it.
+Several stand side by side, in one process or in several. All of it ends with the process that made it. The peer ends
+with the thread that made it too: the kernel knows parents by thread, so make a lab in one that stays.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,6 +32,7 @@ from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
 
 PREFIX = "fynx-lab-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 RETRANSMISSION = Retransmission(timeout=0.5, base=1.5, tries=3)
 """On a wire that loses nothing there is no need to be as patient as on the Internet."""
 
@@ -104,16 +106,27 @@ class Lab:
 
 
 @contextlib.contextmanager
-def _scratch() -> Any:
+def _scratch() -> Iterator[Path]:
     """A folder for this lab alone. Its lock shows to others that it is in use, and ends with us."""
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    descriptor = os.open(folder, os.O_RDONLY)
+    folder, descriptor = _locked()
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def _locked() -> tuple[Path, int]:
+    """A new folder and the descriptor that locks it."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        # Until it is locked, it looks like a dead lab's to whoever sweeps just now; then we take another.
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(folder, _FOLDER)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, descriptor
+            os.close(descriptor)
 
 
 def sweep() -> list[Path]:
@@ -121,8 +134,10 @@ def sweep() -> list[Path]:
     swept = []
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
-            descriptor = os.open(folder, os.O_RDONLY)
+            descriptor = os.open(folder, _FOLDER)
             try:
+                if os.fstat(descriptor).st_uid != os.geteuid():
+                    continue
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder)
                 swept.append(folder)

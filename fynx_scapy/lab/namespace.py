@@ -29,8 +29,10 @@ PACKAGES = {
     "conntrack": "conntrack",
     "ip": "iproute2",
     "nft": "nftables",
+    "nsenter": "util-linux",
     "swanctl": "strongswan-swanctl",
     "tcpdump": "tcpdump",
+    "unshare": "util-linux",
 }
 """Where Debian and Ubuntu have the commands that a lab is made of."""
 
@@ -74,11 +76,11 @@ class Namespace:
         with self.entered():
             return socket.socket(family, kind, protocol)
 
-    def run(self, *argv: str, text: str | None = None) -> str:
+    def run(self, *argv: str, text: str | None = None, env: dict[str, str] | None = None) -> str:
         """Run a command in it to its end, ``text`` being what it reads; returns its output. LabError when it fails."""
         with self.entered():
             try:
-                done = subprocess.run([tool(argv[0]), *argv[1:]], input=text, capture_output=True, text=True)
+                done = subprocess.run([tool(argv[0]), *argv[1:]], input=text, env=env, capture_output=True, text=True)
             except OSError as error:
                 raise LabError(f"cannot run {argv[0]}: {error.strerror}") from None
         if done.returncode:

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from fynx_scapy.errors import LabError
 from fynx_scapy.lab.charon import Charon
-from fynx_scapy.lab.namespace import Namespace, Process, tool
+from fynx_scapy.lab.namespace import Namespace, Process
 from fynx_scapy.lab.peer import Peer, PeerConfig, PeerIkeSa, write
 
 PLUGINS = (
@@ -28,7 +28,10 @@ CREDENTIALS = (
     "x509", "x509ca", "x509ocsp", "x509aa", "x509ac", "x509crl", "pubkey", "private", "rsa", "ecdsa", "bliss", "pkcs8",
     "pkcs12",
 )  # fmt: skip
+ESP = "kernel-libipsec"
+TUN = Path("/dev/net/tun")
 _PATIENCE = 10.0
+_SOCKET_PATH = 107
 _TIMEOUT, _TRIES = 0.5, 2
 
 
@@ -70,7 +73,10 @@ class StrongSwan(Peer):
 
     def start(self) -> None:
         """Run it with the lab's configuration; LabError with the end of its log when it does not answer."""
-        plugins = PLUGINS.replace("kernel-netlink", "kernel-libipsec kernel-netlink")
+        if len(os.fsencode(self.charon.path)) > _SOCKET_PATH:
+            found = f"{self.charon.path}; set TMPDIR to a folder with a shorter name"
+            raise LabError(f"expected at most {_SOCKET_PATH} octets for the name of charon's socket, found {found}")
+        plugins = PLUGINS.replace("kernel-netlink", f"{ESP} kernel-netlink")
         write(
             self._folder, "strongswan.conf", "strongswan.conf.j2",
             config=self.config, plugins=plugins, log=self._log, socket=self.charon.path, userspace=True, tries=_TRIES,
@@ -83,9 +89,11 @@ class StrongSwan(Peer):
         self._output = (self._folder / "charon.out").open("wb")
         self._process = self._namespace.popen(["charon-systemd"], env=settings, output=self._output)
         self._wait()
+        if ESP not in self.charon.plugins:
+            raise LabError(_no_esp())
         self._namespace.run(
-            "env", f"SWANCTL_DIR={self._folder}", tool("swanctl"), "--load-all", "--noprompt",
-            "--file", str(self._folder / "swanctl.conf"), "--uri", f"unix://{self.charon.path}",
+            "swanctl", "--load-all", "--noprompt", "--file", str(self._folder / "swanctl.conf"),
+            "--uri", f"unix://{self.charon.path}", env=settings | {"SWANCTL_DIR": str(self._folder)},
         )  # fmt: skip
 
     def _wait(self) -> None:
@@ -144,3 +152,15 @@ class StrongSwan(Peer):
     def log(self) -> str:
         """Its log: level 4 for IKE and Child SAs, so that it holds all keys."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+
+def _no_esp() -> str:
+    """Why charon has come up without its ESP in user space."""
+    try:
+        os.close(os.open(TUN, os.O_RDWR))
+    except OSError as error:
+        return f"strongSwan has no ESP: it needs {TUN}, which cannot be opened: {error.strerror}"
+    return (
+        f"strongSwan has no ESP: its plugin {ESP} does not load; to have it: apt-get install libcharon-extra-plugins"
+        f" (and {TUN} must be the kernel's)"
+    )

@@ -18,6 +18,7 @@ import pytest
 
 from fynx_scapy.errors import ConfigError, LabError
 from fynx_scapy.lab import lab as lab_module
+from fynx_scapy.lab import strongswan as strongswan_module
 from fynx_scapy.lab.lab import Lab, sweep
 from fynx_scapy.lab.namespace import Namespace, tool
 from fynx_scapy.lab.peer import PeerChild, PeerConfig
@@ -25,6 +26,9 @@ from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH
 
 pytestmark = pytest.mark.usefixtures("strongswan")
+
+ROOT = Path(__file__).resolve().parents[2]
+NOBODY = 65534
 
 HOLDS = """
 import sys, time
@@ -35,6 +39,15 @@ with Lab() as lab:
     print(lab.peer._process.pid, lab.folder, flush=True)
     s.network.run(s.network.now + 60)
 """
+
+
+@pytest.fixture(autouse=True)
+def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place for this test's scratch folders alone: others build labs at the same time. Its name is short."""
+    with tempfile.TemporaryDirectory(prefix="fynx-") as place:
+        monkeypatch.setenv("TMPDIR", place)
+        monkeypatch.setattr(tempfile, "tempdir", place)
+        yield Path(place)
 
 
 def command_of(pid: int) -> str:
@@ -146,16 +159,129 @@ def test_as_root_of_a_user_namespace():
 
 
 def test_without_privileges_it_says_what_helps():
-    code = "from fynx_scapy.lab.namespace import Namespace; Namespace()"
-    words = [tool("setpriv"), "--reuid", "65534", "--clear-groups", "--bounding-set", "-all", "--inh-caps", "-all"]
+    """A child that gives up everything: it has loaded what it needs, so that no folder of ours need be open to it."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setresuid(NOBODY, NOBODY, NOBODY)
+            Namespace()
+        except LabError as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader) as told:
+        assert told.read().endswith("run as root, or in a user namespace of your own: unshare -Urnm")
+    os.waitpid(child, 0)
+
+
+AS_NOBODY = """
+import json, os
+from fynx_scapy import Session
+s = Session("10.9.0.2", psk=open(os.environ["FYNX_PSK_FILE"]).read(), local_id="alice", remote_id="bob")
+s.connect()
+print(s.ping("10.2.0.1").summary())
+"""
+
+# Wherever they lie, interpreter and packages are mounted where anybody may go; nobody else sees these mounts.
+DROPS = """
+set -eu
+mount --bind "$1" "$4/python"; mount --bind "$2" "$4/source"; mount --bind "$3" "$4/packages"
+cd /
+exec setpriv --reuid "$5" --regid "$5" --clear-groups --inh-caps -all --bounding-set -all \\
+    env PYTHONPATH="$4/source:$4/packages" PYTHONDONTWRITEBYTECODE=1 XDG_RUNTIME_DIR="$4/run" TMPDIR="$4/run" \\
+    sh -euc "$6" sh "$4/python/bin/$7" "$8"
+"""
+
+COMMANDS = """
+id -u
+"$1" -m fynx_scapy.cli lab up >&2
+"$1" -m fynx_scapy.cli lab exec -- "$1" -c "$2"
+"$1" -m fynx_scapy.cli lab status
+"$1" -m fynx_scapy.cli lab down
+echo "left: $(ls -A "$TMPDIR" | grep -v '^fynx-lab$' || true)"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_lab_of_a_user_without_privileges(scratch: Path):
+    scratch.chmod(0o711)
+    for name in ("python", "source", "packages", "run"):
+        (scratch / name).mkdir()
+    os.chown(scratch / "run", NOBODY, NOBODY)
+    packages = Path(pytest.__file__).parents[1]
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
     done = subprocess.run(
-        [*words, sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, cwd="/"
-    )
-    assert done.returncode == 1
-    if "LabError" in done.stderr:  # an interpreter in a folder of root's alone cannot even be started
-        assert "run as root, or in a user namespace of your own: unshare -Urnm" in done.stderr
-    else:
-        assert "Permission denied" in done.stderr or "No module" in done.stderr
+        [tool("unshare"), "--mount", "sh", "-c", DROPS, "sh", sys.base_prefix, str(ROOT), str(packages), str(scratch),
+         str(NOBODY), COMMANDS, python, AS_NOBODY],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    who, ping, *status, left = done.stdout.splitlines()
+    assert who == str(NOBODY)
+    assert "10.2.0.1 > 10.1.0.1 echo-reply" in ping
+    assert "ESTABLISHED" in status[1]
+    assert left == "left: "
+
+
+def test_a_folder_is_locked_before_it_is_used(monkeypatch: pytest.MonkeyPatch):
+    """Who sweeps between the making of a folder and its lock takes it for a dead lab's; the lab takes another."""
+    swept: list[Path] = []
+    make = tempfile.mkdtemp
+
+    def made_and_swept(*words: str, **more: str) -> str:
+        folder = make(*words, **more)
+        if not swept:
+            swept.extend(sweep())
+        return folder
+
+    monkeypatch.setattr(tempfile, "mkdtemp", made_and_swept)
+    with lab_module._scratch() as folder:
+        assert swept
+        assert folder.exists()
+        assert folder not in swept
+        assert sweep() == []
+    assert _folders() == []
+
+
+def test_only_folders_of_ones_own_are_swept(scratch: Path, tmp_path: Path):
+    (scratch / f"{lab_module.PREFIX}link").symlink_to(tmp_path)
+    if os.geteuid() == 0:
+        other = scratch / f"{lab_module.PREFIX}other"
+        other.mkdir()
+        os.chown(other, NOBODY, NOBODY)
+    before = set(_folders())
+    assert sweep() == []
+    assert set(_folders()) == before
+    assert tmp_path.exists()
+
+
+def test_a_place_too_deep_for_a_socket(scratch: Path, monkeypatch: pytest.MonkeyPatch):
+    deep = scratch / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    with pytest.raises(LabError, match=r"at most 107 octets for the name of charon's socket.*set TMPDIR"):
+        Lab()
+    assert _folders() == []
+
+
+def test_no_esp_no_lab(monkeypatch: pytest.MonkeyPatch):
+    """A charon that answers but cannot protect a packet is no peer; what is missing is said at once."""
+    monkeypatch.setattr(strongswan_module, "ESP", "no-such-plugin")
+    with pytest.raises(LabError, match=r"no-such-plugin does not load.*apt-get install libcharon-extra-plugins"):
+        Lab()
+    monkeypatch.setattr(strongswan_module, "TUN", Path("/nonexistent/tun"))
+    with pytest.raises(LabError, match="it needs /nonexistent/tun, which cannot be opened: No such file"):
+        Lab()
+
+
+def test_a_path_of_nothing_is_enough_for_daemons(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with Lab() as lab:
+        assert lab.session().connect()
 
 
 # The command line
@@ -194,6 +320,34 @@ def test_a_lab_that_stays():
     assert fynx("status", status=0) == ""
     assert "fynx lab up" in fynx("down", status=1)
     assert not command_of(told["pid"])
+
+
+@pytest.mark.usefixtures("home")
+def test_both_sides_can_be_entered():
+    fynx("up", status=0)
+    ours, theirs = (fynx("exec", *where, "--", "ip", "-br", "addr", status=0) for where in ((), ("--peer",)))
+    assert "10.9.0.1/24" in ours
+    assert "ipsec0" not in ours
+    assert "10.9.0.2/24" in theirs
+    assert "ipsec0" in theirs
+
+
+def test_a_home_that_is_not_ones_own(scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A link that somebody has put where we keep labs is not followed: what it leads to stays whole."""
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    precious = tmp_path / "lab" / "precious"
+    precious.parent.mkdir()
+    precious.touch()
+    place = scratch / f"fynx-labs-{os.getuid()}"
+    place.symlink_to(tmp_path)
+    try:
+        assert "no folder of yours alone" in fynx("up", status=1)
+    finally:
+        fynx("down")  # should one stand after all
+    assert precious.exists()
+    place.unlink()
+    place.mkdir(mode=0o755)
+    assert "no folder of yours alone" in fynx("status", status=1)
 
 
 @pytest.mark.usefixtures("home")
