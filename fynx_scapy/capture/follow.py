@@ -108,7 +108,10 @@ class Follower:
         """Take more keys and secrets into use; :meth:`retry` tries what is closed with them."""
         fresh = [entry for entry in keys.ike if entry not in self._pool.keys.ike]
         for entry in fresh:
-            self._known.setdefault((entry.spi_i, entry.spi_r), []).append(entry)
+            rows = self._known.setdefault((entry.spi_i, entry.spi_r), [])
+            rows.append(entry)
+            # A table's row opens messages as well, but AUTH and Child SAs follow from what only our own file has.
+            rows.sort(key=lambda row: not (row.sk_d and row.sk_pi))
         self._rows.add(entry for entry in keys.esp if entry not in self._pool.keys.esp)
         self._pool.keys.update(keys)
         self._anew()

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fynx_scapy.capture import Capture
 from fynx_scapy.capture.decrypt import find_sk
 from fynx_scapy.capture.follow import Follower
 from fynx_scapy.capture.follow_sas import IkeOpened
@@ -378,3 +379,13 @@ def _resealed(follower: Follower, message: IkeOpened, rng: random.Random) -> Non
     prefix[24:28] = length.to_bytes(4)
     prefix[-2:] = (length - len(place.prefix) + 4).to_bytes(2)
     follower.ike(bytes(prefix) + protector.seal(bytes(prefix), padded, rng.randbytes(protector.iv_size)))
+
+
+def test_the_richest_of_several_rows_for_an_sa_is_used() -> None:
+    """Wireshark's table knows no SK_p, our keys.json does: beside a capture lie both."""
+    capture = Path(__file__).resolve().parents[2] / "pcaps" / "strongswan-psk-initiator.pcapng"
+    keys = KeyLog.beside(capture)
+    keys.update(KeyLog(psk="lab psk for testing"))
+    assert [bool(row.sk_pi) for row in keys.ike] == [False, True]
+    follower = Capture(capture, keys).opener
+    assert [verdict.verified for verdict in follower.ike_sas[0].auth] == [True, True]
