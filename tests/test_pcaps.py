@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 from collections import Counter
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from fynx_scapy.capture import Capture
 from fynx_scapy.capture.dissect import dissect
+from fynx_scapy.keylog import KeyLog
 from tests.pcaps import LIVE, PCAPS
 
 CAPTURES = sorted(PCAPS.glob("*.pcapng"))
@@ -70,3 +73,20 @@ def opened_by_tshark(capture: Path, keys: Path, config: Path) -> Counter[str]:
 def test_all_that_are_written_are_there() -> None:
     names = {f"strongswan-{name}-{role}" for name, roles in LIVE.items() for role in roles} | {"demo"}
     assert {path.stem for path in CAPTURES} == names
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
+def test_it_opens_from_its_secrets_alone(capture: Path) -> None:
+    """The shared secrets in any order, and the PSK: nothing else is taken from the key file."""
+    secrets = KeyLog.load(capture.with_suffix(".keys") / "keys.json").secrets
+    random.Random(capture.name).shuffle(secrets)
+    psk = ["lab psk for testing", "correct horse battery staple", "fynx"]
+    found = Capture(capture, KeyLog(secrets=secrets, psk=psk))
+    closed = [message for message in found.messages if message.encrypted and message.icv != "ok"]
+    assert not closed
+    packets = list(found.inner())
+    assert all(packet.icv == "ok" for packet in packets)
+    assert Counter(record["kind"] for record in protected(capture))["esp"] == len(packets)
+    verdicts = [verdict.verified for sa in found.opener.ike_sas for verdict in sa.auth]
+    assert all(verdicts)
+    assert verdicts or "demo" in capture.stem
