@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Captures: our index beside Scapy's PcapReader and tshark, our decryption beside tshark's, and what memory they take.
+"""Captures: our index beside Scapy's PcapReader and tshark, our decryption beside tshark's, and what memory all take.
 
 In one run, in turn, each in a process of its own, so that whatever else the machine does meets all alike. The capture is
 generated (generated.py): 200 MB of ESP with 20 rekeys, and once more with 2 GB for the memory. Without tshark installed
@@ -50,7 +50,7 @@ print(json.dumps([sum(flow.packets for flow in flows), len(flows), capture.icvs[
 
 
 class Run:
-    """One process: its output, and what it took: ``seconds``, ``processor`` (seconds), ``memory`` (octets at the peak)."""
+    """One process: its output, and what it took: ``seconds``, ``processor`` (seconds), ``memory`` (octets at most)."""
 
     def __init__(self, *command: str | Path, environment: dict[str, str] | None = None) -> None:
         start = time.perf_counter()
@@ -138,9 +138,8 @@ def main() -> None:
     """Measure and print: seconds, medians; ratios; memory."""
     runs = measured(SMALL, TURNS)
     packets = checked(runs)
-    print(
-        f"{f'{SMALL // 10**6} MB of ESP, {packets} packets, medians of {TURNS}; seconds':<58}{'elapsed':>9}{'processor':>11}"
-    )
+    heading = f"{SMALL // 10**6} MB of ESP, {packets} packets, medians of {TURNS}; seconds"
+    print(f"{heading:<58}{'elapsed':>9}{'processor':>11}")
     median = statistics.median
     for name in ("index", "PcapReader"):
         elapsed = median(json.loads(run.output)[0] for run in runs[name])
@@ -154,9 +153,8 @@ def main() -> None:
     ) if name in runs]  # fmt: skip
     for theirs, ours, figure in pairs:
         each = [b / a for a, b in zip(figure(runs[ours]), figure(runs[theirs]), strict=True)]
-        print(
-            f"{f'{theirs} takes … times as long as {ours}':<58}{median(each):9.1f}   ({min(each):.1f} to {max(each):.1f})"
-        )
+        heading = f"{theirs} takes … times as long as {ours}"
+        print(f"{heading:<58}{median(each):9.1f}   ({min(each):.1f} to {max(each):.1f})")
     if "tshark decrypting" not in runs:
         print("tshark is not installed: its rows are left out")
     print(f"{'peak memory in MB':<58}{'200 MB':>9}{'2 GB':>11}")

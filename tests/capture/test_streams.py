@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -89,7 +90,7 @@ def test_number_spaces_wrap() -> None:
 def test_any_segments_in_any_order_with_repetitions(data: st.DataObject) -> None:
     whole = b"IKETCP" + BODY
     cuts = sorted({0, len(whole), *data.draw(st.lists(st.integers(1, len(whole) - 1), max_size=8))})
-    parts = [(at, whole[at:end]) for at, end in zip(cuts, cuts[1:], strict=False)]
+    parts = [(at, whole[at:end]) for at, end in itertools.pairwise(cuts)]
     # The connection's first segment tells what it is; the rest comes as it likes, some of it twice.
     syn = ethernet(ipv4(6, tcp(40000, 4500, 999, b"", SYN)))
     mixed = data.draw(st.permutations([*parts, *data.draw(st.lists(st.sampled_from(parts), max_size=3))]))
