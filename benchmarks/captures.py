@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Captures: our index beside Scapy's PcapReader and tshark, our decryption beside tshark's, and what memory all take.
 
-In one run, in turn, each in a process of its own, so that whatever else the machine does meets all alike. The capture is
+In one run, in turn, each in a process of its own, so that what else the machine does meets all alike. The capture is
 generated (generated.py): 200 MB of ESP with 20 rekeys, and once more with 2 GB for the memory. Without tshark installed
 its rows are left out, and the run says so.
 """
