@@ -54,7 +54,8 @@ class Session:
     Without one the embedded peer's configuration mirrors ours; ``peer`` changes some of it, by the same names
     (``peer={"psk": "other"}``), or is an IkeConfig of its own, or several.
 
-    ``name`` is what our end is called in ``events``, where several share a ``network``.
+    ``name`` is what our end is called in ``events``, where several share a ``network``, and ``destination`` is whom
+    `ping` asks if nobody else is named.
 
     ``config`` gives our configuration as a whole, ``endpoint`` that of our endpoint. The same ``seed`` repeats an
     embedded session to the byte. Exchanges return the peer's answer as Scapy layers, decrypted; Timeout is raised when
@@ -83,6 +84,7 @@ class Session:
         seed: int | str | None = None,
         network: Hosts | None = None,
         name: str = INITIATOR,
+        destination: str | None = None,
     ) -> None:
         given = {"psk": psk, "local_id": local_id, "remote_id": remote_id, "proposals": proposals}
         given |= {"esp_proposals": esp_proposals, "local_ts": local_ts, "remote_ts": remote_ts}
@@ -101,6 +103,7 @@ class Session:
         self._sa: IkeSa | None = None
         self._accepted: list[IkeSa] = []
         self._pings = 0
+        self._destination = destination
         if self.live and hasattr(sys, "ps1"):
             self.attend()
 
@@ -108,6 +111,11 @@ class Session:
     def live(self) -> bool:
         """Whether the peer is a live one."""
         return self._peer is None
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The ends whose events there are: of a live session ours alone."""
+        return (INITIATOR,) if self.live else (INITIATOR, RESPONDER)
 
     def attend(self) -> None:
         """Answer a live peer between two steps too, by a thread of our own; an embedded one waits for us anyway."""
@@ -243,11 +251,11 @@ class Session:
     ) -> Packet:
         """An ICMP echo request through the Child SA, ``size`` bytes long; returns the reply as a Scapy packet.
 
-        By default between the first hosts of the selectors. LocalError when no Child SA takes the packet, Timeout
-        when no reply comes within ``timeout`` seconds.
+        By default between the first hosts of the selectors, or with the session's ``destination``. LocalError when no
+        Child SA takes the packet, Timeout when no reply comes within ``timeout`` seconds.
         """
         self._pings += 1
-        destination = destination or _first_host(self.child.remote_ts[0].addresses)
+        destination = destination or self._destination or _first_host(self.child.remote_ts[0].addresses)
         source = source or self._source(destination)
         packet = echo_request(
             source, destination, bytes(i % 256 for i in range(size)), identifier=0xF1, sequence=self._pings

@@ -16,6 +16,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Delete
         "7296-1.4.1-01", "7296-1.4.1-02", "7296-1.4.1-03", "7296-1.4.1-i01", "7296-1.4.1-i02", "7296-3.11-i01",
         "7296-3.11-03", "7296-2.4-11",
     ),
+    live=True,
 )  # fmt: skip
 def delete_child(run: Run) -> None:
     """Each end deletes its inbound ESP SA by name, and the IKE SA lives on."""
@@ -30,9 +31,10 @@ def delete_child(run: Run) -> None:
     expect(s.events).at("initiator").sent(-1).has(IKEv2_Delete, proto=ProtocolId.ESP, SPIsize=4, SPI=[inbound])
     expect(answer).exchange("INFORMATIONAL").has(IKEv2_Delete, proto=ProtocolId.ESP, SPIsize=4, SPI=[outbound])
     expect(s.events).at("initiator").has(SaDeleted, times=1, child_spis=(child.inbound.spi,), by_peer=False)
-    expect(s.events).at("responder").has(SaDeleted, times=1, child_spis=(child.outbound.spi,), by_peer=True)
+    if not s.live:
+        expect(s.events).at("responder").has(SaDeleted, times=1, child_spis=(child.outbound.spi,), by_peer=True)
 
-    expect(lambda: s.ping("10.2.0.1")).raises(LocalError, "no")
+    expect(lambda: s.ping()).raises(LocalError, "no")
     # HDR, SK {}  -->
     # <--  HDR, SK {}
     expect(s.liveness()).empty()

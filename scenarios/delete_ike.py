@@ -13,6 +13,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Delete
 @scenario(
     "RFC 7296 section 1.4.1",
     requirements=("7296-1.4.1-i03", "7296-1.4.1-i04", "7296-1.4.1-03", "7296-2.4-i04", "7296-3.11-03", "7296-2.4-13"),
+    live=True,
 )
 def delete_ike(run: Run) -> None:
     """The Delete names no SPI, the answer is empty, and the Child SAs end with their IKE SA."""
@@ -25,7 +26,7 @@ def delete_ike(run: Run) -> None:
     answer = s.delete()
     expect(s.events).at("initiator").sent(-1).has(IKEv2_Delete, proto=ProtocolId.IKE, SPIsize=0, SPI=[])
     expect(answer).exchange("INFORMATIONAL").empty()
-    for who, spi in (("initiator", child.inbound.spi), ("responder", child.outbound.spi)):
+    for who, spi in zip(s.ends, (child.inbound.spi, child.outbound.spi), strict=False):
         expect(s.events).at(who).has(SaDeleted, times=1, child_spis=()).has(SaDeleted, times=1, child_spis=(spi,))
 
     expect(s.liveness).raises(LocalError, "open")

@@ -20,6 +20,7 @@ from fynx_scapy.layers.ikev2 import (
         "7296-2.21.2-03",
         "7296-2.21.2-i02",
     ),
+    live=True,
 )
 def error_auth_malformed(run: Run) -> None:
     """A malformed IKE_AUTH leads to INVALID_SYNTAX alone, though its key is right."""

@@ -11,7 +11,7 @@ from fynx_scapy.layers.ikev2 import (
 )
 
 
-@scenario("RFC 7296 section 2.25", requirements=("7296-2.25-04",))
+@scenario("RFC 7296 section 2.25", requirements=("7296-2.25-04",), live=True)
 def error_child_sa_not_found(run: Run) -> None:
     """A rekey of a Child SA that the peer does not have is answered with CHILD_SA_NOT_FOUND and its SPI."""
     s = run.session()
@@ -23,10 +23,9 @@ def error_child_sa_not_found(run: Run) -> None:
 
     s.tap("payloads", other)
     # HDR, SK {N(REKEY_SA, 0xaabbccdd), SA, Ni, TSi, TSr}  -->
-    s.sa.rekey_child(s.child)
-    s.network.run()
+    answer = s.rekey_child()
     # <--  HDR, SK {N(CHILD_SA_NOT_FOUND, 0xaabbccdd)}
-    refusal = expect(s.events).at("responder").sent(2).notifies("CHILD_SA_NOT_FOUND").packet[IKEv2_Notify]
+    refusal = expect(answer).notifies("CHILD_SA_NOT_FOUND").packet[IKEv2_Notify]
     expect(bytes(refusal.SPI), "SPI").equals(bytes.fromhex("aabbccdd"))
 
 

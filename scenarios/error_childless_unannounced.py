@@ -16,11 +16,12 @@ from fynx_scapy.layers.ikev2 import (
 )
 
 
-@scenario("RFC 6023 section 3", requirements=("7296-2.21-i01",))
+@scenario("RFC 6023 section 3", requirements=("7296-2.21-i01",), live=True)
 def error_childless_unannounced(run: Run) -> None:
     """A responder that did not announce it answers IKE_AUTH without a Child SA with INVALID_SYNTAX."""
     s = run.session()
-    s.sa_init()
+    announced = expect(s.sa_init()).has_notify("CHILDLESS_IKEV2_SUPPORTED")
+    run.needs(not announced, "the peer announces CHILDLESS_IKEV2_SUPPORTED")
     s.tap("payloads", without(IKEv2_SA, IKEv2_TSi, IKEv2_TSr))
     # HDR, SK {IDi, IDr, AUTH}  -->
     # <--  HDR, SK {N(INVALID_SYNTAX)}

@@ -23,6 +23,7 @@ from fynx_scapy.layers.ikev2 import (
         "7296-2.21.2-03",
         "7296-2.21.2-i02",
     ),
+    live=True,
 )
 def error_critical_payload(run: Run) -> None:
     """An unknown critical payload rejects the whole request, in the clear and inside SK, and is named in the answer."""
@@ -30,10 +31,10 @@ def error_critical_payload(run: Run) -> None:
     s.tap("payloads", insert(unknown(critical=True)), clear)
     # HDR, SAi1, 200!, KEi, Ni  -->
     # <--  HDR, N(UNSUPPORTED_CRITICAL_PAYLOAD, 200)
-    s.sa_init()
-    answer = expect(s.events).at("responder").sent(0)
+    answer = expect(s.sa_init())
     answer.lacks(IKEv2_SA).notify_data("UNSUPPORTED_CRITICAL_PAYLOAD").equals(b"\xc8")
-    expect(s.peer.sas, "IKE SAs").fails()
+    if not s.live:
+        expect(s.peer.sas, "IKE SAs").fails()
 
     s = run.session("in IKE_AUTH")
     s.sa_init()
@@ -41,7 +42,7 @@ def error_critical_payload(run: Run) -> None:
     # HDR, SK {IDi, 200!, IDr, AUTH, SAi2, TSi, TSr}  -->
     # <--  HDR, SK {N(UNSUPPORTED_CRITICAL_PAYLOAD, 200)}
     expect(s.auth()).lacks(IKEv2_AUTH).notify_data("UNSUPPORTED_CRITICAL_PAYLOAD").equals(b"\xc8")
-    expect(s.events).lacks(IkeSaEstablished).has(IkeSaFailed, times=2)
+    expect(s.events).lacks(IkeSaEstablished).has(IkeSaFailed, times=len(s.ends))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.events import (
     IntegrityFailed,
+    Retransmitted,
 )
-from fynx_scapy.ike.message import Datagram, DatagramKind
+from fynx_scapy.ike.message import Datagram, Outgoing
 
 
 @scenario(
@@ -16,25 +19,26 @@ from fynx_scapy.ike.message import Datagram, DatagramKind
         "7296-2.21.4-05",
         "7296-3.10.1-i01",
     ),
+    live=True,
 )
 def error_integrity(run: Run) -> None:
     """A message whose ICV does not verify is dropped without an answer, and its retransmission counts."""
     s = run.session()
     s.connect()
-    spoilt: list[bytes] = []
 
-    def spoil(time: float, datagram: Datagram) -> list[Datagram] | None:
-        if datagram.kind is DatagramKind.IKE and not spoilt:
-            spoilt.append(datagram.data)
-            return [Datagram(datagram.data[:-1] + bytes([datagram.data[-1] ^ 1]), datagram.local, datagram.remote)]
-        return None
+    def spoil(_message: Outgoing, datagrams: list[Datagram], attempt: int) -> list[Datagram]:
+        if attempt:
+            return datagrams
+        return [replace(each, data=each.data[:-1] + bytes([each.data[-1] ^ 1])) for each in datagrams]
 
-    s.network.intercept(spoil)
+    s.tap("datagrams", spoil)
     # HDR, SK {}, changed  -->
     # HDR, SK {}  -->   again
     # <--  HDR, SK {}
     expect(s.liveness()).empty()
-    expect(s.events).at("responder").has(IntegrityFailed, times=1)
+    expect(s.events).at("initiator").has(Retransmitted, times=1)
+    if not s.live:
+        expect(s.events).at("responder").has(IntegrityFailed, times=1)
 
 
 if __name__ == "__main__":

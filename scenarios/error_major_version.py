@@ -15,12 +15,15 @@ from fynx_scapy.harness.forge import forge
         "7296-1.5-i02",
         "7296-2.5-04",
     ),
+    live=True,
 )
 def error_major_version(run: Run) -> None:
     """A higher major version is dropped, and told in the clear which one is spoken."""
     s = run.session()
     # HDR(version 3.0)  -->
-    (answer,) = forge(s, version=0x30, exch_type="IKE_SA_INIT", init_SPI=b"A" * 8, id=0)
+    answers = forge(s, version=0x30, exch_type="IKE_SA_INIT", init_SPI=b"A" * 8, id=0)
+    expect(len(answers), "answers").equals(1)
+    answer = answers[0]
     # <--  HDR(version 2.0), N(INVALID_MAJOR_VERSION)
     expect(answer).exchange("IKE_SA_INIT").response().notify_data("INVALID_MAJOR_VERSION").equals(b"")
     expect(answer.version, "version").equals(0x20)

@@ -20,6 +20,7 @@ from fynx_scapy.layers.ikev2 import (
         "7296-2.21.3-01",
         "7296-2.21.3-i01",
     ),
+    live=True,
 )
 def error_malformed_request(run: Run) -> None:
     """A malformed request on an established IKE SA is answered with INVALID_SYNTAX, and that is fatal at both ends."""
@@ -28,6 +29,8 @@ def error_malformed_request(run: Run) -> None:
     # HDR, SK {N(broken)}  -->
     # <--  HDR, SK {N(INVALID_SYNTAX)}
     expect(s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT", length=400))).notifies("INVALID_SYNTAX")
+    if s.live:
+        return
     expect(s.events).at("responder").has(SaDeleted, child_spis=()).lacks(
         PeerNotified, notify_type=NotifyType.INITIAL_CONTACT
     )

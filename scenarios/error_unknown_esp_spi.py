@@ -23,18 +23,23 @@ from fynx_scapy.ike.message import DatagramKind
         "7296-2.21.4-08",
         "7296-2.21.4-09",
     ),
+    live=True,
 )
 def error_unknown_esp_spi(run: Run) -> None:
     """ESP on an unknown SPI is told to the peer inside SK, once, and nothing follows from it."""
     s = run.session()
     s.connect()
+    kind = DatagramKind.ESP_IN_UDP if s.sa.nat else DatagramKind.ESP
     for _ in range(3):
         # ESP(0xaabbccdd)  -->
-        deliver(s, bytes.fromhex("aabbccdd00000001") + bytes(40), kind=DatagramKind.ESP)
+        deliver(s, bytes.fromhex("aabbccdd00000001") + bytes(40), kind=kind)
     # <--  HDR, SK {N(INVALID_SPI, 0xaabbccdd)}
     # HDR, SK {}  -->
     told = expect(s.events).at("initiator")
-    told.has(PeerNotified, times=1, notify_type=NotifyType.INVALID_SPI, data=bytes.fromhex("aabbccdd"), encrypted=True)
+    if run.embedded("INVALID_SPI, which a peer may send"):
+        told.has(
+            PeerNotified, times=1, notify_type=NotifyType.INVALID_SPI, data=bytes.fromhex("aabbccdd"), encrypted=True
+        )
     expect(s.events).lacks(SaDeleted)
     expect(s.ping()).has(ICMP, type=0)
 

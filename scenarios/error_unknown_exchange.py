@@ -14,6 +14,7 @@ from fynx_scapy.harness import Run, expect, main, scenario
         "7296-3.10.1-04",
         "7296-2.21.3-01",
     ),
+    live=True,
 )
 def error_unknown_exchange(run: Run) -> None:
     """An unknown exchange is answered with INVALID_SYNTAX, and the IKE SA stands."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import STRANGER, forge
+from fynx_scapy.harness.forge import STRANGER, forge, stranger
 from fynx_scapy.ike.events import (
     MessageSent,
 )
@@ -21,16 +21,20 @@ from fynx_scapy.layers.ikev2 import (
         "7296-2.21.4-04",
         "7296-1.5-i02",
     ),
+    live=True,
 )
 def error_unknown_ike_spi(run: Run) -> None:
     """A request on unknown SPIs is answered in the clear with INVALID_IKE_SPI, to where it came from."""
     s = run.session()
     # HDR(A,B), SK {…}  -->
-    (answer,) = forge(s, IKEv2_Encrypted(load=bytes(40)), source=STRANGER, init_SPI=b"A" * 8, resp_SPI=b"B" * 8, id=7)
+    answers = forge(s, IKEv2_Encrypted(load=bytes(40)), source=stranger(s), init_SPI=b"A" * 8, resp_SPI=b"B" * 8, id=7)
+    run.needs(answers, "the peer does not answer to unknown SPIs, as it may")
+    (answer,) = answers
     # <--  HDR(A,B), N(INVALID_IKE_SPI)
     expect(answer).exchange("INFORMATIONAL").response().message_id(7).notify_data("INVALID_IKE_SPI").equals(b"")
     expect((answer.init_SPI, answer.resp_SPI), "SPIs").equals((b"A" * 8, b"B" * 8))
-    expect(s.events).at("responder").has(MessageSent, remote=STRANGER)
+    if not s.live:
+        expect(s.events).at("responder").has(MessageSent, remote=STRANGER)
 
 
 if __name__ == "__main__":

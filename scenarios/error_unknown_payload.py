@@ -17,15 +17,17 @@ from fynx_scapy.ike.events import (
         "7296-2.5-07",
         "7296-2.5-09",
     ),
+    live=True,
 )
 def error_unknown_payload(run: Run) -> None:
     """An unknown payload that is not critical is skipped, wherever it stands."""
     s = run.session()
     s.tap("payloads", insert(unknown(critical=False)))
-    s.peer.taps.add("payloads", insert(unknown(critical=False)))
+    if run.embedded("one in its answers"):
+        s.peer.taps.add("payloads", insert(unknown(critical=False)))
     # HDR, SAi1, 200, KEi, Ni  -->   <--  HDR, SAr1, 200, KEr, Nr
     s.connect()
-    expect(s.events).has(IkeSaEstablished, times=2).has(ChildSaInstalled, times=2)
+    expect(s.events).has(IkeSaEstablished, times=len(s.ends)).has(ChildSaInstalled, times=len(s.ends))
 
 
 if __name__ == "__main__":

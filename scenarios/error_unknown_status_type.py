@@ -16,15 +16,17 @@ from fynx_scapy.layers.ikev2 import (
 )
 
 
-@scenario("RFC 7296 section 3.10.1", requirements=("7296-3.10.1-03",))
+@scenario("RFC 7296 section 3.10.1", requirements=("7296-3.10.1-03",), live=True)
 def error_unknown_status_type(run: Run) -> None:
     """Unknown status types are ignored in every message."""
     s = run.session()
     s.tap("payloads", lambda message: message.payloads.append(IKEv2_Notify(type=50000)))
-    s.peer.taps.add("payloads", lambda message: message.payloads.append(IKEv2_Notify(type=50001)))
+    if run.embedded("one in its answers"):
+        s.peer.taps.add("payloads", lambda message: message.payloads.append(IKEv2_Notify(type=50001)))
     s.connect()
-    expect(s.events).at("responder").has(PeerNotified, notify_type=50000)
-    expect(s.events).has(IkeSaEstablished, times=2).has(ChildSaInstalled, times=2)
+    if not s.live:
+        expect(s.events).at("responder").has(PeerNotified, notify_type=50000)
+    expect(s.events).has(IkeSaEstablished, times=len(s.ends)).has(ChildSaInstalled, times=len(s.ends))
     s.liveness()
     expect(s.ping()).has(ICMP, type=0)
 

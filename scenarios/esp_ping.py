@@ -12,8 +12,11 @@ from scapy.packet import Raw
 
 from fynx_scapy.errors import Timeout
 from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.harness.forge import PATIENCE
 from fynx_scapy.ike.events import EspReceived, EspSent, IntegrityFailed, ReplayDropped
 from fynx_scapy.ike.message import Datagram, DatagramKind
+from fynx_scapy.net.echo import echo_request
+from fynx_scapy.session import Session
 
 
 @scenario(
@@ -22,6 +25,7 @@ from fynx_scapy.ike.message import Datagram, DatagramKind
         "4303-2.2-01", "4303-3.3.3-i01", "4303-3.4.3-05", "4303-3.4.4.2-01", "4303-3.4.3-i03", "4303-2.6-02",
         "4303-3.4.4.1-i01",
     ),
+    live=True,
 )  # fmt: skip
 def esp_ping(run: Run) -> None:
     """Pings and UDP echoes go through the tunnel; copies, forgeries and dummy packets do not come out.
@@ -34,9 +38,12 @@ def esp_ping(run: Run) -> None:
 
     # ESP {ICMP echo request}  ==>  <==  ESP {ICMP echo reply}
     for size in (0, 56, 1300):
-        reply = s.ping("10.2.0.1", size=size)
+        reply = s.ping(size=size)
         expect(reply).has(IP, ICMP, type=0)
         expect(len(reply), "octets of the reply").equals(28 + size)
+    if s.live:
+        _live(run, s)
+        return
     # ESP {UDP to port 7}  ==>  <==  ESP {UDP from port 7}
     echo = s.send(IP(src="10.1.0.5", dst="10.2.0.5") / UDP(sport=4000, dport=7) / Raw(b"the quick brown fox"))
     expect(echo).has(UDP, sport=7, dport=4000).has(Raw, load=b"the quick brown fox")
@@ -67,6 +74,25 @@ def esp_ping(run: Run) -> None:
                     local_ts="2001:db8:1::/64", remote_ts="2001:db8:2::/64")  # fmt: skip
     s.connect()
     expect(s.ping("2001:db8:2::1")).has(ICMPv6EchoReply)
+
+
+def _live(run: Run, s: Session) -> None:
+    """What can be asked of any peer: a forgery and a dummy packet do not come out of the tunnel."""
+    run.embedded("a UDP echo")
+    run.embedded("copies (RFC 4303 section 3.4.3 leaves anti-replay to the receiver)")
+    sent = next(event for _, event in reversed(s.events) if isinstance(event, EspSent))
+    expect(sent.seq, "sequence number").equals(3)
+    request = s.ping()
+    # ESP  ==>      one bit is another: nothing comes back
+    seen = len(s.network.hosts["initiator"].inbox)
+    data = s.child.outbound.seal(echo_request(request.dst, request.src, identifier=0xF1, sequence=99), 4)
+    s.network.inject(replace(sent.datagram, data=data[:-1] + bytes([data[-1] ^ 1])))
+    # ESP {dummy}  ==>   discarded without an answer, and the SA goes on as if nothing had happened
+    s.client.send_dummy(s.sa, s.child)
+    s.network.run(s.network.now + PATIENCE)
+    expect(len(s.network.hosts["initiator"].inbox) - seen, "answers").equals(0)
+    expect(s.ping()).has(ICMP, type=0)
+    expect(s.child.outbound.seq, "sequence number").equals(7)
 
 
 def flip_last_bit(_time: float, datagram: Datagram) -> Iterable[Datagram]:

@@ -6,15 +6,26 @@ from __future__ import annotations
 from fynx_scapy.errors import Timeout
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import MessageDropped, MessageSent
+from fynx_scapy.ike.events import MessageDropped, MessageReceived, MessageSent
 from fynx_scapy.ike.identity import Identity
-from fynx_scapy.layers.ikev2 import IKEv2_AUTH
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID
 
 
-@scenario("RFC 7383 section 2.4", requirements=("7383-2.4-01", "7383-2.6-01"))
+@scenario("RFC 7383 section 2.4", requirements=("7383-2.4-01", "7383-2.6-01"), live=True)
 def fragments_unannounced(run: Run) -> None:
     """Unless both ends have announced it, no message is fragmented; fragments that come all the same are discarded."""
     config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=200)
+    s = run.session("the initiator does not", config=config.replace(fragmentation=False))
+    # HDR, SK {IDi, IDr, AUTH, SAi2, TSi, TSr}  -->
+    # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+    s.connect()
+    # HDR, SK {V}  -->   <--  HDR, SK {}
+    expect(s.request("INFORMATIONAL", IKEv2_VendorID(vendorID=bytes(700)))).empty()
+    kinds = (MessageSent, MessageReceived)
+    expect({len(e.wire) for _, e in s.events if isinstance(e, kinds)}, "fragments").equals({1})
+    if not run.embedded("a responder that does not"):
+        return
+
     s = run.session("the responder does not", config=config, peer={"fragmentation": False})
     s.sa_init()
     # HDR, SK {IDi, IDr, AUTH, SAi2, TSi, TSr}  -->

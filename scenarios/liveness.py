@@ -7,7 +7,9 @@ from itertools import pairwise
 
 from fynx_scapy.errors import Timeout
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import MessageSent, PeerDead, Retransmitted, SaDeleted
+from fynx_scapy.harness.forge import PATIENCE
+from fynx_scapy.ike.events import MessageReceived, MessageSent, PeerDead, Retransmitted, SaDeleted
+from fynx_scapy.ike.message import Datagram
 
 
 @scenario(
@@ -16,6 +18,7 @@ from fynx_scapy.ike.events import MessageSent, PeerDead, Retransmitted, SaDelete
         "7296-1.4-04", "7296-1.4-05", "7296-1.4-06", "7296-2.1-01", "7296-2.1-06", "7296-2.1-07", "7296-2.2-01",
         "7296-2.4-05", "7296-2.4-08", "7296-2.1-i01",
     ),
+    live=True,
 )  # fmt: skip
 def liveness(run: Run) -> None:
     """An empty INFORMATIONAL exchange shows that the peer lives; when nothing comes back for long enough, it is dead.
@@ -28,6 +31,19 @@ def liveness(run: Run) -> None:
     # <--  HDR, SK {}
     expect(s.liveness()).exchange("INFORMATIONAL").response().message_id(2).empty()
     expect(s.events).lacks(Retransmitted)
+
+    # HDR, SK {}  -->   the same request again, and from now on the answer that it had
+    asked = next(event for who, event in reversed(s.events) if who == "initiator" and isinstance(event, MessageSent))
+    heard: list[bytes] = []
+    s.network.observe(lambda _time, datagram, fate: heard.append(datagram.data) if fate == "delivered" else None)
+    s.network.inject(Datagram(asked.wire[0], s.sa.local, s.sa.remote))
+    answer = next(
+        event for who, event in reversed(s.events) if who == "initiator" and isinstance(event, MessageReceived)
+    )
+    s.network.run(lambda: answer.wire[0] in heard, limit=PATIENCE)
+    expect(answer.wire[0] in heard, "the answer again, bit for bit").holds()
+    if not run.embedded("an answer that is lost, and a peer that goes"):
+        return
 
     s = run.session("an answer is lost")
     s.connect()

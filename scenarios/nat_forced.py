@@ -8,15 +8,26 @@ from fynx_scapy.ike.events import KeepaliveSent
 from fynx_scapy.ike.message import DatagramKind
 
 
-@scenario("RFC 7296 section 2.23", requirements=("7296-2.23-05", "7296-2.23-12", "7296-2.23-04", "7296-2.23-03"))
+@scenario(
+    "RFC 7296 section 2.23", requirements=("7296-2.23-05", "7296-2.23-12", "7296-2.23-04", "7296-2.23-03"), live=True
+)
 def nat_forced(run: Run) -> None:
     """A wrong NAT_DETECTION_SOURCE_IP makes the peer believe in a NAT: useful where a firewall lets no ESP through."""
-    s = run.session(peer={"force_encapsulation": False})
+    s = run.session(peer=None if run.live else {"force_encapsulation": False})
     s.config = s.config.replace(force_encapsulation=True)
     seen = []
     s.network.observe(lambda time, datagram, fate: seen.append(datagram))
     # HDR(A,0), SAi1, KEi, Ni, N(NAT_DETECTION_SOURCE_IP, of nobody), N(NAT_DETECTION_DESTINATION_IP)  -->
     s.connect()
+    if s.live:
+        # UDP {ESP}  ==>  <==  UDP {ESP}
+        s.ping()
+        carried = [datagram.kind for datagram in seen if datagram.kind is not DatagramKind.IKE]
+        expect(carried, "ESP").equals([DatagramKind.ESP_IN_UDP] * 2)
+        expect((s.sa.local.port, s.sa.remote.port), "ports").equals(
+            (s.client.config.natt_port, s.config.remote_natt_port)
+        )
+        return
     (peer,) = s.peer.sas.values()
     expect(peer.nat_before_peer, "a NAT, as the peer sees it").holds()
     expect(s.sa.nat_before_us, "a NAT, as we see it").fails()

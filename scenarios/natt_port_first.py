@@ -3,20 +3,32 @@
 
 from __future__ import annotations
 
+from scapy.layers.inet import ICMP
+
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.events import EspReceived
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.net.echo import echo_request
 
 
-@scenario("RFC 7296 section 2.23", requirements=("7296-2.23-i01", "7296-2.23-04", "7296-2.23-13", "3948-2.2-i01"))
+@scenario(
+    "RFC 7296 section 2.23", requirements=("7296-2.23-i01", "7296-2.23-04", "7296-2.23-13", "3948-2.2-i01"), live=True
+)
 def natt_port_first(run: Run) -> None:
     """All of IKE on port 4500, and no NAT: ESP goes without UDP, and is understood with it."""
     s = run.session()
-    s.config = s.config.replace(remote=Address("192.0.2.2", 4500))
+    assert s.config.remote is not None
+    s.config = s.config.replace(remote=Address(s.config.remote.host, s.config.remote_natt_port))
     seen = []
     s.network.observe(lambda time, datagram, fate: seen.append(datagram))
     s.connect()
+    if s.live:
+        there = s.config.remote_natt_port
+        outgoing = [d for d in seen if d.remote.port == there]
+        expect({d.local.port for d in outgoing}, "our ports").equals({s.client.config.natt_port})
+        expect({d.local.port for d in seen if d not in outgoing}, "the peer's ports").equals({there})
+        expect(s.ping()).has(ICMP, type=0)
+        return
     expect({(d.local.port, d.remote.port) for d in seen}, "ports").equals({(4500, 4500)})
     expect({d.wire[:4] for d in seen}, "markers").equals({bytes(4)})
     expect(s.sa.nat, "a NAT").fails()

@@ -15,17 +15,21 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_S
         "7296-1.3.3-01",
         "7296-2.8-02",
     ),
+    live=True,
 )
 def rekey_child(run: Run) -> None:
     """A Child SA is replaced, with a key exchange of its own and without, and no packet is lost."""
     for proposals in ("aes128gcm16", "aes128gcm16-x25519"):
         s = run.session(proposals, esp_proposals=proposals)
-        s.connect()
+        if run.refused(s.connect()):
+            continue
         old = s.child
 
         # HDR, SK {N(REKEY_SA), SA, Ni, [KEi,] TSi, TSr}  -->
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
         answer = s.rekey_child()
+        if run.refused(answer):
+            continue
         expect(answer).exchange("CREATE_CHILD_SA").has(IKEv2_SA, IKEv2_Nonce, IKEv2_TSi)
         expect(IKEv2_KE in answer, "a key exchange").equals("x25519" in proposals)
         asked = expect(s.events).at("initiator").sent(2)
@@ -33,9 +37,10 @@ def rekey_child(run: Run) -> None:
 
         # HDR, SK {D(old)}  -->
         # <--  HDR, SK {D(old)}
-        expect(s.events).has(ChildSaRekeyed, times=2).has(ChildSaInstalled, times=4).has(SaDeleted, times=2)
+        expect(s.events).has(ChildSaRekeyed, times=len(s.ends)).has(SaDeleted, times=len(s.ends))
+        expect(s.events).has(ChildSaInstalled, times=2 * len(s.ends))
         expect(s.child is not old, "another Child SA").holds()
-        s.ping("10.2.0.1")
+        s.ping()
 
 
 if __name__ == "__main__":

@@ -10,14 +10,19 @@ from fynx_scapy.errors import LocalError
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.child import selectors
 from fynx_scapy.ike.events import ChildSaInstalled
-from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr
+from fynx_scapy.layers.ikev2 import IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 
 
 @scenario(
-    "RFC 7296 section 2.9", requirements=("7296-2.9-01", "7296-2.9-02", "7296-2.9-i03", "7296-2.9-i04", "7296-2.9-04")
+    "RFC 7296 section 2.9",
+    requirements=("7296-2.9-01", "7296-2.9-02", "7296-2.9-i03", "7296-2.9-i04", "7296-2.9-04"),
+    live=True,
 )
 def ts_narrowing(run: Run) -> None:
     """The responder narrows the selectors to what its policy allows, and keeps the packet that asked for the SA."""
+    if run.live:
+        _live(run)
+        return
     s = run.session("no packet waits", local_ts="10.1.0.0/16", remote_ts="10.2.0.0/16",
                     peer={"local_ts": "10.2.3.0/24", "remote_ts": "10.1.0.0/16"})  # fmt: skip
     s.sa_init()
@@ -50,6 +55,24 @@ def ts_narrowing(run: Run) -> None:
     # <--  HDR, SK {…, TSi(…), TSr(10.2.3.0/24)}
     answer = s.auth(IP(src="10.1.0.5", dst="10.2.7.7") / UDP(sport=4000, dport=7))
     expect(written(answer[IKEv2_TSr]), "TSr").equals(["10.2.3.0/24"])
+
+
+def _live(run: Run) -> None:
+    """All addresses are asked for: a live responder may allow them, or less, but no others."""
+    s = run.session("all addresses are asked for")
+    (child,) = s.config.children
+    wide = "::/0" if child.remote_ts[0].version == 6 else "0.0.0.0/0"
+    s.config = s.config.replace(children=(child.replace(remote_ts=wide),))
+    s.sa_init()
+    # HDR, SK {…, TSi, TSr(0.0.0.0/0)}  -->
+    # <--  HDR, SK {…, TSi, TSr(of policy)}
+    answer = s.auth()
+    expect(answer).has(IKEv2_SA, IKEv2_TSi, IKEv2_TSr)
+    for payload, asked in ((IKEv2_TSi, child.local_ts), (IKEv2_TSr, s.config.children[0].remote_ts)):
+        for selector in selectors(answer[payload]):
+            expect(any(one.covers(selector) for one in asked), f"{selector} to lie within what was asked").holds()
+    run.embedded("a packet that waits")
+    expect(s.ping()).has(ICMP, type=0)
 
 
 def written(payload: Packet) -> list[str]:

@@ -8,7 +8,7 @@ from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.message import notify
 
 
-@scenario("RFC 7296 section 2.3", requirements=("7296-2.3-01", "7296-2.3-02", "7296-2.3-05"))
+@scenario("RFC 7296 section 2.3", requirements=("7296-2.3-01", "7296-2.3-02", "7296-2.3-05"), live=True)
 def window_promise_malformed(run: Run) -> None:
     """SET_WINDOW_SIZE of another length than four octets is refused; a smaller one does not shrink the window."""
     s = run.session("smaller ones")
@@ -17,6 +17,8 @@ def window_promise_malformed(run: Run) -> None:
         # HDR, SK {N(SET_WINDOW_SIZE)}  -->
         # <--  HDR, SK {}
         expect(s.request("INFORMATIONAL", notify(NotifyType.SET_WINDOW_SIZE, data))).empty()
+        if s.live:
+            continue
         peer = s.peer_sa
         expect(peer is not None and peer.requests.size, f"window after {data.hex() or 'nothing'}").equals(size)
     expect(len(s.ping()), "octets that came back").between(28, 1500)

@@ -8,6 +8,7 @@ from fynx_scapy.harness.expect import ExpectationFailed, expect
 from fynx_scapy.harness.requirements import Requirement, requirement
 from fynx_scapy.harness.runner import Result, Run, Stage, Verdict, run
 from fynx_scapy.harness.scenario import Scenario, scenario
+from fynx_scapy.harness.target import Target
 
 __all__ = [
     "ExpectationFailed",
@@ -16,6 +17,7 @@ __all__ = [
     "Run",
     "Scenario",
     "Stage",
+    "Target",
     "Verdict",
     "expect",
     "main",

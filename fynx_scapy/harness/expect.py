@@ -156,6 +156,10 @@ class Message:
             fail(f"N({name})", self._payloads())
         return self
 
+    def has_notify(self, name: str | int) -> bool:
+        """Whether it has a Notify payload of that type: no expectation, but what others may depend on."""
+        return self._notify(name) is not None
+
     def notify_data(self, name: str | int) -> Value:
         """The octets of the Notify payload of that type, for expectations of their own."""
         note = self.notifies(name)._notify(name)

@@ -8,12 +8,22 @@ from typing import Any
 
 from scapy.packet import Packet
 
+from fynx_scapy.errors import MalformedError, OutOfReach, Timeout
+from fynx_scapy.iana import PayloadType, TransformType
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Outgoing
-from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Payload, build_message, chain
+from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Payload, IKEv2_SA, build_message, chain, parse_message
 from fynx_scapy.session import Session
 
 STRANGER = Address("198.51.100.9", 500)
+HEADER = 28
+PATIENCE = 0.4
+"""For how many seconds a live peer may take to answer what has no retransmission."""
+
+
+def stranger(s: Session) -> Address | None:
+    """An address that no IKE SA knows, to send from; before a live peer there is but our own."""
+    return None if s.live else STRANGER
 
 
 def forge(
@@ -37,7 +47,12 @@ def deliver(
     source: Address | None = None,
     kind: DatagramKind = DatagramKind.IKE,
 ) -> list[IKEv2]:
-    """Send these octets as they are; returns the same as `forge`."""
+    """Send these octets as they are; returns the same as `forge`.
+
+    OutOfReach when they are to reach ourselves, or come from somebody else, and the peer is a live one.
+    """
+    if s.live:
+        return _deliver(s, data, to, source, kind)
     ends = {"initiator": s.client, "responder": s.peer}
     other = ends["responder" if to == "initiator" else "initiator"]
     port = 0 if kind is DatagramKind.ESP else 500
@@ -49,6 +64,39 @@ def deliver(
         for who, event in s.events[seen:]
         if who == to and isinstance(event, MessageSent) and not event.encrypted
     ]
+
+
+def _deliver(s: Session, data: bytes, to: str, source: Address | None, kind: DatagramKind) -> list[IKEv2]:
+    if to == "initiator" or source is not None:
+        raise OutOfReach("in the name of others nothing is sent to a live peer, nor to ourselves")
+    remote = s.config.remote
+    assert remote is not None
+    found: list[IKEv2] = []
+
+    def listen(_time: float, datagram: Datagram, fate: str) -> None:
+        if fate == "delivered" and datagram.kind is DatagramKind.IKE and len(datagram.data) >= HEADER:
+            header, payloads = parse_message(datagram.data)
+            if not {PayloadType.SK, PayloadType.SKF} & {int(payload.payload_type or 0) for payload in payloads}:
+                found.append(chain(header, payloads))
+
+    s.network.observe(listen)
+    if kind is DatagramKind.IKE:
+        port = s.client.config.natt_port if remote.port == s.config.remote_natt_port else s.client.config.port
+        s.network.inject(Datagram(data, Address(s.client.host, port), remote, kind))
+    else:
+        s.network.inject(Datagram(data, s.sa.local, s.sa.remote, kind))
+    s.network.run(lambda: bool(found), limit=PATIENCE)
+    return found
+
+
+def foreign(message: Outgoing) -> None:
+    """A tap: the ciphers on offer are such as nobody has (of the range for private use)."""
+    for payload in message.payloads:
+        if isinstance(payload, IKEv2_SA):
+            for proposal in payload.prop:
+                for transform in proposal.trans:
+                    if int(transform.transform_type) == TransformType.ENCR:
+                        transform.transform_id = 65000
 
 
 def insert(payload: Packet) -> Callable[[Outgoing], None]:
@@ -87,3 +135,12 @@ def clear(message: Outgoing) -> bool:
 def unknown(*, critical: bool) -> IKEv2_Payload:
     """A payload of type 200, which nobody knows."""
     return IKEv2_Payload(payload_type=200, flags=0x80 if critical else 0, load=b"\x01\x02")
+
+
+def unanswered(s: Session, call: Callable[[], Packet] | None = None) -> bool:
+    """Whether what was asked (by default IKE_SA_INIT) got no answer, or one without an SA."""
+    try:
+        answer = (call or s.sa_init)()
+    except (Timeout, MalformedError):
+        return True
+    return IKEv2_SA not in answer

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs scenarios, each on its own network and with randomness of its own, and turns what happens into verdicts."""
+"""Runs scenarios, each on its own network and with randomness of its own, and turns what happens into verdicts.
+
+With a `Target` the peer is a live one: scenarios that are made for it run there, all others get the verdict SKIP.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,23 @@ import enum
 import struct
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scapy.error import Scapy_Exception
 
-from fynx_scapy.errors import FynxError
+from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, OutOfReach, PeerError, Timeout
+from fynx_scapy.harness.expect import expect, fail
 from fynx_scapy.harness.scenario import Scenario
-from fynx_scapy.ike.events import Event
+from fynx_scapy.harness.target import Target, finish
+from fynx_scapy.ike.events import Event, MessageReceived
 from fynx_scapy.ladder import Ladder
+from fynx_scapy.layers.ikev2 import IKEv2
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.memory import Network
+from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
 
 CRASHES = (
@@ -31,10 +38,18 @@ CRASHES = (
 KeyboardInterrupt and SystemExit end the run."""
 
 
+PEER_FAULTS = (AuthenticationError, MalformedError, PeerError, Timeout)
+"""What is the fault of a live peer that was heard of: the verdict FAIL."""
+
+
 class Verdict(enum.Enum):
-    """PASS; FAIL when an expectation was not met; ERROR when the scenario could not be carried through."""
+    """PASS; FAIL when an expectation was not met; ERROR when the scenario could not be carried through.
+
+    SKIP when it was not run: it asks for what there is only in an embedded peer, or what this live one need not have.
+    """
 
     PASS = "PASS"
+    SKIP = "SKIP"
     FAIL = "FAIL"
     ERROR = "ERROR"
 
@@ -57,22 +72,71 @@ class Stage:
         return Ladder(self.events) if self.session is None else self.session.ladder()
 
 
-Watcher = Callable[[Network, str], None]
+Watcher = Callable[[Hosts, str], None]
 
 
 class Run:
     """What a scenario is handed: it makes sessions that repeat themselves for the same seed.
 
-    ``watch`` is called with each new network and what happens there (the recorder's `watch`).
+    ``watch`` is called with each new network and what happens there (the recorder's `watch`). With a ``target`` the
+    sessions are live ones, one at a time: the next one, and `close`, delete the IKE SAs of the one before.
     """
 
-    def __init__(self, name: str, seed: int = 0, watch: Watcher | None = None) -> None:
-        self.name, self.seed = name, seed
+    def __init__(
+        self, name: str, seed: int = 0, watch: Watcher | None = None, target: Target | None = None, *, able: bool = True
+    ) -> None:
+        self.name, self.seed, self.target, self.able = name, seed, target, able
         self.stages: list[Stage] = []
+        self.left_out: list[str] = []
+        self._refused = 0
+        self._open: Session | None = None
         self._watch = watch
 
+    @property
+    def live(self) -> bool:
+        """Whether the peer is a live one."""
+        return self.target is not None
+
+    def embedded(self, what: str) -> bool:
+        """Whether the peer is embedded; with a live one, ``what`` comes next is noted as left out."""
+        if self.live:
+            self.left_out.append(what)
+        return not self.live
+
+    def needs(self, met: object, what: str) -> None:
+        """Go on only where the peer can do what no RFC demands of it: ``what`` a live one is without is no fault."""
+        if not met and self.live:
+            raise OutOfReach(what)
+        if not met:
+            fail(f"no peer of which is to be said: {what}", "one")
+
+    def refused(self, answer: IKEv2) -> bool:
+        """Whether a live peer has none of the algorithms that were offered, which is noted; its policy may be so."""
+        if not self.live or not expect(answer).has_notify("NO_PROPOSAL_CHOSEN"):
+            return False
+        self.left_out.append(f"{self.stages[-1].label or 'its algorithms'} (refused: NO_PROPOSAL_CHOSEN)")
+        self._refused += 1
+        return True
+
+    def close(self) -> None:
+        """Leave nothing at a live peer."""
+        last, self._open = self._open, None
+        if last is not None:
+            finish(last)
+
+    def check(self) -> None:
+        """OutOfReach when a live peer has refused whatever was asked of it."""
+        if self.live and self.stages and self._refused == len(self.stages):
+            raise OutOfReach("the peer refused every suite that the scenario offers")
+
     def session(self, label: str = "", **overrides: Any) -> Session:
-        """A session against an embedded peer; ``overrides`` are `Session`'s arguments, ``label`` is its heading."""
+        """A session against an embedded peer; ``overrides`` are `Session`'s arguments, ``label`` is its heading.
+
+        Against a live one when there is a target, which then gives credentials, identities and selectors; OutOfReach
+        when that will not do.
+        """
+        if self.target is not None:
+            return self._live(self.target, label, overrides)
         # By name, so that the order of scenarios does not matter, and by number, so that no two sessions share an SPI.
         seed = f"{self.seed} {self.name} {len(self.stages)}"
         network = overrides.pop("network", None) or Network(seed=seed)
@@ -84,16 +148,34 @@ class Run:
         stage.session = Session(**arguments)
         return stage.session
 
+    def _live(self, target: Target, label: str, overrides: dict[str, Any]) -> Session:
+        target.config(overrides)
+        if not self.able:
+            raise OutOfReach("it looks into an embedded peer, or changes what travels")
+        self.close()
+        network = UdpNetwork(open_socket=target.open_socket)
+        try:
+            session = target.session(overrides, network)
+        except FynxError:
+            network.close()
+            raise
+        self._open = session
+        self.stages.append(Stage(label, network, session))
+        if self._watch is not None:
+            self._watch(network, f"{self.name} ({label})" if label else self.name)
+        return session
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a scenario. ``seconds`` is real time."""
+    """What became of a scenario. ``seconds`` is real time; ``left_out`` is what a live peer could not be asked for."""
 
     scenario: Scenario
     verdict: Verdict
     reason: str
     seconds: float
     stages: list[Stage] = field(repr=False)
+    left_out: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values for JSON."""
@@ -104,29 +186,54 @@ class Result:
             "requirements": [found.id for found in self.scenario.requirements],
             "verdict": self.verdict.value,
             "reason": self.reason,
+            "left_out": list(self.left_out),
             "seconds": round(self.seconds, 6),
             "sessions": len(self.stages),
             "packets": sum(len(stage.ladder().packets) for stage in self.stages),
         }
 
 
-def run(scenario: Scenario, *, seed: int = 0, watch: Watcher | None = None) -> Result:
-    """Run one scenario. Whatever goes wrong in it becomes its verdict."""
-    stage = Run(scenario.name, seed, watch)
-    return judge(scenario, lambda: scenario.body(stage), stage.stages)
+def run(scenario: Scenario, *, seed: int = 0, watch: Watcher | None = None, target: Target | None = None) -> Result:
+    """Run one scenario, against an embedded peer or a ``target``. Whatever goes wrong in it becomes its verdict."""
+    stage = Run(scenario.name, seed, watch, target, able=scenario.live)
+
+    def act() -> None:
+        try:
+            scenario.body(stage)
+            stage.check()
+        finally:
+            stage.close()
+
+    return judge(scenario, act, stage.stages, stage.left_out, live=target is not None)
 
 
-def judge(scenario: Scenario, act: Callable[[], None], stages: list[Stage]) -> Result:
-    """Do it, and say what became of it. ``stages`` is filled meanwhile."""
+def judge(
+    scenario: Scenario,
+    act: Callable[[], None],
+    stages: list[Stage],
+    left_out: Sequence[str] = (),
+    *,
+    live: bool = False,
+) -> Result:
+    """Do it, and say what became of it. ``stages`` and ``left_out`` are filled meanwhile."""
     started = time.perf_counter()
     verdict, reason = Verdict.PASS, ""
     try:
         act()
     except AssertionError as error:
         verdict, reason = Verdict.FAIL, _because(error)
+    except OutOfReach as error:
+        verdict = Verdict.SKIP if live else Verdict.ERROR
+        reason = f"not run: {error}" if live else f"OutOfReach: {_because(error)}"
     except CRASHES as error:
-        verdict, reason = Verdict.ERROR, f"{type(error).__name__}: {_because(error)}"
-    return Result(scenario, verdict, reason, time.perf_counter() - started, stages)
+        fault = live and isinstance(error, PEER_FAULTS) and _heard(stages)
+        verdict, reason = Verdict.FAIL if fault else Verdict.ERROR, f"{type(error).__name__}: {_because(error)}"
+    return Result(scenario, verdict, reason, time.perf_counter() - started, stages, tuple(left_out))
+
+
+def _heard(stages: Sequence[Stage]) -> bool:
+    """Whether the peer has ever answered."""
+    return any(isinstance(event, MessageReceived) for stage in stages for _, event in stage.events)
 
 
 def _because(error: BaseException) -> str:

@@ -30,13 +30,18 @@ Body = Callable[["Run"], None]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a file of scenarios/ holds. ``source`` says which section it is about."""
+    """What a file of scenarios/ holds. ``source`` says which section it is about.
+
+    ``live``: whether what it expects of its peer is what the RFC demands of every one, so that it runs against a live
+    peer too.
+    """
 
     name: str
     source: str
     requirements: tuple[Requirement, ...]
     body: Body = field(repr=False)
     module: str = field(repr=False)
+    live: bool = False
 
     @property
     def title(self) -> str:
@@ -52,10 +57,11 @@ class Scenario:
 _REGISTRY: dict[str, Scenario] = {}
 
 
-def scenario(source: str, *, requirements: Sequence[str] = ()) -> Callable[[Body], Scenario]:
+def scenario(source: str, *, requirements: Sequence[str] = (), live: bool = False) -> Callable[[Body], Scenario]:
     """Register a function as the scenario of its file.
 
-    ``source`` is the RFC section that it is about, ``requirements`` the IDs of the sentences that it checks.
+    ``source`` is the RFC section that it is about, ``requirements`` the IDs of the sentences that it checks;
+    ``live`` as in `Scenario`.
     ConfigError for an unknown ID, for a function without a docstring and for a second scenario in one file. In a file
     that runs as a script nothing is registered: `main` hands over to the package's copy.
     """
@@ -63,7 +69,7 @@ def scenario(source: str, *, requirements: Sequence[str] = ()) -> Callable[[Body
 
     def register(body: Body) -> Scenario:
         name = Path(inspect.getfile(body)).stem
-        made = Scenario(name, source, checked, body, body.__module__)
+        made = Scenario(name, source, checked, body, body.__module__, live)
         if not made.description:
             raise ConfigError(f"expected a docstring in the scenario {name}: its first line is the title")
         if body.__module__ == "__main__":

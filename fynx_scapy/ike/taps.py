@@ -45,6 +45,11 @@ class Taps:
         """Whether there is any."""
         return any(self._taps.values())
 
+    def clear(self) -> None:
+        """Take all of them out."""
+        for entries in self._taps.values():
+            entries.clear()
+
     def add(self, stage: str, tap: Tap, when: When | None = None) -> Callable[[], None]:
         """Add a tap for the messages that ``when`` picks (all by default).
 

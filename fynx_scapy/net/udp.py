@@ -142,6 +142,13 @@ class UdpNetwork(Hosts):
     def _same_place(one: Endpoint, other: Endpoint) -> bool:
         return False  # two endpoints may share an address, but no port: the kernel sees to that
 
+    def inject(self, datagram: Datagram) -> None:
+        """Send these octets as they are from an address of ours; OutOfReach for the address of somebody else."""
+        if datagram.local.host not in {host.endpoint.host for host in self.hosts.values()}:
+            super().inject(datagram)
+        with self.lock:
+            self._carry(datagram)
+
     def close(self) -> None:
         """Close all sockets, and end the thread that attends to them."""
         self._closing.set()

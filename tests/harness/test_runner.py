@@ -102,7 +102,7 @@ def test_a_result_as_plain_values() -> None:
     assert found.pop("seconds") > 0
     assert found == {
         "name": "made_up", "title": "Title.", "source": "RFC 7296 section 1", "requirements": [], "verdict": "PASS",
-        "reason": "", "sessions": 1, "packets": 4,
+        "reason": "", "left_out": [], "sessions": 1, "packets": 4,
     }  # fmt: skip
 
 

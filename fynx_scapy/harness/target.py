@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A live peer that scenarios run against: where it is, who it is, and what a session of a scenario becomes there."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fynx_scapy.errors import FynxError, OutOfReach
+from fynx_scapy.ike.config import ChildConfig, IkeConfig, Proposals, Psk, Retransmission, Selectors
+from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.net.sockets import OpenSocket
+from fynx_scapy.net.udp import UdpNetwork
+from fynx_scapy.session import Session
+
+QUICK = Retransmission(timeout=0.5, base=1.5, tries=3)
+"""A peer that is there answers soon: a request is given up after four seconds."""
+
+NOT_OURS = {
+    "peer": "the embedded peer would be configured for it: {}",
+    "network": "it brings a network in memory",
+}
+_CREDENTIALS = ("psk", "local_id", "remote_id", "local", "remote", "local_ts", "remote_ts", "seed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A live peer, and how to talk to it; what is None is left to `Session`, or to the scenario.
+
+    ``address`` is ``HOST`` or ``HOST:PORT``, ``ping`` an inner address that answers pings (by default the first host
+    of the selectors), ``error_wait`` as in IkeConfig. ``open_socket`` opens the sockets in another namespace.
+    """
+
+    address: str
+    psk: str | bytes = field(default="fynx", repr=False)
+    local_id: str = "alice"
+    remote_id: str | None = None
+    proposals: Proposals | None = None
+    esp_proposals: Proposals | None = None
+    local_ts: Selectors | None = None
+    remote_ts: Selectors | None = None
+    ping: str | None = None
+    local: str | None = None
+    port: int | None = None
+    natt_port: int | None = None
+    marker_always: bool | None = None
+    retransmission: Retransmission = QUICK
+    error_wait: float = 0.3
+    open_socket: OpenSocket = socket.socket
+
+    def config(self, given: Mapping[str, Any]) -> IkeConfig:
+        """Our configuration: what a scenario sets on purpose, with this peer's credentials, identities and selectors.
+
+        ``given`` are the arguments of `Run.session`. OutOfReach when some of them are for an embedded peer;
+        ConfigError as of IkeConfig.
+        """
+        for name, reason in NOT_OURS.items():
+            if given.get(name) is not None:
+                raise OutOfReach(reason.format(_names(given[name])))
+        mine = {k: v for k, v in given.items() if k not in (*NOT_OURS, *_CREDENTIALS, "config") and v is not None}
+        extra = mine.keys() - {"proposals", "esp_proposals"}
+        if extra:
+            raise OutOfReach(f"the scenario sets {', '.join(sorted(extra))}")
+        plain = IkeConfig(auth=Psk(self.psk))
+        config: IkeConfig = given.get("config") or plain
+        proposals = mine.get("proposals") or (config.proposals != plain.proposals and config.proposals)
+        changes: dict[str, Any] = {"proposals": proposals or self.proposals or config.proposals}
+        return config.replace(
+            auth=Psk(self.psk),
+            local_id=self.local_id,
+            remote_id=self.remote_id,
+            children=tuple(self._child(child, mine.get("esp_proposals")) for child in config.children),
+            retransmission=self.retransmission,
+            error_wait=self.error_wait,
+            **changes,
+        )
+
+    def _child(self, child: ChildConfig, esp_proposals: Proposals | None) -> ChildConfig:
+        plain = ChildConfig()
+        asked = esp_proposals or (child.proposals != plain.proposals and child.proposals)
+        return child.replace(
+            proposals=asked or self.esp_proposals or child.proposals,
+            local_ts=self.local_ts or plain.local_ts,
+            remote_ts=self.remote_ts or plain.remote_ts,
+        )
+
+    def session(self, given: Mapping[str, Any], network: UdpNetwork) -> Session:
+        """A session with it. TransportError and ConfigError as of `Session`."""
+        return Session(
+            self.address,
+            config=self.config(given),
+            local=self.local,
+            port=self.port,
+            natt_port=self.natt_port,
+            marker_always=self.marker_always,
+            destination=self.ping,
+            network=network,
+        )
+
+
+def finish(session: Session) -> None:
+    """Leave nothing at the peer: delete its IKE SAs, end a handshake that was begun, close the sockets."""
+    session.client.taps.clear()
+    try:
+        for sa in {id(found): found for found in session.client.sas.values()}.values():
+            _end(session, sa)
+    finally:
+        session.close()
+
+
+def _end(session: Session, sa: IkeSa) -> None:
+    if sa.state is State.CONNECTING and sa.requests.next_id == 1 and not sa.requests.pending:
+        session._sa = sa
+        try:
+            session.auth()  # half-open IKE SAs are counted by many peers
+        except FynxError:
+            return
+    if sa.established:
+        with session.network.lock:
+            exchange = sa.delete_ike()
+        session.network.run(lambda: exchange.done, limit=session.config.retransmission.total)
+
+
+def _names(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(value)
+    return f"fields of {type(value).__name__}" if dataclasses.is_dataclass(value) else type(value).__name__
