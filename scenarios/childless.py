@@ -35,7 +35,8 @@ def childless(run: Run) -> None:
     # <--  HDR, SK {IDr, AUTH}
     expect(s.auth()).has(IKEv2_IDr, IKEv2_AUTH).lacks(IKEv2_SA, IKEv2_TSi, IKEv2_TSr)
     expect(s.events).has(IkeSaEstablished, times=len(s.ends)).lacks(ChildSaInstalled)
-    s.sa.create_child(theirs if s.live else None)
+    ours = theirs.replace(local_ts=theirs.remote_ts, remote_ts=theirs.local_ts)
+    s.sa.create_child(run.child(ours) if s.live else None)
     s.network.run()
     expect(s.ping()).has(ICMP, type=0)
 

@@ -20,9 +20,9 @@ def error_unknown_exchange(run: Run) -> None:
     """An unknown exchange is answered with INVALID_SYNTAX, and the IKE SA stands."""
     s = run.session()
     s.connect()
-    # HDR(exchange 240), SK {}  -->
-    # <--  HDR(exchange 240), SK {N(INVALID_SYNTAX)}
-    expect(s.request(240)).exchange(240).notifies("INVALID_SYNTAX")
+    # HDR(exchange 250), SK {}  -->
+    # <--  HDR(exchange 250), SK {N(INVALID_SYNTAX)}
+    expect(s.request(250)).exchange(250).notifies("INVALID_SYNTAX")
     expect(s.ping()).has(ICMP, type=0)
 
 

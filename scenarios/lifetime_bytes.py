@@ -22,7 +22,7 @@ AGELESS = {
 @scenario("RFC 7296 section 2.8", requirements=("7296-2.8-01", "7296-2.8-i01"), live=True)
 def lifetime_bytes(run: Run) -> None:
     """Bytes and packets are limits as seconds are: a soft one rekeys, and beyond a hard one nothing goes through."""
-    soft = Lifetime(soft=Limits(bytes=10_000), jitter=0.0)
+    soft = Lifetime(soft=Limits(bytes=10_000), hard=Limits(bytes=50_000), jitter=0.0)
     s = run.session("a soft limit of bytes", config=config(soft), peer=None if run.live else AGELESS)
     s.connect()
     for _ in range(12):

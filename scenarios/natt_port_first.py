@@ -24,7 +24,7 @@ def natt_port_first(run: Run) -> None:
     s.connect()
     if s.live:
         there = s.config.remote_natt_port
-        outgoing = [d for d in seen if d.remote.port == there]
+        outgoing = [d for d in seen if d.local.host == s.client.host]
         expect({d.local.port for d in outgoing}, "our ports").equals({s.client.config.natt_port})
         expect({d.local.port for d in seen if d not in outgoing}, "the peer's ports").equals({there})
         expect(s.ping()).has(ICMP, type=0)

@@ -145,7 +145,7 @@ def test_a_verdict_that_is_not_pass_is_1_and_the_run_goes_on(monkeypatch: pytest
         run.session().connect()
 
     made = [Scenario(body.__name__, "RFC 7296", (), body, __name__) for body in (crash, refuse, work)]
-    monkeypatch.setattr(cli, "_load", lambda names: made)
+    monkeypatch.setattr("fynx_scapy.commands.run._load", lambda names: made)
     done = fynx("run", "--seed", 1, "--pcap", tmp_path / "x.pcapng", "--report", tmp_path / "x.html")
     assert done.exit_code == 1
     assert [line.split()[0] for line in done.stdout.splitlines()[1:4]] == ["ERROR", "FAIL", "PASS"]

@@ -21,6 +21,7 @@ from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, Ou
 from fynx_scapy.harness.expect import expect, fail
 from fynx_scapy.harness.scenario import Scenario
 from fynx_scapy.harness.target import Target, finish
+from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import Event, MessageReceived
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2
@@ -109,6 +110,10 @@ class Run:
             raise OutOfReach(what)
         if not met:
             fail(f"no peer of which is to be said: {what}", "one")
+
+    def child(self, ours: ChildConfig) -> ChildConfig:
+        """A Child SA of ours as the peer takes it: with a live one's selectors."""
+        return ours if self.target is None else self.target.child(ours)
 
     def refused(self, answer: IKEv2) -> bool:
         """Whether a live peer has none of the algorithms that were offered, which is noted; its policy may be so."""

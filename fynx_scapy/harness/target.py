@@ -72,13 +72,14 @@ class Target:
             auth=Psk(self.psk),
             local_id=self.local_id,
             remote_id=self.remote_id,
-            children=tuple(self._child(child, mine.get("esp_proposals")) for child in config.children),
+            children=tuple(self.child(child, mine.get("esp_proposals")) for child in config.children),
             retransmission=self.retransmission,
             error_wait=self.error_wait,
             **changes,
         )
 
-    def _child(self, child: ChildConfig, esp_proposals: Proposals | None) -> ChildConfig:
+    def child(self, child: ChildConfig, esp_proposals: Proposals | None = None) -> ChildConfig:
+        """A Child SA of ours with this peer's selectors, and its proposals unless others are asked for."""
         plain = ChildConfig()
         asked = esp_proposals or (child.proposals != plain.proposals and child.proposals)
         return child.replace(

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 from fynx_scapy.errors import ConfigError, TransportError
@@ -144,10 +144,12 @@ class UdpNetwork(Hosts):
 
     def inject(self, datagram: Datagram) -> None:
         """Send these octets as they are from an address of ours; OutOfReach for the address of somebody else."""
-        if datagram.local.host not in {host.endpoint.host for host in self.hosts.values()}:
+        endpoints = [host.endpoint for host in self.hosts.values() if host.endpoint.host == datagram.local.host]
+        if not endpoints:
             super().inject(datagram)
+        always = any(endpoint.config.marker_always for endpoint in endpoints)
         with self.lock:
-            self._carry(datagram)
+            self._carry(replace(datagram, marker_always=datagram.marker_always or always))
 
     def close(self) -> None:
         """Close all sockets, and end the thread that attends to them."""

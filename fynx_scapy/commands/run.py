@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``fynx run`` and ``fynx list``: scenarios, against an embedded peer or a live one."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from fynx_scapy import __version__
+
+if TYPE_CHECKING:
+    from fynx_scapy.harness import Result, Scenario
+    from fynx_scapy.harness.target import Target
+    from fynx_scapy.net.recorder import Recorder
+
+
+def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from fynx_scapy import scenarios
+
+    return [CompletionItem(name) for name in scenarios.names() if name.startswith(incomplete)]
+
+
+def _load(names: Sequence[str]) -> list[Scenario]:
+    """The scenarios of these names, each once; all when there are none. UsageError for a name that does not exist."""
+    from fynx_scapy import scenarios
+    from fynx_scapy.errors import ConfigError
+
+    try:
+        return [scenarios.load(name) for name in dict.fromkeys(names or scenarios.names())]
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+_FOLDER = click.Path(file_okay=False, writable=True, path_type=Path)
+
+
+# What a target is told by: option, its argument's form, and what it says. The key is read apart.
+_TARGET = (
+    ("local-id", "ID", "Who we are to the peer."),
+    ("remote-id", "ID", "Who the peer has to be; by default whoever knows the key."),
+    ("local-ts", "NET", "The network behind us."),
+    ("remote-ts", "NET", "The network behind the peer."),
+    ("ping", "ADDRESS", "An address behind the peer that answers pings."),
+    ("proposals", "SUITE", "What we propose for IKE where a scenario does not care."),
+    ("esp-proposals", "SUITE", "What we propose for ESP where a scenario does not care."),
+    ("local", "ADDRESS", "Our own address."),
+)
+
+
+def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: the options that say where a live peer is, and who."""
+    marker = "--marker-always/--no-marker-always"
+    options = [
+        click.option("--target", metavar="HOST[:PORT]", help="Run against whoever listens there, and nobody else."),
+        click.option("--psk-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), envvar="FYNX_PSK_FILE",
+                     metavar="FILE", help="The pre-shared key; or FYNX_PSK_FILE in the environment."),
+        *(click.option(f"--{name}", metavar=form, help=text) for name, form, text in _TARGET),
+        click.option("--port", type=click.IntRange(1, 65535), help="Our own port, if not 500."),
+        click.option("--natt-port", type=click.IntRange(1, 65535), help="Our own port for NAT traversal, if not 4500."),
+        click.option(marker, default=None, help="The non-ESP marker on every port; by default on ports of one's own."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_complete)
+@click.option("--report", type=_FILE, metavar="FILE", help="Write a report: one HTML page that needs nothing else.")
+@click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write the verdicts as JSON.")
+@click.option("--pcap", type=_FILE, metavar="FILE", help="Write a pcapng capture, and its key tables beside it.")
+@click.option("--keys", type=_FOLDER, metavar="DIR", help="Where the key tables go, if not to NAME.keys.")
+@click.option("--seed", type=int, metavar="N", help="Repeat a run to the byte. Without it one is chosen, and shown.")
+@_target_options
+def run(
+    names: tuple[str, ...],
+    report: Path | None,
+    json_file: Path | None,
+    pcap: Path | None,
+    keys: Path | None,
+    seed: int | None,
+    target: str | None,
+    psk_file: Path | None,
+    **given: Any,
+) -> None:
+    """Run scenarios against an embedded peer, all or those of these NAMEs; or against a live one, with --target.
+
+    A live peer is told by its address, the key and the identities: scenarios that ask for what only an embedded peer
+    can be made to do are left out (SKIP). Exit status 0 when every verdict is PASS or SKIP and one at least is PASS,
+    1 when not, 2 for misuse.
+    """
+    chosen = _load(names)
+    live = _target(target, psk_file, given)
+    if live is not None and seed is not None:
+        raise click.UsageError("a live peer repeats nothing: --seed goes with the embedded peer alone")
+    if live is None and seed is None:
+        seed = secrets.randbelow(1_000_000)
+    results, recorder = _run(chosen, seed, live)
+    with _writing():
+        if report is not None:
+            from fynx_scapy.report import render
+
+            which = f"--seed {seed}" if live is None else f"--target {target}"
+            command = " ".join(["fynx run", *names, which])
+            _write(report, render(results, seed=seed, command=command))
+        if json_file is not None:
+            document = {"version": __version__, "seed": seed, "results": [result.as_dict() for result in results]}
+            _write(json_file, json.dumps(document, indent=1) + "\n")
+        if pcap is not None:
+            pcap.parent.mkdir(parents=True, exist_ok=True)
+            recorder.save_capture(pcap)
+        if pcap is not None or keys is not None:
+            recorder.keys().save(keys or pcap.with_suffix(".keys"))  # type: ignore[union-attr]
+    _table(results, seed)
+    verdicts = {result.verdict.value for result in results}
+    sys.exit(0 if verdicts <= {"PASS", "SKIP"} and "PASS" in verdicts else 1)
+
+
+def _target(address: str | None, psk_file: Path | None, given: dict[str, Any]) -> Target | None:
+    """The live peer that these options name; UsageError when they do not go together."""
+    said = {name: value for name, value in given.items() if value is not None}
+    if address is None:
+        if said:
+            option = next(iter(said)).replace("_", "-")
+            raise click.UsageError(f"--{option} says something of a live peer: --target is missing")
+        return None
+    from fynx_scapy.errors import ConfigError
+    from fynx_scapy.harness.target import Target
+    from fynx_scapy.net.udp import resolve
+
+    if psk_file is None:
+        raise click.UsageError("expected --psk-file, or FYNX_PSK_FILE in the environment, with the key of the peer")
+    key = psk_file.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        resolve(address, 500)
+        made = Target(address=address, psk=key, **said)
+        made.config({})
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    return made
+
+
+def _run(chosen: Sequence[Scenario], seed: int | None, target: Target | None) -> tuple[list[Result], Recorder]:
+    """Run them with a progress bar on stderr, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from fynx_scapy import harness
+    from fynx_scapy.net.recorder import Recorder
+
+    recorder, results = Recorder(), []
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("scenarios", total=len(chosen))
+        for scenario in chosen:
+            progress.update(bar, description=scenario.name)
+            results.append(harness.run(scenario, seed=seed or 0, watch=recorder.watch, target=target))
+            progress.advance(bar)
+    return results, recorder
+
+
+def _table(results: Sequence[Result], seed: int | None) -> None:
+    """The verdicts, and why those that are not PASS are not."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    colours = {"PASS": "green", "SKIP": "dim", "FAIL": "red", "ERROR": "magenta"}
+    table = Table(box=None, pad_edge=False)
+    for heading in ("verdict", "scenario", "source"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("sessions", "packets", "ms"):
+        table.add_column(heading, no_wrap=True, justify="right")
+    for result in results:
+        row = result.as_dict()
+        numbers = (str(row["sessions"]), str(row["packets"]), f"{result.seconds * 1000:.1f}")
+        style = colours[row["verdict"]] if row["verdict"] == "SKIP" else f"bold {colours[row['verdict']]}"
+        table.add_row(Text(row["verdict"], style=style), row["name"], Text(row["source"]), *numbers)
+    # Where nobody looks on, no terminal's width cuts the columns.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    for result in results:
+        if result.reason:
+            reason = f"{result.verdict.value} {result.scenario.name}: {result.reason}"
+            console.print(Text(reason, style=colours[result.verdict.value]), soft_wrap=True)
+        elif result.left_out:
+            console.print(
+                Text(f"     {result.scenario.name}: without {', '.join(result.left_out)}", style="dim"), soft_wrap=True
+            )
+    counts = {verdict: sum(result.verdict.value == verdict for result in results) for verdict in colours}
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    seconds = sum(result.seconds for result in results)
+    which = "" if seed is None else f", seed {seed}"
+    console.print(f"\n{summary} in {seconds:.2f} s{which}", soft_wrap=True)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """What cannot be written is a mistake in the command."""
+    try:
+        yield
+    except OSError as error:
+        raise click.UsageError(f"cannot write {error.filename}: {error.strerror}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per scenario and line.")
+def list_(as_json: bool) -> None:
+    """List the scenarios: what each shows, and the RFC section that it is about; * runs against a live peer too."""
+    found = _load(())
+    if as_json:
+        for scenario in found:
+            entry: dict[str, Any] = {"name": scenario.name, "title": scenario.title, "source": scenario.source}
+            needed = [each.id for each in scenario.requirements]
+            click.echo(json.dumps(entry | {"requirements": needed, "live": scenario.live}))
+        return
+    width = max(len(scenario.name) for scenario in found)
+    for scenario in found:
+        mark = "*" if scenario.live else " "
+        click.echo(f"{scenario.name:{width}} {mark} {scenario.title} ({scenario.source})")
