@@ -158,6 +158,8 @@ def _show(console: Console, audit: Audit, everything: bool) -> None:
     console.print(Text(printable(line), style="bold"))
     if audit.profile.note:
         console.print(Text(audit.profile.note, style="dim"))
+    for fingerprint in audit.facts.fingerprints:
+        console.print(Text(f"fingerprint of {fingerprint}", style="dim"))
     counts = dict.fromkeys(_STYLES, 0)
     for finding in audit.findings:
         counts[finding.status.value] += 1
@@ -221,6 +223,7 @@ def _model(audit: Audit, printable: Any) -> dict[str, Any]:
         "name": printable(Path(audit.facts.name).name),
         "worst": audit.worst.name,
         "counts": counts,
+        "marks": [(str(each), printable(each.text)) for each in audit.facts.fingerprints],
         "findings": [row for row in rows if row["status"] not in ("OK", "SEEN")],
         "rest": [row for row in rows if row["status"] in ("OK", "SEEN")],
     }

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from ...iana import CertEncoding, ExchangeType, KeMethod, NotifyType, PayloadType, ProtocolId, name_of
 from ...layers.ikev2.payload import IKEv2_Payload
+from ..fingerprint import fingerprints
 from .facts import (
     AuthFacts,
     CaptureFacts,
@@ -54,8 +55,9 @@ def collect(capture: Capture) -> CaptureFacts:
     )  # fmt: skip
     problems = tuple((each.number, each.offset, each.text) for each in capture.problems)
     return CaptureFacts(
-        capture.name, capture.index.packets, conversations, flows, problems, icvs, _reauthenticated(conversations)
-    )
+        capture.name, capture.index.packets, conversations, flows, problems, icvs, _reauthenticated(conversations),
+        tuple(fingerprints(capture)),
+    )  # fmt: skip
 
 
 def _reauthenticated(conversations: tuple[ConversationFacts, ...]) -> tuple[tuple[int, int], ...]:

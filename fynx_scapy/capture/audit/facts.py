@@ -8,9 +8,12 @@ none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...iana import Encr, Integ, KeMethod, Prf, ProtocolId, Registry, SequenceNumbers, TransformType, name_of
+
+if TYPE_CHECKING:
+    from ..fingerprint import Fingerprint
 
 REGISTRIES: dict[int, type[Registry]] = {
     TransformType.ENCR: Encr,
@@ -285,6 +288,7 @@ class CaptureFacts:
     problems: tuple[tuple[int, int, str], ...]
     icvs: dict[str, int]
     reauthenticated: tuple[tuple[int, int], ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The counts that a report shows in its head."""
@@ -293,7 +297,8 @@ class CaptureFacts:
             "packets": self.packets,
             "conversations": len(self.conversations),
             "ike_sas": sum(len(each.ike_sas) for each in self.conversations),
-            "child_sas": sum(len(each.children) for each in self.conversations),
+            "child_sas": sum(child.chosen is not None for each in self.conversations for child in each.children),
             "flows": len(self.flows),
             "esp": dict(self.icvs),
+            "fingerprints": [each.as_dict() for each in self.fingerprints],
         }
