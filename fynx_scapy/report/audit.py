@@ -158,12 +158,13 @@ def _show(console: Console, audit: Audit, everything: bool) -> None:
     console.print(Text(printable(line), style="bold"))
     if audit.profile.note:
         console.print(Text(audit.profile.note, style="dim"))
-    for fingerprint in audit.facts.fingerprints:
+    for fingerprint in dict.fromkeys(str(each) for each in audit.facts.fingerprints):
         console.print(Text(f"fingerprint of {fingerprint}", style="dim"))
     counts = dict.fromkeys(_STYLES, 0)
     for finding in audit.findings:
         counts[finding.status.value] += 1
-    shown = [each for each in audit.findings if everything or each.status.value not in ("OK", "SEEN")]
+    grouped = audit.grouped()
+    shown = [each for each in grouped if everything or each.status.value not in ("OK", "SEEN")]
     table = Table(box=None, pad_edge=False, show_header=bool(shown))
     for head in ("severity", "status", "what", "where", "packets", "source"):
         table.add_column(head, overflow="fold")
@@ -177,8 +178,8 @@ def _show(console: Console, audit: Audit, everything: bool) -> None:
         if finding.cause:
             console.print(Text(printable(f"{finding.title}: {finding.explanation} Likely cause: {finding.cause}")))
     summary = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no findings"
-    hidden = len(audit.findings) - len(shown)
-    console.print(Text(summary + (f"; {hidden} not shown (--all)" if hidden else "")))
+    hidden = len(grouped) - len(shown)
+    console.print(Text(summary + (f"; {hidden} lines not shown (--all)" if hidden else "")))
     console.print()
 
 
@@ -216,6 +217,7 @@ def _model(audit: Audit, printable: Any) -> dict[str, Any]:
     rows = []
     for finding in audit.findings:
         counts[finding.status.value] = counts.get(finding.status.value, 0) + 1
+    for finding in audit.grouped():
         row = finding.as_dict()
         texts = {name: printable(row[name]) for name in ("title", "subject", "explanation", "cause")}
         rows.append(row | texts | {"packets": _packets(finding), "source": str(finding.source)})
@@ -223,7 +225,7 @@ def _model(audit: Audit, printable: Any) -> dict[str, Any]:
         "name": printable(Path(audit.facts.name).name),
         "worst": audit.worst.name,
         "counts": counts,
-        "marks": [(str(each), printable(each.text)) for each in audit.facts.fingerprints],
+        "marks": list({str(each): printable(each.text) for each in audit.facts.fingerprints}.items()),
         "findings": [row for row in rows if row["status"] not in ("OK", "SEEN")],
         "rest": [row for row in rows if row["status"] in ("OK", "SEEN")],
     }

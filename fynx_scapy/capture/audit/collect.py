@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,18 @@ if TYPE_CHECKING:
     from ..messages import Conversation, Exchange, Message
 
 SK, SKF = int(PayloadType.SK), int(PayloadType.SKF)
+MOST_BAD = 100
+"""How many ESP packets with a bad ICV are named; all are counted."""
 INITIATOR, RESPONDER = "initiator", "responder"
 
 
 def collect(capture: Capture) -> CaptureFacts:
     """The facts of a capture. ESP is opened in one pass where there are keys, so that its ICVs are counted."""
     icvs = dict(capture.icvs)
+    bad_esp: list[tuple[int, int]] = []
+    if icvs["bad"]:
+        bad = ((packet.number, packet.spi) for packet in capture.esp() if packet.icv == "bad")
+        bad_esp += itertools.islice(bad, MOST_BAD)
     conversations = tuple(_Walk(conversation).facts() for conversation in capture.conversations)
     spis = {spi for each in conversations for child in each.children for spi in (child.spi_i, child.spi_r)}
     flows = tuple(
@@ -56,7 +63,7 @@ def collect(capture: Capture) -> CaptureFacts:
     problems = tuple((each.number, each.offset, each.text) for each in capture.problems)
     return CaptureFacts(
         capture.name, capture.index.packets, conversations, flows, problems, icvs, _reauthenticated(conversations),
-        tuple(fingerprints(capture)),
+        tuple(fingerprints(capture)), tuple(bad_esp),
     )  # fmt: skip
 
 
@@ -92,7 +99,9 @@ class _Walk:
         self.eap: list[int] = []
         self.faults: list[tuple[int, str]] = []
         self.asked: dict[bytes, tuple[Message, dict[int, Any]]] = {}  # by IKE SPI: the IKE_AUTH request that has SA
-        self.rekeying: list[tuple[int, bytes, bool, float | None, int, float | None]] = []
+        self.requests: dict[int, int] = {}  # the number of each response: that of its request
+        self.by_spi: dict[int, list[int]] = {}  # where in the children each SPI is
+        self.rekeying: list[tuple[int, int, bytes, bool]] = []  # request, response, SPI, by the initiator
 
     def facts(self) -> ConversationFacts:
         """Walk, and tell."""
@@ -103,6 +112,9 @@ class _Walk:
         )  # fmt: skip
         if conversation.version != 2:
             return base
+        for exchange in conversation.exchanges:
+            for response in exchange.responses if exchange.requests else ():
+                self.requests[response.number] = exchange.requests[0].number
         for message in conversation.messages:
             if not message.copy:
                 self._message(message)
@@ -167,10 +179,6 @@ class _Walk:
         if kind >= NotifyType.INITIAL_CONTACT:
             self.notifies.append(NotifyFacts(message.number, role, kind, message.exchange))
             return
-        request = None
-        for exchange in self.conversation.exchanges:
-            if message.number in [each.number for each in exchange.responses] and exchange.requests:
-                request = exchange.requests[0].number
         data = bytes(layer.notify) if layer.notify else b""
         detail = ""
         if kind == NotifyType.INVALID_KE_PAYLOAD and len(data) == 2:
@@ -179,7 +187,11 @@ class _Walk:
             detail = f"payload type {data[0]} is not known to it"
         elif kind == NotifyType.INVALID_MAJOR_VERSION and data:
             detail = f"its version is {data[0]}"
-        self.errors.append(ErrorFacts(message.number, kind, message.exchange, role, protected, request, detail))
+        self.errors.append(
+            ErrorFacts(
+                message.number, kind, message.exchange, role, protected, self.requests.get(message.number), detail
+            )
+        )
 
     def _auth(self, message: Message, layer: Any, role: str, key: str) -> None:
         verdict = next((each for each in message.opened.auth), None)
@@ -276,6 +288,8 @@ class _Walk:
         data = bytes(compressed.notify) if compressed is not None else b""
         if rekeys is not None:
             self._rekeyed(request, response, rekeys.to_bytes(4), bool(chosen))
+        for proposal in (*offered[:1], *chosen[:1]) if chosen else ():
+            self.by_spi.setdefault(int.from_bytes(proposal.spi), []).append(len(self.children))
         self.children.append(
             ChildSaFacts(
                 spi,
@@ -318,9 +332,10 @@ class _Walk:
 
     def _rekeyed(self, request: Message, response: Message | None, spi: bytes, done: bool) -> None:
         left = self.conversation.left(request)
-        end = response.time if response is not None else None
-        self.rekeying.append((request.number, spi, left, request.time, request.index, end))
-        if not done or response is None:
+        if response is None:
+            return
+        self.rekeying.append((request.number, response.number, spi, left))
+        if not done:
             return
         ending = Ending("rekeyed", INITIATOR if left else RESPONDER, response.number, response.time)
         if len(spi) == 8:
@@ -346,20 +361,22 @@ class _Walk:
                 self.children[at] = replace(child, ended=ending)
 
     def _end_child(self, spi: int, ending: Ending) -> None:
-        for at, child in enumerate(self.children):
-            if spi in (child.spi_i, child.spi_r) and child.ended is None and child.chosen is not None:
+        for at in self.by_spi.get(spi, ()):
+            child = self.children[at]
+            if child.ended is None:
                 self.children[at] = replace(child, ended=ending)
 
     def _collisions(self) -> list[tuple[int, int]]:
         """Rekeys of one SA by both ends, the second asked before the first was answered (RFC 7296 section 2.8.1)."""
         found = []
         pairs = {frozenset((child.spi_i, child.spi_r)) for child in self.children}
-        for at, (number, spi, left, _, _, end) in enumerate(self.rekeying):
-            for other, spi_other, left_other, time, _, _ in self.rekeying[at + 1 :]:
-                numbers = frozenset((int.from_bytes(spi), int.from_bytes(spi_other)))
-                same = spi == spi_other or (len(spi) == 4 and numbers in pairs)
-                if same and left != left_other and end is not None and time is not None and time <= end:
-                    found.append((number, other))
+        for at, (request, response, spi, left) in enumerate(self.rekeying):
+            for other, _, other_spi, other_left in self.rekeying[at + 1 :]:
+                if other > response:
+                    break  # they are in the order of their requests
+                ends = frozenset((int.from_bytes(spi), int.from_bytes(other_spi)))
+                if left != other_left and (spi == other_spi or (len(spi) == 4 and ends in pairs)):
+                    found.append((request, other))
         return found
 
     def _settled(self, error: ErrorFacts) -> ErrorFacts:

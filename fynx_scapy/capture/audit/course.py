@@ -50,8 +50,8 @@ def _lives(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
             numbers = (*sa.numbers, sa.ended.number)
             yield Finding(rule, INFO, Status.SEEN, f"lived {how}", sa.label, numbers, source)
         elif conversation.last is not None and conversation.established:
-            title = f"lived at least {conversation.last - sa.made:.3f} s; its end is not seen"
-            yield Finding(rule, LOW, Status.UNKNOWN, title, sa.label, sa.numbers, source)
+            least = f"It lived at least {conversation.last - sa.made:.3f} s."
+            yield Finding(rule, LOW, Status.UNKNOWN, "its end is not seen", sa.label, sa.numbers, source, least)
 
 
 def _child_options(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
@@ -286,8 +286,10 @@ def _whole(facts: CaptureFacts) -> Iterator[Finding]:
         )  # fmt: skip
     if facts.icvs.get("bad"):
         yield Finding(
-            "flow.icv", HIGH, Status.FAILED, f"{facts.icvs['bad']} ESP packets whose ICV does not verify", facts.name,
-            (), Source("RFC 4303", "section 3.4.4"), "",
+            "flow.icv", HIGH, Status.FAILED, f"{facts.icvs['bad']} ESP packets whose ICV does not verify",
+            ", ".join(sorted({f"ESP {spi:08x}" for _, spi in facts.bad_esp})),
+            tuple(number for number, _ in facts.bad_esp),
+            Source("RFC 4303", "section 3.4.4"), "",
             "The packets were changed on their way; or the key at hand is of another SA.",
         )  # fmt: skip
     for number, offset, text in facts.problems:

@@ -279,6 +279,7 @@ class CaptureFacts:
     """The facts of a capture: conversations, flows, what could not be read, and what became of ESP's ICVs.
 
     ``reauthenticated`` are pairs of conversation numbers: the second follows the first between the same ends.
+    ``bad_esp`` are (packet, SPI) of the first ESP packets whose ICV is bad.
     """
 
     name: str
@@ -289,6 +290,7 @@ class CaptureFacts:
     icvs: dict[str, int]
     reauthenticated: tuple[tuple[int, int], ...] = ()
     fingerprints: tuple[Fingerprint, ...] = ()
+    bad_esp: tuple[tuple[int, int], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The counts that a report shows in its head."""

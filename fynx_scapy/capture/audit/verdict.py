@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import algorithms, course
@@ -35,6 +35,15 @@ class Audit:
         """The findings of a rule whose title has a text in it."""
         return [finding for finding in self.findings if finding.rule == rule and text in finding.title]
 
+    def grouped(self) -> list[Finding]:
+        """The findings with those that say the same of several SAs as one, for people to read."""
+        groups: dict[tuple[Any, ...], list[Finding]] = {}
+        for each in self.findings:
+            groups.setdefault((each.rule, each.status, each.severity, each.title, each.source, each.cause), []).append(
+                each
+            )
+        return [_one(group) for group in groups.values()]
+
     def as_dict(self) -> dict[str, Any]:
         """It in plain values."""
         return {
@@ -43,6 +52,18 @@ class Audit:
             "worst": self.worst.name,
             "findings": [finding.as_dict() for finding in self.findings],
         }
+
+
+def _one(group: list[Finding]) -> Finding:
+    subjects = list(dict.fromkeys(each.subject for each in group))
+    if len(group) == 1:
+        return group[0]
+    return replace(
+        group[0],
+        subject=subjects[0] + (f" and {len(subjects) - 1} more" if subjects[1:] else ""),
+        evidence=tuple(dict.fromkeys(number for each in group for number in each.evidence)),
+        explanation=group[0].explanation if len({each.explanation for each in group}) == 1 else "",
+    )
 
 
 def audit(capture: Capture, profile: Profile | str = "rfc") -> Audit:
