@@ -19,9 +19,9 @@ from fynx_scapy.capture.audit import PROFILES, Audit, Severity, Status, audit, j
 from fynx_scapy.capture.audit.causes import CAUSES
 from fynx_scapy.capture.audit.facts import Transform
 from fynx_scapy.capture.audit.rules import RFC_LEVELS
+from fynx_scapy.commands.audit import audit as command
 from fynx_scapy.iana import Encr, Integ, KeMethod, NotifyType, Prf, TransformType
 from fynx_scapy.keylog import KeyLog
-from fynx_scapy.report.audit import audit as command
 from fynx_scapy.report.audit import render
 from tests.capture.following import least
 from tests.shared import FOLDER, shared
