@@ -494,6 +494,29 @@ def test_what_says_the_same_of_several_sas_is_one_line() -> None:
     assert len(found.find("esp.encr", "SHOULD NOT")) == 2
 
 
+def changed(number: int, old: str, new: str, folder: Path) -> Audit:
+    """The audit of a lab capture in one of whose packets some octets are others."""
+    path = shared("captures/lab/psk-gcm128-x25519.pcap")
+    packets = list(rdpcap(str(path)))
+    octets = bytes(packets[number - 1])
+    assert octets.count(bytes.fromhex(old)) == 1
+    packets[number - 1] = Ether(octets.replace(bytes.fromhex(old), bytes.fromhex(new)))
+    wrpcap(str(folder / "changed.pcap"), packets)
+    with Capture(folder / "changed.pcap", KeyLog.beside(path)) as capture:
+        return audit(capture)
+
+
+def test_a_choice_that_nobody_knows_is_unknown(tmp_path: Path) -> None:
+    found = changed(2, "0300000802000005", "030000080200fff0", tmp_path)
+    assert [each.status for each in found.find("ike.prf", "UNKNOWN-65520 in use: not listed")] == [Status.UNKNOWN]
+
+
+def test_a_wrong_length_is_malformed(tmp_path: Path) -> None:
+    # SA_INIT, version 2.0, flags I, message ID 0, and a length that is less than the header's
+    found = changed(1, "21202208 00000000 000000e8".replace(" ", ""), "212022080000000000000007", tmp_path)
+    assert [each.evidence for each in found.find("malformed")][:1] == [(1,)]
+
+
 @pytest.mark.parametrize(("number", "rule"), [(5, "flow.icv"), (17, "ike.icv")])
 def test_a_changed_packet_is_found(number: int, rule: str, tmp_path: Path) -> None:
     path = shared("captures/lab/psk-gcm128-x25519.pcap")
