@@ -19,6 +19,7 @@ class Fynx(click.Group):
     """The group of commands; those of ``LAZY`` live in a module of their own."""
 
     LAZY: ClassVar[Mapping[str, str]] = {
+        "audit": "fynx_scapy.commands.audit:audit",
         "capture": "fynx_scapy.capture.overview:capture",
         "decrypt": "fynx_scapy.capture.overview:decrypt",
         "dissect": "fynx_scapy.capture.command:dissect",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..keylog import KeyLog
     from .capture import Capture
     from .dissect import Dissection
+    from .fingerprint import Fingerprint, fingerprints
     from .flows import EspFlow
     from .follow import Follower
     from .frames import Frame, frames
@@ -25,6 +26,7 @@ __all__ = [
     "Dissection",
     "EspFlow",
     "Exchange",
+    "Fingerprint",
     "Follower",
     "Frame",
     "IPsecSession",
@@ -33,6 +35,7 @@ __all__ = [
     "InnerFlow",
     "KeyLog",
     "Message",
+    "fingerprints",
     "frames",
     "process",
     "rdpcap",
@@ -44,6 +47,7 @@ _HOME = {
     "Dissection": "fynx_scapy.capture.dissect",
     "EspFlow": "fynx_scapy.capture.flows",
     "Exchange": "fynx_scapy.capture.messages",
+    "Fingerprint": "fynx_scapy.capture.fingerprint",
     "Follower": "fynx_scapy.capture.follow",
     "Frame": "fynx_scapy.capture.frames",
     "IPsecSession": "fynx_scapy.capture.sniffing",
@@ -52,6 +56,7 @@ _HOME = {
     "InnerFlow": "fynx_scapy.capture.inner",
     "KeyLog": "fynx_scapy.keylog",
     "Message": "fynx_scapy.capture.messages",
+    "fingerprints": "fynx_scapy.capture.fingerprint",
     "frames": "fynx_scapy.capture.frames",
     "process": "fynx_scapy.capture.scale",
     "rdpcap": "fynx_scapy.capture.sniffing",

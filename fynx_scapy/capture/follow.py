@@ -296,7 +296,7 @@ class Follower:
         header, data = message.header, message.message
         if header is None or header.exch_type != ExchangeType.IKE_SA_INIT:
             return
-        data = data[: header.length]
+        data = data[: header.length] if header.length >= IKE_HEADER.size else data
         if not int(header.flags) & FLAG_RESPONSE:
             requests = self._inits.setdefault(header.init_SPI, [])
             if data not in requests:

@@ -82,7 +82,10 @@ class KeySet:
     @property
     def prf(self) -> Prf | None:
         """The PRF of the suite, None where it is not known."""
-        return prf(self.suite.prf.id) if self.suite.prf else None
+        try:
+            return prf(self.suite.prf.id) if self.suite.prf else None
+        except ConfigError:
+            return None
 
     def protector(self, initiator: bool) -> Protector | None:
         """What opens a message of that end; None where the keys do not fit the suite."""

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Judges of what was offered and chosen, and of how the ends proved who they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ...iana import AuthMethod, Encr, NotifyType, Prf, ProtocolId, TransformType, name_of
+from .facts import ChildSaFacts, ConversationFacts, IkeSaFacts, Proposal, Transform
+from .finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
+from .rules import Profile, Severity, Source, Status
+
+ESP = int(ProtocolId.ESP)
+_KINDS: dict[int, str] = {
+    TransformType.ENCR: "encr",
+    TransformType.PRF: "prf",
+    TransformType.INTEG: "integ",
+    TransformType.KE: "ke",
+}
+_SIZES: dict[int, int] = {
+    Prf.PRF_HMAC_SHA2_512: 64,
+    Prf.PRF_HMAC_SHA2_384: 48,
+    Prf.PRF_HMAC_SHA2_256: 32,
+    Prf.PRF_HMAC_SHA1: 20,
+}
+AEAD = frozenset(
+    (
+        Encr.ENCR_AES_CCM_8, Encr.ENCR_AES_CCM_12, Encr.ENCR_AES_CCM_16, Encr.ENCR_AES_GCM_8, Encr.ENCR_AES_GCM_12,
+        Encr.ENCR_AES_GCM_16, Encr.ENCR_NULL_AUTH_AES_GMAC, Encr.ENCR_CAMELLIA_CCM_8, Encr.ENCR_CAMELLIA_CCM_12,
+        Encr.ENCR_CAMELLIA_CCM_16, Encr.ENCR_CHACHA20_POLY1305, Encr.ENCR_AES_CCM_8_IIV, Encr.ENCR_AES_GCM_16_IIV,
+        Encr.ENCR_CHACHA20_POLY1305_IIV, Encr.ENCR_KUZNYECHIK_MGM_KTREE, Encr.ENCR_MAGMA_MGM_KTREE,
+        Encr.ENCR_KUZNYECHIK_MGM_MAC_KTREE, Encr.ENCR_MAGMA_MGM_MAC_KTREE,
+    )
+)  # fmt: skip
+"""Transforms of type 1 that authenticate by themselves (those that only authenticate included)."""
+UNENCRYPTED = frozenset(
+    (Encr.ENCR_NULL, Encr.ENCR_NULL_AUTH_AES_GMAC, Encr.ENCR_KUZNYECHIK_MGM_MAC_KTREE, Encr.ENCR_MAGMA_MGM_MAC_KTREE)
+)
+
+
+def _prefix(sa: IkeSaFacts | ChildSaFacts) -> str:
+    return "ike" if isinstance(sa, IkeSaFacts) else "esp"
+
+
+def _rule(sa: IkeSaFacts | ChildSaFacts, transform: Transform) -> str:
+    return f"{_prefix(sa)}.{_KINDS.get(transform.kind, 'addke')}"
+
+
+def _chosen(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
+    """Each algorithm that was chosen, by its row."""
+    for sa in suites(conversation):
+        for transform in sa.chosen.transforms if sa.chosen is not None else ():
+            verdict = profile.judge(sa.chosen.protocol if sa.chosen is not None else 0, transform)
+            if verdict is None:
+                continue
+            status, severity = verdict.grade
+            yield Finding(
+                _rule(sa, transform), severity, status, f"{transform.name} in use: {verdict.level}", sa.label,
+                sa.numbers, verdict.source, verdict.note,
+            )  # fmt: skip
+
+
+def _offered(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
+    """Weak and forbidden algorithms that were offered and not chosen: a responder might have taken them."""
+    for sa in suites(conversation):
+        used = set(sa.chosen.transforms) if sa.chosen is not None else set()
+        seen: set[Transform] = set()
+        for proposal in sa.offered:
+            for transform in proposal.transforms:
+                verdict = profile.judge(proposal.protocol, transform)
+                if transform in used or transform in seen or verdict is None:
+                    continue
+                seen.add(transform)
+                status, severity = verdict.grade
+                if status in (Status.OK, Status.SEEN):
+                    continue
+                yield Finding(
+                    f"{_prefix(sa)}.offered", Severity(max(LOW, severity - 1)), status,
+                    f"{transform.name} offered: {verdict.level}", sa.label, sa.numbers[:1], verdict.source,
+                    "It was offered, and a responder may choose it. " + verdict.note,
+                )  # fmt: skip
+
+
+def _choice(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
+    """What was chosen out of what, and what that tells about the responder."""
+    for sa in suites(conversation):
+        if sa.chosen is None:
+            continue
+        passed = [proposal for proposal in sa.offered if proposal.number < sa.chosen.number]
+        words = []
+        if passed:
+            words.append("The responder took none of " + "; ".join(proposal.text for proposal in passed) + ".")
+        words += _preferences(sa.offered, sa.chosen)
+        if not words:
+            words.append("It is the first of what was offered.")
+        yield Finding(
+            f"{_prefix(sa)}.chosen", INFO, Status.SEEN,
+            f"proposal {sa.chosen.number} of {len(sa.offered)} chosen: {sa.chosen.text}", sa.label, sa.numbers,
+            Source(RFC7296, "section 2.7"), " ".join(words),
+        )  # fmt: skip
+
+
+def _preferences(offered: tuple[Proposal, ...], chosen: Proposal) -> Iterator[str]:
+    proposal = next((each for each in offered if each.number == chosen.number), None)
+    for transform in chosen.transforms if proposal is not None else ():
+        choices = proposal.of(transform.kind) if proposal is not None else []
+        if transform in choices and choices.index(transform):
+            before = ", ".join(each.name for each in choices[: choices.index(transform)])
+            yield f"{transform.name} was preferred to {before}, which stood before it."
+
+
+def _better(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
+    """A weak choice where a proposal without any weakness was on offer: the responder's configuration prefers it."""
+    for sa in suites(conversation):
+        if sa.chosen is None or not _flawed(sa.chosen, profile):
+            continue
+        others = [each for each in sa.offered if each.number != sa.chosen.number and not _flawed(each, profile)]
+        for proposal in others[:1]:
+            yield Finding(
+                f"{_prefix(sa)}.better", MEDIUM, Status.WEAK,
+                f"proposal {proposal.number} has no weakness and was not chosen", sa.label, sa.numbers,
+                Source(RFC7296, "section 2.7"), f"It is {proposal.text}. Put it first, or take the weak one away.",
+            )  # fmt: skip
+
+
+def _flawed(proposal: Proposal, profile: Profile) -> bool:
+    verdicts = [profile.judge(proposal.protocol, transform) for transform in proposal.transforms]
+    return any(each is not None and each.grade.status is not Status.OK for each in verdicts)
+
+
+def _combination(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
+    """What only algorithms together say: encryption without integrity, integrity without encryption."""
+    for child in conversation.children:
+        if child.chosen is None or child.chosen.protocol != ESP:
+            continue
+        ciphers, integrity = (
+            child.chosen.of(TransformType.ENCR),
+            [each for each in child.chosen.of(TransformType.INTEG) if each.id],
+        )
+        for cipher in ciphers:
+            if cipher.id in UNENCRYPTED:
+                yield Finding(
+                    "esp.confidential", MEDIUM, Status.WEAK, f"nothing is encrypted ({cipher.name})", child.label,
+                    child.numbers, Source("RFC 8221", "sections 5 and 6"),
+                    "Packets are authenticated and travel in the clear: everybody on the path reads them. This may be "
+                    "what was wanted; then it is no weakness.",
+                )  # fmt: skip
+            if cipher.id not in AEAD and not integrity:
+                yield Finding(
+                    "esp.authenticated", HIGH, Status.FORBIDDEN, f"{cipher.name} without integrity", child.label,
+                    child.numbers, Source("RFC 8221", "section 4"),
+                    "Encryption without authentication is not effective and MUST NOT be used: packets can be changed "
+                    "on their way without being noticed.",
+                )  # fmt: skip
+
+
+def _quantum(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
+    """Whether somebody who records today and has a quantum computer later would learn the keys."""
+    ppk = [each.number for each in conversation.notify(NotifyType.PPK_IDENTITY)]
+    if ppk:
+        yield Finding(
+            "ike.ppk", INFO, Status.SEEN, "a post-quantum pre-shared key is mixed in", conversation.label, tuple(ppk),
+            Source("RFC 8784", "section 3"), "The keys depend on a PPK that both ends have.",
+        )  # fmt: skip
+    for sa in conversation.ike_sas:
+        if sa.chosen is None:
+            continue
+        methods = [each for each in sa.chosen.transforms if each.kind in _EXCHANGES and each.id >= 35]
+        if methods:
+            names = ", ".join(each.name for each in methods)
+            yield Finding(
+                "ike.quantum", INFO, Status.SEEN, f"a key exchange resists quantum computers: {names}", sa.label,
+                sa.numbers, Source("RFC 9370", ""), "Its secret goes into the keys beside that of the first exchange.",
+            )  # fmt: skip
+        elif profile.quantum is not None and not ppk:
+            yield Finding(
+                "ike.quantum", MEDIUM, Status.WEAK, "no key exchange resists quantum computers", sa.label, sa.numbers,
+                profile.quantum, "Whoever records this conversation can open it once there is a quantum computer.",
+            )  # fmt: skip
+
+
+_EXCHANGES = frozenset((TransformType.KE, *range(TransformType.ADDKE1, TransformType.ADDKE7 + 1)))
+
+
+def _nonces(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
+    for sa in conversation.ike_sas:
+        prfs = [_SIZES.get(each.id, 0) for each in (sa.chosen.of(TransformType.PRF) if sa.chosen is not None else [])]
+        wanted = max(16, *(size // 2 for size in prfs)) if prfs else 16
+        short = [(number, length) for number, length in sa.nonces if length < wanted]
+        for number, length in short:
+            yield Finding(
+                "ike.nonce", HIGH, Status.FORBIDDEN, f"a nonce of {length} octets, at least {wanted} are needed",
+                sa.label, (number,), Source(RFC7296, "section 2.10"),
+                "Nonces MUST have 128 bits, and half the key size of the PRF.",
+            )  # fmt: skip
+
+
+def _authentication(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
+    for auth in conversation.auths:
+        name, subject = name_of(AuthMethod, auth.method), f"{conversation.label}, {auth.role}"
+        evidence = (auth.number,)
+        row = profile.methods.find(auth.method)
+        grade = profile.levels[row.level] if row is not None else None
+        status, severity = grade or (Status.UNKNOWN, MEDIUM)
+        level = row.level if row is not None else "not listed"
+        yield Finding(
+            "auth.method", severity, status, f"{name}: {level}", subject, evidence, profile.methods.source,
+            row.note if row is not None else "",
+        )  # fmt: skip
+        if auth.algorithm is not None:
+            level, source = profile.signatures.get(auth.algorithm, ("not listed", profile.methods.source))
+            status, severity = profile.levels.get(level, (Status.UNKNOWN, MEDIUM))
+            yield Finding("auth.signature", severity, status, f"{auth.algorithm}: {level}", subject, evidence, source)
+        yield from _key_length(auth.key, subject, evidence, profile)
+        yield _verified(auth.verified, auth.reason, name, subject, evidence)
+
+
+def _key_length(key: str, subject: str, evidence: tuple[int, ...], profile: Profile) -> Iterator[Finding]:
+    if not key.startswith("RSA-"):
+        return
+    bits = int(key[4:])
+    source = Source("RFC 8247", "section 3.1.1")
+    if profile.name != "rfc":
+        yield Finding(
+            "auth.key", MEDIUM, Status.UNKNOWN, f"{key}: not looked up", subject, evidence, profile.methods.source
+        )
+    elif bits < 2048:
+        yield Finding("auth.key", MEDIUM, Status.WEAK, f"{key}: SHOULD NOT", subject, evidence, source)
+    else:
+        level = "MUST" if bits == 2048 else "SHOULD" if bits in (3072, 4096) else "MAY"
+        yield Finding("auth.key", INFO, Status.OK, f"{key}: {level}", subject, evidence, source)
+
+
+def _verified(verified: bool | None, reason: str, method: str, subject: str, evidence: tuple[int, ...]) -> Finding:
+    source = Source(RFC7296, "section 2.15")
+    if verified:
+        return Finding("auth.verified", INFO, Status.OK, f"AUTH verifies ({method})", subject, evidence, source, reason)
+    if verified is None:
+        title = "AUTH could not be checked"
+        return Finding("auth.verified", LOW, Status.UNKNOWN, title, subject, evidence, source, reason)
+    return Finding(
+        "auth.verified", HIGH, Status.FAILED, f"AUTH does not verify ({method})", subject, evidence, source, reason,
+        "The secret or key at hand is not the one that it was made with; or somebody stands between the ends.",
+    )  # fmt: skip
+
+
+OF_CONVERSATION: tuple[Callable[[ConversationFacts, Profile], Iterator[Finding]], ...] = (
+    _chosen,
+    _offered,
+    _choice,
+    _better,
+    _combination,
+    _quantum,
+    _nonces,
+    _authentication,
+)
+"""Each judges one conversation by a profile."""

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A finding: one thing that an audit says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .facts import ChildSaFacts, ConversationFacts, IkeSaFacts
+from .rules import Severity, Source, Status
+
+INFO, LOW, MEDIUM, HIGH = Severity
+RFC7296 = "RFC 7296"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that an audit says. ``rule`` is its stable name, ``evidence`` the packets that show it.
+
+    ``source`` is where it is written; ``explanation`` and ``cause`` are for people, the latter of errors alone.
+    """
+
+    rule: str
+    severity: Severity
+    status: Status
+    title: str
+    subject: str
+    evidence: tuple[int, ...]
+    source: Source
+    explanation: str = ""
+    cause: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """It in plain values."""
+        return {
+            "rule": self.rule,
+            "severity": self.severity.name,
+            "status": self.status.value,
+            "title": self.title,
+            "subject": self.subject,
+            "evidence": list(self.evidence),
+            "source": {"document": self.source.document, "section": self.source.section},
+            "explanation": self.explanation,
+            "cause": self.cause,
+        }
+
+
+def suites(conversation: ConversationFacts) -> Iterator[IkeSaFacts | ChildSaFacts]:
+    """Every SA of a conversation."""
+    yield from conversation.ike_sas
+    yield from conversation.children

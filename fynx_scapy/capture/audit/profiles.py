@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The tables: RFC 8247 and RFC 8221, CNSA 2.0, BSI TR-02102-3. Each row stands where its document has it.
+
+What could not be looked up in a document has no row, and its table no default: an audit says UNKNOWN of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...iana import AuthMethod, Encr, Integ, KeMethod, Prf, ProtocolId, TransformType
+from .rules import GOOD, RFC_LEVELS, Grade, Profile, Row, Severity, Source, Status, Table
+
+IKE, ESP, AH = int(ProtocolId.IKE), int(ProtocolId.ESP), int(ProtocolId.AH)
+ENCR, PRF, INTEG, KE = (
+    int(kind) for kind in (TransformType.ENCR, TransformType.PRF, TransformType.INTEG, TransformType.KE)
+)
+BOTH = frozenset((128, 256))
+_IOT = "The level is that for the Internet of Things; elsewhere it is MAY."
+
+# -- RFC 8247 and RFC 8221 --------------------------------------------------------------------------------------------
+
+_8247 = "RFC 8247"
+_8221 = "RFC 8221"
+_REST_8247 = Source(_8247, "section 2.5")  # "not mentioned in the above sections, so it defaults to MAY"
+_REST_8221 = Source(_8221, "section 8")
+
+_IKE_ENCR = Table(
+    Source(_8247, "section 2.1"),
+    (
+        Row(Encr.ENCR_AES_CBC, "MUST", BOTH),
+        Row(Encr.ENCR_CHACHA20_POLY1305, "SHOULD"),
+        Row(Encr.ENCR_AES_GCM_16, "SHOULD", BOTH),
+        Row(Encr.ENCR_AES_CCM_8, "SHOULD", frozenset((128,)), _IOT),
+        Row(
+            Encr.ENCR_3DES,
+            "MAY, downgraded",
+            note="The text says that there is no need to keep support for it, AES-CBC is implemented everywhere.",
+        ),
+        Row(Encr.ENCR_DES, "MUST NOT"),
+        Row(Encr.ENCR_NULL, "MUST NOT"),
+    ),
+    "MAY",
+    _REST_8247,
+)
+_IKE_PRF = Table(
+    Source(_8247, "section 2.2"),
+    (
+        Row(Prf.PRF_HMAC_SHA2_256, "MUST"),
+        Row(Prf.PRF_HMAC_SHA2_512, "SHOULD+"),
+        Row(Prf.PRF_HMAC_SHA1, "MUST-"),
+        Row(Prf.PRF_AES128_XCBC, "SHOULD", note=_IOT),
+        Row(Prf.PRF_HMAC_MD5, "MUST NOT"),
+    ),
+    "MAY",
+    _REST_8247,
+)
+_IKE_INTEG = Table(
+    Source(_8247, "section 2.3"),
+    (
+        Row(Integ.AUTH_HMAC_SHA2_256_128, "MUST"),
+        Row(Integ.AUTH_HMAC_SHA2_512_256, "SHOULD"),
+        Row(Integ.AUTH_HMAC_SHA1_96, "MUST-"),
+        Row(Integ.AUTH_AES_XCBC_96, "SHOULD", note=_IOT),
+        Row(Integ.AUTH_HMAC_MD5_96, "MUST NOT"),
+        Row(Integ.AUTH_DES_MAC, "MUST NOT"),
+        Row(Integ.AUTH_KPDK_MD5, "MUST NOT"),
+    ),
+    "MAY",
+    _REST_8247,
+)
+_IKE_KE = Table(
+    Source(_8247, "section 2.4"),
+    (
+        Row(KeMethod.MODP_2048, "MUST"),
+        Row(KeMethod.ECP_256, "SHOULD"),
+        Row(KeMethod.MODP_1536, "SHOULD NOT"),
+        Row(KeMethod.MODP_1024, "SHOULD NOT"),
+        Row(KeMethod.MODP_768, "MUST NOT"),
+        Row(KeMethod.MODP_1024_160, "MUST NOT"),
+        Row(KeMethod.MODP_2048_224, "SHOULD NOT"),
+        Row(KeMethod.MODP_2048_256, "SHOULD NOT"),
+    ),
+    "MAY",
+    _REST_8247,
+)
+_METHODS = Table(
+    Source(_8247, "section 3.1"),
+    (
+        Row(
+            AuthMethod.RSA_Digital_Signature, "MUST", note="It is bound to RSASSA-PKCS1-v1.5 and to be replaced by 14."
+        ),
+        Row(AuthMethod.Shared_Key_Message_Integrity_Code, "MUST", note="It is as strong as the shared key is random."),
+        Row(AuthMethod.DSS_Digital_Signature, "SHOULD NOT"),
+        Row(AuthMethod.ECDSA_with_SHA_256_on_the_P_256_curve, "SHOULD"),
+        Row(AuthMethod.ECDSA_with_SHA_384_on_the_P_384_curve, "SHOULD"),
+        Row(AuthMethod.ECDSA_with_SHA_512_on_the_P_521_curve, "SHOULD"),
+        Row(AuthMethod.Digital_Signature, "SHOULD"),
+    ),
+)
+_HASHES, _ALGORITHMS = Source(_8247, "section 3.2, hash functions"), Source(_8247, "section 3.2, methods")
+_SIGNATURES: Mapping[str, tuple[str, Source]] = {
+    "RSASSA-PSS with SHA256": ("MUST", _ALGORITHMS),
+    "RSASSA-PSS with SHA384": ("MAY", _HASHES),
+    "RSASSA-PSS with SHA512": ("SHOULD", _HASHES),
+    "RSASSA-PSS with SHA1": ("MUST NOT", _ALGORITHMS),
+    "ecdsa-with-SHA256": ("SHOULD", _ALGORITHMS),
+    "ecdsa-with-SHA384": ("MAY", _HASHES),
+    "ecdsa-with-SHA512": ("SHOULD", _HASHES),
+    "sha256WithRSAEncryption": ("MAY", Source(_8247, "section 3.2, RSASSA-PKCS1-v1.5")),
+    "sha384WithRSAEncryption": ("MAY", Source(_8247, "section 3.2, RSASSA-PKCS1-v1.5")),
+    "sha512WithRSAEncryption": ("MAY", Source(_8247, "section 3.2, RSASSA-PKCS1-v1.5")),
+    "sha1WithRSAEncryption": ("MUST NOT", _ALGORITHMS),
+    "dsa-with-SHA1": ("MUST NOT", _ALGORITHMS),
+    "ecdsa-with-SHA1": ("MUST NOT", _ALGORITHMS),
+    "Ed25519": ("SHOULD", Source(_8247, "section 3.1, method 14; RFC 8420")),
+    "Ed448": ("SHOULD", Source(_8247, "section 3.1, method 14; RFC 8420")),
+}
+_ESP_ENCR = Table(
+    Source(_8221, "section 5"),
+    (
+        Row(Encr.ENCR_DES_IV64, "MUST NOT"),
+        Row(Encr.ENCR_DES, "MUST NOT"),
+        Row(Encr.ENCR_3DES, "SHOULD NOT"),
+        Row(Encr.ENCR_BLOWFISH, "MUST NOT"),
+        Row(Encr.ENCR_3IDEA, "MUST NOT"),
+        Row(Encr.ENCR_DES_IV32, "MUST NOT"),
+        Row(Encr.ENCR_NULL, "MUST", note="It is there for ESP that only authenticates: nothing is encrypted."),
+        Row(Encr.ENCR_AES_CBC, "MUST", BOTH),
+        Row(Encr.ENCR_AES_CCM_8, "SHOULD", frozenset((128,)), _IOT),
+        Row(Encr.ENCR_AES_GCM_16, "MUST", BOTH),
+        Row(Encr.ENCR_CHACHA20_POLY1305, "SHOULD"),
+    ),
+    "MAY",
+    _REST_8221,
+)
+_ESP_INTEG = Table(
+    Source(_8221, "section 6"),
+    (
+        Row(Integ.AUTH_HMAC_MD5_96, "MUST NOT"),
+        Row(Integ.AUTH_HMAC_SHA1_96, "MUST-"),
+        Row(Integ.AUTH_DES_MAC, "MUST NOT"),
+        Row(Integ.AUTH_KPDK_MD5, "MUST NOT"),
+        Row(Integ.AUTH_AES_XCBC_96, "SHOULD", note=_IOT),
+        Row(Integ.AUTH_AES_128_GMAC, "MAY"),
+        Row(Integ.AUTH_AES_256_GMAC, "MAY"),
+        Row(Integ.AUTH_HMAC_SHA2_256_128, "MUST"),
+        Row(Integ.AUTH_HMAC_SHA2_512_256, "SHOULD"),
+    ),
+    "MAY",
+    _REST_8221,
+)
+RFC = Profile(
+    "rfc",
+    "RFC 8247 (IKEv2), RFC 8221 (ESP and AH) and IANA's deprecation marks",
+    {
+        (IKE, ENCR): _IKE_ENCR,
+        (IKE, PRF): _IKE_PRF,
+        (IKE, INTEG): _IKE_INTEG,
+        (IKE, KE): _IKE_KE,
+        (ESP, ENCR): _ESP_ENCR,
+        (ESP, INTEG): _ESP_INTEG,
+        (ESP, KE): _IKE_KE,
+        (AH, INTEG): _ESP_INTEG,
+        (AH, KE): _IKE_KE,
+    },
+    _METHODS,
+    signatures=_SIGNATURES,
+    note="The levels are requirements for implementations; what a site uses is its own policy.",
+)
+
+# -- CNSA 2.0 ---------------------------------------------------------------------------------------------------------
+
+# The table was read as it is quoted in public repositories, not in the document itself. It says of AES "Use 256-bit
+# keys", of SHA "Use SHA-384 or SHA-512", of key establishment ML-KEM-1024, of signatures ML-DSA-87, each "for all
+# classification levels". Which modes and transforms IPsec may use is in draft-guthrie-cnsa2-ipsec-profile, which could
+# not be looked up: so there is no OK for an encryption transform, and none for HMAC's truncations.
+_CNSA = "NSA, CNSA Suite 2.0 and Quantum Computing FAQ, version 2.1 (December 2024)"
+_CNSA_TABLE = Source(_CNSA, "table Commercial National Security Algorithm Suite 2.0, as quoted")
+_CNSA_MODE = Source("draft-guthrie-cnsa2-ipsec-profile-04", "not looked up")
+CNSA_LEVELS: Mapping[str, Grade] = {
+    "in the table": GOOD,
+    "not in the table": Grade(Status.FORBIDDEN, Severity.HIGH),
+    "key length in the table, transform not looked up": Grade(Status.UNKNOWN, Severity.LOW),
+    "not yet quantum-resistant": Grade(Status.WEAK, Severity.MEDIUM),
+}
+_AES = (
+    Encr.ENCR_AES_CBC, Encr.ENCR_AES_CTR, Encr.ENCR_AES_CCM_8, Encr.ENCR_AES_CCM_12, Encr.ENCR_AES_CCM_16,
+    Encr.ENCR_AES_GCM_8, Encr.ENCR_AES_GCM_12, Encr.ENCR_AES_GCM_16,
+)  # fmt: skip
+_NO_AES = (
+    Encr.ENCR_DES, Encr.ENCR_3DES, Encr.ENCR_IDEA, Encr.ENCR_CAST, Encr.ENCR_BLOWFISH, Encr.ENCR_CAMELLIA_CBC,
+    Encr.ENCR_CAMELLIA_CTR, Encr.ENCR_CAMELLIA_CCM_8, Encr.ENCR_CAMELLIA_CCM_12, Encr.ENCR_CAMELLIA_CCM_16,
+    Encr.ENCR_CHACHA20_POLY1305,
+)  # fmt: skip
+_CNSA_ENCR = Table(
+    _CNSA_TABLE,
+    (
+        *(Row(id, "key length in the table, transform not looked up", frozenset((256,))) for id in _AES),
+        *(Row(id, "not in the table", frozenset((128, 192)), "The table wants 256-bit keys.") for id in _AES),
+        *(Row(id, "not in the table", note="The table has AES alone.") for id in _NO_AES),
+    ),
+)
+_CNSA_PRF = Table(
+    _CNSA_TABLE,
+    (
+        Row(Prf.PRF_HMAC_SHA2_384, "in the table"),
+        Row(Prf.PRF_HMAC_SHA2_512, "in the table"),
+        Row(Prf.PRF_HMAC_SHA2_256, "not in the table", note="The table wants SHA-384 or SHA-512."),
+        Row(Prf.PRF_HMAC_SHA1, "not in the table", note="The table wants SHA-384 or SHA-512."),
+        Row(Prf.PRF_HMAC_MD5, "not in the table", note="The table wants SHA-384 or SHA-512."),
+    ),
+)
+_CNSA_INTEG = Table(
+    _CNSA_TABLE,
+    (
+        Row(Integ.AUTH_HMAC_SHA2_256_128, "not in the table", note="The table wants SHA-384 or SHA-512."),
+        Row(Integ.AUTH_HMAC_SHA1_96, "not in the table", note="The table wants SHA-384 or SHA-512."),
+        Row(Integ.AUTH_HMAC_MD5_96, "not in the table", note="The table wants SHA-384 or SHA-512."),
+    ),
+)
+_CNSA_KE = Table(
+    _CNSA_TABLE,
+    (
+        Row(KeMethod.ML_KEM_1024, "in the table"),
+        Row(KeMethod.ML_KEM_768, "not in the table", note="The table wants ML-KEM-1024."),
+        Row(KeMethod.ML_KEM_512, "not in the table", note="The table wants ML-KEM-1024."),
+    ),
+)
+_SIGNED = (
+    AuthMethod.RSA_Digital_Signature, AuthMethod.DSS_Digital_Signature,
+    AuthMethod.ECDSA_with_SHA_256_on_the_P_256_curve, AuthMethod.ECDSA_with_SHA_384_on_the_P_384_curve,
+    AuthMethod.ECDSA_with_SHA_512_on_the_P_521_curve,
+)  # fmt: skip
+_CNSA_METHODS = Table(
+    _CNSA_TABLE, tuple(Row(id, "not yet quantum-resistant", note="The table wants ML-DSA-87.") for id in _SIGNED)
+)
+CNSA2 = Profile(
+    "cnsa2",
+    "CNSA Suite 2.0 (NSA)",
+    {
+        (IKE, ENCR): _CNSA_ENCR,
+        (IKE, PRF): _CNSA_PRF,
+        (IKE, INTEG): _CNSA_INTEG,
+        (IKE, KE): _CNSA_KE,
+        (ESP, ENCR): _CNSA_ENCR,
+        (ESP, INTEG): _CNSA_INTEG,
+        (ESP, KE): _CNSA_KE,
+        (AH, INTEG): _CNSA_INTEG,
+        (AH, KE): _CNSA_KE,
+    },
+    _CNSA_METHODS,
+    CNSA_LEVELS,
+    signatures=dict.fromkeys(_SIGNATURES, ("not yet quantum-resistant", _CNSA_TABLE)),
+    quantum=_CNSA_TABLE,
+    iana=True,
+    note=f"The suite's table was read as quoted elsewhere; the IPsec profile ({_CNSA_MODE}) says which transforms may "
+    "be used, and is UNKNOWN here. The dates of the transition are not judged.",
+)
+
+# -- BSI TR-02102-3 ---------------------------------------------------------------------------------------------------
+
+# Of the guideline only the title, the history of its versions and its contents could be looked up, no table.
+_BSI = "BSI TR-02102-3, version 2026-01"
+_BSI_TABLE = Source(_BSI, "tables of section 3, not looked up")
+_NOTHING = Table(_BSI_TABLE, ())
+BSI = Profile(
+    "bsi",
+    "BSI TR-02102-3 (IPsec and IKEv2)",
+    {
+        (protocol, kind): _NOTHING
+        for protocol, kinds in ((IKE, (ENCR, PRF, INTEG, KE)), (ESP, (ENCR, INTEG, KE)), (AH, (INTEG, KE)))
+        for kind in kinds
+    },
+    _NOTHING,
+    RFC_LEVELS,
+    iana=False,
+    note="The tables of the guideline could not be looked up: every algorithm is UNKNOWN under this profile.",
+)
+
+PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (RFC, CNSA2, BSI)}
+"""The profiles by name."""

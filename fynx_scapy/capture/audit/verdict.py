@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Findings: the facts of a capture under the tables of a profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from . import algorithms, course
+from .facts import CaptureFacts
+from .finding import INFO, Finding
+from .profiles import PROFILES
+from .rules import Profile, Severity, Status
+
+if TYPE_CHECKING:
+    from ..capture import Capture
+
+_ORDER = {status: at for at, status in enumerate((Status.FORBIDDEN, Status.FAILED, Status.WEAK, Status.UNKNOWN))}
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The findings of one capture under one profile, the gravest first."""
+
+    facts: CaptureFacts
+    profile: Profile
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def worst(self) -> Severity:
+        """The highest severity among the findings."""
+        return max((finding.severity for finding in self.findings), default=INFO)
+
+    def find(self, rule: str, text: str = "") -> list[Finding]:
+        """The findings of a rule whose title has a text in it."""
+        return [finding for finding in self.findings if finding.rule == rule and text in finding.title]
+
+    def grouped(self) -> list[Finding]:
+        """The findings with those that say the same of several SAs as one, for people to read."""
+        groups: dict[tuple[Any, ...], list[Finding]] = {}
+        for each in self.findings:
+            groups.setdefault((each.rule, each.status, each.severity, each.title, each.source, each.cause), []).append(
+                each
+            )
+        return [_one(group) for group in groups.values()]
+
+    def as_dict(self) -> dict[str, Any]:
+        """It in plain values."""
+        return {
+            **self.facts.as_dict(),
+            "profile": {"name": self.profile.name, "title": self.profile.title, "note": self.profile.note},
+            "worst": self.worst.name,
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+def _one(group: list[Finding]) -> Finding:
+    subjects = list(dict.fromkeys(each.subject for each in group))
+    if len(group) == 1:
+        return group[0]
+    return replace(
+        group[0],
+        subject=subjects[0] + (f" and {len(subjects) - 1} more" if subjects[1:] else ""),
+        evidence=tuple(dict.fromkeys(number for each in group for number in each.evidence)),
+        explanation=group[0].explanation if len({each.explanation for each in group}) == 1 else "",
+    )
+
+
+def audit(capture: Capture, profile: Profile | str = "rfc") -> Audit:
+    """Audit a capture. ``profile`` is one of `PROFILES` or its name; KeyError for a name that is none."""
+    from .collect import collect
+
+    return judge(collect(capture), PROFILES[profile] if isinstance(profile, str) else profile)
+
+
+def judge(facts: CaptureFacts, profile: Profile) -> Audit:
+    """The findings that facts come to, sorted by severity, then by the first packet."""
+    found = [finding for judge_capture in course.OF_CAPTURE for finding in judge_capture(facts)]
+    for conversation in facts.conversations:
+        for judge_conversation in (*algorithms.OF_CONVERSATION, *course.OF_CONVERSATION):
+            found += judge_conversation(conversation, profile)
+    found.sort(key=lambda f: (-f.severity, _ORDER.get(f.status, len(_ORDER)), f.evidence[:1], f.rule))
+    return Audit(facts, profile, tuple(found))
