@@ -73,12 +73,12 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
             if inside.error:
                 self._problem(f"packet {frame.number}: {inside.error}")
                 continue
-            payload = self._payload(inside)
+            payload = self._payload(inside, packet)
             if payload is not None:
                 result = _replaced(packet, outer, payload, inside)
         return result
 
-    def _payload(self, inside: IpsecPacket) -> Packet | None:
+    def _payload(self, inside: IpsecPacket, packet: Packet) -> Packet | None:
         if inside.kind == "esp" and not inside.missing:
             opened = self.follower.esp(inside.data, inside.src, inside.dst)
             if opened.error:
@@ -93,7 +93,7 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
             for text in found.errors:
                 self._problem(f"packet {inside.frame.number}: {text}")
             if found.opened is None and found.header is not None:
-                return IKEv2(inside.data)
+                return None if IKEv2 in packet else IKEv2(inside.data)  # on ports that Scapy does not know
             octets = plain_message(_Message(found))  # type: ignore[arg-type]
             return None if octets is None else IKEv2(octets)
         return None
