@@ -140,7 +140,7 @@ def test_exchanges_by_either_end_with_retransmissions() -> None:
 def test_a_message_is_layers() -> None:
     (conversation,) = Capture(lab("psk-gcm128-x25519")).conversations
     request = conversation.exchanges[1].requests[0]
-    assert [type(layer) for layer in request.layers][0] is IKEv2_IDi
+    assert type(request.layers[0]) is IKEv2_IDi
     assert isinstance(request.packet, IKEv2)
     assert IKEv2_AUTH in request.packet
     assert request.text.startswith("HDR, SK {IDi, N(INITIAL_CONTACT), IDr, AUTH, SA, TSi, TSr")
@@ -269,7 +269,7 @@ def test_the_decrypted_capture_holds_everything_in_the_clear(name: str, tmp_path
     count = capture.save_decrypted(out)
     assert count == len(capture.messages) + capture.icvs["opened"]
     written = list(frames(out))
-    inner = [packet for packet in capture.inner()]
+    inner = list(capture.inner())
     tunnel = [frame.data for frame in written if "tunnel mode" in frame.comment]
     assert tunnel == [packet.payload for packet in inner if packet.is_ip]
     again = Capture(out, KeyLog())
