@@ -73,12 +73,12 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
             if inside.error:
                 self._problem(f"packet {frame.number}: {inside.error}")
                 continue
-            payload = self._payload(inside, packet)
+            payload = self._payload(inside, IKEv2 in packet)
             if payload is not None:
                 result = _replaced(packet, outer, payload, inside)
         return result
 
-    def _payload(self, inside: IpsecPacket, packet: Packet) -> Packet | None:
+    def _payload(self, inside: IpsecPacket, seen: bool) -> Packet | None:
         if inside.kind == "esp" and not inside.missing:
             opened = self.follower.esp(inside.data, inside.src, inside.dst)
             if opened.error:
@@ -92,8 +92,8 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
             )
             for text in found.errors:
                 self._problem(f"packet {inside.frame.number}: {text}")
-            if found.opened is None and found.header is not None:
-                return None if IKEv2 in packet else IKEv2(inside.data)  # on ports that Scapy does not know
+            if found.opened is None:  # on a port of one's own, Scapy does not know it
+                return None if seen or found.header is None else IKEv2(inside.data)
             octets = plain_message(_Message(found))  # type: ignore[arg-type]
             return None if octets is None else IKEv2(octets)
         return None

@@ -73,9 +73,6 @@ LAB = {
 }
 
 
-PCAPS = Path(__file__).resolve().parents[2] / "pcaps"
-
-
 def lab(name: str) -> Path:
     return shared("captures/lab") / f"{name}.pcap"
 
@@ -138,14 +135,12 @@ def test_exchanges_by_either_end_with_retransmissions() -> None:
     assert (len(again.requests), len(again.responses), again.retransmissions) == (2, 1, 1)
     (lossy,) = Capture(lab("psk-dpd-loss")).conversations
     assert max(exchange.retransmissions for exchange in lossy.exchanges) >= 2
-    (dead,) = Capture(PCAPS / "strongswan-peer_dies-initiator.pcapng").conversations
-    assert any(exchange.latency is None and not exchange.answered for exchange in dead.exchanges)
 
 
 def test_a_message_is_layers() -> None:
     (conversation,) = Capture(lab("psk-gcm128-x25519")).conversations
     request = conversation.exchanges[1].requests[0]
-    assert next(type(layer) for layer in request.layers) is IKEv2_IDi
+    assert type(request.layers[0]) is IKEv2_IDi
     assert isinstance(request.packet, IKEv2)
     assert IKEv2_AUTH in request.packet
     assert request.text.startswith("HDR, SK {IDi, N(INITIAL_CONTACT), IDr, AUTH, SA, TSi, TSr")
