@@ -52,6 +52,19 @@ def up(name: str, peer: str, ike: str | None, esp: str | None, psk_file: Path | 
 
 
 @lab.command()
+def fetch() -> None:
+    """Download what guests are made of: Debian's packages, unpacked into a cache and never installed."""
+    from fynx_scapy.lab.hold import PEERS
+    from fynx_scapy.lab.packages import BUSYBOX, KERNEL
+    from fynx_scapy.lab.packages import fetch as get
+
+    names = {name for peer in PEERS.values() for name in peer.packages}
+    with _reported():
+        for name in (KERNEL, BUSYBOX, *sorted(names)):
+            click.echo(get(name))
+
+
+@lab.command()
 @NAME
 def down(name: str) -> None:
     """Take a lab down."""
@@ -71,7 +84,7 @@ def status(as_json: bool) -> None:
     with _reported():
         for name in keeper.names():
             kept = keeper.Kept.read(name)
-            sas = Charon(Path(kept.folder) / "vici").sas()
+            sas = Charon.at(Path(kept.folder) / "vici").sas()
             if as_json:
                 entry = dataclasses.asdict(kept) | {"sas": [dataclasses.asdict(sa) for sa in sas]}
                 click.echo(json.dumps(entry, default=lambda octets: octets.hex()))
@@ -115,7 +128,7 @@ def exec_(name: str, peer: bool, command: tuple[str, ...]) -> None:
 )
 @click.option("--list", "only_list", is_flag=True, help="List the trials, and hold none.")
 def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, folder: Path, only_list: bool) -> None:
-    """Hold trials with every installed peer, all or those of these names, and write them up.
+    """Hold trials with every installed peer that needs no guest, all or those of these names, and write them up.
 
     The folder then holds index.html, matrix.json, and for each peer, trial and role a page with its ladder, a capture
     and the keys that open it. Exit status 0 when every verdict is PASS, 1 when one is not, 2 for misuse.
@@ -137,8 +150,10 @@ def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, fo
             return
         for peer in peers:
             peer_named(peer)
-        present = [peer for peer in (peers or PEERS) if installed(peer)]
-        for peer in set(peers or PEERS) - set(present):
+        # Guests take their time, so they are asked for by name.
+        wanted = peers or [peer for peer, made in PEERS.items() if not made.guest]
+        present = [peer for peer in wanted if installed(peer)]
+        for peer in set(wanted) - set(present):
             click.echo(f"left out: {peer} cannot be started here", err=True)
         cases = [
             (trial, each, peer)

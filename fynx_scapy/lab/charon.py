@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fynx_scapy.errors import LabError
 from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa
@@ -16,10 +17,15 @@ _PATIENCE = 10.0
 
 
 class Charon:
-    """The charon that listens at ``path``. LabError when it refuses; OSError when nobody listens there."""
+    """The charon that ``connect`` reaches. LabError when it refuses; OSError when nobody listens there."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, connect: Callable[[], socket.socket]) -> None:
+        self._connect = connect
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """The one that listens at a path of this machine's."""
+        return cls(functools.partial(_connected, path))
 
     @property
     def version(self) -> str:
@@ -56,13 +62,22 @@ class Charon:
     @contextlib.contextmanager
     def _vici(self) -> Iterator[Any]:
         vici = _vici_module()
-        with contextlib.closing(socket.socket(socket.AF_UNIX)) as control:
+        with contextlib.closing(self._connect()) as control:
             control.settimeout(_PATIENCE)
-            control.connect(str(self.path))
             try:
                 yield vici.Session(control)
             except vici.exception.CommandException as error:
                 raise LabError(f"strongSwan refused: {error}") from None
+
+
+def _connected(path: Path) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        made.connect(str(path))
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def _vici_module() -> Any:

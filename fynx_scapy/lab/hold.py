@@ -12,14 +12,18 @@ from typing import Any
 from fynx_scapy.errors import ConfigError, LabError
 from fynx_scapy.harness.runner import Result, Stage, Verdict, judge
 from fynx_scapy.keylog import KeyLog
+from fynx_scapy.lab.guest import Guest
+from fynx_scapy.lab.kernel import KernelStrongSwan
 from fynx_scapy.lab.lab import Lab
+from fynx_scapy.lab.libreswan import Libreswan
 from fynx_scapy.lab.meeting import Meeting
+from fynx_scapy.lab.openiked import OpenIked
 from fynx_scapy.lab.peer import Peer, PeerConfig
 from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.trial import Role, Trial
 from fynx_scapy.net.recorder import Recorder
 
-PEERS: Mapping[str, type[Peer]] = {StrongSwan.name: StrongSwan}
+PEERS: Mapping[str, type[Peer]] = {kind.name: kind for kind in (StrongSwan, KernelStrongSwan, Libreswan, OpenIked)}
 """The peers that a lab can have, by name."""
 
 
@@ -53,10 +57,13 @@ class Outcome:
         return about | self.result.as_dict()
 
 
-def hold(trial: Trial, role: Role, peer: str = StrongSwan.name) -> Outcome:
-    """Hold one trial. Whatever goes wrong in it becomes its verdict; LabError where its lab cannot even be built."""
+def hold(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: Guest | None = None) -> Outcome:
+    """Hold one trial; a peer that needs a ``guest`` gets one of its own where none is given.
+
+    Whatever goes wrong in it becomes its verdict; LabError where its lab cannot even be built.
+    """
     make = peer_named(peer)
-    with Lab(PeerConfig().changed(**trial.config), peer=make, **trial.site) as lab:
+    with Lab(PeerConfig().changed(**{**make.defaults, **trial.config}), peer=make, guest=guest, **trial.site) as lab:
         version, stages, recorder = lab.peer.version, [], Recorder()
         recorder.watch(lab.network, f"{peer} {trial.name} {role.value}")
 

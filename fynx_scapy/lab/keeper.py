@@ -190,6 +190,8 @@ def keep(place: Path, settings: dict[str, Any]) -> None:
 
     signal.signal(signal.SIGTERM, end)
     config = PeerConfig().changed(**settings)
+    if peer_named(peer).guest:
+        raise LabError(f"{peer} runs in a guest, which no lab keeps; trials with it: fynx lab matrix --peer {peer}")
     with Lab(config, peer=peer_named(peer), nat=nat) as lab:
         secret = place / "psk"
         secret.touch(mode=0o600)

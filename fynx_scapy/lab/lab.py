@@ -21,8 +21,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from fynx_scapy.errors import LabError
 from fynx_scapy.ike.config import IkeConfig, Retransmission
 from fynx_scapy.ike.message import Address
+from fynx_scapy.lab.guest import Guest, GuestInside
 from fynx_scapy.lab.inside import Inside
 from fynx_scapy.lab.peer import Peer, PeerConfig
 from fynx_scapy.lab.sniffer import Sniffer
@@ -52,22 +54,36 @@ class Lab:
         nat: Nat = Nat.NONE,
         ipv6: bool = False,
         mtu: int | None = None,
+        guest: Guest | None = None,
     ) -> None:
         sweep()
         self.ipv6 = ipv6
         with contextlib.ExitStack() as undo:
-            self.folder = undo.enter_context(_scratch())
-            self.topology = Topology(nat=nat, mtu=mtu)
-            undo.callback(self.topology.close)
+            if peer.guest and guest is None:
+                guest = undo.enter_context(booted(*peer.packages))
+            self.guest = guest if peer.guest else None
+            if self.guest is None:
+                self.folder = undo.enter_context(_scratch())
+                self.topology = Topology(nat=nat, mtu=mtu)
+                undo.callback(self.topology.close)
+            elif nat is not Nat.NONE or mtu is not None:
+                raise LabError("expected a plain wire to a guest, found a NAT or an MTU")
+            else:
+                self.folder = Path(tempfile.mkdtemp(dir=self.guest.folder))
+                undo.callback(shutil.rmtree, self.folder, ignore_errors=True)
+                self.topology = self.guest.topology
+                undo.callback(self.guest.reset)
             self.ours, self.theirs = self.topology.ours, self.topology.theirs
             self.network = UdpNetwork(open_socket=self.ours.namespace.socket)
             undo.callback(self.network.close)
             self.sniffer = Sniffer(self.ours.namespace, self.network)
             undo.callback(self.sniffer.close)
-            self.inside = Inside(self.theirs, self.network)
+            self.inside: Inside | GuestInside = (
+                Inside(self.theirs, self.network) if self.guest is None else GuestInside(self.guest, self.network)
+            )
             undo.callback(self.inside.close)
             self.config = self._addressed(config or PeerConfig())
-            self.peer = peer(self.theirs.namespace, self.folder, self.config)
+            self.peer = peer(self.guest or self.theirs.namespace, self.folder, self.config)
             undo.callback(self.peer.kill)
             self.peer.start()
             self._undo = undo.pop_all()
@@ -103,6 +119,18 @@ class Lab:
     def run(self, met: Callable[[], object], *, limit: float = 10.0) -> bool:
         """Let time pass until ``met()`` is true; False when it is not within ``limit`` seconds."""
         return self.network.run(lambda: bool(met()), limit=limit)
+
+
+@contextlib.contextmanager
+def booted(*packages: str) -> Iterator[Guest]:
+    """A guest that has these packages, for one lab after the other. LabError when it does not come up."""
+    with contextlib.ExitStack() as undo:
+        folder = undo.enter_context(_scratch())
+        topology = Topology(guest=True)
+        undo.callback(topology.close)
+        guest = Guest(topology, folder, packages)
+        undo.callback(guest.close)
+        yield guest
 
 
 @contextlib.contextmanager

@@ -10,16 +10,15 @@ from __future__ import annotations
 import functools
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar, Protocol
 
 import jinja2
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.lab.namespace import Namespace
 
 DYNAMIC = "dynamic"
 
@@ -28,7 +27,8 @@ DYNAMIC = "dynamic"
 class PeerChild:
     """A Child SA of the peer's configuration, as it sees it: ``local_ts`` is behind the peer.
 
-    A selector may be ``dynamic``: the address that one end assigns to the other.
+    A selector may be ``dynamic``: the address that one end assigns to the other. ``tfc`` is the size in bytes that it
+    pads its packets to (RFC 4303 section 2.7).
     """
 
     name: str = "net"
@@ -36,6 +36,7 @@ class PeerChild:
     remote_ts: tuple[str, ...] = ("10.1.0.0/24",)
     esp: str = "aes128gcm16"
     mode: str = "tunnel"
+    tfc: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,8 @@ class PeerConfig:
         return [("lab", self), *((f"lab{number}", other) for number, other in enumerate(self.also, 1))]
 
     def changed(self, **changes: Any) -> PeerConfig:
-        """A variant; ``esp``, ``mode``, ``local_ts`` and ``remote_ts`` change every Child SA."""
-        names = ("esp", "mode", "local_ts", "remote_ts")
+        """A variant; ``esp``, ``mode``, ``tfc``, ``local_ts`` and ``remote_ts`` change every Child SA."""
+        names = ("esp", "mode", "local_ts", "remote_ts", "tfc")
         child = {name: changes.pop(name) for name in names if name in changes}
         if child and "children" not in changes:
             changes["children"] = tuple(replace(each, **child) for each in self.children)
@@ -146,18 +147,44 @@ class PeerIkeSa:
     children: tuple[PeerChildSa, ...]
 
 
+class Program(Protocol):
+    """A program that runs on a machine."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+
+    def kill(self) -> None:
+        """End it at once, and what it has started."""
+
+
+class Machine(Protocol):
+    """Where a peer runs: a `Namespace` of this machine, or a `Guest`, which has a kernel of its own."""
+
+    def run(self, *argv: str, text: str | None = None, env: dict[str, str] | None = None) -> str:
+        """Run a command in it to its end; returns its output. LabError when it fails."""
+
+    def popen(self, argv: Sequence[str], *, env: dict[str, str] | None = None, output: IO[Any]) -> Program:
+        """Start a program in it, whose output goes to a file in the lab's folder."""
+
+
 class Peer(ABC):
     """Another implementation, running. What it is asked to do it begins at once; what comes of it shows later.
 
-    ``capabilities`` are what trials may need of it.
+    ``capabilities`` are what trials may need of it; ``guest`` says that it runs in a guest, with ``packages`` there
+    that are not installed. ``defaults`` is what its configuration has to be unless a trial says otherwise.
     """
+
+    guest: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
+    defaults: ClassVar[Mapping[str, Any]] = {}
 
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[str]]
 
     @abstractmethod
-    def __init__(self, namespace: Namespace, folder: Path, config: PeerConfig) -> None:
-        """A peer in that namespace, which keeps its files in that folder."""
+    def __init__(self, machine: Any, folder: Path, config: PeerConfig) -> None:
+        """A peer on that `Machine`, which keeps its files in that folder."""
 
     @property
     @abstractmethod

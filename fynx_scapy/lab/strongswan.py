@@ -10,12 +10,11 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from fynx_scapy.errors import LabError
 from fynx_scapy.lab.charon import Charon
-from fynx_scapy.lab.namespace import Namespace, Process
-from fynx_scapy.lab.peer import Peer, PeerConfig, PeerIkeSa, write
+from fynx_scapy.lab.peer import Machine, Peer, PeerConfig, PeerIkeSa, Program, write
 
 PLUGINS = (
     "random nonce drbg openssl curve25519 aes sha1 sha2 md5 mgf1 hmac kdf gcm ccm ctr cmac xcbc chapoly gmp x509 "
@@ -43,26 +42,41 @@ class StrongSwan(Peer):
         {
             "childless",
             "collisions",
+            "delete_child",
             "cookies",
             "dpd",
             "encapsulated",
             "fragments",
+            "nat",
+            "narrowing",
             "keys",
             "pool",
             "ports",
             "rekey",
+            "seamless",
             "several",
             "suites",
             "vip",
         }
     )
 
-    def __init__(self, namespace: Namespace, folder: Path, config: PeerConfig) -> None:
-        self._namespace, self._folder, self.config = namespace, folder, config
-        self._process: Process | None = None
+    esp: ClassVar[str] = ESP
+
+    def __init__(self, machine: Any, folder: Path, config: PeerConfig) -> None:
+        self._machine: Machine = machine
+        self._folder, self.config = folder, config
+        self._process: Program | None = None
         self._output: IO[Any] | None = None
-        self.charon = Charon(folder / "vici")
+        self.charon, self._uri = self._vici()
         self._log = folder / "charon.log"
+
+    def _vici(self) -> tuple[Charon, str]:
+        """How we reach its control socket, and what that is called where it runs."""
+        path = self._folder / "vici"
+        if len(os.fsencode(path)) > _SOCKET_PATH:
+            found = f"{path}; set TMPDIR to a folder with a shorter name"
+            raise LabError(f"expected at most {_SOCKET_PATH} octets for the name of charon's socket, found {found}")
+        return Charon.at(path), f"unix://{path}"
 
     # What it is
 
@@ -73,13 +87,11 @@ class StrongSwan(Peer):
 
     def start(self) -> None:
         """Run it with the lab's configuration; LabError with the end of its log when it does not answer."""
-        if len(os.fsencode(self.charon.path)) > _SOCKET_PATH:
-            found = f"{self.charon.path}; set TMPDIR to a folder with a shorter name"
-            raise LabError(f"expected at most {_SOCKET_PATH} octets for the name of charon's socket, found {found}")
-        plugins = PLUGINS.replace("kernel-netlink", f"{ESP} kernel-netlink")
+        userspace = self.esp == ESP
+        plugins = PLUGINS.replace("kernel-netlink", f"{ESP} kernel-netlink") if userspace else PLUGINS
         write(
             self._folder, "strongswan.conf", "strongswan.conf.j2",
-            config=self.config, plugins=plugins, log=self._log, socket=self.charon.path, userspace=True, tries=_TRIES,
+            config=self.config, plugins=plugins, log=self._log, socket=self._uri, userspace=userspace, tries=_TRIES,
             timeout=_TIMEOUT,
         )  # fmt: skip
         for kind in CREDENTIALS:  # swanctl complains of each that is not there
@@ -87,13 +99,13 @@ class StrongSwan(Peer):
         write(self._folder, "swanctl.conf", "swanctl.conf.j2", config=self.config)
         settings = {"PATH": os.environ.get("PATH", ""), "STRONGSWAN_CONF": str(self._folder / "strongswan.conf")}
         self._output = (self._folder / "charon.out").open("wb")
-        self._process = self._namespace.popen(["charon-systemd"], env=settings, output=self._output)
+        self._process = self._machine.popen(["charon-systemd"], env=settings, output=self._output)
         self._wait()
-        if ESP not in self.charon.plugins:
+        if self.esp not in self.charon.plugins:
             raise LabError(_no_esp())
-        self._namespace.run(
+        self._machine.run(
             "swanctl", "--load-all", "--noprompt", "--file", str(self._folder / "swanctl.conf"),
-            "--uri", f"unix://{self.charon.path}", env=settings | {"SWANCTL_DIR": str(self._folder)},
+            "--uri", self._uri, env=settings | {"SWANCTL_DIR": str(self._folder)},
         )  # fmt: skip
 
     def _wait(self) -> None:

@@ -16,7 +16,12 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from fynx_scapy.errors import LabError
 from fynx_scapy.lab.namespace import Namespace, tool
+
+WAN, LAB = "wan", "lab"
+KEEPER, GUEST = "10.8.0.1", "10.8.0.2"
+"""The addresses on a guest's second wire, on which it is managed."""
 
 
 class Nat(enum.Enum):
@@ -93,13 +98,24 @@ class Router:
 
 
 class Topology:
-    """Both sites and what is between them. ``mtu`` is that of the wire in bytes, or of the NAT's outer one."""
+    """Both sites and what is between them. ``mtu`` is that of the wire in bytes, or of the NAT's outer one.
 
-    def __init__(self, *, nat: Nat = Nat.NONE, mtu: int | None = None) -> None:
+    With ``guest`` the peer's site is a machine of its own: a tap in our namespace is where its wire ends, and a second
+    one, ``lab``, is how it is managed. A NAT between is then a LabError.
+    """
+
+    def __init__(self, *, nat: Nat = Nat.NONE, mtu: int | None = None, guest: bool = False) -> None:
+        if guest and nat is not Nat.NONE:
+            raise LabError("expected no NAT before a guest, whose wire ends at our site")
         with contextlib.ExitStack() as undo:
             self.ours = self._site(1, behind=nat is Nat.OURS, undo=undo)
-            self.theirs = self._site(2, behind=nat is Nat.THEIRS, undo=undo)
             self.router: Router | None = None
+            if guest:
+                self.theirs = Site(2, self.ours.namespace, "10.9.0.2", "10.9.0.2", "fd09::2")
+                _taps(self.ours, mtu)
+                self._undo = undo.pop_all()
+                return
+            self.theirs = self._site(2, behind=nat is Nat.THEIRS, undo=undo)
             if nat is Nat.NONE:
                 _join(self.ours.namespace, "wan", "10.9.0.1/24", self.theirs.namespace, "wan", "10.9.0.2/24", mtu=mtu)
                 for site in (self.ours, self.theirs):
@@ -122,13 +138,28 @@ class Topology:
 
     def namespaces(self) -> Iterator[Namespace]:
         """All of them."""
-        yield from (self.ours.namespace, self.theirs.namespace)
+        yield self.ours.namespace
+        if self.theirs.namespace is not self.ours.namespace:
+            yield self.theirs.namespace
         if self.router is not None:
             yield self.router.namespace
 
     def close(self) -> None:
         """Take it down."""
         self._undo.close()
+
+
+def _taps(ours: Site, mtu: int | None) -> None:
+    """The ends of a guest's two wires."""
+    ours.namespace.ip(
+        f"tuntap add dev {WAN} mode tap",
+        f"link set {WAN} mtu {mtu or 1500} up",
+        f"addr add {ours.outer}/24 dev {WAN}",
+        f"addr add {ours.outer6}/64 dev {WAN} nodad",
+        f"tuntap add dev {LAB} mode tap",
+        f"addr add {KEEPER}/24 dev {LAB}",
+        f"link set {LAB} up",
+    )
 
 
 def _join(

@@ -91,7 +91,7 @@ def ts_unacceptable(m: Meeting) -> None:
     m.until(lambda: not any(sa.children for sa in m.peer.sas()), "no Child SA at the peer")
 
 
-@trial("RFC 7296 section 2.9", requirements=("7296-2.9-i02",), roles=(Role.INITIATOR,),
+@trial("RFC 7296 section 2.9", needs={"narrowing"}, requirements=("7296-2.9-i02",), roles=(Role.INITIATOR,),
        config={"remote_ts": ("10.1.0.0/25",), "local_ts": ("10.2.0.0/28",)},
        ours={"child": {"local_ts": "10.1.0.0/24", "remote_ts": "10.2.0.0/24"}})  # fmt: skip
 def ts_narrowed_by_peer(m: Meeting) -> None:
@@ -103,7 +103,7 @@ def ts_narrowed_by_peer(m: Meeting) -> None:
     m.agree()
 
 
-@trial("RFC 7296 section 2.9", requirements=("7296-2.9-i02",), roles=(Role.RESPONDER,),
+@trial("RFC 7296 section 2.9", needs={"narrowing"}, requirements=("7296-2.9-i02",), roles=(Role.RESPONDER,),
        ours={"child": {"local_ts": "10.1.0.0/26", "remote_ts": "10.2.0.0/27"}})  # fmt: skip
 def ts_narrowed_by_us(m: Meeting) -> None:
     """The peer asks for more than we allow, and takes what we do."""

@@ -148,7 +148,7 @@ def _live(sa: IkeSa) -> list[ChildSa]:
     return [child for child in sa.children.values() if not child.gone]
 
 
-@trial("RFC 7296 section 2.8", needs={"rekey"}, requirements=("7296-2.8-02",))
+@trial("RFC 7296 section 2.8", needs={"rekey", "seamless"}, requirements=("7296-2.8-02",))
 def traffic_through_rekeys(m: Meeting) -> None:
     """Pings run in both directions while Child SA and IKE SA are replaced by either end; none is lost."""
     m.establish()
@@ -195,7 +195,7 @@ def delete_child_by_us(m: Meeting) -> None:
     m.s.liveness()
 
 
-@trial("RFC 7296 section 1.4.1", requirements=("7296-1.4.1-i01",))
+@trial("RFC 7296 section 1.4.1", needs={"delete_child"}, requirements=("7296-1.4.1-i01",))
 def delete_child_by_peer(m: Meeting) -> None:
     """The peer deletes the Child SA; the IKE SA lives on at both ends."""
     m.establish()

@@ -14,7 +14,7 @@ from fynx_scapy.lab.trial import Role, trial
 SIX = {"local_ts": ("fd02::/64",), "remote_ts": ("fd01::/64",)}
 
 
-@trial("RFC 7296 section 2.23", roles=(Role.INITIATOR,), site={"nat": Nat.OURS}, ours={"keepalive": 0.4})
+@trial("RFC 7296 section 2.23", needs={"nat"}, roles=(Role.INITIATOR,), site={"nat": Nat.OURS}, ours={"keepalive": 0.4})
 def nat_before_us(m: Meeting) -> None:
     """We are behind a NAT: everything goes over port 4500, and the peer follows when our NAT gives us another port."""
     m.establish()
@@ -35,7 +35,7 @@ def nat_before_us(m: Meeting) -> None:
     m.agree()
 
 
-@trial("RFC 7296 section 2.23", roles=(Role.RESPONDER,), site={"nat": Nat.THEIRS})
+@trial("RFC 7296 section 2.23", needs={"nat"}, roles=(Role.RESPONDER,), site={"nat": Nat.THEIRS})
 def nat_before_peer(m: Meeting) -> None:
     """The peer is behind a NAT: we answer wherever its packets come from, also when its NAT gives it another port."""
     m.establish()
@@ -53,7 +53,7 @@ def nat_before_peer(m: Meeting) -> None:
     m.agree()
 
 
-@trial("RFC 4301 section 8.2", roles=(Role.INITIATOR,), site={"nat": Nat.OURS, "mtu": 1000})
+@trial("RFC 4301 section 8.2", needs={"nat"}, roles=(Role.INITIATOR,), site={"nat": Nat.OURS, "mtu": 1000})
 def path_mtu(m: Meeting) -> None:
     """A router on the way has no room for a packet of ours and says so; what follows is as small as it has to be."""
     m.establish()

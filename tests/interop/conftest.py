@@ -14,8 +14,12 @@ HERE = Path(__file__).parent
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in this folder."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what lies in this folder, and deselect what needs a guest unless it is asked for by its marker."""
+    if "kernel" not in config.option.markexpr:
+        guests = [item for item in items if HERE in item.path.parents and item.get_closest_marker("kernel")]
+        items[:] = [item for item in items if item not in guests]
+        config.hook.pytest_deselected(items=guests)
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.interop)

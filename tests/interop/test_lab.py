@@ -367,6 +367,7 @@ def test_a_keeper_that_is_killed_leaves_nothing():
     ("words", "told", "status"),
     [
         (("up", "--peer", "nobody"), "expected one of the peers strongswan", 1),
+        (("up", "--peer", "libreswan"), "libreswan runs in a guest, which no lab keeps", 1),
         (("up", "--name", "../x"), "expected letters", 2),
         (("up", "--esp", "x;y"), "expected letters", 1),
         (("matrix", "pskk"), "did you mean psk?", 2),

@@ -29,7 +29,7 @@ def test_trial(strongswan: str, trial: Trial, role: Role, tmp_path: Path) -> Non
     assert (outcome.result.verdict, outcome.result.reason) == (Verdict.PASS, ""), _told(outcome)
     assert outcome.version == strongswan
     outcome.save_capture(tmp_path / "capture.pcapng")
-    _opens(tmp_path / "capture.pcapng")
+    opens(tmp_path / "capture.pcapng")
 
 
 def _told(outcome) -> str:
@@ -38,7 +38,7 @@ def _told(outcome) -> str:
     )
 
 
-def _opens(capture: Path) -> None:
+def opens(capture: Path) -> None:
     """What really travelled opens with our keys, to the last message and packet, and every ICV is good."""
     records = list(dissect(capture, KeyLog.load(capture.with_suffix(".keys"))))
     protected = [record for record in records if record["kind"] == "esp" or record.get("encrypted")]

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""OpenIKED as a peer: an iked in a guest, driven through ikectl. It speaks PF_KEY to the guest's kernel.
+
+It can be told to begin (by a configuration that says so) and to forget an SA, but neither to rekey nor to delete a
+Child SA. Over PF_KEY Linux truncates HMAC-SHA-256 to 96 bits, which RFC 4868 section 2.3 does not: it says 128. So its
+Child SAs here are with HMAC-SHA-512, for which both say the same.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, ClassVar
+
+from fynx_scapy.errors import LabError
+from fynx_scapy.lab.peer import Machine, Peer, PeerChild, PeerConfig, PeerIkeSa, Program, write
+from fynx_scapy.lab.words import OPENIKED, Suite
+from fynx_scapy.lab.xfrm import Kernel
+
+_SOCKET = "/run/iked.sock"
+_PATIENCE = 40.0
+_SA = re.compile(
+    r"^iked_sas: (?P<id>\S+) rspi 0x(?P<spi_r>[0-9a-f]{16}) ispi 0x(?P<spi_i>[0-9a-f]{16}) (?P<local>[^-\s]+)->"
+    r"(?P<remote>[^<\s]+)<.*?>\[.*?\] (?P<state>\S+) (?P<role>[ir])\b",
+    re.MULTILINE,
+)
+_HALF = re.compile(
+    r"^  sa_childsas: (?P<id>\S+) ESP 0x(?P<spi>[0-9a-f]+) (?P<way>in|out) .*\(\w*L\w*\)"
+    r".* P=(?P<other>\S+) @(?P<parent>\S+)",
+    re.MULTILINE,
+)
+_ENDING = ("CLOSING", "CLOSED")
+_USER = "_iked:x:970:970:iked:/var/empty:/usr/sbin/nologin"
+
+
+class OpenIked(Peer):
+    """An iked in a guest."""
+
+    name = "openiked"
+    guest = True
+    packages = ("openiked",)
+    capabilities = frozenset({"ipv6", "kernel", "protocol50"})
+    defaults: ClassVar[Mapping[str, Any]] = {"esp": "aes128-sha512"}
+
+    def __init__(self, machine: Any, folder: Path, config: PeerConfig) -> None:
+        self._machine: Machine = machine
+        self._folder, self.config = folder, config
+        self._process: Program | None = None
+        self._output: IO[Any] | None = None
+
+    @property
+    def version(self) -> str:
+        """As iked says it: ``7.2``."""
+        return self._machine.run("bash", "-c", "iked -V 2>&1").strip().removeprefix("OpenIKED ")
+
+    def start(self) -> None:
+        """Run it with the lab's configuration; LabError with the end of its log when it does not answer."""
+        conf = self._write(active=False)
+        self._machine.run(
+            "bash", "-c",
+            f"grep -q ^_iked: /etc/passwd || {{ echo '{_USER}' >>/etc/passwd; echo '_iked:x:970:' >>/etc/group; }}; "
+            "mkdir -p /var/empty /etc/iked/private /etc/iked/pubkeys; chmod 755 /var/empty; "
+            "[ -e /etc/iked/private/local.key ] || openssl ecparam -genkey -name prime256v1 -noout "
+            "-out /etc/iked/private/local.key",
+        )  # fmt: skip
+        self._output = (self._folder / "iked.log").open("wb")
+        self._process = self._machine.popen(["iked", "-d", "-vv", "-f", str(conf), "-s", _SOCKET], output=self._output)
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end and self._process.alive:
+            if "stickyaddress" in self.log():  # the last of its settings that it tells the process with the sockets
+                return
+            time.sleep(0.05)
+        said = self.log().strip().splitlines()[-4:]
+        raise LabError(f"iked did not answer: {' / '.join(said) or 'it said nothing'}")
+
+    def _write(self, *, active: bool) -> Path:
+        return write(
+            self._folder, "iked.conf", "iked.conf.j2", config=self.config, active=active,
+            ike=_ike(self.config.ike), esp=_esp,
+        )  # fmt: skip
+
+    def kill(self) -> None:
+        """End it at once; it deletes nothing and tells nobody."""
+        if self._process is not None:
+            self._process.kill()
+        if self._output is not None:
+            self._output.close()
+
+    def _ikectl(self, *words: str) -> str:
+        return self._machine.run("ikectl", "-s", _SOCKET, *words)
+
+    # What it is asked to do
+
+    def initiate(self, connection: str = "lab", child: str | None = None) -> None:
+        """Have it set up an IKE SA and a Child SA."""
+        self._ikectl("load", str(self._write(active=True)))
+
+    def rekey_ike(self, connection: str = "lab") -> None:
+        """It cannot be told to."""
+        raise LabError("iked has no command to rekey")
+
+    def rekey_child(self, child: str = "net") -> None:
+        """It cannot be told to."""
+        raise LabError("iked has no command to rekey")
+
+    def delete_ike(self, connection: str = "lab") -> None:
+        """Have it delete its IKE SA."""
+        self._ikectl("reset", "id", f"FQDN/{self.config.remote_id}")
+
+    def delete_child(self, child: str = "net") -> None:
+        """It cannot be told to."""
+        raise LabError("iked has no command to delete a Child SA")
+
+    # What it has
+
+    def sas(self) -> list[PeerIkeSa]:
+        """Its IKE SAs; one that it closes it keeps for a while, to answer again."""
+        told, kernel = self._ikectl("show", "sa"), Kernel.of(self._machine)
+        halves: dict[str, list[re.Match[str]]] = {}
+        for found in _HALF.finditer(told):
+            halves.setdefault(found["parent"], []).append(found)
+        return [
+            self._ike_sa(found, halves.get(found["id"], []), kernel)
+            for found in _SA.finditer(told)
+            if found["state"] not in _ENDING
+        ]
+
+    def _ike_sa(self, found: re.Match[str], halves: list[re.Match[str]], kernel: Kernel) -> PeerIkeSa:
+        """One of its IKE SAs. It answers IKE_AUTH before its kernel has the SAs, so it counts as established then."""
+        outbound = {half["id"]: int(half["spi"], 16) for half in halves if half["way"] == "out"}
+        pairs = [(int(each["spi"], 16), outbound.get(each["other"], 0)) for each in halves if each["way"] == "in"]
+        children = [kernel.child(self.config.children[0].name, "INSTALLED", *pair) for pair in pairs]
+        installed = tuple(child for child in children if child is not None)
+        initiator = found["role"] == "i"
+        return PeerIkeSa(
+            name=self.config.children[0].name,
+            spi_i=bytes.fromhex(found["spi_i"]),
+            spi_r=bytes.fromhex(found["spi_r"]),
+            initiator=initiator,
+            established=found["state"] == "ESTABLISHED" and len(installed) == len(children),
+            state=found["state"],
+            ike=self.config.ike,
+            local=found["local"],
+            remote=found["remote"],
+            remote_id=self.config.remote_id,
+            children=installed,
+        )
+
+    def log(self) -> str:
+        """Its log."""
+        path = self._folder / "iked.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _ike(proposal: str) -> str:
+    suite = Suite.of(proposal, OPENIKED)
+    auth = "".join(f" auth {each}" for each in suite.integ)
+    prf = "".join(f" prf {each}" for each in suite.prf)
+    return f" enc {suite.encr}{auth}{prf}" + "".join(f" group {each}" for each in suite.ke)
+
+
+def _esp(child: PeerChild) -> str:
+    suite = Suite.of(child.esp, OPENIKED)
+    auth = "".join(f" auth {each}" for each in suite.integ)
+    return (
+        f" enc {suite.encr}{auth}"
+        + "".join(f" group {each}" for each in suite.ke)
+        + (" esn" if suite.esn else " noesn")
+    )

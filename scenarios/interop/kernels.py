@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What ESP in a kernel can, and in strongSwan's user space cannot: ESN, protocol 50, transport mode, GMAC, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fynx_scapy.harness.expect import expect
+from fynx_scapy.ike.events import EspReceived, EspSent, MessageSent
+from fynx_scapy.ike.message import DatagramKind
+from fynx_scapy.lab.meeting import Meeting
+from fynx_scapy.lab.trial import trial
+from fynx_scapy.layers.ikev2 import IKEv2_KE
+from fynx_scapy.scenarios.interop.lives import rekey_child, rekey_ike
+
+ESN, ESN_PFS = {"esp": "aes128gcm16-esn"}, {"esp": "aes128gcm16-esn-x25519"}
+SIX = {"local_ts": ("fd02::/64",), "remote_ts": ("fd01::/64",)}
+HOSTS = {"mode": "transport", "local_ts": ("10.9.0.2/32",), "remote_ts": ("10.9.0.1/32",)}
+HOSTS6 = {"mode": "transport", "local_ts": ("fd09::2/128",), "remote_ts": ("fd09::1/128",)}
+TFC = 600
+
+
+def travels(m: Meeting, kind: DatagramKind) -> None:
+    """All ESP went as it should, in both directions."""
+    kinds = {event.datagram.kind for _, event in m.s.events if isinstance(event, EspSent | EspReceived)}
+    expect(kinds, "how ESP travels").equals({kind})
+
+
+def extended(m: Meeting) -> None:
+    """Both ends count the newest Child SA in 64 bits."""
+    expect(m.s.child.outbound.esn, "ESN at our end").holds()
+    m.until(lambda: m.installed() and m.installed()[-1].esn, "ESN at the peer")
+
+
+@trial("RFC 4303 section 3.1.2", needs={"kernel", "protocol50"})
+def protocol_50(m: Meeting) -> None:
+    """Where there is no NAT, ESP is an IP protocol of its own."""
+    m.establish()
+    m.traffic(count=3)
+    travels(m, DatagramKind.ESP)
+    m.agree()
+
+
+@trial("RFC 3948 section 2.1", needs={"kernel"}, ours={"force_encapsulation": True})
+def forced_encapsulation(m: Meeting) -> None:
+    """We say that there is a NAT before us, although there is none, and the peer's kernel puts its ESP into UDP."""
+    m.establish()
+    m.traffic(count=3)
+    travels(m, DatagramKind.ESP_IN_UDP)
+    m.agree()
+
+
+def esn(m: Meeting) -> None:
+    """64-bit sequence numbers, of which the packet shows 32."""
+    # HDR, SK {…, SA with ESN, …}  -->   <--  HDR, SK {…, SA with ESN, …}
+    m.establish()
+    extended(m)
+    m.traffic(count=3)
+    m.agree()
+
+
+for name, suite in {
+    "gcm": "aes128gcm16-esn",
+    "gcm256": "aes256gcm16-esn",
+    "cbc_sha256": "aes128-sha256-esn",
+    "chacha20": "chacha20poly1305-esn",
+}.items():
+    trial("RFC 4303 section 2.2.1", name=f"esn_{name}", needs={"esn"} | ({"suites"} if name != "gcm" else set()),
+          config={"esp": suite})(esn)  # fmt: skip
+
+
+@trial("RFC 4543 section 2", needs={"kernel", "gmac"}, config={"esp": "aes128gmac"})
+def gmac(m: Meeting) -> None:
+    """AES-GMAC: packets that are authentic, and that everybody can read."""
+    m.establish()
+    m.traffic(count=2)
+    sent = [event for _, event in m.s.events if isinstance(event, EspSent)]
+    expect(any(b"fynx 1" in event.datagram.data for event in sent), "plain text on the wire").holds()
+    m.agree()
+
+
+def _hosts(m: Meeting, *, ipv6: bool = False) -> None:
+    m.establish()
+    expect(m.s.child.hosts is not None, "transport mode").holds()
+    m.traffic(hosts=True, ipv6=ipv6)
+    travels(m, DatagramKind.ESP)
+    m.agree()
+
+
+@trial("RFC 4303 section 3.1.1", needs={"transport"}, config=HOSTS)
+def transport_gcm(m: Meeting) -> None:
+    """Transport mode: what the two hosts themselves say to each other, without a second IP header."""
+    # HDR, SK {…, N(USE_TRANSPORT_MODE)}  -->   <--  HDR, SK {…, N(USE_TRANSPORT_MODE)}
+    _hosts(m)
+
+
+@trial("RFC 4303 section 3.1.1", needs={"transport", "esn"}, config={**HOSTS, "esp": "aes256-sha256-esn"})
+def transport_esn(m: Meeting) -> None:
+    """Transport mode with CBC, HMAC and ESN."""
+    _hosts(m)
+    extended(m)
+
+
+@trial("RFC 4303 section 3.1.1", needs={"transport", "ipv6"}, config=HOSTS6, site={"ipv6": True})
+def transport_ipv6(m: Meeting) -> None:
+    """Transport mode over IPv6."""
+    _hosts(m, ipv6=True)
+
+
+@trial("RFC 7296 section 1.3.3", needs={"transport", "rekey"}, config=HOSTS)
+def transport_rekey(m: Meeting) -> None:
+    """A Child SA in transport mode is replaced by one in transport mode, by either end."""
+    m.establish()
+    for by_us in (True, False):
+        rekey_child(m, by_us)
+        expect(m.s.child.hosts is not None, "transport mode again").holds()
+        m.traffic(count=1, hosts=True)
+    m.agree()
+
+
+def _with_esn(m: Meeting, rekey: Callable[[Meeting, bool], None]) -> None:
+    m.establish()
+    m.traffic(count=1)
+    for by_us in (True, False):
+        rekey(m, by_us)
+        extended(m)
+        m.traffic(count=1)
+    m.agree()
+
+
+@trial("RFC 7296 section 1.3.3", needs={"esn", "rekey"}, config=ESN_PFS)
+def esn_rekey_pfs(m: Meeting) -> None:
+    """A Child SA with ESN is replaced by either end, with a key exchange of its own; the new one has ESN."""
+    _with_esn(m, rekey_child)
+    expect(sum(IKEv2_KE in message for message in m.messages(MessageSent)[2:]), "KE payloads of ours").equals(2)
+
+
+@trial("RFC 7296 section 1.3.2", needs={"esn", "rekey"}, config=ESN)
+def esn_rekey_ike(m: Meeting) -> None:
+    """The IKE SA is replaced by either end; its Child SA with ESN goes on."""
+    _with_esn(m, rekey_ike)
+
+
+@trial("RFC 4301 section 5.1.2", needs={"esn", "ipv6"}, site={"ipv6": True}, config={**SIX, **ESN})
+def esn_ipv6(m: Meeting) -> None:
+    """ESN, IPv6 outside and inside, and protocol 50."""
+    m.establish()
+    extended(m)
+    m.traffic(ipv6=True)
+    travels(m, DatagramKind.ESP)
+    m.agree()
+
+
+@trial("RFC 4303 section 2.7", needs={"tfc"}, config={"tfc": TFC}, ours={"child": {"tfc_length": TFC}})
+def tfc_padding(m: Meeting) -> None:
+    """Both ends pad what is short, so that all packets are of one size."""
+    m.establish()
+    m.traffic(count=2)
+    m.until(lambda: len(m.installed()) == 1, "the Child SA at the peer")
+    for kind in (EspSent, EspReceived):
+        sizes = {len(event.datagram.data) for _, event in m.s.events if isinstance(event, kind)}
+        expect(len(sizes), f"sizes of packets, {kind.__name__}").equals(1)
+        expect(min(sizes), "the size of a packet with padding").between(TFC, TFC + 100)

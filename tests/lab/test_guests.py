@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The parts of guests that need no guest: their disk, their modules, and what their peers and kernels say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fynx_scapy.errors import ConfigError, LabError
+from fynx_scapy.lab.guest import closure, disk
+from fynx_scapy.lab.packages import KERNEL, fetch, package
+from fynx_scapy.lab.peer import PeerConfig
+from fynx_scapy.lab.topology import Nat, Topology
+from fynx_scapy.lab.words import LIBRESWAN, OPENIKED, Suite
+from fynx_scapy.lab.xfrm import Kernel
+
+STATES = """\
+src 10.9.0.1 dst 10.9.0.2
+\tproto esp spi 0x2b8a3f72(730480498) reqid 16393(0x00004009) mode tunnel
+\treplay-window 0 seq 0x00000000 flag af-unspec esn (0x00100080)
+\taead rfc4106(gcm(aes)) 0xdc20 (160 bits) 128
+\tencap type espinudp sport 4500 dport 4500 addr 0.0.0.0
+\tlifetime config:
+\t  limit: soft 4250440430786085413(bytes), hard 9223372036854775808(bytes)
+\tlifetime current:
+\t  84(bytes), 1(packets)
+src 10.9.0.2 dst 10.9.0.1
+\tproto esp spi 0x000000ff(255) reqid 16393(0x00004009) mode tunnel
+\treplay-window 0 seq 0x00000000 flag af-unspec esn (0x00100080)
+\taead rfc4106(gcm(aes)) 0x7b07 (160 bits) 128
+\tlifetime current:
+\t  168(bytes), 2(packets)
+"""
+POLICIES = """\
+src 10.1.0.0/24 dst 10.2.0.0/24
+\tdir in priority 1757393 ptype main
+\ttmpl src 10.9.0.1 dst 10.9.0.2
+\t\tproto esp reqid 16393 mode tunnel
+src 10.2.0.0/24 dst 10.1.0.0/24
+\tdir out priority 1757393 ptype main
+\ttmpl src 10.9.0.2 dst 10.9.0.1
+\t\tproto esp reqid 16393 mode tunnel
+src 0.0.0.0/0 dst 0.0.0.0/0
+\tsocket in priority 0 ptype main
+"""
+
+
+class Machine:
+    """One that answers ip(8) with what is above."""
+
+    def run(self, *argv: str, text: str | None = None, env: dict[str, str] | None = None) -> str:
+        return POLICIES if argv[-1] == "policy" else STATES
+
+
+def test_what_a_kernel_has():
+    kernel = Kernel.of(Machine())  # type: ignore[arg-type]
+    child = kernel.child("net", "INSTALLED", 0x2B8A3F72, 0xFF)
+    assert child is not None
+    assert (child.bytes_in, child.packets_in, child.bytes_out, child.packets_out) == (84, 1, 168, 2)
+    assert (child.local_ts, child.remote_ts) == (("10.2.0.0/24",), ("10.1.0.0/24",))
+    assert (child.mode, child.esn, child.encap, child.esp) == ("tunnel", True, True, "rfc4106(gcm(aes))")
+    assert kernel.child("net", "INSTALLED", 0x2B8A3F72, 0xFE) is None
+
+
+def test_modules_come_behind_what_they_need(tmp_path: Path):
+    lines = ("kernel/a.ko: kernel/b.ko kernel/c-d.ko", "kernel/b.ko: kernel/c-d.ko", "kernel/c-d.ko:", "kernel/e.ko:")
+    (tmp_path / "modules.dep").write_text("\n".join(lines) + "\n")
+    assert [path.name for path in closure(tmp_path, ["a", "c_d"])] == ["c-d.ko", "b.ko", "a.ko"]
+    with pytest.raises(LabError, match="a kernel with the module nothing, found none"):
+        list(closure(tmp_path, ["nothing"]))
+
+
+def _entries(archive: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """(name, mode, data) of every entry of a cpio archive in the format newc."""
+    at = 0
+    while at < len(archive):
+        assert archive[at : at + 6] == b"070701"
+        _, mode, _, _, _, _, size, *_, named, _ = (int(archive[i : i + 8], 16) for i in range(at + 6, at + 110, 8))
+        name = archive[at + 110 : at + 110 + named - 1].decode()
+        data = at + (110 + named + 3) // 4 * 4
+        yield name, mode, archive[data : data + size]
+        at = data + (size + 3) // 4 * 4
+
+
+def test_the_disk_is_an_archive_that_the_kernel_reads(tmp_path: Path):
+    for name, data in (("boot", b"#!/bin/sh\n"), ("busybox", b"ELF"), ("x.ko", b"module")):
+        (tmp_path / name).write_bytes(data)
+    made = disk(tmp_path / "boot", tmp_path / "busybox", [tmp_path / "x.ko"])
+    files = {name: data for name, mode, data in _entries(made) if mode & 0o170000 == 0o100000}
+    assert files == {"bin/busybox": b"ELF", "init": b"#!/bin/sh\n", "modules/x.ko": b"module"}
+    assert list(_entries(made))[-1] == ("TRAILER!!!", 0, b"")
+
+
+@pytest.mark.parametrize(
+    ("proposal", "words", "suite"),
+    [
+        ("aes128gcm16-prfsha256-x25519", LIBRESWAN, Suite("aes_gcm128", (), ("sha2_256",), ("dh31",), False)),
+        ("aes256-sha512-esn-modp2048", LIBRESWAN, Suite("aes256", ("sha2_512",), (), ("dh14",), True)),
+        ("aes128-sha512-noesn", OPENIKED, Suite("aes-128", ("hmac-sha2-512",), (), (), False)),
+    ],
+)
+def test_proposals_in_others_words(proposal: str, words: dict[str, str], suite: Suite):
+    assert Suite.of(proposal, words) == suite
+
+
+def test_a_transform_that_another_has_no_word_for():
+    with pytest.raises(ConfigError, match=r"expected one of aes128gcm16, .* found aes128ccm16"):
+        Suite.of("aes128ccm16-x25519", OPENIKED)
+
+
+def test_a_package_that_is_not_there_says_how_to_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(LabError, match=r"linux-image-amd64 is not in .*; to have it: fynx lab fetch"):
+        package(KERNEL)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    with pytest.raises(LabError, match="apt-cache is missing"):
+        fetch(KERNEL)
+    with pytest.raises(LabError, match="is not in"):
+        package(KERNEL)
+
+
+def test_no_nat_before_a_guest():
+    with pytest.raises(LabError, match="expected no NAT before a guest"):
+        Topology(nat=Nat.OURS, guest=True)
+
+
+def test_a_padded_child_changes_every_child():
+    assert [child.tfc for child in PeerConfig().changed(tfc=600).children] == [600]
