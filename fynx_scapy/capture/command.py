@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-if TYPE_CHECKING:
-    from ..keylog import KeyLog
+from .options import keys_of, secret_options
 
+if TYPE_CHECKING:
     # Scapy and the ciphers are imported by the command itself: its help answers without them
     from .dissect import Dissection
 
@@ -22,28 +22,16 @@ CLOSED_SHOWN = 20
 
 @click.command()
 @click.argument("capture", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option(
-    "--keys",
-    "key_paths",
-    multiple=True,
-    metavar="PATH",
-    type=click.Path(exists=True, path_type=Path),
-    help="A key table, or a folder with ikev2_decryption_table, esp_sa and keys.json (or *.NAME). May be given again. "
-    "Without it, the tables beside the capture are used.",
-)
+@secret_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per packet and line.")
-def dissect(capture: Path, key_paths: tuple[Path, ...], as_json: bool) -> None:
+def dissect(capture: Path, as_json: bool, **given: Any) -> None:
     """Show every IPsec packet of CAPTURE (pcap or pcapng, - for stdin), decrypted where a key is at hand.
 
     Exit status 1 when an ICV is bad or a packet unreadable, 2 for misuse.
     """
-    from ..errors import CaptureError
     from .dissect import Dissection
 
-    try:
-        keys = _keys(capture, key_paths)
-    except CaptureError as error:
-        raise click.UsageError(str(error)) from None
+    keys = keys_of(None if str(capture) == "-" else capture, given)
     for warning in keys.warnings:
         click.echo(f"warning: {warning}", err=True)
     pass_ = Dissection(keys)
@@ -55,17 +43,6 @@ def dissect(capture: Path, key_paths: tuple[Path, ...], as_json: bool) -> None:
             click.echo(f"error: {record['error']}", err=True)
     _closing(capture, pass_)
     sys.exit(1 if pass_.failed else 0)
-
-
-def _keys(capture: Path, paths: tuple[Path, ...]) -> KeyLog:
-    from ..keylog import KeyLog
-
-    if not paths:
-        return KeyLog.beside(capture) if str(capture) != "-" else KeyLog()
-    keys = KeyLog()
-    for path in paths:
-        keys.add(path)
-    return keys
 
 
 def _json(record: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import CaptureError, ConfigError
+from .options import any_given, keys_of, secret_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
     from .capture import Capture
     from .scale import Results
 
-_KEYS = click.option(
-    "--keys",
-    "key_paths",
-    multiple=True,
-    metavar="PATH",
-    type=click.Path(exists=True, path_type=Path),
-    help="A key file or a folder of them, in any format that we know. May be given again. Without it, what lies beside "
-    "the capture is used.",
-)
 _PORTS = click.option(
     "--port",
     "ports",
@@ -46,7 +38,7 @@ MOST_ROWS = 100
 
 @click.command()
 @click.argument("capture", type=click.Path(exists=True, allow_dash=True, path_type=Path))
-@_KEYS
+@secret_options
 @_PORTS
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON document; of a folder, one object per capture and line."
@@ -62,13 +54,13 @@ MOST_ROWS = 100
 )
 def capture(
     capture: Path,
-    key_paths: tuple[Path, ...],
     ports: tuple[int, ...],
     as_json: bool,
     ladder: bool,
     no_decrypt: bool,
     workers: int | None,
     parquet: Path | None,
+    **given: Any,
 ) -> None:
     """Show what CAPTURE holds: conversations, exchanges, SAs and ESP flows. - is stdin; a folder is read in parallel.
 
@@ -79,12 +71,12 @@ def capture(
         raise click.UsageError("--parquet is for a folder of captures")
     with _misuse():
         if folder:
-            results = _process(capture, key_paths, ports, workers, not no_decrypt)
+            results = _process(capture, given, ports, workers, not no_decrypt)
             if parquet is not None:
                 results.write(parquet)
             _show_results(results, as_json)
             sys.exit(1 if any(row["error"] or row["problems"] or row["bad_esp"] for row in results.captures) else 0)
-        with _opened(capture, key_paths, ports, none=no_decrypt) as opened:
+        with _opened(capture, given, ports, none=no_decrypt) as opened:
             document = _document(opened, not no_decrypt and _any_key(opened.keys))
             if as_json:
                 click.echo(json.dumps(document, indent=1))
@@ -105,14 +97,14 @@ def capture(
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="The pcapng file to write.",
 )
-@_KEYS
+@secret_options
 @_PORTS
-def decrypt(capture: Path, output: Path, key_paths: tuple[Path, ...], ports: tuple[int, ...]) -> None:
+def decrypt(capture: Path, output: Path, ports: tuple[int, ...], **given: Any) -> None:
     """Write the packets of CAPTURE in the clear: inner packets for ESP, IKE messages without SK, with comments.
 
     Exit status 1 when a packet is unreadable, stayed closed, or has a bad ICV; 2 for misuse.
     """
-    with _misuse(), _opened(capture, key_paths, ports) as opened:
+    with _misuse(), _opened(capture, given, ports) as opened:
         try:
             count = opened.save_decrypted(output)
         except OSError as error:
@@ -142,15 +134,8 @@ def _misuse() -> Iterator[None]:
         raise click.UsageError(str(error)) from None
 
 
-def _keys(paths: Sequence[Path], beside: Path | None) -> KeyLog:
-    from ..keylog import KeyLog
-
-    if not paths:
-        log = KeyLog.beside(beside) if beside is not None else KeyLog()
-    else:
-        log = KeyLog()
-        for path in paths:
-            log.add(path)
+def _keys(given: dict[str, Any], beside: Path | None) -> KeyLog:
+    log = keys_of(beside, given)
     for warning in log.warnings:
         click.echo(f"warning: {warning}", err=True)
     return log
@@ -163,13 +148,13 @@ def _any_key(log: KeyLog) -> bool:
 
 
 @contextmanager
-def _opened(path: Path, key_paths: Sequence[Path], ports: Sequence[int], none: bool = False) -> Iterator[Capture]:
+def _opened(path: Path, given: dict[str, Any], ports: Sequence[int], none: bool = False) -> Iterator[Capture]:
     """The capture, with a progress bar on stderr for each pass, where that is a terminal."""
     from ..keylog import KeyLog
     from .capture import Capture
 
     stdin = str(path) == "-"
-    keys = KeyLog() if none else _keys(key_paths, None if stdin else path)
+    keys = KeyLog() if none else _keys(given, None if stdin else path)
     if not sys.stderr.isatty():
         with Capture(sys.stdin.buffer if stdin else path, keys, ports=ports) as found:
             yield found
@@ -190,12 +175,10 @@ def _opened(path: Path, key_paths: Sequence[Path], ports: Sequence[int], none: b
             yield found
 
 
-def _process(
-    folder: Path, key_paths: Sequence[Path], ports: Sequence[int], workers: int | None, decrypt: bool
-) -> Results:
+def _process(folder: Path, given: dict[str, Any], ports: Sequence[int], workers: int | None, decrypt: bool) -> Results:
     from .scale import process
 
-    keys = _keys(key_paths, None) if key_paths else None
+    keys = _keys(given, None) if any_given(given) else None
     if not sys.stderr.isatty():
         return process(folder, keys, workers=workers, decrypt=decrypt, ports=ports)
     from rich.console import Console

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fynx_scapy.capture.follow_command import keys_of, secret_options
+from fynx_scapy.capture.options import keys_of, secret_options
 from fynx_scapy.errors import CaptureError, ConfigError
 
 if TYPE_CHECKING:
