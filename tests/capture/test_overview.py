@@ -98,3 +98,12 @@ def test_misuse_is_status_2(arguments: tuple[str, ...], text: str, tmp_path: Pat
     result = run(*given)
     assert result.exit_code == 2
     assert text in result.stderr
+
+
+def test_one_secret_is_enough() -> None:
+    told = json.loads(lab("psk-gcm128-x25519").with_suffix(".keys.json").read_text())
+    secrets = [word for sa in told["ike_sas"] for secret in sa["ke_secrets"] for word in ("--secret", secret)]
+    result = run("capture", lab("psk-gcm128-x25519"), "--json", *secrets)
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["esp"]) == (0, {"opened": 22, "bad": 0, "closed": 0})
+    assert all(secret not in result.stdout for secret in secrets[1::2])
