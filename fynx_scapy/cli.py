@@ -33,6 +33,7 @@ class Fynx(click.Group):
         "dissect": "fynx_scapy.capture.command:dissect",
         "follow": "fynx_scapy.capture.follow_command:follow",
         "lab": "fynx_scapy.commands.lab:lab",
+        "replay": "fynx_scapy.capture.replay.command:replay",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
