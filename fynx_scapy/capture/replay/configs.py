@@ -18,7 +18,15 @@ from ...ike.identity import Identity
 from ...ike.negotiate import Proposal, offers
 from ...ike.selectors import Selector
 from ...layers.ikev2 import (
-    IKEv2_AUTH, IKEv2_CP, IKEv2_IDi, IKEv2_IDr, IKEv2_KE, IKEv2_Nonce, IKEv2_SA, IKEv2_TSi, IKEv2_TSr,
+    IKEv2_AUTH,
+    IKEv2_CP,
+    IKEv2_IDi,
+    IKEv2_IDr,
+    IKEv2_KE,
+    IKEv2_Nonce,
+    IKEv2_SA,
+    IKEv2_TSi,
+    IKEv2_TSr,
 )  # fmt: skip
 from .recording import AUTH, CREATE_CHILD, INIT, REKEY_CHILD, REKEY_IKE, Recorded, Recording, Step
 

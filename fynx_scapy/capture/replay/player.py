@@ -19,7 +19,7 @@ from ...iana import ExchangeType, NotifyType, name_of
 from ...ike import natt
 from ...ike.child import ChildSa
 from ...ike.config import EndpointConfig, Retransmission
-from ...ike.events import IkeSaEstablished, MessageReceived, MessageSent
+from ...ike.events import IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
 from ...ike.message import Address, Outgoing
 from ...layers.ikev2 import IKEv2_Delete
 from ...session import Session
@@ -27,8 +27,20 @@ from . import configs
 from .compare import Difference, compare
 from .rebuild import BEYOND, copied, kind, rebuilt, spis
 from .recording import (
-    AUTH, CREATE_CHILD, DELETE_CHILD, DELETE_IKE, INFORMATIONAL, INIT, OTHER, REKEY_CHILD, REKEY_IKE, RESPONSE,
-    Recording, Step, kind_of, name,
+    AUTH,
+    CREATE_CHILD,
+    DELETE_CHILD,
+    DELETE_IKE,
+    INFORMATIONAL,
+    INIT,
+    OTHER,
+    REKEY_CHILD,
+    REKEY_IKE,
+    RESPONSE,
+    Recording,
+    Step,
+    kind_of,
+    name,
 )  # fmt: skip
 
 Starter: TypeAlias = "Callable[[Player, Step], None]"
@@ -43,6 +55,7 @@ class Verdict(enum.Enum):
     UNANSWERED = "not answered"
     NOT_PLAYED = "not played"
     PEERS = "the peer's own"
+    KEPT = "left out"
     EXTRA = "not recorded"
 
 
@@ -148,13 +161,14 @@ class Player:
                         self._start[step.kind](self, step)
                     except FynxError as failure:
                         error = error or str(failure)
-                        if step.kind in (INIT, AUTH):
-                            break
+                    if not self.session.sa.connecting and not self.session.sa.established:
+                        break
         finally:
             remove()
         events = [event for who, event in self.session.events[seen:] if who == self.session.name]
         self._answers(events)
         established = any(isinstance(event, IkeSaEstablished) for event in events)
+        error = next((event.reason for event in events if isinstance(event, IkeSaFailed)), error)
         left_out = tuple(sorted(self._left_out))
         return Report(tuple(self._outcomes()), established, self.recording.established, left_out, error)
 
@@ -262,7 +276,7 @@ class Player:
             return Outcome(number, title, Verdict.PEERS, reason="a peer of today asks what it wants")
         if sent is None:
             if step.kind == DELETE_IKE and self.keep:
-                return Outcome(number, title, Verdict.PEERS, reason="the IKE SA is kept")
+                return Outcome(number, title, Verdict.KEPT, reason="the IKE SA is kept")
             reason = "the engine has no such exchange" if step.kind == OTHER else "the conversation did not come to it"
             return Outcome(number, title, Verdict.NOT_PLAYED, reason=reason)
         if step.response is None:

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from scapy.packet import Packet
 
@@ -25,6 +24,7 @@ INIT, AUTH, CREATE_CHILD, REKEY_CHILD, REKEY_IKE = "init", "auth", "create child
 DELETE_CHILD, DELETE_IKE, INFORMATIONAL, OTHER = "delete child", "delete IKE SA", "informational", "other"
 
 RESPONSE = 0x20
+_KINDS: dict[int, str] = {ExchangeType.IKE_SA_INIT: INIT, ExchangeType.IKE_AUTH: AUTH}
 _SK, _SKF = PayloadType.SK, PayloadType.SKF
 
 
@@ -101,7 +101,7 @@ def kind_of(exchange: int, payloads: Sequence[Packet]) -> str:
         offer = next((p for p in payloads if isinstance(p, IKEv2_SA)), None)
         rekey = offer is not None and any(proposal.proto == ProtocolId.IKE for proposal in offer.prop)
         return REKEY_IKE if rekey else CREATE_CHILD
-    return {ExchangeType.IKE_SA_INIT: INIT, ExchangeType.IKE_AUTH: AUTH}.get(exchange, OTHER)  # type: ignore[call-overload]
+    return _KINDS.get(exchange, OTHER)
 
 
 def packets(capture: str | os.PathLike[str]) -> Iterator[IpsecPacket]:
