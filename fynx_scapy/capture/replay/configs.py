@@ -11,7 +11,7 @@ from typing import Any
 from scapy.packet import Packet
 
 from ...errors import CaptureError, ConfigError
-from ...iana import CpAttribute, NotifyType, ProtocolId, TransformType
+from ...iana import AuthMethod, CpAttribute, NotifyType, ProtocolId, TransformType, name_of
 from ...ike.config import ChildConfig, IkeConfig
 from ...ike.configuration import ConfigRequest
 from ...ike.identity import Identity
@@ -38,10 +38,15 @@ def initiator(recording: Recording, psk: bytes | str | None = None) -> IkeConfig
 
     Raises ConfigError without a PSK, CaptureError for a conversation that cannot be held with one.
     """
-    secret = psk or next(iter(recording.psk), None)
+    inits, auths = recording.of(INIT), recording.of(AUTH)
+    for step in auths[:1]:
+        auth = step.request.get(IKEv2_AUTH)
+        method = name_of(AuthMethod, int(auth.auth_type)) if auth is not None else "EAP"
+        if auth is None or auth.auth_type != AuthMethod.Shared_Key_Message_Integrity_Code:
+            raise CaptureError(f"packet {step.request.numbers[0]}: expected AUTH by a pre-shared key, found {method}")
+    secret = psk or next(iter(recording.psk), None) or (None if auths else b"nothing is signed")
     if not secret:
         raise ConfigError("expected the pre-shared key, since AUTH is signed anew: give it with --psk")
-    inits, auths = recording.of(INIT), recording.of(AUTH)
     request = inits[0].request
     ke, nonce = request.get(IKEv2_KE), request.get(IKEv2_Nonce)
     if ke is None or nonce is None:
@@ -56,8 +61,6 @@ def initiator(recording: Recording, psk: bytes | str | None = None) -> IkeConfig
     }
     if auths:
         first = auths[0].request
-        if first.get(IKEv2_AUTH) is None:
-            raise CaptureError(f"packet {first.numbers[0]}: expected AUTH by a pre-shared key, found EAP")
         fields["local_id"] = _identity(first, IKEv2_IDi)
         fields["remote_id"] = _identity(first, IKEv2_IDr)
         if first.get(IKEv2_SA) is not None:

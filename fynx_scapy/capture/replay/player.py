@@ -18,7 +18,7 @@ from ...errors import FynxError
 from ...iana import ExchangeType, NotifyType, name_of
 from ...ike import natt
 from ...ike.child import ChildSa
-from ...ike.config import EndpointConfig, Retransmission
+from ...ike.config import Retransmission
 from ...ike.events import IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
 from ...ike.message import Address, Outgoing
 from ...layers.ikev2 import IKEv2_Delete
@@ -133,7 +133,10 @@ def session(recording: Recording, target: str | Address | None = None, psk: byte
     config = configs.initiator(recording, psk).replace(retransmission=RETRANSMISSION)
     if target is not None:
         return Session(target, config=config)
-    return Session(config=config, peer=configs.responder(recording, config), endpoint=EndpointConfig())
+    peer = configs.responder(recording, config)
+    if recording.initiator == recording.responder:  # on one host's loopback; in memory each end has an address
+        return Session(config=config, peer=peer)
+    return Session(config=config, peer=peer, local=recording.initiator, remote=recording.responder)
 
 
 @dataclass(slots=True)

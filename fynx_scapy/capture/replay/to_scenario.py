@@ -87,7 +87,10 @@ def write(recording: Recording, name: str, source: str) -> str:
     title = _one_line(f"A conversation of {source}, held once more.")
     function = name if name.isidentifier() and not keyword.iskeyword(name) else "recorded"
     lines += ['@scenario("RFC 7296 section 1.2")', f"def {function}(run: Run) -> None:", f'    """{title}"""']
-    lines += ["    s = run.session(config=CONFIG, peer=PEER)", *_steps(recording)]
+    addresses = f', local="{recording.initiator}", remote="{recording.responder}"'
+    if recording.initiator == recording.responder:
+        addresses = ""
+    lines += [f"    s = run.session(config=CONFIG, peer=PEER{addresses})", *_steps(recording)]
     lines += ["", "    expect(s.events).has(IkeSaEstablished)", "", "", 'if __name__ == "__main__":']
     lines += [f"    play({function})", ""]
     text = _HEAD.format(title=title) + "\n".join(lines)
