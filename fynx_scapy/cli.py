@@ -26,6 +26,7 @@ class Fynx(click.Group):
         "follow": "fynx_scapy.capture.follow_command:follow",
         "lab": "fynx_scapy.commands.lab:lab",
         "list": "fynx_scapy.commands.run:list_",
+        "replay": "fynx_scapy.capture.replay.command:replay",
         "run": "fynx_scapy.commands.run:run",
         "shell": "fynx_scapy.commands.shell:shell",
     }

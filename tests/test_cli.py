@@ -175,5 +175,5 @@ def test_completion_knows_commands_and_scenarios() -> None:
         )  # fmt: skip
         return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
-    assert complete("fynx", "r") == ["run"]
+    assert complete("fynx", "r") == ["replay", "run"]
     assert complete("fynx", "run", "delete") == ["delete_child", "delete_ike"]

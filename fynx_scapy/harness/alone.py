@@ -6,10 +6,11 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.runner import Verdict, run
-from fynx_scapy.harness.scenario import registered
+from fynx_scapy.harness.scenario import Scenario, registered
 
 PACKAGE = "fynx_scapy.scenarios"
 
@@ -24,8 +25,13 @@ def main(file: str) -> None:
     scenario = registered(name)
     if scenario is None:
         raise ConfigError(f"expected the file {name}.py to register a scenario, found none")
+    play(scenario)
+
+
+def play(scenario: Scenario) -> NoReturn:
+    """The same for a scenario of any file, wherever that lies."""
     result = run(scenario)
-    print(f"{result.verdict.value}  {name}: {scenario.title} ({scenario.source})")
+    print(f"{result.verdict.value}  {scenario.name}: {scenario.title} ({scenario.source})")
     if result.reason:
         print(f"      {result.reason}")
     for stage in result.stages:

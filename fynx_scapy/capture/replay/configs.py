@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The configuration with which a recorded conversation can be held again: its initiator's, and what its responder had.
+
+Both are read off the messages: proposals, identities, selectors, mode, and the extensions that were announced.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scapy.packet import Packet
+
+from ...errors import CaptureError, ConfigError
+from ...iana import AuthMethod, CpAttribute, NotifyType, ProtocolId, TransformType, name_of
+from ...ike.config import ChildConfig, IkeConfig
+from ...ike.configuration import ConfigRequest
+from ...ike.identity import Identity
+from ...ike.negotiate import Proposal, offers
+from ...ike.selectors import Selector
+from ...layers.ikev2 import (
+    IKEv2_AUTH,
+    IKEv2_CP,
+    IKEv2_IDi,
+    IKEv2_IDr,
+    IKEv2_KE,
+    IKEv2_Nonce,
+    IKEv2_SA,
+    IKEv2_TSi,
+    IKEv2_TSr,
+)  # fmt: skip
+from .recording import AUTH, CREATE_CHILD, INIT, REKEY_CHILD, REKEY_IKE, Recorded, Recording, Step
+
+_ADDRESSES = {CpAttribute.INTERNAL_IP4_ADDRESS: "0.0.0.0", CpAttribute.INTERNAL_IP6_ADDRESS: "::"}
+
+
+def initiator(recording: Recording, psk: bytes | str | None = None) -> IkeConfig:
+    """What the recorded initiator was configured with. ``psk`` is by default the first of those beside the capture.
+
+    Raises ConfigError without a PSK, CaptureError for a conversation that cannot be held with one.
+    """
+    inits, auths = recording.of(INIT), recording.of(AUTH)
+    for step in auths[:1]:
+        auth = step.request.get(IKEv2_AUTH)
+        method = name_of(AuthMethod, int(auth.auth_type)) if auth is not None else "EAP"
+        if auth is None or auth.auth_type != AuthMethod.Shared_Key_Message_Integrity_Code:
+            raise CaptureError(f"packet {step.request.numbers[0]}: expected AUTH by a pre-shared key, found {method}")
+    secret = psk or next(iter(recording.psk), None) or (None if auths else b"nothing is signed")
+    if not secret:
+        raise ConfigError("expected the pre-shared key, since AUTH is signed anew: give it with --psk")
+    request = inits[0].request
+    ke, nonce = request.get(IKEv2_KE), request.get(IKEv2_Nonce)
+    if ke is None or nonce is None:
+        raise CaptureError(f"packet {request.numbers[0]}: expected KE and a nonce in IKE_SA_INIT, found none")
+    fields: dict[str, Any] = {
+        "auth": secret,
+        "proposals": _proposals(request, ProtocolId.IKE, recording.of(REKEY_IKE)),
+        "ke": int(ke.group),
+        "nonce_size": min(256, max(16, len(nonce.nonce))),
+        "fragmentation": request.notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED) is not None,
+        "children": (),
+    }
+    if auths:
+        first = auths[0].request
+        fields["local_id"] = _identity(first, IKEv2_IDi)
+        fields["remote_id"] = _identity(first, IKEv2_IDr)
+        if first.get(IKEv2_SA) is not None:
+            fields["children"] = (child(recording, auths[0]),)
+        if (cp := first.get(IKEv2_CP)) is not None:
+            fields["cp_request"] = _cp(cp)
+    return IkeConfig(**fields)
+
+
+def responder(recording: Recording, ours: IkeConfig) -> dict[str, Any]:
+    """What an embedded peer needs to answer as the recorded one did, as far as its answers show that.
+
+    As `Session` takes it for its ``peer``.
+    """
+    inits, auths = recording.of(INIT), recording.of(AUTH)
+    answers = [step.response for step in inits if step.response]
+    chosen = next((answer for answer in answers if answer.get(IKEv2_SA) is not None), None)
+    proposals = _proposals(chosen, ProtocolId.IKE, []) if chosen else ours.proposals
+    children = []
+    for step in (*auths[:1], *recording.of(CREATE_CHILD)):
+        if step.request.get(IKEv2_SA) is None:
+            continue
+        asked = child(recording, step)
+        local, remote = asked.remote_ts, asked.local_ts
+        if step.response and step.response.get(IKEv2_TSr) is not None:
+            local, remote = _selectors(step.response, IKEv2_TSr), _selectors(step.response, IKEv2_TSi)
+        children.append(asked.replace(local_ts=local, remote_ts=remote))
+    found: dict[str, Any] = {
+        "proposals": proposals,
+        "children": tuple(children),
+        "childless": any(answer.notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED) is not None for answer in answers),
+    }
+    if auths and (own := _identity(auths[0].response, IKEv2_IDr)):
+        found["local_id"] = own
+    if any(answer.notify(NotifyType.COOKIE) is not None for answer in answers):
+        found["cookie_threshold"] = 0
+    return found
+
+
+def child(recording: Recording, step: Step) -> ChildConfig:
+    """The Child SA that a request asks for; its key exchange is that of the rekeys, since IKE_AUTH names none."""
+    request = step.request
+    rekeys = recording.of(REKEY_CHILD) if step.kind == AUTH else []
+    source = rekeys[0].request if rekeys else request
+    return ChildConfig(
+        proposals=_proposals(source, ProtocolId.ESP, rekeys or [step]),
+        local_ts=_selectors(request, IKEv2_TSi),
+        remote_ts=_selectors(request, IKEv2_TSr),
+        mode="transport" if request.notify(NotifyType.USE_TRANSPORT_MODE) is not None else "tunnel",
+        accept_tfc=request.notify(NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED) is None,
+        fragments=request.notify(NotifyType.NON_FIRST_FRAGMENTS_ALSO) is not None,
+    )
+
+
+def _proposals(message: Recorded, protocol: ProtocolId, steps: list[Step]) -> tuple[Proposal, ...]:
+    """The proposals of a message; the group of the first KE payload of ``steps`` stands before the others."""
+    payload = message.get(IKEv2_SA)
+    if payload is None:
+        raise CaptureError(f"packet {message.numbers[0]}: expected an SA payload, found none")
+    first = next((int(ke.group) for step in steps if (ke := step.request.get(IKEv2_KE)) is not None), None)
+    found = []
+    for offer in offers(payload):
+        if offer.protocol == protocol and offer.fault is None:
+            transforms = sorted(offer.transforms, key=lambda t: t.type == TransformType.KE and t.id != first)
+            found.append(Proposal(protocol, tuple(transforms)))
+    found = [proposal for proposal in found if proposal.fault() is None]
+    if not found:
+        raise CaptureError(f"packet {message.numbers[0]}: expected a proposal with algorithms known here, found none")
+    return tuple(found)
+
+
+def _identity(message: Recorded | None, layer: type[Packet]) -> Identity | None:
+    payload = message.get(layer) if message else None
+    return Identity.parse(payload.octets()[4:]) if payload is not None else None
+
+
+def _selectors(message: Recorded, layer: type[Packet]) -> tuple[Selector, ...]:
+    payload = message.get(layer)
+    found = [Selector.parse(each) for each in payload.traffic_selector] if payload is not None else []
+    return tuple(each for each in found if each is not None)
+
+
+def _cp(payload: Packet) -> ConfigRequest:
+    asked = [int(attribute.type) for attribute in payload.attributes]
+    return ConfigRequest(addresses=tuple(text for kind, text in _ADDRESSES.items() if kind in asked))

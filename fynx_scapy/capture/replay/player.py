@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stateful replay: a recorded conversation held once more, with a live or an embedded peer, and its answers compared.
+
+The engine begins each exchange, so that windows, keys and retransmissions are its own; a payloads tap puts the
+recorded payloads into every request of ours before it is sealed.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+from scapy.packet import Packet
+
+from ...errors import FynxError
+from ...iana import ExchangeType, NotifyType, name_of
+from ...ike import natt
+from ...ike.child import ChildSa
+from ...ike.config import Retransmission
+from ...ike.events import IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
+from ...ike.message import Address, Outgoing
+from ...layers.ikev2 import IKEv2_Delete
+from ...session import Session
+from . import configs
+from .compare import Difference, compare
+from .rebuild import BEYOND, copied, kind, rebuilt, spis
+from .recording import (
+    AUTH,
+    CREATE_CHILD,
+    DELETE_CHILD,
+    DELETE_IKE,
+    INFORMATIONAL,
+    INIT,
+    OTHER,
+    REKEY_CHILD,
+    REKEY_IKE,
+    RESPONSE,
+    Recording,
+    Step,
+    kind_of,
+    name,
+)  # fmt: skip
+
+Starter: TypeAlias = "Callable[[Player, Step], None]"
+RETRANSMISSION = Retransmission(timeout=1.0, base=1.5, tries=3)
+
+
+class Verdict(enum.Enum):
+    """What became of one recorded request."""
+
+    SAME = "as recorded"
+    DIFFERS = "differs"
+    UNANSWERED = "not answered"
+    NOT_PLAYED = "not played"
+    PEERS = "the peer's own"
+    KEPT = "left out"
+    EXTRA = "not recorded"
+
+
+BAD = frozenset({Verdict.DIFFERS, Verdict.UNANSWERED, Verdict.NOT_PLAYED, Verdict.EXTRA})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One request and how its answer compares. ``number`` is the recorded request's packet, 0 for one of today."""
+
+    number: int
+    title: str
+    verdict: Verdict
+    differences: tuple[Difference, ...] = ()
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "packet": self.number,
+            "message": self.title,
+            "verdict": self.verdict.value,
+            "differences": [each.as_dict() for each in self.differences],
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a replay came to. ``established`` is what came of the IKE SA, ``expected`` what did in the recording."""
+
+    outcomes: tuple[Outcome, ...]
+    established: bool
+    expected: bool
+    left_out: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def differences(self) -> list[Difference]:
+        """All of them, in order."""
+        return [difference for outcome in self.outcomes for difference in outcome.differences]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every answer is as recorded, and the IKE SA ended established where it did then."""
+        return self.established == self.expected and not any(each.verdict in BAD for each in self.outcomes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "ok": self.ok,
+            "established": self.established,
+            "recorded_established": self.expected,
+            "left_out": list(self.left_out),
+            "error": self.error,
+            "messages": [each.as_dict() for each in self.outcomes],
+        }
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A request of ours, the step that it stands for (None: none was recorded), and the answer to it."""
+
+    step: Step | None
+    title: str
+    key: tuple[bytes, int] = (b"", 0)
+    answer: tuple[Packet, Sequence[Packet]] | None = None
+
+
+def session(recording: Recording, target: str | Address | None = None, psk: bytes | str | None = None) -> Session:
+    """A session for a replay: with an embedded peer, configured as the recorded one seems to have been, or a live one.
+
+    Raises what `configs.initiator` and `Session` do.
+    """
+    config = configs.initiator(recording, psk).replace(retransmission=RETRANSMISSION)
+    if target is not None:
+        return Session(target, config=config)
+    peer = configs.responder(recording, config)
+    if recording.initiator == recording.responder:  # on one host's loopback; in memory each end has an address
+        return Session(config=config, peer=peer)
+    return Session(config=config, peer=peer, local=recording.initiator, remote=recording.responder)
+
+
+@dataclass(slots=True)
+class Player:
+    """Plays the initiator of ``recording`` in a session that has not begun.
+
+    With ``keep`` the recorded Delete of the IKE SA is not played, so that it stands afterwards.
+    """
+
+    recording: Recording
+    session: Session
+    keep: bool = False
+    _sent: list[_Sent] = field(default_factory=list)
+    _spis: dict[bytes, bytes] = field(default_factory=dict)
+    _left_out: set[str] = field(default_factory=set)
+
+    def play(self) -> Report:
+        """Play all steps of ours in their order, and compare."""
+        seen, error = len(self.session.events), ""
+        remove = self.session.tap("payloads", self._tap, lambda message: not int(message.header.flags) & RESPONSE)
+        try:
+            for step in self.recording.steps:
+                if self._is_due(step):
+                    try:
+                        self._start[step.kind](self, step)
+                    except FynxError as failure:
+                        error = error or str(failure)
+                    if not self.session.sa.connecting and not self.session.sa.established:
+                        break
+        finally:
+            remove()
+        events = [event for who, event in self.session.events[seen:] if who == self.session.name]
+        self._answers(events)
+        established = any(isinstance(event, IkeSaEstablished) for event in events)
+        error = next((event.reason for event in events if isinstance(event, IkeSaFailed)), error)
+        left_out = tuple(sorted(self._left_out))
+        return Report(tuple(self._outcomes()), established, self.recording.established, left_out, error)
+
+    def _is_due(self, step: Step) -> bool:
+        if not step.ours or step.kind == OTHER or any(sent.step is step for sent in self._sent):
+            return False
+        return not (step.kind == DELETE_IKE and self.keep)
+
+    # Sending
+
+    def _tap(self, message: Outgoing) -> None:
+        """Every request of ours: find the recorded one that it stands for, and make it that."""
+        wanted = kind_of(int(message.header.exch_type), message.payloads)
+        played = [sent.step for sent in self._sent]
+        due = (step for step in self.recording.of(wanted) if not any(step is one for one in played))
+        step = next(due, None)
+        again = [one for one in played if one is not None and one.kind == INIT] if wanted == INIT else []
+        template = step or (again[-1] if again else None)
+        if template is not None:
+            recorded = template.request.payloads
+            self._left_out.update(name(payload) for payload in recorded if kind(payload) in BEYOND)
+            if wanted == INFORMATIONAL and template.request.notify(NotifyType.NAT_DETECTION_SOURCE_IP) is not None:
+                natt.add_detection(message, self.session.sa.local, self.session.sa.remote)
+            message.payloads[:] = rebuilt(recorded, message.payloads)
+            self._spis |= spis(recorded, message.payloads)
+        exchange = name_of(ExchangeType, int(message.header.exch_type))
+        title = f"{exchange} {{{', '.join(map(name, message.payloads))}}}"
+        self._sent.append(_Sent(step, title))
+
+    def _init(self, _: Step) -> None:
+        if not self._sent:  # retries are the engine's
+            self.session.sa_init()
+
+    def _auth(self, _: Step) -> None:
+        self.session.auth()
+
+    def _create_child(self, step: Step) -> None:
+        self.session.create_child(configs.child(self.recording, step))
+
+    def _rekey_child(self, step: Step) -> None:
+        rekey = step.request.notify(NotifyType.REKEY_SA)
+        self.session.rekey_child(self._child([bytes(rekey.SPI)] if rekey is not None else []))
+
+    def _rekey_ike(self, _: Step) -> None:
+        self.session.rekey_ike()
+
+    def _delete_child(self, step: Step) -> None:
+        delete = step.request.get(IKEv2_Delete)
+        self.session.delete(self._child(list(delete.SPI) if delete is not None else []))
+
+    def _delete_ike(self, _: Step) -> None:
+        self.session.delete()
+
+    def _informational(self, step: Step) -> None:
+        detection = (NotifyType.NAT_DETECTION_SOURCE_IP, NotifyType.NAT_DETECTION_DESTINATION_IP)
+        payloads = [copied(payload) for payload in step.request.payloads if kind(payload) not in detection]
+        self.session.request("INFORMATIONAL", *payloads)
+
+    def _child(self, recorded: Sequence[bytes]) -> ChildSa:
+        """The Child SA that stands for a recorded SPI of the initiator's; the newest where there is none."""
+        today = [int.from_bytes(self._spis.get(spi, b"")) for spi in recorded]
+        children = self.session.sa.children.values()
+        return next((child for child in children if child.inbound.spi in today), self.session.child)
+
+    _start: ClassVar[Mapping[str, Starter]] = {
+        INIT: _init,
+        AUTH: _auth,
+        CREATE_CHILD: _create_child,
+        REKEY_CHILD: _rekey_child,
+        REKEY_IKE: _rekey_ike,
+        DELETE_CHILD: _delete_child,
+        DELETE_IKE: _delete_ike,
+        INFORMATIONAL: _informational,
+    }
+
+    # Comparing
+
+    def _answers(self, events: Sequence[Any]) -> None:
+        """Give each request its answer, by SPI and message ID."""
+        waiting = list(self._sent)
+        underway: list[_Sent] = []
+        for event in events:
+            if isinstance(event, MessageSent) and not int(event.header.flags) & RESPONSE and waiting:
+                sent = waiting.pop(0)
+                sent.key = (event.header.init_SPI, int(event.header.id))
+                underway.append(sent)
+            elif isinstance(event, MessageReceived) and int(event.header.flags) & RESPONSE:
+                key = (event.header.init_SPI, int(event.header.id))
+                asked = next((sent for sent in reversed(underway) if sent.key == key and sent.answer is None), None)
+                if asked is not None:
+                    asked.answer = (event.header, event.payloads)
+
+    def _outcomes(self) -> list[Outcome]:
+        by_step = {id(sent.step): sent for sent in self._sent if sent.step is not None}
+        found = [self._outcome(step, by_step.get(id(step))) for step in self.recording.steps]
+        for sent in self._sent:
+            if sent.step is None:
+                answer = ", ".join(map(name, sent.answer[1])) if sent.answer else "nothing"
+                found.append(Outcome(0, sent.title, Verdict.EXTRA, reason=f"answered with {answer}"))
+        return found
+
+    def _outcome(self, step: Step, sent: _Sent | None) -> Outcome:
+        number, title = step.request.numbers[0], step.request.title
+        if not step.ours:
+            return Outcome(number, title, Verdict.PEERS, reason="a peer of today asks what it wants")
+        if sent is None:
+            if step.kind == DELETE_IKE and self.keep:
+                return Outcome(number, title, Verdict.KEPT, reason="the IKE SA is kept")
+            reason = "the engine has no such exchange" if step.kind == OTHER else "the conversation did not come to it"
+            return Outcome(number, title, Verdict.NOT_PLAYED, reason=reason)
+        if step.response is None:
+            return Outcome(number, title, Verdict.SAME, reason="no answer was recorded")
+        if sent.answer is None:
+            return Outcome(number, title, Verdict.UNANSWERED)
+        differences = tuple(compare(step.response, *sent.answer))
+        return Outcome(number, title, Verdict.DIFFERS if differences else Verdict.SAME, differences)
+
+
+def play(recording: Recording, target: str | Address | None = None, psk: bytes | str | None = None) -> Report:
+    """Hold a recorded conversation with a live peer, or with an embedded one."""
+    with session(recording, target, psk) as made:
+        return Player(recording, made).play()

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A recorded request as today's: its payloads in their order, and in them what is fresh by nature.
+
+Fresh are SPIs, KE, nonce, AUTH, the hashes of NAT detection, and cookies: the engine has computed them for the message
+in hand, and they take the recorded ones' places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from scapy.packet import Packet
+
+from ...iana import NotifyType, PayloadType
+from ...layers.ikev2 import IKEv2_Notify, IKEv2_SA
+from ...layers.ikev2.payload import parse_payloads
+
+COMPUTED = (PayloadType.KE, PayloadType.Nonce, PayloadType.AUTH, PayloadType.D, PayloadType.PS)
+"""Payloads that are computed as a whole."""
+
+COMPUTED_NOTIFIES = (
+    NotifyType.NAT_DETECTION_SOURCE_IP,
+    NotifyType.NAT_DETECTION_DESTINATION_IP,
+    NotifyType.COOKIE,
+    NotifyType.REKEY_SA,
+)
+"""Notifies that are computed as a whole."""
+
+BEYOND = (
+    NotifyType.USE_PPK,
+    NotifyType.PPK_IDENTITY,
+    NotifyType.NO_PPK_AUTH,
+    NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED,
+)
+"""Notifies that promise what the engine cannot do: they are left out."""
+
+
+def copied(payload: Packet) -> Packet:
+    """A payload of its own, which says what stands behind it only when it is built."""
+    (copy,) = parse_payloads(payload.payload_type, b"\0" + payload.octets()[1:])  # nothing stands behind it yet
+    if "next_payload" in copy.fields:
+        copy.next_payload = None
+    return copy
+
+
+def rebuilt(recorded: Sequence[Packet], computed: Iterable[Packet]) -> list[Packet]:
+    """The recorded payloads with the computed ones in the places of those that are fresh by nature."""
+    rest = list(computed)
+
+    def take(like: Packet) -> Packet | None:
+        for place, payload in enumerate(rest):
+            if payload.payload_type == like.payload_type and kind(payload) == kind(like):
+                return rest.pop(place)
+        return None
+
+    found: list[Packet] = []
+    for payload in recorded:
+        if kind(payload) in BEYOND:
+            continue
+        own = take(payload)
+        if is_computed(payload):
+            found += [own] if own is not None else []
+            continue
+        copy = copied(payload)
+        if own is not None and isinstance(copy, IKEv2_SA) and isinstance(own, IKEv2_SA):
+            for proposal in copy.prop:
+                proposal.SPI, proposal.SPIsize = own.prop[0].SPI, None
+        found.append(copy)
+    # What the peer asked for only today, and what no message of this kind may lack.
+    first = [p for p in rest if kind(p) == NotifyType.COOKIE or p.payload_type == PayloadType.PS]
+    last = [p for p in rest if p.payload_type in COMPUTED and p.payload_type != PayloadType.PS]
+    return [*first, *found, *last]
+
+
+def kind(payload: Packet) -> int | None:
+    """The type of a Notify, None of any other payload."""
+    return int(payload.type) if isinstance(payload, IKEv2_Notify) else None
+
+
+def is_computed(payload: Packet) -> bool:
+    """Whether a payload as a whole is the engine's."""
+    return payload.payload_type in COMPUTED or kind(payload) in COMPUTED_NOTIFIES
+
+
+def spis(recorded: Sequence[Packet], sent: Sequence[Packet]) -> dict[Any, Any]:
+    """The SPI that stands today for a recorded one: of the SA payloads of a request."""
+    old = next((p for p in recorded if isinstance(p, IKEv2_SA)), None)
+    new = next((p for p in sent if isinstance(p, IKEv2_SA)), None)
+    if old is None or new is None or not old.prop or not new.prop:
+        return {}
+    return {bytes(old.prop[0].SPI or b""): bytes(new.prop[0].SPI or b"")}

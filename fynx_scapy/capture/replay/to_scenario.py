@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A recorded conversation as a scenario: a file that runs alone, reads like those of scenarios/, and may be edited.
+
+What is written are steps and configuration, no octets: the pre-shared key of the recording is not in it.
+"""
+
+from __future__ import annotations
+
+import json
+import keyword
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+
+from ...errors import CaptureError
+from ...iana import ExchangeType, name_of
+from ...ike.config import ChildConfig
+from ...ike.identity import Identity
+from ...ike.selectors import Selector
+from ...layers.ikev2 import IKEv2_Notify
+from . import configs
+from .recording import (
+    AUTH,
+    CREATE_CHILD,
+    DELETE_CHILD,
+    DELETE_IKE,
+    INFORMATIONAL,
+    INIT,
+    REKEY_CHILD,
+    REKEY_IKE,
+    Recording,
+    Step,
+)  # fmt: skip
+
+PSK = "replayed"
+WIDTH = 115
+
+_CALLS = {
+    INIT: "s.sa_init()",
+    AUTH: "s.auth()",
+    REKEY_CHILD: "s.rekey_child()",
+    REKEY_IKE: "s.rekey_ike()",
+    DELETE_CHILD: "s.delete(s.child)",
+    DELETE_IKE: "s.delete()",
+    INFORMATIONAL: "s.liveness()",
+}
+_FOLLOWS = {REKEY_CHILD: DELETE_CHILD, REKEY_IKE: DELETE_IKE}
+"""What the engine sends by itself behind a step."""
+
+_HEAD = '''# SPDX-License-Identifier: GPL-2.0-or-later
+"""{title}"""
+
+from __future__ import annotations
+
+from fynx_scapy.harness import Run, expect, scenario
+from fynx_scapy.harness.alone import play
+from fynx_scapy.ike.config import ChildConfig, IkeConfig
+from fynx_scapy.ike.events import IkeSaEstablished
+from fynx_scapy.layers import ikev2
+
+'''
+
+
+def write(recording: Recording, name: str, source: str) -> str:
+    """The text of the file ``NAME.py``; ``source`` says which capture it is from.
+
+    Raises CaptureError for a conversation that was not established, or that holds what a configuration cannot say.
+    """
+    if not recording.established:
+        raise CaptureError(f"{source}: expected a conversation that was established, found one that was not")
+    ours = configs.initiator(recording, PSK)
+    peer = configs.responder(recording, ours)
+    lines = ["CONFIG = IkeConfig(", f'    auth="{PSK}",', f"    local_id={_identity(ours.local_id)},"]
+    if ours.remote_id is not None:
+        lines.append(f"    remote_id={_identity(ours.remote_id)},")
+    lines += _list("proposals", map(str, ours.proposals))
+    lines += [f"    ke={ours.ke},", f"    nonce_size={ours.nonce_size},", f"    fragmentation={ours.fragmentation},"]
+    lines += [*_children("children", ours.children, "    "), ")", "", "PEER = dict("]
+    lines += _list("proposals", map(str, peer["proposals"]))
+    lines += _children("children", peer["children"], "    ")
+    lines += [f"    childless={peer['childless']},"]
+    if "local_id" in peer:
+        lines.append(f"    local_id={_identity(peer['local_id'])},")
+    if "cookie_threshold" in peer:
+        lines.append(f"    cookie_threshold={peer['cookie_threshold']},")
+    lines += [")", "", ""]
+    title = _one_line(f"A conversation of {source}, held once more.")
+    function = name if name.isidentifier() and not keyword.iskeyword(name) else "recorded"
+    lines += ['@scenario("RFC 7296 section 1.2")', f"def {function}(run: Run) -> None:", f'    """{title}"""']
+    addresses = f', local="{recording.initiator}", remote="{recording.responder}"'
+    if recording.initiator == recording.responder:
+        addresses = ""
+    lines += [f"    s = run.session(config=CONFIG, peer=PEER{addresses})", *_steps(recording)]
+    lines += ["", "    expect(s.events).has(IkeSaEstablished)", "", "", 'if __name__ == "__main__":']
+    lines += [f"    play({function})", ""]
+    text = _HEAD.format(title=title) + "\n".join(lines)
+    return text if " ChildConfig(" in text else text.replace("import ChildConfig, IkeConfig", "import IkeConfig")
+
+
+def _steps(recording: Recording) -> Iterator[str]:
+    automatic: Counter[str] = Counter()
+    begun = False
+    for step in recording.steps:
+        number = step.request.numbers[0]
+        if not step.ours:
+            yield from ("", *_comment(f"packet {number}, the peer's own request: {step.request.title}"))
+            continue
+        if step.kind == INIT and begun:
+            yield from _comment(f"packet {number}, once more: {step.request.title}")
+            continue
+        begun = True
+        yield ""
+        yield from _comment(f"packet {number}: {step.request.title}  -->")
+        if step.response is not None:
+            yield from _comment(f"<--  {step.response.title}")
+        if automatic[step.kind]:
+            automatic[step.kind] -= 1
+            yield "    # It has followed by itself."
+            continue
+        automatic[_FOLLOWS.get(step.kind, "")] += 1
+        yield from _call(recording, step)
+
+
+def _call(recording: Recording, step: Step) -> Iterator[str]:
+    if step.kind == CREATE_CHILD:
+        *lines, _ = _child(configs.child(recording, step), "        ")
+        yield from ("    answer = s.create_child(", *lines, "        )", "    )")
+    elif step.kind in _CALLS:
+        yield f"    answer = {_CALLS[step.kind]}"
+    else:
+        yield "    # There is no such step in a session."
+        return
+    yield f'    expect(answer).exchange("{name_of(ExchangeType, int(step.request.header.exch_type))}").response()'
+    final = recording.of(INIT)[-1].response if step.kind == INIT else step.response
+    payloads = final.payloads if final else ()
+    layers = dict.fromkeys(type(p).__name__ for p in payloads if not isinstance(p, IKEv2_Notify))
+    for layer in layers if step.kind != INFORMATIONAL else ():
+        yield f"    expect(answer).has(ikev2.{layer})"
+
+
+def _comment(text: str) -> Iterator[str]:
+    for line in textwrap.wrap(_one_line(text), WIDTH - 6):
+        yield f"    # {line}"
+
+
+def _one_line(text: str) -> str:
+    """Printable, and nothing that ends a docstring."""
+    return "".join(c if c.isprintable() and c not in '"\\' else "?" for c in text)
+
+
+def _list(name: str, texts: Iterator[str], indent: str = "    ") -> list[str]:
+    return [f"{indent}{name}=[", *(f"{indent}    {json.dumps(text)}," for text in texts), f"{indent}],"]
+
+
+def _children(name: str, children: tuple[ChildConfig, ...], indent: str) -> list[str]:
+    if not children:
+        return [f"{indent}{name}=(),"]
+    return [f"{indent}{name}=(", *(line for each in children for line in _child(each, indent + "    ")), f"{indent}),"]
+
+
+def _child(child: ChildConfig, indent: str) -> Iterator[str]:
+    yield f"{indent}ChildConfig("
+    inner = indent + "    "
+    yield from _list("proposals", map(str, child.proposals), inner)
+    yield from _list("local_ts", map(_selector, child.local_ts), inner)
+    yield from _list("remote_ts", map(_selector, child.remote_ts), inner)
+    yield f'{inner}mode="{child.mode}",'
+    yield f"{inner}accept_tfc={child.accept_tfc},"
+    yield f"{inner}fragments={child.fragments},"
+    yield f"{indent}),"
+
+
+def _identity(identity: Identity) -> str:
+    if Identity.of(str(identity)) != identity:
+        raise CaptureError(f"the identity {identity} cannot be written as text")
+    return json.dumps(str(identity))
+
+
+def _selector(selector: Selector) -> str:
+    if Selector.of(str(selector)) != selector:
+        raise CaptureError(f"the traffic selector {selector} cannot be written as text")
+    return str(selector)
