@@ -23,7 +23,7 @@ class Fynx(click.Group):
         "capture": "fynx_scapy.capture.overview:capture",
         "decrypt": "fynx_scapy.capture.overview:decrypt",
         "dissect": "fynx_scapy.capture.command:dissect",
-        "follow": "fynx_scapy.capture.follow_command:follow",
+        "follow": "fynx_scapy.capture.follow.command:follow",
         "lab": "fynx_scapy.commands.lab:lab",
         "list": "fynx_scapy.commands.run:list_",
         "replay": "fynx_scapy.capture.replay.command:replay",

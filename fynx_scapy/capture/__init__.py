@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .dissect import Dissection
     from .fingerprint import Fingerprint, fingerprints
     from .flows import EspFlow
-    from .follow import Follower
+    from .follow.follower import Follower
     from .frames import Frame, frames
     from .index import Index
     from .inner import Inner, InnerFlow
@@ -48,7 +48,7 @@ _HOME = {
     "EspFlow": "fynx_scapy.capture.flows",
     "Exchange": "fynx_scapy.capture.messages",
     "Fingerprint": "fynx_scapy.capture.fingerprint",
-    "Follower": "fynx_scapy.capture.follow",
+    "Follower": "fynx_scapy.capture.follow.follower",
     "Frame": "fynx_scapy.capture.frames",
     "IPsecSession": "fynx_scapy.capture.sniffing",
     "Index": "fynx_scapy.capture.index",

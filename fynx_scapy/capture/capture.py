@@ -328,13 +328,13 @@ def _twice(stream: BinaryIO) -> BinaryIO:
 
 
 def _opener(keys: KeyLog) -> Any:
-    from .follow import Follower
+    from .follow.follower import Follower
 
     return Follower(keys)
 
 
 def _ikev1(stored: Any) -> Any:
-    from .follow_sas import IkeOpened
+    from .follow.sas import IkeOpened
 
     return IkeOpened(stored.number, stored.time, stored.src, stored.sport, stored.dst, stored.dport, stored.data)
 

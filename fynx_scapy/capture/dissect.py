@@ -29,8 +29,8 @@ from ..errors import CaptureError
 from ..iana import ExchangeType, PayloadType, name_of
 from ..keylog import KeyLog
 from .decrypt import IKE_HEADER, UNCHECKED, Opened
-from .follow import Follower
-from .follow_sas import IkeOpened
+from .follow.follower import Follower
+from .follow.sas import IkeOpened
 from .frames import Frame, frames
 from .packets import IpsecPacket
 from .records import payload_record

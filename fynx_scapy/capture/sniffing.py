@@ -25,14 +25,14 @@ from ..errors import CaptureError
 from ..keylog import KeyLog
 from ..layers.ikev2 import IKEv2
 from .export import plain_message
-from .follow import Follower
+from .follow.follower import Follower
 from .frames import Frame, frames
 from .inner import DUMMY, IPV4, IPV6
 from .packets import IpsecPacket
 from .walk import Walk
 
 if TYPE_CHECKING:
-    from .follow_sas import IkeOpened
+    from .follow.sas import IkeOpened
 
 
 class IPsecSession(DefaultSession):  # type: ignore[misc]

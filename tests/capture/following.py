@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fynx_scapy.capture.decrypt import Opened
 from fynx_scapy.capture.follow import Follower
-from fynx_scapy.capture.follow_sas import IkeOpened
+from fynx_scapy.capture.follow.sas import IkeOpened
 from fynx_scapy.capture.frames import frames
 from fynx_scapy.capture.packets import Classifier, Fragments, IpsecPacket, ip_packet
 from fynx_scapy.keylog import KeyLog

@@ -15,8 +15,8 @@ from ...iana import ExchangeType, NotifyType, PayloadType, ProtocolId, name_of
 from ...keylog import KeyLog
 from ...layers.ikev2 import IKEv2_Delete, IKEv2_Notify, IKEv2_SA
 from ...layers.ikev2.payload import notation
-from ..follow import Follower
-from ..follow_sas import IkeOpened, IkeSa
+from ..follow.follower import Follower
+from ..follow.sas import IkeOpened, IkeSa
 from ..frames import frames
 from ..packets import Classifier, Fragments, IpsecPacket, ip_packet
 

@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..crypto.encr import encryption
-from ..crypto.integ import integrity
-from ..crypto.ke import PrivateKey, key_exchange
-from ..crypto.keymat import ChildKeys, SkKeys, derive_child, derive_sk, mix_ppk, rekey_skeyseed, skeyseed
-from ..crypto.prf import prf
-from ..errors import ConfigError, FynxError
-from ..keylog import KeyLog
-from ..keynames import Suite
-from .follow_sas import KePair, KeySet
+from ...crypto.encr import encryption
+from ...crypto.integ import integrity
+from ...crypto.ke import PrivateKey, key_exchange
+from ...crypto.keymat import ChildKeys, SkKeys, derive_child, derive_sk, mix_ppk, rekey_skeyseed, skeyseed
+from ...crypto.prf import prf
+from ...errors import ConfigError, FynxError
+from ...keylog import KeyLog
+from ...keynames import Suite
+from .sas import KePair, KeySet
 
 if TYPE_CHECKING:
-    from .follow_sas import ChildSa, IkeSa
+    from .sas import ChildSa, IkeSa
 
 MOST_TRIES = 10_000
 """How many combinations of secrets are tried for one set of keys."""

@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..crypto.encr import encryption
-from ..crypto.integ import integrity
-from ..crypto.keymat import ChildKeys, SkKeys
-from ..crypto.prf import Prf, prf
-from ..crypto.protector import Protector
-from ..errors import ConfigError
-from ..esp.sa import InboundSa
-from ..iana import TransformType
-from ..keynames import Suite
-from .suites import suite_of
+from ...crypto.encr import encryption
+from ...crypto.integ import integrity
+from ...crypto.keymat import ChildKeys, SkKeys
+from ...crypto.prf import Prf, prf
+from ...crypto.protector import Protector
+from ...errors import ConfigError
+from ...esp.sa import InboundSa
+from ...iana import TransformType
+from ...keynames import Suite
+from ..suites import suite_of
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
-    from .decrypt import Opened
-    from .follow_secrets import Origin
+    from ..decrypt import Opened
+    from .pool import Origin
 
 INITIATOR, RESPONDER = "initiator", "responder"
 ROLES = {True: INITIATOR, False: RESPONDER}

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..crypto import signatures
-from ..crypto.keymat import SkKeys, mix_ppk, psk_auth, signed_octets
-from ..crypto.prf import Prf
-from ..errors import AuthenticationError, ConfigError, MalformedError
-from ..iana import AuthMethod, NotifyType, PayloadType, name_of
-from ..keylog import KeyLog
-from .follow_sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, IkeSa, KeySet, walk
+from ...crypto import signatures
+from ...crypto.keymat import SkKeys, mix_ppk, psk_auth, signed_octets
+from ...crypto.prf import Prf
+from ...errors import AuthenticationError, ConfigError, MalformedError
+from ...iana import AuthMethod, NotifyType, PayloadType, name_of
+from ...keylog import KeyLog
+from .sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, IkeSa, KeySet, walk
 
 SHARED_KEY = (AuthMethod.Shared_Key_Message_Integrity_Code, AuthMethod.NULL_Authentication)
 SK_TYPE = 46

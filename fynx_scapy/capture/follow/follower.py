@@ -14,19 +14,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..crypto.keymat import SkKeys
-from ..errors import ConfigError, IntegrityError, MalformedError
-from ..esp.sa import InboundSa
-from ..iana import ExchangeType, NotifyType, ProtocolId
-from ..keylog import EspKeys, IkeKeys, KeyLog
-from . import follow_auth
-from .decrypt import ANY_SPIS, BAD, IKE_HEADER, NOT_VERIFIED, OK, EspOpener, Opened, SkPlace, find_sk
-from .follow_auth import AuthState
-from .follow_esp import MOST_HIGH_HALVES, EspFollower
-from .follow_sas import AuthVerdict, ChildSa, Chosen, IkeOpened, IkeSa, KePair, KeySet
-from .follow_secrets import SecretPool, child_keys, from_init, from_rekey, from_stage
-from .reassembly import Reassembly
-from .suites import FLAG_INITIATOR, FLAG_RESPONSE, SpiPair, Suites
+from ...crypto.keymat import SkKeys
+from ...errors import ConfigError, IntegrityError, MalformedError
+from ...esp.sa import InboundSa
+from ...iana import ExchangeType, NotifyType, ProtocolId
+from ...keylog import EspKeys, IkeKeys, KeyLog
+from ..decrypt import ANY_SPIS, BAD, IKE_HEADER, NOT_VERIFIED, OK, EspOpener, Opened, SkPlace, find_sk
+from ..reassembly import Reassembly
+from ..suites import FLAG_INITIATOR, FLAG_RESPONSE, SpiPair, Suites
+from . import auth
+from .auth import AuthState
+from .esp import MOST_HIGH_HALVES, EspFollower
+from .pool import SecretPool, child_keys, from_init, from_rekey, from_stage
+from .sas import AuthVerdict, ChildSa, Chosen, IkeOpened, IkeSa, KePair, KeySet
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
@@ -182,8 +182,8 @@ class Follower:
     # One message
 
     def _message(self, message: IkeOpened, count: bool = True) -> IkeOpened:
-        from ..layers.ikev2.header import parse_message, parse_payloads
-        from .records import faults
+        from ...layers.ikev2.header import parse_message, parse_payloads
+        from ..records import faults
 
         data = message.message
         if len(data) < IKE_HEADER.size:
@@ -315,7 +315,7 @@ class Follower:
                     return
 
     def _initial(self, pair: SpiPair, request: bytes, response: bytes, answer: _Parts) -> bool:
-        from ..layers.ikev2.header import parse_message
+        from ...layers.ikev2.header import parse_message
 
         asked, chosen = _parts(parse_message(request)[1]), Chosen.of(answer.proposals[0])
         if chosen is None or asked.ke is None or answer.ke is None or asked.ke.group != answer.ke.group:
@@ -372,8 +372,8 @@ class Follower:
         if message.header is None or message.plaintext is None or message.inner is None:
             return []
         first, plaintext = message.first, message.plaintext
-        follow_auth.learn(state, sa, initiator, int(message.header.id), first, plaintext)
-        found = follow_auth.verdicts(state, sa, self._pool.keys, initiator, message.number, first, plaintext)
+        auth.learn(state, sa, initiator, int(message.header.id), first, plaintext)
+        found = auth.verdicts(state, sa, self._pool.keys, initiator, message.number, first, plaintext)
         sa.auth += [] if again else found
         if initiator and _parts(message.inner).proposals:
             conversation.offered = _Request(message.inner, message.src, message.dst)
@@ -486,7 +486,7 @@ class _Parts:
 
 
 def _parts(layers: list[Packet]) -> _Parts:
-    from ..layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_SA
+    from ...layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_SA
 
     parts = _Parts()
     for layer in layers:
@@ -514,7 +514,7 @@ def _offered_spi(proposals: list[Packet], number: int) -> bytes:
 
 def _of_row(row: IkeKeys, sa: IkeSa | None, suites: list, own: bool) -> Iterator[KeySet]:  # type: ignore[type-arg]
     """The keys of a table's row, under the suite that was negotiated and under the one that the row says."""
-    from ..keynames import Suite
+    from ...keynames import Suite
 
     keys = SkKeys(row.sk_d, row.sk_ai, row.sk_ar, row.sk_ei, row.sk_er, row.sk_pi, row.sk_pr)
     prf = row.prf or (suites[0].prf if suites else None)

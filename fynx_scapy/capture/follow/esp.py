@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..crypto.keymat import ChildKeys
-from ..errors import ConfigError, IntegrityError, MalformedError, ReplayError
-from ..esp.sa import InboundSa
-from .decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, Opened
-from .follow_guess import guesses
-from .follow_sas import ChildSa, IkeSa
-from .follow_secrets import SecretPool, child_keys
+from ...crypto.keymat import ChildKeys
+from ...errors import ConfigError, IntegrityError, MalformedError, ReplayError
+from ...esp.sa import InboundSa
+from ..decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, Opened
+from .guess import guesses
+from .pool import SecretPool, child_keys
+from .sas import ChildSa, IkeSa
 
 HOPELESS = 4
 """After so many packets of an SPI that nothing opens, nothing is tried before there is something new to try."""

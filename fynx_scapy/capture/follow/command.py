@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import keys_of, secret_options
+from ..options import keys_of, secret_options
 
 if TYPE_CHECKING:
     # Scapy and the ciphers are imported by the command itself: its help answers without them
-    from .follow import Follower
-    from .follow_sas import ChildSa, IkeSa
+    from .follower import Follower
+    from .sas import ChildSa, IkeSa
 
 VERDICTS = {True: "verified", False: "BAD", None: "not checked"}
 
@@ -30,8 +30,8 @@ def follow(capture: Path, save: Path | None, **given: Any) -> None:
 
     Exit status 1 when an AUTH payload is bad or the capture cannot be read to its end, 2 for misuse.
     """
-    from ..errors import CaptureError
-    from .follow import Follower
+    from ...errors import CaptureError
+    from .follower import Follower
 
     keys = keys_of(capture, given)
     for warning in keys.warnings:
@@ -58,8 +58,8 @@ def follow(capture: Path, save: Path | None, **given: Any) -> None:
 
 def _packets(capture: Path, follower: Follower) -> Iterator[tuple[str, bool]]:
     """Feed a capture; for each protected message and each ESP packet, whether it opened."""
-    from .frames import frames
-    from .packets import Classifier, Fragments, ip_packet
+    from ..frames import frames
+    from ..packets import Classifier, Fragments, ip_packet
 
     classify, fragments = Classifier(), Fragments()
     for frame in frames(capture):
@@ -88,7 +88,7 @@ def _lines(follower: Follower) -> Iterator[str]:
 
 
 def _ike_line(sa: IkeSa) -> str:
-    from ..crypto.transforms import keyword_of
+    from ...crypto.transforms import keyword_of
 
     words = [keyword_of(t) for t in (sa.suite.encr, sa.suite.integ, sa.suite.prf) if t] if sa.suite else ["?"]
     state = (
@@ -99,7 +99,7 @@ def _ike_line(sa: IkeSa) -> str:
 
 
 def _child_line(child: ChildSa) -> str:
-    from ..crypto.transforms import keyword_of
+    from ...crypto.transforms import keyword_of
 
     words = [keyword_of(t) for t in (child.suite.encr, child.suite.integ) if t] + (["esn"] if child.esn else [])
     state = f"keys from {child.derived}" if child.keys else "no packet has decided its secret"
