@@ -7,7 +7,6 @@ The algorithms come from the capture's own SA payloads where they were seen (sui
 from __future__ import annotations
 
 import struct
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,14 +14,13 @@ from typing import NamedTuple
 
 from ..crypto.encr import encryption
 from ..crypto.integ import integrity
-from ..crypto.protector import Protector
 from ..crypto.transforms import Transform
 from ..errors import ConfigError, IntegrityError, MalformedError
 from ..esp.sa import InboundSa
 from ..iana import PayloadType
-from ..keylog import EspKeys, IkeKeys
+from ..keylog import EspKeys
 from ..keynames import Suite
-from .suites import FLAG_INITIATOR, SpiPair, Suites, ciphers
+from .suites import Suites, ciphers
 
 IKE_HEADER = struct.Struct("!8s8sBBBBII")
 OK, BAD, UNCHECKED = "ok", "bad", "unchecked"
@@ -74,65 +72,6 @@ def find_sk(message: bytes) -> SkPlace | None:
             return SkPlace(kind, following, message[: at + head], message[at + head : at + length])
         kind, at = following, at + length
     return None
-
-
-@dataclass(slots=True)
-class IkeOpener:
-    """Opens SK and SKF. After an IKE_INTERMEDIATE two sets of keys share an SPI pair (RFC 9242): all are tried."""
-
-    suites: Suites
-    _keys: dict[SpiPair, list[IkeKeys]] = field(default_factory=lambda: defaultdict(list))
-    _ready: dict[tuple[SpiPair, bool], tuple[int, list[Protector]]] = field(default_factory=dict)
-
-    def add(self, keys: Iterable[IkeKeys]) -> None:
-        """Take keys into use."""
-        for entry in keys:
-            self._keys[entry.spi_i, entry.spi_r].append(entry)
-
-    def has(self, pair: SpiPair) -> bool:
-        """Whether there is any key for an SPI pair."""
-        return pair in self._keys
-
-    def open(self, message: bytes, place: SkPlace) -> Opened:
-        """Open one message. Where no key is at hand, it stays closed without an error."""
-        pair = (message[:8], message[8:16])
-        protectors = self._protectors(pair, bool(message[19] & FLAG_INITIATOR))
-        for protector in protectors:
-            try:
-                plaintext = protector.open(place.prefix, place.body)
-            except (IntegrityError, MalformedError):
-                continue
-            protectors.remove(protector)
-            protectors.insert(0, protector)  # what fitted last fits next
-            try:
-                return Opened(protector.unpad(plaintext), OK, keyed=True)
-            except MalformedError as error:
-                return Opened(icv=OK, error=str(error), keyed=True)
-        if not self.has(pair):
-            return Opened()  # keys for any SPIs that do not fit say nothing about this IKE SA
-        if not protectors:
-            return Opened(error=MISFIT, keyed=True)
-        return Opened(icv=BAD, error=NOT_VERIFIED.format(len(protectors)), keyed=True)
-
-    def _protectors(self, pair: SpiPair, initiator: bool) -> list[Protector]:
-        learnt = self.suites.ike.get(pair, [])
-        seen, protectors = self._ready.get((pair, initiator), (-1, []))
-        if seen != len(learnt):
-            protectors = list(self._build(pair, initiator, learnt))
-            self._ready[pair, initiator] = (len(learnt), protectors)
-        return protectors
-
-    def _build(self, pair: SpiPair, initiator: bool, learnt: list[Suite]) -> Iterator[Protector]:
-        for keys in (*self._keys.get(pair, ()), *self._keys.get(ANY_SPIS, ())):
-            key_e, key_a = (keys.sk_ei, keys.sk_ai) if initiator else (keys.sk_er, keys.sk_ar)
-            for suite in dict.fromkeys((*map(ciphers, learnt), (keys.encr, keys.integ))):
-                encr, integ = suite
-                try:
-                    cipher = encryption(encr.id, encr.key_length)
-                    signer = None if cipher.aead or integ is None else integrity(integ.id)
-                    yield Protector(cipher, signer, key_e, key_a)
-                except ConfigError:
-                    continue  # the row's keys are not of the sizes that this suite asks for
 
 
 @dataclass(slots=True)

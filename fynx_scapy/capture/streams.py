@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from .packets import IpPacket, IpsecPacket, classified, is_ike
 
 PREFIX = b"IKETCP"
-FIN_SYN_RST = 0x07
 SYN = 0x02
 MOST_STREAMS = 4096
 MOST_WAITING = 1 << 18

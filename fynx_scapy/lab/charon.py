@@ -53,12 +53,6 @@ class Charon:
         with self._vici() as vici:
             return [_ike_sa(name, sa) for entry in vici.list_sas() for name, sa in entry.items()]
 
-    def counters(self) -> dict[str, int]:
-        """Its counters of messages and errors."""
-        with self._vici() as vici:
-            found = vici.get_counters({"all": "no"})["counters"]
-            return {name: int(value) for values in found.values() for name, value in values.items()}
-
     @contextlib.contextmanager
     def _vici(self) -> Iterator[Any]:
         vici = _vici_module()

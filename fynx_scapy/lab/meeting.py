@@ -11,7 +11,7 @@ from scapy.layers.inet import ICMP
 from scapy.layers.inet6 import ICMPv6EchoReply
 
 from fynx_scapy.crypto.keymat import SkKeys
-from fynx_scapy.errors import FynxError, LabError
+from fynx_scapy.errors import FynxError
 from fynx_scapy.harness.expect import ExpectationFailed, expect
 from fynx_scapy.iana import ExchangeType, lookup
 from fynx_scapy.ike.child import ChildSa
@@ -239,15 +239,3 @@ NOTHING = PeerIkeSa(
 
 def _selectors(texts: tuple[str, ...]) -> set[Selector]:
     return {Selector.of(text) for text in texts}
-
-
-def missing(trial: Trial, capabilities: frozenset[str]) -> frozenset[str]:
-    """What a trial needs that a peer cannot."""
-    return trial.needs - capabilities
-
-
-def require(trial: Trial, lab: Lab) -> None:
-    """LabError when the peer of a lab is not one that this trial can be held with."""
-    lacking = missing(trial, lab.peer.capabilities)
-    if lacking:
-        raise LabError(f"{lab.peer.name} cannot {', '.join(sorted(lacking))}, which {trial.name} needs")

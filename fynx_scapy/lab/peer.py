@@ -45,7 +45,7 @@ class PeerConfig:
 
     ``remote`` is whom it serves and connects to (``%any`` serves all). ``dpd_delay`` is after how much silence it asks
     whether we live, ``fragment_size`` the IP packet's, ``cookie_threshold`` how many half-open IKE SAs it has before
-    it wants cookies (0: from the first), ``childless`` one of allow, prefer, force and never, ``pool`` what it gives
+    it wants cookies, ``childless`` one of allow, prefer, force and never, ``pool`` what it gives
     addresses from, ``virtual_ip`` whether it asks for one itself. ``also`` are further connections, each with an
     identity and Child SAs of its own. ``port`` and ``natt_port`` are where it listens, ``remote_port`` is
     where it finds us.

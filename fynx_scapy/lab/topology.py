@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import enum
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fynx_scapy.errors import LabError
@@ -51,11 +50,6 @@ class Site:
     def network(self) -> str:
         """The IPv4 network behind it."""
         return f"10.{self.number}.0.0/24"
-
-    @property
-    def network6(self) -> str:
-        """The IPv6 network behind it."""
-        return f"fd0{self.number}::/64"
 
     def address(self, *, ipv6: bool = False) -> str:
         """The outer address of either IP version."""
@@ -135,14 +129,6 @@ class Topology:
         undo.callback(namespace.close)
         seen_as = f"10.9.0.{number}"
         return Site(number, namespace, f"192.168.{number}.2" if behind else seen_as, seen_as, f"fd09::{number}")
-
-    def namespaces(self) -> Iterator[Namespace]:
-        """All of them."""
-        yield self.ours.namespace
-        if self.theirs.namespace is not self.ours.namespace:
-            yield self.theirs.namespace
-        if self.router is not None:
-            yield self.router.namespace
 
     def close(self) -> None:
         """Take it down."""
