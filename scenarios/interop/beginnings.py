@@ -125,5 +125,6 @@ def childless(m: Meeting) -> None:
     if m.we_begin:
         m.s.create_child(m.config().children[0])
     m.until(lambda: m.s.sa.children, "a Child SA")
+    m.until(m.installed, "the Child SA at the peer")
     m.traffic(count=1)
     m.agree()
