@@ -67,6 +67,13 @@ def test_without_secrets_nothing_opens_and_that_is_no_error(tmp_path: Path) -> N
     assert "0 of 12 protected messages opened" in result.output
 
 
+def test_a_rekeyed_ike_sa_that_was_never_used_is_not_called_a_misfit() -> None:
+    pcap = Path(__file__).parents[2] / "pcaps" / "strongswan-rekey_ike_by_us-responder.pcapng"
+    output = CliRunner().invoke(main, ["follow", str(pcap)]).output
+    assert "no message of its own to try a secret on, rekeys " in " ".join(output.split())
+    assert "no secret fits" not in output
+
+
 @pytest.mark.parametrize("option", ["--secret", "--private", "--msk", "--sk-d"])
 def test_a_value_that_cannot_be_read_is_misuse_and_not_echoed(tmp_path: Path, option: str) -> None:
     result = CliRunner().invoke(main, ["follow", capture(tmp_path, NAME), option, "c0ffee-xyzzy"])

@@ -91,9 +91,10 @@ def _ike_line(sa: IkeSa) -> str:
     from ...crypto.transforms import keyword_of
 
     words = [keyword_of(t) for t in (sa.suite.encr, sa.suite.integ, sa.suite.prf) if t] if sa.suite else ["?"]
-    state = (
-        f"keys from {' and '.join(dict.fromkeys(held.derived for held in sa.sets))}" if sa.sets else "no secret fits"
-    )
+    if sa.sets:
+        state = f"keys from {' and '.join(dict.fromkeys(held.derived for held in sa.sets))}"
+    else:
+        state = "no secret fits" if sa.numbers else "no message of its own to try a secret on"
     rekeys = f", rekeys {sa.parent.spi_i.hex()}" if sa.parent else ""
     return f"IKE SA {sa.spi_i.hex()} {sa.spi_r.hex()} {'-'.join(words)}: {state}{rekeys}"
 
