@@ -42,8 +42,9 @@ with Lab() as lab:
 
 
 @pytest.fixture(autouse=True)
-def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def scratch(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A place for this test's scratch folders alone: others build labs at the same time. Its name is short."""
+    tmp_path_factory.getbasetemp()  # decided here, before it can fall into a place that ends with this test
     with tempfile.TemporaryDirectory(prefix="fynx-") as place:
         monkeypatch.setenv("TMPDIR", place)
         monkeypatch.setattr(tempfile, "tempdir", place)
