@@ -23,7 +23,10 @@ def error_unknown_exchange(run: Run) -> None:
     # HDR(exchange 250), SK {}  -->
     # <--  HDR(exchange 250), SK {N(INVALID_SYNTAX)}
     expect(s.request(250)).exchange(250).notifies("INVALID_SYNTAX")
-    expect(s.ping()).has(ICMP, type=0)
+    # "this error notification is considered fatal in both peers" (section 2.21.3), of what is badly formatted: a live
+    # peer may count an unknown exchange among it, and then the IKE SA is gone.
+    if run.embedded("whether the IKE SA stands, which section 2.21.3 leaves open"):
+        expect(s.ping()).has(ICMP, type=0)
 
 
 if __name__ == "__main__":
