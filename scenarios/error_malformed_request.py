@@ -29,6 +29,7 @@ def error_malformed_request(run: Run) -> None:
     # HDR, SK {N(broken)}  -->
     # <--  HDR, SK {N(INVALID_SYNTAX)}
     expect(s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT", length=400))).notifies("INVALID_SYNTAX")
+    expect(s.events).at("initiator").has(SaDeleted, child_spis=())
     if s.live:
         return
     expect(s.events).at("responder").has(SaDeleted, child_spis=()).lacks(

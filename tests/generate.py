@@ -23,7 +23,7 @@ from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
-from fynx_scapy.ike.rules import RULES, Rule
+from fynx_scapy.ike.rules import Rule
 from fynx_scapy.ike.states import TRANSITIONS, State
 from fynx_scapy.ladder import Ladder
 
@@ -170,7 +170,7 @@ def _runs(cls: type[Exchange]) -> Iterator[tuple[str, Session, int]]:
 
 def _name(cls: type[Exchange]) -> str:
     found = (inspect.getdoc(inspect.getmodule(cls)) or "").partition("\n")[0].partition(": ")[2]
-    if cls.variant or not found:
+    if not found or cls.__base__ in RUNS:
         # What a class says of itself, where its file holds more than one.
         found = (inspect.getdoc(cls) or cls.__name__).partition("\n")[0]
     return f"{name_of(ExchangeType, cls.exchange_type)}: {found}".rstrip(".")
@@ -201,10 +201,15 @@ def _count(count: tuple[int, int]) -> str:
     return f"{least} or more" if most == 255 else f"{least} to {most}"
 
 
-def _row(key: tuple[int, bool, int, str], rule: Rule) -> str:
-    exchange, response, exchange_round, variant = key
-    title = f"{name_of(ExchangeType, exchange)} {'response' if response else 'request'}"
-    title += f" of round {exchange_round}" * bool(exchange_round) + f", {variant}" * bool(variant)
+def _rows(cls: type[Exchange]) -> Iterator[str]:
+    for number, both in enumerate(cls.rules):
+        title = f"{name_of(ExchangeType, cls.exchange_type)}, `{cls.__name__}`"
+        title += f", round {number}" * (len(cls.rules) > 1)
+        yield _row(f"{title}: request", both.request)
+        yield _row(f"{title}: response", both.response)
+
+
+def _row(title: str, rule: Rule) -> str:
     payloads = ", ".join(f"{PayloadType.notation(kind)} {_count(count)}" for kind, count in rule.payloads.items())
     where, alone = "inside" if rule.encrypted else "outside", "yes" if rule.notifies_alone else ""
     return f"| {title} | {where} | {payloads} | {alone} |"
@@ -220,7 +225,7 @@ def exchanges() -> str:
         "are RFC 7296's where no other is named.\n",
         "## Payloads\n",
         "| message | SK | payloads, at least and at most | a Notify alone will do |\n| --- | --- | --- | --- |\n"
-        + "\n".join(_row(key, rule) for key, rule in sorted(RULES.items(), key=lambda row: row[0]))
+        + "\n".join(row for cls in [*RUNS, *others] for row in _rows(cls))
         + "\n",
     ]
     for cls in [*RUNS, *others]:

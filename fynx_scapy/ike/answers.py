@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fynx_scapy.errors import FynxError, PeerError
+from fynx_scapy.errors import FynxError, LocalError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike import puzzles, rules, succession
 from fynx_scapy.ike.exchanges import Exchange, responder_for
@@ -49,8 +49,6 @@ class Answers(ResponseWindow):
         message = sa.fragments.open(datagram, header)
         if message is None:
             return None
-        if header.exchange != ExchangeType.IKE_SA_INIT and not message.encrypted:
-            return sa.drop(datagram, f"expected {header.exchange_name} inside SK")
         self.advance(message_id)
         sa.accept(message)
         succession.inherit_if_used(sa, message)
@@ -63,22 +61,21 @@ class Answers(ResponseWindow):
             waiting = None
         responder = responder_for(request)
         exchange = waiting[0] if waiting else responder(self._sa) if responder else None
-        checked = False
         try:
-            rules.check(request, *((exchange.round, exchange.variant) if exchange else ()))
-            checked = True
+            rules.check(request, exchange.rule(response=False) if exchange else None)
             if exchange is None:
-                raise _unanswerable(request)
-            self._check_state(request)
+                raise LocalError(f"no exchange answers {request.header.exchange_name}")
+            self._check_phase(request, exchange)
             steps = waiting[1] if waiting else exchange.respond(request)
             answer = steps.send(request) if waiting else next(steps)
+            self._send(answer, request)
         except PeerError as error:
-            return self._refuse(request, exchange, error, fatal=not checked)
+            return self._refuse(request, exchange, error)
         except FynxError as error:
-            # Section 3.10.1: INVALID_SYNTAX answers every error that has no notify of its own.
-            return self._refuse(request, exchange, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)), fatal=True)
+            # Section 3.10.1: INVALID_SYNTAX answers every error that has no notify of its own: what the exchange
+            # could not read, and an answer that cannot be built.
+            return self._refuse(request, exchange, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)))
         exchange.round += 1
-        self._send(answer, request)
         if answer.more:
             self._waiting = (exchange, steps)
         else:
@@ -92,14 +89,13 @@ class Answers(ResponseWindow):
         if keep:
             self.keep(header.message_id, request.wires[0], kept)
 
-    def _check_state(self, request: Message) -> None:
-        """Before the peer is authenticated there is IKE_AUTH and nothing else, afterwards anything but that."""
-        first = request.header.exchange in (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH)
-        if first != self._sa.connecting:
-            when = "on an established IKE SA" if first else "before the peer is authenticated"
+    def _check_phase(self, request: Message, exchange: Exchange) -> None:
+        """Before the peer is authenticated there is what does that and nothing else, afterwards anything but that."""
+        if exchange.authenticates != self._sa.connecting:
+            when = "on an established IKE SA" if exchange.authenticates else "before the peer is authenticated"
             raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected no {request.header.exchange_name} {when}")
 
-    def _refuse(self, request: Message, exchange: Exchange | None, error: PeerError, *, fatal: bool) -> None:
+    def _refuse(self, request: Message, exchange: Exchange | None, error: PeerError) -> None:
         """Answer a request with the Notify of its error (section 2.21)."""
         sa = self._sa
         initial = request.header.exchange == ExchangeType.IKE_SA_INIT
@@ -115,12 +111,6 @@ class Answers(ResponseWindow):
         self._send(answer, request, keep=not initial)
         if exchange is not None:
             exchange.refused(error)
-        if fatal and sa.established and error.notify_type == NotifyType.INVALID_SYNTAX:
-            # Section 2.21.3: fatal in both peers, without a Delete.
-            sa.closed(f"answered INVALID_SYNTAX: {error.reason}")
+        if request.encrypted and error.notify_type == NotifyType.INVALID_SYNTAX:
+            sa.broken(f"answered INVALID_SYNTAX: {error.reason}", by_peer=False)
         return None
-
-
-def _unanswerable(request: Message) -> PeerError:
-    """What answers an exchange that nobody here knows."""
-    return PeerError(NotifyType.INVALID_SYNTAX, reason=f"the exchange {request.header.exchange_name} is not known here")

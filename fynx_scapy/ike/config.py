@@ -143,7 +143,8 @@ class IkeConfig(_Config):
     does it with ``children=()``, if it may. ``child_limit`` is how many Child SAs a peer may have under one IKE SA.
     ``error_wait``: for how many seconds an initiator goes on waiting for a good answer behind an error that anybody
     may have sent (section 2.21.1), ``puzzle_effort`` how many PRFs a puzzle may take to be solved (RFC 8019; a
-    million are some seconds; 0 ignores puzzles).
+    million are some seconds; 0 ignores puzzles). ``invalid_syntax_is_fatal``: whether INVALID_SYNTAX inside SK, sent or
+    received, closes the IKE SA (section 2.21.3); a tester may go on at his own end.
 
     ``keepalive`` is after how many seconds without another packet the end behind a NAT sends a keepalive (RFC 3948
     section 4), 0 for never. ``force_encapsulation`` makes the peer believe in a NAT before us, so that ESP travels in
@@ -181,6 +182,7 @@ class IkeConfig(_Config):
     childless: bool = False
     child_limit: int = 256
     error_wait: float = 1.0
+    invalid_syntax_is_fatal: bool = True
     retry_wait: tuple[float, float] = (5.0, 15.0)
     retry_limit: float = 180.0
     fragmentation: bool = True

@@ -61,6 +61,11 @@ class Envelope:
         by_responder = Protector(encr, integ, keys.sk_er, keys.sk_ar)
         self._outbound, self._inbound = (by_initiator, by_responder) if initiator else (by_responder, by_initiator)
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether messages are sealed and opened; without, they go and come in the clear."""
+        return self._inbound is not None
+
     def seal(self, message: Outgoing, room: int | None = None) -> tuple[list[bytes], bytes | None]:
         """The octets of a message, and what its SK holds. Runs the first three taps, in their order.
 

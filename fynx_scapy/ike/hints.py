@@ -48,7 +48,7 @@ class Limiter:
 
 
 def in_the_clear(sa: IkeSa, datagram: Datagram, header: Header) -> bool:
-    """Take a response in the clear on the SPIs of an IKE SA that has keys: a hint at most. False when it is none.
+    """Take a message in the clear on the SPIs of an IKE SA: a response may be a hint. False when it is none.
 
     Section 2.21.4: "A peer receiving such an unprotected Notify payload MUST NOT respond and MUST NOT change the state
     of any existing SAs." Only a token of RFC 6290 does.

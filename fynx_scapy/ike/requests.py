@@ -94,8 +94,11 @@ class Requests(RequestWindow):
         if wrong:
             pending.steps.close()
             return self._end(exchange, MalformedError(wrong))
-        exchange.round += header.exchange != ExchangeType.IKE_SA_INIT
-        return self._advance(exchange, pending.steps, message)
+        exchange.round += 1
+        self._advance(exchange, pending.steps, message)
+        if message.encrypted and message.has_notify(NotifyType.INVALID_SYNTAX):
+            self._sa.broken(f"{header.exchange_name} was answered with INVALID_SYNTAX", by_peer=True)
+        return None
 
     def _pump(self) -> None:
         """Begin what waits, as far as the window goes."""
@@ -134,10 +137,17 @@ class Requests(RequestWindow):
                 self._held.append((exchange, steps, message))
 
     def _send(self, exchange: Exchange, steps: Steps, message: Outgoing, *, retry: bool = False) -> None:
-        message_id = 0 if retry else self.take_id()
-        pending = Pending(exchange, steps, self._sa.transmit(message, exchange.exchange_type, message_id, None))
-        self.pending[message_id] = pending
-        self._arm(pending)
+        """Send a request. One that cannot be built ends its exchange, and takes no message ID."""
+        message_id = 0 if retry else self.next_id
+        try:
+            kept = self._sa.transmit(message, exchange.exchange_type, message_id, None)
+        except FynxError as error:
+            steps.close()
+            return self._end(exchange, error)
+        if not retry:
+            self.next_id += 1
+        self.pending[message_id] = pending = Pending(exchange, steps, kept)
+        return self._arm(pending)
 
     def _done(self, pending: Pending) -> None:
         for timer in (pending.timer, pending.doubt):
@@ -183,7 +193,7 @@ def _doubtful(message: Message) -> bool:
 def _fault(message: Message, exchange: Exchange) -> str | None:
     """What is wrong with an answer, or None."""
     try:
-        rules.check(message, exchange.round, exchange.variant)
+        rules.check(message, exchange.rule(response=True))
     except PeerError as error:
         return error.reason
     return None

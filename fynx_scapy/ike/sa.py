@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.crypto.keymat import SkKeys, derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
-from fynx_scapy.iana import ExchangeType, ProtocolId
-from fynx_scapy.ike import configuration, hints, natt, succession
+from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
+from fynx_scapy.ike import configuration, hints, natt, protection, succession
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
@@ -329,6 +329,17 @@ class IkeSa:
             self._close(lingers=True)
             self.emit(SaDeleted, reason=reason, by_peer=by_peer)
 
+    def broken(self, reason: str, *, by_peer: bool) -> None:
+        """INVALID_SYNTAX was answered inside SK, by either end: that ends the IKE SA at both, without a Delete.
+
+        RFC 7296 section 2.21.3. A configuration that says otherwise lets it stand at this end.
+        """
+        if self.config.invalid_syntax_is_fatal:
+            if self.connecting:
+                self.fail(PeerError(NotifyType.INVALID_SYNTAX, reason=reason))
+            else:
+                self.closed(reason, by_peer=by_peer)
+
     def forget(self) -> None:
         """Leave no trace: an IKE_SA_INIT request that was refused creates no state."""
         self._close(lingers=False)
@@ -448,10 +459,11 @@ class IkeSa:
         Nothing changes before its ICV has verified, and what is wrong with it becomes an event.
         """
         self.now = now
-        if hints.in_the_clear(self, datagram, header):
-            return
         try:
-            if header.response:
+            if (wrong := protection.fault(self, datagram, header)) is not None:
+                if not hints.in_the_clear(self, datagram, header):
+                    self.drop(datagram, wrong)
+            elif header.response:
                 self.requests.receive(datagram, header)
             else:
                 self.answers.receive(datagram, header)

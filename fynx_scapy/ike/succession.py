@@ -10,7 +10,6 @@ from fynx_scapy.iana import ProtocolId
 from fynx_scapy.ike.exchanges.base import Exchange
 from fynx_scapy.ike.message import Message
 from fynx_scapy.ike.negotiate import Suite
-from fynx_scapy.ike.rules import REKEY_IKE
 from fynx_scapy.ike.states import State
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
@@ -68,7 +67,7 @@ def hand_over(old: IkeSa, new: IkeSa) -> None:
     new.now = old.now
     for exchange in waiting:
         exchange.sa = new
-        if exchange.variant == REKEY_IKE:
+        if exchange.replaces_ike:
             # What it was to bring about has come about.
             exchange.done = True
         else:

@@ -56,11 +56,6 @@ class RequestWindow:
         """
         return not self.pending or self.next_id < min(self.pending) + self.size
 
-    def take_id(self) -> int:
-        """The message ID of the next request."""
-        self.next_id += 1
-        return self.next_id - 1
-
 
 @dataclass
 class ResponseWindow:

@@ -152,14 +152,13 @@ def test_a_malformed_request_inside_sk_is_fatal_in_both_peers():
     assert "INVALID_SYNTAX" in pair.of("bob", SaDeleted)[-1].reason
 
 
-def test_an_exchange_that_nobody_knows_is_answered_and_harms_nothing():
+def test_an_exchange_that_nobody_knows_is_fatal_in_both_peers():
     pair = Pair()
     sa = pair.connect()
     exchange = sa.start(Custom(sa, 240))
     pair.network.run()
     assert [n.type for n in exchange.answer.payloads] == [NotifyType.INVALID_SYNTAX]
-    assert sa.established
-    assert pair.bobs.established
+    assert (sa.state, pair.bobs.state) == (State.CLOSED, State.CLOSED)
 
 
 def test_a_create_child_sa_without_its_payloads_is_invalid_syntax():

@@ -7,30 +7,33 @@ import pytest
 
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
-from fynx_scapy.ike.message import Address, Header, Message
-from fynx_scapy.ike.rules import RULES, check
+from fynx_scapy.ike.exchanges import Exchange
+from fynx_scapy.ike.exchanges.base import responders
+from fynx_scapy.ike.message import Address, Header, Message, notify
+from fynx_scapy.ike.rules import ANYTHING, ONE, P, Round, Rule, check
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_Payload
 from fynx_scapy.layers.ikev2.header import PAYLOADS
 
-ROWS = sorted(RULES.items(), key=lambda row: row[0])
+ROWS = [
+    pytest.param((cls, response), rule, id=f"{cls.__name__}-{number}-{'response' if response else 'request'}")
+    for cls in responders()
+    if cls.__module__.startswith("fynx_scapy.")
+    for number, both in enumerate(cls.rules)
+    for response, rule in enumerate(both)
+]
 CASES = [
-    pytest.param(
-        key,
-        rule,
-        kind,
-        count,
-        id=f"{name_of(ExchangeType, key[0])}-{'response' if key[1] else 'request'}-{PayloadType(kind).name}-{count}",
-    )
-    for key, rule in ROWS
+    pytest.param(key, rule, kind, count, id=f"{row.id}-{PayloadType(kind).name}-{count}")
+    for row in ROWS
+    for key, rule in [row.values]
     for kind, (least, most) in rule.payloads.items()
     for count in ([least - 1] if least else []) + ([most + 1] if most < 255 else [])
 ]
 
 
 def message(key, rule, counts, encrypted=None) -> Message:
-    exchange, response, _, _ = key
+    cls, response = key
     payloads = [PAYLOADS[kind]() for kind, count in counts.items() for _ in range(count)]
-    header = Header(b"A" * 8, b"B" * 8, 0, 0x20, exchange, 0x20 if response else 0x08, 1, 28)
+    header = Header(b"A" * 8, b"B" * 8, 0, 0x20, cls.exchange_type, 0x20 if response else 0x08, 1, 28)
     inside = rule.encrypted if encrypted is None else encrypted
     where = Address("192.0.2.1", 500)
     return Message(header, IKEv2(), payloads, b"" if inside else None, b"", where, where)
@@ -42,35 +45,66 @@ def least(rule) -> dict[int, int]:
 
 @pytest.mark.parametrize(("key", "rule"), ROWS)
 def test_the_least_that_a_row_asks_for_is_enough(key, rule):
-    check(message(key, rule, least(rule)), *key[2:])
+    check(message(key, rule, least(rule)), rule)
 
 
 @pytest.mark.parametrize(("key", "rule", "kind", "count"), CASES)
 def test_too_few_and_too_many_are_invalid_syntax(key, rule, kind, count):
     with pytest.raises(
-        PeerError, match=f"expected .*{PayloadType(kind).name} in {name_of(ExchangeType, key[0])}.*found {count}"
+        PeerError,
+        match=f"expected .*{PayloadType(kind).name} in {name_of(ExchangeType, key[0].exchange_type)}.*found {count}",
     ) as caught:
-        check(message(key, rule, least(rule) | {kind: count}), *key[2:])
+        check(message(key, rule, least(rule) | {kind: count}), rule)
     assert caught.value.notify_type == NotifyType.INVALID_SYNTAX
 
 
 @pytest.mark.parametrize(("key", "rule"), ROWS)
 def test_inside_and_outside_sk_are_not_the_same(key, rule):
     with pytest.raises(PeerError, match="SK"):
-        check(message(key, rule, least(rule), encrypted=not rule.encrypted), *key[2:])
+        check(message(key, rule, least(rule), encrypted=not rule.encrypted), rule)
 
 
 def test_a_notify_alone_answers_ike_sa_init():
-    key = next(key for key, rule in ROWS if rule.notifies_alone)
-    check(message(key, RULES[key], {PayloadType.N: 1}))
+    key, rule = next(row.values for row in ROWS if row.values[1].notifies_alone)
+    check(message(key, rule, {PayloadType.N: 1}), rule)
     with pytest.raises(PeerError):
-        check(message(key, RULES[key], {PayloadType.V: 1}))
+        check(message(key, rule, {PayloadType.V: 1}), rule)
+
+
+@pytest.mark.parametrize(("key", "rule"), ROWS)
+def test_an_error_alone_answers_any_request_and_is_none_itself(key, rule):
+    error = message(key, rule, {})
+    error.payloads = [notify(NotifyType.TEMPORARY_FAILURE)]
+    if key[1]:
+        check(error, rule)
+    elif any(low for low, _ in rule.payloads.values()):
+        with pytest.raises(PeerError):
+            check(error, rule)
+
+
+def test_a_message_without_a_row_is_refused():
+    key, rule = ROWS[0].values
+    with pytest.raises(PeerError, match="expected a row of rules for") as caught:
+        check(message(key, rule, least(rule)), None)
+    assert caught.value.notify_type == NotifyType.INVALID_SYNTAX
+
+
+def test_the_rows_of_the_last_round_go_for_all_that_follow():
+    class Rounds(Exchange):
+        rules = (Round(Rule({P.EAP: ONE}), Rule({P.EAP: ONE})), Round(Rule({P.AUTH: ONE}), ANYTHING))
+
+    one = Rounds(None)  # type: ignore[arg-type]  # rows know nothing of the IKE SA
+    seen = []
+    for one.round in range(4):
+        seen.append((one.rule(response=False), one.rule(response=True)))
+    assert seen == [Rounds.rules[0], Rounds.rules[1], Rounds.rules[1], Rounds.rules[1]]
+    assert Exchange(None).rule(response=True) is None  # type: ignore[arg-type]
 
 
 def test_an_unknown_critical_payload_comes_before_everything_else():
-    key, rule = ROWS[0]
+    key, rule = ROWS[0].values
     broken = message(key, rule, {})
     broken.payloads = [IKEv2_Notify(), IKEv2_Payload(payload_type=222, flags=0x80)]
     with pytest.raises(PeerError) as caught:
-        check(broken)
+        check(broken, rule)
     assert (caught.value.notify_type, caught.value.data) == (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, b"\xde")

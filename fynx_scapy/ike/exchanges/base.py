@@ -15,6 +15,7 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.ike.message import Message, Outgoing
+from fynx_scapy.ike.rules import Round, Rule
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import Retransmission
@@ -27,8 +28,12 @@ class Exchange:
     """One exchange in flight. ``answer`` is the last response received, ``error`` why it failed."""
 
     exchange_type: ClassVar[int]
-    variant: ClassVar[str] = ""
-    """Which row of `rules` holds for its messages, where an exchange type has several."""
+    rules: tuple[Round, ...] = ()
+    """What its messages may hold, round by round; the last one goes for all that follow. None: no message at all."""
+    authenticates: ClassVar[bool] = False
+    """Whether it belongs before both ends are authenticated, and nowhere else."""
+    replaces_ike: ClassVar[bool] = False
+    """Whether it makes the successor of the IKE SA."""
     touches_children: ClassVar[bool] = False
     """Whether it creates, rekeys or closes a Child SA: the IKE SA is not rekeyed meanwhile (section 2.25.1)."""
     alone: ClassVar[bool] = False
@@ -43,6 +48,13 @@ class Exchange:
         self.error: FynxError | None = None
         self.answer: Message | None = None
         self.round = 0
+
+    def rule(self, *, response: bool) -> Rule | None:
+        """What the request or the response of the present round may hold; None when it must not come at all."""
+        if not self.rules:
+            return None
+        present = self.rules[min(self.round, len(self.rules) - 1)]
+        return present.response if response else present.request
 
     @property
     def subjects(self) -> frozenset[int]:

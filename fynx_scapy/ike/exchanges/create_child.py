@@ -16,6 +16,7 @@ from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message, Outgoing
+from fynx_scapy.ike.rules import MANY, MAYBE, ONE, P, Round, Rule
 from fynx_scapy.ike.selectors import Flow
 from fynx_scapy.ike.share import KeyShare, answered_secret, check_nonce, other_group
 from fynx_scapy.layers.ikev2 import IKEv2_Nonce
@@ -29,6 +30,14 @@ class ChildExchange(Exchange):
 
     child: ChildSa | None = None
     touches_children = makes_child = True
+    rules = (
+        Round(
+            # HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
+            Rule({P.SA: ONE, P.KE: MAYBE, P.Nonce: ONE, P.N: MANY, P.V: MANY, P.TSi: ONE, P.TSr: ONE}),
+            # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+            Rule({P.SA: ONE, P.KE: MAYBE, P.Nonce: ONE, P.N: MANY, P.V: MANY, P.TSi: ONE, P.TSr: ONE}),
+        ),
+    )
 
     def _offer(
         self, request: ChildRequest, *before: Packet

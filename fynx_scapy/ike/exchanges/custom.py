@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from scapy.packet import Packet
 
 from fynx_scapy.ike.exchanges.base import Exchange, Steps
+from fynx_scapy.ike.rules import ANYTHING, Round
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa
 
 
 class Custom(Exchange):
-    """One request and its answer. Nothing follows from either of them for the IKE SA."""
+    """One request and its answer, whatever it holds. Nothing follows from either of them for the IKE SA."""
+
+    rules = (Round(ANYTHING, ANYTHING),)
 
     def __init__(self, sa: IkeSa, exchange_type: int, *payloads: Packet, encrypted: bool = True) -> None:
         super().__init__(sa)

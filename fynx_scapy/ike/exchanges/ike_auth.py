@@ -19,7 +19,7 @@ from fynx_scapy.ike.exchanges.create_child import ask_for_pair
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Message, Outgoing, notify
-from fynx_scapy.ike.rules import CHILDLESS
+from fynx_scapy.ike.rules import MANY, MAYBE, NONE, ONE, Count, P, Round, Rule
 from fynx_scapy.ike.window_size import promise
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
 
@@ -32,9 +32,32 @@ _FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, No
 _OF_CHILD = (PayloadType.SA, PayloadType.TSi, PayloadType.TSr)
 
 
+_AUTHENTICATION: dict[int, Count] = {P.CERT: MANY, P.CERTREQ: MANY, P.AUTH: ONE, P.CP: MAYBE, P.N: MANY, P.V: MANY}
+_NO_CHILD: dict[int, Count] = dict.fromkeys(_OF_CHILD, NONE)
+_CHILDLESS = (
+    Round(
+        # HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, [CP]}  -->     RFC 6023 section 5
+        Rule({P.IDi: ONE, P.IDr: MAYBE, **_AUTHENTICATION, **_NO_CHILD}),
+        # <--  HDR, SK {IDr, [CERT,] AUTH, [CP]}
+        Rule({P.IDr: ONE, **_AUTHENTICATION, **_NO_CHILD}, notifies_alone=True),
+    ),
+)
+
+
 @exchange(ExchangeType.IKE_AUTH)
 class IkeAuth(Exchange):
     """The second exchange of an IKE SA. ``packet`` is the inner packet that triggers it, if one does."""
+
+    authenticates = True
+    rules = (
+        Round(
+            # HDR, [PS,] SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, [CP,] SAi2, TSi, TSr}  -->
+            Rule({P.PS: MAYBE, P.IDi: ONE, P.IDr: MAYBE, **_AUTHENTICATION, P.SA: ONE, P.TSi: ONE, P.TSr: ONE}),
+            # <--  HDR, SK {IDr, [CERT,] AUTH, [CP,] SAr2, TSi, TSr}
+            # or, the Child SA having failed,   <--  HDR, SK {IDr, [CERT,] AUTH, N}
+            Rule({P.IDr: ONE, **_AUTHENTICATION, P.SA: MAYBE, P.TSi: MAYBE, P.TSr: MAYBE}, notifies_alone=True),
+        ),
+    )
 
     def __init__(self, sa: IkeSa, packet: bytes | None = None) -> None:
         super().__init__(sa)
@@ -87,7 +110,7 @@ class IkeAuth(Exchange):
         if not self.sa.config.children:
             if not self.sa.peer_childless:
                 raise LocalError("expected a Child SA to ask for: the peer did not announce CHILDLESS_IKEV2_SUPPORTED")
-            self.variant = CHILDLESS  # type: ignore[misc]  # a class attribute of the others
+            self.rules = _CHILDLESS
 
     def _take_child(self, child: ChildRequest, answer: Message) -> None:
         sa = self.sa
@@ -219,7 +242,7 @@ def is_childless(request: Message) -> bool:
 class ChildlessAuth(IkeAuth):
     """IKE_AUTH without a Child SA (RFC 6023)."""
 
-    variant = CHILDLESS
+    rules = _CHILDLESS
 
     def respond(self, request: Message) -> Steps:
         """Authenticate and no more, if that was announced; else the request lacks payloads."""

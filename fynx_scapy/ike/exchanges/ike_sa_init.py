@@ -9,6 +9,7 @@ from fynx_scapy.ike import natt, puzzles
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.ike.negotiate import KE, Choice, check_answer, offers
+from fynx_scapy.ike.rules import MANY, MAYBE, ONE, P, Round, Rule
 from fynx_scapy.ike.share import KeyShare, agreed_secret, answered_secret, check_nonce, other_group
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 
@@ -16,6 +17,20 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 @exchange(ExchangeType.IKE_SA_INIT)
 class IkeSaInit(Exchange):
     """The first exchange of an IKE SA."""
+
+    authenticates = True
+    rules = (
+        Round(
+            # HDR, [N(COOKIE), [PS,]] SAi1, KEi, Ni  -->
+            Rule({P.PS: MAYBE, P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}, encrypted=False),
+            # <--  HDR, SAr1, KEr, Nr, [CERTREQ,]   or   <--  HDR, N(COOKIE)
+            Rule(
+                {P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.CERTREQ: MANY, P.N: MANY, P.V: MANY},
+                encrypted=False,
+                notifies_alone=True,
+            ),
+        ),
+    )
 
     def initiate(self) -> Steps:
         """Offer; follow COOKIE and INVALID_KE_PAYLOAD as often as the configuration says; derive SK_*."""

@@ -13,6 +13,7 @@ from fynx_scapy.ike import collisions, configuration, crash
 from fynx_scapy.ike.child import is_esp
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message
+from fynx_scapy.ike.rules import MANY, MAYBE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ _FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, No
 @exchange(ExchangeType.INFORMATIONAL)
 class Informational(Exchange):
     """Any payloads, and an answer that may be empty."""
+
+    rules = (
+        Round(
+            # HDR, SK {[N,] [D,] [CP,] …}  <-->
+            Rule({P.N: MANY, P.D: MANY, P.CP: MAYBE, P.V: MANY}),
+            Rule({P.N: MANY, P.D: MANY, P.CP: MAYBE, P.V: MANY}),
+        ),
+    )
 
     def __init__(self, sa: IkeSa, *payloads: Packet) -> None:
         super().__init__(sa)

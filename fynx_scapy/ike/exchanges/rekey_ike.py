@@ -13,7 +13,7 @@ from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Message
 from fynx_scapy.ike.negotiate import KE, check_answer, choose, offers
-from fynx_scapy.ike.rules import REKEY_IKE
+from fynx_scapy.ike.rules import MANY, ONE, P, Round, Rule
 from fynx_scapy.ike.share import KeyShare, agreed_secret, answered_secret, check_nonce, other_group
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
 
@@ -39,8 +39,15 @@ class RekeyIke(Exchange):
     """Replace the IKE SA in which it runs. ``successor`` is the new one."""
 
     successor: IkeSa | None = None
-    variant = REKEY_IKE
-    alone = True
+    alone = replaces_ike = True
+    rules = (
+        Round(
+            # HDR, SK {SA, Ni, KEi}  -->
+            Rule({P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}),
+            # <--  HDR, SK {SA, Nr, KEr}
+            Rule({P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}),
+        ),
+    )
 
     def initiate(self) -> Steps:
         """Ask for the successor; it has us for its initiator, whoever began the old one."""

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an IKE SA takes in the clear: IKE_SA_INIT until it has keys, and nothing from then on.
+
+Decided here, before anything else looks at a message: no exchange, round or state has a say in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fynx_scapy.iana import ExchangeType
+from fynx_scapy.ike.message import Datagram, Header
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.sa import IkeSa
+
+
+def fault(sa: IkeSa, datagram: Datagram, header: Header) -> str | None:
+    """Why a message must not be acted upon, or None (RFC 7296 sections 1.2 and 2.21.4).
+
+    The ICV of one inside SK or SKF is still to be verified. An IKE_SA_INIT request that equals the first one to the
+    byte passes: it is answered from the cache (section 2.1). MalformedError when SK or SKF does not end where the
+    message does.
+    """
+    initial = header.exchange == ExchangeType.IKE_SA_INIT
+    if sa.envelope.find(datagram.data, header).kind:
+        return None if sa.envelope.has_keys else "expected IKE_SA_INIT in the clear: there are no keys yet"
+    if not sa.envelope.has_keys:
+        return None if initial else f"expected IKE_SA_INIT, found {header.exchange_name} before there are keys"
+    if initial and not header.response and not sa.initiator and datagram.data == sa.init_received:
+        return None
+    return f"expected {header.exchange_name} inside SK: the IKE SA has keys"
