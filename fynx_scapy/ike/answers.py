@@ -47,6 +47,8 @@ class Answers(ResponseWindow):
         if (wrong := puzzles.auth_fault(sa, datagram, header)) is not None:
             return sa.drop(datagram, wrong)
         message = sa.fragments.open(datagram, header)
+        # The solution counts once the ICV that covers it has verified, be it that of the first fragment alone.
+        sa.auth_puzzle = None
         if message is None:
             return None
         self.advance(message_id)

@@ -130,5 +130,4 @@ def auth_fault(sa: IkeSa, datagram: Datagram, header: Header) -> str | None:
     found = zero_bits(puzzle.prf, load, sa.nonce_r + sa.spi_r)
     if found is None or found < puzzle.difficulty:
         return f"expected a puzzle solution of {puzzle.difficulty} zero bits with {Prf(puzzle.prf).name}, found {found}"
-    sa.auth_puzzle = None
     return None

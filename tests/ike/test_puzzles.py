@@ -10,7 +10,7 @@ import pytest
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, Prf
 from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.cookies import Initial
-from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageSent, PuzzleIgnored, PuzzleSolved
+from fynx_scapy.ike.events import IkeSaFailed, IntegrityFailed, MessageDropped, MessageSent, PuzzleIgnored, PuzzleSolved
 from fynx_scapy.ike.message import Datagram, Header, notify
 from fynx_scapy.ike.puzzles import KEYS, solve, zero_bits
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_PS, build_message
@@ -250,3 +250,24 @@ def test_ike_auth_without_its_solution_is_silently_discarded(solution):
     assert not sa.established
     assert not sent(pair, "bob", ExchangeType.IKE_AUTH)
     assert any("puzzle solution" in event.reason for event in pair.of("bob", MessageDropped))
+
+
+def test_a_solution_that_is_not_authentic_opens_nothing():
+    pair = posing(puzzle_auth_difficulty=8)
+    forged: list[Datagram] = []
+
+    def forge(now, datagram):
+        # HDR, PS, SK {…} with a right solution and a wrong ICV, in the place of the peer's own
+        if datagram.local.host == ALICE and datagram.data[18] == ExchangeType.IKE_AUTH and not forged:
+            wrong = datagram.data[:-1] + bytes([datagram.data[-1] ^ 1])
+            forged.append(Datagram(wrong, datagram.local, datagram.remote))
+            return forged
+        return None
+
+    pair.network.intercept(forge)
+    pair.alice.connect(alice(), 0.0)
+    pair.network.run(lambda: bool(pair.of("bob", IntegrityFailed)))
+    assert pair.bobs.auth_puzzle is not None
+    pair.network.run()
+    assert pair.bobs.established
+    assert pair.bobs.auth_puzzle is None
