@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every error that leaves the toolkit: one family, each member with a stable code.
 
-A message says what was expected and what was found. None of them ever carries a key.
+A message says what was expected and what was found. None of them ever carries a key, and its text is printable
+whatever a peer has put into it.
 """
 
 from __future__ import annotations
+
+from fynx_scapy.text import printable_lines
 
 
 class FynxError(Exception):
     """The base of the family. ``code`` is stable and may be matched by programs."""
 
     code = "fynx"
+
+    def __str__(self) -> str:
+        return printable_lines(super().__str__())
 
 
 class LocalError(FynxError):
@@ -55,7 +61,7 @@ class PeerError(FynxError):
         super().__init__(reason or f"answered with notify {notify_type}")
         self.notify_type = notify_type
         self.data = data
-        self.reason = reason
+        self.reason = printable_lines(reason)
         self.spi = spi
         self.protocol = protocol
 

@@ -31,6 +31,7 @@ from fynx_scapy.ike.events import (
     Retransmitted,
     SaDeleted,
 )
+from fynx_scapy.text import LONGEST, printable
 
 RESPONSE = 0x20
 LOST, DELIVERED, DROPPED = "lost", "delivered", "dropped"
@@ -57,6 +58,9 @@ class Row:
     attempt: int = 0
     copy: bool = False
     event: Event | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.title, self.text = printable(self.title, LONGEST), printable(self.text, LONGEST)
 
     @property
     def is_packet(self) -> bool:
@@ -262,7 +266,7 @@ class _Reader:
             self.stray(who, event, title, text, octets if known is None or fragment else known.octets)
             row = self.rows[-1]
             row.copy = known is not None and (not fragment or octets[0] in known.octets)
-        row.fate, row.reason = DROPPED, reason
+        row.fate, row.reason = DROPPED, printable(reason, LONGEST)
 
     def stray(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> None:
         """Something that nobody is known to have sent as it is: injected, changed on its way, or a copy."""

@@ -16,7 +16,7 @@ import fynx_scapy
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Part of the package -> the parts that it may import; every part may import errors.
+# Part of the package -> the parts that it may import; every part may import errors and text.
 BASE = {"iana"}
 SECURITY = BASE | {"crypto", "esp"}
 ENGINE = SECURITY | {"layers", "ike"}
@@ -26,6 +26,7 @@ TOOLS = CARRIERS | {"harness", "capture", "lab"}
 FRONTS = TOOLS | {"report", "scenarios", "shell", "cli"}
 MAY_IMPORT = {
     "errors": set(),
+    "text": set(),
     "iana": set(),
     "crypto": BASE,
     "esp": BASE | {"crypto"},
@@ -119,7 +120,7 @@ def test_every_part_has_its_place() -> None:
 @pytest.mark.parametrize("module", FILES)
 def test_imports_run_downwards(module: str) -> None:
     here = part(module)
-    allowed = {"", "errors", here} | MAY_IMPORT.get(here, set()) | EXCEPTIONS.get(module, set())
+    allowed = {"", "errors", "text", here} | MAY_IMPORT.get(here, set()) | EXCEPTIONS.get(module, set())
     ours = {name for name in imports(module) if name.split(".")[0] == "fynx_scapy"}
     assert not {name for name in ours if part(name) not in allowed}
 
@@ -138,7 +139,10 @@ def test_no_circle_of_parts() -> None:
     assert list(graphlib.TopologicalSorter(graph).static_order())
 
 
-@pytest.mark.parametrize("module", [name for name in FILES if part(name) in ("crypto", "esp", "iana", "errors")])
+WITHOUT_SCAPY = ("crypto", "esp", "iana", "errors", "text")
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if part(name) in WITHOUT_SCAPY])
 def test_no_scapy_below_the_layers(module: str) -> None:
     if module not in EXCEPTIONS:
         assert not {name for name in imports(module) if name.split(".")[0] == "scapy"}
@@ -187,7 +191,7 @@ def test_import_of_the_package_is_cheap() -> None:
 
 
 def test_crypto_and_esp_work_without_scapy() -> None:
-    names = [name for name in FILES if part(name) in ("crypto", "esp", "iana", "errors") and name not in EXCEPTIONS]
+    names = [name for name in FILES if part(name) in WITHOUT_SCAPY and name not in EXCEPTIONS]
     done = python("import sys; sys.modules['scapy'] = None; import " + ", ".join(names))
     assert (done.returncode, done.stderr) == (0, "")
 

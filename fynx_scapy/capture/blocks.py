@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import CaptureError
+from ..text import printable
 
 PCAP_MAGIC = {  # the first four octets: byte order, ticks per second
     b"\xd4\xc3\xb2\xa1": ("<", 10**6),
@@ -68,7 +69,7 @@ class Batch:
         (length,) = struct.unpack_from(self.order + "I", self.data, start + 4)
         rest = self.data[entry[1] + entry[2] + -entry[2] % 4 : start + length - 4]
         found = next((value for code, value in options(self.order, rest) if code == OPTION_COMMENT), b"")
-        return found.decode("utf-8", "replace")
+        return printable(found)
 
     def _kind(self, at: int) -> int:
         return int.from_bytes(self.data[at : at + 4], "little" if self.order == "<" else "big")
@@ -118,7 +119,7 @@ def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]
     Raises CaptureError where the file cannot be opened or is no capture; what is damaged further on is told by the last
     batch's ``end``.
     """
-    label = name or str(source)
+    label = printable(name or str(source))
     if isinstance(source, Path):
         try:
             stream: BinaryIO = source.open("rb", buffering=1 << 16)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ..text import printable
 from .index import Index, Problem
 from .inner import Inner, InnerFlow, InnerFlows, esp_packets
 from .messages import Conversation, Exchange, Message
@@ -277,10 +278,10 @@ class Capture:
 
     def __repr__(self) -> str:
         if self._index is None:
-            return f"<Capture {self.name}, not read yet>"
+            return f"<Capture {printable(self.name)}, not read yet>"
         index = self._index
         return (
-            f"<Capture {self.name}: {index.packets} packets, {len(index.messages)} IKE messages, "
+            f"<Capture {printable(self.name)}: {index.packets} packets, {len(index.messages)} IKE messages, "
             f"{len(self.conversations)} conversations, {len(index.flows)} flows, {index.failed} problems>"
         )
 

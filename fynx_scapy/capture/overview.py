@@ -258,7 +258,7 @@ def _table(console: Console, title: str, heads: Sequence[str], rows: Sequence[Se
     from rich.table import Table
     from rich.text import Text
 
-    from .text import printable
+    from ..text import LONGEST, printable
 
     if not rows:
         return
@@ -268,7 +268,7 @@ def _table(console: Console, title: str, heads: Sequence[str], rows: Sequence[Se
         table.add_column(head, justify="right" if right else "left", overflow="fold")
     for row in rows[:MOST_ROWS]:
         cells = ("" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row)
-        table.add_row(*(Text(printable(cell)) for cell in cells))
+        table.add_row(*(Text(printable(cell, LONGEST)) for cell in cells))
     console.print(table)
     if len(rows) > MOST_ROWS:
         console.print(f"… and {len(rows) - MOST_ROWS} more; --json has all")
@@ -276,11 +276,12 @@ def _table(console: Console, title: str, heads: Sequence[str], rows: Sequence[Se
 
 
 def _show(capture: Capture, document: dict[str, Any]) -> None:
+    from ..text import printable
+
     console = _console()
     kinds = ", ".join(f"{count} {kind}" for kind, count in document["kinds"].items()) or "no IPsec"
-    console.print(
-        f"{capture.name}: {document['packets']} packets: {kinds}; {document['foreign']} others\n", markup=False
-    )
+    name = printable(capture.name)
+    console.print(f"{name}: {document['packets']} packets: {kinds}; {document['foreign']} others\n", markup=False)
     conversations = capture.conversations
     rows: list[list[Any]] = [
         [c.number, c.initiator, c.responder, len(c), len(c.exchanges), len(c.spis), c.spis[0][0].hex()]
@@ -369,5 +370,7 @@ def _show_results(results: Results, as_json: bool) -> None:
         "problems",
     )
     _table(console, "captures", names, [[row[name] for name in names] for row in results.captures])
+    from ..text import printable
+
     for path, error in results.failed.items():
-        click.echo(f"error: {path}: {error}", err=True)
+        click.echo(f"error: {printable(path)}: {error}", err=True)

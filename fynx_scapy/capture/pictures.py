@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..ladder import DELIVERED, STYLE, Ladder, Row
+from ..text import LONGEST, printable
 from .text import inner as describe
-from .text import printable
 
 if TYPE_CHECKING:
     from .capture import Capture
@@ -41,8 +41,6 @@ class CaptureLadder(Ladder):
         if esp != "none":
             rows += _flows(conversation, ends, start) if esp == "flows" else _packets(conversation, ends, start)
             rows.sort(key=lambda row: row.time)
-        for row in rows:
-            row.text = printable(row.text)
         return cls(rows, ends)
 
 
@@ -135,11 +133,11 @@ class Ladders(Sequence[CaptureLadder]):
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    def shown(cell: object) -> str:
+        return html.escape("" if cell is None else printable(str(cell), LONGEST))
+
     names = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape('' if cell is None else str(cell))}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
+    body = "".join("<tr>" + "".join(f"<td>{shown(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<table class="fynx"><tr>{names}</tr>{body}</table>'
 
 
@@ -150,9 +148,8 @@ def capture_html(capture: Capture) -> str:
     """A capture as tables: its conversations, its flows, its problems."""
     index = capture.index
     kinds = ", ".join(f"{count} {kind}" for kind, count in index.kinds.items())
-    parts = [
-        f"<style>{TABLE_STYLE}</style><p><b>{html.escape(capture.name)}</b>: {index.packets} packets ({kinds})</p>"
-    ]
+    name = html.escape(printable(capture.name))
+    parts = [f"<style>{TABLE_STYLE}</style><p><b>{name}</b>: {index.packets} packets ({kinds})</p>"]
     rows: list[list[object]] = [
         [c.number, c.initiator, c.responder, len(c), len(c.exchanges), len(c.spis)] for c in capture.conversations
     ]

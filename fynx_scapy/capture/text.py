@@ -8,6 +8,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from ..text import LONGEST, printable
+
 Record = dict[str, Any]
 INNER_PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 108: "IPComp"}
 VERDICTS = {"ok": "[icv ok]", "bad": "[ICV BAD]", "unchecked": "[not opened]"}
@@ -19,13 +21,7 @@ def line(record: Record, start: float | None = None) -> str:
     words = [f"{record['number']:>5} {time:>11}", ends(record), _BODIES.get(record["kind"], _other)(record)]
     if record["error"]:
         words.append(f"!! {record['error']}")
-    text = "  ".join(word for word in words if word)
-    return printable(text)
-
-
-def printable(text: str) -> str:
-    """Names in a capture are its sender's: none of them may speak to the terminal."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+    return "  ".join(printable(word, LONGEST) for word in words if word)
 
 
 def ends(record: Record) -> str:

@@ -100,10 +100,14 @@ def _progress(path: Path) -> Iterator[Callable[[int], None] | None]:
         yield None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
+    from fynx_scapy.text import printable
+
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(path.name, total=None if path.suffix == ".gz" else path.stat().st_size)
+        total = None if path.suffix == ".gz" else path.stat().st_size
+        bar = progress.add_task(escape(printable(path.name)), total=total)
         yield lambda offset: progress.update(bar, completed=offset)
 
 
@@ -125,8 +129,8 @@ def _show(console: Console, audit: Audit, everything: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fynx_scapy.capture.text import printable
     from fynx_scapy.report.audit import packets
+    from fynx_scapy.text import LONGEST, printable
 
     facts = audit.facts.as_dict()
     line = (
@@ -148,13 +152,14 @@ def _show(console: Console, audit: Audit, everything: bool) -> None:
         table.add_column(head, overflow="fold")
     for finding in shown:
         cells = (finding.severity.name, finding.title, finding.subject, packets(finding), str(finding.source))
-        severity, *rest = (Text(printable(cell)) for cell in cells)
+        severity, *rest = (Text(printable(cell, LONGEST)) for cell in cells)
         table.add_row(severity, Text(finding.status.value, style=_STYLES[finding.status.value]), *rest)
     if shown:
         console.print(table)
     for finding in shown:
         if finding.cause:
-            console.print(Text(printable(f"{finding.title}: {finding.explanation} Likely cause: {finding.cause}")))
+            text = f"{finding.title}: {finding.explanation} Likely cause: {finding.cause}"
+            console.print(Text(printable(text, LONGEST)))
     summary = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no findings"
     hidden = len(grouped) - len(shown)
     console.print(Text(summary + (f"; {hidden} lines not shown (--all)" if hidden else "")))

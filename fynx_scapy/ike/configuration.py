@@ -22,6 +22,7 @@ from fynx_scapy.ike.pool import Lease
 from fynx_scapy.ike.selectors import Selector, narrow
 from fynx_scapy.layers.ikev2 import ConfigurationAttribute, IKEv2_CP, IKEv2_SA
 from fynx_scapy.layers.ikev2.cp import value_octets
+from fynx_scapy.text import printable
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import ChildConfig
@@ -171,7 +172,7 @@ class Settings:
         ]
         subnets = [_subnet(value) for kind, value in found if kind in (_A.INTERNAL_IP4_SUBNET, _A.INTERNAL_IP6_SUBNET)]
         texts = {
-            kind: [value.decode("ascii", "replace") for found_kind, value in found if found_kind == kind]
+            kind: [printable(value) for found_kind, value in found if found_kind == kind]
             for kind in (_A.APPLICATION_VERSION, _A.INTERNAL_DNS_DOMAIN)
         }
         return cls(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import IdType, name_of
+from fynx_scapy.text import LONGEST, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,8 @@ class Identity:
 
     def __str__(self) -> str:
         if self.type in (IdType.ID_FQDN, IdType.ID_RFC822_ADDR):
-            return self.data.decode(errors="backslashreplace")
+            return printable(self.data, LONGEST)
         if isinstance(self.wire_value, str):
             return self.wire_value
-        if self.type == IdType.ID_KEY_ID:
-            return "keyid:" + self.data.hex()
-        return f"{name_of(IdType, self.type)}:{self.data.hex()}"
+        kind = "keyid" if self.type == IdType.ID_KEY_ID else name_of(IdType, self.type)
+        return f"{kind}:{printable(self.data.hex(), LONGEST)}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fynx_scapy.errors import CaptureError, ConfigError
+from fynx_scapy.text import printable
 
 from .formats import ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, Format, by_content, by_name
 from .keys import SECRET_KINDS, Entry, EspKeys, IkeKeys, Secret, check
@@ -110,7 +111,7 @@ class KeyLog:
 
     def parse(self, text: str, source: str = "text", form: Format | None = None) -> None:
         """Read keys from text of any known format; ``source`` stands in front of warnings."""
-        form = form or by_content(text)
+        form, source = form or by_content(text), printable(source)
         if form is None:
             self.warnings.append(
                 f"{source}: line 1: expected a row of {IKE_TABLE}, a row of {ESP_TABLE}, JSON, "

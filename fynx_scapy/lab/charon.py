@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from fynx_scapy.errors import LabError
 from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa
+from fynx_scapy.text import printable
 
 _PATIENCE = 10.0
 
@@ -84,7 +85,8 @@ def _vici_module() -> Any:
 
 
 def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+    # Identities in it are its peers'.
+    return printable(value)
 
 
 def _plain(value: Any) -> Any:

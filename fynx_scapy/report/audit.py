@@ -9,8 +9,8 @@ from typing import Any
 
 from fynx_scapy import __version__
 from fynx_scapy.capture.audit import Audit, Finding, Severity
-from fynx_scapy.capture.text import printable
 from fynx_scapy.report.page import environment
+from fynx_scapy.text import LONGEST, printable
 
 MOST_PACKETS = 12
 """How many packets a line names; JSON has all."""
@@ -46,7 +46,7 @@ def _model(audit: Audit) -> dict[str, Any]:
         counts[finding.status.value] = counts.get(finding.status.value, 0) + 1
     for finding in audit.grouped():
         row = finding.as_dict()
-        texts = {name: printable(row[name]) for name in ("title", "subject", "explanation", "cause")}
+        texts = {name: printable(row[name], LONGEST) for name in ("title", "subject", "explanation", "cause")}
         rows.append(row | texts | {"packets": packets(finding), "source": str(finding.source)})
     return audit.facts.as_dict() | {
         "name": printable(Path(audit.facts.name).name),

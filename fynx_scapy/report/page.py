@@ -19,6 +19,7 @@ from fynx_scapy.harness.requirements import catalogue
 from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived
 from fynx_scapy.ladder import STYLE, Row
 from fynx_scapy.report.messages import opened
+from fynx_scapy.text import printable_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,9 @@ class Section:
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """The templates of all pages; whatever they show is escaped."""
+    """The templates of all pages; whatever they show is printable, and escaped."""
     return jinja2.Environment(
+        finalize=lambda shown: printable_lines(shown) if type(shown) is str else shown,
         loader=jinja2.PackageLoader("fynx_scapy.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,

@@ -9,6 +9,7 @@ from typing import Any
 from scapy.packet import Packet
 
 from fynx_scapy.iana import CertEncoding, PayloadType
+from fynx_scapy.text import printable
 
 from .fields import OctetEnum, Octets
 from .payload import GENERIC, IKEv2_Payload
@@ -55,8 +56,8 @@ class IKEv2_CERT(IKEv2_Payload):
 
     @property
     def url(self) -> str | None:
-        """The URL of the hash-and-URL encodings, else None."""
-        return self._data[HASH_SIZE:].decode("ascii", "backslashreplace") if self._hash_and_url else None
+        """The URL of the hash-and-URL encodings as printable text, else None."""
+        return printable(self._data[HASH_SIZE:]) if self._hash_and_url else None
 
     @property
     def _data(self) -> bytes:

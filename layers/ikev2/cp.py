@@ -10,6 +10,7 @@ from typing import Any
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import CpAttribute, CpType, PayloadType, lookup, name_of
+from fynx_scapy.text import printable
 
 from .fields import OctetEnum, Octets, Reserved, ShortEnum, SizeOf, octets_of, readable
 from .lists import Structures
@@ -94,13 +95,13 @@ def value_octets(kind: int, text: str) -> bytes:
 
 
 def value_text(kind: int, octets: bytes) -> str | None:
-    """The value of an attribute as text, where that text stands for exactly these octets; else None."""
+    """The value of an attribute as text, if it is printable and stands for exactly these octets; else None."""
     codec = CODECS.get(kind)
     if codec is None or not octets:
         return None
     try:
         text = codec[1](octets)
-        return text if value_octets(kind, text) == octets else None
+        return text if text.isprintable() and value_octets(kind, text) == octets else None
     except ValueError:
         return None
 
@@ -121,7 +122,7 @@ class _Value(Octets):
         return x if text is None else text
 
     def i2repr(self, pkt: Any, x: Any) -> str:
-        return readable(x) if isinstance(x, bytes) and x else str(x) if isinstance(x, str) else repr(x)
+        return readable(x) if isinstance(x, bytes) and x else printable(x) if isinstance(x, str) else repr(x)
 
 
 class ConfigurationAttribute(Structure):

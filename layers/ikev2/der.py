@@ -12,6 +12,7 @@ import string
 from collections.abc import Iterator
 
 from fynx_scapy.errors import ConfigError, MalformedError
+from fynx_scapy.text import printable
 
 _SEQUENCE, _SET, _OID = 0x30, 0x31, 0x06
 _UTF8, _PRINTABLE, _IA5, _TELETEX, _BMP, _UNIVERSAL = 0x0C, 0x13, 0x16, 0x14, 0x1E, 0x1C
@@ -116,7 +117,7 @@ def _oid(text: str) -> bytes:
 
 
 def name_text(der: bytes) -> str:
-    """A DER distinguished name as text, ``C=CH, O=Lab, CN=moon``. Raises MalformedError."""
+    """A DER distinguished name as printable text, ``C=CH, O=Lab, CN=moon``. Raises MalformedError."""
     parts = []
     for tag, rdn in _elements(_only(der, _SEQUENCE)):
         if tag != _SET:
@@ -129,7 +130,7 @@ def name_text(der: bytes) -> str:
             oid = _oid_text(fields[0][1])
             encoding = _ENCODINGS.get(fields[1][0])
             value = fields[1][1].decode(encoding, "backslashreplace") if encoding else "#" + fields[1][1].hex()
-            pairs.append(ATTRIBUTES.get(oid, oid) + "=" + re.sub(r"([,+\\])", r"\\\1", value))
+            pairs.append(ATTRIBUTES.get(oid, oid) + "=" + printable(re.sub(r"([,+\\])", r"\\\1", value)))
         parts.append(" + ".join(pairs))
     return ", ".join(parts)
 

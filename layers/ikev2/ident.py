@@ -9,6 +9,7 @@ from typing import Any
 
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import IdType, PayloadType
+from fynx_scapy.text import printable
 
 from .der import name_octets, name_text
 from .fields import OctetEnum, Octets, Reserved, octets_of, readable
@@ -106,7 +107,7 @@ class _Identity(Octets):
         return x.encode() if isinstance(x, str) and pkt is not None and pkt.kind in _TEXT else x
 
     def i2repr(self, pkt: Any, x: Any) -> str:
-        return identity_text(pkt.kind, x) if isinstance(x, bytes) else str(x)
+        return identity_text(pkt.kind, x) if isinstance(x, bytes) else printable(str(x))
 
 
 class IKEv2_IDi(IKEv2_Payload):

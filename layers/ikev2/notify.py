@@ -24,6 +24,7 @@ from fynx_scapy.iana import (
     Prf,
     ProtocolId,
 )
+from fynx_scapy.text import printable
 
 from .fields import FixedOctets, Int, Octet, OctetEnum, Octets, Short, ShortEnum, SizeOf
 from .ident import identity_octets, identity_text
@@ -245,7 +246,7 @@ class _GatewayId(Octets):
         return identity_text(_AS_ID[kind], x) if len(x) == _GATEWAY_SIZES.get(kind) else x
 
     def i2repr(self, pkt: Any, x: Any) -> str:
-        return identity_text(2, x) if isinstance(x, bytes) else str(x)
+        return identity_text(2, x) if isinstance(x, bytes) else printable(str(x))
 
 
 _AS_ID = {1: 1, 2: 5, 3: 2}

@@ -28,6 +28,7 @@ from scapy.packet import NoPayload, Packet
 from scapy.volatile import VolatileValue
 
 from fynx_scapy.errors import ConfigError, MalformedError
+from fynx_scapy.text import printable
 
 _NO_PAYLOAD = NoPayload()
 _assign = object.__setattr__
@@ -39,7 +40,7 @@ class FormError(MalformedError):
     def __init__(self, offset: int, text: str):
         super().__init__(text)
         self.offset = offset
-        self.text = text
+        self.text = printable(text)
 
     def moved(self, offset: int) -> FormError:
         """The same fault, seen from a structure that begins ``offset`` octets earlier."""
@@ -180,7 +181,7 @@ class Structure(Packet):
 
     def wrong(self, text: str) -> None:
         """Note what is wrong with this layer, beside what is noted already."""
-        fault = text if self._fault is None else f"{self._fault}; {text}"
+        fault = printable(text) if self._fault is None else f"{self._fault}; {printable(text)}"
         _assign(self, "_fault", fault)
         _assign(self, "name", f"{self._name} (malformed: {fault})")  # what show() writes above the fields
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from fynx_scapy.iana import PayloadType
+from fynx_scapy.text import LONGEST, printable
 
 from .fields import Text, readable
 from .payload import GENERIC, IKEv2_Payload
@@ -43,7 +44,7 @@ class IKEv2_VendorID(IKEv2_Payload):
         """The name of a known vendor ID, the text of a printable one, else None."""
         octets = bytes(self.get_field("vendorID").i2m(self, self.internal("vendorID")))
         text = readable(octets)
-        return VENDORS.get(octets) or (text if octets and text != octets.hex() else None)
+        return VENDORS.get(octets) or (printable(text, LONGEST) if octets and text != octets.hex() else None)
 
     def mysummary(self) -> str:
         return f"V({self.vendor})" if self.vendor else "V"

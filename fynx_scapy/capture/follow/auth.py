@@ -17,6 +17,7 @@ from ...crypto.prf import Prf
 from ...errors import AuthenticationError, ConfigError, MalformedError
 from ...iana import AuthMethod, NotifyType, PayloadType, name_of
 from ...keylog import KeyLog
+from ...text import LONGEST, printable
 from .sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, IkeSa, KeySet, walk
 
 SHARED_KEY = (AuthMethod.Shared_Key_Message_Integrity_Code, AuthMethod.NULL_Authentication)
@@ -191,4 +192,5 @@ def _notify(body: bytes) -> tuple[int, bytes]:
 def _identity(body: bytes) -> str:
     """An identity for people: text where it is text, else hexadecimal."""
     value = body[4:]
-    return value.decode("ascii") if value and all(32 < octet < 127 for octet in value) else value.hex()
+    text = value.decode("ascii") if value and all(32 < octet < 127 for octet in value) else value.hex()
+    return printable(text, LONGEST)
