@@ -19,6 +19,7 @@ from scapy.layers.ipsec import AH, ESP, NAT_KEEPALIVE, NON_ESP
 from scapy.packet import NoPayload, Packet, Padding, bind_bottom_up, split_bottom_up
 
 from fynx_scapy.errors import MalformedError
+from fynx_scapy.text import printable
 
 from .ikev2.fields import Octet, Octets, Remark
 from .ikev2.structure import Structure
@@ -45,7 +46,7 @@ class ESP_Malformed(Structure):
     @property
     def malformed(self) -> str:
         """What is wrong."""
-        return str(self.internal("error") or "octets that are no ESP packet")
+        return printable(str(self.internal("error") or "octets that are no ESP packet"))
 
     def dissect(self, s: bytes) -> None:
         self.read(s)

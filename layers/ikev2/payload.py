@@ -15,6 +15,7 @@ from scapy.config import conf
 from scapy.packet import Packet, bind_top_down
 
 from fynx_scapy.iana import PayloadType
+from fynx_scapy.text import printable
 
 from .fields import Flags, Length, NextPayload, Octets, PayloadKind, Remark
 from .structure import FormError, Structure
@@ -124,7 +125,7 @@ class IKEv2_Malformed(Chained):
 
     @property
     def malformed(self) -> str:
-        return str(self.internal("error") or "octets without a form")
+        return printable(str(self.internal("error") or "octets without a form"))
 
     @property
     def critical(self) -> bool:

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A peer's octets as text: nothing in it speaks to a terminal."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+import pytest
+
+from fynx_scapy.errors import FynxError, PeerError
+from fynx_scapy.ike.identity import Identity
+from fynx_scapy.layers.ikev2.structure import FormError
+from fynx_scapy.text import LONGEST, printable, printable_lines
+from tests.hostile import OCTETS, TEXT, unprintable
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("\x1b[31m", r"\x1b[31m"),
+        ("a\nb\r\t\0", r"a\nb\r\t\x00"),
+        ("\x7f\x9b", r"\x7f\x9b"),
+        ("\u202e\u2066\u2028\ufeff", r"\u202e\u2066\u2028\ufeff"),
+        ("\U000e0001\ue000\udc9b", r"\U000e0001\ue000\udc9b"),
+        ("ünï 漢 é", "ünï 漢 é"),
+        (b"\xc3\xbc\xc2\x9b\x9b\xff", r"ü\x9b\x9b\xff"),
+        (r"already \x1b", r"already \x1b"),
+        ("", ""),
+    ],
+)
+def test_what_is_not_printable_becomes_an_escape(given: str | bytes, shown: str) -> None:
+    assert printable(given) == shown
+
+
+def test_every_character_that_unicode_has() -> None:
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+    shown = printable(everything)
+    assert not unprintable(shown)
+    assert "\n" not in shown
+    letters = [each for each in everything if unicodedata.category(each)[0] in "LMNPS"]
+    assert set(letters) <= set(shown)
+
+
+def test_long_text_is_cut_and_its_octets_are_counted() -> None:
+    assert printable("ü" * 10, 4) == "üüüü… (20 octets)"
+    assert printable(b"\x1b" * 100_000, 2) == r"\x1b\x1b… (100000 octets)"
+    assert printable("\ud800" * 3, 1) == r"\ud800… (9 octets)"
+    assert printable("abcd", 4) == "abcd"
+
+
+def test_lines_stay_lines() -> None:
+    assert printable_lines("one\x1b\ntwo\r") == "one\\x1b\ntwo\\r"
+
+
+@pytest.mark.parametrize("kind", range(16))
+def test_identities(kind: int) -> None:
+    text = str(Identity(kind, OCTETS))
+    assert not unprintable(text)
+    assert "\n" not in text
+    assert len(str(Identity(kind, b"\x1b" * 100_000))) < 5 * LONGEST
+    assert not unprintable(repr(Identity(kind, OCTETS)))
+
+
+def test_an_identity_that_is_printable_stays_as_it_is() -> None:
+    for text in ("alice@example.org", "bücher.example", "192.0.2.1", "keyid:0a1b"):
+        assert str(Identity.of(text)) == text
+        assert Identity.of(str(Identity.of(text))) == Identity.of(text)
+
+
+def subclasses(kind: type) -> set[type]:
+    return {kind, *(found for each in kind.__subclasses__() for found in subclasses(each))}
+
+
+@pytest.mark.parametrize("kind", sorted(subclasses(FynxError), key=lambda kind: kind.__qualname__))
+def test_errors_of_every_kind(kind: type[FynxError]) -> None:
+    arguments = {PeerError: (1, b"", TEXT), FormError: (0, TEXT)}
+    error = kind(*arguments.get(kind, (TEXT,)))
+    assert "EVIL" in str(error)
+    assert not unprintable(str(error))
+    assert not unprintable(repr(error))
