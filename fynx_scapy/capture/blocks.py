@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import CaptureError
-from ..text import printable
+from ..text import printable, printable_lines
 
 PCAP_MAGIC = {  # the first four octets: byte order, ticks per second
     b"\xd4\xc3\xb2\xa1": ("<", 10**6),
@@ -69,7 +69,7 @@ class Batch:
         (length,) = struct.unpack_from(self.order + "I", self.data, start + 4)
         rest = self.data[entry[1] + entry[2] + -entry[2] % 4 : start + length - 4]
         found = next((value for code, value in options(self.order, rest) if code == OPTION_COMMENT), b"")
-        return printable(found)
+        return printable_lines(found.decode("utf-8", "backslashreplace"))
 
     def _kind(self, at: int) -> int:
         return int.from_bytes(self.data[at : at + 4], "little" if self.order == "<" else "big")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from ..text import printable
 from .options import keys_of, secret_options
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _closing(capture: Path, done: Dissection) -> None:
         click.echo(f"no key for {name}: {count} packets stayed closed", err=True)
     if len(done.closed) > CLOSED_SHOWN:
         click.echo(f"… and for {len(done.closed) - CLOSED_SHOWN} SAs more", err=True)
-    name = "NAME" if str(capture) == "-" else capture.with_suffix("").name
+    name = "NAME" if str(capture) == "-" else printable(capture.with_suffix("").name)
     click.echo(
         f"put keys beside the capture ({name}.ikev2_decryption_table and {name}.esp_sa as Wireshark has them, "
         f"{name}.keys.json, or the folder {name}.keys), or name them with --keys PATH",

@@ -17,6 +17,7 @@ from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from ..text import LONGEST, printable
 from .inner import Inner, ip_around, ipv4_checked
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class PcapngWriter:
         """One packet; a time that is not known becomes 0."""
         stamp = round((time or 0.0) * 10**6) * 1000  # a float holds no more than microseconds of today's time
         head = struct.pack("<5I", 0, stamp >> 32, stamp & 0xFFFFFFFF, len(packet), len(packet))
-        text = comment.encode("utf-8", "replace")[:0xFFFF]
+        text = printable(comment, LONGEST).encode()
         option = struct.pack("<HH", 1, len(text)) + text + bytes(-len(text) % 4) + bytes(4)
         self._file.write(_block(6, head + packet + bytes(-len(packet) % 4) + option))
 

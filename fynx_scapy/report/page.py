@@ -8,6 +8,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -46,11 +47,18 @@ class Section:
         return sum(conversation.packets for conversation in self.conversations)
 
 
+def _shown(value: Any) -> Any:
+    """What a template shows, printable; what is markup already stays markup."""
+    if isinstance(value, Markup):
+        return Markup(printable_lines(value))
+    return printable_lines(value) if isinstance(value, str) else value
+
+
 @functools.cache
 def environment() -> jinja2.Environment:
     """The templates of all pages; whatever they show is printable, and escaped."""
     return jinja2.Environment(
-        finalize=lambda shown: printable_lines(shown) if type(shown) is str else shown,
+        finalize=_shown,
         loader=jinja2.PackageLoader("fynx_scapy.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,

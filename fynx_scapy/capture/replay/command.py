@@ -118,6 +118,7 @@ def _table(report: Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from ...text import LONGEST, printable
     from .player import BAD
 
     table = Table(box=None, pad_edge=False)
@@ -131,7 +132,7 @@ def _table(report: Report) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     console.print(table)
     for difference in report.differences:
-        console.print(Text(str(difference)), soft_wrap=True)
+        console.print(Text(printable(str(difference), LONGEST)), soft_wrap=True)
     for left_out in report.left_out:
         console.print(Text(f"left out, since the engine cannot do it: {left_out}"), soft_wrap=True)
     if report.error:
