@@ -223,9 +223,9 @@ COMMANDS = {
     "audit": ["audit", "{}", "--all", "--html", "{out}.html", "--json", "{out}.json"],
     "follow": ["follow", "{}"],
     "decrypt": ["decrypt", "{}", "-o", "{out}.pcapng"],
-    "replay": ["replay", "{}"],
-    "replay --json": ["replay", "{}", "--json"],
-    "replay --to-scenario": ["replay", "{}", "--to-scenario", "{out}.py"],
+    "replay": ["replay", "{}", "--psk", "secret"],
+    "replay --json": ["replay", "{}", "--psk", "secret", "--json"],
+    "replay --to-scenario": ["replay", "{}", "--psk", "secret", "--to-scenario", "{out}.py"],
 }
 
 
