@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import traceback
+from dataclasses import fields
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,10 +22,11 @@ from fynx_scapy.cli import main
 from fynx_scapy.commands import audit as audit_command
 from fynx_scapy.errors import AuthenticationError, FynxError
 from fynx_scapy.harness import Result, Run, Scenario, run
+from fynx_scapy.ike import events as ike_events
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig
 from fynx_scapy.ike.configuration import Settings
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageDropped, MessageReceived
+from fynx_scapy.ike.events import Event, IkeSaEstablished, IkeSaFailed, MessageDropped, MessageReceived
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.message import Address, Message
 from fynx_scapy.lab.charon import _plain
@@ -146,6 +148,23 @@ def test_events_and_reasons(result: Result) -> None:
             assert not unprintable(repr(event))
             for name in ("reason", "remote_id", "local_id", "name"):
                 assert not unprintable(getattr(event, name, ""))
+
+
+EVENTS = [kind for kind in vars(ike_events).values() if isinstance(kind, type) and issubclass(kind, Event)]
+TEXTS = {kind: {field.name for field in fields(kind) if field.type in ("str", str)} for kind in EVENTS}
+TOLD = [kind for kind, texts in TEXTS.items() if texts]
+
+
+@pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.__name__)
+def test_every_text_of_every_event(kind: type[Event]) -> None:
+    texts = TEXTS[kind]
+    values = {field.name: TEXT + "A" * 100_000 if field.name in texts else None for field in fields(kind)}
+    event = kind(**values)  # type: ignore[arg-type]
+    for name in texts:
+        text = getattr(event, name)
+        assert "EVIL" in text
+        assert not unprintable(text)
+        assert len(text) < 2 * LONGEST
 
 
 def test_ladders(result: Result) -> None:

@@ -2,13 +2,17 @@
 """What happened, told to whoever wants to know: logs, ladders, reports and captures read events and nothing else.
 
 Every event is frozen. ``time`` is the engine's clock in seconds; ``spi_i`` and ``spi_r`` are the eight octets each of
-the IKE SA that it concerns (zeros where there is none). Keys are fields that no repr shows.
+the IKE SA that it concerns (zeros where there is none). Keys are fields that no repr shows. Text is printable, and cut
+where it is long, whatever a peer has put into it.
 """
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
@@ -27,6 +31,15 @@ class Event:
     time: float
     spi_i: bytes = bytes(8)
     spi_r: bytes = bytes(8)
+    _texts: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        own = [name for name, kind in inspect.get_annotations(cls).items() if kind in ("str", str)]
+        cls._texts = tuple(dict.fromkeys([*cls._texts, *own]))
+
+    def __post_init__(self) -> None:
+        for name in self._texts:
+            object.__setattr__(self, name, printable(getattr(self, name), LONGEST))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
