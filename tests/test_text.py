@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import sys
 import unicodedata
 
@@ -10,6 +11,7 @@ import pytest
 
 from fynx_scapy.errors import FynxError, PeerError
 from fynx_scapy.ike.identity import Identity
+from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikev2.structure import FormError
 from fynx_scapy.text import LONGEST, printable, printable_lines
 from tests.hostile import OCTETS, TEXT, unprintable
@@ -79,3 +81,27 @@ def test_errors_of_every_kind(kind: type[FynxError]) -> None:
     assert "EVIL" in str(error)
     assert not unprintable(str(error))
     assert not unprintable(repr(error))
+
+
+ROWS = {
+    "ikev2_decryption_table": f"{TEXT},{TEXT},{TEXT},{TEXT},{TEXT},{TEXT},{TEXT},{TEXT}\n",
+    "esp_sa": f'"IPv4","{TEXT}","*","0x1","AES-GCM [RFC4106]","{TEXT}","NULL","{TEXT}"\n',
+    "keys.json": '{"ike": [{"spi_i": "\\u001b[2J", "encr": "\\u202e", "\\u001b": "\\u009b"}]}',
+    "keys.txt": f"psk {TEXT}\nsecret {TEXT}\n{TEXT}\n",
+    "charon.log": f"00:00:00 01[IKE] {TEXT} => 32 bytes @ 0x1\n00:00:00 01[CFG] selected proposal: IKE:{TEXT}\n",
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_warnings_about_key_files(name: str, tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "\x1b[31m\u202e"
+    folder.mkdir()
+    (folder / name).write_text(ROWS[name])
+    keys = KeyLog()
+    try:
+        keys.add(folder / name)
+        warnings = keys.warnings
+    except FynxError as error:
+        warnings = [str(error)]
+    assert warnings or name == "charon.log"
+    assert not any(map(unprintable, warnings))
