@@ -14,9 +14,22 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.message import Message
     from fynx_scapy.ike.sa import IkeSa
 
+_OF_CHILD = (ProtocolId.AH, ProtocolId.ESP)
+
 
 def _busy(reason: str) -> PeerError:
     return PeerError(NotifyType.TEMPORARY_FAILURE, reason=reason)
+
+
+def _not_found(protocol: int, spi: bytes) -> PeerError:
+    """CHILD_SA_NOT_FOUND with the SPI that was asked for (section 2.25).
+
+    Section 3.10: its protocol "MUST contain either (2) to indicate AH or (3) to indicate ESP", and is zero where the
+    SPI field is empty.
+    """
+    told = (protocol if protocol in _OF_CHILD else ProtocolId.ESP) if spi else 0
+    reason = f"no Child SA has protocol {protocol} and SPI {spi.hex() or 'none'}"
+    return PeerError(NotifyType.CHILD_SA_NOT_FOUND, reason=reason, protocol=told, spi=spi)
 
 
 def still_wanted(sa: IkeSa, old: ChildSa) -> bool:
@@ -40,16 +53,17 @@ def rekeyed_child(sa: IkeSa, request: Message) -> ChildSa:
     """The Child SA that a request wants to rekey; PeerError when there is none, or it is being closed (2.25.1)."""
     object_to_child(sa)
     rekey = next(request.notifies(NotifyType.REKEY_SA))
-    spi = bytes(rekey.SPI or b"")
-    if rekey.proto not in (ProtocolId.ESP, ProtocolId.AH) or len(spi) != 4:
-        found = spi.hex() or "none"
-        raise MalformedError(f"expected REKEY_SA with an SPI of 4 octets, found protocol {rekey.proto}, SPI {found}")
+    protocol, spi = rekey.proto or 0, bytes(rekey.SPI or b"")
+    if protocol in _OF_CHILD and len(spi) != 4:
+        raise MalformedError(f"expected REKEY_SA with an SPI of 4 octets, found {spi.hex() or 'none'}")
+    if protocol != ProtocolId.ESP:
+        raise _not_found(protocol, spi)
     old = next((child for child in sa.children.values() if child.outbound.spi == int.from_bytes(spi)), None)
     if old is None and sa.creating:
         # It may be the one that our own request has made, whose answer is still on its way.
         raise _busy("a Child SA is being created")
     if old is None:
-        raise PeerError(NotifyType.CHILD_SA_NOT_FOUND, reason="no Child SA has that SPI", protocol=rekey.proto, spi=spi)
+        raise _not_found(protocol, spi)
     if old.deleting:
         raise _busy("the Child SA is being closed")
     return old

@@ -10,7 +10,7 @@ from typing import Any
 from scapy.compat import bytes_encode
 from scapy.fields import Field
 
-from fynx_scapy.iana import PayloadType, ProtocolId
+from fynx_scapy.iana import PayloadType, ProtocolId, name_of
 
 from .fields import CountOf, OctetEnum, SizeOf, octets_of
 from .payload import GENERIC, IKEv2_Payload
@@ -56,8 +56,14 @@ class _SpiSize(SizeOf):
         return len(bytes_encode(spis[0])) if spis else 0
 
 
+_SPI_SIZES = {ProtocolId.IKE: 0, ProtocolId.AH: 4, ProtocolId.ESP: 4}
+
+
 class IKEv2_Delete(IKEv2_Payload):
-    """The Delete payload: SPIs of Child SAs, or none for the IKE SA itself."""
+    """The Delete payload: SPIs of Child SAs, or none for the IKE SA itself.
+
+    One whose SPIs are not those of its protocol keeps its fields when it is read, and is malformed.
+    """
 
     name = "IKEv2 Delete"
     payload_type = PayloadType.D
@@ -68,6 +74,16 @@ class IKEv2_Delete(IKEv2_Payload):
         CountOf("SPInum", "SPI", "H"),
         _Spis("SPI"),
     ]
+
+    def read(self, octets: bytes) -> None:
+        super().read(octets)
+        protocol, size, number = (self.fields[name] for name in ("proto", "SPIsize", "SPInum"))
+        wanted = _SPI_SIZES.get(protocol, size)
+        if size != wanted or (number and not size):
+            # Section 3.11: "It MUST be zero for IKE (SPI is in message header) or four for AH and ESP."
+            name = name_of(ProtocolId, protocol)
+            self.wrong(f"expected {f'SPIs of {wanted} octets' if wanted else 'no SPIs'} of {name}, "
+                       f"found {number} of {size} octets")
 
 
 __all__ = ["IKEv2_Delete"]

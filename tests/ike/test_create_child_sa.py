@@ -224,6 +224,62 @@ def test_rekeying_a_child_sa_that_the_peer_does_not_have_makes_a_new_one():
     assert ping(pair)
 
 
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+@pytest.mark.parametrize(
+    ("protocol", "spi", "told"),
+    [
+        (0, None, ProtocolId.ESP),
+        (ProtocolId.IKE, None, ProtocolId.ESP),
+        (ProtocolId.IKE, b"\x01" * 8, ProtocolId.ESP),
+        (ProtocolId.AH, None, ProtocolId.AH),
+        (77, None, ProtocolId.ESP),
+        (0, b"", 0),
+        (ProtocolId.ESP, b"\x0a\x0b\x0c\x0d", ProtocolId.ESP),
+    ],
+)
+def test_a_rekey_that_names_no_child_sa_by_protocol_and_spi_is_child_sa_not_found(beginner, protocol, spi, told):
+    """Sections 2.25 and 3.10: the SPI is copied; the protocol is AH or ESP, and zero where there is no SPI."""
+    pair, sa = connected()
+    asking, asked = ends(pair, sa, beginner)
+    old = only(asking.children)
+    named = old.inbound.spi.to_bytes(4) if spi is None else spi
+
+    def other(message):
+        for note in message.notifies(NotifyType.REKEY_SA):
+            note.proto, note.SPI = protocol, named
+
+    # HDR, SK {N(REKEY_SA, protocol, spi), …}  -->   <--  HDR, SK {N(CHILD_SA_NOT_FOUND, protocol, spi)}
+    asking.endpoint.taps.add("payloads", other)
+    exchange = asking.rekey_child(old)
+    pair.network.run()
+    (refusal,) = exchange.answer.payloads
+    assert (refusal.type, refusal.proto, bytes(refusal.SPI or b"")) == (NotifyType.CHILD_SA_NOT_FOUND, told, named)
+    assert asking.established
+    assert asked.established
+    # What the request may have meant is still there.
+    assert any(child.outbound.spi == old.inbound.spi for child in asked.children.values())
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+@pytest.mark.parametrize("of", ["itself", "another IKE SA"])
+def test_a_rekey_of_what_is_not_the_peers_inbound_sa_is_child_sa_not_found(beginner, of):
+    pair, sa = connected()
+    asking, asked = ends(pair, sa, beginner)
+    second = pair.connect(sa.config)
+    others = {"itself": only(asking.children).outbound.spi, "another IKE SA": only(second.children).inbound.spi}
+
+    def other(message):
+        for note in message.notifies(NotifyType.REKEY_SA):
+            note.SPI = others[of].to_bytes(4)
+
+    asking.endpoint.taps.add("payloads", other)
+    exchange = asking.rekey_child(only(asking.children))
+    pair.network.run()
+    assert exchange.answer.error().type == NotifyType.CHILD_SA_NOT_FOUND
+    assert len(second.children) == 1
+    assert asked.established
+
+
 def test_an_ike_rekey_without_a_key_exchange_is_refused():
     pair, sa = connected()
     layer = sa.config.proposals[0].layer(1, b"A" * 8, without=(4,))

@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from fynx_scapy.errors import LocalError
-from fynx_scapy.iana import NotifyType, ProtocolId
+from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.events import MessageSent, PeerNotified, SaDeleted
+from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.sa import State
@@ -87,6 +88,56 @@ def test_delete_of_an_unknown_spi_changes_nothing():
     assert exchange.answer.payloads == []
     assert len(sa.children) == 1
     assert len(pair.bobs.children) == 1
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"proto": 1, "SPI": [bytes(8)]},
+        {"proto": 1, "SPI": [bytes(4)]},
+        {"proto": 1, "SPInum": 1},
+        {"proto": 1, "SPIsize": 8},
+        {"proto": 3, "SPI": [bytes(8)]},
+        {"proto": 3, "SPI": [b"\1"] * 4},
+        {"proto": 3, "SPInum": 3},
+        {"proto": 2, "SPI": [bytes(16)]},
+        {"proto": 3, "SPI": [bytes(4)], "SPInum": 2},
+        {"proto": 3, "SPI": [bytes(4)], "SPInum": 0xFFFF},
+        {"proto": 3, "SPI": [bytes(4), bytes(4)], "SPInum": 1},
+        {"proto": 0, "SPInum": 9},
+    ],
+    ids=str,
+)
+def test_a_delete_whose_spis_do_not_fit_its_protocol_is_invalid_syntax(beginner, fields):
+    """Section 3.11: an SPI size of zero for IKE, of four for AH and ESP; the number and the octets say the same."""
+    pair = Pair()
+    sa, other = ends(pair, beginner)
+    # HDR, SK {D(broken)}  -->   <--  HDR, SK {N(INVALID_SYNTAX)}
+    exchange = sa.start(Custom(sa, ExchangeType.INFORMATIONAL, IKEv2_Delete(**fields)))
+    pair.network.run()
+    assert [n.type for n in exchange.answer.payloads] == [NotifyType.INVALID_SYNTAX]
+    far = "bob" if beginner == "alice" else "alice"
+    (gone,) = [event for event in pair.of(far, SaDeleted) if not event.child_spis]
+    # Fatal, and not taken for the Delete that it resembles.
+    assert not gone.by_peer
+    assert "SPI" in gone.reason
+    assert other.state is State.CLOSED
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+@pytest.mark.parametrize("protocol", [0, ProtocolId.AH, 4, 201])
+def test_a_delete_of_another_protocol_names_nothing_of_ours(beginner, protocol):
+    pair = Pair()
+    sa, other = ends(pair, beginner)
+    (child,) = sa.children.values()
+    # HDR, SK {D(AH, spi)}  -->   <--  HDR, SK {}
+    delete = IKEv2_Delete(proto=int(protocol), SPI=[child.inbound.spi.to_bytes(4)])
+    exchange = sa.start(Custom(sa, ExchangeType.INFORMATIONAL, delete))
+    pair.network.run()
+    assert exchange.answer.payloads == []
+    assert len(other.children) == 1
+    assert other.established
 
 
 @pytest.mark.parametrize("kind", [NotifyType.INITIAL_CONTACT, 9000, 16999, 40960])
