@@ -26,6 +26,7 @@ from fynx_scapy.layers.ikev2 import (
     build_message,
     build_payloads,
     first_type,
+    parse_inner,
     parse_message,
     parse_payloads,
 )
@@ -174,7 +175,7 @@ class Envelope:
             # The peer itself wrote this: it is answered like any other payload that cannot be read.
             inner = [IKEv2_Malformed(payload_type=data[offset], error=str(error), data=plaintext)]
         else:
-            inner = parse_payloads(data[offset], content, offset=body + protector.iv_size)
+            inner = parse_inner(data[offset], content, offset=body + protector.iv_size)
         payloads = _outer_payloads(header, _outer(data, offset, last)) + inner
         layer = IKEv2(data[:_HEADER_SIZE])
         return Message(header, layer, payloads, plaintext, data, datagram.local, datagram.remote)
@@ -208,7 +209,7 @@ class Envelope:
         layer = IKEv2(bytes(whole[:_HEADER_SIZE]))
         # Payload lengths have 16 bits; what is longer came in fragments all the same.
         whole += _GENERIC.pack(one.first, one.datagram.data[before + 1], min(size, 0xFFFF)) + bytes(protector.iv_size)
-        payloads = parse_payloads(one.first, content, offset=len(whole))
+        payloads = parse_inner(one.first, content, offset=len(whole))
         whole += plaintext + bytes(protector.icv_size)
         wires = tuple(fragment.datagram.data for fragment in fragments)
         return Message(

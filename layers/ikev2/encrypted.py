@@ -13,7 +13,7 @@ from fynx_scapy.iana import PayloadType
 
 from .fields import Flags, Length, NextPayload, Octet, Octets, Short
 from .header import IKEv2, parse_message
-from .payload import GENERIC, PAYLOAD_FLAG_NAMES, IKEv2_Payload, build_payloads, parse_payloads
+from .payload import GENERIC, PAYLOAD_FLAG_NAMES, IKEv2_Payload, build_payloads, notation, parse_payloads
 
 
 class IKEv2_Encrypted(IKEv2_Payload):
@@ -93,6 +93,19 @@ class IKEv2_Decrypted(IKEv2_Payload):
         return b"".join([header, part["iv"], inner, trailer])
 
 
+def parse_inner(first: int, data: bytes, offset: int = 0) -> list[Packet]:
+    """The payloads inside SK, as `parse_payloads` reads them; an SK or SKF among them is malformed.
+
+    Each of them "MUST be the last payload in the message" (RFC 7296 section 3.14, RFC 7383 section 2.5), which is the
+    one around these.
+    """
+    payloads = parse_payloads(first, data, offset)
+    for layer in payloads:
+        if isinstance(layer, (IKEv2_Encrypted, IKEv2_Encrypted_Fragment)):
+            layer.wrong(f"expected no {notation(layer)} payload inside SK")
+    return payloads
+
+
 def opened(message: bytes, plaintext: bytes, iv_size: int, icv_size: int) -> IKEv2:
     """A sealed message with its SK payload replaced by :class:`IKEv2_Decrypted`.
 
@@ -125,9 +138,9 @@ def opened(message: bytes, plaintext: bytes, iv_size: int, icv_size: int) -> IKE
     )
     object.__setattr__(view, "explicit", 1)
     offset = len(message) - len(load) + iv_size
-    view.link(parse_payloads(sealed.fields["next_payload"], plaintext[:end], offset))
+    view.link(parse_inner(sealed.fields["next_payload"], plaintext[:end], offset))
     header.link([*payloads[:-1], view])
     return header
 
 
-__all__ = ["IKEv2_Decrypted", "IKEv2_Encrypted", "IKEv2_Encrypted_Fragment", "opened"]
+__all__ = ["IKEv2_Decrypted", "IKEv2_Encrypted", "IKEv2_Encrypted_Fragment", "opened", "parse_inner"]

@@ -10,10 +10,20 @@ from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageSent, SaDe
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.exchanges.informational import Liveness
 from fynx_scapy.ike.message import Address, Datagram
-from fynx_scapy.ike.sa import State
-from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Nonce, IKEv2_Notify, IKEv2_Payload, build_message, parse_message
+from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.layers.ikev2 import (
+    IKEv2,
+    IKEv2_Encrypted,
+    IKEv2_Encrypted_Fragment,
+    IKEv2_Nonce,
+    IKEv2_Notify,
+    IKEv2_Payload,
+    IKEv2_VendorID,
+    build_message,
+    parse_message,
+)
 
-from .pair import ALICE, BOB, Pair, alice
+from .pair import ALICE, BOB, Pair, alice, bob
 
 STRANGER = Address("198.51.100.9", 500)
 
@@ -150,6 +160,48 @@ def test_a_malformed_request_inside_sk_is_fatal_in_both_peers():
     assert [n.type for n in exchange.answer.payloads] == [NotifyType.INVALID_SYNTAX]
     assert pair.bobs.state is State.CLOSED
     assert "INVALID_SYNTAX" in pair.of("bob", SaDeleted)[-1].reason
+
+
+SEALED = {
+    "SK": [IKEv2_Encrypted(load=bytes(40))],
+    "SKF": [IKEv2_Encrypted_Fragment(frag_number=1, frag_total=2, load=bytes(40))],
+    "SK holding SK": [IKEv2_Encrypted(next_payload=46, load=bytes(IKEv2_Encrypted(load=bytes(40))))],
+    "empty SK": [IKEv2_Encrypted(load=b"")],
+    "N, SK": [IKEv2_Notify(type="INITIAL_CONTACT"), IKEv2_Encrypted(load=bytes(40))],
+    "unknown, SKF": [unknown(critical=False), IKEv2_Encrypted_Fragment(load=bytes(40))],
+    "critical SK": [IKEv2_Encrypted(flags=0x80, load=bytes(40))],
+}
+
+
+def ends(pair: Pair, beginner: str) -> tuple[IkeSa, IkeSa]:
+    sa = pair.connect(alice(fragment_size=200))
+    return (sa, pair.bobs) if beginner == "alice" else (pair.bobs, sa)
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+@pytest.mark.parametrize("size", ["whole", "in fragments"])
+@pytest.mark.parametrize("inner", SEALED)
+def test_sk_inside_sk_is_invalid_syntax(beginner, size, inner):
+    pair = Pair(bob(fragment_size=200))
+    sa, other = ends(pair, beginner)
+    before = [IKEv2_VendorID(vendorID=bytes(500))] if size == "in fragments" else []
+    # HDR, SK {SK {...}}  -->   <--  HDR, SK {N(INVALID_SYNTAX)}
+    exchange = sa.start(Custom(sa, ExchangeType.INFORMATIONAL, *before, *(p.copy() for p in SEALED[inner])))
+    pair.network.run()
+    assert (len(pair.of(beginner, MessageSent)[-1].wire) > 1) == bool(before)
+    assert [n.type for n in exchange.answer.payloads] == [NotifyType.INVALID_SYNTAX]
+    assert other.state is State.CLOSED
+    assert "inside SK" in pair.of("bob" if beginner == "alice" else "alice", SaDeleted)[-1].reason
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+def test_an_answer_with_sk_inside_sk_is_not_taken(beginner):
+    pair = Pair()
+    sa, other = ends(pair, beginner)
+    other.endpoint.taps.add("payloads", lambda message: message.payloads.append(IKEv2_Encrypted(load=bytes(40))))
+    exchange = sa.start(Liveness(sa))
+    pair.network.run()
+    assert "inside SK" in str(exchange.error)
 
 
 def test_an_exchange_that_nobody_knows_is_fatal_in_both_peers():
