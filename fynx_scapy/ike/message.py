@@ -19,6 +19,11 @@ NON_ESP_MARKER = bytes(4)
 INITIATOR = 0x08
 RESPONSE = 0x20
 
+PROCESSED = frozenset(kind for kind in PayloadType if kind <= PayloadType.EAP) | {PayloadType.SKF, PayloadType.PS}
+"""The payload types that the engine understands: those of RFC 7296, all of which "all implementations MUST understand"
+(section 3.2), fragments (RFC 7383) and puzzles (RFC 8019). There are layers for others, which it does not process.
+"""
+
 P = TypeVar("P", bound=Packet)
 
 
@@ -258,6 +263,17 @@ class Outgoing(Payloads):
     def types(self) -> list[str]:
         """The payloads' names in IANA's notation."""
         return [PayloadType.notation(payload.payload_type) for payload in self.payloads]
+
+
+def unprocessed(payload: Packet) -> bool:
+    """Whether the engine skips a payload, whatever is in it: no type of `PROCESSED`, and it is known where it ends.
+
+    Section 2.5: "If the critical flag is not set and the payload type is unsupported, that payload MUST be ignored."
+    """
+    if payload.payload_type in PROCESSED:
+        return False
+    octets = payload.octets()
+    return not payload.malformed or int.from_bytes(octets[2:4]) == len(octets)
 
 
 def notify(notify_type: NotifyType | int, data: bytes = b"", *, protocol: int = 0, spi: bytes = b"") -> IKEv2_Notify:

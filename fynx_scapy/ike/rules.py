@@ -14,8 +14,7 @@ from typing import NamedTuple
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import NotifyType, PayloadType, name_of
 from fynx_scapy.ike.cookies import challenge_fault
-from fynx_scapy.ike.message import Message
-from fynx_scapy.layers.ikev2 import IKEv2_Payload
+from fynx_scapy.ike.message import Message, unprocessed
 
 Count = tuple[int, int]
 ONE: Count = (1, 1)
@@ -50,7 +49,7 @@ ANYTHING = Rule({})
 
 def malformed(message: Message) -> str | None:
     """What is wrong with the first payload that could not be read, or None."""
-    return next((payload.malformed for payload in message.payloads if payload.malformed), None)
+    return next((p.malformed for p in message.payloads if p.malformed and not unprocessed(p)), None)
 
 
 def check(message: Message, rule: Rule | None) -> None:
@@ -61,7 +60,7 @@ def check(message: Message, rule: Rule | None) -> None:
     Notify alone is a complete answer to any request (section 2.21).
     """
     for payload in message.payloads:
-        if type(payload) is IKEv2_Payload and payload.flags & 0x80:
+        if unprocessed(payload) and payload.critical:
             kind = payload.payload_type
             raise PeerError(
                 NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, bytes([kind]), f"the unknown payload {kind} is critical"

@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import pytest
 
-from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageSent, SaDeleted
+from fynx_scapy.errors import PeerError
+from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType
+from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageReceived, MessageSent, SaDeleted
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.exchanges.informational import Liveness
-from fynx_scapy.ike.message import Address, Datagram
+from fynx_scapy.ike.message import PROCESSED, Address, Datagram, Header, Message
+from fynx_scapy.ike.rules import check
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.layers.ikev2 import (
     IKEv2,
     IKEv2_Encrypted,
     IKEv2_Encrypted_Fragment,
+    IKEv2_GSA,
+    IKEv2_GSPM,
+    IKEv2_IDg,
+    IKEv2_KD,
     IKEv2_Nonce,
     IKEv2_Notify,
     IKEv2_Payload,
@@ -22,6 +28,7 @@ from fynx_scapy.layers.ikev2 import (
     build_message,
     parse_message,
 )
+from fynx_scapy.layers.ikev2.header import PAYLOADS
 
 from .pair import ALICE, BOB, Pair, alice, bob
 
@@ -88,6 +95,93 @@ def test_an_unknown_critical_payload_is_named_in_the_answer(encrypted):
     answer = pair.of("bob", MessageSent)[-1]
     assert [bytes(n.notify) for n in answer.payloads] == [b"\xc8"]
     assert not pair.bob.children
+
+
+def ends(pair: Pair, beginner: str) -> tuple[IkeSa, IkeSa]:
+    sa = pair.connect(alice(fragment_size=200))
+    return (sa, pair.bobs) if beginner == "alice" else (pair.bobs, sa)
+
+
+UNPROCESSED = {
+    "GSPM": lambda flags: IKEv2_GSPM(flags=flags, load=b"\x01"),
+    "IDg": lambda flags: IKEv2_IDg(flags=flags, IDtype="ID_FQDN", ID=b"group"),
+    "IDg that cannot be read": lambda flags: raw(PayloadType.IDg, flags, b"\x01"),
+    "GSA": lambda flags: IKEv2_GSA(flags=flags),
+    "GSA that cannot be read": lambda flags: raw(PayloadType.GSA, flags, b"\x01\xff\xff"),
+    "KD": lambda flags: IKEv2_KD(flags=flags),
+    "KD that cannot be read": lambda flags: raw(PayloadType.KD, flags, b"\x01\x01\x00\xff"),
+    "55": lambda flags: raw(55, flags, b""),
+    "1": lambda flags: raw(1, flags, b"\x01"),
+    "255": lambda flags: raw(255, flags, b"\x01\x02"),
+}
+EVERY_UNPROCESSED = pytest.mark.parametrize("payload", UNPROCESSED.values(), ids=UNPROCESSED)
+
+
+def raw(kind: int, flags: int, load: bytes) -> IKEv2_Payload:
+    return IKEv2_Payload(payload_type=kind, flags=flags, load=load)
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+@EVERY_UNPROCESSED
+def test_a_critical_payload_that_is_not_processed_is_named(payload, beginner):
+    """Section 2.5: that there is a layer for it does not make it understood."""
+    pair = Pair()
+    sa, other = ends(pair, beginner)
+    # HDR, SK {N, GSA(critical)}  -->   <--  HDR, SK {N(UNSUPPORTED_CRITICAL_PAYLOAD, 51)}
+    layer = payload(0x80)
+    exchange = sa.start(Custom(sa, ExchangeType.INFORMATIONAL, IKEv2_Notify(type="INITIAL_CONTACT"), layer))
+    pair.network.run()
+    (refusal,) = exchange.answer.payloads
+    assert refusal.type == NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD
+    assert bytes(refusal.notify) == bytes([layer.payload_type])
+    assert other.established
+
+
+@EVERY_UNPROCESSED
+def test_a_critical_payload_that_is_not_processed_ends_ike_sa_init(payload):
+    pair = Pair()
+    pair.alice.taps.add("payloads", lambda m: m.payloads.append(payload(0x80)), when=lambda m: not m.encrypted)
+    assert pair.connect().state is State.CLOSED
+    assert pair.of("alice", IkeSaFailed)[0].notify_type == NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD
+    assert not pair.bob.sas
+
+
+@EVERY_UNPROCESSED
+def test_a_payload_that_is_not_processed_is_skipped_whatever_is_in_it(payload):
+    pair = Pair()
+    for end in (pair.alice, pair.bob):
+        # "Skipped payloads are expected to have valid Next Payload and Payload Length fields", no more.
+        end.taps.add("payloads", lambda m: m.payloads.insert(1, payload(0x7F)))
+    sa = pair.connect()
+    assert sa.established
+    assert sa.children
+    assert pair.bobs.established
+    exchange = pair.bobs.liveness()
+    pair.network.run()
+    assert exchange.done
+    assert exchange.error is None
+
+
+@pytest.mark.parametrize("kind", [55, PayloadType.GSA])
+def test_a_skipped_payload_that_says_a_wrong_length_is_malformed(kind):
+    pair = Pair()
+    sa = pair.connect()
+    payload = IKEv2_Payload(payload_type=kind, length=400, load=b"\x01")
+    exchange = sa.start(Custom(sa, ExchangeType.INFORMATIONAL, payload))
+    pair.network.run()
+    assert [n.type for n in exchange.answer.payloads] == [NotifyType.INVALID_SYNTAX]
+
+
+@pytest.mark.parametrize("kind", sorted(PROCESSED - {0, PayloadType.SK, PayloadType.SKF}))
+def test_the_critical_bit_of_every_type_of_rfc_7296_is_ignored(kind):
+    pair = Pair()
+    pair.connect()
+    asked = pair.of("bob", MessageReceived)[-1]
+    payload = PAYLOADS[kind](flags=0x80)
+    message = Message(Header.parse(asked.wire[0]), asked.header, [payload], b"", b"", *([Address(BOB, 500)] * 2))
+    with pytest.raises(PeerError) as caught:
+        check(message)
+    assert caught.value.notify_type == NotifyType.INVALID_SYNTAX
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
@@ -171,11 +265,6 @@ SEALED = {
     "unknown, SKF": [unknown(critical=False), IKEv2_Encrypted_Fragment(load=bytes(40))],
     "critical SK": [IKEv2_Encrypted(flags=0x80, load=bytes(40))],
 }
-
-
-def ends(pair: Pair, beginner: str) -> tuple[IkeSa, IkeSa]:
-    sa = pair.connect(alice(fragment_size=200))
-    return (sa, pair.bobs) if beginner == "alice" else (pair.bobs, sa)
 
 
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
