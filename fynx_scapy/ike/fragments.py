@@ -159,9 +159,11 @@ class Reassembly:
             self._discard(key)
 
     def _check(self, datagram: Datagram, offset: int, queue: _Queue | None) -> tuple[int, int]:
-        """What can be seen without a key (section 2.6, the first two steps)."""
-        if not self._sa.config.fragmentation:
+        """What can be seen without a key: whether both ends have announced it (section 2.3), and the numbers (2.6)."""
+        if not self._sa.own_fragments:
             raise MalformedError("expected no SKF payload: fragmentation was not announced")
+        if not self._sa.peer_fragments:
+            raise MalformedError("expected no SKF payload: the peer did not announce fragmentation")
         number, total = numbered(datagram.data, offset)
         if queue is not None and total < queue.total:
             raise MalformedError(f"expected a fragment of {queue.total} or more in all, found one of {total}")

@@ -31,7 +31,8 @@ def succeed(
     sa.local_id, sa.remote_id = old.local_id, old.remote_id
     sa.nat_before_us, sa.nat_before_peer, sa.nat_forced = old.nat_before_us, old.nat_before_peer, old.nat_forced
     sa.endpoint.keepalives.start(sa)
-    sa.peer_fragments, sa.peer_signature_hashes = old.peer_fragments, old.peer_signature_hashes
+    sa.own_fragments, sa.peer_fragments = old.own_fragments, old.peer_fragments
+    sa.peer_signature_hashes = old.peer_signature_hashes
     sa.settings, sa.leases = old.settings, [lease.held() for lease in old.leases]
     sa.start_clocks(old)
     sa.derive_keys(suite, shared, old)

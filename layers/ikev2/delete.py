@@ -82,8 +82,10 @@ class IKEv2_Delete(IKEv2_Payload):
         if size != wanted or (number and not size):
             # Section 3.11: "It MUST be zero for IKE (SPI is in message header) or four for AH and ESP."
             name = name_of(ProtocolId, protocol)
-            self.wrong(f"expected {f'SPIs of {wanted} octets' if wanted else 'no SPIs'} of {name}, "
-                       f"found {number} of {size} octets")
+            self.wrong(
+                f"expected {f'SPIs of {wanted} octets' if wanted else 'no SPIs'} of {name}, "
+                f"found {number} of {size} octets"
+            )
 
 
 __all__ = ["IKEv2_Delete"]

@@ -362,12 +362,53 @@ def test_nothing_is_stored_before_its_icv_has_verified():
     assert any(isinstance(event, MessageReceived) for event in hand(pair, *fragments))
 
 
-def test_fragments_that_were_not_agreed_on_are_dropped():
-    pair = Pair(bob(fragmentation=False))
+UNANNOUNCED = {
+    "by the receiver": "fragmentation was not announced",
+    "by the sender": "the peer did not announce fragmentation",
+}
+
+
+@pytest.mark.parametrize("receiver", ["alice", "bob"])
+@pytest.mark.parametrize("kind", ["request", "answer"])
+@pytest.mark.parametrize("by", UNANNOUNCED)
+def test_fragments_that_one_end_did_not_announce_are_dropped(receiver, kind, by):
+    """RFC 7383 section 2.3: both ends announce it in IKE_SA_INIT, or there are no fragments."""
+    sender = "bob" if receiver == "alice" else "alice"
+    silent = receiver if by == "by the receiver" else sender
+
+    def hush(message):
+        message.payloads[:] = [
+            p for p in message.payloads if getattr(p, "type", 0) != NotifyType.IKEV2_FRAGMENTATION_SUPPORTED
+        ]
+
+    pair = Pair()
+    # Bob would not announce it to an Alice who does not: a tap lets each end tell what the other is not to know.
+    getattr(pair, silent).taps.add("payloads", hush, when=lambda m: not m.encrypted)
+    if silent == "alice":
+        pair.bob.taps.add(
+            "payloads",
+            lambda m: m.payloads.append(notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)),
+            when=lambda m: not m.encrypted,
+        )
     sa = pair.connect()
-    events = hand(pair, *resealed(sa, pair, big(900), 300, sa.requests.next_id))
-    assert {type(event) for event in events} == {MessageDropped}
-    assert "not announced" in events[0].reason
+    assert sa.established
+    ends = {"alice": sa, "bob": pair.bobs}
+    ends[sender].peer_fragments = True
+    ends[sender].config = ends[sender].config.replace(**SMALL)
+    answers: list[Datagram] = []
+    if kind == "request":
+        ends[sender].start(Informational(ends[sender], big(900)))
+    else:
+        getattr(pair, sender).taps.add("payloads", lambda m: m.payloads.append(big(900)))
+        ends[receiver].liveness()
+    pair.network.observe(lambda now, d, fate: answers.append(d))
+    pair.network.run(pair.network.now + 1.0)
+    assert any(d.data[16] == PayloadType.SKF for d in answers)
+    dropped = pair.of(receiver, MessageDropped)
+    assert dropped
+    assert all(UNANNOUNCED[by] in event.reason for event in dropped)
+    assert not ends[receiver].fragments
+    assert ends[receiver].established
 
 
 def test_fragments_outside_the_window_are_not_stored():

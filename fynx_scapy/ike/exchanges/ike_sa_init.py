@@ -65,6 +65,7 @@ class IkeSaInit(Exchange):
                 NotifyType.COOKIE, reason=f"the peer asked for more than {config.cookies} retries of IKE_SA_INIT"
             )
         # <--  HDR(A,B), SAr1, KEr, Nr
+        self._note_own(message)
         if error := answer.error():
             raise PeerError(
                 error.type, bytes(error.notify), f"IKE_SA_INIT was answered with {name_of(NotifyType, error.type)}"
@@ -100,6 +101,7 @@ class IkeSaInit(Exchange):
         self._announce(answer)
         puzzles.pose_for_auth(sa, answer)
         yield answer
+        self._note_own(answer)
 
     def _choose(self, request: Message, group: int) -> Choice:
         offered = offers(request.one(IKEv2_SA))
@@ -120,6 +122,10 @@ class IkeSaInit(Exchange):
             message.payloads.append(
                 notify(NotifyType.SIGNATURE_HASH_ALGORITHMS, b"".join(h.to_bytes(2) for h in config.signature_hashes))
             )
+
+    def _note_own(self, message: Outgoing) -> None:
+        """What we have told the peer for later, as it was really sent."""
+        self.sa.own_fragments = message.has_notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)
 
     def _note_peer(self, message: Message) -> None:
         """What the peer's notifies tell for later."""
