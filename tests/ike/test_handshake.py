@@ -18,8 +18,9 @@ from fynx_scapy.ike.events import (
     MessageSent,
     PeerNotified,
 )
+from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.sa import State
-from fynx_scapy.layers.ikev2 import IKEv2_Notify
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP, IKEv2_IDr, IKEv2_Notify, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 from fynx_scapy.net.echo import echo_request
 
 from .pair import Pair, alice, bob
@@ -153,6 +154,114 @@ def test_wrong_psk_is_refused_by_the_responder():
     assert [p.type for p in answer.payloads] == [NotifyType.AUTHENTICATION_FAILED]
     assert pair.of("bob", IkeSaFailed)
     assert not pair.of("bob", ChildSaInstalled)
+
+
+@pytest.mark.parametrize("wanted", ["a Child SA", "none", "none, against policy"])
+def test_a_request_without_auth_asks_for_eap_which_we_do_not_do(wanted):
+    """RFC 7296 sections 2.16 and 2.21.2."""
+    pair = Pair(bob(childless=wanted == "none"))
+
+    def ask(message):
+        left_out = [IKEv2_AUTH] if wanted == "a Child SA" else [IKEv2_AUTH, IKEv2_SA, IKEv2_TSi, IKEv2_TSr]
+        message.payloads[:] = [p for p in message.payloads if type(p) not in left_out]
+
+    pair.alice.taps.add("payloads", ask, when=lambda m: m.header.exch_type == ExchangeType.IKE_AUTH)
+    # HDR, SK {IDi, IDr, SAi2, TSi, TSr}  -->   <--  HDR, SK {N(AUTHENTICATION_FAILED)}
+    sa = pair.connect()
+    assert [p.type for p in pair.of("bob", MessageSent)[-1].payloads] == [NotifyType.AUTHENTICATION_FAILED]
+    (failed,) = pair.of("bob", IkeSaFailed)
+    assert failed.notify_type == NotifyType.AUTHENTICATION_FAILED
+    assert "EAP" in failed.reason
+    assert sa.state is State.CLOSED
+    assert not pair.of("bob", IkeSaEstablished)
+    assert not pair.of("bob", ChildSaInstalled)
+
+
+EAP_IDENTITY, EAP_SUCCESS = b"\x01\x01\x00\x05\x01", b"\x03\x01\x00\x04"
+GATEWAY = b"\x01\x04\xc0\x00\x02\x09"
+NAMED = b"\x03\x08gw\x1b[2Jx\n"
+ANSWERS = {
+    "EAP": ([IKEv2_EAP(eap=EAP_IDENTITY)], "EAP (Request)", None),
+    "IDr and EAP": (["IDr", IKEv2_EAP(eap=EAP_IDENTITY)], "IDr, EAP (Request)", None),
+    "IDr, AUTH and EAP": (["IDr", "AUTH", IKEv2_EAP(eap=EAP_IDENTITY)], "EAP (Request)", None),
+    "EAP Success": ([IKEv2_EAP(eap=EAP_SUCCESS)], "EAP (Success)", None),
+    "all and EAP Success": (["all", IKEv2_EAP(eap=EAP_SUCCESS)], "EAP (Success)", None),
+    "REDIRECT": ([notify(NotifyType.REDIRECT, GATEWAY)], "REDIRECT to 192.0.2.9", NotifyType.REDIRECT),
+    "REDIRECT to a name": ([notify(NotifyType.REDIRECT, NAMED)], r"gw\x1b[2Jx\n", NotifyType.REDIRECT),
+    "an error and EAP": (
+        [notify(NotifyType.AUTHENTICATION_FAILED), IKEv2_EAP(eap=b"\x04\x01\x00\x04")],
+        "AUTHENTICATION_FAILED",
+        NotifyType.AUTHENTICATION_FAILED,
+    ),
+    "a status": ([notify(NotifyType.INITIAL_CONTACT)], "INITIAL_CONTACT", None),
+    "no IDr": (["AUTH", "child"], "expected IDr and AUTH, but IKE_AUTH was answered with AUTH, SA, TSi, TSr", None),
+    "no AUTH": (["IDr", "child"], "IDr, SA, TSi, TSr", None),
+    "nothing": ([], "answered with nothing", None),
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "childless"),
+    [(a, childless) for a in ANSWERS for childless in (False, True) if not (childless and "child" in ANSWERS[a][0])],
+)
+def test_an_answer_that_does_not_authenticate_is_named(answer, childless):
+    pair = Pair(bob(childless=True))
+    given, reason, kind = ANSWERS[answer]
+    named = {"IDr": [IKEv2_IDr], "AUTH": [IKEv2_AUTH], "child": [IKEv2_SA, IKEv2_TSi, IKEv2_TSr]}
+
+    def other(message):
+        all_ = list(message.payloads)
+        if "IDr" not in given and "all" not in given:
+            # Without an identity there is nothing to compute it of.
+            message.one(IKEv2_AUTH).load = bytes(32)
+        message.payloads[:] = [
+            payload
+            for one in given
+            for payload in (
+                (all_ if one == "all" else [p for p in all_ if type(p) in named[one]]) if type(one) is str else [one]
+            )
+        ]
+
+    pair.bob.taps.add("payloads", other, when=lambda m: m.header.exch_type == ExchangeType.IKE_AUTH)
+    # HDR, SK {IDi, IDr, AUTH, SAi2, TSi, TSr}  -->   <--  HDR, SK {IDr, EAP}
+    sa = pair.connect(alice(children=()) if childless else alice())
+    (failed,) = pair.of("alice", IkeSaFailed)
+    assert reason in failed.reason
+    assert failed.notify_type == kind
+    assert sa.state is State.CLOSED
+    assert not pair.of("alice", IkeSaEstablished)
+    assert not pair.of("alice", ChildSaInstalled)
+    if kind is None:
+        # Bob's end may stand: it is told (section 2.21.2).
+        assert not pair.bobs.established
+
+
+def test_a_redirection_of_a_gateway_that_authenticates_is_named():
+    """RFC 5685 section 6: the IKE SA is valid, and there is no Child SA."""
+    pair = Pair()
+
+    def redirect(message):
+        message.payloads[2:] = [notify(NotifyType.REDIRECT, GATEWAY)]
+
+    pair.bob.taps.add("payloads", redirect, when=lambda m: m.header.exch_type == ExchangeType.IKE_AUTH)
+    # <--  HDR, SK {IDr, AUTH, N(REDIRECT, gateway)}
+    sa = pair.connect()
+    (failed,) = pair.of("alice", ChildSaFailed)
+    assert (failed.notify_type, failed.reason) == (NotifyType.REDIRECT, "answered with REDIRECT to 192.0.2.9")
+    assert sa.established
+    assert not sa.children
+
+
+def test_a_redirection_of_ike_sa_init_is_named():
+    pair = Pair()
+
+    def redirect(message):
+        message.payloads[:] = [notify(NotifyType.REDIRECT, GATEWAY)]
+
+    pair.bob.taps.add("payloads", redirect)
+    # <--  HDR(A,0), N(REDIRECT, gateway)
+    assert pair.connect().state is State.CLOSED
+    assert "IKE_SA_INIT was answered with REDIRECT to 192.0.2.9" in pair.of("alice", IkeSaFailed)[0].reason
 
 
 def test_wrong_auth_of_the_responder_is_refused_by_the_initiator():

@@ -19,9 +19,10 @@ from fynx_scapy.ike.exchanges.create_child import ask_for_pair
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Message, Outgoing, notify
+from fynx_scapy.ike.refusal import redirection, said
 from fynx_scapy.ike.rules import MANY, MAYBE, NONE, ONE, Count, P, Round, Rule
 from fynx_scapy.ike.window_size import promise
-from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa
@@ -32,14 +33,15 @@ _FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, No
 _OF_CHILD = (PayloadType.SA, PayloadType.TSi, PayloadType.TSr)
 
 
-_AUTHENTICATION: dict[int, Count] = {P.CERT: MANY, P.CERTREQ: MANY, P.AUTH: ONE, P.CP: MAYBE, P.N: MANY, P.V: MANY}
+# A request without AUTH asks for EAP (section 2.16), an answer without it or IDr refuses: the exchange says with what.
+_AUTHENTICATION: dict[int, Count] = {P.CERT: MANY, P.CERTREQ: MANY, P.AUTH: MAYBE, P.CP: MAYBE, P.N: MANY, P.V: MANY}
 _NO_CHILD: dict[int, Count] = dict.fromkeys(_OF_CHILD, NONE)
 _CHILDLESS = (
     Round(
         # HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, [CP]}  -->     RFC 6023 section 5
         Rule({P.IDi: ONE, P.IDr: MAYBE, **_AUTHENTICATION, **_NO_CHILD}),
         # <--  HDR, SK {IDr, [CERT,] AUTH, [CP]}
-        Rule({P.IDr: ONE, **_AUTHENTICATION, **_NO_CHILD}, notifies_alone=True),
+        Rule({P.IDr: MAYBE, **_AUTHENTICATION, **_NO_CHILD}, notifies_alone=True),
     ),
 )
 
@@ -55,7 +57,7 @@ class IkeAuth(Exchange):
             Rule({P.PS: MAYBE, P.IDi: ONE, P.IDr: MAYBE, **_AUTHENTICATION, P.SA: ONE, P.TSi: ONE, P.TSr: ONE}),
             # <--  HDR, SK {IDr, [CERT,] AUTH, [CP,] SAr2, TSi, TSr}
             # or, the Child SA having failed,   <--  HDR, SK {IDr, [CERT,] AUTH, N}
-            Rule({P.IDr: ONE, **_AUTHENTICATION, P.SA: MAYBE, P.TSi: MAYBE, P.TSr: MAYBE}, notifies_alone=True),
+            Rule({P.IDr: MAYBE, **_AUTHENTICATION, P.SA: MAYBE, P.TSi: MAYBE, P.TSr: MAYBE}, notifies_alone=True),
         ),
     )
 
@@ -83,12 +85,7 @@ class IkeAuth(Exchange):
         puzzles.add_solution(sa, message)
         answer = yield message
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
-        error = answer.error()
-        if answer.get(IKEv2_AUTH) is None or (error is not None and error.type in _FATAL):
-            kind = error.type if error else 0
-            raise PeerError(
-                kind, bytes(error.notify) if error else b"", f"IKE_AUTH was answered with {name_of(NotifyType, kind)}"
-            )
+        _heed_refusal(answer)
         remote_id = Identity.parse(answer.body(IKEv2_IDr))
         if config.remote_id is not None and remote_id != config.remote_id:
             raise AuthenticationError(f"expected the peer to be {config.remote_id}, found {remote_id}")
@@ -118,6 +115,8 @@ class IkeAuth(Exchange):
         if error is not None or answer.get(IKEv2_SA) is None:
             kind = error.type if error else None
             reason = f"refused with {name_of(NotifyType, kind)}" if kind else "the answer holds no SA payload"
+            if error is None and (gateway := redirection(answer)) is not None:
+                kind, reason = NotifyType.REDIRECT, f"answered with {gateway}"
             sa.emit(ChildSaFailed, name=child.config.name, notify_type=kind, reason=reason)
             if kind == NotifyType.SINGLE_PAIR_REQUIRED:
                 ask_for_pair(sa, child.config, self.packet)
@@ -133,6 +132,9 @@ class IkeAuth(Exchange):
         """Find the policy for IDi and IDr, verify the peer, answer with our own AUTH and the first Child SA."""
         sa = self.sa
         # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
+        if request.get(IKEv2_AUTH) is None:
+            # Section 2.16: "An initiator indicates a desire to use EAP by leaving out the AUTH payload".
+            raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason="the initiator asks for EAP, which we do not do")
         remote_id = Identity.parse(request.body(IKEv2_IDi))
         wanted = Identity.parse(request.body(IKEv2_IDr)) if request.get(IKEv2_IDr) is not None else None
         config = sa.choose_config(wanted, remote_id)
@@ -229,6 +231,25 @@ class IkeAuth(Exchange):
         self.sa.fail(error)
 
 
+def _heed_refusal(answer: Message) -> None:
+    """Go no further with an answer that does not authenticate the responder; the error says what it holds instead.
+
+    PeerError for a Notify that refuses, AuthenticationError for EAP (section 2.16), which we did not ask for,
+    MalformedError when there is neither.
+    """
+    error, said_ = answer.error(), f"IKE_AUTH was answered with {said(answer)}"
+    proven = answer.get(IKEv2_AUTH) is not None and answer.get(IKEv2_IDr) is not None
+    if error is not None and (not proven or error.type in _FATAL):
+        name = name_of(NotifyType, error.type)
+        raise PeerError(error.type, bytes(error.notify), f"IKE_AUTH was answered with {name}")
+    if answer.get(IKEv2_EAP) is not None:
+        raise AuthenticationError(f"{said_}: we do not do EAP")
+    if not proven and (redirect := answer.notify(NotifyType.REDIRECT)) is not None:
+        raise PeerError(NotifyType.REDIRECT, bytes(redirect.notify), said_)
+    if not proven:
+        raise MalformedError(f"expected IDr and AUTH, but {said_}")
+
+
 def _id_payload(layer: type[Packet], identity: Identity) -> Packet:
     return layer(IDtype=identity.type, ID=identity.wire_value)
 
@@ -246,6 +267,6 @@ class ChildlessAuth(IkeAuth):
 
     def respond(self, request: Message) -> Steps:
         """Authenticate and no more, if that was announced; else the request lacks payloads."""
-        if not self.sa.config.childless:
+        if not self.sa.config.childless and request.get(IKEv2_AUTH) is not None:
             raise PeerError(NotifyType.INVALID_SYNTAX, reason="expected SA, TSi and TSr in IKE_AUTH, found none")
         yield from super().respond(request)

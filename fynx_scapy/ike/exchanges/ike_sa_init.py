@@ -9,6 +9,7 @@ from fynx_scapy.ike import natt, puzzles
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.ike.negotiate import KE, Choice, check_answer, offers
+from fynx_scapy.ike.refusal import said
 from fynx_scapy.ike.rules import MANY, MAYBE, ONE, P, Round, Rule
 from fynx_scapy.ike.share import KeyShare, agreed_secret, answered_secret, check_nonce, other_group
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
@@ -70,6 +71,8 @@ class IkeSaInit(Exchange):
             raise PeerError(
                 error.type, bytes(error.notify), f"IKE_SA_INIT was answered with {name_of(NotifyType, error.type)}"
             )
+        if answer.get(IKEv2_SA) is None:
+            raise MalformedError(f"expected SA, KE and Nonce, but IKE_SA_INIT was answered with {said(answer)}")
         choice = check_answer(offers(answer.one(IKEv2_SA)), config.proposals)
         shared = agreed_secret(choice, share, answer)
         sa.spi_r = answer.header.spi_r
