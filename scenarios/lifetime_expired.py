@@ -39,7 +39,7 @@ def lifetime_expired(run: Run) -> None:
     s.connect()
     s.ping()
     # HDR, SK {N(REKEY_SA), SA, Ni, TSi, TSr}  -->
-    # <--  HDR, SK {N(NO_ADDITIONAL_SAS)}
+    # <--  HDR, SK {N(NO_PROPOSAL_CHOSEN)}
     s.network.run(3602.0)
     expect(s.events).at("initiator").has(LifetimeReached, times=1, hard=False)
     s.ping()
@@ -59,8 +59,8 @@ def is_answer(message: Outgoing) -> bool:
 
 
 def refuse(message: Outgoing) -> None:
-    """A tap: no further SAs."""
-    message.payloads[:] = [notify(NotifyType.NO_ADDITIONAL_SAS)]
+    """A tap: nothing is good enough."""
+    message.payloads[:] = [notify(NotifyType.NO_PROPOSAL_CHOSEN)]
 
 
 if __name__ == "__main__":

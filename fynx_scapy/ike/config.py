@@ -151,7 +151,8 @@ class IkeConfig(_Config):
     UDP. ``remote_natt_port`` is where the peer takes ESP in UDP, and IKE with the non-ESP marker: a ``remote`` with
     this port is spoken to in that way from the beginning.
     ``reauthenticate_after`` is in seconds, None for never; with ``initial_contact`` the first IKE SA with a peer says
-    so: not for who may be in two places (section 2.4).
+    so: not for who may be in two places (section 2.4). ``replace_refused``: whether an IKE SA is replaced by a new one
+    from scratch when the peer answers a rekey with NO_ADDITIONAL_SAS (section 4); else it lives until its hard limit.
 
     With ``fragmentation`` IKE messages that need IP packets of more than ``fragment_size`` octets are sent in
     fragments to a peer that can take them, and ``reassembly_limit`` is how many octets of the peer's fragments are
@@ -196,6 +197,7 @@ class IkeConfig(_Config):
     remote_natt_port: int = 4500
     lifetime: Lifetime = IKE_LIFETIME
     reauthenticate_after: float | None = None
+    replace_refused: bool = True
     initial_contact: bool = False
     dpd: DeadPeerDetection = DETECTION
 

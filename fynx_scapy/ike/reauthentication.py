@@ -43,6 +43,7 @@ class Replace(Exchange):
         self._try_again(newest(self.old))
 
     def _try_again(self, old: IkeSa) -> None:
+        self.old.replacement = None
         endpoint = old.endpoint
         at = endpoint.now + endpoint.randomness.uniform(*old.config.retry_wait)
 
@@ -57,11 +58,22 @@ class Replace(Exchange):
 
 
 def reauthenticate(old: IkeSa) -> IkeSa:
-    """Begin the IKE SA that takes the place of ``old``; returns it."""
-    children = child_configs(old)
-    new = reconnect(old, old.now, children)
-    new.start(Replace(new, old, len(children)))
-    return new
+    """Begin the IKE SA that takes the place of ``old``; returns it, or the one that is under way already."""
+    if old.replacement is None:
+        children = child_configs(old)
+        old.replacement = new = reconnect(old, old.now, children)
+        new.start(Replace(new, old, len(children)))
+    return old.replacement
+
+
+def replace_refused(sa: IkeSa) -> None:
+    """The peer takes no more SAs on this IKE SA: NO_ADDITIONAL_SAS answered the rekey of it or of a Child SA.
+
+    Section 4: "the implementation MUST be capable of instead deleting the old SA and creating a new one". The new one
+    comes first, so that traffic goes on; should it not come up, the hard limit decides.
+    """
+    if sa.established and sa.config.replace_refused:
+        reauthenticate(sa)
 
 
 def newest(sa: IkeSa) -> IkeSa:

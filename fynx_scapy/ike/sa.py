@@ -43,7 +43,7 @@ from fynx_scapy.ike.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
 from fynx_scapy.ike.pool import Lease
-from fynx_scapy.ike.reauthentication import reauthenticate
+from fynx_scapy.ike.reauthentication import reauthenticate, replace_refused
 from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.states import State as State
 from fynx_scapy.ike.states import change
@@ -109,6 +109,7 @@ class IkeSa:
         self.peer_rekeyed: RekeyedIke | None = None
         self.successor: IkeSa | None = None
         self.predecessor: IkeSa | None = None
+        self.replacement: IkeSa | None = None
         self.life: IkeLife | None = None
         self.watch: Watch | None = None
         self.refused_since: float | None = None
@@ -213,6 +214,10 @@ class IkeSa:
     def reauthenticate(self) -> IkeSa:
         """Set up an IKE SA from scratch that takes the place of this one (section 2.8.3); returns it."""
         return reauthenticate(self)
+
+    def rekey_refused(self) -> None:
+        """The peer answered the rekey of this IKE SA, or of a Child SA, with NO_ADDITIONAL_SAS (section 4)."""
+        replace_refused(self)
 
     def rekey_child(self, child: ChildSa) -> Exchange:
         """Replace a Child SA (section 1.3.3)."""

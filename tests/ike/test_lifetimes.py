@@ -12,7 +12,14 @@ from fynx_scapy.esp.replay import ReplayWindow
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.dpd import DeadPeerDetection
-from fynx_scapy.ike.events import ChildSaRekeyed, IkeSaRekeyed, LifetimeReached, MessageSent, SaDeleted
+from fynx_scapy.ike.events import (
+    ChildSaRekeyed,
+    IkeSaEstablished,
+    IkeSaRekeyed,
+    LifetimeReached,
+    MessageSent,
+    SaDeleted,
+)
 from fynx_scapy.ike.lifetimes import NEVER, Lifetime, Limits
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.sa import IkeSa
@@ -161,7 +168,7 @@ def refuse(pair: Pair, who: str, error: NotifyType) -> None:
 @BOTH
 def test_an_sa_that_could_not_be_rekeyed_is_closed_at_its_hard_limit_with_all_others(who):
     pair = pair_of(who, child=life(600.0))
-    refuse(pair, OTHER[who], NotifyType.NO_ADDITIONAL_SAS)
+    refuse(pair, OTHER[who], NotifyType.NO_PROPOSAL_CHOSEN)
     pair.network.run(659.0)
     assert passes(pair, who)
     pair.network.run(662.0)
@@ -181,6 +188,86 @@ def test_an_ike_sa_that_could_not_be_rekeyed_is_closed_at_its_hard_limit(who):
     pair.network.run(662.0)
     assert reached(pair, who) == [("seconds", False, False), ("seconds", True, False)]
     assert not any(sa.established for end in (pair.alice, pair.bob) for sa in end.sas.values())
+
+
+@BOTH
+@pytest.mark.parametrize("of", ["the Child SA", "the IKE SA", "both"])
+@pytest.mark.parametrize("left", [40.0, 2.0])
+def test_an_ike_sa_that_takes_no_more_sas_is_replaced_and_no_packet_is_lost(who, of, left):
+    """Section 4: instead of a rekey that NO_ADDITIONAL_SAS refuses, the old SA is deleted and a new one created."""
+    limits = life(60.0, hard=Limits(seconds=60.0 + left))
+    pair = pair_of(
+        who, **{name: limits for name in ("child", "ike") if of != ("the IKE SA", "the Child SA")[name == "ike"]}
+    )
+    pair.alice.configs.append(sa_of(pair, "alice").config)
+    refuse(pair, OTHER[who], NotifyType.NO_ADDITIONAL_SAS)
+    old = sa_of(pair, who)
+    inbox, end = pair.network.hosts[OTHER[who]].inbox, getattr(pair, who)
+    # HDR, SK {N(REKEY_SA), SA, Ni, TSi, TSr}  -->   <--  HDR, SK {N(NO_ADDITIONAL_SAS)}
+    # HDR, SAi1, KEi, Ni  -->   …   and, ten seconds behind it,   HDR, SK {D(IKE)}  -->
+    for number in range(1300):
+        assert end.send(PING[who], pair.network.now)
+        pair.network.run((number + 1) * 0.1)
+    pair.network.run()
+    assert len(inbox) == 1300
+    # Should the hard limit come while the last packets are still on their way, the old IKE SA goes then.
+    assert any(hard for _, hard, _ in reached(pair, who)) == (left < 10.0)
+    # Once at 60 s, once at 120 s: one IKE SA is there, and one on its way out for ten seconds.
+    assert [e.initiator for e in pair.of(who, IkeSaEstablished)][-2:] == [True, True]
+    assert len(pair.of(who, IkeSaEstablished)) == 3
+    pair.network.run(135.0)
+    new = sa_of(pair, who)
+    assert new is not old
+    # The tap refuses what has been made: find the other end by its SPI.
+    (far,) = [sa for sa in getattr(pair, OTHER[who]).sas.values() if sa.spi_i == new.spi_i]
+    assert len(new.children) == len(far.children) == 1
+    gone = [e for e in pair.of(who, SaDeleted) if e.spi_i == old.spi_i and not e.child_spis]
+    assert [round(e.time - 60.0) for e in gone] == [min(10.0, left)]
+
+
+@BOTH
+def test_a_rekey_begun_by_hand_that_is_refused_replaces_the_ike_sa_once(who):
+    pair = pair_of(who)
+    pair.alice.configs.append(sa_of(pair, "alice").config)
+    refuse(pair, OTHER[who], NotifyType.NO_ADDITIONAL_SAS)
+    sa = sa_of(pair, who)
+    sa.rekey()
+    sa.rekey_child(*sa.children.values())
+    pair.network.run(30.0)
+    assert len(pair.of(who, IkeSaEstablished)) == 2
+    assert sa_of(pair, who) is not sa
+    assert passes(pair, who)
+
+
+@BOTH
+def test_an_ike_sa_that_cannot_be_replaced_lives_until_its_hard_limit(who):
+    pair = pair_of(who, child=life(600.0))
+    refuse(pair, OTHER[who], NotifyType.NO_ADDITIONAL_SAS)
+    # Nobody answers there.
+    getattr(pair, OTHER[who]).configs.clear()
+    old = sa_of(pair, who)
+    pair.network.run(659.0)
+    assert old.established
+    assert passes(pair, who)
+    pair.network.run(700.0)
+    assert not old.established
+    assert reached(pair, who) == [("seconds", False, True), ("seconds", True, True)]
+    tries = len([e for e in pair.of(who, MessageSent) if e.header.exch_type == 34 and e.time > 599.0])
+    pair.network.run(2000.0)
+    # Nor is it tried for ever.
+    assert 3 < tries == len([e for e in pair.of(who, MessageSent) if e.header.exch_type == 34 and e.time > 599.0])
+
+
+@BOTH
+def test_a_policy_may_leave_a_refused_rekey_to_the_hard_limit(who):
+    pair = pair_of(who, child=life(600.0))
+    pair.alice.configs.append(sa_of(pair, "alice").config)
+    sa = sa_of(pair, who)
+    sa.config = sa.config.replace(replace_refused=False)
+    refuse(pair, OTHER[who], NotifyType.NO_ADDITIONAL_SAS)
+    pair.network.run(662.0)
+    assert len(pair.of(who, IkeSaEstablished)) == 1
+    assert reached(pair, who) == [("seconds", False, True), ("seconds", True, True)]
 
 
 @BOTH
@@ -253,7 +340,7 @@ def test_sequence_numbers_are_renewed_before_they_run_out(who, esn):
 @BOTH
 def test_the_last_sequence_number_is_the_last_packet(who):
     pair = pair_of(who)
-    refuse(pair, OTHER[who], NotifyType.NO_ADDITIONAL_SAS)
+    refuse(pair, OTHER[who], NotifyType.NO_PROPOSAL_CHOSEN)
     (child,) = sa_of(pair, who).children.values()
     child.outbound.seq = 2**32 - 3
     end = getattr(pair, who)

@@ -84,3 +84,5 @@ class RekeyChild(ChildExchange):
             sa.start(CreateChild(sa, old.config))
         else:
             sa.emit(ChildSaFailed, name=old.name, notify_type=kind, reason=str(error))
+            if kind == NotifyType.NO_ADDITIONAL_SAS:
+                sa.rekey_refused()

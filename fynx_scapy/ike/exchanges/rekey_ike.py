@@ -114,10 +114,12 @@ class RekeyIke(Exchange):
             collisions.settle_ike(sa)
 
     def failed(self, error: FynxError) -> None:
-        """A refused rekey leaves the IKE SA as it is; the peer's own rekey, if there is one, counts alone."""
+        """A refused rekey leaves the IKE SA as it is, if it may be tried again; the peer's own rekey counts alone."""
         sa = self.sa
         sa.rekeying = None
         if sa.peer_rekeyed is not None:
             collisions.settle_ike(sa)
         elif isinstance(error, PeerError) and error.notify_type == NotifyType.TEMPORARY_FAILURE:
             succession.try_again(sa, RekeyIke)
+        elif isinstance(error, PeerError) and error.notify_type == NotifyType.NO_ADDITIONAL_SAS:
+            sa.rekey_refused()
