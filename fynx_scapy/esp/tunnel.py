@@ -7,10 +7,11 @@ Child SA in tunnel mode. Inner and outer family are independent of each other (n
 
 from __future__ import annotations
 
-from fynx_scapy.errors import LocalError
-from fynx_scapy.esp.ip import DF, PROTO_ESP, ip_header, ip_version
+from fynx_scapy.errors import LocalError, MalformedError
+from fynx_scapy.esp.ip import DF, HOP_BY_HOP, PROTO_ESP, PROTO_IPV4, PROTO_IPV6, ip_header, ip_version
 
 ECT_1, ECT_0, CE = 1, 2, 3
+_NEXT_HEADERS = {PROTO_IPV4: 4, PROTO_IPV6: 6}
 
 # ECN_EXIT[inner][outer] is the inner ECN field after the tunnel: "If the ECN field in the inner header is set to ECT(0)
 # or ECT(1), and if the ECN field in the outer header is set to Congestion Experienced (CE), then set the ECN field in
@@ -95,6 +96,31 @@ def enter(
         df = version == 6 or bool(int.from_bytes(inner[6:8], "big") & DF)
     fields = {"protocol": protocol, "ttl": ttl, "tos": tos, "identification": identification, "flow_label": flow_label}
     return ip_header(src, dst, length, df=df, **fields)
+
+
+def inner_packet(payload: bytes, next_header: int) -> bytes:
+    """The IP packet in the payload of a tunnel-mode SA, without the TFC padding behind it (RFC 4303 section 2.7).
+
+    ``next_header`` is 4 for IPv4 and 41 for IPv6 (section 2.6). Raises MalformedError when the packet is of the other
+    version, when its header is cut short, or when it says that it is longer than the payload. A jumbogram is longer
+    than any ESP packet.
+    """
+    version = ip_version(payload)
+    if _NEXT_HEADERS.get(next_header) != version:
+        raise MalformedError(f"expected next header {4 if version == 4 else 41} for IPv{version}, found {next_header}")
+    if version == 4:
+        header, total = (payload[0] & 15) * 4, int.from_bytes(payload[2:4])
+        least = 20
+    else:
+        header = least = 40
+        total = 40 + int.from_bytes(payload[4:6])
+        if total == 40 and payload[6] == HOP_BY_HOP:
+            raise MalformedError("expected an inner packet of at most 65,535 octets, found a jumbogram")
+    if not least <= header <= total <= len(payload):
+        raise MalformedError(
+            f"the inner IPv{version} packet says {header} octets of header in {total}, found {len(payload)}"
+        )
+    return payload[:total]
 
 
 def leave(inner: bytes, outer_traffic_class: int) -> bytes:

@@ -420,7 +420,7 @@ class Endpoint:
             return self.drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
         try:
             if child.hosts is None:
-                packet = tunnel.leave(payload, datagram.tos)
+                packet = tunnel.leave(tunnel.inner_packet(payload, next_header), datagram.tos)
             else:
                 packet = transport.received(sa, child.hosts, payload, next_header, datagram)
             allowed = child.allows(Flow.parse(packet))

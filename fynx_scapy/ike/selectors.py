@@ -172,6 +172,8 @@ class Flow:
         version = packet[0] >> 4 if packet else 0
         if version == 4 and len(packet) >= 20:
             offset, protocol = (packet[0] & 15) * 4, packet[9]
+            if not 20 <= offset <= len(packet):
+                raise MalformedError(f"an IPv4 packet of {len(packet)} octets says {offset} octets of header")
             source, destination = packet[12:16], packet[16:20]
             # A fragment that is not the first shows no ports.
             first = not struct.unpack_from("!H", packet, 6)[0] & 0x1FFF
@@ -226,15 +228,14 @@ _FRAGMENT = 44
 def _behind_extensions(packet: bytes) -> tuple[int, int, bool]:
     """What follows IPv6's extension headers (RFC 8200 section 4): offset, protocol, and whether it shows its ports."""
     offset, protocol, first = 40, packet[6], True
-    while protocol in _EXTENSIONS or protocol == _FRAGMENT:
-        if len(packet) < offset + 8:
+    # What stands behind the header of a later fragment is no header.
+    while first and (protocol in _EXTENSIONS or protocol == _FRAGMENT):
+        size = 8 if protocol == _FRAGMENT or len(packet) < offset + 8 else (packet[offset + 1] + 1) * 8
+        if len(packet) < offset + size:
             raise MalformedError(
                 f"an IPv6 extension header at offset {offset} runs over the packet's {len(packet)} octets"
             )
         if protocol == _FRAGMENT:
-            first = first and not struct.unpack_from("!H", packet, offset + 2)[0] & 0xFFF8
-            size = 8
-        else:
-            size = (packet[offset + 1] + 1) * 8
+            first = not struct.unpack_from("!H", packet, offset + 2)[0] & 0xFFF8
         offset, protocol = offset + size, packet[offset]
     return offset, protocol, first

@@ -11,13 +11,13 @@ from scapy.layers.inet6 import IPv6
 
 from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.esp.ip import checksum
-from fynx_scapy.esp.tunnel import CE, enter, forwarded, leave, traffic_class, with_traffic_class
+from fynx_scapy.esp.tunnel import CE, enter, forwarded, inner_packet, leave, traffic_class, with_traffic_class
 
 OUTER = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
 FAMILIES = list(itertools.product((4, 6), repeat=2))
 
 
-def inner_packet(version: int, tos: int = 0, **fields: object) -> bytes:
+def packet_of(version: int, tos: int = 0, **fields: object) -> bytes:
     header = IP(src="10.1.0.1", dst="10.2.0.1", tos=tos, **fields) if version == 4 else IPv6(tc=tos, **fields)
     return bytes(header / UDP() / b"data")
 
@@ -25,35 +25,35 @@ def inner_packet(version: int, tos: int = 0, **fields: object) -> bytes:
 @pytest.mark.parametrize(("inside", "outside"), FAMILIES)
 def test_dscp_and_ecn_are_copied_to_the_outer_header(inside: int, outside: int) -> None:
     for tos in range(256):
-        head = enter(inner_packet(inside, tos), *OUTER[outside], 100)
+        head = enter(packet_of(inside, tos), *OUTER[outside], 100)
         assert traffic_class(head) == tos
         assert head[0] >> 4 == outside
 
 
 @pytest.mark.parametrize(("inside", "outside"), FAMILIES)
 def test_dscp_and_ecn_can_be_fixed(inside: int, outside: int) -> None:
-    assert traffic_class(enter(inner_packet(inside, 0xB9), *OUTER[outside], 100, dscp=10)) == 10 << 2 | 1
-    assert traffic_class(enter(inner_packet(inside, 0xB9), *OUTER[outside], 100, ecn=0)) == 0xB8
+    assert traffic_class(enter(packet_of(inside, 0xB9), *OUTER[outside], 100, dscp=10)) == 10 << 2 | 1
+    assert traffic_class(enter(packet_of(inside, 0xB9), *OUTER[outside], 100, ecn=0)) == 0xB8
 
 
 @pytest.mark.parametrize(("inside", "inner_ecn", "outer_ecn"), list(itertools.product((4, 6), range(4), range(4))))
 def test_ecn_on_the_way_out(inside: int, inner_ecn: int, outer_ecn: int) -> None:
     """Only CE over an ECN-capable inner header changes it; the DSCP of the outer header stays outside."""
-    packet = inner_packet(inside, 0xB8 | inner_ecn)
+    packet = packet_of(inside, 0xB8 | inner_ecn)
     out = leave(packet, 0x28 | outer_ecn)
     expected = CE if outer_ecn == CE and inner_ecn in (1, 2) else inner_ecn
-    assert out == inner_packet(inside, 0xB8 | expected)  # with the checksum that Scapy computes
+    assert out == packet_of(inside, 0xB8 | expected)  # with the checksum that Scapy computes
 
 
 def test_df_is_copied_from_ipv4_and_set_for_ipv6() -> None:
     def df(inner: bytes, **kwargs: bool) -> bool:
         return "DF" in IP(enter(inner, *OUTER[4], 8, **kwargs)).flags
 
-    assert df(inner_packet(4, flags="DF"))
-    assert not df(inner_packet(4))
-    assert df(inner_packet(6))
-    assert df(inner_packet(4), df=True)
-    assert not df(inner_packet(4, flags="DF"), df=False)
+    assert df(packet_of(4, flags="DF"))
+    assert not df(packet_of(4))
+    assert df(packet_of(6))
+    assert df(packet_of(4), df=True)
+    assert not df(packet_of(4, flags="DF"), df=False)
 
 
 def test_outer_header_is_built_not_copied() -> None:
@@ -71,22 +71,22 @@ def test_outer_header_is_built_not_copied() -> None:
 def test_forwarding_decrements_the_inner_ttl(version: int) -> None:
     name = "ttl" if version == 4 else "hlim"
     for ttl in (2, 64, 255):
-        assert forwarded(inner_packet(version, **{name: ttl})) == inner_packet(version, **{name: ttl - 1})
+        assert forwarded(packet_of(version, **{name: ttl})) == packet_of(version, **{name: ttl - 1})
     for ttl in (0, 1):
         with pytest.raises(LocalError, match="not forwarded"):
-            forwarded(inner_packet(version, **{name: ttl}))
+            forwarded(packet_of(version, **{name: ttl}))
 
 
 def test_a_wrong_checksum_stays_wrong() -> None:
     """The difference is applied: an error of the sender's is not repaired on the way."""
-    packet = bytearray(inner_packet(4))
+    packet = bytearray(packet_of(4))
     packet[10] ^= 0x55
     assert checksum(with_traffic_class(bytes(packet), 0xFF)[:20]) == checksum(bytes(packet[:20]))
 
 
 def test_every_checksum_is_right_after_a_change() -> None:
     for ident in range(0, 1 << 16, 257):
-        packet = inner_packet(4, id=ident)
+        packet = packet_of(4, id=ident)
         for tos in (1, 3, 0x7F, 0xFF):
             assert checksum(with_traffic_class(packet, tos)[:20]) == 0
         assert checksum(forwarded(packet)[:20]) == 0
@@ -98,3 +98,45 @@ def test_what_is_no_ip_packet_is_malformed(data: bytes) -> None:
         enter(data, *OUTER[4], 8)
     with pytest.raises(MalformedError):
         leave(data, 3)
+
+
+@pytest.mark.parametrize(("version", "next_header"), [(4, 4), (6, 41)])
+@pytest.mark.parametrize("tfc", [0, 1, 1000])
+def test_tfc_padding_behind_an_inner_packet_is_taken_off(version: int, next_header: int, tfc: int) -> None:
+    """RFC 4303 section 2.7: the length in the inner header tells where the packet ends."""
+    packet = packet_of(version)
+    assert inner_packet(packet + b"\xaa" * tfc, next_header) == packet
+
+
+@pytest.mark.parametrize(("version", "next_header"), [(4, 41), (6, 4), (4, 6), (6, 59)])
+def test_the_next_header_and_the_version_say_the_same(version: int, next_header: int) -> None:
+    with pytest.raises(MalformedError, match="next header"):
+        inner_packet(packet_of(version), next_header)
+
+
+def broken(version: int, at: int, value: int, size: int = 2) -> bytes:
+    packet = packet_of(version)
+    return packet[:at] + value.to_bytes(size) + packet[at + size :]
+
+
+BROKEN = {
+    "no header": (broken(4, 0, 0x40, 1), 4),
+    "a header of 16 octets": (broken(4, 0, 0x44, 1), 4),
+    "a header beyond the packet": (broken(4, 0, 0x4F, 1), 4),
+    "a total length of zero": (broken(4, 2, 0), 4),
+    "a total length in the header": (broken(4, 2, 19), 4),
+    "a total length one beyond": (broken(4, 2, len(packet_of(4)) + 1), 4),
+    "a total length far beyond": (broken(4, 2, 0xFFFF), 4),
+    "a payload length one beyond": (broken(6, 4, len(packet_of(6)) - 39), 41),
+    "a payload length far beyond": (broken(6, 4, 0xFFFF), 41),
+    "a jumbogram": (packet_of(6)[:4] + b"\0\0\0" + packet_of(6)[7:], 41),
+    "half an IPv6 header": (packet_of(6)[:39], 41),
+    "half an IPv4 header": (packet_of(4)[:19], 4),
+    "nothing": (b"", 4),
+}
+
+
+@pytest.mark.parametrize(("packet", "next_header"), BROKEN.values(), ids=BROKEN)
+def test_an_inner_packet_that_does_not_fit_its_lengths_is_malformed(packet: bytes, next_header: int) -> None:
+    with pytest.raises(MalformedError):
+        inner_packet(packet, next_header)

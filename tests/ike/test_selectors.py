@@ -122,6 +122,29 @@ def test_ipv6_extension_headers_are_walked():
     assert flow.source == int(ipaddress.ip_address("2001:db8::1"))
 
 
+def test_what_is_behind_the_header_of_a_later_fragment_is_no_header():
+    packet = echo_request("2001:db8::1", "2001:db8::2")
+    fragment = bytes([60, 0, 0x01, 0x00, 0, 0, 0, 9])
+    data = packet[:4] + (16).to_bytes(2) + b"\x2c" + packet[7:40] + fragment + b"\x3c\xff" + bytes(6)
+    flow = Flow.parse(data)
+    assert (flow.protocol, flow.fragment, flow.source_port) == (60, True, None)
+
+
+@pytest.mark.parametrize("octets", [0, 4, 16, 24, 60])
+def test_an_ipv4_header_that_cannot_be_is_malformed(octets):
+    packet = udp_packet("10.1.0.1", "10.2.0.1", 1000, 53, b"x")[:23]
+    with pytest.raises(MalformedError, match="octets of header"):
+        Flow.parse(bytes([0x40 | octets // 4]) + packet[1:])
+
+
+@pytest.mark.parametrize("size", [0, 1, 255])
+def test_an_ipv6_extension_header_that_runs_over_the_packet_is_malformed(size):
+    packet = echo_request("2001:db8::1", "2001:db8::2")
+    head = packet[:6] + b"\x00" + packet[7:40]
+    with pytest.raises(MalformedError, match="runs over"):
+        Flow.parse(head + bytes([58, size]) + bytes(8 * size + 5))
+
+
 @given(st.binary(max_size=80))
 def test_octets_that_are_no_packet_are_malformed_and_nothing_else(octets):
     with contextlib.suppress(MalformedError):
