@@ -189,12 +189,12 @@ class Envelope:
         content = protector.unpad(protector.open(data[:body], data[body:]))
         return Fragment(number, total, data[offset], _outer(data, offset, last), content, header, datagram)
 
-    def join(self, fragments: Sequence[Fragment]) -> Message:
-        """The message of all its fragments, in their order.
+    def join(self, fragments: Sequence[Fragment], came: Datagram) -> Message:
+        """The message of all its fragments, in their order; its addresses are those of ``came``.
 
         Its ``wire`` is the message as if it had not been fragmented, with an IV and an ICV of zeros.
         """
-        protector, one, latest = self._opener(), fragments[0], fragments[-1].datagram
+        protector, one = self._opener(), fragments[0]
         content = b"".join(fragment.content for fragment in fragments)
         plaintext = protector.pad(content)
         size = 4 + protector.iv_size + len(plaintext) + protector.icv_size
@@ -218,8 +218,8 @@ class Envelope:
             _outer_payloads(one.header, one.outer) + payloads,
             plaintext,
             bytes(whole),
-            latest.local,
-            latest.remote,
+            came.local,
+            came.remote,
             wires,
         )
 

@@ -137,7 +137,16 @@ class Reassembly:
         if len(queue.found) < total:
             return None
         self._discard(key)
-        return envelope.join([queue.found[n] for n in range(1, total + 1)])
+        return envelope.join([queue.found[n] for n in range(1, total + 1)], self._from(fragment, queue))
+
+    def _from(self, last: Fragment, queue: _Queue) -> Datagram:
+        """The datagram whose addresses the whole message has: that of the fragment that completed it.
+
+        Where some came from the address that we know, one of those: the others may have been late, and only what comes
+        from elsewhere as a whole shows that the peer has moved (RFC 7296 section 2.23).
+        """
+        known = (f.datagram for f in queue.found.values() if f.datagram.remote == self._sa.remote)
+        return next(known, last.datagram)
 
     def repeats(self, datagram: Datagram, header: Header) -> bool:
         """Whether this is fragment 1 of a message that was whole before.

@@ -109,18 +109,35 @@ def marked(datagrams: list[Datagram]) -> list[Datagram]:
 
 
 def follow_message(sa: IkeSa, message: Message) -> None:
-    """An IKE message is new and its ICV verified: what comes from elsewhere may move the peer."""
+    """An IKE message is new and its ICV verified: what comes from elsewhere may move the peer.
+
+    Only the newest of its kind counts, by its message ID: an older request, or the answer to one, was on its way for
+    longer and tells where the peer was.
+    """
+    header = message.header
+    newest = header.message_id > sa.newest[header.response]
+    if newest:
+        sa.newest[header.response] = header.message_id
     if sa.connecting and not sa.initiator:
         # The initiator may have gone to port 4500; nobody is authenticated yet who could be led astray.
         sa.local, sa.remote = message.local, message.remote
-    elif message.remote != sa.remote and _follows(sa):
+    elif newest and message.remote != sa.remote and _follows(sa):
         _move(sa, message.local, message.remote)
 
 
 def follow_esp(sa: IkeSa, child: ChildSa, seq: int, datagram: Datagram) -> None:
     """An ESP packet is new and its ICV verified. Only the newest counts: an older one may have been overtaken."""
-    if datagram.kind is DatagramKind.ESP_IN_UDP and _follows(sa) and seq == child.inbound.highest & 0xFFFFFFFF:
+    newest = seq == child.inbound.highest & 0xFFFFFFFF and not _superseded(child)
+    if datagram.kind is DatagramKind.ESP_IN_UDP and newest and _follows(sa):
         _move(sa, datagram.local, datagram.remote)
+
+
+def _superseded(child: ChildSa) -> bool:
+    """Whether the peer sends on the successor of a Child SA by now, and so has sent all that comes on this one before.
+
+    That is so from its first packet on: nobody goes back to a Child SA that was rekeyed (section 2.8).
+    """
+    return any(rekeyed is not None and rekeyed.child.inbound.packets for rekeyed in (child.rekeyed, child.peer_rekeyed))
 
 
 def _follows(sa: IkeSa) -> bool:
@@ -134,6 +151,8 @@ def _move(sa: IkeSa, local: Address, remote: Address) -> None:
     for one in _family(sa):
         if one.remote == old:
             one.local, one.remote = local, remote
+        # What answers a request that is in flight now may have been sent from the old address.
+        one.newest[True] = max(one.newest[True], one.requests.next_id - 1)
     sa.emit(PeerMoved, old=old, new=remote)
 
 

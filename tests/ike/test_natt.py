@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -19,8 +20,11 @@ from fynx_scapy.ike.events import (
     PeerMoved,
     ReplayDropped,
 )
+from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.ike.randomness import SeededRandomness
+from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.layers.ikev2 import IKEv2_VendorID
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.nat import Nat
@@ -245,6 +249,132 @@ def test_an_esp_packet_that_was_overtaken_does_not_move_the_peer_back():
     pair.network.run()
     assert len(pair.of("bob", EspReceived)) == received + 1
     assert pair.bobs.remote == new != old
+
+
+def held_back(pair: Pair, nat: Nat, act: Callable[[], object]) -> list[Datagram]:
+    """What leaves Alice while ``act`` is done, as it would come to Bob; none of it arrives."""
+    held: list[Datagram] = []
+    away = pair.network.intercept(lambda now, d: held.append(d) or () if d.local.host == ALICE else None)
+    act()
+    pair.network.run(pair.network.now + 0.1)
+    away()
+    return [replace(d.turned(), remote=nat.mappings[d.local]) for d in held]
+
+
+def arrives(pair: Pair, datagrams: list[Datagram], remote: Address | None = None) -> None:
+    for datagram in datagrams:
+        pair.bob.receive(replace(datagram, remote=remote or datagram.remote), pair.network.now)
+    pair.network.run(pair.network.now + 0.1)
+
+
+def windowed(**fields) -> tuple[Pair, Nat, IkeSa]:
+    """Both ends allow four requests at once."""
+    pair, nat, _ = natted(bob(window=4, **fields))
+    sa = pair.connect(alice(window=4, **fields))
+    assert sa.requests.size == pair.bobs.requests.size == 4
+    return pair, nat, sa
+
+
+@pytest.mark.parametrize("size", ["whole", "in fragments"])
+def test_a_request_that_was_overtaken_does_not_move_the_peer_back(size):
+    pair, nat, sa = windowed(fragment_size=200)
+    payloads = [IKEv2_VendorID(vendorID=bytes(500))] if size == "in fragments" else []
+    late = held_back(pair, nat, lambda: sa.start(Informational(sa, *payloads)))
+    assert (len(late) > 1) == (size == "in fragments")
+    old = pair.bobs.remote
+    nat.forget()
+    sa.liveness()
+    pair.network.run(pair.network.now + 0.1)
+    new = pair.bobs.remote
+    assert new != old
+    received = len(pair.of("bob", MessageReceived))
+    # The older request, from the older address: answered where it came from, and no sign that the peer is there.
+    arrives(pair, late)
+    assert len(pair.of("bob", MessageReceived)) == received + 1
+    assert pair.bobs.remote == new
+    assert len(pair.of("bob", PeerMoved)) == 1
+
+
+@pytest.mark.parametrize("by", ["request", "esp", "answer"])
+def test_an_answer_that_was_overtaken_does_not_move_the_peer_back(by):
+    pair, nat, sa = windowed()
+    asked = [pair.bobs.liveness(), pair.bobs.liveness()]
+    late = held_back(pair, nat, lambda: None)
+    assert len(late) == 2
+    old = pair.bobs.remote
+    nat.forget()
+    if by == "request":
+        sa.liveness()
+    elif by == "esp":
+        pair.alice.send(echo_request("10.1.0.1", "10.2.0.1"), pair.network.now)
+    else:
+        arrives(pair, [late.pop()], Address(OUTSIDE, 33333))
+    pair.network.run(pair.network.now + 0.1)
+    new = pair.bobs.remote
+    assert new != old
+    arrives(pair, late)
+    assert all(exchange.done for exchange in asked)
+    assert pair.bobs.remote == new
+    assert len(pair.of("bob", PeerMoved)) == 1
+
+
+@pytest.mark.parametrize("by", ["request", "esp"])
+def test_the_answer_to_a_request_after_a_move_moves_the_peer_again(by):
+    pair, nat, sa = windowed()
+    pair.bobs.liveness()
+    nat.forget()
+    if by == "request":
+        sa.liveness()
+    else:
+        pair.alice.send(echo_request("10.1.0.1", "10.2.0.1"), pair.network.now)
+    pair.network.run(pair.network.now + 0.1)
+    pair.bobs.liveness()
+    arrives(pair, held_back(pair, nat, lambda: None), Address(OUTSIDE, 44444))
+    assert pair.bobs.remote == Address(OUTSIDE, 44444)
+
+
+def test_a_packet_on_a_replaced_child_sa_does_not_move_the_peer_back():
+    pair, nat, _ = natted()
+    sa = pair.connect()
+    (child,) = sa.children.values()
+    late = held_back(pair, nat, lambda: pair.alice.send(echo_request("10.1.0.1", "10.2.0.1"), pair.network.now))
+    rekey = sa.rekey_child(child)
+    pair.network.run(lambda: rekey.done)
+    old = pair.bobs.remote
+    nat.forget()
+    assert ping(pair)
+    new = pair.bobs.remote
+    received = len(pair.of("bob", EspReceived))
+    arrives(pair, late)
+    assert len(pair.of("bob", EspReceived)) == received + 1
+    assert pair.bobs.remote == new != old
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_a_late_fragment_does_not_move_the_peer_back(late):
+    """The rest of its message came from where the peer is by now."""
+    pair, nat, sa = windowed(fragment_size=200)
+    request = [IKEv2_VendorID(vendorID=bytes(250))]
+    fragments = held_back(pair, nat, lambda: sa.start(Informational(sa, *request)))
+    assert len(fragments) == 3
+    nat.forget()
+    assert ping(pair)
+    new = pair.bobs.remote
+    # Sent again from the new address, but for one that is lost; its first copy arrives at last.
+    arrives(pair, [f for n, f in enumerate(fragments) if n != late], new)
+    arrives(pair, [fragments[late]])
+    assert pair.of("bob", MessageReceived)[-1].header.exch_type == 37
+    assert pair.bobs.remote == new
+    assert len(pair.of("bob", PeerMoved)) == 1
+
+
+def test_a_message_in_fragments_moves_the_peer():
+    pair, nat, sa = windowed(fragment_size=200)
+    nat.forget()
+    exchange = sa.start(Informational(sa, IKEv2_VendorID(vendorID=bytes(500))))
+    pair.network.run(pair.network.now + 0.1)
+    assert exchange.done
+    assert pair.bobs.remote == nat.mappings[Address(ALICE, 4500)]
 
 
 def test_an_end_behind_a_nat_follows_nobody():
