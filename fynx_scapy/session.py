@@ -137,11 +137,11 @@ class Session:
 
     @property
     def sa(self) -> IkeSa:
-        """Our IKE SA, the newest one after a rekey; LocalError before `sa_init`."""
+        """Our IKE SA, the newest one after a rekey or a reauthentication; LocalError before `sa_init`."""
         if self._sa is None:
             raise LocalError("expected an IKE SA; call sa_init() first")
-        while self._sa.successor is not None:
-            self._sa = self._sa.successor
+        while newer := self._sa.successor or (self._sa.replacement if self._sa.state is State.CLOSED else None):
+            self._sa = newer
         return self._sa
 
     @property
