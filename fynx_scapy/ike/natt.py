@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fynx_scapy.iana import NotifyType
@@ -122,14 +122,14 @@ def follow_message(sa: IkeSa, message: Message) -> None:
         # The initiator may have gone to port 4500; nobody is authenticated yet who could be led astray.
         sa.local, sa.remote = message.local, message.remote
     elif newest and message.remote != sa.remote and _follows(sa):
-        _move(sa, message.local, message.remote)
+        _move(sa, message.local, message.remote, (sa, header.response))
 
 
 def follow_esp(sa: IkeSa, child: ChildSa, seq: int, datagram: Datagram) -> None:
     """An ESP packet is new and its ICV verified. Only the newest counts: an older one may have been overtaken."""
     newest = seq == child.inbound.highest & 0xFFFFFFFF and not _superseded(child)
     if datagram.kind is DatagramKind.ESP_IN_UDP and newest and _follows(sa):
-        _move(sa, datagram.local, datagram.remote)
+        _move(sa, datagram.local, datagram.remote, child)
 
 
 def _superseded(child: ChildSa) -> bool:
@@ -145,12 +145,29 @@ def _follows(sa: IkeSa) -> bool:
     return sa.nat_before_peer and not sa.nat_before_us
 
 
-def _move(sa: IkeSa, local: Address, remote: Address) -> None:
-    """Send everything to the new address, what an IKE SA that is being replaced still has to say included."""
-    old = sa.remote
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An address that the peer has left, when, and what showed it: requests or answers of an IKE SA, or a Child SA."""
+
+    address: Address
+    at: float
+    by: object
+
+
+def _move(sa: IkeSa, local: Address, remote: Address, by: object) -> None:
+    """Send everything to the new address, what an IKE SA that is being replaced still has to say included.
+
+    Numbers order what is of one kind alone. Of another kind, a packet from the address that the peer has just left may
+    have been sent before it left: that one moves nobody.
+    """
+    old, left = sa.remote, sa.left
+    recently = left is not None and sa.now < left.at + sa.endpoint.config.esp_linger
+    if left is not None and recently and left.address == remote and left.by != by:
+        return
     for one in _family(sa):
         if one.remote == old:
             one.local, one.remote = local, remote
+        one.left = Left(old, sa.now, by)
         # What answers a request that is in flight now may have been sent from the old address.
         one.newest[True] = max(one.newest[True], one.requests.next_id - 1)
     sa.emit(PeerMoved, old=old, new=remote)

@@ -93,6 +93,7 @@ class IkeSa:
         self.nat_before_us = self.nat_before_peer = self.nat_forced = False
         self.path: Path | None = None
         self.newest = {False: -1, True: -1}
+        self.left: natt.Left | None = None
         self.own_fragments = self.peer_fragments = False
         self.peer_signature_hashes: tuple[int, ...] = ()
         self.peer_childless = False

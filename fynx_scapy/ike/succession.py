@@ -30,6 +30,7 @@ def succeed(
     sa.state = State.ESTABLISHED
     sa.local_id, sa.remote_id = old.local_id, old.remote_id
     sa.nat_before_us, sa.nat_before_peer, sa.nat_forced = old.nat_before_us, old.nat_before_peer, old.nat_forced
+    sa.left = old.left
     sa.endpoint.keepalives.start(sa)
     sa.own_fragments, sa.peer_fragments = old.own_fragments, old.peer_fragments
     sa.peer_signature_hashes = old.peer_signature_hashes

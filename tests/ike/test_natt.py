@@ -318,6 +318,43 @@ def test_an_answer_that_was_overtaken_does_not_move_the_peer_back(by):
     assert len(pair.of("bob", PeerMoved)) == 1
 
 
+KINDS = {
+    "request": lambda pair, sa: sa.liveness(),
+    "answer": lambda pair, sa: pair.bobs.liveness(),
+    "esp": lambda pair, sa: pair.alice.send(echo_request("10.1.0.1", "10.2.0.1"), pair.network.now),
+}
+
+
+@pytest.mark.parametrize("first", KINDS)
+@pytest.mark.parametrize("second", KINDS)
+def test_what_comes_late_from_the_address_that_was_left_moves_nobody(first, second):
+    """Of two kinds nobody can tell which was sent first; of one kind the numbers do."""
+    pair, nat, sa = windowed()
+    old, new = pair.bobs.remote, Address(OUTSIDE, 33333)
+    late = held_back(pair, nat, lambda: KINDS[second](pair, sa))
+    moving = held_back(pair, nat, lambda: KINDS[first](pair, sa))
+    arrives(pair, moving[-1:], new)
+    assert pair.bobs.remote == new
+    arrives(pair, late[:1])
+    assert pair.bobs.remote == new
+    assert [(event.old, event.new) for event in pair.of("bob", PeerMoved)] == [(old, new)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("request", "request"), ("esp", "esp"), ("request", "esp"), ("esp", "request")]
+)
+def test_a_peer_that_goes_back_is_followed(first, second):
+    """At once by the same kind, whose numbers tell; by another when nothing can be late any more."""
+    pair, nat, sa = windowed()
+    old, new = pair.bobs.remote, Address(OUTSIDE, 33333)
+    arrives(pair, held_back(pair, nat, lambda: KINDS[first](pair, sa)), new)
+    assert pair.bobs.remote == new
+    if first != second:
+        pair.network.run(pair.network.now + pair.bob.config.esp_linger)
+    arrives(pair, held_back(pair, nat, lambda: KINDS[second](pair, sa))[-1:])
+    assert pair.bobs.remote == old
+
+
 @pytest.mark.parametrize("by", ["request", "esp"])
 def test_the_answer_to_a_request_after_a_move_moves_the_peer_again(by):
     pair, nat, sa = windowed()
