@@ -60,8 +60,8 @@ def check(message: Message, rule: Rule | None) -> None:
     Notify alone is a complete answer to any request (section 2.21).
     """
     for payload in message.payloads:
-        if unprocessed(payload) and payload.critical:
-            kind = payload.payload_type
+        kind = payload.payload_type
+        if unprocessed(payload) and payload.critical and (rule is None or kind not in rule.payloads):
             raise PeerError(
                 NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, bytes([kind]), f"the unknown payload {kind} is critical"
             )

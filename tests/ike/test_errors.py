@@ -11,7 +11,7 @@ from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageReceived, 
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.exchanges.informational import Liveness
 from fynx_scapy.ike.message import PROCESSED, Address, Datagram, Header, Message
-from fynx_scapy.ike.rules import check
+from fynx_scapy.ike.rules import Rule, check
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.layers.ikev2 import (
     IKEv2,
@@ -172,6 +172,9 @@ def test_a_skipped_payload_that_says_a_wrong_length_is_malformed(kind):
     assert [n.type for n in exchange.answer.payloads] == [NotifyType.INVALID_SYNTAX]
 
 
+INFORMATION = Rule({PayloadType.SA: (2, 2)})
+
+
 @pytest.mark.parametrize("kind", sorted(PROCESSED - {0, PayloadType.SK, PayloadType.SKF}))
 def test_the_critical_bit_of_every_type_of_rfc_7296_is_ignored(kind):
     pair = Pair()
@@ -180,7 +183,7 @@ def test_the_critical_bit_of_every_type_of_rfc_7296_is_ignored(kind):
     payload = PAYLOADS[kind](flags=0x80)
     message = Message(Header.parse(asked.wire[0]), asked.header, [payload], b"", b"", *([Address(BOB, 500)] * 2))
     with pytest.raises(PeerError) as caught:
-        check(message)
+        check(message, INFORMATION)
     assert caught.value.notify_type == NotifyType.INVALID_SYNTAX
 
 

@@ -65,10 +65,19 @@ def test_inside_and_outside_sk_are_not_the_same(key, rule):
 
 
 def test_a_notify_alone_answers_ike_sa_init():
-    key, rule = next(row.values for row in ROWS if row.values[1].notifies_alone)
+    key, rule = next(row.values for row in ROWS if row.values[1].notifies_alone and not row.values[1].encrypted)
     check(message(key, rule, {PayloadType.N: 1}), rule)
     with pytest.raises(PeerError):
         check(message(key, rule, {PayloadType.V: 1}), rule)
+
+
+def test_a_critical_payload_that_its_row_has_is_processed():
+    key, _ = ROWS[0].values
+    check(critical := message(key, ANYTHING, {}), ANYTHING)
+    critical.payloads = [IKEv2_Payload(payload_type=222, flags=0x80)]
+    check(critical, Rule({222: ONE}))
+    with pytest.raises(PeerError):
+        check(critical, ANYTHING)
 
 
 @pytest.mark.parametrize(("key", "rule"), ROWS)
