@@ -52,11 +52,13 @@ class PrivateKey:
 class KeyExchange(Algorithm):
     """A key exchange method; ``public_size`` and ``answer_size`` are the octets of KE data of initiator and responder.
 
-    Of a KEM (``kem``) the initiator generates and the responder encapsulates; otherwise both generate.
+    Of a KEM (``kem``) the initiator generates and the responder encapsulates; otherwise both generate. ``strength`` is
+    in bits, 0 where it is not known; `is_weaker` compares.
     """
 
     type = TransformType.KE
     kem: ClassVar[bool] = False
+    strength: ClassVar[int] = 0
     public_size: int
     private_size: int
 
@@ -99,6 +101,27 @@ def key_exchange(number: int) -> KeyExchange:
     return find(KeyExchange, number)()
 
 
+def is_weaker(number: int, than: int) -> bool:
+    """Whether one key exchange method is weaker than another one, both given by their transform IDs.
+
+    The bits of security come from NIST SP 800-57 part 1 (revision 5) table 2; for MODP groups of more than 3072 bits
+    from SP 800-56A (revision 3) table 26, for 1536 bits from RFC 3526 section 8; for Curve25519 and Curve448 from
+    RFC 7748 section 1, for ML-KEM from FIPS 203 table 2. A method that a quantum computer breaks is weaker than a KEM
+    that it does not break, whatever their bits. What is not known here is the weakest.
+    """
+    one, other = _strength(number), _strength(than)
+    return one[0] < other[0] or one[1] < other[1]
+
+
+def _strength(number: int) -> tuple[bool, int]:
+    """Whether it holds against a quantum computer, and the bits of security against any other one."""
+    try:
+        method = find(KeyExchange, number)
+    except ConfigError:
+        return False, 0
+    return method.kem, method.strength
+
+
 def _scalar(octets: bytes, order: int) -> int:
     """The number that ``octets`` are in network order, brought into 1 .. order - 1."""
     number = int.from_bytes(octets)
@@ -138,6 +161,7 @@ class Modp1024(_Modp):
 
     id = KeMethod.MODP_1024
     keywords = ("modp1024",)
+    strength = 80
     legacy = True
 
 
@@ -147,6 +171,7 @@ class Modp1536(_Modp):
 
     id = KeMethod.MODP_1536
     keywords = ("modp1536",)
+    strength = 90
     legacy = True
 
 
@@ -156,6 +181,7 @@ class Modp2048(_Modp):
 
     id = KeMethod.MODP_2048
     keywords = ("modp2048",)
+    strength = 112
 
 
 @register
@@ -164,6 +190,7 @@ class Modp3072(_Modp):
 
     id = KeMethod.MODP_3072
     keywords = ("modp3072",)
+    strength = 128
 
 
 @register
@@ -172,6 +199,7 @@ class Modp4096(_Modp):
 
     id = KeMethod.MODP_4096
     keywords = ("modp4096",)
+    strength = 152
 
 
 @register
@@ -180,6 +208,7 @@ class Modp6144(_Modp):
 
     id = KeMethod.MODP_6144
     keywords = ("modp6144",)
+    strength = 176
 
 
 @register
@@ -188,6 +217,7 @@ class Modp8192(_Modp):
 
     id = KeMethod.MODP_8192
     keywords = ("modp8192",)
+    strength = 200
 
 
 @register
@@ -196,6 +226,7 @@ class Modp1024S160(_Modp):
 
     id = KeMethod.MODP_1024_160
     keywords = ("modp1024s160",)
+    strength = 80
     legacy = True
 
 
@@ -205,6 +236,7 @@ class Modp2048S224(_Modp):
 
     id = KeMethod.MODP_2048_224
     keywords = ("modp2048s224",)
+    strength = 112
     legacy = True
 
 
@@ -214,6 +246,7 @@ class Modp2048S256(_Modp):
 
     id = KeMethod.MODP_2048_256
     keywords = ("modp2048s256",)
+    strength = 112
     legacy = True
 
 
@@ -260,6 +293,7 @@ class Ecp256(_Ecp):
 
     id = KeMethod.ECP_256
     keywords = ("ecp256",)
+    strength = 128
     curve = ec.SECP256R1()
 
 
@@ -269,6 +303,7 @@ class Ecp384(_Ecp):
 
     id = KeMethod.ECP_384
     keywords = ("ecp384",)
+    strength = 192
     curve = ec.SECP384R1()
 
 
@@ -278,6 +313,7 @@ class Ecp521(_Ecp):
 
     id = KeMethod.ECP_521
     keywords = ("ecp521",)
+    strength = 256
     curve = ec.SECP521R1()
 
 
@@ -287,6 +323,7 @@ class BrainpoolP256(_Ecp):
 
     id = KeMethod.BRAINPOOL_P256R1
     keywords = ("ecp256bp",)
+    strength = 128
     curve = ec.BrainpoolP256R1()
 
 
@@ -296,6 +333,7 @@ class BrainpoolP384(_Ecp):
 
     id = KeMethod.BRAINPOOL_P384R1
     keywords = ("ecp384bp",)
+    strength = 192
     curve = ec.BrainpoolP384R1()
 
 
@@ -305,6 +343,7 @@ class BrainpoolP512(_Ecp):
 
     id = KeMethod.BRAINPOOL_P512R1
     keywords = ("ecp512bp",)
+    strength = 256
     curve = ec.BrainpoolP512R1()
 
 
@@ -340,6 +379,7 @@ class Curve25519(_Montgomery):
 
     id = KeMethod.CURVE25519
     keywords = ("x25519", "curve25519")
+    strength = 128
     public_size = 32
     keys = X25519PrivateKey
     peers = X25519PublicKey
@@ -351,6 +391,7 @@ class Curve448(_Montgomery):
 
     id = KeMethod.CURVE448
     keywords = ("x448", "curve448")
+    strength = 224
     public_size = 56
     keys = X448PrivateKey
     peers = X448PublicKey
@@ -413,6 +454,7 @@ class MlKem768(_MlKem):
 
     id = KeMethod.ML_KEM_768
     keywords = ("mlkem768",)
+    strength = 192
     public_size = 1184
     ciphertext_size = 1088
     library = "MLKEM768"
@@ -424,6 +466,7 @@ class MlKem1024(_MlKem):
 
     id = KeMethod.ML_KEM_1024
     keywords = ("mlkem1024",)
+    strength = 256
     public_size = 1568
     ciphertext_size = 1568
     library = "MLKEM1024"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from scapy.packet import Packet
 
 from fynx_scapy.crypto.keymat import derive_child
-from fynx_scapy.errors import MalformedError, PeerError
+from fynx_scapy.errors import LocalError, MalformedError, PeerError
 from fynx_scapy.esp.sa import InboundSa, OutboundSa
 from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike import transport
 from fynx_scapy.ike.childoptions import NO_OPTIONS, ChildOptions, agree, announce, more_possible, one_pair
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaInstalled
-from fynx_scapy.ike.message import Message
+from fynx_scapy.ike.message import Message, Payloads
 from fynx_scapy.ike.negotiate import KE, Choice, Suite, check_answer, choose, offers
 from fynx_scapy.ike.selectors import Flow, Selector, narrow
 from fynx_scapy.ike.share import KeyShare, agreed_secret
@@ -134,17 +134,32 @@ class ChildRequest:
         return IKEv2_SA(prop=[p.layer(n, spi, without=without) for n, p in enumerate(self.config.proposals, 1)])
 
     def accept(
-        self, sa: IkeSa, answer: Message, nonces: tuple[bytes, bytes], *, without: Sequence[int] = (KE,)
+        self,
+        sa: IkeSa,
+        sent: Payloads,
+        answer: Message,
+        nonces: tuple[bytes, bytes],
+        *,
+        without: Sequence[int] = (KE,),
     ) -> ChildSa:
-        """Install what the answer agreed to; MalformedError when it is not a part of what was asked."""
-        choice = check_answer(offers(answer.one(IKEv2_SA)), self.config.proposals, without=without)
+        """Install what the answer agreed to; MalformedError when it is not a part of what was ``sent``.
+
+        LocalError when a tap sent an SPI that another Child SA has here.
+        """
+        choice = check_answer(offers(answer.one(IKEv2_SA)), offers(sent.one(IKEv2_SA)), without=without)
         ends = selectors(answer.one(IKEv2_TSi)), selectors(answer.one(IKEv2_TSr))
-        view = transport.answered(sa, self.transport, answer, *ends)
-        local, remote = _within(view.local, self.local_ts, "TSi"), _within(view.remote, self.remote_ts, "TSr")
-        shared = agreed_secret(choice, self.share, answer) if not without else b""
-        plan = ChildPlan(self.config, choice, local, remote, view.hosts, agree(self.config, answer))
-        child = install(sa, plan, self.spi, nonces, initiator=True, shared=shared, replaces=self.replaces)
-        if self.transport and view.hosts is None:
+        asked = sent.has_notify(NotifyType.USE_TRANSPORT_MODE)
+        view = transport.answered(sa, asked, answer, *ends)
+        local = _within(view.local, selectors(sent.one(IKEv2_TSi)), "TSi")
+        remote = _within(view.remote, selectors(sent.one(IKEv2_TSr)), "TSr")
+        shared = agreed_secret(choice, self.share, sent, answer) if not without else b""
+        options = agree(answer, fragments=sent.has_notify(NotifyType.NON_FIRST_FRAGMENTS_ALSO))
+        plan = ChildPlan(self.config, choice, local, remote, view.hosts, options)
+        spi = int.from_bytes(choice.own_spi)
+        if spi in sa.endpoint.children:
+            raise LocalError(f"the SPI {spi:#010x} that was sent is that of another Child SA here")
+        child = install(sa, plan, spi, nonces, initiator=True, shared=shared, replaces=self.replaces)
+        if asked and view.hosts is None:
             transport.declined(sa, child)
         return child
 
@@ -188,7 +203,7 @@ def answer_child(
         if choice is not None:
             policies = [(other.remote_ts, other.local_ts) for other in configs]
             additional = more_possible((theirs, ours), (remote, local), policies)
-            options = agree(config, request, additional=additional)
+            options = agree(request, fragments=config.fragments, additional=additional)
             return ChildPlan(config, choice, local[:255], remote[:255], view.hosts, options)
     if met:
         raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the Child SA is acceptable")

@@ -49,11 +49,11 @@ def announce(config: ChildConfig, *, fragments: bool | None = None) -> list[Pack
     return found
 
 
-def agree(config: ChildConfig, peer: Payloads, *, additional: bool = False) -> ChildOptions:
-    """What is agreed on, from our configuration and the peer's message."""
+def agree(peer: Payloads, *, fragments: bool, additional: bool = False) -> ChildOptions:
+    """What is agreed on by the peer's message; ``fragments``: whether we asked for them, or would allow them."""
     return ChildOptions(
         tfc=not peer.has_notify(NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED),
-        fragments=config.fragments and peer.has_notify(NotifyType.NON_FIRST_FRAGMENTS_ALSO),
+        fragments=fragments and peer.has_notify(NotifyType.NON_FIRST_FRAGMENTS_ALSO),
         additional=additional,
     )
 

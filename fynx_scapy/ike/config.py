@@ -138,9 +138,12 @@ class IkeConfig(_Config):
     ``local_id`` and ``remote_id`` are written as `Identity.of` reads them; no ``remote_id`` takes any peer that knows
     the key. ``remote`` is needed to connect; as responder it limits whom this configuration serves. ``cookies`` is
     how many COOKIEs and INVALID_KE_PAYLOADs an initiator follows, ``ke`` the key exchange method of its first KE
-    payload (by default the first one proposed). ``cp_request`` asks for addresses and more, ``cp_reply`` gives them
-    (section 2.19). ``childless``: whether a responder allows IKE_AUTH without a Child SA (RFC 6023); an initiator
-    does it with ``children=()``, if it may. ``child_limit`` is how many Child SAs a peer may have under one IKE SA.
+    payload (by default the first one proposed). With ``refuse_weaker_ke`` it does not follow an INVALID_KE_PAYLOAD that
+    asks for a method weaker than the first one proposed: in IKE_SA_INIT anybody can write one. ``nonce_size`` is in
+    octets; where half the key of a PRF is more, the nonce has that size (section 2.10), unless a tap cuts it.
+    ``cp_request`` asks for addresses and more, ``cp_reply`` gives them (section 2.19). ``childless``: whether a
+    responder allows IKE_AUTH without a Child SA (RFC 6023); an initiator does it with ``children=()``, if it may.
+    ``child_limit`` is how many Child SAs a peer may have under one IKE SA.
     ``error_wait``: for how many seconds an initiator goes on waiting for a good answer behind an error that anybody
     may have sent (section 2.21.1), ``puzzle_effort`` how many PRFs a puzzle may take to be solved (RFC 8019; a
     million are some seconds; 0 ignores puzzles). ``invalid_syntax_is_fatal``: whether INVALID_SYNTAX inside SK, sent or
@@ -173,6 +176,7 @@ class IkeConfig(_Config):
     children: tuple[ChildConfig, ...] = (ChildConfig(),)
     remote: Address | None = None
     ke: int | None = None
+    refuse_weaker_ke: bool = False
     nonce_size: int = 32
     cookies: int = 5
     puzzle_effort: int = 1 << 20

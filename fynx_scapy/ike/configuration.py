@@ -17,7 +17,7 @@ from scapy.packet import Packet
 from fynx_scapy.errors import ConfigError, MalformedError, PeerError
 from fynx_scapy.iana import CpAttribute, CpType, NotifyType, lookup, name_of
 from fynx_scapy.ike.events import AddressesAssigned, AddressesReleased, ConfigurationReceived
-from fynx_scapy.ike.message import Message
+from fynx_scapy.ike.message import Message, Payloads
 from fynx_scapy.ike.pool import Lease
 from fynx_scapy.ike.selectors import Selector, narrow
 from fynx_scapy.layers.ikev2 import ConfigurationAttribute, IKEv2_CP, IKEv2_SA
@@ -316,16 +316,17 @@ def release(sa: IkeSa) -> None:
 # The initiator's side
 
 
-def accept(sa: IkeSa, message: Message) -> str | None:
-    """Take in the peer's CP(CFG_REPLY). Returns what is missing of what we require, or None."""
+def accept(sa: IkeSa, sent: Payloads, message: Message) -> str | None:
+    """Take in the peer's CP(CFG_REPLY), if one was asked for. Returns what is missing of what we require, or None."""
     payload, request = message.get(IKEv2_CP), sa.config.cp_request
-    if payload is not None and payload.CFGType == CpType.CFG_REPLY and request is not None:
+    asked = any(cp.CFGType == CpType.CFG_REQUEST for cp in sent.all(IKEv2_CP))
+    if payload is not None and payload.CFGType == CpType.CFG_REPLY and asked:
         try:
             sa.settings = Settings.read(read(payload))
         except MalformedError as error:
             return str(error)
         sa.emit(ConfigurationReceived, settings=sa.settings)
-    if request is None or not request.required or (sa.settings is not None and sa.settings.addresses):
+    if request is None or not request.required or not asked or (sa.settings is not None and sa.settings.addresses):
         return None
     return "expected a CP(CFG_REPLY) with an address, found " + ("none" if payload is None else "no address in it")
 

@@ -248,6 +248,12 @@ class Endpoint:
             if spi != bytes(8) and spi not in self.sas:
                 return spi
 
+    def free_ike_spi(self, spi: bytes) -> bytes:
+        """An SPI that was sent in the place of our own; LocalError unless it can name a new IKE SA here."""
+        if len(spi) != 8 or spi == bytes(8) or spi in self.sas:
+            raise LocalError(f"the SPI {spi.hex()} that was sent cannot name a new IKE SA here")
+        return spi
+
     # IKE
 
     def _receive_ike(self, datagram: Datagram) -> None:

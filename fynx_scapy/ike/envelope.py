@@ -14,10 +14,10 @@ from scapy.packet import Packet
 
 from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.crypto.protector import Protector
-from fynx_scapy.errors import LocalError, MalformedError
+from fynx_scapy.errors import IntegrityError, LocalError, MalformedError
 from fynx_scapy.iana import PayloadType
 from fynx_scapy.ike.fragments import SKF_HEADER, Fragment, split
-from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
+from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, Sent
 from fynx_scapy.ike.negotiate import Suite
 from fynx_scapy.ike.taps import Taps
 from fynx_scapy.layers.ikev2 import (
@@ -77,17 +77,28 @@ class Envelope:
         taps.payloads(message)
         message.fill()
         if not message.encrypted:
-            return [taps.octets("wire", message, build_message(message.header, message.payloads))], None
+            wire = taps.octets("wire", message, build_message(message.header, message.payloads))
+            if message.changed:
+                _note(message, parse_message(wire)[1])
+            return [wire], None
         protector = self._outbound
         if protector is None:
             raise LocalError("expected keys before an encrypted message; IKE_SA_INIT has not ended")
+        wires, plaintext, inner = self._protected(protector, message, room)
+        if message.changed:
+            _note(message, _reopened(protector, inner, plaintext, wires))
+        return wires, plaintext
+
+    def _protected(self, protector: Protector, message: Outgoing, room: int | None) -> tuple[list[bytes], bytes, int]:
+        """The messages with SK or SKF, what SK holds, and the type of its first payload."""
+        taps = self._taps
         plaintext = taps.octets("plaintext", message, protector.pad(build_payloads(message.payloads)))
         sk = message.sk
         inner = first_type(message.payloads) if sk.next_payload is None else sk.next_payload
         outer = build_payloads(message.outer, last=PayloadType.SK) if message.outer else b""
         size = _HEADER_SIZE + len(outer) + 4 + protector.iv_size + len(plaintext) + protector.icv_size
         if room is None or size <= room:
-            return [self._sealed(protector, message, PayloadType.SK, inner, plaintext, outer)], plaintext
+            return [self._sealed(protector, message, PayloadType.SK, inner, plaintext, outer)], plaintext, inner
         try:
             content = protector.unpad(plaintext)
         except MalformedError:
@@ -103,7 +114,7 @@ class Envelope:
             wires.append(
                 self._sealed(protector, message, PayloadType.SKF, first, protector.pad(chunk), before, numbers)
             )
-        return wires, plaintext
+        return wires, plaintext, inner
 
     def _sealed(
         self,
@@ -227,6 +238,29 @@ class Envelope:
         if self._inbound is None:
             raise MalformedError("expected an unprotected message, since there are no keys yet")
         return self._inbound
+
+
+def _note(message: Outgoing, payloads: list[Packet]) -> None:
+    """Keep the payloads of a message that taps changed. Octets without a form say less than its own layers."""
+    if not any(isinstance(payload, IKEv2_Malformed) for payload in payloads):
+        message.read_back = Sent(payloads)
+
+
+def _reopened(protector: Protector, inner: int, plaintext: bytes, wires: Sequence[bytes]) -> list[Packet]:
+    """The payloads that our own protected message holds, also where a wire tap has sealed it anew."""
+    if len(wires) == 1:
+        try:
+            kind, offset, _ = Envelope.find(wires[0], Header.parse(wires[0]))
+            if kind == PayloadType.SK:
+                plaintext = protector.open(wires[0][: offset + 4], wires[0][offset + 4 :])
+                inner = wires[0][offset]
+        except (IntegrityError, MalformedError):
+            # Nobody can open it: what counts is what was meant to be in it.
+            pass
+    try:
+        return parse_payloads(inner, protector.unpad(plaintext))
+    except MalformedError:
+        return parse_payloads(inner, plaintext)
 
 
 def _outer(data: bytes, offset: int, last: int) -> bytes:

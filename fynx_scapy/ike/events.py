@@ -113,6 +113,23 @@ class KeysDerived(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyExchangeRejected(Event):
+    """The peer wants another key exchange method than that of our KE payload (RFC 7296 sections 1.2 and 1.3).
+
+    ``sent`` and ``wanted`` are transform IDs; ``wanted`` is None when its notify does not have two octets. ``weaker``:
+    than the first one that we offered. Unless ``followed``, ``reason`` says why it is not. When the answer was not
+    ``encrypted``, anybody may have written it, to have a weaker method used.
+    """
+
+    sent: int
+    wanted: int | None
+    weaker: bool
+    followed: bool
+    encrypted: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IkeSaEstablished(Event):
     """Both ends are authenticated (RFC 7296 section 1.2)."""
 

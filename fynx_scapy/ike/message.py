@@ -197,6 +197,13 @@ class Payloads:
 
 
 @dataclass(slots=True)
+class Sent(Payloads):
+    """The payloads of a message as they were read back from what went over the wire."""
+
+    payloads: list[Packet]
+
+
+@dataclass(slots=True)
 class Message(Payloads):
     """A message that arrived: its header, its payloads in the clear, and the octets of both.
 
@@ -237,7 +244,7 @@ class Outgoing(Payloads):
     ``header`` and ``sk`` are the IKE header and the template of SK's generic header: what is set there explicitly is
     sent. ``outer`` are payloads that stand before SK, in the clear. ``computed`` fills fields that depend on other
     payloads after the tap has seen them, unless the tap gave them a value. ``more``: an answer behind which its
-    exchange waits for another request.
+    exchange waits for another request. ``read_back`` is set when taps changed the octets behind the layers.
     """
 
     payloads: list[Packet]
@@ -249,6 +256,15 @@ class Outgoing(Payloads):
     more: bool = False
     computed: list[tuple[Packet, str, Computed]] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    read_back: Sent | None = None
+
+    @property
+    def sent(self) -> Payloads:
+        """The payloads as they really went out, every tap up to ``wire`` included: what an answer is an answer to.
+
+        Known once the message has left.
+        """
+        return self.read_back or self
 
     def compute(self, layer: Packet, name: str, value: Computed) -> None:
         """Fill ``layer.name`` by ``value(self)`` once the payloads tap has run, unless it has a value by then."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from scapy.packet import Packet
@@ -158,13 +158,17 @@ def _transform_layer(transform: Transform) -> IKEv2_Transform:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A proposal as it came over the wire. ``fault`` says why the whole of it is unacceptable, whatever the policy."""
+    """A proposal as it stands in a message. ``fault`` says why the whole of it is unacceptable, whatever the policy.
+
+    ``layers`` are its transforms as they were written.
+    """
 
     number: int
     protocol: int
     spi: bytes
     transforms: tuple[Transform, ...]
     fault: str | None = None
+    layers: Mapping[Transform, Packet] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def parse(cls, layer: Packet) -> Offer:
@@ -176,20 +180,24 @@ class Offer:
         spi = bytes(layer.SPI or b"")
         understood = _UNDERSTOOD.get(protocol, ())
         fault = None if protocol in _SPI_SIZE else f"is for the unknown protocol {protocol}"
-        transforms = []
+        layers: dict[Transform, Packet] = {}
         for item in layer.trans:
             if item.transform_type not in understood:
                 fault = fault or f"contains the transform type {item.transform_type}, unknown for its protocol"
                 continue
             transform = _parse_transform(item, protocol == ProtocolId.ESP)
             if transform is not None:
-                transforms.append(transform)
+                layers.setdefault(transform, item)
         if fault is None and len(spi) not in _SPI_SIZE[ProtocolId(protocol)]:
             fault = f"has an SPI of {len(spi)} octets"
         if fault is None and spi and not any(spi):
             # RFC 4303 section 2.1 and RFC 7296 section 2.6: zero stands for no SPI.
             fault = "has an SPI of zero"
-        return cls(layer.proposal, protocol, spi, tuple(transforms), fault)
+        return cls(layer.proposal, protocol, spi, tuple(layers), fault, layers)
+
+    def of_type(self, number: int) -> list[Transform]:
+        """The transforms of one type, in order."""
+        return [t for t in self.transforms if t.type == number]
 
     @property
     def mixed(self) -> bool:
@@ -199,7 +207,7 @@ class Offer:
 
 def _parse_transform(layer: Packet, esp: bool) -> Transform | None:
     """A transform, or None for one that must not be chosen: unknown attributes, a key length that does not fit."""
-    if any(a.type != TransformAttributeType.Key_Length for a in layer.attributes) or len(layer.attributes) > 1:
+    if len(layer.attributes) > 1 or any(_unusable(attribute) for attribute in layer.attributes):
         return None
     transform = Transform(TransformType(layer.transform_type), layer.transform_id, layer.key_length)
     if transform.type != ENCR:
@@ -213,6 +221,12 @@ def _parse_transform(layer: Packet, esp: bool) -> Transform | None:
     return transform
 
 
+def _unusable(attribute: Packet) -> bool:
+    """Whether it is anything but a Key Length of two octets (RFC 7296 section 3.3.5)."""
+    value = attribute.value
+    return attribute.type != TransformAttributeType.Key_Length or not (isinstance(value, int) or len(value) == 2)
+
+
 def offers(payload: IKEv2_SA) -> list[Offer]:
     """The proposals of an SA payload."""
     return [Offer.parse(layer) for layer in payload.prop]
@@ -220,12 +234,17 @@ def offers(payload: IKEv2_SA) -> list[Offer]:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a responder picked: the offer's number and SPI, and one transform of each type."""
+    """What a responder picked: the offer's number and SPI, and one transform of each type.
+
+    ``layers`` are the transforms as they were offered, ``own_spi`` is the initiator's own SPI in the offer.
+    """
 
     number: int
     protocol: int
     spi: bytes
     transforms: tuple[Transform, ...]
+    layers: Mapping[Transform, Packet] = field(default_factory=dict, repr=False, compare=False)
+    own_spi: bytes = b""
 
     @property
     def suite(self) -> Suite:
@@ -233,8 +252,16 @@ class Choice:
         return Suite.of(self.transforms)
 
     def layer(self, spi: bytes = b"") -> IKEv2_Proposal:
-        """As it stands in the answer's SA payload, with our SPI."""
-        return proposal_layer(self.number, self.protocol, self.transforms, spi)
+        """As it stands in the answer's SA payload, with our SPI.
+
+        "Any attributes of a selected transform MUST be returned unmodified" (RFC 7296 section 3.3.6): also how they
+        were encoded.
+        """
+        proposal = proposal_layer(self.number, self.protocol, self.transforms, spi)
+        for transform, layer in zip(self.transforms, proposal.trans, strict=True):
+            if transform in self.layers:
+                layer.attributes = [attribute.copy() for attribute in self.layers[transform].attributes]
+        return proposal
 
 
 def choose(
@@ -249,7 +276,7 @@ def choose(
         if offer.fault is None and offer.protocol == own.protocol and not offer.mixed:
             found = _meet(offer, own, without, prefer_ke)
             if found is not None:
-                return Choice(offer.number, offer.protocol, offer.spi, found)
+                return Choice(offer.number, offer.protocol, offer.spi, found, offer.layers)
     return None
 
 
@@ -281,31 +308,52 @@ def _meet(offer: Offer, own: Proposal, without: Sequence[int], prefer_ke: int | 
     return tuple(found)
 
 
-def check_answer(answer: Sequence[Offer], offered: Sequence[Proposal], *, without: Sequence[int] = ()) -> Choice:
-    """The answer's single proposal; MalformedError unless it is one of ours, one transform a type (section 3.3.6)."""
+def check_answer(answer: Sequence[Offer], sent: Sequence[Offer], *, without: Sequence[int] = ()) -> Choice:
+    """The answer's single proposal, held against the ``sent`` ones (RFC 7296 sections 2.7 and 3.3.6).
+
+    ``without`` names types that do not count here. MalformedError unless it has the number and the protocol of one that
+    was sent, and one of its transforms of each type.
+    """
     if len(answer) != 1:
         raise MalformedError(f"expected one proposal in the answer, found {len(answer)}")
     chosen = answer[0]
     if chosen.fault:
         raise MalformedError(f"the chosen proposal {chosen.fault}")
-    if not 1 <= chosen.number <= len(offered):
-        raise MalformedError(f"expected a proposal number between 1 and {len(offered)}, found {chosen.number}")
-    own = replace(
-        offered[chosen.number - 1],
-        transforms=tuple(t for t in offered[chosen.number - 1].transforms if t.type not in without),
-    )
+    meant = [offer for offer in sent if offer.number == chosen.number]
+    if not meant:
+        numbers = ", ".join(str(offer.number) for offer in sent) or "none"
+        raise MalformedError(f"expected the number of a proposal that was sent ({numbers}), found {chosen.number}")
+    # A tester may send one number twice: then one of these must fit.
+    faults = []
+    for offer in meant:
+        meaningful, fault = _picked(chosen, offer, without)
+        if fault is None:
+            return Choice(chosen.number, chosen.protocol, chosen.spi, meaningful, own_spi=offer.spi)
+        faults.append(fault)
+    raise MalformedError(faults[0])
+
+
+def _picked(chosen: Offer, offer: Offer, without: Sequence[int]) -> tuple[tuple[Transform, ...], str | None]:
+    """The transforms of an answer that mean something, and why they are no choice from an offer (None: they are)."""
+    offered = [t for t in offer.transforms if t.type not in without]
+    kinds = {t.type for t in offered}
     meaningful = tuple(
-        t for t in chosen.transforms if not (t.type in (INTEG, KE) and t.id == 0 and not own.of_type(t.type))
+        t for t in chosen.transforms if not (t.type in (INTEG, KE) and t.id == 0 and t.type not in kinds)
     )
-    if chosen.protocol != own.protocol or any(t not in own.transforms for t in meaningful):
-        raise MalformedError("the chosen proposal has a transform that was not offered")
-    for number in {t.type for t in own.transforms}:
+    if chosen.protocol != offer.protocol or any(t not in offered for t in meaningful):
+        return meaningful, "the chosen proposal has a transform that was not offered"
+    for number in kinds:
         count = sum(t.type == number for t in meaningful)
-        if count != 1 and not (count == 0 and any(t.id == 0 for t in own.of_type(number)) and number in (INTEG, KE)):
-            raise MalformedError(
-                f"expected one {name_of(TransformType, number)} transform in the chosen proposal, found {count}"
-            )
-    return Choice(chosen.number, chosen.protocol, chosen.spi, meaningful)
+        may_be_left_out = number in (INTEG, KE) and any(t.id == 0 for t in offer.of_type(number))
+        if count != 1 and not (count == 0 and may_be_left_out):
+            name = name_of(TransformType, number)
+            return meaningful, f"expected one {name} transform in the chosen proposal, found {count}"
+    return meaningful, None
+
+
+def groups(offered: Sequence[Offer]) -> list[int]:
+    """The key exchange methods of all proposals, in order and without repetition; NONE is left out."""
+    return list(dict.fromkeys(t.id for offer in offered for t in offer.of_type(KE) if t.id))
 
 
 def supported(proposals: Sequence[Proposal], number: int, is_supported: Callable[[int], bool]) -> list[int]:

@@ -70,7 +70,7 @@ class Requests(RequestWindow):
         if wrong and not message.encrypted:
             # Anybody may have sent it: go on waiting.
             return self._sa.drop(datagram, wrong)
-        if not message.encrypted and _doubtful(message):
+        if not message.encrypted and (_doubtful(message) or exchange.doubts(message)):
             return self._doubt(pending, message)
         return self._take(pending, message, wrong)
 

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One side's part of a key exchange: private value, KE payload, and what comes of it (RFC 7296 section 3.4)."""
+"""One side's part of a key exchange: private value, KE payload, nonce, and what comes of it (RFC 7296 section 3.4)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fynx_scapy.crypto.ke import PrivateKey, key_exchange
-from fynx_scapy.errors import KeyExchangeError, MalformedError, PeerError
-from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.message import Message
-from fynx_scapy.ike.negotiate import Choice
-from fynx_scapy.layers.ikev2 import IKEv2_KE
+from fynx_scapy.crypto.ke import PrivateKey, is_weaker, key_exchange
+from fynx_scapy.crypto.prf import prf
+from fynx_scapy.errors import ConfigError, KeyExchangeError, MalformedError, PeerError
+from fynx_scapy.iana import KeMethod, NotifyType, name_of
+from fynx_scapy.ike.events import KeyExchangeRejected
+from fynx_scapy.ike.message import Message, Outgoing, Payloads
+from fynx_scapy.ike.negotiate import Choice, Suite, groups, offers
+from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.sa import IkeSa
 
 
 @dataclass(slots=True, repr=False)
@@ -27,29 +33,42 @@ class KeyShare:
         return cls(group, key_exchange(group).generate(random))
 
     def payload(self) -> IKEv2_KE:
-        """KEi or KEr."""
+        """KEi."""
         return IKEv2_KE(group=self.group, ke=self.private.public)
 
 
-def agreed_secret(choice: Choice, share: KeyShare | None, answer: Message) -> bytes:
-    """What the initiator's key exchange comes to, nothing when none was chosen; MalformedError when it does not fit."""
+def agreed_secret(choice: Choice, share: KeyShare | None, sent: Payloads, answer: Message) -> bytes:
+    """What the initiator's key exchange comes to, nothing when none was chosen.
+
+    MalformedError when the answer does not fit what was ``sent``, KeyExchangeError for a public value or a ciphertext
+    that must be refused.
+    """
     chosen = choice.suite.ke
-    ke = answer.get(IKEv2_KE)
     if chosen is None:
         return b""
-    if share is None or ke is None or not chosen.id == share.group == ke.group:
-        sent, came = share.group if share else None, ke.group if ke else None
+    ours, theirs = sent.get(IKEv2_KE), answer.get(IKEv2_KE)
+    found = [payload.group if payload else None for payload in (ours, theirs)]
+    if theirs is None or found != [chosen.id, chosen.id]:
         raise MalformedError(
-            f"expected a KE payload of group {chosen.id}, which was chosen; sent was {sent}, found {came}"
+            f"expected a KE payload of group {chosen.id}, which was chosen; sent was {found[0]}, found {found[1]}"
         )
-    return share.private.shared(ke.ke)
+    if share is None or share.group != chosen.id:
+        raise MalformedError(
+            f"nobody here knows the private value of the KE payload of group {chosen.id} that was sent"
+        )
+    return share.private.shared(theirs.ke)
 
 
-def answered_secret(choice: Choice, request: Message, random: Callable[[int], bytes]) -> tuple[KeyShare | None, bytes]:
-    """The responder's part and what it comes to; PeerError asks for another group, or refuses the public value."""
+def answered_secret(choice: Choice, request: Message, random: Callable[[int], bytes]) -> tuple[list[IKEv2_KE], bytes]:
+    """The responder's KE payload, if there is to be one, and what the key exchange comes to.
+
+    With a KEM the responder encapsulates to the initiator's public value, and its KE payload is the ciphertext
+    (draft-ietf-ipsecme-ikev2-mlkem section 2.1); otherwise it draws a value of its own. PeerError asks for another
+    group, or refuses the public value.
+    """
     chosen = choice.suite.ke
     if chosen is None:
-        return None, b""
+        return [], b""
     ke = request.get(IKEv2_KE)
     if ke is None or ke.group != chosen.id:
         found = ke.group if ke else "none"
@@ -58,26 +77,116 @@ def answered_secret(choice: Choice, request: Message, random: Callable[[int], by
             chosen.id.to_bytes(2),
             f"expected a KE payload of group {chosen.id}, found {found}",
         )
+    method = key_exchange(chosen.id)
     try:
-        share = KeyShare.generate(chosen.id, random)
-        return share, share.private.shared(ke.ke)
+        if method.kem:
+            public, shared = method.encapsulate(ke.ke)
+        else:
+            private = method.generate(random)
+            public, shared = private.public, private.shared(ke.ke)
     except KeyExchangeError as error:
         raise PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)) from error
+    return [IKEv2_KE(group=chosen.id, ke=public)], shared
 
 
-def other_group(data: bytes, sent: int, offered: list[int]) -> int:
-    """The group that INVALID_KE_PAYLOAD asks for; it must be another one of those offered (section 1.2)."""
-    if len(data) != 2:
-        raise MalformedError(f"expected a group of two octets in INVALID_KE_PAYLOAD, found {len(data)} octets")
-    group = int.from_bytes(data)
-    if group not in offered or group == sent:
-        raise MalformedError(
-            f"the peer asks for group {group}, which {'was sent' if group == sent else 'was not offered'}"
+# Another group
+
+
+def retry_fault(sa: IkeSa, sent: Payloads, answer: Message) -> str | None:
+    """Why what INVALID_KE_PAYLOAD asks for is not followed, or None.
+
+    "The responder MUST reject the request and indicate its preferred Diffie-Hellman group" among those offered
+    (RFC 7296 section 1.2); `IkeConfig.refuse_weaker_ke` narrows that.
+    """
+    wanted, offered = _wanted(answer), _offered(sent)
+    ours = sent.get(IKEv2_KE)
+    if wanted is None:
+        return "expected a group of two octets in INVALID_KE_PAYLOAD"
+    if ours is not None and wanted == ours.group:
+        return f"the peer asks for group {wanted}, which was sent"
+    if wanted not in offered:
+        return f"the peer asks for group {wanted}, which was not offered"
+    if sa.config.refuse_weaker_ke and is_weaker(wanted, offered[0]):
+        weak, strong = (name_of(KeMethod, group) for group in (wanted, offered[0]))
+        return f"the peer asks for {weak}, which is weaker than {strong}, the first one offered"
+    return None
+
+
+def retried_share(sa: IkeSa, request: Outgoing, answer: Message) -> KeyShare | None:
+    """A share of the group that the answer's INVALID_KE_PAYLOAD asks for; None when it asks for none.
+
+    MalformedError when that group was not offered, PeerError when policy refuses it. An event says what was asked for
+    in any case: in IKE_SA_INIT anybody may have written the answer.
+    """
+    sent = request.sent
+    ours = sent.get(IKEv2_KE)
+    if ours is None or not answer.has_notify(NotifyType.INVALID_KE_PAYLOAD):
+        return None
+    wanted, offered, fault = _wanted(answer), _offered(sent), retry_fault(sa, sent, answer)
+    weaker = wanted is not None and bool(offered) and is_weaker(wanted, offered[0])
+    sa.emit(
+        KeyExchangeRejected,
+        sent=ours.group,
+        wanted=wanted,
+        weaker=weaker,
+        followed=fault is None,
+        encrypted=answer.encrypted,
+        reason=fault or "",
+    )
+    if wanted is None or (fault is not None and (wanted == ours.group or wanted not in offered)):
+        raise MalformedError(fault or "")
+    if fault is not None:
+        raise PeerError(NotifyType.INVALID_KE_PAYLOAD, wanted.to_bytes(2), fault)
+    return KeyShare.generate(wanted, sa.endpoint.randomness.octets)
+
+
+def _wanted(answer: Message) -> int | None:
+    note = answer.notify(NotifyType.INVALID_KE_PAYLOAD)
+    data = bytes(note.notify or b"") if note is not None else b""
+    return int.from_bytes(data) if len(data) == 2 else None
+
+
+def _offered(sent: Payloads) -> list[int]:
+    payload = sent.get(IKEv2_SA)
+    return groups(offers(payload)) if payload is not None else []
+
+
+# Nonces
+
+
+def own_nonce(sa: IkeSa, prfs: Iterable[int]) -> bytes:
+    """A fresh nonce of `IkeConfig.nonce_size` octets, or more where a PRF asks for more.
+
+    "MUST be at least half the key size of the negotiated pseudorandom function"; an initiator, who does not know which
+    one that will be, takes all ``prfs`` that it proposes (RFC 7296 section 2.10).
+    """
+    return sa.endpoint.randomness.octets(max(sa.config.nonce_size, *map(_least, prfs), 16))
+
+
+def prf_of(suite: Suite) -> list[int]:
+    """The transform ID of a suite's PRF, if it has one."""
+    return [suite.prf.id] if suite.prf else []
+
+
+def sent_nonce(message: Outgoing, drawn: bytes) -> bytes:
+    """The nonce that went out, from which the peer derives too; the one that was ``drawn`` where none did."""
+    payload = message.sent.get(IKEv2_Nonce)
+    return bytes(payload.nonce) if payload is not None else drawn
+
+
+def check_nonce(nonce: bytes, suite: Suite) -> None:
+    """PeerError unless a nonce has the size of section 3.9, and half the key of the negotiated PRF (section 2.10)."""
+    least = max(map(_least, prf_of(suite)), default=16)
+    if not least <= len(nonce) <= 256:
+        raise PeerError(
+            NotifyType.INVALID_SYNTAX, reason=f"expected a nonce of {least} to 256 octets, found {len(nonce)}"
         )
-    return group
 
 
-def check_nonce(nonce: bytes) -> None:
-    """PeerError unless a nonce has the size that section 3.9 allows."""
-    if not 16 <= len(nonce) <= 256:
-        raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected a nonce of 16 to 256 octets, found {len(nonce)}")
+def _least(number: int) -> int:
+    """The least octets of a nonce with a PRF."""
+    try:
+        return max(16, -(-prf(number).key_size // 2))
+    except ConfigError:
+        # Offered to see what the peer does with it: nobody can derive anything with it.
+        return 16

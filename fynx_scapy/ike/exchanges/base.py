@@ -82,6 +82,10 @@ class Exchange:
         """An answer to be yielded by ``respond``; with ``more`` the yield gives the exchange's next request."""
         return Outgoing(list(payloads), encrypted, more=more)
 
+    def doubts(self, answer: Message) -> bool:
+        """Whether an answer in the clear is worth waiting for a better one (section 2.21.1)."""
+        return False
+
     def failed(self, error: FynxError) -> None:
         """The exchange we began came to nothing: what that means for the IKE SA. By default nothing."""
 

@@ -18,7 +18,7 @@ from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message, Outgoing
 from fynx_scapy.ike.rules import MANY, MAYBE, ONE, P, Round, Rule
 from fynx_scapy.ike.selectors import Flow
-from fynx_scapy.ike.share import KeyShare, answered_secret, check_nonce, other_group
+from fynx_scapy.ike.share import KeyShare, answered_secret, check_nonce, own_nonce, prf_of, retried_share, sent_nonce
 from fynx_scapy.layers.ikev2 import IKEv2_Nonce
 
 if TYPE_CHECKING:
@@ -46,25 +46,27 @@ class ChildExchange(Exchange):
         sa, random = self.sa, self.sa.endpoint.randomness.octets
         groups = request.groups
         request.share = KeyShare.generate(groups[0], random) if groups else None
-        nonce = IKEv2_Nonce(nonce=random(sa.config.nonce_size))
+        drawn = own_nonce(sa, prf_of(sa.suite))
+        nonce = IKEv2_Nonce(nonce=drawn)
         offer, *selectors = request.payloads(without=())
         for _ in range(1 + len(groups)):
             # HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
             share = [request.share.payload()] if request.share else []
-            answer = yield self.request(*before, offer, nonce, *share, *selectors)
-            wanted = answer.notify(NotifyType.INVALID_KE_PAYLOAD)
-            if wanted is None or request.share is None:
-                break
+            message = self.request(*before, offer, nonce, *share, *selectors)
+            answer = yield message
             # <--  HDR, SK {N(INVALID_KE_PAYLOAD)}
-            request.share = KeyShare.generate(other_group(bytes(wanted.notify), request.share.group, groups), random)
+            other = retried_share(sa, message, answer)
+            if other is None:
+                break
+            request.share = other
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
         if error := answer.error():
             kind = error.type
             raise PeerError(kind, bytes(error.notify), f"CREATE_CHILD_SA was refused with {name_of(NotifyType, kind)}")
         theirs = answer.one(IKEv2_Nonce).nonce
-        check_nonce(theirs)
-        nonces = (nonce.nonce, theirs)
-        child = request.accept(sa, answer, nonces, without=())
+        check_nonce(theirs, sa.suite)
+        nonces = (sent_nonce(message, drawn), theirs)
+        child = request.accept(sa, message.sent, answer, nonces, without=())
         collisions.remove_deleted_early(sa, child)
         return child, nonces
 
@@ -74,13 +76,12 @@ class ChildExchange(Exchange):
         """Install what is agreed on, and the answer that says so."""
         sa, random = self.sa, self.sa.endpoint.randomness.octets
         theirs = request.one(IKEv2_Nonce).nonce
-        check_nonce(theirs)
-        share, shared = answered_secret(plan.choice, request, random)
-        nonces = (theirs, random(sa.config.nonce_size))
+        check_nonce(theirs, sa.suite)
+        ke, shared = answered_secret(plan.choice, request, random)
+        nonces = (theirs, own_nonce(sa, prf_of(sa.suite)))
         spi = sa.endpoint.new_child_spi()
         child = install(sa, plan, spi, nonces, initiator=False, shared=shared, replaces=replaces)
         agreed, *selectors = child_answer_payloads(plan, spi)
-        ke = [share.payload()] if share else []
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
         return self.response(agreed, IKEv2_Nonce(nonce=nonces[1]), *ke, *selectors), child, nonces
 

@@ -18,7 +18,7 @@ from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.exchanges.create_child import ask_for_pair
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.identity import Identity
-from fynx_scapy.ike.message import Message, Outgoing, notify
+from fynx_scapy.ike.message import Message, Outgoing, Payloads, notify
 from fynx_scapy.ike.refusal import redirection, said
 from fynx_scapy.ike.rules import MANY, MAYBE, NONE, ONE, Count, P, Round, Rule
 from fynx_scapy.ike.window_size import promise
@@ -84,18 +84,19 @@ class IkeAuth(Exchange):
         message.payloads += promise(sa)
         puzzles.add_solution(sa, message)
         answer = yield message
+        sent = message.sent
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
         _heed_refusal(answer)
         remote_id = Identity.parse(answer.body(IKEv2_IDr))
-        if config.remote_id is not None and remote_id != config.remote_id:
+        if config.remote_id not in (None, remote_id) and remote_id not in _asked_for(sent):
             raise AuthenticationError(f"expected the peer to be {config.remote_id}, found {remote_id}")
         self._verify(answer, IKEv2_IDr, config.auth.secret)
         sa.establish(config.local_id, remote_id)
         crash.note(sa, answer)
         contact.heed(sa, answer)
         if child is not None:
-            self._take_child(child, answer)
-        if answer.error() is None and (missing := configuration.accept(sa, answer)) is not None:
+            self._take_child(child, sent, answer)
+        if answer.error() is None and (missing := configuration.accept(sa, sent, answer)) is not None:
             # Section 3.15.4: without the address that policy requires we may tear the IKE SA down.
             sa.emit(ChildSaFailed, name=child.config.name if child else "", notify_type=None, reason=missing)
             sa.delete_ike()
@@ -109,7 +110,7 @@ class IkeAuth(Exchange):
                 raise LocalError("expected a Child SA to ask for: the peer did not announce CHILDLESS_IKEV2_SUPPORTED")
             self.rules = _CHILDLESS
 
-    def _take_child(self, child: ChildRequest, answer: Message) -> None:
+    def _take_child(self, child: ChildRequest, sent: Payloads, answer: Message) -> None:
         sa = self.sa
         error = answer.error()
         if error is not None or answer.get(IKEv2_SA) is None:
@@ -122,7 +123,7 @@ class IkeAuth(Exchange):
                 ask_for_pair(sa, child.config, self.packet)
             return
         try:
-            child.accept(sa, answer, (sa.nonce_i, sa.nonce_r))
+            child.accept(sa, sent, answer, (sa.nonce_i, sa.nonce_r))
         except MalformedError as wrong:
             # The peer holds an SA that we cannot use: section 2.21 lets us clean up by deleting it.
             sa.emit(ChildSaFailed, name=child.config.name, notify_type=None, reason=str(wrong))
@@ -252,6 +253,12 @@ def _heed_refusal(answer: Message) -> None:
 
 def _id_payload(layer: type[Packet], identity: Identity) -> Packet:
     return layer(IDtype=identity.type, ID=identity.wire_value)
+
+
+def _asked_for(sent: Payloads) -> list[Identity]:
+    """The identity of the IDr that went out, which a tap may have written."""
+    payload = sent.get(IKEv2_IDr)
+    return [] if payload is None else [Identity.parse(payload.octets()[4:])]
 
 
 def is_childless(request: Message) -> bool:

@@ -8,10 +8,20 @@ from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
 from fynx_scapy.ike import natt, puzzles
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.message import Message, Outgoing, notify
-from fynx_scapy.ike.negotiate import KE, Choice, check_answer, offers
+from fynx_scapy.ike.negotiate import KE, PRF, Choice, check_answer, offers
 from fynx_scapy.ike.refusal import said
 from fynx_scapy.ike.rules import MANY, MAYBE, ONE, P, Round, Rule
-from fynx_scapy.ike.share import KeyShare, agreed_secret, answered_secret, check_nonce, other_group
+from fynx_scapy.ike.share import (
+    KeyShare,
+    agreed_secret,
+    answered_secret,
+    check_nonce,
+    own_nonce,
+    prf_of,
+    retried_share,
+    retry_fault,
+    sent_nonce,
+)
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 
 
@@ -32,14 +42,15 @@ class IkeSaInit(Exchange):
             ),
         ),
     )
+    sent: Outgoing | None = None
 
     def initiate(self) -> Steps:
         """Offer; follow COOKIE and INVALID_KE_PAYLOAD as often as the configuration says; derive SK_*."""
         sa, config = self.sa, self.sa.config
-        groups = [t.id for p in config.proposals for t in p.of_type(KE)]
-        group = config.ke if config.ke is not None else groups[0]
+        group = config.ke if config.ke is not None else config.proposals[0].of_type(KE)[0].id
         share = KeyShare.generate(group, sa.endpoint.randomness.octets)
-        nonce = IKEv2_Nonce(nonce=sa.endpoint.randomness.octets(config.nonce_size))
+        drawn = own_nonce(sa, (t.id for p in config.proposals for t in p.of_type(PRF)))
+        nonce = IKEv2_Nonce(nonce=drawn)
         offer = IKEv2_SA(prop=[p.layer(number) for number, p in enumerate(config.proposals, 1)])
         cookie: bytes | None = None
         solution: IKEv2_PS | None = None
@@ -50,15 +61,15 @@ class IkeSaInit(Exchange):
                 # Section 2.6: the cookie is the first payload, all others are unchanged.
                 message.payloads[:0] = [notify(NotifyType.COOKIE, cookie), *([solution] if solution else [])]
             self._announce(message)
+            self.sent = message
             answer = yield message
             # <--  HDR(A,0), N(COOKIE), [N(PUZZLE)]
             if wanted := answer.notify(NotifyType.COOKIE):
                 cookie = bytes(wanted.notify)
                 solution = puzzles.solution(sa, answer, cookie)
             # <--  HDR(A,0), N(INVALID_KE_PAYLOAD)
-            elif wanted := answer.notify(NotifyType.INVALID_KE_PAYLOAD):
-                group = other_group(bytes(wanted.notify), group, groups)
-                share = KeyShare.generate(group, sa.endpoint.randomness.octets)
+            elif (other := retried_share(sa, message, answer)) is not None:
+                share = other
             else:
                 break
         else:
@@ -73,14 +84,14 @@ class IkeSaInit(Exchange):
             )
         if answer.get(IKEv2_SA) is None:
             raise MalformedError(f"expected SA, KE and Nonce, but IKE_SA_INIT was answered with {said(answer)}")
-        choice = check_answer(offers(answer.one(IKEv2_SA)), config.proposals)
-        shared = agreed_secret(choice, share, answer)
+        choice = check_answer(offers(answer.one(IKEv2_SA)), offers(message.sent.one(IKEv2_SA)))
+        check_nonce(answer.one(IKEv2_Nonce).nonce, choice.suite)
+        shared = agreed_secret(choice, share, message.sent, answer)
         sa.spi_r = answer.header.spi_r
         if sa.spi_r == bytes(8):
             raise MalformedError("expected a responder SPI other than zero in the answer to IKE_SA_INIT")
         self._note_peer(answer)
-        sa.nonce_i, sa.nonce_r = nonce.nonce, answer.one(IKEv2_Nonce).nonce
-        check_nonce(sa.nonce_r)
+        sa.nonce_i, sa.nonce_r = sent_nonce(message, drawn), answer.one(IKEv2_Nonce).nonce
         sa.derive_keys(choice.suite, shared)
         puzzles.solve_for_auth(sa, answer)
 
@@ -88,16 +99,16 @@ class IkeSaInit(Exchange):
         """Choose; ask for another group when the KE payload has the wrong one; derive SK_*."""
         sa = self.sa
         ke, nonce = request.one(IKEv2_KE), request.one(IKEv2_Nonce).nonce
-        check_nonce(nonce)
         choice = self._choose(request, ke.group)
-        share, shared = answered_secret(choice, request, sa.endpoint.randomness.octets)
+        check_nonce(nonce, choice.suite)
+        ke_payload, shared = answered_secret(choice, request, sa.endpoint.randomness.octets)
         self._note_peer(request)
-        sa.nonce_i, sa.nonce_r = nonce, sa.endpoint.randomness.octets(sa.config.nonce_size)
+        sa.nonce_i, sa.nonce_r = nonce, own_nonce(sa, prf_of(choice.suite))
         sa.derive_keys(choice.suite, shared)
         # <--  HDR(A,B), SAr1, KEr, Nr, N(NAT_DETECTION_*)
         answer = self.response(
             IKEv2_SA(prop=[choice.layer()]),
-            *([share.payload()] if share else []),
+            *ke_payload,
             IKEv2_Nonce(nonce=sa.nonce_r),
             encrypted=False,
         )
@@ -105,6 +116,16 @@ class IkeSaInit(Exchange):
         puzzles.pose_for_auth(sa, answer)
         yield answer
         self._note_own(answer)
+        if (sent := sent_nonce(answer, sa.nonce_r)) != sa.nonce_r:
+            # A tap changed it, and the peer derives from what came.
+            sa.nonce_r = sent
+            sa.derive_keys(choice.suite, shared)
+
+    def doubts(self, answer: Message) -> bool:
+        """An INVALID_KE_PAYLOAD that is not followed corrects nothing: a better answer may still come."""
+        if self.sent is None or not answer.has_notify(NotifyType.INVALID_KE_PAYLOAD):
+            return False
+        return retry_fault(self.sa, self.sent.sent, answer) is not None
 
     def _choose(self, request: Message, group: int) -> Choice:
         offered = offers(request.one(IKEv2_SA))

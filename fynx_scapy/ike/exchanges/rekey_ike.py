@@ -12,9 +12,18 @@ from fynx_scapy.ike.events import IkeSaRekeyed
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Message
-from fynx_scapy.ike.negotiate import KE, check_answer, choose, offers
+from fynx_scapy.ike.negotiate import KE, PRF, check_answer, choose, offers
 from fynx_scapy.ike.rules import MANY, ONE, P, Round, Rule
-from fynx_scapy.ike.share import KeyShare, agreed_secret, answered_secret, check_nonce, other_group
+from fynx_scapy.ike.share import (
+    KeyShare,
+    agreed_secret,
+    answered_secret,
+    check_nonce,
+    own_nonce,
+    prf_of,
+    retried_share,
+    sent_nonce,
+)
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
 
 if TYPE_CHECKING:
@@ -58,26 +67,31 @@ class RekeyIke(Exchange):
         spi = sa.endpoint.new_ike_spi()
         groups = list(dict.fromkeys(t.id for p in sa.config.proposals for t in p.of_type(KE)))
         share = KeyShare.generate(groups[0], random)
-        nonce = IKEv2_Nonce(nonce=random(sa.config.nonce_size))
+        drawn = own_nonce(sa, [*prf_of(sa.suite), *(t.id for p in sa.config.proposals for t in p.of_type(PRF))])
+        nonce = IKEv2_Nonce(nonce=drawn)
         offer = IKEv2_SA(prop=[p.layer(n, spi) for n, p in enumerate(sa.config.proposals, 1)])
         for _ in range(1 + len(groups)):
             # HDR, SK {SA, Ni, KEi}  -->
-            answer = yield self.request(offer, nonce, share.payload())
-            wanted = answer.notify(NotifyType.INVALID_KE_PAYLOAD)
-            if wanted is None:
+            message = self.request(offer, nonce, share.payload())
+            answer = yield message
+            other = retried_share(sa, message, answer)
+            if other is None:
                 break
-            share = KeyShare.generate(other_group(bytes(wanted.notify), share.group, groups), random)
+            share = other
         # <--  HDR, SK {SA, Nr, KEr}
         if error := answer.error():
             kind = error.type
             raise PeerError(kind, bytes(error.notify), f"the rekey was refused with {name_of(NotifyType, kind)}")
-        choice = check_answer(offers(answer.one(IKEv2_SA)), sa.config.proposals)
+        choice = check_answer(offers(answer.one(IKEv2_SA)), offers(message.sent.one(IKEv2_SA)))
         theirs = answer.one(IKEv2_Nonce).nonce
-        check_nonce(theirs)
+        check_nonce(theirs, choice.suite)
         if len(choice.spi) != 8:
             raise MalformedError(f"expected an SPI of 8 octets for the new IKE SA, found {len(choice.spi)}")
-        nonces = (nonce.nonce, theirs)
-        shared = agreed_secret(choice, share, answer)
+        if choice.own_spi != spi:
+            # A tap wrote another one.
+            spi = sa.endpoint.free_ike_spi(choice.own_spi)
+        nonces = (sent_nonce(message, drawn), theirs)
+        shared = agreed_secret(choice, share, message.sent, answer)
         self.successor = succession.succeed(sa, choice.suite, (spi, choice.spi), nonces, shared, initiator=True)
         sa.rekeying = None
         crash.note(self.successor, answer)
@@ -94,18 +108,17 @@ class RekeyIke(Exchange):
         # HDR, SK {SA, Ni, KEi}  -->
         collisions.object_to_ike_rekey(sa)
         theirs = request.one(IKEv2_Nonce).nonce
-        check_nonce(theirs)
         ke = request.get(IKEv2_KE)
         choice = choose(offers(request.one(IKEv2_SA)), sa.config.proposals, prefer_ke=ke.group if ke else None)
         if choice is None or len(choice.spi) != 8:
             raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the new IKE SA is acceptable")
-        share, shared = answered_secret(choice, request, random)
-        nonces = (theirs, random(sa.config.nonce_size))
+        check_nonce(theirs, choice.suite)
+        ke_payload, shared = answered_secret(choice, request, random)
+        nonces = (theirs, own_nonce(sa, [*prf_of(sa.suite), *prf_of(choice.suite)]))
         spi = sa.endpoint.new_ike_spi()
         # Section 2.8: the responder must be ready before its answer leaves.
         self.successor = succession.succeed(sa, choice.suite, (choice.spi, spi), nonces, shared, initiator=False)
         # <--  HDR, SK {SA, Nr, KEr}
-        ke_payload = [share.payload()] if share else []
         token = crash.protected(self.successor)
         yield self.response(IKEv2_SA(prop=[choice.layer(spi)]), IKEv2_Nonce(nonce=nonces[1]), *ke_payload, *token)
         sa.peer_rekeyed = RekeyedIke(self.successor, nonces)
