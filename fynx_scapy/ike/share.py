@@ -63,7 +63,7 @@ def answered_secret(choice: Choice, request: Message, random: Callable[[int], by
     """The responder's KE payload, if there is to be one, and what the key exchange comes to.
 
     With a KEM the responder encapsulates to the initiator's public value, and its KE payload is the ciphertext
-    (draft-ietf-ipsecme-ikev2-mlkem section 2.1); otherwise it draws a value of its own. PeerError asks for another
+    (draft-ietf-ipsecme-ikev2-mlkem); otherwise it draws a value of its own. PeerError asks for another
     group, or refuses the public value.
     """
     chosen = choice.suite.ke
@@ -123,21 +123,29 @@ def retried_share(sa: IkeSa, request: Outgoing, answer: Message) -> KeyShare | N
     if ours is None or not answer.has_notify(NotifyType.INVALID_KE_PAYLOAD):
         return None
     wanted, offered, fault = _wanted(answer), _offered(sent), retry_fault(sa, sent, answer)
-    weaker = wanted is not None and bool(offered) and is_weaker(wanted, offered[0])
-    sa.emit(
-        KeyExchangeRejected,
-        sent=ours.group,
-        wanted=wanted,
-        weaker=weaker,
-        followed=fault is None,
-        encrypted=answer.encrypted,
-        reason=fault or "",
-    )
+    if fault is None or answer.encrypted:
+        # What is not followed in the clear was told when it came.
+        tell_rejected(sa, sent, answer)
     if wanted is None or (fault is not None and (wanted == ours.group or wanted not in offered)):
         raise MalformedError(fault or "")
     if fault is not None:
         raise PeerError(NotifyType.INVALID_KE_PAYLOAD, wanted.to_bytes(2), fault)
     return KeyShare.generate(wanted, sa.endpoint.randomness.octets)
+
+
+def tell_rejected(sa: IkeSa, sent: Payloads, answer: Message) -> None:
+    """Say that the peer, or whoever wrote this answer, wants another group than the one ``sent``."""
+    wanted, offered, ours = _wanted(answer), _offered(sent), sent.get(IKEv2_KE)
+    fault = retry_fault(sa, sent, answer)
+    sa.emit(
+        KeyExchangeRejected,
+        sent=ours.group if ours is not None else 0,
+        wanted=wanted,
+        weaker=wanted is not None and bool(offered) and is_weaker(wanted, offered[0]),
+        followed=fault is None,
+        encrypted=answer.encrypted,
+        reason=fault or "",
+    )
 
 
 def _wanted(answer: Message) -> int | None:

@@ -166,6 +166,21 @@ def test_a_responder_s_nonce_is_the_one_that_was_sent():
     assert works(found, sa)
 
 
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("stage", ["payloads", "plaintext"])
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+def test_a_responder_s_nonce_in_create_child_sa(step, stage, beginner):
+    # HDR, SK {SA, Ni, [KEi], …}  -->   <--  HDR, SK {SA, Nr(another one), [KEr], …}
+    found = pair()
+    sa = found.connect(asker())
+    begun, other = (sa, found.bob) if beginner == "alice" else (found.bobs, found.alice)
+    other.taps.add(*at(stage, other_nonce), when=lambda message: not requests(message))
+    exchange = STEPS[step](begun)
+    found.network.run()
+    assert exchange.error is None
+    assert works(found, sa)
+
+
 def test_what_the_configuration_has_and_was_not_sent_is_refused():
     # <--  HDR, SAr1(1) though the proposals were sent from 3 on
     found = pair()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
-from fynx_scapy.errors import FynxError, MalformedError, PeerError
+from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
 from fynx_scapy.ike import collisions, configuration, succession
 from fynx_scapy.ike.child import ChildPlan, ChildRequest, ChildSa, answer_child, child_answer_payloads, install
@@ -72,8 +72,8 @@ class ChildExchange(Exchange):
 
     def _answer(
         self, plan: ChildPlan, request: Message, replaces: ChildSa | None = None
-    ) -> tuple[Outgoing, ChildSa, tuple[bytes, bytes]]:
-        """Install what is agreed on, and the answer that says so."""
+    ) -> Generator[Outgoing, Message, tuple[ChildSa, tuple[bytes, bytes]]]:
+        """Install what is agreed on, and answer that it is. Returns the new SA and both nonces."""
         sa, random = self.sa, self.sa.endpoint.randomness.octets
         theirs = request.one(IKEv2_Nonce).nonce
         check_nonce(theirs, sa.suite)
@@ -83,7 +83,15 @@ class ChildExchange(Exchange):
         child = install(sa, plan, spi, nonces, initiator=False, shared=shared, replaces=replaces)
         agreed, *selectors = child_answer_payloads(plan, spi)
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
-        return self.response(agreed, IKEv2_Nonce(nonce=nonces[1]), *ke, *selectors), child, nonces
+        message = self.response(agreed, IKEv2_Nonce(nonce=nonces[1]), *ke, *selectors)
+        yield message
+        if (sent := sent_nonce(message, nonces[1])) != nonces[1]:
+            # A tap changed it, and the peer derives from what came.
+            if child.life is not None:
+                child.life.stop()
+            nonces = (theirs, sent)
+            child = install(sa, plan, spi, nonces, initiator=False, shared=shared, replaces=replaces)
+        return child, nonces
 
 
 @exchange(ExchangeType.CREATE_CHILD_SA)
@@ -108,10 +116,9 @@ class CreateChild(ChildExchange):
             raise PeerError(
                 NotifyType.NO_ADDITIONAL_SAS, reason=f"policy allows {self.sa.config.child_limit} Child SAs"
             )
-        answer, self.child, _ = self._answer(
-            answer_child(self.sa, request, configuration.bound(self.sa, self.sa.config.children), without=()), request
-        )
-        yield answer
+        plan = answer_child(self.sa, request, configuration.bound(self.sa, self.sa.config.children), without=())
+        # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+        self.child, _ = yield from self._answer(plan, request)
 
     def failed(self, error: FynxError) -> None:
         """A failed attempt does not tear down the IKE SA (section 1.3.1); a temporary failure is tried again."""
@@ -123,7 +130,7 @@ class CreateChild(ChildExchange):
             return
         else:
             sa.emit(ChildSaFailed, name=self.config.name, notify_type=kind, reason=str(error))
-            if isinstance(error, MalformedError):
+            if isinstance(error, MalformedError | KeyExchangeError):
                 # Section 2.21: the peer holds an SA that we do not; clean up.
                 sa.delete_ike()
 

@@ -21,6 +21,7 @@ from fynx_scapy.ike.share import (
     retried_share,
     retry_fault,
     sent_nonce,
+    tell_rejected,
 )
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 
@@ -125,7 +126,10 @@ class IkeSaInit(Exchange):
         """An INVALID_KE_PAYLOAD that is not followed corrects nothing: a better answer may still come."""
         if self.sent is None or not answer.has_notify(NotifyType.INVALID_KE_PAYLOAD):
             return False
-        return retry_fault(self.sa, self.sent.sent, answer) is not None
+        doubtful = retry_fault(self.sa, self.sent.sent, answer) is not None
+        if doubtful:
+            tell_rejected(self.sa, self.sent.sent, answer)
+        return doubtful
 
     def _choose(self, request: Message, group: int) -> Choice:
         offered = offers(request.one(IKEv2_SA))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fynx_scapy.errors import FynxError, PeerError
+from fynx_scapy.errors import FynxError, KeyExchangeError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike import collisions, succession
 from fynx_scapy.ike.child import ChildRequest, ChildSa, Rekeyed, answer_child
@@ -57,9 +57,8 @@ class RekeyChild(ChildExchange):
         # HDR, SK {N(REKEY_SA), SA, Ni, [KEi,] TSi, TSr}  -->
         old = collisions.rekeyed_child(sa, request)
         plan = answer_child(sa, request, [old.config], without=())
-        answer, self.child, nonces = self._answer(plan, request, replaces=old)
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
-        yield answer
+        self.child, nonces = yield from self._answer(plan, request, replaces=old)
         old.peer_rekeyed = Rekeyed(self.child, nonces)
         sa.emit(ChildSaRekeyed, old_spi=old.inbound.spi, new_spi=self.child.inbound.spi, by_peer=True)
         if old.rekeyed is not None:
@@ -86,3 +85,6 @@ class RekeyChild(ChildExchange):
             sa.emit(ChildSaFailed, name=old.name, notify_type=kind, reason=str(error))
             if kind == NotifyType.NO_ADDITIONAL_SAS:
                 sa.rekey_refused()
+            elif isinstance(error, KeyExchangeError):
+                # RFC 6989 section 2.5: the IKE SA is deleted; so draft-ietf-ipsecme-ikev2-mlkem, Recipient Tests.
+                sa.delete_ike()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fynx_scapy.errors import FynxError, MalformedError, PeerError
+from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
 from fynx_scapy.ike import collisions, crash, succession
 from fynx_scapy.ike.events import IkeSaRekeyed
@@ -120,7 +120,13 @@ class RekeyIke(Exchange):
         self.successor = succession.succeed(sa, choice.suite, (choice.spi, spi), nonces, shared, initiator=False)
         # <--  HDR, SK {SA, Nr, KEr}
         token = crash.protected(self.successor)
-        yield self.response(IKEv2_SA(prop=[choice.layer(spi)]), IKEv2_Nonce(nonce=nonces[1]), *ke_payload, *token)
+        message = self.response(IKEv2_SA(prop=[choice.layer(spi)]), IKEv2_Nonce(nonce=nonces[1]), *ke_payload, *token)
+        yield message
+        if (sent := sent_nonce(message, nonces[1])) != nonces[1]:
+            # A tap changed it, and the peer derives from what came.
+            nonces = (theirs, sent)
+            self.successor.nonce_r = sent
+            self.successor.derive_keys(choice.suite, shared, sa)
         sa.peer_rekeyed = RekeyedIke(self.successor, nonces)
         sa.emit(IkeSaRekeyed, new_spi_i=choice.spi, new_spi_r=spi, by_peer=True)
         if sa.rekeying is None:
@@ -132,6 +138,9 @@ class RekeyIke(Exchange):
         sa.rekeying = None
         if sa.peer_rekeyed is not None:
             collisions.settle_ike(sa)
+        elif isinstance(error, KeyExchangeError) and sa.established:
+            # RFC 6989 section 2.5; draft-ietf-ipsecme-ikev2-mlkem, Recipient Tests
+            sa.delete_ike()
         elif isinstance(error, PeerError) and error.notify_type == NotifyType.TEMPORARY_FAILURE:
             succession.try_again(sa, RekeyIke)
         elif isinstance(error, PeerError) and error.notify_type == NotifyType.NO_ADDITIONAL_SAS:
