@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId, name_of
+from fynx_scapy.iana import ExchangeType, KeMethod, NotifyType, PayloadType, ProtocolId, name_of
 from fynx_scapy.ike.events import (
     ChildSaFailed,
     ChildSaInstalled,
@@ -22,6 +22,7 @@ from fynx_scapy.ike.events import (
     IkeSaEstablished,
     IkeSaFailed,
     IntegrityFailed,
+    KeyExchangeRejected,
     MessageDropped,
     MessageEvent,
     MessageReceived,
@@ -149,9 +150,17 @@ def _child_failed(event: ChildSaFailed) -> str:
     return f"no Child SA{name}: {event.reason}"
 
 
+def _rejected(event: KeyExchangeRejected) -> str:
+    wanted = "another method" if event.wanted is None else name_of(KeMethod, event.wanted)
+    weaker = ", which is weaker than the first one offered" if event.weaker else ""
+    fate = "" if event.followed else ": not followed"
+    return f"the peer wants {wanted} in the place of {name_of(KeMethod, event.sent)}{weaker}{fate}"
+
+
 REMARKS: Mapping[type[Event], Callable[[Any], str]] = {
     IkeSaEstablished: lambda event: f"IKE SA established: {event.local_id} with {event.remote_id}",
     IkeSaFailed: lambda event: f"IKE SA failed: {event.reason}",
+    KeyExchangeRejected: _rejected,
     ChildSaInstalled: _installed,
     ChildSaFailed: _child_failed,
     SaDeleted: _deleted,
