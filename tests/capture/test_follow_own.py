@@ -20,8 +20,9 @@ IKE = (
     "aes256-sha512-ecp384",
     "chacha20poly1305-prfsha384-ecp256",
     "3des-sha1-modp1024",
+    "aes256gcm16-prfsha384-mlkem768",
 )
-ESP = ("aes128gcm16", "aes256-sha256-x25519", "aes128gcm16-esn-ecp256", "null-sha1")
+ESP = ("aes128gcm16", "aes256-sha256-x25519", "aes128gcm16-esn-ecp256", "null-sha1", "aes128gcm16-mlkem512")
 
 
 def run(folder: Path, steps: list[str], ike: str, esp: str, seed: int) -> tuple[Path, KeyLog]:
@@ -89,6 +90,16 @@ def test_the_shared_secrets_travel_in_keys_json(tmp_path: Path) -> None:
     opened(path, again)
 
 
+@pytest.mark.parametrize("method", ["mlkem512", "mlkem768", "mlkem1024"])
+def test_a_session_with_ml_kem_alone_follows_from_its_shared_secrets(tmp_path: Path, method: str) -> None:
+    steps = ["create_child", "rekey_child", "rekey_child_by_peer", "rekey_ike", "rekey_child"]
+    path, keys = run(tmp_path, steps, f"aes256gcm16-prfsha384-{method}", f"aes256gcm16-{method}", 5)
+    assert [len(secret) for secret in keys.secrets] == [32] * 6
+    found = opened(path, keys)
+    assert found.sealed == len([message for message in found.messages if message.opened])
+    assert len(found.follower.keys().ike) == 2
+
+
 def test_wireshark_gets_a_row_for_every_rekey_out_of_one_secret(tmp_path: Path) -> None:
     path, keys = run(tmp_path, ["rekey_child", "rekey_child", "rekey_child"], IKE[0], ESP[0], 8)
     (secret,) = keys.secrets
@@ -105,10 +116,14 @@ def _esp_sa(folder: Path, keys: KeyLog) -> list[str]:
     return (folder / "known" / "esp_sa").read_text().splitlines()
 
 
-@pytest.mark.parametrize("end", ["client", "peer"])
-def test_one_private_value_of_either_end_is_enough(tmp_path: Path, end: str) -> None:
-    """The private value is found by the public one in the capture; the rekey has no key exchange."""
-    session = Session(psk="lab psk", esp_proposals="aes128gcm16", seed=3)
+@pytest.mark.parametrize(("end", "group"), [("client", "x25519"), ("peer", "x25519"), ("client", "mlkem768")])
+def test_one_private_value_of_either_end_is_enough(tmp_path: Path, end: str, group: str) -> None:
+    """The private value is found by the public one in the capture; the rekey has no key exchange.
+
+    Of a KEM the initiator alone has one.
+    """
+    ike = f"aes128gcm16-prfsha256-{group}"
+    session = Session(psk="lab psk", proposals=ike, esp_proposals="aes128gcm16", seed=3)
     endpoint = getattr(session, end)
     drawn: list[bytes] = []
     draw = endpoint.randomness.octets

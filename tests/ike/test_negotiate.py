@@ -7,8 +7,16 @@ import pytest
 
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import Encr, Integ, KeMethod, ProtocolId
+from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.negotiate import KE, Offer, Proposal, check_answer, choose, offers, proposal_layer
-from fynx_scapy.layers.ikev2 import IKEv2_Proposal, IKEv2_SA, IKEv2_Transform, parse_payloads
+from fynx_scapy.layers.ikev2 import (
+    IKEv2_Proposal,
+    IKEv2_SA,
+    IKEv2_Transform,
+    IKEv2_TransformAttribute,
+    parse_payloads,
+)
+from tests.ike.pair import Pair
 
 IKE, ESP = ProtocolId.IKE, ProtocolId.ESP
 
@@ -166,3 +174,70 @@ def test_ciphers_for_esp_alone_are_not_chosen_for_ike(cipher):
     others = [transform(2, 5), transform(3, 12), transform(4, 31)]
     offer = raw(transform(1, cipher, **length), *others, protocol=1, spi=b"")
     assert choose(offer, policy("aes128gcm16-prfsha256-x25519", protocol=IKE)) is None
+
+
+# Transform attributes (sections 3.3.5 and 3.3.6)
+
+
+def key_length(octets: bytes) -> IKEv2_TransformAttribute:
+    """A Key Length in the form with a length of its own (AF 0)."""
+    return IKEv2_TransformAttribute(AF=0, type=14, value=octets)
+
+
+def test_the_chosen_transform_goes_back_as_it_was_offered():
+    # 7296-3.3.6-04
+    long_form = transform(1, Encr.ENCR_AES_GCM_16, attributes=[key_length(b"\0\x80")])
+    choice = choose(raw(long_form, transform(**NO_ESN)), policy("aes128gcm16"))
+    (written, _) = choice.layer(b"\0\0\x20\1").trans
+    assert bytes(written)[8:] == bytes(key_length(b"\0\x80"))
+    # Of two forms of one transform the first is the one that was chosen; what a tap changes stays with the answer.
+    both = raw(transform(**GCM), long_form, transform(**NO_ESN))
+    choice = choose(both, policy("aes128gcm16"))
+    (written, _) = choice.layer().trans
+    assert [attribute.AF for attribute in written.attributes] == [1]
+    written.attributes[0].value = 1
+    assert both[0].layers[choice.transforms[0]].attributes[0].value == 128
+
+
+@pytest.mark.parametrize("octets", [b"", b"\x80", b"\0\0\x80", b"\xff" * 1800])
+def test_a_key_length_has_two_octets(octets):
+    bad = transform(1, Encr.ENCR_AES_GCM_16, attributes=[key_length(octets)])
+    assert choose(raw(bad, transform(**NO_ESN)), policy("aes128gcm16")) is None
+    # Any other transform of the proposal may still be chosen.
+    assert choose(raw(bad, transform(**GCM), transform(**NO_ESN)), policy("aes128gcm16")) is not None
+    with pytest.raises(MalformedError, match="expected one ENCR transform in the chosen proposal, found 0"):
+        check_answer(raw(bad, transform(**NO_ESN)), offered("aes128gcm16"))
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+def test_attributes_go_back_unmodified_in_every_exchange(beginner):
+    # HDR, … SA(Key Length in long form) …  -->   <--  HDR, … SA(the same) …
+    pair = Pair()
+
+    def lengthen(message) -> None:
+        if int(message.header.flags) & 0x20:
+            return
+        for payload in message.all(IKEv2_SA):
+            for layer in (layer for proposal in payload.prop for layer in proposal.trans if layer.key_length):
+                layer.attributes = [key_length(layer.key_length.to_bytes(2))]
+
+    for end in (pair.alice, pair.bob):
+        end.taps.add("payloads", lengthen)
+    sa = pair.connect()
+    begun = sa if beginner == "alice" else pair.bobs
+    begun.create_child()
+    begun.rekey_child(next(iter(begun.children.values())))
+    pair.network.run()
+    begun.rekey()
+    pair.network.run()
+    assert begun.successor.established
+    answers = [
+        payload.prop[0].trans[0].attributes[0].AF
+        for who in ("alice", "bob")
+        for event in pair.of(who, MessageSent)
+        if int(event.header.flags) & 0x20
+        for payload in event.payloads
+        if isinstance(payload, IKEv2_SA)
+    ]
+    # IKE_SA_INIT, IKE_AUTH and three CREATE_CHILD_SA
+    assert answers == [0] * 5
