@@ -58,6 +58,17 @@ def test_a_cookie_answer_shows_that_the_request_arrived() -> None:
     assert s.ladder().packets[2].text.startswith("HDR, N(COOKIE), SA, KE, Ni")
 
 
+@pytest.mark.parametrize(("refuse", "fate"), [(False, ""), (True, ": not followed")])
+def test_the_group_that_the_peer_wants(refuse: bool, fate: str) -> None:
+    s = Session(
+        seed=1, proposals="aes128gcm16-prfsha256-ecp384-x25519", peer={"proposals": "aes128gcm16-prfsha256-x25519"}
+    )
+    s.config = s.config.replace(refuse_weaker_ke=refuse)
+    s.sa_init()
+    remark = f"the peer wants CURVE25519 in the place of ECP_384, which is weaker than the first one offered{fate}"
+    assert remark in [row.text for row in s.ladder().rows]
+
+
 def test_lost_and_sent_again() -> None:
     s = Session(seed=1)
     s.connect()
