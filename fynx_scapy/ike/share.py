@@ -92,71 +92,68 @@ def answered_secret(choice: Choice, request: Message, random: Callable[[int], by
 # Another group
 
 
-def retry_fault(sa: IkeSa, sent: Payloads, answer: Message) -> str | None:
-    """Why what INVALID_KE_PAYLOAD asks for is not followed, or None.
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """What INVALID_KE_PAYLOAD asks for instead of the group that was sent; ``fault`` is why that is not followed."""
 
-    "The responder MUST reject the request and indicate its preferred Diffie-Hellman group" among those offered
-    (RFC 7296 section 1.2); `IkeConfig.refuse_weaker_ke` narrows that.
-    """
-    wanted, offered = _wanted(answer), _offered(sent)
-    ours = sent.get(IKEv2_KE)
-    if wanted is None:
-        return "expected a group of two octets in INVALID_KE_PAYLOAD"
-    if ours is not None and wanted == ours.group:
-        return f"the peer asks for group {wanted}, which was sent"
-    if wanted not in offered:
-        return f"the peer asks for group {wanted}, which was not offered"
-    if sa.config.refuse_weaker_ke and is_weaker(wanted, offered[0]):
-        weak, strong = (name_of(KeMethod, group) for group in (wanted, offered[0]))
-        return f"the peer asks for {weak}, which is weaker than {strong}, the first one offered"
-    return None
+    sent: int
+    wanted: int | None
+    weaker: bool
+    fault: MalformedError | PeerError | None
+
+    @classmethod
+    def read(cls, sa: IkeSa, sent: Payloads, answer: Message) -> Rejection | None:
+        """None when the answer asks for no other group, or no KE payload was sent.
+
+        A responder asks for a group among those offered (RFC 7296 section 1.2); `IkeConfig.refuse_weaker_ke` leaves
+        fewer of them.
+        """
+        note, ours, payload = answer.notify(NotifyType.INVALID_KE_PAYLOAD), sent.get(IKEv2_KE), sent.get(IKEv2_SA)
+        if note is None or ours is None:
+            return None
+        data = bytes(note.notify or b"")
+        offered = groups(offers(payload)) if payload is not None else []
+        wanted = int.from_bytes(data) if len(data) == 2 else None
+        weaker = wanted is not None and bool(offered) and is_weaker(wanted, offered[0])
+        fault: MalformedError | PeerError | None = None
+        if wanted is None:
+            fault = MalformedError(f"expected a group of two octets in INVALID_KE_PAYLOAD, found {len(data)} octets")
+        elif wanted == ours.group or wanted not in offered:
+            why = "was sent" if wanted == ours.group else "was not offered"
+            fault = MalformedError(f"the peer asks for group {wanted}, which {why}")
+        elif weaker and sa.config.refuse_weaker_ke:
+            weak, strong = (name_of(KeMethod, group) for group in (wanted, offered[0]))
+            reason = f"the peer asks for {weak}, which is weaker than {strong}, the first one offered"
+            fault = PeerError(NotifyType.INVALID_KE_PAYLOAD, data, reason)
+        return cls(ours.group, wanted, weaker, fault)
+
+    def tell(self, sa: IkeSa, *, encrypted: bool) -> None:
+        """Emit the event: in the clear anybody may have asked for another group."""
+        sa.emit(
+            KeyExchangeRejected,
+            sent=self.sent,
+            wanted=self.wanted,
+            weaker=self.weaker,
+            followed=self.fault is None,
+            encrypted=encrypted,
+            reason=str(self.fault or ""),
+        )
 
 
 def retried_share(sa: IkeSa, request: Outgoing, answer: Message) -> KeyShare | None:
     """A share of the group that the answer's INVALID_KE_PAYLOAD asks for; None when it asks for none.
 
-    MalformedError when that group was not offered, PeerError when policy refuses it. An event says what was asked for
-    in any case: in IKE_SA_INIT anybody may have written the answer.
+    MalformedError when that group cannot be, PeerError when policy refuses it.
     """
-    sent = request.sent
-    ours = sent.get(IKEv2_KE)
-    if ours is None or not answer.has_notify(NotifyType.INVALID_KE_PAYLOAD):
+    rejection = Rejection.read(sa, request.sent, answer)
+    if rejection is None:
         return None
-    wanted, offered, fault = _wanted(answer), _offered(sent), retry_fault(sa, sent, answer)
-    if fault is None or answer.encrypted:
+    if rejection.fault is None or answer.encrypted:
         # What is not followed in the clear was told when it came.
-        tell_rejected(sa, sent, answer)
-    if wanted is None or (fault is not None and (wanted == ours.group or wanted not in offered)):
-        raise MalformedError(fault or "")
-    if fault is not None:
-        raise PeerError(NotifyType.INVALID_KE_PAYLOAD, wanted.to_bytes(2), fault)
-    return KeyShare.generate(wanted, sa.endpoint.randomness.octets)
-
-
-def tell_rejected(sa: IkeSa, sent: Payloads, answer: Message) -> None:
-    """Say that the peer, or whoever wrote this answer, wants another group than the one ``sent``."""
-    wanted, offered, ours = _wanted(answer), _offered(sent), sent.get(IKEv2_KE)
-    fault = retry_fault(sa, sent, answer)
-    sa.emit(
-        KeyExchangeRejected,
-        sent=ours.group if ours is not None else 0,
-        wanted=wanted,
-        weaker=wanted is not None and bool(offered) and is_weaker(wanted, offered[0]),
-        followed=fault is None,
-        encrypted=answer.encrypted,
-        reason=fault or "",
-    )
-
-
-def _wanted(answer: Message) -> int | None:
-    note = answer.notify(NotifyType.INVALID_KE_PAYLOAD)
-    data = bytes(note.notify or b"") if note is not None else b""
-    return int.from_bytes(data) if len(data) == 2 else None
-
-
-def _offered(sent: Payloads) -> list[int]:
-    payload = sent.get(IKEv2_SA)
-    return groups(offers(payload)) if payload is not None else []
+        rejection.tell(sa, encrypted=answer.encrypted)
+    if rejection.fault is not None or rejection.wanted is None:
+        raise rejection.fault or MalformedError("expected a group in INVALID_KE_PAYLOAD, found none")
+    return KeyShare.generate(rejection.wanted, sa.endpoint.randomness.octets)
 
 
 # Nonces

@@ -13,15 +13,14 @@ from fynx_scapy.ike.refusal import said
 from fynx_scapy.ike.rules import MANY, MAYBE, ONE, P, Round, Rule
 from fynx_scapy.ike.share import (
     KeyShare,
+    Rejection,
     agreed_secret,
     answered_secret,
     check_nonce,
     own_nonce,
     prf_of,
     retried_share,
-    retry_fault,
     sent_nonce,
-    tell_rejected,
 )
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 
@@ -124,12 +123,11 @@ class IkeSaInit(Exchange):
 
     def doubts(self, answer: Message) -> bool:
         """An INVALID_KE_PAYLOAD that is not followed corrects nothing: a better answer may still come."""
-        if self.sent is None or not answer.has_notify(NotifyType.INVALID_KE_PAYLOAD):
+        rejection = Rejection.read(self.sa, self.sent.sent, answer) if self.sent else None
+        if rejection is None or rejection.fault is None:
             return False
-        doubtful = retry_fault(self.sa, self.sent.sent, answer) is not None
-        if doubtful:
-            tell_rejected(self.sa, self.sent.sent, answer)
-        return doubtful
+        rejection.tell(self.sa, encrypted=False)
+        return True
 
     def _choose(self, request: Message, group: int) -> Choice:
         offered = offers(request.one(IKEv2_SA))
