@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -150,8 +151,8 @@ class ChildRequest:
         ends = selectors(answer.one(IKEv2_TSi)), selectors(answer.one(IKEv2_TSr))
         asked = sent.has_notify(NotifyType.USE_TRANSPORT_MODE)
         view = transport.answered(sa, asked, answer, *ends)
-        local = _within(view.local, selectors(sent.one(IKEv2_TSi)), "TSi")
-        remote = _within(view.remote, selectors(sent.one(IKEv2_TSr)), "TSr")
+        local = _within(view.local, _possible(sent.one(IKEv2_TSi)), "TSi")
+        remote = _within(view.remote, _possible(sent.one(IKEv2_TSr)), "TSr")
         shared = agreed_secret(choice, self.share, sent, answer) if not without else b""
         options = agree(answer, fragments=sent.has_notify(NotifyType.NON_FIRST_FRAGMENTS_ALSO))
         plan = ChildPlan(self.config, choice, local, remote, view.hosts, options)
@@ -301,6 +302,15 @@ def ts_payloads(tsi: Sequence[Selector], tsr: Sequence[Selector]) -> list[Packet
 def selectors(payload: Packet) -> tuple[Selector, ...]:
     """The selectors of a TS payload; those of unknown type are ignored (section 2.9)."""
     return tuple(found for layer in payload.traffic_selector if (found := Selector.parse(layer)) is not None)
+
+
+def _possible(payload: Packet) -> tuple[Selector, ...]:
+    """The selectors that we sent, without those that a tap made impossible."""
+    found: list[Selector] = []
+    for layer in payload.traffic_selector:
+        with contextlib.suppress(MalformedError):
+            found += [ts for ts in [Selector.parse(layer)] if ts is not None]
+    return tuple(found)
 
 
 def _within(answer: tuple[Selector, ...], asked: tuple[Selector, ...], name: str) -> tuple[Selector, ...]:

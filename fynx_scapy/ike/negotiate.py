@@ -224,7 +224,7 @@ def _parse_transform(layer: Packet, esp: bool) -> Transform | None:
 def _unusable(attribute: Packet) -> bool:
     """Whether it is anything but a Key Length of two octets (RFC 7296 section 3.3.5)."""
     value = attribute.value
-    return attribute.type != TransformAttributeType.Key_Length or not (isinstance(value, int) or len(value) == 2)
+    return attribute.type != TransformAttributeType.Key_Length or not (isinstance(value, int) or len(value or b"") == 2)
 
 
 def offers(payload: IKEv2_SA) -> list[Offer]:

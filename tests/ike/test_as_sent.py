@@ -9,9 +9,11 @@ import pytest
 
 from fynx_scapy.crypto.ke import key_exchange
 from fynx_scapy.iana import KeMethod, NotifyType
+from fynx_scapy.ike.child import answer_child
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.configuration import ConfigReply, ConfigRequest
 from fynx_scapy.ike.events import ChildSaFailed, ConfigurationReceived, IkeSaFailed, KeyExchangeRejected
+from fynx_scapy.ike.exchanges import create_child
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Outgoing, notify
 from fynx_scapy.ike.negotiate import Proposal
@@ -296,6 +298,28 @@ def test_selectors_are_held_against_those_that_were_sent(asked, stands):
     sa = found.connect(config)
     assert bool(sa.children) == stands
     assert bool(found.of("alice", ChildSaFailed)) != stands
+
+
+def test_an_impossible_selector_of_a_tap_leaves_the_others(monkeypatch):
+    # HDR, SK {…, TSr(10.2.0.0/24, 10.2.0.9-10.2.0.1)}  -->   <--  HDR, SK {…, TSr(10.2.0.0/24)}
+    found = pair()
+    sa = found.connect(asker())
+    good, bad = Selector.of("10.2.0.0/24").layer(), Selector.of("10.2.0.9").layer()
+    bad.ending_address_v4 = "10.2.0.1"
+
+    def add(message: Outgoing) -> None:
+        message.one(IKEv2_TSr).traffic_selector = [good, bad]
+
+    def lenient(end, request, *args, **options):
+        request.one(IKEv2_TSr).traffic_selector = [good]
+        return answer_child(end, request, *args, **options)
+
+    monkeypatch.setattr(create_child, "answer_child", lenient)
+    found.alice.taps.add("payloads", add, when=requests)
+    exchange = sa.create_child()
+    found.network.run()
+    assert exchange.error is None
+    assert works(found, sa)
 
 
 @pytest.mark.parametrize("by_tap", [True, False])
