@@ -10,7 +10,6 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE
 
 SIZES = {
     # Octets of KEi, the encapsulation key, and of KEr, the ciphertext
-    KeMethod.ML_KEM_512: (800, 768),
     KeMethod.ML_KEM_768: (1184, 1088),
     KeMethod.ML_KEM_1024: (1568, 1568),
 }  # fmt: skip

@@ -101,9 +101,13 @@ def test_keys_go_where_they_are_wanted(tmp_path: Path) -> None:
 
 
 def test_a_seed_repeats_a_run_to_the_byte(tmp_path: Path) -> None:
-    """In processes of their own, so that not even the order of a set's elements is the same."""
+    """In processes of their own, so that not even the order of a set's elements is the same.
+
+    Without ML-KEM, where the library draws its own randomness to encapsulate.
+    """
+    seeded = [name for name in scenarios.names() if name != "mlkem_alone"]
     for number in ("1", "2"):
-        command = ["-m", "fynx_scapy.cli", "run", "--seed", "7", "--pcap", str(tmp_path / f"{number}.pcapng")]
+        command = ["-m", "fynx_scapy.cli", "run", *seeded, "--seed", "7", "--pcap", str(tmp_path / f"{number}.pcapng")]
         subprocess.run(
             [sys.executable, *command],
             env={**os.environ, "PYTHONHASHSEED": number}, capture_output=True, timeout=120, check=True,
@@ -112,7 +116,7 @@ def test_a_seed_repeats_a_run_to_the_byte(tmp_path: Path) -> None:
     names = ["ikev2_decryption_table", "esp_sa", "keys.json"]
     same, *different = filecmp.cmpfiles(tmp_path / "1.keys", tmp_path / "2.keys", names, shallow=False)
     assert (same, different) == (names, [[], []])
-    fynx("run", "--seed", 8, "--pcap", tmp_path / "3.pcapng")
+    fynx("run", *seeded, "--seed", 8, "--pcap", tmp_path / "3.pcapng")
     assert (tmp_path / "1.pcapng").read_bytes() != (tmp_path / "3.pcapng").read_bytes()
 
 

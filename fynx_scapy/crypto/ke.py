@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from ..errors import ConfigError, KeyExchangeError
 from ..iana import KeMethod, TransformType
-from . import mlkem, modp
+from . import modp
 from .transforms import Algorithm, find, register
 
 Random = Callable[[int], bytes]  # that many random octets
@@ -83,11 +83,10 @@ class KeyExchange(Algorithm):
         """The private value that is ``octets``; ConfigError for what is none."""
         raise NotImplementedError
 
-    def encapsulate(self, public: bytes, random: Random | None = None) -> tuple[bytes, bytes]:
+    def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
         """(ciphertext, shared secret) for the initiator's public value, of a KEM; ConfigError for any other method.
 
-        Everything in it comes from ``random``; without, pyca draws what it needs, if it has the method. Raises
-        KeyExchangeError for a public value that must be refused.
+        The randomness is pyca's own. Raises KeyExchangeError for a public value that must be refused.
         """
         raise ConfigError(f"{self.name} is no key encapsulation mechanism")
 
@@ -404,11 +403,8 @@ class Curve448(_Montgomery):
 class _MlKem(KeyExchange):
     kem = True
     private_size = 64  # the seed d | z
-    parameters: ClassVar[mlkem.ParameterSet]
+    ciphertext_size: ClassVar[int]
     library: ClassVar[str]
-
-    def __init__(self) -> None:
-        self.public_size = self.parameters.public_size
 
     @property
     def shared_size(self) -> int:
@@ -418,7 +414,7 @@ class _MlKem(KeyExchange):
     @property
     def answer_size(self) -> int:
         """Octets of the ciphertext."""
-        return self.parameters.ciphertext_size
+        return self.ciphertext_size
 
     def _class(self, suffix: str) -> Any:
         try:
@@ -432,53 +428,28 @@ class _MlKem(KeyExchange):
         if len(octets) != self.private_size:
             raise ConfigError(f"a seed of {self.name} has {self.private_size} octets, not {len(octets)}")
         try:
-            public, decapsulate = self._generate(octets)
+            private = self._class("PrivateKey").from_seed_bytes(octets)
         except UnsupportedAlgorithm as error:
             raise ConfigError(f"the installed cryptography library has no {self.name}") from error
-        return PrivateKey(self, public, decapsulate)
+        return PrivateKey(self, private.public_key().public_bytes_raw(), private.decapsulate)
 
-    def _generate(self, seed: bytes) -> tuple[bytes, Shared]:
-        private = self._class("PrivateKey").from_seed_bytes(seed)
-        return private.public_key().public_bytes_raw(), private.decapsulate
-
-    def encapsulate(self, public: bytes, random: Random | None = None) -> tuple[bytes, bytes]:
+    def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
         """(ciphertext, shared secret); KeyExchangeError for an encapsulation key that FIPS 203 section 7.2 refuses.
 
-        pyca takes no randomness from outside, so with ``random`` it is done in Python: a seed repeats a run.
+        The library draws its own randomness, so that no seed repeats it.
         """
         if len(public) != self.public_size:
             raise KeyExchangeError(
                 f"expected {self.public_size} octets of {self.name} key exchange data, found {len(public)}"
             )
+        library = self._class("PublicKey")
         try:
-            return self._encapsulate(public, random)
-        except UnsupportedAlgorithm as error:
-            raise ConfigError(f"the installed cryptography library has no {self.name}") from error
-        except ConfigError:
-            # A ValueError too, but not about the key.
-            raise
+            shared, ciphertext = library.from_public_bytes(public).encapsulate()
         except ValueError:
             raise KeyExchangeError(f"the public value is no encapsulation key of {self.name} (FIPS 203)") from None
-
-    def _encapsulate(self, public: bytes, random: Random | None) -> tuple[bytes, bytes]:
-        if random is not None:
-            return self.parameters.encapsulate(public, random(32))
-        shared, ciphertext = self._class("PublicKey").from_public_bytes(public).encapsulate()
+        except UnsupportedAlgorithm as error:
+            raise ConfigError(f"the installed cryptography library has no {self.name}") from error
         return ciphertext, shared
-
-
-@register
-class MlKem512(_MlKem):
-    """ML-KEM-512, which pyca does not have."""
-
-    id = KeMethod.ML_KEM_512
-    keywords = ("mlkem512",)
-    strength = 128
-    parameters = mlkem.ML_KEM_512
-    library = "MLKEM512"
-
-    def _generate(self, seed: bytes) -> tuple[bytes, Shared]:
-        return self.parameters.generate(seed)
 
 
 @register
@@ -488,7 +459,8 @@ class MlKem768(_MlKem):
     id = KeMethod.ML_KEM_768
     keywords = ("mlkem768",)
     strength = 192
-    parameters = mlkem.ML_KEM_768
+    public_size = 1184
+    ciphertext_size = 1088
     library = "MLKEM768"
 
 
@@ -499,7 +471,8 @@ class MlKem1024(_MlKem):
     id = KeMethod.ML_KEM_1024
     keywords = ("mlkem1024",)
     strength = 256
-    parameters = mlkem.ML_KEM_1024
+    public_size = 1568
+    ciphertext_size = 1568
     library = "MLKEM1024"
 
 

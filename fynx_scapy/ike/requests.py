@@ -70,12 +70,12 @@ class Requests(RequestWindow):
         if wrong and not message.encrypted:
             # Anybody may have sent it: go on waiting.
             return self._sa.drop(datagram, wrong)
-        if not message.encrypted and (_doubtful(message) or exchange.doubts(message)):
+        if not message.encrypted and exchange.doubts(message):
             return self._doubt(pending, message)
         return self._take(pending, message, wrong)
 
     def _doubt(self, pending: Pending, message: Message) -> None:
-        """Go on waiting for a short while for a better answer than an error in the clear (section 2.21.1)."""
+        """Go on waiting for a while: what came in the clear is of no use, and anybody may have sent it (section 2.21.1)."""
         sa = self._sa
         if pending.doubt is None:
 
@@ -178,16 +178,6 @@ class Requests(RequestWindow):
         sa.emit(PeerDead, message_id=kept.message_id, attempts=attempts)
         silence = Timeout(f"no answer to message {kept.message_id} after {attempts} attempts")
         return dpd.bury(sa, lambda: self._end(pending.exchange, silence))
-
-
-# Section 2.21.1: these may lead to a good answer, and are acted upon at once.
-_CORRECTIVE = (NotifyType.COOKIE, NotifyType.INVALID_KE_PAYLOAD, NotifyType.INVALID_MAJOR_VERSION)
-
-
-def _doubtful(message: Message) -> bool:
-    """Whether an answer in the clear is an error that nothing corrects."""
-    error = message.error()
-    return error is not None and not any(message.has_notify(kind) for kind in _CORRECTIVE)
 
 
 def _fault(message: Message, exchange: Exchange) -> str | None:

@@ -80,7 +80,7 @@ def answered_secret(choice: Choice, request: Message, random: Callable[[int], by
     method = key_exchange(chosen.id)
     try:
         if method.kem:
-            public, shared = method.encapsulate(ke.ke, random)
+            public, shared = method.encapsulate(ke.ke)
         else:
             private = method.generate(random)
             public, shared = private.public, private.shared(ke.ke)

@@ -12,8 +12,18 @@ from fynx_scapy.ike.events import IcmpReceived, IkeSaFailed, MessageDropped, Mes
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.hints import PATH_MTU_LIFETIME, Limiter
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
+from fynx_scapy.ike.negotiate import Proposal
 from fynx_scapy.ike.sa import State
-from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, build_message
+from fynx_scapy.layers.ikev2 import (
+    IKEv2,
+    IKEv2_KE,
+    IKEv2_Nonce,
+    IKEv2_Notify,
+    IKEv2_Proposal,
+    IKEv2_SA,
+    IKEv2_Transform,
+    build_message,
+)
 
 from .pair import ALICE, BOB, Pair, alice, bob
 
@@ -186,16 +196,51 @@ def test_an_error_that_is_alone_ends_the_attempt_after_the_wait():
     assert not len(pair.alice.timers)
 
 
-def test_a_wrong_major_version_is_acted_upon_at_once():
-    pair = Pair()
-    sa = pair.alice.connect(alice(), 0.0)
-    pair.alice.datagrams()
-    to_alice(
-        pair,
-        clear(sa, IKEv2_Notify(type="INVALID_MAJOR_VERSION"), exch_type="IKE_SA_INIT", id=0, resp_SPI=bytes(8)),
-    )
+USELESS = {
     # Section 2.21.1: there is no other version that we could go back to.
-    assert sa.state is State.CLOSED
+    "another version": [IKEv2_Notify(type="INVALID_MAJOR_VERSION")],
+    "a status alone": [IKEv2_Notify(type="REDIRECT", notify=b"\x03\x04gate")],
+    "a group that was not offered": [
+        IKEv2_SA(prop=[IKEv2_Proposal(trans=[IKEv2_Transform(transform_type=4, transform_id=2)])]),
+        IKEv2_KE(group=2, ke=bytes(128)),
+        IKEv2_Nonce(nonce=bytes(32)),
+    ],
+    "a KE payload of no use": [
+        IKEv2_SA(prop=[Proposal.parse("aes128gcm16-prfsha256-x25519", ProtocolId.IKE).layer(1)]),
+        IKEv2_KE(group=31, ke=bytes(32)),
+        IKEv2_Nonce(nonce=bytes(32)),
+    ],
+}
+
+
+@pytest.mark.parametrize("forged", USELESS)
+def test_an_answer_of_no_use_is_believed_only_where_no_better_one_comes(forged):
+    for better in (False, True):
+        pair = Pair()
+        sa = pair.alice.connect(alice(), 0.0)
+        if not better:
+            pair.alice.datagrams()
+        else:
+            pair.network.run(0.0)
+        to_alice(pair, clear(sa, *USELESS[forged], exch_type="IKE_SA_INIT", id=0, resp_SPI=b"B" * 8))
+        assert sa.connecting
+        pair.network.run(5.0)
+        assert sa.established == better
+        assert (sa.state is State.CLOSED) != better
+
+
+def test_cookies_without_end_do_not_end_the_attempt():
+    pair = Pair()
+    sa = pair.alice.connect(alice(cookies=2), 0.0)
+    for number in range(4):
+        if number < 2:
+            # Bob sees the last retry alone: an answer does not say to which request it belongs.
+            pair.alice.datagrams()
+        cookie = IKEv2_Notify(type="COOKIE", notify=b"cookie %d" % number)
+        to_alice(pair, clear(sa, cookie, exch_type="IKE_SA_INIT", id=0, resp_SPI=bytes(8)))
+        assert sa.connecting
+    pair.network.run(5.0)
+    assert sa.established
 
 
 def test_an_unknown_error_in_a_response_is_a_failure_and_unknown_status_types_are_ignored():

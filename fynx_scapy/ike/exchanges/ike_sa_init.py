@@ -42,7 +42,9 @@ class IkeSaInit(Exchange):
             ),
         ),
     )
-    sent: Outgoing | None = None
+    _asked: tuple[Outgoing, KeyShare] | None = None
+    _agreed: tuple[Message, Choice, bytes] | None = None
+    _retries = 0
 
     def initiate(self) -> Steps:
         """Offer; follow COOKIE and INVALID_KE_PAYLOAD as often as the configuration says; derive SK_*."""
@@ -54,14 +56,14 @@ class IkeSaInit(Exchange):
         offer = IKEv2_SA(prop=[p.layer(number) for number, p in enumerate(config.proposals, 1)])
         cookie: bytes | None = None
         solution: IKEv2_PS | None = None
-        for _ in range(config.cookies + 1):
+        for self._retries in range(config.cookies + 1):
             # HDR(A,0), [N(COOKIE), [PS,]] SAi1, KEi, Ni, N(NAT_DETECTION_*)  -->
             message = self.request(offer, share.payload(), nonce, encrypted=False)
             if cookie is not None:
                 # Section 2.6: the cookie is the first payload, all others are unchanged.
                 message.payloads[:0] = [notify(NotifyType.COOKIE, cookie), *([solution] if solution else [])]
             self._announce(message)
-            self.sent = message
+            self._asked = message, share
             answer = yield message
             # <--  HDR(A,0), N(COOKIE), [N(PUZZLE)]
             if wanted := answer.notify(NotifyType.COOKIE):
@@ -78,18 +80,8 @@ class IkeSaInit(Exchange):
             )
         # <--  HDR(A,B), SAr1, KEr, Nr
         self._note_own(message)
-        if error := answer.error():
-            raise PeerError(
-                error.type, bytes(error.notify), f"IKE_SA_INIT was answered with {name_of(NotifyType, error.type)}"
-            )
-        if answer.get(IKEv2_SA) is None:
-            raise MalformedError(f"expected SA, KE and Nonce, but IKE_SA_INIT was answered with {said(answer)}")
-        choice = check_answer(offers(answer.one(IKEv2_SA)), offers(message.sent.one(IKEv2_SA)))
-        check_nonce(answer.one(IKEv2_Nonce).nonce, choice.suite)
-        shared = agreed_secret(choice, share, message.sent, answer)
+        choice, shared = self._agree(message, share, answer)
         sa.spi_r = answer.header.spi_r
-        if sa.spi_r == bytes(8):
-            raise MalformedError("expected a responder SPI other than zero in the answer to IKE_SA_INIT")
         self._note_peer(answer)
         sa.nonce_i, sa.nonce_r = sent_nonce(message, drawn), answer.one(IKEv2_Nonce).nonce
         sa.derive_keys(choice.suite, shared)
@@ -121,13 +113,39 @@ class IkeSaInit(Exchange):
             sa.nonce_r = sent
             sa.derive_keys(choice.suite, shared)
 
+    def _agree(self, message: Outgoing, share: KeyShare, answer: Message) -> tuple[Choice, bytes]:
+        """What an answer chose, and the secret that it comes to. PeerError or MalformedError when it cannot be used."""
+        if self._agreed is not None and self._agreed[0] is answer:
+            return self._agreed[1:]
+        if error := answer.error():
+            raise PeerError(
+                error.type, bytes(error.notify), f"IKE_SA_INIT was answered with {name_of(NotifyType, error.type)}"
+            )
+        if answer.get(IKEv2_SA) is None:
+            raise MalformedError(f"expected SA, KE and Nonce, but IKE_SA_INIT was answered with {said(answer)}")
+        choice = check_answer(offers(answer.one(IKEv2_SA)), offers(message.sent.one(IKEv2_SA)))
+        check_nonce(answer.one(IKEv2_Nonce).nonce, choice.suite)
+        if answer.header.spi_r == bytes(8):
+            raise MalformedError("expected a responder SPI other than zero in the answer to IKE_SA_INIT")
+        self._agreed = answer, choice, agreed_secret(choice, share, message.sent, answer)
+        return self._agreed[1:]
+
     def doubts(self, answer: Message) -> bool:
-        """An INVALID_KE_PAYLOAD that is not followed corrects nothing: a better answer may still come."""
-        rejection = Rejection.read(self.sa, self.sent.sent, answer) if self.sent else None
-        if rejection is None or rejection.fault is None:
+        """Anybody may have sent an answer that neither corrects our request nor can be used (section 2.21.1)."""
+        if self._asked is None:
             return False
-        rejection.tell(self.sa, encrypted=False)
-        return True
+        message, share = self._asked
+        rejection = Rejection.read(self.sa, message.sent, answer)
+        if rejection is not None and rejection.fault is not None:
+            rejection.tell(self.sa, encrypted=False)
+            return True
+        if rejection is not None or answer.has_notify(NotifyType.COOKIE):
+            return self._retries == self.sa.config.cookies
+        try:
+            self._agree(message, share, answer)
+        except FynxError:
+            return True
+        return False
 
     def _choose(self, request: Message, group: int) -> Choice:
         offered = offers(request.one(IKEv2_SA))
