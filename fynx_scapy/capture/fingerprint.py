@@ -141,8 +141,7 @@ def _sa(layer: Any) -> str:
             words.append("?")
             continue
         transforms = [
-            f"{int(each.transform_type)}.{int(each.transform_id)}"
-            + (f"/{each.key_length}" if each.key_length is not None else "")
+            f"{int(each.transform_type)}.{int(each.transform_id)}{each.key_length_text}"
             if hasattr(each, "transform_type")
             else "?"
             for each in proposal.trans

@@ -43,7 +43,7 @@ def public_key(encoding: int, data: bytes) -> PublicKeyTypes:
             return x509.load_der_x509_certificate(data).public_key()
         if encoding in (RAW_PUBLIC_KEY, RAW_RSA_KEY):
             return serialization.load_der_public_key(data)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise MalformedError(f"the certificate's key cannot be read: {error}") from None
     raise ConfigError(f"expected a certificate of encoding 4, 11 or 15, found {encoding}")
 
@@ -156,6 +156,8 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 _RSA, _ECDSA = "1.2.840.113549.1.1", "1.2.840.10045.4"
 PSS = f"{_RSA}.10"
+_SALT_OCTETS = 3
+"""No key is so long that its salt's length needs more; larger numbers are not for the library to see."""
 _IDENTIFIED: dict[str, Signature] = {  # RFC 7427 appendix A, RFC 8420 appendix A
     f"{_RSA}.5": Signature("RSASSA-PKCS1-v1_5 SHA-1", _pkcs1(hashes.SHA1())),
     f"{_RSA}.14": Signature("RSASSA-PKCS1-v1_5 SHA-224", _pkcs1(hashes.SHA224())),
@@ -202,7 +204,10 @@ def _pss_signature(parameters: bytes) -> Signature:
         inner = list(_elements(_one(given[0xA1], SEQUENCE)))
         mask = _hash(inner[1][1] if len(inner) > 1 else None)
     if 0xA2 in given:
-        salt = int.from_bytes(_one(given[0xA2], INTEGER))
+        octets = _one(given[0xA2], INTEGER)
+        if len(octets) > _SALT_OCTETS:
+            raise MalformedError(f"expected a salt length of up to {_SALT_OCTETS} octets, found {len(octets)}")
+        salt = int.from_bytes(octets)
     return Signature(f"RSASSA-PSS {algorithm.name.upper()}", _pss(algorithm, mask, salt))
 
 
@@ -239,11 +244,17 @@ def _one(data: bytes, tag: int) -> bytes:
     return found[1]
 
 
+_ARC_BITS = 128
+"""The longest numbers in use are UUIDs (ITU-T X.667); Python refuses to write out those of 4,300 digits."""
+
+
 def _object(content: bytes) -> str:
     """An object identifier in dots (X.690 section 8.19)."""
     arcs, value = [], 0
     for octet in content:
         value = value << 7 | octet & 0x7F
+        if value >> _ARC_BITS:
+            raise MalformedError(f"an object identifier with a number of more than {_ARC_BITS} bits")
         if not octet & 0x80:
             arcs.append(value)
             value = 0

@@ -75,7 +75,7 @@ class Requests(RequestWindow):
         return self._take(pending, message, wrong)
 
     def _doubt(self, pending: Pending, message: Message) -> None:
-        """Go on waiting for a while: what came in the clear is of no use, and anybody may have sent it (section 2.21.1)."""
+        """Go on waiting for a while: what is of no use and in the clear, anybody may have sent (section 2.21.1)."""
         sa = self._sa
         if pending.doubt is None:
 

@@ -54,6 +54,9 @@ SIGNATURE_ALGORITHMS = {
     "1.3.101.113": "Ed448",
 }
 
+_ARC_BITS = 128
+"""The longest numbers in use are UUIDs (ITU-T X.667); Python refuses to write out those of 4,300 digits."""
+
 _PRINTABLE_SET = frozenset(string.ascii_letters + string.digits + " '()+,-./:=?")
 
 
@@ -88,6 +91,8 @@ def _oid_text(content: bytes) -> str:
     numbers, number = [], 0
     for octet in content:
         number = number << 7 | octet & 0x7F
+        if number >> _ARC_BITS:
+            raise MalformedError(f"DER: an object identifier with a number of more than {_ARC_BITS} bits")
         if not octet & 0x80:
             numbers.append(number)
             number = 0

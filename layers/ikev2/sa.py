@@ -112,11 +112,18 @@ class IKEv2_Transform(_Listed):
 
     @property
     def key_length(self) -> int | None:
-        """Bits of the key, from the first Key Length attribute; None where there is none."""
+        """Bits of the key, from the first Key Length attribute; None where there is none, or it is not two octets."""
+        value = self._key_length()
+        if isinstance(value, bytes):
+            # Section 3.3.5: it "is fixed length". Longer ones are no number that anybody should compute or print.
+            return int.from_bytes(value) if len(value) == 2 else None
+        return value  # type: ignore[no-any-return]
+
+    def _key_length(self) -> Any:
+        """The value of the first Key Length attribute, as it stands there."""
         for attribute in self.internal("attributes"):
             if isinstance(attribute, IKEv2_TransformAttribute) and attribute.internal("type") == KEY_LENGTH:
-                value = attribute.internal("value")
-                return value if isinstance(value, int) else int.from_bytes(value or b"")
+                return attribute.internal("value")
         return None
 
     @key_length.setter
@@ -129,9 +136,14 @@ class IKEv2_Transform(_Listed):
         own = [] if bits is None else [IKEv2_TransformAttribute(type=KEY_LENGTH, value=bits)]
         self.fields["attributes"] = own + others
 
+    @property
+    def key_length_text(self) -> str:
+        """What stands behind the transform's name: ``/256``, ``/?`` for a Key Length that is not two octets, or ""."""
+        bits = self.key_length
+        return f"/{bits}" if bits is not None else "" if self._key_length() is None else "/?"
+
     def mysummary(self) -> str:
-        bits = "" if self.key_length is None else f"/{self.key_length}"
-        return self.get_field("transform_id").i2repr(self, self.transform_id) + bits  # type: ignore[no-any-return]
+        return self.get_field("transform_id").i2repr(self, self.transform_id) + self.key_length_text  # type: ignore[no-any-return]
 
 
 class IKEv2_Proposal(_Listed):

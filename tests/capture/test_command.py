@@ -14,7 +14,10 @@ import click.testing
 import pytest
 
 from fynx_scapy.capture.command import dissect
-from tests.capture.build import ethernet, ipv4, pcap
+from fynx_scapy.capture.fingerprint import _word
+from fynx_scapy.cli import main
+from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Proposal, IKEv2_SA, IKEv2_Transform, IKEv2_TransformAttribute
+from tests.capture.build import ethernet, ipv4, pcap, udp
 from tests.capture.independent import carried, openable
 from tests.shared import shared
 
@@ -150,3 +153,39 @@ def test_help_needs_no_scapy() -> None:
         "assert CliRunner().invoke(dissect, ['--help']).exit_code == 0\nassert 'scapy.packet' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("dissect", 0),
+        ("dissect --json", 0),
+        ("capture", 0),
+        ("capture --ladder", 0),
+        ("capture --json", 0),
+        ("follow", 0),
+        ("audit", 0),
+        ("replay", 2),
+    ],
+)
+def test_a_number_that_python_does_not_write_out_ends_no_command(tmp_path: Path, command: str, status: int) -> None:
+    """A Key Length attribute of 1,800 octets, which is no key length (RFC 7296 section 3.3.5)."""
+    attribute = IKEv2_TransformAttribute(AF=0, type=14, value=b"\xff" * 1800)
+    transforms = [IKEv2_Transform(transform_type=1, transform_id=20, attributes=[attribute])]
+    message = IKEv2(init_SPI=b"initiate", exch_type=34, flags=8) / IKEv2_SA(prop=[IKEv2_Proposal(trans=transforms)])
+    path = tmp_path / "digits.pcap"
+    path.write_bytes(pcap([ethernet(ipv4(17, udp(500, 500, bytes(message))))]))
+    name, *options = command.split()
+    result = click.testing.CliRunner().invoke(main, [name, str(path), *options])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == status, result.output
+
+
+def test_a_key_length_of_any_other_size_is_in_the_fingerprint() -> None:
+    def transform(value: bytes) -> IKEv2_SA:
+        attribute = IKEv2_TransformAttribute(AF=0, type=14, value=value)
+        transforms = [IKEv2_Transform(transform_type=1, transform_id=20, attributes=[attribute])]
+        return IKEv2_SA(prop=[IKEv2_Proposal(trans=transforms)])
+
+    assert _word(transform(b"\xff" * 1800), request=True) == "33(1.1:1.20/?)"
+    assert _word(transform(b"\1\0"), request=True) == "33(1.1:1.20/256)"

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -142,11 +144,34 @@ def test_another_curve_is_another_key() -> None:
         (b"\x02\x30\x00", MalformedError, "begins with no object identifier"),
         (b"\x04\x30\x02\x06\x00", MalformedError, "an empty object identifier"),
         (b"\x05\x30\x03\x06\x01\x2a", ConfigError, "the signature algorithm 1.2 is not known here"),
+        (b"\xff\x30\x81\xfc\x06\x81\xf9\x2a" + b"\xff" * 248, MalformedError, "a number of more than 128 bits"),
     ],
 )
 def test_what_is_no_signature(data: bytes, error: type[FynxError], text: str) -> None:
     with pytest.raises(error, match=text):
         verify(AuthMethod.Digital_Signature, data, OCTETS, key("p256").public_key())
+
+
+def test_a_salt_that_no_key_has_room_for() -> None:
+    """Such a number is more than the library takes: OverflowError."""
+    salt = b"\xa2\x0a\x02\x08\x7f" + b"\xff" * 7
+    parameters = b"\x30" + bytes([len(salt)]) + salt
+    oid = bytes.fromhex("06092a864886f70d01010a")
+    body = oid + parameters
+    data = identified((b"\x30" + bytes([len(body)]) + body).hex(), b"x" * 256)
+    with pytest.raises(MalformedError, match="salt length"):
+        verify(AuthMethod.Digital_Signature, data, OCTETS, key("rsa").public_key())
+
+
+@pytest.mark.parametrize("version", [3, 7, 255])
+def test_a_certificate_of_an_unknown_version(version: int) -> None:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "moon")])
+    day = datetime.datetime(2026, 1, 1)
+    builder = x509.CertificateBuilder(name, name, key("p256").public_key(), 1, day, day + datetime.timedelta(9))
+    der = bytearray(builder.sign(key("p256"), hashes.SHA256()).public_bytes(serialization.Encoding.DER))
+    der[der.index(bytes.fromhex("a003020102")) + 4] = version
+    with pytest.raises(MalformedError, match="the certificate's key cannot be read"):
+        public_key(4, bytes(der))
 
 
 def test_methods_that_are_no_signature() -> None:

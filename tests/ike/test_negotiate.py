@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from fynx_scapy.errors import ConfigError, MalformedError
-from fynx_scapy.iana import Encr, Integ, KeMethod, ProtocolId
-from fynx_scapy.ike.events import MessageSent
+from fynx_scapy.iana import Encr, Integ, KeMethod, NotifyType, ProtocolId
+from fynx_scapy.ike.events import IkeSaFailed, MessageSent, PeerNotified
+from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.ike.negotiate import KE, Offer, Proposal, check_answer, choose, offers, proposal_layer
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Proposal,
@@ -16,7 +17,7 @@ from fynx_scapy.layers.ikev2 import (
     IKEv2_TransformAttribute,
     parse_payloads,
 )
-from tests.ike.pair import Pair
+from tests.ike.pair import Pair, alice
 
 IKE, ESP = ProtocolId.IKE, ProtocolId.ESP
 
@@ -241,3 +242,45 @@ def test_attributes_go_back_unmodified_in_every_exchange(beginner):
     ]
     # IKE_SA_INIT, IKE_AUTH and three CREATE_CHILD_SA
     assert answers == [0] * 5
+
+
+# RFC 7296 section 3.3.5: Key Length "is fixed length", and attributes of a fixed length have two octets.
+# Python writes out no number of more than 4,300 digits, which 1,800 octets are.
+KEY_LENGTHS = [b"", b"\x80", b"\0\0\1\0", b"\0" * 1798 + b"\1\0", b"\xff" * 1800, b"\xff" * 60000]
+
+
+@pytest.mark.parametrize("value", KEY_LENGTHS, ids=len)
+@pytest.mark.parametrize("cipher", [Encr.ENCR_AES_GCM_16, Encr.ENCR_AES_CBC, Encr.ENCR_3DES, 65000])
+def test_a_key_length_that_is_not_two_octets_makes_its_transform_unacceptable(cipher, value):
+    wrong = transform(1, cipher, attributes=[key_length(value)])
+    (offer,) = raw(wrong, transform(**GCM), transform(**NO_ESN))
+    assert offer.fault is None
+    assert [(t.id, t.key_length) for t in offer.transforms if t.type == 1] == [(20, 128)]
+
+
+def test_a_key_length_of_two_octets_is_one_in_either_form():
+    (offer,) = raw(transform(1, 20, attributes=[key_length(b"\1\0")]), transform(**NO_ESN))
+    assert offer.transforms[0].key_length == 256
+
+
+@pytest.mark.parametrize("value", KEY_LENGTHS, ids=len)
+@pytest.mark.parametrize("role", ["initiator", "responder"])
+def test_no_key_length_ends_an_endpoint(role, value):
+    pair = Pair()
+
+    def wrong(message: Outgoing) -> None:
+        payload = message.get(IKEv2_SA)
+        if payload is not None:
+            payload.prop[0].trans[0].attributes = [key_length(value)]
+
+    remove = (pair.bob if role == "initiator" else pair.alice).taps.add("payloads", wrong)
+    # HDR, SAi1, KEi, Ni  -->
+    # <--  HDR, SAr1, KEr, Nr, or N(NO_PROPOSAL_CHOSEN)
+    config = alice(proposals="aes128gcm16-prfsha256-x25519")
+    assert not pair.connect(config).established
+    if role == "responder":
+        assert NotifyType.NO_PROPOSAL_CHOSEN in {event.notify_type for event in pair.of("alice", PeerNotified)}
+    else:
+        assert pair.of("alice", IkeSaFailed)
+    remove()
+    assert pair.connect(config).established

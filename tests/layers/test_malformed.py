@@ -24,6 +24,7 @@ from fynx_scapy.layers.ikev2 import (
     parse_message,
     parse_payloads,
 )
+from fynx_scapy.layers.ikev2.attribute import Attribute
 from fynx_scapy.layers.ikev2.structure import Structure
 
 from .packets import clear_cache, messages, sa_init
@@ -157,3 +158,37 @@ def test_one_structure_read_alone() -> None:
     assert (type(wrong), wrong.payload_type, bytes(wrong)) == (IKEv2_Malformed, 34, b"\0\0\0\5x")
     proposal = bytes(ikev2.IKEv2_Proposal())
     assert bytes(ikev2.IKEv2_Proposal(proposal + b"behind")) == proposal + b"behind"
+
+
+ATTRIBUTES = [cls for cls in STRUCTURES if issubclass(cls, Attribute)] + [ikev2.IKEv2_TransformAttribute]
+
+
+@pytest.mark.parametrize("cls", ATTRIBUTES)
+@pytest.mark.parametrize("kind", [1, 2, 4, 14])
+def test_no_attribute_is_too_large_to_be_shown(cls: type[Attribute], kind: int) -> None:
+    """Python refuses to write out numbers of more than 4,300 digits, which are 1,786 octets."""
+    layer = cls(kind.to_bytes(2) + (1800).to_bytes(2) + b"\xff" * 1800)
+    assert layer.malformed is None
+    assert "ff" in layer.show(dump=True)
+    for text in (layer.summary(), repr(layer), layer.command()):
+        assert text
+
+
+@pytest.mark.parametrize("value", [b"", b"\x80", b"\0\0\1\0", b"\xff" * 1800], ids=len)
+def test_a_key_length_is_two_octets(value: bytes) -> None:
+    """RFC 7296 section 3.3.5."""
+    attributes = [ikev2.IKEv2_TransformAttribute(AF=0, type=14, value=value)]
+    transform = ikev2.IKEv2_Transform(bytes(ikev2.IKEv2_Transform(transform_id=20, attributes=attributes)))
+    assert transform.key_length is None
+    assert transform.mysummary().endswith("/?")
+    assert transform.attributes[0].value == value
+
+
+def test_no_object_identifier_is_too_large_to_be_shown() -> None:
+    """A name with a type of 2,100 septets: shown as its octets."""
+    oid = b"\x06" + b"\x82" + (2100).to_bytes(2) + b"\x2a" + b"\xff" * 2098 + b"\x01"
+    pair = b"\x30\x82" + (len(oid) + 3).to_bytes(2) + oid + b"\x0c\x01x"
+    rdn = b"\x31\x82" + len(pair).to_bytes(2) + pair
+    layer = ikev2.IKEv2_IDi(bytes(ikev2.IKEv2_IDi(IDtype=9, ID=b"\x30\x82" + len(rdn).to_bytes(2) + rdn)))
+    assert layer.text == layer.data.hex()
+    assert layer.text in layer.show(dump=True)
