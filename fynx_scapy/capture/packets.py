@@ -274,6 +274,8 @@ class Classifier:
         if IKE_PORTS & {sport, dport}:
             if marked and is_ike(data[4:]) and not is_ike(data):
                 data = data[4:]
+            elif NATT_PORT in (sport, dport) and not is_ike(data):
+                return classified(data)  # a NAT may have turned one end's port 4500 into 500
             return _ike(data)
         known = NATT_PORT in (sport, dport) or (self.ports and self.ports & {sport, dport})
         if known and is_ike(data) and not marked and NATT_PORT not in (sport, dport):

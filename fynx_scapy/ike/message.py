@@ -46,6 +46,16 @@ class DatagramKind(enum.Enum):
     KEEPALIVE = "keepalive"
 
 
+def has_marker(local: int, remote: int) -> bool:
+    """Whether the non-ESP marker stands before IKE messages between these UDP ports, as the end at ``local`` sees it.
+
+    RFC 7296 section 3.1: messages on port 500 begin right behind the UDP header, those on port 4500 have the marker
+    before them. Each end goes by its own port, for a NAT may have turned the other's into any, 500 and 4500 included.
+    An end with a port of its own choice goes by the other's.
+    """
+    return local == 4500 or (remote == 4500 and local != 500)
+
+
 @dataclass(frozen=True, slots=True)
 class Datagram:
     """Octets between two addresses.
@@ -54,7 +64,8 @@ class Datagram:
 
     ``data`` is an IKE message without the non-ESP marker, an ESP packet from its SPI on, or a keepalive's single
     octet. ``tos`` is the outer DSCP and ECN octet. ``marker_always`` puts the non-ESP marker before an IKE message
-    whatever the ports are, as some peers on ports of their own want it.
+    whatever the ports are, as some peers on ports of their own want it. ``marker`` tells of an IKE message that arrived
+    whether it had one.
     """
 
     data: bytes
@@ -63,12 +74,14 @@ class Datagram:
     kind: DatagramKind = DatagramKind.IKE
     tos: int = 0
     marker_always: bool = False
+    marker: bool | None = field(default=None, compare=False)
 
     @property
     def marked(self) -> bool:
-        """Whether the non-ESP marker stands before the IKE message: on port 4500 (RFC 3948 section 2.2)."""
-        ports = (self.local.port, self.remote.port)
-        return self.kind is DatagramKind.IKE and (self.marker_always or (4500 in ports and 500 not in ports))
+        """Whether the non-ESP marker stands before the IKE message (RFC 3948 section 2.2)."""
+        if self.kind is not DatagramKind.IKE or self.marker is not None:
+            return bool(self.marker)
+        return self.marker_always or has_marker(self.local.port, self.remote.port)
 
     @property
     def wire(self) -> bytes:
@@ -83,21 +96,21 @@ class Datagram:
 
         With ``marker_always`` every port is read as port 4500 is.
         """
-        ports = (local.port, remote.port)
-        if not marker_always and (4500 not in ports or 500 in ports):
-            return cls(payload, local, remote, DatagramKind.IKE, tos)
+        if not marker_always and not has_marker(local.port, remote.port):
+            return cls(payload, local, remote, DatagramKind.IKE, tos, marker=False)
         if payload[:4] == NON_ESP_MARKER:
-            return cls(payload[4:], local, remote, DatagramKind.IKE, tos, marker_always)
+            return cls(payload[4:], local, remote, DatagramKind.IKE, tos, marker_always, marker=True)
         kind = DatagramKind.KEEPALIVE if payload == b"\xff" else DatagramKind.ESP_IN_UDP
         return cls(payload, local, remote, kind, tos, marker_always)
 
     def turned(self, local: Address | None = None, remote: Address | None = None) -> Datagram:
         """The same octets as the other end sees them; a NAT box changes an address on the way."""
-        return Datagram(self.data, local or self.remote, remote or self.local, self.kind, self.tos, self.marker_always)
+        ends = local or self.remote, remote or self.local
+        return Datagram(self.data, *ends, self.kind, self.tos, self.marker_always, self.marked)
 
     def read_by(self, *, marker_always: bool) -> Datagram:
-        """The same as an end reads it that does, or does not, expect the marker on every port."""
-        if self.kind is DatagramKind.ESP or self.marker_always == marker_always:
+        """The same as the end reads it where it arrives, which goes by its own port, or expects the marker always."""
+        if self.kind is DatagramKind.ESP:
             return self
         return Datagram.from_udp(self.wire, self.local, self.remote, self.tos, marker_always=marker_always)
 

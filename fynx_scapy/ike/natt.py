@@ -94,8 +94,9 @@ def esp_datagram(sa: IkeSa, sealed: bytes, tos: int) -> Datagram:
     local, remote = sa.local, sa.remote
     if not sa.nat:
         return Datagram(sealed, Address(local.host, 0), Address(remote.host, 0), DatagramKind.ESP, tos)
-    if IKE_PORT in (local.port, remote.port):
+    if local.port == IKE_PORT:
         # "UDP encapsulation MUST NOT be done on port 500": a peer that did not move is written to where it listens.
+        # To our port 4500 a peer may have come from anywhere, for its NAT may have given it port 500 outside.
         local, remote = (Address(a.host, NATT_PORT) if a.port == IKE_PORT else a for a in (local, remote))
     return Datagram(sealed, local, remote, DatagramKind.ESP_IN_UDP, tos)
 

@@ -62,6 +62,8 @@ class IKEv2(Chained):
     def dispatch_hook(cls, _pkt: bytes | None = None, *args: Any, **kargs: Any) -> type[Packet]:
         if not _pkt:
             return cls
+        if _pkt[:4] == NON_ESP_MARKER and _mixed(kargs.get("_underlayer")):
+            return NON_ESP  # type: ignore[no-any-return]
         if len(_pkt) < HEADER_SIZE:
             return IKEv2_Malformed
         return ISAKMP if _pkt[17] < 0x20 else cls
@@ -126,7 +128,14 @@ _WITHOUT_RESPONDER_SPI = frozenset({ExchangeType.IKE_SA_INIT, ExchangeType.IKE_S
 
 
 def _wants_marker(underlayer: Packet | None) -> bool:
-    return isinstance(underlayer, UDP) and 4500 in (underlayer.sport, underlayer.dport)
+    if not isinstance(underlayer, UDP) or 4500 not in (underlayer.sport, underlayer.dport):
+        return False
+    return not (underlayer.original and _mixed(underlayer))  # what was dissected there was without
+
+
+def _mixed(underlayer: Packet | None) -> bool:
+    """Ports 500 and 4500: a NAT has turned one into the other, and each end goes by its own. Octets tell what it is."""
+    return isinstance(underlayer, UDP) and {underlayer.sport, underlayer.dport} == {500, 4500}
 
 
 def build_message(header: IKEv2, payloads: Sequence[Packet]) -> bytes:

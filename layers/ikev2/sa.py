@@ -110,6 +110,13 @@ class IKEv2_Transform(_Listed):
         if key_length is not None:
             self.key_length = key_length
 
+    def _key_length(self) -> Any:
+        """The value of the first Key Length attribute, as it stands there."""
+        for attribute in self.internal("attributes"):
+            if isinstance(attribute, IKEv2_TransformAttribute) and attribute.internal("type") == KEY_LENGTH:
+                return attribute.internal("value")
+        return None
+
     @property
     def key_length(self) -> int | None:
         """Bits of the key, from the first Key Length attribute; None where there is none, or it is not two octets."""
@@ -118,13 +125,6 @@ class IKEv2_Transform(_Listed):
             # Section 3.3.5: it "is fixed length". Longer ones are no number that anybody should compute or print.
             return int.from_bytes(value) if len(value) == 2 else None
         return value  # type: ignore[no-any-return]
-
-    def _key_length(self) -> Any:
-        """The value of the first Key Length attribute, as it stands there."""
-        for attribute in self.internal("attributes"):
-            if isinstance(attribute, IKEv2_TransformAttribute) and attribute.internal("type") == KEY_LENGTH:
-                return attribute.internal("value")
-        return None
 
     @key_length.setter
     def key_length(self, bits: int | None) -> None:

@@ -118,6 +118,9 @@ def test_ports() -> None:
     assert kinds((4500, 4500, bytes(4) + ike())) == ["ike"]
     assert kinds((4500, 500, ike())) == ["ike"]  # no marker with port 500
     assert kinds((4500, 4500, ESP)) == ["esp"]
+    # A NAT may have turned one end's port into the other, and each end goes by its own.
+    for ports in ((4500, 500), (500, 4500)):
+        assert kinds((*ports, bytes(4) + ike()), (*ports, ESP), (*ports, b"\xff")) == ["ike", "esp", "keepalive"]
     assert kinds((40000, 4500, ESP)) == ["esp"]
     assert kinds((4500, 4500, b"\xff")) == ["keepalive"]
     assert kinds((4500, 4500, b"\x01\x02")) == ["unreadable"]

@@ -16,6 +16,7 @@ from fynx_scapy.ike.events import (
     EspReceived,
     IntegrityFailed,
     KeepaliveSent,
+    MessageDropped,
     MessageReceived,
     PeerMoved,
     ReplayDropped,
@@ -597,6 +598,50 @@ def test_a_nat_is_found_over_ipv6():
     network.run()
     assert len(network.hosts["alice"].inbox) == 2
     assert other.remote.host == "2001:db8:eeee::1"
+
+
+@pytest.mark.parametrize(
+    ("first_port", "mapped"),
+    [(499, {500: 499, 4500: 500}), (4499, {500: 4499, 4500: 4500}), (4500, {500: 4500, 4500: 4501})],
+)
+def test_the_marker_goes_by_the_local_port_whatever_a_nat_makes_of_the_other(first_port, mapped):
+    """RFC 7296 section 2.23: IKE messages "MUST be accepted coming from any port"."""
+    pair = Pair()
+    nat = pair.network.add_nat(Nat({ALICE}, OUTSIDE, first_port=first_port))
+    pair.connect()
+    pair.alice.send(echo_request("10.1.0.1", "10.2.0.1"), pair.network.now)
+    pair.network.run()
+    assert {inner.port: outer.port for inner, outer in nat.mappings.items()} == mapped
+    assert len(pair.network.hosts["alice"].inbox) == 1
+    assert not pair.of("bob", MessageDropped)
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "marked"),
+    [
+        (500, 500, False),
+        (4500, 4500, True),
+        (4500, 20000, True),
+        (4500, 500, True),  # a NAT has turned the peer's 4500 into 500
+        (500, 4500, False),  # a NAT has turned the peer's 500 into 4500
+        (500, 20000, False),
+        (40000, 4500, True),  # the peer reads by its own port
+        (40000, 500, False),
+        (40000, 40001, False),
+    ],
+)
+def test_sender_and_receiver_agree_about_the_marker_of_their_port(here, there, marked):
+    """RFC 7296 section 3.1, RFC 3948 section 2.2."""
+    ends = Address(BOB, here), Address(ALICE, there)
+    out = Datagram(bytes(28), *ends)
+    assert out.marked == marked
+    assert out.wire == bytes(4 * marked + 28)
+    arrived = Datagram.from_udp(b"\0\0\0\0initiate", *ends)
+    assert arrived.data == (b"initiate" if marked else b"\0\0\0\0initiate")
+    assert arrived.kind is IKE
+    # What is shown of it later is what was on the wire.
+    assert arrived.wire == arrived.turned().wire == b"\0\0\0\0initiate"
+    assert Datagram.from_udp(b"\xff", *ends).kind is (KEEPALIVE if marked else IKE)
 
 
 # The marker on every message

@@ -95,6 +95,17 @@ def test_port_4500_has_the_marker(ip: type, ports: dict[str, int]) -> None:
     assert bytes(seen) == bytes(packet)
 
 
+@pytest.mark.parametrize("ports", [(4500, 500), (500, 4500)])
+@pytest.mark.parametrize("marker", [b"", bytes(4)])
+def test_between_500_and_4500_the_octets_tell_whether_there_is_a_marker(ports: tuple[int, int], marker: bytes) -> None:
+    """A NAT may have turned one of them into the other (RFC 7296 section 2.23)."""
+    octets = bytes(IP() / UDP(sport=ports[0], dport=ports[1]) / Raw(marker + bytes(sa_init())))
+    seen = IP(octets)
+    assert (NON_ESP in seen) == bool(marker)
+    assert seen[IKEv2].init_SPI == bytes(range(1, 9))
+    assert bytes(seen) == bytes(seen.copy()) == octets
+
+
 def test_marker_follows_a_port_that_is_set_later() -> None:
     packet = UDP() / sa_init()
     assert NON_ESP not in packet

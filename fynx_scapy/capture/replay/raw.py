@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import CaptureError, ConfigError
-from ...ike.message import NON_ESP_MARKER, Address, Datagram, DatagramKind
+from ...ike.message import NON_ESP_MARKER, Address, Datagram, DatagramKind, has_marker
 from ...net.sockets import OpenSocket, UdpPort
 from ...net.udp import resolve, source_for
-from ..packets import NATT_PORT, IpsecPacket
+from ..packets import IpsecPacket
 from .recording import packets
 
 SIDES = ("initiator", "responder")
@@ -83,7 +83,7 @@ def _sent_by(packet: IpsecPacket, first: IpsecPacket) -> bool:
 
 
 def _shot(packet: IpsecPacket, begin: float) -> Shot:
-    marked = packet.kind == "ike" and NATT_PORT in (packet.sport, packet.dport)
+    marked = packet.kind == "ike" and has_marker(packet.sport or 0, packet.dport or 0)
     payload = (NON_ESP_MARKER if marked else b"") + packet.data
     return Shot(
         packet.frame.number, max(0.0, (packet.frame.time or 0.0) - begin), packet.sport or 0, packet.dport or 0, payload
