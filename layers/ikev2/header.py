@@ -130,7 +130,8 @@ _WITHOUT_RESPONDER_SPI = frozenset({ExchangeType.IKE_SA_INIT, ExchangeType.IKE_S
 def _wants_marker(underlayer: Packet | None) -> bool:
     if not isinstance(underlayer, UDP) or 4500 not in (underlayer.sport, underlayer.dport):
         return False
-    return not (underlayer.original and _mixed(underlayer))  # what was dissected there was without
+    # What was dissected there was without one; Scapy keeps its octets until somebody changes a field.
+    return underlayer.raw_packet_cache is None or not _mixed(underlayer)
 
 
 def _mixed(underlayer: Packet | None) -> bool:
