@@ -37,6 +37,12 @@ class OutOfReach(LocalError):  # noqa: N818 -- reads as what it says
     code = "out-of-reach"
 
 
+class UnexpectedError(FynxError):
+    """A fault of ours ended an exchange in the middle; it says where. Please report it."""
+
+    code = "unexpected"
+
+
 class TransportError(FynxError):
     """The system does not carry a datagram, or gives no socket for it."""
 

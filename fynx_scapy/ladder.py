@@ -22,6 +22,7 @@ from fynx_scapy.ike.events import (
     IkeSaEstablished,
     IkeSaFailed,
     IntegrityFailed,
+    InternalError,
     KeyExchangeRejected,
     MessageDropped,
     MessageEvent,
@@ -165,6 +166,7 @@ REMARKS: Mapping[type[Event], Callable[[Any], str]] = {
     ChildSaFailed: _child_failed,
     SaDeleted: _deleted,
     PeerDead: lambda event: f"peer is dead: no answer to message {event.message_id} in {event.attempts} attempts",
+    InternalError: lambda event: f"a fault of ours at {event.doing}: {event.error} at {event.where}",
 }
 """What an event says that is no packet. KeysDerived and PeerNotified are told by the messages themselves."""
 

@@ -14,12 +14,12 @@ from scapy.packet import Packet
 
 from fynx_scapy import ends
 from fynx_scapy.ends import INITIATOR, RESPONDER
-from fynx_scapy.errors import LocalError, OutOfReach, PeerError, Timeout
+from fynx_scapy.errors import LocalError, OutOfReach, PeerError, Timeout, UnexpectedError
 from fynx_scapy.iana import ExchangeType, lookup
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import Event
+from fynx_scapy.ike.events import Event, InternalError
 from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom
@@ -320,7 +320,16 @@ class Session:
         return self._finish(exchange)
 
     def _finish(self, exchange: Exchange) -> IKEv2:
-        self.network.run(lambda: exchange.done)
+        failures = self.network.failures[self.name]
+
+        def stuck() -> bool:
+            """Whether a fault of ours has ended it in the middle, so that nothing would ever come."""
+            return self.network.failures[self.name] > failures and not self.sa.requests.pending
+
+        self.network.run(lambda: exchange.done or stuck())
+        if not exchange.done and stuck():
+            failure = next(e for who, e in reversed(self.events) if who == self.name and isinstance(e, InternalError))
+            raise UnexpectedError(f"the exchange cannot go on: {failure.error} at {failure.where} {failure.reason}")
         self.network.run()
         if exchange.error is not None and (exchange.answer is None or not isinstance(exchange.error, PeerError)):
             raise exchange.error

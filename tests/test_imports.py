@@ -169,13 +169,16 @@ def test_engine_touches_nothing_outside(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", FILES)
-def test_nothing_catches_everything(module: str) -> None:
+def test_one_place_alone_catches_everything(module: str) -> None:
+    """docs/architecture.md, Errors: elsewhere an exception that nobody expected is a fault to be seen."""
+    caught = 0
     for node in ast.walk(ast.parse(FILES[module].read_text())):
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None, f"line {node.lineno}: a bare except"
-            assert not {"Exception", "BaseException"} & set(ast.unparse(node.type).strip("()").split(", ")), (
-                f"line {node.lineno}"
-            )
+            names = set(ast.unparse(node.type).strip("()").split(", "))
+            assert "BaseException" not in names, f"line {node.lineno}"
+            caught += "Exception" in names
+    assert caught == (module == "fynx_scapy.net.guard")
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:

@@ -78,6 +78,7 @@ class Endpoint:
         self.pools = Pools()
         self.past_spis: deque[int] = deque(maxlen=256)
         self.path_mtu: dict[str, tuple[int, float]] = {}
+        self.destinations = hints.Destinations()
         self.admission = Admission(self)
         self._datagrams: deque[Datagram] = deque()
         self._packets: deque[bytes] = deque()
@@ -148,7 +149,10 @@ class Endpoint:
 
     def datagrams(self) -> list[Datagram]:
         """What is to leave, in order."""
-        return _drain(self._datagrams)
+        found = _drain(self._datagrams)
+        for datagram in found:
+            self.destinations.add(datagram.remote)
+        return found
 
     def packets(self) -> list[bytes]:
         """Inner packets that arrived, decrypted, in order."""

@@ -322,11 +322,34 @@ class SendFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveFailed(Event):
+    """The system gave an error where a datagram was expected; ``reason`` is the system's."""
+
+    local: Address
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternalError(Event):
+    """A fault of ours, not of the peer: an exception that nobody expected. The endpoint goes on.
+
+    ``doing`` is what it was at (a datagram, a timer, an ICMP error), ``error`` the exception's type, ``where`` the line
+    it arose at. ``reason`` is its text where that cannot hold a key, else empty.
+    """
+
+    doing: str
+    error: str
+    where: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IcmpReceived(Event):
     """An ICMP error about a datagram of ours to ``remote``: a hint at most (RFC 7296 section 2.4).
 
     ``reporter`` is who sent it, ``mtu`` the path's MTU in bytes where that is what it tells; ``acted`` whether a
-    liveness check follows.
+    liveness check follows. What is not ``believed`` speaks of a destination that we have not sent to: it is forged, or
+    very old.
     """
 
     local: Address
@@ -337,6 +360,7 @@ class IcmpReceived(Event):
     reason: str
     mtu: int | None
     acted: bool
+    believed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ RFC 7296 sections 1.5, 2.4 and 2.21.4, and INVALID_SELECTORS of section 3.10.1. 
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId, n
 from fynx_scapy.ike import crash
 from fynx_scapy.ike.events import IcmpReceived, PeerNotified, Suspected
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
-from fynx_scapy.ike.message import Datagram, DatagramKind, Header, IcmpError, notify
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Header, IcmpError, notify
 from fynx_scapy.layers.ikev2 import IKEv2_Notify, parse_message
 
 if TYPE_CHECKING:
@@ -103,15 +104,42 @@ def ask(sa: IkeSa) -> bool:
 # What ICMP says
 
 
+class Destinations:
+    """Where we have sent to lately: ICMP errors about any other address are not believed."""
+
+    MOST = 1024
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Address, None] = OrderedDict()
+
+    def add(self, remote: Address) -> None:
+        """Something leaves for that address."""
+        if remote in self._known:
+            self._known.move_to_end(remote)
+        else:
+            self._known[remote] = None
+            if len(self._known) > self.MOST:
+                self._known.popitem(last=False)
+
+    def __contains__(self, remote: Address) -> bool:
+        return remote in self._known
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
 def icmp(endpoint: Endpoint, error: IcmpError) -> None:
     """Take in an ICMP error: the path's MTU is used, anything else is a hint to ask whether the peer lives.
 
     Section 2.4: "an endpoint MUST NOT conclude that the other endpoint has failed based on any routing information
     (e.g., ICMP messages)". RFC 7383 section 2.5.1: "If the sender has information about the PMTU size, it SHOULD use
-    it". Anybody may send such an error: less than every path must carry is not believed.
+    it". Anybody may send such an error: one about a destination that we have not sent to is not believed, nor is less
+    than every path must carry.
     """
-    acted = False
-    if error.mtu is not None:
+    acted, believed = False, error.remote in endpoint.destinations
+    if not believed:
+        pass
+    elif error.mtu is not None:
         least = 1280 if ":" in error.remote.host else 576
         endpoint.path_mtu[error.remote.host] = (max(error.mtu, least), endpoint.now + PATH_MTU_LIFETIME)
     else:
@@ -119,7 +147,7 @@ def icmp(endpoint: Endpoint, error: IcmpError) -> None:
             sa.now = endpoint.now
             acted |= ask(sa)
     fields = {field.name: getattr(error, field.name) for field in dataclasses.fields(error)}
-    endpoint.emit(IcmpReceived(time=endpoint.now, acted=acted, **fields))
+    endpoint.emit(IcmpReceived(time=endpoint.now, acted=acted, believed=believed, **fields))
 
 
 # What we tell

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from fynx_scapy.errors import ConfigError, LocalError, OutOfReach
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import Event
+from fynx_scapy.ike.events import Event, InternalError
 from fynx_scapy.ike.message import Datagram
+from fynx_scapy.net import guard
 from fynx_scapy.net.echo import echo_reply
 from fynx_scapy.net.nat import Nat
 from fynx_scapy.net.wire import Wire
@@ -37,7 +40,7 @@ class Hosts(ABC):
     """A carrier of datagrams: a clock, hosts, their events, and those who watch.
 
     ``observe`` shows each datagram with its fate; ``events`` are (host, event) in order; ``lock`` is held by whoever
-    touches an endpoint while another thread may.
+    touches an endpoint while another thread may. ``failures`` counts each host's `InternalError` events.
     """
 
     epoch: float | None = None
@@ -46,6 +49,7 @@ class Hosts(ABC):
     def __init__(self) -> None:
         self.hosts: dict[str, Host] = {}
         self.events: list[tuple[str, Event]] = []
+        self.failures: Counter[str] = Counter()
         self.lock: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
         self._observers: list[Observer] = []
 
@@ -122,12 +126,30 @@ class Hosts(ABC):
         for host in self.hosts.values():
             for packet in host.endpoint.packets():
                 host.inbox.append(packet)
-                reply = echo_reply(packet) if host.echo else None
-                if reply is not None:
-                    host.endpoint.send(reply, self.now)
+                if host.echo:
+                    self.guarded(host, "an inner packet", self._echo, host, packet)
             for datagram in host.endpoint.datagrams():
                 self._carry(datagram)
             self.events += ((host.name, event) for event in host.endpoint.events())
+
+    def _echo(self, host: Host, packet: bytes) -> None:
+        reply = echo_reply(packet)
+        if reply is not None:
+            host.endpoint.send(reply, self.now)
+
+    def guarded(self, host: Host, doing: str, act: Callable[..., object], *args: Any) -> None:
+        """Have a host's endpoint do something. An exception that nobody expected is an event of that host."""
+        failure = guard.guarded(self.now, doing, act, *args, taps=self._shows_taps())
+        if failure is not None:
+            self._failed(host.name, failure)
+
+    def _failed(self, name: str, failure: InternalError) -> None:
+        self.failures[name] += 1
+        self.events.append((name, failure))
+
+    def _shows_taps(self) -> bool:
+        """Whether somebody is there to see what a tap of theirs raises."""
+        return True
 
     def _next_timer(self) -> float | None:
         return min((t for host in self.hosts.values() if (t := host.endpoint.next_timer()) is not None), default=None)
@@ -137,7 +159,7 @@ class Hosts(ABC):
         for host in self.hosts.values():
             at = host.endpoint.next_timer()
             if at is not None and at <= self.now:
-                host.endpoint.handle_timer(self.now)
+                self.guarded(host, "a timer", host.endpoint.handle_timer, self.now)
         self._collect()
 
     def _busy(self) -> bool:

@@ -155,7 +155,8 @@ class Network(Hosts):
         for host in self.hosts.values():
             if host.endpoint.host == arriving.local.host:
                 always = host.endpoint.config.marker_always
-                host.endpoint.receive(arriving.read_by(marker_always=always), self.now)
+                read = arriving.read_by(marker_always=always)
+                self.guarded(host, "a datagram", host.endpoint.receive, read, self.now)
                 return
 
 

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 
@@ -30,6 +31,8 @@ _BUFFER = 1 << 21
 _LARGEST = 65535
 _ANCILLARY = 512
 _AT_ONCE = 256
+_ATTEMPTS = 4
+"""How often a datagram is handed to the kernel while it tells of ICMP errors instead: a forger may send many."""
 
 
 class IpSocket:
@@ -37,6 +40,7 @@ class IpSocket:
 
     def __init__(self, host: str, kind: int, protocol: int, open_socket: OpenSocket, port: int = 0) -> None:
         self.v6, self._kind = ":" in host, kind
+        self._failed: list[str] = []
         self._level = socket.IPPROTO_IPV6 if self.v6 else socket.IPPROTO_IP
         what = f"UDP port {port or 'of any number'}" if kind == socket.SOCK_DGRAM else f"IP protocol {protocol}"
         try:
@@ -78,27 +82,38 @@ class IpSocket:
         """Send one datagram. TransportError when the kernel refuses it."""
         option = _IPV6_TCLASS if self.v6 else _IP_TOS
         ancillary = [(self._level, option, struct.pack("=i", datagram.tos))] if datagram.tos else []
-        for attempt in (1, 2):
+        for left in reversed(range(_ATTEMPTS)):
             try:
                 self.socket.sendmsg([datagram.wire], ancillary, 0, tuple(datagram.remote))
                 return
             except OSError as error:
                 # An ICMP error about an earlier datagram is told at the next call, which then has not been carried out.
-                if attempt == 2 or error.errno not in _PENDING:
+                if not left or error.errno not in _PENDING:
                     raise TransportError(f"cannot send to {datagram.remote}: {_why(error)}") from None
+            except (OverflowError, ValueError) as error:  # an address that Python itself refuses
+                raise TransportError(f"cannot send to {datagram.remote}: {error}") from None
 
     def _messages(self) -> Iterator[tuple[bytes, int, Address]]:
         """What lies in the socket's buffer: (octets, TOS or traffic class, sender), some hundreds at a time."""
         for _ in range(_AT_ONCE):
             try:
-                data, ancillary, _, sender = self.socket.recvmsg(_LARGEST, _ANCILLARY)
+                data, ancillary, flags, sender = self.socket.recvmsg(_LARGEST, _ANCILLARY)
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno in _PENDING:
-                    continue
-                raise TransportError(f"cannot receive on {self.address}: {_why(error)}") from None
+                    continue  # `errors` has the whole of it
+                self._failed.append(f"cannot receive on {self.address}: {_why(error)}")
+                return
+            if flags & socket.MSG_TRUNC or not sender:
+                self._failed.append(f"expected a whole datagram on {self.address}, found a part of one, or no sender")
+                continue
             yield data, _traffic_class(ancillary), Address(sender[0], sender[1])
+
+    def failed(self) -> list[str]:
+        """Why receiving failed, each time since the last call."""
+        found, self._failed = self._failed, []
+        return found
 
     def errors(self) -> Iterator[IcmpError]:
         """What ICMP had to say since the last call."""
@@ -108,7 +123,7 @@ class IpSocket:
             except OSError:  # nothing there
                 return
             for level, _, data in ancillary:
-                if level == self._level and len(data) >= _EXTENDED_ERROR.size:
+                if target and level == self._level and len(data) >= _EXTENDED_ERROR.size:
                     number, origin, icmp_type, code, _, info, _ = _EXTENDED_ERROR.unpack_from(data)
                     if origin in (_ORIGIN_ICMP, _ORIGIN_ICMP6):
                         reporter = _offender(data[_EXTENDED_ERROR.size :])
@@ -117,7 +132,12 @@ class IpSocket:
                         yield IcmpError(self.address, remote, reporter, icmp_type, code, os.strerror(number), mtu)
 
 
-_PENDING = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EPROTO, errno.ENOPROTOOPT, errno.EMSGSIZE)
+_PENDING = frozenset({
+    # What Linux turns ICMP's types and codes into (net/ipv4/icmp.c), then what it has for ICMPv6's (net/ipv6/icmp.c).
+    errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENOPROTOOPT, errno.ECONNREFUSED, errno.EMSGSIZE, errno.EOPNOTSUPP,
+    errno.EHOSTDOWN, errno.ENONET, errno.EPROTO,
+    errno.EACCES,
+})  # fmt: skip
 """How the kernel tells, at any later call, of an ICMP error."""
 
 
@@ -146,7 +166,7 @@ class EspPort(IpSocket):
         """What has arrived, from the SPI on: of IPv4 the kernel shows the header too."""
         for data, tos, sender in self._messages():
             if not self.v6:
-                if not data:
+                if len(data) < 20:
                     continue
                 tos, data = data[1], data[(data[0] & 15) * 4 :]
             yield Datagram(data, self.address, Address(sender.host, 0), DatagramKind.ESP, tos)
@@ -155,7 +175,7 @@ class EspPort(IpSocket):
 def _traffic_class(ancillary: list[tuple[int, int, bytes]]) -> int:
     for level, kind, data in ancillary:
         if (level, kind) in ((socket.IPPROTO_IP, _IP_TOS), (socket.IPPROTO_IPV6, _IPV6_TCLASS)) and data:
-            return data[0] if len(data) == 1 else int(struct.unpack_from("=i", data)[0]) & 0xFF
+            return int.from_bytes(data, sys.byteorder) & 0xFF  # one octet, or an int
     return 0
 
 

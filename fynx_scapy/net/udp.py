@@ -18,8 +18,9 @@ from typing import Protocol, Self
 
 from fynx_scapy.errors import ConfigError, TransportError
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import SendFailed
+from fynx_scapy.ike.events import ReceiveFailed, SendFailed
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
+from fynx_scapy.net import guard
 from fynx_scapy.net.hosts import Host, Hosts
 from fynx_scapy.net.sockets import EspPort, OpenSocket, UdpPort
 
@@ -62,8 +63,8 @@ class UdpNetwork(Hosts):
     ...     sa = endpoint.connect(config, network.now)
     ...     network.run(lambda: sa.established, limit=5)
 
-    What the kernel refuses to send, and what ICMP reports, are events (`SendFailed`, `IcmpReceived`). One pair of ports
-    serves all the IKE SAs of an endpoint. `attend` has a thread serve the sockets while nobody calls `run`.
+    What the kernel refuses, and what ICMP reports, are events (`SendFailed`, `ReceiveFailed`, `IcmpReceived`). One pair
+    of ports serves all the IKE SAs of an endpoint. `attend` has a thread serve the sockets while nobody calls `run`.
     """
 
     def __init__(self, *, open_socket: OpenSocket = socket.socket) -> None:
@@ -170,7 +171,11 @@ class UdpNetwork(Hosts):
 
     def _serve(self) -> None:
         while not self._closing.is_set():
-            self._step(self.now + POLL * 5)
+            failure = guard.guarded(self.now, "a step of the attendant", self._step, self.now + POLL * 5, taps=False)
+            if failure is not None:  # by one who watches: nobody is here to be told, and the thread has to go on
+                with self.lock:
+                    self._failed(next(iter(self.hosts), ""), failure)
+                self._closing.wait(POLL)
 
     # Time
 
@@ -210,13 +215,18 @@ class UdpNetwork(Hosts):
     def _read(self, host: Host, port: UdpPort | EspPort, flags: int) -> None:
         if flags & select.EPOLLERR:
             for error in port.errors():
-                host.endpoint.receive_icmp(error, self.now)
+                self.guarded(host, "an ICMP error", host.endpoint.receive_icmp, error, self.now)
         for datagram in port.receive():
             if self._own(host.endpoint, datagram):
                 continue
             self._tell(datagram.turned(), "delivered")
-            host.endpoint.receive(datagram, self.now)
+            self.guarded(host, "a datagram", host.endpoint.receive, datagram, self.now)
             self._collect()
+        for reason in port.failed():
+            self.events.append((host.name, ReceiveFailed(time=self.now, local=port.address, reason=reason)))
+
+    def _shows_taps(self) -> bool:
+        return threading.current_thread() is not self._attendant
 
     @staticmethod
     def _own(endpoint: Endpoint, datagram: Datagram) -> bool:

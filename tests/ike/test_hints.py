@@ -10,7 +10,7 @@ from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig
 from fynx_scapy.ike.events import IcmpReceived, IkeSaFailed, MessageDropped, MessageSent, PeerNotified, Suspected
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.hints import PATH_MTU_LIFETIME, Limiter
+from fynx_scapy.ike.hints import PATH_MTU_LIFETIME, Destinations, Limiter
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
 from fynx_scapy.ike.negotiate import Proposal
 from fynx_scapy.ike.sa import State
@@ -275,6 +275,32 @@ def icmp(pair: Pair, mtu: int | None = None) -> None:
     about = IcmpError(Address(ALICE, 500), Address(BOB, 500), "198.51.100.1", 3, 4 if mtu else 3, "said", mtu)
     pair.alice.receive_icmp(about, pair.network.now)
     pair.network.run()
+
+
+@pytest.mark.parametrize("remote", [Address(BOB, 501), Address("198.51.100.77", 500), Address("2001:db8::1", 0)])
+@pytest.mark.parametrize("mtu", [None, 700])
+def test_an_icmp_error_about_a_destination_that_we_have_not_sent_to_is_not_believed(remote, mtu):
+    pair = Pair()
+    pair.connect()
+    sent = len(pair.of("alice", MessageSent))
+    about = IcmpError(Address(ALICE, 500), remote, "198.51.100.1", 3, 4 if mtu else 3, "said", mtu)
+    pair.alice.receive_icmp(about, pair.network.now)
+    pair.network.run()
+    (event,) = pair.of("alice", IcmpReceived)
+    assert (event.believed, event.acted) == (False, False)
+    assert not pair.alice.path_mtu
+    assert len(pair.of("alice", MessageSent)) == sent
+
+
+def test_destinations_are_remembered_up_to_a_number():
+    known = Destinations()
+    for port in range(2 * Destinations.MOST):
+        known.add(Address(ALICE, port))
+        known.add(Address(BOB, 500))
+    assert len(known) == Destinations.MOST
+    assert Address(BOB, 500) in known
+    assert Address(ALICE, 2 * Destinations.MOST - 1) in known
+    assert Address(ALICE, 0) not in known
 
 
 def test_an_icmp_error_is_a_hint_to_ask():
