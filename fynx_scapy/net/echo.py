@@ -10,7 +10,10 @@ from fynx_scapy.errors import MalformedError
 from fynx_scapy.esp.ip import checksum, ip_header, split
 
 _ICMP, _UDP, _ICMPV6 = 1, 17, 58
-_ECHO_PORT = 7
+ECHO_PORT = 7
+_ANSWERERS = frozenset({0, ECHO_PORT, 13, 17, 19, 37})
+"""Source ports that answer whatever comes (echo, daytime, qotd, chargen, time), and 0, which takes no answer: two that
+answer each other never end."""
 
 
 def echo_request(
@@ -46,7 +49,10 @@ def _summed(header: bytes, protocol: int, body: bytes) -> bytes:
 
 
 def echo_reply(packet: bytes) -> bytes | None:
-    """The answer to an echo request, with addresses (and UDP ports) turned round; None for any other packet."""
+    """The answer to an echo request, with addresses (and UDP ports) turned round; None for any other packet.
+
+    Another server's port is not answered, be it echo itself.
+    """
     try:
         parts = split(packet)
     except MalformedError:
@@ -55,13 +61,23 @@ def echo_reply(packet: bytes) -> bytes | None:
     kinds = {_ICMP: (8, 0), _ICMPV6: (128, 129)}
     if parts.next_header in kinds and len(body) >= 8 and body[0] == kinds[parts.next_header][0]:
         answer = bytes([kinds[parts.next_header][1]]) + body[1:]
-    elif parts.next_header == _UDP and len(body) >= 8 and int.from_bytes(body[2:4]) == _ECHO_PORT:
+    elif (
+        parts.next_header == _UDP
+        and len(body) >= 8
+        and int.from_bytes(body[2:4]) == ECHO_PORT
+        and takes_echo(int.from_bytes(body[0:2]))
+    ):
         answer = body[2:4] + body[0:2] + body[4:]
     else:
         return None
     source, destination = _addresses(packet)
     header = ip_header(destination, source, len(answer), protocol=parts.next_header)
     return header + _summed(header, parts.next_header, answer)
+
+
+def takes_echo(port: int) -> bool:
+    """Whether an echo may go to this UDP port: not to one that would answer in its turn, and so on for ever."""
+    return port not in _ANSWERERS
 
 
 def _addresses(packet: bytes) -> tuple[str, str]:

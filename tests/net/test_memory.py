@@ -191,6 +191,22 @@ def test_echo_is_what_scapy_makes_of_it():
     assert echo_reply(reply.build()) is None
 
 
+@pytest.mark.parametrize("port", [0, 7, 13, 17, 19, 37])
+def test_echo_does_not_answer_who_would_answer_again(port):
+    """RFC 862 and 864: two such servers would talk to each other for ever."""
+    assert echo_reply(udp_packet("10.1.0.1", "10.2.0.1", port, 7, b"abc")) is None
+    assert echo_reply(udp_packet("2001:db8::1", "2001:db8::2", port, 7, b"abc")) is None
+
+
+def test_two_hosts_that_echo_come_to_rest():
+    pair = Pair()
+    pair.network.hosts["alice"].echo = True
+    pair.connect()
+    pair.alice.send(udp_packet("10.1.0.1", "10.2.0.1", 7, 7, b"for ever?"), pair.network.now)
+    pair.network.run(pair.network.now + 1)
+    assert [len(host.inbox) for host in pair.network.hosts.values()] == [0, 1]
+
+
 @given(st.binary(max_size=60))
 def test_echo_takes_any_octets(octets):
     assert echo_reply(octets) is None or octets[0] >> 4 in (4, 6)
