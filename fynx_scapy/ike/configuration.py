@@ -102,7 +102,9 @@ class ConfigReply(_Variants):
 
     ``pool``: ranges of addresses as `Selector.of` reads them; ``dns`` addresses, ``subnets`` networks, ``domains``
     names; ``more`` pairs of an attribute and its value as text. Who does not ask gets no Child SA if it is
-    ``required``. ``accepts`` are the attributes of a CFG_SET that are taken.
+    ``required``. ``accepts`` are the attributes of a CFG_SET that are taken. ``most_addresses`` is how many addresses
+    of each IP version one IKE SA may hold, so that one peer cannot take the whole pool; what it asks for beyond is not
+    answered, as if the pool were empty.
     """
 
     pool: tuple[Selector, ...] = ()
@@ -114,6 +116,7 @@ class ConfigReply(_Variants):
     more: tuple[tuple[int | str, str], ...] = ()
     required: bool = False
     accepts: tuple[int, ...] = ()
+    most_addresses: int = 4
 
     if TYPE_CHECKING:
 
@@ -134,6 +137,8 @@ class ConfigReply(_Variants):
             self._set(name, (value,) if isinstance(value, str | Selector) else tuple(value))
         self._set("pool", tuple(Selector.of(network) for network in self.pool))
         self._set("accepts", tuple(lookup(CpAttribute, kind) for kind in self.accepts))
+        if self.most_addresses < 1:
+            raise ConfigError(f"expected most_addresses to be 1 or more, found {self.most_addresses}")
         # Everything is written once here, so that a mistake shows where it was made.
         self.attributes()
 
@@ -272,7 +277,8 @@ def _lend(sa: IkeSa, reply: ConfigReply, attributes: list[tuple[int, bytes]]) ->
             had.remove(lease)
         else:
             wanted = int.from_bytes(value[:16]) if value else None
-            lease = sa.endpoint.pools.lend(reply.pool, version, wanted)
+            held = sum(lease.version == version for lease in sa.leases)
+            lease = sa.endpoint.pools.lend(reply.pool, version, wanted) if held < reply.most_addresses else None
             if lease is None:
                 failed = True
                 continue

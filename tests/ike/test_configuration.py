@@ -127,6 +127,36 @@ def test_some_addresses_of_several_are_better_than_none():
     assert pair.connect(asking("0.0.0.0", "0.0.0.0")).settings.addresses == ("10.3.0.9",)
 
 
+def ask(pair: Pair, sa, kind: CpAttribute, count: int) -> list[str]:
+    """Addresses that an INFORMATIONAL exchange brings."""
+    exchange = sa.start(Informational(sa, cp(CpType.CFG_REQUEST, *[(kind, b"")] * count)))
+    pair.network.run()
+    answer = exchange.answer.get(IKEv2_CP)
+    return [] if answer is None else [a.value for a in answer.attributes if a.type == kind]
+
+
+@pytest.mark.parametrize("kind", [CpAttribute.INTERNAL_IP4_ADDRESS, CpAttribute.INTERNAL_IP6_ADDRESS])
+@pytest.mark.parametrize(("most", "count"), [(4, 3200), (4, 5), (1, 2), (7, 100)])
+def test_one_peer_does_not_get_the_whole_pool(kind, most, count):
+    pools = ("10.3.0.0/24", "2001:db8:3::/64")
+    pair = Pair(giving(ConfigReply(pool=pools) if most == 4 else ConfigReply(pool=pools, most_addresses=most)))
+    sa = pair.connect(alice(children=(ANY,)))
+    # HDR, SK {CP(CFG_REQUEST)}  -->
+    # <--  HDR, SK {CP(CFG_REPLY)}
+    first = ask(pair, sa, kind, count)
+    assert len(first) == min(most, count)
+    # Asking again brings the same, and no more.
+    assert ask(pair, sa, kind, count) == first
+    assert pair.bob.pools.lent == len(first)
+    assert sa.established
+
+
+def test_a_ceiling_of_each_version():
+    pair = Pair(giving())
+    sa = pair.connect(asking(*["0.0.0.0", "::"] * 10))
+    assert [":" in address for address in sa.settings.addresses] == [False, True] * 4
+
+
 def test_a_version_without_a_pool_is_ignored():
     pair = Pair(giving(ConfigReply(pool=("10.3.0.0/24",))))
     assert pair.connect(asking("::", "0.0.0.0")).settings.addresses == ("10.3.0.1",)
@@ -273,6 +303,7 @@ def test_configurations_share_a_pool_and_a_lease_has_holders():
         lambda: ConfigReply(dns=("dns.example",)),
         lambda: ConfigReply(more=(("INTERNAL_IP4_DMS", "10.0.0.1"),)),
         lambda: ConfigReply(pool=("10.3.0.9-10.3.0.1",)),
+        lambda: ConfigReply(most_addresses=0),
     ],
 )
 def test_mistakes_show_where_they_are_made(wrong):
