@@ -258,6 +258,10 @@ class Endpoint:
             raise LocalError(f"the SPI {spi.hex()} that was sent cannot name a new IKE SA here")
         return spi
 
+    def owns(self, spi: bytes) -> bool:
+        """Whether an IKE SPI is one that we have chosen: no peer may have it, for it would be ourselves."""
+        return spi in self.sas
+
     # IKE
 
     def _receive_ike(self, datagram: Datagram) -> None:
@@ -291,6 +295,8 @@ class Endpoint:
             return known.receive(datagram, header, self.now)
         if header.message_id != 0 or header.spi_i == bytes(8):
             return self.drop(datagram, "expected IKE_SA_INIT with message ID 0 and an initiator SPI other than zero")
+        if self.owns(header.spi_i):
+            return self.drop(datagram, "expected an initiator SPI of the peer's, found one of our own: a reflection")
         admitted = self.admission.admit(datagram, header, self.now)
         if admitted is None:
             return None

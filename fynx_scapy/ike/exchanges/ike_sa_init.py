@@ -127,6 +127,8 @@ class IkeSaInit(Exchange):
         check_nonce(answer.one(IKEv2_Nonce).nonce, choice.suite)
         if answer.header.spi_r == bytes(8):
             raise MalformedError("expected a responder SPI other than zero in the answer to IKE_SA_INIT")
+        if self.sa.endpoint.owns(answer.header.spi_r):
+            raise MalformedError("expected a responder SPI of the peer's, found one of our own")
         self._agreed = answer, choice, agreed_secret(choice, share, message.sent, answer)
         return self._agreed[1:]
 

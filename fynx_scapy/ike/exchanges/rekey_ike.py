@@ -90,6 +90,8 @@ class RekeyIke(Exchange):
         if choice.own_spi != spi:
             # A tap wrote another one.
             spi = sa.endpoint.free_ike_spi(choice.own_spi)
+        if choice.spi == spi or sa.endpoint.owns(choice.spi):
+            raise MalformedError("expected an SPI of the peer's for the new IKE SA, found one of our own")
         nonces = (sent_nonce(message, drawn), theirs)
         shared = agreed_secret(choice, share, message.sent, answer)
         self.successor = succession.succeed(sa, choice.suite, (spi, choice.spi), nonces, shared, initiator=True)
@@ -112,6 +114,8 @@ class RekeyIke(Exchange):
         choice = choose(offers(request.one(IKEv2_SA)), sa.config.proposals, prefer_ke=ke.group if ke else None)
         if choice is None or len(choice.spi) != 8:
             raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the new IKE SA is acceptable")
+        if sa.endpoint.owns(choice.spi):
+            raise PeerError(NotifyType.INVALID_SYNTAX, reason="the peer's SPI for the new IKE SA is one of our own")
         check_nonce(theirs, choice.suite)
         ke_payload, shared = answered_secret(choice, request, random)
         nonces = (theirs, own_nonce(sa, [*prf_of(sa.suite), *prf_of(choice.suite)]))
