@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scapy.config import conf
 from scapy.layers.inet import IP, UDP
@@ -23,6 +23,7 @@ from scapy.sessions import DefaultSession
 
 from ..errors import CaptureError
 from ..keylog import KeyLog
+from ..layers.esp import inner_packet
 from ..layers.ikev2 import IKEv2
 from .export import plain_message
 from .follow.follower import Follower
@@ -85,7 +86,7 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
                 self._problem(f"packet {inside.frame.number}: {opened.error}")
             if opened.plaintext is None or opened.next_header in (None, DUMMY):
                 return None
-            return _inner(opened.plaintext, opened.next_header)
+            return inner_packet(opened.next_header, opened.plaintext)
         if inside.kind == "ike":
             found = self.follower.ike(
                 inside.data, inside.frame.number, inside.frame.time, inside.src, inside.sport, inside.dst, inside.dport
@@ -108,16 +109,6 @@ class _Message:
 
     def __init__(self, opened: IkeOpened) -> None:
         self.opened = opened
-
-
-def _inner(payload: bytes, next_header: int) -> Packet:
-    if next_header == IPV4:
-        return IP(payload)
-    if next_header == IPV6:
-        return IPv6(payload)
-    probe = IP(proto=next_header)
-    kind = probe.guess_payload_class(payload)
-    return kind(payload)
 
 
 def _replaced(packet: Packet, outer: Packet, payload: Packet, inside: IpsecPacket) -> Packet:
@@ -150,6 +141,28 @@ def _protocol(payload: Packet, outer: Packet) -> int:
     return int(over.get("proto", over.get("nh", DUMMY)))
 
 
+class _Carrier(Packet):  # type: ignore[misc]
+    """What carries a layer: Scapy turns what it cannot dissect into Raw, but only where it is a payload."""
+
+    __slots__ = ("kind",)
+    fields_desc: ClassVar[list[Any]] = []
+
+    def guess_payload_class(self, payload: bytes) -> type[Packet]:
+        return self.kind  # type: ignore[no-any-return]
+
+
+def _dissected(kind: type[Packet], octets: bytes) -> Packet:
+    """The octets as that layer, or as Raw."""
+    if not octets:
+        return kind()
+    carrier = _Carrier()
+    carrier.kind = kind
+    carrier.do_dissect_payload(octets)
+    packet: Packet = carrier.payload
+    packet.remove_underlayer(carrier)
+    return packet
+
+
 def rdpcap(path: str | os.PathLike[str], keys: KeyLog | str | os.PathLike[str] | None = None) -> PacketList:
     """Every packet of a capture as Scapy's ``rdpcap`` gives it, ESP and SK with plain payloads.
 
@@ -162,7 +175,7 @@ def rdpcap(path: str | os.PathLike[str], keys: KeyLog | str | os.PathLike[str] |
     try:
         for frame in frames(place):
             kind = conf.l2types.num2layer.get(frame.linktype, conf.raw_layer)
-            packet = kind(frame.data)
+            packet = _dissected(kind, frame.data)
             packet.time = frame.time or 0.0
             packet.comments = [frame.comment.encode()] if frame.comment else None
             found.append(session.process(packet) or packet)

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 
@@ -40,7 +41,7 @@ class IpSocket:
 
     def __init__(self, host: str, kind: int, protocol: int, open_socket: OpenSocket, port: int = 0) -> None:
         self.v6, self._kind = ":" in host, kind
-        self._failed: list[str] = []
+        self._failed: deque[str] = deque(maxlen=_AT_ONCE)
         self._level = socket.IPPROTO_IPV6 if self.v6 else socket.IPPROTO_IP
         what = f"UDP port {port or 'of any number'}" if kind == socket.SOCK_DGRAM else f"IP protocol {protocol}"
         try:
@@ -112,7 +113,8 @@ class IpSocket:
 
     def failed(self) -> list[str]:
         """Why receiving failed, each time since the last call."""
-        found, self._failed = self._failed, []
+        found = list(self._failed)
+        self._failed.clear()
         return found
 
     def errors(self) -> Iterator[IcmpError]:

@@ -11,8 +11,14 @@ from scapy.layers.l2 import Ether
 from scapy.sendrecv import sniff
 
 from fynx_scapy.capture import Capture, IPsecSession, KeyLog, rdpcap
+from fynx_scapy.crypto.encr import encryption
+from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import CaptureError
+from fynx_scapy.esp import OutboundSa
+from fynx_scapy.iana import TransformType
+from fynx_scapy.keylog import EspKeys
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_AUTH, IKEv2_Encrypted
+from tests.capture.build import ethernet, ipv4, pcap, udp
 from tests.shared import shared
 
 
@@ -71,3 +77,30 @@ def test_a_damaged_capture_gives_what_is_there(tmp_path: Path) -> None:
     path.write_bytes(b"nothing")
     with pytest.raises(CaptureError, match="neither pcap nor pcapng"):
         rdpcap(path)
+
+
+@pytest.mark.parametrize("next_header", [4, 41, 6, 17, 1, 58, 47, 51, 132, 59, 200])
+@pytest.mark.parametrize("inner", [b"", b"E", b"`", b"E\0\0", bytes(5), bytes(19), bytes(21)], ids=bytes.hex)
+def test_whatever_is_inside_reading_goes_on(tmp_path: Path, next_header: int, inner: bytes) -> None:
+    """An inner packet, by a peer with the keys, that is shorter than its headers."""
+    key = bytes(range(20))
+    out = OutboundSa(spi=0x1234, encr=encryption(20, 128), key=key)
+    sealed = out.seal(inner, next_header)
+    path = tmp_path / "a.pcap"
+    path.write_bytes(pcap([ethernet(ipv4(50, sealed)), ethernet(ipv4(50, out.seal(bytes(20), 59)))]))
+    aes = Transform(TransformType.ENCR, 20, 128)
+    keys = KeyLog(esp=[EspKeys(0x1234, "10.0.0.1", "10.0.0.2", aes, key)])
+    packets = rdpcap(path, keys)
+    assert len(packets) == 2
+    assert packets.problems == []
+    if inner and next_header != 59:
+        assert bytes(packets[0][IP].payload).startswith(inner)
+
+
+@pytest.mark.parametrize("frame", [b"", b"\0", bytes(13), ethernet(ipv4(17, b""))[:20], ethernet(ipv4(50, b""))])
+def test_a_frame_shorter_than_its_headers(tmp_path: Path, frame: bytes) -> None:
+    path = tmp_path / "a.pcap"
+    path.write_bytes(pcap([frame, ethernet(ipv4(17, udp(53, 53, b"x")))]))
+    packets = rdpcap(path)
+    assert UDP in packets[1]
+    assert bytes(packets[0])[: len(frame)] == frame or not frame
