@@ -81,9 +81,15 @@ class Answers(ResponseWindow):
         if answer.more:
             self._waiting = (exchange, steps)
         else:
-            # What an exchange does once its answer is out.
-            next(steps, None)
+            self._after(steps)
         return None
+
+    def _after(self, steps: Steps) -> None:
+        """Let an exchange do what it does once its answer is out; where it cannot, the two ends differ from now on."""
+        try:
+            next(steps, None)
+        except FynxError as error:
+            self._sa.broken(f"cannot go on behind an answer: {error}", by_peer=False)
 
     def _send(self, answer: Outgoing, request: Message, *, keep: bool = True) -> None:
         header = request.header

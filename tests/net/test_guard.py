@@ -119,7 +119,7 @@ def test_the_author_of_a_tap_sees_what_it_raises() -> None:
 
 def test_an_exchange_that_cannot_go_on_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     s = Session(seed=1)
-    monkeypatch.setattr("fynx_scapy.ike.exchanges.ike_sa_init.check_answer", broken)
+    monkeypatch.setattr("fynx_scapy.ike.exchanges.ike_sa_init.puzzles.solve_for_auth", broken)
     with pytest.raises(FynxError, match=r"ValueError at fynx_scapy\.ike\.exchanges\.ike_sa_init"):
         s.sa_init()
     assert s.network.now < 10
