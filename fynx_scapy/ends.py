@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from fynx_scapy.errors import ConfigError, TransportError
-from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk, Retransmission
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.natt import IKE_PORT, NATT_PORT
@@ -18,6 +19,8 @@ from fynx_scapy.net.memory import Network
 from fynx_scapy.net.udp import UdpNetwork, free_ports, resolve, source_for
 
 INITIATOR, RESPONDER = "initiator", "responder"
+LIVE = Retransmission(timeout=0.7, base=1.4, tries=3)
+"""The schedule towards a live peer unless another is asked for: whoever waits at a prompt is told after 5 seconds."""
 Peers = Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None
 
 
@@ -75,7 +78,8 @@ def live(
 ) -> Ends:
     """Ours on a real network, and the peer that listens at ``target``, who may begin as well as we.
 
-    ConfigError when there is no such host, TransportError when there is no way to it, or the ports are not to be had.
+    ConfigError when there is no such host or it is our own socket, TransportError when there is no way to it, or the
+    ports are not to be had.
     """
     remote = target if isinstance(target, Address) else resolve(target, IKE_PORT)
     own_ports = remote.port not in (IKE_PORT, NATT_PORT)
@@ -84,7 +88,11 @@ def live(
         config = config.replace(remote_natt_port=remote.port)
     made = network or UdpNetwork()
     try:
-        return Ends(made, _client(made, config, remote, here, endpoint, seed, own_ports=own_ports), None, config)
+        client = _client(made, config, remote, here, endpoint, seed, own_ports=own_ports)
+        if _is_own(client, remote):
+            made.remove(here.name)
+            raise ConfigError(f"expected a peer other than ourselves, found {remote}, which is a socket of our own")
+        return Ends(made, client, None, config)
     except (ConfigError, TransportError):
         if network is None:
             made.close()
@@ -122,6 +130,13 @@ def _client(
                 raise
     port, natt_port = free_ports(host, 2, network.open_socket)
     return plugged_in(settings.replace(port=port, natt_port=natt_port))
+
+
+def _is_own(client: Endpoint, remote: Address) -> bool:
+    """Whether what is sent to ``remote`` comes back to ``client``; the system takes 0.0.0.0 and :: for itself."""
+    there, here = (ipaddress.ip_address(host.partition("%")[0]) for host in (remote.host, client.host))
+    same = there == here or (there.is_unspecified and there.version == here.version)
+    return same and remote.port in (client.config.port, client.config.natt_port)
 
 
 def _randomness(seed: int | str | None, who: str) -> Randomness:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -17,7 +18,7 @@ from fynx_scapy.ends import INITIATOR, RESPONDER
 from fynx_scapy.errors import LocalError, OutOfReach, PeerError, Timeout, UnexpectedError
 from fynx_scapy.iana import ExchangeType, lookup
 from fynx_scapy.ike.child import ChildSa
-from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, InternalError
 from fynx_scapy.ike.exchanges import Exchange
@@ -32,9 +33,13 @@ from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.ike.taps import Tap, When
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2, chain, opened
+from fynx_scapy.net import silence
 from fynx_scapy.net.echo import echo_request
+from fynx_scapy.net.farewell import Parting, part
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
+
+_LOG = logging.getLogger(__name__)
 
 
 class Session:
@@ -49,7 +54,9 @@ class Session:
     ``Session("127.0.0.1", psk="secret")``. `accept` then waits for the peer to begin; ``local``, ``port`` and
     ``natt_port`` say where we are (by default ports 500 and 4500 where they are to be had, else free ones), and
     ``marker_always`` whether IKE has the non-ESP marker on every port, as many a peer on ports of its own wants it (by
-    default there alone). At a prompt a thread answers the peer between two steps; elsewhere `attend` starts it.
+    default there alone). ``retransmission`` says when a request goes out again and is given up: by default after
+    5 seconds, sooner where ICMP says again and again that nobody listens. At a prompt a thread answers the peer
+    between two steps; elsewhere `attend` starts it. As a context manager a live session deletes its IKE SAs at the end.
 
     Without one the embedded peer's configuration mirrors ours; ``peer`` changes some of it, by the same names
     (``peer={"psk": "other"}``), or is an IkeConfig of its own, or several.
@@ -85,10 +92,14 @@ class Session:
         network: Hosts | None = None,
         name: str = INITIATOR,
         destination: str | None = None,
+        retransmission: Retransmission | None = None,
     ) -> None:
         given = {"psk": psk, "local_id": local_id, "remote_id": remote_id, "proposals": proposals}
         given |= {"esp_proposals": esp_proposals, "local_ts": local_ts, "remote_ts": remote_ts}
         wanted = config or ends.config_of(given)
+        schedule = retransmission or (ends.LIVE if target is not None and config is None else None)
+        if schedule is not None:
+            wanted = wanted.replace(retransmission=schedule)
         if target is None:
             found = ends.embedded(wanted, local or "192.0.2.1", remote, endpoint, peer, seed, network)
         elif peer is not None:
@@ -101,6 +112,7 @@ class Session:
         self.network, self.client, self._peer, self.config = found
         self.name = name
         self._sa: IkeSa | None = None
+        self._begun: list[IkeSa] = []
         self._accepted: list[IkeSa] = []
         self._pings = 0
         self._destination = destination
@@ -123,15 +135,28 @@ class Session:
             self.network.attend()
 
     def close(self) -> None:
-        """Close the sockets of a live session. The peer is not told: `delete` does that."""
+        """Close the sockets of a live session. The peer is not told: `leave` does that, or `delete`."""
         if isinstance(self.network, UdpNetwork):
             self.network.close()
+
+    def leave(self) -> Parting:
+        """Delete all that a live peer holds of this session, then `close`. Says what may be left there all the same.
+
+        Taps are taken out. What a peer does not answer is given up after its schedule and some seconds.
+        """
+        if not isinstance(self.network, UdpNetwork) or self.network.closed:
+            return Parting(answered=False, left=())
+        try:
+            return part(self.network, self.name, [*self._begun, *self._accepted])
+        finally:
+            self.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        for words in self.leave().left:
+            _LOG.warning("left at the peer: %s", words)  # on stderr, where no program has set up logging
 
     # What there is to look at
 
@@ -191,16 +216,38 @@ class Session:
     def sa_init(self) -> IKEv2:
         """IKE_SA_INIT (RFC 7296 section 1.2), retries for COOKIE and INVALID_KE_PAYLOAD included.
 
-        Returns the last answer.
+        Returns the last answer. Of a live peer that says nothing Timeout tells the likely causes, early where ICMP
+        says repeatedly that nobody listens.
         """
         if self._sa is not None and self._sa.established:
             raise LocalError("expected a session without an IKE SA; this one is established")
         with self.network.lock:
-            self._sa = self.client.connect(self.config, self.network.now, authenticate=False)
+            seen = len(self.events)
+            self._sa = sa = self.client.connect(self.config, self.network.now, authenticate=False)
+            self._begun.append(sa)
         pending = next(iter(self._sa.requests.pending.values()), None)
         if pending is None:
             raise LocalError("IKE_SA_INIT did not start")
+        remote = sa.remote
+        if not self.live:
+            return self._finish(pending.exchange)
+        self.network.run(lambda: pending.exchange.done or silence.refused(self._ours(seen), remote))
+        if not pending.exchange.done:
+            refusal = Timeout(f"nobody listens at {remote}")
+            with self.network.lock:
+                sa.fail(refusal)
+            pending.exchange.error = refusal
         return self._finish(pending.exchange)
+
+    def _ours(self, since: int = 0) -> list[Event]:
+        return [event for who, event in self.events[since:] if who == self.name]
+
+    def silence(self) -> list[str]:
+        """Why a live peer may be silent, in words: what ICMP said, what came that was no answer, the non-ESP marker."""
+        remote = self.config.remote
+        if not self.live or remote is None:
+            return []
+        return silence.causes(self._ours(), remote, marker=self.client.config.marker_always)
 
     def auth(self, packet: Packet | bytes | None = None) -> IKEv2:
         """IKE_AUTH and the first Child SA (RFC 7296 section 1.2). ``packet`` is the inner packet that asks for it."""
@@ -332,6 +379,8 @@ class Session:
             raise UnexpectedError(f"the exchange cannot go on: {failure.error} at {failure.where} {failure.reason}")
         self.network.run()
         if exchange.error is not None and (exchange.answer is None or not isinstance(exchange.error, PeerError)):
+            if self.live and isinstance(exchange.error, Timeout):
+                raise Timeout("; ".join([str(exchange.error), *self.silence()]))
             raise exchange.error
         if exchange.answer is None:
             raise Timeout("the exchange did not end within an hour")

@@ -152,6 +152,11 @@ class UdpNetwork(Hosts):
         with self.lock:
             self._carry(replace(datagram, marker_always=datagram.marker_always or always))
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closing.is_set()
+
     def close(self) -> None:
         """Close all sockets, and end the thread that attends to them."""
         self._closing.set()

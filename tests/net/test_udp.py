@@ -127,6 +127,7 @@ def test_icmp_is_a_hint_at_most() -> None:
         # HDR, SK {}  -->
         assert [pending.exchange.__class__.__name__ for pending in s.sa.requests.pending.values()] == ["Liveness"]
         assert s.sa.established
+        s.close()  # nobody is there to be told
 
 
 def test_a_port_for_everything() -> None:
