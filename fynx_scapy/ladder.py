@@ -46,7 +46,8 @@ class Row:
     ``title`` names exchange and message ID, ``text`` the payloads. ``fate`` tells whether it arrived: ``lost``,
     ``delivered``, ``dropped`` for the ``reason`` that the receiver gives, or empty where nobody knows. ``sender`` is
     empty for a message that neither end sent, or that is a ``copy`` made on its way. ``attempt`` counts
-    retransmissions. ``octets`` is what was on the wire, one element a datagram.
+    retransmissions, ``bad`` marks a remark that something failed. ``octets`` is what was on the wire, one
+    element a datagram.
     """
 
     time: float
@@ -59,6 +60,7 @@ class Row:
     reason: str = ""
     attempt: int = 0
     copy: bool = False
+    bad: bool = False
     event: Event | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -414,6 +416,7 @@ border-right:0}
 .ladder .remark .words{color:var(--ladder-soft);font-style:italic;padding:.1rem .7rem;text-align:left;
 justify-content:flex-start}
 .ladder .remark.left .words{justify-content:flex-end;text-align:right}
+.ladder .remark.bad .words{color:var(--ladder-bad);font-style:normal;font-weight:bold}
 .ladder summary{cursor:pointer;list-style:none}
 .ladder summary::-webkit-details-marker{display:none}
 .ladder summary .title::before{content:"\\25b8 ";font-size:.8em}
@@ -435,7 +438,7 @@ def _html_row(ladder: Ladder, row: Row, details: str) -> str:
         words = f'<span class="title">{html.escape(row.title)}</span><span>{html.escape(row.text)}</span>{marks}'
         lane = f'<div class="lane"><div class="words">{words}</div><div class="arrow"></div></div>'
     else:
-        classes = ["row", "remark", "right" if row.sender == ladder.ends[0] else "left"]
+        classes = ["row", "remark", "right" if row.sender == ladder.ends[0] else "left", *(["bad"] if row.bad else [])]
         lane = f'<div class="lane"><div class="words"><span>{html.escape(row.text)}</span></div></div>'
     line = f'<div class="line"><span class="time">{row.time:.3f} s</span>{lane}</div>'
     if not details:

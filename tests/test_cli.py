@@ -6,6 +6,7 @@ from __future__ import annotations
 import filecmp
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -78,9 +79,11 @@ def test_all_outputs(tmp_path: Path) -> None:
     done = fynx(
         "run", "psk_handshake", "wrong_psk", "--seed", 7,
         "--report", out / "x.html", "--json", out / "x.json", "--pcap", out / "x.pcapng",
+        "--junit", out / "x.xml",
     )  # fmt: skip
     assert done.exit_code == 0
-    assert {path.name for path in out.iterdir()} == {"x.html", "x.json", "x.pcapng", "x.keys"}
+    assert {path.name for path in out.iterdir()} == {"x.html", "x.json", "x.xml", "x.pcapng", "x.keys"}
+    assert 'tests="2" failures="0"' in (out / "x.xml").read_text()
     assert {path.name for path in (out / "x.keys").iterdir()} == {"ikev2_decryption_table", "esp_sa", "keys.json"}
     assert "fynx run psk_handshake wrong_psk --seed 7" in (out / "x.html").read_text()
     document = json.loads((out / "x.json").read_text())
@@ -157,6 +160,52 @@ def test_a_verdict_that_is_not_pass_is_1_and_the_run_goes_on(monkeypatch: pytest
     assert "FAIL refuse: expected more (test_cli.py:" in done.stdout
     assert "1 PASS, 1 FAIL, 1 ERROR" in done.stdout
     assert len(KeyLog.load(tmp_path / "x.keys" / "keys.json").ike) == 2  # what came before the crash is kept
+
+
+def test_a_failure_says_its_step_and_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(run: Run) -> None:
+        """Refuses."""
+        raise AssertionError("expected more")
+
+    made = [scenarios.load("delete_ike"), Scenario("refuse", "RFC 7296", (), refuse, __name__)]
+    monkeypatch.setattr("fynx_scapy.commands.run._load", lambda names: made)
+    done = fynx("run", "--seed", 1)
+    assert done.exit_code == 1
+    assert '     > raise AssertionError("expected more")' in done.stdout
+    checked = len(made[0].requirements)
+    assert f"{checked} of 673 requirements checked\n1 PASS, 1 FAIL in" in done.stdout
+
+
+def test_a_run_in_which_nothing_was_judged_is_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "psk").write_text("secret")
+    done = fynx("run", "cookie", "flood", "--target", "127.0.0.1:9", "--psk-file", tmp_path / "psk")
+    assert done.exit_code == 1
+    assert "nothing was judged: every scenario was left out\n2 SKIP in" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("psk_handshake", "cookie", "--seed", "7"),
+        ("psk_handshake", "--target", "[2001:db8::1]:600", "--psk-file", "a file", "--remote-id", "CN=it's me",
+         "--local-ts", "10.1.0.0/24", "--port", "4000", "--natt-port", "4001", "--no-marker-always"),
+        ("--target", "vpn.example", "--psk-file", "psk", "--local-id", "alice", "--remote-ts", "10.2.0.0/24",
+         "--ping", "10.2.0.1", "--proposals", "aes256-sha256-modp2048", "--esp-proposals", "aes256gcm16",
+         "--local", "192.0.2.1", "--marker-always"),
+    ],
+)  # fmt: skip
+def test_the_command_that_repeats_a_run_says_all_that_it_was_told(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a file", "psk"):
+        (tmp_path / name).write_text("secret")
+    monkeypatch.setattr("fynx_scapy.commands.run._target", lambda *given: None if given[0] is None else given)
+    monkeypatch.setattr("fynx_scapy.commands.run._run", lambda *given: ([], None, None))
+    fynx("run", *words, "--json", "x.json")
+    command = shlex.split(json.loads((tmp_path / "x.json").read_text())["command"])
+    assert command[:2] == ["fynx", "run"]
+    assert sorted(command[2:]) == sorted(words)
 
 
 @pytest.mark.parametrize("shell", cli.SHELLS)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import secrets
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ from click.shell_completion import CompletionItem
 from fynx_scapy import __version__
 
 if TYPE_CHECKING:
-    from fynx_scapy.harness import Result, Scenario
+    from fynx_scapy.harness import Contact, Result, Scenario
     from fynx_scapy.harness.target import Target
     from fynx_scapy.net.recorder import Recorder
 
@@ -77,6 +79,7 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_complete)
 @click.option("--report", type=_FILE, metavar="FILE", help="Write a report: one HTML page that needs nothing else.")
 @click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write the verdicts as JSON.")
+@click.option("--junit", type=_FILE, metavar="FILE", help="Write the verdicts as JUnit XML.")
 @click.option("--pcap", type=_FILE, metavar="FILE", help="Write a pcapng capture, and its key tables beside it.")
 @click.option("--keys", type=_FOLDER, metavar="DIR", help="Where the key tables go, if not to NAME.keys.")
 @click.option("--seed", type=int, metavar="N", help="Repeat a run to the byte. Without it one is chosen, and shown.")
@@ -85,6 +88,7 @@ def run(
     names: tuple[str, ...],
     report: Path | None,
     json_file: Path | None,
+    junit: Path | None,
     pcap: Path | None,
     keys: Path | None,
     seed: int | None,
@@ -96,33 +100,66 @@ def run(
 
     A live peer is told by its address, the key and the identities: scenarios that ask for what only an embedded peer
     can be made to do are left out (SKIP). Exit status 0 when every verdict is PASS or SKIP and one at least is PASS,
-    1 when not, 2 for misuse.
+    1 when not, 2 for misuse and for a target where nobody answers.
     """
+    from fynx_scapy.harness import Tally
+
+    began = datetime.datetime.now(datetime.UTC)
     chosen = _load(names)
     live = _target(target, psk_file, given)
     if live is not None and seed is not None:
         raise click.UsageError("a live peer repeats nothing: --seed goes with the embedded peer alone")
     if live is None and seed is None:
         seed = secrets.randbelow(1_000_000)
-    results, recorder = _run(chosen, seed, live)
+    results, recorder, contact = _run(chosen, seed, live)
+    tally = Tally.of(results)
     with _writing():
+        about = {"date": began.strftime("%Y-%m-%d %H:%M:%S UTC"), **(contact.facts if contact is not None else {})}
+        command = _again(names, seed, target, psk_file, given)
         if report is not None:
             from fynx_scapy.report import render
 
-            which = f"--seed {seed}" if live is None else f"--target {target}"
-            command = " ".join(["fynx run", *names, which])
-            _write(report, render(results, seed=seed, command=command))
+            _write(report, render(results, seed=seed, command=command, about=about))
         if json_file is not None:
-            document = {"version": __version__, "seed": seed, "results": [result.as_dict() for result in results]}
+            from fynx_scapy.report.page import our_versions
+
+            document = {
+                "version": __version__,
+                "versions": our_versions(),
+                "about": about,
+                "command": command,
+                "seed": seed,
+            }
+            document |= tally.as_dict() | {"results": [result.as_dict() for result in results]}
             _write(json_file, json.dumps(document, indent=1) + "\n")
+        if junit is not None:
+            from fynx_scapy.report.junit import junit_xml
+            from fynx_scapy.report.page import our_versions
+
+            told = {**our_versions(), **about, "command": command}
+            _write(junit, junit_xml(results, told if seed is None else told | {"seed": str(seed)}))
         if pcap is not None:
             pcap.parent.mkdir(parents=True, exist_ok=True)
             recorder.save_capture(pcap)
         if pcap is not None or keys is not None:
             recorder.keys().save(keys or pcap.with_suffix(".keys"))  # type: ignore[union-attr]
     _table(results, seed)
-    verdicts = {result.verdict.value for result in results}
-    sys.exit(0 if verdicts <= {"PASS", "SKIP"} and "PASS" in verdicts else 1)
+    sys.exit(0 if tally.good else 1)
+
+
+def _again(
+    names: Sequence[str], seed: int | None, target: str | None, psk_file: Path | None, given: dict[str, Any]
+) -> str:
+    """The command that repeats the run; the key stays in its file, and what was written is left to the next one."""
+    options = {"seed": seed, "target": target, "psk_file": psk_file if target is not None else None, **given}
+    words = ["fynx", "run", *names]
+    for name, value in options.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        elif value is not None:
+            words += [f"--{option}", str(value)]
+    return shlex.join(words)
 
 
 def _target(address: str | None, psk_file: Path | None, given: dict[str, Any]) -> Target | None:
@@ -149,8 +186,13 @@ def _target(address: str | None, psk_file: Path | None, given: dict[str, Any]) -
     return made
 
 
-def _run(chosen: Sequence[Scenario], seed: int | None, target: Target | None) -> tuple[list[Result], Recorder]:
-    """Run them with a progress bar on stderr, where that is a terminal."""
+def _run(
+    chosen: Sequence[Scenario], seed: int | None, target: Target | None
+) -> tuple[list[Result], Recorder, Contact | None]:
+    """Run them with a progress bar on stderr, where that is a terminal.
+
+    Before a live run there is one exchange; where nobody answers the command ends with status 2.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
@@ -158,13 +200,44 @@ def _run(chosen: Sequence[Scenario], seed: int | None, target: Target | None) ->
     from fynx_scapy.net.recorder import Recorder
 
     recorder, results = Recorder(), []
+    contact = harness.Contact(target, recorder.watch) if target is not None else None
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        bar = progress.add_task("scenarios", total=len(chosen))
+        bar = progress.add_task("reaching the peer", total=len(chosen))
+        if contact is not None and any(scenario.live for scenario in chosen):
+            _reach(contact)
         for scenario in chosen:
             progress.update(bar, description=scenario.name)
-            results.append(harness.run(scenario, seed=seed or 0, watch=recorder.watch, target=target))
+            watch = recorder.watch
+            results.append(harness.run(scenario, seed=seed or 0, watch=watch, target=target, contact=contact))
             progress.advance(bar)
-    return results, recorder
+    return results, recorder, contact
+
+
+class _NobodyThere(click.ClickException):
+    """No peer was reached: nothing was judged."""
+
+    exit_code = 2
+
+
+def _reach(contact: Contact) -> None:
+    """The first exchange with a live peer; ends the command when there is none."""
+    from fynx_scapy.errors import ConfigError, TransportError
+    from fynx_scapy.harness import Unreached
+
+    try:
+        contact.make()
+    except Unreached as error:
+        likely = "".join(f"\n  - {cause}" for cause in error.causes)
+        raise _NobodyThere(
+            f"nobody answers IKE_SA_INIT at {error.target}; no scenario was run. Likely causes:{likely}"
+            "\n  - a wrong address or port, or a packet filter on the way"
+        ) from None
+    except TransportError as error:
+        raise _NobodyThere(f"{error}; no scenario was run") from None
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    for words in contact.left:
+        click.echo(f"left at the peer: {words}", err=True)
 
 
 def _table(results: Sequence[Result], seed: int | None) -> None:
@@ -172,6 +245,9 @@ def _table(results: Sequence[Result], seed: int | None) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from fynx_scapy.harness import Tally, Verdict
+    from fynx_scapy.harness.tally import worst_first
 
     colours = {"PASS": "green", "SKIP": "dim", "FAIL": "red", "ERROR": "magenta"}
     table = Table(box=None, pad_edge=False)
@@ -187,19 +263,24 @@ def _table(results: Sequence[Result], seed: int | None) -> None:
     # Where nobody looks on, no terminal's width cuts the columns.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     console.print(table)
-    for result in results:
+    for result in worst_first(results):
         if result.reason:
             reason = f"{result.verdict.value} {result.scenario.name}: {result.reason}"
             console.print(Text(reason, style=colours[result.verdict.value]), soft_wrap=True)
-        elif result.left_out:
-            console.print(
-                Text(f"     {result.scenario.name}: without {', '.join(result.left_out)}", style="dim"), soft_wrap=True
-            )
-    counts = {verdict: sum(result.verdict.value == verdict for result in results) for verdict in colours}
-    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+            if result.step:
+                console.print(Text(f"     > {result.step}", style="dim"), soft_wrap=True)
+        name = result.scenario.name
+        notes = [f"without {', '.join(result.left_out)}"] if result.left_out else []
+        notes += [f"left at the peer: {words}" for words in result.left_behind]
+        for note in notes:
+            console.print(Text(f"     {name}: {note}", style="dim"), soft_wrap=True)
+    tally = Tally.of(results)
     seconds = sum(result.seconds for result in results)
     which = "" if seed is None else f", seed {seed}"
-    console.print(f"\n{summary} in {seconds:.2f} s{which}", soft_wrap=True)
+    console.print(f"\n{tally.requirements}", soft_wrap=True)
+    if not tally.verdicts[Verdict.PASS] and not tally.verdicts[Verdict.FAIL] + tally.verdicts[Verdict.ERROR]:
+        console.print("nothing was judged: every scenario was left out", soft_wrap=True)
+    console.print(f"{tally} in {seconds:.2f} s{which}", soft_wrap=True)
 
 
 @contextmanager

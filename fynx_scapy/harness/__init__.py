@@ -4,20 +4,25 @@
 from __future__ import annotations
 
 from fynx_scapy.harness.alone import main
+from fynx_scapy.harness.contact import Contact, Unreached
 from fynx_scapy.harness.expect import ExpectationFailed, expect
 from fynx_scapy.harness.requirements import Requirement, requirement
 from fynx_scapy.harness.runner import Result, Run, Stage, Verdict, run
 from fynx_scapy.harness.scenario import Scenario, scenario
+from fynx_scapy.harness.tally import Tally
 from fynx_scapy.harness.target import Target
 
 __all__ = [
+    "Contact",
     "ExpectationFailed",
     "Requirement",
     "Result",
     "Run",
     "Scenario",
     "Stage",
+    "Tally",
     "Target",
+    "Unreached",
     "Verdict",
     "expect",
     "main",

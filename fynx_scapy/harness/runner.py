@@ -7,26 +7,29 @@ With a `Target` the peer is a live one: scenarios that are made for it run there
 from __future__ import annotations
 
 import enum
+import inspect
 import struct
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from scapy.error import Scapy_Exception
 
 from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, OutOfReach, PeerError, Timeout
+from fynx_scapy.harness.contact import Contact, Unreached, Watcher
 from fynx_scapy.harness.expect import expect, fail
 from fynx_scapy.harness.scenario import Scenario
-from fynx_scapy.harness.target import Target, finish
+from fynx_scapy.harness.target import Target
 from fynx_scapy.ike.config import ChildConfig
-from fynx_scapy.ike.events import Event, MessageReceived
+from fynx_scapy.ike.events import Event, PeerDead
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.memory import Network
+from fynx_scapy.net.silence import heard
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
 
@@ -40,7 +43,7 @@ KeyboardInterrupt and SystemExit end the run."""
 
 
 PEER_FAULTS = (AuthenticationError, MalformedError, PeerError, Timeout)
-"""What is the fault of a live peer that was heard of: the verdict FAIL."""
+"""Errors blamed on a live peer once it has answered: the verdict FAIL."""
 
 
 class Verdict(enum.Enum):
@@ -62,6 +65,8 @@ class Stage:
     label: str
     network: Hosts
     session: Session | None = None
+    reached: int | None = None
+    """How many events there were when the scenario ended, on its last stage."""
 
     @property
     def events(self) -> list[tuple[str, Event]]:
@@ -73,22 +78,30 @@ class Stage:
         return Ladder(self.events) if self.session is None else self.session.ladder()
 
 
-Watcher = Callable[[Hosts, str], None]
-
-
 class Run:
     """What a scenario is handed: it makes sessions that repeat themselves for the same seed.
 
     ``watch`` is called with each new network and what happens there (the recorder's `watch`). With a ``target`` the
     sessions are live ones, one at a time: the next one, and `close`, delete the IKE SAs of the one before.
+    ``contact`` is what is known of the target already.
     """
 
     def __init__(
-        self, name: str, seed: int = 0, watch: Watcher | None = None, target: Target | None = None, *, able: bool = True
+        self,
+        name: str,
+        seed: int = 0,
+        watch: Watcher | None = None,
+        target: Target | None = None,
+        *,
+        able: bool = True,
+        contact: Contact | None = None,
     ) -> None:
         self.name, self.seed, self.target, self.able = name, seed, target, able
+        self.contact = contact or (Contact(target, watch) if target is not None else None)
         self.stages: list[Stage] = []
         self.left_out: list[str] = []
+        self.left_behind: list[str] = []
+        self._answered = False
         self._refused = 0
         self._open: Session | None = None
         self._watch = watch
@@ -127,12 +140,39 @@ class Run:
         """Leave nothing at a live peer."""
         last, self._open = self._open, None
         if last is not None:
-            finish(last)
+            parting = last.leave()
+            self._answered = parting.answered
+            self.left_behind += parting.left
+
+    def mark(self) -> None:
+        """Note how far the scenario came, before its IKE SAs are deleted."""
+        if self.stages:
+            self.stages[-1].reached = len(self.stages[-1].events)
 
     def check(self) -> None:
-        """OutOfReach when a live peer has refused whatever was asked of it."""
+        """OutOfReach when a live peer has refused whatever was asked of it.
+
+        ExpectationFailed when the silence of an embedded peer is that of one which nothing has reached.
+        """
+        for stage in self.stages if not self.live else ():
+            gave_up = {who for who, event in stage.events if isinstance(event, PeerDead)}
+            if gave_up and not {who for who, _ in stage.events} - gave_up:
+                fail("a sign of life of the peer, whose silence else says nothing", "none")
         if self.live and self.stages and self._refused == len(self.stages):
             raise OutOfReach("the peer refused every suite that the scenario offers")
+
+    def confirm(self) -> None:
+        """Make sure that a live peer still answers: its silence is a verdict only between two signs of life.
+
+        The answer to our last Delete is one, else it is asked anew. ExpectationFailed when it does not answer.
+        """
+        if self.contact is None or not self.stages or self._answered:
+            return
+        try:
+            self.contact.make()
+        except Unreached as error:
+            fail("the peer to answer after the scenario as it did before, for silence to say anything", error)
+        self.left_behind += self.contact.left
 
     def session(self, label: str = "", **overrides: Any) -> Session:
         """A session against an embedded peer; ``overrides`` are `Session`'s arguments, ``label`` is its heading.
@@ -158,6 +198,8 @@ class Run:
         if not self.able:
             raise OutOfReach("it looks into an embedded peer, or changes what travels")
         self.close()
+        if self.contact is not None and not self.contact.heard:
+            self.contact.make()
         network = UdpNetwork(open_socket=target.open_socket)
         try:
             session = target.session(overrides, network)
@@ -173,7 +215,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a scenario. ``seconds`` is real time; ``left_out`` is what a live peer could not be asked for."""
+    """What became of a scenario. ``seconds`` is real time; ``left_out`` is what a live peer could not be asked for.
+
+    ``left_behind`` is what may still be at a live peer, ``step`` the line of the scenario that did not hold.
+    """
 
     scenario: Scenario
     verdict: Verdict
@@ -181,6 +226,8 @@ class Result:
     seconds: float
     stages: list[Stage] = field(repr=False)
     left_out: tuple[str, ...] = ()
+    left_behind: tuple[str, ...] = ()
+    step: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values for JSON."""
@@ -192,24 +239,39 @@ class Result:
             "verdict": self.verdict.value,
             "reason": self.reason,
             "left_out": list(self.left_out),
+            "left_behind": list(self.left_behind),
+            "step": self.step,
             "seconds": round(self.seconds, 6),
             "sessions": len(self.stages),
             "packets": sum(len(stage.ladder().packets) for stage in self.stages),
         }
 
 
-def run(scenario: Scenario, *, seed: int = 0, watch: Watcher | None = None, target: Target | None = None) -> Result:
-    """Run one scenario, against an embedded peer or a ``target``. Whatever goes wrong in it becomes its verdict."""
-    stage = Run(scenario.name, seed, watch, target, able=scenario.live)
+def run(
+    scenario: Scenario,
+    *,
+    seed: int = 0,
+    watch: Watcher | None = None,
+    target: Target | None = None,
+    contact: Contact | None = None,
+) -> Result:
+    """Run one scenario, against an embedded peer or a ``target``. Whatever goes wrong in it becomes its verdict.
+
+    A live peer must have answered before (``contact`` knows whether it has), and must answer again afterwards.
+    """
+    stage = Run(scenario.name, seed, watch, target, able=scenario.live, contact=contact)
 
     def act() -> None:
         try:
             scenario.body(stage)
             stage.check()
         finally:
+            stage.mark()
             stage.close()
+        stage.confirm()
 
-    return judge(scenario, act, stage.stages, stage.left_out, live=target is not None)
+    result = judge(scenario, act, stage.stages, stage.left_out, live=target is not None)
+    return replace(result, left_behind=tuple(stage.left_behind))
 
 
 def judge(
@@ -221,29 +283,42 @@ def judge(
     live: bool = False,
 ) -> Result:
     """Do it, and say what became of it. ``stages`` and ``left_out`` are filled meanwhile."""
-    started = time.perf_counter()
-    verdict, reason = Verdict.PASS, ""
+    started, home = time.perf_counter(), inspect.getfile(scenario.body)
+    verdict, reason, step = Verdict.PASS, "", ""
     try:
         act()
     except AssertionError as error:
-        verdict, reason = Verdict.FAIL, _because(error)
+        verdict, reason, step = Verdict.FAIL, _because(error, home), _step(error, home)
     except OutOfReach as error:
         verdict = Verdict.SKIP if live else Verdict.ERROR
-        reason = f"not run: {error}" if live else f"OutOfReach: {_because(error)}"
+        reason = f"not run: {error}" if live else f"OutOfReach: {_because(error, home)}"
+        step = "" if live else _step(error, home)
     except CRASHES as error:
         fault = live and isinstance(error, PEER_FAULTS) and _heard(stages)
-        verdict, reason = Verdict.FAIL if fault else Verdict.ERROR, f"{type(error).__name__}: {_because(error)}"
-    return Result(scenario, verdict, reason, time.perf_counter() - started, stages, tuple(left_out))
+        verdict, reason = Verdict.FAIL if fault else Verdict.ERROR, f"{type(error).__name__}: {_because(error, home)}"
+        step = _step(error, home)
+    return Result(scenario, verdict, reason, time.perf_counter() - started, stages, tuple(left_out), step=step)
 
 
 def _heard(stages: Sequence[Stage]) -> bool:
     """Whether the peer has ever answered."""
-    return any(isinstance(event, MessageReceived) for stage in stages for _, event in stage.events)
+    return any(heard([event for _, event in stage.events]) for stage in stages)
 
 
-def _because(error: BaseException) -> str:
-    """What an exception says, and the line of the scenario (else of whatever raised it) where it happened."""
-    frames = traceback.extract_tb(error.__traceback__)[1:]
-    frames = [frame for frame in frames if "scenarios" in Path(frame.filename).parts][-1:] or frames[-1:]
-    place = f" ({Path(frames[0].filename).name}:{frames[0].lineno})" if frames else ""
+def _because(error: BaseException, home: str) -> str:
+    """What an exception says, and the line of the file ``home`` (else of whatever raised it) where it happened."""
+    frame = _frame(error, home)
+    place = f" ({Path(frame.filename).name}:{frame.lineno})" if frame else ""
     return f"{str(error) or 'no reason given'}{place}"
+
+
+def _step(error: BaseException, home: str) -> str:
+    """That line itself."""
+    frame = _frame(error, home)
+    return (frame.line or "").strip() if frame else ""
+
+
+def _frame(error: BaseException, home: str) -> traceback.FrameSummary | None:
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    frames = [frame for frame in frames if frame.filename == home][-1:] or frames[-1:]
+    return frames[0] if frames else None

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fynx_scapy.errors import FynxError, OutOfReach
+from fynx_scapy.errors import OutOfReach
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Proposals, Psk, Retransmission, Selectors
-from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.net.sockets import OpenSocket
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
@@ -100,29 +99,6 @@ class Target:
             destination=self.ping,
             network=network,
         )
-
-
-def finish(session: Session) -> None:
-    """Leave nothing at the peer: delete its IKE SAs, end a handshake that was begun, close the sockets."""
-    session.client.taps.clear()
-    try:
-        for sa in {id(found): found for found in session.client.sas.values()}.values():
-            _end(session, sa)
-    finally:
-        session.close()
-
-
-def _end(session: Session, sa: IkeSa) -> None:
-    if sa.state is State.CONNECTING and sa.requests.next_id == 1 and not sa.requests.pending:
-        session._sa = sa
-        try:
-            session.auth()  # half-open IKE SAs are counted by many peers
-        except FynxError:
-            return
-    if sa.established:
-        with session.network.lock:
-            exchange = sa.delete_ike()
-        session.network.run(lambda: exchange.done, limit=session.config.retransmission.total)
 
 
 def _names(value: object) -> str:

@@ -15,10 +15,11 @@ from markupsafe import Markup
 
 from fynx_scapy import __version__
 from fynx_scapy.crypto.transforms import keyword_of
-from fynx_scapy.harness import Requirement, Result, Stage, Verdict
+from fynx_scapy.harness import Result, Stage, Tally, Verdict
 from fynx_scapy.harness.requirements import catalogue
+from fynx_scapy.harness.tally import worst_first
 from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived
-from fynx_scapy.ladder import STYLE, Row
+from fynx_scapy.ladder import STYLE, Ladder, Row
 from fynx_scapy.report.messages import opened
 from fynx_scapy.text import printable_lines
 
@@ -31,6 +32,7 @@ class Conversation:
     facts: dict[str, str]
     ladder: Markup
     packets: int
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +69,40 @@ def environment() -> jinja2.Environment:
     )
 
 
-def render(
-    results: Sequence[Result], *, seed: int | None = None, command: str, versions: Mapping[str, str] | None = None
-) -> str:
-    """The whole page, which loads nothing from anywhere and holds no key.
-
-    ``command`` is what repeats the run, to the byte where there is a ``seed``; ``versions`` are more to be told.
-    """
-    sections = [_section(result) for result in results]
-    checked: dict[str, Requirement] = {needed.id: needed for r in results for needed in r.scenario.requirements}
+def our_versions() -> dict[str, str]:
+    """Whose work it is: ours, Python's, and that of the packages below us."""
     told = {"fynx-scapy": __version__, "Python": platform.python_version()}
-    told |= {name: metadata.version(name) for name in ("scapy", "cryptography")}
+    return told | {name: metadata.version(name) for name in ("scapy", "cryptography")}
+
+
+def render(
+    results: Sequence[Result],
+    *,
+    seed: int | None = None,
+    command: str,
+    versions: Mapping[str, str] | None = None,
+    about: Mapping[str, str] | None = None,
+) -> str:
+    """The whole page, which loads nothing from anywhere and holds no key. What failed comes first.
+
+    ``command`` is what repeats the run, to the byte where there is a ``seed``; ``versions`` are those of others,
+    ``about`` says when, where and between whom it was.
+    """
+    sections = [_section(result) for result in worst_first(results)]
+    tally = Tally.of(results)
     return (
         environment()
         .get_template("report.html.j2")
         .render(
             sections=sections,
-            verdicts=[(verdict, sum(r.verdict is verdict for r in results)) for verdict in Verdict],
-            passed=all(result.verdict is Verdict.PASS for result in results),
-            checked=len(checked),
+            tally=tally,
             catalogue=len(catalogue()),
             packets=sum(section.packets for section in sections),
             seconds=sum(result.seconds for result in results),
             seed=seed,
             command=command,
-            versions=told | dict(versions or {}),
+            about=dict(about or {}),
+            versions=our_versions() | dict(versions or {}),
             ladder_style=Markup(STYLE),
         )
     )
@@ -99,13 +110,28 @@ def render(
 
 def _section(result: Result) -> Section:
     paragraphs = result.scenario.description.partition("\n")[2].strip().split("\n\n")
-    return Section(result, [p for p in paragraphs if p], [_conversation(stage) for stage in result.stages])
+    failed = result.verdict in (Verdict.FAIL, Verdict.ERROR)
+    last = len(result.stages) - 1
+    conversations = [
+        _conversation(s, result.reason if failed and i == last else "") for i, s in enumerate(result.stages)
+    ]
+    return Section(result, [p for p in paragraphs if p], conversations)
 
 
-def _conversation(stage: Stage) -> Conversation:
+def _conversation(stage: Stage, failure: str = "") -> Conversation:
     ladder = stage.ladder()
+    if failure:
+        _mark(ladder, stage, failure)
     # Ladder.html escapes what it writes, and the template what a row opens to.
-    return Conversation(stage.label, _facts(stage), Markup(ladder.html(_details)), len(ladder.packets))
+    return Conversation(stage.label, _facts(stage), Markup(ladder.html(_details)), len(ladder.packets), bool(failure))
+
+
+def _mark(ladder: Ladder, stage: Stage, failure: str) -> None:
+    """Say where the scenario failed: behind what had happened by then, before its IKE SAs were deleted."""
+    later = {id(event) for _, event in stage.events[stage.reached :]} if stage.reached is not None else set()
+    place = next((i for i, row in enumerate(ladder.rows) if id(row.event) in later), len(ladder.rows))
+    time = ladder.rows[place - 1].time if place else 0.0
+    ladder.rows.insert(place, Row(time, ladder.ends[0], "", "", f"FAILED HERE: {failure}", bad=True))
 
 
 def _details(row: Row) -> str:

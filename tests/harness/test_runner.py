@@ -51,7 +51,8 @@ def test_an_expectation_that_fails_names_the_line_of_the_scenario() -> None:
 
     result = run(made(body))
     assert result.verdict is Verdict.FAIL
-    assert result.reason.startswith("expected one 2, found 1 (")
+    assert result.reason.startswith("expected one 2, found 1 (test_runner.py:")
+    assert result.step == 'expect(1, "one").equals(2)'
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
@@ -102,7 +103,7 @@ def test_a_result_as_plain_values() -> None:
     assert found.pop("seconds") > 0
     assert found == {
         "name": "made_up", "title": "Title.", "source": "RFC 7296 section 1", "requirements": [], "verdict": "PASS",
-        "reason": "", "left_out": [], "sessions": 1, "packets": 4,
+        "reason": "", "left_out": [], "left_behind": [], "step": "", "sessions": 1, "packets": 4,
     }  # fmt: skip
 
 

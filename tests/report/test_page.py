@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from fynx_scapy import scenarios
-from fynx_scapy.harness import Result, Run, Scenario, run
+from fynx_scapy.harness import Result, Run, Scenario, Verdict, run
 from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived, MessageSent
 from fynx_scapy.ladder import Ladder, Row
 from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Nonce, IKEv2_Notify, build_payloads
@@ -127,6 +127,56 @@ def test_a_scenario_that_fails_says_why_and_is_escaped() -> None:
     assert "alice<script>alert(1)</script>" in page.text
     assert "<script>alert" not in html
     assert sum(tag == "script" for tag, _ in page.tags) == 1
+
+
+def failing(run: Run) -> None:
+    """Fails at its second message."""
+    s = run.session("the first")
+    s.connect()
+    s = run.session("the second")
+    s.sa_init()
+    raise AssertionError("expected more")
+
+
+def passing(run: Run) -> None:
+    """Passes."""
+    run.session().sa_init()
+
+
+def test_failures_come_first_and_the_failing_step_is_marked() -> None:
+    needed = scenarios.load("cookie").requirements
+    good, bad = (Scenario(body.__name__, "RFC 7296", needed, body, __name__) for body in (passing, failing))
+    skipped = Result(replace(good, name="skipped"), Verdict.SKIP, "not run: a reason", 0.0, [], ("a part",), ("an SA",))
+    html = render([skipped, run(good), run(bad)], seed=1, command="fynx run")
+    page = Page(html)
+    order = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert order == ["#failing", "#passing", "#skipped"]
+    assert page.text.count("FAILED HERE: expected more") == 1
+    second = html.index("FAILED HERE")
+    assert html.index("the second") < second < html.index("IKE_SA_INIT", second)  # behind all that came before
+    assert 'raise AssertionError("expected more")' in page.text
+    assert "without a part" in page.text
+    assert "left at the peer: an SA" in page.text
+    assert f"0 of {len(needed)}" in page.text
+    assert f"{len(needed)} requirements of these scenarios count as not checked" in page.text
+
+
+def test_skip_looks_like_skip() -> None:
+    skipped = Result(Scenario("x", "RFC", (), passing, __name__), Verdict.SKIP, "not run: why", 0.0, [])
+    html = render([run(Scenario("y", "RFC", (), passing, __name__)), skipped], command="fynx run")
+    assert '<h1 class="good">1 of 2 PASS, 1 of 2 SKIP</h1>' in html
+    assert html.count('class="verdict skip"') == html.count('class="reason skip"') == 2
+    for rule in (".verdict.skip{color:var(--soft);", ".reason.skip{color:var(--soft)"):
+        assert rule in html
+    assert '<h1 class="bad">' in render([skipped], command="fynx run")  # nothing was judged
+
+
+def test_the_page_says_when_where_and_who() -> None:
+    about = {"date": "2026-01-02 03:04:05 UTC", "target": "192.0.2.1:500", "the peer's vendor IDs": "<strong>Swan"}
+    page = Page(render([], command="fynx run", about=about, versions={"strongSwan": "6.0.1"}))
+    for name, value in about.items():
+        assert f"{name} {value}" in page.text
+    assert all(name in page.text for name in ("scapy ", "cryptography ", "Python ", "strongSwan 6.0.1"))
 
 
 def rows(session: Session) -> list[Row]:

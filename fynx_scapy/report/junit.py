@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The verdicts as JUnit XML, which continuous integration reads: SKIP is skipped, FAIL a failure, ERROR an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree
+
+from fynx_scapy.harness import Result, Tally, Verdict
+
+_TAGS = {Verdict.SKIP: "skipped", Verdict.FAIL: "failure", Verdict.ERROR: "error"}
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit_xml(results: Sequence[Result], about: Mapping[str, str]) -> str:
+    """One test suite, a test case for each scenario. ``about`` and the requirements checked are its properties."""
+    tally = Tally.of(results)
+    suite = ElementTree.Element(
+        "testsuite",
+        name="fynx-scapy",
+        tests=str(len(results)),
+        failures=str(tally.verdicts[Verdict.FAIL]),
+        errors=str(tally.verdicts[Verdict.ERROR]),
+        skipped=str(tally.verdicts[Verdict.SKIP]),
+        time=f"{sum(result.seconds for result in results):.3f}",
+    )
+    lists = {"requirements checked": tally.checked, "requirements not checked": tally.unchecked}
+    _properties(suite, {**about, **{name: " ".join(found) for name, found in lists.items()}})
+    for result in results:
+        scenario = result.scenario
+        case = ElementTree.SubElement(
+            suite, "testcase", name=scenario.name, classname="fynx_scapy.scenarios", time=f"{result.seconds:.3f}"
+        )
+        names = " ".join(needed.id for needed in scenario.requirements)
+        checked = "requirements checked" if result.verdict is Verdict.PASS else "requirements not checked"
+        notes = {"source": scenario.source, checked: names, "left out": "; ".join(result.left_out)}
+        _properties(case, notes | {"left at the peer": "; ".join(result.left_behind)})
+        if result.verdict in _TAGS:
+            found = ElementTree.SubElement(case, _TAGS[result.verdict], message=_clean(result.reason))
+            found.text = _clean(result.step)
+    suites = ElementTree.Element("testsuites")
+    suites.append(suite)
+    ElementTree.indent(suites)
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _properties(parent: ElementTree.Element, values: Mapping[str, str]) -> None:
+    properties = ElementTree.SubElement(parent, "properties")
+    for name, value in values.items():
+        if value:
+            ElementTree.SubElement(properties, "property", name=name, value=_clean(value))
+
+
+def _clean(text: str) -> str:
+    """Without the characters that XML has no way to write."""
+    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)
