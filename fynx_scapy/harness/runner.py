@@ -24,7 +24,7 @@ from fynx_scapy.harness.expect import expect, fail
 from fynx_scapy.harness.scenario import Scenario
 from fynx_scapy.harness.target import Target
 from fynx_scapy.ike.config import ChildConfig
-from fynx_scapy.ike.events import Event, PeerDead
+from fynx_scapy.ike.events import Event, InternalError, PeerDead
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2
 from fynx_scapy.net.hosts import Hosts
@@ -32,6 +32,7 @@ from fynx_scapy.net.memory import Network
 from fynx_scapy.net.silence import heard
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
+from fynx_scapy.text import printable_lines
 
 CRASHES = (
     FynxError, Scapy_Exception, struct.error, ArithmeticError, AttributeError, BufferError, EOFError, ImportError,
@@ -297,6 +298,8 @@ def judge(
         fault = live and isinstance(error, PEER_FAULTS) and _heard(stages)
         verdict, reason = Verdict.FAIL if fault else Verdict.ERROR, f"{type(error).__name__}: {_because(error, home)}"
         step = _step(error, home)
+    if verdict is Verdict.PASS and (internal := _internal(stages)) is not None:
+        verdict, reason = Verdict.ERROR, internal
     return Result(scenario, verdict, reason, time.perf_counter() - started, stages, tuple(left_out), step=step)
 
 
@@ -305,11 +308,17 @@ def _heard(stages: Sequence[Stage]) -> bool:
     return any(heard([event for _, event in stage.events]) for stage in stages)
 
 
+def _internal(stages: Sequence[Stage]) -> str | None:
+    """A fault of ours that a network has caught: whatever else happened, no verdict stands on it."""
+    events = (event for stage in stages for _, event in stage.events if isinstance(event, InternalError))
+    return next((f"a fault of ours: {event.error} in {event.doing}, at {event.where}" for event in events), None)
+
+
 def _because(error: BaseException, home: str) -> str:
     """What an exception says, and the line of the file ``home`` (else of whatever raised it) where it happened."""
     frame = _frame(error, home)
     place = f" ({Path(frame.filename).name}:{frame.lineno})" if frame else ""
-    return f"{str(error) or 'no reason given'}{place}"
+    return f"{printable_lines(str(error)) or 'no reason given'}{place}"
 
 
 def _step(error: BaseException, home: str) -> str:

@@ -13,6 +13,7 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness import Run, Scenario, Verdict, expect, requirement, run, scenario
 from fynx_scapy.harness.requirements import catalogue
 from fynx_scapy.harness.scenario import registered
+from fynx_scapy.net import guard
 from fynx_scapy.session import Session
 from tests.shared import shared
 
@@ -144,3 +145,17 @@ def test_one_scenario_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert scenario("RFC 7296")(first) == made  # a module that is loaded again
     with pytest.raises(ConfigError, match="expected one scenario of the name test_runner"):
         scenario("RFC 7296")(second)
+
+
+def test_no_verdict_stands_on_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "fatal", False)
+
+    def body(run: Run) -> None:
+        s = run.session()
+        s.connect()
+        s.client.timers.set(s.network.now + 0.5, lambda now: int.to_bytes(1, "?"))  # type: ignore[arg-type]
+        s.network.run(s.network.now + 1)
+
+    result = run(made(body))
+    assert result.verdict is Verdict.ERROR
+    assert "a fault of ours: TypeError in" in result.reason
