@@ -10,7 +10,7 @@ import gc
 import struct
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +102,57 @@ def spoofed(count: int) -> Iterator[Datagram]:
         struct.pack_into("!Q", template, at + 4, number)
         source = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         yield Datagram(bytes(template), here, Address(source, 500))
+
+
+def transform(kind: int, number: int, attributes: bytes = b"") -> bytes:
+    """A transform substructure; `proposal` marks the last one (RFC 7296 section 3.3.2)."""
+    return struct.pack("!BBHBBH", 3, 0, 8 + len(attributes), kind, 0, number) + attributes
+
+
+def proposal(number: int, transforms: Sequence[bytes], *, last: bool = True) -> bytes:
+    """A proposal substructure for IKE (section 3.3.1)."""
+    body = b"".join([*transforms[:-1], *(b"\0" + item[1:] for item in transforms[-1:])])
+    return struct.pack("!BBHBBBB", 0 if last else 2, 0, 8 + len(body), number & 255, 1, 0, len(transforms) & 255) + body
+
+
+def initial(
+    sa: bytes,
+    seed: int,
+    *,
+    group: int = 31,
+    ke: bool = True,
+    nonce: bytes = b"",
+    cookie: bytes = b"",
+    before: Sequence[tuple[int, bytes]] = (),
+    only: Sequence[tuple[int, bytes]] = (),
+    exchange: int = 34,
+    spi_r: bytes = bytes(8),
+) -> bytes:
+    """A request by struct: (type, body) of each payload, those of IKE_SA_INIT unless there are ``only`` others."""
+    random = SeededRandomness(f"initial {seed}")
+    spi_i, drawn, public = random.octets(8), random.octets(32), random.octets(32)
+    first = [(41, struct.pack("!BBH", 0, 0, NotifyType.COOKIE) + cookie)] if cookie else []
+    keys = [(34, struct.pack("!HH", group, 0) + public)] if ke else []
+    payloads = list(only) or [*first, *before, (33, sa), *keys, (40, nonce or drawn)]
+    kinds = [kind for kind, _ in payloads] + [0]
+    body = b"".join(
+        struct.pack("!BBH", following, 0, 4 + len(data)) + data
+        for following, (_, data) in zip(kinds[1:], payloads, strict=True)
+    )
+    return struct.pack("!8s8sBBBBII", spi_i, spi_r, kinds[0], 0x20, exchange, 0x08, 0, 28 + len(body)) + body
+
+
+_UNKNOWN = [transform(1, 65000), transform(2, 65000), transform(4, 65000)]
+
+
+def refused_offer(seed: int, *, cookie: bytes = b"") -> bytes:
+    """An IKE_SA_INIT request that reads well and proposes nothing that anybody has."""
+    return initial(proposal(1, _UNKNOWN), seed, cookie=cookie)
+
+
+def big_offer(seed: int) -> bytes:
+    """The same in 64 KB: 2,000 proposals."""
+    return initial(b"".join(proposal(n, _UNKNOWN, last=n == 2000) for n in range(1, 2001)), seed)
 
 
 def meet(client: Endpoint, server: Endpoint, now: float) -> bool:

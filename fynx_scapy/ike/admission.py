@@ -2,7 +2,8 @@
 """Who may come in, and how often strangers are answered (RFC 7296 sections 2.6 and 2.21.4, RFC 8019 sections 4 and 7).
 
 An endpoint asks here before it parses a stranger's IKE_SA_INIT request. Everything that is kept is bounded: one small
-entry for each half-open IKE SA, of which there is a ceiling, and tables of a fixed size.
+entry for each half-open IKE SA, of which there is a ceiling, and tables of a fixed size. What was refused counts for a
+while as if it were half-open: it took work, and leaves nothing else behind that could be counted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from fynx_scapy.ike import puzzles
 from fynx_scapy.ike.cookies import Cookies, Initial, Puzzle
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import RESPONSE, Datagram, Header, notify
+from fynx_scapy.ike.refusals import Levels, cost, too_large, too_many
 from fynx_scapy.layers.ikev2 import IKEv2, parse_message
 
 if TYPE_CHECKING:
@@ -41,6 +43,11 @@ class ChallengeSent(MessageSent):
             object.__setattr__(self, name, value)
 
     @property
+    def weight(self) -> int:
+        """No layer is kept."""
+        return 512 + len(self.wire[0])
+
+    @property
     def header(self) -> IKEv2:
         """The header as a layer."""
         return parse_message(self.wire[0])[0]
@@ -53,10 +60,14 @@ class ChallengeSent(MessageSent):
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """How a stranger came in: from which source, and which PRF solved the puzzle it was posed, if it was."""
+    """How a stranger came in: from which source, and which PRF solved the puzzle it was posed, if it was.
+
+    ``proven``: whether a cookie has shown that it receives at its address.
+    """
 
     source: bytes
     solved_with: int | None = None
+    proven: bool = False
 
 
 class Buckets:
@@ -89,9 +100,14 @@ class Admission:
         self._cookies = Cookies(endpoint.randomness)
         self._half_open: dict[bytes, Admitted] = {}
         self._sources: Counter[bytes] = Counter()
+        self._octets: dict[bytes, int] = {}
+        self._octets_held = 0
+        self._refused, self._proven = (Levels(config.refused_lifetime, _TABLE + 1) for _ in range(2))
         self._spent: OrderedDict[bytes, None] = OrderedDict()
         self._answers = Buckets(config.answer_rate, max(1.0, config.answer_rate), 1)
-        self._answers_to = Buckets(config.answer_rate / 10, max(1.0, config.answer_rate / 10))
+        self._answers_to, self._looks = (
+            Buckets(config.answer_rate / 10, max(1.0, config.answer_rate / 10)) for _ in range(2)
+        )
 
     # Half-open IKE SAs
 
@@ -108,10 +124,30 @@ class Admission:
         """Count an IKE SA of somebody else's, until `leave`."""
         self._half_open[sa.own_spi] = how
         self._sources[how.source] += 1
+        self._octets[sa.own_spi] = 0
+        self.hold(sa, 0)
+
+    def hold(self, sa: IkeSa, fragments: int) -> bool:
+        """Note how many octets of fragments a half-open IKE SA stores beside its request; whether they may stay.
+
+        Those of an authenticated peer are not looked at here.
+        """
+        if sa.own_spi not in self._octets:
+            return True
+        octets = len(sa.init_received) + fragments
+        self._octets_held += octets - self._octets[sa.own_spi]
+        self._octets[sa.own_spi] = octets
+        return self._octets_held <= self._config.half_open_octets
+
+    @property
+    def octets(self) -> int:
+        """How many octets of strangers are stored for their half-open IKE SAs."""
+        return self._octets_held
 
     def leave(self, sa: IkeSa) -> None:
         """The IKE SA is authenticated, or forgotten. May be called twice."""
         how = self._half_open.pop(sa.own_spi, None)
+        self._octets_held -= self._octets.pop(sa.own_spi, 0)
         if how is not None:
             self._sources[how.source] -= 1
             if not self._sources[how.source]:
@@ -130,24 +166,53 @@ class Admission:
         """Whether an unprotected error may be answered to that address now (section 2.21.4: rarely)."""
         return self._answers_to.take(self._source(datagram), now) and self._answers.take(b"", now)
 
+    def may_look(self, datagram: Datagram, now: float) -> bool:
+        """Whether a hint from that address is worth a look now: one takes a walk over all IKE SAs."""
+        return self._looks.take(self._source(datagram), now)
+
+    def refused(self, datagram: Datagram, now: float, how: Admitted | None = None, amount: int | None = None) -> None:
+        """A request came to nothing: it counts for a while, for all and for its source.
+
+        Towards the ceilings only where a cookie has shown whose it is: others could fill them in anybody's name.
+        """
+        amount = cost(datagram.data) if amount is None else amount
+        source = self._source(datagram) if how is None else how.source
+        for levels in (self._refused, self._proven) if how is not None and how.proven else (self._refused,):
+            levels.add(b"", amount, now)
+            levels.add(source, amount, now)
+
     def admit(self, datagram: Datagram, header: Header, now: float) -> Admitted | None:
         """Whether an IKE_SA_INIT request may be parsed. If not, it is dropped, or answered with a COOKIE (and PUZZLE).
 
         No layer is built for that.
         """
+        if (wrong := too_large(self._config, datagram.data)) is not None:
+            return self._turn_away(datagram, wrong, now)
         config, source = self._config, self._source(datagram)
         here, there = len(self._half_open), self._sources.get(source, 0)
-        if there >= config.source_limit:
-            return self._drop(datagram, f"{there} half-open IKE SAs come from its source already")
-        difficulty = max((level for least, level in config.puzzle_levels if here >= least), default=None)
-        asked = difficulty is not None or _reached(here, config.cookie_threshold)
-        asked = asked or _reached(there, config.source_threshold)
+        if there + self._proven.of(source, now) >= config.source_limit:
+            return self._drop(datagram, f"{there} half-open IKE SAs come from its source already, or too much refused")
+        busy, busy_there = here + self._refused.of(b"", now), there + self._refused.of(source, now)
+        difficulty = max((level for least, level in config.puzzle_levels if busy >= least), default=None)
+        asked = difficulty is not None or _reached(busy, config.cookie_threshold)
+        asked = asked or _reached(busy_there, config.source_threshold)
         how: Admitted | None = Admitted(source)
         if asked:
             how = self._examine(datagram, header, now, source, difficulty)
-        if how is not None and here >= config.half_open_limit:
-            return self._drop(datagram, f"{here} IKE SAs are half-open already")
+        if how is None:
+            return None
+        if here + self._proven.of(b"", now) >= config.half_open_limit:
+            return self._drop(datagram, f"{here} IKE SAs are half-open already, or too much was refused")
+        if self._octets_held + len(datagram.data) > config.half_open_octets:
+            return self._drop(datagram, f"half-open IKE SAs hold {self._octets_held} octets already")
+        if (wrong := too_many(config, header, datagram.data)) is not None:
+            return self._turn_away(datagram, wrong, now, how)
         return how
+
+    def _turn_away(self, datagram: Datagram, reason: str, now: float, how: Admitted | None = None) -> Admitted | None:
+        """Drop what was too large to be read: that it was looked at is all that it cost."""
+        self.refused(datagram, now, how, amount=1)
+        return self._drop(datagram, reason)
 
     def _examine(
         self, datagram: Datagram, header: Header, now: float, source: bytes, difficulty: int | None
@@ -160,15 +225,15 @@ class Admission:
         count = 1
         if ticket is not None:
             if difficulty is None:
-                return Admitted(source)
+                return Admitted(source, proven=True)
             posed = ticket.puzzle
             if posed is not None and ticket.age <= self._config.puzzle_lifetime and self._solved(initial, posed):
                 if posed.difficulty in range(1, difficulty) and posed.count < self._config.puzzles_in_a_row:
                     count = posed.count + 1
                 elif self._spend(initial.cookie or b""):
-                    return Admitted(source, posed.prf)
+                    return Admitted(source, posed.prf, proven=True)
             elif self._endpoint.randomness.uniform(0, 1) < self._config.puzzle_legacy:
-                return Admitted(source)
+                return Admitted(source, proven=True)
         self._challenge(datagram, header, initial, now, difficulty, count)
         return None
 
@@ -193,6 +258,9 @@ class Admission:
         if difficulty is not None:
             prf = puzzles.common_prf(initial.prfs(), self._endpoint.configs)
             if prf is None:
+                self.refused(datagram, now)
+                if not self.may_answer(datagram, now):
+                    return self._endpoint.drop(datagram, "expected a PRF that is known here, for a puzzle")
                 return self._endpoint.reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
             puzzle = Puzzle(prf, difficulty, count)
         cookie = self._cookies.make(initial.nonce or b"", datagram.remote, header.spi_i, now, puzzle)
@@ -225,7 +293,7 @@ class Admission:
         return None
 
 
-def _reached(count: int, threshold: int | None) -> bool:
+def _reached(count: float, threshold: int | None) -> bool:
     return threshold is not None and count >= threshold
 
 

@@ -264,6 +264,15 @@ class EndpointConfig(_Config):
     A source is an IPv4 address, or the first ``source_prefix`` bits of an IPv6 address. ``answer_rate`` is how many
     unprotected errors a second are answered, a tenth of it to one source (RFC 7296 section 2.21.4).
 
+    A request that is refused counts like a half-open IKE SA, one of several KiB like as many, and that fades within
+    some ``refused_lifetime`` seconds; towards the two ceilings only behind a good cookie. ``half_open_octets`` is how
+    many octets half-open IKE SAs may hold in all. A stranger's IKE_SA_INIT request has at most ``init_size`` octets,
+    and at most ``init_substructures`` proposals, transforms and attributes: more is dropped before it is parsed.
+
+    Events that nobody has fetched are kept up to ``event_limit`` of about ``event_octets`` in all, datagrams and inner
+    packets up to ``queue_limit`` of ``queue_octets`` each; then the oldest are let go, and counted. ``junk_size`` is
+    how many octets an event keeps of a datagram that was dropped and belongs to no SA.
+
     ``puzzle_levels`` are pairs of a number of half-open IKE SAs and the difficulty of the puzzle that is posed from
     there on (0: the initiator chooses); none by default. ``puzzle_legacy`` is the share of those who bring a cookie
     but no solution that is served all the same, ``puzzle_lifetime`` the seconds for a solution, ``puzzles_in_a_row``
@@ -281,7 +290,16 @@ class EndpointConfig(_Config):
     half_open_limit: int = 2000
     source_limit: int = 100
     source_prefix: int = 64
+    refused_lifetime: float = 10.0
+    half_open_octets: int = 16 << 20
+    init_size: int = 16384
+    init_substructures: int = 1024
     answer_rate: float = 100.0
+    event_limit: int = 200_000
+    event_octets: int = 128 << 20
+    queue_limit: int = 100_000
+    queue_octets: int = 64 << 20
+    junk_size: int = 2048
     puzzle_levels: tuple[tuple[int, int], ...] = ()
     puzzle_legacy: float = 0.1
     puzzle_lifetime: float = 30.0
@@ -304,6 +322,8 @@ class EndpointConfig(_Config):
         self._set("crash_secrets", secrets)
         _check_port("port", self.port)
         _check_port("natt_port", self.natt_port)
+        if self.refused_lifetime <= 0:
+            raise ConfigError(f"expected a refused_lifetime of more than 0 seconds, found {self.refused_lifetime:g}")
         if self.source_prefix % 8 or not 8 <= self.source_prefix <= 128:
             raise ConfigError(f"expected source_prefix to be 8 to 128 in steps of 8, found {self.source_prefix}")
         for difficulty in (*(level for _, level in self.puzzle_levels), self.puzzle_auth_difficulty or 8):

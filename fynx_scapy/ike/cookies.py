@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fynx_scapy.iana import NotifyType, PayloadType, TransformType
 from fynx_scapy.ike.message import Address, Header, Message
 from fynx_scapy.ike.randomness import Randomness
+from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS
 
 _GENERIC = struct.Struct("!BBH")
 _INFO = struct.Struct("!BBBHII")
@@ -41,7 +42,9 @@ class Initial:
         cookie = solution = nonce = None
         sa = b""
         kind, offset, first = header.next_payload, 28, True
-        while kind and offset + 4 <= len(data):
+        for _ in range(MAXIMUM_PAYLOADS):
+            if not kind or offset + 4 > len(data):
+                break
             following, _, length = _GENERIC.unpack_from(data, offset)
             if length < 4 or offset + length > len(data):
                 break

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TypeVar
 
 from scapy.packet import Packet
 
@@ -18,6 +17,7 @@ from fynx_scapy.esp import tunnel
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike import crash, hints, natt, policy, transport
 from fynx_scapy.ike.admission import Admission
+from fynx_scapy.ike.bounded import Bounded
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
 from fynx_scapy.ike.events import (
@@ -28,6 +28,7 @@ from fynx_scapy.ike.events import (
     MessageDropped,
     MessageSent,
     ReplayDropped,
+    event_log,
 )
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
@@ -43,7 +44,6 @@ from fynx_scapy.ike.traps import Traps
 from fynx_scapy.layers.ikev2 import build_message
 
 DUMMY = 59
-T = TypeVar("T")
 _TUNNELLED = (4, 41)
 
 
@@ -80,9 +80,10 @@ class Endpoint:
         self.path_mtu: dict[str, tuple[int, float]] = {}
         self.destinations = hints.Destinations()
         self.admission = Admission(self)
-        self._datagrams: deque[Datagram] = deque()
-        self._packets: deque[bytes] = deque()
-        self._events: deque[Event] = deque()
+        queue = self.config.queue_limit, self.config.queue_octets
+        self._datagrams: Bounded[Datagram] = Bounded(*queue, weigh=lambda datagram: len(datagram.data))
+        self._packets: Bounded[bytes] = Bounded(*queue, weigh=len)
+        self._events: Bounded[Event] = event_log(self.config.event_limit, self.config.event_octets)
 
     # Six methods, and the three queues that they fill
 
@@ -149,18 +150,18 @@ class Endpoint:
 
     def datagrams(self) -> list[Datagram]:
         """What is to leave, in order."""
-        found = _drain(self._datagrams)
+        found = self._datagrams.drain()
         for datagram in found:
             self.destinations.add(datagram.remote)
         return found
 
     def packets(self) -> list[bytes]:
         """Inner packets that arrived, decrypted, in order."""
-        return _drain(self._packets)
+        return self._packets.drain()
 
     def events(self) -> list[Event]:
         """What happened since the last call."""
-        return _drain(self._events)
+        return self._events.drain()
 
     # What its SAs use
 
@@ -302,6 +303,7 @@ class Endpoint:
             return None
         configs = [config for config in self.configs if config.accepts_address(datagram.remote)]
         if not configs:
+            self.admission.refused(datagram, self.now, admitted)
             return self.reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
         sa = IkeSa(
             self,
@@ -316,11 +318,13 @@ class Endpoint:
         self._initial[datagram.data] = sa
         sa.init_received = datagram.data
         self.admission.enter(sa, admitted)
-        self.timers.set(self.now + sa.config.half_open_lifetime, sa.expire_half_open)
+        sa.half_open = self.timers.set(self.now + sa.config.half_open_lifetime, sa.expire_half_open)
         sa.receive(datagram, header, self.now)
         if not sa.answers.expected:
             # It could not even be read: nothing to remember.
             sa.forget()
+        if sa.own_spi not in self.sas:
+            self.admission.refused(datagram, self.now, admitted)
         return None
 
     @property
@@ -393,7 +397,14 @@ class Endpoint:
     def drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
         """Tell that a datagram was not acted upon."""
         self.emit(
-            MessageDropped(time=self.now, reason=reason, data=datagram.data, remote=datagram.remote, offset=offset)
+            MessageDropped(
+                time=self.now,
+                reason=reason,
+                data=datagram.data[: self.config.junk_size],
+                remote=datagram.remote,
+                offset=offset,
+                length=len(datagram.data),
+            )
         )
 
     # ESP
@@ -450,9 +461,3 @@ class Endpoint:
         sa.emit(EspReceived, spi=spi, seq=seq, length=len(packet), next_header=next_header, datagram=datagram)
         self._packets.append(packet)
         return None
-
-
-def _drain(queue: deque[T]) -> list[T]:
-    found = list(queue)
-    queue.clear()
-    return found

@@ -9,9 +9,11 @@ where it is long, whatever a peer has put into it.
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from fynx_scapy.ike.bounded import Bounded
 from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from fynx_scapy.esp.sa import InboundSa, OutboundSa
     from fynx_scapy.ike.configuration import Settings
     from fynx_scapy.ike.message import Address, Datagram
+
+_SMALL = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,11 @@ class Event:
         for name in self._texts:
             object.__setattr__(self, name, printable(getattr(self, name), LONGEST))
 
+    @property
+    def weight(self) -> int:
+        """About how many octets of memory it keeps."""
+        return _SMALL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageEvent(Event):
@@ -57,6 +66,11 @@ class MessageEvent(Event):
     wire: tuple[bytes, ...]
     local: Address
     remote: Address
+
+    @property
+    def weight(self) -> int:
+        """Its layers take several times the octets of the wire."""
+        return 2048 + 8 * sum(map(len, self.wire))
 
     @property
     def encrypted(self) -> bool:
@@ -89,12 +103,32 @@ class Retransmitted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDropped(Event):
-    """A datagram was not acted upon. ``reason`` says what was expected and what was found, ``data`` is the datagram."""
+    """A datagram was not acted upon. ``reason`` says what was expected and what was found, ``data`` is the datagram.
+
+    Of a long one that no SA knows only the beginning is kept; ``length`` is how many octets it had.
+    """
 
     reason: str
     data: bytes
     remote: Address
     offset: int | None = None
+    length: int = -1
+
+    def __post_init__(self) -> None:
+        if self.length < 0:
+            object.__setattr__(self, "length", len(self.data))
+
+    @property
+    def weight(self) -> int:
+        """With the octets of the datagram."""
+        return _SMALL + len(self.data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsDropped(Event):
+    """So many earlier events, by kind, were let go, because there is a ceiling. It stands where the first one was."""
+
+    kinds: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +303,11 @@ class PeerNotified(Event):
     spi: bytes
     encrypted: bool
 
+    @property
+    def weight(self) -> int:
+        """With its octets."""
+        return _SMALL + len(self.data)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerDead(Event):
@@ -301,6 +340,11 @@ class IntegrityFailed(Event):
     spi: int | None
     data: bytes
     remote: Address
+
+    @property
+    def weight(self) -> int:
+        """With its octets."""
+        return _SMALL + len(self.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,6 +416,11 @@ class EspSent(Event):
     length: int
     datagram: Datagram
 
+    @property
+    def weight(self) -> int:
+        """With the octets of the packet."""
+        return 2 * _SMALL + len(self.datagram.data)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EspReceived(Event):
@@ -382,6 +431,11 @@ class EspReceived(Event):
     length: int
     next_header: int
     datagram: Datagram
+
+    @property
+    def weight(self) -> int:
+        """With the octets of the packet."""
+        return 2 * _SMALL + len(self.datagram.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -400,3 +454,26 @@ class PuzzleIgnored(Event):
     prf: int
     difficulty: int
     effort: int
+
+
+_LASTING = (KeysDerived, IkeSaEstablished, IkeSaRekeyed, ChildSaInstalled, EventsDropped)
+
+
+def lasting(event: Event) -> bool:
+    """Whether a capture or a report cannot do without it: it is let go after everything else."""
+    return isinstance(event, _LASTING)
+
+
+def kind(event: Event) -> str:
+    """What it is counted as when it is let go: nothing, if it only tells of others."""
+    return "" if isinstance(event, EventsDropped) else type(event).__name__
+
+
+def dropped(first: Event, kinds: Counter[str]) -> EventsDropped:
+    """What stands in the place of ``first`` and of those behind it that were let go."""
+    return EventsDropped(time=first.time, kinds=tuple(sorted(kinds.items())))
+
+
+def event_log(most: int, octets: int) -> Bounded[Event]:
+    """A list of events that has a ceiling."""
+    return Bounded(most, octets, weigh=lambda event: event.weight, name=kind, lasting=lasting, note=dropped)

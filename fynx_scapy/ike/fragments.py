@@ -115,7 +115,8 @@ class Reassembly:
 
         IntegrityError and MalformedError have changed nothing.
         """
-        envelope, key = self._sa.envelope, (header.response, header.message_id)
+        sa, key = self._sa, (header.response, header.message_id)
+        envelope = sa.envelope
         place = envelope.find(datagram.data, header)
         if place.kind != PayloadType.SKF:
             message = envelope.open(datagram, header, place)
@@ -131,8 +132,11 @@ class Reassembly:
             queue = self._queues[key] = self._begin(key, total)
         queue.found[number] = fragment
         queue.octets += len(datagram.data)
-        if self.octets > self._sa.config.reassembly_limit:
-            self._too_much()
+        if self.octets > sa.config.reassembly_limit:
+            self._too_much(f"at most {sa.config.reassembly_limit} octets of fragments, found {self.octets}")
+            return None
+        if not sa.endpoint.admission.hold(sa, self.octets):
+            self._too_much(f"at most {sa.endpoint.config.half_open_octets} octets of strangers, found more")
             return None
         if len(queue.found) < total:
             return None
@@ -190,11 +194,12 @@ class Reassembly:
         queue = self._queues.pop(key, None)
         if queue is not None and queue.timer is not None:
             queue.timer.cancel()
+        self._sa.endpoint.admission.hold(self._sa, self.octets)
 
-    def _too_much(self) -> None:
+    def _too_much(self, expected: str) -> None:
         """Section 5: "the receiver SHOULD drop the connection and discard all the received fragments"."""
         sa = self._sa
-        reason = f"expected at most {sa.config.reassembly_limit} octets of fragments, found {self.octets}"
+        reason = f"expected {expected}"
         self.clear()
         if sa.connecting:
             sa.fail(MalformedError(reason))

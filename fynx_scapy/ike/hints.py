@@ -27,6 +27,12 @@ _OFFENDER = 128
 PATH_MTU_LIFETIME = 600.0
 """For how many seconds a path's MTU is believed; after that it may have grown (RFC 1191 section 6.3)."""
 
+PATHS = 1024
+"""Of how many paths the MTU is remembered."""
+
+_LONGEST = 2048
+"""Octets of a Notify in the clear that is still read: an INVALID_IKE_SPI with four tokens has some 600."""
+
 _HINTS = (NotifyType.INVALID_IKE_SPI, NotifyType.INVALID_SPI)
 
 
@@ -77,7 +83,7 @@ def stray(endpoint: Endpoint, datagram: Datagram, header: Header) -> bool:
     """
     if header.next_payload != PayloadType.N:
         return False
-    for note in _notifies(datagram):
+    for note in _notifies(datagram) if endpoint.admission.may_look(datagram, endpoint.now) else ():
         spi = int.from_bytes(bytes(note.notify or b""))
         for sa in list(_peers(endpoint, datagram)) if note.type == NotifyType.INVALID_SPI else ():
             if any(child.outbound.spi == spi for child in sa.children.values()):
@@ -141,7 +147,10 @@ def icmp(endpoint: Endpoint, error: IcmpError) -> None:
         pass
     elif error.mtu is not None:
         least = 1280 if ":" in error.remote.host else 576
+        endpoint.path_mtu.pop(error.remote.host, None)
         endpoint.path_mtu[error.remote.host] = (max(error.mtu, least), endpoint.now + PATH_MTU_LIFETIME)
+        if len(endpoint.path_mtu) > PATHS:
+            del endpoint.path_mtu[next(iter(endpoint.path_mtu))]
     else:
         for sa in [sa for sa in endpoint.sas.values() if sa.remote == error.remote]:
             sa.now = endpoint.now
@@ -156,6 +165,8 @@ def icmp(endpoint: Endpoint, error: IcmpError) -> None:
 def unknown_esp(endpoint: Endpoint, datagram: Datagram, spi: int) -> None:
     """Tell where an ESP packet on an unknown SPI came from: inside SK if we can, else in the clear (section 1.5)."""
     if not endpoint.config.report_unknown_spi or spi in endpoint.past_spis:
+        return
+    if not endpoint.admission.may_look(datagram, endpoint.now):
         return
     data = spi.to_bytes(4)
     sa = next(_peers(endpoint, datagram), None)
@@ -185,6 +196,8 @@ def _peers(endpoint: Endpoint, datagram: Datagram) -> Iterator[IkeSa]:
 
 def _notifies(datagram: Datagram) -> list[IKEv2_Notify]:
     """The Notify payloads of a message in the clear that holds nothing else that matters and can be read."""
+    if len(datagram.data) > _LONGEST:
+        return []
     _, payloads = parse_message(datagram.data)
     if any(payload.malformed or payload.payload_type in (PayloadType.SK, PayloadType.SKF) for payload in payloads):
         return []

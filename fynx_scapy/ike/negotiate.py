@@ -272,8 +272,9 @@ def choose(
     ``without`` names types that do not count here (KE in IKE_AUTH). Among the groups that both allow, ``prefer_ke`` —
     the one of the KE payload at hand — wins, which saves a round trip.
     """
-    for own, offer in itertools.product(policy, offered):
-        if offer.fault is None and offer.protocol == own.protocol and not offer.mixed:
+    acceptable = [offer for offer in offered if offer.fault is None and not offer.mixed]
+    for own, offer in itertools.product(policy, acceptable):
+        if offer.protocol == own.protocol:
             found = _meet(offer, own, without, prefer_ke)
             if found is not None:
                 return Choice(offer.number, offer.protocol, offer.spi, found, offer.layers)

@@ -55,6 +55,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_PS
 if TYPE_CHECKING:
     from fynx_scapy.ike.endpoint import Endpoint
     from fynx_scapy.ike.keepalive import Path
+    from fynx_scapy.ike.timers import Timer
 
 
 class IkeSa:
@@ -112,6 +113,7 @@ class IkeSa:
         self.successor: IkeSa | None = None
         self.predecessor: IkeSa | None = None
         self.replacement: IkeSa | None = None
+        self.half_open: Timer | None = None
         self.life: IkeLife | None = None
         self.watch: Watch | None = None
         self.refused_since: float | None = None
@@ -291,6 +293,7 @@ class IkeSa:
         self.answers.size = self.config.window
         self.endpoint.keepalives.start(self)
         self.start_clocks()
+        self._end_half_open()
         self.endpoint.admission.leave(self)
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
         if self._unwanted:
@@ -357,6 +360,7 @@ class IkeSa:
         self.predecessor = None
         self.endpoint.keepalives.stop(self)
         self.stop_clocks()
+        self._end_half_open()
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
@@ -379,6 +383,12 @@ class IkeSa:
         for clock in (self.life, self.watch):
             if clock is not None:
                 clock.stop()
+
+    def _end_half_open(self) -> None:
+        """Nobody waits for IKE_AUTH any more, and nothing holds on to this SA for its sake."""
+        if self.half_open is not None:
+            self.half_open.cancel()
+            self.half_open = None
 
     def _let_go(self) -> None:
         self.requests.clear()

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fynx_scapy.errors import ConfigError, LocalError, OutOfReach
+from fynx_scapy.ike import events
+from fynx_scapy.ike.bounded import Bounded
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, InternalError
 from fynx_scapy.ike.message import Datagram
@@ -20,27 +22,48 @@ from fynx_scapy.net.nat import Nat
 from fynx_scapy.net.wire import Wire
 
 Observer = Callable[[float, Datagram, str], None]
+Record = Bounded[tuple[str, Event]]
 ThirdParty = Callable[[float, Datagram], Iterable[Datagram] | None]
+
+INBOX, INBOX_OCTETS = 100_000, 64 << 20
+"""How many inner packets a host keeps, and of how many octets in all."""
+
+EVENTS, EVENT_OCTETS = 200_000, 128 << 20
+"""How many events a network keeps, and of about how many octets in all."""
+
+
+def record() -> Record:
+    """A list of (host, event) that has a ceiling."""
+    return Bounded(
+        EVENTS,
+        EVENT_OCTETS,
+        weigh=lambda entry: entry[1].weight,
+        name=lambda entry: events.kind(entry[1]),
+        lasting=lambda entry: events.lasting(entry[1]),
+        note=lambda first, kinds: (first[0], events.dropped(first[1], kinds)),
+    )
 
 
 @dataclass(slots=True)
 class Host:
     """An endpoint on the network.
 
-    ``inbox`` holds the inner packets that reached it; with ``echo`` it answers pings itself.
+    ``inbox`` holds the inner packets that reached it, the latest `INBOX` of them; with ``echo`` it answers pings
+    itself.
     """
 
     name: str
     endpoint: Endpoint
     echo: bool = False
-    inbox: list[bytes] = field(default_factory=list)
+    inbox: Bounded[bytes] = field(default_factory=lambda: Bounded(INBOX, INBOX_OCTETS, weigh=len))
 
 
 class Hosts(ABC):
     """A carrier of datagrams: a clock, hosts, their events, and those who watch.
 
-    ``observe`` shows each datagram with its fate; ``events`` are (host, event) in order; ``lock`` is held by whoever
-    touches an endpoint while another thread may. ``failures`` counts each host's `InternalError` events.
+    ``observe`` shows each datagram with its fate; ``events`` are (host, event) in order, the latest of them where there
+    are more than `EVENTS`; ``lock`` is held by whoever touches an endpoint while another thread may. ``failures`` counts
+    each host's `InternalError` events.
     """
 
     epoch: float | None = None
@@ -48,7 +71,7 @@ class Hosts(ABC):
 
     def __init__(self) -> None:
         self.hosts: dict[str, Host] = {}
-        self.events: list[tuple[str, Event]] = []
+        self.events = record()
         self.failures: Counter[str] = Counter()
         self.lock: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
         self._observers: list[Observer] = []

@@ -18,6 +18,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 from scapy.utils import PcapNgWriter
 
+from fynx_scapy.ike.bounded import Bounded
 from fynx_scapy.ike.events import ChildSaInstalled, Event, KeysDerived
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.keylog import EspKeys, IkeKeys, KeyLog
@@ -30,16 +31,21 @@ EPOCH = 1_704_067_200
 PAUSE = 1.0
 """Seconds between the last packet of one network and the first of the next."""
 
+KEPT, KEPT_OCTETS = 1_000_000, 512 << 20
+"""How many datagrams are recorded of one network, of how many octets in all; a comment says how many are missing."""
+
 _ESP = 50
 
 
 @dataclass(slots=True)
 class _Take:
-    """What was recorded of one network: (its time, datagram, its fate)."""
+    """What was recorded of one network: (its time, datagram, its fate), the latest `KEPT` of them."""
 
     name: str
     network: Hosts
-    datagrams: list[tuple[float, Datagram, str]] = field(default_factory=list)
+    datagrams: Bounded[tuple[float, Datagram, str]] = field(
+        default_factory=lambda: Bounded(KEPT, KEPT_OCTETS, weigh=lambda seen: len(seen[1].data))
+    )
 
 
 class Recorder:
@@ -66,11 +72,14 @@ class Recorder:
         for take in self._takes:
             start = take.network.epoch or start
             comment = _commenter(take)
+            missing = sum(take.datagrams.dropped.values())
             for number, (time, datagram, fate) in enumerate(take.datagrams, 1):
                 packet = frame(datagram, number)
                 # Half a microsecond more, because Scapy cuts off what floats leave behind the sixth digit.
                 packet.time = round(start + time, 6) + 5e-7
                 packet.comments = [comment(datagram, fate).encode()]
+                if missing and number == 1:
+                    packet.comments.append(f"{missing} earlier datagrams were not kept".encode())
                 yield packet
             start += (take.datagrams[-1][0] if take.datagrams else 0.0) + PAUSE
 
