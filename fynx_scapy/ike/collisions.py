@@ -66,12 +66,15 @@ def rekeyed_child(sa: IkeSa, request: Message) -> ChildSa:
         raise _not_found(protocol, spi)
     if old.deleting:
         raise _busy("the Child SA is being closed")
+    if len(sa.children) > sa.config.child_limit:
+        # A rekey may add one; it ends with the Delete of the old one.
+        raise _busy(f"{len(sa.children)} Child SAs are there, and those that were rekeyed are not deleted")
     return old
 
 
 def note_early_delete(sa: IkeSa, spis: set[int]) -> None:
     """The peer deletes Child SAs that we do not know: perhaps one whose answer is still on its way to us."""
-    if sa.creating:
+    if sa.creating and len(sa.deleted_early) + len(spis) <= sa.config.child_limit:
         sa.deleted_early |= spis
 
 
@@ -87,6 +90,8 @@ def object_to_ike_rekey(sa: IkeSa) -> None:
     """PeerError when the IKE SA cannot be rekeyed now (sections 2.25.1 and 2.25.2)."""
     if not sa.established or sa.rekeyed is not None or sa.peer_rekeyed is not None:
         raise _busy("the IKE SA is being closed")
+    if len(sa.line) > sa.config.undeleted_limit:
+        raise _busy(f"{len(sa.line) - 1} IKE SAs that were rekeyed are not deleted")
     if any(pending.exchange.touches_children for pending in sa.requests.pending.values()):
         raise _busy("a Child SA is being created, rekeyed or closed")
 

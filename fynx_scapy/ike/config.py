@@ -143,7 +143,8 @@ class IkeConfig(_Config):
     octets; where half the key of a PRF is more, the nonce has that size (section 2.10), unless a tap cuts it.
     ``cp_request`` asks for addresses and more, ``cp_reply`` gives them (section 2.19). ``childless``: whether a
     responder allows IKE_AUTH without a Child SA (RFC 6023); an initiator does it with ``children=()``, if it may.
-    ``child_limit`` is how many Child SAs a peer may have under one IKE SA.
+    ``child_limit`` is how many Child SAs a peer may have under one IKE SA, those that it has rekeyed and not deleted
+    included; ``undeleted_limit`` how many IKE SAs may be left undeleted behind one that is rekeyed.
     ``error_wait``: for how many seconds an initiator goes on waiting for a good answer behind an error that anybody
     may have sent (section 2.21.1), ``puzzle_effort`` how many PRFs a puzzle may take to be solved (RFC 8019; a
     million are some seconds; 0 ignores puzzles). ``invalid_syntax_is_fatal``: whether INVALID_SYNTAX inside SK, sent or
@@ -186,6 +187,7 @@ class IkeConfig(_Config):
     cp_reply: ConfigReply | None = None
     childless: bool = False
     child_limit: int = 256
+    undeleted_limit: int = 8
     error_wait: float = 1.0
     invalid_syntax_is_fatal: bool = True
     retry_wait: tuple[float, float] = (5.0, 15.0)
@@ -269,6 +271,10 @@ class EndpointConfig(_Config):
     many octets half-open IKE SAs may hold in all. A stranger's IKE_SA_INIT request has at most ``init_size`` octets,
     and at most ``init_substructures`` proposals, transforms and attributes: more is dropped before it is parsed.
 
+    ``sa_limit`` is how many IKE SAs there are at most when a peer sets up one more, ``peer_limit`` how many with the
+    same identity. What has ended answers retransmissions for ``linger`` seconds, and a replaced Child SA takes in
+    packets for ``esp_linger`` seconds: at most ``linger_limit`` of either, beyond which the oldest goes at once.
+
     Events that nobody has fetched are kept up to ``event_limit`` of about ``event_octets`` in all, datagrams and inner
     packets up to ``queue_limit`` of ``queue_octets`` each; then the oldest are let go, and counted. ``junk_size`` is
     how many octets an event keeps of a datagram that was dropped and belongs to no SA.
@@ -305,6 +311,9 @@ class EndpointConfig(_Config):
     puzzle_lifetime: float = 30.0
     puzzles_in_a_row: int = 3
     puzzle_auth_difficulty: int | None = None
+    sa_limit: int = 10_000
+    peer_limit: int = 100
+    linger_limit: int = 1000
     linger: float = 60.0
     esp_linger: float = 10.0
     port: int = 500

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.message import Message, Outgoing, notify
+from fynx_scapy.ike.states import State
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.identity import Identity
     from fynx_scapy.ike.sa import IkeSa
 
 
@@ -20,6 +23,17 @@ def announce(sa: IkeSa, message: Outgoing) -> None:
         for other in sa.endpoint.sas.values()
     ):
         message.payloads.append(notify(NotifyType.INITIAL_CONTACT))
+
+
+def object_to(sa: IkeSa, remote_id: Identity, message: Message) -> None:
+    """PeerError when the peer, authenticated by now, or all peers together have too many IKE SAs to set up another."""
+    config = sa.endpoint.config
+    others = [other for other in sa.endpoint.sas.values() if not other.connecting and other.state is not State.CLOSED]
+    same = sum(other.remote_id == remote_id for other in others)
+    if len(others) >= config.sa_limit:
+        raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"{len(others)} IKE SAs are there already")
+    if same >= config.peer_limit and not message.has_notify(NotifyType.INITIAL_CONTACT):
+        raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"{remote_id} has {same} IKE SAs already")
 
 
 def heed(sa: IkeSa, message: Message) -> None:

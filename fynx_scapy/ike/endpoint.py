@@ -6,7 +6,7 @@ Hand in datagrams, packets and the time; take out datagrams, packets and events.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 
 from scapy.packet import Packet
@@ -39,7 +39,7 @@ from fynx_scapy.ike.randomness import Randomness, SystemRandomness
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.selectors import Flow
 from fynx_scapy.ike.taps import Delayed, Taps
-from fynx_scapy.ike.timers import Timers
+from fynx_scapy.ike.timers import Timer, Timers
 from fynx_scapy.ike.traps import Traps
 from fynx_scapy.layers.ikev2 import build_message
 
@@ -76,6 +76,8 @@ class Endpoint:
         self.traps = Traps(self)
         self._initial: dict[bytes, IkeSa] = {}
         self.pools = Pools()
+        self._lingering: OrderedDict[bytes, tuple[IkeSa, Timer]] = OrderedDict()
+        self._late: OrderedDict[int, tuple[ChildSa, Timer]] = OrderedDict()
         self.past_spis: deque[int] = deque(maxlen=256)
         self.path_mtu: dict[str, tuple[int, float]] = {}
         self.destinations = hints.Destinations()
@@ -231,16 +233,35 @@ class Endpoint:
         if child.rekeyed is None and child.peer_rekeyed is None and child.replaces is None:
             self._drop_child(spi, child)
         else:
-            self.timers.set(self.now + self.config.esp_linger, lambda now: self._drop_child(spi, child))
+            timer = self.timers.set(self.now + self.config.esp_linger, lambda now: self._drop_child(spi, child))
+            self._late[spi] = (child, timer)
+            if len(self._late) > self.config.linger_limit:
+                oldest, (other, timer) = next(iter(self._late.items()))
+                timer.cancel()
+                self._drop_child(oldest, other)
 
     def _drop_child(self, spi: int, child: ChildSa) -> None:
+        self._late.pop(spi, None)
         # Each Child SA knows the one before it: the chain of them ends here.
         child.replaces = None
         if spi in self.children and self.children[spi][1] is child:
             del self.children[spi]
 
+    def linger(self, sa: IkeSa) -> None:
+        """Let go of an IKE SA that has ended once the peer has no retransmission left to send.
+
+        Where too many linger the oldest goes at once.
+        """
+        timer = self.timers.set(sa.now + self.config.linger, lambda now: sa.let_go())
+        self._lingering[sa.own_spi] = (sa, timer)
+        if len(self._lingering) > self.config.linger_limit:
+            next(iter(self._lingering.values()))[0].let_go()
+
     def release(self, sa: IkeSa) -> None:
         """Forget an IKE SA."""
+        lingering = self._lingering.pop(sa.own_spi, None)
+        if lingering is not None:
+            lingering[1].cancel()
         self.sas.pop(sa.own_spi, None)
         self.admission.leave(sa)
         if self._initial.get(sa.init_received) is sa:
@@ -318,7 +339,7 @@ class Endpoint:
         self._initial[datagram.data] = sa
         sa.init_received = datagram.data
         self.admission.enter(sa, admitted)
-        sa.half_open = self.timers.set(self.now + sa.config.half_open_lifetime, sa.expire_half_open)
+        sa.deadline = self.timers.set(self.now + sa.config.half_open_lifetime, sa.expire_half_open)
         sa.receive(datagram, header, self.now)
         if not sa.answers.expected:
             # It could not even be read: nothing to remember.

@@ -22,6 +22,7 @@ IKE_HEADER = 28
 SKF_HEADER = 8
 _UDP_AND_MARKER = 8 + 4
 _MOST = 0xFFFF
+_OBJECT = 512
 
 
 def room(sa: IkeSa, remote: Address) -> int | None:
@@ -110,6 +111,11 @@ class Reassembly:
         """How many octets of fragments are stored."""
         return sum(queue.octets for queue in self._queues.values())
 
+    @property
+    def _weight(self) -> int:
+        """The same, and what each fragment takes beside its octets."""
+        return self.octets + _OBJECT * sum(len(queue.found) for queue in self._queues.values())
+
     def open(self, datagram: Datagram, header: Header) -> Message | None:
         """A message, once it is whole; None while fragments are missing.
 
@@ -135,7 +141,7 @@ class Reassembly:
         if self.octets > sa.config.reassembly_limit:
             self._too_much(f"at most {sa.config.reassembly_limit} octets of fragments, found {self.octets}")
             return None
-        if not sa.endpoint.admission.hold(sa, self.octets):
+        if not sa.endpoint.admission.hold(sa, self._weight):
             self._too_much(f"at most {sa.endpoint.config.half_open_octets} octets of strangers, found more")
             return None
         if len(queue.found) < total:
@@ -194,7 +200,7 @@ class Reassembly:
         queue = self._queues.pop(key, None)
         if queue is not None and queue.timer is not None:
             queue.timer.cancel()
-        self._sa.endpoint.admission.hold(self._sa, self.octets)
+        self._sa.endpoint.admission.hold(self._sa, self._weight)
 
     def _too_much(self, expected: str) -> None:
         """Section 5: "the receiver SHOULD drop the connection and discard all the received fragments"."""

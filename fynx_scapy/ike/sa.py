@@ -113,7 +113,8 @@ class IkeSa:
         self.successor: IkeSa | None = None
         self.predecessor: IkeSa | None = None
         self.replacement: IkeSa | None = None
-        self.half_open: Timer | None = None
+        self.deadline: Timer | None = None
+        self.line: set[bytes] = {self.own_spi}
         self.life: IkeLife | None = None
         self.watch: Watch | None = None
         self.refused_since: float | None = None
@@ -293,7 +294,7 @@ class IkeSa:
         self.answers.size = self.config.window
         self.endpoint.keepalives.start(self)
         self.start_clocks()
-        self._end_half_open()
+        self._meet_deadline()
         self.endpoint.admission.leave(self)
         self.emit(IkeSaEstablished, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
         if self._unwanted:
@@ -360,16 +361,17 @@ class IkeSa:
         self.predecessor = None
         self.endpoint.keepalives.stop(self)
         self.stop_clocks()
-        self._end_half_open()
+        self._meet_deadline()
+        self.line.discard(self.own_spi)
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
         configuration.release(self)
         self.fragments.clear()
         if lingers:
-            self.endpoint.timers.set(self.now + self.endpoint.config.linger, lambda now: self._let_go())
+            self.endpoint.linger(self)
         else:
-            self._let_go()
+            self.let_go()
 
     def take_over(self) -> None:
         """It is the one to use from now on: promise the peer our window (section 2.3)."""
@@ -384,13 +386,14 @@ class IkeSa:
             if clock is not None:
                 clock.stop()
 
-    def _end_half_open(self) -> None:
-        """Nobody waits for IKE_AUTH any more, and nothing holds on to this SA for its sake."""
-        if self.half_open is not None:
-            self.half_open.cancel()
-            self.half_open = None
+    def _meet_deadline(self) -> None:
+        """Nobody waits for IKE_AUTH, or for the peer's Delete, any more; and nothing holds on to this SA for that."""
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """It answers nothing any more, not even a retransmission."""
         self.requests.clear()
         self.answers.clear()
         self.endpoint.release(self)

@@ -35,6 +35,8 @@ def succeed(
     sa.own_fragments, sa.peer_fragments = old.own_fragments, old.peer_fragments
     sa.peer_signature_hashes = old.peer_signature_hashes
     sa.settings, sa.leases = old.settings, [lease.held() for lease in old.leases]
+    sa.line = old.line
+    sa.line.add(sa.own_spi)
     sa.start_clocks(old)
     sa.derive_keys(suite, shared, old)
     sa.endpoint.sas[sa.own_spi] = sa
@@ -95,7 +97,7 @@ def expect_delete(sa: IkeSa) -> None:
         sa.now = now
         sa.closed("the peer did not delete it")
 
-    sa.endpoint.timers.set(sa.now + sa.endpoint.config.linger, give_up)
+    sa.deadline = sa.endpoint.timers.set(sa.now + sa.endpoint.config.linger, give_up)
 
 
 def try_again(refused: IkeSa, make: Callable[[IkeSa], Exchange]) -> None:

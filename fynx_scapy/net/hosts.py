@@ -62,8 +62,8 @@ class Hosts(ABC):
     """A carrier of datagrams: a clock, hosts, their events, and those who watch.
 
     ``observe`` shows each datagram with its fate; ``events`` are (host, event) in order, the latest of them where there
-    are more than `EVENTS`; ``lock`` is held by whoever touches an endpoint while another thread may. ``failures`` counts
-    each host's `InternalError` events.
+    are more than `EVENTS`; ``lock`` is held by whoever touches an endpoint while another thread may. ``failures``
+    counts each host's `InternalError` events.
     """
 
     epoch: float | None = None

@@ -162,8 +162,8 @@ def test_what_is_too_much_is_dropped_before_a_layer_is_built(data, reason):
     assert built.count == 0
     assert reason in reasons(bob)[0]
     assert not bob.sas
-    for number in range(9):
-        send(bob, data, now=0.0)
+    for _ in range(9):
+        send(bob, data)
     assert send(bob, request("now")) == NotifyType.COOKIE
 
 

@@ -148,6 +148,7 @@ class IkeAuth(Exchange):
             self._verify(request, IKEv2_IDi, config.auth.secret)
         except AuthenticationError as error:
             raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=str(error)) from error
+        contact.object_to(sa, remote_id, request)
         answer = self.response(_id_payload(IKEv2_IDr, config.local_id))
         self._sign(answer, config.auth.secret)
         sa.establish(config.local_id, remote_id)

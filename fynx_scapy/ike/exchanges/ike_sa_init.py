@@ -24,6 +24,9 @@ from fynx_scapy.ike.share import (
 )
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 
+_HASHES = 64
+"""Of so many hash algorithms that a peer announces note is taken: IANA's registry has seven."""
+
 
 @exchange(ExchangeType.IKE_SA_INIT)
 class IkeSaInit(Exchange):
@@ -182,6 +185,7 @@ class IkeSaInit(Exchange):
         hashes = message.notify(NotifyType.SIGNATURE_HASH_ALGORITHMS)
         if hashes is not None:
             data = bytes(hashes.notify)
+            data = data[: 2 * _HASHES]
             sa.peer_signature_hashes = tuple(int.from_bytes(data[at : at + 2]) for at in range(0, len(data) - 1, 2))
 
     def failed(self, error: FynxError) -> None:
