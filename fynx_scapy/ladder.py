@@ -19,6 +19,7 @@ from fynx_scapy.ike.events import (
     EspReceived,
     EspSent,
     Event,
+    EventsDropped,
     IkeSaEstablished,
     IkeSaFailed,
     IntegrityFailed,
@@ -167,6 +168,7 @@ REMARKS: Mapping[type[Event], Callable[[Any], str]] = {
     ChildSaInstalled: _installed,
     ChildSaFailed: _child_failed,
     SaDeleted: _deleted,
+    EventsDropped: lambda event: f"{sum(count for _, count in event.kinds)} earlier events were not kept",
     PeerDead: lambda event: f"peer is dead: no answer to message {event.message_id} in {event.attempts} attempts",
     InternalError: lambda event: f"a fault of ours at {event.doing}: {event.error} at {event.where}",
 }
@@ -261,7 +263,7 @@ class _Reader:
             octets: tuple[bytes, ...] = (event.spi.to_bytes(4) + (event.seq & 0xFFFFFFFF).to_bytes(4),)
             reason = f"sequence number {event.seq} was seen or is too old"
         else:
-            octets = (event.data,)
+            octets = (self.whole(who, event),) if isinstance(event, MessageDropped) else (event.data,)
             reason = event.reason if isinstance(event, MessageDropped) else "its ICV does not verify"
         row = self.under_way(who, lambda row: row.octets == octets)
         if row is None:
@@ -272,7 +274,8 @@ class _Reader:
             kin = [row for row in reversed(self.rows) if row.receiver == who and _kin(row, octets[0])]
             known = next((row for row in kin if row.sender), kin[0] if kin else None)
             title = known.title if known else "datagram"
-            text = known.text if known else f"{len(octets[0])} octets"
+            size = event.length if isinstance(event, MessageDropped) else len(octets[0])
+            text = known.text if known else f"{size} octets"
             fragment = known is not None and len(known.octets) > 1
             if fragment:
                 text = f"a fragment of {text}"
@@ -280,6 +283,14 @@ class _Reader:
             row = self.rows[-1]
             row.copy = known is not None and (not fragment or octets[0] in known.octets)
         row.fate, row.reason = DROPPED, printable(reason, LONGEST)
+
+    def whole(self, who: str, event: MessageDropped) -> bytes:
+        """The datagram of which the event holds the beginning, where it is known who sent it."""
+        if event.length == len(event.data):
+            return event.data
+        sent = (octets for row in reversed(self.rows) if row.receiver == who for octets in row.octets)
+        fits = (octets for octets in sent if len(octets) == event.length and octets.startswith(event.data))
+        return next(fits, event.data)
 
     def stray(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> None:
         """Something that nobody is known to have sent as it is: injected, changed on its way, or a copy."""

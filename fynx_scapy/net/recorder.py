@@ -19,7 +19,7 @@ from scapy.packet import Packet, Raw
 from scapy.utils import PcapNgWriter
 
 from fynx_scapy.ike.bounded import Bounded
-from fynx_scapy.ike.events import ChildSaInstalled, Event, KeysDerived
+from fynx_scapy.ike.events import ChildSaInstalled, Event, KeysDerived, MessageDropped
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.keylog import EspKeys, IkeKeys, KeyLog
 from fynx_scapy.ladder import Ladder, Row
@@ -129,12 +129,15 @@ def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
     for row in ladder.packets:
         for octets in row.octets:
             rows.setdefault(octets, row)
+    # Of long datagrams that nobody knows the events have only the beginning.
+    begun = [event for row in ladder.packets if isinstance(event := row.event, MessageDropped)]
+    cuts = {len(event.data) for event in begun if event.length > len(event.data)}
     named = _names(take.network)
     seen: dict[bytes, int] = {}
 
     def comment(datagram: Datagram, fate: str) -> str:
         sender, receiver = named(datagram.local), named(datagram.remote)
-        row = rows.get(datagram.data)
+        row = rows.get(datagram.data) or next((rows[cut] for n in cuts if (cut := datagram.data[:n]) in rows), None)
         ours = row is not None and row.sender
         part = ""
         if row and len(row.octets) > 1 and datagram.data in row.octets:
