@@ -39,6 +39,7 @@ class Bounded(list[T]):
         self._places: list[int] | None = None
         """Where the items stood before some were let go; None as long as none was."""
         self._end = 0
+        self._noted: T | None = None
 
     @property
     def kept(self) -> int:
@@ -71,7 +72,8 @@ class Bounded(list[T]):
         items = list(self)
         places = list(range(len(items))) if self._places is None else self._places
         self._end = len(self)
-        lasting = [self._lasting(item) for item in items]
+        # The former note gives way to the new one, which tells of all.
+        lasting = [None if item is self._noted else self._lasting(item) for item in items]
         keep = [False] * len(items)
         for wanted, share in ((True, 2), (False, 4)):
             room, octets = self.most // share, self.most_octets // share
@@ -82,14 +84,14 @@ class Bounded(list[T]):
                         break
                     keep[at] = True
         gone = [at for at, kept in enumerate(keep) if not kept]
-        # A note that gives way to the next one has no name: it told of others.
-        self.dropped.update(name for at in gone if (name := self._name(items[at])))
+        self.dropped.update(self._name(items[at]) for at in gone if items[at] is not self._noted)
         self._places = [place for place, kept in zip(places, keep, strict=True) if kept]
         self[:] = [item for item, kept in zip(items, keep, strict=True) if kept]
         if self._note is not None and gone:
             at = bisect.bisect_left(self._places, places[gone[0]])
             self._places.insert(at, places[gone[0]])
-            self.insert(at, self._note(items[gone[0]], self.dropped))
+            self._noted = self._note(items[gone[0]], self.dropped)
+            self.insert(at, self._noted)
         self.octets = sum(map(self._weigh, self))
 
     # Emptied
@@ -97,7 +99,7 @@ class Bounded(list[T]):
     def clear(self) -> None:
         """Begin anew, at place 0; ``dropped`` stays."""
         super().clear()
-        self._places, self._end, self.octets = None, 0, 0
+        self._places, self._end, self.octets, self._noted = None, 0, 0, None
 
     def drain(self) -> list[T]:
         """Everything, which is gone then."""

@@ -464,11 +464,6 @@ def lasting(event: Event) -> bool:
     return isinstance(event, _LASTING)
 
 
-def kind(event: Event) -> str:
-    """What it is counted as when it is let go: nothing, if it only tells of others."""
-    return "" if isinstance(event, EventsDropped) else type(event).__name__
-
-
 def dropped(first: Event, kinds: Counter[str]) -> EventsDropped:
     """What stands in the place of ``first`` and of those behind it that were let go."""
     return EventsDropped(time=first.time, kinds=tuple(sorted(kinds.items())))
@@ -476,4 +471,4 @@ def dropped(first: Event, kinds: Counter[str]) -> EventsDropped:
 
 def event_log(most: int, octets: int) -> Bounded[Event]:
     """A list of events that has a ceiling."""
-    return Bounded(most, octets, weigh=lambda event: event.weight, name=kind, lasting=lasting, note=dropped)
+    return Bounded(most, octets, weigh=lambda event: event.weight, lasting=lasting, note=dropped)

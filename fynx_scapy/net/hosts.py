@@ -38,7 +38,7 @@ def record() -> Record:
         EVENTS,
         EVENT_OCTETS,
         weigh=lambda entry: entry[1].weight,
-        name=lambda entry: events.kind(entry[1]),
+        name=lambda entry: type(entry[1]).__name__,
         lasting=lambda entry: events.lasting(entry[1]),
         note=lambda first, kinds: (first[0], events.dropped(first[1], kinds)),
     )
