@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
-from . import flood, soak, week
+from . import flood, soak, udp_flood, week
 from .ike.crossing import Crossing, every
 
 CHUNK = 500
@@ -61,11 +61,17 @@ def a_week(pool: ProcessPoolExecutor) -> list[str]:
 
 
 def a_flood(pool: ProcessPoolExecutor) -> list[str]:
-    """A hundred thousand IKE_SA_INIT requests of strangers, and ten good peers in between."""
+    """A hundred thousand IKE_SA_INIT requests of strangers, ten good peers in between; and floods over UDP."""
     report = pool.submit(flood.run).result()
     print(f"flood: {report}")
     wrong = [f"{report.layers} layers were built for strangers without a cookie"] if report.layers else []
-    return wrong if report.connected == 10 else [*wrong, f"{report.connected} of 10 good peers connected"]
+    if report.connected != 10:
+        wrong.append(f"{report.connected} of 10 good peers connected")
+    for name in udp_flood.FLOODS:
+        real = udp_flood.run(name, seconds=20.0, peers=5)
+        print(f"flood: {real}")
+        wrong += [f"{name}: a good peer needed {took:.1f} s" for took in real.took if took >= udp_flood.LIMIT]
+    return wrong
 
 
 PARTS: dict[str, Callable[[ProcessPoolExecutor], list[str]]] = {
