@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shlex
@@ -12,6 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from fynx_scapy.ike.config import EndpointConfig, IkeConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -85,3 +88,32 @@ def test_commands_run(page: str, tmp_path: Path) -> None:
 
 def test_every_page_with_examples_is_seen() -> None:
     assert {page for page, _ in PYTHON} >= {"README.md", "CONTRIBUTING.md", "docs/guide.md"}
+
+
+def ceilings() -> list[list[str]]:
+    """The rows of SECURITY.md's table: what, default, where it is set, test."""
+    lines = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith("|")]
+    rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines[2:]]
+    return [row for row in rows if row[1]]
+
+
+def the_value(name: str) -> object:
+    """What a name of the package, or a field of one of the configurations, is by default."""
+    where, _, field = name.rpartition(".")
+    configs: dict[str, object] = {"EndpointConfig": EndpointConfig(), "IkeConfig": IkeConfig(auth="secret")}
+    return getattr(configs[where] if where in configs else importlib.import_module(where), field)
+
+
+@pytest.mark.parametrize("row", ceilings(), ids=lambda row: row[0])
+def test_a_ceiling_is_what_security_says_and_is_tested(row: list[str]) -> None:
+    _, default, name, test = row
+    assert the_value(name) == int(default.replace(",", ""))
+    file, _, function = test.partition("::")
+    assert f"\ndef {function}(" in (ROOT / "tests" / file).read_text()
+
+
+def test_every_ceiling_of_an_endpoint_is_in_security() -> None:
+    named = {row[2] for row in ceilings()}
+    fields = {field for field in EndpointConfig.__dataclass_fields__ if field.endswith(("_limit", "_octets", "_size"))}
+    assert len(fields) > 10
+    assert {f"EndpointConfig.{field}" for field in fields} <= named

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from fynx_scapy.iana import NotifyType, PayloadType
 from fynx_scapy.ike import puzzles
 from fynx_scapy.ike.cookies import Cookies, Initial, Puzzle
+from fynx_scapy.ike.cost import Levels, too_large, too_many, units
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import RESPONSE, Datagram, Header, notify
-from fynx_scapy.ike.refusals import Levels, cost, too_large, too_many
 from fynx_scapy.layers.ikev2 import IKEv2, parse_message
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct("!8s8sBBBBII")
 _NOTIFY = struct.Struct("!BBHBBH")
-_TABLE = 4096
+TABLE = 4096
+"""How many sources, and solved puzzles, are remembered."""
 
 
 class ChallengeSent(MessageSent):
@@ -73,7 +74,7 @@ class Admitted:
 class Buckets:
     """Token buckets by name, at most so many of them: ``rate`` a second, ``burst`` at once."""
 
-    def __init__(self, rate: float, burst: float, size: int = _TABLE) -> None:
+    def __init__(self, rate: float, burst: float, size: int = TABLE) -> None:
         self._rate, self._burst, self._size = rate, burst, size
         self._levels: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
@@ -102,7 +103,7 @@ class Admission:
         self._sources: Counter[bytes] = Counter()
         self._octets: dict[bytes, int] = {}
         self._octets_held = 0
-        self._refused, self._proven = (Levels(config.refused_lifetime, _TABLE + 1) for _ in range(2))
+        self._refused, self._proven = (Levels(config.refused_lifetime, TABLE + 1) for _ in range(2))
         self._spent: OrderedDict[bytes, None] = OrderedDict()
         self._answers = Buckets(config.answer_rate, max(1.0, config.answer_rate), 1)
         self._answers_to, self._looks = (
@@ -175,7 +176,7 @@ class Admission:
 
         Towards the ceilings only where a cookie has shown whose it is: others could fill them in anybody's name.
         """
-        amount = cost(datagram.data) if amount is None else amount
+        amount = units(datagram.data) if amount is None else amount
         source = self._source(datagram) if how is None else how.source
         for levels in (self._refused, self._proven) if how is not None and how.proven else (self._refused,):
             levels.add(b"", amount, now)
@@ -205,7 +206,8 @@ class Admission:
             return self._drop(datagram, f"{here} IKE SAs are half-open already, or too much was refused")
         if self._octets_held + len(datagram.data) > config.half_open_octets:
             return self._drop(datagram, f"half-open IKE SAs hold {self._octets_held} octets already")
-        if (wrong := too_many(config, header, datagram.data)) is not None:
+        wrong = too_many(config.init_substructures, header.next_payload, datagram.data, _HEADER.size)
+        if wrong is not None:
             return self._turn_away(datagram, wrong, now, how)
         return how
 
@@ -247,7 +249,7 @@ class Admission:
         if cookie in self._spent:
             return False
         self._spent[cookie] = None
-        if len(self._spent) > _TABLE:
+        if len(self._spent) > TABLE:
             self._spent.popitem(last=False)
         return True
 

@@ -269,7 +269,7 @@ class EndpointConfig(_Config):
     A request that is refused counts like a half-open IKE SA, one of several KiB like as many, and that fades within
     some ``refused_lifetime`` seconds; towards the two ceilings only behind a good cookie. ``half_open_octets`` is how
     many octets half-open IKE SAs may hold in all. A stranger's IKE_SA_INIT request has at most ``init_size`` octets,
-    and at most ``init_substructures`` proposals, transforms and attributes: more is dropped before it is parsed.
+    and at most ``init_substructures`` proposals, transforms, selectors and attributes: more is dropped unparsed.
 
     ``sa_limit`` is how many IKE SAs there are at most when a peer sets up one more, ``peer_limit`` how many with the
     same identity. What has ended answers retransmissions for ``linger`` seconds, and a replaced Child SA takes in

@@ -16,6 +16,7 @@ from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError
 from fynx_scapy.iana import PayloadType
+from fynx_scapy.ike.cost import MOST, too_many
 from fynx_scapy.ike.fragments import SKF_HEADER, Fragment, split
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, Sent
 from fynx_scapy.ike.negotiate import Suite
@@ -175,6 +176,8 @@ class Envelope:
         data = datagram.data
         kind, offset, last = place or self.find(data, header)
         if kind != PayloadType.SK:
+            if (wrong := too_many(MOST, header.next_payload, data, _HEADER_SIZE)) is not None:
+                raise MalformedError(wrong)
             layer, payloads = parse_message(data)
             return Message(header, layer, payloads, None, data, datagram.local, datagram.remote)
         protector, body = self._opener(), offset + 4
@@ -186,7 +189,7 @@ class Envelope:
             # The peer itself wrote this: it is answered like any other payload that cannot be read.
             inner = [IKEv2_Malformed(payload_type=data[offset], error=str(error), data=plaintext)]
         else:
-            inner = parse_inner(data[offset], content, offset=body + protector.iv_size)
+            inner = _inner_payloads(data[offset], content, body + protector.iv_size)
         payloads = _outer_payloads(header, _outer(data, offset, last)) + inner
         layer = IKEv2(data[:_HEADER_SIZE])
         return Message(header, layer, payloads, plaintext, data, datagram.local, datagram.remote)
@@ -220,7 +223,7 @@ class Envelope:
         layer = IKEv2(bytes(whole[:_HEADER_SIZE]))
         # Payload lengths have 16 bits; what is longer came in fragments all the same.
         whole += _GENERIC.pack(one.first, one.datagram.data[before + 1], min(size, 0xFFFF)) + bytes(protector.iv_size)
-        payloads = parse_inner(one.first, content, offset=len(whole))
+        payloads = _inner_payloads(one.first, content, len(whole))
         whole += plaintext + bytes(protector.icv_size)
         wires = tuple(fragment.datagram.data for fragment in fragments)
         return Message(
@@ -266,6 +269,14 @@ def _reopened(protector: Protector, inner: int, plaintext: bytes, wires: Sequenc
 def _outer(data: bytes, offset: int, last: int) -> bytes:
     """The octets before SK, which its ICV covers too; their chain ends where SK begins."""
     return data[_HEADER_SIZE:last] + b"\0" + data[last + 1 : offset] if offset > _HEADER_SIZE else b""
+
+
+def _inner_payloads(kind: int, content: bytes, offset: int) -> list[Packet]:
+    """What was inside SK. What is too much to be read is answered like any other payload that cannot be read."""
+    wrong = too_many(MOST, kind, content)
+    if wrong is not None:
+        return [IKEv2_Malformed(payload_type=kind, error=wrong, data=content)]
+    return parse_inner(kind, content, offset=offset)
 
 
 def _outer_payloads(header: Header, outer: bytes) -> list[Packet]:

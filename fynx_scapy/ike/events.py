@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from fynx_scapy.ike.bounded import Bounded
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.message import Address, Datagram
 
 _SMALL = 512
+
+
+def _octets(value: object) -> int:
+    """Those of the text, the bytes and the lists in a field."""
+    if isinstance(value, bytes | str):
+        return len(value)
+    if isinstance(value, tuple):
+        return sum(64 + _octets(item) for item in value)
+    return sum(_octets(getattr(value, item.name)) for item in fields(value)) if is_dataclass(value) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +57,7 @@ class Event:
     @property
     def weight(self) -> int:
         """About how many octets of memory it keeps."""
-        return _SMALL
+        return _SMALL + sum(_octets(getattr(self, field.name)) for field in fields(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +130,7 @@ class MessageDropped(Event):
     @property
     def weight(self) -> int:
         """With the octets of the datagram."""
-        return _SMALL + len(self.data)
+        return _SMALL + len(self.data) + len(self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

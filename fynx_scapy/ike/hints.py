@@ -30,7 +30,7 @@ PATH_MTU_LIFETIME = 600.0
 PATHS = 1024
 """Of how many paths the MTU is remembered."""
 
-_LONGEST = 2048
+HINT = 2048
 """Octets of a Notify in the clear that is still read: an INVALID_IKE_SPI with four tokens has some 600."""
 
 _HINTS = (NotifyType.INVALID_IKE_SPI, NotifyType.INVALID_SPI)
@@ -196,7 +196,7 @@ def _peers(endpoint: Endpoint, datagram: Datagram) -> Iterator[IkeSa]:
 
 def _notifies(datagram: Datagram) -> list[IKEv2_Notify]:
     """The Notify payloads of a message in the clear that holds nothing else that matters and can be read."""
-    if len(datagram.data) > _LONGEST:
+    if len(datagram.data) > HINT:
         return []
     _, payloads = parse_message(datagram.data)
     if any(payload.malformed or payload.payload_type in (PayloadType.SK, PayloadType.SKF) for payload in payloads):

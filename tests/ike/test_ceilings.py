@@ -18,12 +18,24 @@ from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.hints import PATHS
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError, notify
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ike.traps import HELD
 from fynx_scapy.ladder import Ladder
-from fynx_scapy.layers.ikev2 import IKEv2_Nonce, IKEv2_Notify
+from fynx_scapy.layers.ikev2 import (
+    ConfigurationAttribute,
+    IKEv2_CP,
+    IKEv2_Nonce,
+    IKEv2_Notify,
+    IKEv2_Proposal,
+    IKEv2_SA,
+    build_payloads,
+    parse_payloads,
+)
+from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.recorder import Recorder
-from tests.ike.pair import BOB, Pair, alice, bob
+from tests.flood import constructions
+from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 HERE, THERE = Address(BOB, 500), Address("198.51.100.7", 500)
 
@@ -226,6 +238,13 @@ def test_of_a_long_datagram_of_a_stranger_an_event_keeps_the_beginning():
     assert {event.length for event in events} == {60_000, 60_004}
 
 
+def test_text_of_a_peer_counts_too():
+    # A stranger's identity of 30 KB is told in the reason of the failure.
+    pair = Pair(endpoint=EndpointConfig(event_octets=1 << 20))
+    pair.connect(alice(local_id="a" * 30_000))
+    assert pair.of("bob", IkeSaFailed)[0].weight > len(pair.of("bob", IkeSaFailed)[0].reason)
+
+
 def test_packets_and_datagrams_that_nobody_fetches_have_a_ceiling():
     endpoint = responder(queue_limit=50, cookie_threshold=0)
     stray = bytearray(28)
@@ -270,3 +289,56 @@ def test_what_a_network_keeps_has_a_ceiling_and_the_keys_go_last(small):
     assert len(packets) <= 60
     assert b"earlier datagrams were not kept" in packets[0].comments[1]
     assert "earlier events were not kept" in str(Ladder(network.events))
+
+
+# What is read of one message
+
+
+def test_of_many_payloads_the_rest_is_not_parsed():
+    payloads = parse_payloads(43, b"\x2b\0\0\4" * 5000)
+    assert len(payloads) <= MAXIMUM_PAYLOADS + 1
+    assert "more than 200 payloads" in payloads[-1].malformed
+
+
+TOO_MUCH = {
+    "proposals": IKEv2_SA(prop=[IKEv2_Proposal(proposal=1, proto=3)] * 1500),
+    "attributes": IKEv2_CP(attributes=[ConfigurationAttribute(type=1)] * 1500),
+}
+
+
+@pytest.mark.parametrize("payload", TOO_MUCH.values(), ids=TOO_MUCH)
+@pytest.mark.parametrize("fragmentation", [True, False])
+def test_what_is_too_much_inside_sk_is_not_parsed(payload, fragmentation):
+    pair = Pair()
+    sa = pair.connect(alice(fragmentation=fragmentation))
+    exchange = Custom(sa, ExchangeType.INFORMATIONAL, payload)
+    sa.now = pair.network.now
+    sa.start(exchange)
+    # HDR, SK {SA of 1,500 proposals}  -->   <--  HDR, SK {N(INVALID_SYNTAX)}
+    with constructions() as built:
+        for datagram in pair.alice.datagrams():
+            pair.bob.receive(datagram.turned(), pair.network.now)
+    assert built.count < 100
+    pair.network.run()
+    assert exchange.answer.has_notify(NotifyType.INVALID_SYNTAX)
+
+
+def test_what_is_too_much_in_an_answer_to_a_stranger_of_ours_is_not_parsed():
+    client = Endpoint(ALICE)
+    sa = client.connect(alice(), 0.0)
+    (request,) = client.datagrams()
+    body = bytes(build_payloads([TOO_MUCH["proposals"]]))
+    header = request.data[:8] + b"R" * 8 + bytes([33, 0x20, 34, 0x20]) + bytes(4) + (28 + len(body)).to_bytes(4)
+    with constructions() as built:
+        client.receive(Datagram(header + body, request.local, request.remote), 0.0)
+    assert built.count == 0
+    assert "at most 1024 proposals" in client.events()[-1].reason
+    assert sa.connecting, "it goes on waiting for a good one"
+
+
+def test_packets_wait_for_their_child_sa_but_not_any_number_of_them():
+    endpoint = Endpoint(ALICE)
+    endpoint.traps.set(alice())
+    for number in range(100):
+        assert endpoint.send(echo_request("10.1.0.1", "10.2.0.1", sequence=number), 0.0)
+    assert len(endpoint.traps._held) == HELD

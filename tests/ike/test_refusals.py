@@ -11,11 +11,11 @@ import pytest
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.config import EndpointConfig
+from fynx_scapy.ike.cost import Levels
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import MessageDropped
 from fynx_scapy.ike.message import Address, Datagram
 from fynx_scapy.ike.randomness import SeededRandomness
-from fynx_scapy.ike.refusals import Levels
 from fynx_scapy.ike.sa import IkeSa
 from tests.flood import constructions, initial, proposal, refused_offer, request, transform
 from tests.ike.pair import ALICE, BOB, Pair, bob
@@ -150,6 +150,8 @@ BIG = {
     "octets": (initial(OFFER, 1, before=[(43, bytes(16384))]), "at most 16384 octets"),
     "proposals": (initial(b"".join(proposal(1, []) for _ in range(1500)), 1), "at most 1024 proposals"),
     "transforms": (initial(proposal(1, [transform(1, 20)] * 1500), 1), "at most 1024 proposals"),
+    "configuration": (initial(OFFER, 1, before=[(47, bytes(4) + bytes(4) * 1500)]), "at most 1024 proposals"),
+    "selectors": (initial(OFFER, 1, before=[(44, b"\xff\0\0\0" + bytes(16350))]), "octets"),
     "attributes": (initial(proposal(1, [transform(1, 20, b"\x80\x0e\0\x80" * 2000)]), 1), "at most 1024 proposals"),
 }
 

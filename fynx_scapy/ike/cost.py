@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fynx_scapy.iana import PayloadType
@@ -16,12 +17,12 @@ from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import EndpointConfig
-    from fynx_scapy.ike.message import Header
 
 _GENERIC = struct.Struct("!BBH")
-_HEADER_SIZE = 28
-_SUBSTRUCTURE = 8
-_ATTRIBUTE = 4
+_SUBSTRUCTURE, _SELECTOR, _ATTRIBUTE = 8, 16, 4
+
+MOST = 1024
+"""Proposals, transforms, selectors and attributes of one message that are read, whoever sent it."""
 
 
 class Levels:
@@ -48,7 +49,7 @@ class Levels:
             self._levels.popitem(last=False)
 
 
-def cost(data: bytes) -> int:
+def units(data: bytes) -> int:
     """How much a refused request counts: 1, and 1 more for each full KiB, since reading it takes as long."""
     return 1 + len(data) // 1024
 
@@ -60,28 +61,29 @@ def too_large(config: EndpointConfig, data: bytes) -> str | None:
     return None
 
 
-def too_many(config: EndpointConfig, header: Header, data: bytes) -> str | None:
-    """Why a request proposes more than a stranger's may, or None; what cannot be read is left to the parser.
+def too_many(most: int, kind: int, data: bytes, offset: int = 0) -> str | None:
+    """Why payloads, the first being of that kind, hold more than ``most`` substructures, or None.
 
-    Every proposal, every transform and every four octets of attributes count as one.
+    Every proposal, transform, selector, and every attribute of a Configuration payload counts as one, and so do every
+    four octets of a transform's attributes. What cannot be read is left to the parser.
     """
-    kind, offset, count = header.next_payload, _HEADER_SIZE, 0
+    count = 0
     for _ in range(MAXIMUM_PAYLOADS):
         if not kind or offset + 4 > len(data):
             break
         following, _, length = _GENERIC.unpack_from(data, offset)
         if length < 4:
             break
-        if kind == PayloadType.SA:
-            count += _substructures(data, offset + 4, min(offset + length, len(data)))
-        if count > config.init_substructures:
-            return f"expected at most {config.init_substructures} proposals, transforms and attributes, found {count}"
+        if kind in _COUNTS:
+            count += _COUNTS[kind](data, offset + 4, min(offset + length, len(data)))
+        if count > most:
+            return f"expected at most {most} proposals, transforms, selectors and attributes, found {count}"
         kind, offset = following, offset + length
     return None
 
 
-def _substructures(data: bytes, at: int, end: int) -> int:
-    """How many there are in an SA payload, or a few more where lengths make no sense (section 3.3)."""
+def _proposals(data: bytes, at: int, end: int) -> int:
+    """Those of an SA payload with their transforms, or a few more where lengths make no sense (section 3.3)."""
     count = 0
     while at + _SUBSTRUCTURE <= end:
         size = max(int.from_bytes(data[at + 2 : at + 4]), _SUBSTRUCTURE)
@@ -93,3 +95,24 @@ def _substructures(data: bytes, at: int, end: int) -> int:
             transform += length
         at += size
     return count
+
+
+def _selectors(data: bytes, at: int, end: int) -> int:
+    """Those of a TS payload (section 3.13)."""
+    return max(0, end - at - 4) // _SELECTOR
+
+
+def _attributes(data: bytes, at: int, end: int) -> int:
+    """Those of a Configuration payload (section 3.15)."""
+    count, at = 0, at + 4
+    while at + _ATTRIBUTE <= end:
+        count, at = count + 1, at + _ATTRIBUTE + int.from_bytes(data[at + 2 : at + 4])
+    return count
+
+
+_COUNTS: Mapping[int, Callable[[bytes, int, int], int]] = {
+    PayloadType.SA: _proposals,
+    PayloadType.TSi: _selectors,
+    PayloadType.TSr: _selectors,
+    PayloadType.CP: _attributes,
+}
