@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct("!8s8sBBBBII")
 _NOTIFY = struct.Struct("!BBHBBH")
+_FOR_ITS_SOURCE = 10
+"""So many refusals count for their source like one half-open IKE SA: who tries out errors makes some in a row."""
+
 TABLE = 4096
 """How many sources, and solved puzzles, are remembered."""
 
@@ -172,7 +175,7 @@ class Admission:
         return self._looks.take(self._source(datagram), now)
 
     def refused(self, datagram: Datagram, now: float, how: Admitted | None = None, amount: int | None = None) -> None:
-        """A request came to nothing: it counts for a while, for all and for its source.
+        """A request came to nothing: it counts for a while, for all and, less, for its source.
 
         Towards the ceilings only where a cookie has shown whose it is: others could fill them in anybody's name.
         """
@@ -180,7 +183,7 @@ class Admission:
         source = self._source(datagram) if how is None else how.source
         for levels in (self._refused, self._proven) if how is not None and how.proven else (self._refused,):
             levels.add(b"", amount, now)
-            levels.add(source, amount, now)
+            levels.add(source, amount / _FOR_ITS_SOURCE, now)
 
     def admit(self, datagram: Datagram, header: Header, now: float) -> Admitted | None:
         """Whether an IKE_SA_INIT request may be parsed. If not, it is dropped, or answered with a COOKIE (and PUZZLE).

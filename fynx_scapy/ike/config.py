@@ -266,8 +266,9 @@ class EndpointConfig(_Config):
     A source is an IPv4 address, or the first ``source_prefix`` bits of an IPv6 address. ``answer_rate`` is how many
     unprotected errors a second are answered, a tenth of it to one source (RFC 7296 section 2.21.4).
 
-    A request that is refused counts like a half-open IKE SA, one of several KiB like as many, and that fades within
-    some ``refused_lifetime`` seconds; towards the two ceilings only behind a good cookie. ``half_open_octets`` is how
+    A request that is refused counts like a half-open IKE SA, one of several KiB like as many, and for its source a
+    tenth of that; it fades within some ``refused_lifetime`` seconds. Towards the two ceilings it counts only behind a
+    good cookie. ``half_open_octets`` is how
     many octets half-open IKE SAs may hold in all. A stranger's IKE_SA_INIT request has at most ``init_size`` octets,
     and at most ``init_substructures`` proposals, transforms, selectors and attributes: more is dropped unparsed.
 
@@ -312,7 +313,7 @@ class EndpointConfig(_Config):
     puzzles_in_a_row: int = 3
     puzzle_auth_difficulty: int | None = None
     sa_limit: int = 10_000
-    peer_limit: int = 100
+    peer_limit: int = 1000
     linger_limit: int = 1000
     linger: float = 60.0
     esp_linger: float = 10.0

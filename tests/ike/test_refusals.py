@@ -67,14 +67,15 @@ def test_a_refusal_leaves_no_object_and_no_timer(make):
 
 @pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
 def test_every_kind_of_refusal_counts_towards_the_cookie_threshold_of_its_source(make):
-    bob = responder(source_threshold=5)
-    assert NotifyType.COOKIE not in [send(bob, make(number)) for number in range(5)]
-    assert send(bob, refused_offer(9)) == NotifyType.COOKIE
+    # Ten of them count for their source like one half-open IKE SA.
+    bob = responder(source_threshold=2)
+    assert NotifyType.COOKIE not in [send(bob, make(number)) for number in range(20)]
+    assert send(bob, refused_offer(99)) == NotifyType.COOKIE
     assert send(bob, request("other"), "198.51.100.8") == 0
 
 
 def test_a_peer_that_no_configuration_serves_counts_too():
-    bob = Endpoint(BOB, [bob_of("192.0.2.77")], config=EndpointConfig(source_threshold=5))
+    bob = Endpoint(BOB, [bob_of("192.0.2.77")], config=EndpointConfig(cookie_threshold=5))
     found = [send(bob, request(str(number))) for number in range(6)]
     assert found == [NotifyType.NO_PROPOSAL_CHOSEN] * 5 + [NotifyType.COOKIE]
 
@@ -90,7 +91,7 @@ def test_refusals_of_many_sources_count_towards_the_threshold_for_all():
 
 
 def test_what_was_refused_is_forgotten():
-    bob = responder(source_threshold=5, refused_lifetime=10.0)
+    bob = responder(cookie_threshold=5, refused_lifetime=10.0)
     for number in range(5):
         send(bob, refused_offer(number))
     assert send(bob, refused_offer(5)) == NotifyType.COOKIE
@@ -98,7 +99,7 @@ def test_what_was_refused_is_forgotten():
 
 
 def test_a_long_request_counts_like_several():
-    bob = responder(source_threshold=10)
+    bob = responder(cookie_threshold=10)
     transforms = [transform(1, 65000), transform(2, 65000), transform(4, 65000)]
     long = b"".join(proposal(number, transforms, last=number == 249) for number in range(1, 250))
     assert send(bob, initial(long, 1)) == NotifyType.NO_PROPOSAL_CHOSEN
@@ -121,7 +122,7 @@ def test_only_behind_a_good_cookie_do_refusals_close_the_door():
 
     for number in range(50):
         assert send(bob, refused_offer(number)) == NotifyType.COOKIE
-    assert [knock(number) for number in range(4)] == [NotifyType.NO_PROPOSAL_CHOSEN] * 3 + [-1]
+    assert [knock(number) for number in range(31)] == [NotifyType.NO_PROPOSAL_CHOSEN] * 30 + [-1]
     assert "too much refused" in reasons(bob)[-1]
 
 
@@ -158,7 +159,7 @@ BIG = {
 
 @pytest.mark.parametrize(("data", "reason"), BIG.values(), ids=BIG)
 def test_what_is_too_much_is_dropped_before_a_layer_is_built(data, reason):
-    bob = responder()
+    bob = responder(cookie_threshold=10)
     with constructions() as built:
         assert send(bob, data) == -1
     assert built.count == 0
