@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
+from fynx_scapy.ike.configuration import ConfigReply
+from fynx_scapy.ike.hints import Destinations
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -100,7 +102,13 @@ def ceilings() -> list[list[str]]:
 def the_value(name: str) -> object:
     """What a name of the package, or a field of one of the configurations, is by default."""
     where, _, field = name.rpartition(".")
-    configs: dict[str, object] = {"EndpointConfig": EndpointConfig(), "IkeConfig": IkeConfig(auth="secret")}
+    configs: dict[str, object] = {
+        "EndpointConfig": EndpointConfig(),
+        "IkeConfig": IkeConfig(auth="secret"),
+        "ConfigReply": ConfigReply(),
+    }
+    if where.endswith(".Destinations"):
+        return Destinations.MOST
     return getattr(configs[where] if where in configs else importlib.import_module(where), field)
 
 

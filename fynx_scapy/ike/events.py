@@ -124,6 +124,7 @@ class MessageDropped(Event):
     length: int = -1
 
     def __post_init__(self) -> None:
+        Event.__post_init__(self)  # super() does not know a class that slots have made anew
         if self.length < 0:
             object.__setattr__(self, "length", len(self.data))
 
