@@ -52,12 +52,18 @@ def newest(sa: IkeSa) -> IkeSa:
 
 
 def hand_over(old: IkeSa, new: IkeSa) -> None:
-    """Give all Child SAs, and what has not begun yet, to the successor."""
-    if old.successor is not None:
+    """Give all Child SAs, and what has not begun yet, to the successor.
+
+    An IKE SA that has ended has nothing to give, and a successor that has ended inherits nothing: its Child SAs end with
+    the old IKE SA.
+    """
+    if old.successor is not None or old.state is State.CLOSED:
         return
     new.predecessor = None
     # It may have been rekeyed itself before the peer told us that it was to inherit.
     new = newest(new)
+    if new.state is State.CLOSED:
+        return
     old.successor = new
     old.state = State.REKEYED
     old.stop_clocks()
