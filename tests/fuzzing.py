@@ -1,194 +1,49 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Mutated datagrams into layers and engine: no exception leaves, no state is lost, a good handshake works right after.
 
-`scripts/fuzz [COUNT [SEED]]` runs it at length, `test_fuzzing.py` a sample. Three targets in turn:
+`scripts/fuzz [COUNT [SEED]]` runs it at length, `test_fuzzing.py` a sample. Each mutant goes three ways:
 
-- the layers dissect a mutant, keep every octet of it, and describe it;
-- two established endpoints receive mutants from both directions, while one end has a handshake in flight: nobody
-  without the keys can end or change what is established;
+- the layers dissect it, keep every octet of it, and describe it;
+- two established endpoints receive it, one in each role, while one end has a handshake in flight: nobody without the
+  keys can end or change what is established;
 - every so often a peer that *does* have the keys goes wrong: what it seals was mutated. Its own IKE SA may end by
   that; the endpoint must not, and the next handshake works.
+
+`Fuzz.ways` are the kinds of mutants. What a peer with the keys does at length is `tests/stateful`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import random
 import sys
+import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet import IP, UDP
 
-from fynx_scapy import ChildConfig, Endpoint, IkeConfig, Psk
 from fynx_scapy.capture.frames import frames
+from fynx_scapy.iana import PayloadType
 from fynx_scapy.ike import events
-from fynx_scapy.ike.exchanges.informational import Liveness
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Outgoing
-from fynx_scapy.ike.randomness import SeededRandomness
+from fynx_scapy.ike.exchanges.informational import Informational, Liveness
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError, Outgoing, notify
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikev2 import IKEv2, build_message, parse_message
+from tests.mutations import mutated
+from tests.peers import ALICE, BOB, Pair
+from tests.stateful.invariants import picture
 
-ALICE, BOB = "192.0.2.1", "192.0.2.2"
-PING = bytes(IP(src="10.1.0.1", dst="10.2.0.1") / ICMP() / b"still there?")
 INSIDE_EVERY = 25  # one mutated plaintext per so many mutated datagrams
 CHECK_EVERY = 500
-
-# Mutations, named by intent. Each takes the octets to change, another message to take octets from, and the randomness.
-
-
-def flip_bit(octets: bytearray, other: bytes, chance: random.Random) -> None:
-    """One bit turned over, and all else as it was."""
-    octets[chance.randrange(len(octets))] ^= 1 << chance.randrange(8)
-
-
-def flip_bits(octets: bytearray, other: bytes, chance: random.Random) -> None:
-    """A few bits turned over."""
-    for _ in range(chance.randint(1, 8)):
-        octets[chance.randrange(len(octets))] ^= 1 << chance.randrange(8)
-
-
-def set_octets(octets: bytearray, other: bytes, chance: random.Random) -> None:
-    """Octets at the ends of their range."""
-    for _ in range(chance.randint(1, 4)):
-        octets[chance.randrange(len(octets))] = chance.choice((0, 1, 0x7F, 0x80, 0xFE, 0xFF))
-
-
-def wrong_length(octets: bytearray, other: bytes, chance: random.Random) -> None:
-    """Two octets that may be a length: zero, too small, too large."""
-    at = chance.randrange(len(octets))
-    octets[at : at + 2] = chance.choice(
-        (0, 1, 3, 4, 5, 7, 8, 9, 0x7FFF, 0xFFFF, len(octets), len(octets) - at)
-    ).to_bytes(2)
-
-
-def wrong_type(octets: bytearray, other: bytes, chance: random.Random) -> None:
-    """Another payload type where the chain begins, or another exchange, version or flags."""
-    if len(octets) > 19:
-        octets[chance.choice((16, 16, 17, 18, 19))] = chance.choice((chance.randrange(33, 60), chance.randrange(256)))
-
-
-def cut(octets: bytearray, other: bytes, chance: random.Random) -> None:
-    """The end is missing."""
-    del octets[chance.randrange(len(octets)) :]
-
-
-def grow(octets: bytearray, other: bytes, chance: random.Random) -> None:
-    """Something stands behind the end."""
-    octets += chance.randbytes(chance.randint(1, 64)) if chance.random() < 0.5 else other[: chance.randint(1, 512)]
-
-
-def lose(octets: bytearray, other: bytes, chance: random.Random) -> None:
-    """A slice in the middle is missing."""
-    at = chance.randrange(len(octets))
-    del octets[at : at + chance.randint(1, 32)]
-
-
-def repeat(octets: bytearray, other: bytes, chance: random.Random) -> None:
-    """A slice comes twice."""
-    at = chance.randrange(len(octets))
-    octets[at:at] = octets[at : at + chance.randint(1, 64)]
-
-
-def splice(octets: bytearray, other: bytes, chance: random.Random) -> None:
-    """The head of one message, the tail of another."""
-    octets[chance.randrange(len(octets)) :] = other[chance.randrange(len(other)) :]
-
-
-def overwrite(octets: bytearray, other: bytes, chance: random.Random) -> None:
-    """A slice of another message in the middle."""
-    at, source = chance.randrange(len(octets)), chance.randrange(len(other))
-    size = chance.randint(1, 48)
-    octets[at : at + size] = other[source : source + size]
-
-
-Mutation = Callable[[bytearray, bytes, random.Random], None]
-# The first ones keep lengths, and so get further in; they come more often.
-MUTATIONS: Sequence[Mutation] = (
-    flip_bit, flip_bit, flip_bit, flip_bit, flip_bit, set_octets, set_octets,
-    flip_bits, set_octets, wrong_length, wrong_type, cut, grow, lose, repeat, splice, overwrite,
-)  # fmt: skip
-
-
-def mutated(octets: bytes, other: bytes, chance: random.Random) -> bytes:
-    """One to three mutations, one upon the other."""
-    found = bytearray(octets)
-    for _ in range(chance.choice((1, 1, 1, 1, 2, 3))):
-        if found:
-            chance.choice(MUTATIONS)(found, other or b"\0", chance)
-    return bytes(found)
-
-
-class Pair:
-    """Two endpoints that share a key, on a network that only moves when it is told to."""
-
-    def __init__(self, seed: int | str):
-        child = ChildConfig(local_ts=("10.1.0.0/16",), remote_ts=("10.2.0.0/16",))
-        config = IkeConfig(
-            local_id="alice", remote_id="bob", auth=Psk("fuzz"), children=(child,), remote=Address(BOB, 500)
-        )
-        turned = child.replace(local_ts=child.remote_ts, remote_ts=child.local_ts)
-        answering = IkeConfig(local_id="bob", remote_id="alice", auth=Psk("fuzz"), children=(turned,))
-        self.config = config
-        self.alice = Endpoint(ALICE, randomness=SeededRandomness(f"{seed} alice"))
-        self.bob = Endpoint(BOB, [answering], randomness=SeededRandomness(f"{seed} bob"))
-        self.now = 0.0
-        self.passed: list[Datagram] = []
-
-    def settle(self) -> None:
-        """Deliver everything until nothing is under way."""
-        moved = True
-        while moved:
-            moved = False
-            for sender, receiver in ((self.alice, self.bob), (self.bob, self.alice)):
-                for datagram in sender.datagrams():
-                    self.passed.append(datagram)
-                    receiver.receive(datagram.turned(), self.now)
-                    moved = True
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass at both ends."""
-        self.now += seconds
-        for end in (self.alice, self.bob):
-            due = end.next_timer()
-            if due is not None and due <= self.now:
-                end.handle_timer(self.now)
-
-    def handshake(self) -> IkeSa:
-        """Alice connects, and both ends agree that it worked."""
-        sa = self.alice.connect(self.config, self.now)
-        self.settle()
-        answered = self.peer_of(sa)
-        assert sa.established, f"the handshake failed: {self.alice.events()}"
-        assert answered.established
-        assert len(sa.children) == len(answered.children) == 1
-        return sa
-
-    def peer_of(self, sa: IkeSa) -> IkeSa:
-        """Bob's end of Alice's IKE SA."""
-        return self.bob.sas[sa.spi_r]
-
-    def use(self, sa: IkeSa) -> None:
-        """A ping through the Child SA and a liveness exchange, on this IKE SA and no other."""
-        (child,) = sa.children.values()
-        (other,) = self.peer_of(sa).children.values()
-        self.bob.packets()
-        self.alice.send_on(sa, child, PING)
-        self.settle()
-        assert self.bob.packets() == [PING]
-        self.bob.send_on(self.peer_of(sa), other, bytes(IP(src="10.2.0.1", dst="10.1.0.1") / ICMP(type=0)))
-        for starter in (sa, self.peer_of(sa)):
-            exchange = starter.start(Liveness(starter))
-            self.settle()
-            assert exchange.done
-            assert exchange.error is None
-        assert len(self.alice.packets()) == 1
-
-    def drain(self) -> list[events.Event]:
-        """What happened at both ends since the last call."""
-        return [*self.alice.events(), *self.bob.events()]
+ICMP_EVERY = 50
+TELL_EVERY = 30.0  # seconds
+GROWTH = 64 << 20  # octets of memory that a run may take more at its end than when it has warmed up
 
 
 def corpus(captures: Path | None) -> list[bytes]:
@@ -218,6 +73,7 @@ class Result:
     handshakes: int = 0
     checks: int = 0
     malformed: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
 
 
@@ -228,6 +84,7 @@ def explained(index: int, seed: int, octets: bytes) -> Iterator[None]:
         yield
     except BaseException as error:
         error.add_note(f"datagram {index} of seed {seed}: {octets.hex()}")
+        error.add_note(f"again: scripts/fuzz {index + 1} {seed}")
         raise
 
 
@@ -237,38 +94,57 @@ class Fuzz:
     def __init__(self, seed: int, material: Sequence[bytes]):
         self.seed, self.material = seed, material
         self.chance = random.Random(seed)
-        self.pair = Pair(seed)
-        self.victim = self.pair.handshake()
-        self.pair.use(self.victim)
-        self.own = [datagram.data for datagram in self.pair.passed if datagram.kind is DatagramKind.IKE]
-        self.own_sealed = [octets for octets in self.own if octets[16] == 46]
-        self.own_esp = [datagram.data for datagram in self.pair.passed if datagram.kind is DatagramKind.ESP]
+        self.pair = pair = Pair(seed, fragment_size=300)
+        self.victim = pair.handshake()
+        self.ends = (self.victim, pair.peer_of(self.victim))
+        pair.use(self.victim)
+        # HDR, SKF {…}  -->   one message in many fragments, of which neither end keeps any
+        self.victim.start(Informational(self.victim, notify(40960, bytes(2000))))
+        pair.settle()
+        self.own = [datagram.data for datagram in pair.passed if datagram.kind is DatagramKind.IKE]
+        self.own_sealed = [octets for octets in self.own if octets[16] == PayloadType.SK]
+        self.own_fragments = [octets for octets in self.own if octets[16] == PayloadType.SKF]
+        self.own_esp = [datagram.data for datagram in pair.passed if datagram.kind is DatagramKind.ESP]
         self.result = Result(handshakes=1)
         self.connecting: IkeSa | None = None
-        self.pair.drain()
+        self.ways: dict[str, Callable[[], bytes]] = {
+            "captures and handshakes, to the layers": self.anything,
+            "IKE_SA_INIT requests, to the responder": self.stranger,
+            "IKE_SA_INIT requests with odd transform attributes": self.attributes,
+            "answers to a request that is pending": self.answer,
+            "messages on an established SA, in both roles": self.to_victim,
+            "the same, in the clear": self.in_the_clear,
+            "SKF": self.fragment,
+            "ESP": self.esp,
+            "UDP payloads of any framing": self.framing,
+        }
+        self.weights = (4, 3, 1, 4, 6, 2, 3, 4, 2)
+        pair.drain()
 
-    def run(self, count: int, tell: Callable[[], None] = lambda: None) -> Result:
+    def run(self, count: int, tell: Callable[[int], None] = lambda done: None) -> Result:
         """Send ``count`` mutants; AssertionError, or whatever left the code under test, where a promise is broken."""
         for index in range(count):
-            octets = self.mutant()
+            (kind,) = self.chance.choices(list(self.ways), self.weights)
+            octets = self.mutant(kind)
             with explained(index, self.seed, octets):
                 self.result.datagrams += 1
+                self.result.kinds[kind] += 1
                 self.dissect(octets, thoroughly=index % 16 == 0)
                 self.deliver(octets)
+                if index % ICMP_EVERY == 0:
+                    self.icmp()
                 if index % INSIDE_EVERY == 0:
                     self.inside()
                 if index % CHECK_EVERY == CHECK_EVERY - 1:
                     self.check()
-            tell()
+            tell(index + 1)
         self.check()
         return self.result
 
-    def mutant(self) -> bytes:
+    def mutant(self, kind: str) -> bytes:
         """A mutated message, most often one that somebody waits for: only so it gets past the first look."""
-        chance = self.chance
-        way = chance.choice((self.anything, self.stranger, self.answer, self.to_victim, self.to_victim, self.esp))
-        octets = way()
-        if len(octets) >= 28 and way is not self.esp and chance.random() < 0.9:
+        octets = self.ways[kind]()
+        if len(octets) >= 28 and kind not in ("ESP", "UDP payloads of any framing") and self.chance.random() < 0.9:
             octets = octets[:24] + len(octets).to_bytes(4) + octets[28:]
         return octets
 
@@ -283,26 +159,72 @@ class Fuzz:
         """An IKE_SA_INIT request from somebody new."""
         return self.chance.randbytes(8) + self.mutated(self.own[0][8:])
 
+    def attributes(self) -> bytes:
+        """The same, a transform attribute in it put into TLV form, of any size (RFC 7296 section 3.3.5)."""
+        chance, octets = self.chance, self.own[0]
+        at = octets.index(b"\x80\x0e")
+        size = chance.choice((0, 1, 2, 3, 4, 8, 1800, 1800, 60000))
+        value = chance.choice((bytes(size), b"\xff" * size, chance.randbytes(size)))
+        odd = bytearray(octets[:at] + b"\0\x0e" + size.to_bytes(2) + value + octets[at + 4 :])
+        # The transform, its proposal and the SA payload around it are as much longer.
+        for length in (at - 6, 34, 30):
+            odd[length : length + 2] = (int.from_bytes(odd[length : length + 2]) + size).to_bytes(2)
+        return chance.randbytes(8) + bytes(odd[8:])
+
     def answer(self) -> bytes:
         """An answer to the handshake in flight."""
         spi = self.connecting.spi_i if self.connecting is not None else bytes(8)
         return spi + self.mutated(self.own[1][8:])
 
+    def head(self, kind: int, exchanges: Sequence[int]) -> bytes:
+        """The first 24 octets of a message on what is established, with the message ID that one end expects."""
+        exchange, flags = self.chance.choice(exchanges), self.chance.choice((0, 8, 0x20, 0x28))
+        expected = self.chance.choice(self.ends).answers.expected
+        return self.victim.spi_i + self.victim.spi_r + bytes((kind, 0x20, exchange, flags)) + expected.to_bytes(4)
+
     def to_victim(self) -> bytes:
-        """A request on what is established, by either end, with the message ID that is expected."""
-        ends = (self.victim, self.pair.peer_of(self.victim))
-        exchange, flags = self.chance.choice((35, 36, 37, 37)), self.chance.choice((0, 8, 0x20, 0x28))
-        head = bytes((46, 0x20, exchange, flags)) + self.chance.choice(ends).answers.expected.to_bytes(4)
-        return self.victim.spi_i + self.victim.spi_r + head + self.mutated(self.chance.choice(self.own_sealed)[24:])
+        """A sealed message on what is established."""
+        return self.head(PayloadType.SK, (34, 35, 36, 37, 37)) + self.mutated(self.chance.choice(self.own_sealed)[24:])
+
+    def in_the_clear(self) -> bytes:
+        """The payloads of a message in the clear on what is established."""
+        source = self.chance.choice(self.own[:2])
+        return self.head(source[16], (34, 34, 35, 36, 37, 240)) + self.mutated(source[24:])
+
+    def fragment(self) -> bytes:
+        """A fragment of a message on what is established."""
+        source = self.chance.choice(self.own_fragments)
+        return self.head(PayloadType.SKF, (35, 36, 37)) + self.mutated(source[24:])
 
     def esp(self) -> bytes:
         """An ESP packet for a Child SA that is there."""
         return self.chance.choice(self.spis()) + self.mutated(self.chance.choice(self.own_esp)[4:])
 
+    def framing(self) -> bytes:
+        """What stands before a message in UDP, or instead of it: markers, keepalives, next to nothing."""
+        chance = self.chance
+        start = chance.choice(
+            (b"", bytes(3), bytes(4), bytes(8), b"\xff", b"\xff\xff", b"\0\0\0\1", chance.randbytes(4))
+        )
+        return start + chance.choice((b"", b"\0", chance.randbytes(12), self.anything()))
+
     def spis(self) -> list[bytes]:
         """The ESP SPIs of what is established, of both ends."""
-        ends = (self.victim, self.pair.peer_of(self.victim))
-        return [spi.to_bytes(4) for end in ends for spi in end.children]
+        return [spi.to_bytes(4) for end in self.ends for spi in end.children]
+
+    def icmp(self) -> None:
+        """An ICMP error of any kind, about the peer or about anybody: a hint at most."""
+        chance = self.chance
+        host = chance.choice((ALICE, BOB, f"203.0.113.{chance.randrange(256)}"))
+        remote = Address(host, chance.choice((500, 4500, 7)))
+        kind, code = chance.choice((3, 11, 5, 12, 1, 2)), chance.randrange(16)
+        mtu = chance.choice((None, None, 0, 68, 576, 1500, 0xFFFFFFFF))
+        self.result.kinds["ICMP"] += 1
+        for end, here in ((self.pair.alice, ALICE), (self.pair.bob, BOB)):
+            end.receive_icmp(
+                IcmpError(Address(here, 500), remote, "203.0.113.1", kind, code, "forged", mtu), self.pair.now
+            )
+        self.pair.alice.path_mtu.pop(BOB, None)  # it is believed, and what is sent next would be in fragments
 
     def dissect(self, octets: bytes, *, thoroughly: bool) -> None:
         """Both ways of dissecting keep every octet and say what is wrong."""
@@ -323,11 +245,15 @@ class Fuzz:
         pair, chance = self.pair, self.chance
         if self.connecting is None or self.connecting.established or not self.connecting.requests.pending:
             self.connecting = pair.alice.connect(pair.config, pair.now)
+        before = [picture(end) for end in self.ends]
         port = 4500 if octets[:4] in self.spis() else chance.choice((500, 4500))
         marked = octets if port == 500 or octets[:4] in self.spis() or chance.random() < 0.1 else bytes(4) + octets
         for end, here, there in ((pair.alice, ALICE, BOB), (pair.bob, BOB, ALICE)):
             end.receive(Datagram.from_udp(marked, Address(here, port), Address(there, port)), pair.now)
             end.datagrams()  # on a network that loses them all
+        for end, seen in zip(self.ends, before, strict=True):
+            now = picture(end)
+            assert now == seen, f"changed {[name for name in now if now[name] != seen[name]]} of {end!r}"
         pair.wait(0.01)
         for event in pair.drain():
             self.result.events[type(event).__name__] += 1
@@ -342,6 +268,12 @@ class Fuzz:
         self.result.checks += 1
         pair.alice.datagrams()
         pair.bob.datagrams()
+        for _ in range(20):
+            # Hints have begun liveness checks, whose first requests were lost.
+            pair.settle()
+            if not any(end.requests.pending for end in self.ends):
+                break
+            pair.wait(2.0)
         assert victim.established
         assert pair.peer_of(victim).established
         pair.use(victim)
@@ -388,29 +320,52 @@ class Fuzz:
         self.result.handshakes += 1
 
 
-def fuzz(count: int, seed: int, captures: Path | None = None, tell: Callable[[], None] = lambda: None) -> Result:
+def fuzz(
+    count: int, seed: int, captures: Path | None = None, tell: Callable[[int], None] = lambda done: None
+) -> Result:
     """Run ``count`` mutants that follow from ``seed``."""
     return Fuzz(seed, corpus(captures)).run(count, tell)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """The command line: COUNT and SEED."""
-    import logging
+def resident() -> int:
+    """The memory that this process has now, in octets."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    from rich.console import Console
-    from rich.progress import Progress
 
+def main(arguments: Sequence[str]) -> int:
+    """The command line: COUNT and SEED. Returns the exit status, 1 when anything was wrong."""
     logging.getLogger("scapy").setLevel(logging.ERROR)  # its ISAKMP warns of what we mutate
     count, seed = (int(value) for value in [*arguments, *("200000", "1")[len(arguments) :]])
     captures = Path(__file__).resolve().parent.parent.parent / "shared" / "captures" / "lab"
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("mutants", total=count)
-        result = fuzz(count, seed, captures if captures.exists() else None, lambda: progress.advance(task))
-    print(f"{result.datagrams} mutated datagrams (seed {seed}) into layers and engine: no exception, no state lost")
+    begun = due = time.perf_counter()
+    warm = resident()
+
+    def tell(done: int) -> None:
+        nonlocal due, warm
+        if done == 20000:
+            warm = resident()
+        if (now := time.perf_counter()) >= due + TELL_EVERY:
+            due = now
+            rate = done / (now - begun)
+            print(f"{done} of {count}, {rate:.0f} a second, {resident() >> 20} MiB", file=sys.stderr, flush=True)
+
+    try:
+        result = fuzz(count, seed, captures if captures.exists() else None, tell)
+        grown = resident() - warm
+        assert grown < GROWTH, f"{grown >> 20} MiB more than after 20,000 datagrams"
+    except Exception:  # whatever leaves the code under test is what is looked for
+        traceback.print_exc()
+        return 1
+    seconds = time.perf_counter() - begun
+    print(f"{result.datagrams} mutated datagrams (seed {seed}) in {seconds:.0f} s: no exception, no state lost")
+    for kind, number in result.kinds.most_common():
+        print(f"  {number:9} {kind}")
     print(f"{result.malformed} of them dissected as malformed; {result.inside} mutated plaintexts under good ICVs")
     print(f"{result.checks} times the established SAs were used, {result.handshakes} good handshakes, one right after")
+    print(f"memory: {max(grown, 0) >> 20} MiB more at the end than after the first 20,000")
     print("events: " + ", ".join(f"{name} {number}" for name, number in result.events.most_common()))
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

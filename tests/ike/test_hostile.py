@@ -11,7 +11,7 @@ from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.message import Datagram, notify
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
-from tests.fuzzing import Pair
+from tests.peers import Pair
 from tests.stateful import wire
 from tests.stateful.payloads import ike_rekey, plain
 

@@ -26,7 +26,7 @@ OF_ENDPOINT: Mapping[str, tuple[int, Callable[[Endpoint], int]]] = {
 """Ceilings of one endpoint with the few peers that the fuzzer has."""
 
 OF_SA: Mapping[str, tuple[int, Callable[[IkeSa], int]]] = {
-    "Child SAs": (2 * CHILD_LIMIT + 4, lambda sa: len(sa.children)),
+    "Child SAs": (4 * CHILD_LIMIT, lambda sa: len(sa.children)),
     "messages of which fragments are kept": (16, lambda sa: len(sa.fragments)),
     "octets of fragments": (65536, lambda sa: sa.fragments.octets),
     "exchanges that wait": (64, lambda sa: len(sa.requests.waiting) + len(sa.requests._held)),
@@ -38,7 +38,7 @@ OF_SA: Mapping[str, tuple[int, Callable[[IkeSa], int]]] = {
     "Child SAs deleted before they were known": (1024, lambda sa: len(sa.deleted_early)),
     "limits": (16, lambda sa: len(sa.limits._due)),
 }
-"""Ceilings of one IKE SA. A rekey may double the Child SAs for a while."""
+"""Ceilings of one IKE SA. Rekeys may double the Child SAs for a while, and our own requests add some."""
 
 
 def hold(us: Endpoint) -> None:
@@ -92,7 +92,7 @@ class Picture:
 
     def __init__(self, us: Endpoint) -> None:
         self.sas = {spi: sa for spi, sa in us.sas.items() if sa._keys is not None}
-        self.seen = {spi: _picture(sa) for spi, sa in self.sas.items()}
+        self.seen = {spi: picture(sa) for spi, sa in self.sas.items()}
         self.pending = {spi: dict(sa.requests.pending) for spi, sa in self.sas.items()}
         self.waiting = {spi: list(sa.requests.waiting) for spi, sa in self.sas.items()}
 
@@ -100,7 +100,7 @@ class Picture:
         """AssertionError when something has changed but for a hint's liveness check (RFC 7296 section 2.21.4)."""
         for spi, sa in self.sas.items():
             assert us.sas.get(spi) is sa, "an unprotected datagram ended an IKE SA"
-            for name, value in _picture(sa).items():
+            for name, value in picture(sa).items():
                 before = self.seen[spi][name]
                 assert value == before, f"an unprotected datagram changed {name} of {sa!r}: {before} to {value}"
             before_it, after = self.pending[spi], sa.requests.pending
@@ -113,7 +113,8 @@ class Picture:
             assert len(new) <= 1, f"an unprotected datagram began {new}"
 
 
-def _picture(sa: IkeSa) -> dict[str, Any]:
+def picture(sa: IkeSa) -> dict[str, Any]:
+    """What there is of an IKE SA, but for the requests of ours that a hint may begin."""
     return {
         "the state": sa.state,
         "the keys": sa._keys,

@@ -23,7 +23,7 @@ from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
 from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.succession import newest
-from tests.fuzzing import mutated
+from tests.mutations import mutated
 from tests.stateful import payloads as lists
 from tests.stateful import strangers, wire
 from tests.stateful.invariants import Picture, hold, left

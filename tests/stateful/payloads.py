@@ -39,7 +39,7 @@ from fynx_scapy.layers.ikev2 import (
     build_payloads,
     first_type,
 )
-from tests.fuzzing import mutated
+from tests.mutations import mutated
 
 Chance = random.Random
 GROUPS = (31, 19)

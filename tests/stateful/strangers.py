@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.layers.ikev2 import IKEv2, build_message
-from tests.fuzzing import mutated
+from tests.mutations import mutated
 from tests.stateful import payloads as lists
 from tests.stateful import wire
 from tests.stateful.setting import PEER, US
