@@ -54,7 +54,7 @@ def newest(sa: IkeSa) -> IkeSa:
 def hand_over(old: IkeSa, new: IkeSa) -> None:
     """Give all Child SAs, and what has not begun yet, to the successor.
 
-    An IKE SA that has ended has nothing to give, and a successor that has ended inherits nothing: its Child SAs end with
+    An IKE SA that has ended has nothing to give. A successor that has ended inherits nothing: the Child SAs end with
     the old IKE SA.
     """
     if old.successor is not None or old.state is State.CLOSED:

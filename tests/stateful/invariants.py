@@ -17,6 +17,7 @@ OF_ENDPOINT: Mapping[str, tuple[int, Callable[[Endpoint], int]]] = {
     "IKE SAs": (256, lambda us: len(us.sas)),
     "IKE SAs that are not closed": (32, lambda us: sum(sa.state is not State.CLOSED for sa in us.sas.values())),
     "ESP SPIs": (256, lambda us: len(us.children)),
+    "Child SAs that are gone": (64, lambda us: sum(child.gone for _, child in us.children.values())),
     "timers": (1500, lambda us: len(us.timers)),
     "half-open IKE SAs": (128, lambda us: us.half_open),
     "paths with an MTU": (4096, lambda us: len(us.path_mtu)),

@@ -16,13 +16,15 @@ from scapy.packet import Packet
 
 from fynx_scapy.crypto import encr, integ
 from fynx_scapy.esp import OutboundSa
+from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike import events
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError, notify
 from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.succession import newest
+from fynx_scapy.layers.ikev2 import IKEv2_Delete, build_payloads, first_type
 from tests.mutations import mutated
 from tests.stateful import payloads as lists
 from tests.stateful import strangers, wire
@@ -135,6 +137,19 @@ class Life:
             head = wire.header(sa, exchange, sa.answers.expected, response=False)
             self.receive(wire.seal(sa, chance, head, first, content), sa)
             self.drain()
+
+    def come_and_go(self) -> None:
+        """Rekey a Child SA and delete the old one, again and again, in no time."""
+        sa, chance = self.target(), self.chance
+        for _ in range(80):
+            if self.us.sas.get(sa.own_spi) is not sa or not sa.children:
+                break
+            spi = next(iter(sa.children.values())).outbound.spi.to_bytes(4)
+            rekey = [notify(NotifyType.REKEY_SA, protocol=ProtocolId.ESP, spi=spi), *lists.new_child(sa, chance)]
+            for exchange, payloads in ((36, rekey), (37, [IKEv2_Delete(proto=ProtocolId.ESP, SPI=[spi])])):
+                head = wire.header(sa, exchange, sa.answers.expected, response=False)
+                self.receive(wire.seal(sa, chance, head, first_type(payloads), build_payloads(payloads)), sa)
+                self.drain()
 
     def message_id(self, sa: IkeSa) -> int:
         """Most often the one that is expected."""
@@ -329,5 +344,6 @@ class Life:
 
 STEPS, WEIGHTS = zip(
     *((Life.request, 30), (Life.answer, 22), (Life.own, 12), (Life.anybody, 20), (Life.esp, 10), (Life.wait, 12),
-    (Life.replay, 4), (Life.icmp, 2), (Life.handshake, 1), (Life.again_and_again, 0.7)), strict=True,
+    (Life.replay, 4), (Life.icmp, 2), (Life.handshake, 1), (Life.again_and_again, 0.7),
+    (Life.come_and_go, 0.2)), strict=True,
 )  # fmt: skip
