@@ -394,6 +394,8 @@ class IkeSa:
 
     def let_go(self) -> None:
         """It answers nothing any more, not even a retransmission."""
+        # The answer to its last request may have come in part.
+        self.fragments.clear()
         self.requests.clear()
         self.answers.clear()
         self.endpoint.release(self)

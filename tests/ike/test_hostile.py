@@ -7,7 +7,9 @@ import random
 
 import pytest
 
+from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Datagram, notify
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
@@ -66,3 +68,19 @@ def test_an_ike_sa_that_is_closed_amid_two_rekeys_hands_nothing_over(exchange):
     pair.send(pair.sa, exchange)
     assert pair.sa.state in (State.CLOSED, State.REKEYED)
     assert set(pair.alice.children) == set(successor.children)
+
+
+def test_fragments_of_a_last_answer_go_with_their_ike_sa():
+    pair = Hostile()
+    pair.sa.fail(MalformedError("not wanted"), Informational(pair.sa))
+    pair.alice.datagrams()
+    (message_id,) = pair.sa.requests.pending
+    # <--  HDR, SKF {…}   the first of two
+    head = wire.header(pair.sa, ExchangeType.INFORMATIONAL, message_id, response=True)
+    octets = wire.seal(pair.sa, CHANCE, head, 0, b"", numbers=b"\0\1\0\2")
+    pair.alice.receive(Datagram(octets, pair.sa.local, pair.sa.remote), pair.now)
+    assert len(pair.sa.fragments) == 1
+    pair.wait(61.0)
+    assert not pair.alice.sas
+    assert len(pair.sa.fragments) == 0
+    assert pair.alice.next_timer() is None

@@ -69,7 +69,7 @@ def _hold_sa(us: Endpoint, sa: IkeSa) -> None:
     assert not sa.requests.pending or max(sa.requests.pending) < sa.requests.next_id, "an answer to come is awaited"
     assert all(0 < early - sa.answers.expected < sa.answers.size for early in sa.answers.early)
     if sa.state is State.CLOSED:
-        assert not len(sa.fragments), "a closed IKE SA keeps fragments"
+        assert sa.requests.pending or not len(sa.fragments), "a closed IKE SA keeps fragments, and waits for no answer"
         assert not sa.leases, "a closed IKE SA keeps addresses"
 
 

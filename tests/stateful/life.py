@@ -16,22 +16,24 @@ from scapy.packet import Packet
 
 from fynx_scapy.crypto import encr, integ
 from fynx_scapy.esp import OutboundSa
-from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike import events
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError, notify
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
 from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.succession import newest
-from fynx_scapy.layers.ikev2 import IKEv2_Delete, build_payloads, first_type
+from fynx_scapy.layers.ikev2 import build_message
 from tests.mutations import mutated
 from tests.stateful import payloads as lists
-from tests.stateful import strangers, wire
+from tests.stateful import storms, strangers, wire
 from tests.stateful.invariants import Picture, hold, left
 from tests.stateful.setting import PEER, US, setting
 
 TRACE = 12
+OWN = (
+    "create", "rekey child", "rekey", "delete child", "delete", "liveness", "inform", "send", "send", "connect",
+    "reauthenticate",
+)  # fmt: skip
 Chance = random.Random
 
 
@@ -124,33 +126,6 @@ class Life:
         exchange, payloads = lists.request(sa, self.chance)
         self.write(sa, exchange, payloads, self.message_id(sa), response=False)
 
-    def again_and_again(self) -> None:
-        """The same request many times, each time as a new one, on the newest IKE SA: what may it pile up?"""
-        sa, chance = self.target(), self.chance
-        exchange, make = chance.choice(lists.REQUESTS)
-        first, content = lists.plain(chance, make(sa, chance))
-        self.tell(f"{make.__name__} {sa!r}")
-        for _ in range(40):
-            sa = newest(sa if sa.peer_rekeyed is None else sa.peer_rekeyed.sa)
-            if self.us.sas.get(sa.own_spi) is not sa:
-                break
-            head = wire.header(sa, exchange, sa.answers.expected, response=False)
-            self.receive(wire.seal(sa, chance, head, first, content), sa)
-            self.drain()
-
-    def come_and_go(self) -> None:
-        """Rekey a Child SA and delete the old one, again and again, in no time."""
-        sa, chance = self.target(), self.chance
-        for _ in range(80):
-            if self.us.sas.get(sa.own_spi) is not sa or not sa.children:
-                break
-            spi = next(iter(sa.children.values())).outbound.spi.to_bytes(4)
-            rekey = [notify(NotifyType.REKEY_SA, protocol=ProtocolId.ESP, spi=spi), *lists.new_child(sa, chance)]
-            for exchange, payloads in ((36, rekey), (37, [IKEv2_Delete(proto=ProtocolId.ESP, SPI=[spi])])):
-                head = wire.header(sa, exchange, sa.answers.expected, response=False)
-                self.receive(wire.seal(sa, chance, head, first_type(payloads), build_payloads(payloads)), sa)
-                self.drain()
-
     def message_id(self, sa: IkeSa) -> int:
         """Most often the one that is expected."""
         expected = sa.answers.expected
@@ -159,14 +134,18 @@ class Life:
         return self.chance.choice((0, max(0, expected - 1), expected + 1, expected + 1000, 0xFFFFFFFF))
 
     def answer(self) -> None:
-        """A sealed answer to a request of ours, or to none."""
-        waiting = [sa for sa in self.us.sas.values() if sa._keys is not None and sa.requests.pending]
+        """An answer to a request of ours: sealed, or to IKE_SA_INIT."""
+        waiting = [sa for sa in self.us.sas.values() if sa.requests.pending]
         if not waiting:
             return self.own()
         sa = self.chance.choice(waiting)
         pending = self.chance.choice(list(sa.requests.pending.values()))
         kept = pending.kept
-        payloads = lists.answer(sa, self.chance, pending.exchange, kept.message.payloads)
+        payloads = lists.answer(sa, self.chance, kept.message.payloads)
+        if sa._keys is None:
+            head = wire.header(sa, kept.exchange_type, kept.message_id, response=True)
+            head.resp_SPI = self.chance.randbytes(8)
+            return self.receive(build_message(head, payloads), sa)
         right = self.chance.random() < 0.93
         exchange = kept.exchange_type if right else self.chance.choice(lists.EXCHANGES)
         message_id = kept.message_id if self.chance.random() < 0.95 else self.chance.randrange(10)
@@ -250,9 +229,7 @@ class Life:
             return
         sa = chance.choice(sas)
         children = [child for child in sa.children.values() if not child.deleting]
-        way = chance.choice(
-            ("create", "rekey child", "rekey", "delete child", "delete", "liveness", "inform", "send", "send")
-        )
+        way = chance.choice(OWN)
         self.tell(f"{way} {sa!r}")
         if len(sa.requests.waiting) > 8:
             return
@@ -262,6 +239,10 @@ class Life:
             sa.rekey()
         elif way == "delete" and chance.random() < 0.3:
             sa.delete_ike()
+        elif way == "connect" and len(self.us.sas) < 20:
+            self.us.connect(self.config, self.now)
+        elif way == "reauthenticate" and chance.random() < 0.3:
+            sa.reauthenticate()
         elif way == "liveness":
             sa.liveness()
         elif way == "inform":
@@ -344,6 +325,6 @@ class Life:
 
 STEPS, WEIGHTS = zip(
     *((Life.request, 30), (Life.answer, 22), (Life.own, 12), (Life.anybody, 20), (Life.esp, 10), (Life.wait, 12),
-    (Life.replay, 4), (Life.icmp, 2), (Life.handshake, 1), (Life.again_and_again, 0.7),
-    (Life.come_and_go, 0.2)), strict=True,
+    (Life.replay, 4), (Life.icmp, 2), (Life.handshake, 1), (storms.again_and_again, 0.7),
+    (storms.come_and_go, 0.2)), strict=True,
 )  # fmt: skip

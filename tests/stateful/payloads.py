@@ -12,7 +12,6 @@ from scapy.packet import Packet
 from fynx_scapy.crypto.ke import key_exchange
 from fynx_scapy.iana import CpAttribute, ExchangeType, NotifyType, PayloadType, ProtocolId
 from fynx_scapy.ike.config import ChildConfig
-from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.sa import IkeSa
@@ -233,7 +232,7 @@ def request(sa: IkeSa, chance: Chance) -> tuple[int, list[Packet]]:
     return (exchange if chance.random() < 0.97 else chance.choice(EXCHANGES)), spoiled(sa, chance, make(sa, chance))
 
 
-def answer(sa: IkeSa, chance: Chance, exchange: Exchange, sent: Sequence[Packet]) -> list[Packet]:
+def answer(sa: IkeSa, chance: Chance, sent: Sequence[Packet]) -> list[Packet]:
     """What answers a request that the victim has ``sent``: a good one, an error, or anything."""
     way = chance.random()
     if way < 0.15:

@@ -27,7 +27,7 @@ def clear(life: Life) -> Iterator[Datagram]:
     if response and waiting:
         kept = chance.choice(waiting).kept
         exchange, message_id = kept.exchange_type, kept.message_id
-        payloads = lists.answer(sa, chance, chance.choice(waiting).exchange, kept.message.payloads)
+        payloads = lists.answer(sa, chance, kept.message.payloads)
     if chance.random() < 0.3:
         exchange = chance.choice(lists.EXCHANGES)
     head = wire.header(sa, exchange, message_id, response=response)
