@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 import traceback
@@ -59,9 +60,10 @@ def stateful(steps: int, seed: int, first: int = 0, tell: Callable[[Result], Non
 
 
 def signature(error: Exception) -> str:
-    """What tells one fault from another: its kind, and where it was raised."""
+    """What tells one fault from another: its kind, where it was raised, and its text without numbers."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} in {frame.name}"
+    text = re.sub(r"[0-9a-f]{8,}|[0-9]+", "#", str(error))[:80]
+    return f"{type(error).__name__} at {frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} in {frame.name}: {text}"
 
 
 def explained(error: Exception, life: Life, seed: int, number: int, done: int) -> str:
