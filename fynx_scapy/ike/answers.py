@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, PeerError
-from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike import puzzles, rules, succession
 from fynx_scapy.ike.exchanges import Exchange, responder_for
 from fynx_scapy.ike.exchanges.base import Steps
@@ -106,7 +106,7 @@ class Answers(ResponseWindow):
     def _refuse(self, request: Message, exchange: Exchange | None, error: PeerError) -> None:
         """Answer a request with the Notify of its error (section 2.21)."""
         sa = self._sa
-        initial = request.header.exchange == ExchangeType.IKE_SA_INIT
+        initial = not request.encrypted
         if initial and error.notify_type == NotifyType.INVALID_SYNTAX:
             # Section 3.10.1: this one is sent in encrypted packets only.
             sa.drop(Datagram(request.wire, request.local, request.remote), error.reason)

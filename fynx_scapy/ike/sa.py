@@ -502,7 +502,7 @@ class IkeSa:
         self.last_heard = self.now
         if self.life is not None:
             self.life.message(sum(map(len, message.wires)))
-        if message.header.exchange == ExchangeType.IKE_SA_INIT:
+        if not message.encrypted:
             self.init_received = message.wire
         if message.encrypted:
             natt.follow_message(self, message)

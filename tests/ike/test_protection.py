@@ -16,7 +16,7 @@ from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType
 from fynx_scapy.ike.config import IkeConfig
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import MessageDropped, MessageSent
+from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageSent, SaDeleted
 from fynx_scapy.ike.exchanges import Exchange, exchange
 from fynx_scapy.ike.exchanges.base import _RESPONDERS
 from fynx_scapy.ike.exchanges.custom import Custom
@@ -259,6 +259,31 @@ def test_a_protected_request_without_a_row_is_refused_and_fatal(number, role):
     message = attacker.fragments.open(answer.turned(), Header.parse(answer.data))
     assert [n.type for n in message.payloads] == [NotifyType.INVALID_SYNTAX]
     assert victim.state is State.CLOSED
+
+
+@pytest.mark.parametrize("authenticated", [False, True])
+@pytest.mark.parametrize("number", [ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH, ExchangeType.CREATE_CHILD_SA])
+def test_a_protected_request_out_of_its_phase_is_fatal_and_said(number, authenticated):
+    if (number == ExchangeType.IKE_AUTH) != authenticated and number != ExchangeType.IKE_SA_INIT:
+        return
+    pair = Pair()
+    sa = pair.alice.connect(alice(), 0.0, authenticate=authenticated)
+    pair.network.run()
+    theirs = pair.bobs
+    first = theirs.init_received
+    request = sealed(sa, number, False, theirs.answers.expected)
+    pair.bob.receive(request, pair.network.now)
+    (answer,) = pair.bob.datagrams()
+    message = sa.fragments.open(answer.turned(), Header.parse(answer.data))
+    assert [n.type for n in message.payloads] == [NotifyType.INVALID_SYNTAX]
+    assert theirs.state is State.CLOSED
+    ended = [type(event) for event in pair.bob.events() if isinstance(event, SaDeleted | IkeSaFailed)]
+    assert ended == ([SaDeleted, SaDeleted] if authenticated else [IkeSaFailed])
+    # Known by its first request, it leaves nothing when it goes.
+    assert theirs.init_received == first
+    pair.network.run(pair.network.now + 120)
+    assert not pair.bob.sas
+    assert not pair.bob._initial
 
 
 @pytest.mark.parametrize("role", ["alice", "bob"])

@@ -229,8 +229,9 @@ class IkeAuth(Exchange):
             sa.fail(error)
 
     def refused(self, error: FynxError) -> None:
-        """No IKE SA; the answer is kept for retransmissions."""
-        self.sa.fail(error)
+        """No IKE SA; the answer is kept for retransmissions. One that is established ends by INVALID_SYNTAX alone."""
+        if self.sa.connecting:
+            self.sa.fail(error)
 
 
 def _heed_refusal(answer: Message) -> None:

@@ -193,5 +193,6 @@ class IkeSaInit(Exchange):
         self.sa.fail(error)
 
     def refused(self, error: FynxError) -> None:
-        """No IKE SA, and no trace of it."""
-        self.sa.forget()
+        """No IKE SA, and no trace of it; one that has keys ends by INVALID_SYNTAX alone."""
+        if not self.sa.envelope.has_keys:
+            self.sa.forget()
