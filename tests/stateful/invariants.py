@@ -9,18 +9,19 @@ from typing import Any
 
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.hints import PATHS
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.states import State
-from tests.stateful.setting import CHILD_LIMIT
+from tests.stateful.setting import CHILD_LIMIT, LINGER_LIMIT
 
 OF_ENDPOINT: Mapping[str, tuple[int, Callable[[Endpoint], int]]] = {
     "IKE SAs": (256, lambda us: len(us.sas)),
     "IKE SAs that are not closed": (32, lambda us: sum(sa.state is not State.CLOSED for sa in us.sas.values())),
     "ESP SPIs": (256, lambda us: len(us.children)),
-    "Child SAs that are gone": (64, lambda us: sum(child.gone for _, child in us.children.values())),
+    "Child SAs that are gone": (LINGER_LIMIT, lambda us: sum(child.gone for _, child in us.children.values())),
     "timers": (1500, lambda us: len(us.timers)),
     "half-open IKE SAs": (128, lambda us: us.half_open),
-    "paths with an MTU": (4096, lambda us: len(us.path_mtu)),
+    "paths with an MTU": (PATHS, lambda us: len(us.path_mtu)),
     "addresses lent": (64, lambda us: us.pools.lent),
     "paths kept alive": (64, lambda us: len(us.keepalives)),
 }
@@ -34,9 +35,9 @@ OF_SA: Mapping[str, tuple[int, Callable[[IkeSa], int]]] = {
     "requests in flight": (1024, lambda sa: len(sa.requests.pending)),
     "answers kept": (4, lambda sa: len(sa.answers.kept)),
     "requests taken in early": (4, lambda sa: len(sa.answers.early)),
-    "leases": (16, lambda sa: len(sa.leases)),
+    "leases": (8, lambda sa: len(sa.leases)),
     "tokens": (4, lambda sa: len(sa.tokens)),
-    "Child SAs deleted before they were known": (1024, lambda sa: len(sa.deleted_early)),
+    "Child SAs deleted before they were known": (CHILD_LIMIT, lambda sa: len(sa.deleted_early)),
     "limits": (16, lambda sa: len(sa.limits._due)),
 }
 """Ceilings of one IKE SA. Rekeys may double the Child SAs for a while, and our own requests add some."""

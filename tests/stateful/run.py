@@ -68,7 +68,7 @@ def signature(error: Exception) -> str:
 
 def explained(error: Exception, life: Life, seed: int, number: int, done: int) -> str:
     """The last steps, the error, and how to see it again."""
-    trace = "\n".join(line if len(line) < 400 or line is life.trace[-1] else line[:400] + "…" for line in life.trace)
+    trace = "\n".join(line if len(line) < 400 else line[:400] + "…" for line in life.trace)
     told = "".join(traceback.format_exception(error))
     return f"{trace}\n{told}again: scripts/fuzz --stateful {done} {seed} {number}"
 

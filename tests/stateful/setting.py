@@ -14,6 +14,7 @@ from fynx_scapy.ike.message import Address
 
 US, PEER = "192.0.2.1", "192.0.2.2"
 CHILD_LIMIT = 8
+LINGER_LIMIT = 64
 
 
 class Setting(NamedTuple):
@@ -72,6 +73,9 @@ def setting(chance: random.Random) -> Setting:
         cp_request=ConfigRequest() if ours.cp_reply and chance.random() < 0.5 else None,
     )
     settings = EndpointConfig(
-        crash_secrets=chance.choice(((), (bytes(16),))), report_selectors=chance.random() < 0.5, source_threshold=5
+        crash_secrets=chance.choice(((), (bytes(16),))),
+        report_selectors=chance.random() < 0.5,
+        source_threshold=5,
+        linger_limit=LINGER_LIMIT,
     )
     return Setting(ours, theirs, settings)
