@@ -10,6 +10,7 @@ import unicodedata
 import pytest
 
 from fynx_scapy.errors import FynxError, PeerError
+from fynx_scapy.harness.contact import Unreached
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikev2.structure import FormError
@@ -76,7 +77,7 @@ def subclasses(kind: type) -> set[type]:
 
 @pytest.mark.parametrize("kind", sorted(subclasses(FynxError), key=lambda kind: kind.__qualname__))
 def test_errors_of_every_kind(kind: type[FynxError]) -> None:
-    arguments = {PeerError: (1, b"", TEXT), FormError: (0, TEXT)}
+    arguments = {PeerError: (1, b"", TEXT), FormError: (0, TEXT), Unreached: (TEXT, [TEXT])}
     error = kind(*arguments.get(kind, (TEXT,)))
     assert "EVIL" in str(error)
     assert not unprintable(str(error))

@@ -37,7 +37,7 @@ def test_each_verdict_is_what_junit_calls_it() -> None:
     cases = suite.findall("testcase")
     assert [case[-1].tag for case in cases] == ["properties", "failure", "error", "skipped"]
     message = cases[1][-1].get("message") or ""
-    assert message.startswith("expected <x>, found \N{REPLACEMENT CHARACTER} & more (test_junit.py:")
+    assert message.startswith("expected <x>, found \\x07 & more (test_junit.py:")
     assert (cases[1][-1].text or "").startswith("raise AssertionError(")
     assert cases[3][-1].get("message") == "not run: a reason"
 
