@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from fynx_scapy.ike.bounded import Bounded
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.message import Address, Datagram
 
 _SMALL = 512
+_HOLDS_OCTETS = ("bytes", "str", "tuple")
 
 
 def _octets(value: object) -> int:
     """Those of the text, the bytes and the lists in a field."""
-    if isinstance(value, bytes | str):
-        return len(value)
-    if isinstance(value, tuple):
-        return sum(64 + _octets(item) for item in value)
-    return sum(_octets(getattr(value, item.name)) for item in fields(value)) if is_dataclass(value) else 0
+    kind = type(value)
+    if kind is bytes or kind is str:
+        return len(value)  # type: ignore[arg-type]
+    return sum(64 + _octets(item) for item in value) if kind is tuple else 0  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +45,14 @@ class Event:
     spi_i: bytes = bytes(8)
     spi_r: bytes = bytes(8)
     _texts: ClassVar[tuple[str, ...]] = ()
+    _weighed: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        own = [name for name, kind in inspect.get_annotations(cls).items() if kind in ("str", str)]
-        cls._texts = tuple(dict.fromkeys([*cls._texts, *own]))
+        kinds = inspect.get_annotations(cls)
+        texts = [name for name, kind in kinds.items() if kind in ("str", str)]
+        cls._texts = tuple(dict.fromkeys([*cls._texts, *texts]))
+        own = [name for name, kind in kinds.items() if str(kind).startswith(_HOLDS_OCTETS)]
+        cls._weighed = tuple(dict.fromkeys([*cls._weighed, *own]))
 
     def __post_init__(self) -> None:
         for name in self._texts:
@@ -57,7 +61,7 @@ class Event:
     @property
     def weight(self) -> int:
         """About how many octets of memory it keeps."""
-        return _SMALL + sum(_octets(getattr(self, field.name)) for field in fields(self))
+        return _SMALL + sum(_octets(getattr(self, name)) for name in self._weighed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +226,11 @@ class ConfigurationReceived(Event):
     """The peer's Configuration payload told us addresses, name servers and networks (RFC 7296 section 2.19)."""
 
     settings: Settings
+
+    @property
+    def weight(self) -> int:
+        """With what the peer has told."""
+        return _SMALL + len(repr(self.settings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

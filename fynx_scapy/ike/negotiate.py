@@ -259,8 +259,9 @@ class Choice:
         """
         proposal = proposal_layer(self.number, self.protocol, self.transforms, spi)
         for transform, layer in zip(self.transforms, proposal.trans, strict=True):
-            if transform in self.layers:
-                layer.attributes = [attribute.copy() for attribute in self.layers[transform].attributes]
+            offered = self.layers[transform].attributes if transform in self.layers else []
+            if any(not attribute.AF for attribute in offered):
+                layer.attributes = [attribute.copy() for attribute in offered]
         return proposal
 
 
