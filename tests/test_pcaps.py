@@ -16,6 +16,7 @@ import pytest
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.dissect import dissect
 from fynx_scapy.keylog import KeyLog
+from tests import tshark
 from tests.pcaps import LIVE, PCAPS
 
 CAPTURES = sorted(PCAPS.glob("*.pcapng"))
@@ -66,7 +67,7 @@ def opened_by_tshark(capture: Path, keys: Path, config: Path) -> Counter[str]:
         protocols, decrypted, good = line.split("\t")
         if ":icmp:ip:" not in protocols:  # an error that quotes a message is none
             found["ike"] += bool(decrypted)
-            found["esp"] += good in ("1", "True")
+            found["esp"] += good == tshark.true()
     return +found
 
 
