@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from scapy.layers.inet import ICMP
@@ -173,8 +173,11 @@ class Meeting:
 
     # What both have
 
-    def agree(self) -> None:
-        """Both ends have the same IKE SA and the same Child SAs: SPIs, selectors, octets, and the keys that it logs."""
+    def agree(self, *, forgotten: Collection[bytes] = ()) -> None:
+        """Both ends have the same IKE SA and the same Child SAs: SPIs, selectors, octets, and the keys that it logs.
+
+        ``forgotten`` are the initiator's SPIs of IKE SAs that the peer gave up before it derived their keys.
+        """
         sa = self.s.sa
         ours = {child.inbound.spi: child for child in sa.children.values() if not child.gone}
 
@@ -191,7 +194,7 @@ class Meeting:
             expect(_selectors(found.remote_ts), "its selectors for us").equals(set(child.local_ts))
             expect(found.mode.lower(), "its mode").equals("tunnel" if child.hosts is None else "transport")
             self._same_octets(child, found)
-        self.same_keys()
+        self.same_keys(forgotten=forgotten)
 
     def installed(self) -> list[PeerChildSa]:
         """The Child SAs that the peer uses; one that was replaced may linger with it for a while."""
@@ -210,17 +213,24 @@ class Meeting:
             (sum(sent) - header * len(sent), sum(got) - header * len(got))
         )
 
-    def same_keys(self) -> None:
-        """Our keys are in the peer's log, those of each SA together, if it is a peer that logs keys."""
+    def same_keys(self, *, forgotten: Collection[bytes] = ()) -> None:
+        """Our keys are in the peer's log, those of each SA together, if it is a peer that logs keys.
+
+        Those of ``forgotten`` IKE SAs are not, and no others are in their place.
+        """
         logged = KeyLog()
         logged.parse(self.peer.log(), f"the log of {self.peer.name}")
         ike = {_sk(keys) for keys in logged.ike}
         esp = {(keys.spi, keys.key, keys.auth_key) for keys in logged.esp}
         if "keys" not in self.peer.capabilities:
             return
+        derived = [event for _, event in self.s.events if isinstance(event, KeysDerived)]
+        if forgotten:
+            expect(len(ike), "IKE SAs with keys in the peer's log").equals(len(derived) - len(forgotten))
         for _, event in self.s.events:
             if isinstance(event, KeysDerived):
-                expect(_sk(event.keys) in ike, "our SK_* in the peer's log").holds()
+                known = event.spi_i not in forgotten
+                expect(_sk(event.keys) in ike, "our SK_* in the peer's log").equals(known)
             elif isinstance(event, ChildSaInstalled):
                 inbound = (event.inbound.spi, event.encr_key_in, event.integ_key_in)
                 outbound = (event.outbound.spi, event.encr_key_out, event.integ_key_out)

@@ -6,17 +6,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fynx_scapy.harness.expect import expect
+from fynx_scapy.iana import ExchangeType
 from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.dpd import DeadPeerDetection
 from fynx_scapy.ike.events import (
     ChildSaRekeyed,
     IkeSaRekeyed,
+    MessageReceived,
     MessageSent,
     PeerDead,
     SaDeleted,
 )
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
+from fynx_scapy.ike.message import RESPONSE, Datagram, Outgoing
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.lab.meeting import Meeting
 from fynx_scapy.lab.stream import Stream
@@ -131,17 +134,63 @@ def both_rekey_child(m: Meeting) -> None:
     m.agree()
 
 
-@trial("RFC 7296 section 2.8.2", needs={"rekey", "collisions"})
+@trial(
+    "RFC 7296 section 2.8.2",
+    needs={"rekey", "collisions"},
+    requirements=("7296-2.8.2-01", "7296-2.8.2-i01", "7296-2.25.2-01"),
+)
 def both_rekey_ike(m: Meeting) -> None:
-    """Both ends begin to replace the IKE SA at once; one new IKE SA remains, the same at both."""
+    """Both ends begin to replace the IKE SA at once; one new IKE SA remains, the same at both.
+
+    The one with the lowest nonce is deleted by the end that made it. Where that is the peer, it may not even have made
+    it: a peer that gets our delete of the old IKE SA before our answer to its rekey forgets its own attempt. Both
+    leave here together, and the threads of strongSwan take them in either order.
+    """
     m.establish()
     old = m.s.sa
     _at_once(m, lambda: old.start(RekeyIke(old)), m.peer.rekey_ike)
+    _one_is_left(m, old)
+
+
+@trial("RFC 7296 section 2.8.2", needs={"rekey", "collisions"}, requirements=("7296-2.8.2-01", "7296-2.8.2-i01"))
+def both_rekey_ike_answer_lost(m: Meeting) -> None:
+    """Both ends begin to replace the IKE SA at once, and our first answer is lost.
+
+    If ours survives, the peer gets our delete of the old IKE SA instead, and forgets its attempt. If the peer's
+    survives, it asks again.
+    """
+    m.establish()
+    old = m.s.sa
+    lost: list[int] = []
+
+    def lose(message: Outgoing, datagrams: list[Datagram], _attempt: int) -> list[Datagram]:
+        header = message.header
+        if lost or not (header.flags & RESPONSE and header.exch_type == ExchangeType.CREATE_CHILD_SA):
+            return datagrams
+        lost.append(header.id)
+        return []
+
+    m.s.tap("datagrams", lose)
+    _at_once(m, lambda: old.start(RekeyIke(old)), m.peer.rekey_ike)
+    forgotten = _one_is_left(m, old)
+    ours = m.s.sa is old.rekeyed.sa if old.rekeyed is not None else False
+    expect(bool(forgotten), "the peer's attempt being forgotten").equals(bool(lost) and ours)
+
+
+def _one_is_left(m: Meeting, old: IkeSa) -> set[bytes]:
+    """One successor of ``old`` is left at both ends. Returns the initiator's SPI of an attempt that the peer forgot."""
     m.event(IkeSaRekeyed)
     m.until(lambda: m.s.sa is not old and len(m.peer.sas()) == 1, "one IKE SA at the peer")
     m.until(lambda: m.theirs().established, "the peer to have our IKE SA")
     m.traffic()
-    m.agree()
+    theirs = old.peer_rekeyed
+    heard = {event.spi_i for _, event in m.s.events if isinstance(event, MessageReceived)}
+    forgotten = set()
+    if theirs is not None and theirs.sa is not m.s.sa and theirs.sa.spi_i not in heard:
+        # It has lost, and its maker has not deleted it, so it never was: the peer forgot its attempt, and has no keys.
+        forgotten = {theirs.sa.spi_i}
+    m.agree(forgotten=forgotten)
+    return forgotten
 
 
 def _live(sa: IkeSa) -> list[ChildSa]:
