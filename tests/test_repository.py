@@ -7,6 +7,7 @@ import ast
 import importlib.metadata
 import os
 import re
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ SCRIPTS = [*(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run"]
 
 def tracked() -> list[Path]:
     """The files that git knows, or every file where this is no git checkout (an unpacked sdist)."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("this is no git checkout")
