@@ -33,4 +33,4 @@ def strongswan() -> str:
         with Lab() as lab:
             return lab.peer.version
     except LabError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"no live peer: {error}")

@@ -76,7 +76,7 @@ def guest() -> Iterator[Guest]:
         with booted(*packages) as found:
             yield found
     except LabError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"no live peer: {error}")
 
 
 @pytest.mark.parametrize(("peer", "trial", "role"), CASES)

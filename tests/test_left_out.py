@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The end of a test run says what was left out: a line a kind, with a number and what helps."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.left_out import kinds
+
+ROOT = Path(__file__).resolve().parent.parent
+GUESTS = "4 tests: trials with a kernel's ESP, in a guest; to have them: scripts/test-kernel"
+TESTS = """
+import pytest
+
+@pytest.mark.parametrize("name", ["rfc", "cases", "vectors", "captures/lab"] * 15)
+def test_shared(name):
+    pytest.skip(f"the shared data has no {name} beside this checkout")
+
+def test_tool():
+    pytest.skip("tshark is not installed")
+
+@pytest.fixture
+def peer():
+    pytest.skip("no live peer: the command swanctl is missing; to have it: apt-get install strongswan-swanctl")
+
+def test_live(peer):
+    pass
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("number", range(4))
+def test_guest(number):
+    pass
+
+def test_fine():
+    pass
+"""
+CONFTEST = """
+from tests.left_out import pytest_deselected, pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
+
+def pytest_collection_modifyitems(config, items):
+    guests = [item for item in items if item.get_closest_marker("kernel")]
+    items[:] = [item for item in items if item not in guests]
+    config.hook.pytest_deselected(items=guests)
+"""
+
+
+def ran(folder: Path, *words: str, ci: bool = False) -> subprocess.CompletedProcess[str]:
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "test_some.py").write_text(TESTS)
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    kernel: in a guest\n")
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_XDIST_WORKER")}
+    environment |= {"PYTHONPATH": str(ROOT)} | ({"CI": "true"} if ci else {})
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def summary(output: str) -> list[str]:
+    lines = iter(output.splitlines())
+    next(line for line in lines if "LEFT OUT" in line)
+    return [line.strip() for line in lines if " tests: " in line]
+
+
+@pytest.mark.parametrize("words", [(), ("-n", "2")], ids=["one process", "two workers"])
+def test_one_line_a_kind(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = ran(tmp_path, *words)
+    assert sorted(summary(done.stdout)) == [
+        "1 tests: a tool is missing (tshark); to have them: apt-get install tshark",
+        "1 tests: no live peers (the command swanctl is missing; to have it: apt-get install strongswan-swanctl);"
+        " to have them: scripts/test as root, which installs strongSwan",
+        GUESTS,
+        "60 tests: no shared data (rfc, cases, vectors, …); to have them: lay it beside this checkout: ../shared",
+    ], done.stdout  # fmt: skip
+    assert done.returncode == 0
+
+
+def test_ci_leaves_nothing_out(tmp_path: Path) -> None:
+    done = ran(tmp_path, ci=True)
+    assert "LEFT OUT, and CI leaves nothing out" in done.stdout
+    assert done.returncode == 1
+
+
+def test_what_ci_does_not_run_is_no_failure(tmp_path: Path) -> None:
+    done = ran(tmp_path, "-k", "fine or guest", ci=True)
+    assert summary(done.stdout) == [
+        "4 tests: trials with a kernel's ESP, in a guest; to have them: scripts/test-kernel"
+    ]
+    assert "nothing out" not in done.stdout
+    assert done.returncode == 0
+
+
+def test_a_reason_of_no_kind_is_told_as_it_is() -> None:
+    assert list(kinds(["the moon is full", "the moon is full"])) == ["    2 tests: the moon is full"]
