@@ -31,10 +31,9 @@ _HOLDS_OCTETS = ("bytes", "str", "tuple")
 
 def _octets(value: object) -> int:
     """Those of the text, the bytes and the lists in a field."""
-    kind = type(value)
-    if kind is bytes or kind is str:
-        return len(value)  # type: ignore[arg-type]
-    return sum(64 + _octets(item) for item in value) if kind is tuple else 0  # type: ignore[attr-defined]
+    if isinstance(value, bytes | str):
+        return len(value)
+    return sum(64 + _octets(item) for item in value) if isinstance(value, tuple) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
