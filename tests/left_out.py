@@ -35,15 +35,15 @@ GUESTS = pytest.StashKey[int]()
 def kinds(reasons: Iterable[str]) -> Iterator[str]:
     """One line for each kind of reason: how many tests, what they lack, and what helps."""
     counts: Counter[Kind] = Counter()
-    lacking: dict[Kind, dict[str, None]] = {}
+    lacking: dict[Kind, set[str]] = {}
     for reason in reasons:
         kind = next((kind for kind in KINDS if re.search(kind.reason, reason)), Kind("", reason, ""))
         counts[kind] += 1
         found = re.search(kind.reason, reason) if kind.reason else None
         if found and "what" in found.groupdict():
-            lacking.setdefault(kind, {})[found["what"]] = None
+            lacking.setdefault(kind, set()).add(found["what"])
     for kind, count in counts.most_common():
-        names = list(lacking.get(kind, ()))
+        names = sorted(lacking.get(kind, ()))
         shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
         helps = f"; to have them: {kind.remedy.format(what=' '.join(names))}" if kind.remedy else ""
         yield f"{count:5} tests: {kind.name}{f' ({shown})' if shown else ''}{helps}"

@@ -73,7 +73,7 @@ def test_one_line_a_kind(words: tuple[str, ...], tmp_path: Path) -> None:
         "1 tests: no live peers (the command swanctl is missing; to have it: apt-get install strongswan-swanctl);"
         " to have them: scripts/test as root, which installs strongSwan",
         GUESTS,
-        "60 tests: no shared data (rfc, cases, vectors, …); to have them: lay it beside this checkout: ../shared",
+        "60 tests: no shared data (captures/lab, cases, rfc, …); to have them: lay it beside this checkout: ../shared",
     ], done.stdout  # fmt: skip
     assert done.returncode == 0
 

@@ -177,6 +177,19 @@ class ChildPlan:
     options: ChildOptions = NO_OPTIONS
 
 
+def no_room(sa: IkeSa, more: int = 0) -> str | None:
+    """Why policy allows the peer no further Child SA, or None; ``more`` is how many a rekey may have for a while."""
+    limits, here = sa.endpoint.config, len(sa.endpoint.children)
+    if len(sa.children) >= sa.config.child_limit + more:
+        return f"{len(sa.children)} Child SAs are there under this IKE SA"
+    if here >= limits.children_limit + more:
+        return f"{here} Child SAs are there"
+    same = sum(other.remote_id == sa.remote_id for other, _ in sa.endpoint.children.values())
+    if same >= limits.peer_children_limit + more:
+        return f"{sa.remote_id} has {same} Child SAs"
+    return None
+
+
 def answer_child(
     sa: IkeSa, request: Message, configs: Iterable[ChildConfig], *, without: Sequence[int] = (KE,)
 ) -> ChildPlan:

@@ -83,8 +83,9 @@ def more_possible(
     """Whether other selectors of the offer would have been acceptable too, in a Child SA of their own."""
     for policy in policies:
         parts = [narrow(asked, allowed) for asked, allowed in zip(offer, policy, strict=True)]
+        others = [set(found).difference(had) for found, had in zip(parts, taken, strict=True)]
         if all(parts) and any(
-            not any(own.covers(part) for own in had) for found, had in zip(parts, taken, strict=True) for part in found
+            not any(own.covers(part) for own in had) for found, had in zip(others, taken, strict=True) for part in found
         ):
             return True
     return False

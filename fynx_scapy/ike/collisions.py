@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fynx_scapy.errors import MalformedError, PeerError
 from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike import succession
+from fynx_scapy.ike.child import no_room
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.child import ChildSa
@@ -66,9 +67,9 @@ def rekeyed_child(sa: IkeSa, request: Message) -> ChildSa:
         raise _not_found(protocol, spi)
     if old.deleting:
         raise _busy("the Child SA is being closed")
-    if len(sa.children) > sa.config.child_limit:
-        # A rekey may add one; it ends with the Delete of the old one.
-        raise _busy(f"{len(sa.children)} Child SAs are there, and those that were rekeyed are not deleted")
+    # A rekey may add one; it ends with the Delete of the old one.
+    if (full := no_room(sa, more=1)) is not None:
+        raise _busy(f"{full}, and those that were rekeyed are not deleted")
     return old
 
 

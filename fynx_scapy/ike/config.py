@@ -273,8 +273,9 @@ class EndpointConfig(_Config):
     and at most ``init_substructures`` proposals, transforms, selectors and attributes: more is dropped unparsed.
 
     ``sa_limit`` is how many IKE SAs there are at most when a peer sets up one more, ``peer_limit`` how many with the
-    same identity. What has ended answers retransmissions for ``linger`` seconds, and a replaced Child SA takes in
-    packets for ``esp_linger`` seconds: at most ``linger_limit`` of either, beyond which the oldest goes at once.
+    same identity; ``children_limit`` and ``peer_children_limit`` are the same for Child SAs. What has ended answers
+    retransmissions for ``linger`` seconds, and a replaced Child SA takes in packets for ``esp_linger`` seconds: at most
+    ``linger_limit`` of either, beyond which the oldest goes at once.
 
     Events that nobody has fetched are kept up to ``event_limit`` of about ``event_octets`` in all, datagrams and inner
     packets up to ``queue_limit`` of ``queue_octets`` each; then the oldest are let go, and counted. ``junk_size`` is
@@ -314,6 +315,8 @@ class EndpointConfig(_Config):
     puzzle_auth_difficulty: int | None = None
     sa_limit: int = 10_000
     peer_limit: int = 1000
+    children_limit: int = 10_000
+    peer_children_limit: int = 1000
     linger_limit: int = 1000
     linger: float = 60.0
     esp_linger: float = 10.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,8 +26,19 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.configuration import Settings
     from fynx_scapy.ike.message import Address, Datagram
 
-_SMALL = 512
+_SMALL, _LAYER = 512, 768
 _HOLDS_OCTETS = ("bytes", "str", "tuple")
+
+
+def _layers(packets: Iterable[Packet]) -> int:
+    """How many payloads and substructures there are, and items of lists."""
+    count = 0
+    for packet in packets:
+        count += 1
+        for value in packet.fields.values():
+            if type(value) is list and value:
+                count += _layers(value) if hasattr(value[0], "fields") else len(value) // 8
+    return count
 
 
 def _octets(value: object) -> int:
@@ -81,8 +93,8 @@ class MessageEvent(Event):
 
     @property
     def weight(self) -> int:
-        """Its layers take several times the octets of the wire."""
-        return 2048 + 8 * sum(map(len, self.wire))
+        """With its layers: each takes far more than the few octets that a substructure may have on the wire."""
+        return 2 * _SMALL + 8 * sum(map(len, self.wire)) + _LAYER * _layers(self.payloads)
 
     @property
     def encrypted(self) -> bool:

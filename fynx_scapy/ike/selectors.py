@@ -123,7 +123,15 @@ class Selector:
 
     def covers(self, other: Selector) -> bool:
         """Whether all that ``other`` selects is selected here."""
-        return self.intersect(other) == other
+        opaque = (65535, 0)
+        ports = (self.start_port, self.end_port), (other.start_port, other.end_port)
+        return (
+            self.version == other.version
+            and self.protocol in (0, other.protocol)
+            and self.start <= other.start
+            and other.end <= self.end
+            and (ports[0] == ports[1] if opaque in ports else ports[0][0] <= ports[1][0] and ports[1][1] <= ports[0][1])
+        )
 
     def matches(self, address: int, version: int, protocol: int, port: int | None) -> bool:
         """Whether one end of a packet fits. ``port`` is None when the packet has none to look at."""
@@ -139,8 +147,10 @@ class Selector:
 
     def __str__(self) -> str:
         first, last = self.addresses
-        nets = list(ipaddress.summarize_address_range(ipaddress.ip_address(first), ipaddress.ip_address(last)))
-        text = str(nets[0]) if len(nets) == 1 else f"{first}-{last}"
+        size = self.end - self.start + 1
+        network = size & (size - 1) == 0 and self.start % size == 0
+        length = (32 if self.version == 4 else 128) + 1 - size.bit_length()
+        text = f"{first}/{length}" if network else f"{first}-{last}"
         ports = "" if (self.start_port, self.end_port) == (0, 65535) else f"/{self.start_port}"
         if ports and self.end_port != self.start_port:
             ports += f"-{self.end_port}"

@@ -23,8 +23,9 @@ def heard(events: Sequence[Event]) -> bool:
 
 def refused(events: Sequence[Event], remote: Address) -> bool:
     """Whether ICMP has said repeatedly that nobody listens there, and nothing else came back."""
-    said = [event for event in events if isinstance(event, IcmpReceived) and event.remote.host == remote.host]
-    return sum((event.icmp_type, event.code) in PORT_UNREACHABLE for event in said) >= REFUSALS and not heard(events)
+    said = [event for event in events if isinstance(event, IcmpReceived) and event.believed]
+    here = [event for event in said if event.remote.host == remote.host]
+    return sum((event.icmp_type, event.code) in PORT_UNREACHABLE for event in here) >= REFUSALS and not heard(events)
 
 
 def causes(events: Sequence[Event], remote: Address, *, marker: bool) -> list[str]:
@@ -34,7 +35,12 @@ def causes(events: Sequence[Event], remote: Address, *, marker: bool) -> list[st
     """
     reports: Counter[str] = Counter()
     for event in events:
-        if isinstance(event, IcmpReceived) and event.remote.host == remote.host and event.mtu is None:
+        if (
+            isinstance(event, IcmpReceived)
+            and event.remote.host == remote.host
+            and event.believed
+            and event.mtu is None
+        ):
             reports[f"ICMP from {event.reporter or 'an unknown host'} says: {event.reason} ({event.remote})"] += 1
         elif isinstance(event, SendFailed) and event.remote.host == remote.host:
             reports[f"the system did not send: {event.reason}"] += 1

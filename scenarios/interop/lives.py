@@ -143,8 +143,8 @@ def both_rekey_ike(m: Meeting) -> None:
     """Both ends begin to replace the IKE SA at once; one new IKE SA remains, the same at both.
 
     The one with the lowest nonce is deleted by the end that made it. Where that is the peer, it may not even have made
-    it: a peer that gets our delete of the old IKE SA before our answer to its rekey forgets its own attempt. Both
-    leave here together, and the threads of strongSwan take them in either order.
+    it: a peer that handles our delete of the old IKE SA before our answer to its rekey forgets its own attempt
+    (`both_rekey_ike_answer_lost` makes it do so). Both leave here together.
     """
     m.establish()
     old = m.s.sa

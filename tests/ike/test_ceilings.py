@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import tracemalloc
 
 import pytest
 
@@ -12,7 +14,7 @@ from fynx_scapy.ike.child import ChildRequest
 from fynx_scapy.ike.collisions import note_early_delete
 from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import EventsDropped, IkeSaFailed, KeysDerived, MessageDropped
+from fynx_scapy.ike.events import EventsDropped, IkeSaFailed, KeysDerived, MessageDropped, MessageReceived
 from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.hints import PATHS
@@ -23,10 +25,12 @@ from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import (
     ConfigurationAttribute,
     IKEv2_CP,
+    IKEv2_Delete,
     IKEv2_Nonce,
     IKEv2_Notify,
     IKEv2_Proposal,
     IKEv2_SA,
+    IKEv2_Transform,
     build_payloads,
     parse_payloads,
 )
@@ -342,3 +346,60 @@ def test_packets_wait_for_their_child_sa_but_not_any_number_of_them():
     for number in range(100):
         assert endpoint.send(echo_request("10.1.0.1", "10.2.0.1", sequence=number), 0.0)
     assert len(endpoint.traps._held) == HELD
+
+
+def asked(pair: Pair, sa: IkeSa) -> int:
+    """A further Child SA; the type of the Notify that answers, or 0."""
+    sa.now = pair.network.now
+    exchange = sa.create_child()
+    pair.network.run()
+    found = exchange.answer.error()
+    return 0 if found is None else found.type
+
+
+def test_all_peers_together_have_a_limited_number_of_child_sas():
+    pair = Pair(bob(remote_id=None), endpoint=EndpointConfig(children_limit=3))
+    sa, other = pair.connect(), pair.connect(alice(local_id="carol"))
+    assert [asked(pair, each) for each in (sa, other, sa)] == [0, *[NotifyType.NO_ADDITIONAL_SAS] * 2]
+    # HDR, SK {IDi, AUTH, SA, TSi, TSr}  -->   <--  HDR, SK {IDr, AUTH, N(NO_ADDITIONAL_SAS)}
+    third = pair.connect(alice(local_id="dave"))
+    assert (third.established, len(third.children)) == (True, 0)
+    # A rekey has one more for a while.
+    old = next(iter(sa.children.values()))
+    assert rekey_again(pair, sa) == 0
+    assert rekey_again(pair, other) == NotifyType.TEMPORARY_FAILURE
+    assert old.inbound.spi in sa.children
+
+
+def test_one_identity_has_a_limited_number_of_child_sas():
+    pair = Pair(bob(remote_id=None), endpoint=EndpointConfig(peer_children_limit=2))
+    sa, again, other = pair.connect(), pair.connect(), pair.connect(alice(local_id="carol"))
+    refused = NotifyType.NO_ADDITIONAL_SAS
+    assert [asked(pair, each) for each in (sa, again, other, other)] == [refused, refused, 0, refused]
+
+
+def long_payloads() -> dict[str, list]:
+    transforms = [IKEv2_Transform(transform_type=1, transform_id=20) for _ in range(250)]
+    return {
+        "proposals": [IKEv2_SA(prop=[IKEv2_Proposal(trans=transforms) for _ in range(4)])],
+        "attributes": [IKEv2_CP(attributes=[ConfigurationAttribute(type=1) for _ in range(1000)])],
+        "payloads": [IKEv2_CP() for _ in range(190)],
+        "SPIs": [IKEv2_Delete(proto=3, SPI=[bytes(4)] * 1000)],
+        "notifies": [notify(40000, bytes(60000))],
+    }
+
+
+@pytest.mark.parametrize("name", long_payloads())
+def test_an_event_weighs_what_its_layers_take(name):
+    pair = Pair()
+    sa = pair.connect()
+    layers = long_payloads()[name]
+    octets, first = build_payloads(layers), layers[0].payload_type
+    gc.collect()
+    tracemalloc.start()
+    payloads = parse_payloads(first, octets)
+    taken = tracemalloc.get_traced_memory()[0] + len(octets)
+    tracemalloc.stop()
+    where = {"time": 0.0, "header": None, "plaintext": b"", "local": sa.local, "remote": sa.remote}
+    weight = MessageReceived(payloads=tuple(payloads), wire=(octets,), **where).weight
+    assert taken / 2 < weight < 12 * taken

@@ -35,5 +35,9 @@ def test_scenarios_against_strongswan(strongswan: str, tmp_path: Path) -> None:
     assert verdicts == expected(STRONGSWAN, differences("strongswan", strongswan)) | embedded, reasons
     assert done.returncode == 1  # what differs is said
     assert "lab psk" not in report.read_text() + told.read_text() + done.stdout + done.stderr
-    assert (before, after) == ([], []), "IKE SAs that scenarios have left behind"
+    # RFC 7296 section 2.21.2: UNSUPPORTED_CRITICAL_PAYLOAD in IKE_AUTH means that the IKE SA is not created. strongSwan
+    # lets it stand half-open for a while; nobody can delete that.
+    refused = [sa for sa in after if sa.state == "CONNECTING"]
+    assert len(refused) <= 1
+    assert (before, [sa for sa in after if sa not in refused]) == ([], []), "IKE SAs that scenarios have left behind"
     assert [words for each in results for words in each["left_behind"]] == []

@@ -11,7 +11,7 @@ from scapy.packet import Packet
 from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
 from fynx_scapy.ike import collisions, configuration, succession
-from fynx_scapy.ike.child import ChildPlan, ChildRequest, ChildSa, answer_child, child_answer_payloads, install
+from fynx_scapy.ike.child import ChildPlan, ChildRequest, ChildSa, answer_child, child_answer_payloads, install, no_room
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
@@ -112,10 +112,8 @@ class CreateChild(ChildExchange):
         """Agree, unless policy or something in flight stands against it."""
         # HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->
         collisions.object_to_child(self.sa)
-        if len(self.sa.children) >= self.sa.config.child_limit:
-            raise PeerError(
-                NotifyType.NO_ADDITIONAL_SAS, reason=f"policy allows {self.sa.config.child_limit} Child SAs"
-            )
+        if (full := no_room(self.sa)) is not None:
+            raise PeerError(NotifyType.NO_ADDITIONAL_SAS, reason=full)
         plan = answer_child(self.sa, request, configuration.bound(self.sa, self.sa.config.children), without=())
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
         self.child, _ = yield from self._answer(plan, request)

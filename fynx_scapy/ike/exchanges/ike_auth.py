@@ -12,7 +12,7 @@ from fynx_scapy.crypto.keymat import psk_auth, signed_octets
 from fynx_scapy.errors import AuthenticationError, FynxError, LocalError, MalformedError, PeerError
 from fynx_scapy.iana import AuthMethod, ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.ike import configuration, contact, crash, puzzles
-from fynx_scapy.ike.child import ChildRequest, answer_child, child_answer_payloads, install
+from fynx_scapy.ike.child import ChildRequest, answer_child, child_answer_payloads, install, no_room
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.exchanges.create_child import ask_for_pair
@@ -170,6 +170,8 @@ class IkeAuth(Exchange):
             if request.get(IKEv2_SA) is None:
                 # RFC 6023: none was asked for.
                 return given
+            if (full := no_room(sa)) is not None:
+                raise PeerError(NotifyType.NO_ADDITIONAL_SAS, reason=full)
             plan = answer_child(sa, request, configuration.bound(sa, sa.config.children))
         except PeerError as error:
             sa.emit(ChildSaFailed, name="", notify_type=error.notify_type, reason=error.reason)
