@@ -40,7 +40,7 @@ def ts_narrowing(run: Run) -> None:
     s.sa_init()
     # HDR, SK {…, TSi(10.1.0.5[udp/4000], 10.1.0.0/16), TSr(10.2.7.7[udp/7], 10.2.0.0/16)}  -->
     answer = s.auth(IP(src="10.1.0.5", dst="10.2.7.7") / UDP(sport=4000, dport=7))
-    request = expect(s.events).at("initiator").sent(1).packet
+    request = expect(s.events).at("initiator").sent(0, "IKE_AUTH").packet
     expect(written(request[IKEv2_TSi]), "TSi").equals(["10.1.0.5/32[udp/4000]", "10.1.0.0/16"])
     expect(written(request[IKEv2_TSr]), "TSr").equals(["10.2.7.7/32[udp/7]", "10.2.0.0/16"])
     # <--  HDR, SK {…, TSi(10.1.0.5[udp/4000], …), TSr(10.2.7.7[udp/7], …)}

@@ -82,7 +82,12 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--junit", type=_FILE, metavar="FILE", help="Write the verdicts as JUnit XML.")
 @click.option("--pcap", type=_FILE, metavar="FILE", help="Write a pcapng capture, and its key tables beside it.")
 @click.option("--keys", type=_FOLDER, metavar="DIR", help="Where the key tables go, if not to NAME.keys.")
-@click.option("--seed", type=int, metavar="N", help="Repeat a run to the byte. Without it one is chosen, and shown.")
+@click.option(
+    "--seed",
+    type=int,
+    metavar="N",
+    help="Repeat a run to the byte, but for what ML-KEM draws. Without it one is chosen, and shown.",
+)
 @_target_options
 def run(
     names: tuple[str, ...],

@@ -182,11 +182,17 @@ class Events(Value):
         """Only what happened there."""
         return Events([entry for entry in self.events if entry[0] == who])
 
-    def sent(self, number: int) -> Message:
-        """The message sent as that one, counted from 0 without retransmissions; from the end when negative."""
+    def sent(self, number: int, exchange: str | int | None = None) -> Message:
+        """The message sent as that one, counted from 0 without retransmissions; from the end when negative.
+
+        With ``exchange`` those of that exchange alone count: a peer may ask for a cookie before.
+        """
+        wanted = None if exchange is None else lookup(ExchangeType, exchange)
         sent = [event for _, event in self.events if isinstance(event, MessageSent)]
+        sent = [event for event in sent if wanted in (None, event.header.exch_type)]
         if not -len(sent) <= number < len(sent):
-            fail(f"a message sent of number {number}", f"{len(sent)} messages sent")
+            of = "" if wanted is None else f" in {name_of(ExchangeType, wanted)}"
+            fail(f"a message sent of number {number}{of}", f"{len(sent)} messages sent{of}")
         payloads = sent[number].payloads
         # Read back what was built, so that computed lengths and counts can be looked at too.
         return Message(chain(sent[number].header, parse_payloads(first_type(payloads), build_payloads(payloads))))
