@@ -42,6 +42,10 @@ from fynx_scapy.net.udp import UdpNetwork
 _LOG = logging.getLogger(__name__)
 
 
+SETTLING = 0.2
+"""For how many seconds a live session reads on at most, once no request of its own waits for an answer."""
+
+
 class Session:
     """One IKE SA, step by step: against an embedded peer in virtual time, or against a live one.
 
@@ -366,6 +370,14 @@ class Session:
             self.sa.start(exchange)
         return self._finish(exchange)
 
+    def _settle(self) -> None:
+        """Let what follows from an exchange happen. A live network need not become quiet: anybody may send."""
+        if self.live:
+            self.network.run(lambda: not any(sa.requests.pending for sa in self.client.sas.values()))
+            self.network.run(limit=SETTLING)
+        else:
+            self.network.run()
+
     def _finish(self, exchange: Exchange) -> IKEv2:
         failures = self.network.failures[self.name]
 
@@ -377,7 +389,7 @@ class Session:
         if not exchange.done and stuck():
             failure = next(e for who, e in reversed(self.events) if who == self.name and isinstance(e, InternalError))
             raise UnexpectedError(f"the exchange cannot go on: {failure.error} at {failure.where} {failure.reason}")
-        self.network.run()
+        self._settle()
         if exchange.error is not None and (exchange.answer is None or not isinstance(exchange.error, PeerError)):
             if self.live and isinstance(exchange.error, Timeout):
                 raise Timeout("; ".join([str(exchange.error), *self.silence()]))

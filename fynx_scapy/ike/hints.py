@@ -33,6 +33,9 @@ PATHS = 1024
 HINT = 2048
 """Octets of a Notify in the clear that is still read: an INVALID_IKE_SPI with four tokens has some 600."""
 
+LOOKS, NOTIFIES = 10, 8
+"""How many messages in the clear on its SPIs an IKE SA looks into a second, and how many Notifies of one."""
+
 _HINTS = (NotifyType.INVALID_IKE_SPI, NotifyType.INVALID_SPI)
 
 
@@ -62,7 +65,9 @@ def in_the_clear(sa: IkeSa, datagram: Datagram, header: Header) -> bool:
     """
     if not header.response or header.next_payload != PayloadType.N or header.exchange == ExchangeType.IKE_SA_INIT:
         return False
-    notifies = _notifies(datagram)
+    if not sa.limits.allow("clear", sa.now, 1 / LOOKS, burst=LOOKS):
+        return False
+    notifies = _notifies(datagram)[:NOTIFIES]
     if not notifies:
         return False
     for note in notifies:

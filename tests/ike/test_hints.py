@@ -333,3 +333,22 @@ def test_a_path_mtu_makes_fragments_smaller_for_a_while(told, believed):
     assert pair.of("alice", IcmpReceived)[-1].mtu == told
     pair.network.run(pair.network.now + PATH_MTU_LIFETIME)
     assert largest() == before
+
+
+@pytest.mark.parametrize("half_open", [True, False])
+def test_few_messages_in_the_clear_are_looked_into(half_open):
+    pair = Pair()
+    sa = pair.alice.connect(alice(), 0.0, authenticate=not half_open)
+    pair.network.run()
+    told = len(pair.of("alice", PeerNotified))
+    many = clear(sa, *[IKEv2_Notify(type=40000)] * 200)
+    for _ in range(500):
+        to_alice(pair, many)
+    pair.network.run()
+    assert len(pair.of("alice", PeerNotified)) - told == 10 * 8
+    assert len([e for e in pair.of("alice", MessageDropped) if e.data == many]) == 500
+    # A second later some are looked into again.
+    pair.network.run(pair.network.now + 1.0)
+    to_alice(pair, clear(sa, IKEv2_Notify(type=40001)))
+    pair.network.run()
+    assert pair.of("alice", PeerNotified)[-1].notify_type == 40001
