@@ -205,7 +205,7 @@ class Admission:
             how = self._examine(datagram, header, now, source, difficulty)
         if how is None:
             return None
-        if here + self._proven.of(b"", now) >= config.half_open_limit:
+        if here + self._proven.of(b"", now) >= config.half_open_limit and not (how.proven and self._make_room(there)):
             return self._drop(datagram, f"{here} IKE SAs are half-open already, or too much was refused")
         if self._octets_held + len(datagram.data) > config.half_open_octets:
             return self._drop(datagram, f"half-open IKE SAs hold {self._octets_held} octets already")
@@ -213,6 +213,18 @@ class Admission:
         if wrong is not None:
             return self._turn_away(datagram, wrong, now, how)
         return how
+
+    def _make_room(self, there: int) -> bool:
+        """Let go of the oldest half-open IKE SA of the source that has the most, if that is more than ``there``.
+
+        Whoever means it needs one, for the time of a round trip. Who keeps many half-open loses them first.
+        """
+        source, most = max(self._sources.items(), key=lambda item: item[1], default=(b"", 0))
+        if most <= there:
+            return False
+        oldest = next(spi for spi, how in self._half_open.items() if how.source == source)
+        self._endpoint.sas[oldest].give_way()
+        return True
 
     def _turn_away(self, datagram: Datagram, reason: str, now: float, how: Admitted | None = None) -> Admitted | None:
         """Drop what was too large to be read: that it was looked at is all that it cost."""

@@ -148,6 +148,8 @@ class ChildRequest:
         LocalError when a tap sent an SPI that another Child SA has here.
         """
         choice = check_answer(offers(answer.one(IKEv2_SA)), offers(sent.one(IKEv2_SA)), without=without)
+        if _in_use(sa, choice.spi):
+            raise MalformedError(f"the peer's SPI {choice.spi.hex()} is that of another Child SA of its")
         ends = selectors(answer.one(IKEv2_TSi)), selectors(answer.one(IKEv2_TSr))
         asked = sent.has_notify(NotifyType.USE_TRANSPORT_MODE)
         view = transport.answered(sa, asked, answer, *ends)
@@ -190,6 +192,11 @@ def no_room(sa: IkeSa, more: int = 0) -> str | None:
     return None
 
 
+def _in_use(sa: IkeSa, spi: bytes) -> bool:
+    """Whether a Child SA of the peer's has that SPI already: one Delete would name both (RFC 4303 section 2.1)."""
+    return any(child.outbound.spi == int.from_bytes(spi) for child in sa.children.values())
+
+
 def answer_child(
     sa: IkeSa, request: Message, configs: Iterable[ChildConfig], *, without: Sequence[int] = (KE,)
 ) -> ChildPlan:
@@ -214,6 +221,10 @@ def answer_child(
             remote, local = one_pair(remote, local)
         met = True
         choice = choose(offered, config.proposals, without=without, prefer_ke=ke.group if ke else None)
+        if choice is not None and _in_use(sa, choice.spi):
+            raise PeerError(
+                NotifyType.NO_PROPOSAL_CHOSEN, reason=f"the SPI {choice.spi.hex()} is that of another Child SA already"
+            )
         if choice is not None:
             policies = [(other.remote_ts, other.local_ts) for other in configs]
             additional = more_possible((theirs, ours), (remote, local), policies)

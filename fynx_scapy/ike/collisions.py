@@ -91,8 +91,8 @@ def object_to_ike_rekey(sa: IkeSa) -> None:
     """PeerError when the IKE SA cannot be rekeyed now (sections 2.25.1 and 2.25.2)."""
     if not sa.established or sa.rekeyed is not None or sa.peer_rekeyed is not None:
         raise _busy("the IKE SA is being closed")
-    if len(sa.line) > sa.config.undeleted_limit:
-        raise _busy(f"{len(sa.line) - 1} IKE SAs that were rekeyed are not deleted")
+    if len(sa.line.spis) > sa.config.undeleted_limit:
+        raise _busy(f"{len(sa.line.spis) - 1} IKE SAs that were rekeyed are not deleted")
     if any(pending.exchange.touches_children for pending in sa.requests.pending.values()):
         raise _busy("a Child SA is being created, rekeyed or closed")
 

@@ -146,9 +146,10 @@ class IkeConfig(_Config):
     ``child_limit`` is how many Child SAs a peer may have under one IKE SA, those that it has rekeyed and not deleted
     included; ``undeleted_limit`` how many IKE SAs may be left undeleted behind one that is rekeyed.
     ``error_wait``: for how many seconds an initiator goes on waiting for a good answer behind an error that anybody
-    may have sent (section 2.21.1), ``puzzle_effort`` how many PRFs a puzzle may take to be solved (RFC 8019; a
-    million are some seconds; 0 ignores puzzles). ``invalid_syntax_is_fatal``: whether INVALID_SYNTAX inside SK, sent or
-    received, closes the IKE SA (section 2.21.3); a tester may go on at his own end.
+    may have sent (section 2.21.1), ``puzzle_effort`` how many PRFs the puzzles of one IKE SA may take to be solved
+    (RFC 8019; a million are a second or two, in which nothing else is done; 0 ignores puzzles).
+    ``invalid_syntax_is_fatal``: whether INVALID_SYNTAX inside SK, sent or received, closes the IKE SA (section
+    2.21.3); a tester may go on at his own end.
 
     ``keepalive`` is after how many seconds without another packet the end behind a NAT sends a keepalive (RFC 3948
     section 4), 0 for never. ``force_encapsulation`` makes the peer believe in a NAT before us, so that ESP travels in
@@ -180,7 +181,7 @@ class IkeConfig(_Config):
     refuse_weaker_ke: bool = False
     nonce_size: int = 32
     cookies: int = 5
-    puzzle_effort: int = 1 << 20
+    puzzle_effort: int = 1 << 18
     retransmission: Retransmission = Retransmission()
     half_open_lifetime: float = 30.0
     cp_request: ConfigRequest | None = None

@@ -97,8 +97,8 @@ class Cookies:
     """Makes and checks cookies of 46 octets.
 
     A version octet, what is to be known again, then HMAC-SHA-256 of that, SPIi, IPi and Ni under a secret that
-    changes every minute. No two are equal, so that the solution of a puzzle is good for one cookie only (RFC 8019
-    section 10).
+    changes every minute. A request that comes twice gets the same one, so that its initiator need not try again. No two
+    that pose a puzzle are equal: a solution is good for one cookie only (RFC 8019 section 10).
     """
 
     def __init__(self, randomness: Randomness) -> None:
@@ -121,9 +121,11 @@ class Cookies:
     def make(self, nonce: bytes, remote: Address, spi_i: bytes, now: float, puzzle: Puzzle | None = None) -> bytes:
         """The cookie for a request from that address."""
         self._rotate(now)
-        self._serial = (self._serial + 1) % 2**32
-        asked = (1, puzzle.difficulty, puzzle.count, puzzle.prf) if puzzle else (0, 0, 0, 0)
-        info = _INFO.pack(*asked, int(now * 100) % 2**32, self._serial)
+        info = bytes(_INFO.size)
+        if puzzle is not None:
+            self._serial = (self._serial + 1) % 2**32
+            made = int(now * 100) % 2**32
+            info = _INFO.pack(1, puzzle.difficulty, puzzle.count, puzzle.prf, made, self._serial)
         return self._value(bytes([self._version]) + info, nonce, remote, spi_i)
 
     def _value(self, front: bytes, nonce: bytes, remote: Address, spi_i: bytes) -> bytes:

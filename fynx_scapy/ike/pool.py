@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 from fynx_scapy.ike.selectors import Selector
@@ -27,7 +26,7 @@ class AddressPool:
         self.last = selector.end - (whole and self.version == 4)
         self.used: set[int] = set()
         self._next = self.first
-        self._returned: deque[int] = deque()
+        self._returned: dict[int, None] = {}  # in the order in which they came back
 
     def lend(self, wanted: int | None = None) -> int | None:
         """An address, as an integer, or None when all are lent.
@@ -41,11 +40,7 @@ class AddressPool:
             self._next += 1
             if self._next - 1 not in self.used:
                 return self._take(self._next - 1)
-        while self._returned:
-            candidate = self._returned.popleft()
-            if candidate not in self.used:
-                return self._take(candidate)
-        return None
+        return self._take(next(iter(self._returned))) if self._returned else None
 
     def _wishes(self, wanted: int | None) -> Sequence[int]:
         if not wanted:
@@ -57,13 +52,14 @@ class AddressPool:
 
     def _take(self, address: int) -> int:
         self.used.add(address)
+        self._returned.pop(address, None)
         return address
 
     def give_back(self, address: int) -> None:
         """The peer that had it is gone."""
         self.used.discard(address)
         if address < self._next:
-            self._returned.append(address)
+            self._returned[address] = None
 
 
 class Lease:

@@ -79,17 +79,20 @@ def common_prf(offered: Iterable[int], configs: Sequence[IkeConfig]) -> int | No
 def solution(sa: IkeSa, answer: Message, string: bytes) -> IKEv2_PS | None:
     """The PS payload for the puzzle in an answer; None where there is no puzzle, or it is more than we want to do.
 
-    RFC 8019 section 9: beyond a maximum no attempt is made, and that is told.
+    RFC 8019 section 9: beyond a maximum no attempt is made, and that is told. The maximum is for all puzzles of an IKE
+    SA together: whoever is on the path can pose one.
     """
     posed = answer.notify(NotifyType.PUZZLE)
     data = bytes(posed.notify or b"") if posed is not None else b""
     if len(data) != 3:
         return None
-    prf_id, difficulty, effort = int.from_bytes(data[:2]), data[2], sa.config.puzzle_effort
+    prf_id, difficulty, effort = int.from_bytes(data[:2]), data[2], sa.config.puzzle_effort - sa.puzzle_work
     ours = {t.id for p in sa.config.proposals for t in p.of_type(TransformType.PRF)}
     # A solution takes 4 * 2^n PRFs on average; one attempt in twenty takes more than twice that.
     expected = KEYS << difficulty
-    found = solve(prf_id, difficulty, string, 2 * effort) if prf_id in ours and expected <= effort else None
+    tried = prf_id in ours and expected <= effort
+    found = solve(prf_id, difficulty, string, 2 * effort) if tried else None
+    sa.puzzle_work += found[1] if found else effort if tried else 0
     if found is None:
         sa.emit(PuzzleIgnored, prf=prf_id, difficulty=difficulty, effort=effort)
         return None

@@ -106,15 +106,17 @@ class IkeSa:
         self.deleted_early: set[int] = set()
         self._unwanted = False
         self.auth_puzzle: Puzzle | None = None
+        self.puzzle_work = 0
         self.auth_solution: IKEv2_PS | None = None
         self.rekeying: RekeyIke | None = None
         self.rekeyed: RekeyedIke | None = None
         self.peer_rekeyed: RekeyedIke | None = None
-        self.successor: IkeSa | None = None
+        self._successor: IkeSa | None = None
+        self._superseded = False
         self.predecessor: IkeSa | None = None
         self.replacement: IkeSa | None = None
         self.deadline: Timer | None = None
-        self.line: set[bytes] = {self.own_spi}
+        self.line = succession.Line(self)
         self.life: IkeLife | None = None
         self.watch: Watch | None = None
         self.refused_since: float | None = None
@@ -133,6 +135,15 @@ class IkeSa:
     @state.setter
     def state(self, new: State) -> None:
         self._state = change(self._state, new)
+
+    @property
+    def successor(self) -> IkeSa | None:
+        """The IKE SA that took its place; the last of its line, once it has been let go itself."""
+        return self.line.last if self._superseded else self._successor
+
+    @successor.setter
+    def successor(self, new: IkeSa) -> None:
+        self._successor = new
 
     @property
     def suite(self) -> Suite:
@@ -362,7 +373,7 @@ class IkeSa:
         self.endpoint.keepalives.stop(self)
         self.stop_clocks()
         self._meet_deadline()
-        self.line.discard(self.own_spi)
+        self.line.spis.discard(self.own_spi)
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
@@ -394,6 +405,10 @@ class IkeSa:
 
     def let_go(self) -> None:
         """It answers nothing any more, not even a retransmission."""
+        if self._successor is not None:
+            # What came between it and the last of its line is nobody's any more.
+            self._successor, self._superseded = None, True
+            self.rekeyed = self.peer_rekeyed = None
         # The answer to its last request may have come in part.
         self.fragments.clear()
         self.requests.clear()
@@ -404,10 +419,21 @@ class IkeSa:
         """The initiator did not authenticate in time (section 2.6: state must not pile up)."""
         self.now = now
         if self.connecting:
-            error = Timeout(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s")
+            self._abandon(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s")
+
+    def give_way(self) -> None:
+        """The initiator did not authenticate, and too many are half-open."""
+        self.now = self.endpoint.now
+        self._abandon("expected IKE_AUTH before the place was needed for another IKE SA")
+
+    def _abandon(self, reason: str) -> None:
+        if self.connecting:
+            error = Timeout(reason)
             self.emit(IkeSaFailed, code=error.code, reason=str(error), notify_type=None)
             # Nobody has been answered anything worth keeping.
             self.forget()
+        else:
+            self.let_go()
 
     # The way out
 

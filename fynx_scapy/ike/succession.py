@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa
 
 
+class Line:
+    """An IKE SA and its successors: the SPIs of those that have not ended, and the last one that took over.
+
+    Whoever holds an old one of them finds the last one by it, and holds none of those between.
+    """
+
+    def __init__(self, first: IkeSa) -> None:
+        self.spis = {first.own_spi}
+        self.last = first
+
+
 def succeed(
     old: IkeSa, suite: Suite, spis: tuple[bytes, bytes], nonces: tuple[bytes, bytes], shared: bytes, *, initiator: bool
 ) -> IkeSa:
@@ -36,7 +47,7 @@ def succeed(
     sa.peer_signature_hashes = old.peer_signature_hashes
     sa.settings, sa.leases = old.settings, [lease.held() for lease in old.leases]
     sa.line = old.line
-    sa.line.add(sa.own_spi)
+    sa.line.spis.add(sa.own_spi)
     sa.start_clocks(old)
     sa.derive_keys(suite, shared, old)
     sa.endpoint.sas[sa.own_spi] = sa
@@ -64,7 +75,7 @@ def hand_over(old: IkeSa, new: IkeSa) -> None:
     new = newest(new)
     if new.state is State.CLOSED:
         return
-    old.successor = new
+    old.successor = old.line.last = new
     old.state = State.REKEYED
     old.stop_clocks()
     for spi, child in old.children.items():

@@ -7,11 +7,11 @@ import pytest
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike.admission import Admitted, Buckets
+from fynx_scapy.ike.admission import Buckets
 from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.cookies import Cookies, Puzzle
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import IkeSaEstablished, MessageDropped, MessageSent, PeerNotified
+from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageDropped, MessageSent, PeerNotified
 from fynx_scapy.ike.message import Address, Datagram, notify
 from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_SA, build_message, parse_message
@@ -135,12 +135,13 @@ def test_a_cookie_tells_which_puzzle_came_with_it():
     assert (ticket.puzzle, ticket.age) == (puzzle, 2.5)
 
 
-def test_no_two_cookies_are_equal():
-    cookies = Cookies(SeededRandomness(1))
-    assert cookies.make(b"n", THERE, b"A" * 8, 0.0) != cookies.make(b"n", THERE, b"A" * 8, 0.0)
+def test_a_request_gets_the_same_cookie_again_but_no_puzzle_twice():
+    cookies, posed = Cookies(SeededRandomness(1)), Puzzle(5, 9)
+    assert cookies.make(b"n", THERE, b"A" * 8, 0.0) == cookies.make(b"n", THERE, b"A" * 8, 1.0)
+    assert cookies.make(b"n", THERE, b"A" * 8, 0.0, posed) != cookies.make(b"n", THERE, b"A" * 8, 0.0, posed)
 
 
-def test_a_wrong_cookie_is_answered_with_a_new_one():
+def test_a_wrong_cookie_is_answered_with_the_right_one():
     pair = Pair(endpoint=EndpointConfig(cookie_threshold=0))
     broken = []
 
@@ -157,7 +158,7 @@ def test_a_wrong_cookie_is_answered_with_a_new_one():
     assert pair.connect().established
     cookies = [e.data for e in pair.of("alice", PeerNotified) if e.notify_type == NotifyType.COOKIE]
     assert len(cookies) == 2
-    assert cookies[0] != cookies[1]
+    assert cookies[0] == cookies[1]
 
 
 @pytest.mark.parametrize("size", [0, 65, 200])
@@ -203,19 +204,28 @@ def test_a_request_that_cannot_be_read_leaves_nothing_behind():
 # Ceilings
 
 
-def test_beyond_the_ceiling_even_a_good_cookie_opens_nothing_until_there_is_room():
-    pair = Pair(endpoint=EndpointConfig(cookie_threshold=0, half_open_limit=1))
-    pair.bob.admission.enter(pair.alice.connect(alice(), 0.0), Admitted(b"elsewhere"))
-    pair.alice.datagrams()
-    sa = pair.alice.connect(alice(), 0.0)
-    pair.network.run(5.0)
-    assert not sa.established
-    assert pair.bob.half_open == 1
-    assert "half-open already" in pair.of("bob", MessageDropped)[0].reason
-    pair.bob.admission.leave(next(iter(pair.alice.sas.values())))
+def test_beyond_the_ceiling_a_good_cookie_takes_the_place_of_the_oldest_of_the_source_with_most():
+    pair = Pair(bob(remote_id=None), endpoint=EndpointConfig(cookie_threshold=0, half_open_limit=3))
+    others = [Endpoint(f"192.0.2.{number}", randomness=SeededRandomness(str(number))) for number in (8, 9)]
+    for number, other in enumerate(others):
+        pair.network.add(other, f"other {number}")
+    # HDR(A,0), N(COOKIE), SAi1, KEi, Ni  -->   <--  HDR(A,B), SAr1, KEr, Nr    and no IKE_AUTH, three times
+    crowd = [pair.alice.connect(alice(), pair.network.now, authenticate=False) for _ in "123"]
     pair.network.run()
-    assert sa.established
-    assert pair.bob.half_open == 0
+    assert pair.bob.half_open == 3
+    for other in others:
+        good = other.connect(alice(local_id="carol"), pair.network.now)
+        pair.network.run()
+        assert good.established
+    assert [sa.spi_r in pair.bob.sas for sa in crowd] == [False, True, True]
+    assert "the place was needed" in pair.of("bob", IkeSaFailed)[0].reason
+    # Whoever has as many as anybody gets no place of another's.
+    pair.alice.connect(alice(), pair.network.now, authenticate=False)
+    pair.network.run()
+    late = pair.alice.connect(alice(), pair.network.now)
+    pair.network.run(pair.network.now + 5)
+    assert not late.established
+    assert "half-open already" in pair.of("bob", MessageDropped)[-1].reason
 
 
 def test_a_source_has_a_threshold_and_a_ceiling_of_its_own():
@@ -313,3 +323,13 @@ def test_buckets_are_bounded():
 def test_what_makes_no_sense_is_refused(wrong):
     with pytest.raises(ConfigError):
         EndpointConfig(**wrong)
+
+
+@pytest.mark.parametrize("copies", [2, 3])
+def test_requests_and_cookies_that_come_more_than_once_make_one_ike_sa(copies):
+    pair = Pair(endpoint=EndpointConfig(cookie_threshold=0))
+    pair.network.intercept(lambda now, datagram: [datagram] * copies)
+    # HDR(A,0), SAi1, KEi, Ni  -->     each datagram comes again
+    # <--  HDR(A,0), N(COOKIE)
+    assert pair.connect().established
+    assert len(pair.bob.sas) == 1

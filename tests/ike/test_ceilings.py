@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import os
 import tracemalloc
+import weakref
 
 import pytest
 
@@ -403,3 +404,21 @@ def test_an_event_weighs_what_its_layers_take(name):
     where = {"time": 0.0, "header": None, "plaintext": b"", "local": sa.local, "remote": sa.remote}
     weight = MessageReceived(payloads=tuple(payloads), wire=(octets,), **where).weight
     assert taken / 2 < weight < 12 * taken
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+def test_who_holds_an_old_ike_sa_holds_the_last_of_its_line_and_none_between(beginner):
+    pair = Pair(endpoint=EndpointConfig(linger=1.0))
+    first = {"alice": pair.connect(), "bob": pair.bobs}
+    between = []
+    for _ in range(4):
+        newest = {name: sa.successor or sa for name, sa in first.items()}
+        between += [weakref.ref(sa) for sa in newest.values() if sa not in first.values()]
+        newest[beginner].now = pair.network.now
+        newest[beginner].rekey()
+        del newest
+        pair.network.run(pair.network.now + 70)
+    pair.network.events.clear()
+    gc.collect()
+    assert [first[name].successor.established for name in first] == [True, True]
+    assert [ref() for ref in between[:4]] == [None] * 4

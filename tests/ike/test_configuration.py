@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 from scapy.layers.inet import ICMP, IP
 
@@ -320,3 +322,14 @@ def test_attributes_are_read_by_their_length():
     odd = Settings.read([(CpAttribute.INTERNAL_IP4_SUBNET, b"\x0a\x03\x00\x01\xff\x00\xff\x00"), (99, b"x")])
     assert odd.subnets == ("10.3.0.1",)
     assert odd.others == ((99, b"x"),)
+
+
+def test_what_came_back_is_kept_once():
+    pool = Pools().of(Selector.of("10.3.0.0/24"))
+    wanted = int(ipaddress.ip_address("10.3.0.1"))
+    assert pool.lend() == wanted
+    for _ in range(100):
+        pool.give_back(wanted)
+        assert pool.lend(wanted) == wanted
+    pool.give_back(wanted)
+    assert len(pool._returned) == 1

@@ -373,3 +373,23 @@ def test_what_waits_while_the_ike_sa_is_rekeyed_happens_on_its_successor():
     assert waiting.error is None
     assert waiting.sa is sa.successor
     assert len(sa.successor.children) == 2
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+def test_an_spi_of_the_peers_names_one_child_sa(beginner):
+    pair = Pair()
+    ends = {"alice": pair.connect(), "bob": pair.bobs}
+    sa = ends[beginner]
+    used = next(iter(sa.children.values())).inbound.spi.to_bytes(4)
+
+    def again(message) -> None:
+        for payload in message.all(IKEv2_SA):
+            payload.prop[0].SPI = used
+
+    sa.endpoint.taps.add("payloads", again)
+    sa.now = pair.network.now
+    # HDR, SK {SA(an SPI that is in use), Ni, TSi, TSr}  -->   <--  HDR, SK {N(NO_PROPOSAL_CHOSEN)}
+    begun = sa.create_child()
+    pair.network.run()
+    assert begun.answer.error().type == NotifyType.NO_PROPOSAL_CHOSEN
+    assert [len(end.children) for end in ends.values()] == [1, 1]

@@ -171,3 +171,18 @@ def test_a_delete_without_an_answer_counts_as_done():
     assert sa.state is State.CLOSED
     assert len(pair.of("alice", SaDeleted)) == 2  # the Child SA, then the IKE SA
     assert pair.of("alice", MessageSent)[-1].encrypted
+
+
+@pytest.mark.parametrize("beginner", ["alice", "bob"])
+def test_a_delete_of_another_protocol_in_an_answer_names_nothing_of_ours(beginner):
+    pair = Pair()
+    ends = {"alice": pair.connect(), "bob": pair.bobs}
+    sa = ends.pop(beginner)
+    (other,) = ends.values()
+    spi = next(iter(sa.children.values())).outbound.spi.to_bytes(4)
+    other.endpoint.taps.add("payloads", lambda m: m.payloads.append(IKEv2_Delete(proto=ProtocolId.AH, SPI=[spi])))
+    sa.now = pair.network.now
+    # HDR, SK {}  -->   <--  HDR, SK {D(AH)}
+    sa.liveness()
+    pair.network.run()
+    assert len(sa.children) == 1

@@ -125,6 +125,20 @@ def test_some_who_do_not_solve_puzzles_are_served():
     assert pair.connect(alice(puzzle_effort=0)).established
 
 
+def test_all_puzzles_together_take_no_more_than_one_may():
+    pair = Pair()
+    sa = pair.alice.connect(alice(puzzle_effort=1 << 12), 0.0)
+    for number in range(5):
+        # <--  HDR, N(COOKIE), N(PUZZLE)     from anybody who has seen SPIi
+        posed = [notify(NotifyType.COOKIE, b"cookie %d" % number), notify(NotifyType.PUZZLE, b"\0\x05\x08")]
+        header = IKEv2(init_SPI=sa.spi_i, exch_type=ExchangeType.IKE_SA_INIT, flags=0x20, id=0)
+        pair.alice.receive(Datagram(build_message(header, posed), sa.local, sa.remote), 0.0)
+    events = pair.alice.events()
+    assert 1 <= len([e for e in events if isinstance(e, PuzzleSolved)]) <= 4
+    assert any(isinstance(e, PuzzleIgnored) for e in events)
+    assert sa.puzzle_work <= 1 << 13
+
+
 def test_too_hard_a_puzzle_is_ignored():
     pair = posing((0, 60))
     assert not pair.connect().established

@@ -144,7 +144,10 @@ class IkeSaInit(Exchange):
         if rejection is not None and rejection.fault is not None:
             rejection.tell(self.sa, encrypted=False)
             return True
-        if rejection is not None or answer.has_notify(NotifyType.COOKIE):
+        wanted, shown = answer.notify(NotifyType.COOKIE), message.notify(NotifyType.COOKIE)
+        if wanted is not None and shown is not None and bytes(wanted.notify) == bytes(shown.notify):
+            return True  # the answer to an earlier request, once more: this one has what it wants
+        if rejection is not None or wanted is not None:
             return self._retries == self.sa.config.cookies
         try:
             self._agree(message, share, answer)

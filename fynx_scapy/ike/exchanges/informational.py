@@ -73,7 +73,8 @@ class Informational(Exchange):
             elif is_esp(delete.proto):
                 self.sa.remove_children(map(int.from_bytes, delete.SPI), by_peer=False)
         for delete in answer.all(IKEv2_Delete):
-            self._remove_outbound(delete)
+            if is_esp(delete.proto):
+                self._remove_outbound(delete)
 
     def respond(self, request: Message) -> Steps:
         """Act on what is asked, and answer.
