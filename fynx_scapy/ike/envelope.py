@@ -31,6 +31,7 @@ from fynx_scapy.layers.ikev2 import (
     parse_message,
     parse_payloads,
 )
+from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS
 
 _GENERIC = struct.Struct("!BBH")
 _NUMBERS = struct.Struct("!HH")
@@ -150,10 +151,12 @@ class Envelope:
 
     @staticmethod
     def find(data: bytes, header: Header) -> Place:
-        """Where SK or SKF stands. MalformedError when it does not end where the message ends."""
-        kind, offset, last = header.next_payload, _HEADER_SIZE, _HEADER_SIZE
+        """Where SK or SKF stands. MalformedError when it does not end with the message, or too much is before it."""
+        kind, offset, last, before = header.next_payload, _HEADER_SIZE, _HEADER_SIZE, 0
         while kind and kind not in _SEALED and offset + 4 <= len(data):
-            last = offset
+            last, before = offset, before + 1
+            if before > MAXIMUM_PAYLOADS:
+                raise MalformedError(f"more than {MAXIMUM_PAYLOADS} payloads, at offset {offset}")
             kind, _, length = _GENERIC.unpack_from(data, offset)
             if length < 4:
                 break

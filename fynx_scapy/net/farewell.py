@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from fynx_scapy.errors import FynxError, LocalError
@@ -36,20 +38,20 @@ class Parting(NamedTuple):
 def part(network: Hosts, name: str, known: Iterable[IkeSa] = ()) -> Parting:
     """End every IKE SA of the host ``name`` and of ``known``, and their successors, with the peer's consent.
 
-    What is under way is given the time of its schedule, but not more than `PATIENCE`. A half-open IKE SA is completed
-    first: many peers count those, and none can be deleted. Taps are taken out. Raises none of our errors.
+    All at once: a peer may have made many. What is under way is given the time of its schedule, but not more than
+    `PATIENCE`. A half-open IKE SA is completed first: many peers count those, and none can be deleted. Taps are taken
+    out. Raises none of our errors.
     """
     client = network.hosts[name].endpoint
     client.taps.clear()
     started = len(network.events)
-    words = {sa.spi_i: _end(network, sa) for sa in _all(client, known)}
+    words = _end(network, client, list(known))
     events = [event for who, event in network.events if who == name]
     ended = {event.spi_i for event in events if _ends(event)}
     given_up = {event.spi_i: event.message_id for event in events if isinstance(event, PeerDead)}
     sas = _all(client, known)
-    for sa in sas:
-        if sa.spi_i in given_up.keys() - ended and not words.get(sa.spi_i) and _has_keys(sa):
-            words[sa.spi_i] = _leave(network, client, sa, given_up[sa.spi_i])
+    again = {sa: given_up[sa.spi_i] for sa in sas if sa.spi_i in given_up.keys() - ended and _has_keys(sa)}
+    words |= _leave(network, client, {sa: number for sa, number in again.items() if not words.get(sa.spi_i)})
     left = [text for spi_i, text in words.items() if text and spi_i not in ended]
     left += _half_open(events, sas)
     answered = any(
@@ -83,45 +85,54 @@ def _ends(event: Event) -> bool:
     return fatal or (isinstance(event, SaDeleted) and not event.child_spis and event.by_peer)
 
 
-def _end(network: Hosts, sa: IkeSa) -> str:
-    """Delete an IKE SA that we hold, once what is under way has ended; returns what remains of it, in words."""
-    patience = min(sa.config.retransmission.total + sa.config.error_wait, PATIENCE)
-    network.run(lambda: not (sa.requests.pending or sa.requests.waiting), limit=patience)
-    try:
-        if sa.connecting and sa.initiator and _has_keys(sa):
-            _do(network, sa, IkeAuth(sa), patience)
-        if sa.state is State.ESTABLISHED and sa.successor is None:
-            with network.lock:
-                exchange = sa.delete_ike()
-            network.run(lambda: exchange.done, limit=patience)
-            return "" if exchange.answer is not None else _unanswered(sa)
-    except FynxError:
-        pass  # it ended meanwhile
-    return ""
+def _end(network: Hosts, client: Endpoint, known: list[IkeSa]) -> dict[bytes, str]:
+    """Delete the IKE SAs that we hold, once what is under way has ended.
+
+    Returns what remains of each, in words, by its initiator's SPI.
+    """
+    sas = _all(client, known)
+    schedules = [sa.config.retransmission.total + sa.config.error_wait for sa in sas]
+    patience = min(max(schedules, default=0.0), PATIENCE)
+    network.run(lambda: not any(sa.requests.pending or sa.requests.waiting for sa in sas), limit=patience)
+    half_open = [sa for sa in sas if sa.connecting and sa.initiator and _has_keys(sa)]
+    _begin(network, half_open, lambda sa: sa.start(IkeAuth(sa)), patience)
+    network.run(lambda: not any(sa.requests.pending for sa in half_open), limit=patience)
+    sas = _all(client, known)
+    deleted = [sa for sa in sas if sa.state is State.ESTABLISHED and sa.successor is None]
+    deletes = _begin(network, deleted, IkeSa.delete_ike, patience)
+    found = dict.fromkeys((sa.spi_i for sa in sas), "")
+    return found | {sa.spi_i: _unanswered(sa) for sa, delete in deletes.items() if delete.answer is None}
 
 
-def _do(network: Hosts, sa: IkeSa, exchange: Exchange, limit: float) -> None:
+def _begin(
+    network: Hosts, sas: Iterable[IkeSa], begin: Callable[[IkeSa], Exchange], limit: float
+) -> dict[IkeSa, Exchange]:
+    """Begin an exchange on each, and wait for all of them together. One that has ended meanwhile is left out."""
+    begun: dict[IkeSa, Exchange] = {}
     with network.lock:
-        sa.start(exchange)
-    network.run(lambda: exchange.done, limit=limit)
-    network.run(lambda: not sa.requests.pending, limit=limit)
+        for sa in sas:
+            with contextlib.suppress(FynxError):
+                begun[sa] = begin(sa)
+    network.run(lambda: all(exchange.done for exchange in begun.values()), limit=limit)
+    return begun
 
 
-def _leave(network: Hosts, client: Endpoint, sa: IkeSa, message_id: int) -> str:
-    """Delete an IKE SA that we gave up at request ``message_id``; returns what remains of it, in words.
+def _leave(network: Hosts, client: Endpoint, given_up: Mapping[IkeSa, int]) -> dict[bytes, str]:
+    """Delete IKE SAs that we gave up, each at a request of that message ID; what remains of each, in words.
 
     The peer expects that number where it has thrown the request away, the next one where its answer was lost.
     """
-    for number in (message_id, message_id + 1):
-        with network.lock:
-            client.sas.setdefault(sa.own_spi, sa)
-            sa.now, sa.requests.next_id = network.now, number
-            delete = _Delete(sa, IKEv2_Delete(proto=int(ProtocolId.IKE)))
-            sa.requests.start(delete)
-        network.run(lambda delete=delete: delete.done, limit=SCHEDULE.total + 1)  # type: ignore[misc]
-        if delete.answer is not None:
-            return ""
-    return _unanswered(sa)
+
+    def delete(more: int, sa: IkeSa) -> Exchange:
+        client.sas.setdefault(sa.own_spi, sa)
+        sa.now, sa.requests.next_id = network.now, given_up[sa] + more
+        return sa.requests.start(_Delete(sa, IKEv2_Delete(proto=int(ProtocolId.IKE))))
+
+    left = list(given_up)
+    for more in (0, 1):
+        begun = _begin(network, left, functools.partial(delete, more), SCHEDULE.total + 1)
+        left = [sa for sa, exchange in begun.items() if exchange.answer is None]
+    return {sa.spi_i: _unanswered(sa) if sa in left else "" for sa in given_up}
 
 
 def _unanswered(sa: IkeSa) -> str:

@@ -12,8 +12,10 @@ from fynx_scapy.harness import Run, Verdict, run
 from fynx_scapy.ike.config import Retransmission
 from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
+from fynx_scapy.net.farewell import PATIENCE, part
 from fynx_scapy.session import Session
 from tests.harness.peers import KEY, Bob, bob, made, target
+from tests.ike.pair import Pair
 
 SOON = Retransmission(timeout=0.05, base=1.2, tries=2)
 
@@ -153,3 +155,14 @@ def test_a_scenario_leaves_nothing(end: Callable[[Session, Bob], None], peer: Bo
     for result in results:
         assert result.verdict in (Verdict.FAIL, Verdict.ERROR)
         assert result.left_behind == ()
+
+
+def test_many_ike_sas_are_ended_at_once() -> None:
+    pair = Pair()
+    for _ in range(8):
+        pair.connect()
+    pair.network.intercept(lambda now, datagram: [] if datagram.local.host == pair.bob.host else None)
+    began = pair.network.now
+    parting = part(pair.network, "alice")
+    assert len(parting.left) == 8
+    assert pair.network.now - began <= PATIENCE + 1

@@ -230,6 +230,15 @@ def test_the_first_request_is_still_answered_from_the_cache():
     assert pair.bob.datagrams() == []
 
 
+def test_a_chain_of_tiny_payloads_is_not_walked_to_its_end():
+    pair = Pair()
+    sa = pair.connect()
+    tiny = [IKEv2_Payload(payload_type=200)] * 5000
+    pair.alice.receive(Datagram(clear(sa, 37, True, 0, tiny), sa.local, STRANGER), pair.network.now)
+    (dropped,) = [event for event in pair.alice.events() if isinstance(event, MessageDropped)]
+    assert "more than 200 payloads" in dropped.reason
+
+
 # Protected, but without a row
 
 
