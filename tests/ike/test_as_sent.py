@@ -251,10 +251,10 @@ def test_an_spi_that_a_tap_wrote_is_the_one_of_the_child_sa():
     sa = found.connect(asker())
     assert list(sa.children) == [int.from_bytes(b"tapd")]
     assert works(found, sa)
-    # Again the same one: the peer takes it, we cannot.
+    # Again the same one: the peer has it for another Child SA of ours already.
     again = sa.create_child()
     found.network.run()
-    assert "is that of another Child SA" in str(again.error)
+    assert "NO_PROPOSAL_CHOSEN" in str(again.error)
     assert len(sa.children) == 1
 
 
