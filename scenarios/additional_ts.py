@@ -14,10 +14,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 7296 section 2.9",
-    requirements=(
-        "7296-2.9-03",
-        "7296-2.9-i04",
-    ),
+    requirements=("7296-2.9-03", "7296-2.9-i04"),
 )
 def additional_ts(run: Run) -> None:
     """A responder that narrows says so when other selectors would do in a Child SA of their own."""

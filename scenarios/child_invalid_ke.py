@@ -11,11 +11,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE
 
 @scenario(
     "RFC 7296 section 1.3",
-    requirements=(
-        "7296-1.3-04",
-        "7296-1.3-06",
-        "7296-3.4-04",
-    ),
+    requirements=("7296-1.3-04", "7296-1.3-06", "7296-3.4-04", "7296-1.3-i01"),
 )
 def child_invalid_ke(run: Run) -> None:
     """INVALID_KE_PAYLOAD in CREATE_CHILD_SA is followed, with the next message ID."""

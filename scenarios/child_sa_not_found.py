@@ -10,11 +10,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 @scenario(
     "RFC 7296 section 2.25",
-    requirements=(
-        "7296-2.25-05",
-        "7296-2.25-06",
-        "7296-2.25.1-03",
-    ),
+    requirements=("7296-2.25-05", "7296-2.25-06", "7296-2.25.1-03", "7296-3.10-01"),
 )
 def child_sa_not_found(run: Run) -> None:
     """A rekey of an unknown SPI is answered with that SPI, and a new Child SA takes the place of the lost one."""

@@ -16,10 +16,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 7296 section 2.21.2",
-    requirements=(
-        "7296-2.21.2-03",
-        "7296-2.21.2-i02",
-    ),
+    requirements=("7296-2.21.2-03",),
     live=True,
 )
 def error_auth_malformed(run: Run) -> None:

@@ -11,7 +11,7 @@ from fynx_scapy.layers.ikev2 import (
 )
 
 
-@scenario("RFC 7296 section 2.25", requirements=("7296-2.25-04",), live=True)
+@scenario("RFC 7296 section 2.25", requirements=("7296-2.25-05", "7296-2.25.1-03"), live=True)
 def error_child_sa_not_found(run: Run) -> None:
     """A rekey of a Child SA that the peer does not have is answered with CHILD_SA_NOT_FOUND and its SPI."""
     s = run.session()

@@ -19,10 +19,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 6290 section 4.5",
-    requirements=(
-        "7296-2.21.4-05",
-        "7296-2.21.4-06",
-    ),
+    requirements=("7296-2.21.4-05",),
 )
 def error_crash_token_wrong(run: Run) -> None:
     """A wrong token of quick crash detection is a hint like any other, and is not answered."""

@@ -17,12 +17,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 7296 section 2.5",
-    requirements=(
-        "7296-2.5-08",
-        "7296-2.5-i01",
-        "7296-2.21.2-03",
-        "7296-2.21.2-i02",
-    ),
+    requirements=("7296-2.5-08", "7296-2.5-i01", "7296-2.21.2-03", "7296-2.21.2-i02", "7296-4-03"),
     live=True,
 )
 def error_critical_payload(run: Run) -> None:

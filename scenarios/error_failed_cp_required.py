@@ -18,10 +18,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 7296 section 2.19",
-    requirements=(
-        "7296-2.19-07",
-        "7296-2.21.2-04",
-    ),
+    requirements=("7296-2.19-07", "7296-2.21.2-04", "7296-1.2-i03"),
 )
 def error_failed_cp_required(run: Run) -> None:
     """Who must ask for an address and does not gets no Child SA, until it asks."""

@@ -14,7 +14,7 @@ from fynx_scapy.layers.ikev2 import (
 )
 
 
-@scenario("RFC 7296 section 1.2", requirements=("7296-2.7-03",))
+@scenario("RFC 7296 section 1.2", requirements=("7296-3.4-02",))
 def error_init_ke_not_offered(run: Run) -> None:
     """INVALID_KE_PAYLOAD for a group that was not offered ends the attempt, since following it would never end."""
     s = run.session()

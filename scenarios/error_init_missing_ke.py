@@ -17,10 +17,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 7296 section 3.10.1",
-    requirements=(
-        "7296-3.10.1-i01",
-        "7296-2.21-i01",
-    ),
+    requirements=("7296-3.10.1-i01",),
     live=True,
 )
 def error_init_missing_ke(run: Run) -> None:

@@ -15,10 +15,7 @@ from fynx_scapy.ike.message import Datagram, Outgoing
 
 @scenario(
     "RFC 7296 section 3.14",
-    requirements=(
-        "7296-2.21.4-05",
-        "7296-3.10.1-i01",
-    ),
+    requirements=("7296-3.10.1-i01",),
     live=True,
 )
 def error_integrity(run: Run) -> None:

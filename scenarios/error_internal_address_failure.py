@@ -20,10 +20,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 7296 section 3.15.4",
-    requirements=(
-        "7296-3.15.4-i01",
-        "7296-3.15.4-i02",
-    ),
+    requirements=("7296-3.15.4-i01", "7296-3.15.4-i02", "7296-1.2-i03", "7296-2.21.2-04"),
 )
 def error_internal_address_failure(run: Run) -> None:
     """Without an address left there is no Child SA, but an IKE SA."""

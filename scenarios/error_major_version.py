@@ -9,12 +9,7 @@ from fynx_scapy.harness.forge import forge
 
 @scenario(
     "RFC 7296 section 2.5",
-    requirements=(
-        "7296-2.5-02",
-        "7296-1.5-i01",
-        "7296-1.5-i02",
-        "7296-2.5-04",
-    ),
+    requirements=("7296-2.5-02", "7296-1.5-i01", "7296-1.5-i02", "7296-3.1-06", "7296-3.1-11"),
     live=True,
 )
 def error_major_version(run: Run) -> None:

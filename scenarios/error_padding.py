@@ -6,7 +6,7 @@ from __future__ import annotations
 from fynx_scapy.harness import Run, expect, main, scenario
 
 
-@scenario("RFC 7296 section 3.14", requirements=("7296-2.21.3-i01",), live=True)
+@scenario("RFC 7296 section 3.14", requirements=("7296-2.21.3-i01", "7296-2.21.3-01"), live=True)
 def error_padding(run: Run) -> None:
     """A pad length beyond the plaintext is answered like any other malformed request."""
     s = run.session()

@@ -16,10 +16,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 7296 section 2.9",
-    requirements=(
-        "7296-2.9-04",
-        "7296-2.9-01",
-    ),
+    requirements=("7296-2.9-01", "7296-1.2-i03"),
 )
 def error_single_pair_required(run: Run) -> None:
     """Ranges are refused with SINGLE_PAIR_REQUIRED; a packet says which pair is wanted."""

@@ -17,10 +17,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 7296 section 1.5",
-    requirements=(
-        "7296-1.5-03",
-        "7296-2.21.4-06",
-    ),
+    requirements=("7296-1.5-03",),
 )
 def error_stray_invalid_spi(run: Run) -> None:
     """INVALID_SPI outside of an IKE SA is never answered.

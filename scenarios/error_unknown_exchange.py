@@ -9,10 +9,7 @@ from fynx_scapy.ike.events import SaDeleted
 
 @scenario(
     "RFC 7296 section 3.10.1",
-    requirements=(
-        "7296-3.10.1-04",
-        "7296-2.21.3-01",
-    ),
+    requirements=("7296-3.10.1-04", "7296-2.21.3-01", "7296-2.21.3-i01"),
     live=True,
 )
 def error_unknown_exchange(run: Run) -> None:

@@ -19,10 +19,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 7296 section 2.21.4",
-    requirements=(
-        "7296-2.21.4-05",
-        "7296-2.21.4-06",
-    ),
+    requirements=("7296-2.21.4-05", "7296-2.21.4-06", "7296-2.4-04", "7296-2.4-07"),
 )
 def error_unprotected_hint(run: Run) -> None:
     """INVALID_IKE_SPI in the clear leads to one liveness check, however often it comes, and changes nothing."""

@@ -19,10 +19,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 7296 section 2.21.4",
-    requirements=(
-        "7296-2.21.4-05",
-        "7296-2.21.4-09",
-    ),
+    requirements=("7296-2.21.4-05", "7296-2.4-04"),
 )
 def error_unprotected_refusal(run: Run) -> None:
     """An unprotected error of any other type on an established IKE SA changes nothing at all."""

@@ -10,7 +10,7 @@ from fynx_scapy.ike.message import Address, Datagram
 from fynx_scapy.layers.ikev2 import IKEv2, build_message
 
 
-@scenario("RFC 7296 section 2.21.4", requirements=("7296-2.21.4-02", "7296-2.21.4-03", "7296-2.21.4-04"))
+@scenario("RFC 7296 section 2.21.4", requirements=("7296-2.21.4-02", "7296-2.21.4-03", "7296-2.21.4-04", "7296-2.4-07"))
 def flood_unknown_spi(run: Run) -> None:
     """Strangers are answered INVALID_IKE_SPI, but rarely, so that we are nobody's weapon."""
     s = run.session(peer={"answer_rate": 20.0})

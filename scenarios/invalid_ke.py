@@ -13,6 +13,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_KE, IKEv2_SA
     "RFC 7296 section 1.2",
     requirements=(
         "7296-1.2-i02", "7296-1.2-04", "7296-1.2-05", "7296-1.3-i01", "7296-2.6-i02", "7296-2.2-i01", "7296-3.3.6-10",
+        "7296-3.3.6-09", "7296-3.4-04", "7296-2.15-i03",
     ),
 )  # fmt: skip
 def invalid_ke(run: Run) -> None:

@@ -9,7 +9,7 @@ from fynx_scapy.ike.message import Address
 from fynx_scapy.net.nat import Nat
 
 
-@scenario("RFC 7296 section 2.23", requirements=("7296-2.23-16", "7296-2.23-11", "7296-2.23-01"))
+@scenario("RFC 7296 section 2.23", requirements=("7296-2.23-16", "7296-2.23-11", "7296-2.23-01", "7296-2.11-01"))
 def nat_both_ends(run: Run) -> None:
     """Who is behind a NAT keeps its mapping and follows nobody, but answers where it was asked from."""
     s = run.session()

@@ -10,7 +10,7 @@ from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, IkeSaRekeyed, L
 from fynx_scapy.ike.identity import Identity
 
 
-@scenario("RFC 7296 section 2.8.3", requirements=("7296-2.4-i04",))
+@scenario("RFC 7296 section 2.8.3", requirements=("7296-2.4-i04", "7296-2.4-13"))
 def reauthentication(run: Run) -> None:
     """A new IKE SA from scratch with new Child SAs, and only then the old one is deleted; a failure leaves it alone."""
     child = ChildConfig()

@@ -11,10 +11,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_S
 
 @scenario(
     "RFC 7296 section 1.3.3",
-    requirements=(
-        "7296-1.3.3-01",
-        "7296-2.8-02",
-    ),
+    requirements=("7296-1.3.3-01", "7296-2.8-02", "7296-1.3.3-i01", "7296-3.10-01", "7296-2.8-i01", "7296-1.3-03"),
     live=True,
 )
 def rekey_child(run: Run) -> None:

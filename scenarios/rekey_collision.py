@@ -9,13 +9,7 @@ from fynx_scapy.ike.events import ChildSaRekeyed, IkeSaRekeyed
 
 @scenario(
     "RFC 7296 section 2.8.1",
-    requirements=(
-        "7296-2.8.1-02",
-        "7296-2.8.1-03",
-        "7296-2.8.2-01",
-        "7296-2.25.1-02",
-        "7296-2.25.2-01",
-    ),
+    requirements=("7296-2.8.1-03", "7296-2.8.2-01", "7296-2.25.1-02", "7296-2.25.2-01", "7296-2.3-04"),
 )
 def rekey_collision(run: Run) -> None:
     """Two rekeys cross: the one with the lowest nonce is undone by its creator, and one SA remains."""

@@ -8,7 +8,7 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.events import ChildSaRekeyed, LifetimeReached
 
 
-@scenario("RFC 4303 section 3.3.3", requirements=("4303-3.3.3-01", "4303-3.3.3-i01"))
+@scenario("RFC 4303 section 3.3.3", requirements=("4303-3.3.3-01", "4303-3.3.3-i01", "4303-2.2-05"))
 def sequence_exhaustion(run: Run) -> None:
     """A Child SA is rekeyed before its sequence numbers run out, those of 32 bits and those of 64."""
     for label, proposal, limit in (

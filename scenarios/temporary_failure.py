@@ -10,12 +10,7 @@ from fynx_scapy.ike.events import ChildSaRekeyed, IkeSaRekeyed, PeerNotified
 
 @scenario(
     "RFC 7296 section 2.25",
-    requirements=(
-        "7296-2.25-01",
-        "7296-2.25-02",
-        "7296-2.25.1-05",
-        "7296-2.25.2-06",
-    ),
+    requirements=("7296-2.25-01", "7296-2.25-02", "7296-2.25-03", "7296-2.25.1-07", "7296-2.25.2-05"),
 )
 def temporary_failure(run: Run) -> None:
     """A Child SA and its IKE SA are rekeyed at once: both are told TEMPORARY_FAILURE, wait, and succeed."""

@@ -16,7 +16,14 @@ CONFIG = IkeConfig(local_id="alice", remote_id="bob", auth="fynx", children=(CHI
 
 @scenario(
     "RFC 7296 section 1.3.1",
-    requirements=("7296-1.3.1-01", "7296-1.3.1-02", "7296-2.23.1-01", "7296-2.23.1-04", "7296-2.23.1-05"),
+    requirements=(
+        "7296-1.3.1-01",
+        "7296-1.3.1-02",
+        "7296-2.23.1-01",
+        "7296-2.23.1-04",
+        "7296-2.23.1-05",
+        "7296-1.3-01",
+    ),
 )
 def transport_mode(run: Run) -> None:
     """USE_TRANSPORT_MODE is asked for and agreed to, at first, by rekeys, and for further Child SAs."""

@@ -10,7 +10,7 @@ from fynx_scapy.ike.message import Outgoing, notify
 from fynx_scapy.layers.ikev2 import IKEv2_SA
 
 
-@scenario("RFC 7296 section 1.3.1", requirements=("7296-1.3.1-02",))
+@scenario("RFC 7296 section 1.3.1", requirements=("7296-2.4-13", "7296-1.4.1-i03"))
 def transport_mode_unasked(run: Run) -> None:
     """USE_TRANSPORT_MODE in the answer alone: no Child SA is installed, and the IKE SA with the peer's is deleted."""
     s = run.session()

@@ -27,6 +27,8 @@ from fynx_scapy.layers.ikev2 import (
         "7296-2.19-05",
         "7296-3.15.1-05",
         "7296-3.15.3-01",
+        "7296-4-10",
+        "7296-4-12",
     ),
 )
 def virtual_ip(run: Run) -> None:
