@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType, ProtocolId
+from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 
@@ -27,6 +28,9 @@ def child_sa_not_found(run: Run) -> None:
     # HDR, SK {SA, Ni, TSi, TSr}  -->
     # <--  HDR, SK {SA, Nr, TSi, TSr}
     expect(s.child is not old, "another Child SA").holds()
+    expect(len(s.sa.children), "Child SAs").equals(1)
+    # "silently delete the Child SA": IKE_SA_INIT, IKE_AUTH, the rekey and the new one are all that we sent.
+    expect(s.events).at("initiator").has(MessageSent, times=4)
     s.ping("10.2.0.1")
 
 

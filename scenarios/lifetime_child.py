@@ -34,7 +34,9 @@ def lifetime_child(run: Run) -> None:
     s.network.run(3602.0)
     expect(s.events).at("initiator").has(LifetimeReached, times=1, limit="seconds", hard=False, spi=old.inbound.spi)
     expect(s.events).at("initiator").has(ChildSaRekeyed, old_spi=old.inbound.spi, new_spi=s.child.inbound.spi)
-    expect(s.child.remote_ts, "selectors").equals(old.remote_ts)
+    expect(s.events).at("initiator").has(SaDeleted, times=1, child_spis=(old.inbound.spi,))
+    for what in ("local_ts", "remote_ts", "suite"):
+        expect(getattr(s.child, what), what).equals(getattr(old, what))
     s.ping()
 
     idle = Lifetime(soft=Limits(seconds=3600.0), jitter=0.0, rekey_idle=False)

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.iana import ProtocolId
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.ike.events import IkeSaEstablished, IkeSaRekeyed, LifetimeReached
+from fynx_scapy.ike.events import IkeSaEstablished, IkeSaRekeyed, LifetimeReached, SaDeleted
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.lifetimes import NEVER, Lifetime, Limits
 from fynx_scapy.ike.selectors import Selector
+from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Delete
 
 AGELESS = {
     "lifetime": NEVER,
@@ -32,6 +34,7 @@ def lifetime_ike(run: Run) -> None:
     )
     s = run.session(config=config, peer=AGELESS)
     s.connect()
+    old = s.sa
     s.ping()
     # HDR, SK {SA, Ni, KEi}  -->
     # <--  HDR, SK {SA, Nr, KEr}
@@ -41,6 +44,9 @@ def lifetime_ike(run: Run) -> None:
     expect(s.events).at("initiator").has(LifetimeReached, times=1, limit="seconds", hard=False, spi=None)
     expect(s.events).at("initiator").has(IkeSaRekeyed, times=1, by_peer=False)
     expect(s.events).at("responder").has(IkeSaRekeyed, times=1, by_peer=True).has(IkeSaEstablished, times=1)
+    last = expect(s.events).at("initiator").sent(-1).exchange("INFORMATIONAL")
+    last.has(IKEv2, init_SPI=old.spi_i).has(IKEv2_Delete, proto=ProtocolId.IKE)
+    expect(s.events).at("responder").has(SaDeleted, times=1, child_spis=(), by_peer=True, spi_i=old.spi_i)
     (new,) = [sa for sa in s.client.sas.values() if sa.established]
     expect(len(new.children), "Child SAs of the new IKE SA").equals(1)
     packet = s.ping("10.2.0.1", source="10.1.0.1")

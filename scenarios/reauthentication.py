@@ -23,12 +23,15 @@ def reauthentication(run: Run) -> None:
     )
     s = run.session("make before break", config=config)
     s.connect()
+    old = s.child
     # HDR(A,0), SAi1, KEi, Ni  -->   <--  HDR(A,B), SAr1, KEr, Nr
     # HDR, SK {IDi, IDr, AUTH, SAi2, TSi, TSr}  -->   <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
     # and on the old one: HDR, SK {D(IKE)}  -->   <--  HDR, SK {}
     s.network.run(620.0)
     ours = expect(s.events).at("initiator").has(LifetimeReached, times=1, limit="reauthentication")
     ours.has(IkeSaEstablished, times=2).has(SaDeleted, child_spis=(), by_peer=False).lacks(IkeSaRekeyed)
+    for who, spi in (("initiator", old.inbound.spi), ("responder", old.outbound.spi)):
+        expect(s.events).at(who).has(SaDeleted, times=1, child_spis=(spi,))
     expect(sum(sa.established for sa in s.peer.sas.values()), "IKE SAs at the responder").equals(1)
     s.ping("10.2.0.1", source="10.1.0.1")
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fynx_scapy.errors import LocalError
 from fynx_scapy.esp.replay import ReplayWindow
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.events import ChildSaRekeyed, LifetimeReached
@@ -31,6 +32,9 @@ def sequence_exhaustion(run: Run) -> None:
         s.ping()
         expect(s.child.outbound.seq, "sequence number of the new SA's first packet").equals(1)
         expect(old.outbound.seq < limit, "numbers left on the old one").holds()
+        # Behind the last number there is none.
+        old.outbound.seq = limit
+        expect(lambda sa=old.outbound: sa.seal(b"", 59)).raises(LocalError, "used up")
 
 
 if __name__ == "__main__":
