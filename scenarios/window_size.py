@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.harness.forge import without
 from fynx_scapy.ike.config import IkeConfig, Psk
 from fynx_scapy.ike.events import MessageReceived, PeerNotified
 from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Datagram
 from fynx_scapy.ike.taps import Delayed
+from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 
 @scenario(
@@ -25,6 +27,7 @@ def window_size(run: Run) -> None:
     config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), window=3)
     s = run.session("three requests, the first of them late", config=config, peer={"window": 3})
     s.sa_init()
+    expect(s.sa.requests.size, "window until IKE_AUTH has ended").equals(1)
     # HDR, SK {IDi, ..., N(SET_WINDOW_SIZE)}  -->
     # <--  HDR, SK {IDr, ..., N(SET_WINDOW_SIZE)}
     expect(s.auth()).notifies("SET_WINDOW_SIZE").notify_data("SET_WINDOW_SIZE").equals(b"\0\0\0\3")
@@ -55,6 +58,14 @@ def window_size(run: Run) -> None:
     # HDR(new, 0), SK {N(SET_WINDOW_SIZE)}  -->     <--  HDR(new, 0), SK {N(SET_WINDOW_SIZE)}
     expect(new.requests.size, "window").equals(3)
     expect(s.events).at("initiator").has(PeerNotified, notify_type=16385, spi_i=new.spi_i, data=b"\0\0\0\3", times=1)
+
+    s = run.session("after a rekey, without a new promise", config=config, peer={"window": 3})
+    s.connect()
+    s.peer.taps.add("payloads", without(IKEv2_Notify))
+    s.sa.rekey()
+    s.network.run()
+    (new,) = [sa for sa in s.client.sas.values() if sa.established]
+    expect(new.requests.size, "window").equals(1)
 
 
 def late(_message: object, datagrams: list[Datagram], _attempt: int) -> list[Delayed]:
