@@ -39,6 +39,7 @@ def cookie(run: Run) -> None:
     # <--  HDR(A,B), SAr1, KEr, Nr
     theirs.sent(1).has(IKEv2_SA, IKEv2_KE, IKEv2_Nonce)
     theirs.has(KeysDerived, times=1)
+    expect(len(s.peer.sas), "IKE SAs of the responder").equals(1)
 
     # HDR, SK {IDi, IDr, AUTH, SAi2, TSi, TSr}  -->
     # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}

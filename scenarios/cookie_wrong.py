@@ -39,6 +39,7 @@ def cookie_wrong(run: Run) -> None:
     expect([len(cookie) in range(1, 65) for cookie in (first, second)], "cookies of 1 to 64 octets").equals([True] * 2)
     # HDR(A,0), N(COOKIE), SAi1, KEi, Ni  -->   <--  HDR(A,B), SAr1, KEr, Nr
     theirs.has(KeysDerived, times=1)
+    expect(len(s.peer.sas), "IKE SAs of the responder").equals(1)
     s.auth()
     expect(s.events).has(IkeSaEstablished, times=2)
 

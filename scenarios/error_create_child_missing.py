@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import SaDeleted
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Nonce,
     IKEv2_SA,
@@ -25,6 +26,8 @@ def error_create_child_missing(run: Run) -> None:
     # HDR, SK {Ni}  -->
     # <--  HDR, SK {N(INVALID_SYNTAX)}
     expect(s.request("CREATE_CHILD_SA", IKEv2_Nonce(nonce=bytes(32)))).notifies("INVALID_SYNTAX").lacks(IKEv2_SA)
+    # INVALID_SYNTAX is fatal in both peers; of a live one it is not seen.
+    expect(s.events).has(SaDeleted, times=len(s.ends), child_spis=())
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.harness.forge import clear, insert, unknown
+from fynx_scapy.ike.config import Psk
 from fynx_scapy.ike.events import (
     IkeSaEstablished,
     IkeSaFailed,
@@ -32,6 +33,8 @@ def error_critical_payload(run: Run) -> None:
         expect(s.peer.sas, "IKE SAs").fails()
 
     s = run.session("in IKE_AUTH")
+    # With a wrong key: AUTHENTICATION_FAILED would show that AUTH was looked at.
+    s.config = s.config.replace(auth=Psk(s.client.randomness.octets(32)))
     s.sa_init()
     s.tap("payloads", insert(unknown(critical=True)))
     # HDR, SK {IDi, 200!, IDr, AUTH, SAi2, TSi, TSr}  -->

@@ -38,7 +38,7 @@ def error_minor_version(run: Run) -> None:
     s = run.session()
     s.tap("payloads", newer)
     # HDR(version 2.15, reserved flags), SAi1, KEi, Ni  -->
-    expect(s.sa_init()).has(IKEv2, version=0x20)
+    expect(s.sa_init()).has(IKEv2, version=0x20, flags=0x20)
     s.auth()
     expect(s.events).has(IkeSaEstablished, times=len(s.ends))
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.events import SaDeleted
 
 
 @scenario("RFC 7296 section 3.14", requirements=("7296-2.21.3-i01", "7296-2.21.3-01"), live=True)
@@ -15,6 +16,8 @@ def error_padding(run: Run) -> None:
     # HDR, SK {}, pad length 255  -->
     # <--  HDR, SK {N(INVALID_SYNTAX)}
     expect(s.liveness()).notifies("INVALID_SYNTAX")
+    # INVALID_SYNTAX is fatal in both peers; of a live one it is not seen.
+    expect(s.events).has(SaDeleted, times=len(s.ends), child_spis=())
 
 
 if __name__ == "__main__":

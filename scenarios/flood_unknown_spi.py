@@ -23,8 +23,10 @@ def flood_unknown_spi(run: Run) -> None:
     theirs = expect(s.events).at("responder")
     theirs.has(MessageDropped, times=100)
     # <--  HDR(C,D), N(INVALID_IKE_SPI)   twice, a tenth of twenty a second
-    theirs.has(MessageSent, times=2)
-    theirs.sent(0).exchange("INFORMATIONAL").message_id(7).notifies("INVALID_IKE_SPI")
+    theirs.has(MessageSent, times=2).has(MessageSent, times=2, remote=stray.remote, encrypted=False)
+    theirs.sent(0).exchange("INFORMATIONAL").message_id(7).notifies("INVALID_IKE_SPI").has(
+        IKEv2, init_SPI=b"A" * 8, resp_SPI=b"B" * 8
+    )
 
 
 if __name__ == "__main__":

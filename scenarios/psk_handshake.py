@@ -45,7 +45,7 @@ def psk_handshake(run: Run) -> None:
     auth = s.auth()
     expect(auth).exchange("IKE_AUTH").response().message_id(1).has(
         IKEv2_IDr, IKEv2_AUTH, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
-    )
+    ).lacks(IKEv2_KE, IKEv2_Nonce)
     request = expect(s.events).at("initiator").sent(0, "IKE_AUTH").message_id(1).lacks(IKEv2_KE, IKEv2_Nonce).packet
     for proposal in request[IKEv2_SA].prop:
         expect([t.transform_type for t in proposal.trans], "transform types").excludes(TransformType.KE)
