@@ -25,6 +25,7 @@ def additional_ts(run: Run) -> None:
     # HDR, SK {…, TSi, TSr(10.0.0.0/8)}  -->
     # <--  HDR, SK {…, TSi, TSr(10.2.0.0/24), N(ADDITIONAL_TS_POSSIBLE)}
     expect(s.auth()).has(IKEv2_TSr).notifies("ADDITIONAL_TS_POSSIBLE")
+    expect([str(ts) for ts in s.child.remote_ts], "TSr").equals(["10.2.0.0/24"])
     s.sa.create_child(ChildConfig(remote_ts="10.9.0.0/24"))
     s.network.run()
     expect(s.ping("10.2.0.1")).has(ICMP, type=0)

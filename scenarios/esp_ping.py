@@ -63,6 +63,11 @@ def esp_ping(run: Run) -> None:
     away()
     expect(s.events).at("responder").has(IntegrityFailed, times=1, spi=s.child.outbound.spi).lacks(EspReceived, seq=6)
 
+    # ESP  ==>   the packet itself is still welcome: what was forged has not moved the window
+    s.network.inject(next(e for _, e in reversed(s.events) if isinstance(e, EspSent)).datagram)
+    s.network.run()
+    expect(s.events).at("responder").has(EspReceived, times=1, seq=6)
+
     # ESP {dummy}  ==>   discarded without an answer, and the SA goes on as if nothing had happened
     s.client.send_dummy(s.sa, s.child)
     s.network.run()

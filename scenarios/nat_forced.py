@@ -32,7 +32,7 @@ def nat_forced(run: Run) -> None:
     expect([d.local.port for d in seen], "ports").equals([500, 500, 4500, 4500])
     # UDP {ESP}  ==>  <==  UDP {ESP}
     s.ping()
-    expect([d.kind for d in seen[4:]], "ESP").equals([DatagramKind.ESP_IN_UDP] * 2)
+    expect([(d.kind, d.local.port) for d in seen[4:]], "ESP").equals([(DatagramKind.ESP_IN_UDP, 4500)] * 2)
     # There is no mapping to keep
     s.network.run(100.0)
     expect(s.events).lacks(KeepaliveSent)

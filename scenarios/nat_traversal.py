@@ -31,7 +31,8 @@ def nat_traversal(run: Run) -> None:
         # HDR(A,0), SAi1, KEi, Ni, N(NAT_DETECTION_SOURCE_IP), N(NAT_DETECTION_DESTINATION_IP)  -->
         # <--  HDR(A,B), SAr1, KEr, Nr, N(NAT_DETECTION_SOURCE_IP), N(NAT_DETECTION_DESTINATION_IP)
         answer = s.sa_init()
-        expect(answer).notifies("NAT_DETECTION_SOURCE_IP").notifies("NAT_DETECTION_DESTINATION_IP")
+        for message in (expect(s.events).at("initiator").sent(0), expect(answer)):
+            message.notifies("NAT_DETECTION_SOURCE_IP").notifies("NAT_DETECTION_DESTINATION_IP")
         expect([d.local.port for d in seen], "ports of IKE_SA_INIT").equals([500, 500])
         expect((s.sa.nat_before_us, s.sa.nat_before_peer), "NAT before us, before the peer").equals((True, False))
 

@@ -7,8 +7,10 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.packet import Raw
 
 from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.child import selectors
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.events import ChildSaInstalled, EspSent
+from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr
 
 CHILD = ChildConfig(mode="transport", local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))
 CONFIG = IkeConfig(local_id="alice", remote_id="bob", auth="fynx", children=(CHILD,))
@@ -32,6 +34,10 @@ def transport_mode(run: Run) -> None:
     # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr, N(USE_TRANSPORT_MODE)}  -->
     # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr, N(USE_TRANSPORT_MODE)}
     expect(s.auth()).notifies("USE_TRANSPORT_MODE")
+    asked = expect(s.events).at("initiator").sent(1).packet
+    expect([str(ts) for name in (IKEv2_TSi, IKEv2_TSr) for ts in selectors(asked[name])], "asked for").equals(
+        ["192.0.2.1/32", "192.0.2.2/32"]
+    )
     (peer,) = s.peer.sas.values()
     expect([str(ts) for ts in s.child.local_ts + s.child.remote_ts]).equals(["192.0.2.1/32", "192.0.2.2/32"])
     expect(s.ping(size=0)).has(IP, src="192.0.2.2", dst="192.0.2.1").has(ICMP, type=0)

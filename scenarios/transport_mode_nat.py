@@ -7,7 +7,9 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.packet import Packet, Raw
 
 from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.child import selectors
 from fynx_scapy.ike.message import Address
+from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr
 from fynx_scapy.net.nat import Nat
 from fynx_scapy.scenarios.transport_mode import CONFIG
 
@@ -33,6 +35,10 @@ def transport_mode_nat(run: Run) -> None:
         # HDR, SK {…, TSi(IP1), TSr(IPN2), N(USE_TRANSPORT_MODE)}  -->
         # <--  HDR, SK {…, TSi(IPN1), TSr(IP2), N(USE_TRANSPORT_MODE)}
         s.connect()
+        asked = expect(s.events).at("initiator").sent(1).packet
+        expect([str(ts) for name in (IKEv2_TSi, IKEv2_TSr) for ts in selectors(asked[name])], "asked for").equals(
+            [f"{IP1}/32", f"{there}/32"]
+        )
         (peer,) = s.peer.sas.values()
         theirs = next(iter(peer.children.values()))
         expect([str(ts) for ts in s.child.local_ts + s.child.remote_ts]).equals([f"{IP1}/32", f"{there}/32"])

@@ -15,6 +15,7 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.layers.ikev2 import (
     IKEv2_CP,
+    IKEv2_SA,
 )
 
 
@@ -49,11 +50,17 @@ def virtual_ip(run: Run) -> None:
     s.sa_init()
     # HDR, SK {IDi, IDr, AUTH, CP(CFG_REQUEST), SAi2, TSi(any), TSr}  -->
     # <--  HDR, SK {IDr, AUTH, CP(CFG_REPLY), SAr2, TSi(10.3.0.1, 2001:db8:3::77), TSr}
-    expect(s.auth()).has(IKEv2_CP, CFGType=2)
+    answer = s.auth()
+    expect(answer).has(IKEv2_CP, CFGType=2)
+    request = expect(s.events).at("initiator").sent(1).packet
+    expect([attribute.type for attribute in request[IKEv2_CP].attributes], "asked for").equals([1, 8, 3])
+    for message in (request, answer):
+        expect(IKEv2_SA in message[IKEv2_CP], "SA behind CP").holds()
     settings = s.sa.settings
     assert settings is not None
     expect(settings.addresses, "addresses").equals(("10.3.0.1", "2001:db8:3::77"))
     expect(settings.dns, "name servers").equals(("10.2.0.53",))
+    expect(settings.subnets, "what was not asked for").equals(("10.2.0.0/24",))
     expect(s.events).at("initiator").has(ConfigurationReceived).has(
         ChildSaInstalled, local_ts=("10.3.0.1/32", "2001:db8:3::77/128")
     )
