@@ -18,7 +18,7 @@ HALVES = (
 )
 
 
-@trial("RFC 7296 section 1.3.1", needs={"several"}, requirements=("7296-1.3.1-i01",), config={"children": HALVES})
+@trial("RFC 7296 section 1.3.1", needs={"several"}, requirements=("7296-1-02",), config={"children": HALVES})
 def several_children(m: Meeting) -> None:
     """Three Child SAs under one IKE SA, and each packet goes through the one that it belongs to."""
     m.establish()

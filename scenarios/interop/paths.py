@@ -15,7 +15,8 @@ from fynx_scapy.lab.trial import Role, trial
 SIX = {"local_ts": ("fd02::/64",), "remote_ts": ("fd01::/64",)}
 
 
-@trial("RFC 7296 section 2.23", needs={"nat"}, roles=(Role.INITIATOR,), site={"nat": Nat.OURS}, ours={"keepalive": 0.4})
+@trial("RFC 7296 section 2.23", needs={"nat"}, requirements=("7296-2.23-02", "7296-2.23-15"),
+       roles=(Role.INITIATOR,), site={"nat": Nat.OURS}, ours={"keepalive": 0.4})  # fmt: skip
 def nat_before_us(m: Meeting) -> None:
     """We are behind a NAT: everything goes over port 4500, and the peer follows when our NAT gives us another port."""
     m.establish()
@@ -36,7 +37,8 @@ def nat_before_us(m: Meeting) -> None:
     m.agree()
 
 
-@trial("RFC 7296 section 2.23", needs={"nat"}, roles=(Role.RESPONDER,), site={"nat": Nat.THEIRS})
+@trial("RFC 7296 section 2.23", needs={"nat"}, requirements=("7296-2.23-15",), roles=(Role.RESPONDER,),
+       site={"nat": Nat.THEIRS})  # fmt: skip
 def nat_before_peer(m: Meeting) -> None:
     """The peer is behind a NAT: we answer wherever its packets come from, also when its NAT gives it another port."""
     m.establish()
@@ -67,7 +69,7 @@ def path_mtu(m: Meeting) -> None:
     m.traffic()
 
 
-@trial("RFC 7383 section 2.5", needs={"fragments"}, requirements=("7383-2.3-01",),
+@trial("RFC 7383 section 2.5", needs={"fragments"}, requirements=("7383-2.5.1-01",),
        config={"fragment_size": 256, "ike": "aes256gcm16-prfsha512-modp3072"}, ours={"fragment_size": 256})  # fmt: skip
 def fragmentation(m: Meeting) -> None:
     """Both ends split IKE messages that need IP packets of more than 256 octets, and join the other's."""

@@ -33,6 +33,6 @@ for name, (ike, esp) in SUITES.items():
         "RFC 7296 section 3.3.2",
         name=f"suite_{name}",
         needs={"suites"},
-        requirements=("7296-2.14-i02",),
+        requirements=("7296-2.17-i03", "7296-2.17-02"),
         config={"ike": ike, "esp": esp},
     )(suite)
