@@ -34,7 +34,7 @@ def transport_mode(run: Run) -> None:
     # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr, N(USE_TRANSPORT_MODE)}  -->
     # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr, N(USE_TRANSPORT_MODE)}
     expect(s.auth()).notifies("USE_TRANSPORT_MODE")
-    asked = expect(s.events).at("initiator").sent(1).packet
+    asked = expect(s.events).at("initiator").sent(0, "IKE_AUTH").packet
     expect([str(ts) for name in (IKEv2_TSi, IKEv2_TSr) for ts in selectors(asked[name])], "asked for").equals(
         ["192.0.2.1/32", "192.0.2.2/32"]
     )

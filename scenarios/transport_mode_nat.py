@@ -35,7 +35,7 @@ def transport_mode_nat(run: Run) -> None:
         # HDR, SK {…, TSi(IP1), TSr(IPN2), N(USE_TRANSPORT_MODE)}  -->
         # <--  HDR, SK {…, TSi(IPN1), TSr(IP2), N(USE_TRANSPORT_MODE)}
         s.connect()
-        asked = expect(s.events).at("initiator").sent(1).packet
+        asked = expect(s.events).at("initiator").sent(0, "IKE_AUTH").packet
         expect([str(ts) for name in (IKEv2_TSi, IKEv2_TSr) for ts in selectors(asked[name])], "asked for").equals(
             [f"{IP1}/32", f"{there}/32"]
         )
