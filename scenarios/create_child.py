@@ -11,7 +11,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Nonce, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 @scenario(
     "RFC 7296 section 1.3.1",
     requirements=("7296-2.17-i01", "7296-1-02"),
-    live=True,
+    live="in part",
 )
 def create_child(run: Run) -> None:
     """A further Child SA carries its own traffic, and packets find it by its selectors."""

@@ -18,7 +18,7 @@ from fynx_scapy.layers.ikev2 import (
 @scenario(
     "RFC 7296 section 3.10.1",
     requirements=("7296-3.10.1-i01",),
-    live=True,
+    live="in part",
 )
 def error_init_missing_ke(run: Run) -> None:
     """IKE_SA_INIT without a KE payload is dropped, and nothing is kept of it."""

@@ -16,7 +16,7 @@ from fynx_scapy.ike.message import Datagram, Outgoing
 @scenario(
     "RFC 7296 section 3.14",
     requirements=("7296-3.10.1-i01",),
-    live=True,
+    live="in part",
 )
 def error_integrity(run: Run) -> None:
     """A message whose ICV does not verify is dropped without an answer, and its retransmission counts."""

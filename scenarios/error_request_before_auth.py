@@ -15,7 +15,7 @@ from fynx_scapy.layers.ikev2 import (
 )
 
 
-@scenario("RFC 7296 section 1", requirements=("7296-1-01", "7296-1-i03"), live=True)
+@scenario("RFC 7296 section 1", requirements=("7296-1-01", "7296-1-i03"), live="in part")
 def error_request_before_auth(run: Run) -> None:
     """Nothing but IKE_AUTH is done for a peer that is not authenticated."""
     s = run.session()

@@ -15,7 +15,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH
 @scenario(
     "RFC 7383 section 2.6.1",
     requirements=("7383-2.6.1-01", "7383-2.6.1-02", "7383-4-i01", "7296-2.1-01", "7296-2.3-07", "7296-2.3-08"),
-    live=True,
+    live="in part",
 )
 def fragments_lost(run: Run) -> None:
     """A lost fragment costs a retransmission of the whole message, bit for bit; what has arrived is kept meanwhile.

@@ -11,7 +11,7 @@ from fynx_scapy.ike.identity import Identity
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID
 
 
-@scenario("RFC 7383 section 2.4", requirements=("7383-2.4-01",), live=True)
+@scenario("RFC 7383 section 2.4", requirements=("7383-2.4-01",), live="in part")
 def fragments_unannounced(run: Run) -> None:
     """Unless both ends have announced it, no message is fragmented; fragments that come all the same are discarded."""
     config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=200)

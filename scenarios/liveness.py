@@ -18,7 +18,7 @@ from fynx_scapy.ike.message import Datagram
         "7296-1.4-04", "7296-1.4-05", "7296-1.4-06", "7296-2.1-01", "7296-2.1-06", "7296-2.1-07", "7296-2.2-01",
         "7296-2.4-05", "7296-2.4-08", "7296-2.1-i01", "7296-2.1-02", "7296-2.3-08",
     ),
-    live=True,
+    live="in part",
 )  # fmt: skip
 def liveness(run: Run) -> None:
     """An empty INFORMATIONAL exchange shows that the peer lives; when nothing comes back for long enough, it is dead.
@@ -30,7 +30,8 @@ def liveness(run: Run) -> None:
     # HDR, SK {}  -->
     # <--  HDR, SK {}
     expect(s.liveness()).exchange("INFORMATIONAL").response().message_id(2).empty()
-    expect(s.events).lacks(Retransmitted)
+    if not s.live:  # a live peer may take its time
+        expect(s.events).lacks(Retransmitted)
 
     # HDR, SK {}  -->   the same request again, and from now on the answer that it had
     asked = next(event for who, event in reversed(s.events) if who == "initiator" and isinstance(event, MessageSent))

@@ -16,7 +16,7 @@ from fynx_scapy.net.echo import echo_request
 @scenario(
     "RFC 7296 section 2.23",
     requirements=("7296-2.23-i01", "7296-2.23-04", "7296-2.23-13", "3948-2.2-i01", "7296-2-03"),
-    live=True,
+    live="in part",
 )
 def natt_port_first(run: Run) -> None:
     """All of IKE on port 4500, and no NAT: ESP goes without UDP, and is understood with it."""

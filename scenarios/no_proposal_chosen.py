@@ -13,7 +13,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDr, IKEv2_SA
 @scenario(
     "RFC 7296 section 2.7",
     requirements=("7296-2.7-03", "7296-2.6-i02", "7296-1.2-i03", "7296-3.3.4-06", "7296-2.21.2-04", "7296-2.21-i01"),
-    live=True,
+    live="in part",
 )
 def no_proposal_chosen(run: Run) -> None:
     """Without a suite in common there is no SA: no IKE SA, or an IKE SA that stands without its Child SA."""

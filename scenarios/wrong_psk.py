@@ -15,7 +15,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDr
 @scenario(
     "RFC 7296 section 2.21.2",
     requirements=("7296-1.2-02", "7296-1.2-i04", "7296-2.21.2-01", "7296-2.21.2-i01", "7296-2.21.2-02"),
-    live=True,
+    live="in part",
 )
 def wrong_psk(run: Run) -> None:
     """Who does not know the key gets no IKE SA, and is told so inside SK.

@@ -311,7 +311,7 @@ def list_(as_json: bool) -> None:
         for scenario in found:
             entry: dict[str, Any] = {"name": scenario.name, "title": scenario.title, "source": scenario.source}
             needed = [each.id for each in scenario.requirements]
-            click.echo(json.dumps(entry | {"requirements": needed, "live": scenario.live}))
+            click.echo(json.dumps(entry | {"requirements": needed, "live": bool(scenario.live)}))
         return
     width = max(len(scenario.name) for scenario in found)
     for scenario in found:

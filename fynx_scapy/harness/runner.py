@@ -229,6 +229,8 @@ class Result:
     left_out: tuple[str, ...] = ()
     left_behind: tuple[str, ...] = ()
     step: str = ""
+    in_part: bool = False
+    """Whether a live peer could not be asked for all that the scenario checks."""
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values for JSON."""
@@ -239,6 +241,7 @@ class Result:
             "requirements": [found.id for found in self.scenario.requirements],
             "verdict": self.verdict.value,
             "reason": self.reason,
+            "in_part": self.in_part,
             "left_out": list(self.left_out),
             "left_behind": list(self.left_behind),
             "step": self.step,
@@ -260,7 +263,7 @@ def run(
 
     A live peer must have answered before (``contact`` knows whether it has), and must answer again afterwards.
     """
-    stage = Run(scenario.name, seed, watch, target, able=scenario.live, contact=contact)
+    stage = Run(scenario.name, seed, watch, target, able=bool(scenario.live), contact=contact)
 
     def act() -> None:
         try:
@@ -272,7 +275,8 @@ def run(
         stage.confirm()
 
     result = judge(scenario, act, stage.stages, stage.left_out, live=target is not None)
-    return replace(result, left_behind=tuple(stage.left_behind))
+    in_part = target is not None and (scenario.live == "in part" or bool(stage.left_out))
+    return replace(result, left_behind=tuple(stage.left_behind), in_part=in_part)
 
 
 def judge(

@@ -17,7 +17,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.requirements import Requirement, requirement
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fynx_scapy.harness.runner import Run
 
 Body = Callable[["Run"], None]
+Live = bool | Literal["in part"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Scenario:
     """What a file of scenarios/ holds. ``source`` says which section it is about.
 
     ``live``: whether what it expects of its peer is what the RFC demands of every one, so that it runs against a live
-    peer too.
+    peer too; ``"in part"`` where it looks into an embedded one for the rest, so that its requirements count in part.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Scenario:
     requirements: tuple[Requirement, ...]
     body: Body = field(repr=False)
     module: str = field(repr=False)
-    live: bool = False
+    live: Live = False
 
     @property
     def title(self) -> str:
@@ -57,7 +58,7 @@ class Scenario:
 _REGISTRY: dict[str, Scenario] = {}
 
 
-def scenario(source: str, *, requirements: Sequence[str] = (), live: bool = False) -> Callable[[Body], Scenario]:
+def scenario(source: str, *, requirements: Sequence[str] = (), live: Live = False) -> Callable[[Body], Scenario]:
     """Register a function as the scenario of its file.
 
     ``source`` is the RFC section that it is about, ``requirements`` the IDs of the sentences that it checks;

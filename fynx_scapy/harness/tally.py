@@ -15,23 +15,29 @@ from fynx_scapy.harness.runner import Result, Verdict
 class Tally:
     """The IDs of the requirements ``checked``: those of scenarios that PASSed, but of none that did not hold.
 
-    ``unchecked`` are the others that the scenarios name: left out by a SKIP, or not held by a FAIL or an ERROR.
+    ``partly`` are those of scenarios that could look at a part alone, since the peer is a live one. ``unchecked`` are
+    the others that the scenarios name: left out by a SKIP, or not held by a FAIL or an ERROR.
     """
 
     verdicts: dict[Verdict, int]
     checked: tuple[str, ...]
     unchecked: tuple[str, ...]
+    partly: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, results: Sequence[Result]) -> Tally:
         """Count."""
         by_verdict: dict[Verdict, set[str]] = {verdict: set() for verdict in Verdict}
+        whole: set[str] = set()
         for result in results:
-            by_verdict[result.verdict] |= {needed.id for needed in result.scenario.requirements}
-        checked = by_verdict[Verdict.PASS] - by_verdict[Verdict.FAIL] - by_verdict[Verdict.ERROR]
-        unchecked = set[str]().union(*by_verdict.values()) - checked
+            named = {needed.id for needed in result.scenario.requirements}
+            by_verdict[result.verdict] |= named
+            whole |= named if result.verdict is Verdict.PASS and not result.in_part else set()
+        held = by_verdict[Verdict.PASS] - by_verdict[Verdict.FAIL] - by_verdict[Verdict.ERROR]
+        checked, partly = held & whole, held - whole
+        unchecked = set[str]().union(*by_verdict.values()) - held
         counts = {verdict: sum(result.verdict is verdict for result in results) for verdict in Verdict}
-        return cls(counts, tuple(sorted(checked)), tuple(sorted(unchecked)))
+        return cls(counts, tuple(sorted(checked)), tuple(sorted(unchecked)), tuple(sorted(partly)))
 
     @property
     def good(self) -> bool:
@@ -45,7 +51,8 @@ class Tally:
     @property
     def requirements(self) -> str:
         """The requirements, in words."""
-        rest = f", {len(self.unchecked)} of the scenarios not checked" if self.unchecked else ""
+        rest = f", {len(self.partly)} in part" if self.partly else ""
+        rest += f", {len(self.unchecked)} not, which these scenarios name" if self.unchecked else ""
         return f"{len(self.checked)} of {len(catalogue())} requirements checked{rest}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -54,6 +61,7 @@ class Tally:
             "verdicts": {verdict.value: count for verdict, count in self.verdicts.items()},
             "requirements": {
                 "checked": list(self.checked),
+                "in_part": list(self.partly),
                 "not_checked": list(self.unchecked),
                 "catalogue": len(catalogue()),
             },

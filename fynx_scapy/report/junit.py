@@ -25,7 +25,11 @@ def junit_xml(results: Sequence[Result], about: Mapping[str, str]) -> str:
         skipped=str(tally.verdicts[Verdict.SKIP]),
         time=f"{sum(result.seconds for result in results):.3f}",
     )
-    lists = {"requirements checked": tally.checked, "requirements not checked": tally.unchecked}
+    lists = {
+        "requirements checked": tally.checked,
+        "requirements checked in part": tally.partly,
+        "requirements not checked": tally.unchecked,
+    }
     _properties(suite, {**about, **{name: " ".join(found) for name, found in lists.items()}})
     for result in results:
         scenario = result.scenario
@@ -33,8 +37,10 @@ def junit_xml(results: Sequence[Result], about: Mapping[str, str]) -> str:
             suite, "testcase", name=scenario.name, classname="fynx_scapy.scenarios", time=f"{result.seconds:.3f}"
         )
         names = " ".join(needed.id for needed in scenario.requirements)
-        checked = "requirements checked" if result.verdict is Verdict.PASS else "requirements not checked"
-        notes = {"source": scenario.source, checked: names, "left out": "; ".join(result.left_out)}
+        how = (
+            "not checked" if result.verdict is not Verdict.PASS else "checked in part" if result.in_part else "checked"
+        )
+        notes = {"source": scenario.source, f"requirements {how}": names, "left out": "; ".join(result.left_out)}
         _properties(case, notes | {"left at the peer": "; ".join(result.left_behind)})
         if result.verdict in _TAGS:
             found = ElementTree.SubElement(case, _TAGS[result.verdict], message=_clean(result.reason))

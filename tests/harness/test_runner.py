@@ -104,7 +104,7 @@ def test_a_result_as_plain_values() -> None:
     assert found.pop("seconds") > 0
     assert found == {
         "name": "made_up", "title": "Title.", "source": "RFC 7296 section 1", "requirements": [], "verdict": "PASS",
-        "reason": "", "left_out": [], "left_behind": [], "step": "", "sessions": 1, "packets": 4,
+        "reason": "", "in_part": False, "left_out": [], "left_behind": [], "step": "", "sessions": 1, "packets": 4,
     }  # fmt: skip
 
 

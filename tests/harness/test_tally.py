@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import re
+from dataclasses import replace
 
 import pytest
 
+from fynx_scapy import scenarios
 from fynx_scapy.harness import Result, Scenario, Tally, Verdict, requirement
 from fynx_scapy.harness.tally import worst_first
 
@@ -22,7 +26,7 @@ def test_what_passed_was_checked_and_nothing_else() -> None:
     tally = Tally.of([result(Verdict.PASS, A), result(Verdict.SKIP, A, B), result(Verdict.FAIL, C)])
     assert (tally.checked, tally.unchecked) == ((A.id,), (B.id, C.id))
     assert str(tally) == "1 PASS, 1 SKIP, 1 FAIL"
-    assert tally.requirements == "1 of 673 requirements checked, 2 of the scenarios not checked"
+    assert tally.requirements == "1 of 673 requirements checked, 2 not, which these scenarios name"
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.ERROR])
@@ -40,3 +44,17 @@ def test_what_failed_comes_first_and_what_was_left_out_last() -> None:
     kinds = (Verdict.PASS, Verdict.SKIP, Verdict.ERROR, Verdict.PASS, Verdict.FAIL)
     found = worst_first([result(kind, name=f"{number}") for number, kind in enumerate(kinds)])
     assert [each.scenario.name for each in found] == ["4", "2", "0", "3", "1"]
+
+
+def test_what_a_live_peer_could_not_be_asked_for_counts_in_part() -> None:
+    part = replace(result(Verdict.PASS, A, B), in_part=True)
+    tally = Tally.of([part, result(Verdict.PASS, A), result(Verdict.SKIP, C)])
+    assert (tally.checked, tally.partly, tally.unchecked) == ((A.id,), (B.id,), (C.id,))
+    assert tally.requirements == "1 of 673 requirements checked, 1 in part, 1 not, which these scenarios name"
+
+
+@pytest.mark.parametrize("name", scenarios.names())
+def test_a_scenario_that_asks_whether_its_peer_is_live_runs_live_in_part(name: str) -> None:
+    made = scenarios.load(name)
+    asks = re.search(r"\b(s|run)\.live\b|run\.embedded", inspect.getsource(made.body)) is not None
+    assert made.live == ("in part" if asks and made.live else made.live is True)
