@@ -13,7 +13,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Delete
 @scenario(
     "RFC 7296 section 1.4.1",
     requirements=("7296-1.4.1-i03", "7296-1.4.1-i04", "7296-1.4.1-03", "7296-2.4-i04", "7296-3.11-03", "7296-2.4-13"),
-    live=True,
+    live="in part",
 )
 def delete_ike(run: Run) -> None:
     """The Delete names no SPI, the answer is empty, and the Child SAs end with their IKE SA."""

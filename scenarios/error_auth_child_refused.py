@@ -22,7 +22,7 @@ from fynx_scapy.layers.ikev2 import (
         "7296-2.21.2-04",
         "7296-1.2-i03",
     ),
-    live=True,
+    live="in part",
 )
 def error_auth_child_refused(run: Run) -> None:
     """A Child SA without a common proposal is refused beside a good AUTH, and the IKE SA stands."""

@@ -17,7 +17,7 @@ from fynx_scapy.layers.ikev2 import (
         "7296-2.21.3-01",
         "7296-2.21.3-i01",
     ),
-    live=True,
+    live="in part",
 )
 def error_create_child_missing(run: Run) -> None:
     """CREATE_CHILD_SA without its payloads is INVALID_SYNTAX."""

@@ -16,7 +16,7 @@ from fynx_scapy.layers.ikev2 import (
 )
 
 
-@scenario("RFC 7296 section 1.3.1", requirements=("7296-1.3.1-04", "7296-2.9-i02"), live=True)
+@scenario("RFC 7296 section 1.3.1", requirements=("7296-1.3.1-04", "7296-2.9-i02"), live="in part")
 def error_create_child_refused(run: Run) -> None:
     """A refused CREATE_CHILD_SA, by its selectors or by its proposals, leaves the IKE SA as it was."""
     s = run.session()

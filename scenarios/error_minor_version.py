@@ -24,7 +24,7 @@ from fynx_scapy.layers.ikev2 import (
         "7296-3.1-08",
         "7296-3.1-09",
     ),
-    live=True,
+    live="in part",
 )
 def error_minor_version(run: Run) -> None:
     """A higher minor version and reserved bits that are set are ignored."""

@@ -15,7 +15,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA, IKEv2_TSi
         "7296-2.18-01",
         "7296-2.18-03",
     ),
-    live=True,
+    live="in part",
 )
 def rekey_ike(run: Run) -> None:
     """The IKE SA is replaced, message IDs begin at 0 again, and the Child SA goes on."""

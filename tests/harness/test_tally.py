@@ -54,7 +54,7 @@ def test_what_a_live_peer_could_not_be_asked_for_counts_in_part() -> None:
 
 
 @pytest.mark.parametrize("name", scenarios.names())
-def test_a_scenario_that_asks_whether_its_peer_is_live_runs_live_in_part(name: str) -> None:
+def test_a_scenario_that_looks_at_both_ends_where_it_can_runs_live_in_part(name: str) -> None:
     made = scenarios.load(name)
-    asks = re.search(r"\b(s|run)\.live\b|run\.embedded", inspect.getsource(made.body)) is not None
+    asks = re.search(r"\b(s|run)\.live\b|run\.embedded|\bs\.ends\b", inspect.getsource(made.body)) is not None
     assert made.live == ("in part" if asks and made.live else made.live is True)
