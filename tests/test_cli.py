@@ -103,6 +103,7 @@ def test_keys_go_where_they_are_wanted(tmp_path: Path) -> None:
     assert filecmp.cmp(tmp_path / "alone" / "esp_sa", tmp_path / "elsewhere" / "esp_sa", shallow=False)
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_a_run_to_the_byte(tmp_path: Path) -> None:
     """In processes of their own, so that not even the order of a set's elements is the same.
 

@@ -36,6 +36,7 @@ def in_namespace(name: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make namespaces as scripts/fresh does")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_what_runs_apart_ends_with_us(how: signal.Signals) -> None:

@@ -98,6 +98,7 @@ def remembers(monkeypatch) -> None:
     monkeypatch.setattr(Endpoint, "release", lambda self, sa: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plant", "told"),
     [

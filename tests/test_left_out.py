@@ -65,6 +65,7 @@ def summary(output: str) -> list[str]:
     return [line.strip() for line in lines if " tests: " in line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [(), ("-n", "2")], ids=["one process", "two workers"])
 def test_one_line_a_kind(words: tuple[str, ...], tmp_path: Path) -> None:
     done = ran(tmp_path, *words)

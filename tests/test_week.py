@@ -17,6 +17,7 @@ def check(report: week.Report) -> None:
     assert report.events["IkeSaRekeyed"] >= 2 * 5 * report.days
 
 
+@pytest.mark.slow
 def test_after_closing_nothing_is_live():
     check(week.run(days=1, every=1200.0))
 
