@@ -131,6 +131,8 @@ class Envelope:
         """One message with SK or SKF at its end, as the wire tap leaves it."""
         header, sk = message.header, message.sk
         size = 4 + len(numbers) + protector.iv_size + len(plaintext) + protector.icv_size
+        if size > 0xFFFF and sk.length is None:
+            raise LocalError(f"expected at most 65,535 octets in SK, found {size}: fragments were not agreed on")
         prefix = bytearray(build_message(header, []))
         if header.next_payload is None:
             prefix[16] = first_type(message.outer) if outer else kind

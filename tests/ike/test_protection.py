@@ -449,6 +449,24 @@ def test_an_answer_that_cannot_be_built_is_invalid_syntax(role):
     assert answers.state is State.CLOSED
 
 
+@pytest.mark.parametrize("role", ["alice", "bob"])
+def test_a_message_that_is_too_long_for_sk_cannot_be_built(role):
+    pair = Pair(bob(fragmentation=False))
+    ends = {"alice": pair.connect(), "bob": pair.bobs}
+    asks = ends.pop(role)
+    (answers,) = ends.values()
+    long = [notify(40960, bytes(40000))] * 2
+    failed = asks.start(Custom(asks, ExchangeType.INFORMATIONAL, *long))
+    assert "65,535 octets in SK" in str(failed.error)
+    answers.endpoint.taps.add(
+        "payloads", lambda m: m.payloads.extend(long), when=lambda m: not m.has_notify(NotifyType.INVALID_SYNTAX)
+    )
+    asks.now = pair.network.now
+    liveness = asks.liveness()
+    pair.network.run()
+    assert [n.type for n in liveness.answer.payloads] == [NotifyType.INVALID_SYNTAX]
+
+
 def test_an_answer_to_ike_sa_init_that_cannot_be_built_leaves_no_trace():
     pair = Pair()
     remove = pair.bob.taps.add("payloads", too_long)
