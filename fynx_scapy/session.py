@@ -305,13 +305,16 @@ class Session:
         By default between the first hosts of the selectors, or with the session's ``destination``. LocalError when no
         Child SA takes the packet, Timeout when no reply comes within ``timeout`` seconds.
         """
+        return self.send(self.echo(destination, source=source, size=size), timeout=timeout)
+
+    def echo(self, destination: str | None = None, *, source: str | None = None, size: int = 56) -> bytes:
+        """The ICMP echo request that `ping` sends, an inner IP packet. LocalError as there."""
         self._pings += 1
         destination = destination or self._destination or _first_host(self.child.remote_ts[0].addresses)
         source = source or self._source(destination)
-        packet = echo_request(
+        return echo_request(
             source, destination, bytes(i % 256 for i in range(size)), identifier=0xF1, sequence=self._pings
         )
-        return self.send(packet, timeout=timeout)
 
     def _source(self, destination: str) -> str:
         version = 6 if ":" in destination else 4
@@ -373,7 +376,8 @@ class Session:
     def _settle(self) -> None:
         """Let what follows from an exchange happen. A live network need not become quiet: anybody may send."""
         if self.live:
-            self.network.run(lambda: not any(sa.requests.pending for sa in self.client.sas.values()))
+            quiet = SETTLING * 50  # for what follows from it, the Delete of what was rekeyed for one
+            self.network.run(lambda: not any(sa.requests.pending for sa in self.client.sas.values()), limit=quiet)
             self.network.run(limit=SETTLING)
         else:
             self.network.run()

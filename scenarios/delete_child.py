@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fynx_scapy.errors import LocalError
 from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.harness.forge import takes_on
 from fynx_scapy.iana import ProtocolId
 from fynx_scapy.ike.events import SaDeleted
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
@@ -23,6 +24,7 @@ def delete_child(run: Run) -> None:
     s = run.session()
     s.connect()
     child = s.child
+    packet = s.echo()
     inbound, outbound = child.inbound.spi.to_bytes(4), child.outbound.spi.to_bytes(4)
 
     # HDR, SK {D(ESP, our inbound SPI)}  -->
@@ -35,6 +37,8 @@ def delete_child(run: Run) -> None:
         expect(s.events).at("responder").has(SaDeleted, times=1, child_spis=(child.outbound.spi,), by_peer=True)
 
     expect(lambda: s.ping()).raises(LocalError, "no")
+    # ESP on what is gone
+    expect(takes_on(s, s.sa, child, packet), "a reply on the Child SA that was deleted").fails()
     # HDR, SK {}  -->
     # <--  HDR, SK {}
     expect(s.liveness()).empty()

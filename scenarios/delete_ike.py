@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fynx_scapy.errors import LocalError
 from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.harness.forge import answers_on
 from fynx_scapy.iana import ProtocolId
 from fynx_scapy.ike.events import SaDeleted
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
@@ -19,7 +20,7 @@ def delete_ike(run: Run) -> None:
     """The Delete names no SPI, the answer is empty, and the Child SAs end with their IKE SA."""
     s = run.session()
     s.connect()
-    child = s.child
+    sa, child = s.sa, s.child
 
     # HDR, SK {D(IKE)}  -->
     # <--  HDR, SK {}
@@ -30,6 +31,8 @@ def delete_ike(run: Run) -> None:
         expect(s.events).at(who).has(SaDeleted, times=1, child_spis=()).has(SaDeleted, times=1, child_spis=(spi,))
 
     expect(s.liveness).raises(LocalError, "open")
+    # HDR, SK {}  -->     on what is gone: 7296-1.4.1-03
+    expect(answers_on(s, sa), "an answer on the IKE SA that was deleted").fails()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.harness.forge import answers_on
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.events import (
     PeerNotified,
@@ -26,10 +27,13 @@ def error_malformed_request(run: Run) -> None:
     """A malformed request on an established IKE SA is answered with INVALID_SYNTAX, and that is fatal at both ends."""
     s = run.session()
     s.connect()
+    sa = s.sa
     # HDR, SK {N(broken)}  -->
     # <--  HDR, SK {N(INVALID_SYNTAX)}
     expect(s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT", length=400))).notifies("INVALID_SYNTAX")
     expect(s.events).at("initiator").has(SaDeleted, child_spis=())
+    # HDR, SK {}  -->     on what is gone
+    expect(answers_on(s, sa), "an answer on the IKE SA that INVALID_SYNTAX ended").fails()
     if s.live:
         return
     expect(s.events).at("responder").has(SaDeleted, child_spis=()).lacks(

@@ -9,9 +9,12 @@ from typing import Any
 from scapy.packet import Packet
 
 from fynx_scapy.errors import MalformedError, OutOfReach, Timeout
-from fynx_scapy.iana import PayloadType, TransformType
+from fynx_scapy.iana import ExchangeType, PayloadType, TransformType
+from fynx_scapy.ike.child import ChildSa
 from fynx_scapy.ike.events import MessageSent
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Outgoing
+from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, DatagramKind, Outgoing
+from fynx_scapy.ike.natt import esp_datagram
+from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Payload, IKEv2_SA, build_message, chain, parse_message
 from fynx_scapy.session import Session
 
@@ -144,3 +147,38 @@ def unanswered(s: Session, call: Callable[[], Packet] | None = None) -> bool:
     except (Timeout, MalformedError):
         return True
     return IKEv2_SA not in answer
+
+
+def answers_on(s: Session, sa: IkeSa) -> bool:
+    """Whether the peer still answers inside SK on an IKE SA that has ended: no peer that has deleted it can."""
+    message = Outgoing([])
+    fields = {"init_SPI": sa.spi_i, "resp_SPI": sa.spi_r, "exch_type": int(ExchangeType.INFORMATIONAL)}
+    fields |= {"flags": INITIATOR if sa.initiator else 0, "id": sa.requests.next_id}
+    for name, value in fields.items():
+        setattr(message.header, name, value)
+    # HDR, SK {}  -->     with the keys that were
+    (wire,), _ = sa.envelope.seal(message)
+    answer = bytes([RESPONSE | (0 if sa.initiator else INITIATOR)])
+    return _comes(s, Datagram(wire, sa.local, sa.remote), lambda data: data[:16] == wire[:16] and data[19:20] == answer)
+
+
+def takes_on(s: Session, sa: IkeSa, child: ChildSa, packet: bytes) -> bool:
+    """Whether the peer still sends on a Child SA that has ended, when it is sent a packet on it that asks for one."""
+    sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41)
+    inbound = child.inbound.spi.to_bytes(4)
+    return _comes(s, esp_datagram(sa, sealed, 0), lambda data: data[:4] == inbound)
+
+
+def _comes(s: Session, datagram: Datagram, wanted: Callable[[bytes], bool]) -> bool:
+    """Whether such octets come from the peer once a datagram has been sent."""
+    came: list[bytes] = []
+    there = datagram.remote.host
+
+    def watch(_time: float, seen: Datagram, _fate: str) -> None:
+        if seen.local.host == there and wanted(seen.data):
+            came.append(seen.data)
+
+    s.network.observe(watch)
+    s.network.inject(datagram)
+    s.network.run(lambda: bool(came), limit=PATIENCE)
+    return bool(came)
