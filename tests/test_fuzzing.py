@@ -72,6 +72,7 @@ def test_a_peer_with_the_keys_breaks_nothing(steps: int, seed: int) -> None:
     assert all(result.counts[f"event {name}"] > 5 for name in reached), result.counts
 
 
+@pytest.mark.slow
 def test_a_life_repeats_itself() -> None:
     assert stateful(300, 3).counts == stateful(300, 3).counts
     # A life can be run without those before it.

@@ -119,6 +119,7 @@ def test_junk_is_no_sign_of_life(hole: socket.socket) -> None:
     assert not contact.heard
 
 
+@pytest.mark.slow
 def test_an_echo_is_no_sign_of_life(hole: socket.socket) -> None:
     with answering(hole, lambda data: data), pytest.raises(Unreached):
         Contact(Target(address=f"127.0.0.1:{number_of(hole)}")).make()

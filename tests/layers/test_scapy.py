@@ -343,6 +343,7 @@ LOAD_ORDERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", LOAD_ORDERS)
 def test_loaded_beside_scapys_contrib_layer(order: str) -> None:
     program = f"""

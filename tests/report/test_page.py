@@ -73,6 +73,7 @@ def test_the_page_is_whole_and_loads_nothing(html: str) -> None:
     assert "https:" not in html
 
 
+@pytest.mark.slow
 def test_every_scenario_is_there(html: str, results: list[Result]) -> None:
     page = Page(html)
     anchors = {attributes["href"] for tag, attributes in page.tags if tag == "a"}
