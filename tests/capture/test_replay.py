@@ -207,6 +207,7 @@ def test_what_cannot_be_replayed_says_why(recorded: Path):
 # Scenarios
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["own", "psk-cbc128-sha256-modp2048", "psk-childless", "k-transport-gcm"])
 def test_a_scenario_of_it_runs(name: str, recorded: Path, tmp_path: Path):
     path = tmp_path / "again.py"

@@ -105,6 +105,7 @@ def test_a_handshake_that_was_begun_is_completed_and_deleted(peer: Bob) -> None:
     assert peer.established() == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_deleted_is_said(peer: Bob, caplog: pytest.LogCaptureFixture) -> None:
     with session(peer) as s:
         s.sa_init()

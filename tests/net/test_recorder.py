@@ -174,6 +174,7 @@ MADE_UP = "octets that neither end has sent"
 NEAR_THE_END = "sequence_exhaustion (64-bit"  # begins where nobody who only looks on can know the upper half
 
 
+@pytest.mark.slow
 def test_we_open_all_that_we_wrote(whole_run: Path) -> None:
     dissection = Dissection(KeyLog.beside(whole_run))
     records = list(dissection.records(whole_run))
