@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -356,8 +356,3 @@ def _picked(chosen: Offer, offer: Offer, without: Sequence[int]) -> tuple[tuple[
 def groups(offered: Sequence[Offer]) -> list[int]:
     """The key exchange methods of all proposals, in order and without repetition; NONE is left out."""
     return list(dict.fromkeys(t.id for offer in offered for t in offer.of_type(KE) if t.id))
-
-
-def supported(proposals: Sequence[Proposal], number: int, is_supported: Callable[[int], bool]) -> list[int]:
-    """The transform IDs of one type over all proposals that pass a test, in order and without repetition."""
-    return list(dict.fromkeys(t.id for p in proposals for t in p.of_type(number) if is_supported(t.id)))

@@ -422,18 +422,18 @@ class IkeSa:
             self._abandon(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s")
 
     def give_way(self) -> None:
-        """The initiator did not authenticate, and too many are half-open."""
+        """The place of a half-open IKE SA, or of one that failed and lingers, is needed for another one."""
         self.now = self.endpoint.now
-        self._abandon("expected IKE_AUTH before the place was needed for another IKE SA")
-
-    def _abandon(self, reason: str) -> None:
         if self.connecting:
-            error = Timeout(reason)
-            self.emit(IkeSaFailed, code=error.code, reason=str(error), notify_type=None)
-            # Nobody has been answered anything worth keeping.
-            self.forget()
+            self._abandon("expected IKE_AUTH before the place was needed for another IKE SA")
         else:
             self.let_go()
+
+    def _abandon(self, reason: str) -> None:
+        error = Timeout(reason)
+        self.emit(IkeSaFailed, code=error.code, reason=str(error), notify_type=None)
+        # Nobody has been answered anything worth keeping.
+        self.forget()
 
     # The way out
 
