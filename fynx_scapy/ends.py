@@ -9,11 +9,11 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from fynx_scapy.errors import ConfigError, TransportError
+from fynx_scapy.ike.basics.randomness import Randomness, SeededRandomness, SystemRandomness
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk, Retransmission
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address
-from fynx_scapy.ike.natt import IKE_PORT, NATT_PORT
-from fynx_scapy.ike.randomness import Randomness, SeededRandomness, SystemRandomness
+from fynx_scapy.ike.path.nat import IKE_PORT, NATT_PORT
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.udp import UdpNetwork, free_ports, resolve, source_for

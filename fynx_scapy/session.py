@@ -17,7 +17,7 @@ from fynx_scapy import ends
 from fynx_scapy.ends import INITIATOR, RESPONDER
 from fynx_scapy.errors import LocalError, OutOfReach, PeerError, Timeout, UnexpectedError
 from fynx_scapy.iana import ExchangeType, lookup
-from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, InternalError
@@ -30,7 +30,7 @@ from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.message import Address, Message
 from fynx_scapy.ike.sa import IkeSa, State
-from fynx_scapy.ike.taps import Tap, When
+from fynx_scapy.ike.wire.taps import Tap, When
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2, chain, opened
 from fynx_scapy.net import silence
@@ -365,7 +365,7 @@ class Session:
         return self._finish(exchange)
 
     def tap(self, stage: str, tap: Tap, when: When | None = None) -> Callable[[], None]:
-        """Change our messages at a stage (`fynx_scapy.ike.taps`); returns a function that takes the tap out."""
+        """Change our messages at a stage (`fynx_scapy.ike.wire.taps`); returns a function that takes the tap out."""
         return self.client.taps.add(stage, tap, when)
 
     def _run(self, exchange: Exchange) -> IKEv2:

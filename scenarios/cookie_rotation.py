@@ -8,7 +8,7 @@ from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.config import Retransmission
 from fynx_scapy.ike.events import IkeSaEstablished, PeerNotified
 from fynx_scapy.ike.message import Datagram, Outgoing
-from fynx_scapy.ike.taps import Delayed
+from fynx_scapy.ike.wire.taps import Delayed
 
 
 class _Once:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.ike.configuration import ConfigReply, ConfigRequest
 from fynx_scapy.ike.events import (
     ChildSaInstalled,
 )
+from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.layers.ikev2 import (
     IKEv2_AUTH,
     IKEv2_CP,

@@ -6,8 +6,8 @@ from __future__ import annotations
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import IkeConfig, Psk
 from fynx_scapy.ike.events import IntegrityFailed, MessageDropped
-from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Datagram
+from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH
 
 

@@ -9,9 +9,9 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import PayloadType, ProtocolId
 from fynx_scapy.ike.config import IkeConfig, Psk
 from fynx_scapy.ike.events import MessageReceived, MessageSent
-from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Datagram
-from fynx_scapy.ike.negotiate import Proposal
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.proposals import Proposal
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID, parse_message
 
 SUITES = (

@@ -6,9 +6,9 @@ from __future__ import annotations
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import IkeConfig, Psk
 from fynx_scapy.ike.events import MessageReceived, Retransmitted
-from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Datagram, Outgoing
-from fynx_scapy.ike.taps import Tap
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.wire.taps import Tap
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH
 
 

@@ -8,7 +8,7 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import IkeConfig, Psk
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, SaDeleted
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.layers.ikev2 import IKEv2_VendorID
 
 

@@ -7,7 +7,7 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.packet import Raw
 
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.child import selectors
+from fynx_scapy.ike.child.setup import selectors
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.events import ChildSaInstalled, EspSent
 from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr

@@ -7,7 +7,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.packet import Packet, Raw
 
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.child import selectors
+from fynx_scapy.ike.child.setup import selectors
 from fynx_scapy.ike.message import Address
 from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr
 from fynx_scapy.net.nat import Nat

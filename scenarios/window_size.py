@@ -7,9 +7,9 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.harness.forge import without
 from fynx_scapy.ike.config import IkeConfig, Psk
 from fynx_scapy.ike.events import MessageReceived, PeerNotified
-from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Datagram
-from fynx_scapy.ike.taps import Delayed
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.wire.taps import Delayed
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 

@@ -18,10 +18,10 @@ from typing import Any
 from scapy.packet import Packet
 
 from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address, Datagram
-from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.layers.ikev2.structure import Structure
 from tests.ike.pair import ALICE, BOB, alice, bob
 

@@ -15,16 +15,16 @@ from typing import Any
 
 from fynx_scapy import Session
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
+from fynx_scapy.ike.basics.states import TRANSITIONS, State
+from fynx_scapy.ike.core.exchange import responders
 from fynx_scapy.ike.exchanges import Exchange
-from fynx_scapy.ike.exchanges.base import responders
 from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.ike_auth import ChildlessAuth, IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
-from fynx_scapy.ike.rules import Rule
-from fynx_scapy.ike.states import TRANSITIONS, State
+from fynx_scapy.ike.wire.rules import Rule
 from fynx_scapy.ladder import Ladder
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

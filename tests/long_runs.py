@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
+from fynx_scapy.ike.crossing import Crossing, every
+
 from . import flood, soak, udp_flood, week
-from .ike.crossing import Crossing, every
 
 CHUNK = 500
 LIVES = 1000

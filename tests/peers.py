@@ -7,10 +7,10 @@ from scapy.layers.inet import ICMP, IP
 
 from fynx_scapy import ChildConfig, Endpoint, IkeConfig, Psk
 from fynx_scapy.ike import events
+from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.exchanges.informational import Liveness
-from fynx_scapy.ike.lifetimes import NEVER
+from fynx_scapy.ike.life.lifetimes import NEVER
 from fynx_scapy.ike.message import Address, Datagram
-from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.sa import IkeSa
 
 ALICE, BOB = "192.0.2.1", "192.0.2.2"

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from fynx_scapy.ike.config import ChildConfig, Retransmission
 from fynx_scapy.ike.events import EspReceived, Event, IntegrityFailed, MessageDropped, ReplayDropped
 from fynx_scapy.ike.message import Datagram, DatagramKind
+from fynx_scapy.ike.pair import Pair, alice, bob
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.wire import Wire
-
-from .ike.pair import Pair, alice, bob
 
 REKEYS = 20
 PATIENCE = Retransmission(timeout=1.0, base=1.15, tries=30)

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
-from fynx_scapy.ike.configuration import ConfigReply
-from fynx_scapy.ike.hints import Destinations
+from fynx_scapy.ike.strangers.hints import Destinations
+from fynx_scapy.ike.terms.cp import ConfigReply
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from fynx_scapy.ike import hints
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.strangers import hints
 from tests import fuzzing
 from tests.fuzzing import CHECK_EVERY, INSIDE_EVERY, Fuzz, corpus, fuzz
 from tests.mutations import mutated

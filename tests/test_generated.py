@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from fynx_scapy.errors import LocalError
-from fynx_scapy.ike.states import TRANSITIONS, State, change
+from fynx_scapy.ike.basics.states import TRANSITIONS, State, change
 from tests.generate import DOCS, PAGES
 from tests.ike.pair import Pair, alice
 

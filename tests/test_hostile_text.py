@@ -24,11 +24,11 @@ from fynx_scapy.errors import AuthenticationError, FynxError
 from fynx_scapy.harness import Result, Run, Scenario, run
 from fynx_scapy.ike import events as ike_events
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig
-from fynx_scapy.ike.configuration import Settings
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, IkeSaEstablished, IkeSaFailed, MessageDropped, MessageReceived
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.message import Address, Message
+from fynx_scapy.ike.terms.cp import Settings
 from fynx_scapy.lab.charon import _plain
 from fynx_scapy.ladder import STYLE, Ladder
 from fynx_scapy.layers.ikev2 import (

@@ -11,7 +11,7 @@ import pytest
 
 from fynx_scapy.errors import FynxError, PeerError
 from fynx_scapy.harness.contact import Unreached
-from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikev2.structure import FormError
 from fynx_scapy.text import LONGEST, printable, printable_lines

@@ -9,22 +9,22 @@ import tracemalloc
 from collections import Counter
 from dataclasses import dataclass
 
-from fynx_scapy.ike.admission import Admitted
 from fynx_scapy.ike.answers import Answers
-from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.basics.randomness import SeededRandomness
+from fynx_scapy.ike.basics.timers import Timer
+from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.ike.dpd import Watch
+from fynx_scapy.ike.core.window import Kept, Pending
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.fragments import Fragment, Reassembly
-from fynx_scapy.ike.keepalive import Path
-from fynx_scapy.ike.lifetimes import ChildLife, IkeLife
+from fynx_scapy.ike.life.dpd import Watch
+from fynx_scapy.ike.life.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import Address
-from fynx_scapy.ike.pool import Lease
-from fynx_scapy.ike.randomness import SeededRandomness
+from fynx_scapy.ike.path.keepalive import Path
 from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.timers import Timer
-from fynx_scapy.ike.window import Kept, Pending
+from fynx_scapy.ike.strangers.admission import Admitted
+from fynx_scapy.ike.terms.pool import Lease
+from fynx_scapy.ike.wire.fragments import Fragment, Reassembly
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.memory import Network
 

@@ -10,10 +10,10 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import MalformedError, OutOfReach, Timeout
 from fynx_scapy.iana import ExchangeType, PayloadType, TransformType
-from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, DatagramKind, Outgoing
-from fynx_scapy.ike.natt import esp_datagram
+from fynx_scapy.ike.path.nat import esp_datagram
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Payload, IKEv2_SA, build_message, chain, parse_message
 from fynx_scapy.session import Session

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, PeerError
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike import puzzles, rules, succession
+from fynx_scapy.ike.core.exchange import Steps
+from fynx_scapy.ike.core.window import ResponseWindow
 from fynx_scapy.ike.exchanges import Exchange, responder_for
-from fynx_scapy.ike.exchanges.base import Steps
+from fynx_scapy.ike.extensions.window_size import complain
+from fynx_scapy.ike.life import succession
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
-from fynx_scapy.ike.window import ResponseWindow
-from fynx_scapy.ike.window_size import complain
+from fynx_scapy.ike.strangers import puzzles
+from fynx_scapy.ike.wire import rules
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import KeMethod, ProtocolId, lookup
-from fynx_scapy.ike.configuration import ConfigReply, ConfigRequest
-from fynx_scapy.ike.dpd import DETECTION, DeadPeerDetection
-from fynx_scapy.ike.identity import Identity
-from fynx_scapy.ike.lifetimes import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
+from fynx_scapy.ike.life.dpd import DETECTION, DeadPeerDetection
+from fynx_scapy.ike.life.lifetimes import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
 from fynx_scapy.ike.message import Address
-from fynx_scapy.ike.negotiate import Proposal
-from fynx_scapy.ike.selectors import Selector
+from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.proposals import Proposal
+from fynx_scapy.ike.terms.selectors import Selector
 
 Proposals: TypeAlias = "str | Proposal | Sequence[str | Proposal]"
 Selectors: TypeAlias = "str | Selector | Sequence[str | Selector]"

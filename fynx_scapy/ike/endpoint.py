@@ -15,10 +15,12 @@ from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, Replay
 from fynx_scapy.esp import transport as esp_transport
 from fynx_scapy.esp import tunnel
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike import crash, hints, natt, policy, transport
-from fynx_scapy.ike.admission import Admission
-from fynx_scapy.ike.bounded import Bounded
-from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.basics.bounded import Bounded
+from fynx_scapy.ike.basics.randomness import Randomness, SystemRandomness
+from fynx_scapy.ike.basics.timers import Timer, Timers
+from fynx_scapy.ike.child import policy, transport
+from fynx_scapy.ike.child.setup import ChildSa
+from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
 from fynx_scapy.ike.events import (
     EspReceived,
@@ -32,15 +34,16 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
-from fynx_scapy.ike.keepalive import Keepalives
+from fynx_scapy.ike.extensions import quick_crash
 from fynx_scapy.ike.message import RESPONSE, Datagram, DatagramKind, Header, IcmpError, Outgoing, notify
-from fynx_scapy.ike.pool import Pools
-from fynx_scapy.ike.randomness import Randomness, SystemRandomness
+from fynx_scapy.ike.path import nat
+from fynx_scapy.ike.path.keepalive import Keepalives
 from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.selectors import Flow
-from fynx_scapy.ike.taps import Delayed, Taps
-from fynx_scapy.ike.timers import Timer, Timers
-from fynx_scapy.ike.traps import Traps
+from fynx_scapy.ike.strangers import hints
+from fynx_scapy.ike.strangers.admission import Admission
+from fynx_scapy.ike.terms.pool import Pools
+from fynx_scapy.ike.terms.selectors import Flow
+from fynx_scapy.ike.wire.taps import Delayed, Taps
 from fynx_scapy.layers.ikev2 import build_message
 
 DUMMY = 59
@@ -102,7 +105,7 @@ class Endpoint:
         self.now = now
         if config.remote is None:
             raise LocalError("expected a configuration whose remote is an address to connect to, found none")
-        local = natt.first_address(self.host, self.config, config, config.remote)
+        local = nat.first_address(self.host, self.config, config, config.remote)
         sa = IkeSa(
             self, [config], initiator=True, spi_i=self.new_ike_spi(), spi_r=bytes(8), local=local, remote=config.remote
         )
@@ -174,7 +177,7 @@ class Endpoint:
     def transmit(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> None:
         """Queue a message's datagrams, as the last tap leaves them."""
         if self.config.marker_always:
-            datagrams = natt.marked(list(datagrams))
+            datagrams = nat.marked(list(datagrams))
         for item in self.taps.datagrams(message, datagrams, attempt):
             if isinstance(item, Delayed):
                 later = item.datagram
@@ -184,7 +187,7 @@ class Endpoint:
 
     def put(self, datagram: Datagram, event: Event) -> None:
         """Queue a datagram that no tap is to see, and the event that tells of it."""
-        self._datagrams += natt.marked([datagram]) if self.config.marker_always else [datagram]
+        self._datagrams += nat.marked([datagram]) if self.config.marker_always else [datagram]
         self._events.append(event)
 
     def send_on(self, sa: IkeSa, child: ChildSa, packet: bytes) -> None:
@@ -204,7 +207,7 @@ class Endpoint:
         self._send_esp(sa, child, child.outbound.seal(self.randomness.octets(length), DUMMY), length, 0)
 
     def _send_esp(self, sa: IkeSa, child: ChildSa, sealed: bytes, length: int, tos: int) -> None:
-        datagram = natt.esp_datagram(sa, sealed, tos)
+        datagram = nat.esp_datagram(sa, sealed, tos)
         self._datagrams.append(datagram)
         if sa.path is not None:
             sa.path.last = self.now
@@ -364,7 +367,7 @@ class Endpoint:
         if header.response or header.exchange == ExchangeType.IKE_SA_INIT or hints.stray(self, datagram, header):
             # Section 2.21.4: a request may be answered, a response never, nor a Notify outside of an IKE SA.
             return
-        self._answer_error(datagram, header, NotifyType.INVALID_IKE_SPI, crash.unprotected(self, header))
+        self._answer_error(datagram, header, NotifyType.INVALID_IKE_SPI, quick_crash.unprotected(self, header))
 
     def _answer_error(self, datagram: Datagram, header: Header, kind: NotifyType, more: Sequence[Packet] = ()) -> None:
         if self.admission.may_answer(datagram, self.now):
@@ -456,7 +459,7 @@ class Endpoint:
             return self.drop(datagram, str(error))
         sa.last_heard = self.now
         if datagram.remote != sa.remote:
-            natt.follow_esp(sa, child, seq, datagram)
+            nat.follow_esp(sa, child, seq, datagram)
         if child.life is not None:
             child.life.received()
         # Section 2.8: a valid packet on the other half shows that the peer is ready.

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from fynx_scapy.ike.bounded import Bounded
+from fynx_scapy.ike.basics.bounded import Bounded
 from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from fynx_scapy.crypto.keymat import SkKeys
     from fynx_scapy.crypto.transforms import Transform
     from fynx_scapy.esp.sa import InboundSa, OutboundSa
-    from fynx_scapy.ike.configuration import Settings
     from fynx_scapy.ike.message import Address, Datagram
+    from fynx_scapy.ike.terms.cp import Settings
 
 _SMALL, _LAYER = 512, 768
 _HOLDS_OCTETS = ("bytes", "str", "tuple")

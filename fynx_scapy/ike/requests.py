@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike import dpd, rules
+from fynx_scapy.ike.core.exchange import Exchange, Steps
+from fynx_scapy.ike.core.window import Pending, RequestWindow
 from fynx_scapy.ike.events import PeerDead
-from fynx_scapy.ike.exchanges.base import Exchange, Steps
+from fynx_scapy.ike.life import dpd
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
-from fynx_scapy.ike.window import Pending, RequestWindow
+from fynx_scapy.ike.wire import rules
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from fynx_scapy.crypto.keymat import SkKeys, derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
-from fynx_scapy.ike import configuration, hints, natt, protection, succession
+from fynx_scapy.ike import protection
 from fynx_scapy.ike.answers import Answers
-from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.basics.states import State as State
+from fynx_scapy.ike.basics.states import change
+from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
-from fynx_scapy.ike.cookies import Puzzle
-from fynx_scapy.ike.dpd import Watch
-from fynx_scapy.ike.envelope import Envelope
+from fynx_scapy.ike.core.window import Kept
 from fynx_scapy.ike.events import (
     Event,
     IkeSaEstablished,
@@ -37,25 +37,29 @@ from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyedIke, RekeyIke
-from fynx_scapy.ike.fragments import Reassembly, room
-from fynx_scapy.ike.identity import Identity
-from fynx_scapy.ike.lifetimes import ChildLife, IkeLife
+from fynx_scapy.ike.extensions.window_size import announce
+from fynx_scapy.ike.extensions.window_size import note as note_window
+from fynx_scapy.ike.life import succession
+from fynx_scapy.ike.life.dpd import Watch
+from fynx_scapy.ike.life.lifetimes import ChildLife, IkeLife
+from fynx_scapy.ike.life.reauthentication import reauthenticate, replace_refused
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
-from fynx_scapy.ike.negotiate import Choice, Offer, Suite, choose
-from fynx_scapy.ike.pool import Lease
-from fynx_scapy.ike.reauthentication import reauthenticate, replace_refused
+from fynx_scapy.ike.path import nat
 from fynx_scapy.ike.requests import Requests
-from fynx_scapy.ike.states import State as State
-from fynx_scapy.ike.states import change
-from fynx_scapy.ike.window import Kept
-from fynx_scapy.ike.window_size import announce
-from fynx_scapy.ike.window_size import note as note_window
+from fynx_scapy.ike.strangers import hints
+from fynx_scapy.ike.strangers.cookies import Puzzle
+from fynx_scapy.ike.terms import cp
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.pool import Lease
+from fynx_scapy.ike.terms.proposals import Choice, Offer, Suite, choose
+from fynx_scapy.ike.wire.envelope import Envelope
+from fynx_scapy.ike.wire.fragments import Reassembly, room
 from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_PS
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.basics.timers import Timer
     from fynx_scapy.ike.endpoint import Endpoint
-    from fynx_scapy.ike.keepalive import Path
-    from fynx_scapy.ike.timers import Timer
+    from fynx_scapy.ike.path.keepalive import Path
 
 
 class IkeSa:
@@ -94,11 +98,11 @@ class IkeSa:
         self.nat_before_us = self.nat_before_peer = self.nat_forced = False
         self.path: Path | None = None
         self.newest = {False: -1, True: -1}
-        self.left: natt.Left | None = None
+        self.left: nat.Left | None = None
         self.own_fragments = self.peer_fragments = False
         self.peer_signature_hashes: tuple[int, ...] = ()
         self.peer_childless = False
-        self.settings: configuration.Settings | None = None
+        self.settings: cp.Settings | None = None
         self.leases: list[Lease] = []
         self.tokens: list[bytes] = []
         self.limits = hints.Limiter()
@@ -295,7 +299,7 @@ class IkeSa:
             ke_secrets=secrets,
         )
         if old is None:
-            natt.float_ports(self)
+            nat.float_ports(self)
 
     def establish(self, local_id: Identity, remote_id: Identity) -> None:
         """Both ends are authenticated."""
@@ -377,7 +381,7 @@ class IkeSa:
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
-        configuration.release(self)
+        cp.release(self)
         self.fragments.clear()
         if lingers:
             self.endpoint.linger(self)
@@ -480,7 +484,7 @@ class IkeSa:
         A request goes to where the peer is by now, an answer to where its ``request`` came from this time.
         """
         kept.attempt += 1
-        kept.datagrams = natt.readdressed(
+        kept.datagrams = nat.readdressed(
             kept.datagrams, request.local if request else self.local, request.remote if request else self.remote
         )
         self.emit(
@@ -531,7 +535,7 @@ class IkeSa:
         if not message.encrypted:
             self.init_received = message.wire
         if message.encrypted:
-            natt.follow_message(self, message)
+            nat.follow_message(self, message)
         self.emit(
             MessageReceived,
             header=message.layer,

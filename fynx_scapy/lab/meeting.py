@@ -14,7 +14,7 @@ from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.errors import FynxError
 from fynx_scapy.harness.expect import ExpectationFailed, expect
 from fynx_scapy.iana import ExchangeType, lookup
-from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
 from fynx_scapy.ike.events import (
     ChildSaInstalled,
@@ -27,7 +27,7 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.message import RESPONSE
 from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.selectors import Selector
+from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.keylog import IkeKeys, KeyLog
 from fynx_scapy.lab.lab import RETRANSMISSION, Lab
 from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa

@@ -17,7 +17,7 @@ from fynx_scapy.ike.events import InternalError
 fatal = False
 """Whether what is unexpected is raised all the same. Our own tests and fuzzers run so: there it is a fault to mend."""
 
-_TAPS = "fynx_scapy.ike.taps"
+_TAPS = "fynx_scapy.ike.wire.taps"
 
 
 def guarded(now: float, doing: str, act: Callable[..., object], *args: Any, taps: bool = True) -> InternalError | None:

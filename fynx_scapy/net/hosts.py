@@ -12,7 +12,7 @@ from typing import Any
 
 from fynx_scapy.errors import ConfigError, LocalError, OutOfReach
 from fynx_scapy.ike import events
-from fynx_scapy.ike.bounded import Bounded
+from fynx_scapy.ike.basics.bounded import Bounded
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, InternalError
 from fynx_scapy.ike.message import Datagram

@@ -18,7 +18,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 from scapy.utils import PcapNgWriter
 
-from fynx_scapy.ike.bounded import Bounded
+from fynx_scapy.ike.basics.bounded import Bounded
 from fynx_scapy.ike.events import ChildSaInstalled, Event, KeysDerived, MessageDropped
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.keylog import EspKeys, IkeKeys, KeyLog

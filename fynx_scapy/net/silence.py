@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from fynx_scapy.ike.events import EspReceived, Event, IcmpReceived, MessageDropped, MessageReceived, SendFailed
 from fynx_scapy.ike.message import Address
-from fynx_scapy.ike.natt import NATT_PORT
+from fynx_scapy.ike.path.nat import NATT_PORT
 
 PORT_UNREACHABLE = {(3, 3), (1, 4)}
 """ICMP type and code of "nobody listens on this port": RFC 792, RFC 4443 section 3.1."""

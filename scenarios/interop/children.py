@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from fynx_scapy.harness.expect import expect
 from fynx_scapy.ike.config import ChildConfig
-from fynx_scapy.ike.configuration import ConfigReply, ConfigRequest
 from fynx_scapy.ike.events import AddressesAssigned, ConfigurationReceived
+from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.lab.meeting import Meeting
 from fynx_scapy.lab.peer import DYNAMIC, PeerChild, PeerConfig
 from fynx_scapy.lab.trial import Role, trial

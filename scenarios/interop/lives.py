@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from fynx_scapy.harness.expect import expect
 from fynx_scapy.iana import ExchangeType
-from fynx_scapy.ike.child import ChildSa
-from fynx_scapy.ike.dpd import DeadPeerDetection
+from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.events import (
     ChildSaRekeyed,
     IkeSaRekeyed,
@@ -19,6 +18,7 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
+from fynx_scapy.ike.life.dpd import DeadPeerDetection
 from fynx_scapy.ike.message import RESPONSE, Datagram, Outgoing
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.lab.meeting import Meeting

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.child import ChildSa
+from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import Datagram

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event
 from fynx_scapy.ike.message import Address
-from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.net.memory import Network
 

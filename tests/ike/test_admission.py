@@ -7,13 +7,13 @@ import pytest
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike.admission import Buckets
+from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.config import EndpointConfig
-from fynx_scapy.ike.cookies import Cookies, Puzzle
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageDropped, MessageSent, PeerNotified
 from fynx_scapy.ike.message import Address, Datagram, notify
-from fynx_scapy.ike.randomness import SeededRandomness
+from fynx_scapy.ike.strangers.admission import Buckets
+from fynx_scapy.ike.strangers.cookies import Cookies, Puzzle
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_SA, build_message, parse_message
 from tests.flood import constructions, request, run, spoofed
 from tests.ike.pair import ALICE, BOB, Pair, alice, bob

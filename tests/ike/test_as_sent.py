@@ -9,15 +9,15 @@ import pytest
 
 from fynx_scapy.crypto.ke import key_exchange
 from fynx_scapy.iana import KeMethod, NotifyType
-from fynx_scapy.ike.child import answer_child
+from fynx_scapy.ike.child.setup import answer_child
 from fynx_scapy.ike.config import ChildConfig
-from fynx_scapy.ike.configuration import ConfigReply, ConfigRequest
 from fynx_scapy.ike.events import ChildSaFailed, ConfigurationReceived, IkeSaFailed, KeyExchangeRejected
 from fynx_scapy.ike.exchanges import create_child
-from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Outgoing, notify
-from fynx_scapy.ike.negotiate import Proposal
-from fynx_scapy.ike.selectors import Selector
+from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.proposals import Proposal
+from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.layers.ikev2 import (
     IKEv2_CP,
     IKEv2_IDr,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from fynx_scapy.ike.bounded import Bounded
+from fynx_scapy.ike.basics.bounded import Bounded
 
 
 def numbers(most: int = 8, **more) -> Bounded[int]:

@@ -11,17 +11,17 @@ import weakref
 import pytest
 
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
-from fynx_scapy.ike.child import ChildRequest
-from fynx_scapy.ike.collisions import note_early_delete
+from fynx_scapy.ike.child.setup import ChildRequest
+from fynx_scapy.ike.child.traps import HELD
 from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import EventsDropped, IkeSaFailed, KeysDerived, MessageDropped, MessageReceived
 from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom
-from fynx_scapy.ike.hints import PATHS
+from fynx_scapy.ike.life.collisions import note_early_delete
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError, notify
 from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.traps import HELD
+from fynx_scapy.ike.strangers.hints import PATHS
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import (
     ConfigurationAttribute,

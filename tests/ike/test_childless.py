@@ -7,9 +7,9 @@ import pytest
 
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.config import ChildConfig
-from fynx_scapy.ike.configuration import ConfigReply, ConfigRequest
 from fynx_scapy.ike.events import IkeSaFailed, MessageReceived, MessageSent
 from fynx_scapy.ike.sa import State
+from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 
 from .pair import Pair, alice, bob

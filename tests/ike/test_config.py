@@ -8,8 +8,8 @@ import pytest
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import IdType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk, address
-from fynx_scapy.ike.identity import Identity
 from fynx_scapy.ike.message import Address
+from fynx_scapy.ike.terms.identity import Identity
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from scapy.layers.inet import ICMP, IP
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import CpAttribute, CpType, NotifyType
 from fynx_scapy.ike.config import ChildConfig
-from fynx_scapy.ike.configuration import ConfigReply, ConfigRequest, Settings, read
 from fynx_scapy.ike.events import (
     AddressesAssigned,
     AddressesReleased,
@@ -21,9 +20,10 @@ from fynx_scapy.ike.events import (
     MessageReceived,
 )
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.pool import AddressPool, Pools
 from fynx_scapy.ike.sa import State
-from fynx_scapy.ike.selectors import Selector
+from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest, Settings, read
+from fynx_scapy.ike.terms.pool import AddressPool, Pools
+from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.layers.ikev2 import ConfigurationAttribute, IKEv2_CP, IKEv2_SA
 
 from .pair import Pair, alice, bob

@@ -9,11 +9,11 @@ import pytest
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike import crash
 from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import CrashDetected, MessageReceived, MessageSent, SaDeleted
 from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.extensions import quick_crash
 from fynx_scapy.ike.message import Address, Datagram, notify
 from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_AUTH, IKEv2_Encrypted, IKEv2_Notify, IKEv2_SA, build_message
@@ -39,7 +39,7 @@ def test_a_token_is_given_behind_auth_and_before_the_child_sa():
     sa = pair.connect()
     # <--  HDR, SK {IDr, AUTH, N(QCD_TOKEN), SAr2, TSi, TSr}     RFC 6290 section 4.2
     event = pair.of("alice", MessageReceived)[-1]
-    assert tokens_in(event) == [crash.token(SECRET, sa.spi_i, sa.spi_r)]
+    assert tokens_in(event) == [quick_crash.token(SECRET, sa.spi_i, sa.spi_r)]
     kinds = [type(payload) for payload in event.payloads]
     assert kinds.index(IKEv2_AUTH) < kinds.index(IKEv2_Notify) < kinds.index(IKEv2_SA)
     assert next(p for p in event.payloads if isinstance(p, IKEv2_Notify)).proto == 1
@@ -70,7 +70,7 @@ def test_the_responder_may_be_the_taker():
     pair.alice.config = MAKER
     sa = pair.connect()
     bobs = pair.bobs
-    assert bobs.tokens == [crash.token(SECRET, sa.spi_i, sa.spi_r)]
+    assert bobs.tokens == [quick_crash.token(SECRET, sa.spi_i, sa.spi_r)]
     pair.alice = Endpoint(ALICE, config=MAKER)
     pair.network.hosts["alice"].endpoint = pair.alice
     bobs.liveness()
@@ -88,7 +88,7 @@ def test_a_rekeyed_ike_sa_has_a_token_of_its_own(by_alice):
     # As responder in CREATE_CHILD_SA, as initiator in an INFORMATIONAL exchange behind it (section 4.3).
     assert exchange.successor.established
     (new,) = [found for found in pair.alice.sas.values() if found.established]
-    assert new.tokens == [crash.token(SECRET, new.spi_i, new.spi_r)]
+    assert new.tokens == [quick_crash.token(SECRET, new.spi_i, new.spi_r)]
     reboot(pair)
     new.liveness()
     pair.network.run()
@@ -154,7 +154,7 @@ def test_no_token_is_shown_for_an_ike_sa_that_is_there(flags, other):
     pair.bob.receive(Datagram(forged, Address(BOB, 500), Address("198.51.100.9", 500)), pair.network.now)
     shown = [token for event in pair.bob.events() if isinstance(event, MessageSent) for token in tokens_in(event)]
     # RFC 6290 section 9.2
-    assert crash.token(SECRET, sa.spi_i, sa.spi_r) not in shown
+    assert quick_crash.token(SECRET, sa.spi_i, sa.spi_r) not in shown
     assert (shown == []) == (other != "spi_r")
 
 
@@ -179,7 +179,7 @@ def test_a_gratuitous_token_is_taken_and_the_last_four_are_kept():
 
 
 def test_tokens_differ_and_a_secret_is_long_enough():
-    tokens = [crash.token(SECRET, bytes([n]) * 8, bytes(8)) for n in range(8)]
+    tokens = [quick_crash.token(SECRET, bytes([n]) * 8, bytes(8)) for n in range(8)]
     assert all(a != b for a, b in pairwise(tokens))
     with pytest.raises(ConfigError, match="16 octets"):
         EndpointConfig(crash_secrets=b"short")

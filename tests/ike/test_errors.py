@@ -11,8 +11,8 @@ from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageReceived, 
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.exchanges.informational import Liveness
 from fynx_scapy.ike.message import PROCESSED, Address, Datagram, Header, Message
-from fynx_scapy.ike.rules import Rule, check
 from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.ike.wire.rules import Rule, check
 from fynx_scapy.layers.ikev2 import (
     IKEv2,
     IKEv2_Encrypted,

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from fynx_scapy.errors import ConfigError, LocalError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType
 from fynx_scapy.ike.config import IkeConfig, Retransmission
-from fynx_scapy.ike.envelope import Envelope
 from fynx_scapy.ike.events import (
     IntegrityFailed,
     MessageDropped,
@@ -22,10 +21,11 @@ from fynx_scapy.ike.events import (
     SaDeleted,
 )
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.fragments import split
 from fynx_scapy.ike.message import Datagram, Header, Outgoing, notify
 from fynx_scapy.ike.sa import IkeSa, State
-from fynx_scapy.ike.taps import Taps
+from fynx_scapy.ike.wire.envelope import Envelope
+from fynx_scapy.ike.wire.fragments import split
+from fynx_scapy.ike.wire.taps import Taps
 from fynx_scapy.layers.ikev2 import IKEv2_Encrypted_Fragment, IKEv2_VendorID, parse_message
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.wire import Wire

@@ -10,10 +10,10 @@ from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig
 from fynx_scapy.ike.events import IcmpReceived, IkeSaFailed, MessageDropped, MessageSent, PeerNotified, Suspected
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.hints import PATH_MTU_LIFETIME, Destinations, Limiter
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
-from fynx_scapy.ike.negotiate import Proposal
 from fynx_scapy.ike.sa import State
+from fynx_scapy.ike.strangers.hints import PATH_MTU_LIFETIME, Destinations, Limiter
+from fynx_scapy.ike.terms.proposals import Proposal
 from fynx_scapy.layers.ikev2 import (
     IKEv2,
     IKEv2_KE,

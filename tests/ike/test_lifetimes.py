@@ -11,7 +11,6 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.esp.replay import ReplayWindow
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
-from fynx_scapy.ike.dpd import DeadPeerDetection
 from fynx_scapy.ike.events import (
     ChildSaRekeyed,
     IkeSaEstablished,
@@ -20,7 +19,8 @@ from fynx_scapy.ike.events import (
     MessageSent,
     SaDeleted,
 )
-from fynx_scapy.ike.lifetimes import NEVER, Lifetime, Limits
+from fynx_scapy.ike.life.dpd import DeadPeerDetection
+from fynx_scapy.ike.life.lifetimes import NEVER, Lifetime, Limits
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikev2 import IKEv2_SA

@@ -10,6 +10,7 @@ import pytest
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import (
@@ -23,7 +24,6 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
-from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikev2 import IKEv2_VendorID
 from fynx_scapy.net.echo import echo_request

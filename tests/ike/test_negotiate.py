@@ -9,7 +9,7 @@ from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import Encr, Integ, KeMethod, NotifyType, ProtocolId
 from fynx_scapy.ike.events import IkeSaFailed, MessageSent, PeerNotified
 from fynx_scapy.ike.message import Outgoing
-from fynx_scapy.ike.negotiate import KE, Offer, Proposal, check_answer, choose, offers, proposal_layer
+from fynx_scapy.ike.terms.proposals import KE, Offer, Proposal, check_answer, choose, offers, proposal_layer
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Proposal,
     IKEv2_SA,

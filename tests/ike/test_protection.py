@@ -15,15 +15,15 @@ from scapy.packet import Packet
 from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType
 from fynx_scapy.ike.config import IkeConfig
+from fynx_scapy.ike.core.exchange import _RESPONDERS
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageSent, SaDeleted
 from fynx_scapy.ike.exchanges import Exchange, exchange
-from fynx_scapy.ike.exchanges.base import _RESPONDERS
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Outgoing, notify
-from fynx_scapy.ike.rules import ONE, P, Round, Rule
 from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.ike.wire.rules import ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_Payload, build_message
 
 from .pair import Pair, alice, bob

@@ -10,7 +10,7 @@ import pytest
 from scapy.packet import Packet
 
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
-from fynx_scapy.ike.child import ChildRequest
+from fynx_scapy.ike.child.setup import ChildRequest
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import (
     ChildSaInstalled,

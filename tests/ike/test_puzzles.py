@@ -9,10 +9,10 @@ import pytest
 
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, Prf
 from fynx_scapy.ike.config import EndpointConfig
-from fynx_scapy.ike.cookies import Initial
 from fynx_scapy.ike.events import IkeSaFailed, IntegrityFailed, MessageDropped, MessageSent, PuzzleIgnored, PuzzleSolved
 from fynx_scapy.ike.message import Datagram, Header, notify
-from fynx_scapy.ike.puzzles import KEYS, solve, zero_bits
+from fynx_scapy.ike.strangers.cookies import Initial
+from fynx_scapy.ike.strangers.puzzles import KEYS, solve, zero_bits
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_PS, build_message
 from tests.flood import request
 from tests.ike.pair import ALICE, Pair, alice, bob

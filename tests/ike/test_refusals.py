@@ -10,13 +10,13 @@ import pytest
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.config import EndpointConfig
-from fynx_scapy.ike.cost import Levels
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import MessageDropped
 from fynx_scapy.ike.message import Address, Datagram
-from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ike.wire.cost import Levels
 from tests.flood import constructions, initial, proposal, refused_offer, request, transform
 from tests.ike.pair import ALICE, BOB, Pair, bob
 

@@ -18,7 +18,7 @@ from fynx_scapy.ike.events import (
 from fynx_scapy.ike.exchanges.informational import Liveness
 from fynx_scapy.ike.message import Datagram
 from fynx_scapy.ike.sa import State
-from fynx_scapy.ike.taps import Delayed
+from fynx_scapy.ike.wire.taps import Delayed
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.wire import Wire
 

@@ -7,10 +7,10 @@ import pytest
 
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
+from fynx_scapy.ike.core.exchange import responders
 from fynx_scapy.ike.exchanges import Exchange
-from fynx_scapy.ike.exchanges.base import responders
 from fynx_scapy.ike.message import Address, Header, Message, notify
-from fynx_scapy.ike.rules import ANYTHING, ONE, P, Round, Rule, check
+from fynx_scapy.ike.wire.rules import ANYTHING, ONE, P, Round, Rule, check
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_Payload
 from fynx_scapy.layers.ikev2.header import PAYLOADS
 

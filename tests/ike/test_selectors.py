@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fynx_scapy.errors import ConfigError, MalformedError
-from fynx_scapy.ike.selectors import Flow, Selector, narrow
+from fynx_scapy.ike.terms.selectors import Flow, Selector, narrow
 from fynx_scapy.layers.ikev2 import IPv4TrafficSelector
 from fynx_scapy.net.echo import echo_request, udp_packet
 

@@ -8,7 +8,7 @@ import pytest
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.events import IkeSaFailed, IntegrityFailed, MessageSent
-from fynx_scapy.ike.natt import detection_hash
+from fynx_scapy.ike.path.nat import detection_hash
 from fynx_scapy.layers.ikev2 import IKEv2_IDi, IKEv2_Notify
 
 from .pair import ALICE, Pair

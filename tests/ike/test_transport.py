@@ -9,6 +9,7 @@ from scapy.packet import Raw
 
 from fynx_scapy.errors import ConfigError, LocalError
 from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import (
@@ -22,8 +23,7 @@ from fynx_scapy.ike.events import (
     SaDeleted,
 )
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, notify
-from fynx_scapy.ike.randomness import SeededRandomness
-from fynx_scapy.ike.selectors import Selector
+from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr
 from fynx_scapy.net.echo import echo_request, udp_packet
 from fynx_scapy.net.nat import Nat

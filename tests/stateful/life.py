@@ -17,10 +17,10 @@ from scapy.packet import Packet
 from fynx_scapy.crypto import encr, integ
 from fynx_scapy.esp import OutboundSa
 from fynx_scapy.ike import events
+from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
-from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikev2 import build_message
 from tests.mutations import mutated

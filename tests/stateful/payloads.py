@@ -11,9 +11,9 @@ from scapy.packet import Packet
 
 from fynx_scapy.crypto.ke import key_exchange
 from fynx_scapy.iana import CpAttribute, ExchangeType, NotifyType, PayloadType, ProtocolId
+from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.message import notify
-from fynx_scapy.ike.randomness import SeededRandomness
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikev2 import (
     ConfigurationAttribute,

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fynx_scapy.iana import NotifyType, ProtocolId
+from fynx_scapy.ike.life.succession import newest
 from fynx_scapy.ike.message import notify
-from fynx_scapy.ike.succession import newest
 from fynx_scapy.layers.ikev2 import IKEv2_Delete, build_payloads, first_type
 from tests.stateful import payloads as lists
 from tests.stateful import wire

@@ -10,13 +10,14 @@ from typing import Any
 
 from scapy.packet import Packet
 
+from fynx_scapy.ike.config import ChildConfig, IkeConfig
+from fynx_scapy.ike.terms.cp import ConfigRequest
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.proposals import Proposal, offers
+from fynx_scapy.ike.terms.selectors import Selector
+
 from ...errors import CaptureError, ConfigError
 from ...iana import AuthMethod, CpAttribute, NotifyType, ProtocolId, TransformType, name_of
-from ...ike.config import ChildConfig, IkeConfig
-from ...ike.configuration import ConfigRequest
-from ...ike.identity import Identity
-from ...ike.negotiate import Proposal, offers
-from ...ike.selectors import Selector
 from ...layers.ikev2 import (
     IKEv2_AUTH,
     IKEv2_CP,

@@ -14,13 +14,14 @@ from typing import Any, ClassVar, TypeAlias
 
 from scapy.packet import Packet
 
+from fynx_scapy.ike.child.setup import ChildSa
+from fynx_scapy.ike.config import Retransmission
+from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
+from fynx_scapy.ike.message import Address, Outgoing
+from fynx_scapy.ike.path import nat
+
 from ...errors import FynxError
 from ...iana import ExchangeType, NotifyType, name_of
-from ...ike import natt
-from ...ike.child import ChildSa
-from ...ike.config import Retransmission
-from ...ike.events import IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
-from ...ike.message import Address, Outgoing
 from ...layers.ikev2 import IKEv2_Delete
 from ...session import Session
 from . import configs
@@ -194,7 +195,7 @@ class Player:
             recorded = template.request.payloads
             self._left_out.update(name(payload) for payload in recorded if kind(payload) in BEYOND)
             if wanted == INFORMATIONAL and template.request.notify(NotifyType.NAT_DETECTION_SOURCE_IP) is not None:
-                natt.add_detection(message, self.session.sa.local, self.session.sa.remote)
+                nat.add_detection(message, self.session.sa.local, self.session.sa.remote)
             message.payloads[:] = rebuilt(recorded, message.payloads)
             self._spis |= spis(recorded, message.payloads)
         exchange = name_of(ExchangeType, int(message.header.exch_type))

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fynx_scapy.ike.message import NON_ESP_MARKER, Address, Datagram, DatagramKind, has_marker
+
 from ...errors import CaptureError, ConfigError
-from ...ike.message import NON_ESP_MARKER, Address, Datagram, DatagramKind, has_marker
 from ...net.sockets import OpenSocket, UdpPort
 from ...net.udp import resolve, source_for
 from ..packets import IpsecPacket

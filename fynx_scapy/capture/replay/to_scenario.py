@@ -12,11 +12,12 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator
 
+from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.selectors import Selector
+
 from ...errors import CaptureError
 from ...iana import ExchangeType, name_of
-from ...ike.config import ChildConfig
-from ...ike.identity import Identity
-from ...ike.selectors import Selector
 from ...layers.ikev2 import IKEv2_Notify
 from . import configs
 from .recording import (

@@ -3,12 +3,26 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+from fynx_scapy.ike.core.exchange import Exchange, exchange, responder_for
+from fynx_scapy.ike.exchanges.create_child import CreateChild
+from fynx_scapy.ike.exchanges.custom import Custom
+from fynx_scapy.ike.exchanges.ike_auth import ChildlessAuth, IkeAuth
+from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
+from fynx_scapy.ike.exchanges.informational import Informational, Liveness
+from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
+from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 
-from fynx_scapy.ike.exchanges.base import Exchange, exchange, responder_for
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
-
-__all__ = ["Exchange", "exchange", "responder_for"]
+__all__ = [
+    "ChildlessAuth",
+    "CreateChild",
+    "Custom",
+    "Exchange",
+    "IkeAuth",
+    "IkeSaInit",
+    "Informational",
+    "Liveness",
+    "RekeyChild",
+    "RekeyIke",
+    "exchange",
+    "responder_for",
+]

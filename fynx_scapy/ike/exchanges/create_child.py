@@ -10,15 +10,32 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
-from fynx_scapy.ike import collisions, configuration, succession
-from fynx_scapy.ike.child import ChildPlan, ChildRequest, ChildSa, answer_child, child_answer_payloads, install, no_room
+from fynx_scapy.ike.child.setup import (
+    ChildPlan,
+    ChildRequest,
+    ChildSa,
+    answer_child,
+    child_answer_payloads,
+    install,
+    no_room,
+)
 from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
+from fynx_scapy.ike.core.keyshare import (
+    KeyShare,
+    answered_secret,
+    check_nonce,
+    own_nonce,
+    prf_of,
+    retried_share,
+    sent_nonce,
+)
 from fynx_scapy.ike.events import ChildSaFailed
-from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
+from fynx_scapy.ike.life import collisions, succession
 from fynx_scapy.ike.message import Message, Outgoing
-from fynx_scapy.ike.rules import MANY, MAYBE, ONE, P, Round, Rule
-from fynx_scapy.ike.selectors import Flow
-from fynx_scapy.ike.share import KeyShare, answered_secret, check_nonce, own_nonce, prf_of, retried_share, sent_nonce
+from fynx_scapy.ike.terms import cp
+from fynx_scapy.ike.terms.selectors import Flow
+from fynx_scapy.ike.wire.rules import MANY, MAYBE, ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_Nonce
 
 if TYPE_CHECKING:
@@ -114,7 +131,7 @@ class CreateChild(ChildExchange):
         collisions.object_to_child(self.sa)
         if (full := no_room(self.sa)) is not None:
             raise PeerError(NotifyType.NO_ADDITIONAL_SAS, reason=full)
-        plan = answer_child(self.sa, request, configuration.bound(self.sa, self.sa.config.children), without=())
+        plan = answer_child(self.sa, request, cp.bound(self.sa, self.sa.config.children), without=())
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
         self.child, _ = yield from self._answer(plan, request)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
-from fynx_scapy.ike.exchanges.base import Exchange, Steps
-from fynx_scapy.ike.rules import ANYTHING, Round
+from fynx_scapy.ike.core.exchange import Exchange, Steps
+from fynx_scapy.ike.wire.rules import ANYTHING, Round
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.sa import IkeSa

@@ -11,17 +11,19 @@ from scapy.packet import Packet
 from fynx_scapy.crypto.keymat import psk_auth, signed_octets
 from fynx_scapy.errors import AuthenticationError, FynxError, LocalError, MalformedError, PeerError
 from fynx_scapy.iana import AuthMethod, ExchangeType, NotifyType, PayloadType, name_of
-from fynx_scapy.ike import configuration, contact, crash, puzzles
-from fynx_scapy.ike.child import ChildRequest, answer_child, child_answer_payloads, install, no_room
+from fynx_scapy.ike.child.setup import ChildRequest, answer_child, child_answer_payloads, install, no_room
+from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
 from fynx_scapy.ike.events import ChildSaFailed
-from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
 from fynx_scapy.ike.exchanges.create_child import ask_for_pair
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.identity import Identity
+from fynx_scapy.ike.extensions import initial_contact, quick_crash
+from fynx_scapy.ike.extensions.window_size import promise
 from fynx_scapy.ike.message import Message, Outgoing, Payloads, notify
-from fynx_scapy.ike.refusal import redirection, said
-from fynx_scapy.ike.rules import MANY, MAYBE, NONE, ONE, Count, P, Round, Rule
-from fynx_scapy.ike.window_size import promise
+from fynx_scapy.ike.strangers import puzzles
+from fynx_scapy.ike.terms import cp
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.wire.refusal import redirection, said
+from fynx_scapy.ike.wire.rules import MANY, MAYBE, NONE, ONE, Count, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
 
 if TYPE_CHECKING:
@@ -72,11 +74,11 @@ class IkeAuth(Exchange):
         child = ChildRequest.make(sa, config.children[0], self.packet) if config.children else None
         # HDR, [PS,] SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
         message = self.request(_id_payload(IKEv2_IDi, config.local_id))
-        contact.announce(sa, message)
+        initial_contact.announce(sa, message)
         if config.remote_id is not None:
             message.payloads.append(_id_payload(IKEv2_IDr, config.remote_id))
         self._sign(message, config.auth.secret)
-        message.payloads += crash.protected(sa)
+        message.payloads += quick_crash.protected(sa)
         if config.cp_request is not None:
             message.payloads.append(config.cp_request.payload())
         if child is not None:
@@ -92,11 +94,11 @@ class IkeAuth(Exchange):
             raise AuthenticationError(f"expected the peer to be {config.remote_id}, found {remote_id}")
         self._verify(answer, IKEv2_IDr, config.auth.secret)
         sa.establish(config.local_id, remote_id)
-        crash.note(sa, answer)
-        contact.heed(sa, answer)
+        quick_crash.note(sa, answer)
+        initial_contact.heed(sa, answer)
         if child is not None:
             self._take_child(child, sent, answer)
-        if answer.error() is None and (missing := configuration.accept(sa, sent, answer)) is not None:
+        if answer.error() is None and (missing := cp.accept(sa, sent, answer)) is not None:
             # Section 3.15.4: without the address that policy requires we may tear the IKE SA down.
             sa.emit(ChildSaFailed, name=child.config.name if child else "", notify_type=None, reason=missing)
             sa.delete_ike()
@@ -148,13 +150,13 @@ class IkeAuth(Exchange):
             self._verify(request, IKEv2_IDi, config.auth.secret)
         except AuthenticationError as error:
             raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=str(error)) from error
-        contact.object_to(sa, remote_id, request)
+        initial_contact.object_to(sa, remote_id, request)
         answer = self.response(_id_payload(IKEv2_IDr, config.local_id))
         self._sign(answer, config.auth.secret)
         sa.establish(config.local_id, remote_id)
-        crash.note(sa, request)
-        contact.heed(sa, request)
-        answer.payloads += [*crash.protected(sa), *self._child_answer(request)]
+        quick_crash.note(sa, request)
+        initial_contact.heed(sa, request)
+        answer.payloads += [*quick_crash.protected(sa), *self._child_answer(request)]
         answer.payloads += promise(sa)
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
         yield answer
@@ -166,13 +168,13 @@ class IkeAuth(Exchange):
         """
         sa = self.sa
         try:
-            given = configuration.answer(sa, request)
+            given = cp.answer(sa, request)
             if request.get(IKEv2_SA) is None:
                 # RFC 6023: none was asked for.
                 return given
             if (full := no_room(sa)) is not None:
                 raise PeerError(NotifyType.NO_ADDITIONAL_SAS, reason=full)
-            plan = answer_child(sa, request, configuration.bound(sa, sa.config.children))
+            plan = answer_child(sa, request, cp.bound(sa, sa.config.children))
         except PeerError as error:
             sa.emit(ChildSaFailed, name="", notify_type=error.notify_type, reason=error.reason)
             return [notify(error.notify_type, error.data)]

@@ -5,13 +5,8 @@ from __future__ import annotations
 
 from fynx_scapy.errors import FynxError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
-from fynx_scapy.ike import natt, puzzles
-from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
-from fynx_scapy.ike.message import Message, Outgoing, notify
-from fynx_scapy.ike.negotiate import KE, PRF, Choice, check_answer, offers
-from fynx_scapy.ike.refusal import said
-from fynx_scapy.ike.rules import MANY, MAYBE, ONE, P, Round, Rule
-from fynx_scapy.ike.share import (
+from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
+from fynx_scapy.ike.core.keyshare import (
     KeyShare,
     Rejection,
     agreed_secret,
@@ -22,6 +17,12 @@ from fynx_scapy.ike.share import (
     retried_share,
     sent_nonce,
 )
+from fynx_scapy.ike.message import Message, Outgoing, notify
+from fynx_scapy.ike.path import nat
+from fynx_scapy.ike.strangers import puzzles
+from fynx_scapy.ike.terms.proposals import KE, PRF, Choice, check_answer, offers
+from fynx_scapy.ike.wire.refusal import said
+from fynx_scapy.ike.wire.rules import MANY, MAYBE, ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 
 _HASHES = 64
@@ -165,7 +166,7 @@ class IkeSaInit(Exchange):
     def _announce(self, message: Outgoing) -> None:
         """The notifies behind the nonce: NAT detection (section 2.23), and what the configuration wants announced."""
         sa, config = self.sa, self.sa.config
-        natt.add_detection(message, sa.local, sa.remote, forced=config.force_encapsulation)
+        nat.add_detection(message, sa.local, sa.remote, forced=config.force_encapsulation)
         if config.fragmentation and (sa.initiator or sa.peer_fragments):
             message.payloads.append(notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED))
         if config.childless and not sa.initiator:
@@ -183,7 +184,7 @@ class IkeSaInit(Exchange):
         """What the peer's notifies tell for later."""
         sa = self.sa
         sa.peer_childless = message.has_notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)
-        natt.note(sa, message)
+        nat.note(sa, message)
         sa.peer_fragments = message.has_notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)
         hashes = message.notify(NotifyType.SIGNATURE_HASH_ALGORITHMS)
         if hashes is not None:

@@ -9,11 +9,13 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
-from fynx_scapy.ike import collisions, configuration, crash
-from fynx_scapy.ike.child import is_esp
-from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
+from fynx_scapy.ike.child.setup import is_esp
+from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
+from fynx_scapy.ike.extensions import quick_crash
+from fynx_scapy.ike.life import collisions
 from fynx_scapy.ike.message import Message
-from fynx_scapy.ike.rules import MANY, MAYBE, P, Round, Rule
+from fynx_scapy.ike.terms import cp
+from fynx_scapy.ike.wire.rules import MANY, MAYBE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
@@ -94,8 +96,8 @@ class Informational(Exchange):
                     answer.append(IKEv2_Delete(proto=delete.proto, SPI=[spi.to_bytes(4) for spi in spis]))
         if any(n.type in _FATAL for n in request.notifies()) and request.header.message_id == sa.authenticated_by + 1:
             closing = "the peer gave the IKE SA up"
-        crash.note(sa, request)
-        answer += configuration.answer(sa, request)
+        quick_crash.note(sa, request)
+        answer += cp.answer(sa, request)
         # <--  HDR, SK {[D]}
         yield self.response(*([] if closing else answer))
         if closing:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, KeyExchangeError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
-from fynx_scapy.ike import collisions, succession
-from fynx_scapy.ike.child import ChildRequest, ChildSa, Rekeyed, answer_child
+from fynx_scapy.ike.child.setup import ChildRequest, ChildSa, Rekeyed, answer_child
+from fynx_scapy.ike.core.exchange import Steps, exchange
 from fynx_scapy.ike.events import ChildSaFailed, ChildSaRekeyed
-from fynx_scapy.ike.exchanges.base import Steps, exchange
 from fynx_scapy.ike.exchanges.create_child import ChildExchange, CreateChild
+from fynx_scapy.ike.life import collisions, succession
 from fynx_scapy.ike.message import Message, notify
 
 if TYPE_CHECKING:

@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
-from fynx_scapy.ike import collisions, crash, succession
-from fynx_scapy.ike.events import IkeSaRekeyed
-from fynx_scapy.ike.exchanges.base import Exchange, Steps, exchange
-from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.message import Message
-from fynx_scapy.ike.negotiate import KE, PRF, check_answer, choose, offers
-from fynx_scapy.ike.rules import MANY, ONE, P, Round, Rule
-from fynx_scapy.ike.share import (
+from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
+from fynx_scapy.ike.core.keyshare import (
     KeyShare,
     agreed_secret,
     answered_secret,
@@ -24,6 +18,13 @@ from fynx_scapy.ike.share import (
     retried_share,
     sent_nonce,
 )
+from fynx_scapy.ike.events import IkeSaRekeyed
+from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.extensions import quick_crash
+from fynx_scapy.ike.life import collisions, succession
+from fynx_scapy.ike.message import Message
+from fynx_scapy.ike.terms.proposals import KE, PRF, check_answer, choose, offers
+from fynx_scapy.ike.wire.rules import MANY, ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
 
 if TYPE_CHECKING:
@@ -96,11 +97,11 @@ class RekeyIke(Exchange):
         shared = agreed_secret(choice, share, message.sent, answer)
         self.successor = succession.succeed(sa, choice.suite, (spi, choice.spi), nonces, shared, initiator=True)
         sa.rekeying = None
-        crash.note(self.successor, answer)
+        quick_crash.note(self.successor, answer)
         sa.rekeyed = RekeyedIke(self.successor, nonces)
         sa.emit(IkeSaRekeyed, new_spi_i=spi, new_spi_r=choice.spi, by_peer=False)
         collisions.settle_ike(sa)
-        if (token := crash.protected(self.successor)) and self.successor.established:
+        if (token := quick_crash.protected(self.successor)) and self.successor.established:
             # HDR, SK {N(QCD_TOKEN)}  -->     RFC 6290 section 4.3
             self.successor.start(Informational(self.successor, *token))
 
@@ -123,7 +124,7 @@ class RekeyIke(Exchange):
         # Section 2.8: the responder must be ready before its answer leaves.
         self.successor = succession.succeed(sa, choice.suite, (choice.spi, spi), nonces, shared, initiator=False)
         # <--  HDR, SK {SA, Nr, KEr}
-        token = crash.protected(self.successor)
+        token = quick_crash.protected(self.successor)
         message = self.response(IKEv2_SA(prop=[choice.layer(spi)]), IKEv2_Nonce(nonce=nonces[1]), *ke_payload, *token)
         yield message
         if (sent := sent_nonce(message, nonces[1])) != nonces[1]:

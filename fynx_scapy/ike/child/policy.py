@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which Child SA a packet belongs to (RFC 4301 section 5.1, RFC 7296 section 2.9.1).
+
+The most specific one takes it: the one with the fewest remote addresses in the selector that fits, then the fewest
+local ones, then the fewest ports; of equals the newest, so that a rekeyed SA takes over from its predecessor. With
+decorrelated policies, as RFC 4301 wants them, this is the same as their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from fynx_scapy.ike.terms.selectors import Flow, Selector
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.child.setup import ChildSa
+    from fynx_scapy.ike.sa import IkeSa
+
+Candidate = tuple["IkeSa", "ChildSa"]
+
+
+def pick(children: Iterable[Candidate], flow: Flow) -> Candidate | None:
+    """The Child SA to send a packet on, and its IKE SA, or None when none takes it. ``children``: oldest first."""
+    best: Candidate | None = None
+    least: tuple[int, int, int] | None = None
+    for candidate in children:
+        sa, child = candidate
+        if not (sa.established and child.ready and not child.deleting and not child.gone and child.takes(flow)):
+            continue
+        if best is None:
+            best = candidate
+            continue
+        if least is None:
+            least = _width(best[1], flow)
+        width = _width(child, flow)
+        if width <= least:
+            best, least = candidate, width
+    return best
+
+
+def _width(child: ChildSa, flow: Flow) -> tuple[int, int, int]:
+    """How much the narrowest selectors that fit a packet take in: remote addresses, local addresses, ports."""
+    remote = _narrowest(child.remote_ts, flow.version, flow.destination)
+    local = _narrowest(child.local_ts, flow.version, flow.source)
+    return remote[0], local[0], remote[1] + local[1]
+
+
+def _narrowest(selectors: tuple[Selector, ...], version: int, address: int) -> tuple[int, int]:
+    fitting = [s for s in selectors if s.version == version and s.start <= address <= s.end]
+    return min((s.end - s.start, (s.end_port - s.start_port) + (65536 if not s.protocol else 0)) for s in fitting)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two exchanges about one SA at once: who may, who wins, who deletes what (RFC 7296 sections 2.8 and 2.25)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fynx_scapy.errors import MalformedError, PeerError
+from fynx_scapy.iana import NotifyType, ProtocolId
+from fynx_scapy.ike.child.setup import no_room
+from fynx_scapy.ike.life import succession
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.child.setup import ChildSa
+    from fynx_scapy.ike.message import Message
+    from fynx_scapy.ike.sa import IkeSa
+
+_OF_CHILD = (ProtocolId.AH, ProtocolId.ESP)
+
+
+def _busy(reason: str) -> PeerError:
+    return PeerError(NotifyType.TEMPORARY_FAILURE, reason=reason)
+
+
+def _not_found(protocol: int, spi: bytes) -> PeerError:
+    """CHILD_SA_NOT_FOUND with the SPI that was asked for (section 2.25).
+
+    Section 3.10: its protocol "MUST contain either (2) to indicate AH or (3) to indicate ESP", and is zero where the
+    SPI field is empty.
+    """
+    told = (protocol if protocol in _OF_CHILD else ProtocolId.ESP) if spi else 0
+    reason = f"no Child SA has protocol {protocol} and SPI {spi.hex() or 'none'}"
+    return PeerError(NotifyType.CHILD_SA_NOT_FOUND, reason=reason, protocol=told, spi=spi)
+
+
+def still_wanted(sa: IkeSa, old: ChildSa) -> bool:
+    """Whether a Child SA is still there to be rekeyed."""
+    return sa.children.get(old.inbound.spi) is old and not old.deleting and old.rekeying is None and old.rekeyed is None
+
+
+def object_to_child(sa: IkeSa) -> None:
+    """PeerError when the IKE SA takes no new Child SA now.
+
+    Section 2.25.2: "If a peer receives a request to create or rekey a Child SA when it is currently rekeying the IKE
+    SA, it SHOULD reply with TEMPORARY_FAILURE."
+    """
+    if sa.rekeying is not None or sa.rekeyed is not None or sa.peer_rekeyed is not None:
+        raise _busy("the IKE SA is being rekeyed")
+    if not sa.established:
+        raise _busy("the IKE SA is being closed")
+
+
+def rekeyed_child(sa: IkeSa, request: Message) -> ChildSa:
+    """The Child SA that a request wants to rekey; PeerError when there is none, or it is being closed (2.25.1)."""
+    object_to_child(sa)
+    rekey = next(request.notifies(NotifyType.REKEY_SA))
+    protocol, spi = rekey.proto or 0, bytes(rekey.SPI or b"")
+    if protocol in _OF_CHILD and len(spi) != 4:
+        raise MalformedError(f"expected REKEY_SA with an SPI of 4 octets, found {spi.hex() or 'none'}")
+    if protocol != ProtocolId.ESP:
+        raise _not_found(protocol, spi)
+    old = next((child for child in sa.children.values() if child.outbound.spi == int.from_bytes(spi)), None)
+    if old is None and sa.creating:
+        # It may be the one that our own request has made, whose answer is still on its way.
+        raise _busy("a Child SA is being created")
+    if old is None:
+        raise _not_found(protocol, spi)
+    if old.deleting:
+        raise _busy("the Child SA is being closed")
+    # A rekey may add one; it ends with the Delete of the old one.
+    if (full := no_room(sa, more=1)) is not None:
+        raise _busy(f"{full}, and those that were rekeyed are not deleted")
+    return old
+
+
+def note_early_delete(sa: IkeSa, spis: set[int]) -> None:
+    """The peer deletes Child SAs that we do not know: perhaps one whose answer is still on its way to us."""
+    if sa.creating and len(sa.deleted_early) + len(spis) <= sa.config.child_limit:
+        sa.deleted_early |= spis
+
+
+def remove_deleted_early(sa: IkeSa, child: ChildSa) -> None:
+    """A Child SA has come up that the peer has deleted already: it is gone before it is used."""
+    if child.outbound.spi in sa.deleted_early:
+        sa.remove_children([child.inbound.spi], by_peer=True, reason="deleted before it was known")
+    if not sa.creating:
+        sa.deleted_early.clear()
+
+
+def object_to_ike_rekey(sa: IkeSa) -> None:
+    """PeerError when the IKE SA cannot be rekeyed now (sections 2.25.1 and 2.25.2)."""
+    if not sa.established or sa.rekeyed is not None or sa.peer_rekeyed is not None:
+        raise _busy("the IKE SA is being closed")
+    if len(sa.line.spis) > sa.config.undeleted_limit:
+        raise _busy(f"{len(sa.line.spis) - 1} IKE SAs that were rekeyed are not deleted")
+    if any(pending.exchange.touches_children for pending in sa.requests.pending.values()):
+        raise _busy("a Child SA is being created, rekeyed or closed")
+
+
+def lowest_is_ours(ours: tuple[bytes, bytes], theirs: tuple[bytes, bytes]) -> bool:
+    """Whether the lowest of the four nonces, octet by octet, is one of our exchange's (section 2.8.1)."""
+    return min(ours) < min(theirs)
+
+
+def settle_child(sa: IkeSa, old: ChildSa) -> None:
+    """Both rekeys of a Child SA have ended, or there was only ours: delete what we are to delete.
+
+    Section 2.8.1: the SA made with the lowest nonce is closed by the end that created it; "the node that initiated
+    the surviving rekeyed SA should delete the replaced SA".
+    """
+    ours, theirs = old.rekeyed, old.peer_rekeyed
+    if ours is None:
+        return
+    lost = theirs is not None and lowest_is_ours(ours.nonces, theirs.nonces)
+    loser = ours.child if lost else old
+    if sa.children.get(loser.inbound.spi) is loser and not loser.deleting:
+        sa.delete_child(loser)
+
+
+def settle_ike(sa: IkeSa) -> None:
+    """Both rekeys of an IKE SA have ended, or there was only one: hand over the Child SAs, delete what is ours.
+
+    Section 2.8.2: "The new IKE SA containing the lowest nonce SHOULD be deleted by the node that created it, and the
+    other surviving new IKE SA MUST inherit all the Child SAs."
+    """
+    ours, theirs = sa.rekeyed, sa.peer_rekeyed
+    if ours is not None and (theirs is None or not lowest_is_ours(ours.nonces, theirs.nonces)):
+        succession.hand_over(sa, ours.sa)
+        sa.delete_ike()
+        if theirs is not None:
+            succession.expect_delete(theirs.sa)
+    elif theirs is not None:
+        succession.hand_over(sa, theirs.sa)
+        succession.expect_delete(sa)
+        if ours is not None:
+            ours.sa.delete_ike()

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How long SAs live: rekeyed at a soft limit, closed at a hard one (RFC 7296 section 2.8, RFC 4301 section 4.4.2.1).
+
+Each end keeps limits of its own; nothing of them is negotiated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.ike.events import LifetimeReached
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.basics.timers import Timer
+    from fynx_scapy.ike.child.setup import ChildSa
+    from fynx_scapy.ike.sa import IkeSa
+
+# Section 2.2: an IKE SA is closed or rekeyed before its message IDs no longer fit in 32 bits.
+_MESSAGE_IDS = 0xFFFF_0000
+# What part of the sequence numbers is left when their SA is rekeyed.
+_RESERVE = 16
+_LOOK_AGAIN = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long, how many bytes, how many packets; None for no limit.
+
+    Bytes and packets are those of one direction; of an IKE SA they are the messages sent or received.
+    """
+
+    seconds: float | None = None
+    bytes: int | None = None
+    packets: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("seconds", "bytes", "packets"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"expected a limit of more than 0 {name} or None, found {value}")
+
+    def scaled(self, factor: float) -> Limits:
+        """The same limits, longer or shorter; a count stays a whole number and above 0."""
+        bytes_, packets = (None if n is None else max(1, int(n * factor)) for n in (self.bytes, self.packets))
+        return Limits(seconds=None if self.seconds is None else self.seconds * factor, bytes=bytes_, packets=packets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetime:
+    """When an SA is rekeyed (``soft``) and when it is closed (``hard``; by default a tenth later).
+
+    Each SA's soft limits come up to the part ``jitter`` of them earlier, so that two ends with the same limits seldom
+    rekey at once. With ``rekey_idle=False`` an SA that carried nothing is left to expire (section 2.8).
+    """
+
+    soft: Limits = Limits(seconds=3600.0)
+    hard: Limits | None = None
+    jitter: float = 0.1
+    rekey_idle: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.jitter < 1:
+            raise ConfigError(f"expected a jitter of 0 or more and below 1, found {self.jitter}")
+        for name in ("seconds", "bytes", "packets"):
+            soft, hard = getattr(self.soft, name), getattr(self.end, name)
+            if soft is not None and hard is not None and hard < soft:
+                raise ConfigError(f"expected a hard limit of {soft} {name} (the soft one) or more, found {hard}")
+
+    @property
+    def end(self) -> Limits:
+        """The hard limits."""
+        return self.soft.scaled(1.1) if self.hard is None else self.hard
+
+
+IKE_LIFETIME = Lifetime(soft=Limits(seconds=4 * 3600.0))
+CHILD_LIFETIME = Lifetime()
+NEVER = Lifetime(soft=Limits())
+
+
+class _Life:
+    """One SA's limits, and the timers that hold them."""
+
+    def __init__(self, sa: IkeSa, lifetime: Lifetime) -> None:
+        self.endpoint = sa.endpoint
+        self.lifetime = lifetime
+        self.timers: list[Timer] = []
+        early = self.endpoint.randomness.uniform(0, lifetime.jitter) if lifetime.jitter else 0.0
+        self.soft, self.hard = lifetime.soft.scaled(1 - early), lifetime.end
+        self.rekeyed = self.ended = False
+        self._least_packets = min(_or_never(self.soft.packets), _or_never(self.hard.packets))
+        self._least_bytes = min(_or_never(self.soft.bytes), _or_never(self.hard.bytes))
+        for seconds, act in ((self.soft.seconds, self._soft_time), (self.hard.seconds, self._hard_time)):
+            if seconds is not None:
+                self._set(sa.now + seconds, act)
+
+    def stop(self) -> None:
+        """The SA ended: hold on to nothing."""
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()
+
+    def count(self, packets: int, octets: int) -> None:
+        """So much has gone one way by now."""
+        if packets < self._least_packets and octets < self._least_bytes:
+            return
+        limit = "packets" if packets >= self._least_packets else "bytes"
+        if packets >= _or_never(self.hard.packets) or octets >= _or_never(self.hard.bytes):
+            self._end(limit)
+        elif not self.rekeyed:
+            self._least_packets, self._least_bytes = _or_never(self.hard.packets), _or_never(self.hard.bytes)
+            self._soon(lambda now: self._renew(limit, now))
+
+    def _soft_time(self, now: float) -> None:
+        self._renew("seconds", now)
+
+    def _hard_time(self, now: float) -> None:
+        self._end("seconds")
+
+    def _set(self, at: float, action: Callable[[float], None]) -> None:
+        self.timers.append(self.endpoint.timers.set(at, action))
+
+    def _soon(self, action: Callable[[float], None]) -> None:
+        """Do it once what is going on has ended: the message or packet that reached a limit is still in our hands."""
+        self._set(self.endpoint.now, action)
+
+    def _renew(self, limit: str, now: float) -> None:
+        raise NotImplementedError
+
+    def _end(self, limit: str) -> None:
+        raise NotImplementedError
+
+
+class IkeLife(_Life):
+    """The lifetime of an IKE SA, and the time until its ends authenticate each other again."""
+
+    def __init__(self, sa: IkeSa, old: IkeLife | None = None) -> None:
+        super().__init__(sa, sa.config.lifetime)
+        self.sa = sa
+        self.began: bool = sa.initiator if old is None else old.began
+        """Whether it was we who authenticated first: section 2.8.3 leaves reauthentication to that end."""
+        self.reauthenticate_at: float | None = old.reauthenticate_at if old else self._first_reauthentication(sa)
+        self.packets = self.bytes = 0
+        if self.began and self.reauthenticate_at is not None:
+            self._set(self.reauthenticate_at, self._reauthenticate)
+
+    def _first_reauthentication(self, sa: IkeSa) -> float | None:
+        after = sa.config.reauthenticate_after
+        return None if after is None else sa.now + after * (1 - self.endpoint.randomness.uniform(0, 0.1))
+
+    def message(self, octets: int) -> None:
+        """A message was sent or received."""
+        self.packets += 1
+        self.bytes += octets
+        self.count(self.packets, self.bytes)
+        if not self.rekeyed and max(self.sa.requests.next_id, self.sa.answers.expected) >= _MESSAGE_IDS:
+            self.rekeyed = True
+            self._soon(lambda now: self._rekey("message IDs", now))
+
+    def _renew(self, limit: str, now: float) -> None:
+        if not self.rekeyed and (self.lifetime.rekey_idle or self.sa.children):
+            self.rekeyed = True
+            self._rekey(limit, now)
+
+    def _rekey(self, limit: str, now: float) -> None:
+        sa = self.sa
+        if sa.established:
+            sa.now = now
+            sa.emit(LifetimeReached, limit=limit, hard=False)
+            sa.rekey()
+
+    def _end(self, limit: str) -> None:
+        if not self.ended:
+            self.ended = True
+            self._soon(lambda now: self._expire(limit, now))
+
+    def _expire(self, limit: str, now: float) -> None:
+        """Section 2.8: an SA that could not be rekeyed in time is closed, with all its Child SAs."""
+        sa = self.sa
+        if sa.established and sa.rekeying is not None:
+            # The peer answers now, or is dead: either decides.
+            self._set(now + _LOOK_AGAIN, lambda now: self._expire(limit, now))
+        elif sa.established:
+            sa.now = now
+            sa.emit(LifetimeReached, limit=limit, hard=True)
+            sa.delete_ike()
+
+    def _reauthenticate(self, now: float) -> None:
+        sa = self.sa
+        if sa.established:
+            sa.now = now
+            sa.emit(LifetimeReached, limit="reauthentication", hard=False)
+            sa.reauthenticate()
+
+
+class ChildLife(_Life):
+    """The lifetime of a Child SA, and of its sequence numbers (RFC 4303 section 3.3.3)."""
+
+    def __init__(self, sa: IkeSa, child: ChildSa) -> None:
+        super().__init__(sa, child.config.lifetime)
+        self.child = child
+        self.last_seq = child.outbound.limit
+        reserve = self.last_seq // _RESERVE
+        early = int(self.endpoint.randomness.uniform(0, self.lifetime.jitter) * reserve) if self.lifetime.jitter else 0
+        self._least_seq = self.last_seq - reserve - early
+
+    def sent(self) -> None:
+        """A packet left."""
+        out = self.child.outbound
+        if out.seq >= self._least_seq:
+            if out.seq >= self.last_seq:
+                return self._end("sequence numbers")
+            if not self.rekeyed:
+                self._least_seq = self.last_seq
+                self._soon(lambda now: self._renew("sequence numbers", now))
+        return self.count(out.packets, out.bytes)
+
+    def received(self) -> None:
+        """A packet came in and was good."""
+        self.count(self.child.inbound.packets, self.child.inbound.bytes)
+
+    @property
+    def _holder(self) -> IkeSa | None:
+        """The IKE SA that has it now, or None when it is on its way out."""
+        child = self.child
+        for sa in self.endpoint.sas.values():
+            if sa.children.get(child.inbound.spi) is child:
+                return sa
+        return None
+
+    def _renew(self, limit: str, now: float) -> None:
+        sa, child = self._holder, self.child
+        if sa is None or self.rekeyed or not sa.established or child.deleting or child.peer_rekeyed is not None:
+            return
+        if not self.lifetime.rekey_idle and not child.inbound.packets and not child.outbound.packets:
+            # Section 2.8: "the endpoint MAY choose to close the SA instead of rekeying it when its lifetime expires".
+            return
+        self.rekeyed = True
+        sa.now = now
+        sa.emit(LifetimeReached, limit=limit, hard=False, spi=child.inbound.spi)
+        sa.rekey_child(child)
+
+    def _end(self, limit: str) -> None:
+        """Nothing goes through it any more, either way.
+
+        Section 2.8: "When the lifetime of a Security Association expires, the Security Association MUST NOT be used."
+        """
+        if not self.ended:
+            self.ended = True
+            spi = self.child.inbound.spi
+            if self._holder is not None and self.endpoint.children.get(spi, (None, None))[1] is self.child:
+                del self.endpoint.children[spi]
+            self._soon(lambda now: self._expire(limit, now))
+
+    def _expire(self, limit: str, now: float) -> None:
+        sa, child = self._holder, self.child
+        if sa is None or child.deleting or child.rekeyed is not None or child.peer_rekeyed is not None:
+            return
+        if child.rekeying is not None or not sa.established:
+            # What is under way decides whether there is something to delete.
+            self._set(now + _LOOK_AGAIN, lambda now: self._expire(limit, now))
+            return
+        sa.now = now
+        sa.emit(LifetimeReached, limit=limit, hard=True, spi=child.inbound.spi)
+        if self.rekeyed:
+            # Section 2.8: "If an SA has expired or is about to expire and rekeying attempts using the mechanisms
+            # described here fail, an implementation MUST close the IKE SA and any associated Child SAs".
+            sa.delete_ike()
+        else:
+            sa.delete_child(child)
+
+
+def _or_never(limit: int | None) -> float:
+    return math.inf if limit is None else limit

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who may come in, and how often strangers are answered (RFC 7296 sections 2.6 and 2.21.4, RFC 8019 sections 4 and 7).
+
+An endpoint asks here before it parses a stranger's IKE_SA_INIT request. Everything that is kept is bounded: one small
+entry for each half-open IKE SA, of which there is a ceiling, and tables of a fixed size. What was refused counts for a
+while as if it were half-open: it took work, and leaves nothing else behind that could be counted.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fynx_scapy.iana import NotifyType, PayloadType
+from fynx_scapy.ike.events import MessageSent
+from fynx_scapy.ike.message import RESPONSE, Datagram, Header, notify
+from fynx_scapy.ike.strangers import puzzles
+from fynx_scapy.ike.strangers.cookies import Cookies, Initial, Puzzle
+from fynx_scapy.ike.wire.cost import Levels, too_large, too_many, units
+from fynx_scapy.layers.ikev2 import IKEv2, parse_message
+
+if TYPE_CHECKING:
+    from scapy.packet import Packet
+
+    from fynx_scapy.ike.endpoint import Endpoint
+    from fynx_scapy.ike.sa import IkeSa
+
+_HEADER = struct.Struct("!8s8sBBBBII")
+_NOTIFY = struct.Struct("!BBHBBH")
+_FOR_ITS_SOURCE = 10
+"""So many refusals count for their source like one half-open IKE SA: who tries out errors makes some in a row."""
+
+TABLE = 4096
+"""How many sources, and solved puzzles, are remembered."""
+
+
+class ChallengeSent(MessageSent):
+    """A stranger was asked for a cookie. Its layers are built when somebody looks at them: nobody does under load."""
+
+    __slots__ = ()
+
+    def __init__(self, **fields: Any) -> None:
+        for name, value in {"plaintext": None, "changed": (), **fields}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def weight(self) -> int:
+        """No layer is kept."""
+        return 512 + len(self.wire[0])
+
+    @property
+    def header(self) -> IKEv2:
+        """The header as a layer."""
+        return parse_message(self.wire[0])[0]
+
+    @property
+    def payloads(self) -> tuple[Packet, ...]:
+        """The Notify payloads."""
+        return tuple(parse_message(self.wire[0])[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """How a stranger came in: from which source, and which PRF solved the puzzle it was posed, if it was.
+
+    ``proven``: whether a cookie has shown that it receives at its address.
+    """
+
+    source: bytes
+    solved_with: int | None = None
+    proven: bool = False
+
+
+class Buckets:
+    """Token buckets by name, at most so many of them: ``rate`` a second, ``burst`` at once."""
+
+    def __init__(self, rate: float, burst: float, size: int = TABLE) -> None:
+        self._rate, self._burst, self._size = rate, burst, size
+        self._levels: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._levels)
+
+    def take(self, name: bytes, now: float) -> bool:
+        """Take one token, if there is one. Where the table is full, the name that was quiet the longest is let go."""
+        level, since = self._levels.pop(name, (self._burst, now))
+        level = min(self._burst, level + (now - since) * self._rate)
+        taken = level >= 1
+        self._levels[name] = (level - 1 if taken else level, now)
+        if len(self._levels) > self._size:
+            self._levels.popitem(last=False)
+        return taken
+
+
+class Admission:
+    """The door of an endpoint."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._config = config = endpoint.config
+        self._cookies = Cookies(endpoint.randomness)
+        self._half_open: dict[bytes, Admitted] = {}
+        self._sources: Counter[bytes] = Counter()
+        self._octets: dict[bytes, int] = {}
+        self._octets_held = 0
+        self._refused, self._proven = (Levels(config.refused_lifetime, TABLE + 1) for _ in range(2))
+        self._spent: OrderedDict[bytes, None] = OrderedDict()
+        self._answers = Buckets(config.answer_rate, max(1.0, config.answer_rate), 1)
+        self._answers_to, self._looks = (
+            Buckets(config.answer_rate / 10, max(1.0, config.answer_rate / 10)) for _ in range(2)
+        )
+
+    # Half-open IKE SAs
+
+    def __len__(self) -> int:
+        """How many IKE SAs of others are not authenticated: half-open ones, and those that failed and linger."""
+        return len(self._half_open)
+
+    @property
+    def sources(self) -> int:
+        """From how many sources they come."""
+        return len(self._sources)
+
+    def enter(self, sa: IkeSa, how: Admitted) -> None:
+        """Count an IKE SA of somebody else's, until `leave`."""
+        self._half_open[sa.own_spi] = how
+        self._sources[how.source] += 1
+        self._octets[sa.own_spi] = 0
+        self.hold(sa, 0)
+
+    def hold(self, sa: IkeSa, fragments: int) -> bool:
+        """Note how many octets of fragments a half-open IKE SA stores beside its request; whether they may stay.
+
+        Those of an authenticated peer are not looked at here.
+        """
+        if sa.own_spi not in self._octets:
+            return True
+        octets = len(sa.init_received) + fragments
+        self._octets_held += octets - self._octets[sa.own_spi]
+        self._octets[sa.own_spi] = octets
+        return self._octets_held <= self._config.half_open_octets
+
+    @property
+    def octets(self) -> int:
+        """How many octets of strangers are stored for their half-open IKE SAs."""
+        return self._octets_held
+
+    def leave(self, sa: IkeSa) -> None:
+        """The IKE SA is authenticated, or forgotten. May be called twice."""
+        how = self._half_open.pop(sa.own_spi, None)
+        self._octets_held -= self._octets.pop(sa.own_spi, 0)
+        if how is not None:
+            self._sources[how.source] -= 1
+            if not self._sources[how.source]:
+                del self._sources[how.source]
+
+    def puzzle_for(self, sa: IkeSa) -> Puzzle | None:
+        """The puzzle to be solved before IKE_AUTH: only for those who solved one already (RFC 8019 section 7.2.1)."""
+        how, difficulty = self._half_open.get(sa.own_spi), self._config.puzzle_auth_difficulty
+        if how is None or how.solved_with is None or difficulty is None:
+            return None
+        return Puzzle(how.solved_with, difficulty)
+
+    # Strangers
+
+    def may_answer(self, datagram: Datagram, now: float) -> bool:
+        """Whether an unprotected error may be answered to that address now (section 2.21.4: rarely)."""
+        return self._answers_to.take(self._source(datagram), now) and self._answers.take(b"", now)
+
+    def may_look(self, datagram: Datagram, now: float) -> bool:
+        """Whether a hint from that address is worth a look now: one takes a walk over all IKE SAs."""
+        return self._looks.take(self._source(datagram), now)
+
+    def refused(self, datagram: Datagram, now: float, how: Admitted | None = None, amount: int | None = None) -> None:
+        """A request came to nothing: it counts for a while, for all and, less, for its source.
+
+        Towards the ceilings only where a cookie has shown whose it is: others could fill them in anybody's name.
+        """
+        amount = units(datagram.data) if amount is None else amount
+        source = self._source(datagram) if how is None else how.source
+        for levels in (self._refused, self._proven) if how is not None and how.proven else (self._refused,):
+            levels.add(b"", amount, now)
+            levels.add(source, amount / _FOR_ITS_SOURCE, now)
+
+    def admit(self, datagram: Datagram, header: Header, now: float) -> Admitted | None:
+        """Whether an IKE_SA_INIT request may be parsed. If not, it is dropped, or answered with a COOKIE (and PUZZLE).
+
+        No layer is built for that.
+        """
+        if (wrong := too_large(self._config, datagram.data)) is not None:
+            return self._turn_away(datagram, wrong, now)
+        config, source = self._config, self._source(datagram)
+        here, there = len(self._half_open), self._sources.get(source, 0)
+        if there + self._proven.of(source, now) >= config.source_limit:
+            return self._drop(datagram, f"{there} half-open IKE SAs come from its source already, or too much refused")
+        busy, busy_there = here + self._refused.of(b"", now), there + self._refused.of(source, now)
+        difficulty = max((level for least, level in config.puzzle_levels if busy >= least), default=None)
+        asked = difficulty is not None or _reached(busy, config.cookie_threshold)
+        asked = asked or _reached(busy_there, config.source_threshold)
+        how: Admitted | None = Admitted(source)
+        if asked:
+            how = self._examine(datagram, header, now, source, difficulty)
+        if how is None:
+            return None
+        if here + self._proven.of(b"", now) >= config.half_open_limit and not (how.proven and self._make_room(there)):
+            return self._drop(datagram, f"{here} IKE SAs are half-open already, or too much was refused")
+        if self._octets_held + len(datagram.data) > config.half_open_octets:
+            return self._drop(datagram, f"half-open IKE SAs hold {self._octets_held} octets already")
+        wrong = too_many(config.init_substructures, header.next_payload, datagram.data, _HEADER.size)
+        if wrong is not None:
+            return self._turn_away(datagram, wrong, now, how)
+        return how
+
+    def _make_room(self, there: int) -> bool:
+        """Let go of the oldest half-open IKE SA of the source that has the most, if that is more than ``there``.
+
+        Whoever means it needs one, for the time of a round trip. Who keeps many half-open loses them first.
+        """
+        source, most = max(self._sources.items(), key=lambda item: item[1], default=(b"", 0))
+        if most <= there:
+            return False
+        oldest = next(spi for spi, how in self._half_open.items() if how.source == source)
+        self._endpoint.sas[oldest].give_way()
+        return True
+
+    def _turn_away(self, datagram: Datagram, reason: str, now: float, how: Admitted | None = None) -> Admitted | None:
+        """Drop what was too large to be read: that it was looked at is all that it cost."""
+        self.refused(datagram, now, how, amount=1)
+        return self._drop(datagram, reason)
+
+    def _examine(
+        self, datagram: Datagram, header: Header, now: float, source: bytes, difficulty: int | None
+    ) -> Admitted | None:
+        """RFC 7296 section 2.6 and RFC 8019 section 7.1.4: first the cookie, then the puzzle, then the lottery."""
+        initial = Initial.read(header, datagram.data)
+        if initial.nonce is None:
+            return self._drop(datagram, "expected a nonce in IKE_SA_INIT, found none")
+        ticket = self._cookies.check(initial.cookie, initial.nonce, datagram.remote, header.spi_i, now)
+        count = 1
+        if ticket is not None:
+            if difficulty is None:
+                return Admitted(source, proven=True)
+            posed = ticket.puzzle
+            if posed is not None and ticket.age <= self._config.puzzle_lifetime and self._solved(initial, posed):
+                if posed.difficulty in range(1, difficulty) and posed.count < self._config.puzzles_in_a_row:
+                    count = posed.count + 1
+                elif self._spend(initial.cookie or b""):
+                    return Admitted(source, posed.prf, proven=True)
+            elif self._endpoint.randomness.uniform(0, 1) < self._config.puzzle_legacy:
+                return Admitted(source, proven=True)
+        self._challenge(datagram, header, initial, now, difficulty, count)
+        return None
+
+    @staticmethod
+    def _solved(initial: Initial, posed: Puzzle) -> bool:
+        found = puzzles.zero_bits(posed.prf, initial.solution or b"", initial.cookie or b"")
+        return found is not None and found >= max(posed.difficulty, puzzles.EASIEST)
+
+    def _spend(self, cookie: bytes) -> bool:
+        """A solved puzzle opens one IKE SA (RFC 8019 section 10)."""
+        if cookie in self._spent:
+            return False
+        self._spent[cookie] = None
+        if len(self._spent) > TABLE:
+            self._spent.popitem(last=False)
+        return True
+
+    def _challenge(
+        self, datagram: Datagram, header: Header, initial: Initial, now: float, difficulty: int | None, count: int
+    ) -> None:
+        puzzle = None
+        if difficulty is not None:
+            prf = puzzles.common_prf(initial.prfs(), self._endpoint.configs)
+            if prf is None:
+                self.refused(datagram, now)
+                if not self.may_answer(datagram, now):
+                    return self._endpoint.drop(datagram, "expected a PRF that is known here, for a puzzle")
+                return self._endpoint.reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
+            puzzle = Puzzle(prf, difficulty, count)
+        cookie = self._cookies.make(initial.nonce or b"", datagram.remote, header.spi_i, now, puzzle)
+        wanted = [(NotifyType.COOKIE, cookie)]
+        if puzzle is not None:
+            wanted.append((NotifyType.PUZZLE, puzzle.prf.to_bytes(2) + bytes([puzzle.difficulty])))
+        if self._endpoint.taps.used:
+            (_, first), *rest = wanted
+            more = [notify(kind, data) for kind, data in rest]
+            return self._endpoint.reject(datagram, header, NotifyType.COOKIE, first, more)
+        wire = _answer(header, wanted)
+        answer = Datagram(wire, datagram.local, datagram.remote)
+        event = ChallengeSent(
+            time=now,
+            spi_i=header.spi_i,
+            spi_r=header.spi_r,
+            wire=(wire,),
+            local=datagram.local,
+            remote=datagram.remote,
+        )
+        return self._endpoint.put(answer, event)
+
+    def _source(self, datagram: Datagram) -> bytes:
+        """An IPv4 address, or the prefix of an IPv6 address (RFC 8019 section 4.2)."""
+        packed = ipaddress.ip_address(datagram.remote.host).packed
+        return packed if len(packed) == 4 else packed[: self._config.source_prefix // 8]
+
+    def _drop(self, datagram: Datagram, reason: str) -> Admitted | None:
+        self._endpoint.drop(datagram, reason)
+        return None
+
+
+def _reached(count: float, threshold: int | None) -> bool:
+    return threshold is not None and count >= threshold
+
+
+def _answer(header: Header, notifies: list[tuple[NotifyType, bytes]]) -> bytes:
+    """An unprotected IKE_SA_INIT response of Notify payloads."""
+    body = b""
+    for following, (kind, data) in zip([PayloadType.N] * (len(notifies) - 1) + [0], notifies, strict=True):
+        body += _NOTIFY.pack(following, 0, 8 + len(data), 0, 0, kind) + data
+    size = _HEADER.size + len(body)
+    spis = (header.spi_i, header.spi_r)
+    return _HEADER.pack(*spis, PayloadType.N, 0x20, header.exchange, RESPONSE, header.message_id, size) + body

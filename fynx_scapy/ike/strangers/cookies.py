@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stateless cookies: a stranger first shows that it receives at the address that it claims (RFC 7296 section 2.6).
+
+A cookie also carries what RFC 8019 section 7.1.1.3 wants to learn from it again: whether a puzzle was posed with it,
+how hard it was, and which one in a row.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import struct
+from dataclasses import dataclass
+
+from fynx_scapy.iana import NotifyType, PayloadType, TransformType
+from fynx_scapy.ike.basics.randomness import Randomness
+from fynx_scapy.ike.message import Address, Header, Message
+from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS
+
+_GENERIC = struct.Struct("!BBH")
+_INFO = struct.Struct("!BBBHII")
+_LIFETIME = 60.0
+COOKIE_SIZES = range(1, 65)
+
+
+@dataclass(frozen=True, slots=True)
+class Initial:
+    """What is read of a stranger's IKE_SA_INIT request before its cookie is good: by struct, without a layer.
+
+    ``cookie`` only when it stands first; ``solution`` is what the PS payload behind it holds, ``sa`` the octets of
+    the SA payload.
+    """
+
+    cookie: bytes | None = None
+    solution: bytes | None = None
+    nonce: bytes | None = None
+    sa: bytes = b""
+
+    @classmethod
+    def read(cls, header: Header, data: bytes) -> Initial:
+        """Walk the payloads; what does not fit ends the walk."""
+        cookie = solution = nonce = None
+        sa = b""
+        kind, offset, first = header.next_payload, 28, True
+        for _ in range(MAXIMUM_PAYLOADS):
+            if not kind or offset + 4 > len(data):
+                break
+            following, _, length = _GENERIC.unpack_from(data, offset)
+            if length < 4 or offset + length > len(data):
+                break
+            body = data[offset + 4 : offset + length]
+            if kind == PayloadType.N and first and len(body) >= 4 and body[2:4] == NotifyType.COOKIE.to_bytes(2):
+                cookie = body[4 + body[1] :]
+            elif kind == PayloadType.Nonce:
+                nonce = body
+            elif kind == PayloadType.PS:
+                solution = body
+            elif kind == PayloadType.SA:
+                sa = body
+            kind, offset, first = following, offset + length, False
+        return cls(cookie, solution, nonce, sa)
+
+    def prfs(self) -> list[int]:
+        """The PRFs that are offered (RFC 8019 section 7.1.1.2), in order."""
+        found: list[int] = []
+        at, sa = 0, self.sa
+        while at + 8 <= len(sa):
+            length = int.from_bytes(sa[at + 2 : at + 4])
+            end, transform = min(at + length, len(sa)), at + 8 + sa[at + 6]
+            while transform + 8 <= end:
+                size = int.from_bytes(sa[transform + 2 : transform + 4])
+                if sa[transform + 4] == TransformType.PRF:
+                    found.append(int.from_bytes(sa[transform + 6 : transform + 8]))
+                transform += max(size, 8)
+            at += max(length, 8)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """A puzzle as it was posed (RFC 8019 section 8.1), ``count`` telling which one in a row it was."""
+
+    prf: int
+    difficulty: int
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a good cookie says: the puzzle that came with it, if one did, and its age in seconds."""
+
+    puzzle: Puzzle | None
+    age: float
+
+
+class Cookies:
+    """Makes and checks cookies of 46 octets.
+
+    A version octet, what is to be known again, then HMAC-SHA-256 of that, SPIi, IPi and Ni under a secret that
+    changes every minute. A request that comes twice gets the same one, so that its initiator need not try again. No two
+    that pose a puzzle are equal: a solution is good for one cookie only (RFC 8019 section 10).
+    """
+
+    def __init__(self, randomness: Randomness) -> None:
+        self._randomness = randomness
+        self._version = 0
+        self._secrets: dict[int, bytes] = {}
+        self._changed = float("-inf")
+        self._serial = 0
+
+    def _rotate(self, now: float) -> None:
+        if now - self._changed >= _LIFETIME:
+            self._version = (self._version + 1) % 256
+            previous = self._secrets.get((self._version - 1) % 256)
+            self._secrets = {self._version: self._randomness.octets(32)}
+            # The secret before this one still counts, unless it is long out of date.
+            if previous is not None and now - self._changed < 2 * _LIFETIME:
+                self._secrets[(self._version - 1) % 256] = previous
+            self._changed = now
+
+    def make(self, nonce: bytes, remote: Address, spi_i: bytes, now: float, puzzle: Puzzle | None = None) -> bytes:
+        """The cookie for a request from that address."""
+        self._rotate(now)
+        info = bytes(_INFO.size)
+        if puzzle is not None:
+            self._serial = (self._serial + 1) % 2**32
+            made = int(now * 100) % 2**32
+            info = _INFO.pack(1, puzzle.difficulty, puzzle.count, puzzle.prf, made, self._serial)
+        return self._value(bytes([self._version]) + info, nonce, remote, spi_i)
+
+    def _value(self, front: bytes, nonce: bytes, remote: Address, spi_i: bytes) -> bytes:
+        place = ipaddress.ip_address(remote.host).packed
+        claimed = front + spi_i + bytes([len(place)]) + place + nonce
+        return front + hmac.digest(self._secrets[front[0]], claimed, "sha256")
+
+    def check(self, cookie: bytes | None, nonce: bytes, remote: Address, spi_i: bytes, now: float) -> Ticket | None:
+        """What the cookie says, when it is one that we made, lately, for that address, SPI and nonce; else None."""
+        self._rotate(now)
+        if not cookie or len(cookie) <= _INFO.size or cookie[0] not in self._secrets:
+            return None
+        if not hmac.compare_digest(cookie, self._value(cookie[: 1 + _INFO.size], nonce, remote, spi_i)):
+            return None
+        posed, difficulty, count, prf, made, _ = _INFO.unpack_from(cookie, 1)
+        age = (int(now * 100) - made) % 2**32 / 100
+        return Ticket(Puzzle(prf, difficulty, count) if posed else None, age)
+
+
+def challenge_fault(message: Message) -> str | None:
+    """What is wrong with a demand for a cookie or a puzzle, or None.
+
+    Anybody may have sent it, so that it is ignored (RFC 7296 section 2.6, RFC 8019 section 7.1.2).
+    """
+    cookie = message.notify(NotifyType.COOKIE)
+    if cookie is None:
+        return "expected a COOKIE beside PUZZLE, found none" if message.has_notify(NotifyType.PUZZLE) else None
+    size = len(bytes(cookie.notify or b""))
+    return None if size in COOKIE_SIZES else f"expected a cookie of 1 to 64 octets, found {size}"

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Addresses that a responder lends to its peers, for as long as their IKE SA lives (RFC 7296 section 2.19)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fynx_scapy.ike.terms.selectors import Selector
+
+_BITS = {4: 32, 6: 128}
+
+
+class AddressPool:
+    """One range of addresses. What was given back is lent again last of all, so that a peer may find its own free.
+
+    A network's own address is left out, and IPv4's broadcast address.
+    """
+
+    def __init__(self, selector: Selector) -> None:
+        self.version = selector.version
+        size = selector.end - selector.start + 1
+        network = size & (size - 1) == 0 and selector.start % size == 0
+        self.prefix = _BITS[self.version] - (size.bit_length() - 1 if network else 0)
+        whole = self.prefix < _BITS[self.version] - 1
+        self.first = selector.start + whole
+        self.last = selector.end - (whole and self.version == 4)
+        self.used: set[int] = set()
+        self._next = self.first
+        self._returned: dict[int, None] = {}  # in the order in which they came back
+
+    def lend(self, wanted: int | None = None) -> int | None:
+        """An address, as an integer, or None when all are lent.
+
+        ``wanted`` itself if it is free, else with IPv6 its low bits under the pool's prefix (section 3.15.3).
+        """
+        for candidate in self._wishes(wanted):
+            if self.first <= candidate <= self.last and candidate not in self.used:
+                return self._take(candidate)
+        while self._next <= self.last:
+            self._next += 1
+            if self._next - 1 not in self.used:
+                return self._take(self._next - 1)
+        return self._take(next(iter(self._returned))) if self._returned else None
+
+    def _wishes(self, wanted: int | None) -> Sequence[int]:
+        if not wanted:
+            return ()
+        if self.version == 4:
+            return (wanted,)
+        low = (1 << (128 - self.prefix)) - 1
+        return wanted, (self.first & ~low) | (wanted & low)
+
+    def _take(self, address: int) -> int:
+        self.used.add(address)
+        self._returned.pop(address, None)
+        return address
+
+    def give_back(self, address: int) -> None:
+        """The peer that had it is gone."""
+        self.used.discard(address)
+        if address < self._next:
+            self._returned[address] = None
+
+
+class Lease:
+    """One address lent to one peer. An IKE SA and its successors hold it together; the last one gives it back."""
+
+    __slots__ = ("_holders", "_pool", "address")
+
+    def __init__(self, pool: AddressPool, address: int) -> None:
+        self._pool = pool
+        self.address = address
+        self._holders = 1
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return self._pool.version
+
+    @property
+    def prefix(self) -> int:
+        """The prefix length of the network that the address is from, in bits."""
+        return self._pool.prefix
+
+    @property
+    def selector(self) -> Selector:
+        """The traffic selector that holds the address and nothing else."""
+        return Selector(self.version, self.address, self.address)
+
+    def __str__(self) -> str:
+        return self.selector.addresses[0]
+
+    def held(self) -> Lease:
+        """Itself, for one holder more."""
+        self._holders += 1
+        return self
+
+    def drop(self) -> bool:
+        """One holder less; whether it was the last one."""
+        self._holders -= 1
+        if self._holders == 0:
+            self._pool.give_back(self.address)
+        return self._holders == 0
+
+
+class Pools:
+    """The pools of an endpoint; configurations that name the same range share it."""
+
+    def __init__(self) -> None:
+        self._pools: dict[Selector, AddressPool] = {}
+
+    def of(self, selector: Selector) -> AddressPool:
+        """The pool of that range."""
+        if selector not in self._pools:
+            self._pools[selector] = AddressPool(selector)
+        return self._pools[selector]
+
+    def lend(self, selectors: Sequence[Selector], version: int, wanted: int | None = None) -> Lease | None:
+        """An address of that version out of the first of these ranges that has one; None when all are empty."""
+        for selector in selectors:
+            if selector.version == version:
+                pool = self.of(selector)
+                address = pool.lend(wanted)
+                if address is not None:
+                    return Lease(pool, address)
+        return None
+
+    @property
+    def lent(self) -> int:
+        """How many addresses are out."""
+        return sum(len(pool.used) for pool in self._pools.values())

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which payload may appear in which message, and how often: what a row is, and what holds a message against it.
+
+The rows themselves, RFC 7296 appendix C, come with the class of their exchange. A message without a row is refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fynx_scapy.errors import PeerError
+from fynx_scapy.iana import NotifyType, PayloadType, name_of
+from fynx_scapy.ike.message import Message, unprocessed
+from fynx_scapy.ike.strangers.cookies import challenge_fault
+
+Count = tuple[int, int]
+ONE: Count = (1, 1)
+MAYBE: Count = (0, 1)
+MANY: Count = (0, 255)
+NONE: Count = (0, 0)
+
+P = PayloadType
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One message: the least and the most that there may be of each payload type."""
+
+    payloads: Mapping[int, Count]
+    encrypted: bool = True
+    """Whether the message comes inside SK."""
+    notifies_alone: bool = False
+    """Whether Notify payloads alone make a response complete, whatever they say: a COOKIE, a refused Child SA."""
+
+
+class Round(NamedTuple):
+    """A request and its answer."""
+
+    request: Rule
+    response: Rule
+
+
+ANYTHING = Rule({})
+"""Any payloads, inside SK."""
+
+
+def malformed(message: Message) -> str | None:
+    """What is wrong with the first payload that could not be read, or None."""
+    return next((p.malformed for p in message.payloads if p.malformed and not unprocessed(p)), None)
+
+
+def check(message: Message, rule: Rule | None) -> None:
+    """Hold a message against its row. PeerError says which notify answers what is wrong.
+
+    Unknown critical payloads come first (section 2.5), then payloads that could not be read, then the counts. A
+    payload that the registry knows but the row does not is ignored: section 2.5 lets a later version add it. An error
+    Notify alone is a complete answer to any request (section 2.21).
+    """
+    for payload in message.payloads:
+        kind = payload.payload_type
+        if unprocessed(payload) and payload.critical and (rule is None or kind not in rule.payloads):
+            raise PeerError(
+                NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, bytes([kind]), f"the unknown payload {kind} is critical"
+            )
+    wrong = malformed(message)
+    if wrong:
+        raise PeerError(NotifyType.INVALID_SYNTAX, reason=wrong)
+    name = f"{message.header.exchange_name} {'response' if message.header.response else 'request'}"
+    if rule is None:
+        raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected a row of rules for {name}, found none")
+    if rule.encrypted != message.encrypted:
+        raise PeerError(
+            NotifyType.INVALID_SYNTAX, reason=f"expected {name} {'inside' if rule.encrypted else 'outside'} SK"
+        )
+    found = Counter(payload.payload_type for payload in message.payloads)
+    enough = found[P.N] if rule.notifies_alone else message.error() is not None
+    if message.header.response and enough and found.keys() <= {P.N, P.V}:
+        wrong = None if rule.encrypted else challenge_fault(message)
+        if wrong:
+            raise PeerError(NotifyType.INVALID_SYNTAX, reason=wrong)
+        return
+    for kind, (least, most) in rule.payloads.items():
+        if not least <= found[kind] <= most:
+            wanted = str(least) if least == most else f"{least} to {most}"
+            raise PeerError(
+                NotifyType.INVALID_SYNTAX,
+                reason=f"expected {wanted} {name_of(PayloadType, kind)} in {name}, found {found[kind]}",
+            )
