@@ -17,8 +17,9 @@ from fynx_scapy import ends
 from fynx_scapy.ends import INITIATOR, RESPONDER
 from fynx_scapy.errors import LocalError, OutOfReach, PeerError, Timeout, UnexpectedError
 from fynx_scapy.iana import ExchangeType, lookup
-from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
+from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, InternalError
 from fynx_scapy.ike.exchanges import Exchange
@@ -411,7 +412,7 @@ def _line(sa: IkeSa) -> Iterator[IkeSa]:
         found = found.successor
 
 
-def as_packet(message: Message, sa: IkeSa) -> IKEv2:
+def as_packet(message: Message, sa: SaRecord) -> IKEv2:
     """A received message as one Scapy packet, its SK opened."""
     if message.plaintext is None:
         return chain(message.layer, message.payloads)

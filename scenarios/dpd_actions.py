@@ -7,8 +7,8 @@ from fynx_scapy.errors import LocalError
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import IkeConfig, Psk, Retransmission
 from fynx_scapy.ike.events import IkeSaEstablished, PeerDead, Retransmitted, SaDeleted
-from fynx_scapy.ike.life.dpd import DeadPeerDetection
 from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.patience import DeadPeerDetection
 from fynx_scapy.session import Session
 
 SILENT = DeadPeerDetection(interval=None)

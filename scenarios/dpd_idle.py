@@ -6,8 +6,8 @@ from __future__ import annotations
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import IkeConfig, Psk
 from fynx_scapy.ike.events import MessageSent, PeerDead
-from fynx_scapy.ike.life.dpd import DeadPeerDetection
 from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.patience import DeadPeerDetection
 from fynx_scapy.net.echo import echo_request
 
 SILENT = DeadPeerDetection(interval=None)

@@ -8,9 +8,9 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
 from fynx_scapy.ike.events import LifetimeReached, SaDeleted
-from fynx_scapy.ike.life.lifetimes import NEVER, Lifetime, Limits
 from fynx_scapy.ike.message import RESPONSE, Outgoing, notify
 from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.lifetime import NEVER, Lifetime, Limits
 from fynx_scapy.ike.terms.selectors import Selector
 
 HOUR = Lifetime(soft=Limits(seconds=3600.0), jitter=0.0)

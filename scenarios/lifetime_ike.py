@@ -7,8 +7,8 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import ProtocolId
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaRekeyed, LifetimeReached, SaDeleted
-from fynx_scapy.ike.life.lifetimes import NEVER, Lifetime, Limits
 from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.lifetime import NEVER, Lifetime, Limits
 from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Delete
 

@@ -224,7 +224,7 @@ class Fuzz:
             end.receive_icmp(
                 IcmpError(Address(here, 500), remote, "203.0.113.1", kind, code, "forged", mtu), self.pair.now
             )
-        self.pair.alice.path_mtu.pop(BOB, None)  # it is believed, and what is sent next would be in fragments
+        self.pair.alice.path_mtu.forget(BOB)  # it is believed, and what is sent next would be in fragments
 
     def dissect(self, octets: bytes, *, thoroughly: bool) -> None:
         """Both ways of dissecting keep every octet and say what is wrong."""

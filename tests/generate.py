@@ -112,7 +112,7 @@ def _rekey_child() -> Iterator[tuple[str, Session, int]]:
     yield "Both ends replace it at the same time; the lowest nonce decides (section 2.8.1)", s, len(s.events)
     theirs = s.peer_sa
     assert theirs is not None
-    theirs.now = s.network.now
+    theirs.endpoint.now = s.network.now
     s.sa.rekey_child(s.child)
     theirs.rekey_child(next(iter(theirs.children.values())))
     s.network.run()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
-from fynx_scapy.ike.crossing import Crossing, every
+from tests.ike.crossing import Crossing, every
 
 from . import flood, soak, udp_flood, week
 

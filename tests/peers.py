@@ -9,9 +9,9 @@ from fynx_scapy import ChildConfig, Endpoint, IkeConfig, Psk
 from fynx_scapy.ike import events
 from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.exchanges.informational import Liveness
-from fynx_scapy.ike.life.lifetimes import NEVER
 from fynx_scapy.ike.message import Address, Datagram
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ike.terms.lifetime import NEVER
 
 ALICE, BOB = "192.0.2.1", "192.0.2.2"
 PING = bytes(IP(src="10.1.0.1", dst="10.2.0.1") / ICMP() / b"still there?")

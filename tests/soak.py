@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from fynx_scapy.ike.config import ChildConfig, Retransmission
 from fynx_scapy.ike.events import EspReceived, Event, IntegrityFailed, MessageDropped, ReplayDropped
 from fynx_scapy.ike.message import Datagram, DatagramKind
-from fynx_scapy.ike.pair import Pair, alice, bob
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.wire import Wire
+from tests.ike.pair import Pair, alice, bob
 
 REKEYS = 20
 PATIENCE = Retransmission(timeout=1.0, base=1.15, tries=30)
@@ -109,7 +109,7 @@ def run_once(seed: int, report: Report, rekeys: int = REKEYS) -> None:
         who = chance.choice(["alice", "bob"])
         sa = current(pair, who)
         if sa is not None and not sa.requests.pending and sa.children:
-            sa.now = network.now
+            sa.endpoint.now = network.now
             if chance.random() < 0.5:
                 sa.rekey()
             else:

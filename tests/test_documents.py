@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
-from fynx_scapy.ike.strangers.hints import Destinations
+from fynx_scapy.ike.path.icmp import Destinations
 from fynx_scapy.ike.terms.cp import ConfigReply
 
 ROOT = Path(__file__).resolve().parent.parent

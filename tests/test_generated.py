@@ -62,7 +62,7 @@ def test_a_half_open_one_of_somebody_else_is_not_ours_to_delete():
 def test_a_delete_that_waits_for_a_rekey_deletes_the_successor_too():
     pair = Pair()
     sa = pair.connect()
-    sa.now = pair.network.now
+    sa.endpoint.now = pair.network.now
     # HDR, SK {SA, Ni, KEi}  -->   <--  HDR, SK {SA, Nr, KEr}
     sa.rekey()
     # HDR, SK {D}  -->

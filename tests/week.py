@@ -12,19 +12,20 @@ from dataclasses import dataclass
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.basics.timers import Timer
-from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.ike.core.window import Kept, Pending
+from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.core.exchange import Kept, Pending
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.life.dpd import Watch
 from fynx_scapy.ike.life.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.path.keepalive import Path
+from fynx_scapy.ike.reassembly import Reassembly
 from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.strangers.admission import Admitted
 from fynx_scapy.ike.terms.pool import Lease
-from fynx_scapy.ike.wire.fragments import Fragment, Reassembly
+from fynx_scapy.ike.wire.fragments import Fragment
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.memory import Network
 
@@ -112,7 +113,7 @@ def run(days: int = 7, every: float = 240.0, seed: int = 1) -> Report:
     seconds = time.perf_counter() - started
     for sa in list(alice.sas.values()):
         if sa.established:
-            sa.now = network.now
+            sa.endpoint.now = network.now
             sa.delete_ike()
     network.run(network.now + 3600.0)
     tidy()

@@ -10,7 +10,7 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import MalformedError, OutOfReach, Timeout
 from fynx_scapy.iana import ExchangeType, PayloadType, TransformType
-from fynx_scapy.ike.child.setup import ChildSa
+from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, DatagramKind, Outgoing
 from fynx_scapy.ike.path.nat import esp_datagram

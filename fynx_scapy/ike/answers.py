@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING
 from fynx_scapy.errors import FynxError, LocalError, PeerError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.core.exchange import Steps
-from fynx_scapy.ike.core.window import ResponseWindow
 from fynx_scapy.ike.exchanges import Exchange, responder_for
 from fynx_scapy.ike.extensions.window_size import complain
 from fynx_scapy.ike.life import succession
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
+from fynx_scapy.ike.reassembly import Reassembly
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.wire import rules
+from fynx_scapy.ike.wire.window import ResponseWindow
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 
 class Answers(ResponseWindow):
     """What one end of an IKE SA has been asked, and has answered."""
 
-    def __init__(self, sa: IkeSa) -> None:
+    def __init__(self, sa: SaRecord, fragments: Reassembly) -> None:
         super().__init__()
         self._sa = sa
+        self._fragments = fragments
         self._waiting: tuple[Exchange, Steps] | None = None
 
     def stop(self) -> None:
@@ -38,7 +40,7 @@ class Answers(ResponseWindow):
         kept = self.answered(message_id)
         if kept is not None:
             request, answer = kept
-            if request == datagram.data or sa.fragments.repeats(datagram, header):
+            if request == datagram.data or self._fragments.repeats(datagram, header):
                 return sa.retransmit(answer, datagram)
             return sa.drop(datagram, f"request {message_id} was answered already, and this is not its retransmission")
         if not sa.listening:
@@ -48,9 +50,8 @@ class Answers(ResponseWindow):
             return sa.drop(datagram, f"expected a request with message ID {self.expected}, found {message_id}")
         if (wrong := puzzles.auth_fault(sa, datagram, header)) is not None:
             return sa.drop(datagram, wrong)
-        message = sa.fragments.open(datagram, header)
-        # The solution counts once the ICV that covers it has verified, be it that of the first fragment alone.
-        sa.auth_puzzle = None
+        message = self._fragments.open(datagram, header)
+        puzzles.solved(sa)
         if message is None:
             return None
         self.advance(message_id)

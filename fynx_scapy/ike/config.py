@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import KeMethod, ProtocolId, lookup
-from fynx_scapy.ike.life.dpd import DETECTION, DeadPeerDetection
-from fynx_scapy.ike.life.lifetimes import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.lifetime import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
+from fynx_scapy.ike.terms.patience import DETECTION, RETRANSMISSION, DeadPeerDetection
+from fynx_scapy.ike.terms.patience import Retransmission as Retransmission
 from fynx_scapy.ike.terms.proposals import Proposal
 from fynx_scapy.ike.terms.selectors import Selector
 
@@ -111,27 +112,6 @@ class ChildConfig(_Config):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retransmission:
-    """When an unanswered request goes out again (RFC 7296 section 2.4).
-
-    After ``timeout`` seconds, then after ``base`` times as long, and so on, ``tries`` times in all.
-    """
-
-    timeout: float = 2.0
-    base: float = 1.8
-    tries: int = 5
-
-    def wait(self, attempt: int) -> float:
-        """Seconds to wait after attempt number ``attempt``, the first one being 0."""
-        return self.timeout * self.base**attempt
-
-    @property
-    def total(self) -> float:
-        """Seconds until a request without an answer is given up."""
-        return sum(self.wait(attempt) for attempt in range(self.tries + 1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IkeConfig(_Config):
     """An IKE SA that may be set up, as initiator or as responder.
 
@@ -182,7 +162,7 @@ class IkeConfig(_Config):
     nonce_size: int = 32
     cookies: int = 5
     puzzle_effort: int = 1 << 18
-    retransmission: Retransmission = Retransmission()
+    retransmission: Retransmission = RETRANSMISSION
     half_open_lifetime: float = 30.0
     cp_request: ConfigRequest | None = None
     cp_reply: ConfigReply | None = None

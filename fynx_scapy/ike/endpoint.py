@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from typing import cast
 
 from scapy.packet import Packet
 
@@ -19,9 +20,10 @@ from fynx_scapy.ike.basics.bounded import Bounded
 from fynx_scapy.ike.basics.randomness import Randomness, SystemRandomness
 from fynx_scapy.ike.basics.timers import Timer, Timers
 from fynx_scapy.ike.child import policy, transport
-from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
+from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
 from fynx_scapy.ike.events import (
     EspReceived,
     EspSent,
@@ -36,7 +38,7 @@ from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.extensions import quick_crash
 from fynx_scapy.ike.message import RESPONSE, Datagram, DatagramKind, Header, IcmpError, Outgoing, notify
-from fynx_scapy.ike.path import nat
+from fynx_scapy.ike.path import icmp, nat
 from fynx_scapy.ike.path.keepalive import Keepalives
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.strangers import hints
@@ -50,7 +52,7 @@ DUMMY = 59
 _TUNNELLED = (4, 41)
 
 
-class Endpoint:
+class Endpoint(EndpointRecord):
     """One side with a local address.
 
     ``host`` is its IP address as text, ``configs`` what it accepts from others, the first that fits being taken.
@@ -66,25 +68,26 @@ class Endpoint:
         randomness: Randomness | None = None,
         taps: Taps | None = None,
     ) -> None:
+        super().__init__()
         self.host = address(host).host
         self.configs = list(configs)
         self.config = config or EndpointConfig()
         self.randomness: Randomness = randomness or SystemRandomness()
         self.taps = taps or Taps()
         self.timers = Timers()
-        self.keepalives = Keepalives(self)
+        self.keepalives = self.of(Keepalives)
         self.now = 0.0
         self.sas: dict[bytes, IkeSa] = {}
-        self.children: dict[int, tuple[IkeSa, ChildSa]] = {}
-        self.traps = Traps(self)
+        self.children = {}
+        self.traps = self.of(Traps)
         self._initial: dict[bytes, IkeSa] = {}
         self.pools = Pools()
-        self._lingering: OrderedDict[bytes, tuple[IkeSa, Timer]] = OrderedDict()
+        self._lingering: OrderedDict[bytes, tuple[SaRecord, Timer]] = OrderedDict()
         self._late: OrderedDict[int, tuple[ChildSa, Timer]] = OrderedDict()
         self.past_spis: deque[int] = deque(maxlen=256)
-        self.path_mtu: dict[str, tuple[int, float]] = {}
-        self.destinations = hints.Destinations()
-        self.admission = Admission(self)
+        self.path_mtu = self.of(icmp.PathMtus)
+        self.destinations = self.of(icmp.Destinations)
+        self.admission = self.of(Admission)
         queue = self.config.queue_limit, self.config.queue_octets
         self._datagrams: Bounded[Datagram] = Bounded(*queue, weigh=lambda datagram: len(datagram.data))
         self._packets: Bounded[bytes] = Bounded(*queue, weigh=len)
@@ -126,7 +129,7 @@ class Endpoint:
     def receive_icmp(self, error: IcmpError, now: float) -> None:
         """Take in what ICMP says of a datagram of ours. It becomes an event, and a hint at most."""
         self.now = now
-        hints.icmp(self, error)
+        icmp.receive(self, error)
 
     def send(self, packet: bytes, now: float) -> bool:
         """Send an inner IP packet through the Child SA that `policy` picks; False when there is none for it.
@@ -190,7 +193,7 @@ class Endpoint:
         self._datagrams += nat.marked([datagram]) if self.config.marker_always else [datagram]
         self._events.append(event)
 
-    def send_on(self, sa: IkeSa, child: ChildSa, packet: bytes) -> None:
+    def send_on(self, sa: SaRecord, child: ChildSa, packet: bytes) -> None:
         """Seal an inner packet into one Child SA, whatever policy says; LocalError for a fragment in transport mode.
 
         Its DSCP and ECN go to the outer header (RFC 7296 section 2.24).
@@ -202,17 +205,15 @@ class Endpoint:
             sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41, tfc_pad=tfc)
         self._send_esp(sa, child, sealed, len(packet), tunnel.traffic_class(packet))
 
-    def send_dummy(self, sa: IkeSa, child: ChildSa, length: int = 64) -> None:
+    def send_dummy(self, sa: SaRecord, child: ChildSa, length: int = 64) -> None:
         """Send a dummy packet, which the peer discards (RFC 4303 section 2.6)."""
         self._send_esp(sa, child, child.outbound.seal(self.randomness.octets(length), DUMMY), length, 0)
 
-    def _send_esp(self, sa: IkeSa, child: ChildSa, sealed: bytes, length: int, tos: int) -> None:
+    def _send_esp(self, sa: SaRecord, child: ChildSa, sealed: bytes, length: int, tos: int) -> None:
         datagram = nat.esp_datagram(sa, sealed, tos)
         self._datagrams.append(datagram)
-        if sa.path is not None:
-            sa.path.last = self.now
-        sa.now = self.now
-        sa.emit(EspSent, spi=child.outbound.spi, seq=child.outbound.seq, length=length, datagram=datagram)
+        sa.last_sent = self.now
+        sa.emit(EspSent(*sa.stamp, spi=child.outbound.spi, seq=child.outbound.seq, length=length, datagram=datagram))
         if child.life is not None:
             child.life.sent()
 
@@ -250,7 +251,7 @@ class Endpoint:
         if spi in self.children and self.children[spi][1] is child:
             del self.children[spi]
 
-    def linger(self, sa: IkeSa) -> None:
+    def linger(self, sa: SaRecord) -> None:
         """Let go of an IKE SA that has ended once the peer has no retransmission left to send.
 
         Where too many linger the oldest goes at once.
@@ -260,7 +261,7 @@ class Endpoint:
         if len(self._lingering) > self.config.linger_limit:
             next(iter(self._lingering.values()))[0].let_go()
 
-    def release(self, sa: IkeSa) -> None:
+    def release(self, sa: SaRecord) -> None:
         """Forget an IKE SA."""
         lingering = self._lingering.pop(sa.own_spi, None)
         if lingering is not None:
@@ -269,6 +270,10 @@ class Endpoint:
         self.admission.leave(sa)
         if self._initial.get(sa.init_received) is sa:
             del self._initial[sa.init_received]
+
+    def adopt(self, sa: SaRecord) -> None:
+        """Datagrams on its SPI are its own from now on."""
+        self.sas[sa.own_spi] = cast(IkeSa, sa)
 
     def new_ike_spi(self) -> bytes:
         """Eight octets that name no IKE SA of ours."""
@@ -298,7 +303,7 @@ class Endpoint:
             return self._wrong_version(datagram, header)
         sa = self.sas.get(header.spi_r if header.by_initiator else header.spi_i)
         if sa is not None and sa.initiator != header.by_initiator and self._same_peer(sa, header):
-            return sa.receive(datagram, header, self.now)
+            return sa.receive(datagram, header)
         if (
             header.exchange == ExchangeType.IKE_SA_INIT
             and not header.response
@@ -317,7 +322,7 @@ class Endpoint:
         """A stranger's IKE_SA_INIT request, known again by the whole of it (section 2.1)."""
         known = self._initial.get(datagram.data)
         if known is not None:
-            return known.receive(datagram, header, self.now)
+            return known.receive(datagram, header)
         if header.message_id != 0 or header.spi_i == bytes(8):
             return self.drop(datagram, "expected IKE_SA_INIT with message ID 0 and an initiator SPI other than zero")
         if self.owns(header.spi_i):
@@ -343,7 +348,7 @@ class Endpoint:
         sa.init_received = datagram.data
         self.admission.enter(sa, admitted)
         sa.deadline = self.timers.set(self.now + sa.config.half_open_lifetime, sa.expire_half_open)
-        sa.receive(datagram, header, self.now)
+        sa.receive(datagram, header)
         if not sa.answers.expected:
             # It could not even be read: nothing to remember.
             sa.forget()
@@ -372,12 +377,6 @@ class Endpoint:
     def _answer_error(self, datagram: Datagram, header: Header, kind: NotifyType, more: Sequence[Packet] = ()) -> None:
         if self.admission.may_answer(datagram, self.now):
             self.reject(datagram, header, kind, more=more)
-
-    def tell_stranger(self, datagram: Datagram, kind: NotifyType, data: bytes) -> None:
-        """Tell where a datagram came from what was wrong with it, outside of any IKE SA (section 1.5)."""
-        if self.admission.may_answer(datagram, self.now):
-            header = Header(bytes(8), bytes(8), 0, 0x20, ExchangeType.INFORMATIONAL, 0, 0, 0)
-            self.reject(datagram, header, kind, data, response=False)
 
     def reject(
         self,
@@ -447,14 +446,13 @@ class Endpoint:
                 offset=0,
             )
         sa, child = found
-        sa.now = self.now
         seq = int.from_bytes(data[4:8])
         try:
             payload, next_header = child.inbound.open(data)
         except IntegrityError:
-            return sa.emit(IntegrityFailed, spi=spi, data=data, remote=datagram.remote)
+            return sa.emit(IntegrityFailed(*sa.stamp, spi=spi, data=data, remote=datagram.remote))
         except ReplayError:
-            return sa.emit(ReplayDropped, spi=spi, seq=seq, remote=datagram.remote)
+            return sa.emit(ReplayDropped(*sa.stamp, spi=spi, seq=seq, remote=datagram.remote))
         except MalformedError as error:
             return self.drop(datagram, str(error))
         sa.last_heard = self.now
@@ -465,7 +463,7 @@ class Endpoint:
         # Section 2.8: a valid packet on the other half shows that the peer is ready.
         child.ready = True
         if next_header == DUMMY:
-            sa.emit(EspReceived, spi=spi, seq=seq, length=0, next_header=next_header, datagram=datagram)
+            sa.emit(EspReceived(*sa.stamp, spi=spi, seq=seq, length=0, next_header=next_header, datagram=datagram))
             return None
         if child.hosts is None and next_header not in _TUNNELLED:
             return self.drop(datagram, f"expected an IP packet in tunnel mode, found next header {next_header}")
@@ -482,6 +480,8 @@ class Endpoint:
             return self.drop(
                 datagram, f"the inner packet is outside the traffic selectors of the Child SA {child.name!r}"
             )
-        sa.emit(EspReceived, spi=spi, seq=seq, length=len(packet), next_header=next_header, datagram=datagram)
+        sa.emit(
+            EspReceived(*sa.stamp, spi=spi, seq=seq, length=len(packet), next_header=next_header, datagram=datagram)
+        )
         self._packets.append(packet)
         return None

@@ -48,7 +48,7 @@ def _octets(value: object) -> int:
     return sum(64 + _octets(item) for item in value) if isinstance(value, tuple) else 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that one endpoint saw or did."""
 

@@ -12,10 +12,10 @@ from fynx_scapy.iana import ExchangeType
 from fynx_scapy.ike.message import Datagram, Header
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 
-def fault(sa: IkeSa, datagram: Datagram, header: Header) -> str | None:
+def fault(sa: SaRecord, datagram: Datagram, header: Header) -> str | None:
     """Why a message must not be acted upon, or None (RFC 7296 sections 1.2 and 2.21.4).
 
     The ICV of one inside SK or SKF is still to be verified. An IKE_SA_INIT request that equals the first one to the

@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike.core.exchange import Exchange, Steps
-from fynx_scapy.ike.core.window import Pending, RequestWindow
+from fynx_scapy.ike.core.exchange import Exchange, Pending, RequestWindow, Steps
 from fynx_scapy.ike.events import PeerDead
 from fynx_scapy.ike.life import dpd
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
+from fynx_scapy.ike.reassembly import Reassembly
 from fynx_scapy.ike.wire import rules
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 
 class Requests(RequestWindow):
     """The exchanges that one end of an IKE SA has begun."""
 
-    def __init__(self, sa: IkeSa) -> None:
+    def __init__(self, sa: SaRecord, fragments: Reassembly) -> None:
         super().__init__()
         self._sa = sa
+        self._fragments = fragments
         self._held: deque[tuple[Exchange, Steps, Outgoing]] = deque()
 
     @property
@@ -63,7 +64,7 @@ class Requests(RequestWindow):
         if pending is None or pending.kept.exchange_type != header.exchange:
             reason = f"expected no answer to {header.exchange_name} with message ID {header.message_id}"
             return self._sa.drop(datagram, reason)
-        message = self._sa.fragments.open(datagram, header)
+        message = self._fragments.open(datagram, header)
         if message is None:
             return None
         exchange = pending.exchange
@@ -81,7 +82,6 @@ class Requests(RequestWindow):
         if pending.doubt is None:
 
             def believe(now: float) -> None:
-                sa.now = now
                 self._take(pending, message, None)
 
             pending.doubt = sa.endpoint.timers.set(sa.now + sa.config.error_wait, believe)
@@ -170,13 +170,12 @@ class Requests(RequestWindow):
     def _overdue(self, pending: Pending, now: float) -> None:
         """Send a request again, or give it up, and the peer with it (section 2.4)."""
         sa, kept = self._sa, pending.kept
-        sa.now = now
         if kept.attempt < pending.exchange.schedule.tries:
             sa.retransmit(kept)
             return self._arm(pending)
         attempts = kept.attempt + 1
         self._done(pending)
-        sa.emit(PeerDead, message_id=kept.message_id, attempts=attempts)
+        sa.emit(PeerDead(*sa.stamp, message_id=kept.message_id, attempts=attempts))
         silence = Timeout(f"no answer to message {kept.message_id} after {attempts} attempts")
         return dpd.bury(sa, lambda: self._end(pending.exchange, silence))
 

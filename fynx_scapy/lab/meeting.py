@@ -14,8 +14,8 @@ from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.errors import FynxError
 from fynx_scapy.harness.expect import ExpectationFailed, expect
 from fynx_scapy.iana import ExchangeType, lookup
-from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
+from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import (
     ChildSaInstalled,
     EspReceived,

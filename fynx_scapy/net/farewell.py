@@ -125,7 +125,7 @@ def _leave(network: Hosts, client: Endpoint, given_up: Mapping[IkeSa, int]) -> d
 
     def delete(more: int, sa: IkeSa) -> Exchange:
         client.sas.setdefault(sa.own_spi, sa)
-        sa.now, sa.requests.next_id = network.now, given_up[sa] + more
+        client.now, sa.requests.next_id = network.now, given_up[sa] + more
         return sa.requests.start(_Delete(sa, IKEv2_Delete(proto=int(ProtocolId.IKE))))
 
     left = list(given_up)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from fynx_scapy.harness.expect import expect
 from fynx_scapy.iana import ExchangeType
-from fynx_scapy.ike.child.setup import ChildSa
+from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import (
     ChildSaRekeyed,
     IkeSaRekeyed,
@@ -18,9 +18,9 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
-from fynx_scapy.ike.life.dpd import DeadPeerDetection
 from fynx_scapy.ike.message import RESPONSE, Datagram, Outgoing
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ike.terms.patience import DeadPeerDetection
 from fynx_scapy.lab.meeting import Meeting
 from fynx_scapy.lab.stream import Stream
 from fynx_scapy.lab.trial import trial

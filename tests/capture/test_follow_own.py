@@ -38,7 +38,7 @@ def run(folder: Path, steps: list[str], ike: str, esp: str, seed: int) -> tuple[
             session.rekey_child()
         elif step == "rekey_child_by_peer":
             peer = session.peer_sa
-            peer.now = session.network.now
+            peer.endpoint.now = session.network.now
             peer.rekey_child(next(iter(peer.children.values())))
             session.network.run()
         elif step == "rekey_ike":

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
+from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import Datagram
 from fynx_scapy.ike.sa import IkeSa
@@ -153,7 +153,7 @@ class Crossing:
         if begins:
             sa = _current(side)
             if sa is not None:
-                sa.now = now
+                sa.endpoint.now = now
                 ACTIONS[self.actions[side.letter]](sa, side.letter)
         elif side.inbound:
             side.endpoint.receive(side.inbound.popleft().turned(), now)

@@ -20,8 +20,8 @@ from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.life.collisions import note_early_delete
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError, notify
+from fynx_scapy.ike.path.icmp import PATHS
 from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.strangers.hints import PATHS
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import (
     ConfigurationAttribute,
@@ -56,7 +56,7 @@ def rekey_again(pair: Pair, sa: IkeSa) -> int:
     which = notify(NotifyType.REKEY_SA, protocol=ProtocolId.ESP, spi=old.inbound.spi.to_bytes(4))
     nonce, selectors = IKEv2_Nonce(nonce=os.urandom(32)), request.payloads(without=())[1:]
     exchange = Custom(sa, ExchangeType.CREATE_CHILD_SA, which, request.offer(), nonce, *selectors)
-    sa.now = pair.network.now
+    sa.endpoint.now = pair.network.now
     sa.start(exchange)
     pair.network.run()
     assert exchange.answer is not None
@@ -146,7 +146,7 @@ def test_one_identity_has_a_limited_number_of_ike_sas():
     found = [pair.connect() for _ in range(5)]
     assert [sa.established for sa in found] == [True] * 3 + [False] * 2
     assert pair.connect(alice(initial_contact=True)).established is False, "it has others itself, and does not say so"
-    found[0].now = pair.network.now
+    found[0].endpoint.now = pair.network.now
     found[0].delete_ike()
     pair.network.run()
     assert pair.connect().established
@@ -162,7 +162,7 @@ def test_ended_ike_sas_linger_but_not_any_number_of_them():
     pair = Pair(endpoint=EndpointConfig(linger_limit=4))
     for _ in range(10):
         sa = pair.connect()
-        sa.now = pair.network.now
+        sa.endpoint.now = pair.network.now
         sa.delete_ike()
         pair.network.run()
     assert len(pair.bob.sas) == 4
@@ -317,7 +317,7 @@ def test_what_is_too_much_inside_sk_is_not_parsed(payload, fragmentation):
     pair = Pair()
     sa = pair.connect(alice(fragmentation=fragmentation))
     exchange = Custom(sa, ExchangeType.INFORMATIONAL, payload)
-    sa.now = pair.network.now
+    sa.endpoint.now = pair.network.now
     sa.start(exchange)
     # HDR, SK {SA of 1,500 proposals}  -->   <--  HDR, SK {N(INVALID_SYNTAX)}
     with constructions() as built:
@@ -351,7 +351,7 @@ def test_packets_wait_for_their_child_sa_but_not_any_number_of_them():
 
 def asked(pair: Pair, sa: IkeSa) -> int:
     """A further Child SA; the type of the Notify that answers, or 0."""
-    sa.now = pair.network.now
+    sa.endpoint.now = pair.network.now
     exchange = sa.create_child()
     pair.network.run()
     found = exchange.answer.error()
@@ -414,7 +414,7 @@ def test_who_holds_an_old_ike_sa_holds_the_last_of_its_line_and_none_between(beg
     for _ in range(4):
         newest = {name: sa.successor or sa for name, sa in first.items()}
         between += [weakref.ref(sa) for sa in newest.values() if sa not in first.values()]
-        newest[beginner].now = pair.network.now
+        newest[beginner].endpoint.now = pair.network.now
         newest[beginner].rekey()
         del newest
         pair.network.run(pair.network.now + 70)

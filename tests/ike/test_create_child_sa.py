@@ -387,7 +387,7 @@ def test_an_spi_of_the_peers_names_one_child_sa(beginner):
             payload.prop[0].SPI = used
 
     sa.endpoint.taps.add("payloads", again)
-    sa.now = pair.network.now
+    sa.endpoint.now = pair.network.now
     # HDR, SK {SA(an SPI that is in use), Ni, TSi, TSr}  -->   <--  HDR, SK {N(NO_PROPOSAL_CHOSEN)}
     begun = sa.create_child()
     pair.network.run()

@@ -10,7 +10,7 @@ import pytest
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import ChildConfig, Retransmission
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageSent, PeerDead, Retransmitted, SaDeleted
-from fynx_scapy.ike.life.dpd import DeadPeerDetection
+from fynx_scapy.ike.terms.patience import DeadPeerDetection
 from fynx_scapy.net.echo import echo_request
 
 from .pair import Pair, alice, bob

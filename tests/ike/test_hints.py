@@ -7,12 +7,13 @@ import pytest
 from scapy.layers.inet import ICMP, IP
 
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
+from fynx_scapy.ike.basics.limiter import Limiter
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig
 from fynx_scapy.ike.events import IcmpReceived, IkeSaFailed, MessageDropped, MessageSent, PeerNotified, Suspected
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
+from fynx_scapy.ike.path.icmp import PATH_MTU_LIFETIME, Destinations
 from fynx_scapy.ike.sa import State
-from fynx_scapy.ike.strangers.hints import PATH_MTU_LIFETIME, Destinations, Limiter
 from fynx_scapy.ike.terms.proposals import Proposal
 from fynx_scapy.layers.ikev2 import (
     IKEv2,
@@ -293,7 +294,7 @@ def test_an_icmp_error_about_a_destination_that_we_have_not_sent_to_is_not_belie
 
 
 def test_destinations_are_remembered_up_to_a_number():
-    known = Destinations()
+    known = Destinations(Pair().alice)
     for port in range(2 * Destinations.MOST):
         known.add(Address(ALICE, port))
         known.add(Address(BOB, 500))

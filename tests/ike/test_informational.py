@@ -181,7 +181,7 @@ def test_a_delete_of_another_protocol_in_an_answer_names_nothing_of_ours(beginne
     (other,) = ends.values()
     spi = next(iter(sa.children.values())).outbound.spi.to_bytes(4)
     other.endpoint.taps.add("payloads", lambda m: m.payloads.append(IKEv2_Delete(proto=ProtocolId.AH, SPI=[spi])))
-    sa.now = pair.network.now
+    sa.endpoint.now = pair.network.now
     # HDR, SK {}  -->   <--  HDR, SK {D(AH)}
     sa.liveness()
     pair.network.run()

@@ -72,7 +72,7 @@ def asking(begin: Callable[[IkeSa], object]) -> Iterator[tuple[Pair, IkeSa]]:
         pair = Pair()
         ends = {"alice": pair.connect(), "bob": pair.bobs}
         lose(pair, answers)
-        ends[asks].now = pair.network.now
+        ends[asks].endpoint.now = pair.network.now
         begin(ends[asks])
         pair.network.run(pair.network.now + 0.1)
         yield pair, ends[asks]
@@ -94,7 +94,7 @@ def retrying() -> Iterator[tuple[Pair, IkeSa]]:
                 [] if d.local.host == host and int.from_bytes(d.data[20:24]) > base else None
             )
         )
-        ends[asks].now = pair.network.now
+        ends[asks].endpoint.now = pair.network.now
         ends[asks].rekey()
         pair.network.run(pair.network.now + 0.5)
         (pending,) = ends[asks].requests.pending.values()
@@ -107,7 +107,7 @@ def rekeyed() -> Iterator[tuple[Pair, IkeSa]]:
         pair = Pair()
         ends = {"alice": pair.connect(), "bob": pair.bobs}
         pair.network.intercept(lambda now, d: [] if d.data[18] == ExchangeType.INFORMATIONAL else None)
-        ends[asks].now = pair.network.now
+        ends[asks].endpoint.now = pair.network.now
         ends[asks].rekey()
         pair.network.run(pair.network.now + 0.3)
         assert {sa.state for sa in ends.values()} == {State.REKEYED, State.DELETING}
@@ -302,7 +302,7 @@ def test_a_protected_answer_of_another_exchange_is_dropped(role):
     victim = ends.pop(role)
     (attacker,) = ends.values()
     lose(pair, "bob" if role == "alice" else "alice")
-    victim.now = pair.network.now
+    victim.endpoint.now = pair.network.now
     exchange = victim.rekey()
     (message_id,) = victim.requests.pending
     before = snapshot(victim.endpoint, victim)
@@ -359,7 +359,7 @@ def test_an_exchange_of_many_rounds_takes_nothing_in_the_clear_in_any_of_them(ro
                 forged.append(message_id)
 
     pair.network.intercept(third)
-    sa.now = pair.network.now
+    sa.endpoint.now = pair.network.now
     begun = sa.start(rounds(sa))
     pair.network.run()
     assert (begun.error, begun.heard, len(forged)) == (None, [True] * 3, 6)
@@ -397,7 +397,7 @@ def test_invalid_syntax_in_an_answer_closes_both_ends(role, begin):
     sa = ends[role]
     broken = IKEv2_Notify(type="INITIAL_CONTACT", length=400)
     sa.endpoint.taps.add("payloads", lambda m: m.payloads.append(broken))
-    sa.now = pair.network.now
+    sa.endpoint.now = pair.network.now
     # HDR, SK {…, N(broken)}  -->   <--  HDR, SK {N(INVALID_SYNTAX)}
     if begin == "rekey_child":
         sa.rekey_child(next(iter(sa.children.values())))
@@ -442,7 +442,7 @@ def test_an_answer_that_cannot_be_built_is_invalid_syntax(role):
     asks = ends.pop(role)
     (answers,) = ends.values()
     answers.endpoint.taps.add("payloads", too_long)
-    asks.now = pair.network.now
+    asks.endpoint.now = pair.network.now
     liveness = asks.liveness()
     pair.network.run()
     assert [n.type for n in liveness.answer.payloads] == [NotifyType.INVALID_SYNTAX]
@@ -461,7 +461,7 @@ def test_a_message_that_is_too_long_for_sk_cannot_be_built(role):
     answers.endpoint.taps.add(
         "payloads", lambda m: m.payloads.extend(long), when=lambda m: not m.has_notify(NotifyType.INVALID_SYNTAX)
     )
-    asks.now = pair.network.now
+    asks.endpoint.now = pair.network.now
     liveness = asks.liveness()
     pair.network.run()
     assert [n.type for n in liveness.answer.payloads] == [NotifyType.INVALID_SYNTAX]
@@ -484,7 +484,7 @@ def test_a_request_that_cannot_be_built_ends_its_exchange_alone(role):
     ends = {"alice": pair.connect(), "bob": pair.bobs}
     sa = ends[role]
     remove = sa.endpoint.taps.add("payloads", too_long)
-    sa.now = pair.network.now
+    sa.endpoint.now = pair.network.now
     failed = sa.liveness()
     assert isinstance(failed.error, FynxError)
     remove()

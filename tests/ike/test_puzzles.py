@@ -12,7 +12,7 @@ from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.events import IkeSaFailed, IntegrityFailed, MessageDropped, MessageSent, PuzzleIgnored, PuzzleSolved
 from fynx_scapy.ike.message import Datagram, Header, notify
 from fynx_scapy.ike.strangers.cookies import Initial
-from fynx_scapy.ike.strangers.puzzles import KEYS, solve, zero_bits
+from fynx_scapy.ike.strangers.puzzles import KEYS, Posed, solve, zero_bits
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_PS, build_message
 from tests.flood import request
 from tests.ike.pair import ALICE, Pair, alice, bob
@@ -136,7 +136,7 @@ def test_all_puzzles_together_take_no_more_than_one_may():
     events = pair.alice.events()
     assert 1 <= len([e for e in events if isinstance(e, PuzzleSolved)]) <= 4
     assert any(isinstance(e, PuzzleIgnored) for e in events)
-    assert sa.puzzle_work <= 1 << 13
+    assert sa.of(Posed).work <= 1 << 13
 
 
 def test_too_hard_a_puzzle_is_ignored():
@@ -259,7 +259,7 @@ def test_ike_auth_without_its_solution_is_silently_discarded(solution):
 
     pair.alice.taps.add("payloads", spoil)
     sa = pair.alice.connect(alice(puzzle_effort=1 << 18), 0.0)
-    sa.auth_solution = IKEv2_PS(load=bytes(16))
+    sa.of(Posed).solution = IKEv2_PS(load=bytes(16))
     pair.network.run(3.0)
     assert not sa.established
     assert not sent(pair, "bob", ExchangeType.IKE_AUTH)
@@ -281,7 +281,7 @@ def test_a_solution_that_is_not_authentic_opens_nothing():
     pair.network.intercept(forge)
     pair.alice.connect(alice(), 0.0)
     pair.network.run(lambda: bool(pair.of("bob", IntegrityFailed)))
-    assert pair.bobs.auth_puzzle is not None
+    assert pair.bobs.of(Posed).puzzle is not None
     pair.network.run()
     assert pair.bobs.established
-    assert pair.bobs.auth_puzzle is None
+    assert pair.bobs.of(Posed).puzzle is None

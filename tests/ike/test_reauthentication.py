@@ -11,8 +11,8 @@ from fynx_scapy.ike.config import ChildConfig, Psk
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import IkeSaEstablished, LifetimeReached, MessageSent, SaDeleted
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.life.dpd import DeadPeerDetection
 from fynx_scapy.ike.message import notify
+from fynx_scapy.ike.terms.patience import DeadPeerDetection
 from fynx_scapy.net.echo import echo_request
 
 from .pair import Pair, alice, bob

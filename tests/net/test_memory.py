@@ -14,11 +14,11 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import EspReceived, MessageDropped, ReplayDropped
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
-from fynx_scapy.ike.pair import ALICE, BOB, Pair
 from fynx_scapy.net.echo import echo_reply, echo_request, udp_packet
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.nat import Nat
 from fynx_scapy.net.wire import Wire
+from tests.ike.pair import ALICE, BOB, Pair
 
 
 def ping(pair: Pair, **fields) -> bool:

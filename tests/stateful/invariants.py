@@ -10,8 +10,8 @@ from typing import Any
 from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.path.icmp import PATHS
 from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.strangers.hints import PATHS
 from tests.stateful.setting import CHILD_LIMIT, LINGER_LIMIT
 
 OF_ENDPOINT: Mapping[str, tuple[int, Callable[[Endpoint], int]]] = {

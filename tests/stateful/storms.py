@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fynx_scapy.iana import NotifyType, ProtocolId
-from fynx_scapy.ike.life.succession import newest
 from fynx_scapy.ike.message import notify
 from fynx_scapy.layers.ikev2 import IKEv2_Delete, build_payloads, first_type
 from tests.stateful import payloads as lists
@@ -23,7 +22,7 @@ def again_and_again(life: Life) -> None:
     first, content = lists.plain(chance, make(sa, chance))
     life.tell(f"{make.__name__} {sa!r}")
     for _ in range(40):
-        sa = newest(sa if sa.peer_rekeyed is None else sa.peer_rekeyed.sa)
+        sa = (sa if sa.peer_rekeyed is None else sa.peer_rekeyed.sa).newest
         if life.us.sas.get(sa.own_spi) is not sa:
             break
         head = wire.header(sa, exchange, sa.answers.expected, response=False)

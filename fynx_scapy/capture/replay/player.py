@@ -14,8 +14,8 @@ from typing import Any, ClassVar, TypeAlias
 
 from scapy.packet import Packet
 
-from fynx_scapy.ike.child.setup import ChildSa
 from fynx_scapy.ike.config import Retransmission
+from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
 from fynx_scapy.ike.message import Address, Outgoing
 from fynx_scapy.ike.path import nat

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from fynx_scapy.ike.terms.selectors import Flow, Selector
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.child.setup import ChildSa
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.child import ChildSa
+    from fynx_scapy.ike.core.record import SaRecord
 
-Candidate = tuple["IkeSa", "ChildSa"]
+Candidate = tuple["SaRecord", "ChildSa"]
 
 
 def pick(children: Iterable[Candidate], flow: Flow) -> Candidate | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
@@ -15,68 +15,18 @@ from fynx_scapy.errors import LocalError, MalformedError, PeerError
 from fynx_scapy.esp.sa import InboundSa, OutboundSa
 from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike.child import transport
-from fynx_scapy.ike.child.options import NO_OPTIONS, ChildOptions, agree, announce, more_possible, one_pair
 from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.core.child import ChildSa, Hosts
 from fynx_scapy.ike.core.keyshare import KeyShare, agreed_secret
 from fynx_scapy.ike.events import ChildSaInstalled
 from fynx_scapy.ike.message import Message, Payloads
-from fynx_scapy.ike.terms.proposals import KE, Choice, Suite, check_answer, choose, offers
+from fynx_scapy.ike.terms.options import NO_OPTIONS, ChildOptions, agree, announce, more_possible, one_pair
+from fynx_scapy.ike.terms.proposals import KE, Choice, check_answer, choose, offers
 from fynx_scapy.ike.terms.selectors import Flow, Selector, narrow
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.core.exchange import Exchange
-    from fynx_scapy.ike.life.lifetimes import ChildLife
-    from fynx_scapy.ike.sa import IkeSa
-
-
-@dataclass(slots=True, eq=False)
-class ChildSa:
-    """A pair of ESP SAs, what they protect, and how they came to be.
-
-    ``initiator``: whether we asked for it; ``deleting``: whether our Delete for it is under way; ``gone``: whether it
-    only takes in what is still on its way; ``replaces``: the Child SA that it rekeys. ``ready``: whether we may send
-    on it (section 2.8: a rekey's responder sends on the old one for a while). ``rekeying`` is our rekey of it in
-    flight, ``rekeyed`` and ``peer_rekeyed`` what came of ours and of the peer's. ``hosts`` are those of transport mode.
-    """
-
-    config: ChildConfig
-    suite: Suite
-    inbound: InboundSa = field(repr=False)
-    outbound: OutboundSa = field(repr=False)
-    local_ts: tuple[Selector, ...]
-    remote_ts: tuple[Selector, ...]
-    initiator: bool
-    deleting: bool = False
-    gone: bool = False
-    replaces: ChildSa | None = None
-    ready: bool = True
-    life: ChildLife | None = field(default=None, repr=False)
-    rekeying: Exchange | None = None
-    rekeyed: Rekeyed | None = None
-    peer_rekeyed: Rekeyed | None = None
-    hosts: transport.Hosts | None = None
-    options: ChildOptions = NO_OPTIONS
-
-    @property
-    def name(self) -> str:
-        """The name of its configuration."""
-        return self.config.name
-
-    def takes(self, flow: Flow) -> bool:
-        """Whether policy sends this packet through here."""
-        return flow.fits(self.local_ts, self.remote_ts, fragments=self.options.fragments)
-
-    def allows(self, flow: Flow) -> bool:
-        """Whether a packet that came out of it belongs there (RFC 4301 section 5.2)."""
-        return flow.fits(self.remote_ts, self.local_ts, fragments=self.options.fragments)
-
-
-class Rekeyed(NamedTuple):
-    """What a rekey came to: the new SA, and the nonces of the exchange that made it."""
-
-    child: ChildSa
-    nonces: tuple[bytes, bytes]
+    from fynx_scapy.ike.core.record import SaRecord
 
 
 @dataclass(slots=True)
@@ -95,7 +45,7 @@ class ChildRequest:
     transport: bool = False
 
     @classmethod
-    def make(cls, sa: IkeSa, config: ChildConfig, packet: bytes | None = None) -> ChildRequest:
+    def make(cls, sa: SaRecord, config: ChildConfig, packet: bytes | None = None) -> ChildRequest:
         """Prepare an offer; the selectors of the packet that triggers it stand first (section 2.9)."""
         local, remote = config.local_ts, config.remote_ts
         if packet is not None:
@@ -107,7 +57,7 @@ class ChildRequest:
         return cls(config, sa.endpoint.new_child_spi(), local, remote, transport=in_transport)
 
     @classmethod
-    def rekey(cls, sa: IkeSa, old: ChildSa) -> ChildRequest:
+    def rekey(cls, sa: SaRecord, old: ChildSa) -> ChildRequest:
         """Prepare the offer that replaces a Child SA: the selectors in use, and none of a packet (section 2.9.2)."""
         local, remote = old.local_ts, old.remote_ts
         in_transport = old.hosts is not None
@@ -136,7 +86,7 @@ class ChildRequest:
 
     def accept(
         self,
-        sa: IkeSa,
+        sa: SaRecord,
         sent: Payloads,
         answer: Message,
         nonces: tuple[bytes, bytes],
@@ -175,11 +125,11 @@ class ChildPlan:
     choice: Choice
     local_ts: tuple[Selector, ...]
     remote_ts: tuple[Selector, ...]
-    hosts: transport.Hosts | None = None
+    hosts: Hosts | None = None
     options: ChildOptions = NO_OPTIONS
 
 
-def no_room(sa: IkeSa, more: int = 0) -> str | None:
+def no_room(sa: SaRecord, more: int = 0) -> str | None:
     """Why policy allows the peer no further Child SA, or None; ``more`` is how many a rekey may have for a while."""
     limits, here = sa.endpoint.config, len(sa.endpoint.children)
     if len(sa.children) >= sa.config.child_limit + more:
@@ -192,13 +142,13 @@ def no_room(sa: IkeSa, more: int = 0) -> str | None:
     return None
 
 
-def _in_use(sa: IkeSa, spi: bytes) -> bool:
+def _in_use(sa: SaRecord, spi: bytes) -> bool:
     """Whether a Child SA of the peer's has that SPI already: one Delete would name both (RFC 4303 section 2.1)."""
     return any(child.outbound.spi == int.from_bytes(spi) for child in sa.children.values())
 
 
 def answer_child(
-    sa: IkeSa, request: Message, configs: Iterable[ChildConfig], *, without: Sequence[int] = (KE,)
+    sa: SaRecord, request: Message, configs: Iterable[ChildConfig], *, without: Sequence[int] = (KE,)
 ) -> ChildPlan:
     """What a responder agrees to: the first configuration whose selectors and proposals fit. PeerError otherwise.
 
@@ -236,7 +186,7 @@ def answer_child(
 
 
 def install(
-    sa: IkeSa,
+    sa: SaRecord,
     plan: ChildPlan,
     spi_in: int,
     nonces: tuple[bytes, bytes],
@@ -283,24 +233,26 @@ def install(
     child.hosts = plan.hosts
     sa.add_child(child)
     sa.emit(
-        ChildSaInstalled,
-        name=config.name,
-        inbound=inbound,
-        outbound=outbound,
-        encr=suite.encr,
-        integ=suite.integ,
-        esn=suite.esn,
-        mode=mode,
-        initiator=initiator,
-        local_ts=tuple(map(str, plan.local_ts)),
-        remote_ts=tuple(map(str, plan.remote_ts)),
-        local=sa.local,
-        remote=sa.remote,
-        encr_key_in=theirs[0],
-        integ_key_in=theirs[1],
-        encr_key_out=ours[0],
-        integ_key_out=ours[1],
-        ke_secrets=(shared,) if shared else (),
+        ChildSaInstalled(
+            *sa.stamp,
+            name=config.name,
+            inbound=inbound,
+            outbound=outbound,
+            encr=suite.encr,
+            integ=suite.integ,
+            esn=suite.esn,
+            mode=mode,
+            initiator=initiator,
+            local_ts=tuple(map(str, plan.local_ts)),
+            remote_ts=tuple(map(str, plan.remote_ts)),
+            local=sa.local,
+            remote=sa.remote,
+            encr_key_in=theirs[0],
+            integ_key_in=theirs[1],
+            encr_key_out=ours[0],
+            integ_key_out=ours[1],
+            ke_secrets=(shared,) if shared else (),
+        )
     )
     return child
 

@@ -18,24 +18,16 @@ from scapy.packet import Packet
 from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.esp.transport import Ends, leave
 from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.core.child import ChildSa, Hosts
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.message import Datagram, Message, notify
 from fynx_scapy.ike.terms.selectors import Selector, narrow
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.child.setup import ChildSa
     from fynx_scapy.ike.config import ChildConfig
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 Selectors = tuple[Selector, ...]
-
-
-class Hosts(NamedTuple):
-    """The hosts of a transport-mode Child SA: as we see them, and ``sent``, the ends of what the peer sends to us."""
-
-    local: str
-    remote: str
-    sent: Ends
 
 
 class View(NamedTuple):
@@ -49,7 +41,7 @@ class View(NamedTuple):
 # Asking
 
 
-def offered(sa: IkeSa, local: Iterable[Selector], remote: Iterable[Selector]) -> tuple[Selectors, Selectors]:
+def offered(sa: SaRecord, local: Iterable[Selector], remote: Iterable[Selector]) -> tuple[Selectors, Selectors]:
     """What an initiator may offer: "exactly one IP address" in TSi and TSr, that of the IKE SA.
 
     LocalError when the configuration leaves nothing of it.
@@ -63,7 +55,7 @@ def offered(sa: IkeSa, local: Iterable[Selector], remote: Iterable[Selector]) ->
     return found
 
 
-def offered_again(sa: IkeSa, old: ChildSa) -> tuple[Selectors, Selectors]:
+def offered_again(sa: SaRecord, old: ChildSa) -> tuple[Selectors, Selectors]:
     """What a rekey offers: the selectors in use, with the addresses that the IKE SA has by now."""
     return _placed(old.local_ts, sa.local.host), _placed(old.remote_ts, sa.remote.host)
 
@@ -73,7 +65,7 @@ def announce(transport: bool) -> list[Packet]:
     return [notify(NotifyType.USE_TRANSPORT_MODE)] if transport else []
 
 
-def answered(sa: IkeSa, asked: bool, answer: Message, local: Selectors, remote: Selectors) -> View:
+def answered(sa: SaRecord, asked: bool, answer: Message, local: Selectors, remote: Selectors) -> View:
     """The answer's selectors as the initiator looks at them.
 
     MalformedError when transport mode was not asked for, or without one address for each end behind a NAT.
@@ -88,11 +80,11 @@ def answered(sa: IkeSa, asked: bool, answer: Message, local: Selectors, remote: 
     return view
 
 
-def declined(sa: IkeSa, child: ChildSa) -> None:
+def declined(sa: SaRecord, child: ChildSa) -> None:
     """The peer chose tunnel mode: "If this is unacceptable to the initiator, the initiator MUST delete the SA"."""
     if child.config.tunnel_fallback:
         return
-    sa.emit(ChildSaFailed, name=child.name, notify_type=None, reason="the peer declined transport mode")
+    sa.emit(ChildSaFailed(*sa.stamp, name=child.name, notify_type=None, reason="the peer declined transport mode"))
     sa.delete_child(child)
     child.deleting = True
 
@@ -100,7 +92,7 @@ def declined(sa: IkeSa, child: ChildSa) -> None:
 # Answering
 
 
-def view(sa: IkeSa, config: ChildConfig, request: Message, local: Selectors, remote: Selectors) -> View | None:
+def view(sa: SaRecord, config: ChildConfig, request: Message, local: Selectors, remote: Selectors) -> View | None:
     """The request's selectors as a responder holds them against one configuration; None when the mode does not fit.
 
     What asks for transport mode and does not get it is looked at as it was sent, for tunnel mode.
@@ -113,7 +105,7 @@ def view(sa: IkeSa, config: ChildConfig, request: Message, local: Selectors, rem
     return View(local, remote)
 
 
-def taken(sa: IkeSa, hosts: Hosts, local: Iterable[Selector], remote: Iterable[Selector]) -> bool:
+def taken(sa: SaRecord, hosts: Hosts, local: Iterable[Selector], remote: Iterable[Selector]) -> bool:
     """Whether another host behind the same NAT has a Child SA for some of the same traffic.
 
     Both look the same from here, and "implementations MUST handle this situation, either by disallowing conflicting
@@ -135,7 +127,7 @@ def taken(sa: IkeSa, hosts: Hosts, local: Iterable[Selector], remote: Iterable[S
 # Addresses
 
 
-def _substituted(sa: IkeSa, local: Sequence[Selector], remote: Sequence[Selector]) -> View | None:
+def _substituted(sa: SaRecord, local: Sequence[Selector], remote: Sequence[Selector]) -> View | None:
     ours = _seen(local, sa.local.host, natted=sa.nat_before_us)
     theirs = _seen(remote, sa.remote.host, natted=sa.nat_before_peer)
     if ours is None or theirs is None:
@@ -168,7 +160,7 @@ def _host(host: str) -> Selector:
 # Packets
 
 
-def received(sa: IkeSa, hosts: Hosts, payload: bytes, next_header: int, datagram: Datagram) -> bytes:
+def received(sa: SaRecord, hosts: Hosts, payload: bytes, next_header: int, datagram: Datagram) -> bytes:
     """The packet that came in transport mode, checksums put right where a NAT changed its addresses.
 
     It bears the outer addresses; but those of the selectors for a peer behind a NAT, who may get another address while

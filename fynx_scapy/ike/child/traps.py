@@ -10,9 +10,8 @@ from fynx_scapy.ike.terms.selectors import Flow
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import ChildConfig, IkeConfig
-    from fynx_scapy.ike.endpoint import Endpoint
+    from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
     from fynx_scapy.ike.message import Address
-    from fynx_scapy.ike.sa import IkeSa
     from fynx_scapy.ike.terms.identity import Identity
 
 # How many packets are held for their Child SA, and for how many seconds at most.
@@ -22,7 +21,7 @@ HELD, PATIENCE = 16, 30.0
 class Traps:
     """The policies of one endpoint that wait, and the last few packets that await their Child SA."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: EndpointRecord) -> None:
         self._endpoint = endpoint
         self._configs: dict[tuple[Address | None, Identity | None], IkeConfig] = {}
         self._held: deque[tuple[float, bytes]] = deque(maxlen=HELD)
@@ -58,10 +57,9 @@ class Traps:
             first = tuple(dict.fromkeys([child, *config.children]))
             self._endpoint.connect(config.replace(children=first), now, packet)
         elif sa.established and not self._under_way(sa):
-            sa.now = now
             sa.create_child(child, packet)
 
-    def _find(self, config: IkeConfig) -> IkeSa | None:
+    def _find(self, config: IkeConfig) -> SaRecord | None:
         """An IKE SA with that peer that is there or on its way."""
         for sa in self._endpoint.sas.values():
             if sa.established and sa.remote_id == config.remote_id and sa.local_id == config.local_id:
@@ -71,7 +69,7 @@ class Traps:
         return None
 
     @staticmethod
-    def _under_way(sa: IkeSa) -> bool:
+    def _under_way(sa: SaRecord) -> bool:
         """Whether a Child SA is asked for already: the packets that come meanwhile shall not ask for more of them."""
         begun = [pending.exchange for pending in sa.requests.pending.values()]
         return any(exchange.touches_children for exchange in [*begun, *sa.requests.waiting])

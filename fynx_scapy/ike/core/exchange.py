@@ -8,18 +8,22 @@ the IKE SA's business.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError, LocalError
+from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.message import Message, Outgoing
 from fynx_scapy.ike.wire.rules import Round, Rule
+from fynx_scapy.ike.wire.window import Kept
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.config import Retransmission
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
+    from fynx_scapy.ike.terms.patience import Retransmission
 
 Steps = Generator[Outgoing, Message, None]
 
@@ -42,7 +46,7 @@ class Exchange:
     makes_child: ClassVar[bool] = False
     """Whether it makes a Child SA: what names one that we do not know may mean that one."""
 
-    def __init__(self, sa: IkeSa) -> None:
+    def __init__(self, sa: SaRecord) -> None:
         self.sa = sa
         self.done = False
         self.error: FynxError | None = None
@@ -120,3 +124,37 @@ def responder_for(request: Message) -> type[Exchange] | None:
 def responders() -> list[type[Exchange]]:
     """Every class that answers requests."""
     return [cls for rows in _RESPONDERS.values() for _, cls in rows]
+
+
+# What is in flight
+
+
+@dataclass(slots=True)
+class Pending:
+    """A request of ours that waits for its answer."""
+
+    exchange: Exchange
+    steps: Steps
+    kept: Kept
+    timer: Timer | None = None
+    doubt: Timer | None = None
+    """Set while an error that anybody may have sent waits for a better answer (section 2.21.1)."""
+
+
+@dataclass
+class RequestWindow:
+    """Our requests, and those that wait their turn (section 2.3)."""
+
+    size: int = 1
+    next_id: int = 0
+    pending: dict[int, Pending] = field(default_factory=dict)
+    waiting: deque[Exchange] = field(default_factory=deque)
+
+    @property
+    def open(self) -> bool:
+        """Whether another request may leave now.
+
+        "when the initiator needs to make a request X, it MUST wait until it has received responses to all requests up
+        through request X-N"
+        """
+        return not self.pending or self.next_id < min(self.pending) + self.size

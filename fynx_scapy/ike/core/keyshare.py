@@ -17,7 +17,7 @@ from fynx_scapy.ike.terms.proposals import Choice, Suite, groups, offers
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 
 @dataclass(slots=True, repr=False)
@@ -102,7 +102,7 @@ class Rejection:
     fault: MalformedError | PeerError | None
 
     @classmethod
-    def read(cls, sa: IkeSa, sent: Payloads, answer: Message) -> Rejection | None:
+    def read(cls, sa: SaRecord, sent: Payloads, answer: Message) -> Rejection | None:
         """None when the answer asks for no other group, or no KE payload was sent.
 
         A responder asks for a group among those offered (RFC 7296 section 1.2); `IkeConfig.refuse_weaker_ke` leaves
@@ -127,20 +127,22 @@ class Rejection:
             fault = PeerError(NotifyType.INVALID_KE_PAYLOAD, data, reason)
         return cls(ours.group, wanted, weaker, fault)
 
-    def tell(self, sa: IkeSa, *, encrypted: bool) -> None:
+    def tell(self, sa: SaRecord, *, encrypted: bool) -> None:
         """Emit the event: in the clear anybody may have asked for another group."""
         sa.emit(
-            KeyExchangeRejected,
-            sent=self.sent,
-            wanted=self.wanted,
-            weaker=self.weaker,
-            followed=self.fault is None,
-            encrypted=encrypted,
-            reason=str(self.fault or ""),
+            KeyExchangeRejected(
+                *sa.stamp,
+                sent=self.sent,
+                wanted=self.wanted,
+                weaker=self.weaker,
+                followed=self.fault is None,
+                encrypted=encrypted,
+                reason=str(self.fault or ""),
+            )
         )
 
 
-def retried_share(sa: IkeSa, request: Outgoing, answer: Message) -> KeyShare | None:
+def retried_share(sa: SaRecord, request: Outgoing, answer: Message) -> KeyShare | None:
     """A share of the group that the answer's INVALID_KE_PAYLOAD asks for; None when it asks for none.
 
     MalformedError when that group cannot be, PeerError when policy refuses it.
@@ -159,7 +161,7 @@ def retried_share(sa: IkeSa, request: Outgoing, answer: Message) -> KeyShare | N
 # Nonces
 
 
-def own_nonce(sa: IkeSa, prfs: Iterable[int]) -> bytes:
+def own_nonce(sa: SaRecord, prfs: Iterable[int]) -> bytes:
     """A fresh nonce of `IkeConfig.nonce_size` octets, or more where a PRF asks for more.
 
     "MUST be at least half the key size of the negotiated pseudorandom function"; an initiator, who does not know which

@@ -10,16 +10,9 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
-from fynx_scapy.ike.child.setup import (
-    ChildPlan,
-    ChildRequest,
-    ChildSa,
-    answer_child,
-    child_answer_payloads,
-    install,
-    no_room,
-)
+from fynx_scapy.ike.child.setup import ChildPlan, ChildRequest, answer_child, child_answer_payloads, install, no_room
 from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
 from fynx_scapy.ike.core.keyshare import (
     KeyShare,
@@ -31,15 +24,15 @@ from fynx_scapy.ike.core.keyshare import (
     sent_nonce,
 )
 from fynx_scapy.ike.events import ChildSaFailed
+from fynx_scapy.ike.extensions import cp
 from fynx_scapy.ike.life import collisions, succession
 from fynx_scapy.ike.message import Message, Outgoing
-from fynx_scapy.ike.terms import cp
 from fynx_scapy.ike.terms.selectors import Flow
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_Nonce
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 
 class ChildExchange(Exchange):
@@ -115,7 +108,7 @@ class ChildExchange(Exchange):
 class CreateChild(ChildExchange):
     """A further Child SA. ``packet`` is the inner packet that asks for it, if one does."""
 
-    def __init__(self, sa: IkeSa, config: ChildConfig | None = None, packet: bytes | None = None) -> None:
+    def __init__(self, sa: SaRecord, config: ChildConfig | None = None, packet: bytes | None = None) -> None:
         super().__init__(sa)
         self.config = config or (sa.config.children[0] if sa.config.children else ChildConfig())
         self.packet = packet
@@ -144,13 +137,13 @@ class CreateChild(ChildExchange):
         elif kind == NotifyType.SINGLE_PAIR_REQUIRED and ask_for_pair(sa, self.config, self.packet):
             return
         else:
-            sa.emit(ChildSaFailed, name=self.config.name, notify_type=kind, reason=str(error))
+            sa.emit(ChildSaFailed(*sa.stamp, name=self.config.name, notify_type=kind, reason=str(error)))
             if isinstance(error, MalformedError | KeyExchangeError):
                 # Section 2.21: the peer holds an SA that we do not; clean up.
                 sa.delete_ike()
 
 
-def ask_for_pair(sa: IkeSa, config: ChildConfig, packet: bytes | None) -> bool:
+def ask_for_pair(sa: SaRecord, config: ChildConfig, packet: bytes | None) -> bool:
     """After SINGLE_PAIR_REQUIRED, ask for a Child SA for the one pair of addresses that a packet needs (section 2.9).
 
     False when there is no packet, or when that is what we asked for.

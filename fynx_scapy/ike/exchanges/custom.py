@@ -11,7 +11,7 @@ from fynx_scapy.ike.core.exchange import Exchange, Steps
 from fynx_scapy.ike.wire.rules import ANYTHING, Round
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 
 class Custom(Exchange):
@@ -19,7 +19,7 @@ class Custom(Exchange):
 
     rules = (Round(ANYTHING, ANYTHING),)
 
-    def __init__(self, sa: IkeSa, exchange_type: int, *payloads: Packet, encrypted: bool = True) -> None:
+    def __init__(self, sa: SaRecord, exchange_type: int, *payloads: Packet, encrypted: bool = True) -> None:
         super().__init__(sa)
         self.exchange_type = exchange_type  # type: ignore[misc]  # a class attribute of every other exchange
         self.payloads = payloads

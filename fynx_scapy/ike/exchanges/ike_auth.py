@@ -16,18 +16,18 @@ from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.exchanges.create_child import ask_for_pair
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.extensions import initial_contact, quick_crash
+from fynx_scapy.ike.extensions import cp, initial_contact, quick_crash
 from fynx_scapy.ike.extensions.window_size import promise
 from fynx_scapy.ike.message import Message, Outgoing, Payloads, notify
 from fynx_scapy.ike.strangers import puzzles
-from fynx_scapy.ike.terms import cp
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.refusal import redirection, said
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, NONE, ONE, Count, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.config import IkeConfig
+    from fynx_scapy.ike.core.record import SaRecord
 
 # An error notify of these types beside IDr and AUTH concerns the Child SA alone (section 2.21.2).
 _FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, NotifyType.AUTHENTICATION_FAILED)
@@ -63,7 +63,7 @@ class IkeAuth(Exchange):
         ),
     )
 
-    def __init__(self, sa: IkeSa, packet: bytes | None = None) -> None:
+    def __init__(self, sa: SaRecord, packet: bytes | None = None) -> None:
         super().__init__(sa)
         self.packet = packet
 
@@ -100,7 +100,7 @@ class IkeAuth(Exchange):
             self._take_child(child, sent, answer)
         if answer.error() is None and (missing := cp.accept(sa, sent, answer)) is not None:
             # Section 3.15.4: without the address that policy requires we may tear the IKE SA down.
-            sa.emit(ChildSaFailed, name=child.config.name if child else "", notify_type=None, reason=missing)
+            sa.emit(ChildSaFailed(*sa.stamp, name=child.config.name if child else "", notify_type=None, reason=missing))
             sa.delete_ike()
 
     def _may_be_childless(self) -> None:
@@ -120,7 +120,7 @@ class IkeAuth(Exchange):
             reason = f"refused with {name_of(NotifyType, kind)}" if kind else "the answer holds no SA payload"
             if error is None and (gateway := redirection(answer)) is not None:
                 kind, reason = NotifyType.REDIRECT, f"answered with {gateway}"
-            sa.emit(ChildSaFailed, name=child.config.name, notify_type=kind, reason=reason)
+            sa.emit(ChildSaFailed(*sa.stamp, name=child.config.name, notify_type=kind, reason=reason))
             if kind == NotifyType.SINGLE_PAIR_REQUIRED:
                 ask_for_pair(sa, child.config, self.packet)
             return
@@ -128,7 +128,7 @@ class IkeAuth(Exchange):
             child.accept(sa, sent, answer, (sa.nonce_i, sa.nonce_r))
         except MalformedError as wrong:
             # The peer holds an SA that we cannot use: section 2.21 lets us clean up by deleting it.
-            sa.emit(ChildSaFailed, name=child.config.name, notify_type=None, reason=str(wrong))
+            sa.emit(ChildSaFailed(*sa.stamp, name=child.config.name, notify_type=None, reason=str(wrong)))
             sa.delete_ike()
 
     def respond(self, request: Message) -> Steps:
@@ -140,7 +140,7 @@ class IkeAuth(Exchange):
             raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason="the initiator asks for EAP, which we do not do")
         remote_id = Identity.parse(request.body(IKEv2_IDi))
         wanted = Identity.parse(request.body(IKEv2_IDr)) if request.get(IKEv2_IDr) is not None else None
-        config = sa.choose_config(wanted, remote_id)
+        config = _choose_config(sa, wanted, remote_id)
         if config is None:
             raise PeerError(
                 NotifyType.AUTHENTICATION_FAILED, reason=f"no policy for {remote_id} who asks for {wanted or 'anybody'}"
@@ -176,10 +176,10 @@ class IkeAuth(Exchange):
                 raise PeerError(NotifyType.NO_ADDITIONAL_SAS, reason=full)
             plan = answer_child(sa, request, cp.bound(sa, sa.config.children))
         except PeerError as error:
-            sa.emit(ChildSaFailed, name="", notify_type=error.notify_type, reason=error.reason)
+            sa.emit(ChildSaFailed(*sa.stamp, name="", notify_type=error.notify_type, reason=error.reason))
             return [notify(error.notify_type, error.data)]
         except MalformedError as error:
-            sa.emit(ChildSaFailed, name="", notify_type=NotifyType.TS_UNACCEPTABLE, reason=str(error))
+            sa.emit(ChildSaFailed(*sa.stamp, name="", notify_type=NotifyType.TS_UNACCEPTABLE, reason=str(error)))
             return [notify(NotifyType.TS_UNACCEPTABLE)]
         spi = sa.endpoint.new_child_spi()
         install(sa, plan, spi, (sa.nonce_i, sa.nonce_r), initiator=False)
@@ -265,6 +265,12 @@ def _asked_for(sent: Payloads) -> list[Identity]:
     """The identity of the IDr that went out, which a tap may have written."""
     payload = sent.get(IKEv2_IDr)
     return [] if payload is None else [Identity.parse(payload.octets()[4:])]
+
+
+def _choose_config(sa: SaRecord, local: Identity | None, remote: Identity) -> IkeConfig | None:
+    """The configuration for these identities; one that names the peer goes before one that takes anybody."""
+    fitting = [c for c in sa.candidates if c.accepts_identities(local, remote)]
+    return min(fitting, key=lambda c: c.remote_id is None, default=None)
 
 
 def is_childless(request: Message) -> bool:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fynx_scapy.errors import FynxError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
 from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
@@ -17,10 +19,12 @@ from fynx_scapy.ike.core.keyshare import (
     retried_share,
     sent_nonce,
 )
+from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.ike.path import nat
 from fynx_scapy.ike.strangers import puzzles
-from fynx_scapy.ike.terms.proposals import KE, PRF, Choice, check_answer, offers
+from fynx_scapy.ike.strangers.admission import Admission
+from fynx_scapy.ike.terms.proposals import KE, PRF, Choice, Offer, check_answer, choose, offers
 from fynx_scapy.ike.wire.refusal import said
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
@@ -109,7 +113,7 @@ class IkeSaInit(Exchange):
             encrypted=False,
         )
         self._announce(answer)
-        puzzles.pose_for_auth(sa, answer)
+        puzzles.pose_for_auth(sa, answer, sa.endpoint.of(Admission).puzzle_for(sa))
         yield answer
         self._note_own(answer)
         if (sent := sent_nonce(answer, sa.nonce_r)) != sa.nonce_r:
@@ -158,7 +162,7 @@ class IkeSaInit(Exchange):
 
     def _choose(self, request: Message, group: int) -> Choice:
         offered = offers(request.one(IKEv2_SA))
-        choice = self.sa.choose_ike(offered, group)
+        choice = _choose_config(self.sa, offered, group)
         if choice is None:
             raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the IKE SA is acceptable")
         return choice
@@ -200,3 +204,18 @@ class IkeSaInit(Exchange):
         """No IKE SA, and no trace of it; one that has keys ends by INVALID_SYNTAX alone."""
         if not self.sa.envelope.has_keys:
             self.sa.forget()
+
+
+def _choose_config(sa: SaRecord, offered: Sequence[Offer], group: int) -> Choice | None:
+    """Take the first configuration that accepts one of the offers; None when none does.
+
+    Those that cannot live with the choice are out from now on.
+    """
+    for config in sa.candidates:
+        choice = choose(offered, config.proposals, prefer_ke=group)
+        if choice is not None:
+            chosen = [Offer(choice.number, choice.protocol, b"", choice.transforms)]
+            sa.candidates = [c for c in sa.candidates if choose(chosen, c.proposals) is not None]
+            sa.config = config
+            return choice
+    return None

@@ -11,16 +11,15 @@ from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.child.setup import is_esp
 from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
-from fynx_scapy.ike.extensions import quick_crash
+from fynx_scapy.ike.extensions import cp, quick_crash
 from fynx_scapy.ike.life import collisions
 from fynx_scapy.ike.message import Message
-from fynx_scapy.ike.terms import cp
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.config import Retransmission
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
+    from fynx_scapy.ike.terms.patience import Retransmission
 
 # Section 2.21.2: these end an IKE SA without a Delete payload, right behind IKE_AUTH; section 2.21.3 for
 # INVALID_SYNTAX later on.
@@ -39,7 +38,7 @@ class Informational(Exchange):
         ),
     )
 
-    def __init__(self, sa: IkeSa, *payloads: Packet) -> None:
+    def __init__(self, sa: SaRecord, *payloads: Packet) -> None:
         super().__init__(sa)
         self.payloads = payloads
 

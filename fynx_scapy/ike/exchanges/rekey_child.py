@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, KeyExchangeError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
-from fynx_scapy.ike.child.setup import ChildRequest, ChildSa, Rekeyed, answer_child
+from fynx_scapy.ike.child.setup import ChildRequest, answer_child
+from fynx_scapy.ike.core.child import ChildSa, Rekeyed
 from fynx_scapy.ike.core.exchange import Steps, exchange
 from fynx_scapy.ike.events import ChildSaFailed, ChildSaRekeyed
 from fynx_scapy.ike.exchanges.create_child import ChildExchange, CreateChild
 from fynx_scapy.ike.life import collisions, succession
+from fynx_scapy.ike.life.reauthentication import replace_refused
 from fynx_scapy.ike.message import Message, notify
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 
 def is_rekey(request: Message) -> bool:
@@ -27,7 +29,7 @@ def is_rekey(request: Message) -> bool:
 class RekeyChild(ChildExchange):
     """Replace ``old``."""
 
-    def __init__(self, sa: IkeSa, old: ChildSa | None = None) -> None:
+    def __init__(self, sa: SaRecord, old: ChildSa | None = None) -> None:
         super().__init__(sa)
         self.old = old
 
@@ -48,7 +50,9 @@ class RekeyChild(ChildExchange):
         self.child, nonces = yield from self._offer(ChildRequest.rekey(self.sa, old), rekey)
         old.rekeying = None
         old.rekeyed = Rekeyed(self.child, nonces)
-        self.sa.emit(ChildSaRekeyed, old_spi=old.inbound.spi, new_spi=self.child.inbound.spi, by_peer=False)
+        self.sa.emit(
+            ChildSaRekeyed(*self.sa.stamp, old_spi=old.inbound.spi, new_spi=self.child.inbound.spi, by_peer=False)
+        )
         collisions.settle_child(self.sa, old)
 
     def respond(self, request: Message) -> Steps:
@@ -60,7 +64,7 @@ class RekeyChild(ChildExchange):
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
         self.child, nonces = yield from self._answer(plan, request, replaces=old)
         old.peer_rekeyed = Rekeyed(self.child, nonces)
-        sa.emit(ChildSaRekeyed, old_spi=old.inbound.spi, new_spi=self.child.inbound.spi, by_peer=True)
+        sa.emit(ChildSaRekeyed(*sa.stamp, old_spi=old.inbound.spi, new_spi=self.child.inbound.spi, by_peer=True))
         if old.rekeyed is not None:
             collisions.settle_child(sa, old)
 
@@ -82,9 +86,9 @@ class RekeyChild(ChildExchange):
             sa.remove_children([old.inbound.spi], by_peer=True, reason="unknown to the peer")
             sa.start(CreateChild(sa, old.config))
         else:
-            sa.emit(ChildSaFailed, name=old.name, notify_type=kind, reason=str(error))
+            sa.emit(ChildSaFailed(*sa.stamp, name=old.name, notify_type=kind, reason=str(error)))
             if kind == NotifyType.NO_ADDITIONAL_SAS:
-                sa.rekey_refused()
+                replace_refused(sa)
             elif isinstance(error, KeyExchangeError):
                 # RFC 6989 section 2.5: the IKE SA is deleted; so draft-ietf-ipsecme-ikev2-mlkem, Recipient Tests.
                 sa.delete_ike()

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
 from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
@@ -18,17 +16,15 @@ from fynx_scapy.ike.core.keyshare import (
     retried_share,
     sent_nonce,
 )
+from fynx_scapy.ike.core.record import RekeyedIke, SaRecord
 from fynx_scapy.ike.events import IkeSaRekeyed
-from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.extensions import quick_crash
 from fynx_scapy.ike.life import collisions, succession
+from fynx_scapy.ike.life.reauthentication import replace_refused
 from fynx_scapy.ike.message import Message
 from fynx_scapy.ike.terms.proposals import KE, PRF, check_answer, choose, offers
 from fynx_scapy.ike.wire.rules import MANY, ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
-
-if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
 
 
 def is_rekey(request: Message) -> bool:
@@ -37,18 +33,11 @@ def is_rekey(request: Message) -> bool:
     return payload is not None and any(p.proto == ProtocolId.IKE for p in payload.prop)
 
 
-class RekeyedIke(NamedTuple):
-    """What a rekey came to: the new IKE SA, and the nonces of the exchange that made it."""
-
-    sa: IkeSa
-    nonces: tuple[bytes, bytes]
-
-
 @exchange(ExchangeType.CREATE_CHILD_SA, when=is_rekey)
 class RekeyIke(Exchange):
     """Replace the IKE SA in which it runs. ``successor`` is the new one."""
 
-    successor: IkeSa | None = None
+    successor: SaRecord | None = None
     alone = replaces_ike = True
     rules = (
         Round(
@@ -99,11 +88,11 @@ class RekeyIke(Exchange):
         sa.rekeying = None
         quick_crash.note(self.successor, answer)
         sa.rekeyed = RekeyedIke(self.successor, nonces)
-        sa.emit(IkeSaRekeyed, new_spi_i=spi, new_spi_r=choice.spi, by_peer=False)
+        sa.emit(IkeSaRekeyed(*sa.stamp, new_spi_i=spi, new_spi_r=choice.spi, by_peer=False))
         collisions.settle_ike(sa)
         if (token := quick_crash.protected(self.successor)) and self.successor.established:
             # HDR, SK {N(QCD_TOKEN)}  -->     RFC 6290 section 4.3
-            self.successor.start(Informational(self.successor, *token))
+            self.successor.inform(*token)
 
     def respond(self, request: Message) -> Steps:
         """Make the successor; hand over at once, unless our own rekey is in flight too."""
@@ -133,7 +122,7 @@ class RekeyIke(Exchange):
             self.successor.nonce_r = sent
             self.successor.derive_keys(choice.suite, shared, sa)
         sa.peer_rekeyed = RekeyedIke(self.successor, nonces)
-        sa.emit(IkeSaRekeyed, new_spi_i=choice.spi, new_spi_r=spi, by_peer=True)
+        sa.emit(IkeSaRekeyed(*sa.stamp, new_spi_i=choice.spi, new_spi_r=spi, by_peer=True))
         if sa.rekeying is None:
             collisions.settle_ike(sa)
 
@@ -149,4 +138,4 @@ class RekeyIke(Exchange):
         elif isinstance(error, PeerError) and error.notify_type == NotifyType.TEMPORARY_FAILURE:
             succession.try_again(sa, RekeyIke)
         elif isinstance(error, PeerError) and error.notify_type == NotifyType.NO_ADDITIONAL_SAS:
-            sa.rekey_refused()
+            replace_refused(sa)

@@ -11,11 +11,11 @@ from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.message import Message, Outgoing, notify
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
     from fynx_scapy.ike.terms.identity import Identity
 
 
-def announce(sa: IkeSa, message: Outgoing) -> None:
+def announce(sa: SaRecord, message: Outgoing) -> None:
     """Put the notify into the first IKE_AUTH request, where it is configured and true."""
     config = sa.config
     if config.initial_contact and not any(
@@ -25,7 +25,7 @@ def announce(sa: IkeSa, message: Outgoing) -> None:
         message.payloads.append(notify(NotifyType.INITIAL_CONTACT))
 
 
-def object_to(sa: IkeSa, remote_id: Identity, message: Message) -> None:
+def object_to(sa: SaRecord, remote_id: Identity, message: Message) -> None:
     """PeerError when the peer, authenticated by now, or all peers together have too many IKE SAs to set up another."""
     config = sa.endpoint.config
     others = [other for other in sa.endpoint.sas.values() if not other.connecting and other.state is not State.CLOSED]
@@ -36,7 +36,7 @@ def object_to(sa: IkeSa, remote_id: Identity, message: Message) -> None:
         raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"{remote_id} has {same} IKE SAs already")
 
 
-def heed(sa: IkeSa, message: Message) -> None:
+def heed(sa: SaRecord, message: Message) -> None:
     """The peer, authenticated by now, may say that it has no other IKE SA: drop those that we still have.
 
     No Delete is sent, since nobody is left to receive it.
@@ -46,5 +46,4 @@ def heed(sa: IkeSa, message: Message) -> None:
     for other in list(sa.endpoint.sas.values()):
         same = other.remote_id == sa.remote_id and other.local_id == sa.local_id
         if other is not sa and same and not other.connecting:
-            other.now = sa.now
             other.closed("the peer has made an initial contact", by_peer=True)

@@ -18,8 +18,7 @@ from fynx_scapy.ike.message import Datagram, Header, Message, notify
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.endpoint import Endpoint
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
 
 MOST = 4
 """Tokens in one message, and generations of a secret (section 4.5)."""
@@ -38,12 +37,12 @@ def _payloads(secrets: Sequence[bytes], spi_i: bytes, spi_r: bytes) -> list[Pack
     ]
 
 
-def protected(sa: IkeSa) -> list[Packet]:
+def protected(sa: SaRecord) -> list[Packet]:
     """The token that goes to the peer inside SK, if we are a maker."""
     return _payloads(sa.endpoint.config.crash_secrets[:1], sa.spi_i, sa.spi_r)
 
 
-def unprotected(endpoint: Endpoint, header: Header) -> list[Packet]:
+def unprotected(endpoint: EndpointRecord, header: Header) -> list[Packet]:
     """The tokens beside an INVALID_IKE_SPI in the clear, one for each generation of the secret.
 
     Section 9.2: "A token maker MUST NOT send a valid QCD token in an unprotected message for an existing IKE SA", so
@@ -55,21 +54,21 @@ def unprotected(endpoint: Endpoint, header: Header) -> list[Packet]:
     return _payloads(endpoint.config.crash_secrets, header.spi_i, header.spi_r)
 
 
-def note(sa: IkeSa, message: Message) -> None:
+def note(sa: SaRecord, message: Message) -> None:
     """Keep the tokens of a protected message, the last four (sections 4.2 to 4.4)."""
     if message.encrypted:
         sa.tokens.extend(data for data in _data(message.notifies()) if data not in sa.tokens)
         del sa.tokens[:-MOST]
 
 
-def shown(sa: IkeSa, notifies: Iterable[IKEv2_Notify], datagram: Datagram) -> bool:
+def shown(sa: SaRecord, notifies: Iterable[IKEv2_Notify], datagram: Datagram) -> bool:
     """Whether a message in the clear shows one of our peer's tokens; then the IKE SA is gone (section 4.5)."""
     data = _data(notifies)[:MOST]
     if not data or not sa.tokens or not sa.limits.allow("token", sa.now, 1.0, burst=10):
         return False
     if not any(hmac.compare_digest(given, kept) for given in data for kept in sa.tokens):
         return False
-    sa.emit(CrashDetected)
+    sa.emit(CrashDetected(*sa.stamp))
     sa.closed("the peer has lost it, and shows its token", by_peer=True)
     return True
 

@@ -11,9 +11,9 @@ from fynx_scapy.ike.child.setup import no_room
 from fynx_scapy.ike.life import succession
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.child.setup import ChildSa
+    from fynx_scapy.ike.core.child import ChildSa
+    from fynx_scapy.ike.core.record import SaRecord
     from fynx_scapy.ike.message import Message
-    from fynx_scapy.ike.sa import IkeSa
 
 _OF_CHILD = (ProtocolId.AH, ProtocolId.ESP)
 
@@ -33,12 +33,12 @@ def _not_found(protocol: int, spi: bytes) -> PeerError:
     return PeerError(NotifyType.CHILD_SA_NOT_FOUND, reason=reason, protocol=told, spi=spi)
 
 
-def still_wanted(sa: IkeSa, old: ChildSa) -> bool:
+def still_wanted(sa: SaRecord, old: ChildSa) -> bool:
     """Whether a Child SA is still there to be rekeyed."""
     return sa.children.get(old.inbound.spi) is old and not old.deleting and old.rekeying is None and old.rekeyed is None
 
 
-def object_to_child(sa: IkeSa) -> None:
+def object_to_child(sa: SaRecord) -> None:
     """PeerError when the IKE SA takes no new Child SA now.
 
     Section 2.25.2: "If a peer receives a request to create or rekey a Child SA when it is currently rekeying the IKE
@@ -50,7 +50,7 @@ def object_to_child(sa: IkeSa) -> None:
         raise _busy("the IKE SA is being closed")
 
 
-def rekeyed_child(sa: IkeSa, request: Message) -> ChildSa:
+def rekeyed_child(sa: SaRecord, request: Message) -> ChildSa:
     """The Child SA that a request wants to rekey; PeerError when there is none, or it is being closed (2.25.1)."""
     object_to_child(sa)
     rekey = next(request.notifies(NotifyType.REKEY_SA))
@@ -73,13 +73,13 @@ def rekeyed_child(sa: IkeSa, request: Message) -> ChildSa:
     return old
 
 
-def note_early_delete(sa: IkeSa, spis: set[int]) -> None:
+def note_early_delete(sa: SaRecord, spis: set[int]) -> None:
     """The peer deletes Child SAs that we do not know: perhaps one whose answer is still on its way to us."""
     if sa.creating and len(sa.deleted_early) + len(spis) <= sa.config.child_limit:
         sa.deleted_early |= spis
 
 
-def remove_deleted_early(sa: IkeSa, child: ChildSa) -> None:
+def remove_deleted_early(sa: SaRecord, child: ChildSa) -> None:
     """A Child SA has come up that the peer has deleted already: it is gone before it is used."""
     if child.outbound.spi in sa.deleted_early:
         sa.remove_children([child.inbound.spi], by_peer=True, reason="deleted before it was known")
@@ -87,7 +87,7 @@ def remove_deleted_early(sa: IkeSa, child: ChildSa) -> None:
         sa.deleted_early.clear()
 
 
-def object_to_ike_rekey(sa: IkeSa) -> None:
+def object_to_ike_rekey(sa: SaRecord) -> None:
     """PeerError when the IKE SA cannot be rekeyed now (sections 2.25.1 and 2.25.2)."""
     if not sa.established or sa.rekeyed is not None or sa.peer_rekeyed is not None:
         raise _busy("the IKE SA is being closed")
@@ -102,7 +102,7 @@ def lowest_is_ours(ours: tuple[bytes, bytes], theirs: tuple[bytes, bytes]) -> bo
     return min(ours) < min(theirs)
 
 
-def settle_child(sa: IkeSa, old: ChildSa) -> None:
+def settle_child(sa: SaRecord, old: ChildSa) -> None:
     """Both rekeys of a Child SA have ended, or there was only ours: delete what we are to delete.
 
     Section 2.8.1: the SA made with the lowest nonce is closed by the end that created it; "the node that initiated
@@ -117,7 +117,7 @@ def settle_child(sa: IkeSa, old: ChildSa) -> None:
         sa.delete_child(loser)
 
 
-def settle_ike(sa: IkeSa) -> None:
+def settle_ike(sa: SaRecord) -> None:
     """Both rekeys of an IKE SA have ended, or there was only one: hand over the Child SAs, delete what is ours.
 
     Section 2.8.2: "The new IKE SA containing the lowest nonce SHOULD be deleted by the node that created it, and the

@@ -4,42 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fynx_scapy.errors import ConfigError
+from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.life.reconnect import child_configs, config_of, reconnect
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.basics.timers import Timer
-    from fynx_scapy.ike.config import ChildConfig, Retransmission
-    from fynx_scapy.ike.sa import IkeSa
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadPeerDetection:
-    """After ``interval`` seconds without anything authentic from the peer it is asked; None never asks.
-
-    ``retransmission`` is the schedule of that question (None: the one of all requests). ``action`` is what follows when
-    the peer is dead: ``clear`` closes the IKE SA and that is all, ``restart`` sets it up again with its Child SAs,
-    ``hold`` waits for the next packet that wants through.
-    """
-
-    interval: float | None = 300.0
-    action: str = "clear"
-    retransmission: Retransmission | None = None
-
-    def __post_init__(self) -> None:
-        if self.interval is not None and not self.interval > 0:
-            raise ConfigError(f"expected an interval of more than 0 s or None, found {self.interval}")
-        if self.action not in _ACTIONS:
-            raise ConfigError(f"expected one of {', '.join(_ACTIONS)} for action, found {self.action!r}")
+    from fynx_scapy.ike.config import ChildConfig
+    from fynx_scapy.ike.core.record import SaRecord
 
 
 class Watch:
     """Watches one established IKE SA."""
 
-    def __init__(self, sa: IkeSa) -> None:
+    def __init__(self, sa: SaRecord) -> None:
         self._sa = sa
         self._interval = sa.config.dpd.interval
         self._timer: Timer | None = None
@@ -58,7 +37,6 @@ class Watch:
         sa = self._sa
         if not sa.established:
             return None
-        sa.now = now
         if self._interval is not None and now < sa.last_heard + self._interval:
             # Whatever came in, on the IKE SA or on a Child SA, showed that the peer lives.
             return self._set(sa.last_heard)
@@ -69,31 +47,28 @@ class Watch:
         return self._set(now)
 
 
-def _clear(sa: IkeSa, children: list[ChildConfig]) -> None:
+def _clear(sa: SaRecord, children: list[ChildConfig]) -> None:
     """Nothing more."""
 
 
-def _restart(sa: IkeSa, children: list[ChildConfig]) -> None:
+def _restart(sa: SaRecord, children: list[ChildConfig]) -> None:
     # Should the peer be away for longer, the next packet that wants through tries again.
     _hold(sa, children)
     reconnect(sa, sa.now, children)
 
 
-def _hold(sa: IkeSa, children: list[ChildConfig]) -> None:
-    sa.endpoint.traps.set(config_of(sa, children))
+def _hold(sa: SaRecord, children: list[ChildConfig]) -> None:
+    sa.endpoint.of(Traps).set(config_of(sa, children))
 
 
-_ACTIONS: dict[str, Callable[[IkeSa, list[ChildConfig]], None]] = {
+_ACTIONS: dict[str, Callable[[SaRecord, list[ChildConfig]], None]] = {
     "clear": _clear,
     "restart": _restart,
     "hold": _hold,
 }
 
 
-DETECTION = DeadPeerDetection()
-
-
-def bury(sa: IkeSa, end: Callable[[], None]) -> None:
+def bury(sa: SaRecord, end: Callable[[], None]) -> None:
     """The peer is dead: ``end`` ends what waited for it, then the IKE SA goes, and what the configuration says follows.
 
     An IKE SA that was on its way in or out anyway is not missed.

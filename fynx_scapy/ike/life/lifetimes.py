@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fynx_scapy.errors import ConfigError
+from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.events import LifetimeReached
+from fynx_scapy.ike.terms.lifetime import Lifetime
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.basics.timers import Timer
-    from fynx_scapy.ike.child.setup import ChildSa
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.child import ChildSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 # Section 2.2: an IKE SA is closed or rekeyed before its message IDs no longer fit in 32 bits.
 _MESSAGE_IDS = 0xFFFF_0000
@@ -26,65 +27,10 @@ _RESERVE = 16
 _LOOK_AGAIN = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long, how many bytes, how many packets; None for no limit.
-
-    Bytes and packets are those of one direction; of an IKE SA they are the messages sent or received.
-    """
-
-    seconds: float | None = None
-    bytes: int | None = None
-    packets: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("seconds", "bytes", "packets"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"expected a limit of more than 0 {name} or None, found {value}")
-
-    def scaled(self, factor: float) -> Limits:
-        """The same limits, longer or shorter; a count stays a whole number and above 0."""
-        bytes_, packets = (None if n is None else max(1, int(n * factor)) for n in (self.bytes, self.packets))
-        return Limits(seconds=None if self.seconds is None else self.seconds * factor, bytes=bytes_, packets=packets)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lifetime:
-    """When an SA is rekeyed (``soft``) and when it is closed (``hard``; by default a tenth later).
-
-    Each SA's soft limits come up to the part ``jitter`` of them earlier, so that two ends with the same limits seldom
-    rekey at once. With ``rekey_idle=False`` an SA that carried nothing is left to expire (section 2.8).
-    """
-
-    soft: Limits = Limits(seconds=3600.0)
-    hard: Limits | None = None
-    jitter: float = 0.1
-    rekey_idle: bool = True
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.jitter < 1:
-            raise ConfigError(f"expected a jitter of 0 or more and below 1, found {self.jitter}")
-        for name in ("seconds", "bytes", "packets"):
-            soft, hard = getattr(self.soft, name), getattr(self.end, name)
-            if soft is not None and hard is not None and hard < soft:
-                raise ConfigError(f"expected a hard limit of {soft} {name} (the soft one) or more, found {hard}")
-
-    @property
-    def end(self) -> Limits:
-        """The hard limits."""
-        return self.soft.scaled(1.1) if self.hard is None else self.hard
-
-
-IKE_LIFETIME = Lifetime(soft=Limits(seconds=4 * 3600.0))
-CHILD_LIFETIME = Lifetime()
-NEVER = Lifetime(soft=Limits())
-
-
 class _Life:
     """One SA's limits, and the timers that hold them."""
 
-    def __init__(self, sa: IkeSa, lifetime: Lifetime) -> None:
+    def __init__(self, sa: SaRecord, lifetime: Lifetime) -> None:
         self.endpoint = sa.endpoint
         self.lifetime = lifetime
         self.timers: list[Timer] = []
@@ -137,7 +83,7 @@ class _Life:
 class IkeLife(_Life):
     """The lifetime of an IKE SA, and the time until its ends authenticate each other again."""
 
-    def __init__(self, sa: IkeSa, old: IkeLife | None = None) -> None:
+    def __init__(self, sa: SaRecord, old: IkeLife | None = None) -> None:
         super().__init__(sa, sa.config.lifetime)
         self.sa = sa
         self.began: bool = sa.initiator if old is None else old.began
@@ -147,7 +93,7 @@ class IkeLife(_Life):
         if self.began and self.reauthenticate_at is not None:
             self._set(self.reauthenticate_at, self._reauthenticate)
 
-    def _first_reauthentication(self, sa: IkeSa) -> float | None:
+    def _first_reauthentication(self, sa: SaRecord) -> float | None:
         after = sa.config.reauthenticate_after
         return None if after is None else sa.now + after * (1 - self.endpoint.randomness.uniform(0, 0.1))
 
@@ -168,8 +114,7 @@ class IkeLife(_Life):
     def _rekey(self, limit: str, now: float) -> None:
         sa = self.sa
         if sa.established:
-            sa.now = now
-            sa.emit(LifetimeReached, limit=limit, hard=False)
+            sa.emit(LifetimeReached(*sa.stamp, limit=limit, hard=False))
             sa.rekey()
 
     def _end(self, limit: str) -> None:
@@ -184,22 +129,20 @@ class IkeLife(_Life):
             # The peer answers now, or is dead: either decides.
             self._set(now + _LOOK_AGAIN, lambda now: self._expire(limit, now))
         elif sa.established:
-            sa.now = now
-            sa.emit(LifetimeReached, limit=limit, hard=True)
+            sa.emit(LifetimeReached(*sa.stamp, limit=limit, hard=True))
             sa.delete_ike()
 
     def _reauthenticate(self, now: float) -> None:
         sa = self.sa
         if sa.established:
-            sa.now = now
-            sa.emit(LifetimeReached, limit="reauthentication", hard=False)
+            sa.emit(LifetimeReached(*sa.stamp, limit="reauthentication", hard=False))
             sa.reauthenticate()
 
 
 class ChildLife(_Life):
     """The lifetime of a Child SA, and of its sequence numbers (RFC 4303 section 3.3.3)."""
 
-    def __init__(self, sa: IkeSa, child: ChildSa) -> None:
+    def __init__(self, sa: SaRecord, child: ChildSa) -> None:
         super().__init__(sa, child.config.lifetime)
         self.child = child
         self.last_seq = child.outbound.limit
@@ -223,7 +166,7 @@ class ChildLife(_Life):
         self.count(self.child.inbound.packets, self.child.inbound.bytes)
 
     @property
-    def _holder(self) -> IkeSa | None:
+    def _holder(self) -> SaRecord | None:
         """The IKE SA that has it now, or None when it is on its way out."""
         child = self.child
         for sa in self.endpoint.sas.values():
@@ -239,8 +182,7 @@ class ChildLife(_Life):
             # Section 2.8: "the endpoint MAY choose to close the SA instead of rekeying it when its lifetime expires".
             return
         self.rekeyed = True
-        sa.now = now
-        sa.emit(LifetimeReached, limit=limit, hard=False, spi=child.inbound.spi)
+        sa.emit(LifetimeReached(*sa.stamp, limit=limit, hard=False, spi=child.inbound.spi))
         sa.rekey_child(child)
 
     def _end(self, limit: str) -> None:
@@ -263,8 +205,7 @@ class ChildLife(_Life):
             # What is under way decides whether there is something to delete.
             self._set(now + _LOOK_AGAIN, lambda now: self._expire(limit, now))
             return
-        sa.now = now
-        sa.emit(LifetimeReached, limit=limit, hard=True, spi=child.inbound.spi)
+        sa.emit(LifetimeReached(*sa.stamp, limit=limit, hard=True, spi=child.inbound.spi))
         if self.rekeyed:
             # Section 2.8: "If an SA has expired or is about to expire and rekeying attempts using the mechanisms
             # described here fail, an implementation MUST close the IKE SA and any associated Child SAs".

@@ -11,7 +11,7 @@ from fynx_scapy.ike.core.exchange import Exchange, Steps
 from fynx_scapy.ike.life.reconnect import child_configs, reconnect
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 
 class Replace(Exchange):
@@ -22,13 +22,13 @@ class Replace(Exchange):
 
     exchange_type = ExchangeType.INFORMATIONAL
 
-    def __init__(self, sa: IkeSa, old: IkeSa, wanted: int) -> None:
+    def __init__(self, sa: SaRecord, old: SaRecord, wanted: int) -> None:
         super().__init__(sa)
         self.old, self._wanted = old, wanted
 
     def initiate(self) -> Steps:
         """Make before break: delete the old IKE SA only once the new one has as many Child SAs."""
-        new, old = self.sa, newest(self.old)
+        new, old = self.sa, self.old.newest
         if len(new.children) < self._wanted:
             new.delete_ike()
             self._try_again(old)
@@ -40,24 +40,23 @@ class Replace(Exchange):
 
     def failed(self, error: FynxError) -> None:
         """The new IKE SA did not come up: the old one lives on until its own time is over."""
-        self._try_again(newest(self.old))
+        self._try_again(self.old.newest)
 
-    def _try_again(self, old: IkeSa) -> None:
+    def _try_again(self, old: SaRecord) -> None:
         self.old.replacement = None
         endpoint = old.endpoint
         at = endpoint.now + endpoint.randomness.uniform(*old.config.retry_wait)
 
         def again(now: float) -> None:
-            found = newest(old)
+            found = old.newest
             if found.established:
-                found.now = now
                 reauthenticate(found)
 
         if old.established:
             endpoint.timers.set(at, again)
 
 
-def reauthenticate(old: IkeSa) -> IkeSa:
+def reauthenticate(old: SaRecord) -> SaRecord:
     """Begin the IKE SA that takes the place of ``old``; returns it, or the one that is under way already."""
     if old.replacement is None:
         children = child_configs(old)
@@ -66,7 +65,7 @@ def reauthenticate(old: IkeSa) -> IkeSa:
     return old.replacement
 
 
-def replace_refused(sa: IkeSa) -> None:
+def replace_refused(sa: SaRecord) -> None:
     """The peer takes no more SAs on this IKE SA: NO_ADDITIONAL_SAS answered the rekey of it or of a Child SA.
 
     Section 4: "the implementation MUST be capable of instead deleting the old SA and creating a new one". The new one
@@ -76,15 +75,7 @@ def replace_refused(sa: IkeSa) -> None:
         reauthenticate(sa)
 
 
-def newest(sa: IkeSa) -> IkeSa:
-    """The IKE SA that it was rekeyed to meanwhile, or itself."""
-    while sa.successor is not None:
-        sa = sa.successor
-    return sa
-
-
-def _delete(old: IkeSa, now: float) -> None:
-    old = newest(old)
+def _delete(old: SaRecord, now: float) -> None:
+    old = old.newest
     if old.established:
-        old.now = now
         old.delete_ike()

@@ -10,27 +10,24 @@ from fynx_scapy.iana import ProtocolId
 from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.core.exchange import Exchange
 from fynx_scapy.ike.message import Message
+from fynx_scapy.ike.path.keepalive import Keepalives
+from fynx_scapy.ike.path.nat import Whereabouts
 from fynx_scapy.ike.terms.proposals import Suite
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.sa import IkeSa
-
-
-class Line:
-    """An IKE SA and its successors: the SPIs of those that have not ended, and the last one that took over.
-
-    Whoever holds an old one of them finds the last one by it, and holds none of those between.
-    """
-
-    def __init__(self, first: IkeSa) -> None:
-        self.spis = {first.own_spi}
-        self.last = first
+    from fynx_scapy.ike.core.record import SaRecord
 
 
 def succeed(
-    old: IkeSa, suite: Suite, spis: tuple[bytes, bytes], nonces: tuple[bytes, bytes], shared: bytes, *, initiator: bool
-) -> IkeSa:
+    old: SaRecord,
+    suite: Suite,
+    spis: tuple[bytes, bytes],
+    nonces: tuple[bytes, bytes],
+    shared: bytes,
+    *,
+    initiator: bool,
+) -> SaRecord:
     """The IKE SA that replaces ``old``: established, with keys, message IDs from 0 (section 2.18).
 
     ``initiator``: whether it is we who rekey, whoever began the old one.
@@ -41,8 +38,8 @@ def succeed(
     sa.state = State.ESTABLISHED
     sa.local_id, sa.remote_id = old.local_id, old.remote_id
     sa.nat_before_us, sa.nat_before_peer, sa.nat_forced = old.nat_before_us, old.nat_before_peer, old.nat_forced
-    sa.left = old.left
-    sa.endpoint.keepalives.start(sa)
+    sa.of(Whereabouts).inherit(old.of(Whereabouts))
+    sa.endpoint.of(Keepalives).start(sa)
     sa.own_fragments, sa.peer_fragments = old.own_fragments, old.peer_fragments
     sa.peer_signature_hashes = old.peer_signature_hashes
     sa.settings, sa.leases = old.settings, [lease.held() for lease in old.leases]
@@ -50,19 +47,12 @@ def succeed(
     sa.line.spis.add(sa.own_spi)
     sa.start_clocks(old)
     sa.derive_keys(suite, shared, old)
-    sa.endpoint.sas[sa.own_spi] = sa
+    sa.endpoint.adopt(sa)
     sa.predecessor = None if initiator else old
     return sa
 
 
-def newest(sa: IkeSa) -> IkeSa:
-    """The last one of the line that follows it; itself when it was never rekeyed."""
-    while sa.successor is not None:
-        sa = sa.successor
-    return sa
-
-
-def hand_over(old: IkeSa, new: IkeSa) -> None:
+def hand_over(old: SaRecord, new: SaRecord) -> None:
     """Give all Child SAs, and what has not begun yet, to the successor.
 
     An IKE SA that has ended has nothing to give. A successor that has ended inherits nothing: the Child SAs end with
@@ -72,10 +62,10 @@ def hand_over(old: IkeSa, new: IkeSa) -> None:
         return
     new.predecessor = None
     # It may have been rekeyed itself before the peer told us that it was to inherit.
-    new = newest(new)
+    new = new.newest
     if new.state is State.CLOSED:
         return
-    old.successor = old.line.last = new
+    old.succeeded_by(new)
     old.state = State.REKEYED
     old.stop_clocks()
     for spi, child in old.children.items():
@@ -85,7 +75,6 @@ def hand_over(old: IkeSa, new: IkeSa) -> None:
     old.children.clear()
     waiting = list(old.requests.waiting)
     old.requests.waiting.clear()
-    new.now = old.now
     for exchange in waiting:
         exchange.sa = new
         if exchange.replaces_ike:
@@ -96,28 +85,26 @@ def hand_over(old: IkeSa, new: IkeSa) -> None:
     new.take_over()
 
 
-def inherit_if_used(sa: IkeSa, request: Message) -> None:
+def inherit_if_used(sa: SaRecord, request: Message) -> None:
     """The peer uses the successor that it made: whatever became of our own rekey, this one is to inherit.
 
     Only its Delete says nothing of the kind (section 2.8.2).
     """
     old = sa.predecessor
     if old is not None and not any(delete.proto == ProtocolId.IKE for delete in request.all(IKEv2_Delete)):
-        old.now = sa.now
         hand_over(old, sa)
 
 
-def expect_delete(sa: IkeSa) -> None:
+def expect_delete(sa: SaRecord) -> None:
     """The peer is to delete this SA; should it never do so, it goes by itself."""
 
     def give_up(now: float) -> None:
-        sa.now = now
         sa.closed("the peer did not delete it")
 
     sa.deadline = sa.endpoint.timers.set(sa.now + sa.endpoint.config.linger, give_up)
 
 
-def try_again(refused: IkeSa, make: Callable[[IkeSa], Exchange]) -> None:
+def try_again(refused: SaRecord, make: Callable[[SaRecord], Exchange]) -> None:
     """After TEMPORARY_FAILURE: a new attempt after a jittered wait, for some minutes (section 2.25)."""
     if refused.refused_since is None:
         refused.refused_since = refused.now
@@ -127,8 +114,7 @@ def try_again(refused: IkeSa, make: Callable[[IkeSa], Exchange]) -> None:
         return
 
     def again(now: float) -> None:
-        sa = newest(refused)
-        sa.now = now
+        sa = refused.newest
         if sa.established:
             sa.start(make(sa))
 

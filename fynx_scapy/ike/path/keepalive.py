@@ -15,35 +15,41 @@ from fynx_scapy.ike.events import KeepaliveSent
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.endpoint import Endpoint
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
 
 OCTET = b"\xff"
 
 
 @dataclass(slots=True, eq=False)
 class Path:
-    """A pair of addresses with a NAT before the first. ``last`` is when something was sent there, in seconds."""
+    """A pair of addresses with a NAT before the first."""
 
     local: Address
     remote: Address
     interval: float
-    last: float
-    sas: list[IkeSa] = field(default_factory=list)
+    sent: float
+    """When a keepalive was sent there, or what an IKE SA that has left it sent last, in seconds."""
+    sas: list[SaRecord] = field(default_factory=list)
     timer: Timer | None = None
+
+    @property
+    def last(self) -> float:
+        """When anything was sent there, in seconds."""
+        return max([self.sent, *(sa.last_sent for sa in self.sas)])
 
 
 class Keepalives:
     """Those of one endpoint."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: EndpointRecord) -> None:
         self._endpoint = endpoint
         self._paths: dict[tuple[Address, Address], Path] = {}
+        self._of: dict[SaRecord, Path] = {}
 
     def __len__(self) -> int:
         return len(self._paths)
 
-    def start(self, sa: IkeSa) -> None:
+    def start(self, sa: SaRecord) -> None:
         """An IKE SA is established: keep its mapping, when it is we who are behind a NAT. Again after it has moved."""
         self.stop(sa)
         interval = sa.config.keepalive
@@ -55,14 +61,15 @@ class Keepalives:
             path = self._paths[where] = Path(*where, interval, sa.last_sent)
             self._arm(path)
         path.sas.append(sa)
-        sa.path = path
+        self._of[sa] = path
 
-    def stop(self, sa: IkeSa) -> None:
+    def stop(self, sa: SaRecord) -> None:
         """An IKE SA has ended; with the last one on a path its keepalives end too."""
-        path, sa.path = sa.path, None
+        path = self._of.pop(sa, None)
         if path is None:
             return
         path.sas.remove(sa)
+        path.sent = max(path.sent, sa.last_sent)
         if not path.sas:
             del self._paths[(path.local, path.remote)]
             if path.timer is not None:
@@ -74,9 +81,8 @@ class Keepalives:
     def _due(self, path: Path, now: float) -> None:
         """Send one, unless something else went out meanwhile; then look again an interval after that."""
         if now >= path.last + path.interval:
-            path.last = now
+            path.sent = now
             sa = path.sas[-1]
-            sa.now = now
             event = KeepaliveSent(time=now, spi_i=sa.spi_i, spi_r=sa.spi_r, local=path.local, remote=path.remote)
             self._endpoint.put(Datagram(OCTET, path.local, path.remote, DatagramKind.KEEPALIVE), event)
         self._arm(path)

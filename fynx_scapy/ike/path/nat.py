@@ -19,9 +19,9 @@ from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Message, Out
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fynx_scapy.ike.child.setup import ChildSa
     from fynx_scapy.ike.config import EndpointConfig, IkeConfig
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.child import ChildSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 IKE_PORT = 500
 NATT_PORT = 4500
@@ -66,7 +66,7 @@ def detect(message: Message) -> tuple[bool, bool] | None:
     return before_us, before_peer
 
 
-def note(sa: IkeSa, message: Message) -> None:
+def note(sa: SaRecord, message: Message) -> None:
     """Take in what the hashes tell. A peer that sends none does not know of NATs, and nothing is forced on it."""
     found = detect(message)
     if found is not None:
@@ -82,14 +82,14 @@ def first_address(host: str, endpoint: EndpointConfig, config: IkeConfig, remote
     return Address(host, endpoint.natt_port if remote.port == config.remote_natt_port else endpoint.port)
 
 
-def float_ports(sa: IkeSa) -> None:
+def float_ports(sa: SaRecord) -> None:
     """The initiator sends all that follows IKE_SA_INIT over port 4500 when there is a NAT; its peer answers there."""
     ours, theirs = sa.endpoint.config.natt_port, sa.config.remote_natt_port
     if sa.nat and sa.initiator and sa.local.port != ours:
         sa.local, sa.remote = sa.local._replace(port=ours), sa.remote._replace(port=theirs)
 
 
-def esp_datagram(sa: IkeSa, sealed: bytes, tos: int) -> Datagram:
+def esp_datagram(sa: SaRecord, sealed: bytes, tos: int) -> Datagram:
     """An ESP packet as it leaves: in UDP once a NAT was found, else as IP protocol 50 without ports."""
     local, remote = sa.local, sa.remote
     if not sa.nat:
@@ -109,16 +109,17 @@ def marked(datagrams: list[Datagram]) -> list[Datagram]:
 # A peer that moves
 
 
-def follow_message(sa: IkeSa, message: Message) -> None:
+def follow_message(sa: SaRecord, message: Message) -> None:
     """An IKE message is new and its ICV verified: what comes from elsewhere may move the peer.
 
     Only the newest of its kind counts, by its message ID: an older request, or the answer to one, was on its way for
     longer and tells where the peer was.
     """
     header = message.header
-    newest = header.message_id > sa.newest[header.response]
+    whereabouts = sa.of(Whereabouts)
+    newest = header.message_id > whereabouts.newest[header.response]
     if newest:
-        sa.newest[header.response] = header.message_id
+        whereabouts.newest[header.response] = header.message_id
     if sa.connecting and not sa.initiator:
         # The initiator may have gone to port 4500; nobody is authenticated yet who could be led astray.
         sa.local, sa.remote = message.local, message.remote
@@ -126,7 +127,7 @@ def follow_message(sa: IkeSa, message: Message) -> None:
         _move(sa, message.local, message.remote, (sa, header.response))
 
 
-def follow_esp(sa: IkeSa, child: ChildSa, seq: int, datagram: Datagram) -> None:
+def follow_esp(sa: SaRecord, child: ChildSa, seq: int, datagram: Datagram) -> None:
     """An ESP packet is new and its ICV verified. Only the newest counts: an older one may have been overtaken."""
     newest = seq == child.inbound.highest & 0xFFFFFFFF and not _superseded(child)
     if datagram.kind is DatagramKind.ESP_IN_UDP and newest and _follows(sa):
@@ -141,7 +142,7 @@ def _superseded(child: ChildSa) -> bool:
     return any(rekeyed is not None and rekeyed.child.inbound.packets for rekeyed in (child.rekeyed, child.peer_rekeyed))
 
 
-def _follows(sa: IkeSa) -> bool:
+def _follows(sa: SaRecord) -> bool:
     """Only a peer behind a NAT moves, and "a host behind a NAT SHOULD NOT do this type of dynamic address update"."""
     return sa.nat_before_peer and not sa.nat_before_us
 
@@ -155,26 +156,39 @@ class Left:
     by: object
 
 
-def _move(sa: IkeSa, local: Address, remote: Address, by: object) -> None:
+class Whereabouts:
+    """What an IKE SA knows of where its peer was: the newest message ID of its requests (False) and answers (True)."""
+
+    def __init__(self, sa: SaRecord) -> None:
+        self.newest = {False: -1, True: -1}
+        self.left: Left | None = None
+
+    def inherit(self, old: Whereabouts) -> None:
+        """A successor knows what address its peer has just left."""
+        self.left = old.left
+
+
+def _move(sa: SaRecord, local: Address, remote: Address, by: object) -> None:
     """Send everything to the new address, what an IKE SA that is being replaced still has to say included.
 
     Numbers order what is of one kind alone. Of another kind, a packet from the address that the peer has just left may
     have been sent before it left: that one moves nobody.
     """
-    old, left = sa.remote, sa.left
+    old, left = sa.remote, sa.of(Whereabouts).left
     recently = left is not None and sa.now < left.at + sa.endpoint.config.esp_linger
     if left is not None and recently and left.address == remote and left.by != by:
         return
     for one in _family(sa):
         if one.remote == old:
             one.local, one.remote = local, remote
-        one.left = Left(old, sa.now, by)
+        whereabouts = one.of(Whereabouts)
+        whereabouts.left = Left(old, sa.now, by)
         # What answers a request that is in flight now may have been sent from the old address.
-        one.newest[True] = max(one.newest[True], one.requests.next_id - 1)
-    sa.emit(PeerMoved, old=old, new=remote)
+        whereabouts.newest[True] = max(whereabouts.newest[True], one.requests.next_id - 1)
+    sa.emit(PeerMoved(*sa.stamp, old=old, new=remote))
 
 
-def _family(sa: IkeSa) -> Iterator[IkeSa]:
+def _family(sa: SaRecord) -> Iterator[SaRecord]:
     """An IKE SA, those that it replaces and those that replace it."""
     found = [sa]
     while found[-1].successor is not None:

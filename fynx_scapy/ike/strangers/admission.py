@@ -25,8 +25,7 @@ from fynx_scapy.layers.ikev2 import IKEv2, parse_message
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
-    from fynx_scapy.ike.endpoint import Endpoint
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
 
 _HEADER = struct.Struct("!8s8sBBBBII")
 _NOTIFY = struct.Struct("!BBHBBH")
@@ -98,7 +97,7 @@ class Buckets:
 class Admission:
     """The door of an endpoint."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: EndpointRecord) -> None:
         self._endpoint = endpoint
         self._config = config = endpoint.config
         self._cookies = Cookies(endpoint.randomness)
@@ -124,14 +123,14 @@ class Admission:
         """From how many sources they come."""
         return len(self._sources)
 
-    def enter(self, sa: IkeSa, how: Admitted) -> None:
+    def enter(self, sa: SaRecord, how: Admitted) -> None:
         """Count an IKE SA of somebody else's, until `leave`."""
         self._half_open[sa.own_spi] = how
         self._sources[how.source] += 1
         self._octets[sa.own_spi] = 0
         self.hold(sa, 0)
 
-    def hold(self, sa: IkeSa, fragments: int) -> bool:
+    def hold(self, sa: SaRecord, fragments: int) -> bool:
         """Note how many octets of fragments a half-open IKE SA stores beside its request; whether they may stay.
 
         Those of an authenticated peer are not looked at here.
@@ -148,7 +147,7 @@ class Admission:
         """How many octets of strangers are stored for their half-open IKE SAs."""
         return self._octets_held
 
-    def leave(self, sa: IkeSa) -> None:
+    def leave(self, sa: SaRecord) -> None:
         """The IKE SA is authenticated, or forgotten. May be called twice."""
         how = self._half_open.pop(sa.own_spi, None)
         self._octets_held -= self._octets.pop(sa.own_spi, 0)
@@ -157,7 +156,7 @@ class Admission:
             if not self._sources[how.source]:
                 del self._sources[how.source]
 
-    def puzzle_for(self, sa: IkeSa) -> Puzzle | None:
+    def puzzle_for(self, sa: SaRecord) -> Puzzle | None:
         """The puzzle to be solved before IKE_AUTH: only for those who solved one already (RFC 8019 section 7.2.1)."""
         how, difficulty = self._half_open.get(sa.own_spi), self._config.puzzle_auth_difficulty
         if how is None or how.solved_with is None or difficulty is None:

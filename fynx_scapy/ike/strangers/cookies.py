@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 from fynx_scapy.iana import NotifyType, PayloadType, TransformType
 from fynx_scapy.ike.basics.randomness import Randomness
-from fynx_scapy.ike.message import Address, Header, Message
+from fynx_scapy.ike.message import Address, Header
 from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS
 
 _GENERIC = struct.Struct("!BBH")
 _INFO = struct.Struct("!BBBHII")
 _LIFETIME = 60.0
-COOKIE_SIZES = range(1, 65)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +142,3 @@ class Cookies:
         posed, difficulty, count, prf, made, _ = _INFO.unpack_from(cookie, 1)
         age = (int(now * 100) - made) % 2**32 / 100
         return Ticket(Puzzle(prf, difficulty, count) if posed else None, age)
-
-
-def challenge_fault(message: Message) -> str | None:
-    """What is wrong with a demand for a cookie or a puzzle, or None.
-
-    Anybody may have sent it, so that it is ignored (RFC 7296 section 2.6, RFC 8019 section 7.1.2).
-    """
-    cookie = message.notify(NotifyType.COOKIE)
-    if cookie is None:
-        return "expected a COOKIE beside PUZZLE, found none" if message.has_notify(NotifyType.PUZZLE) else None
-    size = len(bytes(cookie.notify or b""))
-    return None if size in COOKIE_SIZES else f"expected a cookie of 1 to 64 octets, found {size}"

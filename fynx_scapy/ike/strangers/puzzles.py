@@ -8,6 +8,7 @@ IKE_SA_INIT, and Nr with SPIr in IKE_AUTH.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fynx_scapy.crypto.prf import prf
@@ -15,11 +16,12 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import NotifyType, PayloadType, Prf, TransformType
 from fynx_scapy.ike.events import PuzzleIgnored, PuzzleSolved
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
+from fynx_scapy.ike.strangers.cookies import Puzzle
 from fynx_scapy.layers.ikev2 import IKEv2_PS
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import IkeConfig
-    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.core.record import SaRecord
 
 KEYS = 4
 EASIEST = 8
@@ -73,10 +75,23 @@ def common_prf(offered: Iterable[int], configs: Sequence[IkeConfig]) -> int | No
     return next((number for number in offered if number in ours), None)
 
 
+@dataclass(slots=True)
+class Posed:
+    """The puzzles of one IKE SA."""
+
+    sa: SaRecord
+    work: int = 0
+    """PRFs that the peer's puzzles have taken so far."""
+    solution: IKEv2_PS | None = None
+    """What IKE_AUTH is to show."""
+    puzzle: Puzzle | None = None
+    """Ours, which the peer's IKE_AUTH must solve."""
+
+
 # The initiator
 
 
-def solution(sa: IkeSa, answer: Message, string: bytes) -> IKEv2_PS | None:
+def solution(sa: SaRecord, answer: Message, string: bytes) -> IKEv2_PS | None:
     """The PS payload for the puzzle in an answer; None where there is no puzzle, or it is more than we want to do.
 
     RFC 8019 section 9: beyond a maximum no attempt is made, and that is told. The maximum is for all puzzles of an IKE
@@ -86,44 +101,50 @@ def solution(sa: IkeSa, answer: Message, string: bytes) -> IKEv2_PS | None:
     data = bytes(posed.notify or b"") if posed is not None else b""
     if len(data) != 3:
         return None
-    prf_id, difficulty, effort = int.from_bytes(data[:2]), data[2], sa.config.puzzle_effort - sa.puzzle_work
+    prf_id, difficulty, effort = int.from_bytes(data[:2]), data[2], sa.config.puzzle_effort - sa.of(Posed).work
     ours = {t.id for p in sa.config.proposals for t in p.of_type(TransformType.PRF)}
     # A solution takes 4 * 2^n PRFs on average; one attempt in twenty takes more than twice that.
     expected = KEYS << difficulty
     tried = prf_id in ours and expected <= effort
     found = solve(prf_id, difficulty, string, 2 * effort) if tried else None
-    sa.puzzle_work += found[1] if found else effort if tried else 0
+    sa.of(Posed).work += found[1] if found else effort if tried else 0
     if found is None:
-        sa.emit(PuzzleIgnored, prf=prf_id, difficulty=difficulty, effort=effort)
+        sa.emit(PuzzleIgnored(*sa.stamp, prf=prf_id, difficulty=difficulty, effort=effort))
         return None
-    sa.emit(PuzzleSolved, prf=prf_id, difficulty=difficulty, work=found[1])
+    sa.emit(PuzzleSolved(*sa.stamp, prf=prf_id, difficulty=difficulty, work=found[1]))
     return IKEv2_PS(load=found[0])
 
 
-def solve_for_auth(sa: IkeSa, answer: Message) -> None:
+def solve_for_auth(sa: SaRecord, answer: Message) -> None:
     """Solve the puzzle in a regular answer to IKE_SA_INIT, for IKE_AUTH to show (RFC 8019 section 7.2.2)."""
-    sa.auth_solution = solution(sa, answer, sa.nonce_r + sa.spi_r)
+    sa.of(Posed).solution = solution(sa, answer, sa.nonce_r + sa.spi_r)
 
 
-def add_solution(sa: IkeSa, message: Outgoing) -> None:
+def add_solution(sa: SaRecord, message: Outgoing) -> None:
     """HDR, PS, SK {…}: put the solution before SK (RFC 8019 section 7.2.2)."""
-    if sa.auth_solution is not None:
-        message.outer.append(sa.auth_solution)
+    shown = sa.of(Posed).solution
+    if shown is not None:
+        message.outer.append(shown)
 
 
 # The responder
 
 
-def pose_for_auth(sa: IkeSa, answer: Outgoing) -> None:
+def pose_for_auth(sa: SaRecord, answer: Outgoing, puzzle: Puzzle | None) -> None:
     """Add PUZZLE to the answer to IKE_SA_INIT where the initiator solved one already (RFC 8019 section 7.2.1)."""
-    sa.auth_puzzle = puzzle = sa.endpoint.admission.puzzle_for(sa)
+    sa.of(Posed).puzzle = puzzle
     if puzzle is not None:
         answer.payloads.append(notify(NotifyType.PUZZLE, puzzle.prf.to_bytes(2) + bytes([puzzle.difficulty])))
 
 
-def auth_fault(sa: IkeSa, datagram: Datagram, header: Header) -> str | None:
+def solved(sa: SaRecord) -> None:
+    """The solution counts once the ICV that covers it has verified, be it that of the first fragment alone."""
+    sa.of(Posed).puzzle = None
+
+
+def auth_fault(sa: SaRecord, datagram: Datagram, header: Header) -> str | None:
     """Why an IKE_AUTH request is discarded before it is opened, or None (RFC 8019 section 7.2.4)."""
-    puzzle = sa.auth_puzzle
+    puzzle = sa.of(Posed).puzzle
     if puzzle is None:
         return None
     data = datagram.data

@@ -14,7 +14,9 @@ from typing import NamedTuple
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import NotifyType, PayloadType, name_of
 from fynx_scapy.ike.message import Message, unprocessed
-from fynx_scapy.ike.strangers.cookies import challenge_fault
+
+COOKIE_SIZES = range(1, 65)
+"""Octets of a cookie (section 2.6)."""
 
 Count = tuple[int, int]
 ONE: Count = (1, 1)
@@ -89,3 +91,15 @@ def check(message: Message, rule: Rule | None) -> None:
                 NotifyType.INVALID_SYNTAX,
                 reason=f"expected {wanted} {name_of(PayloadType, kind)} in {name}, found {found[kind]}",
             )
+
+
+def challenge_fault(message: Message) -> str | None:
+    """What is wrong with a demand for a cookie or a puzzle, or None.
+
+    Anybody may have sent it, so that it is ignored (RFC 7296 section 2.6, RFC 8019 section 7.1.2).
+    """
+    cookie = message.notify(NotifyType.COOKIE)
+    if cookie is None:
+        return "expected a COOKIE beside PUZZLE, found none" if message.has_notify(NotifyType.PUZZLE) else None
+    size = len(bytes(cookie.notify or b""))
+    return None if size in COOKIE_SIZES else f"expected a cookie of 1 to 64 octets, found {size}"

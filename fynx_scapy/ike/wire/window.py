@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Message IDs and windows: what waits for its answer, and what was answered (RFC 7296 sections 2.1 to 2.3)."""
+"""Messages that are kept to be sent again, and the window of the peer's requests (RFC 7296 sections 2.1 to 2.3)."""
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.message import Datagram, Outgoing
-
-if TYPE_CHECKING:
-    from fynx_scapy.ike.core.exchange import Exchange, Steps
 
 
 @dataclass(slots=True)
@@ -24,37 +18,6 @@ class Kept:
     datagrams: list[Datagram]
     request: bool
     attempt: int = 0
-
-
-@dataclass(slots=True)
-class Pending:
-    """A request of ours that waits for its answer."""
-
-    exchange: Exchange
-    steps: Steps
-    kept: Kept
-    timer: Timer | None = None
-    doubt: Timer | None = None
-    """Set while an error that anybody may have sent waits for a better answer (section 2.21.1)."""
-
-
-@dataclass
-class RequestWindow:
-    """Our requests, and those that wait their turn (section 2.3)."""
-
-    size: int = 1
-    next_id: int = 0
-    pending: dict[int, Pending] = field(default_factory=dict)
-    waiting: deque[Exchange] = field(default_factory=deque)
-
-    @property
-    def open(self) -> bool:
-        """Whether another request may leave now.
-
-        "when the initiator needs to make a request X, it MUST wait until it has received responses to all requests up
-        through request X-N"
-        """
-        return not self.pending or self.next_id < min(self.pending) + self.size
 
 
 @dataclass
