@@ -8,14 +8,24 @@ where it is long, whatever a peer has put into it.
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from fynx_scapy.ike.basics.bounded import Bounded
-from fynx_scapy.text import LONGEST, printable
+from fynx_scapy.ike.basics.event import LAYER, SMALL, count_layers
+from fynx_scapy.ike.basics.event import Event as Event
+from fynx_scapy.ike.datagram_events import EspReceived as EspReceived
+from fynx_scapy.ike.datagram_events import EspSent as EspSent
+from fynx_scapy.ike.datagram_events import IcmpReceived as IcmpReceived
+from fynx_scapy.ike.datagram_events import IntegrityFailed as IntegrityFailed
+from fynx_scapy.ike.datagram_events import InternalError as InternalError
+from fynx_scapy.ike.datagram_events import KeepaliveSent as KeepaliveSent
+from fynx_scapy.ike.datagram_events import MessageDropped as MessageDropped
+from fynx_scapy.ike.datagram_events import PeerMoved as PeerMoved
+from fynx_scapy.ike.datagram_events import ReceiveFailed as ReceiveFailed
+from fynx_scapy.ike.datagram_events import ReplayDropped as ReplayDropped
+from fynx_scapy.ike.datagram_events import SendFailed as SendFailed
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
@@ -25,54 +35,6 @@ if TYPE_CHECKING:
     from fynx_scapy.esp.sa import InboundSa, OutboundSa
     from fynx_scapy.ike.message import Address, Datagram
     from fynx_scapy.ike.terms.cp import Settings
-
-_SMALL, _LAYER = 512, 768
-_HOLDS_OCTETS = ("bytes", "str", "tuple")
-
-
-def _layers(packets: Iterable[Packet]) -> int:
-    """How many payloads and substructures there are, and items of lists."""
-    count = 0
-    for packet in packets:
-        count += 1
-        for value in packet.fields.values():
-            if type(value) is list and value:
-                count += _layers(value) if hasattr(value[0], "fields") else len(value) // 8
-    return count
-
-
-def _octets(value: object) -> int:
-    """Those of the text, the bytes and the lists in a field."""
-    if isinstance(value, bytes | str):
-        return len(value)
-    return sum(64 + _octets(item) for item in value) if isinstance(value, tuple) else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that one endpoint saw or did."""
-
-    time: float
-    spi_i: bytes = bytes(8)
-    spi_r: bytes = bytes(8)
-    _texts: ClassVar[tuple[str, ...]] = ()
-    _weighed: ClassVar[tuple[str, ...]] = ()
-
-    def __init_subclass__(cls) -> None:
-        kinds = inspect.get_annotations(cls)
-        texts = [name for name, kind in kinds.items() if kind in ("str", str)]
-        cls._texts = tuple(dict.fromkeys([*cls._texts, *texts]))
-        own = [name for name, kind in kinds.items() if str(kind).startswith(_HOLDS_OCTETS)]
-        cls._weighed = tuple(dict.fromkeys([*cls._weighed, *own]))
-
-    def __post_init__(self) -> None:
-        for name in self._texts:
-            object.__setattr__(self, name, printable(getattr(self, name), LONGEST))
-
-    @property
-    def weight(self) -> int:
-        """About how many octets of memory it keeps."""
-        return _SMALL + sum(_octets(getattr(self, name)) for name in self._weighed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +56,7 @@ class MessageEvent(Event):
     @property
     def weight(self) -> int:
         """With its layers: each takes far more than the few octets that a substructure may have on the wire."""
-        return 2 * _SMALL + 8 * sum(map(len, self.wire)) + _LAYER * _layers(self.payloads)
+        return 2 * SMALL + 8 * sum(map(len, self.wire)) + LAYER * count_layers(self.payloads)
 
     @property
     def encrypted(self) -> bool:
@@ -123,30 +85,6 @@ class Retransmitted(Event):
     request: bool
     attempt: int
     datagrams: tuple[Datagram, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageDropped(Event):
-    """A datagram was not acted upon. ``reason`` says what was expected and what was found, ``data`` is the datagram.
-
-    Of a long one that no SA knows only the beginning is kept; ``length`` is how many octets it had.
-    """
-
-    reason: str
-    data: bytes
-    remote: Address
-    offset: int | None = None
-    length: int = -1
-
-    def __post_init__(self) -> None:
-        Event.__post_init__(self)  # super() does not know a class that slots have made anew
-        if self.length < 0:
-            object.__setattr__(self, "length", len(self.data))
-
-    @property
-    def weight(self) -> int:
-        """With the octets of the datagram."""
-        return _SMALL + len(self.data) + len(self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +179,7 @@ class ConfigurationReceived(Event):
     @property
     def weight(self) -> int:
         """With what the peer has told."""
-        return _SMALL + len(repr(self.settings))
+        return SMALL + len(repr(self.settings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,7 +274,7 @@ class PeerNotified(Event):
     @property
     def weight(self) -> int:
         """With its octets."""
-        return _SMALL + len(self.data)
+        return SMALL + len(self.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,127 +283,6 @@ class PeerDead(Event):
 
     message_id: int
     attempts: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerMoved(Event):
-    """An authenticated packet came from another address or port; all goes there now (RFC 7296 section 2.23)."""
-
-    old: Address
-    new: Address
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeepaliveSent(Event):
-    """Nothing else was sent for the interval, so one octet went out to keep the NAT's mapping (RFC 3948 section 4)."""
-
-    local: Address
-    remote: Address
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntegrityFailed(Event):
-    """An ICV did not verify; nothing was changed by the packet."""
-
-    spi: int | None
-    data: bytes
-    remote: Address
-
-    @property
-    def weight(self) -> int:
-        """With its octets."""
-        return _SMALL + len(self.data)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayDropped(Event):
-    """An ESP packet whose sequence number was seen or is too old."""
-
-    spi: int
-    seq: int
-    remote: Address
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendFailed(Event):
-    """A datagram did not leave this machine; ``reason`` is the system's."""
-
-    local: Address
-    remote: Address
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiveFailed(Event):
-    """The system gave an error where a datagram was expected; ``reason`` is the system's."""
-
-    local: Address
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InternalError(Event):
-    """A fault of ours, not of the peer: an exception that nobody expected. The endpoint goes on.
-
-    ``doing`` is what it was at (a datagram, a timer, an ICMP error), ``error`` the exception's type, ``where`` the line
-    it arose at. ``reason`` is its text where that cannot hold a key, else empty.
-    """
-
-    doing: str
-    error: str
-    where: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IcmpReceived(Event):
-    """An ICMP error about a datagram of ours to ``remote``: a hint at most (RFC 7296 section 2.4).
-
-    ``reporter`` is who sent it, ``mtu`` the path's MTU in bytes where that is what it tells; ``acted`` whether a
-    liveness check follows. What is not ``believed`` speaks of a destination that we have not sent to: it is forged, or
-    very old.
-    """
-
-    local: Address
-    remote: Address
-    reporter: str
-    icmp_type: int
-    code: int
-    reason: str
-    mtu: int | None
-    acted: bool
-    believed: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EspSent(Event):
-    """An ESP packet left. ``length`` is that of the inner packet in bytes, ``datagram`` what went out."""
-
-    spi: int
-    seq: int
-    length: int
-    datagram: Datagram
-
-    @property
-    def weight(self) -> int:
-        """With the octets of the packet."""
-        return 2 * _SMALL + len(self.datagram.data)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EspReceived(Event):
-    """An ESP packet was verified, opened and fits its selectors."""
-
-    spi: int
-    seq: int
-    length: int
-    next_header: int
-    datagram: Datagram
-
-    @property
-    def weight(self) -> int:
-        """With the octets of the packet."""
-        return 2 * _SMALL + len(self.datagram.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

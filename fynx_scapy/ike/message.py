@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from scapy.packet import Packet
 
 from fynx_scapy.errors import MalformedError
+from fynx_scapy.esp.parts import EspParts
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Encrypted, IKEv2_Notify, IKEv2_Payload
 
@@ -252,24 +253,27 @@ Computed = Callable[["Outgoing"], bytes]
 
 @dataclass(slots=True)
 class Outgoing(Payloads):
-    """A message on its way out, still a list of layers. Taps may change every field of it.
-
-    ``header`` and ``sk`` are the IKE header and the template of SK's generic header: what is set there explicitly is
-    sent. ``outer`` are payloads that stand before SK, in the clear. ``computed`` fills fields that depend on other
-    payloads after the tap has seen them, unless the tap gave them a value. ``more``: an answer behind which its
-    exchange waits for another request. ``read_back`` is set when taps changed the octets behind the layers.
-    """
+    """A message on its way out, still a list of layers. Taps may change every field of it."""
 
     payloads: list[Packet]
     encrypted: bool = True
     header: IKEv2 = field(default_factory=IKEv2)
+    """The IKE header: what is set here explicitly is sent."""
     sk: IKEv2_Encrypted = field(default_factory=IKEv2_Encrypted)
+    """The template of SK's generic header, likewise."""
     outer: list[Packet] = field(default_factory=list)
+    """Payloads before SK, in the clear."""
     iv: bytes | None = None
     more: bool = False
+    """Of an answer: whether its exchange waits for another request."""
+    kind: DatagramKind = DatagramKind.IKE
+    """What leaves: taps see ESP packets and keepalives too."""
     computed: list[tuple[Packet, str, Computed]] = field(default_factory=list)
+    """Fields that depend on other payloads: filled once the taps at ``payloads`` have run."""
     changed: list[str] = field(default_factory=list)
+    """The tap stages that altered it, in order."""
     read_back: Sent | None = None
+    """Its payloads as they went out, where taps changed the octets behind the layers."""
 
     @property
     def sent(self) -> Payloads:
@@ -292,6 +296,15 @@ class Outgoing(Payloads):
     def types(self) -> list[str]:
         """The payloads' names in IANA's notation."""
         return [PayloadType.notation(payload.payload_type) for payload in self.payloads]
+
+
+@dataclass(slots=True)
+class OutgoingEsp(Outgoing):
+    """An ESP packet on its way out, as taps see it: no IKE payloads, but ``parts``, each field of which may be set."""
+
+    encrypted: bool = False
+    kind: DatagramKind = DatagramKind.ESP
+    parts: EspParts = field(default_factory=EspParts)
 
 
 def unprocessed(payload: Packet) -> bool:

@@ -258,7 +258,7 @@ def test_half_open_ike_sas_expire_and_leave_nothing():
         knock(bob, f"10.0.0.{number}", str(number))
     assert (bob.half_open, bob.admission.sources, len(bob.sas)) == (20, 20, 20)
     bob.handle_timer(31.0)
-    assert (bob.half_open, bob.admission.sources, len(bob.sas), len(bob._initial)) == (0, 0, 0, 0)
+    assert (bob.half_open, bob.admission.sources, len(bob.sas), len(bob.router.initial)) == (0, 0, 0, 0)
 
 
 def test_an_established_ike_sa_is_not_half_open():

@@ -292,7 +292,7 @@ def test_a_protected_request_out_of_its_phase_is_fatal_and_said(number, authenti
     assert theirs.init_received == first
     pair.network.run(pair.network.now + 120)
     assert not pair.bob.sas
-    assert not pair.bob._initial
+    assert not pair.bob.router.initial
 
 
 @pytest.mark.parametrize("role", ["alice", "bob"])

@@ -61,7 +61,13 @@ def test_a_refusal_leaves_no_object_and_no_timer(make):
         assert send(bob, make(number)) != 0
     bob.events()
     gc.collect()
-    assert (len(bob.sas), len(bob._initial), bob.half_open, len(bob.timers), bob.admission.octets) == (0, 0, 0, 0, 0)
+    assert (len(bob.sas), len(bob.router.initial), bob.half_open, len(bob.timers), bob.admission.octets) == (
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
     assert not [item for item in gc.get_objects() if type(item) is IkeSa and item.endpoint is bob]
 
 

@@ -185,7 +185,7 @@ def test_everything_closed_is_let_go():
     for endpoint in (pair.alice, pair.bob):
         assert not endpoint.sas
         assert not endpoint.children
-        assert not endpoint._initial
+        assert not endpoint.router.initial
         assert len(endpoint.timers) == 0
 
 

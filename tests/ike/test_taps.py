@@ -149,7 +149,7 @@ def test_a_tap_is_taken_out_again():
 
 
 def test_a_stage_that_does_not_exist_is_named():
-    with pytest.raises(ConfigError, match="payloads, plaintext, wire, datagrams"):
+    with pytest.raises(ConfigError, match="payloads, plaintext, parts, wire, datagrams"):
         Pair().alice.taps.add("cipher", print)
 
 

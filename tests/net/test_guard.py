@@ -54,7 +54,7 @@ def test_a_datagram_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = Pair()
     sa = pair.connect()
     with monkeypatch.context() as patch:
-        patch.setattr(pair.bob, "_receive_ike", broken)
+        patch.setattr(pair.bob.router, "receive", broken)
         pair.network.inject(Datagram(bytes(28), Address("198.51.100.1", 500), Address(BOB, 500)))
         pair.network.run(pair.network.now + 1)
     (event,) = told(pair.network)
@@ -143,7 +143,7 @@ def test_a_datagram_on_a_socket(
     live: tuple[UdpNetwork, Endpoint, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, bob, somebody = live
-    monkeypatch.setattr(bob, "_receive_ike", broken)
+    monkeypatch.setattr(bob.router, "receive", broken)
     for count in (1, 2):
         somebody.send(bytes(28))
         assert network.run(lambda count=count: len(told(network)) == count, limit=2)  # type: ignore[misc]

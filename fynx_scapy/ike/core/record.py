@@ -327,7 +327,8 @@ class SaRecord(ABC):
 class EndpointRecord(ABC):
     """One side as its features see it. ``now`` is its clock, the only one, in seconds."""
 
-    host: str
+    hosts: tuple[str, ...]
+    """Its IP addresses as text."""
     configs: list[IkeConfig]
     config: EndpointConfig
     randomness: Randomness
@@ -340,8 +341,6 @@ class EndpointRecord(ABC):
     """Its Child SAs by their inbound SPI, with their IKE SA, oldest first."""
     pools: Pools
     """The addresses that it lends."""
-    past_spis: deque[int]
-    """The inbound SPIs of the last Child SAs that ended."""
 
     def __init__(self) -> None:
         self._kept: dict[object, object] = {}
@@ -360,12 +359,8 @@ class EndpointRecord(ABC):
         """Queue an event."""
 
     @abstractmethod
-    def transmit(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> None:
-        """Queue a message's datagrams, as the last tap leaves them."""
-
-    @abstractmethod
-    def put(self, datagram: Datagram, event: Event) -> None:
-        """Queue a datagram that no tap is to see, and the event that tells of it."""
+    def transmit(self, message: Outgoing | None, datagrams: Sequence[Datagram], attempt: int = 0) -> None:
+        """Queue the datagrams of a message, IKE or not, as the last tap leaves them; None for one that nobody taps."""
 
     @abstractmethod
     def drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
@@ -389,6 +384,11 @@ class EndpointRecord(ABC):
         """Send an inner packet through the Child SA that policy picks; False when there is none for it."""
 
     # IKE SAs and Child SAs
+
+    @property
+    @abstractmethod
+    def past_spis(self) -> deque[int]:
+        """The inbound SPIs of the last Child SAs that ended."""
 
     @abstractmethod
     def connect(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.events import KeepaliveSent
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Outgoing
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
@@ -83,6 +83,13 @@ class Keepalives:
         if now >= path.last + path.interval:
             path.sent = now
             sa = path.sas[-1]
-            event = KeepaliveSent(time=now, spi_i=sa.spi_i, spi_r=sa.spi_r, local=path.local, remote=path.remote)
-            self._endpoint.put(Datagram(OCTET, path.local, path.remote, DatagramKind.KEEPALIVE), event)
+            sa.emit(KeepaliveSent(*sa.stamp, local=path.local, remote=path.remote))
+            self._send(path)
         self._arm(path)
+
+    def _send(self, path: Path) -> None:
+        endpoint, octets, message = self._endpoint, OCTET, None
+        if endpoint.taps.used:
+            message = Outgoing([], encrypted=False, kind=DatagramKind.KEEPALIVE)
+            octets = endpoint.taps.octets("wire", message, octets)
+        endpoint.transmit(message, [Datagram(octets, path.local, path.remote, DatagramKind.KEEPALIVE)])

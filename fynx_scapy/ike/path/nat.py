@@ -17,7 +17,7 @@ from fynx_scapy.ike.events import PeerMoved
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Message, Outgoing, notify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from fynx_scapy.ike.config import EndpointConfig, IkeConfig
     from fynx_scapy.ike.core.child import ChildSa
@@ -101,9 +101,14 @@ def esp_datagram(sa: SaRecord, sealed: bytes, tos: int) -> Datagram:
     return Datagram(sealed, local, remote, DatagramKind.ESP_IN_UDP, tos)
 
 
-def marked(datagrams: list[Datagram]) -> list[Datagram]:
+def marked(datagrams: Sequence[Datagram]) -> list[Datagram]:
     """The same with the non-ESP marker before every IKE message, whatever its ports."""
-    return [replace(datagram, marker_always=True) for datagram in datagrams]
+    return [
+        datagram
+        if datagram.kind in (DatagramKind.ESP, DatagramKind.ESP_IN_UDP)
+        else replace(datagram, marker_always=True)
+        for datagram in datagrams
+    ]
 
 
 # A peer that moves

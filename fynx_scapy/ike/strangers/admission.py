@@ -297,7 +297,8 @@ class Admission:
             local=datagram.local,
             remote=datagram.remote,
         )
-        return self._endpoint.put(answer, event)
+        self._endpoint.emit(event)
+        return self._endpoint.transmit(None, [answer])
 
     def _source(self, datagram: Datagram) -> bytes:
         """An IPv4 address, or the prefix of an IPv6 address (RFC 8019 section 4.2)."""

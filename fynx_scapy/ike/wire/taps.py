@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Taps: where a message on its way out can be changed, at four stages.
+"""Taps: where anything on its way out can be changed, at five stages.
 
-``payloads``   tap(message: Outgoing) -> None               header and layers; change them in place
+``payloads``   tap(message: Outgoing) -> None               header and layers of an IKE message; change them in place
 ``plaintext``  tap(message: Outgoing, octets) -> octets     what SK will hold, padding included
-``wire``       tap(message: Outgoing, octets) -> octets     the sealed message
+``parts``      tap(message: OutgoingEsp) -> None            the fields of an ESP packet, in ``message.parts``
+``wire``       tap(message: Outgoing, octets) -> octets     the sealed message, ESP packet or keepalive
 ``datagrams``  tap(message: Outgoing, datagrams, attempt) -> datagrams   drop, duplicate, reorder, or `Delayed`
 
-The first three run once per message; the last runs at every transmission and is told which attempt it is, 0 being the
-first.
+``message.kind`` says whether it is IKE, ESP or a keepalive. The first four run once per message; the last runs at every
+transmission and is told which attempt it is, 0 being the first.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.ike.message import Datagram, Outgoing
+from fynx_scapy.ike.message import Datagram, Outgoing, OutgoingEsp
 
-STAGES = ("payloads", "plaintext", "wire", "datagrams")
+STAGES = ("payloads", "plaintext", "parts", "wire", "datagrams")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,14 @@ class Taps:
 
     def __init__(self) -> None:
         self._taps: dict[str, list[tuple[Tap, When | None]]] = {stage: [] for stage in STAGES}
-
-    @property
-    def used(self) -> bool:
-        """Whether there is any."""
-        return any(self._taps.values())
+        self.used = False
+        """Whether there is any: where there is none, nothing is built to be shown to taps."""
 
     def clear(self) -> None:
         """Take all of them out."""
         for entries in self._taps.values():
             entries.clear()
+        self.used = False
 
     def add(self, stage: str, tap: Tap, when: When | None = None) -> Callable[[], None]:
         """Add a tap for the messages that ``when`` picks (all by default).
@@ -59,10 +58,12 @@ class Taps:
             raise ConfigError(f"expected one of the tap stages {', '.join(STAGES)}, found {stage!r}")
         entry = (tap, when)
         self._taps[stage].append(entry)
+        self.used = True
 
         def remove() -> None:
             if entry in self._taps[stage]:
                 self._taps[stage].remove(entry)
+                self.used = any(self._taps.values())
 
         return remove
 
@@ -77,6 +78,12 @@ class Taps:
         for tap in self._of("payloads", message):
             tap(message)
             message.changed.append("payloads")
+
+    def parts(self, message: OutgoingEsp) -> None:
+        """Let the taps change the fields of an ESP packet; it counts as changed when a tap was there."""
+        for tap in self._of("parts", message):
+            tap(message)
+            message.changed.append("parts")
 
     def octets(self, stage: str, message: Outgoing, octets: bytes) -> bytes:
         """Let the taps of ``plaintext`` or ``wire`` change octets."""

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a stranger is told in the clear, rarely and without state (RFC 7296 sections 1.5, 2.5 and 2.21.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scapy.packet import Packet
+
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.core.record import EndpointRecord
+from fynx_scapy.ike.events import MessageSent
+from fynx_scapy.ike.extensions import quick_crash
+from fynx_scapy.ike.message import RESPONSE, Datagram, Header, Outgoing, notify
+from fynx_scapy.ike.strangers import hints
+from fynx_scapy.ike.strangers.admission import Admission
+from fynx_scapy.layers.ikev2 import build_message
+
+
+def wrong_version(endpoint: EndpointRecord, datagram: Datagram, header: Header) -> None:
+    """Answer a request of a later major version with the version closest to it (section 2.5)."""
+    endpoint.drop(datagram, f"expected major version 2, found {header.version >> 4}", offset=17)
+    if header.version >> 4 > 2 and not header.response:
+        _answer(endpoint, datagram, header, NotifyType.INVALID_MAJOR_VERSION)
+
+
+def unknown_spi(endpoint: EndpointRecord, datagram: Datagram, header: Header) -> None:
+    """Answer a request on SPIs that no IKE SA has.
+
+    Section 2.21.4: a request may be answered, a response never, nor a Notify outside of an IKE SA.
+    """
+    endpoint.drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
+    if header.response or header.exchange == ExchangeType.IKE_SA_INIT or hints.stray(endpoint, datagram, header):
+        return
+    _answer(endpoint, datagram, header, NotifyType.INVALID_IKE_SPI, quick_crash.unprotected(endpoint, header))
+
+
+def _answer(
+    endpoint: EndpointRecord, datagram: Datagram, header: Header, kind: NotifyType, more: Sequence[Packet] = ()
+) -> None:
+    if endpoint.of(Admission).may_answer(datagram, endpoint.now):
+        reject(endpoint, datagram, header, kind, more=more)
+
+
+def reject(
+    endpoint: EndpointRecord,
+    datagram: Datagram,
+    header: Header,
+    kind: NotifyType,
+    data: bytes = b"",
+    more: Sequence[Packet] = (),
+    *,
+    response: bool = True,
+) -> None:
+    """Answer a stranger in the clear: same SPIs, same message ID, one Notify (or ``more``), and no state."""
+    message = Outgoing([notify(kind, data), *more], encrypted=False)
+    flags = (RESPONSE if response else 0) | (0 if header.by_initiator else 0x08)
+    for name, value in {
+        "init_SPI": header.spi_i,
+        "resp_SPI": header.spi_r,
+        "exch_type": header.exchange,
+        "flags": flags,
+        "id": header.message_id,
+    }.items():
+        setattr(message.header, name, value)
+    endpoint.taps.payloads(message)
+    wire = endpoint.taps.octets("wire", message, build_message(message.header, message.payloads))
+    endpoint.emit(
+        MessageSent(
+            endpoint.now,
+            header.spi_i,
+            header.spi_r,
+            header=message.header,
+            payloads=tuple(message.payloads),
+            plaintext=None,
+            wire=(wire,),
+            local=datagram.local,
+            remote=datagram.remote,
+            changed=tuple(message.changed),
+        )
+    )
+    endpoint.transmit(message, [Datagram(wire, datagram.local, datagram.remote)])
