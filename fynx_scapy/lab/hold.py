@@ -68,7 +68,7 @@ def hold(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: Guest 
         recorder.watch(lab.network, f"{peer} {trial.name} {role.value}")
 
         def act() -> None:
-            m = Meeting(trial, role, lab)
+            m = Meeting(role, lab, trial.ours, trial.endpoint)
             stages.append(Stage("", lab.network, m.s))
             trial.body(m)
 

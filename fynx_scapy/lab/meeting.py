@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from scapy.layers.inet import ICMP
@@ -31,7 +31,7 @@ from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.keylog import IkeKeys, KeyLog
 from fynx_scapy.lab.lab import RETRANSMISSION, Lab
 from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa
-from fynx_scapy.lab.trial import Role, Trial
+from fynx_scapy.lab.role import Role
 from fynx_scapy.layers.ikev2 import IKEv2, chain
 from fynx_scapy.net.echo import udp_packet
 from fynx_scapy.session import Session
@@ -40,11 +40,11 @@ from fynx_scapy.session import Session
 class Meeting:
     """What a trial is handed: ``lab``, ``peer``, our session ``s``, and the ``role`` that we play."""
 
-    def __init__(self, trial: Trial, role: Role, lab: Lab) -> None:
-        self.trial, self.role, self.lab = trial, role, lab
+    def __init__(self, role: Role, lab: Lab, ours: Mapping[str, Any], endpoint: Mapping[str, Any]) -> None:
+        self.role, self.lab = role, lab
         self.peer = lab.peer
         self.error: FynxError | None = None
-        self.s: Session = lab.session(self.config(**trial.ours), endpoint=EndpointConfig(**trial.endpoint))
+        self.s: Session = lab.session(self.config(**ours), endpoint=EndpointConfig(**endpoint))
 
     def config(self, **changes: Any) -> IkeConfig:
         """Our configuration: the peer's in a mirror, with some of it changed; ``child`` changes every Child SA's."""

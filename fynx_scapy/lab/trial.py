@@ -14,7 +14,6 @@ of scenarios/interop/.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,18 +21,12 @@ from typing import TYPE_CHECKING, Any
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.requirements import requirement
 from fynx_scapy.harness.scenario import Scenario
+from fynx_scapy.lab.role import Role as Role
 
 if TYPE_CHECKING:
     from fynx_scapy.lab.meeting import Meeting
 
 Body = Callable[["Meeting"], None]
-
-
-class Role(enum.Enum):
-    """Who begins: we as the initiator of the IKE SA, or the peer, so that we are its responder."""
-
-    INITIATOR = "initiator"
-    RESPONDER = "responder"
 
 
 BOTH = (Role.INITIATOR, Role.RESPONDER)

@@ -76,7 +76,7 @@ class ChildRequest:
             self.offer(without),
             *ts_payloads(self.local_ts, self.remote_ts),
             *transport.announce(self.transport),
-            *announce(self.config),
+            *announce(accept_tfc=self.config.accept_tfc, fragments=self.config.fragments),
         ]
 
     def offer(self, without: Sequence[int] = ()) -> Packet:
@@ -262,7 +262,7 @@ def child_answer_payloads(plan: ChildPlan, spi: int) -> list[Packet]:
     return [
         IKEv2_SA(prop=[plan.choice.layer(spi.to_bytes(4))]),
         *ts_payloads(plan.remote_ts, plan.local_ts),
-        *plan.options.answer(plan.config),
+        *plan.options.answer(accept_tfc=plan.config.accept_tfc),
         *transport.announce(plan.hosts is not None),
     ]
 

@@ -8,8 +8,8 @@ from collections import OrderedDict
 
 from fynx_scapy.ike.core.record import EndpointRecord
 from fynx_scapy.ike.events import IcmpReceived
-from fynx_scapy.ike.life.doubt import ask
 from fynx_scapy.ike.message import Address, IcmpError
+from fynx_scapy.ike.path.doubt import ask
 
 PATH_MTU_LIFETIME = 600.0
 """For how many seconds a path's MTU is believed; after that it may have grown (RFC 1191 section 6.3)."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId, name_of
 from fynx_scapy.ike.events import PeerNotified, Suspected
 from fynx_scapy.ike.extensions import quick_crash
-from fynx_scapy.ike.life.doubt import ask
 from fynx_scapy.ike.message import Datagram, DatagramKind, Header, notify
+from fynx_scapy.ike.path.doubt import ask
 from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.layers.ikev2 import IKEv2_Notify, parse_message
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
@@ -16,9 +15,6 @@ from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.message import Payloads, notify
 from fynx_scapy.ike.terms.selectors import Selector, narrow
-
-if TYPE_CHECKING:
-    from fynx_scapy.ike.config import ChildConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +26,21 @@ class ChildOptions:
     additional: bool = False
     """Other selectors would be accepted too, on a Child SA of their own; only the responder says so."""
 
-    def answer(self, config: ChildConfig) -> list[Packet]:
+    def answer(self, *, accept_tfc: bool) -> list[Packet]:
         """The responder's notifies."""
-        payloads = announce(config, fragments=self.fragments)
+        payloads = announce(accept_tfc=accept_tfc, fragments=self.fragments)
         return [*payloads, notify(NotifyType.ADDITIONAL_TS_POSSIBLE)] if self.additional else payloads
 
 
 NO_OPTIONS = ChildOptions()
 
 
-def announce(config: ChildConfig, *, fragments: bool | None = None) -> list[Packet]:
-    """The notifies beside an offer; with ``fragments`` beside an answer."""
+def announce(*, accept_tfc: bool, fragments: bool) -> list[Packet]:
+    """The notifies beside an offer or an answer."""
     found: list[Packet] = []
-    if not config.accept_tfc:
+    if not accept_tfc:
         found.append(notify(NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED))
-    if config.fragments if fragments is None else fragments:
+    if fragments:
         found.append(notify(NotifyType.NON_FIRST_FRAGMENTS_ALSO))
     return found
 
