@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What messages, payloads and events are called, as in RFC 7296 appendix C: ``HDR, SK {IDi, AUTH, SA, TSi, TSr}``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fynx_scapy.iana import ExchangeType, KeMethod, NotifyType, PayloadType, ProtocolId, name_of
+from fynx_scapy.ike.events import (
+    ChildSaFailed,
+    ChildSaInstalled,
+    EspReceived,
+    EspSent,
+    Event,
+    EventsDropped,
+    IkeSaEstablished,
+    IkeSaFailed,
+    InternalError,
+    KeyExchangeRejected,
+    MessageEvent,
+    PeerDead,
+    SaDeleted,
+)
+
+RESPONSE = 0x20
+
+
+def payload_name(layer: Any, *, request: bool = True) -> str:
+    """A payload in the notation of RFC 7296 appendix C: ``Ni``, ``N(COOKIE)``, ``D(ESP)``, …"""
+    kind = int(getattr(layer, "payload_type", 0) or 0)
+    if kind == PayloadType.Nonce:
+        return "Ni" if request else "Nr"
+    name = PayloadType.notation(kind) if kind else "octets"
+    if kind == PayloadType.N and hasattr(layer, "type"):
+        return f"N({name_of(NotifyType, layer.type or 0)})"
+    if kind == PayloadType.D and hasattr(layer, "proto"):
+        return f"D({name_of(ProtocolId, layer.proto or 0)})"
+    return name if getattr(layer, "malformed", None) is None else f"{name}?"
+
+
+def message_title(event: MessageEvent) -> str:
+    """Exchange, direction and message ID: ``IKE_AUTH request 1``."""
+    return exchange_title(event.header.exch_type, not is_response(event), event.header.id)
+
+
+def message_text(event: MessageEvent) -> str:
+    """The payloads: ``HDR, SK {IDi, AUTH, SA, TSi, TSr}``, and in how many fragments they went."""
+    names = [payload_name(layer, request=not is_response(event)) for layer in event.payloads]
+    if event.encrypted:
+        # A puzzle's solution stands before SK (RFC 8019 section 7.2.2).
+        outside = names[:1] if names[:1] == ["PS"] else []
+        fragments = f" in {len(event.wire)} fragments" if len(event.wire) > 1 else ""
+        names = [*outside, f"SK {{{', '.join(names[len(outside) :])}}}{fragments}"]
+    return ", ".join(["HDR", *names])
+
+
+def exchange_title(exchange: int, request: bool, message_id: int) -> str:
+    """The same of a message that is known by these alone."""
+    return f"{name_of(ExchangeType, int(exchange))} {'request' if request else 'response'} {message_id}"
+
+
+def is_response(event: MessageEvent) -> bool:
+    """Whether it has the R flag (RFC 7296 section 3.1)."""
+    return bool(int(event.header.flags or 0) & RESPONSE)
+
+
+def esp_text(event: EspSent | EspReceived) -> str:
+    """An ESP packet: SPI, sequence number, and how much is inside."""
+    if isinstance(event, EspReceived) and event.next_header == 59:
+        return f"SPI {event.spi:08x}, seq {event.seq}, dummy packet"
+    return f"SPI {event.spi:08x}, seq {event.seq}, {event.length} octets inside"
+
+
+def _deleted(event: SaDeleted) -> str:
+    spis = ", ".join(f"{spi:08x}" for spi in event.child_spis)
+    return f"Child SA {spis} is gone: {event.reason}" if spis else f"IKE SA is gone: {event.reason}"
+
+
+def _installed(event: ChildSaInstalled) -> str:
+    local, remote = ", ".join(event.local_ts), ", ".join(event.remote_ts)
+    return f"Child SA in {event.inbound.spi:08x}, out {event.outbound.spi:08x}: {local} === {remote}"
+
+
+def _child_failed(event: ChildSaFailed) -> str:
+    name = f" ({name_of(NotifyType, event.notify_type)})" if event.notify_type else ""
+    return f"no Child SA{name}: {event.reason}"
+
+
+def _rejected(event: KeyExchangeRejected) -> str:
+    wanted = "another method" if event.wanted is None else name_of(KeMethod, event.wanted)
+    weaker = ", which is weaker than the first one offered" if event.weaker else ""
+    fate = "" if event.followed else ": not followed"
+    return f"the peer wants {wanted} in the place of {name_of(KeMethod, event.sent)}{weaker}{fate}"
+
+
+REMARKS: Mapping[type[Event], Callable[[Any], str]] = {
+    IkeSaEstablished: lambda event: f"IKE SA established: {event.local_id} with {event.remote_id}",
+    IkeSaFailed: lambda event: f"IKE SA failed: {event.reason}",
+    KeyExchangeRejected: _rejected,
+    ChildSaInstalled: _installed,
+    ChildSaFailed: _child_failed,
+    SaDeleted: _deleted,
+    EventsDropped: lambda event: f"{sum(count for _, count in event.kinds)} earlier events were not kept",
+    PeerDead: lambda event: f"peer is dead: no answer to message {event.message_id} in {event.attempts} attempts",
+    InternalError: lambda event: f"a fault of ours at {event.doing}: {event.error} at {event.where}",
+}
+"""What an event says that is no packet. KeysDerived and PeerNotified are told by the messages themselves."""

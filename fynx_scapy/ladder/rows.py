@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The rows of a ladder: what one end sent, paired with what the other end made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fynx_scapy.ike.events import (
+    EspReceived,
+    EspSent,
+    Event,
+    IntegrityFailed,
+    MessageDropped,
+    MessageReceived,
+    MessageSent,
+    ReplayDropped,
+    Retransmitted,
+)
+from fynx_scapy.ladder.names import REMARKS, esp_text, exchange_title, is_response, message_text, message_title
+from fynx_scapy.text import LONGEST, printable
+
+LOST, DELIVERED, DROPPED = "lost", "delivered", "dropped"
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of the ladder: a message, an ESP packet, or (``receiver`` empty) what one end has to say about it.
+
+    ``title`` names exchange and message ID, ``text`` the payloads. ``fate`` tells whether it arrived: ``lost``,
+    ``delivered``, ``dropped`` for the ``reason`` that the receiver gives, or empty where nobody knows. ``sender`` is
+    empty for a message that neither end sent, or that is a ``copy`` made on its way. ``attempt`` counts
+    retransmissions, ``bad`` marks a remark that something failed. ``octets`` is what was on the wire, one
+    element a datagram.
+    """
+
+    time: float
+    sender: str
+    receiver: str
+    title: str
+    text: str
+    octets: tuple[bytes, ...] = ()
+    fate: str = ""
+    reason: str = ""
+    attempt: int = 0
+    copy: bool = False
+    bad: bool = False
+    event: Event | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.title, self.text = printable(self.title, LONGEST), printable(self.text, LONGEST)
+
+    @property
+    def is_packet(self) -> bool:
+        """Whether something travelled, as opposed to a remark."""
+        return bool(self.receiver)
+
+    @property
+    def is_esp(self) -> bool:
+        """Whether it is an ESP packet."""
+        return self.title == "ESP"
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The tap stages that altered it."""
+        return self.event.changed if isinstance(self.event, MessageSent) else ()
+
+    @property
+    def marks(self) -> list[str]:
+        """What is unusual about it, in words."""
+        found = [f"retransmission {self.attempt}"] if self.attempt else []
+        found += [f"changed: {', '.join(self.changed)}"] if self.changed else []
+        if self.is_packet and not self.sender:
+            found.append("a copy" if self.copy else "not sent by the peer")
+        found += [LOST] if self.fate == LOST else []
+        return found + ([f"dropped: {self.reason}"] if self.fate == DROPPED else [])
+
+
+def _kin(row: Row, octets: bytes) -> bool:
+    """Whether they are the same packet but for a change on its way: by SPI and sequence number, or the IKE header."""
+    size = 8 if row.is_esp else 28
+    return len(octets) >= size and any(each[:size] == octets[:size] for each in row.octets)
+
+
+class Reader:
+    """Pairs what one end sent with what the other end made of it."""
+
+    def __init__(self, ends: Sequence[str], *, one_sided: bool = False) -> None:
+        self.ends = ends
+        self.one_sided = one_sided
+        self.rows: list[Row] = []
+
+    def other(self, who: str) -> str:
+        return self.ends[1] if who == self.ends[0] else self.ends[0]
+
+    def read(self, who: str, event: Event) -> None:
+        kind = next((kind for kind in type(event).__mro__ if kind in _READERS), None)
+        if kind is not None:
+            _READERS[kind](self, who, event)
+        elif type(event) in REMARKS:
+            self.rows.append(Row(event.time, who, "", "", REMARKS[type(event)](event), event=event))
+
+    def message_sent(self, who: str, event: MessageSent) -> None:
+        if is_response(event):
+            # An answer proves that its request arrived, even where nothing was kept of it (RFC 7296 section 2.6).
+            self.answered(who, event.spi_i, event.header.id)
+        self.sent(who, event, message_title(event), message_text(event), event.wire)
+
+    def message_received(self, who: str, event: MessageReceived) -> None:
+        if not self.arrived(who, event.wire):
+            self.stray(who, event, message_title(event), message_text(event), event.wire)
+
+    def esp_sent(self, who: str, event: EspSent) -> None:
+        self.sent(who, event, "ESP", esp_text(event), (event.datagram.data,))
+
+    def esp_received(self, who: str, event: EspReceived) -> None:
+        if not self.arrived(who, (event.datagram.data,)):
+            self.stray(who, event, "ESP", esp_text(event), (event.datagram.data,))
+
+    def sent(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> Row:
+        fate = "" if self.one_sided else LOST
+        self.rows.append(Row(event.time, who, self.other(who), title, text, octets, fate, event=event))
+        return self.rows[-1]
+
+    def retransmitted(self, who: str, event: Retransmitted) -> None:
+        octets = tuple(datagram.data for datagram in event.datagrams)
+        first = next((row for row in self.rows if row.sender == who and row.octets == octets), None)
+        if not event.request:
+            self.answered(who, event.spi_i, event.message_id)
+        title = exchange_title(event.exchange, event.request, event.message_id)
+        row = self.sent(who, event, title, first.text if first else "", octets)
+        row.attempt, row.event = event.attempt, first.event if first else event
+
+    def under_way(self, who: str, fits: Callable[[Row], bool]) -> Row | None:
+        """The newest packet to ``who`` that has not arrived and that fits."""
+        rows = (row for row in reversed(self.rows) if row.receiver == who and row.sender and row.fate == LOST)
+        return next((row for row in rows if fits(row)), None)
+
+    def arrived(self, who: str, octets: tuple[bytes, ...]) -> bool:
+        row = self.under_way(who, lambda row: row.octets == octets)
+        if row is not None:
+            row.fate = DELIVERED
+        copy = any(row.octets == octets and row.receiver == who for row in self.rows)
+        return row is not None or (copy and not self.one_sided)
+
+    def answered(self, who: str, spi_i: bytes, message_id: int) -> None:
+        def asks(row: Row) -> bool:
+            sent = row.event
+            return (
+                isinstance(sent, MessageSent)
+                and not is_response(sent)
+                and (sent.spi_i, sent.header.id) == (spi_i, message_id)
+            )
+
+        row = next((row for row in reversed(self.rows) if row.receiver == who and row.sender and asks(row)), None)
+        if row is not None and row.fate == LOST:
+            row.fate = DELIVERED
+
+    def dropped(self, who: str, event: MessageDropped | IntegrityFailed | ReplayDropped) -> None:
+        if isinstance(event, ReplayDropped):
+            octets: tuple[bytes, ...] = (event.spi.to_bytes(4) + (event.seq & 0xFFFFFFFF).to_bytes(4),)
+            reason = f"sequence number {event.seq} was seen or is too old"
+        else:
+            octets = (self.whole(who, event),) if isinstance(event, MessageDropped) else (event.data,)
+            reason = event.reason if isinstance(event, MessageDropped) else "its ICV does not verify"
+        row = self.under_way(who, lambda row: row.octets == octets)
+        if row is None:
+            # One fragment says nothing about the fate of its message.
+            row = self.under_way(who, lambda row: len(row.octets) == 1 and _kin(row, octets[0]))
+            reason = reason if row is None or isinstance(event, ReplayDropped) else f"changed on its way, {reason}"
+        if row is None:
+            kin = [row for row in reversed(self.rows) if row.receiver == who and _kin(row, octets[0])]
+            known = next((row for row in kin if row.sender), kin[0] if kin else None)
+            title = known.title if known else "datagram"
+            size = event.length if isinstance(event, MessageDropped) else len(octets[0])
+            text = known.text if known else f"{size} octets"
+            fragment = known is not None and len(known.octets) > 1
+            if fragment:
+                text = f"a fragment of {text}"
+            self.stray(who, event, title, text, octets if known is None or fragment else known.octets)
+            row = self.rows[-1]
+            row.copy = known is not None and (not fragment or octets[0] in known.octets)
+        row.fate, row.reason = DROPPED, printable(reason, LONGEST)
+
+    def whole(self, who: str, event: MessageDropped) -> bytes:
+        """The datagram of which the event holds the beginning, where it is known who sent it."""
+        if event.length == len(event.data):
+            return event.data
+        sent = (octets for row in reversed(self.rows) if row.receiver == who for octets in row.octets)
+        fits = (octets for octets in sent if len(octets) == event.length and octets.startswith(event.data))
+        return next(fits, event.data)
+
+    def stray(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> None:
+        """Something that nobody is known to have sent as it is: injected, changed on its way, or a copy."""
+        sender = self.other(who) if self.one_sided else ""
+        self.rows.append(Row(event.time, sender, who, title, text, octets, DELIVERED, event=event))
+
+
+_READERS: Mapping[type[Event], Callable[[Reader, str, Any], None]] = {
+    MessageSent: Reader.message_sent,
+    MessageReceived: Reader.message_received,
+    Retransmitted: Reader.retransmitted,
+    EspSent: Reader.esp_sent,
+    EspReceived: Reader.esp_received,
+    MessageDropped: Reader.dropped,
+    IntegrityFailed: Reader.dropped,
+    ReplayDropped: Reader.dropped,
+}
