@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests import fresh
+from tools import fresh
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTS = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
-from tests.fresh import apart
+from tools.fresh import apart
 with apart("sh", "-c", "sleep 1000 & echo $$; readlink /proc/self/ns/pid; wait") as process:
     process.wait()
 """

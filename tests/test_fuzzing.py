@@ -10,13 +10,13 @@ import pytest
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.strangers import hints
-from tests import fuzzing
-from tests.fuzzing import CHECK_EVERY, INSIDE_EVERY, Fuzz, corpus, fuzz
-from tests.mutations import mutated
 from tests.shared import shared
-from tests.stateful import run
-from tests.stateful.life import STEPS
-from tests.stateful.run import stateful
+from tools import fuzzing
+from tools.fuzzing import CHECK_EVERY, INSIDE_EVERY, Fuzz, corpus, fuzz
+from tools.mutations import mutated
+from tools.stateful import run
+from tools.stateful.life import STEPS
+from tools.stateful.run import stateful
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])

@@ -7,8 +7,8 @@ import pytest
 
 from fynx_scapy.errors import LocalError
 from fynx_scapy.ike.basics.states import TRANSITIONS, State, change
-from tests.generate import DOCS, PAGES
 from tests.ike.pair import Pair, alice
+from tools.generate import DOCS, PAGES
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -24,8 +24,7 @@ from fynx_scapy.iana import (
     lookup,
     name_of,
 )
-
-from .shared import shared
+from tests.shared import shared
 
 NAMESPACE = "{http://www.iana.org/assignments}"
 SOURCES = {  # the class, and the registries of IANA's file that it holds

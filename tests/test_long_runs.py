@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from . import soak, udp_flood
+from tools import soak, udp_flood
 
 
 @pytest.mark.slow

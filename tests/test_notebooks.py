@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.notebooks import NOTEBOOKS, executed
+from tools.notebooks import NOTEBOOKS, executed
 
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 

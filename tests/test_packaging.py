@@ -108,6 +108,7 @@ def test_sdist_holds_what_tests_need(sdist: Path) -> None:
         "constraints.txt",
         "scripts/env",
         "tests/conftest.py",
+        "tools/fuzzing.py",
         "docs/architecture.md",
         "CHANGELOG.md",
         "layers/__init__.py",
@@ -118,7 +119,7 @@ def test_nothing_called_layers_is_installed(installed: Path) -> None:
     code = "import sysconfig, os; print(*os.listdir(sysconfig.get_path('purelib')))"
     found = run(installed / "python", "-c", code, cwd=installed).split()
     assert "fynx_scapy" in found
-    assert not {*LINKS, "tests", "benchmarks"} & set(found)
+    assert not {*LINKS, "tests", "tools", "benchmarks"} & set(found)
 
 
 LOAD = """

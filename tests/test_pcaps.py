@@ -17,7 +17,7 @@ from fynx_scapy.capture import Capture
 from fynx_scapy.capture.dissect import dissect
 from fynx_scapy.keylog import KeyLog
 from tests import tshark
-from tests.pcaps import LIVE, PCAPS
+from tools.pcaps import LIVE, PCAPS
 
 CAPTURES = sorted(PCAPS.glob("*.pcapng"))
 UNKNOWN_TO_TSHARK = {"ike": {"ENCR_CHACHA20_POLY1305"}, "esp": {"ENCR_CHACHA20_POLY1305", "ENCR_AES_CCM_16"}}

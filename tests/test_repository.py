@@ -28,7 +28,7 @@ PAGES = [
 ]
 SOURCES = [
     path
-    for top in ("fynx_scapy", "layers", "scenarios", "tests", "benchmarks")
+    for top in ("fynx_scapy", "layers", "scenarios", "tests", "tools", "benchmarks")
     for path in sorted((ROOT / top).rglob("*.py"))
     if path.resolve() == path
 ]
@@ -165,6 +165,15 @@ def test_script_runs_and_is_short(path: Path) -> None:
     assert lines[0] == "#!/bin/sh"
     assert len(lines) < (60 if path.name == "env" else 20)
     assert subprocess.run(["sh", "-n", path], check=False).returncode == 0
+
+
+def test_tests_hold_no_programs_and_tools_need_no_tests() -> None:
+    """A program lies in tools/, which of the tests knows the pair of endpoints alone."""
+    tests = [path for path in SOURCES if path.is_relative_to(ROOT / "tests")]
+    tools = [path for path in SOURCES if path.is_relative_to(ROOT / "tools")]
+    assert [named(path) for path in tests if re.search(r"^if __name__ ==", path.read_text(), re.MULTILINE)] == []
+    used = {name for path in tools for name in re.findall(r"\btests\.[\w.]+", path.read_text())}
+    assert used == {"tests.ike.pair"}
 
 
 def test_nothing_is_bound_to_one_machine() -> None:

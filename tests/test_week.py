@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from . import week
+from tools import week
 
 
 def check(report: week.Report) -> None:

@@ -14,9 +14,8 @@ from fynx_scapy.capture.dissect import dissect
 from fynx_scapy.capture.reassembly import MOST_MESSAGES, MOST_OCTETS, Reassembly
 from fynx_scapy.capture.text import line
 from fynx_scapy.keylog import KeyLog
+from tests.capture.build import ike
 from tests.shared import shared
-
-from .build import ike
 
 
 def records_of(name: str) -> list[dict[str, Any]]:

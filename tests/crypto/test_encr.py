@@ -16,8 +16,7 @@ from fynx_scapy.crypto import encr
 from fynx_scapy.crypto.encr import Encryption, encryption
 from fynx_scapy.errors import ConfigError, IntegrityError, LocalError, MalformedError
 from fynx_scapy.iana import Encr
-
-from .rfc_vectors import AES_CBC, AES_CTR, CHACHA20_POLY1305
+from tests.crypto.rfc_vectors import AES_CBC, AES_CTR, CHACHA20_POLY1305
 
 # ID: octets of key material at each key length, salt, IV, ICV, block
 SIZES = {

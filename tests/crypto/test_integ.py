@@ -11,8 +11,7 @@ from fynx_scapy.crypto import aesmac
 from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Integ
-
-from .rfc_vectors import AUTH_256, AUTH_384, AUTH_512, CMAC_96, XCBC_MAC
+from tests.crypto.rfc_vectors import AUTH_256, AUTH_384, AUTH_512, CMAC_96, XCBC_MAC
 
 hexed = bytes.fromhex
 SIZES = {  # ID: octets of key and ICV

@@ -14,9 +14,8 @@ from fynx_scapy.crypto import modp
 from fynx_scapy.crypto.ke import KeyExchange, is_weaker, key_exchange
 from fynx_scapy.errors import ConfigError, KeyExchangeError
 from fynx_scapy.iana import KeMethod
-
-from ..shared import shared
-from .rfc_vectors import ECP, MODP_SUBGROUP, X25519
+from tests.crypto.rfc_vectors import ECP, MODP_SUBGROUP, X25519
+from tests.shared import shared
 
 hexed = bytes.fromhex
 SIZES = {  # octets of the initiator's and the responder's KE data, and of the secret

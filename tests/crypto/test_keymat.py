@@ -26,8 +26,7 @@ from fynx_scapy.crypto.prf import prf
 from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.errors import IntegrityError
 from fynx_scapy.iana import Encr, Integ, KeMethod, PayloadType, Prf
-
-from ..shared import shared
+from tests.shared import shared
 
 hexed = bytes.fromhex
 SHA1 = prf(Prf.PRF_HMAC_SHA1)

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from fynx_scapy.crypto.prf import prf
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Prf
-
-from .rfc_vectors import CMAC_PRF, HMAC_PRF, XCBC_PRF
+from tests.crypto.rfc_vectors import CMAC_PRF, HMAC_PRF, XCBC_PRF
 
 hexed = bytes.fromhex
 SIZES = {

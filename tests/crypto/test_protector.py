@@ -12,8 +12,7 @@ from fynx_scapy.crypto.integ import Integrity, integrity
 from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
 from fynx_scapy.iana import Encr, Integ
-
-from .rfc_vectors import CHACHA20_POLY1305, CHACHA20_POLY1305_MESSAGE
+from tests.crypto.rfc_vectors import CHACHA20_POLY1305, CHACHA20_POLY1305_MESSAGE
 
 hexed = bytes.fromhex
 LENGTHS = {None: (Encr.ENCR_3DES, Encr.ENCR_CHACHA20_POLY1305)} | dict.fromkeys(

@@ -13,8 +13,7 @@ from scapy.layers.inet6 import IPv6
 
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError
 from fynx_scapy.esp import EspParts
-
-from .suites import CBC, GCM, IMPLICIT, SPI, SUITES, Suite, inbound, outbound
+from tests.esp.suites import CBC, GCM, IMPLICIT, SPI, SUITES, Suite, inbound, outbound
 
 INNER = bytes(IP(src="10.1.0.1", dst="10.2.0.1") / UDP() / b"payload")
 each_suite = pytest.mark.parametrize("suite", SUITES, ids=str)

@@ -14,8 +14,7 @@ from fynx_scapy.errors import ConfigError, LocalError, MalformedError, ReplayErr
 from fynx_scapy.esp.scapy import protect, unprotect
 from fynx_scapy.iana import Encr, Integ
 from fynx_scapy.layers.esp import ESP
-
-from .suites import CBC, GCM, Suite, inbound, outbound
+from tests.esp.suites import CBC, GCM, Suite, inbound, outbound
 
 WRAP = 1 << 32
 OUTER = IP(src="192.0.2.1", dst="192.0.2.2")

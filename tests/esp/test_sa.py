@@ -12,8 +12,7 @@ from scapy.layers.inet6 import IPv6
 from fynx_scapy.errors import ConfigError, FynxError, IntegrityError, LocalError, MalformedError, ReplayError
 from fynx_scapy.esp import EspParts, InboundSa, OutboundSa
 from fynx_scapy.iana import Encr, Integ
-
-from .suites import (
+from tests.esp.suites import (
     AUTHENTICATED,
     CBC,
     COMBINED,

@@ -24,8 +24,7 @@ from fynx_scapy.errors import LocalError, MalformedError, ReplayError
 from fynx_scapy.esp import EspParts
 from fynx_scapy.esp.scapy import protect, unprotect
 from fynx_scapy.layers.esp import ESP
-
-from .suites import SPI, SUITES, Suite, inbound, outbound
+from tests.esp.suites import SPI, SUITES, Suite, inbound, outbound
 
 OUTER = {4: IP(src="192.0.2.1", dst="192.0.2.2"), 6: IPv6(src="2001:db8::1", dst="2001:db8::2")}
 INNER = {

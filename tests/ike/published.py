@@ -7,8 +7,7 @@ import pytest
 
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.net.echo import echo_request
-
-from .pair import Pair
+from tests.ike.pair import Pair
 
 OTHER = {"alice": "bob", "bob": "alice"}
 BOTH = pytest.mark.parametrize("sender", ["alice", "bob"])

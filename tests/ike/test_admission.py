@@ -15,8 +15,8 @@ from fynx_scapy.ike.message import Address, Datagram, notify
 from fynx_scapy.ike.strangers.admission import Buckets
 from fynx_scapy.ike.strangers.cookies import Cookies, Puzzle
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_SA, build_message, parse_message
-from tests.flood import constructions, request, run, spoofed
 from tests.ike.pair import ALICE, BOB, Pair, alice, bob
+from tools.flood import constructions, request, run, spoofed
 
 THERE = Address("198.51.100.7", 500)
 

@@ -39,8 +39,8 @@ from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.recorder import Recorder
-from tests.flood import constructions
 from tests.ike.pair import ALICE, BOB, Pair, alice, bob
+from tools.flood import constructions
 
 HERE, THERE = Address(BOB, 500), Address("198.51.100.7", 500)
 

@@ -11,8 +11,7 @@ from fynx_scapy.ike.events import IkeSaFailed, MessageReceived, MessageSent
 from fynx_scapy.ike.sa import State
 from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
-
-from .pair import Pair, alice, bob
+from tests.ike.pair import Pair, alice, bob
 
 OF_CHILD = (IKEv2_SA, IKEv2_TSi, IKEv2_TSr)
 

@@ -11,8 +11,7 @@ from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaFailed, EspSent, MessageDropped, MessageReceived
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
-
-from .pair import Pair, alice, bob
+from tests.ike.pair import Pair, alice, bob
 
 
 def ours(**changes) -> ChildConfig:

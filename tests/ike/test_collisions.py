@@ -12,9 +12,8 @@ from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.events import ChildSaRekeyed, IkeSaRekeyed, MessageSent, PeerNotified
 from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2_Nonce
-
-from .crossing import ACTIONS, TABLE, WORDS, Crossing, every
-from .pair import Pair
+from tests.ike.pair import Pair
+from tools.crossing import ACTIONS, TABLE, WORDS, Crossing, every
 
 SAMPLE = random.Random(7).sample(list(every()), 400)
 

@@ -25,8 +25,7 @@ from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest, Settings, read
 from fynx_scapy.ike.terms.pool import AddressPool, Pools
 from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.layers.ikev2 import ConfigurationAttribute, IKEv2_CP, IKEv2_SA
-
-from .pair import Pair, alice, bob
+from tests.ike.pair import Pair, alice, bob
 
 ANY = ChildConfig(local_ts=("0.0.0.0/0", "::/0"), remote_ts=("10.2.0.0/24",))
 WIDE = ChildConfig(local_ts=("10.2.0.0/24",), remote_ts=("0.0.0.0/0", "::/0"))

@@ -17,8 +17,7 @@ from fynx_scapy.ike.extensions import quick_crash
 from fynx_scapy.ike.message import Address, Datagram, notify
 from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_AUTH, IKEv2_Encrypted, IKEv2_Notify, IKEv2_SA, build_message
-
-from .pair import ALICE, BOB, Pair, bob
+from tests.ike.pair import ALICE, BOB, Pair, bob
 
 SECRET, OLDER = b"s" * 32, b"o" * 32
 MAKER = EndpointConfig(crash_secrets=SECRET)

@@ -24,8 +24,7 @@ from fynx_scapy.ike.message import Datagram, DatagramKind, notify
 from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
 from fynx_scapy.net.echo import echo_request
-
-from .pair import Pair, alice, bob
+from tests.ike.pair import Pair, alice, bob
 
 PING = {"alice": ("10.1.0.1", "10.2.0.1"), "bob": ("10.2.0.1", "10.1.0.1")}
 

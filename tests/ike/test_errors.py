@@ -29,8 +29,7 @@ from fynx_scapy.layers.ikev2 import (
     parse_message,
 )
 from fynx_scapy.layers.ikev2.header import PAYLOADS
-
-from .pair import ALICE, BOB, Pair, alice, bob
+from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 STRANGER = Address("198.51.100.9", 500)
 

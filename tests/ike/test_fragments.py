@@ -29,8 +29,7 @@ from fynx_scapy.ike.wire.taps import Taps
 from fynx_scapy.layers.ikev2 import IKEv2_Encrypted_Fragment, IKEv2_VendorID, parse_message
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.wire import Wire
-
-from .pair import ALICE, BOB, Pair, alice, bob
+from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 SUITES = ("aes128gcm16-prfsha256-x25519", "aes128-sha256-prfsha256-x25519", "chacha20poly1305-prfsha256-x25519",
           "aes256ctr-sha512-prfsha512-x25519", "aes128ccm8-prfsha256-x25519")  # fmt: skip

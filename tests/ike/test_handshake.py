@@ -22,8 +22,7 @@ from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP, IKEv2_IDr, IKEv2_Notify, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 from fynx_scapy.net.echo import echo_request
-
-from .pair import Pair, alice, bob
+from tests.ike.pair import Pair, alice, bob
 
 
 def exchanges(pair: Pair, who: str = "alice") -> list[int]:

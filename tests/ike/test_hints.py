@@ -25,8 +25,7 @@ from fynx_scapy.layers.ikev2 import (
     IKEv2_Transform,
     build_message,
 )
-
-from .pair import ALICE, BOB, Pair, alice, bob
+from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 HINT = NotifyType.INVALID_IKE_SPI
 

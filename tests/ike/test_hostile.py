@@ -13,9 +13,9 @@ from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Datagram, notify
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
-from tests.peers import Pair
-from tests.stateful import wire
-from tests.stateful.payloads import ike_rekey, plain
+from tools.peers import Pair
+from tools.stateful import wire
+from tools.stateful.payloads import ike_rekey, plain
 
 CHANCE = random.Random(1)
 

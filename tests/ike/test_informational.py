@@ -13,8 +13,7 @@ from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
-
-from .pair import Pair
+from tests.ike.pair import Pair
 
 
 def ends(pair: Pair, beginner: str):

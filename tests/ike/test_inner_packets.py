@@ -9,9 +9,8 @@ from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import EspReceived, MessageDropped
 from fynx_scapy.ike.message import Datagram, DatagramKind
 from fynx_scapy.net.echo import echo_request
-
-from ..esp.test_tunnel import BROKEN
-from .pair import Pair, alice, bob
+from tests.esp.test_tunnel import BROKEN
+from tests.ike.pair import Pair, alice, bob
 
 OTHER = {"alice": "bob", "bob": "alice"}
 NETS = {"alice": ("10.1.0.1", "10.2.0.1"), "bob": ("10.2.0.1", "10.1.0.1")}

@@ -25,8 +25,7 @@ from fynx_scapy.ike.terms.lifetime import NEVER, Lifetime, Limits
 from fynx_scapy.ike.terms.patience import DeadPeerDetection
 from fynx_scapy.layers.ikev2 import IKEv2_SA
 from fynx_scapy.net.echo import echo_request
-
-from .pair import Pair, alice, bob
+from tests.ike.pair import Pair, alice, bob
 
 OTHER = {"alice": "bob", "bob": "alice"}
 PING = {"alice": echo_request("10.1.0.1", "10.2.0.1"), "bob": echo_request("10.2.0.1", "10.1.0.1")}

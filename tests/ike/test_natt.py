@@ -29,8 +29,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_VendorID
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.nat import Nat
-
-from .pair import ALICE, BOB, Pair, alice, bob
+from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 OUTSIDE, BOBS_OUTSIDE = "198.51.100.1", "203.0.113.1"
 IKE, ESP, IN_UDP, KEEPALIVE = DatagramKind.IKE, DatagramKind.ESP, DatagramKind.ESP_IN_UDP, DatagramKind.KEEPALIVE

@@ -25,8 +25,7 @@ from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Heade
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.ike.wire.rules import ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_Payload, build_message
-
-from .pair import Pair, alice, bob
+from tests.ike.pair import Pair, alice, bob
 
 STRANGER = Address("203.0.113.66", 31337)
 EXCHANGES = (0, *ExchangeType, 240, 255)

@@ -35,9 +35,8 @@ from fynx_scapy.layers.ikev2 import (
     IKEv2_TSi,
     IKEv2_TSr,
 )
-
-from .pair import Pair, alice, bob
-from .published import BOTH, OTHER, sa_of, usable
+from tests.ike.pair import Pair, alice, bob
+from tests.ike.published import BOTH, OTHER, sa_of, usable
 
 SHELL = b'"; $(reboot) `reboot` | reboot\n#'
 

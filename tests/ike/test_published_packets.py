@@ -20,9 +20,8 @@ from fynx_scapy.layers.ikev2 import (
     IKEv2_VendorID,
 )
 from fynx_scapy.net.echo import echo_request
-
-from .pair import Pair, alice, bob
-from .published import BOTH, OTHER, sa_of, usable
+from tests.ike.pair import Pair, alice, bob
+from tests.ike.published import BOTH, OTHER, sa_of, usable
 
 # -- fragments --------------------------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from fynx_scapy.ike.message import Datagram, Header, notify
 from fynx_scapy.ike.strangers.cookies import Initial
 from fynx_scapy.ike.strangers.puzzles import KEYS, Posed, solve, zero_bits
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_PS, build_message
-from tests.flood import request
 from tests.ike.pair import ALICE, Pair, alice, bob
+from tools.flood import request
 
 COOKIE = bytes.fromhex("739ae7492d8a810cf5e8dc0f9626c9dda773c5a3")
 SHA256 = Prf.PRF_HMAC_SHA2_256

@@ -14,8 +14,7 @@ from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.terms.patience import DeadPeerDetection
 from fynx_scapy.net.echo import echo_request
-
-from .pair import Pair, alice, bob
+from tests.ike.pair import Pair, alice, bob
 
 PING = echo_request("10.1.0.1", "10.2.0.1")
 SILENT = DeadPeerDetection(interval=None)

@@ -9,8 +9,7 @@ from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, IkeSaRekeyed, M
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.message import Address, Datagram, Outgoing
 from fynx_scapy.layers.ikev2 import IKEv2_SA
-
-from .pair import ALICE, BOB, Pair, alice, bob
+from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 
 def test_our_own_request_is_no_strangers():

@@ -17,8 +17,8 @@ from fynx_scapy.ike.events import MessageDropped
 from fynx_scapy.ike.message import Address, Datagram
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.wire.cost import Levels
-from tests.flood import constructions, initial, proposal, refused_offer, request, transform
 from tests.ike.pair import ALICE, BOB, Pair, bob
+from tools.flood import constructions, initial, proposal, refused_offer, request, transform
 
 HERE = Address(BOB, 500)
 OFFER = proposal(1, [transform(1, 20, attributes=b"\x80\x0e\0\x80"), transform(2, 5), transform(4, 31)])

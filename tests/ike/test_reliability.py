@@ -21,8 +21,7 @@ from fynx_scapy.ike.sa import State
 from fynx_scapy.ike.wire.taps import Delayed
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.wire import Wire
-
-from .pair import ALICE, BOB, Pair, alice
+from tests.ike.pair import ALICE, BOB, Pair, alice
 
 
 def captured(pair: Pair) -> list[Datagram]:

@@ -10,8 +10,7 @@ from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.events import IkeSaFailed, IntegrityFailed, MessageSent
 from fynx_scapy.ike.path.nat import detection_hash
 from fynx_scapy.layers.ikev2 import IKEv2_IDi, IKEv2_Notify
-
-from .pair import ALICE, Pair
+from tests.ike.pair import ALICE, Pair
 
 
 def is_init(message) -> bool:

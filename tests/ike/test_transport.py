@@ -27,8 +27,7 @@ from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr
 from fynx_scapy.net.echo import echo_request, udp_packet
 from fynx_scapy.net.nat import Nat
-
-from .pair import ALICE, BOB, Pair, alice, bob
+from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 IPN1, IPN2 = "198.51.100.1", "203.0.113.1"
 ANY = ("0.0.0.0/0",)

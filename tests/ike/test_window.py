@@ -18,8 +18,7 @@ from fynx_scapy.ike.message import Datagram, notify
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.wire import Wire
-
-from .pair import Pair, alice, bob
+from tests.ike.pair import Pair, alice, bob
 
 
 def connected(ours: int = 3, theirs: int = 3, **changes) -> tuple[Pair, IkeSa]:

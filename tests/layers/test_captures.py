@@ -9,8 +9,7 @@ from scapy.packet import Packet
 
 import fynx_scapy.layers.ikev2 as ikev2
 from fynx_scapy.layers.ikev2 import IKEv2, build_message, chain, errors, parse_message, unchain
-
-from .packets import clear_cache, messages
+from tests.layers.packets import clear_cache, messages
 
 # Malformed on purpose, or of a payload type for private use; what is wrong with each, in a few words.
 KNOWN_FAULTS = {

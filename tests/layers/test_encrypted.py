@@ -39,10 +39,9 @@ from fynx_scapy.layers.ikev2 import (
     parse_message,
     unchain,
 )
+from tests.layers.packets import clear_cache, messages
+from tests.layers.test_captures import pasted
 from tests.shared import shared
-
-from .packets import clear_cache, messages
-from .test_captures import pasted
 
 INNER = [IKEv2_IDi(ID="moon.example"), IKEv2_AUTH(auth_type=2, load=b"a" * 32), IKEv2_Notify(type="INITIAL_CONTACT")]
 IV, ICV = b"i" * 8, b"c" * 16

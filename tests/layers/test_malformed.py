@@ -26,8 +26,7 @@ from fynx_scapy.layers.ikev2 import (
 )
 from fynx_scapy.layers.ikev2.attribute import Attribute
 from fynx_scapy.layers.ikev2.structure import Structure
-
-from .packets import clear_cache, messages, sa_init
+from tests.layers.packets import clear_cache, messages, sa_init
 
 STRUCTURES = [
     cls for name in ikev2.__all__ if isinstance(cls := getattr(ikev2, name), type) and issubclass(cls, Structure)
@@ -108,7 +107,7 @@ def test_any_octets_as_any_structure(cls: type[Structure], octets: bytes) -> Non
 
 @given(st.binary(min_size=1, max_size=60), st.integers(0, 60))
 def test_any_octets_as_content(plaintext: bytes, kind: int) -> None:
-    from .test_encrypted import sealed
+    from tests.layers.test_encrypted import sealed
 
     octets = sealed(plaintext, next_payload=kind)
     assert opened(octets, plaintext, 8, 16).do_build() == octets

@@ -44,8 +44,7 @@ from fynx_scapy.layers.ikev2 import (
     unchain,
 )
 from fynx_scapy.layers.ikev2.payload import PAYLOADS
-
-from .packets import sa_init
+from tests.layers.packets import sa_init
 
 # -- building ----------------------------------------------------------------------------------------------------------
 

@@ -44,8 +44,7 @@ from fynx_scapy.layers.ikev2 import (
 )
 from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS, PAYLOADS
 from fynx_scapy.layers.ikev2.structure import Structure
-
-from .packets import sa_init
+from tests.layers.packets import sa_init
 
 # -- values ------------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tests.stateful.life import Life
+from tools.stateful.life import Life
 
 STEPS_OF_A_LIFE = 250
 TELL_EVERY = 30.0  # seconds

@@ -24,8 +24,7 @@ from fynx_scapy.ike.message import Datagram
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
 from fynx_scapy.net.echo import echo_request
-
-from .pair import Pair, alice, bob
+from tests.ike.pair import Pair, alice, bob
 
 EXTRA = {
     "w": ChildConfig(name="extra", local_ts=("10.3.0.0/24",), remote_ts=("10.4.0.0/24",)),

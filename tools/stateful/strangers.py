@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.layers.ikev2 import IKEv2, build_message
-from tests.mutations import mutated
-from tests.stateful import payloads as lists
-from tests.stateful import wire
-from tests.stateful.setting import PEER, US
+from tools.mutations import mutated
+from tools.stateful import payloads as lists
+from tools.stateful import wire
+from tools.stateful.setting import PEER, US
 
 if TYPE_CHECKING:
-    from tests.stateful.life import Life
+    from tools.stateful.life import Life
 
 
 def clear(life: Life) -> Iterator[Datagram]:

@@ -12,7 +12,7 @@ from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.path.icmp import PATHS
 from fynx_scapy.ike.sa import IkeSa
-from tests.stateful.setting import CHILD_LIMIT, LINGER_LIMIT
+from tools.stateful.setting import CHILD_LIMIT, LINGER_LIMIT
 
 OF_ENDPOINT: Mapping[str, tuple[int, Callable[[Endpoint], int]]] = {
     "IKE SAs": (256, lambda us: len(us.sas)),

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
-from tests.ike.crossing import Crossing, every
-
-from . import flood, soak, udp_flood, week
+from tools import flood, soak, udp_flood, week
+from tools.crossing import Crossing, every
 
 CHUNK = 500
 LIVES = 1000

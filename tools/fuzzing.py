@@ -9,7 +9,7 @@
 - every so often a peer that *does* have the keys goes wrong: what it seals was mutated. Its own IKE SA may end by
   that; the endpoint must not, and the next handshake works.
 
-`Fuzz.ways` are the kinds of mutants. What a peer with the keys does at length is `tests/stateful`.
+`Fuzz.ways` are the kinds of mutants. What a peer with the keys does at length is `tools/stateful`.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError, Outgoing, notify
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikev2 import IKEv2, build_message, parse_message
-from tests.mutations import mutated
-from tests.peers import ALICE, BOB, Pair
-from tests.stateful.invariants import picture
+from tools.mutations import mutated
+from tools.peers import ALICE, BOB, Pair
+from tools.stateful.invariants import picture
 
 INSIDE_EVERY = 25  # one mutated plaintext per so many mutated datagrams
 CHECK_EVERY = 500

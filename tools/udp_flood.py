@@ -21,8 +21,7 @@ from fynx_scapy.errors import FynxError
 from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.message import NON_ESP_MARKER, Address
 from fynx_scapy.net.udp import UdpNetwork, free_ports
-
-from .flood import big_offer, initial, refused_offer, request
+from tools.flood import big_offer, initial, refused_offer, request
 
 HOST = "127.0.0.1"
 LIMIT = 3.0
@@ -78,7 +77,7 @@ def run(name: str, seconds: float = 8.0, peers: int = 3) -> Report:
 
 
 def _process(*words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.udp_flood", *words]
+    command = [sys.executable, "-m", "tools.udp_flood", *words]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=Path(__file__).parent.parent)
 

@@ -38,7 +38,7 @@ from fynx_scapy.layers.ikev2 import (
     build_payloads,
     first_type,
 )
-from tests.mutations import mutated
+from tools.mutations import mutated
 
 Chance = random.Random
 GROUPS = (31, 19)

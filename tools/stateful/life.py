@@ -23,11 +23,11 @@ from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikev2 import build_message
-from tests.mutations import mutated
-from tests.stateful import payloads as lists
-from tests.stateful import storms, strangers, wire
-from tests.stateful.invariants import Picture, hold, left
-from tests.stateful.setting import PEER, US, setting
+from tools.mutations import mutated
+from tools.stateful import payloads as lists
+from tools.stateful import storms, strangers, wire
+from tools.stateful.invariants import Picture, hold, left
+from tools.stateful.setting import PEER, US, setting
 
 TRACE = 12
 OWN = (

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike.message import notify
 from fynx_scapy.layers.ikev2 import IKEv2_Delete, build_payloads, first_type
-from tests.stateful import payloads as lists
-from tests.stateful import wire
+from tools.stateful import payloads as lists
+from tools.stateful import wire
 
 if TYPE_CHECKING:
-    from tests.stateful.life import Life
+    from tools.stateful.life import Life
 
 
 def again_and_again(life: Life) -> None:
