@@ -157,7 +157,7 @@ def main() -> None:
         elapsed, processor = median(run.seconds for run in runs[name]), median(run.processor for run in runs[name])
         print(f"{f'{name}, the whole process':<58}{elapsed:9.2f}{processor:11.2f}")
     pairs = [("PcapReader", "index", inside)]
-    pairs += [(name, ours, lambda found: [run.seconds for run in found]) for name, ours in (
+    pairs += [(name, ours, lambda runs: [run.seconds for run in runs]) for name, ours in (
         ("tshark -z conv,ip", "fynx capture --no-decrypt"), ("tshark decrypting", "fynx capture --keys"),
     ) if name in runs]  # fmt: skip
     for theirs, ours, figure in pairs:

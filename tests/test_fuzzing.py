@@ -81,7 +81,7 @@ def test_a_life_repeats_itself() -> None:
 
 def raises(monkeypatch) -> None:
     """An exception leaves the endpoint."""
-    monkeypatch.setattr(Informational, "_remove_outbound", lambda self, delete: {}[id(delete)])
+    monkeypatch.setattr(Informational, "_remove_outbound", lambda self, delete: dict[int, int]()[id(delete)])
 
 
 def believes(monkeypatch) -> None:

@@ -11,6 +11,7 @@ import sys
 import traceback
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import click.testing
@@ -158,11 +159,11 @@ TOLD = [kind for kind, texts in TEXTS.items() if texts]
 @pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.__name__)
 def test_every_text_of_every_event(kind: type[Event]) -> None:
     texts = TEXTS[kind]
-    needed = {field.name: None for field in fields(kind) if field.default is MISSING}
+    needed: dict[str, Any] = {field.name: None for field in fields(kind) if field.default is MISSING}
     values = needed | dict.fromkeys(texts, TEXT + "A" * 100_000)
     if "data" in values:
         values["data"] = b""
-    event = kind(**values)  # type: ignore[arg-type]
+    event = kind(**values)
     for name in texts:
         text = getattr(event, name)
         assert "EVIL" in text

@@ -118,7 +118,7 @@ def test_names() -> None:
     assert name_of(ExchangeType, 34) == "IKE_SA_INIT"
     assert name_of(ExchangeType, 99) == "UNKNOWN-99"
     assert name_of(TransformType, 5) == "SN"
-    assert TransformType.ESN is TransformType.SN
+    assert TransformType["ESN"] is TransformType.SN
     assert KeMethod.CURVE25519.title == "Curve25519"
     assert NotifyType.STATE_NOT_FOUND.is_error
     assert not NotifyType.INITIAL_CONTACT.is_error

@@ -12,6 +12,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -118,7 +119,7 @@ def test_dev_holds_the_other_extras() -> None:
 
 def apache_alone(name: str) -> bool:
     """Whether a distribution offers the Apache licence and no other."""
-    about = importlib.metadata.metadata(name)
+    about: Any = importlib.metadata.metadata(name)  # an email.message.Message: its stub for Python 3.11 has no get()
     said = about.get("License-Expression") or " ".join(
         [
             (about.get("License") or "").partition("\n")[0],

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fynx_scapy import shell
+from fynx_scapy.errors import ConfigError
 
 PCAPS = Path(__file__).resolve().parent.parent / "pcaps"
 
@@ -68,5 +69,5 @@ def test_everything_is_at_hand() -> None:
 
 def test_without_ipython_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "IPython.terminal.embed", None)
-    with pytest.raises(shell.ConfigError, match=r"pip install 'fynx-scapy\[shell\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'fynx-scapy\[shell\]'"):
         shell.start()

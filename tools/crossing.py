@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import Datagram
 from fynx_scapy.ike.sa import IkeSa
@@ -113,12 +114,8 @@ class Side:
 
     letter: str
     name: str
+    endpoint: Endpoint
     inbound: deque[Datagram] = dataclasses.field(default_factory=deque)
-    pair: Pair | None = None
-
-    @property
-    def endpoint(self):
-        return self.pair.alice if self.letter == "w" else self.pair.bob
 
 
 def config(base: IkeConfig, side: str) -> IkeConfig:
@@ -133,7 +130,7 @@ class Crossing:
         self.word, self.fault = word, fault
         self.pair = Pair(config(bob(), "e"), seed=seed)
         self.pair.connect(config(alice(), "w"))
-        self.sides = {"w": Side("w", "alice", pair=self.pair), "e": Side("e", "bob", pair=self.pair)}
+        self.sides = {"w": Side("w", "alice", self.pair.alice), "e": Side("e", "bob", self.pair.bob)}
         self.held: list[Datagram] = []
         self.count = 0
 

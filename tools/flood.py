@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 from scapy.packet import Packet
 
@@ -76,11 +77,8 @@ def constructions() -> Iterator[_Counted]:
         counted.count += 1
         theirs(self, *args, **fields)
 
-    Structure._fresh, Packet.__init__ = fresh, init
-    try:
+    with patch.object(Structure, "_fresh", fresh), patch.object(Packet, "__init__", init):
         yield counted
-    finally:
-        Structure._fresh, Packet.__init__ = ours, theirs
 
 
 def request(seed: str = "template") -> bytes:
@@ -174,7 +172,7 @@ def run(count: int = 100_000, config: EndpointConfig | None = None) -> Report:
     # What is imported or set up once is no part of the flood.
     meet(Endpoint(ALICE, randomness=SeededRandomness("first")), Endpoint(BOB, [bob()]), 0.0)
     flood = spoofed(count)
-    challenges = admitted = refused = layers = layers_admitted = most = connected = at_half = now = 0
+    challenges = admitted = refused = layers = layers_admitted = most = connected = at_half = 0
     began = time.perf_counter()
     tracing = tracemalloc.is_tracing()
     if not tracing:

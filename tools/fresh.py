@@ -164,7 +164,8 @@ def fresh(suite: str, commands: tuple[str, ...], cache: Path, work: Path) -> boo
         pairs.append((str(SHARED.resolve()), f"{PLACE}/shared"))
     places = [word for pair in pairs for word in pair]
     environment = inherited() | ({"PIP_CERT": OWN_CERTIFICATES} if (root / OWN_CERTIFICATES[1:]).exists() else {})
-    words = ("sh", "-c", INSIDE, "sh", root, cache / "pip", f"{PLACE}/fynx-scapy", *places, "--", *commands)
+    words: list[str | Path] = ["sh", "-c", INSIDE, "sh", root, cache / "pip", f"{PLACE}/fynx-scapy"]
+    words += [*places, "--", *commands]
     began = time.monotonic()
     with apart(*words, environment=environment) as process:
         good = process.wait() == 0

@@ -251,9 +251,9 @@ class Fuzz:
         for end, here, there in ((pair.alice, ALICE, BOB), (pair.bob, BOB, ALICE)):
             end.receive(Datagram.from_udp(marked, Address(here, port), Address(there, port)), pair.now)
             end.datagrams()  # on a network that loses them all
-        for end, seen in zip(self.ends, before, strict=True):
-            now = picture(end)
-            assert now == seen, f"changed {[name for name in now if now[name] != seen[name]]} of {end!r}"
+        for sa, seen in zip(self.ends, before, strict=True):
+            now = picture(sa)
+            assert now == seen, f"changed {[name for name in now if now[name] != seen[name]]} of {sa!r}"
         pair.wait(0.01)
         for event in pair.drain():
             self.result.events[type(event).__name__] += 1

@@ -15,7 +15,7 @@ TIMEOUT = 300
 
 def executed(path: Path) -> nbformat.NotebookNode:
     """A notebook as it is after a run from top to bottom. CellExecutionError when a cell raises."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)
     NotebookClient(
         notebook, timeout=TIMEOUT, kernel_name="python3", resources={"metadata": {"path": path.parent}}
     ).execute()

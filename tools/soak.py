@@ -23,7 +23,6 @@ from tests.ike.pair import Pair, alice, bob
 
 REKEYS = 20
 PATIENCE = Retransmission(timeout=1.0, base=1.15, tries=30)
-WIRE = {"delay": 0.02, "loss": 0.3, "duplication": 0.1, "reordering": 0.3, "jitter": 0.5}
 WINDOW = 64
 FLOWS = {"alice": ("10.1.0.1", "10.2.0.1"), "bob": ("10.2.0.1", "10.1.0.1")}
 
@@ -45,7 +44,7 @@ class Watched(Network):
     """A network that holds every ESP packet it delivers against what its receiver makes of it."""
 
     def __init__(self, seed: int, report: Report) -> None:
-        super().__init__(seed=seed, wire=Wire(**WIRE))
+        super().__init__(seed=seed, wire=Wire(delay=0.02, loss=0.3, duplication=0.1, reordering=0.3, jitter=0.5))
         self.report, self.seed = report, seed
         self.accepted: set[tuple[str, int, int]] = set()
         self.highest: dict[tuple[str, int], int] = {}

@@ -129,4 +129,7 @@ def _flood(name: str, port: str, seconds: str) -> None:
 
 
 if __name__ == "__main__":
-    {"respond": _respond, "flood": _flood}[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1] == "respond":
+        _respond(*sys.argv[2:])
+    else:
+        _flood(*sys.argv[2:])

@@ -7,7 +7,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from fynx_scapy.errors import CaptureError, ConfigError
@@ -20,7 +20,7 @@ from .plain import value_of
 Octets = bytes | str | Iterable[bytes | str]
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(slots=True, repr=False, init=False)
 class KeyLog:
     """All the keys at hand, in the order of their sources; ``warnings`` says what could not be used, and why.
 
@@ -33,19 +33,32 @@ class KeyLog:
         KeyLog(ike=0, esp=0, secrets=1, psk=1)
     """
 
-    ike: list[IkeKeys] = field(default_factory=list)
-    esp: list[EspKeys] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    secrets: list[bytes] = field(default_factory=list)
-    private: list[bytes] = field(default_factory=list)
-    sk_d: list[bytes] = field(default_factory=list)
-    psk: list[bytes] = field(default_factory=list)
-    ppk: list[bytes] = field(default_factory=list)
-    msk: list[bytes] = field(default_factory=list)
+    ike: list[IkeKeys]
+    esp: list[EspKeys]
+    warnings: list[str]
+    secrets: list[bytes]
+    private: list[bytes]
+    sk_d: list[bytes]
+    psk: list[bytes]
+    ppk: list[bytes]
+    msk: list[bytes]
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        ike: Iterable[IkeKeys] = (),
+        esp: Iterable[EspKeys] = (),
+        warnings: Iterable[str] = (),
+        secrets: Octets = (),
+        private: Octets = (),
+        sk_d: Octets = (),
+        psk: Octets = (),
+        ppk: Octets = (),
+        msk: Octets = (),
+    ) -> None:
+        self.ike, self.esp, self.warnings = list(ike), list(esp), list(warnings)
+        given = {"secrets": secrets, "private": private, "sk_d": sk_d, "psk": psk, "ppk": ppk, "msk": msk}
         for kind in SECRET_KINDS:
-            setattr(self, kind, _values(kind, getattr(self, kind)))
+            setattr(self, kind, _values(kind, given[kind]))
 
     def __repr__(self) -> str:
         counts = {"ike": len(self.ike), "esp": len(self.esp)}

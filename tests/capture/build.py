@@ -84,7 +84,7 @@ def ike(spi_r: bytes = bytes(8), *, version: int = 0x20, body: bytes = b"", kind
 
 def stream(data: bytes) -> io.BufferedReader:
     """What a file of these octets is to who reads it."""
-    return io.BufferedReader(io.BytesIO(data))  # type: ignore[arg-type]
+    return io.BufferedReader(io.BytesIO(data))
 
 
 def esp(sequence: int, spi: int = 0x11223344, size: int = 40) -> bytes:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from fynx_scapy.capture.decrypt import Opened
 from fynx_scapy.capture.follow import Follower
@@ -51,7 +52,7 @@ class Followed:
         return [(verdict.role, verdict.verified) for sa in self.follower.ike_sas for verdict in sa.auth]
 
 
-def follow(path: Path, keys: KeyLog, **options: int) -> Followed:
+def follow(path: Path, keys: KeyLog, **options: Any) -> Followed:
     """Feed a capture in its order, and try once more what stayed closed."""
     found = Followed(Follower(keys, **options))
     for packet in ipsec(path):

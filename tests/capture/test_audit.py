@@ -243,7 +243,16 @@ def test_what_is_notable_is_found_and_nothing_else(name: str) -> None:
     assert words <= NOTABLE.keys()
     for word, (rule, text) in NOTABLE.items():
         assert bool(found.find(rule, text)) == (word in words), word
-    absent = ("ikev1", "ike.beginning", "ike.closed", "ike.icv", "malformed", "unreadable", "flow.icv", "flow.unknown")
+    absent: tuple[str, ...] = (
+        "ikev1",
+        "ike.beginning",
+        "ike.closed",
+        "ike.icv",
+        "malformed",
+        "unreadable",
+        "flow.icv",
+        "flow.unknown",
+    )
     absent += (
         "flow.replay",
         "flow.late",

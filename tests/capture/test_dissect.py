@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -27,6 +28,7 @@ GCM = Transform(TransformType.ENCR, Encr.ENCR_AES_GCM_16, 128)
 CBC = Transform(TransformType.ENCR, Encr.ENCR_AES_CBC, 128)
 SHA1 = Transform(TransformType.INTEG, Integ.AUTH_HMAC_SHA1_96)
 KEY = bytes(range(20))
+WAYS = (("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1"))
 INNER = ipv4(1, bytes(8), "10.1.0.1", "10.2.0.1")
 
 
@@ -247,7 +249,7 @@ def test_the_published_inner_packets() -> None:
 
 def test_the_published_ike_keys_whose_icv_does_not_verify() -> None:
     keys = json.loads(shared("captures/external/tcpdump_expected.json").read_text())["files"]["ikev2pI2.pcap"]["keys"]
-    value = {name: bytes.fromhex(keys[name]) for name in keys if name not in ("encr", "integ")}
+    value: dict[str, Any] = {name: bytes.fromhex(keys[name]) for name in keys if name not in ("encr", "integ")}
     records = list(dissect(shared("captures/external/ikev2pI2.pcap"), KeyLog([IkeKeys(encr=CBC, integ=SHA1, **value)])))
     assert [record["icv"] for record in records] == ["unchecked", "bad"]
 
@@ -257,11 +259,11 @@ def test_the_complete_handshake_of_the_vectors() -> None:
     vector = json.loads(shared("vectors/ikev2_psk_handshake_complete.json").read_text())
     messages = [bytes.fromhex(message["hex"]) for message in vector["messages"]]
     secret = {name: bytes.fromhex(value) for name, value in vector["derived"].items()}
-    names = {f"sk_{end}": secret[f"SK_{end}"] for end in ("ai", "ar", "ei", "er")}
+    names: dict[str, Any] = {f"sk_{end}": secret[f"SK_{end}"] for end in ("ai", "ar", "ei", "er")}
     log = KeyLog([IkeKeys(messages[1][:8], messages[1][8:16], CBC, SHA1, **names)])
     packets = [
-        ipv4(17, udp(500, 500, message), *(("10.0.0.1", "10.0.0.2")[:: 1 - 2 * (at % 2)]))
-        for at, message in enumerate(messages)
+        ipv4(17, udp(500, 500, message), source, destination)
+        for message, (source, destination) in zip(messages, itertools.cycle(WAYS), strict=False)
     ]
     records, work = run(*packets, keys=log)
     assert not work.failed

@@ -7,6 +7,7 @@ import functools
 import random
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scapy.layers.inet import IP
@@ -60,9 +61,9 @@ def capture(folder: Path, numbers: list[int]) -> Path:
     return path
 
 
-def followed(path: Path, **options: object) -> Followed:
+def followed(path: Path, **options: Any) -> Followed:
     keys = handshake()[1].keys()
-    return follow(path, KeyLog(secrets=keys.secrets, psk="lab psk"), **options)  # type: ignore[arg-type]
+    return follow(path, KeyLog(secrets=keys.secrets, psk="lab psk"), **options)
 
 
 def numbers_of(found: Followed) -> list[int | None]:
@@ -78,7 +79,7 @@ def test_a_capture_crosses_with_loss_around_the_crossing(tmp_path: Path) -> None
         sent[at : at + 8] = part
     found = followed(capture(tmp_path, [1, 2, 3, EDGE - 1000, *sent]))
     assert numbers_of(found) == [1, 2, 3, EDGE - 1000, *sent]
-    assert found.follower.esp_sa(outbound(handshake()[0], 0).spi, "192.0.2.2").highest == max(sent)  # type: ignore[union-attr]
+    assert found.follower.esp_sa(outbound(handshake()[0], 0).spi, "192.0.2.2").highest == max(sent)
 
 
 @pytest.mark.parametrize("high", [1, 3, 64])

@@ -64,7 +64,7 @@ def test_without_keys_packets_come_as_they_are() -> None:
 def test_packets_that_were_built_and_not_read() -> None:
     session = IPsecSession()
     request = Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=500, dport=500) / IKEv2(init_SPI=b"12345678")
-    assert IKEv2 in session.process(request)
+    assert IKEv2 in (session.process(request) or ())
     assert session.process(Ether()) == Ether()
 
 

@@ -19,7 +19,7 @@ from fynx_scapy.iana import Encr
 from tests.crypto.rfc_vectors import AES_CBC, AES_CTR, CHACHA20_POLY1305
 
 # ID: octets of key material at each key length, salt, IV, ICV, block
-SIZES = {
+SIZES: dict[Encr, tuple[dict[int | None, int], int, int, int, int]] = {
     Encr.ENCR_3DES: ({None: 24}, 0, 8, 0, 8),  # RFC 2451
     Encr.ENCR_NULL: ({None: 0}, 0, 0, 0, 1),  # RFC 2410
     Encr.ENCR_AES_CBC: ({128: 16, 192: 24, 256: 32}, 0, 16, 0, 16),  # RFC 3602

@@ -6,6 +6,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
+from scapy.packet import Packet
+
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.esp import InboundSa, OutboundSa
@@ -73,3 +75,9 @@ def outbound(suite: Suite = GCM, **kwargs: Any) -> OutboundSa:
 
 def inbound(suite: Suite = GCM, **kwargs: Any) -> InboundSa:
     return InboundSa(**{"spi": SPI, **keys(suite), **kwargs})
+
+
+def octets_of(packet: Packet | None) -> bytes:
+    """What `unprotect` gave, which is no dummy packet."""
+    assert packet is not None
+    return bytes(packet)

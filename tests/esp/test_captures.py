@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import collections
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +40,12 @@ INTEG = {
 
 def algorithms(proposal: str) -> dict[str, Any]:
     first, *others = proposal.removeprefix("ESP:").split("/")
-    name, bits = first, None
+    name, bits = first, 0
     if first not in ENCR:
-        name, bits = re.fullmatch(r"(.*)_(\d+)", first).groups()
+        name, _, size = first.rpartition("_")
+        bits = int(size)
     integ = next((integrity(INTEG[other]) for other in others if other in INTEG), None)
-    return {"encr": encryption(ENCR[name], bits and int(bits), esp=True), "integ": integ, "esn": "EXT_SEQ" in others}
+    return {"encr": encryption(ENCR[name], bits or None, esp=True), "integ": integ, "esn": "EXT_SEQ" in others}
 
 
 def candidates(keys: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:

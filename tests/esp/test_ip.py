@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +15,8 @@ from scapy.packet import Raw
 from fynx_scapy.errors import FynxError, LocalError, MalformedError
 from fynx_scapy.esp.ip import checksum, ip_header, ip_version, own_length, split, udp_header
 
-V4 = {"src": "192.0.2.1", "dst": "198.51.100.7"}
-V6 = {"src": "2001:db8::1", "dst": "2001:db8:1::2"}
+V4: dict[str, Any] = {"src": "192.0.2.1", "dst": "198.51.100.7"}
+V6: dict[str, Any] = {"src": "2001:db8::1", "dst": "2001:db8:1::2"}
 
 
 @given(
@@ -25,7 +27,7 @@ V6 = {"src": "2001:db8::1", "dst": "2001:db8:1::2"}
     identification=st.integers(0, 0xFFFF),
 )
 def test_ipv4_header_is_what_scapy_builds(length: int, ttl: int, tos: int, df: bool, identification: int) -> None:
-    ours = ip_header(*V4.values(), length, ttl=ttl, tos=tos, df=df, identification=identification)
+    ours = ip_header(**V4, length=length, ttl=ttl, tos=tos, df=df, identification=identification)
     theirs = IP(**V4, proto=50, ttl=ttl, tos=tos, flags="DF" if df else 0, id=identification) / Raw(bytes(length))
     assert ours == bytes(theirs)[:20]
     assert checksum(ours) == 0
@@ -35,7 +37,7 @@ def test_ipv4_header_is_what_scapy_builds(length: int, ttl: int, tos: int, df: b
     length=st.integers(0, 1400), ttl=st.integers(0, 255), tos=st.integers(0, 255), flow_label=st.integers(0, 0xFFFFF)
 )
 def test_ipv6_header_is_what_scapy_builds(length: int, ttl: int, tos: int, flow_label: int) -> None:
-    ours = ip_header(*V6.values(), length, ttl=ttl, tos=tos, flow_label=flow_label)
+    ours = ip_header(**V6, length=length, ttl=ttl, tos=tos, flow_label=flow_label)
     assert ours == bytes(IPv6(**V6, nh=50, hlim=ttl, tc=tos, fl=flow_label) / Raw(bytes(length)))[:40]
 
 
@@ -51,14 +53,14 @@ def test_ipv6_header_is_what_scapy_builds(length: int, ttl: int, tos: int, flow_
         (V6.values(), {"flow_label": 1 << 20}),
     ],
 )
-def test_headers_that_cannot_be(addresses: tuple[str, str], values: dict[str, int]) -> None:
+def test_headers_that_cannot_be(addresses: tuple[str, str], values: dict[str, Any]) -> None:
     with pytest.raises(LocalError):
-        ip_header(*addresses, **{"length": 8, **values})
+        ip_header(*addresses, **({"length": 8} | values))
 
 
 def test_udp_around_esp_has_no_checksum_over_ipv4_and_one_over_ipv6() -> None:
     esp = bytes(range(33))
-    v4, v6 = ip_header(*V4.values(), 41, protocol=17), ip_header(*V6.values(), 41, protocol=17)
+    v4, v6 = ip_header(**V4, length=41, protocol=17), ip_header(**V6, length=41, protocol=17)
     assert udp_header(v4, 4500, 40_000, esp) == bytes(UDP(sport=4500, dport=40_000, chksum=0) / Raw(esp))[:8]
     built = bytes(IPv6(**V6) / UDP(sport=4500, dport=40_000) / Raw(esp))
     assert udp_header(v6, 4500, 40_000, esp) == built[40:48]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -70,6 +71,7 @@ def test_every_field_arrives_as_assigned(
     parts = EspParts.take_apart(inbound(suite, esn=True), packet, seq=seq)
     assert (parts.spi, parts.seq, parts.iv) == (spi, seq, iv)
     assert (parts.pad_length, parts.next_header) == (pad_length, next_header)
+    assert parts.padding is not None
     assert parts.payload + parts.tfc + parts.padding == padding
     assert sender.seq == 0  # an assigned number leaves the counter alone
 
@@ -139,10 +141,11 @@ def test_a_repeated_nonce_is_possible_on_purpose() -> None:
         (GCM, {"seq": -1}),
     ],
 )
-def test_what_no_packet_can_hold(suite: Suite, fields: dict[str, object]) -> None:
+def test_what_no_packet_can_hold(suite: Suite, fields: dict[str, Any]) -> None:
     sender = outbound(suite)
+    whole: dict[str, Any] = {"payload": INNER, "next_header": 4}
     with pytest.raises(LocalError):
-        EspParts(**{"payload": INNER, "next_header": 4, **fields}).build(sender)
+        EspParts(**(whole | fields)).build(sender)
     assert sender.packets == 0
 
 

@@ -17,7 +17,8 @@ class Model:
     """What section 3.4.3 says, said with a set: no duplicate, nothing left of the window."""
 
     def __init__(self, size: int, highest: int):
-        self.size, self.highest, self.received = size, highest, set()
+        self.size, self.highest = size, highest
+        self.received: set[int] = set()
         self.start = highest  # all up to here counts as received
 
     def accepts(self, seq: int) -> bool:

@@ -56,6 +56,7 @@ def test_padding_is_one_two_three_and_minimal(suite: Suite) -> None:
     sender, receiver = outbound(suite), inbound(suite)
     for length in range(20):
         parts = EspParts.take_apart(receiver, sender.seal(bytes(length), 99))
+        assert parts.pad_length is not None
         assert parts.padding == bytes(range(1, parts.pad_length + 1))
         assert parts.pad_length < sender.align
         assert (length + parts.pad_length + 2) % max(4, sender.encr.block_size) == 0

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from scapy.layers.inet import IP, UDP, IPOption_NOP
@@ -46,7 +47,7 @@ def test_ecn_on_the_way_out(inside: int, inner_ecn: int, outer_ecn: int) -> None
 
 
 def test_df_is_copied_from_ipv4_and_set_for_ipv6() -> None:
-    def df(inner: bytes, **kwargs: bool) -> bool:
+    def df(inner: bytes, **kwargs: Any) -> bool:
         return "DF" in IP(enter(inner, *OUTER[4], 8, **kwargs)).flags
 
     assert df(packet_of(4, flags="DF"))

@@ -65,7 +65,7 @@ def test_packets_of_rfc_3602_and_a_recorded_one() -> None:
         if vector["integ"]:
             assert vector["integ"] == "HMAC-SHA1-96"
             with_icv = {"integ": integrity(Integ.AUTH_HMAC_SHA1_96), "auth_key": bytes.fromhex(vector["integ_key"])}
-        common = {"spi": int.from_bytes(packet[:4], "big"), **with_icv}
+        common: dict[str, Any] = {"spi": int.from_bytes(packet[:4], "big"), **with_icv}
         key = bytes.fromhex(vector["encr_key"])
         receiver = sa_of(InboundSa, Encr.ENCR_AES_CBC, key, **common)
         assert receiver.open(packet) == (payload, vector["next_header"]), vector["name"]

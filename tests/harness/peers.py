@@ -68,7 +68,7 @@ def target(port: int, **more: Any) -> Target:
     """Bob as a target, with little patience."""
     quick = Retransmission(timeout=0.1, base=1.3, tries=3)
     where = f"127.0.0.1:{port}"
-    given = {"remote_id": "bob", "ping": "10.2.0.1", "error_wait": 0.05, "retransmission": quick} | more
+    given: dict[str, Any] = {"remote_id": "bob", "ping": "10.2.0.1", "error_wait": 0.05, "retransmission": quick} | more
     return Target(address=where, psk=KEY, **given)
 
 

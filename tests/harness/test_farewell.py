@@ -72,7 +72,7 @@ def ask_for_what_is_malformed(s: Session, peer: Bob) -> None:
     s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT", length=400))
 
 
-ENDS = {
+ENDS: dict[Callable[[Session, Bob], None], type[BaseException] | None] = {
     lose_request: Timeout, lose_answer: Timeout, raise_something: ZeroDivisionError, interrupt: KeyboardInterrupt,
     interrupt_while_waiting: KeyboardInterrupt, rekey: None, ask_for_what_is_malformed: None,
 }  # fmt: skip

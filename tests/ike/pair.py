@@ -9,7 +9,7 @@ from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event
-from fynx_scapy.ike.message import Address
+from fynx_scapy.ike.message import Address, Datagram
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.net.memory import Network
 
@@ -32,6 +32,12 @@ def bob(**changes: Any) -> IkeConfig:
     child = ChildConfig(local_ts=("10.2.0.0/24",), remote_ts=("10.1.0.0/24",))
     fields: dict[str, Any] = {"local_id": "bob", "remote_id": "alice", "auth": Psk("secret"), "children": (child,)}
     return IkeConfig(**(fields | changes))
+
+
+def kept(held: list[Datagram], datagram: Datagram) -> tuple[()]:
+    """What an interceptor gives in the place of a datagram that it keeps: nothing."""
+    held.append(datagram)
+    return ()
 
 
 class Pair:

@@ -143,7 +143,7 @@ def test_a_request_gets_the_same_cookie_again_but_no_puzzle_twice():
 
 def test_a_wrong_cookie_is_answered_with_the_right_one():
     pair = Pair(endpoint=EndpointConfig(cookie_threshold=0))
-    broken = []
+    broken: list[IKEv2_Notify] = []
 
     def spoil(message) -> None:
         cookie = message.notify(NotifyType.COOKIE)
@@ -164,7 +164,7 @@ def test_a_wrong_cookie_is_answered_with_the_right_one():
 @pytest.mark.parametrize("size", [0, 65, 200])
 def test_a_cookie_of_a_wrong_size_is_ignored_since_anybody_may_have_sent_it(size):
     pair = Pair()
-    forged = []
+    forged: list[Datagram] = []
 
     def forge(now, datagram):
         if datagram.local.host == ALICE and not forged:
@@ -285,12 +285,11 @@ def test_one_that_failed_counts_until_it_is_forgotten():
 def test_unprotected_errors_are_answered_rarely():
     bob = responder(answer_rate=50.0)
     stray = build_message(IKEv2(init_SPI=b"A" * 8, resp_SPI=b"B" * 8, exch_type=37, flags=8, id=7), [])
-    newer = bytearray(stray)
-    newer[17] = 0x30
+    newer = stray[:17] + b"\x30" + stray[18:]
 
     def burst(source: str, data: bytes, now: float) -> int:
         for _ in range(100):
-            bob.receive(Datagram(bytes(data), Address(BOB, 500), Address(source, 500)), now)
+            bob.receive(Datagram(data, Address(BOB, 500), Address(source, 500)), now)
         return len(bob.datagrams())
 
     # A tenth of the rate goes to one source, all of it to many.

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from scapy.packet import Packet
 
 from fynx_scapy.crypto.ke import key_exchange
-from fynx_scapy.iana import KeMethod, NotifyType
+from fynx_scapy.iana import KeMethod, NotifyType, ProtocolId
 from fynx_scapy.ike.child.setup import answer_child
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaFailed, ConfigurationReceived, IkeSaFailed, KeyExchangeRejected
-from fynx_scapy.ike.exchanges import create_child
+from fynx_scapy.ike.exchanges import Exchange, create_child
 from fynx_scapy.ike.message import Outgoing, notify
+from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.proposals import Proposal
@@ -32,7 +35,7 @@ from fynx_scapy.layers.ikev2 import (
 from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 PFS = "aes128gcm16-x25519"
-STEPS: dict[str, Callable] = {
+STEPS: dict[str, Callable[[IkeSa], Exchange]] = {
     "rekey of the IKE SA": lambda sa: sa.rekey(),
     "another Child SA": lambda sa: sa.create_child(),
     "rekey of a Child SA": lambda sa: sa.rekey_child(next(iter(sa.children.values()))),
@@ -48,7 +51,7 @@ def asker(**changes):
     return alice(**({"children": (ChildConfig(proposals=PFS),)} | changes))
 
 
-def at(stage: str, change: Callable[[list], None]) -> tuple[str, Callable]:
+def at(stage: str, change: Callable[[list[Packet]], None]) -> tuple[str, Callable[..., Any]]:
     """A tap of a stage that changes the payloads of a message: its layers, or what its octets hold."""
     if stage == "payloads":
         return stage, lambda message: change(message.payloads)
@@ -69,7 +72,7 @@ def requests(message: Outgoing) -> bool:
     return not int(message.header.flags) & 0x20
 
 
-def renumber(payloads: list) -> None:
+def renumber(payloads: list[Packet]) -> None:
     """Proposals from number 3 on, as macOS has them in a rekey."""
     for payload in payloads:
         if isinstance(payload, IKEv2_SA):
@@ -77,7 +80,7 @@ def renumber(payloads: list) -> None:
                 proposal.proposal = number
 
 
-def other_nonce(payloads: list) -> None:
+def other_nonce(payloads: list[Packet]) -> None:
     for payload in payloads:
         if isinstance(payload, IKEv2_Nonce):
             payload.nonce = b"N" * len(payload.nonce)
@@ -204,7 +207,7 @@ def test_transforms_that_only_a_tap_offers_may_be_chosen():
     found = pair(proposals="aes256gcm16-prfsha384-x25519")
 
     def offer(message: Outgoing) -> None:
-        message.one(IKEv2_SA).prop = [Proposal.parse("aes256gcm16-prfsha384-x25519", 1).layer(7)]
+        message.one(IKEv2_SA).prop = [Proposal.parse("aes256gcm16-prfsha384-x25519", ProtocolId.IKE).layer(7)]
 
     found.alice.taps.add("payloads", offer, when=lambda message: not message.encrypted)
     sa = found.connect(asker(proposals="aes128gcm16-prfsha256-x25519"))
@@ -417,7 +420,7 @@ def without_idr(message: Outgoing) -> None:
 def test_an_offer_that_a_tap_took_out_has_no_answer():
     # HDR, SK {IDi, AUTH}  -->   <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
     found = pair()
-    held: list = []
+    held: list[Packet] = []
 
     def drop(message: Outgoing) -> None:
         held[:] = [p for p in message.payloads if p.payload_type in (33, 44, 45)]

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import tracemalloc
 import weakref
+from typing import Any
 
 import pytest
+from scapy.packet import Packet
 
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.child.setup import ChildRequest
@@ -105,6 +108,10 @@ def test_a_replaced_child_sa_lingers_but_not_any_number_of_them():
     assert len(pair.bob.children) == 1
 
 
+def succeeded(sa: IkeSa) -> bool:
+    return sa.successor is not None
+
+
 def test_an_ike_sa_is_rekeyed_only_a_few_times_without_a_delete():
     pair = Pair(bob(undeleted_limit=3))
     pair.alice.taps.add("datagrams", lambda message, datagrams, attempt: [] if "D" in message.types() else datagrams)
@@ -112,8 +119,10 @@ def test_an_ike_sa_is_rekeyed_only_a_few_times_without_a_delete():
     # HDR, SK {SA, Ni, KEi}  -->   <--  HDR, SK {SA, Nr, KEr}      and no Delete, again and again
     for _ in range(3):
         sa.rekey()
-        assert pair.network.run(lambda sa=sa: sa.successor is not None, limit=2)
-        sa = sa.successor
+        assert pair.network.run(functools.partial(succeeded, sa), limit=2)
+        new = sa.successor
+        assert new is not None
+        sa = new
     exchange = sa.rekey()
     pair.network.run(pair.network.now + 2)
     assert exchange.answer.has_notify(NotifyType.TEMPORARY_FAILURE)
@@ -130,8 +139,9 @@ def test_with_deletes_an_ike_sa_is_rekeyed_any_number_of_times():
     for _ in range(20):
         sa.rekey()
         pair.network.run()
-        sa = sa.successor
-        assert sa is not None
+        new = sa.successor
+        assert new is not None
+        sa = new
     # One that lives, and five that answer retransmissions.
     assert len(pair.bob.sas) == 6
     assert len(pair.bob.timers) <= timers + 5
@@ -337,7 +347,9 @@ def test_what_is_too_much_in_an_answer_to_a_stranger_of_ours_is_not_parsed():
     with constructions() as built:
         client.receive(Datagram(header + body, request.local, request.remote), 0.0)
     assert built.count == 0
-    assert "at most 1024 proposals" in client.events()[-1].reason
+    dropped = client.events()[-1]
+    assert isinstance(dropped, MessageDropped)
+    assert "at most 1024 proposals" in dropped.reason
     assert sa.connecting, "it goes on waiting for a good one"
 
 
@@ -379,7 +391,7 @@ def test_one_identity_has_a_limited_number_of_child_sas():
     assert [asked(pair, each) for each in (sa, again, other, other)] == [refused, refused, 0, refused]
 
 
-def long_payloads() -> dict[str, list]:
+def long_payloads() -> dict[str, list[Packet]]:
     transforms = [IKEv2_Transform(transform_type=1, transform_id=20) for _ in range(250)]
     return {
         "proposals": [IKEv2_SA(prop=[IKEv2_Proposal(trans=transforms) for _ in range(4)])],
@@ -401,7 +413,7 @@ def test_an_event_weighs_what_its_layers_take(name):
     payloads = parse_payloads(first, octets)
     taken = tracemalloc.get_traced_memory()[0] + len(octets)
     tracemalloc.stop()
-    where = {"time": 0.0, "header": None, "plaintext": b"", "local": sa.local, "remote": sa.remote}
+    where: dict[str, Any] = {"time": 0.0, "header": None, "plaintext": b"", "local": sa.local, "remote": sa.remote}
     weight = MessageReceived(payloads=tuple(payloads), wire=(octets,), **where).weight
     assert taken / 2 < weight < 12 * taken
 

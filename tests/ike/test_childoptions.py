@@ -10,6 +10,7 @@ from scapy.packet import Raw
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import ChildSaFailed, EspSent, MessageDropped, MessageReceived
+from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
 from tests.ike.pair import Pair, alice, bob
 
@@ -92,6 +93,7 @@ def test_one_pair_each_needs_a_packet():
     assert pair.of("alice", ChildSaFailed)[0].notify_type == NotifyType.SINGLE_PAIR_REQUIRED
     packet = bytes(IP(src="10.1.0.5", dst="10.2.0.7") / UDP(sport=4000, dport=53))
     exchange = sa.create_child(ours(), packet)
+    assert isinstance(exchange, CreateChild)
     pair.network.run()
     # HDR, SK {SA, Ni, TSi(10.1.0.5[udp/4000], 10.1.0.0/24), TSr(…)}  -->
     # <--  HDR, SK {SA, Nr, TSi(10.1.0.5…), TSr(10.2.0.7…)}

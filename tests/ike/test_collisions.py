@@ -25,9 +25,10 @@ def test_every_pair_has_a_row_with_its_sentence():
 
 
 @pytest.mark.parametrize("pair", [*itertools.product(ACTIONS, ACTIONS)], ids=lambda pair: " x ".join(pair))
-def test_every_pair_crosses_as_the_table_says(pair):
+def test_every_pair_crosses_as_the_table_says(pair: tuple[str, str]) -> None:
+    west, east = pair
     for word in WORDS[::30]:
-        assert Crossing(*pair, word, None).run() == [], word
+        assert Crossing(west, east, word, None).run() == [], word
 
 
 def test_a_sample_of_all_runs_with_faults():

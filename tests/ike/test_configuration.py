@@ -19,7 +19,9 @@ from fynx_scapy.ike.events import (
     IkeSaEstablished,
     MessageReceived,
 )
+from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.sa import State
 from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest, Settings, read
 from fynx_scapy.ike.terms.pool import AddressPool, Pools
@@ -91,6 +93,7 @@ def test_addresses_come_back_when_the_ike_sa_ends_and_stay_with_a_successor():
     sa = pair.connect(asking())
     exchange = sa.rekey()
     pair.network.run()
+    assert isinstance(exchange, RekeyIke)
     new = exchange.successor
     assert new.settings.addresses == ("10.3.0.1",)
     assert new.established
@@ -173,6 +176,7 @@ def test_who_must_ask_and_does_not_gets_no_child_sa():
     sa.start(Informational(sa, ConfigRequest().payload()))
     exchange = sa.create_child(ANY)
     pair.network.run()
+    assert isinstance(exchange, CreateChild)
     assert [str(ts) for ts in exchange.child.local_ts] == ["10.3.0.1/32"]
 
 
@@ -264,7 +268,7 @@ def test_no_reply_without_a_request():
 
 def test_a_pool_lends_every_address_once():
     pool = AddressPool(Selector.of("10.3.0.0/29"))
-    lent = [pool.lend() for _ in range(6)]
+    lent = [address for _ in range(6) if (address := pool.lend()) is not None]
     assert len(set(lent)) == 6
     assert pool.lend() is None
     pool.give_back(lent[2])

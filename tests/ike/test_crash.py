@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import CrashDetected, MessageReceived, MessageSent, SaDeleted
 from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.extensions import quick_crash
 from fynx_scapy.ike.message import Address, Datagram, notify
 from fynx_scapy.ike.sa import State
@@ -20,7 +22,7 @@ from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_AUTH, IKEv2_Encrypted, IKEv2_No
 from tests.ike.pair import ALICE, BOB, Pair, bob
 
 SECRET, OLDER = b"s" * 32, b"o" * 32
-MAKER = EndpointConfig(crash_secrets=SECRET)
+MAKER = EndpointConfig(crash_secrets=(SECRET,))
 
 
 def tokens_in(event) -> list[bytes]:
@@ -85,6 +87,7 @@ def test_a_rekeyed_ike_sa_has_a_token_of_its_own(by_alice):
     exchange = (sa if by_alice else pair.bobs).rekey()
     pair.network.run()
     # As responder in CREATE_CHILD_SA, as initiator in an INFORMATIONAL exchange behind it (section 4.3).
+    assert isinstance(exchange, RekeyIke)
     assert exchange.successor.established
     (new,) = [found for found in pair.alice.sas.values() if found.established]
     assert new.tokens == [quick_crash.token(SECRET, new.spi_i, new.spi_r)]
@@ -96,7 +99,7 @@ def test_a_rekeyed_ike_sa_has_a_token_of_its_own(by_alice):
 
 
 def test_a_token_of_an_older_secret_counts():
-    pair = Pair(endpoint=EndpointConfig(crash_secrets=OLDER))
+    pair = Pair(endpoint=EndpointConfig(crash_secrets=(OLDER,)))
     sa = pair.connect()
     reboot(pair, EndpointConfig(crash_secrets=(SECRET, OLDER)))
     sa.liveness()
@@ -108,7 +111,7 @@ def test_a_token_of_an_older_secret_counts():
 def test_a_wrong_token_changes_nothing_and_is_not_answered():
     pair = Pair(endpoint=MAKER)
     sa = pair.connect()
-    reboot(pair, EndpointConfig(crash_secrets=b"x" * 32))
+    reboot(pair, EndpointConfig(crash_secrets=(b"x" * 32,)))
     exchange = sa.liveness()
     pair.network.run(pair.network.now + 5)
     assert not pair.of("alice", CrashDetected)
@@ -181,5 +184,7 @@ def test_tokens_differ_and_a_secret_is_long_enough():
     tokens = [quick_crash.token(SECRET, bytes([n]) * 8, bytes(8)) for n in range(8)]
     assert all(a != b for a, b in pairwise(tokens))
     with pytest.raises(ConfigError, match="16 octets"):
-        EndpointConfig(crash_secrets=b"short")
+        EndpointConfig(crash_secrets=(b"short",))
+    one: Any = SECRET  # without a tuple it will do as well, though the field does not say so
+    assert EndpointConfig(crash_secrets=one) == MAKER
     assert b"s" * 32 not in repr(MAKER).encode()

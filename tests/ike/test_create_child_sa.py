@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fynx_scapy.crypto.keymat import derive_sk, rekey_skeyseed
@@ -24,7 +26,7 @@ from fynx_scapy.ike.message import Datagram, DatagramKind, notify
 from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
 from fynx_scapy.net.echo import echo_request
-from tests.ike.pair import Pair, alice, bob
+from tests.ike.pair import Pair, alice, bob, kept
 
 PING = {"alice": ("10.1.0.1", "10.2.0.1"), "bob": ("10.2.0.1", "10.1.0.1")}
 
@@ -125,11 +127,16 @@ def test_the_old_prf_makes_skeyseed_and_the_new_one_everything_else():
     pair.bobs.config = pair.bobs.config.replace(proposals=other)
     old_keys, old_prf = sa.keys, sa.suite.prf_function()
     secrets: list[bytes] = []
+    from fynx_scapy.ike.core.keyshare import agreed_secret as original
     from fynx_scapy.ike.exchanges import rekey_ike
 
-    original = rekey_ike.agreed_secret
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rekey_ike, "agreed_secret", lambda *args: secrets.append(original(*args)) or secrets[-1])
+
+        def agreed(*args: Any) -> bytes:
+            secrets.append(original(*args))
+            return secrets[-1]
+
+        patch.setattr(rekey_ike, "agreed_secret", agreed)
         sa.rekey()
         pair.network.run()
     new = sa.successor
@@ -292,7 +299,7 @@ def test_an_ike_rekey_without_a_key_exchange_is_refused():
 
 def test_temporary_failure_is_tried_again_after_a_jittered_wait():
     pair, sa = connected()
-    refused = []
+    refused: list[float] = []
 
     def busy(message):
         if message.header.exch_type == ExchangeType.CREATE_CHILD_SA and not refused:
@@ -334,7 +341,7 @@ def test_no_packet_is_lost_while_a_rekey_happens():
 def test_a_late_packet_on_a_replaced_sa_is_still_taken_in_for_a_while():
     pair, sa = connected()
     late: list[Datagram] = []
-    remove = pair.network.intercept(lambda now, d: late.append(d) or () if d.kind is DatagramKind.ESP else None)
+    remove = pair.network.intercept(lambda now, d: kept(late, d) if d.kind is DatagramKind.ESP else None)
     pair.alice.send(echo_request(*PING["alice"]), pair.network.now)
     pair.network._collect()
     remove()

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import ChildConfig, Retransmission
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageSent, PeerDead, Retransmitted, SaDeleted
+from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.terms.patience import DeadPeerDetection
 from fynx_scapy.net.echo import echo_request
 from tests.ike.pair import Pair, alice, bob
@@ -21,7 +23,8 @@ QUICK = Retransmission(timeout=1.0, base=1.0, tries=2)
 
 def watching(who: str, **fields) -> Pair:
     """Two ends of which ``who`` watches the other."""
-    dpd = DeadPeerDetection(**({"interval": 30.0, "retransmission": QUICK} | fields))
+    quick: dict[str, Any] = {"interval": 30.0, "retransmission": QUICK}
+    dpd = DeadPeerDetection(**(quick | fields))
     pair = Pair(bob(dpd=dpd if who == "bob" else SILENT))
     pair.connect(alice(dpd=dpd if who == "alice" else SILENT))
     # Alice answers too, should Bob begin.
@@ -33,7 +36,7 @@ def questions(pair: Pair, who: str) -> list[float]:
     return [e.time for e in pair.of(who, MessageSent) if e.header.exch_type == 37 and not e.header.flags & 0x20]
 
 
-def established(pair: Pair, who: str) -> list:
+def established(pair: Pair, who: str) -> list[IkeSa]:
     return [sa for sa in getattr(pair, who).sas.values() if sa.established]
 
 

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from scapy.packet import Packet
 
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType
@@ -34,9 +37,10 @@ from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 STRANGER = Address("198.51.100.9", 500)
 
 
-def strange(pair: Pair, *payloads, **header) -> list:
-    """Send Bob a message of a stranger's; returns the payload lists of what he answers."""
-    message = build_message(IKEv2(**({"init_SPI": b"A" * 8, "flags": 0x08} | header)), list(payloads))
+def strange(pair: Pair, *payloads, **header) -> list[tuple[Packet, list[Packet]]]:
+    """Send Bob a message of a stranger's; returns the headers and payloads of what he answers."""
+    fields: dict[str, Any] = {"init_SPI": b"A" * 8, "flags": 0x08}
+    message = build_message(IKEv2(**(fields | header)), list(payloads))
     pair.bob.receive(Datagram(message, Address(BOB, 500), STRANGER), pair.network.now)
     answers = []
     for datagram in pair.bob.datagrams():
@@ -180,7 +184,8 @@ def test_the_critical_bit_of_every_type_of_rfc_7296_is_ignored(kind):
     pair.connect()
     asked = pair.of("bob", MessageReceived)[-1]
     payload = PAYLOADS[kind](flags=0x80)
-    message = Message(Header.parse(asked.wire[0]), asked.header, [payload], b"", b"", *([Address(BOB, 500)] * 2))
+    there = Address(BOB, 500)
+    message = Message(Header.parse(asked.wire[0]), asked.header, [payload], b"", b"", there, there)
     with pytest.raises(PeerError) as caught:
         check(message, INFORMATION)
     assert caught.value.notify_type == NotifyType.INVALID_SYNTAX

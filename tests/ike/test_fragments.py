@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -50,7 +51,8 @@ def connected(**changes) -> tuple[Pair, IkeSa]:
 def held(pair: Pair, octets: int = 900) -> tuple[Informational, list[Datagram]]:
     """A request of Alice's in fragments, as they arrive at Bob, none of which has left."""
     (sa,) = pair.alice.sas.values()
-    exchange = sa.start(Informational(sa, big(octets)))
+    exchange = Informational(sa, big(octets))
+    sa.start(exchange)
     return exchange, [datagram.turned() for datagram in pair.alice.datagrams()]
 
 
@@ -64,7 +66,7 @@ def numbers(datagram: Datagram) -> tuple[int, int]:
     return skf.frag_number, skf.frag_total
 
 
-def hand(pair: Pair, *datagrams: Datagram) -> list:
+def hand(pair: Pair, *datagrams: Datagram) -> list[Any]:
     """Hand datagrams to Bob. Returns what he says about them."""
     for datagram in datagrams:
         pair.bob.receive(datagram, pair.network.now)
@@ -146,7 +148,8 @@ def test_taps_see_the_message_whole_and_each_fragment_once():
 def test_a_message_whose_padding_a_tap_spoilt_is_split_as_it_is():
     pair, sa = connected()
     pair.alice.taps.add("plaintext", lambda message, octets: octets[:-1] + b"\xff" if len(octets) < 256 else octets)
-    exchange = sa.start(Informational(sa, big(200)))
+    exchange = Informational(sa, big(200))
+    sa.start(exchange)
     pair.network.run()
     received = pair.of("bob", MessageReceived)[-1]
     assert received.payloads[0].vendorID == exchange.payloads[0].vendorID
@@ -192,6 +195,7 @@ def test_chunks_fill_their_messages_and_none_is_too_long(suite):
     pair = Pair(bob(proposals=suite))
     sa = pair.connect(alice(proposals=suite))
     protector = sa.envelope._outbound
+    assert protector is not None
     for size in range(140, 300, 7):
         for length in (0, 1, 100, 999, 1000):
             for outer in (0, 20, 1000):
@@ -208,6 +212,7 @@ def test_chunks_fill_their_messages_and_none_is_too_long(suite):
 def test_room_that_is_no_room():
     pair = Pair()
     protector = pair.connect().envelope._outbound
+    assert protector is not None
     with pytest.raises(LocalError, match="expected messages of more than"):
         split(b"x" * 100, 60, protector)
     with pytest.raises(LocalError, match="65535 fragments"):
@@ -505,6 +510,7 @@ def test_the_message_as_if_it_had_not_been_fragmented():
         plain = pair.bobs.envelope.open(whole, Header.parse(whole.data))
         message = joined[-1]
         assert message is not None
+        assert plain.plaintext is not None
         assert message.plaintext == plain.plaintext
         assert message.header == plain.header
         assert len(message.wire) == len(plain.wire)

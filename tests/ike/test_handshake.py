@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fynx_scapy.errors import LocalError
@@ -112,10 +114,10 @@ def test_cookie_is_returned_with_all_other_payloads_unchanged():
     assert first.header.id == second.header.id == 0
 
 
-def test_cookies_are_followed_a_limited_number_of_times():
+def test_cookies_are_followed_a_limited_number_of_times(monkeypatch):
     pair = Pair(endpoint=EndpointConfig(cookie_threshold=0))
     # A third party turns every cookie round, so that Bob asks for another one for ever.
-    pair.bob.admission._cookies.check = lambda *args: None
+    monkeypatch.setattr(pair.bob.admission._cookies, "check", lambda *args: None)
     sa = pair.connect(alice(cookies=3))
     assert sa.state is State.CLOSED
     assert len(pair.of("alice", MessageSent)) == 4
@@ -179,7 +181,7 @@ def test_a_request_without_auth_asks_for_eap_which_we_do_not_do(wanted):
 EAP_IDENTITY, EAP_SUCCESS = b"\x01\x01\x00\x05\x01", b"\x03\x01\x00\x04"
 GATEWAY = b"\x01\x04\xc0\x00\x02\x09"
 NAMED = b"\x03\x08gw\x1b[2Jx\n"
-ANSWERS = {
+ANSWERS: dict[str, tuple[list[Any], str, int | None]] = {
     "EAP": ([IKEv2_EAP(eap=EAP_IDENTITY)], "EAP (Request)", None),
     "IDr and EAP": (["IDr", IKEv2_EAP(eap=EAP_IDENTITY)], "IDr, EAP (Request)", None),
     "IDr, AUTH and EAP": (["IDr", "AUTH", IKEv2_EAP(eap=EAP_IDENTITY)], "EAP (Request)", None),

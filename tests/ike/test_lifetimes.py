@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,8 @@ BOTH = pytest.mark.parametrize("who", ["alice", "bob"])
 
 
 def life(seconds: float | None = None, *, octets: int | None = None, packets: int | None = None, **more) -> Lifetime:
-    return Lifetime(**({"soft": Limits(seconds=seconds, bytes=octets, packets=packets), "jitter": 0.0} | more))
+    fields: dict[str, Any] = {"soft": Limits(seconds=seconds, bytes=octets, packets=packets), "jitter": 0.0}
+    return Lifetime(**(fields | more))
 
 
 def pair_of(who: str, *, ike: Lifetime = NEVER, child: Lifetime = NEVER, proposals=("aes128gcm16",)) -> Pair:

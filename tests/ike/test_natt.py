@@ -29,7 +29,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_VendorID
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.nat import Nat
-from tests.ike.pair import ALICE, BOB, Pair, alice, bob
+from tests.ike.pair import ALICE, BOB, Pair, alice, bob, kept
 
 OUTSIDE, BOBS_OUTSIDE = "198.51.100.1", "203.0.113.1"
 IKE, ESP, IN_UDP, KEEPALIVE = DatagramKind.IKE, DatagramKind.ESP, DatagramKind.ESP_IN_UDP, DatagramKind.KEEPALIVE
@@ -236,7 +236,7 @@ def test_an_esp_packet_that_was_overtaken_does_not_move_the_peer_back():
     pair, nat, _ = natted()
     pair.connect()
     held: list[Datagram] = []
-    away = pair.network.intercept(lambda now, d: held.append(d) or ())
+    away = pair.network.intercept(lambda now, d: kept(held, d))
     pair.alice.send(echo_request("10.1.0.1", "10.2.0.1"), pair.network.now)
     pair.network.run(pair.network.now + 0.1)
     away()
@@ -254,7 +254,7 @@ def test_an_esp_packet_that_was_overtaken_does_not_move_the_peer_back():
 def held_back(pair: Pair, nat: Nat, act: Callable[[], object]) -> list[Datagram]:
     """What leaves Alice while ``act`` is done, as it would come to Bob; none of it arrives."""
     held: list[Datagram] = []
-    away = pair.network.intercept(lambda now, d: held.append(d) or () if d.local.host == ALICE else None)
+    away = pair.network.intercept(lambda now, d: kept(held, d) if d.local.host == ALICE else None)
     act()
     pair.network.run(pair.network.now + 0.1)
     away()

@@ -6,8 +6,10 @@ Every exchange type, in both directions, in every round and state, from any addr
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from itertools import product
+from typing import Any
 
 import pytest
 from scapy.packet import Packet
@@ -66,6 +68,11 @@ def established() -> Iterator[tuple[Pair, IkeSa]]:
     yield pair, pair.bobs
 
 
+def beyond(host: str, last: int, now: float, datagram: Datagram) -> list[Datagram] | None:
+    """An interceptor: nothing of ``host`` with a message ID behind ``last`` arrives."""
+    return [] if datagram.local.host == host and int.from_bytes(datagram.data[20:24]) > last else None
+
+
 def asking(begin: Callable[[IkeSa], object]) -> Iterator[tuple[Pair, IkeSa]]:
     for asks, answers in (("alice", "bob"), ("bob", "alice")):
         pair = Pair()
@@ -88,11 +95,7 @@ def retrying() -> Iterator[tuple[Pair, IkeSa]]:
             lambda m: m.payloads.__setitem__(slice(None), [notify(NotifyType.INVALID_KE_PAYLOAD, (19).to_bytes(2))]),
             when=lambda m: bool(m.header.flags & RESPONSE),
         )
-        pair.network.intercept(
-            lambda now, d, host=other.host, base=ends[asks].requests.next_id: (
-                [] if d.local.host == host and int.from_bytes(d.data[20:24]) > base else None
-            )
-        )
+        pair.network.intercept(functools.partial(beyond, other.host, ends[asks].requests.next_id))
         ends[asks].endpoint.now = pair.network.now
         ends[asks].rekey()
         pair.network.run(pair.network.now + 0.5)
@@ -156,8 +159,8 @@ def snapshot(endpoint: Endpoint, sa: IkeSa) -> tuple[object, ...]:
 def clear(sa: IkeSa, number: int, response: bool, message_id: int, payloads: list[Packet], **more: object) -> bytes:
     """A message on the SPIs of an IKE SA, as its peer would write it, in the clear."""
     flags = (0 if sa.initiator else INITIATOR) | (RESPONSE if response else 0)
-    fields = {"init_SPI": sa.spi_i, "resp_SPI": sa.spi_r, "exch_type": number, "flags": flags, "id": message_id}
-    return build_message(IKEv2(**(fields | more)), list(payloads))
+    fields: dict[str, Any] = {"init_SPI": sa.spi_i, "resp_SPI": sa.spi_r, "exch_type": number, "flags": flags}
+    return build_message(IKEv2(**(fields | {"id": message_id} | more)), list(payloads))
 
 
 def shapes(pair: Pair) -> list[list[Packet]]:
@@ -334,7 +337,7 @@ class Rounds(Exchange):
 
 
 @pytest.fixture
-def rounds() -> Iterator[type[Exchange]]:
+def rounds() -> Iterator[type[Rounds]]:
     yield exchange(240)(Rounds)
     del _RESPONDERS[240]
 
@@ -359,7 +362,8 @@ def test_an_exchange_of_many_rounds_takes_nothing_in_the_clear_in_any_of_them(ro
 
     pair.network.intercept(third)
     sa.endpoint.now = pair.network.now
-    begun = sa.start(rounds(sa))
+    begun = rounds(sa)
+    sa.start(begun)
     pair.network.run()
     assert (begun.error, begun.heard, len(forged)) == (None, [True] * 3, 6)
 
@@ -369,7 +373,8 @@ def test_a_row_is_held_against_every_round(rounds):
     sa = pair.connect()
     # HDR, SK {N}  -->  <--  HDR, SK {N}      HDR, SK {V}  -->  <--  HDR, SK {N}, which the second round has no row for
     pair.bob.taps.add("payloads", lambda m: m.payloads.__setitem__(slice(None), [notify(40960)]))
-    begun = sa.start(rounds(sa))
+    begun = rounds(sa)
+    sa.start(begun)
     pair.network.run()
     assert "expected 1 V in" in str(begun.error)
     assert begun.heard == [True]

@@ -208,7 +208,7 @@ def test_a_solution_that_comes_late_is_worth_nothing():
 
 def test_a_puzzle_without_a_cookie_is_ignored():
     pair = Pair()
-    forged = []
+    forged: list[Datagram] = []
 
     def forge(now, datagram):
         if datagram.local.host == ALICE and not forged:

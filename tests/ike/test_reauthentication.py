@@ -12,6 +12,7 @@ from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import IkeSaEstablished, LifetimeReached, MessageSent, SaDeleted
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import notify
+from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.terms.patience import DeadPeerDetection
 from fynx_scapy.net.echo import echo_request
 from tests.ike.pair import Pair, alice, bob
@@ -20,7 +21,7 @@ PING = echo_request("10.1.0.1", "10.2.0.1")
 SILENT = DeadPeerDetection(interval=None)
 
 
-def established(endpoint: Endpoint) -> list:
+def established(endpoint: Endpoint) -> list[IkeSa]:
     return [sa for sa in endpoint.sas.values() if sa.established]
 
 

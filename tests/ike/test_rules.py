@@ -14,17 +14,17 @@ from fynx_scapy.ike.wire.rules import ANYTHING, ONE, P, Round, Rule, check
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_Payload
 from fynx_scapy.layers.ikev2.header import PAYLOADS
 
-ROWS = [
-    pytest.param((cls, response), rule, id=f"{cls.__name__}-{number}-{'response' if response else 'request'}")
+ALL = [
+    ((cls, response), rule, f"{cls.__name__}-{number}-{'response' if response else 'request'}")
     for cls in responders()
     if cls.__module__.startswith("fynx_scapy.")
     for number, both in enumerate(cls.rules)
     for response, rule in enumerate(both)
 ]
+ROWS = [pytest.param(key, rule, id=name) for key, rule, name in ALL]
 CASES = [
-    pytest.param(key, rule, kind, count, id=f"{row.id}-{PayloadType(kind).name}-{count}")
-    for row in ROWS
-    for key, rule in [row.values]
+    pytest.param(key, rule, kind, count, id=f"{name}-{PayloadType(kind).name}-{count}")
+    for key, rule, name in ALL
     for kind, (least, most) in rule.payloads.items()
     for count in ([least - 1] if least else []) + ([most + 1] if most < 255 else [])
 ]
@@ -65,7 +65,7 @@ def test_inside_and_outside_sk_are_not_the_same(key, rule):
 
 
 def test_a_notify_alone_answers_ike_sa_init():
-    key, rule = next(row.values for row in ROWS if row.values[1].notifies_alone and not row.values[1].encrypted)
+    key, rule = next((key, rule) for key, rule, _ in ALL if rule.notifies_alone and not rule.encrypted)
     check(message(key, rule, {PayloadType.N: 1}), rule)
     with pytest.raises(PeerError):
         check(message(key, rule, {PayloadType.V: 1}), rule)
@@ -92,7 +92,7 @@ def test_an_error_alone_answers_any_request_and_is_none_itself(key, rule):
 
 
 def test_a_message_without_a_row_is_refused():
-    key, rule = ROWS[0].values
+    key, rule, _ = ALL[0]
     with pytest.raises(PeerError, match="expected a row of rules for") as caught:
         check(message(key, rule, least(rule)), None)
     assert caught.value.notify_type == NotifyType.INVALID_SYNTAX
@@ -111,7 +111,7 @@ def test_the_rows_of_the_last_round_go_for_all_that_follow():
 
 
 def test_an_unknown_critical_payload_comes_before_everything_else():
-    key, rule = ROWS[0].values
+    key, rule, _ = ALL[0]
     broken = message(key, rule, {})
     broken.payloads = [IKEv2_Notify(), IKEv2_Payload(payload_type=222, flags=0x80)]
     with pytest.raises(PeerError) as caught:

@@ -8,6 +8,7 @@ import pytest
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.events import IkeSaFailed, IntegrityFailed, MessageSent
+from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.ike.path.nat import detection_hash
 from fynx_scapy.layers.ikev2 import IKEv2_IDi, IKEv2_Notify
 from tests.ike.pair import ALICE, Pair
@@ -136,7 +137,7 @@ def test_a_message_can_be_sent_in_the_clear():
 
 def test_a_tap_is_taken_out_again():
     pair = Pair()
-    calls = []
+    calls: list[Outgoing] = []
     remove = pair.alice.taps.add("payloads", calls.append)
     pair.connect()
     assert len(calls) == 2

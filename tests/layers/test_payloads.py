@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from scapy.layers.eap import EAP, EAP_MD5
+from scapy.packet import Packet
 
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import AuthMethod, CpAttribute, NotifyType, PayloadType
@@ -255,7 +258,7 @@ def test_reserved_octets_are_fields() -> None:
         ({"type": 1, "value": b"ab", "length": 9}, "000100096162"),
     ],
 )
-def test_transform_attributes(attribute: dict[str, object], octets: str) -> None:
+def test_transform_attributes(attribute: dict[str, Any], octets: str) -> None:
     assert bytes(IKEv2_TransformAttribute(**attribute)).hex() == octets
 
 
@@ -326,7 +329,7 @@ def test_a_number_of_selectors_that_lies_is_said() -> None:
         ("PPK_IDENTITY", Notify_PpkIdentity(ppk_id=b"ppk"), "0270706b"),
     ],
 )
-def test_structured_notifies(kind: str, data: object, octets: str) -> None:
+def test_structured_notifies(kind: str, data: Packet, octets: str) -> None:
     layer = IKEv2_Notify(type=kind, notify=data)
     assert bytes(layer)[8:].hex() == octets
     assert bytes(layer) == bytes(IKEv2_Notify(type=kind, notify=bytes.fromhex(octets)))

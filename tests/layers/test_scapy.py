@@ -166,7 +166,7 @@ def test_lists_take_bytes_and_chains() -> None:
 def test_a_field_does_not_hide_an_attribute() -> None:
     """A field that is called like a method or slot could not be read."""
 
-    def below(cls: type) -> list[type]:
+    def below(cls: type[Structure]) -> list[type[Structure]]:
         return [cls, *(one for sub in cls.__subclasses__() for one in below(sub))]
 
     for cls in below(Structure):

@@ -15,6 +15,7 @@ from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import EspReceived, MessageDropped, ReplayDropped
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.net.echo import echo_reply, echo_request, udp_packet
+from fynx_scapy.net.hosts import Observer
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.nat import Nat
 from fynx_scapy.net.wire import Wire
@@ -39,11 +40,16 @@ def test_a_ping_goes_through_the_tunnel_and_comes_back():
     assert bytes(IP(reply)[ICMP].payload) == b"over there"
 
 
+def noting(seen: list[tuple[Datagram, str]]) -> Observer:
+    """An observer that writes down each datagram and its fate."""
+    return lambda now, datagram, fate: seen.append((datagram, fate))
+
+
 def test_native_esp_travels_without_ports_and_in_udp_behind_a_nat():
     for nat, kind, port in ((None, DatagramKind.ESP, 0), (Nat({ALICE}, "198.51.100.1"), DatagramKind.ESP_IN_UDP, 4500)):
         pair = Pair()
-        seen = []
-        pair.network.observe(lambda now, datagram, fate, seen=seen: seen.append((datagram, fate)))
+        seen: list[tuple[Datagram, str]] = []
+        pair.network.observe(noting(seen))
         if nat:
             pair.network.add_nat(nat)
         sa = pair.connect()
@@ -147,11 +153,11 @@ def test_fates_are_told(wire, fate):
     assert fates == [fate]
 
 
-def test_reordering_lets_later_datagrams_overtake():
+def test_reordering_lets_later_datagrams_overtake(monkeypatch):
     network = Network(seed=3, wire=Wire(reordering=0.5, jitter=1.0))
-    network.add(Endpoint(BOB), "bob")
-    order = []
-    network.hosts["bob"].endpoint.receive = lambda datagram, now: order.append(datagram.data[0])
+    host = network.add(Endpoint(BOB), "bob")
+    order: list[int] = []
+    monkeypatch.setattr(host.endpoint, "receive", lambda datagram, now: order.append(datagram.data[0]))
     for number in range(20):
         network.inject(Datagram(bytes([number]), Address(ALICE, 500), Address(BOB, 500)))
     network.run()

@@ -205,7 +205,7 @@ def test_an_error_queue_of_odd_lengths(end: tuple[UdpNetwork, Endpoint, Scripted
 
 def test_a_raw_packet_without_its_header() -> None:
     wire = Scripted()
-    port = EspPort(HERE, lambda *_: wire)  # type: ignore[arg-type, return-value]
+    port = EspPort(HERE, lambda *_: wire)  # type: ignore[arg-type]
     header = b"\x45\x28" + bytes(18)
     wire.arrives += [data(octets) for octets in (b"", b"\x45", header[:19], header, header + b"esp")]
     assert [(found.data, found.tos) for found in port.receive()] == [(b"", 0x28), (b"esp", 0x28)]
@@ -214,7 +214,7 @@ def test_a_raw_packet_without_its_header() -> None:
 
 def test_errors_without_number() -> None:
     wire = Scripted()
-    port = UdpPort(HERE, PORT, lambda *_: wire)  # type: ignore[arg-type, return-value]
+    port = UdpPort(HERE, PORT, lambda *_: wire)  # type: ignore[arg-type]
     wire.refuses.append(OSError("something"))
     with pytest.raises(TransportError, match=r"cannot send to 198\.51\.100\.7:500: something"):
         port.send(Datagram(b"", Address(HERE, PORT), Address(*THERE), DatagramKind.IKE))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import Any
 
 from fynx_scapy.ike.basics.states import State
@@ -76,7 +76,7 @@ def _hold_sa(us: Endpoint, sa: IkeSa) -> None:
 
 def left(us: Endpoint) -> None:
     """AssertionError when anything is left of an endpoint whose peers have been silent for hours."""
-    found = {
+    found: dict[str, Sized] = {
         "IKE SAs": us.sas,
         "Child SAs": us.children,
         "IKE_SA_INIT requests": us._initial,

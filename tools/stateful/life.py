@@ -60,7 +60,7 @@ class Life:
         """Do one thing, and hold the endpoint against the invariants."""
         chance = self.chance
         if not any(sa.established for sa in self.us.sas.values()):
-            act: Callable[[Life], None] = Life.handshake
+            act: Callable[[Life], object] = Life.handshake
         else:
             act = chance.choices(STEPS, WEIGHTS)[0]
         self.note(act.__name__)

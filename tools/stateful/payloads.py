@@ -141,9 +141,9 @@ def any_cp(sa: IkeSa, chance: Chance) -> Packet:
     """A Configuration payload: any type, attributes of any length, now and then thousands of them."""
     count = chance.choice((0, 1, 2, 3, 3200 if chance.random() < 0.05 else 40))
     kinds = [int(chance.choice((*CpAttribute, 8, 1))) for _ in range(3)]
-    values = (b"", b"", bytes(4), b"\x0a\x01\0\x05", chance.randbytes(16), chance.randbytes(17), octets(chance))
+    values = [b"", b"", bytes(4), b"\x0a\x01\0\x05", chance.randbytes(16), chance.randbytes(17), octets(chance)]
     if count > 40:
-        values = values[: chance.choice((1, 4))]
+        del values[chance.choice((1, 4)) :]
     made = [ConfigurationAttribute(type=chance.choice(kinds), value=chance.choice(values)) for _ in range(count)]
     return IKEv2_CP(CFGType=chance.choice((1, 1, 1, 2, 3, 4, 0, 255)), attributes=made)
 
