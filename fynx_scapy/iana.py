@@ -13,7 +13,7 @@ import difflib
 from enum import IntEnum
 from typing import Any, Self
 
-from .errors import ConfigError
+from fynx_scapy.errors import ConfigError
 
 DEPRECATED = True
 

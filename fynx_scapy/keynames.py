@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .crypto.transforms import Transform
-from .errors import ConfigError
-from .iana import Encr, Integ, Prf, TransformType
+from fynx_scapy.crypto.transforms import Transform
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import Encr, Integ, Prf, TransformType
 
 KEY_LENGTHS = (128, 192, 256)
 

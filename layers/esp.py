@@ -19,11 +19,10 @@ from scapy.layers.ipsec import AH, ESP, NAT_KEEPALIVE, NON_ESP
 from scapy.packet import NoPayload, Packet, Padding, bind_bottom_up, split_bottom_up
 
 from fynx_scapy.errors import MalformedError
+from fynx_scapy.layers.ikev2.fields import Octet, Octets, Remark
+from fynx_scapy.layers.ikev2.structure import Structure
+from fynx_scapy.layers.listing import list_under
 from fynx_scapy.text import printable
-
-from .ikev2.fields import Octet, Octets, Remark
-from .ikev2.structure import Structure
-from .listing import list_under
 
 ESP_PORT = 4500
 """The UDP port that IKE and ESP share where there is a NAT (RFC 3948 section 2)."""

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher,
 from cryptography.hazmat.primitives.ciphers import algorithms as current
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 
-from ..errors import ConfigError, IntegrityError, MalformedError
-from ..iana import Encr, TransformType
-from .keyed import KeyedCipher as KeyedCipher
-from .transforms import Algorithm, find, register
+from fynx_scapy.crypto.keyed import KeyedCipher as KeyedCipher
+from fynx_scapy.crypto.transforms import Algorithm, find, register
+from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
+from fynx_scapy.iana import Encr, TransformType
 
 BITS: tuple[int, ...] = (128, 192, 256)
 

@@ -8,10 +8,10 @@ import hmac
 from collections.abc import Callable
 from typing import ClassVar
 
-from ..errors import ConfigError
-from ..iana import Integ, TransformType
-from . import aesmac
-from .transforms import Algorithm, find, register
+from fynx_scapy.crypto import aesmac
+from fynx_scapy.crypto.transforms import Algorithm, find, register
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import Integ, TransformType
 
 Sign = Callable[..., bytes]  # sign(*parts: bytes) -> ICV over the parts, one after the other
 

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey, X448PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from ..errors import ConfigError, KeyExchangeError
-from ..iana import KeMethod, TransformType
-from . import modp
-from .transforms import Algorithm, find, register
+from fynx_scapy.crypto import modp
+from fynx_scapy.crypto.transforms import Algorithm, find, register
+from fynx_scapy.errors import ConfigError, KeyExchangeError
+from fynx_scapy.iana import KeMethod, TransformType
 
 Random = Callable[[int], bytes]  # that many random octets
 Shared = Callable[[bytes], bytes]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..errors import LocalError
+from fynx_scapy.errors import LocalError
 
 Seal = Callable[[bytes, bytes, bytes], bytes]  # (IV, plaintext, additional data) -> ciphertext | ICV
 Open = Callable[[bytes, bytes, bytes], bytes]  # (IV, ciphertext | ICV, additional data) -> plaintext; IntegrityError

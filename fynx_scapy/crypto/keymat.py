@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from .encr import Encryption
-from .integ import Integrity
-from .prf import Prf
+from fynx_scapy.crypto.encr import Encryption
+from fynx_scapy.crypto.integ import Integrity
+from fynx_scapy.crypto.prf import Prf
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -7,7 +7,7 @@ import functools
 import warnings
 from dataclasses import dataclass
 
-from ..iana import KeMethod
+from fynx_scapy.iana import KeMethod
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ import hmac
 from collections.abc import Callable
 from typing import ClassVar
 
-from ..errors import ConfigError
-from ..iana import Prf as PrfId
-from ..iana import TransformType
-from . import aesmac
-from .transforms import Algorithm, find, register
+from fynx_scapy.crypto import aesmac
+from fynx_scapy.crypto.transforms import Algorithm, find, register
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import Prf as PrfId
+from fynx_scapy.iana import TransformType
 
 
 class Prf(Algorithm):

@@ -6,9 +6,9 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 
-from ..errors import ConfigError, IntegrityError, MalformedError
-from .encr import Encryption, KeyedCipher
-from .integ import Integrity, Sign
+from fynx_scapy.crypto.encr import Encryption, KeyedCipher
+from fynx_scapy.crypto.integ import Integrity, Sign
+from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
 
 
 class Protector:

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, p
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from ..errors import AuthenticationError, ConfigError, MalformedError
-from ..iana import AuthMethod
+from fynx_scapy.errors import AuthenticationError, ConfigError, MalformedError
+from fynx_scapy.iana import AuthMethod
 
 X509_SIGNATURE, RAW_RSA_KEY, RAW_PUBLIC_KEY = 4, 11, 15  # certificate encodings (section 3.6, RFC 7670)
 

@@ -12,8 +12,8 @@ import importlib
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from ..errors import ConfigError
-from ..iana import Encr, Integ, KeMethod, KeyWrap, Prf, Registry, SequenceNumbers, TransformType, name_of
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import Encr, Integ, KeMethod, KeyWrap, Prf, Registry, SequenceNumbers, TransformType, name_of
 
 REGISTRIES: dict[int, type[Registry]] = {  # the transform IDs of each transform type
     TransformType.ENCR: Encr,

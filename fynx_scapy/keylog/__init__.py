@@ -7,11 +7,20 @@ around it is kept.
 
 from __future__ import annotations
 
-from .document import FORMAT
-from .formats import CHARON_LOG, ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, PLUTO_LOG, SECRETS, XFRM_STATE
-from .keys import EspKeys, IkeKeys, Secret
-from .log import KeyLog
-from .wireshark import esp_row, ike_row
+from fynx_scapy.keylog.document import FORMAT
+from fynx_scapy.keylog.formats import (
+    CHARON_LOG,
+    ESP_TABLE,
+    FORMATS,
+    IKE_TABLE,
+    JSON_KEYS,
+    PLUTO_LOG,
+    SECRETS,
+    XFRM_STATE,
+)
+from fynx_scapy.keylog.keys import EspKeys, IkeKeys, Secret
+from fynx_scapy.keylog.log import KeyLog
+from fynx_scapy.keylog.wireshark import esp_row, ike_row
 
 __all__ = [
     "CHARON_LOG",

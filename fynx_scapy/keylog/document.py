@@ -15,10 +15,9 @@ from typing import Any
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import TransformType, lookup, name_of
-
-from . import lab
-from .keys import REGISTRIES, SECRET_KINDS, Entry, EspKeys, IkeKeys, Rows, Secret
-from .text import address, octets, spi
+from fynx_scapy.keylog import lab
+from fynx_scapy.keylog.keys import REGISTRIES, SECRET_KINDS, Entry, EspKeys, IkeKeys, Rows, Secret
+from fynx_scapy.keylog.text import address, octets, spi
 
 FORMAT = "fynx-scapy keys 1"
 SECRET_MEMBERS = {"ke_secrets" if kind == "secrets" else kind: kind for kind in SECRET_KINDS}

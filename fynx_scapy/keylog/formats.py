@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .document import read_json, write_json
-from .keys import Entry, Rows
-from .libreswan import LINE as PLUTO_LINE
-from .libreswan import read_pluto_log, write_pluto_log
-from .plain import read_plain, recognises, write_plain
-from .strongswan import LINE, read_charon_log, write_charon_log
-from .wireshark import read_esp_table, read_ike_table, write_esp_table, write_ike_table
-from .xfrm import START, read_xfrm_state, write_xfrm_state
+from fynx_scapy.keylog.document import read_json, write_json
+from fynx_scapy.keylog.keys import Entry, Rows
+from fynx_scapy.keylog.libreswan import LINE as PLUTO_LINE
+from fynx_scapy.keylog.libreswan import read_pluto_log, write_pluto_log
+from fynx_scapy.keylog.plain import read_plain, recognises, write_plain
+from fynx_scapy.keylog.strongswan import LINE, read_charon_log, write_charon_log
+from fynx_scapy.keylog.wireshark import read_esp_table, read_ike_table, write_esp_table, write_ike_table
+from fynx_scapy.keylog.xfrm import START, read_xfrm_state, write_xfrm_state
 
 IKE_TABLE, ESP_TABLE, JSON_KEYS = "ikev2_decryption_table", "esp_sa", "keys.json"
 CHARON_LOG, PLUTO_LOG, XFRM_STATE, SECRETS = "charon.log", "pluto.log", "xfrm_state", "secrets"

@@ -8,9 +8,8 @@ from typing import Any
 
 from fynx_scapy import keynames
 from fynx_scapy.iana import Encr
-
-from .keys import Entry, EspKeys, IkeKeys, Secret
-from .text import address, octets, spi
+from fynx_scapy.keylog.keys import Entry, EspKeys, IkeKeys, Secret
+from fynx_scapy.keylog.text import address, octets, spi
 
 TRACED = {"PPK": "ppk", "secret": "psk"}
 

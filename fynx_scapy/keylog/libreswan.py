@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator
 from fynx_scapy import keynames
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.errors import ConfigError
-
-from .keys import Entry, EspKeys, Rows, Secret
+from fynx_scapy.keylog.keys import Entry, EspKeys, Rows, Secret
 
 LINE = re.compile(
     r"^\| (PreShared Key|our  keymat|peer keymat|NSS ikev2: |newref logger@)|^\"[^\"]+\"(\[\d+\])? .*#\d+: "

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fynx_scapy.errors import CaptureError, ConfigError
+from fynx_scapy.keylog.formats import ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, Format, by_content, by_name
+from fynx_scapy.keylog.keys import SECRET_KINDS, Entry, EspKeys, IkeKeys, Secret, check
+from fynx_scapy.keylog.plain import value_of
 from fynx_scapy.text import printable
-
-from .formats import ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, Format, by_content, by_name
-from .keys import SECRET_KINDS, Entry, EspKeys, IkeKeys, Secret, check
-from .plain import value_of
 
 Octets = bytes | str | Iterable[bytes | str]
 

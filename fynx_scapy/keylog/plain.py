@@ -18,9 +18,8 @@ import re
 from collections.abc import Iterable
 
 from fynx_scapy.errors import ConfigError
-
-from .keys import SECRET_KINDS, Entry, Rows, Secret
-from .text import octets
+from fynx_scapy.keylog.keys import SECRET_KINDS, Entry, Rows, Secret
+from fynx_scapy.keylog.text import octets
 
 KINDS = {"secret": "secrets", **{kind: kind for kind in SECRET_KINDS if kind != "secrets"}}
 TEXTUAL = ("psk", "ppk")

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field, replace
 from fynx_scapy import keynames
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Encr
-
-from .keys import Entry, EspKeys, IkeKeys, Rows, Secret
-from .text import address, spi
+from fynx_scapy.keylog.keys import Entry, EspKeys, IkeKeys, Rows, Secret
+from fynx_scapy.keylog.text import address, spi
 
 LINE = re.compile(r"(?:^|[\s:])(\d\d+)\[([A-Z]{3})\] (?:<[^>]*> ?)?(.*)$")
 _DUMP = re.compile(r"(.+) => (\d+) bytes @ (?:0x[0-9a-f]+|\(nil\))$")

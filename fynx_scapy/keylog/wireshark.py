@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable
 
 from fynx_scapy import keynames
 from fynx_scapy.errors import ConfigError
-
-from .keys import Entry, EspKeys, IkeKeys, Rows
-from .text import address, octets, sized, spi
+from fynx_scapy.keylog.keys import Entry, EspKeys, IkeKeys, Rows
+from fynx_scapy.keylog.text import address, octets, sized, spi
 
 
 def ike_row(keys: IkeKeys) -> str | None:

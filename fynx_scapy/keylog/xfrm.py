@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Encr, Integ, TransformType
-
-from .keys import Entry, EspKeys, Rows
-from .text import address, octets, sized
+from fynx_scapy.keylog.keys import Entry, EspKeys, Rows
+from fynx_scapy.keylog.text import address, octets, sized
 
 START = re.compile(r"src \S+ dst \S+\s*(?:$|\\)")
 _PROTO = re.compile(r"\bproto (\S+) spi (0x[0-9a-f]+)")

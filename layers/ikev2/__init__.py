@@ -8,8 +8,7 @@ Importing it binds :class:`IKEv2` to UDP port 500 and behind the non-ESP marker 
 
 from __future__ import annotations
 
-from ..listing import list_under
-from . import (
+from fynx_scapy.layers.ikev2 import (
     auth,
     cert,
     cp,
@@ -29,24 +28,25 @@ from . import (
     ts,
     vendor,
 )
-from .auth import *
-from .cert import *
-from .cp import *
-from .delete import *
-from .eap import *
-from .encrypted import *
-from .group import *
-from .header import *
-from .ident import *
-from .ke import *
-from .nonce import *
-from .notify import *
-from .payload import *
-from .puzzle import *
-from .sa import *
-from .scan import *
-from .ts import *
-from .vendor import *
+from fynx_scapy.layers.ikev2.auth import *
+from fynx_scapy.layers.ikev2.cert import *
+from fynx_scapy.layers.ikev2.cp import *
+from fynx_scapy.layers.ikev2.delete import *
+from fynx_scapy.layers.ikev2.eap import *
+from fynx_scapy.layers.ikev2.encrypted import *
+from fynx_scapy.layers.ikev2.group import *
+from fynx_scapy.layers.ikev2.header import *
+from fynx_scapy.layers.ikev2.ident import *
+from fynx_scapy.layers.ikev2.ke import *
+from fynx_scapy.layers.ikev2.nonce import *
+from fynx_scapy.layers.ikev2.notify import *
+from fynx_scapy.layers.ikev2.payload import *
+from fynx_scapy.layers.ikev2.puzzle import *
+from fynx_scapy.layers.ikev2.sa import *
+from fynx_scapy.layers.ikev2.scan import *
+from fynx_scapy.layers.ikev2.ts import *
+from fynx_scapy.layers.ikev2.vendor import *
+from fynx_scapy.layers.listing import list_under
 
 list_under("fynx_ikev2", __name__)
 

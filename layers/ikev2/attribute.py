@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Registry
-
-from .fields import Octet, Octets, Short, ShortEnum
-from .structure import FormError, Structure
+from fynx_scapy.layers.ikev2.fields import Octet, Octets, Short, ShortEnum
+from fynx_scapy.layers.ikev2.structure import FormError, Structure
 
 
 class _AttributeValue(Octets):

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 from fynx_scapy.iana import AuthMethod, PayloadType
-
-from .der import algorithm_name
-from .fields import OctetEnum, Octets, Reserved
-from .payload import GENERIC, IKEv2_Payload
+from fynx_scapy.layers.ikev2.der import algorithm_name
+from fynx_scapy.layers.ikev2.fields import OctetEnum, Octets, Reserved
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 
 
 class IKEv2_AUTH(IKEv2_Payload):

@@ -9,10 +9,9 @@ from typing import Any
 from scapy.packet import Packet
 
 from fynx_scapy.iana import CertEncoding, PayloadType
+from fynx_scapy.layers.ikev2.fields import OctetEnum, Octets
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 from fynx_scapy.text import printable
-
-from .fields import OctetEnum, Octets
-from .payload import GENERIC, IKEv2_Payload
 
 HASH_SIZE = 20
 """Octets of a SHA-1 hash, by which CERTREQ and the hash-and-URL encodings name a certificate."""

@@ -10,12 +10,11 @@ from typing import Any
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import CpAttribute, CpType, PayloadType, lookup, name_of
+from fynx_scapy.layers.ikev2.fields import OctetEnum, Octets, Reserved, ShortEnum, SizeOf, octets_of, readable
+from fynx_scapy.layers.ikev2.lists import Structures
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
+from fynx_scapy.layers.ikev2.structure import FormError, Structure
 from fynx_scapy.text import printable
-
-from .fields import OctetEnum, Octets, Reserved, ShortEnum, SizeOf, octets_of, readable
-from .lists import Structures
-from .payload import GENERIC, IKEv2_Payload
-from .structure import FormError, Structure
 
 Codec = tuple[Callable[[str], bytes], Callable[[bytes], str]]
 

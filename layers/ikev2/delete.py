@@ -11,10 +11,9 @@ from scapy.compat import bytes_encode
 from scapy.fields import Field
 
 from fynx_scapy.iana import PayloadType, ProtocolId, name_of
-
-from .fields import CountOf, OctetEnum, SizeOf, octets_of
-from .payload import GENERIC, IKEv2_Payload
-from .structure import FormError
+from fynx_scapy.layers.ikev2.fields import CountOf, OctetEnum, SizeOf, octets_of
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
+from fynx_scapy.layers.ikev2.structure import FormError
 
 
 class _Spis(Field):

@@ -11,9 +11,8 @@ from scapy.layers.eap import EAP
 from scapy.packet import Packet
 
 from fynx_scapy.iana import PayloadType
-
-from .fields import Octets
-from .payload import GENERIC, IKEv2_Payload
+from fynx_scapy.layers.ikev2.fields import Octets
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 
 
 class _EapMessage(Octets):

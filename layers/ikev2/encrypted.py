@@ -10,10 +10,16 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.iana import PayloadType
-
-from .fields import Flags, Length, NextPayload, Octet, Octets, Short
-from .header import IKEv2, parse_message
-from .payload import GENERIC, PAYLOAD_FLAG_NAMES, IKEv2_Payload, build_payloads, notation, parse_payloads
+from fynx_scapy.layers.ikev2.fields import Flags, Length, NextPayload, Octet, Octets, Short
+from fynx_scapy.layers.ikev2.header import IKEv2, parse_message
+from fynx_scapy.layers.ikev2.payload import (
+    GENERIC,
+    PAYLOAD_FLAG_NAMES,
+    IKEv2_Payload,
+    build_payloads,
+    notation,
+    parse_payloads,
+)
 
 
 class IKEv2_Encrypted(IKEv2_Payload):

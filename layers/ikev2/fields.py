@@ -16,8 +16,7 @@ from scapy.volatile import RandBin, RandNum, VolatileValue
 
 from fynx_scapy import iana
 from fynx_scapy.errors import ConfigError
-
-from .structure import FormError
+from fynx_scapy.layers.ikev2.structure import FormError
 
 
 def octets_of(name: str, value: Any) -> Any:

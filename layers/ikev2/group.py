@@ -16,14 +16,13 @@ from fynx_scapy.iana import (
     PayloadType,
     ProtocolId,
 )
-
-from .attribute import Attribute, attribute_fields
-from .fields import Int, Length, Octet, OctetEnum, Octets, SizeOf
-from .lists import Structures
-from .payload import GENERIC, IKEv2_Payload
-from .sa import IKEv2_Transform
-from .structure import Structure
-from .ts import selector_class
+from fynx_scapy.layers.ikev2.attribute import Attribute, attribute_fields
+from fynx_scapy.layers.ikev2.fields import Int, Length, Octet, OctetEnum, Octets, SizeOf
+from fynx_scapy.layers.ikev2.lists import Structures
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
+from fynx_scapy.layers.ikev2.sa import IKEv2_Transform
+from fynx_scapy.layers.ikev2.structure import Structure
+from fynx_scapy.layers.ikev2.ts import selector_class
 
 
 class GsaAttributeField(Attribute):

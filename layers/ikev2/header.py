@@ -19,9 +19,8 @@ from scapy.packet import NoPayload, Packet, bind_bottom_up, bind_top_down, split
 
 from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import ExchangeType
-
-from .fields import FixedOctets, Flags, Int, NextPayload, Octet, OctetEnum
-from .payload import (
+from fynx_scapy.layers.ikev2.fields import FixedOctets, Flags, Int, NextPayload, Octet, OctetEnum
+from fynx_scapy.layers.ikev2.payload import (
     HEADER_SIZE,
     PAYLOADS,
     Chained,

@@ -9,11 +9,10 @@ from typing import Any
 
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import IdType, PayloadType
+from fynx_scapy.layers.ikev2.der import name_octets, name_text
+from fynx_scapy.layers.ikev2.fields import OctetEnum, Octets, Reserved, octets_of, readable
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 from fynx_scapy.text import printable
-
-from .der import name_octets, name_text
-from .fields import OctetEnum, Octets, Reserved, octets_of, readable
-from .payload import GENERIC, IKEv2_Payload
 
 _ADDRESS_SIZES = {IdType.ID_IPV4_ADDR: 4, IdType.ID_IPV6_ADDR: 16}
 _TEXT = frozenset({IdType.ID_FQDN, IdType.ID_RFC822_ADDR, IdType.ID_KEY_ID, IdType.ID_FC_NAME, IdType.ID_NULL})

@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 from fynx_scapy.iana import KeMethod, PayloadType
-
-from .fields import Octets, Short, ShortEnum
-from .payload import GENERIC, IKEv2_Payload
+from fynx_scapy.layers.ikev2.fields import Octets, Short, ShortEnum
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 
 
 class IKEv2_KE(IKEv2_Payload):

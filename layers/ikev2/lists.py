@@ -14,9 +14,8 @@ from scapy.packet import Packet
 
 from fynx_scapy import iana
 from fynx_scapy.errors import ConfigError
-
-from .fields import ShortEnum
-from .structure import FormError, Structure, sequence
+from fynx_scapy.layers.ikev2.fields import ShortEnum
+from fynx_scapy.layers.ikev2.structure import FormError, Structure, sequence
 
 
 class Structures(PacketListField):

@@ -24,13 +24,12 @@ from fynx_scapy.iana import (
     Prf,
     ProtocolId,
 )
+from fynx_scapy.layers.ikev2.fields import FixedOctets, Int, Octet, OctetEnum, Octets, Short, ShortEnum, SizeOf
+from fynx_scapy.layers.ikev2.ident import identity_octets, identity_text
+from fynx_scapy.layers.ikev2.lists import EnumList
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
+from fynx_scapy.layers.ikev2.structure import FormError, Structure
 from fynx_scapy.text import printable
-
-from .fields import FixedOctets, Int, Octet, OctetEnum, Octets, Short, ShortEnum, SizeOf
-from .ident import identity_octets, identity_text
-from .lists import EnumList
-from .payload import GENERIC, IKEv2_Payload
-from .structure import FormError, Structure
 
 STRUCTURES: dict[int, type[NotifyData]] = {}
 """The structure of the data of each notify type that has one."""

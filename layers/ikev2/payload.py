@@ -15,10 +15,9 @@ from scapy.config import conf
 from scapy.packet import Packet, bind_top_down
 
 from fynx_scapy.iana import PayloadType
+from fynx_scapy.layers.ikev2.fields import Flags, Length, NextPayload, Octets, PayloadKind, Remark
+from fynx_scapy.layers.ikev2.structure import FormError, Structure
 from fynx_scapy.text import printable
-
-from .fields import Flags, Length, NextPayload, Octets, PayloadKind, Remark
-from .structure import FormError, Structure
 
 HEADER_SIZE = 28
 """Octets of the IKE header."""

@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 from fynx_scapy.iana import PayloadType
-
-from .fields import Octets
-from .payload import GENERIC, IKEv2_Payload
+from fynx_scapy.layers.ikev2.fields import Octets
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 
 _KEYS = 4
 

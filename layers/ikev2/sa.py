@@ -22,12 +22,11 @@ from fynx_scapy.iana import (
     TransformType,
     lookup,
 )
-
-from .attribute import Attribute, attribute_fields
-from .fields import CountOf, Length, Octet, OctetEnum, Octets, ShortEnum, SizeOf
-from .lists import Structures
-from .payload import GENERIC, IKEv2_Payload
-from .structure import Structure
+from fynx_scapy.layers.ikev2.attribute import Attribute, attribute_fields
+from fynx_scapy.layers.ikev2.fields import CountOf, Length, Octet, OctetEnum, Octets, ShortEnum, SizeOf
+from fynx_scapy.layers.ikev2.lists import Structures
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
+from fynx_scapy.layers.ikev2.structure import Structure
 
 TRANSFORM_IDS: dict[int, type[Registry]] = {
     TransformType.ENCR: Encr,

@@ -9,11 +9,10 @@ from scapy.packet import Packet
 from scapy.volatile import RandBin
 
 from fynx_scapy.iana import Encr, ExchangeType, Integ, KeMethod, Prf, ProtocolId, TransformType
-
-from .header import IKEv2
-from .ke import IKEv2_KE
-from .nonce import IKEv2_Nonce
-from .sa import IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
+from fynx_scapy.layers.ikev2.header import IKEv2
+from fynx_scapy.layers.ikev2.ke import IKEv2_KE
+from fynx_scapy.layers.ikev2.nonce import IKEv2_Nonce
+from fynx_scapy.layers.ikev2.sa import IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
 
 _KEY_SIZE = 32
 _NONCE_SIZE = 32

@@ -9,11 +9,10 @@ from typing import Any
 from scapy.fields import IP6Field, IPField
 
 from fynx_scapy.iana import PayloadType, TsType
-
-from .fields import CountOf, Length, Octet, OctetEnum, Octets, Reserved, Short
-from .lists import Structures
-from .payload import GENERIC, IKEv2_Payload
-from .structure import Structure
+from fynx_scapy.layers.ikev2.fields import CountOf, Length, Octet, OctetEnum, Octets, Reserved, Short
+from fynx_scapy.layers.ikev2.lists import Structures
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
+from fynx_scapy.layers.ikev2.structure import Structure
 
 SELECTORS: dict[int, type[TrafficSelector]] = {}
 """The class of each traffic selector type."""

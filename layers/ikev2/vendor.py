@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 from fynx_scapy.iana import PayloadType
+from fynx_scapy.layers.ikev2.fields import Text, readable
+from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 from fynx_scapy.text import LONGEST, printable
-
-from .fields import Text, readable
-from .payload import GENERIC, IKEv2_Payload
 
 _MICROSOFT = "1e2b516905991c7d7c96fcbfb587e461"
 

@@ -7,7 +7,7 @@ import pytest
 from scapy.config import conf
 from scapy.packet import Packet
 
-import fynx_scapy.layers.ikev2 as ikev2
+from fynx_scapy.layers import ikev2
 from fynx_scapy.layers.ikev2 import IKEv2, build_message, chain, errors, parse_message, unchain
 from tests.layers.packets import clear_cache, messages
 
