@@ -16,7 +16,6 @@ import click
 
 from fynx_scapy.errors import ConfigError, FynxError, LabError
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
 NAME = click.option("--name", default="lab", show_default=True, help="One of several labs.")
 
 
