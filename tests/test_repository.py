@@ -202,6 +202,24 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert re.match(r"https?://", link) or (page.parent / link).exists(), link
 
 
+LONGEST = 140
+"""Characters of a line of prose, or of a cell of a table."""
+
+
+def text_of(page: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a page outside its code, and the cells of its tables, with their line numbers."""
+    code = False
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        code ^= line.startswith("```")
+        if not code and not line.startswith("```"):
+            yield from ((number, cell.strip()) for cell in (line.strip("|").split("|") if line[:1] == "|" else [line]))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=named)
+def test_pages_have_no_line_that_nobody_can_read(page: Path) -> None:
+    assert [(number, text) for number, text in text_of(page) if len(text) > LONGEST] == []
+
+
 def test_docs_list_every_page() -> None:
     """Every page in docs/ is reachable from the README or from another page there."""
     linked = {(page.parent / link).resolve() for page in PAGES for link in links(page)}

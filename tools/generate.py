@@ -221,7 +221,7 @@ def exchanges() -> str:
     parts = [
         "# The exchanges\n",
         f"{NOTE}\n",
-        "Every ladder below is a run in memory, every row of the table one that messages are held against. Sections "
+        "Every ladder below is a run in memory, every row of the table one that messages are held against.\nSections "
         "are RFC 7296's where no other is named.\n",
         "## Payloads\n",
         "| message | SK | payloads, at least and at most | a Notify alone will do |\n| --- | --- | --- | --- |\n"
@@ -238,8 +238,8 @@ def states() -> str:
     parts = [
         "# The states of an IKE SA\n",
         f"{NOTE}\n",
-        "What is in flight is an exchange, never a state, so that there are few. Each change is held against the table "
-        "below; sections are RFC 7296's.\n",
+        "What is in flight is an exchange, never a state, so that there are few.\nEach change is held against the "
+        "table below; sections are RFC 7296's.\n",
         "```mermaid\nstateDiagram-v2\n    [*] --> CONNECTING",
         *(f"    {old.name} --> {new.name}" for old, new in TRANSITIONS),
         "    CLOSED --> [*]\n```\n",
