@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fynx_scapy.crypto import encr
-from fynx_scapy.crypto.encr import Encryption, encryption
+from fynx_scapy.crypto.encr import Encryption, encryption, plain
 from fynx_scapy.errors import ConfigError, IntegrityError, LocalError, MalformedError
 from fynx_scapy.iana import Encr
 from tests.crypto.rfc_vectors import AES_CBC, AES_CTR, CHACHA20_POLY1305
@@ -217,6 +216,6 @@ def test_no_representation_shows_a_key() -> None:
 def test_a_cipher_that_the_library_dropped(number: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cipher = encryption(number, None if number == Encr.ENCR_3DES else 128)
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.decrepit.ciphers", None)
-    monkeypatch.setattr(encr, "current", ModuleType("algorithms"))
+    monkeypatch.setattr(plain, "current", ModuleType("algorithms"))
     with pytest.raises(ConfigError, match=f"has no {name}"):
         cipher.keyed(bytes(range(cipher.key_size)))

@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fynx_scapy.crypto import modp
-from fynx_scapy.crypto.ke import KeyExchange, is_weaker, key_exchange
+from fynx_scapy.crypto.ke import KeyExchange, groups, is_weaker, key_exchange
 from fynx_scapy.errors import ConfigError, KeyExchangeError
 from fynx_scapy.iana import KeMethod
 from tests.crypto.rfc_vectors import ECP, MODP_SUBGROUP, X25519
@@ -149,12 +148,12 @@ def test_primes_are_those_of_the_rfcs(method: KeMethod) -> None:
     text = re.sub(r"\n+[^\n]*\[Page +\d+\]\n\f?\n*RFC[^\n]*\n+", "\n", shared(name).read_text())
     runs = re.findall(r"(?:^ +(?:[0-9A-F]{8} *)+\n)+", text, re.MULTILINE)
     primes = [int("".join(run.split()), 16) for run in runs]
-    assert modp.group(method).prime in primes
+    assert groups.group(method).prime in primes
 
 
 @pytest.mark.parametrize("method", SUBGROUPS)
 def test_subgroups_are_what_they_say(method: KeMethod) -> None:
-    group = modp.group(method)
+    group = groups.group(method)
     assert (group.prime - 1) % group.order == 0
     assert pow(group.generator, group.order, group.prime) == 1
     assert group.generator != 1
@@ -165,7 +164,7 @@ def test_subgroups_are_what_they_say(method: KeMethod) -> None:
 
 @pytest.mark.parametrize("method", OAKLEY + SUBGROUPS)
 def test_public_values_out_of_range(method: KeMethod) -> None:
-    exchange, prime = key_exchange(method), modp.group(method).prime
+    exchange, prime = key_exchange(method), groups.group(method).prime
     private = exchange.generate(seeded(3))
     for value in (0, 1, prime - 1, prime, prime + 1, 2 ** (8 * exchange.public_size) - 1):
         with pytest.raises(KeyExchangeError, match=r"out of range \(RFC 6989 section 2.1\)"):
@@ -174,7 +173,7 @@ def test_public_values_out_of_range(method: KeMethod) -> None:
 
 @pytest.mark.parametrize("method", SUBGROUPS)
 def test_public_values_of_small_order(method: KeMethod) -> None:
-    exchange, group = key_exchange(method), modp.group(method)
+    exchange, group = key_exchange(method), groups.group(method)
     # An element of the whole group: to the power of (p - 1) / q it is in the subgroup, by itself it is not.
     outside = next(base for base in range(2, 100) if pow(base, group.order, group.prime) != 1)
     with pytest.raises(KeyExchangeError, match=r"not in the subgroup \(RFC 6989 section 2.2\)"):
@@ -297,10 +296,10 @@ def test_modp_without_the_librarys_dh(method: KeMethod, monkeypatch: pytest.Monk
 
 
 def test_what_the_library_refuses_is_computed_all_the_same() -> None:
-    group = modp.group(KeMethod.MODP_2048)
+    group = groups.group(KeMethod.MODP_2048)
     assert group.library
     for base in (0, 1, group.prime - 1):  # a peer of ours may be told to send such a value
-        assert modp.power(group, base, 12345) == pow(base, 12345, group.prime)
+        assert groups.power(group, base, 12345) == pow(base, 12345, group.prime)
 
 
 @pytest.mark.parametrize("method", OAKLEY)

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Combined modes (RFC 5282): the nonce is salt | IV."""
+
+from __future__ import annotations
+
+import hmac
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
+
+from fynx_scapy.crypto.encr.base import BITS, Encryption, bad_icv
+from fynx_scapy.crypto.keyed import KeyedCipher
+from fynx_scapy.crypto.transforms import register
+from fynx_scapy.iana import Encr
+
+
+class _Aead(Encryption):
+    aead = True
+    iv_size = 8
+    counter_iv = True
+    salt_size = 4
+    icv_size = 16
+
+    def _cipher(self, key: bytes) -> AESGCM | AESCCM | ChaCha20Poly1305:
+        raise NotImplementedError
+
+    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
+        cipher = self._cipher(key)
+        encrypt, decrypt = cipher.encrypt, cipher.decrypt
+
+        def seal(iv: bytes, plaintext: bytes, aad: bytes) -> bytes:
+            return encrypt(salt + iv, plaintext, aad)
+
+        def open_(iv: bytes, data: bytes, aad: bytes) -> bytes:
+            try:
+                return decrypt(salt + iv, data, aad)
+            except InvalidTag:
+                raise bad_icv() from None
+
+        return KeyedCipher.aead(seal, open_)
+
+
+class _AesGcm(_Aead):
+    key_lengths = BITS
+
+    def _cipher(self, key: bytes) -> AESGCM:
+        return AESGCM(key)
+
+
+class _AesGcmShort(_AesGcm):
+    """pyca opens tags of 16 octets only, so a shorter ICV is compared here: GCM's keystream undoes itself, and sealing
+    the plaintext again gives the whole tag. Twice AESGCM is faster than once the Cipher interface."""
+
+    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
+        encrypt = AESGCM(key).encrypt
+        size, surplus = self.icv_size, 16 - self.icv_size
+
+        def seal(iv: bytes, plaintext: bytes, aad: bytes) -> bytes:
+            return encrypt(salt + iv, plaintext, aad)[:-surplus]
+
+        def open_(iv: bytes, data: bytes, aad: bytes) -> bytes:
+            nonce = salt + iv
+            plaintext = encrypt(nonce, data[:-size], None)[:-16]
+            tag = encrypt(nonce, plaintext, aad)[-16:-surplus]
+            if not hmac.compare_digest(tag, data[-size:]):
+                raise bad_icv()
+            return plaintext
+
+        return KeyedCipher.aead(seal, open_)
+
+
+class _AesCcm(_Aead):
+    """RFC 4309 section 4: the salt has 3 octets, so that the nonce has 11."""
+
+    key_lengths = BITS
+    salt_size = 3
+
+    def _cipher(self, key: bytes) -> AESCCM:
+        return AESCCM(key, self.icv_size)
+
+
+class _ChaCha20Poly1305(_Aead):
+    fixed_key_size = 32
+
+    def _cipher(self, key: bytes) -> ChaCha20Poly1305:
+        return ChaCha20Poly1305(key)
+
+
+class _ImplicitIv(_Aead):
+    """RFC 8750 section 4: the IV is not sent; whoever seals or opens hands in the sequence number as 8 octets."""
+
+    iv_size = 0
+    esp_only = True
+
+
+@register
+class AesGcm16(_AesGcm):
+    """AES-GCM with a 16-octet ICV (RFC 4106, RFC 5282)."""
+
+    id = Encr.ENCR_AES_GCM_16
+    keywords = ("aes{}gcm16", "aes{}gcm128", "aes{}gcm")
+
+
+@register
+class AesGcm12(_AesGcmShort):
+    """AES-GCM with a 12-octet ICV (RFC 4106, RFC 5282)."""
+
+    id = Encr.ENCR_AES_GCM_12
+    keywords = ("aes{}gcm12", "aes{}gcm96")
+    icv_size = 12
+
+
+@register
+class AesGcm8(_AesGcmShort):
+    """AES-GCM with an 8-octet ICV (RFC 4106, RFC 5282)."""
+
+    id = Encr.ENCR_AES_GCM_8
+    keywords = ("aes{}gcm8", "aes{}gcm64")
+    icv_size = 8
+
+
+@register
+class AesCcm16(_AesCcm):
+    """AES-CCM with a 16-octet ICV (RFC 4309, RFC 5282)."""
+
+    id = Encr.ENCR_AES_CCM_16
+    keywords = ("aes{}ccm16", "aes{}ccm128", "aes{}ccm")
+
+
+@register
+class AesCcm12(_AesCcm):
+    """AES-CCM with a 12-octet ICV (RFC 4309, RFC 5282)."""
+
+    id = Encr.ENCR_AES_CCM_12
+    keywords = ("aes{}ccm12", "aes{}ccm96")
+    icv_size = 12
+
+
+@register
+class AesCcm8(_AesCcm):
+    """AES-CCM with an 8-octet ICV (RFC 4309, RFC 5282)."""
+
+    id = Encr.ENCR_AES_CCM_8
+    keywords = ("aes{}ccm8", "aes{}ccm64")
+    icv_size = 8
+
+
+@register
+class ChaCha20(_ChaCha20Poly1305):
+    """ChaCha20-Poly1305 (RFC 7634 section 2)."""
+
+    id = Encr.ENCR_CHACHA20_POLY1305
+    keywords = ("chacha20poly1305",)
+
+
+@register
+class AesCcm8ImplicitIv(_ImplicitIv, _AesCcm):
+    """AES-CCM with an 8-octet ICV and an implicit IV (RFC 8750)."""
+
+    id = Encr.ENCR_AES_CCM_8_IIV
+    keywords = ("aes{}ccm8iiv",)
+    icv_size = 8
+
+
+@register
+class AesGcm16ImplicitIv(_ImplicitIv, _AesGcm):
+    """AES-GCM with a 16-octet ICV and an implicit IV (RFC 8750)."""
+
+    id = Encr.ENCR_AES_GCM_16_IIV
+    keywords = ("aes{}gcm16iiv",)
+
+
+@register
+class ChaCha20ImplicitIv(_ImplicitIv, _ChaCha20Poly1305):
+    """ChaCha20-Poly1305 with an implicit IV (RFC 8750)."""
+
+    id = Encr.ENCR_CHACHA20_POLY1305_IIV
+    keywords = ("chacha20poly1305iiv",)
+
+
+@register
+class NullAesGmac(_Aead):
+    """No encryption with AES-GMAC (RFC 4543 section 3): IV and payload are additional data, the plaintext is empty."""
+
+    id = Encr.ENCR_NULL_AUTH_AES_GMAC
+    keywords = ("aes{}gmac",)
+    key_lengths = BITS
+    esp_only = True
+
+    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
+        encrypt = AESGCM(key).encrypt
+
+        def seal(iv: bytes, plaintext: bytes, aad: bytes) -> bytes:
+            return plaintext + encrypt(salt + iv, b"", aad + iv + plaintext)
+
+        def open_(iv: bytes, data: bytes, aad: bytes) -> bytes:
+            if not hmac.compare_digest(encrypt(salt + iv, b"", aad + iv + data[:-16]), data[-16:]):
+                raise bad_icv()
+            return data[:-16]
+
+        return KeyedCipher.aead(seal, open_)

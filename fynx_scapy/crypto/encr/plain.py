@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Ciphers that need an integrity algorithm beside them."""
+
+from __future__ import annotations
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher, modes
+from cryptography.hazmat.primitives.ciphers import algorithms as current
+
+from fynx_scapy.crypto.encr.base import BITS, Encryption
+from fynx_scapy.crypto.keyed import KeyedCipher
+from fynx_scapy.crypto.transforms import register
+from fynx_scapy.errors import ConfigError, MalformedError
+from fynx_scapy.iana import Encr
+
+
+class _Cbc(Encryption):
+    """Cipher block chaining (RFC 2451 section 3, RFC 3602 section 2, RFC 5529 section 2).
+
+    Making a context costs five times what running it over a packet costs, so there is one in each direction. The
+    decryptor is given the IV as a block of its own, whose plaintext is dropped; the encryptor chains from its last
+    block, so the first block of plaintext is combined with that block and the IV beforehand.
+    """
+
+    block_size = 16
+    key_lengths = BITS
+
+    def _cipher(self, key: bytes) -> BlockCipherAlgorithm:
+        raise NotImplementedError
+
+    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
+        size = self.block_size
+        last = bytes(size)
+        try:
+            cipher = Cipher(self._cipher(key), modes.CBC(last))
+            encryptor, decryptor = cipher.encryptor().update, cipher.decryptor().update
+        except UnsupportedAlgorithm as error:
+            raise ConfigError(f"the installed cryptography library has no {self.name}") from error
+
+        def check(iv: bytes, data: bytes) -> None:
+            # The contexts carry state: they must never see a part of a block.
+            if len(iv) != size or len(data) % size:
+                found = f"found {len(iv)} and {len(data)} octets"
+                raise MalformedError(f"expected an IV of {size} octets and whole blocks of {size}, {found}")
+
+        def encrypt(iv: bytes, plaintext: bytes) -> bytes:
+            nonlocal last
+            check(iv, plaintext)
+            if not plaintext:
+                return b""
+            first = int.from_bytes(plaintext[:size]) ^ int.from_bytes(iv) ^ int.from_bytes(last)
+            ciphertext = encryptor(first.to_bytes(size) + plaintext[size:])
+            last = ciphertext[-size:]
+            return ciphertext
+
+        def decrypt(iv: bytes, ciphertext: bytes) -> bytes:
+            check(iv, ciphertext)
+            return decryptor(iv + ciphertext)[size:]
+
+        return KeyedCipher.plain(encrypt, decrypt)
+
+
+@register
+class AesCbc(_Cbc):
+    """AES-CBC (RFC 3602)."""
+
+    id = Encr.ENCR_AES_CBC
+    keywords = ("aes{}", "aes{}cbc")
+    iv_size = 16
+
+    def _cipher(self, key: bytes) -> BlockCipherAlgorithm:
+        return current.AES(key)
+
+
+def _decrepit(name: str, key: bytes) -> BlockCipherAlgorithm:
+    """A cipher that pyca keeps in its attic, older versions among the others; ConfigError where it is gone."""
+    try:
+        from cryptography.hazmat.decrepit.ciphers import algorithms as decrepit
+    except ImportError:
+        algorithm = None
+    else:
+        algorithm = getattr(decrepit, name, None)
+    if algorithm is None:
+        algorithm = getattr(current, name, None)
+    if algorithm is None:
+        raise ConfigError(f"the installed cryptography library has no {name}")
+    cipher: BlockCipherAlgorithm = algorithm(key)
+    return cipher
+
+
+@register
+class CamelliaCbc(_Cbc):
+    """Camellia-CBC (RFC 5529)."""
+
+    id = Encr.ENCR_CAMELLIA_CBC
+    keywords = ("camellia{}", "camellia{}cbc")
+    iv_size = 16
+
+    def _cipher(self, key: bytes) -> BlockCipherAlgorithm:
+        return _decrepit("Camellia", key)
+
+
+@register
+class TripleDes(_Cbc):
+    """3DES-CBC (RFC 2451)."""
+
+    id = Encr.ENCR_3DES
+    keywords = ("3des",)
+    key_lengths = ()
+    fixed_key_size = 24
+    iv_size = 8
+    block_size = 8
+    legacy = True
+
+    def _cipher(self, key: bytes) -> BlockCipherAlgorithm:
+        return _decrepit("TripleDES", key)
+
+
+@register
+class AesCtr(Encryption):
+    """AES-CTR (RFC 3686; RFC 5930 for IKEv2): the nonce is the last 4 octets of the key, blocks count from 1."""
+
+    id = Encr.ENCR_AES_CTR
+    keywords = ("aes{}ctr",)
+    key_lengths = BITS
+    salt_size = 4
+    iv_size = 8
+    counter_iv = True
+
+    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
+        context = Cipher(current.AES(key), modes.CTR(bytes(16))).encryptor()
+        restart, update = context.reset_nonce, context.update
+        one = b"\x00\x00\x00\x01"
+
+        def crypt(iv: bytes, data: bytes) -> bytes:
+            if len(iv) != 8:
+                raise MalformedError(f"expected an IV of 8 octets, found {len(iv)}")
+            restart(salt + iv + one)
+            return update(data)
+
+        return KeyedCipher.plain(crypt, crypt)
+
+
+@register
+class Null(Encryption):
+    """No encryption (RFC 2410)."""
+
+    id = Encr.ENCR_NULL
+    keywords = ("null",)
+    esp_only = True
+
+    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
+        def copy(iv: bytes, data: bytes) -> bytes:
+            return data
+
+        return KeyedCipher.plain(copy, copy)
