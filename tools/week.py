@@ -14,7 +14,7 @@ from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
 from fynx_scapy.ike.core.child import ChildSa
-from fynx_scapy.ike.core.exchange import Kept, Pending
+from fynx_scapy.ike.core.exchange import Pending
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.life.dpd import Watch
 from fynx_scapy.ike.life.lifetimes import ChildLife, IkeLife
@@ -26,6 +26,7 @@ from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.strangers.admission import Admitted
 from fynx_scapy.ike.terms.pool import Lease
 from fynx_scapy.ike.wire.fragments import Fragment
+from fynx_scapy.ike.wire.window import Kept
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.memory import Network
 

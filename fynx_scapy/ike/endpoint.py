@@ -21,7 +21,8 @@ from fynx_scapy.ike.basics.timers import Timers
 from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
 from fynx_scapy.ike.core.child import ChildSa
-from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
+from fynx_scapy.ike.core.endpoint import EndpointRecord
+from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.esp_path import EspPath
 from fynx_scapy.ike.events import Event, MessageDropped, event_log
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth

@@ -16,7 +16,8 @@ from fynx_scapy.esp.sa import tfc_padded
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.child import policy, transport
 from fynx_scapy.ike.core.child import ChildSa
-from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
+from fynx_scapy.ike.core.endpoint import EndpointRecord
+from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.events import EspReceived, EspSent, IntegrityFailed, ReplayDropped
 from fynx_scapy.ike.message import Datagram, OutgoingEsp
 from fynx_scapy.ike.path import nat

@@ -8,7 +8,8 @@ from collections import OrderedDict
 from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.basics.timers import Timer
-from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
+from fynx_scapy.ike.core.endpoint import EndpointRecord
+from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.message import Datagram, Header
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.strangers import replies

@@ -20,7 +20,8 @@ from fynx_scapy.ike.basics.states import State as State
 from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
-from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
+from fynx_scapy.ike.core.endpoint import EndpointRecord
+from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.events import (
     IkeSaEstablished,
     IkeSaFailed,

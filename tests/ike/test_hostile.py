@@ -9,6 +9,7 @@ import pytest
 
 from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Datagram, notify
 from fynx_scapy.ike.sa import IkeSa, State
@@ -36,7 +37,7 @@ class Hostile(Pair):
         sa.endpoint.datagrams()
 
 
-def both_rekey() -> tuple[Hostile, IkeSa]:
+def both_rekey() -> tuple[Hostile, SaRecord]:
     """Our rekey of the IKE SA is in flight, the peer's own was answered: its new IKE SA is there."""
     pair = Hostile()
     pair.sa.rekey()

@@ -17,14 +17,15 @@ from scapy.packet import Packet
 from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType
 from fynx_scapy.ike.config import IkeConfig
+from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.core.exchange import _RESPONDERS
-from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageSent, SaDeleted
 from fynx_scapy.ike.exchanges import Exchange, exchange
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Outgoing, notify
 from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.ike.wire.rules import ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_Payload, build_message
 from tests.ike.pair import Pair, alice, bob
@@ -143,7 +144,7 @@ STATES = {
 }
 
 
-def snapshot(endpoint: Endpoint, sa: IkeSa) -> tuple[object, ...]:
+def snapshot(endpoint: EndpointRecord, sa: IkeSa) -> tuple[object, ...]:
     """Everything about an IKE SA that a message could change."""
     return (
         sa.state, sa.spi_i, sa.spi_r, sa.local, sa.remote, sa._keys, sa.nonce_i, sa.nonce_r, sa.init_sent,
@@ -152,7 +153,7 @@ def snapshot(endpoint: Endpoint, sa: IkeSa) -> tuple[object, ...]:
         tuple((number, id(one), one.doubt, one.exchange.round) for number, one in sa.requests.pending.items()),
         sa.requests.next_id, sa.requests.size, tuple(sa.requests.waiting), sa.answers.expected,
         tuple(sa.answers.kept), sa.answers.size, tuple(sa.answers.early), len(sa.fragments),
-        tuple(endpoint.sas), tuple(endpoint.children), len(endpoint.timers), endpoint.half_open,
+        tuple(endpoint.sas), tuple(endpoint.children), len(endpoint.timers), len(endpoint.of(Admission)),
     )  # fmt: skip
 
 

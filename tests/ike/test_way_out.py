@@ -33,7 +33,8 @@ def send(pair: Pair) -> None:
 
 
 def test_wire_and_datagrams_see_esp() -> None:
-    pair, seen = connected(), []
+    pair = connected()
+    seen: list[tuple[object, ...]] = []
     pair.alice.taps.add("wire", lambda message, octets: seen.append((message.kind, octets)))
     pair.alice.taps.add(
         "datagrams", lambda message, datagrams, attempt: seen.append((message.kind, datagrams, attempt))

@@ -52,10 +52,10 @@ def hold(us: Endpoint) -> None:
     for spi, sa in us.sas.items():
         assert spi == sa.own_spi, "an IKE SA is filed under another SPI than its own"
         _hold_sa(us, sa)
-    for number, (sa, child) in us.children.items():
+    for number, (holder, child) in us.children.items():
         assert number == child.inbound.spi, "a Child SA is filed under another SPI than its own"
-        assert child.gone or sa.children.get(number) is child, "a Child SA is known to the endpoint alone"
-        assert child.gone or us.sas.get(sa.own_spi) is sa, "the IKE SA of a Child SA is unknown to the endpoint"
+        assert child.gone or holder.children.get(number) is child, "a Child SA is known to the endpoint alone"
+        assert child.gone or us.sas.get(holder.own_spi) is holder, "the IKE SA of a Child SA is unknown to the endpoint"
 
 
 def _hold_sa(us: Endpoint, sa: IkeSa) -> None:
@@ -79,7 +79,7 @@ def left(us: Endpoint) -> None:
     found: dict[str, Sized] = {
         "IKE SAs": us.sas,
         "Child SAs": us.children,
-        "IKE_SA_INIT requests": us._initial,
+        "IKE_SA_INIT requests": us.router.initial,
         "half-open IKE SAs": range(us.half_open),
         "timers": range(len(us.timers)),
         "addresses lent": range(us.pools.lent),

@@ -18,6 +18,7 @@ from fynx_scapy.crypto import encr, integ
 from fynx_scapy.esp import OutboundSa
 from fynx_scapy.ike import events
 from fynx_scapy.ike.basics.randomness import SeededRandomness
+from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
@@ -102,7 +103,7 @@ class Life:
         up = [sa for sa in keyed if sa.established]
         return self.chance.choice(up if up and self.chance.random() < 0.8 else keyed)
 
-    def receive(self, data: bytes, sa: IkeSa, kind: DatagramKind = DatagramKind.IKE) -> None:
+    def receive(self, data: bytes, sa: SaRecord, kind: DatagramKind = DatagramKind.IKE) -> None:
         """Hand it over, most often from where the peer is."""
         remote = sa.remote if self.chance.random() < 0.9 else self.elsewhere()
         local = sa.local

@@ -22,9 +22,11 @@ def again_and_again(life: Life) -> None:
     first, content = lists.plain(chance, make(sa, chance))
     life.tell(f"{make.__name__} {sa!r}")
     for _ in range(40):
-        sa = (sa if sa.peer_rekeyed is None else sa.peer_rekeyed.sa).newest
-        if life.us.sas.get(sa.own_spi) is not sa:
+        newest = (sa if sa.peer_rekeyed is None else sa.peer_rekeyed.sa).newest
+        found = life.us.sas.get(newest.own_spi)
+        if found is not newest:
             break
+        sa = found
         head = wire.header(sa, exchange, sa.answers.expected, response=False)
         life.receive(wire.seal(sa, chance, head, first, content), sa)
         life.drain()

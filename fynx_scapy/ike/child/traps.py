@@ -10,7 +10,8 @@ from fynx_scapy.ike.terms.selectors import Flow
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import ChildConfig, IkeConfig
-    from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
+    from fynx_scapy.ike.core.endpoint import EndpointRecord
+    from fynx_scapy.ike.core.record import SaRecord
     from fynx_scapy.ike.message import Address
     from fynx_scapy.ike.terms.identity import Identity
 

@@ -25,6 +25,9 @@ class Hosts(NamedTuple):
 class Usage(Protocol):
     """What counts the packets of a Child SA against its lifetime."""
 
+    ended: bool
+    """Whether it is over."""
+
     def sent(self) -> None:
         """A packet left."""
 

@@ -18,7 +18,8 @@ from fynx_scapy.ike.message import Datagram, Header, Message, notify
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
+    from fynx_scapy.ike.core.endpoint import EndpointRecord
+    from fynx_scapy.ike.core.record import SaRecord
 
 MOST = 4
 """Tokens in one message, and generations of a secret (section 4.5)."""

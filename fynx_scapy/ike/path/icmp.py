@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict
 
-from fynx_scapy.ike.core.record import EndpointRecord
+from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.events import IcmpReceived
 from fynx_scapy.ike.message import Address, IcmpError
 from fynx_scapy.ike.path.doubt import ask

@@ -15,7 +15,8 @@ from fynx_scapy.ike.events import KeepaliveSent
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Outgoing
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
+    from fynx_scapy.ike.core.endpoint import EndpointRecord
+    from fynx_scapy.ike.core.record import SaRecord
 
 OCTET = b"\xff"
 

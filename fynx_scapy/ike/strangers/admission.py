@@ -25,7 +25,8 @@ from fynx_scapy.layers.ikev2 import IKEv2, parse_message
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
-    from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
+    from fynx_scapy.ike.core.endpoint import EndpointRecord
+    from fynx_scapy.ike.core.record import SaRecord
 
 _HEADER = struct.Struct("!8s8sBBBBII")
 _NOTIFY = struct.Struct("!BBHBBH")

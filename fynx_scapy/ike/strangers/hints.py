@@ -19,7 +19,8 @@ from fynx_scapy.layers.ikev2 import IKEv2_Notify, parse_message
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.child import ChildSa
-    from fynx_scapy.ike.core.record import EndpointRecord, SaRecord
+    from fynx_scapy.ike.core.endpoint import EndpointRecord
+    from fynx_scapy.ike.core.record import SaRecord
 
 _OFFENDER = 128
 HINT = 2048

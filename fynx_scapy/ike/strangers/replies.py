@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from scapy.packet import Packet
 
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike.core.record import EndpointRecord
+from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.extensions import quick_crash
 from fynx_scapy.ike.message import RESPONSE, Datagram, Header, Outgoing, notify
