@@ -47,7 +47,7 @@ def test_mutations_change_something() -> None:
 
 
 def test_a_failure_says_how_to_see_it_again(monkeypatch, capsys) -> None:
-    monkeypatch.setattr(Endpoint, "_wrong_version", lambda *arguments: 1 // 0)
+    monkeypatch.setattr("fynx_scapy.ike.router.replies.wrong_version", lambda *arguments: 1 // 0)
     assert fuzzing.main(["200", "5"]) == 1
     told = capsys.readouterr().err
     assert "ZeroDivisionError" in told

@@ -12,7 +12,7 @@ from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import Datagram, notify
-from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 from tools.peers import Pair
 from tools.stateful import wire
@@ -28,7 +28,7 @@ class Hostile(Pair):
         super().__init__(1)
         self.sa = self.handshake()
 
-    def send(self, sa: IkeSa, exchange: int, *payloads, answers: int | None = None) -> None:
+    def send(self, sa: SaRecord, exchange: int, *payloads, answers: int | None = None) -> None:
         """A sealed request with the message ID that is expected, or the answer to message ``answers``."""
         message_id = sa.answers.expected if answers is None else answers
         head = wire.header(sa, exchange, message_id, response=answers is not None)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Messages under the keys of an IKE SA, sealed by a peer that keeps to no rule.
 
-It shares the process with its victim, so the victim's own `IkeSa` is all that it needs.
+It shares the process with its victim, so the victim's own `SaRecord` is all that it needs.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import random
 
 from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.iana import PayloadType
-from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.layers.ikev2 import IKEv2, build_message
 
 Chance = random.Random
 
 
 def header(
-    sa: IkeSa, exchange: int, message_id: int, *, response: bool, flags: int | None = None, version: int = 0x20
+    sa: SaRecord, exchange: int, message_id: int, *, response: bool, flags: int | None = None, version: int = 0x20
 ) -> IKEv2:
     """The header of a message that the peer of ``sa`` sends; ``flags`` other than the right ones where given."""
     right = (0 if sa.initiator else 0x08) | (0x20 if response else 0)
@@ -32,7 +32,7 @@ def header(
 
 
 def seal(
-    sa: IkeSa,
+    sa: SaRecord,
     chance: Chance,
     head: IKEv2,
     first: int,
@@ -54,7 +54,7 @@ def seal(
     return bytes(prefix) + protector.seal(bytes(prefix), plaintext, chance.randbytes(protector.iv_size))
 
 
-def fragments(sa: IkeSa, chance: Chance, head: IKEv2, first: int, content: bytes) -> list[bytes]:
+def fragments(sa: SaRecord, chance: Chance, head: IKEv2, first: int, content: bytes) -> list[bytes]:
     """SKF messages: in any order, some twice, some missing, with totals that may not agree (RFC 7383 section 2.6)."""
     total = chance.choice((1, 2, 2, 3, 5, 9))
     each = max(1, -(-len(content) // total))
