@@ -156,7 +156,7 @@ def opened_esp(packet: bytes, plaintext: bytes, iv_size: int, icv_size: int) -> 
     padlen, next_header = plaintext[-2], plaintext[-1]
     end = len(plaintext) - 2 - padlen
     if end < 0:
-        view.wrong(f"pad length {padlen}, but {len(plaintext) - 2} octets before it")
+        view.note_fault(f"pad length {padlen}, but {len(plaintext) - 2} octets before it")
         end = len(plaintext) - 2
     inner = b"" if next_header == NO_NEXT_HEADER else plaintext[:end]
     view.fields.update(

@@ -99,7 +99,7 @@ def test_a_second_signal_does_not_interrupt_the_cleaning_up(monkeypatch: pytest.
     before = {number: signal.signal(number, signal.SIG_DFL) for number in fresh.SIGNALS}
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(fresh, "missing", str)
-    monkeypatch.setattr(fresh, "fresh", lambda *_: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(fresh, "run_in_root", lambda *_: signal.raise_signal(signal.SIGTERM))
     removed = []
 
     def remove(work: Path, **_: object) -> None:

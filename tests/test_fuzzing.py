@@ -16,7 +16,7 @@ from tools.fuzzing import CHECK_EVERY, INSIDE_EVERY, Fuzz, corpus, fuzz
 from tools.mutations import mutated
 from tools.stateful import run
 from tools.stateful.life import STEPS
-from tools.stateful.run import stateful
+from tools.stateful.run import run_lives
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
@@ -62,7 +62,7 @@ def test_a_failure_says_how_to_see_it_again(monkeypatch, capsys) -> None:
 
 @pytest.mark.parametrize(("steps", "seed"), [(2000, 1), pytest.param(20000, 2, marks=pytest.mark.slow)])
 def test_a_peer_with_the_keys_breaks_nothing(steps: int, seed: int) -> None:
-    result = stateful(steps, seed)
+    result = run_lives(steps, seed)
     assert not result.faults, next(iter(result.faults.values()))
     assert result.steps == steps
     # It is no good if nothing gets anywhere.
@@ -74,9 +74,9 @@ def test_a_peer_with_the_keys_breaks_nothing(steps: int, seed: int) -> None:
 
 @pytest.mark.slow
 def test_a_life_repeats_itself() -> None:
-    assert stateful(300, 3).counts == stateful(300, 3).counts
+    assert run_lives(300, 3).counts == run_lives(300, 3).counts
     # A life can be run without those before it.
-    assert stateful(300, 3).counts - stateful(250, 3).counts == stateful(50, 3, first=1).counts
+    assert run_lives(300, 3).counts - run_lives(250, 3).counts == run_lives(50, 3, first=1).counts
 
 
 def raises(monkeypatch) -> None:

@@ -97,7 +97,7 @@ def told(*argv: str | Path) -> str:
     return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
 
 
-def bare(suite: str, archive: Path, work: Path) -> bool:
+def make_archive(suite: str, archive: Path, work: Path) -> bool:
     """Make the archive of a bare root, of packages from where this machine's own come. Whether that went well."""
     # No mirror is told where apt knows none: then mmdebstrap does.
     wanted = ("Created-By: Packages", "Origin: Debian", "Label: Debian")
@@ -145,14 +145,14 @@ def inherited() -> dict[str, str]:
     return kept | own
 
 
-def fresh(suite: str, commands: tuple[str, ...], cache: Path, work: Path) -> bool:
+def run_in_root(suite: str, commands: tuple[str, ...], cache: Path, work: Path) -> bool:
     """Run the commands in a root of that suite; whether all went well."""
     archive, root = cache / f"{suite}.tar", work / suite
     if archive.exists() and time.time() - archive.stat().st_mtime > AGE:
         archive.unlink()
     if not archive.exists():
         say(f"making a root of {suite}")
-        if not bare(suite, archive, work):
+        if not make_archive(suite, archive, work):
             say(f"{suite}: no root could be made")
             return False
     root.mkdir()
@@ -209,7 +209,7 @@ def main(words: list[str]) -> int:
     commands, failed = COMMANDS[:1] if asked.demo else COMMANDS, []
     try:
         for suite in dict.fromkeys(SUITES[name] for name in asked.suite):
-            if not fresh(suite, commands, cache, work):
+            if not run_in_root(suite, commands, cache, work):
                 failed.append(suite)
             if not asked.keep:
                 shutil.rmtree(work / suite, ignore_errors=True)

@@ -148,7 +148,7 @@ def run(
             recorder.save_capture(pcap)
         if pcap is not None or keys is not None:
             recorder.keys().save(keys or pcap.with_suffix(".keys"))  # type: ignore[union-attr]
-    _table(results, seed)
+    _print_table(results, seed)
     sys.exit(0 if tally.good else 1)
 
 
@@ -245,7 +245,7 @@ def _reach(contact: Contact) -> None:
         click.echo(f"left at the peer: {words}", err=True)
 
 
-def _table(results: Sequence[Result], seed: int | None) -> None:
+def _print_table(results: Sequence[Result], seed: int | None) -> None:
     """The verdicts, and why those that are not PASS are not."""
     from rich.console import Console
     from rich.table import Table

@@ -96,14 +96,14 @@ class _Reader:
                 thread.octets += bytes.fromhex(dumped[1])[: thread.left]
                 thread.left = max(0, thread.left - len(dumped[1]) // 3)
                 if not thread.left:
-                    self._dumped(thread, thread.label, bytes(thread.octets))
+                    self._take_dump(thread, thread.label, bytes(thread.octets))
                 return
             self._cut(thread)
         if begun := _DUMP.match(text):
             thread.label, thread.left, thread.line = begun[1], int(begun[2]), number
             thread.octets.clear()
         elif text.startswith(("received packet", "sending packet")):
-            self._packet(name, thread, text)
+            self._note_packet(name, thread, text)
         elif message := _MESSAGE.match(text):
             thread.exchange = message[2]
             # what is derived while a request is answered comes before its response is generated
@@ -113,7 +113,7 @@ class _Reader:
         elif direction := _DIRECTION.match(text):
             thread.inbound = direction[1] == "inbound"
         elif place := _SPI.match(text):
-            self._esp(number, thread, *place.groups())
+            self._take_esp(number, thread, *place.groups())
 
     def close(self) -> None:
         """The log ends: what is half dumped is lost."""
@@ -127,7 +127,7 @@ class _Reader:
             self.found.append((thread.line, ConfigError(text)))
         thread.left = 0
 
-    def _packet(self, name: str, thread: _Thread, text: str) -> None:
+    def _note_packet(self, name: str, thread: _Thread, text: str) -> None:
         if ends := _PACKET.match(text):
             peers = self._peers.setdefault(frozenset(ends.groups()), _Peers())
             if text.startswith("received"):
@@ -135,13 +135,13 @@ class _Reader:
             else:
                 thread.peers = peers
 
-    def _dumped(self, thread: _Thread, label: str, value: bytes) -> None:
+    def _take_dump(self, thread: _Thread, label: str, value: bytes) -> None:
         if label in SECRETS:
             self.found.append((thread.line, [Secret(SECRETS[label], value)]))
         elif label == "SKEYSEED":
             thread.ike = None
         elif label in SK:
-            self._sk(thread, SK[label], value)
+            self._take_sk(thread, SK[label], value)
         elif label in CHILD:
             thread.child[CHILD[label]] = value
         elif label == "natd_chunk" and any(value[8:16]) and thread.exchange in ("", "IKE_SA_INIT"):
@@ -149,7 +149,7 @@ class _Reader:
             if thread.ike and not thread.ike.spis[0]:
                 thread.ike.spis = thread.spis  # a responder derives its keys first
 
-    def _sk(self, thread: _Thread, name: str, value: bytes) -> None:
+    def _take_sk(self, thread: _Thread, name: str, value: bytes) -> None:
         if thread.ike is None:
             before = thread.peers.ike
             if name == "sk_d" and thread.exchange == "IKE_AUTH" and before is not None:
@@ -162,7 +162,7 @@ class _Reader:
                 thread.peers.ike = thread.ike
         thread.ike.values[name] = value
 
-    def _esp(self, number: int, thread: _Thread, text: str, src: str, dst: str) -> None:
+    def _take_esp(self, number: int, thread: _Thread, text: str, src: str, dst: str) -> None:
         if thread.inbound is None or not thread.proposal("ESP"):
             return
         try:

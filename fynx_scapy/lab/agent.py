@@ -116,7 +116,7 @@ OPERATIONS: dict[str, Callable[..., None]] = {
 }
 
 
-def _echo(address: str) -> None:
+def _serve_echo(address: str) -> None:
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as served:
         served.bind((address, ECHO_PORT))
         while True:
@@ -139,7 +139,7 @@ def main() -> None:
     """Serve until the guest is switched off: FOLDER ADDRESS INNER…"""
     folder, address, *inner = sys.argv[1:]
     for each in inner:
-        threading.Thread(target=_echo, args=(each,), daemon=True).start()
+        threading.Thread(target=_serve_echo, args=(each,), daemon=True).start()
     with Server((address, PORT), Request) as server:
         (Path(folder) / READY).write_text(os.uname().release)
         server.serve_forever()

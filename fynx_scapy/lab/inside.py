@@ -26,7 +26,7 @@ class Inside:
             self._sockets.append(served)
             served.setblocking(False)
             served.bind((address, ECHO_PORT))
-            network.watch(served, functools.partial(_echo, served))
+            network.watch(served, functools.partial(_answer, served))
 
     def probe(self, target: str, *, icmp: bool = True, size: int = 56, source: str | None = None) -> Probe:
         """Echo requests from an inner address (``source``, by default the site's) to ``target``, by ICMP or UDP."""
@@ -42,5 +42,5 @@ class Inside:
             made.close()
 
 
-def _echo(served: socket.socket, _flags: int) -> None:
+def _answer(served: socket.socket, _flags: int) -> None:
     serve_echo(served)

@@ -59,12 +59,12 @@ class Meeting:
 
     # Time
 
-    def until(self, met: Callable[[], object], what: str, *, limit: float = 10.0) -> None:
+    def wait_until(self, met: Callable[[], object], what: str, *, limit: float = 10.0) -> None:
         """Let time pass until ``met()`` is true; ExpectationFailed with ``what`` was expected when it never is."""
         if not self.lab.run(met, limit=limit):
             raise ExpectationFailed(f"expected {what} within {limit:g} s, found nothing of the kind")
 
-    def quiet(self, seconds: float = 0.2, *, limit: float = 5.0) -> None:
+    def wait_for_quiet(self, seconds: float = 0.2, *, limit: float = 5.0) -> None:
         """Let time pass until nothing has happened at our end for so long: what the peer does of itself has ended."""
         last = [len(self.s.events), self.s.network.now]
 
@@ -73,7 +73,7 @@ class Meeting:
                 last[:] = [len(self.s.events), self.s.network.now]
             return self.s.network.now - last[1] >= seconds
 
-        self.until(rested, f"{seconds:g} s without an event", limit=limit)
+        self.wait_until(rested, f"{seconds:g} s without an event", limit=limit)
 
     def event(self, kind: type[Event], *, limit: float = 10.0, **fields: Any) -> Any:
         """The first event of that kind at our end whose fields have these values; waited for if need be."""
@@ -83,7 +83,7 @@ class Meeting:
             fits = (event for event in events if all(getattr(event, name) == value for name, value in fields.items()))
             return next(fits, None)
 
-        self.until(found, f"{kind.__name__} with {fields}" if fields else kind.__name__, limit=limit)
+        self.wait_until(found, f"{kind.__name__} with {fields}" if fields else kind.__name__, limit=limit)
         return found()
 
     def messages(self, kind: type[Event]) -> list[IKEv2]:
@@ -100,7 +100,7 @@ class Meeting:
             responses = [message for message in self.messages(kind) if int(message.flags or 0) & RESPONSE]
             return next((message for message in reversed(responses) if message.exch_type == number), None)
 
-        self.until(found, f"a response of {exchange}")
+        self.wait_until(found, f"a response of {exchange}")
         message = found()
         assert message is not None
         return message
@@ -135,7 +135,7 @@ class Meeting:
             self.s.accept(timeout=10)
         if child:
             expect(len(self.s.sa.children), "Child SAs of ours").between(1, 99)
-        self.until(lambda: self.theirs().established, "the peer to call the IKE SA established")
+        self.wait_until(lambda: self.theirs().established, "the peer to call the IKE SA established")
         return self.s.sa
 
     def theirs(self, sa: IkeSa | None = None) -> PeerIkeSa:
@@ -144,7 +144,7 @@ class Meeting:
         found = [each for each in self.peer.sas() if (each.spi_i, each.spi_r) == (ours.spi_i, ours.spi_r)]
         return found[0] if found else NOTHING
 
-    def traffic(self, *, count: int = 2, ipv6: bool = False, hosts: bool = False) -> None:
+    def send_traffic(self, *, count: int = 2, ipv6: bool = False, hosts: bool = False) -> None:
         """Pings and UDP through the newest Child SA, from us and from behind the peer; every one is answered.
 
         With ``hosts`` they are between the two ends themselves.
@@ -159,9 +159,9 @@ class Meeting:
             # ESP {UDP, port 7}  -->   <--  ESP {UDP}
             echo = self.s.send(udp_packet(source, target, 40000 + number, 7, b"fynx %d" % number))
             expect(bytes(echo).endswith(b"fynx %d" % number), "the UDP echo").holds()
-        self.from_there(source, count=count, source=target if hosts else None)
+        self.send_from_there(source, count=count, source=target if hosts else None)
 
-    def from_there(self, target: str, *, count: int = 2, source: str | None = None) -> None:
+    def send_from_there(self, target: str, *, count: int = 2, source: str | None = None) -> None:
         """Pings and UDP from behind the peer to ``target`` behind us; every one is answered."""
         for icmp in (True, False):
             # <--  ESP {echo request}   ESP {echo reply}  -->
@@ -169,7 +169,7 @@ class Meeting:
             for _ in range(count):
                 probe.send()
             what = f"answers to {count} {'pings' if icmp else 'UDP datagrams'} from behind the peer"
-            self.until(functools.partial(getattr, probe, "complete"), what, limit=5)
+            self.wait_until(functools.partial(getattr, probe, "complete"), what, limit=5)
 
     # What both have
 
@@ -184,7 +184,7 @@ class Meeting:
         def same() -> bool:
             return {child.spi_out for child in self.installed()} == set(ours)
 
-        self.until(same, f"the peer to have the Child SAs {', '.join(f'{spi:08x}' for spi in ours)}", limit=5)
+        self.wait_until(same, f"the peer to have the Child SAs {', '.join(f'{spi:08x}' for spi in ours)}", limit=5)
         theirs = self.theirs()
         expect(theirs.initiator, "the peer being the original initiator").equals(not sa.initiator)
         for found in self.installed():
@@ -193,14 +193,14 @@ class Meeting:
             expect(_selectors(found.local_ts), "its selectors").equals(set(child.remote_ts))
             expect(_selectors(found.remote_ts), "its selectors for us").equals(set(child.local_ts))
             expect(found.mode.lower(), "its mode").equals("tunnel" if child.hosts is None else "transport")
-            self._same_octets(child, found)
-        self.same_keys(forgotten=forgotten)
+            self._check_octets(child, found)
+        self.check_keys(forgotten=forgotten)
 
     def installed(self) -> list[PeerChildSa]:
         """The Child SAs that the peer uses; one that was replaced may linger with it for a while."""
         return [child for child in self.theirs().children if child.state == "INSTALLED"]
 
-    def _same_octets(self, child: ChildSa, found: PeerChildSa) -> None:
+    def _check_octets(self, child: ChildSa, found: PeerChildSa) -> None:
         """What it has counted of a Child SA is what we have sent and received on it."""
         if found.bytes_in is None:
             return
@@ -213,7 +213,7 @@ class Meeting:
             (sum(sent) - header * len(sent), sum(got) - header * len(got))
         )
 
-    def same_keys(self, *, forgotten: Collection[bytes] = ()) -> None:
+    def check_keys(self, *, forgotten: Collection[bytes] = ()) -> None:
         """Our keys are in the peer's log, those of each SA together, if it is a peer that logs keys.
 
         Those of ``forgotten`` IKE SAs are not, and no others are in their place.

@@ -36,7 +36,7 @@ class Sniffer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.bind((device, 0))
-        whole_checksums(namespace, device)
+        compute_checksums(namespace, device)
         network.watch(self._socket, self.read)
 
     def read(self, _flags: int = 0) -> None:
@@ -67,7 +67,7 @@ class Sniffer:
         self._socket.close()
 
 
-def whole_checksums(namespace: Namespace, device: str) -> None:
+def compute_checksums(namespace: Namespace, device: str) -> None:
     """Have the kernel compute checksums before the wire: a virtual one puts it off, and captures show nonsense."""
     value = array.array("I", [_ETHTOOL_STXCSUM, 0])
     request = array.array("b", struct.pack("16sP16x", device.encode(), value.buffer_info()[0]))

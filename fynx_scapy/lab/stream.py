@@ -38,10 +38,10 @@ class Stream:
         self.from_there.send()
         self._m.s.client.timers.set(now + self._interval, self._tick)
 
-    def some_more(self, count: int = 20) -> None:
+    def wait_for(self, count: int = 20) -> None:
         """Let so many pings pass."""
         wanted = self.sent + count
-        self._m.until(lambda: self.sent >= wanted, f"{count} more pings")
+        self._m.wait_until(lambda: self.sent >= wanted, f"{count} more pings")
 
     def stop(self) -> None:
         """No more of them."""

@@ -106,7 +106,7 @@ class Topology:
             self.router: Router | None = None
             if guest:
                 self.theirs = Site(2, self.ours.namespace, "10.9.0.2", "10.9.0.2", "fd09::2")
-                _taps(self.ours, mtu)
+                _add_taps(self.ours, mtu)
                 self._undo = undo.pop_all()
                 return
             self.theirs = self._site(2, behind=nat is Nat.THEIRS, undo=undo)
@@ -135,7 +135,7 @@ class Topology:
         self._undo.close()
 
 
-def _taps(ours: Site, mtu: int | None) -> None:
+def _add_taps(ours: Site, mtu: int | None) -> None:
     """The ends of a guest's two wires."""
     ours.namespace.ip(
         f"tuntap add dev {WAN} mode tap",

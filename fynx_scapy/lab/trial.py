@@ -5,7 +5,7 @@
 def psk(m: Meeting) -> None:
     \"""Both ends set up an IKE SA and a Child SA, and packets pass in both directions.\"""
     m.establish()
-    m.traffic()
+    m.send_traffic()
     m.agree()
 
 A trial is written once for both roles and for every peer that can what it ``needs``. Trials of one topic share a file

@@ -101,35 +101,35 @@ class Reader:
         elif type(event) in REMARKS:
             self.rows.append(Row(event.time, who, "", "", REMARKS[type(event)](event), event=event))
 
-    def message_sent(self, who: str, event: MessageSent) -> None:
+    def read_message_sent(self, who: str, event: MessageSent) -> None:
         if is_response(event):
             # An answer proves that its request arrived, even where nothing was kept of it (RFC 7296 section 2.6).
-            self.answered(who, event.spi_i, event.header.id)
-        self.sent(who, event, message_title(event), message_text(event), event.wire)
+            self.mark_answered(who, event.spi_i, event.header.id)
+        self.add_sent(who, event, message_title(event), message_text(event), event.wire)
 
-    def message_received(self, who: str, event: MessageReceived) -> None:
-        if not self.arrived(who, event.wire):
-            self.stray(who, event, message_title(event), message_text(event), event.wire)
+    def read_message_received(self, who: str, event: MessageReceived) -> None:
+        if not self.mark_arrived(who, event.wire):
+            self.add_stray(who, event, message_title(event), message_text(event), event.wire)
 
-    def esp_sent(self, who: str, event: EspSent) -> None:
-        self.sent(who, event, "ESP", esp_text(event), (event.datagram.data,))
+    def read_esp_sent(self, who: str, event: EspSent) -> None:
+        self.add_sent(who, event, "ESP", esp_text(event), (event.datagram.data,))
 
-    def esp_received(self, who: str, event: EspReceived) -> None:
-        if not self.arrived(who, (event.datagram.data,)):
-            self.stray(who, event, "ESP", esp_text(event), (event.datagram.data,))
+    def read_esp_received(self, who: str, event: EspReceived) -> None:
+        if not self.mark_arrived(who, (event.datagram.data,)):
+            self.add_stray(who, event, "ESP", esp_text(event), (event.datagram.data,))
 
-    def sent(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> Row:
+    def add_sent(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> Row:
         fate = "" if self.one_sided else LOST
         self.rows.append(Row(event.time, who, self.other(who), title, text, octets, fate, event=event))
         return self.rows[-1]
 
-    def retransmitted(self, who: str, event: Retransmitted) -> None:
+    def read_retransmitted(self, who: str, event: Retransmitted) -> None:
         octets = tuple(datagram.data for datagram in event.datagrams)
         first = next((row for row in self.rows if row.sender == who and row.octets == octets), None)
         if not event.request:
-            self.answered(who, event.spi_i, event.message_id)
+            self.mark_answered(who, event.spi_i, event.message_id)
         title = exchange_title(event.exchange, event.request, event.message_id)
-        row = self.sent(who, event, title, first.text if first else "", octets)
+        row = self.add_sent(who, event, title, first.text if first else "", octets)
         row.attempt, row.event = event.attempt, first.event if first else event
 
     def under_way(self, who: str, fits: Callable[[Row], bool]) -> Row | None:
@@ -137,14 +137,14 @@ class Reader:
         rows = (row for row in reversed(self.rows) if row.receiver == who and row.sender and row.fate == LOST)
         return next((row for row in rows if fits(row)), None)
 
-    def arrived(self, who: str, octets: tuple[bytes, ...]) -> bool:
+    def mark_arrived(self, who: str, octets: tuple[bytes, ...]) -> bool:
         row = self.under_way(who, lambda row: row.octets == octets)
         if row is not None:
             row.fate = DELIVERED
         copy = any(row.octets == octets and row.receiver == who for row in self.rows)
         return row is not None or (copy and not self.one_sided)
 
-    def answered(self, who: str, spi_i: bytes, message_id: int) -> None:
+    def mark_answered(self, who: str, spi_i: bytes, message_id: int) -> None:
         def asks(row: Row) -> bool:
             sent = row.event
             return (
@@ -157,7 +157,7 @@ class Reader:
         if row is not None and row.fate == LOST:
             row.fate = DELIVERED
 
-    def dropped(self, who: str, event: MessageDropped | IntegrityFailed | ReplayDropped) -> None:
+    def read_dropped(self, who: str, event: MessageDropped | IntegrityFailed | ReplayDropped) -> None:
         if isinstance(event, ReplayDropped):
             octets: tuple[bytes, ...] = (event.spi.to_bytes(4) + (event.seq & 0xFFFFFFFF).to_bytes(4),)
             reason = f"sequence number {event.seq} was seen or is too old"
@@ -178,7 +178,7 @@ class Reader:
             fragment = known is not None and len(known.octets) > 1
             if fragment:
                 text = f"a fragment of {text}"
-            self.stray(who, event, title, text, octets if known is None or fragment else known.octets)
+            self.add_stray(who, event, title, text, octets if known is None or fragment else known.octets)
             row = self.rows[-1]
             row.copy = known is not None and (not fragment or octets[0] in known.octets)
         row.fate, row.reason = DROPPED, printable(reason, LONGEST)
@@ -191,19 +191,19 @@ class Reader:
         fits = (octets for octets in sent if len(octets) == event.length and octets.startswith(event.data))
         return next(fits, event.data)
 
-    def stray(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> None:
+    def add_stray(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> None:
         """Something that nobody is known to have sent as it is: injected, changed on its way, or a copy."""
         sender = self.other(who) if self.one_sided else ""
         self.rows.append(Row(event.time, sender, who, title, text, octets, DELIVERED, event=event))
 
 
 _READERS: Mapping[type[Event], Callable[[Reader, str, Any], None]] = {
-    MessageSent: Reader.message_sent,
-    MessageReceived: Reader.message_received,
-    Retransmitted: Reader.retransmitted,
-    EspSent: Reader.esp_sent,
-    EspReceived: Reader.esp_received,
-    MessageDropped: Reader.dropped,
-    IntegrityFailed: Reader.dropped,
-    ReplayDropped: Reader.dropped,
+    MessageSent: Reader.read_message_sent,
+    MessageReceived: Reader.read_message_received,
+    Retransmitted: Reader.read_retransmitted,
+    EspSent: Reader.read_esp_sent,
+    EspReceived: Reader.read_esp_received,
+    MessageDropped: Reader.read_dropped,
+    IntegrityFailed: Reader.read_dropped,
+    ReplayDropped: Reader.read_dropped,
 }

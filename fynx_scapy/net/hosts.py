@@ -150,12 +150,12 @@ class Hosts(ABC):
             for packet in host.endpoint.packets():
                 host.inbox.append(packet)
                 if host.echo:
-                    self.guarded(host, "an inner packet", self._echo, host, packet)
+                    self.guarded(host, "an inner packet", self._answer_echo, host, packet)
             for datagram in host.endpoint.datagrams():
                 self._carry(datagram)
             self.events += ((host.name, event) for event in host.endpoint.events())
 
-    def _echo(self, host: Host, packet: bytes) -> None:
+    def _answer_echo(self, host: Host, packet: bytes) -> None:
         reply = echo_reply(packet)
         if reply is not None:
             host.endpoint.send(reply, self.now)
@@ -164,9 +164,9 @@ class Hosts(ABC):
         """Have a host's endpoint do something. An exception that nobody expected is an event of that host."""
         failure = guard.guarded(self.now, doing, act, *args, taps=self._shows_taps())
         if failure is not None:
-            self._failed(host.name, failure)
+            self._note_failure(host.name, failure)
 
-    def _failed(self, name: str, failure: InternalError) -> None:
+    def _note_failure(self, name: str, failure: InternalError) -> None:
         self.failures[name] += 1
         self.events.append((name, failure))
 

@@ -179,7 +179,7 @@ class UdpNetwork(Hosts):
             failure = guard.guarded(self.now, "a step of the attendant", self._step, self.now + POLL * 5, taps=False)
             if failure is not None:  # by one who watches: nobody is here to be told, and the thread has to go on
                 with self.lock:
-                    self._failed(next(iter(self.hosts), ""), failure)
+                    self._note_failure(next(iter(self.hosts), ""), failure)
                 self._closing.wait(POLL)
 
     # Time

@@ -25,7 +25,7 @@ class IKEv2_AUTH(IKEv2_Payload):
         super().read(octets)
         load = self.fields["load"]
         if self.fields["auth_type"] == AuthMethod.Digital_Signature and (not load or load[0] >= len(load)):
-            self.wrong("method 14, but no AlgorithmIdentifier before a signature at offset 8 of the payload")
+            self.note_fault("method 14, but no AlgorithmIdentifier before a signature at offset 8 of the payload")
 
     @staticmethod
     def digital_signature(algorithm_identifier: bytes, signature: bytes) -> bytes:

@@ -81,7 +81,7 @@ class IKEv2_Delete(IKEv2_Payload):
         if size != wanted or (number and not size):
             # Section 3.11: "It MUST be zero for IKE (SPI is in message header) or four for AH and ESP."
             name = name_of(ProtocolId, protocol)
-            self.wrong(
+            self.note_fault(
                 f"expected {f'SPIs of {wanted} octets' if wanted else 'no SPIs'} of {name}, "
                 f"found {number} of {size} octets"
             )

@@ -68,7 +68,7 @@ class IKEv2_EAP(IKEv2_Payload):
         super().read(octets)
         size = len(octets) - 4
         if size < 4 or int.from_bytes(octets[6:8]) != size:
-            self.wrong(f"the EAP message of {size} octets at offset 4 of the payload has another length")
+            self.note_fault(f"the EAP message of {size} octets at offset 4 of the payload has another length")
 
     @property
     def data(self) -> bytes:

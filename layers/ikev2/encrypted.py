@@ -108,7 +108,7 @@ def parse_inner(first: int, data: bytes, offset: int = 0) -> list[Packet]:
     payloads = parse_payloads(first, data, offset)
     for layer in payloads:
         if isinstance(layer, (IKEv2_Encrypted, IKEv2_Encrypted_Fragment)):
-            layer.wrong(f"expected no {notation(layer)} payload inside SK")
+            layer.note_fault(f"expected no {notation(layer)} payload inside SK")
     return payloads
 
 
@@ -132,7 +132,7 @@ def opened(message: bytes, plaintext: bytes, iv_size: int, icv_size: int) -> IKE
     view = IKEv2_Decrypted()
     end = len(plaintext) - 1 - pad_length
     if end < 0:
-        view.wrong(f"pad length {pad_length}, but {len(plaintext) - 1} octets before it")
+        view.note_fault(f"pad length {pad_length}, but {len(plaintext) - 1} octets before it")
         end = len(plaintext) - 1
     for name in ("next_payload", "flags", "length"):
         view.fields[name] = sealed.fields[name]

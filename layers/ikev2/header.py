@@ -154,7 +154,7 @@ def _parse_behind(header: IKEv2, data: bytes) -> list[Packet]:
     """The payloads of a message whose header is read already; notes in the header what its length gets wrong."""
     length = header.fields["length"]
     if length > len(data) or length < HEADER_SIZE:
-        header.wrong(f"length says {length} octets, there are {len(data)}, at offset 24")
+        header.note_fault(f"length says {length} octets, there are {len(data)}, at offset 24")
         length = len(data)
     payloads = parse_payloads(header.fields["next_payload"], data[HEADER_SIZE:length], HEADER_SIZE)
     if length < len(data):

@@ -125,7 +125,7 @@ class IKEv2_IDi(IKEv2_Payload):
         super().read(octets)
         size = _ADDRESS_SIZES.get(self.fields["IDtype"])
         if size is not None and isinstance(self.fields["ID"], bytes):
-            self.wrong(f"{len(self.fields['ID'])} octets at offset 8 of the payload are no address of {size}")
+            self.note_fault(f"{len(self.fields['ID'])} octets at offset 8 of the payload are no address of {size}")
 
     @property
     def kind(self) -> int:

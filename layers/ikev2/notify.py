@@ -72,7 +72,7 @@ class _Data(Octets):
         try:
             data = structure.from_octets(x)
         except FormError as fault:
-            pkt.wrong(str(fault.moved(8 + pkt.fields["SPIsize"])) + " of the payload")
+            pkt.note_fault(str(fault.moved(8 + pkt.fields["SPIsize"])) + " of the payload")
             return x
         object.__setattr__(data, "parent", pkt)
         return data

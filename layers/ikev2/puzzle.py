@@ -22,7 +22,7 @@ class IKEv2_PS(IKEv2_Payload):
         super().read(octets)
         size = len(self.fields["load"])
         if not size or size % _KEYS:
-            self.wrong(f"{size} octets at offset 4 of the payload are no four keys of one size")
+            self.note_fault(f"{size} octets at offset 4 of the payload are no four keys of one size")
 
     @property
     def solutions(self) -> list[bytes]:

@@ -192,10 +192,10 @@ class IKEv2_SA(IKEv2_Payload):
         super().read(octets)
         proposals = self.fields["prop"]
         if _marks(proposals) != _expected_marks(2, proposals):
-            self.wrong("a proposal wrongly says whether it is the last one")
+            self.note_fault("a proposal wrongly says whether it is the last one")
         for proposal in proposals:
             for fault in proposal.faults():
-                self.wrong(f"proposal {proposal.fields['proposal']}: {fault}")
+                self.note_fault(f"proposal {proposal.fields['proposal']}: {fault}")
 
 
 __all__ = ["IKEv2_Proposal", "IKEv2_SA", "IKEv2_Transform", "IKEv2_TransformAttribute"]

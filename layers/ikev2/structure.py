@@ -179,7 +179,7 @@ class Structure(Packet):
         """What is wrong with this layer as it was dissected; None for one that is well-formed, or was made here."""
         return self._fault
 
-    def wrong(self, text: str) -> None:
+    def note_fault(self, text: str) -> None:
         """Note what is wrong with this layer, beside what is noted already."""
         fault = printable(text) if self._fault is None else f"{self._fault}; {printable(text)}"
         _assign(self, "_fault", fault)
@@ -188,13 +188,13 @@ class Structure(Packet):
     def copy(self) -> Self:
         clone: Self = super().copy()
         if self._fault is not None:
-            clone.wrong(self._fault)
+            clone.note_fault(self._fault)
         return clone
 
     def clone_with(self, payload: Any = None, **kargs: Any) -> Any:
         clone = super().clone_with(payload, **kargs)
         if self._fault is not None:
-            clone.wrong(self._fault)
+            clone.note_fault(self._fault)
         return clone
 
     # -- reading ------------------------------------------------------------------------------------------------------

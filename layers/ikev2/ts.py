@@ -134,7 +134,7 @@ class IKEv2_TSi(IKEv2_Payload):
         super().read(octets)
         number, selectors = self.fields["number_of_TSs"], self.fields["traffic_selector"]
         if number != len(selectors):
-            self.wrong(f"{number} selectors are announced at offset 4 of the payload, there are {len(selectors)}")
+            self.note_fault(f"{number} selectors are announced at offset 4 of the payload, there are {len(selectors)}")
 
 
 class IKEv2_TSr(IKEv2_TSi):

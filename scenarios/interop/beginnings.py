@@ -15,7 +15,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_S
 def psk(m: Meeting) -> None:
     """Two ends who share a key set up an IKE SA and its first Child SA, and packets pass."""
     m.establish()
-    m.traffic(count=3)
+    m.send_traffic(count=3)
     m.agree()
     expect(m.answer("IKE_AUTH")).has(IKEv2_SA, IKEv2_TSi)
     for message in (*m.messages(MessageSent), *m.messages(MessageReceived)):
@@ -39,7 +39,7 @@ def cookie(m: Meeting) -> None:
     again = [message for message in m.messages(sent) if IKEv2_SA in message and IKEv2_KE in message][-1]
     expect(again).exchange("IKE_SA_INIT").notifies("COOKIE")
     expect(again[IKEv2_Notify].type, "the type of its first payload").equals(NotifyType.COOKIE)
-    m.traffic(count=1)
+    m.send_traffic(count=1)
 
 
 @trial(
@@ -61,7 +61,7 @@ def invalid_ke(m: Meeting) -> None:
     refused = m.messages(MessageReceived if m.we_begin else MessageSent)[0]
     wanted = KeMethod.ECP_256 if m.we_begin else KeMethod.CURVE25519
     expect(refused).response().lacks(IKEv2_KE).notify_data("INVALID_KE_PAYLOAD").equals(int(wanted).to_bytes(2))
-    m.traffic(count=1)
+    m.send_traffic(count=1)
     m.agree()
 
 
@@ -71,7 +71,7 @@ def no_proposal_chosen(m: Meeting) -> None:
     m.begin()
     # HDR, SAi1, KEi, Ni  -->   <--  HDR, N(NO_PROPOSAL_CHOSEN)
     expect(m.answer("IKE_SA_INIT")).notifies("NO_PROPOSAL_CHOSEN").lacks(IKEv2_SA, IKEv2_KE)
-    m.until(lambda: not [sa for sa in m.peer.sas() if sa.established], "no IKE SA at the peer")
+    m.wait_until(lambda: not [sa for sa in m.peer.sas() if sa.established], "no IKE SA at the peer")
     expect([sa for sa in m.s.client.sas.values() if sa.established], "IKE SAs of ours").fails()
 
 
@@ -82,7 +82,7 @@ def wrong_psk(m: Meeting) -> None:
     # HDR, SK {IDi, AUTH, …}  -->   <--  HDR, SK {N(AUTHENTICATION_FAILED)}
     expect(m.answer("IKE_AUTH")).notifies("AUTHENTICATION_FAILED").lacks(IKEv2_SA)
     m.event(IkeSaFailed)
-    m.until(lambda: not m.peer.sas(), "no IKE SA at the peer")
+    m.wait_until(lambda: not m.peer.sas(), "no IKE SA at the peer")
 
 
 @trial("RFC 7296 section 2.9", requirements=("7296-2.9-i02",), ours={"child": {"remote_ts": "10.77.0.0/24"}})
@@ -91,7 +91,7 @@ def ts_unacceptable(m: Meeting) -> None:
     m.begin()
     # HDR, SK {IDi, AUTH, SA, TSi, TSr}  -->   <--  HDR, SK {IDr, AUTH, N(TS_UNACCEPTABLE)}
     expect(m.answer("IKE_AUTH")).notifies("TS_UNACCEPTABLE").lacks(IKEv2_SA, IKEv2_TSi)
-    m.until(lambda: not any(sa.children for sa in m.peer.sas()), "no Child SA at the peer")
+    m.wait_until(lambda: not any(sa.children for sa in m.peer.sas()), "no Child SA at the peer")
 
 
 @trial("RFC 7296 section 2.9", needs={"narrowing"}, requirements=("7296-2.9-i04",), roles=(Role.INITIATOR,),
@@ -102,7 +102,7 @@ def ts_narrowed_by_peer(m: Meeting) -> None:
     m.establish()
     expect([str(ts) for ts in m.s.child.local_ts], "our selectors").equals(["10.1.0.0/25"])
     expect([str(ts) for ts in m.s.child.remote_ts], "the peer's selectors").equals(["10.2.0.0/28"])
-    m.traffic(count=1)
+    m.send_traffic(count=1)
     m.agree()
 
 
@@ -112,7 +112,7 @@ def ts_narrowed_by_us(m: Meeting) -> None:
     """The peer asks for more than we allow, and takes what we do."""
     m.establish()
     expect([str(ts) for ts in m.s.child.local_ts], "our selectors").equals(["10.1.0.0/26"])
-    m.traffic(count=1)
+    m.send_traffic(count=1)
     m.agree()
 
 
@@ -127,7 +127,7 @@ def childless(m: Meeting) -> None:
     # HDR, SK {SA, Ni, TSi, TSr}  -->   <--  HDR, SK {SA, Nr, TSi, TSr}
     if m.we_begin:
         m.s.create_child(m.config().children[0])
-    m.until(lambda: m.s.sa.children, "a Child SA")
-    m.until(m.installed, "the Child SA at the peer")
-    m.traffic(count=1)
+    m.wait_until(lambda: m.s.sa.children, "a Child SA")
+    m.wait_until(m.installed, "the Child SA at the peer")
+    m.send_traffic(count=1)
     m.agree()

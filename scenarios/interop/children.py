@@ -28,12 +28,12 @@ def several_children(m: Meeting) -> None:
             m.s.create_child(child)
         else:
             m.peer.initiate(child=child.name)
-        m.until(lambda number=number: len(m.s.sa.children) == number, f"{number} Child SAs")  # type: ignore[misc]
-    m.until(lambda: len(m.theirs().children) == len(HALVES), "as many at the peer")
+        m.wait_until(lambda number=number: len(m.s.sa.children) == number, f"{number} Child SAs")  # type: ignore[misc]
+    m.wait_until(lambda: len(m.theirs().children) == len(HALVES), "as many at the peer")
     four, six = m.lab.theirs.inner, m.lab.theirs.inner6
     for source, target in (("10.1.0.1", four), ("10.1.0.200", four), ("fd01::9", six)):
         m.s.ping(target, source=source)
-        m.from_there(source, count=1)
+        m.send_from_there(source, count=1)
     m.agree()
     used = {child.name for child in m.theirs().children if child.packets_in and child.packets_out}
     expect(used, "the Child SAs that the peer has used").equals({child.name for child in HALVES})
@@ -51,7 +51,7 @@ def virtual_ip_for_us(m: Meeting) -> None:
     expect(str(address).startswith("10.3.0."), f"an address of the pool, {address}").holds()
     expect([str(ts) for ts in m.s.child.local_ts], "our selector").equals([f"{address}/32"])
     m.s.ping(m.lab.theirs.inner, source=str(address))
-    m.from_there(str(address))
+    m.send_from_there(str(address))
     m.agree()
 
 
@@ -66,7 +66,7 @@ def virtual_ip_for_peer(m: Meeting) -> None:
     expect(address.startswith("10.4.0."), f"an address of the pool, {address}").holds()
     expect([str(ts) for ts in m.s.child.remote_ts], "the peer's selector").equals([f"{address}/32"])
     m.s.ping(address)
-    m.from_there(m.lab.ours.inner, source=address)
+    m.send_from_there(m.lab.ours.inner, source=address)
     m.agree()
 
 
@@ -86,11 +86,13 @@ def several_clients(m: Meeting) -> None:
         sessions.append(m.join(f"client{number}", config, local=address))
     for s in sessions:
         s.connect()
-    m.until(lambda: len([sa for sa in m.peer.sas() if sa.established]) == CLIENTS, f"{CLIENTS} IKE SAs at the peer")
+    m.wait_until(
+        lambda: len([sa for sa in m.peer.sas() if sa.established]) == CLIENTS, f"{CLIENTS} IKE SAs at the peer"
+    )
     for number, s in enumerate(sessions):
         source = f"10.1.0.{16 * number + 1}"
         s.ping(m.lab.theirs.inner, source=source)
-        m.from_there(source, count=1)
+        m.send_from_there(source, count=1)
         s.rekey_child()
         s.ping(m.lab.theirs.inner, source=source)
     who = {sa.remote_id for sa in m.peer.sas()}
@@ -116,6 +118,8 @@ def several_from_peer(m: Meeting) -> None:
         m.peer.initiate(name)
     accepted = [m.s.accept(timeout=10) for _ in range(CLIENTS)]
     expect(len({sa.spi_i for sa in accepted}), "IKE SAs").equals(CLIENTS)
-    m.until(lambda: len([sa for sa in m.peer.sas() if sa.established]) == CLIENTS, f"{CLIENTS} IKE SAs at the peer")
+    m.wait_until(
+        lambda: len([sa for sa in m.peer.sas() if sa.established]) == CLIENTS, f"{CLIENTS} IKE SAs at the peer"
+    )
     for number in range(CLIENTS):
-        m.from_there(f"10.1.{number}.1", count=1)
+        m.send_from_there(f"10.1.{number}.1", count=1)

@@ -29,14 +29,14 @@ def travels(m: Meeting, kind: DatagramKind) -> None:
 def extended(m: Meeting) -> None:
     """Both ends count the newest Child SA in 64 bits."""
     expect(m.s.child.outbound.esn, "ESN at our end").holds()
-    m.until(lambda: m.installed() and m.installed()[-1].esn, "ESN at the peer")
+    m.wait_until(lambda: m.installed() and m.installed()[-1].esn, "ESN at the peer")
 
 
 @trial("RFC 4303 section 3.1.2", needs={"kernel", "protocol50"})
 def protocol_50(m: Meeting) -> None:
     """Where there is no NAT, ESP is an IP protocol of its own."""
     m.establish()
-    m.traffic(count=3)
+    m.send_traffic(count=3)
     travels(m, DatagramKind.ESP)
     m.agree()
 
@@ -45,7 +45,7 @@ def protocol_50(m: Meeting) -> None:
 def forced_encapsulation(m: Meeting) -> None:
     """We say that there is a NAT before us, although there is none, and the peer's kernel puts its ESP into UDP."""
     m.establish()
-    m.traffic(count=3)
+    m.send_traffic(count=3)
     travels(m, DatagramKind.ESP_IN_UDP)
     m.agree()
 
@@ -55,7 +55,7 @@ def esn(m: Meeting) -> None:
     # HDR, SK {…, SA with ESN, …}  -->   <--  HDR, SK {…, SA with ESN, …}
     m.establish()
     extended(m)
-    m.traffic(count=3)
+    m.send_traffic(count=3)
     m.agree()
 
 
@@ -73,7 +73,7 @@ for name, suite in {
 def gmac(m: Meeting) -> None:
     """AES-GMAC: packets that are authentic, and that everybody can read."""
     m.establish()
-    m.traffic(count=2)
+    m.send_traffic(count=2)
     sent = [event for _, event in m.s.events if isinstance(event, EspSent)]
     expect(any(b"fynx 1" in event.datagram.data for event in sent), "plain text on the wire").holds()
     m.agree()
@@ -82,7 +82,7 @@ def gmac(m: Meeting) -> None:
 def _hosts(m: Meeting, *, ipv6: bool = False) -> None:
     m.establish()
     expect(m.s.child.hosts is not None, "transport mode").holds()
-    m.traffic(hosts=True, ipv6=ipv6)
+    m.send_traffic(hosts=True, ipv6=ipv6)
     travels(m, DatagramKind.ESP)
     m.agree()
 
@@ -114,17 +114,17 @@ def transport_rekey(m: Meeting) -> None:
     for by_us in (True, False):
         rekey_child(m, by_us)
         expect(m.s.child.hosts is not None, "transport mode again").holds()
-        m.traffic(count=1, hosts=True)
+        m.send_traffic(count=1, hosts=True)
     m.agree()
 
 
 def _with_esn(m: Meeting, rekey: Callable[[Meeting, bool], None]) -> None:
     m.establish()
-    m.traffic(count=1)
+    m.send_traffic(count=1)
     for by_us in (True, False):
         rekey(m, by_us)
         extended(m)
-        m.traffic(count=1)
+        m.send_traffic(count=1)
     m.agree()
 
 
@@ -146,7 +146,7 @@ def esn_ipv6(m: Meeting) -> None:
     """ESN, IPv6 outside and inside, and protocol 50."""
     m.establish()
     extended(m)
-    m.traffic(ipv6=True)
+    m.send_traffic(ipv6=True)
     travels(m, DatagramKind.ESP)
     m.agree()
 
@@ -155,8 +155,8 @@ def esn_ipv6(m: Meeting) -> None:
 def tfc_padding(m: Meeting) -> None:
     """Both ends pad what is short, so that all packets are of one size."""
     m.establish()
-    m.traffic(count=2)
-    m.until(lambda: len(m.installed()) == 1, "the Child SA at the peer")
+    m.send_traffic(count=2)
+    m.wait_until(lambda: len(m.installed()) == 1, "the Child SA at the peer")
     for kind in (EspSent, EspReceived):
         sizes = {len(event.datagram.data) for _, event in m.s.events if isinstance(event, kind)}
         expect(len(sizes), f"sizes of packets, {kind.__name__}").equals(1)

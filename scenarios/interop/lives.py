@@ -55,9 +55,9 @@ def rekey_ike(m: Meeting, by_us: bool) -> None:
     else:
         m.peer.rekey_ike()
     m.event(IkeSaRekeyed)
-    m.until(lambda: m.s.sa is not old and m.theirs().established, "the peer to have the new IKE SA")
+    m.wait_until(lambda: m.s.sa is not old and m.theirs().established, "the peer to have the new IKE SA")
     m.event(SaDeleted, spi_i=old.spi_i, child_spis=())
-    m.until(lambda: not m.theirs(old).spi_i, "the old IKE SA to be gone at the peer")
+    m.wait_until(lambda: not m.theirs(old).spi_i, "the old IKE SA to be gone at the peer")
 
 
 @trial("RFC 7296 section 1.3.3", needs={"rekey"}, requirements=("7296-1.3.3-01", "7296-2.8-02"))
@@ -65,7 +65,7 @@ def rekey_child_by_us(m: Meeting) -> None:
     """We replace a Child SA; its keys come from the IKE SA's alone."""
     m.establish()
     rekey_child(m, True)
-    m.traffic()
+    m.send_traffic()
     m.agree()
 
 
@@ -74,7 +74,7 @@ def rekey_child_by_peer(m: Meeting) -> None:
     """The peer replaces a Child SA; its keys come from the IKE SA's alone."""
     m.establish()
     rekey_child(m, False)
-    m.traffic()
+    m.send_traffic()
     m.agree()
 
 
@@ -84,7 +84,7 @@ def rekey_child_pfs_by_us(m: Meeting) -> None:
     m.establish()
     rekey_child(m, True)
     expect(any(IKEv2_KE in message for message in m.messages(MessageSent)[2:]), "a KE payload of ours").holds()
-    m.traffic()
+    m.send_traffic()
     m.agree()
 
 
@@ -94,7 +94,7 @@ def rekey_child_pfs_by_peer(m: Meeting) -> None:
     m.establish()
     rekey_child(m, False)
     expect(any(IKEv2_KE in message for message in m.messages(MessageSent)[2:]), "a KE payload of ours").holds()
-    m.traffic()
+    m.send_traffic()
     m.agree()
 
 
@@ -103,7 +103,7 @@ def rekey_ike_by_us(m: Meeting) -> None:
     """We replace the IKE SA, and the Child SA moves over."""
     m.establish()
     rekey_ike(m, True)
-    m.traffic()
+    m.send_traffic()
     m.agree()
 
 
@@ -112,7 +112,7 @@ def rekey_ike_by_peer(m: Meeting) -> None:
     """The peer replaces the IKE SA, and the Child SA moves over."""
     m.establish()
     rekey_ike(m, False)
-    m.traffic()
+    m.send_traffic()
     m.agree()
 
 
@@ -130,9 +130,9 @@ def both_rekey_child(m: Meeting) -> None:
     old = m.s.child
     _at_once(m, lambda: m.s.sa.start(RekeyChild(m.s.sa, old)), m.peer.rekey_child)
     m.event(ChildSaRekeyed)
-    m.until(lambda: len(_live(m.s.sa)) == 1 and _live(m.s.sa)[0] is not old, "one new Child SA at our end")
-    m.until(lambda: len(m.installed()) == 1, "one Child SA at the peer")
-    m.traffic()
+    m.wait_until(lambda: len(_live(m.s.sa)) == 1 and _live(m.s.sa)[0] is not old, "one new Child SA at our end")
+    m.wait_until(lambda: len(m.installed()) == 1, "one Child SA at the peer")
+    m.send_traffic()
     m.agree()
 
 
@@ -182,9 +182,9 @@ def both_rekey_ike_answer_lost(m: Meeting) -> None:
 def _one_is_left(m: Meeting, old: IkeSa) -> set[bytes]:
     """One successor of ``old`` is left at both ends. Returns the initiator's SPI of an attempt that the peer forgot."""
     m.event(IkeSaRekeyed)
-    m.until(lambda: m.s.sa is not old and len(m.peer.sas()) == 1, "one IKE SA at the peer")
-    m.until(lambda: m.theirs().established, "the peer to have our IKE SA")
-    m.traffic()
+    m.wait_until(lambda: m.s.sa is not old and len(m.peer.sas()) == 1, "one IKE SA at the peer")
+    m.wait_until(lambda: m.theirs().established, "the peer to have our IKE SA")
+    m.send_traffic()
     theirs = old.peer_rekeyed
     heard = {event.spi_i for _, event in m.s.events if isinstance(event, MessageReceived)}
     forgotten = set()
@@ -207,11 +207,11 @@ def traffic_through_rekeys(m: Meeting) -> None:
     for rekey in (rekey_child, rekey_ike, rekey_child):
         for by_us in (True, False):
             rekey(m, by_us)
-            stream.some_more()
+            stream.wait_for()
     stream.stop()
     expect(stream.sent, "pings sent while keys changed").between(100, 100_000)
-    m.until(lambda: stream.from_there.complete, "answers to all of the peer's pings", limit=3)
-    m.until(lambda: len(stream.answered) == stream.sent, f"answers to all {stream.sent} of ours", limit=3)
+    m.wait_until(lambda: stream.from_there.complete, "answers to all of the peer's pings", limit=3)
+    m.wait_until(lambda: len(stream.answered) == stream.sent, f"answers to all {stream.sent} of ours", limit=3)
     m.agree()
 
 
@@ -221,7 +221,7 @@ def delete_ike_by_us(m: Meeting) -> None:
     m.establish()
     # HDR, SK {D}  -->   <--  HDR, SK {}
     expect(m.s.delete()).exchange("INFORMATIONAL").response().empty()
-    m.until(lambda: not m.peer.sas(), "no IKE SA at the peer")
+    m.wait_until(lambda: not m.peer.sas(), "no IKE SA at the peer")
 
 
 @trial("RFC 7296 section 1.4.1")
@@ -231,7 +231,7 @@ def delete_ike_by_peer(m: Meeting) -> None:
     m.peer.delete_ike()
     # <--  HDR, SK {D}   HDR, SK {}  -->
     m.event(SaDeleted, by_peer=True, child_spis=())
-    m.until(lambda: not m.peer.sas(), "no IKE SA at the peer")
+    m.wait_until(lambda: not m.peer.sas(), "no IKE SA at the peer")
 
 
 @trial("RFC 7296 section 1.4.1", requirements=("7296-1.4.1-01",))
@@ -242,7 +242,7 @@ def delete_child_by_us(m: Meeting) -> None:
     # HDR, SK {D(ESP)}  -->   <--  HDR, SK {D(ESP)}
     m.s.delete(m.s.child)
     m.event(SaDeleted, child_spis=(spi,))
-    m.until(lambda: m.theirs().established and not m.theirs().children, "the peer to have the IKE SA alone")
+    m.wait_until(lambda: m.theirs().established and not m.theirs().children, "the peer to have the IKE SA alone")
     m.s.liveness()
 
 
@@ -253,7 +253,7 @@ def delete_child_by_peer(m: Meeting) -> None:
     m.peer.delete_child()
     # <--  HDR, SK {D(ESP)}   HDR, SK {D(ESP)}  -->
     m.event(SaDeleted, by_peer=True, child_spis=(m.s.child.inbound.spi,))
-    m.until(lambda: m.theirs().established and not m.theirs().children, "the peer to have the IKE SA alone")
+    m.wait_until(lambda: m.theirs().established and not m.theirs().children, "the peer to have the IKE SA alone")
     m.s.liveness()
 
 
@@ -261,7 +261,7 @@ def delete_child_by_peer(m: Meeting) -> None:
 def peer_dies(m: Meeting) -> None:
     """The peer is killed: we ask, hear nothing, and give the IKE SA up."""
     m.establish()
-    m.traffic(count=1)
+    m.send_traffic(count=1)
     m.peer.kill()
     # HDR, SK {}  -->   again and again
     m.event(PeerDead, limit=15)
@@ -273,6 +273,6 @@ def peer_dies(m: Meeting) -> None:
 def we_die(m: Meeting) -> None:
     """We fall silent: the peer asks, hears nothing, and gives the IKE SA up."""
     m.establish()
-    m.traffic(count=1)
+    m.send_traffic(count=1)
     m.s.tap("datagrams", lambda _message, _datagrams, _attempt: [])
-    m.until(lambda: not m.peer.sas(), "no IKE SA at the peer", limit=20)
+    m.wait_until(lambda: not m.peer.sas(), "no IKE SA at the peer", limit=20)

@@ -22,7 +22,7 @@ def nat_before_us(m: Meeting) -> None:
     m.establish()
     expect(m.s.sa.nat_before_us, "a NAT before us").holds()
     expect((m.s.sa.local.port, m.s.sa.remote.port), "the ports").equals((4500, 4500))
-    m.traffic()
+    m.send_traffic()
     # 0xFF  -->
     m.event(KeepaliveSent)
     before = m.theirs().remote
@@ -31,9 +31,9 @@ def nat_before_us(m: Meeting) -> None:
     m.lab.topology.router.move()
     # HDR, SK {}  -->     from another port now
     m.s.liveness()
-    m.until(lambda: m.theirs().remote != before, "the peer to have our new port")
-    m.quiet()  # a peer whose ESP cannot move rekeys the Child SA
-    m.traffic()
+    m.wait_until(lambda: m.theirs().remote != before, "the peer to have our new port")
+    m.wait_for_quiet()  # a peer whose ESP cannot move rekeys the Child SA
+    m.send_traffic()
     m.agree()
 
 
@@ -43,16 +43,16 @@ def nat_before_peer(m: Meeting) -> None:
     """The peer is behind a NAT: we answer wherever its packets come from, also when its NAT gives it another port."""
     m.establish()
     expect(m.s.sa.nat_before_peer, "a NAT before the peer").holds()
-    m.traffic()
+    m.send_traffic()
     before = m.s.sa.remote
     assert m.lab.topology.router is not None
     m.lab.topology.router.move()
     # <--  ESP, from another port now
-    m.from_there(m.lab.ours.inner)
+    m.send_from_there(m.lab.ours.inner)
     moved = m.event(PeerMoved)
     expect((moved.old, moved.new.host), "who moved").equals((before, before.host))
     expect(moved.new.port != before.port, "another port").holds()
-    m.traffic()
+    m.send_traffic()
     m.agree()
 
 
@@ -66,7 +66,7 @@ def path_mtu(m: Meeting) -> None:
     expect((told.mtu, told.reporter), "what the router says").equals((1000, "192.168.1.1"))
     expect(m.s.client.path_mtu.get(m.s.sa.remote.host), "the MTU that IKE's fragments heed").equals(1000)
     m.s.ping(m.lab.theirs.inner, size=1200)
-    m.traffic()
+    m.send_traffic()
 
 
 @trial("RFC 7383 section 2.5", needs={"fragments"}, requirements=("7383-2.5.1-01",),
@@ -80,7 +80,7 @@ def fragmentation(m: Meeting) -> None:
         expect(max(pieces), f"fragments of one {kind.__name__}").between(2, 20)
     largest = max(len(octets) + 20 + 8 + 4 for octets in m.wires())
     expect(largest, "the largest IP packet with an IKE message of ours, in octets").between(100, 256)
-    m.traffic(count=1)
+    m.send_traffic(count=1)
     m.agree()
 
 
@@ -88,7 +88,7 @@ def fragmentation(m: Meeting) -> None:
 def ipv6(m: Meeting) -> None:
     """IPv6 outside and inside."""
     m.establish()
-    m.traffic(ipv6=True)
+    m.send_traffic(ipv6=True)
     m.agree()
 
 
@@ -96,7 +96,7 @@ def ipv6(m: Meeting) -> None:
 def ipv4_in_ipv6(m: Meeting) -> None:
     """IPv4 packets in a tunnel over IPv6."""
     m.establish()
-    m.traffic()
+    m.send_traffic()
     m.agree()
 
 
@@ -104,7 +104,7 @@ def ipv4_in_ipv6(m: Meeting) -> None:
 def ipv6_in_ipv4(m: Meeting) -> None:
     """IPv6 packets in a tunnel over IPv4."""
     m.establish()
-    m.traffic(ipv6=True)
+    m.send_traffic(ipv6=True)
     m.agree()
 
 
@@ -116,7 +116,7 @@ PORTS = {"port": 10500, "natt_port": 14500}
 def own_ports(m: Meeting) -> None:
     """Both ends are on ports of their own, and have the non-ESP marker before every IKE message."""
     m.establish()
-    m.traffic(count=1)
+    m.send_traffic(count=1)
     ports = {(event.local.port, event.remote.port) for _, event in m.s.events if isinstance(event, MessageSent)}
     # Who begins goes over to the other pair; strongSwan keeps our port then, unless it is 500.
     begins, goes_on = (10500, 10500), (14500, 14500) if m.we_begin else (10500, 14500)
@@ -130,6 +130,6 @@ def own_ports(m: Meeting) -> None:
 def esp_in_udp(m: Meeting) -> None:
     """A peer that says that there is a NAT, although there is none, gets its ESP in UDP."""
     m.establish()
-    m.traffic(count=1)
+    m.send_traffic(count=1)
     kinds = {event.datagram.kind for _, event in m.s.events if isinstance(event, EspSent)}
     expect(kinds, "how ESP travels").equals({DatagramKind.ESP_IN_UDP})

@@ -24,7 +24,7 @@ def suite(m: Meeting) -> None:
     # HDR, SAi1, KEi, Ni  -->   <--  HDR, SAr1, KEr, Nr
     # HDR, SK {IDi, AUTH, SAi2, TSi, TSr}  -->   <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
     m.establish()
-    m.traffic(count=1)
+    m.send_traffic(count=1)
     m.agree()
 
 

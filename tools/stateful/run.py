@@ -36,7 +36,7 @@ class Result:
         return f"{self.steps} steps in {self.lives} lives, {self.seconds:.0f} s, {rate:.0f} a second: {wrong}"
 
 
-def stateful(steps: int, seed: int, first: int = 0, tell: Callable[[Result], None] = lambda result: None) -> Result:
+def run_lives(steps: int, seed: int, first: int = 0, tell: Callable[[Result], None] = lambda result: None) -> Result:
     """Run that many steps, beginning with life ``first``. What is wrong is told in the result, and ends that life."""
     result, number, begun = Result(), first, time.perf_counter()
     while result.steps < steps:
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
             due += TELL_EVERY
             print(f"{result.summary()}", file=sys.stderr, flush=True)
 
-    result = stateful(steps, seed, first, tell)
+    result = run_lives(steps, seed, first, tell)
     print(f"seed {seed}: {result.summary()}")
     for title, prefix in (("steps", "step "), ("in the clear", "unprotected "), ("events", "event ")):
         named = [(name, count) for name, count in result.counts.most_common() if name.startswith(prefix)]
