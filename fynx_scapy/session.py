@@ -13,8 +13,7 @@ from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet
 
-from fynx_scapy import ends
-from fynx_scapy.ends import INITIATOR, RESPONDER
+from fynx_scapy import session_setup
 from fynx_scapy.errors import LocalError, OutOfReach, PeerError, Timeout, UnexpectedError
 from fynx_scapy.iana import ExchangeType, lookup
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
@@ -39,6 +38,7 @@ from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.farewell import Parting, part
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
+from fynx_scapy.session_setup import INITIATOR, RESPONDER
 
 _LOG = logging.getLogger(__name__)
 
@@ -101,19 +101,19 @@ class Session:
     ) -> None:
         given = {"psk": psk, "local_id": local_id, "remote_id": remote_id, "proposals": proposals}
         given |= {"esp_proposals": esp_proposals, "local_ts": local_ts, "remote_ts": remote_ts}
-        wanted = config or ends.config_of(given)
-        schedule = retransmission or (ends.LIVE if target is not None and config is None else None)
+        wanted = config or session_setup.config_of(given)
+        schedule = retransmission or (session_setup.LIVE if target is not None and config is None else None)
         if schedule is not None:
             wanted = wanted.replace(retransmission=schedule)
         if target is None:
-            found = ends.embedded(wanted, local or "192.0.2.1", remote, endpoint, peer, seed, network)
+            found = session_setup.embedded(wanted, local or "192.0.2.1", remote, endpoint, peer, seed, network)
         elif peer is not None:
             raise LocalError("expected the address of a live peer or the configuration of an embedded one, found both")
         elif network is not None and not isinstance(network, UdpNetwork):
             raise LocalError(f"expected a UdpNetwork towards a live peer, found {type(network).__name__}")
         else:
-            here = ends.Here(local, port, natt_port, marker_always, name)
-            found = ends.live(wanted, target, here, endpoint, seed, network)
+            here = session_setup.LocalSettings(local, port, natt_port, marker_always, name)
+            found = session_setup.live(wanted, target, here, endpoint, seed, network)
         self.network, self.client, self._peer, self.config = found
         self.name = name
         self._sa: IkeSa | None = None

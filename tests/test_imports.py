@@ -22,7 +22,7 @@ BASE = {"iana"}
 SECURITY = BASE | {"crypto", "esp"}
 ENGINE = SECURITY | {"layers", "ike"}
 RECORDS = ENGINE | {"keynames", "keylog", "ladder"}
-CARRIERS = RECORDS | {"net", "ends", "session"}
+CARRIERS = RECORDS | {"net", "session_setup", "session"}
 TOOLS = CARRIERS | {"harness", "capture", "lab"}
 FRONTS = TOOLS | {"report", "scenarios", "shell", "cli"}
 MAY_IMPORT = {
@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "keylog": ENGINE | {"keynames"},
     "ladder": ENGINE,
     "net": RECORDS,
-    "ends": RECORDS | {"net"},
+    "session_setup": RECORDS | {"net"},
     "session": CARRIERS,
     "harness": CARRIERS,
     "lab": CARRIERS | {"harness"},

@@ -10,7 +10,7 @@ import unicodedata
 import pytest
 
 from fynx_scapy.errors import FynxError, PeerError
-from fynx_scapy.harness.contact import Unreached
+from fynx_scapy.harness.reachability import Unreached
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikev2.structure import FormError

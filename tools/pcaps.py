@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fynx_scapy import __version__
 from fynx_scapy.harness import Verdict
-from fynx_scapy.lab.hold import hold
 from fynx_scapy.lab.trial import Role
+from fynx_scapy.lab.trial_runner import run_trial
 from fynx_scapy.scenarios.interop import trials
 
 PCAPS = Path(__file__).resolve().parent.parent / "pcaps"
@@ -63,7 +63,7 @@ def main() -> None:
     for name, roles in LIVE.items():
         (trial,) = trials([name])
         for role in roles:
-            outcome = hold(trial, Role(role))
+            outcome = run_trial(trial, Role(role))
             if outcome.result.verdict is not Verdict.PASS:
                 sys.exit(f"{outcome.name}: {outcome.result.reason}")
             stem = f"{outcome.peer}-{name}-{role}"

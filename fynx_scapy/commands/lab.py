@@ -53,9 +53,9 @@ def up(name: str, peer: str, ike: str | None, esp: str | None, psk_file: Path | 
 @lab.command()
 def fetch() -> None:
     """Download what guests are made of: Debian's packages, unpacked into a cache and never installed."""
-    from fynx_scapy.lab.hold import PEERS
     from fynx_scapy.lab.packages import BUSYBOX, KERNEL
     from fynx_scapy.lab.packages import fetch as get
+    from fynx_scapy.lab.trial_runner import PEERS
 
     names = {name for peer in PEERS.values() for name in peer.packages}
     with _reported():
@@ -135,8 +135,8 @@ def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, fo
     from rich.console import Console
     from rich.progress import Progress
 
-    from fynx_scapy.lab.hold import PEERS, capabilities, good, hold, installed, peer_named
     from fynx_scapy.lab.trial import Role
+    from fynx_scapy.lab.trial_runner import PEERS, capabilities, good, installed, peer_named, run_trial
     from fynx_scapy.report.matrix import Matrix
     from fynx_scapy.scenarios.interop import trials as load
 
@@ -169,7 +169,7 @@ def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, fo
             bar = progress.add_task("trials", total=len(cases))
             for trial, each, peer in cases:
                 progress.update(bar, description=f"{peer} {trial.name} {each.value}")
-                outcome = hold(trial, each, peer)
+                outcome = run_trial(trial, each, peer)
                 written.add(outcome)
                 result = outcome.result
                 click.echo(f"{result.verdict.value:5} {outcome.name}{': ' if result.reason else ''}{result.reason}")

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness.alone import main
-from fynx_scapy.harness.contact import Contact, Unreached
 from fynx_scapy.harness.expect import ExpectationFailed, expect
+from fynx_scapy.harness.reachability import Contact, Unreached
 from fynx_scapy.harness.requirements import Requirement, requirement
 from fynx_scapy.harness.runner import Result, Run, Stage, Verdict, run
 from fynx_scapy.harness.scenario import Scenario, scenario
+from fynx_scapy.harness.script import main, play
 from fynx_scapy.harness.tally import Tally
 from fynx_scapy.harness.target import Target
 
@@ -26,6 +26,7 @@ __all__ = [
     "Verdict",
     "expect",
     "main",
+    "play",
     "requirement",
     "run",
     "scenario",

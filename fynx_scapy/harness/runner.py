@@ -19,8 +19,8 @@ from typing import Any
 from scapy.error import Scapy_Exception
 
 from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, OutOfReach, PeerError, Timeout
-from fynx_scapy.harness.contact import Contact, Unreached, Watcher
 from fynx_scapy.harness.expect import expect, fail
+from fynx_scapy.harness.reachability import Contact, Unreached, Watcher
 from fynx_scapy.harness.scenario import Scenario
 from fynx_scapy.harness.target import Target
 from fynx_scapy.ike.config import ChildConfig

@@ -221,7 +221,7 @@ class GuestProbe:
         return len(self.answered) == self.sent
 
 
-class GuestInside:
+class GuestInnerHost:
     """The host behind a peer that is a guest: the guest itself, with its inner addresses."""
 
     def __init__(self, guest: Guest, network: UdpNetwork) -> None:

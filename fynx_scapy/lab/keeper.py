@@ -176,10 +176,10 @@ def _started(pid: int) -> str:
 def keep(place: Path, settings: dict[str, Any]) -> None:
     """Build the lab, say so, and hold it until SIGTERM."""
     from fynx_scapy.ike.config import Psk
-    from fynx_scapy.lab.hold import peer_named
     from fynx_scapy.lab.lab import Lab
     from fynx_scapy.lab.peer import PeerConfig
     from fynx_scapy.lab.topology import Nat
+    from fynx_scapy.lab.trial_runner import peer_named
 
     private, peer, nat = settings.pop("private"), settings.pop("peer"), Nat(settings.pop("nat"))
     ended = False

@@ -24,8 +24,8 @@ from typing import Any, Self
 from fynx_scapy.errors import LabError
 from fynx_scapy.ike.config import IkeConfig, Retransmission
 from fynx_scapy.ike.message import Address
-from fynx_scapy.lab.guest import Guest, GuestInside
-from fynx_scapy.lab.inside import Inside
+from fynx_scapy.lab.guest import Guest, GuestInnerHost
+from fynx_scapy.lab.inner_host import InnerHost
 from fynx_scapy.lab.peer import Peer, PeerConfig
 from fynx_scapy.lab.sniffer import Sniffer
 from fynx_scapy.lab.strongswan import StrongSwan
@@ -78,8 +78,8 @@ class Lab:
             undo.callback(self.network.close)
             self.sniffer = Sniffer(self.ours.namespace, self.network)
             undo.callback(self.sniffer.close)
-            self.inside: Inside | GuestInside = (
-                Inside(self.theirs, self.network) if self.guest is None else GuestInside(self.guest, self.network)
+            self.inside: InnerHost | GuestInnerHost = (
+                InnerHost(self.theirs, self.network) if self.guest is None else GuestInnerHost(self.guest, self.network)
             )
             undo.callback(self.inside.close)
             self.config = self._addressed(config or PeerConfig())

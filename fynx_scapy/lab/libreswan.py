@@ -11,7 +11,7 @@ from typing import IO, Any
 from fynx_scapy.errors import LabError
 from fynx_scapy.ike.config import Psk
 from fynx_scapy.lab.peer import Machine, Peer, PeerChild, PeerChildSa, PeerConfig, PeerIkeSa, Program, write
-from fynx_scapy.lab.words import LIBRESWAN, Suite
+from fynx_scapy.lab.proposal_names import LIBRESWAN, Suite
 from fynx_scapy.lab.xfrm import Kernel
 
 _LIBEXEC = "/usr/libexec/ipsec"

@@ -16,7 +16,7 @@ from typing import IO, Any, ClassVar
 
 from fynx_scapy.errors import LabError
 from fynx_scapy.lab.peer import Machine, Peer, PeerChild, PeerConfig, PeerIkeSa, Program, write
-from fynx_scapy.lab.words import OPENIKED, Suite
+from fynx_scapy.lab.proposal_names import OPENIKED, Suite
 from fynx_scapy.lab.xfrm import Kernel
 
 _SOCKET = "/run/iked.sock"

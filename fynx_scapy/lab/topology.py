@@ -5,7 +5,7 @@
     theirs  10.2.0.0/24 and fd02::/64 behind 10.9.0.2 and fd09::2
 
 Behind our endpoint there is nobody: it answers what its selectors cover. Behind the peer's gateway is the kernel of its
-namespace, whose sockets `Inside` hands out. With a NAT the site behind it is 192.168.N.2, its router 10.9.0.N outside.
+namespace, whose sockets `InnerHost` opens. With a NAT the site behind it is 192.168.N.2, its router 10.9.0.N outside.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def hole() -> Iterator[socket.socket]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first exchange is given up soon."""
-    monkeypatch.setattr("fynx_scapy.harness.contact.LIVE", SOON)
+    monkeypatch.setattr("fynx_scapy.harness.reachability.LIVE", SOON)
 
 
 @contextlib.contextmanager

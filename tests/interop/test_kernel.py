@@ -14,11 +14,11 @@ import pytest
 from fynx_scapy.errors import LabError
 from fynx_scapy.harness import Verdict
 from fynx_scapy.lab.guest import Guest
-from fynx_scapy.lab.hold import PEERS, hold
 from fynx_scapy.lab.kernel import KernelStrongSwan
 from fynx_scapy.lab.lab import booted
 from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.trial import Role, Trial
+from fynx_scapy.lab.trial_runner import PEERS, run_trial
 from fynx_scapy.scenarios.interop import trials
 from tests.interop.test_strongswan import opens
 
@@ -81,7 +81,7 @@ def guest() -> Iterator[Guest]:
 
 @pytest.mark.parametrize(("peer", "trial", "role"), CASES)
 def test_trial(guest: Guest, peer: str, trial: Trial, role: Role, tmp_path: Path) -> None:
-    outcome = hold(trial, role, peer, guest=guest)
+    outcome = run_trial(trial, role, peer, guest=guest)
     assert (outcome.result.verdict, outcome.result.reason) == (Verdict.PASS, ""), outcome.log[-20000:]
     outcome.save_capture(tmp_path / "capture.pcapng")
     opens(tmp_path / "capture.pcapng")

@@ -10,9 +10,9 @@ import pytest
 from fynx_scapy.capture.dissect import dissect
 from fynx_scapy.harness import Verdict
 from fynx_scapy.keylog import KeyLog
-from fynx_scapy.lab.hold import hold
 from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.trial import Role, Trial
+from fynx_scapy.lab.trial_runner import run_trial
 from fynx_scapy.scenarios.interop import trials
 
 CASES = [
@@ -25,7 +25,7 @@ CASES = [
 
 @pytest.mark.parametrize(("trial", "role"), CASES)
 def test_trial(strongswan: str, trial: Trial, role: Role, tmp_path: Path) -> None:
-    outcome = hold(trial, role)
+    outcome = run_trial(trial, role)
     assert (outcome.result.verdict, outcome.result.reason) == (Verdict.PASS, ""), _told(outcome)
     assert outcome.version == strongswan
     outcome.save_capture(tmp_path / "capture.pcapng")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from fynx_scapy.lab.differences import BOOLEANS, DIFFERENCES, PORT_FLOAT, Difference, differences, parsed
-from fynx_scapy.lab.hold import PEERS
+from fynx_scapy.lab.trial_runner import PEERS
 from fynx_scapy.scenarios import names
 
 

@@ -12,8 +12,8 @@ from fynx_scapy.errors import ConfigError, LabError
 from fynx_scapy.lab.guest import closure, disk
 from fynx_scapy.lab.packages import KERNEL, fetch, package
 from fynx_scapy.lab.peer import PeerConfig
+from fynx_scapy.lab.proposal_names import LIBRESWAN, OPENIKED, Suite
 from fynx_scapy.lab.topology import Nat, Topology
-from fynx_scapy.lab.words import LIBRESWAN, OPENIKED, Suite
 from fynx_scapy.lab.xfrm import Kernel
 
 STATES = """\

@@ -53,8 +53,7 @@ _HEAD = '''# SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
-from fynx_scapy.harness import Run, expect, scenario
-from fynx_scapy.harness.alone import play
+from fynx_scapy.harness import Run, expect, play, scenario
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.events import IkeSaEstablished
 from fynx_scapy.layers import ikev2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Holds trials: a lab for each, with the peer and in the role that is wanted, and what became of it."""
+"""Runs trials: each in a lab of its own, with the chosen peer and in the chosen role."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class Outcome:
         return about | self.result.as_dict()
 
 
-def hold(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: Guest | None = None) -> Outcome:
-    """Hold one trial; a peer that needs a ``guest`` gets one of its own where none is given.
+def run_trial(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: Guest | None = None) -> Outcome:
+    """Run one trial; a peer that needs a ``guest`` boots one unless it is given.
 
     Whatever goes wrong in it becomes its verdict; LabError where its lab cannot even be built.
     """

@@ -14,7 +14,7 @@ from fynx_scapy.lab.topology import Site
 from fynx_scapy.net.udp import UdpNetwork
 
 
-class Inside:
+class InnerHost:
     """The host with the peer's inner addresses. It answers UDP echo; ICMP its kernel answers by itself."""
 
     def __init__(self, site: Site, network: UdpNetwork) -> None:

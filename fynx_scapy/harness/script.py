@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A scenario's file as a script: ``python scenarios/psk_handshake.py``."""
+"""Runs a scenario's file as a script: ``python scenarios/psk_handshake.py``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The two ends of a session, plugged into a network: ours, and an embedded peer or nobody's but the world's."""
+"""Sets up a session: our endpoint on its network and, unless the peer is live, an embedded peer."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def embedded(
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
-    """Where we are towards a live peer; None leaves it to us, as `Session` says."""
+class LocalSettings:
+    """Our own address, ports and name towards a live peer; None leaves a value to us, as `Session` says."""
 
     local: str | None = None
     port: int | None = None
@@ -71,7 +71,7 @@ class Here:
 def live(
     config: IkeConfig,
     target: str | Address,
-    here: Here,
+    here: LocalSettings,
     endpoint: EndpointConfig | None,
     seed: int | str | None,
     network: UdpNetwork | None,
@@ -103,7 +103,7 @@ def _client(
     network: UdpNetwork,
     config: IkeConfig,
     remote: Address,
-    here: Here,
+    here: LocalSettings,
     endpoint: EndpointConfig | None,
     seed: int | str | None,
     *,

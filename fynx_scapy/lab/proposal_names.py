@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Proposals in the words of other implementations, made from strongSwan's, which a `PeerConfig` has."""
+"""What other implementations call the algorithms of a proposal; a `PeerConfig` has strongSwan's names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _GROUPS = ("x25519", "ecp", "modp")
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A proposal, part by part, in another's words; ``esn`` is whether it asks for extended sequence numbers."""
+    """A proposal in another implementation's names; ``esn`` is whether it asks for extended sequence numbers."""
 
     encr: str
     integ: tuple[str, ...]
@@ -37,16 +37,16 @@ class Suite:
     esn: bool
 
     @classmethod
-    def of(cls, proposal: str, words: Mapping[str, str]) -> Suite:
-        """ConfigError for a transform that the other has no word for."""
+    def of(cls, proposal: str, names: Mapping[str, str]) -> Suite:
+        """Translate a proposal by a table of ``names``; ConfigError for a transform that the table lacks."""
         encr, *rest = proposal.split("-")
-        unknown = [each for each in (encr, *rest) if each not in words and each not in ("esn", "noesn")]
+        unknown = [each for each in (encr, *rest) if each not in names and each not in ("esn", "noesn")]
         if unknown:
-            raise ConfigError(f"expected one of {', '.join(words)} in a proposal, found {', '.join(unknown)}")
+            raise ConfigError(f"expected one of {', '.join(names)} in a proposal, found {', '.join(unknown)}")
         return cls(
-            words[encr],
-            tuple(words[each] for each in rest if each.startswith("sha")),
-            tuple(words[each] for each in rest if each.startswith("prf")),
-            tuple(words[each] for each in rest if each.startswith(_GROUPS)),
+            names[encr],
+            tuple(names[each] for each in rest if each.startswith("sha")),
+            tuple(names[each] for each in rest if each.startswith("prf")),
+            tuple(names[each] for each in rest if each.startswith(_GROUPS)),
             "esn" in rest,
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The sign of life of a live peer: one exchange before a run, and another behind whatever may have been silence."""
+"""Checks that a live peer answers: by one exchange before a run, and by another after a scenario that saw none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fynx_scapy.ends import LIVE
 from fynx_scapy.errors import FynxError
 from fynx_scapy.harness.target import Target
 from fynx_scapy.ike.events import Event, IkeSaEstablished, MessageReceived
@@ -16,6 +15,7 @@ from fynx_scapy.ike.message import RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2_VendorID
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
+from fynx_scapy.session_setup import LIVE
 
 Watcher = Callable[[Hosts, str], None]
 
