@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import enum
 import inspect
-import struct
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-from scapy.error import Scapy_Exception
 
 from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, OutOfReach, PeerError, Timeout
 from fynx_scapy.harness.expect import expect, fail
@@ -27,21 +24,13 @@ from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import Event, InternalError, PeerDead
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2
+from fynx_scapy.net import guard
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.silence import heard
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
 from fynx_scapy.text import printable_lines
-
-CRASHES = (
-    FynxError, Scapy_Exception, struct.error, ArithmeticError, AttributeError, BufferError, EOFError, ImportError,
-    LookupError, MemoryError, NameError, OSError, RuntimeError, StopIteration, TypeError, ValueError,
-)  # fmt: skip
-"""What ends one scenario and not the whole run: a fault in it or in the engine is the verdict ERROR of this one alone.
-
-KeyboardInterrupt and SystemExit end the run."""
-
 
 PEER_FAULTS = (AuthenticationError, MalformedError, PeerError, Timeout)
 """Errors blamed on a live peer once it has answered: the verdict FAIL."""
@@ -290,18 +279,14 @@ def judge(
     """Do it, and say what became of it. ``stages`` and ``left_out`` are filled meanwhile."""
     started, home = time.perf_counter(), inspect.getfile(scenario.body)
     verdict, reason, step = Verdict.PASS, "", ""
-    try:
-        act()
-    except AssertionError as error:
-        verdict, reason, step = Verdict.FAIL, _because(error, home), _step(error, home)
-    except OutOfReach as error:
-        verdict = Verdict.SKIP if live else Verdict.ERROR
-        reason = f"not run: {error}" if live else f"OutOfReach: {_because(error, home)}"
-        step = "" if live else _step(error, home)
-    except CRASHES as error:
-        fault = live and isinstance(error, PEER_FAULTS) and _heard(stages)
-        verdict, reason = Verdict.FAIL if fault else Verdict.ERROR, f"{type(error).__name__}: {_because(error, home)}"
-        step = _step(error, home)
+    # A fault in one scenario, or in the engine under it, is the verdict of this one; the run goes on with the others.
+    _, error = guard.attempt(act)
+    if isinstance(error, OutOfReach) and live:
+        verdict, reason = Verdict.SKIP, f"not run: {error}"
+    elif error is not None:
+        verdict, reason, step = _blamed(error, stages, live=live), _because(error, home), _step(error, home)
+        if not isinstance(error, AssertionError):
+            reason = f"{type(error).__name__}: {reason}"
     if verdict is Verdict.PASS and (internal := _internal(stages)) is not None:
         verdict, reason = Verdict.ERROR, internal
     return Result(scenario, verdict, reason, time.perf_counter() - started, stages, tuple(left_out), step=step)
@@ -310,6 +295,12 @@ def judge(
 def _heard(stages: Sequence[Stage]) -> bool:
     """Whether the peer has ever answered."""
     return any(heard([event for _, event in stage.events]) for stage in stages)
+
+
+def _blamed(error: Exception, stages: Sequence[Stage], *, live: bool) -> Verdict:
+    """FAIL for an expectation that was not met, and for what a live peer does once it has answered; else ERROR."""
+    failed = isinstance(error, AssertionError) or (live and isinstance(error, PEER_FAULTS) and _heard(stages))
+    return Verdict.FAIL if failed else Verdict.ERROR
 
 
 def _internal(stages: Sequence[Stage]) -> str | None:

@@ -32,6 +32,7 @@ def made(body: Callable[[Run], None]) -> Scenario:
         (KeyError("x"), Verdict.ERROR, "KeyError: 'x' (test_runner.py:"),
         (RecursionError(), Verdict.ERROR, "RecursionError: no reason given"),
         (StopIteration(), Verdict.ERROR, "StopIteration"),
+        (Exception("of no kind"), Verdict.ERROR, "Exception: of no kind (test_runner.py:"),
     ],
 )
 def test_what_goes_wrong_is_a_verdict(error: BaseException, verdict: Verdict, words: str) -> None:
