@@ -287,16 +287,20 @@ class Session:
 
         Timeout when neither comes within ``timeout`` seconds.
         """
-        seen = len(self.events)
+        if not isinstance(what, type):
+            if not self.network.run(lambda: bool(what()), limit=timeout):
+                raise Timeout(f"expected something to hold within {timeout:g} s")
+            return None
+        first: list[Event] = []
 
-        def happened() -> Event | None:
-            found = (event for who, event in self.events[seen:] if who == self.name and isinstance(event, what))  # type: ignore[arg-type]
-            return next(found, None)
+        def listen(who: str, event: Event) -> None:
+            if who == self.name and isinstance(event, what) and not first:
+                first.append(event)
 
-        is_kind = isinstance(what, type)
-        if not self.network.run(lambda: bool(happened() if is_kind else what()), limit=timeout):  # type: ignore[call-arg]
-            raise Timeout(f"expected {what.__name__ if is_kind else 'something to hold'} within {timeout:g} s")
-        return happened() if is_kind else None
+        with self.network.subscribe(listen):
+            if not self.network.run(lambda: bool(first), limit=timeout):
+                raise Timeout(f"expected {what.__name__} within {timeout:g} s")
+        return first[0]
 
     def ping(
         self, destination: str | None = None, *, source: str | None = None, size: int = 56, timeout: float = 5.0

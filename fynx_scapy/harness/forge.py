@@ -11,7 +11,7 @@ from scapy.packet import Packet
 from fynx_scapy.errors import MalformedError, OutOfReach, Timeout
 from fynx_scapy.iana import ExchangeType, PayloadType, TransformType
 from fynx_scapy.ike.core.child import ChildSa
-from fynx_scapy.ike.events import MessageSent
+from fynx_scapy.ike.events import Event, MessageSent
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, DatagramKind, Outgoing
 from fynx_scapy.ike.path.nat import esp_datagram
 from fynx_scapy.ike.sa import IkeSa
@@ -59,14 +59,16 @@ def deliver(
     ends = {"initiator": s.client, "responder": s.peer}
     other = ends["responder" if to == "initiator" else "initiator"]
     port = 0 if kind is DatagramKind.ESP else 500
-    seen = len(s.events)
-    s.network.inject(Datagram(data, source or Address(other.host, port), Address(ends[to].host, port), kind))
-    s.network.run()
-    return [
-        chain(event.header, list(event.payloads))
-        for who, event in s.events[seen:]
-        if who == to and isinstance(event, MessageSent) and not event.encrypted
-    ]
+    answers: list[IKEv2] = []
+
+    def listen(who: str, event: Event) -> None:
+        if who == to and isinstance(event, MessageSent) and not event.encrypted:
+            answers.append(chain(event.header, list(event.payloads)))
+
+    with s.network.subscribe(listen):
+        s.network.inject(Datagram(data, source or Address(other.host, port), Address(ends[to].host, port), kind))
+        s.network.run()
+    return answers
 
 
 def _deliver(s: Session, data: bytes, to: str, source: Address | None, kind: DatagramKind) -> list[IKEv2]:
@@ -82,13 +84,14 @@ def _deliver(s: Session, data: bytes, to: str, source: Address | None, kind: Dat
             if not {PayloadType.SK, PayloadType.SKF} & {int(payload.payload_type or 0) for payload in payloads}:
                 found.append(chain(header, payloads))
 
-    s.network.observe(listen)
     if kind is DatagramKind.IKE:
         port = s.client.config.natt_port if remote.port == s.config.remote_natt_port else s.client.config.port
-        s.network.inject(Datagram(data, Address(s.client.host, port), remote, kind))
+        datagram = Datagram(data, Address(s.client.host, port), remote, kind)
     else:
-        s.network.inject(Datagram(data, s.sa.local, s.sa.remote, kind))
-    s.network.run(lambda: bool(found), limit=PATIENCE)
+        datagram = Datagram(data, s.sa.local, s.sa.remote, kind)
+    with s.network.observe(listen):
+        s.network.inject(datagram)
+        s.network.run(lambda: bool(found), limit=PATIENCE)
     return found
 
 
@@ -158,8 +161,9 @@ def answers_on(s: Session, sa: IkeSa) -> bool:
         setattr(message.header, name, value)
     # HDR, SK {}  -->     with the keys that were
     (wire,), _ = sa.envelope.seal(message)
-    answer = bytes([RESPONSE | (0 if sa.initiator else INITIATOR)])
-    return _comes(s, Datagram(wire, sa.local, sa.remote), lambda data: data[:16] == wire[:16] and data[19:20] == answer)
+    # Flags and message ID: an answer to an earlier request, the Delete for one, may still be on its way.
+    answer = bytes([RESPONSE | (0 if sa.initiator else INITIATOR)]) + wire[20:24]
+    return _comes(s, Datagram(wire, sa.local, sa.remote), lambda data: data[:16] == wire[:16] and data[19:24] == answer)
 
 
 def takes_on(s: Session, sa: IkeSa, child: ChildSa, packet: bytes) -> bool:
@@ -178,7 +182,7 @@ def _comes(s: Session, datagram: Datagram, wanted: Callable[[bytes], bool]) -> b
         if seen.local.host == there and wanted(seen.data):
             came.append(seen.data)
 
-    s.network.observe(watch)
-    s.network.inject(datagram)
-    s.network.run(lambda: bool(came), limit=PATIENCE)
+    with s.network.observe(watch):
+        s.network.inject(datagram)
+        s.network.run(lambda: bool(came), limit=PATIENCE)
     return bool(came)

@@ -17,7 +17,14 @@ from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session_setup import LIVE
 
-Watcher = Callable[[Hosts, str], None]
+Watcher = Callable[[Hosts, str], Callable[[], object] | None]
+"""Called with each new network and its name; may return a function that ends the watching, as `Recorder.watch` does."""
+
+
+def watching(watch: Watcher | None, network: Hosts, name: str) -> Callable[[], object]:
+    """Have a network watched, if anybody wants to watch; returns what ends it."""
+    end = watch(network, name) if watch is not None else None
+    return end or (lambda: None)
 
 
 class Unreached(FynxError):  # noqa: N818 -- reads as what happened
@@ -51,8 +58,7 @@ class Contact:
         except FynxError:
             network.close()
             raise
-        if self.watch is not None:
-            self.watch(network, "sign of life")
+        end_watch = watching(self.watch, network, "sign of life")
         try:
             with contextlib.suppress(FynxError):  # what counts is whether an answer came, and not which
                 session.sa_init()
@@ -64,6 +70,7 @@ class Contact:
             self.heard = True
         finally:
             self.left = session.leave().left
+            end_watch()
         ports = f"{session.client.config.port} and {session.client.config.natt_port}"
         self.facts = {
             "target": str(session.config.remote),

@@ -6,6 +6,7 @@ With a `Target` the peer is a live one: scenarios that are made for it run there
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import inspect
 import time
@@ -17,7 +18,7 @@ from typing import Any
 
 from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, OutOfReach, PeerError, Timeout
 from fynx_scapy.harness.expect import expect, fail
-from fynx_scapy.harness.reachability import Contact, Unreached, Watcher
+from fynx_scapy.harness.reachability import Contact, Unreached, Watcher, watching
 from fynx_scapy.harness.scenario import Scenario
 from fynx_scapy.harness.target import Target
 from fynx_scapy.ike.config import ChildConfig
@@ -71,9 +72,9 @@ class Stage:
 class Run:
     """What a scenario is handed: it makes sessions that repeat themselves for the same seed.
 
-    ``watch`` is called with each new network and what happens there (the recorder's `watch`). With a ``target`` the
-    sessions are live ones, one at a time: the next one, and `close`, delete the IKE SAs of the one before.
-    ``contact`` is what is known of the target already.
+    ``watch`` is called with each new network (the recorder's `watch`); what it returns is called by `close`. With a
+    ``target`` the sessions are live ones, one at a time: the next one, and `close`, delete the IKE SAs of the one
+    before. ``contact`` is what is known of the target already.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Run:
         self._refused = 0
         self._open: Session | None = None
         self._watch = watch
+        self._watching = contextlib.ExitStack()
 
     @property
     def live(self) -> bool:
@@ -127,12 +129,13 @@ class Run:
         return True
 
     def close(self) -> None:
-        """Leave nothing at a live peer."""
+        """Leave nothing at a live peer, and no watcher on the networks so far."""
         last, self._open = self._open, None
-        if last is not None:
-            parting = last.leave()
-            self._answered = parting.answered
-            self.left_behind += parting.left
+        with self._watching.pop_all():
+            if last is not None:
+                parting = last.leave()
+                self._answered = parting.answered
+                self.left_behind += parting.left
 
     def mark(self) -> None:
         """Note how far the scenario came, before its IKE SAs are deleted."""
@@ -177,8 +180,7 @@ class Run:
         network = overrides.pop("network", None) or Network(seed=seed)
         stage = Stage(label, network)
         self.stages.append(stage)
-        if self._watch is not None:
-            self._watch(network, f"{self.name} ({label})" if label else self.name)
+        self._watched(network, label)
         arguments: dict[str, Any] = {"seed": seed, "network": network} | overrides
         stage.session = Session(**arguments)
         return stage.session
@@ -198,9 +200,12 @@ class Run:
             raise
         self._open = session
         self.stages.append(Stage(label, network, session))
-        if self._watch is not None:
-            self._watch(network, f"{self.name} ({label})" if label else self.name)
+        self._watched(network, label)
         return session
+
+    def _watched(self, network: Hosts, label: str) -> None:
+        name = f"{self.name} ({label})" if label else self.name
+        self._watching.callback(watching(self._watch, network, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,15 +297,15 @@ def judge(
     return Result(scenario, verdict, reason, time.perf_counter() - started, stages, tuple(left_out), step=step)
 
 
-def _heard(stages: Sequence[Stage]) -> bool:
-    """Whether the peer has ever answered."""
-    return any(heard([event for _, event in stage.events]) for stage in stages)
-
-
 def _blamed(error: Exception, stages: Sequence[Stage], *, live: bool) -> Verdict:
     """FAIL for an expectation that was not met, and for what a live peer does once it has answered; else ERROR."""
     failed = isinstance(error, AssertionError) or (live and isinstance(error, PEER_FAULTS) and _heard(stages))
     return Verdict.FAIL if failed else Verdict.ERROR
+
+
+def _heard(stages: Sequence[Stage]) -> bool:
+    """Whether the peer has ever answered."""
+    return any(heard([event for _, event in stage.events]) for stage in stages)
 
 
 def _internal(stages: Sequence[Stage]) -> str | None:

@@ -226,7 +226,7 @@ class GuestInnerHost:
 
     def __init__(self, guest: Guest, network: UdpNetwork) -> None:
         self._guest, self._network = guest, network
-        self._probes: list[GuestProbe] = []
+        self._undo = contextlib.ExitStack()
 
     def probe(self, target: str, *, icmp: bool = True, size: int = 56, source: str | None = None) -> GuestProbe:
         """Echo requests from an inner address (``source``, by default the site's) to ``target``, by ICMP or UDP."""
@@ -234,14 +234,13 @@ class GuestInnerHost:
         found = self._guest.probe(
             source or (theirs.inner6 if ":" in target else theirs.inner), target, icmp=icmp, size=size
         )
-        self._probes.append(found)
-        self._network.watch(found.socket, found.read)
+        self._undo.callback(found.close)
+        self._undo.callback(self._network.watch(found.socket, found.read))
         return found
 
     def close(self) -> None:
         """Hang up."""
-        for probe in self._probes:
-            probe.close()
+        self._undo.close()
 
 
 def _accelerator() -> list[str]:

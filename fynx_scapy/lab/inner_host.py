@@ -6,6 +6,7 @@ What is sent here goes through the peer's policy and its ESP; what arrives came 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import socket
 
@@ -19,27 +20,26 @@ class InnerHost:
 
     def __init__(self, site: Site, network: UdpNetwork) -> None:
         self._site, self._network = site, network
-        self._sockets: list[socket.socket] = []
+        self._undo = contextlib.ExitStack()
         for address in (site.inner, site.inner6):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             served = site.namespace.socket(family, socket.SOCK_DGRAM)
-            self._sockets.append(served)
+            self._undo.callback(served.close)
             served.setblocking(False)
             served.bind((address, ECHO_PORT))
-            network.watch(served, functools.partial(_answer, served))
+            self._undo.callback(network.watch(served, functools.partial(_answer, served)))
 
     def probe(self, target: str, *, icmp: bool = True, size: int = 56, source: str | None = None) -> Probe:
         """Echo requests from an inner address (``source``, by default the site's) to ``target``, by ICMP or UDP."""
         address = source or (self._site.inner6 if ":" in target else self._site.inner)
         found = Probe.open(self._site.namespace.socket, address, target, icmp=icmp, size=size)
-        self._sockets.append(found.socket)
-        self._network.watch(found.socket, found.read)
+        self._undo.callback(found.socket.close)
+        self._undo.callback(self._network.watch(found.socket, found.read))
         return found
 
     def close(self) -> None:
         """Close its sockets."""
-        for made in self._sockets:
-            made.close()
+        self._undo.close()
 
 
 def _answer(served: socket.socket, _flags: int) -> None:

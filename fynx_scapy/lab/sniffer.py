@@ -30,14 +30,13 @@ class Sniffer:
 
     def __init__(self, namespace: Namespace, network: UdpNetwork, device: str = "wan") -> None:
         self.frames: list[tuple[float, bytes]] = []
-        self._network = network
         self._socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.bind((device, 0))
         compute_checksums(namespace, device)
-        network.watch(self._socket, self.read)
+        self._unwatch = network.watch(self._socket, self.read)
 
     def read(self, _flags: int = 0) -> None:
         """Take in what has been seen."""
@@ -59,10 +58,11 @@ class Sniffer:
 
     def stop(self) -> None:
         """Take no more: a lab that stays would fill the memory."""
-        self._network.forget(self._socket)
+        self._unwatch()
 
     def close(self) -> None:
         """Stop; what was taken stays."""
+        self.stop()
         self.read()
         self._socket.close()
 

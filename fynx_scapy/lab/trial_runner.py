@@ -65,14 +65,15 @@ def run_trial(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: G
     make = peer_named(peer)
     with Lab(PeerConfig().changed(**{**make.defaults, **trial.config}), peer=make, guest=guest, **trial.site) as lab:
         version, stages, recorder = lab.peer.version, [], Recorder()
-        recorder.watch(lab.network, f"{peer} {trial.name} {role.value}")
+        ended = recorder.watch(lab.network, f"{peer} {trial.name} {role.value}")
 
         def act() -> None:
             m = Meeting(role, lab, trial.ours, trial.endpoint)
             stages.append(Stage("", lab.network, m.s))
             trial.body(m)
 
-        result = judge(trial.scenario, act, stages)
+        with ended:
+            result = judge(trial.scenario, act, stages)
         return Outcome(trial, peer, version, role, result, lab.peer.log(), lab.sniffer.save, recorder.keys())
 
 

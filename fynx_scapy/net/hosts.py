@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from fynx_scapy.errors import ConfigError, LocalError, OutOfReach
 from fynx_scapy.ike import events
@@ -18,24 +18,29 @@ from fynx_scapy.ike.events import Event, InternalError
 from fynx_scapy.ike.message import Datagram
 from fynx_scapy.net import guard
 from fynx_scapy.net.echo import echo_reply
+from fynx_scapy.net.listeners import Listeners, Remover
 from fynx_scapy.net.nat import Nat
 from fynx_scapy.net.wire import Wire
 
-Observer = Callable[[float, Datagram, str], None]
+Observer = Callable[[float, Datagram, str], object]
+Subscriber = Callable[[str, Event], object]
 Record = Bounded[tuple[str, Event]]
 ThirdParty = Callable[[float, Datagram], Iterable[Datagram] | None]
+T = TypeVar("T")
 
 INBOX, INBOX_OCTETS = 100_000, 64 << 20
 """How many inner packets a host keeps, and of how many octets in all."""
 
 EVENTS, EVENT_OCTETS = 200_000, 128 << 20
-"""How many events a network keeps, and of about how many octets in all."""
+"""How many events a network keeps unless it is told otherwise, and of about how many octets in all."""
 
 
-def record() -> Record:
-    """A list of (host, event) that has a ceiling."""
+def record(most: int | None = None) -> Record:
+    """A list of (host, event) that has a ceiling: ``most`` events, by default `EVENTS`. ConfigError below 0."""
+    if most is not None and most < 0:
+        raise ConfigError(f"expected how many events to keep, 0 or more, found {most}")
     return Bounded(
-        EVENTS,
+        EVENTS if most is None else most,
         EVENT_OCTETS,
         weigh=lambda entry: entry[1].weight,
         name=lambda entry: type(entry[1]).__name__,
@@ -61,20 +66,29 @@ class Host:
 class Hosts(ABC):
     """A carrier of datagrams: a clock, hosts, their events, and those who watch.
 
-    ``observe`` shows each datagram with its fate; ``events`` are (host, event) in order, the latest of them where there
-    are more than `EVENTS`; ``lock`` is held by whoever touches an endpoint while another thread may. ``failures``
-    counts each host's `InternalError` events.
+    ``observe`` shows each datagram with its fate, ``subscribe`` each event. ``events`` are the latest (host, event) in
+    order: ``history`` says how many are kept, by default `EVENTS`; with 0 they are only counted. ``lock`` is held by
+    whoever touches an endpoint while another thread may. ``failures`` counts each host's `InternalError` events.
+
+    What a listener raises is raised by the call that lets time pass, once the others were called and every datagram is
+    on its way. In the thread that `UdpNetwork.attend` starts it is an `InternalError` event instead.
     """
 
     epoch: float | None = None
     """Where the clock's zero lies, in seconds since the epoch; None where time is virtual."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, history: int | None = None, lock: contextlib.AbstractContextManager[object] | None = None
+    ) -> None:
         self.hosts: dict[str, Host] = {}
-        self.events = record()
+        self.events = record(history)
         self.failures: Counter[str] = Counter()
-        self.lock: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
-        self._observers: list[Observer] = []
+        self.lock = lock or contextlib.nullcontext()
+        self._observers: Listeners[Observer] = Listeners(self.lock)
+        self._subscribers: Listeners[Subscriber] = Listeners(self.lock)
+        self._calling = 0
+        self._raised: Exception | None = None
+        self._raised_after = 0
 
     @property
     @abstractmethod
@@ -100,6 +114,7 @@ class Hosts(ABC):
         if host.name in self.hosts:
             raise ConfigError(f"expected a name that is free on this network, found {host.name!r}")
         self.hosts[host.name] = host
+        endpoint.now = self.now
         return host
 
     # What only a network in memory has: everywhere else these raise OutOfReach
@@ -109,7 +124,7 @@ class Hosts(ABC):
         """How datagrams are treated."""
         raise OutOfReach("expected a network in memory: a real one's loss and delay are not ours to set")
 
-    def intercept(self, third_party: ThirdParty) -> Callable[[], None]:
+    def intercept(self, third_party: ThirdParty) -> Remover:
         """Let a third party change what travels."""
         raise OutOfReach("expected a network in memory: nobody stands on the way to a live peer")
 
@@ -127,12 +142,25 @@ class Hosts(ABC):
     def _same_place(one: Endpoint, other: Endpoint) -> bool:
         return one.host == other.host
 
-    def observe(self, observer: Observer) -> None:
+    def observe(self, observer: Observer) -> Remover:
         """Call ``observer(time, datagram, fate)`` for each datagram; it left from ``datagram.local``.
 
         Its fate is ``delivered``, ``sent`` (what then became of it is not known), or what went wrong.
+        Returns a function that removes the observer, and may be used as a context manager.
         """
-        self._observers.append(observer)
+        return self._observers.add(observer)
+
+    def subscribe(self, subscriber: Subscriber) -> Remover:
+        """Call ``subscriber(host, event)`` for each event, whether or not it is kept. Returns a remover, as `observe`.
+
+        The network is in the middle of a step then: a subscriber should not let time pass.
+        """
+        return self._subscribers.add(subscriber)
+
+    def tell_time(self) -> None:
+        """Set every endpoint's clock, before a caller has one of them act. Whoever does that holds ``lock``."""
+        for host in self.hosts.values():
+            host.endpoint.now = self.now
 
     def host(self, name: str) -> Host:
         """The host of that name; LocalError when there is none."""
@@ -142,18 +170,46 @@ class Hosts(ABC):
 
     def _tell(self, datagram: Datagram, fate: str) -> None:
         for observer in self._observers:
-            observer(self.now, datagram, fate)
+            self._call(observer, self.now, datagram, fate)
+
+    def _happened(self, name: str, event: Event) -> None:
+        self.events.append((name, event))
+        for subscriber in self._subscribers:
+            self._call(subscriber, name, event)
+
+    def _call(self, listener: Callable[..., T], *args: Any) -> T | None:
+        """Call what somebody else wrote. The first exception is kept for `_raise`, the others are counted."""
+        self._calling += 1
+        try:
+            result, error = guard.attempt(listener, *args)
+        finally:
+            self._calling -= 1
+        if error is not None and self._raised is not None:
+            self._raised_after += 1
+        elif error is not None:
+            self._raised = error
+        return result
+
+    def _raise(self) -> None:
+        """Raise what a listener has raised, where nothing is left half done; never inside of another listener."""
+        if self._raised is None or self._calling:
+            return
+        error, others, self._raised, self._raised_after = self._raised, self._raised_after, None, 0
+        if others:
+            error.add_note(f"listeners raised {others} more exceptions in the same step")
+        raise error
 
     def _collect(self) -> None:
         """Take from every endpoint what it has to say, in the order of the hosts."""
-        for host in self.hosts.values():
+        for host in list(self.hosts.values()):
             for packet in host.endpoint.packets():
                 host.inbox.append(packet)
                 if host.echo:
                     self.guarded(host, "an inner packet", self._answer_echo, host, packet)
             for datagram in host.endpoint.datagrams():
                 self._carry(datagram)
-            self.events += ((host.name, event) for event in host.endpoint.events())
+            for event in host.endpoint.events():
+                self._happened(host.name, event)
 
     def _answer_echo(self, host: Host, packet: bytes) -> None:
         reply = echo_reply(packet)
@@ -168,7 +224,7 @@ class Hosts(ABC):
 
     def _note_failure(self, name: str, failure: InternalError) -> None:
         self.failures[name] += 1
-        self.events.append((name, failure))
+        self._happened(name, failure)
 
     def _shows_taps(self) -> bool:
         """Whether somebody is there to see what a tap of theirs raises."""
@@ -179,7 +235,7 @@ class Hosts(ABC):
 
     def _fire(self) -> None:
         """Have every endpoint do what is due."""
-        for host in self.hosts.values():
+        for host in list(self.hosts.values()):
             at = host.endpoint.next_timer()
             if at is not None and at <= self.now:
                 self.guarded(host, "a timer", host.endpoint.handle_timer, self.now)

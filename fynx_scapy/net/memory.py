@@ -6,11 +6,12 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fynx_scapy.ike.message import Datagram, DatagramKind
 from fynx_scapy.net.hosts import Hosts, ThirdParty
+from fynx_scapy.net.listeners import Listeners, Remover
 from fynx_scapy.net.nat import Nat
 from fynx_scapy.net.wire import Wire
 
@@ -34,17 +35,17 @@ class Network(Hosts):
     >>> network.run()            # until nothing is in flight and nobody is in a hurry
 
     ``observe`` shows each datagram as it leaves, with its fate: ``delivered``, ``lost``, ``duplicated``,
-    ``unreachable`` or ``too big``.
+    ``unreachable`` or ``too big``. ``history`` is how many events are kept.
     """
 
-    def __init__(self, *, seed: int | str = 0, wire: Wire | None = None) -> None:
-        super().__init__()
+    def __init__(self, *, seed: int | str = 0, wire: Wire | None = None, history: int | None = None) -> None:
+        super().__init__(history=history)
         self._wire = wire or Wire()
         self._now = 0.0
         self._random = random.Random(f"network {seed}")
         self._flights: list[_Flight] = []
         self._numbers = itertools.count()
-        self._third_parties: list[ThirdParty] = []
+        self._third_parties: Listeners[ThirdParty] = Listeners(self.lock)
         self._nats: list[Nat] = []
 
     # What there is on the way
@@ -59,17 +60,17 @@ class Network(Hosts):
         self._nats.append(nat)
         return nat
 
-    def intercept(self, third_party: ThirdParty) -> Callable[[], None]:
+    def intercept(self, third_party: ThirdParty) -> Remover:
         """Let a third party see each datagram; what it returns travels instead (None: the datagram as it is).
 
-        Returns a function that sends it away.
+        Where it raises, the datagram travels as it is. Returns a remover, as `observe`.
         """
-        self._third_parties.append(third_party)
-        return lambda: self._third_parties.remove(third_party)
+        return self._third_parties.add(third_party)
 
     def inject(self, datagram: Datagram) -> None:
         """Put a forged datagram on the wire, from anybody (``local``) to anybody (``remote``)."""
         self._carry(datagram)
+        self._raise()
 
     # Time
 
@@ -84,10 +85,17 @@ class Network(Hosts):
         Quiet means that no datagram is in flight and no request waits for its answer; timers that only guard against
         trouble are not waited for. ``limit`` bounds the virtual seconds of one call.
         """
+        try:
+            return self._run(until, limit)
+        finally:
+            self.tell_time()
+
+    def _run(self, until: float | Callable[[], bool] | None, limit: float) -> bool:
         end = until if isinstance(until, int | float) else self.now + limit
         met = until if callable(until) else None
         while True:
             self._collect()
+            self._raise()
             if met is not None and met():
                 return True
             if until is None and self._quiet():
@@ -118,9 +126,19 @@ class Network(Hosts):
     def _carry(self, datagram: Datagram) -> None:
         found: list[Datagram] = [datagram]
         for third_party in self._third_parties:
-            found = [out for one in found for out in _or(third_party(self.now, one), one)]
+            found = [out for one in found for out in self._changed(third_party, one)]
         for one in found:
             self._launch(one)
+
+    def _changed(self, third_party: ThirdParty, datagram: Datagram) -> list[Datagram]:
+        """What travels in place of a datagram."""
+
+        def asked() -> list[Datagram] | None:
+            found = third_party(self.now, datagram)
+            return None if found is None else list(found)
+
+        found = self._call(asked)
+        return [datagram] if found is None else found
 
     def _launch(self, datagram: Datagram) -> None:
         wire = self.wire
@@ -158,7 +176,3 @@ class Network(Hosts):
                 read = arriving.read_by(marker_always=always)
                 self.guarded(host, "a datagram", host.endpoint.receive, read, self.now)
                 return
-
-
-def _or(found: Iterable[Datagram] | None, default: Datagram) -> Iterable[Datagram]:
-    return (default,) if found is None else found

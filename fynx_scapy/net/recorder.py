@@ -7,6 +7,7 @@ that a seeded run writes the same octets each time; on a real network they are t
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,8 @@ from fynx_scapy.ike.events import ChildSaInstalled, Event, KeysDerived, MessageD
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.keylog import EspKeys, IkeKeys, KeyLog
 from fynx_scapy.ladder import Ladder, Row
-from fynx_scapy.net.hosts import Hosts
+from fynx_scapy.net.hosts import Hosts, Record, record
+from fynx_scapy.net.listeners import Remover
 
 EPOCH = 1_704_067_200
 """Where virtual time begins in a capture, in seconds since the epoch: 2024-01-01 00:00:00 UTC."""
@@ -39,13 +41,14 @@ _ESP = 50
 
 @dataclass(slots=True)
 class _Take:
-    """What was recorded of one network: (its time, datagram, its fate), the latest `KEPT` of them."""
+    """What was recorded of one network: (its time, datagram, its fate), the latest `KEPT` of them, and its events."""
 
     name: str
     network: Hosts
     datagrams: Bounded[tuple[float, Datagram, str]] = field(
         default_factory=lambda: Bounded(KEPT, KEPT_OCTETS, weigh=lambda seen: len(seen[1].data))
     )
+    events: Record = field(default_factory=record)
 
 
 class Recorder:
@@ -60,11 +63,20 @@ class Recorder:
     def __init__(self) -> None:
         self._takes: list[_Take] = []
 
-    def watch(self, network: Hosts, name: str) -> None:
-        """Record what this network shows of its datagrams from now on. ``name`` stands in front of each comment."""
+    def watch(self, network: Hosts, name: str) -> Remover:
+        """Record the network's datagrams from now on. ``name`` stands in front of each comment.
+
+        The events that it has kept so far are taken over: keys may be among them. Returns what ends the recording; what
+        was recorded stays.
+        """
         take = _Take(name, network)
         self._takes.append(take)
-        network.observe(lambda time, datagram, fate: take.datagrams.append((time, datagram, fate)))
+        with network.lock:
+            take.events += network.events
+            ended = contextlib.ExitStack()
+            ended.callback(network.observe(lambda time, datagram, fate: take.datagrams.append((time, datagram, fate))))
+            ended.callback(network.subscribe(lambda who, event: take.events.append((who, event))))
+        return Remover(ended.close)
 
     def packets(self) -> Iterator[Packet]:
         """Every datagram as an IP packet, with ``time`` and ``comments`` set; in the order in which they left."""
@@ -96,7 +108,7 @@ class Recorder:
         """The keys of every SA that either end derived, those of failed handshakes included; their shared secrets."""
         log = KeyLog()
         for take in self._takes:
-            for _, event in take.network.events:
+            for _, event in take.events:
                 if isinstance(event, KeysDerived | ChildSaInstalled):
                     log.secrets += [secret for secret in event.ke_secrets if secret not in log.secrets]
                 for entry in _ike_keys(event):
@@ -124,7 +136,7 @@ def frame(datagram: Datagram, number: int = 0) -> Packet:
 
 def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
     """What is said of each datagram: the ladder knows what it was."""
-    ladder = Ladder(take.network.events, one_sided=len(take.network.hosts) == 1)
+    ladder = Ladder(take.events, one_sided=len(take.network.hosts) == 1)
     rows: dict[bytes, Row] = {}
     for row in ladder.packets:
         for octets in row.octets:

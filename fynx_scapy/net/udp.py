@@ -22,6 +22,7 @@ from fynx_scapy.ike.events import ReceiveFailed, SendFailed
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.net import guard
 from fynx_scapy.net.hosts import Host, Hosts
+from fynx_scapy.net.listeners import Remover
 from fynx_scapy.net.sockets import EspPort, OpenSocket, UdpPort
 
 POLL = 0.02
@@ -44,6 +45,7 @@ class _Ports:
     udp: dict[int, UdpPort] = field(default_factory=dict)
     esp: EspPort | None = None
     refused: str = ""
+    watched: list[Remover] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[UdpPort | EspPort]:
         yield from self.udp.values()
@@ -51,6 +53,8 @@ class _Ports:
             yield self.esp
 
     def close(self) -> None:
+        for remove in self.watched:
+            remove()
         for port in self:
             port.close()
 
@@ -65,15 +69,15 @@ class UdpNetwork(Hosts):
 
     What the kernel refuses, and what ICMP reports, are events (`SendFailed`, `ReceiveFailed`, `IcmpReceived`). One pair
     of ports serves all the IKE SAs of an endpoint. `attend` has a thread serve the sockets while nobody calls `run`.
+    ``history`` is how many events are kept.
     """
 
-    def __init__(self, *, open_socket: OpenSocket = socket.socket) -> None:
-        super().__init__()
-        self.lock = threading.RLock()
+    def __init__(self, *, open_socket: OpenSocket = socket.socket, history: int | None = None) -> None:
+        super().__init__(history=history, lock=threading.RLock())
         self.open_socket = open_socket
         self._ports: dict[str, _Ports] = {}
         self._poll = select.epoll()
-        self._by_descriptor: dict[int, Callable[[int], None]] = {}
+        self._by_descriptor: dict[int, Callable[[int], object]] = {}
         self._started = time.monotonic()
         self.epoch = time.time()
         self._attendant: threading.Thread | None = None
@@ -113,31 +117,34 @@ class UdpNetwork(Hosts):
             ports.close()
             raise
         self._ports[host.name] = ports
-        for port in ports:
-            self.watch(port, functools.partial(self._read, host, port))
+        ports.watched += (self.watch(port, functools.partial(self._read, host, port)) for port in ports)
         return host
 
-    def watch(self, source: HasFileno, ready: Callable[[int], None]) -> None:
+    def watch(self, source: HasFileno, ready: Callable[[int], object]) -> Remover:
         """Have `run` call ``ready`` with epoll's flags whenever there is something to read at ``source``.
 
-        So others' sockets are served beside ours by the one thread that there is.
+        So others' sockets are served beside ours by the one thread that there is. Returns a remover, as `observe`.
         """
-        self._by_descriptor[source.fileno()] = ready
-        self._poll.register(source.fileno(), select.EPOLLIN)
+        descriptor = source.fileno()
+
+        def remove() -> None:
+            with self.lock:
+                if self._by_descriptor.get(descriptor) is ready:  # the number may be another socket's by now
+                    del self._by_descriptor[descriptor]
+                    with contextlib.suppress(OSError):  # a closed one has left by itself
+                        self._poll.unregister(descriptor)
+
+        with self.lock:
+            self._poll.register(descriptor, select.EPOLLIN)
+            self._by_descriptor[descriptor] = ready
+        return Remover(remove)
 
     def remove(self, name: str) -> None:
         """Unplug a host and close its sockets; what happened there stays in ``events``."""
         with self.lock:
             self.hosts.pop(name)
             ports = self._ports.pop(name)
-            for port in ports:
-                self.forget(port)
             ports.close()
-
-    def forget(self, source: HasFileno) -> None:
-        """Watch it no more."""
-        self._poll.unregister(source.fileno())
-        del self._by_descriptor[source.fileno()]
 
     @staticmethod
     def _same_place(one: Endpoint, other: Endpoint) -> bool:
@@ -151,6 +158,7 @@ class UdpNetwork(Hosts):
         always = any(endpoint.config.marker_always for endpoint in endpoints)
         with self.lock:
             self._carry(replace(datagram, marker_always=datagram.marker_always or always))
+            self._raise()
 
     @property
     def closed(self) -> bool:
@@ -180,6 +188,7 @@ class UdpNetwork(Hosts):
             if failure is not None:  # by one who watches: nobody is here to be told, and the thread has to go on
                 with self.lock:
                     self._note_failure(next(iter(self.hosts), ""), failure)
+                    self._raised, self._raised_after = None, 0  # a subscriber that fails at the news of its own failure
                 self._closing.wait(POLL)
 
     # Time
@@ -195,6 +204,8 @@ class UdpNetwork(Hosts):
         while True:
             with self.lock:
                 self._collect()
+                self._raise()
+                self.tell_time()
                 if met is not None and met():
                     return True
                 if until is None and not self._busy() and not self._poll.poll(0):
@@ -212,8 +223,9 @@ class UdpNetwork(Hosts):
         with self.lock:
             for descriptor, what in ready:
                 if descriptor in self._by_descriptor:
-                    self._by_descriptor[descriptor](what)
+                    self._call(self._by_descriptor[descriptor], what)
             self._fire()
+            self._raise()
 
     # Carrying
 
@@ -228,7 +240,7 @@ class UdpNetwork(Hosts):
             self.guarded(host, "a datagram", host.endpoint.receive, datagram, self.now)
             self._collect()
         for reason in port.failed():
-            self.events.append((host.name, ReceiveFailed(time=self.now, local=port.address, reason=reason)))
+            self._happened(host.name, ReceiveFailed(time=self.now, local=port.address, reason=reason))
 
     def _shows_taps(self) -> bool:
         return threading.current_thread() is not self._attendant
@@ -256,7 +268,7 @@ class UdpNetwork(Hosts):
         except TransportError as error:
             self._tell(datagram, "not sent")
             failure = SendFailed(time=self.now, local=datagram.local, remote=datagram.remote, reason=str(error))
-            self.events.append((host.name, failure))
+            self._happened(host.name, failure)
         else:
             self._tell(datagram, "sent")
 

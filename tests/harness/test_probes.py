@@ -35,3 +35,14 @@ def test_a_child_sa_that_the_peer_keeps(keeps: bool, monkeypatch: pytest.MonkeyP
     # HDR, SK {D(ESP)}  -->   <--  HDR, SK {D(ESP)}      ESP  -->
     s.delete(child)
     assert takes_on(s, s.sa, child, packet) is keeps
+
+
+def test_a_late_answer_to_the_delete_is_none_to_the_probe() -> None:
+    s = Session(psk="secret", seed=1)
+    s.connect()
+    sa, answers = s.sa, []
+    with s.network.observe(lambda _time, seen, _fate: answers.append(seen) if seen.local == sa.remote else None):
+        s.delete()
+    # HDR, SK {}  -->    and behind it, once more:   <--  HDR, SK {}   with the message ID of the Delete
+    s.network.intercept(lambda _now, seen: [seen, answers[-1]] if seen.local == sa.local else None)
+    assert not answers_on(s, sa)

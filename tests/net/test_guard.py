@@ -171,11 +171,9 @@ def test_the_attendant_goes_on(live: tuple[UdpNetwork, Endpoint, socket.socket])
     somebody.send(version_3)
     assert _eventually(network, 1)
     removed()
-    observers = network._observers
-    network.observe(broken)
-    somebody.send(bytes(28))
-    assert _eventually(network, 2)
-    observers.clear()
+    with network.observe(broken):
+        somebody.send(bytes(28))
+        assert _eventually(network, 2)
     somebody.settimeout(2)
     somebody.send(version_3)
     assert len(somebody.recv(100)) == 36
