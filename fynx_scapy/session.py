@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from scapy.layers.inet import IP
@@ -20,7 +19,7 @@ from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retran
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import Event, InternalError
+from fynx_scapy.ike.events import Event
 from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom
@@ -34,17 +33,13 @@ from fynx_scapy.ike.wire.taps import Tap, When
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2, chain, opened
 from fynx_scapy.net import silence
-from fynx_scapy.net.echo import echo_request
-from fynx_scapy.net.farewell import Parting, part
+from fynx_scapy.net.echo import echo_request, first_host
+from fynx_scapy.net.farewell import Parting, line, part
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session_setup import INITIATOR, RESPONDER
 
 _LOG = logging.getLogger(__name__)
-
-
-SETTLING = 0.2
-"""For how many seconds a live session reads on at most, once no request of its own waits for an answer."""
 
 
 class Session:
@@ -106,15 +101,11 @@ class Session:
         if schedule is not None:
             wanted = wanted.replace(retransmission=schedule)
         if target is None:
-            found = session_setup.embedded(wanted, local or "192.0.2.1", remote, endpoint, peer, seed, network)
-        elif peer is not None:
-            raise LocalError("expected the address of a live peer or the configuration of an embedded one, found both")
-        elif network is not None and not isinstance(network, UdpNetwork):
-            raise LocalError(f"expected a UdpNetwork towards a live peer, found {type(network).__name__}")
+            ends = session_setup.embedded(wanted, local or "192.0.2.1", remote, endpoint, peer, seed, network)
         else:
             here = session_setup.LocalSettings(local, port, natt_port, marker_always, name)
-            found = session_setup.live(wanted, target, here, endpoint, seed, network)
-        self.network, self.client, self._peer, self.config = found
+            ends = session_setup.live(wanted, target, here, endpoint, peer, seed, network)
+        self.network, self.client, self._peer, self.config = ends
         self.name = name
         self._sa: IkeSa | None = None
         self._begun: list[IkeSa] = []
@@ -226,9 +217,9 @@ class Session:
         """
         if self._sa is not None and self._sa.established:
             raise LocalError("expected a session without an IKE SA; this one is established")
-        with self.network.lock:
+        with self.network.acting() as now:
             seen = len(self.events)
-            self._sa = sa = self.client.connect(self.config, self.network.now, authenticate=False)
+            self._sa = sa = self.client.connect(self.config, now, authenticate=False)
             self._begun.append(sa)
         pending = next(iter(self._sa.requests.pending.values()), None)
         if pending is None:
@@ -239,7 +230,7 @@ class Session:
         self.network.run(lambda: pending.exchange.done or silence.refused(self._ours(seen), remote))
         if not pending.exchange.done:
             refusal = Timeout(f"nobody listens at {remote}")
-            with self.network.lock:
+            with self.network.acting():
                 sa.fail(refusal)
             pending.exchange.error = refusal
         return self._finish(pending.exchange)
@@ -270,7 +261,7 @@ class Session:
         """
 
         def fresh() -> IkeSa | None:
-            known = [sa for one in self._accepted for sa in _line(one)]
+            known = [sa for one in self._accepted for sa in line(one)]
             found = (sa for sa in self.client.sas.values() if sa.established and not sa.initiator and sa not in known)
             return next(found, None)
 
@@ -315,25 +306,17 @@ class Session:
     def echo(self, destination: str | None = None, *, source: str | None = None, size: int = 56) -> bytes:
         """The ICMP echo request that `ping` sends, an inner IP packet. LocalError as there."""
         self._pings += 1
-        destination = destination or self._destination or _first_host(self.child.remote_ts[0].addresses)
-        source = source or self._source(destination)
-        return echo_request(
-            source, destination, bytes(i % 256 for i in range(size)), identifier=0xF1, sequence=self._pings
-        )
-
-    def _source(self, destination: str) -> str:
-        version = 6 if ":" in destination else 4
-        selectors = [ts for ts in self.child.local_ts if ts.version == version]
-        if not selectors:
-            raise LocalError(f"expected a Child SA for IPv{version}, found {', '.join(map(str, self.child.local_ts))}")
-        return _first_host(selectors[0].addresses)
+        destination = destination or self._destination or first_host(self.child.remote_ts)
+        source = source or first_host(self.child.local_ts, 6 if ":" in destination else 4)
+        data = bytes(i % 256 for i in range(size))
+        return echo_request(source, destination, data, identifier=0xF1, sequence=self._pings)
 
     def send(self, packet: Packet | bytes, *, timeout: float = 5.0) -> Packet:
         """Send an inner IP packet through the Child SA that policy picks; returns the first that comes back."""
         inbox = self.network.hosts[self.name].inbox
         seen = len(inbox)
-        with self.network.lock:
-            taken = self.client.send(bytes(packet), self.network.now)
+        with self.network.acting() as now:
+            taken = self.client.send(bytes(packet), now)
         if not taken:
             raise LocalError("no Child SA takes this packet: its addresses are outside all traffic selectors")
         if not self.network.run(lambda: len(inbox) > seen, limit=timeout):
@@ -365,7 +348,7 @@ class Session:
 
     def delete(self, child: ChildSa | None = None) -> IKEv2:
         """Delete a Child SA, or the IKE SA when none is given (RFC 7296 section 1.4.1)."""
-        with self.network.lock:
+        with self.network.acting():
             exchange = self.sa.delete_ike() if child is None else self.sa.delete_child(child)
         return self._finish(exchange)
 
@@ -374,18 +357,9 @@ class Session:
         return self.client.taps.add(stage, tap, when)
 
     def _run(self, exchange: Exchange) -> IKEv2:
-        with self.network.lock:
+        with self.network.acting():
             self.sa.start(exchange)
         return self._finish(exchange)
-
-    def _settle(self) -> None:
-        """Let what follows from an exchange happen. A live network need not become quiet: anybody may send."""
-        if self.live:
-            quiet = SETTLING * 50  # for what follows from it, the Delete of what was rekeyed for one
-            self.network.run(lambda: not any(sa.requests.pending for sa in self.client.sas.values()), limit=quiet)
-            self.network.run(limit=SETTLING)
-        else:
-            self.network.run()
 
     def _finish(self, exchange: Exchange) -> IKEv2:
         failures = self.network.failures[self.name]
@@ -396,9 +370,9 @@ class Session:
 
         self.network.run(lambda: exchange.done or stuck())
         if not exchange.done and stuck():
-            failure = next(e for who, e in reversed(self.events) if who == self.name and isinstance(e, InternalError))
+            failure = self.network.last_failure[self.name]
             raise UnexpectedError(f"the exchange cannot go on: {failure.error} at {failure.where} {failure.reason}")
-        self._settle()
+        self.network.settle(self.name)
         if exchange.error is not None and (exchange.answer is None or not isinstance(exchange.error, PeerError)):
             if self.live and isinstance(exchange.error, Timeout):
                 raise Timeout("; ".join([str(exchange.error), *self.silence()]))
@@ -408,23 +382,9 @@ class Session:
         return as_packet(exchange.answer, exchange.sa)
 
 
-def _line(sa: IkeSa) -> Iterator[IkeSa]:
-    """An IKE SA and its successors."""
-    found: IkeSa | None = sa
-    while found is not None:
-        yield found
-        found = found.successor
-
-
 def as_packet(message: Message, sa: SaRecord) -> IKEv2:
     """A received message as one Scapy packet, its SK opened."""
     if message.plaintext is None:
         return chain(message.layer, message.payloads)
     encr, integ = sa.suite.encryption(), sa.suite.integrity()
     return opened(message.wire, message.plaintext, encr.iv_size, encr.icv_size or (integ.icv_size if integ else 0))
-
-
-def _first_host(addresses: tuple[str, str]) -> str:
-    """The first address of a range that a host may have: behind the network's own, where there is room."""
-    first, last = (ipaddress.ip_address(a) for a in addresses)
-    return str(first + 1 if int(last) - int(first) > 1 else first)

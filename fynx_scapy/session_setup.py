@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from fynx_scapy.errors import ConfigError, TransportError
+from fynx_scapy.errors import ConfigError, LocalError, TransportError
 from fynx_scapy.ike.basics.randomness import Randomness, SeededRandomness, SystemRandomness
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk, Retransmission
 from fynx_scapy.ike.endpoint import Endpoint
@@ -73,14 +73,20 @@ def live(
     target: str | Address,
     here: LocalSettings,
     endpoint: EndpointConfig | None,
+    peer: Peers,
     seed: int | str | None,
-    network: UdpNetwork | None,
+    network: Hosts | None,
 ) -> Ends:
     """Ours on a real network, and the peer that listens at ``target``, who may begin as well as we.
 
+    LocalError for a configuration of an embedded ``peer``, and for a network in memory.
     ConfigError when there is no such host or it is our own socket, TransportError when there is no way to it, or the
     ports are not to be had.
     """
+    if peer is not None:
+        raise LocalError("expected the address of a live peer or the configuration of an embedded one, found both")
+    if network is not None and not isinstance(network, UdpNetwork):
+        raise LocalError(f"expected a UdpNetwork towards a live peer, found {type(network).__name__}")
     remote = target if isinstance(target, Address) else resolve(target, IKE_PORT)
     own_ports = remote.port not in (IKE_PORT, NATT_PORT)
     config = config.replace(remote=remote)

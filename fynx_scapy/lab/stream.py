@@ -25,8 +25,8 @@ class Stream:
         self._running = True
         self.sent = 0
         self.from_there = m.lab.inside.probe(m.lab.ours.inner)
-        with m.s.network.lock:
-            self._tick(m.s.network.now)
+        with m.s.network.acting() as now:
+            self._tick(now)
 
     def _tick(self, now: float) -> None:
         if not self._running:

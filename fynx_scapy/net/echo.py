@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from collections.abc import Sequence
 
-from fynx_scapy.errors import MalformedError
+from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.esp.ip import checksum, ip_header, split
+from fynx_scapy.ike.terms.selectors import Selector
 
 _ICMP, _UDP, _ICMPV6 = 1, 17, 58
 ECHO_PORT = 7
@@ -25,6 +27,18 @@ def echo_request(
     protocol = _ICMPV6 if v6 else _ICMP
     header = ip_header(source, destination, len(body), protocol=protocol, tos=tos)
     return header + _summed(header, protocol, body)
+
+
+def first_host(selectors: Sequence[Selector], version: int | None = None) -> str:
+    """The first address that a host may have in the first selector, or in the first of an IP version.
+
+    It is the one behind the network's own, where there is room. LocalError when there is no selector of that version.
+    """
+    fits = [selector for selector in selectors if version in (None, selector.version)]
+    if not fits:
+        raise LocalError(f"expected a Child SA for IPv{version}, found {', '.join(map(str, selectors))}")
+    first, last = map(ipaddress.ip_address, fits[0].addresses)
+    return str(first + 1 if int(last) - int(first) > 1 else first)
 
 
 def udp_packet(source: str, destination: str, sport: int, dport: int, payload: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from fynx_scapy.errors import FynxError, LocalError
@@ -65,11 +65,16 @@ def part(network: Hosts, name: str, known: Iterable[IkeSa] = ()) -> Parting:
 def _all(client: Endpoint, known: Iterable[IkeSa]) -> list[IkeSa]:
     found: dict[int, IkeSa] = {}
     for first in (*known, *client.sas.values()):
-        sa: IkeSa | None = first
-        while sa is not None:
-            found[id(sa)] = sa
-            sa = sa.successor
+        found |= {id(sa): sa for sa in line(first)}
     return list(found.values())
+
+
+def line(sa: IkeSa) -> Iterator[IkeSa]:
+    """An IKE SA and its successors."""
+    newest: IkeSa | None = sa
+    while newest is not None:
+        yield newest
+        newest = newest.successor
 
 
 def _has_keys(sa: IkeSa) -> bool:
@@ -109,7 +114,7 @@ def _begin(
 ) -> dict[IkeSa, Exchange]:
     """Begin an exchange on each, and wait for all of them together. One that has ended meanwhile is left out."""
     begun: dict[IkeSa, Exchange] = {}
-    with network.lock:
+    with network.acting():
         for sa in sas:
             with contextlib.suppress(FynxError):
                 begun[sa] = begin(sa)

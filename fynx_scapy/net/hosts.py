@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -68,7 +68,8 @@ class Hosts(ABC):
 
     ``observe`` shows each datagram with its fate, ``subscribe`` each event. ``events`` are the latest (host, event) in
     order: ``history`` says how many are kept, by default `EVENTS`; with 0 they are only counted. ``lock`` is held by
-    whoever touches an endpoint while another thread may. ``failures`` counts each host's `InternalError` events.
+    whoever touches an endpoint while another thread may. ``failures`` counts each host's `InternalError` events,
+    ``last_failure`` has the latest one of each.
 
     What a listener raises is raised by the call that lets time pass, once the others were called and every datagram is
     on its way. In the thread that `UdpNetwork.attend` starts it is an `InternalError` event instead.
@@ -83,6 +84,7 @@ class Hosts(ABC):
         self.hosts: dict[str, Host] = {}
         self.events = record(history)
         self.failures: Counter[str] = Counter()
+        self.last_failure: dict[str, InternalError] = {}
         self.lock = lock or contextlib.nullcontext()
         self._observers: Listeners[Observer] = Listeners(self.lock)
         self._subscribers: Listeners[Subscriber] = Listeners(self.lock)
@@ -101,6 +103,10 @@ class Hosts(ABC):
 
         ``limit`` bounds the seconds of one call.
         """
+
+    def settle(self, name: str) -> None:
+        """Let happen what follows from an exchange that the host ``name`` has begun and ended."""
+        self.run()
 
     @abstractmethod
     def _carry(self, datagram: Datagram) -> None:
@@ -157,10 +163,11 @@ class Hosts(ABC):
         """
         return self._subscribers.add(subscriber)
 
-    def tell_time(self) -> None:
-        """Set every endpoint's clock, before a caller has one of them act. Whoever does that holds ``lock``."""
-        for host in self.hosts.values():
-            host.endpoint.now = self.now
+    @contextlib.contextmanager
+    def acting(self) -> Iterator[float]:
+        """Enter this to have an endpoint act: it holds ``lock``, sets every endpoint's clock, and gives the time."""
+        with self.lock:
+            yield self._set_clocks()
 
     def host(self, name: str) -> Host:
         """The host of that name; LocalError when there is none."""
@@ -224,11 +231,19 @@ class Hosts(ABC):
 
     def _note_failure(self, name: str, failure: InternalError) -> None:
         self.failures[name] += 1
+        self.last_failure[name] = failure
         self._happened(name, failure)
 
     def _shows_taps(self) -> bool:
         """Whether somebody is there to see what a tap of theirs raises."""
         return True
+
+    def _set_clocks(self) -> float:
+        """Tell every endpoint the time, and return it."""
+        now = self.now
+        for host in self.hosts.values():
+            host.endpoint.now = now
+        return now
 
     def _next_timer(self) -> float | None:
         return min((t for host in self.hosts.values() if (t := host.endpoint.next_timer()) is not None), default=None)

@@ -88,7 +88,7 @@ class Network(Hosts):
         try:
             return self._run(until, limit)
         finally:
-            self.tell_time()
+            self._set_clocks()
 
     def _run(self, until: float | Callable[[], bool] | None, limit: float) -> bool:
         end = until if isinstance(until, int | float) else self.now + limit

@@ -28,6 +28,9 @@ from fynx_scapy.net.sockets import EspPort, OpenSocket, UdpPort
 POLL = 0.02
 """How often, in seconds, `run` looks whether what it waits for holds, when nothing arrives meanwhile."""
 
+SETTLING = 0.2
+"""For how many seconds `settle` reads on at most, once no request of the host waits for an answer."""
+
 _PATIENCE = 0.25
 
 
@@ -205,7 +208,7 @@ class UdpNetwork(Hosts):
             with self.lock:
                 self._collect()
                 self._raise()
-                self.tell_time()
+                self._set_clocks()
                 if met is not None and met():
                     return True
                 if until is None and not self._busy() and not self._poll.poll(0):
@@ -213,6 +216,13 @@ class UdpNetwork(Hosts):
             if self.now >= end:
                 return met is None
             self._step(min(end, self.now + POLL) if met is not None else end)
+
+    def settle(self, name: str) -> None:
+        """The same, for some seconds at most. A real network need not become quiet: anybody may send."""
+        endpoint = self.hosts[name].endpoint
+        # What follows may be an exchange too: the Delete of what was rekeyed, for one.
+        self.run(lambda: not any(sa.requests.pending for sa in endpoint.sas.values()), limit=SETTLING * 50)
+        self.run(limit=SETTLING)
 
     def _step(self, end: float) -> None:
         """Wait for a datagram, a timer or ``end``, and do what there is to do."""
