@@ -44,23 +44,25 @@ class Watched(Network):
     """A network that holds every ESP packet it delivers against what its receiver makes of it."""
 
     def __init__(self, seed: int, report: Report) -> None:
-        super().__init__(seed=seed, wire=Wire(delay=0.02, loss=0.3, duplication=0.1, reordering=0.3, jitter=0.5))
+        wire = Wire(delay=0.02, loss=0.3, duplication=0.1, reordering=0.3, jitter=0.5)
+        super().__init__(seed=seed, wire=wire, history=0)
         self.report, self.seed = report, seed
         self.accepted: set[tuple[str, int, int]] = set()
         self.highest: dict[tuple[str, int], int] = {}
+        self.told: list[tuple[str, Event]] = []
+        self.subscribe(lambda who, event: self.told.append((who, event)))
 
     def _deliver(self, datagram: Datagram) -> None:
         if datagram.kind not in (DatagramKind.ESP, DatagramKind.ESP_IN_UDP):
             return super()._deliver(datagram)
         name = next(name for name, host in self.hosts.items() if host.endpoint.host == datagram.remote.host)
-        before = len(self.events)
+        self.told.clear()
         self._collect()
         super()._deliver(datagram)
         self._collect()
-        told = [event for who, event in self.events[before:] if who == name]
+        told = [event for who, event in self.told if who == name]
         spi, seq = int.from_bytes(datagram.data[:4]), int.from_bytes(datagram.data[4:8])
         self._judge(name, spi, seq, told)
-        del self.events[:]
         return None
 
     def _judge(self, name: str, spi: int, seq: int, told: list[Event]) -> None:

@@ -73,7 +73,7 @@ def live_objects() -> dict[str, int]:
 def run(days: int = 7, every: float = 240.0, seed: int = 1) -> Report:
     """Let two endpoints with default lifetimes ping each other every ``every`` seconds for so many days, then close."""
     before = live_objects()
-    network = Network(seed=seed)
+    network = Network(seed=seed, history=0)
     alice = Endpoint(ALICE, randomness=SeededRandomness(f"{seed} alice"))
     child = ChildConfig(local_ts=("10.2.0.0/24",), remote_ts=("10.1.0.0/24",))
     answering = IkeConfig(local_id="bob", remote_id="alice", auth=Psk("secret"), children=(child,))
@@ -81,6 +81,7 @@ def run(days: int = 7, every: float = 240.0, seed: int = 1) -> Report:
     hosts = [network.add(alice, "alice", echo=True), network.add(bob, "bob", echo=True)]
     config = IkeConfig(local_id="alice", remote_id="bob", auth=Psk("secret"), remote=Address(BOB, 500))
     events: Counter[str] = Counter()
+    network.subscribe(lambda _, event: events.update([type(event).__name__]))
     pings = [
         (alice, echo_request("10.1.0.1", "10.2.0.1", b"from alice")),
         (bob, echo_request("10.2.0.1", "10.1.0.1", b"from bob")),
@@ -89,8 +90,6 @@ def run(days: int = 7, every: float = 240.0, seed: int = 1) -> Report:
 
     def tidy() -> None:
         nonlocal answered
-        events.update(type(event).__name__ for _, event in network.events)
-        network.events.clear()
         for host in hosts:
             answered += sum(packet[20] == 0 for packet in host.inbox)
             host.inbox.clear()
