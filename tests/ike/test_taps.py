@@ -148,6 +148,18 @@ def test_a_tap_is_taken_out_again():
     assert len(calls) == 2
 
 
+def test_of_two_taps_that_are_alike_each_is_taken_out_by_its_own_function():
+    pair, calls = Pair(), []
+    first, second = (pair.alice.taps.add("payloads", calls.append) for _ in range(2))
+    first()
+    first()
+    pair.connect()
+    # HDR, SAi1, KEi, Ni  -->      HDR, SK {IDi, ...}  -->
+    assert len(calls) == 2
+    second()
+    assert not pair.alice.taps.used
+
+
 def test_a_stage_that_does_not_exist_is_named():
     with pytest.raises(ConfigError, match="payloads, plaintext, parts, wire, datagrams"):
         Pair().alice.taps.add("cipher", print)

@@ -61,9 +61,8 @@ class Taps:
         self.used = True
 
         def remove() -> None:
-            if entry in self._taps[stage]:
-                self._taps[stage].remove(entry)
-                self.used = any(self._taps.values())
+            self._taps[stage] = [other for other in self._taps[stage] if other is not entry]
+            self.used = any(self._taps.values())
 
         return remove
 
