@@ -103,6 +103,16 @@ def test_two_at_once_do_not_know_of_each_other():
         assert one.peer.sas()[0].established
 
 
+def test_what_a_lab_has_closed_is_watched_no_more():
+    with Lab() as lab:
+        lab.inside.probe(lab.ours.inner)
+        assert lab.network._by_descriptor
+        lab.inside.close()
+        lab.sniffer.stop()
+        lab.sniffer.stop()
+        assert not lab.network._by_descriptor
+
+
 def test_names_and_keys_are_only_that():
     """What a configuration file would read as its own signs is part of a name or a key here."""
     config = PeerConfig(psk='"} secrets { #', local_id='bo"b {\\', remote_id="al ice")
