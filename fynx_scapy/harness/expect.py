@@ -17,7 +17,7 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, lookup, name_of
-from fynx_scapy.ike.events import Event, MessageSent
+from fynx_scapy.ike.events import Event, EventsDropped, MessageSent
 from fynx_scapy.ladder import payload_name
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, build_payloads, chain, first_type, parse_payloads
 
@@ -180,7 +180,7 @@ class Events(Value):
 
     def at(self, who: str) -> Events:
         """Only what happened there."""
-        return Events([entry for entry in self.events if entry[0] == who])
+        return Events([entry for entry in self.events if entry[0] == who or isinstance(entry[1], EventsDropped)])
 
     def sent(self, number: int, exchange: str | int | None = None) -> Message:
         """The message sent as that one, counted from 0 without retransmissions; from the end when negative.
@@ -211,7 +211,17 @@ class Events(Value):
             of_kind = [event for _, event in self.events if isinstance(event, kind)]
             wanted = f"{kind.__name__}({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
             fail(wanted if times is None else f"{wanted} {times} times", f"{count} such among {of_kind}")
+        if times is not None:
+            self._all_kept(kind)
         return self
+
+    def _all_kept(self, kind: type[Event]) -> None:
+        """A count says nothing where the network has let go of such events."""
+        gone = sum(
+            dict(event.kinds).get(kind.__name__, 0) for _, event in self.events if isinstance(event, EventsDropped)
+        )
+        if gone:
+            fail(f"every {kind.__name__} to be kept, so that they can be counted", f"{gone} that were let go")
 
     def lacks(self, kind: type[Event], **fields: Any) -> Self:
         """No such event happened."""

@@ -176,13 +176,17 @@ class Hosts(ABC):
         return self.hosts[name]
 
     def _tell(self, datagram: Datagram, fate: str) -> None:
-        for observer in self._observers:
-            self._call(observer, self.now, datagram, fate)
+        if self._observers:
+            for observer in self._observers:
+                self._call(observer, self.now, datagram, fate)
 
-    def _happened(self, name: str, event: Event) -> None:
-        self.events.append((name, event))
-        for subscriber in self._subscribers:
-            self._call(subscriber, name, event)
+    def _happened(self, name: str, *told: Event) -> None:
+        """Keep events, and tell them."""
+        self.events += [(name, event) for event in told]
+        if self._subscribers:
+            for event in told:
+                for subscriber in self._subscribers:
+                    self._call(subscriber, name, event)
 
     def _call(self, listener: Callable[..., T], *args: Any) -> T | None:
         """Call what somebody else wrote. The first exception is kept for `_raise`, the others are counted."""
@@ -215,8 +219,8 @@ class Hosts(ABC):
                     self.guarded(host, "an inner packet", self._answer_echo, host, packet)
             for datagram in host.endpoint.datagrams():
                 self._carry(datagram)
-            for event in host.endpoint.events():
-                self._happened(host.name, event)
+            if told := host.endpoint.events():
+                self._happened(host.name, *told)
 
     def _answer_echo(self, host: Host, packet: bytes) -> None:
         reply = echo_reply(packet)

@@ -10,8 +10,9 @@ from scapy.layers.inet import ICMP, IP
 
 from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.harness import ExpectationFailed, expect
-from fynx_scapy.ike.events import ChildSaInstalled, IkeSaEstablished, KeysDerived, PeerDead
+from fynx_scapy.ike.events import ChildSaInstalled, IkeSaEstablished, KeysDerived, MessageReceived, PeerDead
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_AUTH, IKEv2_KE, IKEv2_Nonce, IKEv2_SA
+from fynx_scapy.net.memory import Network
 from fynx_scapy.session import Session
 
 
@@ -98,3 +99,16 @@ def test_calls() -> None:
     assert "found 'no Child SA takes it'" in refused(lambda: expect(complain).raises(LocalError, "IKE SA"))
     with pytest.raises(LocalError):  # another error than the one expected passes through
         expect(complain).raises(ZeroDivisionError)
+
+
+def test_events_that_were_let_go_are_not_counted_as_absent() -> None:
+    s = Session(psk="secret", seed=1, network=Network(seed=1, history=12))
+    s.connect()
+    for _ in range(10):
+        s.liveness()
+    assert s.network.events.dropped["MessageReceived"]
+    text = refused(lambda: expect(s.events).lacks(MessageReceived, encrypted=False))
+    assert "expected every MessageReceived to be kept" in text
+    assert "that were let go" in text
+    assert "let go" in refused(lambda: expect(s.events).at("responder").lacks(MessageReceived, encrypted=False))
+    expect(s.events).has(MessageReceived).lacks(PeerDead)
