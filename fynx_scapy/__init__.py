@@ -22,7 +22,7 @@ __all__ = ["ChildConfig", "Endpoint", "IkeConfig", "Psk", "Session"]
 
 # Public name -> the module that holds it.
 _HOME = {
-    "ChildConfig": "fynx_scapy.ike.config",
+    "ChildConfig": "fynx_scapy.ike.terms.child_config",
     "Endpoint": "fynx_scapy.ike.endpoint",
     "IkeConfig": "fynx_scapy.ike.config",
     "Psk": "fynx_scapy.ike.config",

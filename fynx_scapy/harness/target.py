@@ -5,12 +5,28 @@ from __future__ import annotations
 
 import dataclasses
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
+from fynx_scapy.checks import (
+    SECRET,
+    Check,
+    Checked,
+    flag,
+    kind,
+    optional,
+    required,
+    seconds,
+    setting,
+    text,
+    udp_port,
+)
 from fynx_scapy.errors import OutOfReach
+from fynx_scapy.iana import ProtocolId
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Proposals, Psk, Retransmission, Selectors
+from fynx_scapy.ike.terms.child_config import read_proposals, read_selectors
 from fynx_scapy.net.sockets import OpenSocket
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
@@ -25,30 +41,60 @@ NOT_OURS = {
 _CREDENTIALS = ("psk", "local_id", "remote_id", "local", "remote", "local_ts", "remote_ts", "seed")
 
 
+_READ = Check("what its reader has read", lambda value: True)
+
+
+def _readable(reader: Callable[[Any], object]) -> Callable[[Any], Any]:
+    """Hand a value on as it was written, once it is known that it can be read."""
+
+    def read(value: Any) -> Any:
+        if value is not None:
+            reader(value)
+        return value
+
+    return read
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """A live peer, and how to talk to it; what is None is left to `Session`, or to the scenario.
+class Target(Checked):
+    """A live peer, and how to talk to it; what is None is left to `Session`, or to the scenario."""
 
-    ``address`` is ``HOST`` or ``HOST:PORT``, ``ping`` an inner address that answers pings (by default the first host
-    of the selectors), ``error_wait`` as in IkeConfig. ``open_socket`` opens the sockets in another namespace.
-    """
+    address: str = required(text())
+    """``HOST`` or ``HOST:PORT``."""
+    psk: str | bytes = setting("fynx", SECRET, repr=False)
+    """The key that both ends share, as `Psk` reads it."""
+    local_id: str = setting("alice", text())
+    """Who we are."""
+    remote_id: str | None = setting(None, optional(text()))
+    """Who the peer has to be."""
+    proposals: Proposals | None = setting(None, _READ, read=_readable(partial(read_proposals, ProtocolId.IKE)))
+    """What we offer for the IKE SA, as in IkeConfig."""
+    esp_proposals: Proposals | None = setting(None, _READ, read=_readable(partial(read_proposals, ProtocolId.ESP)))
+    """What we offer for Child SAs, as in ChildConfig."""
+    local_ts: Selectors | None = setting(None, _READ, read=_readable(read_selectors))
+    """Our traffic selectors."""
+    remote_ts: Selectors | None = setting(None, _READ, read=_readable(read_selectors))
+    """The peer's traffic selectors."""
+    ping: str | None = setting(None, optional(text()))
+    """An inner address that answers pings; by default the first host of the selectors."""
+    local: str | None = setting(None, optional(text()))
+    """Our own address."""
+    port: int | None = setting(None, optional(udp_port()))
+    """Our own UDP port."""
+    natt_port: int | None = setting(None, optional(udp_port()))
+    """Our own UDP port for what goes in UDP beside ESP."""
+    marker_always: bool | None = setting(None, optional(flag()))
+    """Whether IKE has the non-ESP marker on every port."""
+    retransmission: Retransmission = setting(QUICK, kind(Retransmission))
+    """When a request without an answer goes out again."""
+    error_wait: float = setting(0.3, seconds(zero=True))
+    """As in IkeConfig."""
+    open_socket: OpenSocket = setting(socket.socket, Check("a function that opens a socket", callable))
+    """What opens the sockets, in another namespace for one."""
 
-    address: str
-    psk: str | bytes = field(default="fynx", repr=False)
-    local_id: str = "alice"
-    remote_id: str | None = None
-    proposals: Proposals | None = None
-    esp_proposals: Proposals | None = None
-    local_ts: Selectors | None = None
-    remote_ts: Selectors | None = None
-    ping: str | None = None
-    local: str | None = None
-    port: int | None = None
-    natt_port: int | None = None
-    marker_always: bool | None = None
-    retransmission: Retransmission = QUICK
-    error_wait: float = 0.3
-    open_socket: OpenSocket = socket.socket
+    if TYPE_CHECKING:
+
+        def replace(self, **changes: Any) -> Self: ...
 
     def config(self, given: Mapping[str, Any]) -> IkeConfig:
         """Our configuration: what a scenario sets on purpose, with this peer's credentials, identities and selectors.

@@ -11,65 +11,129 @@ import functools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar, Protocol
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import jinja2
 
+from fynx_scapy.checks import (
+    SECRET,
+    Check,
+    Checked,
+    as_tuple,
+    flag,
+    kind,
+    one_of,
+    optional,
+    seconds,
+    setting,
+    several,
+    text,
+    udp_port,
+    whole,
+)
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
 
 DYNAMIC = "dynamic"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerChild:
-    """A Child SA of the peer's configuration, as it sees it: ``local_ts`` is behind the peer.
-
-    A selector may be ``dynamic``: the address that one end assigns to the other. ``tfc`` is the size in bytes that it
-    pads its packets to (RFC 4303 section 2.7).
-    """
-
-    name: str = "net"
-    local_ts: tuple[str, ...] = ("10.2.0.0/24",)
-    remote_ts: tuple[str, ...] = ("10.1.0.0/24",)
-    esp: str = "aes128gcm16"
-    mode: str = "tunnel"
-    tfc: int = 0
+def _texts(value: Any) -> tuple[Any, ...]:
+    return as_tuple(value, str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeerConfig:
-    """A peer's configuration, from its own side. Times are in seconds, 0 or None is "not", or the peer's default.
+class PeerChild(Checked):
+    """A Child SA of the peer's configuration, as it sees it.
 
-    ``remote`` is whom it serves and connects to (``%any`` serves all). ``dpd_delay`` is after how much silence it asks
-    whether we live, ``fragment_size`` the IP packet's, ``cookie_threshold`` how many half-open IKE SAs it has before
-    it wants cookies, ``childless`` one of allow, prefer, force and never, ``pool`` what it gives
-    addresses from, ``virtual_ip`` whether it asks for one itself. ``also`` are further connections, each with an
-    identity and Child SAs of its own. ``port`` and ``natt_port`` are where it listens, ``remote_port`` is
-    where it finds us.
+    A selector may be ``dynamic``: the address that one end assigns to the other.
     """
 
-    ike: str = "aes128gcm16-prfsha256-x25519"
-    psk: str | bytes = field(default="lab psk for testing", repr=False)
-    local_id: str = "bob"
-    remote_id: str = "alice"
-    local: str = "10.9.0.2"
-    remote: str = "10.9.0.1"
-    port: int = 500
-    natt_port: int = 4500
-    remote_port: int = 500
-    children: tuple[PeerChild, ...] = (PeerChild(),)
-    dpd_delay: int = 0
-    fragmentation: str = "yes"
-    fragment_size: int | None = None
-    cookie_threshold: int | None = None
-    childless: str = "allow"
-    pool: str | None = None
-    virtual_ip: bool = False
-    keepalive: float | None = None
-    also: tuple[PeerConfig, ...] = ()
+    name: str = setting("net", text())
+    """What the peer calls it."""
+    local_ts: tuple[str, ...] = setting(("10.2.0.0/24",), several(text(), 1, 255), read=_texts)
+    """The traffic selectors behind the peer."""
+    remote_ts: tuple[str, ...] = setting(("10.1.0.0/24",), several(text(), 1, 255), read=_texts)
+    """The traffic selectors behind us."""
+    esp: str = setting("aes128gcm16", text())
+    """Its proposals, as strongSwan writes them."""
+    mode: str = setting("tunnel", one_of("tunnel", "transport"))
+    """``tunnel`` or ``transport``."""
+    tfc: int = setting(0, whole(0, 65535, "octets"))
+    """The size in octets that it pads its packets to (RFC 4303 section 2.7), 0 for none."""
+
+    if TYPE_CHECKING:
+
+        def replace(
+            self,
+            *,
+            name: str = ...,
+            local_ts: tuple[str, ...] = ...,
+            remote_ts: tuple[str, ...] = ...,
+            esp: str = ...,
+            mode: str = ...,
+            tfc: int = ...,
+        ) -> Self: ...
+
+
+def _children(value: Any) -> tuple[Any, ...]:
+    return as_tuple(value, PeerChild)
+
+
+def _further(value: Any) -> tuple[Any, ...]:
+    return as_tuple(value, PeerConfig)
+
+
+_FURTHER = several(Check("a PeerConfig", lambda value: isinstance(value, PeerConfig)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerConfig(Checked):
+    """A peer's configuration, from its own side. Where a setting is None the peer goes by its own default."""
+
+    ike: str = setting("aes128gcm16-prfsha256-x25519", text())
+    """Its proposals, as strongSwan writes them."""
+    psk: str | bytes = setting("lab psk for testing", SECRET, repr=False)
+    """The key that both ends share, as `Psk` reads it."""
+    local_id: str = setting("bob", text())
+    """Who the peer is."""
+    remote_id: str = setting("alice", text())
+    """Who we have to be."""
+    local: str = setting("10.9.0.2", text())
+    """Its address."""
+    remote: str = setting("10.9.0.1", text())
+    """Whom it serves and connects to; ``%any`` serves all."""
+    port: int = setting(500, udp_port())
+    """Where it listens."""
+    natt_port: int = setting(4500, udp_port())
+    """Where it listens for what goes in UDP beside ESP."""
+    remote_port: int = setting(500, udp_port())
+    """Where it finds us."""
+    children: tuple[PeerChild, ...] = setting((PeerChild(),), several(kind(PeerChild)), read=_children)
+    """Its Child SAs."""
+    dpd_delay: int = setting(0, whole(0, 1 << 31, "seconds"))
+    """After how many seconds of silence it asks whether we live; 0 never asks."""
+    fragmentation: str = setting("yes", one_of("yes", "accept", "force", "no"))
+    """Whether it sends and takes fragments: ``yes``, ``accept``, ``force`` or ``no``."""
+    fragment_size: int | None = setting(None, optional(whole(1, 65535, "octets")))
+    """The octets of an IP packet with a fragment."""
+    cookie_threshold: int | None = setting(None, optional(whole(0, 1 << 31)))
+    """How many half-open IKE SAs it has before it wants cookies."""
+    childless: str = setting("allow", one_of("allow", "prefer", "force", "never"))
+    """Whether it sets up IKE SAs without a Child SA: ``allow``, ``prefer``, ``force`` or ``never``."""
+    pool: str | None = setting(None, optional(text()))
+    """What it gives addresses from."""
+    virtual_ip: bool = setting(False, flag())
+    """Whether it asks for an address itself."""
+    keepalive: float | None = setting(None, optional(seconds(zero=True)))
+    """Seconds between two keepalives through a NAT."""
+    also: tuple[PeerConfig, ...] = setting((), _FURTHER, read=_further)
+    """Further connections, each with its own identity and Child SAs."""
+
+    if TYPE_CHECKING:
+
+        def replace(self, **changes: Any) -> Self: ...
 
     def connections(self) -> list[tuple[str, PeerConfig]]:
         """Every connection with its name: ``lab``, ``lab1``, ``lab2``, …"""
@@ -80,8 +144,8 @@ class PeerConfig:
         names = ("esp", "mode", "local_ts", "remote_ts", "tfc")
         child = {name: changes.pop(name) for name in names if name in changes}
         if child and "children" not in changes:
-            changes["children"] = tuple(replace(each, **child) for each in self.children)
-        return replace(self, **changes)
+            changes["children"] = tuple(each.replace(**child) for each in self.children)
+        return self.replace(**changes)
 
     def mirrored(self, **changes: Any) -> IkeConfig:
         """What we configure to get along with it; ``changes`` are fields of `IkeConfig`."""

@@ -217,7 +217,7 @@ def test_room_that_is_no_room():
         split(b"x" * 100, 60, protector)
     with pytest.raises(LocalError, match="65535 fragments"):
         split(b"x" * 70000, 62, protector)
-    with pytest.raises(ConfigError, match="at least 160"):
+    with pytest.raises(ConfigError, match="from 160 to 65535"):
         alice(fragment_size=100)
 
 

@@ -717,7 +717,7 @@ def test_marked_datagrams_are_told_apart():
 
 @pytest.mark.parametrize("fields", [{"natt_port": 0}, {"port": 65536}])
 def test_ports_are_checked(fields):
-    with pytest.raises(ConfigError, match="between 1 and 65535"):
+    with pytest.raises(ConfigError, match="from 1 to 65535"):
         EndpointConfig(**fields)
 
 

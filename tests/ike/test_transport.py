@@ -403,5 +403,5 @@ def test_two_hosts_behind_one_nat_do_not_get_the_same_traffic():
 
 
 def test_the_mode_is_checked():
-    with pytest.raises(ConfigError, match="tunnel or transport"):
+    with pytest.raises(ConfigError, match="'tunnel' or 'transport'"):
         ChildConfig(mode="beet")

@@ -286,5 +286,5 @@ def test_an_invalid_message_id_is_told_and_changes_nothing():
 
 @pytest.mark.parametrize("size", [0, 1025, -1])
 def test_windows_that_are_none(size):
-    with pytest.raises(ConfigError, match="window of 1 to 1024"):
+    with pytest.raises(ConfigError, match="window to be a whole number of requests from 1 to 1024"):
         alice(window=size)

@@ -175,7 +175,7 @@ def test_an_address_and_a_name_are_taken_once():
 
 
 def test_probabilities_are_checked():
-    with pytest.raises(ConfigError, match="loss"):
+    with pytest.raises(ConfigError, match=r"Wire\.loss"):
         Wire(loss=1.5)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+from fynx_scapy.checks import shown
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import IdType, name_of
 from fynx_scapy.text import LONGEST, printable
@@ -23,6 +24,8 @@ class Identity:
         """Read what a person writes: an address, ``user@host``, a name, or ``keyid:`` and hex digits."""
         if isinstance(value, Identity):
             return value
+        if not isinstance(value, str):
+            raise ConfigError(f"expected an identity as text, found {shown(value)}")
         if not value:
             raise ConfigError(
                 "expected an identity such as 'alice', 'alice@example.org' or '192.0.2.1', found an empty string"

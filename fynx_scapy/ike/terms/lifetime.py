@@ -4,26 +4,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
+from fynx_scapy.checks import CENTURY, Check, Checked, flag, kind, number, optional, setting, whole
+from fynx_scapy.checks import seconds as _time
 from fynx_scapy.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long, how many bytes, how many packets; None for no limit.
+class Limits(Checked):
+    """How long, how many bytes, how many packets; None for no limit."""
 
-    Bytes and packets are those of one direction; of an IKE SA they are the messages sent or received.
-    """
+    seconds: float | None = setting(None, optional(_time(most=2 * CENTURY)))
+    """Seconds since the SA was set up."""
+    bytes: int | None = setting(None, optional(whole(1, 1 << 80, "bytes")))
+    """Bytes of one direction; of an IKE SA those of the messages sent or received."""
+    packets: int | None = setting(None, optional(whole(1, 1 << 80, "packets")))
+    """Packets of one direction; of an IKE SA the messages sent or received."""
 
-    seconds: float | None = None
-    bytes: int | None = None
-    packets: int | None = None
+    if TYPE_CHECKING:
 
-    def __post_init__(self) -> None:
-        for name in ("seconds", "bytes", "packets"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"expected a limit of more than 0 {name} or None, found {value}")
+        def replace(
+            self, *, seconds: float | None = ..., bytes: int | None = ..., packets: int | None = ...
+        ) -> Self: ...
 
     def scaled(self, factor: float) -> Limits:
         """The same limits, longer or shorter; a count stays a whole number and above 0."""
@@ -32,21 +35,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lifetime:
-    """When an SA is rekeyed (``soft``) and when it is closed (``hard``; by default a tenth later).
+class Lifetime(Checked):
+    """When an SA is rekeyed, and when it is closed."""
 
-    Each SA's soft limits come up to the part ``jitter`` of them earlier, so that two ends with the same limits seldom
-    rekey at once. With ``rekey_idle=False`` an SA that carried nothing is left to expire (section 2.8).
-    """
+    soft: Limits = setting(Limits(seconds=3600.0), kind(Limits))
+    """When it is rekeyed."""
+    hard: Limits | None = setting(None, optional(kind(Limits)))
+    """When it is closed; by default a tenth later."""
+    jitter: float = setting(
+        0.1, Check("a number from 0 to less than 1", lambda value: number(0, 1).accepts(value) and value < 1)
+    )
+    """By up to which part of them the soft limits of an SA come earlier, so that two ends with the same limits seldom
+    rekey at once."""
+    rekey_idle: bool = setting(True, flag())
+    """Whether an SA that carried nothing is rekeyed; else it is left to expire (RFC 7296 section 2.8)."""
 
-    soft: Limits = Limits(seconds=3600.0)
-    hard: Limits | None = None
-    jitter: float = 0.1
-    rekey_idle: bool = True
+    if TYPE_CHECKING:
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.jitter < 1:
-            raise ConfigError(f"expected a jitter of 0 or more and below 1, found {self.jitter}")
+        def replace(
+            self, *, soft: Limits = ..., hard: Limits | None = ..., jitter: float = ..., rekey_idle: bool = ...
+        ) -> Self: ...
+
+    def _check_together(self) -> None:
         for name in ("seconds", "bytes", "packets"):
             soft, hard = getattr(self.soft, name), getattr(self.end, name)
             if soft is not None and hard is not None and hard < soft:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from scapy.packet import Packet
 
+from fynx_scapy.checks import shown
 from fynx_scapy.crypto.encr import Encryption, encryption
 from fynx_scapy.crypto.integ import Integrity, integrity
 from fynx_scapy.crypto.prf import Prf, prf
@@ -88,6 +89,8 @@ class Proposal:
         """Read ``aes128gcm16-prfsha256-x25519``; ConfigError names the word that does not fit."""
         if isinstance(text, Proposal):
             return text
+        if not isinstance(text, str):
+            raise ConfigError(f"expected a proposal as text, found {shown(text)}")
         found = [transform for word in text.lower().split("-") if word for transform in keyword(word)]
         if protocol == ProtocolId.IKE:
             found = [t for t in found if t.type != SN]

@@ -11,6 +11,7 @@ from typing import Any
 
 from scapy.packet import Packet
 
+from fynx_scapy.checks import shown
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import TsType
 from fynx_scapy.layers.ikev2 import IPv4TrafficSelector, IPv6TrafficSelector
@@ -43,6 +44,8 @@ class Selector:
         """
         if isinstance(value, Selector):
             return value
+        if not isinstance(value, str):
+            raise ConfigError(f"expected a traffic selector as text, found {shown(value)}")
         text, _, rest = value.partition("[")
         protocol, low, high = 0, 0, 65535
         try:

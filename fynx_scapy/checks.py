@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How configurations check themselves: each setting says beside its default what it has to be.
+
+>>> @dataclass(frozen=True, slots=True, kw_only=True)
+... class Oven(Checked):
+...     degrees: float = setting(180.0, number(50, 250, "degrees"))
+...     grill: bool = setting(False, flag())
+>>> Oven(degrees=-1)
+ConfigError: expected Oven.degrees to be a number of degrees from 50 to 250, found -1
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.text import printable
+
+Read = Callable[[Any], Any]
+
+CENTURY = 100 * 365 * 86400.0
+"""The longest time that a setting may name, in seconds: beyond it is a mistake, and sums of such times stay finite."""
+
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a value has to be: ``wanted`` says it in words, ``accepts`` decides; ``hidden`` keeps it out of errors."""
+
+    wanted: str
+    accepts: Callable[[Any], bool]
+    hidden: bool = False
+    each: Check | None = None
+
+    def fault(self, name: str, value: object) -> str:
+        """What to say of a value that is not accepted: of a tuple the first item that is wrong, if there is one."""
+        if self.each is not None and isinstance(value, tuple):
+            for number, item in enumerate(value):
+                if not self.each.accepts(item):
+                    return self.each.fault(f"{name}[{number}]", item)
+        return f"expected {name} to be {self.wanted}, found {shown(value, self.hidden)}"
+
+
+def flag() -> Check:
+    """True or False, and nothing that Python would take for one of them."""
+    return Check("True or False", lambda value: isinstance(value, bool))
+
+
+def whole(low: int, high: int, unit: str = "") -> Check:
+    """A whole number of ``unit``, both bounds included."""
+    return Check(
+        f"a whole number{_of(unit)} from {low} to {high}", lambda value: _is_whole(value) and low <= value <= high
+    )
+
+
+def number(low: float, high: float, unit: str = "") -> Check:
+    """A finite number of ``unit``, both bounds included."""
+    return Check(f"a number{_of(unit)} from {low:g} to {high:g}", lambda v: _is_number(v) and low <= v <= high)
+
+
+def seconds(*, zero: bool = False, most: float = CENTURY) -> Check:
+    """A time in seconds; 0 only where ``zero`` says so."""
+    wanted = f"a number of seconds, {'0 or more' if zero else 'more than 0'}, up to {most:.10g}"
+    return Check(wanted, lambda value: _is_number(value) and (value >= 0 if zero else value > 0) and value <= most)
+
+
+def udp_port() -> Check:
+    """A UDP port."""
+    return whole(1, 65535)
+
+
+def one_of(*names: str) -> Check:
+    """One of these words."""
+    return Check(_words([repr(name) for name in names]), lambda value: isinstance(value, str) and value in names)
+
+
+def text(*, empty: bool = False) -> Check:
+    """Text, empty only where ``empty`` says so."""
+    return Check("text" if empty else "text that is not empty", lambda v: isinstance(v, str) and (empty or bool(v)))
+
+
+def octets(low: int, high: int) -> Check:
+    """Bytes that no error shows."""
+    wanted = f"bytes, {low} to {high} octets"
+    return Check(wanted, lambda value: isinstance(value, bytes) and low <= len(value) <= high, hidden=True)
+
+
+SECRET = Check("text or bytes that are not empty", lambda value: isinstance(value, str | bytes) and bool(value), True)
+"""A key as a person writes it."""
+
+
+def kind(cls: type, *, hidden: bool = False) -> Check:
+    """An object of a class."""
+    return Check(_a(cls.__name__), lambda value: isinstance(value, cls), hidden)
+
+
+def optional(check: Check) -> Check:
+    """None, or what ``check`` wants."""
+    return Check(f"{check.wanted}, or None", lambda v: v is None or check.accepts(v), check.hidden)
+
+
+def several(check: Check, low: int = 0, high: int = 4096) -> Check:
+    """A tuple of ``low`` to ``high`` items, each as ``check`` wants it."""
+    wanted = f"a tuple of {low} to {high} items, each {check.wanted}"
+    return Check(
+        wanted,
+        lambda value: isinstance(value, tuple) and low <= len(value) <= high and all(map(check.accepts, value)),
+        check.hidden,
+        check,
+    )
+
+
+def pair(first: Check, second: Check) -> Check:
+    """A tuple of two."""
+    return Check(
+        f"a pair of {first.wanted} and {second.wanted}",
+        lambda v: isinstance(v, tuple) and len(v) == 2 and first.accepts(v[0]) and second.accepts(v[1]),
+        first.hidden or second.hidden,
+    )
+
+
+def setting(default: Any, check: Check, *, read: Read | None = None, repr: bool = True) -> Any:
+    """A field of a `Checked` class: its default, what it has to be, and how what a person writes is read before that.
+
+    ``read`` raises ConfigError for what it cannot read. ``repr`` as of dataclasses.field.
+    """
+    return dataclasses.field(default=default, repr=repr, metadata={"check": check, "read": read})
+
+
+def required(check: Check, *, read: Read | None = None, repr: bool = True) -> Any:
+    """The same without a default."""
+    return dataclasses.field(repr=repr, metadata={"check": check, "read": read})
+
+
+class Checked:
+    """A mixin of frozen dataclasses that check themselves when they are made, and make variants by ``replace``."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # each class says in its own words what its replace() takes
+
+        def replace(self, **changes: Any) -> Self:
+            """The same with some fields changed; the variant is checked like the original. ConfigError as there."""
+            known = [field.name for field in dataclasses.fields(self)]
+            for name in changes.keys() - set(known):
+                raise ConfigError(f"{type(self).__name__} has no field {name!r}; it has {', '.join(sorted(known))}")
+            return dataclasses.replace(self, **changes)
+
+    def __post_init__(self) -> None:
+        cls: Any = type(self)
+        owner = cls.__name__
+        for name, check, read in _settings(cls):
+            value = getattr(self, name)
+            if read is not None:
+                try:
+                    value = read(value)
+                except ConfigError as error:
+                    raise ConfigError(f"{owner}.{name}: {error}") from None
+                self._set(name, value)
+            if not check.accepts(value):
+                raise ConfigError(check.fault(f"{owner}.{name}", value))
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Hold settings against each other; ConfigError."""
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+
+def check_setting(config: Checked, name: str, value: object) -> None:
+    """Check what one setting is about to become; ConfigError."""
+    cls: Any = type(config)
+    for known, check, _ in _settings(cls):
+        if known == name and not check.accepts(value):
+            raise ConfigError(check.fault(f"{cls.__name__}.{name}", value))
+
+
+@functools.cache
+def _settings(cls: Any) -> tuple[tuple[str, Check, Read | None], ...]:
+    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)
+    return tuple((f.name, f.metadata["check"], f.metadata["read"]) for f in fields if "check" in f.metadata)
+
+
+def as_tuple(value: Any, *alone: type, hidden: bool = False) -> tuple[Any, ...]:
+    """A tuple of what a person writes: one item of the types ``alone``, or a collection; ConfigError for the rest."""
+    if isinstance(value, alone):
+        return (value,)
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        wanted = _words([*(_a(item.__name__) for item in alone), "a sequence"])
+        raise ConfigError(f"expected {wanted}, found {shown(value, hidden)}")
+    return tuple(value)
+
+
+def shown(value: object, hidden: bool = False) -> str:
+    """A value as errors name it: short, printable, and without octets, which may be a key."""
+    if hidden or not isinstance(value, str | int | float | None):
+        if isinstance(value, bytes | str):
+            return f"{'bytes' if isinstance(value, bytes) else 'text'} of length {len(value)}"
+        return f"{_a(type(value).__name__)} of {len(value)}" if isinstance(value, tuple) else _a(type(value).__name__)
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"a whole number of {value.bit_length()} bits"
+    return printable(repr(value), _SHOWN)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _of(unit: str) -> str:
+    return f" of {unit}" if unit else ""
+
+
+def _a(name: str) -> str:
+    return f"an {name}" if name[:1].upper() in "AEIOU" else f"a {name}"
+
+
+def _words(names: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
