@@ -12,21 +12,80 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
+    from fynx_scapy.ike.basics.randomness import SeededRandomness
+    from fynx_scapy.ike.config import IkeConfig, IkeFields, Psk
+    from fynx_scapy.ike.core.child import ChildSa
     from fynx_scapy.ike.endpoint import Endpoint
+    from fynx_scapy.ike.message import Address
+    from fynx_scapy.ike.sa import IkeSa
+    from fynx_scapy.ike.terms.child_config import ChildConfig, ChildFields
+    from fynx_scapy.ike.terms.cp_config import ConfigReply, ConfigRequest
+    from fynx_scapy.ike.terms.endpoint_config import EndpointConfig, EndpointFields
+    from fynx_scapy.ike.terms.identity import Identity
+    from fynx_scapy.ike.terms.lifetime import NEVER, Lifetime, Limits
+    from fynx_scapy.ike.terms.patience import DeadPeerDetection, Retransmission
+    from fynx_scapy.ike.terms.proposals import Proposal
+    from fynx_scapy.ike.terms.selectors import Selector
     from fynx_scapy.session import Session
+    from fynx_scapy.session_setup import PeerFields, SessionFields
 
 __version__ = "0.1.0"
 
-__all__ = ["ChildConfig", "Endpoint", "IkeConfig", "Psk", "Session"]
+__all__ = [
+    "NEVER",
+    "Address",
+    "ChildConfig",
+    "ChildFields",
+    "ChildSa",
+    "ConfigReply",
+    "ConfigRequest",
+    "DeadPeerDetection",
+    "Endpoint",
+    "EndpointConfig",
+    "EndpointFields",
+    "Identity",
+    "IkeConfig",
+    "IkeFields",
+    "IkeSa",
+    "Lifetime",
+    "Limits",
+    "PeerFields",
+    "Proposal",
+    "Psk",
+    "Retransmission",
+    "SeededRandomness",
+    "Selector",
+    "Session",
+    "SessionFields",
+]
 
 # Public name -> the module that holds it.
 _HOME = {
+    "Address": "fynx_scapy.ike.message",
     "ChildConfig": "fynx_scapy.ike.terms.child_config",
+    "ChildFields": "fynx_scapy.ike.terms.child_config",
+    "ChildSa": "fynx_scapy.ike.core.child",
+    "ConfigReply": "fynx_scapy.ike.terms.cp_config",
+    "ConfigRequest": "fynx_scapy.ike.terms.cp_config",
+    "DeadPeerDetection": "fynx_scapy.ike.terms.patience",
     "Endpoint": "fynx_scapy.ike.endpoint",
+    "EndpointConfig": "fynx_scapy.ike.terms.endpoint_config",
+    "EndpointFields": "fynx_scapy.ike.terms.endpoint_config",
+    "Identity": "fynx_scapy.ike.terms.identity",
     "IkeConfig": "fynx_scapy.ike.config",
+    "IkeFields": "fynx_scapy.ike.config",
+    "IkeSa": "fynx_scapy.ike.sa",
+    "Lifetime": "fynx_scapy.ike.terms.lifetime",
+    "Limits": "fynx_scapy.ike.terms.lifetime",
+    "NEVER": "fynx_scapy.ike.terms.lifetime",
+    "PeerFields": "fynx_scapy.session_setup",
+    "Proposal": "fynx_scapy.ike.terms.proposals",
     "Psk": "fynx_scapy.ike.config",
+    "Retransmission": "fynx_scapy.ike.terms.patience",
+    "SeededRandomness": "fynx_scapy.ike.basics.randomness",
+    "Selector": "fynx_scapy.ike.terms.selectors",
     "Session": "fynx_scapy.session",
+    "SessionFields": "fynx_scapy.session_setup",
 }
 
 

@@ -182,6 +182,13 @@ def check_setting(config: Checked, name: str, value: object) -> None:
             raise ConfigError(check.fault(f"{cls.__name__}.{name}", value))
 
 
+def check_values(owner: str, known: Mapping[str, Check], **values: object) -> None:
+    """Check the arguments of a call in the same way; ConfigError."""
+    for name, value in values.items():
+        if not known[name].accepts(value):
+            raise ConfigError(known[name].fault(f"{owner}.{name}", value))
+
+
 @functools.cache
 def _settings(cls: Any) -> tuple[tuple[str, Check, Read | None], ...]:
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)

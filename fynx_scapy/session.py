@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Self, TypeVar, overload
 
 from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet
 
 from fynx_scapy import session_setup
+from fynx_scapy.checks import check_values
 from fynx_scapy.errors import LocalError, OutOfReach, PeerError, Timeout, UnexpectedError
 from fynx_scapy.iana import ExchangeType, lookup
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
@@ -29,6 +30,7 @@ from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.message import Address, Message
 from fynx_scapy.ike.sa import IkeSa, State
+from fynx_scapy.ike.terms.child_config import Proposals, Selectors
 from fynx_scapy.ike.wire.taps import Tap, When
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2, chain, opened
@@ -39,6 +41,7 @@ from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session_setup import INITIATOR, RESPONDER
 
+E = TypeVar("E", bound=Event)
 _LOG = logging.getLogger(__name__)
 
 
@@ -76,10 +79,10 @@ class Session:
         psk: str | bytes = "fynx",
         local_id: str = "alice",
         remote_id: str | None = "bob",
-        proposals: str | Sequence[str] | None = None,
-        esp_proposals: str | Sequence[str] | None = None,
-        local_ts: str | Sequence[str] | None = None,
-        remote_ts: str | Sequence[str] | None = None,
+        proposals: Proposals | None = None,
+        esp_proposals: Proposals | None = None,
+        local_ts: Selectors | None = None,
+        remote_ts: Selectors | None = None,
         local: str | None = None,
         remote: str = "192.0.2.2",
         port: int | None = None,
@@ -87,16 +90,38 @@ class Session:
         marker_always: bool | None = None,
         config: IkeConfig | None = None,
         endpoint: EndpointConfig | None = None,
-        peer: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None = None,
+        peer: session_setup.Peers = None,
         seed: int | str | None = None,
         network: Hosts | None = None,
         name: str = INITIATOR,
         destination: str | None = None,
         retransmission: Retransmission | None = None,
     ) -> None:
-        given = {"psk": psk, "local_id": local_id, "remote_id": remote_id, "proposals": proposals}
-        given |= {"esp_proposals": esp_proposals, "local_ts": local_ts, "remote_ts": remote_ts}
-        wanted = config or session_setup.config_of(given)
+        check_values(
+            type(self).__name__,
+            session_setup.ARGUMENTS,
+            local=local,
+            remote=remote,
+            port=port,
+            natt_port=natt_port,
+            marker_always=marker_always,
+            config=config,
+            endpoint=endpoint,
+            seed=seed,
+            network=network,
+            name=name,
+            destination=destination,
+            retransmission=retransmission,
+        )
+        wanted = config or session_setup.config_of(
+            psk=psk,
+            local_id=local_id,
+            remote_id=remote_id,
+            proposals=proposals,
+            esp_proposals=esp_proposals,
+            local_ts=local_ts,
+            remote_ts=remote_ts,
+        )
         schedule = retransmission or (session_setup.LIVE if target is not None and config is None else None)
         if schedule is not None:
             wanted = wanted.replace(retransmission=schedule)
@@ -273,6 +298,10 @@ class Session:
         self._sa = sa
         return sa
 
+    @overload
+    def wait(self, what: type[E], *, timeout: float = ...) -> E: ...  # type: ignore[overload-overlap]
+    @overload
+    def wait(self, what: Callable[[], object], *, timeout: float = ...) -> None: ...
     def wait(self, what: type[Event] | Callable[[], object], *, timeout: float = 10.0) -> Event | None:
         """Let time pass until an event of that kind happens at our end, and return it, or until ``what()`` is true.
 

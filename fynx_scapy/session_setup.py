@@ -6,14 +6,17 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
+from fynx_scapy.checks import Check, flag, kind, optional, shown, text, udp_port
 from fynx_scapy.errors import ConfigError, LocalError, TransportError
 from fynx_scapy.ike.basics.randomness import Randomness, SeededRandomness, SystemRandomness
-from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk, Retransmission
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, IkeFields, Psk, Retransmission
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.path.nat import IKE_PORT, NATT_PORT
+from fynx_scapy.ike.terms.child_config import ChildFields, Proposals, Selectors
+from fynx_scapy.ike.terms.endpoint_config import EndpointFields
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.udp import UdpNetwork, free_ports, resolve, source_for
@@ -21,7 +24,63 @@ from fynx_scapy.net.udp import UdpNetwork, free_ports, resolve, source_for
 INITIATOR, RESPONDER = "initiator", "responder"
 LIVE = Retransmission(timeout=0.7, base=1.4, tries=3)
 """The schedule towards a live peer unless another is asked for: whoever waits at a prompt is told after 5 seconds."""
-Peers = Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None
+
+
+class PeerFields(IkeFields, EndpointFields, total=False):
+    """How the embedded peer differs from our mirror image: fields of any configuration."""
+
+    auth: Psk | str | bytes
+    psk: str | bytes
+    esp_proposals: Proposals
+    local_ts: Selectors
+    remote_ts: Selectors
+    replay_window: int
+    tfc_length: int
+
+
+Peers: TypeAlias = "PeerFields | IkeConfig | Sequence[IkeConfig] | None"
+
+
+class SessionFields(TypedDict, total=False):
+    """What a `Session` is made from, without the target."""
+
+    psk: str | bytes
+    local_id: str
+    remote_id: str | None
+    proposals: Proposals | None
+    esp_proposals: Proposals | None
+    local_ts: Selectors | None
+    remote_ts: Selectors | None
+    local: str | None
+    remote: str
+    port: int | None
+    natt_port: int | None
+    marker_always: bool | None
+    config: IkeConfig | None
+    endpoint: EndpointConfig | None
+    peer: Peers
+    seed: int | str | None
+    network: Hosts | None
+    name: str
+    destination: str | None
+    retransmission: Retransmission | None
+
+
+ARGUMENTS = {
+    "local": optional(text()),
+    "remote": text(),
+    "port": optional(udp_port()),
+    "natt_port": optional(udp_port()),
+    "marker_always": optional(flag()),
+    "config": optional(kind(IkeConfig)),
+    "endpoint": optional(kind(EndpointConfig)),
+    "seed": Check("a whole number or text, or None", lambda seed: isinstance(seed, int | str | None)),
+    "network": optional(kind(Hosts)),
+    "name": text(),
+    "destination": optional(text()),
+    "retransmission": optional(kind(Retransmission)),
+}
+"""What those of a session's arguments have to be that become no setting of a configuration."""
 
 
 class Ends(NamedTuple):
@@ -47,11 +106,12 @@ def embedded(
     network = network or Network(seed=seed if seed is not None else 0)
     client = Endpoint(local, config=endpoint, randomness=_randomness(seed, INITIATOR))
     theirs = EndpointConfig()
-    if isinstance(peer, Mapping):
-        peer = dict(peer)
-        known = {field.name: peer.pop(field.name) for field in fields(EndpointConfig) if field.name in peer}
+    changed: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None = peer
+    if isinstance(changed, Mapping):
+        changed = dict(changed)
+        known: Any = {field.name: changed.pop(field.name) for field in fields(EndpointConfig) if field.name in changed}
         theirs = EndpointConfig(**known)
-    other = Endpoint(remote, _mirrored(config, peer), config=theirs, randomness=_randomness(seed, RESPONDER))
+    other = Endpoint(remote, _mirrored(config, changed), config=theirs, randomness=_randomness(seed, RESPONDER))
     network.add(client, INITIATOR)
     network.add(other, RESPONDER, echo=True)
     return Ends(network, client, other, config)
@@ -149,21 +209,26 @@ def _randomness(seed: int | str | None, who: str) -> Randomness:
     return SystemRandomness() if seed is None else SeededRandomness(f"{seed} {who}")
 
 
-def config_of(given: Mapping[str, Any]) -> IkeConfig:
+def config_of(
+    *,
+    psk: str | bytes,
+    local_id: str,
+    remote_id: str | None,
+    proposals: Proposals | None,
+    esp_proposals: Proposals | None,
+    local_ts: Selectors | None,
+    remote_ts: Selectors | None,
+) -> IkeConfig:
     """An IkeConfig from a session's flat arguments; None leaves a default in place."""
-    names = {"psk": "auth"}
-    ike = {
-        names.get(k, k): v
-        for k, v in given.items()
-        if k in ("psk", "local_id", "remote_id", "proposals") and v is not None
-    }
-    child = {
-        k.replace("esp_", ""): v
-        for k, v in given.items()
-        if k in ("esp_proposals", "local_ts", "remote_ts") and v is not None
-    }
-    ike["auth"] = Psk(ike["auth"])
-    return IkeConfig(children=(ChildConfig(**child),), **ike)
+    child: ChildFields = {}
+    if esp_proposals is not None:
+        child["proposals"] = esp_proposals
+    if local_ts is not None:
+        child["local_ts"] = local_ts
+    if remote_ts is not None:
+        child["remote_ts"] = remote_ts
+    ours = IkeConfig(auth=psk, local_id=local_id, remote_id=remote_id, children=ChildConfig(**child))
+    return ours if proposals is None else ours.replace(proposals=proposals)
 
 
 def _mirrored(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None) -> list[IkeConfig]:
@@ -171,6 +236,8 @@ def _mirrored(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[Ik
     if isinstance(peer, IkeConfig):
         return [peer]
     if peer is not None and not isinstance(peer, Mapping):
+        if isinstance(peer, str | bytes) or not all(isinstance(each, IkeConfig) for each in peer):
+            raise ConfigError(f"expected fields, an IkeConfig or several for peer, found {shown(peer)}")
         return list(peer)
     children = tuple(child.replace(local_ts=child.remote_ts, remote_ts=child.local_ts) for child in ours.children)
     mirrored = ours.replace(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fynx_scapy import PeerFields
 from fynx_scapy.errors import LocalError, Timeout
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
@@ -11,7 +12,7 @@ from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.lifetime import NEVER, Lifetime, Limits
 from fynx_scapy.ike.terms.selectors import Selector
 
-AGELESS = {
+AGELESS: PeerFields = {
     "lifetime": NEVER,
     "children": (
         ChildConfig(local_ts=(Selector.of("10.2.0.0/24"),), remote_ts=(Selector.of("10.1.0.0/24"),), lifetime=NEVER),

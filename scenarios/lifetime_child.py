@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fynx_scapy import PeerFields
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
 from fynx_scapy.ike.events import ChildSaRekeyed, LifetimeReached, SaDeleted
@@ -12,7 +13,7 @@ from fynx_scapy.ike.terms.selectors import Selector
 
 HOUR = Lifetime(soft=Limits(seconds=3600.0), jitter=0.0)
 
-AGELESS = {
+AGELESS: PeerFields = {
     "lifetime": NEVER,
     "children": (
         ChildConfig(local_ts=(Selector.of("10.2.0.0/24"),), remote_ts=(Selector.of("10.1.0.0/24"),), lifetime=NEVER),

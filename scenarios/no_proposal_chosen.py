@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fynx_scapy import SessionFields
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.harness.forge import foreign
 from fynx_scapy.iana import NotifyType
@@ -31,8 +32,8 @@ def no_proposal_chosen(run: Run) -> None:
     if not s.live:
         expect(s.peer.sas, "IKE SAs of the responder").fails()
 
-    other = {"esp_proposals": "aes128gcm16", "peer": {"esp_proposals": "aes256gcm16"}}
-    s = run.session("no suite for ESP", **({} if run.live else other))
+    other: SessionFields = {"esp_proposals": "aes128gcm16", "peer": {"esp_proposals": "aes256gcm16"}}
+    s = run.session("no suite for ESP", **(SessionFields() if run.live else other))
     s.sa_init()
     if s.live:
         s.tap("payloads", foreign)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fynx_scapy import PeerFields
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.ike.events import (
     CrashDetected,
@@ -21,7 +22,7 @@ from fynx_scapy.layers.ikev2 import IKEv2
 )
 def quick_crash_detection(run: Run) -> None:
     """A peer that lost its state shows its token, and the IKE SA is given up at once, after a rekey too."""
-    secret = {"crash_secrets": b"s" * 32}
+    secret: PeerFields = {"crash_secrets": b"s" * 32}
     for rekeyed in (False, True):
         s = run.session("after a rekey" if rekeyed else "", peer=secret)
         s.connect()

@@ -18,8 +18,9 @@ from fynx_scapy.checks import Checked
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.target import Target
 from fynx_scapy.iana import ProtocolId
-from fynx_scapy.ike import child_config, config, cp_config, endpoint_config
+from fynx_scapy.ike import config
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk, Retransmission, address
+from fynx_scapy.ike.terms import child_config, cp_config, endpoint_config
 from fynx_scapy.ike.terms.cp_config import ConfigReply, ConfigRequest
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.lifetime import Lifetime, Limits
@@ -50,7 +51,7 @@ def made(cls: type[Checked], **changes: Any) -> Any:
 
 def settings(*kinds: str) -> list[tuple[type[Checked], str]]:
     """Every setting of every configuration, or those alone whose type begins with one of these words."""
-    found = [(cls, field) for cls in CONFIGS for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    found = [(cls, field) for cls in CONFIGS for field in dataclasses.fields(cls)]
     return [(cls, field.name) for cls, field in found if not kinds or str(field.type).partition(" ")[0] in kinds]
 
 
@@ -79,7 +80,7 @@ def test_a_flag_is_true_or_false(cls: type[Checked], name: str, value: object) -
 
 NUMBERS = [
     (c, f.name) for c in CONFIGS for f in dataclasses.fields(c) if str(f.type).partition(" ")[0] in ("int", "float")
-]  # type: ignore[arg-type]
+]
 
 
 @pytest.mark.parametrize(("cls", "name"), settings("int", "float"))

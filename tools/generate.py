@@ -11,9 +11,9 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from fynx_scapy import Session
+from fynx_scapy import PeerFields, Session
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
 from fynx_scapy.ike.basics.states import TRANSITIONS, State
 from fynx_scapy.ike.core.exchange import responders
@@ -31,7 +31,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Written by scripts/docs from the code: change that, not this page. -->"
 
 
-def session(**peer: Any) -> Session:
+def session(**peer: Unpack[PeerFields]) -> Session:
     """A session whose every octet the seed decides."""
     return Session(psk="secret", seed=1, peer=peer)
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from ..keylog import KeyLog
     from .flows import EspFlow
+    from .follow.follower import Follower
+    from .follow.sas import ChildSa, IkeOpened, IkeSa
+    from .index import Stored
     from .pictures import Ladders
 
 Source = str | os.PathLike[str] | BinaryIO
@@ -66,8 +69,8 @@ class Capture:
         self._keys: KeyLog | None = None
         self._index: Index | None = None
         self._conversations: list[Conversation] | None = None
-        self._opener: Any = None
-        self._opened: list[Any] | None = None
+        self._opener: Follower | None = None
+        self._opened: list[IkeOpened] | None = None
         self._inner: InnerFlows | None = None
         self._icvs: dict[str, int] = {}
 
@@ -127,13 +130,14 @@ class Capture:
         return sorted(found, key=lambda message: message.index)
 
     @property
-    def opener(self) -> Any:
+    def opener(self) -> Follower:
         """What opens messages and packets with the keys at hand, and follows the exchanges meanwhile."""
         self.follow()
+        assert self._opener is not None
         return self._opener
 
-    def follow(self) -> list[Any]:
-        """Open every IKE message, in the order of the capture; done once, at the first use. An IkeOpened for each."""
+    def follow(self) -> list[IkeOpened]:
+        """Open every IKE message, in the order of the capture; done once, at the first use."""
         if self._opened is None:
             self._opener = _opener(self.keys)
             self._opened = []
@@ -152,32 +156,30 @@ class Capture:
     def _again(self) -> None:
         """What stayed closed, tried once more with what was learnt since."""
         assert self._opened is not None
+        assert self._opener is not None
         fresh = {(each.number, each.message): each for each in self._opener.retry()}
         if fresh:
             self._opened = [fresh.get((each.number, each.message), each) for each in self._opened]
 
-    def opened(self, index: int) -> Any:
-        """What became of the IKE message of that index: an IkeOpened."""
+    def opened(self, index: int) -> IkeOpened:
+        """What became of the IKE message of that index."""
         return self.follow()[index]
 
     @property
-    def ike_sas(self) -> list[Any]:
+    def ike_sas(self) -> list[IkeSa]:
         """The IKE SAs that were followed, in order of appearance."""
-        self.follow()
-        return list(self._opener.ike_sas)
+        return list(self.opener.ike_sas)
 
     @property
-    def child_sas(self) -> list[Any]:
+    def child_sas(self) -> list[ChildSa]:
         """The Child SAs that were followed, in order of appearance."""
-        self.follow()
-        return list(self._opener.child_sas)
+        return list(self.opener.child_sas)
 
     @property
-    def sas(self) -> list[Any]:
+    def sas(self) -> list[IkeSa | ChildSa]:
         """Every SA that was followed: IKE SAs, each before its Child SAs."""
-        self.follow()
-        found: list[Any] = []
-        for sa in self._opener.ike_sas:
+        found: list[IkeSa | ChildSa] = []
+        for sa in self.ike_sas:
             found += [sa, *sa.children]
         return found
 
@@ -328,13 +330,13 @@ def _twice(stream: BinaryIO) -> BinaryIO:
     return kept
 
 
-def _opener(keys: KeyLog) -> Any:
+def _opener(keys: KeyLog) -> Follower:
     from .follow.follower import Follower
 
     return Follower(keys)
 
 
-def _ikev1(stored: Any) -> Any:
+def _ikev1(stored: Stored) -> IkeOpened:
     from .follow.sas import IkeOpened
 
     return IkeOpened(stored.number, stored.time, stored.src, stored.sport, stored.dst, stored.dport, stored.data)

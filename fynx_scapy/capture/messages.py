@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .capture import Capture
     from .flows import EspFlow
+    from .follow.sas import IkeOpened, IkeSa
     from .pictures import CaptureLadder
 
 RESPONSE, INITIATOR = 0x20, 0x08
@@ -93,8 +94,8 @@ class Message:
         return self.opened.opened is not None or any(layer.payload_type in (46, 53) for layer in self.payloads)
 
     @property
-    def opened(self) -> Any:
-        """What following the capture made of it: an IkeOpened (header, payloads, inner, opened, auth, errors)."""
+    def opened(self) -> IkeOpened:
+        """What following the capture made of it: header, payloads, inner, opened, auth, errors."""
         return self._capture.opened(self.index)
 
     @property
@@ -338,7 +339,7 @@ class Conversation:
         return self._exchanges
 
     @property
-    def sas(self) -> list[Any]:
+    def sas(self) -> list[IkeSa]:
         """The IKE SAs that following the capture found in it, with keys where they are known."""
         spis = {pair[0] for pair in self.spis}
         return [sa for sa in self.capture.ike_sas if sa.spi_i in spis]

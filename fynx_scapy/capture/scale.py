@@ -26,6 +26,8 @@ from ..errors import CaptureError, ConfigError
 if TYPE_CHECKING:
     import pandas
 
+    from ..keylog import KeyLog
+
 SUFFIXES = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".cap.gz")
 TEXT, WHOLE, REAL, TRUTH = "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN"
 
@@ -177,7 +179,9 @@ def captures_in(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
     return list(dict.fromkeys(found))
 
 
-def one(path: str, keys: Any = None, decrypt: bool = True, ports: tuple[int, ...] = ()) -> Tables:
+def one(
+    path: str, keys: KeyLog | str | os.PathLike[str] | None = None, decrypt: bool = True, ports: tuple[int, ...] = ()
+) -> Tables:
     """The tables of one capture; what a worker does. Whatever is wrong with the file stands in its row."""
     from .capture import Capture
     from .tables import flows, inner_flows, messages
@@ -211,7 +215,7 @@ def one(path: str, keys: Any = None, decrypt: bool = True, ports: tuple[int, ...
 
 def process(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    keys: Any = None,
+    keys: KeyLog | str | os.PathLike[str] | None = None,
     *,
     workers: int | None = None,
     client: Any = None,

@@ -11,6 +11,7 @@ live in the session, never in a layer.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -45,7 +46,11 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
     """
 
     def __init__(
-        self, keys: KeyLog | str | os.PathLike[str] | None = None, supersession: Any = None, *, ports: Any = ()
+        self,
+        keys: KeyLog | str | os.PathLike[str] | None = None,
+        supersession: Any = None,
+        *,
+        ports: Iterable[int] = (),
     ) -> None:
         super().__init__(supersession)
         log = keys if isinstance(keys, KeyLog) else KeyLog.load(keys) if keys is not None else KeyLog()

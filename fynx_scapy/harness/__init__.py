@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fynx_scapy.harness.expect import ExpectationFailed, expect
+from fynx_scapy.harness.forge import PATIENCE, answers_on, deliver, foreign, forge, unanswered, without
 from fynx_scapy.harness.reachability import Contact, Unreached
 from fynx_scapy.harness.requirements import Requirement, requirement
 from fynx_scapy.harness.runner import Result, Run, Stage, Verdict, run
@@ -13,6 +14,7 @@ from fynx_scapy.harness.tally import Tally
 from fynx_scapy.harness.target import Target
 
 __all__ = [
+    "PATIENCE",
     "Contact",
     "ExpectationFailed",
     "Requirement",
@@ -24,10 +26,16 @@ __all__ = [
     "Target",
     "Unreached",
     "Verdict",
+    "answers_on",
+    "deliver",
     "expect",
+    "foreign",
+    "forge",
     "main",
     "play",
     "requirement",
     "run",
     "scenario",
+    "unanswered",
+    "without",
 ]

@@ -10,16 +10,19 @@ expect(lambda: s.ping()).raises(LocalError, "no Child SA")
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Self
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, Self, overload
 
 from scapy.packet import Packet
 
-from fynx_scapy.errors import FynxError
+from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.iana import ExchangeType, NotifyType, lookup, name_of
 from fynx_scapy.ike.events import Event, EventsDropped, MessageSent
 from fynx_scapy.ladder import payload_name
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, build_payloads, chain, first_type, parse_payloads
+from fynx_scapy.session_setup import INITIATOR, RESPONDER
 
 RESPONSE = 0x20
 
@@ -35,7 +38,19 @@ def fail(expected: object, found: object) -> None:
     raise ExpectationFailed(f"expected {expected}, found {found}")
 
 
-class Value:
+class Expectations:
+    """What all expectations have in common: a name that there is not is a mistake of who wrote it, and says so."""
+
+    if not TYPE_CHECKING:  # the type checker is to see what there is, and nothing else
+
+        def __getattr__(self, name: str) -> Any:
+            known = sorted(each for each in dir(type(self)) if not each.startswith("_"))
+            raise AttributeError(
+                f"{type(self).__name__} has no expectation {name!r}{_near(name, known)}; it has {', '.join(known)}"
+            )
+
+
+class Value(Expectations):
     """Expectations about any value. ``what`` names it in the message."""
 
     def __init__(self, value: Any, what: str = "") -> None:
@@ -79,7 +94,7 @@ class Value:
         return self
 
 
-class Call:
+class Call(Expectations):
     """Expectations about what happens when something is done."""
 
     def __init__(self, call: Callable[[], object]) -> None:
@@ -96,7 +111,7 @@ class Call:
         raise ExpectationFailed(f"expected {kind.__name__}, found no error but {result!r}")
 
 
-class Message:
+class Message(Expectations):
     """Expectations about an IKE message, or any other packet, as Scapy layers."""
 
     def __init__(self, packet: Packet) -> None:
@@ -126,7 +141,11 @@ class Message:
         return self
 
     def has(self, *layers: type[Packet], **fields: Any) -> Self:
-        """All these layers are in it, and the fields of the last one have these values."""
+        """All these layers are in it, and the fields of the last one have these values.
+
+        LocalError for a field that the layer does not have, and for what is no layer.
+        """
+        _check_layers(layers, fields)
         for layer in layers:
             if layer not in self.packet:
                 fail(f"{layer.__name__} in the packet", self._payloads())
@@ -137,7 +156,8 @@ class Message:
         return self
 
     def lacks(self, *layers: type[Packet]) -> Self:
-        """None of these layers is in it."""
+        """None of these layers is in it. LocalError for what is no layer."""
+        _check_layers(layers, {})
         for layer in layers:
             if layer in self.packet:
                 fail(f"no {layer.__name__} in the packet", self._payloads())
@@ -179,7 +199,10 @@ class Events(Value):
         self.events = events
 
     def at(self, who: str) -> Events:
-        """Only what happened there."""
+        """Only what happened there. LocalError for a name that no end has."""
+        known = {*(name for name, _ in self.events), INITIATOR, RESPONDER}
+        if who not in known:
+            raise LocalError(f"there is no end {who!r}; there are {', '.join(sorted(known))}")
         return Events([entry for entry in self.events if entry[0] == who or isinstance(entry[1], EventsDropped)])
 
     def sent(self, number: int, exchange: str | int | None = None) -> Message:
@@ -205,7 +228,11 @@ class Events(Value):
         ]
 
     def has(self, kind: type[Event], *, times: int | None = None, **fields: Any) -> Self:
-        """Such an event happened (so many ``times``), its fields having these values."""
+        """Such an event happened (so many ``times``), its fields having these values.
+
+        LocalError for a field that the event does not have, and for what is no event.
+        """
+        check_event(kind, fields)
         count = len(self._matching(kind, fields))
         if not count if times is None else count != times:
             of_kind = [event for _, event in self.events if isinstance(event, kind)]
@@ -224,11 +251,26 @@ class Events(Value):
             fail(f"every {kind.__name__} to be kept, so that they can be counted", f"{gone} that were let go")
 
     def lacks(self, kind: type[Event], **fields: Any) -> Self:
-        """No such event happened."""
+        """No such event happened. LocalError as for `has`."""
         return self.has(kind, times=0, **fields)
 
 
-def expect(subject: Any, what: str = "") -> Any:
+class _Layers(Protocol):
+    """Any packet of Scapy's. (Where Scapy is unknown to the type checker, a Packet would be anything.)"""
+
+    def haslayer(self, cls: Any) -> Any: ...
+    def iterpayloads(self) -> Iterator[Any]: ...
+
+
+@overload
+def expect(subject: _Layers, what: str = "") -> Message: ...  # type: ignore[overload-overlap]
+@overload
+def expect(subject: list[tuple[str, Event]], what: str = "") -> Events: ...
+@overload
+def expect(subject: Callable[..., object], what: str = "") -> Call: ...  # type: ignore[overload-overlap]
+@overload
+def expect(subject: object, what: str = "") -> Value: ...
+def expect(subject: Any, what: str = "") -> Message | Events | Call | Value:
     """The expectations that fit the kind of ``subject``: a `Message`, `Events`, a `Call`, or any other `Value`.
 
     ``what`` names a value in the text of a failure.
@@ -244,3 +286,41 @@ def expect(subject: Any, what: str = "") -> Any:
 
 def _is_entry(entry: object) -> bool:
     return isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[1], Event)
+
+
+def _check_layers(layers: Sequence[object], fields: dict[str, Any]) -> None:
+    for layer in layers:
+        if not (isinstance(layer, type) and issubclass(layer, Packet)):
+            raise LocalError(f"expected layers to look for, such as IKEv2_SA, found {layer!r}")
+    if not fields:
+        return
+    if not layers:
+        raise LocalError(f"expected the layer that has the fields {', '.join(fields)}, found none")
+    last: Any = layers[-1]
+    # Scapy looks on in the layers behind for a field that a layer does not have.
+    _check_names(last, fields, {field.name for field in last.fields_desc}, also=_properties(last, below=Packet))
+
+
+def check_event(kind: object, fields: Mapping[str, object]) -> None:
+    """Whether a kind of event has these fields; LocalError, which names those that there are."""
+    if not (isinstance(kind, type) and issubclass(kind, Event)):
+        raise LocalError(f"expected a kind of event, such as IkeSaEstablished, found {kind!r}")
+    _check_names(kind, fields, {field.name for field in dataclasses.fields(kind)}, also=_properties(kind, below=object))
+
+
+def _check_names(kind: type, fields: Mapping[str, object], known: set[str], *, also: set[str]) -> None:
+    for name in fields:
+        if name not in known | also:
+            near = _near(name, sorted(known | also))
+            raise LocalError(f"{kind.__name__} has no field {name!r}{near}; it has {', '.join(sorted(known))}")
+
+
+def _properties(cls: type, *, below: type) -> set[str]:
+    """What else may be asked of it: the properties of the class and of its bases, up to ``below``."""
+    bases = [base for base in cls.__mro__ if base not in below.__mro__]
+    return {name for base in bases for name, value in vars(base).items() if isinstance(value, property)}
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

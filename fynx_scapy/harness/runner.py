@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, OutOfReach, PeerError, Timeout
 from fynx_scapy.harness.expect import expect, fail
@@ -31,6 +31,7 @@ from fynx_scapy.net.memory import Network
 from fynx_scapy.net.silence import heard
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
+from fynx_scapy.session_setup import SessionFields
 from fynx_scapy.text import printable_lines
 
 PEER_FAULTS = (AuthenticationError, MalformedError, PeerError, Timeout)
@@ -167,22 +168,21 @@ class Run:
             fail("the peer to answer after the scenario as it did before, for silence to say anything", error)
         self.left_behind += self.contact.left
 
-    def session(self, label: str = "", **overrides: Any) -> Session:
+    def session(self, label: str = "", **overrides: Unpack[SessionFields]) -> Session:
         """A session against an embedded peer; ``overrides`` are `Session`'s arguments, ``label`` is its heading.
 
         Against a live one when there is a target, which then gives credentials, identities and selectors; OutOfReach
         when that will not do.
         """
         if self.target is not None:
-            return self._live(self.target, label, overrides)
+            return self._live(self.target, label, dict(overrides))
         # By name, so that the order of scenarios does not matter, and by number, so that no two sessions share an SPI.
         seed = f"{self.seed} {self.name} {len(self.stages)}"
-        network = overrides.pop("network", None) or Network(seed=seed)
+        network = overrides.get("network") or Network(seed=seed)
         stage = Stage(label, network)
         self.stages.append(stage)
         self._watched(network, label)
-        arguments: dict[str, Any] = {"seed": seed, "network": network} | overrides
-        stage.session = Session(**arguments)
+        stage.session = Session(**(SessionFields(seed=seed) | overrides | SessionFields(network=network)))
         return stage.session
 
     def _live(self, target: Target, label: str, overrides: dict[str, Any]) -> Session:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fynx_scapy.checks import as_tuple, shown
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.keylog.formats import ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, Format, by_content, by_name
 from fynx_scapy.keylog.keys import SECRET_KINDS, Entry, EspKeys, IkeKeys, Secret, check
@@ -182,9 +183,10 @@ _TABLES = (IKE_TABLE, ESP_TABLE, JSON_KEYS)
 
 
 def _values(kind: str, given: Octets) -> list[bytes]:
-    several = [given] if isinstance(given, bytes | str) else list(given)
-    values = []
-    for value in several:
+    values: list[bytes] = []
+    for value in as_tuple(given, bytes, str, hidden=True):
+        if not isinstance(value, bytes | bytearray | memoryview | str):
+            raise ConfigError(f"expected text or bytes for the {SECRET_KINDS[kind]}, found {shown(value, hidden=True)}")
         octets = value_of(kind, value) if isinstance(value, str) else bytes(value)
         if not octets:
             raise ConfigError(f"the {SECRET_KINDS[kind]} is empty")

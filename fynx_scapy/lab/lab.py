@@ -19,7 +19,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, Unpack
 
 from fynx_scapy.errors import LabError
 from fynx_scapy.ike.config import IkeConfig, Retransmission
@@ -32,6 +32,7 @@ from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.topology import Nat, Topology
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
+from fynx_scapy.session_setup import SessionFields
 
 PREFIX = "fynx-lab-"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -110,11 +111,13 @@ class Lab:
         """Where the peer is, as we see it."""
         return Address(self.theirs.outer6 if self.ipv6 else self.theirs.seen_as, self.config.port)
 
-    def session(self, config: IkeConfig | None = None, **more: Any) -> Session:
+    def session(self, config: IkeConfig | None = None, /, **more: Unpack[SessionFields]) -> Session:
         """Our end, configured to get along with the peer unless ``config`` says otherwise; ``more`` is `Session`'s."""
         config = config or self.config.mirrored(retransmission=RETRANSMISSION)
-        given: dict[str, Any] = {"local": self.ours.address(ipv6=self.ipv6), "network": self.network} | more
-        return Session(self.target, config=config, **given)
+        given = SessionFields(local=self.ours.address(ipv6=self.ipv6), network=self.network)
+        given.update(more)
+        given["config"] = config
+        return Session(self.target, **given)
 
     def run(self, met: Callable[[], object], *, limit: float = 10.0) -> bool:
         """Let time pass until ``met()`` is true; False when it is not within ``limit`` seconds."""

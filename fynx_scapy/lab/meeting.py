@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar, Unpack
 
 from scapy.layers.inet import ICMP
 from scapy.layers.inet6 import ICMPv6EchoReply
 
 from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.errors import FynxError
-from fynx_scapy.harness.expect import ExpectationFailed, expect
+from fynx_scapy.harness.expect import ExpectationFailed, check_event, expect
 from fynx_scapy.iana import ExchangeType, lookup
-from fynx_scapy.ike.config import EndpointConfig, IkeConfig
+from fynx_scapy.ike.config import EndpointConfig, IkeChanges, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import (
     ChildSaInstalled,
@@ -27,6 +27,7 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ike.message import RESPONSE
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ike.terms.child_config import ChildFields
 from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.keylog import IkeKeys, KeyLog
 from fynx_scapy.lab.lab import RETRANSMISSION, Lab
@@ -35,6 +36,9 @@ from fynx_scapy.lab.role import Role
 from fynx_scapy.layers.ikev2 import IKEv2, chain
 from fynx_scapy.net.echo import udp_packet
 from fynx_scapy.session import Session
+from fynx_scapy.session_setup import SessionFields
+
+E = TypeVar("E", bound=Event)
 
 
 class Meeting:
@@ -46,10 +50,10 @@ class Meeting:
         self.error: FynxError | None = None
         self.s: Session = lab.session(self.config(**ours), endpoint=EndpointConfig(**endpoint))
 
-    def config(self, **changes: Any) -> IkeConfig:
+    def config(self, *, child: ChildFields | None = None, **changes: Unpack[IkeChanges]) -> IkeConfig:
         """Our configuration: the peer's in a mirror, with some of it changed; ``child`` changes every Child SA's."""
-        child = changes.pop("child", {})
-        config = self.lab.config.mirrored(**({"retransmission": RETRANSMISSION} | changes))
+        config = self.lab.config.mirrored(**(IkeChanges(retransmission=RETRANSMISSION) | changes))
+        child = child or {}
         return config.replace(children=tuple(each.replace(**child) for each in config.children))
 
     @property
@@ -75,16 +79,22 @@ class Meeting:
 
         self.wait_until(rested, f"{seconds:g} s without an event", limit=limit)
 
-    def event(self, kind: type[Event], *, limit: float = 10.0, **fields: Any) -> Any:
-        """The first event of that kind at our end whose fields have these values; waited for if need be."""
+    def event(self, kind: type[E], *, limit: float = 10.0, **fields: object) -> E:
+        """The first event of that kind at our end whose fields have these values; waited for if need be.
 
-        def found() -> Event | None:
+        LocalError for a field that the event does not have.
+        """
+        check_event(kind, fields)
+
+        def found() -> E | None:
             events = (event for _, event in self.s.events if isinstance(event, kind))
             fits = (event for event in events if all(getattr(event, name) == value for name, value in fields.items()))
             return next(fits, None)
 
         self.wait_until(found, f"{kind.__name__} with {fields}" if fields else kind.__name__, limit=limit)
-        return found()
+        event = found()
+        assert event is not None
+        return event
 
     def messages(self, kind: type[Event]) -> list[IKEv2]:
         """What we have sent (MessageSent) or received (MessageReceived), as Scapy layers, decrypted."""
@@ -110,9 +120,10 @@ class Meeting:
         sent = [event for _, event in self.s.events if isinstance(event, MessageSent) and event.encrypted]
         return [octets for event in sent for octets in event.wire]
 
-    def join(self, name: str, config: IkeConfig | None = None, **where: Any) -> Session:
+    def join(self, name: str, config: IkeConfig | None = None, /, **where: Unpack[SessionFields]) -> Session:
         """A further session of ours with the same peer, under a name and from an address or ports of its own."""
-        return self.lab.session(config or self.config(), name=name, **where)
+        where["name"] = name
+        return self.lab.session(config or self.config(), **where)
 
     # What both do
 

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, Self, Unpack
 
 import jinja2
 
@@ -34,7 +34,7 @@ from fynx_scapy.checks import (
     whole,
 )
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
+from fynx_scapy.ike.config import ChildConfig, IkeChanges, IkeConfig, Psk
 
 DYNAMIC = "dynamic"
 
@@ -147,7 +147,7 @@ class PeerConfig(Checked):
             changes["children"] = tuple(each.replace(**child) for each in self.children)
         return self.replace(**changes)
 
-    def mirrored(self, **changes: Any) -> IkeConfig:
+    def mirrored(self, **changes: Unpack[IkeChanges]) -> IkeConfig:
         """What we configure to get along with it; ``changes`` are fields of `IkeConfig`."""
         children = tuple(
             ChildConfig(
@@ -159,14 +159,10 @@ class PeerConfig(Checked):
             )
             for each in self.children
         )
-        fields: dict[str, Any] = {
-            "auth": Psk(self.psk),
-            "local_id": self.remote_id,
-            "remote_id": self.local_id,
-            "proposals": self.ike,
-            "children": children,
-        }
-        return IkeConfig(**(fields | changes))
+        ours = IkeConfig(
+            auth=self.psk, local_id=self.remote_id, remote_id=self.local_id, proposals=self.ike, children=children
+        )
+        return ours.replace(**changes)
 
 
 def _fixed(selector: str) -> str:

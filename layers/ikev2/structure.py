@@ -19,7 +19,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 
 from scapy.base_classes import Gen
 from scapy.config import conf
@@ -30,6 +30,7 @@ from scapy.volatile import VolatileValue
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.text import printable
 
+_L = TypeVar("_L")
 _NO_PAYLOAD = NoPayload()
 _assign = object.__setattr__
 
@@ -81,6 +82,15 @@ class Structure(Packet):
     _struct: ClassVar[struct.Struct]
     _convert: ClassVar[list[tuple[str, Callable[[Any, Any], Any]]]]
     _template: ClassVar[list[tuple[Callable[[Any, Any], None], Any]] | None]
+
+    if TYPE_CHECKING:
+        # Fields are Scapy's, and may be anything; a layer asked for by its class is one of that class.
+        def __getattr__(self, name: str) -> Any: ...
+        @overload
+        def __getitem__(self, layer: type[_L]) -> _L: ...
+        @overload
+        def __getitem__(self, layer: str) -> Structure: ...
+        def __getitem__(self, layer: type[_L] | str) -> _L | Structure: ...
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

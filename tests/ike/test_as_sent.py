@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from scapy.packet import Packet
 
+from fynx_scapy import ChildFields
 from fynx_scapy.crypto.ke import key_exchange
 from fynx_scapy.iana import KeMethod, NotifyType, ProtocolId
 from fynx_scapy.ike.child.setup import answer_child
@@ -349,7 +350,7 @@ def test_a_cfg_reply_answers_the_request_that_was_sent(by_tap):
 
 @pytest.mark.parametrize("by_tap", [True, False])
 def test_transport_mode_is_agreed_when_it_was_asked_for(by_tap):
-    child = {"local_ts": ALICE, "remote_ts": BOB, "proposals": PFS}
+    child: ChildFields = {"local_ts": ALICE, "remote_ts": BOB, "proposals": PFS}
     theirs = ChildConfig(local_ts=BOB, remote_ts=ALICE, proposals=PFS, mode="transport")
     found = pair(children=(theirs,))
 

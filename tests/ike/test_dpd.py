@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fynx_scapy import ChildFields
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import ChildConfig, Retransmission
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageSent, PeerDead, Retransmitted, SaDeleted
@@ -109,7 +110,7 @@ def test_restart_sets_everything_up_again(who):
 
 
 def test_restart_sets_up_all_child_sas():
-    second = {"local_ts": "10.3.0.0/24", "remote_ts": "10.4.0.0/24"}
+    second: ChildFields = {"local_ts": "10.3.0.0/24", "remote_ts": "10.4.0.0/24"}
     theirs = ChildConfig(local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24")
     further = ChildConfig(local_ts="10.4.0.0/24", remote_ts="10.3.0.0/24")
     dpd = DeadPeerDetection(interval=30.0, retransmission=QUICK, action="restart")

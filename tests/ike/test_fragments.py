@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fynx_scapy.errors import ConfigError, LocalError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType
-from fynx_scapy.ike.config import IkeConfig, Retransmission
+from fynx_scapy.ike.config import IkeChanges, IkeConfig, Retransmission
 from fynx_scapy.ike.events import (
     IntegrityFailed,
     MessageDropped,
@@ -34,7 +34,7 @@ from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 SUITES = ("aes128gcm16-prfsha256-x25519", "aes128-sha256-prfsha256-x25519", "chacha20poly1305-prfsha256-x25519",
           "aes256ctr-sha512-prfsha512-x25519", "aes128ccm8-prfsha256-x25519")  # fmt: skip
-SMALL = {"fragment_size": 200}
+SMALL: IkeChanges = {"fragment_size": 200}
 
 
 def small_pair(network: Network | None = None, seed: int = 1, **changes) -> Pair:

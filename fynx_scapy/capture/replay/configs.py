@@ -15,6 +15,7 @@ from fynx_scapy.ike.terms.cp import ConfigRequest
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.proposals import Proposal, offers
 from fynx_scapy.ike.terms.selectors import Selector
+from fynx_scapy.session_setup import PeerFields
 
 from ...errors import CaptureError, ConfigError
 from ...iana import AuthMethod, CpAttribute, NotifyType, ProtocolId, TransformType, name_of
@@ -71,7 +72,7 @@ def initiator(recording: Recording, psk: bytes | str | None = None) -> IkeConfig
     return IkeConfig(**fields)
 
 
-def responder(recording: Recording, ours: IkeConfig) -> dict[str, Any]:
+def responder(recording: Recording, ours: IkeConfig) -> PeerFields:
     """What an embedded peer needs to answer as the recorded one did, as far as its answers show that.
 
     As `Session` takes it for its ``peer``.
@@ -89,7 +90,7 @@ def responder(recording: Recording, ours: IkeConfig) -> dict[str, Any]:
         if step.response and step.response.get(IKEv2_TSr) is not None:
             local, remote = _selectors(step.response, IKEv2_TSr), _selectors(step.response, IKEv2_TSi)
         children.append(asked.replace(local_ts=local, remote_ts=remote))
-    found: dict[str, Any] = {
+    found: PeerFields = {
         "proposals": proposals,
         "children": tuple(children),
         "childless": any(answer.notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED) is not None for answer in answers),

@@ -11,6 +11,7 @@ import keyword
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.terms.identity import Identity
@@ -53,9 +54,9 @@ _HEAD = '''# SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
+from fynx_scapy import ChildConfig, IkeConfig, PeerFields
+from fynx_scapy.events import IkeSaEstablished
 from fynx_scapy.harness import Run, expect, play, scenario
-from fynx_scapy.ike.config import ChildConfig, IkeConfig
-from fynx_scapy.ike.events import IkeSaEstablished
 from fynx_scapy.layers import ikev2
 
 '''
@@ -69,13 +70,13 @@ def write(recording: Recording, name: str, source: str) -> str:
     if not recording.established:
         raise CaptureError(f"{source}: expected a conversation that was established, found one that was not")
     ours = configs.initiator(recording, PSK)
-    peer = configs.responder(recording, ours)
+    peer: dict[str, Any] = dict(configs.responder(recording, ours))
     lines = ["CONFIG = IkeConfig(", f'    auth="{PSK}",', f"    local_id={_identity(ours.local_id)},"]
     if ours.remote_id is not None:
         lines.append(f"    remote_id={_identity(ours.remote_id)},")
     lines += _list("proposals", map(str, ours.proposals))
     lines += [f"    ke={ours.ke},", f"    nonce_size={ours.nonce_size},", f"    fragmentation={ours.fragmentation},"]
-    lines += [*_children("children", ours.children, "    "), ")", "", "PEER = dict("]
+    lines += [*_children("children", ours.children, "    "), ")", "", "PEER = PeerFields("]
     lines += _list("proposals", map(str, peer["proposals"]))
     lines += _children("children", peer["children"], "    ")
     lines += [f"    childless={peer['childless']},"]
@@ -94,7 +95,7 @@ def write(recording: Recording, name: str, source: str) -> str:
     lines += ["", "    expect(s.events).has(IkeSaEstablished)", "", "", 'if __name__ == "__main__":']
     lines += [f"    play({function})", ""]
     text = _HEAD.format(title=title) + "\n".join(lines)
-    return text if " ChildConfig(" in text else text.replace("import ChildConfig, IkeConfig", "import IkeConfig")
+    return text if " ChildConfig(" in text else text.replace("import ChildConfig, ", "import ")
 
 
 def _steps(recording: Recording) -> Iterator[str]:

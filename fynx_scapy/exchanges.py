@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an exchange is written with, and the exchanges that there are.
+
+A new exchange is one class (CONTRIBUTING.md): an ``Exchange``, registered by ``exchange``, with a ``Round`` of rules
+for each request and answer. Its steps are ``Steps``, what it is handed is a ``Message``.
+"""
+
+from __future__ import annotations
+
+from fynx_scapy.ike.core.exchange import Steps
+from fynx_scapy.ike.exchanges import Exchange, exchange
+from fynx_scapy.ike.exchanges.create_child import CreateChild
+from fynx_scapy.ike.exchanges.custom import Custom
+from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
+from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
+from fynx_scapy.ike.exchanges.informational import Informational, Liveness
+from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
+from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
+from fynx_scapy.ike.message import Message, notify
+from fynx_scapy.ike.wire.rules import ANYTHING, MANY, MAYBE, NONE, ONE, P, Round, Rule
+
+__all__ = [
+    "ANYTHING",
+    "MANY",
+    "MAYBE",
+    "NONE",
+    "ONE",
+    "CreateChild",
+    "Custom",
+    "Exchange",
+    "IkeAuth",
+    "IkeSaInit",
+    "Informational",
+    "Liveness",
+    "Message",
+    "P",
+    "RekeyChild",
+    "RekeyIke",
+    "Round",
+    "Rule",
+    "Steps",
+    "exchange",
+    "notify",
+]

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What taps see, and what they are added with: the message on its way out, and its datagrams."""
+
+from __future__ import annotations
+
+from fynx_scapy.ike.message import NON_ESP_MARKER, RESPONSE, Datagram, DatagramKind, Outgoing
+from fynx_scapy.ike.wire.taps import STAGES, Delayed, Tap, Taps, When
+
+__all__ = [
+    "NON_ESP_MARKER",
+    "RESPONSE",
+    "STAGES",
+    "Datagram",
+    "DatagramKind",
+    "Delayed",
+    "Outgoing",
+    "Tap",
+    "Taps",
+    "When",
+]
