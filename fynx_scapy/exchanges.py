@@ -7,6 +7,7 @@ for each request and answer. Its steps are ``Steps``, what it is handed is a ``M
 
 from __future__ import annotations
 
+from fynx_scapy.ike.child.setup import selectors
 from fynx_scapy.ike.core.exchange import Steps
 from fynx_scapy.ike.exchanges import Exchange, exchange
 from fynx_scapy.ike.exchanges.create_child import CreateChild
@@ -16,6 +17,7 @@ from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
+from fynx_scapy.ike.extensions.quick_crash import token as crash_token
 from fynx_scapy.ike.message import Message, notify
 from fynx_scapy.ike.wire.rules import ANYTHING, MANY, MAYBE, NONE, ONE, P, Round, Rule
 
@@ -39,6 +41,8 @@ __all__ = [
     "Round",
     "Rule",
     "Steps",
+    "crash_token",
     "exchange",
     "notify",
+    "selectors",
 ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fynx_scapy.ike.message import NON_ESP_MARKER, RESPONSE, Datagram, DatagramKind, Outgoing
+from fynx_scapy.ike.wire.envelope import Envelope
 from fynx_scapy.ike.wire.taps import STAGES, Delayed, Tap, Taps, When
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Datagram",
     "DatagramKind",
     "Delayed",
+    "Envelope",
     "Outgoing",
     "Tap",
     "Taps",

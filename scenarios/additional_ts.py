@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from scapy.layers.inet import ICMP
 
+from fynx_scapy import ChildConfig
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.layers.ikev2 import (
     IKEv2_TSr,
 )

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from fynx_scapy import ConfigReply
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.terms.cp import ConfigReply
 from fynx_scapy.layers.ikev2 import (
     ConfigurationAttribute,
     IKEv2_CP,

@@ -5,12 +5,9 @@ from __future__ import annotations
 
 from scapy.layers.inet import ICMP
 
+from fynx_scapy import ChildConfig, IkeConfig, Psk
+from fynx_scapy.events import ChildSaInstalled, IkeSaEstablished
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.ike.events import (
-    ChildSaInstalled,
-    IkeSaEstablished,
-)
 from fynx_scapy.layers.ikev2 import (
     IKEv2_AUTH,
     IKEv2_IDr,

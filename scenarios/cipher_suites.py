@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from scapy.packet import Packet
 
+from fynx_scapy.events import ChildSaInstalled, EspReceived
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import ChildSaInstalled, EspReceived
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_SA
 
 SUITES = (

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import IkeSaFailed, KeysDerived, PeerNotified
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.events import IkeSaFailed, KeysDerived, PeerNotified
-from fynx_scapy.ike.message import Outgoing
+from fynx_scapy.taps import Outgoing
 
 
 @scenario("RFC 7296 section 2.6", requirements=("7296-2.6-i05",))

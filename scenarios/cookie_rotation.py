@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Retransmission
+from fynx_scapy.events import IkeSaEstablished, PeerNotified
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.config import Retransmission
-from fynx_scapy.ike.events import IkeSaEstablished, PeerNotified
-from fynx_scapy.ike.message import Datagram, Outgoing
-from fynx_scapy.ike.wire.taps import Delayed
+from fynx_scapy.taps import Datagram, Delayed, Outgoing
 
 
 class _Once:

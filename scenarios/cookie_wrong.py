@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import IkeSaEstablished, KeysDerived
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.events import IkeSaEstablished, KeysDerived
-from fynx_scapy.ike.message import Outgoing
+from fynx_scapy.taps import Outgoing
 
 
 @scenario(

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from fynx_scapy.errors import LocalError
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import takes_on
+from fynx_scapy.events import SaDeleted
+from fynx_scapy.harness import Run, expect, main, scenario, takes_on
 from fynx_scapy.iana import ProtocolId
-from fynx_scapy.ike.events import SaDeleted
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
+from fynx_scapy import DeadPeerDetection, Identity, IkeConfig, Psk, Retransmission, Session
 from fynx_scapy.errors import LocalError
+from fynx_scapy.events import IkeSaEstablished, PeerDead, Retransmitted, SaDeleted
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import IkeConfig, Psk, Retransmission
-from fynx_scapy.ike.events import IkeSaEstablished, PeerDead, Retransmitted, SaDeleted
-from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.terms.patience import DeadPeerDetection
-from fynx_scapy.session import Session
 
 SILENT = DeadPeerDetection(interval=None)
 QUICK = Retransmission(timeout=1.0, base=1.5, tries=3)

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
+from fynx_scapy import DeadPeerDetection, Identity, IkeConfig, Psk
+from fynx_scapy.events import MessageSent, PeerDead
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import MessageSent, PeerDead
-from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.terms.patience import DeadPeerDetection
-from fynx_scapy.net.echo import echo_request
+from fynx_scapy.net import echo_request
 
 SILENT = DeadPeerDetection(interval=None)
 

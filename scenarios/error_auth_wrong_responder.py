@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 from fynx_scapy.errors import AuthenticationError
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import without
-from fynx_scapy.ike.events import (
-    SaDeleted,
-)
+from fynx_scapy.events import SaDeleted
+from fynx_scapy.harness import Run, expect, main, scenario, without
 from fynx_scapy.layers.ikev2 import (
     IKEv2_IDr,
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Notify,
 )
+from fynx_scapy.taps import Outgoing
 
 
 @scenario("RFC 7296 section 2.25", requirements=("7296-2.25-05", "7296-2.25.1-03"), live=True)

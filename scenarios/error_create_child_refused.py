@@ -5,12 +5,8 @@ from __future__ import annotations
 
 from scapy.layers.inet import ICMP
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import foreign
-from fynx_scapy.ike.events import (
-    ChildSaInstalled,
-    SaDeleted,
-)
+from fynx_scapy.events import ChildSaInstalled, SaDeleted
+from fynx_scapy.harness import Run, expect, foreign, main, scenario
 from fynx_scapy.layers.ikev2 import (
     IKEv2_SA,
 )

@@ -3,13 +3,9 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import clear, insert, unknown
-from fynx_scapy.ike.config import Psk
-from fynx_scapy.ike.events import (
-    IkeSaEstablished,
-    IkeSaFailed,
-)
+from fynx_scapy import Psk
+from fynx_scapy.events import IkeSaEstablished, IkeSaFailed
+from fynx_scapy.harness import Run, clear, expect, insert, main, scenario, unknown
 from fynx_scapy.layers.ikev2 import (
     IKEv2_AUTH,
     IKEv2_SA,

@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
+from fynx_scapy import ChildConfig, ConfigReply, ConfigRequest, IkeConfig, Psk
+from fynx_scapy.events import ChildSaInstalled
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.ike.events import (
-    ChildSaInstalled,
-)
-from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.layers.ikev2 import (
     IKEv2_AUTH,
     IKEv2_CP,

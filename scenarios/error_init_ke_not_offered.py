@@ -3,12 +3,8 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import only
-from fynx_scapy.ike.events import (
-    IkeSaFailed,
-    MessageSent,
-)
+from fynx_scapy.events import IkeSaFailed, MessageSent
+from fynx_scapy.harness import Run, expect, main, only, scenario
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Notify,
 )

@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 from fynx_scapy.errors import Timeout
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import unanswered
-from fynx_scapy.ike.events import (
-    MessageDropped,
-    MessageSent,
-)
-from fynx_scapy.ike.message import Outgoing
+from fynx_scapy.events import MessageDropped, MessageSent
+from fynx_scapy.harness import Run, expect, main, scenario, unanswered
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Nonce,
 )
+from fynx_scapy.taps import Outgoing
 
 
 @scenario(

@@ -3,13 +3,8 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import foreign
-from fynx_scapy.ike.events import (
-    IkeSaFailed,
-    MessageReceived,
-    MessageSent,
-)
+from fynx_scapy.events import IkeSaFailed, MessageReceived, MessageSent
+from fynx_scapy.harness import Run, expect, foreign, main, scenario
 
 
 @scenario("RFC 7296 section 2.21.1", requirements=("7296-2.21.1-i01",), live="in part")

@@ -5,12 +5,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fynx_scapy.events import IntegrityFailed, Retransmitted
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import (
-    IntegrityFailed,
-    Retransmitted,
-)
-from fynx_scapy.ike.message import Datagram, Outgoing
+from fynx_scapy.taps import Datagram, Outgoing
 
 
 @scenario(

@@ -5,12 +5,9 @@ from __future__ import annotations
 
 from scapy.layers.inet import ICMP, IP, UDP
 
+from fynx_scapy.events import MessageDropped, PeerNotified
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.events import (
-    MessageDropped,
-    PeerNotified,
-)
 
 
 @scenario(

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import forge
+from fynx_scapy.harness import Run, expect, forge, main, scenario
 
 
 @scenario(

@@ -3,13 +3,9 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import answers_on
+from fynx_scapy.events import PeerNotified, SaDeleted
+from fynx_scapy.harness import Run, answers_on, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.events import (
-    PeerNotified,
-    SaDeleted,
-)
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Notify,
 )

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import IkeSaEstablished
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import (
-    IkeSaEstablished,
-)
-from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.layers.ikev2 import (
     IKEv2,
 )
+from fynx_scapy.taps import Outgoing
 
 
 @scenario(

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import ChildSaFailed, ChildSaRekeyed
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.events import ChildSaFailed, ChildSaRekeyed
 
 
 @scenario("RFC 7296 section 1.3", requirements=("7296-1.3-i02", "7296-1.3.1-04"))

@@ -3,13 +3,9 @@
 
 from __future__ import annotations
 
+from fynx_scapy import ConfigRequest, IkeConfig, Psk
+from fynx_scapy.events import ChildSaFailed, SaDeleted
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import (
-    ChildSaFailed,
-    SaDeleted,
-)
-from fynx_scapy.ike.terms.cp import ConfigRequest
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Delete,
 )

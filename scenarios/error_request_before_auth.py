@@ -3,12 +3,8 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import unanswered
-from fynx_scapy.ike.events import (
-    ChildSaInstalled,
-    IkeSaEstablished,
-)
+from fynx_scapy.events import ChildSaInstalled, IkeSaEstablished
+from fynx_scapy.harness import Run, expect, main, scenario, unanswered
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Nonce,
     IKEv2_SA,

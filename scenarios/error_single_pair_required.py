@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from scapy.layers.inet import ICMP, IP
 
+from fynx_scapy import ChildConfig
 from fynx_scapy.errors import LocalError
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.layers.ikev2 import (
     IKEv2_AUTH,
     IKEv2_SA,

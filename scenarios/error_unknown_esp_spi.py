@@ -5,14 +5,10 @@ from __future__ import annotations
 
 from scapy.layers.inet import ICMP
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import deliver
+from fynx_scapy.events import PeerNotified, SaDeleted
+from fynx_scapy.harness import Run, deliver, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.events import (
-    PeerNotified,
-    SaDeleted,
-)
-from fynx_scapy.ike.message import DatagramKind
+from fynx_scapy.taps import DatagramKind
 
 
 @scenario(

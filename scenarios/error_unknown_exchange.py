@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import SaDeleted
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import SaDeleted
 
 
 @scenario(

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import STRANGER, forge, stranger
-from fynx_scapy.ike.events import (
-    MessageSent,
-)
+from fynx_scapy.events import MessageSent
+from fynx_scapy.harness import STRANGER, Run, expect, forge, main, scenario, stranger
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Encrypted,
 )

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import forge
-from fynx_scapy.ike.events import (
-    MessageDropped,
-)
+from fynx_scapy.events import MessageDropped
+from fynx_scapy.harness import Run, expect, forge, main, scenario
 from fynx_scapy.layers.ikev2 import (
     IKEv2_AUTH,
     IKEv2_Encrypted,

@@ -3,12 +3,8 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import insert, unknown
-from fynx_scapy.ike.events import (
-    ChildSaInstalled,
-    IkeSaEstablished,
-)
+from fynx_scapy.events import ChildSaInstalled, IkeSaEstablished
+from fynx_scapy.harness import Run, expect, insert, main, scenario, unknown
 
 
 @scenario(

@@ -5,13 +5,8 @@ from __future__ import annotations
 
 from scapy.layers.inet import ICMP
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import forge
-from fynx_scapy.ike.events import (
-    MessageSent,
-    SaDeleted,
-    Suspected,
-)
+from fynx_scapy.events import MessageSent, SaDeleted, Suspected
+from fynx_scapy.harness import Run, expect, forge, main, scenario
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Notify,
 )

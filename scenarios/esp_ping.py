@@ -10,13 +10,12 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet6 import ICMPv6EchoReply
 from scapy.packet import Raw
 
+from fynx_scapy import Session
 from fynx_scapy.errors import Timeout
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import PATIENCE
-from fynx_scapy.ike.events import EspReceived, EspSent, IntegrityFailed, ReplayDropped
-from fynx_scapy.ike.message import Datagram, DatagramKind
-from fynx_scapy.net.echo import echo_request
-from fynx_scapy.session import Session
+from fynx_scapy.events import EspReceived, EspSent, IntegrityFailed, ReplayDropped
+from fynx_scapy.harness import PATIENCE, Run, expect, main, scenario
+from fynx_scapy.net import echo_request
+from fynx_scapy.taps import Datagram, DatagramKind
 
 
 @scenario(

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Address
+from fynx_scapy.events import MessageDropped, MessageSent
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import ExchangeType
-from fynx_scapy.ike.events import MessageDropped, MessageSent
-from fynx_scapy.ike.message import Address, Datagram
 from fynx_scapy.layers.ikev2 import IKEv2, build_message
+from fynx_scapy.taps import Datagram
 
 
 @scenario("RFC 7296 section 2.21.4", requirements=("7296-2.21.4-02", "7296-2.21.4-03", "7296-2.21.4-04", "7296-2.4-07"))

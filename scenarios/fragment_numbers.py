@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Identity, IkeConfig, Psk
+from fynx_scapy.events import IntegrityFailed, MessageDropped
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import IntegrityFailed, MessageDropped
-from fynx_scapy.ike.message import Datagram
-from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH
+from fynx_scapy.taps import Datagram
 
 
 @scenario(

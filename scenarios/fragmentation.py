@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import functools
 
+from fynx_scapy import Identity, IkeConfig, Proposal, Psk
+from fynx_scapy.events import MessageReceived, MessageSent
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import PayloadType, ProtocolId
-from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import MessageReceived, MessageSent
-from fynx_scapy.ike.message import Datagram
-from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.terms.proposals import Proposal
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID, parse_message
+from fynx_scapy.taps import Datagram
 
 SUITES = (
     "aes128gcm16-prfsha256-x25519", "aes128-sha256-prfsha256-x25519", "chacha20poly1305-prfsha256-x25519",

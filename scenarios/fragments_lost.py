@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Identity, IkeConfig, Psk
+from fynx_scapy.events import MessageReceived, Retransmitted
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import MessageReceived, Retransmitted
-from fynx_scapy.ike.message import Datagram, Outgoing
-from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.wire.taps import Tap
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH
+from fynx_scapy.taps import Datagram, Outgoing, Tap
 
 
 @scenario(

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Identity, IkeConfig, Psk
+from fynx_scapy.events import MessageDropped, MessageReceived
+from fynx_scapy.exchanges import Informational
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import MessageDropped, MessageReceived
-from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.message import Datagram, Outgoing
-from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.wire.envelope import Envelope
-from fynx_scapy.ike.wire.taps import Taps
 from fynx_scapy.layers.ikev2 import IKEv2_VendorID
+from fynx_scapy.taps import Datagram, Envelope, Outgoing, Taps
 
 
 @scenario("RFC 7383 section 2.6", requirements=("7383-2.6-01", "7383-2.6-04"), live="in part")

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Identity, IkeConfig, Psk
 from fynx_scapy.errors import Timeout
+from fynx_scapy.events import MessageDropped, MessageReceived, MessageSent
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import MessageDropped, MessageReceived, MessageSent
-from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID
 
 

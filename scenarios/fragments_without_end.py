@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Identity, IkeConfig, Psk
 from fynx_scapy.errors import FynxError
+from fynx_scapy.events import IkeSaEstablished, IkeSaFailed, SaDeleted
+from fynx_scapy.exchanges import Informational
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, SaDeleted
-from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.layers.ikev2 import IKEv2_VendorID
 
 

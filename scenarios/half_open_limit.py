@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from fynx_scapy import Session
+from fynx_scapy import Address, Session
+from fynx_scapy.events import IkeSaEstablished, MessageDropped, MessageSent, Retransmitted
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import IkeSaEstablished, MessageDropped, MessageSent, Retransmitted
-from fynx_scapy.ike.message import Address, Datagram
+from fynx_scapy.taps import Datagram
 
 
 def _knock(s: Session, number: int, host: str) -> None:

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Identity, IkeConfig, Psk
+from fynx_scapy.events import IkeSaEstablished, SaDeleted
+from fynx_scapy.exchanges import Informational, notify
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import IkeSaEstablished, SaDeleted
-from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.message import notify
-from fynx_scapy.ike.terms.identity import Identity
 
 
 @scenario("RFC 7296 section 2.4", requirements=("7296-2.4-01", "7296-2.4-03", "7296-2.4-05"))

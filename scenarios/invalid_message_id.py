@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Identity, IkeConfig, Psk
+from fynx_scapy.events import MessageDropped, MessageSent, PeerNotified
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import MessageDropped, MessageSent, PeerNotified
-from fynx_scapy.ike.terms.identity import Identity
 
 
 @scenario("RFC 7296 section 2.3", requirements=("7296-2.3-09", "7296-2.3-10"))

@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-from fynx_scapy import PeerFields
+from fynx_scapy import NEVER, ChildConfig, Identity, IkeConfig, Lifetime, Limits, PeerFields, Psk, Selector
 from fynx_scapy.errors import LocalError, Timeout
+from fynx_scapy.events import ChildSaRekeyed, LifetimeReached
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.ike.events import ChildSaRekeyed, LifetimeReached
-from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.terms.lifetime import NEVER, Lifetime, Limits
-from fynx_scapy.ike.terms.selectors import Selector
 
 AGELESS: PeerFields = {
     "lifetime": NEVER,

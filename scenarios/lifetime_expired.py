@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from fynx_scapy import PeerFields
+from fynx_scapy import NEVER, ChildConfig, Identity, IkeConfig, Lifetime, Limits, PeerFields, Psk, Selector
 from fynx_scapy.errors import LocalError
+from fynx_scapy.events import LifetimeReached, SaDeleted
+from fynx_scapy.exchanges import notify
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.ike.events import LifetimeReached, SaDeleted
-from fynx_scapy.ike.message import RESPONSE, Outgoing, notify
-from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.terms.lifetime import NEVER, Lifetime, Limits
-from fynx_scapy.ike.terms.selectors import Selector
+from fynx_scapy.taps import RESPONSE, Outgoing
 
 HOUR = Lifetime(soft=Limits(seconds=3600.0), jitter=0.0)
 

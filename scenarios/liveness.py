@@ -6,10 +6,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 from fynx_scapy.errors import Timeout
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import PATIENCE
-from fynx_scapy.ike.events import MessageReceived, MessageSent, PeerDead, Retransmitted, SaDeleted
-from fynx_scapy.ike.message import Datagram
+from fynx_scapy.events import MessageReceived, MessageSent, PeerDead, Retransmitted, SaDeleted
+from fynx_scapy.harness import PATIENCE, Run, expect, main, scenario
+from fynx_scapy.taps import Datagram
 
 
 @scenario(

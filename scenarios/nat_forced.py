@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import KeepaliveSent
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import KeepaliveSent
-from fynx_scapy.ike.message import DatagramKind
+from fynx_scapy.taps import DatagramKind
 
 
 @scenario("RFC 7296 section 2.23", requirements=("7296-2.23-05", "7296-2.23-03", "7296-2.23-09"), live="in part")

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Address
+from fynx_scapy.events import IntegrityFailed, PeerMoved, ReplayDropped
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import IntegrityFailed, PeerMoved, ReplayDropped
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind
-from fynx_scapy.net.nat import Nat
+from fynx_scapy.net import Nat
+from fynx_scapy.taps import Datagram, DatagramKind
 
 ELSEWHERE, PEER = Address("198.51.100.66", 4500), Address("192.0.2.2", 4500)
 

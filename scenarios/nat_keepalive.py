@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import KeepaliveSent
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import KeepaliveSent
-from fynx_scapy.ike.message import DatagramKind
-from fynx_scapy.net.nat import Nat
+from fynx_scapy.net import Nat
+from fynx_scapy.taps import DatagramKind
 
 
 @scenario(

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Address
+from fynx_scapy.events import PeerMoved
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import PeerMoved
-from fynx_scapy.ike.message import Address
-from fynx_scapy.net.nat import Nat
+from fynx_scapy.net import Nat
 
 
 @scenario("RFC 7296 section 2.23", requirements=("7296-2.23-15", "7296-2.23-01"))

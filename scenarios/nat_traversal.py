@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import functools
 
+from fynx_scapy import Address
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind
-from fynx_scapy.net.nat import Nat
+from fynx_scapy.net import Nat
+from fynx_scapy.taps import Datagram, DatagramKind
 
 
 @scenario(

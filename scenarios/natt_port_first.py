@@ -7,10 +7,11 @@ from collections import defaultdict
 
 from scapy.layers.inet import ICMP
 
+from fynx_scapy import Address
+from fynx_scapy.events import EspReceived
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import EspReceived
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind
-from fynx_scapy.net.echo import echo_request
+from fynx_scapy.net import echo_request
+from fynx_scapy.taps import Datagram, DatagramKind
 
 
 @scenario(

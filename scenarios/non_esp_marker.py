@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Address
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.message import Address, DatagramKind
+from fynx_scapy.taps import DatagramKind
 
 
 @scenario("RFC 3948 section 2.2", requirements=("3948-2.2-i01", "7296-2.23-01"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from scapy.layers.inet import ICMP
 
+from fynx_scapy.events import ChildSaInstalled, IkeSaEstablished, KeysDerived
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import TransformType
-from fynx_scapy.ike.events import ChildSaInstalled, IkeSaEstablished, KeysDerived
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDr, IKEv2_KE, IKEv2_Nonce, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 
 

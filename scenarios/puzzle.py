@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import IkeSaEstablished, PuzzleSolved
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import IkeSaEstablished, PuzzleSolved
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_PS, IKEv2_SA
 
 

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import IkeSaEstablished, IkeSaFailed, MessageDropped, PuzzleSolved
+from fynx_scapy.exchanges import notify
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageDropped, PuzzleSolved
-from fynx_scapy.ike.message import Datagram, notify
 from fynx_scapy.layers.ikev2 import IKEv2, build_message
+from fynx_scapy.taps import Datagram
 
 
 @scenario("RFC 8019 section 7.1.2", requirements=("7296-2.4-04",))

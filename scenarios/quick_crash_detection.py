@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 from fynx_scapy import PeerFields
+from fynx_scapy.events import CrashDetected, SaDeleted
+from fynx_scapy.exchanges import crash_token
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import (
-    CrashDetected,
-    SaDeleted,
-)
-from fynx_scapy.ike.extensions import quick_crash
 from fynx_scapy.layers.ikev2 import IKEv2
 
 
@@ -41,7 +38,7 @@ def quick_crash_detection(run: Run) -> None:
         # <--  HDR, N(INVALID_IKE_SPI), N(QCD_TOKEN)
         answer = expect(s.events).at("responder").sent(-1).response().message_id(0 if rekeyed else 2)
         answer.notifies("INVALID_IKE_SPI").has(IKEv2, init_SPI=sa.spi_i, resp_SPI=sa.spi_r)
-        answer.notify_data("QUICK_CRASH_DETECTION").equals(quick_crash.token(b"s" * 32, sa.spi_i, sa.spi_r))
+        answer.notify_data("QUICK_CRASH_DETECTION").equals(crash_token(b"s" * 32, sa.spi_i, sa.spi_r))
         expect(s.events).at("initiator").has(CrashDetected, times=1).has(SaDeleted, child_spis=())
 
 

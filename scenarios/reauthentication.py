@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+from fynx_scapy import ChildConfig, Identity, IkeConfig, Psk
+from fynx_scapy.events import IkeSaEstablished, IkeSaFailed, IkeSaRekeyed, LifetimeReached, SaDeleted
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, IkeSaRekeyed, LifetimeReached, SaDeleted
-from fynx_scapy.ike.terms.identity import Identity
 
 
 @scenario("RFC 7296 section 2.8.3", requirements=("7296-2.4-i04", "7296-2.4-13"))

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import ChildSaInstalled, ChildSaRekeyed, SaDeleted
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType, ProtocolId
-from fynx_scapy.ike.events import ChildSaInstalled, ChildSaRekeyed, SaDeleted
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_SA, IKEv2_TSi
 
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Session
+from fynx_scapy.events import ChildSaRekeyed, IkeSaRekeyed, MessageSent, SaDeleted
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import ExchangeType
-from fynx_scapy.ike.events import ChildSaRekeyed, IkeSaRekeyed, MessageSent, SaDeleted
-from fynx_scapy.ike.message import RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2_Nonce, IKEv2_SA
-from fynx_scapy.session import Session
+from fynx_scapy.taps import RESPONSE
 
 
 @scenario(

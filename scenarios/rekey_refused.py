@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import ChildSaFailed, IkeSaEstablished, SaDeleted
+from fynx_scapy.exchanges import notify
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike.events import ChildSaFailed, IkeSaEstablished, SaDeleted
-from fynx_scapy.ike.message import RESPONSE, Outgoing, notify
+from fynx_scapy.taps import RESPONSE, Outgoing
 
 
 @scenario("RFC 7296 section 4", requirements=("7296-4-09",))

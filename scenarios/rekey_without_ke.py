@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import IkeSaRekeyed
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import IkeSaRekeyed
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
 
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from fynx_scapy.errors import LocalError
-from fynx_scapy.esp.replay import ReplayWindow
+from fynx_scapy.esp import ReplayWindow
+from fynx_scapy.events import ChildSaRekeyed, LifetimeReached
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.events import ChildSaRekeyed, LifetimeReached
 
 
 @scenario("RFC 4303 section 3.3.3", requirements=("4303-3.3.3-01", "4303-3.3.3-i01", "4303-2.2-05"))

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import ChildSaRekeyed, IkeSaRekeyed, PeerNotified
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.events import ChildSaRekeyed, IkeSaRekeyed, PeerNotified
 
 
 @scenario(

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from scapy.layers.inet import IP, UDP
 
+from fynx_scapy import ChildConfig, IkeConfig, Psk
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
 
 
 @scenario(

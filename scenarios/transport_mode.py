@@ -6,10 +6,10 @@ from __future__ import annotations
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.packet import Raw
 
+from fynx_scapy import ChildConfig, IkeConfig
+from fynx_scapy.events import ChildSaInstalled, EspSent
+from fynx_scapy.exchanges import selectors
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.child.setup import selectors
-from fynx_scapy.ike.config import ChildConfig, IkeConfig
-from fynx_scapy.ike.events import ChildSaInstalled, EspSent
 from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr
 
 CHILD = ChildConfig(mode="transport", local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))

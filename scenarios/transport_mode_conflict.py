@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Endpoint, SeededRandomness
+from fynx_scapy.events import ChildSaFailed, ChildSaInstalled
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.basics.randomness import SeededRandomness
-from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import ChildSaFailed, ChildSaInstalled
-from fynx_scapy.net.nat import Nat
+from fynx_scapy.net import Nat
 from fynx_scapy.scenarios.transport_mode import CHILD, CONFIG
 
 

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from fynx_scapy import ChildConfig
+from fynx_scapy.events import ChildSaFailed, ChildSaInstalled, SaDeleted
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import ChildConfig
-from fynx_scapy.ike.events import ChildSaFailed, ChildSaInstalled, SaDeleted
 from fynx_scapy.layers.ikev2 import IKEv2_SA
 from fynx_scapy.scenarios.transport_mode import CHILD, CONFIG
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.packet import Packet, Raw
 
+from fynx_scapy import Address
+from fynx_scapy.exchanges import selectors
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.child.setup import selectors
-from fynx_scapy.ike.message import Address
 from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr
-from fynx_scapy.net.nat import Nat
+from fynx_scapy.net import Nat
 from fynx_scapy.scenarios.transport_mode import CONFIG
 
 IP1, IPN1, IPN2, IP2 = "192.0.2.1", "198.51.100.1", "203.0.113.1", "192.0.2.2"

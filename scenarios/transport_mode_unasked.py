@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import ChildSaFailed, ChildSaInstalled
+from fynx_scapy.exchanges import notify
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.events import ChildSaFailed, ChildSaInstalled
-from fynx_scapy.ike.message import Outgoing, notify
 from fynx_scapy.layers.ikev2 import IKEv2_SA
+from fynx_scapy.taps import Outgoing
 
 
 @scenario("RFC 7296 section 1.3.1", requirements=("7296-2.4-13", "7296-1.4.1-i03"))

@@ -7,9 +7,9 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.packet import Packet
 
 from fynx_scapy.errors import LocalError
+from fynx_scapy.events import ChildSaInstalled
+from fynx_scapy.exchanges import selectors
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.child.setup import selectors
-from fynx_scapy.ike.events import ChildSaInstalled
 from fynx_scapy.layers.ikev2 import IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 
 

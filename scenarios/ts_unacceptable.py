@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from fynx_scapy.events import ChildSaFailed, ChildSaInstalled, IkeSaEstablished
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.events import ChildSaFailed, ChildSaInstalled, IkeSaEstablished
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDr, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 
 

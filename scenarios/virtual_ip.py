@@ -5,14 +5,9 @@ from __future__ import annotations
 
 from scapy.layers.inet import IP
 
+from fynx_scapy import ChildConfig, ConfigReply, ConfigRequest, IkeConfig, Psk
+from fynx_scapy.events import AddressesReleased, ChildSaInstalled, ConfigurationReceived
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
-from fynx_scapy.ike.events import (
-    AddressesReleased,
-    ChildSaInstalled,
-    ConfigurationReceived,
-)
-from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.layers.ikev2 import (
     IKEv2_CP,
     IKEv2_SA,

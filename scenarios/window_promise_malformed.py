@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from fynx_scapy.exchanges import notify
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.message import notify
 
 
 @scenario("RFC 7296 section 2.3", requirements=("7296-2.3-01",))

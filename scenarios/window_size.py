@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.harness.forge import without
-from fynx_scapy.ike.config import IkeConfig, Psk
-from fynx_scapy.ike.events import MessageReceived, PeerNotified
-from fynx_scapy.ike.message import Datagram
-from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.wire.taps import Delayed
+from fynx_scapy import Identity, IkeConfig, Psk
+from fynx_scapy.events import MessageReceived, PeerNotified
+from fynx_scapy.harness import Run, expect, main, scenario, without
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
+from fynx_scapy.taps import Datagram, Delayed
 
 
 @scenario(

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+from fynx_scapy import Psk
 from fynx_scapy.errors import AuthenticationError
+from fynx_scapy.events import ChildSaInstalled, IkeSaEstablished, IkeSaFailed
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.config import Psk
-from fynx_scapy.ike.events import ChildSaInstalled, IkeSaEstablished, IkeSaFailed
-from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDr
+from fynx_scapy.taps import Outgoing
 
 
 @scenario(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fynx_scapy import __version__
 from fynx_scapy.harness import Verdict
-from fynx_scapy.lab.trial import Role
 from fynx_scapy.lab.trial_runner import run_trial
+from fynx_scapy.lab.trials import Role
 from fynx_scapy.scenarios.interop import trials
 
 PCAPS = Path(__file__).resolve().parent.parent / "pcaps"

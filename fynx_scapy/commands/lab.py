@@ -135,8 +135,8 @@ def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, fo
     from rich.console import Console
     from rich.progress import Progress
 
-    from fynx_scapy.lab.trial import Role
     from fynx_scapy.lab.trial_runner import PEERS, capabilities, good, installed, peer_named, run_trial
+    from fynx_scapy.lab.trials import Role
     from fynx_scapy.report.matrix import Matrix
     from fynx_scapy.scenarios.interop import trials as load
 

@@ -4,7 +4,23 @@
 from __future__ import annotations
 
 from fynx_scapy.harness.expect import ExpectationFailed, expect
-from fynx_scapy.harness.forge import PATIENCE, answers_on, deliver, foreign, forge, unanswered, without
+from fynx_scapy.harness.forge import (
+    PATIENCE,
+    STRANGER,
+    answers_on,
+    clear,
+    deliver,
+    encrypted,
+    foreign,
+    forge,
+    insert,
+    only,
+    stranger,
+    takes_on,
+    unanswered,
+    unknown,
+    without,
+)
 from fynx_scapy.harness.reachability import Contact, Unreached
 from fynx_scapy.harness.requirements import Requirement, requirement
 from fynx_scapy.harness.runner import Result, Run, Stage, Verdict, run
@@ -15,6 +31,7 @@ from fynx_scapy.harness.target import Target
 
 __all__ = [
     "PATIENCE",
+    "STRANGER",
     "Contact",
     "ExpectationFailed",
     "Requirement",
@@ -27,15 +44,22 @@ __all__ = [
     "Unreached",
     "Verdict",
     "answers_on",
+    "clear",
     "deliver",
+    "encrypted",
     "expect",
     "foreign",
     "forge",
+    "insert",
     "main",
+    "only",
     "play",
     "requirement",
     "run",
     "scenario",
+    "stranger",
+    "takes_on",
     "unanswered",
+    "unknown",
     "without",
 ]

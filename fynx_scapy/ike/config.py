@@ -34,22 +34,34 @@ from fynx_scapy.ike.terms.child_config import ChildConfig, Proposals, Selectors,
 from fynx_scapy.ike.terms.cp_config import ConfigReply, ConfigRequest
 from fynx_scapy.ike.terms.endpoint_config import MANY, EndpointConfig
 from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.terms.lifetime import IKE_LIFETIME, Lifetime
+from fynx_scapy.ike.terms.lifetime import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
 from fynx_scapy.ike.terms.patience import DETECTION, DeadPeerDetection, Retransmission
 from fynx_scapy.ike.terms.proposals import Proposal
+from fynx_scapy.ike.terms.selectors import Selector
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-__all__ = [
+__all__ = [  # what scripts have imported from here so far, too
+    "CHILD_LIFETIME",
+    "DETECTION",
+    "IKE_LIFETIME",
+    "Address",
     "ChildConfig",
     "ConfigReply",
     "ConfigRequest",
+    "DeadPeerDetection",
     "EndpointConfig",
+    "Identity",
+    "IkeChanges",
     "IkeConfig",
+    "IkeFields",
+    "Lifetime",
+    "Proposal",
     "Proposals",
     "Psk",
     "Retransmission",
+    "Selector",
     "Selectors",
     "address",
 ]

@@ -1,2 +1,67 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real peers on this machine: network namespaces, the daemons in them, and trials that we undergo together."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fynx_scapy.lab.differences import PORT_FLOAT
+    from fynx_scapy.lab.differences import differences as known_differences
+    from fynx_scapy.lab.lab import Lab
+    from fynx_scapy.lab.meeting import Meeting
+    from fynx_scapy.lab.peer import DYNAMIC, Peer, PeerChild, PeerConfig
+    from fynx_scapy.lab.stream import Stream
+    from fynx_scapy.lab.strongswan import StrongSwan
+    from fynx_scapy.lab.topology import Nat
+    from fynx_scapy.lab.trials import Role, Trial, registered, trial
+
+__all__ = [
+    "DYNAMIC",
+    "PORT_FLOAT",
+    "Lab",
+    "Meeting",
+    "Nat",
+    "Peer",
+    "PeerChild",
+    "PeerConfig",
+    "Role",
+    "Stream",
+    "StrongSwan",
+    "Trial",
+    "known_differences",
+    "registered",
+    "trial",
+]
+
+# Public name -> the module that holds it, and its name there where that is the module's own.
+_HOME = {
+    "DYNAMIC": "peer",
+    "Lab": "lab",
+    "Meeting": "meeting",
+    "Nat": "topology",
+    "PORT_FLOAT": "differences",
+    "Peer": "peer",
+    "PeerChild": "peer",
+    "PeerConfig": "peer",
+    "Role": "trials",
+    "Stream": "stream",
+    "StrongSwan": "strongswan",
+    "Trial": "trials",
+    "known_differences": "differences",
+    "registered": "trials",
+    "trial": "trials",
+}
+_NAMES = {"known_differences": "differences"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use: half of the commands need no Scapy."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), _NAMES.get(name, name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -20,7 +20,7 @@ from fynx_scapy.lab.meeting import Meeting
 from fynx_scapy.lab.openiked import OpenIked
 from fynx_scapy.lab.peer import Peer, PeerConfig
 from fynx_scapy.lab.strongswan import StrongSwan
-from fynx_scapy.lab.trial import Role, Trial
+from fynx_scapy.lab.trials import Role, Trial
 from fynx_scapy.net.recorder import Recorder
 
 PEERS: Mapping[str, type[Peer]] = {kind.name: kind for kind in (StrongSwan, KernelStrongSwan, Libreswan, OpenIked)}

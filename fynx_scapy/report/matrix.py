@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fynx_scapy import __version__
-from fynx_scapy.lab.trial import Role
 from fynx_scapy.lab.trial_runner import Outcome, good
+from fynx_scapy.lab.trials import Role
 from fynx_scapy.report.page import environment, render
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What we do together with other implementations, in both roles: one file a topic (`fynx_scapy.lab.trial`)."""
+"""What we do together with other implementations, in both roles: one file a topic (`fynx_scapy.lab.trials`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pkgutil
 from collections.abc import Sequence
 
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.lab.trial import Trial, registered
+from fynx_scapy.lab import Trial, registered
 
 
 def trials(names: Sequence[str] = ()) -> list[Trial]:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness.expect import expect
+from fynx_scapy.events import IkeSaFailed, MessageReceived, MessageSent
+from fynx_scapy.harness import expect
 from fynx_scapy.iana import ExchangeType, KeMethod, NotifyType
-from fynx_scapy.ike.events import IkeSaFailed, MessageReceived, MessageSent
-from fynx_scapy.lab.meeting import Meeting
-from fynx_scapy.lab.trial import Role, trial
+from fynx_scapy.lab import Meeting, Role, trial
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_SA, IKEv2_TSi
 
 

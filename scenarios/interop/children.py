@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from fynx_scapy.harness.expect import expect
-from fynx_scapy.ike.config import ChildConfig
-from fynx_scapy.ike.events import AddressesAssigned, ConfigurationReceived
-from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
-from fynx_scapy.lab.meeting import Meeting
-from fynx_scapy.lab.peer import DYNAMIC, PeerChild, PeerConfig
-from fynx_scapy.lab.trial import Role, trial
+from fynx_scapy import ChildConfig, ConfigReply, ConfigRequest
+from fynx_scapy.events import AddressesAssigned, ConfigurationReceived
+from fynx_scapy.harness import expect
+from fynx_scapy.lab import DYNAMIC, Meeting, PeerChild, PeerConfig, Role, trial
 
 HALVES = (
     PeerChild(name="low", local_ts=("10.2.0.0/25",), remote_ts=("10.1.0.0/25",)),

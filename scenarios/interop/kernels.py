@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fynx_scapy.harness.expect import expect
-from fynx_scapy.ike.events import EspReceived, EspSent, MessageSent
-from fynx_scapy.ike.message import DatagramKind
-from fynx_scapy.lab.meeting import Meeting
-from fynx_scapy.lab.trial import trial
+from fynx_scapy.events import EspReceived, EspSent, MessageSent
+from fynx_scapy.harness import expect
+from fynx_scapy.lab import Meeting, trial
 from fynx_scapy.layers.ikev2 import IKEv2_KE
 from fynx_scapy.scenarios.interop.lives import rekey_child, rekey_ike
+from fynx_scapy.taps import DatagramKind
 
 ESN, ESN_PFS = {"esp": "aes128gcm16-esn"}, {"esp": "aes128gcm16-esn-x25519"}
 SIX = {"local_ts": ("fd02::/64",), "remote_ts": ("fd01::/64",)}

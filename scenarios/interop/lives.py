@@ -5,26 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fynx_scapy.harness.expect import expect
+from fynx_scapy import ChildSa, DeadPeerDetection, IkeSa
+from fynx_scapy.events import ChildSaRekeyed, IkeSaRekeyed, MessageReceived, MessageSent, PeerDead, SaDeleted
+from fynx_scapy.exchanges import RekeyChild, RekeyIke
+from fynx_scapy.harness import expect
 from fynx_scapy.iana import ExchangeType
-from fynx_scapy.ike.core.child import ChildSa
-from fynx_scapy.ike.events import (
-    ChildSaRekeyed,
-    IkeSaRekeyed,
-    MessageReceived,
-    MessageSent,
-    PeerDead,
-    SaDeleted,
-)
-from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
-from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
-from fynx_scapy.ike.message import RESPONSE, Datagram, Outgoing
-from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.terms.patience import DeadPeerDetection
-from fynx_scapy.lab.meeting import Meeting
-from fynx_scapy.lab.stream import Stream
-from fynx_scapy.lab.trial import trial
+from fynx_scapy.lab import Meeting, Stream, trial
 from fynx_scapy.layers.ikev2 import IKEv2_KE
+from fynx_scapy.taps import RESPONSE, Datagram, Outgoing
 
 PFS = {"esp": "aes128gcm16-x25519"}
 

@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 from fynx_scapy.errors import Timeout
-from fynx_scapy.harness.expect import expect
-from fynx_scapy.ike.events import EspSent, IcmpReceived, KeepaliveSent, MessageReceived, MessageSent, PeerMoved
-from fynx_scapy.ike.message import DatagramKind
-from fynx_scapy.lab.differences import PORT_FLOAT, differences
-from fynx_scapy.lab.meeting import Meeting
-from fynx_scapy.lab.topology import Nat
-from fynx_scapy.lab.trial import Role, trial
+from fynx_scapy.events import EspSent, IcmpReceived, KeepaliveSent, MessageReceived, MessageSent, PeerMoved
+from fynx_scapy.harness import expect
+from fynx_scapy.lab import PORT_FLOAT, Meeting, Nat, Role, known_differences, trial
+from fynx_scapy.taps import DatagramKind
 
 SIX = {"local_ts": ("fd02::/64",), "remote_ts": ("fd01::/64",)}
 
@@ -120,7 +117,7 @@ def own_ports(m: Meeting) -> None:
     ports = {(event.local.port, event.remote.port) for _, event in m.s.events if isinstance(event, MessageSent)}
     # Who begins goes over to the other pair; strongSwan keeps our port then, unless it is 500.
     begins, goes_on = (10500, 10500), (14500, 14500) if m.we_begin else (10500, 14500)
-    if not m.we_begin and PORT_FLOAT in differences(m.peer.name, m.peer.version):
+    if not m.we_begin and PORT_FLOAT in known_differences(m.peer.name, m.peer.version):
         begins = goes_on
     expect(ports, "our ports and the peer's").equals({begins, goes_on})
     m.agree()

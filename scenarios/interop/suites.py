@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from fynx_scapy.lab.meeting import Meeting
-from fynx_scapy.lab.trial import trial
+from fynx_scapy.lab import Meeting, trial
 
 SUITES = {
     "gcm128_x25519": ("aes128gcm16-prfsha256-x25519", "aes128gcm16"),

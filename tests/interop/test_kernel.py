@@ -17,8 +17,8 @@ from fynx_scapy.lab.guest import Guest
 from fynx_scapy.lab.kernel import KernelStrongSwan
 from fynx_scapy.lab.lab import booted
 from fynx_scapy.lab.strongswan import StrongSwan
-from fynx_scapy.lab.trial import Role, Trial
 from fynx_scapy.lab.trial_runner import PEERS, run_trial
+from fynx_scapy.lab.trials import Role, Trial
 from fynx_scapy.scenarios.interop import trials
 from tests.interop.test_strongswan import opens
 

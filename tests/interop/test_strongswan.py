@@ -11,8 +11,8 @@ from fynx_scapy.capture.dissect import dissect
 from fynx_scapy.harness import Verdict
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.lab.strongswan import StrongSwan
-from fynx_scapy.lab.trial import Role, Trial
 from fynx_scapy.lab.trial_runner import run_trial
+from fynx_scapy.lab.trials import Role, Trial
 from fynx_scapy.scenarios.interop import trials
 
 CASES = [

@@ -1,2 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Replay: the datagrams of a capture sent once more, or its conversation held once more with a peer of today."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .player import play
+    from .recording import Recording, load
+
+__all__ = ["Recording", "load", "play"]
+
+_HOME = {"Recording": "recording", "load": "recording", "play": "player"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that ``fynx --help`` answers without Scapy."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
