@@ -42,8 +42,8 @@ OLD_PATHS = {
     "fynx_scapy.ike": ("events",),
     "fynx_scapy.ike.child.setup": ("ChildSa", "selectors"),
     "fynx_scapy.ike.config": (
-        "Address", "ChildConfig", "DeadPeerDetection", "EndpointConfig", "Identity", "IkeConfig", "Lifetime", "Proposal",
-        "Psk", "Retransmission", "Selector", "address",
+        "Address", "ChildConfig", "DeadPeerDetection", "EndpointConfig", "Identity", "IkeConfig", "Lifetime",
+        "Proposal", "Psk", "Retransmission", "Selector", "address",
     ),
     "fynx_scapy.ike.terms.cp": ("ConfigReply", "ConfigRequest", "Settings"),
     "fynx_scapy.ike.wire.envelope": ("Envelope",),
@@ -75,7 +75,10 @@ def sources() -> Iterator[tuple[str, str]]:
     for page in PAGES:
         for number, block in enumerate(re.findall(r"^```\w*\n(.*?)^```$", (ROOT / page).read_text(), re.S | re.M)):
             lines = (line.removeprefix(">>> ") for line in block.split("\n"))
-            yield f"{page} block {number}", "\n".join(l for l in lines if re.match(r"(from|import) fynx_scapy", l))
+            yield (
+                f"{page} block {number}",
+                "\n".join(line for line in lines if re.match(r"(from|import) fynx_scapy", line)),
+            )
 
 
 SOURCES = dict(sources())

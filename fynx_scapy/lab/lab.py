@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A lab: two sites, a peer at one of them, and an event loop for our end at the other.
 
-with Lab(PeerConfig(esp="aes256gcm16")) as lab:
+with Lab(PeerConfig(ike="aes256gcm16-prfsha384-ecp384")) as lab:
     s = lab.session()
     s.connect()
     s.ping(lab.theirs.inner)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the type checker says of users' code: nothing of what is right, and something of every mistake.
+
+A mistake in tests/typing/wrong.py has ``# error: WORDS`` behind it, which the report of its line has to hold.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+RIGHT, WRONG = "tests/typing/right.py", "tests/typing/wrong.py"
+ERROR = re.compile(r"^(?P<file>[^:]+):(?P<line>\d+): error: (?P<words>.*)$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[tuple[str, int], str]:
+    """What mypy says with the project's own settings, by file and line; one run for all."""
+    command = [sys.executable, "-m", "mypy", RIGHT, WRONG]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    found: dict[tuple[str, int], str] = {}
+    for report in ERROR.finditer(done.stdout):
+        place = report["file"], int(report["line"])
+        found[place] = f"{found.get(place, '')}{report['words']}\n"
+    return found
+
+
+def mistakes() -> Iterator[tuple[int, str]]:
+    for number, line in enumerate((ROOT / WRONG).read_text().splitlines(), 1):
+        if match := re.search(r"  # error: (.+)$", line):
+            yield number, match[1]
+
+
+MISTAKES = list(mistakes())
+
+
+def test_what_is_right_is_not_reported(reports: dict[tuple[str, int], str]) -> None:
+    assert {place: words for place, words in reports.items() if place[0] != WRONG} == {}
+
+
+@pytest.mark.parametrize(("line", "words"), MISTAKES)
+def test_every_mistake_is_reported(reports: dict[tuple[str, int], str], line: int, words: str) -> None:
+    assert words in reports[WRONG, line]
+
+
+def test_nothing_else_is_reported(reports: dict[tuple[str, int], str]) -> None:
+    assert {line for file, line in reports if file == WRONG} == {line for line, _ in MISTAKES}
+    assert len(MISTAKES) > 40
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (ROOT / "fynx_scapy" / "py.typed").exists()
