@@ -154,17 +154,16 @@ class Checked:
 
     def __post_init__(self) -> None:
         cls: Any = type(self)
-        owner = cls.__name__
-        for name, check, read in _settings(cls):
-            value = getattr(self, name)
-            if read is not None:
-                try:
-                    value = read(value)
-                except ConfigError as error:
-                    raise ConfigError(f"{owner}.{name}: {error}") from None
-                self._set(name, value)
-            if not check.accepts(value):
-                raise ConfigError(check.fault(f"{owner}.{name}", value))
+        for known in _settings(cls):
+            value = getattr(self, known.name)
+            if value is known.ready:
+                continue
+            if value is known.default:  # its default, which has been read and checked once for all
+                self._set(known.name, known.ready)
+                continue
+            read = known.taken(value)
+            if read is not value:
+                self._set(known.name, read)
         self._check_together()
 
     def _check_together(self) -> None:
@@ -177,9 +176,9 @@ class Checked:
 def check_setting(config: Checked, name: str, value: object) -> None:
     """Check what one setting is about to become; ConfigError."""
     cls: Any = type(config)
-    for known, check, _ in _settings(cls):
-        if known == name and not check.accepts(value):
-            raise ConfigError(check.fault(f"{cls.__name__}.{name}", value))
+    for known in _settings(cls):
+        if known.name == name:
+            known.taken(value)
 
 
 def check_values(owner: str, known: Mapping[str, Check], **values: object) -> None:
@@ -189,10 +188,34 @@ def check_values(owner: str, known: Mapping[str, Check], **values: object) -> No
             raise ConfigError(known[name].fault(f"{owner}.{name}", value))
 
 
+class _Setting:
+    """One setting of a class: what is known of it without an object."""
+
+    __slots__ = ("check", "default", "name", "owner", "read", "ready")
+
+    def __init__(self, owner: str, field: dataclasses.Field[Any]) -> None:
+        self.owner, self.name = owner, field.name
+        self.check: Check = field.metadata["check"]
+        self.read: Read | None = field.metadata["read"]
+        self.default = field.default
+        self.ready = self.taken(field.default) if field.default is not dataclasses.MISSING else dataclasses.MISSING
+
+    def taken(self, value: Any) -> Any:
+        """A value, read and checked; ConfigError."""
+        if self.read is not None:
+            try:
+                value = self.read(value)
+            except ConfigError as error:
+                raise ConfigError(f"{self.owner}.{self.name}: {error}") from None
+        if not self.check.accepts(value):
+            raise ConfigError(self.check.fault(f"{self.owner}.{self.name}", value))
+        return value
+
+
 @functools.cache
-def _settings(cls: Any) -> tuple[tuple[str, Check, Read | None], ...]:
+def _settings(cls: Any) -> tuple[_Setting, ...]:
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)
-    return tuple((f.name, f.metadata["check"], f.metadata["read"]) for f in fields if "check" in f.metadata)
+    return tuple(_Setting(cls.__name__, field) for field in fields if "check" in field.metadata)
 
 
 def as_tuple(value: Any, *alone: type, hidden: bool = False) -> tuple[Any, ...]:
