@@ -125,3 +125,30 @@ def test_taps_are_one_call_away():
     s.sa_init()
     remove()
     assert s.auth()[IKEv2_AUTH]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"port": "500"}, "Session.port to be a whole number from 1 to 65535, or None, found '500'"),
+        ({"natt_port": 0}, "Session.natt_port"),
+        ({"marker_always": "no"}, "Session.marker_always to be True or False, or None, found 'no'"),
+        ({"seed": 2.5}, "Session.seed"),
+        ({"network": "lan"}, "Session.network to be a Hosts"),
+        ({"config": {"auth": "x"}}, "Session.config to be an IkeConfig"),
+        ({"endpoint": {"port": 500}}, "Session.endpoint to be an EndpointConfig"),
+        ({"retransmission": 3}, "Session.retransmission to be a Retransmission"),
+        ({"name": ""}, "Session.name"),
+        ({"remote": None}, "Session.remote"),
+        ({"peer": "bob"}, "expected fields, an IkeConfig or several for peer, found 'bob'"),
+        ({"peer": ["bob"]}, "expected fields, an IkeConfig or several for peer"),
+        ({"peer": {"fragmentation": "no"}}, "IkeConfig.fragmentation to be True or False"),
+        ({"peer": {"port": 0}}, "EndpointConfig.port"),
+        ({"psk": 12345}, r"IkeConfig.auth to be a Psk, found an int$"),
+        ({"proposals": 7}, "IkeConfig.proposals: expected a str, a Proposal or a sequence, found 7"),
+        ({"local_ts": {"10.0.0.0/8": 1}}, "ChildConfig.local_ts"),
+    ],
+)
+def test_arguments_are_checked(wrong, words):
+    with pytest.raises(ConfigError, match=words):
+        Session(**wrong)

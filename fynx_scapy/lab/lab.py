@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self, Unpack
 
+from fynx_scapy.checks import check_values, flag, kind, optional, whole
 from fynx_scapy.errors import LabError
 from fynx_scapy.ike.config import IkeConfig, Retransmission
 from fynx_scapy.ike.message import Address
@@ -38,6 +39,13 @@ PREFIX = "fynx-lab-"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 RETRANSMISSION = Retransmission(timeout=0.5, base=1.5, tries=3)
 """On a wire that loses nothing there is no need to be as patient as on the Internet."""
+
+_ARGUMENTS = {
+    "config": optional(kind(PeerConfig)),
+    "nat": kind(Nat),
+    "ipv6": flag(),
+    "mtu": optional(whole(68, 65535, "octets (RFC 791)")),
+}
 
 
 class Lab:
@@ -57,6 +65,7 @@ class Lab:
         mtu: int | None = None,
         guest: Guest | None = None,
     ) -> None:
+        check_values("Lab", _ARGUMENTS, config=config, nat=nat, ipv6=ipv6, mtu=mtu)
         sweep()
         self.ipv6 = ipv6
         with contextlib.ExitStack() as undo:

@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Any
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.requirements import requirement
 from fynx_scapy.harness.scenario import Scenario
+from fynx_scapy.ike.config import IkeChanges
+from fynx_scapy.ike.terms.child_config import ChildFields
+from fynx_scapy.ike.terms.endpoint_config import EndpointFields
 from fynx_scapy.lab.role import Role as Role
 
 if TYPE_CHECKING:
@@ -30,6 +33,12 @@ Body = Callable[["Meeting"], None]
 
 
 BOTH = (Role.INITIATOR, Role.RESPONDER)
+
+
+class OurFields(IkeChanges, total=False):
+    """How our configuration differs from the peer's mirror image; ``child`` changes every Child SA's."""
+
+    child: ChildFields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +56,8 @@ class Trial:
     roles: tuple[Role, ...] = BOTH
     needs: frozenset[str] = frozenset()
     config: Mapping[str, Any] = field(default_factory=dict)
-    ours: Mapping[str, Any] = field(default_factory=dict)
-    endpoint: Mapping[str, Any] = field(default_factory=dict)
+    ours: OurFields = field(default_factory=OurFields)
+    endpoint: EndpointFields = field(default_factory=EndpointFields)
     site: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -68,8 +77,8 @@ def trial(
     roles: Sequence[Role] = BOTH,
     needs: Collection[str] = (),
     config: Mapping[str, Any] | None = None,
-    ours: Mapping[str, Any] | None = None,
-    endpoint: Mapping[str, Any] | None = None,
+    ours: OurFields | None = None,
+    endpoint: EndpointFields | None = None,
     site: Mapping[str, Any] | None = None,
 ) -> Callable[[Body], Body]:
     """Register a function as a trial, under its own name or another; several trials may share one function.
@@ -91,8 +100,8 @@ def trial(
             roles=tuple(roles),
             needs=frozenset(needs),
             config=dict(config or {}),
-            ours=dict(ours or {}),
-            endpoint=dict(endpoint or {}),
+            ours=ours or {},
+            endpoint=endpoint or {},
             site=dict(site or {}),
         )
         return body

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fynx_scapy import EndpointFields
 from fynx_scapy.errors import Timeout
 from fynx_scapy.events import EspSent, IcmpReceived, KeepaliveSent, MessageReceived, MessageSent, PeerMoved
 from fynx_scapy.harness import expect
@@ -105,7 +106,7 @@ def ipv6_in_ipv4(m: Meeting) -> None:
     m.agree()
 
 
-PORTS = {"port": 10500, "natt_port": 14500}
+PORTS: EndpointFields = {"port": 10500, "natt_port": 14500}
 
 
 @trial("RFC 7296 section 2.23", needs={"ports"}, config={**PORTS, "remote_port": 10500},

@@ -9,8 +9,16 @@ import pytest
 from scapy.layers.inet import ICMP, IP
 
 from fynx_scapy.errors import FynxError, LocalError
-from fynx_scapy.harness import ExpectationFailed, expect
-from fynx_scapy.ike.events import ChildSaInstalled, IkeSaEstablished, KeysDerived, MessageReceived, PeerDead
+from fynx_scapy.events import (
+    ChildSaInstalled,
+    IkeSaEstablished,
+    KeysDerived,
+    MessageReceived,
+    MessageSent,
+    PeerDead,
+    SaDeleted,
+)
+from fynx_scapy.harness import ExpectationFailed, Run, Scenario, Verdict, expect, run
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_AUTH, IKEv2_KE, IKEv2_Nonce, IKEv2_SA
 from fynx_scapy.net.memory import Network
 from fynx_scapy.session import Session
@@ -112,3 +120,70 @@ def test_events_that_were_let_go_are_not_counted_as_absent() -> None:
     assert "that were let go" in text
     assert "let go" in refused(lambda: expect(s.events).at("responder").lacks(MessageReceived, encrypted=False))
     expect(s.events).has(MessageReceived).lacks(PeerDead)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (
+            lambda s, a: expect(s.events).lacks(SaDeleted, child_spiz=(1,)),
+            r"SaDeleted has no field 'child_spiz'.*child_spis",
+        ),
+        (lambda s, a: expect(s.events).has(SaDeleted, child_spiz=(1,)), "it has by_peer, child_spis, reason, spi_i"),
+        (lambda s, a: expect(s.events).has(IkeSaEstablished, times=1, remote_ident="bob"), r"did you mean remote_id\?"),
+        (lambda s, a: expect(s.events).lacks(PeerDead, time_=1), "PeerDead has no field 'time_'"),
+        (lambda s, a: expect(s.events).lacks(IKEv2_SA), "expected a kind of event, such as IkeSaEstablished"),
+        (lambda s, a: expect(s.events).at("respnder").lacks(PeerDead), "no end 'respnder'; there are initiator, resp"),
+        (lambda s, a: expect(a).has(IKEv2_KE, grop=31), r"IKEv2_KE has no field 'grop' \(did you mean group\?\)"),
+        (lambda s, a: expect(a).has(IKEv2_SA, nonce=b""), "IKEv2_SA has no field 'nonce'"),
+        (lambda s, a: expect(a).has(group=31), "expected the layer that has the fields group"),
+        (lambda s, a: expect(a).has(PeerDead), "expected layers to look for"),
+        (lambda s, a: expect(a).lacks(PeerDead), "expected layers to look for"),
+        (lambda s, a: expect(a).lacks("IKEv2_SA"), "expected layers to look for"),
+    ],
+)
+def test_a_mistake_in_an_expectation_is_no_expectation_met(
+    wrong: Callable[[Session, IKEv2], object], words: str
+) -> None:
+    s = Session(psk="x", seed=1)
+    answer = s.sa_init()
+    s.auth()
+    with pytest.raises(LocalError, match=words):
+        wrong(s, answer)
+
+
+def test_fields_that_are_properties_and_ends_where_nothing_has_happened() -> None:
+    s = Session(psk="x", seed=1)
+    answer = s.sa_init()
+    expect(s.events).has(MessageSent, encrypted=False).at("responder").has(MessageReceived, encrypted=False)
+    expect(answer).has(IKEv2, exch_type=34).has(IKEv2_SA, malformed=None)
+    expect([("alice", event) for _, event in s.events]).at("alice").at("responder").lacks(MessageSent)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (
+            lambda s: expect(s.events).lakcs(SaDeleted),
+            r"Events has no expectation 'lakcs' \(did you mean lacks\?\); it has at, ",
+        ),
+        (lambda s: expect(s.sa_init()).notfies("COOKIE"), r"Message has no expectation 'notfies'.*notifies"),
+        (lambda s: expect(s.sa_init()).equals(3), "Message has no expectation 'equals'; it has empty, exchange"),
+        (lambda s: expect(3).equal(3), "Value has no expectation 'equal'"),
+        (lambda s: expect(lambda: 3).equals(3), "Call has no expectation 'equals'; it has raises"),
+    ],
+)
+def test_an_expectation_that_there_is_not_names_those_that_there_are(
+    wrong: Callable[[Session], object], words: str
+) -> None:
+    with pytest.raises(AttributeError, match=words):
+        wrong(Session(psk="x", seed=1))
+
+
+def test_a_mistake_in_a_scenario_is_an_error_and_no_failure() -> None:
+    def body(run: Run) -> None:
+        """A scenario with a mistake in it."""
+        expect(run.session().events).lacks(SaDeleted, child_spiz=(1,))
+
+    result = run(Scenario("mistake", "RFC 7296", (), body, __name__))
+    assert (result.verdict, "child_spis" in result.reason) == (Verdict.ERROR, True)

@@ -255,3 +255,11 @@ def test_unknown_proposal_is_a_config_error() -> None:
 def test_integrity_sizes_of_all_names() -> None:
     for number in {*keynames.IKE_INTEG.values(), *keynames.ESP_INTEG.values()} - {Integ.NONE}:
         assert integrity(number).key_size > 0
+
+
+@pytest.mark.parametrize("wrong", [5, [5], None, [None], {"a": 1}, [[b"x"]]])
+@pytest.mark.parametrize("kind", ["psk", "secrets", "sk_d"])
+def test_a_number_is_no_secret(kind: str, wrong: object) -> None:
+    """Python makes five zero octets of the number 5."""
+    with pytest.raises(ConfigError):
+        KeyLog(**{kind: wrong})
