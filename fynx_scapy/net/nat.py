@@ -6,14 +6,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from fynx_scapy.checks import as_tuple, check_values, several, text, udp_port
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
+
+_ARGUMENTS = {"inside": several(text(), 1), "outside": text(), "first_port": udp_port()}
 
 
 @dataclass(slots=True)
 class Nat:
-    """Hides the hosts of ``inside`` behind the address ``outside``. Ports are given out from ``first_port`` on.
+    """Hides the hosts of ``inside``, one or several, behind the address ``outside``.
 
-    Native ESP has no ports: like many a cheap box, it lets none through. ``forward`` makes a static mapping, by which
+    Ports are given out from ``first_port`` on. Native ESP has no ports: like many a cheap box, it lets none through. ``forward`` makes a static mapping, by which
     a host inside can be spoken to first.
     """
 
@@ -23,8 +26,10 @@ class Nat:
     mappings: dict[Address, Address] = field(default_factory=dict)
     forwarded: dict[Address, Address] = field(default_factory=dict)
 
-    def __init__(self, inside: Iterable[str], outside: str, first_port: int = 20000) -> None:
-        self.inside = frozenset(inside)
+    def __init__(self, inside: str | Iterable[str], outside: str, first_port: int = 20000) -> None:
+        hosts = as_tuple(inside, str)
+        check_values("Nat", _ARGUMENTS, inside=hosts, outside=outside, first_port=first_port)
+        self.inside = frozenset(hosts)
         self.outside = outside
         self.first_port = first_port
         self.mappings = {}

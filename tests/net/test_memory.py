@@ -179,6 +179,23 @@ def test_probabilities_are_checked():
         Wire(loss=1.5)
 
 
+def test_a_wire_is_checked_when_it_changes():
+    wire = Wire(delay=0.5)
+    with pytest.raises(ConfigError, match=r"Wire\.loss to be a number from 0 to 1, found -1"):
+        wire.loss = -1
+    assert wire.replace(mtu=1400) == Wire(delay=0.5, mtu=1400)
+
+
+def test_one_host_is_behind_a_nat_as_it_is_written():
+    """And not as a set of its characters."""
+    assert Nat(ALICE, "198.51.100.1").inside == {ALICE}
+    for wrong in ((), 7, {"a": 1}, [7]):
+        with pytest.raises(ConfigError):
+            Nat(wrong, "198.51.100.1")
+    with pytest.raises(ConfigError, match=r"Nat\.first_port"):
+        Nat(ALICE, "198.51.100.1", first_port=0)
+
+
 def test_echo_is_what_scapy_makes_of_it():
     v4 = IP(echo_request("10.1.0.1", "10.2.0.1", b"abc", identifier=5, sequence=6))
     assert bytes(v4) == bytes(IP(src="10.1.0.1", dst="10.2.0.1", id=0) / ICMP(id=5, seq=6) / Raw(b"abc"))
