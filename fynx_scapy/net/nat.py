@@ -16,8 +16,8 @@ _ARGUMENTS = {"inside": several(text(), 1), "outside": text(), "first_port": udp
 class Nat:
     """Hides the hosts of ``inside``, one or several, behind the address ``outside``.
 
-    Ports are given out from ``first_port`` on. Native ESP has no ports: like many a cheap box, it lets none through. ``forward`` makes a static mapping, by which
-    a host inside can be spoken to first.
+    Ports are given out from ``first_port`` on. Native ESP has no ports: like many a cheap box, it lets none through.
+    ``forward`` makes a static mapping, by which a host inside can be spoken to first.
     """
 
     inside: frozenset[str]
