@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fynx_scapy import checks
+from fynx_scapy import checks, ends
 from fynx_scapy.checks import Checked
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.target import Target
@@ -28,6 +28,7 @@ from fynx_scapy.ike.terms.patience import DeadPeerDetection
 from fynx_scapy.ike.terms.proposals import Proposal
 from fynx_scapy.lab.peer import PeerChild, PeerConfig
 from fynx_scapy.net.wire import Wire
+from fynx_scapy.session import Session
 
 SECRET = "the lab's secret"
 NEEDS: dict[type[Checked], dict[str, Any]] = {
@@ -190,6 +191,18 @@ def test_what_errors_show_is_short_and_printable(value: object) -> None:
 )
 def test_what_the_type_checker_is_told_is_what_there_is(cls: type[Checked], fields: Any, more: set[str]) -> None:
     assert fields.__annotations__.keys() | more == {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+
+
+def test_what_the_type_checker_is_told_of_sessions_is_what_they_take() -> None:
+    arguments = inspect.signature(Session).parameters.keys()
+    assert ends.SessionFields.__annotations__.keys() == arguments - {"target"}
+    assert ends.ARGUMENTS.keys() <= arguments
+    fields = ends.PeerFields.__annotations__.keys()
+    everything = {field.name for cls in (IkeConfig, EndpointConfig) for field in dataclasses.fields(cls)}
+    assert everything <= fields
+    for name, value in {"esp_proposals": "aes256gcm16", "replay_window": 5, "tfc_length": 9, "psk": "x"}.items():
+        assert name in fields
+        Session(peer={name: value})  # type: ignore[misc]
 
 
 def test_fields_are_documented_one_by_one() -> None:
