@@ -367,7 +367,7 @@ def test_transport_mode_is_agreed_when_it_was_asked_for(by_tap):
     found.alice.taps.add("payloads", add if by_tap else remove, when=when)
     if not by_tap:
         found.bob.taps.add("payloads", add, when=lambda message: message.encrypted)
-    sa = found.connect(asker(children=(ChildConfig(mode="tunnel" if by_tap else "transport", **child),)))
+    sa = found.connect(asker(children=(ChildConfig(**child).replace(mode="tunnel" if by_tap else "transport"),)))
     assert [c.hosts is not None for c in sa.children.values()] == ([True] if by_tap else [])
     if not by_tap:
         assert "which was not asked for" in found.of("alice", ChildSaFailed)[0].reason

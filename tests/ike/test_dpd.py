@@ -116,7 +116,7 @@ def test_restart_sets_up_all_child_sas():
     dpd = DeadPeerDetection(interval=30.0, retransmission=QUICK, action="restart")
     pair = Pair(bob(children=(theirs, further), dpd=SILENT))
     sa = pair.connect(alice(dpd=dpd))
-    sa.create_child(ChildConfig(name="second", **second))
+    sa.create_child(ChildConfig(**second).replace(name="second"))
     pair.network.run()
     assert len(sa.children) == 2
     pair.network.wire.loss = 1.0

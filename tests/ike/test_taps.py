@@ -149,7 +149,8 @@ def test_a_tap_is_taken_out_again():
 
 
 def test_of_two_taps_that_are_alike_each_is_taken_out_by_its_own_function():
-    pair, calls = Pair(), []
+    pair = Pair()
+    calls: list[object] = []
     first, second = (pair.alice.taps.add("payloads", calls.append) for _ in range(2))
     first()
     first()

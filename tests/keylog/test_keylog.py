@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -259,7 +260,7 @@ def test_integrity_sizes_of_all_names() -> None:
 
 @pytest.mark.parametrize("wrong", [5, [5], None, [None], {"a": 1}, [[b"x"]]])
 @pytest.mark.parametrize("kind", ["psk", "secrets", "sk_d"])
-def test_a_number_is_no_secret(kind: str, wrong: object) -> None:
+def test_a_number_is_no_secret(kind: str, wrong: Any) -> None:
     """Python makes five zero octets of the number 5."""
     with pytest.raises(ConfigError):
         KeyLog(**{kind: wrong})

@@ -191,7 +191,7 @@ def test_one_host_is_behind_a_nat_as_it_is_written():
     assert Nat(ALICE, "198.51.100.1").inside == {ALICE}
     for wrong in ((), 7, {"a": 1}, [7]):
         with pytest.raises(ConfigError):
-            Nat(wrong, "198.51.100.1")
+            Nat(wrong, "198.51.100.1")  # type: ignore[arg-type]  # a mistake that is to be refused
     with pytest.raises(ConfigError, match=r"Nat\.first_port"):
         Nat(ALICE, "198.51.100.1", first_port=0)
 
