@@ -97,22 +97,8 @@ class Session:
         destination: str | None = None,
         retransmission: Retransmission | None = None,
     ) -> None:
-        check_values(
-            type(self).__name__,
-            session_setup.ARGUMENTS,
-            local=local,
-            remote=remote,
-            port=port,
-            natt_port=natt_port,
-            marker_always=marker_always,
-            config=config,
-            endpoint=endpoint,
-            seed=seed,
-            network=network,
-            name=name,
-            destination=destination,
-            retransmission=retransmission,
-        )
+        given = {name: value for name, value in locals().items() if name in session_setup.ARGUMENTS}
+        check_values(type(self).__name__, session_setup.ARGUMENTS, **given)
         wanted = config or session_setup.config_of(
             psk=psk,
             local_id=local_id,

@@ -196,7 +196,7 @@ def test_what_the_type_checker_is_told_is_what_there_is(cls: type[Checked], fiel
 def test_what_the_type_checker_is_told_of_sessions_is_what_they_take() -> None:
     arguments = inspect.signature(Session).parameters.keys()
     assert ends.SessionFields.__annotations__.keys() == arguments - {"target"}
-    assert ends.ARGUMENTS.keys() <= arguments
+    assert session_setup.ARGUMENTS.keys() <= arguments
     fields = ends.PeerFields.__annotations__.keys()
     everything = {field.name for cls in (IkeConfig, EndpointConfig) for field in dataclasses.fields(cls)}
     assert everything <= fields
