@@ -56,7 +56,7 @@ OLD_PATHS = {
     "fynx_scapy.net.recorder": ("Recorder",),
     "fynx_scapy.net.udp": ("UdpNetwork", "free_ports"),
 }  # fmt: skip
-"""What scripts out there import, among them those of the shared cases."""
+"""What scripts have imported so far."""
 
 
 def sources() -> Iterator[tuple[str, str]]:
