@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fynx_scapy import checks, ends
+from fynx_scapy import checks, session_setup
 from fynx_scapy.checks import Checked
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.target import Target
@@ -195,9 +195,9 @@ def test_what_the_type_checker_is_told_is_what_there_is(cls: type[Checked], fiel
 
 def test_what_the_type_checker_is_told_of_sessions_is_what_they_take() -> None:
     arguments = inspect.signature(Session).parameters.keys()
-    assert ends.SessionFields.__annotations__.keys() == arguments - {"target"}
+    assert session_setup.SessionFields.__annotations__.keys() == arguments - {"target"}
     assert session_setup.ARGUMENTS.keys() <= arguments
-    fields = ends.PeerFields.__annotations__.keys()
+    fields = session_setup.PeerFields.__annotations__.keys()
     everything = {field.name for cls in (IkeConfig, EndpointConfig) for field in dataclasses.fields(cls)}
     assert everything <= fields
     for name, value in {"esp_proposals": "aes256gcm16", "replay_window": 5, "tfc_length": 9, "psk": "x"}.items():

@@ -88,7 +88,7 @@ def test_whatever_else_is_sent_puts_the_keepalive_off(sends):
 
 
 def test_nobody_sends_keepalives_without_a_nat_or_with_an_interval_of_zero():
-    for config, nat in ((alice(), Nat(set(), OUTSIDE)), (alice(keepalive=0), Nat({ALICE}, OUTSIDE))):
+    for config, nat in ((alice(), Nat({"192.0.2.99"}, OUTSIDE)), (alice(keepalive=0), Nat({ALICE}, OUTSIDE))):
         pair, _, seen = natted(nat=nat)
         assert pair.connect(config).established
         pair.network.run(100.0)
@@ -493,7 +493,7 @@ def test_two_hosts_behind_one_nat():
 
 @pytest.mark.parametrize("forced", ["initiator", "responder", "both"])
 def test_forced_encapsulation_sends_esp_in_udp_without_a_nat(forced):
-    pair, _, seen = natted(bob(force_encapsulation=forced != "initiator"), nat=Nat(set(), OUTSIDE))
+    pair, _, seen = natted(bob(force_encapsulation=forced != "initiator"), nat=Nat({"192.0.2.99"}, OUTSIDE))
     sa = pair.connect(alice(force_encapsulation=forced != "responder"))
     assert sa.nat
     assert sa.local.port == sa.remote.port == pair.bobs.remote.port == 4500
@@ -506,7 +506,7 @@ def test_forced_encapsulation_sends_esp_in_udp_without_a_nat(forced):
 
 
 def test_nothing_is_forced_on_a_peer_that_does_not_know_of_nats():
-    pair, _, seen = natted(nat=Nat(set(), OUTSIDE))
+    pair, _, seen = natted(nat=Nat({"192.0.2.99"}, OUTSIDE))
 
     def no_detection(message):
         kinds = (NotifyType.NAT_DETECTION_SOURCE_IP, NotifyType.NAT_DETECTION_DESTINATION_IP)
@@ -523,7 +523,7 @@ def test_nothing_is_forced_on_a_peer_that_does_not_know_of_nats():
 
 
 def test_an_initiator_may_begin_on_port_4500():
-    pair, _, seen = natted(nat=Nat(set(), OUTSIDE))
+    pair, _, seen = natted(nat=Nat({"192.0.2.99"}, OUTSIDE))
     sa = pair.connect(alice(remote=Address(BOB, 4500)))
     assert sa.established
     assert not sa.nat
