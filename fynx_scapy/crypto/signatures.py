@@ -56,8 +56,8 @@ def verify(method: int, data: bytes, octets: bytes, key: PublicKeyTypes) -> str:
     """
     if method == AuthMethod.Digital_Signature:
         signature, value = _identified(data)
-    elif method in _METHODS:
-        signature, value = _METHODS[method], data
+    elif method in METHODS:
+        signature, value = METHODS[method], data
     else:
         raise ConfigError(f"authentication method {method} is no signature that is known here")
     try:
@@ -135,7 +135,7 @@ def _rsa_any(key: PublicKeyTypes, signature: bytes, octets: bytes) -> None:
     raise InvalidSignature
 
 
-_METHODS: dict[int, Signature] = {
+METHODS: dict[int, Signature] = {
     AuthMethod.RSA_Digital_Signature: Signature("RSASSA-PKCS1-v1_5", _rsa_any),
     AuthMethod.ECDSA_with_SHA_256_on_the_P_256_curve: Signature(
         "ECDSA P-256 SHA-256", _ecdsa(hashes.SHA256(), ec.SECP256R1)

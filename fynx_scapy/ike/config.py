@@ -32,6 +32,7 @@ from fynx_scapy.iana import KeMethod, ProtocolId, lookup
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.terms.child_config import ChildConfig, Proposals, Selectors, read_proposals
 from fynx_scapy.ike.terms.cp_config import ConfigReply, ConfigRequest
+from fynx_scapy.ike.terms.credential import Credential
 from fynx_scapy.ike.terms.endpoint_config import MANY, EndpointConfig
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.lifetime import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
@@ -68,7 +69,7 @@ __all__ = [  # what scripts have imported from here so far, too
 
 
 @dataclass(frozen=True, slots=True)
-class Psk(Checked):
+class Psk(Checked, Credential):
     """A pre-shared key (RFC 7296 section 2.15).
 
     Text is taken as its UTF-8 octets, ``0x…`` as hex digits; the repr hides it.
@@ -137,7 +138,7 @@ class IkeFields(TypedDict, total=False):
 class IkeChanges(IkeFields, total=False):
     """What `IkeConfig.replace` takes."""
 
-    auth: Psk | str | bytes
+    auth: Credential | str | bytes
 
 
 def _identity(value: Any) -> Identity | None:
@@ -168,8 +169,8 @@ class IkeConfig(Checked):
     """Who we are, as `Identity.of` reads it."""
     remote_id: Identity | None = setting(None, optional(kind(Identity)), read=_identity)
     """Who the peer has to be; None takes any peer that knows the key."""
-    auth: Psk = required(kind(Psk, hidden=True), read=_auth)
-    """The key that both ends share: a `Psk`, or what one is made from."""
+    auth: Credential = required(kind(Credential, hidden=True), read=_auth)
+    """What we show who we are with, and hold the peer against: a `Psk`, or what one is made from."""
     proposals: tuple[Proposal, ...] = setting(
         (
             "aes128gcm16-prfsha256-x25519",
@@ -258,7 +259,7 @@ class IkeConfig(Checked):
 
     if TYPE_CHECKING:
 
-        def __init__(self, *, auth: Psk | str | bytes, **fields: Unpack[IkeFields]) -> None: ...
+        def __init__(self, *, auth: Credential | str | bytes, **fields: Unpack[IkeFields]) -> None: ...
         def replace(self, **changes: Unpack[IkeChanges]) -> Self: ...
 
     def _check_together(self) -> None:

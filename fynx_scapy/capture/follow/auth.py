@@ -6,21 +6,19 @@ RFC 7296 sections 2.15 and 2.16, RFC 7427, RFC 7619 (NULL), RFC 8784 (PPK), RFC 
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...crypto import signatures
-from ...crypto.keymat import SkKeys, mix_ppk, psk_auth, signed_octets
+from ...crypto.keymat import SkKeys, mix_ppk
 from ...crypto.prf import Prf
 from ...errors import AuthenticationError, ConfigError, MalformedError
 from ...iana import AuthMethod, NotifyType, PayloadType, name_of
+from ...ike.auth.methods import Covered, Proofs, verify
 from ...keylog import KeyLog
 from ...text import LONGEST, printable
 from .sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, IkeSa, KeySet, walk
 
-SHARED_KEY = (AuthMethod.Shared_Key_Message_Integrity_Code, AuthMethod.NULL_Authentication)
 SK_TYPE = 46
 
 
@@ -120,16 +118,11 @@ def _verdict(
     if function is None or not current.keys.sk_pi:
         return None, "SK_p is not known"
     with_ppk = NotifyType.PPK_IDENTITY in notifies
-    attempts = list(_attempts(function, current, keys.ppk if with_ppk else []))
+    proofs = _proofs(state, keys, role)
     outcomes = []
-    for attempt in attempts:
-        octets = _octets(state, sa, function, attempt.keys, initiator, identity)
-        sk_p = attempt.keys.sk_pi if initiator else attempt.keys.sk_pr
-        verified, reason = (
-            _shared(function, keys, method, data, octets, sk_p if state.eap else b"", sk_p)
-            if method in SHARED_KEY
-            else _signed(method, data, octets, state.certificates.get(role, []))
-        )
+    for attempt in _attempts(function, current, keys.ppk if with_ppk else []):
+        covered = _covered(state, sa, function, attempt.keys, initiator, identity)
+        verified, reason = _outcome(method, data, covered, proofs)
         if verified:
             if attempt.ppk and not initiator:
                 sa.sk_d = attempt.sk_d
@@ -147,41 +140,27 @@ def _attempts(function: Prf, current: KeySet, ppks: list[bytes]) -> Iterator[_At
     yield _Attempt(current.keys, "", current.keys.sk_d)
 
 
-def _octets(state: AuthState, sa: IkeSa, function: Prf, keys: SkKeys, initiator: bool, identity: bytes) -> bytes:
+def _covered(state: AuthState, sa: IkeSa, function: Prf, keys: SkKeys, initiator: bool, identity: bytes) -> Covered:
     ni, nr = sa.nonces
     message, nonce, sk_p = (sa.init[0], nr, keys.sk_pi) if initiator else (sa.init[1], ni, keys.sk_pr)
-    return signed_octets(function, message, nonce, sk_p, identity) + state.octets_behind()
+    return Covered(function, message, nonce, sk_p, identity, state.octets_behind())
 
 
-def _shared(
-    function: Prf, keys: KeyLog, method: int, data: bytes, octets: bytes, eap: bytes, sk_p: bytes
-) -> tuple[bool | None, str]:
-    candidates = [(value, f"PSK {n} of {len(keys.psk)}") for n, value in enumerate(keys.psk, 1)]
-    candidates += [(value, f"EAP MSK {n} of {len(keys.msk)}") for n, value in enumerate(keys.msk, 1)]
-    if eap:  # section 2.16: of an EAP method that makes no key
-        candidates.append((eap, "SK_p, as of an EAP method without a key"))
-    if method == AuthMethod.NULL_Authentication:
-        candidates = [(sk_p, "SK_p, which authenticates nobody")]
-    for value, what in candidates:
-        if hmac.compare_digest(psk_auth(function, value, octets), data):
-            return True, what
-    if not keys.psk and not keys.msk and method != AuthMethod.NULL_Authentication:
-        return None, "no PSK and no EAP MSK is at hand"
-    return False, f"none of the {len(candidates)} secrets at hand makes this AUTH"
+def _proofs(state: AuthState, keys: KeyLog, role: str) -> Proofs:
+    """Everything at hand that AUTH of this role may be verified with."""
+    secrets = [(value, f"PSK {n} of {len(keys.psk)}") for n, value in enumerate(keys.psk, 1)]
+    secrets += [(value, f"EAP MSK {n} of {len(keys.msk)}") for n, value in enumerate(keys.msk, 1)]
+    return Proofs(tuple(secrets), state.eap, tuple(state.certificates.get(role, ())))
 
 
-def _signed(method: int, data: bytes, octets: bytes, certificates: list[tuple[int, bytes]]) -> tuple[bool | None, str]:
-    verdict: tuple[bool | None, str] = (None, "no certificate of the signer is in the capture")
-    for encoding, certificate in certificates:
-        try:
-            name = signatures.verify(method, data, octets, signatures.public_key(encoding, certificate))
-        except AuthenticationError as error:
-            verdict = (False, str(error))
-        except (MalformedError, ConfigError) as error:
-            verdict = (verdict[0], str(error)) if verdict[0] is None else verdict
-        else:
-            return True, f"{name} by the key of the certificate in the capture"
-    return verdict
+def _outcome(method: int, data: bytes, covered: Covered, proofs: Proofs) -> tuple[bool | None, str]:
+    """Whether AUTH verifies, None where that cannot be told, and why."""
+    try:
+        return True, verify(method, data, covered, proofs)
+    except AuthenticationError as error:
+        return False, str(error)
+    except (MalformedError, ConfigError) as error:
+        return None, str(error)
 
 
 def _notify(body: bytes) -> tuple[int, bytes]:

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import hmac
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from scapy.packet import Packet
 
-from fynx_scapy.crypto.keymat import psk_auth, signed_octets
+import fynx_scapy.ike.auth.psk  # noqa: F401 -- it registers itself
 from fynx_scapy.errors import AuthenticationError, FynxError, LocalError, MalformedError, PeerError
-from fynx_scapy.iana import AuthMethod, ExchangeType, NotifyType, PayloadType, name_of
+from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
+from fynx_scapy.ike.auth.authenticator import Authenticator, Rounds, authenticator, id_payload
 from fynx_scapy.ike.child.setup import ChildRequest, answer_child, child_answer_payloads, install, no_room
 from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
 from fynx_scapy.ike.events import ChildSaFailed
@@ -18,7 +19,7 @@ from fynx_scapy.ike.exchanges.create_child import ask_for_pair
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.extensions import cp, initial_contact, quick_crash
 from fynx_scapy.ike.extensions.window_size import promise
-from fynx_scapy.ike.message import Message, Outgoing, Payloads, notify
+from fynx_scapy.ike.message import Message, Payloads, notify
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.refusal import redirection, said
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 # An error notify of these types beside IDr and AUTH concerns the Child SA alone (section 2.21.2).
 _FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, NotifyType.AUTHENTICATION_FAILED)
+
+MOST_ROUNDS = 64
+"""Rounds behind the first one; "at least ten" must be possible (section 2.16)."""
 
 _OF_CHILD = (PayloadType.SA, PayloadType.TSi, PayloadType.TSr)
 
@@ -53,7 +57,7 @@ class IkeAuth(Exchange):
     """The second exchange of an IKE SA. ``packet`` is the inner packet that triggers it, if one does."""
 
     authenticates = True
-    rules = (
+    rules: tuple[Round, ...] = (
         Round(
             # HDR, [PS,] SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, [CP,] SAi2, TSi, TSr}  -->
             Rule({P.PS: MAYBE, P.IDi: ONE, P.IDr: MAYBE, **_AUTHENTICATION, P.SA: ONE, P.TSi: ONE, P.TSr: ONE}),
@@ -68,16 +72,18 @@ class IkeAuth(Exchange):
         self.packet = packet
 
     def initiate(self) -> Steps:
-        """Authenticate with the pre-shared key and ask for the first Child SA."""
+        """Authenticate as the configuration says, and ask for the first Child SA."""
         sa, config = self.sa, self.sa.config
         self._may_be_childless()
+        auth = self._authenticator()
         child = ChildRequest.make(sa, config.children[0], self.packet) if config.children else None
         # HDR, [PS,] SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
-        message = self.request(_id_payload(IKEv2_IDi, config.local_id))
+        message = self.request()
+        auth.identify(message)
         initial_contact.announce(sa, message)
         if config.remote_id is not None:
-            message.payloads.append(_id_payload(IKEv2_IDr, config.remote_id))
-        self._sign(message, config.auth.secret)
+            message.payloads.append(id_payload(IKEv2_IDr, config.remote_id))
+        auth.begin(message)
         message.payloads += quick_crash.protected(sa)
         if config.cp_request is not None:
             message.payloads.append(config.cp_request.payload())
@@ -88,11 +94,12 @@ class IkeAuth(Exchange):
         answer = yield message
         sent = message.sent
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
-        _heed_refusal(answer)
+        auth.remember(sent, ours=True)
+        _heed_refusal(answer, auth)
         remote_id = Identity.parse(answer.body(IKEv2_IDr))
         if config.remote_id not in (None, remote_id) and remote_id not in _asked_for(sent):
             raise AuthenticationError(f"expected the peer to be {config.remote_id}, found {remote_id}")
-        self._verify(answer, IKEv2_IDr, config.auth.secret)
+        answer = yield from _further(auth.initiate(answer), lambda answer: _heed_refusal(answer, auth))
         sa.establish(config.local_id, remote_id)
         quick_crash.note(sa, answer)
         initial_contact.heed(sa, answer)
@@ -102,6 +109,12 @@ class IkeAuth(Exchange):
             # Section 3.15.4: without the address that policy requires we may tear the IKE SA down.
             sa.emit(ChildSaFailed(*sa.stamp, name=child.config.name if child else "", notify_type=None, reason=missing))
             sa.delete_ike()
+
+    def _authenticator(self) -> Authenticator[Any]:
+        """Who authenticates as the configuration says; the rows of its further rounds are rows of this exchange."""
+        auth = authenticator(self.sa)
+        self.rules = (*self.rules, *auth.rounds)
+        return auth
 
     def _may_be_childless(self) -> None:
         """RFC 6023 section 3: "The initiator MUST NOT send the modified IKE_AUTH request if the notification was not
@@ -135,9 +148,6 @@ class IkeAuth(Exchange):
         """Find the policy for IDi and IDr, verify the peer, answer with our own AUTH and the first Child SA."""
         sa = self.sa
         # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
-        if request.get(IKEv2_AUTH) is None:
-            # Section 2.16: "An initiator indicates a desire to use EAP by leaving out the AUTH payload".
-            raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason="the initiator asks for EAP, which we do not do")
         remote_id = Identity.parse(request.body(IKEv2_IDi))
         wanted = Identity.parse(request.body(IKEv2_IDr)) if request.get(IKEv2_IDr) is not None else None
         config = _choose_config(sa, wanted, remote_id)
@@ -146,13 +156,14 @@ class IkeAuth(Exchange):
                 NotifyType.AUTHENTICATION_FAILED, reason=f"no policy for {remote_id} who asks for {wanted or 'anybody'}"
             )
         sa.config = config
+        auth = self._authenticator()
         try:
-            self._verify(request, IKEv2_IDi, config.auth.secret)
+            yield from _further(auth.respond(request))
         except AuthenticationError as error:
             raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=str(error)) from error
         initial_contact.object_to(sa, remote_id, request)
-        answer = self.response(_id_payload(IKEv2_IDr, config.local_id))
-        self._sign(answer, config.auth.secret)
+        answer = self.response()
+        auth.conclude(answer)
         sa.establish(config.local_id, remote_id)
         quick_crash.note(sa, request)
         initial_contact.heed(sa, request)
@@ -186,39 +197,6 @@ class IkeAuth(Exchange):
         # Section 2.19: CP stands before SA.
         return [*given, *child_answer_payloads(plan, spi)]
 
-    def _sign(self, message: Outgoing, secret: bytes) -> None:
-        """Append AUTH, computed after the payloads tap, to cover the identity that is really sent (section 2.15)."""
-        sa = self.sa
-        auth = IKEv2_AUTH(auth_type=int(AuthMethod.Shared_Key_Message_Integrity_Code))
-        own = IKEv2_IDi if sa.initiator else IKEv2_IDr
-        message.payloads.append(auth)
-
-        def value(outgoing: Outgoing) -> bytes:
-            return self._auth(secret, bytes(outgoing.one(own).octets()[4:]), ours=True)
-
-        message.compute(auth, "load", value)
-
-    def _auth(self, secret: bytes, id_body: bytes, *, ours: bool) -> bytes:
-        """AUTH of one side: over its first message, the other's nonce, and its identity."""
-        sa = self.sa
-        by_initiator = ours == sa.initiator
-        first = sa.init_sent if ours else sa.init_received
-        nonce = sa.nonce_r if by_initiator else sa.nonce_i
-        sk_p = sa.keys.sk_pi if by_initiator else sa.keys.sk_pr
-        prf = sa.suite.prf_function()
-        return psk_auth(prf, secret, signed_octets(prf, first, nonce, sk_p, id_body))
-
-    def _verify(self, message: Message, identity: type[Packet], secret: bytes) -> None:
-        """Compare the peer's AUTH with what it must be; AuthenticationError when it is not."""
-        auth = message.one(IKEv2_AUTH)
-        if auth.auth_type != AuthMethod.Shared_Key_Message_Integrity_Code:
-            raise AuthenticationError(
-                f"expected authentication by pre-shared key, found {name_of(AuthMethod, auth.auth_type)}"
-            )
-        expected = self._auth(secret, message.body(identity), ours=False)
-        if not hmac.compare_digest(bytes(auth.load), expected):
-            raise AuthenticationError(f"the AUTH payload of {Identity.parse(message.body(identity))} does not verify")
-
     def failed(self, error: FynxError) -> None:
         """No IKE SA. When it is we who refuse, the peer is told, since its own end stands (section 2.21.2)."""
         sa = self.sa
@@ -238,18 +216,18 @@ class IkeAuth(Exchange):
             self.sa.fail(error)
 
 
-def _heed_refusal(answer: Message) -> None:
+def _heed_refusal(answer: Message, auth: Authenticator[Any]) -> None:
     """Go no further with an answer that does not authenticate the responder; the error says what it holds instead.
 
     PeerError for a Notify that refuses, AuthenticationError for EAP (section 2.16), which we did not ask for,
     MalformedError when there is neither.
     """
     error, said_ = answer.error(), f"IKE_AUTH was answered with {said(answer)}"
-    proven = answer.get(IKEv2_AUTH) is not None and answer.get(IKEv2_IDr) is not None
+    proven = auth.goes_on(answer)
     if error is not None and (not proven or error.type in _FATAL):
         name = name_of(NotifyType, error.type)
         raise PeerError(error.type, bytes(error.notify), f"IKE_AUTH was answered with {name}")
-    if answer.get(IKEv2_EAP) is not None:
+    if answer.get(IKEv2_EAP) is not None and not auth.eap:
         raise AuthenticationError(f"{said_}: we do not do EAP")
     if not proven and (redirect := answer.notify(NotifyType.REDIRECT)) is not None:
         raise PeerError(NotifyType.REDIRECT, bytes(redirect.notify), said_)
@@ -257,8 +235,18 @@ def _heed_refusal(answer: Message) -> None:
         raise MalformedError(f"expected IDr and AUTH, but {said_}")
 
 
-def _id_payload(layer: type[Packet], identity: Identity) -> Packet:
-    return layer(IDtype=identity.type, ID=identity.wire_value)
+def _further(rounds: Rounds, heed: Callable[[Message], None] = lambda message: None) -> Rounds:
+    """The further rounds of an authentication, up to a ceiling; ``heed`` raises for an answer that ends them."""
+    try:
+        message = next(rounds)
+        for _ in range(MOST_ROUNDS):
+            message.more = True
+            received = yield message
+            heed(received)
+            message = rounds.send(received)
+    except StopIteration as end:
+        return cast(Message, end.value)
+    raise AuthenticationError(f"expected an authentication of at most {MOST_ROUNDS} further rounds, found more")
 
 
 def _asked_for(sent: Payloads) -> list[Identity]:
