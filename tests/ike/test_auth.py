@@ -37,7 +37,7 @@ from fynx_scapy.net.recorder import Recorder
 
 from ..capture.following import follow
 from ..crypto.test_keymat import AES_128, SHA1, SHA1_96, hexed, load, payloads
-from ..test_imports import FILES
+from ..test_imports import FILES, python
 from .pair import Pair, alice, bob
 
 SHARED_KEY = AuthMethod.Shared_Key_Message_Integrity_Code
@@ -332,6 +332,12 @@ def test_what_is_made_from_the_octets_of_a_capture_verifies_in_the_engine(role: 
 
 
 # One implementation
+
+
+def test_auth_in_octets_needs_no_scapy() -> None:
+    """Nor does the follower of a capture, which verifies by it."""
+    done = python("import sys; sys.modules['scapy'] = None; import fynx_scapy.ike.auth.methods")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("module", FILES)

@@ -40,8 +40,8 @@ class Authenticator(ABC, Generic[C]):
     """The authentication of one IKE SA, both directions. Made for each IKE_AUTH exchange.
 
     An authenticator of one round defines ``method``, ``accepts``, ``wants``, `value` and `proofs`. One with further
-    rounds gives their rows in ``rounds``, and overrides `initiate` and `respond`. Message IDs, retransmission and
-    refusals are the exchange's business.
+    rounds gives their rows in ``rounds``, and overrides `initiate` and `respond`. One that signs with other keys
+    overrides `covered`. Message IDs, retransmission and refusals are the exchange's business.
     """
 
     method: ClassVar[int]
