@@ -24,10 +24,10 @@ from fynx_scapy.commands import audit as audit_command
 from fynx_scapy.errors import AuthenticationError, FynxError
 from fynx_scapy.harness import Result, Run, Scenario, run
 from fynx_scapy.ike import events as ike_events
+from fynx_scapy.ike.auth.psk import PskAuthenticator
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, IkeSaEstablished, IkeSaFailed, MessageDropped, MessageReceived
-from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.message import Address, Message
 from fynx_scapy.ike.terms.cp import Settings
 from fynx_scapy.lab.charon import _plain
@@ -348,7 +348,7 @@ def test_over_udp(monkeypatch: pytest.MonkeyPatch) -> None:
     mallory = Endpoint("127.0.0.1", [config], config=settings)
     mallory.taps.add("payloads", pose)
     network.add(mallory, "mallory")
-    monkeypatch.setattr(IkeAuth, "_verify", lambda *_: None)
+    monkeypatch.setattr(PskAuthenticator, "verify", lambda *_: None)
     network.attend()
     try:
         with Session(f"127.0.0.1:{port}", psk="secret", remote_id="bob") as s:
