@@ -31,6 +31,7 @@ from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.message import Address, Message
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.ike.terms.child_config import Proposals, Selectors
+from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.taps import Tap, When
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2, chain, opened
@@ -77,8 +78,8 @@ class Session:
         target: str | Address | None = None,
         *,
         psk: str | bytes = "fynx",
-        local_id: str = "alice",
-        remote_id: str | None = "bob",
+        local_id: Identity | str = "alice",
+        remote_id: Identity | str | None = "bob",
         proposals: Proposals | None = None,
         esp_proposals: Proposals | None = None,
         local_ts: Selectors | None = None,

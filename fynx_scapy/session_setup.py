@@ -17,6 +17,7 @@ from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.path.nat import IKE_PORT, NATT_PORT
 from fynx_scapy.ike.terms.child_config import ChildFields, Proposals, Selectors
 from fynx_scapy.ike.terms.endpoint_config import EndpointFields
+from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.udp import UdpNetwork, free_ports, resolve, source_for
@@ -45,8 +46,8 @@ class SessionFields(TypedDict, total=False):
     """What a `Session` is made from, without the target."""
 
     psk: str | bytes
-    local_id: str
-    remote_id: str | None
+    local_id: Identity | str
+    remote_id: Identity | str | None
     proposals: Proposals | None
     esp_proposals: Proposals | None
     local_ts: Selectors | None

@@ -34,11 +34,10 @@ from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr
 from fynx_scapy.net.recorder import Recorder
-
-from ..capture.following import follow
-from ..crypto.test_keymat import AES_128, SHA1, SHA1_96, hexed, load, payloads
-from ..test_imports import FILES, python
-from .pair import Pair, alice, bob
+from tests.capture.following import follow
+from tests.crypto.test_keymat import AES_128, SHA1, SHA1_96, hexed, load, payloads
+from tests.ike.pair import Pair, alice, bob
+from tests.test_imports import FILES, python
 
 SHARED_KEY = AuthMethod.Shared_Key_Message_Integrity_Code
 SECRET = "correct horse battery"

@@ -23,9 +23,8 @@ from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikev2 import IKEv2_EAP
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.recorder import Recorder
-
-from ..capture.following import follow
-from .pair import Pair, alice, bob
+from tests.capture.following import follow
+from tests.ike.pair import Pair, alice, bob
 
 METHOD = AuthMethod.Shared_Key_Message_Integrity_Code
 QUESTION, RIGHT, WRONG, SUCCESS = (bytes([code, 1, 0, 5, 9]) for code in (1, 2, 6, 3))
