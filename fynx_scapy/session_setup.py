@@ -213,8 +213,8 @@ def _randomness(seed: int | str | None, who: str) -> Randomness:
 def config_of(
     *,
     psk: str | bytes,
-    local_id: str,
-    remote_id: str | None,
+    local_id: Identity | str,
+    remote_id: Identity | str | None,
     proposals: Proposals | None,
     esp_proposals: Proposals | None,
     local_ts: Selectors | None,

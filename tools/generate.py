@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from fynx_scapy import PeerFields, Session
-from fynx_scapy.iana import ExchangeType, PayloadType, name_of
+from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.ike.basics.states import TRANSITIONS, State
 from fynx_scapy.ike.core.exchange import responders
 from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.exchanges.create_child import CreateChild
+from fynx_scapy.ike.exchanges.custom import Custom
+from fynx_scapy.ike.exchanges.followup_ke import StateNotFound
 from fynx_scapy.ike.exchanges.ike_auth import ChildlessAuth, IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
+from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.wire.rules import Rule
 from fynx_scapy.ladder import Ladder
 
@@ -146,6 +149,13 @@ def _informational() -> Iterator[tuple[str, Session, int]]:
     s.liveness()
 
 
+def _followup_ke() -> Iterator[tuple[str, Session, int]]:
+    s = up()
+    yield "It goes on with nothing that the responder knows", s, len(s.events)
+    s.sa.start(Custom(s.sa, ExchangeType.IKE_FOLLOWUP_KE, notify(NotifyType.ADDITIONAL_KEY_EXCHANGE, b"forgotten")))
+    s.network.run()
+
+
 RUNS: dict[type[Exchange], Callable[[], Iterator[tuple[str, Session, int]]]] = {
     IkeSaInit: _sa_init,
     IkeAuth: _auth,
@@ -154,6 +164,7 @@ RUNS: dict[type[Exchange], Callable[[], Iterator[tuple[str, Session, int]]]] = {
     RekeyChild: _rekey_child,
     RekeyIke: _rekey_ike,
     Informational: _informational,
+    StateNotFound: _followup_ke,
 }
 
 
@@ -202,9 +213,10 @@ def _count(count: tuple[int, int]) -> str:
 
 
 def _rows(cls: type[Exchange]) -> Iterator[str]:
-    for number, both in enumerate(cls.rules):
-        title = f"{name_of(ExchangeType, cls.exchange_type)}, `{cls.__name__}`"
-        title += f", round {number}" * (len(cls.rules) > 1)
+    types = [cls.exchange_type if row.exchange_type is None else row.exchange_type for row in cls.rules]
+    for at, (kind, both) in enumerate(zip(types, cls.rules, strict=True)):
+        title = f"{name_of(ExchangeType, kind)}, `{cls.__name__}`"
+        title += f", round {types[:at].count(kind)}" * (types.count(kind) > 1)
         yield _row(f"{title}: request", both.request)
         yield _row(f"{title}: response", both.response)
 

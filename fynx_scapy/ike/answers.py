@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, PeerError
 from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.core.chains import Chain, Chains
 from fynx_scapy.ike.core.exchange import Steps
 from fynx_scapy.ike.exchanges import Exchange, responder_for
 from fynx_scapy.ike.extensions.window_size import complain
 from fynx_scapy.ike.life import succession
-from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
+from fynx_scapy.ike.message import Datagram, Header, Message, Next, Outgoing, notify
 from fynx_scapy.ike.reassembly import Reassembly
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.wire import rules
@@ -28,11 +29,10 @@ class Answers(ResponseWindow):
         super().__init__()
         self._sa = sa
         self._fragments = fragments
-        self._waiting: tuple[Exchange, Steps] | None = None
 
     def stop(self) -> None:
         """Wait for no further request of an exchange: its IKE SA has ended."""
-        self._waiting = None
+        self._sa.of(Chains).stop("the IKE SA ended")
 
     def receive(self, datagram: Datagram, header: Header) -> None:
         """A request. IntegrityError and MalformedError leave everything as it was."""
@@ -61,38 +61,47 @@ class Answers(ResponseWindow):
 
     def _answer(self, request: Message) -> None:
         """Let the exchange that answers this request take its step; what it raises becomes a Notify here."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and waiting[0].exchange_type != request.header.exchange:
-            waiting = None
+        sa, kind = self._sa, request.header.exchange
         responder = responder_for(request)
-        exchange = waiting[0] if waiting else responder(self._sa) if responder else None
+        chain: Chain | None = None
+        exchange: Exchange | None = None
         try:
-            rules.check(request, exchange.rule(response=False) if exchange else None)
-            if exchange is None:
+            chain = sa.of(Chains).claim(request)
+            exchange = chain.exchange if chain else responder(sa) if responder else None
+            row = exchange.row(kind) if exchange else None
+            rules.check(request, row.request if row else None)
+            if exchange is None or row is None:
                 raise LocalError(f"no exchange answers {request.header.exchange_name}")
-            self._check_phase(request, exchange)
-            steps = waiting[1] if waiting else exchange.respond(request)
-            answer = steps.send(request) if waiting else next(steps)
+            rules.check_phase(request, row.phase or exchange.phase, connecting=sa.connecting)
+            steps = chain.steps if chain else exchange.respond(request)
+            answer = _answer_of(exchange, steps, request if chain else None)
             self._send(answer, request)
         except PeerError as error:
-            return self._refuse(request, exchange, error)
+            return self._refuse(request, exchange, error, chain)
         except FynxError as error:
             # Section 3.10.1: INVALID_SYNTAX answers every error that has no notify of its own: what the exchange
             # could not read, and an answer that cannot be built.
-            return self._refuse(request, exchange, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)))
-        exchange.round += 1
-        if answer.more:
-            self._waiting = (exchange, steps)
-        else:
-            self._after(steps)
+            return self._refuse(request, exchange, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)), chain)
+        exchange.rounds[kind] += 1
+        then = answer.then or self._after(exchange, steps)
+        if then is not None:
+            sa.of(Chains).wait(exchange, steps, then, kind)
         return None
 
-    def _after(self, steps: Steps) -> None:
-        """Let an exchange do what it does once its answer is out; where it cannot, the two ends differ from now on."""
+    def _after(self, exchange: Exchange, steps: Steps) -> Next | None:
+        """Let an exchange do what it does once its answer is out; returns what it waits for then, if it does.
+
+        Where it cannot, the two ends differ from now on.
+        """
         try:
-            next(steps, None)
+            then = next(steps, None)
+            if isinstance(then, Outgoing):
+                steps.close()
+                raise LocalError(f"{type(exchange).__name__} gave a second answer to one request")
         except FynxError as error:
             self._sa.broken(f"cannot go on behind an answer: {error}", by_peer=False)
+            return None
+        return then
 
     def _send(self, answer: Outgoing, request: Message, *, keep: bool = True) -> None:
         header = request.header
@@ -100,13 +109,9 @@ class Answers(ResponseWindow):
         if keep:
             self.keep(header.message_id, request.wires[0], kept)
 
-    def _check_phase(self, request: Message, exchange: Exchange) -> None:
-        """Before the peer is authenticated there is what does that and nothing else, afterwards anything but that."""
-        if exchange.authenticates != self._sa.connecting:
-            when = "on an established IKE SA" if exchange.authenticates else "before the peer is authenticated"
-            raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected no {request.header.exchange_name} {when}")
-
-    def _refuse(self, request: Message, exchange: Exchange | None, error: PeerError) -> None:
+    def _refuse(
+        self, request: Message, exchange: Exchange | None, error: PeerError, chain: Chain | None = None
+    ) -> None:
         """Answer a request with the Notify of its error (section 2.21)."""
         sa = self._sa
         initial = not request.encrypted
@@ -122,6 +127,23 @@ class Answers(ResponseWindow):
         self._send(answer, request, keep=not initial)
         if exchange is not None:
             exchange.refused(error)
+        if chain is not None:
+            chain.steps.close()
+            if sa.connecting:
+                # Whoever has a round refused must not get around it by going on with IKE_AUTH.
+                sa.fail(error)
         if request.encrypted and error.notify_type == NotifyType.INVALID_SYNTAX:
             sa.broken(f"answered INVALID_SYNTAX: {error.reason}", by_peer=False)
         return None
+
+
+def _answer_of(exchange: Exchange, steps: Steps, request: Message | None) -> Outgoing:
+    """The answer of an exchange to its first request (None) or to a further one; LocalError when it gives none."""
+    try:
+        answer = next(steps) if request is None else steps.send(request)
+    except StopIteration:
+        answer = None
+    if not isinstance(answer, Outgoing):
+        steps.close()
+        raise LocalError(f"{type(exchange).__name__} gave no answer")
+    return answer

@@ -124,6 +124,8 @@ class IkeFields(TypedDict, total=False):
     reassembly_limit: int
     window: int
     invalid_message_id: float | None
+    chain_limit: int
+    chain_lifetime: float
     signature_hashes: Sequence[int]
     keepalive: float
     force_encapsulation: bool
@@ -234,6 +236,10 @@ class IkeConfig(Checked):
     """How many requests the peer may send without an answer to the first (RFC 7296 section 2.3)."""
     invalid_message_id: float | None = setting(None, optional(seconds(zero=True)))
     """The least seconds between two notifies about a request outside of the window; None sends none."""
+    chain_limit: int = setting(64, whole(1, MANY))
+    """How many exchanges of the peer's may wait for their next request (RFC 9370 section 2.2.4)."""
+    chain_lifetime: float = setting(20.0, seconds())
+    """For how many seconds each of them waits; before the peer is authenticated `half_open_lifetime` counts alone."""
     signature_hashes: tuple[int, ...] = setting((), several(whole(0, 65535)), read=_numbers)
     """The hash algorithms that we announce for signatures (RFC 7427 section 4); none by default."""
     keepalive: float = setting(20.0, seconds(zero=True))

@@ -278,6 +278,14 @@ class PeerNotified(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeDropped(Event):
+    """An exchange of the peer's that waited for its next request was given up. ``exchange`` is its exchange type."""
+
+    exchange: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerDead(Event):
     """No answer within the retransmission schedule (RFC 7296 section 2.4)."""
 

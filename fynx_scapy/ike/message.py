@@ -251,6 +251,18 @@ class Message(Payloads):
 Computed = Callable[["Outgoing"], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The request that is to follow an answer.
+
+    ``exchange_type`` is its type, None the one that was answered; ``refers`` says whether a request of that type is the
+    one (None: any is).
+    """
+
+    exchange_type: int | None = None
+    refers: Callable[[Message], bool] | None = None
+
+
 @dataclass(slots=True)
 class Outgoing(Payloads):
     """A message on its way out, still a list of layers. Taps may change every field of it."""
@@ -264,8 +276,10 @@ class Outgoing(Payloads):
     outer: list[Packet] = field(default_factory=list)
     """Payloads before SK, in the clear."""
     iv: bytes | None = None
-    more: bool = False
-    """Of an answer: whether its exchange waits for another request."""
+    exchange_type: int | None = None
+    """Of a request whose exchange goes on in another type."""
+    then: Next | None = None
+    """Of an answer: the request that its exchange waits for."""
     kind: DatagramKind = DatagramKind.IKE
     """What leaves: taps see ESP packets and keepalives too."""
     computed: list[tuple[Packet, str, Computed]] = field(default_factory=list)

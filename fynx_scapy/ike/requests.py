@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout
@@ -26,7 +25,6 @@ class Requests(RequestWindow):
         super().__init__()
         self._sa = sa
         self._fragments = fragments
-        self._held: deque[tuple[Exchange, Steps, Outgoing]] = deque()
 
     @property
     def open(self) -> bool:
@@ -42,11 +40,11 @@ class Requests(RequestWindow):
     def stop(self, last: Exchange | None) -> None:
         """End all exchanges but ``last``, begun or not: their IKE SA has ended."""
         ended = [pending for pending in self.pending.values() if pending.exchange is not last]
-        exchanges = [*(pending.exchange for pending in ended), *(held[0] for held in self._held), *self.waiting]
+        exchanges = [*(pending.exchange for pending in ended), *(held[0] for held in self.held), *self.waiting]
         self.waiting.clear()
-        for _, steps, _ in self._held:
+        for _, steps, _ in self.held:
             steps.close()
-        self._held.clear()
+        self.held.clear()
         for pending in ended:
             self._done(pending)
             pending.steps.close()
@@ -95,7 +93,7 @@ class Requests(RequestWindow):
         if wrong:
             pending.steps.close()
             return self._end(exchange, MalformedError(wrong))
-        exchange.round += 1
+        exchange.rounds[header.exchange] += 1
         self._advance(exchange, pending.steps, message)
         if message.encrypted and message.has_notify(NotifyType.INVALID_SYNTAX):
             self._sa.broken(f"{header.exchange_name} was answered with INVALID_SYNTAX", by_peer=True)
@@ -103,9 +101,9 @@ class Requests(RequestWindow):
 
     def _pump(self) -> None:
         """Begin what waits, as far as the window goes."""
-        while self._held and self.open:
-            self._send(*self._held.popleft())
-        while self.waiting and self.open and not self._held and self._may_begin(self.waiting[0]):
+        while self.held and self.open:
+            self._send(*self.held.popleft())
+        while self.waiting and self.open and not self.held and self._may_begin(self.waiting[0]):
             exchange = self.waiting.popleft()
             self._advance(exchange, exchange.initiate(), None)
 
@@ -114,34 +112,38 @@ class Requests(RequestWindow):
 
         The Delete of the IKE SA is its last request, and a rekey of it is no time for anything else (section 2.25).
         """
-        inflight = [pending.exchange for pending in self.pending.values()]
-        if any(other.alone for other in inflight):
+        in_flight = self.in_flight
+        if any(other.alone for other in in_flight):
             return False
         if exchange.alone:
-            return not inflight
-        return all(exchange.subjects.isdisjoint(other.subjects) for other in inflight)
+            return not in_flight
+        return all(exchange.subjects.isdisjoint(other.subjects) for other in in_flight)
 
     def _advance(self, exchange: Exchange, steps: Steps, answer: Message | None) -> None:
         """Let our side of an exchange take its next step: send what it yields, or end."""
         try:
             message = next(steps) if answer is None else steps.send(answer)
+            if not isinstance(message, Outgoing):
+                steps.close()
+                raise LocalError(f"{type(exchange).__name__} waits for a request where it is to send one")
         except StopIteration:
             self._end(exchange, None)
         except FynxError as error:
             self._end(exchange, error)
         else:
+            exchange.followed_up = exchange.type_of(message) != exchange.exchange_type
             # Section 2.2: IKE_SA_INIT keeps message ID 0, its retries included.
-            retry = exchange.exchange_type == ExchangeType.IKE_SA_INIT and answer is not None
+            retry = exchange.type_of(message) == ExchangeType.IKE_SA_INIT and answer is not None
             if retry or self.open:
                 self._send(exchange, steps, message, retry=retry)
             else:
-                self._held.append((exchange, steps, message))
+                self.held.append((exchange, steps, message))
 
     def _send(self, exchange: Exchange, steps: Steps, message: Outgoing, *, retry: bool = False) -> None:
         """Send a request. One that cannot be built ends its exchange, and takes no message ID."""
         message_id = 0 if retry else self.next_id
         try:
-            kept = self._sa.transmit(message, exchange.exchange_type, message_id, None)
+            kept = self._sa.transmit(message, exchange.type_of(message), message_id, None)
         except FynxError as error:
             steps.close()
             return self._end(exchange, error)
@@ -183,7 +185,7 @@ class Requests(RequestWindow):
 def _fault(message: Message, exchange: Exchange) -> str | None:
     """What is wrong with an answer, or None."""
     try:
-        rules.check(message, exchange.rule(response=True))
+        rules.check(message, exchange.rule(message.header.exchange, response=True))
     except PeerError as error:
         return error.reason
     return None

@@ -14,6 +14,7 @@ from fynx_scapy.ike.events import (
     EspSent,
     Event,
     EventsDropped,
+    ExchangeDropped,
     IkeSaEstablished,
     IkeSaFailed,
     InternalError,
@@ -101,6 +102,9 @@ REMARKS: Mapping[type[Event], Callable[[Any], str]] = {
     ChildSaInstalled: _installed,
     ChildSaFailed: _child_failed,
     SaDeleted: _deleted,
+    ExchangeDropped: lambda event: (
+        f"{name_of(ExchangeType, event.exchange)} of the peer's goes no further: {event.reason}"
+    ),
     EventsDropped: lambda event: f"{sum(count for _, count in event.kinds)} earlier events were not kept",
     PeerDead: lambda event: f"peer is dead: no answer to message {event.message_id} in {event.attempts} attempts",
     InternalError: lambda event: f"a fault of ours at {event.doing}: {event.error} at {event.where}",

@@ -101,7 +101,7 @@ def retrying() -> Iterator[tuple[Pair, IkeSa]]:
         ends[asks].rekey()
         pair.network.run(pair.network.now + 0.5)
         (pending,) = ends[asks].requests.pending.values()
-        assert pending.exchange.round == 1
+        assert pending.exchange.rounds.total() == 1
         yield pair, ends[asks]
 
 
@@ -150,7 +150,7 @@ def snapshot(endpoint: EndpointRecord, sa: IkeSa) -> tuple[object, ...]:
         sa.state, sa.spi_i, sa.spi_r, sa.local, sa.remote, sa._keys, sa.nonce_i, sa.nonce_r, sa.init_sent,
         sa.init_received, tuple(sa.children), sa.local_id, sa.remote_id, sa.successor, sa.predecessor, sa.rekeying,
         sa.rekeyed, sa.peer_rekeyed, tuple(sa.tokens), sa.settings, tuple(sa.deleted_early), sa.last_heard,
-        tuple((number, id(one), one.doubt, one.exchange.round) for number, one in sa.requests.pending.items()),
+        tuple((number, id(one), one.doubt, one.exchange.rounds.total()) for number, one in sa.requests.pending.items()),
         sa.requests.next_id, sa.requests.size, tuple(sa.requests.waiting), sa.answers.expected,
         tuple(sa.answers.kept), sa.answers.size, tuple(sa.answers.early), len(sa.fragments),
         tuple(endpoint.sas), tuple(endpoint.children), len(endpoint.timers), len(endpoint.of(Admission)),

@@ -8,7 +8,7 @@ import pytest
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.ike.core.exchange import responders
-from fynx_scapy.ike.exchanges import Exchange
+from fynx_scapy.ike.exchanges import Custom, Exchange
 from fynx_scapy.ike.message import Address, Header, Message, notify
 from fynx_scapy.ike.wire.rules import ANYTHING, ONE, P, Round, Rule, check
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_Payload
@@ -19,7 +19,7 @@ ALL = [
     for cls in responders()
     if cls.__module__.startswith("fynx_scapy.")
     for number, both in enumerate(cls.rules)
-    for response, rule in enumerate(both)
+    for response, rule in enumerate((both.request, both.response))
 ]
 ROWS = [pytest.param(key, rule, id=name) for key, rule, name in ALL]
 CASES = [
@@ -100,14 +100,38 @@ def test_a_message_without_a_row_is_refused():
 
 def test_the_rows_of_the_last_round_go_for_all_that_follow():
     class Rounds(Exchange):
+        exchange_type = 240
         rules = (Round(Rule({P.EAP: ONE}), Rule({P.EAP: ONE})), Round(Rule({P.AUTH: ONE}), ANYTHING))
 
     one = Rounds(None)  # type: ignore[arg-type]  # rows know nothing of the IKE SA
     seen = []
-    for one.round in range(4):
-        seen.append((one.rule(response=False), one.rule(response=True)))
+    for one.rounds[240] in range(4):
+        assert one.rule(240, response=False) is one.row(240).request
+        assert one.rule(240, response=True) is one.row(240).response
+        seen.append(one.row(240))
     assert seen == [Rounds.rules[0], Rounds.rules[1], Rounds.rules[1], Rounds.rules[1]]
-    assert Exchange(None).rule(response=True) is None  # type: ignore[arg-type]
+
+
+def test_rows_go_by_exchange_type_and_a_type_without_one_is_refused():
+    class Rounds(Exchange):
+        exchange_type = 240
+        rules = (
+            Round(Rule({P.SA: ONE}), Rule({P.SA: ONE})),
+            Round(Rule({P.KE: ONE}), Rule({P.KE: ONE}), exchange_type=241),
+            Round(Rule({P.V: ONE}), Rule({P.V: ONE}), exchange_type=241),
+        )
+
+    one = Rounds(None)  # type: ignore[arg-type]
+    # A request of type 240 that is repeated, with another key exchange method say, is held against the same row again.
+    one.rounds[240] = 2
+    first, second, third = Rounds.rules
+    assert one.row(240) is first
+    assert one.row(241) is second
+    one.rounds[241] = 1
+    assert (one.row(240), one.row(241)) == (first, third)
+    assert one.row(242) is None
+    assert one.rule(242, response=True) is None
+    assert Custom(None, 240).row(240) is not None  # type: ignore[arg-type]
 
 
 def test_an_unknown_critical_payload_comes_before_everything_else():

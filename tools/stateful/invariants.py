@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sized
 from typing import Any
 
 from fynx_scapy.ike.basics.states import State
+from fynx_scapy.ike.core.chains import Chains
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.path.icmp import PATHS
@@ -31,7 +32,8 @@ OF_SA: Mapping[str, tuple[int, Callable[[IkeSa], int]]] = {
     "Child SAs": (4 * CHILD_LIMIT, lambda sa: len(sa.children)),
     "messages of which fragments are kept": (16, lambda sa: len(sa.fragments)),
     "octets of fragments": (65536, lambda sa: sa.fragments.octets),
-    "exchanges that wait": (64, lambda sa: len(sa.requests.waiting) + len(sa.requests._held)),
+    "exchanges that wait": (64, lambda sa: len(sa.requests.waiting) + len(sa.requests.held)),
+    "exchanges of the peer's that wait": (4, lambda sa: len(sa.of(Chains))),
     "requests in flight": (1024, lambda sa: len(sa.requests.pending)),
     "answers kept": (4, lambda sa: len(sa.answers.kept)),
     "requests taken in early": (4, lambda sa: len(sa.answers.early)),

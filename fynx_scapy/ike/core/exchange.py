@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What every exchange is: a class with both roles side by side, each a generator that reads like the RFC's ladder.
 
-``initiate`` yields requests and is sent the answers; ``respond`` is handed the request, yields its answer, and is
-sent the next request of the same exchange, if there is one. Message IDs, retransmission, sealing and the window are
-the IKE SA's business.
+``initiate`` yields requests and is sent the answers. ``respond`` is handed the request and yields its answer; when more
+is to follow, it is sent the next request. What it does behind ``yield answer`` is done once the answer is out; it may
+wait for the next request then, by ``request = yield Next(...)``. Either may go on in another exchange type. Message IDs, retransmission,
+sealing and the window are the IKE SA's business.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeVar
@@ -16,16 +17,18 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError, LocalError
+from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.basics.timers import Timer
-from fynx_scapy.ike.message import Message, Outgoing
-from fynx_scapy.ike.wire.rules import Round, Rule
+from fynx_scapy.ike.message import Message, Next, Outgoing, Payloads, notify
+from fynx_scapy.ike.wire.rules import Phase, Round, Rule
 from fynx_scapy.ike.wire.window import Kept
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
     from fynx_scapy.ike.terms.patience import Retransmission
+    from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
-Steps = Generator[Outgoing, Message, None]
+Steps = Generator[Outgoing | Next, Message, None]
 
 
 class Exchange:
@@ -33,9 +36,10 @@ class Exchange:
 
     exchange_type: ClassVar[int]
     rules: tuple[Round, ...] = ()
-    """What its messages may hold, round by round; the last one goes for all that follow. None: no message at all."""
-    authenticates: ClassVar[bool] = False
-    """Whether it belongs before both ends are authenticated, and nowhere else."""
+    """What its messages may hold: for each exchange type round by round. The last row of a type goes for all that
+    follow; a type without a row is refused."""
+    phase: ClassVar[Phase] = Phase.ESTABLISHED
+    """When it may come; a row may say otherwise for its round."""
     replaces_ike: ClassVar[bool] = False
     """Whether it makes the successor of the IKE SA."""
     touches_children: ClassVar[bool] = False
@@ -51,14 +55,29 @@ class Exchange:
         self.done = False
         self.error: FynxError | None = None
         self.answer: Message | None = None
-        self.round = 0
+        self.rounds: Counter[int] = Counter()
+        """How many rounds are over, by exchange type: a request repeated with another key exchange method counts."""
+        self.followed_up = False
+        """Whether it has gone on in another exchange type than it began with."""
 
-    def rule(self, *, response: bool) -> Rule | None:
+    def row(self, exchange_type: int) -> Round | None:
+        """The row of the present round, in which messages have this type; None when they must not come at all."""
+        rows = [row for row in self.rules if self._type(row.exchange_type) == exchange_type]
+        return rows[min(self.rounds[exchange_type], len(rows) - 1)] if rows else None
+
+    def rule(self, exchange_type: int, *, response: bool) -> Rule | None:
         """What the request or the response of the present round may hold; None when it must not come at all."""
-        if not self.rules:
+        row = self.row(exchange_type)
+        if row is None:
             return None
-        present = self.rules[min(self.round, len(self.rules) - 1)]
-        return present.response if response else present.request
+        return row.response if response else row.request
+
+    def type_of(self, request: Outgoing) -> int:
+        """The exchange type of a request of its own."""
+        return self._type(request.exchange_type)
+
+    def _type(self, exchange_type: int | None) -> int:
+        return self.exchange_type if exchange_type is None else exchange_type
 
     @property
     def subjects(self) -> frozenset[int]:
@@ -78,13 +97,33 @@ class Exchange:
         """The responder's side."""
         raise LocalError(f"{type(self).__name__} has no responder's side")
 
-    def request(self, *payloads: Packet, encrypted: bool = True) -> Outgoing:
-        """A request to be yielded by ``initiate``."""
-        return Outgoing(list(payloads), encrypted)
+    def request(self, *payloads: Packet, encrypted: bool = True, exchange_type: int | None = None) -> Outgoing:
+        """A request to be yielded by ``initiate``; with ``exchange_type`` the exchange goes on in that type."""
+        return Outgoing(list(payloads), encrypted, exchange_type=exchange_type)
 
-    def response(self, *payloads: Packet, encrypted: bool = True, more: bool = False) -> Outgoing:
-        """An answer to be yielded by ``respond``; with ``more`` the yield gives the exchange's next request."""
-        return Outgoing(list(payloads), encrypted, more=more)
+    def response(
+        self,
+        *payloads: Packet,
+        encrypted: bool = True,
+        more: bool = False,
+        then: int | None = None,
+        link: bytes | None = None,
+        refers: Callable[[Message], bool] | None = None,
+    ) -> Outgoing:
+        """An answer to be yielded by ``respond``. With any of the last four, the yield gives the next request.
+
+        ``more``: it has the type of the one that is answered. ``then``: it has this type. ``link``: an
+        ADDITIONAL_KEY_EXCHANGE with this data is appended, and the next request must bring it back (RFC 9370 section
+        2.2.4). ``refers``: the next request is the first one for which this is true.
+        """
+        answer = Outgoing(list(payloads), encrypted)
+        if link is not None:
+            answer.payloads.append(notify(NotifyType.ADDITIONAL_KEY_EXCHANGE, link))
+            # As it was sent: a tap may have written another one.
+            refers = refers or (lambda request: _links(request) == _links(answer.sent))
+        if more or then is not None or refers is not None:
+            answer.then = Next(then, refers)
+        return answer
 
     def doubts(self, answer: Message) -> bool:
         """Whether an answer in the clear is worth waiting for a better one (section 2.21.1)."""
@@ -95,6 +134,15 @@ class Exchange:
 
     def refused(self, error: FynxError) -> None:
         """The request we were asked was answered with an error: what that means for the IKE SA. By default nothing."""
+
+
+def link(answer: Message) -> list[IKEv2_Notify]:
+    """The ADDITIONAL_KEY_EXCHANGE of an answer, which the next request must bring back (RFC 9370 section 2.2.4)."""
+    return [notify(NotifyType.ADDITIONAL_KEY_EXCHANGE, data) for data in _links(answer)[:1]]
+
+
+def _links(message: Payloads) -> list[bytes]:
+    return [bytes(note.notify or b"") for note in message.notifies(NotifyType.ADDITIONAL_KEY_EXCHANGE)]
 
 
 When = Callable[[Message], bool]
@@ -149,6 +197,13 @@ class RequestWindow:
     next_id: int = 0
     pending: dict[int, Pending] = field(default_factory=dict)
     waiting: deque[Exchange] = field(default_factory=deque)
+    held: deque[tuple[Exchange, Steps, Outgoing]] = field(default_factory=deque)
+    """Further rounds of exchanges that have begun; they go before those that have not."""
+
+    @property
+    def in_flight(self) -> list[Exchange]:
+        """The exchanges that have begun and not ended."""
+        return [*(pending.exchange for pending in self.pending.values()), *(held[0] for held in self.held)]
 
     @property
     def open(self) -> bool:

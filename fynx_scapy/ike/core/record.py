@@ -179,7 +179,7 @@ class SaRecord(ABC):
     @property
     def creating(self) -> bool:
         """Whether a request of ours for a Child SA is in flight."""
-        return any(pending.exchange.makes_child for pending in self.requests.pending.values())
+        return any(exchange.makes_child for exchange in self.requests.in_flight)
 
     @property
     def nat(self) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from fynx_scapy.ike.core.exchange import Exchange, exchange, responder_for
 from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom
+from fynx_scapy.ike.exchanges.followup_ke import StateNotFound
 from fynx_scapy.ike.exchanges.ike_auth import ChildlessAuth, IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
@@ -23,6 +24,7 @@ __all__ = [
     "Liveness",
     "RekeyChild",
     "RekeyIke",
+    "StateNotFound",
     "exchange",
     "responder_for",
 ]

@@ -23,7 +23,7 @@ from fynx_scapy.ike.message import Message, Payloads, notify
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.refusal import redirection, said
-from fynx_scapy.ike.wire.rules import MANY, MAYBE, NONE, ONE, Count, P, Round, Rule
+from fynx_scapy.ike.wire.rules import MANY, MAYBE, NONE, ONE, Count, P, Phase, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ _CHILDLESS = (
 class IkeAuth(Exchange):
     """The second exchange of an IKE SA. ``packet`` is the inner packet that triggers it, if one does."""
 
-    authenticates = True
+    phase = Phase.BEFORE_AUTH
     rules: tuple[Round, ...] = (
         Round(
             # HDR, [PS,] SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, [CP,] SAi2, TSi, TSr}  -->

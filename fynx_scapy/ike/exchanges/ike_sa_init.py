@@ -26,7 +26,7 @@ from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.ike.terms.proposals import KE, PRF, Choice, Offer, check_answer, choose, offers
 from fynx_scapy.ike.wire.refusal import said
-from fynx_scapy.ike.wire.rules import MANY, MAYBE, ONE, P, Round, Rule
+from fynx_scapy.ike.wire.rules import MANY, MAYBE, ONE, P, Phase, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 
 _HASHES = 64
@@ -37,7 +37,7 @@ _HASHES = 64
 class IkeSaInit(Exchange):
     """The first exchange of an IKE SA."""
 
-    authenticates = True
+    phase = Phase.BEFORE_AUTH
     rules = (
         Round(
             # HDR, [N(COOKIE), [PS,]] SAi1, KEi, Ni  -->

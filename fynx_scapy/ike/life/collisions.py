@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fynx_scapy.errors import MalformedError, PeerError
 from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike.child.setup import no_room
+from fynx_scapy.ike.core.chains import Chains
 from fynx_scapy.ike.life import succession
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def object_to_child(sa: SaRecord) -> None:
     Section 2.25.2: "If a peer receives a request to create or rekey a Child SA when it is currently rekeying the IKE
     SA, it SHOULD reply with TEMPORARY_FAILURE."
     """
-    if sa.rekeying is not None or sa.rekeyed is not None or sa.peer_rekeyed is not None:
+    rekeyed = sa.rekeying is not None or sa.rekeyed is not None or sa.peer_rekeyed is not None
+    if rekeyed or any(exchange.replaces_ike for exchange in sa.of(Chains).exchanges):
         raise _busy("the IKE SA is being rekeyed")
     if not sa.established:
         raise _busy("the IKE SA is being closed")
@@ -67,6 +69,9 @@ def rekeyed_child(sa: SaRecord, request: Message) -> ChildSa:
         raise _not_found(protocol, spi)
     if old.deleting:
         raise _busy("the Child SA is being closed")
+    if any(exchange.followed_up and old.inbound.spi in exchange.subjects for exchange in sa.requests.in_flight):
+        # RFC 9370 section 2.2.4, as for the IKE SA.
+        raise _busy("our own rekey of the Child SA has been answered, and goes on")
     # A rekey may add one; it ends with the Delete of the old one.
     if (full := no_room(sa, more=1)) is not None:
         raise _busy(f"{full}, and those that were rekeyed are not deleted")
@@ -93,7 +98,10 @@ def object_to_ike_rekey(sa: SaRecord) -> None:
         raise _busy("the IKE SA is being closed")
     if len(sa.line.spis) > sa.config.undeleted_limit:
         raise _busy(f"{len(sa.line.spis) - 1} IKE SAs that were rekeyed are not deleted")
-    if any(pending.exchange.touches_children for pending in sa.requests.pending.values()):
+    if any(exchange.followed_up and exchange.replaces_ike for exchange in sa.requests.in_flight):
+        # RFC 9370 section 2.2.4: the peer has answered our CREATE_CHILD_SA, so that this is no simultaneous rekey.
+        raise _busy("our own rekey of the IKE SA has been answered, and goes on")
+    if any(exchange.touches_children for exchange in [*sa.requests.in_flight, *sa.of(Chains).exchanges]):
         raise _busy("a Child SA is being created, rekeyed or closed")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.iana import ProtocolId
 from fynx_scapy.ike.basics.states import State
+from fynx_scapy.ike.core.chains import Chains
 from fynx_scapy.ike.core.exchange import Exchange
 from fynx_scapy.ike.message import Message
 from fynx_scapy.ike.path.keepalive import Keepalives
@@ -68,6 +69,8 @@ def hand_over(old: SaRecord, new: SaRecord) -> None:
     old.succeeded_by(new)
     old.state = State.REKEYED
     old.stop_clocks()
+    # What goes on with one of them must not bring a Child SA to an IKE SA that has given its own away.
+    old.of(Chains).stop("the IKE SA was rekeyed")
     for spi, child in old.children.items():
         new.children[spi] = child
         if spi in old.endpoint.children:

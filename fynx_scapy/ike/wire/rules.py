@@ -6,6 +6,7 @@ The rows themselves, RFC 7296 appendix C, come with the class of their exchange.
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,11 +39,23 @@ class Rule:
     """Whether Notify payloads alone make a response complete, whatever they say: a COOKIE, a refused Child SA."""
 
 
+class Phase(enum.Enum):
+    """When an exchange may come."""
+
+    BEFORE_AUTH = "before both ends are authenticated"
+    ESTABLISHED = "once both ends are authenticated"
+    ANY = "at any time"
+
+
 class Round(NamedTuple):
     """A request and its answer."""
 
     request: Rule
     response: Rule
+    exchange_type: int | None = None
+    """The exchange type of both; None: the one that the exchange begins with."""
+    phase: Phase | None = None
+    """When they may come; None: when the exchange may."""
 
 
 ANYTHING = Rule({})
@@ -91,6 +104,13 @@ def check(message: Message, rule: Rule | None) -> None:
                 NotifyType.INVALID_SYNTAX,
                 reason=f"expected {wanted} {name_of(PayloadType, kind)} in {name}, found {found[kind]}",
             )
+
+
+def check_phase(request: Message, phase: Phase, *, connecting: bool) -> None:
+    """PeerError (INVALID_SYNTAX) when a request comes too early or too late."""
+    if phase is not Phase.ANY and (phase is Phase.BEFORE_AUTH) != connecting:
+        when = "before the peer is authenticated" if connecting else "on an established IKE SA"
+        raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected no {request.header.exchange_name} {when}")
 
 
 def challenge_fault(message: Message) -> str | None:

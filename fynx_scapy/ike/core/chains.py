@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The peer's exchanges that wait for their next request (RFC 9242 section 3.2, RFC 9370 section 2.2.4).
+
+Several may wait on one IKE SA. Each says which request it waits for, so that what comes in between leaves it alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fynx_scapy.errors import FynxError, LocalError, PeerError, Timeout
+from fynx_scapy.iana import ExchangeType, NotifyType, name_of
+from fynx_scapy.ike.basics.timers import Timer
+from fynx_scapy.ike.core.exchange import Exchange, Steps
+from fynx_scapy.ike.events import ExchangeDropped
+from fynx_scapy.ike.message import Message, Next
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.core.record import SaRecord
+
+
+@dataclass(slots=True, eq=False)
+class Chain:
+    """An exchange between two of its rounds: its generator, and the request that is to follow."""
+
+    exchange: Exchange
+    steps: Steps
+    exchange_type: int
+    then: Next
+    timer: Timer | None = None
+
+    def claims(self, request: Message) -> bool:
+        """Whether this is the request that it waits for."""
+        right_type = request.header.exchange == self.exchange_type
+        return right_type and (self.then.refers is None or self.then.refers(request))
+
+
+class Chains:
+    """The exchanges that wait on one IKE SA, oldest first; `IkeConfig` says how many, and for how long."""
+
+    def __init__(self, sa: SaRecord) -> None:
+        self._sa = sa
+        self._waiting: list[Chain] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """Those that wait."""
+        return [chain.exchange for chain in self._waiting]
+
+    def wait(self, exchange: Exchange, steps: Steps, then: Next, answered: int) -> None:
+        """Let an exchange wait for its next request. ``answered`` is the type of the one that it has answered."""
+        sa, config = self._sa, self._sa.config
+        kind = answered if then.exchange_type is None else then.exchange_type
+        chain = Chain(exchange, steps, kind, then)
+        self._waiting.append(chain)
+        if not sa.listening:
+            return self._drop(chain, LocalError("the IKE SA ended"))
+        if not sa.connecting:
+            late = Timeout(f"expected {name_of(ExchangeType, kind)} within {config.chain_lifetime:g} s")
+            chain.timer = sa.endpoint.timers.set(sa.now + config.chain_lifetime, lambda now: self._drop(chain, late))
+        if len(self._waiting) > config.chain_limit:
+            self._drop(self._waiting[0], LocalError(f"more than {config.chain_limit} exchanges wait"))
+        return None
+
+    def claim(self, request: Message) -> Chain | None:
+        """Take out the exchange that waits for this request; None when there is none.
+
+        Before both ends are authenticated the window is one, so that nothing may come in between (RFC 9242 section
+        3.2): PeerError then.
+        """
+        for chain in self._waiting:
+            if chain.claims(request):
+                self._remove(chain)
+                return chain
+        if self._waiting and self._sa.connecting:
+            wanted = name_of(ExchangeType, self._waiting[0].exchange_type)
+            reason = f"expected the {wanted} that is to come next, found {request.header.exchange_name}"
+            raise PeerError(NotifyType.INVALID_SYNTAX, reason=reason)
+        return None
+
+    def stop(self, reason: str) -> None:
+        """Give all of them up."""
+        while self._waiting:
+            self._drop(self._waiting[0], LocalError(reason))
+
+    def _remove(self, chain: Chain) -> None:
+        self._waiting.remove(chain)
+        if chain.timer is not None:
+            chain.timer.cancel()
+
+    def _drop(self, chain: Chain, error: FynxError) -> None:
+        """Give one up, and say so."""
+        sa, exchange = self._sa, chain.exchange
+        self._remove(chain)
+        chain.steps.close()
+        sa.emit(ExchangeDropped(*sa.stamp, exchange=int(exchange.exchange_type), reason=str(error)))
+        exchange.refused(error)
