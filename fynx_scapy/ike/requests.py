@@ -131,7 +131,7 @@ class Requests(RequestWindow):
         except FynxError as error:
             self._end(exchange, error)
         else:
-            exchange.followed_up = exchange.type_of(message) != exchange.exchange_type
+            exchange.followed_up |= exchange.type_of(message) != exchange.exchange_type
             # Section 2.2: IKE_SA_INIT keeps message ID 0, its retries included.
             retry = exchange.type_of(message) == ExchangeType.IKE_SA_INIT and answer is not None
             if retry or self.open:

@@ -2,9 +2,9 @@
 """What every exchange is: a class with both roles side by side, each a generator that reads like the RFC's ladder.
 
 ``initiate`` yields requests and is sent the answers. ``respond`` is handed the request and yields its answer; when more
-is to follow, it is sent the next request. What it does behind ``yield answer`` is done once the answer is out; it may
-wait for the next request then, by ``request = yield Next(...)``. Either may go on in another exchange type. Message IDs, retransmission,
-sealing and the window are the IKE SA's business.
+is to follow, it is sent the next request. What it does behind ``yield answer`` is done once the answer is out, and it
+may wait for the next request then, by ``request = yield Next(...)``. Either side may go on in another exchange type.
+Message IDs, retransmission, sealing and the window are the IKE SA's business.
 """
 
 from __future__ import annotations
@@ -133,7 +133,10 @@ class Exchange:
         """The exchange we began came to nothing: what that means for the IKE SA. By default nothing."""
 
     def refused(self, error: FynxError) -> None:
-        """The request we were asked was answered with an error: what that means for the IKE SA. By default nothing."""
+        """A request was answered with an error, or the next one did not come: what that means for the IKE SA.
+
+        By default nothing.
+        """
 
 
 def link(answer: Message) -> list[IKEv2_Notify]:
