@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ from fynx_scapy.ike.wire.rules import ANYTHING, ONE, P, Phase, Round, Rule
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2_VendorID
 from tests.ike.pair import Pair, alice, bob
+from tests.stateful.invariants import hold
 
 FOLLOWUP, INTERMEDIATE = ExchangeType.IKE_FOLLOWUP_KE, ExchangeType.IKE_INTERMEDIATE
 LINK = NotifyType.ADDITIONAL_KEY_EXCHANGE
@@ -43,6 +45,7 @@ class Talk(Exchange):
     ends: ClassVar[list[Talk]] = []
     errors: ClassVar[list[tuple[str, str]]] = []
     fails_in = 0
+    given_up = 0
 
     def __init__(self, sa, name: bytes = b"a"):
         super().__init__(sa)
@@ -58,6 +61,7 @@ class Talk(Exchange):
         self.errors.append(("failed", str(error)))
 
     def refused(self, error) -> None:
+        self.given_up += 1
         self.errors.append(("refused", str(error)))
 
 
@@ -471,6 +475,51 @@ def test_limits_of_waiting_are_checked():
     for wrong in ({"chain_limit": 0}, {"chain_lifetime": 0.0}, {"chain_lifetime": float("nan")}):
         with pytest.raises(ConfigError, match="expected a chain_"):
             alice(**wrong)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("role", ["alice", "bob"])
+def test_a_peer_that_does_as_it_likes_leaves_nothing_behind(role, seed):
+    chance = random.Random(f"{role} {seed}")
+    pair, sa, other = up(role, chain_limit=4, chain_lifetime=5.0)
+    us, victim, links, old = sa.endpoint, other.endpoint, [[]], []
+    pair.network.intercept(lambda now, datagram: old.append(datagram))
+
+    def go_on() -> None:
+        payloads = [*[say(b"x")] * chance.choice((0, 1, 1, 1, 2, 2)), *chance.choice(links)]
+        begun.append(sa.start(Custom(sa, chance.choice((FOLLOWUP,) * 9 + (240, 241)), *payloads)))
+
+    does = [
+        *[lambda: begun.append(sa.start(Opening(sa)))] * 3,
+        *[go_on] * 6,
+        lambda: begun.append(sa.start(Chat(sa))),
+        lambda: begun.append(sa.start(Plain(sa))),
+        lambda: links.append([notify(LINK, chance.randbytes(8))]),
+        lambda: pair.network.inject(chance.choice(old)) if old else None,
+        lambda: sa.liveness(),
+        lambda: chance.choice((sa, sa, other)).create_child(),
+        lambda: chance.choice((sa, sa, other)).rekey(),
+        lambda: chance.choice((sa, other)).delete_ike() if chance.random() < 0.3 else None,
+    ]
+    begun: list = []
+    for _ in range(200):
+        sa, other = sa.newest, other.newest
+        if not (sa.established and other.established):
+            sa = pair.alice.connect(alice(window=4, chain_limit=4, chain_lifetime=5.0), pair.network.now)
+            run(pair, 1)
+            sa, other = (next(one for one in end.sas.values() if one.spi_i == sa.spi_i) for end in (us, victim))
+        chance.choice(does)()
+        run(pair, chance.choice((0.0, 0.01, 0.01, 0.02, 0.1, 1.0, 3.0)))
+        hold(victim)
+        links += [answer for one in begun if (answer := link(one.answer) if one.answer else [])]
+        begun.clear()
+        del links[1:-6]
+    run(pair, 600)
+    assert not any(waiting(one) for one in victim.sas.values())
+    # Each one that was begun here came to its end, or was told once that it would not.
+    over = [len(end.heard) == (2 if isinstance(end, Plain) else 3) for end in Talk.ends]
+    assert [end.given_up for end in Talk.ends] == [int(not ended) for ended in over]
+    assert 3 < sum(over) < len(over) - 10
 
 
 # CREATE_CHILD_SA that goes on
