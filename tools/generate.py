@@ -175,7 +175,8 @@ def _runs(cls: type[Exchange]) -> Iterator[tuple[str, Session, int]]:
         return
     s = up()
     yield (inspect.getdoc(cls) or cls.__name__).partition("\n")[0].rstrip("."), s, len(s.events)
-    s.sa.start(cls(s.sa))
+    # What only answers is asked by hand.
+    s.sa.start(cls(s.sa) if cls.initiate is not Exchange.initiate else Custom(s.sa, cls.exchange_type))
     s.network.run()
 
 

@@ -32,7 +32,9 @@ CASES = [
 
 def message(key, rule, counts, encrypted=None) -> Message:
     cls, response = key
-    payloads = [PAYLOADS[kind]() for kind, count in counts.items() for _ in range(count)]
+    # A Notify that is no error: an error alone would be a complete answer.
+    made = {**PAYLOADS, P.N: lambda: notify(NotifyType.INITIAL_CONTACT)}
+    payloads = [made[kind]() for kind, count in counts.items() for _ in range(count)]
     header = Header(b"A" * 8, b"B" * 8, 0, 0x20, cls.exchange_type, 0x20 if response else 0x08, 1, 28)
     inside = rule.encrypted if encrypted is None else encrypted
     where = Address("192.0.2.1", 500)
