@@ -16,7 +16,7 @@ from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.config import ConfigError, EndpointConfig
 from fynx_scapy.ike.core.chains import Chains
 from fynx_scapy.ike.core.exchange import _RESPONDERS, Exchange, exchange, link
-from fynx_scapy.ike.events import ExchangeDropped, IkeSaFailed, MessageReceived, MessageSent, Retransmitted
+from fynx_scapy.ike.events import ExchangeDropped, IkeSaFailed, MessageReceived, MessageSent, Retransmitted, SaDeleted
 from fynx_scapy.ike.exchanges import Custom, IkeAuth, IkeSaInit, RekeyIke
 from fynx_scapy.ike.exchanges.followup_ke import StateNotFound
 from fynx_scapy.ike.message import Next, notify
@@ -379,6 +379,58 @@ def test_rows_hold_in_every_round_and_break_the_chain():
     assert (waiting(other), other.state) == (0, State.CLOSED)
 
 
+def test_an_exchange_may_say_itself_which_request_it_waits_for():
+    class Own(Talk):
+        rules = (Round(ANYTHING, ANYTHING),)
+
+        def respond(self, request):
+            name = heard(request)
+            self.ends.append(self)
+            request = yield self.response(say(b"yes"), refers=lambda request: heard(request) == name)
+            yield self.response(say(name + b" again"))
+
+    exchange(243)(Own)
+    pair, sa, _ = up()
+    said = []
+    for name in (b"a", b"b", b"b", b"a"):
+        said.append(sa.start(Custom(sa, 243, say(name))))
+        run(pair, 0.1)
+    assert [heard(one.answer) for one in said] == [b"yes", b"yes", b"b again", b"a again"]
+    assert len(Talk.ends) == 2
+
+
+def test_a_second_answer_to_one_request_is_a_fault_of_ours():
+    @exchange(243)
+    class Twice(Exchange):
+        rules = (Round(ANYTHING, ANYTHING),)
+
+        def respond(self, request):
+            yield self.response(say(b"one"))
+            yield self.response(say(b"two"))
+
+    pair, sa, other = up()
+    asked = sa.start(Custom(sa, 243))
+    pair.network.run()
+    assert heard(asked.answer) == b"one"
+    assert other.state is State.CLOSED
+    (deleted,) = [event for event in pair.of("bob", SaDeleted) if not event.child_spis]
+    assert "Twice gave a second answer to one request" in deleted.reason
+
+
+def test_an_initiator_waits_for_no_request():
+    class Wrong(Exchange):
+        exchange_type = 243
+        rules = (Round(ANYTHING, ANYTHING),)
+
+        def initiate(self):
+            yield Next()
+
+    _, sa, _ = up()
+    begun = sa.start(Wrong(sa))
+    assert isinstance(begun.error, LocalError)
+    assert sa.state is State.ESTABLISHED
+
+
 @pytest.mark.parametrize("step", ["nothing", "next"])
 def test_a_responder_that_gives_no_answer_is_told_apart_from_the_peers_fault(step):
     @exchange(243)
@@ -464,12 +516,14 @@ def test_a_rekeyed_ike_sa_takes_its_chains_with_it(role, by_peer):
     assert late.answer.has_notify(NotifyType.STATE_NOT_FOUND)
 
 
-def test_an_ike_sa_that_ends_between_two_rounds_ends_the_initiators_exchange_too():
-    pair, sa, other = up()
-    once(pair.alice, FOLLOWUP, 1, False, lambda datagrams: [])
+@pytest.mark.parametrize("role", ["alice", "bob"])
+@pytest.mark.parametrize("step", ["delete_ike", "rekey"])
+def test_an_ike_sa_that_ends_between_two_rounds_ends_the_initiators_exchange_too(role, step):
+    pair, sa, other = up(role)
+    once(sa.endpoint, FOLLOWUP, 1, False, lambda datagrams: [])
     talk = sa.start(Chat(sa))
     run(pair, 0.1)
-    other.delete_ike()
+    getattr(other, step)()
     run(pair, 1)
     assert isinstance(talk.error, LocalError)
     assert talk.heard == [b"A1"]

@@ -110,11 +110,11 @@ class Exchange:
         link: bytes | None = None,
         refers: Callable[[Message], bool] | None = None,
     ) -> Outgoing:
-        """An answer to be yielded by ``respond``. With any of the last four, the yield gives the next request.
+        """An answer to be yielded by ``respond``. When more is to follow, the yield gives the next request.
 
-        ``more``: it has the type of the one that is answered. ``then``: it has this type. ``link``: an
-        ADDITIONAL_KEY_EXCHANGE with this data is appended, and the next request must bring it back (RFC 9370 section
-        2.2.4). ``refers``: the next request is the first one for which this is true.
+        ``more``: that request has the type of the one that is answered; ``then``: it has this type. ``link``: an
+        ADDITIONAL_KEY_EXCHANGE with this data is appended, which the next request must bring back (RFC 9370 section
+        2.2.4). ``refers``: the next request is the first one of its type for which this is true.
         """
         answer = Outgoing(list(payloads), encrypted)
         if link is not None:
