@@ -19,6 +19,7 @@ from fynx_scapy.iana import ExchangeType, lookup
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.core.record import SaRecord
+from fynx_scapy.ike.core.registry import Registry
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event
 from fynx_scapy.ike.exchanges import Exchange
@@ -68,9 +69,10 @@ class Session:
     ``name`` is what our end is called in ``events``, where several share a ``network``, and ``destination`` is whom
     `ping` asks if nobody else is named.
 
-    ``config`` gives our configuration as a whole, ``endpoint`` that of our endpoint. The same ``seed`` repeats an
-    embedded session to the byte. Exchanges return the peer's answer as Scapy layers, decrypted; Timeout is raised when
-    there is none, AuthenticationError when the peer is not who it says.
+    ``config`` gives our configuration as a whole, ``endpoint`` that of our endpoint. ``registry`` has exchanges and
+    extensions that our endpoint alone knows, ``peer={"registry": ...}`` those of the embedded peer. The same
+    ``seed`` repeats an embedded session to the byte. Exchanges return the peer's answer as Scapy layers, decrypted;
+    Timeout is raised when there is none, AuthenticationError when the peer is not who it says.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Session:
         name: str = INITIATOR,
         destination: str | None = None,
         retransmission: Retransmission | None = None,
+        registry: Registry | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name in session_setup.ARGUMENTS}
         check_values(type(self).__name__, session_setup.ARGUMENTS, **given)
@@ -113,10 +116,10 @@ class Session:
         if schedule is not None:
             wanted = wanted.replace(retransmission=schedule)
         if target is None:
-            ends = session_setup.embedded(wanted, local or "192.0.2.1", remote, endpoint, peer, seed, network)
+            ends = session_setup.embedded(wanted, local or "192.0.2.1", remote, endpoint, peer, seed, network, registry)
         else:
             here = session_setup.LocalSettings(local, port, natt_port, marker_always, name)
-            ends = session_setup.live(wanted, target, here, endpoint, peer, seed, network)
+            ends = session_setup.live(wanted, target, here, endpoint, peer, seed, network, registry)
         self.network, self.client, self._peer, self.config = ends
         self.name = name
         self._sa: IkeSa | None = None

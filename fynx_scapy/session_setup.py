@@ -12,6 +12,7 @@ from fynx_scapy.checks import Check, flag, kind, optional, shown, text, udp_port
 from fynx_scapy.errors import ConfigError, LocalError, TransportError
 from fynx_scapy.ike.basics.randomness import Randomness, SeededRandomness, SystemRandomness
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, IkeFields, Psk, Retransmission
+from fynx_scapy.ike.core.registry import Registry
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.path.nat import IKE_PORT, NATT_PORT
@@ -101,18 +102,21 @@ def embedded(
     peer: Peers,
     seed: int | str | None,
     network: Hosts | None,
+    registry: Registry | None = None,
 ) -> Ends:
     """Ours and an embedded peer, on a network in memory if none is given."""
     config = config.replace(remote=Address(remote, IKE_PORT))
     network = network or Network(seed=seed if seed is not None else 0)
-    client = Endpoint(local, config=endpoint, randomness=_randomness(seed, INITIATOR))
-    theirs = EndpointConfig()
+    client = Endpoint(local, config=endpoint, randomness=_randomness(seed, INITIATOR), registry=registry)
+    theirs, beside = EndpointConfig(), None
     changed: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None = peer
     if isinstance(changed, Mapping):
         changed = dict(changed)
+        beside = changed.pop("registry", None)
         known: Any = {field.name: changed.pop(field.name) for field in fields(EndpointConfig) if field.name in changed}
         theirs = EndpointConfig(**known)
-    other = Endpoint(remote, _mirrored(config, changed), config=theirs, randomness=_randomness(seed, RESPONDER))
+    random = _randomness(seed, RESPONDER)
+    other = Endpoint(remote, _mirrored(config, changed), config=theirs, randomness=random, registry=beside)
     network.add(client, INITIATOR)
     network.add(other, RESPONDER, echo=True)
     return Ends(network, client, other, config)
@@ -137,6 +141,7 @@ def live(
     peer: Peers,
     seed: int | str | None,
     network: Hosts | None,
+    registry: Registry | None = None,
 ) -> Ends:
     """Ours on a real network, and the peer that listens at ``target``, who may begin as well as we.
 
@@ -155,7 +160,7 @@ def live(
         config = config.replace(remote_natt_port=remote.port)
     made = network or UdpNetwork()
     try:
-        client = _client(made, config, remote, here, endpoint, seed, own_ports=own_ports)
+        client = _client(made, config, remote, here, endpoint, seed, registry, own_ports=own_ports)
         if _is_own(client, remote):
             made.remove(here.name)
             raise ConfigError(f"expected a peer other than ourselves, found {remote}, which is a socket of our own")
@@ -173,6 +178,7 @@ def _client(
     here: LocalSettings,
     endpoint: EndpointConfig | None,
     seed: int | str | None,
+    registry: Registry | None,
     *,
     own_ports: bool,
 ) -> Endpoint:
@@ -184,7 +190,8 @@ def _client(
     host = here.local or source_for(remote, network.open_socket)
 
     def plugged_in(config_of_ours: EndpointConfig) -> Endpoint:
-        client = Endpoint(host, [config], config=config_of_ours, randomness=_randomness(seed, here.name))
+        random = _randomness(seed, here.name)
+        client = Endpoint(host, [config], config=config_of_ours, randomness=random, registry=registry)
         network.add(client, here.name, echo=True)
         return client
 

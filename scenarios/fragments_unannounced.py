@@ -7,6 +7,7 @@ from fynx_scapy import Identity, IkeConfig, Psk
 from fynx_scapy.errors import Timeout
 from fynx_scapy.events import MessageDropped, MessageReceived, MessageSent
 from fynx_scapy.harness import Run, expect, main, scenario
+from fynx_scapy.ike.extensions.fragmentation import Fragmentation
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID
 
 
@@ -34,7 +35,7 @@ def fragments_unannounced(run: Run) -> None:
 
     s = run.session("the initiator sends some nevertheless", config=config, peer={"fragmentation": False})
     s.sa_init()
-    s.sa.peer_fragments = True
+    s.sa.of(Fragmentation).peer = True
     # HDR, SKF(1/m) {...}, ...  -->
     expect(s.auth).raises(Timeout)
     dropped = [e.reason for at, e in s.events if at == "responder" and isinstance(e, MessageDropped)]

@@ -16,7 +16,7 @@ from typing import Any, Unpack
 from fynx_scapy import PeerFields, Session
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.ike.basics.states import TRANSITIONS, State
-from fynx_scapy.ike.core.exchange import responders
+from fynx_scapy.ike.core.registry import responders
 from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom

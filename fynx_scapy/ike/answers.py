@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, PeerError
 from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.chains import Chain, Chains
-from fynx_scapy.ike.core.exchange import Steps
-from fynx_scapy.ike.exchanges import Exchange, responder_for
-from fynx_scapy.ike.extensions.window_size import complain
+from fynx_scapy.ike.core.exchange import Exchange, Steps
 from fynx_scapy.ike.life import succession
 from fynx_scapy.ike.message import Datagram, Header, Message, Next, Outgoing, notify
 from fynx_scapy.ike.reassembly import Reassembly
@@ -46,7 +45,9 @@ class Answers(ResponseWindow):
         if not sa.listening:
             return sa.drop(datagram, f"expected no request in the state {sa.state.value}")
         if not self.accepts(message_id):
-            complain(sa, datagram, header)
+            if message_id >= self.expected + self.size:
+                # One behind the window is an old datagram that the network kept.
+                hooks.ahead(sa, datagram, header)
             return sa.drop(datagram, f"expected a request with message ID {self.expected}, found {message_id}")
         if (wrong := puzzles.auth_fault(sa, datagram, header)) is not None:
             return sa.drop(datagram, wrong)
@@ -62,7 +63,7 @@ class Answers(ResponseWindow):
     def _answer(self, request: Message) -> None:
         """Let the exchange that answers this request take its step; what it raises becomes a Notify here."""
         sa, kind = self._sa, request.header.exchange
-        responder = responder_for(request)
+        responder = sa.endpoint.responder_for(request)
         chain: Chain | None = None
         exchange: Exchange | None = None
         try:
@@ -73,8 +74,10 @@ class Answers(ResponseWindow):
             if exchange is None or row is None:
                 raise LocalError(f"no exchange answers {request.header.exchange_name}")
             rules.check_phase(request, row.phase or exchange.phase, connecting=sa.connecting)
+            hooks.take(exchange, request)
             steps = chain.steps if chain else exchange.respond(request)
             answer = _answer_of(exchange, steps, request if chain else None)
+            hooks.offer(exchange, answer, request)
             self._send(answer, request)
         except PeerError as error:
             return self._refuse(request, exchange, error, chain)
@@ -82,6 +85,7 @@ class Answers(ResponseWindow):
             # Section 3.10.1: INVALID_SYNTAX answers every error that has no notify of its own: what the exchange
             # could not read, and an answer that cannot be built.
             return self._refuse(request, exchange, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)), chain)
+        hooks.sent(exchange, answer)
         exchange.rounds[kind] += 1
         then = answer.then or self._after(exchange, steps)
         if then is not None:

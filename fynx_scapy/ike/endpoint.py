@@ -22,12 +22,15 @@ from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.core.endpoint import EndpointRecord
+from fynx_scapy.ike.core.exchange import Exchange
+from fynx_scapy.ike.core.extension import Extension
 from fynx_scapy.ike.core.record import SaRecord
+from fynx_scapy.ike.core.registry import Registry
 from fynx_scapy.ike.esp_path import EspPath
 from fynx_scapy.ike.events import Event, MessageDropped, event_log
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Header, IcmpError, Outgoing
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Header, IcmpError, Message, Outgoing
 from fynx_scapy.ike.path import icmp, nat
 from fynx_scapy.ike.path.keepalive import Keepalives
 from fynx_scapy.ike.router import Router
@@ -43,8 +46,9 @@ class Endpoint(EndpointRecord):
     """One side.
 
     ``host`` is its IP address as text, or several of them, the first being the one that it connects from where the
-    peer's IP version allows; ``configs`` are what it accepts from others, the first that fits being taken. ``now`` is
-    in seconds, on any clock that does not run backwards.
+    peer's IP version allows; ``configs`` are what it accepts from others, the first that fits being taken.
+    ``registry`` holds exchanges and extensions that it has beside every endpoint's. ``now`` is in seconds, on any clock
+    that does not run backwards.
     """
 
     def __init__(
@@ -55,8 +59,10 @@ class Endpoint(EndpointRecord):
         config: EndpointConfig | None = None,
         randomness: Randomness | None = None,
         taps: Taps | None = None,
+        registry: Registry | None = None,
     ) -> None:
         super().__init__()
+        self.registry = registry or Registry()
         self.hosts = tuple(address(one).host for one in ([host] if isinstance(host, str) else host))
         if not self.hosts:
             raise ConfigError("expected at least one IP address of the endpoint, found none")
@@ -160,6 +166,17 @@ class Endpoint(EndpointRecord):
     def events(self) -> list[Event]:
         """What happened since the last call."""
         return self._events.drain()
+
+    # What it knows
+
+    @property
+    def extensions(self) -> tuple[type[Extension], ...]:
+        """The kinds of extensions of its IKE SAs, in order."""
+        return self.registry.extensions
+
+    def responder_for(self, request: Message) -> type[Exchange] | None:
+        """The exchange that answers a request, or None."""
+        return self.registry.responder_for(request)
 
     # The one way out
 

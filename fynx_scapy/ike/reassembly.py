@@ -12,6 +12,7 @@ from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import PayloadType
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.core.record import SaRecord
+from fynx_scapy.ike.extensions.fragmentation import Fragmentation
 from fynx_scapy.ike.message import Address, Datagram, Header, Message
 from fynx_scapy.ike.path.icmp import PathMtus
 from fynx_scapy.ike.strangers.admission import Admission
@@ -26,7 +27,7 @@ def room(sa: SaRecord, remote: Address) -> int | None:
 
     Section 2.5.1: it is the size of the whole IP packet that counts. The non-ESP marker's place is always kept free.
     """
-    if not (sa.config.fragmentation and sa.peer_fragments):
+    if not (sa.config.fragmentation and sa.of(Fragmentation).peer):
         return None
     mtu = sa.endpoint.of(PathMtus).get(remote.host)
     size = sa.config.fragment_size if mtu is None else min(sa.config.fragment_size, mtu)
@@ -124,9 +125,10 @@ class Reassembly:
 
     def _check(self, datagram: Datagram, offset: int, queue: _Queue | None) -> tuple[int, int]:
         """What can be seen without a key: whether both ends have announced it (section 2.3), and the numbers (2.6)."""
-        if not self._sa.own_fragments:
+        announced = self._sa.of(Fragmentation)
+        if not announced.own:
             raise MalformedError("expected no SKF payload: fragmentation was not announced")
-        if not self._sa.peer_fragments:
+        if not announced.peer:
             raise MalformedError("expected no SKF payload: the peer did not announce fragmentation")
         number, total = numbered(datagram.data, offset)
         if queue is not None and total < queue.total:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.exchange import Exchange, Pending, RequestWindow, Steps
 from fynx_scapy.ike.events import PeerDead
 from fynx_scapy.ike.life import dpd
@@ -16,6 +17,9 @@ from fynx_scapy.ike.wire import rules
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
+
+
+X = TypeVar("X", bound=Exchange)
 
 
 class Requests(RequestWindow):
@@ -31,7 +35,7 @@ class Requests(RequestWindow):
         """Whether another request may leave now; the window is one until both ends are authenticated."""
         return not self.pending if self._sa.connecting else super().open
 
-    def start(self, exchange: Exchange) -> Exchange:
+    def start(self, exchange: X) -> X:
         """Begin an exchange as soon as the window has room. Returns it, to be looked at later."""
         self.waiting.append(exchange)
         self._pump()
@@ -122,13 +126,16 @@ class Requests(RequestWindow):
     def _advance(self, exchange: Exchange, steps: Steps, answer: Message | None) -> None:
         """Let our side of an exchange take its next step: send what it yields, or end."""
         try:
+            if answer is not None:
+                hooks.take(exchange, answer)
             message = next(steps) if answer is None else steps.send(answer)
             if not isinstance(message, Outgoing):
-                steps.close()
                 raise LocalError(f"{type(exchange).__name__} waits for a request where it is to send one")
+            hooks.offer(exchange, message, None)
         except StopIteration:
             self._end(exchange, None)
         except FynxError as error:
+            steps.close()
             self._end(exchange, error)
         else:
             exchange.followed_up |= exchange.type_of(message) != exchange.exchange_type
@@ -150,6 +157,7 @@ class Requests(RequestWindow):
         if not retry:
             self.next_id += 1
         self.pending[message_id] = pending = Pending(exchange, steps, kept)
+        hooks.sent(exchange, message)
         return self._arm(pending)
 
     def _done(self, pending: Pending) -> None:
@@ -162,6 +170,8 @@ class Requests(RequestWindow):
         exchange.done, exchange.error = True, error
         if error is not None:
             exchange.failed(error)
+        else:
+            hooks.ended(exchange)
         self._pump()
 
     def _arm(self, pending: Pending) -> None:

@@ -7,7 +7,7 @@ There is one way in (`receive`) and one way out (`transmit`). What is in flight 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from scapy.packet import Packet
 
@@ -19,6 +19,7 @@ from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.basics.states import State as State
 from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
+from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.core.record import SaRecord
@@ -39,9 +40,7 @@ from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
-from fynx_scapy.ike.extensions import cp
-from fynx_scapy.ike.extensions.window_size import announce
-from fynx_scapy.ike.extensions.window_size import note as note_window
+from fynx_scapy.ike.extensions.cp import ConfigurationPayload
 from fynx_scapy.ike.life import succession
 from fynx_scapy.ike.life.dpd import Watch
 from fynx_scapy.ike.life.lifetimes import ChildLife, IkeLife
@@ -53,6 +52,7 @@ from fynx_scapy.ike.reassembly import Reassembly, room
 from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.strangers import hints
 from fynx_scapy.ike.strangers.admission import Admission
+from fynx_scapy.ike.terms.cp import Settings
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.proposals import Suite
 from fynx_scapy.ike.wire.window import Kept
@@ -60,6 +60,9 @@ from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
     pass
+
+
+X = TypeVar("X", bound=Exchange)
 
 
 class IkeSa(SaRecord):
@@ -99,13 +102,18 @@ class IkeSa(SaRecord):
         def newest(self) -> IkeSa: ...
 
     @property
+    def settings(self) -> Settings | None:
+        """What the peer's Configuration payload has given us, or set (section 2.19)."""
+        return self.of(ConfigurationPayload).settings
+
+    @property
     def listening(self) -> bool:
         """Whether the peer may ask for something: not before it is authenticated, unless we wait for just that."""
         return self.state is not State.CLOSED and not (self.initiator and self.connecting)
 
     # What a caller or an exchange starts
 
-    def start(self, exchange: Exchange) -> Exchange:
+    def start(self, exchange: X) -> X:
         """Begin an exchange as soon as the window has room; LocalError when the SA is closed.
 
         Returns it, to be looked at later.
@@ -194,7 +202,6 @@ class IkeSa(SaRecord):
         self.state = State.ESTABLISHED
         self.local_id, self.remote_id = local_id, remote_id
         self.authenticated_by = self.answers.expected - 1
-        self.answers.size = self.config.window
         self.endpoint.of(Keepalives).start(self)
         self.start_clocks()
         self._meet_deadline()
@@ -202,6 +209,7 @@ class IkeSa(SaRecord):
         self.emit(
             IkeSaEstablished(*self.stamp, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
         )
+        hooks.established(self)
         if self._unwanted:
             self.state = State.DELETING
 
@@ -271,7 +279,7 @@ class IkeSa(SaRecord):
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
-        cp.release(self)
+        hooks.closed(self)
         self.fragments.clear()
         if lingers:
             self.endpoint.linger(self)
@@ -279,8 +287,8 @@ class IkeSa(SaRecord):
             self.let_go()
 
     def take_over(self) -> None:
-        """It is the one to use from now on: promise the peer our window (section 2.3)."""
-        announce(self)
+        """It is the one to use from now on."""
+        hooks.took_over(self)
 
     def start_clocks(self, old: SaRecord | None = None) -> None:
         """Watch over its lifetime, and over whether the peer lives; a successor knows how long ``old`` has lived."""
@@ -437,7 +445,6 @@ class IkeSa(SaRecord):
                 remote=message.remote,
             )
         )
-        note_window(self, message)
         for note in message.notifies():
             self.emit(
                 PeerNotified(

@@ -7,6 +7,7 @@ from typing import Any
 
 from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk
+from fynx_scapy.ike.core.registry import Registry
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event
 from fynx_scapy.ike.message import Address, Datagram
@@ -44,11 +45,17 @@ class Pair:
     """Alice, who connects, and Bob, who answers, with everything that happened to either."""
 
     def __init__(
-        self, *configs: IkeConfig, seed: int = 1, endpoint: EndpointConfig | None = None, network: Network | None = None
+        self,
+        *configs: IkeConfig,
+        seed: int = 1,
+        endpoint: EndpointConfig | None = None,
+        network: Network | None = None,
+        registry: Registry | None = None,
     ):
         self.network = network or Network(seed=seed)
-        self.alice = Endpoint(ALICE, randomness=SeededRandomness(f"{seed} alice"))
-        self.bob = Endpoint(BOB, configs or [bob()], config=endpoint, randomness=SeededRandomness(f"{seed} bob"))
+        self.alice = Endpoint(ALICE, randomness=SeededRandomness(f"{seed} alice"), registry=registry)
+        random = SeededRandomness(f"{seed} bob")
+        self.bob = Endpoint(BOB, configs or [bob()], config=endpoint, randomness=random, registry=registry)
         self.network.add(self.alice, "alice")
         self.network.add(self.bob, "bob", echo=True)
 

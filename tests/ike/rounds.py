@@ -11,7 +11,9 @@ import pytest
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.core.chains import Chains
-from fynx_scapy.ike.core.exchange import _RESPONDERS, Exchange, exchange, link
+from fynx_scapy.ike.core.exchange import Exchange, link
+from fynx_scapy.ike.core.registry import DEFAULT, exchange
+from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.wire.rules import ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_VendorID
 from tests.ike.pair import Pair, alice, bob
@@ -119,24 +121,24 @@ class Opening(Talk):
 
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    before = {kind: list(rows) for kind, rows in _RESPONDERS.items()}
-    for kind in OURS:
-        _RESPONDERS.pop(kind, None)
+    before = dict(DEFAULT._exchanges)
+    for key in [key for key in before if key[0] in OURS]:
+        del DEFAULT._exchanges[key]
     exchange(240)(Chat)
     exchange(241)(Plain)
     Talk.ends.clear()
     Talk.errors.clear()
     yield
-    _RESPONDERS.clear()
-    _RESPONDERS.update(before)
+    DEFAULT._exchanges.clear()
+    DEFAULT._exchanges.update(before)
 
 
-def up(role: str = "alice", window: int = 4, **changes) -> tuple[Pair, object, object]:
+def up(role: str = "alice", window: int = 4, **changes) -> tuple[Pair, IkeSa, IkeSa]:
     """A pair, the IKE SA of the end that begins, and the other's."""
     pair = Pair(bob(window=window, **changes))
-    ends = {"alice": pair.connect(alice(window=window, **changes)), "bob": pair.bobs}
+    ours = pair.connect(alice(window=window, **changes))
     pair.alice.now = pair.bob.now = pair.network.now
-    return pair, ends.pop(role), *ends.values()
+    return (pair, ours, pair.bobs) if role == "alice" else (pair, pair.bobs, ours)
 
 
 def waiting(sa) -> int:

@@ -21,6 +21,7 @@ from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import EventsDropped, IkeSaFailed, KeysDerived, MessageDropped, MessageReceived
 from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom
+from fynx_scapy.ike.extensions import SignatureHashes
 from fynx_scapy.ike.life.collisions import note_early_delete
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError, notify
 from fynx_scapy.ike.path.icmp import PATHS
@@ -225,7 +226,7 @@ def test_of_announced_hash_algorithms_a_few_are_noted():
         "payloads", lambda message: message.payloads.append(announced) if not message.encrypted else None
     )
     pair.connect()
-    assert len(pair.bobs.peer_signature_hashes) == 64
+    assert len(pair.bobs.of(SignatureHashes).peer) == 64
 
 
 # Events, packets, recordings

@@ -15,6 +15,7 @@ from fynx_scapy.ike.events import CrashDetected, MessageReceived, MessageSent, S
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.extensions import quick_crash
+from fynx_scapy.ike.extensions.quick_crash import QuickCrashDetection
 from fynx_scapy.ike.message import Address, Datagram, notify
 from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_AUTH, IKEv2_Encrypted, IKEv2_Notify, IKEv2_SA, build_message
@@ -43,9 +44,9 @@ def test_a_token_is_given_behind_auth_and_before_the_child_sa():
     kinds = [type(payload) for payload in event.payloads]
     assert kinds.index(IKEv2_AUTH) < kinds.index(IKEv2_Notify) < kinds.index(IKEv2_SA)
     assert next(p for p in event.payloads if isinstance(p, IKEv2_Notify)).proto == 1
-    assert sa.tokens == tokens_in(event)
+    assert sa.of(QuickCrashDetection).tokens == tokens_in(event)
     # Alice makes none, and that is no fault.
-    assert pair.bobs.tokens == []
+    assert pair.bobs.of(QuickCrashDetection).tokens == []
 
 
 def test_a_peer_that_has_lost_the_ike_sa_is_found_at_once():
@@ -70,7 +71,7 @@ def test_the_responder_may_be_the_taker():
     pair.alice.config = MAKER
     sa = pair.connect()
     bobs = pair.bobs
-    assert bobs.tokens == [quick_crash.token(SECRET, sa.spi_i, sa.spi_r)]
+    assert bobs.of(QuickCrashDetection).tokens == [quick_crash.token(SECRET, sa.spi_i, sa.spi_r)]
     pair.alice = Endpoint(ALICE, config=MAKER)
     pair.network.hosts["alice"].endpoint = pair.alice
     bobs.liveness()
@@ -89,7 +90,7 @@ def test_a_rekeyed_ike_sa_has_a_token_of_its_own(by_alice):
     assert isinstance(exchange, RekeyIke)
     assert exchange.successor.established
     (new,) = [found for found in pair.alice.sas.values() if found.established]
-    assert new.tokens == [quick_crash.token(SECRET, new.spi_i, new.spi_r)]
+    assert new.of(QuickCrashDetection).tokens == [quick_crash.token(SECRET, new.spi_i, new.spi_r)]
     reboot(pair)
     new.liveness()
     pair.network.run()
@@ -121,7 +122,10 @@ def test_a_wrong_token_changes_nothing_and_is_not_answered():
 def test_only_four_tokens_of_a_message_are_looked_at_and_ten_messages_a_second_at_most():
     pair = Pair(endpoint=MAKER)
     sa = pair.connect()
-    right, wrong = notify(NotifyType.QUICK_CRASH_DETECTION, sa.tokens[0]), notify(16419, bytes(32))
+    right, wrong = (
+        notify(NotifyType.QUICK_CRASH_DETECTION, sa.of(QuickCrashDetection).tokens[0]),
+        notify(16419, bytes(32)),
+    )
     hint = IKEv2_Notify(type="INVALID_IKE_SPI")
     header = IKEv2(init_SPI=sa.spi_i, resp_SPI=sa.spi_r, exch_type="INFORMATIONAL", flags=0x20, id=9)
 
@@ -176,7 +180,7 @@ def test_a_gratuitous_token_is_taken_and_the_last_four_are_kept():
     sa.start(Informational(sa, notify(NotifyType.QUICK_CRASH_DETECTION, short)))
     pair.network.run()
     # RFC 6290 section 4.4; section 5: 16 octets at least.
-    assert pair.bobs.tokens == given[2:]
+    assert pair.bobs.of(QuickCrashDetection).tokens == given[2:]
 
 
 def test_tokens_differ_and_a_secret_is_long_enough():

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike.core.exchange import exchange, link
+from fynx_scapy.ike.core.exchange import link
+from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.events import MessageReceived
 from fynx_scapy.ike.exchanges import RekeyIke
 from fynx_scapy.ike.message import notify
@@ -17,14 +18,14 @@ from tests.ike.rounds import registered as registered
 
 
 class Slow(Talk):
-    """CREATE_CHILD_SA that goes on in IKE_FOLLOWUP_KE, and rekeys what ``about`` says, but makes nothing."""
+    """CREATE_CHILD_SA that goes on in IKE_FOLLOWUP_KE, and rekeys what ``rekeyed`` says, but makes nothing."""
 
     rules = (Round(ANYTHING, ANYTHING), Round(ANYTHING, ANYTHING, exchange_type=FOLLOWUP))
-    about: frozenset[int] = frozenset()
+    rekeyed: frozenset[int] = frozenset()
 
     @property
     def subjects(self):
-        return self.about
+        return self.rekeyed
 
     def initiate(self):
         answer = yield self.request(say(b"1"), notify(40961))
@@ -61,7 +62,7 @@ def test_the_peers_rekey_of_a_child_sa_waits_while_our_own_goes_on(following):
     # The request of one round is lost, and the peer wants to rekey the same SA before it comes again.
     once(pair.alice, FOLLOWUP if following else 36, 1, False, lambda datagrams: [])
     begun = kind(sa)
-    begun.about = frozenset((child.inbound.spi,))
+    begun.rekeyed = frozenset((child.inbound.spi,))
     sa.start(begun)
     run(pair, 0.1)
     assert begun.followed_up is following

@@ -22,6 +22,7 @@ from fynx_scapy.ike.events import (
     SaDeleted,
 )
 from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.extensions.fragmentation import Fragmentation
 from fynx_scapy.ike.message import Datagram, Header, Outgoing, notify
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.ike.wire.envelope import Envelope
@@ -397,7 +398,7 @@ def test_fragments_that_one_end_did_not_announce_are_dropped(receiver, kind, by)
     sa = pair.connect()
     assert sa.established
     ends = {"alice": sa, "bob": pair.bobs}
-    ends[sender].peer_fragments = True
+    ends[sender].of(Fragmentation).peer = True
     ends[sender].config = ends[sender].config.replace(**SMALL)
     answers: list[Datagram] = []
     if kind == "request":

@@ -20,6 +20,7 @@ from fynx_scapy.ike.events import (
     MessageSent,
     PeerNotified,
 )
+from fynx_scapy.ike.extensions import Fragmentation, SignatureHashes
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.sa import State
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP, IKEv2_IDr, IKEv2_Notify, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
@@ -341,8 +342,8 @@ def test_announcements_are_sent_only_when_asked_for_and_always_understood():
     sent = {n.type for e in pair.of("alice", MessageSent) for n in e.payloads if isinstance(n, IKEv2_Notify)}
     assert NotifyType.IKEV2_FRAGMENTATION_SUPPORTED in sent
     assert NotifyType.SIGNATURE_HASH_ALGORITHMS not in sent
-    assert sa.peer_fragments
-    assert sa.peer_signature_hashes == (2, 4)
+    assert sa.of(Fragmentation).peer
+    assert sa.of(SignatureHashes).peer == (2, 4)
     assert NotifyType.SIGNATURE_HASH_ALGORITHMS in {e.notify_type for e in pair.of("alice", PeerNotified)}
 
 

@@ -12,7 +12,8 @@ from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike import endpoint as endpoints
 from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.config import EndpointConfig
-from fynx_scapy.ike.core.exchange import Exchange, exchange
+from fynx_scapy.ike.core.exchange import Exchange
+from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.events import ExchangeDropped, IkeSaFailed, MessageSent
 from fynx_scapy.ike.exchanges import Custom, IkeAuth, IkeSaInit
 from fynx_scapy.ike.message import Next

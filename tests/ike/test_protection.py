@@ -18,11 +18,12 @@ from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType
 from fynx_scapy.ike.config import IkeConfig
 from fynx_scapy.ike.core.endpoint import EndpointRecord
-from fynx_scapy.ike.core.exchange import _RESPONDERS
+from fynx_scapy.ike.core.registry import Registry, responders
 from fynx_scapy.ike.events import IkeSaFailed, MessageDropped, MessageSent, SaDeleted
-from fynx_scapy.ike.exchanges import Exchange, exchange
+from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
+from fynx_scapy.ike.extensions.quick_crash import QuickCrashDetection
 from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Outgoing, notify
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.ike.strangers.admission import Admission
@@ -149,7 +150,8 @@ def snapshot(endpoint: EndpointRecord, sa: IkeSa) -> tuple[object, ...]:
     return (
         sa.state, sa.spi_i, sa.spi_r, sa.local, sa.remote, sa._keys, sa.nonce_i, sa.nonce_r, sa.init_sent,
         sa.init_received, tuple(sa.children), sa.local_id, sa.remote_id, sa.successor, sa.predecessor, sa.rekeying,
-        sa.rekeyed, sa.peer_rekeyed, tuple(sa.tokens), sa.settings, tuple(sa.deleted_early), sa.last_heard,
+        sa.rekeyed, sa.peer_rekeyed, tuple(sa.of(QuickCrashDetection).tokens), sa.settings,
+        tuple(sa.deleted_early), sa.last_heard,
         tuple((number, id(one), one.doubt, one.exchange.rounds.total()) for number, one in sa.requests.pending.items()),
         sa.requests.next_id, sa.requests.size, tuple(sa.requests.waiting), sa.answers.expected,
         tuple(sa.answers.kept), sa.answers.size, tuple(sa.answers.early), len(sa.fragments),
@@ -256,7 +258,7 @@ def sealed(sa: IkeSa, number: int, response: bool, message_id: int, *payloads: P
     return Datagram(wire, sa.local, sa.remote).turned()
 
 
-NOBODYS = [number for number in EXCHANGES if number not in _RESPONDERS]
+NOBODYS = [number for number in EXCHANGES if number not in {cls.exchange_type for cls in responders()}]
 
 
 @pytest.mark.parametrize("number", NOBODYS)
@@ -337,15 +339,9 @@ class Rounds(Exchange):
         yield self.response(IKEv2_Payload(payload_type=P.V))
 
 
-@pytest.fixture
-def rounds() -> Iterator[type[Rounds]]:
-    yield exchange(240)(Rounds)
-    del _RESPONDERS[240]
-
-
 @pytest.mark.parametrize("role", ["alice", "bob"])
-def test_an_exchange_of_many_rounds_takes_nothing_in_the_clear_in_any_of_them(rounds, role):
-    pair = Pair()
+def test_an_exchange_of_many_rounds_takes_nothing_in_the_clear_in_any_of_them(role):
+    pair = Pair(registry=Registry(Rounds))
     ends = {"alice": pair.connect(), "bob": pair.bobs}
     sa = ends[role]
     forged = []
@@ -363,26 +359,26 @@ def test_an_exchange_of_many_rounds_takes_nothing_in_the_clear_in_any_of_them(ro
 
     pair.network.intercept(third)
     sa.endpoint.now = pair.network.now
-    begun = rounds(sa)
+    begun = Rounds(sa)
     sa.start(begun)
     pair.network.run()
     assert (begun.error, begun.heard, len(forged)) == (None, [True] * 3, 6)
 
 
-def test_a_row_is_held_against_every_round(rounds):
-    pair = Pair()
+def test_a_row_is_held_against_every_round():
+    pair = Pair(registry=Registry(Rounds))
     sa = pair.connect()
     # HDR, SK {N}  -->  <--  HDR, SK {N}      HDR, SK {V}  -->  <--  HDR, SK {N}, which the second round has no row for
     pair.bob.taps.add("payloads", lambda m: m.payloads.__setitem__(slice(None), [notify(40960)]))
-    begun = rounds(sa)
+    begun = Rounds(sa)
     sa.start(begun)
     pair.network.run()
     assert "expected 1 V in" in str(begun.error)
     assert begun.heard == [True]
 
 
-def test_what_a_person_requests_may_be_answered_by_anything_protected(rounds):
-    pair = Pair()
+def test_what_a_person_requests_may_be_answered_by_anything_protected():
+    pair = Pair(registry=Registry(Rounds))
     sa = pair.connect()
     pair.bob.taps.add("payloads", lambda m: m.payloads.append(IKEv2_Payload(payload_type=200)))
     one = sa.start(Custom(sa, 240, notify(40960)))

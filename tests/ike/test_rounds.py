@@ -8,7 +8,8 @@ import pytest
 from fynx_scapy.errors import LocalError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.basics.states import State
-from fynx_scapy.ike.core.exchange import Exchange, exchange
+from fynx_scapy.ike.core.exchange import Exchange
+from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.events import MessageSent, Retransmitted, SaDeleted
 from fynx_scapy.ike.exchanges import Custom
 from fynx_scapy.ike.exchanges.followup_ke import StateNotFound

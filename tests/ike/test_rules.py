@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from scapy.packet import Packet
 
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
-from fynx_scapy.ike.core.exchange import responders
+from fynx_scapy.ike.core.registry import responders
 from fynx_scapy.ike.exchanges import Custom, Exchange
 from fynx_scapy.ike.message import Address, Header, Message, notify
 from fynx_scapy.ike.wire.rules import ANYTHING, ONE, P, Round, Rule, check
@@ -33,7 +36,7 @@ CASES = [
 def message(key, rule, counts, encrypted=None) -> Message:
     cls, response = key
     # A Notify that is no error: an error alone would be a complete answer.
-    made = {**PAYLOADS, P.N: lambda: notify(NotifyType.INITIAL_CONTACT)}
+    made: dict[int, Callable[[], Packet]] = {**PAYLOADS, P.N: lambda: notify(NotifyType.INITIAL_CONTACT)}
     payloads = [made[kind]() for kind, count in counts.items() for _ in range(count)]
     header = Header(b"A" * 8, b"B" * 8, 0, 0x20, cls.exchange_type, 0x20 if response else 0x08, 1, 28)
     inside = rule.encrypted if encrypted is None else encrypted

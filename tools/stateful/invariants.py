@@ -11,6 +11,13 @@ from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.core.chains import Chains
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
+from fynx_scapy.ike.extensions import (
+    Childless,
+    ConfigurationPayload,
+    Fragmentation,
+    QuickCrashDetection,
+    SignatureHashes,
+)
 from fynx_scapy.ike.path.icmp import PATHS
 from fynx_scapy.ike.sa import IkeSa
 from tools.stateful.setting import CHILD_LIMIT, LINGER_LIMIT
@@ -37,8 +44,8 @@ OF_SA: Mapping[str, tuple[int, Callable[[IkeSa], int]]] = {
     "requests in flight": (1024, lambda sa: len(sa.requests.pending)),
     "answers kept": (4, lambda sa: len(sa.answers.kept)),
     "requests taken in early": (4, lambda sa: len(sa.answers.early)),
-    "leases": (8, lambda sa: len(sa.leases)),
-    "tokens": (4, lambda sa: len(sa.tokens)),
+    "leases": (8, lambda sa: len(sa.of(ConfigurationPayload).leases)),
+    "tokens": (4, lambda sa: len(sa.of(QuickCrashDetection).tokens)),
     "Child SAs deleted before they were known": (CHILD_LIMIT, lambda sa: len(sa.deleted_early)),
     "limits": (16, lambda sa: len(sa.limits._due)),
 }
@@ -73,7 +80,7 @@ def _hold_sa(us: Endpoint, sa: IkeSa) -> None:
     assert all(0 < early - sa.answers.expected < sa.answers.size for early in sa.answers.early)
     if sa.state is State.CLOSED:
         assert sa.requests.pending or not len(sa.fragments), "a closed IKE SA keeps fragments, and waits for no answer"
-        assert not sa.leases, "a closed IKE SA keeps addresses"
+        assert not sa.of(ConfigurationPayload).leases, "a closed IKE SA keeps addresses"
 
 
 def left(us: Endpoint) -> None:
@@ -135,8 +142,10 @@ def picture(sa: IkeSa) -> dict[str, Any]:
         "the fragments": (len(sa.fragments), sa.fragments.octets),
         "the time of the last sign of life": sa.last_heard,
         "what AUTH covers": (sa.init_sent, sa.init_received, sa.nonce_i, sa.nonce_r),
-        "what the peer can": (sa.peer_fragments, sa.peer_signature_hashes, sa.peer_childless),
+        "what the peer can": (sa.of(Fragmentation).peer, sa.of(SignatureHashes).peer, sa.of(Childless).peer),
         "the NAT": (sa.nat_before_us, sa.nat_before_peer, sa.nat_forced),
-        "the settings": (sa.settings, tuple(sa.leases), tuple(sa.tokens), set(sa.deleted_early)),
+        "the settings": (sa.settings, tuple(sa.of(ConfigurationPayload).leases)),
+        "the tokens": tuple(sa.of(QuickCrashDetection).tokens),
+        "the Child SAs deleted early": set(sa.deleted_early),
         "the identities": (sa.local_id, sa.remote_id, sa.authenticated_by),
     }

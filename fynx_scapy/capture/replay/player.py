@@ -195,7 +195,7 @@ class Player:
             recorded = template.request.payloads
             self._left_out.update(name(payload) for payload in recorded if kind(payload) in BEYOND)
             if wanted == INFORMATIONAL and template.request.notify(NotifyType.NAT_DETECTION_SOURCE_IP) is not None:
-                nat.add_detection(message, self.session.sa.local, self.session.sa.remote)
+                message.payloads += nat.detection(message, self.session.sa.local, self.session.sa.remote)
             message.payloads[:] = rebuilt(recorded, message.payloads)
             self._spis |= spis(recorded, message.payloads)
         exchange = name_of(ExchangeType, int(message.header.exch_type))

@@ -15,9 +15,10 @@ from fynx_scapy.ike.basics.randomness import Randomness
 from fynx_scapy.ike.basics.timers import Timers
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.core.exchange import Exchange
 from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.events import Event
-from fynx_scapy.ike.message import Datagram, Header, Outgoing
+from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.terms.pool import Pools
 from fynx_scapy.ike.terms.selectors import Flow
 from fynx_scapy.ike.wire.taps import Taps
@@ -82,6 +83,17 @@ class EndpointRecord(ABC):
     @abstractmethod
     def events(self) -> list[Event]:
         """What happened since the last call."""
+
+    # What it knows
+
+    @property
+    @abstractmethod
+    def extensions(self) -> Sequence[Callable[[SaRecord], object]]:
+        """The kinds of extensions of its IKE SAs, in order; `registry` adds to them."""
+
+    @abstractmethod
+    def responder_for(self, request: Message) -> type[Exchange] | None:
+        """The exchange that answers a request, or None."""
 
     # What it tells and sends
 

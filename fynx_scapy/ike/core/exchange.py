@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
 from scapy.packet import Packet
 
@@ -44,11 +44,15 @@ class Exchange:
     """Whether it makes the successor of the IKE SA."""
     touches_children: ClassVar[bool] = False
     """Whether it creates, rekeys or closes a Child SA: the IKE SA is not rekeyed meanwhile (section 2.25.1)."""
-    alone: ClassVar[bool] = False
+    alone: bool = False
     """Whether no other request of ours may be in flight with it."""
 
     makes_child: ClassVar[bool] = False
     """Whether it makes a Child SA: what names one that we do not know may mean that one."""
+    extensible: ClassVar[bool] = True
+    """Whether extensions may add to its messages."""
+    notes_itself: ClassVar[bool] = False
+    """Whether it calls `hooks.note` itself, as it alone knows when a message counts."""
 
     def __init__(self, sa: SaRecord) -> None:
         self.sa = sa
@@ -59,6 +63,11 @@ class Exchange:
         """How many rounds are over, by exchange type: a request repeated with another key exchange method counts."""
         self.followed_up = False
         """Whether it has gone on in another exchange type than it began with."""
+
+    @property
+    def about(self) -> SaRecord:
+        """The IKE SA whose extensions take part: the one that it makes, once that is there, else its own."""
+        return self.sa
 
     def row(self, exchange_type: int) -> Round | None:
         """The row of the present round, in which messages have this type; None when they must not come at all."""
@@ -146,35 +155,6 @@ def link(answer: Message) -> list[IKEv2_Notify]:
 
 def _links(message: Payloads) -> list[bytes]:
     return [bytes(note.notify or b"") for note in message.notifies(NotifyType.ADDITIONAL_KEY_EXCHANGE)]
-
-
-When = Callable[[Message], bool]
-E = TypeVar("E", bound=type[Exchange])
-_RESPONDERS: dict[int, list[tuple[When | None, type[Exchange]]]] = {}
-
-
-def exchange(exchange_type: int, when: When | None = None) -> Callable[[E], E]:
-    """Register the class that answers requests of this type (those that ``when`` picks come first)."""
-
-    def register(cls: E) -> E:
-        cls.exchange_type = exchange_type
-        rows = _RESPONDERS.setdefault(exchange_type, [])
-        rows.append((when, cls))
-        rows.sort(key=lambda row: row[0] is None)
-        return cls
-
-    return register
-
-
-def responder_for(request: Message) -> type[Exchange] | None:
-    """The class that answers this request, or None."""
-    rows = _RESPONDERS.get(request.header.exchange, [])
-    return next((cls for when, cls in rows if when is None or when(request)), None)
-
-
-def responders() -> list[type[Exchange]]:
-    """Every class that answers requests."""
-    return [cls for rows in _RESPONDERS.values() for _, cls in rows]
 
 
 # What is in flight

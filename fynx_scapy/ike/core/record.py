@@ -22,9 +22,7 @@ from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import Event
 from fynx_scapy.ike.message import Address, Datagram, Message, Outgoing
-from fynx_scapy.ike.terms.cp import Settings
 from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.terms.pool import Lease
 from fynx_scapy.ike.terms.proposals import Suite
 from fynx_scapy.ike.wire.envelope import Envelope
 from fynx_scapy.ike.wire.window import Kept, ResponseWindow
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.core.exchange import Exchange, RequestWindow
 
 T = TypeVar("T")
+X = TypeVar("X", bound="Exchange")
 
 
 class Line:
@@ -92,12 +91,6 @@ class SaRecord(ABC):
         self.last_heard = self.last_sent = endpoint.now
         self.limits = Limiter()
         self.nat_before_us = self.nat_before_peer = self.nat_forced = False
-        self.own_fragments = self.peer_fragments = False
-        self.peer_signature_hashes: tuple[int, ...] = ()
-        self.peer_childless = False
-        self.tokens: list[bytes] = []
-        self.settings: Settings | None = None
-        self.leases: list[Lease] = []
         self.children: dict[int, ChildSa] = {}
         self.deleted_early: set[int] = set()
         self.rekeying: Exchange | None = None
@@ -211,7 +204,7 @@ class SaRecord(ABC):
     # What may be asked of it
 
     @abstractmethod
-    def start(self, exchange: Exchange) -> Exchange:
+    def start(self, exchange: X) -> X:
         """Begin an exchange as soon as the window has room; LocalError when the IKE SA is closed."""
 
     @abstractmethod

@@ -12,8 +12,9 @@ from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerE
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
 from fynx_scapy.ike.child.setup import ChildPlan, ChildRequest, answer_child, child_answer_payloads, install, no_room
 from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.child import ChildSa
-from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
+from fynx_scapy.ike.core.exchange import Exchange, Steps
 from fynx_scapy.ike.core.keyshare import (
     KeyShare,
     answered_secret,
@@ -23,8 +24,8 @@ from fynx_scapy.ike.core.keyshare import (
     retried_share,
     sent_nonce,
 )
+from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.events import ChildSaFailed
-from fynx_scapy.ike.extensions import cp
 from fynx_scapy.ike.life import collisions, succession
 from fynx_scapy.ike.message import Message, Outgoing
 from fynx_scapy.ike.terms.selectors import Flow
@@ -124,7 +125,7 @@ class CreateChild(ChildExchange):
         collisions.object_to_child(self.sa)
         if (full := no_room(self.sa)) is not None:
             raise PeerError(NotifyType.NO_ADDITIONAL_SAS, reason=full)
-        plan = answer_child(self.sa, request, cp.bound(self.sa, self.sa.config.children), without=())
+        plan = answer_child(self.sa, request, hooks.allowed(self.sa), without=())
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
         self.child, _ = yield from self._answer(plan, request)
 

@@ -18,6 +18,7 @@ class Custom(Exchange):
     """One request and its answer, whatever it holds. Nothing follows from either of them for the IKE SA."""
 
     rules = (Round(ANYTHING, ANYTHING),)
+    extensible = False
 
     def __init__(self, sa: SaRecord, exchange_type: int, *payloads: Packet, encrypted: bool = True) -> None:
         super().__init__(sa)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType
-from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
+from fynx_scapy.ike.core.exchange import Exchange, Steps
+from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.message import Message
 from fynx_scapy.ike.wire.rules import ANYTHING, Round
 

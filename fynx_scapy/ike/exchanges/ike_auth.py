@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING, Any, cast
 from scapy.packet import Packet
 
 import fynx_scapy.ike.auth.psk  # noqa: F401 -- it registers itself
-from fynx_scapy.errors import AuthenticationError, FynxError, LocalError, MalformedError, PeerError
+from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.ike.auth.authenticator import Authenticator, Rounds, authenticator, id_payload
 from fynx_scapy.ike.child.setup import ChildRequest, answer_child, child_answer_payloads, install, no_room
-from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
+from fynx_scapy.ike.core import hooks
+from fynx_scapy.ike.core.exchange import Exchange, Steps
+from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.exchanges.create_child import ask_for_pair
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.extensions import cp, initial_contact, quick_crash
-from fynx_scapy.ike.extensions.window_size import promise
-from fynx_scapy.ike.message import Message, Payloads, notify
+from fynx_scapy.ike.life import limits
+from fynx_scapy.ike.message import Message, Next, Payloads, notify
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.refusal import redirection, said
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, NONE, ONE, Count, P, Phase, Round, Rule
-from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
+from fynx_scapy.layers.ikev2 import IKEv2_EAP, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import IkeConfig
@@ -57,6 +58,7 @@ class IkeAuth(Exchange):
     """The second exchange of an IKE SA. ``packet`` is the inner packet that triggers it, if one does."""
 
     phase = Phase.BEFORE_AUTH
+    notes_itself = True
     rules: tuple[Round, ...] = (
         Round(
             # HDR, [PS,] SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, [CP,] SAi2, TSi, TSr}  -->
@@ -74,22 +76,18 @@ class IkeAuth(Exchange):
     def initiate(self) -> Steps:
         """Authenticate as the configuration says, and ask for the first Child SA."""
         sa, config = self.sa, self.sa.config
-        self._may_be_childless()
+        if not config.children:
+            self.rules = _CHILDLESS
         auth = self._authenticator()
         child = ChildRequest.make(sa, config.children[0], self.packet) if config.children else None
         # HDR, [PS,] SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
         message = self.request()
         auth.identify(message)
-        initial_contact.announce(sa, message)
         if config.remote_id is not None:
             message.payloads.append(id_payload(IKEv2_IDr, config.remote_id))
         auth.begin(message)
-        message.payloads += quick_crash.protected(sa)
-        if config.cp_request is not None:
-            message.payloads.append(config.cp_request.payload())
         if child is not None:
             message.payloads += child.payloads()
-        message.payloads += promise(sa)
         puzzles.add_solution(sa, message)
         answer = yield message
         sent = message.sent
@@ -101,29 +99,15 @@ class IkeAuth(Exchange):
             raise AuthenticationError(f"expected the peer to be {config.remote_id}, found {remote_id}")
         answer = yield from _further(auth.initiate(answer), lambda answer: _heed_refusal(answer, auth))
         sa.establish(config.local_id, remote_id)
-        quick_crash.note(sa, answer)
-        initial_contact.heed(sa, answer)
+        hooks.note(self, answer)
         if child is not None:
             self._take_child(child, sent, answer)
-        if answer.error() is None and (missing := cp.accept(sa, sent, answer)) is not None:
-            # Section 3.15.4: without the address that policy requires we may tear the IKE SA down.
-            sa.emit(ChildSaFailed(*sa.stamp, name=child.config.name if child else "", notify_type=None, reason=missing))
-            sa.delete_ike()
 
     def _authenticator(self) -> Authenticator[Any]:
         """Who authenticates as the configuration says; the rows of its further rounds are rows of this exchange."""
         auth = authenticator(self.sa)
         self.rules = (*self.rules, *auth.rounds)
         return auth
-
-    def _may_be_childless(self) -> None:
-        """RFC 6023 section 3: "The initiator MUST NOT send the modified IKE_AUTH request if the notification was not
-        present." LocalError then.
-        """
-        if not self.sa.config.children:
-            if not self.sa.peer_childless:
-                raise LocalError("expected a Child SA to ask for: the peer did not announce CHILDLESS_IKEV2_SUPPORTED")
-            self.rules = _CHILDLESS
 
     def _take_child(self, child: ChildRequest, sent: Payloads, answer: Message) -> None:
         sa = self.sa
@@ -161,14 +145,12 @@ class IkeAuth(Exchange):
             yield from _further(auth.respond(request))
         except AuthenticationError as error:
             raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=str(error)) from error
-        initial_contact.object_to(sa, remote_id, request)
+        limits.object_to(sa, remote_id, request)
         answer = self.response()
         auth.conclude(answer)
         sa.establish(config.local_id, remote_id)
-        quick_crash.note(sa, request)
-        initial_contact.heed(sa, request)
-        answer.payloads += [*quick_crash.protected(sa), *self._child_answer(request)]
-        answer.payloads += promise(sa)
+        hooks.note(self, request)
+        answer.payloads += self._child_answer(request)
         # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
         yield answer
 
@@ -179,13 +161,13 @@ class IkeAuth(Exchange):
         """
         sa = self.sa
         try:
-            given = cp.answer(sa, request)
+            given = hooks.answer(sa, request)
             if request.get(IKEv2_SA) is None:
                 # RFC 6023: none was asked for.
                 return given
             if (full := no_room(sa)) is not None:
                 raise PeerError(NotifyType.NO_ADDITIONAL_SAS, reason=full)
-            plan = answer_child(sa, request, cp.bound(sa, sa.config.children))
+            plan = answer_child(sa, request, hooks.allowed(sa))
         except PeerError as error:
             sa.emit(ChildSaFailed(*sa.stamp, name="", notify_type=error.notify_type, reason=error.reason))
             return [notify(error.notify_type, error.data)]
@@ -240,7 +222,7 @@ def _further(rounds: Rounds, heed: Callable[[Message], None] = lambda message: N
     try:
         message = next(rounds)
         for _ in range(MOST_ROUNDS):
-            message.more = True
+            message.then = Next()
             received = yield message
             heed(received)
             message = rounds.send(received)
@@ -271,9 +253,3 @@ class ChildlessAuth(IkeAuth):
     """IKE_AUTH without a Child SA (RFC 6023)."""
 
     rules = _CHILDLESS
-
-    def respond(self, request: Message) -> Steps:
-        """Authenticate and no more, if that was announced; else the request lacks payloads."""
-        if not self.sa.config.childless and request.get(IKEv2_AUTH) is not None:
-            raise PeerError(NotifyType.INVALID_SYNTAX, reason="expected SA, TSi and TSr in IKE_AUTH, found none")
-        yield from super().respond(request)

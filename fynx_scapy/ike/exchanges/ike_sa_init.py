@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fynx_scapy.errors import FynxError, MalformedError, PeerError
-from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
-from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
+from fynx_scapy.iana import ExchangeType, NotifyType, name_of
+from fynx_scapy.ike.core import hooks
+from fynx_scapy.ike.core.exchange import Exchange, Steps
 from fynx_scapy.ike.core.keyshare import (
     KeyShare,
     Rejection,
@@ -20,8 +21,8 @@ from fynx_scapy.ike.core.keyshare import (
     sent_nonce,
 )
 from fynx_scapy.ike.core.record import SaRecord
+from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.message import Message, Outgoing, notify
-from fynx_scapy.ike.path import nat
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.ike.terms.proposals import KE, PRF, Choice, Offer, check_answer, choose, offers
@@ -29,16 +30,14 @@ from fynx_scapy.ike.wire.refusal import said
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, ONE, P, Phase, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 
-_HASHES = 64
-"""Of so many hash algorithms that a peer announces note is taken: IANA's registry has seven."""
-
 
 @exchange(ExchangeType.IKE_SA_INIT)
 class IkeSaInit(Exchange):
     """The first exchange of an IKE SA."""
 
     phase = Phase.BEFORE_AUTH
-    rules = (
+    notes_itself = True
+    rules: tuple[Round, ...] = (
         Round(
             # HDR, [N(COOKIE), [PS,]] SAi1, KEi, Ni  -->
             Rule({P.PS: MAYBE, P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}, encrypted=False),
@@ -70,7 +69,6 @@ class IkeSaInit(Exchange):
             if cookie is not None:
                 # Section 2.6: the cookie is the first payload, all others are unchanged.
                 message.payloads[:0] = [notify(NotifyType.COOKIE, cookie), *([solution] if solution else [])]
-            self._announce(message)
             self._asked = message, share
             answer = yield message
             # <--  HDR(A,0), N(COOKIE), [N(PUZZLE)]
@@ -87,10 +85,9 @@ class IkeSaInit(Exchange):
                 NotifyType.COOKIE, reason=f"the peer asked for more than {config.cookies} retries of IKE_SA_INIT"
             )
         # <--  HDR(A,B), SAr1, KEr, Nr
-        self._note_own(message)
         choice, shared = self._agree(message, share, answer)
         sa.spi_r = answer.header.spi_r
-        self._note_peer(answer)
+        hooks.note(self, answer)
         sa.nonce_i, sa.nonce_r = sent_nonce(message, drawn), answer.one(IKEv2_Nonce).nonce
         sa.derive_keys(choice.suite, shared)
         puzzles.solve_for_auth(sa, answer)
@@ -102,7 +99,7 @@ class IkeSaInit(Exchange):
         choice = self._choose(request, ke.group)
         check_nonce(nonce, choice.suite)
         ke_payload, shared = answered_secret(choice, request, sa.endpoint.randomness.octets)
-        self._note_peer(request)
+        hooks.note(self, request)
         sa.nonce_i, sa.nonce_r = nonce, own_nonce(sa, prf_of(choice.suite))
         sa.derive_keys(choice.suite, shared)
         # <--  HDR(A,B), SAr1, KEr, Nr, N(NAT_DETECTION_*)
@@ -112,10 +109,8 @@ class IkeSaInit(Exchange):
             IKEv2_Nonce(nonce=sa.nonce_r),
             encrypted=False,
         )
-        self._announce(answer)
         puzzles.pose_for_auth(sa, answer, sa.endpoint.of(Admission).puzzle_for(sa))
         yield answer
-        self._note_own(answer)
         if (sent := sent_nonce(answer, sa.nonce_r)) != sa.nonce_r:
             # A tap changed it, and the peer derives from what came.
             sa.nonce_r = sent
@@ -166,35 +161,6 @@ class IkeSaInit(Exchange):
         if choice is None:
             raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the IKE SA is acceptable")
         return choice
-
-    def _announce(self, message: Outgoing) -> None:
-        """The notifies behind the nonce: NAT detection (section 2.23), and what the configuration wants announced."""
-        sa, config = self.sa, self.sa.config
-        nat.add_detection(message, sa.local, sa.remote, forced=config.force_encapsulation)
-        if config.fragmentation and (sa.initiator or sa.peer_fragments):
-            message.payloads.append(notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED))
-        if config.childless and not sa.initiator:
-            message.payloads.append(notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED, protocol=ProtocolId.IKE))
-        if config.signature_hashes:
-            message.payloads.append(
-                notify(NotifyType.SIGNATURE_HASH_ALGORITHMS, b"".join(h.to_bytes(2) for h in config.signature_hashes))
-            )
-
-    def _note_own(self, message: Outgoing) -> None:
-        """What we have told the peer for later, as it was really sent."""
-        self.sa.own_fragments = message.has_notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)
-
-    def _note_peer(self, message: Message) -> None:
-        """What the peer's notifies tell for later."""
-        sa = self.sa
-        sa.peer_childless = message.has_notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)
-        nat.note(sa, message)
-        sa.peer_fragments = message.has_notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)
-        hashes = message.notify(NotifyType.SIGNATURE_HASH_ALGORITHMS)
-        if hashes is not None:
-            data = bytes(hashes.notify)
-            data = data[: 2 * _HASHES]
-            sa.peer_signature_hashes = tuple(int.from_bytes(data[at : at + 2]) for at in range(0, len(data) - 1, 2))
 
     def failed(self, error: FynxError) -> None:
         """No IKE SA."""

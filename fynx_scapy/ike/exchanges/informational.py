@@ -10,8 +10,9 @@ from scapy.packet import Packet
 from fynx_scapy.errors import FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.child.setup import is_esp
-from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
-from fynx_scapy.ike.extensions import cp, quick_crash
+from fynx_scapy.ike.core import hooks
+from fynx_scapy.ike.core.exchange import Exchange, Steps
+from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.life import collisions
 from fynx_scapy.ike.message import Message
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, P, Round, Rule
@@ -95,8 +96,7 @@ class Informational(Exchange):
                     answer.append(IKEv2_Delete(proto=delete.proto, SPI=[spi.to_bytes(4) for spi in spis]))
         if any(n.type in _FATAL for n in request.notifies()) and request.header.message_id == sa.authenticated_by + 1:
             closing = "the peer gave the IKE SA up"
-        quick_crash.note(sa, request)
-        answer += cp.answer(sa, request)
+        answer += hooks.answer(sa, request)
         # <--  HDR, SK {[D]}
         yield self.response(*([] if closing else answer))
         if closing:

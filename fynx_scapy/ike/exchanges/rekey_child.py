@@ -9,7 +9,8 @@ from fynx_scapy.errors import FynxError, KeyExchangeError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.child.setup import ChildRequest, answer_child
 from fynx_scapy.ike.core.child import ChildSa, Rekeyed
-from fynx_scapy.ike.core.exchange import Steps, exchange
+from fynx_scapy.ike.core.exchange import Steps
+from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.events import ChildSaFailed, ChildSaRekeyed
 from fynx_scapy.ike.exchanges.create_child import ChildExchange, CreateChild
 from fynx_scapy.ike.life import collisions, succession

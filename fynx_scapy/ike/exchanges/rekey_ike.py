@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
-from fynx_scapy.ike.core.exchange import Exchange, Steps, exchange
+from fynx_scapy.ike.core import hooks
+from fynx_scapy.ike.core.exchange import Exchange, Steps
 from fynx_scapy.ike.core.keyshare import (
     KeyShare,
     agreed_secret,
@@ -17,8 +18,8 @@ from fynx_scapy.ike.core.keyshare import (
     sent_nonce,
 )
 from fynx_scapy.ike.core.record import RekeyedIke, SaRecord
+from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.events import IkeSaRekeyed
-from fynx_scapy.ike.extensions import quick_crash
 from fynx_scapy.ike.life import collisions, succession
 from fynx_scapy.ike.life.reauthentication import replace_refused
 from fynx_scapy.ike.message import Message
@@ -38,7 +39,7 @@ class RekeyIke(Exchange):
     """Replace the IKE SA in which it runs. ``successor`` is the new one."""
 
     successor: SaRecord | None = None
-    alone = replaces_ike = True
+    alone = replaces_ike = notes_itself = True
     rules = (
         Round(
             # HDR, SK {SA, Ni, KEi}  -->
@@ -47,6 +48,11 @@ class RekeyIke(Exchange):
             Rule({P.SA: ONE, P.KE: ONE, P.Nonce: ONE, P.N: MANY, P.V: MANY}),
         ),
     )
+
+    @property
+    def about(self) -> SaRecord:
+        """The successor, once it is there."""
+        return self.successor or self.sa
 
     def initiate(self) -> Steps:
         """Ask for the successor; it has us for its initiator, whoever began the old one."""
@@ -86,13 +92,10 @@ class RekeyIke(Exchange):
         shared = agreed_secret(choice, share, message.sent, answer)
         self.successor = succession.succeed(sa, choice.suite, (spi, choice.spi), nonces, shared, initiator=True)
         sa.rekeying = None
-        quick_crash.note(self.successor, answer)
+        hooks.note(self, answer)
         sa.rekeyed = RekeyedIke(self.successor, nonces)
         sa.emit(IkeSaRekeyed(*sa.stamp, new_spi_i=spi, new_spi_r=choice.spi, by_peer=False))
         collisions.settle_ike(sa)
-        if (token := quick_crash.protected(self.successor)) and self.successor.established:
-            # HDR, SK {N(QCD_TOKEN)}  -->     RFC 6290 section 4.3
-            self.successor.inform(*token)
 
     def respond(self, request: Message) -> Steps:
         """Make the successor; hand over at once, unless our own rekey is in flight too."""
@@ -112,9 +115,9 @@ class RekeyIke(Exchange):
         spi = sa.endpoint.new_ike_spi()
         # Section 2.8: the responder must be ready before its answer leaves.
         self.successor = succession.succeed(sa, choice.suite, (choice.spi, spi), nonces, shared, initiator=False)
+        hooks.note(self, request)
         # <--  HDR, SK {SA, Nr, KEr}
-        token = quick_crash.protected(self.successor)
-        message = self.response(IKEv2_SA(prop=[choice.layer(spi)]), IKEv2_Nonce(nonce=nonces[1]), *ke_payload, *token)
+        message = self.response(IKEv2_SA(prop=[choice.layer(spi)]), IKEv2_Nonce(nonce=nonces[1]), *ke_payload)
         yield message
         if (sent := sent_nonce(message, nonces[1])) != nonces[1]:
             # A tap changed it, and the peer derives from what came.

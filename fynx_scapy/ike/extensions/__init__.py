@@ -1,2 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One file for each extension of IKEv2 that is a notify, or a payload, in several messages."""
+"""One file for each extension of IKEv2 that is a notify, or a payload, in several messages.
+
+Importing this package registers those below for every endpoint. Their order is that of their payloads where several go
+to the same place.
+"""
+
+from __future__ import annotations
+
+from fynx_scapy.ike.core.extension import Extension as Extension
+from fynx_scapy.ike.core.extension import Place as Place
+from fynx_scapy.ike.core.registry import extension as extension
+
+# isort: off
+from fynx_scapy.ike.path.nat import NatDetection as NatDetection
+from fynx_scapy.ike.extensions.fragmentation import Fragmentation as Fragmentation
+from fynx_scapy.ike.extensions.childless import Childless as Childless
+from fynx_scapy.ike.extensions.signature_hashes import SignatureHashes as SignatureHashes
+from fynx_scapy.ike.extensions.initial_contact import InitialContact as InitialContact
+from fynx_scapy.ike.extensions.quick_crash import QuickCrashDetection as QuickCrashDetection
+from fynx_scapy.ike.extensions.cp import ConfigurationPayload as ConfigurationPayload
+from fynx_scapy.ike.extensions.window_size import WindowSize as WindowSize

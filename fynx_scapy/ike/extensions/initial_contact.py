@@ -3,47 +3,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fynx_scapy.errors import PeerError
-from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.basics.states import State
+from scapy.packet import Packet
+
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.core.extension import Extension, Place
+from fynx_scapy.ike.core.registry import extension
 from fynx_scapy.ike.message import Message, Outgoing, notify
+from fynx_scapy.layers.ikev2 import IKEv2_IDi
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.core.record import SaRecord
-    from fynx_scapy.ike.terms.identity import Identity
+    from fynx_scapy.ike.core.exchange import Exchange
 
 
-def announce(sa: SaRecord, message: Outgoing) -> None:
-    """Put the notify into the first IKE_AUTH request, where it is configured and true."""
-    config = sa.config
-    if config.initial_contact and not any(
-        other.established and other.local_id == config.local_id and other.remote_id == config.remote_id
-        for other in sa.endpoint.sas.values()
-    ):
-        message.payloads.append(notify(NotifyType.INITIAL_CONTACT))
+@extension
+class InitialContact(Extension):
+    """Said by an initiator, heeded by both ends. `limits` lets such a peer in for the sake of what goes."""
 
+    place = Place.IDENTITY
 
-def object_to(sa: SaRecord, remote_id: Identity, message: Message) -> None:
-    """PeerError when the peer, authenticated by now, or all peers together have too many IKE SAs to set up another."""
-    config = sa.endpoint.config
-    others = [other for other in sa.endpoint.sas.values() if not other.connecting and other.state is not State.CLOSED]
-    same = sum(other.remote_id == remote_id for other in others)
-    if len(others) >= config.sa_limit:
-        raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"{len(others)} IKE SAs are there already")
-    if same >= config.peer_limit and not message.has_notify(NotifyType.INITIAL_CONTACT):
-        raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"{remote_id} has {same} IKE SAs already")
+    def offer(self, message: Outgoing, exchange: Exchange, request: Message | None) -> Sequence[Packet]:
+        """In the first IKE_AUTH request, where it is configured and true."""
+        config = self.sa.config
+        if request is not None or message.get(IKEv2_IDi) is None or not config.initial_contact:
+            return ()
+        others = [sa for sa in self.sa.endpoint.sas.values() if sa.established]
+        if any(sa.local_id == config.local_id and sa.remote_id == config.remote_id for sa in others):
+            return ()
+        return [notify(NotifyType.INITIAL_CONTACT)]
 
+    def note(self, message: Message, exchange: Exchange) -> None:
+        """The peer, authenticated by now, may say that it has no other IKE SA: drop those that we still have.
 
-def heed(sa: SaRecord, message: Message) -> None:
-    """The peer, authenticated by now, may say that it has no other IKE SA: drop those that we still have.
-
-    No Delete is sent, since nobody is left to receive it.
-    """
-    if not message.has_notify(NotifyType.INITIAL_CONTACT):
-        return
-    for other in list(sa.endpoint.sas.values()):
-        same = other.remote_id == sa.remote_id and other.local_id == sa.local_id
-        if other is not sa and same and not other.connecting:
-            other.closed("the peer has made an initial contact", by_peer=True)
+        No Delete is sent, since nobody is left to receive it.
+        """
+        if exchange.exchange_type != ExchangeType.IKE_AUTH or not message.has_notify(NotifyType.INITIAL_CONTACT):
+            return
+        for other in list(self.sa.endpoint.sas.values()):
+            same = other.remote_id == self.sa.remote_id and other.local_id == self.sa.local_id
+            if other is not self.sa and same and not other.connecting:
+                other.closed("the peer has made an initial contact", by_peer=True)

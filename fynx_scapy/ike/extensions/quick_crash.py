@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
-from fynx_scapy.iana import NotifyType, PayloadType, ProtocolId
+from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId
+from fynx_scapy.ike.core.extension import Extension, Place
+from fynx_scapy.ike.core.registry import extension
 from fynx_scapy.ike.events import CrashDetected
-from fynx_scapy.ike.message import Datagram, Header, Message, notify
-from fynx_scapy.layers.ikev2 import IKEv2_Notify
+from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_Notify
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.endpoint import EndpointRecord
+    from fynx_scapy.ike.core.exchange import Exchange
     from fynx_scapy.ike.core.record import SaRecord
 
 MOST = 4
@@ -31,47 +34,73 @@ def token(secret: bytes, spi_i: bytes, spi_r: bytes) -> bytes:
     return hmac.digest(secret, spi_i + spi_r, "sha256")
 
 
+@extension
+class QuickCrashDetection(Extension):
+    """The tokens of one IKE SA, as taker."""
+
+    place = Place.AUTH
+
+    def __init__(self, sa: SaRecord) -> None:
+        super().__init__(sa)
+        self.tokens: list[bytes] = []
+        """The peer's tokens, the last four."""
+
+    def _protected(self) -> list[Packet]:
+        """The token that goes to the peer inside SK, if we are a maker."""
+        return _payloads(self.sa.endpoint.config.crash_secrets[:1], self.sa.spi_i, self.sa.spi_r)
+
+    def offer(self, message: Outgoing, exchange: Exchange, request: Message | None) -> Sequence[Packet]:
+        """Behind AUTH (section 4.2), and in the answer that makes a new IKE SA (section 4.3)."""
+        made = request is not None and self.sa is not exchange.sa
+        return self._protected() if made or message.get(IKEv2_AUTH) is not None else ()
+
+    def ended(self, exchange: Exchange) -> None:
+        """Who began the rekey gives the token in an exchange of the new IKE SA (section 4.3)."""
+        token = self._protected() if self.sa is not exchange.sa else []
+        if token and self.sa.established:
+            # HDR, SK {N(QCD_TOKEN)}  -->
+            self.sa.inform(*token)
+
+    def note(self, message: Message, exchange: Exchange) -> None:
+        """Keep the tokens of IKE_AUTH, of the answer that makes a new IKE SA, of an INFORMATIONAL request.
+
+        Sections 4.2 to 4.4.
+        """
+        number, response = exchange.exchange_type, message.header.response
+        informs = number == ExchangeType.INFORMATIONAL and not response
+        if number == ExchangeType.IKE_AUTH or informs or (exchange.replaces_ike and response):
+            self.tokens.extend(data for data in _data(message.notifies()) if data not in self.tokens)
+            del self.tokens[:-MOST]
+
+    def hint(self, notifies: Iterable[IKEv2_Notify], datagram: Datagram) -> bool:
+        """Whether a message in the clear shows one of our peer's tokens; then the IKE SA is gone (section 4.5)."""
+        sa, data = self.sa, _data(notifies)[:MOST]
+        if not data or not self.tokens or not sa.limits.allow("token", sa.now, 1.0, burst=10):
+            return False
+        if not any(hmac.compare_digest(given, kept) for given in data for kept in self.tokens):
+            return False
+        sa.emit(CrashDetected(*sa.stamp))
+        sa.closed("the peer has lost it, and shows its token", by_peer=True)
+        return True
+
+    @classmethod
+    def beside_invalid_spi(cls, endpoint: EndpointRecord, header: Header) -> Sequence[Packet]:
+        """The tokens, one for each generation of the secret.
+
+        Section 9.2: "A token maker MUST NOT send a valid QCD token in an unprotected message for an existing IKE SA",
+        so that none is shown when either SPI is one of ours, whatever else of the message is wrong.
+        """
+        ours = header.spi_i in endpoint.sas or header.spi_r in endpoint.sas
+        if ours or header.next_payload not in (PayloadType.SK, PayloadType.SKF):
+            return ()
+        return _payloads(endpoint.config.crash_secrets, header.spi_i, header.spi_r)
+
+
 def _payloads(secrets: Sequence[bytes], spi_i: bytes, spi_r: bytes) -> list[Packet]:
     return [
         notify(NotifyType.QUICK_CRASH_DETECTION, token(secret, spi_i, spi_r), protocol=ProtocolId.IKE)
         for secret in secrets[:MOST]
     ]
-
-
-def protected(sa: SaRecord) -> list[Packet]:
-    """The token that goes to the peer inside SK, if we are a maker."""
-    return _payloads(sa.endpoint.config.crash_secrets[:1], sa.spi_i, sa.spi_r)
-
-
-def unprotected(endpoint: EndpointRecord, header: Header) -> list[Packet]:
-    """The tokens beside an INVALID_IKE_SPI in the clear, one for each generation of the secret.
-
-    Section 9.2: "A token maker MUST NOT send a valid QCD token in an unprotected message for an existing IKE SA", so
-    that none is shown when either SPI is one of ours, whatever else of the message is wrong.
-    """
-    ours = header.spi_i in endpoint.sas or header.spi_r in endpoint.sas
-    if ours or header.next_payload not in (PayloadType.SK, PayloadType.SKF):
-        return []
-    return _payloads(endpoint.config.crash_secrets, header.spi_i, header.spi_r)
-
-
-def note(sa: SaRecord, message: Message) -> None:
-    """Keep the tokens of a protected message, the last four (sections 4.2 to 4.4)."""
-    if message.encrypted:
-        sa.tokens.extend(data for data in _data(message.notifies()) if data not in sa.tokens)
-        del sa.tokens[:-MOST]
-
-
-def shown(sa: SaRecord, notifies: Iterable[IKEv2_Notify], datagram: Datagram) -> bool:
-    """Whether a message in the clear shows one of our peer's tokens; then the IKE SA is gone (section 4.5)."""
-    data = _data(notifies)[:MOST]
-    if not data or not sa.tokens or not sa.limits.allow("token", sa.now, 1.0, burst=10):
-        return False
-    if not any(hmac.compare_digest(given, kept) for given in data for kept in sa.tokens):
-        return False
-    sa.emit(CrashDetected(*sa.stamp))
-    sa.closed("the peer has lost it, and shows its token", by_peer=True)
-    return True
 
 
 def _data(notifies: Iterable[IKEv2_Notify]) -> list[bytes]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.iana import ProtocolId
 from fynx_scapy.ike.basics.states import State
+from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.chains import Chains
 from fynx_scapy.ike.core.exchange import Exchange
 from fynx_scapy.ike.message import Message
 from fynx_scapy.ike.path.keepalive import Keepalives
-from fynx_scapy.ike.path.nat import Whereabouts
 from fynx_scapy.ike.terms.proposals import Suite
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
@@ -38,12 +38,8 @@ def succeed(
     sa.nonce_i, sa.nonce_r = nonces
     sa.state = State.ESTABLISHED
     sa.local_id, sa.remote_id = old.local_id, old.remote_id
-    sa.nat_before_us, sa.nat_before_peer, sa.nat_forced = old.nat_before_us, old.nat_before_peer, old.nat_forced
-    sa.of(Whereabouts).inherit(old.of(Whereabouts))
+    hooks.inherit(sa, old)
     sa.endpoint.of(Keepalives).start(sa)
-    sa.own_fragments, sa.peer_fragments = old.own_fragments, old.peer_fragments
-    sa.peer_signature_hashes = old.peer_signature_hashes
-    sa.settings, sa.leases = old.settings, [lease.held() for lease in old.leases]
     sa.line = old.line
     sa.line.spis.add(sa.own_spi)
     sa.start_clocks(old)

@@ -12,7 +12,11 @@ import ipaddress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fynx_scapy.iana import NotifyType
+from scapy.packet import Packet
+
+from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.core.extension import Extension, Place
+from fynx_scapy.ike.core.registry import extension
 from fynx_scapy.ike.events import PeerMoved
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Message, Outgoing, notify
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
     from fynx_scapy.ike.config import EndpointConfig, IkeConfig
     from fynx_scapy.ike.core.child import ChildSa
+    from fynx_scapy.ike.core.exchange import Exchange
     from fynx_scapy.ike.core.record import SaRecord
 
 IKE_PORT = 500
@@ -35,23 +40,24 @@ def detection_hash(spi_i: bytes, spi_r: bytes, address: Address) -> bytes:
     return hashlib.sha1(spi_i + spi_r + packed + address.port.to_bytes(2), usedforsecurity=False).digest()
 
 
-def add_detection(message: Outgoing, local: Address, remote: Address, *, forced: bool = False) -> None:
-    """Append both notifies; their hashes are computed from the header's SPIs once the payloads tap has run.
+def detection(message: Outgoing, local: Address, remote: Address, *, forced: bool = False) -> list[Packet]:
+    """Both notifies of a message; their hashes are computed from the header's SPIs once the payloads tap has run.
 
     ``forced``: name a source address that we do not have, so that the peer believes in a NAT before us.
     """
-    source = NOWHERE if forced else local
+    source, payloads = NOWHERE if forced else local, []
     for kind, where in (
         (NotifyType.NAT_DETECTION_SOURCE_IP, source),
         (NotifyType.NAT_DETECTION_DESTINATION_IP, remote),
     ):
         payload = notify(kind)
-        message.payloads.append(payload)
+        payloads.append(payload)
 
         def value(outgoing: Outgoing, where: Address = where) -> bytes:
             return detection_hash(outgoing.header.init_SPI, outgoing.header.resp_SPI, where)
 
         message.compute(payload, "notify", value)
+    return payloads
 
 
 def detect(message: Message) -> tuple[bool, bool] | None:
@@ -64,14 +70,6 @@ def detect(message: Message) -> tuple[bool, bool] | None:
     before_us = detection_hash(*spis, message.local) not in destinations
     before_peer = detection_hash(*spis, message.remote) not in sources
     return before_us, before_peer
-
-
-def note(sa: SaRecord, message: Message) -> None:
-    """Take in what the hashes tell. A peer that sends none does not know of NATs, and nothing is forced on it."""
-    found = detect(message)
-    if found is not None:
-        sa.nat_before_us, sa.nat_before_peer = found
-        sa.nat_forced = sa.config.force_encapsulation
 
 
 # Ports
@@ -121,7 +119,7 @@ def follow_message(sa: SaRecord, message: Message) -> None:
     longer and tells where the peer was.
     """
     header = message.header
-    whereabouts = sa.of(Whereabouts)
+    whereabouts = sa.of(NatDetection)
     newest = header.message_id > whereabouts.newest[header.response]
     if newest:
         whereabouts.newest[header.response] = header.message_id
@@ -161,15 +159,36 @@ class Left:
     by: object
 
 
-class Whereabouts:
-    """What an IKE SA knows of where its peer was: the newest message ID of its requests (False) and answers (True)."""
+@extension
+class NatDetection(Extension):
+    """Which end is behind a NAT, and where the peer was. The IKE SA's ``nat_`` fields have what was found."""
+
+    place = Place.NONCE
 
     def __init__(self, sa: SaRecord) -> None:
+        super().__init__(sa)
         self.newest = {False: -1, True: -1}
+        """The newest message ID of the peer's requests (False) and answers (True)."""
         self.left: Left | None = None
 
-    def inherit(self, old: Whereabouts) -> None:
-        """A successor knows what address its peer has just left."""
+    def offer(self, message: Outgoing, exchange: Exchange, request: Message | None) -> Sequence[Packet]:
+        """In IKE_SA_INIT, behind the nonce."""
+        if exchange.exchange_type != ExchangeType.IKE_SA_INIT:
+            return ()
+        return detection(message, self.sa.local, self.sa.remote, forced=self.sa.config.force_encapsulation)
+
+    def note(self, message: Message, exchange: Exchange) -> None:
+        """Take in what the hashes tell. A peer that sends none does not know of NATs, and nothing is forced on it."""
+        found = detect(message) if exchange.exchange_type == ExchangeType.IKE_SA_INIT else None
+        if found is not None:
+            self.sa.nat_before_us, self.sa.nat_before_peer = found
+            self.sa.nat_forced = self.sa.config.force_encapsulation
+
+    def inherit(self, old: NatDetection) -> None:
+        """The NATs are the same, and a successor knows what address its peer has just left."""
+        sa, before = self.sa, old.sa
+        sa.nat_before_us, sa.nat_before_peer = before.nat_before_us, before.nat_before_peer
+        sa.nat_forced = before.nat_forced
         self.left = old.left
 
 
@@ -179,14 +198,14 @@ def _move(sa: SaRecord, local: Address, remote: Address, by: object) -> None:
     Numbers order what is of one kind alone. Of another kind, a packet from the address that the peer has just left may
     have been sent before it left: that one moves nobody.
     """
-    old, left = sa.remote, sa.of(Whereabouts).left
+    old, left = sa.remote, sa.of(NatDetection).left
     recently = left is not None and sa.now < left.at + sa.endpoint.config.esp_linger
     if left is not None and recently and left.address == remote and left.by != by:
         return
     for one in _family(sa):
         if one.remote == old:
             one.local, one.remote = local, remote
-        whereabouts = one.of(Whereabouts)
+        whereabouts = one.of(NatDetection)
         whereabouts.left = Left(old, sa.now, by)
         # What answers a request that is in flight now may have been sent from the old address.
         whereabouts.newest[True] = max(whereabouts.newest[True], one.requests.next_id - 1)

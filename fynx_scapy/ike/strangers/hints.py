@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId, name_of
+from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.events import PeerNotified, Suspected
-from fynx_scapy.ike.extensions import quick_crash
 from fynx_scapy.ike.message import Datagram, DatagramKind, Header, notify
 from fynx_scapy.ike.path.doubt import ask
 from fynx_scapy.ike.strangers.admission import Admission
@@ -52,7 +52,7 @@ def in_the_clear(sa: SaRecord, datagram: Datagram, header: Header) -> bool:
         _tell(sa, note)
     names = ", ".join(name_of(NotifyType, note.type) for note in notifies)
     sa.drop(datagram, f"expected {header.exchange_name} inside SK, found {names} in the clear, which is a hint at most")
-    if not quick_crash.shown(sa, notifies, datagram):
+    if not hooks.hint(sa, notifies, datagram):
         for note in notifies:
             if note.type in _HINTS:
                 suspect(sa, note.type)

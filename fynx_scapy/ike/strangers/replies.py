@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from scapy.packet import Packet
 
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.events import MessageSent
-from fynx_scapy.ike.extensions import quick_crash
 from fynx_scapy.ike.message import RESPONSE, Datagram, Header, Outgoing, notify
 from fynx_scapy.ike.strangers import hints
 from fynx_scapy.ike.strangers.admission import Admission
@@ -32,7 +32,7 @@ def unknown_spi(endpoint: EndpointRecord, datagram: Datagram, header: Header) ->
     endpoint.drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
     if header.response or header.exchange == ExchangeType.IKE_SA_INIT or hints.stray(endpoint, datagram, header):
         return
-    _answer(endpoint, datagram, header, NotifyType.INVALID_IKE_SPI, quick_crash.unprotected(endpoint, header))
+    _answer(endpoint, datagram, header, NotifyType.INVALID_IKE_SPI, hooks.beside_invalid_spi(endpoint, header))
 
 
 def _answer(

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs the extensions of an IKE SA, in the order in which they were registered.
+
+The engine calls these for every exchange. An exchange calls `note` where it alone knows when a message counts
+(``notes_itself``), `answer` and `allowed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from scapy.packet import Packet
+
+from fynx_scapy.ike.core.extension import Extension, Place
+from fynx_scapy.layers.ikev2 import IKEv2_Notify
+
+if TYPE_CHECKING:
+    from fynx_scapy.ike.config import ChildConfig
+    from fynx_scapy.ike.core.endpoint import EndpointRecord
+    from fynx_scapy.ike.core.exchange import Exchange
+    from fynx_scapy.ike.core.record import SaRecord
+    from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
+
+
+def extensions(sa: SaRecord) -> list[Extension]:
+    """Those of an IKE SA."""
+    return [one for kind in sa.endpoint.extensions if isinstance(one := sa.of(kind), Extension)]
+
+
+def offer(exchange: Exchange, message: Outgoing, request: Message | None) -> None:
+    """Put into a message of ours what the extensions offer, each at its place."""
+    if not exchange.extensible:
+        return
+    offered: dict[Place, list[Packet]] = {place: [] for place in Place}
+    for one in extensions(exchange.about):
+        offered[one.place] += one.offer(message, exchange, request)
+    for place, payloads in offered.items():
+        kinds = (payload.payload_type for payload in message.payloads)
+        at = next((n for n, kind in enumerate(kinds, 1) if kind in place.value), len(message.payloads))
+        message.payloads[at:at] = payloads
+
+
+def sent(exchange: Exchange, message: Outgoing) -> None:
+    """A message of ours has left."""
+    for one in extensions(exchange.about):
+        one.sent(message, exchange)
+
+
+def take(exchange: Exchange, message: Message) -> None:
+    """The peer's message is about to be acted upon: object to a request, and read what counts already."""
+    if not message.header.response:
+        for one in extensions(exchange.about):
+            one.check(message, exchange)
+    if not exchange.notes_itself:
+        note(exchange, message)
+
+
+def note(exchange: Exchange, message: Message) -> None:
+    """Read a message of the peer's."""
+    for one in extensions(exchange.about):
+        one.note(message, exchange)
+
+
+def ended(exchange: Exchange) -> None:
+    """An exchange of ours has come to its end."""
+    for one in extensions(exchange.about):
+        one.ended(exchange)
+
+
+def answer(sa: SaRecord, request: Message) -> list[Packet]:
+    """What answers the payloads of a request, before those of a Child SA. PeerError for a refusal."""
+    return [payload for one in extensions(sa) for payload in one.answer(request)]
+
+
+def allowed(sa: SaRecord) -> list[ChildConfig]:
+    """The Child SAs that the peer may have."""
+    configs: Sequence[ChildConfig] = sa.config.children
+    for one in extensions(sa):
+        configs = one.allow(configs)
+    return list(configs)
+
+
+def established(sa: SaRecord) -> None:
+    """Both ends are authenticated."""
+    for one in extensions(sa):
+        one.established()
+
+
+def inherit(sa: SaRecord, old: SaRecord) -> None:
+    """A new IKE SA takes from its predecessor what it keeps."""
+    for one in extensions(sa):
+        one.inherit(old.of(type(one)))
+
+
+def took_over(sa: SaRecord) -> None:
+    """An IKE SA is the one to use from now on."""
+    for one in extensions(sa):
+        one.took_over()
+
+
+def closed(sa: SaRecord) -> None:
+    """An IKE SA has ended."""
+    for one in extensions(sa):
+        one.closed()
+
+
+def hint(sa: SaRecord, notifies: Iterable[IKEv2_Notify], datagram: Datagram) -> bool:
+    """Whether an extension has acted on Notifies in the clear."""
+    return any(one.hint(notifies, datagram) for one in extensions(sa))
+
+
+def ahead(sa: SaRecord, datagram: Datagram, header: Header) -> None:
+    """A request is ahead of our window."""
+    for one in extensions(sa):
+        one.ahead(datagram, header)
+
+
+def beside_invalid_spi(endpoint: EndpointRecord, header: Header) -> list[Packet]:
+    """What goes to a stranger beside INVALID_IKE_SPI."""
+    kinds = [kind for kind in endpoint.extensions if isinstance(kind, type) and issubclass(kind, Extension)]
+    return [payload for kind in kinds for payload in kind.beside_invalid_spi(endpoint, header)]
