@@ -133,7 +133,7 @@ class Requests(RequestWindow):
                 raise LocalError(f"{type(exchange).__name__} waits for a request where it is to send one")
             hooks.offer(exchange, message, None)
         except StopIteration:
-            self._end(exchange, None)
+            self._finish(exchange)
         except FynxError as error:
             steps.close()
             self._end(exchange, error)
@@ -160,6 +160,14 @@ class Requests(RequestWindow):
         hooks.sent(exchange, message)
         return self._arm(pending)
 
+    def _finish(self, exchange: Exchange) -> None:
+        """Our side has done all it had to do: its extensions may go on from there."""
+        try:
+            hooks.ended(exchange)
+        except FynxError as error:
+            return self._end(exchange, error)
+        return self._end(exchange, None)
+
     def _done(self, pending: Pending) -> None:
         for timer in (pending.timer, pending.doubt):
             if timer:
@@ -170,8 +178,6 @@ class Requests(RequestWindow):
         exchange.done, exchange.error = True, error
         if error is not None:
             exchange.failed(error)
-        else:
-            hooks.ended(exchange)
         self._pump()
 
     def _arm(self, pending: Pending) -> None:

@@ -144,17 +144,41 @@ def test_what_an_extension_cannot_offer_or_read_ends_the_exchange_alone():
             if self.on == "note" and message.header.response:
                 raise LocalError("cannot read that")
 
+        def ended(self, exchange):
+            if self.on == "ended":
+                raise LocalError("cannot go on")
+
     pair = Pair()
     pair.alice.registry.add(Broken)
     sa = pair.connect()
     found = []
-    for sa.of(Broken).on in ("offer", "note", ""):
+    for sa.of(Broken).on in ("offer", "note", "ended", ""):
         exchange = sa.liveness()
         pair.network.run()
         found.append(exchange.error and str(exchange.error))
-    assert found == ["nothing to say", "cannot read that", None]
+    assert found == ["nothing to say", "cannot read that", "cannot go on", None]
     assert sa.established
-    assert sa.requests.next_id == 4, "a request that cannot be made takes no message ID"
+    assert sa.requests.next_id == 5, "a request that cannot be made takes no message ID"
+
+
+@pytest.mark.parametrize("role", ["alice", "bob"])
+def test_a_rekey_that_an_extension_refuses_late_leaves_no_ike_sa_behind(role):
+    class Late(Extension):
+        def note(self, message, exchange):
+            if exchange.replaces_ike:
+                raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="not with me")
+
+    pair = Pair()
+    sa = pair.connect()
+    end = {"alice": pair.alice, "bob": pair.bob}[role]
+    end.registry.add(Late)
+    # HDR, SK {SA, Ni, KEi}  -->   <--  HDR, SK {SA, Nr, KEr}, or from Bob   <--  HDR, SK {N(NO_PROPOSAL_CHOSEN)}
+    exchange = sa.rekey()
+    pair.network.run()
+    assert exchange.error.notify_type == NotifyType.NO_PROPOSAL_CHOSEN
+    (left,) = end.sas.values()
+    assert left.established
+    assert left.line.spis == {left.own_spi}
 
 
 def test_every_turn_in_the_life_of_an_ike_sa_is_told():

@@ -36,9 +36,9 @@ class Place(enum.Enum):
 class Extension:
     """One extension on one IKE SA. Every hook does nothing unless a subclass says what.
 
-    A FynxError that `offer` or `note` raises ends the exchange that we began. While we answer, a PeerError refuses the
-    request with its Notify, any other one with INVALID_SYNTAX. The other hooks raise nothing, but for `check` and
-    `answer`.
+    A FynxError that `offer`, `note` or `ended` raises ends an exchange of ours. While we answer, a PeerError that
+    `offer`, `check`, `note` or `answer` raises refuses the request with its Notify, and any other FynxError with
+    INVALID_SYNTAX. The other hooks raise nothing.
     """
 
     place: ClassVar[Place] = Place.LAST

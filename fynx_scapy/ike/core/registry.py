@@ -22,7 +22,9 @@ class Registry:
     >>> endpoint.registry.add(MyExtension)
     >>> endpoint.registry.add(MyInformational)      # a subclass of Informational: it has its exchange type
 
-    What is added to a registry is not seen by another one. One registry may serve several endpoints.
+    What is added to a registry is not seen by another one. One registry may serve several endpoints. The decorators
+    `exchange` and `extension` add to every endpoint's; import them from ``fynx_scapy.ike.exchanges`` and
+    ``fynx_scapy.ike.extensions``, so that what comes with us is there before.
     """
 
     def __init__(self, *kinds: type[Exchange] | type[Extension]) -> None:

@@ -133,6 +133,8 @@ class RekeyIke(Exchange):
         """A refused rekey leaves the IKE SA as it is, if it may be tried again; the peer's own rekey counts alone."""
         sa = self.sa
         sa.rekeying = None
+        if self.successor is not None and sa.rekeyed is None:
+            self.successor.forget()
         if sa.peer_rekeyed is not None:
             collisions.settle_ike(sa)
         elif isinstance(error, KeyExchangeError) and sa.established:
@@ -142,3 +144,8 @@ class RekeyIke(Exchange):
             succession.try_again(sa, RekeyIke)
         elif isinstance(error, PeerError) and error.notify_type == NotifyType.NO_ADDITIONAL_SAS:
             replace_refused(sa)
+
+    def refused(self, error: FynxError) -> None:
+        """No successor, whoever refused after it was made."""
+        if self.successor is not None:
+            self.successor.forget()
