@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from fynx_scapy import Session
@@ -26,6 +28,7 @@ from fynx_scapy.ike.sa import State
 from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.ike.wire.rules import ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_IDi, IKEv2_Notify, IKEv2_VendorID
+from tests.test_imports import FILES, imports
 
 from .pair import Pair, alice, bob
 
@@ -345,3 +348,22 @@ def test_an_exchange_without_a_type_or_with_two_is_refused():
     with pytest.raises(ConfigError, match="Informational has the exchange type 37: subclass it for 240"):
         Registry().add(Informational, 240)
     assert Informational.exchange_type == ExchangeType.INFORMATIONAL
+
+
+# Who knows an extension by its name
+
+
+RUN_THEM = ("child", "core", "exchanges", "life", "path", "strangers", "wire")
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if name.split(".")[1:3] in [["ike", it] for it in RUN_THEM]])
+def test_what_runs_extensions_names_none(module):
+    assert not {name for name in imports(module) if name.startswith("fynx_scapy.ike.extensions")}
+
+
+def test_a_successor_is_given_nothing_of_an_extensions_by_hand():
+    tree = ast.parse(FILES["fynx_scapy.ike.life.succession"].read_text())
+    (succeed,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "succeed")
+    copied = {ast.unparse(node) for node in ast.walk(succeed) if isinstance(node, ast.Attribute)}
+    kept = {"endpoint", "config", "local", "remote", "local_id", "remote_id", "line"}
+    assert {name for name in copied if name.startswith("old.")} == {f"old.{name}" for name in kept}
