@@ -104,7 +104,7 @@ def test_an_ike_sa_that_ends_between_two_rounds_ends_the_initiators_exchange_too
 
 def test_limits_of_waiting_are_checked():
     for wrong in ({"chain_limit": 0}, {"chain_lifetime": 0.0}, {"chain_lifetime": float("nan")}):
-        with pytest.raises(ConfigError, match="IkeConfig.chain_"):
+        with pytest.raises(ConfigError, match=r"IkeConfig\.chain_"):
             alice(**wrong)
 
 

@@ -28,9 +28,8 @@ from fynx_scapy.ike.sa import State
 from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.ike.wire.rules import ONE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_IDi, IKEv2_Notify, IKEv2_VendorID
+from tests.ike.pair import Pair, alice, bob
 from tests.test_imports import FILES, imports
-
-from .pair import Pair, alice, bob
 
 GREETING = 40970
 

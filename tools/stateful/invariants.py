@@ -46,6 +46,7 @@ OF_SA: Mapping[str, tuple[int, Callable[[IkeSa], int]]] = {
     "requests taken in early": (4, lambda sa: len(sa.answers.early)),
     "leases": (8, lambda sa: len(sa.of(ConfigurationPayload).leases)),
     "tokens": (4, lambda sa: len(sa.of(QuickCrashDetection).tokens)),
+    "hash algorithms announced": (64, lambda sa: len(sa.of(SignatureHashes).peer)),
     "Child SAs deleted before they were known": (CHILD_LIMIT, lambda sa: len(sa.deleted_early)),
     "limits": (16, lambda sa: len(sa.limits._due)),
 }

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from fynx_scapy.ike.core.exchange import Exchange
-from fynx_scapy.ike.core.registry import exchange, responder_for
+from fynx_scapy.ike.core.registry import Registry, exchange, responder_for
 from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.exchanges.followup_ke import StateNotFound
@@ -23,6 +23,7 @@ __all__ = [
     "IkeSaInit",
     "Informational",
     "Liveness",
+    "Registry",
     "RekeyChild",
     "RekeyIke",
     "StateNotFound",

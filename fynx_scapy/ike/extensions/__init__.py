@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fynx_scapy.ike.core.extension import Extension as Extension
 from fynx_scapy.ike.core.extension import Place as Place
+from fynx_scapy.ike.core.registry import Registry as Registry
 from fynx_scapy.ike.core.registry import extension as extension
 
 # isort: off
