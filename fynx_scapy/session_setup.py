@@ -38,6 +38,7 @@ class PeerFields(IkeFields, EndpointFields, total=False):
     remote_ts: Selectors
     replay_window: int
     tfc_length: int
+    registry: Registry
 
 
 Peers: TypeAlias = "PeerFields | IkeConfig | Sequence[IkeConfig] | None"
@@ -66,6 +67,7 @@ class SessionFields(TypedDict, total=False):
     name: str
     destination: str | None
     retransmission: Retransmission | None
+    registry: Registry
 
 
 ARGUMENTS = {
@@ -81,6 +83,7 @@ ARGUMENTS = {
     "name": text(),
     "destination": optional(text()),
     "retransmission": optional(kind(Retransmission)),
+    "registry": optional(kind(Registry)),
 }
 """What those of a session's arguments have to be that become no setting of a configuration."""
 

@@ -150,7 +150,7 @@ def test_no_circle_of_modules(types: bool) -> None:
 ROOMS = (
     "basics", "message", "terms", "config", "datagram_events", "events", "wire", "core", "auth", "path", "child",
     "life", "extensions", "strangers", "exchanges", "reassembly", "protection", "requests", "answers", "sa", "esp_path",
-    "router", "endpoint",
+    "router", "endpoint", "taps", "envelope",
 )  # fmt: skip
 
 

@@ -144,7 +144,7 @@ def test_taps_are_one_call_away():
         ({"peer": ["bob"]}, "expected fields, an IkeConfig or several for peer"),
         ({"peer": {"fragmentation": "no"}}, "IkeConfig.fragmentation to be True or False"),
         ({"peer": {"port": 0}}, "EndpointConfig.port"),
-        ({"psk": 12345}, r"IkeConfig.auth to be a Psk, found an int$"),
+        ({"psk": 12345}, r"IkeConfig.auth to be a Credential, found an int$"),
         ({"proposals": 7}, "IkeConfig.proposals: expected a str, a Proposal or a sequence, found 7"),
         ({"local_ts": {"10.0.0.0/8": 1}}, "ChildConfig.local_ts"),
     ],

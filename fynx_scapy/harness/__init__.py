@@ -23,9 +23,10 @@ from fynx_scapy.harness.forge import (
 )
 from fynx_scapy.harness.reachability import Contact, Unreached
 from fynx_scapy.harness.requirements import Requirement, requirement
-from fynx_scapy.harness.runner import Result, Run, Stage, Verdict, run
+from fynx_scapy.harness.runner import Result, Verdict, run
 from fynx_scapy.harness.scenario import Scenario, scenario
 from fynx_scapy.harness.script import main, play
+from fynx_scapy.harness.stage import Run, Stage
 from fynx_scapy.harness.tally import Tally
 from fynx_scapy.harness.target import Target
 

@@ -23,7 +23,7 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.requirements import Requirement, requirement
 
 if TYPE_CHECKING:
-    from fynx_scapy.harness.runner import Run
+    from fynx_scapy.harness.stage import Run
 
 Body = Callable[["Run"], None]
 Live = bool | Literal["in part"]

@@ -87,11 +87,6 @@ class Endpoint(EndpointRecord):
         self._packets: Bounded[bytes] = Bounded(*queue, weigh=len)
         self._events: Bounded[Event] = event_log(self.config.event_limit, self.config.event_octets)
 
-    @property
-    def host(self) -> str:
-        """Its first IP address."""
-        return self.hosts[0]
-
     # Six methods, and the three queues that they fill
 
     def connect(

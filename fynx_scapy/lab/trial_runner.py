@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fynx_scapy.errors import ConfigError, LabError
-from fynx_scapy.harness.runner import Result, Stage, Verdict, judge
+from fynx_scapy.harness.runner import Result, Verdict, judge
+from fynx_scapy.harness.stage import Stage
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.lab.guest import Guest
 from fynx_scapy.lab.kernel import KernelStrongSwan

@@ -47,6 +47,11 @@ class EndpointRecord(ABC):
     def __init__(self) -> None:
         self._kept: dict[object, object] = {}
 
+    @property
+    def host(self) -> str:
+        """Its first IP address."""
+        return self.hosts[0]
+
     def of(self, kind: Callable[[EndpointRecord], T]) -> T:
         """What a feature keeps for this endpoint: its object of that kind, made when it is first asked for."""
         found = self._kept.get(kind)
