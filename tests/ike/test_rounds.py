@@ -256,3 +256,25 @@ def test_a_responder_that_gives_no_answer_is_told_apart_from_the_peers_fault(ste
     pair.network.run()
     assert asked.answer.has_notify(NotifyType.INVALID_SYNTAX)
     assert other.state is State.CLOSED
+
+
+class Free(Exchange):
+    """An exchange of two rounds whose author has said nothing of rules."""
+
+    def initiate(self):
+        yield self.request(say(b"1"))
+        self.heard = heard((yield self.request(say(b"2"))))
+
+    def respond(self, request):
+        request = yield self.response(say(b"one"), more=True)
+        yield self.response(say(b"more than " + heard(request)))
+
+
+@pytest.mark.parametrize("role", ["alice", "bob"])
+def test_an_exchange_without_rows_takes_anything(role):
+    pair, sa, _ = up(role)
+    exchange(242)(Free)
+    free = sa.start(Free(sa))
+    sa.liveness()
+    run(pair, 1)
+    assert (free.error, free.heard) == (None, b"more than 2")

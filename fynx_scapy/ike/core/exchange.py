@@ -20,7 +20,7 @@ from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.message import Message, Next, Outgoing, Payloads, notify
-from fynx_scapy.ike.wire.rules import Phase, Round, Rule
+from fynx_scapy.ike.wire.rules import ANYTHING, Phase, Round, Rule
 from fynx_scapy.ike.wire.window import Kept
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ class Exchange:
     """One exchange in flight. ``answer`` is the last response received, ``error`` why it failed."""
 
     exchange_type: ClassVar[int]
-    rules: tuple[Round, ...] = ()
-    """What its messages may hold: for each exchange type round by round. The last row of a type goes for all that
-    follow; a type without a row is refused."""
+    rules: tuple[Round, ...] = (Round(ANYTHING, ANYTHING),)
+    """What its messages may hold, by exchange type and round; the last row of a type goes for all that follow.
+
+    A class that says nothing takes anything inside SK.
+    """
     phase: ClassVar[Phase] = Phase.ESTABLISHED
     """When it may come; a row may say otherwise for its round."""
     replaces_ike: ClassVar[bool] = False
