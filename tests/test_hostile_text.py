@@ -18,7 +18,7 @@ import click.testing
 import pytest
 
 from fynx_scapy.capture import Capture
-from fynx_scapy.capture.frames import frames
+from fynx_scapy.capture.reading.frames import frames
 from fynx_scapy.cli import main
 from fynx_scapy.commands import audit as audit_command
 from fynx_scapy.errors import AuthenticationError, FynxError

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from scapy.layers.inet import IP, UDP
 
-from fynx_scapy.capture.frames import frames
+from fynx_scapy.capture.reading.frames import frames
 from fynx_scapy.iana import PayloadType
 from fynx_scapy.ike import events
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness

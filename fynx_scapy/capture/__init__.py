@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from .capture import Capture
     from .dissect import Dissection
     from .fingerprint import Fingerprint, fingerprints
-    from .flows import EspFlow
     from .follow.follower import Follower
-    from .frames import Frame, frames
+    from .follow.inner import Inner, InnerFlow
     from .index import Index
-    from .inner import Inner, InnerFlow
-    from .messages import Conversation, Exchange, Message
+    from .reading.flows import EspFlow
+    from .reading.frames import Frame, frames
     from .scale import process
     from .sniffing import IPsecSession, rdpcap
+    from .transcript.messages import Conversation, Exchange, Message
 
 __all__ = [
     "Capture",
@@ -43,21 +43,21 @@ __all__ = [
 
 _HOME = {
     "Capture": "fynx_scapy.capture.capture",
-    "Conversation": "fynx_scapy.capture.messages",
+    "Conversation": "fynx_scapy.capture.transcript.messages",
     "Dissection": "fynx_scapy.capture.dissect",
-    "EspFlow": "fynx_scapy.capture.flows",
-    "Exchange": "fynx_scapy.capture.messages",
+    "EspFlow": "fynx_scapy.capture.reading.flows",
+    "Exchange": "fynx_scapy.capture.transcript.messages",
     "Fingerprint": "fynx_scapy.capture.fingerprint",
     "Follower": "fynx_scapy.capture.follow.follower",
-    "Frame": "fynx_scapy.capture.frames",
+    "Frame": "fynx_scapy.capture.reading.frames",
     "IPsecSession": "fynx_scapy.capture.sniffing",
     "Index": "fynx_scapy.capture.index",
-    "Inner": "fynx_scapy.capture.inner",
-    "InnerFlow": "fynx_scapy.capture.inner",
+    "Inner": "fynx_scapy.capture.follow.inner",
+    "InnerFlow": "fynx_scapy.capture.follow.inner",
     "KeyLog": "fynx_scapy.keylog",
-    "Message": "fynx_scapy.capture.messages",
+    "Message": "fynx_scapy.capture.transcript.messages",
     "fingerprints": "fynx_scapy.capture.fingerprint",
-    "frames": "fynx_scapy.capture.frames",
+    "frames": "fynx_scapy.capture.reading.frames",
     "process": "fynx_scapy.capture.scale",
     "rdpcap": "fynx_scapy.capture.sniffing",
 }

@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..text import printable
+from .follow.inner import Inner, InnerFlow, InnerFlows, esp_packets
 from .index import Index, Problem
-from .inner import Inner, InnerFlow, InnerFlows, esp_packets
-from .messages import Conversation, Exchange, Message
+from .transcript.messages import Conversation, Exchange, Message
 
 if TYPE_CHECKING:
     import pandas
 
     from ..keylog import KeyLog
-    from .flows import EspFlow
     from .follow.follower import Follower
     from .follow.sas import ChildSa, IkeOpened, IkeSa
     from .index import Stored
-    from .pictures import Ladders
+    from .reading.flows import EspFlow
+    from .showing.pictures import Ladders
 
 Source = str | os.PathLike[str] | BinaryIO
 
@@ -240,7 +240,7 @@ class Capture:
 
     def ladder(self, esp: str = "flows") -> Ladders:
         """Every conversation as a ladder; ``esp`` is "flows" (one row a flow), "packets", or "none"."""
-        from .pictures import Ladders
+        from .showing.pictures import Ladders
 
         return Ladders([conversation.ladder(esp) for conversation in self.conversations])
 
@@ -249,7 +249,7 @@ class Capture:
 
         Needs the extra ``capture``. Raises ConfigError for another name.
         """
-        from .tables import frame
+        from .showing.tables import frame
 
         return frame(self, what)
 
@@ -258,7 +258,7 @@ class Capture:
 
         Each packet has a comment with its number in this capture and what it was. Returns how many were written.
         """
-        from .export import save_decrypted
+        from .showing.export import save_decrypted
 
         return save_decrypted(self, Path(path))
 
@@ -288,7 +288,7 @@ class Capture:
         )
 
     def _repr_html_(self) -> str:
-        from .pictures import capture_html
+        from .showing.pictures import capture_html
 
         return capture_html(self)
 

@@ -53,7 +53,7 @@ def _json(record: dict[str, Any]) -> None:
 
 def _person() -> Callable[[dict[str, Any]], None]:
     """What shows a record to a person: plain lines, with colours where stdout is a terminal."""
-    from .text import line
+    from .showing.text import line
 
     start: list[float] = []
 

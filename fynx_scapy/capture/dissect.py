@@ -28,14 +28,14 @@ from typing import Any, BinaryIO
 from ..errors import CaptureError
 from ..iana import ExchangeType, PayloadType, name_of
 from ..keylog import KeyLog
-from .decrypt import IKE_HEADER, UNCHECKED, Opened
+from .follow.decrypt import IKE_HEADER, UNCHECKED, Opened
 from .follow.follower import Follower
 from .follow.sas import IkeOpened
-from .frames import Frame, frames
-from .packets import IpsecPacket
-from .records import payload_record
-from .suites import FLAG_RESPONSE
-from .walk import Walk
+from .follow.suites import FLAG_RESPONSE
+from .reading.frames import Frame, frames
+from .reading.packets import IpsecPacket
+from .reading.records import payload_record
+from .reading.walk import Walk
 
 Record = dict[str, Any]
 ENCRYPTED = (PayloadType.SK, PayloadType.SKF)

@@ -28,7 +28,7 @@ from ..iana import (
 
 if TYPE_CHECKING:
     from .capture import Capture
-    from .messages import Conversation, Message
+    from .transcript.messages import Conversation, Message
 
 VERSION = 1
 """The version of the format; it changes whenever a form for the same octets changes."""

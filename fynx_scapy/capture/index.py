@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from .blocks import Batch, batches
-from .flows import EspFlow
-from .frames import frame_of
-from .packets import AH, ESP, IPCOMP, TCP, UDP, WESP, IpsecPacket
-from .walk import Walk
+from .reading.blocks import Batch, batches
+from .reading.flows import EspFlow
+from .reading.frames import frame_of
+from .reading.packets import AH, ESP, IPCOMP, TCP, UDP, WESP, IpsecPacket
+from .reading.walk import Walk
 
 MOST_FLOWS = 200_000
 MOST_PROBLEMS = 10_000

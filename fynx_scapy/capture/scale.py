@@ -184,7 +184,7 @@ def one(
 ) -> Tables:
     """The tables of one capture; what a worker does. Whatever is wrong with the file stands in its row."""
     from .capture import Capture
-    from .tables import flows, inner_flows, messages
+    from .showing.tables import flows, inner_flows, messages
 
     tables: Tables = {name: [] for name in COLUMNS}
     row: Row = dict.fromkeys(COLUMNS["captures"])

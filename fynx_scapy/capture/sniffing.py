@@ -26,12 +26,12 @@ from ..errors import CaptureError
 from ..keylog import KeyLog
 from ..layers.esp import inner_packet
 from ..layers.ikev2 import IKEv2
-from .export import plain_message
 from .follow.follower import Follower
-from .frames import Frame, frames
-from .inner import DUMMY, IPV4, IPV6
-from .packets import IpsecPacket
-from .walk import Walk
+from .follow.inner import DUMMY, IPV4, IPV6
+from .reading.frames import Frame, frames
+from .reading.packets import IpsecPacket
+from .reading.walk import Walk
+from .showing.export import plain_message
 
 if TYPE_CHECKING:
     from .follow.sas import IkeOpened

@@ -12,7 +12,7 @@ from typing import Any
 
 from scapy.packet import Packet
 
-from fynx_scapy.capture.records import payload_record
+from fynx_scapy.capture.reading.records import payload_record
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
 from fynx_scapy.ike.events import EspReceived, EspSent, MessageEvent, MessageSent
 from fynx_scapy.ladder import RESPONSE, Row, payload_name

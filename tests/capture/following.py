@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fynx_scapy.capture.decrypt import Opened
 from fynx_scapy.capture.follow import Follower
+from fynx_scapy.capture.follow.decrypt import Opened
 from fynx_scapy.capture.follow.sas import IkeOpened
-from fynx_scapy.capture.frames import frames
-from fynx_scapy.capture.packets import Classifier, Fragments, IpsecPacket, ip_packet
+from fynx_scapy.capture.reading.frames import frames
+from fynx_scapy.capture.reading.packets import Classifier, Fragments, IpsecPacket, ip_packet
 from fynx_scapy.keylog import KeyLog
 
 

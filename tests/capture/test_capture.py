@@ -13,7 +13,7 @@ import pytest
 
 from fynx_scapy.capture import Capture, Conversation, KeyLog
 from fynx_scapy.capture.dissect import dissect
-from fynx_scapy.capture.frames import frames
+from fynx_scapy.capture.reading.frames import frames
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import CaptureError, ConfigError

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from fynx_scapy.capture.dissect import Dissection, dissect
-from fynx_scapy.capture.frames import frames
-from fynx_scapy.capture.text import line
+from fynx_scapy.capture.reading.frames import frames
+from fynx_scapy.capture.showing.text import line
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.crypto.transforms import Transform

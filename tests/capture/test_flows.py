@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fynx_scapy.capture.flows import MOST_GAPS, EspFlow
+from fynx_scapy.capture.reading.flows import MOST_GAPS, EspFlow
 
 
 def flow(*sequence: int) -> EspFlow:

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fynx_scapy.capture import Capture
-from fynx_scapy.capture.decrypt import find_sk
 from fynx_scapy.capture.follow import Follower
+from fynx_scapy.capture.follow.decrypt import find_sk
 from fynx_scapy.capture.follow.sas import IkeOpened
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.keylog import KeyLog

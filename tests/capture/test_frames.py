@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fynx_scapy.capture.frames import Frame, frames
+from fynx_scapy.capture.reading.frames import Frame, frames
 from fynx_scapy.errors import CaptureError
 from tests.capture.build import enhanced, interface, option, pcap, section, stream
 from tests.shared import shared

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fynx_scapy.capture import packets as packets_module
 from fynx_scapy.capture.index import Index
+from fynx_scapy.capture.reading import packets as packets_module
 from fynx_scapy.errors import CaptureError
 from tests.capture.build import (
     LINK_HEADERS,

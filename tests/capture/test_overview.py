@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from fynx_scapy.capture.frames import frames
+from fynx_scapy.capture.reading.frames import frames
 from fynx_scapy.cli import main
 from tests.shared import shared
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fynx_scapy.capture.dissect import dissect
-from fynx_scapy.capture.reassembly import MOST_MESSAGES, MOST_OCTETS, Reassembly
-from fynx_scapy.capture.text import line
+from fynx_scapy.capture.reading.reassembly import MOST_MESSAGES, MOST_OCTETS, Reassembly
+from fynx_scapy.capture.showing.text import line
 from fynx_scapy.keylog import KeyLog
 from tests.capture.build import ike
 from tests.shared import shared

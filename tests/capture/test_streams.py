@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fynx_scapy.capture import streams as streams_module
 from fynx_scapy.capture.dissect import Dissection
 from fynx_scapy.capture.index import Index
+from fynx_scapy.capture.reading import streams as streams_module
 from fynx_scapy.keylog import KeyLog
 from tests.capture.build import esp, ethernet, framed, ike, ipv4, pcap, stream, tcp
 

@@ -15,7 +15,7 @@ from scapy.packet import Packet
 from scapy.themes import NoTheme
 
 from fynx_scapy import iana, layers
-from fynx_scapy.capture.records import payload_record
+from fynx_scapy.capture.reading.records import payload_record
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ladder import payload_name
 from fynx_scapy.layers import esp, ikev2

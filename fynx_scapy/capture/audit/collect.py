@@ -35,7 +35,7 @@ from .facts import (
 
 if TYPE_CHECKING:
     from ..capture import Capture
-    from ..messages import Conversation, Exchange, Message
+    from ..transcript.messages import Conversation, Exchange, Message
 
 SK, SKF = int(PayloadType.SK), int(PayloadType.SKF)
 MOST_BAD = 100

@@ -58,8 +58,8 @@ def follow(capture: Path, save: Path | None, **given: Any) -> None:
 
 def _packets(capture: Path, follower: Follower) -> Iterator[tuple[str, bool]]:
     """Feed a capture; for each protected message and each ESP packet, whether it opened."""
-    from ..frames import frames
-    from ..packets import Classifier, Fragments, ip_packet
+    from ..reading.frames import frames
+    from ..reading.packets import Classifier, Fragments, ip_packet
 
     classify, fragments = Classifier(), Fragments()
     for frame in frames(capture):

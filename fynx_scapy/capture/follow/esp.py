@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ...crypto.keymat import ChildKeys
 from ...errors import ConfigError, IntegrityError, MalformedError, ReplayError
 from ...esp.sa import InboundSa
-from ..decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, Opened
+from .decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, Opened
 from .guess import guesses
 from .pool import SecretPool, child_keys
 from .sas import ChildSa, IkeSa

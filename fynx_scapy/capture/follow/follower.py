@@ -19,14 +19,14 @@ from ...errors import ConfigError, IntegrityError, MalformedError
 from ...esp.sa import InboundSa
 from ...iana import ExchangeType, NotifyType, ProtocolId
 from ...keylog import EspKeys, IkeKeys, KeyLog
-from ..decrypt import ANY_SPIS, BAD, IKE_HEADER, NOT_VERIFIED, OK, EspOpener, Opened, SkPlace, find_sk
-from ..reassembly import Reassembly
-from ..suites import FLAG_INITIATOR, FLAG_RESPONSE, SpiPair, Suites
+from ..reading.reassembly import Reassembly
 from . import auth
 from .auth import AuthState
+from .decrypt import ANY_SPIS, BAD, IKE_HEADER, NOT_VERIFIED, OK, EspOpener, Opened, SkPlace, find_sk
 from .esp import MOST_HIGH_HALVES, EspFollower
 from .pool import SecretPool, child_keys, from_init, from_rekey, from_stage
 from .sas import AuthVerdict, ChildSa, Chosen, IkeOpened, IkeSa, KePair, KeySet
+from .suites import FLAG_INITIATOR, FLAG_RESPONSE, SpiPair, Suites
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
@@ -183,7 +183,7 @@ class Follower:
 
     def _message(self, message: IkeOpened, count: bool = True) -> IkeOpened:
         from ...layers.ikev2.header import parse_message, parse_payloads
-        from ..records import faults
+        from ..reading.records import faults
 
         data = message.message
         if len(data) < IKE_HEADER.size:

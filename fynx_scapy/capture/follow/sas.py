@@ -16,12 +16,12 @@ from ...errors import ConfigError
 from ...esp.sa import InboundSa
 from ...iana import TransformType
 from ...keynames import Suite
-from ..suites import suite_of
+from .suites import suite_of
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
-    from ..decrypt import Opened
+    from .decrypt import Opened
     from .pool import Origin
 
 INITIATOR, RESPONDER = "initiator", "responder"

@@ -16,7 +16,7 @@ from fynx_scapy.ike.message import NON_ESP_MARKER, Address, Datagram, DatagramKi
 from ...errors import CaptureError, ConfigError
 from ...net.sockets import OpenSocket, UdpPort
 from ...net.udp import resolve, source_for
-from ..packets import IpsecPacket
+from ..reading.packets import IpsecPacket
 from .recording import packets
 
 SIDES = ("initiator", "responder")

@@ -17,8 +17,8 @@ from ...layers.ikev2 import IKEv2_Delete, IKEv2_Notify, IKEv2_SA
 from ...layers.ikev2.payload import notation
 from ..follow.follower import Follower
 from ..follow.sas import IkeOpened, IkeSa
-from ..frames import frames
-from ..packets import Classifier, Fragments, IpsecPacket, ip_packet
+from ..reading.frames import frames
+from ..reading.packets import Classifier, Fragments, IpsecPacket, ip_packet
 
 INIT, AUTH, CREATE_CHILD, REKEY_CHILD, REKEY_IKE = "init", "auth", "create child", "rekey child", "rekey IKE SA"
 DELETE_CHILD, DELETE_IKE, INFORMATIONAL, OTHER = "delete child", "delete IKE SA", "informational", "other"

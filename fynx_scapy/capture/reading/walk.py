@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ..errors import CaptureError
+from ...errors import CaptureError
 from .frames import Frame
 from .packets import NATT_PORT, TCP, Classifier, Fragments, IpsecPacket, ip_packet
 from .streams import Streams

@@ -17,12 +17,12 @@ from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..text import LONGEST, printable
-from .inner import Inner, ip_around, ipv4_checked
+from ...text import LONGEST, printable
+from ..follow.inner import Inner, ip_around, ipv4_checked
 
 if TYPE_CHECKING:
-    from .capture import Capture
-    from .messages import Message
+    from ..capture import Capture
+    from ..transcript.messages import Message
 
 LINK_RAW = 101
 SK, SKF = 46, 53

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import CaptureError
+from ...errors import CaptureError
 from .blocks import Batch, batches
 
 

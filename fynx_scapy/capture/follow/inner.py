@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ..errors import IntegrityError, MalformedError
-from .blocks import batches
+from ...errors import IntegrityError, MalformedError
+from ..index import LINKS, fast_key
+from ..reading.blocks import batches
+from ..reading.frames import frame_of
+from ..reading.packets import UDP, IpsecPacket
+from ..reading.walk import Walk
 from .decrypt import OK, UNCHECKED
-from .frames import frame_of
-from .index import LINKS, fast_key
-from .packets import UDP, IpsecPacket
-from .walk import Walk
 
 MOST_INNER_FLOWS = 200_000
 DUMMY = 59  # "no next header": RFC 4303 section 2.6

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from ..crypto.encr import encryption
-from ..crypto.integ import integrity
-from ..crypto.transforms import Transform
-from ..errors import ConfigError, IntegrityError, MalformedError
-from ..esp.sa import InboundSa
-from ..iana import PayloadType
-from ..keylog import EspKeys
-from ..keynames import Suite
+from ...crypto.encr import encryption
+from ...crypto.integ import integrity
+from ...crypto.transforms import Transform
+from ...errors import ConfigError, IntegrityError, MalformedError
+from ...esp.sa import InboundSa
+from ...iana import PayloadType
+from ...keylog import EspKeys
+from ...keynames import Suite
 from .suites import Suites, ciphers
 
 IKE_HEADER = struct.Struct("!8s8sBBBBII")

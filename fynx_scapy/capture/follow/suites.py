@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..crypto.transforms import Transform
-from ..iana import ExchangeType, ProtocolId, SequenceNumbers, TransformType
-from ..keynames import Suite
+from ...crypto.transforms import Transform
+from ...iana import ExchangeType, ProtocolId, SequenceNumbers, TransformType
+from ...keynames import Suite
 
 if TYPE_CHECKING:
     from scapy.packet import Packet

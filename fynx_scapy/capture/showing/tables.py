@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
-from .inner import Inner, ends_of
+from ...errors import ConfigError
+from ..follow.inner import Inner, ends_of
 
 if TYPE_CHECKING:
     import pandas
 
-    from .capture import Capture
+    from ..capture import Capture
 
 Row = dict[str, Any]
 

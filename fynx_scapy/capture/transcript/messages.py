@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..iana import ExchangeType, name_of
-from .decrypt import IKE_HEADER
-from .index import Stored
+from ...iana import ExchangeType, name_of
+from ..follow.decrypt import IKE_HEADER
+from ..index import Stored
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
-    from .capture import Capture
-    from .flows import EspFlow
-    from .follow.sas import IkeOpened, IkeSa
-    from .pictures import CaptureLadder
+    from ..capture import Capture
+    from ..follow.sas import IkeOpened, IkeSa
+    from ..reading.flows import EspFlow
+    from ..showing.pictures import CaptureLadder
 
 RESPONSE, INITIATOR = 0x20, 0x08
 Spis = tuple[bytes, bytes]
@@ -116,8 +116,8 @@ class Message:
     @property
     def packet(self) -> Packet:
         """The message as one Scapy packet with its payloads in the clear; closed ones stay as they are."""
-        from ..layers.ikev2 import IKEv2
-        from .export import plain_message
+        from ...layers.ikev2 import IKEv2
+        from ..showing.export import plain_message
 
         return IKEv2(plain_message(self) or self.data)
 
@@ -142,7 +142,7 @@ class Message:
     @property
     def text(self) -> str:
         """The payloads in the notation of RFC 7296 appendix C: ``HDR, SK {IDi, AUTH, SA, TSi, TSr}``."""
-        from ..ladder import payload_name
+        from ...ladder import payload_name
 
         if self.version >> 4 == 1:
             return f"{self.length} octets"
@@ -365,7 +365,7 @@ class Conversation:
 
     def ladder(self, esp: str = "flows") -> CaptureLadder:
         """The conversation as a ladder; ``esp`` is "flows" (one row a flow), "packets", or "none"."""
-        from .pictures import CaptureLadder
+        from ..showing.pictures import CaptureLadder
 
         return CaptureLadder.of(self, esp)
 
@@ -392,6 +392,6 @@ class Conversation:
         )
 
     def _repr_html_(self) -> str:
-        from .pictures import conversation_html
+        from ..showing.pictures import conversation_html
 
         return conversation_html(self)

@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from ..errors import CaptureError
+from ...errors import CaptureError
 from .frames import Frame
 
 ETHERTYPE_IP, ETHERTYPE_IPV6 = 0x0800, 0x86DD

@@ -7,13 +7,13 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..ladder import DELIVERED, STYLE, Ladder, Row
-from ..text import LONGEST, printable
+from ...ladder import DELIVERED, STYLE, Ladder, Row
+from ...text import LONGEST, printable
 from .text import inner as describe
 
 if TYPE_CHECKING:
-    from .capture import Capture
-    from .messages import Conversation, Message
+    from ..capture import Capture
+    from ..transcript.messages import Conversation, Message
 
 MOST_ESP_ROWS = 5000
 TABLE_STYLE = (
@@ -31,7 +31,7 @@ class CaptureLadder(Ladder):
     @classmethod
     def of(cls, conversation: Conversation, esp: str = "flows") -> CaptureLadder:
         """Draw a conversation; ``esp`` is "flows", "packets" (at most 5000 rows), or "none"; ConfigError otherwise."""
-        from ..errors import ConfigError
+        from ...errors import ConfigError
 
         if esp not in ("flows", "packets", "none"):
             raise ConfigError(f'ESP is shown as "flows", "packets" or "none", not as {esp!r}')
