@@ -28,10 +28,10 @@ from typing import Any, BinaryIO
 from ..errors import CaptureError
 from ..iana import ExchangeType, PayloadType, name_of
 from ..keylog import KeyLog
-from .follow.decrypt import IKE_HEADER, UNCHECKED, Opened
+from ..layers.ikeheader import FLAG_RESPONSE, IKE_HEADER
+from .follow.decrypt import UNCHECKED, Opened
 from .follow.follower import Follower
 from .follow.sas import IkeOpened
-from .follow.suites import FLAG_RESPONSE
 from .reading.frames import Frame, frames
 from .reading.packets import IpsecPacket
 from .reading.records import payload_record

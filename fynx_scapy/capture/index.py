@@ -8,11 +8,8 @@ else goes the way that `Walk` goes. Both count alike, which a test compares.
 from __future__ import annotations
 
 import struct
-import tempfile
-import weakref
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -20,31 +17,13 @@ from typing import BinaryIO, NamedTuple
 from .reading.blocks import Batch, batches
 from .reading.flows import EspFlow
 from .reading.frames import frame_of
-from .reading.packets import AH, ESP, IPCOMP, TCP, UDP, WESP, IpsecPacket
+from .reading.ordinary import IPV4, IPV6, LINKS, OTHERS, fast_key
+from .reading.packets import ESP, UDP, IpsecPacket
+from .reading.store import Messages
 from .reading.walk import Walk
 
 MOST_FLOWS = 200_000
 MOST_PROBLEMS = 10_000
-MOST_IN_MEMORY = 1 << 24  # octets of IKE messages; beyond that they lie in a temporary file
-
-# Link type -> (octets before the IP header, where what names the protocol lies, and how long it is, for IPv4 and IPv6)
-LINKS: dict[int, tuple[int, int, int, bytes, bytes]] = {
-    0: (4, 0, 4, b"\2\0\0\0", b"\x1e\0\0\0"),
-    1: (14, 12, 2, b"\x08\0", b"\x86\xdd"),
-    12: (0, 0, 0, b"", b""),
-    14: (0, 0, 0, b"", b""),
-    101: (0, 0, 0, b"", b""),
-    108: (4, 0, 4, b"\0\0\0\2", b"\0\0\0\x1e"),
-    113: (16, 14, 2, b"\x08\0", b"\x86\xdd"),
-    228: (0, 0, 0, b"", b""),
-    229: (0, 0, 0, b"", b""),
-    276: (20, 0, 2, b"\x08\0", b"\x86\xdd"),
-}
-# version and header length, total length, flags and offset, protocol, addresses and the next four octets, then twelve
-_IPV4 = struct.Struct("!BxH2xHxB2x12sI4sI")
-_IPV6 = struct.Struct("!4s HB x 36s I4sI")
-OTHERS = frozenset(range(256)) - {TCP, UDP, ESP, AH, IPCOMP, WESP, 0, 43, 44, 60, 135}
-"""Protocols that carry no IPsec and announce no further header."""
 
 
 class Problem(NamedTuple):
@@ -53,75 +32,6 @@ class Problem(NamedTuple):
     number: int
     offset: int
     text: str
-
-
-class Stored(NamedTuple):
-    """An IKE message as it was found; ``data`` begins with the IKE header."""
-
-    number: int
-    time: float | None
-    src: str
-    sport: int
-    dst: str
-    dport: int
-    data: bytes
-    kind: str
-    missing: int
-    tcp: bool
-
-
-class Messages:
-    """The IKE messages of a capture, in compact columns: some 40 octets each, and their own go to disk early."""
-
-    def __init__(self) -> None:
-        self._numbers, self._times = array("Q"), array("d")
-        self._ends, self._starts, self._missing = array("L"), array("Q"), array("L")
-        self._known: dict[tuple[str, int, str, int, str, bool], int] = {}
-        self._list: list[tuple[str, int, str, int, str, bool]] = []
-        self._octets: BinaryIO = _spool()
-        self._end = 0
-        self.close = weakref.finalize(self, self._octets.close)
-        """Lets the temporary file go; called at the end of the object's life at the latest."""
-
-    def add(self, packet: IpsecPacket) -> None:
-        """Keep a message."""
-        ends = (packet.src, packet.sport or 0, packet.dst, packet.dport or 0, packet.kind, packet.tcp)
-        index = self._known.get(ends)
-        if index is None:
-            index = self._known[ends] = len(self._list)
-            self._list.append(ends)
-        time = packet.frame.time
-        self._numbers.append(packet.frame.number)
-        self._times.append(float("nan") if time is None else time)
-        self._ends.append(index)
-        self._starts.append(self._end)
-        self._missing.append(packet.missing)
-        self._octets.seek(self._end)
-        self._octets.write(packet.data)
-        self._end += len(packet.data)
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, at: int) -> Stored:
-        if not 0 <= at < len(self):
-            raise IndexError(at)
-        start = self._starts[at]
-        end = self._starts[at + 1] if at + 1 < len(self) else self._end
-        self._octets.seek(start)
-        data = self._octets.read(end - start)
-        time = self._times[at]
-        src, sport, dst, dport, kind, tcp = self._list[self._ends[at]]
-        known = None if time != time else time
-        return Stored(self._numbers[at], known, src, sport, dst, dport, data, kind, self._missing[at], tcp)
-
-    def __iter__(self) -> Iterator[Stored]:
-        return (self[at] for at in range(len(self)))
-
-
-def _spool() -> BinaryIO:
-    """A file that lies in memory while it is small."""
-    return tempfile.SpooledTemporaryFile(MOST_IN_MEMORY)  # type: ignore[return-value]
 
 
 @dataclass(slots=True)
@@ -198,7 +108,7 @@ class Index:
             self.first = next((entry[0] for entry in entries if entry[0] is not None), None)
         self.last = entries[-1][0] if entries[-1][0] is not None else self.last
         data, find, links = batch.data, self._fast.get, LINKS
-        ipv4, ipv6 = _IPV4.unpack_from, _IPV6.unpack_from
+        ipv4, ipv6 = IPV4.unpack_from, IPV6.unpack_from
         link, rest = -2, False
         before = at_type = size_type = least = 0
         type4 = type6 = b""
@@ -210,7 +120,7 @@ class Index:
                 link, known = link_type, links.get(link_type)
                 rest = known is None
                 before, at_type, size_type, type4, type6 = known or (0, 0, 0, b"", b"")
-                least = before + _IPV4.size
+                least = before + IPV4.size
             if size >= least and not rest:
                 ip = at + before
                 kind = data[at + at_type : at + at_type + size_type]
@@ -240,7 +150,7 @@ class Index:
                             else:
                                 flow.count(sequence, length, time, number)
                             continue
-                if kind == type6 and size >= before + _IPV6.size:
+                if kind == type6 and size >= before + IPV6.size:
                     version6, total, protocol, key, one, spi, two = ipv6(data, ip)
                     if version6[0] >> 4 == 6:
                         if protocol == ESP:
@@ -310,12 +220,3 @@ class Index:
         # Of a joined packet, the head is its last fragment's, with data where the SPI should be.
         if key[-4:] == flow.spi.to_bytes(4) and len(self._fast) < 2 * MOST_FLOWS:
             self._fast[key] = flow
-
-
-def fast_key(head: bytes) -> bytes:
-    """What tells the flow of an ordinary ESP packet: its addresses, its ports where it has some, and its SPI."""
-    if len(head) >= _IPV4.size and head[0] == 0x45 and not (head[6] & 0x3F or head[7]) and head[9] in (ESP, UDP):
-        return head[12:24] if head[9] == ESP else head[12:24] + head[28:32]
-    if len(head) >= _IPV6.size and head[0] >> 4 == 6 and head[6] in (ESP, UDP):
-        return head[8:44] if head[6] == ESP else head[8:44] + head[48:52]
-    return b""

@@ -16,8 +16,10 @@ from ...errors import AuthenticationError, ConfigError, MalformedError
 from ...iana import AuthMethod, NotifyType, PayloadType, name_of
 from ...ike.auth.methods import Covered, Proofs, verify
 from ...keylog import KeyLog
+from ...layers.ikeheader import IKE_HEADER, LENGTH, NEXT_PAYLOAD
 from ...text import LONGEST, printable
-from .sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, IkeSa, KeySet, walk
+from .pool import KeySet
+from .sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, IkeSa, walk
 
 SK_TYPE = 46
 
@@ -43,10 +45,10 @@ class AuthState:
         self.seen.add((role, message_id))
         head = bytearray(prefix)
         last = _last_header(head)
-        head[16 if last is None else last] = SK_TYPE
+        head[NEXT_PAYLOAD if last is None else last] = PayloadType.SK
         head[-4] = first
         head[-2:] = (4 + len(inner)).to_bytes(2)
-        head[24:28] = (len(head) + len(inner)).to_bytes(4)
+        head[LENGTH : IKE_HEADER.size] = (len(head) + len(inner)).to_bytes(4)
         sk_p = keys.keys.sk_pi if initiator else keys.keys.sk_pr
         self.intermediate[role] = keys.prf(sk_p, self.intermediate.get(role, b"") + bytes(head) + inner)
 
@@ -60,7 +62,7 @@ class AuthState:
 
 def _last_header(head: bytearray) -> int | None:
     """Where the generic header of the last payload before SK lies, None where there is none."""
-    at, last = 28, None
+    at, last = IKE_HEADER.size, None
     while at + 4 < len(head):
         last, at = at, at + max(4, int.from_bytes(head[at + 2 : at + 4]))
     return last

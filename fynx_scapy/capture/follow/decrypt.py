@@ -6,7 +6,6 @@ The algorithms come from the capture's own SA payloads where they were seen (sui
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -20,9 +19,9 @@ from ...esp.sa import InboundSa
 from ...iana import PayloadType
 from ...keylog import EspKeys
 from ...keynames import Suite
+from ...layers.ikeheader import IKE_HEADER, NEXT_PAYLOAD
 from .suites import Suites, ciphers
 
-IKE_HEADER = struct.Struct("!8s8sBBBBII")
 OK, BAD, UNCHECKED = "ok", "bad", "unchecked"
 MISFIT = "none of the keys at hand is of the sizes that its algorithms ask for"
 ANY_SPIS = (b"", b"")
@@ -60,7 +59,7 @@ def find_sk(message: bytes) -> SkPlace | None:
 
     Raises MalformedError where a payload on the way does not fit.
     """
-    kind, at = message[16], IKE_HEADER.size
+    kind, at = message[NEXT_PAYLOAD], IKE_HEADER.size
     while kind:
         if at + 4 > len(message):
             raise MalformedError(f"the payload header at offset {at} does not fit into {len(message)} octets")

@@ -15,7 +15,8 @@ from ...errors import ConfigError, IntegrityError, MalformedError, ReplayError
 from ...esp.sa import InboundSa
 from .decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, Opened
 from .guess import guesses
-from .pool import SecretPool, child_keys
+from .origins import child_keys
+from .pool import SecretPool
 from .sas import ChildSa, IkeSa
 
 HOPELESS = 4

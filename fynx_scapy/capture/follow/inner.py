@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from ...errors import IntegrityError, MalformedError
-from ..index import LINKS, fast_key
 from ..reading.blocks import batches
 from ..reading.frames import frame_of
+from ..reading.ordinary import LINKS, fast_key
 from ..reading.packets import UDP, IpsecPacket
 from ..reading.walk import Walk
 from .decrypt import OK, UNCHECKED

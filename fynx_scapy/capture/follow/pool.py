@@ -1,34 +1,68 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which secret belongs to which exchange: every one that may fit is tried, and an ICV decides.
-
-RFC 7296 sections 2.14, 2.17 and 2.18; RFC 9242 and RFC 9370 for IKE_INTERMEDIATE and IKE_FOLLOWUP_KE; RFC 8784 (PPK).
-"""
+"""The secrets at hand, the sets of keys that may follow from them, and where each set comes from."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ...crypto.encr import encryption
 from ...crypto.integ import integrity
 from ...crypto.ke import PrivateKey, key_exchange
-from ...crypto.keymat import ChildKeys, SkKeys, derive_child, derive_sk, mix_ppk, rekey_skeyseed, skeyseed
-from ...crypto.prf import prf
+from ...crypto.keymat import SkKeys
+from ...crypto.prf import Prf, prf
+from ...crypto.protector import Protector
 from ...errors import ConfigError, FynxError
 from ...keylog import KeyLog
 from ...keynames import Suite
-from .sas import KePair, KeySet
-
-if TYPE_CHECKING:
-    from .sas import ChildSa, IkeSa
 
 MOST_TRIES = 10_000
 """How many combinations of secrets are tried for one set of keys."""
 
 STRIPPED = 4
 """How many leading zeros a source may have left out of a shared secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class KePair:
+    """One key exchange: its method, and the KE data of the exchange's initiator and responder."""
+
+    group: int
+    public_i: bytes = field(repr=False)
+    public_r: bytes = field(repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class KeySet:
+    """SK_* under which messages of one IKE SA may be sealed. ``derived`` says how they came about, in words."""
+
+    suite: Suite
+    keys: SkKeys
+    derived: str
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    seed: bytes = field(default=b"", repr=False)  # the SK_d of the parent that it came from
+    _protectors: dict[bool, Protector | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def prf(self) -> Prf | None:
+        """The PRF of the suite, None where it is not known."""
+        try:
+            return prf(self.suite.prf.id) if self.suite.prf else None
+        except ConfigError:
+            return None
+
+    def protector(self, initiator: bool) -> Protector | None:
+        """What opens a message of that end; None where the keys do not fit the suite."""
+        if initiator not in self._protectors:
+            keys = (self.keys.sk_ei, self.keys.sk_ai) if initiator else (self.keys.sk_er, self.keys.sk_ar)
+            try:
+                cipher = encryption(self.suite.encr.id, self.suite.encr.key_length)
+                signer = None if cipher.aead or self.suite.integ is None else integrity(self.suite.integ.id)
+                self._protectors[initiator] = Protector(cipher, signer, *keys)
+            except ConfigError:
+                self._protectors[initiator] = None
+        return self._protectors[initiator]
 
 
 @dataclass(slots=True)
@@ -58,23 +92,6 @@ class SecretPool:
         """What several key exchanges may have come to, in their order."""
         found = itertools.product(*(list(self.of(pair)) for pair in pairs))
         yield from itertools.islice(found, MOST_TRIES)
-
-    def seeds(self, sa: IkeSa) -> Iterator[bytes]:
-        """What SK_d of an IKE SA may be."""
-        if sa.sk_d:
-            yield sa.sk_d
-            return
-        if not sa.sets:
-            return
-        final = sa.sets[-1]
-        function = final.prf
-        if not final.keys.sk_d:
-            yield from (value for value in self.keys.sk_d if function is None or len(value) == function.key_size)
-            return
-        if sa.ppk_used and function is not None:
-            for ppk in self.keys.ppk:
-                yield mix_ppk(function, ppk, final.keys).sk_d
-        yield final.keys.sk_d
 
     def _shared(self, pair: KePair, private: bytes) -> bytes | None:
         known = (pair.group, private)
@@ -108,74 +125,3 @@ class Origin:
     def forget(self) -> None:
         """There is something new to try."""
         self._made = None
-
-
-def from_init(sa: IkeSa, suite: Suite, nonces: tuple[bytes, bytes], pair: KePair) -> Origin:
-    """The keys of an IKE_SA_INIT."""
-
-    def make(pool: SecretPool) -> Iterator[KeySet]:
-        if suite.prf is None:
-            return
-        for shared in pool.of(pair):
-            seed = skeyseed(prf(suite.prf.id), *nonces, shared)
-            yield KeySet(suite, sk_keys(suite, seed, nonces, sa), "key exchange of IKE_SA_INIT", (shared,))
-
-    return Origin(make)
-
-
-def from_stage(sa: IkeSa, before: KeySet, pair: KePair) -> Origin:
-    """The keys after an additional key exchange in IKE_INTERMEDIATE."""
-
-    def make(pool: SecretPool) -> Iterator[KeySet]:
-        function = before.prf
-        if function is None or not before.keys.sk_d:
-            return
-        for shared in pool.of(pair):
-            seed = rekey_skeyseed(function, before.keys.sk_d, shared, *sa.nonces)
-            keys = sk_keys(before.suite, seed, sa.nonces, sa)
-            yield KeySet(before.suite, keys, "key exchange of IKE_INTERMEDIATE", (shared,))
-
-    return Origin(make)
-
-
-def from_rekey(sa: IkeSa, parent: IkeSa, pairs: list[KePair], expected: Callable[[], int]) -> Origin:
-    """The keys of a successor, once as many key exchanges as were agreed on have been seen."""
-
-    def make(pool: SecretPool) -> Iterator[KeySet]:
-        old, chosen = parent.suite, sa.chosen
-        if old is None or old.prf is None or chosen is None or chosen.suite.prf is None or len(pairs) != expected():
-            return
-        for sk_d in pool.seeds(parent):
-            for secrets in pool.combinations(pairs):
-                shared, *more = secrets or (b"",)
-                seed = rekey_skeyseed(prf(old.prf.id), sk_d, shared, *sa.nonces, b"".join(more))
-                keys = sk_keys(chosen.suite, seed, sa.nonces, sa)
-                yield KeySet(chosen.suite, keys, "rekey of the IKE SA", secrets, sk_d)
-
-    return Origin(make)
-
-
-def sk_keys(suite: Suite, seed: bytes, nonces: tuple[bytes, bytes], sa: IkeSa) -> SkKeys:
-    """SK_* out of SKEYSEED. Raises ConfigError for an algorithm that is not known here."""
-    cipher = encryption(suite.encr.id, suite.encr.key_length)
-    signer = None if cipher.aead or suite.integ is None else integrity(suite.integ.id)
-    if suite.prf is None:
-        raise ConfigError("keys cannot be derived without a PRF")
-    return derive_sk(prf(suite.prf.id), cipher, signer, seed, *nonces, sa.spi_i, sa.spi_r)
-
-
-def child_keys(child: ChildSa, pool: SecretPool) -> Iterator[tuple[ChildKeys, bytes, tuple[bytes, ...]]]:
-    """What the keys of a Child SA may be: with SK_d and the shared secrets that they came from.
-
-    Raises ConfigError for an algorithm that is not known here.
-    """
-    above = child.ike_sa.suite
-    if above is None or above.prf is None or len(child.pairs) != child.expected:
-        return
-    cipher = encryption(child.suite.encr.id, child.suite.encr.key_length, esp=True)
-    signer = None if cipher.aead or child.suite.integ is None else integrity(child.suite.integ.id)
-    for sk_d in pool.seeds(child.ike_sa):
-        for secrets in pool.combinations(child.pairs):
-            shared, *more = secrets or (b"",)
-            keys = derive_child(prf(above.prf.id), sk_d, cipher, signer, *child.nonces, shared, b"".join(more))
-            yield keys, sk_d, secrets

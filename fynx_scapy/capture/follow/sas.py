@@ -10,19 +10,15 @@ from typing import TYPE_CHECKING
 from ...crypto.encr import encryption
 from ...crypto.integ import integrity
 from ...crypto.keymat import ChildKeys, SkKeys
-from ...crypto.prf import Prf, prf
-from ...crypto.protector import Protector
-from ...errors import ConfigError
 from ...esp.sa import InboundSa
 from ...iana import TransformType
 from ...keynames import Suite
+from .decrypt import Opened
+from .pool import KePair, KeySet, Origin
 from .suites import suite_of
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
-
-    from .decrypt import Opened
-    from .pool import Origin
 
 INITIATOR, RESPONDER = "initiator", "responder"
 ROLES = {True: INITIATOR, False: RESPONDER}
@@ -38,15 +34,6 @@ class AuthVerdict:
     verified: bool | None
     reason: str
     identity: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class KePair:
-    """One key exchange: its method, and the KE data of the exchange's initiator and responder."""
-
-    group: int
-    public_i: bytes = field(repr=False)
-    public_r: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +53,6 @@ class Chosen:
         found = {int(layer.transform_type): int(layer.transform_id) for layer in reversed(proposal.trans)}
         kinds = range(TransformType.ADDKE1, TransformType.ADDKE7 + 1)
         return cls(suite, found.get(TransformType.KE, 0), tuple(found[kind] for kind in kinds if found.get(kind)))
-
-
-@dataclass(slots=True, eq=False)
-class KeySet:
-    """SK_* under which messages of one IKE SA may be sealed. ``derived`` says how they came about, in words."""
-
-    suite: Suite
-    keys: SkKeys
-    derived: str
-    secrets: tuple[bytes, ...] = field(default=(), repr=False)
-    seed: bytes = field(default=b"", repr=False)  # the SK_d of the parent that it came from
-    _protectors: dict[bool, Protector | None] = field(default_factory=dict, repr=False)
-
-    @property
-    def prf(self) -> Prf | None:
-        """The PRF of the suite, None where it is not known."""
-        try:
-            return prf(self.suite.prf.id) if self.suite.prf else None
-        except ConfigError:
-            return None
-
-    def protector(self, initiator: bool) -> Protector | None:
-        """What opens a message of that end; None where the keys do not fit the suite."""
-        if initiator not in self._protectors:
-            keys = (self.keys.sk_ei, self.keys.sk_ai) if initiator else (self.keys.sk_er, self.keys.sk_ar)
-            try:
-                cipher = encryption(self.suite.encr.id, self.suite.encr.key_length)
-                signer = None if cipher.aead or self.suite.integ is None else integrity(self.suite.integ.id)
-                self._protectors[initiator] = Protector(cipher, signer, *keys)
-            except ConfigError:
-                self._protectors[initiator] = None
-        return self._protectors[initiator]
 
 
 @dataclass(slots=True, eq=False)

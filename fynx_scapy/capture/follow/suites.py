@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...crypto.transforms import Transform
-from ...iana import ExchangeType, ProtocolId, SequenceNumbers, TransformType
+from ...iana import ProtocolId, SequenceNumbers, TransformType
 from ...keynames import Suite
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
 SpiPair = tuple[bytes, bytes]
-FLAG_RESPONSE, FLAG_INITIATOR = 0x20, 0x08
 
 
 def suite_of(proposal: Packet) -> Suite | None:
@@ -49,33 +48,24 @@ def ciphers(suite: Suite) -> tuple[Transform, Transform | None]:
 
 @dataclass(slots=True)
 class Suites:
-    """Follows the exchanges of a capture and keeps what their SA payloads agreed on, oldest first."""
+    """What the SA payloads of a capture agreed on, oldest first."""
 
     ike: dict[SpiPair, list[Suite]] = field(default_factory=lambda: defaultdict(list))
     esp: dict[int, list[Suite]] = field(default_factory=lambda: defaultdict(list))
-    _offered: dict[tuple[SpiPair, bool, int, int], Sequence[Packet]] = field(default_factory=dict)
 
-    def learn(self, header: Packet, proposals: Sequence[Packet]) -> None:
-        """Take in the proposals of one SA payload that was seen in the clear."""
-        initiator, response = bool(header.flags & FLAG_INITIATOR), bool(header.flags & FLAG_RESPONSE)
-        if header.exch_type == ExchangeType.IKE_SA_INIT:
-            if response and proposals:
-                _add(self.ike[header.init_SPI, header.resp_SPI], suite_of(proposals[0]))
-            return
-        pair = (header.init_SPI, header.resp_SPI)
-        if not response:
-            self._offered[pair, initiator, header.exch_type, header.id] = proposals
-        elif proposals:
-            self._chosen(proposals[0], self._offered.get((pair, not initiator, header.exch_type, header.id), ()))
+    def initial(self, pair: SpiPair, chosen: Packet) -> None:
+        """Take in the proposal that an IKE_SA_INIT response chose."""
+        _add(self.ike[pair], suite_of(chosen))
 
-    def _chosen(self, proposal: Packet, offered: Sequence[Packet]) -> None:
-        suite = suite_of(proposal)
-        mine = next((offer.SPI for offer in offered if offer.proposal == proposal.proposal), b"")
-        if proposal.proto == ProtocolId.IKE:
-            if len(mine) == len(proposal.SPI) == 8:
-                _add(self.ike[mine, proposal.SPI], suite)
+    def agreed(self, chosen: Packet, offered: Sequence[Packet]) -> None:
+        """Take in the proposal of any later response, and those of its request."""
+        suite = suite_of(chosen)
+        mine = next((offer.SPI for offer in offered if offer.proposal == chosen.proposal), b"")
+        if chosen.proto == ProtocolId.IKE:
+            if len(mine) == len(chosen.SPI) == 8:
+                _add(self.ike[mine, chosen.SPI], suite)
             return
-        for spi in (mine, proposal.SPI):
+        for spi in (mine, chosen.SPI):
             if len(spi) == 4:
                 _add(self.esp[int.from_bytes(spi, "big")], suite)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ...errors import CaptureError
+from ...layers.ikeheader import EXCHANGE_TYPE, IKE_HEADER, LENGTH, NEXT_PAYLOAD, VERSION
 from .frames import Frame
 
 ETHERTYPE_IP, ETHERTYPE_IPV6 = 0x0800, 0x86DD
@@ -23,7 +24,6 @@ IPV6_OPTIONS = {0, 43, 60, 135}  # hop-by-hop, routing, destination, mobility: t
 IPV6_FRAGMENT = 44
 IKE_PORTS = {500, 848}  # 848: GDOI and G-IKEv2
 NATT_PORT = 4500
-IKE_HEADER = 28
 MOST_FRAGMENTED, MOST_FRAGMENT_OCTETS = 1024, 1 << 23
 """How many IP packets may be incomplete at a time, and how many octets of them are kept; the oldest is let go."""
 MOST_GIVEN_UP = 10_000
@@ -222,11 +222,11 @@ class Fragments:
 def is_ike(data: bytes) -> bool:
     """Whether octets of a UDP datagram on any port can only be an IKEv2 message: version, types and length fit."""
     return (
-        len(data) >= IKE_HEADER
-        and data[17] >> 4 == 2
-        and 34 <= data[18] <= 44
-        and (data[16] == 0 or 33 <= data[16] <= 54)
-        and struct.unpack_from("!I", data, 24)[0] == len(data)
+        len(data) >= IKE_HEADER.size
+        and data[VERSION] >> 4 == 2
+        and 34 <= data[EXCHANGE_TYPE] <= 44
+        and (data[NEXT_PAYLOAD] == 0 or 33 <= data[NEXT_PAYLOAD] <= 54)
+        and struct.unpack_from("!I", data, LENGTH)[0] == len(data)
     )
 
 
@@ -303,6 +303,6 @@ def classified(data: bytes) -> tuple[str, bytes, str | None]:
 
 def _ike(data: bytes) -> tuple[str, bytes, str | None]:
     """``ikev1`` by the major version in the header (RFC 7296 section 3.1), else ``ike``."""
-    if len(data) > 17 and data[17] >> 4 == 1:
+    if len(data) > VERSION and data[VERSION] >> 4 == 1:
         return "ikev1", data, None
     return "ike", data, None

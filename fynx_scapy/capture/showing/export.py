@@ -17,6 +17,8 @@ from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from ...iana import PayloadType
+from ...layers.ikeheader import IKE_HEADER, LENGTH, NEXT_PAYLOAD
 from ...text import LONGEST, printable
 from ..follow.inner import Inner, ip_around, ipv4_checked
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from ..transcript.messages import Message
 
 LINK_RAW = 101
-SK, SKF = 46, 53
 MOST_IN_UDP = 65_507
 _TICKS = 10**9
 
@@ -59,13 +60,13 @@ def plain_message(message: Message) -> bytes | None:
         return None
     data: bytes = found.message
     # The chain of payloads before SK, and where the type of SK itself is written.
-    kind, at, named_at = data[16], 28, 16
-    while kind not in (SK, SKF) and kind and at + 4 <= len(data):
+    kind, at, named_at = data[NEXT_PAYLOAD], IKE_HEADER.size, NEXT_PAYLOAD
+    while kind not in (PayloadType.SK, PayloadType.SKF) and kind and at + 4 <= len(data):
         kind, named_at, at = data[at], at, at + int.from_bytes(data[at + 2 : at + 4])
     outer = bytearray(data[:at])
     outer[named_at] = found.first
     whole: bytes = bytes(outer) + found.plaintext
-    return whole[:24] + len(whole).to_bytes(4) + whole[28:]
+    return whole[:LENGTH] + len(whole).to_bytes(4) + whole[IKE_HEADER.size :]
 
 
 def ip_udp(src: str, sport: int, dst: str, dport: int, payload: bytes) -> bytes:

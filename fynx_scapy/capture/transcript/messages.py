@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...iana import ExchangeType, name_of
-from ..follow.decrypt import IKE_HEADER
-from ..index import Stored
+from ...layers.ikeheader import IKE_HEADER
+from ..reading.store import Stored
 
 if TYPE_CHECKING:
     from scapy.packet import Packet

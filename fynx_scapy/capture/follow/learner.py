@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the messages of a capture say about its SAs: an exchange whose messages are open makes what it agreed on.
+
+RFC 7296 sections 1.2, 1.3 and 2.8; RFC 9242 and RFC 9370. Which keys those SAs have, an ICV decides (follower.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ...errors import ConfigError
+from ...iana import ExchangeType, PayloadType, ProtocolId
+from ...layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, IKE_HEADER
+from . import auth
+from .auth import AuthState
+from .decrypt import SkPlace
+from .esp import EspFollower
+from .exchanges import Key, Pairing, Parts, offered_spi, parts
+from .origins import child_keys, from_init, from_rekey, from_stage
+from .pool import KePair, KeySet, SecretPool
+from .sas import AuthVerdict, ChildSa, Chosen, IkeOpened, IkeSa
+from .suites import SpiPair, Suites
+
+MOST_EXCHANGES = 64
+"""How many exchanges of one IKE SA are kept to find the request of a response; the oldest is let go."""
+
+MOST_INITS = 4096
+"""How many initiators' first requests are kept."""
+
+
+class _Request(NamedTuple):
+    """What a request asked for, until its response says what came of it."""
+
+    parts: Parts
+    src: str
+    dst: str
+
+
+@dataclass(slots=True)
+class _Followup:
+    """A CREATE_CHILD_SA that goes on in IKE_FOLLOWUP_KE."""
+
+    pairs: list[KePair]
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One exchange of an IKE SA; of its response, that it was there."""
+
+    requests: list[_Request] = field(default_factory=list)
+    responses: list[bool] = field(default_factory=list)
+
+
+def _exchange(_: Key) -> _Exchange:
+    return _Exchange()
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One IKE SA and what is in flight in it."""
+
+    sa: IkeSa
+    auth: AuthState = field(default_factory=AuthState)
+    exchanges: Pairing[_Exchange] = field(default_factory=lambda: Pairing(_exchange, MOST_EXCHANGES))
+    followups: dict[bytes, _Followup] = field(default_factory=dict)
+    offered: _Request | None = None
+
+
+class Learner:
+    """Makes IKE SAs and Child SAs of the messages that it is shown, in the order in which they could be opened."""
+
+    def __init__(self, pool: SecretPool, suites: Suites, esp: EspFollower) -> None:
+        self._pool, self._suites, self._esp = pool, suites, esp
+        self.ike_sas, self.child_sas = esp.ike_sas, esp.child_sas
+        self.conversations: dict[SpiPair, Conversation] = {}
+        self._inits: OrderedDict[bytes, list[bytes]] = OrderedDict()
+
+    def anew(self) -> None:
+        """There is something new to try: for ESP, and for messages that are closed."""
+        self._esp.changed += 1
+        for conversation in self.conversations.values():
+            for origin in conversation.sa.origins:
+                origin.forget()
+
+    def begin(self, sa: IkeSa) -> Conversation:
+        """An IKE SA that was not known."""
+        conversation = self.conversations[sa.pair] = Conversation(sa)
+        self.ike_sas.append(sa)
+        return conversation
+
+    def clear(self, message: IkeOpened) -> None:
+        """An IKE_SA_INIT: its requests are kept, its response begins an IKE SA."""
+        header, data = message.header, message.message
+        if header is None or header.exch_type != ExchangeType.IKE_SA_INIT:
+            return
+        data = data[: header.length] if header.length >= IKE_HEADER.size else data
+        if not int(header.flags) & FLAG_RESPONSE:
+            requests = self._inits.setdefault(header.init_SPI, [])
+            if data not in requests:
+                requests.append(data)
+            if len(self._inits) > MOST_INITS:
+                self._inits.popitem(last=False)
+            return
+        pair = (header.init_SPI, header.resp_SPI)
+        if pair in self.conversations and self.conversations[pair].sa.nonces[0]:
+            return
+        answer = parts(message.payloads)
+        if answer.proposals and answer.nonce and answer.ke is not None:
+            self._suites.initial(pair, answer.proposals[0])
+            for request in reversed(self._inits.get(header.init_SPI, [])):
+                if self._initial(pair, request, data, answer):
+                    return
+
+    def _initial(self, pair: SpiPair, request: bytes, response: bytes, answer: Parts) -> bool:
+        from ...layers.ikev2.header import parse_message
+
+        asked, chosen = parts(parse_message(request)[1]), Chosen.of(answer.proposals[0])
+        if chosen is None or asked.ke is None or answer.ke is None or asked.ke.group != answer.ke.group:
+            return False
+        conversation = self.conversations.get(pair) or self.begin(IkeSa(*pair))
+        sa = conversation.sa
+        sa.chosen, sa.nonces, sa.init = chosen, (asked.nonce, answer.nonce), (request, response)
+        ke = KePair(answer.ke.group, asked.ke.ke, answer.ke.ke)
+        sa.origins.append(from_init(sa, chosen.suite, sa.nonces, ke))
+        return True
+
+    def learn(self, conversation: Conversation, message: IkeOpened, place: SkPlace, keys: KeySet) -> list[AuthVerdict]:
+        """Take in a protected message that is open and whole; the verdicts on its AUTH payloads."""
+        header, layers = message.header, message.inner
+        if header is None or layers is None or message.plaintext is None:
+            return []
+        sa, kind, identifier = conversation.sa, int(header.exch_type), int(header.id)
+        initiator, response = bool(header.flags & FLAG_INITIATOR), bool(header.flags & FLAG_RESPONSE)
+        said = parts(layers)
+        key = Key.of(header.init_SPI, kind, identifier, from_initiator=initiator, request=not response)
+        own = _Request(said, message.src, message.dst)
+        exchange = conversation.exchanges.take(key, own, request=not response)
+        again = len(exchange.responses if response else exchange.requests) > 1
+        request = exchange.requests[-1] if response and exchange.requests else None
+        if response and said.proposals:
+            self._suites.agreed(said.proposals[0], request.parts.proposals if request is not None else ())
+        if kind == ExchangeType.IKE_INTERMEDIATE:
+            prefix = place.prefix[:-4] if place.type == PayloadType.SKF else place.prefix
+            conversation.auth.add_intermediate(initiator, identifier, keys, prefix, message.first, message.plaintext)
+            if request is not None and not again:
+                self._stage(sa, keys, request, said)
+        elif kind == ExchangeType.IKE_AUTH:
+            return self._authenticate(conversation, message, initiator, own, request, again)
+        elif kind == ExchangeType.CREATE_CHILD_SA and request is not None and not again:
+            self._created(conversation, message.number, request, said)
+        elif kind == ExchangeType.IKE_FOLLOWUP_KE and request is not None and not again:
+            self._followed(conversation, request, said)
+        return []
+
+    def _stage(self, sa: IkeSa, keys: KeySet, request: _Request, answer: Parts) -> None:
+        asked = request.parts
+        if asked.ke is not None and answer.ke is not None and asked.ke.group == answer.ke.group:
+            sa.origins.append(from_stage(sa, keys, KePair(answer.ke.group, asked.ke.ke, answer.ke.ke)))
+
+    def _authenticate(
+        self,
+        conversation: Conversation,
+        message: IkeOpened,
+        initiator: bool,
+        own: _Request,
+        request: _Request | None,
+        again: bool,
+    ) -> list[AuthVerdict]:
+        sa, state = conversation.sa, conversation.auth
+        if message.header is None or message.plaintext is None:
+            return []
+        first, plaintext = message.first, message.plaintext
+        auth.learn(state, sa, initiator, int(message.header.id), first, plaintext)
+        found = auth.verdicts(state, sa, self._pool.keys, initiator, message.number, first, plaintext)
+        sa.auth += [] if again else found
+        # With EAP the SA payload is answered some exchanges later (RFC 7296 section 2.16).
+        if initiator and own.parts.proposals:
+            conversation.offered = own
+        elif not initiator and request is not None and conversation.offered is not None and own.parts.proposals:
+            offered, conversation.offered = conversation.offered, None
+            self._child(sa, sa.nonces, offered, own.parts, message.number)
+        return found
+
+    def _created(self, conversation: Conversation, number: int, request: _Request, answer: Parts) -> None:
+        sa, asked = conversation.sa, request.parts
+        if not answer.proposals or not asked.nonce or not answer.nonce:
+            return
+        pairs = []
+        if asked.ke is not None and answer.ke is not None:
+            pairs.append(KePair(answer.ke.group, asked.ke.ke, answer.ke.ke))
+        if answer.link:
+            conversation.followups[answer.link] = _Followup(pairs)
+        proposal, nonces = answer.proposals[0], (asked.nonce, answer.nonce)
+        if proposal.proto != ProtocolId.IKE:
+            self._child(sa, nonces, request, answer, number, pairs)
+            return
+        chosen, mine = Chosen.of(proposal), offered_spi(asked.proposals, proposal.proposal)
+        if chosen is None or len(mine) != 8 or len(proposal.SPI) != 8 or (mine, proposal.SPI) in self.conversations:
+            return
+        successor = IkeSa(mine, proposal.SPI, chosen, parent=sa, nonces=nonces)
+        expected = len(pairs) + len(chosen.additional)
+        successor.origins.append(from_rekey(successor, sa, pairs, lambda: expected))
+        self.begin(successor)
+        sa.rekeyed_by = successor
+
+    def _followed(self, conversation: Conversation, request: _Request, answer: Parts) -> None:
+        """One more key exchange of a CREATE_CHILD_SA; which one, the link says that the request sends back."""
+        asked = request.parts
+        waiting = conversation.followups.pop(asked.link, None)
+        if waiting is None or asked.ke is None or answer.ke is None:
+            return
+        waiting.pairs.append(KePair(answer.ke.group, asked.ke.ke, answer.ke.ke))
+        if answer.link:
+            conversation.followups[answer.link] = waiting
+        self.anew()
+
+    def _child(
+        self,
+        sa: IkeSa,
+        nonces: tuple[bytes, bytes],
+        request: _Request,
+        answer: Parts,
+        number: int,
+        pairs: list[KePair] | None = None,
+    ) -> None:
+        asked, proposal = request.parts, answer.proposals[0]
+        chosen, mine = Chosen.of(proposal), offered_spi(asked.proposals, proposal.proposal)
+        if chosen is None or proposal.proto != ProtocolId.ESP or len(mine) != 4 or len(proposal.SPI) != 4:
+            return
+        child = ChildSa(
+            sa,
+            int.from_bytes(mine),
+            int.from_bytes(proposal.SPI),
+            chosen.suite,
+            nonces,
+            number,
+            request.src,
+            request.dst,
+            "transport" if answer.transport else "tunnel",
+            pairs if pairs is not None else [],
+            0 if pairs is None else len(pairs) + len(chosen.additional),
+        )
+        rekeyed = int.from_bytes(asked.rekeyed)
+        if rekeyed:
+            old = next((c for c in reversed(self.child_sas) if rekeyed in (c.spi_i, c.spi_r)), None)
+            if old is not None:
+                child.rekeys, old.rekeyed_by = old, child
+        sa.children.append(child)
+        self.child_sas.append(child)
+        self._esp.add(child)
+        self._settle(child)
+
+    def _settle(self, child: ChildSa) -> None:
+        """Keys that only one SK_d and no unordered secret go into need no ICV to decide."""
+        certain = bool(child.ike_sa.sk_d) or not child.ike_sa.ppk_used
+        if child.expected or not certain or child.ike_sa.keys is None or not child.ike_sa.keys.sk_d:
+            return
+        with contextlib.suppress(ConfigError):
+            for keys, sk_d, secrets in child_keys(child, self._pool):
+                self._esp.decide(child, keys, sk_d, secrets)
+                return

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rows of key tables: what a row may open, and the rows of what was followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...crypto.keymat import SkKeys
+from ...keylog import EspKeys, IkeKeys
+from ...keynames import Suite
+from .pool import KeySet
+from .sas import ChildSa, IkeSa
+
+TABLE = "key table"
+
+
+def of_row(row: IkeKeys, sa: IkeSa | None, suites: Sequence[Suite], own: bool) -> Iterator[KeySet]:
+    """The keys of a table's row, under the suite that was negotiated and under the one that the row says."""
+    keys = SkKeys(row.sk_d, row.sk_ai, row.sk_ar, row.sk_ei, row.sk_er, row.sk_pi, row.sk_pr)
+    prf = row.prf or (suites[0].prf if suites else None)
+    for suite in [*suites, Suite(row.encr, row.integ, prf)]:
+        if sa is not None and any(known.keys == keys and known.suite == suite for known in sa.sets):
+            continue
+        yield KeySet(suite, keys, TABLE if own else "key table without SPIs")
+
+
+def ike_rows(sa: IkeSa) -> Iterator[IkeKeys]:
+    """One row for each set of keys of an IKE SA."""
+    for number, held in enumerate(sa.sets, 1):
+        keys, suite = held.keys, held.suite
+        sk_d = sa.sk_d if sa.sk_d and number == len(sa.sets) else keys.sk_d
+        yield IkeKeys(
+            sa.spi_i, sa.spi_r, suite.encr, suite.integ, keys.sk_ei, keys.sk_er, keys.sk_ai, keys.sk_ar, suite.prf,
+            sk_d, keys.sk_pi, keys.sk_pr,
+        )  # fmt: skip
+
+
+def esp_rows(child: ChildSa) -> Iterator[EspKeys]:
+    """A row for each direction of a Child SA whose keys are known."""
+    if child.keys is None:
+        return
+    keys, ends = child.keys, (child.initiator, child.responder)
+    for spi, (src, dst), key, auth_key in (
+        (child.spi_r, ends, keys.encr_i, keys.integ_i),
+        (child.spi_i, ends[::-1], keys.encr_r, keys.integ_r),
+    ):
+        yield EspKeys(spi, src, dst, child.suite.encr, key, child.suite.integ, auth_key, child.esn)
