@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..keylog import KeyLog
     from .capture import Capture
+    from .conversation import Conversation
     from .dissect import Dissection
     from .fingerprint import Fingerprint, fingerprints
     from .follow.follower import Follower
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from .reading.frames import Frame, frames
     from .scale import process
     from .sniffing import IPsecSession, rdpcap
-    from .transcript.messages import Conversation, Exchange, Message
+    from .transcript.exchanges import Exchange
+    from .transcript.messages import Message
 
 __all__ = [
     "Capture",
@@ -43,10 +45,10 @@ __all__ = [
 
 _HOME = {
     "Capture": "fynx_scapy.capture.capture",
-    "Conversation": "fynx_scapy.capture.transcript.messages",
+    "Conversation": "fynx_scapy.capture.conversation",
     "Dissection": "fynx_scapy.capture.dissect",
     "EspFlow": "fynx_scapy.capture.reading.flows",
-    "Exchange": "fynx_scapy.capture.transcript.messages",
+    "Exchange": "fynx_scapy.capture.transcript.exchanges",
     "Fingerprint": "fynx_scapy.capture.fingerprint",
     "Follower": "fynx_scapy.capture.follow.follower",
     "Frame": "fynx_scapy.capture.reading.frames",

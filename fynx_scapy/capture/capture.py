@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..text import printable
+from .conversation import Conversation
 from .follow.inner import Inner, InnerFlow, InnerFlows, esp_packets
 from .index import Index, Problem
-from .transcript.messages import Conversation, Exchange, Message
+from .transcript.transcript import Transcript
 
 if TYPE_CHECKING:
     import pandas
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from ..keylog import KeyLog
     from .follow.follower import Follower
     from .follow.sas import ChildSa, IkeOpened, IkeSa
-    from .index import Stored
     from .reading.flows import EspFlow
+    from .reading.store import Stored
     from .showing.pictures import Ladders
+    from .transcript.exchanges import Exchange
+    from .transcript.messages import Message
 
 Source = str | os.PathLike[str] | BinaryIO
 
@@ -68,9 +71,10 @@ class Capture:
         self._given = keys
         self._keys: KeyLog | None = None
         self._index: Index | None = None
-        self._conversations: list[Conversation] | None = None
-        self._opener: Follower | None = None
-        self._opened: list[IkeOpened] | None = None
+        self._transcript: Transcript[Conversation] | None = None
+        self._follower: Follower | None = None
+        self._opened: list[IkeOpened] = []
+        self.learnt = 0
         self._inner: InnerFlows | None = None
         self._icvs: dict[str, int] = {}
 
@@ -112,54 +116,58 @@ class Capture:
     # -- IKE
 
     @property
+    def transcript(self) -> Transcript[Conversation]:
+        """What is said in it: conversations, exchanges and the history of their SAs, made once, at the first use."""
+        if self._transcript is None:
+            self._transcript = Transcript(self, Conversation)
+        return self._transcript
+
+    @property
     def conversations(self) -> list[Conversation]:
         """Its conversations, in the order of their first message."""
-        if self._conversations is None:
-            self._conversations = _conversations(self)
-        return self._conversations
+        return self.transcript.conversations
 
     @property
     def exchanges(self) -> list[Exchange]:
         """The exchanges of all conversations."""
-        return [exchange for conversation in self.conversations for exchange in conversation.exchanges]
+        return self.transcript.exchanges
 
     @property
     def messages(self) -> list[Message]:
         """The IKE messages of all conversations, in the order of the capture."""
-        found = [message for conversation in self.conversations for message in conversation.messages]
-        return sorted(found, key=lambda message: message.index)
+        return self.transcript.messages
 
     @property
     def opener(self) -> Follower:
         """What opens messages and packets with the keys at hand, and follows the exchanges meanwhile."""
-        self.follow()
-        assert self._opener is not None
-        return self._opener
+        if self._follower is None:
+            from .follow.follower import Follower
+
+            self._follower = Follower(self.keys)
+            self._opened = [self._open(self._follower, stored) for stored in self.index.messages]
+            self._again()
+        return self._follower
 
     def follow(self) -> list[IkeOpened]:
-        """Open every IKE message, in the order of the capture; done once, at the first use."""
-        if self._opened is None:
-            self._opener = _opener(self.keys)
-            self._opened = []
-            for stored in self.index.messages:
-                if stored.kind == "ikev1":
-                    self._opened.append(_ikev1(stored))
-                    continue
-                self._opened.append(
-                    self._opener.ike(
-                        stored.data, stored.number, stored.time, stored.src, stored.sport, stored.dst, stored.dport
-                    )
-                )
-            self._again()
+        """Open every IKE message, in the order of the capture; done once, at the first use. An IkeOpened for each."""
+        assert self.opener is not None
         return self._opened
+
+    @staticmethod
+    def _open(follower: Follower, stored: Stored) -> IkeOpened:
+        ends = (stored.src, stored.sport, stored.dst, stored.dport)
+        if stored.kind != "ikev1":
+            return follower.ike(stored.data, stored.number, stored.time, *ends)
+        from .follow.sas import IkeOpened
+
+        return IkeOpened(stored.number, stored.time, *ends, stored.data)
 
     def _again(self) -> None:
         """What stayed closed, tried once more with what was learnt since."""
-        assert self._opened is not None
-        assert self._opener is not None
-        fresh = {(each.number, each.message): each for each in self._opener.retry()}
+        fresh = {(each.number, each.message): each for each in self.opener.retry()}
         if fresh:
             self._opened = [fresh.get((each.number, each.message), each) for each in self._opened]
+            self.learnt += 1
 
     def opened(self, index: int) -> IkeOpened:
         """What became of the IKE message of that index."""
@@ -179,7 +187,7 @@ class Capture:
     def sas(self) -> list[IkeSa | ChildSa]:
         """Every SA that was followed: IKE SAs, each before its Child SAs."""
         found: list[IkeSa | ChildSa] = []
-        for sa in self.ike_sas:
+        for sa in self.opener.ike_sas:
             found += [sa, *sa.children]
         return found
 
@@ -328,39 +336,3 @@ def _twice(stream: BinaryIO) -> BinaryIO:
     kept: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the capture
     shutil.copyfileobj(stream, kept, 1 << 20)
     return kept
-
-
-def _opener(keys: KeyLog) -> Follower:
-    from .follow.follower import Follower
-
-    return Follower(keys)
-
-
-def _ikev1(stored: Stored) -> IkeOpened:
-    from .follow.sas import IkeOpened
-
-    return IkeOpened(stored.number, stored.time, stored.src, stored.sport, stored.dst, stored.dport, stored.data)
-
-
-def _conversations(capture: Capture) -> list[Conversation]:
-    """Messages by the IKE SA that they belong to, successors with the one that they came of."""
-    found: list[Conversation] = []
-    by_spi: dict[bytes, Conversation] = {}
-    by_hosts: dict[frozenset[str], Conversation] = {}
-    for at, stored in enumerate(capture.index.messages):
-        if len(stored.data) < 28:
-            continue
-        message = Message(capture, at, stored)
-        conversation = by_spi.get(message.spi_i)
-        if conversation is None:
-            hosts = frozenset((message.src, message.dst))
-            begins = message.exchange_type == 34 or message.version >> 4 != 2
-            if not begins:
-                conversation = by_hosts.get(hosts)
-            if conversation is None:
-                conversation = Conversation(capture, len(found), message)
-                found.append(conversation)
-            by_spi[message.spi_i] = conversation
-        conversation.take(message)
-        by_hosts[frozenset((message.src, message.dst))] = conversation
-    return found

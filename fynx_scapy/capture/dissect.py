@@ -13,7 +13,8 @@ ike       ``init_spi, resp_spi, exchange, request, message_id, payloads, encrypt
 esp       ``spi, seq`` (the 32 bits on the wire), ``decrypted, icv, next_header, inner``
 ah        ``spi, seq, decrypted, icv, next_header, inner``; its ICV is not checked
 ikev1     ``init_spi, resp_spi``
-keepalive, ipcomp, wesp: nothing more. fragment: of an IP packet that never became whole. unreadable: see its error.
+keepalive, ipcomp, wesp: nothing more. fragment: of an IP packet that never became whole. unreadable, and lost (what
+was left out of the whole capture): see its error.
 """
 
 from __future__ import annotations
@@ -25,14 +26,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import CaptureError
 from ..iana import ExchangeType, PayloadType, name_of
 from ..keylog import KeyLog
 from ..layers.ikeheader import FLAG_RESPONSE, IKE_HEADER
 from .follow.decrypt import UNCHECKED, Opened
 from .follow.follower import Follower
 from .follow.sas import IkeOpened
-from .reading.frames import Frame, frames
+from .reading.losses import Loss
 from .reading.packets import IpsecPacket
 from .reading.records import payload_record
 from .reading.walk import Walk
@@ -54,38 +54,36 @@ def dissect(path: str | os.PathLike[str], keys: KeyLog | None = None) -> Iterato
 class Dissection:
     """One pass over a capture.
 
-    ``closed`` counts what stayed closed for want of a key, ``foreign`` the packets that are not IPsec; ``failed`` is
-    true after an ICV that is bad or a packet that is unreadable.
+    ``ports`` are UDP and TCP ports that are used as 4500 is. ``closed`` counts what stayed closed for want of a key,
+    ``foreign`` the packets that are not IPsec; ``failed`` is true after an ICV that is bad, a
+    packet that is unreadable, or a loss.
     """
 
     keys: KeyLog
+    ports: frozenset[int] = frozenset()
     closed: Counter[str] = field(default_factory=Counter)
     failed: bool = False
     _follower: Follower = field(init=False)
-    _walk: Walk = field(default_factory=Walk)
+    _walk: Walk = field(init=False)
 
     def __post_init__(self) -> None:
         self._follower = Follower(self.keys)
+        self._walk = Walk(self.ports)
 
     def records(self, source: Path | BinaryIO, name: str | None = None) -> Iterator[Record]:
         """The records of one capture. Raises CaptureError where the file cannot be opened."""
-        number = 0
-        try:
-            for frame in frames(source, name):
-                number = frame.number
-                for packet in self._walk.frame(frame):
-                    yield self._noted(self._packet(packet))
-        except CaptureError as error:
-            if not number and isinstance(source, Path) and not source.is_file():
-                raise
-            yield self._noted(_unreadable(Frame(number + 1, None, 0, b""), str(error)))
-        for packet in self._walk.rest():
-            yield self._noted(_base(packet) | {"error": packet.error})
+        for packet in self._walk.read(source, name):
+            yield self._noted(self._packet(packet))
 
     @property
     def foreign(self) -> int:
         """How many packets are not IPsec."""
         return self._walk.foreign
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What was left out; each has been a record of the kind ``lost`` too."""
+        return self._walk.losses
 
     def _noted(self, record: Record) -> Record:
         self.failed = self.failed or bool(record["error"]) or record.get("icv") == "bad"
@@ -203,10 +201,6 @@ def _base(packet: IpsecPacket) -> Record:
 
 def _closed() -> Record:
     return {"decrypted": False, "icv": UNCHECKED}
-
-
-def _unreadable(frame: Frame, text: str) -> Record:
-    return _base(IpsecPacket(frame, "unreadable", "", "", b"")) | {"error": text}
 
 
 def _ike_fields(**known: Any) -> Record:

@@ -25,10 +25,12 @@ from ..iana import (
     Registry,
     name_of,
 )
+from .transcript.facts import Transform
 
 if TYPE_CHECKING:
     from .capture import Capture
-    from .transcript.messages import Conversation, Message
+    from .transcript.conversations import ConversationBase
+    from .transcript.messages import Message
 
 VERSION = 1
 """The version of the format; it changes whenever a form for the same octets changes."""
@@ -89,7 +91,7 @@ def fingerprints(capture: Capture) -> list[Fingerprint]:
     return [found for conversation in capture.conversations for found in of_conversation(conversation)]
 
 
-def of_conversation(conversation: Conversation) -> Iterator[Fingerprint]:
+def of_conversation(conversation: ConversationBase) -> Iterator[Fingerprint]:
     """Those of one conversation."""
     if conversation.version != 2 or not conversation.complete:
         return
@@ -228,8 +230,6 @@ def _name(word: str) -> str:
 
 
 def _named_proposal(text: str) -> str:
-    from .audit.facts import Transform
-
     head, _, transforms = text.partition(":")
     names = []
     for each in transforms.split(","):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -17,10 +17,11 @@ from typing import BinaryIO, NamedTuple
 from .reading.blocks import Batch, batches
 from .reading.flows import EspFlow
 from .reading.frames import frame_of
+from .reading.losses import Loss, several, some
 from .reading.ordinary import IPV4, IPV6, LINKS, OTHERS, fast_key
 from .reading.packets import ESP, UDP, IpsecPacket
 from .reading.store import Messages
-from .reading.walk import Walk
+from .reading.walk import LOST, Walk
 
 MOST_FLOWS = 200_000
 MOST_PROBLEMS = 10_000
@@ -40,7 +41,8 @@ class Index:
 
     ``packets`` and ``octets`` count all of them; ``kinds`` the IPsec packets by what they are (ike, esp, ah, ikev1,
     keepalive, …), ``foreign`` those that are not IPsec; ``first`` and ``last`` are times. ``problems`` has what could
-    not be read, at most 10,000 of ``failed``.
+    not be read, at most 10,000 of ``failed``, and behind them what was left out (`losses`): packets of flows beyond a
+    limit (``overflow``), octets of TCP, IPsec inside AH or WESP.
     """
 
     ports: frozenset[int] = frozenset()
@@ -58,6 +60,7 @@ class Index:
     _walk: Walk = field(init=False)
     _foreign: int = 0
     _counted: int = 0
+    _left_out: int = 0
 
     def __post_init__(self) -> None:
         self._walk = Walk(self.ports)
@@ -71,6 +74,23 @@ class Index:
     def foreign(self) -> int:
         """How many packets are not IPsec."""
         return self._foreign + self._walk.foreign
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What was left out, counted and named."""
+        packets = several(self.overflow, "packet")
+        flows = f"{packets} of ESP and AH flows beyond the {MOST_FLOWS} that are counted"
+        more = max(0, self.failed - self._left_out - MOST_PROBLEMS)
+        problems = f"{several(more, 'problem')} beyond the {MOST_PROBLEMS} that are named"
+        own = [Loss("flows", self.overflow, flows), Loss("problems", more, problems)]
+        return some([*self._walk.losses, *own])
+
+    def left_out(self, losses: Iterable[Loss]) -> None:
+        """Note losses as problems of the whole capture."""
+        for loss in losses:
+            self.failed += 1
+            self._left_out += 1
+            self.problems.append(Problem(0, 0, loss.text))
 
     def problem(self, number: int, offset: int, text: str) -> None:
         """Note what could not be read."""
@@ -92,8 +112,10 @@ class Index:
             if progress:
                 progress(batch.base + len(batch.data))
         for packet in self._walk.rest():
-            self.kinds[packet.kind] += 1
-            self.problem(packet.frame.number, packet.frame.offset, packet.error or "")
+            if packet.kind != LOST:
+                self.kinds[packet.kind] += 1
+                self.problem(packet.frame.number, packet.frame.offset, packet.error or "")
+        self.left_out(self.losses)
         self.kinds["esp"] += self._counted
         self._counted = 0
         if not self.kinds["esp"]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from scapy.config import conf
 from scapy.layers.inet import IP, UDP
@@ -31,10 +31,6 @@ from .follow.inner import DUMMY, IPV4, IPV6
 from .reading.frames import Frame, frames
 from .reading.packets import IpsecPacket
 from .reading.walk import Walk
-from .showing.export import plain_message
-
-if TYPE_CHECKING:
-    from .follow.sas import IkeOpened
 
 
 class IPsecSession(DefaultSession):  # type: ignore[misc]
@@ -100,20 +96,13 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
                 self._problem(f"packet {inside.frame.number}: {text}")
             if found.opened is None:  # on a port of one's own, Scapy does not know it
                 return None if seen or found.header is None else IKEv2(inside.data)
-            octets = plain_message(_Message(found))  # type: ignore[arg-type]
+            octets = found.plain
             return None if octets is None else IKEv2(octets)
         return None
 
     def _problem(self, text: str) -> None:
         self.problems.append(text)
         del self.problems[:-1000]
-
-
-class _Message:
-    """What `plain_message` looks at."""
-
-    def __init__(self, opened: IkeOpened) -> None:
-        self.opened = opened
 
 
 def _replaced(packet: Packet, outer: Packet, payload: Packet, inside: IpsecPacket) -> Packet:

@@ -17,8 +17,8 @@ from scapy.utils import rdpcap, wrpcap
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import PROFILES, Audit, Severity, Status, audit, judge
 from fynx_scapy.capture.audit.causes import CAUSES
-from fynx_scapy.capture.audit.facts import Transform
 from fynx_scapy.capture.audit.rules import RFC_LEVELS
+from fynx_scapy.capture.transcript.facts import Transform
 from fynx_scapy.commands.audit import audit as command
 from fynx_scapy.iana import Encr, Integ, KeMethod, NotifyType, Prf, TransformType
 from fynx_scapy.keylog import KeyLog

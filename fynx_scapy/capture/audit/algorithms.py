@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ...iana import AuthMethod, Encr, NotifyType, Prf, ProtocolId, TransformType, name_of
-from .facts import ChildSaFacts, ConversationFacts, IkeSaFacts, Proposal, Transform
+from ..transcript.facts import ChildSaFacts, IkeSaFacts, Proposal, Transform
+from .facts import ConversationFacts
 from .finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
 from .rules import Profile, Severity, Source, Status
 

@@ -13,29 +13,26 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from ...iana import CertEncoding, ExchangeType, KeMethod, NotifyType, PayloadType, ProtocolId, name_of
-from ...layers.ikev2.payload import IKEv2_Payload
+from ...iana import CertEncoding, ExchangeType, KeMethod, NotifyType, PayloadType, name_of
 from ..fingerprint import fingerprints
+from ..transcript.facts import ChildSaFacts, IkeSaFacts
 from .facts import (
     AuthFacts,
     CaptureFacts,
-    ChildSaFacts,
     ConversationFacts,
-    Ending,
     ErrorFacts,
     ExchangeFacts,
     FlowFacts,
-    IkeSaFacts,
     NatFacts,
     NotifyFacts,
-    Proposal,
-    Transform,
     VendorFacts,
 )
 
 if TYPE_CHECKING:
     from ..capture import Capture
-    from ..transcript.messages import Conversation, Exchange, Message
+    from ..conversation import Conversation
+    from ..transcript.exchanges import Exchange
+    from ..transcript.messages import Message
 
 SK, SKF = int(PayloadType.SK), int(PayloadType.SKF)
 MOST_BAD = 100
@@ -84,9 +81,7 @@ class _Walk:
     """The walk through one conversation, and what it has gathered so far."""
 
     def __init__(self, conversation: Conversation) -> None:
-        self.conversation = conversation
-        self.ike_sas: dict[bytes, IkeSaFacts] = {}
-        self.children: list[ChildSaFacts] = []
+        self.conversation, self.history = conversation, conversation.history
         self.auths: list[AuthFacts] = []
         self.errors: list[ErrorFacts] = []
         self.notifies: list[NotifyFacts] = []
@@ -95,13 +90,9 @@ class _Walk:
         self.fragments: list[int] = []
         self.closed: list[int] = []
         self.bad_icv: list[int] = []
-        self.childless: list[int] = []
         self.eap: list[int] = []
         self.faults: list[tuple[int, str]] = []
-        self.asked: dict[bytes, tuple[Message, dict[int, Any]]] = {}  # by IKE SPI: the IKE_AUTH request that has SA
         self.requests: dict[int, int] = {}  # the number of each response: that of its request
-        self.by_spi: dict[int, list[int]] = {}  # where in the children each SPI is
-        self.rekeying: list[tuple[int, int, bytes, bool]] = []  # request, response, SPI, by the initiator
 
     def facts(self) -> ConversationFacts:
         """Walk, and tell."""
@@ -118,12 +109,10 @@ class _Walk:
         for message in conversation.messages:
             if not message.copy:
                 self._message(message)
-        for exchange in conversation.exchanges:
-            self._exchange(exchange)
         return replace(
             base,
-            ike_sas=tuple(self.ike_sas.values()),
-            children=tuple(self.children),
+            ike_sas=tuple(self.history.ike_sas.values()),
+            children=tuple(self.history.children),
             auths=tuple(self.auths),
             errors=tuple(self._settled(error) for error in sorted(self.errors, key=lambda error: error.number)),
             exchanges=tuple(self._exchange_facts(exchange) for exchange in conversation.exchanges),
@@ -133,8 +122,8 @@ class _Walk:
             fragments=tuple(self.fragments),
             closed=tuple(self.closed),
             bad_icv=tuple(self.bad_icv),
-            collisions=tuple(self._collisions()),
-            childless=tuple(self.childless),
+            collisions=tuple(self.history.crossings),
+            childless=tuple(self.history.childless),
             eap=tuple(self.eap),
             faults=tuple(self.faults),
         )
@@ -157,7 +146,7 @@ class _Walk:
         self.faults += [(message.number, text) for text in message.errors if not found.closed]
         protected = found.opened is not None and found.opened.plaintext is not None
         key = ""
-        for layer in _layers(message):
+        for layer in message.readable:
             kind = int(layer.payload_type)
             if kind == PayloadType.N:
                 self._notify(message, layer, role, protected)
@@ -204,7 +193,7 @@ class _Walk:
     def _nat(self, message: Message, role: str) -> None:
         """RFC 7296 section 2.23: the hash is SHA-1 of both SPIs, the address and the port, as the sender knows them."""
         hashes: dict[int, list[bytes]] = {}
-        for layer in _layers(message):
+        for layer in message.readable:
             if layer.payload_type == PayloadType.N:
                 hashes.setdefault(int(layer.type), []).append(bytes(layer.notify))
         source = hashes.get(NotifyType.NAT_DETECTION_SOURCE_IP)
@@ -221,171 +210,15 @@ class _Walk:
             )
         )
 
-    # -- what an exchange comes to
-
-    def _exchange(self, exchange: Exchange) -> None:
-        requests = [message for message in exchange.requests if not message.copy]
-        responses = [message for message in exchange.responses if not message.copy]
-        asked, answered = _payloads(requests), _payloads(responses)
-        if not requests:
-            return
-        request, response = requests[0], responses[-1] if responses else None
-        if exchange.exchange_type == ExchangeType.IKE_SA_INIT:
-            self._initial(request, response, asked, answered)
-        elif exchange.exchange_type == ExchangeType.IKE_AUTH:
-            self._authentication(exchange, request, response, asked, answered)
-        elif exchange.exchange_type == ExchangeType.CREATE_CHILD_SA and PayloadType.SA in asked:
-            proposals = _proposals(asked[PayloadType.SA][0])
-            if proposals and proposals[0].protocol == ProtocolId.IKE:
-                self._rekey_ike(exchange, request, response, asked, answered)
-            else:
-                self._child(exchange.spi_i, request, response, asked, answered, pfs=True)
-        elif exchange.exchange_type == ExchangeType.INFORMATIONAL:
-            for layer in asked.get(PayloadType.D, []):
-                self._delete(exchange, request, layer)
-
-    def _initial(self, request: Message, response: Message | None, asked: Any, answered: Any) -> None:
-        offered = _proposals(asked[PayloadType.SA][0]) if PayloadType.SA in asked else ()
-        chosen = _proposals(answered[PayloadType.SA][0]) if PayloadType.SA in answered else ()
-        before = self.ike_sas.get(request.spi_i)
-        if before is not None and before.chosen is not None:
-            return
-        numbers = (request.number,) if response is None else (request.number, response.number)
-        made = response.time if chosen and response is not None else None
-        spi_r = response.spi_r if response is not None else request.spi_r
-        nonces = _nonces(request, asked) + (_nonces(response, answered) if response is not None else ())
-        self.ike_sas[request.spi_i] = IkeSaFacts(
-            request.spi_i, spi_r, offered, chosen[0] if chosen else None, numbers, made, nonces
-        )
-
-    def _authentication(
-        self, exchange: Exchange, request: Message, response: Message | None, asked: Any, answered: Any
-    ) -> None:
-        spi = exchange.spi_i
-        if PayloadType.SA in asked:
-            self.asked[spi] = (request, asked)
-        elif PayloadType.IDi in asked:
-            self.childless.append(request.number)
-        refused = [
-            error for error in self.errors if response is not None and error.number == response.number
-        ] and PayloadType.SA not in answered
-        # With EAP the SA payload is answered some exchanges later (RFC 7296 section 2.16).
-        if spi in self.asked and (PayloadType.SA in answered or refused):
-            request, asked = self.asked.pop(spi)
-            self._child(spi, request, response, asked, answered, pfs=False)
-
-    def _child(
-        self, spi: bytes, request: Message, response: Message | None, asked: Any, answered: Any, *, pfs: bool
-    ) -> None:
-        """One Child SA; ``pfs`` is whether its exchange can have a KE payload at all."""
-        offered = _proposals(asked[PayloadType.SA][0])
-        chosen = _proposals(answered[PayloadType.SA][0]) if PayloadType.SA in answered else ()
-        notifies = {int(layer.type): layer for layer in answered.get(PayloadType.N, [])}
-        wanted = {int(layer.type): layer for layer in asked.get(PayloadType.N, [])}
-        rekeys = int.from_bytes(bytes(wanted[NotifyType.REKEY_SA].SPI)) if NotifyType.REKEY_SA in wanted else None
-        number = request.number if response is None else response.number
-        compressed = notifies.get(NotifyType.IPCOMP_SUPPORTED)
-        data = bytes(compressed.notify) if compressed is not None else b""
-        if rekeys is not None:
-            self._rekeyed(request, response, rekeys.to_bytes(4), bool(chosen))
-        for proposal in (*offered[:1], *chosen[:1]) if chosen else ():
-            self.by_spi.setdefault(int.from_bytes(proposal.spi), []).append(len(self.children))
-        self.children.append(
-            ChildSaFacts(
-                spi,
-                int.from_bytes(offered[0].spi) if offered else 0,
-                int.from_bytes(chosen[0].spi) if chosen else 0,
-                offered,
-                chosen[0] if chosen else None,
-                (request.number, number) if response is not None else (request.number,),
-                response.time if response is not None else None,
-                (PayloadType.KE in asked and PayloadType.KE in answered) if pfs else None,
-                "transport" if NotifyType.USE_TRANSPORT_MODE in notifies else "tunnel",
-                data[2] if len(data) > 2 else None,
-                bool(chosen) and _selectors(asked) != _selectors(answered),
-                rekeys,
-            )
-        )
-
-    def _rekey_ike(
-        self, exchange: Exchange, request: Message, response: Message | None, asked: Any, answered: Any
-    ) -> None:
-        offered = _proposals(asked[PayloadType.SA][0])
-        chosen = _proposals(answered[PayloadType.SA][0]) if PayloadType.SA in answered else ()
-        self._rekeyed(request, response, exchange.spi_i, bool(chosen))
-        if not offered:
-            return
-        nonces = _nonces(request, asked) + (_nonces(response, answered) if response is not None else ())
-        self.ike_sas[offered[0].spi] = IkeSaFacts(
-            offered[0].spi,
-            chosen[0].spi if chosen else bytes(8),
-            offered,
-            chosen[0] if chosen else None,
-            (request.number, response.number) if response is not None else (request.number,),
-            response.time if response is not None else None,
-            nonces,
-            exchange.spi_i,
-        )
-        for at, child in enumerate(self.children):
-            if chosen and child.ike_spi == exchange.spi_i and child.ended is None:
-                self.children[at] = replace(child, ike_spi=offered[0].spi)
-
-    def _rekeyed(self, request: Message, response: Message | None, spi: bytes, done: bool) -> None:
-        left = self.conversation.left(request)
-        if response is None:
-            return
-        self.rekeying.append((request.number, response.number, spi, left))
-        if not done:
-            return
-        ending = Ending("rekeyed", INITIATOR if left else RESPONDER, response.number, response.time)
-        if len(spi) == 8:
-            self._end_ike(spi, ending)
-        else:
-            self._end_child(int.from_bytes(spi), ending)
-
-    def _delete(self, exchange: Exchange, request: Message, layer: Any) -> None:
-        ending = Ending("deleted", self._role(request), request.number, request.time)
-        if int(layer.proto) == ProtocolId.IKE:
-            self._end_ike(exchange.spi_i, ending)
-            return
-        for spi in layer.SPI:
-            self._end_child(int.from_bytes(bytes(spi)), ending)
-
-    def _end_ike(self, spi: bytes, ending: Ending) -> None:
-        sa = self.ike_sas.get(spi)
-        if sa is not None and sa.ended is None:
-            self.ike_sas[spi] = replace(sa, ended=ending)
-        # Its Child SAs end with it, but for those that its successor took over (RFC 7296 sections 1.4.1 and 2.8).
-        for at, child in enumerate(self.children):
-            if ending.how == "deleted" and child.ike_spi == spi and child.ended is None and child.chosen is not None:
-                self.children[at] = replace(child, ended=ending)
-
-    def _end_child(self, spi: int, ending: Ending) -> None:
-        for at in self.by_spi.get(spi, ()):
-            child = self.children[at]
-            if child.ended is None:
-                self.children[at] = replace(child, ended=ending)
-
-    def _collisions(self) -> list[tuple[int, int]]:
-        """Rekeys of one SA by both ends, the second asked before the first was answered (RFC 7296 section 2.8.1)."""
-        found = []
-        pairs = {frozenset((child.spi_i, child.spi_r)) for child in self.children}
-        for at, (request, response, spi, left) in enumerate(self.rekeying):
-            for other, _, other_spi, other_left in self.rekeying[at + 1 :]:
-                if other > response:
-                    break  # they are in the order of their requests
-                ends = frozenset((int.from_bytes(spi), int.from_bytes(other_spi)))
-                if left != other_left and (spi == other_spi or (len(spi) == 4 and ends in pairs)):
-                    found.append((request, other))
-        return found
-
     def _settled(self, error: ErrorFacts) -> ErrorFacts:
         """Whether what was refused succeeded in another try."""
         overcome = False
         if error.exchange == "IKE_SA_INIT":
-            overcome = any(sa.chosen is not None and sa.numbers[-1] > error.number for sa in self.ike_sas.values())
+            overcome = any(
+                sa.chosen is not None and sa.numbers[-1] > error.number for sa in self.history.ike_sas.values()
+            )
         elif error.kind in (NotifyType.INVALID_KE_PAYLOAD, NotifyType.TEMPORARY_FAILURE):
-            later: list[ChildSaFacts | IkeSaFacts] = [*self.children, *self.ike_sas.values()]
+            later: list[ChildSaFacts | IkeSaFacts] = [*self.history.children, *self.history.ike_sas.values()]
             overcome = any(sa.chosen is not None and sa.numbers[-1] > error.number for sa in later)
         return replace(error, overcome=overcome)
 
@@ -399,44 +232,6 @@ class _Walk:
             exchange.latency,
             exchange.answered or not exchange.requests,
         )
-
-
-def _layers(message: Message) -> list[Any]:
-    """The payloads of a message that could be read; what is wrong with others is among its errors."""
-    return [layer for layer in message.layers if isinstance(layer, IKEv2_Payload)]
-
-
-def _payloads(messages: list[Message]) -> dict[int, list[Any]]:
-    """The payloads of a message, or of its fragments, by type."""
-    found: dict[int, list[Any]] = {}
-    for message in messages:
-        for layer in _layers(message):
-            found.setdefault(int(layer.payload_type), []).append(layer)
-    return found
-
-
-def _proposals(layer: Any) -> tuple[Proposal, ...]:
-    found = []
-    for proposal in layer.prop:
-        if not hasattr(proposal, "trans"):
-            continue  # it could not be read, which is among the message's errors
-        transforms = tuple(
-            Transform(int(each.transform_type), int(each.transform_id), each.key_length)
-            for each in proposal.trans
-            if hasattr(each, "transform_type")
-        )
-        found.append(Proposal(int(proposal.proposal), int(proposal.proto), bytes(proposal.SPI), transforms))
-    return tuple(found)
-
-
-def _nonces(message: Message, payloads: dict[int, list[Any]]) -> tuple[tuple[int, int], ...]:
-    return tuple((message.number, len(layer.nonce)) for layer in payloads.get(PayloadType.Nonce, []))
-
-
-def _selectors(payloads: dict[int, list[Any]]) -> list[bytes]:
-    """The traffic selectors of a message: their octets behind the generic header."""
-    kinds = (PayloadType.TSi, PayloadType.TSr)
-    return [bytes(layer)[4:] for kind in kinds for layer in payloads.get(kind, [])]
 
 
 def _hash(head: bytes, address: str, port: int | None) -> bytes:

@@ -7,8 +7,9 @@ import statistics
 from collections.abc import Callable, Iterator
 
 from ...iana import IpcompTransform, NotifyType, TransformType, name_of
+from ..transcript.facts import IkeSaFacts
 from .causes import CAUSES, OTHER
-from .facts import CaptureFacts, ConversationFacts, IkeSaFacts
+from .facts import CaptureFacts, ConversationFacts
 from .finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
 from .rules import Profile, Source, Status
 

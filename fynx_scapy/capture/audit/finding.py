@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .facts import ChildSaFacts, ConversationFacts, IkeSaFacts
+from ..transcript.facts import ChildSaFacts, IkeSaFacts
+from .facts import ConversationFacts
 from .rules import Severity, Source, Status
 
 INFO, LOW, MEDIUM, HIGH = Severity

@@ -9,7 +9,7 @@ from enum import Enum, IntEnum
 from typing import NamedTuple
 
 from ...iana import TransformType
-from .facts import REGISTRIES, Transform
+from ..transcript.facts import REGISTRIES, Transform
 
 
 class Severity(IntEnum):

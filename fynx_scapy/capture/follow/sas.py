@@ -11,8 +11,9 @@ from ...crypto.encr import encryption
 from ...crypto.integ import integrity
 from ...crypto.keymat import ChildKeys, SkKeys
 from ...esp.sa import InboundSa
-from ...iana import TransformType
+from ...iana import PayloadType, TransformType
 from ...keynames import Suite
+from ...layers.ikeheader import IKE_HEADER, LENGTH, NEXT_PAYLOAD
 from .decrypt import Opened
 from .pool import KePair, KeySet, Origin
 from .suites import suite_of
@@ -173,6 +174,21 @@ class IkeOpened:
     def closed(self) -> bool:
         """Whether it is protected and was not opened."""
         return self.opened is not None and self.opened.plaintext is None
+
+    @property
+    def plain(self) -> bytes | None:
+        """The message without its SK, for any dissector; None where it was in the clear or stayed closed."""
+        if self.opened is None or self.inner is None or self.plaintext is None:
+            return None
+        data = self.message
+        # The chain of payloads before SK, and where the type of SK itself is written.
+        kind, at, named_at = data[NEXT_PAYLOAD], IKE_HEADER.size, NEXT_PAYLOAD
+        while kind not in (PayloadType.SK, PayloadType.SKF) and kind and at + 4 <= len(data):
+            kind, named_at, at = data[at], at, at + int.from_bytes(data[at + 2 : at + 4])
+        outer = bytearray(data[:at])
+        outer[named_at] = self.first
+        whole = bytes(outer) + self.plaintext
+        return whole[:LENGTH] + len(whole).to_bytes(4) + whole[IKE_HEADER.size :]
 
 
 def walk(first: int, content: bytes) -> Iterator[tuple[int, bytes]]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from ...errors import CaptureError
 from ...layers.ikeheader import EXCHANGE_TYPE, IKE_HEADER, LENGTH, NEXT_PAYLOAD, VERSION
 from .frames import Frame
+from .losses import Loss, several, some
 
 ETHERTYPE_IP, ETHERTYPE_IPV6 = 0x0800, 0x86DD
 VLAN_TAGS = {0x8100, 0x88A8, 0x9100}
@@ -211,6 +212,11 @@ class Fragments:
         pieces = self._waiting.pop(key)
         self._held -= sum(len(piece.payload) for piece in pieces)
         return pieces[0]
+
+    def losses(self) -> list[Loss]:
+        """What was given up beyond what `incomplete` still names."""
+        more = self.given_up - len(self._lost)
+        return some([Loss("fragments", more, f"{several(more, 'more IP packet')} that never became whole")])
 
     def incomplete(self) -> Iterator[IpPacket]:
         """The first piece of each packet that never became whole; of those given up long ago, the last 10,000."""

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .losses import Loss, several, some
 from .packets import IpPacket, IpsecPacket, classified, is_ike
 
 PREFIX = b"IKETCP"
@@ -39,7 +40,8 @@ class Streams:
     def __init__(self, ports: frozenset[int]) -> None:
         self.ports = ports
         self._streams: OrderedDict[Ends, _Stream] = OrderedDict()
-        self.dropped = 0  # octets behind a gap that no message could be found in
+        self._dropped: OrderedDict[Ends, int] = OrderedDict()  # octets in which no message could be found
+        self._let_go = 0  # streams
 
     def add(self, packet: IpPacket) -> Iterator[IpsecPacket] | None:
         """The messages that a segment completes; None where its connection carries no IPsec."""
@@ -56,6 +58,7 @@ class Streams:
             stream = self._streams[ends] = _Stream(number + (flags & SYN > 0) & 0xFFFFFFFF)
             if len(self._streams) > MOST_STREAMS:
                 self._streams.popitem(last=False)
+                self._let_go += 1
         return self._fed(packet, ends, stream, number, data)
 
     def _reverse(self, ends: Ends) -> bool:
@@ -74,9 +77,9 @@ class Streams:
                 return
             yield from self._skip(packet, ends, stream)
         else:
-            self._append(stream, number, data)
+            self._append(ends, stream, number, data)
         while (found := self._ready(stream)) is not None:
-            self._append(stream, *found)
+            self._append(ends, stream, *found)
         yield from self._cut(packet, ends, stream)
 
     def _skip(self, packet: IpPacket, ends: Ends, stream: _Stream) -> Iterator[IpsecPacket]:
@@ -96,7 +99,24 @@ class Streams:
                 return number, data
         return None
 
-    def _append(self, stream: _Stream, number: int, data: bytes) -> None:
+    def _drop(self, ends: Ends, octets: int) -> None:
+        if ends not in self._dropped and len(self._dropped) >= MOST_STREAMS:
+            ends = next(reversed(self._dropped))  # the sum stays right
+        self._dropped[ends] = self._dropped.get(ends, 0) + octets
+
+    def losses(self) -> list[Loss]:
+        """What was left out: octets that belong to no message, and streams that there were too many of."""
+        octets = sum(self._dropped.values())
+        found = []
+        if octets:
+            src, sport, dst, dport = next(iter(self._dropped))
+            text = f"{several(octets, 'octet')} of TCP outside of any message"
+            first = f"the first of {several(len(self._dropped), 'stream')}: {src} port {sport} to {dst} port {dport}"
+            found.append(Loss("tcp octets", octets, f"{text}; {first}"))
+        text = f"{several(self._let_go, 'TCP stream')} let go: no more than {MOST_STREAMS} are followed at a time"
+        return some([*found, Loss("tcp streams", self._let_go, text)])
+
+    def _append(self, ends: Ends, stream: _Stream, number: int, data: bytes) -> None:
         fresh = data[stream.following - number & 0xFFFFFFFF :]
         if not fresh:
             return
@@ -108,13 +128,15 @@ class Streams:
             elif PREFIX.startswith(fresh[:6]):
                 pass  # the prefix comes in two segments
             else:
-                self.dropped += len(fresh)
+                self._drop(ends, len(fresh))
                 stream.following = stream.following + len(fresh) & 0xFFFFFFFF
                 return
         stream.data += fresh
         stream.following = stream.following + len(fresh) & 0xFFFFFFFF
         if not stream.begun and len(stream.data) >= 6:
             stream.begun = stream.data[:6] == PREFIX
+            if not stream.begun:
+                self._drop(ends, len(stream.data))
             del stream.data[: 6 if stream.begun else len(stream.data)]
 
     def _cut(self, packet: IpPacket, ends: Ends, stream: _Stream) -> Iterator[IpsecPacket]:

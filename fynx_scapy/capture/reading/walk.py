@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
 
 from ...errors import CaptureError
-from .frames import Frame
-from .packets import NATT_PORT, TCP, Classifier, Fragments, IpsecPacket, ip_packet
+from .frames import Frame, frames
+from .losses import Loss, several
+from .packets import IPSEC_PROTOCOLS, NATT_PORT, TCP, Classifier, Fragments, IpsecPacket, ip_packet
 from .streams import Streams
 
 
@@ -17,11 +21,13 @@ class Walk:
     """One way through the frames of a capture. ``foreign`` counts the packets that are not IPsec.
 
     ``ports`` are UDP and TCP ports that are used as 4500 is. What cannot be read becomes an `IpsecPacket` of the kind
-    ``unreadable`` or ``fragment``, with its ``error``.
+    ``unreadable`` or ``fragment``, with its ``error``; what was left out (`losses`), at the end, one of the kind
+    ``lost``.
     """
 
     ports: frozenset[int] = frozenset()
     foreign: int = 0
+    nested: Counter[str] = field(default_factory=Counter)
     fragments: Fragments = field(default_factory=Fragments)
     classify: Classifier = field(init=False)
     streams: Streams = field(init=False)
@@ -29,6 +35,22 @@ class Walk:
     def __post_init__(self) -> None:
         self.classify = Classifier(self.ports)
         self.streams = Streams(self.ports | {NATT_PORT})
+
+    def read(self, source: Path | BinaryIO, name: str | None = None) -> Iterator[IpsecPacket]:
+        """Every IPsec packet of a capture, from its beginning to its end, and what could not be read.
+
+        Raises CaptureError where the file cannot be opened. Where a capture is damaged, that is its last packet.
+        """
+        number = 0
+        try:
+            for frame in frames(source, name):
+                number = frame.number
+                yield from self.frame(frame)
+        except CaptureError as error:
+            if not number and isinstance(source, Path) and not source.is_file():
+                raise
+            yield IpsecPacket(Frame(number + 1, None, 0, b""), "unreadable", "", "", b"", error=str(error))
+        yield from self.rest()
 
     def frame(self, frame: Frame) -> Iterable[IpsecPacket]:
         """The IPsec packets that a frame completes: mostly one or none, of a TCP segment any number."""
@@ -48,7 +70,15 @@ class Walk:
         if found is None:
             self.foreign += 1
             return ()
+        if found.kind in _WRAPPERS:
+            self._wrapped(found)
         return (found,)
+
+    def _wrapped(self, packet: IpsecPacket) -> None:
+        """Note what is inside a header that is not looked behind."""
+        inside = "esp" if packet.kind == "wesp" else IPSEC_PROTOCOLS.get(packet.data[0]) if packet.data else None
+        if inside is not None:
+            self.nested[f"{inside.upper()} inside {packet.kind.upper()}"] += 1
 
     def rest(self) -> Iterator[IpsecPacket]:
         """What never became whole, at the end of the capture."""
@@ -61,6 +91,19 @@ class Walk:
         for (src, sport, dst, dport), left in self.streams.incomplete():
             text = f"a TCP stream ends within a message, {left} octets are left over"
             yield IpsecPacket(NO_FRAME, "fragment", src, dst, b"", sport, dport, error=text, tcp=True)
+        for loss in self.losses:
+            yield IpsecPacket(NO_FRAME, LOST, "", "", b"", error=loss.text)
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What the reader has left out."""
+        nested = [
+            Loss("nested", count, f"{several(count, 'packet')} of {name} not looked into")
+            for name, count in self.nested.items()
+        ]
+        return [*self.fragments.losses(), *self.streams.losses(), *nested]
 
 
 NO_FRAME = Frame(0, None, 0, b"")
+LOST = "lost"
+_WRAPPERS = frozenset(("ah", "wesp"))

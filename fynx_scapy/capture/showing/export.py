@@ -17,14 +17,12 @@ from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ...iana import PayloadType
-from ...layers.ikeheader import IKE_HEADER, LENGTH, NEXT_PAYLOAD
 from ...text import LONGEST, printable
 from ..follow.inner import Inner, ip_around, ipv4_checked
 
 if TYPE_CHECKING:
-    from ..capture import Capture
     from ..transcript.messages import Message
+    from .shown import Shown
 
 LINK_RAW = 101
 MOST_IN_UDP = 65_507
@@ -53,22 +51,6 @@ def _block(kind: int, body: bytes) -> bytes:
     return struct.pack("<II", kind, length) + body + struct.pack("<I", length)
 
 
-def plain_message(message: Message) -> bytes | None:
-    """An opened IKE message without its SK, for any dissector; None where it was in the clear or stayed closed."""
-    found = message.opened
-    if found.opened is None or found.inner is None or found.plaintext is None:
-        return None
-    data: bytes = found.message
-    # The chain of payloads before SK, and where the type of SK itself is written.
-    kind, at, named_at = data[NEXT_PAYLOAD], IKE_HEADER.size, NEXT_PAYLOAD
-    while kind not in (PayloadType.SK, PayloadType.SKF) and kind and at + 4 <= len(data):
-        kind, named_at, at = data[at], at, at + int.from_bytes(data[at + 2 : at + 4])
-    outer = bytearray(data[:at])
-    outer[named_at] = found.first
-    whole: bytes = bytes(outer) + found.plaintext
-    return whole[:LENGTH] + len(whole).to_bytes(4) + whole[IKE_HEADER.size :]
-
-
 def ip_udp(src: str, sport: int, dst: str, dport: int, payload: bytes) -> bytes:
     """A UDP datagram in an IP packet; no UDP checksum over IPv4, as RFC 768 allows."""
     length = 8 + len(payload)
@@ -93,7 +75,7 @@ def _checksum(data: bytes) -> bytes:
 
 def message_packet(message: Message) -> tuple[bytes, str]:
     """An IKE message as an IP packet with its payloads in the clear, and what is said of it."""
-    plain = plain_message(message)
+    plain = message.opened.plain
     data = plain if plain is not None and len(plain) + 4 <= MOST_IN_UDP else message.data[: MOST_IN_UDP - 4]
     # Port 500 has no marker (RFC 7296 section 3.1); every other pair of ports gets port 500 in 4500's place, so that
     # tools that know the ports alone read the message.
@@ -114,7 +96,7 @@ def inner_packet(inner: Inner) -> tuple[bytes, str]:
     return packet, f"packet {inner.number}: {where}, {mode} mode [ICV {inner.icv}]"
 
 
-def save_decrypted(capture: Capture, path: Path) -> int:
+def save_decrypted(capture: Shown, path: Path) -> int:
     """Write a capture's decrypted packets in its order; returns how many. OSError where it cannot be written."""
     count = 0
     handle, partial = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
@@ -133,11 +115,11 @@ def save_decrypted(capture: Capture, path: Path) -> int:
 _Item = tuple[int, float | None, bytes, str]
 
 
-def _messages(capture: Capture) -> Iterator[_Item]:
+def _messages(capture: Shown) -> Iterator[_Item]:
     for message in capture.messages:
         yield (message.number, message.time, *message_packet(message))
 
 
-def _inners(capture: Capture) -> Iterator[_Item]:
+def _inners(capture: Shown) -> Iterator[_Item]:
     for inner in capture.inner():
         yield (inner.number, inner.time, *inner_packet(inner))

@@ -12,8 +12,9 @@ from ...text import LONGEST, printable
 from .text import inner as describe
 
 if TYPE_CHECKING:
-    from ..capture import Capture
-    from ..transcript.messages import Conversation, Message
+    from ..transcript.conversations import ConversationBase
+    from ..transcript.messages import Message
+    from .shown import Shown
 
 MOST_ESP_ROWS = 5000
 TABLE_STYLE = (
@@ -29,7 +30,7 @@ class CaptureLadder(Ladder):
         self.rows, self.ends = rows, ends
 
     @classmethod
-    def of(cls, conversation: Conversation, esp: str = "flows") -> CaptureLadder:
+    def of(cls, conversation: ConversationBase, esp: str = "flows") -> CaptureLadder:
         """Draw a conversation; ``esp`` is "flows", "packets" (at most 5000 rows), or "none"; ConfigError otherwise."""
         from ...errors import ConfigError
 
@@ -44,7 +45,7 @@ class CaptureLadder(Ladder):
         return cls(rows, ends)
 
 
-def _message(conversation: Conversation, message: Message, ends: tuple[str, str], start: float) -> list[Row]:
+def _message(conversation: ConversationBase, message: Message, ends: tuple[str, str], start: float) -> list[Row]:
     left = conversation.left(message)
     sender, receiver = ends if left else ends[::-1]
     time = 0.0 if message.time is None else message.time - start
@@ -62,7 +63,7 @@ def _message(conversation: Conversation, message: Message, ends: tuple[str, str]
     return rows
 
 
-def _flows(conversation: Conversation, ends: tuple[str, str], start: float) -> list[Row]:
+def _flows(conversation: ConversationBase, ends: tuple[str, str], start: float) -> list[Row]:
     rows = []
     for flow in conversation.flows:
         left = flow.src in conversation.hosts[0]
@@ -78,7 +79,7 @@ def _flows(conversation: Conversation, ends: tuple[str, str], start: float) -> l
     return rows
 
 
-def _packets(conversation: Conversation, ends: tuple[str, str], start: float) -> list[Row]:
+def _packets(conversation: ConversationBase, ends: tuple[str, str], start: float) -> list[Row]:
     spis = {flow.spi for flow in conversation.flows}
     rows: list[Row] = []
     for packet in conversation.capture.esp():
@@ -144,7 +145,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 MOST_ROWS = 50
 
 
-def capture_html(capture: Capture) -> str:
+def capture_html(capture: Shown) -> str:
     """A capture as tables: its conversations, its flows, its problems."""
     index = capture.index
     kinds = ", ".join(f"{count} {kind}" for kind, count in index.kinds.items())
@@ -170,7 +171,7 @@ def capture_html(capture: Capture) -> str:
     return "".join(parts)
 
 
-def conversation_html(conversation: Conversation) -> str:
+def conversation_html(conversation: ConversationBase) -> str:
     """A conversation as a table of its exchanges, and its ladder below."""
     rows: list[list[object]] = []
     for exchange in conversation.exchanges:
@@ -179,4 +180,4 @@ def conversation_html(conversation: Conversation) -> str:
         by = "initiator" if exchange.by_initiator else "responder"
         rows.append([exchange.name, exchange.message_id, by, numbers, exchange.retransmissions or "", latency])
     table = _table(("exchange", "ID", "asked by", "packets", "retransmissions", "latency"), rows)
-    return f"<style>{TABLE_STYLE}{STYLE}</style>{table}{conversation.ladder().html()}"
+    return f"<style>{TABLE_STYLE}{STYLE}</style>{table}{CaptureLadder.of(conversation).html()}"

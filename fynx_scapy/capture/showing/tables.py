@@ -12,12 +12,12 @@ from ..follow.inner import Inner, ends_of
 if TYPE_CHECKING:
     import pandas
 
-    from ..capture import Capture
+    from .shown import Shown
 
 Row = dict[str, Any]
 
 
-def messages(capture: Capture) -> Iterator[Row]:
+def messages(capture: Shown) -> Iterator[Row]:
     """One row for each IKE message."""
     for conversation in capture.conversations:
         for message in conversation.messages:
@@ -45,7 +45,7 @@ def messages(capture: Capture) -> Iterator[Row]:
             }
 
 
-def exchanges(capture: Capture) -> Iterator[Row]:
+def exchanges(capture: Shown) -> Iterator[Row]:
     """One row for each exchange."""
     for conversation in capture.conversations:
         for exchange in conversation.exchanges:
@@ -54,13 +54,13 @@ def exchanges(capture: Capture) -> Iterator[Row]:
             yield {"conversation": conversation.number, "first": exchange.messages[0].time} | row
 
 
-def flows(capture: Capture) -> Iterator[Row]:
+def flows(capture: Shown) -> Iterator[Row]:
     """One row for each ESP or AH flow."""
     for flow in capture.flows:
         yield flow.as_dict()
 
 
-def packets(capture: Capture) -> Iterator[Row]:
+def packets(capture: Shown) -> Iterator[Row]:
     """One row for each ESP packet, with what was inside where it could be opened."""
     for packet in capture.esp():
         yield packet_row(packet)
@@ -94,13 +94,13 @@ def packet_row(packet: Inner) -> Row:
     }
 
 
-def inner_flows(capture: Capture) -> Iterator[Row]:
+def inner_flows(capture: Shown) -> Iterator[Row]:
     """One row for each inner flow."""
     for flow in capture.inner_flows:
         yield flow.as_dict() | {"spis": ",".join(sorted(f"{spi:08x}" for spi in flow.spis))}
 
 
-TABLES: Mapping[str, Callable[[Capture], Iterator[Row]]] = {
+TABLES: Mapping[str, Callable[[Shown], Iterator[Row]]] = {
     "messages": messages,
     "exchanges": exchanges,
     "flows": flows,
@@ -109,7 +109,7 @@ TABLES: Mapping[str, Callable[[Capture], Iterator[Row]]] = {
 }
 
 
-def frame(capture: Capture, what: str) -> pandas.DataFrame:
+def frame(capture: Shown, what: str) -> pandas.DataFrame:
     """One of `TABLES` as a DataFrame, times as pandas has them. ConfigError for another name, or without pandas."""
     if what not in TABLES:
         raise ConfigError(f"a table is one of {', '.join(TABLES)}, not {what!r}")

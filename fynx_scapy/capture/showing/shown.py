@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is asked of a capture that is drawn, tabulated or written; `Capture` gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from ..transcript.holder import Holder
+
+if TYPE_CHECKING:
+    from ..follow.inner import Inner, InnerFlow
+    from ..transcript.conversations import ConversationBase
+    from ..transcript.messages import Message
+
+
+class Shown(Holder, Protocol):
+    """A capture with its transcript and what was inside ESP."""
+
+    name: str
+
+    @property
+    def conversations(self) -> Sequence[ConversationBase]:
+        """Its conversations."""
+
+    @property
+    def messages(self) -> list[Message]:
+        """The IKE messages of all conversations."""
+
+    @property
+    def inner_flows(self) -> list[InnerFlow]:
+        """The flows inside ESP."""
+
+    def inner(self) -> Iterator[Inner]:
+        """The ESP packets that could be opened."""

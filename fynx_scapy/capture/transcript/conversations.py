@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What two ends say to each other: the messages of an IKE SA and of its successors, and the exchanges they make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...iana import ExchangeType
+from ...layers.ikeheader import NO_SPI
+from ..follow.exchanges import Key, Pairing
+from .exchanges import Exchange
+from .history import SaHistory
+from .holder import Holder
+from .messages import Message
+
+if TYPE_CHECKING:
+    from ..follow.sas import IkeSa
+    from ..reading.flows import EspFlow
+
+Spis = tuple[bytes, bytes]
+
+
+class ConversationBase:
+    """One IKE SA and those that succeeded it: what two ends said to each other.
+
+    ``initiator`` and ``responder`` are addresses, those first seen; ``spis`` the SPI pairs of its IKE SAs in order. An
+    IKE SA that begins without IKE_SA_INIT between two addresses that have one continues that one: it came of a rekey.
+    ``complete`` says whether the first message of all is in the capture.
+    """
+
+    def __init__(self, capture: Holder, number: int, first: Message) -> None:
+        self.capture = capture
+        self.number = number
+        self.complete = first.exchange_type == ExchangeType.IKE_SA_INIT or first.version >> 4 == 1
+        ends = [(first.src, first.sport), (first.dst, first.dport)]
+        if not (first.from_initiator or (first.version >> 4 == 1 and first.spi_r == NO_SPI)):
+            ends.reverse()
+        self.initiator, self.responder = ends[0][0], ends[1][0]
+        self._left: set[tuple[str, int]] = {ends[0]}
+        self._hosts = [{self.initiator}, {self.responder}]
+        self.version = first.version >> 4
+        self.spis: list[Spis] = []
+        self._indexes: list[int] = []
+        self._copies: set[int] = set()
+        self._seen: dict[int, None] = {}
+        self._exchanges: list[Exchange] | None = None
+        self._history: tuple[int, SaHistory] | None = None
+
+    # -- built by Transcript
+
+    def take(self, message: Message) -> None:
+        """One more message, in the order of the capture."""
+        sides = self._sides(message)
+        self._hosts[0].add(sides[0])
+        self._hosts[1].add(sides[1])
+        pair = next((pair for pair in self.spis if pair[0] == message.spi_i), None)
+        if pair is None:
+            self.spis.append((message.spi_i, message.spi_r))
+        elif pair[1] == NO_SPI and message.spi_r != NO_SPI:
+            self.spis[self.spis.index(pair)] = (message.spi_i, message.spi_r)
+        mark = hash(message.data)
+        if mark in self._seen:
+            self._copies.add(message.index)
+        else:
+            self._seen[mark] = None
+            if len(self._seen) > 4096:
+                del self._seen[next(iter(self._seen))]
+        self._indexes.append(message.index)
+
+    def _sides(self, message: Message) -> tuple[str, str]:
+        """The initiator's address and the responder's, of a message in either direction."""
+        if self._from_left(message):
+            return message.src, message.dst
+        return message.dst, message.src
+
+    def _from_left(self, message: Message) -> bool:
+        if self.version != 1 and self.spis and message.spi_i == self.spis[0][0]:
+            return message.from_initiator
+        if self.initiator != self.responder:
+            if message.src in self._hosts[0] or message.dst in self._hosts[1]:
+                return True
+            if message.src in self._hosts[1] or message.dst in self._hosts[0]:
+                return False
+        return (message.src, message.sport) in self._left
+
+    # -- to look at
+
+    def left(self, message: Message) -> bool:
+        """Whether the conversation's initiator has sent a message."""
+        return self._from_left(message)
+
+    @property
+    def hosts(self) -> tuple[set[str], set[str]]:
+        """The addresses of initiator and responder; MOBIKE and NATs make them several."""
+        return self._hosts[0], self._hosts[1]
+
+    def __len__(self) -> int:
+        return len(self._indexes)
+
+    @property
+    def messages(self) -> list[Message]:
+        """Its messages, in the order of the capture."""
+        stored = self.capture.index.messages
+        return [Message(self.capture, at, stored[at], at in self._copies) for at in self._indexes]
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """Its exchanges, in the order of their first message."""
+        if self._exchanges is None:
+            found: list[Exchange] = []
+
+            def begin(key: Key) -> Exchange:
+                found.append(Exchange(self, key.exchange_type, key.message_id, key.spi_i, key.by_initiator))
+                return found[-1]
+
+            pairing = Pairing(begin)
+            for message in self.messages:
+                key = Key.of(
+                    message.spi_i,
+                    message.exchange_type,
+                    message.message_id,
+                    from_initiator=message.from_initiator,
+                    request=message.request,
+                )
+                pairing.take(key, message, request=message.request, copy=message.copy)
+            self._exchanges = found
+        return self._exchanges
+
+    @property
+    def history(self) -> SaHistory:
+        """The IKE SAs and Child SAs that its exchanges made, and what became of them, as far as messages are open."""
+        learnt = self.capture.learnt
+        if self._history is None or self._history[0] != learnt:
+            self._history = (learnt, SaHistory(self.exchanges))
+        return self._history[1]
+
+    @property
+    def sas(self) -> list[IkeSa]:
+        """The IKE SAs that following the capture found in it, with keys where they are known."""
+        spis = {pair[0] for pair in self.spis}
+        return [sa for sa in self.capture.ike_sas if sa.spi_i in spis]
+
+    @property
+    def flows(self) -> list[EspFlow]:
+        """The ESP and AH flows between its addresses; those of its Child SAs alone, where keys tell which."""
+        children = {spi for sa in self.sas for child in sa.children for spi in (child.spi_i, child.spi_r)}
+        both = self._hosts[0] | self._hosts[1]
+        flows = [flow for flow in self.capture.flows if {flow.src, flow.dst} <= both]
+        known = [flow for flow in flows if flow.spi in children]
+        return known or flows
+
+    @property
+    def first(self) -> float | None:
+        """When it begins."""
+        return self.capture.index.messages[self._indexes[0]].time
+
+    @property
+    def last(self) -> float | None:
+        """When its last IKE message was sent."""
+        return self.capture.index.messages[self._indexes[-1]].time
+
+    def as_dict(self) -> dict[str, Any]:
+        """The conversation in plain values."""
+        return {
+            "conversation": self.number,
+            "initiator": sorted(self._hosts[0]),
+            "responder": sorted(self._hosts[1]),
+            "version": self.version,
+            "spis": [[spi_i.hex(), spi_r.hex()] for spi_i, spi_r in self.spis],
+            "complete": self.complete,
+            "first": self.first,
+            "last": self.last,
+            "messages": len(self),
+            "retransmissions": len(self._copies),
+            "exchanges": [exchange.as_dict() for exchange in self.exchanges],
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"<Conversation {self.number}: {self.initiator} with {self.responder}, {len(self)} messages, "
+            f"{len(self.exchanges)} exchanges, {len(self.spis)} IKE SAs>"
+        )

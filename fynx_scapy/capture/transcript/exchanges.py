@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A request and its response (RFC 7296 section 2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ...iana import ExchangeType, name_of
+from ..follow.exchanges import kind_of
+from .messages import Message
+
+
+class Between(Protocol):
+    """The conversation that an exchange belongs to."""
+
+    number: int
+    initiator: str
+    responder: str
+
+    def left(self, message: Message) -> bool:
+        """Whether the conversation's initiator has sent a message."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request and its response, with every retransmission and fragment of both (RFC 7296 section 2.1)."""
+
+    conversation: Between = field(repr=False)
+    exchange_type: int
+    message_id: int
+    spi_i: bytes
+    by_initiator: bool
+    requests: list[Message] = field(default_factory=list, repr=False)
+    responses: list[Message] = field(default_factory=list, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of its exchange type."""
+        return name_of(ExchangeType, self.exchange_type)
+
+    @property
+    def kind(self) -> str:
+        """What it is about, by the payloads of its request where they are open: INIT, REKEY_CHILD, DELETE_IKE, …"""
+        return kind_of(self.exchange_type, [layer for message in self.requests for layer in message.readable])
+
+    @property
+    def messages(self) -> list[Message]:
+        """Every message of it, in the order of the capture."""
+        return sorted([*self.requests, *self.responses], key=lambda message: message.index)
+
+    @property
+    def retransmissions(self) -> int:
+        """How many messages are the same octets once more."""
+        return sum(message.copy for message in self.messages)
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds from the first request to the first response; None where there is no response, or no time."""
+        if not self.requests or not self.responses:
+            return None
+        asked, answered = self.requests[0].time, self.responses[0].time
+        return None if asked is None or answered is None else answered - asked
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is a response in the capture."""
+        return bool(self.responses)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The exchange in plain values; its payloads where ``text`` was asked for."""
+        return {
+            "exchange": self.name,
+            "message_id": self.message_id,
+            "spi_i": self.spi_i.hex(),
+            "by_initiator": self.by_initiator,
+            "requests": [message.number for message in self.requests],
+            "responses": [message.number for message in self.responses],
+            "retransmissions": self.retransmissions,
+            "latency": self.latency,
+        }
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self.messages)
+
+    def __repr__(self) -> str:
+        latency = "no response" if self.latency is None else f"{self.latency * 1000:.1f} ms"
+        return f"<{self.name} {self.message_id}: {len(self.messages)} messages, {latency}>"

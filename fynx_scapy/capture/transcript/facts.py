@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is known of the SAs of a conversation: plain values with the numbers of the packets that show them.
+
+Nothing here holds a key. Times are seconds since the epoch, None where the capture has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...iana import Encr, Integ, KeMethod, Prf, ProtocolId, Registry, SequenceNumbers, TransformType, name_of
+
+REGISTRIES: dict[int, type[Registry]] = {
+    TransformType.ENCR: Encr,
+    TransformType.PRF: Prf,
+    TransformType.INTEG: Integ,
+    TransformType.KE: KeMethod,
+    TransformType.SN: SequenceNumbers,
+    **dict.fromkeys(range(TransformType.ADDKE1, TransformType.ADDKE7 + 1), KeMethod),
+}
+"""The registry of transform IDs of each transform type that is judged."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Transform:
+    """One transform of a proposal: its type, its ID, and the bits of its key where it says them."""
+
+    kind: int
+    id: int
+    key_length: int | None = None
+
+    @property
+    def name(self) -> str:
+        """IANA's name, with the key length behind it."""
+        registry = REGISTRIES.get(self.kind)
+        name = f"{name_of(TransformType, self.kind)}-{self.id}" if registry is None else name_of(registry, self.id)
+        return name if self.key_length is None else f"{name}-{self.key_length}"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposal of an SA payload (RFC 7296 section 3.3.1), its transforms in the order of the wire."""
+
+    number: int
+    protocol: int
+    spi: bytes
+    transforms: tuple[Transform, ...]
+
+    def of(self, kind: int) -> list[Transform]:
+        """The transforms of one type, in order."""
+        return [transform for transform in self.transforms if transform.kind == kind]
+
+    @property
+    def text(self) -> str:
+        """Protocol and transforms by IANA's names."""
+        names = ", ".join(transform.name for transform in self.transforms)
+        return f"{name_of(ProtocolId, self.protocol)}: {names}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an SA ended: ``rekeyed`` or ``deleted``, by ``initiator`` or ``responder``, in which packet, when."""
+
+    how: str
+    by: str
+    number: int
+    time: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class IkeSaFacts:
+    """One IKE SA. ``chosen`` is None where the responder chose nothing, or where that could not be read.
+
+    ``numbers`` are the packets of the request and the response that offer and choose; ``made`` is the time of the
+    latter. ``nonces`` are (packet, octets). ``rekeys`` is the SPI of the IKE SA that it replaces.
+    """
+
+    spi_i: bytes
+    spi_r: bytes
+    offered: tuple[Proposal, ...]
+    chosen: Proposal | None
+    numbers: tuple[int, ...]
+    made: float | None
+    nonces: tuple[tuple[int, int], ...] = ()
+    rekeys: bytes | None = None
+    ended: Ending | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called in a finding."""
+        return f"IKE SA {self.spi_i.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSaFacts:
+    """One Child SA. ``pfs`` is whether its exchange had a KE payload, None for the one that IKE_AUTH made.
+
+    ``narrowed`` says that the responder's traffic selectors are not those that were asked for.
+    """
+
+    ike_spi: bytes
+    spi_i: int
+    spi_r: int
+    offered: tuple[Proposal, ...]
+    chosen: Proposal | None
+    numbers: tuple[int, ...]
+    made: float | None
+    pfs: bool | None
+    mode: str = "tunnel"
+    ipcomp: int | None = None
+    narrowed: bool = False
+    rekeys: int | None = None
+    ended: Ending | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called in a finding."""
+        return f"Child SA {self.spi_i:08x}/{self.spi_r:08x}" if self.chosen is not None else "Child SA refused"
+
+
+def proposals_of(layer: Any) -> tuple[Proposal, ...]:
+    """The proposals of an SA payload, as far as they could be read."""
+    found = []
+    for proposal in layer.prop:
+        if not hasattr(proposal, "trans"):
+            continue  # it could not be read, which is among the message's errors
+        transforms = tuple(
+            Transform(int(each.transform_type), int(each.transform_id), each.key_length)
+            for each in proposal.trans
+            if hasattr(each, "transform_type")
+        )
+        found.append(Proposal(int(proposal.proposal), int(proposal.proto), bytes(proposal.SPI), transforms))
+    return tuple(found)

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The history of the SAs of a conversation: which exchange made each, what it agreed on, and how each ended.
+
+RFC 7296 sections 1.2, 1.3, 1.4, 2.8 and 2.16; childless IKE SAs are RFC 6023's. It knows what is open: an exchange
+whose messages stayed closed makes nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ...iana import NotifyType, PayloadType, ProtocolId
+from ..follow.exchanges import AUTH, CREATE_CHILD, DELETE_CHILD, DELETE_IKE, INIT, REKEY_CHILD, REKEY_IKE
+from .exchanges import Exchange
+from .facts import ChildSaFacts, Ending, IkeSaFacts, proposals_of
+from .messages import Message
+
+INITIATOR, RESPONDER = "initiator", "responder"
+
+
+class SaHistory:
+    """What the exchanges of one conversation came to, in their order.
+
+    ``ike_sas`` are by the initiator's SPI, ``children`` are the Child SAs with those that were refused. ``crossings``
+    are pairs of requests by which both ends rekeyed one SA, the second sent before the first was answered;
+    ``childless`` the IKE_AUTH requests that ask for no Child SA.
+    """
+
+    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+        self.ike_sas: dict[bytes, IkeSaFacts] = {}
+        self.children: list[ChildSaFacts] = []
+        self.childless: list[int] = []
+        self._asked: dict[bytes, tuple[Message, dict[int, Any]]] = {}  # by IKE SPI: the IKE_AUTH request that has SA
+        self._by_spi: dict[int, list[int]] = {}  # where in the children each SPI is
+        self._rekeying: list[tuple[int, int, bytes, bool]] = []  # request, response, SPI, by the initiator
+        for exchange in exchanges:
+            self._exchange(exchange)
+        self.crossings = self._crossings()
+
+    def _exchange(self, exchange: Exchange) -> None:
+        requests = [message for message in exchange.requests if not message.copy]
+        responses = [message for message in exchange.responses if not message.copy]
+        asked, answered = _payloads(requests), _payloads(responses)
+        if not requests:
+            return
+        request, response = requests[0], responses[-1] if responses else None
+        kind = exchange.kind
+        if kind == INIT:
+            self._initial(request, response, asked, answered)
+        elif kind == AUTH:
+            self._authentication(exchange, request, response, asked, answered)
+        elif kind == REKEY_IKE and PayloadType.SA in asked:
+            self._rekey_ike(exchange, request, response, asked, answered)
+        elif kind in (CREATE_CHILD, REKEY_CHILD) and PayloadType.SA in asked:
+            self._child(exchange, request, response, asked, answered, pfs=True)
+        elif kind in (DELETE_CHILD, DELETE_IKE):
+            for layer in asked.get(PayloadType.D, []):
+                self._delete(exchange, request, layer)
+
+    def _initial(self, request: Message, response: Message | None, asked: Any, answered: Any) -> None:
+        offered = proposals_of(asked[PayloadType.SA][0]) if PayloadType.SA in asked else ()
+        chosen = proposals_of(answered[PayloadType.SA][0]) if PayloadType.SA in answered else ()
+        before = self.ike_sas.get(request.spi_i)
+        if before is not None and before.chosen is not None:
+            return
+        numbers = (request.number,) if response is None else (request.number, response.number)
+        made = response.time if chosen and response is not None else None
+        spi_r = response.spi_r if response is not None else request.spi_r
+        nonces = _nonces(request, asked) + (_nonces(response, answered) if response is not None else ())
+        self.ike_sas[request.spi_i] = IkeSaFacts(
+            request.spi_i, spi_r, offered, chosen[0] if chosen else None, numbers, made, nonces
+        )
+
+    def _authentication(
+        self, exchange: Exchange, request: Message, response: Message | None, asked: Any, answered: Any
+    ) -> None:
+        spi = exchange.spi_i
+        if PayloadType.SA in asked:
+            self._asked[spi] = (request, asked)
+        elif PayloadType.IDi in asked:
+            self.childless.append(request.number)
+        refused = response is not None and _refuses(response) and PayloadType.SA not in answered
+        # With EAP the SA payload is answered some exchanges later (RFC 7296 section 2.16).
+        if spi in self._asked and (PayloadType.SA in answered or refused):
+            request, asked = self._asked.pop(spi)
+            self._child(exchange, request, response, asked, answered, pfs=False)
+
+    def _child(
+        self, exchange: Exchange, request: Message, response: Message | None, asked: Any, answered: Any, *, pfs: bool
+    ) -> None:
+        """One Child SA; ``pfs`` is whether its exchange can have a KE payload at all."""
+        offered = proposals_of(asked[PayloadType.SA][0])
+        chosen = proposals_of(answered[PayloadType.SA][0]) if PayloadType.SA in answered else ()
+        notifies = {int(layer.type): layer for layer in answered.get(PayloadType.N, [])}
+        wanted = {int(layer.type): layer for layer in asked.get(PayloadType.N, [])}
+        rekeys = int.from_bytes(bytes(wanted[NotifyType.REKEY_SA].SPI)) if NotifyType.REKEY_SA in wanted else None
+        number = request.number if response is None else response.number
+        compressed = notifies.get(NotifyType.IPCOMP_SUPPORTED)
+        data = bytes(compressed.notify) if compressed is not None else b""
+        if rekeys is not None:
+            self._rekeyed(exchange, request, response, rekeys.to_bytes(4), bool(chosen))
+        for proposal in (*offered[:1], *chosen[:1]) if chosen else ():
+            self._by_spi.setdefault(int.from_bytes(proposal.spi), []).append(len(self.children))
+        self.children.append(
+            ChildSaFacts(
+                exchange.spi_i,
+                int.from_bytes(offered[0].spi) if offered else 0,
+                int.from_bytes(chosen[0].spi) if chosen else 0,
+                offered,
+                chosen[0] if chosen else None,
+                (request.number, number) if response is not None else (request.number,),
+                response.time if response is not None else None,
+                (PayloadType.KE in asked and PayloadType.KE in answered) if pfs else None,
+                "transport" if NotifyType.USE_TRANSPORT_MODE in notifies else "tunnel",
+                data[2] if len(data) > 2 else None,
+                bool(chosen) and _selectors(asked) != _selectors(answered),
+                rekeys,
+            )
+        )
+
+    def _rekey_ike(
+        self, exchange: Exchange, request: Message, response: Message | None, asked: Any, answered: Any
+    ) -> None:
+        offered = proposals_of(asked[PayloadType.SA][0])
+        chosen = proposals_of(answered[PayloadType.SA][0]) if PayloadType.SA in answered else ()
+        self._rekeyed(exchange, request, response, exchange.spi_i, bool(chosen))
+        if not offered:
+            return
+        nonces = _nonces(request, asked) + (_nonces(response, answered) if response is not None else ())
+        self.ike_sas[offered[0].spi] = IkeSaFacts(
+            offered[0].spi,
+            chosen[0].spi if chosen else bytes(8),
+            offered,
+            chosen[0] if chosen else None,
+            (request.number, response.number) if response is not None else (request.number,),
+            response.time if response is not None else None,
+            nonces,
+            exchange.spi_i,
+        )
+        for at, child in enumerate(self.children):
+            if chosen and child.ike_spi == exchange.spi_i and child.ended is None:
+                self.children[at] = replace(child, ike_spi=offered[0].spi)
+
+    def _rekeyed(self, exchange: Exchange, request: Message, response: Message | None, spi: bytes, done: bool) -> None:
+        left = exchange.conversation.left(request)
+        if response is None:
+            return
+        self._rekeying.append((request.number, response.number, spi, left))
+        if not done:
+            return
+        ending = Ending("rekeyed", INITIATOR if left else RESPONDER, response.number, response.time)
+        if len(spi) == 8:
+            self._end_ike(spi, ending)
+        else:
+            self._end_child(int.from_bytes(spi), ending)
+
+    def _delete(self, exchange: Exchange, request: Message, layer: Any) -> None:
+        ending = Ending(
+            "deleted", INITIATOR if exchange.conversation.left(request) else RESPONDER, request.number, request.time
+        )
+        if int(layer.proto) == ProtocolId.IKE:
+            self._end_ike(exchange.spi_i, ending)
+            return
+        for spi in layer.SPI:
+            self._end_child(int.from_bytes(bytes(spi)), ending)
+
+    def _end_ike(self, spi: bytes, ending: Ending) -> None:
+        sa = self.ike_sas.get(spi)
+        if sa is not None and sa.ended is None:
+            self.ike_sas[spi] = replace(sa, ended=ending)
+        # Its Child SAs end with it, but for those that its successor took over (RFC 7296 sections 1.4.1 and 2.8).
+        for at, child in enumerate(self.children):
+            if ending.how == "deleted" and child.ike_spi == spi and child.ended is None and child.chosen is not None:
+                self.children[at] = replace(child, ended=ending)
+
+    def _end_child(self, spi: int, ending: Ending) -> None:
+        for at in self._by_spi.get(spi, ()):
+            child = self.children[at]
+            if child.ended is None:
+                self.children[at] = replace(child, ended=ending)
+
+    def _crossings(self) -> list[tuple[int, int]]:
+        """Rekeys of one SA by both ends, the second asked before the first was answered (RFC 7296 section 2.8.1)."""
+        found = []
+        pairs = {frozenset((child.spi_i, child.spi_r)) for child in self.children}
+        for at, (request, response, spi, left) in enumerate(self._rekeying):
+            for other, _, other_spi, other_left in self._rekeying[at + 1 :]:
+                if other > response:
+                    break  # they are in the order of their requests
+                ends = frozenset((int.from_bytes(spi), int.from_bytes(other_spi)))
+                if left != other_left and (spi == other_spi or (len(spi) == 4 and ends in pairs)):
+                    found.append((request, other))
+        return found
+
+
+def _refuses(response: Message) -> bool:
+    """Whether it has a Notify of an error type (RFC 7296 section 3.10.1)."""
+    kinds = [int(layer.type) for layer in response.readable if layer.payload_type == PayloadType.N]
+    return any(kind < NotifyType.INITIAL_CONTACT for kind in kinds)
+
+
+def _payloads(messages: Sequence[Message]) -> dict[int, list[Any]]:
+    """The payloads of a message, or of its fragments, by type."""
+    found: dict[int, list[Any]] = {}
+    for message in messages:
+        for layer in message.readable:
+            found.setdefault(int(layer.payload_type), []).append(layer)
+    return found
+
+
+def _nonces(message: Message, payloads: dict[int, list[Any]]) -> tuple[tuple[int, int], ...]:
+    return tuple((message.number, len(layer.nonce)) for layer in payloads.get(PayloadType.Nonce, []))
+
+
+def _selectors(payloads: dict[int, list[Any]]) -> list[bytes]:
+    """The traffic selectors of a message: their octets behind the generic header."""
+    kinds = (PayloadType.TSi, PayloadType.TSr)
+    return [bytes(layer)[4:] for kind in kinds for layer in payloads.get(kind, [])]

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The transcript of a capture: every IKE message given to its conversation, once, for all who interpret them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from ...iana import ExchangeType
+from ...layers.ikeheader import IKE_HEADER
+from .conversations import ConversationBase
+from .exchanges import Exchange
+from .holder import Holder
+from .messages import Message
+
+C = TypeVar("C", bound=ConversationBase)
+
+
+class Transcript(Generic[C]):
+    """The conversations of a capture, in the order of their first message.
+
+    A message belongs to the conversation of its IKE SA. An IKE SA that begins without IKE_SA_INIT came of a rekey: it
+    goes on the conversation of the SA that it replaces, or where that is not known, the last one between its hosts.
+    """
+
+    def __init__(self, capture: Holder, make: Callable[[Holder, int, Message], C]) -> None:
+        self.capture = capture
+        self.conversations: list[C] = []
+        self._by_spi: dict[bytes, C] = {}
+        self._last: dict[frozenset[str], C] = {}
+        self._several: set[frozenset[str]] = set()  # pairs of hosts with more than one conversation
+        self._parents: dict[bytes, bytes] | None = None
+        for at, stored in enumerate(capture.index.messages):
+            if len(stored.data) < IKE_HEADER.size:
+                continue
+            message = Message(capture, at, stored)
+            conversation = self._by_spi.get(message.spi_i) or self._continued(message)
+            if conversation is None:
+                conversation = make(capture, len(self.conversations), message)
+                self.conversations.append(conversation)
+            self._by_spi[message.spi_i] = conversation
+            conversation.take(message)
+            hosts = frozenset((message.src, message.dst))
+            if self._last.setdefault(hosts, conversation) is not conversation:
+                self._last[hosts] = conversation
+                self._several.add(hosts)
+
+    def _continued(self, message: Message) -> C | None:
+        """The conversation that goes on in an IKE SA whose first message this is."""
+        if message.exchange_type == ExchangeType.IKE_SA_INIT or message.version >> 4 != 2:
+            return None
+        hosts = frozenset((message.src, message.dst))
+        if hosts in self._several:
+            if self._parents is None:
+                sas = self.capture.ike_sas
+                self._parents = {sa.spi_i: sa.parent.spi_i for sa in sas if sa.parent is not None}
+            parent = self._by_spi.get(self._parents.get(message.spi_i, b""))
+            if parent is not None:
+                return parent
+        return self._last.get(hosts)
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """The exchanges of all conversations."""
+        return [exchange for conversation in self.conversations for exchange in conversation.exchanges]
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages of all conversations, in the order of the capture."""
+        found = [message for conversation in self.conversations for message in conversation.messages]
+        return sorted(found, key=lambda message: message.index)
