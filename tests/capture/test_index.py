@@ -124,8 +124,11 @@ def test_what_is_not_ordinary_goes_the_long_way() -> None:
     assert [(flow.protocol, flow.spi, flow.packets, flow.cut) for flow in found.flows] == [
         ("esp", 0x11223344, 5, 1), ("esp", 0x66, 2, 0), ("ah", 0x99, 1, 0),
     ]  # fmt: skip
-    assert [problem.number for problem in found.problems] == [6]
+    assert [problem.number for problem in found.problems] == [6, 0]
     assert "the capture holds 16 of 40 octets" in found.problems[0].text
+    assert [(loss.what, loss.count, loss.text) for loss in found.losses] == [
+        ("nested", 1, "1 packet of ESP inside AH not looked into")
+    ]
 
 
 def test_ports_of_ones_own() -> None:

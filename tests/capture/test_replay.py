@@ -12,12 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fynx_scapy.capture.replay import configs
-from fynx_scapy.capture.replay.compare import FRESH, compare
-from fynx_scapy.capture.replay.player import Player, Verdict, play, session
-from fynx_scapy.capture.replay.raw import send, shots
-from fynx_scapy.capture.replay.rebuild import rebuilt
-from fynx_scapy.capture.replay.recording import (
+from fynx_scapy.capture.follow.exchanges import (
     AUTH,
     CREATE_CHILD,
     DELETE_CHILD,
@@ -26,8 +21,13 @@ from fynx_scapy.capture.replay.recording import (
     INIT,
     REKEY_CHILD,
     REKEY_IKE,
-    load,
-)  # fmt: skip
+)
+from fynx_scapy.capture.replay import configs
+from fynx_scapy.capture.replay.compare import FRESH, compare
+from fynx_scapy.capture.replay.player import Player, Verdict, play, session
+from fynx_scapy.capture.replay.raw import send, shots
+from fynx_scapy.capture.replay.rebuild import rebuilt
+from fynx_scapy.capture.replay.recording import load
 from fynx_scapy.capture.replay.to_scenario import write
 from fynx_scapy.cli import main
 from fynx_scapy.errors import CaptureError, ConfigError

@@ -30,7 +30,8 @@ from ...layers.ikev2 import (
     IKEv2_TSi,
     IKEv2_TSr,
 )  # fmt: skip
-from .recording import AUTH, CREATE_CHILD, INIT, REKEY_CHILD, REKEY_IKE, Recorded, Recording, Step
+from ..follow.exchanges import AUTH, CREATE_CHILD, INIT, REKEY_CHILD, REKEY_IKE
+from .recording import Recorded, Recording, Step
 
 _ADDRESSES = {CpAttribute.INTERNAL_IP4_ADDRESS: "0.0.0.0", CpAttribute.INTERNAL_IP6_ADDRESS: "::"}
 

@@ -22,12 +22,10 @@ from fynx_scapy.ike.path import nat
 
 from ...errors import FynxError
 from ...iana import ExchangeType, NotifyType, name_of
+from ...layers.ikeheader import FLAG_RESPONSE
 from ...layers.ikev2 import IKEv2_Delete
 from ...session import Session
-from . import configs
-from .compare import Difference, compare
-from .rebuild import BEYOND, copied, kind, rebuilt, spis
-from .recording import (
+from ..follow.exchanges import (
     AUTH,
     CREATE_CHILD,
     DELETE_CHILD,
@@ -37,12 +35,12 @@ from .recording import (
     OTHER,
     REKEY_CHILD,
     REKEY_IKE,
-    RESPONSE,
-    Recording,
-    Step,
     kind_of,
-    name,
-)  # fmt: skip
+)
+from . import configs
+from .compare import Difference, compare
+from .rebuild import BEYOND, copied, kind, rebuilt, spis
+from .recording import Recording, Step, name
 
 Starter: TypeAlias = "Callable[[Player, Step], None]"
 RETRANSMISSION = Retransmission(timeout=1.0, base=1.5, tries=3)
@@ -86,13 +84,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a replay came to. ``established`` is what came of the IKE SA, ``expected`` what did in the recording."""
+    """What a replay came to. ``established`` is what came of the IKE SA, ``expected`` what did in the recording.
+
+    ``left_out`` names what the engine cannot do, ``losses`` what of the capture could not be read.
+    """
 
     outcomes: tuple[Outcome, ...]
     established: bool
     expected: bool
     left_out: tuple[str, ...] = ()
     error: str = ""
+    losses: tuple[str, ...] = ()
 
     @property
     def differences(self) -> list[Difference]:
@@ -101,8 +103,9 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every answer is as recorded, and the IKE SA ended established where it did then."""
-        return self.established == self.expected and not any(each.verdict in BAD for each in self.outcomes)
+        """Whether every answer is as recorded, the IKE SA ended established where it did then, and nothing is lost."""
+        as_recorded = self.established == self.expected and not any(each.verdict in BAD for each in self.outcomes)
+        return as_recorded and not self.losses
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -111,6 +114,7 @@ class Report:
             "established": self.established,
             "recorded_established": self.expected,
             "left_out": list(self.left_out),
+            "losses": list(self.losses),
             "error": self.error,
             "messages": [each.as_dict() for each in self.outcomes],
         }
@@ -157,7 +161,7 @@ class Player:
     def play(self) -> Report:
         """Play all steps of ours in their order, and compare."""
         seen, error = len(self.session.events), ""
-        remove = self.session.tap("payloads", self._tap, lambda message: not int(message.header.flags) & RESPONSE)
+        remove = self.session.tap("payloads", self._tap, lambda message: not int(message.header.flags) & FLAG_RESPONSE)
         try:
             for step in self.recording.steps:
                 if self._is_due(step):
@@ -174,7 +178,8 @@ class Player:
         established = any(isinstance(event, IkeSaEstablished) for event in events)
         error = next((event.reason for event in events if isinstance(event, IkeSaFailed)), error)
         left_out = tuple(sorted(self._left_out))
-        return Report(tuple(self._outcomes()), established, self.recording.established, left_out, error)
+        recording = self.recording
+        return Report(tuple(self._outcomes()), established, recording.established, left_out, error, recording.losses)
 
     def _is_due(self, step: Step) -> bool:
         if not step.ours or step.kind == OTHER or any(sent.step is step for sent in self._sent):
@@ -255,11 +260,11 @@ class Player:
         waiting = list(self._sent)
         underway: list[_Sent] = []
         for event in events:
-            if isinstance(event, MessageSent) and not int(event.header.flags) & RESPONSE and waiting:
+            if isinstance(event, MessageSent) and not int(event.header.flags) & FLAG_RESPONSE and waiting:
                 sent = waiting.pop(0)
                 sent.key = (event.header.init_SPI, int(event.header.id))
                 underway.append(sent)
-            elif isinstance(event, MessageReceived) and int(event.header.flags) & RESPONSE:
+            elif isinstance(event, MessageReceived) and int(event.header.flags) & FLAG_RESPONSE:
                 key = (event.header.init_SPI, int(event.header.id))
                 asked = next((sent for sent in reversed(underway) if sent.key == key and sent.answer is None), None)
                 if asked is not None:

@@ -6,18 +6,24 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fynx_scapy.ike.message import NON_ESP_MARKER, Address, Datagram, DatagramKind, has_marker
 
 from ...errors import CaptureError, ConfigError
+from ...keylog import KeyLog
 from ...net.sockets import OpenSocket, UdpPort
 from ...net.udp import resolve, source_for
+from ..capture import Capture
 from ..reading.packets import IpsecPacket
-from .recording import packets
+from ..reading.walk import Walk
+from ..transcript.messages import Message
+from .recording import begun, chosen
 
 SIDES = ("initiator", "responder")
 _IN_UDP = ("ike", "esp", "keepalive")
@@ -50,37 +56,56 @@ class Volley:
         return {"sent": self.sent, "octets": self.octets, "seconds": self.seconds, "answers": self.answers}
 
 
-def shots(capture: str | os.PathLike[str], side: str = "initiator", conversation: int = 1) -> list[Shot]:
+class Shots(list[Shot]):
+    """The datagrams of one side. ``losses`` says what of the capture could not be read or was left out."""
+
+    losses: tuple[str, ...] = ()
+
+
+def shots(
+    capture: str | os.PathLike[str], side: str = "initiator", conversation: int = 1, *, ports: Iterable[int] = ()
+) -> Shots:
     """The UDP datagrams of one side: IKE, ESP in UDP and keepalives, retransmissions included. No key is needed.
 
-    A conversation is what passes between two addresses from an IKE_SA_INIT request on. Native ESP has no ports and
-    is left out. ConfigError for an unknown side or conversation, CaptureError where there is nothing to send.
+    IKE messages are those of the conversation; the rest is what passes between its two addresses, until the next one
+    begins there. Native ESP has no ports and is left out. ``ports`` are used as 4500 is. Raises ConfigError for an
+    unknown side or conversation, CaptureError where there is nothing to send.
     """
     if side not in SIDES:
         raise ConfigError(f"expected one of the sides {', '.join(SIDES)}, found {side!r}")
-    found = [packet for packet in packets(capture) if packet.kind in _IN_UDP and packet.sport and not packet.tcp]
-    starts: dict[bytes, tuple[int, IpsecPacket]] = {}
-    for place, packet in enumerate(found):
-        if packet.kind == "ike" and len(packet.data) >= 28 and packet.data[8:16] == bytes(8) and packet.data[18] == 34:
-            starts.setdefault(packet.data[:8], (place, packet))
-    if not 0 < conversation <= len(starts):
-        raise ConfigError(f"expected a conversation from 1 to {len(starts)}, found {conversation}")
-    place, first = list(starts.values())[conversation - 1]
-    later = [p for p, other in list(starts.values())[conversation:] if _ends(other) == _ends(first)]
-    chosen = [packet for packet in found[place : min(later, default=None)] if _ends(packet) == _ends(first)]
-    by_initiator = [packet for packet in chosen if _sent_by(packet, first) == (side == SIDES[0])]
-    if not by_initiator:
+    with Capture(capture, KeyLog(), ports=ports) as opened:
+        wanted, first = chosen(opened, conversation)
+        later = [each.first for each in begun(opened)[conversation:]]
+        # On another pair of addresses it is the same datagram behind a NAT, or an end that has moved.
+        messages = [each for each in wanted.messages if _ends(each) == _ends(first) and each.index >= first.index]
+        own = {message.number: wanted.left(message) == (side == SIDES[0]) for message in messages}
+        end = min((each.number for each in later if _ends(each) == _ends(first)), default=sys.maxsize)
+        losses = tuple(problem.text for problem in opened.problems)
+
+    def belongs(packet: IpsecPacket) -> bool:
+        number = packet.frame.number
+        if packet.kind == "ike":
+            return own.get(number, False)
+        by_initiator = packet.sport == first.sport if first.src == first.dst else packet.src == first.src
+        between = _ends(packet) == _ends(first) and first.number <= number < end
+        return between and by_initiator == (side == SIDES[0])
+
+    found = [packet for packet in Walk(frozenset(ports)).read(Path(capture)) if _sendable(packet) and belongs(packet)]
+    if not found:
         raise CaptureError(f"no UDP datagram of the {side} in conversation {conversation}")
-    begin = by_initiator[0].frame.time or 0.0
-    return [_shot(packet, begin) for packet in by_initiator]
+    begin = found[0].frame.time or 0.0
+    made = Shots(_shot(packet, begin) for packet in found)
+    made.losses = losses
+    return made
 
 
-def _ends(packet: IpsecPacket) -> frozenset[str]:
+def _sendable(packet: IpsecPacket) -> bool:
+    """Whether it came whole, in UDP."""
+    return packet.kind in _IN_UDP and bool(packet.sport) and not (packet.tcp or packet.error or packet.missing)
+
+
+def _ends(packet: IpsecPacket | Message) -> frozenset[str]:
     return frozenset((packet.src, packet.dst))
-
-
-def _sent_by(packet: IpsecPacket, first: IpsecPacket) -> bool:
-    return packet.sport == first.sport if first.src == first.dst else packet.src == first.src
 
 
 def _shot(packet: IpsecPacket, begin: float) -> Shot:

@@ -4,28 +4,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import NamedTuple
 
 from scapy.packet import Packet
 
 from ...errors import CaptureError, ConfigError
-from ...iana import ExchangeType, NotifyType, PayloadType, ProtocolId, name_of
+from ...iana import ExchangeType, NotifyType, PayloadType, name_of
 from ...keylog import KeyLog
-from ...layers.ikev2 import IKEv2_Delete, IKEv2_Notify, IKEv2_SA
+from ...layers.ikev2 import IKEv2_Notify
 from ...layers.ikev2.payload import notation
-from ..follow.follower import Follower
-from ..follow.sas import IkeOpened, IkeSa
-from ..reading.frames import frames
-from ..reading.packets import Classifier, Fragments, IpsecPacket, ip_packet
-
-INIT, AUTH, CREATE_CHILD, REKEY_CHILD, REKEY_IKE = "init", "auth", "create child", "rekey child", "rekey IKE SA"
-DELETE_CHILD, DELETE_IKE, INFORMATIONAL, OTHER = "delete child", "delete IKE SA", "informational", "other"
-
-RESPONSE = 0x20
-_KINDS: dict[int, str] = {ExchangeType.IKE_SA_INIT: INIT, ExchangeType.IKE_AUTH: AUTH}
-_SK, _SKF = PayloadType.SK, PayloadType.SKF
+from ..capture import Capture
+from ..conversation import Conversation
+from ..follow.exchanges import AUTH
+from ..transcript.exchanges import Exchange
+from ..transcript.messages import ENCRYPTED, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +58,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One conversation: an IKE SA and those that replaced it. ``initiator`` and ``responder`` are its addresses."""
+    """One conversation: an IKE SA and those that replaced it. ``initiator`` and ``responder`` are its addresses.
+
+    ``losses`` says what of its capture could not be read or was left out.
+    """
 
     initiator: str
     responder: str
     steps: tuple[Step, ...]
     psk: tuple[bytes, ...] = field(default=(), repr=False)
+    losses: tuple[str, ...] = ()
 
     def of(self, *kinds: str) -> list[Step]:
         """The initiator's steps of these kinds."""
@@ -88,109 +87,89 @@ def name(payload: Packet) -> str:
     return str(notation(payload))
 
 
-def kind_of(exchange: int, payloads: Sequence[Packet]) -> str:
-    """Which kind of step a request is."""
-    if exchange == ExchangeType.INFORMATIONAL:
-        deleted = next((p for p in payloads if isinstance(p, IKEv2_Delete)), None)
-        if deleted is None:
-            return INFORMATIONAL
-        return DELETE_IKE if deleted.proto == ProtocolId.IKE else DELETE_CHILD
-    if exchange == ExchangeType.CREATE_CHILD_SA:
-        if any(isinstance(p, IKEv2_Notify) and p.type == NotifyType.REKEY_SA for p in payloads):
-            return REKEY_CHILD
-        offer = next((p for p in payloads if isinstance(p, IKEv2_SA)), None)
-        rekey = offer is not None and any(proposal.proto == ProtocolId.IKE for proposal in offer.prop)
-        return REKEY_IKE if rekey else CREATE_CHILD
-    return _KINDS.get(exchange, OTHER)
-
-
-def packets(capture: str | os.PathLike[str]) -> Iterator[IpsecPacket]:
-    """What IPsec carried in a capture, in order, without what is cut or broken. Raises CaptureError."""
-    classify, fragments = Classifier(), Fragments()
-    for frame in frames(Path(capture)):
-        packet = ip_packet(frame)
-        whole = packet and fragments.add(packet)
-        found = classify(whole) if whole else None
-        if found is not None and not found.error and not found.missing:
-            yield found
-
-
-def load(capture: str | os.PathLike[str], keys: KeyLog | None = None, conversation: int = 1) -> Recording:
+def load(
+    capture: str | os.PathLike[str], keys: KeyLog | None = None, conversation: int = 1, *, ports: Iterable[int] = ()
+) -> Recording:
     """One conversation of a capture, the first by default; ``keys`` are those beside it unless they are given.
 
-    Raises CaptureError when the capture cannot be read, or a message of it does not open, ConfigError when there is no
-    conversation of that number.
+    ``ports`` are UDP and TCP ports that are used as 4500 is. Raises CaptureError when the capture cannot be read, or a
+    message of it does not open, ConfigError when there is no conversation of that number.
     """
-    keys = KeyLog.beside(capture) if keys is None else keys
-    follower = Follower(keys)
-    opened: dict[int, IkeOpened] = {}
-    seen: set[bytes] = set()
-    for found in packets(capture):
-        if found.kind == "ike" and found.data not in seen:
-            seen.add(found.data)
-            ends = (found.src, found.sport, found.dst, found.dport)
-            opened[found.frame.number] = follower.ike(found.data, found.frame.number, found.frame.time, *ends)
-    opened.update((each.number, each) for each in follower.retry())
-    messages = [opened[number] for number in sorted(opened)]
-    starts = _starts(messages)
-    if not 0 < conversation <= len(starts):
-        raise ConfigError(f"expected a conversation from 1 to {len(starts)}, found {conversation}")
-    return _recording(starts[conversation - 1], messages, follower.ike_sas, tuple(keys.psk))
+    with Capture(capture, keys, ports=ports) as opened:
+        return of(opened, conversation)
 
 
-def _starts(messages: Sequence[IkeOpened]) -> list[IkeOpened]:
-    """The first request of each conversation."""
-    found: dict[bytes, IkeOpened] = {}
-    for each in messages:
-        if each.header is not None and each.header.exch_type == ExchangeType.IKE_SA_INIT and not _answers(each):
-            found.setdefault(each.header.init_SPI, each)
-    return list(found.values())
+class Begun(NamedTuple):
+    """A conversation that can be held again, and the IKE_SA_INIT request that it begins with."""
+
+    conversation: Conversation
+    first: Message
 
 
-def _answers(message: IkeOpened) -> bool:
-    return bool(int(message.header.flags) & RESPONSE) if message.header is not None else False
+def begun(capture: Capture) -> list[Begun]:
+    """The conversations that can be held again, in the order of their beginning."""
+    found = []
+    for conversation in capture.conversations:
+        requests = [request for exchange in conversation.exchanges for request in _initial(exchange)]
+        found += [Begun(conversation, request) for request in requests[:1]]
+    return sorted(found, key=lambda each: each.first.index)
 
 
-def _recording(
-    start: IkeOpened, messages: Sequence[IkeOpened], sas: Sequence[IkeSa], psk: tuple[bytes, ...]
-) -> Recording:
-    assert start.header is not None
-    family = {start.header.init_SPI}
-    for sa in sas:  # in order of appearance: a parent stands before its successor
-        if sa.parent is not None and sa.parent.spi_i in family:
-            family.add(sa.spi_i)
-    own = {start.src}
-    same_host = start.src == start.dst
-    requests: list[tuple[tuple[bytes, int, bool], bool, Recorded]] = []
-    answers: dict[tuple[bytes, int, bool], list[tuple[int, Recorded]]] = {}
-    for each in messages:
-        if each.header is None or each.header.init_SPI not in family:
+def _initial(exchange: Exchange) -> list[Message]:
+    """The requests of an IKE_SA_INIT that are whole."""
+    initial = exchange.exchange_type == ExchangeType.IKE_SA_INIT
+    return [each for each in exchange.requests if initial and each.kind == "ike" and not each.missing]
+
+
+def chosen(capture: Capture, number: int) -> Begun:
+    """The conversation of that number, from 1.
+
+    Raises ConfigError where there is none, CaptureError where there is none at all because of what is wrong.
+    """
+    found = begun(capture)
+    if not found and capture.problems:
+        raise CaptureError(f"no conversation can be read from its beginning; {capture.problems[0].text}")
+    if not 0 < number <= len(found):
+        raise ConfigError(f"expected a conversation from 1 to {len(found)}, found {number}")
+    return found[number - 1]
+
+
+def of(capture: Capture, conversation: int = 1) -> Recording:
+    """One conversation of an opened capture, from 1. Raises what `load` does."""
+    found = chosen(capture, conversation).conversation
+    steps = [step for exchange in found.exchanges for step in _steps(exchange)]
+    steps.sort(key=lambda step: step.request.numbers[-1])
+    losses = tuple(problem.text for problem in capture.problems)
+    return Recording(found.initiator, found.responder, tuple(steps), tuple(capture.keys.psk), losses)
+
+
+def _steps(exchange: Exchange) -> Iterator[Step]:
+    """Each request of an exchange that is not a repetition, with the first answer that came before the next one."""
+    requests = list(_whole(exchange.requests))
+    responses = list(_whole(exchange.responses))
+    for place, (message, request) in enumerate(requests):
+        end = requests[place + 1][0].index if place + 1 < len(requests) else sys.maxsize
+        fits = (answer for each, answer in responses if message.index < each.index < end)
+        yield Step(exchange.kind, request, next(fits, None), exchange.conversation.left(message))
+
+
+def _whole(messages: Sequence[Message]) -> Iterator[tuple[Message, Recorded]]:
+    """Messages that are whole, without their repetitions; of fragments, the one that completes the message."""
+    for message in messages:
+        if message.copy or message.missing:
+            continue  # what the capture has cut is among its problems
+        opened = message.opened
+        if opened.fragment is not None and opened.inner is None and not opened.closed:
             continue
-        if each.fragment is not None and each.inner is None:
-            if each.opened is None or each.opened.plaintext is None:
-                raise CaptureError(f"packet {each.number}: a fragment does not open with the keys at hand")
+        if opened.closed:
+            what = "the message" if opened.fragment is None else "a fragment"
+            raise CaptureError(f"packet {message.number}: {what} does not open with the keys at hand")
+        if opened.header is None:
             continue
-        recorded = _recorded(each)
-        ours = each.sport == start.sport if same_host else each.src in own
-        if _answers(each):
-            ours = not ours
-            key = (each.header.init_SPI, int(each.header.id), ours)
-            answers.setdefault(key, []).append((each.number, recorded))
-        else:
-            requests.append(((each.header.init_SPI, int(each.header.id), ours), ours, recorded))
-    steps = []
-    for place, (key, ours, request) in enumerate(requests):
-        later = [r.numbers[0] for k, _, r in requests[place + 1 :] if k == key]
-        end = min(later, default=float("inf"))
-        fits = (r for number, r in answers.get(key, []) if request.numbers[0] < number < end)
-        kind = kind_of(int(request.header.exch_type), request.payloads)
-        steps.append(Step(kind, request, next(fits, None), ours))
-    return Recording(start.src, start.dst, tuple(steps), psk)
+        yield message, _recorded(message, opened.header)
 
 
-def _recorded(message: IkeOpened) -> Recorded:
-    if message.closed:
-        raise CaptureError(f"packet {message.number}: the message does not open with the keys at hand")
-    outer = [p for p in message.payloads if p.payload_type not in (_SK, _SKF)]
-    inner = message.inner or []
-    return Recorded(message.packets or (message.number,), message.header, (*outer, *inner))
+def _recorded(message: Message, header: Packet) -> Recorded:
+    opened = message.opened
+    outer = [p for p in opened.payloads if p.payload_type not in ENCRYPTED]
+    return Recorded(opened.packets or (message.number,), header, (*outer, *(opened.inner or [])))

@@ -20,8 +20,7 @@ from fynx_scapy.ike.terms.selectors import Selector
 from ...errors import CaptureError
 from ...iana import ExchangeType, name_of
 from ...layers.ikev2 import IKEv2_Notify
-from . import configs
-from .recording import (
+from ..follow.exchanges import (
     AUTH,
     CREATE_CHILD,
     DELETE_CHILD,
@@ -30,9 +29,9 @@ from .recording import (
     INIT,
     REKEY_CHILD,
     REKEY_IKE,
-    Recording,
-    Step,
-)  # fmt: skip
+)
+from . import configs
+from .recording import Recording, Step
 
 PSK = "replayed"
 WIDTH = 115
