@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .follow.follower import Follower
     from .follow.sas import ChildSa, IkeOpened, IkeSa
     from .reading.flows import EspFlow
+    from .reading.losses import Loss
     from .reading.store import Stored
     from .showing.pictures import Ladders
     from .transcript.exchanges import Exchange
@@ -110,8 +111,19 @@ class Capture:
 
     @property
     def problems(self) -> list[Problem]:
-        """What could not be read: packet number, offset in the file, and why."""
+        """What could not be read: packet number, offset in the file, and why; of `losses`, both are 0."""
         return self.index.problems
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What was left out, counted and named; what was left out inside ESP, once `icvs` or `inner_flows` is known."""
+        return self.index.losses
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything could not be read or was left out, or an ICV is bad, as far as it was looked at."""
+        bad = any(each.opened is not None and each.opened.icv == "bad" for each in self._opened)
+        return bool(self.index.failed or self._icvs.get("bad") or bad)
 
     # -- IKE
 
@@ -241,6 +253,7 @@ class Capture:
                     verdicts["bad" if packet.icv == "bad" else "closed"] += 1
             # A Child SA with PFS is decided by its first ESP packet, and what it proves may open messages too.
             self._again()
+            self.index.left_out(flows.losses())
             self._inner, self._icvs = flows, verdicts
         return self._inner
 
@@ -284,6 +297,7 @@ class Capture:
             "conversations": [conversation.as_dict() for conversation in self.conversations],
             "flows": [flow.as_dict() for flow in index.flows],
             "problems": [problem._asdict() for problem in index.problems],
+            "losses": [loss.as_dict() for loss in index.losses],
         }
 
     def __repr__(self) -> str:

@@ -95,9 +95,8 @@ class Dissection:
             return record | {"error": found.error}
         make = _MAKERS.get(found.kind)
         record = record | make(self, found) if make else record | {"error": None}
-        if found.missing and not record["error"]:
-            total = len(found.data) + found.missing
-            record["error"] = f"the capture holds {len(found.data)} of {total} octets"
+        if found.fault and not record["error"]:
+            record["error"] = found.fault
         return record
 
     def ike(self, packet: IpsecPacket) -> Record:

@@ -60,7 +60,8 @@ class Index:
     _walk: Walk = field(init=False)
     _foreign: int = 0
     _counted: int = 0
-    _left_out: int = 0
+    _named: int = 0
+    _later: list[Loss] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._walk = Walk(self.ports)
@@ -80,16 +81,21 @@ class Index:
         """What was left out, counted and named."""
         packets = several(self.overflow, "packet")
         flows = f"{packets} of ESP and AH flows beyond the {MOST_FLOWS} that are counted"
-        more = max(0, self.failed - self._left_out - MOST_PROBLEMS)
+        more = max(0, self.failed - self._named - MOST_PROBLEMS)
         problems = f"{several(more, 'problem')} beyond the {MOST_PROBLEMS} that are named"
         own = [Loss("flows", self.overflow, flows), Loss("problems", more, problems)]
-        return some([*self._walk.losses, *own])
+        return some([*self._walk.losses, *own, *self._later])
 
     def left_out(self, losses: Iterable[Loss]) -> None:
-        """Note losses as problems of the whole capture."""
+        """Note what a later pass has left out, as a problem of the whole capture too."""
+        found = some(losses)
+        self._later += found
+        self._name(found)
+
+    def _name(self, losses: Iterable[Loss]) -> None:
         for loss in losses:
             self.failed += 1
-            self._left_out += 1
+            self._named += 1
             self.problems.append(Problem(0, 0, loss.text))
 
     def problem(self, number: int, offset: int, text: str) -> None:
@@ -115,7 +121,7 @@ class Index:
             if packet.kind != LOST:
                 self.kinds[packet.kind] += 1
                 self.problem(packet.frame.number, packet.frame.offset, packet.error or "")
-        self.left_out(self.losses)
+        self._name(self.losses)
         self.kinds["esp"] += self._counted
         self._counted = 0
         if not self.kinds["esp"]:
@@ -208,9 +214,8 @@ class Index:
                     self._learn(head, flow)
             elif packet.kind in ("ike", "ikev1"):
                 self.messages.add(packet)
-            if packet.missing:
-                text = f"the capture holds {len(packet.data)} of {len(packet.data) + packet.missing} octets"
-                self.problem(frame.number, frame.offset, text)
+            if packet.fault:
+                self.problem(frame.number, frame.offset, packet.fault)
 
     def _flow(self, packet: IpsecPacket) -> EspFlow | None:
         data, frame = packet.data, packet.frame

@@ -195,7 +195,7 @@ def one(
             index = capture.index
             row |= {name: getattr(index, name) for name in ("packets", "octets", "first", "last")}
             row |= {"messages": len(index.messages), "flows": len(index.flows), "foreign_packets": index.foreign}
-            row |= {"problems": index.failed, "conversations": len(capture.conversations)}
+            row |= {"conversations": len(capture.conversations)}
             found = {"flows": flows(capture)}
             if decrypt:
                 verdicts = capture.icvs
@@ -203,6 +203,7 @@ def one(
                 opened = [each.opened is None or each.opened.plaintext is not None for each in capture.follow()]
                 row |= {"opened_messages": sum(opened), "closed_messages": len(opened) - sum(opened)}
                 found |= {"messages": messages(capture), "inner_flows": inner_flows(capture)}
+            row["problems"] = index.failed  # what was left out inside ESP is known by now
             found["problems"] = iter([problem._asdict() for problem in index.problems])
             for name, rows in found.items():
                 tables[name] = [{"capture": path} | each for each in rows]

@@ -13,19 +13,14 @@ from typing import Any
 from fynx_scapy.capture.follow import Follower
 from fynx_scapy.capture.follow.decrypt import Opened
 from fynx_scapy.capture.follow.sas import IkeOpened
-from fynx_scapy.capture.reading.frames import frames
-from fynx_scapy.capture.reading.packets import Classifier, Fragments, IpsecPacket, ip_packet
+from fynx_scapy.capture.reading.packets import IpsecPacket
+from fynx_scapy.capture.reading.walk import Walk
 from fynx_scapy.keylog import KeyLog
 
 
 def ipsec(path: Path) -> Iterator[IpsecPacket]:
     """Every IPsec packet of a capture."""
-    classify, fragments = Classifier(), Fragments()
-    for frame in frames(path):
-        packet = ip_packet(frame)
-        whole = packet and fragments.add(packet)
-        if whole is not None and (found := classify(whole)) is not None:
-            yield found
+    yield from Walk().read(path)
 
 
 @dataclass

@@ -57,10 +57,12 @@ def collect(capture: Capture) -> CaptureFacts:
         )
         for flow in capture.flows
     )  # fmt: skip
-    problems = tuple((each.number, each.offset, each.text) for each in capture.problems)
+    losses = tuple(capture.losses)
+    named = {loss.text for loss in losses}
+    problems = tuple((each.number, each.offset, each.text) for each in capture.problems if each.text not in named)
     return CaptureFacts(
         capture.name, capture.index.packets, conversations, flows, problems, icvs, _reauthenticated(conversations),
-        tuple(fingerprints(capture)), tuple(bad_esp),
+        tuple(fingerprints(capture)), tuple(bad_esp), losses,
     )  # fmt: skip
 
 

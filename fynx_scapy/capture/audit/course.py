@@ -298,6 +298,11 @@ def _whole(facts: CaptureFacts) -> Iterator[Finding]:
             "unreadable", MEDIUM, Status.UNKNOWN, text, facts.name, (number,) if number else (),
             Source("the capture file", f"offset {offset}"), "What stands there is not judged.",
         )  # fmt: skip
+    for loss in facts.losses:
+        yield Finding(
+            "left.out", MEDIUM, Status.UNKNOWN, f"left out: {loss.text}", facts.name, (),
+            Source("the capture file", ""), "What was left out is not judged.",
+        )  # fmt: skip
 
 
 OF_CAPTURE: tuple[Callable[[CaptureFacts], Iterator[Finding]], ...] = (_flows, _whole)

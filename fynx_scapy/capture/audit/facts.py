@@ -14,6 +14,7 @@ from ..transcript.facts import ChildSaFacts, IkeSaFacts
 
 if TYPE_CHECKING:
     from ..fingerprint import Fingerprint
+    from ..reading.losses import Loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class CaptureFacts:
     """The facts of a capture: conversations, flows, what could not be read, and what became of ESP's ICVs.
 
     ``reauthenticated`` are pairs of conversation numbers: the second follows the first between the same ends.
-    ``bad_esp`` are (packet, SPI) of the first ESP packets whose ICV is bad.
+    ``bad_esp`` are (packet, SPI) of the first ESP packets whose ICV is bad, ``losses`` what was left out.
     """
 
     name: str
@@ -184,6 +185,7 @@ class CaptureFacts:
     reauthenticated: tuple[tuple[int, int], ...] = ()
     fingerprints: tuple[Fingerprint, ...] = ()
     bad_esp: tuple[tuple[int, int], ...] = ()
+    losses: tuple[Loss, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The counts that a report shows in its head."""
@@ -196,4 +198,5 @@ class CaptureFacts:
             "flows": len(self.flows),
             "esp": dict(self.icvs),
             "fingerprints": [each.as_dict() for each in self.fingerprints],
+            "losses": [each.as_dict() for each in self.losses],
         }

@@ -41,6 +41,7 @@ def follow(capture: Path, save: Path | None, **given: Any) -> None:
         for kind, opened in _packets(capture, follower):
             counts[kind] += 1
             counts[f"{kind} opened"] += opened
+            failed = failed or kind == "problems"
     except CaptureError as error:
         click.echo(f"error: {error}", err=True)
         failed = True
@@ -58,15 +59,13 @@ def follow(capture: Path, save: Path | None, **given: Any) -> None:
 
 def _packets(capture: Path, follower: Follower) -> Iterator[tuple[str, bool]]:
     """Feed a capture; for each protected message and each ESP packet, whether it opened."""
-    from ..reading.frames import frames
-    from ..reading.packets import Classifier, Fragments, ip_packet
+    from ..reading.walk import Walk
 
-    classify, fragments = Classifier(), Fragments()
-    for frame in frames(capture):
-        packet = ip_packet(frame)
-        whole = packet and fragments.add(packet)
-        found = classify(whole) if whole else None
-        if found is None or found.error or found.missing:
+    for found in Walk().read(capture):
+        if found.fault:
+            named = found.fault.startswith("packet ") or not found.frame.number
+            click.echo(f"error: {'' if named else f'packet {found.frame.number}: '}{found.fault}", err=True)
+            yield "problems", False
             continue
         ends = (found.src, found.sport, found.dst, found.dport)
         if found.kind == "ike":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,9 @@ from typing import Any, BinaryIO, NamedTuple
 from ...errors import IntegrityError, MalformedError
 from ..reading.blocks import batches
 from ..reading.frames import frame_of
+from ..reading.losses import Loss, several, some
 from ..reading.ordinary import LINKS, fast_key
-from ..reading.packets import UDP, IpsecPacket
+from ..reading.packets import AH, ESP, IKE_PORTS, IPSEC_PROTOCOLS, NATT_PORT, UDP, WESP, IpsecPacket
 from ..reading.walk import Walk
 from .decrypt import OK, UNCHECKED
 
@@ -107,8 +109,7 @@ def _opened(packet: IpsecPacket, opener: Any) -> Inner:
     spi, sequence = struct.unpack_from("!II", data)
     where = (frame.number, frame.time, packet.src, packet.dst, spi, sequence, len(data) + packet.missing)
     if packet.missing:
-        text = f"the capture holds {len(data)} of {len(data) + packet.missing} octets"
-        return Inner(*where, None, None, UNCHECKED, text, False)
+        return Inner(*where, None, None, UNCHECKED, packet.fault, False)
     opened = opener.esp(data, packet.src, packet.dst)
     return Inner(*where, opened.next_header, opened.plaintext, opened.icv, opened.error, opened.keyed)
 
@@ -222,6 +223,23 @@ class InnerFlows:
         flow.octets += len(inner.payload or b"")
         flow.last = inner.time
         flow.spis.add(inner.spi)
+
+    def losses(self) -> list[Loss]:
+        """What was left out: packets of flows beyond the limit, and IPsec inside ESP, which is not opened again."""
+        nested = Counter[str]()
+        for flow in self.flows:
+            if flow.protocol in (ESP, AH, WESP):
+                nested[IPSEC_PROTOCOLS[flow.protocol].upper()] += flow.packets
+            elif flow.protocol == UDP and {flow.sport, flow.dport} & {*IKE_PORTS, NATT_PORT}:
+                nested["IKE and ESP in UDP"] += flow.packets
+        more = (
+            f"{several(self.overflow, 'opened packet')} of inner flows beyond the {MOST_INNER_FLOWS} that are counted"
+        )
+        inside = [
+            Loss("nested", count, f"{several(count, 'packet')} of {name} inside ESP not looked into")
+            for name, count in nested.items()
+        ]
+        return some([*inside, Loss("inner flows", self.overflow, more)])
 
     @property
     def flows(self) -> list[InnerFlow]:

@@ -63,6 +63,13 @@ class IpsecPacket:
     error: str | None = None
     tcp: bool = False
 
+    @property
+    def fault(self) -> str:
+        """What is wrong with it: it could not be read, or the capture has cut it; empty where nothing is."""
+        if self.error is None and self.missing:
+            return f"the capture holds {len(self.data)} of {len(self.data) + self.missing} octets"
+        return self.error or ""
+
 
 def _ethernet(frame: Frame) -> tuple[int, int]:
     at = 12
