@@ -16,7 +16,6 @@ from typing import Any
 from fynx_scapy.ike.message import NON_ESP_MARKER, Address, Datagram, DatagramKind, has_marker
 
 from ...errors import CaptureError, ConfigError
-from ...keylog import KeyLog
 from ...net.sockets import OpenSocket, UdpPort
 from ...net.udp import resolve, source_for
 from ..capture import Capture
@@ -65,15 +64,16 @@ class Shots(list[Shot]):
 def shots(
     capture: str | os.PathLike[str], side: str = "initiator", conversation: int = 1, *, ports: Iterable[int] = ()
 ) -> Shots:
-    """The UDP datagrams of one side: IKE, ESP in UDP and keepalives, retransmissions included. No key is needed.
+    """The UDP datagrams of one side: IKE, ESP in UDP and keepalives, retransmissions included.
 
     IKE messages are those of the conversation; the rest is what passes between its two addresses, until the next one
-    begins there. Native ESP has no ports and is left out. ``ports`` are used as 4500 is. Raises ConfigError for an
-    unknown side or conversation, CaptureError where there is nothing to send.
+    begins there. Native ESP has no ports and is left out. No key is needed; those beside the capture help where a
+    rekeyed IKE SA may belong to several conversations. ``ports`` are used as 4500 is. Raises ConfigError for an unknown
+    side or conversation, CaptureError where there is nothing to send.
     """
     if side not in SIDES:
         raise ConfigError(f"expected one of the sides {', '.join(SIDES)}, found {side!r}")
-    with Capture(capture, KeyLog(), ports=ports) as opened:
+    with Capture(capture, ports=ports) as opened:
         wanted, first = chosen(opened, conversation)
         later = [each.first for each in begun(opened)[conversation:]]
         # On another pair of addresses it is the same datagram behind a NAT, or an end that has moved.
