@@ -158,6 +158,7 @@ class Capture:
             self._follower = Follower(self.keys)
             self._opened = [self._open(self._follower, stored) for stored in self.index.messages]
             self._again()
+            self.index.left_out(self._follower.losses)
         return self._follower
 
     def follow(self) -> list[IkeOpened]:

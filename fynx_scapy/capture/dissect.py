@@ -35,7 +35,7 @@ from .follow.sas import IkeOpened
 from .reading.losses import Loss
 from .reading.packets import IpsecPacket
 from .reading.records import payload_record
-from .reading.walk import Walk
+from .reading.walk import LOST, NO_FRAME, Walk
 
 Record = dict[str, Any]
 ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
@@ -74,6 +74,8 @@ class Dissection:
         """The records of one capture. Raises CaptureError where the file cannot be opened."""
         for packet in self._walk.read(source, name):
             yield self._noted(self._packet(packet))
+        for loss in self._follower.losses:
+            yield self._noted(self._packet(IpsecPacket(NO_FRAME, LOST, "", "", b"", error=loss.text)))
 
     @property
     def foreign(self) -> int:
@@ -83,7 +85,7 @@ class Dissection:
     @property
     def losses(self) -> list[Loss]:
         """What was left out; each has been a record of the kind ``lost`` too."""
-        return self._walk.losses
+        return [*self._walk.losses, *self._follower.losses]
 
     def _noted(self, record: Record) -> Record:
         self.failed = self.failed or bool(record["error"]) or record.get("icv") == "bad"

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from scapy.layers.inet import IP, TCP
+from scapy.packet import Packet
 from scapy.utils import wrpcap
 
 from fynx_scapy.capture import Capture, rdpcap
@@ -19,6 +21,7 @@ from fynx_scapy.capture.dissect import Dissection, dissect
 from fynx_scapy.capture.follow import inner as inner_module
 from fynx_scapy.capture.follow.exchanges import AUTH, DELETE_IKE, INFORMATIONAL, INIT, REKEY_IKE
 from fynx_scapy.capture.reading import packets as packets_module
+from fynx_scapy.capture.reading import reassembly as reassembly_module
 from fynx_scapy.capture.reading import streams as streams_module
 from fynx_scapy.capture.replay.player import play
 from fynx_scapy.capture.replay.raw import shots
@@ -36,6 +39,7 @@ from fynx_scapy.net.memory import Network
 from fynx_scapy.net.recorder import Recorder
 from fynx_scapy.session import Session
 from tests.capture.build import esp, ethernet, framed, ike, ipv4, pcap, stream, tcp, udp
+from tests.shared import shared
 
 PSK = "a key of the test"
 
@@ -68,7 +72,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     return found
 
 
-def segments(sent: list[tuple[float, Datagram]]):
+def segments(sent: list[tuple[float, Datagram]]) -> Iterator[Packet]:
     """The datagrams in two TCP streams, as RFC 9329 section 3 frames them."""
     numbers: dict[str, int] = {}
     client = sent[0][1].local.host
@@ -285,6 +289,24 @@ def test_ipsec_inside_ipsec() -> None:
     inside += [out.seal(ipv4(17, udp(4500, 4500, esp(3))), 4), out.seal(ipv4(1, bytes(40)), 4)]
     keys = KeyLog(esp=[EspKeys(0x1234, "10.0.0.1", "10.0.0.2", AES, KEY)])
     assert losses([ethernet(ipv4(50, packet)) for packet in inside], keys) == [("nested", 2), ("nested", 1)]
+
+
+def test_fragmented_messages_that_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = shared("captures/lab/cert-rsa-frag.pcap")
+    monkeypatch.setattr(reassembly_module, "MOST_OCTETS", 1000)
+    with Capture(path) as capture:
+        assert capture.losses == []
+        capture.follow()
+        (loss,) = capture.losses
+        assert (loss.what, loss.count) == ("messages", 2)
+        assert (
+            capture.problems[-1].text
+            == loss.text
+            == "2 fragmented IKE messages let go: too many at a time, or too long"
+        )
+    work = Dissection(KeyLog.beside(path))
+    assert [record["error"] for record in work.records(path) if record["kind"] == "lost"] == [loss.text]
+    assert (work.losses, work.failed) == ([loss], True)
 
 
 def test_replay_tells_what_is_lost(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:

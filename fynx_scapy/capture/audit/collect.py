@@ -47,7 +47,7 @@ def collect(capture: Capture) -> CaptureFacts:
     if icvs["bad"]:
         bad = ((packet.number, packet.spi) for packet in capture.esp() if packet.icv == "bad")
         bad_esp += itertools.islice(bad, MOST_BAD)
-    conversations = tuple(_Walk(conversation).facts() for conversation in capture.conversations)
+    conversations = tuple(_Collector(conversation).facts() for conversation in capture.conversations)
     spis = {spi for each in conversations for child in each.children for spi in (child.spi_i, child.spi_r)}
     flows = tuple(
         FlowFacts(
@@ -79,8 +79,8 @@ def _reauthenticated(conversations: tuple[ConversationFacts, ...]) -> tuple[tupl
     return tuple(found)
 
 
-class _Walk:
-    """The walk through one conversation, and what it has gathered so far."""
+class _Collector:
+    """Goes through one conversation, and keeps what it has gathered so far."""
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation, self.history = conversation, conversation.history

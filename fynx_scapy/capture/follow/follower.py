@@ -18,10 +18,11 @@ from ...esp.sa import InboundSa
 from ...iana import PayloadType
 from ...keylog import IkeKeys, KeyLog
 from ...layers.ikeheader import FLAG_INITIATOR, FLAGS, IKE_HEADER, VERSION
+from ..reading.losses import Loss
 from ..reading.reassembly import Reassembly
 from .decrypt import ANY_SPIS, BAD, NOT_VERIFIED, OK, EspOpener, Opened, SkPlace, find_sk
 from .esp import MOST_HIGH_HALVES, EspFollower
-from .learner import Conversation, Learner
+from .learner import InFlight, Learner
 from .pool import KeySet, SecretPool
 from .rows import TABLE, esp_rows, ike_rows, of_row
 from .sas import ChildSa, IkeOpened, IkeSa
@@ -100,6 +101,11 @@ class Follower:
             if len(self._pending) > MOST_PENDING:
                 self._pending.popitem(last=False)
         return found
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What was left out of what it was given."""
+        return self._reassembly.losses()
 
     def pending(self) -> list[IkeOpened]:
         """The messages that are closed."""
@@ -212,7 +218,7 @@ class Follower:
             return Opened(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True), None
         return Opened(), None
 
-    def _sets(self, pair: SpiPair, conversation: Conversation | None) -> Iterator[KeySet]:
+    def _sets(self, pair: SpiPair, conversation: InFlight | None) -> Iterator[KeySet]:
         sa = conversation.sa if conversation else None
         if sa is not None:
             yield from reversed(sa.sets)

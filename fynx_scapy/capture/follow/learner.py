@@ -47,24 +47,24 @@ class _Followup:
 
 
 @dataclass(slots=True)
-class _Exchange:
+class _Paired:
     """One exchange of an IKE SA; of its response, that it was there."""
 
     requests: list[_Request] = field(default_factory=list)
     responses: list[bool] = field(default_factory=list)
 
 
-def _exchange(_: Key) -> _Exchange:
-    return _Exchange()
+def _paired(_: Key) -> _Paired:
+    return _Paired()
 
 
 @dataclass(slots=True)
-class Conversation:
+class InFlight:
     """One IKE SA and what is in flight in it."""
 
     sa: IkeSa
     auth: AuthState = field(default_factory=AuthState)
-    exchanges: Pairing[_Exchange] = field(default_factory=lambda: Pairing(_exchange, MOST_EXCHANGES))
+    exchanges: Pairing[_Paired] = field(default_factory=lambda: Pairing(_paired, MOST_EXCHANGES))
     followups: dict[bytes, _Followup] = field(default_factory=dict)
     offered: _Request | None = None
 
@@ -75,7 +75,7 @@ class Learner:
     def __init__(self, pool: SecretPool, suites: Suites, esp: EspFollower) -> None:
         self._pool, self._suites, self._esp = pool, suites, esp
         self.ike_sas, self.child_sas = esp.ike_sas, esp.child_sas
-        self.conversations: dict[SpiPair, Conversation] = {}
+        self.conversations: dict[SpiPair, InFlight] = {}
         self._inits: OrderedDict[bytes, list[bytes]] = OrderedDict()
 
     def anew(self) -> None:
@@ -85,9 +85,9 @@ class Learner:
             for origin in conversation.sa.origins:
                 origin.forget()
 
-    def begin(self, sa: IkeSa) -> Conversation:
+    def begin(self, sa: IkeSa) -> InFlight:
         """An IKE SA that was not known."""
-        conversation = self.conversations[sa.pair] = Conversation(sa)
+        conversation = self.conversations[sa.pair] = InFlight(sa)
         self.ike_sas.append(sa)
         return conversation
 
@@ -127,7 +127,7 @@ class Learner:
         sa.origins.append(from_init(sa, chosen.suite, sa.nonces, ke))
         return True
 
-    def learn(self, conversation: Conversation, message: IkeOpened, place: SkPlace, keys: KeySet) -> list[AuthVerdict]:
+    def learn(self, conversation: InFlight, message: IkeOpened, place: SkPlace, keys: KeySet) -> list[AuthVerdict]:
         """Take in a protected message that is open and whole; the verdicts on its AUTH payloads."""
         header, layers = message.header, message.inner
         if header is None or layers is None or message.plaintext is None:
@@ -162,7 +162,7 @@ class Learner:
 
     def _authenticate(
         self,
-        conversation: Conversation,
+        conversation: InFlight,
         message: IkeOpened,
         initiator: bool,
         own: _Request,
@@ -184,7 +184,7 @@ class Learner:
             self._child(sa, sa.nonces, offered, own.parts, message.number)
         return found
 
-    def _created(self, conversation: Conversation, number: int, request: _Request, answer: Parts) -> None:
+    def _created(self, conversation: InFlight, number: int, request: _Request, answer: Parts) -> None:
         sa, asked = conversation.sa, request.parts
         if not answer.proposals or not asked.nonce or not answer.nonce:
             return
@@ -206,7 +206,7 @@ class Learner:
         self.begin(successor)
         sa.rekeyed_by = successor
 
-    def _followed(self, conversation: Conversation, request: _Request, answer: Parts) -> None:
+    def _followed(self, conversation: InFlight, request: _Request, answer: Parts) -> None:
         """One more key exchange of a CREATE_CHILD_SA; which one, the link says that the request sends back."""
         asked = request.parts
         waiting = conversation.followups.pop(asked.link, None)

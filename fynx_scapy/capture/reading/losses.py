@@ -12,7 +12,8 @@ from typing import Any
 class Loss:
     """Something that is in a capture and not in what was made of it: what it is, how much of it, and a sentence.
 
-    ``what`` is one of "tcp octets", "tcp streams", "fragments", "flows", "problems", "inner flows", "nested".
+    ``what`` is one of "tcp octets", "tcp streams", "fragments", "flows", "messages", "problems",
+    "inner flows", "nested".
     """
 
     what: str

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .losses import Loss, several, some
+
 MOST_MESSAGES = 256
 """How many messages may be incomplete at a time; the one that waited longest is let go."""
 
@@ -33,6 +35,7 @@ class Reassembly:
 
     def __init__(self) -> None:
         self._messages: OrderedDict[bytes, _Message] = OrderedDict()
+        self._let_go = 0
 
     def add(
         self, message: bytes, numbers: tuple[int, int], next_payload: int, content: bytes, packet: int
@@ -50,17 +53,24 @@ class Reassembly:
             known = self._messages[key] = _Message(total)
             if len(self._messages) > MOST_MESSAGES:
                 self._messages.popitem(last=False)
+                self._let_go += 1
         if total < known.total or number in known.found:
             return None
         known.found[number] = (content, packet, next_payload)
         if sum(len(piece) for piece, _, _ in known.found.values()) > MOST_OCTETS:
             del self._messages[key]
+            self._let_go += 1
             return None
         if len(known.found) < total:
             return None
         del self._messages[key]
         pieces = [known.found[n] for n in range(1, total + 1)]
         return Joined(pieces[0][2], b"".join(piece for piece, _, _ in pieces), [packet for _, packet, _ in pieces])
+
+    def losses(self) -> list[Loss]:
+        """What was let go: messages that were too many at a time, or too long."""
+        text = f"{several(self._let_go, 'fragmented IKE message')} let go: too many at a time, or too long"
+        return some([Loss("messages", self._let_go, text)])
 
     def incomplete(self) -> int:
         """How many messages still lack a fragment."""
