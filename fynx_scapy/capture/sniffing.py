@@ -100,6 +100,13 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
             return None if octets is None else IKEv2(octets)
         return None
 
+    def finish(self) -> None:
+        """Note what never became whole, and what was left out, at the end of a capture."""
+        for left in self._walk.rest():
+            self._problem(left.fault)
+        for loss in self.follower.losses:
+            self._problem(loss.text)
+
     def _problem(self, text: str) -> None:
         self.problems.append(text)
         del self.problems[:-1000]
@@ -177,6 +184,7 @@ def rdpcap(path: str | os.PathLike[str], keys: KeyLog | str | os.PathLike[str] |
         if not found:
             raise
         problems.append(str(error))
+    session.finish()
     result = PacketList(found, name=place.name)
     result.problems = [*session.problems, *problems]
     return result

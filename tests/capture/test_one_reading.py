@@ -14,7 +14,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.packet import Packet
 from scapy.utils import wrpcap
 
-from fynx_scapy.capture import Capture, rdpcap
+from fynx_scapy.capture import Capture, process, rdpcap
 from fynx_scapy.capture import index as index_module
 from fynx_scapy.capture.audit import audit
 from fynx_scapy.capture.dissect import Dissection, dissect
@@ -307,6 +307,23 @@ def test_fragmented_messages_that_are_let_go(monkeypatch: pytest.MonkeyPatch) ->
     work = Dissection(KeyLog.beside(path))
     assert [record["error"] for record in work.records(path) if record["kind"] == "lost"] == [loss.text]
     assert (work.losses, work.failed) == ([loss], True)
+
+
+def test_rdpcap_tells_what_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcap"
+    path.write_bytes(pcap([segment(0, b"\x11" * 33), segment(33, BODY), segment(33 + len(BODY), BODY[:9])]))
+    assert [text.split(";")[0] for text in rdpcap(path).problems] == [
+        "a TCP stream ends within a message, 9 octets are left over", "33 octets of TCP outside of any message",
+    ]  # fmt: skip
+
+
+def test_a_folder_of_captures_tells_what_is_lost(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inner_module, "MOST_INNER_FLOWS", 1)
+    results = process(recorded.udp, KeyLog.load(recorded.keys), workers=1)
+    assert results.captures[0]["problems"] == 1
+    assert [row["text"] for row in results.tables["problems"]] == [
+        "1 opened packet of inner flows beyond the 1 that are counted"
+    ]
 
 
 def test_replay_tells_what_is_lost(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
