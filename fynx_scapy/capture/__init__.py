@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from .index import Index
     from .reading.flows import EspFlow
     from .reading.frames import Frame, frames
+    from .reading.losses import Loss
     from .scale import process
     from .sniffing import IPsecSession, rdpcap
     from .transcript.exchanges import Exchange
     from .transcript.messages import Message
+    from .transcript.transcript import Transcript
 
 __all__ = [
     "Capture",
@@ -36,7 +38,9 @@ __all__ = [
     "Inner",
     "InnerFlow",
     "KeyLog",
+    "Loss",
     "Message",
+    "Transcript",
     "fingerprints",
     "frames",
     "process",
@@ -57,7 +61,9 @@ _HOME = {
     "Inner": "fynx_scapy.capture.follow.inner",
     "InnerFlow": "fynx_scapy.capture.follow.inner",
     "KeyLog": "fynx_scapy.keylog",
+    "Loss": "fynx_scapy.capture.reading.losses",
     "Message": "fynx_scapy.capture.transcript.messages",
+    "Transcript": "fynx_scapy.capture.transcript.transcript",
     "fingerprints": "fynx_scapy.capture.fingerprint",
     "frames": "fynx_scapy.capture.reading.frames",
     "process": "fynx_scapy.capture.scale",

@@ -333,3 +333,11 @@ def test_replay_tells_what_is_lost(recorded: Recorded, monkeypatch: pytest.Monke
     report = play(recording, psk=PSK)
     assert (report.ok, report.as_dict()["losses"]) == (False, list(recording.losses))
     assert shots(recorded.udp).losses == recording.losses
+
+
+def test_an_initiator_that_has_moved_is_still_the_initiator() -> None:
+    """RFC 4555: its requests from the new address were the responder's in a replay, and had no answer."""
+    steps = load(shared("captures/lab/psk-mobike.pcap")).steps
+    assert all(step.response for step in steps)
+    informational = [(step.request.numbers[0], step.ours) for step in steps if step.kind == INFORMATIONAL]
+    assert informational[:3] == [(11, True), (13, True), (15, True)]
