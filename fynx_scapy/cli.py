@@ -4,69 +4,66 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any
 
 import click
-from click.shell_completion import get_completion_class
 
 from fynx_scapy import __version__
 
-SHELLS = ("bash", "zsh", "fish")
+COMMANDS: Mapping[str, str] = {
+    "audit": "audit",
+    "capture": "capture",
+    "completion": "completion",
+    "decrypt": "decrypt",
+    "dissect": "dissect",
+    "follow": "follow",
+    "lab": "lab",
+    "list": "list_",
+    "replay": "replay",
+    "run": "run",
+    "shell": "shell",
+}
+"""Every command, which is a file in commands/, and the name of its function there."""
+
+READER_GONE = 141
+"""What a shell shows of a process that SIGPIPE ended: whoever read our output wanted no more of it."""
 
 
 class Fynx(click.Group):
-    """The group of commands; those of ``LAZY`` live in a module of their own."""
-
-    LAZY: ClassVar[Mapping[str, str]] = {
-        "audit": "fynx_scapy.commands.audit:audit",
-        "capture": "fynx_scapy.capture.overview:capture",
-        "decrypt": "fynx_scapy.capture.overview:decrypt",
-        "dissect": "fynx_scapy.capture.command:dissect",
-        "follow": "fynx_scapy.capture.follow.command:follow",
-        "lab": "fynx_scapy.commands.lab:lab",
-        "list": "fynx_scapy.commands.run:list_",
-        "replay": "fynx_scapy.capture.replay.command:replay",
-        "run": "fynx_scapy.commands.run:run",
-        "shell": "fynx_scapy.commands.shell:shell",
-    }
+    """The group of commands, each imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command, in alphabetical order."""
-        return sorted({*super().list_commands(ctx), *self.LAZY})
+        return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, imported if need be."""
-        if cmd_name not in self.LAZY:
-            return super().get_command(ctx, cmd_name)
-        module, _, name = self.LAZY[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        """The command of that name, None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"fynx_scapy.commands.{cmd_name}")
+        command: click.Command = getattr(module, COMMANDS[cmd_name])
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. That the reader of a pipe has gone (``fynx list | head -1``) ends it without a word."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes stdout once more at its end, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(READER_GONE)
 
 
 @click.group(cls=Fynx, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fynx")
 def main() -> None:
     """IKEv2 and ESP on Scapy: run scenarios, look into captures."""
-
-
-# -- the shell --------------------------------------------------------------------------------------------------------
-
-
-@main.command()
-@click.argument("shell", type=click.Choice(SHELLS))
-def completion(shell: str) -> None:
-    """Print the script that completes fynx on the command line of a SHELL.
-
-    \b
-    bash:  eval "$(fynx completion bash)"      in ~/.bashrc
-    zsh:   eval "$(fynx completion zsh)"       in ~/.zshrc
-    fish:  fynx completion fish | source       in ~/.config/fish/config.fish
-    """
-    kind = get_completion_class(shell)
-    if kind is None:
-        raise click.UsageError(f"no completion for {shell}")
-    click.echo(kind(main, {}, "fynx", "_FYNX_COMPLETE").source())
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ def names() -> dict[str, Any]:
     return found | {"Session": Session, "example": example}
 
 
-def start(capture: str | None = None, keys: str | None = None) -> None:
-    """Open the shell; ``capture`` is at hand as ``c`` then. ConfigError without IPython, CaptureError if it is none."""
+def start(capture: Capture | str | None = None, keys: str | None = None) -> None:
+    """Open the shell, with ``capture`` as ``c``. ConfigError without IPython, CaptureError for what is no capture."""
     try:
         from IPython.terminal.embed import InteractiveShellEmbed
         from traitlets.config import Config
@@ -57,7 +57,7 @@ def start(capture: str | None = None, keys: str | None = None) -> None:
         raise ConfigError("the shell wants IPython; to have it: pip install 'fynx-scapy[shell]'") from None
     namespace, banner = names(), BANNER
     if capture is not None:
-        namespace["c"] = opened(capture, keys)
+        namespace["c"] = opened(capture, keys) if isinstance(capture, str) else capture
         banner += f"c = {namespace['c']!r}\n"
     config = Config()
     config.HistoryManager.hist_file = ":memory:"  # what is typed here may be a secret

@@ -11,11 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 import fynx_scapy
 from fynx_scapy import cli, scenarios
+from fynx_scapy.commands.completion import SHELLS
 from fynx_scapy.harness import Run, Scenario
 from fynx_scapy.keylog import KeyLog
 
@@ -34,7 +36,26 @@ def test_help_and_version() -> None:
     assert "--seed" in fynx("run", "--help").output
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["completion", "zsh"]])
+def test_every_command_is_a_file_of_its_name() -> None:
+    folder = Path(cli.__file__).parent / "commands"
+    assert sorted(cli.COMMANDS) == list(cli.COMMANDS)
+    context = click.Context(cli.main)
+    for name in cli.COMMANDS:
+        command = cli.main.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+    shared = {"__init__", "losses", "opening", "options"}
+    assert {path.stem for path in folder.glob("*.py")} == {*cli.COMMANDS, *shared}
+
+
+def test_commands_are_short() -> None:
+    folder = Path(cli.__file__).parent / "commands"
+    assert {path.name for path in folder.glob("*.py") if len(path.read_text().splitlines()) > 390} == set()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["completion", "zsh"], *([name, "--help"] for name in cli.COMMANDS)]
+)
 def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     code = f"""
 import sys
@@ -52,11 +73,20 @@ assert not heavy, heavy
 
 def test_list() -> None:
     done = fynx("list")
-    assert [line.split()[0] for line in done.output.splitlines()] == scenarios.names()
+    assert "* runs against a live peer too" in done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == scenarios.names()
     assert "(RFC 7296 section 2.6)" in done.output
     found = [json.loads(line) for line in fynx("list", "--json").output.splitlines()]
     assert [entry["name"] for entry in found] == scenarios.names()
     assert all(entry["requirements"] and entry["title"] for entry in found)
+
+
+def test_status_without_a_lab_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fynx_scapy.lab.keeper.names", list)
+    for words in (["lab", "status"], ["lab", "status", "--json"]):
+        done = fynx(*words)
+        assert (done.exit_code, done.stdout) == (0, "")
+        assert done.stderr == "no lab is up; start one: fynx lab up\n"
 
 
 def test_run_passes_and_shows_a_table() -> None:
@@ -95,11 +125,16 @@ def test_all_outputs(tmp_path: Path) -> None:
     assert {record["icv"] for record in opened if record.get("encrypted") or record["kind"] == "esp"} == {"ok"}
 
 
+def test_json_without_a_file_name_is_printed() -> None:
+    document = json.loads(fynx("run", "psk_handshake", "--seed", 7, "--json").stdout)
+    assert [each["verdict"] for each in document["results"]] == ["PASS"]
+
+
 def test_keys_go_where_they_are_wanted(tmp_path: Path) -> None:
     fynx("run", "psk_handshake", "--seed", 7, "--pcap", tmp_path / "x.pcapng", "--keys", tmp_path / "elsewhere")
     assert not (tmp_path / "x.keys").exists()
     assert len(KeyLog.load(tmp_path / "elsewhere" / "keys.json").ike) == 1
-    fynx("run", "psk_handshake", "--seed", 7, "--keys", tmp_path / "alone")
+    fynx("run", "psk_handshake", "--seed", 7, "--save", tmp_path / "alone")
     assert filecmp.cmp(tmp_path / "alone" / "esp_sa", tmp_path / "elsewhere" / "esp_sa", shallow=False)
 
 
@@ -209,7 +244,7 @@ def test_the_command_that_repeats_a_run_says_all_that_it_was_told(
     assert sorted(command[2:]) == sorted(words)
 
 
-@pytest.mark.parametrize("shell", cli.SHELLS)
+@pytest.mark.parametrize("shell", SHELLS)
 def test_completion_scripts(shell: str) -> None:
     done = fynx("completion", shell)
     assert done.exit_code == 0

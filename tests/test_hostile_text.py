@@ -20,7 +20,7 @@ import pytest
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.reading.frames import frames
 from fynx_scapy.cli import main
-from fynx_scapy.commands import audit as audit_command
+from fynx_scapy.commands import opening
 from fynx_scapy.errors import AuthenticationError, FynxError
 from fynx_scapy.harness import Result, Run, Scenario, run
 from fynx_scapy.ike import events as ike_events
@@ -299,7 +299,7 @@ def test_the_name_of_a_capture_is_no_markup(monkeypatch: pytest.MonkeyPatch, tmp
     path.write_bytes(b"")
     shown = Terminal()
     monkeypatch.setattr(sys, "stderr", shown)
-    with audit_command._progress(path) as progress:
+    with opening._progress(path) as progress:
         assert progress is not None
         progress(0)
     assert r"red]\u202e.pcap" in shown.getvalue()

@@ -24,7 +24,7 @@ ENGINE = SECURITY | {"layers", "ike"}
 RECORDS = ENGINE | {"events", "exchanges", "taps", "keynames", "keylog", "ladder"}
 CARRIERS = RECORDS | {"net", "session_setup", "session"}
 TOOLS = CARRIERS | {"harness", "capture", "lab"}
-FRONTS = TOOLS | {"report", "scenarios", "shell", "cli"}
+FRONTS = TOOLS | {"report", "scenarios", "shell"}
 MAY_IMPORT = {
     "errors": set(),
     "text": set(),
@@ -48,9 +48,9 @@ MAY_IMPORT = {
     "capture": TOOLS,
     "report": TOOLS,
     "scenarios": TOOLS,
-    "cli": FRONTS,
     "shell": TOOLS,
     "commands": FRONTS,
+    "cli": {"commands"},
     "shims": {"layers"},
 }
 # The one file of esp that knows Scapy may know our layers too.
@@ -214,6 +214,11 @@ def test_one_place_alone_catches_everything(module: str) -> None:
             assert "BaseException" not in names, f"line {node.lineno}"
             caught += "Exception" in names
     assert caught == (module == "fynx_scapy.net.guard")  # once: in `attempt`
+
+
+def test_only_commands_know_the_command_line() -> None:
+    knowing = {part(module) for module in FILES if any(name.split(".")[0] == "click" for name in imports(module))}
+    assert knowing == {"cli", "commands"}
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:

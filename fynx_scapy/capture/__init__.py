@@ -7,22 +7,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..keylog import KeyLog
-    from .capture import Capture
-    from .conversation import Conversation
-    from .dissect import Dissection
-    from .fingerprint import Fingerprint, fingerprints
-    from .follow.follower import Follower
-    from .follow.inner import Inner, InnerFlow
-    from .index import Index
-    from .reading.flows import EspFlow
-    from .reading.frames import Frame, frames
-    from .reading.losses import Loss
-    from .scale import process
-    from .sniffing import IPsecSession, rdpcap
-    from .transcript.exchanges import Exchange
-    from .transcript.messages import Message
-    from .transcript.transcript import Transcript
+    from fynx_scapy.capture.capture import Capture
+    from fynx_scapy.capture.conversation import Conversation
+    from fynx_scapy.capture.dissect import Dissection
+    from fynx_scapy.capture.fingerprint import Fingerprint, fingerprints
+    from fynx_scapy.capture.follow.follower import Follower
+    from fynx_scapy.capture.follow.inner import Inner, InnerFlow
+    from fynx_scapy.capture.index import Index
+    from fynx_scapy.capture.reading.flows import EspFlow
+    from fynx_scapy.capture.reading.frames import Frame, frames
+    from fynx_scapy.capture.reading.losses import Loss
+    from fynx_scapy.capture.scale import process
+    from fynx_scapy.capture.sniffing import IPsecSession, rdpcap
+    from fynx_scapy.capture.transcript.exchanges import Exchange
+    from fynx_scapy.capture.transcript.messages import Message
+    from fynx_scapy.capture.transcript.transcript import Transcript
+    from fynx_scapy.keylog import KeyLog
 
 __all__ = [
     "Capture",

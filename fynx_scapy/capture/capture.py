@@ -17,24 +17,24 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..text import printable
-from .conversation import Conversation
-from .follow.inner import Inner, InnerFlow, InnerFlows, esp_packets
-from .index import Index, Problem
-from .transcript.transcript import Transcript
+from fynx_scapy.capture.conversation import Conversation
+from fynx_scapy.capture.follow.inner import Inner, InnerFlow, InnerFlows, esp_packets
+from fynx_scapy.capture.index import Index, Problem
+from fynx_scapy.capture.transcript.transcript import Transcript
+from fynx_scapy.text import printable
 
 if TYPE_CHECKING:
     import pandas
 
-    from ..keylog import KeyLog
-    from .follow.follower import Follower
-    from .follow.sas import ChildSa, IkeOpened, IkeSa
-    from .reading.flows import EspFlow
-    from .reading.losses import Loss
-    from .reading.store import Stored
-    from .showing.pictures import Ladders
-    from .transcript.exchanges import Exchange
-    from .transcript.messages import Message
+    from fynx_scapy.capture.follow.follower import Follower
+    from fynx_scapy.capture.follow.sas import ChildSa, IkeOpened, IkeSa
+    from fynx_scapy.capture.reading.flows import EspFlow
+    from fynx_scapy.capture.reading.losses import Loss
+    from fynx_scapy.capture.reading.store import Stored
+    from fynx_scapy.capture.showing.pictures import Ladders
+    from fynx_scapy.capture.transcript.exchanges import Exchange
+    from fynx_scapy.capture.transcript.messages import Message
+    from fynx_scapy.keylog import KeyLog
 
 Source = str | os.PathLike[str] | BinaryIO
 
@@ -85,7 +85,7 @@ class Capture:
     def keys(self) -> KeyLog:
         """The keys at hand."""
         if self._keys is None:
-            from ..keylog import KeyLog
+            from fynx_scapy.keylog import KeyLog
 
             if isinstance(self._given, KeyLog):
                 self._keys = self._given
@@ -136,7 +136,7 @@ class Capture:
 
     @property
     def conversations(self) -> list[Conversation]:
-        """Its conversations, in the order of their first message."""
+        """Its conversations, numbered from 1 in the order of their first message."""
         return self.transcript.conversations
 
     @property
@@ -153,7 +153,7 @@ class Capture:
     def opener(self) -> Follower:
         """What opens messages and packets with the keys at hand, and follows the exchanges meanwhile."""
         if self._follower is None:
-            from .follow.follower import Follower
+            from fynx_scapy.capture.follow.follower import Follower
 
             self._follower = Follower(self.keys)
             self._opened = [self._open(self._follower, stored) for stored in self.index.messages]
@@ -171,7 +171,7 @@ class Capture:
         ends = (stored.src, stored.sport, stored.dst, stored.dport)
         if stored.kind != "ikev1":
             return follower.ike(stored.data, stored.number, stored.time, *ends)
-        from .follow.sas import IkeOpened
+        from fynx_scapy.capture.follow.sas import IkeOpened
 
         return IkeOpened(stored.number, stored.time, *ends, stored.data)
 
@@ -262,7 +262,7 @@ class Capture:
 
     def ladder(self, esp: str = "flows") -> Ladders:
         """Every conversation as a ladder; ``esp`` is "flows" (one row a flow), "packets", or "none"."""
-        from .showing.pictures import Ladders
+        from fynx_scapy.capture.showing.pictures import Ladders
 
         return Ladders([conversation.ladder(esp) for conversation in self.conversations])
 
@@ -271,7 +271,7 @@ class Capture:
 
         Needs the extra ``capture``. Raises ConfigError for another name.
         """
-        from .showing.tables import frame
+        from fynx_scapy.capture.showing.tables import frame
 
         return frame(self, what)
 
@@ -280,7 +280,7 @@ class Capture:
 
         Each packet has a comment with its number in this capture and what it was. Returns how many were written.
         """
-        from .showing.export import save_decrypted
+        from fynx_scapy.capture.showing.export import save_decrypted
 
         return save_decrypted(self, Path(path))
 
@@ -311,7 +311,7 @@ class Capture:
         )
 
     def _repr_html_(self) -> str:
-        from .showing.pictures import capture_html
+        from fynx_scapy.capture.showing.pictures import capture_html
 
         return capture_html(self)
 

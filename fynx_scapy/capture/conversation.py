@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .transcript.conversations import ConversationBase
+from fynx_scapy.capture.transcript.conversations import ConversationBase
 
 if TYPE_CHECKING:
-    from .showing.pictures import CaptureLadder
+    from fynx_scapy.capture.showing.pictures import CaptureLadder
 
 
 class Conversation(ConversationBase):
@@ -16,11 +16,11 @@ class Conversation(ConversationBase):
 
     def ladder(self, esp: str = "flows") -> CaptureLadder:
         """The conversation as a ladder; ``esp`` is "flows" (one row a flow), "packets", or "none"."""
-        from .showing.pictures import CaptureLadder
+        from fynx_scapy.capture.showing.pictures import CaptureLadder
 
         return CaptureLadder.of(self, esp)
 
     def _repr_html_(self) -> str:
-        from .showing.pictures import conversation_html
+        from fynx_scapy.capture.showing.pictures import conversation_html
 
         return conversation_html(self)

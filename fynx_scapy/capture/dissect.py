@@ -26,16 +26,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..iana import ExchangeType, PayloadType, name_of
-from ..keylog import KeyLog
-from ..layers.ikeheader import FLAG_RESPONSE, IKE_HEADER
-from .follow.decrypt import UNCHECKED, Opened
-from .follow.follower import Follower
-from .follow.sas import IkeOpened
-from .reading.losses import Loss
-from .reading.packets import IpsecPacket
-from .reading.records import payload_record
-from .reading.walk import LOST, NO_FRAME, Walk
+from fynx_scapy.capture.follow.decrypt import UNCHECKED, Opened
+from fynx_scapy.capture.follow.follower import Follower
+from fynx_scapy.capture.follow.sas import IkeOpened
+from fynx_scapy.capture.reading.losses import Loss
+from fynx_scapy.capture.reading.packets import IpsecPacket
+from fynx_scapy.capture.reading.records import payload_record
+from fynx_scapy.capture.reading.walk import LOST, NO_FRAME, Walk
+from fynx_scapy.iana import ExchangeType, PayloadType, name_of
+from fynx_scapy.keylog import KeyLog
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, IKE_HEADER
 
 Record = dict[str, Any]
 ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
@@ -44,7 +44,8 @@ ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
 def dissect(path: str | os.PathLike[str], keys: KeyLog | None = None) -> Iterator[Record]:
     """The records of a capture, in its order; without ``keys`` those beside the capture are used.
 
-    Raises CaptureError where the capture cannot be opened. What cannot be read in it is a record with an ``error``.
+    Raises CaptureError where it cannot be opened or is no capture. What cannot be read in it is a record with an
+    ``error``.
     """
     source = Path(path)
     yield from Dissection(keys if keys is not None else KeyLog.beside(source)).records(source)
@@ -71,7 +72,7 @@ class Dissection:
         self._walk = Walk(self.ports)
 
     def records(self, source: Path | BinaryIO, name: str | None = None) -> Iterator[Record]:
-        """The records of one capture. Raises CaptureError where the file cannot be opened."""
+        """The records of one capture. Raises CaptureError where it cannot be opened or is no capture."""
         for packet in self._walk.read(source, name):
             yield self._noted(self._packet(packet))
         for loss in self._follower.losses:

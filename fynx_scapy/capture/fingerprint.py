@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..iana import (
+from fynx_scapy.capture.transcript.facts import Transform
+from fynx_scapy.iana import (
     AuthMethod,
     CertEncoding,
     ExchangeType,
@@ -25,12 +26,11 @@ from ..iana import (
     Registry,
     name_of,
 )
-from .transcript.facts import Transform
 
 if TYPE_CHECKING:
-    from .capture import Capture
-    from .transcript.conversations import ConversationBase
-    from .transcript.messages import Message
+    from fynx_scapy.capture.capture import Capture
+    from fynx_scapy.capture.transcript.conversations import ConversationBase
+    from fynx_scapy.capture.transcript.messages import Message
 
 VERSION = 1
 """The version of the format; it changes whenever a form for the same octets changes."""
@@ -125,7 +125,7 @@ def _digest(text: str) -> str:
 
 def _word(layer: Any, request: bool) -> str:
     """The word of one payload; empty for a cookie in a request, which says nothing about the end that returns it."""
-    from ..layers.ikev2.payload import IKEv2_Payload
+    from fynx_scapy.layers.ikev2.payload import IKEv2_Payload
 
     kind = int(layer.payload_type)
     if not isinstance(layer, IKEv2_Payload):

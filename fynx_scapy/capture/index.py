@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from .reading.blocks import Batch, batches
-from .reading.flows import EspFlow
-from .reading.frames import frame_of
-from .reading.losses import Loss, several, some
-from .reading.ordinary import IPV4, IPV6, LINKS, OTHERS, fast_key
-from .reading.packets import ESP, UDP, IpsecPacket
-from .reading.store import Messages
-from .reading.walk import LOST, Walk
+from fynx_scapy.capture.reading.blocks import Batch, batches
+from fynx_scapy.capture.reading.flows import EspFlow
+from fynx_scapy.capture.reading.frames import frame_of
+from fynx_scapy.capture.reading.losses import Loss, several, some
+from fynx_scapy.capture.reading.ordinary import IPV4, IPV6, LINKS, OTHERS, fast_key
+from fynx_scapy.capture.reading.packets import ESP, UDP, IpsecPacket
+from fynx_scapy.capture.reading.store import Messages
+from fynx_scapy.capture.reading.walk import LOST, Walk
 
 MOST_FLOWS = 200_000
 MOST_PROBLEMS = 10_000

@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CaptureError, ConfigError
+from fynx_scapy.errors import CaptureError, ConfigError
 
 if TYPE_CHECKING:
     import pandas
 
-    from ..keylog import KeyLog
+    from fynx_scapy.keylog import KeyLog
 
 SUFFIXES = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".cap.gz")
 TEXT, WHOLE, REAL, TRUTH = "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN"
@@ -183,8 +183,8 @@ def one(
     path: str, keys: KeyLog | str | os.PathLike[str] | None = None, decrypt: bool = True, ports: tuple[int, ...] = ()
 ) -> Tables:
     """The tables of one capture; what a worker does. Whatever is wrong with the file stands in its row."""
-    from .capture import Capture
-    from .showing.tables import flows, inner_flows, messages
+    from fynx_scapy.capture.capture import Capture
+    from fynx_scapy.capture.showing.tables import flows, inner_flows, messages
 
     tables: Tables = {name: [] for name in COLUMNS}
     row: Row = dict.fromkeys(COLUMNS["captures"])

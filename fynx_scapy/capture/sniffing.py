@@ -22,15 +22,15 @@ from scapy.packet import Packet, Raw
 from scapy.plist import PacketList
 from scapy.sessions import DefaultSession
 
-from ..errors import CaptureError
-from ..keylog import KeyLog
-from ..layers.esp import inner_packet
-from ..layers.ikev2 import IKEv2
-from .follow.follower import Follower
-from .follow.inner import DUMMY, IPV4, IPV6
-from .reading.frames import Frame, frames
-from .reading.packets import IpsecPacket
-from .reading.walk import Walk
+from fynx_scapy.capture.follow.follower import Follower
+from fynx_scapy.capture.follow.inner import DUMMY, IPV4, IPV6
+from fynx_scapy.capture.reading.frames import Frame, frames
+from fynx_scapy.capture.reading.packets import IpsecPacket
+from fynx_scapy.capture.reading.walk import Walk
+from fynx_scapy.errors import CaptureError
+from fynx_scapy.keylog import KeyLog
+from fynx_scapy.layers.esp import inner_packet
+from fynx_scapy.layers.ikev2 import IKEv2
 
 
 class IPsecSession(DefaultSession):  # type: ignore[misc]

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Those commands of ``fynx`` that bring several parts together; one that needs a single part lies there."""
+"""The commands of ``fynx``, one file each, named after the command. What several share is in three files:
+
+options.py has the options, opening.py opens a capture and what is written, losses.py decides the exit status.
+"""

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from fynx_scapy.commands.options import JSON, psk_file, read_psk
 from fynx_scapy.errors import ConfigError, FynxError, LabError
 
 NAME = click.option("--name", default="lab", show_default=True, help="One of several labs.")
@@ -29,7 +30,7 @@ def lab() -> None:
 @click.option("--peer", default="strongswan", show_default=True, help="Which implementation.")
 @click.option("--ike", metavar="SUITE", help="Its IKE proposal, such as aes128gcm16-prfsha256-x25519.")
 @click.option("--esp", metavar="SUITE", help="Its ESP proposal, such as aes128gcm16.")
-@click.option("--psk-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The key, if not ours.")
+@psk_file()
 @click.option("--nat", type=click.Choice(["none", "ours", "theirs"]), default="none", help="Who is behind a NAT.")
 def up(name: str, peer: str, ike: str | None, esp: str | None, psk_file: Path | None, nat: str) -> None:
     """Start a peer in the background, and say how to reach it."""
@@ -38,7 +39,7 @@ def up(name: str, peer: str, ike: str | None, esp: str | None, psk_file: Path | 
     settings: dict[str, Any] = {"peer": peer, "nat": nat}
     settings |= {key: value for key, value in (("ike", ike), ("esp", esp)) if value}
     if psk_file is not None:
-        settings["psk"] = "0x" + psk_file.read_bytes().rstrip(b"\r\n").hex()
+        settings["psk"] = "0x" + read_psk(psk_file).hex()
     with _reported():
         kept = keeper.up(name, settings)
     which = "" if name == "lab" else f" --name {name}"
@@ -74,14 +75,17 @@ def down(name: str) -> None:
 
 
 @lab.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per lab and line.")
+@JSON
 def status(as_json: bool) -> None:
-    """Show the labs that stand, and what their peers have."""
+    """Show the labs that stand, and what their peers have. With --json, one object per lab and line."""
     from fynx_scapy.lab import keeper
     from fynx_scapy.lab.charon import Charon
 
     with _reported():
-        for name in keeper.names():
+        names = keeper.names()
+        if not names:
+            click.echo("no lab is up; start one: fynx lab up", err=True)
+        for name in names:
             kept = keeper.Kept.read(name)
             sas = Charon.at(Path(kept.folder) / "vici").sas()
             if as_json:
@@ -123,7 +127,12 @@ def exec_(name: str, peer: bool, command: tuple[str, ...]) -> None:
 @click.option("--peer", "peers", multiple=True, help="With these peers only; by default with all that are installed.")
 @click.option("--role", type=click.Choice(["initiator", "responder"]), help="In one role only.")
 @click.option(
-    "--to", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("matrix"), show_default=True
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("matrix"),
+    show_default=True,
+    help="Where the pages go.",
 )
 @click.option("--list", "only_list", is_flag=True, help="List the trials, and hold none.")
 def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, folder: Path, only_list: bool) -> None:
@@ -187,5 +196,7 @@ def _reported() -> Iterator[None]:
         raise click.UsageError(str(error)) from None
     except FynxError as error:
         raise click.ClickException(str(error)) from None
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise click.ClickException(f"{error.filename or 'the system'}: {error.strerror}") from None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx run`` and ``fynx list``: scenarios, against an embedded peer or a live one."""
+"""``fynx run``: scenarios, against an embedded peer or a live one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from fynx_scapy import __version__
+from fynx_scapy.commands.opening import console
+from fynx_scapy.commands.options import JSON_FILE, STDIO, Decorator, psk_file, read_psk, writes
 
 if TYPE_CHECKING:
     from fynx_scapy.harness import Contact, Result, Scenario
@@ -41,10 +43,6 @@ def _load(names: Sequence[str]) -> list[Scenario]:
         raise click.UsageError(str(error)) from None
 
 
-_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
-_FOLDER = click.Path(file_okay=False, writable=True, path_type=Path)
-
-
 # What a target is told by: option, its argument's form, and what it says. The key is read apart.
 _TARGET = (
     ("local-id", "ID", "Who we are to the peer."),
@@ -61,10 +59,9 @@ _TARGET = (
 def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: the options that say where a live peer is, and who."""
     marker = "--marker-always/--no-marker-always"
-    options = [
+    options: list[Decorator] = [
         click.option("--target", metavar="HOST[:PORT]", help="Run against whoever listens there, and nobody else."),
-        click.option("--psk-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), envvar="FYNX_PSK_FILE",
-                     metavar="FILE", help="The pre-shared key; or FYNX_PSK_FILE in the environment."),
+        psk_file("FYNX_PSK_FILE"),
         *(click.option(f"--{name}", metavar=form, help=text) for name, form, text in _TARGET),
         click.option("--port", type=click.IntRange(1, 65535), help="Our own port, if not 500."),
         click.option("--natt-port", type=click.IntRange(1, 65535), help="Our own port for NAT traversal, if not 4500."),
@@ -77,11 +74,23 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_complete)
-@click.option("--report", type=_FILE, metavar="FILE", help="Write a report: one HTML page that needs nothing else.")
-@click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write the verdicts as JSON.")
-@click.option("--junit", type=_FILE, metavar="FILE", help="Write the verdicts as JUnit XML.")
-@click.option("--pcap", type=_FILE, metavar="FILE", help="Write a pcapng capture, and its key tables beside it.")
-@click.option("--keys", type=_FOLDER, metavar="DIR", help="Where the key tables go, if not to NAME.keys.")
+@writes("--report", what="a report: one HTML page that needs nothing else")
+@JSON_FILE
+@writes("--junit", what="the verdicts as JUnit XML")
+@click.option(
+    "--pcap",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write a pcapng capture, and its key tables beside it.",
+)
+@click.option(
+    "--save",
+    "--keys",
+    "keys",
+    type=click.Path(file_okay=False, writable=True, path_type=Path),
+    metavar="DIR",
+    help="Write key tables into this folder; by default, with --pcap, into NAME.keys.",
+)
 @click.option(
     "--seed",
     type=int,
@@ -148,7 +157,8 @@ def run(
             recorder.save_capture(pcap)
         if pcap is not None or keys is not None:
             recorder.keys().save(keys or pcap.with_suffix(".keys"))  # type: ignore[union-attr]
-    _print_table(results, seed)
+    if STDIO not in map(str, (report, json_file, junit)):
+        _print_table(results, seed)
     sys.exit(0 if tally.good else 1)
 
 
@@ -181,7 +191,7 @@ def _target(address: str | None, psk_file: Path | None, given: dict[str, Any]) -
 
     if psk_file is None:
         raise click.UsageError("expected --psk-file, or FYNX_PSK_FILE in the environment, with the key of the peer")
-    key = psk_file.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+    key = read_psk(psk_file)
     try:
         resolve(address, 500)
         made = Target(address=address, psk=key, **said)
@@ -247,7 +257,6 @@ def _reach(contact: Contact) -> None:
 
 def _print_table(results: Sequence[Result], seed: int | None) -> None:
     """The verdicts, and why those that are not PASS are not."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -265,27 +274,26 @@ def _print_table(results: Sequence[Result], seed: int | None) -> None:
         numbers = (str(row["sessions"]), str(row["packets"]), f"{result.seconds * 1000:.1f}")
         style = colours[row["verdict"]] if row["verdict"] == "SKIP" else f"bold {colours[row['verdict']]}"
         table.add_row(Text(row["verdict"], style=style), row["name"], Text(row["source"]), *numbers)
-    # Where nobody looks on, no terminal's width cuts the columns.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    console.print(table)
+    screen = console()
+    screen.print(table)
     for result in worst_first(results):
         if result.reason:
             reason = f"{result.verdict.value} {result.scenario.name}: {result.reason}"
-            console.print(Text(reason, style=colours[result.verdict.value]), soft_wrap=True)
+            screen.print(Text(reason, style=colours[result.verdict.value]), soft_wrap=True)
             if result.step:
-                console.print(Text(f"     > {result.step}", style="dim"), soft_wrap=True)
+                screen.print(Text(f"     > {result.step}", style="dim"), soft_wrap=True)
         name = result.scenario.name
         notes = [f"without {', '.join(result.left_out)}"] if result.left_out else []
         notes += [f"left at the peer: {words}" for words in result.left_behind]
         for note in notes:
-            console.print(Text(f"     {name}: {note}", style="dim"), soft_wrap=True)
+            screen.print(Text(f"     {name}: {note}", style="dim"), soft_wrap=True)
     tally = Tally.of(results)
     seconds = sum(result.seconds for result in results)
     which = "" if seed is None else f", seed {seed}"
-    console.print(f"\n{tally.requirements}", soft_wrap=True)
+    screen.print(f"\n{tally.requirements}", soft_wrap=True)
     if not tally.verdicts[Verdict.PASS] and not tally.verdicts[Verdict.FAIL] + tally.verdicts[Verdict.ERROR]:
-        console.print("nothing was judged: every scenario was left out", soft_wrap=True)
-    console.print(f"{tally} in {seconds:.2f} s{which}", soft_wrap=True)
+        screen.print("nothing was judged: every scenario was left out", soft_wrap=True)
+    screen.print(f"{tally} in {seconds:.2f} s{which}", soft_wrap=True)
 
 
 @contextmanager
@@ -293,27 +301,15 @@ def _writing() -> Iterator[None]:
     """What cannot be written is a mistake in the command."""
     try:
         yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise click.UsageError(f"cannot write {error.filename}: {error.strerror}") from None
 
 
 def _write(path: Path, text: str) -> None:
+    if str(path) == STDIO:
+        click.echo(text, nl=False)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8", newline="\n")
-
-
-@click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per scenario and line.")
-def list_(as_json: bool) -> None:
-    """List the scenarios: what each shows, and the RFC section that it is about; * runs against a live peer too."""
-    found = _load(())
-    if as_json:
-        for scenario in found:
-            entry: dict[str, Any] = {"name": scenario.name, "title": scenario.title, "source": scenario.source}
-            needed = [each.id for each in scenario.requirements]
-            click.echo(json.dumps(entry | {"requirements": needed, "live": bool(scenario.live)}))
-        return
-    width = max(len(scenario.name) for scenario in found)
-    for scenario in found:
-        mark = "*" if scenario.live else " "
-        click.echo(f"{scenario.name:{width}} {mark} {scenario.title} ({scenario.source})")

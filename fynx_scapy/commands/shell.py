@@ -3,19 +3,39 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Any
+
 import click
 
-from fynx_scapy.errors import FynxError
+from fynx_scapy.commands.losses import Losses, look, opens
+from fynx_scapy.commands.opening import misuse, opened
+from fynx_scapy.commands.options import STDIO, any_given, keys_of, reads_capture
 
 
 @click.command()
-@click.argument("capture", required=False, type=click.Path(exists=True, dir_okay=False))
-@click.option("--keys", type=click.Path(exists=True), metavar="PATH", help="Its keys, if not those beside it.")
-def shell(capture: str | None, keys: str | None) -> None:
-    """Open a prompt with everything at hand: layers, sessions, and the CAPTURE as c."""
+@click.argument("capture", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@reads_capture
+def shell(capture: Path | None, ports: tuple[int, ...], **given: Any) -> None:
+    """Open a Python prompt with layers, sessions, and the CAPTURE as c.
+
+    Exit status 0; 1 when something was left out of CAPTURE (unreadable, a bad ICV, or closed although there are keys),
+    which is named on stderr; 2 for misuse.
+    """
     from fynx_scapy.shell import start
 
-    try:
-        start(capture, keys)
-    except FynxError as error:
-        raise click.ClickException(str(error)) from None
+    if any(str(path) == STDIO for name in ("keys", "psk_files") for path in given[name]):
+        raise click.UsageError("- (stdin) is the prompt's")
+    if capture is None:
+        if ports or any_given(given):
+            raise click.UsageError("keys and ports are those of a CAPTURE: it is missing")
+        with misuse():
+            start()
+        return
+    keys = keys_of(capture, given)
+    losses = Losses(opens(keys))
+    with opened(capture, keys, ports) as found:
+        look(found, losses).finish(capture)
+        start(found)
+    sys.exit(losses.status)

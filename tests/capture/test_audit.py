@@ -45,7 +45,7 @@ NOTABLE = {
     "fragments": ("path.fragments", "IKE fragmentation"),
     "cookie": ("path.cookie", "cookie"),
     "moved": ("path.moved", "another address"),
-    "again": ("ike.again", "conversation 1 begins anew what conversation 0 was"),
+    "again": ("ike.again", "conversation 2 begins anew what conversation 1 was"),
     "childless": ("ike.childless", "without a Child SA"),
     "collision": ("child.collision", "both ends rekeyed"),
     "narrowed": ("child.narrowed", "narrowed"),

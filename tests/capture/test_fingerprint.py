@@ -88,7 +88,7 @@ def test_what_sends_the_same_messages_cannot_be_told_apart() -> None:
 
 def test_retries_do_not_change_the_initiator() -> None:
     # HDR(A,0), SAi1, KEi, Ni -->   <-- HDR, N(COOKIE)   HDR(A,0), N(COOKIE), SAi1, KEi, Ni -->
-    cookie = [each for each in of("psk-cookie") if each.conversation == 3]
+    cookie = [each for each in of("psk-cookie") if each.conversation == 4]
     assert [each.hash for each in cookie] == ["e0eb32192cfb4d03", "77a49e4e6adf3851"]
     # the group of the first try, of a retransmitted request
     initiator, _ = of("psk-invalid-ke")

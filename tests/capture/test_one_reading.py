@@ -23,6 +23,7 @@ from fynx_scapy.capture.follow.exchanges import AUTH, DELETE_IKE, INFORMATIONAL,
 from fynx_scapy.capture.reading import packets as packets_module
 from fynx_scapy.capture.reading import reassembly as reassembly_module
 from fynx_scapy.capture.reading import streams as streams_module
+from fynx_scapy.capture.reading.frames import Frame
 from fynx_scapy.capture.replay.player import play
 from fynx_scapy.capture.replay.raw import shots
 from fynx_scapy.capture.replay.recording import load
@@ -148,7 +149,7 @@ def test_follow_names_what_it_cannot_read(recorded: Recorded, tmp_path: Path) ->
     path.write_bytes(bytes(cut[:-8]))
     status, said = fynx("follow", path)
     assert status == 1
-    assert "error: packet 1: the capture holds 32 of 40 octets" in said
+    assert "error: packet 1, offset 24: the capture holds 32 of 40 octets" in said
 
 
 # -- one transcript
@@ -265,7 +266,7 @@ def test_ip_fragments_beyond_those_that_are_named(monkeypatch: pytest.MonkeyPatc
     joined = packets_module.Fragments()
     monkeypatch.setattr(joined, "_lost", joined._lost.__class__(maxlen=1))
     for ident in range(4):
-        packet = packets_module.IpPacket(packets_module.Frame(1, 0.0, 1, b""), "a", "b", 50, bytes(8), 0, True, ident)
+        packet = packets_module.IpPacket(Frame(1, 0.0, 1, b""), "a", "b", 50, bytes(8), 0, True, ident)
         joined.add(packet)
     assert [(loss.what, loss.count) for loss in joined.losses()] == [("fragments", 2)]
     assert len(list(joined.incomplete())) == 2

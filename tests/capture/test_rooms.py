@@ -76,7 +76,7 @@ def test_rooms_are_no_larger_than_a_person_overlooks() -> None:
 
 
 def test_everything_that_is_public_has_its_home() -> None:
-    import fynx_scapy.capture as capture
+    from fynx_scapy import capture
 
     assert set(capture.__all__) == set(capture._HOME)
     for name, home in capture._HOME.items():

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from .collect import collect
-from .facts import CaptureFacts
-from .finding import Finding
-from .profiles import PROFILES
-from .rules import Profile, Severity, Source, Status
-from .verdict import Audit, audit, judge
+from fynx_scapy.capture.audit.collect import collect
+from fynx_scapy.capture.audit.facts import CaptureFacts
+from fynx_scapy.capture.audit.finding import Finding
+from fynx_scapy.capture.audit.profiles import PROFILES
+from fynx_scapy.capture.audit.rules import Profile, Severity, Source, Status
+from fynx_scapy.capture.audit.verdict import Audit, audit, judge
 
 __all__ = [
     "PROFILES",

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ...iana import AuthMethod, Encr, NotifyType, Prf, ProtocolId, TransformType, name_of
-from ..transcript.facts import ChildSaFacts, IkeSaFacts, Proposal, Transform
-from .facts import ConversationFacts
-from .finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
-from .rules import Profile, Severity, Source, Status
+from fynx_scapy.capture.audit.facts import ConversationFacts
+from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
+from fynx_scapy.capture.audit.rules import Profile, Severity, Source, Status
+from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, Proposal, Transform
+from fynx_scapy.iana import AuthMethod, Encr, NotifyType, Prf, ProtocolId, TransformType, name_of
 
 ESP = int(ProtocolId.ESP)
 _KINDS: dict[int, str] = {

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ...iana import NotifyType as N
-from .rules import Severity, Source
+from fynx_scapy.capture.audit.rules import Severity, Source
+from fynx_scapy.iana import NotifyType as N
 
 
 class Cause(NamedTuple):

@@ -13,10 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from ...iana import CertEncoding, ExchangeType, KeMethod, NotifyType, PayloadType, name_of
-from ..fingerprint import fingerprints
-from ..transcript.facts import ChildSaFacts, IkeSaFacts
-from .facts import (
+from fynx_scapy.capture.audit.facts import (
     AuthFacts,
     CaptureFacts,
     ConversationFacts,
@@ -27,12 +24,15 @@ from .facts import (
     NotifyFacts,
     VendorFacts,
 )
+from fynx_scapy.capture.fingerprint import fingerprints
+from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts
+from fynx_scapy.iana import CertEncoding, ExchangeType, KeMethod, NotifyType, PayloadType, name_of
 
 if TYPE_CHECKING:
-    from ..capture import Capture
-    from ..conversation import Conversation
-    from ..transcript.exchanges import Exchange
-    from ..transcript.messages import Message
+    from fynx_scapy.capture.capture import Capture
+    from fynx_scapy.capture.conversation import Conversation
+    from fynx_scapy.capture.transcript.exchanges import Exchange
+    from fynx_scapy.capture.transcript.messages import Message
 
 SK, SKF = int(PayloadType.SK), int(PayloadType.SKF)
 MOST_BAD = 100

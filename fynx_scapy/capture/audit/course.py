@@ -6,12 +6,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator
 
-from ...iana import IpcompTransform, NotifyType, TransformType, name_of
-from ..transcript.facts import IkeSaFacts
-from .causes import CAUSES, OTHER
-from .facts import CaptureFacts, ConversationFacts
-from .finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
-from .rules import Profile, Source, Status
+from fynx_scapy.capture.audit.causes import CAUSES, OTHER
+from fynx_scapy.capture.audit.facts import CaptureFacts, ConversationFacts
+from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
+from fynx_scapy.capture.audit.rules import Profile, Source, Status
+from fynx_scapy.capture.transcript.facts import IkeSaFacts
+from fynx_scapy.iana import IpcompTransform, NotifyType, TransformType, name_of
 
 
 def _secrecy(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..transcript.facts import ChildSaFacts, IkeSaFacts
+from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts
 
 if TYPE_CHECKING:
-    from ..fingerprint import Fingerprint
-    from ..reading.losses import Loss
+    from fynx_scapy.capture.fingerprint import Fingerprint
+    from fynx_scapy.capture.reading.losses import Loss
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..transcript.facts import ChildSaFacts, IkeSaFacts
-from .facts import ConversationFacts
-from .rules import Severity, Source, Status
+from fynx_scapy.capture.audit.facts import ConversationFacts
+from fynx_scapy.capture.audit.rules import Severity, Source, Status
+from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts
 
 INFO, LOW, MEDIUM, HIGH = Severity
 RFC7296 = "RFC 7296"

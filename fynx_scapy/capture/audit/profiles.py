@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...iana import AuthMethod, Encr, Integ, KeMethod, Prf, ProtocolId, TransformType
-from .rules import GOOD, RFC_LEVELS, Grade, Profile, Row, Severity, Source, Status, Table
+from fynx_scapy.capture.audit.rules import GOOD, RFC_LEVELS, Grade, Profile, Row, Severity, Source, Status, Table
+from fynx_scapy.iana import AuthMethod, Encr, Integ, KeMethod, Prf, ProtocolId, TransformType
 
 IKE, ESP, AH = int(ProtocolId.IKE), int(ProtocolId.ESP), int(ProtocolId.AH)
 ENCR, PRF, INTEG, KE = (

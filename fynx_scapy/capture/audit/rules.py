@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
-from ...iana import TransformType
-from ..transcript.facts import REGISTRIES, Transform
+from fynx_scapy.capture.transcript.facts import REGISTRIES, Transform
+from fynx_scapy.iana import TransformType
 
 
 class Severity(IntEnum):

@@ -6,14 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from . import algorithms, course
-from .facts import CaptureFacts
-from .finding import INFO, Finding
-from .profiles import PROFILES
-from .rules import Profile, Severity, Status
+from fynx_scapy.capture.audit import algorithms, course
+from fynx_scapy.capture.audit.facts import CaptureFacts
+from fynx_scapy.capture.audit.finding import INFO, Finding
+from fynx_scapy.capture.audit.profiles import PROFILES
+from fynx_scapy.capture.audit.rules import Profile, Severity, Status
 
 if TYPE_CHECKING:
-    from ..capture import Capture
+    from fynx_scapy.capture.capture import Capture
 
 _ORDER = {status: at for at, status in enumerate((Status.FORBIDDEN, Status.FAILED, Status.WEAK, Status.UNKNOWN))}
 
@@ -68,7 +68,7 @@ def _one(group: list[Finding]) -> Finding:
 
 def audit(capture: Capture, profile: Profile | str = "rfc") -> Audit:
     """Audit a capture. ``profile`` is one of `PROFILES` or its name; KeyError for a name that is none."""
-    from .collect import collect
+    from fynx_scapy.capture.audit.collect import collect
 
     return judge(collect(capture), PROFILES[profile] if isinstance(profile, str) else profile)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .follower import Follower
+    from fynx_scapy.capture.follow.follower import Follower
 
 __all__ = ["Follower"]
 
@@ -15,6 +15,6 @@ def __getattr__(name: str) -> Any:
     """Import the follower on first use: the command beside it answers for help without ciphers."""
     if name != "Follower":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .follower import Follower
+    from fynx_scapy.capture.follow.follower import Follower
 
     return Follower

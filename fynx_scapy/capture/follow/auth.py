@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...crypto.keymat import SkKeys, mix_ppk
-from ...crypto.prf import Prf
-from ...errors import AuthenticationError, ConfigError, MalformedError
-from ...iana import AuthMethod, NotifyType, PayloadType, name_of
-from ...ike.auth.methods import Covered, Proofs, verify
-from ...keylog import KeyLog
-from ...layers.ikeheader import IKE_HEADER, LENGTH, NEXT_PAYLOAD
-from ...text import LONGEST, printable
-from .pool import KeySet
-from .sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, IkeSa, walk
+from fynx_scapy.capture.follow.pool import KeySet
+from fynx_scapy.capture.follow.sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, IkeSa, walk
+from fynx_scapy.crypto.keymat import SkKeys, mix_ppk
+from fynx_scapy.crypto.prf import Prf
+from fynx_scapy.errors import AuthenticationError, ConfigError, MalformedError
+from fynx_scapy.iana import AuthMethod, NotifyType, PayloadType, name_of
+from fynx_scapy.ike.auth.methods import Covered, Proofs, verify
+from fynx_scapy.keylog import KeyLog
+from fynx_scapy.layers.ikeheader import IKE_HEADER, LENGTH, NEXT_PAYLOAD
+from fynx_scapy.text import LONGEST, printable
 
 SK_TYPE = 46
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from ...crypto.encr import encryption
-from ...crypto.integ import integrity
-from ...crypto.transforms import Transform
-from ...errors import ConfigError, IntegrityError, MalformedError
-from ...esp.sa import InboundSa
-from ...iana import PayloadType
-from ...keylog import EspKeys
-from ...keynames import Suite
-from ...layers.ikeheader import IKE_HEADER, NEXT_PAYLOAD
-from .suites import Suites, ciphers
+from fynx_scapy.capture.follow.suites import Suites, ciphers
+from fynx_scapy.crypto.encr import encryption
+from fynx_scapy.crypto.integ import integrity
+from fynx_scapy.crypto.transforms import Transform
+from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
+from fynx_scapy.esp.sa import InboundSa
+from fynx_scapy.iana import PayloadType
+from fynx_scapy.keylog import EspKeys
+from fynx_scapy.keynames import Suite
+from fynx_scapy.layers.ikeheader import IKE_HEADER, NEXT_PAYLOAD
 
 OK, BAD, UNCHECKED = "ok", "bad", "unchecked"
 MISFIT = "none of the keys at hand is of the sizes that its algorithms ask for"

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ...crypto.keymat import ChildKeys
-from ...errors import ConfigError, IntegrityError, MalformedError, ReplayError
-from ...esp.sa import InboundSa
-from .decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, Opened
-from .guess import guesses
-from .origins import child_keys
-from .pool import SecretPool
-from .sas import ChildSa, IkeSa
+from fynx_scapy.capture.follow.decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, Opened
+from fynx_scapy.capture.follow.guess import guesses
+from fynx_scapy.capture.follow.origins import child_keys
+from fynx_scapy.capture.follow.pool import SecretPool
+from fynx_scapy.capture.follow.sas import ChildSa, IkeSa
+from fynx_scapy.crypto.keymat import ChildKeys
+from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError, ReplayError
+from fynx_scapy.esp.sa import InboundSa
 
 HOPELESS = 4
 """After so many packets of an SPI that nothing opens, nothing is tried before there is something new to try."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from ...iana import ExchangeType, NotifyType, ProtocolId
+from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
@@ -24,7 +24,7 @@ _KINDS: dict[int, str] = {ExchangeType.IKE_SA_INIT: INIT, ExchangeType.IKE_AUTH:
 
 def kind_of(exchange: int, payloads: Sequence[Packet]) -> str:
     """The kind of an exchange, by its type and the payloads of its request."""
-    from ...layers.ikev2 import IKEv2_Delete, IKEv2_Notify, IKEv2_SA
+    from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Notify, IKEv2_SA
 
     if exchange == ExchangeType.INFORMATIONAL:
         deleted = next((p for p in payloads if isinstance(p, IKEv2_Delete)), None)
@@ -106,7 +106,7 @@ class Parts:
 
 def parts(layers: Sequence[Packet]) -> Parts:
     """Read them; a malformed payload says nothing."""
-    from ...layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_SA
+    from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_SA
 
     found = Parts()
     for layer in layers:

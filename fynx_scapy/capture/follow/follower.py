@@ -13,20 +13,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from ...errors import ConfigError, IntegrityError, MalformedError
-from ...esp.sa import InboundSa
-from ...iana import PayloadType
-from ...keylog import IkeKeys, KeyLog
-from ...layers.ikeheader import FLAG_INITIATOR, FLAGS, IKE_HEADER, VERSION
-from ..reading.losses import Loss
-from ..reading.reassembly import Reassembly
-from .decrypt import ANY_SPIS, BAD, NOT_VERIFIED, OK, EspOpener, Opened, SkPlace, find_sk
-from .esp import MOST_HIGH_HALVES, EspFollower
-from .learner import InFlight, Learner
-from .pool import KeySet, SecretPool
-from .rows import TABLE, esp_rows, ike_rows, of_row
-from .sas import ChildSa, IkeOpened, IkeSa
-from .suites import SpiPair, Suites
+from fynx_scapy.capture.follow.decrypt import ANY_SPIS, BAD, NOT_VERIFIED, OK, EspOpener, Opened, SkPlace, find_sk
+from fynx_scapy.capture.follow.esp import MOST_HIGH_HALVES, EspFollower
+from fynx_scapy.capture.follow.learner import InFlight, Learner
+from fynx_scapy.capture.follow.pool import KeySet, SecretPool
+from fynx_scapy.capture.follow.rows import TABLE, esp_rows, ike_rows, of_row
+from fynx_scapy.capture.follow.sas import ChildSa, IkeOpened, IkeSa
+from fynx_scapy.capture.follow.suites import SpiPair, Suites
+from fynx_scapy.capture.reading.losses import Loss
+from fynx_scapy.capture.reading.reassembly import Reassembly
+from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
+from fynx_scapy.esp.sa import InboundSa
+from fynx_scapy.iana import PayloadType
+from fynx_scapy.keylog import IkeKeys, KeyLog
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAGS, IKE_HEADER, VERSION
 
 MOST_PENDING = 10_000
 """How many closed messages are kept; the oldest is let go."""
@@ -144,8 +144,8 @@ class Follower:
     # One message
 
     def _message(self, message: IkeOpened, count: bool = True) -> IkeOpened:
-        from ...layers.ikev2.header import parse_message, parse_payloads
-        from ..reading.records import faults
+        from fynx_scapy.capture.reading.records import faults
+        from fynx_scapy.layers.ikev2.header import parse_message, parse_payloads
 
         data = message.message
         if len(data) < IKE_HEADER.size:

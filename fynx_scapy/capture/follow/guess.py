@@ -10,16 +10,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from ...crypto.encr import encryption
-from ...crypto.integ import integrity
-from ...crypto.keymat import derive_child
-from ...crypto.prf import prf
-from ...crypto.transforms import Transform
-from ...errors import ConfigError
-from ...esp.sa import InboundSa
-from ...iana import Encr, Integ, TransformType
-from ...keynames import KEY_LENGTHS, NO_AEAD, Suite
-from .sas import ChildSa, IkeSa
+from fynx_scapy.capture.follow.sas import ChildSa, IkeSa
+from fynx_scapy.crypto.encr import encryption
+from fynx_scapy.crypto.integ import integrity
+from fynx_scapy.crypto.keymat import derive_child
+from fynx_scapy.crypto.prf import prf
+from fynx_scapy.crypto.transforms import Transform
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.esp.sa import InboundSa
+from fynx_scapy.iana import Encr, Integ, TransformType
+from fynx_scapy.keynames import KEY_LENGTHS, NO_AEAD, Suite
 
 MOST_SAS = 8
 """For how many IKE SAs whose messages are closed this is tried: those that came last."""

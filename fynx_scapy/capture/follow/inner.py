@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ...errors import IntegrityError, MalformedError
-from ..reading.blocks import batches
-from ..reading.frames import frame_of
-from ..reading.losses import Loss, several, some
-from ..reading.ordinary import LINKS, fast_key
-from ..reading.packets import AH, ESP, IKE_PORTS, IPSEC_PROTOCOLS, NATT_PORT, UDP, WESP, IpsecPacket
-from ..reading.walk import Walk
-from .decrypt import OK, UNCHECKED
+from fynx_scapy.capture.follow.decrypt import OK, UNCHECKED
+from fynx_scapy.capture.reading.blocks import batches
+from fynx_scapy.capture.reading.frames import frame_of
+from fynx_scapy.capture.reading.losses import Loss, several, some
+from fynx_scapy.capture.reading.ordinary import LINKS, fast_key
+from fynx_scapy.capture.reading.packets import AH, ESP, IKE_PORTS, IPSEC_PROTOCOLS, NATT_PORT, UDP, WESP, IpsecPacket
+from fynx_scapy.capture.reading.walk import Walk
+from fynx_scapy.errors import IntegrityError, MalformedError
 
 MOST_INNER_FLOWS = 200_000
 DUMMY = 59  # "no next header": RFC 4303 section 2.6

@@ -11,18 +11,18 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...errors import ConfigError
-from ...iana import ExchangeType, PayloadType, ProtocolId
-from ...layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, IKE_HEADER
-from . import auth
-from .auth import AuthState
-from .decrypt import SkPlace
-from .esp import EspFollower
-from .exchanges import Key, Pairing, Parts, offered_spi, parts
-from .origins import child_keys, from_init, from_rekey, from_stage
-from .pool import KePair, KeySet, SecretPool
-from .sas import AuthVerdict, ChildSa, Chosen, IkeOpened, IkeSa
-from .suites import SpiPair, Suites
+from fynx_scapy.capture.follow import auth
+from fynx_scapy.capture.follow.auth import AuthState
+from fynx_scapy.capture.follow.decrypt import SkPlace
+from fynx_scapy.capture.follow.esp import EspFollower
+from fynx_scapy.capture.follow.exchanges import Key, Pairing, Parts, offered_spi, parts
+from fynx_scapy.capture.follow.origins import child_keys, from_init, from_rekey, from_stage
+from fynx_scapy.capture.follow.pool import KePair, KeySet, SecretPool
+from fynx_scapy.capture.follow.sas import AuthVerdict, ChildSa, Chosen, IkeOpened, IkeSa
+from fynx_scapy.capture.follow.suites import SpiPair, Suites
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import ExchangeType, PayloadType, ProtocolId
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, IKE_HEADER
 
 MOST_EXCHANGES = 64
 """How many exchanges of one IKE SA are kept to find the request of a response; the oldest is let go."""
@@ -115,7 +115,7 @@ class Learner:
                     return
 
     def _initial(self, pair: SpiPair, request: bytes, response: bytes, answer: Parts) -> bool:
-        from ...layers.ikev2.header import parse_message
+        from fynx_scapy.layers.ikev2.header import parse_message
 
         asked, chosen = parts(parse_message(request)[1]), Chosen.of(answer.proposals[0])
         if chosen is None or asked.ke is None or answer.ke is None or asked.ke.group != answer.ke.group:

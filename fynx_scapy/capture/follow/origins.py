@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ...crypto.encr import encryption
-from ...crypto.integ import integrity
-from ...crypto.keymat import ChildKeys, SkKeys, derive_child, derive_sk, mix_ppk, rekey_skeyseed, skeyseed
-from ...crypto.prf import prf
-from ...errors import ConfigError
-from ...keynames import Suite
-from .pool import KePair, KeySet, Origin, SecretPool
-from .sas import ChildSa, IkeSa
+from fynx_scapy.capture.follow.pool import KePair, KeySet, Origin, SecretPool
+from fynx_scapy.capture.follow.sas import ChildSa, IkeSa
+from fynx_scapy.crypto.encr import encryption
+from fynx_scapy.crypto.integ import integrity
+from fynx_scapy.crypto.keymat import ChildKeys, SkKeys, derive_child, derive_sk, mix_ppk, rekey_skeyseed, skeyseed
+from fynx_scapy.crypto.prf import prf
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.keynames import Suite
 
 
 def seeds(pool: SecretPool, sa: IkeSa) -> Iterator[bytes]:

@@ -7,15 +7,15 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from ...crypto.encr import encryption
-from ...crypto.integ import integrity
-from ...crypto.ke import PrivateKey, key_exchange
-from ...crypto.keymat import SkKeys
-from ...crypto.prf import Prf, prf
-from ...crypto.protector import Protector
-from ...errors import ConfigError, FynxError
-from ...keylog import KeyLog
-from ...keynames import Suite
+from fynx_scapy.crypto.encr import encryption
+from fynx_scapy.crypto.integ import integrity
+from fynx_scapy.crypto.ke import PrivateKey, key_exchange
+from fynx_scapy.crypto.keymat import SkKeys
+from fynx_scapy.crypto.prf import Prf, prf
+from fynx_scapy.crypto.protector import Protector
+from fynx_scapy.errors import ConfigError, FynxError
+from fynx_scapy.keylog import KeyLog
+from fynx_scapy.keynames import Suite
 
 MOST_TRIES = 10_000
 """How many combinations of secrets are tried for one set of keys."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...crypto.keymat import SkKeys
-from ...keylog import EspKeys, IkeKeys
-from ...keynames import Suite
-from .pool import KeySet
-from .sas import ChildSa, IkeSa
+from fynx_scapy.capture.follow.pool import KeySet
+from fynx_scapy.capture.follow.sas import ChildSa, IkeSa
+from fynx_scapy.crypto.keymat import SkKeys
+from fynx_scapy.keylog import EspKeys, IkeKeys
+from fynx_scapy.keynames import Suite
 
 TABLE = "key table"
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...crypto.encr import encryption
-from ...crypto.integ import integrity
-from ...crypto.keymat import ChildKeys, SkKeys
-from ...esp.sa import InboundSa
-from ...iana import PayloadType, TransformType
-from ...keynames import Suite
-from ...layers.ikeheader import IKE_HEADER, LENGTH, NEXT_PAYLOAD
-from .decrypt import Opened
-from .pool import KePair, KeySet, Origin
-from .suites import suite_of
+from fynx_scapy.capture.follow.decrypt import Opened
+from fynx_scapy.capture.follow.pool import KePair, KeySet, Origin
+from fynx_scapy.capture.follow.suites import suite_of
+from fynx_scapy.crypto.encr import encryption
+from fynx_scapy.crypto.integ import integrity
+from fynx_scapy.crypto.keymat import ChildKeys, SkKeys
+from fynx_scapy.esp.sa import InboundSa
+from fynx_scapy.iana import PayloadType, TransformType
+from fynx_scapy.keynames import Suite
+from fynx_scapy.layers.ikeheader import IKE_HEADER, LENGTH, NEXT_PAYLOAD
 
 if TYPE_CHECKING:
     from scapy.packet import Packet

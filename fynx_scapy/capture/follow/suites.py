@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...crypto.transforms import Transform
-from ...iana import ProtocolId, SequenceNumbers, TransformType
-from ...keynames import Suite
+from fynx_scapy.crypto.transforms import Transform
+from fynx_scapy.iana import ProtocolId, SequenceNumbers, TransformType
+from fynx_scapy.keynames import Suite
 
 if TYPE_CHECKING:
     from scapy.packet import Packet

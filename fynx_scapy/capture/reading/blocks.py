@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ...errors import CaptureError
-from ...text import printable, printable_lines
+from fynx_scapy.errors import CaptureError
+from fynx_scapy.text import printable, printable_lines
 
 PCAP_MAGIC = {  # the first four octets: byte order, ticks per second
     b"\xd4\xc3\xb2\xa1": ("<", 10**6),

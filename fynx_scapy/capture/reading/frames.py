@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ...errors import CaptureError
-from .blocks import Batch, batches
+from fynx_scapy.capture.reading.blocks import Batch, batches
+from fynx_scapy.errors import CaptureError
 
 
 @dataclass(frozen=True, slots=True)

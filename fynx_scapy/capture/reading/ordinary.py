@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from .packets import AH, ESP, IPCOMP, TCP, UDP, WESP
+from fynx_scapy.capture.reading.packets import AH, ESP, IPCOMP, TCP, UDP, WESP
 
 # Link type -> (octets before the IP header, where what names the protocol lies, and how long it is, for IPv4 and IPv6)
 LINKS: dict[int, tuple[int, int, int, bytes, bytes]] = {

@@ -12,10 +12,10 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from ...errors import CaptureError
-from ...layers.ikeheader import EXCHANGE_TYPE, IKE_HEADER, LENGTH, NEXT_PAYLOAD, VERSION
-from .frames import Frame
-from .losses import Loss, several, some
+from fynx_scapy.capture.reading.frames import Frame
+from fynx_scapy.capture.reading.losses import Loss, several, some
+from fynx_scapy.errors import CaptureError
+from fynx_scapy.layers.ikeheader import EXCHANGE_TYPE, IKE_HEADER, LENGTH, NEXT_PAYLOAD, VERSION
 
 ETHERTYPE_IP, ETHERTYPE_IPV6 = 0x0800, 0x86DD
 VLAN_TAGS = {0x8100, 0x88A8, 0x9100}

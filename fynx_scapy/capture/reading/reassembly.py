@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .losses import Loss, several, some
+from fynx_scapy.capture.reading.losses import Loss, several, some
 
 MOST_MESSAGES = 256
 """How many messages may be incomplete at a time; the one that waited longest is let go."""

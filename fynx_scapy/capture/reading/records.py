@@ -9,7 +9,7 @@ from typing import Any
 from scapy.fields import ConditionalField, EnumField
 from scapy.packet import Packet
 
-from ...layers.ikev2.header import notation
+from fynx_scapy.layers.ikev2.header import notation
 
 Record = dict[str, Any]
 # What only says where the next structure begins; ``critical`` stands for the flags of a payload

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from .packets import IpsecPacket
+from fynx_scapy.capture.reading.packets import IpsecPacket
 
 MOST_IN_MEMORY = 1 << 24  # octets of IKE messages; beyond that they lie in a temporary file
 

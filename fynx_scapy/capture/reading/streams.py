@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .losses import Loss, several, some
-from .packets import IpPacket, IpsecPacket, classified, is_ike
+from fynx_scapy.capture.reading.losses import Loss, several, some
+from fynx_scapy.capture.reading.packets import IpPacket, IpsecPacket, classified, is_ike
 
 PREFIX = b"IKETCP"
 SYN = 0x02

@@ -9,11 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ...errors import CaptureError
-from .frames import Frame, frames
-from .losses import Loss, several
-from .packets import IPSEC_PROTOCOLS, NATT_PORT, TCP, Classifier, Fragments, IpsecPacket, ip_packet
-from .streams import Streams
+from fynx_scapy.capture.reading.blocks import batches
+from fynx_scapy.capture.reading.frames import Frame, frame_of
+from fynx_scapy.capture.reading.losses import Loss, several
+from fynx_scapy.capture.reading.packets import (
+    IPSEC_PROTOCOLS,
+    NATT_PORT,
+    TCP,
+    Classifier,
+    Fragments,
+    IpsecPacket,
+    ip_packet,
+)
+from fynx_scapy.capture.reading.streams import Streams
+from fynx_scapy.errors import CaptureError
 
 
 @dataclass(slots=True)
@@ -39,17 +48,13 @@ class Walk:
     def read(self, source: Path | BinaryIO, name: str | None = None) -> Iterator[IpsecPacket]:
         """Every IPsec packet of a capture, from its beginning to its end, and what could not be read.
 
-        Raises CaptureError where the file cannot be opened. Where a capture is damaged, that is its last packet.
+        Raises CaptureError where it cannot be opened or is no capture. Where one is damaged, that is its last packet.
         """
-        number = 0
-        try:
-            for frame in frames(source, name):
-                number = frame.number
-                yield from self.frame(frame)
-        except CaptureError as error:
-            if not number and isinstance(source, Path) and not source.is_file():
-                raise
-            yield IpsecPacket(Frame(number + 1, None, 0, b""), "unreadable", "", "", b"", error=str(error))
+        for batch in batches(source, name):
+            for index in range(len(batch.entries)):
+                yield from self.frame(frame_of(batch, index))
+            if batch.end:
+                yield IpsecPacket(Frame(batch.first, None, 0, b""), "unreadable", "", "", b"", error=batch.end)
         yield from self.rest()
 
     def frame(self, frame: Frame) -> Iterable[IpsecPacket]:

@@ -7,8 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .player import play
-    from .recording import Recording, load
+    from fynx_scapy.capture.replay.player import play
+    from fynx_scapy.capture.replay.recording import Recording, load
 
 __all__ = ["Recording", "load", "play"]
 

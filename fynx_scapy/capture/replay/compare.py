@@ -10,9 +10,9 @@ from typing import Any
 
 from scapy.packet import Packet
 
-from ...iana import ExchangeType, TransformType, name_of
-from ...layers.ikev2 import IKEv2_Proposal
-from .recording import Recorded, name
+from fynx_scapy.capture.replay.recording import Recorded, name
+from fynx_scapy.iana import ExchangeType, TransformType, name_of
+from fynx_scapy.layers.ikev2 import IKEv2_Proposal
 
 FRESH: Mapping[str, frozenset[str]] = {
     "KE": frozenset({"ke"}),

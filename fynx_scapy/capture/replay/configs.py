@@ -10,16 +10,16 @@ from typing import Any
 
 from scapy.packet import Packet
 
+from fynx_scapy.capture.follow.exchanges import AUTH, CREATE_CHILD, INIT, REKEY_CHILD, REKEY_IKE
+from fynx_scapy.capture.replay.recording import Recorded, Recording, Step
+from fynx_scapy.errors import CaptureError, ConfigError
+from fynx_scapy.iana import AuthMethod, CpAttribute, NotifyType, ProtocolId, TransformType, name_of
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.terms.cp import ConfigRequest
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.proposals import Proposal, offers
 from fynx_scapy.ike.terms.selectors import Selector
-from fynx_scapy.session_setup import PeerFields
-
-from ...errors import CaptureError, ConfigError
-from ...iana import AuthMethod, CpAttribute, NotifyType, ProtocolId, TransformType, name_of
-from ...layers.ikev2 import (
+from fynx_scapy.layers.ikev2 import (  # fmt: skip
     IKEv2_AUTH,
     IKEv2_CP,
     IKEv2_IDi,
@@ -29,9 +29,8 @@ from ...layers.ikev2 import (
     IKEv2_SA,
     IKEv2_TSi,
     IKEv2_TSr,
-)  # fmt: skip
-from ..follow.exchanges import AUTH, CREATE_CHILD, INIT, REKEY_CHILD, REKEY_IKE
-from .recording import Recorded, Recording, Step
+)
+from fynx_scapy.session_setup import PeerFields
 
 _ADDRESSES = {CpAttribute.INTERNAL_IP4_ADDRESS: "0.0.0.0", CpAttribute.INTERNAL_IP6_ADDRESS: "::"}
 
@@ -49,7 +48,7 @@ def initiator(recording: Recording, psk: bytes | str | None = None) -> IkeConfig
             raise CaptureError(f"packet {step.request.numbers[0]}: expected AUTH by a pre-shared key, found {method}")
     secret = psk or next(iter(recording.psk), None) or (None if auths else b"nothing is signed")
     if not secret:
-        raise ConfigError("expected the pre-shared key, since AUTH is signed anew: give it with --psk")
+        raise ConfigError("expected the pre-shared key, since AUTH is signed anew: give it with --psk-file")
     request = inits[0].request
     ke, nonce = request.get(IKEv2_KE), request.get(IKEv2_Nonce)
     if ke is None or nonce is None:

@@ -14,18 +14,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from scapy.packet import Packet
 
-from fynx_scapy.ike.config import Retransmission
-from fynx_scapy.ike.core.child import ChildSa
-from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
-from fynx_scapy.ike.message import Address, Outgoing
-from fynx_scapy.ike.path import nat
-
-from ...errors import FynxError
-from ...iana import ExchangeType, NotifyType, name_of
-from ...layers.ikeheader import FLAG_RESPONSE
-from ...layers.ikev2 import IKEv2_Delete
-from ...session import Session
-from ..follow.exchanges import (
+from fynx_scapy.capture.follow.exchanges import (
     AUTH,
     CREATE_CHILD,
     DELETE_CHILD,
@@ -37,10 +26,20 @@ from ..follow.exchanges import (
     REKEY_IKE,
     kind_of,
 )
-from . import configs
-from .compare import Difference, compare
-from .rebuild import BEYOND, copied, kind, rebuilt, spis
-from .recording import Recording, Step, name
+from fynx_scapy.capture.replay import configs
+from fynx_scapy.capture.replay.compare import Difference, compare
+from fynx_scapy.capture.replay.rebuild import BEYOND, copied, kind, rebuilt, spis
+from fynx_scapy.capture.replay.recording import Recording, Step, name
+from fynx_scapy.errors import FynxError
+from fynx_scapy.iana import ExchangeType, NotifyType, name_of
+from fynx_scapy.ike.config import Retransmission
+from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
+from fynx_scapy.ike.message import Address, Outgoing
+from fynx_scapy.ike.path import nat
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
+from fynx_scapy.layers.ikev2 import IKEv2_Delete
+from fynx_scapy.session import Session
 
 Starter: TypeAlias = "Callable[[Player, Step], None]"
 RETRANSMISSION = Retransmission(timeout=1.0, base=1.5, tries=3)

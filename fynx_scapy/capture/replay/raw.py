@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fynx_scapy.capture.capture import Capture
+from fynx_scapy.capture.reading.packets import IpsecPacket
+from fynx_scapy.capture.reading.walk import Walk
+from fynx_scapy.capture.replay.recording import begun, chosen
+from fynx_scapy.capture.transcript.messages import Message
+from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.ike.message import NON_ESP_MARKER, Address, Datagram, DatagramKind, has_marker
-
-from ...errors import CaptureError, ConfigError
-from ...net.sockets import OpenSocket, UdpPort
-from ...net.udp import resolve, source_for
-from ..capture import Capture
-from ..reading.packets import IpsecPacket
-from ..reading.walk import Walk
-from ..transcript.messages import Message
-from .recording import begun, chosen
+from fynx_scapy.net.sockets import OpenSocket, UdpPort
+from fynx_scapy.net.udp import resolve, source_for
 
 SIDES = ("initiator", "responder")
 _IN_UDP = ("ike", "esp", "keepalive")
@@ -62,7 +61,11 @@ class Shots(list[Shot]):
 
 
 def shots(
-    capture: str | os.PathLike[str], side: str = "initiator", conversation: int = 1, *, ports: Iterable[int] = ()
+    capture: str | os.PathLike[str],
+    side: str = "initiator",
+    conversation: int | None = None,
+    *,
+    ports: Iterable[int] = (),
 ) -> Shots:
     """The UDP datagrams of one side: IKE, ESP in UDP and keepalives, retransmissions included.
 
@@ -75,7 +78,7 @@ def shots(
         raise ConfigError(f"expected one of the sides {', '.join(SIDES)}, found {side!r}")
     with Capture(capture, ports=ports) as opened:
         wanted, first = chosen(opened, conversation)
-        later = [each.first for each in begun(opened)[conversation:]]
+        later = [each.first for each in begun(opened) if each.first.index > first.index]
         # On another pair of addresses it is the same datagram behind a NAT, or an end that has moved.
         messages = [each for each in wanted.messages if _ends(each) == _ends(first) and each.index >= first.index]
         own = {message.number: wanted.left(message) == (side == SIDES[0]) for message in messages}
@@ -92,7 +95,7 @@ def shots(
 
     found = [packet for packet in Walk(frozenset(ports)).read(Path(capture)) if _sendable(packet) and belongs(packet)]
     if not found:
-        raise CaptureError(f"no UDP datagram of the {side} in conversation {conversation}")
+        raise CaptureError(f"no UDP datagram of the {side} in conversation {wanted.number}")
     begin = found[0].frame.time or 0.0
     made = Shots(_shot(packet, begin) for packet in found)
     made.losses = losses

@@ -12,9 +12,9 @@ from typing import Any
 
 from scapy.packet import Packet
 
-from ...iana import NotifyType, PayloadType
-from ...layers.ikev2 import IKEv2_Notify, IKEv2_SA
-from ...layers.ikev2.payload import parse_payloads
+from fynx_scapy.iana import NotifyType, PayloadType
+from fynx_scapy.layers.ikev2 import IKEv2_Notify, IKEv2_SA
+from fynx_scapy.layers.ikev2.payload import parse_payloads
 
 COMPUTED = (PayloadType.KE, PayloadType.Nonce, PayloadType.AUTH, PayloadType.D, PayloadType.PS)
 """Payloads that are computed as a whole."""

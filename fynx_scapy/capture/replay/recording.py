@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 from scapy.packet import Packet
 
-from ...errors import CaptureError, ConfigError
-from ...iana import ExchangeType, NotifyType, PayloadType, name_of
-from ...keylog import KeyLog
-from ...layers.ikev2 import IKEv2_Notify
-from ...layers.ikev2.payload import notation
-from ..capture import Capture
-from ..conversation import Conversation
-from ..follow.exchanges import AUTH
-from ..transcript.exchanges import Exchange
-from ..transcript.messages import ENCRYPTED, Message
+from fynx_scapy.capture.capture import Capture
+from fynx_scapy.capture.conversation import Conversation
+from fynx_scapy.capture.follow.exchanges import AUTH
+from fynx_scapy.capture.transcript.exchanges import Exchange
+from fynx_scapy.capture.transcript.messages import ENCRYPTED, Message
+from fynx_scapy.errors import CaptureError, ConfigError
+from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
+from fynx_scapy.keylog import KeyLog
+from fynx_scapy.layers.ikev2 import IKEv2_Notify
+from fynx_scapy.layers.ikev2.payload import notation
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,17 @@ def name(payload: Packet) -> str:
 
 
 def load(
-    capture: str | os.PathLike[str], keys: KeyLog | None = None, conversation: int = 1, *, ports: Iterable[int] = ()
+    capture: str | os.PathLike[str],
+    keys: KeyLog | None = None,
+    conversation: int | None = None,
+    *,
+    ports: Iterable[int] = (),
 ) -> Recording:
-    """One conversation of a capture, the first by default; ``keys`` are those beside it unless they are given.
+    """One conversation of a capture; ``keys`` are those beside it unless they are given.
 
-    ``ports`` are UDP and TCP ports that are used as 4500 is. Raises CaptureError when the capture cannot be read, or a
-    message of it does not open, ConfigError when there is no conversation of that number.
+    ``conversation`` is its number, as the capture counts them; None is the first that can be held again. ``ports`` are
+    UDP and TCP ports that are used as 4500 is. Raises CaptureError when the capture cannot be read, or a message of it
+    does not open, ConfigError when there is no conversation of that number.
     """
     with Capture(capture, keys, ports=ports) as opened:
         return of(opened, conversation)
@@ -121,21 +126,28 @@ def _initial(exchange: Exchange) -> list[Message]:
     return [each for each in exchange.requests if initial and each.kind == "ike" and not each.missing]
 
 
-def chosen(capture: Capture, number: int) -> Begun:
-    """The conversation of that number, from 1.
+def chosen(capture: Capture, number: int | None) -> Begun:
+    """The conversation of that number, counted as `Capture.conversations`; None is the first that can be held again.
 
-    Raises ConfigError where there is none, CaptureError where there is none at all because of what is wrong.
+    Raises ConfigError where there is none or it cannot be held again, CaptureError where none at all can, because of
+    what is wrong with the capture.
     """
     found = begun(capture)
     if not found and capture.problems:
         raise CaptureError(f"no conversation can be read from its beginning; {capture.problems[0].text}")
-    if not 0 < number <= len(found):
-        raise ConfigError(f"expected a conversation from 1 to {len(found)}, found {number}")
-    return found[number - 1]
+    count = len(capture.conversations)
+    if number is None and found:
+        number = found[0].conversation.number
+    if not 0 < (number or 1) <= count:
+        raise ConfigError(f"expected a conversation from 1 to {count}, found {number or 1}")
+    own = next((each for each in found if each.conversation.number == number), None)
+    if own is None:
+        raise ConfigError(f"conversation {number or 1} has no IKE_SA_INIT request that can be sent again")
+    return own
 
 
-def of(capture: Capture, conversation: int = 1) -> Recording:
-    """One conversation of an opened capture, from 1. Raises what `load` does."""
+def of(capture: Capture, conversation: int | None = None) -> Recording:
+    """One conversation of an opened capture. Raises what `load` does."""
     found = chosen(capture, conversation).conversation
     steps = [step for exchange in found.exchanges for step in _steps(exchange)]
     steps.sort(key=lambda step: step.request.numbers[-1])

@@ -13,14 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from fynx_scapy.ike.config import ChildConfig
-from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.terms.selectors import Selector
-
-from ...errors import CaptureError
-from ...iana import ExchangeType, name_of
-from ...layers.ikev2 import IKEv2_Notify
-from ..follow.exchanges import (
+from fynx_scapy.capture.follow.exchanges import (
     AUTH,
     CREATE_CHILD,
     DELETE_CHILD,
@@ -30,8 +23,14 @@ from ..follow.exchanges import (
     REKEY_CHILD,
     REKEY_IKE,
 )
-from . import configs
-from .recording import Recording, Step
+from fynx_scapy.capture.replay import configs
+from fynx_scapy.capture.replay.recording import Recording, Step
+from fynx_scapy.errors import CaptureError
+from fynx_scapy.iana import ExchangeType, name_of
+from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.selectors import Selector
+from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 PSK = "replayed"
 WIDTH = 115

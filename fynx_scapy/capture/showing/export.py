@@ -17,12 +17,12 @@ from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ...text import LONGEST, printable
-from ..follow.inner import Inner, ip_around, ipv4_checked
+from fynx_scapy.capture.follow.inner import Inner, ip_around, ipv4_checked
+from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
-    from ..transcript.messages import Message
-    from .shown import Shown
+    from fynx_scapy.capture.showing.shown import Shown
+    from fynx_scapy.capture.transcript.messages import Message
 
 LINK_RAW = 101
 MOST_IN_UDP = 65_507

@@ -7,14 +7,14 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...ladder import DELIVERED, STYLE, Ladder, Row
-from ...text import LONGEST, printable
-from .text import inner as describe
+from fynx_scapy.capture.showing.text import inner as describe
+from fynx_scapy.ladder import DELIVERED, STYLE, Ladder, Row
+from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
-    from ..transcript.conversations import ConversationBase
-    from ..transcript.messages import Message
-    from .shown import Shown
+    from fynx_scapy.capture.showing.shown import Shown
+    from fynx_scapy.capture.transcript.conversations import ConversationBase
+    from fynx_scapy.capture.transcript.messages import Message
 
 MOST_ESP_ROWS = 5000
 TABLE_STYLE = (
@@ -32,7 +32,7 @@ class CaptureLadder(Ladder):
     @classmethod
     def of(cls, conversation: ConversationBase, esp: str = "flows") -> CaptureLadder:
         """Draw a conversation; ``esp`` is "flows", "packets" (at most 5000 rows), or "none"; ConfigError otherwise."""
-        from ...errors import ConfigError
+        from fynx_scapy.errors import ConfigError
 
         if esp not in ("flows", "packets", "none"):
             raise ConfigError(f'ESP is shown as "flows", "packets" or "none", not as {esp!r}')

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from ..transcript.holder import Holder
+from fynx_scapy.capture.transcript.holder import Holder
 
 if TYPE_CHECKING:
-    from ..follow.inner import Inner, InnerFlow
-    from ..transcript.conversations import ConversationBase
-    from ..transcript.messages import Message
+    from fynx_scapy.capture.follow.inner import Inner, InnerFlow
+    from fynx_scapy.capture.transcript.conversations import ConversationBase
+    from fynx_scapy.capture.transcript.messages import Message
 
 
 class Shown(Holder, Protocol):

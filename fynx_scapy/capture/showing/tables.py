@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigError
-from ..follow.inner import Inner, ends_of
+from fynx_scapy.capture.follow.inner import Inner, ends_of
+from fynx_scapy.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas
 
-    from .shown import Shown
+    from fynx_scapy.capture.showing.shown import Shown
 
 Row = dict[str, Any]
 

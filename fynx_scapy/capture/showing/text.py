@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from ...text import LONGEST, printable
+from fynx_scapy.text import LONGEST, printable
 
 Record = dict[str, Any]
 INNER_PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 108: "IPComp"}

@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...iana import ExchangeType
-from ...layers.ikeheader import NO_SPI
-from ..follow.exchanges import Key, Pairing
-from .exchanges import Exchange
-from .history import SaHistory
-from .holder import Holder
-from .messages import Message
+from fynx_scapy.capture.follow.exchanges import Key, Pairing
+from fynx_scapy.capture.transcript.exchanges import Exchange
+from fynx_scapy.capture.transcript.history import SaHistory
+from fynx_scapy.capture.transcript.holder import Holder
+from fynx_scapy.capture.transcript.messages import Message
+from fynx_scapy.iana import ExchangeType
+from fynx_scapy.layers.ikeheader import NO_SPI
 
 if TYPE_CHECKING:
-    from ..follow.sas import IkeSa
-    from ..reading.flows import EspFlow
+    from fynx_scapy.capture.follow.sas import IkeSa
+    from fynx_scapy.capture.reading.flows import EspFlow
 
 Spis = tuple[bytes, bytes]
 

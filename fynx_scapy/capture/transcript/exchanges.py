@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ...iana import ExchangeType, name_of
-from ..follow.exchanges import kind_of
-from .messages import Message
+from fynx_scapy.capture.follow.exchanges import kind_of
+from fynx_scapy.capture.transcript.messages import Message
+from fynx_scapy.iana import ExchangeType, name_of
 
 
 class Between(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...iana import Encr, Integ, KeMethod, Prf, ProtocolId, Registry, SequenceNumbers, TransformType, name_of
+from fynx_scapy.iana import Encr, Integ, KeMethod, Prf, ProtocolId, Registry, SequenceNumbers, TransformType, name_of
 
 REGISTRIES: dict[int, type[Registry]] = {
     TransformType.ENCR: Encr,

@@ -11,11 +11,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...iana import NotifyType, PayloadType, ProtocolId
-from ..follow.exchanges import AUTH, CREATE_CHILD, DELETE_CHILD, DELETE_IKE, INIT, REKEY_CHILD, REKEY_IKE
-from .exchanges import Exchange
-from .facts import ChildSaFacts, Ending, IkeSaFacts, proposals_of
-from .messages import Message
+from fynx_scapy.capture.follow.exchanges import (
+    AUTH,
+    CREATE_CHILD,
+    DELETE_CHILD,
+    DELETE_IKE,
+    INIT,
+    REKEY_CHILD,
+    REKEY_IKE,
+)
+from fynx_scapy.capture.transcript.exchanges import Exchange
+from fynx_scapy.capture.transcript.facts import ChildSaFacts, Ending, IkeSaFacts, proposals_of
+from fynx_scapy.capture.transcript.messages import Message
+from fynx_scapy.iana import NotifyType, PayloadType, ProtocolId
 
 INITIATOR, RESPONDER = "initiator", "responder"
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ..follow.inner import Inner
-    from ..follow.sas import IkeOpened, IkeSa
-    from ..index import Index
-    from ..reading.flows import EspFlow
+    from fynx_scapy.capture.follow.inner import Inner
+    from fynx_scapy.capture.follow.sas import IkeOpened, IkeSa
+    from fynx_scapy.capture.index import Index
+    from fynx_scapy.capture.reading.flows import EspFlow
 
 
 class Holder(Protocol):

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...iana import ExchangeType, PayloadType, name_of
-from ...layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, IKE_HEADER
-from ..reading.store import Stored
-from .holder import Holder
+from fynx_scapy.capture.reading.store import Stored
+from fynx_scapy.capture.transcript.holder import Holder
+from fynx_scapy.iana import ExchangeType, PayloadType, name_of
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, IKE_HEADER
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
-    from ..follow.sas import IkeOpened
+    from fynx_scapy.capture.follow.sas import IkeOpened
 
 ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
 
@@ -110,14 +110,14 @@ class Message:
     @property
     def readable(self) -> list[Packet]:
         """Its `layers` that have a form; what is wrong with the others is among its errors."""
-        from ...layers.ikev2.payload import IKEv2_Payload
+        from fynx_scapy.layers.ikev2.payload import IKEv2_Payload
 
         return [layer for layer in self.layers if isinstance(layer, IKEv2_Payload)]
 
     @property
     def packet(self) -> Packet:
         """The message as one Scapy packet with its payloads in the clear; closed ones stay as they are."""
-        from ...layers.ikev2 import IKEv2
+        from fynx_scapy.layers.ikev2 import IKEv2
 
         return IKEv2(self.opened.plain or self.data)
 
@@ -142,7 +142,7 @@ class Message:
     @property
     def text(self) -> str:
         """The payloads in the notation of RFC 7296 appendix C: ``HDR, SK {IDi, AUTH, SA, TSi, TSr}``."""
-        from ...ladder import payload_name
+        from fynx_scapy.ladder import payload_name
 
         if self.version >> 4 == 1:
             return f"{self.length} octets"

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from ...iana import ExchangeType
-from ...layers.ikeheader import IKE_HEADER
-from .conversations import ConversationBase
-from .exchanges import Exchange
-from .holder import Holder
-from .messages import Message
+from fynx_scapy.capture.transcript.conversations import ConversationBase
+from fynx_scapy.capture.transcript.exchanges import Exchange
+from fynx_scapy.capture.transcript.holder import Holder
+from fynx_scapy.capture.transcript.messages import Message
+from fynx_scapy.iana import ExchangeType
+from fynx_scapy.layers.ikeheader import IKE_HEADER
 
 C = TypeVar("C", bound=ConversationBase)
 
@@ -36,7 +36,7 @@ class Transcript(Generic[C]):
             message = Message(capture, at, stored)
             conversation = self._by_spi.get(message.spi_i) or self._continued(message)
             if conversation is None:
-                conversation = make(capture, len(self.conversations), message)
+                conversation = make(capture, len(self.conversations) + 1, message)
                 self.conversations.append(conversation)
             self._by_spi[message.spi_i] = conversation
             conversation.take(message)

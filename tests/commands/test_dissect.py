@@ -13,9 +13,9 @@ from pathlib import Path
 import click.testing
 import pytest
 
-from fynx_scapy.capture.command import dissect
 from fynx_scapy.capture.fingerprint import _word
 from fynx_scapy.cli import main
+from fynx_scapy.commands.dissect import dissect
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Proposal, IKEv2_SA, IKEv2_Transform, IKEv2_TransformAttribute
 from tests.capture.build import ethernet, ipv4, pcap, udp
 from tests.capture.independent import carried, openable
@@ -93,11 +93,11 @@ def test_a_truncated_capture_is_status_1_and_says_where(tmp_path: Path) -> None:
     assert f"error: {path}: packet 4 at offset 911: the file ends at offset 1000" in result.stderr
 
 
-def test_what_is_no_capture_is_status_1(tmp_path: Path) -> None:
+def test_what_is_no_capture_is_misuse(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     path.write_text("hello world")
     result = run(path)
-    assert result.exit_code == 1
+    assert (result.exit_code, result.stdout) == (2, "")
     assert "neither pcap nor pcapng" in result.stderr
 
 
@@ -134,7 +134,7 @@ def test_stdin_and_what_is_not_ipsec() -> None:
 
 def test_lines_leave_at_once() -> None:
     """Each record is flushed: who reads a pipe sees it before the capture has ended."""
-    program = "from fynx_scapy.capture.command import dissect; dissect()"
+    program = "from fynx_scapy.commands.dissect import dissect; dissect()"
     command = [sys.executable, "-c", program, "-", "--json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ}) as process:
         assert process.stdin is not None
@@ -149,7 +149,7 @@ def test_lines_leave_at_once() -> None:
 
 def test_help_needs_no_scapy() -> None:
     program = (
-        "import sys\nfrom click.testing import CliRunner\nfrom fynx_scapy.capture.command import dissect\n"
+        "import sys\nfrom click.testing import CliRunner\nfrom fynx_scapy.commands.dissect import dissect\n"
         "assert CliRunner().invoke(dissect, ['--help']).exit_code == 0\nassert 'scapy.packet' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``fynx capture``: what a capture holds, or a folder of them.
+
+It is called ``capture`` and not ``flows`` because it shows what the object `Capture` does: conversations, exchanges and
+SAs before flows.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fynx_scapy.commands.losses import Losses, look, opens, where
+from fynx_scapy.commands.opening import console, misuse, opened, writing
+from fynx_scapy.commands.options import JSON, OUTPUT, any_given, keys_of, reads_capture
+
+if TYPE_CHECKING:
+    from fynx_scapy.capture.scale import Results
+    from fynx_scapy.keylog import KeyLog
+
+COLUMNS = (
+    "capture", "packets", "messages", "conversations", "flows", "opened_esp", "closed_esp", "bad_esp", "problems",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("capture", type=click.Path(exists=True, allow_dash=True, path_type=Path))
+@reads_capture
+@JSON
+@OUTPUT
+@click.option("--ladder", is_flag=True, help="Draw every conversation as a ladder too.")
+@click.option("--no-decrypt", is_flag=True, help="Index only: nothing is opened, no key is read.")
+@click.option("--workers", type=click.IntRange(1), help="Processes for a folder; by default one for each processor.")
+@click.option(
+    "--parquet",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the tables of a folder's captures as Parquet (extra: parquet).",
+)
+def capture(
+    capture: Path,
+    ports: tuple[int, ...],
+    as_json: bool,
+    output: Path,
+    ladder: bool,
+    no_decrypt: bool,
+    workers: int | None,
+    parquet: Path | None,
+    **given: Any,
+) -> None:
+    """Show what CAPTURE holds: conversations, exchanges, SAs and ESP flows.
+
+    CAPTURE is pcap or pcapng, gzip too; - is stdin; a folder of captures is read in parallel. With --json, one
+    document; of a folder, one object per capture and line.
+
+    Exit status 0; 1 when something was left out (unreadable, a bad ICV, or closed although there are keys), which is
+    named on stderr; 2 for misuse.
+    """
+    if no_decrypt and any_given(given):
+        raise click.UsageError("--no-decrypt reads no key: leave the keys out")
+    if capture.is_dir():
+        if ladder:
+            raise click.UsageError("--ladder is for one capture")
+        _folder(capture, given, ports, as_json, output, no_decrypt, workers, parquet)
+    if parquet is not None or workers is not None:
+        raise click.UsageError("--parquet and --workers are for a folder of captures")
+    keys = None if no_decrypt else keys_of(capture, given)
+    with opened(capture, keys, ports) as found:
+        from fynx_scapy.capture import overview
+
+        losses = Losses(keys is not None and opens(keys))
+        document = overview.document(found, keys is not None and any_key(keys))
+        with writing(output, capture) as out:
+            if as_json:
+                click.echo(json.dumps(document, indent=1), file=out)
+            else:
+                overview.show(found, document, console(out))
+                if ladder:
+                    click.echo(f"\n{found.ladder()}", file=out)
+        look(found, losses, inside=not no_decrypt).finish(capture)
+    sys.exit(losses.status)
+
+
+def any_key(keys: KeyLog) -> bool:
+    """Whether there is anything to decrypt or to verify with."""
+    return opens(keys) or bool(keys.psk or keys.ppk or keys.msk)
+
+
+# -- a folder ---------------------------------------------------------------------------------------------------------
+
+
+def _folder(
+    folder: Path,
+    given: dict[str, Any],
+    ports: Sequence[int],
+    as_json: bool,
+    output: Path,
+    no_decrypt: bool,
+    workers: int | None,
+    parquet: Path | None,
+) -> None:
+    keys = keys_of(None, given) if any_given(given) else None
+    with misuse():
+        results = _process(folder, keys, ports, workers, not no_decrypt)
+        if parquet is not None:
+            results.write(parquet)
+    with writing(output) as out:
+        if as_json:
+            for row in results.captures:
+                click.echo(json.dumps(row), file=out)
+        else:
+            from fynx_scapy.capture.overview import table
+
+            table(console(out), "captures", COLUMNS, [[row[name] for name in COLUMNS] for row in results.captures])
+    sys.exit(max(_losses(results, keys), default=0))
+
+
+def _losses(results: Results, keys: KeyLog | None) -> list[int]:
+    """Name what was left out of each capture; their exit statuses."""
+    found = {row["capture"]: Losses(name=row["capture"]) for row in results.captures}
+    for row in results.tables["problems"]:
+        found[row["capture"]].add(where(row["number"], row["offset"], row["text"]))
+    for row in results.tables["messages"]:
+        if row["errors"]:
+            found[row["capture"]].add(f"packet {row['number']}: {row['errors']}")
+    for row in results.captures:
+        losses = found[row["capture"]]
+        if row["error"]:
+            losses.add(row["error"])
+        if row["bad_esp"]:
+            losses.add(f"{row['bad_esp']} ESP packets with a bad ICV")
+        if keys is not None and opens(keys) and (row["closed_esp"] or row["closed_messages"]):
+            losses.add(f"{row['closed_esp']} ESP packets and {row['closed_messages']} IKE messages stayed closed")
+        losses.finish(Path(row["capture"]))
+    return [losses.status for losses in found.values()]
+
+
+def _process(folder: Path, keys: KeyLog | None, ports: Sequence[int], workers: int | None, decrypt: bool) -> Results:
+    from fynx_scapy.capture import process
+
+    if not sys.stderr.isatty():
+        return process(folder, keys, workers=workers, decrypt=decrypt, ports=ports)
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("captures", total=None)
+
+        def watch(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        return process(folder, keys, workers=workers, decrypt=decrypt, ports=ports, progress=watch)

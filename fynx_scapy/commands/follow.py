@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``fynx follow``: the keys that follow from the secrets given, and key tables of them for other tools."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fynx_scapy.commands.losses import Losses, look, opens
+from fynx_scapy.commands.opening import opened, writing
+from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, SAVE, keys_of, reads_capture
+
+if TYPE_CHECKING:
+    # Scapy and the ciphers are imported by the command itself: its help answers without them
+    from fynx_scapy.capture import Capture
+    from fynx_scapy.capture.follow.sas import ChildSa, IkeSa
+
+VERDICTS = {True: "verified", False: "BAD", None: "not checked"}
+
+
+@click.command()
+@CAPTURE
+@reads_capture
+@JSON
+@OUTPUT
+@SAVE
+def follow(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, save: Path | None, **given: Any) -> None:
+    """Derive every key of CAPTURE that follows from what is given, and verify each AUTH payload.
+
+    CAPTURE is pcap or pcapng, gzip too; - is stdin. With --json, one document; keys are only in what --save writes.
+
+    Exit status 0; 1 when something was left out (unreadable, a bad ICV, or closed although there are keys), which is
+    named on stderr, or when an AUTH payload is bad; 2 for misuse.
+    """
+    keys = keys_of(capture, given)
+    losses = Losses(opens(keys))
+    with opened(capture, keys, ports) as found:
+        counts = _counts(found)
+        with writing(output, capture) as out:
+            if as_json:
+                click.echo(json.dumps(_document(found, counts), indent=1), file=out)
+            else:
+                for line in _lines(found):
+                    click.echo(line, file=out)
+                for kind, (opened_, total) in counts.items():
+                    click.echo(f"{opened_} of {total} {kind} opened", file=out)
+        if save is not None:
+            for path in found.opener.keys().save(save):
+                click.echo(f"wrote {path}", err=True)
+        look(found, losses).finish(capture)
+        bad = any(verdict.verified is False for sa in found.ike_sas for verdict in sa.auth)
+    sys.exit(1 if bad else losses.status)
+
+
+def _counts(capture: Capture) -> dict[str, tuple[int, int]]:
+    """How many were opened, of how many."""
+    esp = capture.icvs
+    protected = [message for message in capture.follow() if message.opened is not None]
+    return {
+        "protected messages": (sum(not message.closed for message in protected), len(protected)),
+        "ESP packets": (esp["opened"], sum(esp.values())),
+    }
+
+
+def _document(capture: Capture, counts: dict[str, tuple[int, int]]) -> dict[str, Any]:
+    from fynx_scapy.capture.overview import sa_row
+
+    return {
+        "capture": capture.name,
+        "sas": [{"conversation": number} | sa_row(sa) for sa, number in _numbered(capture)],
+        "opened": {kind: {"opened": opened_, "of": total} for kind, (opened_, total) in counts.items()},
+    }
+
+
+def _numbered(capture: Capture) -> Iterator[tuple[IkeSa, int]]:
+    """The IKE SAs, each with the number of its conversation: that of its parent, if it never had a message."""
+    numbers = {spi_i: each.number for each in capture.conversations for spi_i, _ in each.spis}
+    for sa in capture.ike_sas:
+        known = sa
+        while known.spi_i not in numbers and known.parent is not None:
+            known = known.parent
+        yield sa, numbers[known.spi_i]
+
+
+def _lines(capture: Capture) -> Iterator[str]:
+    for sa, number in _numbered(capture):
+        yield f"conversation {number}: {_ike_line(sa)}"
+        for verdict in sa.auth:
+            who = f"{verdict.role} {verdict.identity}".rstrip()
+            yield f"  packet {verdict.number}: AUTH of {who}: {VERDICTS[verdict.verified]} ({verdict.reason})"
+        for child in sa.children:
+            yield _child_line(child)
+
+
+def _ike_line(sa: IkeSa) -> str:
+    from fynx_scapy.crypto.transforms import keyword_of
+
+    words = [keyword_of(t) for t in (sa.suite.encr, sa.suite.integ, sa.suite.prf) if t] if sa.suite else ["?"]
+    if sa.sets:
+        state = f"keys from {' and '.join(dict.fromkeys(held.derived for held in sa.sets))}"
+    else:
+        state = "no secret fits" if sa.numbers else "no message of its own to try a secret on"
+    rekeys = f", rekeys {sa.parent.spi_i.hex()}" if sa.parent else ""
+    return f"IKE SA {sa.spi_i.hex()} {sa.spi_r.hex()} {'-'.join(words)}: {state}{rekeys}"
+
+
+def _child_line(child: ChildSa) -> str:
+    from fynx_scapy.crypto.transforms import keyword_of
+
+    words = [keyword_of(t) for t in (child.suite.encr, child.suite.integ) if t] + (["esn"] if child.esn else [])
+    state = f"keys from {child.derived}" if child.keys else "no packet has decided its secret"
+    rekeys = f", rekeys {child.rekeys.spi_i:08x} {child.rekeys.spi_r:08x}" if child.rekeys else ""
+    return (
+        f"  packet {child.number}: Child SA {child.spi_i:08x} {child.spi_r:08x} {'-'.join(words)} {child.mode}: "
+        f"{state}{rekeys}"
+    )

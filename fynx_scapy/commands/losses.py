@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a command left out of a capture: each loss is named on stderr, and they decide the exit status.
+
+The rule of all commands that read captures: 0 nothing was left out, 1 something was, 2 misuse. Left out is what could
+not be read, what has a bad ICV, what lies beyond a limit, and, where there are keys, what stayed closed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fynx_scapy.commands.options import STDIO
+from fynx_scapy.text import LONGEST, printable
+
+if TYPE_CHECKING:
+    from fynx_scapy.capture import Capture, KeyLog
+
+MOST_SHOWN = 20
+OPENING = ("ike", "esp", "secrets", "private", "sk_d")
+"""What opens something. PSK and MSK verify AUTH, and a PPK is of no use by itself."""
+
+
+class Losses:
+    """The losses of one capture, told as they are found. ``wanted``: whether what stays closed counts as one."""
+
+    def __init__(self, wanted: bool = False, name: str = "") -> None:
+        self.wanted = wanted
+        self.count = 0
+        self.closed: Counter[str] = Counter()
+        self._prefix = f"{printable(name)}: " if name else ""
+
+    def add(self, text: str) -> None:
+        """One more; the first 20 are shown."""
+        self.count += 1
+        if self.count <= MOST_SHOWN:
+            click.echo(f"error: {self._prefix}{printable(text, LONGEST)}", err=True)
+
+    def finish(self, path: Path) -> None:
+        """Say what was not shown, what stayed closed, and where keys are looked for."""
+        if self.count > MOST_SHOWN:
+            click.echo(f"error: {self._prefix}{self.count - MOST_SHOWN} more", err=True)
+        if not self.closed:
+            return
+        for name, packets in list(self.closed.items())[:MOST_SHOWN]:
+            click.echo(f"{self._prefix}no key for {name}: {packets} packets stayed closed", err=True)
+        if len(self.closed) > MOST_SHOWN:
+            click.echo(f"{self._prefix}… and for {len(self.closed) - MOST_SHOWN} more SAs", err=True)
+        name = "NAME" if str(path) == STDIO else printable(path.with_suffix("").name)
+        click.echo(
+            f"put keys beside the capture ({name}.ikev2_decryption_table and {name}.esp_sa as Wireshark has them, "
+            f"{name}.keys.json, or the folder {name}.keys), or name them with --keys PATH",
+            err=True,
+        )
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        return 1 if self.count or (self.wanted and self.closed) else 0
+
+
+def opens(keys: KeyLog) -> bool:
+    """Whether there is a key or a secret to open something with."""
+    return any(getattr(keys, name) for name in OPENING)
+
+
+def look(capture: Capture, losses: Losses, *, inside: bool = True) -> Losses:
+    """Tell every loss of a capture. The one place that knows what can be lost; ``inside``: messages and ESP too."""
+    # Where there are keys, the pass over ESP comes first: it may decide some that open messages, and it has losses too.
+    counts = capture.icvs if inside and opens(capture.keys) else None
+    for problem in capture.problems:
+        losses.add(where(*problem))
+    if inside:
+        for text in _unopened(capture, counts, losses.closed):
+            losses.add(text)
+    return losses
+
+
+def where(number: int, offset: int, text: str) -> str:
+    """A problem with its place in the capture; what is lost of the whole capture has none."""
+    places = [f"packet {number}"] if number else []
+    places += [f"offset {offset}"] if offset else []
+    return f"{', '.join(places)}: {text}" if places else text
+
+
+def _unopened(capture: Capture, counts: Mapping[str, int] | None, closed: Counter[str]) -> Iterator[str]:
+    unread = {problem.number for problem in capture.problems}
+    for message in capture.follow():
+        if message.number in unread:
+            continue
+        if message.errors:
+            yield f"packet {message.number}: {'; '.join(message.errors)}"
+        elif message.closed:
+            head: Any = message.message
+            closed[f"IKE SA {head[:8].hex()} {head[8:16].hex()}"] += 1
+    if counts is None:  # without a pass over it, ESP is known by its flows
+        for flow in capture.flows:
+            if flow.protocol == "esp" and flow.packets > flow.cut:
+                closed[f"ESP SA 0x{flow.spi:08x} {flow.src} > {flow.dst}"] += flow.packets - flow.cut
+        return
+    if not counts["bad"] and not counts["closed"]:
+        return
+    faults: Counter[str] = Counter()
+    for packet in capture.esp():
+        if packet.payload is None:
+            name = f"ESP SA 0x{packet.spi:08x} {packet.src} > {packet.dst}"
+            if packet.keyed:
+                faults[f"{name}: {packet.error}"] += 1
+            elif not packet.error:  # one that was cut off is among what cannot be read
+                closed[name] += 1
+    for text, packets in faults.items():
+        yield f"{packets} packets of {text}"

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The options that commands share: each is written once, so that it is spelled and means the same everywhere.
+
+A command takes those that it can honour, and no other. Values of secrets are never shown.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from fynx_scapy.keylog import KeyLog
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+STDIO = "-"
+_READ = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+_WRITTEN = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
+_JSON_HELP = "Print JSON instead of text."
+_SAFER = "Other users of this machine can read a command line, but not your files."
+_PSK_FILE_HELP = (
+    f"A file that holds a pre-shared key and nothing else; a line end behind it is ignored. - is stdin. {_SAFER}"
+)
+
+# -- what is read -----------------------------------------------------------------------------------------------------
+
+CAPTURE = click.argument("capture", type=_READ)
+"""A capture: pcap or pcapng, gzip too; - is stdin."""
+
+KEYS = click.option(
+    "--keys",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(exists=True, allow_dash=True, path_type=Path),
+    help="A file of keys or secrets in any known format, or a folder of them; - is stdin. Repeatable. Without it, the "
+    f"files beside the capture are used. {_SAFER}",
+)
+
+PORT = click.option(
+    "--port",
+    "ports",
+    multiple=True,
+    metavar="PORT",
+    type=click.IntRange(1, 65535),
+    help="A UDP or TCP port to read as 4500 is. Repeatable.",
+)
+
+# Option -> (the list in a KeyLog, the form of its argument, what it is)
+_SECRETS: Mapping[str, tuple[str, str, str]] = {
+    "secret": ("secrets", "HEX", "The shared secret of a key exchange, in any order. Safer in a file: --keys."),
+    "private": ("private", "HEX", "The private value of either end of a key exchange. Safer in a file: --keys."),
+    "sk-d": ("sk_d", "HEX", "SK_d of an IKE SA. Safer in a file: --keys."),
+    "psk": ("psk", "TEXT", "A pre-shared key: text, 0x... or 0s... (base64). It verifies AUTH and opens nothing. "
+            "Safer in a file: --psk-file."),
+    "ppk": ("ppk", "TEXT", "A post-quantum pre-shared key (RFC 8784), written as --psk is. Safer in a file: --keys."),
+    "msk": ("msk", "HEX", "The MSK of an EAP method. Safer in a file: --keys."),
+}  # fmt: skip
+
+SECRETS: Mapping[str, Decorator] = {
+    name: click.option(f"--{name}", multiple=True, metavar=form, help=f"{text} Repeatable.")
+    for name, (_, form, text) in _SECRETS.items()
+}
+
+PSK_FILES = click.option(
+    "--psk-file", "psk_files", multiple=True, metavar="PATH", type=_READ, help=f"{_PSK_FILE_HELP} Repeatable."
+)
+"""Pre-shared keys of a capture."""
+
+
+def psk_file(envvar: str | None = None) -> Decorator:
+    """The pre-shared key of a live peer; one file, or the one that ``envvar`` names."""
+    text = f"{_PSK_FILE_HELP} {envvar} in the environment names it too." if envvar else _PSK_FILE_HELP
+    return click.option("--psk-file", metavar="PATH", type=_READ, envvar=envvar, help=text)
+
+
+def reads_capture(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: the options of every command that reads captures. `keys_of` takes what all but ``ports`` give."""
+    options: list[Decorator] = [KEYS, *SECRETS.values(), PSK_FILES, PORT]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+# -- what is written --------------------------------------------------------------------------------------------------
+
+JSON = click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
+
+JSON_FILE = click.option(
+    "--json",
+    "json_file",
+    is_flag=False,
+    flag_value=STDIO,
+    metavar="[FILE]",
+    type=_WRITTEN,
+    help=f"{_JSON_HELP} With a FILE, write the JSON there and print the text too.",
+)
+"""For commands that write several reports at once."""
+
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=_WRITTEN,
+    default=STDIO,
+    help="Write to this file; - is stdout, and the default.",
+)
+OUTPUT_NEEDED = click.option(
+    "-o", "--output", metavar="FILE", type=_WRITTEN, required=True, help="Write to this file; - is stdout."
+)
+"""Where the output is binary, a terminal is no good default."""
+
+SAVE = click.option(
+    "--save",
+    type=click.Path(file_okay=False, writable=True, path_type=Path),
+    metavar="DIR",
+    help="Write key tables into this folder.",
+)
+
+
+def writes(*names: str, what: str, metavar: str = "FILE") -> Decorator:
+    """An option that writes one more file."""
+    return click.option(*names, metavar=metavar, type=_WRITTEN, help=f"Write {what}; - is stdout.")
+
+
+# -- what was given ---------------------------------------------------------------------------------------------------
+
+
+def keys_of(capture: Path | None, given: Mapping[str, Any], warned: set[str] | None = None) -> KeyLog:
+    """The keys that these options give, those beside ``capture`` where ``--keys`` is not used.
+
+    Warnings go to stderr, but for those in ``warned``, which takes them. UsageError says what is wrong, without what
+    was given.
+    """
+    from fynx_scapy.errors import CaptureError, ConfigError
+    from fynx_scapy.keylog import KeyLog
+
+    stdin = [path for path in (capture, *given["keys"], *given["psk_files"]) if str(path) == STDIO]
+    if len(stdin) > 1:
+        raise click.UsageError("- (stdin) was given more than once, and can be read once only")
+    secrets = {kind: list(given[name.replace("-", "_")]) for name, (kind, _, _) in _SECRETS.items()}
+    secrets["psk"] += [read_psk(path) for path in given["psk_files"]]
+    try:
+        log = KeyLog(**secrets)
+        if capture is not None and str(capture) != STDIO and not given["keys"]:
+            log.update(KeyLog.beside(capture))
+        for path in given["keys"]:
+            if str(path) == STDIO:
+                log.parse(sys.stdin.buffer.read().decode("utf-8", errors="replace"), "stdin")
+            else:
+                log.add(path)
+    except (CaptureError, ConfigError) as error:
+        raise click.UsageError(str(error)) from None
+    told = set() if warned is None else warned
+    for warning in dict.fromkeys(log.warnings):
+        if warning in told:
+            continue
+        told.add(warning)
+        click.echo(f"warning: {warning}", err=True)
+    return log
+
+
+def read_psk(path: Path) -> bytes:
+    """The pre-shared key in a file: all octets but for one line end. UsageError where there is none."""
+    try:
+        octets = sys.stdin.buffer.read() if str(path) == STDIO else path.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"cannot read {path}: {error.strerror}") from None
+    key = octets.removesuffix(b"\n").removesuffix(b"\r")
+    if not key:
+        raise click.UsageError(f"{path}: expected a pre-shared key, the file is empty")
+    return key
+
+
+def any_given(given: Mapping[str, Any]) -> bool:
+    """Whether any option of keys was used."""
+    return any(given[name.replace("-", "_")] for name in ("keys", "psk_files", *_SECRETS))

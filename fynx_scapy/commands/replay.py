@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``fynx replay``: the same octets again, the same conversation again, or a scenario of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from fynx_scapy.commands.losses import Losses, look
+from fynx_scapy.commands.opening import as_file, console, misuse, opened, writing
+from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, STDIO, any_given, keys_of, reads_capture, writes
+
+if TYPE_CHECKING:
+    from fynx_scapy.capture.replay.player import Report
+    from fynx_scapy.capture.replay.recording import Recording
+
+
+@click.command()
+@CAPTURE
+@reads_capture
+@JSON
+@OUTPUT
+@click.option("--conversation", type=click.IntRange(1), metavar="N", help="Which one; by default the first that can.")
+@click.option("--target", metavar="HOST[:PORT]", help="A live peer. Without it an embedded one, or 127.0.0.1 if --raw.")
+@click.option("--keep", is_flag=True, help="Leave the recorded Delete of the IKE SA out.")
+@click.option("--raw", is_flag=True, help="Send the recorded UDP datagrams as they are; needs no key.")
+@click.option("--side", type=click.Choice(["initiator", "responder"]), help="Whose datagrams (--raw).")
+@click.option("--speed", type=float, metavar="X", help="How many times as fast; 0: without a pause (--raw).")
+@writes("--to-scenario", what="a scenario of it, which runs alone, and send nothing", metavar="FILE.py")
+def replay(
+    capture: Path,
+    ports: tuple[int, ...],
+    as_json: bool,
+    output: Path,
+    conversation: int | None,
+    target: str | None,
+    keep: bool,
+    raw: bool,
+    side: str | None,
+    speed: float | None,
+    to_scenario: Path | None,
+    **given: Any,
+) -> None:
+    """Play a conversation of CAPTURE once more, with fresh SPIs, nonces and keys, and compare the answers.
+
+    CAPTURE is pcap or pcapng, gzip too; - is stdin. Conversations are numbered as fynx capture shows them. The
+    initiator's requests are sent as they were recorded, message by message, signed by the pre-shared key. With --json,
+    one document.
+
+    Exit status 0 when all is as recorded; 1 when it is not, or when something in CAPTURE could not be read, which is
+    named on stderr; 2 for misuse.
+    """
+    from fynx_scapy.capture.replay.recording import load
+    from fynx_scapy.errors import CaptureError, ConfigError, FynxError
+
+    if raw and (keep or to_scenario):
+        raise click.UsageError("--raw goes neither with --keep nor with --to-scenario")
+    if raw and any_given(given):
+        raise click.UsageError("--raw opens nothing: leave the keys out")
+    if not raw and (side is not None or speed is not None):
+        raise click.UsageError("--side and --speed are for --raw")
+    if to_scenario and (target or keep or as_json or str(output) != STDIO):
+        raise click.UsageError("--to-scenario goes with none of --target, --keep, --json and --output")
+    losses = Losses()
+    with misuse(), as_file(capture) as path:
+        keys = None if raw else keys_of(capture, given)
+        with opened(path, None, ports) as found:
+            look(found, losses, inside=False)
+        try:
+            if keys is None:
+                _raw(path, ports, conversation, target or "127.0.0.1", side or "initiator", speed, as_json, output)
+            elif to_scenario is not None:
+                _scenario(load(path, keys, conversation, ports=ports), capture.name, to_scenario, capture)
+            else:
+                done = _play(load(path, keys, conversation, ports=ports), target, keep)
+                with writing(output, capture) as out:
+                    if as_json:
+                        click.echo(json.dumps(done.as_dict(), indent=1), file=out)
+                    else:
+                        _table(done, out)
+                losses.count += not done.ok
+        except (ConfigError, CaptureError):
+            raise
+        except FynxError as error:
+            losses.add(str(error))
+    losses.finish(capture)
+    sys.exit(losses.status)
+
+
+def _raw(
+    capture: Path,
+    ports: tuple[int, ...],
+    conversation: int | None,
+    target: str,
+    side: str,
+    speed: float | None,
+    as_json: bool,
+    output: Path,
+) -> None:
+    from fynx_scapy.capture.replay.raw import send, shots
+
+    volley = send(shots(capture, side, conversation, ports=ports), target, speed=1.0 if speed is None else speed)
+    with writing(output, capture) as out:
+        if as_json:
+            click.echo(json.dumps(volley.as_dict()), file=out)
+            return
+        click.echo(
+            f"{volley.sent} datagrams of {volley.octets} octets sent to {target} in {volley.seconds:.2f} s, "
+            f"{volley.answers} came back",
+            file=out,
+        )
+
+
+def _scenario(recording: Recording, source: str, path: Path, capture: Path) -> None:
+    from fynx_scapy.capture.replay.to_scenario import write
+
+    text = write(recording, "recorded" if str(path) == STDIO else path.stem, "stdin" if source == STDIO else source)
+    with writing(path, capture) as out:
+        out.write(text)
+    if str(path) != STDIO:
+        click.echo(f"wrote {path}", err=True)
+
+
+def _play(recording: Recording, target: str | None, keep: bool) -> Report:
+    from fynx_scapy.capture.replay.player import Player, session
+
+    with session(recording, target) as made:
+        return Player(recording, made, keep=keep).play()
+
+
+def _table(done: Report, out: TextIO) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from fynx_scapy.capture.replay.player import BAD
+    from fynx_scapy.text import LONGEST, printable
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("packet", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("request")
+    for each in done.outcomes:
+        words = Text(each.verdict.value, style="bold red" if each.verdict in BAD else "green")
+        request = f"{each.title} ({each.reason})" if each.reason else each.title
+        table.add_row(str(each.number or "-"), words, Text(request))
+    screen = console(out)
+    screen.print(table)
+    for difference in done.differences:
+        screen.print(Text(printable(str(difference), LONGEST)), soft_wrap=True)
+    for left_out in done.left_out:
+        screen.print(Text(f"left out, since the engine cannot do it: {left_out}"), soft_wrap=True)
+    if done.error:
+        screen.print(Text(f"error: {done.error}"), soft_wrap=True)
+    state = "established" if done.established else "not established"
+    screen.print(f"\nthe IKE SA was {state}; {'all is' if done.ok else 'not all is'} as recorded")

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One rule for all commands that read captures: 0 nothing was left out, 1 something was and is named, 2 misuse."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import fynx_scapy.capture.index as index_module
+from fynx_scapy import shell
+from fynx_scapy.capture import Capture
+from fynx_scapy.cli import main
+from tests.capture.build import ethernet, framed, ipv4, pcap, tcp, udp
+from tests.commands.files import RAW_IP, READERS, Files, errors, fynx
+
+
+def test_a_good_capture_is_0(files: Files, command: str) -> None:
+    done = fynx(command, files, files.good)
+    assert (done.exit_code, errors(done)) == (0, []), done.output
+
+
+def test_stdin_is_as_good_as_a_file(files: Files, command: str) -> None:
+    done = fynx(command, files, "-", stdin=files.good.read_bytes())
+    assert (done.exit_code, errors(done)) == (0, []), done.output
+
+
+def test_what_is_lost_is_1_and_named(files: Files, command: str) -> None:
+    done = fynx(command, files, files.cut)
+    assert done.exit_code == 1
+    assert any("the file ends at offset" in line for line in errors(done)), done.stderr
+    done = fynx(command, files, "-", stdin=files.cut.read_bytes())
+    assert done.exit_code == 1
+    assert any("the file ends at offset" in line for line in errors(done)), done.stderr
+
+
+@pytest.mark.parametrize("name", ["text", "empty", "missing"])
+def test_what_is_no_capture_is_2_and_writes_nothing(files: Files, command: str, name: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = fynx(command, files, getattr(files, name), "-o", out)
+    assert (done.exit_code, done.stdout, out.exists()) == (2, "", False)
+    told = {"text": "neither pcap nor pcapng", "empty": "the file ends at offset 0", "missing": "does not exist"}
+    assert told[name] in done.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", ["text", "empty"])
+def test_the_same_from_stdin(files: Files, command: str, name: str) -> None:
+    done = fynx(command, files, "-", stdin=getattr(files, name).read_bytes())
+    assert (done.exit_code, done.stdout) == (2, "")
+
+
+def test_what_is_given_twice_on_stdin_is_2(files: Files, command: str) -> None:
+    done = fynx(command, files, "-", "--psk-file", "-", stdin=b"x")
+    assert done.exit_code == 2
+    assert "can be read once only" in done.stderr
+
+
+def test_the_capture_itself_is_not_overwritten(files: Files, command: str) -> None:
+    before = files.good.read_bytes()
+    done = fynx(command, files, files.good, "-o", files.good)
+    assert (done.exit_code, files.good.read_bytes() == before) == (2, True)
+
+
+def test_output_goes_where_it_is_wanted(files: Files, command: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = fynx(command, files, files.good, "-o", out)
+    assert (done.exit_code, done.stdout) == (0, "")
+    plain = fynx(command, files, files.good, "-o", "-")
+    assert plain.exit_code == 0
+    if command != "decrypt":
+        assert out.read_text() == plain.stdout
+    else:
+        assert out.read_bytes() == plain.stdout_bytes
+
+
+def in_tcp(files: Files, port: int = 4500, prefix: bytes = b"IKETCP") -> bytes:
+    """The good capture in one TCP connection (RFC 9329)."""
+    frames: list[bytes] = []
+    numbers: dict[str, int] = {}
+    initiator, _ = ends(files.frames()[0])
+    for octets in files.frames():
+        src, dst = ends(octets)
+        data = (b"" if numbers else prefix) + framed(body(octets))
+        ports = (40000, port) if src == initiator else (port, 40000)
+        frames.append(ipv4(6, tcp(*ports, numbers.setdefault(src, 1000), data), src, dst))
+        numbers[src] += len(data)
+    return pcap(frames, RAW_IP)
+
+
+def body(octets: bytes) -> bytes:
+    """ESP, or an IKE message behind its marker, as NAT traversal has them."""
+    if octets[9] == 50:
+        return octets[20:]
+    return octets[28:] if octets[22:24] == (4500).to_bytes(2) else bytes(4) + octets[28:]
+
+
+def ends(octets: bytes) -> tuple[str, str]:
+    return socket.inet_ntoa(octets[12:16]), socket.inet_ntoa(octets[16:20])
+
+
+def test_tcp_is_read_by_all(files: Files, command: str) -> None:
+    done = fynx(command, files, "-", *(["--json"] if command != "decrypt" else []), stdin=in_tcp(files))
+    assert (done.exit_code, errors(done)) == (0, []), done.output
+    told = {
+        "audit": '"conversations": 1',
+        "capture": '"opened": 2',
+        "decrypt": "2 opened, 0 closed",
+        "dissect": '"inner": "45',
+        "follow": '"opened": 4',
+        "replay": '"ok": true',
+    }
+    assert told[command] in (done.stderr if command == "decrypt" else done.stdout)
+
+
+def test_another_port_is_read_by_all(files: Files, command: str) -> None:
+    octets = in_tcp(files, 7001, b"")  # the beginning of the connection is not in the capture
+    done = fynx(command, files, "-", "--port", 7001, stdin=octets)
+    usual = fynx(command, files, "-", stdin=in_tcp(files))
+    assert (done.exit_code, errors(done)) == (0, []), done.output
+    assert done.output.replace("7001", "4500") == usual.output
+    without = fynx(command, files, "-", stdin=octets)
+    assert without.output != done.output
+
+
+# -- what can be lost -------------------------------------------------------------------------------------------------
+
+INSIDE = tuple(name for name in READERS if name != "replay")
+
+
+@pytest.mark.parametrize("command", INSIDE)
+def test_a_bad_icv(files: Files, command: str, tmp_path: Path) -> None:
+    octets = bytearray(files.good.read_bytes())
+    with Capture(files.good, files.keys) as capture:
+        first, _ = capture.esp()
+    at = octets.index(first.spi.to_bytes(4) + first.sequence.to_bytes(4)) + first.octets - 1
+    octets[at] ^= 1
+    path = tmp_path / "bad.pcapng"
+    path.write_bytes(octets)
+    done = fynx(command, files, path)
+    assert done.exit_code == 1
+    assert any(f"{first.spi:08x}" in line or "packet 5" in line for line in errors(done)), done.stderr
+    assert all("does not verify" in line for line in errors(done))
+
+
+@pytest.mark.parametrize("command", INSIDE)
+def test_what_stays_closed_although_there_are_keys(files: Files, command: str, tmp_path: Path) -> None:
+    """Without any key it is no loss but for decrypt, whose output it is."""
+    words = [command, str(files.good)]
+    words += ["-o", str(tmp_path / "out")] if command == "decrypt" else []
+    none = CliRunner().invoke(main, words)
+    assert none.exit_code == (1 if command == "decrypt" else 0), none.output
+    part = CliRunner().invoke(main, [*words, "--keys", str(files.keys / "esp_sa")])
+    assert part.exit_code == 1
+    for done in (none, part):
+        assert "no key for IKE SA" in done.stderr
+        assert ("no key for ESP SA" in done.stderr) == (done is none)
+        assert "put keys beside the capture (good.ikev2_decryption_table" in done.stderr
+
+
+@pytest.mark.parametrize("command", [name for name in READERS if name != "dissect"])
+def test_flows_beyond_the_limit(files: Files, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "MOST_FLOWS", 1)
+    done = fynx(command, files, files.good)
+    assert done.exit_code == 1
+    assert "1 packet of ESP and AH flows beyond the 1 that are counted" in done.stderr
+
+
+def test_octets_of_tcp_in_which_there_is_no_message(files: Files, command: str) -> None:
+    """A connection on port 4500 whose beginning is not in the capture, and whose octets are no whole messages."""
+    stray = ipv4(6, tcp(40000, 4500, 1, b"\0\1" + bytes(40)), "10.7.0.1")
+    done = fynx(command, files, "-", stdin=pcap([*files.frames(), stray], RAW_IP))
+    assert done.exit_code == 1
+    assert any("42 octets" in line and "TCP" in line for line in errors(done)), done.stderr
+
+
+def test_ipsec_that_is_not_looked_into(files: Files, command: str) -> None:
+    """ESP inside AH (RFC 4302): the AH is counted, what is in it is not opened."""
+    ah = bytes([50, 4]) + bytes(2) + (7).to_bytes(4) + (1).to_bytes(4) + bytes(12) + bytes(40)
+    done = fynx(command, files, "-", stdin=pcap([*files.frames(), ipv4(51, ah)], RAW_IP))
+    assert done.exit_code == 1
+    assert errors(done) == ["error: 1 packet of ESP inside AH not looked into"]
+
+
+def test_a_malformed_message(files: Files, command: str) -> None:
+    message = bytes(range(1, 9)) + bytes(8) + bytes([33, 0x20, 34, 8]) + bytes(4) + (34).to_bytes(4) + b"\0\0\0\xff\0\0"
+    octets = pcap([ethernet(ipv4(17, udp(500, 500, message)))])
+    done = fynx(command, files, "-", stdin=octets)
+    if command == "replay":  # it says that it has no conversation that can be played
+        assert done.exit_code == 2
+        return
+    assert done.exit_code == 1
+    assert errors(done)[0].startswith("error: packet 1: "), done.stderr
+
+
+@pytest.mark.parametrize("command", INSIDE)
+def test_many_losses_are_counted(files: Files, command: str) -> None:
+    octets = pcap([ethernet(ipv4(50, bytes(3)))] * 50)
+    done = fynx(command, files, "-", stdin=octets)
+    assert done.exit_code == 1
+    assert len(errors(done)) == 21
+    assert errors(done)[-1] == "error: 30 more"
+
+
+def test_a_folder_names_each_capture(files: Files, tmp_path: Path) -> None:
+    for name in ("good", "cut", "text"):
+        path = getattr(files, name)
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    done = fynx("capture", files, tmp_path, "--workers", 1)
+    assert done.exit_code == 1
+    assert f"error: {tmp_path / 'cut.pcapng'}: packet 8, offset" in done.stderr
+    assert "text.pcap: header: neither pcap nor pcapng" in done.stderr
+    assert "good.pcapng" not in done.stderr
+    for name in ("cut", "text"):
+        (tmp_path / getattr(files, name).name).unlink()
+    assert fynx("capture", files, tmp_path, "--workers", 1).exit_code == 0
+
+
+def test_the_shell_keeps_the_rule(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(shell, "start", lambda capture: given.append(len(capture.messages)))
+    assert fynx("shell", files, files.good).exit_code == 0
+    assert given == [6]
+    done = fynx("shell", files, files.cut)
+    assert done.exit_code == 1
+    assert "the file ends at offset" in done.stderr
+    for path in (files.text, files.empty, files.missing):
+        assert fynx("shell", files, path).exit_code == 2
+    assert CliRunner().invoke(main, ["shell", "--psk", "x"]).exit_code == 2
+    assert CliRunner().invoke(main, ["shell", str(files.good), "--keys", "-"]).exit_code == 2
+    assert len(given) == 2
+
+
+def test_conversations_have_one_number_everywhere(files: Files, tmp_path: Path) -> None:
+    """A message of an IKE SA whose beginning is not in the capture is a conversation too, the first one here."""
+    stray = bytes(range(1, 17)) + bytes([46, 0x20, 37, 8]) + bytes(4) + (32).to_bytes(4) + bytes([0, 0, 0, 4])
+    path = tmp_path / "two.pcap"
+    path.write_bytes(pcap([ipv4(17, udp(500, 500, stray), src="10.7.0.1"), *files.frames()], RAW_IP))
+
+    def told(command: str, *more: str) -> dict[str, object]:
+        found: dict[str, object] = json.loads(fynx(command, files, path, "--json", *more).stdout)
+        return found
+
+    shown = told("capture")["conversations"]
+    assert [each["conversation"] for each in shown] == [1, 2]  # type: ignore[attr-defined]
+    assert [each["conversation"] for each in told("follow")["sas"]] == [2]  # type: ignore[attr-defined]
+    assert "conversation 2" in fynx("audit", files, path, "--all").stdout
+    assert told("replay")["ok"] is True
+    assert told("replay", "--conversation", "2")["ok"] is True
+    for more in (["--keys", str(files.keys)], ["--raw"]):
+        words = ["replay", str(path), *more, "--conversation"]
+        done = CliRunner().invoke(main, [*words, "1"])
+        assert (done.exit_code, "conversation 1 has no IKE_SA_INIT request" in done.stderr) == (2, True)
+        assert "from 1 to 2, found 3" in CliRunner().invoke(main, [*words, "3"]).stderr
