@@ -8,7 +8,7 @@ for each request and answer. Its steps are ``Steps``, what it is handed is a ``M
 from __future__ import annotations
 
 from fynx_scapy.ike.child.setup import selectors
-from fynx_scapy.ike.core.exchange import Steps
+from fynx_scapy.ike.core.exchange import Steps, link
 from fynx_scapy.ike.exchanges import Exchange, exchange
 from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom
@@ -18,8 +18,8 @@ from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.extensions.quick_crash import token as crash_token
-from fynx_scapy.ike.message import Message, notify
-from fynx_scapy.ike.wire.rules import ANYTHING, MANY, MAYBE, NONE, ONE, P, Round, Rule
+from fynx_scapy.ike.message import Message, Next, notify
+from fynx_scapy.ike.wire.rules import ANYTHING, MANY, MAYBE, NONE, ONE, P, Phase, Round, Rule
 
 __all__ = [
     "ANYTHING",
@@ -35,7 +35,9 @@ __all__ = [
     "Informational",
     "Liveness",
     "Message",
+    "Next",
     "P",
+    "Phase",
     "RekeyChild",
     "RekeyIke",
     "Round",
@@ -43,6 +45,7 @@ __all__ = [
     "Steps",
     "crash_token",
     "exchange",
+    "link",
     "notify",
     "selectors",
 ]

@@ -6,8 +6,8 @@ from __future__ import annotations
 from fynx_scapy import Identity, IkeConfig, Psk
 from fynx_scapy.errors import Timeout
 from fynx_scapy.events import MessageDropped, MessageReceived, MessageSent
+from fynx_scapy.extensions import Fragmentation
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.ike.extensions.fragmentation import Fragmentation
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE = {"iana"}
 SECURITY = BASE | {"crypto", "esp"}
 ENGINE = SECURITY | {"layers", "ike"}
-RECORDS = ENGINE | {"events", "exchanges", "taps", "keynames", "keylog", "ladder"}
+RECORDS = ENGINE | {"events", "exchanges", "extensions", "taps", "keynames", "keylog", "ladder"}
 CARRIERS = RECORDS | {"net", "session_setup", "session"}
 TOOLS = CARRIERS | {"harness", "capture", "lab"}
 FRONTS = TOOLS | {"report", "scenarios", "shell"}
@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "ike": ENGINE,
     "events": ENGINE,
     "exchanges": ENGINE,
+    "extensions": ENGINE,
     "taps": ENGINE,
     "keynames": SECURITY,
     "keylog": ENGINE | {"keynames"},

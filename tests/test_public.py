@@ -28,6 +28,7 @@ PUBLIC = {
     "fynx_scapy.esp.scapy",
     "fynx_scapy.events",
     "fynx_scapy.exchanges",
+    "fynx_scapy.extensions",
     "fynx_scapy.harness",
     "fynx_scapy.iana",
     "fynx_scapy.lab",
