@@ -18,7 +18,6 @@ from fynx_scapy.errors import LocalError, OutOfReach, PeerError, Timeout, Unexpe
 from fynx_scapy.iana import ExchangeType, lookup
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
 from fynx_scapy.ike.core.child import ChildSa
-from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.core.registry import Registry
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event
@@ -29,13 +28,14 @@ from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
-from fynx_scapy.ike.message import Address, Message
+from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.ike.terms.child_config import Proposals, Selectors
 from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.wire.packet import as_packet
 from fynx_scapy.ike.wire.taps import Tap, When
 from fynx_scapy.ladder import Ladder
-from fynx_scapy.layers.ikev2 import IKEv2, chain, opened
+from fynx_scapy.layers.ikev2 import IKEv2
 from fynx_scapy.net import silence
 from fynx_scapy.net.echo import echo_request, first_host
 from fynx_scapy.net.farewell import Parting, line, part
@@ -68,7 +68,6 @@ class Session:
 
     ``name`` is what our end is called in ``events``, where several share a ``network``, and ``destination`` is whom
     `ping` asks if nobody else is named.
-
     ``config`` gives our configuration as a whole, ``endpoint`` that of our endpoint. ``registry`` has exchanges and
     extensions that our endpoint alone knows, ``peer={"registry": ...}`` those of the embedded peer. The same
     ``seed`` repeats an embedded session to the byte. Exchanges return the peer's answer as Scapy layers, decrypted;
@@ -398,12 +397,4 @@ class Session:
             raise exchange.error
         if exchange.answer is None:
             raise Timeout("the exchange did not end within an hour")
-        return as_packet(exchange.answer, exchange.sa)
-
-
-def as_packet(message: Message, sa: SaRecord) -> IKEv2:
-    """A received message as one Scapy packet, its SK opened."""
-    if message.plaintext is None:
-        return chain(message.layer, message.payloads)
-    encr, integ = sa.suite.encryption(), sa.suite.integrity()
-    return opened(message.wire, message.plaintext, encr.iv_size, encr.icv_size or (integ.icv_size if integ else 0))
+        return as_packet(exchange.answer, exchange.sa.suite if exchange.answer.encrypted else None)

@@ -13,8 +13,7 @@ from scapy.packet import Packet
 
 from fynx_scapy.crypto.keymat import derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
-from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
-from fynx_scapy.ike import protection
+from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.basics.states import State as State
 from fynx_scapy.ike.child.traps import Traps
@@ -28,11 +27,6 @@ from fynx_scapy.ike.events import (
     IkeSaFailed,
     IntegrityFailed,
     KeysDerived,
-    MessageDropped,
-    MessageReceived,
-    MessageSent,
-    PeerNotified,
-    Retransmitted,
     SaDeleted,
 )
 from fynx_scapy.ike.exchanges import Exchange
@@ -45,17 +39,17 @@ from fynx_scapy.ike.life import succession
 from fynx_scapy.ike.life.dpd import Watch
 from fynx_scapy.ike.life.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.life.reauthentication import reauthenticate
-from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Message, Outgoing
+from fynx_scapy.ike.message import Address, Datagram, Header
 from fynx_scapy.ike.path import nat
 from fynx_scapy.ike.path.keepalive import Keepalives
-from fynx_scapy.ike.reassembly import Reassembly, room
+from fynx_scapy.ike.reassembly import Reassembly
 from fynx_scapy.ike.requests import Requests
-from fynx_scapy.ike.strangers import hints
+from fynx_scapy.ike.sa_messages import SaMessages
+from fynx_scapy.ike.strangers import hints, protection
 from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.ike.terms.cp import Settings
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.proposals import Suite
-from fynx_scapy.ike.wire.window import Kept
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
@@ -65,7 +59,7 @@ if TYPE_CHECKING:
 X = TypeVar("X", bound=Exchange)
 
 
-class IkeSa(SaRecord):
+class IkeSa(SaMessages):
     """One IKE SA of one endpoint.
 
     Made by the endpoint; ``spi_i`` and ``spi_r`` are eight octets each, times are seconds.
@@ -86,7 +80,6 @@ class IkeSa(SaRecord):
         self.fragments = Reassembly(self)
         self.requests: Requests = Requests(self, self.fragments)
         self.answers: Answers = Answers(self, self.fragments)
-        self.life: IkeLife | None = None
         self.watch: Watch | None = None
         self._unwanted = False
 
@@ -336,72 +329,6 @@ class IkeSa(SaRecord):
         # Nobody has been answered anything worth keeping.
         self.forget()
 
-    # The way out
-
-    def transmit(self, message: Outgoing, exchange_type: int, message_id: int, request: Message | None) -> Kept:
-        """Seal a message, put it on the wire, and return it as kept.
-
-        An answer goes to where its ``request`` came from.
-        """
-        flags = (INITIATOR if self.initiator else 0) | (RESPONSE if request else 0)
-        defaults = {
-            "init_SPI": self.spi_i,
-            "resp_SPI": self.spi_r,
-            "exch_type": int(exchange_type),
-            "flags": flags,
-            "id": message_id,
-        }
-        for name, value in defaults.items():
-            if name not in message.header.fields:
-                setattr(message.header, name, value)
-        local, remote = (request.local, request.remote) if request else (self.local, self.remote)
-        wires, plaintext = self.envelope.seal(message, room(self, remote))
-        if exchange_type == ExchangeType.IKE_SA_INIT:
-            self.init_sent = wires[0]
-        datagrams = [Datagram(wire, local, remote) for wire in wires]
-        kept = Kept(message, message_id, exchange_type, datagrams, request is None)
-        self.emit(
-            MessageSent(
-                *self.stamp,
-                header=message.header,
-                payloads=(*message.outer, *message.payloads),
-                plaintext=plaintext,
-                wire=tuple(wires),
-                local=local,
-                remote=remote,
-                changed=tuple(message.changed),
-            )
-        )
-        self._send(kept)
-        if self.life is not None:
-            self.life.message(sum(map(len, wires)))
-        return kept
-
-    def retransmit(self, kept: Kept, request: Datagram | None = None) -> None:
-        """Send a kept message again, bit for bit (section 2.1).
-
-        A request goes to where the peer is by now, an answer to where its ``request`` came from this time.
-        """
-        kept.attempt += 1
-        kept.datagrams = nat.readdressed(
-            kept.datagrams, request.local if request else self.local, request.remote if request else self.remote
-        )
-        self.emit(
-            Retransmitted(
-                *self.stamp,
-                message_id=kept.message_id,
-                exchange=kept.exchange_type,
-                request=kept.request,
-                attempt=kept.attempt,
-                datagrams=tuple(kept.datagrams),
-            )
-        )
-        self._send(kept)
-
-    def _send(self, kept: Kept) -> None:
-        self.last_sent = self.now
-        self.endpoint.transmit(kept.message, kept.datagrams, kept.attempt)
-
     # The way in
 
     def receive(self, datagram: Datagram, header: Header) -> None:
@@ -421,38 +348,3 @@ class IkeSa(SaRecord):
             self.emit(IntegrityFailed(*self.stamp, spi=None, data=datagram.data, remote=datagram.remote))
         except MalformedError as error:
             self.drop(datagram, str(error))
-
-    def drop(self, datagram: Datagram, reason: str) -> None:
-        self.emit(MessageDropped(*self.stamp, reason=reason, data=datagram.data, remote=datagram.remote))
-
-    def accept(self, message: Message) -> None:
-        """A message is new and, where it can be, authentic: note it, and follow the peer's address where we may."""
-        self.last_heard = self.now
-        if self.life is not None:
-            self.life.message(sum(map(len, message.wires)))
-        if not message.encrypted:
-            self.init_received = message.wire
-        if message.encrypted:
-            nat.follow_message(self, message)
-        self.emit(
-            MessageReceived(
-                *self.stamp,
-                header=message.layer,
-                payloads=tuple(message.payloads),
-                plaintext=message.plaintext,
-                wire=message.wires,
-                local=message.local,
-                remote=message.remote,
-            )
-        )
-        for note in message.notifies():
-            self.emit(
-                PeerNotified(
-                    *self.stamp,
-                    notify_type=note.type,
-                    data=bytes(note.notify or b""),
-                    protocol=note.proto or 0,
-                    spi=bytes(note.SPI or b""),
-                    encrypted=message.encrypted,
-                )
-            )

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How an IKE SA sends its messages, sends them again, and notes those of the peer (RFC 7296 section 2.1)."""
+
+from __future__ import annotations
+
+from fynx_scapy.iana import ExchangeType
+from fynx_scapy.ike.basics.states import State as State
+from fynx_scapy.ike.core.record import SaRecord
+from fynx_scapy.ike.events import (
+    MessageDropped,
+    MessageReceived,
+    MessageSent,
+    PeerNotified,
+    Retransmitted,
+)
+from fynx_scapy.ike.life.lifetimes import IkeLife
+from fynx_scapy.ike.message import INITIATOR, RESPONSE, Datagram, Message, Outgoing
+from fynx_scapy.ike.path import nat
+from fynx_scapy.ike.reassembly import room
+from fynx_scapy.ike.wire.window import Kept
+
+
+class SaMessages(SaRecord):
+    """An IKE SA as far as its messages go: one way out, and what every message that came in changes."""
+
+    life: IkeLife | None = None
+    """Counts its messages; None until it is established."""
+
+    # The way out
+
+    def transmit(self, message: Outgoing, exchange_type: int, message_id: int, request: Message | None) -> Kept:
+        """Seal a message, put it on the wire, and return it as kept.
+
+        An answer goes to where its ``request`` came from.
+        """
+        flags = (INITIATOR if self.initiator else 0) | (RESPONSE if request else 0)
+        defaults = {
+            "init_SPI": self.spi_i,
+            "resp_SPI": self.spi_r,
+            "exch_type": int(exchange_type),
+            "flags": flags,
+            "id": message_id,
+        }
+        for name, value in defaults.items():
+            if name not in message.header.fields:
+                setattr(message.header, name, value)
+        local, remote = (request.local, request.remote) if request else (self.local, self.remote)
+        wires, plaintext = self.envelope.seal(message, room(self, remote))
+        if exchange_type == ExchangeType.IKE_SA_INIT:
+            self.init_sent = wires[0]
+        datagrams = [Datagram(wire, local, remote) for wire in wires]
+        kept = Kept(message, message_id, exchange_type, datagrams, request is None)
+        self.emit(
+            MessageSent(
+                *self.stamp,
+                header=message.header,
+                payloads=(*message.outer, *message.payloads),
+                plaintext=plaintext,
+                wire=tuple(wires),
+                local=local,
+                remote=remote,
+                changed=tuple(message.changed),
+            )
+        )
+        self._send(kept)
+        if self.life is not None:
+            self.life.message(sum(map(len, wires)))
+        return kept
+
+    def retransmit(self, kept: Kept, request: Datagram | None = None) -> None:
+        """Send a kept message again, bit for bit (section 2.1).
+
+        A request goes to where the peer is by now, an answer to where its ``request`` came from this time.
+        """
+        kept.attempt += 1
+        kept.datagrams = nat.readdressed(
+            kept.datagrams, request.local if request else self.local, request.remote if request else self.remote
+        )
+        self.emit(
+            Retransmitted(
+                *self.stamp,
+                message_id=kept.message_id,
+                exchange=kept.exchange_type,
+                request=kept.request,
+                attempt=kept.attempt,
+                datagrams=tuple(kept.datagrams),
+            )
+        )
+        self._send(kept)
+
+    def _send(self, kept: Kept) -> None:
+        self.last_sent = self.now
+        self.endpoint.transmit(kept.message, kept.datagrams, kept.attempt)
+
+    # The way in
+
+    def drop(self, datagram: Datagram, reason: str) -> None:
+        self.emit(MessageDropped(*self.stamp, reason=reason, data=datagram.data, remote=datagram.remote))
+
+    def accept(self, message: Message) -> None:
+        """A message is new and, where it can be, authentic: note it, and follow the peer's address where we may."""
+        self.last_heard = self.now
+        if self.life is not None:
+            self.life.message(sum(map(len, message.wires)))
+        if not message.encrypted:
+            self.init_received = message.wire
+        if message.encrypted:
+            nat.follow_message(self, message)
+        self.emit(
+            MessageReceived(
+                *self.stamp,
+                header=message.layer,
+                payloads=tuple(message.payloads),
+                plaintext=message.plaintext,
+                wire=message.wires,
+                local=message.local,
+                remote=message.remote,
+            )
+        )
+        for note in message.notifies():
+            self.emit(
+                PeerNotified(
+                    *self.stamp,
+                    notify_type=note.type,
+                    data=bytes(note.notify or b""),
+                    protocol=note.proto or 0,
+                    spi=bytes(note.SPI or b""),
+                    encrypted=message.encrypted,
+                )
+            )
