@@ -93,7 +93,7 @@ class EndpointRecord(ABC):
 
     @property
     @abstractmethod
-    def extensions(self) -> Sequence[Callable[[SaRecord], object]]:
+    def extensions(self) -> tuple[Callable[[SaRecord], object], ...]:
         """The kinds of extensions of its IKE SAs, in order; `registry` adds to them."""
 
     @abstractmethod

@@ -7,6 +7,7 @@ The engine calls these for every exchange. An exchange calls `note` where it alo
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,19 +24,30 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
 
 
-def extensions(sa: SaRecord) -> list[Extension]:
-    """Those of an IKE SA."""
-    return [one for kind in sa.endpoint.extensions if isinstance(one := sa.of(kind), Extension)]
+_ORDER = {place: number for number, place in enumerate(Place)}
+
+
+@functools.lru_cache(maxsize=256)
+def _with(kinds: tuple[object, ...], hook: str) -> tuple[type[Extension], ...]:
+    extensions = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Extension))
+    return tuple(kind for kind in extensions if getattr(kind, hook) is not getattr(Extension, hook))
+
+
+def having(sa: SaRecord, hook: str) -> list[Extension]:
+    """The extensions of an IKE SA whose class has written this hook, in their order."""
+    return [sa.of(kind) for kind in _with(sa.endpoint.extensions, hook)]
 
 
 def offer(exchange: Exchange, message: Outgoing, request: Message | None) -> None:
     """Put into a message of ours what the extensions offer, each at its place."""
     if not exchange.extensible:
         return
-    offered: dict[Place, list[Packet]] = {place: [] for place in Place}
-    for one in extensions(exchange.about):
-        offered[one.place] += one.offer(message, exchange, request)
-    for place, payloads in offered.items():
+    offered: dict[Place, list[Packet]] = {}
+    for one in having(exchange.about, "offer"):
+        if payloads := one.offer(message, exchange, request):
+            offered.setdefault(one.place, []).extend(payloads)
+    for place in sorted(offered, key=_ORDER.__getitem__):
+        payloads = offered[place]
         kinds = (payload.payload_type for payload in message.payloads)
         at = next((n for n, kind in enumerate(kinds, 1) if kind in place.value), len(message.payloads))
         message.payloads[at:at] = payloads
@@ -43,14 +55,14 @@ def offer(exchange: Exchange, message: Outgoing, request: Message | None) -> Non
 
 def sent(exchange: Exchange, message: Outgoing) -> None:
     """A message of ours has left."""
-    for one in extensions(exchange.about):
+    for one in having(exchange.about, "sent"):
         one.sent(message, exchange)
 
 
 def take(exchange: Exchange, message: Message) -> None:
     """The peer's message is about to be acted upon: object to a request, and read what counts already."""
     if not message.header.response:
-        for one in extensions(exchange.about):
+        for one in having(exchange.about, "check"):
             one.check(message, exchange)
     if not exchange.notes_itself:
         note(exchange, message)
@@ -58,61 +70,61 @@ def take(exchange: Exchange, message: Message) -> None:
 
 def note(exchange: Exchange, message: Message) -> None:
     """Read a message of the peer's."""
-    for one in extensions(exchange.about):
+    for one in having(exchange.about, "note"):
         one.note(message, exchange)
 
 
 def ended(exchange: Exchange) -> None:
     """An exchange of ours has come to its end."""
-    for one in extensions(exchange.about):
+    for one in having(exchange.about, "ended"):
         one.ended(exchange)
 
 
 def answer(sa: SaRecord, request: Message) -> list[Packet]:
     """What answers the payloads of a request, before those of a Child SA. PeerError for a refusal."""
-    return [payload for one in extensions(sa) for payload in one.answer(request)]
+    return [payload for one in having(sa, "answer") for payload in one.answer(request)]
 
 
 def allowed(sa: SaRecord) -> list[ChildConfig]:
     """The Child SAs that the peer may have."""
     configs: Sequence[ChildConfig] = sa.config.children
-    for one in extensions(sa):
+    for one in having(sa, "allow"):
         configs = one.allow(configs)
     return list(configs)
 
 
 def established(sa: SaRecord) -> None:
     """Both ends are authenticated."""
-    for one in extensions(sa):
+    for one in having(sa, "established"):
         one.established()
 
 
 def inherit(sa: SaRecord, old: SaRecord) -> None:
     """A new IKE SA takes from its predecessor what it keeps."""
-    for one in extensions(sa):
+    for one in having(sa, "inherit"):
         one.inherit(old.of(type(one)))
 
 
 def took_over(sa: SaRecord) -> None:
     """An IKE SA is the one to use from now on."""
-    for one in extensions(sa):
+    for one in having(sa, "took_over"):
         one.took_over()
 
 
 def closed(sa: SaRecord) -> None:
     """An IKE SA has ended."""
-    for one in extensions(sa):
+    for one in having(sa, "closed"):
         one.closed()
 
 
 def hint(sa: SaRecord, notifies: Iterable[IKEv2_Notify], datagram: Datagram) -> bool:
     """Whether an extension has acted on Notifies in the clear."""
-    return any(one.hint(notifies, datagram) for one in extensions(sa))
+    return any(one.hint(notifies, datagram) for one in having(sa, "hint"))
 
 
 def ahead(sa: SaRecord, datagram: Datagram, header: Header) -> None:
     """A request is ahead of our window."""
-    for one in extensions(sa):
+    for one in having(sa, "ahead"):
         one.ahead(datagram, header)
 
 

@@ -30,6 +30,8 @@ class Registry:
     def __init__(self, *kinds: type[Exchange] | type[Extension]) -> None:
         self._exchanges: dict[tuple[int, When | None], type[Exchange]] = {}
         self._extensions: dict[type[Extension], None] = {}
+        self._counted = (-1, -1)
+        self._all: tuple[type[Extension], ...] = ()
         for kind in kinds:
             self.add(kind)
 
@@ -70,7 +72,10 @@ class Registry:
     @property
     def extensions(self) -> tuple[type[Extension], ...]:
         """Every endpoint's, and then its own, in the order in which they were added."""
-        return tuple(DEFAULT._extensions | self._extensions)
+        count = len(DEFAULT._extensions), len(self._extensions)
+        if self._counted != count:
+            self._counted, self._all = count, tuple(DEFAULT._extensions | self._extensions)
+        return self._all
 
     def responder_for(self, request: Message) -> type[Exchange] | None:
         """The class that answers a request, or None.
