@@ -115,7 +115,7 @@ class Hosts(ABC):
     def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False) -> Host:
         """Plug an endpoint in by its address. ConfigError when its address or its name is taken."""
         if any(self._same_place(host.endpoint, endpoint) for host in self.hosts.values()):
-            raise ConfigError(f"expected an address that is free on this network, found {endpoint.host}")
+            raise ConfigError(f"expected an address that is free on this network, found {', '.join(endpoint.hosts)}")
         host = Host(name or endpoint.host, endpoint, echo)
         if host.name in self.hosts:
             raise ConfigError(f"expected a name that is free on this network, found {host.name!r}")
@@ -146,7 +146,7 @@ class Hosts(ABC):
 
     @staticmethod
     def _same_place(one: Endpoint, other: Endpoint) -> bool:
-        return one.host == other.host
+        return not set(one.hosts).isdisjoint(other.hosts)
 
     def observe(self, observer: Observer) -> Remover:
         """Call ``observer(time, datagram, fate)`` for each datagram; it left from ``datagram.local``.

@@ -159,7 +159,7 @@ class Network(Hosts):
 
     def _reachable(self, datagram: Datagram) -> bool:
         host = datagram.remote.host
-        return any(h.endpoint.host == host for h in self.hosts.values()) or any(
+        return any(host in h.endpoint.hosts for h in self.hosts.values()) or any(
             nat.outside == host for nat in self._nats
         )
 
@@ -171,7 +171,7 @@ class Network(Hosts):
                 return
             arriving = translated
         for host in self.hosts.values():
-            if host.endpoint.host == arriving.local.host:
+            if arriving.local.host in host.endpoint.hosts:
                 always = host.endpoint.config.marker_always
                 read = arriving.read_by(marker_always=always)
                 self.guarded(host, "a datagram", host.endpoint.receive, read, self.now)

@@ -172,11 +172,12 @@ def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
 def _names(network: Hosts) -> Callable[[Address], str]:
     """What an address is called: by its host, or by its port too where a live peer may share it."""
     if network.epoch is None:
-        hosts = {host.endpoint.host: name for name, host in network.hosts.items()}
+        hosts = {ip: name for name, host in network.hosts.items() for ip in host.endpoint.hosts}
         return lambda address: hosts.get(address.host, address.host)
     places = {
-        Address(host.endpoint.host, port): name
+        Address(ip, port): name
         for name, host in network.hosts.items()
+        for ip in host.endpoint.hosts
         for port in (0, host.endpoint.config.port, host.endpoint.config.natt_port)
     }
     return lambda address: places.get(address, str(address))

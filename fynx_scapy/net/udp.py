@@ -45,15 +45,14 @@ class HasFileno(Protocol):
 class _Ports:
     """The sockets of one endpoint; ``refused`` says why there is none for protocol 50."""
 
-    udp: dict[int, UdpPort] = field(default_factory=dict)
-    esp: EspPort | None = None
+    udp: dict[Address, UdpPort] = field(default_factory=dict)
+    esp: dict[str, EspPort] = field(default_factory=dict)
     refused: str = ""
     watched: list[Remover] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[UdpPort | EspPort]:
         yield from self.udp.values()
-        if self.esp is not None:
-            yield self.esp
+        yield from self.esp.values()
 
     def close(self) -> None:
         for remove in self.watched:
@@ -107,11 +106,12 @@ class UdpNetwork(Hosts):
         config = endpoint.config
         ports = _Ports()
         try:
-            for number in dict.fromkeys((config.port, config.natt_port)):
-                ports.udp[number] = UdpPort(endpoint.host, number, self.open_socket, marker_always=config.marker_always)
-            if native:
+            numbers = dict.fromkeys((config.port, config.natt_port))
+            for address in (Address(ip, number) for ip in endpoint.hosts for number in numbers):
+                ports.udp[address] = UdpPort(*address, self.open_socket, marker_always=config.marker_always)
+            for ip in endpoint.hosts if native else ():
                 try:
-                    ports.esp = EspPort(endpoint.host, self.open_socket)
+                    ports.esp[ip] = EspPort(ip, self.open_socket)
                 except TransportError as error:
                     ports.refused = str(error)
             with self.lock:
@@ -155,7 +155,7 @@ class UdpNetwork(Hosts):
 
     def inject(self, datagram: Datagram) -> None:
         """Send these octets as they are from an address of ours; OutOfReach for the address of somebody else."""
-        endpoints = [host.endpoint for host in self.hosts.values() if host.endpoint.host == datagram.local.host]
+        endpoints = [host.endpoint for host in self.hosts.values() if datagram.local.host in host.endpoint.hosts]
         if not endpoints:
             super().inject(datagram)
         always = any(endpoint.config.marker_always for endpoint in endpoints)
@@ -265,11 +265,12 @@ class UdpNetwork(Hosts):
         host, ports = self._sender(datagram)
         try:
             if datagram.kind is DatagramKind.ESP:
-                if ports.esp is None:
+                raw = ports.esp.get(datagram.local.host)
+                if raw is None:
                     raise TransportError(ports.refused or "no socket for IP protocol 50 was asked for")
-                ports.esp.send(datagram)
+                raw.send(datagram)
             else:
-                port = ports.udp.get(datagram.local.port)
+                port = ports.udp.get(datagram.local)
                 if port is None:
                     raise TransportError(
                         f"expected one of the ports {', '.join(map(str, ports.udp))}, found {datagram.local}"
@@ -284,8 +285,8 @@ class UdpNetwork(Hosts):
 
     def _sender(self, datagram: Datagram) -> tuple[Host, _Ports]:
         """The host that a datagram leaves from; of several with its address, the one with its port."""
-        names = [name for name, host in self.hosts.items() if host.endpoint.host == datagram.local.host]
-        names = [name for name in names if datagram.local.port in self._ports[name].udp] or names or list(self.hosts)
+        names = [name for name, host in self.hosts.items() if datagram.local.host in host.endpoint.hosts]
+        names = [name for name in names if datagram.local in self._ports[name].udp] or names or list(self.hosts)
         return self.hosts[names[0]], self._ports[names[0]]
 
 

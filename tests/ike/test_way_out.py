@@ -14,7 +14,9 @@ from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Outgoing, Ou
 from fynx_scapy.ike.wire.taps import Delayed
 from fynx_scapy.layers.ikev2 import IKEv2, build_message
 from fynx_scapy.net.echo import udp_packet
+from fynx_scapy.net.memory import Network
 from fynx_scapy.net.nat import Nat
+from fynx_scapy.net.udp import UdpNetwork
 from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 PACKET = udp_packet("10.1.0.1", "10.2.0.1", 4000, 9, b"x")
@@ -163,3 +165,20 @@ def test_an_endpoint_may_have_several_addresses() -> None:
         sa = endpoint.connect(alice(remote=Address(remote, 500), auth=Psk("x")), 0.0)
         assert sa.local == Address(local, 500)
     assert endpoint.hosts == tuple(both)
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_an_endpoint_with_several_addresses_is_reached_at_each(real: bool) -> None:
+    ours, theirs = ["127.0.0.1", "127.0.0.2"], "127.0.0.3"
+    ports = EndpointConfig() if not real else EndpointConfig(port=15500, natt_port=15501, marker_always=True)
+    network: Network | UdpNetwork = UdpNetwork() if real else Network(seed=1)
+    responder, initiator = Endpoint(ours, [bob()], config=ports), Endpoint(theirs, config=ports)
+    network.add(responder, "bob")
+    network.add(initiator, "alice")
+    remotes = [Address(host, ports.port) for host in ours]
+    sas = [initiator.connect(alice(remote=remote, remote_natt_port=ports.natt_port), network.now) for remote in remotes]
+    network.run(lambda: all(sa.established for sa in sas), limit=5)
+    assert [sa.established for sa in sas] == [True, True]
+    assert sorted(sa.local.host for sa in responder.sas.values()) == ours
+    if isinstance(network, UdpNetwork):
+        network.close()

@@ -79,7 +79,9 @@ def end() -> Iterator[tuple[UdpNetwork, Endpoint, Scripted]]:
 
 def read(network: UdpNetwork) -> None:
     """What epoll would have done."""
-    network._read(network.hosts["bob"], network._ports["bob"].udp[PORT], select.EPOLLIN | select.EPOLLERR)
+    network._read(
+        network.hosts["bob"], network._ports["bob"].udp[Address(HERE, PORT)], select.EPOLLIN | select.EPOLLERR
+    )
     network._collect()
 
 
