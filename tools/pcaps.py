@@ -47,10 +47,10 @@ LIVE = {
 
 HEAD = """# Captures
 
-Captures of our own runs, with throw-away keys: `demo` with the embedded peer, the others with a real one, in the lab.
-Each has its key tables beside it, so that `fynx dissect` opens it as it is; `NAME.keys/` holds Wireshark's
-`ikev2_decryption_table` and `esp_sa`, and our `keys.json`, which has the key exchanges' shared secrets too.
-`scripts/pcaps` writes all of this anew.
+Captures of our own runs, with throw-away keys. `demo` is with the embedded peer, the others are with a real peer in the
+lab. `fynx dissect` decrypts each of them without further options, because its keys are beside it: `NAME.keys/` holds
+Wireshark's `ikev2_decryption_table` and `esp_sa`, and our `keys.json`, which also has the shared secrets of the key
+exchanges. `scripts/pcaps` makes the captures and this page again.
 
 | capture | keys | provenance |
 |---|---|---|
