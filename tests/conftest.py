@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What all tests share: how hypothesis draws, and that nothing is left out in silence."""
+"""For all tests: the settings of hypothesis, and the list of skipped tests at the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 import hypothesis
 
-# The names are the hooks'.
+# pytest finds the hooks by these names.
 from tests.left_out import (  # noqa: F401
     pytest_deselected,
     pytest_sessionfinish,
@@ -15,8 +15,8 @@ from tests.left_out import (  # noqa: F401
     pytest_testnodedown,
 )
 
-# No deadline: how long one example takes says more about the machine than about us. On CI the examples are the same in
-# every run, so that a failure there can be had here.
+# No deadline: how long one example takes depends on the machine. On CI the examples are the same in every run, so that
+# a failure can be reproduced.
 hypothesis.settings.register_profile("fynx", deadline=None, max_examples=60)
 hypothesis.settings.register_profile("ci", parent=hypothesis.settings.get_profile("fynx"), derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "fynx")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a run left out, one line a kind, and how to have it. Where CI is set, that is a failure."""
+"""The skipped tests of a run: a line for each kind of reason, and how to run them. With CI set, a skip fails it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 
 class Kind(NamedTuple):
-    """A kind of reason for which tests are skipped: what it looks like, what to call it, and what helps."""
+    """A kind of reason to skip a test: a pattern for the reason, a name for it, and how to remove it."""
 
     reason: str
     name: str
@@ -21,44 +21,49 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind(r"the shared data has no (?P<what>\S+)", "no shared data", "lay it beside this checkout: ../shared"),
-    Kind(r"no live peer: (?P<what>.+)", "no live peers", "scripts/test as root, which installs strongSwan"),
-    Kind(r"(?P<what>\S+) is not installed", "a tool is missing", "apt-get install {what}"),
-    Kind(r"only root|run as root", "not run as root", "sudo scripts/test"),
-    Kind(r"this is no git checkout", "this is no git checkout", "run them in a clone"),
+    Kind(r"the shared data has no (?P<what>\S+)", "no shared data", "put it beside the checkout, as ../shared"),
+    Kind(r"no live peer: (?P<what>.+)", "no live peer", "run scripts/test as root, which installs strongSwan"),
+    Kind(r"(?P<what>\S+) is not installed", "missing tool", "apt-get install {what}"),
+    Kind(r"only root|run as root", "not root", "sudo scripts/test"),
+    Kind(r"this is no git checkout", "no git checkout", "use a clone"),
 )
 SHOWN = 3
-"""How many of the things that are missing are named."""
+"""How many of the missing things are named."""
 GUESTS = pytest.StashKey[int]()
 
 
 def kinds(reasons: Iterable[str]) -> Iterator[str]:
-    """One line for each kind of reason: how many tests, what they lack, and what helps."""
+    """One line for each kind of reason: how many tests, what is missing, and how to run them."""
     counts: Counter[Kind] = Counter()
-    lacking: dict[Kind, set[str]] = {}
+    missing: dict[Kind, set[str]] = {}
     for reason in reasons:
         kind = next((kind for kind in KINDS if re.search(kind.reason, reason)), Kind("", reason, ""))
         counts[kind] += 1
-        found = re.search(kind.reason, reason) if kind.reason else None
-        if found and "what" in found.groupdict():
-            lacking.setdefault(kind, set()).add(found["what"])
+        match = re.search(kind.reason, reason) if kind.reason else None
+        if match and "what" in match.groupdict():
+            missing.setdefault(kind, set()).add(match["what"])
     for kind, count in counts.most_common():
-        names = sorted(lacking.get(kind, ()))
+        names = sorted(missing.get(kind, ()))
         shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
-        helps = f"; to have them: {kind.remedy.format(what=' '.join(names))}" if kind.remedy else ""
-        yield f"{count:5} tests: {kind.name}{f' ({shown})' if shown else ''}{helps}"
+        yield line(count, f"{kind.name} ({shown})" if shown else kind.name, kind.remedy.format(what=" ".join(names)))
+
+
+def line(count: int, reason: str, remedy: str) -> str:
+    """A line of the summary."""
+    tests, them = ("test", "it") if count == 1 else ("tests", "them")
+    return f"{count:5} {tests}: {reason}" + (f". To run {them}: {remedy}" if remedy else "")
 
 
 def skipped(config: pytest.Config) -> list[str]:
-    """Why each skipped test was."""
+    """The reason of each skipped test."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     reports = reporter.stats.get("skipped", []) if reporter else []
-    reasons = [each.longrepr[2] if isinstance(each.longrepr, tuple) else str(each.longrepr) for each in reports]
+    reasons = [str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr) for report in reports]
     return [reason.removeprefix("Skipped: ") for reason in reasons]
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Count the trials in guests, which no run has unless asked."""
+    """Count the trials in guests, which run only on request."""
     guests = [item for item in items if item.get_closest_marker("kernel")]
     if guests:
         stash = guests[0].config.stash
@@ -67,13 +72,13 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Each of xdist's workers collects everything: what one of them deselected is what was deselected."""
+    """Each of xdist's workers collects all tests, so the count of one worker is the total."""
     node.config.stash[GUESTS] = getattr(node, "workeroutput", {}).get("guests", 0)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where CI is set, a skipped test fails the run: something that it needs is missing there."""
+    """With CI set, a skipped test fails the run: something that it needs is missing."""
     config: Any = session.config
     if hasattr(config, "workeroutput"):
         config.workeroutput["guests"] = config.stash.get(GUESTS, 0)
@@ -82,12 +87,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was left out."""
+    """List the skipped tests."""
     lines = list(kinds(skipped(config)))
-    refused = ", and CI leaves nothing out" if lines and os.environ.get("CI") else ""
+    failure = ": a failure, because CI is set" if lines and os.environ.get("CI") else ""
     if guests := config.stash.get(GUESTS, 0):
-        lines.append(f"{guests:5} tests: trials with a kernel's ESP, in a guest; to have them: scripts/test-kernel")
+        lines.append(line(guests, "trials with a kernel's ESP, in a guest", "scripts/test-kernel"))
     if lines:
-        terminalreporter.section(f"LEFT OUT{refused}", bold=True)
-        for line in lines:
-            terminalreporter.line(line)
+        terminalreporter.section(f"SKIPPED{failure}", bold=True)
+        for text in lines:
+            terminalreporter.line(text)

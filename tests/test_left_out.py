@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The end of a test run says what was left out: a line a kind, with a number and what helps."""
+"""The end of a test run lists the skipped tests: one line for each kind, with a number and how to run them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.left_out import kinds
 
 ROOT = Path(__file__).resolve().parent.parent
-GUESTS = "4 tests: trials with a kernel's ESP, in a guest; to have them: scripts/test-kernel"
+GUESTS = "4 tests: trials with a kernel's ESP, in a guest. To run them: scripts/test-kernel"
 TESTS = """
 import pytest
 
@@ -61,38 +61,36 @@ def ran(folder: Path, *words: str, ci: bool = False) -> subprocess.CompletedProc
 
 def summary(output: str) -> list[str]:
     lines = iter(output.splitlines())
-    next(line for line in lines if "LEFT OUT" in line)
-    return [line.strip() for line in lines if " tests: " in line]
+    next(line for line in lines if "SKIPPED" in line)
+    return [line.strip() for line in lines if " test: " in line or " tests: " in line]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [(), ("-n", "2")], ids=["one process", "two workers"])
-def test_one_line_a_kind(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_one_line_for_each_kind(words: tuple[str, ...], tmp_path: Path) -> None:
     done = ran(tmp_path, *words)
     assert sorted(summary(done.stdout)) == [
-        "1 tests: a tool is missing (tshark); to have them: apt-get install tshark",
-        "1 tests: no live peers (the command swanctl is missing; to have it: apt-get install strongswan-swanctl);"
-        " to have them: scripts/test as root, which installs strongSwan",
+        "1 test: missing tool (tshark). To run it: apt-get install tshark",
+        "1 test: no live peer (the command swanctl is missing; to have it: apt-get install strongswan-swanctl)."
+        " To run it: run scripts/test as root, which installs strongSwan",
         GUESTS,
-        "60 tests: no shared data (captures/lab, cases, rfc, …); to have them: lay it beside this checkout: ../shared",
+        "60 tests: no shared data (captures/lab, cases, rfc, …). To run them: put it beside the checkout, as ../shared",
     ], done.stdout  # fmt: skip
     assert done.returncode == 0
 
 
-def test_ci_leaves_nothing_out(tmp_path: Path) -> None:
+def test_with_ci_set_a_skip_is_a_failure(tmp_path: Path) -> None:
     done = ran(tmp_path, ci=True)
-    assert "LEFT OUT, and CI leaves nothing out" in done.stdout
+    assert "SKIPPED: a failure, because CI is set" in done.stdout
     assert done.returncode == 1
 
 
 def test_what_ci_does_not_run_is_no_failure(tmp_path: Path) -> None:
     done = ran(tmp_path, "-k", "fine or guest", ci=True)
-    assert summary(done.stdout) == [
-        "4 tests: trials with a kernel's ESP, in a guest; to have them: scripts/test-kernel"
-    ]
-    assert "nothing out" not in done.stdout
+    assert summary(done.stdout) == [GUESTS]
+    assert "a failure" not in done.stdout
     assert done.returncode == 0
 
 
-def test_a_reason_of_no_kind_is_told_as_it_is() -> None:
+def test_an_unknown_reason_is_quoted() -> None:
     assert list(kinds(["the moon is full", "the moon is full"])) == ["    2 tests: the moon is full"]
