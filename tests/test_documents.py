@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The examples in the documents run as they stand there: Python blocks, and the lines that call `fynx` or a script."""
+"""The examples in the documents run as written: Python blocks, and the lines that call `fynx` or a script."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def run(*command: str, cwd: Path) -> str:
-    # As in an activated environment: what an example starts by name is this interpreter, and this fynx.
+    # As in an activated environment: `python` and `fynx` are the ones that run this test.
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "XDG_RUNTIME_DIR": str(cwd)}  # labs that stay are this test's alone
+    environment = {**os.environ, "PATH": path, "XDG_RUNTIME_DIR": str(cwd)}  # labs of this test only
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
 def pages() -> list[str]:
-    """Every page but those that quote (architecture) or have a test of their own (migration)."""
+    """Every page except architecture, whose code is quoted, and migration, which has its own test."""
     found = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
     return [page for page in found if page not in ("docs/architecture.md", "docs/migration.md")]
 
@@ -50,15 +50,17 @@ PYTHON = [(page, index) for page in pages() for index in range(len(blocks(page, 
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "index"), PYTHON, ids=lambda value: str(value))
 def test_python_block_runs(page: str, index: int, tmp_path: Path) -> None:
-    """Each in a process of its own, as it may register classes; one that begins with ``>>>`` as a doctest."""
+    """Each runs in a new process, because it may register classes; one that begins with ``>>>`` is a doctest."""
     block = blocks(page, "python")[index]
+    if "with Lab(" in block and not CHARON:
+        pytest.skip("charon-systemd is not installed")
     file = tmp_path / "block.py"
     if block.startswith(">>>"):
         file.with_suffix(".txt").write_text(block)
-        # 12: an ellipsis stands for anything, and whitespace is as it comes
+        # 12: ELLIPSIS | NORMALIZE_WHITESPACE
         code = "import doctest, sys; sys.exit(doctest.testfile('block.txt', False, optionflags=12).failed)"
         run(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)
-    elif "main(__file__)" in block:  # a scenario: as if its file lay with the others
+    elif "main(__file__)" in block:  # a scenario: as if its file were in scenarios/
         file.write_text(block)
         place = "import fynx_scapy.scenarios as s, runpy; s.__path__.append('.')"
         run(sys.executable, "-c", f"{place}; runpy.run_path('block.py', run_name='__main__')", cwd=tmp_path)
@@ -76,7 +78,7 @@ def commands(page: str) -> list[list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages())
 def test_commands_run(page: str, tmp_path: Path) -> None:
-    """`fynx` commands one after the other in one folder; of the scripts, that they are there."""
+    """Run the `fynx` commands one after the other in one folder; check that the scripts exist."""
     for words in commands(page):
         if words[:2] == ["fynx", "lab"] and not CHARON:
             continue  # CI has one
