@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from fynx_scapy.ike.message import NON_ESP_MARKER, RESPONSE, Datagram, DatagramKind, Outgoing
+from fynx_scapy.esp.parts import EspParts
+from fynx_scapy.ike.message import NON_ESP_MARKER, RESPONSE, Datagram, DatagramKind, Outgoing, OutgoingEsp
 from fynx_scapy.ike.wire.envelope import Envelope
 from fynx_scapy.ike.wire.taps import STAGES, Delayed, Tap, Taps, When
 
@@ -15,7 +16,9 @@ __all__ = [
     "DatagramKind",
     "Delayed",
     "Envelope",
+    "EspParts",
     "Outgoing",
+    "OutgoingEsp",
     "Tap",
     "Taps",
     "When",
