@@ -18,7 +18,7 @@ from fynx_scapy.errors import ConfigError
 DEPRECATED = True
 
 
-class Registry(IntEnum):
+class IanaRegistry(IntEnum):
     """One registry. A row is a number, IANA's name where it differs from the member's, and whether it is deprecated."""
 
     title: str
@@ -36,13 +36,13 @@ class Registry(IntEnum):
         self.title = self.title or self.name
 
 
-def name_of(registry: type[Registry], value: int) -> str:
+def name_of(registry: type[IanaRegistry], value: int) -> str:
     """The name of a number in a registry, or "UNKNOWN-n"."""
     member = registry._value2member_map_.get(value)
     return member.name if member is not None else f"UNKNOWN-{int(value)}"
 
 
-def lookup(registry: type[Registry], name: str | int) -> int:
+def lookup(registry: type[IanaRegistry], name: str | int) -> int:
     """The number that a name stands for; numbers, also as text, pass through, registered or not.
 
     Names are those of the members or IANA's own, without regard to case and to the difference of space, dash and
@@ -88,7 +88,7 @@ _PREFIX = {
 }
 
 
-class ExchangeType(Registry):
+class ExchangeType(IanaRegistry):
     """IKEv2 exchange types (RFC 7296 section 3.1; RFC 5723, 9242, 9370, 9838)."""
 
     IKE_SA_INIT = 34
@@ -104,7 +104,7 @@ class ExchangeType(Registry):
     IKE_FOLLOWUP_KE = 44
 
 
-class PayloadType(Registry):
+class PayloadType(IanaRegistry):
     """IKEv2 payload types, named by their notation (RFC 7296 section 3.2; RFC 6467, 7383, 8019, 9838).
 
     33 is also SAg inside GSA exchanges (RFC 9838), and 40 is written "Ni, Nr" in the registry: here it is Nonce.
@@ -140,7 +140,7 @@ class PayloadType(Registry):
         return name_of(cls, value)
 
 
-class TransformType(Registry):
+class TransformType(IanaRegistry):
     """Transform types (RFC 7296 section 3.3.2; RFC 9370, 9827, 9838)."""
 
     ENCR = 1, "Encryption Algorithm (ENCR)"
@@ -160,14 +160,14 @@ class TransformType(Registry):
     GCAUTH = 14, "Group Controller Authentication Method (GCAUTH)"
 
 
-class TransformAttributeType(Registry):
+class TransformAttributeType(IanaRegistry):
     """Transform attribute types (RFC 7296 section 3.3.5; RFC 9838)."""
 
     Key_Length = 14, "Key Length (in bits)"
     Signature_Algorithm_Identifier = 18, "Signature Algorithm Identifier"
 
 
-class Encr(Registry):
+class Encr(IanaRegistry):
     """Transform type 1: encryption algorithms (RFC 7296 section 3.3.2).
 
     RFC 2405, 2410, 2451, 3602, 3686, 4106, 4309, 4543, 5282, 5529, 5930, 7634, 8750, 9227. Deprecations: RFC 8247,
@@ -208,7 +208,7 @@ class Encr(Registry):
     ENCR_MAGMA_MGM_MAC_KTREE = 35
 
 
-class Prf(Registry):
+class Prf(IanaRegistry):
     """Transform type 2: pseudorandom functions (RFC 7296 section 3.3.2; RFC 4434, 4615, 4868, 9385)."""
 
     PRF_HMAC_MD5 = 1, "", DEPRECATED
@@ -222,7 +222,7 @@ class Prf(Registry):
     PRF_HMAC_STREEBOG_512 = 9
 
 
-class Integ(Registry):
+class Integ(IanaRegistry):
     """Transform type 3: integrity algorithms (RFC 7296 section 3.3.2; RFC 2404, 3566, 4494, 4543, 4595, 4868)."""
 
     NONE = 0
@@ -242,7 +242,7 @@ class Integ(Registry):
     AUTH_HMAC_SHA2_512_256 = 14
 
 
-class KeMethod(Registry):
+class KeMethod(IanaRegistry):
     """Transform type 4: key exchange methods (RFC 7296 section 3.3.2; RFC 3526, 5114, 5903, 6954, 8031, 9370, 9385)."""
 
     NONE = 0
@@ -275,7 +275,7 @@ class KeMethod(Registry):
     ML_KEM_1024 = 37, "ml-kem-1024"
 
 
-class SequenceNumbers(Registry):
+class SequenceNumbers(IanaRegistry):
     """Transform type 5: sequence numbers (RFC 7296 section 3.3.2; RFC 9827, 9838)."""
 
     NO_ESN = 0, "32-bit Sequential Numbers"
@@ -283,7 +283,7 @@ class SequenceNumbers(Registry):
     UNSPECIFIED_32 = 2, "32-bit Unspecified Numbers"
 
 
-class KeyWrap(Registry):
+class KeyWrap(IanaRegistry):
     """Transform type 13: key wrap algorithms (RFC 9838)."""
 
     KW_5649_128 = 1
@@ -292,14 +292,14 @@ class KeyWrap(Registry):
     KW_ARX = 4
 
 
-class GroupControllerAuth(Registry):
+class GroupControllerAuth(IanaRegistry):
     """Transform type 14: group controller authentication methods (RFC 9838)."""
 
     Implicit = 1
     Digital_Signature = 2, "Digital Signature"
 
 
-class IdType(Registry):
+class IdType(IanaRegistry):
     """Identification payload ID types (RFC 7296 section 3.5; RFC 4595, 7619)."""
 
     ID_IPV4_ADDR = 1
@@ -313,7 +313,7 @@ class IdType(Registry):
     ID_NULL = 13
 
 
-class CertEncoding(Registry):
+class CertEncoding(IanaRegistry):
     """Certificate encodings (RFC 7296 section 3.6; RFC 4806, 7670)."""
 
     PKCS_7_wrapped_X_509_certificate = 1, "PKCS #7 wrapped X.509 certificate"
@@ -332,7 +332,7 @@ class CertEncoding(Registry):
     Raw_Public_Key = 15, "Raw Public Key"
 
 
-class AuthMethod(Registry):
+class AuthMethod(IanaRegistry):
     """Authentication methods (RFC 7296 section 3.8; RFC 4754, 6467, 7427, 7619)."""
 
     RSA_Digital_Signature = 1, "RSA Digital Signature"
@@ -346,7 +346,7 @@ class AuthMethod(Registry):
     Digital_Signature = 14, "Digital Signature"
 
 
-class NotifyType(Registry):
+class NotifyType(IanaRegistry):
     """Notify message types: errors below 16384, status types from there on (RFC 7296 section 3.10.1).
 
     RFC 4478, 4555, 4739, 5026, 5685, 5723, 5739, 5840, 5857, 5998, 6023, 6290, 6311, 6467, 6631, 6867, 7383, 7427,
@@ -450,7 +450,7 @@ class NotifyType(Registry):
         return self < 16384
 
 
-class IpcompTransform(Registry):
+class IpcompTransform(IanaRegistry):
     """IPComp transforms in IPCOMP_SUPPORTED (RFC 7296 section 3.10.1; RFC 2394, 2395, 3051)."""
 
     IPCOMP_OUI = 1
@@ -459,7 +459,7 @@ class IpcompTransform(Registry):
     IPCOMP_LZJH = 4
 
 
-class ProtocolId(Registry):
+class ProtocolId(IanaRegistry):
     """Security protocol identifiers (RFC 7296 section 3.3.1; RFC 4595, 9838)."""
 
     IKE = 1
@@ -470,7 +470,7 @@ class ProtocolId(Registry):
     GIKE_UPDATE = 6
 
 
-class TsType(Registry):
+class TsType(IanaRegistry):
     """Traffic selector types (RFC 7296 section 3.13.1; RFC 4595, 9478)."""
 
     TS_IPV4_ADDR_RANGE = 7
@@ -479,7 +479,7 @@ class TsType(Registry):
     TS_SECLABEL = 10
 
 
-class CpType(Registry):
+class CpType(IanaRegistry):
     """Configuration payload CFG types (RFC 7296 section 3.15)."""
 
     CFG_REQUEST = 1
@@ -488,7 +488,7 @@ class CpType(Registry):
     CFG_ACK = 4
 
 
-class CpAttribute(Registry):
+class CpAttribute(IanaRegistry):
     """Configuration payload attribute types (RFC 7296 section 3.15.1).
 
     RFC 5026, 5739, 7651, 8598, 9464; 3GPP TS 24.302 and 29.139.
@@ -522,7 +522,7 @@ class CpAttribute(Registry):
     ENCDNS_DIGEST_INFO = 29
 
 
-class GatewayIdType(Registry):
+class GatewayIdType(IanaRegistry):
     """Gateway identity types in REDIRECT (RFC 5685 section 9)."""
 
     IPv4_address_of_the_VPN_gateway = 1, "IPv4 address of the VPN gateway"
@@ -530,7 +530,7 @@ class GatewayIdType(Registry):
     FQDN_of_the_VPN_gateway = 3, "FQDN of the VPN gateway"
 
 
-class RohcAttribute(Registry):
+class RohcAttribute(IanaRegistry):
     """ROHC attribute types in ROHC_SUPPORTED (RFC 5857)."""
 
     MAX_CID = 1, "Maximum Context Identifier (MAX_CID)"
@@ -540,7 +540,7 @@ class RohcAttribute(Registry):
     MRRU = 5, "Maximum Reconstructed Reception Unit (MRRU)"
 
 
-class SecurePasswordMethod(Registry):
+class SecurePasswordMethod(IanaRegistry):
     """Secure password methods (RFC 6467; RFC 6617, 6628, 6631)."""
 
     PACE = 1
@@ -548,7 +548,7 @@ class SecurePasswordMethod(Registry):
     Secure_PSK_Authentication = 3, "Secure PSK Authentication"
 
 
-class HashAlgorithm(Registry):
+class HashAlgorithm(IanaRegistry):
     """Hash algorithms in SIGNATURE_HASH_ALGORITHMS (RFC 7427 section 7; RFC 8420, 9385)."""
 
     SHA1 = 1
@@ -560,14 +560,14 @@ class HashAlgorithm(Registry):
     STREEBOG_512 = 7
 
 
-class PpkIdType(Registry):
+class PpkIdType(IanaRegistry):
     """Post-quantum preshared key ID types (RFC 8784 section 5.1)."""
 
     PPK_ID_OPAQUE = 1
     PPK_ID_FIXED = 2
 
 
-class GsaAttribute(Registry):
+class GsaAttribute(IanaRegistry):
     """Group SA attributes (RFC 9838)."""
 
     GSA_KEY_LIFETIME = 1
@@ -575,7 +575,7 @@ class GsaAttribute(Registry):
     GSA_NEXT_SPI = 3
 
 
-class GwPolicyAttribute(Registry):
+class GwPolicyAttribute(IanaRegistry):
     """Group-wide policy attributes (RFC 9838)."""
 
     GWP_ATD = 1
@@ -583,13 +583,13 @@ class GwPolicyAttribute(Registry):
     GWP_SENDER_ID_BITS = 3
 
 
-class GroupKeyBagAttribute(Registry):
+class GroupKeyBagAttribute(IanaRegistry):
     """Group key bag attributes (RFC 9838)."""
 
     SA_KEY = 1
 
 
-class MemberKeyBagAttribute(Registry):
+class MemberKeyBagAttribute(IanaRegistry):
     """Member key bag attributes (RFC 9838)."""
 
     WRAP_KEY = 1

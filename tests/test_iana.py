@@ -16,10 +16,10 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import (
     Encr,
     ExchangeType,
+    IanaRegistry,
     KeMethod,
     NotifyType,
     PayloadType,
-    Registry,
     TransformType,
     lookup,
     name_of,
@@ -58,7 +58,7 @@ SOURCES = {  # the class, and the registries of IANA's file that it holds
     "GroupKeyBagAttribute": ("group-key-bag-attributes",),
     "MemberKeyBagAttribute": ("member-key-bag-attributes",),
 }
-REGISTRIES = [value for _, value in inspect.getmembers(iana, inspect.isclass) if issubclass(value, Registry)]
+REGISTRIES = [value for _, value in inspect.getmembers(iana, inspect.isclass) if issubclass(value, IanaRegistry)]
 
 
 def registered(*identifiers: str) -> dict[int, tuple[str, bool]]:
@@ -92,7 +92,7 @@ def test_every_registry_of_the_file_is_compared() -> None:
     root = ElementTree.parse(shared("rfc/iana-ikev2-parameters.xml")).getroot()
     identifiers = {r.get("id") for r in root.iter(NAMESPACE + "registry") if r.find(NAMESPACE + "record") is not None}
     assert {one for several in SOURCES.values() for one in several} == identifiers
-    assert set(SOURCES) == {registry.__name__ for registry in REGISTRIES if registry is not Registry}
+    assert set(SOURCES) == {registry.__name__ for registry in REGISTRIES if registry is not IanaRegistry}
 
 
 def test_members_of_transform_types_are_called_as_iana_calls_them() -> None:
@@ -145,7 +145,7 @@ def test_names() -> None:
         (iana.CertEncoding, "X.509 Certificate - Signature", 4),
     ],
 )
-def test_lookup(registry: type[Registry], name: str | int, number: int) -> None:
+def test_lookup(registry: type[IanaRegistry], name: str | int, number: int) -> None:
     found = lookup(registry, name)
     assert found == number
     assert type(found) is int

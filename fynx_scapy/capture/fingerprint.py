@@ -18,12 +18,12 @@ from fynx_scapy.iana import (
     AuthMethod,
     CertEncoding,
     ExchangeType,
+    IanaRegistry,
     IdType,
     KeMethod,
     NotifyType,
     PayloadType,
     ProtocolId,
-    Registry,
     name_of,
 )
 
@@ -196,7 +196,7 @@ _CONTENTS: dict[int, Callable[[Any], str]] = {
 
 # -- for people -------------------------------------------------------------------------------------------------------
 
-_NAMES: dict[int, type[Registry]] = {
+_NAMES: dict[int, type[IanaRegistry]] = {
     PayloadType.KE: KeMethod,
     PayloadType.IDi: IdType,
     PayloadType.IDr: IdType,

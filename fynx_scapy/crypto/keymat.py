@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 from fynx_scapy.crypto.encr import Encryption
 from fynx_scapy.crypto.integ import Integrity
-from fynx_scapy.crypto.prf import Prf
+from fynx_scapy.crypto.prf import PrfFunction
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,14 +50,16 @@ def _cut(octets: bytes, *sizes: int) -> list[bytes]:
     return pieces
 
 
-def skeyseed(prf: Prf, ni: bytes, nr: bytes, shared: bytes) -> bytes:
+def skeyseed(prf: PrfFunction, ni: bytes, nr: bytes, shared: bytes) -> bytes:
     """SKEYSEED = prf(Ni | Nr, g^ir) of an IKE_SA_INIT (RFC 7296 section 2.14)."""
     if prf.half_nonces:
         ni, nr = ni[:8], nr[:8]
     return prf(ni + nr, shared)
 
 
-def rekey_skeyseed(prf: Prf, sk_d: bytes, shared: bytes, ni: bytes, nr: bytes, additional: bytes = b"") -> bytes:
+def rekey_skeyseed(
+    prf: PrfFunction, sk_d: bytes, shared: bytes, ni: bytes, nr: bytes, additional: bytes = b""
+) -> bytes:
     """SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), by the old IKE SA's PRF (RFC 7296 section 2.18).
 
     ``additional`` is SK(1) | SK(2) | ... of additional key exchanges in IKE_FOLLOWUP_KE (RFC 9370). One in an
@@ -66,14 +68,14 @@ def rekey_skeyseed(prf: Prf, sk_d: bytes, shared: bytes, ni: bytes, nr: bytes, a
     return prf(sk_d, shared + ni + nr + additional)
 
 
-def mix_ppk(prf: Prf, ppk: bytes, keys: SkKeys) -> SkKeys:
+def mix_ppk(prf: PrfFunction, ppk: bytes, keys: SkKeys) -> SkKeys:
     """SK_d, SK_pi and SK_pr = prf+(PPK, the same before), everything else as it was (RFC 8784 section 3)."""
     mixed = {name: getattr(keys, name) for name in ("sk_d", "sk_pi", "sk_pr")}
     return replace(keys, **{name: prf.plus(ppk, value, len(value)) for name, value in mixed.items()})
 
 
 def derive_sk(
-    prf: Prf,
+    prf: PrfFunction,
     encr: Encryption,
     integ: Integrity | None,
     skeyseed: bytes,
@@ -93,7 +95,7 @@ def derive_sk(
 
 
 def derive_child(
-    prf: Prf,
+    prf: PrfFunction,
     sk_d: bytes,
     encr: Encryption,
     integ: Integrity | None,
@@ -111,7 +113,7 @@ def derive_child(
     return ChildKeys(*_cut(prf.plus(sk_d, shared + ni + nr + additional, 2 * (e + a)), e, a, e, a))
 
 
-def signed_octets(prf: Prf, message: bytes, nonce: bytes, sk_p: bytes, id_body: bytes) -> bytes:
+def signed_octets(prf: PrfFunction, message: bytes, nonce: bytes, sk_p: bytes, id_body: bytes) -> bytes:
     """RealMessage | Nonce of the other side | prf(SK_p, ID payload without its generic header) (RFC 7296 section 2.15).
 
     ``message`` is one's own IKE_SA_INIT message as it was sent, without a non-ESP marker.
@@ -119,6 +121,6 @@ def signed_octets(prf: Prf, message: bytes, nonce: bytes, sk_p: bytes, id_body: 
     return message + nonce + prf(sk_p, id_body)
 
 
-def psk_auth(prf: Prf, psk: bytes, octets: bytes) -> bytes:
+def psk_auth(prf: PrfFunction, psk: bytes, octets: bytes) -> bytes:
     """AUTH = prf(prf(Shared Secret, "Key Pad for IKEv2"), <SignedOctets>) (RFC 7296 section 2.15)."""
     return prf(prf(psk, b"Key Pad for IKEv2"), octets)

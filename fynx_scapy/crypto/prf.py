@@ -11,11 +11,10 @@ from typing import ClassVar
 from fynx_scapy.crypto import aesmac
 from fynx_scapy.crypto.transforms import Algorithm, find, register
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.iana import Prf as PrfId
-from fynx_scapy.iana import TransformType
+from fynx_scapy.iana import Prf, TransformType
 
 
-class Prf(Algorithm):
+class PrfFunction(Algorithm):
     """A pseudorandom function: ``prf(key, data)`` gives ``output_size`` octets; keys may have any length.
 
     ``key_size`` is the preferred one, the length of SK_d, SK_pi and SK_pr, in octets.
@@ -55,16 +54,16 @@ class Prf(Algorithm):
 
 
 @functools.cache
-def prf(number: int) -> Prf:
+def prf(number: int) -> PrfFunction:
     """The function of a PRF transform ID; ConfigError for one that is not implemented.
 
-    >>> prf(PrfId.PRF_HMAC_SHA2_256).output_size
+    >>> prf(Prf.PRF_HMAC_SHA2_256).output_size
     32
     """
-    return find(Prf, number)()
+    return find(PrfFunction, number)()
 
 
-class _Hmac(Prf):
+class _PrfHmac(PrfFunction):
     """RFC 2104, RFC 4868."""
 
     hash: ClassVar[str]
@@ -74,46 +73,46 @@ class _Hmac(Prf):
 
 
 @register
-class HmacSha1(_Hmac):
+class PrfHmacSha1(_PrfHmac):
     """PRF-HMAC-SHA1 (RFC 2104)."""
 
-    id = PrfId.PRF_HMAC_SHA1
+    id = Prf.PRF_HMAC_SHA1
     keywords = ("prfsha1",)
     hash = "sha1"
     key_size = output_size = 20
 
 
 @register
-class HmacSha256(_Hmac):
+class PrfHmacSha256(_PrfHmac):
     """PRF-HMAC-SHA-256 (RFC 4868)."""
 
-    id = PrfId.PRF_HMAC_SHA2_256
+    id = Prf.PRF_HMAC_SHA2_256
     keywords = ("prfsha256",)
     hash = "sha256"
     key_size = output_size = 32
 
 
 @register
-class HmacSha384(_Hmac):
+class PrfHmacSha384(_PrfHmac):
     """PRF-HMAC-SHA-384 (RFC 4868)."""
 
-    id = PrfId.PRF_HMAC_SHA2_384
+    id = Prf.PRF_HMAC_SHA2_384
     keywords = ("prfsha384",)
     hash = "sha384"
     key_size = output_size = 48
 
 
 @register
-class HmacSha512(_Hmac):
+class PrfHmacSha512(_PrfHmac):
     """PRF-HMAC-SHA-512 (RFC 4868)."""
 
-    id = PrfId.PRF_HMAC_SHA2_512
+    id = Prf.PRF_HMAC_SHA2_512
     keywords = ("prfsha512",)
     hash = "sha512"
     key_size = output_size = 64
 
 
-class _AesMac(Prf):
+class _PrfAesMac(PrfFunction):
     key_size = output_size = 16
     half_nonces = True
 
@@ -122,10 +121,10 @@ class _AesMac(Prf):
 
 
 @register
-class AesXcbc(_AesMac):
+class PrfAesXcbc(_PrfAesMac):
     """AES-XCBC-PRF-128 (RFC 4434): a short key is padded with zeros, a long one is hashed with the zero key."""
 
-    id = PrfId.PRF_AES128_XCBC
+    id = Prf.PRF_AES128_XCBC
     keywords = ("prfaesxcbc",)
 
     def keyed(self, key: bytes) -> Callable[[bytes], bytes]:
@@ -134,10 +133,10 @@ class AesXcbc(_AesMac):
 
 
 @register
-class AesCmac(_AesMac):
+class PrfAesCmac(_PrfAesMac):
     """AES-CMAC-PRF-128 (RFC 4615): a key of any other length than 16 octets is hashed with the zero key."""
 
-    id = PrfId.PRF_AES128_CMAC
+    id = Prf.PRF_AES128_CMAC
     keywords = ("prfaescmac",)
 
     def keyed(self, key: bytes) -> Callable[[bytes], bytes]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.iana import Encr, Integ, KeMethod, KeyWrap, Prf, Registry, SequenceNumbers, TransformType, name_of
+from fynx_scapy.iana import Encr, IanaRegistry, Integ, KeMethod, KeyWrap, Prf, SequenceNumbers, TransformType, name_of
 
-REGISTRIES: dict[int, type[Registry]] = {  # the transform IDs of each transform type
+REGISTRIES: dict[int, type[IanaRegistry]] = {  # the transform IDs of each transform type
     TransformType.ENCR: Encr,
     TransformType.PRF: Prf,
     TransformType.INTEG: Integ,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.iana import Registry
+from fynx_scapy.iana import IanaRegistry
 from fynx_scapy.layers.ikev2.fields import Octet, Octets, Short, ShortEnum
 from fynx_scapy.layers.ikev2.structure import FormError, Structure
 
@@ -23,7 +23,7 @@ class _AttributeValue(Octets):
         return repr(x) if isinstance(x, int) else super().i2repr(pkt, x)
 
 
-def attribute_fields(registry: type[Registry], default: int) -> list[Any]:
+def attribute_fields(registry: type[IanaRegistry], default: int) -> list[Any]:
     """The fields of an attribute whose types are those of ``registry``."""
     return [
         Octet("AF", None),
@@ -42,7 +42,7 @@ class Attribute(Structure):
 
     name = "IKEv2 Attribute"
     sizes: ClassVar[dict[int, int]] = {}
-    fields_desc = attribute_fields(Registry, 0)
+    fields_desc = attribute_fields(IanaRegistry, 0)
 
     @classmethod
     def measure(cls, octets: bytes, offset: int) -> int:

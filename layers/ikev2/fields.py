@@ -47,7 +47,7 @@ class _Enum(EnumField):
     __slots__ = ["enum"]
     fmt_of = "B"
 
-    def __init__(self, name: str, default: Any, enum: type[iana.Registry]):
+    def __init__(self, name: str, default: Any, enum: type[iana.IanaRegistry]):
         self.enum = enum
         super().__init__(name, default, enum, self.fmt_of)
 

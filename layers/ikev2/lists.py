@@ -94,7 +94,7 @@ class EnumList(ShortEnum):
     in_head = False
     islist = 1
 
-    def __init__(self, name: str, enum: type[iana.Registry]):
+    def __init__(self, name: str, enum: type[iana.IanaRegistry]):
         super().__init__(name, [], enum)
 
     def any2i(self, pkt: Any, x: Any) -> list[Any]:

@@ -10,13 +10,13 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import (
     Encr,
     GroupControllerAuth,
+    IanaRegistry,
     Integ,
     KeMethod,
     KeyWrap,
     PayloadType,
     Prf,
     ProtocolId,
-    Registry,
     SequenceNumbers,
     TransformAttributeType,
     TransformType,
@@ -28,7 +28,7 @@ from fynx_scapy.layers.ikev2.lists import Structures
 from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 from fynx_scapy.layers.ikev2.structure import Structure
 
-TRANSFORM_IDS: dict[int, type[Registry]] = {
+TRANSFORM_IDS: dict[int, type[IanaRegistry]] = {
     TransformType.ENCR: Encr,
     TransformType.PRF: Prf,
     TransformType.INTEG: Integ,

@@ -306,7 +306,7 @@ def test_eap_gsa_kd_and_ps_have_layers() -> None:
         (iana.CpAttribute, [27, 28, 29]),
     ],
 )
-def test_registries_reach_to_their_end(registry: type[iana.Registry], numbers: list[int]) -> None:
+def test_registries_reach_to_their_end(registry: type[iana.IanaRegistry], numbers: list[int]) -> None:
     assert {iana.name_of(registry, number).startswith("UNKNOWN") for number in numbers} == {False}
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from fynx_scapy.capture.follow.pool import KeySet
 from fynx_scapy.capture.follow.sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, IkeSa, walk
 from fynx_scapy.crypto.keymat import SkKeys, mix_ppk
-from fynx_scapy.crypto.prf import Prf
+from fynx_scapy.crypto.prf import PrfFunction
 from fynx_scapy.errors import AuthenticationError, ConfigError, MalformedError
 from fynx_scapy.iana import AuthMethod, NotifyType, PayloadType, name_of
 from fynx_scapy.ike.auth.methods import Covered, Proofs, verify
@@ -135,14 +135,16 @@ def _verdict(
     return outcomes[-1]
 
 
-def _attempts(function: Prf, current: KeySet, ppks: list[bytes]) -> Iterator[_Attempt]:
+def _attempts(function: PrfFunction, current: KeySet, ppks: list[bytes]) -> Iterator[_Attempt]:
     for number, ppk in enumerate(ppks, 1):
         mixed = mix_ppk(function, ppk, current.keys)
         yield _Attempt(mixed, f", PPK {number} of {len(ppks)}", mixed.sk_d)
     yield _Attempt(current.keys, "", current.keys.sk_d)
 
 
-def _covered(state: AuthState, sa: IkeSa, function: Prf, keys: SkKeys, initiator: bool, identity: bytes) -> Covered:
+def _covered(
+    state: AuthState, sa: IkeSa, function: PrfFunction, keys: SkKeys, initiator: bool, identity: bytes
+) -> Covered:
     ni, nr = sa.nonces
     message, nonce, sk_p = (sa.init[0], nr, keys.sk_pi) if initiator else (sa.init[1], ni, keys.sk_pr)
     return Covered(function, message, nonce, sk_p, identity, state.octets_behind())

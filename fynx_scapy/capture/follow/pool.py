@@ -11,7 +11,7 @@ from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.crypto.ke import PrivateKey, key_exchange
 from fynx_scapy.crypto.keymat import SkKeys
-from fynx_scapy.crypto.prf import Prf, prf
+from fynx_scapy.crypto.prf import PrfFunction, prf
 from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.errors import ConfigError, FynxError
 from fynx_scapy.keylog import KeyLog
@@ -45,7 +45,7 @@ class KeySet:
     _protectors: dict[bool, Protector | None] = field(default_factory=dict, repr=False)
 
     @property
-    def prf(self) -> Prf | None:
+    def prf(self) -> PrfFunction | None:
         """The PRF of the suite, None where it is not known."""
         try:
             return prf(self.suite.prf.id) if self.suite.prf else None

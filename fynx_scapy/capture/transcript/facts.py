@@ -9,9 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fynx_scapy.iana import Encr, Integ, KeMethod, Prf, ProtocolId, Registry, SequenceNumbers, TransformType, name_of
+from fynx_scapy.iana import (
+    Encr,
+    IanaRegistry,
+    Integ,
+    KeMethod,
+    Prf,
+    ProtocolId,
+    SequenceNumbers,
+    TransformType,
+    name_of,
+)
 
-REGISTRIES: dict[int, type[Registry]] = {
+REGISTRIES: dict[int, type[IanaRegistry]] = {
     TransformType.ENCR: Encr,
     TransformType.PRF: Prf,
     TransformType.INTEG: Integ,

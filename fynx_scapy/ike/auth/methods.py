@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from fynx_scapy.crypto import signatures
 from fynx_scapy.crypto.keymat import psk_auth, signed_octets
-from fynx_scapy.crypto.prf import Prf
+from fynx_scapy.crypto.prf import PrfFunction
 from fynx_scapy.errors import AuthenticationError, ConfigError, FynxError, MalformedError
 from fynx_scapy.iana import AuthMethod, name_of
 
@@ -22,7 +22,7 @@ from fynx_scapy.iana import AuthMethod, name_of
 class Covered:
     """What the AUTH payload of one end covers (RFC 7296 section 2.15)."""
 
-    prf: Prf
+    prf: PrfFunction
     message: bytes
     """Its own IKE_SA_INIT message as it was sent, without a non-ESP marker."""
     nonce: bytes

@@ -13,7 +13,7 @@ from scapy.packet import Packet
 from fynx_scapy.checks import shown
 from fynx_scapy.crypto.encr import Encryption, encryption
 from fynx_scapy.crypto.integ import Integrity, integrity
-from fynx_scapy.crypto.prf import Prf, prf
+from fynx_scapy.crypto.prf import PrfFunction, prf
 from fynx_scapy.crypto.transforms import Transform, keyword, keyword_of
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import ProtocolId, TransformAttributeType, TransformType, name_of
@@ -66,7 +66,7 @@ class Suite:
         """The integrity algorithm, or None when the cipher brings its own (or there is none)."""
         return integrity(self.integ.id) if self.integ else None
 
-    def prf_function(self) -> Prf:
+    def prf_function(self) -> PrfFunction:
         """The pseudorandom function of an IKE SA."""
         if self.prf is None:
             raise ConfigError("expected a PRF in an IKE proposal, found none")
