@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from fynx_scapy.esp.parts import EspParts
-from fynx_scapy.ike.message import NON_ESP_MARKER, RESPONSE, Datagram, DatagramKind, Outgoing, OutgoingEsp
+from fynx_scapy.ike.message import NON_ESP_MARKER, Datagram, DatagramKind, Outgoing, OutgoingEsp
 from fynx_scapy.ike.wire.envelope import Envelope
 from fynx_scapy.ike.wire.taps import STAGES, Delayed, Tap, Taps, When
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE as RESPONSE
 
 __all__ = [
     "NON_ESP_MARKER",

@@ -23,6 +23,7 @@ from fynx_scapy.ike.basics.randomness import SeededRandomness
 from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address, Datagram
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, HEADER_SIZE, IKE_HEADER, NEXT_PAYLOAD, VERSION_2
 from fynx_scapy.layers.ikev2.structure import Structure
 from tests.ike.pair import ALICE, BOB, alice, bob
 
@@ -91,7 +92,7 @@ def request(seed: str = "template") -> bytes:
 def spoofed(count: int) -> Iterator[Datagram]:
     """Requests that differ in source, SPI and nonce."""
     template = bytearray(request())
-    kind, at = template[16], 28
+    kind, at = template[NEXT_PAYLOAD], HEADER_SIZE
     while kind != 40:
         kind, at = template[at], at + int.from_bytes(template[at + 2 : at + 4])
     here = Address(BOB, 500)
@@ -137,7 +138,8 @@ def initial(
         struct.pack("!BBH", following, 0, 4 + len(data)) + data
         for following, (_, data) in zip(kinds[1:], payloads, strict=True)
     )
-    return struct.pack("!8s8sBBBBII", spi_i, spi_r, kinds[0], 0x20, exchange, 0x08, 0, 28 + len(body)) + body
+    fields = (spi_i, spi_r, kinds[0], VERSION_2, exchange, FLAG_INITIATOR, 0, HEADER_SIZE + len(body))
+    return IKE_HEADER.pack(*fields) + body
 
 
 _UNKNOWN = [transform(1, 65000), transform(2, 65000), transform(4, 65000)]

@@ -34,6 +34,7 @@ from fynx_scapy.ike import events
 from fynx_scapy.ike.exchanges.informational import Informational, Liveness
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError, Outgoing, notify
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, HEADER_SIZE, LENGTH, NEXT_PAYLOAD, VERSION_2
 from fynx_scapy.layers.ikev2 import IKEv2, build_message, parse_message
 from tools.mutations import mutated
 from tools.peers import ALICE, BOB, Pair
@@ -102,8 +103,8 @@ class Fuzz:
         self.victim.start(Informational(self.victim, notify(40960, bytes(2000))))
         pair.settle()
         self.own = [datagram.data for datagram in pair.passed if datagram.kind is DatagramKind.IKE]
-        self.own_sealed = [octets for octets in self.own if octets[16] == PayloadType.SK]
-        self.own_fragments = [octets for octets in self.own if octets[16] == PayloadType.SKF]
+        self.own_sealed = [octets for octets in self.own if octets[NEXT_PAYLOAD] == PayloadType.SK]
+        self.own_fragments = [octets for octets in self.own if octets[NEXT_PAYLOAD] == PayloadType.SKF]
         self.own_esp = [datagram.data for datagram in pair.passed if datagram.kind is DatagramKind.ESP]
         self.result = Result(handshakes=1)
         self.connecting: IkeSa | None = None
@@ -144,8 +145,12 @@ class Fuzz:
     def mutant(self, kind: str) -> bytes:
         """A mutated message, most often one that somebody waits for: only so it gets past the first look."""
         octets = self.ways[kind]()
-        if len(octets) >= 28 and kind not in ("ESP", "UDP payloads of any framing") and self.chance.random() < 0.9:
-            octets = octets[:24] + len(octets).to_bytes(4) + octets[28:]
+        if (
+            len(octets) >= HEADER_SIZE
+            and kind not in ("ESP", "UDP payloads of any framing")
+            and self.chance.random() < 0.9
+        ):
+            octets = octets[:LENGTH] + len(octets).to_bytes(4) + octets[HEADER_SIZE:]
         return octets
 
     def mutated(self, base: bytes) -> bytes:
@@ -178,23 +183,28 @@ class Fuzz:
 
     def head(self, kind: int, exchanges: Sequence[int]) -> bytes:
         """The first 24 octets of a message on what is established, with the message ID that one end expects."""
-        exchange, flags = self.chance.choice(exchanges), self.chance.choice((0, 8, 0x20, 0x28))
+        exchange, flags = (
+            self.chance.choice(exchanges),
+            self.chance.choice((0, FLAG_INITIATOR, FLAG_RESPONSE, FLAG_INITIATOR | FLAG_RESPONSE)),
+        )
         expected = self.chance.choice(self.ends).answers.expected
-        return self.victim.spi_i + self.victim.spi_r + bytes((kind, 0x20, exchange, flags)) + expected.to_bytes(4)
+        return self.victim.spi_i + self.victim.spi_r + bytes((kind, VERSION_2, exchange, flags)) + expected.to_bytes(4)
 
     def to_victim(self) -> bytes:
         """A sealed message on what is established."""
-        return self.head(PayloadType.SK, (34, 35, 36, 37, 37)) + self.mutated(self.chance.choice(self.own_sealed)[24:])
+        return self.head(PayloadType.SK, (34, 35, 36, 37, 37)) + self.mutated(
+            self.chance.choice(self.own_sealed)[LENGTH:]
+        )
 
     def in_the_clear(self) -> bytes:
         """The payloads of a message in the clear on what is established."""
         source = self.chance.choice(self.own[:2])
-        return self.head(source[16], (34, 34, 35, 36, 37, 240)) + self.mutated(source[24:])
+        return self.head(source[NEXT_PAYLOAD], (34, 34, 35, 36, 37, 240)) + self.mutated(source[LENGTH:])
 
     def fragment(self) -> bytes:
         """A fragment of a message on what is established."""
         source = self.chance.choice(self.own_fragments)
-        return self.head(PayloadType.SKF, (35, 36, 37)) + self.mutated(source[24:])
+        return self.head(PayloadType.SKF, (35, 36, 37)) + self.mutated(source[LENGTH:])
 
     def esp(self) -> bytes:
         """An ESP packet for a Child SA that is there."""
@@ -230,7 +240,7 @@ class Fuzz:
         """Both ways of dissecting keep every octet and say what is wrong."""
         packet = IKEv2(octets)
         assert bytes(packet) == (octets or bytes(IKEv2()))  # of nothing, Scapy makes a new packet
-        if len(octets) >= 28:
+        if len(octets) >= HEADER_SIZE:
             header, payloads = parse_message(octets)
             self.result.malformed += any(payload.malformed for payload in payloads)
             assert build_message(header, payloads) == octets
@@ -299,7 +309,9 @@ class Fuzz:
             seen += 1
             if seen - 1 != target:
                 return octets
-            kept = bytearray(mutated(octets[: -1 - octets[-1]] or bytes(8), chance.choice(self.material)[28:], chance))
+            kept = bytearray(
+                mutated(octets[: -1 - octets[-1]] or bytes(8), chance.choice(self.material)[HEADER_SIZE:], chance)
+            )
             return bytes(kept) + b"\0"  # no padding, so that payloads are what goes wrong and not only the padding
 
         remove = wrong.taps.add("plaintext", tap)

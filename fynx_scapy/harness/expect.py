@@ -21,10 +21,9 @@ from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.iana import ExchangeType, NotifyType, lookup, name_of
 from fynx_scapy.ike.events import Event, EventsDropped, MessageSent
 from fynx_scapy.ladder import payload_name
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, build_payloads, chain, first_type, parse_payloads
 from fynx_scapy.session_setup import INITIATOR, RESPONDER
-
-RESPONSE = 0x20
 
 
 class ExpectationFailed(FynxError, AssertionError):  # noqa: N818 -- reads as what happened
@@ -118,7 +117,7 @@ class Message(Expectations):
         self.packet = packet
 
     def _payloads(self) -> str:
-        request = not int(getattr(self.packet, "flags", 0) or 0) & RESPONSE
+        request = not int(getattr(self.packet, "flags", 0) or 0) & FLAG_RESPONSE
         names = [payload_name(layer, request=request) for layer in self.packet.iterpayloads()][1:]
         return ", ".join(name for name in names if name != "octets") or "no payloads"
 
@@ -130,7 +129,7 @@ class Message(Expectations):
 
     def response(self) -> Self:
         """Its Response flag is set."""
-        if not int(self.packet[IKEv2].flags) & RESPONSE:
+        if not int(self.packet[IKEv2].flags) & FLAG_RESPONSE:
             fail("a response", "a request")
         return self
 

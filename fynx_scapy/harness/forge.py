@@ -12,14 +12,14 @@ from fynx_scapy.errors import MalformedError, OutOfReach, Timeout
 from fynx_scapy.iana import ExchangeType, PayloadType, TransformType
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import Event, MessageSent
-from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, DatagramKind, Outgoing
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Outgoing
 from fynx_scapy.ike.path.nat import esp_datagram
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, FLAGS, HEADER_SIZE, LENGTH, MESSAGE_ID
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Payload, IKEv2_SA, build_message, chain, parse_message
 from fynx_scapy.session import Session
 
 STRANGER = Address("198.51.100.9", 500)
-HEADER = 28
 PATIENCE = 0.4
 """For how many seconds a live peer may take to answer what has no retransmission."""
 
@@ -36,7 +36,10 @@ def forge(
 
     Lets time pass, and returns what it was answered with in the clear, as Scapy layers.
     """
-    fields: dict[str, Any] = {"exch_type": "INFORMATIONAL", "flags": 0x08 if to == "responder" else 0x20}
+    fields: dict[str, Any] = {
+        "exch_type": "INFORMATIONAL",
+        "flags": FLAG_INITIATOR if to == "responder" else FLAG_RESPONSE,
+    }
     if "init_SPI" not in header:
         fields |= {"init_SPI": s.sa.spi_i, "resp_SPI": s.sa.spi_r}
     return deliver(s, build_message(IKEv2(**(fields | header)), list(payloads)), to=to, source=source)
@@ -79,7 +82,7 @@ def _deliver(s: Session, data: bytes, to: str, source: Address | None, kind: Dat
     found: list[IKEv2] = []
 
     def listen(_time: float, datagram: Datagram, fate: str) -> None:
-        if fate == "delivered" and datagram.kind is DatagramKind.IKE and len(datagram.data) >= HEADER:
+        if fate == "delivered" and datagram.kind is DatagramKind.IKE and len(datagram.data) >= HEADER_SIZE:
             header, payloads = parse_message(datagram.data)
             if not {PayloadType.SK, PayloadType.SKF} & {int(payload.payload_type or 0) for payload in payloads}:
                 found.append(chain(header, payloads))
@@ -156,14 +159,16 @@ def answers_on(s: Session, sa: IkeSa) -> bool:
     """Whether the peer still answers inside SK on an IKE SA that has ended: no peer that has deleted it can."""
     message = Outgoing([])
     fields = {"init_SPI": sa.spi_i, "resp_SPI": sa.spi_r, "exch_type": int(ExchangeType.INFORMATIONAL)}
-    fields |= {"flags": INITIATOR if sa.initiator else 0, "id": sa.requests.next_id}
+    fields |= {"flags": FLAG_INITIATOR if sa.initiator else 0, "id": sa.requests.next_id}
     for name, value in fields.items():
         setattr(message.header, name, value)
     # HDR, SK {}  -->     with the keys that were
     (wire,), _ = sa.envelope.seal(message)
     # Flags and message ID: an answer to an earlier request, the Delete for one, may still be on its way.
-    answer = bytes([RESPONSE | (0 if sa.initiator else INITIATOR)]) + wire[20:24]
-    return _comes(s, Datagram(wire, sa.local, sa.remote), lambda data: data[:16] == wire[:16] and data[19:24] == answer)
+    answer = bytes([FLAG_RESPONSE | (0 if sa.initiator else FLAG_INITIATOR)]) + wire[MESSAGE_ID:LENGTH]
+    return _comes(
+        s, Datagram(wire, sa.local, sa.remote), lambda data: data[:16] == wire[:16] and data[FLAGS:LENGTH] == answer
+    )
 
 
 def takes_on(s: Session, sa: IkeSa, child: ChildSa, packet: bytes) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fynx_scapy.errors import FynxError
 from fynx_scapy.harness.target import Target
 from fynx_scapy.ike.events import Event, IkeSaEstablished, MessageReceived
-from fynx_scapy.ike.message import RESPONSE
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2_VendorID
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
@@ -81,7 +81,7 @@ class Contact:
 
 
 def _response(event: MessageReceived) -> bool:
-    return bool(int(event.header.flags or 0) & RESPONSE)
+    return bool(int(event.header.flags or 0) & FLAG_RESPONSE)
 
 
 def told(events: list[Event]) -> dict[str, str]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import enum
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
@@ -14,11 +13,10 @@ from scapy.packet import Packet
 from fynx_scapy.errors import MalformedError
 from fynx_scapy.esp.parts import EspParts
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, HEADER_SIZE, IKE_HEADER
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Encrypted, IKEv2_Notify, IKEv2_Payload
 
 NON_ESP_MARKER = bytes(4)
-INITIATOR = 0x08
-RESPONSE = 0x20
 
 PROCESSED = frozenset(kind for kind in PayloadType if kind <= PayloadType.EAP) | {PayloadType.SKF, PayloadType.PS}
 """The payload types that the engine understands: those of RFC 7296, all of which "all implementations MUST understand"
@@ -132,9 +130,6 @@ class IcmpError:
     mtu: int | None
 
 
-_HEADER = struct.Struct("!8s8sBBBBII")
-
-
 class Header(NamedTuple):
     """The fixed 28 octets, read by struct before anything else is looked at."""
 
@@ -150,9 +145,9 @@ class Header(NamedTuple):
     @classmethod
     def parse(cls, data: bytes) -> Header:
         """Read it; MalformedError when ``data`` is shorter, or its length field does not fit the datagram."""
-        if len(data) < _HEADER.size:
-            raise MalformedError(f"expected an IKE header of {_HEADER.size} octets, found {len(data)}")
-        header = cls(*_HEADER.unpack_from(data))
+        if len(data) < HEADER_SIZE:
+            raise MalformedError(f"expected an IKE header of {HEADER_SIZE} octets, found {len(data)}")
+        header = cls(*IKE_HEADER.unpack_from(data))
         if header.length != len(data):
             raise MalformedError(f"the header's length says {header.length} octets, the datagram has {len(data)}")
         return header
@@ -160,12 +155,12 @@ class Header(NamedTuple):
     @property
     def response(self) -> bool:
         """Whether the Response flag is set."""
-        return bool(self.flags & RESPONSE)
+        return bool(self.flags & FLAG_RESPONSE)
 
     @property
     def by_initiator(self) -> bool:
         """Whether the IKE SA's original initiator sent it."""
-        return bool(self.flags & INITIATOR)
+        return bool(self.flags & FLAG_INITIATOR)
 
     @property
     def exchange_name(self) -> str:

@@ -14,10 +14,11 @@ from fynx_scapy.ike.events import (
     Retransmitted,
 )
 from fynx_scapy.ike.life.lifetimes import IkeLife
-from fynx_scapy.ike.message import INITIATOR, RESPONSE, Datagram, Message, Outgoing
+from fynx_scapy.ike.message import Datagram, Message, Outgoing
 from fynx_scapy.ike.path import nat
 from fynx_scapy.ike.reassembly import room
 from fynx_scapy.ike.wire.window import Kept
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE
 
 
 class SaMessages(SaRecord):
@@ -33,7 +34,7 @@ class SaMessages(SaRecord):
 
         An answer goes to where its ``request`` came from.
         """
-        flags = (INITIATOR if self.initiator else 0) | (RESPONSE if request else 0)
+        flags = (FLAG_INITIATOR if self.initiator else 0) | (FLAG_RESPONSE if request else 0)
         defaults = {
             "init_SPI": self.spi_i,
             "resp_SPI": self.spi_r,

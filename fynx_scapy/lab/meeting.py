@@ -25,7 +25,6 @@ from fynx_scapy.ike.events import (
     MessageReceived,
     MessageSent,
 )
-from fynx_scapy.ike.message import RESPONSE
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.terms.child_config import ChildFields
 from fynx_scapy.ike.terms.selectors import Selector
@@ -33,6 +32,7 @@ from fynx_scapy.keylog import IkeKeys, KeyLog
 from fynx_scapy.lab.lab import RETRANSMISSION, Lab
 from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa
 from fynx_scapy.lab.role import Role
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2, chain
 from fynx_scapy.net.echo import udp_packet
 from fynx_scapy.session import Session
@@ -107,7 +107,7 @@ class Meeting:
         kind = MessageReceived if self.we_begin else MessageSent
 
         def found() -> IKEv2 | None:
-            responses = [message for message in self.messages(kind) if int(message.flags or 0) & RESPONSE]
+            responses = [message for message in self.messages(kind) if int(message.flags or 0) & FLAG_RESPONSE]
             return next((message for message in reversed(responses) if message.exch_type == number), None)
 
         self.wait_until(found, f"a response of {exchange}")

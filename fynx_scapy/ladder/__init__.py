@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from fynx_scapy.ike.events import Event
 from fynx_scapy.ladder import html, svg, text
 from fynx_scapy.ladder.html import STYLE
-from fynx_scapy.ladder.names import REMARKS, RESPONSE, message_text, message_title, payload_name
+from fynx_scapy.ladder.names import REMARKS, message_text, message_title, payload_name
 from fynx_scapy.ladder.rows import DELIVERED, DROPPED, LOST, Reader, Row
 from fynx_scapy.ladder.text import WIDTH
 
@@ -20,7 +20,6 @@ __all__ = [
     "DROPPED",
     "LOST",
     "REMARKS",
-    "RESPONSE",
     "STYLE",
     "WIDTH",
     "Ladder",

@@ -23,8 +23,7 @@ from fynx_scapy.ike.events import (
     PeerDead,
     SaDeleted,
 )
-
-RESPONSE = 0x20
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 
 
 def payload_name(layer: Any, *, request: bool = True) -> str:
@@ -63,7 +62,7 @@ def exchange_title(exchange: int, request: bool, message_id: int) -> str:
 
 def is_response(event: MessageEvent) -> bool:
     """Whether it has the R flag (RFC 7296 section 3.1)."""
-    return bool(int(event.header.flags or 0) & RESPONSE)
+    return bool(int(event.header.flags or 0) & FLAG_RESPONSE)
 
 
 def esp_text(event: EspSent | EspReceived) -> str:

@@ -19,6 +19,7 @@ from fynx_scapy.ike.events import (
     Retransmitted,
 )
 from fynx_scapy.ladder.names import REMARKS, esp_text, exchange_title, is_response, message_text, message_title
+from fynx_scapy.layers.ikeheader import HEADER_SIZE
 from fynx_scapy.text import LONGEST, printable
 
 LOST, DELIVERED, DROPPED = "lost", "delivered", "dropped"
@@ -79,7 +80,7 @@ class Row:
 
 def _kin(row: Row, octets: bytes) -> bool:
     """Whether they are the same packet but for a change on its way: by SPI and sequence number, or the IKE header."""
-    size = 8 if row.is_esp else 28
+    size = 8 if row.is_esp else HEADER_SIZE
     return len(octets) >= size and any(each[:size] == octets[:size] for each in row.octets)
 
 

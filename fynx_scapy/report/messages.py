@@ -15,11 +15,11 @@ from scapy.packet import Packet
 from fynx_scapy.capture.reading.records import payload_record
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
 from fynx_scapy.ike.events import EspReceived, EspSent, MessageEvent, MessageSent
-from fynx_scapy.ladder import RESPONSE, Row, payload_name
+from fynx_scapy.ladder import Row, payload_name
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, HEADER_SIZE, NEXT_PAYLOAD
 from fynx_scapy.layers.ikev2 import build_payloads, first_type, parse_message, parse_payloads
 
 Fields = dict[str, Any]
-INITIATOR = 0x08
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def opened(row: Row) -> Opened | None:
         if event.plaintext is not None:
             octets.append(("inside SK, padding included", event.plaintext.hex()))
         layers = _as_sent(event)
-        request = not int(event.header.flags or 0) & RESPONSE
+        request = not int(event.header.flags or 0) & FLAG_RESPONSE
         payloads = [(payload_name(layer, request=request), _fields(layer)) for layer in layers]
         return Opened(_header(event), event.encrypted, payloads, list(_changes(event, layers)), octets)
     if isinstance(event, EspSent | EspReceived):
@@ -63,9 +63,9 @@ def opened(row: Row) -> Opened | None:
 
 def _header(event: MessageEvent) -> Fields:
     """The IKE header as it was sent (RFC 7296 section 3.1)."""
-    sent = parse_message(event.wire[0])[0] if len(event.wire[0]) >= 28 else event.header
+    sent = parse_message(event.wire[0])[0] if len(event.wire[0]) >= HEADER_SIZE else event.header
     flags = int(sent.flags or 0)
-    names = {INITIATOR: "Initiator", 0x10: "Version", RESPONSE: "Response"}
+    names = {FLAG_INITIATOR: "Initiator", 0x10: "Version", FLAG_RESPONSE: "Response"}
     written = [name for bit, name in names.items() if flags & bit]
     return {
         "initiator's SPI": sent.init_SPI.hex(),
@@ -83,13 +83,13 @@ def _header(event: MessageEvent) -> Fields:
 def _as_sent(event: MessageEvent) -> list[Packet]:
     """The payloads read back from the octets that really left, so that every computed field has its value."""
     if event.plaintext is None:
-        return parse_message(event.wire[0])[1] if len(event.wire[0]) >= 28 else list(event.payloads)
+        return parse_message(event.wire[0])[1] if len(event.wire[0]) >= HEADER_SIZE else list(event.payloads)
     return _inside(event, event.plaintext)
 
 
 def _inside(event: MessageEvent, plaintext: bytes) -> list[Packet]:
     padding = plaintext[-1] + 1 if plaintext else 0
-    first = event.wire[0][28] if event.wire[0][16] == PayloadType.SK else first_type(event.payloads)
+    first = event.wire[0][HEADER_SIZE] if event.wire[0][NEXT_PAYLOAD] == PayloadType.SK else first_type(event.payloads)
     return parse_payloads(first, plaintext[: max(0, len(plaintext) - padding)])
 
 

@@ -19,9 +19,9 @@ from scapy.packet import NoPayload, Packet, bind_bottom_up, bind_top_down, split
 
 from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import ExchangeType
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, HEADER_SIZE, LENGTH, VERSION, VERSION_2
 from fynx_scapy.layers.ikev2.fields import FixedOctets, Flags, Int, NextPayload, Octet, OctetEnum
 from fynx_scapy.layers.ikev2.payload import (
-    HEADER_SIZE,
     PAYLOADS,
     Chained,
     IKEv2_Malformed,
@@ -50,7 +50,7 @@ class IKEv2(Chained):
         FixedOctets("init_SPI", 8),
         FixedOctets("resp_SPI", 8),
         NextPayload(),
-        Octet("version", 0x20),
+        Octet("version", VERSION_2),
         OctetEnum("exch_type", 0, ExchangeType),
         Flags("flags", 0, FLAG_NAMES),
         Int("id", 0),
@@ -65,7 +65,7 @@ class IKEv2(Chained):
             return NON_ESP  # type: ignore[no-any-return]
         if len(_pkt) < HEADER_SIZE:
             return IKEv2_Malformed
-        return ISAKMP if _pkt[17] < 0x20 else cls
+        return ISAKMP if _pkt[VERSION] < VERSION_2 else cls
 
     def computed(self, name: str, tail: bytes) -> Any:
         return 0 if name == "length" else super().computed(name, tail)  # do_build knows the payloads
@@ -78,7 +78,7 @@ class IKEv2(Chained):
         layer = self if self.explicit else self.one()
         octets: bytes = layer.self_build() + layer.payload.do_build()
         if layer.internal("length") is None:
-            octets = octets[:24] + len(octets).to_bytes(4) + octets[HEADER_SIZE:]
+            octets = octets[:LENGTH] + len(octets).to_bytes(4) + octets[HEADER_SIZE:]
         return NON_ESP_MARKER + octets if _wants_marker(self.underlayer) else octets
 
     def add_underlayer(self, underlayer: Packet) -> None:
@@ -98,8 +98,8 @@ class IKEv2(Chained):
         if not isinstance(other, IKEv2):
             return 0
         return int(
-            bool(int(self.flags) & 0x20)
-            and not int(other.flags) & 0x20
+            bool(int(self.flags) & FLAG_RESPONSE)
+            and not int(other.flags) & FLAG_RESPONSE
             and self.init_SPI == other.init_SPI
             and other.resp_SPI in (self.resp_SPI, bytes(8))
             and self.exch_type == other.exch_type
@@ -113,7 +113,8 @@ class IKEv2(Chained):
 
     def mysummary(self) -> tuple[str, list[Any]]:
         exchange = self.get_field("exch_type").i2repr(self, self.exch_type)
-        return f"IKEv2 {exchange} {'response' if int(self.flags) & 0x20 else 'request'} [{self.flags}] id={self.id}", []
+        direction = "response" if int(self.flags) & FLAG_RESPONSE else "request"
+        return f"IKEv2 {exchange} {direction} [{self.flags}] id={self.id}", []
 
     def _do_summary(self) -> tuple[int, str, list[Any]]:
         payloads = ", ".join(layer.mysummary() or layer.name for layer in self.iterpayloads() if layer is not self)

@@ -15,12 +15,10 @@ from scapy.config import conf
 from scapy.packet import Packet, bind_top_down
 
 from fynx_scapy.iana import PayloadType
+from fynx_scapy.layers.ikeheader import HEADER_SIZE
 from fynx_scapy.layers.ikev2.fields import Flags, Length, NextPayload, Octets, PayloadKind, Remark
 from fynx_scapy.layers.ikev2.structure import FormError, Structure
 from fynx_scapy.text import printable
-
-HEADER_SIZE = 28
-"""Octets of the IKE header."""
 
 MAXIMUM_PAYLOADS = 200
 """How many payloads are read of one message: Scapy walks a chain by recursion, and Python ends at a thousand frames."""

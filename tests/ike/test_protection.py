@@ -24,10 +24,11 @@ from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.exchanges.custom import Custom
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.extensions.quick_crash import QuickCrashDetection
-from fynx_scapy.ike.message import INITIATOR, RESPONSE, Address, Datagram, Header, Outgoing, notify
+from fynx_scapy.ike.message import Address, Datagram, Header, Outgoing, notify
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.ike.wire.rules import ONE, P, Round, Rule
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, IKEv2_Payload, build_message
 from tests.ike.pair import Pair, alice, bob
 
@@ -95,7 +96,7 @@ def retrying() -> Iterator[tuple[Pair, IkeSa]]:
         other.taps.add(
             "payloads",
             lambda m: m.payloads.__setitem__(slice(None), [notify(NotifyType.INVALID_KE_PAYLOAD, (19).to_bytes(2))]),
-            when=lambda m: bool(m.header.flags & RESPONSE),
+            when=lambda m: bool(m.header.flags & FLAG_RESPONSE),
         )
         pair.network.intercept(functools.partial(beyond, other.host, ends[asks].requests.next_id))
         ends[asks].endpoint.now = pair.network.now
@@ -161,7 +162,7 @@ def snapshot(endpoint: EndpointRecord, sa: IkeSa) -> tuple[object, ...]:
 
 def clear(sa: IkeSa, number: int, response: bool, message_id: int, payloads: list[Packet], **more: object) -> bytes:
     """A message on the SPIs of an IKE SA, as its peer would write it, in the clear."""
-    flags = (0 if sa.initiator else INITIATOR) | (RESPONSE if response else 0)
+    flags = (0 if sa.initiator else FLAG_INITIATOR) | (FLAG_RESPONSE if response else 0)
     fields: dict[str, Any] = {"init_SPI": sa.spi_i, "resp_SPI": sa.spi_r, "exch_type": number, "flags": flags}
     return build_message(IKEv2(**(fields | {"id": message_id} | more)), list(payloads))
 
@@ -250,7 +251,7 @@ def test_a_chain_of_tiny_payloads_is_not_walked_to_its_end():
 def sealed(sa: IkeSa, number: int, response: bool, message_id: int, *payloads: Packet) -> Datagram:
     """A message that the peer of ``sa`` seals."""
     peer = Outgoing(list(payloads))
-    flags = (INITIATOR if sa.initiator else 0) | (RESPONSE if response else 0)
+    flags = (FLAG_INITIATOR if sa.initiator else 0) | (FLAG_RESPONSE if response else 0)
     fields = {"init_SPI": sa.spi_i, "resp_SPI": sa.spi_r, "exch_type": number, "flags": flags, "id": message_id}
     for name, value in fields.items():
         setattr(peer.header, name, value)

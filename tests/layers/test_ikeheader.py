@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-import fynx_scapy
 from fynx_scapy.layers import ikeheader
 from fynx_scapy.layers.ikev2 import IKEv2
 
@@ -29,6 +29,17 @@ def test_it_needs_no_scapy() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
-def test_captures_have_it_from_here() -> None:
-    folder = Path(fynx_scapy.__file__).parent / "capture"
-    assert not [path for path in folder.rglob("*.py") if "8s8sBBBBII" in path.read_text()]
+def test_the_struct_is_defined_once() -> None:
+    root = Path(__file__).resolve().parent.parent.parent
+    python = [path for top in ("fynx_scapy", "layers", "scenarios", "tools") for path in (root / top).rglob("*.py")]
+    copies = {path.resolve() for path in python if "8s8sBBBBII" in path.read_text()}
+    assert copies == {root / "layers" / "ikeheader.py"}
+
+
+def test_header_constants_are_defined_once() -> None:
+    """No module but `ikeheader` gives the header's size, a flag or the version a name."""
+    root = Path(__file__).resolve().parent.parent.parent
+    python = [path for top in ("fynx_scapy", "layers", "tools") for path in (root / top).rglob("*.py")]
+    constant = re.compile(r"^_?(\w*HEADER\w* = 28|(FLAG_)?(INITIATOR|RESPONSE) = 0x|VERSION\w* = 0x20)", re.MULTILINE)
+    copies = {path.resolve() for path in python if constant.search(path.read_text())}
+    assert copies <= {root / "layers" / "ikeheader.py"}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
+from fynx_scapy.layers.ikeheader import HEADER_SIZE, LENGTH
 from fynx_scapy.layers.ikev2 import IKEv2, build_message
 from tools.mutations import mutated
 from tools.stateful import payloads as lists
@@ -46,7 +47,7 @@ def forged(life: Life) -> Iterator[Datagram]:
         head.exch_type, head.id = kept.exchange_type, kept.message_id
     numbers = b"\0\1\0\2" if chance.random() < 0.3 else b""
     data = bytearray(wire.seal(sa, chance, head, *lists.plain(chance, payloads), numbers=numbers))
-    data[chance.randrange(28, len(data))] ^= 1 << chance.randrange(8)
+    data[chance.randrange(HEADER_SIZE, len(data))] ^= 1 << chance.randrange(8)
     yield Datagram(bytes(data), sa.local, sa.remote if chance.random() < 0.5 else life.elsewhere())
 
 
@@ -64,7 +65,7 @@ def stranger(life: Life) -> Iterator[Datagram]:
     data = bytearray(build_message(head, payloads))
     if chance.random() < 0.3:
         data = bytearray(mutated(bytes(data), bytes(data), chance))
-        data[24:28] = len(data).to_bytes(4)
+        data[LENGTH:HEADER_SIZE] = len(data).to_bytes(4)
     yield Datagram(bytes(data), Address(US, 500), life.elsewhere())
 
 

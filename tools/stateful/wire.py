@@ -11,16 +11,17 @@ import random
 from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.iana import PayloadType
 from fynx_scapy.ike.core.record import SaRecord
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, HEADER_SIZE, LENGTH, NEXT_PAYLOAD, VERSION_2
 from fynx_scapy.layers.ikev2 import IKEv2, build_message
 
 Chance = random.Random
 
 
 def header(
-    sa: SaRecord, exchange: int, message_id: int, *, response: bool, flags: int | None = None, version: int = 0x20
+    sa: SaRecord, exchange: int, message_id: int, *, response: bool, flags: int | None = None, version: int = VERSION_2
 ) -> IKEv2:
     """The header of a message that the peer of ``sa`` sends; ``flags`` other than the right ones where given."""
-    right = (0 if sa.initiator else 0x08) | (0x20 if response else 0)
+    right = (0 if sa.initiator else FLAG_INITIATOR) | (FLAG_RESPONSE if response else 0)
     return IKEv2(
         init_SPI=sa.spi_i,
         resp_SPI=sa.spi_r,
@@ -48,8 +49,8 @@ def seal(
     plaintext += bytes(-len(plaintext) % protector.block_size)
     size = 4 + len(numbers) + protector.iv_size + len(plaintext) + protector.icv_size
     prefix = bytearray(build_message(head, []))
-    prefix[16] = PayloadType.SKF if numbers else PayloadType.SK
-    prefix[24:28] = ((28 + size) & 0xFFFFFFFF).to_bytes(4)
+    prefix[NEXT_PAYLOAD] = PayloadType.SKF if numbers else PayloadType.SK
+    prefix[LENGTH:HEADER_SIZE] = ((HEADER_SIZE + size) & 0xFFFFFFFF).to_bytes(4)
     prefix += bytes((first, 0)) + (size & 0xFFFF).to_bytes(2) + numbers
     return bytes(prefix) + protector.seal(bytes(prefix), plaintext, chance.randbytes(protector.iv_size))
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.iana import NotifyType, PayloadType
 from fynx_scapy.ike.events import MessageSent
-from fynx_scapy.ike.message import RESPONSE, Datagram, Header, notify
+from fynx_scapy.ike.message import Datagram, Header, notify
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.strangers.cookies import Cookies, Initial, Puzzle
 from fynx_scapy.ike.wire.cost import Levels, too_large, too_many, units
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, HEADER_SIZE, IKE_HEADER, VERSION_2
 from fynx_scapy.layers.ikev2 import IKEv2, parse_message
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.core.endpoint import EndpointRecord
     from fynx_scapy.ike.core.record import SaRecord
 
-_HEADER = struct.Struct("!8s8sBBBBII")
 _NOTIFY = struct.Struct("!BBHBBH")
 _FOR_ITS_SOURCE = 10
 """So many refusals count for their source like one half-open IKE SA: who tries out errors makes some in a row."""
@@ -209,7 +209,7 @@ class Admission:
             return self._drop(datagram, f"{here} IKE SAs are half-open already, or too much was refused")
         if self._octets_held + len(datagram.data) > config.half_open_octets:
             return self._drop(datagram, f"half-open IKE SAs hold {self._octets_held} octets already")
-        wrong = too_many(config.init_substructures, header.next_payload, datagram.data, _HEADER.size)
+        wrong = too_many(config.init_substructures, header.next_payload, datagram.data, HEADER_SIZE)
         if wrong is not None:
             return self._turn_away(datagram, wrong, now, how)
         return how
@@ -320,6 +320,7 @@ def _answer(header: Header, notifies: list[tuple[NotifyType, bytes]]) -> bytes:
     body = b""
     for following, (kind, data) in zip([PayloadType.N] * (len(notifies) - 1) + [0], notifies, strict=True):
         body += _NOTIFY.pack(following, 0, 8 + len(data), 0, 0, kind) + data
-    size = _HEADER.size + len(body)
+    size = HEADER_SIZE + len(body)
     spis = (header.spi_i, header.spi_r)
-    return _HEADER.pack(*spis, PayloadType.N, 0x20, header.exchange, RESPONSE, header.message_id, size) + body
+    fields = (*spis, PayloadType.N, VERSION_2, header.exchange, FLAG_RESPONSE, header.message_id, size)
+    return IKE_HEADER.pack(*fields) + body

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fynx_scapy.iana import NotifyType, PayloadType, TransformType
 from fynx_scapy.ike.basics.randomness import Randomness
 from fynx_scapy.ike.message import Address, Header
+from fynx_scapy.layers.ikeheader import HEADER_SIZE
 from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS
 
 _GENERIC = struct.Struct("!BBH")
@@ -40,7 +41,7 @@ class Initial:
         """Walk the payloads; what does not fit ends the walk."""
         cookie = solution = nonce = None
         sa = b""
-        kind, offset, first = header.next_payload, 28, True
+        kind, offset, first = header.next_payload, HEADER_SIZE, True
         for _ in range(MAXIMUM_PAYLOADS):
             if not kind or offset + 4 > len(data):
                 break

@@ -15,6 +15,7 @@ from fynx_scapy.ike.events import PeerNotified, Suspected
 from fynx_scapy.ike.message import Datagram, DatagramKind, Header, notify
 from fynx_scapy.ike.path.doubt import ask
 from fynx_scapy.ike.strangers.admission import Admission
+from fynx_scapy.layers.ikeheader import VERSION_2
 from fynx_scapy.layers.ikev2 import IKEv2_Notify, parse_message
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def unknown_esp(endpoint: EndpointRecord, datagram: Datagram, spi: int) -> None:
 def _tell_stranger(endpoint: EndpointRecord, datagram: Datagram, kind: NotifyType, data: bytes) -> None:
     """Tell where a datagram came from what was wrong with it, outside of any IKE SA (section 1.5)."""
     if endpoint.of(Admission).may_answer(datagram, endpoint.now):
-        header = Header(bytes(8), bytes(8), 0, 0x20, ExchangeType.INFORMATIONAL, 0, 0, 0)
+        header = Header(bytes(8), bytes(8), 0, VERSION_2, ExchangeType.INFORMATIONAL, 0, 0, 0)
         endpoint.reject(datagram, header, kind, data, response=False)
 
 

@@ -17,6 +17,7 @@ from fynx_scapy.iana import NotifyType, PayloadType, Prf, TransformType
 from fynx_scapy.ike.events import PuzzleIgnored, PuzzleSolved
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing, notify
 from fynx_scapy.ike.strangers.cookies import Puzzle
+from fynx_scapy.layers.ikeheader import HEADER_SIZE
 from fynx_scapy.layers.ikev2 import IKEv2_PS
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def auth_fault(sa: SaRecord, datagram: Datagram, header: Header) -> str | None:
     data = datagram.data
     if header.next_payload != PayloadType.PS or len(data) < 32:
         return "expected a puzzle solution before SK, found none"
-    load = data[32 : 28 + int.from_bytes(data[30:32])]
+    load = data[32 : HEADER_SIZE + int.from_bytes(data[30:32])]
     found = zero_bits(puzzle.prf, load, sa.nonce_r + sa.spi_r)
     if found is None or found < puzzle.difficulty:
         return f"expected a puzzle solution of {puzzle.difficulty} zero bits with {Prf(puzzle.prf).name}, found {found}"

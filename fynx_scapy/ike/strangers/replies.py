@@ -11,9 +11,10 @@ from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.events import MessageSent
-from fynx_scapy.ike.message import RESPONSE, Datagram, Header, Outgoing, notify
+from fynx_scapy.ike.message import Datagram, Header, Outgoing, notify
 from fynx_scapy.ike.strangers import hints
 from fynx_scapy.ike.strangers.admission import Admission
+from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import build_message
 
 
@@ -54,7 +55,7 @@ def reject(
 ) -> None:
     """Answer a stranger in the clear: same SPIs, same message ID, one Notify (or ``more``), and no state."""
     message = Outgoing([notify(kind, data), *more], encrypted=False)
-    flags = (RESPONSE if response else 0) | (0 if header.by_initiator else 0x08)
+    flags = (FLAG_RESPONSE if response else 0) | (0 if header.by_initiator else FLAG_INITIATOR)
     for name, value in {
         "init_SPI": header.spi_i,
         "resp_SPI": header.spi_r,

@@ -21,6 +21,7 @@ from fynx_scapy.ike.terms.proposals import Suite
 from fynx_scapy.ike.wire.cost import MOST, too_many
 from fynx_scapy.ike.wire.fragments import SKF_HEADER, Fragment, split
 from fynx_scapy.ike.wire.taps import Taps
+from fynx_scapy.layers.ikeheader import HEADER_SIZE, LENGTH, NEXT_PAYLOAD
 from fynx_scapy.layers.ikev2 import (
     IKEv2,
     IKEv2_Malformed,
@@ -35,7 +36,6 @@ from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS
 
 _GENERIC = struct.Struct("!BBH")
 _NUMBERS = struct.Struct("!HH")
-_HEADER_SIZE = 28
 _SEALED = (PayloadType.SK, PayloadType.SKF)
 
 
@@ -98,7 +98,7 @@ class Envelope:
         sk = message.sk
         inner = first_type(message.payloads) if sk.next_payload is None else sk.next_payload
         outer = build_payloads(message.outer, last=PayloadType.SK) if message.outer else b""
-        size = _HEADER_SIZE + len(outer) + 4 + protector.iv_size + len(plaintext) + protector.icv_size
+        size = HEADER_SIZE + len(outer) + 4 + protector.iv_size + len(plaintext) + protector.icv_size
         if room is None or size <= room:
             return [self._sealed(protector, message, PayloadType.SK, inner, plaintext, outer)], plaintext, inner
         try:
@@ -135,9 +135,9 @@ class Envelope:
             raise LocalError(f"expected at most 65,535 octets in SK, found {size}: fragments were not agreed on")
         prefix = bytearray(build_message(header, []))
         if header.next_payload is None:
-            prefix[16] = first_type(message.outer) if outer else kind
+            prefix[NEXT_PAYLOAD] = first_type(message.outer) if outer else kind
         if header.length is None:
-            prefix[24:28] = (_HEADER_SIZE + len(outer) + size).to_bytes(4)
+            prefix[LENGTH:HEADER_SIZE] = (HEADER_SIZE + len(outer) + size).to_bytes(4)
         prefix += outer + _GENERIC.pack(first, int(sk.flags), size if sk.length is None else sk.length) + numbers
         # An IV that was asked for is the first fragment's.
         given = message.iv if not numbers or numbers[:2] == b"\0\1" else None
@@ -154,7 +154,7 @@ class Envelope:
     @staticmethod
     def find(data: bytes, header: Header) -> Place:
         """Where SK or SKF stands. MalformedError when it does not end with the message, or too much is before it."""
-        kind, offset, last, before = header.next_payload, _HEADER_SIZE, _HEADER_SIZE, 0
+        kind, offset, last, before = header.next_payload, HEADER_SIZE, HEADER_SIZE, 0
         while kind and kind not in _SEALED and offset + 4 <= len(data):
             last, before = offset, before + 1
             if before > MAXIMUM_PAYLOADS:
@@ -181,7 +181,7 @@ class Envelope:
         data = datagram.data
         kind, offset, last = place or self.find(data, header)
         if kind != PayloadType.SK:
-            if (wrong := too_many(MOST, header.next_payload, data, _HEADER_SIZE)) is not None:
+            if (wrong := too_many(MOST, header.next_payload, data, HEADER_SIZE)) is not None:
                 raise MalformedError(wrong)
             layer, payloads = parse_message(data)
             return Message(header, layer, payloads, None, data, datagram.local, datagram.remote)
@@ -196,13 +196,13 @@ class Envelope:
         else:
             inner = _inner_payloads(data[offset], content, body + protector.iv_size)
         payloads = _outer_payloads(header, _outer(data, offset, last)) + inner
-        layer = IKEv2(data[:_HEADER_SIZE])
+        layer = IKEv2(data[:HEADER_SIZE])
         return Message(header, layer, payloads, plaintext, data, datagram.local, datagram.remote)
 
     def open_fragment(self, datagram: Datagram, header: Header, place: Place, number: int, total: int) -> Fragment:
         """One fragment, verified and without its padding. Raises as `open` does."""
         data, (_, offset, last) = datagram.data, place
-        if number > 1 and offset > _HEADER_SIZE:
+        if number > 1 and offset > HEADER_SIZE:
             raise MalformedError("expected unprotected payloads in the first fragment alone (RFC 7383 section 2.5.3)")
         protector, body = self._opener(), offset + SKF_HEADER
         content = protector.unpad(protector.open(data[:body], data[body:]))
@@ -217,15 +217,15 @@ class Envelope:
         content = b"".join(fragment.content for fragment in fragments)
         plaintext = protector.pad(content)
         size = 4 + protector.iv_size + len(plaintext) + protector.icv_size
-        before = _HEADER_SIZE + len(one.outer)
+        before = HEADER_SIZE + len(one.outer)
         whole = bytearray(one.datagram.data[:before])
         if not one.outer:
-            whole[16] = PayloadType.SK
+            whole[NEXT_PAYLOAD] = PayloadType.SK
         else:
             last = self.find(one.datagram.data, one.header).last
             whole[last] = PayloadType.SK
-        whole[24:28] = (before + size).to_bytes(4)
-        layer = IKEv2(bytes(whole[:_HEADER_SIZE]))
+        whole[LENGTH:HEADER_SIZE] = (before + size).to_bytes(4)
+        layer = IKEv2(bytes(whole[:HEADER_SIZE]))
         # Payload lengths have 16 bits; what is longer came in fragments all the same.
         whole += _GENERIC.pack(one.first, one.datagram.data[before + 1], min(size, 0xFFFF)) + bytes(protector.iv_size)
         payloads = _inner_payloads(one.first, content, len(whole))
@@ -273,7 +273,7 @@ def _reopened(protector: Protector, inner: int, plaintext: bytes, wires: Sequenc
 
 def _outer(data: bytes, offset: int, last: int) -> bytes:
     """The octets before SK, which its ICV covers too; their chain ends where SK begins."""
-    return data[_HEADER_SIZE:last] + b"\0" + data[last + 1 : offset] if offset > _HEADER_SIZE else b""
+    return data[HEADER_SIZE:last] + b"\0" + data[last + 1 : offset] if offset > HEADER_SIZE else b""
 
 
 def _inner_payloads(kind: int, content: bytes, offset: int) -> list[Packet]:
@@ -285,4 +285,4 @@ def _inner_payloads(kind: int, content: bytes, offset: int) -> list[Packet]:
 
 
 def _outer_payloads(header: Header, outer: bytes) -> list[Packet]:
-    return parse_payloads(header.next_payload, outer, offset=_HEADER_SIZE) if outer else []
+    return parse_payloads(header.next_payload, outer, offset=HEADER_SIZE) if outer else []

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.ike.message import Datagram, Header
+from fynx_scapy.layers.ikeheader import HEADER_SIZE
 
 if TYPE_CHECKING:
     pass
 
-IKE_HEADER = 28
 SKF_HEADER = 8
 _UDP_AND_MARKER = 8 + 4
 _MOST = 0xFFFF
@@ -29,7 +29,7 @@ def split(content: bytes, size: int, protector: Protector, outer: int = 0) -> li
     ``outer`` is how many octets of unprotected payloads travel in the first one, whose chunk may be empty (section
     2.5.3). Raises LocalError when ``size`` leaves no room at all, or 65,535 fragments are not enough.
     """
-    overhead = IKE_HEADER + SKF_HEADER + protector.iv_size + protector.icv_size
+    overhead = HEADER_SIZE + SKF_HEADER + protector.iv_size + protector.icv_size
 
     def fits(octets: int) -> int:
         return octets - octets % protector.block_size - 1
