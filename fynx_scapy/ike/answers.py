@@ -62,7 +62,7 @@ class Answers(ResponseWindow):
 
     def _answer(self, request: Message) -> None:
         """Let the exchange that answers this request take its step; what it raises becomes a Notify here."""
-        sa, kind = self._sa, request.header.exchange
+        sa, kind = self._sa, request.header_fields.exchange
         responder = sa.endpoint.responder_for(request)
         chain: Chain | None = None
         exchange: Exchange | None = None
@@ -72,7 +72,7 @@ class Answers(ResponseWindow):
             row = exchange.row(kind) if exchange else None
             rules.check(request, row.request if row else None)
             if exchange is None or row is None:
-                raise LocalError(f"no exchange answers {request.header.exchange_name}")
+                raise LocalError(f"no exchange answers {request.header_fields.exchange_name}")
             rules.check_phase(request, row.phase or exchange.phase, connecting=sa.connecting)
             hooks.take(exchange, request)
             steps = chain.steps if chain else exchange.respond(request)
@@ -108,7 +108,7 @@ class Answers(ResponseWindow):
         return then
 
     def _send(self, answer: Outgoing, request: Message, *, keep: bool = True) -> None:
-        header = request.header
+        header = request.header_fields
         kept = self._sa.transmit(answer, header.exchange, header.message_id, request)
         if keep:
             self.keep(header.message_id, request.wires[0], kept)

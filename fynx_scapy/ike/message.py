@@ -219,8 +219,10 @@ class Message(Payloads):
     Of one that came in ``fragments``, ``wire`` is what it would have been without, its IV and ICV zeros.
     """
 
-    header: Header
-    layer: IKEv2
+    header_fields: Header
+    """The IKE header as a tuple of numbers and octets."""
+    header: IKEv2
+    """The IKE header as a layer, as in `Outgoing` and in the events."""
     payloads: list[Packet]
     plaintext: bytes | None
     wire: bytes

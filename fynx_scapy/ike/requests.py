@@ -90,7 +90,7 @@ class Requests(RequestWindow):
 
     def _take(self, pending: Pending, message: Message, wrong: str | None) -> None:
         """Act upon an answer."""
-        exchange, header = pending.exchange, message.header
+        exchange, header = pending.exchange, message.header_fields
         self._done(pending)
         self._sa.accept(message)
         exchange.answer = message
@@ -201,7 +201,7 @@ class Requests(RequestWindow):
 def _fault(message: Message, exchange: Exchange) -> str | None:
     """What is wrong with an answer, or None."""
     try:
-        rules.check(message, exchange.rule(message.header.exchange, response=True))
+        rules.check(message, exchange.rule(message.header_fields.exchange, response=True))
     except PeerError as error:
         return error.reason
     return None

@@ -110,7 +110,7 @@ class SaMessages(SaRecord):
         self.emit(
             MessageReceived(
                 *self.stamp,
-                header=message.layer,
+                header=message.header,
                 payloads=tuple(message.payloads),
                 plaintext=message.plaintext,
                 wire=message.wires,

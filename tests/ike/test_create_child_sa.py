@@ -113,7 +113,7 @@ def test_the_ike_sa_is_rekeyed_and_its_child_sas_move_over(beginner):
     for end in (theirs, new):
         exchange = end.liveness()
         pair.network.run()
-        assert exchange.answer.header.message_id == 0
+        assert exchange.answer.header_fields.message_id == 0
     pair.network.run(pair.network.now + 100)
     assert list(pair.alice.sas.values()) == [new if beginner == "alice" else theirs]
 

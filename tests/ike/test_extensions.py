@@ -143,7 +143,7 @@ def test_what_an_extension_cannot_offer_or_read_ends_the_exchange_alone():
             return ()
 
         def note(self, message, exchange):
-            if self.on == "note" and message.header.response:
+            if self.on == "note" and message.header_fields.response:
                 raise LocalError("cannot read that")
 
         def ended(self, exchange):

@@ -513,7 +513,7 @@ def test_the_message_as_if_it_had_not_been_fragmented():
         assert message is not None
         assert plain.plaintext is not None
         assert message.plaintext == plain.plaintext
-        assert message.header == plain.header
+        assert message.header_fields == plain.header_fields
         assert len(message.wire) == len(plain.wire)
         assert (
             message.wire[: len(plain.wire) - 24 - len(plain.plaintext)]

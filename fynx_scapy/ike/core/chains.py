@@ -32,7 +32,7 @@ class Chain:
 
     def claims(self, request: Message) -> bool:
         """Whether this is the request that it waits for."""
-        right_type = request.header.exchange == self.exchange_type
+        right_type = request.header_fields.exchange == self.exchange_type
         return right_type and (self.then.refers is None or self.then.refers(request))
 
 
@@ -78,7 +78,7 @@ class Chains:
                 return chain
         if self._waiting and self._sa.connecting:
             wanted = name_of(ExchangeType, self._waiting[0].exchange_type)
-            reason = f"expected the {wanted} that is to come next, found {request.header.exchange_name}"
+            reason = f"expected the {wanted} that is to come next, found {request.header_fields.exchange_name}"
             raise PeerError(NotifyType.INVALID_SYNTAX, reason=reason)
         return None
 

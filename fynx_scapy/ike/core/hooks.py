@@ -61,7 +61,7 @@ def sent(exchange: Exchange, message: Outgoing) -> None:
 
 def take(exchange: Exchange, message: Message) -> None:
     """The peer's message is about to be acted upon: object to a request, and read what counts already."""
-    if not message.header.response:
+    if not message.header_fields.response:
         for one in having(exchange.about, "check"):
             one.check(message, exchange)
     if not exchange.notes_itself:

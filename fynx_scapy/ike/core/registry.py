@@ -85,7 +85,7 @@ class Registry:
         for conditional in (True, False):
             for registry in (self, DEFAULT):
                 for (number, when), kind in registry._exchanges.items():
-                    if number != request.header.exchange or (when is not None) != conditional:
+                    if number != request.header_fields.exchange or (when is not None) != conditional:
                         continue
                     if when is None or when(request):
                         return kind

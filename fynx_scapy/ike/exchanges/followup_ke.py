@@ -30,5 +30,5 @@ class StateNotFound(Exchange):
     def respond(self, request: Message) -> Steps:
         """Always refuse."""
         # <--  HDR, SK {N(STATE_NOT_FOUND)}
-        reason = f"{request.header.exchange_name} goes on with no exchange that waits here"
+        reason = f"{request.header_fields.exchange_name} goes on with no exchange that waits here"
         raise PeerError(NotifyType.STATE_NOT_FOUND, reason=reason)

@@ -86,7 +86,7 @@ class IkeSaInit(Exchange):
             )
         # <--  HDR(A,B), SAr1, KEr, Nr
         choice, shared = self._agree(message, share, answer)
-        sa.spi_r = answer.header.spi_r
+        sa.spi_r = answer.header_fields.spi_r
         hooks.note(self, answer)
         sa.nonce_i, sa.nonce_r = sent_nonce(message, drawn), answer.one(IKEv2_Nonce).nonce
         sa.derive_keys(choice.suite, shared)
@@ -128,9 +128,9 @@ class IkeSaInit(Exchange):
             raise MalformedError(f"expected SA, KE and Nonce, but IKE_SA_INIT was answered with {said(answer)}")
         choice = check_answer(offers(answer.one(IKEv2_SA)), offers(message.sent.one(IKEv2_SA)))
         check_nonce(answer.one(IKEv2_Nonce).nonce, choice.suite)
-        if answer.header.spi_r == bytes(8):
+        if answer.header_fields.spi_r == bytes(8):
             raise MalformedError("expected a responder SPI other than zero in the answer to IKE_SA_INIT")
-        if self.sa.endpoint.owns(answer.header.spi_r):
+        if self.sa.endpoint.owns(answer.header_fields.spi_r):
             raise MalformedError("expected a responder SPI of the peer's, found one of our own")
         self._agreed = answer, choice, agreed_secret(choice, share, message.sent, answer)
         return self._agreed[1:]

@@ -94,7 +94,8 @@ class Informational(Exchange):
                 spis = self._remove_outbound(delete)
                 if spis:
                     answer.append(IKEv2_Delete(proto=delete.proto, SPI=[spi.to_bytes(4) for spi in spis]))
-        if any(n.type in _FATAL for n in request.notifies()) and request.header.message_id == sa.authenticated_by + 1:
+        first_after_auth = request.header_fields.message_id == sa.authenticated_by + 1
+        if first_after_auth and any(n.type in _FATAL for n in request.notifies()):
             closing = "the peer gave the IKE SA up"
         answer += hooks.answer(sa, request)
         # <--  HDR, SK {[D]}

@@ -66,7 +66,7 @@ class QuickCrashDetection(Extension):
 
         Sections 4.2 to 4.4.
         """
-        number, response = exchange.exchange_type, message.header.response
+        number, response = exchange.exchange_type, message.header_fields.response
         informs = number == ExchangeType.INFORMATIONAL and not response
         if number == ExchangeType.IKE_AUTH or informs or (exchange.replaces_ike and response):
             self.tokens.extend(data for data in _data(message.notifies()) if data not in self.tokens)

@@ -66,7 +66,7 @@ def detect(message: Message) -> tuple[bool, bool] | None:
     destinations = [bytes(n.notify) for n in message.notifies(NotifyType.NAT_DETECTION_DESTINATION_IP)]
     if not sources or not destinations:
         return None
-    spis = message.header.spi_i, message.header.spi_r
+    spis = message.header_fields.spi_i, message.header_fields.spi_r
     before_us = detection_hash(*spis, message.local) not in destinations
     before_peer = detection_hash(*spis, message.remote) not in sources
     return before_us, before_peer
@@ -118,7 +118,7 @@ def follow_message(sa: SaRecord, message: Message) -> None:
     Only the newest of its kind counts, by its message ID: an older request, or the answer to one, was on its way for
     longer and tells where the peer was.
     """
-    header = message.header
+    header = message.header_fields
     whereabouts = sa.of(NatDetection)
     newest = header.message_id > whereabouts.newest[header.response]
     if newest:

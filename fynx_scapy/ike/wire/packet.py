@@ -11,6 +11,6 @@ from fynx_scapy.layers.ikev2 import IKEv2, chain, opened
 def as_packet(message: Message, suite: Suite | None) -> IKEv2:
     """A received message as one Scapy packet, its SK opened; ``suite`` is that of its IKE SA."""
     if message.plaintext is None or suite is None:
-        return chain(message.layer, message.payloads)
+        return chain(message.header, message.payloads)
     encr, integ = suite.encryption(), suite.integrity()
     return opened(message.wire, message.plaintext, encr.iv_size, encr.icv_size or (integ.icv_size if integ else 0))

@@ -83,7 +83,7 @@ def check(message: Message, rule: Rule | None) -> None:
     wrong = malformed(message)
     if wrong:
         raise PeerError(NotifyType.INVALID_SYNTAX, reason=wrong)
-    name = f"{message.header.exchange_name} {'response' if message.header.response else 'request'}"
+    name = f"{message.header_fields.exchange_name} {'response' if message.header_fields.response else 'request'}"
     if rule is None:
         raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected a row of rules for {name}, found none")
     if rule.encrypted != message.encrypted:
@@ -92,7 +92,7 @@ def check(message: Message, rule: Rule | None) -> None:
         )
     found = Counter(payload.payload_type for payload in message.payloads)
     enough = found[P.N] if rule.notifies_alone else message.error() is not None
-    if message.header.response and enough and found.keys() <= {P.N, P.V}:
+    if message.header_fields.response and enough and found.keys() <= {P.N, P.V}:
         wrong = None if rule.encrypted else challenge_fault(message)
         if wrong:
             raise PeerError(NotifyType.INVALID_SYNTAX, reason=wrong)
@@ -110,7 +110,7 @@ def check_phase(request: Message, phase: Phase, *, connecting: bool) -> None:
     """PeerError (INVALID_SYNTAX) when a request comes too early or too late."""
     if phase is not Phase.ANY and (phase is Phase.BEFORE_AUTH) != connecting:
         when = "before the peer is authenticated" if connecting else "on an established IKE SA"
-        raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected no {request.header.exchange_name} {when}")
+        raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected no {request.header_fields.exchange_name} {when}")
 
 
 def challenge_fault(message: Message) -> str | None:
