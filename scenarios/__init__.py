@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What two peers do with each other, one scenario a file; each runs alone, in ``fynx run`` and in the tests.
+"""The scenarios, one per file. Each runs as a script, in ``fynx run`` and in the tests.
 
-Nothing is imported before it is asked for: the names are those of the files.
+A scenario has the name of its file, and is imported on first use.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fynx_scapy.harness import Scenario
 
 if __name__ != "fynx_scapy.scenarios":
-    raise ImportError("the scenarios are imported as fynx_scapy.scenarios, so that each is registered once")
+    raise ImportError("import the scenarios as fynx_scapy.scenarios, not as scenarios, so that each is registered once")
 
 
 def names() -> list[str]:
@@ -26,7 +26,7 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Scenario:
-    """The scenario of that name; ConfigError, with the nearest name, when there is none."""
+    """The scenario with this name. Raises ConfigError for an unknown name, with the nearest one."""
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=1, cutoff=0.4)
         raise ConfigError(f"there is no scenario {name!r}{f'; did you mean {near[0]}?' if near else ''}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A responder with more to offer."""
+"""ADDITIONAL_TS_POSSIBLE."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fynx_scapy.layers.ikev2 import (
     requirements=("7296-2.9-03", "7296-2.9-i04"),
 )
 def additional_ts(run: Run) -> None:
-    """A responder that narrows says so when other selectors would do in a Child SA of their own."""
+    """A responder that narrows the selectors says that the others are possible in another Child SA."""
     near = ChildConfig(name="near", local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24")
     far = near.replace(name="far", local_ts="10.9.0.0/24")
     s = run.session(remote_ts="10.0.0.0/8", peer={"children": (near, far)})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Configuration in an INFORMATIONAL exchange."""
+"""CFG_SET and CFG_REQUEST in an INFORMATIONAL exchange."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fynx_scapy.layers.ikev2 import (
     requirements=("7296-3.15.1-22", "7296-3.15.1-23", "7296-2.20-01"),
 )
 def cfg_set(run: Run) -> None:
-    """CFG_SET is acknowledged with what was accepted; the peer's version can be asked for."""
+    """CFG_SET is answered with the attributes that were accepted; CFG_REQUEST asks for the peer's version."""
     s = run.session(peer={"cp_reply": ConfigReply(version="fynx", accepts=("INTERNAL_IP4_DNS",))})
     s.connect()
     pushed = [ConfigurationAttribute(type=3, value="10.1.0.53"), ConfigurationAttribute(type=4, value="10.1.0.54")]

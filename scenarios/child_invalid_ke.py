@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A rekey with the wrong key exchange method is told the right one."""
+"""INVALID_KE_PAYLOAD when a Child SA is rekeyed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE
     requirements=("7296-1.3-04", "7296-1.3-06", "7296-3.4-04", "7296-1.3-i01"),
 )
 def child_invalid_ke(run: Run) -> None:
-    """INVALID_KE_PAYLOAD in CREATE_CHILD_SA is followed, with the next message ID."""
+    """After INVALID_KE_PAYLOAD, CREATE_CHILD_SA is sent again with the right method and the next message ID."""
     offer = "aes128gcm16-x25519-ecp256"
     s = run.session(esp_proposals=offer, peer={"esp_proposals": "aes128gcm16-ecp256"})
     s.connect()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The peer has lost a Child SA that we want to rekey."""
+"""Rekeying a Child SA that the peer has lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Notify
     requirements=("7296-2.25-05", "7296-2.25-06", "7296-2.25.1-03", "7296-3.10-01"),
 )
 def child_sa_not_found(run: Run) -> None:
-    """A rekey of an unknown SPI is answered with that SPI, and a new Child SA takes the place of the lost one."""
+    """A rekey of an unknown SPI is answered with CHILD_SA_NOT_FOUND; a new Child SA replaces the lost one."""
     s = run.session()
     s.connect()
     old = s.child

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An IKE SA that comes up alone."""
+"""An IKE SA without a Child SA."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario("RFC 6023 section 5", requirements=("7296-1-02",), live="in part")
 def childless(run: Run) -> None:
-    """IKE_AUTH without a Child SA, once the responder has announced that it may be; a Child SA follows later."""
+    """IKE_AUTH without a Child SA, after the responder has announced support; a Child SA follows later."""
     theirs = ChildConfig(local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24")
     s = run.session(
         config=IkeConfig(local_id="alice", remote_id="bob", auth=Psk("fynx"), children=()),

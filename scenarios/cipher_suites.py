@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whether the ciphers work, each where it is used: in the IKE SA and in ESP."""
+"""Every cipher suite, in the IKE SA and in ESP."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ SUITES = (
     live="in part",
 )
 def cipher_suites(run: Run) -> None:
-    """A handshake and a ping for each of many pairs of cipher suites.
+    """A handshake and a ping with each of many pairs of cipher suites.
 
     Combined-mode and classical ciphers, every key exchange family and PRF, ESN, implicit IVs, integrity without
-    encryption, and one suite of the past.
+    encryption, and one legacy suite.
     """
     for ike, esp in SUITES:
         s = run.session(f"{ike} / {esp}", proposals=ike, esp_proposals=esp)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A responder under load, which keeps nothing for a stranger until it has shown where it lives."""
+"""A responder under load asks for a cookie before it keeps any state."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_AUTH, IKEv2_KE, IKEv2_Nonce, IK
     requirements=("7296-2.6-03", "7296-2.6-04", "7296-2.6-i02", "7296-2.6-i04", "7296-2.2-i01", "7296-2.15-i03"),
 )
 def cookie(run: Run) -> None:
-    """A responder under load asks for a cookie first, and the initiator brings it.
+    """A responder under load asks for a cookie, and the initiator returns it.
 
-    The second request is the first one with the cookie before everything else. AUTH covers the second one: the
-    handshake ends as any other does.
+    The second request is the first one with the cookie as its first payload. AUTH covers the second request, and the
+    handshake completes as usual.
     """
     s = run.session(peer={"cookie_threshold": 0})
     s.sa_init()
@@ -33,7 +33,7 @@ def cookie(run: Run) -> None:
     # HDR(A,0), N(COOKIE), SAi1, KEi, Ni  -->
     second = ours.sent(1).message_id(0).packet
     expect(bytes(second[IKEv2_Notify].notify), "cookie").equals(given)
-    expect(isinstance(second[IKEv2].payload, IKEv2_Notify), "the cookie to stand first").holds()
+    expect(isinstance(second[IKEv2].payload, IKEv2_Notify), "the cookie as the first payload").holds()
     for layer in (IKEv2_SA, IKEv2_KE, IKEv2_Nonce):
         expect(second[layer].octets() == first[layer].octets(), f"{layer.__name__} unchanged").holds()
     # <--  HDR(A,B), SAr1, KEr, Nr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A peer that is never content with a cookie."""
+"""A responder that asks for a cookie every time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cookie_endless(run: Run) -> None:
             cookie.notify = b"none of yours"
 
     s.tap("payloads", spoil)
-    # HDR(A,0), [N(COOKIE),] SAi1, KEi, Ni  -->   <--  HDR(A,0), N(COOKIE)   again and again
+    # HDR(A,0), [N(COOKIE),] SAi1, KEi, Ni  -->   <--  HDR(A,0), N(COOKIE)   repeatedly
     s.sa_init()
     ours = expect(s.events).at("initiator")
     ours.has(PeerNotified, times=s.config.cookies + 1, notify_type=NotifyType.COOKIE)

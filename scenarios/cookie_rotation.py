@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A cookie that is older than the secret it was made with."""
+"""A cookie made with an old secret."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Once:
     ),
 )
 def cookie_rotation(run: Run) -> None:
-    """The secret behind the cookies changes every minute; the one before it still counts, older ones do not."""
+    """The cookie secret changes every minute: the previous one is still accepted, older ones are not."""
     for late, cookies in ((70, 1), (200, 2)):
         s = run.session(f"the cookie comes back after {late} s", peer={"cookie_threshold": 0})
         s.tap("datagrams", _Once(late))
@@ -39,8 +39,8 @@ def cookie_rotation(run: Run) -> None:
         # HDR(A,0), N(COOKIE), SAi1, KEi, Ni  -->   much later
         sa = s.client.connect(s.config.replace(retransmission=Retransmission(timeout=500.0)), s.network.now)
         s.network.run(2.0 * late)
-        expect(sa.established, "the IKE SA to be up").holds()
-        # <--  HDR(A,0), N(COOKIE): a new one, when the first one has gone stale
+        expect(sa.established, "the IKE SA established").holds()
+        # <--  HDR(A,0), N(COOKIE): a new one if the first one has expired
         expect(s.events).at("initiator").has(PeerNotified, times=cookies, notify_type=NotifyType.COOKIE)
         expect(s.events).has(IkeSaEstablished, times=2)
 

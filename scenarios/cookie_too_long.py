@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A COOKIE that no responder may send."""
+"""A COOKIE longer than 64 octets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.taps import Datagram
 
 @scenario("RFC 7296 section 2.6", requirements=("7296-2.6-03",))
 def cookie_too_long(run: Run) -> None:
-    """A COOKIE of 65 octets is ignored; the good answer behind it is taken."""
+    """A COOKIE of 65 octets is ignored; the valid response after it is accepted."""
     s = run.session()
     forged: list[bytes] = []
 

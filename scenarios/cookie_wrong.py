@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A cookie that is not the one that was given."""
+"""A wrong cookie."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fynx_scapy.taps import Outgoing
     ),
 )
 def cookie_wrong(run: Run) -> None:
-    """A wrong cookie counts as none: the responder keeps nothing, and asks for a cookie again."""
+    """A wrong cookie counts as no cookie: the responder keeps no state and asks again."""
     s = run.session(peer={"cookie_threshold": 0})
     spoilt: list[bytes] = []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""More than one Child SA under one IKE SA."""
+"""A second Child SA under one IKE SA."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Nonce, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
     live="in part",
 )
 def create_child(run: Run) -> None:
-    """A further Child SA carries its own traffic, and packets find it by its selectors."""
+    """A second Child SA carries its own traffic; packets are assigned to it by its selectors."""
     s = run.session()
     s.connect()
     more = s.config.children[0].replace(name="more", local_ts="10.1.0.0/25", remote_ts="10.2.0.128/25")
@@ -25,17 +25,17 @@ def create_child(run: Run) -> None:
     # HDR, SK {SA, Ni, TSi, TSr}  -->
     # <--  HDR, SK {SA, Nr, TSi, TSr}
     answer = s.create_child(more)
-    run.needs(not expect(answer).has_notify("NO_ADDITIONAL_SAS"), "the peer takes no further Child SAs")
+    run.needs(not expect(answer).has_notify("NO_ADDITIONAL_SAS"), "the peer accepts no further Child SAs")
     expect(answer).exchange("CREATE_CHILD_SA").has(IKEv2_SA, IKEv2_Nonce, IKEv2_TSi, IKEv2_TSr)
     expect(s.events).has(ChildSaInstalled, times=2 * len(s.ends))
     expect([child.name for child in s.sa.children.values()], "Child SAs").equals(["net", "more"])
     before = s.child.outbound.packets
     s.ping(None if s.live else "10.2.0.129")
-    expect(s.child.outbound.packets - before, "packets through the new one").equals(1)
+    expect(s.child.outbound.packets - before, "packets through the new Child SA").equals(1)
     if not run.embedded("a host that only the first Child SA has"):
         return
     s.ping("10.2.0.1")
-    expect(s.child.outbound.packets - before, "packets through the new one").equals(1)
+    expect(s.child.outbound.packets - before, "packets through the new Child SA").equals(1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The end of a Child SA."""
+"""Deleting a Child SA."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Delete
     live="in part",
 )  # fmt: skip
 def delete_child(run: Run) -> None:
-    """Each end deletes its inbound ESP SA by name, and the IKE SA lives on."""
+    """Each peer deletes its inbound ESP SA by SPI, and the IKE SA remains."""
     s = run.session()
     s.connect()
     child = s.child
@@ -36,7 +36,7 @@ def delete_child(run: Run) -> None:
         expect(s.events).at("responder").has(SaDeleted, times=1, child_spis=(child.outbound.spi,), by_peer=True)
 
     expect(lambda: s.ping()).raises(LocalError, "no")
-    # ESP on what is gone
+    # ESP on the deleted Child SA
     expect(takes_on(s, s.sa, child, packet), "a reply on the Child SA that was deleted").fails()
     # HDR, SK {}  -->
     # <--  HDR, SK {}

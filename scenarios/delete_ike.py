@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The end of an IKE SA, and of all that it carried."""
+"""Deleting an IKE SA and its Child SAs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Delete
     live="in part",
 )
 def delete_ike(run: Run) -> None:
-    """The Delete names no SPI, the answer is empty, and the Child SAs end with their IKE SA."""
+    """The Delete has no SPI, the response is empty, and the Child SAs are deleted with their IKE SA."""
     s = run.session()
     s.connect()
     sa, child = s.sa, s.child
@@ -30,7 +30,7 @@ def delete_ike(run: Run) -> None:
         expect(s.events).at(who).has(SaDeleted, times=1, child_spis=()).has(SaDeleted, times=1, child_spis=(spi,))
 
     expect(s.liveness).raises(LocalError, "open")
-    # HDR, SK {}  -->     on what is gone: 7296-1.4.1-03
+    # HDR, SK {}  -->     on the deleted IKE SA: 7296-1.4.1-03
     expect(answers_on(s, sa), "an answer on the IKE SA that was deleted").fails()
 
 

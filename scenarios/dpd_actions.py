@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What follows when a peer is dead."""
+"""What an endpoint does after it has found its peer dead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ QUICK = Retransmission(timeout=1.0, base=1.5, tries=3)
 
 @scenario("RFC 7296 section 2.4", requirements=("7296-2.4-05", "7296-2.4-i04"))
 def dpd_actions(run: Run) -> None:
-    """A dead peer's IKE SA is cleared; restarted with its Child SAs; or set up by the next packet."""
+    """A dead peer's IKE SA is deleted (clear), set up again at once (restart), or by the next packet (hold)."""
     s = run.session("clear", config=config("clear"), peer={"dpd": SILENT})
     die(s)
     s.network.run(200.0)
@@ -23,7 +23,7 @@ def dpd_actions(run: Run) -> None:
 
     s = run.session("restart", config=config("restart"), peer={"dpd": SILENT})
     die(s)
-    # HDR(A,0), SAi1, KEi, Ni  -->  ... as at the beginning
+    # HDR(A,0), SAi1, KEi, Ni  -->  ... as in the first handshake
     s.network.run(60.0)
     expect(s.events).at("initiator").has(IkeSaEstablished, times=2)
     s.ping("10.2.0.1", source="10.1.0.1")
@@ -38,13 +38,13 @@ def dpd_actions(run: Run) -> None:
 
 
 def config(action: str) -> IkeConfig:
-    """The initiator asks after 30 s of silence, four times at most."""
+    """The initiator sends a liveness check after 30 s of silence, four times at most."""
     dpd = DeadPeerDetection(interval=30.0, action=action, retransmission=QUICK)
     return IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("secret"), dpd=dpd)
 
 
 def die(s: Session) -> None:
-    """Let the network fail until the initiator has given its peer up, and no longer."""
+    """Break the network until the initiator has declared its peer dead."""
     s.connect()
     s.network.wire.loss = 1.0
     # HDR, SK {}  --X   four times

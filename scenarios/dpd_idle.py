@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""When a peer is asked whether it lives."""
+"""When dead peer detection sends a liveness check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SILENT = DeadPeerDetection(interval=None)
 
 @scenario("RFC 7296 section 2.4", requirements=("7296-2.4-i01", "7296-2.4-i02"))
 def dpd_idle(run: Run) -> None:
-    """A peer that sends anything authentic is not asked; one that is silent is; one-way traffic is no sign of life."""
+    """A liveness check is sent after silence; traffic that we only send does not count as a sign of life."""
     dpd = DeadPeerDetection(interval=30.0)
     config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("secret"), dpd=dpd)
     s = run.session("traffic both ways", config=config, peer={"dpd": SILENT})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IKE_AUTH whose Child SA cannot be."""
+"""IKE_AUTH whose Child SA is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fynx_scapy.layers.ikev2 import (
     live="in part",
 )
 def error_auth_child_refused(run: Run) -> None:
-    """A Child SA without a common proposal is refused beside a good AUTH, and the IKE SA stands."""
+    """A Child SA without a common proposal is refused; AUTH is valid, and the IKE SA is established."""
     s = run.session()
     s.sa_init()
     s.tap("payloads", foreign)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IKE_AUTH that cannot be read."""
+"""A malformed IKE_AUTH request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fynx_scapy.layers.ikev2 import (
     live=True,
 )
 def error_auth_malformed(run: Run) -> None:
-    """A malformed IKE_AUTH leads to INVALID_SYNTAX alone, though its key is right."""
+    """A malformed IKE_AUTH request is answered with INVALID_SYNTAX only, although its ICV is valid."""
     s = run.session()
     s.sa_init()
     s.tap("payloads", insert(IKEv2_Notify(type="INITIAL_CONTACT", length=400)))

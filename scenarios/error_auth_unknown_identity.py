@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An initiator that nobody has heard of."""
+"""An initiator with an unknown identity."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from fynx_scapy.layers.ikev2 import (
     live=True,
 )
 def error_auth_unknown_identity(run: Run) -> None:
-    """An identity without a policy gets AUTHENTICATION_FAILED and nothing else."""
+    """An identity without a policy is answered with AUTHENTICATION_FAILED and nothing else."""
     s = run.session()
     s.config = s.config.replace(local_id="carol@nowhere.invalid")
     s.sa_init()
     # HDR, SK {IDi(carol), IDr, AUTH, SAi2, TSi, TSr}  -->
     # <--  HDR, SK {N(AUTHENTICATION_FAILED)}
     answer = s.auth()
-    run.needs(IKEv2_AUTH not in answer, "the peer takes any identity")
+    run.needs(IKEv2_AUTH not in answer, "the peer accepts any identity")
     expect(answer).lacks(IKEv2_IDr, IKEv2_AUTH, IKEv2_SA).notify_data("AUTHENTICATION_FAILED").equals(b"")
     expect(s.events).lacks(IkeSaEstablished)
 

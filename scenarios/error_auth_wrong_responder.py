@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A responder that is somebody else."""
+"""A responder with an unexpected identity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fynx_scapy.layers.ikev2 import (
     live="in part",
 )
 def error_auth_wrong_responder(run: Run) -> None:
-    """A responder with another identity is refused in an INFORMATIONAL exchange of its own."""
+    """The initiator refuses a responder with another identity in a separate INFORMATIONAL exchange."""
     s = run.session()
     s.config = s.config.replace(remote_id="mallory@nowhere.invalid")
     s.tap("payloads", without(IKEv2_IDr))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A rekey of what is not there."""
+"""Rekeying a Child SA that does not exist."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IKE_AUTH without a Child SA, where that is not done."""
+"""IKE_AUTH without a Child SA, to a responder that does not support it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario("RFC 6023 section 3", requirements=("7296-2.21-i01",), live=True)
 def error_childless_unannounced(run: Run) -> None:
-    """A responder that did not announce it answers IKE_AUTH without a Child SA with INVALID_SYNTAX."""
+    """A responder without childless support answers IKE_AUTH without a Child SA with INVALID_SYNTAX."""
     s = run.session()
     announced = expect(s.sa_init()).has_notify("CHILDLESS_IKEV2_SUPPORTED")
     run.needs(not announced, "the peer announces CHILDLESS_IKEV2_SUPPORTED")

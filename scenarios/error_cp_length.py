@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A configuration attribute of an impossible length."""
+"""A configuration attribute with an invalid length."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fynx_scapy.layers.ikev2 import (
     ),
 )
 def error_cp_length(run: Run) -> None:
-    """An attribute whose length its type does not allow is INVALID_SYNTAX; an unknown one is ignored."""
+    """A length that the attribute's type does not allow gets INVALID_SYNTAX; an unknown type is ignored."""
     s = run.session(peer={"cp_reply": ConfigReply(pool="10.3.0.0/24")})
     s.connect()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Somebody shows a token that is not the peer's."""
+"""A wrong quick crash detection token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fynx_scapy.layers.ikev2 import (
     requirements=("7296-2.21.4-05",),
 )
 def error_crash_token_wrong(run: Run) -> None:
-    """A wrong token of quick crash detection is a hint like any other, and is not answered."""
+    """A wrong QCD token is treated like any unprotected hint, and is not answered."""
     s = run.session(peer={"crash_secrets": b"s" * 32})
     s.connect()
     wrong = IKEv2_Notify(type="QUICK_CRASH_DETECTION", proto=1, notify=bytes(32))

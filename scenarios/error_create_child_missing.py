@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""CREATE_CHILD_SA that lacks payloads."""
+"""CREATE_CHILD_SA without required payloads."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from fynx_scapy.layers.ikev2 import (
     live="in part",
 )
 def error_create_child_missing(run: Run) -> None:
-    """CREATE_CHILD_SA without its payloads is INVALID_SYNTAX."""
+    """CREATE_CHILD_SA without its required payloads is answered with INVALID_SYNTAX."""
     s = run.session()
     s.connect()
     # HDR, SK {Ni}  -->
     # <--  HDR, SK {N(INVALID_SYNTAX)}
     expect(s.request("CREATE_CHILD_SA", IKEv2_Nonce(nonce=bytes(32)))).notifies("INVALID_SYNTAX").lacks(IKEv2_SA)
-    # INVALID_SYNTAX is fatal in both peers; of a live one it is not seen.
+    # INVALID_SYNTAX is fatal in both peers; we cannot see that in a live peer.
     expect(s.events).has(SaDeleted, times=len(s.ends), child_spis=())
 
 

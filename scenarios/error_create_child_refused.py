@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A further Child SA that cannot be."""
+"""A second Child SA that is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario("RFC 7296 section 1.3.1", requirements=("7296-1.3.1-04", "7296-2.9-i02"), live="in part")
 def error_create_child_refused(run: Run) -> None:
-    """A refused CREATE_CHILD_SA, by its selectors or by its proposals, leaves the IKE SA as it was."""
+    """A refused CREATE_CHILD_SA, for its selectors or its proposals, leaves the IKE SA unchanged."""
     s = run.session()
     s.connect()
     mine = s.config.children[0]
@@ -26,8 +26,8 @@ def error_create_child_refused(run: Run) -> None:
             s.tap("payloads", foreign)
         # HDR, SK {SA, Ni, TSi, TSr}  -->
         answer = s.create_child(config)
-        run.needs(not expect(answer).has_notify("NO_ADDITIONAL_SAS"), "the peer takes no further Child SAs")
-        run.needs(IKEv2_SA not in answer, "the peer takes any traffic selectors")
+        run.needs(not expect(answer).has_notify("NO_ADDITIONAL_SAS"), "the peer accepts no further Child SAs")
+        run.needs(IKEv2_SA not in answer, "the peer accepts any traffic selectors")
         # <--  HDR, SK {N(…)}
         expect(answer).exchange("CREATE_CHILD_SA").notifies(kind).lacks(IKEv2_SA)
     expect(s.events).has(ChildSaInstalled, times=len(s.ends)).lacks(SaDeleted)

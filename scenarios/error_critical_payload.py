@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A payload that nobody knows and that must be known."""
+"""An unknown payload with the critical flag."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fynx_scapy.layers.ikev2 import (
     live="in part",
 )
 def error_critical_payload(run: Run) -> None:
-    """An unknown critical payload rejects the whole request, in the clear and inside SK, and is named in the answer."""
+    """A request with an unknown critical payload is rejected with its type, in the clear and inside SK."""
     s = run.session("in IKE_SA_INIT")
     s.tap("payloads", insert(unknown(critical=True)), clear)
     # HDR, SAi1, 200!, KEi, Ni  -->
@@ -29,7 +29,7 @@ def error_critical_payload(run: Run) -> None:
         expect(s.peer.sas, "IKE SAs").fails()
 
     s = run.session("in IKE_AUTH")
-    # With a wrong key: AUTHENTICATION_FAILED would show that AUTH was looked at.
+    # With a wrong key, AUTHENTICATION_FAILED would show that AUTH was checked.
     s.config = s.config.replace(auth=Psk(s.client.randomness.octets(32)))
     s.sa_init()
     s.tap("payloads", insert(unknown(critical=True)))

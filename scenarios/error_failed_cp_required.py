@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A client that forgot to ask for an address."""
+"""A client that does not ask for an address."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fynx_scapy.layers.ikev2 import (
     requirements=("7296-2.19-07", "7296-2.21.2-04", "7296-1.2-i03"),
 )
 def error_failed_cp_required(run: Run) -> None:
-    """Who must ask for an address and does not gets no Child SA, until it asks."""
+    """A client that must ask for an address gets no Child SA until it asks."""
     wide = ChildConfig(local_ts="0.0.0.0/0", remote_ts="10.2.0.0/24")
     s = run.session(
         config=IkeConfig(local_id="alice", remote_id="bob", auth=Psk("fynx"), children=(wide,)),

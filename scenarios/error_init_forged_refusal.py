@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Somebody refuses in the peer's name."""
+"""A forged error in response to IKE_SA_INIT."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fynx_scapy.layers.ikev2 import (
     ),
 )
 def error_init_forged_refusal(run: Run) -> None:
-    """An error that answers IKE_SA_INIT is not believed while a good answer may still come."""
+    """An unprotected error in response to IKE_SA_INIT is not acted on while a valid response may still come."""
     s = run.session()
     sa = s.client.connect(s.config, s.network.now)
     refusal = IKEv2(init_SPI=sa.spi_i, exch_type="IKE_SA_INIT", flags=0x20) / IKEv2_Notify(type="NO_PROPOSAL_CHOSEN")

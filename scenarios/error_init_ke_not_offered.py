@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A responder that asks for a group which was not offered."""
+"""INVALID_KE_PAYLOAD for a group that was not offered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario("RFC 7296 section 1.2", requirements=("7296-3.4-02",))
 def error_init_ke_not_offered(run: Run) -> None:
-    """INVALID_KE_PAYLOAD for a group that was not offered ends the attempt, since following it would never end."""
+    """INVALID_KE_PAYLOAD for a group that was not offered ends the attempt, so that it cannot loop."""
     s = run.session()
     s.peer.taps.add("payloads", only(IKEv2_Notify(type="INVALID_KE_PAYLOAD", notify=b"\0\x0e")))
     # HDR, SAi1, KEi, Ni  -->

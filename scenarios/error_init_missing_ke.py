@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IKE_SA_INIT that lacks a payload."""
+"""IKE_SA_INIT without a KE payload."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fynx_scapy.layers.ikev2 import (
     live="in part",
 )
 def error_init_missing_ke(run: Run) -> None:
-    """IKE_SA_INIT without a KE payload is dropped, and nothing is kept of it."""
+    """IKE_SA_INIT without a KE payload is dropped, and no state is kept."""
     s = run.session()
     s.tap("payloads", without(IKEv2_KE))
     # HDR, SAi1, Ni  -->
     if s.live:
-        # A live one may answer: section 2.21.1 leaves it to choose between a diagnosis and none.
+        # A live peer may answer: section 2.21.1 lets it choose whether to send an error.
         expect(unanswered(s)).holds()
         return
     expect(lambda: s.sa_init()).raises(Timeout)

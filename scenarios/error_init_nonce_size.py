@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A nonce that is too short, and one that is too long."""
+"""A nonce that is too short or too long."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fynx_scapy.taps import Outgoing
     live="in part",
 )
 def error_init_nonce_size(run: Run) -> None:
-    """A nonce outside of 16 to 256 octets makes no IKE SA; INVALID_SYNTAX is not sent in the clear."""
+    """A nonce outside 16 to 256 octets sets up no IKE SA; INVALID_SYNTAX is not sent in the clear."""
     for size in (15, 257):
         s = run.session(f"{size} octets")
 
@@ -31,7 +31,7 @@ def error_init_nonce_size(run: Run) -> None:
         s.tap("payloads", resize)
         # HDR, SAi1, KEi, Ni(wrong)  -->
         if s.live:
-            # A live one may answer: section 2.21.1 leaves it to choose between a diagnosis and none.
+            # A live peer may answer: section 2.21.1 lets it choose whether to send an error.
             expect(unanswered(s)).holds()
             continue
         expect(lambda s=s: s.sa_init()).raises(Timeout)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A refusal that nobody contradicts."""
+"""An unprotected error in response to IKE_SA_INIT."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from fynx_scapy.harness import Run, expect, foreign, main, scenario
 
 @scenario("RFC 7296 section 2.21.1", requirements=("7296-2.21.1-i01",), live="in part")
 def error_init_refused(run: Run) -> None:
-    """An error that answers IKE_SA_INIT ends the attempt once no better answer has come for a while."""
+    """An error in response to IKE_SA_INIT ends the attempt if no valid response arrives for a while."""
     s = run.session()
     s.tap("payloads", foreign)
     # HDR, SAi1, KEi, Ni  -->
     # <--  HDR, N(NO_PROPOSAL_CHOSEN)
     expect(s.sa_init()).notifies("NO_PROPOSAL_CHOSEN")
     (failed,) = [event for _, event in s.events if isinstance(event, IkeSaFailed)]
-    # Of a live peer's answer it is told when it is believed; it comes at once.
+    # A live peer's answer comes at once; it is reported when it is acted on.
     first = MessageSent if s.live else MessageReceived
     answered = next(event.time for _, event in s.events if isinstance(event, first))
     wait = s.config.error_wait
-    expect(failed.time - answered, "the time until it is believed").between(wait, wait + (0.5 if s.live else 0.1))
+    expect(failed.time - answered, "seconds until the error is acted on").between(wait, wait + (0.5 if s.live else 0.1))
     expect(s.client.sas, "IKE SAs").fails()
     if not s.live:
         expect(s.peer.sas, "IKE SAs").fails()

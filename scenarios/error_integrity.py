@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A message that was changed on its way."""
+"""A message that was changed in transit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fynx_scapy.taps import Datagram, Outgoing
     live="in part",
 )
 def error_integrity(run: Run) -> None:
-    """A message whose ICV does not verify is dropped without an answer, and its retransmission counts."""
+    """A message with a wrong ICV is dropped without an answer; its retransmission is accepted."""
     s = run.session()
     s.connect()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A pool that is empty."""
+"""An exhausted address pool."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fynx_scapy.layers.ikev2 import (
     requirements=("7296-3.15.4-i01", "7296-3.15.4-i02", "7296-1.2-i03", "7296-2.21.2-04"),
 )
 def error_internal_address_failure(run: Run) -> None:
-    """Without an address left there is no Child SA, but an IKE SA."""
+    """With no address left, the IKE SA is established without a Child SA."""
     wide = ChildConfig(local_ts="0.0.0.0/0", remote_ts="10.2.0.0/24")
     config = IkeConfig(
         local_id="alice",

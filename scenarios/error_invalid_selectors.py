@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A packet in a Child SA that is not for it."""
+"""A packet outside the selectors of its Child SA."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fynx_scapy.iana import NotifyType
     ),
 )
 def error_invalid_selectors(run: Run) -> None:
-    """A decrypted packet outside its selectors goes nowhere, and the peer is told of it once."""
+    """A decrypted packet outside the selectors is dropped, and the peer is notified once."""
     s = run.session(peer={"report_selectors": True})
     s.connect()
     stray = bytes(IP(src="10.9.9.9", dst="10.2.0.1") / UDP())

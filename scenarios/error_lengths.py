@@ -14,14 +14,14 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario("RFC 7296 section 3.1", requirements=("7296-3.1-i03",), live="in part")
 def error_lengths(run: Run) -> None:
-    """A datagram whose length is not the header's is dropped with the reason, and never answered."""
+    """A datagram whose size differs from the header's length is dropped with the reason, and never answered."""
     s = run.session()
     whole = bytes(IKEv2(init_SPI=b"A" * 8, exch_type="IKE_SA_INIT", flags=0x08))
     for data in (b"", whole[:27], whole + b"\0", whole[:24] + bytes.fromhex("ffffffff")):
         answers = deliver(s, data, source=stranger(s))
         if not s.live:
             expect(answers, "answers").fails()
-        for answer in answers:  # a live one may say what it thinks of it
+        for answer in answers:  # a live peer may answer with an error
             expect(answer).lacks(IKEv2_SA)
     if s.live:
         expect(s.connect()).has(IKEv2_AUTH)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A version that is not spoken yet."""
+"""A message with a higher major version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fynx_scapy.harness import Run, expect, forge, main, scenario
     live=True,
 )
 def error_major_version(run: Run) -> None:
-    """A higher major version is dropped, and told in the clear which one is spoken."""
+    """A higher major version is answered in the clear with INVALID_MAJOR_VERSION and our version."""
     s = run.session()
     # HDR(version 3.0)  -->
     answers = forge(s, version=0x30, exch_type="IKE_SA_INIT", init_SPI=b"A" * 8, id=0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A request inside SK that cannot be read."""
+"""A malformed request inside SK."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fynx_scapy.layers.ikev2 import (
     live="in part",
 )
 def error_malformed_request(run: Run) -> None:
-    """A malformed request on an established IKE SA is answered with INVALID_SYNTAX, and that is fatal at both ends."""
+    """A malformed request on an IKE SA is answered with INVALID_SYNTAX, which is fatal for both peers."""
     s = run.session()
     s.connect()
     sa = s.sa
@@ -28,7 +28,7 @@ def error_malformed_request(run: Run) -> None:
     # <--  HDR, SK {N(INVALID_SYNTAX)}
     expect(s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT", length=400))).notifies("INVALID_SYNTAX")
     expect(s.events).at("initiator").has(SaDeleted, child_spis=())
-    # HDR, SK {}  -->     on what is gone
+    # HDR, SK {}  -->     on the deleted IKE SA
     expect(answers_on(s, sa), "an answer on the IKE SA that INVALID_SYNTAX ended").fails()
     if s.live:
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A version that brings no more than we know."""
+"""A message with a higher minor version."""
 
 from __future__ import annotations
 

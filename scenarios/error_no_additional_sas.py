@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Enough is enough: the responder takes no more Child SAs."""
+"""NO_ADDITIONAL_SAS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fynx_scapy.iana import NotifyType
 
 @scenario("RFC 7296 section 1.3", requirements=("7296-1.3-i02", "7296-1.3.1-04"))
 def error_no_additional_sas(run: Run) -> None:
-    """One Child SA too many is refused, the others and the IKE SA stand, and a rekey is no further one."""
+    """One Child SA too many is refused; the others and the IKE SA remain, and a rekey is still allowed."""
     s = run.session(peer={"child_limit": 1})
     s.connect()
     # HDR, SK {SA, Ni, TSi, TSr}  -->

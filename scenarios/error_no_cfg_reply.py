@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A responder that gives no addresses."""
+"""A responder without a configuration reply."""
 
 from __future__ import annotations
 

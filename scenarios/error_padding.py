@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Padding that is longer than its payload."""
+"""A pad length that is longer than the plaintext."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def error_padding(run: Run) -> None:
     # HDR, SK {}, pad length 255  -->
     # <--  HDR, SK {N(INVALID_SYNTAX)}
     expect(s.liveness()).notifies("INVALID_SYNTAX")
-    # INVALID_SYNTAX is fatal in both peers; of a live one it is not seen.
+    # INVALID_SYNTAX is fatal in both peers; we cannot see that in a live peer.
     expect(s.events).has(SaDeleted, times=len(s.ends), child_spis=())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An exchange out of its turn."""
+"""CREATE_CHILD_SA before IKE_AUTH."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario("RFC 7296 section 1", requirements=("7296-1-01", "7296-1-i03"), live="in part")
 def error_request_before_auth(run: Run) -> None:
-    """Nothing but IKE_AUTH is done for a peer that is not authenticated."""
+    """Only IKE_AUTH is processed for a peer that is not authenticated yet."""
     s = run.session()
     s.sa_init()
     # HDR, SK {SA, Ni, TSi, TSr}  -->   before IKE_AUTH
     request = IKEv2_Nonce(nonce=bytes(32))
     if s.live:
-        # INVALID_SYNTAX need not end it at the peer's end: what is half-open there is completed and deleted afterwards.
+        # A live peer need not delete its half-open IKE SA after INVALID_SYNTAX: complete it and delete it afterwards.
         s.sa.config = s.sa.config.replace(invalid_syntax_is_fatal=False)
-        # No RFC says how to refuse it: a live one may say anything, or nothing.
+        # No RFC says how to refuse it: a live peer may answer with anything, or not at all.
         expect(unanswered(s, lambda: s.request("CREATE_CHILD_SA", request))).holds()
         return
     answer = s.request("CREATE_CHILD_SA", request)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A policy of one Child SA for each pair of addresses."""
+"""SINGLE_PAIR_REQUIRED."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fynx_scapy.layers.ikev2 import (
     requirements=("7296-2.9-01", "7296-1.2-i03"),
 )
 def error_single_pair_required(run: Run) -> None:
-    """Ranges are refused with SINGLE_PAIR_REQUIRED; a packet says which pair is wanted."""
+    """Address ranges are refused with SINGLE_PAIR_REQUIRED; the packet's addresses say which pair to use."""
     one = ChildConfig(local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24", single_pair=True)
     s = run.session(peer={"children": (one,)})
     s.sa_init()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Somebody complains of our ESP outside of any IKE SA."""
+"""INVALID_SPI outside an IKE SA."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fynx_scapy.layers.ikev2 import (
     requirements=("7296-1.5-03",),
 )
 def error_stray_invalid_spi(run: Run) -> None:
-    """INVALID_SPI outside of an IKE SA is never answered.
+    """INVALID_SPI outside an IKE SA is never answered.
 
-    If the SPI is one that we send on, the peer is asked whether it lives.
+    If it names an SPI that we send on, the peer gets a liveness check.
     """
     s = run.session()
     s.connect()
-    # HDR(0,0), N(INVALID_SPI, of nobody)  -->
+    # HDR(0,0), N(INVALID_SPI, unknown)  -->
     note = IKEv2_Notify(type="INVALID_SPI", notify=bytes.fromhex("aabbccdd"))
     zeros: dict[str, Any] = {"init_SPI": bytes(8), "resp_SPI": bytes(8), "flags": 0x08, "id": 0}
     expect(forge(s, note, to="initiator", **zeros), "answers").fails()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An error that nobody knows."""
+"""An unknown error notify."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fynx_scapy.layers.ikev2 import (
     live="in part",
 )
 def error_unknown_error_type(run: Run) -> None:
-    """An unknown error type fails the request that it answers, and is ignored in a request."""
+    """An unknown error type in a response fails its request; in a request it is ignored."""
     s = run.session()
     s.connect()
     # HDR, SK {N(8191)}  -->   <--  HDR, SK {}

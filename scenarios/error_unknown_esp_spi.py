@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ESP that no Child SA is for."""
+"""ESP with an unknown SPI."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fynx_scapy.taps import DatagramKind
     live="in part",
 )
 def error_unknown_esp_spi(run: Run) -> None:
-    """ESP on an unknown SPI is told to the peer inside SK, once, and nothing follows from it."""
+    """ESP with an unknown SPI is reported to the peer inside SK, once, and changes nothing."""
     s = run.session()
     s.connect()
     kind = DatagramKind.ESP_IN_UDP if s.sa.nat else DatagramKind.ESP

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A request on SPIs that nobody has."""
+"""A request with unknown IKE SPIs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from fynx_scapy.layers.ikev2 import (
     live="in part",
 )
 def error_unknown_ike_spi(run: Run) -> None:
-    """A request on unknown SPIs is answered in the clear with INVALID_IKE_SPI, to where it came from."""
+    """A request with unknown IKE SPIs is answered with INVALID_IKE_SPI in the clear, to its source address."""
     s = run.session()
     # HDR(A,B), SK {…}  -->
     answers = forge(s, IKEv2_Encrypted(load=bytes(40)), source=stranger(s), init_SPI=b"A" * 8, resp_SPI=b"B" * 8, id=7)
-    run.needs(answers, "the peer does not answer to unknown SPIs, as it may")
+    run.needs(answers, "the peer does not answer unknown SPIs, which it may")
     (answer,) = answers
     # <--  HDR(A,B), N(INVALID_IKE_SPI)
     expect(answer).exchange("INFORMATIONAL").response().message_id(7).notify_data("INVALID_IKE_SPI").equals(b"")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A response that answers nothing."""
+"""A response with unknown IKE SPIs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario("RFC 7296 section 2.21.4", requirements=("7296-2.21.4-01", "7296-3.1-11"), live="in part")
 def error_unknown_ike_spi_response(run: Run) -> None:
-    """A response on unknown SPIs is noted and never answered."""
+    """A response with unknown IKE SPIs is reported as an event and never answered."""
     s = run.session()
     # <--  HDR(A,B), SK {…}, a response
     answers = forge(s, IKEv2_Encrypted(load=bytes(40)), init_SPI=b"A" * 8, resp_SPI=b"B" * 8, flags=0x28)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A payload that nobody knows and nobody must."""
+"""An unknown payload without the critical flag."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fynx_scapy.harness import Run, expect, insert, main, scenario, unknown
     live="in part",
 )
 def error_unknown_payload(run: Run) -> None:
-    """An unknown payload that is not critical is skipped, wherever it stands."""
+    """An unknown payload that is not critical is skipped at any position."""
     s = run.session()
     s.tap("payloads", insert(unknown(critical=False)))
     if run.embedded("one in its answers"):

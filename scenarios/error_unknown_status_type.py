@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A status that nobody knows."""
+"""An unknown status notify."""
 
 from __future__ import annotations
 

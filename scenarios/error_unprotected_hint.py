@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Somebody says in the clear that the SA is gone."""
+"""An unprotected INVALID_IKE_SPI."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fynx_scapy.layers.ikev2 import (
     requirements=("7296-2.21.4-05", "7296-2.21.4-06", "7296-2.4-04", "7296-2.4-07"),
 )
 def error_unprotected_hint(run: Run) -> None:
-    """INVALID_IKE_SPI in the clear leads to one liveness check, however often it comes, and changes nothing."""
+    """INVALID_IKE_SPI in the clear triggers one liveness check, however often it arrives, and changes nothing."""
     s = run.session()
     s.connect()
     for _ in range(3):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Somebody says in the clear that authentication failed."""
+"""An unprotected AUTHENTICATION_FAILED."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fynx_scapy.layers.ikev2 import (
     requirements=("7296-2.21.4-05", "7296-2.4-04"),
 )
 def error_unprotected_refusal(run: Run) -> None:
-    """An unprotected error of any other type on an established IKE SA changes nothing at all."""
+    """An unprotected error of any other type on an established IKE SA changes nothing."""
     s = run.session()
     s.connect()
     for kind in ("AUTHENTICATION_FAILED", "INVALID_SYNTAX", "NO_PROPOSAL_CHOSEN", "TEMPORARY_FAILURE"):

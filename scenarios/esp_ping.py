@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What travels through a Child SA, and what does not get through."""
+"""Traffic through a Child SA, and packets that are dropped."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from fynx_scapy.taps import Datagram, DatagramKind
     live="in part",
 )  # fmt: skip
 def esp_ping(run: Run) -> None:
-    """Pings and UDP echoes go through the tunnel; copies, forgeries and dummy packets do not come out.
+    """Pings and UDP echoes pass through the tunnel; copies, forgeries and dummy packets are dropped.
 
-    The peer answers on decrypted packets by itself. Sequence numbers begin at 1 and never repeat; a copy is dropped by
-    the anti-replay window, a changed packet by its ICV, and neither moves the window.
+    The embedded peer answers decrypted packets. Sequence numbers start at 1 and never repeat. The anti-replay window
+    drops a copy, the ICV check drops a changed packet, and neither moves the window.
     """
     s = run.session("IPv4")
     s.connect()
@@ -49,25 +49,25 @@ def esp_ping(run: Run) -> None:
     sent = [event.seq for who, event in s.events if who == "initiator" and isinstance(event, EspSent)]
     expect(sent, "sequence numbers").equals([1, 2, 3, 4])
 
-    # ESP  ==> ==>   the network makes a copy: it arrives once
+    # ESP  ==> ==>   the network delivers a copy: it is accepted once
     s.network.wire.duplication = 1.0
     s.ping()
     s.network.run()
     s.network.wire.duplication = 0.0
     expect(s.events).at("responder").has(ReplayDropped, seq=5).has(EspReceived, times=1, seq=5)
 
-    # ESP  ==X      a third party turns one bit: the peer does not even look inside
+    # ESP  ==X      an attacker flips one bit: the peer drops the packet
     away = s.network.intercept(flip_last_bit)
     expect(lambda: s.ping(timeout=1)).raises(Timeout)
     away()
     expect(s.events).at("responder").has(IntegrityFailed, times=1, spi=s.child.outbound.spi).lacks(EspReceived, seq=6)
 
-    # ESP  ==>   the packet itself is still welcome: what was forged has not moved the window
+    # ESP  ==>   the original packet is still accepted: the forgery did not move the window
     s.network.inject(next(e for _, e in reversed(s.events) if isinstance(e, EspSent)).datagram)
     s.network.run()
     expect(s.events).at("responder").has(EspReceived, times=1, seq=6)
 
-    # ESP {dummy}  ==>   discarded without an answer, and the SA goes on as if nothing had happened
+    # ESP {dummy}  ==>   discarded without an answer; the SA continues to work
     s.client.send_dummy(s.sa, s.child)
     s.network.run()
     expect(s.events).at("responder").has(EspReceived, seq=7, next_header=59)
@@ -81,17 +81,17 @@ def esp_ping(run: Run) -> None:
 
 
 def _live(run: Run, s: Session) -> None:
-    """What can be asked of any peer: a forgery and a dummy packet do not come out of the tunnel."""
+    """The part that works with any peer: a forgery and a dummy packet are dropped."""
     run.embedded("a UDP echo")
     run.embedded("copies (RFC 4303 section 3.4.3 leaves anti-replay to the receiver)")
     sent = next(event for _, event in reversed(s.events) if isinstance(event, EspSent))
     expect(sent.seq, "sequence number").equals(3)
     request = s.ping()
-    # ESP  ==>      one bit is another: nothing comes back
+    # ESP  ==>      with one bit flipped: no answer
     seen = len(s.network.hosts["initiator"].inbox)
     data = s.child.outbound.seal(echo_request(request.dst, request.src, identifier=0xF1, sequence=99), 4)
     s.network.inject(replace(sent.datagram, data=data[:-1] + bytes([data[-1] ^ 1])))
-    # ESP {dummy}  ==>   discarded without an answer, and the SA goes on as if nothing had happened
+    # ESP {dummy}  ==>   discarded without an answer; the SA continues to work
     s.client.send_dummy(s.sa, s.child)
     s.network.run(s.network.now + PATIENCE)
     expect(len(s.network.hosts["initiator"].inbox) - seen, "answers").equals(0)
@@ -100,7 +100,7 @@ def _live(run: Run, s: Session) -> None:
 
 
 def flip_last_bit(_time: float, datagram: Datagram) -> Iterable[Datagram]:
-    """What a third party makes of an ESP packet."""
+    """A tap: change an ESP packet, as an attacker on the path would."""
     if datagram.kind is not DatagramKind.ESP:
         return [datagram]
     return [replace(datagram, data=datagram.data[:-1] + bytes([datagram.data[-1] ^ 1]))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A flood of requests from spoofed sources."""
+"""A flood of IKE_SA_INIT requests from spoofed sources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fynx_scapy.taps import Datagram
 
 
 def _knock(s: Session, number: int, host: str) -> None:
-    """The same request again, with another SPI, from somewhere else."""
+    """Send the same request with another SPI, from another address."""
     wire = next(event.wire[0] for who, event in s.events if who == "initiator" and isinstance(event, MessageSent))
     data = number.to_bytes(2) + wire[2:]
     s.peer.receive(Datagram(data, Address(s.peer.host, 500), Address(host, 500)), s.network.now)
@@ -24,11 +24,11 @@ def _knock(s: Session, number: int, host: str) -> None:
     ),
 )
 def flood(run: Run) -> None:
-    """From the threshold on everybody gets a cookie and nothing is kept; who brings it back gets in."""
+    """Above the threshold every source gets a cookie and no state is kept; an initiator that returns it gets in."""
     s = run.session(peer={"cookie_threshold": 10})
     s.sa_init()
     for number in range(1, 201):
-        # HDR(A,0), SAi1, KEi, Ni  -->   from two hundred strangers
+        # HDR(A,0), SAi1, KEi, Ni  -->   from two hundred sources
         _knock(s, number, f"203.0.113.{number}")
     expect(s.peer.half_open, "half-open IKE SAs").equals(10)
     theirs = expect(s.events).at("responder")
@@ -37,10 +37,10 @@ def flood(run: Run) -> None:
     # <--  HDR(A,0), N(COOKIE)
     theirs.sent(150).notifies("COOKIE")
     theirs.has(KeysDerived, times=10).lacks(MessageDropped)
-    # HDR(A,0), SAi1, KEi, Ni  -->   <--  HDR(A,0), N(COOKIE)   and so on: a good peer
+    # HDR(A,0), SAi1, KEi, Ni  -->   <--  HDR(A,0), N(COOKIE)   and so on: a legitimate peer
     good = s.client.connect(s.config, s.network.now)
     s.network.run(s.network.now + 1.0)
-    expect(good.established, "the good peer to be up").holds()
+    expect(good.established, "the legitimate peer established").holds()
     expect(s.events).at("responder").has(IkeSaEstablished)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A flood of messages for an IKE SA that nobody has."""
+"""A flood of messages for unknown IKE SAs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.taps import Datagram
 
 @scenario("RFC 7296 section 2.21.4", requirements=("7296-2.21.4-02", "7296-2.21.4-03", "7296-2.21.4-04", "7296-2.4-07"))
 def flood_unknown_spi(run: Run) -> None:
-    """Strangers are answered INVALID_IKE_SPI, but rarely, so that we are nobody's weapon."""
+    """Unknown SPIs are answered with INVALID_IKE_SPI at a limited rate, so that we amplify no attack."""
     s = run.session(peer={"answer_rate": 20.0})
     header = IKEv2(init_SPI=b"A" * 8, resp_SPI=b"B" * 8, exch_type=ExchangeType.INFORMATIONAL, flags="Initiator", id=7)
     stray = Datagram(build_message(header, []), Address(s.peer.host, 500), Address("203.0.113.9", 500))

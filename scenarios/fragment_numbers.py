@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fragments whose numbers cannot be right."""
+"""Fragments with invalid numbers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from fynx_scapy.taps import Datagram
     live="in part",
 )
 def fragment_numbers(run: Run) -> None:
-    """A number of zero, a total of zero, a number above the total: silently discarded, as is what was changed.
+    """Fragment number 0, total 0, a number above the total, and changed fragments are silently discarded.
 
-    A third party sends them before each good fragment. Nothing of theirs is stored, and the handshake ends well.
+    An attacker sends them before each valid fragment. None of them is stored, and the handshake completes.
     """
     s = run.session(
         config=IkeConfig(
@@ -42,11 +42,11 @@ def fragment_numbers(run: Run) -> None:
         expect(len(forged), "discarded for their ICV").between(2, 9)
         numbers = sum("fragment number" in reason for reason in reasons)
         expect(numbers, "discarded for their numbers").equals(3 * len(forged))
-    expect(len(s.ping()), "octets that came back").between(28, 1500)
+    expect(len(s.ping()), "octets of the reply").between(28, 1500)
 
 
 def spoilt(datagram: Datagram) -> list[Datagram]:
-    """Copies of a fragment that nobody may accept."""
+    """Copies of a fragment that must not be accepted."""
     data = datagram.data
     if len(data) < 40 or data[16] != 53:
         return []

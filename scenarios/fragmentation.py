@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Messages in fragments, each of which is sealed by itself."""
+"""IKE fragmentation."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ SUITES = (
     live="in part",
 )  # fmt: skip
 def fragmentation(run: Run) -> None:
-    """Both ends announce it, and what needs more than 300 octets of IP goes in parts, whatever the cipher.
+    """With support announced by both, messages above 300 octets of IP are fragmented, with every cipher.
 
-    IKE_SA_INIT is never fragmented. Only the first fragment says which payload comes first, and the header is that of
-    the message.
+    IKE_SA_INIT is never fragmented. Only the first fragment names the first payload type; every fragment has the
+    message's header.
     """
     for suite in SUITES:
         config = IkeConfig(
@@ -62,7 +62,7 @@ def fragmentation(run: Run) -> None:
             sent = [e for at, e in s.events if at == who and isinstance(e, MessageSent)]
             received = [e for at, e in s.events if at != who and isinstance(e, MessageReceived)]
             if not s.live:
-                expect([e.wire for e in received], "what arrived").equals([e.wire for e in sent])
+                expect([e.wire for e in received], "fragments received").equals([e.wire for e in sent])
             expect(len(sent[0].wire), "messages of IKE_SA_INIT").equals(1)
             for event in sent[1:]:
                 if len(event.wire) == 1:
@@ -70,16 +70,16 @@ def fragmentation(run: Run) -> None:
                 for number, wire in enumerate(event.wire, 1):
                     header, payloads = parse_message(wire)
                     skf = payloads[-1]
-                    expect((skf.frag_number, skf.frag_total), "numbers").equals((number, len(event.wire)))
+                    expect((skf.frag_number, skf.frag_total), "number and total").equals((number, len(event.wire)))
                     first = int(event.payloads[0].payload_type) if number == 1 else PayloadType.NONE
                     expect(int(skf.next_payload), "next payload").equals(int(first))
                     for field in ("init_SPI", "resp_SPI", "version", "exch_type", "flags", "id"):
                         expect(getattr(header, field), field).equals(getattr(event.header, field))
-        expect(len(s.ping()), "octets that came back").between(28, 1500)
+        expect(len(s.ping()), "octets of the reply").between(28, 1500)
 
 
 def note(sizes: list[int], wanted: str, _time: float, datagram: Datagram, fate: str) -> None:
-    """Keep the size of an IP packet."""
+    """Record the size of an IP packet."""
     if fate == wanted:
         sizes.append(len(datagram.wire) + 28)
 

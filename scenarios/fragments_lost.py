@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fragments that get lost on their way."""
+"""Lost fragments."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from fynx_scapy.taps import Datagram, Outgoing, Tap
     live="in part",
 )
 def fragments_lost(run: Run) -> None:
-    """A lost fragment costs a retransmission of the whole message, bit for bit; what has arrived is kept meanwhile.
+    """After a lost fragment the whole message is retransmitted; fragments that have arrived are kept.
 
-    Of a request that was answered already, only its first fragment brings the answer again.
+    For a request that was already answered, only its first fragment triggers the retransmission of the response.
     """
     config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=200)
     s = run.session("a fragment of the request is lost", config=config)
@@ -44,11 +44,11 @@ def fragments_lost(run: Run) -> None:
     expect(s.auth()).has(IKEv2_AUTH)
     expect(s.events).at("responder").has(Retransmitted, times=1, request=False, message_id=1)
     expect(s.events).at("responder").has(MessageReceived, times=2)
-    expect(len(s.ping()), "octets that came back").between(28, 1500)
+    expect(len(s.ping()), "octets of the reply").between(28, 1500)
 
 
 def without_first_try_of(fragment: int) -> Tap:
-    """A tap: at its first transmission, a message in fragments leaves without this one."""
+    """A tap: drop this fragment when the message is sent for the first time."""
 
     def tap(_message: Outgoing, datagrams: list[Datagram], attempt: int) -> list[Datagram]:
         if attempt or len(datagrams) == 1:

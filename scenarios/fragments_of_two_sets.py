@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fragments of the same message, split in two ways."""
+"""Fragments of one message, split in two ways."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fynx_scapy.taps import Datagram, Envelope, Outgoing, Taps
 
 @scenario("RFC 7383 section 2.6", requirements=("7383-2.6-01", "7383-2.6-04"), live="in part")
 def fragments_of_two_sets(run: Run) -> None:
-    """A larger total starts the reassembly over, a smaller one is discarded: two sets are never mixed.
+    """A larger total restarts the reassembly, a smaller one is discarded: two sets are never mixed.
 
-    So does a peer that finds its path narrower than it thought (section 2.5.2).
+    A peer that reduces its fragment size does this (section 2.5.2).
     """
     s = run.session(
         config=IkeConfig(
@@ -35,7 +35,7 @@ def fragments_of_two_sets(run: Run) -> None:
         again = Outgoing(message.payloads, header=message.header)
         envelope._ivs = 1000
         large[:] = [Datagram(wire, sa.local, sa.remote) for wire in envelope.seal(again, size)[0]]
-        # The large ones but the last, the first small one, the last large one, then the other small ones.
+        # All large fragments but the last, the first small one, the last large one, then the other small ones.
         return [*large[:-1], datagrams[0], large[-1], *datagrams[1:]]
 
     s.client.taps.add("datagrams", both)
@@ -50,7 +50,7 @@ def fragments_of_two_sets(run: Run) -> None:
         return
     theirs = expect(s.events).at("responder")
     got = [event for _, event in theirs.events if isinstance(event, MessageReceived)][-1]
-    expect(got.payloads[0].vendorID, "what arrived").equals(payload.vendorID)
+    expect(got.payloads[0].vendorID, "the Vendor ID received").equals(payload.vendorID)
     expect(bool(set(got.wire) & {d.data for d in large}), "a fragment of the other set").equals(False)
     dropped = [event for _, event in theirs.events if isinstance(event, MessageDropped)]
     expect([event.data for event in dropped], "what was discarded").equals([large[-1].data])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fragments that come twice, and in the wrong order."""
+"""Fragments that arrive twice or out of order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID
 
 @scenario("RFC 7383 section 2.6", requirements=("7383-2.6-02", "7383-2.6.1-01", "7383-5-i01"), live="in part")
 def fragments_out_of_order(run: Run) -> None:
-    """Nothing is done before the last one is there, whichever that is; one that is there already is discarded."""
+    """A message is processed once its last fragment has arrived, in any order; duplicates are discarded."""
     config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=200)
     s = run.session(config=config)
     for side in (s.client,) if s.live else (s.client, s.peer):
@@ -29,7 +29,7 @@ def fragments_out_of_order(run: Run) -> None:
     ours.has(MessageReceived, times=3)
     reasons = {event.reason for _, event in theirs.events if isinstance(event, MessageDropped)}
     expect(any("is here already" in reason for reason in reasons), "a duplicate that was dropped").holds()
-    expect(len(s.ping()), "octets that came back").between(28, 1500)
+    expect(len(s.ping()), "octets of the reply").between(28, 1500)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fragments for a peer that did not ask for them."""
+"""Fragments without announced support."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID
 
 @scenario("RFC 7383 section 2.4", requirements=("7383-2.4-01",), live="in part")
 def fragments_unannounced(run: Run) -> None:
-    """Unless both ends have announced it, no message is fragmented; fragments that come all the same are discarded."""
+    """Without support announced by both, no message is fragmented, and fragments that arrive are discarded."""
     config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=200)
     s = run.session("the initiator does not", config=config.replace(fragmentation=False))
     # HDR, SK {IDi, IDr, AUTH, SAi2, TSi, TSr}  -->
@@ -39,7 +39,7 @@ def fragments_unannounced(run: Run) -> None:
     # HDR, SKF(1/m) {...}, ...  -->
     expect(s.auth).raises(Timeout)
     dropped = [e.reason for at, e in s.events if at == "responder" and isinstance(e, MessageDropped)]
-    expect(dropped, "reasons").contains("expected no SKF payload: fragmentation was not announced")
+    expect(dropped, "reasons of the drops").contains("expected no SKF payload: fragmentation was not announced")
 
 
 if __name__ == "__main__":

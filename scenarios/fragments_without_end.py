@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fragments of a message that never becomes whole."""
+"""Fragments of a message that is never completed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from fynx_scapy.layers.ikev2 import IKEv2_VendorID
     requirements=("7383-5-01", "7383-5-02", "7383-5-03", "7383-2.6-05", "7383-2.6-06", "7383-2.6-i01"),
 )
 def fragments_without_end(run: Run) -> None:
-    """What is stored is bounded, in octets and in time.
+    """Stored fragments are limited, in octets and in time.
 
-    Who sends more than the receiver wants to hold loses the IKE SA, established or not; a request that stays
-    incomplete is forgotten as if it had never come.
+    A peer that sends more than the receiver stores loses its IKE SA, established or not. A request that stays
+    incomplete is dropped.
     """
     config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=300)
     s = run.session("too much on an established IKE SA", config=config, peer={"reassembly_limit": 2000})
@@ -32,7 +32,7 @@ def fragments_without_end(run: Run) -> None:
     reason = next(e.reason for _, e in theirs.events if isinstance(e, SaDeleted) and not e.child_spis)
     expect(reason).contains("at most 2000 octets of fragments")
 
-    expect(config.reassembly_limit, "octets that are kept of their own accord").between(1, 64 * 1024)
+    expect(config.reassembly_limit, "the default limit of stored octets").between(1, 64 * 1024)
 
     s = run.session("too much before the initiator is known", config=config, peer={"reassembly_limit": 300})
     s.sa_init()
@@ -46,11 +46,11 @@ def fragments_without_end(run: Run) -> None:
     s.client.taps.add("datagrams", lambda _message, datagrams, attempt: [] if attempt else datagrams[:-1])
     # HDR, SKF(1/m) {...}, ..., HDR, SKF(m-1/m) {...}  -->
     s.sa.start(Informational(s.sa, IKEv2_VendorID(vendorID=bytes(1000))))
-    # As long as an initiator waits before it gives up.
+    # For as long as an initiator retransmits before it gives up.
     s.network.run(s.network.now + s.config.retransmission.total - 1)
-    expect(sa is not None and len(sa.fragments), "messages that wait for their rest").equals(1)
+    expect(sa is not None and len(sa.fragments), "incomplete messages").equals(1)
     s.network.run(s.network.now + 2)
-    expect(sa is not None and len(sa.fragments), "messages that wait for their rest").equals(0)
+    expect(sa is not None and len(sa.fragments), "incomplete messages").equals(0)
     expect(s.events).at("responder").lacks(SaDeleted)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A ceiling for IKE SAs that nobody has authenticated."""
+"""The limit on half-open IKE SAs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fynx_scapy.taps import Datagram
 
 
 def _knock(s: Session, number: int, host: str) -> None:
-    """The same request again, with another SPI, from somewhere else."""
+    """Send the same request with another SPI, from another address."""
     wire = next(event.wire[0] for who, event in s.events if who == "initiator" and isinstance(event, MessageSent))
     data = number.to_bytes(2) + wire[2:]
     s.peer.receive(Datagram(data, Address(s.peer.host, 500), Address(host, 500)), s.network.now)
@@ -18,7 +18,7 @@ def _knock(s: Session, number: int, host: str) -> None:
 
 @scenario("RFC 7296 section 2.6", requirements=("7296-2.1-06",))
 def half_open_limit(run: Run) -> None:
-    """Beyond the ceiling a request is dropped; half-open IKE SAs expire, and the retransmission gets in."""
+    """Above the limit a request is dropped; half-open IKE SAs expire, and the retransmission is accepted."""
     s = run.session(peer={"half_open_limit": 4, "half_open_lifetime": 10.0, "cookie_threshold": None})
     s.sa_init()
     for number in range(1, 10):
@@ -30,7 +30,7 @@ def half_open_limit(run: Run) -> None:
     late = s.client.connect(s.config, s.network.now)
     s.network.run(s.network.now + 30.0)
     # HDR(A,0), SAi1, KEi, Ni  -->   again, after some seconds;   <--  HDR(A,B), SAr1, KEr, Nr
-    expect(late.established, "the late one to be up").holds()
+    expect(late.established, "the late IKE SA established").holds()
     expect(s.events).at("initiator").has(Retransmitted, message_id=0)
     expect(s.events).at("responder").has(IkeSaEstablished)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A peer that has forgotten everything."""
+"""INITIAL_CONTACT from a peer that has lost its state."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fynx_scapy.iana import NotifyType
 
 @scenario("RFC 7296 section 2.4", requirements=("7296-2.4-01", "7296-2.4-03", "7296-2.4-05"))
 def initial_contact(run: Run) -> None:
-    """INITIAL_CONTACT in IKE_AUTH makes the responder drop what it has with that identity; elsewhere it is ignored."""
+    """INITIAL_CONTACT in IKE_AUTH makes the responder delete that identity's old SAs; elsewhere it is ignored."""
     config = IkeConfig(
         local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("secret"), initial_contact=True
     )
     s = run.session("after a crash", config=config)
     s.connect()
     before = s.sa
-    # The initiator forgets, as if its machine had started again.
+    # The initiator loses its state, as after a reboot.
     before.forget()
     # HDR, SK {IDi, N(INITIAL_CONTACT), IDr, AUTH, SAi2, TSi, TSr}  -->
     # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}

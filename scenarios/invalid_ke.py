@@ -17,10 +17,10 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_KE, IKEv2_SA
     ),
 )  # fmt: skip
 def invalid_ke(run: Run) -> None:
-    """The responder wants another key exchange method, and says which.
+    """The responder asks for another key exchange method with INVALID_KE_PAYLOAD.
 
-    The initiator begins with X25519. The responder takes ECP-256 alone, which was offered too: the second request
-    brings a KE payload of that group, and offers all that the first one did.
+    The initiator starts with X25519. The responder accepts only ECP-256, which was also offered. The second request
+    has a KE payload of that group and the same offer as the first one.
     """
     both = "aes128gcm16-prfsha256-x25519-ecp256"
     s = run.session(proposals=both, peer={"proposals": "aes128gcm16-prfsha256-ecp256"})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Requests that are ahead of the window."""
+"""Requests outside the window."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fynx_scapy.iana import NotifyType
 
 @scenario("RFC 7296 section 2.3", requirements=("7296-2.3-09", "7296-2.3-10"))
 def invalid_message_id(run: Run) -> None:
-    """A message ID outside the window is not answered; who wants to, says so in a request of its own, now and then."""
+    """A message ID outside the window is not answered; INVALID_MESSAGE_ID may be sent in a request, rate-limited."""
     config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"))
     for label, every in (("silence", None), ("a complaint a minute", 60.0)):
         s = run.session(label, config=config, peer={"invalid_message_id": every})
@@ -21,14 +21,14 @@ def invalid_message_id(run: Run) -> None:
         s.sa.liveness()
         s.network.run(s.network.now + 20)
         theirs = expect(s.events).at("responder").has(MessageDropped)
-        said = [e for _, e in theirs.events if isinstance(e, MessageSent)][2:]
+        sent = [e for _, e in theirs.events if isinstance(e, MessageSent)][2:]
         if every is None:
-            expect(said, "what the responder says").equals([])
+            expect(sent, "messages of the responder").equals([])
             continue
         # <--  HDR(0), SK {N(INVALID_MESSAGE_ID)}
         # HDR(0), SK {}  -->
-        expect(len(said), "complaints").equals(1)
-        expect(bool(int(said[0].header.flags) & 0x20), "a response").equals(False)
+        expect(len(sent), "requests with INVALID_MESSAGE_ID").equals(1)
+        expect(bool(int(sent[0].header.flags) & 0x20), "a response").equals(False)
         expect(s.events).at("initiator").has(
             PeerNotified, times=1, notify_type=NotifyType.INVALID_MESSAGE_ID, data=b"\0\0\0\7"
         )

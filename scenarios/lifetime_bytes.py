@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Child SA that comes of age by what it carried."""
+"""Lifetimes of a Child SA in bytes and packets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AGELESS: PeerFields = {
 
 @scenario("RFC 7296 section 2.8", requirements=("7296-2.8-01", "7296-4-08"), live="in part")
 def lifetime_bytes(run: Run) -> None:
-    """Bytes and packets are limits as seconds are: a soft one rekeys, and beyond a hard one nothing goes through."""
+    """Byte and packet limits work like time limits: the soft one rekeys, the hard one stops traffic."""
     soft = Lifetime(soft=Limits(bytes=10_000), hard=Limits(bytes=50_000), jitter=0.0)
     s = run.session("a soft limit of bytes", config=config(soft), peer=None if run.live else AGELESS)
     s.connect()
@@ -35,14 +35,14 @@ def lifetime_bytes(run: Run) -> None:
     s.connect()
     for _ in range(4):
         s.ping()
-    # The fifth leaves, and its answer finds the SA gone.
+    # The fifth packet is sent; its answer arrives after the SA was deleted.
     expect(lambda: s.ping()).raises(Timeout)
     expect(lambda: s.ping("10.2.0.1", source="10.1.0.1")).raises(LocalError, "no Child SA")
     expect(s.events).at("initiator").has(LifetimeReached, times=1, limit="packets", hard=True)
 
 
 def config(lifetime: Lifetime) -> IkeConfig:
-    """Only the Child SA of the initiator has a limit."""
+    """Only the initiator's Child SA has a limit."""
     child = ChildConfig(lifetime=lifetime)
     return IkeConfig(
         local_id=Identity.of("alice"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Child SA that comes of age by time."""
+"""The lifetime of a Child SA."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AGELESS: PeerFields = {
 
 @scenario("RFC 7296 section 2.8", requirements=("7296-2.8-i01", "7296-2.8-05", "7296-2.8-07"))
 def lifetime_child(run: Run) -> None:
-    """At its soft limit a Child SA is rekeyed without being asked; one that carried nothing may be left to expire."""
+    """At its soft limit a Child SA is rekeyed; one without traffic may be left to expire."""
     s = run.session("rekeyed", config=config(HOUR), peer=AGELESS)
     s.connect()
     s.ping()
@@ -48,7 +48,7 @@ def lifetime_child(run: Run) -> None:
 
 
 def config(lifetime: Lifetime) -> IkeConfig:
-    """Only the Child SA of the initiator grows old."""
+    """Only the initiator's Child SA has a lifetime."""
     child = ChildConfig(lifetime=lifetime)
     return IkeConfig(
         local_id=Identity.of("alice"),

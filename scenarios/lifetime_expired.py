@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SAs that nobody lets be rekeyed."""
+"""A rekey that is refused until the hard limit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AGELESS: PeerFields = {
 
 @scenario("RFC 7296 section 2.8", requirements=("7296-2.8-01", "7296-2.8-04", "7296-2.4-13"))
 def lifetime_expired(run: Run) -> None:
-    """When the rekey is refused until the hard limit, the IKE SA is closed with all its Child SAs."""
+    """When the rekey is refused until the hard limit, the IKE SA and its Child SAs are deleted."""
     child = ChildConfig(lifetime=HOUR)
     config = IkeConfig(
         local_id=Identity.of("alice"),
@@ -51,13 +51,13 @@ def lifetime_expired(run: Run) -> None:
 
 
 def is_answer(message: Outgoing) -> bool:
-    """Whether it answers CREATE_CHILD_SA."""
+    """Whether the message is a CREATE_CHILD_SA response."""
     header = message.header
     return header.exch_type == ExchangeType.CREATE_CHILD_SA and bool(int(header.flags) & RESPONSE)
 
 
 def refuse(message: Outgoing) -> None:
-    """A tap: nothing is good enough."""
+    """A tap: answer NO_PROPOSAL_CHOSEN."""
     message.payloads[:] = [notify(NotifyType.NO_PROPOSAL_CHOSEN)]
 
 

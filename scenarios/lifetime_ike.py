@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An IKE SA that comes of age by time."""
+"""The lifetime of an IKE SA."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AGELESS: PeerFields = {
 
 @scenario("RFC 7296 section 2.8", requirements=("7296-2.8-06",))
 def lifetime_ike(run: Run) -> None:
-    """At its soft limit an IKE SA is rekeyed, its Child SA moves over, and nobody authenticates again."""
+    """At its soft limit an IKE SA is rekeyed; its Child SA is inherited, without a new authentication."""
     four_hours = Lifetime(soft=Limits(seconds=14400.0), jitter=0.0)
     child = ChildConfig(lifetime=NEVER)
     config = IkeConfig(
@@ -47,7 +47,7 @@ def lifetime_ike(run: Run) -> None:
     (new,) = [sa for sa in s.client.sas.values() if sa.established]
     expect(len(new.children), "Child SAs of the new IKE SA").equals(1)
     packet = s.ping("10.2.0.1", source="10.1.0.1")
-    expect(packet.src, "who answers").equals("10.2.0.1")
+    expect(packet.src, "the source of the answer").equals("10.2.0.1")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Does the peer still answer?"""
+"""The liveness check."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from fynx_scapy.taps import Datagram
     live="in part",
 )  # fmt: skip
 def liveness(run: Run) -> None:
-    """An empty INFORMATIONAL exchange shows that the peer lives; when nothing comes back for long enough, it is dead.
+    """An empty INFORMATIONAL exchange shows that the peer is alive; without a response it is declared dead.
 
-    A request without an answer goes out again, bit for bit, after longer and longer waits.
+    A request without a response is retransmitted unchanged, after longer and longer intervals.
     """
     s = run.session("the peer lives")
     s.connect()
     # HDR, SK {}  -->
     # <--  HDR, SK {}
     expect(s.liveness()).exchange("INFORMATIONAL").response().message_id(2).empty()
-    if not s.live:  # a live peer may take its time
+    if not s.live:  # a live peer may answer late
         expect(s.events).lacks(Retransmitted)
 
     # HDR, SK {}  -->   the same request again, and from now on the answer that it had
@@ -66,7 +66,7 @@ def liveness(run: Run) -> None:
     again = [event for _, event in ours.events if isinstance(event, Retransmitted)]
     sent = next(e for _, e in ours.events if isinstance(e, MessageSent) and e.header.id == 2)
     copies = {datagram.data for event in again for datagram in event.datagrams}
-    expect(copies == set(sent.wire), "every copy bit for bit the first message").holds()
+    expect(copies == set(sent.wire), "every retransmission identical to the request").holds()
     times = [sent.time, *(event.time for event in again)]
     waits = [later - earlier for earlier, later in pairwise(times)]
     grows = all(longer > 1.5 * shorter for shorter, longer in pairwise(waits))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ML-KEM where everybody else has Diffie-Hellman."""
+"""ML-KEM as the only key exchange."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIZES = {
 
 @scenario("RFC 7296 section 3.4", requirements=("7296-1.2-04", "7296-1.3-04"))
 def mlkem_alone(run: Run) -> None:
-    """ML-KEM as the only key exchange: in IKE_SA_INIT, for a Child SA of its own, and in both rekeys.
+    """ML-KEM as the only key exchange: in IKE_SA_INIT, for a Child SA, and in both rekeys.
 
     The initiator sends an encapsulation key, the responder answers with a ciphertext (draft-ietf-ipsecme-ikev2-mlkem).
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Both ends behind NATs."""
+"""Both peers behind NATs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fynx_scapy.net import Nat
 
 @scenario("RFC 7296 section 2.23", requirements=("7296-2.23-16", "7296-2.23-11", "7296-2.23-01", "7296-2.11-01"))
 def nat_both_ends(run: Run) -> None:
-    """Who is behind a NAT keeps its mapping and follows nobody, but answers where it was asked from."""
+    """A peer behind a NAT sends keepalives and follows no address change, but answers a request to its source."""
     s = run.session()
     ours = s.network.add_nat(Nat({"192.0.2.1"}, "198.51.100.1"))
     theirs = Nat({"192.0.2.2"}, "203.0.113.1")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ESP in UDP where there is no NAT."""
+"""Forced UDP encapsulation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fynx_scapy.taps import DatagramKind
 
 @scenario("RFC 7296 section 2.23", requirements=("7296-2.23-05", "7296-2.23-03", "7296-2.23-09"), live="in part")
 def nat_forced(run: Run) -> None:
-    """A wrong NAT_DETECTION_SOURCE_IP makes the peer believe in a NAT: useful where a firewall lets no ESP through."""
+    """A false NAT_DETECTION_SOURCE_IP forces UDP encapsulation, for firewalls that drop ESP."""
     s = run.session(peer=None if run.live else {"force_encapsulation": False})
     s.config = s.config.replace(force_encapsulation=True)
     seen = []
@@ -33,7 +33,7 @@ def nat_forced(run: Run) -> None:
     # UDP {ESP}  ==>  <==  UDP {ESP}
     s.ping()
     expect([(d.kind, d.local.port) for d in seen[4:]], "ESP").equals([(DatagramKind.ESP_IN_UDP, 4500)] * 2)
-    # There is no mapping to keep
+    # There is no NAT mapping to keep alive
     s.network.run(100.0)
     expect(s.events).lacks(KeepaliveSent)
 

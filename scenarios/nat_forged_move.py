@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A third party that wants the traffic to go elsewhere."""
+"""Forged and replayed packets from another address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ELSEWHERE, PEER = Address("198.51.100.66", 4500), Address("192.0.2.2", 4500)
 
 @scenario("RFC 7296 section 2.23", requirements=("7296-2.23-i02",))
 def nat_forged_move(run: Run) -> None:
-    """Forged and replayed packets from another address move nobody, IKE messages as little as ESP."""
+    """Forged and replayed packets from another address, IKE or ESP, change no address."""
     s = run.session()
     s.network.add_nat(Nat({"192.0.2.1"}, "198.51.100.1"))
     seen: list[Datagram] = []

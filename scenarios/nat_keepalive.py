@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What keeps a NAT's mapping alive."""
+"""NAT keepalives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fynx_scapy.taps import DatagramKind
     ),
 )  # fmt: skip
 def nat_keepalive(run: Run) -> None:
-    """The end behind the NAT sends one octet after 20 seconds of silence, and only then."""
+    """The peer behind the NAT sends one octet after 20 seconds of silence, and only then."""
     s = run.session()
     s.network.add_nat(Nat({"192.0.2.1"}, "198.51.100.1"))
     seen = []
@@ -31,15 +31,15 @@ def nat_keepalive(run: Run) -> None:
     keepalives = [(time, d) for time, d in seen if d.kind is DatagramKind.KEEPALIVE]
     expect([round(time - sent, 6) for time, _ in keepalives], "keepalives").equals([20.0, 40.0])
     expect({(d.wire, d.local.port, d.remote.port) for _, d in keepalives}).equals({(b"\xff", 4500, 4500)})
-    # The peer sends none, and does not take ours for a sign of life
+    # The peer sends none, and does not count ours as a sign of life
     expect(s.events).at("responder").lacks(KeepaliveSent)
-    expect(peer.last_heard, "last heard of us").equals(heard)
+    expect(peer.last_heard, "when the peer last heard from us").equals(heard)
 
-    # ESP  ==>   is as good: the next keepalive is 20 seconds behind it
+    # ESP  ==>   also keeps the mapping alive: the next keepalive follows 20 seconds later
     s.ping()
     sent = [time for time, d in seen if d.kind is DatagramKind.ESP_IN_UDP and d.local.host == "192.0.2.1"][-1]
     s.network.run(75.0)
-    expect(round(seen[-1][0] - sent, 6), "the next one").equals(20.0)
+    expect(round(seen[-1][0] - sent, 6), "seconds until the next keepalive").equals(20.0)
 
     # HDR, SK {D}  -->  <--  HDR, SK {}   and there are no more
     s.delete()

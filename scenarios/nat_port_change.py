@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A NAT that forgets."""
+"""A NAT that changes its mapping."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fynx_scapy.net import Nat
 
 @scenario("RFC 7296 section 2.23", requirements=("7296-2.23-15", "7296-2.23-01"))
 def nat_port_change(run: Run) -> None:
-    """The peer follows to a new port and a new address, once an authentic packet comes from there."""
+    """The peer follows to a new port and address once an authentic packet arrives from there."""
     s = run.session()
     nat = s.network.add_nat(Nat({"192.0.2.1"}, "198.51.100.1"))
     s.connect()
@@ -19,7 +19,7 @@ def nat_port_change(run: Run) -> None:
     s.ping()
     here = Address("192.0.2.1", 4500)
 
-    # ESP  ==>   by another port: all follows, the IKE SA too
+    # ESP  ==>   from another port: ESP and IKE both follow
     nat.forget()
     s.ping()
     expect(peer.remote, "the peer's idea of us").equals(nat.mappings[here])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A host behind a NAT."""
+"""NAT traversal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fynx_scapy.taps import Datagram, DatagramKind
     ),
 )  # fmt: skip
 def nat_traversal(run: Run) -> None:
-    """Both ends notice the NAT, IKE moves to port 4500, and ESP travels in UDP; over IPv6 as over IPv4."""
+    """Both peers detect the NAT, IKE moves to port 4500, and ESP is sent in UDP; over IPv4 and IPv6."""
     for label, end, outside in (
         ("IPv4", "192.0.2.", "198.51.100.1"),
         ("IPv6", "2001:db8::", "2001:db8:ffff::1"),
@@ -44,7 +44,7 @@ def nat_traversal(run: Run) -> None:
         expect(seen[2].wire[:4], "marker").equals(bytes(4))
         expect((seen[2].local.port, seen[2].remote.port), "ports of IKE_AUTH").equals((4500, 4500))
         expect(peer.remote, "the peer's idea of us").equals(nat.mappings[Address(f"{end}1", 4500)])
-        expect(seen[3].remote, "where the answer goes").equals(peer.remote)
+        expect(seen[3].remote, "the destination of the answer").equals(peer.remote)
 
         # UDP {ESP}  ==>  <==  UDP {ESP}
         s.ping()
@@ -53,7 +53,7 @@ def nat_traversal(run: Run) -> None:
 
 
 def note(seen: list[Datagram], _time: float, datagram: Datagram) -> None:
-    """Keep a datagram that leaves."""
+    """Record a datagram that is sent."""
     seen.append(datagram)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An initiator that begins on port 4500."""
+"""An initiator that starts on port 4500."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fynx_scapy.taps import Datagram, DatagramKind
     live="in part",
 )
 def natt_port_first(run: Run) -> None:
-    """All of IKE on port 4500, and no NAT: ESP goes without UDP, and is understood with it."""
+    """All IKE messages use port 4500 without a NAT: ESP is sent without UDP, and accepted with it."""
     s = run.session()
     assert s.config.remote is not None
     s.config = s.config.replace(remote=Address(s.config.remote.host, s.config.remote_natt_port))
@@ -29,7 +29,7 @@ def natt_port_first(run: Run) -> None:
 
     def note(_time: float, datagram: Datagram, fate: str) -> None:
         seen.append(datagram)
-        ports[fate].add(datagram.local.port)  # by its fate: a live peer may have the same address as we
+        ports[fate].add(datagram.local.port)  # by its fate: a live peer may have our address
 
     s.network.observe(note)
     s.connect()
@@ -39,7 +39,7 @@ def natt_port_first(run: Run) -> None:
         expect(s.ping()).has(ICMP, type=0)
         return
     expect({(d.local.port, d.remote.port) for d in seen}, "ports").equals({(4500, 4500)})
-    expect({d.wire[:4] for d in seen}, "markers").equals({bytes(4)})
+    expect({d.wire[:4] for d in seen}, "non-ESP markers").equals({bytes(4)})
     expect(s.sa.nat, "a NAT").fails()
     # ESP  ==>  <==  ESP
     s.ping()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two peers without a suite in common: for the IKE SA, and for ESP alone."""
+"""Peers without a common cipher suite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDr, IKEv2_SA
     live="in part",
 )
 def no_proposal_chosen(run: Run) -> None:
-    """Without a suite in common there is no SA: no IKE SA, or an IKE SA that stands without its Child SA."""
+    """Without a common suite there is no IKE SA, or, for ESP alone, an IKE SA without a Child SA."""
     s = run.session("no suite for the IKE SA", peer=None if run.live else {"proposals": "aes256-sha512-ecp521"})
     if s.live:
         s.tap("payloads", foreign)

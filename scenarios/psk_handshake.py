@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The two exchanges that every IKE SA begins with."""
+"""IKE_SA_INIT and IKE_AUTH with a pre-shared key."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDr, IKEv2_KE, IKEv2_Nonce
     live="in part",
 )  # fmt: skip
 def psk_handshake(run: Run) -> None:
-    """Two peers who share a key set up an IKE SA and its first Child SA.
+    """Two peers with a pre-shared key set up an IKE SA and its first Child SA.
 
-    IKE_SA_INIT agrees on algorithms and gives both ends the same keys; IKE_AUTH shows inside SK who they are, and asks
-    for the Child SA on the way.
+    IKE_SA_INIT negotiates the algorithms and derives the keys. IKE_AUTH, inside SK, authenticates both peers and sets
+    up the Child SA.
     """
     s = run.session(psk="correct horse battery staple", local_id="alice", remote_id="bob")
 
@@ -50,7 +50,7 @@ def psk_handshake(run: Run) -> None:
     for proposal in request[IKEv2_SA].prop:
         expect([t.transform_type for t in proposal.trans], "transform types").excludes(TransformType.KE)
 
-    # Both ends now hold the same keys, and another one for each direction.
+    # Both peers now have the same keys, a different one for each direction.
     expect(s.events).has(IkeSaEstablished, times=len(s.ends)).has(ChildSaInstalled, times=len(s.ends))
     if s.live:
         expect(s.ping()).has(ICMP, type=0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A responder that wants to see work first."""
+"""Puzzles against denial of service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def puzzle(run: Run) -> None:
     expect(len(given), "octets of the cookie").between(1, 64)
     # HDR(A,0), N(COOKIE), PS, SAi1, KEi, Ni  -->
     second = ours.sent(1).notifies("COOKIE").has(IKEv2_PS, IKEv2_SA).packet
-    expect(isinstance(second[IKEv2].payload.payload, IKEv2_PS), "PS to stand behind the cookie").holds()
+    expect(isinstance(second[IKEv2].payload.payload, IKEv2_PS), "PS right after the cookie").holds()
     expect(len(second[IKEv2_PS].solutions), "keys").equals(4)
     # <--  HDR(A,B), SAr1, KEr, Nr, N(PUZZLE)
     theirs.sent(1).has(IKEv2_SA).notifies("PUZZLE")

@@ -10,7 +10,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_PS
 
 @scenario("RFC 8019 sections 7.1.4 and 7.1.5", requirements=("7296-2.6-04",))
 def puzzle_ignored(run: Run) -> None:
-    """Who brings the cookie but no solution is asked again, or is served by luck."""
+    """An initiator that returns the cookie without a solution is asked again, or gets in by chance."""
     for share, served in ((0.0, False), (1.0, True)):
         s = run.session(
             "by luck" if served else "asked again", peer={"puzzle_levels": ((0, 40),), "puzzle_legacy": share}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A PUZZLE that cannot be solved."""
+"""A PUZZLE without a COOKIE."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.taps import Datagram
 
 @scenario("RFC 8019 section 7.1.2", requirements=("7296-2.4-04",))
 def puzzle_without_cookie(run: Run) -> None:
-    """PUZZLE without COOKIE is malformed and ignored; the good answer behind it is taken."""
+    """PUZZLE without COOKIE is malformed and ignored; the valid response after it is accepted."""
     s = run.session()
     forged: list[bytes] = []
 

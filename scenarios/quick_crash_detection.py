@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A peer that has forgotten everything."""
+"""Quick crash detection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fynx_scapy.layers.ikev2 import IKEv2
     ),
 )
 def quick_crash_detection(run: Run) -> None:
-    """A peer that lost its state shows its token, and the IKE SA is given up at once, after a rekey too."""
+    """A peer that lost its state shows its QCD token, and the IKE SA is deleted at once, also after a rekey."""
     secret: PeerFields = {"crash_secrets": b"s" * 32}
     for rekeyed in (False, True):
         s = run.session("after a rekey" if rekeyed else "", peer=secret)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who are you, again?"""
+"""Reauthentication."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fynx_scapy.iana import NotifyType
 
 @scenario("RFC 7296 section 2.8.3", requirements=("7296-2.4-i04", "7296-2.4-13"))
 def reauthentication(run: Run) -> None:
-    """A new IKE SA from scratch with new Child SAs, and only then the old one is deleted; a failure leaves it alone."""
+    """A new IKE SA with new Child SAs is set up before the old one is deleted; a failure leaves the old one."""
     child = ChildConfig()
     config = IkeConfig(
         local_id=Identity.of("alice"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One Child SA makes room for the next."""
+"""Rekeying a Child SA."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_S
     live="in part",
 )
 def rekey_child(run: Run) -> None:
-    """A Child SA is replaced, with a key exchange of its own and without, and no packet is lost."""
+    """A Child SA is rekeyed, with and without a key exchange, and no packet is lost."""
     for proposals in ("aes128gcm16", "aes128gcm16-x25519"):
         s = run.session(proposals, esp_proposals=proposals)
         if run.refused(s.connect()):

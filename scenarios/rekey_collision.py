@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Both ends rekey at once."""
+"""Simultaneous rekeys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fynx_scapy.taps import RESPONSE
     requirements=("7296-2.8.1-03", "7296-2.8.2-01", "7296-2.25.1-02", "7296-2.25.2-01", "7296-2.3-04"),
 )
 def rekey_collision(run: Run) -> None:
-    """Two rekeys cross: the one with the lowest nonce is undone by its creator, and one SA remains."""
+    """Two rekeys cross: the SA with the lowest nonce is deleted by its creator, and one SA remains."""
     # HDR, SK {N(REKEY_SA), SA, Ni, …}  -->  and at the same time  <--  HDR, SK {N(REKEY_SA), SA, Ni, …}
     s = run.session("Child SAs")
     s.connect()
@@ -42,14 +42,14 @@ def rekey_collision(run: Run) -> None:
     who, lowest, other = proposed(s)
     # HDR, SK {D(IKE)}  -->  or  <--  on the one with the lowest nonce
     expect(s.events).at(who).has(SaDeleted, times=1, child_spis=(), spi_i=lowest, by_peer=False)
-    expect(s.sa.spi_i, "the SPI of who began what is left").equals(other)
+    expect(s.sa.spi_i, "the initiator's SPI of the remaining SA").equals(other)
     expect(len(s.sa.children), "Child SAs of the IKE SA that remains").equals(1)
     s.ping("10.2.0.1")
     s.liveness()
 
 
 def proposed(s: Session) -> tuple[str, bytes, bytes]:
-    """Who made the SA with the lowest of the four nonces, the SPI that it gave that SA, and that of the other SA."""
+    """The creator of the SA with the lowest of the four nonces, that SA's SPI, and the SPI of the other SA."""
     nonces: dict[bytes, str] = {}
     spis: dict[str, bytes] = {}
     for who, event in s.events:

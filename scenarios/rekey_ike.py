@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The IKE SA makes room for the next, and its Child SAs move over."""
+"""Rekeying an IKE SA."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA, IKEv2_TSi
     live="in part",
 )
 def rekey_ike(run: Run) -> None:
-    """The IKE SA is replaced, message IDs begin at 0 again, and the Child SA goes on."""
+    """The IKE SA is rekeyed, message IDs start at 0 again, and the Child SA is inherited."""
     s = run.session()
     s.connect()
     old, child = s.sa, s.child

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A peer that takes no more SAs on an IKE SA."""
+"""A rekey refused with NO_ADDITIONAL_SAS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fynx_scapy.taps import RESPONSE, Outgoing
 
 @scenario("RFC 7296 section 4", requirements=("7296-4-09",))
 def rekey_refused(run: Run) -> None:
-    """When NO_ADDITIONAL_SAS refuses a rekey, the IKE SA is replaced by a new one with its Child SA, then deleted."""
+    """When NO_ADDITIONAL_SAS refuses a rekey, a new IKE SA with its Child SA replaces the old one."""
     s = run.session()
     s.connect()
     s.ping("10.2.0.1")
@@ -31,13 +31,13 @@ def rekey_refused(run: Run) -> None:
 
 
 def is_answer(message: Outgoing) -> bool:
-    """Whether it answers CREATE_CHILD_SA."""
+    """Whether the message is a CREATE_CHILD_SA response."""
     header = message.header
     return header.exch_type == ExchangeType.CREATE_CHILD_SA and bool(int(header.flags) & RESPONSE)
 
 
 def refuse(message: Outgoing) -> None:
-    """A tap: no further SAs."""
+    """A tap: answer NO_ADDITIONAL_SAS."""
     message.payloads[:] = [notify(NotifyType.NO_ADDITIONAL_SAS)]
 
 

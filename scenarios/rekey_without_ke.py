@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An IKE SA is never rekeyed without a key exchange."""
+"""An IKE SA rekey without a key exchange."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
     live="in part",
 )
 def rekey_without_ke(run: Run) -> None:
-    """A rekey of the IKE SA that offers no key exchange method, or sends no KE payload, is refused."""
+    """A rekey of the IKE SA without a key exchange method or without a KE payload is refused."""
     for without, notify in (((4,), "INVALID_SYNTAX"), ((), "INVALID_SYNTAX")):
         s = run.session(f"without {'method' if without else 'payload'}")
         s.connect()
@@ -27,7 +27,7 @@ def rekey_without_ke(run: Run) -> None:
         # <--  HDR, SK {N(INVALID_SYNTAX)}
         answer = s.request("CREATE_CHILD_SA", IKEv2_SA(prop=[proposal]), IKEv2_Nonce(nonce=bytes(32)))
         if s.live:
-            expect(answer).lacks(IKEv2_SA, IKEv2_KE)  # section 2.18 does not say by which notify
+            expect(answer).lacks(IKEv2_SA, IKEv2_KE)  # section 2.18 does not say with which notify
         else:
             expect(answer).notifies(notify)
         expect(s.events).lacks(IkeSaRekeyed)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What collides is put off, not given up."""
+"""Simultaneous rekeys of a Child SA and its IKE SA."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.iana import NotifyType
     requirements=("7296-2.25-01", "7296-2.25-02", "7296-2.25-03", "7296-2.25.1-07", "7296-2.25.2-05"),
 )
 def temporary_failure(run: Run) -> None:
-    """A Child SA and its IKE SA are rekeyed at once: both are told TEMPORARY_FAILURE, wait, and succeed."""
+    """Crossing rekeys of a Child SA and its IKE SA get TEMPORARY_FAILURE, wait, and then succeed."""
     s = run.session()
     s.connect()
     # HDR, SK {N(REKEY_SA), SA, Ni, …}  -->  and at the same time  <--  HDR, SK {SA, Ni, KEi}

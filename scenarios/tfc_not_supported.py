@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is said beside the selectors."""
+"""ESP_TFC_PADDING_NOT_SUPPORTED and NON_FIRST_FRAGMENTS_ALSO."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fynx_scapy.harness import Run, expect, main, scenario
     ),
 )
 def tfc_not_supported(run: Run) -> None:
-    """TFC padding stays away from who does not accept it; later fragments need both ends."""
+    """No TFC padding is sent to a peer that refuses it; non-first fragments need support at both peers."""
     ours = ChildConfig(tfc_length=700, fragments=True, remote_ts="10.2.0.0/24[udp]")
     theirs = ChildConfig(
         local_ts="10.2.0.0/24[udp]", remote_ts="10.1.0.0/24", tfc_length=700, accept_tfc=False, fragments=True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two hosts that protect what they say themselves."""
+"""Transport mode between two hosts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONFIG = IkeConfig(local_id="alice", remote_id="bob", auth="fynx", children=(CHI
     ),
 )
 def transport_mode(run: Run) -> None:
-    """USE_TRANSPORT_MODE is asked for and agreed to, at first, by rekeys, and for further Child SAs."""
+    """USE_TRANSPORT_MODE is requested and accepted: in IKE_AUTH, in rekeys, and for further Child SAs."""
     s = run.session(config=CONFIG)
     s.sa_init()
     # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr, N(USE_TRANSPORT_MODE)}  -->

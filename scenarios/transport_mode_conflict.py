@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two hosts behind one NAT that want the same in transport mode."""
+"""Two hosts behind one NAT with the same selectors in transport mode."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.scenarios.transport_mode import CHILD, CONFIG
 
 @scenario("RFC 3948 section 5.2", requirements=("3948-5.2-01", "3948-5.2-02"))
 def transport_mode_conflict(run: Run) -> None:
-    """To the peer both have the NAT's address: the second one gets what the first one does not have."""
+    """Both hosts have the NAT's address: the second one gets only what the first one does not have."""
     tcp, udp = (CHILD.replace(local_ts=(f"0.0.0.0/0[{name}]",)) for name in ("tcp", "udp"))
     s = run.session(config=CONFIG.replace(children=(tcp,)), peer={"remote_id": None, "children": (CHILD,)})
     s.network.add_nat(Nat({"192.0.2.1", "192.0.2.3"}, "198.51.100.1"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A responder that does not want transport mode."""
+"""A responder that declines transport mode."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TUNNEL = ChildConfig(local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))
 
 @scenario("RFC 7296 section 1.3.1", requirements=("7296-1.3.1-01", "7296-1.3.1-03"))
 def transport_mode_declined(run: Run) -> None:
-    """Without the notify in the answer the Child SA is in tunnel mode: used, or deleted by who insists."""
+    """Without the notify in the response the Child SA uses tunnel mode; an initiator that insists deletes it."""
     s = run.session("tunnel mode will do", config=CONFIG, peer={"children": (TUNNEL,)})
     s.sa_init()
     # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr, N(USE_TRANSPORT_MODE)}  -->

@@ -23,7 +23,7 @@ IP1, IPN1, IPN2, IP2 = "192.0.2.1", "198.51.100.1", "203.0.113.1", "192.0.2.2"
     ),
 )  # fmt: skip
 def transport_mode_nat(run: Run) -> None:
-    """Each end puts the addresses that it sees into the selectors, and the checksums are right at both."""
+    """Each peer substitutes the addresses it sees in the selectors, and the checksums are correct at both."""
     for label, client, server in (("both", True, True), ("client", True, False), ("server", False, True)):
         s = run.session(label, config=CONFIG)
         if client:

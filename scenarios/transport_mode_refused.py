@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A responder that wants transport mode and nothing else."""
+"""A responder that requires transport mode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fynx_scapy.scenarios.transport_mode import CHILD, CONFIG
 
 @scenario("RFC 7296 section 1.3.1", requirements=("7296-2.9-i02",))
 def transport_mode_refused(run: Run) -> None:
-    """Tunnel mode is asked for where policy has transport mode only, or hosts for which it has no room."""
+    """A responder that requires transport mode refuses tunnel mode, and hosts outside its policy."""
     insisting = CHILD.replace(tunnel_fallback=False)
     elsewhere = insisting.replace(remote_ts=("10.0.0.0/8",))
     for label, ours, theirs in (

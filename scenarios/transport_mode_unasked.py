@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A responder that agrees to what nobody asked for."""
+"""USE_TRANSPORT_MODE in a response that nobody requested."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.taps import Outgoing
 
 @scenario("RFC 7296 section 1.3.1", requirements=("7296-2.4-13", "7296-1.4.1-i03"))
 def transport_mode_unasked(run: Run) -> None:
-    """USE_TRANSPORT_MODE in the answer alone: no Child SA is installed, and the IKE SA with the peer's is deleted."""
+    """USE_TRANSPORT_MODE only in the response: no Child SA is installed, and the IKE SA is deleted."""
     s = run.session()
     s.peer.taps.add("payloads", agree)
     s.sa_init()
@@ -27,7 +27,7 @@ def transport_mode_unasked(run: Run) -> None:
 
 
 def agree(message: Outgoing) -> None:
-    """Add the notify to an answer that has an SA payload."""
+    """A tap: add the notify to a response that has an SA payload."""
     if message.encrypted and message.get(IKEv2_SA) is not None:
         message.payloads.append(notify(NotifyType.USE_TRANSPORT_MODE))
 

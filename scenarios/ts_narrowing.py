@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A responder that allows less than is asked for."""
+"""Narrowing of traffic selectors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_SA, IKEv2_TSi, IKEv2_TSr
     live="in part",
 )
 def ts_narrowing(run: Run) -> None:
-    """The responder narrows the selectors to what its policy allows, and keeps the packet that asked for the SA."""
+    """The responder narrows the selectors to its policy, and keeps those of the packet that triggered the SA."""
     if run.live:
         _live(run)
         return
@@ -58,7 +58,7 @@ def ts_narrowing(run: Run) -> None:
 
 
 def _live(run: Run) -> None:
-    """All addresses are asked for: a live responder may allow them, or less, but no others."""
+    """Request all addresses: a live responder may accept them or narrow them, but not add others."""
     s = run.session("all addresses are asked for")
     (child,) = s.config.children
     wide = "::/0" if child.remote_ts[0].version == 6 else "0.0.0.0/0"
@@ -76,7 +76,7 @@ def _live(run: Run) -> None:
 
 
 def written(payload: Packet) -> list[str]:
-    """The selectors of a TS payload as configurations write them."""
+    """The selectors of a TS payload, written as in a configuration."""
     return [str(selector) for selector in selectors(payload)]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A client that gets an address in the network behind its gateway."""
+"""A client that gets virtual addresses from its gateway."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from fynx_scapy.layers.ikev2 import (
     ),
 )
 def virtual_ip(run: Run) -> None:
-    """Addresses of both versions are asked for and given, and the selectors are narrowed to them.
+    """A client asks for IPv4 and IPv6 addresses and gets them; the selectors are narrowed to them.
 
-    They come back at the end.
+    They return to the pool at the end.
     """
     wide = ChildConfig(local_ts=("0.0.0.0/0", "::/0"), remote_ts=("10.2.0.0/24", "2001:db8:2::/64"))
     config = IkeConfig(
@@ -55,7 +55,7 @@ def virtual_ip(run: Run) -> None:
     assert settings is not None
     expect(settings.addresses, "addresses").equals(("10.3.0.1", "2001:db8:3::77"))
     expect(settings.dns, "name servers").equals(("10.2.0.53",))
-    expect(settings.subnets, "what was not asked for").equals(("10.2.0.0/24",))
+    expect(settings.subnets, "subnets").equals(("10.2.0.0/24",))
     expect(s.events).at("initiator").has(ConfigurationReceived).has(
         ChildSaInstalled, local_ts=("10.3.0.1/32", "2001:db8:3::77/128")
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Promises of a window that say nothing."""
+"""Invalid SET_WINDOW_SIZE notifies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fynx_scapy.iana import NotifyType
 
 @scenario("RFC 7296 section 2.3", requirements=("7296-2.3-01",))
 def window_promise_malformed(run: Run) -> None:
-    """SET_WINDOW_SIZE of another length than four octets is refused; a smaller one does not shrink the window."""
+    """SET_WINDOW_SIZE that is not four octets is refused; a smaller value does not shrink the window."""
     s = run.session("smaller ones")
     s.connect()
     for data, size in ((b"", 1), (bytes(4), 1), (b"\0\0\0\5", 5), (b"\0\0\0\2", 5)):
@@ -19,7 +19,7 @@ def window_promise_malformed(run: Run) -> None:
         expect(s.request("INFORMATIONAL", notify(NotifyType.SET_WINDOW_SIZE, data))).empty()
         peer = s.peer_sa
         expect(peer is not None and peer.requests.size, f"window after {data.hex() or 'nothing'}").equals(size)
-    expect(len(s.ping()), "octets that came back").between(28, 1500)
+    expect(len(s.ping()), "octets of the reply").between(28, 1500)
 
     for data in (b"\7", b"\0\0\0\7\7"):
         s = run.session(f"{len(data)} octets")

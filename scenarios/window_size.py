@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Several requests on their way at once."""
+"""Several outstanding requests."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from fynx_scapy.taps import Datagram, Delayed
     ),
 )  # fmt: skip
 def window_size(run: Run) -> None:
-    """Each end sends as many requests as the other promised to keep; they may overtake each other, and so may answers.
+    """Each peer sends as many requests as the other's window allows; requests and responses may be reordered.
 
-    A Delete of the IKE SA waits for all of them. After a rekey the window is one until it is promised anew.
+    A Delete of the IKE SA waits for all of them. After a rekey the window is 1 until it is announced again.
     """
     config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), window=3)
     s = run.session("three requests, the first of them late", config=config, peer={"window": 3})
@@ -32,7 +32,7 @@ def window_size(run: Run) -> None:
     exchanges = [s.sa.liveness() for _ in range(5)]
     last = s.sa.delete_ike()
     # HDR(2), SK {} (late)   HDR(3), SK {}  -->   HDR(4), SK {}  -->
-    expect(sorted(s.sa.requests.pending), "on their way").equals([2, 3, 4])
+    expect(sorted(s.sa.requests.pending), "outstanding requests").equals([2, 3, 4])
     s.network.run()
     expect([exchange.error for exchange in [*exchanges, last]], "errors").equals([None] * 6)
     order = [e.header.id for at, e in s.events if at == "responder" and isinstance(e, MessageReceived)]
@@ -43,7 +43,7 @@ def window_size(run: Run) -> None:
     s.connect()
     s.sa.liveness()
     s.sa.liveness()
-    expect(len(s.sa.requests.pending), "on their way").equals(1)
+    expect(len(s.sa.requests.pending), "outstanding requests").equals(1)
     s.network.run()
     expect(s.events).at("initiator").lacks(PeerNotified, notify_type=16385)
 
@@ -66,7 +66,7 @@ def window_size(run: Run) -> None:
 
 
 def late(_message: object, datagrams: list[Datagram], _attempt: int) -> list[Delayed]:
-    """A tap: half a second later."""
+    """A tap: delay by half a second."""
     return [Delayed(datagram, 0.5) for datagram in datagrams]
 
 

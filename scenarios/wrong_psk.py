@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Authentication that fails, at one end and at the other."""
+"""Authentication with a wrong key, by either peer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from fynx_scapy.taps import Outgoing
     live="in part",
 )
 def wrong_psk(run: Run) -> None:
-    """Who does not know the key gets no IKE SA, and is told so inside SK.
+    """A peer with a wrong key gets no IKE SA and AUTHENTICATION_FAILED inside SK.
 
-    IKE_SA_INIT goes well, since nobody is authenticated by it: so both ends have keys for the refusal, and a capture of
-    it can be opened.
+    IKE_SA_INIT succeeds, because it authenticates nobody. Both peers therefore have keys for the refusal, and it can be
+    decrypted in a capture.
     """
     s = run.session(
         "the initiator has another key", psk="open sesame", peer=None if run.live else {"psk": "shut sesame"}
@@ -53,7 +53,7 @@ def wrong_psk(run: Run) -> None:
 
 
 def spoil_auth(message: Outgoing) -> None:
-    """A tap: AUTH with 32 octets of zero."""
+    """A tap: replace AUTH with 32 zero octets."""
     message.one(IKEv2_AUTH).load = bytes(32)
 
 

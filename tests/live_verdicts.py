@@ -32,7 +32,7 @@ RUN_LIVE = frozenset(_NAMES.split())
 
 # Our own responder, as tests.harness.peers configures it.
 OURS = {
-    "error_auth_unknown_identity": Other("SKIP", "the peer takes any identity"),
+    "error_auth_unknown_identity": Other("SKIP", "the peer accepts any identity"),
     "error_childless_unannounced": Other("SKIP", "the peer announces CHILDLESS_IKEV2_SUPPORTED"),
 }
 

@@ -66,7 +66,7 @@ def test_a_scenario_runs_alone(tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("PASS  psk_handshake: Two peers who share a key")
+    assert done.stdout.startswith("PASS  psk_handshake: Two peers with a pre-shared key")
     assert "HDR, SK {IDi, IDr, AUTH, SA, TSi, TSr}  -->" in done.stdout
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What we do together with other implementations, in both roles: one file a topic (`fynx_scapy.lab.trials`)."""
+"""Interoperability trials with other implementations, in both roles, one file per topic (`fynx_scapy.lab.trials`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.lab import Trial, registered
 
 
 def trials(names: Sequence[str] = ()) -> list[Trial]:
-    """The trials of these names, or all, in the order of their files. ConfigError for a name that none has."""
+    """The trials with these names, or all, in the order of their files. Raises ConfigError for an unknown name."""
     for module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
         importlib.import_module(f"{__name__}.{module}")
     known = registered()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IKE_SA_INIT and IKE_AUTH: how an IKE SA begins, and what keeps it from beginning."""
+"""IKE_SA_INIT and IKE_AUTH: how an IKE SA is set up, and why it can fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_S
 
 @trial("RFC 7296 section 1.2", requirements=("7296-1.2-i05", "7296-4-04"))
 def psk(m: Meeting) -> None:
-    """Two ends who share a key set up an IKE SA and its first Child SA, and packets pass."""
+    """Two peers with a pre-shared key set up an IKE SA and its first Child SA, and packets pass."""
     m.establish()
     m.send_traffic(count=3)
     m.agree()
@@ -25,9 +25,9 @@ def psk(m: Meeting) -> None:
 @trial("RFC 7296 section 2.6", needs={"cookies"}, requirements=("7296-2.6-02", "7296-2.6-04"),
        config={"cookie_threshold": 1}, endpoint={"cookie_threshold": 0})  # fmt: skip
 def cookie(m: Meeting) -> None:
-    """The responder asks for a cookie before it does any work, and gets it."""
+    """The responder asks for a cookie before it does any work, and the initiator returns it."""
     if m.we_begin:
-        # One that comes no further than IKE_SA_INIT makes the peer careful.
+        # One half-open IKE SA makes the peer ask for cookies.
         m.join("somebody", port=10500, natt_port=14500).sa_init()
     # HDR, SAi1, KEi, Ni  -->   <--  HDR, N(COOKIE)
     # HDR, N(COOKIE), SAi1, KEi, Ni  -->   <--  HDR, SAr1, KEr, Nr
@@ -48,9 +48,9 @@ def cookie(m: Meeting) -> None:
     ours={"proposals": "aes128gcm16-prfsha256-x25519-ecp256"},
 )
 def invalid_ke(m: Meeting) -> None:
-    """The initiator's first guess of a key exchange method is not the one that the responder wants."""
+    """The initiator guesses a key exchange method that the responder does not want."""
     if m.we_begin:
-        # The peer takes our order of preference, so what we guess must be something that it does not have at all.
+        # The peer follows our order of preference, so we must guess a method that it does not have at all.
         m.s.config = m.s.config.replace(proposals="aes128gcm16-prfsha256-modp2048-ecp256", ke=KeMethod.MODP_2048)
     else:
         m.s.client.configs[0] = m.config(proposals="aes128gcm16-prfsha256-x25519", remote=m.s.config.remote)
@@ -66,17 +66,17 @@ def invalid_ke(m: Meeting) -> None:
 
 @trial("RFC 7296 section 2.7", requirements=("7296-2.7-03",), ours={"proposals": "aes256gcm16-prfsha384-ecp384"})
 def no_proposal_chosen(m: Meeting) -> None:
-    """The two have no suite in common, and the responder says so."""
+    """The peers have no common suite, and the responder answers NO_PROPOSAL_CHOSEN."""
     m.begin()
     # HDR, SAi1, KEi, Ni  -->   <--  HDR, N(NO_PROPOSAL_CHOSEN)
     expect(m.answer("IKE_SA_INIT")).notifies("NO_PROPOSAL_CHOSEN").lacks(IKEv2_SA, IKEv2_KE)
     m.wait_until(lambda: not [sa for sa in m.peer.sas() if sa.established], "no IKE SA at the peer")
-    expect([sa for sa in m.s.client.sas.values() if sa.established], "IKE SAs of ours").fails()
+    expect([sa for sa in m.s.client.sas.values() if sa.established], "our IKE SAs").fails()
 
 
 @trial("RFC 7296 section 2.21.2", requirements=("7296-2.21.2-01", "7296-1.2-i04"), ours={"auth": "another key"})
 def wrong_psk(m: Meeting) -> None:
-    """The two do not share a key: the responder answers AUTHENTICATION_FAILED, and there is no IKE SA."""
+    """The keys differ: the responder answers AUTHENTICATION_FAILED, and there is no IKE SA."""
     m.begin()
     # HDR, SK {IDi, AUTH, …}  -->   <--  HDR, SK {N(AUTHENTICATION_FAILED)}
     expect(m.answer("IKE_AUTH")).notifies("AUTHENTICATION_FAILED").lacks(IKEv2_SA)
@@ -86,7 +86,7 @@ def wrong_psk(m: Meeting) -> None:
 
 @trial("RFC 7296 section 2.9", requirements=("7296-2.9-i02",), ours={"child": {"remote_ts": "10.77.0.0/24"}})
 def ts_unacceptable(m: Meeting) -> None:
-    """What the initiator wants to protect is not the responder's to offer: an IKE SA without a Child SA."""
+    """The responder's policy does not include the initiator's selectors: an IKE SA without a Child SA."""
     m.begin()
     # HDR, SK {IDi, AUTH, SA, TSi, TSr}  -->   <--  HDR, SK {IDr, AUTH, N(TS_UNACCEPTABLE)}
     expect(m.answer("IKE_AUTH")).notifies("TS_UNACCEPTABLE").lacks(IKEv2_SA, IKEv2_TSi)
@@ -97,7 +97,7 @@ def ts_unacceptable(m: Meeting) -> None:
        config={"remote_ts": ("10.1.0.0/25",), "local_ts": ("10.2.0.0/28",)},
        ours={"child": {"local_ts": "10.1.0.0/24", "remote_ts": "10.2.0.0/24"}})  # fmt: skip
 def ts_narrowed_by_peer(m: Meeting) -> None:
-    """We ask for more than the peer allows, and get what it does."""
+    """We ask for more than the peer allows, and it narrows the selectors."""
     m.establish()
     expect([str(ts) for ts in m.s.child.local_ts], "our selectors").equals(["10.1.0.0/25"])
     expect([str(ts) for ts in m.s.child.remote_ts], "the peer's selectors").equals(["10.2.0.0/28"])
@@ -108,7 +108,7 @@ def ts_narrowed_by_peer(m: Meeting) -> None:
 @trial("RFC 7296 section 2.9", needs={"narrowing"}, requirements=("7296-2.9-i04",), roles=(Role.RESPONDER,),
        ours={"child": {"local_ts": "10.1.0.0/26", "remote_ts": "10.2.0.0/27"}})  # fmt: skip
 def ts_narrowed_by_us(m: Meeting) -> None:
-    """The peer asks for more than we allow, and takes what we do."""
+    """The peer asks for more than we allow, and accepts our narrowed selectors."""
     m.establish()
     expect([str(ts) for ts in m.s.child.local_ts], "our selectors").equals(["10.1.0.0/26"])
     m.send_traffic(count=1)
@@ -117,7 +117,7 @@ def ts_narrowed_by_us(m: Meeting) -> None:
 
 @trial("RFC 6023 section 3", needs={"childless"}, config={"childless": "force"}, ours={"childless": True})
 def childless(m: Meeting) -> None:
-    """IKE_AUTH sets up the IKE SA alone; the Child SA follows in an exchange of its own, with a key exchange."""
+    """IKE_AUTH sets up only the IKE SA; CREATE_CHILD_SA with a key exchange sets up the Child SA."""
     if m.we_begin:
         m.s.config = m.s.config.replace(children=())
     m.establish(child=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""More than one Child SA, addresses that are given out, and several peers at once."""
+"""Several Child SAs, virtual addresses, and several peers at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HALVES = (
 
 @trial("RFC 7296 section 1.3.1", needs={"several"}, requirements=("7296-1-02",), config={"children": HALVES})
 def several_children(m: Meeting) -> None:
-    """Three Child SAs under one IKE SA, and each packet goes through the one that it belongs to."""
+    """Three Child SAs under one IKE SA, and each packet uses the one whose selectors match."""
     m.establish()
     for number, child in enumerate(m.config().children[1:], 2):
         # HDR, SK {SA, Ni, TSi, TSr}  -->   <--  HDR, SK {SA, Nr, TSi, TSr}
@@ -26,7 +26,7 @@ def several_children(m: Meeting) -> None:
         else:
             m.peer.initiate(child=child.name)
         m.wait_until(lambda number=number: len(m.s.sa.children) == number, f"{number} Child SAs")  # type: ignore[misc]
-    m.wait_until(lambda: len(m.theirs().children) == len(HALVES), "as many at the peer")
+    m.wait_until(lambda: len(m.theirs().children) == len(HALVES), "the same number of Child SAs at the peer")
     four, six = m.lab.theirs.inner, m.lab.theirs.inner6
     for source, target in (("10.1.0.1", four), ("10.1.0.200", four), ("fd01::9", six)):
         m.s.ping(target, source=source)
@@ -40,12 +40,12 @@ def several_children(m: Meeting) -> None:
        config={"pool": "10.3.0.0/28", "remote_ts": (DYNAMIC,)},
        ours={"cp_request": ConfigRequest(), "child": {"local_ts": "0.0.0.0/0"}})  # fmt: skip
 def virtual_ip_for_us(m: Meeting) -> None:
-    """The peer gives us an address of its pool, and it is that address which our packets come from."""
+    """The peer assigns us an address from its pool, and our packets use it as their source."""
     # HDR, SK {IDi, AUTH, CP(CFG_REQUEST), …}  -->   <--  HDR, SK {IDr, AUTH, CP(CFG_REPLY), …}
     m.establish()
     settings = m.event(ConfigurationReceived).settings
     (address,) = settings.addresses
-    expect(str(address).startswith("10.3.0."), f"an address of the pool, {address}").holds()
+    expect(str(address).startswith("10.3.0."), f"an address from the pool, {address},").holds()
     expect([str(ts) for ts in m.s.child.local_ts], "our selector").equals([f"{address}/32"])
     m.s.ping(m.lab.theirs.inner, source=str(address))
     m.send_from_there(str(address))
@@ -56,11 +56,11 @@ def virtual_ip_for_us(m: Meeting) -> None:
        config={"virtual_ip": True, "local_ts": (DYNAMIC,)},
        ours={"cp_reply": ConfigReply(pool="10.4.0.0/28"), "child": {"remote_ts": "0.0.0.0/0"}})  # fmt: skip
 def virtual_ip_for_peer(m: Meeting) -> None:
-    """We give the peer an address of our pool, and it is that address which its packets come from."""
+    """We assign the peer an address from our pool, and its packets use it as their source."""
     # <--  HDR, SK {IDi, AUTH, CP(CFG_REQUEST), …}   HDR, SK {IDr, AUTH, CP(CFG_REPLY), …}  -->
     m.establish()
     (address,) = m.event(AddressesAssigned).addresses
-    expect(address.startswith("10.4.0."), f"an address of the pool, {address}").holds()
+    expect(address.startswith("10.4.0."), f"an address from the pool, {address},").holds()
     expect([str(ts) for ts in m.s.child.remote_ts], "the peer's selector").equals([f"{address}/32"])
     m.s.ping(address)
     m.send_from_there(m.lab.ours.inner, source=address)
@@ -74,7 +74,7 @@ CLIENTS = 4
        config={"remote": "%any", "remote_id": "%any"},
        ours={"local_id": "alice", "child": {"local_ts": "10.1.0.0/28"}})  # fmt: skip
 def several_clients(m: Meeting) -> None:
-    """Several of us, each with an identity and a network of its own, are connected at once."""
+    """Several of our clients, with different identities and networks, are connected at once."""
     sessions = [m.s]
     for number in range(1, CLIENTS):
         address = f"10.9.0.{100 + number}"
@@ -93,7 +93,7 @@ def several_clients(m: Meeting) -> None:
         s.rekey_child()
         s.ping(m.lab.theirs.inner, source=source)
     who = {sa.remote_id for sa in m.peer.sas()}
-    expect(who, "who the peer knows").equals({"alice", *(f"client{number}" for number in range(1, CLIENTS))})
+    expect(who, "the peer's clients").equals({"alice", *(f"client{number}" for number in range(1, CLIENTS))})
 
 
 ALSO = tuple(
@@ -107,7 +107,7 @@ ALSO = tuple(
 
 @trial("RFC 7296 section 2.4", needs={"several"}, roles=(Role.RESPONDER,), config={"also": ALSO})
 def several_from_peer(m: Meeting) -> None:
-    """The peer connects several times at once, each time as somebody else; all share one pair of our ports."""
+    """The peer connects several times at once, with different identities; all use the same two ports of ours."""
     for number, other in enumerate(ALSO, 1):
         child = ChildConfig(name=f"net{number}", local_ts=f"10.1.{number}.0/24", remote_ts="10.2.0.0/24")
         m.s.client.configs.append(m.config(remote_id=other.local_id, children=(child,), remote=m.s.config.remote))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What ESP in a kernel can, and in strongSwan's user space cannot: ESN, protocol 50, transport mode, GMAC, padding."""
+"""What kernel ESP supports and strongSwan's user space ESP does not: ESN, protocol 50, transport mode, GMAC, TFC."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ TFC = 600
 
 
 def travels(m: Meeting, kind: DatagramKind) -> None:
-    """All ESP went as it should, in both directions."""
+    """Check that all ESP was sent as ``kind``, in both directions."""
     kinds = {event.datagram.kind for _, event in m.s.events if isinstance(event, EspSent | EspReceived)}
-    expect(kinds, "how ESP travels").equals({kind})
+    expect(kinds, "encapsulation of ESP").equals({kind})
 
 
 def extended(m: Meeting) -> None:
-    """Both ends count the newest Child SA in 64 bits."""
+    """Check that the newest Child SA uses ESN at both peers."""
     expect(m.s.child.outbound.esn, "ESN at our end").holds()
     m.wait_until(lambda: m.installed() and m.installed()[-1].esn, "ESN at the peer")
 
 
 @trial("RFC 4303 section 3.1.2", needs={"kernel", "protocol50"})
 def protocol_50(m: Meeting) -> None:
-    """Where there is no NAT, ESP is an IP protocol of its own."""
+    """Without a NAT, ESP is sent as IP protocol 50."""
     m.establish()
     m.send_traffic(count=3)
     travels(m, DatagramKind.ESP)
@@ -42,7 +42,7 @@ def protocol_50(m: Meeting) -> None:
 
 @trial("RFC 3948 section 2.1", needs={"kernel"}, ours={"force_encapsulation": True})
 def forced_encapsulation(m: Meeting) -> None:
-    """We say that there is a NAT before us, although there is none, and the peer's kernel puts its ESP into UDP."""
+    """We report a NAT that does not exist, and the peer's kernel encapsulates its ESP in UDP."""
     m.establish()
     m.send_traffic(count=3)
     travels(m, DatagramKind.ESP_IN_UDP)
@@ -50,7 +50,7 @@ def forced_encapsulation(m: Meeting) -> None:
 
 
 def esn(m: Meeting) -> None:
-    """64-bit sequence numbers, of which the packet shows 32."""
+    """64-bit sequence numbers, of which the packet carries 32 bits."""
     # HDR, SK {…, SA with ESN, …}  -->   <--  HDR, SK {…, SA with ESN, …}
     m.establish()
     extended(m)
@@ -88,7 +88,7 @@ def _hosts(m: Meeting, *, ipv6: bool = False) -> None:
 
 @trial("RFC 4303 section 3.1.1", needs={"transport"}, config=HOSTS)
 def transport_gcm(m: Meeting) -> None:
-    """Transport mode: what the two hosts themselves say to each other, without a second IP header."""
+    """Transport mode: traffic between the two hosts themselves, without an outer IP header."""
     # HDR, SK {…, N(USE_TRANSPORT_MODE)}  -->   <--  HDR, SK {…, N(USE_TRANSPORT_MODE)}
     _hosts(m)
 
@@ -108,7 +108,7 @@ def transport_ipv6(m: Meeting) -> None:
 
 @trial("RFC 7296 section 1.3.3", needs={"transport", "rekey"}, config=HOSTS)
 def transport_rekey(m: Meeting) -> None:
-    """A Child SA in transport mode is replaced by one in transport mode, by either end."""
+    """Either peer rekeys a Child SA in transport mode; the new one is in transport mode too."""
     m.establish()
     for by_us in (True, False):
         rekey_child(m, by_us)
@@ -129,14 +129,14 @@ def _with_esn(m: Meeting, rekey: Callable[[Meeting, bool], None]) -> None:
 
 @trial("RFC 7296 section 1.3.3", needs={"esn", "rekey"}, config=ESN_PFS)
 def esn_rekey_pfs(m: Meeting) -> None:
-    """A Child SA with ESN is replaced by either end, with a key exchange of its own; the new one has ESN."""
+    """Either peer rekeys a Child SA with ESN, with a key exchange; the new one has ESN too."""
     _with_esn(m, rekey_child)
-    expect(sum(IKEv2_KE in message for message in m.messages(MessageSent)[2:]), "KE payloads of ours").equals(2)
+    expect(sum(IKEv2_KE in message for message in m.messages(MessageSent)[2:]), "our KE payloads").equals(2)
 
 
 @trial("RFC 7296 section 1.3.2", needs={"esn", "rekey"}, config=ESN)
 def esn_rekey_ike(m: Meeting) -> None:
-    """The IKE SA is replaced by either end; its Child SA with ESN goes on."""
+    """Either peer rekeys the IKE SA; its Child SA with ESN is inherited."""
     _with_esn(m, rekey_ike)
 
 
@@ -152,7 +152,7 @@ def esn_ipv6(m: Meeting) -> None:
 
 @trial("RFC 4303 section 2.7", needs={"tfc"}, config={"tfc": TFC}, ours={"child": {"tfc_length": TFC}})
 def tfc_padding(m: Meeting) -> None:
-    """Both ends pad what is short, so that all packets are of one size."""
+    """Both peers add TFC padding to short packets, so that all packets have one size."""
     m.establish()
     m.send_traffic(count=2)
     m.wait_until(lambda: len(m.installed()) == 1, "the Child SA at the peer")

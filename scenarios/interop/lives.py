@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The life of an SA: rekeys by either end and by both at once, deletes, and peers that vanish."""
+"""The life of an SA: rekeys by either peer and by both at once, deletes, and peers that disappear."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PFS = {"esp": "aes128gcm16-x25519"}
 
 
 def rekey_child(m: Meeting, by_us: bool) -> None:
-    """Have one end replace the Child SA, and wait until the old one is gone at both."""
+    """Have one peer rekey the Child SA, and wait until both have deleted the old one."""
     old = m.s.child
     # HDR, SK {N(REKEY_SA), SA, Ni, [KEi,] TSi, TSr}  -->   <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
     # HDR, SK {D(old)}  -->   <--  HDR, SK {D(old)}
@@ -34,7 +34,7 @@ def rekey_child(m: Meeting, by_us: bool) -> None:
 
 
 def rekey_ike(m: Meeting, by_us: bool) -> None:
-    """Have one end replace the IKE SA, and wait until the old one is gone at both."""
+    """Have one peer rekey the IKE SA, and wait until both have deleted the old one."""
     old = m.s.sa
     # HDR, SK {SA, Ni, KEi}  -->   <--  HDR, SK {SA, Nr, KEr}
     # HDR, SK {D(IKE)}  -->   <--  HDR, SK {}
@@ -50,7 +50,7 @@ def rekey_ike(m: Meeting, by_us: bool) -> None:
 
 @trial("RFC 7296 section 1.3.3", needs={"rekey"}, requirements=("7296-1.3.3-01", "7296-2.8-02"))
 def rekey_child_by_us(m: Meeting) -> None:
-    """We replace a Child SA; its keys come from the IKE SA's alone."""
+    """We rekey a Child SA without a key exchange."""
     m.establish()
     rekey_child(m, True)
     m.send_traffic()
@@ -59,7 +59,7 @@ def rekey_child_by_us(m: Meeting) -> None:
 
 @trial("RFC 7296 section 1.3.3", needs={"rekey"}, requirements=("7296-1.3.3-01", "7296-2.8-02"))
 def rekey_child_by_peer(m: Meeting) -> None:
-    """The peer replaces a Child SA; its keys come from the IKE SA's alone."""
+    """The peer rekeys a Child SA without a key exchange."""
     m.establish()
     rekey_child(m, False)
     m.send_traffic()
@@ -68,27 +68,27 @@ def rekey_child_by_peer(m: Meeting) -> None:
 
 @trial("RFC 7296 section 1.3.3", needs={"rekey"}, requirements=("7296-1.3.3-01",), config=PFS)
 def rekey_child_pfs_by_us(m: Meeting) -> None:
-    """We replace a Child SA, with a key exchange of its own."""
+    """We rekey a Child SA with a key exchange."""
     m.establish()
     rekey_child(m, True)
-    expect(any(IKEv2_KE in message for message in m.messages(MessageSent)[2:]), "a KE payload of ours").holds()
+    expect(any(IKEv2_KE in message for message in m.messages(MessageSent)[2:]), "our KE payload").holds()
     m.send_traffic()
     m.agree()
 
 
 @trial("RFC 7296 section 1.3.3", needs={"rekey"}, requirements=("7296-1.3.3-01",), config=PFS)
 def rekey_child_pfs_by_peer(m: Meeting) -> None:
-    """The peer replaces a Child SA, with a key exchange of its own."""
+    """The peer rekeys a Child SA with a key exchange."""
     m.establish()
     rekey_child(m, False)
-    expect(any(IKEv2_KE in message for message in m.messages(MessageSent)[2:]), "a KE payload of ours").holds()
+    expect(any(IKEv2_KE in message for message in m.messages(MessageSent)[2:]), "our KE payload").holds()
     m.send_traffic()
     m.agree()
 
 
 @trial("RFC 7296 section 1.3.2", needs={"rekey"})
 def rekey_ike_by_us(m: Meeting) -> None:
-    """We replace the IKE SA, and the Child SA moves over."""
+    """We rekey the IKE SA, and the new one inherits the Child SA."""
     m.establish()
     rekey_ike(m, True)
     m.send_traffic()
@@ -97,7 +97,7 @@ def rekey_ike_by_us(m: Meeting) -> None:
 
 @trial("RFC 7296 section 1.3.2", needs={"rekey"})
 def rekey_ike_by_peer(m: Meeting) -> None:
-    """The peer replaces the IKE SA, and the Child SA moves over."""
+    """The peer rekeys the IKE SA, and the new one inherits the Child SA."""
     m.establish()
     rekey_ike(m, False)
     m.send_traffic()
@@ -105,7 +105,7 @@ def rekey_ike_by_peer(m: Meeting) -> None:
 
 
 def _at_once(m: Meeting, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
-    """Both ends are told before either has heard of the other's."""
+    """Start the exchange at both peers before either has received the other's request."""
     theirs()
     with m.s.network.lock:
         ours()
@@ -113,7 +113,7 @@ def _at_once(m: Meeting, ours: Callable[[], object], theirs: Callable[[], object
 
 @trial("RFC 7296 section 2.8.1", needs={"rekey", "collisions"}, requirements=("7296-2.8.1-03", "7296-2.25.1-02"))
 def both_rekey_child(m: Meeting) -> None:
-    """Both ends begin to replace the Child SA at once; one new Child SA remains, the same at both."""
+    """Both peers rekey the Child SA at once; one new Child SA remains, the same at both."""
     m.establish()
     old = m.s.child
     _at_once(m, lambda: m.s.sa.start(RekeyChild(m.s.sa, old)), m.peer.rekey_child)
@@ -130,11 +130,11 @@ def both_rekey_child(m: Meeting) -> None:
     requirements=("7296-2.8.2-01", "7296-2.25.2-01"),
 )
 def both_rekey_ike(m: Meeting) -> None:
-    """Both ends begin to replace the IKE SA at once; one new IKE SA remains, the same at both.
+    """Both peers rekey the IKE SA at once; one new IKE SA remains, the same at both.
 
-    The one with the lowest nonce is deleted by the end that made it. Where that is the peer, it may not even have made
-    it: a peer that handles our delete of the old IKE SA before our answer to its rekey forgets its own attempt
-    (`both_rekey_ike_answer_lost` makes it do so). Both leave here together.
+    The creator of the SA with the lowest nonce deletes it. If that is the peer, it may never have set that SA up: a
+    peer that processes our Delete of the old IKE SA before our response to its rekey drops its own attempt
+    (`both_rekey_ike_answer_lost` forces this). We send both at the same time here.
     """
     m.establish()
     old = m.s.sa
@@ -144,10 +144,10 @@ def both_rekey_ike(m: Meeting) -> None:
 
 @trial("RFC 7296 section 2.8.2", needs={"rekey", "collisions"}, requirements=("7296-2.8.2-01", "7296-2.8.2-i01"))
 def both_rekey_ike_answer_lost(m: Meeting) -> None:
-    """Both ends begin to replace the IKE SA at once, and our first answer is lost.
+    """Both peers rekey the IKE SA at once, and our first response is lost.
 
-    If ours survives, the peer gets our delete of the old IKE SA instead, and forgets its attempt. If the peer's
-    survives, it asks again.
+    If our SA remains, the peer gets our Delete of the old IKE SA instead of the response, and drops its attempt. If the
+    peer's SA remains, it retransmits its request.
     """
     m.establish()
     old = m.s.sa
@@ -164,11 +164,14 @@ def both_rekey_ike_answer_lost(m: Meeting) -> None:
     _at_once(m, lambda: old.start(RekeyIke(old)), m.peer.rekey_ike)
     forgotten = _one_is_left(m, old)
     ours = m.s.sa is old.rekeyed.sa if old.rekeyed is not None else False
-    expect(bool(forgotten), "the peer's attempt being forgotten").equals(bool(lost) and ours)
+    expect(bool(forgotten), "whether the peer dropped its attempt").equals(bool(lost) and ours)
 
 
 def _one_is_left(m: Meeting, old: IkeSa) -> set[bytes]:
-    """One successor of ``old`` is left at both ends. Returns the initiator's SPI of an attempt that the peer forgot."""
+    """Check that both peers have one successor of ``old``.
+
+    Returns the initiator's SPI of an attempt that the peer dropped.
+    """
     m.event(IkeSaRekeyed)
     m.wait_until(lambda: m.s.sa is not old and len(m.peer.sas()) == 1, "one IKE SA at the peer")
     m.wait_until(lambda: m.theirs().established, "the peer to have our IKE SA")
@@ -177,7 +180,7 @@ def _one_is_left(m: Meeting, old: IkeSa) -> set[bytes]:
     heard = {event.spi_i for _, event in m.s.events if isinstance(event, MessageReceived)}
     forgotten = set()
     if theirs is not None and theirs.sa is not m.s.sa and theirs.sa.spi_i not in heard:
-        # It has lost, and its maker has not deleted it, so it never was: the peer forgot its attempt, and has no keys.
+        # Its creator has not deleted it, so it was never set up: the peer dropped its attempt and has no keys for it.
         forgotten = {theirs.sa.spi_i}
     m.agree(forgotten=forgotten)
     return forgotten
@@ -189,7 +192,7 @@ def _live(sa: IkeSa) -> list[ChildSa]:
 
 @trial("RFC 7296 section 2.8", needs={"rekey", "seamless"}, requirements=("7296-2.8-02",))
 def traffic_through_rekeys(m: Meeting) -> None:
-    """Pings run in both directions while Child SA and IKE SA are replaced by either end; none is lost."""
+    """Pings run in both directions while either peer rekeys the Child SA and the IKE SA; none is lost."""
     m.establish()
     stream = Stream(m)
     for rekey in (rekey_child, rekey_ike, rekey_child):
@@ -199,13 +202,13 @@ def traffic_through_rekeys(m: Meeting) -> None:
     stream.stop()
     expect(stream.sent, "pings sent while keys changed").between(100, 100_000)
     m.wait_until(lambda: stream.from_there.complete, "answers to all of the peer's pings", limit=3)
-    m.wait_until(lambda: len(stream.answered) == stream.sent, f"answers to all {stream.sent} of ours", limit=3)
+    m.wait_until(lambda: len(stream.answered) == stream.sent, f"answers to all {stream.sent} of our pings", limit=3)
     m.agree()
 
 
 @trial("RFC 7296 section 1.4.1", requirements=("7296-1.4.1-i03", "7296-1.4.1-i04"))
 def delete_ike_by_us(m: Meeting) -> None:
-    """We delete the IKE SA, and its Child SA ends with it at both ends."""
+    """We delete the IKE SA, and both peers delete its Child SA with it."""
     m.establish()
     # HDR, SK {D}  -->   <--  HDR, SK {}
     expect(m.s.delete()).exchange("INFORMATIONAL").response().empty()
@@ -214,7 +217,7 @@ def delete_ike_by_us(m: Meeting) -> None:
 
 @trial("RFC 7296 section 1.4.1")
 def delete_ike_by_peer(m: Meeting) -> None:
-    """The peer deletes the IKE SA, and its Child SA ends with it at both ends."""
+    """The peer deletes the IKE SA, and both peers delete its Child SA with it."""
     m.establish()
     m.peer.delete_ike()
     # <--  HDR, SK {D}   HDR, SK {}  -->
@@ -224,42 +227,42 @@ def delete_ike_by_peer(m: Meeting) -> None:
 
 @trial("RFC 7296 section 1.4.1", requirements=("7296-1.4.1-01",))
 def delete_child_by_us(m: Meeting) -> None:
-    """We delete the Child SA; the IKE SA lives on at both ends."""
+    """We delete the Child SA; the IKE SA remains at both peers."""
     m.establish()
     spi = m.s.child.inbound.spi
     # HDR, SK {D(ESP)}  -->   <--  HDR, SK {D(ESP)}
     m.s.delete(m.s.child)
     m.event(SaDeleted, child_spis=(spi,))
-    m.wait_until(lambda: m.theirs().established and not m.theirs().children, "the peer to have the IKE SA alone")
+    m.wait_until(lambda: m.theirs().established and not m.theirs().children, "the peer to have only the IKE SA")
     m.s.liveness()
 
 
 @trial("RFC 7296 section 1.4.1", needs={"delete_child"}, requirements=("7296-1.4.1-01", "7296-1.4.1-03"))
 def delete_child_by_peer(m: Meeting) -> None:
-    """The peer deletes the Child SA; the IKE SA lives on at both ends."""
+    """The peer deletes the Child SA; the IKE SA remains at both peers."""
     m.establish()
     m.peer.delete_child()
     # <--  HDR, SK {D(ESP)}   HDR, SK {D(ESP)}  -->
     m.event(SaDeleted, by_peer=True, child_spis=(m.s.child.inbound.spi,))
-    m.wait_until(lambda: m.theirs().established and not m.theirs().children, "the peer to have the IKE SA alone")
+    m.wait_until(lambda: m.theirs().established and not m.theirs().children, "the peer to have only the IKE SA")
     m.s.liveness()
 
 
 @trial("RFC 7296 section 2.4", ours={"dpd": DeadPeerDetection(interval=0.5)})
 def peer_dies(m: Meeting) -> None:
-    """The peer is killed: we ask, hear nothing, and give the IKE SA up."""
+    """The peer is killed: our liveness check gets no response, and we delete the IKE SA."""
     m.establish()
     m.send_traffic(count=1)
     m.peer.kill()
-    # HDR, SK {}  -->   again and again
+    # HDR, SK {}  -->   repeatedly
     m.event(PeerDead, limit=15)
     m.event(SaDeleted, child_spis=())
-    expect([sa for sa in m.s.client.sas.values() if sa.established], "IKE SAs of ours").fails()
+    expect([sa for sa in m.s.client.sas.values() if sa.established], "our IKE SAs").fails()
 
 
 @trial("RFC 7296 section 2.4", needs={"dpd"}, config={"dpd_delay": 1})
 def we_die(m: Meeting) -> None:
-    """We fall silent: the peer asks, hears nothing, and gives the IKE SA up."""
+    """We stop sending: the peer's liveness check gets no response, and it deletes the IKE SA."""
     m.establish()
     m.send_traffic(count=1)
     m.s.tap("datagrams", lambda _message, _datagrams, _attempt: [])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The algorithms: one trial a suite, the same for IKE and for ESP."""
+"""The algorithms: one trial per suite, with the same algorithms for IKE and ESP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUITES = {
 
 
 def suite(m: Meeting) -> None:
-    """With these algorithms both ends derive the same keys, and packets pass in both directions."""
+    """Both peers derive the same keys with these algorithms, and packets pass in both directions."""
     # HDR, SAi1, KEi, Ni  -->   <--  HDR, SAr1, KEr, Nr
     # HDR, SK {IDi, AUTH, SAi2, TSi, TSr}  -->   <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
     m.establish()

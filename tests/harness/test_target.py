@@ -140,4 +140,4 @@ def test_misuse(words: tuple[str, ...], told: str, key: Path) -> None:
 def test_the_list_marks_them() -> None:
     lines = fynx("list", "--json").output.splitlines()
     assert [entry["name"] for entry in map(json.loads, lines) if entry["live"]] == LIVE
-    assert "* Two peers who share a key" in fynx("list").output
+    assert "* Two peers with a pre-shared key" in fynx("list").output
