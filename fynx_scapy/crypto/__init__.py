@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Algorithms: bytes in, bytes out."""
+"""Cryptographic algorithms, as functions on bytes."""

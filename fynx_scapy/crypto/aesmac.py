@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The two MACs over AES-128 that are both integrity algorithm and PRF: AES-XCBC-MAC and AES-CMAC."""
+"""AES-XCBC-MAC and AES-CMAC with AES-128: each is used as an integrity algorithm and as a PRF."""
 
 from __future__ import annotations
 

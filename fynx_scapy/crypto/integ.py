@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Integrity algorithms, transform type 3 (RFC 7296 section 3.3.2): one class each."""
+"""Integrity algorithms, transform type 3 (RFC 7296 section 3.3.2): one class per algorithm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.crypto.transforms import Algorithm, find, register
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Integ, TransformType
 
-Sign = Callable[..., bytes]  # sign(*parts: bytes) -> ICV over the parts, one after the other
+Sign = Callable[..., bytes]  # sign(*parts: bytes) -> ICV over the concatenated parts
 
 
 class Integrity(Algorithm):
@@ -27,9 +27,9 @@ class Integrity(Algorithm):
         return f"<{self.name}>"
 
     def keyed(self, key: bytes) -> Sign:
-        """The function that makes ICVs with a key of ``key_size`` octets; ConfigError for any other length."""
+        """The function that computes ICVs with a key of ``key_size`` octets. Raises ConfigError for another length."""
         if len(key) != self.key_size:
-            raise ConfigError(f"the key of {self.name} has {self.key_size} octets, not {len(key)}")
+            raise ConfigError(f"expected a key of {self.key_size} octets for {self.name}, found {len(key)}")
         return self._keyed(key)
 
     def _keyed(self, key: bytes) -> Sign:
@@ -38,7 +38,7 @@ class Integrity(Algorithm):
 
 @functools.cache
 def integrity(number: int) -> Integrity:
-    """The algorithm of an INTEG transform ID; ConfigError for one that is not implemented.
+    """The algorithm of an INTEG transform ID. Raises ConfigError for one that is not implemented.
 
     >>> integrity(Integ.AUTH_HMAC_SHA2_256_128).icv_size
     16
@@ -52,7 +52,7 @@ class _Hmac(Integrity):
     hash: ClassVar[str]
 
     def _keyed(self, key: bytes) -> Sign:
-        # Copying a keyed state spares hashing the key each time.
+        # Copying a keyed state is faster than hashing the key again for each ICV.
         copy, size = hmac.new(key, digestmod=self.hash).copy, self.icv_size
 
         def sign(*parts: bytes) -> bytes:
@@ -148,7 +148,7 @@ class AesCmac(_AesMac):
 
 @register
 class NoIntegrity(Integrity):
-    """NONE, which an AEAD may be proposed with (RFC 7296 section 3.3.3): an ICV of no octets."""
+    """NONE, which may be proposed together with an AEAD (RFC 7296 section 3.3.3): an empty ICV."""
 
     id = Integ.NONE
     keywords = ("nointeg",)

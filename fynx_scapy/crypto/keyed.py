@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a cipher is once it has its key: the functions of the hot path."""
+"""A cipher with its key, as functions for the fast path."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Crypt = Callable[[bytes, bytes], bytes]  # (IV, octets) -> octets
 class KeyedCipher:
     """A cipher with its key: ``seal`` and ``open`` of an AEAD, ``encrypt`` and ``decrypt`` of any other.
 
-    It belongs to one direction of one SA and to one thread. Octets of a wrong length raise MalformedError, an ICV that
-    does not verify IntegrityError, the pair that the algorithm does not have LocalError.
+    It belongs to one direction of one SA, and to one thread. Raises MalformedError for octets of a wrong length,
+    IntegrityError if the ICV does not verify, LocalError for the functions that the algorithm does not have.
     """
 
     __slots__ = ("decrypt", "encrypt", "open", "seal")
@@ -28,7 +28,7 @@ class KeyedCipher:
 
     @classmethod
     def aead(cls, seal: Seal, open: Open) -> KeyedCipher:
-        """A combined mode."""
+        """A keyed combined mode."""
         self = cls()
         self.seal, self.open = seal, open
         self.encrypt = self.decrypt = _is_aead
@@ -36,7 +36,7 @@ class KeyedCipher:
 
     @classmethod
     def plain(cls, encrypt: Crypt, decrypt: Crypt) -> KeyedCipher:
-        """A cipher without integrity."""
+        """A keyed cipher without integrity."""
         self = cls()
         self.encrypt, self.decrypt = encrypt, decrypt
         self.seal = self.open = _is_no_aead
@@ -44,8 +44,8 @@ class KeyedCipher:
 
 
 def _is_aead(iv: bytes, data: bytes) -> bytes:
-    raise LocalError("a combined mode is used by seal and open")
+    raise LocalError("a combined mode has no encrypt and decrypt: call seal and open")
 
 
 def _is_no_aead(iv: bytes, data: bytes, aad: bytes) -> bytes:
-    raise LocalError("a cipher without integrity is used by encrypt and decrypt")
+    raise LocalError("a cipher without integrity has no seal and open: call encrypt and decrypt")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keying material of IKE SAs and Child SAs, and what AUTH is made of (RFC 7296 sections 2.13 - 2.18)."""
+"""Keying material of IKE SAs and Child SAs, and the input of AUTH (RFC 7296 sections 2.13 - 2.18)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fynx_scapy.crypto.prf import PrfFunction
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Keys:
-    """Octets that nobody sees by accident: repr gives lengths alone."""
+    """Secret octets. repr() shows only their lengths."""
 
     def __repr__(self) -> str:
         lengths = ", ".join(f"{field.name}=<{len(getattr(self, field.name))} octets>" for field in fields(self))
@@ -21,7 +21,7 @@ class _Keys:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SkKeys(_Keys):
-    """The seven secrets of an IKE SA (RFC 7296 section 2.14); SK_ei and SK_er with the AEAD's salt at their end."""
+    """The seven secrets of an IKE SA (RFC 7296 section 2.14); SK_ei and SK_er end with the AEAD's salt."""
 
     sk_d: bytes
     sk_ai: bytes
@@ -60,16 +60,16 @@ def skeyseed(prf: PrfFunction, ni: bytes, nr: bytes, shared: bytes) -> bytes:
 def rekey_skeyseed(
     prf: PrfFunction, sk_d: bytes, shared: bytes, ni: bytes, nr: bytes, additional: bytes = b""
 ) -> bytes:
-    """SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), by the old IKE SA's PRF (RFC 7296 section 2.18).
+    """SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), with the old IKE SA's PRF (RFC 7296 section 2.18).
 
-    ``additional`` is SK(1) | SK(2) | ... of additional key exchanges in IKE_FOLLOWUP_KE (RFC 9370). One in an
-    IKE_INTERMEDIATE is a ``shared`` by itself, with SK_d as it was before.
+    ``additional`` is SK(1) | SK(2) | ... of additional key exchanges in IKE_FOLLOWUP_KE (RFC 9370). For an additional
+    key exchange in IKE_INTERMEDIATE, pass its shared secret as ``shared``, and the SK_d before it as ``sk_d``.
     """
     return prf(sk_d, shared + ni + nr + additional)
 
 
 def mix_ppk(prf: PrfFunction, ppk: bytes, keys: SkKeys) -> SkKeys:
-    """SK_d, SK_pi and SK_pr = prf+(PPK, the same before), everything else as it was (RFC 8784 section 3)."""
+    """Replace SK_d, SK_pi and SK_pr by prf+(PPK, old value); other keys do not change (RFC 8784 section 3)."""
     mixed = {name: getattr(keys, name) for name in ("sk_d", "sk_pi", "sk_pr")}
     return replace(keys, **{name: prf.plus(ppk, value, len(value)) for name, value in mixed.items()})
 
@@ -86,7 +86,7 @@ def derive_sk(
 ) -> SkKeys:
     """{SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr).
 
-    RFC 7296 section 2.14; SPIs of 8 octets; ``integ`` is None with an AEAD, whose SK_ai and SK_ar are empty
+    RFC 7296 section 2.14. SPIs have 8 octets. With an AEAD ``integ`` is None, and SK_ai and SK_ar are empty
     (RFC 5282 section 7.2).
     """
     d, e, a = prf.key_size, encr.key_size, integ.key_size if integ else 0
@@ -106,17 +106,17 @@ def derive_child(
 ) -> ChildKeys:
     """KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr), initiator to responder first, encryption before integrity.
 
-    RFC 7296 section 2.17; the nonces are those of the exchange that makes the Child SA, ``shared`` is what its key
-    exchange came to, if it had one; ``additional`` is SK(1) | SK(2) | ... (RFC 9370), behind the nonces.
+    RFC 7296 section 2.17. The nonces are those of the exchange that creates the Child SA. ``shared`` is the shared
+    secret of its key exchange, if any. ``additional`` is SK(1) | SK(2) | ... (RFC 9370), after the nonces.
     """
     e, a = encr.key_size, integ.key_size if integ else 0
     return ChildKeys(*_cut(prf.plus(sk_d, shared + ni + nr + additional, 2 * (e + a)), e, a, e, a))
 
 
 def signed_octets(prf: PrfFunction, message: bytes, nonce: bytes, sk_p: bytes, id_body: bytes) -> bytes:
-    """RealMessage | Nonce of the other side | prf(SK_p, ID payload without its generic header) (RFC 7296 section 2.15).
+    """RealMessage | Nonce of the other peer | prf(SK_p, ID payload without its generic header) (RFC 7296 section 2.15).
 
-    ``message`` is one's own IKE_SA_INIT message as it was sent, without a non-ESP marker.
+    ``message`` is the signer's own IKE_SA_INIT message as sent, without a non-ESP marker.
     """
     return message + nonce + prf(sk_p, id_body)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Pseudorandom functions, transform type 2, and prf+ (RFC 7296 sections 2.13 and 3.3.2): one class each."""
+"""Pseudorandom functions, transform type 2, and prf+ (RFC 7296 sections 2.13 and 3.3.2): one class per function."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from fynx_scapy.iana import Prf, TransformType
 
 
 class PrfFunction(Algorithm):
-    """A pseudorandom function: ``prf(key, data)`` gives ``output_size`` octets; keys may have any length.
+    """A pseudorandom function: ``prf(key, data)`` returns ``output_size`` octets. Keys may have any length.
 
-    ``key_size`` is the preferred one, the length of SK_d, SK_pi and SK_pr, in octets.
-    ``half_nonces`` says that only 8 octets of each nonce make the key of SKEYSEED (RFC 7296 section 2.14).
+    ``key_size`` is the preferred key length in octets, which is the length of SK_d, SK_pi and SK_pr. ``half_nonces``:
+    only the first 8 octets of each nonce are used in the key of SKEYSEED (RFC 7296 section 2.14).
     """
 
     type = TransformType.PRF
@@ -34,17 +34,19 @@ class PrfFunction(Algorithm):
         raise NotImplementedError
 
     def keyed(self, key: bytes) -> Callable[[bytes], bytes]:
-        """The function with its key, for several calls."""
+        """The function with a fixed key, for several calls."""
         return functools.partial(self, key)
 
     def plus(self, key: bytes, seed: bytes, length: int) -> bytes:
-        """prf+ (RFC 7296 section 2.13): ``length`` octets; ConfigError beyond 255 times the output size.
+        """prf+ (RFC 7296 section 2.13): ``length`` octets. Raises ConfigError above 255 times the output size.
 
         T1 = prf (K, S | 0x01), T2 = prf (K, T1 | S | 0x02), ...
         """
         rounds = -(-length // self.output_size)
         if rounds > 255:
-            raise ConfigError(f"prf+ of {self.name} gives up to {255 * self.output_size} octets, not {length}")
+            raise ConfigError(
+                f"expected at most {255 * self.output_size} octets from prf+ with {self.name}, found {length}"
+            )
         function = self.keyed(key)
         blocks, block = [], b""
         for number in range(1, rounds + 1):
@@ -55,7 +57,7 @@ class PrfFunction(Algorithm):
 
 @functools.cache
 def prf(number: int) -> PrfFunction:
-    """The function of a PRF transform ID; ConfigError for one that is not implemented.
+    """The function of a PRF transform ID. Raises ConfigError for one that is not implemented.
 
     >>> prf(Prf.PRF_HMAC_SHA2_256).output_size
     32
@@ -122,23 +124,23 @@ class _PrfAesMac(PrfFunction):
 
 @register
 class PrfAesXcbc(_PrfAesMac):
-    """AES-XCBC-PRF-128 (RFC 4434): a short key is padded with zeros, a long one is hashed with the zero key."""
+    """AES-XCBC-PRF-128 (RFC 4434): a short key is padded with zeros, a long one is MACed with the zero key."""
 
     id = Prf.PRF_AES128_XCBC
     keywords = ("prfaesxcbc",)
 
     def keyed(self, key: bytes) -> Callable[[bytes], bytes]:
-        """The function with its key."""
+        """The function with a fixed key."""
         return aesmac.xcbc(key.ljust(16, b"\0") if len(key) <= 16 else aesmac.xcbc(bytes(16))(key))
 
 
 @register
 class PrfAesCmac(_PrfAesMac):
-    """AES-CMAC-PRF-128 (RFC 4615): a key of any other length than 16 octets is hashed with the zero key."""
+    """AES-CMAC-PRF-128 (RFC 4615): a key that is not 16 octets long is MACed with the zero key."""
 
     id = Prf.PRF_AES128_CMAC
     keywords = ("prfaescmac",)
 
     def keyed(self, key: bytes) -> Callable[[bytes], bytes]:
-        """The function with its key."""
+        """The function with a fixed key."""
         return aesmac.cmac(key if len(key) == 16 else aesmac.cmac(bytes(16))(key))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The inside of SK and SKF payloads (RFC 7296 section 3.14, RFC 5282, RFC 7383 section 2.5)."""
+"""Encryption and integrity of SK and SKF payloads (RFC 7296 section 3.14, RFC 5282, RFC 7383 section 2.5)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
 
 
 class Protector:
-    """One direction of an IKE SA: seals and opens what lies behind the generic header of an SK payload.
+    """One direction of an IKE SA: seals and opens the part of an SK payload after its generic header.
 
-    ``prefix`` is everything from the first octet of the IKE header through that generic header (for SKF through the two
-    fragment numbers), with the lengths that the message has in the end: an AEAD takes it as additional data (RFC 5282
-    section 5.1), any other integrity algorithm covers it together with IV and ciphertext. Plaintext is padded, its last
-    octet is Pad Length. Raises ConfigError for keys of wrong lengths, and for algorithms that do not go together.
+    ``prefix`` is the message from the first octet of the IKE header to the end of that generic header (with SKF: to the
+    end of the two fragment numbers), with the final lengths. An AEAD takes it as additional data (RFC 5282 section
+    5.1); any other integrity algorithm covers it together with IV and ciphertext. Plaintext includes the padding; its
+    last octet is Pad Length. Raises ConfigError for keys of wrong lengths, and for algorithms that do not fit together.
     """
 
     __slots__ = ("_open", "_seal", "block_size", "counter_iv", "encr", "icv_size", "integ", "iv_size")
@@ -26,7 +26,7 @@ class Protector:
         if integ is not None and not integ.icv_size:
             integ = None  # NONE was negotiated by name
         if encr.aead and (integ is not None or key_a):
-            raise ConfigError(f"{encr!r} authenticates by itself: no integrity algorithm or key beside it")
+            raise ConfigError(f"{encr!r} is a combined mode: leave out the integrity algorithm and its key")
         if integ is None and not encr.aead:
             raise ConfigError(f"{encr!r} needs an integrity algorithm in IKE (RFC 7296 section 3.3)")
         self.encr = encr
@@ -47,16 +47,16 @@ class Protector:
         return f"<Protector {self.encr!r}{f' {self.integ!r}' if self.integ else ''}>"
 
     def seal(self, prefix: bytes, plaintext: bytes, iv: bytes) -> bytes:
-        """IV | ciphertext | ICV for padded plaintext; ConfigError for an IV of another length than ``iv_size``."""
+        """IV | ciphertext | ICV for padded plaintext. Raises ConfigError if the IV does not have ``iv_size`` octets."""
         if len(iv) != self.iv_size:
-            raise ConfigError(f"the IV of {self.encr!r} has {self.iv_size} octets, not {len(iv)}")
+            raise ConfigError(f"expected an IV of {self.iv_size} octets for {self.encr!r}, found {len(iv)}")
         return self._seal(prefix, plaintext, iv)
 
     def open(self, prefix: bytes, body: bytes) -> bytes:
         """The padded plaintext of IV | ciphertext | ICV.
 
-        Raises IntegrityError when the ICV does not verify or there is no room for one, MalformedError when it verifies
-        and covers what is no multiple of the block size.
+        Raises IntegrityError if the ICV is missing or does not verify, MalformedError if it verifies but the ciphertext
+        is not a multiple of the block size.
         """
         least = self.iv_size + self.icv_size
         if len(body) < least:
@@ -64,18 +64,18 @@ class Protector:
         return self._open(prefix, body)
 
     def pad(self, payloads: bytes, pad: bytes | None = None) -> bytes:
-        """Payloads | Padding | Pad Length: the least padding that fills a block, zeros, or ``pad`` as it is.
+        """Payloads | Padding | Pad Length. The padding is the shortest one, of zeros, or else ``pad`` unchanged.
 
-        Raises ConfigError when ``pad`` has more than 255 octets.
+        Raises ConfigError if ``pad`` has more than 255 octets.
         """
         if pad is None:
             pad = bytes(-(len(payloads) + 1) % self.block_size)
         elif len(pad) > 255:
-            raise ConfigError(f"padding has up to 255 octets, not {len(pad)}")
+            raise ConfigError(f"expected padding of at most 255 octets, found {len(pad)}")
         return payloads + pad + len(pad).to_bytes()
 
     def unpad(self, plaintext: bytes) -> bytes:
-        """The payloads without Padding and Pad Length; MalformedError when Pad Length exceeds what is there."""
+        """The payloads without Padding and Pad Length. Raises MalformedError if Pad Length is too large."""
         if not plaintext:
             raise MalformedError("expected at least a Pad Length octet in an SK payload, found nothing")
         end = len(plaintext) - 1 - plaintext[-1]
@@ -84,7 +84,7 @@ class Protector:
         return plaintext[:end]
 
     def overhead(self, length: int) -> int:
-        """The octets of IV, ciphertext and ICV that ``length`` octets of payloads become with the least padding."""
+        """The size of IV, ciphertext and ICV for ``length`` octets of payloads with the shortest padding."""
         return self.iv_size + length + 1 + -(length + 1) % self.block_size + self.icv_size
 
 

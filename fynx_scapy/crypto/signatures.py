@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Signatures in AUTH, verified: RFC 7296 section 3.8 (RSA), RFC 4754 (ECDSA), RFC 7427 (any), RFC 8420 (EdDSA).
+"""Verification of signatures in AUTH: RFC 7296 section 3.8 (RSA), RFC 4754 (ECDSA), RFC 7427 (any), RFC 8420 (EdDSA).
 
-What is signed is :func:`fynx_scapy.crypto.keymat.signed_octets`; the public key comes out of a CERT payload.
+The signed octets come from :func:`fynx_scapy.crypto.keymat.signed_octets`, the public key from a CERT payload.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Verify = Callable[[PublicKeyTypes, bytes, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A way to sign, as a verdict names it, and what verifies it: ``verify(key, signature, octets)``."""
+    """A signature algorithm: its name for reports, and ``verify(key, signature, octets)``."""
 
     name: str
     verify: Verify
@@ -36,7 +36,7 @@ class Signature:
 def public_key(encoding: int, data: bytes) -> PublicKeyTypes:
     """The public key in the data of a CERT payload (without its encoding octet).
 
-    Raises ConfigError for an encoding that carries no key in itself, MalformedError for data that cannot be read.
+    Raises ConfigError for an encoding that contains no key, MalformedError for data that cannot be parsed.
     """
     try:
         if encoding == X509_SIGNATURE:
@@ -44,22 +44,22 @@ def public_key(encoding: int, data: bytes) -> PublicKeyTypes:
         if encoding in (RAW_PUBLIC_KEY, RAW_RSA_KEY):
             return serialization.load_der_public_key(data)
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise MalformedError(f"the certificate's key cannot be read: {error}") from None
+        raise MalformedError(f"cannot read the public key of the certificate: {error}") from None
     raise ConfigError(f"expected a certificate of encoding 4, 11 or 15, found {encoding}")
 
 
 def verify(method: int, data: bytes, octets: bytes, key: PublicKeyTypes) -> str:
-    """Verify the data of an AUTH payload; the name of the signature's algorithm.
+    """Verify the data of an AUTH payload. Returns the name of the signature algorithm.
 
-    Raises AuthenticationError where the signature does not verify or is by another kind of key, MalformedError for
-    data that is no signature, ConfigError for a method that is none or is not known here.
+    Raises AuthenticationError if the signature does not verify or needs another type of key, MalformedError for data
+    that is not a signature, ConfigError for a method that is not a signature or not supported.
     """
     if method == AuthMethod.Digital_Signature:
         signature, value = _identified(data)
     elif method in METHODS:
         signature, value = METHODS[method], data
     else:
-        raise ConfigError(f"authentication method {method} is no signature that is known here")
+        raise ConfigError(f"authentication method {method} is not a supported signature method")
     try:
         signature.verify(key, value, octets)
     except InvalidSignature:
@@ -92,7 +92,7 @@ def _pss(algorithm: hashes.HashAlgorithm, mask: hashes.HashAlgorithm, salt: int)
 
 
 def _ecdsa(algorithm: hashes.HashAlgorithm, curve: type[ec.EllipticCurve] | None = None) -> Verify:
-    """A DER-encoded signature, or r | s of the size of ``curve`` (RFC 4754 section 7)."""
+    """A DER-encoded signature, or with a ``curve`` r | s of the curve's size (RFC 4754 section 7)."""
 
     def verify_(key: PublicKeyTypes, signature: bytes, octets: bytes) -> None:
         if not isinstance(key, ec.EllipticCurvePublicKey) or (curve and not isinstance(key.curve, curve)):
@@ -126,7 +126,7 @@ def _eddsa(kind: type[ed25519.Ed25519PublicKey] | type[ed448.Ed448PublicKey], na
 
 
 def _rsa_any(key: PublicKeyTypes, signature: bytes, octets: bytes) -> None:
-    """Section 3.8: SHA-1 is the default, a signer may use another hash, which the padding names."""
+    """Section 3.8: SHA-1 is the default. A signer may use another hash, which the padding names."""
     for algorithm in (hashes.SHA1(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512()):
         try:
             return _pkcs1(algorithm)(key, signature, octets)
@@ -157,7 +157,7 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 _RSA, _ECDSA = "1.2.840.113549.1.1", "1.2.840.10045.4"
 PSS = f"{_RSA}.10"
 _SALT_OCTETS = 3
-"""No key is so long that its salt's length needs more; larger numbers are not for the library to see."""
+"""The largest accepted size of the salt length, in octets. No key needs a larger one."""
 _IDENTIFIED: dict[str, Signature] = {  # RFC 7427 appendix A, RFC 8420 appendix A
     f"{_RSA}.5": Signature("RSASSA-PKCS1-v1_5 SHA-1", _pkcs1(hashes.SHA1())),
     f"{_RSA}.14": Signature("RSASSA-PKCS1-v1_5 SHA-224", _pkcs1(hashes.SHA224())),
@@ -177,24 +177,24 @@ _IDENTIFIED: dict[str, Signature] = {  # RFC 7427 appendix A, RFC 8420 appendix 
 
 
 def _identified(data: bytes) -> tuple[Signature, bytes]:
-    """The algorithm and the signature of method 14: length | AlgorithmIdentifier | signature (RFC 7427 section 3)."""
+    """Split the data of method 14: length | AlgorithmIdentifier | signature (RFC 7427 section 3)."""
     if not data or len(data) < 1 + data[0]:
         raise MalformedError(f"expected an AlgorithmIdentifier of {data[0] if data else 'some'} octets, found fewer")
     identifier, signature = data[1 : 1 + data[0]], data[1 + data[0] :]
     elements = list(_elements(_one(identifier, SEQUENCE)))
     if not elements or elements[0][0] != OBJECT:
-        raise MalformedError("the AlgorithmIdentifier begins with no object identifier")
+        raise MalformedError("expected an object identifier at the start of the AlgorithmIdentifier, found none")
     name = _object(elements[0][1])
     if name == PSS:
         parameters = elements[1][1] if len(elements) > 1 and elements[1][0] == SEQUENCE else b""
         return _pss_signature(parameters), signature
     if name not in _IDENTIFIED:
-        raise ConfigError(f"the signature algorithm {name} is not known here")
+        raise ConfigError(f"the signature algorithm {name} is not supported")
     return _IDENTIFIED[name], signature
 
 
 def _pss_signature(parameters: bytes) -> Signature:
-    """RSASSA-PSS-params (RFC 4055 section 3.1): what is left out is SHA-1, MGF1 with SHA-1, and a salt of 20 octets."""
+    """RSASSA-PSS-params (RFC 4055 section 3.1). The defaults are SHA-1, MGF1 with SHA-1, and a salt of 20 octets."""
     given = dict(_elements(parameters))
     algorithm = mask = _hash(None)
     salt = 20
@@ -217,12 +217,12 @@ def _hash(identifier: bytes | None) -> hashes.HashAlgorithm:
     elements = list(_elements(identifier))
     name = _object(elements[0][1]) if elements else "nothing"
     if name not in HASHES:
-        raise ConfigError(f"the hash algorithm {name} is not known here")
+        raise ConfigError(f"the hash algorithm {name} is not supported")
     return HASHES[name]
 
 
 def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The elements of a DER-encoded sequence: tag and content. MalformedError where one does not fit."""
+    """Tag and content of each element of a DER-encoded sequence. Raises MalformedError."""
     at = 0
     while at < len(data):
         if at + 2 > len(data):
@@ -232,33 +232,37 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
             count = length & 0x7F
             length, start = int.from_bytes(data[start : start + count]), start + count
         if start + length > len(data):
-            raise MalformedError(f"the DER element at offset {at} has {length} octets, left are {len(data) - start}")
+            raise MalformedError(
+                f"expected {length} octets in the DER element at offset {at}, found {len(data) - start}"
+            )
         yield tag, data[start : start + length]
         at = start + length
 
 
 def _one(data: bytes, tag: int) -> bytes:
-    found = next(_elements(data), None)
-    if found is None or found[0] != tag:
+    element = next(_elements(data), None)
+    if element is None or element[0] != tag:
         raise MalformedError(f"expected a DER element with the tag {tag:#04x}, found {data[:1].hex() or 'nothing'}")
-    return found[1]
+    return element[1]
 
 
 _ARC_BITS = 128
-"""The longest numbers in use are UUIDs (ITU-T X.667); Python refuses to write out those of 4,300 digits."""
+"""The longest numbers in use are UUIDs (ITU-T X.667). Python refuses to print numbers of 4,300 digits."""
 
 
 def _object(content: bytes) -> str:
-    """An object identifier in dots (X.690 section 8.19)."""
+    """An object identifier in dotted notation (X.690 section 8.19)."""
     arcs, value = [], 0
     for octet in content:
         value = value << 7 | octet & 0x7F
         if value >> _ARC_BITS:
-            raise MalformedError(f"an object identifier with a number of more than {_ARC_BITS} bits")
+            raise MalformedError(
+                f"expected an object identifier with numbers of at most {_ARC_BITS} bits, found a longer one"
+            )
         if not octet & 0x80:
             arcs.append(value)
             value = 0
     if not arcs:
-        raise MalformedError("an empty object identifier")
+        raise MalformedError("expected an object identifier, found an empty one")
     top = min(arcs[0] // 40, 2)
     return ".".join(map(str, (top, arcs[0] - 40 * top, *arcs[1:])))

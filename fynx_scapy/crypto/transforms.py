@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The registry of transforms: what IKE negotiates, and the words that people write for it (RFC 7296 section 3.3.2).
+"""The transforms that IKE negotiates, and their keywords in proposals (RFC 7296 section 3.3.2).
 
-A transform is one class with the decorator :func:`register`; nothing else has to be touched for a new one.
+To add a transform, write a class with the decorator :func:`register`. No other code changes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import ClassVar, TypeVar
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Encr, IanaRegistry, Integ, KeMethod, KeyWrap, Prf, SequenceNumbers, TransformType, name_of
 
-REGISTRIES: dict[int, type[IanaRegistry]] = {  # the transform IDs of each transform type
+REGISTRIES: dict[int, type[IanaRegistry]] = {  # transform type -> registry of its transform IDs
     TransformType.ENCR: Encr,
     TransformType.PRF: Prf,
     TransformType.INTEG: Integ,
@@ -28,7 +28,7 @@ REGISTRIES: dict[int, type[IanaRegistry]] = {  # the transform IDs of each trans
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """A transform as it is negotiated: type, ID, and the Key Length attribute in bits where there is one."""
+    """A transform as negotiated: type, ID, and the Key Length attribute in bits, if any."""
 
     type: TransformType
     id: int
@@ -36,11 +36,11 @@ class Transform:
 
 
 class Algorithm:
-    """What every class of transform says of itself.
+    """The base class of all transforms.
 
-    ``keywords`` are strongSwan's words for it, the first is the one that we write; ``{}`` stands for the key length in
-    bits, which is one of ``key_lengths``. An algorithm without ``key_lengths`` takes no Key Length attribute.
-    ``legacy`` marks what RFC 8221 and RFC 8247 advise against.
+    ``keywords`` are strongSwan's keywords; we print the first one. ``{}`` is replaced by the key length in bits, one of
+    ``key_lengths``. An algorithm without ``key_lengths`` has no Key Length attribute. ``legacy`` marks algorithms that
+    RFC 8221 and RFC 8247 advise against.
     """
 
     type: ClassVar[TransformType]
@@ -57,18 +57,18 @@ _BY_NUMBER: dict[tuple[int, int], type[Algorithm]] = {}
 
 
 def register(algorithm: type[A]) -> type[A]:
-    """Class decorator: make a transform known under its type, its ID and its keywords."""
+    """Class decorator: register a transform under its type, its ID and its keywords."""
     algorithm.name = name_of(REGISTRIES[algorithm.type], algorithm.id)
     _BY_NUMBER[algorithm.type, algorithm.id] = algorithm
     return algorithm
 
 
 def find(family: type[A], number: int) -> type[A]:
-    """The class of a transform ID within ``family`` (its base class); ConfigError for one that is not implemented."""
-    found = _BY_NUMBER.get((family.type, number))
-    if found is None or not issubclass(found, family):
+    """The class of a transform ID in ``family`` (its base class). Raises ConfigError if it is not implemented."""
+    algorithm = _BY_NUMBER.get((family.type, number))
+    if algorithm is None or not issubclass(algorithm, family):
         raise ConfigError(f"{family.type.name} {name_of(REGISTRIES[family.type], number)} is not implemented")
-    return found
+    return algorithm
 
 
 @register
@@ -82,7 +82,7 @@ class NoEsn(Algorithm):
 
 @register
 class Esn(Algorithm):
-    """64-bit sequence numbers of which 32 bits are sent (RFC 4303 section 2.2.1)."""
+    """64-bit sequence numbers, of which 32 bits are sent (RFC 4303 section 2.2.1)."""
 
     type = TransformType.SN
     id = SequenceNumbers.ESN
@@ -91,7 +91,7 @@ class Esn(Algorithm):
 
 @functools.cache
 def _keywords() -> dict[str, Transform]:
-    for family in ("encr", "integ", "prf", "ke"):  # each registers its classes; they import this module
+    for family in ("encr", "integ", "prf", "ke"):  # importing each registers its classes; they import this module
         importlib.import_module(f"{__package__}.{family}")
     return {
         word.format(length): Transform(algorithm.type, int(algorithm.id), length)
@@ -107,21 +107,21 @@ def _words() -> dict[Transform, str]:
 
 
 def keyword(word: str) -> tuple[Transform, ...]:
-    """The transforms that a word of a proposal stands for; ConfigError with the nearest words for an unknown one.
+    """The transform of a keyword in a proposal. Raises ConfigError for an unknown one, with the nearest keywords.
 
     >>> keyword("aes128gcm16")
     (Transform(type=<TransformType.ENCR: 1>, id=20, key_length=128),)
     """
-    found = _keywords().get(word.strip().lower())
-    if found is None:
+    transform = _keywords().get(word.strip().lower())
+    if transform is None:
         near = difflib.get_close_matches(word.lower(), _keywords(), n=3)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ConfigError(f"{word!r} names no algorithm{hint}")
-    return (found,)
+        raise ConfigError(f"{word!r} is not a known algorithm{hint}")
+    return (transform,)
 
 
 def keyword_of(transform: Transform) -> str:
-    """The word for a transform, or IANA's name and the key length for one that has none.
+    """The keyword of a transform, or IANA's name and the key length if it has none.
 
     >>> keyword_of(Transform(TransformType.ENCR, 20, 128))
     'aes128gcm16'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ESP (RFC 4303): bytes in, bytes out; only :mod:`fynx_scapy.esp.scapy` knows Scapy, and nothing here imports it.
+"""ESP (RFC 4303) on bytes. Only :mod:`fynx_scapy.esp.scapy` uses Scapy, and no other module here imports it.
 
-:class:`OutboundSa` and :class:`InboundSa` are the hot door, :class:`EspParts` the crafting door.
+:class:`OutboundSa` and :class:`InboundSa` are the fast path. :class:`EspParts` crafts packets field by field.
 """
 
 from __future__ import annotations

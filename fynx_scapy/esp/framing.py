@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How each kind of algorithm frames an ESP packet: one row per kind, chosen once when an SA is made.
+"""How each kind of algorithm builds and opens an ESP packet. The kind is chosen once, when an SA is created.
 
-RFC 4303 section 3.3.2: a combined mode authenticates SPI and sequence number as additional data; separate algorithms
+RFC 4303 section 3.3.2: a combined mode authenticates SPI and sequence number as additional data. Separate algorithms
 encrypt first and then authenticate SPI | sequence number | IV | ciphertext, followed by the high half of an ESN.
 """
 
@@ -31,7 +31,7 @@ _LOW = 0xFFFF_FFFF
 def framing(
     spi: int, encr: Encryption, cipher: KeyedCipher, sign: Sign | None, icv_size: int, esn: bool
 ) -> tuple[Sealer, Opener]:
-    """The two functions of an SA. ``icv_size`` is the ICV's length in octets, whoever computes it."""
+    """The seal and open functions of an SA. ``icv_size`` is the ICV's length in octets, for every kind of algorithm."""
     if encr.aead:
         make = _combined if encr.iv_size else _combined_implicit
         return make(spi, cipher, encr.iv_size, esn)
@@ -60,7 +60,7 @@ def _combined(spi: int, cipher: KeyedCipher, iv_size: int, esn: bool) -> tuple[S
 
 
 def _combined_implicit(spi: int, cipher: KeyedCipher, iv_size: int, esn: bool) -> tuple[Sealer, Opener]:
-    """RFC 8750: the IV is the sequence number as 64 bits and is not sent."""
+    """RFC 8750: the IV is the sequence number as 64 bits, and is not sent."""
     seal_aead, open_aead = cipher.seal, cipher.open
 
     def seal(seq: int, iv: bytes, plaintext: bytes) -> bytes:
@@ -112,7 +112,7 @@ def _separate_esn(spi: int, cipher: KeyedCipher, iv_size: int, sign: Sign, icv_s
 
 
 def _encryption_only(spi: int, cipher: KeyedCipher, iv_size: int) -> tuple[Sealer, Opener]:
-    """Confidentiality alone (RFC 4303 section 1: "MAY be supported"); the high half of an ESN is then nowhere."""
+    """Encryption without integrity (RFC 4303 section 1: "MAY be supported"). The high half of an ESN is not covered."""
     encrypt, decrypt, body = cipher.encrypt, cipher.decrypt, 8 + iv_size
 
     def seal(seq: int, iv: bytes, plaintext: bytes) -> bytes:
@@ -125,4 +125,4 @@ def _encryption_only(spi: int, cipher: KeyedCipher, iv_size: int) -> tuple[Seale
 
 
 def _bad_icv(spi: int, seq: int) -> IntegrityError:
-    return IntegrityError(f"the ICV of the ESP packet with SPI {spi:#010x} and number {seq} does not verify")
+    return IntegrityError(f"ESP SPI {spi:#010x}, sequence number {seq}: the ICV does not verify")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The little that ESP must know of IP, as bytes: building a header, cutting a packet where ESP lies, stated lengths."""
+"""What ESP needs of IP, on bytes: build a header, split a packet at ESP, read a payload's length."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UDP = struct.Struct(">HHHH")
 
 
 def checksum(data: bytes) -> int:
-    """The Internet checksum of a header or pseudo-header, as the number that belongs into its zeroed field."""
+    """The Internet checksum of a header or pseudo-header whose checksum field is zero."""
     if len(data) % 2:
         data += b"\0"
     total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
@@ -37,13 +37,13 @@ def checksum(data: bytes) -> int:
 
 
 def ip_version(packet: bytes) -> int:
-    """4 or 6; MalformedError for what is neither, or too short for its fixed header."""
+    """4 or 6. Raises MalformedError for any other version, and for a packet shorter than its fixed header."""
     version = packet[0] >> 4 if packet else 0
     least = {4: 20, 6: 40}.get(version)
     if least is None:
         raise MalformedError(f"expected an IPv4 or IPv6 packet, found version {version} in {len(packet)} octets")
     if len(packet) < least:
-        raise MalformedError(f"an IPv{version} header has at least {least} octets, found {len(packet)}")
+        raise MalformedError(f"expected an IPv{version} packet of at least {least} octets, found {len(packet)}")
     return version
 
 
@@ -61,20 +61,20 @@ def ip_header(
 ) -> bytes:
     """A plain IP header without options for the ``length`` octets that follow.
 
-    Raises LocalError for addresses of two families and for values that no field can hold.
+    Raises LocalError for addresses of different families, and for values that do not fit their fields.
     """
     try:
         source, destination = ipaddress.ip_address(src), ipaddress.ip_address(dst)
     except ValueError as error:
         raise LocalError(f"expected two IP addresses: {error}") from None
     if source.version != destination.version:
-        raise LocalError(f"the outer header cannot go from {src} to {dst}: two address families")
+        raise LocalError(f"expected two addresses of one family for the outer header, found {src} and {dst}")
     room = 0xFFFF - (20 if source.version == 4 else 0)
     limits = {"length": (length, room), "tos": (tos, 255), "ttl": (ttl, 255), "protocol": (protocol, 255)}
     limits |= {"identification": (identification, 0xFFFF), "flow label": (flow_label, 0xFFFFF)}
     for name, (value, highest) in limits.items():
         if not 0 <= value <= highest:
-            raise LocalError(f"the {name} of an outer header lies between 0 and {highest}, not {value}")
+            raise LocalError(f"expected a {name} between 0 and {highest} for the outer header, found {value}")
     if source.version == 6:
         return _IPV6.pack(6 << 28 | tos << 20 | flow_label, length, protocol, ttl, source.packed, destination.packed)
     flags = DF if df else 0
@@ -84,7 +84,7 @@ def ip_header(
 
 
 def udp_header(ip: bytes, sport: int, dport: int, payload: bytes) -> bytes:
-    """The eight octets of UDP before ESP (RFC 3948 section 2.1), for the IP header given.
+    """The UDP header before ESP (RFC 3948 section 2.1), for this IP header.
 
     "the IPv4 UDP Checksum SHOULD be transmitted as a zero value"; over IPv6 it is computed (RFC 8200 section 8.1).
     """
@@ -97,9 +97,9 @@ def udp_header(ip: bytes, sport: int, dport: int, payload: bytes) -> bytes:
 
 
 class IpParts(NamedTuple):
-    """An IP packet cut where ESP goes in or lies: ``head`` (options and outer extension headers included) and the rest.
+    """An IP packet, split at ESP: ``head`` (with options and outer extension headers) and ``payload``.
 
-    ``at`` is the offset within ``head`` of the octet that names what follows, ``next_header`` its value.
+    ``at`` is the offset within ``head`` of the next header octet, ``next_header`` its value.
     """
 
     head: bytes
@@ -109,7 +109,7 @@ class IpParts(NamedTuple):
     fragment: bool
 
     def replaced(self, next_header: int, payload: bytes) -> bytes:
-        """The packet with another payload; length and IPv4 checksum computed. Raises LocalError when it is too long."""
+        """The packet with another payload, length and IPv4 checksum computed. Raises LocalError if it is too long."""
         head = bytearray(self.head)
         head[self.at] = next_header
         if head[0] >> 4 == 6:
@@ -117,7 +117,7 @@ class IpParts(NamedTuple):
         else:
             at, length = 2, len(head) + len(payload)
         if length > 0xFFFF:
-            raise LocalError(f"an IP packet cannot hold {length} octets")
+            raise LocalError(f"expected an IP packet of at most 65535 octets, found {length}")
         head[at : at + 2] = length.to_bytes(2, "big")
         if at == 2:
             head[10:12] = b"\0\0"
@@ -126,28 +126,32 @@ class IpParts(NamedTuple):
 
 
 def split(packet: bytes, *, every_header: bool = False) -> IpParts:
-    """Cut an IP packet behind what stays outside ESP in transport mode (RFC 4303 section 3.1.1).
+    """Split an IP packet after the headers that stay outside ESP in transport mode (RFC 4303 section 3.1.1).
 
-    For IPv6 these are the hop-by-hop, routing and fragment headers, and the destination options before one of them;
-    the destination options behind them are ESP's to protect, unless ``every_header`` asks for the upper layer, where
-    the ESP of a received packet is. Octets beyond the packet's own length, such as Ethernet padding, are left off.
-    Raises MalformedError for a packet that is cut short.
+    For IPv6 these are the hop-by-hop, routing and fragment headers, and destination options before one of them. ESP
+    protects destination options after them. With ``every_header`` the packet is split before the upper layer, where a
+    received packet has its ESP. Octets beyond the packet's length, such as Ethernet padding, are dropped.
+    Raises MalformedError for a truncated packet.
     """
     if ip_version(packet) == 4:
         size, total = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big")
         if not 20 <= size <= total <= len(packet):
-            raise MalformedError(f"an IPv4 packet says {size} octets of header in {total}, found {len(packet)}")
+            raise MalformedError(
+                f"expected an IPv4 packet of {total} octets (header {size}), found {len(packet)} octets"
+            )
         fragment = bool(int.from_bytes(packet[6:8], "big") & 0x3FFF)
         return IpParts(packet[:size], 9, packet[9], packet[size:total], fragment)
     total = 40 + int.from_bytes(packet[4:6], "big")
     if total > len(packet):
-        raise MalformedError(f"an IPv6 packet says {total} octets, found {len(packet)}")
-    at, end, fragment = 6, 40, False  # behind the last header that stays outside
+        raise MalformedError(f"expected an IPv6 packet of {total} octets, found {len(packet)}")
+    at, end, fragment = 6, 40, False  # after the last header that stays outside ESP
     walk_at, walk = 6, 40
     while (kind := packet[walk_at]) in (HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION_OPTIONS):
         size = 8 if kind == FRAGMENT or walk + 2 > total else (packet[walk + 1] + 1) * 8
         if walk + size > total:
-            raise MalformedError(f"an IPv6 extension header at octet {walk} runs past the packet's {total}")
+            raise MalformedError(
+                f"the IPv6 extension header at octet {walk} does not fit into the packet's {total} octets"
+            )
         if kind == FRAGMENT:
             # An atomic fragment (offset 0, nothing follows) is a whole packet.
             fragment |= bool(int.from_bytes(packet[walk + 2 : walk + 4], "big") & 0xFFF9)
@@ -155,15 +159,15 @@ def split(packet: bytes, *, every_header: bool = False) -> IpParts:
         if every_header or kind != DESTINATION_OPTIONS:
             at, end = walk_at, walk
         if fragment:
-            break  # what follows the header of a later fragment is no header
+            break  # what follows the fragment header of a later fragment is not a header
     return IpParts(packet[:end], at, packet[at], packet[end:total], fragment)
 
 
 def own_length(payload: bytes, next_header: int) -> int | None:
-    """How long a payload says it is: the length that lets a receiver discard TFC padding (RFC 4303 section 2.7).
+    """The length in the payload's header, with which a receiver discards TFC padding (RFC 4303 section 2.7).
 
-    None where the protocol carries no length of its own (TCP, ICMP), or where the field does not say it (too short, a
-    jumbogram). The result may exceed ``len(payload)``.
+    None if the protocol has no length field (TCP, ICMP), or the field gives no length (too short, a jumbogram). The
+    result may exceed ``len(payload)``.
     """
     reader = _OWN_LENGTH.get(next_header)
     return reader(payload) if reader else None

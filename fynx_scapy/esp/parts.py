@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The crafting door of ESP: every field of a packet can be assigned, and an opened packet taken apart again.
+"""Crafted ESP packets: every field can be set, and an opened packet can be taken apart.
 
-Written straight from RFC 4303 section 2 and without the hot door's framing, so that the two check each other.
+Written from RFC 4303 section 2 without the fast path's framing, so that each tests the other.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _BY_VERSION = {4: PROTO_IPV4, 6: PROTO_IPV6}
 
 @dataclass(slots=True)
 class EspParts:
-    """One ESP packet, field by field; None means computed (RFC 4303 section 2).
+    """One ESP packet, field by field (RFC 4303 section 2). A field that is None is computed.
 
-    ``payload`` and the TFC padding ``tfc`` are bytes. ``next_header``: from the payload's IP version, 59 where there is
-    no payload. ``spi`` and ``seq``: the SA's, ``seq`` being 64 bits wide with ESN (the low half is sent, the high half
-    only authenticated). ``iv``: the SA's next one, or with an implicit IV the eight octets made of ``seq``, which are
-    never sent. ``padding``: 1, 2, 3 ... to the alignment; ``pad_length``: its length; ``icv``: the right one.
+    ``payload`` and the TFC padding ``tfc`` are bytes. ``next_header`` is computed from the payload's IP version, and is
+    59 without a payload. ``spi`` and ``seq`` come from the SA; with ESN ``seq`` has 64 bits, of which the low half is
+    sent and the high half only authenticated. ``iv`` is the SA's next IV; an implicit IV is ``seq`` as eight octets and
+    is never sent. ``padding`` is 1, 2, 3 ... up to the alignment, ``pad_length`` its length, ``icv`` the correct ICV.
 
         >>> EspParts(b"...", 4, padding=b"\\0\\0", pad_length=255).build(outbound_sa)  # doctest: +SKIP
     """
@@ -39,10 +39,10 @@ class EspParts:
     icv: bytes | None = None
 
     def build(self, sa: OutboundSa) -> bytes:
-        """The packet, under the keys of an SA. An assigned ``seq`` or ``iv`` does not touch the SA's counters.
+        """Build the packet with the keys of an SA. A given ``seq`` or ``iv`` does not change the SA's counters.
 
-        Raises LocalError for what the cipher cannot do (an IV of another length, plaintext that does not fill its
-        blocks) and for values that do not fit their field.
+        Raises LocalError for an IV of the wrong length, for plaintext that does not fill the cipher's blocks, and for
+        values that do not fit their fields.
         """
         body = self.payload + self.tfc
         padding = PADDING[: -(len(body) + 2) % sa.align] if self.padding is None else self.padding
@@ -50,11 +50,13 @@ class EspParts:
         next_header = self._computed_next_header() if self.next_header is None else self.next_header
         plaintext = body + padding + _octet("pad length", pad_length) + _octet("next header", next_header)
         if len(plaintext) % sa.encr.block_size:
-            raise LocalError(f"{len(plaintext)} octets of plaintext do not fill blocks of {sa.encr.block_size}")
+            raise LocalError(
+                f"expected plaintext in blocks of {sa.encr.block_size} octets, found {len(plaintext)} octets"
+            )
         spi = sa.spi if self.spi is None else self.spi
         seq = sa.take_seq() if self.seq is None else self.seq
         if not 0 <= spi <= 0xFFFF_FFFF or not 0 <= seq <= sa.limit:
-            raise LocalError(f"an SPI of {spi:#x} and a sequence number of {seq} do not fit their fields")
+            raise LocalError(f"the SPI {spi:#x} or the sequence number {seq} does not fit its field")
         iv = self._iv(sa, seq)
         header, authenticated = _covered(sa, spi, seq)
         on_wire = b"" if sa.implicit_iv else iv
@@ -70,18 +72,18 @@ class EspParts:
 
     @classmethod
     def take_apart(cls, sa: EspSa, packet: bytes, *, seq: int | None = None) -> EspParts:
-        """Every field of a packet, opened with the keys of an SA of either direction; the inverse of :meth:`build`.
+        """Decrypt a packet with the keys of an SA of either direction, into its fields: the inverse of :meth:`build`.
 
-        Nothing of the SA moves: no replay check, no counters, and padding of any content is shown as it is. ``seq`` is
-        the 64-bit number where the SA's own state should not be asked for the high half. Raises MalformedError and
+        The SA does not change: there is no replay check and no counting. Padding with any content is accepted. ``seq``
+        is the 64-bit sequence number; without it the SA's state supplies the high half. Raises MalformedError and
         IntegrityError.
         """
         encr = sa.encr
         end = len(packet) - sa.icv_size
         if end < 8 + encr.iv_size + 2:
-            raise MalformedError(f"{len(packet)} octets are too few for an ESP packet of {encr.name}")
+            raise MalformedError(f"an ESP packet of {len(packet)} octets is too short for {encr.name}")
         if (end - 8 - encr.iv_size) % encr.block_size:
-            raise MalformedError(f"the ciphertext does not fill blocks of {encr.block_size} octets")
+            raise MalformedError(f"the ciphertext is not a multiple of {encr.block_size} octets")
         spi, seql = int.from_bytes(packet[:4], "big"), int.from_bytes(packet[4:8], "big")
         if seq is None:
             seq = _nearest(sa, seql)
@@ -92,13 +94,13 @@ class EspParts:
         if encr.aead:
             plaintext = sa.cipher.open(iv, ciphertext + icv, authenticated)
         elif not hmac.compare_digest(_separate_icv(sa, packet[:end], seq), icv):
-            raise IntegrityError(f"the ICV of the ESP packet with SPI {spi:#010x} and number {seq} does not verify")
+            raise IntegrityError(f"ESP SPI {spi:#010x}, sequence number {seq}: the ICV does not verify")
         else:
             plaintext = sa.cipher.decrypt(iv, ciphertext)
         pad_length, next_header = plaintext[-2:]
         payload = plaintext[: len(plaintext) - 2 - pad_length]
         if pad_length > len(plaintext) - 2:
-            raise MalformedError(f"a pad length of {pad_length} in {len(plaintext)} octets of plaintext")
+            raise MalformedError(f"expected a pad length up to {len(plaintext) - 2}, found {pad_length}")
         length = own_length(payload, next_header)
         return cls(
             payload=payload[:length],
@@ -118,24 +120,24 @@ class EspParts:
         try:
             return _BY_VERSION[self.payload[0] >> 4]
         except KeyError:
-            raise LocalError("the payload is no IP packet: say its next_header") from None
+            raise LocalError("the payload is not an IP packet: set next_header") from None
 
     def _iv(self, sa: OutboundSa, seq: int) -> bytes:
         size = 8 if sa.implicit_iv else sa.encr.iv_size
         iv = sa.take_iv(seq) if self.iv is None else self.iv
         if len(iv) != size:
-            raise LocalError(f"{sa.encr.name} takes an IV of {size} octets, not {len(iv)}")
+            raise LocalError(f"expected an IV of {size} octets for {sa.encr.name}, found {len(iv)}")
         return iv
 
 
 def _octet(name: str, value: int) -> bytes:
     if not 0 <= value <= 255:
-        raise LocalError(f"a {name} of {value} does not fit into an octet")
+        raise LocalError(f"expected a {name} between 0 and 255, found {value}")
     return bytes((value,))
 
 
 def _covered(sa: EspSa, spi: int, seq: int) -> tuple[bytes, bytes]:
-    """The header on the wire, and what a combined mode authenticates in its place."""
+    """The header on the wire, and the additional data that a combined mode authenticates instead."""
     number = seq.to_bytes(8, "big")
     octets = spi.to_bytes(4, "big")
     return octets + number[4:], octets + (number if sa.esn else number[4:])

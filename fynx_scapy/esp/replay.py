@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which sequence numbers a receiver has seen: the anti-replay window and the high half of an ESN.
+"""The anti-replay window, and the high half of an ESN (RFC 4303 section 3.4.3 and appendix A).
 
-RFC 4303 section 3.4.3 and appendix A. Looking (:meth:`ReplayWindow.locate`, :meth:`ReplayWindow.check`) and
-moving (:meth:`ReplayWindow.accept`) are two steps, because between them lies the verification of the ICV: nothing that
-an unauthenticated packet says may move the window.
+Checking (:meth:`ReplayWindow.locate`, :meth:`ReplayWindow.check`) and moving the window (:meth:`ReplayWindow.accept`)
+are two steps, because the ICV is verified between them: an unauthenticated packet must not move the window.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ MAX_SIZE = 1 << 31
 
 
 class ReplayWindow:
-    """A sliding window of ``size`` sequence numbers below the highest that was authenticated.
+    """A sliding window of ``size`` sequence numbers up to the highest authenticated one.
 
-    ``size`` is in packets, 0 turns the check off (and keeps following the high half of an ESN). ``highest`` starts the
-    window elsewhere than at 0, for an SA that is taken over: what lies at or left of it counts as received, so that no
-    old packet is delivered twice. For a new SA that makes 0 a number that is never accepted, as the first packet of
-    an SA has the sequence number 1 (section 3.3.3).
+    ``size`` is in packets; 0 turns the check off, but still tracks the high half of an ESN. ``highest`` starts the
+    window above 0, for an SA that is taken over: every number up to it counts as received, so that no old packet is
+    delivered twice. For a new SA this means that 0 is never accepted: the first packet of an SA has the sequence
+    number 1 (section 3.3.3). Raises ConfigError for a size or number out of range.
 
         >>> window = ReplayWindow(64)
         >>> window.accept(window.check(1))
@@ -35,10 +34,10 @@ class ReplayWindow:
 
     def __init__(self, size: int = DEFAULT_SIZE, *, esn: bool = False, highest: int = 0):
         if not 0 <= size <= MAX_SIZE:
-            raise ConfigError(f"a replay window holds 0 to {MAX_SIZE} packets, not {size}")
+            raise ConfigError(f"expected a replay window of 0 to {MAX_SIZE} packets, found {size}")
         limit = LIMIT_64 if esn else LIMIT_32
         if not 0 <= highest <= limit:
-            raise ConfigError(f"a sequence number lies between 0 and {limit}, not {highest}")
+            raise ConfigError(f"expected a sequence number between 0 and {limit}, found {highest}")
         self.size = size
         self.esn = esn
         self.highest = highest
@@ -52,10 +51,10 @@ class ReplayWindow:
         return f"ReplayWindow({self.size}, esn={self.esn}, highest={self.highest})"
 
     def locate(self, seql: int) -> int:
-        """The full sequence number that 32 bits on the wire stand for (RFC 4303 appendix A2.2).
+        """The full sequence number for the 32 bits on the wire (RFC 4303 appendix A2.2).
 
-        Before the first wrap there is no subspace below, so what the appendix would put there (Th - 1 = -1) is read as
-        a number of subspace 0. The result may be 2^64 or more where Th + 1 does not exist: :meth:`check` refuses it.
+        Before the first wrap there is no lower subspace, so a number that the appendix would put there (Th - 1 = -1)
+        is taken to be in subspace 0. The result may be 2^64 or more if Th + 1 does not exist: :meth:`check` refuses it.
         """
         if not self.esn:
             return seql
@@ -71,21 +70,20 @@ class ReplayWindow:
         return base + seql
 
     def check(self, seql: int) -> int:
-        """The full sequence number of a packet that may be new; the window stays as it is.
+        """Check a packet's Sequence Number field and return the full sequence number. The window does not move.
 
-        ``seql`` is the Sequence Number field of the packet. Raises ReplayError for a number that was received, that
-        lies left of the window, or that no ESN can have.
+        Raises ReplayError for a number that was received before, that is below the window, or that exceeds 64 bits.
         """
         seq = self.locate(seql)
         behind = self.highest - seq
         if behind < 0:
             if seq > LIMIT_64:
-                raise ReplayError(f"the sequence number {seql} would lie beyond the last 64-bit number")
+                raise ReplayError(f"the sequence number {seql} would exceed 64 bits")
             return seq
         if self.size:
             if behind >= self.size:
                 raise ReplayError(
-                    f"the sequence number {seq} lies left of the window {self.highest - self.size + 1}..{self.highest}"
+                    f"the sequence number {seq} is below the window {self.highest - self.size + 1}..{self.highest}"
                 )
             if self._seen >> behind & 1:
                 raise ReplayError(f"the sequence number {seq} was received before")
@@ -102,7 +100,7 @@ class ReplayWindow:
             self._seen |= 1 << -ahead
 
     def seen(self, seq: int) -> bool:
-        """Whether a full sequence number counts as received: recorded, or at or left of the window's left edge."""
+        """Whether a full sequence number counts as received: it was recorded, or is below the window."""
         behind = self.highest - seq
         if behind < 0:
             return False

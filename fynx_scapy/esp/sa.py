@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The hot door of ESP: one direction of a Child SA that seals or opens packets (RFC 4303 section 3).
+"""The fast path of ESP: one direction of a Child SA, which seals or opens packets (RFC 4303 section 3).
 
-Whatever depends on the algorithms is chosen in the constructor (:mod:`fynx_scapy.esp.framing`); per packet there is no
-branch on them. A packet that should be wrong on purpose is made by :class:`fynx_scapy.esp.parts.EspParts`.
+The constructor chooses the functions for the algorithms (:mod:`fynx_scapy.esp.framing`), so that there is no branch
+per packet. To craft an invalid packet, use :class:`fynx_scapy.esp.parts.EspParts`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _unpack_header = HEADER.unpack_from
 
 
 class EspSa:
-    """What both directions share: the SPI, the algorithms and their keyed forms, mode, counters.
+    """What both directions share: SPI, algorithms with their keys, mode, counters.
 
-    ``key`` is the encryption key as KEYMAT delivers it, salt included; ``auth_key`` the integrity key, empty with a
-    combined mode. ``packets`` and ``bytes`` count what passed; bytes are those the cipher was applied to, padding
-    included (RFC 4301 section 4.4.2.1). Raises ConfigError for keys of the wrong length and for combinations that RFC
-    4303 forbids.
+    ``key`` is the encryption key from KEYMAT, with the salt; ``auth_key`` is the integrity key, empty with a combined
+    mode. ``packets`` and ``bytes`` count the traffic; bytes are those that the cipher processed, with padding
+    (RFC 4301 section 4.4.2.1). Raises ConfigError for keys of the wrong length, and for combinations that RFC 4303
+    forbids.
     """
 
     __slots__ = (
@@ -52,15 +52,15 @@ class EspSa:
     ):
         if not 1 <= spi <= LIMIT_32:
             # Zero "MUST NOT be sent on the wire" (section 2.1); EspParts(spi=0) can.
-            raise ConfigError(f"an SPI lies between 1 and {LIMIT_32:#x}, not {spi:#x}")
+            raise ConfigError(f"expected an SPI between 1 and {LIMIT_32:#x}, found {spi:#x}")
         if mode not in MODES:
-            raise ConfigError(f"the mode of an SA is one of {', '.join(MODES)}, not {mode!r}")
+            raise ConfigError(f"expected an SA mode of {' or '.join(MODES)}, found {mode!r}")
         if integ is not None and not integ.icv_size:
             integ = None  # AUTH_NONE
         if encr.aead and (integ is not None or auth_key):
-            raise ConfigError(f"{encr.name} authenticates by itself: no integrity algorithm or key beside it")
+            raise ConfigError(f"{encr.name} is a combined mode: leave out the integrity algorithm and its key")
         if integ is None and auth_key:
-            raise ConfigError("an integrity key without an integrity algorithm")
+            raise ConfigError("found an integrity key without an integrity algorithm: set integ too")
         if integ is None and not encr.aead and not encr.key_size:
             raise ConfigError('encryption and integrity "MUST NOT both be NULL" (RFC 4303 section 5)')
         self.spi = spi
@@ -89,11 +89,11 @@ class EspSa:
 
 
 class OutboundSa(EspSa):
-    """The sending direction: :meth:`seal` makes packets with rising sequence numbers.
+    """The sending direction: :meth:`seal` builds packets with increasing sequence numbers.
 
-    ``iv`` gives that many random octets (``os.urandom``, or the engine's Randomness); the ciphers that need
-    unpredictable IVs (CBC) cannot do without, those that need unique ones (AEAD, AES-CTR) count. ``seq`` is the last
-    number used, 64 bits with ESN: assign it to continue from elsewhere.
+    ``iv(n)`` returns n random octets (``os.urandom``, or the engine's Randomness). Ciphers with unpredictable IVs (CBC)
+    need it; ciphers with unique IVs (AEAD, AES-CTR) use a counter. ``seq`` is the last sequence number used, with 64
+    bits for ESN: set it to continue from another number. Raises ConfigError and LocalError.
 
         >>> sa = OutboundSa(spi=0x1234, encr=encryption(Encr.ENCR_AES_GCM_16, 128), key=bytes(20))  # doctest: +SKIP
         >>> packet = sa.seal(inner, 4)  # doctest: +SKIP
@@ -138,20 +138,20 @@ class OutboundSa(EspSa):
 
     @property
     def seq(self) -> int:
-        """The last sequence number used; the next packet carries the one after it."""
+        """The last sequence number used; the next packet gets the next one."""
         return self._seq
 
     @seq.setter
     def seq(self, value: int) -> None:
         if not 0 <= value <= self.limit:
-            raise LocalError(f"a sequence number lies between 0 and {self.limit}, not {value}")
+            raise LocalError(f"expected a sequence number between 0 and {self.limit}, found {value}")
         if self.implicit_iv and value < self._seq:
-            raise LocalError(f"{self.encr.name} makes its nonce of the sequence number, which cannot go back")
+            raise LocalError(f"{self.encr.name} uses the sequence number as its nonce: it must not decrease")
         self._seq = value
         self._iv_counter = max(self._iv_counter, value)
 
     def take_seq(self, seq: int | None = None) -> int:
-        """Use up the next sequence number, or check an explicit one, which leaves the counter alone.
+        """Take the next sequence number, or check an explicit one, which does not change the counter.
 
         "the sender MUST NOT send a packet on an SA if doing so would cause the sequence number to cycle" (section
         3.3.3): LocalError then, and for a number that does not fit or would repeat an implicit IV.
@@ -159,14 +159,16 @@ class OutboundSa(EspSa):
         if seq is None:
             seq = self._seq + 1
             if seq > self.limit:
-                raise LocalError(f"the sequence numbers of SA {self.spi:#010x} are used up: {self.limit} was the last")
+                raise LocalError(
+                    f"SPI {self.spi:#010x}: the sequence numbers are used up ({self.limit} was the last); rekey the SA"
+                )
             self._seq = seq
             return seq
         if not 0 <= seq <= self.limit:
-            raise LocalError(f"a sequence number lies between 0 and {self.limit}, not {seq}")
+            raise LocalError(f"expected a sequence number between 0 and {self.limit}, found {seq}")
         if self.implicit_iv:
             raise LocalError(
-                f"{self.encr.name} makes its nonce of the sequence number: assign .seq to go on from elsewhere, "
+                f"{self.encr.name} uses the sequence number as its nonce: set .seq to continue from another number, "
                 "or craft the packet with EspParts"
             )
         return seq
@@ -174,12 +176,13 @@ class OutboundSa(EspSa):
     def seal(self, payload: bytes, next_header: int, *, tfc_pad: int = 0, seq: int | None = None) -> bytes:
         """The ESP packet for a payload, from SPI through ICV (RFC 4303 section 3.3).
 
-        ``next_header`` names the payload: 4 or 41 in tunnel mode, 59 for a dummy packet (section 2.6). ``tfc_pad`` adds
-        octets behind a payload that states its own length (section 2.7). ``seq`` sends another number than the next
-        one, 64 bits with ESN; the counter stays. Raises LocalError where the RFC forbids it or numbers are used up.
+        ``next_header`` is the payload's protocol: 4 or 41 in tunnel mode, 59 for a dummy packet (section 2.6).
+        ``tfc_pad`` adds octets after a payload that contains its length (section 2.7). ``seq`` replaces the next
+        sequence number, with 64 bits for ESN; the counter does not change. Raises LocalError for what the RFC forbids,
+        and when the sequence numbers are used up.
         """
         if not 0 <= next_header <= 255:
-            raise LocalError(f"a next header lies between 0 and 255, not {next_header}")
+            raise LocalError(f"expected a next header between 0 and 255, found {next_header}")
         if tfc_pad:
             payload = tfc_padded(payload, next_header, tfc_pad)
         seq = self.take_seq(seq)
@@ -189,14 +192,14 @@ class OutboundSa(EspSa):
         return self._seal(seq, self.take_iv(seq), plaintext)
 
     def seal_dummy(self, length: int = 0) -> bytes:
-        """A dummy packet with ``length`` octets of nothing, for traffic flow confidentiality (RFC 4303 section 2.6)."""
+        """A dummy packet with ``length`` zero octets (RFC 4303 section 2.6)."""
         return self.seal(bytes(length), NO_NEXT_HEADER)
 
     def _unique_iv(self, seq: int) -> bytes:
-        # The sequence number as long as each is used once; never a value twice, whatever explicit numbers are sent.
+        # The sequence number, unless explicit numbers were sent; never the same value twice.
         self._iv_counter = counter = max(self._iv_counter + 1, self._seq)
         if counter > LIMIT_64:
-            raise LocalError(f"the IVs of SA {self.spi:#010x} are used up")
+            raise LocalError(f"SPI {self.spi:#010x}: the IVs are used up; rekey the SA")
         return pack_iv(counter)
 
     def _unpredictable_iv(self, random: Callable[[int], bytes]) -> Callable[[int], bytes]:
@@ -205,7 +208,9 @@ class OutboundSa(EspSa):
         def take_iv(seq: int) -> bytes:
             iv = random(size)
             if len(iv) != size:
-                raise LocalError(f"{self.encr.name} takes an IV of {size} octets, the source gave {len(iv)}")
+                raise LocalError(
+                    f"expected an IV of {size} octets from the source for {self.encr.name}, found {len(iv)}"
+                )
             return iv
 
         return take_iv
@@ -214,14 +219,13 @@ class OutboundSa(EspSa):
 class InboundSa(EspSa):
     """The receiving direction: :meth:`open` verifies, decrypts and checks a packet.
 
-    ``replay_window`` is in packets, 0 for none; None means 64 where the SA has an integrity service, else 0, as
-    anti-replay "MUST NOT be enabled unless the ESP integrity service also is enabled" (section 3.4.3). ``highest`` is
-    where the window starts, for an SA that is taken over. ``check_padding=False`` accepts any padding: a receiver
-    SHOULD inspect it (section 2.4), so the default does, after the ICV has verified and thus without telling a forger
-    anything.
+    ``replay_window`` is in packets, 0 for none. None means 64 with integrity and 0 without, because anti-replay "MUST
+    NOT be enabled unless the ESP integrity service also is enabled" (section 3.4.3). ``highest`` is the start of the
+    window, for an SA that is taken over. A receiver SHOULD inspect the padding (section 2.4): this happens after the
+    ICV has verified, so it tells an attacker nothing. ``check_padding=False`` accepts any padding.
 
-    Beside ``packets`` and ``bytes`` these count: ``dummies`` (within packets), ``replays``, ``integrity_failures``,
-    ``malformed``; ``failures_in_a_row`` is the trigger of appendix A3.1.
+    Further counters: ``dummies`` (included in ``packets``), ``replays``, ``integrity_failures``, ``malformed``.
+    ``failures_in_a_row`` is the trigger of appendix A3.1.
     """
 
     __slots__ = (
@@ -247,7 +251,7 @@ class InboundSa(EspSa):
         if replay_window is None:
             replay_window = DEFAULT_SIZE if self.icv_size else 0
         elif replay_window and not self.icv_size:
-            raise ConfigError("anti-replay needs an integrity service (RFC 4303 section 3.4.3)")
+            raise ConfigError("a replay window needs an integrity algorithm (RFC 4303 section 3.4.3)")
         self.window = ReplayWindow(replay_window, esn=esn, highest=highest)
         self.check_padding = check_padding
         self._least = 8 + encr.iv_size + max(2, encr.block_size) + self.icv_size
@@ -262,11 +266,10 @@ class InboundSa(EspSa):
         return self.window.highest
 
     def open(self, packet: bytes) -> tuple[bytes, int]:
-        """The payload of a packet and its next header; TFC padding is gone, a dummy packet has next header 59.
+        """Decrypt a packet. Returns its payload without TFC padding, and its next header (59 for a dummy packet).
 
-        ``packet`` runs from the SPI through the ICV. The sequence number is checked first, the ICV second, and only
-        then does the window move. Raises MalformedError (too short, another SPI,
-        bad padding), ReplayError, IntegrityError.
+        ``packet`` goes from the SPI to the ICV. The sequence number is checked first, then the ICV; only then the
+        window moves. Raises MalformedError (too short, another SPI, invalid padding), ReplayError, IntegrityError.
         """
         try:
             self.inspect(packet)
@@ -286,24 +289,24 @@ class InboundSa(EspSa):
             raise
 
     def inspect(self, packet: bytes) -> None:
-        """Raise MalformedError for what cannot be a packet of this SA, before any cryptography."""
+        """Check length and SPI of a packet, before any cryptography. Raises MalformedError."""
         if len(packet) < self._least:
-            raise MalformedError(f"an ESP packet of this SA has at least {self._least} octets, found {len(packet)}")
+            raise MalformedError(f"expected an ESP packet of at least {self._least} octets, found {len(packet)}")
         spi = _unpack_header(packet)[0]
         if spi != self.spi:
             raise MalformedError(f"expected the SPI {self.spi:#010x}, found {spi:#010x}")
         excess = (len(packet) - self._least) % self.encr.block_size
         if excess and self.encr.block_size > 1:
-            raise MalformedError(f"the ciphertext has {excess} octets beyond whole blocks of {self.encr.block_size}")
+            raise MalformedError(f"the ciphertext has {excess} octets more than whole blocks of {self.encr.block_size}")
 
     def resynchronize(self, packet: bytes, *, limit: int = 16) -> tuple[bytes, int]:
         """Open a packet after a loss of 2^32 packets or more, trying ``limit`` higher values of the ESN's upper half.
 
-        RFC 4303 appendix A3.2; to be called, in the background, when ``failures_in_a_row`` has grown suspicious. On
-        success the window starts anew at the packet's number; otherwise IntegrityError and nothing has moved.
+        RFC 4303 appendix A3.2. Call it in the background when ``failures_in_a_row`` is high. On success the window
+        restarts at the packet's number. Otherwise IntegrityError is raised, and nothing changes.
         """
         if not self.esn:
-            raise LocalError("only 64-bit sequence numbers can lose their upper half (RFC 4303 appendix A3)")
+            raise LocalError("resynchronization needs 64-bit sequence numbers (RFC 4303 appendix A3)")
         self.inspect(packet)
         located = self.window.locate(_unpack_header(packet)[1])
         for seq in range(located, min(located + (limit << 32), LIMIT_64) + 1, 1 << 32):
@@ -315,7 +318,7 @@ class InboundSa(EspSa):
                 continue
             self.window = ReplayWindow(self.window.size, esn=True, highest=seq)
             return self._finish(plaintext)
-        raise IntegrityError(f"no upper half up to {limit} higher fits the ESP packet with SPI {self.spi:#010x}")
+        raise IntegrityError(f"ESP SPI {self.spi:#010x}: the ICV verifies with none of the next {limit} upper halves")
 
     def _finish(self, plaintext: bytes) -> tuple[bytes, int]:
         self.packets += 1
@@ -324,7 +327,7 @@ class InboundSa(EspSa):
         pad_length, next_header = plaintext[-2:]
         end = len(plaintext) - 2 - pad_length
         if end < 0:
-            raise MalformedError(f"a pad length of {pad_length} in {len(plaintext)} octets of plaintext")
+            raise MalformedError(f"expected a pad length up to {len(plaintext) - 2}, found {pad_length}")
         if self.check_padding and plaintext[end:-2] != PADDING[:pad_length]:
             raise MalformedError(f"expected the padding 1, 2, 3 ..., found {plaintext[end:-2].hex()}")
         if next_header == NO_NEXT_HEADER:
@@ -337,17 +340,17 @@ class InboundSa(EspSa):
 
 
 def tfc_padded(payload: bytes, next_header: int, octets: int) -> bytes:
-    """A payload with TFC padding behind it (RFC 4303 section 2.7).
+    """The payload with TFC padding after it (RFC 4303 section 2.7).
 
     "TFC padding can be added only if the Payload Data field contains a specification of the length of the IP datagram":
-    LocalError otherwise. A dummy packet may have any content.
+    raises LocalError otherwise. A dummy packet may have any content.
     """
     if octets < 0:
-        raise LocalError(f"TFC padding has 0 octets or more, not {octets}")
+        raise LocalError(f"expected 0 octets of TFC padding or more, found {octets}")
     if next_header != NO_NEXT_HEADER and own_length(payload, next_header) != len(payload):
         raise LocalError(
-            f"TFC padding needs a payload that states its own length, and next header {next_header} with "
-            f"{len(payload)} octets does not (RFC 4303 section 2.7)"
+            f"TFC padding needs a payload that contains its length (RFC 4303 section 2.7): "
+            f"next header {next_header} with {len(payload)} octets does not"
         )
     return payload + bytes(octets)
 

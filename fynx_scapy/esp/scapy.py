@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ESP on Scapy packets: :func:`protect` and :func:`unprotect`, the one file of this folder that knows Scapy.
+"""ESP on Scapy packets: :func:`protect` and :func:`unprotect`. This is the only module of this folder that uses Scapy.
 
-Both work on the bytes of a packet and dissect the result anew, so the packet that is handed in never changes.
+Both work on the packet's bytes and dissect the result, so the packet passed in never changes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from fynx_scapy.esp.sa import InboundSa, OutboundSa, tfc_padded
 _PROTOCOL = {4: PROTO_IPV4, 6: PROTO_IPV6}
 _CLASS = {4: IP, 6: IPv6}
 _ICMPV6 = 58
-# Next headers that only IPv6 gives their meaning.
+# Next headers that have a meaning only in IPv6.
 _IPV6_ONLY = {HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION_OPTIONS, _ICMPV6}
 
 
@@ -49,14 +49,14 @@ def protect(
     tfc_pad: int = 0,
     **fields: Any,
 ) -> Packet:
-    """A packet under ESP, in the SA's mode, as a new Scapy packet (RFC 4303 section 3.1).
+    """Protect a packet with ESP, in the SA's mode. Returns a new Scapy packet (RFC 4303 section 3.1).
 
-    ``packet`` has an IP or IPv6 layer; what lies above it (Ethernet) is left behind. Tunnel mode needs ``outer``, the
-    tunnel header: its src and dst, and whatever else is set in it beats what RFC 4301 section 5.1.2 would copy from the
-    inner header. ``udp`` = (sport, dport) puts UDP around ESP (RFC 3948). ``tfc_pad``: octets of TFC padding. Any other
-    keyword is a field of :class:`EspParts`: ``seq``, ``spi``, ``iv``, ``padding``, ``pad_length``, ``next_header``,
-    ``icv``. Raises LocalError for a fragment in transport mode, which "is applied only to whole IP datagrams (not to
-    IP fragments)" (section 3.3.4).
+    ``packet`` needs an IP or IPv6 layer; a layer below it (Ethernet) is dropped. Tunnel mode needs ``outer``, the outer
+    header with src and dst; any other field that is set in it overrides what RFC 4301 section 5.1.2 copies from the
+    inner header. ``udp`` = (sport, dport) encapsulates ESP in UDP (RFC 3948). ``tfc_pad``: octets of TFC padding. Any
+    other keyword is a field of :class:`EspParts`: ``seq``, ``spi``, ``iv``, ``padding``, ``pad_length``,
+    ``next_header``, ``icv``. Raises LocalError for a fragment in transport mode, which "is applied only to whole IP
+    datagrams (not to IP fragments)" (section 3.3.4).
 
         >>> protect(sa, IP(dst="10.2.0.1") / UDP(), outer=IP(src="192.0.2.1", dst="192.0.2.2"))  # doctest: +SKIP
     """
@@ -68,12 +68,12 @@ def protect(
         if not isinstance(outer, IP | IPv6):
             raise LocalError("tunnel mode needs outer=IP(src=..., dst=...) or outer=IPv6(...)")
         parts = _outer(inner, outer)
-        # The inner packet without what may trail it on the link.
+        # The inner packet without link padding.
         whole = split(inner)
         payload, next_header = whole.head + whole.payload, _PROTOCOL[version]
     else:
         if outer is not None:
-            raise LocalError("transport mode keeps the packet's own header: no outer")
+            raise LocalError("transport mode keeps the packet's IP header: leave out outer")
         parts = split(inner)
         if parts.fragment:
             raise LocalError(
@@ -89,13 +89,13 @@ def protect(
 
 
 def unprotect(sa: InboundSa, packet: Packet | bytes) -> Packet | None:
-    """The packet that an ESP packet protected, as a new Scapy packet; None for a dummy packet (RFC 4303 section 2.6).
+    """Decrypt an ESP packet. Returns a new Scapy packet, or None for a dummy packet (RFC 4303 section 2.6).
 
-    ``packet`` is ESP with or without anything below it: Ethernet, IP or IPv6, UDP; or the octets from the SPI on. In
-    tunnel mode the inner packet comes back, with congestion marks of the outer header (RFC 7296 section 2.24); in
-    transport mode the packet with ESP (and UDP) taken out, length and IPv4 checksum right, or without an IP layer the
-    upper layer alone. Transport checksums stay as the sender computed them, also behind a NAT (RFC 3948 section 3.1.2).
-    Raises MalformedError (fragments included), ReplayError, IntegrityError.
+    ``packet`` is ESP with or without the layers below it (Ethernet, IP or IPv6, UDP), or the octets from the SPI on.
+    Tunnel mode returns the inner packet, with the outer header's congestion mark (RFC 7296 section 2.24). Transport
+    mode returns the packet without ESP and UDP, with correct length and IPv4 checksum; without an IP layer it returns
+    only the upper layer. Transport checksums are not changed, not even behind a NAT (RFC 3948 section 3.1.2).
+    Raises MalformedError (also for fragments), ReplayError, IntegrityError.
     """
     below, esp = _cut(packet)
     payload, next_header = sa.open(esp)
@@ -104,7 +104,7 @@ def unprotect(sa: InboundSa, packet: Packet | bytes) -> Packet | None:
     if sa.mode == "tunnel":
         version = ip_version(payload)
         if _PROTOCOL[version] != next_header:
-            raise MalformedError(f"next header {next_header} over an IPv{version} packet in a tunnel mode SA")
+            raise MalformedError(f"expected next header {_PROTOCOL[version]} for IPv{version}, found {next_header}")
         if below is not None:
             payload = tunnel.leave(payload, tunnel.traffic_class(below.head))
         return _dissected(next_header, payload)
@@ -114,16 +114,16 @@ def unprotect(sa: InboundSa, packet: Packet | bytes) -> Packet | None:
 
 
 def _dissected(next_header: int, octets: bytes) -> Packet:
-    """What came out, as a Scapy packet of its own; Raw where Scapy cannot read it."""
+    """The decrypted octets as a Scapy packet; Raw if Scapy cannot dissect them."""
     carrier = IPv6(nh=next_header) if next_header in _IPV6_ONLY else IP(proto=next_header)
-    carrier.do_dissect_payload(octets)  # a class that is called itself would let its errors out
+    carrier.do_dissect_payload(octets)  # calling the class itself would raise its dissection errors
     packet = carrier.payload
     packet.remove_underlayer(carrier)
     return packet
 
 
 def _ip_octets(packet: Packet) -> bytes | None:
-    """The outermost IP or IPv6 layer and all above it, as octets."""
+    """The outermost IP or IPv6 layer and its payload, as octets."""
     layer = packet
     while layer and not isinstance(layer, IP | IPv6):
         layer = layer.payload
@@ -131,7 +131,7 @@ def _ip_octets(packet: Packet) -> bytes | None:
 
 
 def _outer(inner: bytes, outer: Packet) -> IpParts:
-    """The tunnel header for an inner packet: what is set in the template wins."""
+    """The outer header for an inner packet; fields that are set in the template win."""
     given = outer.fields
     table = _OUTER_FIELDS[outer.version]
     chosen = {ours: int(given[theirs]) for theirs, ours in table.items() if theirs in given}
@@ -159,7 +159,7 @@ def _seal(sa: OutboundSa, payload: bytes, next_header: int, tfc_pad: int, fields
 
 
 def _cut(packet: Packet | bytes) -> tuple[IpParts | None, bytes]:
-    """The IP packet around ESP, where there is one, and the octets of ESP."""
+    """The IP packet around ESP, if any, and the ESP octets."""
     if isinstance(packet, bytes):
         return None, packet
     octets = _ip_octets(packet)
@@ -168,7 +168,7 @@ def _cut(packet: Packet | bytes) -> tuple[IpParts | None, bytes]:
     parts = split(octets, every_header=True)
     if parts.fragment:
         # "the receiver MUST discard the packet" (RFC 4303 section 3.4.1)
-        raise MalformedError("an IP fragment: reassemble first, with scapy's defragment() or defragment6()")
+        raise MalformedError("found an IP fragment: reassemble first, with Scapy's defragment() or defragment6()")
     if parts.next_header == PROTO_ESP:
         return parts, parts.payload
     if parts.next_header == PROTO_UDP:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Transport mode's two ends, as bytes: what goes into ESP, and the packet that comes out of it.
+"""Transport mode on bytes (RFC 4303 section 3.1.1): what ESP protects, and the packet after decryption.
 
-RFC 4303 section 3.1.1; behind a NAT the checksums are put right (RFC 3948 section 3.1.2).
+Behind a NAT the checksums are corrected (RFC 3948 section 3.1.2).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fynx_scapy.esp.ip import DESTINATION_OPTIONS, ip_header, split
 
 TCP, UDP, DCCP, ICMPV6, UDP_LITE = 6, 17, 33, 58, 136
 
-# Where the checksum stands that covers a pseudo-header with both addresses.
+# Offset of the checksum that covers a pseudo-header with both addresses.
 _CHECKSUM_AT = {TCP: 16, UDP: 6, DCCP: 6, ICMPV6: 2, UDP_LITE: 6}
 
 
@@ -27,9 +27,9 @@ class Ends(NamedTuple):
 
 
 def enter(packet: bytes) -> tuple[bytes, int]:
-    """What ESP protects of an IP packet, and its next header. The IP header itself travels outside.
+    """The part of an IP packet that ESP protects, and its next header. The IP header stays outside.
 
-    Raises MalformedError when it is no whole IP packet, LocalError for a fragment: "transport mode ESP is applied only
+    Raises MalformedError for an incomplete IP packet, LocalError for a fragment: "transport mode ESP is applied only
     to whole IP datagrams (not to IP fragments)" (RFC 4303 section 3.3.4).
     """
     parts = split(packet)
@@ -39,10 +39,10 @@ def enter(packet: bytes) -> tuple[bytes, int]:
 
 
 def leave(payload: bytes, next_header: int, ends: Ends, *, sent: Ends | None = None, tos: int = 0) -> bytes:
-    """The packet with an IP header of its own again. ``tos`` is the outer DSCP and ECN octet.
+    """The decrypted payload with a new IP header. ``tos`` is the outer DSCP and ECN octet.
 
-    ``sent`` are the addresses with which its sender computed the checksum, where a NAT has changed them since.
-    MalformedError when the packet would be too long for IP.
+    ``sent`` are the addresses that the sender used for the checksum, if a NAT has changed them.
+    Raises MalformedError if the packet would be too long for IP.
     """
     if sent is not None:
         payload = with_addresses(payload, next_header, sent, ends)
@@ -53,10 +53,10 @@ def leave(payload: bytes, next_header: int, ends: Ends, *, sent: Ends | None = N
 
 
 def with_addresses(payload: bytes, next_header: int, sent: Ends, seen: Ends) -> bytes:
-    """The payload with its checksum brought from the addresses ``sent`` to the addresses ``seen``.
+    """The payload with its checksum changed from the addresses ``sent`` to the addresses ``seen``.
 
-    By the difference, as RFC 3948 section 3.1.2 has it in its item 1: a checksum that was wrong stays wrong. What has
-    no such checksum, or is too short for it, comes back as it is, and so does UDP without a checksum.
+    The checksum is updated by the difference (RFC 3948 section 3.1.2, item 1), so a wrong checksum stays wrong. A
+    payload that has no such checksum, or is too short for one, is returned unchanged; so is UDP without a checksum.
     """
     if sent == seen:
         return payload
@@ -76,7 +76,7 @@ def with_addresses(payload: bytes, next_header: int, sent: Ends, seen: Ends) -> 
         total = (total & 0xFFFF) + (total >> 16)
     new = total ^ 0xFFFF
     if next_header in (UDP, UDP_LITE) and new == 0:
-        # Zero says that there is none (RFC 768).
+        # Zero means that there is no checksum (RFC 768).
         new = 0xFFFF
     return payload[:at] + new.to_bytes(2) + payload[at + 2 :]
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tunnel mode's two ends, as bytes: the outer header at the entry, and what the exit does to the inner one.
+"""Tunnel mode on bytes: the outer header at the entry, and the change of the inner header at the exit.
 
-RFC 4301 section 5.1.2 with its tables for IPv4 and IPv6; RFC 7296 section 2.24 makes the ECN part mandatory for every
-Child SA in tunnel mode. Inner and outer family are independent of each other (note 1 of the tables).
+RFC 4301 section 5.1.2 with its tables for IPv4 and IPv6. RFC 7296 section 2.24 makes the ECN part mandatory for every
+Child SA in tunnel mode. Inner and outer address family are independent (note 1 of the tables).
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ def traffic_class(packet: bytes) -> int:
 
 
 def with_traffic_class(packet: bytes, value: int) -> bytes:
-    """The packet with another DSCP and ECN octet, an IPv4 checksum brought up to date."""
+    """The packet with another DSCP and ECN octet, and an updated IPv4 checksum."""
     if ip_version(packet) == 6:
         return bytes((0x60 | value >> 4, (value & 15) << 4 | packet[1] & 15)) + packet[2:]
     return _resum(packet, 1, value)
 
 
 def forwarded(packet: bytes) -> bytes:
-    """The packet with its TTL or Hop Limit decremented, as a gateway at either end does that forwards it (note 2).
+    """The packet with its TTL or Hop Limit decremented, as by a gateway that forwards it (note 2).
 
-    Raises LocalError when the packet may not travel further.
+    Raises LocalError if the TTL is used up.
     """
     at = 8 if ip_version(packet) == 4 else 7
     ttl = packet[at]
     if ttl <= 1:
-        raise LocalError(f"a packet with a TTL or Hop Limit of {ttl} is not forwarded")
+        raise LocalError(f"cannot forward a packet with a TTL or Hop Limit of {ttl}")
     if at == 7:
         return packet[:7] + bytes((ttl - 1,)) + packet[8:]
     return _resum(packet, 8, ttl - 1)
@@ -55,7 +55,7 @@ def forwarded(packet: bytes) -> bytes:
 def _resum(packet: bytes, at: int, value: int) -> bytes:
     """An IPv4 packet with one octet changed and its header checksum updated by the difference (RFC 1624 equation 3).
 
-    The difference, not a new sum: a header whose checksum was wrong stays as wrong as it was.
+    By the difference, so that a wrong checksum stays wrong.
     """
     changed = packet[:at] + bytes((value,)) + packet[at + 1 :]
     word = at & ~1
@@ -84,10 +84,10 @@ def enter(
 ) -> bytes:
     """The outer IP header for an inner packet (RFC 4301 section 5.1.2), 20 or 40 octets.
 
-    ``length`` is how many octets follow the header. None means the table's rule: DSCP and ECN copied from the inner
-    header, DF copied from an inner IPv4 header and set for an inner IPv6 one, which no router may fragment either.
-    ``identification`` counts only where DF is clear, and must be unique there.
-    Raises MalformedError when the inner packet is no IP packet, LocalError for addresses or lengths that cannot be.
+    ``length`` is the number of octets after the header. None means the table's rule: DSCP and ECN are copied from the
+    inner header, DF is copied from an inner IPv4 header and set for an inner IPv6 one, which no router may fragment.
+    ``identification`` is used only without DF, and must be unique then.
+    Raises MalformedError if the inner packet is not an IP packet, LocalError for invalid addresses or lengths.
     """
     version = ip_version(inner)
     tos = traffic_class(inner)
@@ -101,9 +101,8 @@ def enter(
 def inner_packet(payload: bytes, next_header: int) -> bytes:
     """The IP packet in the payload of a tunnel-mode SA, without the TFC padding behind it (RFC 4303 section 2.7).
 
-    ``next_header`` is 4 for IPv4 and 41 for IPv6 (section 2.6). Raises MalformedError when the packet is of the other
-    version, when its header is cut short, or when it says that it is longer than the payload. A jumbogram is longer
-    than any ESP packet.
+    ``next_header`` is 4 for IPv4 and 41 for IPv6 (section 2.6). Raises MalformedError if the packet has the other
+    version, a truncated header, or a length greater than the payload's. A jumbogram does not fit into an ESP packet.
     """
     version = ip_version(payload)
     if _NEXT_HEADERS.get(next_header) != version:
@@ -118,15 +117,15 @@ def inner_packet(payload: bytes, next_header: int) -> bytes:
             raise MalformedError("expected an inner packet of at most 65,535 octets, found a jumbogram")
     if not least <= header <= total <= len(payload):
         raise MalformedError(
-            f"the inner IPv{version} packet says {header} octets of header in {total}, found {len(payload)}"
+            f"expected an inner IPv{version} packet of {total} octets (header {header}), found {len(payload)}"
         )
     return payload[:total]
 
 
 def leave(inner: bytes, outer_traffic_class: int) -> bytes:
-    """The inner packet as it comes out of the tunnel: only its ECN field may change (RFC 7296 section 2.24).
+    """The inner packet after the tunnel: only its ECN field may change (RFC 7296 section 2.24).
 
-    The DSCP of the outer header is not handed on ("By default, DS propagation from an unprotected domain to a protected
+    The DSCP of the outer header is not copied ("By default, DS propagation from an unprotected domain to a protected
     domain is not permitted", RFC 4301 section 5.1.2).
     """
     tos = traffic_class(inner)

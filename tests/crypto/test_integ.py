@@ -73,7 +73,9 @@ def test_parts_are_one_message(number: int, parts: list[bytes]) -> None:
 @pytest.mark.parametrize("number", SIZES)
 def test_keys_have_one_length(number: int) -> None:
     algorithm = integrity(number)
-    with pytest.raises(ConfigError, match=f"has {algorithm.key_size} octets, not {algorithm.key_size + 1}"):
+    with pytest.raises(
+        ConfigError, match=f"a key of {algorithm.key_size} octets for .*, found {algorithm.key_size + 1}"
+    ):
         algorithm.keyed(bytes(algorithm.key_size + 1))
 
 

@@ -194,7 +194,7 @@ def test_points_off_the_curve(method: KeMethod) -> None:
         x + b"\xff" * half,
         b"\xff" * half + y,
     ):
-        with pytest.raises(KeyExchangeError, match=r"no point of .*\(RFC 6989 section 2.3\)"):
+        with pytest.raises(KeyExchangeError, match=r"not a point of .*\(RFC 6989 section 2.3\)"):
             private.shared(bad)
 
 
@@ -211,7 +211,7 @@ def test_encapsulation_keys_that_fips_203_refuses(method: KeMethod) -> None:
     exchange = key_exchange(method)
     public = exchange.generate(seeded(3)).public
     # Section 7.2: the modulus check fails for coefficients of 12 one bits
-    with pytest.raises(KeyExchangeError, match="no encapsulation key"):
+    with pytest.raises(KeyExchangeError, match="not an encapsulation key"):
         exchange.encapsulate(b"\xff" * 384 + public[384:])
     with pytest.raises(KeyExchangeError, match=f"expected {exchange.public_size} octets"):
         exchange.encapsulate(public[1:])
@@ -265,13 +265,13 @@ def test_equals() -> None:
 
 
 def test_only_kems_encapsulate() -> None:
-    with pytest.raises(ConfigError, match="CURVE25519 is no key encapsulation mechanism"):
+    with pytest.raises(ConfigError, match="CURVE25519 is not a key encapsulation mechanism"):
         key_exchange(KeMethod.CURVE25519).encapsulate(bytes(32))
 
 
 @pytest.mark.parametrize("method", [KeMethod.CURVE25519, KeMethod.CURVE448, *KEMS])
 def test_private_values_of_another_length(method: KeMethod) -> None:
-    with pytest.raises(ConfigError, match="octets, not 3"):
+    with pytest.raises(ConfigError, match=r"octets for .*, found 3"):
         key_exchange(method).private(b"abc")
 
 

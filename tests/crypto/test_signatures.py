@@ -141,10 +141,14 @@ def test_another_curve_is_another_key() -> None:
     [
         (b"", MalformedError, "expected an AlgorithmIdentifier"),
         (b"\x20abc", MalformedError, "expected an AlgorithmIdentifier of 32 octets"),
-        (b"\x02\x30\x00", MalformedError, "begins with no object identifier"),
-        (b"\x04\x30\x02\x06\x00", MalformedError, "an empty object identifier"),
-        (b"\x05\x30\x03\x06\x01\x2a", ConfigError, "the signature algorithm 1.2 is not known here"),
-        (b"\xff\x30\x81\xfc\x06\x81\xf9\x2a" + b"\xff" * 248, MalformedError, "a number of more than 128 bits"),
+        (b"\x02\x30\x00", MalformedError, "expected an object identifier at the start"),
+        (b"\x04\x30\x02\x06\x00", MalformedError, "expected an object identifier, found an empty one"),
+        (b"\x05\x30\x03\x06\x01\x2a", ConfigError, "the signature algorithm 1.2 is not supported"),
+        (
+            b"\xff\x30\x81\xfc\x06\x81\xf9\x2a" + b"\xff" * 248,
+            MalformedError,
+            "numbers of at most 128 bits, found a longer one",
+        ),
     ],
 )
 def test_what_is_no_signature(data: bytes, error: type[FynxError], text: str) -> None:
@@ -170,12 +174,12 @@ def test_a_certificate_of_an_unknown_version(version: int) -> None:
     builder = x509.CertificateBuilder(name, name, key("p256").public_key(), 1, day, day + datetime.timedelta(9))
     der = bytearray(builder.sign(key("p256"), hashes.SHA256()).public_bytes(serialization.Encoding.DER))
     der[der.index(bytes.fromhex("a003020102")) + 4] = version
-    with pytest.raises(MalformedError, match="the certificate's key cannot be read"):
+    with pytest.raises(MalformedError, match="cannot read the public key of the certificate"):
         public_key(4, bytes(der))
 
 
 def test_methods_that_are_no_signature() -> None:
-    with pytest.raises(ConfigError, match="authentication method 2 is no signature"):
+    with pytest.raises(ConfigError, match="authentication method 2 is not a supported signature"):
         verify(2, b"", OCTETS, key("p256").public_key())
 
 
@@ -190,7 +194,7 @@ def test_keys_out_of_cert_payloads() -> None:
     octets = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     found = public_key(15, octets)  # RFC 7670
     verify(AuthMethod.Digital_Signature, identified(ED25519, key("ed25519").sign(OCTETS)), OCTETS, found)
-    with pytest.raises(MalformedError, match="the certificate's key cannot be read"):
+    with pytest.raises(MalformedError, match="cannot read the public key of the certificate"):
         public_key(4, b"nonsense")
     with pytest.raises(ConfigError, match="expected a certificate of encoding 4, 11 or 15, found 12"):
         public_key(12, b"")

@@ -78,9 +78,9 @@ def test_every_algorithm_has_words_that_lead_back_to_it() -> None:
 
 
 def test_an_unknown_word_suggests_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="'aes128gmc16' names no algorithm; did you mean aes128gcm16"):
+    with pytest.raises(ConfigError, match="'aes128gmc16' is not a known algorithm; did you mean aes128gcm16"):
         keyword("aes128gmc16")
-    with pytest.raises(ConfigError, match=r"'!' names no algorithm$"):
+    with pytest.raises(ConfigError, match=r"'!' is not a known algorithm$"):
         keyword("!")
 
 

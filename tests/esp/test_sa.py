@@ -234,7 +234,7 @@ def test_window_size_is_configurable(size: int) -> None:
 def test_no_anti_replay_without_integrity() -> None:
     """Section 3.4.3: "This service MUST NOT be enabled unless the ESP integrity service also is enabled"."""
     suite = Suite(Encr.ENCR_AES_CBC, 128)
-    with pytest.raises(ConfigError, match="anti-replay"):
+    with pytest.raises(ConfigError, match="needs an integrity algorithm"):
         inbound(suite, replay_window=64)
     receiver, packet = inbound(suite), outbound(suite).seal(PING, 4)
     assert receiver.open(packet) == receiver.open(packet)
@@ -308,7 +308,7 @@ def test_the_longest_padding_is_consumed() -> None:
 
 def test_a_pad_length_beyond_the_payload_is_malformed() -> None:
     packet = EspParts(b"", 99, padding=b"\x01\x02", pad_length=3).build(outbound())
-    with pytest.raises(MalformedError, match="pad length of 3"):
+    with pytest.raises(MalformedError, match="pad length up to 2, found 3"):
         inbound().open(packet)
 
 
@@ -342,7 +342,7 @@ def test_tfc_padding_is_added_and_dropped(payload: bytes, next_header: int, octe
     [(bytes(TCP()), 6), (bytes(ICMP()), 1), (PING[:-1], 4), (PING + b"x", 4), (PING, 41), (b"", 4)],
 )
 def test_tfc_padding_needs_a_length(payload: bytes, next_header: int) -> None:
-    with pytest.raises(LocalError, match="states its own length"):
+    with pytest.raises(LocalError, match="contains its length"):
         outbound().seal(payload, next_header, tfc_pad=8)
 
 

@@ -74,7 +74,7 @@ def test_forwarding_decrements_the_inner_ttl(version: int) -> None:
     for ttl in (2, 64, 255):
         assert forwarded(packet_of(version, **{name: ttl})) == packet_of(version, **{name: ttl - 1})
     for ttl in (0, 1):
-        with pytest.raises(LocalError, match="not forwarded"):
+        with pytest.raises(LocalError, match="cannot forward"):
             forwarded(packet_of(version, **{name: ttl}))
 
 

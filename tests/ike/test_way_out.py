@@ -95,7 +95,7 @@ def test_parts_may_be_changed_before_sealing(mode: str) -> None:
 def test_parts_that_cannot_be_sealed_are_the_callers_mistake() -> None:
     pair = connected()
     pair.alice.taps.add("parts", lambda message: setattr(message.parts, "pad_length", 256))
-    with pytest.raises(LocalError, match="a pad length of 256"):
+    with pytest.raises(LocalError, match="pad length between 0 and 255, found 256"):
         pair.alice.send(PACKET, pair.network.now)
     assert pair.of("alice", EspSent) == []
 

@@ -48,8 +48,9 @@ class _AesGcm(_Aead):
 
 
 class _AesGcmShort(_AesGcm):
-    """pyca opens tags of 16 octets only, so a shorter ICV is compared here: GCM's keystream undoes itself, and sealing
-    the plaintext again gives the whole tag. Twice AESGCM is faster than once the Cipher interface."""
+    """GCM with a shorter ICV. pyca verifies only tags of 16 octets, so this class compares the ICV: encrypting the
+    ciphertext gives the plaintext, and sealing the plaintext again gives the whole tag. Two AESGCM calls are faster
+    than one use of the Cipher interface."""
 
     def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
         encrypt = AESGCM(key).encrypt
@@ -87,7 +88,7 @@ class _ChaCha20Poly1305(_Aead):
 
 
 class _ImplicitIv(_Aead):
-    """RFC 8750 section 4: the IV is not sent; whoever seals or opens hands in the sequence number as 8 octets."""
+    """RFC 8750 section 4: the IV is not sent. The caller passes the sequence number as 8 octets."""
 
     iv_size = 0
     esp_only = True

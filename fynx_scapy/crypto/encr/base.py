@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every encryption algorithm is, and which one a number means."""
+"""The base class of encryption algorithms, and their lookup by transform ID."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def bad_icv() -> IntegrityError:
 
 
 class Encryption(Algorithm):
-    """An encryption algorithm at one key length. Sizes are in octets, ``key_length`` is in bits.
+    """An encryption algorithm with one key length. Sizes are in octets, ``key_length`` is in bits.
 
-    ``key_size`` is what SK_e or the Child SA's key takes, salt included (RFC 7296 section 2.17, RFC 5282 section 7.1);
-    ``iv_size`` is the IV on the wire; ``icv_size`` is 0 without ``aead``; ``block_size`` is what plaintext must be a
-    multiple of; ``counter_iv`` says that IVs must be unique but may be predictable; ``esp_only`` that IANA's registry
-    has "Not allowed" for IKEv2.
+    ``key_size`` is the size of SK_e or of the Child SA's key, with the salt (RFC 7296 section 2.17, RFC 5282 section
+    7.1). ``iv_size`` is the size of the IV on the wire. ``icv_size`` is 0 without ``aead``. Plaintext must be a
+    multiple of ``block_size``. ``counter_iv``: IVs must be unique, but may be predictable. ``esp_only``: IANA's
+    registry has "Not allowed" for IKEv2. Raises ConfigError for a key length that the algorithm does not have.
     """
 
     type = TransformType.ENCR
@@ -39,8 +39,9 @@ class Encryption(Algorithm):
 
     def __init__(self, key_length: int | None = None):
         if key_length not in (self.key_lengths or (None,)):
-            expected = " or ".join(map(str, self.key_lengths)) or "none, for its key length is fixed"
-            raise ConfigError(f"the key length of {self.name} is {expected}, not {key_length}")
+            lengths = " or ".join(map(str, self.key_lengths))
+            expected = f"a key length of {lengths} bits" if lengths else "no key length (it is fixed)"
+            raise ConfigError(f"expected {expected} for {self.name}, found {key_length}")
         self.key_length = key_length
         self.key_size = (key_length // 8 if key_length else self.fixed_key_size) + self.salt_size
 
@@ -48,9 +49,9 @@ class Encryption(Algorithm):
         return f"<{self.name}{f' {self.key_length}' if self.key_length else ''}>"
 
     def keyed(self, key: bytes) -> KeyedCipher:
-        """The algorithm with its key of ``key_size`` octets, salt last; ConfigError for any other length."""
+        """The cipher with a key of ``key_size`` octets, salt last. Raises ConfigError for any other length."""
         if len(key) != self.key_size:
-            raise ConfigError(f"the key of {self!r} has {self.key_size} octets, not {len(key)}")
+            raise ConfigError(f"expected a key of {self.key_size} octets for {self!r}, found {len(key)}")
         size = len(key) - self.salt_size
         return self._keyed(key[:size], key[size:])
 
@@ -64,15 +65,15 @@ def _encryption(number: int, key_length: int | None) -> Encryption:
 
 
 def encryption(number: int, key_length: int | None = None, *, esp: bool = False) -> Encryption:
-    """The algorithm of an ENCR transform ID; ``key_length`` in bits, None where it is fixed (RFC 7296 section 3.3.5).
+    """The algorithm of an ENCR transform ID; ``key_length`` in bits, None if it is fixed (RFC 7296 section 3.3.5).
 
-    Raises ConfigError for what is not implemented, a key length that does not fit, and, but for ``esp``, what IANA's
-    registry does not allow in IKEv2.
+    Raises ConfigError if it is not implemented, if it does not have this key length, and, without ``esp``, if IANA's
+    registry does not allow it in IKEv2.
 
     >>> encryption(Encr.ENCR_AES_GCM_16, 128).key_size
     20
     """
-    found = _encryption(number, key_length)
-    if found.esp_only and not esp:
-        raise ConfigError(f"{found.name} is not allowed in IKEv2")
-    return found
+    algorithm = _encryption(number, key_length)
+    if algorithm.esp_only and not esp:
+        raise ConfigError(f"{algorithm.name} is not allowed in IKEv2, only in ESP")
+    return algorithm

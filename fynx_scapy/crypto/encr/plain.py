@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ciphers that need an integrity algorithm beside them."""
+"""Ciphers without integrity: they need a separate integrity algorithm."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from fynx_scapy.iana import Encr
 class _Cbc(Encryption):
     """Cipher block chaining (RFC 2451 section 3, RFC 3602 section 2, RFC 5529 section 2).
 
-    Making a context costs five times what running it over a packet costs, so there is one in each direction. The
-    decryptor is given the IV as a block of its own, whose plaintext is dropped; the encryptor chains from its last
-    block, so the first block of plaintext is combined with that block and the IV beforehand.
+    Creating a context takes five times as long as processing a packet, so each direction keeps one. The decryptor gets
+    the IV as an extra first block, whose plaintext is dropped. The encryptor chains from its last block, so the first
+    block of plaintext is XORed with that block and the IV beforehand.
     """
 
     block_size = 16
@@ -38,10 +38,10 @@ class _Cbc(Encryption):
             raise ConfigError(f"the installed cryptography library has no {self.name}") from error
 
         def check(iv: bytes, data: bytes) -> None:
-            # The contexts carry state: they must never see a part of a block.
+            # The contexts keep state: they must never get a partial block.
             if len(iv) != size or len(data) % size:
-                found = f"found {len(iv)} and {len(data)} octets"
-                raise MalformedError(f"expected an IV of {size} octets and whole blocks of {size}, {found}")
+                sizes = f"found {len(iv)} and {len(data)} octets"
+                raise MalformedError(f"expected an IV of {size} octets and whole blocks of {size}, {sizes}")
 
         def encrypt(iv: bytes, plaintext: bytes) -> bytes:
             nonlocal last
@@ -73,7 +73,7 @@ class AesCbc(_Cbc):
 
 
 def _decrepit(name: str, key: bytes) -> BlockCipherAlgorithm:
-    """A cipher that pyca keeps in its attic, older versions among the others; ConfigError where it is gone."""
+    """A cipher in pyca's decrepit module, or in the main module of older versions. Raises ConfigError."""
     try:
         from cryptography.hazmat.decrepit.ciphers import algorithms as decrepit
     except ImportError:

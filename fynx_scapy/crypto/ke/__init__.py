@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Key exchange methods, transform type 4 (RFC 7296 section 3.3.2): one class each.
+"""Key exchange methods, transform type 4 (RFC 7296 section 3.3.2): one class per method.
 
-Public values that come from the peer are checked as RFC 6989 section 2 asks; what must be refused raises
-KeyExchangeError.
+The peer's public values are checked as RFC 6989 section 2 requires. An invalid one raises KeyExchangeError.
 """
 
 from __future__ import annotations
 
-# Importing a family registers its methods.
+# Importing these modules registers their methods.
 from fynx_scapy.crypto.ke import curves, mlkem, modp  # noqa: F401
 from fynx_scapy.crypto.ke.base import KeyExchange, PrivateKey, Random, Shared, is_weaker, key_exchange
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every key exchange method is, which one a number means, and which of two is the weaker."""
+"""The base class of key exchange methods, their lookup by transform ID, and their comparison by strength."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fynx_scapy.crypto.transforms import Algorithm, find, register
 from fynx_scapy.errors import ConfigError, KeyExchangeError
 from fynx_scapy.iana import KeMethod, TransformType
 
-Random = Callable[[int], bytes]  # that many random octets
+Random = Callable[[int], bytes]  # number of octets -> random octets
 Shared = Callable[[bytes], bytes]
 
 
 class PrivateKey:
-    """One side's half of an exchange: ``public`` goes into the KE payload, :meth:`shared` takes the peer's."""
+    """Our half of a key exchange: ``public`` goes into the KE payload, :meth:`shared` takes the peer's public value."""
 
     __slots__ = ("_shared", "method", "public")
 
@@ -29,7 +29,7 @@ class PrivateKey:
         return f"<PrivateKey of {self.method.name}>"
 
     def shared(self, peer_public: bytes) -> bytes:
-        """The shared secret with the peer's public value (of a KEM: its ciphertext); KeyExchangeError for a bad one."""
+        """The shared secret, from the peer's public value (with a KEM: its ciphertext). Raises KeyExchangeError."""
         expected = self.method.answer_size
         if len(peer_public) != expected:
             raise KeyExchangeError(
@@ -41,8 +41,8 @@ class PrivateKey:
 class KeyExchange(Algorithm):
     """A key exchange method; ``public_size`` and ``answer_size`` are the octets of KE data of initiator and responder.
 
-    Of a KEM (``kem``) the initiator generates and the responder encapsulates; otherwise both generate. ``strength`` is
-    in bits, 0 where it is not known; `is_weaker` compares.
+    With a KEM (``kem``) the initiator generates and the responder encapsulates; otherwise both generate. ``strength``
+    is in bits, 0 if unknown; `is_weaker` compares.
     """
 
     type = TransformType.KE
@@ -65,24 +65,24 @@ class KeyExchange(Algorithm):
         return self.public_size
 
     def generate(self, random: Random) -> PrivateKey:
-        """A new private value; everything in it comes from ``random``, called with a number of octets."""
+        """A new private value. All its randomness comes from ``random``, which is called with a number of octets."""
         return self.private(random(self.private_size))
 
     def private(self, octets: bytes) -> PrivateKey:
-        """The private value that is ``octets``; ConfigError for what is none."""
+        """The private value ``octets``. Raises ConfigError if it is invalid."""
         raise NotImplementedError
 
     def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
-        """(ciphertext, shared secret) for the initiator's public value, of a KEM; ConfigError for any other method.
+        """KEM only: (ciphertext, shared secret) for the initiator's public value. Raises ConfigError without a KEM.
 
-        The randomness is pyca's own. Raises KeyExchangeError for a public value that must be refused.
+        pyca supplies the randomness. Raises KeyExchangeError for an invalid public value.
         """
-        raise ConfigError(f"{self.name} is no key encapsulation mechanism")
+        raise ConfigError(f"{self.name} is not a key encapsulation mechanism")
 
 
 @functools.cache
 def key_exchange(number: int) -> KeyExchange:
-    """The method of a key exchange transform ID; ConfigError for one that is not implemented.
+    """The method of a key exchange transform ID. Raises ConfigError for one that is not implemented.
 
     >>> key_exchange(KeMethod.CURVE25519).public_size
     32
@@ -91,19 +91,19 @@ def key_exchange(number: int) -> KeyExchange:
 
 
 def is_weaker(number: int, than: int) -> bool:
-    """Whether one key exchange method is weaker than another one, both given by their transform IDs.
+    """Whether one key exchange method is weaker than another. Both are transform IDs.
 
     The bits of security come from NIST SP 800-57 part 1 (revision 5) table 2; for MODP groups of more than 3072 bits
     from SP 800-56A (revision 3) table 26, for 1536 bits from RFC 3526 section 8; for Curve25519 and Curve448 from
     RFC 7748 section 1, for ML-KEM from FIPS 203 table 2. A method that a quantum computer breaks is weaker than a KEM
-    that it does not break, whatever their bits. What is not known here is the weakest.
+    that it does not break, whatever their bits. An unknown method is the weakest.
     """
     one, other = _strength(number), _strength(than)
     return one[0] < other[0] or one[1] < other[1]
 
 
 def _strength(number: int) -> tuple[bool, int]:
-    """Whether it holds against a quantum computer, and the bits of security against any other one."""
+    """Whether the method resists a quantum computer, and its bits of security against a classical one."""
     try:
         method = find(KeyExchange, number)
     except ConfigError:
@@ -112,14 +112,14 @@ def _strength(number: int) -> tuple[bool, int]:
 
 
 def scalar(octets: bytes, order: int) -> int:
-    """The number that ``octets`` are in network order, brought into 1 .. order - 1."""
+    """``octets`` in network order as a number, reduced to 1 .. order - 1."""
     number = int.from_bytes(octets)
     return number if 0 < number < order else number % (order - 1) + 1
 
 
 @register
 class NoKeyExchange(KeyExchange):
-    """NONE, for a Child SA without a key exchange of its own (RFC 7296 section 3.3.3): nothing to generate."""
+    """NONE, for a Child SA without a key exchange (RFC 7296 section 3.3.3)."""
 
     id = KeMethod.NONE
     keywords = ("modpnone",)
@@ -127,7 +127,7 @@ class NoKeyExchange(KeyExchange):
     private_size = 0
 
     def private(self, octets: bytes) -> PrivateKey:
-        """No octets, whose secret has none either."""
+        """An empty private value, with an empty shared secret."""
 
         def shared(peer_public: bytes) -> bytes:
             return b""

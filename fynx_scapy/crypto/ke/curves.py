@@ -28,11 +28,11 @@ class _Ecp(KeyExchange):
 
     @property
     def shared_size(self) -> int:
-        """The x coordinate alone (RFC 5903 section 9)."""
+        """The x coordinate only (RFC 5903 section 9)."""
         return self.public_size // 2
 
     def private(self, octets: bytes) -> PrivateKey:
-        """The scalar in network order, brought into range modulo the order of the group."""
+        """The scalar in network order, reduced modulo the order of the group."""
         curve = self.curve
         try:
             private = ec.derive_private_key(scalar(octets, curve.group_order), curve)
@@ -46,7 +46,9 @@ class _Ecp(KeyExchange):
                 # Refuses coordinates out of range and points off the curve (RFC 6989 section 2.3)
                 peer = ec.EllipticCurvePublicKey.from_encoded_point(curve, b"\x04" + peer_public)
             except ValueError:
-                raise KeyExchangeError(f"the public value is no point of {self.name} (RFC 6989 section 2.3)") from None
+                raise KeyExchangeError(
+                    f"the public value is not a point of {self.name} (RFC 6989 section 2.3)"
+                ) from None
             return private.exchange(ec.ECDH(), peer)
 
         return PrivateKey(self, numbers.x.to_bytes(size) + numbers.y.to_bytes(size), shared)
@@ -117,7 +119,7 @@ class BrainpoolP512(_Ecp):
 
 class _Montgomery(KeyExchange):
     keys: ClassVar[type[X25519PrivateKey] | type[X448PrivateKey]]
-    peers: ClassVar[Any]  # the public half of ``keys``: mypy cannot know that the two fit
+    peers: ClassVar[Any]  # the public key class that belongs to ``keys``, which mypy cannot express
 
     def __init__(self) -> None:
         self.private_size = self.public_size
@@ -125,7 +127,9 @@ class _Montgomery(KeyExchange):
     def private(self, octets: bytes) -> PrivateKey:
         """The private key in its wire form; clamping is part of the function (RFC 7748 section 5)."""
         if len(octets) != self.private_size:
-            raise ConfigError(f"a private value of {self.name} has {self.private_size} octets, not {len(octets)}")
+            raise ConfigError(
+                f"expected a private value of {self.private_size} octets for {self.name}, found {len(octets)}"
+            )
         private = self.keys.from_private_bytes(octets)
         peers, exchange = self.peers, private.exchange
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The MODP groups (RFC 7296 appendix B.2, RFC 3526, RFC 5114), and the one function that computes in them."""
+"""The MODP groups (RFC 7296 appendix B.2, RFC 3526, RFC 5114), and modular exponentiation in them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from fynx_scapy.iana import KeMethod
 class Group:
     """Powers of ``generator`` modulo ``prime``.
 
-    ``order`` is that of the subgroup where it is small (RFC 5114), else 0. ``exponent_bits`` is the size of private
-    values. ``library`` says that pyca's arithmetic is the faster one.
+    ``order`` is the order of a small subgroup (RFC 5114), else 0. ``exponent_bits`` is the size of private
+    values. ``library``: pyca's arithmetic is faster than Python's.
     """
 
     prime: int
@@ -31,8 +31,8 @@ class Group:
 
 
 # Bits of the prime, and k of 2^n - 2^(n-64) - 1 + 2^64 * { [2^(n-130) pi] + k }; bits of private values, which are
-# strength estimate 2 of RFC 3526 section 8; whether OpenSSL knows the prime by heart. It does not test such a prime and
-# takes a seventh of the time of Python's pow; the 1024-bit one it tests each time, which takes 40 times that of pow.
+# strength estimate 2 of RFC 3526 section 8; whether OpenSSL has the prime built in. It does not test such a prime, and
+# takes a seventh of the time of Python's pow. It tests the 1024-bit prime each time, 40 times slower than pow.
 _OAKLEY = {
     KeMethod.MODP_1024: (1024, 129093, 240, False),
     KeMethod.MODP_1536: (1536, 741804, 240, True),
@@ -83,7 +83,7 @@ _SUBGROUPS = {  # p, g and q of RFC 5114 sections 2.1 - 2.3
 
 @functools.cache
 def group(number: int) -> Group:
-    """The group of a key exchange method; KeyError for a number that is none of these."""
+    """The group of a key exchange method. Raises KeyError for any other number."""
     if number in _SUBGROUPS:
         p, g, q = (int(digits, 16) for digits in _SUBGROUPS[KeMethod(number)])
         return Group(p, g, q, q.bit_length())
@@ -93,7 +93,7 @@ def group(number: int) -> Group:
 
 
 def _pi(bits: int) -> int:
-    """[2^bits pi], by Machin's formula with 64 bits to spare."""
+    """[2^bits pi], by Machin's formula with 64 extra bits."""
 
     def arctan_of_inverse(number: int) -> int:
         term = total = (1 << bits + 64) // number
@@ -108,7 +108,7 @@ def _pi(bits: int) -> int:
 
 
 def power(group: Group, base: int, exponent: int) -> int:
-    """base^exponent modulo the prime: by pyca where it is faster, and by pow where it is not, refuses, or is gone."""
+    """base^exponent modulo the prime: with pyca if that is faster and works, else with pow."""
     if group.library:
         try:
             return _library_power(group, base, exponent)
@@ -119,10 +119,10 @@ def power(group: Group, base: int, exponent: int) -> int:
 
 def _library_power(group: Group, base: int, exponent: int) -> int:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # finite-field DH is deprecated in pyca; power() does without when it goes
+        warnings.simplefilter("ignore")  # finite-field DH is deprecated in pyca; power() works without it
         from cryptography.hazmat.primitives.asymmetric import dh
 
         parameters = dh.DHParameterNumbers(group.prime, group.generator)
-        own = dh.DHPublicNumbers(group.generator, parameters)  # takes no part in the exponentiation
+        own = dh.DHPublicNumbers(group.generator, parameters)  # not used in the exponentiation
         private = dh.DHPrivateNumbers(exponent, own).private_key()
         return int.from_bytes(private.exchange(dh.DHPublicNumbers(base, parameters).public_key()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ML-KEM (FIPS 203, draft-ietf-ipsecme-ikev2-mlkem section 2): encapsulation key forth, ciphertext back."""
+"""ML-KEM (FIPS 203, draft-ietf-ipsecme-ikev2-mlkem section 2): a KEM."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _MlKem(KeyExchange):
     def private(self, octets: bytes) -> PrivateKey:
         """The decapsulation key of a seed of 64 octets (FIPS 203 algorithm 16)."""
         if len(octets) != self.private_size:
-            raise ConfigError(f"a seed of {self.name} has {self.private_size} octets, not {len(octets)}")
+            raise ConfigError(f"expected a seed of {self.private_size} octets for {self.name}, found {len(octets)}")
         try:
             private = self._class("PrivateKey").from_seed_bytes(octets)
         except UnsupportedAlgorithm as error:
@@ -48,9 +48,9 @@ class _MlKem(KeyExchange):
         return PrivateKey(self, private.public_key().public_bytes_raw(), private.decapsulate)
 
     def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
-        """(ciphertext, shared secret); KeyExchangeError for an encapsulation key that FIPS 203 section 7.2 refuses.
+        """(ciphertext, shared secret). Raises KeyExchangeError for an invalid encapsulation key (FIPS 203 section 7.2).
 
-        The library draws its own randomness, so that no seed repeats it.
+        The library supplies the randomness, so a seeded run does not repeat it.
         """
         if len(public) != self.public_size:
             raise KeyExchangeError(
@@ -60,7 +60,7 @@ class _MlKem(KeyExchange):
         try:
             shared, ciphertext = library.from_public_bytes(public).encapsulate()
         except ValueError:
-            raise KeyExchangeError(f"the public value is no encapsulation key of {self.name} (FIPS 203)") from None
+            raise KeyExchangeError(f"the public value is not an encapsulation key of {self.name} (FIPS 203)") from None
         except UnsupportedAlgorithm as error:
             raise ConfigError(f"the installed cryptography library has no {self.name}") from error
         return ciphertext, shared

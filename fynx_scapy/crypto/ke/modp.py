@@ -14,11 +14,11 @@ class _Modp(KeyExchange):
     def __init__(self) -> None:
         self.group = groups.group(self.id)
         self.public_size = self.group.size
-        # Where it is taken modulo an order, 64 bits more leave no bias.
+        # With a reduction modulo the order, 64 extra bits avoid a bias.
         self.private_size = (self.group.exponent_bits + 7) // 8 + (8 if self.group.order else 0)
 
     def private(self, octets: bytes) -> PrivateKey:
-        """The exponent in network order, brought into range modulo p - 1 or the order of the subgroup."""
+        """The exponent in network order, reduced modulo p - 1 or the order of the subgroup."""
         group, size = self.group, self.public_size
         exponent = scalar(octets, group.order or group.prime - 1)
 
