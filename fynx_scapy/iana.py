@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every number that IANA registers for IKEv2, as enumerations: the only table of names in the toolkit.
+"""All numbers that IANA registers for IKEv2, as enumerations. The toolkit has no other table of names.
 
 Source: the registry "Internet Key Exchange Version 2 (IKEv2) Parameters", iana.org/assignments/ikev2-parameters, as of
-2026-07-16. One row per registration; what is reserved, unassigned or for private use is left out. A member is called by
-IANA's name, with ``_`` for what an identifier cannot hold, or by the short name that RFCs use; ``title`` is the name as
-IANA writes it.
+2026-07-16. One row per registration; reserved, unassigned and private use numbers are left out. A member has IANA's
+name, with ``_`` for characters that an identifier cannot have, or the short name that RFCs use. ``title`` is IANA's
+spelling of the name.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ DEPRECATED = True
 
 
 class IanaRegistry(IntEnum):
-    """One registry. A row is a number, IANA's name where it differs from the member's, and whether it is deprecated."""
+    """The base of all registries. A row: number, IANA's name if it differs from the member's, DEPRECATED if it is."""
 
     title: str
     deprecated: bool
 
     def __new__(cls, value: int, title: str = "", deprecated: bool = False) -> Self:
-        """A row of the table."""
+        """Create a member from a row."""
         member = int.__new__(cls, value)
         member._value_ = value
         member.title = title
@@ -43,11 +43,11 @@ def name_of(registry: type[IanaRegistry], value: int) -> str:
 
 
 def lookup(registry: type[IanaRegistry], name: str | int) -> int:
-    """The number that a name stands for; numbers, also as text, pass through, registered or not.
+    """The number for a name. A number, also as text, is returned unchanged, registered or not.
 
-    Names are those of the members or IANA's own, without regard to case and to the difference of space, dash and
-    underscore; what all names of a registry begin with may be left out (``AES_CBC``). Raises ConfigError for any other,
-    with the nearest names.
+    A name is a member's name or IANA's spelling. Case does not matter, nor do space, dash and underscore. The common
+    prefix of a registry's names may be left out (``AES_CBC``). Raises ConfigError for an unknown name, with the nearest
+    names.
 
     >>> lookup(Encr, "ENCR_AES_CBC"), lookup(Encr, "12"), lookup(KeMethod, "256-bit random ECP group")
     (12, 12, 19)
@@ -70,7 +70,7 @@ def lookup(registry: type[IanaRegistry], name: str | int) -> int:
         return names[plain][0]
     near = list(dict.fromkeys(names[word][1] for word in difflib.get_close_matches(plain, names, n=3)))
     hint = f"; did you mean {' or '.join(near)}?" if near else f"; expected one of {', '.join(registry.__members__)}"
-    raise ConfigError(f"{name!r} is no {registry.__name__}{hint}")
+    raise ConfigError(f"{name!r} is not a known {registry.__name__}{hint}")
 
 
 def _plain(name: str) -> str:
@@ -148,7 +148,7 @@ class TransformType(IanaRegistry):
     INTEG = 3, "Integrity Algorithm (INTEG)"
     KE = 4, "Key Exchange Method (KE)"
     SN = 5, "Sequence Numbers (SN)"
-    ESN = 5  # what RFC 7296 calls it, before RFC 9827
+    ESN = 5  # the name in RFC 7296, before RFC 9827
     ADDKE1 = 6, "Additional Key Exchange 1 (ADDKE1)"
     ADDKE2 = 7, "Additional Key Exchange 2 (ADDKE2)"
     ADDKE3 = 8, "Additional Key Exchange 3 (ADDKE3)"

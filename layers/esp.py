@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ESP (RFC 4303) and AH (RFC 4302) as Scapy has them, an ESP packet opened, and what shares UDP port 4500 (RFC 3948).
+"""ESP (RFC 4303) and AH (RFC 4302), decrypted ESP packets, and the dissection of UDP port 4500 (RFC 3948).
 
-ESP, AH, NON_ESP and NAT_KEEPALIVE are Scapy's own classes, so that ``ESP in packet`` means the same whoever asks. Added
-are :class:`ESP_Decrypted`, the view of an opened packet, and :class:`ESP_Malformed` for octets that are no ESP.
+ESP, AH, NON_ESP and NAT_KEEPALIVE are Scapy's classes, so ``ESP in packet`` works as in Scapy. This module adds
+:class:`ESP_Decrypted` for a decrypted packet, and :class:`ESP_Malformed` for octets that are not an ESP packet.
 """
 # mypy: disallow-subclassing-any=False
-# ruff: noqa: N801 -- the class names are of the form of Scapy's
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fynx_scapy.layers.listing import list_under
 from fynx_scapy.text import printable
 
 ESP_PORT = 4500
-"""The UDP port that IKE and ESP share where there is a NAT (RFC 3948 section 2)."""
+"""The UDP port that IKE and ESP share behind a NAT (RFC 3948 section 2)."""
 
 HEADER_SIZE = 8
 """Octets of SPI and sequence number."""
@@ -37,7 +37,7 @@ _IPV4_IN, _IPV6_IN = 4, 41
 
 
 class ESP_Malformed(Structure):
-    """Octets where ESP should be that are none: what is wrong, and the octets, which it builds back."""
+    """Octets in the place of ESP that are not an ESP packet. ``error`` says why; it builds back the same octets."""
 
     name = "ESP malformed"
     fields_desc = [Remark("error", ""), Octets("data")]
@@ -45,18 +45,18 @@ class ESP_Malformed(Structure):
     @property
     def malformed(self) -> str:
         """What is wrong."""
-        return printable(str(self.internal("error") or "octets that are no ESP packet"))
+        return printable(str(self.internal("error") or "not an ESP packet"))
 
     def dissect(self, s: bytes) -> None:
         self.read(s)
-        self.fields["error"] = f"{len(s)} octets are no ESP packet, whose header has {HEADER_SIZE}"
+        self.fields["error"] = f"expected an ESP header of {HEADER_SIZE} octets, found {len(s)}"
 
     def mysummary(self) -> str:
         return f"ESP malformed ({self.malformed})"
 
 
 class _Esp(Packet):
-    """Chooses the class of what follows IP with protocol 50."""
+    """Chooses the class of the payload of IP protocol 50."""
 
     @classmethod
     def dispatch_hook(cls, _pkt: bytes | None = None, *args: Any, **kargs: Any) -> type[Packet]:
@@ -64,7 +64,7 @@ class _Esp(Packet):
 
 
 class _NatTraversal(Packet):
-    """Chooses the class of what follows UDP port 4500: keepalive, IKE behind its marker, ESP (RFC 3948 section 2)."""
+    """Chooses the class for UDP port 4500: keepalive, IKE with its marker, or ESP (RFC 3948 section 2)."""
 
     @classmethod
     def dispatch_hook(cls, _pkt: bytes | None = None, *args: Any, **kargs: Any) -> type[Packet]:
@@ -76,10 +76,10 @@ class _NatTraversal(Packet):
 
 
 class ESP_Decrypted(Structure):
-    """An ESP packet that was opened (RFC 4303 section 2): the packet inside is its Scapy payload.
+    """A decrypted ESP packet (RFC 4303 section 2). The inner packet is its Scapy payload.
 
-    ``tfc`` is the TFC padding behind the packet inside (section 2.7). It builds plaintext in place of ciphertext, each
-    part as long as when it is sealed; ``padlen`` and ``nh`` are computed when they are None.
+    ``tfc`` is the TFC padding after the inner packet (section 2.7). It builds plaintext instead of ciphertext; every
+    part has the same size as in the encrypted packet. ``padlen`` and ``nh`` are computed if they are None.
     """
 
     name = "ESP Decrypted"
@@ -97,7 +97,7 @@ class ESP_Decrypted(Structure):
 
     @classmethod
     def dispatch_hook(cls, _pkt: bytes | None = None, *args: Any, **kargs: Any) -> type[Packet]:
-        """Octets are a sealed packet: where IV and ICV end, only :func:`opened_esp` knows."""
+        """Octets are an encrypted packet: only :func:`opened_esp` knows the sizes of IV and ICV."""
         return _Esp.dispatch_hook(_pkt) if _pkt else cls
 
     def do_build(self) -> bytes:
@@ -131,11 +131,11 @@ def _next_header(payload: Packet) -> int:
 
 
 def inner_packet(next_header: int, octets: bytes) -> Packet | None:
-    """The packet inside, dissected by its next header; Raw where Scapy knows none, None for no octets. Never raises."""
+    """The inner packet, dissected by its next header; Raw if Scapy cannot, None for no octets. Never raises."""
     if not octets:
         return None
     carrier = IP(proto=next_header)
-    carrier.do_dissect_payload(octets)  # Scapy's own way of turning what fails into Raw
+    carrier.do_dissect_payload(octets)  # Scapy turns a failed dissection into Raw here
     packet: Packet = carrier.payload
     packet.remove_underlayer(carrier)
     return packet
@@ -144,8 +144,8 @@ def inner_packet(next_header: int, octets: bytes) -> Packet | None:
 def opened_esp(packet: bytes, plaintext: bytes, iv_size: int, icv_size: int) -> ESP_Decrypted:
     """An ESP packet (from its SPI on) as :class:`ESP_Decrypted`.
 
-    ``plaintext`` is what was decrypted, with padding, pad length and next header; ``iv_size`` and ``icv_size`` are
-    octets as on the wire. Raises MalformedError if the sizes do not fit the packet.
+    ``plaintext`` is the decrypted content with padding, pad length and next header. ``iv_size`` and ``icv_size`` are
+    the sizes on the wire, in octets. Raises MalformedError if the sizes do not fit the packet.
     """
     if len(packet) != HEADER_SIZE + iv_size + len(plaintext) + icv_size or len(plaintext) < 2:
         raise MalformedError(
@@ -182,7 +182,7 @@ def opened_esp(packet: bytes, plaintext: bytes, iv_size: int, icv_size: int) -> 
 
 
 def bind() -> None:
-    """Put our choosers of classes where Scapy's ESP is bound."""
+    """Replace Scapy's bindings of ESP by ours."""
     for field in ("sport", "dport"):
         split_bottom_up(UDP, ESP, **{field: ESP_PORT})
         bind_bottom_up(UDP, _NatTraversal, **{field: ESP_PORT})

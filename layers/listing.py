@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where Scapy's ``explore()`` finds our classes."""
+"""Lists our layers in Scapy's ``explore()``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from scapy.config import conf
 
 
 def list_under(shim: str, module: str) -> None:
-    """List the classes of one of our modules under the name by which ``load_layer()`` loads it.
+    """List the classes of one of our modules under the name that ``load_layer()`` uses.
 
-    Scapy lists classes by the module that defines them, knows only modules of its own, and in the window of
-    ``explore()`` stumbles over any other.
+    Scapy lists classes by their module. It expects its own modules only, and the ``explore()`` window fails for others.
     """
     listed = conf.layers.ldict
     ours = [name for name in listed if name == module or name.startswith(module + ".")]

@@ -158,7 +158,7 @@ def test_lookup_of_every_member_and_title() -> None:
 
 
 def test_lookup_suggests_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"'INVALID_SYNTACKS' is no NotifyType; did you mean INVALID_SYNTAX"):
+    with pytest.raises(ConfigError, match=r"'INVALID_SYNTACKS' is not a known NotifyType; did you mean INVALID_SYNTAX"):
         lookup(NotifyType, "INVALID_SYNTACKS")
     with pytest.raises(ConfigError, match="expected one of IKE, AH, ESP"):
         lookup(iana.ProtocolId, "zzz")

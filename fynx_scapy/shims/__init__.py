@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One-line modules that Scapy's ``load_layer()`` runs, and that hand on the classes of :mod:`fynx_scapy.layers`."""
+"""One-line modules for Scapy's ``load_layer()``, which export the classes of :mod:`fynx_scapy.layers`."""

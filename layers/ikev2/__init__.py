@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """IKEv2 as Scapy layers: ``from fynx_scapy.layers.ikev2 import *``.
 
-Importing it binds :class:`IKEv2` to UDP port 500 and behind the non-ESP marker on port 4500, in place of
-``scapy.contrib.ikev2`` if that is or will be loaded; IKEv1 on the same ports still goes to Scapy's ISAKMP.
+The import binds :class:`IKEv2` to UDP port 500, and to port 4500 after the non-ESP marker. It replaces
+``scapy.contrib.ikev2``, whether that is loaded before or later. IKEv1 on these ports is still dissected as ISAKMP.
 """
-# ruff: noqa: F403 -- this package is its files' public names, each file says which
+# ruff: noqa: F403 -- this package exports the public names of its modules
 
 from __future__ import annotations
 

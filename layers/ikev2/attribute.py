@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Attributes as transforms have them (RFC 7296 section 3.3.5), and group policies and key bags too (RFC 9838)."""
+"""Attributes of transforms (RFC 7296 section 3.3.5), and of group policies and key bags (RFC 9838)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fynx_scapy.layers.ikev2.structure import FormError, Structure
 
 
 class _AttributeValue(Octets):
-    """Two octets as a number when AF is set, else the octets that the length counts."""
+    """A number of two octets with AF 1, else as many octets as the length says."""
 
     __slots__ = []
 
@@ -24,7 +24,7 @@ class _AttributeValue(Octets):
 
 
 def attribute_fields(registry: type[IanaRegistry], default: int) -> list[Any]:
-    """The fields of an attribute whose types are those of ``registry``."""
+    """The fields of an attribute with the types of ``registry``."""
     return [
         Octet("AF", None),
         ShortEnum("type", default, registry),
@@ -34,10 +34,10 @@ def attribute_fields(registry: type[IanaRegistry], default: int) -> list[Any]:
 
 
 class Attribute(Structure):
-    """An attribute: two octets of value with AF 1 (type/value), as many as its length says with AF 0.
+    """An attribute: with AF 1 (type/value) the value has two octets, with AF 0 (type/length/value) any number.
 
-    ``AF`` left None is 1 for a number that fits into two octets, else 0. ``sizes`` says for which types a number takes
-    how many octets with AF 0.
+    If ``AF`` is None, it is 1 for a number that fits into two octets, else 0. ``sizes`` maps a type to the number of
+    octets of its value, for types that are sent as numbers with AF 0.
     """
 
     name = "IKEv2 Attribute"
@@ -48,7 +48,7 @@ class Attribute(Structure):
     def measure(cls, octets: bytes, offset: int) -> int:
         left = len(octets) - offset
         if left < 4:
-            raise FormError(0, f"{cls._name}: {left} octets left, it has at least 4")
+            raise FormError(0, f"{cls._name}: expected at least 4 octets, found {left}")
         if octets[offset] & 0x80:
             return 4
         size = 4 + int.from_bytes(octets[offset + 2 : offset + 4])
@@ -73,7 +73,7 @@ class Attribute(Structure):
         if af:
             number = value if isinstance(value, int) else int.from_bytes(value or b"")
             if not 0 <= number < 0x10000:
-                raise ConfigError(f"{self._name} {kind}: {value!r} does not fit into two octets; AF=0 would send it")
+                raise ConfigError(f"{self._name} {kind}: {value!r} does not fit into two octets: set AF=0")
             return (0x8000 | kind).to_bytes(2) + number.to_bytes(2)
         octets = self._octets(kind, value)
         return kind.to_bytes(2) + (len(octets) if length is None else int(length)).to_bytes(2) + octets
@@ -85,6 +85,6 @@ class Attribute(Structure):
 
     @property
     def number(self) -> int:
-        """The value as a number, however it is encoded."""
+        """The value as a number, in either encoding."""
         value = self.internal("value")
         return value if isinstance(value, int) else int.from_bytes(value or b"")

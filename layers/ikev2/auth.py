@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Authentication payload (RFC 7296 section 3.8), and method 14's prefix of a signature (RFC 7427 section 3)."""
-# ruff: noqa: N801 -- the class names are Scapy's
+"""The Authentication payload (RFC 7296 section 3.8), and the AlgorithmIdentifier of method 14 (RFC 7427 section 3)."""
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 
 
 class IKEv2_AUTH(IKEv2_Payload):
-    """The Authentication payload. ``load`` is all the authentication data.
+    """The Authentication payload. ``load`` is the whole authentication data.
 
-    With method 14 it begins with an octet of length and the AlgorithmIdentifier: ``algorithm_identifier`` and
-    ``signature`` give the two parts, ``algorithm`` a readable name.
+    With method 14 it starts with a length octet and the AlgorithmIdentifier. ``algorithm_identifier`` and ``signature``
+    are the two parts, ``algorithm`` is a readable name.
     """
 
     name = "IKEv2 Authentication"
@@ -25,7 +25,7 @@ class IKEv2_AUTH(IKEv2_Payload):
         super().read(octets)
         load = self.fields["load"]
         if self.fields["auth_type"] == AuthMethod.Digital_Signature and (not load or load[0] >= len(load)):
-            self.note_fault("method 14, but no AlgorithmIdentifier before a signature at offset 8 of the payload")
+            self.note_fault("expected an AlgorithmIdentifier and a signature for method 14 at offset 8 of the payload")
 
     @staticmethod
     def digital_signature(algorithm_identifier: bytes, signature: bytes) -> bytes:
@@ -34,7 +34,7 @@ class IKEv2_AUTH(IKEv2_Payload):
 
     @property
     def algorithm_identifier(self) -> bytes | None:
-        """The DER AlgorithmIdentifier of method 14, None for other methods and for data that has none."""
+        """The DER AlgorithmIdentifier of method 14; None for other methods, and for data without one."""
         load = self.internal("load")
         if self.internal("auth_type") != AuthMethod.Digital_Signature or not load or load[0] >= len(load):
             return None
@@ -42,7 +42,7 @@ class IKEv2_AUTH(IKEv2_Payload):
 
     @property
     def signature(self) -> bytes:
-        """The authentication data without what method 14 puts before it."""
+        """The authentication data, without method 14's length octet and AlgorithmIdentifier."""
         identifier = self.algorithm_identifier
         load = bytes(self.internal("load"))
         return load if identifier is None else load[1 + len(identifier) :]

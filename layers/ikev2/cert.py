@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Certificate and Certificate Request payloads (RFC 7296 sections 3.6 and 3.7)."""
-# ruff: noqa: N801 -- the class names are Scapy's
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 from fynx_scapy.text import printable
 
 HASH_SIZE = 20
-"""Octets of a SHA-1 hash, by which CERTREQ and the hash-and-URL encodings name a certificate."""
+"""Octets of a SHA-1 hash, which CERTREQ and the hash-and-URL encodings use."""
 
 
 class _CertificateData(Octets):
-    """Certificate data as octets; a Scapy X509_Cert or X509_CRL is taken as well, and sent as what it builds."""
+    """Certificate data as octets. A Scapy X509_Cert or X509_CRL is also accepted."""
 
     __slots__ = []
 
@@ -27,7 +27,7 @@ class _CertificateData(Octets):
 
 
 class IKEv2_CERT(IKEv2_Payload):
-    """The Certificate payload. ``cert_data`` holds the octets; :meth:`x509` and ``url`` read them."""
+    """The Certificate payload. ``cert_data`` holds the octets; :meth:`x509` and ``url`` decode them."""
 
     name = "IKEv2 Certificate"
     payload_type = PayloadType.CERT
@@ -40,8 +40,8 @@ class IKEv2_CERT(IKEv2_Payload):
     def x509(self) -> Packet:
         """The certificate or revocation list as Scapy's X509_Cert or X509_CRL.
 
-        Reading the ASN.1 takes a hundred times as long as the rest of a message, so it is not done before it is asked
-        for. Raises Scapy's own errors where the data is none.
+        Parsing the ASN.1 takes a hundred times as long as the rest of a message, so it happens only on demand. Raises
+        Scapy's errors for invalid data.
         """
         from scapy.layers.x509 import X509_CRL, X509_Cert
 
@@ -50,12 +50,12 @@ class IKEv2_CERT(IKEv2_Payload):
 
     @property
     def hash(self) -> bytes | None:
-        """The SHA-1 hash of the hash-and-URL encodings, else None."""
+        """The SHA-1 hash of a hash-and-URL encoding, else None."""
         return self._data[:HASH_SIZE] if self._hash_and_url else None
 
     @property
     def url(self) -> str | None:
-        """The URL of the hash-and-URL encodings as printable text, else None."""
+        """The URL of a hash-and-URL encoding as printable text, else None."""
         return printable(self._data[HASH_SIZE:]) if self._hash_and_url else None
 
     @property
@@ -71,7 +71,7 @@ class IKEv2_CERT(IKEv2_Payload):
 
 
 class IKEv2_CERTREQ(IKEv2_Payload):
-    """The Certificate Request payload; ``authorities`` cuts ``cert_authority`` into its hashes of 20 octets."""
+    """The Certificate Request payload; ``authorities`` splits ``cert_authority`` into hashes of 20 octets."""
 
     name = "IKEv2 Certificate Request"
     payload_type = PayloadType.CERTREQ
@@ -83,7 +83,7 @@ class IKEv2_CERTREQ(IKEv2_Payload):
 
     @property
     def authorities(self) -> list[bytes]:
-        """SHA-1 hashes of the public keys of the authorities that are trusted (RFC 7296 section 3.7)."""
+        """SHA-1 hashes of the public keys of trusted authorities (RFC 7296 section 3.7)."""
         data = self.get_field("cert_authority").i2m(self, self.internal("cert_authority"))
         return [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Configuration payload and its attributes (RFC 7296 section 3.15)."""
-# ruff: noqa: N801 -- the class names are Scapy's
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ CODECS: dict[int, Codec] = {
     _A.INTERNAL_DNS_DOMAIN: _TEXT,
     _A.SUPPORTED_ATTRIBUTES: (_list_octets, _list_text),
 }
-"""How the value of an attribute is written as text and read from it (RFC 7296 section 3.15.1, RFC 8598 section 4)."""
+"""For each attribute type: text to octets, and octets to text (RFC 7296 section 3.15.1, RFC 8598 section 4)."""
 
 
 def value_octets(kind: int, text: str) -> bytes:
-    """The octets of an attribute's value given as text: by its type, else hexadecimal digits. Raises ConfigError."""
+    """The octets of an attribute's value from text: by its type, else from hexadecimal digits. Raises ConfigError."""
     if not text:
         return b""
     codec = CODECS.get(kind)
@@ -90,11 +90,11 @@ def value_octets(kind: int, text: str) -> bytes:
     except ConfigError:
         raise
     except ValueError as error:
-        raise ConfigError(f"{text!r} is no value of {name_of(CpAttribute, kind)}: {error}") from None
+        raise ConfigError(f"{text!r} is not a value of {name_of(CpAttribute, kind)}: {error}") from None
 
 
 def value_text(kind: int, octets: bytes) -> str | None:
-    """The value of an attribute as text, if it is printable and stands for exactly these octets; else None."""
+    """The value of an attribute as text, or None if the text is not printable or does not encode to these octets."""
     codec = CODECS.get(kind)
     if codec is None or not octets:
         return None
@@ -106,7 +106,7 @@ def value_text(kind: int, octets: bytes) -> str | None:
 
 
 class _Value(Octets):
-    """An attribute's value: text where its type has some, else octets."""
+    """An attribute's value: text if its type has a text form, else octets."""
 
     __slots__ = []
 
@@ -128,7 +128,7 @@ class ConfigurationAttribute(Structure):
     """A configuration attribute (RFC 7296 section 3.15.1).
 
     ``value`` takes bytes, or text by its type: ``"10.0.0.1"``, ``"10.1.0.0/16"``, ``"2001:db8::1/64"``, a name, a list
-    of attributes. An empty value asks for one. The reserved bit before the type counts as part of the type.
+    of attributes. In a request an empty value asks for one. The reserved bit is treated as part of the type.
     """
 
     name = "IKEv2 Configuration Attribute"
@@ -138,7 +138,7 @@ class ConfigurationAttribute(Structure):
     def measure(cls, octets: bytes, offset: int) -> int:
         left = len(octets) - offset
         if left < 4:
-            raise FormError(0, f"configuration attribute: {left} octets left, it has at least 4")
+            raise FormError(0, f"configuration attribute: expected at least 4 octets, found {left}")
         size = 4 + int.from_bytes(octets[offset + 2 : offset + 4])
         if size > left:
             raise FormError(2, f"configuration attribute: length {size - 4}, but {left - 4} octets left")

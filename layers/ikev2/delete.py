@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Delete payload (RFC 7296 section 3.11)."""
 # mypy: disallow-subclassing-any=False
-# ruff: noqa: N801 -- the class names are Scapy's
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fynx_scapy.layers.ikev2.structure import FormError
 
 
 class _Spis(Field):
-    """A list of SPIs of one size, each bytes or hexadecimal digits."""
+    """A list of SPIs of one size, as bytes or hexadecimal digits."""
 
     islist = 1
     in_head = False
@@ -38,7 +38,7 @@ class _Spis(Field):
     def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, list[bytes]]:
         size, number = pkt.fields["SPIsize"], pkt.fields["SPInum"]
         if size * number != len(s):
-            raise FormError(0, f"{number} SPIs of {size} octets are announced, there are {len(s)} octets")
+            raise FormError(0, f"expected {number} SPIs of {size} octets, found {len(s)} octets")
         if not size:
             return b"", []
         return b"", [s[at : at + size] for at in range(0, len(s), size)]
@@ -48,7 +48,7 @@ class _Spis(Field):
 
 
 class _SpiSize(SizeOf):
-    """Octets of one SPI of the list; None is computed from the first."""
+    """The size of one SPI in octets; computed from the first one if None."""
 
     def computed(self, pkt: Any) -> int:
         spis = pkt.internal(self.of)
@@ -61,7 +61,7 @@ _SPI_SIZES = {ProtocolId.IKE: 0, ProtocolId.AH: 4, ProtocolId.ESP: 4}
 class IKEv2_Delete(IKEv2_Payload):
     """The Delete payload: SPIs of Child SAs, or none for the IKE SA itself.
 
-    One whose SPIs are not those of its protocol keeps its fields when it is read, and is malformed.
+    A payload whose SPIs do not fit its protocol keeps its fields, but is marked as malformed.
     """
 
     name = "IKEv2 Delete"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The little DER that IKEv2 carries in its payloads, made readable: distinguished names and AlgorithmIdentifiers.
+"""DER in IKEv2 payloads as text: distinguished names and AlgorithmIdentifiers.
 
-Names read and write like strongSwan's: ``C=CH, O=Lab, CN=moon``, in the order of the encoding. Attribute types and
+Names have strongSwan's format, ``C=CH, O=Lab, CN=moon``, in the order of the encoding. Attribute types and
 their short names: RFC 4519 section 2, RFC 2985 section 5.2.1 (E). Signature algorithms: RFC 7427 appendix A, RFC 8420.
 """
 
@@ -55,27 +55,27 @@ SIGNATURE_ALGORITHMS = {
 }
 
 _ARC_BITS = 128
-"""The longest numbers in use are UUIDs (ITU-T X.667); Python refuses to write out those of 4,300 digits."""
+"""The longest numbers in use are UUIDs (ITU-T X.667). Python refuses to print numbers of 4,300 digits."""
 
 _PRINTABLE_SET = frozenset(string.ascii_letters + string.digits + " '()+,-./:=?")
 
 
 def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and content of the DER elements that ``data`` consists of. Raises MalformedError."""
+    """Tag and content of each DER element in ``data``. Raises MalformedError."""
     at = 0
     while at < len(data):
         if at + 2 > len(data):
-            raise MalformedError("DER: an element without a length")
+            raise MalformedError("DER: an element has no length")
         tag, size = data[at], data[at + 1]
         at += 2
         if size & 0x80:
             octets = size & 0x7F
             if not 1 <= octets <= 4 or at + octets > len(data):
-                raise MalformedError("DER: a length that does not fit")
+                raise MalformedError("DER: a length is invalid")
             size = int.from_bytes(data[at : at + octets])
             at += octets
         if at + size > len(data):
-            raise MalformedError(f"DER: an element of {size} octets, {len(data) - at} left")
+            raise MalformedError(f"DER: an element has {size} octets, but {len(data) - at} are left")
         yield tag, data[at : at + size]
         at += size
 
@@ -83,7 +83,7 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _only(data: bytes, wanted: int) -> bytes:
     elements = list(_elements(data))
     if len(elements) != 1 or elements[0][0] != wanted:
-        raise MalformedError(f"DER: not one element of tag {wanted:#x}")
+        raise MalformedError(f"DER: expected one element with tag {wanted:#x}")
     return elements[0][1]
 
 
@@ -92,12 +92,12 @@ def _oid_text(content: bytes) -> str:
     for octet in content:
         number = number << 7 | octet & 0x7F
         if number >> _ARC_BITS:
-            raise MalformedError(f"DER: an object identifier with a number of more than {_ARC_BITS} bits")
+            raise MalformedError(f"DER: an object identifier has a number of more than {_ARC_BITS} bits")
         if not octet & 0x80:
             numbers.append(number)
             number = 0
     if not numbers or content[-1] & 0x80:
-        raise MalformedError("DER: a broken object identifier")
+        raise MalformedError("DER: an object identifier is invalid")
     first = min(numbers[0] // 40, 2)
     return ".".join(map(str, [first, numbers[0] - 40 * first, *numbers[1:]]))
 
@@ -126,12 +126,12 @@ def name_text(der: bytes) -> str:
     parts = []
     for tag, rdn in _elements(_only(der, _SEQUENCE)):
         if tag != _SET:
-            raise MalformedError("DER: a relative distinguished name that is no set")
+            raise MalformedError("DER: a relative distinguished name is not a set")
         pairs = []
         for inner, pair in _elements(rdn):
             fields = list(_elements(pair)) if inner == _SEQUENCE else []
             if len(fields) != 2 or fields[0][0] != _OID:
-                raise MalformedError("DER: an attribute that is no pair of type and value")
+                raise MalformedError("DER: an attribute is not a pair of type and value")
             oid = _oid_text(fields[0][1])
             encoding = _ENCODINGS.get(fields[1][0])
             value = fields[1][1].decode(encoding, "backslashreplace") if encoding else "#" + fields[1][1].hex()
@@ -141,10 +141,10 @@ def name_text(der: bytes) -> str:
 
 
 def name_octets(text: str) -> bytes:
-    """A distinguished name given as text, in DER; the inverse of :func:`name_text`. Raises ConfigError.
+    """A distinguished name in DER, from text: the inverse of :func:`name_text`. Raises ConfigError.
 
-    Values become PrintableString where they can be, IA5String for E and DC, else UTF8String. A comma within a value is
-    written with a backslash before it.
+    Values are encoded as PrintableString if possible, as IA5String for E and DC, else as UTF8String. Write a backslash
+    before a comma in a value.
     """
     rdns = b""
     for part in re.split(r"(?<!\\)[,/]\s*", text.strip().lstrip("/")) if text.strip() else ():
@@ -154,7 +154,7 @@ def name_octets(text: str) -> bytes:
             kind = kind.strip()
             oid = _OIDS.get(kind.lower(), kind if re.fullmatch(r"[0-2](\.\d+)+", kind) else "")
             if not equals or not oid:
-                raise ConfigError(f"{part!r} is no attribute of a distinguished name; expected such as CN=moon")
+                raise ConfigError(f"{part!r} is not an attribute of a distinguished name; expected one such as CN=moon")
             value = re.sub(r"\\(.)", r"\1", value.strip())
             tag = _IA5 if ATTRIBUTES.get(oid) in ("E", "DC") else _PRINTABLE if set(value) <= _PRINTABLE_SET else _UTF8
             if tag == _IA5 and not value.isascii():
@@ -165,7 +165,7 @@ def name_octets(text: str) -> bytes:
 
 
 def algorithm_name(der: bytes) -> str:
-    """The name of a DER AlgorithmIdentifier's algorithm, its dotted OID if it is not known, else hexadecimal digits."""
+    """The algorithm name of a DER AlgorithmIdentifier: a known name, the dotted OID, or hexadecimal digits."""
     try:
         elements = list(_elements(_only(der, _SEQUENCE)))
         if not elements or elements[0][0] != _OID:

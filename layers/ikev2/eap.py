@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The EAP payload (RFC 7296 section 3.16) and the generic secure password method payload (RFC 6467)."""
-# ruff: noqa: N801 -- the class names are Scapy's
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 
 
 class _EapMessage(Octets):
-    """An EAP message: a packet of Scapy's EAP classes, or the octets where those would not build back the same."""
+    """An EAP message: a packet of Scapy's EAP classes, or octets if Scapy would not build the same octets."""
 
     __slots__ = []
     holds_packets = 1
@@ -36,7 +36,7 @@ class _EapMessage(Octets):
     def m2i(self, pkt: Any, x: bytes) -> Any:
         if not x:
             return x
-        _, message = _READER.getfield(pkt, x)  # Scapy turns what its dissector cannot read into Raw
+        _, message = _READER.getfield(pkt, x)  # Scapy turns octets that it cannot dissect into Raw
         if not isinstance(message, EAP):
             return x
         rebuilt = message.copy()
@@ -53,12 +53,12 @@ _READER = PacketLenField("eap", None, EAP, length_from=lambda layer: 0xFFFF)
 def _built(message: Packet) -> bytes | None:
     try:
         return bytes(message)
-    except (AttributeError, IndexError, OverflowError, TypeError, ValueError):  # what Scapy's fields raise
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError):  # the errors that Scapy's fields raise
         return None
 
 
 class IKEv2_EAP(IKEv2_Payload):
-    """The EAP payload: ``eap`` holds a packet of Scapy's EAP classes; bytes are taken as well."""
+    """The EAP payload: ``eap`` is a packet of Scapy's EAP classes; bytes are accepted too."""
 
     name = "IKEv2 Extensible Authentication"
     payload_type = PayloadType.EAP
@@ -68,7 +68,7 @@ class IKEv2_EAP(IKEv2_Payload):
         super().read(octets)
         size = len(octets) - 4
         if size < 4 or int.from_bytes(octets[6:8]) != size:
-            self.note_fault(f"the EAP message of {size} octets at offset 4 of the payload has another length")
+            self.note_fault(f"the length in the EAP message at offset 4 of the payload is not its {size} octets")
 
     @property
     def data(self) -> bytes:
@@ -77,7 +77,7 @@ class IKEv2_EAP(IKEv2_Payload):
 
 
 class IKEv2_GSPM(IKEv2_Payload):
-    """The payload of secure password methods (RFC 6467 section 3): its ``load`` is for the method chosen to define."""
+    """The payload of secure password methods (RFC 6467 section 3): the chosen method defines ``load``."""
 
     name = "IKEv2 Generic Secure Password Method"
     payload_type = PayloadType.GSPM

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Encrypted payload SK (RFC 7296 section 3.14), its fragment SKF (RFC 7383 section 2.5), and SK opened."""
-# ruff: noqa: N801 -- the class names are Scapy's
+"""The Encrypted payload SK (RFC 7296 section 3.14), its fragment SKF (RFC 7383 section 2.5), and a decrypted SK."""
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fynx_scapy.layers.ikev2.payload import (
 
 
 class IKEv2_Encrypted(IKEv2_Payload):
-    """The Encrypted payload as it is on the wire: ``load`` is IV, ciphertext and ICV.
+    """The Encrypted payload on the wire: ``load`` is IV, ciphertext and ICV.
 
     ``next_payload`` is the type of the first payload inside; nothing follows an Encrypted payload.
     """
@@ -47,10 +47,10 @@ class IKEv2_Encrypted_Fragment(IKEv2_Payload):
 
 
 class IKEv2_Decrypted(IKEv2_Payload):
-    """An Encrypted payload that was opened: the payloads inside are its Scapy payload, what surrounds them its fields.
+    """A decrypted Encrypted payload. The inner payloads are its Scapy payload; IV, padding and ICV are its fields.
 
-    It builds the payload with plaintext in place of ciphertext, each part as long as when it is sealed. Its lengths are
-    those of the sealed message.
+    It builds the payload with plaintext instead of ciphertext. Every part and every length is the same as in the
+    encrypted message.
     """
 
     name = "IKEv2 Decrypted"
@@ -74,7 +74,7 @@ class IKEv2_Decrypted(IKEv2_Payload):
 
     @classmethod
     def dispatch_hook(cls, _pkt: bytes | None = None, *args: Any, **kargs: Any) -> type[Packet]:
-        """Octets are a sealed payload: where IV and ICV end, only :func:`opened` knows."""
+        """Octets are an encrypted payload: only :func:`opened` knows the sizes of IV and ICV."""
         return IKEv2_Encrypted if _pkt else cls
 
     def do_build(self) -> bytes:
@@ -100,10 +100,10 @@ class IKEv2_Decrypted(IKEv2_Payload):
 
 
 def parse_inner(first: int, data: bytes, offset: int = 0) -> list[Packet]:
-    """The payloads inside SK, as `parse_payloads` reads them; an SK or SKF among them is malformed.
+    """Parse the payloads inside SK, as `parse_payloads` does. An SK or SKF among them is malformed.
 
-    Each of them "MUST be the last payload in the message" (RFC 7296 section 3.14, RFC 7383 section 2.5), which is the
-    one around these.
+    SK and SKF "MUST be the last payload in the message" (RFC 7296 section 3.14, RFC 7383 section 2.5), so they cannot
+    be inside SK.
     """
     payloads = parse_payloads(first, data, offset)
     for layer in payloads:
@@ -113,14 +113,14 @@ def parse_inner(first: int, data: bytes, offset: int = 0) -> list[Packet]:
 
 
 def opened(message: bytes, plaintext: bytes, iv_size: int, icv_size: int) -> IKEv2:
-    """A sealed message with its SK payload replaced by :class:`IKEv2_Decrypted`.
+    """An encrypted message with its SK payload replaced by :class:`IKEv2_Decrypted`.
 
-    ``plaintext`` is the decrypted content with its padding and pad length octet; ``iv_size`` and ``icv_size`` are
+    ``plaintext`` is the decrypted content with its padding and pad length octet. ``iv_size`` and ``icv_size`` are in
     octets. Raises LocalError if the message has no SK payload, MalformedError if the sizes do not fit it.
     """
     header, payloads = parse_message(message)
     if not payloads or not isinstance(payloads[-1], IKEv2_Encrypted):
-        raise LocalError("there is no Encrypted payload at the end of this message to be opened")
+        raise LocalError("expected an Encrypted payload at the end of the message, found none")
     sealed = payloads[-1]
     load = sealed.fields["load"]
     if len(load) != iv_size + len(plaintext) + icv_size or not plaintext:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The fields that the layers of IKEv2 are made of: Scapy's, with names checked, octets as hex, and sizes computed."""
+"""The fields of the IKEv2 layers: Scapy's fields with checked names, hexadecimal octets and computed sizes."""
 
 # mypy: disallow-subclassing-any=False
 
@@ -20,9 +20,10 @@ from fynx_scapy.layers.ikev2.structure import FormError
 
 
 def octets_of(name: str, value: Any) -> Any:
-    """Octets given as bytes, or as a string of hexadecimal digits (spaces, colons and a leading 0x do not matter).
+    """Octets from bytes, or from hexadecimal digits (spaces, colons and a leading 0x are ignored).
 
-    What Scapy expands when it builds (random values, lists of alternatives) passes through. Raises ConfigError.
+    Values that Scapy expands at build time (random values, lists of alternatives) are returned unchanged. Raises
+    ConfigError.
     """
     if type(value) is bytes or value is None:
         return value
@@ -31,7 +32,7 @@ def octets_of(name: str, value: Any) -> Any:
         try:
             return bytes.fromhex(digits)
         except ValueError:
-            raise ConfigError(f"{name} takes bytes or hexadecimal digits; text has to be encoded first") from None
+            raise ConfigError(f"{name} takes bytes or hexadecimal digits: encode text first") from None
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
     if isinstance(value, list):
@@ -42,7 +43,7 @@ def octets_of(name: str, value: Any) -> Any:
 
 
 class _Enum(EnumField):
-    """A number with IANA's names: takes either, shows the name, suggests the nearest for a name that is none."""
+    """A number with IANA's names: accepts both, shows the name, and suggests the nearest one for an unknown name."""
 
     __slots__ = ["enum"]
     fmt_of = "B"
@@ -76,7 +77,7 @@ class ShortEnum(_Enum):
 
 
 class NextPayload(OctetEnum):
-    """The payload type of what follows; None is computed from the layer that follows."""
+    """The payload type of the next layer; computed if None."""
 
     def __init__(self, name: str = "next_payload"):
         super().__init__(name, None, iana.PayloadType)
@@ -112,14 +113,14 @@ class Int(IntField):
 
 
 class Length(ShortField):
-    """The two-octet length of a structure; None is computed from what is built."""
+    """The two-octet length of a structure; computed if None."""
 
     def __init__(self, name: str = "length"):
         super().__init__(name, None)
 
 
 class SizeOf(ByteField):
-    """One octet (or two, ``fmt="H"``) that holds the octet size of another field; None is computed."""
+    """One octet (or two, ``fmt="H"``) with the size of another field in octets; computed if None."""
 
     __slots__ = ["of"]
 
@@ -133,14 +134,14 @@ class SizeOf(ByteField):
 
 
 class CountOf(SizeOf):
-    """One octet (or two) that holds the number of elements of a list; None is computed."""
+    """One octet (or two) with the number of elements of a list; computed if None."""
 
     def computed(self, pkt: Any) -> int:
         return len(pkt.internal(self.of))
 
 
 class Flags(FlagsField):
-    """One octet of named bits, given as a number or as names joined by +."""
+    """One octet of named bits, from a number or from names joined with +."""
 
     in_head = True
 
@@ -153,7 +154,7 @@ class Flags(FlagsField):
         if isinstance(x, str):
             for word in x.split("+") if x else ():
                 if word not in self.names:
-                    raise ConfigError(f"no flag {word!r} in {self.name}{_nearest(word, self.names)}")
+                    raise ConfigError(f"{self.name} has no flag {word!r}{_nearest(word, self.names)}")
         return super().any2i(pkt, x)
 
     def m2i(self, pkt: Any, x: int) -> FlagValue:
@@ -203,7 +204,7 @@ class Reserved(Field):
 
 
 class Octets(Field):
-    """Octets up to the end of the structure, or as many as ``size`` says. A str is taken as hexadecimal digits."""
+    """Octets up to the end of the structure, or ``size`` octets. A str is read as hexadecimal digits."""
 
     __slots__ = ["size"]
     in_head = False
@@ -244,7 +245,7 @@ class Octets(Field):
 
 
 class FixedOctets(Octets):
-    """A fixed number of octets, given as bytes or hexadecimal digits; shorter values are filled up with zeros."""
+    """A fixed number of octets, from bytes or hexadecimal digits. Shorter values are padded with zeros."""
 
     __slots__ = []
     in_head = True
@@ -257,7 +258,7 @@ class FixedOctets(Octets):
     def any2i(self, pkt: Any, x: Any) -> Any:
         x = octets_of(self.name, x)
         if isinstance(x, bytes) and len(x) > self.sz:
-            raise ConfigError(f"{self.name} has {self.sz} octets, not {len(x)}")
+            raise ConfigError(f"expected at most {self.sz} octets for {self.name}, found {len(x)}")
         return x
 
     def i2m(self, pkt: Any, x: Any) -> bytes:
@@ -282,7 +283,7 @@ class FixedOctets(Octets):
 
 
 class Text(Octets):
-    """Octets that are text: a str is encoded as UTF-8, and shown as text where it is some."""
+    """Text as octets: a str is encoded as UTF-8, and printable octets are shown as text."""
 
     __slots__ = []
 
@@ -294,14 +295,14 @@ class Text(Octets):
 
 
 def readable(octets: bytes) -> str:
-    """Octets as text where they are printable ASCII, else as hexadecimal digits."""
+    """Octets as text if they are printable ASCII, else as hexadecimal digits."""
     if octets and all(0x20 <= octet < 0x7F for octet in octets):
         return octets.decode("ascii")
     return octets.hex()
 
 
 class Remark(Field):
-    """A field that is shown and can be given, but is not on the wire."""
+    """A field that can be set and is shown, but is not on the wire."""
 
     in_head = False
 
@@ -319,7 +320,7 @@ class Remark(Field):
 
 
 class PayloadKind(Remark):
-    """The payload type of a payload that has no class of its own: not on the wire, the layer before it says it."""
+    """The type of a payload without a class. It is not on the wire: the previous layer contains it."""
 
     def __init__(self, name: str = "payload_type"):
         super().__init__(name, None)
@@ -328,7 +329,7 @@ class PayloadKind(Remark):
         return int(iana.lookup(iana.PayloadType, x)) if isinstance(x, str) else x
 
 
-# Scapy's names of payload types where IANA's notation has none of its own.
+# Scapy's names of payload types that differ from IANA's notation.
 _SCAPYS_PAYLOAD_NAMES = {
     "None": 0, "Notify": 41, "Delete": 42, "VendorID": 43, "Encrypted": 46, "Encrypted_Fragment": 53,
     "Proposal": 2, "Transform": 3,

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The payloads of group key management, GSA and KD (draft-ietf-ipsecme-g-ikev2, now RFC 9838).
 
-Both hold substructures whose first octet is a security protocol, or zero for what belongs to no SA: the policy of the
-whole group in GSA, the keys of one member in KD. IDg, of the form of an ID payload, is in ident.py.
+Both contain substructures whose first octet is a security protocol, or zero for those without an SA: the group-wide
+policy in GSA, and the keys of one member in KD. IDg, which has the format of an ID payload, is in ident.py.
 """
-# ruff: noqa: N801 -- the class names are Scapy's
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class GsaAttributeField(Attribute):
 
 
 class GwPolicyAttributeField(Attribute):
-    """An attribute of the policy of the whole group."""
+    """An attribute of the group-wide policy."""
 
     name = "IKEv2 Group-wide Policy Attribute"
     fields_desc = attribute_fields(GwPolicyAttribute, GwPolicyAttribute.GWP_ATD)
 
 
 class WrappedKey(Structure):
-    """A wrapped key: which key it is, which key wraps it, and its octets."""
+    """A wrapped key: its ID, the ID of the key that wraps it, and its octets."""
 
     name = "IKEv2 Wrapped Key"
     fields_desc = [Int("key_id", 0), Int("kwk_id", 0), Octets("encrypted_key")]
@@ -62,7 +62,7 @@ class MemberKeyBagAttributeField(Attribute):
 
 
 class GsaPolicy(Structure):
-    """The policy of one group SA: its source and destination selector, its transforms, its attributes."""
+    """The policy of one group SA: source and destination selector, transforms, attributes."""
 
     name = "IKEv2 Group SA Policy"
     size_at = 2
@@ -82,7 +82,7 @@ class GsaPolicy(Structure):
 
 
 class GwPolicy(Structure):
-    """The policy of the whole group, whose protocol is zero."""
+    """The group-wide policy, with protocol zero."""
 
     name = "IKEv2 Group-wide Policy"
     size_at = 2
@@ -109,7 +109,7 @@ class GroupKeyBag(Structure):
 
 
 class MemberKeyBag(Structure):
-    """Keys and parameters of one member, whose protocol is zero."""
+    """Keys and parameters of one member, with protocol zero."""
 
     name = "IKEv2 Member Key Bag"
     size_at = 2

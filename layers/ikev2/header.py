@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The IKE header (RFC 7296 section 3.1), and messages as a packet and as a list of layers.
+"""The IKE header (RFC 7296 section 3.1), and messages as a packet or as a list of layers.
 
-Two views of one message: people get one Scapy packet, header and payloads chained (``pkt[IKEv2_SA]``, ``/``, show());
-the engine gets the header and a list of payloads, because every ``/`` copies both its sides. :func:`chain` and
-:func:`unchain` turn one into the other; :func:`parse_message` and :func:`build_message` know only the list.
+A message has two forms. Users get one Scapy packet with header and payloads chained (``pkt[IKEv2_SA]``, ``/``, show()).
+The engine uses the header and a list of payloads, because every ``/`` copies both sides. :func:`chain` and
+:func:`unchain` convert between them; :func:`parse_message` and :func:`build_message` use the list.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scapy.packet import NoPayload, Packet, bind_bottom_up, bind_top_down, split
 
 from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import ExchangeType
-from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, HEADER_SIZE, LENGTH, VERSION, VERSION_2
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, HEADER_SIZE, LENGTH, NEXT_PAYLOAD, VERSION, VERSION_2
 from fynx_scapy.layers.ikev2.fields import FixedOctets, Flags, Int, NextPayload, Octet, OctetEnum
 from fynx_scapy.layers.ikev2.payload import (
     PAYLOADS,
@@ -41,8 +41,8 @@ _assign = object.__setattr__
 class IKEv2(Chained):
     """The IKE header (RFC 7296 section 3.1), and with its payloads an IKE message.
 
-    SPIs are 8 octets, given as bytes or hexadecimal digits. ``length`` is that of the whole message.
-    Over UDP with port 4500 the non-ESP marker (RFC 3948 section 2.2) is put between by itself.
+    SPIs are 8 octets, from bytes or hexadecimal digits. ``length`` is the length of the whole message.
+    Over UDP port 4500 the non-ESP marker (RFC 3948 section 2.2) is added automatically.
     """
 
     name = "IKEv2"
@@ -68,7 +68,7 @@ class IKEv2(Chained):
         return ISAKMP if _pkt[VERSION] < VERSION_2 else cls
 
     def computed(self, name: str, tail: bytes) -> Any:
-        return 0 if name == "length" else super().computed(name, tail)  # do_build knows the payloads
+        return 0 if name == "length" else super().computed(name, tail)  # do_build fills it in, with the payloads
 
     def dissect(self, s: bytes) -> None:
         self.read(s[:HEADER_SIZE])
@@ -94,7 +94,7 @@ class IKEv2(Chained):
         _assign(self, "overload_fields", ports)
 
     def answers(self, other: Packet) -> int:
-        """Whether this is the response to ``other``: both SPIs, exchange, message ID and response flag decide."""
+        """Whether this is the response to ``other``, by SPIs, exchange type, message ID and Response flag."""
         if not isinstance(other, IKEv2):
             return 0
         return int(
@@ -107,7 +107,7 @@ class IKEv2(Chained):
         )
 
     def hashret(self) -> bytes:
-        """Equal for a request and its response; an initial exchange gets its responder SPI only in the response."""
+        """The same for a request and its response. An initial request has no responder SPI yet."""
         responder = b"" if self.exch_type in _WITHOUT_RESPONDER_SPI else self.resp_SPI
         return self.init_SPI + responder + bytes((self.exch_type & 0xFF,)) + self.id.to_bytes(4)  # type: ignore[no-any-return]
 
@@ -122,7 +122,7 @@ class IKEv2(Chained):
 
 
 NON_ESP_MARKER = bytes(4)
-"""What says on port 4500 that IKE follows and not ESP (RFC 3948 section 2.2)."""
+"""Marks IKE messages on port 4500, where ESP has an SPI (RFC 3948 section 2.2)."""
 
 _WITHOUT_RESPONDER_SPI = frozenset({ExchangeType.IKE_SA_INIT, ExchangeType.IKE_SESSION_RESUME})
 
@@ -130,36 +130,36 @@ _WITHOUT_RESPONDER_SPI = frozenset({ExchangeType.IKE_SA_INIT, ExchangeType.IKE_S
 def _wants_marker(underlayer: Packet | None) -> bool:
     if not isinstance(underlayer, UDP) or 4500 not in (underlayer.sport, underlayer.dport):
         return False
-    # What was dissected there was without one; Scapy keeps its octets until somebody changes a field.
+    # A dissected packet had no marker here; Scapy keeps its octets until a field is changed.
     return underlayer.raw_packet_cache is None or not _mixed(underlayer)
 
 
 def _mixed(underlayer: Packet | None) -> bool:
-    """Ports 500 and 4500: a NAT has turned one into the other, and each end goes by its own. Octets tell what it is."""
+    """Ports 500 and 4500: a NAT has changed one of them, so the octets decide whether there is a marker."""
     return isinstance(underlayer, UDP) and {underlayer.sport, underlayer.dport} == {500, 4500}
 
 
 def build_message(header: IKEv2, payloads: Sequence[Packet]) -> bytes:
-    """A whole message: the header, whose next payload and length are computed where they are None, and its payloads."""
+    """The octets of a message. The header's next payload and length are computed if they are None."""
     layer = header.one()
     octets = layer.self_build()
     body = build_payloads(payloads)
     if layer.internal("next_payload") is None:
-        octets = octets[:16] + bytes((first_type(payloads),)) + octets[17:]
+        octets = octets[:NEXT_PAYLOAD] + bytes((first_type(payloads),)) + octets[VERSION:]
     if layer.internal("length") is None:
-        octets = octets[:24] + (len(octets) + len(body)).to_bytes(4)
+        octets = octets[:LENGTH] + (len(octets) + len(body)).to_bytes(4)
     return octets + body
 
 
 def _parse_behind(header: IKEv2, data: bytes) -> list[Packet]:
-    """The payloads of a message whose header is read already; notes in the header what its length gets wrong."""
+    """The payloads of a message after its header. A wrong length is noted in the header."""
     length = header.fields["length"]
     if length > len(data) or length < HEADER_SIZE:
-        header.note_fault(f"length says {length} octets, there are {len(data)}, at offset 24")
+        header.note_fault(f"length {length}, but {len(data)} octets, at offset 24")
         length = len(data)
     payloads = parse_payloads(header.fields["next_payload"], data[HEADER_SIZE:length], HEADER_SIZE)
     if length < len(data):
-        text = f"{len(data) - length} octets behind the message at offset {length}"
+        text = f"{len(data) - length} octets after the end of the message at offset {length}"
         payloads.append(malformed(0, data[length:], text))
     return payloads
 
@@ -167,13 +167,13 @@ def _parse_behind(header: IKEv2, data: bytes) -> list[Packet]:
 def parse_message(data: bytes) -> tuple[IKEv2, list[Packet]]:
     """The header and the payloads of a message. Raises MalformedError only if it is shorter than a header."""
     if len(data) < HEADER_SIZE:
-        raise MalformedError(f"{len(data)} octets are no IKE message, whose header has {HEADER_SIZE}")
+        raise MalformedError(f"expected an IKE header of {HEADER_SIZE} octets, found {len(data)}")
     header = IKEv2.from_octets(data[:HEADER_SIZE])
     return header, _parse_behind(header, data)
 
 
 def chain(header: IKEv2, payloads: Sequence[Packet]) -> IKEv2:
-    """One Scapy packet of a header and its payloads, for people. The layers handed in are copied."""
+    """Chain a header and payloads into one Scapy packet. The layers are copied."""
     packet = header.copy()
     packet.remove_payload()
     for layer in flat(payloads):
@@ -185,12 +185,12 @@ def chain(header: IKEv2, payloads: Sequence[Packet]) -> IKEv2:
 
 
 def unchain(packet: Packet) -> tuple[IKEv2, list[Packet]]:
-    """The header and the payloads of a Scapy packet, each a copy without a payload. Raises IndexError without IKEv2."""
+    """Split a Scapy packet into copies of its header and payloads. Raises IndexError if it has no IKEv2 layer."""
     message = packet[IKEv2]
     layers = []
     layer = message
     while layer:
-        # Alone first, then copied: copying a chain copies everything behind it as well.
+        # Detach first, then copy: copying a chained layer also copies everything after it.
         below, ends = layer.payload, getattr(layer, "ends_chain", False)
         if not ends:
             _assign(layer, "payload", _NO_PAYLOAD)
@@ -207,7 +207,7 @@ def unchain(packet: Packet) -> tuple[IKEv2, list[Packet]]:
 
 
 def errors(packet: Packet) -> list[str]:
-    """Everything that is wrong with a message or a payload, in order; each text says the offset where there is one."""
+    """All faults of a message or a payload, in order, with the offset if known."""
     return [text for layer in packet.iterpayloads() if (text := getattr(layer, "malformed", None))]
 
 
@@ -215,10 +215,10 @@ def errors(packet: Packet) -> list[str]:
 
 
 def bind() -> None:
-    """Make IKEv2 what follows UDP port 500 and the non-ESP marker.
+    """Bind IKEv2 to UDP port 500 and to the non-ESP marker.
 
-    The first binding wins in Scapy, so those of its ISAKMP and of scapy.contrib.ikev2, if it is loaded, are taken away;
-    the dispatch hook hands IKEv1 to ISAKMP. What is loaded later binds itself behind ours.
+    In Scapy the first binding wins, so the bindings of ISAKMP and of scapy.contrib.ikev2, if loaded, are removed. The
+    dispatch hook passes IKEv1 to ISAKMP. Modules that are loaded later bind after ours.
     """
     others = [ISAKMP]
     contrib = sys.modules.get("scapy.contrib.ikev2")

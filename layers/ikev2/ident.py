@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Identification payloads IDi and IDr (RFC 7296 section 3.5), and IDg of group key management (RFC 9838)."""
-# ruff: noqa: N801 -- the class names are Scapy's
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SCAPYS_NAMES = {"IPv4_addr": 1, "Email_addr": 3, "IPv6_addr": 5, "Key": 11}
 
 
 def guessed_type(identity: str | bytes | None) -> int:
-    """The ID type that an identity's form suggests: an address, a name with @, a distinguished name, else FQDN.
+    """The ID type for the form of an identity: an address, a name with @, a distinguished name, else FQDN.
 
-    Bytes are ID_KEY_ID, no identity at all is ID_NULL (RFC 7619 section 2.3).
+    Bytes are ID_KEY_ID, no identity is ID_NULL (RFC 7619 section 2.3).
     """
     if not identity:
         return IdType.ID_NULL
@@ -38,7 +38,7 @@ def guessed_type(identity: str | bytes | None) -> int:
 
 
 def identity_octets(kind: int, identity: str | bytes) -> bytes:
-    """The Identification Data of an ID payload (RFC 7296 section 3.5): bytes as they are, text by its type.
+    """The Identification Data of an ID payload (RFC 7296 section 3.5): bytes unchanged, text by its type.
 
     Raises ConfigError if the text does not fit the type.
     """
@@ -50,7 +50,7 @@ def identity_octets(kind: int, identity: str | bytes) -> bytes:
         except ValueError:
             address = b""
         if len(address) != _ADDRESS_SIZES[kind]:  # type: ignore[index]
-            raise ConfigError(f"{identity!r} is no address for an ID of type {IdType(kind).name}")
+            raise ConfigError(f"{identity!r} is not an address for ID type {IdType(kind).name}")
         return address
     if kind == IdType.ID_DER_ASN1_DN:
         return name_octets(identity)
@@ -61,7 +61,7 @@ def identity_octets(kind: int, identity: str | bytes) -> bytes:
 
 
 def identity_text(kind: int, data: bytes) -> str:
-    """Identification Data for people: an address, a name, text, else hexadecimal digits."""
+    """Identification Data as readable text: an address, a name, text, else hexadecimal digits."""
     if len(data) == _ADDRESS_SIZES.get(kind, -1):  # type: ignore[call-overload]
         return str(ipaddress.ip_address(data))
     if kind == IdType.ID_DER_ASN1_DN:
@@ -73,7 +73,7 @@ def identity_text(kind: int, data: bytes) -> str:
 
 
 class _IdType(OctetEnum):
-    """An ID type; None is computed from the form of the identity."""
+    """An ID type; if None, it is computed from the form of the identity."""
 
     def __init__(self) -> None:
         super().__init__("IDtype", None, IdType)
@@ -86,7 +86,7 @@ class _IdType(OctetEnum):
 
 
 class _Identity(Octets):
-    """Identification data: addresses as text, everything else as bytes; text is encoded as the ID type asks."""
+    """Identification data: addresses are text, everything else is bytes. Text is encoded by the ID type."""
 
     __slots__ = []
 
@@ -112,9 +112,9 @@ class _Identity(Octets):
 class IKEv2_IDi(IKEv2_Payload):
     """The Identification payload of the initiator.
 
-    ``ID`` takes bytes as they are, and text by its type: an address, a name, a distinguished name such as
-    ``"C=CH, O=Lab, CN=moon"``. An ``IDtype`` left None follows from the text. ``data`` gives the octets, ``text`` a
-    readable form, ``body`` what RFC 7296 section 2.15 calls RestOfInitIDPayload.
+    ``ID`` takes bytes, or text by its type: an address, a name, a distinguished name such as
+    ``"C=CH, O=Lab, CN=moon"``. If ``IDtype`` is None, it is computed from the text. ``data`` is the octets, ``text`` a
+    readable form, ``body`` the RestOfInitIDPayload of RFC 7296 section 2.15.
     """
 
     name = "IKEv2 Identification - Initiator"
@@ -125,11 +125,13 @@ class IKEv2_IDi(IKEv2_Payload):
         super().read(octets)
         size = _ADDRESS_SIZES.get(self.fields["IDtype"])
         if size is not None and isinstance(self.fields["ID"], bytes):
-            self.note_fault(f"{len(self.fields['ID'])} octets at offset 8 of the payload are no address of {size}")
+            self.note_fault(
+                f"expected an address of {size} octets at offset 8 of the payload, found {len(self.fields['ID'])}"
+            )
 
     @property
     def kind(self) -> int:
-        """The ID type, computed if it was left None."""
+        """The ID type, computed if it is None."""
         kind = self.internal("IDtype")
         return guessed_type(self.internal("ID")) if kind is None else int(kind)
 
@@ -140,7 +142,7 @@ class IKEv2_IDi(IKEv2_Payload):
 
     @property
     def text(self) -> str:
-        """The identification data for people."""
+        """The identification data as readable text."""
         return identity_text(self.kind, self.data)
 
     @property
@@ -157,7 +159,7 @@ class IKEv2_IDr(IKEv2_IDi):
 
 
 class IKEv2_IDg(IKEv2_IDi):
-    """The group identity of G-IKEv2 (RFC 9838), of the same form; see :class:`IKEv2_IDi`."""
+    """The group identity of G-IKEv2 (RFC 9838), in the same format; see :class:`IKEv2_IDi`."""
 
     name = "IKEv2 Group Identification"
     payload_type = PayloadType.IDg

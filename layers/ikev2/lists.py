@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The fields that hold lists: of structures, and of numbers with names."""
+"""List fields: lists of structures, and lists of named numbers."""
 # mypy: disallow-subclassing-any=False
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from fynx_scapy.layers.ikev2.structure import FormError, Structure, sequence
 
 
 class Structures(PacketListField):
-    """A list of structures up to the end of the layer, or until ``until(elements)`` holds.
+    """A list of structures, up to the end of the layer or until ``until(elements)`` is true.
 
-    ``choose(octets, offset)`` gives the class of the next one.
+    ``choose(octets, offset)`` returns the class of the next structure.
 
-    Takes one structure or a list of them, of which each may also be plain bytes; structures chained with ``/``, as
-    Scapy's own layer has them, are taken apart into the list.
+    The value is a structure or a list of structures; bytes are accepted instead of a structure. Structures chained with
+    ``/``, as in Scapy's own layer, are split into a list.
     """
 
     __slots__ = ["choose", "until"]
@@ -104,11 +104,11 @@ class EnumList(ShortEnum):
         try:
             return s + b"".join([int(number).to_bytes(2) for number in val])
         except OverflowError:
-            raise ConfigError(f"{self.name}={val!r}: a number does not fit into two octets") from None
+            raise ConfigError(f"{self.name}={val!r}: every number must fit into two octets") from None
 
     def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, list[int]]:
         if len(s) % 2:
-            raise FormError(len(s), f"{self.name}: {len(s)} octets are no list of two-octet numbers")
+            raise FormError(len(s), f"{self.name}: expected a list of two-octet numbers, found {len(s)} octets")
         return b"", [int.from_bytes(s[at : at + 2]) for at in range(0, len(s), 2)]
 
     def i2repr(self, pkt: Any, x: Any) -> str:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Notify payload (RFC 7296 section 3.10), and the structure of the notification data that has one.
+"""The Notify payload (RFC 7296 section 3.10), and structures for its notification data.
 
-A structure is a class with the ``notify_types`` whose data it is. Where none is registered, and where data does not fit
-its structure, ``notify`` holds bytes; ``bytes(layer.notify)`` gives the octets in any case.
+A structure is a class with the ``notify_types`` that it describes. For types without a structure, and for data that
+does not fit, ``notify`` holds bytes. ``bytes(layer.notify)`` works in every case.
 """
-# ruff: noqa: N801 -- the class names are Scapy's, and IANA's behind them
+# ruff: noqa: N801 -- class names as in Scapy and in IANA's registry
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from fynx_scapy.layers.ikev2.structure import FormError, Structure
 from fynx_scapy.text import printable
 
 STRUCTURES: dict[int, type[NotifyData]] = {}
-"""The structure of the data of each notify type that has one."""
+"""Notify type -> the structure of its data."""
 
 
 class NotifyData(Structure):
-    """Notification data with a structure; subclasses bind themselves by ``notify_types``."""
+    """Structured notification data. Subclasses register themselves by ``notify_types``."""
 
     name = "IKEv2 Notification Data"
     fields_desc = [Octets("data")]
@@ -48,7 +48,7 @@ class NotifyData(Structure):
 
 
 class _Data(Octets):
-    """Notification data: the structure of the notify type where there is one, bytes where there is not."""
+    """Notification data: the structure of the notify type if there is one, else bytes."""
 
     __slots__ = []
     holds_packets = 1
@@ -119,7 +119,7 @@ class Notify_MessageId(NotifyData):
 
 
 class Notify_Spi(NotifyData):
-    """INVALID_SPI: the SPI of a packet that no SA was found for (RFC 7296 section 1.5)."""
+    """INVALID_SPI: the SPI of a packet without a matching SA (RFC 7296 section 1.5)."""
 
     name = "IKEv2 Invalid SPI"
     notify_types = (NotifyType.INVALID_SPI,)
@@ -135,7 +135,7 @@ class Notify_KeMethod(NotifyData):
 
 
 class Notify_WindowSize(NotifyData):
-    """SET_WINDOW_SIZE: how many requests the sender keeps the state of (RFC 7296 section 2.3)."""
+    """SET_WINDOW_SIZE: for how many requests the sender keeps state (RFC 7296 section 2.3)."""
 
     name = "IKEv2 Window Size"
     notify_types = (NotifyType.SET_WINDOW_SIZE,)
@@ -159,7 +159,7 @@ class Notify_NatDetection(NotifyData):
 
 
 class Notify_Cookie(NotifyData):
-    """COOKIE and COOKIE2: opaque octets to be sent back (RFC 7296 section 2.6, RFC 4555 section 4.2.5)."""
+    """COOKIE and COOKIE2: opaque octets that the peer returns (RFC 7296 section 2.6, RFC 4555 section 4.2.5)."""
 
     name = "IKEv2 Cookie"
     notify_types = (NotifyType.COOKIE, NotifyType.COOKIE2)
@@ -199,7 +199,7 @@ class Notify_NoNats(NotifyData):
 
     @classmethod
     def from_octets(cls, octets: bytes) -> Any:
-        """For either family, by the number of octets. Raises MalformedError."""
+        """IPv4 or IPv6, by the number of octets. Raises MalformedError."""
         return (Notify_NoNats6 if len(octets) == 36 else cls)._of(octets)
 
     @classmethod
@@ -228,7 +228,7 @@ class Notify_AuthLifetime(NotifyData):
 
 
 class _GatewayId(Octets):
-    """A gateway: an address for types 1 and 2, a name for type 3 (RFC 5685 section 9, encoded as an ID payload's)."""
+    """A gateway: an address for types 1 and 2, a name for type 3 (RFC 5685 section 9), encoded as in an ID payload."""
 
     __slots__ = []
 
@@ -310,7 +310,7 @@ class Notify_MessageIdSync(NotifyData):
 
 
 class Notify_ReplayCounterSync(NotifyData):
-    """IPSEC_REPLAY_COUNTER_SYNC: what to add to the replay counters, 4 octets, or 8 with ESN (RFC 6311 section 8.2)."""
+    """IPSEC_REPLAY_COUNTER_SYNC: the increment of the counters, 4 octets, or 8 with ESN (RFC 6311 section 8.2)."""
 
     name = "IKEv2 Replay Counter Sync"
     notify_types = (NotifyType.IPSEC_REPLAY_COUNTER_SYNC,)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The generic payload header (RFC 7296 section 3.2), and payloads as a list: read, built, told apart by their type.
+"""The generic payload header (RFC 7296 section 3.2), and lists of payloads: parsed, built, identified by type.
 
-A payload class binds itself by its ``payload_type``. A payload that does not fit its class becomes
-:class:`IKEv2_Malformed`, which says what is wrong and where, and builds back the octets it was made of.
+A payload class registers itself by its ``payload_type``. A payload that does not fit its class becomes
+:class:`IKEv2_Malformed`, which says what is wrong and where, and builds back the same octets.
 """
-# ruff: noqa: N801 -- the class names are Scapy's
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fynx_scapy.layers.ikev2.structure import FormError, Structure
 from fynx_scapy.text import printable
 
 MAXIMUM_PAYLOADS = 200
-"""How many payloads are read of one message: Scapy walks a chain by recursion, and Python ends at a thousand frames."""
+"""The most payloads parsed from one message. Scapy walks a chain by recursion, and Python allows a thousand frames."""
 
 PAYLOADS: dict[int, type[IKEv2_Payload]] = {}
 """The class of each payload type."""
@@ -31,12 +31,12 @@ _assign = object.__setattr__
 
 
 class Chained(Structure):
-    """What the header and the payloads share: each says the type of the payload behind it."""
+    """Common base of the header and the payloads: each contains the type of the next payload."""
 
     ends_chain: ClassVar[bool] = False
 
     def following(self) -> int:
-        """The payload type of the layer behind this one, 0 if there is none."""
+        """The payload type of the next layer, 0 if there is none."""
         return payload_type_of(self.payload)
 
     def add_payload(self, payload: Any) -> None:
@@ -48,7 +48,7 @@ class Chained(Structure):
         return IKEv2_Payload if self.next_payload else conf.raw_layer
 
     def link(self, layers: Iterable[Packet]) -> None:
-        """Chain layers behind this one, in place."""
+        """Chain layers after this one, in place."""
         below: Packet = self
         for layer in layers:
             _assign(below, "payload", layer)
@@ -57,7 +57,7 @@ class Chained(Structure):
 
 
 class IKEv2_Payload(Chained):
-    """The generic payload header (RFC 7296 section 3.2) before octets that no class of ours describes.
+    """The generic payload header (RFC 7296 section 3.2) with uninterpreted octets, for unknown payload types.
 
     Payload classes derive from it, put ``*GENERIC`` first in their fields and set ``payload_type``.
     """
@@ -77,7 +77,7 @@ class IKEv2_Payload(Chained):
         kind = cls.__dict__.get("payload_type")
         if kind is not None and cls.__dict__.get("bound", True):
             PAYLOADS[int(kind)] = cls
-            # Shown by ls() and used by Scapy's own add_payload; dissection looks into PAYLOADS.
+            # For ls() and Scapy's add_payload; dissection uses PAYLOADS.
             bind_top_down(Chained, cls, next_payload=int(kind))
 
     @property
@@ -99,7 +99,7 @@ class IKEv2_Payload(Chained):
         return notation(self)
 
     def octets(self, following: int = 0) -> bytes:
-        """This payload alone as octets; a next payload that was left None becomes ``following``."""
+        """The octets of this payload only. If its next payload is None, it becomes ``following``."""
         layer = self.one()
         built: bytes = layer.self_build()
         if layer.internal("next_payload") is None and not self.ends_chain:
@@ -108,13 +108,13 @@ class IKEv2_Payload(Chained):
 
 
 GENERIC = IKEv2_Payload.fields_desc[:3]
-"""The fields of the generic payload header, with which every payload class begins."""
+"""The fields of the generic payload header. Every payload class starts with them."""
 
 
 class IKEv2_Malformed(Chained):
-    """Octets of a message that have no form: what is wrong with them, and the octets, which it builds back.
+    """Malformed octets of a message. It builds back the same octets.
 
-    ``payload_type`` is what the layer before announced, ``error`` says what is wrong at which offset of the message.
+    ``payload_type`` comes from the previous layer. ``error`` says what is wrong, at which offset of the message.
     """
 
     name = "IKEv2 malformed payload"
@@ -122,11 +122,11 @@ class IKEv2_Malformed(Chained):
 
     @property
     def malformed(self) -> str:
-        return printable(str(self.internal("error") or "octets without a form"))
+        return printable(str(self.internal("error") or "malformed octets"))
 
     @property
     def critical(self) -> bool:
-        """The critical bit, where there is a generic header to hold it."""
+        """The critical bit, if the octets include one."""
         data = self.internal("data")
         return len(data) > 1 and bool(data[1] & 0x80)
 
@@ -136,10 +136,10 @@ class IKEv2_Malformed(Chained):
     def dissect(self, s: bytes) -> None:
         self.read(s)
         if len(s) < HEADER_SIZE:
-            self.fields["error"] = f"{len(s)} octets are no IKE message, whose header has {HEADER_SIZE}"
+            self.fields["error"] = f"expected an IKE header of {HEADER_SIZE} octets, found {len(s)}"
 
     def octets(self, following: int = 0) -> bytes:
-        """The octets, as they were."""
+        """The unchanged octets."""
         return self.self_build()
 
     def mysummary(self) -> str:
@@ -150,7 +150,7 @@ Structure.malformed_class = IKEv2_Malformed
 
 
 def payload_type_of(layer: Packet) -> int:
-    """The payload type of a layer, 0 if it is no IKEv2 payload."""
+    """The payload type of a layer, 0 if it is not an IKEv2 payload."""
     return int(layer.payload_type or 0) if isinstance(layer, (IKEv2_Payload, IKEv2_Malformed)) else 0
 
 
@@ -163,7 +163,7 @@ def notation(layer: Packet) -> str:
 
 
 def flat(payloads: Sequence[Packet]) -> list[Packet]:
-    """The layers one by one, whether they came as a list or chained."""
+    """The single layers of a list whose layers may be chained."""
     layers: list[Packet] = []
     for layer in payloads:
         layers.append(layer)
@@ -173,14 +173,14 @@ def flat(payloads: Sequence[Packet]) -> list[Packet]:
 
 
 def first_type(payloads: Sequence[Packet]) -> int:
-    """The payload type of the first layer, 0 for none: the next payload field of what stands before them."""
+    """The payload type of the first layer, 0 for none: the next payload field of the layer before them."""
     return payload_type_of(payloads[0]) if payloads else 0
 
 
 def build_payloads(payloads: Sequence[Packet], last: int = 0) -> bytes:
-    """The octets of payloads one behind the other. The layers handed in are not modified.
+    """The octets of a list of payloads. The layers are not modified.
 
-    A next payload that is None is computed from the layer that follows; the last one's becomes ``last``.
+    A next payload field that is None is computed from the next layer; in the last layer it becomes ``last``.
     """
     layers = flat(payloads)
     kinds = [payload_type_of(layer) for layer in layers[1:]] + [last]
@@ -197,7 +197,7 @@ def build_payloads(payloads: Sequence[Packet], last: int = 0) -> bytes:
 
 
 def malformed(kind: int, data: bytes, error: str) -> IKEv2_Malformed:
-    """A layer of octets that have no form."""
+    """A layer for malformed octets."""
     layer = IKEv2_Malformed.from_octets(data)
     layer.fields["payload_type"] = kind
     layer.fields["error"] = error
@@ -205,10 +205,10 @@ def malformed(kind: int, data: bytes, error: str) -> IKEv2_Malformed:
 
 
 def parse_payloads(first: int, data: bytes, offset: int = 0) -> list[Packet]:
-    """The payloads that ``data`` holds, of which the first is of type ``first``. Never raises.
+    """Parse ``data`` into payloads; the first one has the type ``first``. Never raises.
 
-    What does not fit becomes :class:`IKEv2_Malformed`. ``offset`` is where ``data`` begins in its message; the offsets
-    in error texts count from that message's start.
+    Octets that do not fit become :class:`IKEv2_Malformed`. ``offset`` is the start of ``data`` in its message; offsets
+    in error texts count from the start of the message.
     """
     layers: list[Packet] = []
     kind, at, end = first, 0, len(data)
@@ -220,9 +220,9 @@ def parse_payloads(first: int, data: bytes, offset: int = 0) -> list[Packet]:
         cls = PAYLOADS.get(kind, IKEv2_Payload)
         try:
             if at == end:
-                raise FormError(0, f"a payload of type {PayloadType.notation(kind)} is announced, but the message ends")
+                raise FormError(0, f"expected a payload {PayloadType.notation(kind)}, found the end of the message")
             size = cls.measure(data, at)
-        except FormError as fault:  # no way to know where the next payload begins
+        except FormError as fault:  # the start of the next payload is unknown
             layers.append(malformed(kind, data[at:], str(fault.moved(offset + at))))
             return layers
         octets = data[at : at + size]
@@ -237,7 +237,7 @@ def parse_payloads(first: int, data: bytes, offset: int = 0) -> list[Packet]:
         at += size
         kind = 0 if cls.ends_chain else octets[0]
     if at < end:
-        layers.append(malformed(0, data[at:], f"{end - at} octets behind the last payload at offset {offset + at}"))
+        layers.append(malformed(0, data[at:], f"{end - at} octets after the last payload at offset {offset + at}"))
     return layers
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Puzzle Solution payload (RFC 8019 section 8.2)."""
-# ruff: noqa: N801 -- the class names are Scapy's
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEYS = 4
 
 
 class IKEv2_PS(IKEv2_Payload):
-    """The Puzzle Solution payload: ``load`` is four PRF keys of one size, which ``solutions`` takes apart."""
+    """The Puzzle Solution payload: ``load`` is four PRF keys of one size; ``solutions`` splits it."""
 
     name = "IKEv2 Puzzle Solution"
     payload_type = PayloadType.PS
@@ -22,11 +22,11 @@ class IKEv2_PS(IKEv2_Payload):
         super().read(octets)
         size = len(self.fields["load"])
         if not size or size % _KEYS:
-            self.note_fault(f"{size} octets at offset 4 of the payload are no four keys of one size")
+            self.note_fault(f"expected four keys of one size at offset 4 of the payload, found {size} octets")
 
     @property
     def solutions(self) -> list[bytes]:
-        """The four keys, empty where the octets cannot be divided by four."""
+        """The four keys, or an empty list if the size is not a multiple of four."""
         load = bytes(self.get_field("load").i2m(self, self.internal("load")))
         size, rest = divmod(len(load), _KEYS)
         return [] if rest or not size else [load[at : at + size] for at in range(0, len(load), size)]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Security Association payload, its proposals, transforms and transform attributes (RFC 7296 section 3.3)."""
-# ruff: noqa: N801 -- the class names are Scapy's
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ KEY_LENGTH = int(TransformAttributeType.Key_Length)
 
 
 class _Link(Octet):
-    """First octet of a proposal or transform: whether more follow. None is computed from the place in the list."""
+    """First octet of a proposal or transform: whether another one follows. Computed if None."""
 
 
 class _Listed(Structure):
-    """A substructure that says in its first octet whether another one follows it (0: the last one)."""
+    """A substructure whose first octet says whether another one follows (0: last)."""
 
     size_at = 2
     more = 0
@@ -90,7 +90,7 @@ class _TransformId(ShortEnum):
 
 
 class IKEv2_Transform(_Listed):
-    """A transform (RFC 7296 section 3.3.2). ``key_length=256`` (bits) is short for the attribute of that type."""
+    """A transform (RFC 7296 section 3.3.2). ``key_length=256`` (bits) adds a Key Length attribute."""
 
     name = "IKEv2 Transform"
     more = 3
@@ -110,7 +110,7 @@ class IKEv2_Transform(_Listed):
             self.key_length = key_length
 
     def _key_length(self) -> Any:
-        """The value of the first Key Length attribute, as it stands there."""
+        """The unchanged value of the first Key Length attribute."""
         for attribute in self.internal("attributes"):
             if isinstance(attribute, IKEv2_TransformAttribute) and attribute.internal("type") == KEY_LENGTH:
                 return attribute.internal("value")
@@ -118,10 +118,10 @@ class IKEv2_Transform(_Listed):
 
     @property
     def key_length(self) -> int | None:
-        """Bits of the key, from the first Key Length attribute; None where there is none, or it is not two octets."""
+        """Key length in bits, from the first Key Length attribute; None without one, or if it is not two octets."""
         value = self._key_length()
         if isinstance(value, bytes):
-            # Section 3.3.5: it "is fixed length". Longer ones are no number that anybody should compute or print.
+            # Section 3.3.5: it "is fixed length". Do not compute or print longer numbers.
             return int.from_bytes(value) if len(value) == 2 else None
         return value  # type: ignore[no-any-return]
 
@@ -137,7 +137,7 @@ class IKEv2_Transform(_Listed):
 
     @property
     def key_length_text(self) -> str:
-        """What stands behind the transform's name: ``/256``, ``/?`` for a Key Length that is not two octets, or ""."""
+        """The suffix of the transform's name: ``/256``, ``/?`` for a Key Length that is not two octets, or ""."""
         bits = self.key_length
         return f"/{bits}" if bits is not None else "" if self._key_length() is None else "/?"
 
@@ -146,7 +146,7 @@ class IKEv2_Transform(_Listed):
 
 
 class IKEv2_Proposal(_Listed):
-    """A proposal (RFC 7296 section 3.3.1): its transforms are a list."""
+    """A proposal (RFC 7296 section 3.3.1) with a list of transforms."""
 
     name = "IKEv2 Proposal"
     more = 2
@@ -163,14 +163,14 @@ class IKEv2_Proposal(_Listed):
     ]
 
     def faults(self) -> list[str]:
-        """What the counts and the last-marks of this proposal get wrong, as it was received."""
+        """Wrong counts and wrong last-substructure octets in this received proposal."""
         transforms = self.fields["trans"]
-        found = []
+        faults = []
         if self.fields["trans_nb"] != len(transforms):
-            found.append(f"{self.fields['trans_nb']} transforms are announced, there are {len(transforms)}")
+            faults.append(f"expected {self.fields['trans_nb']} transforms, found {len(transforms)}")
         if _marks(transforms) != _expected_marks(3, transforms):
-            found.append("a transform wrongly says whether it is the last one")
-        return found
+            faults.append("the last-substructure octet of a transform is wrong")
+        return faults
 
 
 def _marks(elements: list[Any]) -> list[int]:
@@ -192,7 +192,7 @@ class IKEv2_SA(IKEv2_Payload):
         super().read(octets)
         proposals = self.fields["prop"]
         if _marks(proposals) != _expected_marks(2, proposals):
-            self.note_fault("a proposal wrongly says whether it is the last one")
+            self.note_fault("the last-substructure octet of a proposal is wrong")
         for proposal in proposals:
             for fault in proposal.faults():
                 self.note_fault(f"proposal {proposal.fields['proposal']}: {fault}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A request that a host with IKEv2 answers: what Scapy's ``ikev2scan()`` should have sent."""
+"""A complete request for scans, which IKEv2 hosts answer (Scapy's ``ikev2scan()`` sends an incomplete one)."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def _proposal(number: int, encryption: list[tuple[int, int]], integrity: list[in
 
 
 def scan_request(host: str, port: int = 500) -> Packet:
-    """A complete IKE_SA_INIT request (RFC 7296 section 1.2) to an address, as an IP packet for ``sr1()``.
+    """A complete IKE_SA_INIT request (RFC 7296 section 1.2) to ``host``, as an IP packet for ``sr1()``.
 
-    It offers what most implementations know, and has the KE and Nonce payloads without which it is dropped. Its SPI,
-    nonce and public value are random octets; any 32 octets are a public value of Curve25519.
+    It offers common algorithms, and includes KE and Nonce payloads; without them it would be dropped. SPI, nonce and
+    public value are random octets. Any 32 octets are a valid public value of Curve25519.
     """
     proposals = [
         _proposal(1, [(Encr.ENCR_AES_GCM_16, 256), (Encr.ENCR_AES_GCM_16, 128)], []),

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How every structure of IKEv2 is read, made and written: the one mechanism under all the layers.
+"""The base class of all IKEv2 layers: how a structure is read, created and built.
 
-A :class:`Structure` is a Scapy packet whose fields are a *head* (fixed-size numbers at the front, moved by one
-precompiled :class:`struct.Struct`) and a *tail* (everything after them, moved by the fields themselves). It reads
-exactly the octets that belong to it, keeps no copy of them, and so builds back what its fields say. Scapy's own way of
-doing this stays available wherever it means something: lists of alternatives and random values still expand, RawVal is
-still put in as it is.
+A :class:`Structure` is a Scapy packet whose fields are a *head* (fixed-size numbers at the front, packed and unpacked
+by one precompiled :class:`struct.Struct`) and a *tail* (all fields after them, which pack and unpack themselves). It
+reads exactly its own octets and keeps no copy of them, so it builds what its fields say. Scapy's features still work:
+lists of alternatives and random values expand, and RawVal is inserted unchanged.
 
-Speed comes from three decisions, all of them here. An instance is filled from a template of its class in place of
-Packet.__init__; the head is packed in one call; and a layer is cloned before it is built only if one of its values
-is random or a list of alternatives, which is the only reason why Scapy clones.
+Three decisions make it fast. An instance is filled from a template of its class instead of by Packet.__init__. The head
+is packed in one call. A layer is cloned before it is built only if a value is random or a list of alternatives, which
+is Scapy's only reason to clone.
 """
 
 # mypy: disallow-subclassing-any=False
@@ -36,7 +35,7 @@ _assign = object.__setattr__
 
 
 class FormError(MalformedError):
-    """Octets that are not of the form asked for; ``offset`` counts from the start of what was being read."""
+    """Octets without the expected format. ``offset`` counts from the start of the structure that was read."""
 
     def __init__(self, offset: int, text: str):
         super().__init__(text)
@@ -44,7 +43,7 @@ class FormError(MalformedError):
         self.text = printable(text)
 
     def moved(self, offset: int) -> FormError:
-        """The same fault, seen from a structure that begins ``offset`` octets earlier."""
+        """The same fault, with its offset in a structure that starts ``offset`` octets earlier."""
         return FormError(self.offset + offset, self.text)
 
     def __str__(self) -> str:
@@ -62,10 +61,10 @@ def _is_head(field: Any) -> bool:
 
 
 class Structure(Packet):
-    """The base of every layer of ours. ``malformed`` says what is wrong with what was dissected, or is None.
+    """The base class of our layers. ``malformed`` says what is wrong with the dissected octets, or is None.
 
-    Subclasses name their fields in ``fields_desc``; class attributes tell how long an instance is on the wire:
-    ``size_at`` is the offset of its two-octet length, ``size_plus`` what must be added to that length.
+    Subclasses list their fields in ``fields_desc``. Class attributes describe the length on the wire: ``size_at`` is
+    the offset of the two-octet length field, ``size_plus`` is added to its value.
     """
 
     __slots__ = []
@@ -84,7 +83,7 @@ class Structure(Packet):
     _template: ClassVar[list[tuple[Callable[[Any, Any], None], Any]] | None]
 
     if TYPE_CHECKING:
-        # Fields are Scapy's, and may be anything; a layer asked for by its class is one of that class.
+        # Fields are Scapy's and may have any type. packet[Layer] is a Layer.
         def __getattr__(self, name: str) -> Any: ...
         @overload
         def __getitem__(self, layer: type[_L]) -> _L: ...
@@ -136,7 +135,7 @@ class Structure(Packet):
             for name in self._lists:
                 values[name] = []
         if fields:
-            # Declared order: the meaning of a value may hang on a field before it.
+            # In declared order: the meaning of a value may depend on an earlier field.
             for field in self.fields_desc:
                 if field.name in fields:
                     value = fields.pop(field.name)
@@ -145,7 +144,7 @@ class Structure(Packet):
                 raise AttributeError(name)
 
     def _fresh(self) -> dict[str, Any]:
-        """Give every slot of a new instance its value, and return the (empty) dictionary of its fields."""
+        """Set every slot of a new instance, and return the (empty) dictionary of its fields."""
         for put, value in type(self)._template or self._capture():
             put(self, value)
         values: dict[str, Any] = {}
@@ -155,7 +154,7 @@ class Structure(Packet):
         return values
 
     def _capture(self) -> list[tuple[Callable[[Any, Any], None], Any]]:
-        """Let Packet.__init__ fill one instance of this class, and remember what it put into which slot."""
+        """Let Packet.__init__ fill one instance of this class, and record the value of each slot."""
         cls = type(self)
         model = cls.__new__(cls)
         Packet.__init__(model, _internal=1)
@@ -170,7 +169,7 @@ class Structure(Packet):
             try:
                 value = slot.__get__(model, cls)
             except AttributeError:
-                continue  # Scapy itself sets it only later
+                continue  # Scapy sets this slot later
             if name not in {"fields", "overloaded_fields", "post_transforms"}:
                 template.append((slot.__set__, value))
         cls._template = template
@@ -178,7 +177,7 @@ class Structure(Packet):
 
     @classmethod
     def from_octets(cls, octets: bytes) -> Self:
-        """An instance that holds exactly these octets. Raises :class:`FormError` if they do not fit."""
+        """An instance from exactly these octets. Raises :class:`FormError` if they do not fit."""
         layer = cls.__new__(cls)
         layer._fresh()
         layer.read(octets)
@@ -186,14 +185,14 @@ class Structure(Packet):
 
     @property
     def malformed(self) -> str | None:
-        """What is wrong with this layer as it was dissected; None for one that is well-formed, or was made here."""
+        """What is wrong with this dissected layer; None if it is well-formed or was not dissected."""
         return self._fault
 
     def note_fault(self, text: str) -> None:
-        """Note what is wrong with this layer, beside what is noted already."""
+        """Add a fault to the faults of this layer."""
         fault = printable(text) if self._fault is None else f"{self._fault}; {printable(text)}"
         _assign(self, "_fault", fault)
-        _assign(self, "name", f"{self._name} (malformed: {fault})")  # what show() writes above the fields
+        _assign(self, "name", f"{self._name} (malformed: {fault})")  # the heading of show()
 
     def copy(self) -> Self:
         clone: Self = super().copy()
@@ -211,25 +210,25 @@ class Structure(Packet):
 
     @classmethod
     def measure(cls, octets: bytes, offset: int) -> int:
-        """How many octets of ``octets`` from ``offset`` on belong to one instance. Raises :class:`FormError`."""
+        """The size of the instance that starts at ``offset``, in octets. Raises :class:`FormError`."""
         at = cls.size_at
         left = len(octets) - offset
         if at is None:
             return left
         if left < at + 2:
-            raise FormError(0, f"{cls._name}: {left} octets left, no room for its length field")
+            raise FormError(0, f"{cls._name}: {left} octets left, too few for its length field")
         size = int.from_bytes(octets[offset + at : offset + at + 2]) + cls.size_plus
         if size < at + 2:
-            raise FormError(at, f"{cls._name}: length {size} is less than its own header")
+            raise FormError(at, f"{cls._name}: length {size} is less than its header")
         if size > left:
             raise FormError(at, f"{cls._name}: length {size}, but {left} octets left")
         return size
 
     def read(self, octets: bytes) -> None:
-        """Fill the fields from exactly the octets of this structure. Raises :class:`FormError`."""
+        """Fill the fields from exactly these octets. Raises :class:`FormError`."""
         head = self._struct
         if len(octets) < head.size:
-            raise FormError(len(octets), f"{self._name}: {len(octets)} octets, its fixed part has {head.size}")
+            raise FormError(len(octets), f"{self._name}: expected at least {head.size} octets, found {len(octets)}")
         values = self.fields
         values.update(zip(self._names, head.unpack_from(octets), strict=True))
         for name, convert in self._convert:
@@ -245,7 +244,7 @@ class Structure(Packet):
         _assign(self, "explicit", 1)
 
     def dissect(self, s: bytes) -> None:
-        """Read one structure; octets behind it become Padding. Octets that do not fit make it :meth:`malform`."""
+        """Read one structure; octets after it become Padding. If the octets do not fit, call :meth:`malform`."""
         try:
             size = self.measure(s, 0)
             self.read(s[:size])
@@ -256,9 +255,9 @@ class Structure(Packet):
             self.add_payload(conf.padding_layer(s[size:]))
 
     def malform(self, octets: bytes, error: str) -> None:
-        """Become an instance of ``malformed_class`` that holds the octets and says what is wrong with them.
+        """Become an instance of ``malformed_class`` with the octets and the error.
 
-        A constructor cannot return another object, and Scapy asks for the class before it hands over the octets.
+        A constructor cannot return another object, and Scapy chooses the class before it passes the octets.
         """
         kind = getattr(self, "payload_type", None)
         _assign(self, "__class__", self.malformed_class)
@@ -274,26 +273,26 @@ class Structure(Packet):
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def internal(self, name: str) -> Any:
-        """The internal value of a field of this very layer: set, given by the layer above, or default."""
+        """The internal value of a field of this layer: set, overloaded by its payload, or default."""
         for source in (self.fields, self.overloaded_fields, self.default_fields):
             if name in source:
                 return source[name]
         raise AttributeError(name)
 
     def plain(self) -> bool:
-        """Whether this layer stands for exactly one packet: no random value, no list of alternatives."""
+        """Whether this layer is exactly one packet: no random value, no list of alternatives."""
         lists = self._islist
         for name, value in self.fields.items():
             if type(value) in _PLAIN or name in lists or isinstance(value, Packet):
                 continue
             if isinstance(value, (VolatileValue, list, Gen)):
                 return False
-        if self.default_fields is not Packet.class_default_fields[type(self)]:  # fuzz() puts random values there
+        if self.default_fields is not Packet.class_default_fields[type(self)]:  # fuzz() sets random values there
             return not any(isinstance(value, VolatileValue) for value in self.default_fields.values())
         return True
 
     def one(self) -> Self:
-        """This layer if it is :meth:`plain`, else the first of the packets that it stands for."""
+        """This layer if it is :meth:`plain`, else the first packet that it expands to."""
         return self if self.plain() else next(iter(self))
 
     def self_build(self) -> bytes:
@@ -315,13 +314,13 @@ class Structure(Packet):
         try:
             octets = self._struct.pack(*numbers) + tail
         except struct.error:
-            octets = self._build_raw(tail)  # which says whose value it was
+            octets = self._build_raw(tail)  # which raises an error with the name of the field
         for transform in self.post_transforms:
             octets = transform(octets)
         return octets
 
     def _build_raw(self, tail: bytes) -> bytes:
-        """The slow way: field by field, for RawVal, and to name the field whose value does not fit."""
+        """Build field by field: slow, but it supports RawVal and names the field whose value does not fit."""
         octets = b""
         for field in self._head:
             value = self.internal(field.name)
@@ -336,7 +335,7 @@ class Structure(Packet):
         return octets + tail
 
     def computed(self, name: str, tail: bytes) -> Any:
-        """The value of the head field ``name`` that was left None; ``tail`` is this layer's octets behind the head."""
+        """The value of the head field ``name`` that is None. ``tail`` is this layer's octets after the head."""
         if name == "length":
             return self._struct.size + len(tail) - self.size_plus
         field = self.fieldtype[name]
@@ -355,9 +354,9 @@ class Structure(Packet):
 def sequence(
     choose: Callable[[bytes, int], type[Structure]], octets: bytes, until: Callable[[list[Any]], bool] | None = None
 ) -> tuple[list[Structure], int]:
-    """Structures that follow each other, and how many octets they took: all, or what was read when ``until`` held.
+    """Consecutive structures and their size in octets: all of them, or those read before ``until`` was true.
 
-    ``choose`` gives the class for an offset. Raises :class:`FormError`.
+    ``choose`` returns the class for an offset. Raises :class:`FormError`.
     """
     elements: list[Structure] = []
     offset = 0

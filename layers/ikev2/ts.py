@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Traffic Selector payloads (RFC 7296 section 3.13); Fibre Channel selectors (RFC 4595), labels (RFC 9478)."""
-# ruff: noqa: N801 -- the class names are Scapy's
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SELECTORS: dict[int, type[TrafficSelector]] = {}
 
 
 class TrafficSelector(Structure):
-    """A traffic selector (RFC 7296 section 3.13.1); subclasses bind themselves by ``selector_type``."""
+    """A traffic selector (RFC 7296 section 3.13.1). Subclasses register themselves by ``selector_type``."""
 
     name = "IKEv2 Traffic Selector"
     size_at = 2
@@ -43,7 +43,7 @@ def selector_class(octets: bytes, offset: int) -> type[TrafficSelector]:
 
 
 class RawTrafficSelector(TrafficSelector):
-    """A traffic selector of a type that is not known: ``load`` is what follows its length."""
+    """A traffic selector of unknown type: ``load`` is everything after its length."""
 
     name = "IKEv2 Unknown Traffic Selector"
     fields_desc = [*TrafficSelector.fields_desc]
@@ -106,7 +106,7 @@ EncryptedTrafficSelector = FCTrafficSelector
 
 
 class SecurityLabelTrafficSelector(TrafficSelector):
-    """A security label (RFC 9478 section 3): opaque octets, by which no packet is selected."""
+    """A security label (RFC 9478 section 3): opaque octets that select no packet."""
 
     name = "IKEv2 Security Label Traffic Selector"
     selector_type = TsType.TS_SECLABEL
@@ -134,7 +134,7 @@ class IKEv2_TSi(IKEv2_Payload):
         super().read(octets)
         number, selectors = self.fields["number_of_TSs"], self.fields["traffic_selector"]
         if number != len(selectors):
-            self.note_fault(f"{number} selectors are announced at offset 4 of the payload, there are {len(selectors)}")
+            self.note_fault(f"expected {number} selectors (offset 4 of the payload), found {len(selectors)}")
 
 
 class IKEv2_TSr(IKEv2_TSi):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Vendor ID payload (RFC 7296 section 3.12), and the names of those that are met."""
-# ruff: noqa: N801 -- the class names are Scapy's
+"""The Vendor ID payload (RFC 7296 section 3.12), and the names of common vendor IDs."""
+# ruff: noqa: N801 -- class names as in Scapy
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ VENDORS: dict[bytes, str] = {
     bytes.fromhex("01528bbbc00696121849ab9a1c5b2a51"): "Microsoft (initial release)",
     **{bytes.fromhex(_MICROSOFT) + bytes((0, 0, 0, n)): f"Microsoft IPsec, version {n}" for n in range(2, 10)},
 }
-"""Vendor IDs that are seen on the wire, and what they announce; sources: strongSwan's and Wireshark's tables."""
+"""Common vendor IDs and their meaning. Sources: strongSwan's and Wireshark's tables."""
 
 
 class IKEv2_VendorID(IKEv2_Payload):
-    """The Vendor ID payload: ``vendorID`` takes bytes or text; ``vendor`` names it where it is known."""
+    """The Vendor ID payload: ``vendorID`` takes bytes or text; ``vendor`` is its name if known."""
 
     name = "IKEv2 Vendor ID"
     payload_type = PayloadType.V
@@ -40,7 +40,7 @@ class IKEv2_VendorID(IKEv2_Payload):
 
     @property
     def vendor(self) -> str | None:
-        """The name of a known vendor ID, the text of a printable one, else None."""
+        """The name of a known vendor ID, or the text of a printable one, else None."""
         octets = bytes(self.get_field("vendorID").i2m(self, self.internal("vendorID")))
         text = readable(octets)
         return VENDORS.get(octets) or (printable(text, LONGEST) if octets and text != octets.hex() else None)

@@ -13,11 +13,11 @@ from tests.layers.packets import clear_cache, messages
 
 # Malformed on purpose, or of a payload type for private use; what is wrong with each, in a few words.
 KNOWN_FAULTS = {
-    "ikev2-id-normal.pcap:0": "are no address of 4",
+    "ikev2-id-normal.pcap:0": "expected an address of 4 octets",
     "ikev2-id-short.pcap:0": "res2 has 3 octets, 0 left at offset 33",
     "ikev2pI2-segfault.pcapng:0": "IKEv2 Proposal: length 43690",
-    "isakmp-delete-segfault.pcap:0": "length says 1126274970 octets, there are 138",
-    "ipsec_isakmp_esp.pcap:116": "IDi is announced, but the message ends at offset 812",
+    "isakmp-delete-segfault.pcap:0": "length 1126274970, but 138 octets",
+    "ipsec_isakmp_esp.pcap:116": "expected a payload IDi, found the end of the message at offset 812",
 }
 
 

@@ -65,7 +65,7 @@ def test_nothing_follows_a_sealed_payload() -> None:
     assert not packet[IKEv2_Encrypted].payload
     assert errors(packet) == []
     trailing = IKEv2(octets[:24] + (len(octets) + 3).to_bytes(4) + octets[28:] + b"abc")
-    assert errors(trailing) == [f"3 octets behind the last payload at offset {len(octets)}"]
+    assert errors(trailing) == [f"3 octets after the last payload at offset {len(octets)}"]
     assert trailing[IKEv2_Malformed].data == b"abc"
 
 
@@ -112,7 +112,7 @@ def test_opened_with_sizes_that_do_not_fit() -> None:
     for arguments in ((plaintext, 9, 16), (plaintext[1:], 8, 16), (b"", 8, 16)):
         with pytest.raises(MalformedError):
             opened(octets, *arguments)
-    with pytest.raises(LocalError, match="no Encrypted payload"):
+    with pytest.raises(LocalError, match="expected an Encrypted payload"):
         opened(bytes(IKEv2() / IKEv2_Nonce()), plaintext, 8, 16)
 
 
@@ -270,9 +270,9 @@ def test_what_comes_on_port_4500(ip: type) -> None:
     assert isinstance(seen(bytes(4) + bytes(IKEv2())).payload, IKEv2)
     assert isinstance(seen(b"\1\2\3\4\5\6\7\x08"), ESP)
     short = seen(b"\1\2\3")
-    assert short.malformed == "3 octets are no ESP packet, whose header has 8"
+    assert short.malformed == "expected an ESP header of 8 octets, found 3"
     assert bytes(short) == b"\1\2\3"
-    assert "no ESP packet" in short.summary()
+    assert "expected an ESP header" in short.summary()
 
 
 @pytest.mark.parametrize("ip", [IP, IPv6])
@@ -299,5 +299,5 @@ def test_inner_packet_never_raises() -> None:
 
 
 def test_parse_message_of_less_than_a_header() -> None:
-    with pytest.raises(MalformedError, match="27 octets"):
+    with pytest.raises(MalformedError, match="expected an IKE header of 28 octets, found 27"):
         parse_message(bytes(27))

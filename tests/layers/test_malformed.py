@@ -137,21 +137,21 @@ def test_a_malformed_payload_in_the_middle_leaves_the_others() -> None:
 def test_octets_behind_the_message_are_said(excess: int) -> None:
     octets = bytes(sa_init()) + b"x" * excess
     packet = IKEv2(octets)
-    assert errors(packet) == [f"{excess} octets behind the message at offset {len(octets) - excess}"]
+    assert errors(packet) == [f"{excess} octets after the end of the message at offset {len(octets) - excess}"]
     assert bytes(packet) == octets
 
 
 def test_a_length_that_is_too_large_is_said() -> None:
     octets = bytes(sa_init())
     packet = IKEv2(octets[:24] + b"\xff" * 4 + octets[28:])
-    assert packet.malformed == f"length says 4294967295 octets, there are {len(octets)}, at offset 24"
+    assert packet.malformed == f"length 4294967295, but {len(octets)} octets, at offset 24"
     assert ikev2.IKEv2_Nonce in packet
 
 
 def test_one_structure_read_alone() -> None:
     assert (
         ikev2.IKEv2_KE(b"\0\0").malformed
-        == "IKEv2 Key Exchange: 2 octets left, no room for its length field at offset 0"
+        == "IKEv2 Key Exchange: 2 octets left, too few for its length field at offset 0"
     )
     wrong = ikev2.IKEv2_KE(b"\0\0\0\5x")
     assert (type(wrong), wrong.payload_type, bytes(wrong)) == (IKEv2_Malformed, 34, b"\0\0\0\5x")

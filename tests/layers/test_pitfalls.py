@@ -209,7 +209,7 @@ def test_a_payload_length_below_its_header_is_said(length: int) -> None:
     octets[30:32] = length.to_bytes(2)
     packet = IKEv2(bytes(octets))
     assert packet.payload.payload_type == iana.PayloadType.SA
-    assert f"length {length} is less than its own header at offset 30" in packet[IKEv2_Malformed].error
+    assert f"length {length} is less than its header at offset 30" in packet[IKEv2_Malformed].error
     assert bytes(packet) == octets
 
 
