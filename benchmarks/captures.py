@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Captures: our index beside Scapy's PcapReader and tshark, our decryption beside tshark's, and what memory all take.
+"""Captures: our index compared with Scapy's PcapReader and tshark, our decryption with tshark's, and memory.
 
-In one run, in turn, each in a process of its own, so that what else the machine does meets all alike. The capture is
-generated (generated.py): 200 MB of ESP with 20 rekeys, and once more with 2 GB for the memory. Without tshark installed
-its rows are left out, and the run says so.
+They run alternately, each in a separate process, so that other load affects all of them equally. The capture is
+generated (generated.py): 200 MB of ESP with 20 rekeys, and 2 GB for the memory. Without tshark its rows are left out,
+and the run says so.
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ class Run:
 
 
 def python(code: str, *arguments: str | Path) -> Run:
-    """A Python process of its own."""
+    """Run a separate Python process."""
     return Run(sys.executable, "-c", code, *arguments)
 
 
 def peak(code: str, *arguments: str | Path) -> int:
-    """How many octets of memory a Python process had at most (Linux)."""
+    """The peak memory of a Python process, in octets (Linux)."""
     return int(python(code + PEAK, *arguments).output.splitlines()[-1]) * 1024
 
 
@@ -121,7 +121,7 @@ def measured(size: int, turns: int) -> dict[str, list[Run]]:
 
 
 def checked(runs: dict[str, list[Run]]) -> int:
-    """Every side saw every packet, and whoever was to decrypt did; SystemExit otherwise. Returns how many there are."""
+    """Check that every program saw and decrypted every packet, else raise SystemExit. Returns the number of packets."""
     packets, esp = json.loads(runs["index"][0].output)[2:]
     document = json.loads(runs["fynx capture --keys"][0].output)
     sides = {
@@ -165,7 +165,7 @@ def main() -> None:
         heading = f"{theirs} takes … times as long as {ours}"
         print(f"{heading:<58}{median(each):9.1f}   ({min(each):.1f} to {max(each):.1f})")
     if "tshark decrypting" not in runs:
-        print("tshark is not installed: its rows are left out")
+        print("tshark is not installed: no rows for it")
     print(f"{'peak memory in MB':<58}{'200 MB':>9}{'2 GB':>11}")
     for name, code in (("index", INDEX), ("decryption to inner flows", DECRYPT)):
         small, large = (peak(code, *generated(size)) / 2**20 for size in (SMALL, LARGE))

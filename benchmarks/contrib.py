@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What Scapy's own contrib layer takes to build and dissect four IKE_SA_INIT messages: the yardstick of our handshake.
+"""Times Scapy's contrib layer: build and dissect four IKE_SA_INIT messages, the reference for our handshake.
 
-Run in a process of its own by `side_by_side.py`, because it and our layers bind the same ports. A request and a
+`side_by_side.py` runs it in a separate process, because it and our layers bind the same ports. A request and a
 response, each twice, with the payloads that our engine sends for a single proposal: SA, KE (X25519), Nonce and the two
-NAT detection notifies. No cryptography is in it. Prints elapsed and processor time of each round, in seconds, as JSON.
+NAT detection notifies. It includes no cryptography. Prints elapsed and processor time of each round, in seconds, as
+JSON.
 """
 
 from __future__ import annotations

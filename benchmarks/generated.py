@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A capture of any size for measuring: one IKE SA, a Child SA that is rekeyed again and again, and ESP between.
+"""A capture of any size for measuring: one IKE SA, a Child SA that is rekeyed repeatedly, and ESP.
 
 Made by our own engine and ESP SAs from a seed, so that the same call makes the same octets; kept in the user's
 temporary folder. Link type Ethernet, ESP without UDP, AES-GCM with 128-bit keys, inner packets of 1400 octets: UDP of
@@ -26,7 +26,7 @@ _ETHERNET = bytes.fromhex("02000000000202000000000108 00".replace(" ", ""))
 
 
 def generated(octets: int) -> tuple[Path, Path]:
-    """A capture of about so many octets, and the folder with its key tables (Wireshark's names, and keys.json)."""
+    """A capture of about ``octets`` octets, and the folder with its key tables (Wireshark's names, and keys.json)."""
     folder = Path(tempfile.gettempdir()) / f"fynx-benchmark-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     capture = folder / f"v{_VERSION}-{octets}.pcap"

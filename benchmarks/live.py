@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A handshake with strongSwan, X25519 and a pre-shared key, as we see it: elapsed time, and what of it is our own.
+"""Times a handshake with strongSwan (X25519, pre-shared key): elapsed time, and our processor time.
 
-Beside it, in the same run: a whole handshake of two ends of ours in one process. The lab needs root, or a user
+In the same run: a whole handshake of two of our endpoints in one process. The lab needs root, or a user
 namespace.
 """
 
@@ -31,7 +31,7 @@ def live(lab: Lab) -> tuple[float, float]:
 
 
 def embedded() -> tuple[float, float]:
-    """The same of two ends of ours, and nothing between them."""
+    """The same with two of our endpoints in one process."""
     start, processor = time.perf_counter(), time.thread_time()
     handshake()
     return time.perf_counter() - start, time.thread_time() - processor

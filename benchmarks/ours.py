@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What our engine takes for whole handshakes: pre-shared key, AES-GCM, X25519; both ends in this one process.
+"""Times whole handshakes of our engine: pre-shared key, AES-GCM, X25519, both endpoints in this process.
 
-One round is all of it, from `connect` to a Child SA at both ends: IKE_SA_INIT and IKE_AUTH built from Scapy layers,
-sealed, opened and dissected to Scapy layers, X25519 at both ends, the keying material of both SAs, and every event.
-Prints elapsed and processor time of each round, in seconds, as JSON.
+One round goes from `connect` to a Child SA at both endpoints: IKE_SA_INIT and IKE_AUTH built from Scapy layers,
+encrypted, decrypted and dissected to Scapy layers, X25519 at both endpoints, the keying material of both SAs, and all
+events. Prints elapsed and processor time of each round, in seconds, as JSON.
 """
 
 from __future__ import annotations

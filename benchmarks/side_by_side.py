@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Our whole handshake beside what Scapy's contrib layer takes to build and dissect four IKE_SA_INIT messages.
+"""Compares our whole handshake with Scapy's contrib layer building and dissecting four IKE_SA_INIT messages.
 
-The two run in turn, each in a process of its own, so that whatever else the machine does meets both alike.
+They run alternately, each in a separate process, so that other load affects both equally.
 """
 
 from __future__ import annotations

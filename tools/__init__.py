@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The programs behind `scripts/`: fuzzers, long runs, and what writes docs, captures and notebooks. Tests run samples.
+"""The programs behind `scripts/`: fuzzers, long runs, generators of docs, captures and notebooks. Tests run samples.
 
-What a network's guard would turn into an event is raised in all of them.
+In all of them an unexpected error is raised, instead of becoming an event (`net.guard`).
 """
 
 from fynx_scapy.net import guard

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two exchanges that cross, in every order that a wire allows, and what must come of each pair.
+"""Two crossing exchanges, in every possible order of delivery, and the expected result of each pair.
 
-A run is a pair of things to do, a word and a fault. West and east do three things each: begin their exchange (``W``,
-``E``), take in the first datagram that came, take in the second (``w``, ``e``); a word such as ``WEewew`` says in
-which order. Afterwards time passes until all is quiet. A fault befalls one of the first datagrams on the wire: lost, duplicated, or delayed until the word
-is over.
+A run is a pair of exchanges, a word and a fault. West and east take three steps each: start the exchange (``W``,
+``E``), process the first datagram received, process the second one (``w``, ``e``). A word such as ``WEewew`` is the
+order of the steps. Then time passes until nothing is outstanding. A fault affects one of the first datagrams: it is
+lost, duplicated, or delayed until the end of the word.
 """
-# ruff: noqa: E501 -- the sentences of the RFC stay whole
+# ruff: noqa: E501 -- sentences of the RFC are not split
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _current(end: Side) -> IkeSa | None:
 
 
 def _net(sa: IkeSa) -> ChildSa | None:
-    """The Child SA that both had in the beginning, or its newest successor."""
+    """The Child SA that both peers started with, or its newest successor."""
     found = [child for child in sa.children.values() if child.name == "net" and not child.deleting]
     return found[-1] if found else None
 
@@ -64,9 +64,9 @@ ACTIONS: dict[str, Callable[[IkeSa, str], object]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """What must be left at both ends: so many IKE SAs, so many Child SAs; and the sentence that says so.
+    """What must remain at both peers: the numbers of IKE SAs and Child SAs, and the sentence that requires it.
 
-    ``notifies`` are the errors that are answered when both requests are on their way before either arrives.
+    ``notifies`` are the error responses when both requests are sent before either arrives.
     """
 
     ike: int
@@ -110,7 +110,7 @@ FAULTS = [None, *itertools.product(("lost", "duplicated", "delayed"), range(4))]
 
 @dataclass
 class Side:
-    """West or east."""
+    """One of the two peers, west or east."""
 
     letter: str
     name: str
@@ -123,7 +123,7 @@ def config(base: IkeConfig, side: str) -> IkeConfig:
 
 
 class Crossing:
-    """One run."""
+    """One run: a pair of exchanges, a word and a fault."""
 
     def __init__(self, west: str, east: str, word: str, fault: tuple[str, int] | None, seed: int = 1) -> None:
         self.actions = {"w": west, "e": east}
@@ -135,7 +135,7 @@ class Crossing:
         self.count = 0
 
     def run(self) -> list[str]:
-        """Play the word, let time pass, and return what is wrong, if anything."""
+        """Run the word, let time pass, and return the failures."""
         for letter in self.word:
             self._step(self.sides[letter.lower()], begins=letter.isupper())
         network = self.pair.network
@@ -179,7 +179,7 @@ class Crossing:
                     f"{side.name}: expected {row.children} Child SAs, found {[c.name for _, c in side.endpoint.children.values()]}"
                 )
             if any(sa.requests.pending or sa.requests.waiting for sa in sas):
-                wrong.append(f"{side.name}: an exchange hangs")
+                wrong.append(f"{side.name}: an exchange is still outstanding")
         if self.word[:2] in ("WE", "EW") and self.fault is None and self._errors() != row.notifies:
             wrong.append(f"expected the error notifies {sorted(row.notifies)}, found {sorted(self._errors())}")
         west, east = (self.sides[letter].endpoint for letter in "we")
@@ -192,12 +192,12 @@ class Crossing:
         return wrong
 
     def _errors(self) -> set[int]:
-        """The error notifies of all answers."""
+        """The error notifies of all responses."""
         sent = (event for _, event in self.pair.network.events if isinstance(event, MessageSent))
         return {p.type for event in sent for p in event.payloads if isinstance(p, IKEv2_Notify) and p.type < 16384}
 
     def _traffic(self, name: str) -> list[str]:
-        """Pings both ways through what survived."""
+        """Ping in both directions through the remaining Child SAs."""
         a, b = ("10.1.0.1", "10.2.0.1") if name == "net" else ("10.3.0.1", "10.4.0.1")
         network = self.pair.network
         wrong = []
@@ -206,7 +206,7 @@ class Crossing:
             other = network.hosts[self.sides["e" if side == "w" else "w"].name]
             packet = echo_request(source, destination)
             if not end.endpoint.send(packet, network.now):
-                wrong.append(f"{end.name}: no Child SA takes a packet for {name}")
+                wrong.append(f"{end.name}: no Child SA accepts a packet for {name}")
             network.run()
             if packet not in other.inbox:
                 wrong.append(f"{end.name}: a packet through {name} did not arrive")
@@ -214,5 +214,5 @@ class Crossing:
 
 
 def every() -> Iterator[tuple[str, str, str, tuple[str, int] | None]]:
-    """All runs: pairs, words and faults."""
+    """All runs: every pair, word and fault."""
     yield from itertools.product(ACTIONS, ACTIONS, WORDS, FAULTS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A flood of IKE_SA_INIT requests from spoofed sources, and one good peer who connects in the middle of it.
+"""A flood of IKE_SA_INIT requests from spoofed sources, and one legitimate peer that connects in the middle of it.
 
 >>> print(run(100_000))
 """
@@ -28,12 +28,12 @@ from fynx_scapy.layers.ikev2.structure import Structure
 from tests.ike.pair import ALICE, BOB, alice, bob
 
 RATE = 1000.0
-"""Requests a second, of virtual time."""
+"""Requests per second of virtual time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a flood did. Memory in bytes; ``layers`` counts Scapy layers built for requests without a cookie."""
+    """The result of a flood. Memory in bytes; ``layers`` counts Scapy layers built for requests without a cookie."""
 
     requests: int
     challenges: int
@@ -53,13 +53,13 @@ class Report:
             f"{self.requests} spoofed requests in {self.seconds:.1f} s: {self.admitted} admitted before the threshold, "
             f"{self.challenges} asked for a cookie, {self.refused} dropped; at most {self.most_half_open} half-open; "
             f"memory {self.memory / 1024:.0f} KiB at its peak, {self.kept_at_half / 1024:.0f} KiB kept at half time, "
-            f"{self.kept / 1024:.0f} KiB at the end; {self.layers} Scapy layers built before a cookie was good "
-            f"({self.layers_admitted} below the threshold); {self.connected} good peers connected"
+            f"{self.kept / 1024:.0f} KiB at the end; {self.layers} Scapy layers built before a valid cookie "
+            f"({self.layers_admitted} below the threshold); {self.connected} legitimate peers connected"
         )
 
 
 class _Counted:
-    """How many Scapy layers were constructed while it was watching."""
+    """The number of Scapy layers constructed while it is active."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -146,17 +146,17 @@ _UNKNOWN = [transform(1, 65000), transform(2, 65000), transform(4, 65000)]
 
 
 def refused_offer(seed: int, *, cookie: bytes = b"") -> bytes:
-    """An IKE_SA_INIT request that reads well and proposes nothing that anybody has."""
+    """A well-formed IKE_SA_INIT request that proposes only unknown algorithms."""
     return initial(proposal(1, _UNKNOWN), seed, cookie=cookie)
 
 
 def big_offer(seed: int) -> bytes:
-    """The same in 64 KB: 2,000 proposals."""
+    """The same with 64 KB: 2,000 proposals."""
     return initial(b"".join(proposal(n, _UNKNOWN, last=n == 2000) for n in range(1, 2001)), seed)
 
 
 def meet(client: Endpoint, server: Endpoint, now: float) -> bool:
-    """A good peer connects, with no time passing; whether it is up at both ends."""
+    """Connect a legitimate peer without any time passing. Returns whether both endpoints are established."""
     sa = client.connect(alice(), now)
     for _ in range(4):
         for datagram in client.datagrams():
@@ -168,10 +168,10 @@ def meet(client: Endpoint, server: Endpoint, now: float) -> bool:
 
 
 def run(count: int = 100_000, config: EndpointConfig | None = None) -> Report:
-    """Send that many requests to one endpoint, with ten good peers in between."""
+    """Send that many requests to one endpoint, and connect ten legitimate peers in between."""
     server = Endpoint(BOB, [bob()], config=config, randomness=SeededRandomness("flood"))
     client = Endpoint(ALICE, randomness=SeededRandomness("good peer"))
-    # What is imported or set up once is no part of the flood.
+    # One-time imports and setup do not count as part of the flood.
     meet(Endpoint(ALICE, randomness=SeededRandomness("first")), Endpoint(BOB, [bob()]), 0.0)
     flood = spoofed(count)
     challenges = admitted = refused = layers = layers_admitted = most = connected = at_half = 0

@@ -27,13 +27,13 @@ SUITES = {"bookworm": "bookworm", "debian-12": "bookworm", "trixie": "trixie", "
 TOOLS = ("mmdebstrap", "git", "unshare", "setpriv")
 COMMANDS = ("scripts/demo", "scripts/test")
 AGE = 30 * 86400
-"""Seconds after which a root is made anew, because newer packages mend what is known to be wrong."""
+"""Seconds after which a root is created again, to get newer packages."""
 CONFIGURATION = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/xdg/pip")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 OWN_CERTIFICATES = "/etc/ssl/machine.crt"
-"""In the root, under a name that its package ca-certificates does not write to."""
+"""Path in the root. The package ca-certificates does not write to it."""
 PLACE = "/home"
-"""In the root, where the clone and the shared data lie."""
+"""Path of the clone and the shared data in the root."""
 APART = [
     "env", "--default-signal=INT,QUIT",  # tests use them; whoever runs us in the background ignores them
     "setpriv", "--pdeathsig", "KILL",
@@ -151,9 +151,9 @@ def run_in_root(suite: str, commands: tuple[str, ...], cache: Path, work: Path) 
     if archive.exists() and time.time() - archive.stat().st_mtime > AGE:
         archive.unlink()
     if not archive.exists():
-        say(f"making a root of {suite}")
+        say(f"creating a root of {suite}")
         if not make_archive(suite, archive, work):
-            say(f"{suite}: no root could be made")
+            say(f"{suite}: cannot create the root")
             return False
     root.mkdir()
     subprocess.run(["tar", "-xf", archive, "-C", root, "--numeric-owner", "--exclude=./dev/*"], check=True)
@@ -174,7 +174,7 @@ def run_in_root(suite: str, commands: tuple[str, ...], cache: Path, work: Path) 
 
 
 def missing() -> str:
-    """What keeps us from trying at all."""
+    """The reason why it cannot run here, or an empty text."""
     if os.geteuid() != 0:
         return "only root can make the root folder; please: sudo scripts/fresh …"
     lacking = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -182,7 +182,7 @@ def missing() -> str:
 
 
 def leave(number: int, _: object) -> None:
-    """End after cleaning up, which a second signal does not interrupt."""
+    """Exit after cleaning up. A second signal does not interrupt this."""
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     sys.exit(128 + number)
@@ -191,11 +191,11 @@ def leave(number: int, _: object) -> None:
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/fresh", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("suite", nargs="+", choices=SUITES)
-    parser.add_argument("--demo", action="store_true", help="scripts/demo only")
-    parser.add_argument("--keep", action="store_true", help="leave the root, and say where")
+    parser.add_argument("--demo", action="store_true", help="run only scripts/demo")
+    parser.add_argument("--keep", action="store_true", help="keep the root and print its path")
     asked = parser.parse_args(words)
     if reason := missing():
-        say(f"NOTHING WAS TRIED: {reason}")
+        say(f"did not run: {reason}")
         return 1
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -215,7 +215,7 @@ def main(words: list[str]) -> int:
                 shutil.rmtree(work / suite, ignore_errors=True)
     finally:
         if asked.keep:
-            say(f"what is left is in {work}")
+            say(f"the root is kept in {work}")
         else:
             shutil.rmtree(work, ignore_errors=True)
     return 1 if failed else 0

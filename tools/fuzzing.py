@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Mutated datagrams into layers and engine: no exception leaves, no state is lost, a good handshake works right after.
+"""Fuzzes layers and engine with mutated datagrams: no exception, no lost state, and the next handshake must work.
 
-`scripts/fuzz [COUNT [SEED]]` runs it at length, `test_fuzzing.py` a sample. Each mutant goes three ways:
+`scripts/fuzz [COUNT [SEED]]` runs it at length, `test_fuzzing.py` runs a sample. Each mutant is used in three ways:
 
-- the layers dissect it, keep every octet of it, and describe it;
-- two established endpoints receive it, one in each role, while one end has a handshake in flight: nobody without the
-  keys can end or change what is established;
-- every so often a peer that *does* have the keys goes wrong: what it seals was mutated. Its own IKE SA may end by
-  that; the endpoint must not, and the next handshake works.
+- The layers dissect it, keep every octet, and describe it.
+- Two established endpoints receive it, one in each role, while one of them has a handshake outstanding. Without the
+  keys it must not end or change an established SA.
+- From time to time a peer that *has* the keys sends a mutated plaintext under a valid ICV. This may end its IKE SA, but
+  the endpoint must continue, and the next handshake must work.
 
-`Fuzz.ways` are the kinds of mutants. What a peer with the keys does at length is `tools/stateful`.
+`Fuzz.ways` are the kinds of mutants. `tools/stateful` simulates a hostile peer with the keys.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ INSIDE_EVERY = 25  # one mutated plaintext per so many mutated datagrams
 CHECK_EVERY = 500
 ICMP_EVERY = 50
 TELL_EVERY = 30.0  # seconds
-GROWTH = 64 << 20  # octets of memory that a run may take more at its end than when it has warmed up
+GROWTH = 64 << 20  # octets by which memory may grow after the warm-up
 
 
 def corpus(captures: Path | None) -> list[bytes]:
-    """IKE messages and ESP packets to mutate: those of a handshake of our own, and of captures where there are any."""
+    """IKE messages and ESP packets to mutate, from one of our handshakes and from captures if there are any."""
     pair = Pair("corpus")
     sa = pair.handshake()
     pair.use(sa)
@@ -67,7 +67,7 @@ def corpus(captures: Path | None) -> list[bytes]:
 
 @dataclass
 class Result:
-    """What was done and what came of it."""
+    """The counts and results of a run."""
 
     datagrams: int = 0
     inside: int = 0
@@ -80,7 +80,7 @@ class Result:
 
 @contextlib.contextmanager
 def explained(index: int, seed: int, octets: bytes) -> Iterator[None]:
-    """Say which datagram it was, when something goes wrong."""
+    """Add the datagram to an exception, and how to reproduce it."""
     try:
         yield
     except BaseException as error:
@@ -123,7 +123,7 @@ class Fuzz:
         pair.drain()
 
     def run(self, count: int, tell: Callable[[int], None] = lambda done: None) -> Result:
-        """Send ``count`` mutants; AssertionError, or whatever left the code under test, where a promise is broken."""
+        """Send ``count`` mutants. Raises AssertionError, or any exception of the code under test."""
         for index in range(count):
             (kind,) = self.chance.choices(list(self.ways), self.weights)
             octets = self.mutant(kind)
@@ -143,7 +143,7 @@ class Fuzz:
         return self.result
 
     def mutant(self, kind: str) -> bytes:
-        """A mutated message, most often one that somebody waits for: only so it gets past the first look."""
+        """A mutated message, usually one that an endpoint expects, so that it passes the first checks."""
         octets = self.ways[kind]()
         if (
             len(octets) >= HEADER_SIZE
@@ -161,7 +161,7 @@ class Fuzz:
         return self.mutated(self.chance.choice(self.material))
 
     def stranger(self) -> bytes:
-        """An IKE_SA_INIT request from somebody new."""
+        """An IKE_SA_INIT request from a new source."""
         return self.chance.randbytes(8) + self.mutated(self.own[0][8:])
 
     def attributes(self) -> bytes:
@@ -177,12 +177,12 @@ class Fuzz:
         return chance.randbytes(8) + bytes(odd[8:])
 
     def answer(self) -> bytes:
-        """An answer to the handshake in flight."""
+        """A response to the outstanding handshake."""
         spi = self.connecting.spi_i if self.connecting is not None else bytes(8)
         return spi + self.mutated(self.own[1][8:])
 
     def head(self, kind: int, exchanges: Sequence[int]) -> bytes:
-        """The first 24 octets of a message on what is established, with the message ID that one end expects."""
+        """The first 24 octets of a message on an established IKE SA, with an expected message ID."""
         exchange, flags = (
             self.chance.choice(exchanges),
             self.chance.choice((0, FLAG_INITIATOR, FLAG_RESPONSE, FLAG_INITIATOR | FLAG_RESPONSE)),
@@ -191,27 +191,27 @@ class Fuzz:
         return self.victim.spi_i + self.victim.spi_r + bytes((kind, VERSION_2, exchange, flags)) + expected.to_bytes(4)
 
     def to_victim(self) -> bytes:
-        """A sealed message on what is established."""
+        """An encrypted message on an established IKE SA."""
         return self.head(PayloadType.SK, (34, 35, 36, 37, 37)) + self.mutated(
             self.chance.choice(self.own_sealed)[LENGTH:]
         )
 
     def in_the_clear(self) -> bytes:
-        """The payloads of a message in the clear on what is established."""
+        """The payloads of an unprotected message on an established IKE SA."""
         source = self.chance.choice(self.own[:2])
         return self.head(source[NEXT_PAYLOAD], (34, 34, 35, 36, 37, 240)) + self.mutated(source[LENGTH:])
 
     def fragment(self) -> bytes:
-        """A fragment of a message on what is established."""
+        """A fragment on an established IKE SA."""
         source = self.chance.choice(self.own_fragments)
         return self.head(PayloadType.SKF, (35, 36, 37)) + self.mutated(source[LENGTH:])
 
     def esp(self) -> bytes:
-        """An ESP packet for a Child SA that is there."""
+        """An ESP packet for an existing Child SA."""
         return self.chance.choice(self.spis()) + self.mutated(self.chance.choice(self.own_esp)[4:])
 
     def framing(self) -> bytes:
-        """What stands before a message in UDP, or instead of it: markers, keepalives, next to nothing."""
+        """UDP payloads with other framing: markers, keepalives, very short ones."""
         chance = self.chance
         start = chance.choice(
             (b"", bytes(3), bytes(4), bytes(8), b"\xff", b"\xff\xff", b"\0\0\0\1", chance.randbytes(4))
@@ -219,11 +219,11 @@ class Fuzz:
         return start + chance.choice((b"", b"\0", chance.randbytes(12), self.anything()))
 
     def spis(self) -> list[bytes]:
-        """The ESP SPIs of what is established, of both ends."""
+        """The ESP SPIs of both endpoints' Child SAs."""
         return [spi.to_bytes(4) for end in self.ends for spi in end.children]
 
     def icmp(self) -> None:
-        """An ICMP error of any kind, about the peer or about anybody: a hint at most."""
+        """Any ICMP error, about the peer or another host."""
         chance = self.chance
         host = chance.choice((ALICE, BOB, f"203.0.113.{chance.randrange(256)}"))
         remote = Address(host, chance.choice((500, 4500, 7)))
@@ -237,7 +237,7 @@ class Fuzz:
         self.pair.alice.path_mtu.forget(BOB)  # it is believed, and what is sent next would be in fragments
 
     def dissect(self, octets: bytes, *, thoroughly: bool) -> None:
-        """Both ways of dissecting keep every octet and say what is wrong."""
+        """Check that both ways of dissection keep every octet and describe faults."""
         packet = IKEv2(octets)
         assert bytes(packet) == (octets or bytes(IKEv2()))  # of nothing, Scapy makes a new packet
         if len(octets) >= HEADER_SIZE:
@@ -251,7 +251,7 @@ class Fuzz:
             bytes(IP(bytes(IP(src=ALICE, dst=BOB) / UDP(sport=4500, dport=4500) / octets)))
 
     def deliver(self, octets: bytes) -> None:
-        """Both ends get it, on both ports; nothing of what is established may move."""
+        """Deliver it to both endpoints, on both ports. Established SAs must not change."""
         pair, chance = self.pair, self.chance
         if self.connecting is None or self.connecting.established or not self.connecting.requests.pending:
             self.connecting = pair.alice.connect(pair.config, pair.now)
@@ -273,7 +273,7 @@ class Fuzz:
                 ), event
 
     def check(self) -> None:
-        """What was established before is of use, and a new handshake works on the same endpoints."""
+        """Check that the established SAs still work, and that a new handshake succeeds."""
         pair, victim = self.pair, self.victim
         self.result.checks += 1
         pair.alice.datagrams()
@@ -297,7 +297,7 @@ class Fuzz:
         pair.passed.clear()
 
     def inside(self) -> None:
-        """A peer with the keys seals a mutated plaintext, in one message of a handshake or after it."""
+        """Let a peer with the keys encrypt a mutated plaintext, in a handshake or after it."""
         chance = self.chance
         pair = Pair(chance.randrange(1 << 30))
         wrong = chance.choice((pair.alice, pair.bob))
@@ -340,12 +340,12 @@ def fuzz(
 
 
 def resident() -> int:
-    """The memory that this process has now, in octets."""
+    """The memory of this process, in octets."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command line: COUNT and SEED. Returns the exit status, 1 when anything was wrong."""
+    """The command line: COUNT and SEED. Returns the exit status, 1 after any fault."""
     logging.getLogger("scapy").setLevel(logging.ERROR)  # its ISAKMP warns of what we mutate
     count, seed = (int(value) for value in [*arguments, *("200000", "1")[len(arguments) :]])
     captures = Path(__file__).resolve().parent.parent.parent / "shared" / "captures" / "lab"
@@ -365,7 +365,7 @@ def main(arguments: Sequence[str]) -> int:
         result = fuzz(count, seed, captures if captures.exists() else None, tell)
         grown = resident() - warm
         assert grown < GROWTH, f"{grown >> 20} MiB more than after 20,000 datagrams"
-    except Exception:  # whatever leaves the code under test is what is looked for
+    except Exception:  # any exception of the code under test is a finding
         traceback.print_exc()
         return 1
     seconds = time.perf_counter() - begun

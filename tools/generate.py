@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The pages that are drawn from the code: docs/exchanges.md and docs/states.md. ``scripts/docs`` writes them.
+"""Generates docs/exchanges.md and docs/states.md from the code: ``scripts/docs``.
 
-Each ladder is a run of its exchange in memory, the table of payloads is `rules`, the diagram is the table that the
-engine holds each change of state against.
+Each ladder is a run of its exchange in memory. The table of payloads comes from `rules`, the diagram from the table
+that the engine checks each state change against.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NOTE = "<!-- Written by scripts/docs from the code: change that, not this page. 
 
 
 def session(**peer: Unpack[PeerFields]) -> Session:
-    """A session whose every octet the seed decides."""
+    """A session in which the seed determines every octet."""
     return Session(psk="secret", seed=1, peer=peer)
 
 
@@ -48,7 +48,7 @@ def up(**peer: Any) -> Session:
 
 
 def steps(s: Session, *do: Callable[[], Any]) -> Session:
-    """Let the session do these things, until all is quiet."""
+    """Run these steps in the session, until nothing is outstanding."""
     for each in do:
         each()
         s.network.run()
@@ -169,13 +169,13 @@ RUNS: dict[type[Exchange], Callable[[], Iterator[tuple[str, Session, int]]]] = {
 
 
 def _runs(cls: type[Exchange]) -> Iterator[tuple[str, Session, int]]:
-    """The runs that show an exchange; one that has none here is begun as it is."""
+    """The runs that show an exchange. An exchange without one is started directly."""
     if cls in RUNS:
         yield from RUNS[cls]()
         return
     s = up()
     yield (inspect.getdoc(cls) or cls.__name__).partition("\n")[0].rstrip("."), s, len(s.events)
-    # What only answers is asked by hand.
+    # An exchange that only responds gets a hand-made request.
     s.sa.start(cls(s.sa) if cls.initiate is not Exchange.initiate else Custom(s.sa, cls.exchange_type))
     s.network.run()
 
@@ -183,13 +183,13 @@ def _runs(cls: type[Exchange]) -> Iterator[tuple[str, Session, int]]:
 def _name(cls: type[Exchange]) -> str:
     found = (inspect.getdoc(inspect.getmodule(cls)) or "").partition("\n")[0].partition(": ")[2]
     if not found or cls.__base__ in RUNS:
-        # What a class says of itself, where its file holds more than one.
+        # The class docstring, if the file has more than one class.
         found = (inspect.getdoc(cls) or cls.__name__).partition("\n")[0]
     return f"{name_of(ExchangeType, cls.exchange_type)}: {found}".rstrip(".")
 
 
 def _pictures(cls: type[Exchange]) -> list[str]:
-    # Listed first, so that each run has come to its end before it is drawn.
+    # Listed first, so that each run is complete before it is drawn.
     return [
         f"### {title}\n\n```text\n{_drawn(Ladder(s.events[before:], ('initiator', 'responder')))}\n```\n"
         for title, s, before in list(_runs(cls))
@@ -197,7 +197,7 @@ def _pictures(cls: type[Exchange]) -> list[str]:
 
 
 def _drawn(ladder: Ladder) -> str:
-    """The picture with its ESP SPIs numbered, so that it does not hang on what was drawn before them."""
+    """The ladder with its ESP SPIs numbered, so that it does not depend on earlier ladders."""
     names: dict[str, str] = {}
     return re.sub(
         r"(?<=Child SA )(in )?[0-9a-f]{8}(, out [0-9a-f]{8})?",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What takes minutes: run by scripts/soak, with samples among the tests."""
+"""Runs that take minutes: scripts/soak runs them, tests run samples."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LIVES = 1000
 
 
 def _cross(start: int) -> tuple[int, list[str]]:
-    """One share of the crossings: how many were run, and what was wrong."""
+    """Run one part of the crossings. Returns their number and the failures."""
     runs = list(islice(every(), start, start + CHUNK))
     found = ((run, Crossing(*run).run()) for run in runs)
     return len(runs), [f"{run}: {wrong}" for run, wrong in found if wrong]
 
 
 def crossings(pool: ProcessPoolExecutor) -> list[str]:
-    """Every order and every fault of every pair of exchanges."""
+    """Run every order and every fault of every pair of exchanges."""
     total = sum(1 for _ in every())
     count, wrong = 0, []
     for ran, faults in pool.map(_cross, range(0, total, CHUNK)):
@@ -40,7 +40,7 @@ def _live(first: int) -> soak.Report:
 
 
 def lives(pool: ProcessPoolExecutor) -> list[str]:
-    """A thousand seeded runs of handshake, twenty rekeys and traffic over a bad wire."""
+    """Run a thousand seeded handshakes with twenty rekeys and traffic over a lossy network."""
     total = soak.Report()
     for report in pool.map(_live, range(0, LIVES, LIVES // 20)):
         total.runs += report.runs
@@ -56,21 +56,21 @@ def a_week(pool: ProcessPoolExecutor) -> list[str]:
     print(f"week: {report}")
     wrong = [f"{count} live {name} after closing" for name, count in report.live.items() if count]
     if report.growth >= 64 * 1024:
-        wrong.append(f"{report.growth} bytes more on day 7 than on day 1")
+        wrong.append(f"memory grew by {report.growth} bytes from day 1 to day 7")
     return wrong if report.seconds < 60 else [*wrong, f"{report.seconds:.0f} s"]
 
 
 def a_flood(pool: ProcessPoolExecutor) -> list[str]:
-    """A hundred thousand IKE_SA_INIT requests of strangers, ten good peers in between; and floods over UDP."""
+    """Send a hundred thousand IKE_SA_INIT requests with ten legitimate peers in between; and floods over UDP."""
     report = pool.submit(flood.run).result()
     print(f"flood: {report}")
     wrong = [f"{report.layers} layers were built for strangers without a cookie"] if report.layers else []
     if report.connected != 10:
-        wrong.append(f"{report.connected} of 10 good peers connected")
+        wrong.append(f"{report.connected} of 10 legitimate peers connected")
     for name in udp_flood.FLOODS:
         real = udp_flood.run(name, seconds=20.0, peers=5)
         print(f"flood: {real}")
-        wrong += [f"{name}: a good peer needed {took:.1f} s" for took in real.took if took >= udp_flood.LIMIT]
+        wrong += [f"{name}: a legitimate peer needed {took:.1f} s" for took in real.took if took >= udp_flood.LIMIT]
     return wrong
 
 
@@ -83,7 +83,7 @@ PARTS: dict[str, Callable[[ProcessPoolExecutor], list[str]]] = {
 
 
 def main(names: list[str]) -> int:
-    """Run the parts named, or all; 0 when nothing went wrong, 2 for a name that is none."""
+    """Run the named parts, or all. Returns the exit status: 0 for success, 1 for failures, 2 for an unknown name."""
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         print(f"expected some of {', '.join(PARTS)}, found {', '.join(unknown)}", file=sys.stderr)

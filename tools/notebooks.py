@@ -14,20 +14,20 @@ TIMEOUT = 300
 
 
 def executed(path: Path) -> nbformat.NotebookNode:
-    """A notebook as it is after a run from top to bottom. CellExecutionError when a cell raises."""
+    """A notebook after a run from top to bottom. Raises CellExecutionError if a cell fails."""
     notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)
     NotebookClient(
         notebook, timeout=TIMEOUT, kernel_name="python3", resources={"metadata": {"path": path.parent}}
     ).execute()
     for cell in notebook.cells:
-        cell.metadata.pop("execution", None)  # when it ran is nobody's business
+        cell.metadata.pop("execution", None)  # do not publish when it ran
     notebook.metadata.pop("widgets", None)
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
 
 
 def main() -> None:
-    """Execute those that are named, or all, and write them back."""
+    """Execute the named notebooks, or all, and save them."""
     for path in [Path(name) for name in sys.argv[1:]] or sorted(NOTEBOOKS.glob("*.ipynb")):
         nbformat.write(executed(path), path)
         print(path.name)

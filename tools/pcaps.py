@@ -43,7 +43,7 @@ LIVE = {
     "suite_ccm128_ecp256": ("initiator",),
     "suite_ctr128_sha256_brainpool256": ("responder",),
 }
-"""The trials whose captures are kept, in these roles of ours."""
+"""The trials whose captures are kept, with our roles."""
 
 HEAD = """# Captures
 
@@ -58,7 +58,7 @@ exchanges. `scripts/pcaps` makes the captures and this page again.
 
 
 def main() -> None:
-    """Write them all. A trial that does not come out well ends it."""
+    """Record all captures. Stops at a trial that fails."""
     rows = [_demo()]
     for name, roles in LIVE.items():
         (trial,) = trials([name])
@@ -84,7 +84,7 @@ def _demo() -> str:
 
 
 def _fresh(stem: str) -> Path:
-    """The path of a capture; what was there before is gone, its keys too."""
+    """The path of a capture. An old capture and its keys are removed."""
     shutil.rmtree(PCAPS / f"{stem}.keys", ignore_errors=True)
     path = PCAPS / f"{stem}.pcapng"
     path.unlink(missing_ok=True)

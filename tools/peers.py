@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two endpoints that share a key, on a network that only moves when it is told to."""
+"""Two endpoints with a pre-shared key, on a network that delivers only on request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PING = bytes(IP(src="10.1.0.1", dst="10.2.0.1") / ICMP() / b"still there?")
 
 
 class Pair:
-    """Two endpoints that share a key, on a network that only moves when it is told to."""
+    """Two endpoints with a pre-shared key, on a network that delivers only on request."""
 
     def __init__(self, seed: int | str, fragment_size: int = 1280):
         child = ChildConfig(local_ts=("10.1.0.0/16",), remote_ts=("10.2.0.0/16",), lifetime=NEVER)
@@ -40,7 +40,7 @@ class Pair:
         self.passed: list[Datagram] = []
 
     def settle(self) -> None:
-        """Deliver everything until nothing is under way."""
+        """Deliver datagrams until none is outstanding."""
         moved = True
         while moved:
             moved = False
@@ -51,7 +51,7 @@ class Pair:
                     moved = True
 
     def wait(self, seconds: float) -> None:
-        """Let time pass at both ends."""
+        """Let time pass for both endpoints."""
         self.now += seconds
         for end in (self.alice, self.bob):
             due = end.next_timer()
@@ -59,7 +59,7 @@ class Pair:
                 end.handle_timer(self.now)
 
     def handshake(self) -> IkeSa:
-        """Alice connects, and both ends agree that it worked."""
+        """Alice connects; check that both endpoints are established."""
         sa = self.alice.connect(self.config, self.now)
         self.settle()
         answered = self.peer_of(sa)
@@ -69,11 +69,11 @@ class Pair:
         return sa
 
     def peer_of(self, sa: IkeSa) -> IkeSa:
-        """Bob's end of Alice's IKE SA."""
+        """Bob's side of Alice's IKE SA."""
         return self.bob.sas[sa.spi_r]
 
     def use(self, sa: IkeSa) -> None:
-        """A ping through the Child SA and a liveness exchange, on this IKE SA and no other."""
+        """Send a ping through the Child SA and a liveness check on this IKE SA."""
         (child,) = sa.children.values()
         (other,) = self.peer_of(sa).children.values()
         self.bob.packets()
@@ -89,5 +89,5 @@ class Pair:
         assert len(self.alice.packets()) == 1
 
     def drain(self) -> list[events.Event]:
-        """What happened at both ends since the last call."""
+        """The events of both endpoints since the last call."""
         return [*self.alice.events(), *self.bob.events()]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Long runs over a bad wire: a handshake, twenty rekeys by either end, and traffic both ways all the while.
+"""Long runs over a lossy network: a handshake, twenty rekeys by either peer, and traffic in both directions.
 
-The wire loses three datagrams in ten, doubles one in ten and lets later ones overtake. Every ESP packet that is
-delivered must be accepted exactly once, unless it is a copy, or older than the replay window: rejections are counted by
-reason, any other is a fault.
+The network loses three datagrams in ten, duplicates one in ten, and reorders. Every delivered ESP packet must be
+accepted exactly once, unless it is a copy or older than the replay window. These rejections are counted by reason; any
+other rejection is a fault.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FLOWS = {"alice": ("10.1.0.1", "10.2.0.1"), "bob": ("10.2.0.1", "10.1.0.1")}
 
 @dataclass
 class Report:
-    """What a number of runs came to."""
+    """The results of several runs."""
 
     runs: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -41,7 +41,7 @@ class Report:
 
 
 class Watched(Network):
-    """A network that holds every ESP packet it delivers against what its receiver makes of it."""
+    """A network that checks how the receiver handles each ESP packet."""
 
     def __init__(self, seed: int, report: Report) -> None:
         wire = Wire(delay=0.02, loss=0.3, duplication=0.1, reordering=0.3, jitter=0.5)
@@ -85,13 +85,13 @@ class Watched(Network):
 
 
 def current(pair: Pair, who: str) -> IkeSa | None:
-    """The established IKE SA of one end, if it has just one."""
+    """The established IKE SA of an endpoint, if it has exactly one."""
     found = [sa for sa in pair.network.hosts[who].endpoint.sas.values() if sa.established]
     return found[-1] if found else None
 
 
 def run_once(seed: int, report: Report, rekeys: int = REKEYS) -> None:
-    """One seeded run; adds to the report."""
+    """One seeded run. Adds its results to the report."""
     chance = random.Random(f"soak {seed}")
     network = Watched(seed, report)
     ours = ChildConfig(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Floods over UDP on loopback, in processes of their own, and how long a good peer takes to get in beside them.
+"""Floods over UDP on loopback, in separate processes, and how long a legitimate peer takes to connect meanwhile.
 
 >>> print(run("offers that are refused"))
 
-The flood comes from the good peer's own address, which is the harder case, and answers no cookie.
+The flood has the legitimate peer's address, which is the harder case, and returns no cookies.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tools.flood import big_offer, initial, refused_offer, request
 
 HOST = "127.0.0.1"
 LIMIT = 3.0
-"""Seconds that a good peer may take."""
+"""The most seconds that a legitimate peer may take."""
 
 
 def _stray(seed: int) -> bytes:
@@ -38,12 +38,12 @@ FLOODS: Mapping[str, tuple[Callable[[int], bytes], float]] = {
     "valid offers": (lambda seed: request(str(seed)), 3000.0),
     "60 KB on unknown SPIs": (_stray, 1000.0),
 }
-"""What is sent, and how often a second."""
+"""The kinds of floods: what is sent, and how many per second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``took``: seconds that each good peer needed, infinity for one that did not get in; memory in MiB."""
+    """``took``: seconds for each legitimate peer, infinity if it did not connect. Memory in MiB."""
 
     name: str
     sent: int
@@ -55,13 +55,13 @@ class Report:
     def __str__(self) -> str:
         took = ", ".join(f"{seconds:.2f}" for seconds in self.took)
         return (
-            f"{self.name}: {self.sent} in {self.seconds:.1f} s; good peers in after {took} s; the responder took "
-            f"{self.processor:.1f} s of processor time and {self.memory} MiB"
+            f"{self.name}: {self.sent} in {self.seconds:.1f} s; legitimate peers connected after {took} s; "
+            f"the responder used {self.processor:.1f} s of processor time and {self.memory} MiB"
         )
 
 
 def run(name: str, seconds: float = 8.0, peers: int = 3) -> Report:
-    """Send one of `FLOODS` for so long, and have good peers connect meanwhile, one after the other."""
+    """Send one of `FLOODS` for some seconds, while legitimate peers connect one after the other."""
     port, natt_port = free_ports(HOST)
     with _process("respond", str(port), str(natt_port)) as responder:
         assert responder.stdout is not None
@@ -69,7 +69,7 @@ def run(name: str, seconds: float = 8.0, peers: int = 3) -> Report:
         with _process("flood", name, str(natt_port), str(seconds)) as flood:
             assert flood.stdout is not None
             flood.stdout.readline()
-            time.sleep(seconds / 8)  # the flood is to be well under way
+            time.sleep(seconds / 8)  # let the flood start
             took = tuple(_connect(natt_port) for _ in range(peers))
             sent, lasted = flood.communicate()[0].split()
         memory, processor = responder.communicate()[0].split()
@@ -95,7 +95,7 @@ def _connect(port: int) -> float:
 
 
 def _respond(port: str, natt_port: str) -> None:
-    """Serve until nobody listens any more."""
+    """Serve until standard input is closed."""
     child = ChildConfig(local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24")
     config = IkeConfig(auth="secret", local_id="bob", remote_id="alice", children=(child,), force_encapsulation=True)
     ports = EndpointConfig(port=int(port), natt_port=int(natt_port), marker_always=True)
@@ -110,11 +110,11 @@ def _respond(port: str, natt_port: str) -> None:
 
 
 def _flood(name: str, port: str, seconds: str) -> None:
-    """Send as many as the rate says, whatever comes back."""
+    """Send at the given rate, and ignore the answers."""
     import socket
 
     make, rate = FLOODS[name]
-    # Making them takes longer than refusing them: some hundreds, whose SPIs are changed.
+    # Building a request takes longer than refusing it: build some hundreds and change their SPIs.
     made = [NON_ESP_MARKER + make(seed) for seed in range(min(256, int(4 * rate)))]
     print("ready", flush=True)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:

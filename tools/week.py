@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A week of virtual time with default lifetimes and traffic both ways: how long it takes, and what it leaves behind."""
+"""A week of virtual time with default lifetimes and traffic both ways: how long it takes, and which objects remain."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LIVE = (
 class Report:
     """``seconds`` of real time, ``growth`` in bytes from the end of day 1 to the end of day 7.
 
-    ``live`` counts what is left of SAs, timers and caches after closing, ``events`` what happened, by kind.
+    ``live`` counts the SAs, timers and caches that remain after closing, ``events`` the events by kind.
     """
 
     seconds: float
@@ -58,20 +58,20 @@ class Report:
         live = sum(self.live.values())
         return (
             f"{self.days} days in {self.seconds:.1f} s; {self.answered} of {self.sent} pings answered; "
-            f"{self.growth / 1024:.1f} KiB more at the end than after day 1; {live} objects live after closing; "
+            f"{self.growth / 1024:.1f} KiB more at the end than after day 1; {live} objects remain after closing; "
             f"{happened}"
         )
 
 
 def live_objects() -> dict[str, int]:
-    """How many SAs, timers and caches there are in this process, after a collection."""
+    """The numbers of SAs, timers and caches in this process, after a garbage collection."""
     gc.collect()
     counts = Counter(type(item).__name__ for item in gc.get_objects() if type(item) in LIVE)
     return {kind.__name__: counts[kind.__name__] for kind in LIVE}
 
 
 def run(days: int = 7, every: float = 240.0, seed: int = 1) -> Report:
-    """Let two endpoints with default lifetimes ping each other every ``every`` seconds for so many days, then close."""
+    """Let two endpoints with default lifetimes ping each other every ``every`` seconds for some days, then close."""
     before = live_objects()
     network = Network(seed=seed, history=0)
     alice = Endpoint(ALICE, randomness=SeededRandomness(f"{seed} alice"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What holds of an endpoint whatever it has received: its tables agree, nothing grows beyond its ceiling."""
+"""Invariants of an endpoint: its tables are consistent, and nothing exceeds its limit."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ OF_SA: Mapping[str, tuple[int, Callable[[IkeSa], int]]] = {
 
 
 def hold(us: Endpoint) -> None:
-    """AssertionError where the tables of an endpoint disagree, or one is beyond its ceiling."""
+    """Raise AssertionError if an endpoint's tables are inconsistent or exceed a limit."""
     for name, (most, count) in OF_ENDPOINT.items():
         assert count(us) <= most, f"{count(us)} {name}, expected at most {most}"
     due = us.next_timer()
@@ -85,7 +85,7 @@ def _hold_sa(us: Endpoint, sa: IkeSa) -> None:
 
 
 def left(us: Endpoint) -> None:
-    """AssertionError when anything is left of an endpoint whose peers have been silent for hours."""
+    """Raise AssertionError if an endpoint keeps any state after hours of silence."""
     found: dict[str, Sized] = {
         "IKE SAs": us.sas,
         "Child SAs": us.children,
@@ -100,7 +100,7 @@ def left(us: Endpoint) -> None:
 
 
 class Picture:
-    """What must not change by anything that is not protected: every IKE SA with keys, and its Child SAs."""
+    """The state that unprotected datagrams must not change: every IKE SA with keys, and its Child SAs."""
 
     def __init__(self, us: Endpoint) -> None:
         self.sas = {spi: sa for spi, sa in us.sas.items() if sa._keys is not None}
@@ -109,7 +109,7 @@ class Picture:
         self.waiting = {spi: list(sa.requests.waiting) for spi, sa in self.sas.items()}
 
     def same(self, us: Endpoint) -> None:
-        """AssertionError when something has changed but for a hint's liveness check (RFC 7296 section 2.21.4)."""
+        """Raise AssertionError for any change, except a hint's liveness check (RFC 7296 section 2.21.4)."""
         for spi, sa in self.sas.items():
             assert us.sas.get(spi) is sa, "an unprotected datagram ended an IKE SA"
             for name, value in picture(sa).items():
@@ -126,7 +126,7 @@ class Picture:
 
 
 def picture(sa: IkeSa) -> dict[str, Any]:
-    """What there is of an IKE SA, but for the requests of ours that a hint may begin."""
+    """The state of an IKE SA, without our requests that a hint may trigger."""
     return {
         "the state": sa.state,
         "the keys": sa._keys,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The life of one endpoint: some hundred steps of a hostile peer, of strangers, of our own user, and of time.
+"""The life of one endpoint: some hundred steps by a hostile peer, strangers, our user, and timers.
 
-It ends with a good handshake and with silence, after which nothing may be left. All of it follows from a seed and the
-number of the life. Time is virtual.
+It ends with a valid handshake and a long silence, after which no state may remain. The seed and the number of the life
+determine everything. Time is virtual.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Chance = random.Random
 
 
 class Life:
-    """One endpoint, the peer that has the keys, and everybody else."""
+    """One endpoint, the peer with the keys, and all other senders."""
 
     def __init__(self, seed: int, number: int) -> None:
         self.chance = chance = Chance(f"{seed} {number}")
@@ -58,7 +58,7 @@ class Life:
     # One step
 
     def step(self) -> None:
-        """Do one thing, and hold the endpoint against the invariants."""
+        """Take one step, and check the invariants."""
         chance = self.chance
         if not any(sa.established for sa in self.us.sas.values()):
             act: Callable[[Life], object] = Life.handshake
@@ -79,7 +79,7 @@ class Life:
         self.trace[-1] += f" {text}"
 
     def drain(self) -> None:
-        """Take what came out of the endpoint; the ESP keys of new Child SAs are the attacker's as well."""
+        """Take the endpoint's datagrams and events; the attacker also gets the ESP keys of new Child SAs."""
         for datagram in self.us.datagrams():
             self.ours.append(datagram)
         self.us.packets()
@@ -98,13 +98,13 @@ class Life:
                 )
 
     def target(self) -> IkeSa:
-        """An IKE SA of ours that has keys, most often one that is established."""
+        """One of our IKE SAs with keys, usually an established one."""
         keyed = [sa for sa in self.us.sas.values() if sa._keys is not None]
         up = [sa for sa in keyed if sa.established]
         return self.chance.choice(up if up and self.chance.random() < 0.8 else keyed)
 
     def receive(self, data: bytes, sa: SaRecord, kind: DatagramKind = DatagramKind.IKE) -> None:
-        """Hand it over, most often from where the peer is."""
+        """Deliver it, usually from the peer's address."""
         remote = sa.remote if self.chance.random() < 0.9 else self.elsewhere()
         local = sa.local
         if kind is DatagramKind.ESP:
@@ -128,14 +128,14 @@ class Life:
         self.write(sa, exchange, payloads, self.message_id(sa), response=False)
 
     def message_id(self, sa: IkeSa) -> int:
-        """Most often the one that is expected."""
+        """Choose a message ID, usually the expected one."""
         expected = sa.answers.expected
         if self.chance.random() < 0.88:
             return expected + self.chance.randrange(sa.answers.size)
         return self.chance.choice((0, max(0, expected - 1), expected + 1, expected + 1000, 0xFFFFFFFF))
 
     def answer(self) -> None:
-        """An answer to a request of ours: sealed, or to IKE_SA_INIT."""
+        """A response to one of our requests: encrypted, or to IKE_SA_INIT."""
         waiting = [sa for sa in self.us.sas.values() if sa.requests.pending]
         if not waiting:
             return self.own()
@@ -153,7 +153,7 @@ class Life:
         return self.write(sa, exchange, payloads, message_id, response=True)
 
     def write(self, sa: IkeSa, exchange: int, payloads: list[Packet], message_id: int, *, response: bool) -> None:
-        """Seal it, in one message or in fragments, and hand it over."""
+        """Encrypt it, in one message or in fragments, and deliver it."""
         chance = self.chance
         first, content = lists.plain(chance, payloads)
         odd = chance.random()
@@ -172,7 +172,7 @@ class Life:
         self.receive(wire.seal(sa, chance, head, first, content, padding=padding), sa)
 
     def esp(self) -> None:
-        """A packet under a good ICV, whatever is in it."""
+        """An ESP packet with a valid ICV and any content."""
         known = [spi for spi in self.installed if spi in self.us.children]
         if not known:
             return self.own()
@@ -189,16 +189,16 @@ class Life:
         return self.receive(data, sa, chance.choice((DatagramKind.ESP, DatagramKind.ESP_IN_UDP)))
 
     def replay(self) -> None:
-        """Something that the peer has sent before."""
+        """Replay a datagram of the peer."""
         if self.sent:
             datagram = self.chance.choice(self.sent)
             self.tell(datagram.data[:1500].hex())
             self.us.receive(datagram, self.now)
 
-    # What anybody does: nothing of it may change an IKE SA with keys
+    # Steps of senders without keys: they must not change an IKE SA with keys
 
     def anybody(self) -> None:
-        """What is not protected, or not by the peer: nothing that is established changes."""
+        """An unprotected or forged datagram: no established SA may change."""
         before = Picture(self.us)
         make = self.chance.choice(strangers.UNPROTECTED)
         self.counts[f"unprotected {make.__name__}"] += 1
@@ -208,7 +208,7 @@ class Life:
         before.same(self.us)
 
     def icmp(self) -> None:
-        """What ICMP says, about any destination."""
+        """An ICMP error about any destination."""
         chance, before = self.chance, Picture(self.us)
         for _ in range(chance.choice((1, 1, 1, 20))):
             remote = self.target().remote if chance.random() < 0.5 else self.elsewhere()
@@ -223,7 +223,7 @@ class Life:
     # What we do ourselves
 
     def own(self) -> None:
-        """A request of our own user, or a packet to be sent."""
+        """A request of our user, or a packet to send."""
         chance = self.chance
         sas = [sa for sa in self.us.sas.values() if sa.established]
         if not sas:
@@ -266,7 +266,7 @@ class Life:
         )
 
     def pass_time(self, seconds: float) -> None:
-        """Fire what is due on the way; each time the next timer lies later."""
+        """Run the timers that are due; the next one must be later each time."""
         end = self.now + seconds
         while (due := self.us.next_timer()) is not None and due <= end:
             self.now = max(self.now, due)
@@ -277,7 +277,7 @@ class Life:
         self.now = end
 
     def handshake(self) -> IkeSa:
-        """A good peer, who knows of nothing else, connects or is connected to."""
+        """Connect with a legitimate peer, in either role."""
         self.peers += 1
         self.peer = Endpoint(
             PEER, [self.theirs.replace(remote=None)], randomness=SeededRandomness(f"peer {self.peers}")
@@ -294,7 +294,7 @@ class Life:
         return new[0]
 
     def settle(self) -> None:
-        """Carry everything between us and the good peer until both are quiet."""
+        """Deliver datagrams between us and the legitimate peer until none is left."""
         for _ in range(200):
             mine, theirs = self.us.datagrams(), self.peer.datagrams()
             if not mine and not theirs:
@@ -306,7 +306,7 @@ class Life:
         raise AssertionError("two good endpoints never come to rest")
 
     def end(self) -> None:
-        """A good handshake works, is of use, and goes; after hours of silence nothing is left."""
+        """Check that a valid handshake works, and that no state remains after hours of silence."""
         self.note("end")
         sa = self.handshake()
         for exchange in (sa.liveness(), self.peer.sas[sa.spi_i if not sa.initiator else sa.spi_r].liveness()):

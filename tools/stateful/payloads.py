@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lists of payloads, good, bad and nearly good, for the requests and answers of a hostile peer."""
+"""Lists of payloads, valid, invalid and nearly valid, for requests and responses of a hostile peer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lives one after the other, what was wrong in them, and how to see it again: `scripts/fuzz --stateful`."""
+"""Runs lives one after the other, and reports faults with how to reproduce them: `scripts/fuzz --stateful`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TELL_EVERY = 30.0  # seconds
 
 @dataclass
 class Result:
-    """What was done, and what was wrong: one example of each kind."""
+    """Counts, and one example of each kind of fault."""
 
     steps: int = 0
     lives: int = 0
@@ -37,7 +37,7 @@ class Result:
 
 
 def run_lives(steps: int, seed: int, first: int = 0, tell: Callable[[Result], None] = lambda result: None) -> Result:
-    """Run that many steps, beginning with life ``first``. What is wrong is told in the result, and ends that life."""
+    """Run that many steps, beginning with life ``first``. A fault is recorded in the result, and ends that life."""
     result, number, begun = Result(), first, time.perf_counter()
     while result.steps < steps:
         life, done = Life(seed, number), 0
@@ -47,7 +47,7 @@ def run_lives(steps: int, seed: int, first: int = 0, tell: Callable[[Result], No
                 result.steps += 1
                 life.step()
             life.end()
-        except Exception as error:  # whatever leaves the endpoint is what is looked for
+        except Exception as error:  # any exception of the endpoint is a finding
             kind = signature(error)
             result.times[kind] += 1
             result.faults.setdefault(kind, explained(error, life, seed, number, done))
@@ -60,21 +60,21 @@ def run_lives(steps: int, seed: int, first: int = 0, tell: Callable[[Result], No
 
 
 def signature(error: Exception) -> str:
-    """What tells one fault from another: its kind, where it was raised, and its text without numbers."""
+    """The kind of a fault: exception class, place, and text without numbers."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     text = re.sub(r"[0-9a-f]{8,}|[0-9]+", "#", str(error))[:80]
     return f"{type(error).__name__} at {frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} in {frame.name}: {text}"
 
 
 def explained(error: Exception, life: Life, seed: int, number: int, done: int) -> str:
-    """The last steps, the error, and how to see it again."""
+    """The last steps, the error, and how to reproduce it."""
     trace = "\n".join(line if len(line) < 400 else line[:400] + "…" for line in life.trace)
     told = "".join(traceback.format_exception(error))
     return f"{trace}\n{told}again: scripts/fuzz --stateful {done} {seed} {number}"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command line: STEPS, SEED, and the LIFE to begin with. Returns the exit status, 1 when anything was wrong."""
+    """The command line: STEPS, SEED, and the LIFE to begin with. Returns the exit status, 1 after any fault."""
     logging.getLogger("scapy").setLevel(logging.ERROR)  # its ISAKMP warns of what we make up
     steps, seed, first = (int(value) for value in [*arguments, *("200000", "1", "0")[len(arguments) :]])
     told, due = 0, time.perf_counter() + TELL_EVERY

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How both ends of a life are configured: another way for each life."""
+"""The configuration of both endpoints, different for each life."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINGER_LIMIT = 64
 
 
 class Setting(NamedTuple):
-    """Our configuration, the peer's, and that of our endpoint."""
+    """Our configuration, the peer's configuration, and our endpoint's."""
 
     ours: IkeConfig
     theirs: IkeConfig
@@ -26,7 +26,7 @@ class Setting(NamedTuple):
 
 
 def setting(chance: random.Random) -> Setting:
-    """Small limits, short lifetimes, and every now and then something unusual."""
+    """Draw small limits, short lifetimes, and sometimes an unusual value."""
     child = ChildConfig(
         proposals=chance.choice(
             ("aes128gcm16", "aes128gcm16-x25519-ecp256", "aes128-sha256-x25519", "aes128gcm16-esn")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a peer with the keys does again and again, in no time: what may it pile up?"""
+"""Bursts of requests from a peer with the keys: how much state may they create?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def again_and_again(life: Life) -> None:
-    """The same request many times, each time as a new one, on the newest IKE SA: what may it pile up?"""
+    """Send the same request many times, each as a new one, on the newest IKE SA."""
     sa, chance = life.target(), life.chance
     exchange, make = chance.choice(lists.REQUESTS)
     first, content = lists.plain(chance, make(sa, chance))
@@ -33,7 +33,7 @@ def again_and_again(life: Life) -> None:
 
 
 def come_and_go(life: Life) -> None:
-    """Rekey a Child SA and delete the old one, again and again, in no time."""
+    """Rekey a Child SA and delete the old one, repeatedly, without time passing."""
     sa, chance = life.target(), life.chance
     for _ in range(80):
         if life.us.sas.get(sa.own_spi) is not sa or not sa.children:

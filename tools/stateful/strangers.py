@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What anybody may send who has no key: nothing of it changes an IKE SA that has some."""
+"""Datagrams from senders without keys: they must not change an IKE SA that has keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def clear(life: Life) -> Iterator[Datagram]:
 
 
 def forged(life: Life) -> Iterator[Datagram]:
-    """A sealed message with something changed behind its SPIs and in front of its ICV."""
+    """An encrypted message with a change between its SPIs and its ICV."""
     sa, chance = life.target(), life.chance
     exchange, payloads = lists.request(sa, chance)
     response = bool(sa.requests.pending) and chance.random() < 0.5
@@ -52,13 +52,13 @@ def forged(life: Life) -> Iterator[Datagram]:
 
 
 def reflected(life: Life) -> Iterator[Datagram]:
-    """What we have sent comes back."""
+    """Our own datagram, reflected."""
     if life.ours:
         yield life.chance.choice(life.ours).turned()
 
 
 def stranger(life: Life) -> Iterator[Datagram]:
-    """An IKE_SA_INIT request of somebody who goes no further."""
+    """An IKE_SA_INIT request from a source that does not continue."""
     sa, chance = life.target(), life.chance
     head = IKEv2(init_SPI=chance.randbytes(8), resp_SPI=bytes(8), exch_type=34, flags=8, id=0)
     payloads = lists.spoiled(sa, chance, lists.ike_rekey(sa, chance))
@@ -70,7 +70,7 @@ def stranger(life: Life) -> Iterator[Datagram]:
 
 
 def wrong_esp(life: Life) -> Iterator[Datagram]:
-    """ESP that nobody sealed, on a known SPI or on none, and what a NAT keeps alive with."""
+    """Forged ESP, with a known or unknown SPI, and NAT keepalives."""
     chance = life.chance
     spis = [*life.us.children, chance.choice((0, 1, 255, 256, chance.getrandbits(32)))]
     data = chance.choice(spis).to_bytes(4) + chance.randbytes(chance.choice((0, 3, 4, 8, 60)))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Messages under the keys of an IKE SA, sealed by a peer that keeps to no rule.
+"""Messages with the keys of an IKE SA, from a peer that ignores all rules.
 
-It shares the process with its victim, so the victim's own `SaRecord` is all that it needs.
+It runs in its victim's process, so it uses the victim's `SaRecord`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Chance = random.Random
 def header(
     sa: SaRecord, exchange: int, message_id: int, *, response: bool, flags: int | None = None, version: int = VERSION_2
 ) -> IKEv2:
-    """The header of a message that the peer of ``sa`` sends; ``flags`` other than the right ones where given."""
+    """The header of a message that the peer of ``sa`` sends; ``flags`` replaces the correct flags."""
     right = (0 if sa.initiator else FLAG_INITIATOR) | (FLAG_RESPONSE if response else 0)
     return IKEv2(
         init_SPI=sa.spi_i,
@@ -41,7 +41,7 @@ def seal(
     numbers: bytes = b"",
     padding: bytes | None = None,
 ) -> bytes:
-    """A message with SK, or with SKF where there are ``numbers``, under the key that the peer of ``sa`` writes with."""
+    """A message with SK, or with SKF if there are ``numbers``, encrypted with the key of the peer of ``sa``."""
     keys, integ = sa.keys, sa.suite.integrity()
     by_initiator = (keys.sk_ei, keys.sk_ai), (keys.sk_er, keys.sk_ar)
     protector = Protector(sa.suite.encryption(), integ, *by_initiator[sa.initiator])
