@@ -37,7 +37,7 @@ _IPV4_IN, _IPV6_IN = 4, 41
 
 
 class ESP_Malformed(Structure):
-    """Octets in the place of ESP that are not an ESP packet. ``error`` says why; it builds back the same octets."""
+    """Octets that are not an ESP packet. ``error`` says why; it builds back the same octets."""
 
     name = "ESP malformed"
     fields_desc = [Remark("error", ""), Octets("data")]

@@ -30,7 +30,7 @@ def initial_contact(run: Run) -> None:
     theirs.has(SaDeleted, times=1, child_spis=(), by_peer=True, spi_i=before.spi_i)
     expect(sum(sa.established for sa in s.peer.sas.values()), "IKE SAs at the responder").equals(1)
 
-    s = run.session("as an exchange of its own")
+    s = run.session("in INFORMATIONAL")
     s.connect()
     other = s.client.connect(s.config, s.network.now)
     s.network.run()

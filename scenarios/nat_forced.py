@@ -15,7 +15,7 @@ def nat_forced(run: Run) -> None:
     s.config = s.config.replace(force_encapsulation=True)
     seen = []
     s.network.observe(lambda time, datagram, fate: seen.append(datagram))
-    # HDR(A,0), SAi1, KEi, Ni, N(NAT_DETECTION_SOURCE_IP, of nobody), N(NAT_DETECTION_DESTINATION_IP)  -->
+    # HDR(A,0), SAi1, KEi, Ni, N(NAT_DETECTION_SOURCE_IP, false), N(NAT_DETECTION_DESTINATION_IP)  -->
     s.connect()
     if s.live:
         # UDP {ESP}  ==>  <==  UDP {ESP}

@@ -26,7 +26,7 @@ def puzzle_ignored(run: Run) -> None:
             s.auth()
             expect(s.events).has(IkeSaEstablished, times=2)
         else:
-            # <--  HDR(A,0), N(COOKIE), N(PUZZLE)   again and again
+            # <--  HDR(A,0), N(COOKIE), N(PUZZLE)   repeatedly
             ours.has(IkeSaFailed, times=1)
             expect(s.peer.sas, "IKE SAs of the responder").fails()
 

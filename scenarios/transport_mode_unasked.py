@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""USE_TRANSPORT_MODE in a response that nobody requested."""
+"""USE_TRANSPORT_MODE in a response without a request for it."""
 
 from __future__ import annotations
 

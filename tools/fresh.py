@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the README's two commands as on a new machine, in a bare root of a Debian suite: ``scripts/fresh``.
+"""Runs the README's two commands as on a new machine, in a minimal root of a Debian suite: ``scripts/fresh``.
 
-The root has a clone of what is committed and, read-only, the shared data beside this checkout. Apt's mirror and
-settings, pip's configuration and the certificates are this machine's. What runs in it is in mount and process
-namespaces that end with us, so nothing has to be unmounted. Roots and pip's downloads stay in the user's cache.
+The root gets a clone of the committed state and, read-only, the shared data next to this checkout. It uses this
+machine's apt mirror and settings, pip configuration and certificates. Commands run in mount and process namespaces that
+end with this program, so nothing must be unmounted. Roots and pip's downloads stay in the user's cache.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OWN_CERTIFICATES = "/etc/ssl/machine.crt"
 PLACE = "/home"
 """Path of the clone and the shared data in the root."""
 APART = [
-    "env", "--default-signal=INT,QUIT",  # tests use them; whoever runs us in the background ignores them
+    "env", "--default-signal=INT,QUIT",  # tests use them; a shell that runs us in the background ignores them
     "setpriv", "--pdeathsig", "KILL",
     "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
 ]  # fmt: skip
@@ -43,7 +43,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KEPT_VARIABLES = r"PIP_\w+|\w+_(proxy|PROXY)|CI|TERM"
 
 # Process 1 of the namespaces. $1 is the root, $2 pip's cache, $3 where the clone is in it; then come places on this
-# machine, each with where it is to be seen in the root, up to a "--"; then the commands.
+# machine, each with its path in the root, up to a "--"; then the commands.
 # No chroot: a process in one can make no user namespace.
 INSIDE = """
 set -eu
@@ -83,7 +83,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def apart(*argv: str | Path, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in namespaces of its own; all that it has started ends with this block, and with us."""
+    """Run a command in new namespaces. Its processes end with this block, and with this program."""
     process = subprocess.Popen([*APART, *argv], env=environment, stdin=subprocess.DEVNULL)
     try:
         yield process
@@ -93,13 +93,13 @@ def apart(*argv: str | Path, environment: dict[str, str] | None = None) -> Itera
 
 
 def told(*argv: str | Path) -> str:
-    """What a command prints; nothing when it fails."""
+    """The output of a command; empty if it fails."""
     return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
 
 
 def make_archive(suite: str, archive: Path, work: Path) -> bool:
-    """Make the archive of a bare root, of packages from where this machine's own come. Whether that went well."""
-    # No mirror is told where apt knows none: then mmdebstrap does.
+    """Create the archive of a minimal root, with packages from this machine's mirror. Returns whether it succeeded."""
+    # Without a mirror in apt's configuration, mmdebstrap uses its default.
     wanted = ("Created-By: Packages", "Origin: Debian", "Label: Debian")
     mirrors = told("apt-get", "indextargets", "--format", "$(REPO_URI)", *wanted).splitlines()[:1]
     settings, made = work / "apt.conf", work / "root.tar"
@@ -114,7 +114,7 @@ def make_archive(suite: str, archive: Path, work: Path) -> bool:
 
 
 def furnish(root: Path) -> None:
-    """Put into the root what this machine knows of networks and registries, and the clone."""
+    """Copy this machine's network and registry configuration and the clone into the root."""
     home = Path.home() / ".config/pip"
     places = {Path(name): root / name[1:] for name in CONFIGURATION} | {home: root / "root/.config/pip"}
     certificates = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE") or CERTIFICATES
@@ -129,7 +129,7 @@ def furnish(root: Path) -> None:
 
 
 def looked_into(configuration: str) -> list[str]:
-    """The places on this machine that pip's configuration, as ``pip config list`` prints it, sends pip to."""
+    """The paths on this machine in pip's configuration (the output of ``pip config list``)."""
     found = set()
     for word in re.split(r"[\s'\"=,]+", configuration):
         path = word.removeprefix("file://")
@@ -146,7 +146,7 @@ def inherited() -> dict[str, str]:
 
 
 def run_in_root(suite: str, commands: tuple[str, ...], cache: Path, work: Path) -> bool:
-    """Run the commands in a root of that suite; whether all went well."""
+    """Run the commands in a root of that suite. Returns whether all succeeded."""
     archive, root = cache / f"{suite}.tar", work / suite
     if archive.exists() and time.time() - archive.stat().st_mtime > AGE:
         archive.unlink()

@@ -44,7 +44,7 @@ class ReplayWindow:
         # W of appendix A2.2. Without a window nothing is too old, so the nearest candidate on either side is taken.
         self.reach = size or MAX_SIZE
         self._mask = (1 << size) - 1
-        # Bit i stands for the number highest - i.
+        # Bit i is for the sequence number highest - i.
         self._seen = self._mask
 
     def __repr__(self) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The test vectors that RFCs print, as rows of hexadecimal text."""
+"""Test vectors from RFCs, as rows of hexadecimal text."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every cipher against the RFCs' vectors, and what must hold for all of them."""
+"""Every cipher against the RFCs' vectors, and properties of all ciphers."""
 
 from __future__ import annotations
 

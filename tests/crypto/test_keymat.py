@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keying material, recomputed from records that others made."""
+"""Keying material, recomputed from records of other implementations."""
 
 from __future__ import annotations
 

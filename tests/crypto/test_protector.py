@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SK and SKF payloads: sealed, opened, padded."""
+"""SK and SKF payloads: encryption, decryption, padding."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Signatures of AUTH payloads: every method and algorithm, made by cryptography and verified here, and damaged."""
+"""Signatures of AUTH payloads: every method and algorithm, valid and damaged."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The registry of transforms and its words."""
+"""The registry of transforms and their keywords."""
 
 from __future__ import annotations
 

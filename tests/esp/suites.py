@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every combination of algorithms that ESP knows here, and a pair of SAs for each."""
+"""Every supported combination of ESP algorithms, with a pair of SAs for each."""
 
 from __future__ import annotations
 

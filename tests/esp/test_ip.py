@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IP as bytes: every header compared with what Scapy makes of the same fields."""
+"""IP headers as bytes, compared with Scapy's for the same fields."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The crafting door: it agrees with the hot one, and every field of a packet can be wrong on purpose."""
+"""EspParts agrees with the fast path, and can set every field of a packet to a wrong value."""
 
 from __future__ import annotations
 

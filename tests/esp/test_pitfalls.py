@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What Scapy's own SecurityAssociation gets wrong or leaves out: each line right here."""
+"""One test for each fault or gap of Scapy's SecurityAssociation, which we do not have."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The hot door: seal and open, for every transform (RFC 4303 section 3)."""
+"""OutboundSa and InboundSa: seal and open, for every transform (RFC 4303 section 3)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Transport mode as bytes: cutting a packet, putting it together again, and its checksum behind a NAT."""
+"""Transport mode on bytes: split a packet, rebuild it, and correct its checksum behind a NAT."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The outer header and the way out of the tunnel: RFC 4301 section 5.1.2, RFC 7296 section 2.24."""
+"""The outer header, and the inner packet after the tunnel: RFC 4301 section 5.1.2, RFC 7296 section 2.24."""
 
 from __future__ import annotations
 

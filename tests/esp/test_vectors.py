@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ESP packets that others made: Linux kernels, RFC 3602, RFC 7634, tcpdump's captures."""
+"""ESP packets of other implementations: Linux kernels, RFC 3602, RFC 7634, tcpdump's captures."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ TCPDUMP = {"3DES-CBC": Encr.ENCR_3DES, "AES-CBC-256": Encr.ENCR_AES_CBC}
     "name", ["02-sunrise-sunset-esp.pcap", "08-sunrise-sunset-esp2.pcap", "08-sunrise-sunset-aes.pcap", "espudp1.pcap"]
 )
 def test_captures_of_tcpdump(name: str) -> None:
-    """Their integrity keys were never published: the 12 octets of ICV are cut off, the cipher stands alone."""
+    """Their integrity keys were never published: the 12 octets of ICV are cut off, and only the cipher is tested."""
     folder = shared("captures/external")
     expected = json.loads((folder / "tcpdump_expected.json").read_text())["files"][name]
     receivers = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the tests of the layers share: a message of every kind, caches cleared, captures walked."""
+"""Shared helpers of the layer tests: sample messages, cleared caches, the packets of captures."""
 
 from __future__ import annotations
 

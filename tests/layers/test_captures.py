@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every IKEv2 message of every capture: read, built back to the byte, pasted back from command()."""
+"""Every IKEv2 message of every capture is parsed, built back to the same bytes, and rebuilt from command()."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KNOWN_FAULTS = {
 
 
 def pasted(text: str) -> Packet:
-    """What a person gets who pastes the output of command()."""
+    """Execute the output of command()."""
     names = {name: getattr(ikev2, name) for name in ikev2.__all__}
     names |= {cls.__name__: cls for cls in conf.layers if cls.__name__ not in names}
     return eval(text, names)

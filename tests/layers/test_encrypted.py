@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SK and SKF, sealed and opened; ESP, sealed and opened; what else comes on port 4500."""
+"""SK, SKF and ESP, encrypted and decrypted; dissection of UDP port 4500."""
 
 from __future__ import annotations
 

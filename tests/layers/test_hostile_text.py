@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hostile text in every field of every layer: no picture of a layer holds what speaks to a terminal."""
+"""Hostile text in every field of every layer: no output of a layer has terminal control characters."""
 
 from __future__ import annotations
 

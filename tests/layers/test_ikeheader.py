@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The IKE header as octets is the header as a layer, and costs no Scapy."""
+"""The IKE header's struct and constants agree with the layer, are defined once, and need no Scapy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Octets of any form: nothing is raised, nothing is lost, what is wrong is said."""
+"""Malformed octets: no exception, no octet is lost, and the fault is reported."""
 
 from __future__ import annotations
 

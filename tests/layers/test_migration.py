@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The examples of docs/migration.md do what they say, and its names are there."""
+"""The examples of docs/migration.md work, and the names in it exist."""
 
 from __future__ import annotations
 

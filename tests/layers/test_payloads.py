@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What each payload holds, from the octets of its RFC to fields and back."""
+"""Every payload, from the octets in its RFC to fields and back."""
 
 from __future__ import annotations
 

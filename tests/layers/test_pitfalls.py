@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One test for each thing that Scapy's own IKEv2 layer gets wrong, each showing ours right."""
+"""One test for each fault of Scapy's own IKEv2 layer, which ours does not have."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ SIZES = (0, 1, 3, 4, 5, 7, 8, 9, 16, 20, 32, 255, 256, 257, 1500)
 
 @functools.cache
 def public_value(group: int) -> bytes:
-    """A good public value of a key exchange method."""
+    """A valid public value of a key exchange method."""
     return key_exchange(group).generate(SeededRandomness(f"public {group}").octets).public
 
 
@@ -56,12 +56,12 @@ def public_value(group: int) -> bytes:
 
 
 def octets(chance: Chance) -> bytes:
-    """Random octets, of a length at some limit."""
+    """Random octets, with a length at some limit."""
     return chance.randbytes(chance.choice(SIZES))
 
 
 def spi(sa: IkeSa, chance: Chance) -> bytes:
-    """The SPI of some Child SA, ours or theirs, or of none."""
+    """The SPI of a Child SA, inbound or outbound, or an unknown one."""
     known = [
         number
         for child in sa.children.values()
@@ -73,7 +73,7 @@ def spi(sa: IkeSa, chance: Chance) -> bytes:
 
 
 def offer(sa: IkeSa, chance: Chance, *, ike: bool) -> IKEv2_SA:
-    """What the victim accepts, or nearly."""
+    """A value that the victim accepts, or nearly accepts."""
     proposals = sa.config.proposals if ike else sa.config.children[0].proposals
     new = chance.randbytes(8 if ike else 4)
     layers = [proposal.layer(number, new) for number, proposal in enumerate(proposals, 1)]
@@ -93,7 +93,7 @@ def any_attribute(chance: Chance) -> IKEv2_TransformAttribute:
 
 
 def any_sa(sa: IkeSa, chance: Chance) -> Packet:
-    """Proposals of anything."""
+    """Random proposals."""
 
     def transform() -> Packet:
         kind = chance.choice((1, 1, 2, 3, 4, 5, 6, 13, chance.randrange(256)))
@@ -115,7 +115,7 @@ def any_sa(sa: IkeSa, chance: Chance) -> Packet:
 
 
 def any_ke(sa: IkeSa, chance: Chance) -> Packet:
-    """A public value: a good one, one of zeros, one of a wrong length."""
+    """A public value: a valid one, zeros, or one of a wrong length."""
     group = chance.choice((*GROUPS, *GROUPS, 0, 14, 36, 0xFFFF))
     good = public_value(group) if group in GROUPS else b""
     return IKEv2_KE(group=group, ke=chance.choice((good, good, bytes(len(good)), octets(chance))))
@@ -138,7 +138,7 @@ def any_delete(sa: IkeSa, chance: Chance) -> Packet:
 
 
 def any_cp(sa: IkeSa, chance: Chance) -> Packet:
-    """A Configuration payload: any type, attributes of any length, now and then thousands of them."""
+    """A Configuration payload: any type, attributes of any length, sometimes thousands of them."""
     count = chance.choice((0, 1, 2, 3, 3200 if chance.random() < 0.05 else 40))
     kinds = [int(chance.choice((*CpAttribute, 8, 1))) for _ in range(3)]
     values = [b"", b"", bytes(4), b"\x0a\x01\0\x05", chance.randbytes(16), chance.randbytes(17), octets(chance)]
@@ -159,7 +159,7 @@ def any_selectors(sa: IkeSa, chance: Chance) -> Packet:
 
 
 def any_payload(sa: IkeSa, chance: Chance) -> Packet:
-    """A payload of any type, its body octets; those that may not stand inside SK included."""
+    """A payload of any type with random octets, also of types that must not be inside SK."""
     kind = chance.choice((*map(int, PayloadType), chance.randrange(256)))
     flags = chance.choice((0, 0, 0x80, 0x7F))
     return IKEv2_Payload(payload_type=kind, flags=flags, load=octets(chance))
@@ -178,7 +178,7 @@ MAKERS: Sequence[Maker] = (
 )  # fmt: skip
 
 
-# Lists of payloads that a good peer might send
+# Lists of payloads that a legitimate peer might send
 
 
 def new_child(sa: IkeSa, chance: Chance) -> list[Packet]:
@@ -227,13 +227,13 @@ REQUESTS: Sequence[Plan] = (
 
 
 def request(sa: IkeSa, chance: Chance) -> tuple[int, list[Packet]]:
-    """An exchange type and the payloads of a request, now and then of a type that nobody knows."""
+    """An exchange type and the payloads of a request, sometimes of an unknown type."""
     exchange, make = chance.choice(REQUESTS)
     return (exchange if chance.random() < 0.97 else chance.choice(EXCHANGES)), spoiled(sa, chance, make(sa, chance))
 
 
 def answer(sa: IkeSa, chance: Chance, sent: Sequence[Packet]) -> list[Packet]:
-    """What answers a request that the victim has ``sent``: a good one, an error, or anything."""
+    """The response to a request that the victim has ``sent``: a valid one, an error, or anything."""
     way = chance.random()
     if way < 0.15:
         kind = chance.choice((*(t for t in NotifyType if t < 100), NotifyType.COOKIE, NotifyType.REKEY_SA))
@@ -271,7 +271,7 @@ def chosen(payload: IKEv2_SA, chance: Chance) -> IKEv2_SA:
 
 
 def spoiled(sa: IkeSa, chance: Chance, payloads: list[Packet]) -> list[Packet]:
-    """Now and then a payload too many, too few, twice, or in the wrong place."""
+    """Sometimes add, remove, duplicate or move a payload."""
     if chance.random() < 0.8:
         return payloads
     at = chance.randrange(len(payloads) + 1)
@@ -288,7 +288,7 @@ def spoiled(sa: IkeSa, chance: Chance, payloads: list[Packet]) -> list[Packet]:
 
 
 def plain(chance: Chance, payloads: list[Packet]) -> tuple[int, bytes]:
-    """The type of the first payload and the octets of all, now and then mutated; at most 64,000."""
+    """The type of the first payload and the octets of all, sometimes mutated; at most 64,000."""
     content = build_payloads(payloads)
     if content and chance.random() < 0.08:
         content = mutated(content, content, chance)
