@@ -170,7 +170,7 @@ def test_malformed_payloads_are_shown_and_named() -> None:
     )
     assert records[0]["payloads"][0]["type"] == "Nonce"
     assert records[0]["payloads"][0]["malformed"] == records[0]["error"]
-    assert "length says 99" in records[1]["error"]
+    assert "length 99, but" in records[1]["error"]
     unknown = records[2]["payloads"][0]
     assert (unknown["type"], unknown["critical"], unknown["load"]) == ("UNKNOWN-200", True, b"yyyy".hex())
     assert records[2]["error"] is None

@@ -120,7 +120,7 @@ def test_a_bad_encapsulation_key_makes_no_ike_sa():
     found.alice.taps.add("payloads", spoil, when=lambda message: not message.encrypted)
     sa = found.connect(alice(proposals=proposal("mlkem768")))
     assert not sa.established
-    assert "no encapsulation key" in found.of("bob", MessageDropped)[0].reason
+    assert "not an encapsulation key" in found.of("bob", MessageDropped)[0].reason
     assert not found.bob.sas
 
 

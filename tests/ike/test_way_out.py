@@ -101,7 +101,7 @@ def test_parts_that_cannot_be_sealed_are_the_callers_mistake() -> None:
 
 
 def test_an_untouched_packet_is_the_same_with_and_without_taps() -> None:
-    """The crafting door and the hot door agree, TFC padding and dummies included."""
+    """EspParts and OutboundSa agree, also with TFC padding and for dummy packets."""
     wires = []
     for tapped in (False, True):
         pair = Pair()
