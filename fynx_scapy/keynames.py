@@ -176,7 +176,7 @@ def write_esp(encr: Transform, integ: Transform | None, unchecked: int = 0) -> t
 
 
 @dataclass(frozen=True, slots=True)
-class Suite:
+class CipherSuite:
     """The transforms of one proposal that matter to who opens packets."""
 
     encr: Transform
@@ -185,7 +185,7 @@ class Suite:
     esn: bool | None = None
 
 
-def read_proposal(text: str) -> Suite:
+def read_proposal(text: str) -> CipherSuite:
     """A strongSwan proposal such as ``ESP:AES_CBC_128/HMAC_SHA2_256_128/NO_EXT_SEQ``; key exchanges do not matter here.
 
     Raises ConfigError where no encryption algorithm is found.
@@ -206,7 +206,7 @@ def read_proposal(text: str) -> Suite:
             encr = Transform(TransformType.ENCR, PROPOSAL_ENCR[base], int(length))
     if encr is None:
         raise ConfigError(f"the proposal {text!r} names no encryption algorithm of: {', '.join(PROPOSAL_ENCR)}")
-    return Suite(encr, integ, prf, esn)
+    return CipherSuite(encr, integ, prf, esn)
 
 
 def has_proposal(encr: Transform) -> bool:
@@ -214,7 +214,7 @@ def has_proposal(encr: Transform) -> bool:
     return encr.id in PROPOSAL_ENCR.values()
 
 
-def write_proposal(suite: Suite) -> str:
+def write_proposal(suite: CipherSuite) -> str:
     """A suite in strongSwan's words, without the protocol in front; ConfigError where there is no word for it."""
     names = {number: word for word, number in PROPOSAL_ENCR.items()}
     if suite.encr.id not in names:

@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from fynx_scapy.capture.reading.losses import Loss
     from fynx_scapy.capture.scale import process
     from fynx_scapy.capture.sniffing import IPsecSession, rdpcap
-    from fynx_scapy.capture.transcript.exchanges import Exchange
-    from fynx_scapy.capture.transcript.messages import Message
+    from fynx_scapy.capture.transcript.exchanges import CapturedExchange
+    from fynx_scapy.capture.transcript.messages import CapturedMessage
     from fynx_scapy.capture.transcript.transcript import Transcript
     from fynx_scapy.keylog import KeyLog
 
 __all__ = [
     "Capture",
+    "CapturedExchange",
+    "CapturedMessage",
     "Conversation",
     "Dissection",
     "EspFlow",
-    "Exchange",
     "Fingerprint",
     "Follower",
     "Frame",
@@ -39,7 +40,6 @@ __all__ = [
     "InnerFlow",
     "KeyLog",
     "Loss",
-    "Message",
     "Transcript",
     "fingerprints",
     "frames",
@@ -52,7 +52,7 @@ _HOME = {
     "Conversation": "fynx_scapy.capture.conversation",
     "Dissection": "fynx_scapy.capture.dissect",
     "EspFlow": "fynx_scapy.capture.reading.flows",
-    "Exchange": "fynx_scapy.capture.transcript.exchanges",
+    "CapturedExchange": "fynx_scapy.capture.transcript.exchanges",
     "Fingerprint": "fynx_scapy.capture.fingerprint",
     "Follower": "fynx_scapy.capture.follow.follower",
     "Frame": "fynx_scapy.capture.reading.frames",
@@ -62,7 +62,7 @@ _HOME = {
     "InnerFlow": "fynx_scapy.capture.follow.inner",
     "KeyLog": "fynx_scapy.keylog",
     "Loss": "fynx_scapy.capture.reading.losses",
-    "Message": "fynx_scapy.capture.transcript.messages",
+    "CapturedMessage": "fynx_scapy.capture.transcript.messages",
     "Transcript": "fynx_scapy.capture.transcript.transcript",
     "fingerprints": "fynx_scapy.capture.fingerprint",
     "frames": "fynx_scapy.capture.reading.frames",

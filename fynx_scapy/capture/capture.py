@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     import pandas
 
     from fynx_scapy.capture.follow.follower import Follower
-    from fynx_scapy.capture.follow.sas import ChildSa, IkeOpened, IkeSa
+    from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa, IkeOpened
     from fynx_scapy.capture.reading.flows import EspFlow
     from fynx_scapy.capture.reading.losses import Loss
     from fynx_scapy.capture.reading.store import Stored
     from fynx_scapy.capture.showing.pictures import Ladders
-    from fynx_scapy.capture.transcript.exchanges import Exchange
-    from fynx_scapy.capture.transcript.messages import Message
+    from fynx_scapy.capture.transcript.exchanges import CapturedExchange
+    from fynx_scapy.capture.transcript.messages import CapturedMessage
     from fynx_scapy.keylog import KeyLog
 
 Source = str | os.PathLike[str] | BinaryIO
@@ -140,12 +140,12 @@ class Capture:
         return self.transcript.conversations
 
     @property
-    def exchanges(self) -> list[Exchange]:
+    def exchanges(self) -> list[CapturedExchange]:
         """The exchanges of all conversations."""
         return self.transcript.exchanges
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[CapturedMessage]:
         """The IKE messages of all conversations, in the order of the capture."""
         return self.transcript.messages
 
@@ -187,19 +187,19 @@ class Capture:
         return self.follow()[index]
 
     @property
-    def ike_sas(self) -> list[IkeSa]:
+    def ike_sas(self) -> list[CapturedIkeSa]:
         """The IKE SAs that were followed, in order of appearance."""
         return list(self.opener.ike_sas)
 
     @property
-    def child_sas(self) -> list[ChildSa]:
+    def child_sas(self) -> list[CapturedChildSa]:
         """The Child SAs that were followed, in order of appearance."""
         return list(self.opener.child_sas)
 
     @property
-    def sas(self) -> list[IkeSa | ChildSa]:
+    def sas(self) -> list[CapturedIkeSa | CapturedChildSa]:
         """Every SA that was followed: IKE SAs, each before its Child SAs."""
-        found: list[IkeSa | ChildSa] = []
+        found: list[CapturedIkeSa | CapturedChildSa] = []
         for sa in self.opener.ike_sas:
             found += [sa, *sa.children]
         return found

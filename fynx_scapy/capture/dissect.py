@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fynx_scapy.capture.follow.decrypt import UNCHECKED, Opened
+from fynx_scapy.capture.follow.decrypt import UNCHECKED, OpenResult
 from fynx_scapy.capture.follow.follower import Follower
 from fynx_scapy.capture.follow.sas import IkeOpened
 from fynx_scapy.capture.reading.losses import Loss
@@ -156,7 +156,7 @@ class Dissection:
             return fields | {"error": f"{len(data)} octets, an ESP header has 8"}
         spi = data[:4].hex()
         fields |= {"spi": spi, "seq": int.from_bytes(data[4:8], "big")}
-        opened = Opened() if packet.missing else self._follower.esp(data, packet.src, packet.dst)
+        opened = OpenResult() if packet.missing else self._follower.esp(data, packet.src, packet.dst)
         if not opened.keyed and opened.plaintext is None and not packet.missing:
             self.closed[f"ESP SA 0x{spi} {packet.src} > {packet.dst}"] += 1
         inner = None if opened.plaintext is None else opened.plaintext.hex()

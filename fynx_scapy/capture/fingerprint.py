@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fynx_scapy.capture.transcript.facts import Transform
+from fynx_scapy.capture.transcript.facts import SeenTransform
 from fynx_scapy.iana import (
     AuthMethod,
     CertEncoding,
@@ -30,7 +30,7 @@ from fynx_scapy.iana import (
 if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
     from fynx_scapy.capture.transcript.conversations import ConversationBase
-    from fynx_scapy.capture.transcript.messages import Message
+    from fynx_scapy.capture.transcript.messages import CapturedMessage
 
 VERSION = 1
 """The version of the format; it changes whenever a form for the same octets changes."""
@@ -110,7 +110,7 @@ def of_conversation(conversation: ConversationBase) -> Iterator[Fingerprint]:
         yield Fingerprint(conversation.number, role, address, numbers, form(message), auth)
 
 
-def form(message: Message) -> str:
+def form(message: CapturedMessage) -> str:
     """The canonical form of a message: version of the format, header, then a word per payload, in order."""
     head = f"{VERSION} {'I' if message.request else 'R'} {message.version:02x} {message.flags:02x}"
     return " ".join([head, *(word for layer in message.layers if (word := _word(layer, message.request)))])
@@ -235,7 +235,7 @@ def _named_proposal(text: str) -> str:
     for each in transforms.split(","):
         found = re.fullmatch(r"(\d+)\.(\d+)(?:/(\d+))?", each)
         names.append(
-            Transform(int(found[1]), int(found[2]), int(found[3]) if found[3] else None).name if found else each
+            SeenTransform(int(found[1]), int(found[2]), int(found[3]) if found[3] else None).name if found else each
         )
     protocol = head.partition(".")[2]
     return f"{name_of(ProtocolId, int(protocol)) if protocol else '?'} {'/'.join(names)}"

@@ -71,15 +71,15 @@ def capture(
         raise click.UsageError("--parquet and --workers are for a folder of captures")
     keys = None if no_decrypt else keys_of(capture, given)
     with opened(capture, keys, ports) as found:
-        from fynx_scapy.capture import overview
+        from fynx_scapy.capture.showing import summary
 
         losses = Losses(keys is not None and opens(keys))
-        document = overview.document(found, keys is not None and any_key(keys))
+        document = summary.document(found, keys is not None and any_key(keys))
         with writing(output, capture) as out:
             if as_json:
                 click.echo(json.dumps(document, indent=1), file=out)
             else:
-                overview.show(found, document, console(out))
+                summary.show(found, document, console(out))
                 if ladder:
                     click.echo(f"\n{found.ladder()}", file=out)
         look(found, losses, inside=not no_decrypt).finish(capture)
@@ -114,7 +114,7 @@ def _folder(
             for row in results.captures:
                 click.echo(json.dumps(row), file=out)
         else:
-            from fynx_scapy.capture.overview import table
+            from fynx_scapy.capture.showing.summary import table
 
             table(console(out), "captures", COLUMNS, [[row[name] for name in COLUMNS] for row in results.captures])
     sys.exit(max(_losses(results, keys), default=0))

@@ -18,7 +18,7 @@ from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, SAVE, keys_of, re
 if TYPE_CHECKING:
     # Scapy and the ciphers are imported by the command itself: its help answers without them
     from fynx_scapy.capture import Capture
-    from fynx_scapy.capture.follow.sas import ChildSa, IkeSa
+    from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa
 
 VERDICTS = {True: "verified", False: "BAD", None: "not checked"}
 
@@ -68,7 +68,7 @@ def _counts(capture: Capture) -> dict[str, tuple[int, int]]:
 
 
 def _document(capture: Capture, counts: dict[str, tuple[int, int]]) -> dict[str, Any]:
-    from fynx_scapy.capture.overview import sa_row
+    from fynx_scapy.capture.showing.summary import sa_row
 
     return {
         "capture": capture.name,
@@ -77,7 +77,7 @@ def _document(capture: Capture, counts: dict[str, tuple[int, int]]) -> dict[str,
     }
 
 
-def _numbered(capture: Capture) -> Iterator[tuple[IkeSa, int]]:
+def _numbered(capture: Capture) -> Iterator[tuple[CapturedIkeSa, int]]:
     """The IKE SAs, each with the number of its conversation: that of its parent, if it never had a message."""
     numbers = {spi_i: each.number for each in capture.conversations for spi_i, _ in each.spis}
     for sa in capture.ike_sas:
@@ -97,7 +97,7 @@ def _lines(capture: Capture) -> Iterator[str]:
             yield _child_line(child)
 
 
-def _ike_line(sa: IkeSa) -> str:
+def _ike_line(sa: CapturedIkeSa) -> str:
     from fynx_scapy.crypto.transforms import keyword_of
 
     words = [keyword_of(t) for t in (sa.suite.encr, sa.suite.integ, sa.suite.prf) if t] if sa.suite else ["?"]
@@ -109,7 +109,7 @@ def _ike_line(sa: IkeSa) -> str:
     return f"IKE SA {sa.spi_i.hex()} {sa.spi_r.hex()} {'-'.join(words)}: {state}{rekeys}"
 
 
-def _child_line(child: ChildSa) -> str:
+def _child_line(child: CapturedChildSa) -> str:
     from fynx_scapy.crypto.transforms import keyword_of
 
     words = [keyword_of(t) for t in (child.suite.encr, child.suite.integ) if t] + (["esn"] if child.esn else [])

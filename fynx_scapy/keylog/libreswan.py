@@ -81,7 +81,7 @@ def write_pluto_log(entries: Iterable[Entry]) -> str:
         if isinstance(entry, Secret) and entry.kind == "psk":
             lines += ["| PreShared Key", *_dump(entry.value)]
         elif isinstance(entry, EspKeys) and keynames.has_proposal(entry.encr) and entry.spi and not entry.unchecked_icv:
-            encr, *integ = keynames.write_proposal(keynames.Suite(entry.encr, entry.integ)).split("/")
+            encr, *integ = keynames.write_proposal(keynames.CipherSuite(entry.encr, entry.integ)).split("/")
             for label in KEYMAT:
                 lines += [f"| {label}", *_dump(entry.key + entry.auth_key)]
             spi, esn = f"0x{entry.spi:08x}", "/ESN" if entry.esn else ""

@@ -231,7 +231,8 @@ def write_charon_log(entries: Iterable[Entry]) -> str:
 def _written_ike(keys: IkeKeys) -> Iterator[str]:
     exchange = "IKE_SA_INIT" if keys.spi_i else "CREATE_CHILD_SA"
     yield f"[ENC] parsed {exchange} response 0 [ ]"
-    yield f"[CFG] selected proposal: IKE:{keynames.write_proposal(keynames.Suite(keys.encr, keys.integ, keys.prf))}"
+    suite = keynames.CipherSuite(keys.encr, keys.integ, keys.prf)
+    yield f"[CFG] selected proposal: IKE:{keynames.write_proposal(suite)}"
     if keys.spi_i:
         yield from _dump("natd_chunk", keys.spi_i + keys.spi_r)
     for label, member in SK.items():
@@ -240,7 +241,7 @@ def _written_ike(keys: IkeKeys) -> Iterator[str]:
 
 
 def _written_esp(keys: EspKeys) -> Iterator[str]:
-    suite = keynames.Suite(keys.encr, keys.integ, None, keys.esn)
+    suite = keynames.CipherSuite(keys.encr, keys.integ, None, keys.esn)
     yield "[ENC] parsed IKE_AUTH response 1 [ ]"
     yield f"[CFG] selected proposal: ESP:{keynames.write_proposal(suite)}"
     for use, value in (("encryption", keys.key), ("integrity", keys.auth_key)):

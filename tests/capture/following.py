@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fynx_scapy.capture.follow import Follower
-from fynx_scapy.capture.follow.decrypt import Opened
+from fynx_scapy.capture.follow.decrypt import OpenResult
 from fynx_scapy.capture.follow.sas import IkeOpened
 from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.capture.reading.walk import Walk
@@ -29,7 +29,7 @@ class Followed:
 
     follower: Follower
     messages: list[IkeOpened] = field(default_factory=list)
-    packets: list[Opened] = field(default_factory=list)
+    packets: list[OpenResult] = field(default_factory=list)
 
     @property
     def sealed(self) -> int:

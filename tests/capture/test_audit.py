@@ -18,7 +18,7 @@ from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import PROFILES, Audit, Severity, Status, audit, judge
 from fynx_scapy.capture.audit.causes import CAUSES
 from fynx_scapy.capture.audit.rules import RFC_LEVELS
-from fynx_scapy.capture.transcript.facts import Transform
+from fynx_scapy.capture.transcript.facts import SeenTransform
 from fynx_scapy.commands.audit import audit as command
 from fynx_scapy.iana import Encr, Integ, KeMethod, NotifyType, Prf, TransformType
 from fynx_scapy.keylog import KeyLog
@@ -350,7 +350,7 @@ def test_without_keys_what_is_closed_is_unknown_and_not_ok() -> None:
 
 
 def level(profile: str, protocol: int, kind: int, id: int, bits: int | None = None) -> tuple[str, Status, str]:
-    verdict = PROFILES[profile].judge(protocol, Transform(kind, id, bits))
+    verdict = PROFILES[profile].judge(protocol, SeenTransform(kind, id, bits))
     assert verdict is not None
     return verdict.level, verdict.grade.status, str(verdict.source)
 
@@ -469,7 +469,7 @@ def test_an_offer_that_was_not_chosen_is_judged_milder() -> None:
     facts = audited("psk-gcm128-x25519").facts
     conversation = facts.conversations[0]
     sa = conversation.ike_sas[0]
-    weak = replace(sa.offered[0], number=2, transforms=(*sa.offered[0].transforms, Transform(4, KeMethod.MODP_768)))
+    weak = replace(sa.offered[0], number=2, transforms=(*sa.offered[0].transforms, SeenTransform(4, KeMethod.MODP_768)))
     sa = replace(sa, offered=(sa.offered[0], weak))
     facts = replace(facts, conversations=(replace(conversation, ike_sas=(sa,)),))
     (finding,) = judge(facts, PROFILES["rfc"]).find("ike.offered")
@@ -481,7 +481,7 @@ def test_encryption_without_integrity_short_nonces_and_replays() -> None:
     conversation = facts.conversations[0]
     child = conversation.children[0]
     assert child.chosen is not None
-    bare = replace(child.chosen, transforms=(Transform(1, Encr.ENCR_AES_CBC, 128), Transform(3, Integ.NONE)))
+    bare = replace(child.chosen, transforms=(SeenTransform(1, Encr.ENCR_AES_CBC, 128), SeenTransform(3, Integ.NONE)))
     changed = replace(
         conversation,
         children=(replace(child, chosen=bare),),

@@ -24,7 +24,7 @@ from fynx_scapy.capture.follow.exchanges import (
 )
 from fynx_scapy.capture.replay import configs
 from fynx_scapy.capture.replay.compare import FRESH, compare
-from fynx_scapy.capture.replay.player import Player, Verdict, play, session
+from fynx_scapy.capture.replay.player import Player, ReplayVerdict, play, session
 from fynx_scapy.capture.replay.raw import send, shots
 from fynx_scapy.capture.replay.rebuild import rebuilt
 from fynx_scapy.capture.replay.recording import load
@@ -81,7 +81,7 @@ def test_a_recording_is_a_list_of_steps(recorded: Path):
 def test_the_same_peer_answers_as_recorded(recorded: Path):
     report = play(load(recorded), psk=PSK)
     assert report.differences == []
-    assert {outcome.verdict for outcome in report.outcomes} == {Verdict.SAME}
+    assert {outcome.verdict for outcome in report.outcomes} == {ReplayVerdict.SAME}
     assert report.ok
     assert report.established
 
@@ -112,7 +112,9 @@ def test_what_strongswan_said_is_said_again(name: str, conversation: int):
     recording = lab(name, conversation)
     report = play(recording)
     assert report.established
-    assert not [each for each in report.outcomes if each.verdict in (Verdict.UNANSWERED, Verdict.NOT_PLAYED)]
+    assert not [
+        each for each in report.outcomes if each.verdict in (ReplayVerdict.UNANSWERED, ReplayVerdict.NOT_PLAYED)
+    ]
     assert {each.payload for each in report.differences} <= {
         "N(SIGNATURE_HASH_ALGORITHMS)", "N(CHILDLESS_IKEV2_SUPPORTED)", "N(MULTIPLE_AUTH_SUPPORTED)",
     }  # fmt: skip
@@ -143,7 +145,7 @@ def test_the_wrong_key_does_not_end_established(recorded: Path):
     assert (report.established, report.expected, report.ok) == (False, True, False)
     assert "AUTHENTICATION_FAILED" in report.error
     verdicts = [each.verdict for each in report.outcomes]
-    assert verdicts == [Verdict.SAME, Verdict.DIFFERS] + [Verdict.NOT_PLAYED] * 8
+    assert verdicts == [ReplayVerdict.SAME, ReplayVerdict.DIFFERS] + [ReplayVerdict.NOT_PLAYED] * 8
 
 
 def test_a_cookie_that_was_not_recorded_is_brought(recorded: Path):
@@ -154,9 +156,9 @@ def test_a_cookie_that_was_not_recorded_is_brought(recorded: Path):
         assert s.sa.established
     assert report.established
     assert not report.ok
-    extra = [each for each in report.outcomes if each.verdict is Verdict.EXTRA]
+    extra = [each for each in report.outcomes if each.verdict is ReplayVerdict.EXTRA]
     assert [each.title.startswith("IKE_SA_INIT {N(COOKIE), SA") for each in extra] == [True]
-    assert report.outcomes[-2].verdict is Verdict.KEPT
+    assert report.outcomes[-2].verdict is ReplayVerdict.KEPT
 
 
 def test_what_is_fresh_by_nature_is_not_compared(recorded: Path):

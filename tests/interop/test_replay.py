@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fynx_scapy.capture.replay import configs
-from fynx_scapy.capture.replay.player import Player, Report, Verdict
+from fynx_scapy.capture.replay.player import Player, ReplayVerdict, Report
 from fynx_scapy.capture.replay.raw import send, shots
 from fynx_scapy.capture.replay.recording import Recording, load
 from fynx_scapy.lab.lab import RETRANSMISSION, Lab
@@ -54,7 +54,7 @@ def test_it_ends_established_and_as_recorded(name: str, conversation: int, confi
         assert [child.state for child in sa.children if child.state != "DELETED"] == ["INSTALLED"]
     assert report.established
     assert report.differences == []
-    assert {each.verdict for each in report.outcomes} == {Verdict.SAME, Verdict.KEPT}
+    assert {each.verdict for each in report.outcomes} == {ReplayVerdict.SAME, ReplayVerdict.KEPT}
 
 
 def test_to_the_recorded_end():

@@ -24,8 +24,7 @@ from fynx_scapy import (
     Session,
 )
 from fynx_scapy.capture import Capture, KeyLog, process
-from fynx_scapy.capture.follow.sas import ChildSa, IkeOpened
-from fynx_scapy.capture.follow.sas import IkeSa as FollowedSa
+from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa, IkeOpened
 from fynx_scapy.errors import LocalError
 from fynx_scapy.events import ChildSaInstalled, Event, PeerDead, SaDeleted
 from fynx_scapy.exchanges import ONE, Exchange, Message, P, Round, Rule, Steps, exchange
@@ -85,12 +84,12 @@ for again in (s,):
 # Captures.
 capture = Capture("run.pcapng", KeyLog(secrets=["5f0c" * 16], psk="lab psk"))
 KeyLog(secrets=b"\1" * 32, psk=[b"octets", "text"])
-assert_type(capture.ike_sas, list[FollowedSa])
-assert_type(capture.child_sas, list[ChildSa])
-assert_type(capture.sas, list[FollowedSa | ChildSa])
+assert_type(capture.ike_sas, list[CapturedIkeSa])
+assert_type(capture.child_sas, list[CapturedChildSa])
+assert_type(capture.sas, list[CapturedIkeSa | CapturedChildSa])
 opened = assert_type(capture.messages[0].opened, IkeOpened)
 assert_type(opened.auth[0].verified, bool | None)
-assert_type(capture.conversations[0].sas, list[FollowedSa])
+assert_type(capture.conversations[0].sas, list[CapturedIkeSa])
 process("captures", KeyLog(), ports=[10500])
 
 

@@ -73,7 +73,7 @@ expect(lambda: s.auth()).raises(3)  # error: expected "type[BaseException]"
 
 KeyLog(secrets=7)  # error: incompatible type "int"
 KeyLog(pks="x")  # error: Unexpected keyword argument "pks"
-Capture("run.pcapng").ike_sas[0].spi  # error: "IkeSa" has no attribute "spi"
+Capture("run.pcapng").ike_sas[0].spi  # error: "CapturedIkeSa" has no attribute "spi"
 Capture("run.pcapng").messages[0].opened.layers  # error: "IkeOpened" has no attribute "layers"
 
 

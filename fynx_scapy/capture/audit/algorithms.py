@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from fynx_scapy.capture.audit.facts import ConversationFacts
 from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
 from fynx_scapy.capture.audit.rules import Profile, Severity, Source, Status
-from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, Proposal, Transform
+from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, SeenProposal, SeenTransform
 from fynx_scapy.iana import AuthMethod, Encr, NotifyType, Prf, ProtocolId, TransformType, name_of
 
 ESP = int(ProtocolId.ESP)
@@ -43,7 +43,7 @@ def _prefix(sa: IkeSaFacts | ChildSaFacts) -> str:
     return "ike" if isinstance(sa, IkeSaFacts) else "esp"
 
 
-def _rule(sa: IkeSaFacts | ChildSaFacts, transform: Transform) -> str:
+def _rule(sa: IkeSaFacts | ChildSaFacts, transform: SeenTransform) -> str:
     return f"{_prefix(sa)}.{_KINDS.get(transform.kind, 'addke')}"
 
 
@@ -65,7 +65,7 @@ def _offered(conversation: ConversationFacts, profile: Profile) -> Iterator[Find
     """Weak and forbidden algorithms that were offered and not chosen: a responder might have taken them."""
     for sa in suites(conversation):
         used = set(sa.chosen.transforms) if sa.chosen is not None else set()
-        seen: set[Transform] = set()
+        seen: set[SeenTransform] = set()
         for proposal in sa.offered:
             for transform in proposal.transforms:
                 verdict = profile.judge(proposal.protocol, transform)
@@ -101,7 +101,7 @@ def _choice(conversation: ConversationFacts, profile: Profile) -> Iterator[Findi
         )  # fmt: skip
 
 
-def _preferences(offered: tuple[Proposal, ...], chosen: Proposal) -> Iterator[str]:
+def _preferences(offered: tuple[SeenProposal, ...], chosen: SeenProposal) -> Iterator[str]:
     proposal = next((each for each in offered if each.number == chosen.number), None)
     for transform in chosen.transforms if proposal is not None else ():
         choices = proposal.of(transform.kind) if proposal is not None else []
@@ -124,7 +124,7 @@ def _better(conversation: ConversationFacts, profile: Profile) -> Iterator[Findi
             )  # fmt: skip
 
 
-def _flawed(proposal: Proposal, profile: Profile) -> bool:
+def _flawed(proposal: SeenProposal, profile: Profile) -> bool:
     verdicts = [profile.judge(proposal.protocol, transform) for transform in proposal.transforms]
     return any(each is not None and each.grade.status is not Status.OK for each in verdicts)
 

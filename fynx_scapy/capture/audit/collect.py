@@ -31,8 +31,8 @@ from fynx_scapy.iana import CertEncoding, ExchangeType, KeMethod, NotifyType, Pa
 if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
     from fynx_scapy.capture.conversation import Conversation
-    from fynx_scapy.capture.transcript.exchanges import Exchange
-    from fynx_scapy.capture.transcript.messages import Message
+    from fynx_scapy.capture.transcript.exchanges import CapturedExchange
+    from fynx_scapy.capture.transcript.messages import CapturedMessage
 
 SK, SKF = int(PayloadType.SK), int(PayloadType.SKF)
 MOST_BAD = 100
@@ -130,13 +130,13 @@ class _Collector:
             faults=tuple(self.faults),
         )
 
-    def _role(self, message: Message) -> str:
+    def _role(self, message: CapturedMessage) -> str:
         """The conversation's end that has sent a message, whoever made the IKE SA that it belongs to."""
         return INITIATOR if self.conversation.left(message) else RESPONDER
 
     # -- what one message says by itself
 
-    def _message(self, message: Message) -> None:
+    def _message(self, message: CapturedMessage) -> None:
         found = message.opened
         role = self._role(message)
         if found.fragment is not None:
@@ -165,7 +165,7 @@ class _Collector:
         if message.exchange_type == ExchangeType.IKE_SA_INIT:
             self._nat(message, role)
 
-    def _notify(self, message: Message, layer: Any, role: str, protected: bool) -> None:
+    def _notify(self, message: CapturedMessage, layer: Any, role: str, protected: bool) -> None:
         kind = int(layer.type)
         if kind >= NotifyType.INITIAL_CONTACT:
             self.notifies.append(NotifyFacts(message.number, role, kind, message.exchange))
@@ -184,7 +184,7 @@ class _Collector:
             )
         )
 
-    def _auth(self, message: Message, layer: Any, role: str, key: str) -> None:
+    def _auth(self, message: CapturedMessage, layer: Any, role: str, key: str) -> None:
         verdict = next((each for each in message.opened.auth), None)
         verified, reason = (
             (None, "nothing at hand can check it") if verdict is None else (verdict.verified, verdict.reason)
@@ -192,7 +192,7 @@ class _Collector:
         algorithm = _algorithm(layer)
         self.auths.append(AuthFacts(message.number, role, int(layer.auth_type), algorithm, key, verified, reason))
 
-    def _nat(self, message: Message, role: str) -> None:
+    def _nat(self, message: CapturedMessage, role: str) -> None:
         """RFC 7296 section 2.23: the hash is SHA-1 of both SPIs, the address and the port, as the sender knows them."""
         hashes: dict[int, list[bytes]] = {}
         for layer in message.readable:
@@ -224,7 +224,7 @@ class _Collector:
             overcome = any(sa.chosen is not None and sa.numbers[-1] > error.number for sa in later)
         return replace(error, overcome=overcome)
 
-    def _exchange_facts(self, exchange: Exchange) -> ExchangeFacts:
+    def _exchange_facts(self, exchange: CapturedExchange) -> ExchangeFacts:
         return ExchangeFacts(
             exchange.name,
             exchange.message_id,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fynx_scapy.capture.audit.rules import GOOD, RFC_LEVELS, Grade, Profile, Row, Severity, Source, Status, Table
+from fynx_scapy.capture.audit.rules import GOOD, RFC_LEVELS, Grade, LevelRow, Profile, Severity, Source, Status, Table
 from fynx_scapy.iana import AuthMethod, Encr, Integ, KeMethod, Prf, ProtocolId, TransformType
 
 IKE, ESP, AH = int(ProtocolId.IKE), int(ProtocolId.ESP), int(ProtocolId.AH)
@@ -28,17 +28,17 @@ _REST_8221 = Source(_8221, "section 8")
 _IKE_ENCR = Table(
     Source(_8247, "section 2.1"),
     (
-        Row(Encr.ENCR_AES_CBC, "MUST", BOTH),
-        Row(Encr.ENCR_CHACHA20_POLY1305, "SHOULD"),
-        Row(Encr.ENCR_AES_GCM_16, "SHOULD", BOTH),
-        Row(Encr.ENCR_AES_CCM_8, "SHOULD", frozenset((128,)), _IOT),
-        Row(
+        LevelRow(Encr.ENCR_AES_CBC, "MUST", BOTH),
+        LevelRow(Encr.ENCR_CHACHA20_POLY1305, "SHOULD"),
+        LevelRow(Encr.ENCR_AES_GCM_16, "SHOULD", BOTH),
+        LevelRow(Encr.ENCR_AES_CCM_8, "SHOULD", frozenset((128,)), _IOT),
+        LevelRow(
             Encr.ENCR_3DES,
             "MAY, downgraded",
             note="The text says that there is no need to keep support for it, AES-CBC is implemented everywhere.",
         ),
-        Row(Encr.ENCR_DES, "MUST NOT"),
-        Row(Encr.ENCR_NULL, "MUST NOT"),
+        LevelRow(Encr.ENCR_DES, "MUST NOT"),
+        LevelRow(Encr.ENCR_NULL, "MUST NOT"),
     ),
     "MAY",
     _REST_8247,
@@ -46,11 +46,11 @@ _IKE_ENCR = Table(
 _IKE_PRF = Table(
     Source(_8247, "section 2.2"),
     (
-        Row(Prf.PRF_HMAC_SHA2_256, "MUST"),
-        Row(Prf.PRF_HMAC_SHA2_512, "SHOULD+"),
-        Row(Prf.PRF_HMAC_SHA1, "MUST-"),
-        Row(Prf.PRF_AES128_XCBC, "SHOULD", note=_IOT),
-        Row(Prf.PRF_HMAC_MD5, "MUST NOT"),
+        LevelRow(Prf.PRF_HMAC_SHA2_256, "MUST"),
+        LevelRow(Prf.PRF_HMAC_SHA2_512, "SHOULD+"),
+        LevelRow(Prf.PRF_HMAC_SHA1, "MUST-"),
+        LevelRow(Prf.PRF_AES128_XCBC, "SHOULD", note=_IOT),
+        LevelRow(Prf.PRF_HMAC_MD5, "MUST NOT"),
     ),
     "MAY",
     _REST_8247,
@@ -58,13 +58,13 @@ _IKE_PRF = Table(
 _IKE_INTEG = Table(
     Source(_8247, "section 2.3"),
     (
-        Row(Integ.AUTH_HMAC_SHA2_256_128, "MUST"),
-        Row(Integ.AUTH_HMAC_SHA2_512_256, "SHOULD"),
-        Row(Integ.AUTH_HMAC_SHA1_96, "MUST-"),
-        Row(Integ.AUTH_AES_XCBC_96, "SHOULD", note=_IOT),
-        Row(Integ.AUTH_HMAC_MD5_96, "MUST NOT"),
-        Row(Integ.AUTH_DES_MAC, "MUST NOT"),
-        Row(Integ.AUTH_KPDK_MD5, "MUST NOT"),
+        LevelRow(Integ.AUTH_HMAC_SHA2_256_128, "MUST"),
+        LevelRow(Integ.AUTH_HMAC_SHA2_512_256, "SHOULD"),
+        LevelRow(Integ.AUTH_HMAC_SHA1_96, "MUST-"),
+        LevelRow(Integ.AUTH_AES_XCBC_96, "SHOULD", note=_IOT),
+        LevelRow(Integ.AUTH_HMAC_MD5_96, "MUST NOT"),
+        LevelRow(Integ.AUTH_DES_MAC, "MUST NOT"),
+        LevelRow(Integ.AUTH_KPDK_MD5, "MUST NOT"),
     ),
     "MAY",
     _REST_8247,
@@ -72,14 +72,14 @@ _IKE_INTEG = Table(
 _IKE_KE = Table(
     Source(_8247, "section 2.4"),
     (
-        Row(KeMethod.MODP_2048, "MUST"),
-        Row(KeMethod.ECP_256, "SHOULD"),
-        Row(KeMethod.MODP_1536, "SHOULD NOT"),
-        Row(KeMethod.MODP_1024, "SHOULD NOT"),
-        Row(KeMethod.MODP_768, "MUST NOT"),
-        Row(KeMethod.MODP_1024_160, "MUST NOT"),
-        Row(KeMethod.MODP_2048_224, "SHOULD NOT"),
-        Row(KeMethod.MODP_2048_256, "SHOULD NOT"),
+        LevelRow(KeMethod.MODP_2048, "MUST"),
+        LevelRow(KeMethod.ECP_256, "SHOULD"),
+        LevelRow(KeMethod.MODP_1536, "SHOULD NOT"),
+        LevelRow(KeMethod.MODP_1024, "SHOULD NOT"),
+        LevelRow(KeMethod.MODP_768, "MUST NOT"),
+        LevelRow(KeMethod.MODP_1024_160, "MUST NOT"),
+        LevelRow(KeMethod.MODP_2048_224, "SHOULD NOT"),
+        LevelRow(KeMethod.MODP_2048_256, "SHOULD NOT"),
     ),
     "MAY",
     _REST_8247,
@@ -87,15 +87,17 @@ _IKE_KE = Table(
 _METHODS = Table(
     Source(_8247, "section 3.1"),
     (
-        Row(
+        LevelRow(
             AuthMethod.RSA_Digital_Signature, "MUST", note="It is bound to RSASSA-PKCS1-v1.5 and to be replaced by 14."
         ),
-        Row(AuthMethod.Shared_Key_Message_Integrity_Code, "MUST", note="It is as strong as the shared key is random."),
-        Row(AuthMethod.DSS_Digital_Signature, "SHOULD NOT"),
-        Row(AuthMethod.ECDSA_with_SHA_256_on_the_P_256_curve, "SHOULD"),
-        Row(AuthMethod.ECDSA_with_SHA_384_on_the_P_384_curve, "SHOULD"),
-        Row(AuthMethod.ECDSA_with_SHA_512_on_the_P_521_curve, "SHOULD"),
-        Row(AuthMethod.Digital_Signature, "SHOULD"),
+        LevelRow(
+            AuthMethod.Shared_Key_Message_Integrity_Code, "MUST", note="It is as strong as the shared key is random."
+        ),
+        LevelRow(AuthMethod.DSS_Digital_Signature, "SHOULD NOT"),
+        LevelRow(AuthMethod.ECDSA_with_SHA_256_on_the_P_256_curve, "SHOULD"),
+        LevelRow(AuthMethod.ECDSA_with_SHA_384_on_the_P_384_curve, "SHOULD"),
+        LevelRow(AuthMethod.ECDSA_with_SHA_512_on_the_P_521_curve, "SHOULD"),
+        LevelRow(AuthMethod.Digital_Signature, "SHOULD"),
     ),
 )
 _HASHES, _ALGORITHMS = Source(_8247, "section 3.2, hash functions"), Source(_8247, "section 3.2, methods")
@@ -119,17 +121,17 @@ _SIGNATURES: Mapping[str, tuple[str, Source]] = {
 _ESP_ENCR = Table(
     Source(_8221, "section 5"),
     (
-        Row(Encr.ENCR_DES_IV64, "MUST NOT"),
-        Row(Encr.ENCR_DES, "MUST NOT"),
-        Row(Encr.ENCR_3DES, "SHOULD NOT"),
-        Row(Encr.ENCR_BLOWFISH, "MUST NOT"),
-        Row(Encr.ENCR_3IDEA, "MUST NOT"),
-        Row(Encr.ENCR_DES_IV32, "MUST NOT"),
-        Row(Encr.ENCR_NULL, "MUST", note="It is there for ESP that only authenticates: nothing is encrypted."),
-        Row(Encr.ENCR_AES_CBC, "MUST", BOTH),
-        Row(Encr.ENCR_AES_CCM_8, "SHOULD", frozenset((128,)), _IOT),
-        Row(Encr.ENCR_AES_GCM_16, "MUST", BOTH),
-        Row(Encr.ENCR_CHACHA20_POLY1305, "SHOULD"),
+        LevelRow(Encr.ENCR_DES_IV64, "MUST NOT"),
+        LevelRow(Encr.ENCR_DES, "MUST NOT"),
+        LevelRow(Encr.ENCR_3DES, "SHOULD NOT"),
+        LevelRow(Encr.ENCR_BLOWFISH, "MUST NOT"),
+        LevelRow(Encr.ENCR_3IDEA, "MUST NOT"),
+        LevelRow(Encr.ENCR_DES_IV32, "MUST NOT"),
+        LevelRow(Encr.ENCR_NULL, "MUST", note="It is there for ESP that only authenticates: nothing is encrypted."),
+        LevelRow(Encr.ENCR_AES_CBC, "MUST", BOTH),
+        LevelRow(Encr.ENCR_AES_CCM_8, "SHOULD", frozenset((128,)), _IOT),
+        LevelRow(Encr.ENCR_AES_GCM_16, "MUST", BOTH),
+        LevelRow(Encr.ENCR_CHACHA20_POLY1305, "SHOULD"),
     ),
     "MAY",
     _REST_8221,
@@ -137,15 +139,15 @@ _ESP_ENCR = Table(
 _ESP_INTEG = Table(
     Source(_8221, "section 6"),
     (
-        Row(Integ.AUTH_HMAC_MD5_96, "MUST NOT"),
-        Row(Integ.AUTH_HMAC_SHA1_96, "MUST-"),
-        Row(Integ.AUTH_DES_MAC, "MUST NOT"),
-        Row(Integ.AUTH_KPDK_MD5, "MUST NOT"),
-        Row(Integ.AUTH_AES_XCBC_96, "SHOULD", note=_IOT),
-        Row(Integ.AUTH_AES_128_GMAC, "MAY"),
-        Row(Integ.AUTH_AES_256_GMAC, "MAY"),
-        Row(Integ.AUTH_HMAC_SHA2_256_128, "MUST"),
-        Row(Integ.AUTH_HMAC_SHA2_512_256, "SHOULD"),
+        LevelRow(Integ.AUTH_HMAC_MD5_96, "MUST NOT"),
+        LevelRow(Integ.AUTH_HMAC_SHA1_96, "MUST-"),
+        LevelRow(Integ.AUTH_DES_MAC, "MUST NOT"),
+        LevelRow(Integ.AUTH_KPDK_MD5, "MUST NOT"),
+        LevelRow(Integ.AUTH_AES_XCBC_96, "SHOULD", note=_IOT),
+        LevelRow(Integ.AUTH_AES_128_GMAC, "MAY"),
+        LevelRow(Integ.AUTH_AES_256_GMAC, "MAY"),
+        LevelRow(Integ.AUTH_HMAC_SHA2_256_128, "MUST"),
+        LevelRow(Integ.AUTH_HMAC_SHA2_512_256, "SHOULD"),
     ),
     "MAY",
     _REST_8221,
@@ -196,35 +198,35 @@ _NO_AES = (
 _CNSA_ENCR = Table(
     _CNSA_TABLE,
     (
-        *(Row(id, "key length in the table, transform not looked up", frozenset((256,))) for id in _AES),
-        *(Row(id, "not in the table", frozenset((128, 192)), "The table wants 256-bit keys.") for id in _AES),
-        *(Row(id, "not in the table", note="The table has AES alone.") for id in _NO_AES),
+        *(LevelRow(id, "key length in the table, transform not looked up", frozenset((256,))) for id in _AES),
+        *(LevelRow(id, "not in the table", frozenset((128, 192)), "The table wants 256-bit keys.") for id in _AES),
+        *(LevelRow(id, "not in the table", note="The table has AES alone.") for id in _NO_AES),
     ),
 )
 _CNSA_PRF = Table(
     _CNSA_TABLE,
     (
-        Row(Prf.PRF_HMAC_SHA2_384, "in the table"),
-        Row(Prf.PRF_HMAC_SHA2_512, "in the table"),
-        Row(Prf.PRF_HMAC_SHA2_256, "not in the table", note="The table wants SHA-384 or SHA-512."),
-        Row(Prf.PRF_HMAC_SHA1, "not in the table", note="The table wants SHA-384 or SHA-512."),
-        Row(Prf.PRF_HMAC_MD5, "not in the table", note="The table wants SHA-384 or SHA-512."),
+        LevelRow(Prf.PRF_HMAC_SHA2_384, "in the table"),
+        LevelRow(Prf.PRF_HMAC_SHA2_512, "in the table"),
+        LevelRow(Prf.PRF_HMAC_SHA2_256, "not in the table", note="The table wants SHA-384 or SHA-512."),
+        LevelRow(Prf.PRF_HMAC_SHA1, "not in the table", note="The table wants SHA-384 or SHA-512."),
+        LevelRow(Prf.PRF_HMAC_MD5, "not in the table", note="The table wants SHA-384 or SHA-512."),
     ),
 )
 _CNSA_INTEG = Table(
     _CNSA_TABLE,
     (
-        Row(Integ.AUTH_HMAC_SHA2_256_128, "not in the table", note="The table wants SHA-384 or SHA-512."),
-        Row(Integ.AUTH_HMAC_SHA1_96, "not in the table", note="The table wants SHA-384 or SHA-512."),
-        Row(Integ.AUTH_HMAC_MD5_96, "not in the table", note="The table wants SHA-384 or SHA-512."),
+        LevelRow(Integ.AUTH_HMAC_SHA2_256_128, "not in the table", note="The table wants SHA-384 or SHA-512."),
+        LevelRow(Integ.AUTH_HMAC_SHA1_96, "not in the table", note="The table wants SHA-384 or SHA-512."),
+        LevelRow(Integ.AUTH_HMAC_MD5_96, "not in the table", note="The table wants SHA-384 or SHA-512."),
     ),
 )
 _CNSA_KE = Table(
     _CNSA_TABLE,
     (
-        Row(KeMethod.ML_KEM_1024, "in the table"),
-        Row(KeMethod.ML_KEM_768, "not in the table", note="The table wants ML-KEM-1024."),
-        Row(KeMethod.ML_KEM_512, "not in the table", note="The table wants ML-KEM-1024."),
+        LevelRow(KeMethod.ML_KEM_1024, "in the table"),
+        LevelRow(KeMethod.ML_KEM_768, "not in the table", note="The table wants ML-KEM-1024."),
+        LevelRow(KeMethod.ML_KEM_512, "not in the table", note="The table wants ML-KEM-1024."),
     ),
 )
 _SIGNED = (
@@ -233,7 +235,7 @@ _SIGNED = (
     AuthMethod.ECDSA_with_SHA_512_on_the_P_521_curve,
 )  # fmt: skip
 _CNSA_METHODS = Table(
-    _CNSA_TABLE, tuple(Row(id, "not yet quantum-resistant", note="The table wants ML-DSA-87.") for id in _SIGNED)
+    _CNSA_TABLE, tuple(LevelRow(id, "not yet quantum-resistant", note="The table wants ML-DSA-87.") for id in _SIGNED)
 )
 CNSA2 = Profile(
     "cnsa2",

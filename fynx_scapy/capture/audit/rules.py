@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
-from fynx_scapy.capture.transcript.facts import REGISTRIES, Transform
+from fynx_scapy.capture.transcript.facts import REGISTRIES, SeenTransform
 from fynx_scapy.iana import TransformType
 
 
@@ -67,7 +67,7 @@ a MUST; "MAY, downgraded" is ours for what the text, beside the table, wants rep
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LevelRow:
     """A row of a table: an ID, the level, the key lengths in bits that it is about (None: all), what goes with it."""
 
     id: int
@@ -84,11 +84,11 @@ class Table:
     """
 
     source: Source
-    rows: tuple[Row, ...]
+    rows: tuple[LevelRow, ...]
     default: str | None = None
     default_source: Source | None = None
 
-    def find(self, id: int, key_length: int | None = None) -> Row | None:
+    def find(self, id: int, key_length: int | None = None) -> LevelRow | None:
         """The first row of that ID which is about that key length."""
         for row in self.rows:
             if row.id == id and (row.lengths is None or (key_length or 0) in row.lengths):
@@ -125,7 +125,7 @@ class Profile:
     iana: bool = True
     note: str = ""
 
-    def judge(self, protocol: int, transform: Transform) -> Judgement | None:
+    def judge(self, protocol: int, transform: SeenTransform) -> Judgement | None:
         """The verdict on a transform in a protocol; None for a type that no profile judges (sequence numbers)."""
         kind = (
             int(TransformType.KE) if TransformType.ADDKE1 <= transform.kind <= TransformType.ADDKE7 else transform.kind

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fynx_scapy.capture.follow.pool import KeySet
-from fynx_scapy.capture.follow.sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, IkeSa, walk
+from fynx_scapy.capture.follow.sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, CapturedIkeSa, walk
 from fynx_scapy.crypto.keymat import SkKeys, mix_ppk
 from fynx_scapy.crypto.prf import PrfFunction
 from fynx_scapy.errors import AuthenticationError, ConfigError, MalformedError
@@ -76,7 +76,7 @@ class _Attempt(NamedTuple):
     sk_d: bytes
 
 
-def learn(state: AuthState, sa: IkeSa, initiator: bool, message_id: int, first: int, plaintext: bytes) -> None:
+def learn(state: AuthState, sa: CapturedIkeSa, initiator: bool, message_id: int, first: int, plaintext: bytes) -> None:
     """Take in what an IKE_AUTH message says about its sender."""
     role = ROLES[initiator]
     if state.message_id is None:
@@ -94,7 +94,7 @@ def learn(state: AuthState, sa: IkeSa, initiator: bool, message_id: int, first: 
 
 
 def verdicts(
-    state: AuthState, sa: IkeSa, keys: KeyLog, initiator: bool, number: int, first: int, plaintext: bytes
+    state: AuthState, sa: CapturedIkeSa, keys: KeyLog, initiator: bool, number: int, first: int, plaintext: bytes
 ) -> list[AuthVerdict]:
     """The verdicts on the AUTH payloads of one message, after :func:`learn`."""
     payloads = list(walk(first, plaintext))
@@ -109,7 +109,13 @@ def verdicts(
 
 
 def _verdict(
-    state: AuthState, sa: IkeSa, keys: KeyLog, initiator: bool, method: int, data: bytes, notifies: dict[int, bytes]
+    state: AuthState,
+    sa: CapturedIkeSa,
+    keys: KeyLog,
+    initiator: bool,
+    method: int,
+    data: bytes,
+    notifies: dict[int, bytes],
 ) -> tuple[bool | None, str]:
     role, current = ROLES[initiator], sa.sets[-1]
     function, identity = current.prf, state.ids.get(role)
@@ -143,7 +149,7 @@ def _attempts(function: PrfFunction, current: KeySet, ppks: list[bytes]) -> Iter
 
 
 def _covered(
-    state: AuthState, sa: IkeSa, function: PrfFunction, keys: SkKeys, initiator: bool, identity: bytes
+    state: AuthState, sa: CapturedIkeSa, function: PrfFunction, keys: SkKeys, initiator: bool, identity: bytes
 ) -> Covered:
     ni, nr = sa.nonces
     message, nonce, sk_p = (sa.init[0], nr, keys.sk_pi) if initiator else (sa.init[1], ni, keys.sk_pr)

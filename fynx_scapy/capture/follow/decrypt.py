@@ -19,7 +19,7 @@ from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
 from fynx_scapy.esp.sa import InboundSa
 from fynx_scapy.iana import PayloadType
 from fynx_scapy.keylog import EspKeys
-from fynx_scapy.keynames import Suite
+from fynx_scapy.keynames import CipherSuite
 from fynx_scapy.layers.ikeheader import IKE_HEADER, NEXT_PAYLOAD
 
 OK, BAD, UNCHECKED = "ok", "bad", "unchecked"
@@ -37,7 +37,7 @@ class SkPlace(NamedTuple):
     body: bytes
 
 
-class Opened(NamedTuple):
+class OpenResult(NamedTuple):
     """What became of one SK, SKF or ESP: ``plaintext`` without padding, None where it stayed closed.
 
     ``keyed`` says whether there was a key for its SPI; without one, to stay closed is no error.
@@ -51,7 +51,7 @@ class Opened(NamedTuple):
 
     def __repr__(self) -> str:
         size = "closed" if self.plaintext is None else f"{len(self.plaintext)} octets"
-        return f"Opened({size}, icv={self.icv!r}, error={self.error!r}, next_header={self.next_header})"
+        return f"OpenResult({size}, icv={self.icv!r}, error={self.error!r}, next_header={self.next_header})"
 
 
 def find_sk(message: bytes) -> SkPlace | None:
@@ -93,7 +93,7 @@ class EspOpener:
         """Whether there is a key for an SPI."""
         return any(entry.spi in (spi, None) for entry in self._keys)
 
-    def open(self, packet: bytes, src: str, dst: str) -> Opened:
+    def open(self, packet: bytes, src: str, dst: str) -> OpenResult:
         """Open a packet, from its SPI through its ICV. Where no key is at hand, it stays closed without an error."""
         spi = int.from_bytes(packet[:4], "big")
         candidates = self._candidates(spi, src, dst)
@@ -114,14 +114,14 @@ class EspOpener:
                 if not sa.icv_size:  # nothing but the padding could tell that this is the wrong key
                     misfit = str(error)
                     continue
-                return Opened(icv=OK, error=str(error), keyed=True)
+                return OpenResult(icv=OK, error=str(error), keyed=True)
             candidates.insert(0, candidates.pop(at))  # what fitted last fits next
-            return Opened(payload, OK if sa.icv_size else UNCHECKED, next_header=next_header, keyed=True)
+            return OpenResult(payload, OK if sa.icv_size else UNCHECKED, next_header=next_header, keyed=True)
         if not self.has(spi):
-            return Opened()
+            return OpenResult()
         if bad:
-            return Opened(icv=BAD, error=NOT_VERIFIED.format(bad), keyed=True)
-        return Opened(error=misfit or MISFIT, keyed=True)
+            return OpenResult(icv=BAD, error=NOT_VERIFIED.format(bad), keyed=True)
+        return OpenResult(error=misfit or MISFIT, keyed=True)
 
     def fitted(self, packet: bytes, src: str, dst: str) -> InboundSa | None:
         """What opened the last packet with these three; None where it is more than an SA, as a row without ICV is."""
@@ -138,9 +138,9 @@ class EspOpener:
             self._ready[spi, src, dst] = (len(learnt), candidates)
         return candidates
 
-    def _build(self, spi: int, rows: list[EspKeys], learnt: list[Suite]) -> Iterator[tuple[InboundSa, int]]:
+    def _build(self, spi: int, rows: list[EspKeys], learnt: list[CipherSuite]) -> Iterator[tuple[InboundSa, int]]:
         for keys in rows:
-            suites = [*(() if keys.unchecked_icv else learnt), Suite(keys.encr, keys.integ, None, keys.esn)]
+            suites = [*(() if keys.unchecked_icv else learnt), CipherSuite(keys.encr, keys.integ, None, keys.esn)]
             variants = {  # what was negotiated first, each once
                 (*ciphers(suite), esn): None
                 for suite in suites

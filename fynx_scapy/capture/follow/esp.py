@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from fynx_scapy.capture.follow.decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, Opened
+from fynx_scapy.capture.follow.decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, OpenResult
 from fynx_scapy.capture.follow.guess import guesses
 from fynx_scapy.capture.follow.origins import child_keys
 from fynx_scapy.capture.follow.pool import SecretPool
-from fynx_scapy.capture.follow.sas import ChildSa, IkeSa
+from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa
 from fynx_scapy.crypto.keymat import ChildKeys
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError, ReplayError
 from fynx_scapy.esp.sa import InboundSa
@@ -45,17 +45,17 @@ class EspFollower:
     rows: EspOpener
     search: int
     high: Mapping[int, int]
-    ike_sas: list[IkeSa]
-    child_sas: list[ChildSa]
+    ike_sas: list[CapturedIkeSa]
+    child_sas: list[CapturedChildSa]
     changed: int = 0
     paths: dict[tuple[int, str, str], None] = field(default_factory=dict)
-    _children: dict[int, list[tuple[ChildSa, bool]]] = field(default_factory=dict)
+    _children: dict[int, list[tuple[CapturedChildSa, bool]]] = field(default_factory=dict)
     _bound: dict[tuple[bytes, str], InboundSa] = field(default_factory=dict)
     _hot: dict[tuple[bytes, str], tuple[Callable[[bytes], tuple[bytes, int]], str]] = field(default_factory=dict)
     _guessed: dict[tuple[bytes, str], int] = field(default_factory=dict)
     _failed: dict[tuple[bytes, str], tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, child: ChildSa) -> None:
+    def add(self, child: CapturedChildSa) -> None:
         """A Child SA that was agreed on."""
         for spi, by_initiator in ((child.spi_r, True), (child.spi_i, False)):
             self._children.setdefault(spi, []).insert(0, (child, by_initiator))
@@ -65,7 +65,7 @@ class EspFollower:
         """What opens the packets of an SPI to a destination, once one of them was opened."""
         return self._bound.get((spi.to_bytes(4), dst))
 
-    def open(self, packet: bytes, src: str, dst: str) -> Opened:
+    def open(self, packet: bytes, src: str, dst: str) -> OpenResult:
         """Open a packet, from its SPI through its ICV. Where no key is at hand, it stays closed without an error."""
         hot = self._hot.get((packet[:4], dst))
         if hot is None:
@@ -76,24 +76,24 @@ class EspFollower:
         except (IntegrityError, ReplayError):
             return self._again(self._bound[packet[:4], dst], packet, src, dst)
         except MalformedError as error:
-            return Opened(error=str(error), keyed=True)
-        return _opened(Opened, (payload, icv, None, next_header, True))
+            return OpenResult(error=str(error), keyed=True)
+        return _opened(OpenResult, (payload, icv, None, next_header, True))
 
-    def _again(self, sa: InboundSa, packet: bytes, src: str, dst: str) -> Opened:
+    def _again(self, sa: InboundSa, packet: bytes, src: str, dst: str) -> OpenResult:
         """The ICV does not verify: a gap of 2^32 packets or more, or another SA with the same SPI."""
         if sa.esn and self.search:
             try:
                 payload, next_header = sa.resynchronize(packet, limit=self.search)
-                return Opened(payload, OK, None, next_header, True)
+                return OpenResult(payload, OK, None, next_header, True)
             except (IntegrityError, MalformedError):
                 pass
         return self._bind(packet, src, dst, but=sa)
 
-    def _bind(self, packet: bytes, src: str, dst: str, but: InboundSa | None = None) -> Opened:
+    def _bind(self, packet: bytes, src: str, dst: str, but: InboundSa | None = None) -> OpenResult:
         key, spi = (packet[:4], dst), int.from_bytes(packet[:4])
         version, times = self._failed.get(key, (self.changed, 0))
         if version == self.changed and times >= HOPELESS and but is None:
-            return Opened()
+            return OpenResult()
         tried, keyed, misfit = 0, False, ""
         for candidate in self._candidates(spi):
             if candidate.sa is but:
@@ -113,7 +113,7 @@ class EspFollower:
             self._bind_to(key, candidate.sa)
             self.paths[spi, src, dst] = None
             self._failed.pop(key, None)
-            return Opened(payload, OK if candidate.sa.icv_size else UNCHECKED, None, next_header, True)
+            return OpenResult(payload, OK if candidate.sa.icv_size else UNCHECKED, None, next_header, True)
         opened = self.rows.open(packet, src, dst)
         if opened.plaintext is not None:
             self.paths[spi, src, dst] = None
@@ -126,10 +126,10 @@ class EspFollower:
         if opened.keyed or not keyed:
             return opened
         if tried:
-            return Opened(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True)
-        return Opened(error=misfit, keyed=True)
+            return OpenResult(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True)
+        return OpenResult(error=misfit, keyed=True)
 
-    def _guess(self, packet: bytes, spi: int, src: str, dst: str) -> Opened | None:
+    def _guess(self, packet: bytes, spi: int, src: str, dst: str) -> OpenResult | None:
         """SK_d and closed messages: the Child SA of IKE_AUTH may be found by its ICV alone."""
         key, given = (packet[:4], dst), len(self.pool.keys.sk_d)
         if self._guessed.get(key) == given:
@@ -153,7 +153,7 @@ class EspFollower:
             child.inbound[by_initiator] = sa
             self._bind_to(key, sa)
             self.paths[spi, src, dst] = None
-            return Opened(payload, OK, None, next_header, True)
+            return OpenResult(payload, OK, None, next_header, True)
         return None
 
     def _bind_to(self, key: tuple[bytes, str], sa: InboundSa) -> None:
@@ -175,7 +175,7 @@ class EspFollower:
             except ConfigError:
                 continue  # an algorithm that is not known here
 
-    def _derived(self, child: ChildSa, by_initiator: bool) -> Iterator[_Candidate]:
+    def _derived(self, child: CapturedChildSa, by_initiator: bool) -> Iterator[_Candidate]:
         for keys, sk_d, secrets in child_keys(child, self.pool):
             sa = child.opener(keys, by_initiator)
 
@@ -187,7 +187,7 @@ class EspFollower:
 
             yield _Candidate(sa, decide)
 
-    def decide(self, child: ChildSa, keys: ChildKeys, sk_d: bytes, secrets: tuple[bytes, ...]) -> None:
+    def decide(self, child: CapturedChildSa, keys: ChildKeys, sk_d: bytes, secrets: tuple[bytes, ...]) -> None:
         """The keys of a Child SA are known, and with them SK_d of its IKE SA."""
         child.keys = keys
         child.derived = "SK_d and its key exchange" if secrets else "SK_d"

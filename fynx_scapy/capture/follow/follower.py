@@ -13,15 +13,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from fynx_scapy.capture.follow.decrypt import ANY_SPIS, BAD, NOT_VERIFIED, OK, EspOpener, Opened, SkPlace, find_sk
+from fynx_scapy.capture.follow.decrypt import ANY_SPIS, BAD, NOT_VERIFIED, OK, EspOpener, OpenResult, SkPlace, find_sk
 from fynx_scapy.capture.follow.esp import MOST_HIGH_HALVES, EspFollower
 from fynx_scapy.capture.follow.learner import InFlight, Learner
 from fynx_scapy.capture.follow.pool import KeySet, SecretPool
 from fynx_scapy.capture.follow.rows import TABLE, esp_rows, ike_rows, of_row
-from fynx_scapy.capture.follow.sas import ChildSa, IkeOpened, IkeSa
+from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa, IkeOpened
 from fynx_scapy.capture.follow.suites import SpiPair, Suites
 from fynx_scapy.capture.reading.losses import Loss
-from fynx_scapy.capture.reading.reassembly import Reassembly
+from fynx_scapy.capture.reading.reassembly import IpReassembly
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
 from fynx_scapy.esp.sa import InboundSa
 from fynx_scapy.iana import PayloadType
@@ -52,14 +52,14 @@ class Follower:
         self._pool = SecretPool(KeyLog())
         self._suites = Suites()
         self._rows = EspOpener(self._suites)
-        self.ike_sas: list[IkeSa] = []
-        self.child_sas: list[ChildSa] = []
+        self.ike_sas: list[CapturedIkeSa] = []
+        self.child_sas: list[CapturedChildSa] = []
         self._esp = EspFollower(self._pool, self._rows, esn_search, dict(esn_high or {}), self.ike_sas, self.child_sas)
         self._learner = Learner(self._pool, self._suites, self._esp)
         # Opens an ESP packet: octets from the SPI through the ICV, and its addresses. Hot: there is no call between.
-        self.esp: Callable[[bytes, str, str], Opened] = self._esp.open
+        self.esp: Callable[[bytes, str, str], OpenResult] = self._esp.open
         self._known: dict[SpiPair, list[IkeKeys]] = {}
-        self._reassembly = Reassembly()
+        self._reassembly = IpReassembly()
         self._pending: OrderedDict[int, IkeOpened] = OrderedDict()
         self._taken = 0
         self.add(keys)
@@ -191,7 +191,7 @@ class Follower:
         message = replace(message, inner=inner, first=first, plaintext=plaintext, packets=packets, errors=tuple(errors))
         return replace(message, auth=tuple(self._learner.learn(conversation, message, place, keys)))
 
-    def _open(self, data: bytes, place: SkPlace) -> tuple[Opened, KeySet | None]:
+    def _open(self, data: bytes, place: SkPlace) -> tuple[OpenResult, KeySet | None]:
         """Open SK or SKF by the keys that are decided, by those of a table, by those that may follow from a secret."""
         pair, initiator = (data[:8], data[8:16]), bool(data[FLAGS] & FLAG_INITIATOR)
         conversation = self._learner.conversations.get(pair)
@@ -208,15 +208,15 @@ class Follower:
                 continue
             self._decide(pair, keys)
             try:
-                return Opened(protector.unpad(plaintext), OK, keyed=True), keys
+                return OpenResult(protector.unpad(plaintext), OK, keyed=True), keys
             except MalformedError as error:
-                return Opened(icv=OK, error=str(error), keyed=True), keys
+                return OpenResult(icv=OK, error=str(error), keyed=True), keys
         if keyed:
             waiting = conversation is not None and _waits(conversation.sa)
             if waiting:  # the next stage's secret is not at hand
-                return Opened(), None
-            return Opened(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True), None
-        return Opened(), None
+                return OpenResult(), None
+            return OpenResult(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True), None
+        return OpenResult(), None
 
     def _sets(self, pair: SpiPair, conversation: InFlight | None) -> Iterator[KeySet]:
         sa = conversation.sa if conversation else None
@@ -233,7 +233,7 @@ class Follower:
 
     def _decide(self, pair: SpiPair, keys: KeySet) -> None:
         """The ICV has verified: these are keys of the IKE SA."""
-        conversation = self._learner.conversations.get(pair) or self._learner.begin(IkeSa(*pair))
+        conversation = self._learner.conversations.get(pair) or self._learner.begin(CapturedIkeSa(*pair))
         sa = conversation.sa
         if keys in sa.sets:
             return
@@ -247,6 +247,6 @@ class Follower:
         self._esp.changed += 1
 
 
-def _waits(sa: IkeSa) -> bool:
+def _waits(sa: CapturedIkeSa) -> bool:
     """Whether a further stage's keys are still to come: each set that a table gave stands for one stage."""
     return bool(sa.sets) and len(sa.origins) > sum(keys.derived.startswith(TABLE) for keys in sa.sets)

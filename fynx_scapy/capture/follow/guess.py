@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from fynx_scapy.capture.follow.sas import ChildSa, IkeSa
+from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.crypto.keymat import derive_child
@@ -19,7 +19,7 @@ from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.esp.sa import InboundSa
 from fynx_scapy.iana import Encr, Integ, TransformType
-from fynx_scapy.keynames import KEY_LENGTHS, NO_AEAD, Suite
+from fynx_scapy.keynames import KEY_LENGTHS, NO_AEAD, CipherSuite
 
 MOST_SAS = 8
 """For how many IKE SAs whose messages are closed this is tried: those that came last."""
@@ -34,7 +34,7 @@ INTEGS = (
 )  # fmt: skip
 
 
-def _suites() -> Iterator[Suite]:
+def _suites() -> Iterator[CipherSuite]:
     for number, bits in itertools.product((*AEADS, *sorted(NO_AEAD)), (None, *KEY_LENGTHS)):
         try:
             encryption(number, bits, esp=True)
@@ -43,13 +43,15 @@ def _suites() -> Iterator[Suite]:
         for integ in (None,) if number in AEADS else INTEGS:
             signer = Transform(TransformType.INTEG, integ) if integ else None
             for esn in (False, True):
-                yield Suite(Transform(TransformType.ENCR, number, bits), signer, None, esn)
+                yield CipherSuite(Transform(TransformType.ENCR, number, bits), signer, None, esn)
 
 
 SUITES = tuple(_suites())
 
 
-def guesses(sas: Sequence[IkeSa], sk_ds: Sequence[bytes], spi: int) -> Iterator[tuple[ChildSa, bool, InboundSa, bytes]]:
+def guesses(
+    sas: Sequence[CapturedIkeSa], sk_ds: Sequence[bytes], spi: int
+) -> Iterator[tuple[CapturedChildSa, bool, InboundSa, bytes]]:
     """Child SAs that an SPI may belong to, sent by their initiator or not, what opens that direction, and SK_d."""
     closed = [sa for sa in sas if not sa.sets and sa.chosen is not None and sa.chosen.suite.prf is not None]
     for sa in closed[-MOST_SAS:]:
@@ -65,5 +67,7 @@ def guesses(sas: Sequence[IkeSa], sk_ds: Sequence[bytes], spi: int) -> Iterator[
                 keys = derive_child(function, sk_d, cipher, signer, *sa.nonces)
                 for by_initiator in (True, False):
                     spis = (0, spi) if by_initiator else (spi, 0)
-                    child = ChildSa(sa, *spis, suite, sa.nonces, 0, "", "", keys=keys, derived="SK_d, algorithms tried")
+                    child = CapturedChildSa(
+                        sa, *spis, suite, sa.nonces, 0, "", "", keys=keys, derived="SK_d, algorithms tried"
+                    )
                     yield child, by_initiator, child.opener(keys, by_initiator), sk_d

@@ -148,7 +148,7 @@ class InnerFlow:
         return {name: getattr(self, name) for name in names} | {"spis": sorted(f"{spi:08x}" for spi in self.spis)}
 
 
-class Ends(NamedTuple):
+class FiveTuple(NamedTuple):
     """Addresses, protocol and ports of an inner packet."""
 
     src: str
@@ -158,13 +158,13 @@ class Ends(NamedTuple):
     dport: int | None
 
 
-def ends_of(inner: Inner) -> Ends | None:
+def five_tuple(inner: Inner) -> FiveTuple | None:
     """Who speaks to whom in an opened packet; in transport mode, the outer addresses. None for dummies and oddities."""
-    raw = _raw_ends(inner)
+    raw = _raw_tuple(inner)
     return None if raw is None else _named(inner, raw)
 
 
-def _raw_ends(inner: Inner) -> bytes | None:
+def _raw_tuple(inner: Inner) -> bytes | None:
     """The octets that tell an inner flow from another: family, addresses, protocol, ports."""
     data, following = inner.payload, inner.next_header
     if data is None or following is None or following == DUMMY:
@@ -188,7 +188,7 @@ def _raw_ends(inner: Inner) -> bytes | None:
     return head + bytes((protocol,)) + ports
 
 
-def _named(inner: Inner, raw: bytes) -> Ends:
+def _named(inner: Inner, raw: bytes) -> FiveTuple:
     family, size = raw[:1], {b"4": 4, b"6": 16}.get(raw[:1])
     if size:
         kind = socket.AF_INET if family == b"4" else socket.AF_INET6
@@ -198,7 +198,7 @@ def _named(inner: Inner, raw: bytes) -> Ends:
         src, dst = inner.src, inner.dst
         rest = raw[len(f"-{src} {dst} ".encode()) :]
     sport, dport = struct.unpack("!HH", rest[1:5]) if len(rest) >= 5 else (None, None)
-    return Ends(src, dst, rest[0], sport, dport)
+    return FiveTuple(src, dst, rest[0], sport, dport)
 
 
 @dataclass(slots=True)
@@ -210,7 +210,7 @@ class InnerFlows:
 
     def count(self, inner: Inner) -> None:
         """Take in one opened packet."""
-        raw = _raw_ends(inner)
+        raw = _raw_tuple(inner)
         if raw is None:
             return
         flow = self._flows.get(raw)

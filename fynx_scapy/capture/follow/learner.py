@@ -18,7 +18,7 @@ from fynx_scapy.capture.follow.esp import EspFollower
 from fynx_scapy.capture.follow.exchanges import Key, Pairing, Parts, offered_spi, parts
 from fynx_scapy.capture.follow.origins import child_keys, from_init, from_rekey, from_stage
 from fynx_scapy.capture.follow.pool import KePair, KeySet, SecretPool
-from fynx_scapy.capture.follow.sas import AuthVerdict, ChildSa, Chosen, IkeOpened, IkeSa
+from fynx_scapy.capture.follow.sas import AuthVerdict, CapturedChildSa, CapturedIkeSa, Chosen, IkeOpened
 from fynx_scapy.capture.follow.suites import SpiPair, Suites
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import ExchangeType, PayloadType, ProtocolId
@@ -62,7 +62,7 @@ def _paired(_: Key) -> _Paired:
 class InFlight:
     """One IKE SA and what is in flight in it."""
 
-    sa: IkeSa
+    sa: CapturedIkeSa
     auth: AuthState = field(default_factory=AuthState)
     exchanges: Pairing[_Paired] = field(default_factory=lambda: Pairing(_paired, MOST_EXCHANGES))
     followups: dict[bytes, _Followup] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Learner:
             for origin in conversation.sa.origins:
                 origin.forget()
 
-    def begin(self, sa: IkeSa) -> InFlight:
+    def begin(self, sa: CapturedIkeSa) -> InFlight:
         """An IKE SA that was not known."""
         conversation = self.conversations[sa.pair] = InFlight(sa)
         self.ike_sas.append(sa)
@@ -120,7 +120,7 @@ class Learner:
         asked, chosen = parts(parse_message(request)[1]), Chosen.of(answer.proposals[0])
         if chosen is None or asked.ke is None or answer.ke is None or asked.ke.group != answer.ke.group:
             return False
-        conversation = self.conversations.get(pair) or self.begin(IkeSa(*pair))
+        conversation = self.conversations.get(pair) or self.begin(CapturedIkeSa(*pair))
         sa = conversation.sa
         sa.chosen, sa.nonces, sa.init = chosen, (asked.nonce, answer.nonce), (request, response)
         ke = KePair(answer.ke.group, asked.ke.ke, answer.ke.ke)
@@ -155,7 +155,7 @@ class Learner:
             self._followed(conversation, request, said)
         return []
 
-    def _stage(self, sa: IkeSa, keys: KeySet, request: _Request, answer: Parts) -> None:
+    def _stage(self, sa: CapturedIkeSa, keys: KeySet, request: _Request, answer: Parts) -> None:
         asked = request.parts
         if asked.ke is not None and answer.ke is not None and asked.ke.group == answer.ke.group:
             sa.origins.append(from_stage(sa, keys, KePair(answer.ke.group, asked.ke.ke, answer.ke.ke)))
@@ -200,7 +200,7 @@ class Learner:
         chosen, mine = Chosen.of(proposal), offered_spi(asked.proposals, proposal.proposal)
         if chosen is None or len(mine) != 8 or len(proposal.SPI) != 8 or (mine, proposal.SPI) in self.conversations:
             return
-        successor = IkeSa(mine, proposal.SPI, chosen, parent=sa, nonces=nonces)
+        successor = CapturedIkeSa(mine, proposal.SPI, chosen, parent=sa, nonces=nonces)
         expected = len(pairs) + len(chosen.additional)
         successor.origins.append(from_rekey(successor, sa, pairs, lambda: expected))
         self.begin(successor)
@@ -219,7 +219,7 @@ class Learner:
 
     def _child(
         self,
-        sa: IkeSa,
+        sa: CapturedIkeSa,
         nonces: tuple[bytes, bytes],
         request: _Request,
         answer: Parts,
@@ -230,7 +230,7 @@ class Learner:
         chosen, mine = Chosen.of(proposal), offered_spi(asked.proposals, proposal.proposal)
         if chosen is None or proposal.proto != ProtocolId.ESP or len(mine) != 4 or len(proposal.SPI) != 4:
             return
-        child = ChildSa(
+        child = CapturedChildSa(
             sa,
             int.from_bytes(mine),
             int.from_bytes(proposal.SPI),
@@ -253,7 +253,7 @@ class Learner:
         self._esp.add(child)
         self._settle(child)
 
-    def _settle(self, child: ChildSa) -> None:
+    def _settle(self, child: CapturedChildSa) -> None:
         """Keys that only one SK_d and no unordered secret go into need no ICV to decide."""
         certain = bool(child.ike_sa.sk_d) or not child.ike_sa.ppk_used
         if child.expected or not certain or child.ike_sa.keys is None or not child.ike_sa.keys.sk_d:

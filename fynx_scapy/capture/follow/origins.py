@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from fynx_scapy.capture.follow.pool import KePair, KeySet, Origin, SecretPool
-from fynx_scapy.capture.follow.sas import ChildSa, IkeSa
+from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.crypto.keymat import ChildKeys, SkKeys, derive_child, derive_sk, mix_ppk, rekey_skeyseed, skeyseed
 from fynx_scapy.crypto.prf import prf
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.keynames import Suite
+from fynx_scapy.keynames import CipherSuite
 
 
-def seeds(pool: SecretPool, sa: IkeSa) -> Iterator[bytes]:
+def seeds(pool: SecretPool, sa: CapturedIkeSa) -> Iterator[bytes]:
     """What SK_d of an IKE SA may be."""
     if sa.sk_d:
         yield sa.sk_d
@@ -36,7 +36,7 @@ def seeds(pool: SecretPool, sa: IkeSa) -> Iterator[bytes]:
     yield final.keys.sk_d
 
 
-def from_init(sa: IkeSa, suite: Suite, nonces: tuple[bytes, bytes], pair: KePair) -> Origin:
+def from_init(sa: CapturedIkeSa, suite: CipherSuite, nonces: tuple[bytes, bytes], pair: KePair) -> Origin:
     """The keys of an IKE_SA_INIT."""
 
     def make(pool: SecretPool) -> Iterator[KeySet]:
@@ -49,7 +49,7 @@ def from_init(sa: IkeSa, suite: Suite, nonces: tuple[bytes, bytes], pair: KePair
     return Origin(make)
 
 
-def from_stage(sa: IkeSa, before: KeySet, pair: KePair) -> Origin:
+def from_stage(sa: CapturedIkeSa, before: KeySet, pair: KePair) -> Origin:
     """The keys after an additional key exchange in IKE_INTERMEDIATE."""
 
     def make(pool: SecretPool) -> Iterator[KeySet]:
@@ -64,7 +64,7 @@ def from_stage(sa: IkeSa, before: KeySet, pair: KePair) -> Origin:
     return Origin(make)
 
 
-def from_rekey(sa: IkeSa, parent: IkeSa, pairs: list[KePair], expected: Callable[[], int]) -> Origin:
+def from_rekey(sa: CapturedIkeSa, parent: CapturedIkeSa, pairs: list[KePair], expected: Callable[[], int]) -> Origin:
     """The keys of a successor, once as many key exchanges as were agreed on have been seen."""
 
     def make(pool: SecretPool) -> Iterator[KeySet]:
@@ -81,7 +81,7 @@ def from_rekey(sa: IkeSa, parent: IkeSa, pairs: list[KePair], expected: Callable
     return Origin(make)
 
 
-def sk_keys(suite: Suite, seed: bytes, nonces: tuple[bytes, bytes], sa: IkeSa) -> SkKeys:
+def sk_keys(suite: CipherSuite, seed: bytes, nonces: tuple[bytes, bytes], sa: CapturedIkeSa) -> SkKeys:
     """SK_* out of SKEYSEED. Raises ConfigError for an algorithm that is not known here."""
     cipher = encryption(suite.encr.id, suite.encr.key_length)
     signer = None if cipher.aead or suite.integ is None else integrity(suite.integ.id)
@@ -90,7 +90,7 @@ def sk_keys(suite: Suite, seed: bytes, nonces: tuple[bytes, bytes], sa: IkeSa) -
     return derive_sk(prf(suite.prf.id), cipher, signer, seed, *nonces, sa.spi_i, sa.spi_r)
 
 
-def child_keys(child: ChildSa, pool: SecretPool) -> Iterator[tuple[ChildKeys, bytes, tuple[bytes, ...]]]:
+def child_keys(child: CapturedChildSa, pool: SecretPool) -> Iterator[tuple[ChildKeys, bytes, tuple[bytes, ...]]]:
     """What the keys of a Child SA may be: with SK_d and the shared secrets that they came from.
 
     Raises ConfigError for an algorithm that is not known here.

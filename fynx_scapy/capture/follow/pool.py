@@ -15,7 +15,7 @@ from fynx_scapy.crypto.prf import PrfFunction, prf
 from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.errors import ConfigError, FynxError
 from fynx_scapy.keylog import KeyLog
-from fynx_scapy.keynames import Suite
+from fynx_scapy.keynames import CipherSuite
 
 MOST_TRIES = 10_000
 """How many combinations of secrets are tried for one set of keys."""
@@ -37,7 +37,7 @@ class KePair:
 class KeySet:
     """SK_* under which messages of one IKE SA may be sealed. ``derived`` says how they came about, in words."""
 
-    suite: Suite
+    suite: CipherSuite
     keys: SkKeys
     derived: str
     secrets: tuple[bytes, ...] = field(default=(), repr=False)

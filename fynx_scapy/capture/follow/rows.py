@@ -6,25 +6,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fynx_scapy.capture.follow.pool import KeySet
-from fynx_scapy.capture.follow.sas import ChildSa, IkeSa
+from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa
 from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.keylog import EspKeys, IkeKeys
-from fynx_scapy.keynames import Suite
+from fynx_scapy.keynames import CipherSuite
 
 TABLE = "key table"
 
 
-def of_row(row: IkeKeys, sa: IkeSa | None, suites: Sequence[Suite], own: bool) -> Iterator[KeySet]:
+def of_row(row: IkeKeys, sa: CapturedIkeSa | None, suites: Sequence[CipherSuite], own: bool) -> Iterator[KeySet]:
     """The keys of a table's row, under the suite that was negotiated and under the one that the row says."""
     keys = SkKeys(row.sk_d, row.sk_ai, row.sk_ar, row.sk_ei, row.sk_er, row.sk_pi, row.sk_pr)
     prf = row.prf or (suites[0].prf if suites else None)
-    for suite in [*suites, Suite(row.encr, row.integ, prf)]:
+    for suite in [*suites, CipherSuite(row.encr, row.integ, prf)]:
         if sa is not None and any(known.keys == keys and known.suite == suite for known in sa.sets):
             continue
         yield KeySet(suite, keys, TABLE if own else "key table without SPIs")
 
 
-def ike_rows(sa: IkeSa) -> Iterator[IkeKeys]:
+def ike_rows(sa: CapturedIkeSa) -> Iterator[IkeKeys]:
     """One row for each set of keys of an IKE SA."""
     for number, held in enumerate(sa.sets, 1):
         keys, suite = held.keys, held.suite
@@ -35,7 +35,7 @@ def ike_rows(sa: IkeSa) -> Iterator[IkeKeys]:
         )  # fmt: skip
 
 
-def esp_rows(child: ChildSa) -> Iterator[EspKeys]:
+def esp_rows(child: CapturedChildSa) -> Iterator[EspKeys]:
     """A row for each direction of a Child SA whose keys are known."""
     if child.keys is None:
         return

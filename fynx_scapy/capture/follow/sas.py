@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fynx_scapy.capture.follow.decrypt import Opened
+from fynx_scapy.capture.follow.decrypt import OpenResult
 from fynx_scapy.capture.follow.pool import KePair, KeySet, Origin
 from fynx_scapy.capture.follow.suites import suite_of
 from fynx_scapy.crypto.encr import encryption
@@ -15,7 +15,7 @@ from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.crypto.keymat import ChildKeys, SkKeys
 from fynx_scapy.esp.sa import InboundSa
 from fynx_scapy.iana import PayloadType, TransformType
-from fynx_scapy.keynames import Suite
+from fynx_scapy.keynames import CipherSuite
 from fynx_scapy.layers.ikeheader import IKE_HEADER, LENGTH, NEXT_PAYLOAD
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class AuthVerdict:
 class Chosen:
     """The proposal that a responder chose: its suite, its key exchange (0: none), and the additional ones."""
 
-    suite: Suite
+    suite: CipherSuite
     ke: int
     additional: tuple[int, ...]
 
@@ -57,18 +57,18 @@ class Chosen:
 
 
 @dataclass(slots=True, eq=False)
-class IkeSa:
+class CapturedIkeSa:
     """One IKE SA. ``sets`` are its keys as they were decided by an ICV: several after an IKE_INTERMEDIATE."""
 
     spi_i: bytes
     spi_r: bytes
     chosen: Chosen | None = None
     sets: list[KeySet] = field(default_factory=list)
-    parent: IkeSa | None = field(default=None, repr=False)
-    rekeyed_by: IkeSa | None = field(default=None, repr=False)
+    parent: CapturedIkeSa | None = field(default=None, repr=False)
+    rekeyed_by: CapturedIkeSa | None = field(default=None, repr=False)
     numbers: list[int] = field(default_factory=list, repr=False)
     auth: list[AuthVerdict] = field(default_factory=list)
-    children: list[ChildSa] = field(default_factory=list, repr=False)
+    children: list[CapturedChildSa] = field(default_factory=list, repr=False)
     nonces: tuple[bytes, bytes] = (b"", b"")
     init: tuple[bytes, bytes] = field(default=(b"", b""), repr=False)  # the IKE_SA_INIT request and response
     ppk_used: bool = False
@@ -76,7 +76,7 @@ class IkeSa:
     origins: list[Origin] = field(default_factory=list, repr=False)
 
     @property
-    def suite(self) -> Suite | None:
+    def suite(self) -> CipherSuite | None:
         """The algorithms, None where neither an SA payload nor a key table says them."""
         return self.sets[-1].suite if self.sets else self.chosen.suite if self.chosen else None
 
@@ -97,17 +97,17 @@ class IkeSa:
 
 
 @dataclass(slots=True, eq=False)
-class ChildSa:
+class CapturedChildSa:
     """One Child SA, both directions; its initiator is that of the exchange which made it.
 
     ``spi_i`` was chosen by the initiator: it stands in what the initiator receives. ``keys`` is None until an ICV (or
     what needs none) has decided it. ``pairs`` are the key exchanges whose secrets go into it, ``expected`` how many.
     """
 
-    ike_sa: IkeSa = field(repr=False)
+    ike_sa: CapturedIkeSa = field(repr=False)
     spi_i: int
     spi_r: int
-    suite: Suite
+    suite: CipherSuite
     nonces: tuple[bytes, bytes]
     number: int
     initiator: str
@@ -117,8 +117,8 @@ class ChildSa:
     expected: int = 0
     keys: ChildKeys | None = None
     derived: str = ""
-    rekeys: ChildSa | None = field(default=None, repr=False)
-    rekeyed_by: ChildSa | None = field(default=None, repr=False)
+    rekeys: CapturedChildSa | None = field(default=None, repr=False)
+    rekeyed_by: CapturedChildSa | None = field(default=None, repr=False)
     inbound: dict[bool, InboundSa] = field(default_factory=dict, repr=False)  # by: sent by the initiator
 
     @property
@@ -160,13 +160,13 @@ class IkeOpened:
     message: bytes = field(repr=False)
     header: Packet | None = field(default=None, repr=False)
     payloads: list[Packet] = field(default_factory=list, repr=False)
-    opened: Opened | None = None
+    opened: OpenResult | None = None
     inner: list[Packet] | None = field(default=None, repr=False)
     fragment: tuple[int, int] | None = None
     packets: tuple[int, ...] = ()
     first: int = 0
     plaintext: bytes | None = field(default=None, repr=False)
-    ike_sa: IkeSa | None = field(default=None, repr=False)
+    ike_sa: CapturedIkeSa | None = field(default=None, repr=False)
     auth: tuple[AuthVerdict, ...] = ()
     errors: tuple[str, ...] = ()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.iana import ProtocolId, SequenceNumbers, TransformType
-from fynx_scapy.keynames import Suite
+from fynx_scapy.keynames import CipherSuite
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SpiPair = tuple[bytes, bytes]
 
 
-def suite_of(proposal: Packet) -> Suite | None:
+def suite_of(proposal: Packet) -> CipherSuite | None:
     """The transforms of a chosen proposal, or None where it names no encryption algorithm, as one for AH."""
     chosen: dict[int, Transform] = {}
     for layer in proposal.trans:
@@ -32,7 +32,7 @@ def suite_of(proposal: Packet) -> Suite | None:
     if encr is None:
         return None
     integ, numbers = chosen.get(TransformType.INTEG), chosen.get(TransformType.SN)
-    return Suite(
+    return CipherSuite(
         Transform(TransformType.ENCR, encr.id, encr.key_length),
         Transform(TransformType.INTEG, integ.id) if integ and integ.id else None,
         Transform(TransformType.PRF, chosen[TransformType.PRF].id) if TransformType.PRF in chosen else None,
@@ -41,7 +41,7 @@ def suite_of(proposal: Packet) -> Suite | None:
     )
 
 
-def ciphers(suite: Suite) -> tuple[Transform, Transform | None]:
+def ciphers(suite: CipherSuite) -> tuple[Transform, Transform | None]:
     """What protects IKE messages under a suite."""
     return suite.encr, suite.integ
 
@@ -50,8 +50,8 @@ def ciphers(suite: Suite) -> tuple[Transform, Transform | None]:
 class Suites:
     """What the SA payloads of a capture agreed on, oldest first."""
 
-    ike: dict[SpiPair, list[Suite]] = field(default_factory=lambda: defaultdict(list))
-    esp: dict[int, list[Suite]] = field(default_factory=lambda: defaultdict(list))
+    ike: dict[SpiPair, list[CipherSuite]] = field(default_factory=lambda: defaultdict(list))
+    esp: dict[int, list[CipherSuite]] = field(default_factory=lambda: defaultdict(list))
 
     def initial(self, pair: SpiPair, chosen: Packet) -> None:
         """Take in the proposal that an IKE_SA_INIT response chose."""
@@ -70,6 +70,6 @@ class Suites:
                 _add(self.esp[int.from_bytes(spi, "big")], suite)
 
 
-def _add(known: list[Suite], suite: Suite | None) -> None:
+def _add(known: list[CipherSuite], suite: CipherSuite | None) -> None:
     if suite is not None and suite not in known:
         known.append(suite)

@@ -30,7 +30,7 @@ class _Message:
     found: dict[int, tuple[bytes, int, int]] = field(default_factory=dict)  # content, packet, next payload
 
 
-class Reassembly:
+class IpReassembly:
     """What has been seen of the messages that are still incomplete, by SPIs, exchange, direction and message ID."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ MOST_WAITING = 1 << 18
 """How many octets of one stream may wait for a segment that is missing; then the gap is reported and skipped."""
 
 _HEADER = struct.Struct("!HHIIBB")
-Ends = tuple[str, int, str, int]
+StreamKey = tuple[str, int, str, int]
 
 
 @dataclass(slots=True)
@@ -39,8 +39,8 @@ class Streams:
 
     def __init__(self, ports: frozenset[int]) -> None:
         self.ports = ports
-        self._streams: OrderedDict[Ends, _Stream] = OrderedDict()
-        self._dropped: OrderedDict[Ends, int] = OrderedDict()  # octets in which no message could be found
+        self._streams: OrderedDict[StreamKey, _Stream] = OrderedDict()
+        self._dropped: OrderedDict[StreamKey, int] = OrderedDict()  # octets in which no message could be found
         self._let_go = 0  # streams
 
     def add(self, packet: IpPacket) -> Iterator[IpsecPacket] | None:
@@ -61,10 +61,12 @@ class Streams:
                 self._let_go += 1
         return self._fed(packet, ends, stream, number, data)
 
-    def _reverse(self, ends: Ends) -> bool:
+    def _reverse(self, ends: StreamKey) -> bool:
         return (ends[2], ends[3], ends[0], ends[1]) in self._streams
 
-    def _fed(self, packet: IpPacket, ends: Ends, stream: _Stream, number: int, data: bytes) -> Iterator[IpsecPacket]:
+    def _fed(
+        self, packet: IpPacket, ends: StreamKey, stream: _Stream, number: int, data: bytes
+    ) -> Iterator[IpsecPacket]:
         if not data:
             return
         self._streams.move_to_end(ends)
@@ -82,7 +84,7 @@ class Streams:
             self._append(ends, stream, *found)
         yield from self._cut(packet, ends, stream)
 
-    def _skip(self, packet: IpPacket, ends: Ends, stream: _Stream) -> Iterator[IpsecPacket]:
+    def _skip(self, packet: IpPacket, ends: StreamKey, stream: _Stream) -> Iterator[IpsecPacket]:
         """Go on behind a gap, with the segment that comes first there."""
         first = min(stream.waiting, key=lambda at: at - stream.following & 0xFFFFFFFF)
         missing = first - stream.following & 0xFFFFFFFF
@@ -99,7 +101,7 @@ class Streams:
                 return number, data
         return None
 
-    def _drop(self, ends: Ends, octets: int) -> None:
+    def _drop(self, ends: StreamKey, octets: int) -> None:
         if ends not in self._dropped and len(self._dropped) >= MOST_STREAMS:
             ends = next(reversed(self._dropped))  # the sum stays right
         self._dropped[ends] = self._dropped.get(ends, 0) + octets
@@ -116,7 +118,7 @@ class Streams:
         text = f"{several(self._let_go, 'TCP stream')} let go: no more than {MOST_STREAMS} are followed at a time"
         return some([*found, Loss("tcp streams", self._let_go, text)])
 
-    def _append(self, ends: Ends, stream: _Stream, number: int, data: bytes) -> None:
+    def _append(self, ends: StreamKey, stream: _Stream, number: int, data: bytes) -> None:
         fresh = data[stream.following - number & 0xFFFFFFFF :]
         if not fresh:
             return
@@ -139,7 +141,7 @@ class Streams:
                 self._drop(ends, len(stream.data))
             del stream.data[: 6 if stream.begun else len(stream.data)]
 
-    def _cut(self, packet: IpPacket, ends: Ends, stream: _Stream) -> Iterator[IpsecPacket]:
+    def _cut(self, packet: IpPacket, ends: StreamKey, stream: _Stream) -> Iterator[IpsecPacket]:
         """Section 3: a length of 16 bits that counts itself, then an IKE message behind its marker, or ESP."""
         at, data = 0, stream.data
         while stream.begun and len(data) - at >= 2:
@@ -159,7 +161,7 @@ class Streams:
                 yield IpsecPacket(packet.frame, kind, ends[0], ends[2], body, ends[1], ends[3], 0, error, True)
         del data[:at]
 
-    def incomplete(self) -> Iterator[tuple[Ends, int]]:
+    def incomplete(self) -> Iterator[tuple[StreamKey, int]]:
         """Streams that end within a message, and how many octets are left over."""
         for ends, stream in self._streams.items():
             left = len(stream.data) + stream.held

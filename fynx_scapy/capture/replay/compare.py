@@ -38,7 +38,7 @@ ABSENT, PRESENT = "absent", "present"
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FieldDifference:
     """A field that is not as recorded. ``message`` is the recorded packet's number; ``field`` is empty where the whole
     payload is missing or new.
     """
@@ -58,23 +58,23 @@ class Difference:
         return f"packet {self.message}: {where}: recorded {self.recorded}, found {self.found}"
 
 
-def compare(recorded: Recorded, header: Packet, payloads: Sequence[Packet]) -> list[Difference]:
+def compare(recorded: Recorded, header: Packet, payloads: Sequence[Packet]) -> list[FieldDifference]:
     """How a message differs from the recorded one, whatever the order of its payloads."""
     number = recorded.numbers[0]
     before, after = _keyed(recorded.payloads), _keyed(payloads)
     kinds = [name_of(ExchangeType, int(each.exch_type)) for each in (recorded.header, header)]
-    found = [Difference(number, "HDR", "exch_type", *kinds)] if kinds[0] != kinds[1] else []
+    found = [FieldDifference(number, "HDR", "exch_type", *kinds)] if kinds[0] != kinds[1] else []
     for key in dict.fromkeys((*before, *after)):
         old, new, what = before.get(key), after.get(key), key[0]
         if old is None or new is None:
             words = (PRESENT, ABSENT) if new is None else (ABSENT, PRESENT)
-            found.append(Difference(number, what, "", *words))
+            found.append(FieldDifference(number, what, "", *words))
             continue
         skipped = COMPUTED | FRESH.get(what, frozenset())
         a, b = dict(_fields(old, skipped)), dict(_fields(new, skipped))
         for field in dict.fromkeys((*a, *b)):
             if a.get(field) != b.get(field):
-                found.append(Difference(number, what, field, a.get(field, ABSENT), b.get(field, ABSENT)))
+                found.append(FieldDifference(number, what, field, a.get(field, ABSENT), b.get(field, ABSENT)))
     return found
 
 

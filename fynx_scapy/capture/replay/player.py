@@ -27,7 +27,7 @@ from fynx_scapy.capture.follow.exchanges import (
     kind_of,
 )
 from fynx_scapy.capture.replay import configs
-from fynx_scapy.capture.replay.compare import Difference, compare
+from fynx_scapy.capture.replay.compare import FieldDifference, compare
 from fynx_scapy.capture.replay.rebuild import BEYOND, copied, kind, rebuilt, spis
 from fynx_scapy.capture.replay.recording import Recording, Step, name
 from fynx_scapy.errors import FynxError
@@ -45,7 +45,7 @@ Starter: TypeAlias = "Callable[[Player, Step], None]"
 RETRANSMISSION = Retransmission(timeout=1.0, base=1.5, tries=3)
 
 
-class Verdict(enum.Enum):
+class ReplayVerdict(enum.Enum):
     """What became of one recorded request."""
 
     SAME = "as recorded"
@@ -57,17 +57,17 @@ class Verdict(enum.Enum):
     EXTRA = "not recorded"
 
 
-BAD = frozenset({Verdict.DIFFERS, Verdict.UNANSWERED, Verdict.NOT_PLAYED, Verdict.EXTRA})
+BAD = frozenset({ReplayVerdict.DIFFERS, ReplayVerdict.UNANSWERED, ReplayVerdict.NOT_PLAYED, ReplayVerdict.EXTRA})
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReplayOutcome:
     """One request and how its answer compares. ``number`` is the recorded request's packet, 0 for one of today."""
 
     number: int
     title: str
-    verdict: Verdict
-    differences: tuple[Difference, ...] = ()
+    verdict: ReplayVerdict
+    differences: tuple[FieldDifference, ...] = ()
     reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Report:
     ``left_out`` names what the engine cannot do, ``losses`` what of the capture could not be read.
     """
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ReplayOutcome, ...]
     established: bool
     expected: bool
     left_out: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ class Report:
     losses: tuple[str, ...] = ()
 
     @property
-    def differences(self) -> list[Difference]:
+    def differences(self) -> list[FieldDifference]:
         """All of them, in order."""
         return [difference for outcome in self.outcomes for difference in outcome.differences]
 
@@ -269,30 +269,30 @@ class Player:
                 if asked is not None:
                     asked.answer = (event.header, event.payloads)
 
-    def _outcomes(self) -> list[Outcome]:
+    def _outcomes(self) -> list[ReplayOutcome]:
         by_step = {id(sent.step): sent for sent in self._sent if sent.step is not None}
         found = [self._outcome(step, by_step.get(id(step))) for step in self.recording.steps]
         for sent in self._sent:
             if sent.step is None:
                 answer = ", ".join(map(name, sent.answer[1])) if sent.answer else "nothing"
-                found.append(Outcome(0, sent.title, Verdict.EXTRA, reason=f"answered with {answer}"))
+                found.append(ReplayOutcome(0, sent.title, ReplayVerdict.EXTRA, reason=f"answered with {answer}"))
         return found
 
-    def _outcome(self, step: Step, sent: _Sent | None) -> Outcome:
+    def _outcome(self, step: Step, sent: _Sent | None) -> ReplayOutcome:
         number, title = step.request.numbers[0], step.request.title
         if not step.ours:
-            return Outcome(number, title, Verdict.PEERS, reason="a peer of today asks what it wants")
+            return ReplayOutcome(number, title, ReplayVerdict.PEERS, reason="a peer of today asks what it wants")
         if sent is None:
             if step.kind == DELETE_IKE and self.keep:
-                return Outcome(number, title, Verdict.KEPT, reason="the IKE SA is kept")
+                return ReplayOutcome(number, title, ReplayVerdict.KEPT, reason="the IKE SA is kept")
             reason = "the engine has no such exchange" if step.kind == OTHER else "the conversation did not come to it"
-            return Outcome(number, title, Verdict.NOT_PLAYED, reason=reason)
+            return ReplayOutcome(number, title, ReplayVerdict.NOT_PLAYED, reason=reason)
         if step.response is None:
-            return Outcome(number, title, Verdict.SAME, reason="no answer was recorded")
+            return ReplayOutcome(number, title, ReplayVerdict.SAME, reason="no answer was recorded")
         if sent.answer is None:
-            return Outcome(number, title, Verdict.UNANSWERED)
+            return ReplayOutcome(number, title, ReplayVerdict.UNANSWERED)
         differences = tuple(compare(step.response, *sent.answer))
-        return Outcome(number, title, Verdict.DIFFERS if differences else Verdict.SAME, differences)
+        return ReplayOutcome(number, title, ReplayVerdict.DIFFERS if differences else ReplayVerdict.SAME, differences)
 
 
 def play(recording: Recording, target: str | Address | None = None, psk: bytes | str | None = None) -> Report:

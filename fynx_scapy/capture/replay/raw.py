@@ -17,7 +17,7 @@ from fynx_scapy.capture.capture import Capture
 from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.capture.reading.walk import Walk
 from fynx_scapy.capture.replay.recording import begun, chosen
-from fynx_scapy.capture.transcript.messages import Message
+from fynx_scapy.capture.transcript.messages import CapturedMessage
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.ike.message import NON_ESP_MARKER, Address, Datagram, DatagramKind, has_marker
 from fynx_scapy.net.sockets import OpenSocket, UdpPort
@@ -107,7 +107,7 @@ def _sendable(packet: IpsecPacket) -> bool:
     return packet.kind in _IN_UDP and bool(packet.sport) and not (packet.tcp or packet.error or packet.missing)
 
 
-def _ends(packet: IpsecPacket | Message) -> frozenset[str]:
+def _ends(packet: IpsecPacket | CapturedMessage) -> frozenset[str]:
     return frozenset((packet.src, packet.dst))
 
 

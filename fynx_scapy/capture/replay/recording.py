@@ -14,8 +14,8 @@ from scapy.packet import Packet
 from fynx_scapy.capture.capture import Capture
 from fynx_scapy.capture.conversation import Conversation
 from fynx_scapy.capture.follow.exchanges import AUTH
-from fynx_scapy.capture.transcript.exchanges import Exchange
-from fynx_scapy.capture.transcript.messages import ENCRYPTED, Message
+from fynx_scapy.capture.transcript.exchanges import CapturedExchange
+from fynx_scapy.capture.transcript.messages import ENCRYPTED, CapturedMessage
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.keylog import KeyLog
@@ -108,7 +108,7 @@ class Begun(NamedTuple):
     """A conversation that can be held again, and the IKE_SA_INIT request that it begins with."""
 
     conversation: Conversation
-    first: Message
+    first: CapturedMessage
 
 
 def begun(capture: Capture) -> list[Begun]:
@@ -120,7 +120,7 @@ def begun(capture: Capture) -> list[Begun]:
     return sorted(found, key=lambda each: each.first.index)
 
 
-def _initial(exchange: Exchange) -> list[Message]:
+def _initial(exchange: CapturedExchange) -> list[CapturedMessage]:
     """The requests of an IKE_SA_INIT that are whole."""
     initial = exchange.exchange_type == ExchangeType.IKE_SA_INIT
     return [each for each in exchange.requests if initial and each.kind == "ike" and not each.missing]
@@ -155,7 +155,7 @@ def of(capture: Capture, conversation: int | None = None) -> Recording:
     return Recording(found.initiator, found.responder, tuple(steps), tuple(capture.keys.psk), losses)
 
 
-def _steps(exchange: Exchange) -> Iterator[Step]:
+def _steps(exchange: CapturedExchange) -> Iterator[Step]:
     """Each request of an exchange that is not a repetition, with the first answer that came before the next one."""
     requests = list(_whole(exchange.requests))
     responses = list(_whole(exchange.responses))
@@ -165,7 +165,7 @@ def _steps(exchange: Exchange) -> Iterator[Step]:
         yield Step(exchange.kind, request, next(fits, None), exchange.conversation.left(message))
 
 
-def _whole(messages: Sequence[Message]) -> Iterator[tuple[Message, Recorded]]:
+def _whole(messages: Sequence[CapturedMessage]) -> Iterator[tuple[CapturedMessage, Recorded]]:
     """Messages that are whole, without their repetitions; of fragments, the one that completes the message."""
     for message in messages:
         if message.copy or message.missing:
@@ -181,7 +181,7 @@ def _whole(messages: Sequence[Message]) -> Iterator[tuple[Message, Recorded]]:
         yield message, _recorded(message, opened.header)
 
 
-def _recorded(message: Message, header: Packet) -> Recorded:
+def _recorded(message: CapturedMessage, header: Packet) -> Recorded:
     opened = message.opened
     outer = [p for p in opened.payloads if p.payload_type not in ENCRYPTED]
     return Recorded(opened.packets or (message.number,), header, (*outer, *(opened.inner or [])))

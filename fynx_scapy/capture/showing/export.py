@@ -22,7 +22,7 @@ from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.showing.shown import Shown
-    from fynx_scapy.capture.transcript.messages import Message
+    from fynx_scapy.capture.transcript.messages import CapturedMessage
 
 LINK_RAW = 101
 MOST_IN_UDP = 65_507
@@ -73,7 +73,7 @@ def _checksum(data: bytes) -> bytes:
     return ((total ^ 0xFFFF) or 0xFFFF).to_bytes(2)
 
 
-def message_packet(message: Message) -> tuple[bytes, str]:
+def message_packet(message: CapturedMessage) -> tuple[bytes, str]:
     """An IKE message as an IP packet with its payloads in the clear, and what is said of it."""
     plain = message.opened.plain
     data = plain if plain is not None and len(plain) + 4 <= MOST_IN_UDP else message.data[: MOST_IN_UDP - 4]

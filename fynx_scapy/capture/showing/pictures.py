@@ -14,7 +14,7 @@ from fynx_scapy.text import LONGEST, printable
 if TYPE_CHECKING:
     from fynx_scapy.capture.showing.shown import Shown
     from fynx_scapy.capture.transcript.conversations import ConversationBase
-    from fynx_scapy.capture.transcript.messages import Message
+    from fynx_scapy.capture.transcript.messages import CapturedMessage
 
 MOST_ESP_ROWS = 5000
 TABLE_STYLE = (
@@ -45,7 +45,9 @@ class CaptureLadder(Ladder):
         return cls(rows, ends)
 
 
-def _message(conversation: ConversationBase, message: Message, ends: tuple[str, str], start: float) -> list[Row]:
+def _message(
+    conversation: ConversationBase, message: CapturedMessage, ends: tuple[str, str], start: float
+) -> list[Row]:
     left = conversation.left(message)
     sender, receiver = ends if left else ends[::-1]
     time = 0.0 if message.time is None else message.time - start

@@ -11,7 +11,7 @@ from fynx_scapy.capture.transcript.holder import Holder
 if TYPE_CHECKING:
     from fynx_scapy.capture.follow.inner import Inner, InnerFlow
     from fynx_scapy.capture.transcript.conversations import ConversationBase
-    from fynx_scapy.capture.transcript.messages import Message
+    from fynx_scapy.capture.transcript.messages import CapturedMessage
 
 
 class Shown(Holder, Protocol):
@@ -24,7 +24,7 @@ class Shown(Holder, Protocol):
         """Its conversations."""
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[CapturedMessage]:
         """The IKE messages of all conversations."""
 
     @property

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fynx_scapy.capture.follow.inner import Inner, ends_of
+from fynx_scapy.capture.follow.inner import Inner, five_tuple
 from fynx_scapy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def packets(capture: Shown) -> Iterator[Row]:
 
 def packet_row(packet: Inner) -> Row:
     """One ESP packet."""
-    ends = ends_of(packet)
+    ends = five_tuple(packet)
     inside: Row = {
         "inner_src": None,
         "inner_dst": None,

@@ -6,15 +6,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.capture.follow.exchanges import Key, Pairing
-from fynx_scapy.capture.transcript.exchanges import Exchange
+from fynx_scapy.capture.transcript.exchanges import CapturedExchange
 from fynx_scapy.capture.transcript.history import SaHistory
 from fynx_scapy.capture.transcript.holder import Holder
-from fynx_scapy.capture.transcript.messages import Message
+from fynx_scapy.capture.transcript.messages import CapturedMessage
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.layers.ikeheader import NO_SPI
 
 if TYPE_CHECKING:
-    from fynx_scapy.capture.follow.sas import IkeSa
+    from fynx_scapy.capture.follow.sas import CapturedIkeSa
     from fynx_scapy.capture.reading.flows import EspFlow
 
 Spis = tuple[bytes, bytes]
@@ -28,7 +28,7 @@ class ConversationBase:
     ``complete`` says whether the first message of all is in the capture.
     """
 
-    def __init__(self, capture: Holder, number: int, first: Message) -> None:
+    def __init__(self, capture: Holder, number: int, first: CapturedMessage) -> None:
         self.capture = capture
         self.number = number
         self.complete = first.exchange_type == ExchangeType.IKE_SA_INIT or first.version >> 4 == 1
@@ -43,12 +43,12 @@ class ConversationBase:
         self._indexes: list[int] = []
         self._copies: set[int] = set()
         self._seen: dict[int, None] = {}
-        self._exchanges: list[Exchange] | None = None
+        self._exchanges: list[CapturedExchange] | None = None
         self._history: tuple[int, SaHistory] | None = None
 
     # -- built by Transcript
 
-    def take(self, message: Message) -> None:
+    def take(self, message: CapturedMessage) -> None:
         """One more message, in the order of the capture."""
         sides = self._sides(message)
         self._hosts[0].add(sides[0])
@@ -67,13 +67,13 @@ class ConversationBase:
                 del self._seen[next(iter(self._seen))]
         self._indexes.append(message.index)
 
-    def _sides(self, message: Message) -> tuple[str, str]:
+    def _sides(self, message: CapturedMessage) -> tuple[str, str]:
         """The initiator's address and the responder's, of a message in either direction."""
         if self._from_left(message):
             return message.src, message.dst
         return message.dst, message.src
 
-    def _from_left(self, message: Message) -> bool:
+    def _from_left(self, message: CapturedMessage) -> bool:
         if self.version != 1 and self.spis and message.spi_i == self.spis[0][0]:
             return message.from_initiator
         if self.initiator != self.responder:
@@ -85,7 +85,7 @@ class ConversationBase:
 
     # -- to look at
 
-    def left(self, message: Message) -> bool:
+    def left(self, message: CapturedMessage) -> bool:
         """Whether the conversation's initiator has sent a message."""
         return self._from_left(message)
 
@@ -98,19 +98,19 @@ class ConversationBase:
         return len(self._indexes)
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[CapturedMessage]:
         """Its messages, in the order of the capture."""
         stored = self.capture.index.messages
-        return [Message(self.capture, at, stored[at], at in self._copies) for at in self._indexes]
+        return [CapturedMessage(self.capture, at, stored[at], at in self._copies) for at in self._indexes]
 
     @property
-    def exchanges(self) -> list[Exchange]:
+    def exchanges(self) -> list[CapturedExchange]:
         """Its exchanges, in the order of their first message."""
         if self._exchanges is None:
-            found: list[Exchange] = []
+            found: list[CapturedExchange] = []
 
-            def begin(key: Key) -> Exchange:
-                found.append(Exchange(self, key.exchange_type, key.message_id, key.spi_i, key.by_initiator))
+            def begin(key: Key) -> CapturedExchange:
+                found.append(CapturedExchange(self, key.exchange_type, key.message_id, key.spi_i, key.by_initiator))
                 return found[-1]
 
             pairing = Pairing(begin)
@@ -135,7 +135,7 @@ class ConversationBase:
         return self._history[1]
 
     @property
-    def sas(self) -> list[IkeSa]:
+    def sas(self) -> list[CapturedIkeSa]:
         """The IKE SAs that following the capture found in it, with keys where they are known."""
         spis = {pair[0] for pair in self.spis}
         return [sa for sa in self.capture.ike_sas if sa.spi_i in spis]

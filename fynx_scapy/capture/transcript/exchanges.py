@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fynx_scapy.capture.follow.exchanges import kind_of
-from fynx_scapy.capture.transcript.messages import Message
+from fynx_scapy.capture.transcript.messages import CapturedMessage
 from fynx_scapy.iana import ExchangeType, name_of
 
 
@@ -19,12 +19,12 @@ class Between(Protocol):
     initiator: str
     responder: str
 
-    def left(self, message: Message) -> bool:
+    def left(self, message: CapturedMessage) -> bool:
         """Whether the conversation's initiator has sent a message."""
 
 
 @dataclass(slots=True)
-class Exchange:
+class CapturedExchange:
     """A request and its response, with every retransmission and fragment of both (RFC 7296 section 2.1)."""
 
     conversation: Between = field(repr=False)
@@ -32,8 +32,8 @@ class Exchange:
     message_id: int
     spi_i: bytes
     by_initiator: bool
-    requests: list[Message] = field(default_factory=list, repr=False)
-    responses: list[Message] = field(default_factory=list, repr=False)
+    requests: list[CapturedMessage] = field(default_factory=list, repr=False)
+    responses: list[CapturedMessage] = field(default_factory=list, repr=False)
 
     @property
     def name(self) -> str:
@@ -46,7 +46,7 @@ class Exchange:
         return kind_of(self.exchange_type, [layer for message in self.requests for layer in message.readable])
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[CapturedMessage]:
         """Every message of it, in the order of the capture."""
         return sorted([*self.requests, *self.responses], key=lambda message: message.index)
 
@@ -81,7 +81,7 @@ class Exchange:
             "latency": self.latency,
         }
 
-    def __iter__(self) -> Iterator[Message]:
+    def __iter__(self) -> Iterator[CapturedMessage]:
         return iter(self.messages)
 
     def __repr__(self) -> str:

@@ -33,7 +33,7 @@ REGISTRIES: dict[int, type[IanaRegistry]] = {
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Transform:
+class SeenTransform:
     """One transform of a proposal: its type, its ID, and the bits of its key where it says them."""
 
     kind: int
@@ -49,15 +49,15 @@ class Transform:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class SeenProposal:
     """A proposal of an SA payload (RFC 7296 section 3.3.1), its transforms in the order of the wire."""
 
     number: int
     protocol: int
     spi: bytes
-    transforms: tuple[Transform, ...]
+    transforms: tuple[SeenTransform, ...]
 
-    def of(self, kind: int) -> list[Transform]:
+    def of(self, kind: int) -> list[SeenTransform]:
         """The transforms of one type, in order."""
         return [transform for transform in self.transforms if transform.kind == kind]
 
@@ -88,8 +88,8 @@ class IkeSaFacts:
 
     spi_i: bytes
     spi_r: bytes
-    offered: tuple[Proposal, ...]
-    chosen: Proposal | None
+    offered: tuple[SeenProposal, ...]
+    chosen: SeenProposal | None
     numbers: tuple[int, ...]
     made: float | None
     nonces: tuple[tuple[int, int], ...] = ()
@@ -112,8 +112,8 @@ class ChildSaFacts:
     ike_spi: bytes
     spi_i: int
     spi_r: int
-    offered: tuple[Proposal, ...]
-    chosen: Proposal | None
+    offered: tuple[SeenProposal, ...]
+    chosen: SeenProposal | None
     numbers: tuple[int, ...]
     made: float | None
     pfs: bool | None
@@ -129,16 +129,16 @@ class ChildSaFacts:
         return f"Child SA {self.spi_i:08x}/{self.spi_r:08x}" if self.chosen is not None else "Child SA refused"
 
 
-def proposals_of(layer: Any) -> tuple[Proposal, ...]:
+def proposals_of(layer: Any) -> tuple[SeenProposal, ...]:
     """The proposals of an SA payload, as far as they could be read."""
     found = []
     for proposal in layer.prop:
         if not hasattr(proposal, "trans"):
             continue  # it could not be read, which is among the message's errors
         transforms = tuple(
-            Transform(int(each.transform_type), int(each.transform_id), each.key_length)
+            SeenTransform(int(each.transform_type), int(each.transform_id), each.key_length)
             for each in proposal.trans
             if hasattr(each, "transform_type")
         )
-        found.append(Proposal(int(proposal.proposal), int(proposal.proto), bytes(proposal.SPI), transforms))
+        found.append(SeenProposal(int(proposal.proposal), int(proposal.proto), bytes(proposal.SPI), transforms))
     return tuple(found)

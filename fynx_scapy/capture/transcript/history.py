@@ -20,9 +20,9 @@ from fynx_scapy.capture.follow.exchanges import (
     REKEY_CHILD,
     REKEY_IKE,
 )
-from fynx_scapy.capture.transcript.exchanges import Exchange
+from fynx_scapy.capture.transcript.exchanges import CapturedExchange
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, Ending, IkeSaFacts, proposals_of
-from fynx_scapy.capture.transcript.messages import Message
+from fynx_scapy.capture.transcript.messages import CapturedMessage
 from fynx_scapy.iana import NotifyType, PayloadType, ProtocolId
 
 INITIATOR, RESPONDER = "initiator", "responder"
@@ -36,18 +36,19 @@ class SaHistory:
     ``childless`` the IKE_AUTH requests that ask for no Child SA.
     """
 
-    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+    def __init__(self, exchanges: Sequence[CapturedExchange]) -> None:
         self.ike_sas: dict[bytes, IkeSaFacts] = {}
         self.children: list[ChildSaFacts] = []
         self.childless: list[int] = []
-        self._asked: dict[bytes, tuple[Message, dict[int, Any]]] = {}  # by IKE SPI: the IKE_AUTH request that has SA
-        self._by_spi: dict[int, list[int]] = {}  # where in the children each SPI is
+        # By IKE SPI: the IKE_AUTH request that has the SA payload
+        self._asked: dict[bytes, tuple[CapturedMessage, dict[int, Any]]] = {}
+        self._by_spi: dict[int, list[int]] = {}  # by SPI: indexes into `children`
         self._rekeying: list[tuple[int, int, bytes, bool]] = []  # request, response, SPI, by the initiator
         for exchange in exchanges:
             self._exchange(exchange)
         self.crossings = self._crossings()
 
-    def _exchange(self, exchange: Exchange) -> None:
+    def _exchange(self, exchange: CapturedExchange) -> None:
         requests = [message for message in exchange.requests if not message.copy]
         responses = [message for message in exchange.responses if not message.copy]
         asked, answered = _payloads(requests), _payloads(responses)
@@ -67,7 +68,7 @@ class SaHistory:
             for layer in asked.get(PayloadType.D, []):
                 self._delete(exchange, request, layer)
 
-    def _initial(self, request: Message, response: Message | None, asked: Any, answered: Any) -> None:
+    def _initial(self, request: CapturedMessage, response: CapturedMessage | None, asked: Any, answered: Any) -> None:
         offered = proposals_of(asked[PayloadType.SA][0]) if PayloadType.SA in asked else ()
         chosen = proposals_of(answered[PayloadType.SA][0]) if PayloadType.SA in answered else ()
         before = self.ike_sas.get(request.spi_i)
@@ -82,7 +83,12 @@ class SaHistory:
         )
 
     def _authentication(
-        self, exchange: Exchange, request: Message, response: Message | None, asked: Any, answered: Any
+        self,
+        exchange: CapturedExchange,
+        request: CapturedMessage,
+        response: CapturedMessage | None,
+        asked: Any,
+        answered: Any,
     ) -> None:
         spi = exchange.spi_i
         if PayloadType.SA in asked:
@@ -96,7 +102,14 @@ class SaHistory:
             self._child(exchange, request, response, asked, answered, pfs=False)
 
     def _child(
-        self, exchange: Exchange, request: Message, response: Message | None, asked: Any, answered: Any, *, pfs: bool
+        self,
+        exchange: CapturedExchange,
+        request: CapturedMessage,
+        response: CapturedMessage | None,
+        asked: Any,
+        answered: Any,
+        *,
+        pfs: bool,
     ) -> None:
         """One Child SA; ``pfs`` is whether its exchange can have a KE payload at all."""
         offered = proposals_of(asked[PayloadType.SA][0])
@@ -129,7 +142,12 @@ class SaHistory:
         )
 
     def _rekey_ike(
-        self, exchange: Exchange, request: Message, response: Message | None, asked: Any, answered: Any
+        self,
+        exchange: CapturedExchange,
+        request: CapturedMessage,
+        response: CapturedMessage | None,
+        asked: Any,
+        answered: Any,
     ) -> None:
         offered = proposals_of(asked[PayloadType.SA][0])
         chosen = proposals_of(answered[PayloadType.SA][0]) if PayloadType.SA in answered else ()
@@ -151,7 +169,14 @@ class SaHistory:
             if chosen and child.ike_spi == exchange.spi_i and child.ended is None:
                 self.children[at] = replace(child, ike_spi=offered[0].spi)
 
-    def _rekeyed(self, exchange: Exchange, request: Message, response: Message | None, spi: bytes, done: bool) -> None:
+    def _rekeyed(
+        self,
+        exchange: CapturedExchange,
+        request: CapturedMessage,
+        response: CapturedMessage | None,
+        spi: bytes,
+        done: bool,
+    ) -> None:
         left = exchange.conversation.left(request)
         if response is None:
             return
@@ -164,7 +189,7 @@ class SaHistory:
         else:
             self._end_child(int.from_bytes(spi), ending)
 
-    def _delete(self, exchange: Exchange, request: Message, layer: Any) -> None:
+    def _delete(self, exchange: CapturedExchange, request: CapturedMessage, layer: Any) -> None:
         ending = Ending(
             "deleted", INITIATOR if exchange.conversation.left(request) else RESPONDER, request.number, request.time
         )
@@ -203,13 +228,13 @@ class SaHistory:
         return found
 
 
-def _refuses(response: Message) -> bool:
+def _refuses(response: CapturedMessage) -> bool:
     """Whether it has a Notify of an error type (RFC 7296 section 3.10.1)."""
     kinds = [int(layer.type) for layer in response.readable if layer.payload_type == PayloadType.N]
     return any(kind < NotifyType.INITIAL_CONTACT for kind in kinds)
 
 
-def _payloads(messages: Sequence[Message]) -> dict[int, list[Any]]:
+def _payloads(messages: Sequence[CapturedMessage]) -> dict[int, list[Any]]:
     """The payloads of a message, or of its fragments, by type."""
     found: dict[int, list[Any]] = {}
     for message in messages:
@@ -218,7 +243,7 @@ def _payloads(messages: Sequence[Message]) -> dict[int, list[Any]]:
     return found
 
 
-def _nonces(message: Message, payloads: dict[int, list[Any]]) -> tuple[tuple[int, int], ...]:
+def _nonces(message: CapturedMessage, payloads: dict[int, list[Any]]) -> tuple[tuple[int, int], ...]:
     return tuple((message.number, len(layer.nonce)) for layer in payloads.get(PayloadType.Nonce, []))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.follow.inner import Inner
-    from fynx_scapy.capture.follow.sas import IkeOpened, IkeSa
+    from fynx_scapy.capture.follow.sas import CapturedIkeSa, IkeOpened
     from fynx_scapy.capture.index import Index
     from fynx_scapy.capture.reading.flows import EspFlow
 
@@ -21,7 +21,7 @@ class Holder(Protocol):
         """What one pass found."""
 
     @property
-    def ike_sas(self) -> list[IkeSa]:
+    def ike_sas(self) -> list[CapturedIkeSa]:
         """The IKE SAs that were followed."""
 
     @property

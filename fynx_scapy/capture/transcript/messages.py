@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
 
 
-class Message:
+class CapturedMessage:
     """One IKE message. Its header's fields are attributes; its payloads are opened when they are asked for.
 
     ``index`` counts the messages of the capture, ``number`` its packets. ``copy`` is true of a retransmission: the same

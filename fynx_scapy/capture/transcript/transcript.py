@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from fynx_scapy.capture.transcript.conversations import ConversationBase
-from fynx_scapy.capture.transcript.exchanges import Exchange
+from fynx_scapy.capture.transcript.exchanges import CapturedExchange
 from fynx_scapy.capture.transcript.holder import Holder
-from fynx_scapy.capture.transcript.messages import Message
+from fynx_scapy.capture.transcript.messages import CapturedMessage
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.layers.ikeheader import IKE_HEADER
 
@@ -23,7 +23,7 @@ class Transcript(Generic[C]):
     goes on the conversation of the SA that it replaces, or where that is not known, the last one between its hosts.
     """
 
-    def __init__(self, capture: Holder, make: Callable[[Holder, int, Message], C]) -> None:
+    def __init__(self, capture: Holder, make: Callable[[Holder, int, CapturedMessage], C]) -> None:
         self.capture = capture
         self.conversations: list[C] = []
         self._by_spi: dict[bytes, C] = {}
@@ -33,7 +33,7 @@ class Transcript(Generic[C]):
         for at, stored in enumerate(capture.index.messages):
             if len(stored.data) < IKE_HEADER.size:
                 continue
-            message = Message(capture, at, stored)
+            message = CapturedMessage(capture, at, stored)
             conversation = self._by_spi.get(message.spi_i) or self._continued(message)
             if conversation is None:
                 conversation = make(capture, len(self.conversations) + 1, message)
@@ -45,7 +45,7 @@ class Transcript(Generic[C]):
                 self._last[hosts] = conversation
                 self._several.add(hosts)
 
-    def _continued(self, message: Message) -> C | None:
+    def _continued(self, message: CapturedMessage) -> C | None:
         """The conversation that goes on in an IKE SA whose first message this is."""
         if message.exchange_type == ExchangeType.IKE_SA_INIT or message.version >> 4 != 2:
             return None
@@ -60,12 +60,12 @@ class Transcript(Generic[C]):
         return self._last.get(hosts)
 
     @property
-    def exchanges(self) -> list[Exchange]:
+    def exchanges(self) -> list[CapturedExchange]:
         """The exchanges of all conversations."""
         return [exchange for conversation in self.conversations for exchange in conversation.exchanges]
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[CapturedMessage]:
         """The messages of all conversations, in the order of the capture."""
         found = [message for conversation in self.conversations for message in conversation.messages]
         return sorted(found, key=lambda message: message.index)
