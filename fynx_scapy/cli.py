@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command ``fynx``. What a command needs is imported when it runs: help and version answer without Scapy."""
+"""The command ``fynx``. A command imports what it needs when it runs, so ``--help`` and ``--version`` need no Scapy."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ COMMANDS: Mapping[str, str] = {
     "run": "run",
     "shell": "shell",
 }
-"""Every command, which is a file in commands/, and the name of its function there."""
+"""Command name -> name of its function. Each command is a file in commands/."""
 
 READER_GONE = 141
-"""What a shell shows of a process that SIGPIPE ended: whoever read our output wanted no more of it."""
+"""The exit status that a shell shows for a process killed by SIGPIPE: the reader of our output has exited."""
 
 
 class Fynx(click.Group):
-    """The group of commands, each imported when it is asked for."""
+    """The group of commands. Each is imported on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command, in alphabetical order."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, None where there is none."""
+        """The command with that name, or None."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"fynx_scapy.commands.{cmd_name}")
@@ -48,14 +48,14 @@ class Fynx(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. That the reader of a pipe has gone (``fynx list | head -1``) ends it without a word."""
+        """Run a command. End it quietly when the reader of a pipe has exited (``fynx list | head -1``)."""
         try:
             try:
                 return super().invoke(ctx)
             finally:
                 sys.stdout.flush()
         except BrokenPipeError:
-            # Python flushes stdout once more at its end, and would complain.
+            # Python flushes stdout again at exit, which would print an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(READER_GONE)
 
@@ -63,7 +63,7 @@ class Fynx(click.Group):
 @click.group(cls=Fynx, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fynx")
 def main() -> None:
-    """IKEv2 and ESP on Scapy: run scenarios, look into captures."""
+    """IKEv2 and ESP on Scapy: run scenarios and analyse captures."""
 
 
 if __name__ == "__main__":

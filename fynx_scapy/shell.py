@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The shell: IPython with layers, sessions and captures at hand, and two magics for what one does all the time."""
+"""The shell: IPython with layers, sessions and captures imported, and two magics for the most common tasks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fynx_scapy.session import Session
 BANNER = f"""\
 fynx-scapy {__version__}: IKEv2 and ESP at the prompt. TAB completes, object? explains; example() is a session.
 s = Session(psk="secret"); s.sa_init().show(); s.auth(); s.ping()    step by step; Session("192.0.2.1") is a live peer
-s.rekey_child(); s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT"))    whatever you like to send
+s.rekey_child(); s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT"))    send anything you like
 c = Capture("run.pcapng", KeyLog(secrets=["5f0c…"])); c.conversations; c.messages[3].show(); c.to_pandas()
 %ladder s    %ladder c    %decrypt run.pcapng KEYS
 """
 
 
 def example(seed: int = 1) -> Session:
-    """A session with an embedded peer that has run: a handshake, a ping, a rekey of both SAs, a delete."""
+    """A finished session with an embedded peer: a handshake, a ping, a rekey of both SAs and a delete."""
     s = Session(psk="secret", local_id="alice", remote_id="bob", seed=seed)
     s.connect()
     s.ping()
@@ -32,7 +32,7 @@ def example(seed: int = 1) -> Session:
 
 
 def names() -> dict[str, Any]:
-    """What is at hand at the prompt."""
+    """The names that are defined at the prompt."""
     import scapy.all
     from scapy.layers.inet import ICMP, IP, UDP
     from scapy.layers.inet6 import IPv6
@@ -40,27 +40,27 @@ def names() -> dict[str, Any]:
     import fynx_scapy
     from fynx_scapy.layers import esp, ikev2
 
-    found: dict[str, Any] = {"conf": scapy.all.conf, "IP": IP, "IPv6": IPv6, "UDP": UDP, "ICMP": ICMP}
+    defined: dict[str, Any] = {"conf": scapy.all.conf, "IP": IP, "IPv6": IPv6, "UDP": UDP, "ICMP": ICMP}
     for module in (ikev2, esp):
-        found |= {name: getattr(module, name) for name in module.__all__}
-    found |= {name: getattr(fynx_scapy, name) for name in fynx_scapy.__all__}
-    found |= {"Capture": Capture, "KeyLog": KeyLog, "rdpcap": rdpcap, "IPsecSession": IPsecSession}
-    return found | {"Session": Session, "example": example}
+        defined |= {name: getattr(module, name) for name in module.__all__}
+    defined |= {name: getattr(fynx_scapy, name) for name in fynx_scapy.__all__}
+    defined |= {"Capture": Capture, "KeyLog": KeyLog, "rdpcap": rdpcap, "IPsecSession": IPsecSession}
+    return defined | {"Session": Session, "example": example}
 
 
 def start(capture: Capture | str | None = None, keys: str | None = None) -> None:
-    """Open the shell, with ``capture`` as ``c``. ConfigError without IPython, CaptureError for what is no capture."""
+    """Open the shell, with ``capture`` as ``c``. Raises ConfigError without IPython, CaptureError for a bad capture."""
     try:
         from IPython.terminal.embed import InteractiveShellEmbed
         from traitlets.config import Config
     except ImportError:
-        raise ConfigError("the shell wants IPython; to have it: pip install 'fynx-scapy[shell]'") from None
+        raise ConfigError("the shell needs IPython; install it with: pip install 'fynx-scapy[shell]'") from None
     namespace, banner = names(), BANNER
     if capture is not None:
         namespace["c"] = opened(capture, keys) if isinstance(capture, str) else capture
         banner += f"c = {namespace['c']!r}\n"
     config = Config()
-    config.HistoryManager.hist_file = ":memory:"  # what is typed here may be a secret
+    config.HistoryManager.hist_file = ":memory:"  # the user may type secrets
     config.TerminalInteractiveShell.confirm_exit = config.TerminalInteractiveShell.enable_tip = False
     shell: Any = InteractiveShellEmbed(config=config, banner1=banner, user_ns=namespace)  # type: ignore[no-untyped-call]
     magics = Magics(shell.user_ns)
@@ -70,41 +70,41 @@ def start(capture: Capture | str | None = None, keys: str | None = None) -> None
 
 
 class Magics:
-    """The line magics; an error of ours is its words, without a traceback."""
+    """The line magics. A FynxError is printed as one line, without a traceback."""
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._namespace = namespace
 
     def ladder(self, line: str) -> Any:
-        """%ladder [NAME]: the ladder of a session, a conversation or a capture (by default ``s``, else ``c``)."""
-        name = line.strip() or next((each for each in ("s", "c") if each in self._namespace), "s")
-        found: Any = self._namespace.get(name)
-        if not hasattr(found, "ladder"):
+        """%ladder [NAME]: draw the ladder of a session, a conversation or a capture (default: ``s``, else ``c``)."""
+        name = line.strip() or next((default for default in ("s", "c") if default in self._namespace), "s")
+        drawable: Any = self._namespace.get(name)
+        if not hasattr(drawable, "ladder"):
             print(f"expected the name of a session, a conversation or a capture, found {name!r}")
             return None
-        return _told(found.ladder)
+        return _printing_errors(drawable.ladder)
 
     def decrypt(self, line: str) -> Any:
-        """%decrypt FILE [KEYS]: a capture, with the keys beside it or in KEYS, as ``c``."""
+        """%decrypt FILE [KEYS]: open a capture as ``c``, with the keys in KEYS or beside the capture."""
         words = line.split()
         if not 1 <= len(words) <= 2:
             print(f"expected %decrypt FILE [KEYS], found {len(words)} words")
             return None
-        found = _told(lambda: opened(*words))
-        if found is not None:
-            self._namespace["c"] = found
-        return found
+        capture = _printing_errors(lambda: opened(*words))
+        if capture is not None:
+            self._namespace["c"] = capture
+        return capture
 
 
 def opened(path: str, keys: str | None = None) -> Capture:
-    """A capture whose messages are opened. CaptureError when it cannot be read."""
-    found = Capture(path, keys)
-    found.follow()
-    return found
+    """A capture with its messages decrypted. Raises CaptureError when it cannot be read."""
+    capture = Capture(path, keys)
+    capture.follow()
+    return capture
 
 
-def _told(act: Callable[[], Any]) -> Any:
-    """What it returns, or the words of an error of ours."""
+def _printing_errors(act: Callable[[], Any]) -> Any:
+    """Call ``act`` and return its result. Print a FynxError and return None."""
     try:
         return act()
     except FynxError as error:

@@ -73,7 +73,7 @@ assert not heavy, heavy
 
 def test_list() -> None:
     done = fynx("list")
-    assert "* runs against a live peer too" in done.stderr
+    assert "* also runs against a live peer" in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == scenarios.names()
     assert "(RFC 7296 section 2.6)" in done.output
     found = [json.loads(line) for line in fynx("list", "--json").output.splitlines()]
@@ -86,7 +86,7 @@ def test_status_without_a_lab_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     for words in (["lab", "status"], ["lab", "status", "--json"]):
         done = fynx(*words)
         assert (done.exit_code, done.stdout) == (0, "")
-        assert done.stderr == "no lab is up; start one: fynx lab up\n"
+        assert done.stderr == "no lab is running; start one with: fynx lab up\n"
 
 
 def test_run_passes_and_shows_a_table() -> None:
@@ -216,7 +216,7 @@ def test_a_run_in_which_nothing_was_judged_is_1(monkeypatch: pytest.MonkeyPatch,
     (tmp_path / "psk").write_text("secret")
     done = fynx("run", "cookie", "flood", "--target", "127.0.0.1:9", "--psk-file", tmp_path / "psk")
     assert done.exit_code == 1
-    assert "nothing was judged: every scenario was left out\n2 SKIP in" in done.stdout
+    assert "nothing was judged: every scenario was skipped\n2 SKIP in" in done.stdout
 
 
 @pytest.mark.parametrize(

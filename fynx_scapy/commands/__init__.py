@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The commands of ``fynx``, one file each, named after the command. What several share is in three files:
+"""The commands of ``fynx``, one file each, named after the command. Three files hold what they share:
 
-options.py has the options, opening.py opens a capture and what is written, losses.py decides the exit status.
+options.py has the options, opening.py opens captures and output files, losses.py decides the exit status.
 """

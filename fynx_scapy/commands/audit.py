@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx audit``: captures judged, in a terminal, as JSON, and as a page."""
+"""``fynx audit``: judge captures; print the findings, or write them as JSON or an HTML page."""
 
 from __future__ import annotations
 
@@ -40,11 +40,13 @@ _STYLES = {
 )
 @reads_capture
 @JSON_FILE
-@writes("--html", "html_file", what="a report: one page that needs nothing else")
+@writes("--html", "html_file", what="a report, one self-contained HTML page")
 @OUTPUT
-@click.option("--profile", type=click.Choice(PROFILES), default="rfc", show_default=True, help="The tables that judge.")
-@click.option("--all", "everything", is_flag=True, help="Show what is OK or only observed too; files hold it anyway.")
-@click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit with 1 if a finding is at least as severe.")
+@click.option("--profile", type=click.Choice(PROFILES), default="rfc", show_default=True, help="Judge by these tables.")
+@click.option("--all", "everything", is_flag=True, help="Also print OK and SEEN findings; files always have them.")
+@click.option(
+    "--fail-on", type=click.Choice(SEVERITIES), help="Exit with status 1 if a finding is at least this severe."
+)
 def audit(
     captures: tuple[Path, ...],
     ports: tuple[int, ...],
@@ -58,11 +60,11 @@ def audit(
 ) -> None:
     """Judge what was offered, chosen and used in CAPTURES: algorithms, keys, lifetimes, errors.
 
-    CAPTURES are pcap or pcapng, gzip too; - is stdin. Each finding names its packets and the document that it follows.
-    What cannot be seen or looked up is UNKNOWN, never OK.
+    CAPTURES are pcap or pcapng, optionally gzipped; - is stdin. Each finding names its packets and the document that it
+    is based on. What cannot be seen or looked up is UNKNOWN, never OK.
 
-    Exit status 0; 1 when something was left out (unreadable, a bad ICV, or closed although there are keys), which is
-    named on stderr, or with --fail-on when a finding is at least as severe; 2 for misuse.
+    Exit status 0 when nothing was left out; 1 when something was (unreadable, bad ICV, or not decrypted although there
+    are keys), as listed on stderr, or with --fail-on when a finding is at least that severe; 2 for misuse.
     """
     from fynx_scapy.capture.audit import Severity
     from fynx_scapy.capture.audit import audit as judged
@@ -71,7 +73,7 @@ def audit(
         if path is not None and str(path) != STDIO:
             not_over(path, *captures)
     if sum(str(path) == STDIO for path in captures) > 1:
-        raise click.UsageError("- (stdin) was given more than once, and can be read once only")
+        raise click.UsageError("- (stdin) was given more than once, but can be read only once")
     audits, status, warned = [], 0, set[str]()
     for path in captures:
         keys = keys_of(path, given, warned)
@@ -83,10 +85,10 @@ def audit(
     if STDIO not in (str(json_file), str(html_file)):
         with writing(output, *captures) as out:
             screen = console(out)
-            for each in audits:
-                _show(screen, each, everything)
+            for done in audits:
+                _show(screen, done, everything)
     if json_file is not None:
-        document = {"profile": profile, "captures": [each.as_dict() for each in audits]}
+        document = {"profile": profile, "captures": [done.as_dict() for done in audits]}
         with writing(json_file) as out:
             out.write(json.dumps(document, indent=1) + "\n")
     if html_file is not None:
@@ -94,7 +96,7 @@ def audit(
 
         with writing(html_file) as out:
             out.write(render(audits))
-    if fail_on is not None and any(each.worst >= Severity[fail_on.upper()] for each in audits):
+    if fail_on is not None and any(done.worst >= Severity[fail_on.upper()] for done in audits):
         status = 1
     sys.exit(status)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx capture``: what a capture holds, or a folder of them.
+"""``fynx capture``: show what a capture, or a folder of captures, contains.
 
-It is called ``capture`` and not ``flows`` because it shows what the object `Capture` does: conversations, exchanges and
-SAs before flows.
+It is called ``capture`` rather than ``flows`` because it shows what the class `Capture` does: conversations, exchanges
+and SAs before flows.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ COLUMNS = (
 @reads_capture
 @JSON
 @OUTPUT
-@click.option("--ladder", is_flag=True, help="Draw every conversation as a ladder too.")
-@click.option("--no-decrypt", is_flag=True, help="Index only: nothing is opened, no key is read.")
-@click.option("--workers", type=click.IntRange(1), help="Processes for a folder; by default one for each processor.")
+@click.option("--ladder", is_flag=True, help="Also draw every conversation as a ladder.")
+@click.option("--no-decrypt", is_flag=True, help="Index only: decrypt nothing and read no keys.")
+@click.option("--workers", type=click.IntRange(1), help="Read a folder with this many processes; default: one per CPU.")
 @click.option(
     "--parquet",
     type=click.Path(file_okay=False, path_type=Path),
@@ -53,22 +53,22 @@ def capture(
     parquet: Path | None,
     **given: Any,
 ) -> None:
-    """Show what CAPTURE holds: conversations, exchanges, SAs and ESP flows.
+    """Show what CAPTURE contains: conversations, exchanges, SAs and ESP flows.
 
-    CAPTURE is pcap or pcapng, gzip too; - is stdin; a folder of captures is read in parallel. With --json, one
-    document; of a folder, one object per capture and line.
+    CAPTURE is pcap or pcapng, optionally gzipped; - is stdin; a folder of captures is read in parallel. --json prints
+    one document; for a folder, one object per line and capture.
 
-    Exit status 0; 1 when something was left out (unreadable, a bad ICV, or closed although there are keys), which is
-    named on stderr; 2 for misuse.
+    Exit status 0 when nothing was left out; 1 when something was (unreadable, bad ICV, or not decrypted although there
+    are keys), as listed on stderr; 2 for misuse.
     """
     if no_decrypt and any_given(given):
-        raise click.UsageError("--no-decrypt reads no key: leave the keys out")
+        raise click.UsageError("--no-decrypt uses no keys: omit the key options")
     if capture.is_dir():
         if ladder:
-            raise click.UsageError("--ladder is for one capture")
+            raise click.UsageError("--ladder works on a single capture, not on a folder")
         _folder(capture, given, ports, as_json, output, no_decrypt, workers, parquet)
     if parquet is not None or workers is not None:
-        raise click.UsageError("--parquet and --workers are for a folder of captures")
+        raise click.UsageError("--parquet and --workers need a folder of captures")
     keys = None if no_decrypt else keys_of(capture, given)
     with opened(capture, keys, ports) as found:
         from fynx_scapy.capture.showing import summary
@@ -87,7 +87,7 @@ def capture(
 
 
 def any_key(keys: KeyLog) -> bool:
-    """Whether there is anything to decrypt or to verify with."""
+    """Whether any key can decrypt or verify something."""
     return opens(keys) or bool(keys.psk or keys.ppk or keys.msk)
 
 
@@ -121,7 +121,7 @@ def _folder(
 
 
 def _losses(results: Results, keys: KeyLog | None) -> list[int]:
-    """Name what was left out of each capture; their exit statuses."""
+    """Report what was left out of each capture. Returns one exit status per capture."""
     found = {row["capture"]: Losses(name=row["capture"]) for row in results.captures}
     for row in results.tables["problems"]:
         found[row["capture"]].add(where(row["number"], row["offset"], row["text"]))
@@ -135,7 +135,7 @@ def _losses(results: Results, keys: KeyLog | None) -> list[int]:
         if row["bad_esp"]:
             losses.add(f"{row['bad_esp']} ESP packets with a bad ICV")
         if keys is not None and opens(keys) and (row["closed_esp"] or row["closed_messages"]):
-            losses.add(f"{row['closed_esp']} ESP packets and {row['closed_messages']} IKE messages stayed closed")
+            losses.add(f"{row['closed_esp']} ESP packets and {row['closed_messages']} IKE messages not decrypted")
         losses.finish(Path(row["capture"]))
     return [losses.status for losses in found.values()]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx completion``: the script that completes fynx on the command line of a shell."""
+"""``fynx completion``: print a shell's completion script for fynx."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes fynx on the command line of a SHELL.
+    """Print the completion script for SHELL.
 
     \b
     bash:  eval "$(fynx completion bash)"      in ~/.bashrc

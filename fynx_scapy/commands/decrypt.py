@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx decrypt``: a capture's packets in the clear, for other tools."""
+"""``fynx decrypt``: write a capture's packets decrypted, for other tools."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 @OUTPUT_NEEDED
 @reads_capture
 def decrypt(capture: Path, output: Path, ports: tuple[int, ...], **given: Any) -> None:
-    """Write the packets of CAPTURE in the clear, as pcapng: inner packets for ESP, IKE messages without SK, with
-    comments.
+    """Write the packets of CAPTURE decrypted, as pcapng: inner packets for ESP, and IKE messages without SK.
 
-    CAPTURE is pcap or pcapng, gzip too; - is stdin.
+    CAPTURE is pcap or pcapng, optionally gzipped; - is stdin. Each packet has a comment.
 
-    Exit status 0; 1 when something was left out (unreadable, a bad ICV, or closed, with keys or without), which is
-    named on stderr; 2 for misuse.
+    Exit status 0 when nothing was left out; 1 when something was (unreadable, bad ICV, or not decrypted, with or
+    without keys), as listed on stderr; 2 for misuse.
     """
     losses = Losses(wanted=True)
     with opened(capture, keys_of(capture, given), ports) as found:
@@ -38,11 +37,11 @@ def decrypt(capture: Path, output: Path, ports: tuple[int, ...], **given: Any) -
         count = _save(found, output)
         verdicts, messages = found.icvs, found.follow()
         look(found, losses).finish(capture)
-    closed = sum(each.closed for each in messages)
+    closed = sum(message.closed for message in messages)
     click.echo(
-        f"{count} packets written to {'stdout' if str(output) == STDIO else output}; ESP: {verdicts['opened']} opened, "
-        f"{verdicts['closed']} closed, {verdicts['bad']} with a bad ICV; IKE messages: {len(messages) - closed} "
-        f"readable, {closed} closed",
+        f"{count} packets written to {'stdout' if str(output) == STDIO else output}; "
+        f"ESP: {verdicts['opened']} decrypted, {verdicts['closed']} not decrypted, {verdicts['bad']} with a bad ICV; "
+        f"IKE messages: {len(messages) - closed} readable, {closed} not decrypted",
         err=True,
     )
     sys.exit(losses.status)

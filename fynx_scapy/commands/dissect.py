@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx dissect``: every packet of a capture, as it comes."""
+"""``fynx dissect``: show every packet of a capture as it arrives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fynx_scapy.commands.opening import misuse, writing
 from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, STDIO, keys_of, reads_capture
 
 if TYPE_CHECKING:
-    # Scapy and the ciphers are imported by the command itself: its help answers without them
+    # The command itself imports Scapy and the ciphers, so that --help works without them
     from fynx_scapy.capture import Dissection
 
 Record = dict[str, Any]
@@ -29,13 +29,13 @@ Record = dict[str, Any]
 @JSON
 @OUTPUT
 def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, **given: Any) -> None:
-    """Show every IPsec packet of CAPTURE, decrypted where there is a key.
+    """Show every IPsec packet of CAPTURE, decrypted if there is a key.
 
-    CAPTURE is pcap or pcapng, gzip too; - is stdin, and what comes through a pipe is shown as it comes. With --json,
-    one object per packet and line.
+    CAPTURE is pcap or pcapng, optionally gzipped; - is stdin. Packets from a pipe are shown as they arrive. --json
+    prints one object per line and packet.
 
-    Exit status 0; 1 when something was left out (unreadable, a bad ICV, or closed although there are keys), which is
-    named on stderr; 2 for misuse.
+    Exit status 0 when nothing was left out; 1 when something was (unreadable, bad ICV, or not decrypted although there
+    are keys), as listed on stderr; 2 for misuse.
     """
     from fynx_scapy.capture import Dissection
 
@@ -44,7 +44,7 @@ def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, 
     source: Path | BinaryIO = sys.stdin.buffer if str(capture) == STDIO else capture
     records = pass_.records(source, None if isinstance(source, Path) else "stdin")
     with misuse():
-        first = next(records, None)  # whether it is a capture is known then
+        first = next(records, None)  # raises if the file is not a capture
     with writing(output, capture) as out:
         show = _json(out) if as_json else _person(out)
         for record in chain([] if first is None else [first], records):
@@ -64,7 +64,7 @@ def _json(out: TextIO) -> Callable[[Record], None]:
 
 
 def _person(out: TextIO) -> Callable[[Record], None]:
-    """What shows a record to a person: plain lines, with colours where ``out`` is a terminal."""
+    """A function that prints a record for people: plain lines, coloured if ``out`` is a terminal."""
     from fynx_scapy.capture.showing.text import line
 
     start: list[float] = []
@@ -90,7 +90,7 @@ def _person(out: TextIO) -> Callable[[Record], None]:
 
 
 def _loss(record: Record) -> str:
-    # What ends a capture says by itself where it is, and a TCP stream that is cut off has no packet.
+    # The error that ends a capture names its own place, and a truncated TCP stream has no packet number.
     whole = not record["number"] or (record["kind"] == "unreadable" and record["src"] is None)
     text: str = record["error"]
     return text if whole else f"packet {record['number']}: {text}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx follow``: the keys that follow from the secrets given, and key tables of them for other tools."""
+"""``fynx follow``: derive keys from the secrets given, and write key tables for other tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fynx_scapy.commands.opening import opened, writing
 from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, SAVE, keys_of, reads_capture
 
 if TYPE_CHECKING:
-    # Scapy and the ciphers are imported by the command itself: its help answers without them
+    # The command itself imports Scapy and the ciphers, so that --help works without them
     from fynx_scapy.capture import Capture
     from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa
 
@@ -30,12 +30,12 @@ VERDICTS = {True: "verified", False: "BAD", None: "not checked"}
 @OUTPUT
 @SAVE
 def follow(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, save: Path | None, **given: Any) -> None:
-    """Derive every key of CAPTURE that follows from what is given, and verify each AUTH payload.
+    """Derive every key of CAPTURE that the given secrets determine, and verify each AUTH payload.
 
-    CAPTURE is pcap or pcapng, gzip too; - is stdin. With --json, one document; keys are only in what --save writes.
+    CAPTURE is pcap or pcapng, optionally gzipped; - is stdin. --json prints one document. Only --save writes keys.
 
-    Exit status 0; 1 when something was left out (unreadable, a bad ICV, or closed although there are keys), which is
-    named on stderr, or when an AUTH payload is bad; 2 for misuse.
+    Exit status 0 when nothing was left out; 1 when something was (unreadable, bad ICV, or not decrypted although there
+    are keys), as listed on stderr, or when an AUTH payload is bad; 2 for misuse.
     """
     keys = keys_of(capture, given)
     losses = Losses(opens(keys))
@@ -48,7 +48,7 @@ def follow(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, s
                 for line in _lines(found):
                     click.echo(line, file=out)
                 for kind, (opened_, total) in counts.items():
-                    click.echo(f"{opened_} of {total} {kind} opened", file=out)
+                    click.echo(f"{opened_} of {total} {kind} decrypted", file=out)
         if save is not None:
             for path in found.opener.keys().save(save):
                 click.echo(f"wrote {path}", err=True)
@@ -58,7 +58,7 @@ def follow(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, s
 
 
 def _counts(capture: Capture) -> dict[str, tuple[int, int]]:
-    """How many were opened, of how many."""
+    """How many messages and ESP packets were decrypted, and how many there are."""
     esp = capture.icvs
     protected = [message for message in capture.follow() if message.opened is not None]
     return {
@@ -78,8 +78,8 @@ def _document(capture: Capture, counts: dict[str, tuple[int, int]]) -> dict[str,
 
 
 def _numbered(capture: Capture) -> Iterator[tuple[CapturedIkeSa, int]]:
-    """The IKE SAs, each with the number of its conversation: that of its parent, if it never had a message."""
-    numbers = {spi_i: each.number for each in capture.conversations for spi_i, _ in each.spis}
+    """The IKE SAs, each with its conversation's number. An IKE SA without messages gets its parent's number."""
+    numbers = {spi_i: talk.number for talk in capture.conversations for spi_i, _ in talk.spis}
     for sa in capture.ike_sas:
         known = sa
         while known.spi_i not in numbers and known.parent is not None:
@@ -104,7 +104,7 @@ def _ike_line(sa: CapturedIkeSa) -> str:
     if sa.sets:
         state = f"keys from {' and '.join(dict.fromkeys(held.derived for held in sa.sets))}"
     else:
-        state = "no secret fits" if sa.numbers else "no message of its own to try a secret on"
+        state = "no secret fits" if sa.numbers else "no message to try a secret on"
     rekeys = f", rekeys {sa.parent.spi_i.hex()}" if sa.parent else ""
     return f"IKE SA {sa.spi_i.hex()} {sa.spi_r.hex()} {'-'.join(words)}: {state}{rekeys}"
 
@@ -113,7 +113,7 @@ def _child_line(child: CapturedChildSa) -> str:
     from fynx_scapy.crypto.transforms import keyword_of
 
     words = [keyword_of(t) for t in (child.suite.encr, child.suite.integ) if t] + (["esn"] if child.esn else [])
-    state = f"keys from {child.derived}" if child.keys else "no packet has decided its secret"
+    state = f"keys from {child.derived}" if child.keys else "no packet to confirm its keys"
     rekeys = f", rekeys {child.rekeys.spi_i:08x} {child.rekeys.spi_r:08x}" if child.rekeys else ""
     return (
         f"  packet {child.number}: Child SA {child.spi_i:08x} {child.spi_r:08x} {'-'.join(words)} {child.mode}: "

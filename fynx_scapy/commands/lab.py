@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx lab``: a live peer in a network of its own, trials with it, and the matrix of all of them."""
+"""``fynx lab``: a live peer in its own network, trials against it, and the matrix of their results."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ import click
 from fynx_scapy.commands.options import JSON, psk_file, read_psk
 from fynx_scapy.errors import ConfigError, FynxError, LabError
 
-NAME = click.option("--name", default="lab", show_default=True, help="One of several labs.")
+NAME = click.option("--name", default="lab", show_default=True, help="Use the lab with this name.")
 
 
 @click.group()
 def lab() -> None:
-    """Live peers on this machine, in networks of their own: nothing else of it is touched."""
+    """Run live peers on this machine, each in its own network; nothing else on the machine is changed."""
 
 
 @lab.command()
 @NAME
-@click.option("--peer", default="strongswan", show_default=True, help="Which implementation.")
-@click.option("--ike", metavar="SUITE", help="Its IKE proposal, such as aes128gcm16-prfsha256-x25519.")
-@click.option("--esp", metavar="SUITE", help="Its ESP proposal, such as aes128gcm16.")
+@click.option("--peer", default="strongswan", show_default=True, help="Start this implementation.")
+@click.option("--ike", metavar="SUITE", help="Set the peer's IKE proposal, such as aes128gcm16-prfsha256-x25519.")
+@click.option("--esp", metavar="SUITE", help="Set the peer's ESP proposal, such as aes128gcm16.")
 @psk_file()
-@click.option("--nat", type=click.Choice(["none", "ours", "theirs"]), default="none", help="Who is behind a NAT.")
+@click.option(
+    "--nat", type=click.Choice(["none", "ours", "theirs"]), default="none", help="Put this side behind a NAT."
+)
 def up(name: str, peer: str, ike: str | None, esp: str | None, psk_file: Path | None, nat: str) -> None:
-    """Start a peer in the background, and say how to reach it."""
+    """Start a peer in the background, and print how to reach it."""
     from fynx_scapy.lab import keeper
 
     settings: dict[str, Any] = {"peer": peer, "nat": nat}
@@ -43,17 +45,19 @@ def up(name: str, peer: str, ike: str | None, esp: str | None, psk_file: Path | 
     with _reported():
         kept = keeper.up(name, settings)
     which = "" if name == "lab" else f" --name {name}"
-    click.echo(f"{kept.peer} {kept.version} answers at {kept.target}, as {kept.remote_id} with {kept.local_id}.")
+    click.echo(
+        f"{kept.peer} {kept.version} answers at {kept.target}: it is {kept.remote_id} and expects {kept.local_id}."
+    )
     click.echo(f"Its key is in {kept.psk_file}, its log in {kept.folder}.")
     click.echo(
-        f"fynx lab exec{which} -- COMMAND        runs a command on our side of it; FYNX_PSK_FILE names the key there"
+        f"fynx lab exec{which} -- COMMAND        runs a command on our side, with FYNX_PSK_FILE set to the key's file"
     )
     click.echo(f"fynx lab status{which}, fynx lab down{which}")
 
 
 @lab.command()
 def fetch() -> None:
-    """Download what guests are made of: Debian's packages, unpacked into a cache and never installed."""
+    """Download the Debian packages for guests into a cache, and unpack them there; nothing is installed."""
     from fynx_scapy.lab.packages import BUSYBOX, KERNEL
     from fynx_scapy.lab.packages import fetch as get
     from fynx_scapy.lab.trial_runner import PEERS
@@ -67,7 +71,7 @@ def fetch() -> None:
 @lab.command()
 @NAME
 def down(name: str) -> None:
-    """Take a lab down."""
+    """Stop a lab."""
     from fynx_scapy.lab import keeper
 
     with _reported():
@@ -77,14 +81,14 @@ def down(name: str) -> None:
 @lab.command()
 @JSON
 def status(as_json: bool) -> None:
-    """Show the labs that stand, and what their peers have. With --json, one object per lab and line."""
+    """Show the running labs and the SAs of their peers. --json prints one object per line and lab."""
     from fynx_scapy.lab import keeper
     from fynx_scapy.lab.charon import Charon
 
     with _reported():
         names = keeper.names()
         if not names:
-            click.echo("no lab is up; start one: fynx lab up", err=True)
+            click.echo("no lab is running; start one with: fynx lab up", err=True)
         for name in names:
             kept = keeper.Kept.read(name)
             sas = Charon.at(Path(kept.folder) / "vici").sas()
@@ -105,10 +109,10 @@ def status(as_json: bool) -> None:
 
 @lab.command(name="exec", context_settings={"ignore_unknown_options": True})
 @NAME
-@click.option("--peer", is_flag=True, help="On the peer's side, where its kernel's sockets are.")
+@click.option("--peer", is_flag=True, help="Run it on the peer's side, where its kernel's sockets are.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_(name: str, peer: bool, command: tuple[str, ...]) -> None:
-    """Run a COMMAND on our side of a lab, or on the peer's."""
+    """Run COMMAND on our side of a lab, or with --peer on the peer's."""
     from fynx_scapy.lab import keeper
     from fynx_scapy.lab.namespace import tool
 
@@ -124,22 +128,22 @@ def exec_(name: str, peer: bool, command: tuple[str, ...]) -> None:
 
 @lab.command()
 @click.argument("trials", nargs=-1, metavar="[TRIAL]...")
-@click.option("--peer", "peers", multiple=True, help="With these peers only; by default with all that are installed.")
-@click.option("--role", type=click.Choice(["initiator", "responder"]), help="In one role only.")
+@click.option("--peer", "peers", multiple=True, help="Use only these peers; default: all that are installed.")
+@click.option("--role", type=click.Choice(["initiator", "responder"]), help="Use only this role.")
 @click.option(
     "--to",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("matrix"),
     show_default=True,
-    help="Where the pages go.",
+    help="Write the pages into this folder.",
 )
-@click.option("--list", "only_list", is_flag=True, help="List the trials, and hold none.")
+@click.option("--list", "only_list", is_flag=True, help="List the trials without running them.")
 def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, folder: Path, only_list: bool) -> None:
-    """Hold trials with every installed peer that needs no guest, all or those of these names, and write them up.
+    """Run all trials, or those with these names, with every installed peer that needs no guest, and write a report.
 
-    The folder then holds index.html, matrix.json, and for each peer, trial and role a page with its ladder, a capture
-    and the keys that open it. Exit status 0 when every verdict is PASS, 1 when one is not, 2 for misuse.
+    The folder gets index.html, matrix.json and, for each peer, trial and role, a page with its ladder, a capture and
+    the keys that decrypt it. Exit status 0 when every verdict is PASS; 1 when one is not; 2 for misuse.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -158,27 +162,29 @@ def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, fo
             return
         for peer in peers:
             peer_named(peer)
-        # Guests take their time, so they are asked for by name.
+        # Guests are slow, so they run only if --peer names them.
         wanted = peers or [peer for peer, made in PEERS.items() if not made.guest]
         present = [peer for peer in wanted if installed(peer)]
         for peer in set(wanted) - set(present):
-            click.echo(f"left out: {peer} cannot be started here", err=True)
+            click.echo(f"left out: {peer} is not installed or cannot run here", err=True)
         cases = [
-            (trial, each, peer)
+            (trial, as_role, peer)
             for peer in present
             for trial in chosen
-            for each in trial.roles
-            if (role is None or each is Role(role)) and trial.needs <= capabilities(peer)
+            for as_role in trial.roles
+            if (role is None or as_role is Role(role)) and trial.needs <= capabilities(peer)
         ]
         if not cases:
-            raise LabError("nothing to hold: no peer is installed, or none can what these trials need")
+            raise LabError(
+                "no trial to run: no peer is installed, or no installed peer supports what these trials need"
+            )
         written = Matrix(folder, " ".join(["fynx lab matrix", *trials, *(f"--peer {peer}" for peer in peers)]))
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
             bar = progress.add_task("trials", total=len(cases))
-            for trial, each, peer in cases:
-                progress.update(bar, description=f"{peer} {trial.name} {each.value}")
-                outcome = run_trial(trial, each, peer)
+            for trial, as_role, peer in cases:
+                progress.update(bar, description=f"{peer} {trial.name} {as_role.value}")
+                outcome = run_trial(trial, as_role, peer)
                 written.add(outcome)
                 result = outcome.result
                 click.echo(f"{result.verdict.value:5} {outcome.name}{': ' if result.reason else ''}{result.reason}")
@@ -189,7 +195,7 @@ def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, fo
 
 @contextmanager
 def _reported() -> Iterator[None]:
-    """What is wrong with the command is misuse, what is wrong with the lab an error of one line."""
+    """Report a bad configuration as a usage error, and a lab failure as a one-line error."""
     try:
         yield
     except ConfigError as error:

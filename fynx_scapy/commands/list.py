@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx list``: the scenarios there are."""
+"""``fynx list``: list the scenarios."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from fynx_scapy.commands.options import JSON
 @click.command("list")
 @JSON
 def list_(as_json: bool) -> None:
-    """List the scenarios: what each shows, and the RFC section that it is about. * runs against a live peer too.
+    """List the scenarios: what each shows, and its RFC section. * marks those that also run against a live peer.
 
-    With --json, one object per scenario and line.
+    --json prints one object per line and scenario.
     """
     from fynx_scapy import scenarios
 
-    found = [scenarios.load(name) for name in scenarios.names()]
+    loaded = [scenarios.load(name) for name in scenarios.names()]
     if as_json:
-        for scenario in found:
+        for scenario in loaded:
             entry: dict[str, Any] = {"name": scenario.name, "title": scenario.title, "source": scenario.source}
-            needed = [each.id for each in scenario.requirements]
-            click.echo(json.dumps(entry | {"requirements": needed, "live": bool(scenario.live)}))
+            requirements = [requirement.id for requirement in scenario.requirements]
+            click.echo(json.dumps(entry | {"requirements": requirements, "live": bool(scenario.live)}))
         return
-    width = max(len(scenario.name) for scenario in found)
-    for scenario in found:
+    width = max(len(scenario.name) for scenario in loaded)
+    for scenario in loaded:
         mark = "*" if scenario.live else " "
         click.echo(f"{scenario.name:{width}} {mark} {scenario.title} ({scenario.source})")
-    click.echo("* runs against a live peer too: fynx run NAME --target HOST", err=True)
+    click.echo("* also runs against a live peer: fynx run NAME --target HOST", err=True)

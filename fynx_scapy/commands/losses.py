@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a command left out of a capture: each loss is named on stderr, and they decide the exit status.
+"""What a command left out of a capture. Each loss is reported on stderr, and losses decide the exit status.
 
-The rule of all commands that read captures: 0 nothing was left out, 1 something was, 2 misuse. Left out is what could
-not be read, what has a bad ICV, what lies beyond a limit, and, where there are keys, what stayed closed.
+The rule for all commands that read captures: 0 nothing was left out, 1 something was, 2 misuse. "Left out" means
+unreadable, with a bad ICV, beyond a limit, or, if there are keys, not decrypted.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 20
 OPENING = ("ike", "esp", "secrets", "private", "sk_d")
-"""What opens something. PSK and MSK verify AUTH, and a PPK is of no use by itself."""
+"""The members of a KeyLog that decrypt. PSK and MSK only verify AUTH, and a PPK is no use by itself."""
 
 
 class Losses:
-    """The losses of one capture, told as they are found. ``wanted``: whether what stays closed counts as one."""
+    """The losses of one capture, reported as they are found. ``wanted``: whether undecrypted packets are a loss."""
 
     def __init__(self, wanted: bool = False, name: str = "") -> None:
         self.wanted = wanted
@@ -35,25 +35,25 @@ class Losses:
         self._prefix = f"{printable(name)}: " if name else ""
 
     def add(self, text: str) -> None:
-        """One more; the first 20 are shown."""
+        """Count a loss and print it. Only the first 20 are printed."""
         self.count += 1
         if self.count <= MOST_SHOWN:
             click.echo(f"error: {self._prefix}{printable(text, LONGEST)}", err=True)
 
     def finish(self, path: Path) -> None:
-        """Say what was not shown, what stayed closed, and where keys are looked for."""
+        """Report how many losses were not printed, what was not decrypted, and where to put keys."""
         if self.count > MOST_SHOWN:
             click.echo(f"error: {self._prefix}{self.count - MOST_SHOWN} more", err=True)
         if not self.closed:
             return
         for name, packets in list(self.closed.items())[:MOST_SHOWN]:
-            click.echo(f"{self._prefix}no key for {name}: {packets} packets stayed closed", err=True)
+            click.echo(f"{self._prefix}no key for {name}: {packets} packets not decrypted", err=True)
         if len(self.closed) > MOST_SHOWN:
             click.echo(f"{self._prefix}… and for {len(self.closed) - MOST_SHOWN} more SAs", err=True)
         name = "NAME" if str(path) == STDIO else printable(path.with_suffix("").name)
         click.echo(
-            f"put keys beside the capture ({name}.ikev2_decryption_table and {name}.esp_sa as Wireshark has them, "
-            f"{name}.keys.json, or the folder {name}.keys), or name them with --keys PATH",
+            f"put keys beside the capture ({name}.ikev2_decryption_table and {name}.esp_sa in Wireshark's format, "
+            f"{name}.keys.json, or the folder {name}.keys), or give them with --keys PATH",
             err=True,
         )
 
@@ -64,13 +64,16 @@ class Losses:
 
 
 def opens(keys: KeyLog) -> bool:
-    """Whether there is a key or a secret to open something with."""
+    """Whether there is a key or a secret that can decrypt something."""
     return any(getattr(keys, name) for name in OPENING)
 
 
 def look(capture: Capture, losses: Losses, *, inside: bool = True) -> Losses:
-    """Tell every loss of a capture. The one place that knows what can be lost; ``inside``: messages and ESP too."""
-    # Where there are keys, the pass over ESP comes first: it may decide some that open messages, and it has losses too.
+    """Report every loss of a capture. ``inside``: also those inside IKE messages and ESP.
+
+    This is the one place that knows what can be lost.
+    """
+    # With keys, go over ESP first: ESP may confirm keys that decrypt more IKE messages, and it has losses too.
     counts = capture.icvs if inside and opens(capture.keys) else None
     for problem in capture.problems:
         losses.add(where(*problem))
@@ -81,7 +84,7 @@ def look(capture: Capture, losses: Losses, *, inside: bool = True) -> Losses:
 
 
 def where(number: int, offset: int, text: str) -> str:
-    """A problem with its place in the capture; what is lost of the whole capture has none."""
+    """A problem with its place in the capture. A loss of the capture as a whole has no place."""
     places = [f"packet {number}"] if number else []
     places += [f"offset {offset}"] if offset else []
     return f"{', '.join(places)}: {text}" if places else text
@@ -97,7 +100,7 @@ def _unopened(capture: Capture, counts: Mapping[str, int] | None, closed: Counte
         elif message.closed:
             head: Any = message.message
             closed[f"IKE SA {head[:8].hex()} {head[8:16].hex()}"] += 1
-    if counts is None:  # without a pass over it, ESP is known by its flows
+    if counts is None:  # there was no pass over ESP: use its flows
         for flow in capture.flows:
             if flow.protocol == "esp" and flow.packets > flow.cut:
                 closed[f"ESP SA 0x{flow.spi:08x} {flow.src} > {flow.dst}"] += flow.packets - flow.cut
@@ -110,7 +113,7 @@ def _unopened(capture: Capture, counts: Mapping[str, int] | None, closed: Counte
             name = f"ESP SA 0x{packet.spi:08x} {packet.src} > {packet.dst}"
             if packet.keyed:
                 faults[f"{name}: {packet.error}"] += 1
-            elif not packet.error:  # one that was cut off is among what cannot be read
+            elif not packet.error:  # a truncated packet is already reported as unreadable
                 closed[name] += 1
     for text, packets in faults.items():
         yield f"{packets} packets of {text}"

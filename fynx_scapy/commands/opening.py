@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def misuse() -> Iterator[None]:
-    """What is no capture, or cannot be asked for, is a mistake in the command: exit status 2."""
+    """Turn a file that is not a capture, or an impossible request, into a usage error: exit status 2."""
     try:
         yield
     except (CaptureError, ConfigError) as error:
@@ -33,7 +33,7 @@ def misuse() -> Iterator[None]:
 
 @contextmanager
 def opened(path: Path, keys: KeyLog | None, ports: Sequence[int] = ()) -> Iterator[Capture]:
-    """A capture; - is stdin. On a terminal, each pass over it shows a progress bar on stderr."""
+    """Open a capture; - is stdin. On a terminal, each pass over it shows a progress bar on stderr."""
     from fynx_scapy.capture import Capture, KeyLog
 
     source = sys.stdin.buffer if str(path) == STDIO else path
@@ -62,7 +62,7 @@ def _progress(path: Path) -> Iterator[Callable[[int], None] | None]:
 
 @contextmanager
 def as_file(path: Path) -> Iterator[Path]:
-    """A path that can be opened more than once: - becomes a temporary file with all of stdin."""
+    """A path that can be opened more than once: for -, a temporary file with all of stdin."""
     if str(path) != STDIO:
         yield path
         return
@@ -74,7 +74,7 @@ def as_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: Path, *inputs: Path) -> Iterator[TextIO]:
-    """A text file to write, or stdout for -. UsageError where it cannot be written, or is one of the ``inputs``."""
+    """A text file to write, or stdout for -. Raises UsageError if it cannot be written or is one of the ``inputs``."""
     if str(path) == STDIO:
         yield sys.stdout
         return
@@ -88,18 +88,18 @@ def writing(path: Path, *inputs: Path) -> Iterator[TextIO]:
 
 
 def not_over(path: Path, *inputs: Path) -> None:
-    """UsageError where a file to write is one that is read."""
-    if any(str(each) != STDIO and path.exists() and path.samefile(each) for each in inputs):
-        raise click.UsageError(f"{path} is read by this command, so it cannot be written too")
+    """Raises UsageError if the output file is one of the inputs."""
+    if any(str(source) != STDIO and path.exists() and path.samefile(source) for source in inputs):
+        raise click.UsageError(f"{path} is an input of this command, so it cannot be the output: name another file")
 
 
 def console(file: Any = None) -> Console:
-    """Where tables go. It is no terminal's width that cuts columns in a file or a pipe."""
+    """A console for tables. If the output is not a terminal, the width is fixed so that columns are not cut."""
     from rich.console import Console as Rich
 
     class _Console(Rich):
         def on_broken_pipe(self) -> None:
-            raise  # the BrokenPipeError that Rich handles here: cli.py ends every command alike
+            raise  # Rich would handle the BrokenPipeError here; cli.py handles it for every command
 
     target = sys.stdout if file is None else file
     return _Console(file=target, highlight=False, width=None if target.isatty() else 160)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The options that commands share: each is written once, so that it is spelled and means the same everywhere.
+"""The options that commands share. Each is defined once, so its spelling and meaning are the same everywhere.
 
-A command takes those that it can honour, and no other. Values of secrets are never shown.
+A command accepts only the options that it can honour. Values of secrets are never shown.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _WRITTEN = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=
 _JSON_HELP = "Print JSON instead of text."
 _SAFER = "Other users of this machine can read a command line, but not your files."
 _PSK_FILE_HELP = (
-    f"A file that holds a pre-shared key and nothing else; a line end behind it is ignored. - is stdin. {_SAFER}"
+    f"Read the pre-shared key from this file, which has nothing else; a final line end is ignored. - is stdin. {_SAFER}"
 )
 
-# -- what is read -----------------------------------------------------------------------------------------------------
+# -- input ------------------------------------------------------------------------------------------------------------
 
 CAPTURE = click.argument("capture", type=_READ)
-"""A capture: pcap or pcapng, gzip too; - is stdin."""
+"""A capture: pcap or pcapng, optionally gzipped; - is stdin."""
 
 KEYS = click.option(
     "--keys",
     multiple=True,
     metavar="PATH",
     type=click.Path(exists=True, allow_dash=True, path_type=Path),
-    help="A file of keys or secrets in any known format, or a folder of them; - is stdin. Repeatable. Without it, the "
-    f"files beside the capture are used. {_SAFER}",
+    help="Read keys or secrets from this file (any known format) or folder; - is stdin. Repeatable. Default: the files "
+    f"beside the capture. {_SAFER}",
 )
 
 PORT = click.option(
@@ -46,18 +46,19 @@ PORT = click.option(
     multiple=True,
     metavar="PORT",
     type=click.IntRange(1, 65535),
-    help="A UDP or TCP port to read as 4500 is. Repeatable.",
+    help="Treat this UDP or TCP port like 4500. Repeatable.",
 )
 
-# Option -> (the list in a KeyLog, the form of its argument, what it is)
+# Option -> (list in the KeyLog, form of its argument, help)
 _SECRETS: Mapping[str, tuple[str, str, str]] = {
-    "secret": ("secrets", "HEX", "The shared secret of a key exchange, in any order. Safer in a file: --keys."),
-    "private": ("private", "HEX", "The private value of either end of a key exchange. Safer in a file: --keys."),
-    "sk-d": ("sk_d", "HEX", "SK_d of an IKE SA. Safer in a file: --keys."),
-    "psk": ("psk", "TEXT", "A pre-shared key: text, 0x... or 0s... (base64). It verifies AUTH and opens nothing. "
-            "Safer in a file: --psk-file."),
-    "ppk": ("ppk", "TEXT", "A post-quantum pre-shared key (RFC 8784), written as --psk is. Safer in a file: --keys."),
-    "msk": ("msk", "HEX", "The MSK of an EAP method. Safer in a file: --keys."),
+    "secret": ("secrets", "HEX", "Use this shared secret of a key exchange, in any order. Safer in a file: --keys."),
+    "private": ("private", "HEX", "Use this private value of either peer's key exchange. Safer in a file: --keys."),
+    "sk-d": ("sk_d", "HEX", "Use this SK_d of an IKE SA. Safer in a file: --keys."),
+    "psk": ("psk", "TEXT", "Use this pre-shared key: text, 0x... or 0s... (base64). It verifies AUTH and decrypts "
+            "nothing. Safer in a file: --psk-file."),
+    "ppk": ("ppk", "TEXT", "Use this post-quantum pre-shared key (RFC 8784), written like --psk. Safer in a file: "
+            "--keys."),
+    "msk": ("msk", "HEX", "Use this MSK of an EAP method. Safer in a file: --keys."),
 }  # fmt: skip
 
 SECRETS: Mapping[str, Decorator] = {
@@ -68,24 +69,24 @@ SECRETS: Mapping[str, Decorator] = {
 PSK_FILES = click.option(
     "--psk-file", "psk_files", multiple=True, metavar="PATH", type=_READ, help=f"{_PSK_FILE_HELP} Repeatable."
 )
-"""Pre-shared keys of a capture."""
+"""Pre-shared keys for a capture."""
 
 
 def psk_file(envvar: str | None = None) -> Decorator:
-    """The pre-shared key of a live peer; one file, or the one that ``envvar`` names."""
-    text = f"{_PSK_FILE_HELP} {envvar} in the environment names it too." if envvar else _PSK_FILE_HELP
+    """The option for a live peer's pre-shared key: one file, which the environment variable ``envvar`` may name."""
+    text = f"{_PSK_FILE_HELP} Default: the file named by {envvar} in the environment." if envvar else _PSK_FILE_HELP
     return click.option("--psk-file", metavar="PATH", type=_READ, envvar=envvar, help=text)
 
 
 def reads_capture(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: the options of every command that reads captures. `keys_of` takes what all but ``ports`` give."""
+    """Decorator: the options of every command that reads captures. All but ``ports`` go to `keys_of`."""
     options: list[Decorator] = [KEYS, *SECRETS.values(), PSK_FILES, PORT]
     for option in reversed(options):
         command = option(command)
     return command
 
 
-# -- what is written --------------------------------------------------------------------------------------------------
+# -- output -----------------------------------------------------------------------------------------------------------
 
 JSON = click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 
@@ -106,12 +107,12 @@ OUTPUT = click.option(
     metavar="FILE",
     type=_WRITTEN,
     default=STDIO,
-    help="Write to this file; - is stdout, and the default.",
+    help="Write to this file; - is stdout, the default.",
 )
 OUTPUT_NEEDED = click.option(
     "-o", "--output", metavar="FILE", type=_WRITTEN, required=True, help="Write to this file; - is stdout."
 )
-"""Where the output is binary, a terminal is no good default."""
+"""For binary output, where stdout is no good default."""
 
 SAVE = click.option(
     "--save",
@@ -122,25 +123,25 @@ SAVE = click.option(
 
 
 def writes(*names: str, what: str, metavar: str = "FILE") -> Decorator:
-    """An option that writes one more file."""
+    """An option that writes another file."""
     return click.option(*names, metavar=metavar, type=_WRITTEN, help=f"Write {what}; - is stdout.")
 
 
-# -- what was given ---------------------------------------------------------------------------------------------------
+# -- option values ----------------------------------------------------------------------------------------------------
 
 
 def keys_of(capture: Path | None, given: Mapping[str, Any], warned: set[str] | None = None) -> KeyLog:
-    """The keys that these options give, those beside ``capture`` where ``--keys`` is not used.
+    """The keys that these options give. Without ``--keys``, the keys beside ``capture`` are read too.
 
-    Warnings go to stderr, but for those in ``warned``, which takes them. UsageError says what is wrong, without what
-    was given.
+    Warnings go to stderr. Those already in ``warned`` are skipped, new ones are added to it. Raises UsageError, whose
+    text never contains a secret.
     """
     from fynx_scapy.errors import CaptureError, ConfigError
     from fynx_scapy.keylog import KeyLog
 
     stdin = [path for path in (capture, *given["keys"], *given["psk_files"]) if str(path) == STDIO]
     if len(stdin) > 1:
-        raise click.UsageError("- (stdin) was given more than once, and can be read once only")
+        raise click.UsageError("- (stdin) was given more than once, but can be read only once")
     secrets = {kind: list(given[name.replace("-", "_")]) for name, (kind, _, _) in _SECRETS.items()}
     secrets["psk"] += [read_psk(path) for path in given["psk_files"]]
     try:
@@ -154,27 +155,27 @@ def keys_of(capture: Path | None, given: Mapping[str, Any], warned: set[str] | N
                 log.add(path)
     except (CaptureError, ConfigError) as error:
         raise click.UsageError(str(error)) from None
-    told = set() if warned is None else warned
+    seen = set() if warned is None else warned
     for warning in dict.fromkeys(log.warnings):
-        if warning in told:
+        if warning in seen:
             continue
-        told.add(warning)
+        seen.add(warning)
         click.echo(f"warning: {warning}", err=True)
     return log
 
 
 def read_psk(path: Path) -> bytes:
-    """The pre-shared key in a file: all octets but for one line end. UsageError where there is none."""
+    """The pre-shared key in a file: all octets except one final line end. Raises UsageError if there is none."""
     try:
         octets = sys.stdin.buffer.read() if str(path) == STDIO else path.read_bytes()
     except OSError as error:
         raise click.UsageError(f"cannot read {path}: {error.strerror}") from None
     key = octets.removesuffix(b"\n").removesuffix(b"\r")
     if not key:
-        raise click.UsageError(f"{path}: expected a pre-shared key, the file is empty")
+        raise click.UsageError(f"{path}: expected a pre-shared key, but the file is empty")
     return key
 
 
 def any_given(given: Mapping[str, Any]) -> bool:
-    """Whether any option of keys was used."""
+    """Whether any key option was used."""
     return any(given[name.replace("-", "_")] for name in ("keys", "psk_files", *_SECRETS))

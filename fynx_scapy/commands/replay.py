@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx replay``: the same octets again, the same conversation again, or a scenario of it."""
+"""``fynx replay``: resend recorded datagrams, replay a conversation with new keys, or write it as a scenario."""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 @reads_capture
 @JSON
 @OUTPUT
-@click.option("--conversation", type=click.IntRange(1), metavar="N", help="Which one; by default the first that can.")
-@click.option("--target", metavar="HOST[:PORT]", help="A live peer. Without it an embedded one, or 127.0.0.1 if --raw.")
-@click.option("--keep", is_flag=True, help="Leave the recorded Delete of the IKE SA out.")
-@click.option("--raw", is_flag=True, help="Send the recorded UDP datagrams as they are; needs no key.")
-@click.option("--side", type=click.Choice(["initiator", "responder"]), help="Whose datagrams (--raw).")
-@click.option("--speed", type=float, metavar="X", help="How many times as fast; 0: without a pause (--raw).")
-@writes("--to-scenario", what="a scenario of it, which runs alone, and send nothing", metavar="FILE.py")
+@click.option(
+    "--conversation", type=click.IntRange(1), metavar="N", help="Replay this one; default: the first possible."
+)
+@click.option(
+    "--target", metavar="HOST[:PORT]", help="Send to this live peer; default: embedded, or 127.0.0.1 with --raw."
+)
+@click.option("--keep", is_flag=True, help="Skip the recorded Delete of the IKE SA.")
+@click.option("--raw", is_flag=True, help="Send the recorded UDP datagrams unchanged; needs no keys.")
+@click.option("--side", type=click.Choice(["initiator", "responder"]), help="Send this side's datagrams (--raw).")
+@click.option("--speed", type=float, metavar="X", help="Send X times as fast; 0: without pauses (--raw).")
+@writes("--to-scenario", what="it as a scenario that runs on its own, and send nothing", metavar="FILE.py")
 def replay(
     capture: Path,
     ports: tuple[int, ...],
@@ -45,26 +49,26 @@ def replay(
     to_scenario: Path | None,
     **given: Any,
 ) -> None:
-    """Play a conversation of CAPTURE once more, with fresh SPIs, nonces and keys, and compare the answers.
+    """Replay a conversation of CAPTURE with fresh SPIs, nonces and keys, and compare the responses.
 
-    CAPTURE is pcap or pcapng, gzip too; - is stdin. Conversations are numbered as fynx capture shows them. The
-    initiator's requests are sent as they were recorded, message by message, signed by the pre-shared key. With --json,
-    one document.
+    CAPTURE is pcap or pcapng, optionally gzipped; - is stdin. Conversations are numbered as fynx capture shows them.
+    The initiator's requests are sent as recorded, one by one, authenticated with the pre-shared key. --json prints one
+    document.
 
-    Exit status 0 when all is as recorded; 1 when it is not, or when something in CAPTURE could not be read, which is
-    named on stderr; 2 for misuse.
+    Exit status 0 when everything is as recorded; 1 when it is not, or when something in CAPTURE could not be read, as
+    listed on stderr; 2 for misuse.
     """
     from fynx_scapy.capture.replay.recording import load
     from fynx_scapy.errors import CaptureError, ConfigError, FynxError
 
     if raw and (keep or to_scenario):
-        raise click.UsageError("--raw goes neither with --keep nor with --to-scenario")
+        raise click.UsageError("--raw cannot be used with --keep or --to-scenario")
     if raw and any_given(given):
-        raise click.UsageError("--raw opens nothing: leave the keys out")
+        raise click.UsageError("--raw uses no keys: omit the key options")
     if not raw and (side is not None or speed is not None):
-        raise click.UsageError("--side and --speed are for --raw")
+        raise click.UsageError("--side and --speed need --raw")
     if to_scenario and (target or keep or as_json or str(output) != STDIO):
-        raise click.UsageError("--to-scenario goes with none of --target, --keep, --json and --output")
+        raise click.UsageError("--to-scenario cannot be used with --target, --keep, --json or --output")
     losses = Losses()
     with misuse(), as_file(capture) as path:
         keys = None if raw else keys_of(capture, given)
@@ -110,7 +114,7 @@ def _raw(
             return
         click.echo(
             f"{volley.sent} datagrams of {volley.octets} octets sent to {target} in {volley.seconds:.2f} s, "
-            f"{volley.answers} came back",
+            f"{volley.answers} datagrams received",
             file=out,
         )
 
@@ -143,17 +147,17 @@ def _table(done: Report, out: TextIO) -> None:
     table.add_column("packet", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("request")
-    for each in done.outcomes:
-        words = Text(each.verdict.value, style="bold red" if each.verdict in BAD else "green")
-        request = f"{each.title} ({each.reason})" if each.reason else each.title
-        table.add_row(str(each.number or "-"), words, Text(request))
+    for outcome in done.outcomes:
+        verdict = Text(outcome.verdict.value, style="bold red" if outcome.verdict in BAD else "green")
+        request = f"{outcome.title} ({outcome.reason})" if outcome.reason else outcome.title
+        table.add_row(str(outcome.number or "-"), verdict, Text(request))
     screen = console(out)
     screen.print(table)
     for difference in done.differences:
         screen.print(Text(printable(str(difference), LONGEST)), soft_wrap=True)
     for left_out in done.left_out:
-        screen.print(Text(f"left out, since the engine cannot do it: {left_out}"), soft_wrap=True)
+        screen.print(Text(f"left out because the engine does not support it: {left_out}"), soft_wrap=True)
     if done.error:
         screen.print(Text(f"error: {done.error}"), soft_wrap=True)
     state = "established" if done.established else "not established"
-    screen.print(f"\nthe IKE SA was {state}; {'all is' if done.ok else 'not all is'} as recorded")
+    screen.print(f"\nthe IKE SA was {state}; {'everything' if done.ok else 'not everything'} is as recorded")

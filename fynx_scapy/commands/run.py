@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx run``: scenarios, against an embedded peer or a live one."""
+"""``fynx run``: run scenarios against an embedded peer or a live one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 
 
 def _load(names: Sequence[str]) -> list[Scenario]:
-    """The scenarios of these names, each once; all when there are none. UsageError for a name that does not exist."""
+    """The scenarios with these names, without duplicates; all if there are no names. UsageError for an unknown name."""
     from fynx_scapy import scenarios
     from fynx_scapy.errors import ConfigError
 
@@ -43,29 +43,29 @@ def _load(names: Sequence[str]) -> list[Scenario]:
         raise click.UsageError(str(error)) from None
 
 
-# What a target is told by: option, its argument's form, and what it says. The key is read apart.
+# The options that describe a live peer: name, form of the argument, help. The key is read separately.
 _TARGET = (
-    ("local-id", "ID", "Who we are to the peer."),
-    ("remote-id", "ID", "Who the peer has to be; by default whoever knows the key."),
-    ("local-ts", "NET", "The network behind us."),
-    ("remote-ts", "NET", "The network behind the peer."),
-    ("ping", "ADDRESS", "An address behind the peer that answers pings."),
-    ("proposals", "SUITE", "What we propose for IKE where a scenario does not care."),
-    ("esp-proposals", "SUITE", "What we propose for ESP where a scenario does not care."),
-    ("local", "ADDRESS", "Our own address."),
+    ("local-id", "ID", "Use this identity for our side."),
+    ("remote-id", "ID", "Require this identity of the peer; default: accept any that knows the key."),
+    ("local-ts", "NET", "Use this network behind us."),
+    ("remote-ts", "NET", "Use this network behind the peer."),
+    ("ping", "ADDRESS", "Ping this address behind the peer."),
+    ("proposals", "SUITE", "Propose this for IKE unless a scenario sets its own."),
+    ("esp-proposals", "SUITE", "Propose this for ESP unless a scenario sets its own."),
+    ("local", "ADDRESS", "Send from this local address."),
 )
 
 
 def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: the options that say where a live peer is, and who."""
+    """Decorator: the options for the address and identity of a live peer."""
     marker = "--marker-always/--no-marker-always"
     options: list[Decorator] = [
-        click.option("--target", metavar="HOST[:PORT]", help="Run against whoever listens there, and nobody else."),
+        click.option("--target", metavar="HOST[:PORT]", help="Run against the live peer at this address."),
         psk_file("FYNX_PSK_FILE"),
         *(click.option(f"--{name}", metavar=form, help=text) for name, form, text in _TARGET),
-        click.option("--port", type=click.IntRange(1, 65535), help="Our own port, if not 500."),
-        click.option("--natt-port", type=click.IntRange(1, 65535), help="Our own port for NAT traversal, if not 4500."),
-        click.option(marker, default=None, help="The non-ESP marker on every port; by default on ports of one's own."),
+        click.option("--port", type=click.IntRange(1, 65535), help="Use this local port instead of 500."),
+        click.option("--natt-port", type=click.IntRange(1, 65535), help="Use this local NAT-T port instead of 4500."),
+        click.option(marker, default=None, help="Send the non-ESP marker on every port; default: on custom ports."),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -74,14 +74,14 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_complete)
-@writes("--report", what="a report: one HTML page that needs nothing else")
+@writes("--report", what="a report, one self-contained HTML page")
 @JSON_FILE
 @writes("--junit", what="the verdicts as JUnit XML")
 @click.option(
     "--pcap",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     metavar="FILE",
-    help="Write a pcapng capture, and its key tables beside it.",
+    help="Write a pcapng capture, with its key tables beside it.",
 )
 @click.option(
     "--save",
@@ -89,13 +89,13 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "keys",
     type=click.Path(file_okay=False, writable=True, path_type=Path),
     metavar="DIR",
-    help="Write key tables into this folder; by default, with --pcap, into NAME.keys.",
+    help="Write key tables into this folder; default with --pcap: NAME.keys.",
 )
 @click.option(
     "--seed",
     type=int,
     metavar="N",
-    help="Repeat a run to the byte, but for what ML-KEM draws. Without it one is chosen, and shown.",
+    help="Repeat a run byte for byte, except for ML-KEM's random values. Default: a random seed, which is shown.",
 )
 @_target_options
 def run(
@@ -110,11 +110,11 @@ def run(
     psk_file: Path | None,
     **given: Any,
 ) -> None:
-    """Run scenarios against an embedded peer, all or those of these NAMEs; or against a live one, with --target.
+    """Run all scenarios, or those with these NAMEs, against an embedded peer, or with --target against a live one.
 
-    A live peer is told by its address, the key and the identities: scenarios that ask for what only an embedded peer
-    can be made to do are left out (SKIP). Exit status 0 when every verdict is PASS or SKIP and one at least is PASS,
-    1 when not, 2 for misuse and for a target where nobody answers.
+    A live peer is described by its address, the key and the identities. Scenarios that need an embedded peer are
+    skipped (SKIP). Exit status 0 when every verdict is PASS or SKIP and at least one is PASS; 1 when not; 2 for misuse
+    and for a target that does not answer.
     """
     from fynx_scapy.harness import Tally
 
@@ -122,7 +122,7 @@ def run(
     chosen = _load(names)
     live = _target(target, psk_file, given)
     if live is not None and seed is not None:
-        raise click.UsageError("a live peer repeats nothing: --seed goes with the embedded peer alone")
+        raise click.UsageError("--seed has no effect on a live peer: use it without --target")
     if live is None and seed is None:
         seed = secrets.randbelow(1_000_000)
     results, recorder, contact = _run(chosen, seed, live)
@@ -150,8 +150,8 @@ def run(
             from fynx_scapy.report.junit import junit_xml
             from fynx_scapy.report.page import our_versions
 
-            told = {**our_versions(), **about, "command": command}
-            _write(junit, junit_xml(results, told if seed is None else told | {"seed": str(seed)}))
+            properties = {**our_versions(), **about, "command": command}
+            _write(junit, junit_xml(results, properties if seed is None else properties | {"seed": str(seed)}))
         if pcap is not None:
             pcap.parent.mkdir(parents=True, exist_ok=True)
             recorder.save_capture(pcap)
@@ -165,7 +165,7 @@ def run(
 def _again(
     names: Sequence[str], seed: int | None, target: str | None, psk_file: Path | None, given: dict[str, Any]
 ) -> str:
-    """The command that repeats the run; the key stays in its file, and what was written is left to the next one."""
+    """The command that repeats the run. It names the key file, not the key, and has no output options."""
     options = {"seed": seed, "target": target, "psk_file": psk_file if target is not None else None, **given}
     words = ["fynx", "run", *names]
     for name, value in options.items():
@@ -178,35 +178,35 @@ def _again(
 
 
 def _target(address: str | None, psk_file: Path | None, given: dict[str, Any]) -> Target | None:
-    """The live peer that these options name; UsageError when they do not go together."""
-    said = {name: value for name, value in given.items() if value is not None}
+    """The live peer that these options describe. Raises UsageError when they do not go together."""
+    options = {name: value for name, value in given.items() if value is not None}
     if address is None:
-        if said:
-            option = next(iter(said)).replace("_", "-")
-            raise click.UsageError(f"--{option} says something of a live peer: --target is missing")
+        if options:
+            option = next(iter(options)).replace("_", "-")
+            raise click.UsageError(f"--{option} describes a live peer, but --target is missing")
         return None
     from fynx_scapy.errors import ConfigError
     from fynx_scapy.harness.target import Target
     from fynx_scapy.net.udp import resolve
 
     if psk_file is None:
-        raise click.UsageError("expected --psk-file, or FYNX_PSK_FILE in the environment, with the key of the peer")
+        raise click.UsageError("expected the peer's key: give --psk-file, or set FYNX_PSK_FILE in the environment")
     key = read_psk(psk_file)
     try:
         resolve(address, 500)
-        made = Target(address=address, psk=key, **said)
-        made.config({})
+        target = Target(address=address, psk=key, **options)
+        target.config({})
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    return made
+    return target
 
 
 def _run(
     chosen: Sequence[Scenario], seed: int | None, target: Target | None
 ) -> tuple[list[Result], Recorder, Contact | None]:
-    """Run them with a progress bar on stderr, where that is a terminal.
+    """Run the scenarios, with a progress bar if stderr is a terminal.
 
-    Before a live run there is one exchange; where nobody answers the command ends with status 2.
+    A live run starts with one test exchange. If the peer does not answer, the command exits with status 2.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -229,13 +229,13 @@ def _run(
 
 
 class _NobodyThere(click.ClickException):
-    """No peer was reached: nothing was judged."""
+    """The peer did not answer, so no scenario was judged."""
 
     exit_code = 2
 
 
 def _reach(contact: Contact) -> None:
-    """The first exchange with a live peer; ends the command when there is none."""
+    """Make the first exchange with a live peer. End the command if the peer does not answer."""
     from fynx_scapy.errors import ConfigError, TransportError
     from fynx_scapy.harness import Unreached
 
@@ -244,8 +244,8 @@ def _reach(contact: Contact) -> None:
     except Unreached as error:
         likely = "".join(f"\n  - {cause}" for cause in error.causes)
         raise _NobodyThere(
-            f"nobody answers IKE_SA_INIT at {error.target}; no scenario was run. Likely causes:{likely}"
-            "\n  - a wrong address or port, or a packet filter on the way"
+            f"no answer to IKE_SA_INIT from {error.target}; no scenario was run. Likely causes:{likely}"
+            "\n  - a wrong address or port, or a packet filter on the path"
         ) from None
     except TransportError as error:
         raise _NobodyThere(f"{error}; no scenario was run") from None
@@ -256,7 +256,7 @@ def _reach(contact: Contact) -> None:
 
 
 def _print_table(results: Sequence[Result], seed: int | None) -> None:
-    """The verdicts, and why those that are not PASS are not."""
+    """Print the verdicts, with the reason for each that is not PASS."""
     from rich.table import Table
     from rich.text import Text
 
@@ -292,13 +292,13 @@ def _print_table(results: Sequence[Result], seed: int | None) -> None:
     which = "" if seed is None else f", seed {seed}"
     screen.print(f"\n{tally.requirements}", soft_wrap=True)
     if not tally.verdicts[Verdict.PASS] and not tally.verdicts[Verdict.FAIL] + tally.verdicts[Verdict.ERROR]:
-        screen.print("nothing was judged: every scenario was left out", soft_wrap=True)
+        screen.print("nothing was judged: every scenario was skipped", soft_wrap=True)
     screen.print(f"{tally} in {seconds:.2f} s{which}", soft_wrap=True)
 
 
 @contextmanager
 def _writing() -> Iterator[None]:
-    """What cannot be written is a mistake in the command."""
+    """Report a file that cannot be written as a usage error."""
     try:
         yield
     except BrokenPipeError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx shell``."""
+"""``fynx shell``: open a Python prompt."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from fynx_scapy.commands.options import STDIO, any_given, keys_of, reads_capture
 @click.argument("capture", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @reads_capture
 def shell(capture: Path | None, ports: tuple[int, ...], **given: Any) -> None:
-    """Open a Python prompt with layers, sessions, and the CAPTURE as c.
+    """Open a Python prompt with layers and sessions, and CAPTURE as c.
 
-    Exit status 0; 1 when something was left out of CAPTURE (unreadable, a bad ICV, or closed although there are keys),
-    which is named on stderr; 2 for misuse.
+    Exit status 0 when nothing was left out of CAPTURE; 1 when something was (unreadable, bad ICV, or not decrypted
+    although there are keys), as listed on stderr; 2 for misuse.
     """
     from fynx_scapy.shell import start
 
     if any(str(path) == STDIO for name in ("keys", "psk_files") for path in given[name]):
-        raise click.UsageError("- (stdin) is the prompt's")
+        raise click.UsageError("- (stdin) is needed for the prompt: put the keys into a file")
     if capture is None:
         if ports or any_given(given):
-            raise click.UsageError("keys and ports are those of a CAPTURE: it is missing")
+            raise click.UsageError("keys and ports need a CAPTURE, which is missing")
         with misuse():
             start()
         return

@@ -113,7 +113,7 @@ def test_every_reader_sees_the_same_messages_in_tcp(recorded: Recorded) -> None:
 def test_follow_opens_what_is_in_tcp(recorded: Recorded) -> None:
     status, said = fynx("follow", recorded.tcp, "--keys", recorded.keys, "--psk", PSK)
     assert status == 0
-    assert "8 of 8 protected messages opened\n2 of 2 ESP packets opened" in said
+    assert "8 of 8 protected messages decrypted\n2 of 2 ESP packets decrypted" in said
     assert said == fynx("follow", recorded.udp, "--keys", recorded.keys, "--psk", PSK)[1]
 
 

@@ -274,7 +274,7 @@ def fynx(*words: object) -> tuple[int, str]:
 def test_the_command_says_what_became_of_it(recorded: Path, tmp_path: Path):
     status, said = fynx(recorded, "--psk", PSK)
     assert status == 0, said
-    assert "established; all is as recorded" in said
+    assert "established; everything is as recorded" in said
     status, said = fynx(recorded, "--psk", PSK, "--json")
     told = json.loads(said)
     assert (status, told["ok"], len(told["messages"])) == (0, True, 10)
@@ -291,10 +291,10 @@ def test_the_command_says_what_became_of_it(recorded: Path, tmp_path: Path):
     [
         ((), "give it with --psk"),
         (("--psk", PSK, "--conversation", "3"), "from 1 to 1, found 3"),
-        (("--side", "responder"), "are for --raw"),
-        (("--raw", "--keep"), "--raw goes neither"),
+        (("--side", "responder"), "need --raw"),
+        (("--raw", "--keep"), "--raw cannot be used with"),
         (("--raw", "--speed", "-1"), "speed of 0 or more"),
-        (("--to-scenario", "x.py", "--json"), "--to-scenario goes with none"),
+        (("--to-scenario", "x.py", "--json"), "--to-scenario cannot be used with"),
         (("--psk", PSK, "--target", "127.0.0.1:99999"), "a port from 1 to 65535"),
     ],
 )

@@ -85,7 +85,7 @@ def test_decrypt(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("capture", "{lab}", "--parquet", "x"), "are for a folder"),
+        (("capture", "{lab}", "--parquet", "x"), "need a folder"),
         (("capture", "{tmp}"), "no captures in this folder"),
         (("decrypt", "{text}", "-o", "{tmp}/x"), "neither pcap nor pcapng"),
         (("decrypt", "{lab}", "-o", "{tmp}/no/x"), "cannot write"),

@@ -55,10 +55,10 @@ def test_without_keys_it_says_which_and_where(tmp_path: Path) -> None:
     result = run(path)
     assert result.exit_code == 0
     assert "[not opened]" in result.stdout
-    assert "no key for IKE SA ca92b989d25b36e8 57e770b1f3ed1dc8: 10 packets stayed closed\n" in result.stderr
-    assert "no key for ESP SA 0x94a8bce3 10.9.0.1 > 10.9.0.2: 5 packets stayed closed\n" in result.stderr
+    assert "no key for IKE SA ca92b989d25b36e8 57e770b1f3ed1dc8: 10 packets not decrypted\n" in result.stderr
+    assert "no key for ESP SA 0x94a8bce3 10.9.0.1 > 10.9.0.2: 5 packets not decrypted\n" in result.stderr
     assert "run.ikev2_decryption_table and run.esp_sa" in result.stderr
-    assert "run.keys.json, or the folder run.keys), or name them with --keys PATH" in result.stderr
+    assert "run.keys.json, or the folder run.keys), or give them with --keys PATH" in result.stderr
     # and there they are found
     shutil.copy(lab("psk-gcm128-x25519").with_suffix(".keys.json"), tmp_path / "run.keys.json")
     assert run(path).stderr == ""

@@ -84,7 +84,7 @@ def test_a_command_that_reads_captures_takes_all_that_they_share() -> None:
         assert isinstance(argument.type, click.Path)
         assert argument.type.allow_dash, name
         text = " ".join((found[name].help or "").split())
-        for part in ("- is stdin", "Exit status 0", "which is named on stderr", "2 for misuse"):
+        for part in ("- is stdin", "Exit status 0", "as listed on stderr", "2 for misuse"):
             assert part in text, name
     assert wanted <= {word for made in found["shell"].params for word in made.opts}
 
@@ -116,12 +116,12 @@ def test_a_key_in_a_file(files: Files, tmp_path: Path, end: bytes) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("replay {good} --raw", "--raw opens nothing"),
-        ("capture {good} --no-decrypt", "--no-decrypt reads no key"),
-        ("capture {good} --workers 2", "are for a folder"),
-        ("capture {good} --parquet {folder}", "for a folder"),
-        ("capture {folder} --ladder", "for one capture"),
-        ("replay {good} --to-scenario - -o x", "goes with none of"),
+        ("replay {good} --raw", "--raw uses no keys"),
+        ("capture {good} --no-decrypt", "--no-decrypt uses no keys"),
+        ("capture {good} --workers 2", "need a folder"),
+        ("capture {good} --parquet {folder}", "need a folder"),
+        ("capture {folder} --ladder", "works on a single capture"),
+        ("replay {good} --to-scenario - -o x", "cannot be used with"),
     ],
 )
 def test_what_cannot_be_honoured_is_not_ignored(files: Files, words: str, told: str) -> None:

@@ -55,7 +55,7 @@ def test_the_same_from_stdin(files: Files, command: str, name: str) -> None:
 def test_what_is_given_twice_on_stdin_is_2(files: Files, command: str) -> None:
     done = fynx(command, files, "-", "--psk-file", "-", stdin=b"x")
     assert done.exit_code == 2
-    assert "can be read once only" in done.stderr
+    assert "can be read only once" in done.stderr
 
 
 def test_the_capture_itself_is_not_overwritten(files: Files, command: str) -> None:
@@ -107,7 +107,7 @@ def test_tcp_is_read_by_all(files: Files, command: str) -> None:
     told = {
         "audit": '"conversations": 1',
         "capture": '"opened": 2',
-        "decrypt": "2 opened, 0 closed",
+        "decrypt": "2 decrypted, 0 not decrypted",
         "dissect": '"inner": "45',
         "follow": '"opened": 4',
         "replay": '"ok": true',

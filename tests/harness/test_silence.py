@@ -144,7 +144,7 @@ def test_a_run_that_reaches_nobody_is_no_run(answer: str, hole: socket.socket, t
     done = fynx("run", "--target", f"127.0.0.1:{number}", "--json", tmp_path / "x.json", key=key)
     assert time.monotonic() - began < 10
     assert done.exit_code == 2
-    assert f"nobody answers IKE_SA_INIT at 127.0.0.1:{number}; no scenario was run" in done.output
+    assert f"no answer to IKE_SA_INIT from 127.0.0.1:{number}; no scenario was run" in done.output
     assert ("Connection refused" in done.output) is (answer == "refused")
     assert "--no-marker-always" in done.output
     assert not (tmp_path / "x.json").exists()

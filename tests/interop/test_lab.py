@@ -315,7 +315,7 @@ def fynx(*words: str, status: int | None = None) -> str:
 
 @pytest.mark.usefixtures("home")
 def test_a_lab_that_stays():
-    assert "answers at 10.9.0.2, as bob with alice" in fynx("up", status=0)
+    assert "answers at 10.9.0.2: it is bob and expects alice" in fynx("up", status=0)
     assert "stands already" in fynx("up", status=1)
     code = (
         "import os; from fynx_scapy import Session;"
