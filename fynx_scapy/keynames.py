@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What key tables call the algorithms: Wireshark's names for IKE and for ESP, and strongSwan's proposals.
+"""Names of algorithms in key tables: Wireshark's for IKE and for ESP, and strongSwan's in proposals.
 
-The names of the two tables are those of Wireshark's ``ikev2_decryption_table`` and ``esp_sa``, which strongSwan's
-save-keys plugin writes too. EXTENDED rows name what Wireshark lacks, in the same style; it warns of such a row and
-reads the others. A name is read without regard to case and to the reference in brackets, and written as Wireshark has
-it.
+Wireshark's names are those of its tables ``ikev2_decryption_table`` and ``esp_sa``, which strongSwan's save-keys plugin
+writes too. EXTENDED names are ours, in the same style, for algorithms that Wireshark lacks: it warns about such a row
+and reads the others. Reading ignores case and the reference in brackets; writing uses Wireshark's spelling.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ ESP_ENCR: dict[str, int] = {
     "ChaCha20-Poly1305 with implicit IV [RFC8750]": Encr.ENCR_CHACHA20_POLY1305_IIV,
 }
 NO_AEAD = {Encr.ENCR_NULL, Encr.ENCR_3DES, Encr.ENCR_AES_CBC, Encr.ENCR_AES_CTR, Encr.ENCR_CAMELLIA_CBC}
-# Wireshark's old name says GCM and leaves the size of the ICV to the authentication column: the ICV itself decides
+# Wireshark's old name for GCM leaves the ICV size to the authentication column. We try each size: the ICV decides
 ESP_GCM = "AES-GCM [RFC4106]"
 ESP_GCM_SIZES = (Encr.ENCR_AES_GCM_16, Encr.ENCR_AES_GCM_12, Encr.ENCR_AES_GCM_8)
 ESP_INTEG: dict[str, int] = {
@@ -77,10 +76,10 @@ ESP_INTEG: dict[str, int] = {
     "AES-XCBC-96 [RFC3566]": Integ.AUTH_AES_XCBC_96,
     "AES-CMAC-96 [RFC4494]": Integ.AUTH_AES_CMAC_96,
 }
-ESP_UNCHECKED: dict[str, int] = {  # an ICV that is there and whose key is not: octets
+ESP_UNCHECKED: dict[str, int] = {  # size in octets of an ICV whose key is unknown
     f"ANY {bits} bit authentication [no checking]": bits // 8 for bits in (64, 96, 128, 192, 256)
 }
-PROPOSAL_ENCR: dict[str, int] = {  # strongSwan's names in proposals, the key length in bits behind the last underscore
+PROPOSAL_ENCR: dict[str, int] = {  # strongSwan's names in proposals; the key length in bits follows the last underscore
     "3DES_CBC": Encr.ENCR_3DES,
     "NULL": Encr.ENCR_NULL,
     "AES_CBC": Encr.ENCR_AES_CBC,
@@ -107,7 +106,7 @@ PROPOSAL_ESN = {"NO_EXT_SEQ": False, "EXT_SEQ": True}
 
 
 def _plain(name: str) -> str:
-    """A name as it is compared: lower case, one space, no reference in brackets."""
+    """A name for comparison: lower case, single spaces, without the reference in brackets."""
     return re.sub(r"\s*\[[^]]*\]\s*$", "", re.sub(r"\s+", " ", name.strip())).casefold()
 
 
@@ -131,11 +130,11 @@ def _integ(number: int) -> Transform | None:
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
-    return ConfigError(f"{what} {name!r} is not known here; expected one of: {', '.join(known)}")
+    return ConfigError(f"{what} {name!r} is not supported; expected one of: {', '.join(known)}")
 
 
 def read_ike(encr: str, integ: str) -> tuple[Transform, Transform | None]:
-    """The transforms that a row of ``ikev2_decryption_table`` names; ConfigError for a name that is not known."""
+    """The transforms that a row of ``ikev2_decryption_table`` names. Raises ConfigError for an unknown name."""
     if _plain(encr) not in _IKE_ENCR:
         raise _unknown("the encryption algorithm", encr, IKE_ENCR)
     if _plain(integ) not in _IKE_INTEG:
@@ -144,21 +143,21 @@ def read_ike(encr: str, integ: str) -> tuple[Transform, Transform | None]:
 
 
 def write_ike(encr: Transform, integ: Transform | None) -> tuple[str, str] | None:
-    """The two names for a row of ``ikev2_decryption_table``, or None where there is no name."""
+    """The two names for a row of ``ikev2_decryption_table``, or None if there are none."""
     name, icv = _IKE_ENCR_NAMES.get(encr.id), _IKE_INTEG_NAMES.get(integ.id if integ else Integ.NONE)
     return (name.format(encr.key_length), icv) if name and icv else None
 
 
 def read_esp(encr: str, integ: str) -> tuple[tuple[int, ...], Transform | None, int]:
-    """What a row of ``esp_sa`` names: encryption, integrity, and the octets of an ICV whose key is not known.
+    """What a row of ``esp_sa`` names: encryption, integrity, and the size in octets of an ICV whose key is unknown.
 
-    Encryption is several numbers where the name leaves the size of the ICV open. ConfigError for an unknown name.
+    Encryption has several numbers if the name does not give the ICV size. Raises ConfigError for an unknown name.
     """
     if _plain(encr) not in _ESP_ENCR:
         raise _unknown("the encryption algorithm", encr, ESP_ENCR)
     numbers = _ESP_ENCR[_plain(encr)]
     if _plain(integ) in _ESP_UNCHECKED:
-        # with an AEAD the column only repeats the size of the ICV that is its own
+        # with an AEAD, the column only repeats the size of its ICV
         return numbers, None, _ESP_UNCHECKED[_plain(integ)] if NO_AEAD.issuperset(numbers) else 0
     if _plain(integ) not in _ESP_INTEG:
         raise _unknown("the authentication algorithm", integ, ESP_INTEG | ESP_UNCHECKED)
@@ -166,7 +165,7 @@ def read_esp(encr: str, integ: str) -> tuple[tuple[int, ...], Transform | None, 
 
 
 def write_esp(encr: Transform, integ: Transform | None, unchecked: int = 0) -> tuple[str, str] | None:
-    """The two names for a row of ``esp_sa``, or None where there is no name."""
+    """The two names for a row of ``esp_sa``, or None if there are none."""
     if unchecked:
         icv = next((name for name, octets in ESP_UNCHECKED.items() if octets == unchecked), None)
     else:
@@ -177,7 +176,7 @@ def write_esp(encr: Transform, integ: Transform | None, unchecked: int = 0) -> t
 
 @dataclass(frozen=True, slots=True)
 class CipherSuite:
-    """The transforms of one proposal that matter to who opens packets."""
+    """The transforms of one proposal that decryption needs."""
 
     encr: Transform
     integ: Transform | None = None
@@ -186,9 +185,9 @@ class CipherSuite:
 
 
 def read_proposal(text: str) -> CipherSuite:
-    """A strongSwan proposal such as ``ESP:AES_CBC_128/HMAC_SHA2_256_128/NO_EXT_SEQ``; key exchanges do not matter here.
+    """Read a strongSwan proposal such as ``ESP:AES_CBC_128/HMAC_SHA2_256_128/NO_EXT_SEQ``. Key exchanges are ignored.
 
-    Raises ConfigError where no encryption algorithm is found.
+    Raises ConfigError if it names no encryption algorithm.
     """
     encr = integ = prf = None
     esn: bool | None = None
@@ -205,20 +204,22 @@ def read_proposal(text: str) -> CipherSuite:
         elif base in PROPOSAL_ENCR and length.isdecimal():
             encr = Transform(TransformType.ENCR, PROPOSAL_ENCR[base], int(length))
     if encr is None:
-        raise ConfigError(f"the proposal {text!r} names no encryption algorithm of: {', '.join(PROPOSAL_ENCR)}")
+        raise ConfigError(
+            f"the proposal {text!r} names no encryption algorithm; expected one of: {', '.join(PROPOSAL_ENCR)}"
+        )
     return CipherSuite(encr, integ, prf, esn)
 
 
 def has_proposal(encr: Transform) -> bool:
-    """Whether strongSwan has a word for an encryption algorithm."""
+    """Whether strongSwan has a name for an encryption algorithm."""
     return encr.id in PROPOSAL_ENCR.values()
 
 
 def write_proposal(suite: CipherSuite) -> str:
-    """A suite in strongSwan's words, without the protocol in front; ConfigError where there is no word for it."""
+    """A suite in strongSwan's notation, without the protocol. Raises ConfigError if an algorithm has no name there."""
     names = {number: word for word, number in PROPOSAL_ENCR.items()}
     if suite.encr.id not in names:
-        raise ConfigError(f"{suite.encr} has no name in a proposal")
+        raise ConfigError(f"{suite.encr} has no name in strongSwan's proposals")
     words = [names[suite.encr.id] + (f"_{suite.encr.key_length}" if suite.encr.key_length else "")]
     integs = {number: word for word, number in PROPOSAL_INTEG.items()}
     if suite.integ is not None and suite.integ.id in integs:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keys of IKE and ESP SAs and the secrets behind them, read from and written to every format that we know.
+"""Keys of IKE and ESP SAs and the secrets they are derived from, in every key format that we support.
 
-One file per format (formats.py lists them). What cannot be used becomes a warning with file and line; what stands
-around it is kept.
+There is one file per format; formats.py lists them. An entry that cannot be used becomes a warning with file and line;
+the entries around it are kept.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keys as JSON: our own ``keys.json``, which holds everything, and the lab's, which lab.py understands.
+"""Keys as JSON: our own ``keys.json``, which holds everything, and the lab's, which lab.py reads.
 
-Beside the keys of SAs, under ``ike`` and ``esp``, ours has lists of secrets in hexadecimal: ``ke_secrets`` (shared
-secrets of key exchanges in any order), ``private``, ``sk_d``, ``psk``, ``ppk``, ``msk``.
+Ours has the keys of SAs under ``ike`` and ``esp``, and lists of secrets in hexadecimal: ``ke_secrets`` (shared secrets
+of key exchanges in any order), ``private``, ``sk_d``, ``psk``, ``ppk``, ``msk``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECRET_MEMBERS = {"ke_secrets" if kind == "secrets" else kind: kind for kind in 
 
 
 def read_json(text: str) -> Rows:
-    """The members of either document; ConfigError where it is none of the two."""
+    """The entries of either document. Raises ConfigError if it is neither of the two."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -58,7 +58,7 @@ def read_json(text: str) -> Rows:
 
 
 def write_json(entries: Iterable[Entry]) -> str:
-    """Everything, so that it reads back as it is."""
+    """Write every entry so that `read_json` reads the same entries back."""
     document: dict[str, Any] = {"format": FORMAT, "ike": [], "esp": []}
     members = {kind: member for member, kind in SECRET_MEMBERS.items()}
     for entry in entries:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The formats of keys: what each is called, how it is read, how it is written, and how it is told from the others."""
+"""The key formats: the name of each, its reader, its writer, and how to recognise it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHARON_LOG, PLUTO_LOG, XFRM_STATE, SECRETS = "charon.log", "pluto.log", "xfrm_st
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format; its name is that of a file, alone or behind a dot."""
+    """One format. Its name is a file's whole name or its suffix."""
 
     name: str
     read: Callable[[str], Rows]
@@ -55,13 +55,13 @@ FORMATS: dict[str, Format] = {
 
 
 def by_name(name: str) -> Format | None:
-    """The format that a file's name tells: the plain names, or any name with them behind a dot; .gz does not count."""
+    """The format for a file's name: a format's name, alone or as the suffix. A ``.gz`` suffix is ignored."""
     stem = name.removesuffix(".gz")
     return next((f for f in FORMATS.values() if stem == f.name or stem.endswith("." + f.name)), None)
 
 
 def by_content(text: str) -> Format | None:
-    """The format that the first lines of a file tell."""
+    """The format for the first lines of a file."""
     lines = [line.strip() for line in text.splitlines()[:200]]
     for line in [line for line in lines if line and not line.startswith("#")][:20]:
         for entry in FORMATS.values():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The keys of one SA, and the secrets from which keys are made: what every format is read into."""
+"""The keys of one SA, and the secrets that keys are derived from. Every format is read into these."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REGISTRIES = {TransformType.ENCR: Encr, TransformType.INTEG: Integ, TransformTyp
 class IkeKeys:
     """The keys of one IKE SA (RFC 7296 section 2.14). ``sk_ei`` and ``sk_er`` hold key and salt.
 
-    SPIs are 8 octets, or none where the source does not say them: such keys fit any IKE SA whose ICV they verify.
+    SPIs are 8 octets, or empty if the source does not have them. Such keys fit any IKE SA whose ICV they verify.
     """
 
     spi_i: bytes
@@ -38,10 +38,10 @@ class IkeKeys:
 
 @dataclass(frozen=True, slots=True)
 class EspKeys:
-    """The keys of one ESP SA, which is one direction (RFC 4301 section 4.1).
+    """The keys of one ESP SA, that is, of one direction (RFC 4301 section 4.1).
 
-    ``key`` holds key and salt. ``spi`` is None where a table's row is for any SPI, ``src`` and ``dst`` may hold "*".
-    ``esn`` is None where the source does not say. ``unchecked_icv`` counts the octets of an ICV whose key is not known.
+    ``key`` holds key and salt. ``spi`` is None if a table's row is for any SPI. ``src`` and ``dst`` may hold "*".
+    ``esn`` is None if the source does not say. ``unchecked_icv`` is the size in octets of an ICV whose key is unknown.
     """
 
     spi: int | None
@@ -67,19 +67,19 @@ SECRET_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """Something from which keys are made, or AUTH; ``kind`` is one of SECRET_KINDS."""
+    """A secret that keys or AUTH are computed from. ``kind`` is one of SECRET_KINDS."""
 
     kind: str
     value: bytes = field(repr=False)
 
 
 Entry = IkeKeys | EspKeys | Secret
-# A reader yields (place in the file, function that makes the keys): what it raises concerns that place alone
+# A reader yields (place in the file, function that makes the keys). If the function raises, only that place is skipped
 Rows = Iterator[tuple[str, Callable[[], Iterable[Entry]]]]
 
 
 def check(keys: Entry) -> None:
-    """ConfigError where a key has not the length that its algorithm asks for."""
+    """Raises ConfigError if a key does not have the length that its algorithm needs."""
     if isinstance(keys, Secret):
         if not keys.value:
             raise ConfigError(f"the {SECRET_KINDS[keys.kind]} is empty")
@@ -100,6 +100,6 @@ def check(keys: Entry) -> None:
 
 
 def name(transform: Transform) -> str:
-    """What messages call a transform."""
+    """The name of a transform in messages."""
     length = f" with a key of {transform.key_length} bits" if transform.key_length else ""
     return name_of(REGISTRIES[transform.type], transform.id) + length

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab's ``keys.json``: strongSwan's proposals, both ends' keys, and the secrets behind them."""
+"""The lab's ``keys.json``: strongSwan's proposals, both peers' keys, and the secrets they are derived from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRACED = {"PPK": "ppk", "secret": "psk"}
 
 
 def ike_sa(entry: dict[str, Any]) -> Iterator[Entry]:
-    """The keys of one IKE SA, and the shared secrets that it came from."""
+    """The keys of one IKE SA, and the shared secrets they are derived from."""
     suite = keynames.read_proposal(entry["proposal"])
     keys = {name: octets(value, name) for name, value in entry["keys"].items()}
     yield IkeKeys(
@@ -36,7 +36,7 @@ def ike_sa(entry: dict[str, Any]) -> Iterator[Entry]:
 
 
 def child_sa(entry: dict[str, Any]) -> Iterator[Entry]:
-    """Both directions of a Child SA; where the entry does not tell whose key a direction has, either one is tried."""
+    """The keys of both directions of a Child SA. If the entry does not say which key belongs where, both are tried."""
     suite = keynames.read_proposal(entry["proposal"])
     for sa in entry["sas"]:
         for end in [sa["key"]] if "key" in sa else ["initiator", "responder"]:
@@ -48,7 +48,7 @@ def child_sa(entry: dict[str, Any]) -> Iterator[Entry]:
 
 
 def traced(entry: dict[str, Any]) -> Iterator[Entry]:
-    """The PSK, the PPK or the MSK that one line of ``auth_trace`` holds."""
+    """The PSK, PPK or MSK in one line of ``auth_trace``."""
     kind = TRACED.get(entry["label"])
     if kind is not None:
         yield Secret(kind, octets(entry["hex"], kind))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A libreswan log (pluto, with plutodebug=all,crypt,private): the PSK, and the keys of Child SAs.
+"""A libreswan log (pluto with plutodebug=all,crypt,private): the PSK and the keys of Child SAs.
 
-Its keys live in NSS: the log shows neither shared secrets of key exchanges nor SK_e and SK_a, however much it is asked
-for, so IKE messages do not open from it alone. It does not say which key belongs to which direction of a Child SA
-either: both are tried, the ICV decides.
+libreswan keeps its keys in NSS. Even at the highest debug level the log has no shared secrets of key exchanges and no
+SK_e and SK_a, so it cannot decrypt IKE messages. Nor does it say which key belongs to which direction of a Child SA:
+both are tried, and the ICV decides.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KEYMAT = ("our  keymat", "peer keymat")
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str, bytes]]:
-    """Each line, and what is dumped behind it."""
+    """Each line, with the octets dumped after it."""
     lines = text.splitlines()
     number = 0
     while number < len(lines):
@@ -41,7 +41,7 @@ def _blocks(text: str) -> Iterator[tuple[int, str, bytes]]:
 
 
 def read_pluto_log(text: str) -> Rows:
-    """The keys and secrets that a log shows."""
+    """The keys and secrets in a log."""
     keymat: dict[str, bytes] = {}
     for number, line, dumped in _blocks(text):
         label = line.removeprefix("| ").strip()
@@ -68,14 +68,14 @@ def _child(found: re.Match[str], keys: tuple[bytes, ...]) -> Iterator[EspKeys]:
     suite = keynames.read_proposal(f"ESP:{found[4]}/{found[5]}")
     size = encryption(suite.encr.id, suite.encr.key_length, esp=True).key_size
     if len(keys) != 2:
-        raise ConfigError(f"expected the keys of both directions before this line, found {len(keys)}")
+        raise ConfigError(f"expected 2 keys before this line, one for each direction, found {len(keys)}")
     for spi in (found[2], found[3]):
         for key in keys:
             yield EspKeys(int(spi, 16), "*", "*", suite.encr, key[:size], suite.integ, key[size:], found[1] is not None)
 
 
 def write_pluto_log(entries: Iterable[Entry]) -> str:
-    """PSKs, and the keys of each direction of a Child SA; the log has no lines for anything else."""
+    """Write PSKs and the keys of each direction of a Child SA. A libreswan log has no lines for anything else."""
     lines = []
     for entry in entries:
         if isinstance(entry, Secret) and entry.kind == "psk":

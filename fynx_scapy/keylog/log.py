@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""All the keys at hand: read from files of every format, given as arguments, and written again."""
+"""`KeyLog`: keys and secrets, read from files of every format or given as arguments, and written to files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Octets = bytes | str | Iterable[bytes | str]
 
 @dataclass(slots=True, repr=False, init=False)
 class KeyLog:
-    """All the keys at hand, in the order of their sources; ``warnings`` says what could not be used, and why.
+    """All known keys and secrets, in the order of their sources. ``warnings`` says what could not be used, and why.
 
-    Keys of SAs are in ``ike`` and ``esp``. The secrets from which a follower derives them are lists in any order:
+    Keys of SAs are in ``ike`` and ``esp``. The secrets that keys are derived from are lists in any order:
     ``secrets`` (shared secrets of key exchanges), ``private`` (private values), ``sk_d``, ``psk``, ``ppk``, ``msk``
-    (EAP). As an argument each may be one value or several, octets or text: of ``psk`` and ``ppk`` text stands for
-    itself (0x… and 0s… for octets), of the others it is hexadecimal. ConfigError for what cannot be read.
+    (EAP). Each argument may be one value or several, bytes or text. Text is hexadecimal, except for ``psk`` and
+    ``ppk``, where it is the secret itself or 0x… (hexadecimal) or 0s… (base64). Raises ConfigError for a bad value.
 
         >>> KeyLog(secrets=["5f" * 32], psk="lab psk")
         KeyLog(ike=0, esp=0, secrets=1, psk=1)
@@ -68,14 +68,14 @@ class KeyLog:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> KeyLog:
-        """Read a file of any known format, or a folder of them; CaptureError where there is nothing to read."""
+        """Read a file of any known format, or a folder of them. Raises CaptureError if there is nothing to read."""
         log = cls()
         log.add(path)
         return log
 
     @classmethod
     def beside(cls, capture: str | os.PathLike[str]) -> KeyLog:
-        """What lies beside a capture: NAME.keys.json, NAME.esp_sa and so on for each format, and folder NAME.keys."""
+        """Read the keys beside a capture: NAME.keys.json, NAME.esp_sa etc. for each format, and folder NAME.keys."""
         path = Path(capture)
         stem = path.with_suffix("") if path.suffix == ".gz" else path
         log = cls()
@@ -86,7 +86,7 @@ class KeyLog:
         return log
 
     def add(self, path: str | os.PathLike[str]) -> None:
-        """Read one more file or folder into this log."""
+        """Add the keys of a file or folder to this log."""
         place = Path(path)
         if not place.is_dir():
             self._read(place)
@@ -94,18 +94,18 @@ class KeyLog:
         found = [entry for entry in sorted(place.iterdir()) if entry.is_file() and by_name(entry.name)]
         if not found:
             names = ", ".join(f"{name} or *.{name}" for name in _TABLES)
-            raise CaptureError(f"{place}: no key tables in this folder; expected {names}")
+            raise CaptureError(f"{place}: no key tables in this folder; expected files named {names}")
         for entry in found:
             self._read(entry)
 
     def update(self, other: KeyLog) -> None:
-        """Take in everything that another log holds."""
+        """Add everything in another log to this one."""
         for entry in other.entries():
             self._keep(entry)
         self.warnings += [text for text in other.warnings if text not in self.warnings]
 
     def entries(self) -> Iterator[Entry]:
-        """Everything in it: IkeKeys, EspKeys, and each secret with its kind."""
+        """Every entry: IkeKeys, EspKeys, and each secret with its kind."""
         yield from self.ike
         yield from self.esp
         for kind in SECRET_KINDS:
@@ -123,7 +123,7 @@ class KeyLog:
         self.parse(octets.decode("utf-8", errors="replace"), str(path), by_name(path.name))
 
     def parse(self, text: str, source: str = "text", form: Format | None = None) -> None:
-        """Read keys from text of any known format; ``source`` stands in front of warnings."""
+        """Read keys from text of any known format. Warnings begin with ``source``."""
         form, source = form or by_content(text), printable(source)
         if form is None:
             self.warnings.append(
@@ -154,8 +154,8 @@ class KeyLog:
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write ``ikev2_decryption_table``, ``esp_sa`` and ``keys.json`` into a folder, and return their paths.
 
-        The folder is made where it is not there, its files are for their owner's eyes (mode 600). What has no name in a
-        table stands in keys.json alone.
+        The folder is created if needed; its files are readable by their owner only (mode 600). Algorithms without a
+        name in Wireshark's tables are written to keys.json only.
         """
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
@@ -164,16 +164,16 @@ class KeyLog:
         return [place / name for name in _TABLES]
 
     def write(self, path: str | os.PathLike[str], form: str | None = None) -> None:
-        """Write one file (mode 600) in the format of this name, without which the file's own name tells it.
+        """Write one file (mode 600) in the format named ``form``; without it, the file's name decides the format.
 
-        Raises ConfigError for a name that is none of FORMATS. What the format cannot hold is left out.
+        Raises ConfigError for a name that is not in FORMATS. Entries that the format cannot hold are left out.
         """
         place = Path(path)
         chosen = FORMATS.get(form) if form else by_name(place.name)
         if chosen is None:
             names = ", ".join(FORMATS)
             raise ConfigError(
-                f"{form or place.name!r} is no format of keys that can be written; expected one of {names}"
+                f"{form or place.name!r} is not a key format that can be written; expected one of {names}"
             )
         with open(place, "w", encoding="utf-8", newline="\n", opener=_private) as stream:
             stream.write(chosen.write(self.entries()))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Secrets as a few lines of text: ``KIND VALUE``, what a command line takes and a file holds.
+"""Secrets as lines of text, ``KIND VALUE``, with values written as on the command line.
 
-# everything behind a number sign is a comment
-secret 5f0c…            the shared secret of a key exchange; a line of digits alone is one too
-private 2b7e…           the private value of one end
+# everything after a number sign is a comment
+secret 5f0c…            the shared secret of a key exchange; a line of digits alone also counts as one
+private 2b7e…           the private value of one peer
 sk_d 9a01…
 psk "lab psk"           text, or octets as 0x… (hexadecimal) or 0s… (base64), as strongSwan takes them
 ppk 0x0011…
@@ -27,7 +27,7 @@ _DIGITS = re.compile(r"(?:0x)?(?:[0-9a-f]{2}){8,}", re.IGNORECASE)
 
 
 def value_of(kind: str, text: str) -> bytes:
-    """The octets that a person wrote for a secret of this kind; ConfigError for what cannot be read."""
+    """The octets of a secret of this kind as a user writes it. Raises ConfigError if it cannot be read."""
     text = text.strip()
     if kind not in TEXTUAL or text[:2] in ("0x", "0X"):
         return octets(text, SECRET_KINDS[kind])
@@ -41,12 +41,12 @@ def value_of(kind: str, text: str) -> bytes:
 
 
 def recognises(line: str) -> bool:
-    """Whether a line is one of these."""
+    """Whether a line is in this format."""
     return line.split(maxsplit=1)[0] in KINDS if not _DIGITS.fullmatch(line) else True
 
 
 def read_plain(text: str) -> Rows:
-    """The secrets, line by line."""
+    """Read the secrets, line by line."""
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
@@ -57,13 +57,13 @@ def read_plain(text: str) -> Rows:
             if not value and _DIGITS.fullmatch(line):
                 word, value = "secret", line
             if word not in KINDS:
-                raise ConfigError(f"expected a line that begins with one of: {', '.join(KINDS)}")
+                raise ConfigError(f"expected the line to begin with one of: {', '.join(KINDS)}")
             return [Secret(KINDS[word], value_of(KINDS[word], value))]
 
         yield f"line {number}", row
 
 
 def write_plain(entries: Iterable[Entry]) -> str:
-    """The secrets alone; the keys of SAs have no line here."""
+    """Write the secrets. This format has no lines for the keys of SAs."""
     words = {kind: word for word, kind in KINDS.items()}
     return "".join(f"{words[e.kind]} 0x{e.value.hex()}\n" for e in entries if isinstance(e, Secret))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A strongSwan log (charon, levels ike and chd at 4): SK_*, the keys of Child SAs, and the secrets behind them.
+"""A strongSwan log (charon, levels ike and chd at 4): SK_*, keys of Child SAs, and the secrets they come from.
 
-Lines of several IKE SAs are interleaved; what a thread says between two datagrams belongs together, and what it leaves
-open was said before between the same two addresses. The SPIs of an IKE SA stand only in the NAT detection of its
-IKE_SA_INIT: those of a successor are not in the log, so its keys fit whatever their ICV verifies.
+Lines of several IKE SAs are interleaved. Lines of one thread between two datagrams belong together; what they do not
+say was logged earlier between the same two addresses. The SPIs of an IKE SA are logged only in the NAT detection of its
+IKE_SA_INIT. Those of a rekeyed IKE SA are not in the log, so its keys fit any IKE SA whose ICV they verify.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SECRETS = {
     "additional key exchange secret": "secrets",
     "PPK": "ppk",
     "derive keys using PPK": "ppk",
-    "secret": "psk",  # of EAP, it is the MSK: the log does not tell, and AUTH takes either the same way
+    "secret": "psk",  # with EAP it is the MSK: the log does not say, and AUTH uses both in the same way
 }
 SK = {f"Sk_{name} secret": f"sk_{name}" for name in ("d", "ai", "ar", "ei", "er", "pi", "pr")}
 CHILD = {f"{use} {end} key": (use, end) for use in ("encryption", "integrity") for end in ("initiator", "responder")}
@@ -42,7 +42,7 @@ CHILD = {f"{use} {end} key": (use, end) for use in ("encryption", "integrity") f
 
 @dataclass(slots=True)
 class _Ike:
-    """The keys of one IKE SA as they are gathered."""
+    """The keys of one IKE SA, collected line by line."""
 
     line: int
     proposal: str
@@ -53,7 +53,7 @@ class _Ike:
 
 @dataclass(slots=True)
 class _Peers:
-    """What was last said between two addresses."""
+    """The latest state between two addresses."""
 
     proposals: dict[str, str] = field(default_factory=dict)
     spis: tuple[bytes, bytes] = (b"", b"")
@@ -62,7 +62,7 @@ class _Peers:
 
 @dataclass(slots=True)
 class _Thread:
-    """What one thread has said since its last datagram."""
+    """What one thread has logged since its last datagram."""
 
     peers: _Peers
     proposals: dict[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class _Reader:
         self._nobody = _Peers()
 
     def feed(self, number: int, name: str, text: str) -> None:
-        """Take in one line of a thread."""
+        """Process one line of a thread."""
         thread = self._threads.setdefault(name, _Thread(self._nobody))
         if thread.left:
             if dumped := _DUMPED.match(text):
@@ -106,7 +106,7 @@ class _Reader:
             self._note_packet(name, thread, text)
         elif message := _MESSAGE.match(text):
             thread.exchange = message[2]
-            # what is derived while a request is answered comes before its response is generated
+            # keys derived while a request is handled are logged before its response is generated
             thread.initiator = (message[1] == "parsed") == (message[3] == "response")
         elif selected := _SELECTED.match(text):
             thread.proposals[selected[1]] = thread.peers.proposals[selected[1]] = f"{selected[1]}:{selected[2]}"
@@ -116,7 +116,7 @@ class _Reader:
             self._take_esp(number, thread, *place.groups())
 
     def close(self) -> None:
-        """The log ends: what is half dumped is lost."""
+        """The log has ended: report a truncated dump."""
         for thread in self._threads.values():
             if thread.left:
                 self._cut(thread)
@@ -147,7 +147,7 @@ class _Reader:
         elif label == "natd_chunk" and any(value[8:16]) and thread.exchange in ("", "IKE_SA_INIT"):
             thread.spis = thread.peers.spis = (value[:8], value[8:16])
             if thread.ike and not thread.ike.spis[0]:
-                thread.ike.spis = thread.spis  # a responder derives its keys first
+                thread.ike.spis = thread.spis  # a responder derives its keys before it logs the SPIs
 
     def _take_sk(self, thread: _Thread, name: str, value: bytes) -> None:
         if thread.ike is None:
@@ -168,7 +168,7 @@ class _Reader:
         try:
             suite = keynames.read_proposal(thread.proposal("ESP"))
             if not thread.child and suite.encr.id != Encr.ENCR_NULL:
-                return  # said again, by a thread that did not derive it
+                return  # logged again by a thread that did not derive it
             ends = ["initiator", "responder"]
             if thread.initiator is not None:
                 ends = [ends[thread.initiator == thread.inbound]]
@@ -182,7 +182,7 @@ class _Reader:
 
 def _ike_keys(ike: _Ike) -> Iterator[IkeKeys]:
     if not ike.proposal:
-        raise ConfigError("keys of an IKE SA, but no line before them says which proposal was selected")
+        raise ConfigError("keys of an IKE SA, but no earlier line says which proposal was selected")
     suite = keynames.read_proposal(ike.proposal)
     missing = [name for name in ("sk_ei", "sk_er") if name not in ike.values]
     if missing:
@@ -192,7 +192,7 @@ def _ike_keys(ike: _Ike) -> Iterator[IkeKeys]:
 
 
 def read_charon_log(text: str) -> Rows:
-    """The keys and secrets that a log shows."""
+    """The keys and secrets in a log."""
     reader = _Reader()
     for number, line in enumerate(text.splitlines(), 1):
         if found := LINE.search(line):
@@ -209,9 +209,9 @@ def read_charon_log(text: str) -> Rows:
 
 
 def write_charon_log(entries: Iterable[Entry]) -> str:
-    """The lines that :func:`read_charon_log` reads back.
+    """Write the lines that :func:`read_charon_log` reads.
 
-    Private values, an SK_d alone and keys for any SPI have no line in such a log; an EAP MSK has that of a PSK.
+    Such a log has no lines for private values, for SK_d alone, or for keys for any SPI. An EAP MSK is written as a PSK.
     """
     labels = {"secrets": "shared Diffie Hellman secret", "ppk": "PPK", "psk": "secret", "msk": "secret"}
     lines: list[str] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hexadecimal, addresses and SPIs as key files write them; what is wrong is said without ever showing a key."""
+"""Read hexadecimal, addresses and SPIs of key files. Error texts never show a key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.iana import TransformType
 
 
 def octets(text: str, what: str, count: int | None = None) -> bytes:
-    """The octets of hexadecimal digits, with or without 0x; ConfigError for other text or another count."""
+    """The octets of hexadecimal digits, with or without 0x. Raises ConfigError for other text or a wrong ``count``."""
     digits = text[2:] if text[:2] in ("0x", "0X") else text
     try:
         value = bytes.fromhex(digits)
@@ -25,17 +25,17 @@ def octets(text: str, what: str, count: int | None = None) -> bytes:
 
 
 def address(text: str) -> str:
-    """An IP address in its usual form, or a wildcard; ConfigError for anything else."""
+    """An IP address in canonical form, or a pattern with "*". Raises ConfigError for anything else."""
     if "*" in text:
         return text
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise ConfigError(f"{text!r} is not an address, and has no wildcard '*'") from None
+        raise ConfigError(f"{text!r} is not an address and has no wildcard '*'") from None
 
 
 def spi(text: str) -> int | None:
-    """An ESP SPI in hexadecimal, None for a wildcard; ConfigError for anything else."""
+    """An ESP SPI in hexadecimal, None for a wildcard. Raises ConfigError for anything else."""
     if text.strip("*") in ("", "0x"):
         return None
     try:
@@ -43,12 +43,12 @@ def spi(text: str) -> int | None:
     except ValueError:
         value = -1
     if not 0 <= value < 1 << 32:
-        raise ConfigError(f"the SPI {text!r} is not 32 bits in hexadecimal, nor '*'")
+        raise ConfigError(f"the SPI {text!r} is neither 32 bits in hexadecimal nor '*'")
     return value
 
 
 def sized(number: int, key: bytes) -> Transform:
-    """An ESP encryption transform whose key length follows from the key, which may end in a salt."""
+    """An ESP encryption transform. Its key length is inferred from ``key``, which may end in a salt."""
     sizes = {}
     for bits in (None, *keynames.KEY_LENGTHS):
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Wireshark's ``ikev2_decryption_table`` and ``esp_sa``, as strongSwan's save-keys plugin writes them too."""
+"""Wireshark's ``ikev2_decryption_table`` and ``esp_sa``, which strongSwan's save-keys plugin writes too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fynx_scapy.keylog.text import address, octets, sized, spi
 def ike_row(keys: IkeKeys) -> str | None:
     """The line of ``ikev2_decryption_table`` for one IKE SA.
 
-    None where the table has no name for its algorithms, or the SPIs are not known.
+    None if the table has no name for its algorithms, or if the SPIs are unknown.
     """
     names = keynames.write_ike(keys.encr, keys.integ)
     if names is None or not keys.spi_i or not keys.spi_r:
@@ -26,7 +26,7 @@ def ike_row(keys: IkeKeys) -> str | None:
 
 
 def esp_row(keys: EspKeys) -> str | None:
-    """The line of ``esp_sa`` for one ESP SA, or None where the table has no name for its algorithms."""
+    """The line of ``esp_sa`` for one ESP SA, or None if the table has no name for its algorithms."""
     names = keynames.write_esp(keys.encr, keys.integ, keys.unchecked_icv)
     if names is None:
         return None

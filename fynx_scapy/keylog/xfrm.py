@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What ``ip xfrm state`` prints of the Linux kernel's SAs, on several lines or (``ip -o``) on one, read and written."""
+"""The output of ``ip xfrm state``, the Linux kernel's SAs, with several lines for an SA or (``ip -o``) one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ START = re.compile(r"src \S+ dst \S+\s*(?:$|\\)")
 _PROTO = re.compile(r"\bproto (\S+) spi (0x[0-9a-f]+)")
 _ALGORITHM = re.compile(r"(?:^|\s)(enc|auth|auth-trunc|aead) (\S+) (0x[0-9a-fA-F]*|\"\"|<<Keys hidden>>)?\s*(\d+)?")
 
-ENC = {  # the kernel's names of what does not authenticate
+ENC = {  # the kernel's names of ciphers without authentication
     "ecb(cipher_null)": Encr.ENCR_NULL,
     "cbc(des3_ede)": Encr.ENCR_3DES,
     "cbc(aes)": Encr.ENCR_AES_CBC,
     "rfc3686(ctr(aes))": Encr.ENCR_AES_CTR,
     "cbc(camellia)": Encr.ENCR_CAMELLIA_CBC,
 }
-AEAD = {  # and of what does, with the bits of its ICV
+AEAD = {  # and of AEAD ciphers, with the size of the ICV in bits
     ("rfc4106(gcm(aes))", 64): Encr.ENCR_AES_GCM_8,
     ("rfc4106(gcm(aes))", 96): Encr.ENCR_AES_GCM_12,
     ("rfc4106(gcm(aes))", 128): Encr.ENCR_AES_GCM_16,
@@ -42,13 +42,13 @@ AUTH = {
     ("xcbc(aes)", 96): Integ.AUTH_AES_XCBC_96,
     ("cmac(aes)", 96): Integ.AUTH_AES_CMAC_96,
 }
-# where a line says no size, it is the kernel's own (net/xfrm/xfrm_algo.c), which for SHA-256 is not RFC 4868's
+# A line without a size means the kernel's default (net/xfrm/xfrm_algo.c), which for SHA-256 is not RFC 4868's
 DEFAULT_BITS = {"hmac(sha256)": 96, "hmac(sha384)": 192, "hmac(sha512)": 256, "digest_null": 0}
 IGNORED = ("comp", "route2", "hao")
 
 
 def read_xfrm_state(text: str) -> Rows:
-    """The ESP SAs; others are warned of, but for IPComp, which has no keys."""
+    """Read the ESP SAs. Others cause a warning, except IPComp, which has no keys."""
     blocks: list[tuple[int, str]] = []
     for number, line in enumerate(text.splitlines(), 1):
         inside = line.replace("\\", "\n").strip()
@@ -67,41 +67,41 @@ def read_xfrm_state(text: str) -> Rows:
 def _state(block: str) -> Iterator[EspKeys]:
     ends, proto = re.match(r"src (\S+) dst (\S+)", block), _PROTO.search(block)
     if ends is None or proto is None:
-        raise ConfigError("expected a state: 'src ADDRESS dst ADDRESS' and 'proto esp spi 0x…'")
+        raise ConfigError("expected an SA: 'src ADDRESS dst ADDRESS' and 'proto esp spi 0x…'")
     if proto[1] in IGNORED:
         return
     if proto[1] != "esp":
-        raise ConfigError(f"a state of {proto[1]}: expected esp")
+        raise ConfigError(f"expected an SA of esp, found one of {proto[1]}")
     encr: Transform | None = None
     key = auth_key = b""
     integ: Transform | None = None
     unchecked = 0
     for kind, algorithm, value, bits in _ALGORITHM.findall(block):
         if value.startswith("<<"):
-            raise ConfigError("the keys are hidden: 'ip xfrm state' shows them to root alone, without nokeys")
+            raise ConfigError("the keys are hidden: run 'ip xfrm state' as root and without 'nokeys'")
         octets_ = octets(value.strip('"'), f"key of {algorithm}")
         if kind in ("enc", "aead"):
             number = ENC.get(algorithm) if kind == "enc" else AEAD.get((algorithm, int(bits or 0)))
             if number is None:
-                raise ConfigError(f"the algorithm {algorithm} {bits} is not known here".replace("  ", " "))
+                raise ConfigError(f"the algorithm {algorithm} {bits} is not supported".replace("  ", " "))
             encr, key = sized(number, octets_), octets_
         else:
             size = int(bits) if bits else DEFAULT_BITS.get(algorithm, 96)
             known = AUTH.get((algorithm, size))
-            if known is None:  # the packets open all the same, unverified
+            if known is None:  # the packets can still be decrypted, but not verified
                 integ, auth_key, unchecked = None, b"", size // 8
             else:
                 integ = Transform(TransformType.INTEG, known) if known else None
                 auth_key, unchecked = (octets_ if known else b""), 0
     if encr is None:
-        raise ConfigError("a state of esp without enc or aead")
+        raise ConfigError("expected 'enc' or 'aead' in an SA of esp, found neither")
     flags = re.search(r"\bflag ([^\n]*)", block)
     esn = bool(flags and "esn" in flags[1].split())
     yield EspKeys(int(proto[2], 16), address(ends[1]), address(ends[2]), encr, key, integ, auth_key, esn, unchecked)
 
 
 def write_xfrm_state(entries: Iterable[Entry]) -> str:
-    """The states of all ESP SAs whose SPI and addresses are known and which have names in the kernel."""
+    """Write all ESP SAs whose SPI and addresses are known and whose algorithms the kernel names."""
     return "".join(text for entry in entries if isinstance(entry, EspKeys) and (text := _written(entry)))
 
 

@@ -126,12 +126,12 @@ def test_xfrm_state(tmp_path: Path, oneline: bool) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (("rfc4106(gcm(aes))", "rfc9999(moon)"), "the algorithm rfc9999(moon) 128 is not known here"),
-        (("proto esp spi 0x00001234", "proto ah spi 0x00001234"), "a state of ah: expected esp"),
+        (("rfc4106(gcm(aes))", "rfc9999(moon)"), "the algorithm rfc9999(moon) 128 is not supported"),
+        (("proto esp spi 0x00001234", "proto ah spi 0x00001234"), "expected an SA of esp, found one of ah"),
         (("0x0101010101010101010101010101010101010101 128", "<<Keys hidden>> 128"), "the keys are hidden"),
         (("0x0101010101010101010101010101010101010101 128", "0x0101 128"), "the encryption key has 2 octets"),
-        (("\tproto esp spi 0x00001234 reqid 1 mode tunnel\n", ""), "expected a state"),
-        (("\taead rfc4106", "\tcomp rfc4106"), "without enc or aead"),
+        (("\tproto esp spi 0x00001234 reqid 1 mode tunnel\n", ""), "expected an SA:"),
+        (("\taead rfc4106", "\tcomp rfc4106"), "expected 'enc' or 'aead' in an SA of esp"),
     ],
 )
 def test_bad_states_are_reported_and_the_rest_is_kept(tmp_path: Path, change: tuple[str, str], complaint: str) -> None:
@@ -170,7 +170,7 @@ def test_secrets_as_text(tmp_path: Path) -> None:
     ("line", "complaint"),
     [
         ("secret xyzzy", "the shared secret of a key exchange is not hexadecimal (5 characters)"),
-        ("password xyzzy", "expected a line that begins with one of: secret, private"),
+        ("password xyzzy", "expected the line to begin with one of: secret, private"),
         ("ppk 0sxyzzy", "is not base64"),
         ("psk", "the pre-shared key is empty"),
     ],
@@ -212,7 +212,7 @@ def test_json_secrets_of_the_wrong_form(tmp_path: Path) -> None:
 
 
 def test_a_format_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="'nonsense' is no format of keys that can be written"):
+    with pytest.raises(ConfigError, match="'nonsense' is not a key format that can be written"):
         full().write(tmp_path / "x", "nonsense")
     tables = {"keys.json", "esp_sa", "ikev2_decryption_table"}
     assert set(FORMATS) == tables | {"charon.log", "pluto.log", "xfrm_state", "secrets"}

@@ -104,10 +104,10 @@ def test_an_icv_without_a_key(tmp_path: Path) -> None:
         ("one,two", "2 columns, expected 8"),
         (GCM_ROW.format("11" * 19), "the encryption key has 19 octets, expected one of 20, 28, 36"),
         (GCM_ROW.format("xy"), "the encryption key is not hexadecimal"),
-        (GCM_ROW.replace("0x00001234", "0x123456789").format("11" * 20), "not 32 bits in hexadecimal"),
+        (GCM_ROW.replace("0x00001234", "0x123456789").format("11" * 20), "neither 32 bits in hexadecimal"),
         (GCM_ROW.replace("10.0.0.1", "moon").format("11" * 20), "'moon' is not an address"),
         (GCM_ROW.replace("AES-GCM with 16", "AES-XYZ with 16").format("11" * 20), "expected one of: NULL, TripleDES"),
-        (GCM_ROW.replace('"NULL"', '"CRC"').format("11" * 20), "the authentication algorithm 'CRC' is not known"),
+        (GCM_ROW.replace('"NULL"', '"CRC"').format("11" * 20), "the authentication algorithm 'CRC' is not supported"),
         ('"IPv4","open', "not a row of comma-separated values"),
     ],
 )
@@ -128,8 +128,8 @@ def test_bad_rows_of_esp_sa_are_reported_and_the_rest_is_kept(tmp_path: Path, ro
         (("01" * 32, "01" * 16), "the encryption key has 16 octets, expected 32 (ENCR_AES_CBC with a key of 256 bits)"),
         (("03" * 32, ""), "the integrity key has 0 octets, expected 32"),
         (("HMAC_SHA2_256_128 [RFC4868]", "NONE [RFC4306]"), "needs an integrity algorithm, found none"),
-        (("AES-CBC-256 [RFC3602]", "ROT13"), "the encryption algorithm 'ROT13' is not known here"),
-        (("HMAC_SHA2_256_128 [RFC4868]", "CRC"), "the integrity algorithm 'CRC' is not known here"),
+        (("AES-CBC-256 [RFC3602]", "ROT13"), "the encryption algorithm 'ROT13' is not supported"),
+        (("HMAC_SHA2_256_128 [RFC4868]", "CRC"), "the integrity algorithm 'CRC' is not supported"),
     ],
 )
 def test_bad_rows_of_the_ike_table(tmp_path: Path, change: tuple[str, str], complaint: str) -> None:
@@ -152,7 +152,10 @@ def test_bad_rows_of_the_ike_table(tmp_path: Path, change: tuple[str, str], comp
         ('{"ike_sas": 5}', "ike_sas is not a list"),
         ('{"ike_sas": [5]}', "ike_sas[0]: a member has the wrong type"),
         ('{"ike_sas": [{}]}', "ike_sas[0]: the member 'proposal' is missing"),
-        ('{"child_sas": [{"proposal": "ESP:ROT13/NO_EXT_SEQ"}]}', "names no encryption algorithm of: 3DES_CBC"),
+        (
+            '{"child_sas": [{"proposal": "ESP:ROT13/NO_EXT_SEQ"}]}',
+            "names no encryption algorithm; expected one of: 3DES_CBC",
+        ),
         ('{"format": "fynx-scapy keys 1", "esp": [{"spi": null, "src": 1}]}', "esp[0]: "),
     ],
 )
@@ -190,7 +193,9 @@ def test_a_file_of_another_name_is_known_by_its_first_line(tmp_path: Path) -> No
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
-    with pytest.raises(CaptureError, match="no key tables in this folder; expected ikev2_decryption_table or"):
+    with pytest.raises(
+        CaptureError, match="no key tables in this folder; expected files named ikev2_decryption_table or"
+    ):
         KeyLog.load(tmp_path)
     with pytest.raises(CaptureError, match="cannot be read: No such file"):
         KeyLog.load(tmp_path / "absent")

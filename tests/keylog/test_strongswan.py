@@ -102,4 +102,4 @@ def test_keys_without_a_proposal_are_reported_with_their_line(tmp_path: Path) ->
     log = KeyLog.load(path)
     assert (log.ike, log.esp) == ([], [])
     assert len(log.secrets) == 2
-    assert "no line before them says which proposal was selected" in log.warnings[0]
+    assert "no earlier line says which proposal was selected" in log.warnings[0]
