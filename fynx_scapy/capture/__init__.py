@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Captures: read, decrypted with the keys at hand, and shown packet by packet."""
+"""Captures: read them, decrypt them with known keys, and show them packet by packet."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use, so that ``fynx --help`` answers without Scapy."""
+    """Import a public name on first use, so that ``fynx --help`` works without Scapy."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

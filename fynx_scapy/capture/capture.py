@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`Capture`: a capture file as conversations, exchanges, messages, SAs and flows.
+"""`Capture`: the conversations, exchanges, messages, SAs and flows of a capture file.
 
 >>> capture = Capture("run.pcapng", "run.keys")
 >>> capture.conversations[0].exchanges[1].requests[0].layers
@@ -40,13 +40,15 @@ Source = str | os.PathLike[str] | BinaryIO
 
 
 class Capture:
-    """A capture, opened with the keys at hand: a KeyLog, a key file or folder, or None for what lies beside it.
+    """A capture, decrypted with ``keys``: a KeyLog, a key file or folder, or None for the keys beside the capture.
 
-    ``source`` is a path (pcap or pcapng, gzip too) or a binary stream, which is put into a temporary file when it
-    cannot be read twice. ``ports`` are UDP and TCP ports that are used as 4500 is. ``progress`` is called with the
-    offset that a pass has reached. Nothing is read before it is asked for; then one pass makes the `index`, which holds
-    the IKE messages and counts the ESP, and further ones go through the file again. Raises CaptureError where the
-    source cannot be opened or is no capture; what cannot be read in it is in `problems`.
+    ``source`` is a path (pcap or pcapng, optionally gzipped) or a binary stream. A stream that cannot be read twice is
+    copied to a temporary file. ``ports`` are UDP and TCP ports to treat like 4500. ``progress`` is called with the
+    offset that a pass has reached.
+
+    Nothing is read until it is needed. The first pass builds the `index`, which holds the IKE messages and counts the
+    ESP packets; later passes read the file again. Raises CaptureError if the source cannot be opened or is not a
+    capture. `problems` lists what could not be read in it.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Capture:
 
     @property
     def keys(self) -> KeyLog:
-        """The keys at hand."""
+        """The keys to decrypt with."""
         if self._keys is None:
             from fynx_scapy.keylog import KeyLog
 
@@ -97,7 +99,7 @@ class Capture:
 
     @property
     def index(self) -> Index:
-        """What one pass over the file finds, made at the first use. No key, no layer and no Scapy is needed for it."""
+        """What one pass over the file finds, built on first use. It needs no keys and no Scapy."""
         if self._index is None:
             self._index = Index(self.ports).scan(self._source(), self.name, self.progress)
         return self._index
@@ -111,25 +113,25 @@ class Capture:
 
     @property
     def problems(self) -> list[Problem]:
-        """What could not be read: packet number, offset in the file, and why; of `losses`, both are 0."""
+        """What could not be read: packet number, offset in the file, and reason. For `losses`, both numbers are 0."""
         return self.index.problems
 
     @property
     def losses(self) -> list[Loss]:
-        """What was left out, counted and named; what was left out inside ESP, once `icvs` or `inner_flows` is known."""
+        """What was left out, with a count and a text. Losses inside ESP are added once `icvs` or `inner_flows` ran."""
         return self.index.losses
 
     @property
     def failed(self) -> bool:
-        """Whether anything could not be read or was left out, or an ICV is bad, as far as it was looked at."""
-        bad = any(each.opened is not None and each.opened.icv == "bad" for each in self._opened)
+        """Whether anything read so far was unreadable or left out, or had a bad ICV."""
+        bad = any(message.opened is not None and message.opened.icv == "bad" for message in self._opened)
         return bool(self.index.failed or self._icvs.get("bad") or bad)
 
     # -- IKE
 
     @property
     def transcript(self) -> Transcript[Conversation]:
-        """What is said in it: conversations, exchanges and the history of their SAs, made once, at the first use."""
+        """Its conversations, exchanges and the history of their SAs, built on first use."""
         if self._transcript is None:
             self._transcript = Transcript(self, Conversation)
         return self._transcript
@@ -151,7 +153,7 @@ class Capture:
 
     @property
     def opener(self) -> Follower:
-        """What opens messages and packets with the keys at hand, and follows the exchanges meanwhile."""
+        """The follower that decrypts messages and packets with `keys` and tracks the exchanges."""
         if self._follower is None:
             from fynx_scapy.capture.follow.follower import Follower
 
@@ -162,7 +164,7 @@ class Capture:
         return self._follower
 
     def follow(self) -> list[IkeOpened]:
-        """Open every IKE message, in the order of the capture; done once, at the first use. An IkeOpened for each."""
+        """Decrypt every IKE message on first use. Returns an IkeOpened for each, in the order of the capture."""
         assert self.opener is not None
         return self._opened
 
@@ -176,14 +178,14 @@ class Capture:
         return IkeOpened(stored.number, stored.time, *ends, stored.data)
 
     def _again(self) -> None:
-        """What stayed closed, tried once more with what was learnt since."""
-        fresh = {(each.number, each.message): each for each in self.opener.retry()}
+        """Retry the undecrypted messages with what was learnt since."""
+        fresh = {(message.number, message.message): message for message in self.opener.retry()}
         if fresh:
-            self._opened = [fresh.get((each.number, each.message), each) for each in self._opened]
+            self._opened = [fresh.get((old.number, old.message), old) for old in self._opened]
             self.learnt += 1
 
     def opened(self, index: int) -> IkeOpened:
-        """What became of the IKE message of that index."""
+        """The result for the IKE message with that index."""
         return self.follow()[index]
 
     @property
@@ -208,16 +210,16 @@ class Capture:
 
     @property
     def flows(self) -> list[EspFlow]:
-        """The ESP and AH flows, per SPI and address pair, in order of appearance."""
+        """The ESP and AH flows, one per SPI and address pair, in order of appearance."""
         return self.index.flows
 
     def esp(self) -> Iterator[Inner]:
-        """Every ESP packet, opened where a key fits; one pass over the file, in bounded memory."""
+        """Every ESP packet, decrypted if a key fits. Makes one pass over the file, in bounded memory."""
         self._rewind()
         yield from esp_packets(self._source(), self.opener, name=self.name, ports=self.ports, progress=self.progress)
 
     def _rewind(self) -> None:
-        """Have 64-bit sequence numbers followed from the beginning again: a pass leaves each SA at its last packet."""
+        """Reset 64-bit sequence numbers to the start of the capture: a pass leaves each SA at its last packet."""
         for flow in self.flows:
             sa = self.opener.esp_sa(flow.spi, flow.dst) if flow.protocol == "esp" else None
             if sa is not None and sa.esn:
@@ -227,19 +229,19 @@ class Capture:
                 sa.window = type(sa.window)(sa.window.size, esn=True, highest=start)
 
     def inner(self) -> Iterator[Inner]:
-        """The ESP packets that could be opened, dummies left out."""
+        """The ESP packets that could be decrypted, without dummy packets."""
         for packet in self.esp():
             if packet.payload is not None and packet.next_header != 59:
                 yield packet
 
     @property
     def inner_flows(self) -> list[InnerFlow]:
-        """The flows inside ESP: addresses, protocol, ports; counted in one pass, at the first use."""
+        """The flows inside ESP (addresses, protocol, ports), counted in one pass on first use."""
         return self._inner_pass().flows
 
     @property
     def icvs(self) -> dict[str, int]:
-        """How many ESP packets were ``opened``, ``bad`` (there is a key, the ICV does not fit), or ``closed``."""
+        """How many ESP packets are ``opened`` (decrypted), ``bad`` (a key, but a wrong ICV) or ``closed`` (no key)."""
         self._inner_pass()
         return self._icvs
 
@@ -252,7 +254,7 @@ class Capture:
                     flows.count(packet)
                 else:
                     verdicts["bad" if packet.icv == "bad" else "closed"] += 1
-            # A Child SA with PFS is decided by its first ESP packet, and what it proves may open messages too.
+            # The first ESP packet of a Child SA with PFS confirms its keys, which may help to decrypt messages too.
             self._again()
             self.index.left_out(flows.losses())
             self._inner, self._icvs = flows, verdicts
@@ -261,7 +263,7 @@ class Capture:
     # -- pictures, tables, files
 
     def ladder(self, esp: str = "flows") -> Ladders:
-        """Every conversation as a ladder; ``esp`` is "flows" (one row a flow), "packets", or "none"."""
+        """Every conversation as a ladder. ``esp`` is "flows" (one row per flow), "packets" or "none"."""
         from fynx_scapy.capture.showing.pictures import Ladders
 
         return Ladders([conversation.ladder(esp) for conversation in self.conversations])
@@ -269,16 +271,16 @@ class Capture:
     def to_pandas(self, what: str = "messages") -> pandas.DataFrame:
         """A table: "messages", "exchanges", "flows", "packets" (every ESP packet), or "inner_flows".
 
-        Needs the extra ``capture``. Raises ConfigError for another name.
+        Needs the extra ``capture``. Raises ConfigError for any other name.
         """
         from fynx_scapy.capture.showing.tables import frame
 
         return frame(self, what)
 
     def save_decrypted(self, path: str | os.PathLike[str]) -> int:
-        """Write a pcapng file with inner packets in place of ESP, and IKE messages with their payloads in the clear.
+        """Write a pcapng file with the inner packets instead of ESP, and IKE messages with decrypted payloads.
 
-        Each packet has a comment with its number in this capture and what it was. Returns how many were written.
+        Each packet has a comment with its number in this capture and what it was. Returns the number of packets.
         """
         from fynx_scapy.capture.showing.export import save_decrypted
 
@@ -316,7 +318,7 @@ class Capture:
         return capture_html(self)
 
     def close(self) -> None:
-        """Let temporary files go."""
+        """Close temporary files."""
         if self._stream is not None:
             self._stream.close()
         if self._index is not None:
@@ -330,7 +332,7 @@ class Capture:
 
 
 class _Kept(io.RawIOBase):
-    """A stream that stays open when its reader goes."""
+    """A wrapper that leaves the stream open when its reader is closed."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -345,7 +347,7 @@ class _Kept(io.RawIOBase):
 
 
 def _twice(stream: BinaryIO) -> BinaryIO:
-    """A stream that can be read again: itself, or a temporary file with all of it."""
+    """A stream that can be read again: the stream itself, or a temporary copy."""
     if stream.seekable():
         return stream
     kept: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the capture

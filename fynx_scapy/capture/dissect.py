@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every IPsec packet of a capture as one record: who sent it, what it holds, and whether its ICV verifies.
+"""Every IPsec packet of a capture as one record: its addresses, its content, and whether its ICV verifies.
 
-A record is a dict of plain values, ready for JSON: bytes are lower-case hexadecimal, enumerations IANA's names. All
-have ``number, time`` (seconds since the epoch), ``src, sport, dst, dport, kind, error``; what was not opened has
-``decrypted`` false and ``icv`` "unchecked". By kind:
+A record is a dict of plain values, ready for JSON: bytes are lower-case hexadecimal, enumerations are IANA's names.
+Every record has ``number, time`` (seconds since the epoch), ``src, sport, dst, dport, kind, error``. If a packet was
+not decrypted, ``decrypted`` is false and ``icv`` is "unchecked". By kind:
 
 ike       ``init_spi, resp_spi, exchange, request, message_id, payloads, encrypted, decrypted, icv``. A payload has
-          ``type`` (IANA's notation), ``critical`` and its layer's fields, a Notify's type as ``notify_type``; an
-          opened SK has ``payloads``, an opened SKF the ``plaintext`` of its fragment; ``malformed`` says what is wrong.
-          The SKF that completes its message (the last to arrive, whatever its number) has the ``payloads`` of the whole
-          message too, and ``reassembled_from``: the numbers of the packets that hold its fragments, in their order.
+          ``type`` (IANA's notation), ``critical`` and its layer's fields. A Notify has its type as ``notify_type``. A
+          decrypted SK has ``payloads``, a decrypted SKF has the ``plaintext`` of its fragment. ``malformed`` says what
+          is wrong. The SKF that completes a message (the last to arrive, whatever its number) also has the ``payloads``
+          of the whole message, and ``reassembled_from``: the packet numbers of its fragments, in fragment order.
 esp       ``spi, seq`` (the 32 bits on the wire), ``decrypted, icv, next_header, inner``
-ah        ``spi, seq, decrypted, icv, next_header, inner``; its ICV is not checked
+ah        ``spi, seq, decrypted, icv, next_header, inner``; the ICV is not checked
 ikev1     ``init_spi, resp_spi``
-keepalive, ipcomp, wesp: nothing more. fragment: of an IP packet that never became whole. unreadable, and lost (what
-was left out of the whole capture): see its error.
+keepalive, ipcomp, wesp: no further fields
+fragment: part of an IP packet that was never completed
+unreadable, and lost (something left out of the capture as a whole): see ``error``
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
 
 
 def dissect(path: str | os.PathLike[str], keys: KeyLog | None = None) -> Iterator[Record]:
-    """The records of a capture, in its order; without ``keys`` those beside the capture are used.
+    """The records of a capture, in its order. Without ``keys``, the keys beside the capture are used.
 
-    Raises CaptureError where it cannot be opened or is no capture. What cannot be read in it is a record with an
-    ``error``.
+    Raises CaptureError if the file cannot be opened or is not a capture. Anything unreadable in it becomes a record
+    with an ``error``.
     """
     source = Path(path)
     yield from Dissection(keys if keys is not None else KeyLog.beside(source)).records(source)
@@ -55,9 +56,8 @@ def dissect(path: str | os.PathLike[str], keys: KeyLog | None = None) -> Iterato
 class Dissection:
     """One pass over a capture.
 
-    ``ports`` are UDP and TCP ports that are used as 4500 is. ``closed`` counts what stayed closed for want of a key,
-    ``foreign`` the packets that are not IPsec; ``failed`` is true after an ICV that is bad, a
-    packet that is unreadable, or a loss.
+    ``ports`` are UDP and TCP ports to treat like 4500. ``closed`` counts, by SA, the packets without a key, ``foreign``
+    the packets that are not IPsec. ``failed`` is true after a bad ICV, an unreadable packet or a loss.
     """
 
     keys: KeyLog
@@ -72,7 +72,7 @@ class Dissection:
         self._walk = Walk(self.ports)
 
     def records(self, source: Path | BinaryIO, name: str | None = None) -> Iterator[Record]:
-        """The records of one capture. Raises CaptureError where it cannot be opened or is no capture."""
+        """The records of one capture. Raises CaptureError if it cannot be opened or is not a capture."""
         for packet in self._walk.read(source, name):
             yield self._noted(self._packet(packet))
         for loss in self._follower.losses:
@@ -85,7 +85,7 @@ class Dissection:
 
     @property
     def losses(self) -> list[Loss]:
-        """What was left out; each has been a record of the kind ``lost`` too."""
+        """What was left out. Each loss is also a record of kind ``lost``."""
         return [*self._walk.losses, *self._follower.losses]
 
     def _noted(self, record: Record) -> Record:
@@ -103,10 +103,10 @@ class Dissection:
         return record
 
     def ike(self, packet: IpsecPacket) -> Record:
-        """The fields of an IKEv2 message (RFC 7296 section 3.1), its SK opened where a key fits."""
+        """The fields of an IKEv2 message (RFC 7296 section 3.1), its SK decrypted if a key fits."""
         data = packet.data
         if len(data) < IKE_HEADER.size:
-            return _ike_fields() | {"error": f"{len(data)} octets, an IKE header has {IKE_HEADER.size}"}
+            return _ike_fields() | {"error": f"expected an IKE header of {IKE_HEADER.size} octets, found {len(data)}"}
         spi_i, spi_r, _, version, exchange, flags, message_id, _ = IKE_HEADER.unpack_from(data)
         fields = _ike_fields(
             init_spi=spi_i.hex(),
@@ -116,7 +116,7 @@ class Dissection:
             message_id=message_id,
         )
         if version >> 4 != 2:
-            return fields | {"error": f"the major version is {version >> 4}, expected 2"}
+            return fields | {"error": f"expected major version 2, found {version >> 4}"}
         frame = packet.frame
         found = self._follower.ike(data, frame.number, frame.time, packet.src, packet.sport, packet.dst, packet.dport)
         fields["payloads"] = [payload_record(layer) for layer in found.payloads]
@@ -140,7 +140,7 @@ class Dissection:
         if opened.plaintext is None:
             return
         record.pop("load", None)
-        if found.fragment is not None:  # a fragment by itself holds no whole payloads
+        if found.fragment is not None:  # a single fragment has no complete payloads
             record["plaintext"] = opened.plaintext.hex()
             if found.inner is None:
                 return
@@ -149,11 +149,11 @@ class Dissection:
             record["payloads"] = [payload_record(layer) for layer in found.inner]
 
     def esp(self, packet: IpsecPacket) -> Record:
-        """The fields of an ESP packet (RFC 4303 section 2), opened where a key fits."""
+        """The fields of an ESP packet (RFC 4303 section 2), decrypted if a key fits."""
         data = packet.data
         fields: Record = {"spi": None, "seq": None, **_closed(), "next_header": None, "inner": None, "error": None}
         if len(data) < 8:
-            return fields | {"error": f"{len(data)} octets, an ESP header has 8"}
+            return fields | {"error": f"expected an ESP header of 8 octets, found {len(data)}"}
         spi = data[:4].hex()
         fields |= {"spi": spi, "seq": int.from_bytes(data[4:8], "big")}
         opened = OpenResult() if packet.missing else self._follower.esp(data, packet.src, packet.dst)
@@ -169,11 +169,11 @@ class Dissection:
         }
 
     def ah(self, packet: IpsecPacket) -> Record:
-        """The fields of AH (RFC 4302 section 2); its ICV is not checked."""
+        """The fields of AH (RFC 4302 section 2). The ICV is not checked."""
         data = packet.data
         size = (data[1] + 2) * 4 if len(data) >= 12 else 12
         if len(data) < size:
-            return {"spi": None, "seq": None, "error": f"{len(data)} octets, expected an AH header of {size}"}
+            return {"spi": None, "seq": None, "error": f"expected an AH header of {size} octets, found {len(data)}"}
         return {
             "spi": data[4:8].hex(),
             "seq": int.from_bytes(data[8:12], "big"),
@@ -184,7 +184,7 @@ class Dissection:
         }
 
     def ikev1(self, packet: IpsecPacket) -> Record:
-        """The cookies of an IKEv1 message (RFC 2408 section 3.1), which is not dissected any further."""
+        """The cookies of an IKEv1 message (RFC 2408 section 3.1). The rest is not dissected."""
         return {"init_spi": packet.data[:8].hex(), "resp_spi": packet.data[8:16].hex(), "error": None}
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fingerprints of the two ends of a conversation: what an implementation and its configuration put on the wire.
+"""Fingerprints of the two peers of a conversation: what an implementation and its configuration put on the wire.
 
-The format, its versions and what it leaves out on purpose are in docs/fingerprint.md. The canonical form is made of
-numbers alone, so that it does not change when a registry names something anew.
+docs/fingerprint.md describes the format, its versions, and what it leaves out on purpose. The canonical form has only
+numbers, so it does not change when a registry renames something.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from fynx_scapy.capture.transcript.messages import CapturedMessage
 
 VERSION = 1
-"""The version of the format; it changes whenever a form for the same octets changes."""
+"""The version of the format. It changes whenever the form for the same octets changes."""
 
 INITIATOR, RESPONDER = "initiator", "responder"
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The fingerprint of one end of a conversation.
+    """The fingerprint of one peer of a conversation.
 
-    ``init`` is the canonical form of its IKE_SA_INIT message, ``auth`` that of its first IKE_AUTH message, empty where
-    that stayed closed. ``numbers`` are the packets that they come from.
+    ``init`` is the canonical form of its IKE_SA_INIT message, ``auth`` that of its first IKE_AUTH message, empty if
+    that was not decrypted. ``numbers`` are the packets with these messages.
     """
 
     conversation: int
@@ -60,16 +60,16 @@ class Fingerprint:
 
     @property
     def auth_hash(self) -> str:
-        """16 hexadecimal digits for ``auth``, empty where there is none."""
+        """16 hexadecimal digits for ``auth``, empty if there is none."""
         return _digest(self.auth) if self.auth else ""
 
     @property
     def text(self) -> str:
-        """The canonical forms with IANA's names in place of numbers, for people."""
+        """The canonical forms with IANA's names instead of numbers, for people."""
         return "\n".join(_named(form) for form in (self.init, self.auth) if form)
 
     def as_dict(self) -> dict[str, Any]:
-        """It in plain values."""
+        """The fingerprint as plain values."""
         return {
             "conversation": self.conversation,
             "role": self.role,
@@ -87,12 +87,12 @@ class Fingerprint:
 
 
 def fingerprints(capture: Capture) -> list[Fingerprint]:
-    """Those of both ends of every IKEv2 conversation whose IKE_SA_INIT is in the capture, the initiator's first."""
-    return [found for conversation in capture.conversations for found in of_conversation(conversation)]
+    """The fingerprints of every IKEv2 conversation whose IKE_SA_INIT is in the capture, the initiator's first."""
+    return [made for conversation in capture.conversations for made in of_conversation(conversation)]
 
 
 def of_conversation(conversation: ConversationBase) -> Iterator[Fingerprint]:
-    """Those of one conversation."""
+    """The fingerprints of one conversation's peers."""
     if conversation.version != 2 or not conversation.complete:
         return
     messages = [message for message in conversation.messages if not message.copy]
@@ -111,7 +111,7 @@ def of_conversation(conversation: ConversationBase) -> Iterator[Fingerprint]:
 
 
 def form(message: CapturedMessage) -> str:
-    """The canonical form of a message: version of the format, header, then a word per payload, in order."""
+    """The canonical form of a message: version of the format, header, then one word per payload, in order."""
     head = f"{VERSION} {'I' if message.request else 'R'} {message.version:02x} {message.flags:02x}"
     return " ".join([head, *(word for layer in message.layers if (word := _word(layer, message.request)))])
 
@@ -124,7 +124,7 @@ def _digest(text: str) -> str:
 
 
 def _word(layer: Any, request: bool) -> str:
-    """The word of one payload; empty for a cookie in a request, which says nothing about the end that returns it."""
+    """The word for one payload. Empty for a cookie in a request, which says nothing about the peer that returns it."""
     from fynx_scapy.layers.ikev2.payload import IKEv2_Payload
 
     kind = int(layer.payload_type)
@@ -191,7 +191,7 @@ _CONTENTS: dict[int, Callable[[Any], str]] = {
     PayloadType.TSr: _selectors,
     PayloadType.CP: _configuration,
 }
-"""What stands in brackets behind the number of a payload."""
+"""Payload type -> function for the text in brackets after the payload's number."""
 
 
 # -- for people -------------------------------------------------------------------------------------------------------

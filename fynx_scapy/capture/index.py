@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One pass over a capture: every IKE message kept, every ESP flow counted, in memory that does not grow with the ESP.
+"""One pass over a capture: keep every IKE message and count every ESP flow. Memory does not grow with the ESP traffic.
 
-An ordinary ESP packet (IPv4 or IPv6 without options, whole, of a flow that is known) is counted in place; everything
-else goes the way that `Walk` goes. Both count alike, which a test compares.
+An ordinary ESP packet (IPv4 or IPv6 without options, not a fragment, of a known flow) is counted in place. `Walk`
+handles every other packet. A test checks that both count alike.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_PROBLEMS = 10_000
 
 
 class Problem(NamedTuple):
-    """Something that could not be read: packet number (0 where it is none), offset in the file, and why."""
+    """Something that could not be read: packet number (0 if it is not a packet), offset in the file, and reason."""
 
     number: int
     offset: int
@@ -39,10 +39,10 @@ class Problem(NamedTuple):
 class Index:
     """What one pass over a capture finds.
 
-    ``packets`` and ``octets`` count all of them; ``kinds`` the IPsec packets by what they are (ike, esp, ah, ikev1,
-    keepalive, …), ``foreign`` those that are not IPsec; ``first`` and ``last`` are times. ``problems`` has what could
-    not be read, at most 10,000 of ``failed``, and behind them what was left out (`losses`): packets of flows beyond a
-    limit (``overflow``), octets of TCP, IPsec inside AH or WESP.
+    ``packets`` and ``octets`` count all packets, ``kinds`` the IPsec packets by kind (ike, esp, ah, ikev1, keepalive,
+    …), ``foreign`` those that are not IPsec. ``first`` and ``last`` are times. ``failed`` counts what could not be
+    read; ``problems`` lists at most 10,000 of these, followed by what was left out (`losses`): packets of flows beyond
+    a limit (``overflow``), octets of TCP, IPsec inside AH or WESP.
     """
 
     ports: frozenset[int] = frozenset()
@@ -78,16 +78,16 @@ class Index:
 
     @property
     def losses(self) -> list[Loss]:
-        """What was left out, counted and named."""
+        """What was left out, with a count and a text."""
         packets = several(self.overflow, "packet")
-        flows = f"{packets} of ESP and AH flows beyond the {MOST_FLOWS} that are counted"
+        flows = f"{packets} of ESP and AH flows beyond the limit of {MOST_FLOWS}"
         more = max(0, self.failed - self._named - MOST_PROBLEMS)
-        problems = f"{several(more, 'problem')} beyond the {MOST_PROBLEMS} that are named"
+        problems = f"{several(more, 'problem')} beyond the limit of {MOST_PROBLEMS}"
         own = [Loss("flows", self.overflow, flows), Loss("problems", more, problems)]
         return some([*self._walk.losses, *own, *self._later])
 
     def left_out(self, losses: Iterable[Loss]) -> None:
-        """Note what a later pass has left out, as a problem of the whole capture too."""
+        """Record what a later pass left out. Each loss is also a problem of the capture as a whole."""
         found = some(losses)
         self._later += found
         self._name(found)
@@ -99,7 +99,7 @@ class Index:
             self.problems.append(Problem(0, 0, loss.text))
 
     def problem(self, number: int, offset: int, text: str) -> None:
-        """Note what could not be read."""
+        """Record something that could not be read."""
         self.failed += 1
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(Problem(number, offset, text))
@@ -107,9 +107,9 @@ class Index:
     def scan(
         self, source: Path | BinaryIO, name: str | None = None, progress: Callable[[int], None] | None = None
     ) -> Index:
-        """Read a capture from its beginning to its end. ``progress`` is told the offset, once a block.
+        """Read a capture from start to end. ``progress`` is called with the offset, once per block.
 
-        Raises CaptureError where the source cannot be opened or is no capture; what is damaged is a problem.
+        Raises CaptureError if the source cannot be opened or is not a capture. Damage inside it becomes a problem.
         """
         for batch in batches(source, name):
             self._batch(batch)
@@ -221,8 +221,8 @@ class Index:
         data, frame = packet.data, packet.frame
         at = 4 if packet.kind == "ah" else 0
         if len(data) < at + 8:
-            expected = "an AH header has 12" if at else "an ESP header has 8"
-            self.problem(frame.number, frame.offset, f"{len(data)} octets, {expected}")
+            expected = "an AH header of 12 octets" if at else "an ESP header of 8 octets"
+            self.problem(frame.number, frame.offset, f"expected {expected}, found {len(data)}")
             return None
         spi, sequence = struct.unpack_from("!II", data, at)
         key = (packet.kind, spi, packet.src, packet.dst)
@@ -242,8 +242,8 @@ class Index:
         return flow
 
     def _learn(self, head: bytes, flow: EspFlow) -> None:
-        """Let the packets that look like this one be counted in place from now on."""
+        """Count packets that look like this one in place from now on."""
         key = fast_key(head)
-        # Of a joined packet, the head is its last fragment's, with data where the SPI should be.
+        # The head of a reassembled packet is its last fragment's, which has data where the SPI would be.
         if key[-4:] == flow.spi.to_bytes(4) and len(self._fast) < 2 * MOST_FLOWS:
             self._fast[key] = flow

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Many captures at once: on the processes of one machine, or on a Dask cluster, with the same call.
+"""Process many captures in parallel, on one machine or on a Dask cluster, with the same call.
 
 >>> results = process("captures/", workers=4)
 >>> results = process("captures/", client=dask.distributed.Client("scheduler:8786"))
 >>> results.write("results/")          # messages.parquet, flows.parquet, captures.parquet, …
 >>> results.query("select src, sum(packets) from flows group by src")
 
-Parquet is written and read by DuckDB (the extra ``parquet``), Dask is in the extra ``cluster``.
+DuckDB writes and reads Parquet (extra ``parquet``). Dask is in the extra ``cluster``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     "problems": {"capture": TEXT, "number": WHOLE, "offset": WHOLE, "text": TEXT},
 }  # fmt: skip
-"""The tables of a result and their columns, with DuckDB's types."""
+"""The tables of the results and their columns, with DuckDB's types."""
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -63,22 +63,22 @@ Tables = dict[str, list[Row]]
 
 @dataclass(slots=True)
 class Results:
-    """What came of many captures: a list of rows for each of `COLUMNS`. ``failed`` says which could not be read."""
+    """The results for many captures: a list of rows for each table of `COLUMNS`."""
 
     tables: Tables = field(default_factory=lambda: {name: [] for name in COLUMNS})
 
     @property
     def captures(self) -> list[Row]:
-        """One row for each capture, in the order of their names."""
+        """One row per capture, in the order of their names."""
         return self.tables["captures"]
 
     @property
     def failed(self) -> dict[str, str]:
-        """The captures that could not be read, and why."""
+        """The captures that could not be read, with the reason."""
         return {row["capture"]: row["error"] for row in self.captures if row["error"]}
 
     def write(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write each table as a Parquet file into a folder. Needs the extra ``parquet``."""
+        """Write each table as a Parquet file to a folder. Needs the extra ``parquet``."""
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         database = _database(self.tables)
@@ -92,21 +92,21 @@ class Results:
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> Results:
-        """What `write` wrote. CaptureError where a table is missing."""
+        """Read the tables that `write` wrote. Raises CaptureError if one is missing."""
         duckdb = _duckdb()
         found = cls()
         with duckdb.connect() as database:
             for name, columns in COLUMNS.items():
                 path = Path(folder) / f"{name}.parquet"
                 if not path.is_file():
-                    raise CaptureError(f"{path}: there is no such table; expected {', '.join(COLUMNS)} of one run")
+                    raise CaptureError(f"{path}: no such table; expected a folder with {', '.join(COLUMNS)}")
                 wanted = ", ".join(f'"{column}"' for column in columns)
                 rows = database.execute(f"SELECT {wanted} FROM read_parquet({_quoted(path)})").fetchall()
                 found.tables[name] = [dict(zip(columns, row, strict=True)) for row in rows]
         return found
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Ask the tables in SQL, by DuckDB."""
+        """Query the tables in SQL, with DuckDB."""
         database = _database(self.tables)
         rows: list[tuple[Any, ...]] = database.execute(sql).fetchall()
         database.close()
@@ -117,11 +117,11 @@ class Results:
         import pandas
 
         if table not in COLUMNS:
-            raise ConfigError(f"a table is one of {', '.join(COLUMNS)}, not {table!r}")
+            raise ConfigError(f"expected one of the tables {', '.join(COLUMNS)}, found {table!r}")
         return pandas.DataFrame.from_records(self.tables[table], columns=list(COLUMNS[table]))
 
     def add(self, tables: Tables) -> None:
-        """Take in the tables of one capture."""
+        """Add the tables of one capture."""
         for name, rows in tables.items():
             self.tables[name] += rows
 
@@ -143,7 +143,7 @@ def _quoted(path: Path) -> str:
 
 
 def _database(tables: Tables) -> Any:
-    """The tables in a database in memory. Rows go in by way of JSON lines: one by one they would take minutes."""
+    """The tables in an in-memory database. Rows are loaded from a JSON file: inserting them singly takes minutes."""
     database = _duckdb().connect()
     for name, columns in COLUMNS.items():
         described = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
@@ -165,14 +165,14 @@ def _database(tables: Tables) -> Any:
 
 
 def captures_in(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """The captures of a folder (and the folders in it), or those named; CaptureError where there is none."""
+    """The captures in a folder and its subfolders, or those named. Raises CaptureError for a folder without any."""
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     found: list[Path] = []
     for each in map(Path, given):
         if each.is_dir():
             inside = [path for path in each.rglob("*") if path.is_file() and path.name.lower().endswith(SUFFIXES)]
             if not inside:
-                raise CaptureError(f"{each}: no captures in this folder; expected files in {', '.join(SUFFIXES)}")
+                raise CaptureError(f"{each}: no captures in this folder; expected files named *{', *'.join(SUFFIXES)}")
             found += sorted(inside)
         else:
             found.append(each)
@@ -182,7 +182,7 @@ def captures_in(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 def one(
     path: str, keys: KeyLog | str | os.PathLike[str] | None = None, decrypt: bool = True, ports: tuple[int, ...] = ()
 ) -> Tables:
-    """The tables of one capture; what a worker does. Whatever is wrong with the file stands in its row."""
+    """The tables of one capture: the work of one worker. If the file cannot be read, its row has the error."""
     from fynx_scapy.capture.capture import Capture
     from fynx_scapy.capture.showing.tables import flows, inner_flows, messages
 
@@ -203,7 +203,7 @@ def one(
                 opened = [each.opened is None or each.opened.plaintext is not None for each in capture.follow()]
                 row |= {"opened_messages": sum(opened), "closed_messages": len(opened) - sum(opened)}
                 found |= {"messages": messages(capture), "inner_flows": inner_flows(capture)}
-            row["problems"] = index.failed  # what was left out inside ESP is known by now
+            row["problems"] = index.failed  # now includes what was left out inside ESP
             found["problems"] = iter([problem._asdict() for problem in index.problems])
             for name, rows in found.items():
                 tables[name] = [{"capture": path} | each for each in rows]
@@ -224,13 +224,14 @@ def process(
     ports: Iterable[int] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Results:
-    """Index, follow and decrypt many captures; the same results whoever does the work.
+    """Index, follow and decrypt many captures. The results do not depend on which workers do it.
 
-    ``paths`` is a folder, a capture, or several. ``keys`` (a KeyLog, or a path that the workers can read) are for all
-    of them; without it each capture has its own beside it. ``workers`` processes do it, by default one for each
-    processor, with 1 this one; or those of a Dask ``client``, which have to see the files by the same paths. Without
-    ``decrypt`` there is no table of messages and inner flows. ``progress`` is told how many captures of how many are
-    done. Raises CaptureError where there is nothing to read; a capture that cannot be read has an ``error`` in its row.
+    ``paths`` is a folder, a capture, or several. ``keys`` (a KeyLog, or a path that the workers can read) apply to all
+    captures; without it, each capture's own keys beside it are used. The work is done by ``workers`` processes
+    (default: one per CPU; 1: this process), or by those of a Dask ``client``, which need the files at the same paths.
+    Without ``decrypt``, the tables of messages and inner flows are empty. ``progress`` is called with the number of
+    captures done and their total. Raises CaptureError if there is nothing to read. A capture that cannot be read has an
+    ``error`` in its row.
     """
     found = [str(path) for path in captures_in(paths)]
     arguments = (keys, decrypt, tuple(ports))

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where Scapy's users are: plain payloads out of ``sniff(session=IPsecSession(keys))`` and ``rdpcap(path, keys)``.
+"""Decryption for Scapy users: ``sniff(session=IPsecSession(keys))`` and ``rdpcap(path, keys)``.
 
 >>> packets = sniff(offline="run.pcapng", session=IPsecSession("run.keys"))
 >>> rdpcap("run.pcapng", "run.keys")[5][ICMP]
 
-A packet keeps its link and outer IP header; behind it stands what ESP carried, or the IKE message without SK. Keys
-live in the session, never in a layer.
+A packet keeps its link and outer IP header, followed by what ESP carried or by the IKE message without SK. Keys are in
+the session, never in a layer.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from fynx_scapy.layers.ikev2 import IKEv2
 
 
 class IPsecSession(DefaultSession):  # type: ignore[misc]
-    """A session for Scapy's ``sniff()``, live or offline: decrypts IKE and ESP, and follows the conversation meanwhile.
+    """A session for Scapy's ``sniff()``, live or offline. It follows the conversation and decrypts IKE and ESP.
 
-    ``keys`` is a KeyLog, a key file or folder. Packets that are not IPsec, and those that stay closed, come as they
-    are; a fragment that completes no message, and a dummy packet, too. ``follower`` knows the SAs; ``problems`` what
-    was wrong with packets, the newest thousand.
+    ``keys`` is a KeyLog, a key file or folder. Packets are returned unchanged if they are not IPsec, cannot be
+    decrypted, are fragments that complete no message, or are dummy packets. ``follower`` has the SAs; ``problems`` the
+    latest thousand problems with packets.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
         self._number = 0
 
     def process(self, pkt: Packet) -> Packet | None:
-        """What `sniff` hands on for a packet."""
+        """The packet that `sniff` passes on for ``pkt``."""
         found = super().process(pkt)
         if found is None:
             return None
@@ -64,12 +64,12 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
         outer = found.getlayer(IP) or found.getlayer(IPv6)
         if outer is None:
             return found
-        # Dissected again from its octets: a session may be handed packets that were built, and layers of any kind.
+        # Dissect the octets again: a session may be given packets that were built, with layers of any kind.
         frame = Frame(self._number, float(found.time), 101, bytes(outer.original or bytes(outer)))
         return self.plain(found, outer, frame)
 
     def plain(self, packet: Packet, outer: Packet, frame: Frame) -> Packet:
-        """The packet with plain payload, or itself."""
+        """A copy of the packet with its decrypted payload, or the packet itself."""
         result = packet
         for inside in self._walk.frame(frame):
             if inside.error:
@@ -94,14 +94,14 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
             )
             for text in found.errors:
                 self._problem(f"packet {inside.frame.number}: {text}")
-            if found.opened is None:  # on a port of one's own, Scapy does not know it
+            if found.opened is None:  # unencrypted; on a custom port, Scapy does not recognise it
                 return None if seen or found.header is None else IKEv2(inside.data)
             octets = found.plain
             return None if octets is None else IKEv2(octets)
         return None
 
     def finish(self) -> None:
-        """Note what never became whole, and what was left out, at the end of a capture."""
+        """At the end of a capture, record what was never completed and what was left out."""
         for left in self._walk.rest():
             self._problem(left.fault)
         for loss in self.follower.losses:
@@ -113,7 +113,7 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
 
 
 def _replaced(packet: Packet, outer: Packet, payload: Packet, inside: IpsecPacket) -> Packet:
-    """A copy of the packet, with the payload where ESP or the IKE message was."""
+    """A copy of the packet with ``payload`` instead of ESP or the IKE message."""
     copy = packet.copy()
     place = copy.getlayer(type(outer))
     assert place is not None
@@ -143,7 +143,7 @@ def _protocol(payload: Packet, outer: Packet) -> int:
 
 
 class _Carrier(Packet):  # type: ignore[misc]
-    """What carries a layer: Scapy turns what it cannot dissect into Raw, but only where it is a payload."""
+    """A carrier for a layer. Scapy turns a layer that it cannot dissect into Raw only if it is a payload."""
 
     __slots__ = ("kind",)
     fields_desc: ClassVar[list[Any]] = []
@@ -153,7 +153,7 @@ class _Carrier(Packet):  # type: ignore[misc]
 
 
 def _dissected(kind: type[Packet], octets: bytes) -> Packet:
-    """The octets as that layer, or as Raw."""
+    """The octets as a layer of ``kind``, or as Raw."""
     if not octets:
         return kind()
     carrier = _Carrier()
@@ -165,10 +165,10 @@ def _dissected(kind: type[Packet], octets: bytes) -> Packet:
 
 
 def rdpcap(path: str | os.PathLike[str], keys: KeyLog | str | os.PathLike[str] | None = None) -> PacketList:
-    """Every packet of a capture as Scapy's ``rdpcap`` gives it, ESP and SK with plain payloads.
+    """Every packet of a capture as Scapy's ``rdpcap`` returns it, with ESP and SK decrypted.
 
-    Without ``keys``, those beside the capture are used. Raises CaptureError where the capture cannot be read; of a
-    damaged one, the packets before the damage are returned, and ``res.problems`` says what is wrong.
+    Without ``keys``, the keys beside the capture are used. Raises CaptureError if the capture cannot be read. If it is
+    damaged, returns the packets before the damage; ``problems`` of the list says what is wrong.
     """
     place = Path(path)
     session = IPsecSession(KeyLog.beside(place) if keys is None else keys)

@@ -200,11 +200,11 @@ def test_errors_say_what_and_where(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match=r"nothing\.pcap: cannot be opened: No such file"):
         Capture(tmp_path / "nothing.pcap").index  # noqa: B018 -- reading is the test
     (tmp_path / "a.txt").write_text("not a capture at all")
-    with pytest.raises(CaptureError, match=r"a\.txt: header: neither pcap nor pcapng"):
+    with pytest.raises(CaptureError, match=r"a\.txt: header: expected pcap or pcapng"):
         Capture(tmp_path / "a.txt").conversations  # noqa: B018 -- reading is the test
-    with pytest.raises(ConfigError, match="a table is one of messages"):
+    with pytest.raises(ConfigError, match="expected one of the tables messages"):
         Capture(lab("psk-ppk")).to_pandas("nonsense")
-    with pytest.raises(ConfigError, match="ESP is shown as"):
+    with pytest.raises(ConfigError, match="expected esp to be"):
         Capture(lab("psk-ppk")).ladder("nonsense")
 
 

@@ -152,10 +152,10 @@ def test_short_and_strange_packets() -> None:
     assert [record["number"] for record in records] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 11]
     assert (records[2]["spi"], records[2]["seq"], records[2]["inner"]) == ("00001234", 9, INNER.hex())
     errors = [record["error"] for record in records]
-    assert errors[0] == "3 octets, an ESP header has 8"
-    assert errors[3] == "5 octets, an IKE header has 28"
-    assert errors[4] == "the major version is 3, expected 2"
-    assert errors[9] == "packet 11 at offset 717: 34 octets are too few for the headers they announce"
+    assert errors[0] == "expected an ESP header of 8 octets, found 3"
+    assert errors[3] == "expected an IKE header of 28 octets, found 5"
+    assert errors[4] == "expected major version 2, found 3"
+    assert errors[9] == "packet 11 at offset 717: the headers do not fit into 34 octets"
     assert [n for n, error in enumerate(errors) if error is None] == [2, 5, 6, 8]
     assert work.failed
     assert work.foreign == 1
@@ -181,7 +181,7 @@ def test_the_capture_cut_the_packet_short() -> None:
     data[24 + 12 : 24 + 16] = (1500).to_bytes(4, "little")
     (record,) = Dissection(KeyLog(esp=[esp_keys()])).records(stream(bytes(data)), "a.pcap")
     assert (record["spi"], record["icv"], record["decrypted"]) == ("00001234", "unchecked", False)
-    assert record["error"] == "the capture holds 44 of 64 octets"
+    assert record["error"] == "truncated: the capture has 44 of 64 octets"
 
 
 def test_a_truncated_file(tmp_path: Path) -> None:

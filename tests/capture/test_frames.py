@@ -59,7 +59,7 @@ def test_truncated_record_header() -> None:
 def test_a_length_that_cannot_be() -> None:
     found, error = read_until_error(pcap([FRAME]) + b"\0" * 8 + b"\xff\xff\xff\x7f" * 2)
     assert len(found) == 1
-    assert "packet 2 at offset 100: a captured length of 2147483647 octets cannot be" in error
+    assert "packet 2 at offset 100: a captured length of 2147483647 octets is impossible" in error
 
 
 def test_snapped_frame_says_what_is_missing() -> None:
@@ -96,13 +96,13 @@ def test_pcapng_damage() -> None:
     assert len(found) == 1
     assert f"block at offset {len(good)}, after packet 1: the file ends" in error
     found, error = read_until_error(good + b"\6\0\0\0\x0b\0\0\0" + bytes(3))
-    assert "a block length of 11 octets cannot be" in error
+    assert "a block length of 11 octets is impossible" in error
 
 
 def test_a_damaged_record_of_the_right_length_is_reported_and_the_rest_is_read() -> None:
     good = section() + interface() + enhanced(FRAME, 5)
     for bad, text in (
-        (enhanced(FRAME, 6, index=3), "packet 2 names interface 3, which nothing describes"),
+        (enhanced(FRAME, 6, index=3), "packet 2 names interface 3, which has no description block"),
         (b"\6\0\0\0\x10\0\0\0" + bytes(4) + b"\x10\0\0\0", "a block of type 6 cannot have 16 octets"),
     ):
         first, second, third = read(good + bad + enhanced(FRAME, 7))

@@ -149,7 +149,7 @@ def test_follow_names_what_it_cannot_read(recorded: Recorded, tmp_path: Path) ->
     path.write_bytes(bytes(cut[:-8]))
     status, said = fynx("follow", path)
     assert status == 1
-    assert "error: packet 1, offset 24: the capture holds 32 of 40 octets" in said
+    assert "error: packet 1, offset 24: truncated: the capture has 32 of 40 octets" in said
 
 
 # -- one transcript
@@ -224,7 +224,7 @@ def test_flows_beyond_the_limit(recorded: Recorded, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(index_module, "MOST_FLOWS", 1)
     status, said = fynx("capture", recorded.udp, "--no-decrypt")
     assert status == 1
-    assert "1 packet of ESP and AH flows beyond the 1 that are counted" in said
+    assert "1 packet of ESP and AH flows beyond the limit of 1" in said
     assert losses([ethernet(ipv4(50, esp(1, spi))) for spi in (0x101, 0x102, 0x102)]) == [("flows", 2)]
 
 
@@ -303,7 +303,7 @@ def test_fragmented_messages_that_are_let_go(monkeypatch: pytest.MonkeyPatch) ->
         assert (
             capture.problems[-1].text
             == loss.text
-            == "2 fragmented IKE messages let go: too many at a time, or too long"
+            == "2 fragmented IKE messages dropped: too many at a time, or too long"
         )
     work = Dissection(KeyLog.beside(path))
     assert [record["error"] for record in work.records(path) if record["kind"] == "lost"] == [loss.text]
@@ -314,7 +314,7 @@ def test_rdpcap_tells_what_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     path.write_bytes(pcap([segment(0, b"\x11" * 33), segment(33, BODY), segment(33 + len(BODY), BODY[:9])]))
     assert [text.split(";")[0] for text in rdpcap(path).problems] == [
-        "a TCP stream ends within a message, 9 octets are left over", "33 octets of TCP outside of any message",
+        "a TCP stream ends inside a message, with 9 octets left over", "33 octets of TCP outside any message",
     ]  # fmt: skip
 
 
@@ -323,14 +323,14 @@ def test_a_folder_of_captures_tells_what_is_lost(recorded: Recorded, monkeypatch
     results = process(recorded.udp, KeyLog.load(recorded.keys), workers=1)
     assert results.captures[0]["problems"] == 1
     assert [row["text"] for row in results.tables["problems"]] == [
-        "1 opened packet of inner flows beyond the 1 that are counted"
+        "1 decrypted packet of inner flows beyond the limit of 1"
     ]
 
 
 def test_replay_tells_what_is_lost(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_module, "MOST_FLOWS", 1)
     recording = load(recorded.udp, KeyLog.load(recorded.keys))
-    assert recording.losses == ("1 packet of ESP and AH flows beyond the 1 that are counted",)
+    assert recording.losses == ("1 packet of ESP and AH flows beyond the limit of 1",)
     report = play(recording, psk=PSK)
     assert (report.ok, report.as_dict()["losses"]) == (False, list(recording.losses))
     assert shots(recorded.udp).losses == recording.losses

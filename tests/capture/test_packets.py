@@ -48,7 +48,7 @@ def test_link_headers(linktype: int, prefix: bytes) -> None:
 
 def test_other_ethertypes_are_no_ip_and_other_links_an_error() -> None:
     assert ip_packet(frame(bytes(12) + b"\x08\x06" + bytes(28))) is None
-    with pytest.raises(CaptureError, match="packet 1 at offset 24: link type 147 is not one of"):
+    with pytest.raises(CaptureError, match="packet 1 at offset 24: link type 147 is not supported"):
         ip_packet(frame(b"", 147))
 
 
@@ -101,7 +101,7 @@ def test_headers_that_do_not_fit(data: bytes) -> None:
         try:
             found = ip_packet(frame(prefix + data, linktype))
         except CaptureError as error:
-            assert "too few" in str(error)  # noqa: PT017
+            assert "do not fit" in str(error)  # noqa: PT017
         else:
             assert found is None
             assert not data
@@ -146,4 +146,4 @@ def test_a_short_udp_header_is_reported() -> None:
     found = Classifier()(packet(ipv4(17, b"\x01\xf4\x01")))
     assert found is not None
     assert found.kind == "unreadable"
-    assert "does not fit into 3" in str(found.error)
+    assert "expected a UDP header of 8 octets, found 3" in str(found.error)

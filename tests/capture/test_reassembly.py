@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fynx_scapy.capture.dissect import dissect
-from fynx_scapy.capture.reading.reassembly import MOST_MESSAGES, MOST_OCTETS, IpReassembly
+from fynx_scapy.capture.reading.reassembly import MOST_MESSAGES, MOST_OCTETS, FragmentJoiner
 from fynx_scapy.capture.showing.text import line
 from fynx_scapy.keylog import KeyLog
 from tests.capture.build import ike
@@ -69,7 +69,7 @@ def test_any_order_and_any_duplicates(pieces: list[bytes], seed: int) -> None:
     stream = numbers + rng.choices(numbers, k=3)
     rng.shuffle(stream)
     last = max(stream.index(number) for number in numbers)
-    reassembly = IpReassembly()
+    reassembly = FragmentJoiner()
     for at, number in enumerate(stream[: last + 1]):
         following = 35 if number == 1 else 0
         joined = reassembly.add(MESSAGE, (number, total), following, pieces[number - 1], at)
@@ -82,7 +82,7 @@ def test_any_order_and_any_duplicates(pieces: list[bytes], seed: int) -> None:
 
 
 def test_sets_of_fragments_are_not_mixed() -> None:
-    reassembly = IpReassembly()
+    reassembly = FragmentJoiner()
     assert reassembly.add(MESSAGE, (1, 2), 35, b"old", 1) is None
     assert reassembly.add(MESSAGE, (3, 3), 0, b"c", 2) is None
     assert reassembly.add(MESSAGE, (2, 2), 0, b"old", 3) is None
@@ -93,13 +93,13 @@ def test_sets_of_fragments_are_not_mixed() -> None:
 
 @pytest.mark.parametrize("numbers", [(0, 1), (1, 0), (2, 1)])
 def test_numbers_that_cannot_be_right(numbers: tuple[int, int]) -> None:
-    reassembly = IpReassembly()
+    reassembly = FragmentJoiner()
     assert reassembly.add(MESSAGE, numbers, 35, b"x", 1) is None
     assert not reassembly.incomplete()
 
 
 def test_other_messages_are_others() -> None:
-    reassembly = IpReassembly()
+    reassembly = FragmentJoiner()
     for at in (0, 8, 18, 19, 23):
         changed = bytearray(MESSAGE)
         changed[at] ^= 1
@@ -109,11 +109,11 @@ def test_other_messages_are_others() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    reassembly = IpReassembly()
+    reassembly = FragmentJoiner()
     for number in range(2 * MOST_MESSAGES):
         reassembly.add(number.to_bytes(8) + MESSAGE[8:], (1, 2), 35, b"x", 1)
     assert reassembly.incomplete() == MOST_MESSAGES
-    reassembly = IpReassembly()
+    reassembly = FragmentJoiner()
     for number in range(1, 4):
         assert reassembly.add(MESSAGE, (number, 9), 0, bytes(MOST_OCTETS // 2), number) is None
         assert reassembly.incomplete() == (number != 3)

@@ -52,7 +52,7 @@ def test_parquet_there_and_back(folder: Path, tmp_path: Path) -> None:
     assert Results.read(tmp_path / "it's out").tables == results.tables
     assert len(results.to_pandas("flows")) == 12
     written[1].unlink()
-    with pytest.raises(CaptureError, match=r"messages\.parquet: there is no such table"):
+    with pytest.raises(CaptureError, match=r"messages\.parquet: no such table"):
         Results.read(tmp_path / "it's out")
 
 

@@ -75,7 +75,7 @@ def test_a_damaged_capture_gives_what_is_there(tmp_path: Path) -> None:
     assert len(packets) > 3
     assert "the file ends at offset 3000" in packets.problems[-1]
     path.write_bytes(b"nothing")
-    with pytest.raises(CaptureError, match="neither pcap nor pcapng"):
+    with pytest.raises(CaptureError, match="expected pcap or pcapng"):
         rdpcap(path)
 
 

@@ -61,13 +61,13 @@ def test_a_capture_that_begins_within_a_stream() -> None:
 def test_a_length_that_cannot_be() -> None:
     index = scan(segments((0, b"IKETCP" + framed(MARKED) + b"\0\1" + bytes(10)), dport=443))
     assert index.kinds == Counter(ike=1, unreadable=1)
-    assert "a length of 1 in a TCP stream" in index.problems[0].text
+    assert "expected a length of at least 2 in a TCP stream" in index.problems[0].text
 
 
 def test_a_stream_that_ends_within_a_message() -> None:
     index = scan(segments((0, b"IKETCP" + BODY[:-3]), dport=443))
     assert index.kinds == Counter(ike=1, esp=2, keepalive=1, fragment=1)
-    assert "ends within a message" in index.problems[0].text
+    assert "ends inside a message" in index.problems[0].text
 
 
 def test_what_is_lost_is_reported_and_the_stream_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

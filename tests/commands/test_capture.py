@@ -30,7 +30,7 @@ def test_a_capture_as_tables() -> None:
         "CREATE_CHILD_SA",
         "ENCR_AES_GCM_16-128",
         "inner flows",
-        "22 opened",
+        "22 decrypted",
         "IKE_AUTH request 1",
     ):
         assert text in result.stdout
@@ -87,7 +87,7 @@ def test_decrypt(tmp_path: Path) -> None:
     [
         (("capture", "{lab}", "--parquet", "x"), "need a folder"),
         (("capture", "{tmp}"), "no captures in this folder"),
-        (("decrypt", "{text}", "-o", "{tmp}/x"), "neither pcap nor pcapng"),
+        (("decrypt", "{text}", "-o", "{tmp}/x"), "expected pcap or pcapng"),
         (("decrypt", "{lab}", "-o", "{tmp}/no/x"), "cannot write"),
         (("decrypt", "{lab}"), "Missing option '-o'"),
     ],

@@ -54,7 +54,7 @@ def test_without_keys_it_says_which_and_where(tmp_path: Path) -> None:
     shutil.copy(lab("psk-gcm128-x25519"), path)
     result = run(path)
     assert result.exit_code == 0
-    assert "[not opened]" in result.stdout
+    assert "[not decrypted]" in result.stdout
     assert "no key for IKE SA ca92b989d25b36e8 57e770b1f3ed1dc8: 10 packets not decrypted\n" in result.stderr
     assert "no key for ESP SA 0x94a8bce3 10.9.0.1 > 10.9.0.2: 5 packets not decrypted\n" in result.stderr
     assert "run.ikev2_decryption_table and run.esp_sa" in result.stderr
@@ -98,7 +98,7 @@ def test_what_is_no_capture_is_misuse(tmp_path: Path) -> None:
     path.write_text("hello world")
     result = run(path)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "neither pcap nor pcapng" in result.stderr
+    assert "expected pcap or pcapng" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [["absent.pcap"], [], ["--nonsense"], [".", "--json"]])

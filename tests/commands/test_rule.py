@@ -42,7 +42,7 @@ def test_what_is_no_capture_is_2_and_writes_nothing(files: Files, command: str, 
     out = tmp_path / "out"
     done = fynx(command, files, getattr(files, name), "-o", out)
     assert (done.exit_code, done.stdout, out.exists()) == (2, "", False)
-    told = {"text": "neither pcap nor pcapng", "empty": "the file ends at offset 0", "missing": "does not exist"}
+    told = {"text": "expected pcap or pcapng", "empty": "the file ends at offset 0", "missing": "does not exist"}
     assert told[name] in done.stderr.replace("\n", " ")
 
 
@@ -165,7 +165,7 @@ def test_flows_beyond_the_limit(files: Files, command: str, monkeypatch: pytest.
     monkeypatch.setattr(index_module, "MOST_FLOWS", 1)
     done = fynx(command, files, files.good)
     assert done.exit_code == 1
-    assert "1 packet of ESP and AH flows beyond the 1 that are counted" in done.stderr
+    assert "1 packet of ESP and AH flows beyond the limit of 1" in done.stderr
 
 
 def test_octets_of_tcp_in_which_there_is_no_message(files: Files, command: str) -> None:
@@ -181,7 +181,7 @@ def test_ipsec_that_is_not_looked_into(files: Files, command: str) -> None:
     ah = bytes([50, 4]) + bytes(2) + (7).to_bytes(4) + (1).to_bytes(4) + bytes(12) + bytes(40)
     done = fynx(command, files, "-", stdin=pcap([*files.frames(), ipv4(51, ah)], RAW_IP))
     assert done.exit_code == 1
-    assert errors(done) == ["error: 1 packet of ESP inside AH not looked into"]
+    assert errors(done) == ["error: 1 packet of ESP inside AH not dissected"]
 
 
 def test_a_malformed_message(files: Files, command: str) -> None:
@@ -211,7 +211,7 @@ def test_a_folder_names_each_capture(files: Files, tmp_path: Path) -> None:
     done = fynx("capture", files, tmp_path, "--workers", 1)
     assert done.exit_code == 1
     assert f"error: {tmp_path / 'cut.pcapng'}: packet 8, offset" in done.stderr
-    assert "text.pcap: header: neither pcap nor pcapng" in done.stderr
+    assert "text.pcap: header: expected pcap or pcapng" in done.stderr
     assert "good.pcapng" not in done.stderr
     for name in ("cut", "text"):
         (tmp_path / getattr(files, name).name).unlink()

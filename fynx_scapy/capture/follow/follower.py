@@ -21,7 +21,7 @@ from fynx_scapy.capture.follow.rows import TABLE, esp_rows, ike_rows, of_row
 from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa, IkeOpened
 from fynx_scapy.capture.follow.suites import SpiPair, Suites
 from fynx_scapy.capture.reading.losses import Loss
-from fynx_scapy.capture.reading.reassembly import IpReassembly
+from fynx_scapy.capture.reading.reassembly import FragmentJoiner
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
 from fynx_scapy.esp.sa import InboundSa
 from fynx_scapy.iana import PayloadType
@@ -59,7 +59,7 @@ class Follower:
         # Opens an ESP packet: octets from the SPI through the ICV, and its addresses. Hot: there is no call between.
         self.esp: Callable[[bytes, str, str], OpenResult] = self._esp.open
         self._known: dict[SpiPair, list[IkeKeys]] = {}
-        self._reassembly = IpReassembly()
+        self._reassembly = FragmentJoiner()
         self._pending: OrderedDict[int, IkeOpened] = OrderedDict()
         self._taken = 0
         self.add(keys)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ESP packets of a capture one after the other, opened, and the flows of what was inside them.
+"""The ESP packets of a capture, decrypted in order, and the flows inside them.
 
-RFC 4303 section 2. A packet of a flow that was opened before is cut out of its block and handed to its SA at once;
-every other one goes the way that `Walk` goes.
+RFC 4303 section 2. A packet of a flow that was decrypted before is cut out of its block and passed to its SA directly.
+`Walk` handles every other packet.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ PORTS = frozenset((6, 17, 33, 132, 136))  # TCP, UDP, DCCP, SCTP, UDP-Lite: both
 
 
 class Inner(NamedTuple):
-    """One ESP packet and what was in it. ``payload`` is None where it stayed closed; ``next_header`` names it.
+    """One ESP packet and its content. ``payload`` is None if it was not decrypted; ``next_header`` is its type.
 
-    ``sequence`` has the 32 bits on the wire. ``icv`` is ok, bad or unchecked.
+    ``sequence`` is the 32 bits on the wire. ``icv`` is ok, bad or unchecked.
     """
 
     number: int
@@ -63,7 +63,7 @@ def esp_packets(
     ports: frozenset[int] = frozenset(),
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Inner]:
-    """Every ESP packet of a capture, opened where ``opener`` (``esp``, ``esp_sa``) has its keys; in bounded memory."""
+    """Every ESP packet of a capture, decrypted if ``opener`` (``esp``, ``esp_sa``) has its keys; in bounded memory."""
     walk = Walk(ports)
     fast: dict[bytes, tuple[str, str, int, Any, int]] = {}
     links, slots = LINKS, struct.Struct("!II").unpack_from
@@ -91,7 +91,7 @@ def esp_packets(
                             )
                             continue
                         except (IntegrityError, MalformedError):
-                            pass  # the way below says what is wrong with it, or finds another key
+                            pass  # the slow path below reports the error, or finds another key
             frame = frame_of(batch, number - batch.first)
             for packet_ in walk.frame(frame):
                 if packet_.kind == "esp" and not packet_.error and len(packet_.data) >= 8:
@@ -129,7 +129,7 @@ def _learn(fast: dict[bytes, tuple[str, str, int, Any, int]], head: bytes, packe
 
 @dataclass(slots=True)
 class InnerFlow:
-    """What two inner addresses said to each other with one protocol and, where it has them, one pair of ports."""
+    """The packets between two inner addresses with one protocol and, if the protocol has ports, one pair of them."""
 
     src: str
     dst: str
@@ -143,7 +143,7 @@ class InnerFlow:
     spis: set[int] = field(default_factory=set)
 
     def as_dict(self) -> dict[str, Any]:
-        """The flow in plain values."""
+        """The flow as plain values."""
         names = ("src", "sport", "dst", "dport", "protocol", "packets", "octets", "first", "last")
         return {name: getattr(self, name) for name in names} | {"spis": sorted(f"{spi:08x}" for spi in self.spis)}
 
@@ -159,13 +159,13 @@ class FiveTuple(NamedTuple):
 
 
 def five_tuple(inner: Inner) -> FiveTuple | None:
-    """Who speaks to whom in an opened packet; in transport mode, the outer addresses. None for dummies and oddities."""
+    """The 5-tuple of a decrypted packet, with the outer addresses in transport mode. None for dummy or odd packets."""
     raw = _raw_tuple(inner)
     return None if raw is None else _named(inner, raw)
 
 
 def _raw_tuple(inner: Inner) -> bytes | None:
-    """The octets that tell an inner flow from another: family, addresses, protocol, ports."""
+    """The octets that identify an inner flow: family, addresses, protocol, ports."""
     data, following = inner.payload, inner.next_header
     if data is None or following is None or following == DUMMY:
         return None
@@ -175,7 +175,7 @@ def _raw_tuple(inner: Inner) -> bytes | None:
         protocol, at = data[9], (data[0] & 15) * 4
         head = b"4" + data[12:20]
         if data[6] & 0x1F or data[7]:
-            at = len(data)  # a fragment without the ports
+            at = len(data)  # a fragment has no ports
     elif following == IPV6:
         if len(data) < 40:
             return None
@@ -203,13 +203,13 @@ def _named(inner: Inner, raw: bytes) -> FiveTuple:
 
 @dataclass(slots=True)
 class InnerFlows:
-    """The inner flows of a capture, at most 200,000; ``overflow`` counts packets of others."""
+    """The inner flows of a capture, at most 200,000. ``overflow`` counts packets of further flows."""
 
     overflow: int = 0
     _flows: dict[bytes, InnerFlow] = field(default_factory=dict)
 
     def count(self, inner: Inner) -> None:
-        """Take in one opened packet."""
+        """Count one decrypted packet."""
         raw = _raw_tuple(inner)
         if raw is None:
             return
@@ -225,30 +225,28 @@ class InnerFlows:
         flow.spis.add(inner.spi)
 
     def losses(self) -> list[Loss]:
-        """What was left out: packets of flows beyond the limit, and IPsec inside ESP, which is not opened again."""
+        """What was left out: packets of flows beyond the limit, and IPsec inside ESP, which is not decrypted."""
         nested = Counter[str]()
         for flow in self.flows:
             if flow.protocol in (ESP, AH, WESP):
                 nested[IPSEC_PROTOCOLS[flow.protocol].upper()] += flow.packets
             elif flow.protocol == UDP and {flow.sport, flow.dport} & {*IKE_PORTS, NATT_PORT}:
                 nested["IKE and ESP in UDP"] += flow.packets
-        more = (
-            f"{several(self.overflow, 'opened packet')} of inner flows beyond the {MOST_INNER_FLOWS} that are counted"
-        )
+        more = f"{several(self.overflow, 'decrypted packet')} of inner flows beyond the limit of {MOST_INNER_FLOWS}"
         inside = [
-            Loss("nested", count, f"{several(count, 'packet')} of {name} inside ESP not looked into")
+            Loss("nested", count, f"{several(count, 'packet')} of {name} inside ESP not dissected")
             for name, count in nested.items()
         ]
         return some([*inside, Loss("inner flows", self.overflow, more)])
 
     @property
     def flows(self) -> list[InnerFlow]:
-        """In order of appearance."""
+        """The flows, in order of appearance."""
         return list(self._flows.values())
 
 
 def ip_around(inner: Inner) -> bytes:
-    """An IP packet around what ESP carried in transport mode (RFC 4303 section 3.1.1), with the outer addresses."""
+    """An IP packet with the outer addresses for what ESP carried in transport mode (RFC 4303 section 3.1.1)."""
     payload, following = inner.payload or b"", inner.next_header or 0
     if ":" in inner.src:
         ends = socket.inet_pton(socket.AF_INET6, inner.src) + socket.inet_pton(socket.AF_INET6, inner.dst)
@@ -259,7 +257,7 @@ def ip_around(inner: Inner) -> bytes:
 
 
 def ipv4_checked(header: bytes) -> bytes:
-    """An IPv4 header of 20 octets with its checksum (RFC 1071)."""
+    """An IPv4 header of 20 octets with its checksum filled in (RFC 1071)."""
     total = sum(struct.unpack("!10H", header)) - int.from_bytes(header[10:12])
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""pcap and pcapng, walked in blocks of the file: where each packet lies, and where the file cannot be read any further.
+"""Read pcap and pcapng in blocks of the file: where each packet is, and where the file becomes unreadable.
 
-Scapy's readers end in silence where a file is cut off, skip what they do not understand with a log line, and carry the
-interfaces of one pcapng section into the next. What cannot be read has to be reported here with its offset, so the
-two formats are walked by hand: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. A packet is a tuple that points
-into its block, because an object for each of millions of packets is what makes a reader slow.
+Scapy's readers stop silently at a truncated file, skip unknown data with a log line, and carry the interfaces of one
+pcapng section into the next. We must report unreadable data with its offset, so this module parses both formats itself:
+draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. A packet is a tuple that points into its block, because one object
+for each of millions of packets would make the reader slow.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ PCAP_MAGIC = {  # the first four octets: byte order, ticks per second
 SECTION_HEADER, INTERFACE, OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 SECTION_MAGIC = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 OPTION_END, OPTION_COMMENT, OPTION_TSRESOL, OPTION_TSOFFSET = 0, 1, 9, 14
-LARGEST = 1 << 24  # no link carries more in one frame: a longer record is a damaged length
+LARGEST = 1 << 24  # no link carries more in one frame: a longer record has a damaged length
 BLOCK = 1 << 20
-NO_LINK = -1  # the link type of a packet that is only counted: `Batch.faults` says why
+NO_LINK = -1  # the link type of a packet that is only counted; `Batch.faults` says why
 
 Entry = tuple[float | None, int, int, int, int]
-"""Time in seconds, where its octets begin in the batch, how many there are, how many were on the wire, link type."""
+"""Time in seconds, start of its octets in the batch, number of octets captured, number on the wire, link type."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """The packets of one block of a file. ``base`` is the offset of ``data`` in the file, ``first`` the first number.
+    """The packets of one block of a file. ``base`` is the file offset of ``data``, ``first`` the first packet's number.
 
-    ``faults`` says by index what is wrong with a packet whose record has the right length and nothing else; ``end`` why
-    nothing can be read behind this batch.
+    ``faults`` maps an index to what is wrong with a packet whose record only has a valid length. ``end`` says why
+    nothing can be read after this batch.
     """
 
     data: bytes
@@ -57,12 +57,12 @@ class Batch:
     end_offset: int = 0
 
     def offset(self, entry: Entry) -> int:
-        """Where in the file the record of a packet begins."""
+        """The file offset of a packet's record."""
         head = 16 if not self.ng else 12 if entry[0] is None and self._kind(entry[1] - 12) == SIMPLE_PACKET else 28
         return self.base + entry[1] - head
 
     def comment(self, entry: Entry) -> str:
-        """The first comment on a packet, of pcapng alone."""
+        """The first comment on a packet (pcapng only)."""
         start = entry[1] - 28
         if not self.ng or start < 0 or self._kind(start) not in (ENHANCED_PACKET, OLD_PACKET):
             return ""
@@ -76,23 +76,23 @@ class Batch:
 
 
 class Window:
-    """The part of a stream that is being looked at. ``at`` is how far it was consumed."""
+    """The part of a stream in memory. ``at`` is the position up to which it was consumed."""
 
     __slots__ = ("at", "base", "broken", "data", "name", "read")
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
-        # What is there of a pipe is read, no more is waited for: a live capture is shown as it comes.
+        # Read what a pipe has without waiting for more, so that a live capture is shown as it arrives.
         self.read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
         self.name, self.data, self.base, self.at = name, b"", 0, 0
         self.broken = ""
 
     @property
     def offset(self) -> int:
-        """Where in the file ``at`` is."""
+        """The file offset of ``at``."""
         return self.base + self.at
 
     def more(self, need: int = 0) -> bool:
-        """Read on, keeping what was not consumed; False where there is nothing more."""
+        """Read more and keep what was not consumed. False at the end of the stream."""
         try:
             fresh = self.read(max(BLOCK, need))
         except (OSError, EOFError, zlib.error) as error:
@@ -106,7 +106,7 @@ class Window:
         return True
 
     def ends(self, place: str, need: int) -> str:
-        """Why ``need`` octets from here on cannot be had."""
+        """Why ``need`` octets cannot be read from here."""
         if self.broken:
             return f"{self.name}: {place}: {self.broken}"
         end = self.base + len(self.data)
@@ -116,8 +116,8 @@ class Window:
 def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]:
     """Every packet of a pcap or pcapng file (gzip too), in order; packets are numbered from 1.
 
-    Raises CaptureError where the file cannot be opened or is no capture; what is damaged further on is told by the last
-    batch's ``end``.
+    Raises CaptureError if the file cannot be opened or is not a capture. The last batch's ``end`` reports damage
+    further on.
     """
     label = printable(name or str(source))
     if isinstance(source, Path):
@@ -146,7 +146,7 @@ def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]
     elif magic == SECTION_HEADER.to_bytes(4, "big"):
         yield from _pcapng(window)
     else:
-        raise CaptureError(f"{label}: header: neither pcap nor pcapng: it begins with {magic.hex()}")
+        raise CaptureError(f"{label}: header: expected pcap or pcapng, found a file that begins with {magic.hex()}")
 
 
 def _pcap(window: Window, order: str, ticks: int) -> Iterator[Batch]:
@@ -171,7 +171,7 @@ def _pcap(window: Window, order: str, ticks: int) -> Iterator[Batch]:
             number += len(entries)
         left, place = end - at, f"packet {number} at offset {window.offset}"
         if left >= 16 and captured > LARGEST:
-            text = f"{window.name}: {place}: a captured length of {captured} octets cannot be"
+            text = f"{window.name}: {place}: a captured length of {captured} octets is impossible"
             yield Batch(b"", window.offset, number, order, False, [], end=text, end_offset=window.offset)
             return
         need = 16 if left < 16 else 16 + captured
@@ -191,7 +191,7 @@ class _Interface:
 
 
 def options(order: str, data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The options at the end of a block (draft-ietf-opsawg-pcapng section 3.5); damaged ones are left out."""
+    """The options at the end of a block (draft-ietf-opsawg-pcapng section 3.5), without damaged ones."""
     at = 0
     while at + 4 <= len(data):
         code, length = struct.unpack_from(order + "HH", data, at)
@@ -213,7 +213,7 @@ def _interface(order: str, body: bytes) -> _Interface:
 
 
 class _Sections:
-    """A pcapng file on its way: the byte order and the interfaces of the present section."""
+    """The state while reading a pcapng file: byte order and interfaces of the current section."""
 
     def __init__(self, window: Window) -> None:
         self.window = window
@@ -222,7 +222,7 @@ class _Sections:
         self.number = 1
 
     def packet(self, kind: int, at: int, length: int) -> Entry | str:
-        """A packet block of any kind, or what is wrong with it."""
+        """The entry for a packet block of any type, or what is wrong with the block."""
         data, order = self.window.data, self.order
         head = 12 if kind == SIMPLE_PACKET else 28
         if length < head + 4:
@@ -238,7 +238,7 @@ class _Sections:
             index, high, low, captured, wire = struct.unpack_from(order + "5I", data, at + 8)
             stamp = high << 32 | low
         if index >= len(self.interfaces):
-            return f"packet {{}} names interface {index}, which nothing describes"
+            return f"packet {{}} names interface {index}, which has no description block"
         if captured > length - head - 4:
             return f"a captured length of {captured} octets does not fit into a block of {length}"
         on = self.interfaces[index]
@@ -247,11 +247,11 @@ class _Sections:
         return None if stamp is None else on.offset + stamp / on.ticks, at + head, captured, wire, on.linktype
 
     def other(self, kind: int, at: int, length: int) -> str:
-        """A block that is no packet; what is wrong with it, or an empty string."""
+        """Process a block that is not a packet. Returns what is wrong with it, or an empty string."""
         data = self.window.data
         if kind == INTERFACE:
             if length < 20:
-                # Its place in the list has to stay: packets name interfaces by number.
+                # Keep its place in the list: packets refer to interfaces by number.
                 self.interfaces.append(_Interface(NO_LINK, 0))
                 return f"a block of type {kind} cannot have {length} octets"
             self.interfaces.append(_interface(self.order, data[at + 8 : at + length - 4]))
@@ -274,17 +274,17 @@ def _pcapng(window: Window) -> Iterator[Batch]:
                     break
                 order = SECTION_MAGIC.get(data[at + 8 : at + 12], "")
                 if not order:
-                    bad = f"a section header's byte-order magic cannot be {data[at + 8 : at + 12].hex()}"
+                    bad = f"a section header has the impossible byte-order magic {data[at + 8 : at + 12].hex()}"
                     break
                 if order != file.order and entries:
-                    turned = True  # a batch has one byte order
+                    turned = True  # all packets of a batch have the same byte order
                     break
                 file.order, file.interfaces = order, []
                 unpack, seven = struct.Struct(order + "II").unpack_from, struct.Struct(order + "7I").unpack_from
                 _, length = unpack(data, at)
             after = at + length
             if length < (16 if kind == SECTION_HEADER else 12) or length & 3 or length > LARGEST:
-                bad = f"a block length of {length} octets cannot be"
+                bad = f"a block length of {length} octets is impossible"
                 break
             if after > end:
                 need = length

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ESP and AH flows: what the clear part of their packets tells, per SPI and address pair, in a few numbers each.
+"""ESP and AH flows: statistics from the unencrypted part of their packets, per SPI and address pair.
 
-RFC 4303 sections 2.2 and 3.4.3. Only the low 32 bits of a sequence number are on the wire; they are continued to 64
-here, by the value nearest to the highest seen.
+RFC 4303 sections 2.2 and 3.4.3. Only the low 32 bits of a sequence number are on the wire. They are extended to 64 bits
+here, to the value nearest to the highest seen.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from bisect import bisect_right
 from typing import Any
 
 WINDOW = 64
-"""A number that comes later than this many newer ones is ``late``: a receiver's window of the usual size drops it."""
+"""A packet that arrives after this many newer ones is ``late``: a replay window of the usual size drops it."""
 
 MOST_GAPS = 4096
-"""How many gaps of one flow may be open; the oldest is given up for lost."""
+"""How many gaps of one flow are tracked. Beyond that, the oldest gap counts as lost."""
 
 
 class EspFlow:
     """The packets of one SPI between two addresses, in one direction.
 
-    ``packets``, ``octets`` (from SPI through ICV), ``first``/``last`` (seconds since the epoch, None where the capture
-    has no times), ``first_number``/``last_number`` (of packets in the capture), ``lowest``/``highest`` (sequence
-    numbers, 64 bits). Of the sequence: ``missing`` numbers lie between lowest and highest and never came; ``reordered``
-    came after a higher one, ``late`` of them too late for a window of 64; ``duplicates`` are the newest number once
-    more, ``replays`` an older one once more. ``cut`` packets are not whole in the capture.
+    ``packets``, ``octets`` (from SPI to ICV), ``first``/``last`` (seconds since the epoch, None if the capture has no
+    times), ``first_number``/``last_number`` (packet numbers in the capture), ``lowest``/``highest`` (64-bit sequence
+    numbers). ``missing`` counts sequence numbers between lowest and highest that never arrived, ``reordered`` those
+    that arrived after a higher one, and ``late`` those of them that arrived too late for a window of 64. ``duplicates``
+    repeat the newest number, ``replays`` an older one. ``cut`` packets are truncated in the capture.
     """
 
     __slots__ = (
@@ -43,11 +43,11 @@ class EspFlow:
         self.expected = -1  # the next sequence number, 64 bits; below zero before the first packet
         self.lowest = 0
         self.reordered = self.late = self.duplicates = self.replays = 0
-        self._gaps: list[list[int]] = []  # what is missing, as [first, behind the last], in rising order
+        self._gaps: list[list[int]] = []  # missing numbers as [first, last + 1], in ascending order
         self._given_up = 0
 
     def count(self, sequence: int, octets: int, time: float | None, number: int) -> None:
-        """Take in a packet: its 32 bits of sequence number, its length, when it came, and which it is."""
+        """Count a packet: its 32-bit sequence number, length, time and packet number."""
         self.packets += 1
         self.octets += octets
         self.last, self.last_number = time, number
@@ -93,26 +93,26 @@ class EspFlow:
 
     @property
     def missing(self) -> int:
-        """How many numbers between the lowest and the highest never came."""
+        """How many sequence numbers between the lowest and the highest never arrived."""
         return self._given_up + sum(behind - first for first, behind in self._gaps)
 
     @property
     def gaps(self) -> list[tuple[int, int]]:
-        """What is missing: (first number, last number), the newest 4096."""
+        """The newest 4096 gaps: (first missing number, last missing number)."""
         return [(first, behind - 1) for first, behind in self._gaps]
 
     @property
     def seconds(self) -> float:
-        """From the first packet to the last."""
+        """The time from the first packet to the last, in seconds."""
         return 0.0 if self.first is None or self.last is None else self.last - self.first
 
     @property
     def encapsulation(self) -> str:
-        """What it travels in: nothing, UDP (RFC 3948) or TCP (RFC 9329)."""
+        """The encapsulation: none, UDP (RFC 3948) or TCP (RFC 9329)."""
         return "TCP" if self.tcp else "UDP" if self.ports else ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers of a flow, plain values."""
+        """The flow as plain values."""
         names = (
             "packets", "octets", "first", "last", "first_number", "last_number", "lowest", "highest", "missing",
             "reordered", "late", "duplicates", "replays", "cut",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Frames out of pcap and pcapng files, one object each, with the place in the file where each begins."""
+"""The frames of pcap and pcapng files, one object each, with their file offsets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from fynx_scapy.errors import CaptureError
 class Frame:
     """One captured frame.
 
-    ``offset`` is where its record begins, ``missing`` counts the octets that the capture cut off, ``order`` is the byte
-    order of the file (some link headers are in it). ``fault`` says what is wrong with its record, which then has no
-    octets.
+    ``offset`` is the file offset of its record, ``missing`` the number of octets that were not captured, ``order`` the
+    byte order of the file (some link headers use it). ``fault`` says what is wrong with its record; the frame then has
+    no octets.
     """
 
     number: int
@@ -52,8 +52,8 @@ def frame_of(batch: Batch, index: int) -> Frame:
 def frames(source: Path | BinaryIO, name: str | None = None) -> Iterator[Frame]:
     """Every frame of a pcap or pcapng file (gzip too), in order; packets are numbered from 1.
 
-    Raises CaptureError with packet number and offset where the file cannot be read any further; every frame before that
-    place has been yielded by then.
+    Raises CaptureError with packet number and offset if the file becomes unreadable, after yielding every frame before
+    that place.
     """
     for batch in batches(source, name):
         for index in range(len(batch.entries)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What of a capture was left out, counted and named: nothing is lost without a word."""
+"""What was left out of a capture: each loss has a count and a text, so that nothing is lost silently."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Something that is in a capture and not in what was made of it: what it is, how much of it, and a sentence.
+    """Something in a capture that is missing from the results: its kind, a count, and a text.
 
     ``what`` is one of "tcp octets", "tcp streams", "fragments", "flows", "messages", "problems",
     "inner flows", "nested".
@@ -31,5 +31,5 @@ def several(count: int, noun: str) -> str:
 
 
 def some(losses: Iterable[Loss]) -> list[Loss]:
-    """Those that count anything."""
+    """The losses with a count above 0."""
     return [loss for loss in losses if loss.count]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an ordinary ESP packet looks like in its frame, so that a pass may count or open it in place.
+"""The layout of an ordinary ESP packet in its frame, so that a pass can count or decrypt it in place.
 
-Ordinary is IPv4 or IPv6 without options and whole, on a link type whose header has one length.
+Ordinary means unfragmented IPv4 or IPv6 without options, on a link type with a fixed header length.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import struct
 
 from fynx_scapy.capture.reading.packets import AH, ESP, IPCOMP, TCP, UDP, WESP
 
-# Link type -> (octets before the IP header, where what names the protocol lies, and how long it is, for IPv4 and IPv6)
+# Link type -> (octets before the IP header, offset and size of the protocol field, its values for IPv4 and IPv6)
 LINKS: dict[int, tuple[int, int, int, bytes, bytes]] = {
     0: (4, 0, 4, b"\2\0\0\0", b"\x1e\0\0\0"),
     1: (14, 12, 2, b"\x08\0", b"\x86\xdd"),
@@ -27,11 +27,11 @@ LINKS: dict[int, tuple[int, int, int, bytes, bytes]] = {
 IPV4 = struct.Struct("!BxH2xHxB2x12sI4sI")
 IPV6 = struct.Struct("!4s HB x 36s I4sI")
 OTHERS = frozenset(range(256)) - {TCP, UDP, ESP, AH, IPCOMP, WESP, 0, 43, 44, 60, 135}
-"""Protocols that carry no IPsec and announce no further header."""
+"""Protocols that carry no IPsec and are not extension headers."""
 
 
 def fast_key(head: bytes) -> bytes:
-    """What tells the flow of an ordinary ESP packet: its addresses, its ports where it has some, and its SPI."""
+    """The octets that identify the flow of an ordinary ESP packet: addresses, ports if any, and SPI."""
     if len(head) >= IPV4.size and head[0] == 0x45 and not (head[6] & 0x3F or head[7]) and head[9] in (ESP, UDP):
         return head[12:24] if head[9] == ESP else head[12:24] + head[28:32]
     if len(head) >= IPV6.size and head[0] >> 4 == 6 and head[6] in (ESP, UDP):

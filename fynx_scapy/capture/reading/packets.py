@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From a frame to what IPsec put into it: link header, IP with its fragments, UDP, and what the ports mean.
+"""From a frame to the IPsec packet in it: link header, IP and its fragments, UDP, and the meaning of ports.
 
-Plain octets and struct: a capture is read at tens of thousands of packets a second, and nothing here needs a layer.
+This module uses plain octets and struct, not Scapy layers: it must read tens of thousands of packets per second.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ IPV6_FRAGMENT = 44
 IKE_PORTS = {500, 848}  # 848: GDOI and G-IKEv2
 NATT_PORT = 4500
 MOST_FRAGMENTED, MOST_FRAGMENT_OCTETS = 1024, 1 << 23
-"""How many IP packets may be incomplete at a time, and how many octets of them are kept; the oldest is let go."""
+"""How many incomplete IP packets are kept, and how many octets of them. Beyond that, the oldest is dropped."""
 MOST_GIVEN_UP = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class IpPacket:
-    """One IP packet, or one fragment of it. ``offset``, ``more`` and ``ident`` are the fragment's (octets)."""
+    """One IP packet or fragment. ``offset`` (in octets), ``more`` and ``ident`` describe the fragment."""
 
     frame: Frame
     src: str
@@ -47,9 +47,9 @@ class IpPacket:
 
 @dataclass(frozen=True, slots=True)
 class IpsecPacket:
-    """What IPsec carried: ``kind`` is ike, esp, ah, keepalive, ikev1, …; ``data`` has no non-ESP marker.
+    """One IPsec packet. ``kind`` is ike, esp, ah, keepalive, ikev1, …; ``data`` excludes the non-ESP marker.
 
-    Of TCP (``tcp``), ``frame`` is the one that completes it.
+    In TCP (``tcp``), ``frame`` is the frame that completes it.
     """
 
     frame: Frame
@@ -65,9 +65,9 @@ class IpsecPacket:
 
     @property
     def fault(self) -> str:
-        """What is wrong with it: it could not be read, or the capture has cut it; empty where nothing is."""
+        """What is wrong with it: unreadable, or truncated by the capture. Empty if nothing is wrong."""
         if self.error is None and self.missing:
-            return f"the capture holds {len(self.data)} of {len(self.data) + self.missing} octets"
+            return f"truncated: the capture has {len(self.data)} of {len(self.data) + self.missing} octets"
         return self.error or ""
 
 
@@ -85,7 +85,7 @@ def _raw(frame: Frame) -> tuple[int, int]:
 
 
 def _loopback(frame: Frame) -> tuple[int, int]:
-    """BSD loopback: an address family in the capturing machine's byte order; those of IPv6 differ by system."""
+    """BSD loopback: an address family in the capturing machine's byte order. The value for IPv6 differs by system."""
     (family,) = struct.unpack_from(frame.order + "I", frame.data)
     if family > 0xFFFF:
         (family,) = struct.unpack_from(">I" if frame.order == "<" else "<I", frame.data)
@@ -102,7 +102,7 @@ def _cooked2(frame: Frame) -> tuple[int, int]:
     return struct.unpack_from("!H", frame.data)[0], 20
 
 
-LINKS: dict[int, Callable[[Frame], tuple[int, int]]] = {  # link type -> (ethertype, where the packet begins)
+LINKS: dict[int, Callable[[Frame], tuple[int, int]]] = {  # link type -> (ethertype, offset of the IP packet)
     0: _loopback,
     1: _ethernet,
     12: _raw,
@@ -117,22 +117,23 @@ LINKS: dict[int, Callable[[Frame], tuple[int, int]]] = {  # link type -> (ethert
 
 
 def ip_packet(frame: Frame) -> IpPacket | None:
-    """The IP packet of a frame, or None where the frame carries something else.
+    """The IP packet of a frame, or None if the frame carries something else.
 
-    Raises CaptureError for a link type that is not known and for headers that do not fit the frame.
+    Raises CaptureError for an unknown link type and for headers that do not fit the frame.
     """
     if frame.fault:
         raise CaptureError(frame.fault)
     place = f"packet {frame.number} at offset {frame.offset}"
     link = LINKS.get(frame.linktype)
     if link is None:
-        raise CaptureError(f"{place}: link type {frame.linktype} is not one of {', '.join(map(str, LINKS))}")
+        known = ", ".join(map(str, LINKS))
+        raise CaptureError(f"{place}: link type {frame.linktype} is not supported; expected one of {known}")
     try:
         ethertype, at = link(frame)
         reader = {ETHERTYPE_IP: _ipv4, ETHERTYPE_IPV6: _ipv6}.get(ethertype)
         return reader(frame, at) if reader else None
     except (struct.error, IndexError, ValueError):
-        raise CaptureError(f"{place}: {len(frame.data)} octets are too few for the headers they announce") from None
+        raise CaptureError(f"{place}: the headers do not fit into {len(frame.data)} octets") from None
 
 
 def _ipv4(frame: Frame, at: int) -> IpPacket:
@@ -172,7 +173,7 @@ def _ipv6(frame: Frame, at: int) -> IpPacket:
         else:
             break
         at += size
-        if offset:  # what follows is data of the packet, not another header
+        if offset:  # packet data follows, not another header
             break
     if at > end:
         raise ValueError
@@ -182,7 +183,7 @@ def _ipv6(frame: Frame, at: int) -> IpPacket:
 
 @dataclass(slots=True)
 class Fragments:
-    """Joins IP fragments in bounded memory; what overlaps (RFC 5722) or stays incomplete is reported, never guessed."""
+    """Reassembles IP packets in bounded memory. Reports overlaps (RFC 5722) and incomplete packets, never guesses."""
 
     given_up: int = 0
     _waiting: OrderedDict[tuple[str, str, int, int], list[IpPacket]] = field(default_factory=OrderedDict)
@@ -190,7 +191,7 @@ class Fragments:
     _lost: deque[IpPacket] = field(default_factory=lambda: deque(maxlen=MOST_GIVEN_UP))
 
     def add(self, packet: IpPacket) -> IpPacket | None:
-        """The packet itself when it is whole, the joined one when this was the last piece, else None."""
+        """The packet itself if it is not a fragment, the reassembled one if this completes it, else None."""
         if not packet.offset and not packet.more:
             return packet
         key = (packet.src, packet.dst, packet.protocol, packet.ident)
@@ -211,7 +212,7 @@ class Fragments:
         while len(self._waiting) > MOST_FRAGMENTED or self._held > MOST_FRAGMENT_OCTETS:
             first = self._forget(next(iter(self._waiting)))
             self.given_up += 1
-            # 28 octets are what tells whether it was IPsec.
+            # 28 octets are enough to see whether it was IPsec.
             self._lost.append(replace(first, payload=first.payload[:28], frame=replace(first.frame, data=b"")))
         return None
 
@@ -221,19 +222,19 @@ class Fragments:
         return pieces[0]
 
     def losses(self) -> list[Loss]:
-        """What was given up beyond what `incomplete` still names."""
+        """Packets that were dropped and that `incomplete` no longer lists."""
         more = self.given_up - len(self._lost)
-        return some([Loss("fragments", more, f"{several(more, 'more IP packet')} that never became whole")])
+        return some([Loss("fragments", more, f"{several(more, 'more IP packet')} with missing fragments")])
 
     def incomplete(self) -> Iterator[IpPacket]:
-        """The first piece of each packet that never became whole; of those given up long ago, the last 10,000."""
+        """The first fragment of each packet that was never completed. Of dropped packets, only the last 10,000."""
         yield from self._lost
         for pieces in self._waiting.values():
             yield pieces[0]
 
 
 def is_ike(data: bytes) -> bool:
-    """Whether octets of a UDP datagram on any port can only be an IKEv2 message: version, types and length fit."""
+    """Whether a UDP datagram on any port must be an IKEv2 message: version, types and length fit."""
     return (
         len(data) >= IKE_HEADER.size
         and data[VERSION] >> 4 == 2
@@ -245,17 +246,17 @@ def is_ike(data: bytes) -> bool:
 
 @dataclass(slots=True)
 class Classifier:
-    """Tells IKE from ESP and keepalives in UDP (RFC 3948 section 2, RFC 7296 section 3.1).
+    """Distinguishes IKE, ESP and keepalives in UDP (RFC 3948 section 2, RFC 7296 section 3.1).
 
-    Ports 500 and 4500 are known; another pair is learnt from an IKEv2 message that is seen on it, or given in
-    ``ports``, which are read as 4500 is.
+    Ports 500 and 4500 are known. Another pair is learnt from an IKEv2 message on it, or given in ``ports``, which are
+    treated like 4500.
     """
 
     ports: frozenset[int] = frozenset()
     _learnt: set[tuple[str, int]] = field(default_factory=set)
 
     def may_be_ipsec(self, fragment: IpPacket) -> bool:
-        """Whether a fragment by itself may belong to IPsec: of UDP, the first one alone has the ports that tell."""
+        """Whether a single fragment may belong to IPsec. For UDP, only the first fragment has the ports."""
         if fragment.protocol != UDP or fragment.offset or len(fragment.payload) < 4:
             return fragment.protocol in IPSEC_PROTOCOLS or fragment.protocol == UDP
         sport, dport = struct.unpack_from("!HH", fragment.payload)
@@ -263,14 +264,14 @@ class Classifier:
         return bool({*IKE_PORTS, NATT_PORT, *self.ports} & {sport, dport} or self._learnt.intersection(ends))
 
     def __call__(self, packet: IpPacket) -> IpsecPacket | None:
-        """What the packet carries for IPsec, or None where it is not IPsec."""
+        """The IPsec packet in an IP packet, or None if it is not IPsec."""
         if packet.protocol in IPSEC_PROTOCOLS:
             kind = IPSEC_PROTOCOLS[packet.protocol]
             return IpsecPacket(packet.frame, kind, packet.src, packet.dst, packet.payload, missing=packet.missing)
         if packet.protocol != UDP:
-            return None  # TCP is put together first: streams.py
+            return None  # streams.py reassembles TCP first
         if len(packet.payload) < 8:
-            short = f"a UDP header of 8 octets does not fit into {len(packet.payload)}"
+            short = f"expected a UDP header of 8 octets, found {len(packet.payload)}"
             return IpsecPacket(packet.frame, "unreadable", packet.src, packet.dst, packet.payload, error=short)
         sport, dport, length = struct.unpack_from("!HHH", packet.payload)
         data = packet.payload[8:length] if 8 <= length < len(packet.payload) else packet.payload[8:]
@@ -288,11 +289,11 @@ class Classifier:
             if marked and is_ike(data[4:]) and not is_ike(data):
                 data = data[4:]
             elif NATT_PORT in (sport, dport) and not is_ike(data):
-                return classified(data)  # a NAT may have turned one end's port 4500 into 500
+                return classified(data)  # a NAT may have mapped one peer's port 4500 to 500
             return _ike(data)
         known = NATT_PORT in (sport, dport) or (self.ports and self.ports & {sport, dport})
         if known and is_ike(data) and not marked and NATT_PORT not in (sport, dport):
-            return _ike(data)  # a port of one's own may be in port 500's place too
+            return _ike(data)  # a custom port may also replace port 500
         if not known and not self._learnt.intersection(ends):
             body = data[4:] if marked else data
             if not is_ike(body):
@@ -304,13 +305,13 @@ class Classifier:
 
 
 def classified(data: bytes) -> tuple[str, bytes, str | None]:
-    """What shares port 4500 (RFC 3948 section 2): kind, octets without the non-ESP marker, what is wrong."""
+    """Classify a datagram on port 4500 (RFC 3948 section 2): kind, octets without the non-ESP marker, error."""
     if data == b"\xff":
         return "keepalive", data, None
     if data[:4] == bytes(4):
         return _ike(data[4:])
     if len(data) <= 4:
-        return "unreadable", data, f"{len(data)} octets are neither a keepalive, nor IKE, nor ESP"
+        return "unreadable", data, f"expected a keepalive, IKE or ESP, found {len(data)} octets"
     return "esp", data, None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A payload layer as a dict of plain values: the layer's field names, IANA's names, hexadecimal octets."""
+"""A payload layer as a dict of plain values, with the layer's field names, IANA's names and hexadecimal octets."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from scapy.packet import Packet
 from fynx_scapy.layers.ikev2.header import notation
 
 Record = dict[str, Any]
-# What only says where the next structure begins; ``critical`` stands for the flags of a payload
+# Fields that only locate the next structure, and a payload's flags, which ``critical`` replaces
 FRAMING = {"next_payload", "flags", "length", "payload_type", "error"}
-RENAMED = {"type": "notify_type"}  # of a payload: its own type is the notation
+RENAMED = {"type": "notify_type"}  # a record's own ``type`` is the payload's notation
 
 
 def payload_record(layer: Packet) -> Record:
-    """One payload: ``type`` is IANA's notation, ``critical`` the critical bit, the rest its fields.
+    """One payload. ``type`` is IANA's notation, ``critical`` the critical bit; the rest are its fields.
 
-    A payload without a form has ``malformed``, which says what is wrong and where, and its octets.
+    A malformed payload has its octets, and ``malformed``, which says what is wrong and where.
     """
     record: Record = {"type": notation(layer), "critical": layer.critical}
     record |= {RENAMED.get(name, name): value for name, value in _fields(layer)}
@@ -41,7 +41,7 @@ def faults(layer: Packet) -> Iterator[str]:
 
 
 def _wrong(layer: Packet) -> dict[str, str]:
-    """What a layer of ours says of its own form; Scapy's (EAP and its methods) do not."""
+    """The error of a malformed layer of ours. Scapy's layers (EAP and its methods) report none."""
     text = getattr(layer, "malformed", None)
     return {"malformed": text} if text else {}
 
@@ -57,7 +57,7 @@ def _fields(layer: Packet) -> Iterator[tuple[str, Any]]:
             continue
         value = layer.getfieldval(field.name)
         if field.name.startswith("res") and not value:
-            continue  # RESERVED, as it should be
+            continue  # RESERVED and zero, as required
         yield field.name, _plain(layer, field, value)
 
 
@@ -75,7 +75,7 @@ def _plain(layer: Packet, field: Any, value: Any) -> Any:
 
 
 def _structure(inner: Packet) -> Record:
-    """A structure within a payload, and what Scapy found behind it (EAP methods have layers of their own)."""
+    """A structure inside a payload, and the layers that Scapy dissected after it (EAP methods)."""
     record = dict(_fields(inner))
     if getattr(inner, "key_length", None) is not None:
         record["key_length"] = inner.key_length

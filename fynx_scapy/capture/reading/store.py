@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The IKE messages of a capture as they were found, kept in little memory."""
+"""The IKE messages of a capture, stored in little memory."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import BinaryIO, NamedTuple
 
 from fynx_scapy.capture.reading.packets import IpsecPacket
 
-MOST_IN_MEMORY = 1 << 24  # octets of IKE messages; beyond that they lie in a temporary file
+MOST_IN_MEMORY = 1 << 24  # octets of IKE messages; beyond that they go to a temporary file
 
 
 class Stored(NamedTuple):
-    """An IKE message as it was found; ``data`` begins with the IKE header."""
+    """An IKE message as captured. ``data`` begins with the IKE header."""
 
     number: int
     time: float | None
@@ -30,7 +30,7 @@ class Stored(NamedTuple):
 
 
 class Messages:
-    """The IKE messages of a capture, in compact columns: some 40 octets each, and their own go to disk early."""
+    """The IKE messages of a capture, in columns of some 40 octets per message. Their own octets go to disk early."""
 
     def __init__(self) -> None:
         self._numbers, self._times = array("Q"), array("d")
@@ -40,10 +40,10 @@ class Messages:
         self._octets: BinaryIO = _spool()
         self._end = 0
         self.close = weakref.finalize(self, self._octets.close)
-        """Lets the temporary file go; called at the end of the object's life at the latest."""
+        """Close the temporary file. This happens when the object is destroyed, at the latest."""
 
     def add(self, packet: IpsecPacket) -> None:
-        """Keep a message."""
+        """Store a message."""
         ends = (packet.src, packet.sport or 0, packet.dst, packet.dport or 0, packet.kind, packet.tcp)
         index = self._known.get(ends)
         if index is None:
@@ -79,5 +79,5 @@ class Messages:
 
 
 def _spool() -> BinaryIO:
-    """A file that lies in memory while it is small."""
+    """A file that stays in memory while it is small."""
     return tempfile.SpooledTemporaryFile(MOST_IN_MEMORY)  # type: ignore[return-value]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IKE and ESP in TCP (RFC 9329, RFC 8229): streams put together, and cut into the messages that they carry.
+"""IKE and ESP in TCP (RFC 9329, RFC 8229): reassemble streams and split them into messages.
 
-A connection is known by the prefix ``IKETCP`` that its originator sends first (section 4). Where that is not in the
-capture, a segment on port 4500 or one of ``ports`` is taken for the beginning when it holds whole messages only.
+A connection is recognised by the prefix ``IKETCP`` that its originator sends first (section 4). If that is not in the
+capture, a segment on port 4500 or one of ``ports`` counts as the beginning if it holds only complete messages.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PREFIX = b"IKETCP"
 SYN = 0x02
 MOST_STREAMS = 4096
 MOST_WAITING = 1 << 18
-"""How many octets of one stream may wait for a segment that is missing; then the gap is reported and skipped."""
+"""How many octets of one stream wait for a missing segment. Beyond that, the gap is reported and skipped."""
 
 _HEADER = struct.Struct("!HHIIBB")
 StreamKey = tuple[str, int, str, int]
@@ -27,24 +27,24 @@ StreamKey = tuple[str, int, str, int]
 
 @dataclass(slots=True)
 class _Stream:
-    following: int  # the sequence number that comes next
-    begun: bool = False  # whether the place of a length field is known
+    following: int  # the next sequence number
+    begun: bool = False  # whether the position of a length field is known
     data: bytearray = field(default_factory=bytearray)
     waiting: dict[int, bytes] = field(default_factory=dict)
     held: int = 0
 
 
 class Streams:
-    """The TCP connections of a capture that carry IPsec, each direction by itself; memory is bounded."""
+    """The TCP connections of a capture that carry IPsec, one stream per direction, in bounded memory."""
 
     def __init__(self, ports: frozenset[int]) -> None:
         self.ports = ports
         self._streams: OrderedDict[StreamKey, _Stream] = OrderedDict()
-        self._dropped: OrderedDict[StreamKey, int] = OrderedDict()  # octets in which no message could be found
-        self._let_go = 0  # streams
+        self._dropped: OrderedDict[StreamKey, int] = OrderedDict()  # octets that belong to no message
+        self._evicted = 0  # streams
 
     def add(self, packet: IpPacket) -> Iterator[IpsecPacket] | None:
-        """The messages that a segment completes; None where its connection carries no IPsec."""
+        """The messages that a segment completes, or None if its connection carries no IPsec."""
         payload = packet.payload
         if len(payload) < 20:
             return None
@@ -58,7 +58,7 @@ class Streams:
             stream = self._streams[ends] = _Stream(number + (flags & SYN > 0) & 0xFFFFFFFF)
             if len(self._streams) > MOST_STREAMS:
                 self._streams.popitem(last=False)
-                self._let_go += 1
+                self._evicted += 1
         return self._fed(packet, ends, stream, number, data)
 
     def _reverse(self, ends: StreamKey) -> bool:
@@ -85,10 +85,10 @@ class Streams:
         yield from self._cut(packet, ends, stream)
 
     def _skip(self, packet: IpPacket, ends: StreamKey, stream: _Stream) -> Iterator[IpsecPacket]:
-        """Go on behind a gap, with the segment that comes first there."""
+        """Continue after a gap, with the first segment there."""
         first = min(stream.waiting, key=lambda at: at - stream.following & 0xFFFFFFFF)
         missing = first - stream.following & 0xFFFFFFFF
-        text = f"{missing} octets of a TCP stream are not in the capture, {len(stream.data)} before them lead nowhere"
+        text = f"{missing} octets of a TCP stream are not in the capture; {len(stream.data)} before them were discarded"
         yield IpsecPacket(packet.frame, "unreadable", ends[0], ends[2], b"", ends[1], ends[3], error=text, tcp=True)
         stream.data.clear()
         stream.begun, stream.following = False, first
@@ -103,20 +103,20 @@ class Streams:
 
     def _drop(self, ends: StreamKey, octets: int) -> None:
         if ends not in self._dropped and len(self._dropped) >= MOST_STREAMS:
-            ends = next(reversed(self._dropped))  # the sum stays right
+            ends = next(reversed(self._dropped))  # too many streams: keep at least the sum right
         self._dropped[ends] = self._dropped.get(ends, 0) + octets
 
     def losses(self) -> list[Loss]:
-        """What was left out: octets that belong to no message, and streams that there were too many of."""
+        """What was left out: octets that belong to no message, and streams beyond the limit."""
         octets = sum(self._dropped.values())
         found = []
         if octets:
             src, sport, dst, dport = next(iter(self._dropped))
-            text = f"{several(octets, 'octet')} of TCP outside of any message"
+            text = f"{several(octets, 'octet')} of TCP outside any message"
             first = f"the first of {several(len(self._dropped), 'stream')}: {src} port {sport} to {dst} port {dport}"
             found.append(Loss("tcp octets", octets, f"{text}; {first}"))
-        text = f"{several(self._let_go, 'TCP stream')} let go: no more than {MOST_STREAMS} are followed at a time"
-        return some([*found, Loss("tcp streams", self._let_go, text)])
+        text = f"{several(self._evicted, 'TCP stream')} dropped: at most {MOST_STREAMS} are followed at a time"
+        return some([*found, Loss("tcp streams", self._evicted, text)])
 
     def _append(self, ends: StreamKey, stream: _Stream, number: int, data: bytes) -> None:
         fresh = data[stream.following - number & 0xFFFFFFFF :]
@@ -128,7 +128,7 @@ class Streams:
             elif stream.data or begins(fresh):
                 stream.begun = not stream.data
             elif PREFIX.startswith(fresh[:6]):
-                pass  # the prefix comes in two segments
+                pass  # the prefix is split over two segments
             else:
                 self._drop(ends, len(fresh))
                 stream.following = stream.following + len(fresh) & 0xFFFFFFFF
@@ -142,12 +142,12 @@ class Streams:
             del stream.data[: 6 if stream.begun else len(stream.data)]
 
     def _cut(self, packet: IpPacket, ends: StreamKey, stream: _Stream) -> Iterator[IpsecPacket]:
-        """Section 3: a length of 16 bits that counts itself, then an IKE message behind its marker, or ESP."""
+        """Section 3: a 16-bit length that counts itself, then ESP or an IKE message after its non-ESP marker."""
         at, data = 0, stream.data
         while stream.begun and len(data) - at >= 2:
             length = int.from_bytes(data[at : at + 2])
             if length < 2:
-                text = f"a length of {length} in a TCP stream: it counts its own two octets (RFC 9329 section 3)"
+                text = f"expected a length of at least 2 in a TCP stream (RFC 9329 section 3), found {length}"
                 yield IpsecPacket(packet.frame, "unreadable", ends[0], ends[2], b"", ends[1], ends[3], 0, text, True)
                 stream.begun = False
                 data.clear()
@@ -162,7 +162,7 @@ class Streams:
         del data[:at]
 
     def incomplete(self) -> Iterator[tuple[StreamKey, int]]:
-        """Streams that end within a message, and how many octets are left over."""
+        """Streams that end inside a message, with the number of octets left over."""
         for ends, stream in self._streams.items():
             left = len(stream.data) + stream.held
             if left:
@@ -170,7 +170,7 @@ class Streams:
 
 
 def begins(data: bytes) -> bool:
-    """Whether a segment begins with a length field: an IKE message stands behind it, or whole messages fill it."""
+    """Whether a segment begins with a length field: an IKE message follows, or complete messages fill the segment."""
     length = int.from_bytes(data[:2])
     if data[2:6] == bytes(4) and is_ike(data[6:length]):
         return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From frames to IPsec packets: link headers, IP fragments, TCP streams and ports, in one place for every reader."""
+"""From frames to IPsec packets: link headers, IP fragments, TCP streams and ports. Every reader uses this module."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from fynx_scapy.errors import CaptureError
 
 @dataclass(slots=True)
 class Walk:
-    """One way through the frames of a capture. ``foreign`` counts the packets that are not IPsec.
+    """One pass over the frames of a capture. ``foreign`` counts the packets that are not IPsec.
 
-    ``ports`` are UDP and TCP ports that are used as 4500 is. What cannot be read becomes an `IpsecPacket` of the kind
-    ``unreadable`` or ``fragment``, with its ``error``; what was left out (`losses`), at the end, one of the kind
-    ``lost``.
+    ``ports`` are UDP and TCP ports to treat like 4500. Anything unreadable becomes an `IpsecPacket` of kind
+    ``unreadable`` or ``fragment`` with an ``error``. At the end, everything that was left out (`losses`) becomes one of
+    kind ``lost``.
     """
 
     ports: frozenset[int] = frozenset()
@@ -46,9 +46,9 @@ class Walk:
         self.streams = Streams(self.ports | {NATT_PORT})
 
     def read(self, source: Path | BinaryIO, name: str | None = None) -> Iterator[IpsecPacket]:
-        """Every IPsec packet of a capture, from its beginning to its end, and what could not be read.
+        """Every IPsec packet of a capture from start to end, including what could not be read.
 
-        Raises CaptureError where it cannot be opened or is no capture. Where one is damaged, that is its last packet.
+        Raises CaptureError if it cannot be opened or is not a capture. Damage to the file is its last packet.
         """
         for batch in batches(source, name):
             for index in range(len(batch.entries)):
@@ -58,7 +58,7 @@ class Walk:
         yield from self.rest()
 
     def frame(self, frame: Frame) -> Iterable[IpsecPacket]:
-        """The IPsec packets that a frame completes: mostly one or none, of a TCP segment any number."""
+        """The IPsec packets that a frame completes: usually one or none; a TCP segment may complete any number."""
         try:
             packet = ip_packet(frame)
         except CaptureError as error:
@@ -80,13 +80,13 @@ class Walk:
         return (found,)
 
     def _wrapped(self, packet: IpsecPacket) -> None:
-        """Note what is inside a header that is not looked behind."""
+        """Count IPsec inside a header (AH, WESP) whose content is not dissected."""
         inside = "esp" if packet.kind == "wesp" else IPSEC_PROTOCOLS.get(packet.data[0]) if packet.data else None
         if inside is not None:
             self.nested[f"{inside.upper()} inside {packet.kind.upper()}"] += 1
 
     def rest(self) -> Iterator[IpsecPacket]:
-        """What never became whole, at the end of the capture."""
+        """At the end of the capture, the packets that were never completed."""
         for piece in self.fragments.incomplete():
             if not self.classify.may_be_ipsec(piece):
                 self.foreign += 1
@@ -94,16 +94,16 @@ class Walk:
             text = f"fragment {piece.ident:#x} of protocol {piece.protocol}: the other fragments are not in the capture"
             yield IpsecPacket(piece.frame, "fragment", piece.src, piece.dst, b"", error=text)
         for (src, sport, dst, dport), left in self.streams.incomplete():
-            text = f"a TCP stream ends within a message, {left} octets are left over"
+            text = f"a TCP stream ends inside a message, with {left} octets left over"
             yield IpsecPacket(NO_FRAME, "fragment", src, dst, b"", sport, dport, error=text, tcp=True)
         for loss in self.losses:
             yield IpsecPacket(NO_FRAME, LOST, "", "", b"", error=loss.text)
 
     @property
     def losses(self) -> list[Loss]:
-        """What the reader has left out."""
+        """What the reader left out."""
         nested = [
-            Loss("nested", count, f"{several(count, 'packet')} of {name} not looked into")
+            Loss("nested", count, f"{several(count, 'packet')} of {name} not dissected")
             for name, count in self.nested.items()
         ]
         return [*self.fragments.losses(), *self.streams.losses(), *nested]

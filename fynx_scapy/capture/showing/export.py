@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What was decrypted, written as pcapng for other tools: inner packets, and IKE messages in the clear.
+"""Export decrypted packets as pcapng for other tools: inner packets, and IKE messages without SK.
 
-draft-ietf-opsawg-pcapng, link type raw IP. An IKE message that was opened becomes one without SK: header, then the
-payloads that stood outside and those that stood inside, in UDP between the same addresses. What stayed closed is
-written as it was. Each packet has a comment that says what it was.
+draft-ietf-opsawg-pcapng, link type raw IP. A decrypted IKE message is written without SK: the header, the payloads
+outside SK and those inside it, in UDP between the same addresses. Undecrypted messages are written unchanged. Each
+packet has a comment that says what it was.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TICKS = 10**9
 
 
 class PcapngWriter:
-    """Writes raw IP packets with nanoseconds and a comment each."""
+    """Writes raw IP packets, each with a time in nanoseconds and a comment."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -38,8 +38,8 @@ class PcapngWriter:
         file.write(_block(1, struct.pack("<HHI", LINK_RAW, 0, 0) + struct.pack("<HHB3xI", 9, 1, 9, 0)))
 
     def write(self, time: float | None, packet: bytes, comment: str) -> None:
-        """One packet; a time that is not known becomes 0."""
-        stamp = round((time or 0.0) * 10**6) * 1000  # a float holds no more than microseconds of today's time
+        """Write one packet. An unknown time is written as 0."""
+        stamp = round((time or 0.0) * 10**6) * 1000  # a float of current time is only exact to microseconds
         head = struct.pack("<5I", 0, stamp >> 32, stamp & 0xFFFFFFFF, len(packet), len(packet))
         text = printable(comment, LONGEST).encode()
         option = struct.pack("<HH", 1, len(text)) + text + bytes(-len(text) % 4) + bytes(4)
@@ -52,7 +52,7 @@ def _block(kind: int, body: bytes) -> bytes:
 
 
 def ip_udp(src: str, sport: int, dst: str, dport: int, payload: bytes) -> bytes:
-    """A UDP datagram in an IP packet; no UDP checksum over IPv4, as RFC 768 allows."""
+    """A UDP datagram in an IP packet. Over IPv4 it has no UDP checksum, as RFC 768 allows."""
     length = 8 + len(payload)
     if ":" in src:
         ends = socket.inet_pton(socket.AF_INET6, src) + socket.inet_pton(socket.AF_INET6, dst)
@@ -65,7 +65,7 @@ def ip_udp(src: str, sport: int, dst: str, dport: int, payload: bytes) -> bytes:
 
 
 def _checksum(data: bytes) -> bytes:
-    """RFC 1071; IPv6 has no UDP without it (RFC 8200 section 8.1)."""
+    """The checksum of RFC 1071. UDP over IPv6 needs it (RFC 8200 section 8.1)."""
     data += bytes(len(data) % 2)
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
@@ -74,11 +74,11 @@ def _checksum(data: bytes) -> bytes:
 
 
 def message_packet(message: CapturedMessage) -> tuple[bytes, str]:
-    """An IKE message as an IP packet with its payloads in the clear, and what is said of it."""
+    """An IKE message as an IP packet with decrypted payloads, and its comment."""
     plain = message.opened.plain
     data = plain if plain is not None and len(plain) + 4 <= MOST_IN_UDP else message.data[: MOST_IN_UDP - 4]
-    # Port 500 has no marker (RFC 7296 section 3.1); every other pair of ports gets port 500 in 4500's place, so that
-    # tools that know the ports alone read the message.
+    # IKE on port 500 has no non-ESP marker (RFC 7296 section 3.1). Messages in TCP or on port 4500 are written with
+    # port 500, so that tools that only know the standard ports can read them.
     sport, dport = (
         (500, 500) if message.tcp or 4500 in (message.sport, message.dport) else (message.sport, message.dport)
     )
@@ -88,7 +88,7 @@ def message_packet(message: CapturedMessage) -> tuple[bytes, str]:
 
 
 def inner_packet(inner: Inner) -> tuple[bytes, str]:
-    """What an ESP packet carried, as an IP packet, and what is said of it. The packet has to be open."""
+    """What a decrypted ESP packet carried, as an IP packet, and its comment."""
     assert inner.payload is not None
     packet = inner.payload if inner.is_ip else ip_around(inner)
     mode = "tunnel" if inner.is_ip else "transport"
@@ -97,7 +97,7 @@ def inner_packet(inner: Inner) -> tuple[bytes, str]:
 
 
 def save_decrypted(capture: Shown, path: Path) -> int:
-    """Write a capture's decrypted packets in its order; returns how many. OSError where it cannot be written."""
+    """Write a capture's decrypted packets in order. Returns how many. Raises OSError if the file cannot be written."""
     count = 0
     handle, partial = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
     try:

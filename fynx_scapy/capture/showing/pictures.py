@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A capture to look at: conversations as ladders, and what a notebook shows of them."""
+"""Conversations as ladders, and the HTML that a notebook shows."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ TABLE_STYLE = (
 
 
 class CaptureLadder(Ladder):
-    """The rows of a conversation as it was captured; text, HTML and SVG as of any ladder."""
+    """The ladder of a captured conversation, as text, HTML and SVG like any ladder."""
 
     def __init__(self, rows: list[Row], ends: tuple[str, str]) -> None:
         self.rows, self.ends = rows, ends
 
     @classmethod
     def of(cls, conversation: ConversationBase, esp: str = "flows") -> CaptureLadder:
-        """Draw a conversation; ``esp`` is "flows", "packets" (at most 5000 rows), or "none"; ConfigError otherwise."""
+        """Draw a conversation. ``esp`` is "flows", "packets" (at most 5000 rows) or "none"; else raises ConfigError."""
         from fynx_scapy.errors import ConfigError
 
         if esp not in ("flows", "packets", "none"):
-            raise ConfigError(f'ESP is shown as "flows", "packets" or "none", not as {esp!r}')
+            raise ConfigError(f'expected esp to be "flows", "packets" or "none", found {esp!r}')
         ends = (f"initiator {conversation.initiator}", f"responder {conversation.responder}")
         start = conversation.first or 0.0
         rows = [row for message in conversation.messages for row in _message(conversation, message, ends, start)]
@@ -89,7 +89,7 @@ def _packets(conversation: ConversationBase, ends: tuple[str, str], start: float
             continue
         if len(rows) == MOST_ESP_ROWS:
             rows.append(
-                Row(rows[-1].time, ends[0], "", "", f"more than {MOST_ESP_ROWS} ESP packets: the rest is left out")
+                Row(rows[-1].time, ends[0], "", "", f"more than {MOST_ESP_ROWS} ESP packets: the rest is not shown")
             )
             break
         sender, receiver = ends if packet.src in conversation.hosts[0] else ends[::-1]
@@ -97,14 +97,14 @@ def _packets(conversation: ConversationBase, ends: tuple[str, str], start: float
         if packet.payload is not None and packet.next_header is not None:
             text += describe(packet.payload, packet.next_header)
         else:
-            text += packet.error or f"{packet.octets} octets, closed"
+            text += packet.error or f"{packet.octets} octets, not decrypted"
         time = 0.0 if packet.time is None else packet.time - start
         rows.append(Row(time, sender, receiver, "ESP", text, fate=DELIVERED))
     return rows
 
 
 class Ladders(Sequence[CaptureLadder]):
-    """The ladders of all conversations of a capture, one below the other."""
+    """The ladders of all conversations of a capture, in order."""
 
     def __init__(self, ladders: Sequence[CaptureLadder]) -> None:
         self._ladders = list(ladders)
@@ -121,11 +121,11 @@ class Ladders(Sequence[CaptureLadder]):
     __repr__ = __str__
 
     def html(self) -> str:
-        """All of them as an HTML fragment, to be shown with `fynx_scapy.ladder.STYLE`."""
+        """All ladders as an HTML fragment, for use with `fynx_scapy.ladder.STYLE`."""
         return "".join(ladder.html() for ladder in self._ladders) or "<p>no IKE conversation in this capture</p>"
 
     def svg(self) -> list[str]:
-        """A picture of each."""
+        """One SVG picture per ladder."""
         return [ladder.svg() for ladder in self._ladders]
 
     def _repr_html_(self) -> str:
@@ -148,7 +148,7 @@ MOST_ROWS = 50
 
 
 def capture_html(capture: Shown) -> str:
-    """A capture as tables: its conversations, its flows, its problems."""
+    """A capture as tables of its conversations, flows and problems."""
     index = capture.index
     kinds = ", ".join(f"{count} {kind}" for kind, count in index.kinds.items())
     name = html.escape(printable(capture.name))
@@ -166,7 +166,7 @@ def capture_html(capture: Shown) -> str:
         head = ("flow", "from", "to", "packets", "octets", "missing", "reordered", "replays")
         parts.append(_table(head, flows[:MOST_ROWS]))
     if len(rows) > MOST_ROWS or len(flows) > MOST_ROWS:
-        parts.append(f"<p>the first {MOST_ROWS} of each</p>")
+        parts.append(f"<p>only the first {MOST_ROWS} rows of each table</p>")
     if index.problems:
         problems = [[p.number or "", p.offset, p.text] for p in index.problems[:MOST_ROWS]]
         parts.append(_table(("packet", "offset", "problem"), problems))
@@ -174,12 +174,12 @@ def capture_html(capture: Shown) -> str:
 
 
 def conversation_html(conversation: ConversationBase) -> str:
-    """A conversation as a table of its exchanges, and its ladder below."""
+    """A conversation as a table of its exchanges, followed by its ladder."""
     rows: list[list[object]] = []
     for exchange in conversation.exchanges:
         latency = "" if exchange.latency is None else f"{exchange.latency * 1000:.1f} ms"
         numbers = ", ".join(str(message.number) for message in exchange)
         by = "initiator" if exchange.by_initiator else "responder"
         rows.append([exchange.name, exchange.message_id, by, numbers, exchange.retransmissions or "", latency])
-    table = _table(("exchange", "ID", "asked by", "packets", "retransmissions", "latency"), rows)
+    table = _table(("exchange", "ID", "from", "packets", "retransmissions", "latency"), rows)
     return f"<style>{TABLE_STYLE}{STYLE}</style>{table}{CaptureLadder.of(conversation).html()}"

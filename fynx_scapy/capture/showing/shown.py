@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is asked of a capture that is drawn, tabulated or written; `Capture` gives it."""
+"""The protocol of a capture that can be drawn, tabulated or exported. `Capture` implements it."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ class Shown(Holder, Protocol):
         """The flows inside ESP."""
 
     def inner(self) -> Iterator[Inner]:
-        """The ESP packets that could be opened."""
+        """The ESP packets that could be decrypted."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a capture holds, as plain values and as tables for a terminal: what ``fynx capture`` prints."""
+"""The output of ``fynx capture``: a capture as plain values, and as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ MOST_ROWS = 100
 
 
 def document(capture: Capture, decrypt: bool) -> dict[str, Any]:
-    """A capture in plain values, for JSON; with ``decrypt`` its SAs, the ICVs of its ESP, and its inner flows too."""
-    found = capture.as_dict()
+    """A capture as plain values, for JSON. With ``decrypt``, also its SAs, ICV counts and inner flows."""
+    values = capture.as_dict()
     if decrypt:
-        found["esp"] = dict(capture.icvs)
-        found["inner_flows"] = [flow.as_dict() for flow in capture.inner_flows]
-        found["sas"] = [sa_row(sa) for sa in capture.ike_sas]
-    return found
+        values["esp"] = dict(capture.icvs)
+        values["inner_flows"] = [flow.as_dict() for flow in capture.inner_flows]
+        values["sas"] = [sa_row(sa) for sa in capture.ike_sas]
+    return values
 
 
 def suite_text(suite: Any) -> str:
-    """The algorithms of an SA, by IANA's names; no key."""
+    """The algorithms of an SA by IANA's names, without keys."""
     from fynx_scapy.iana import Encr, Integ, Prf, name_of
 
     if suite is None:
@@ -39,7 +39,7 @@ def suite_text(suite: Any) -> str:
 
 
 def sa_row(sa: Any) -> dict[str, Any]:
-    """An IKE SA that was followed and its Child SAs, in plain values without keys."""
+    """An IKE SA and its Child SAs as plain values, without keys."""
     return {
         "spi_i": sa.spi_i.hex(),
         "spi_r": sa.spi_r.hex(),
@@ -69,7 +69,7 @@ def sa_row(sa: Any) -> dict[str, Any]:
 
 
 def table(console: Console, title: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table, numbers to the right, at most 100 rows of it; nothing where there are none."""
+    """Print a table of at most 100 rows, with numbers right-aligned. Print nothing if there are no rows."""
     from rich.table import Table
     from rich.text import Text
 
@@ -84,12 +84,12 @@ def table(console: Console, title: str, heads: Sequence[str], rows: Sequence[Seq
         made.add_row(*(Text(printable(cell, LONGEST)) for cell in cells))
     console.print(made)
     if len(rows) > MOST_ROWS:
-        console.print(f"… and {len(rows) - MOST_ROWS} more; --json has all")
+        console.print(f"… and {len(rows) - MOST_ROWS} more; --json prints all")
     console.print()
 
 
 def show(capture: Capture, document: dict[str, Any], console: Console) -> None:
-    """Print what `document` holds as tables."""
+    """Print the ``document`` of a capture as tables."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in document["kinds"].items()) or "no IPsec"
     name = printable(capture.name)
     console.print(f"{name}: {document['packets']} packets: {kinds}; {document['foreign']} others\n", markup=False)
@@ -108,7 +108,7 @@ def show(capture: Capture, document: dict[str, Any], console: Console) -> None:
         numbers = ", ".join(str(message.number) for message in exchange)
         row = [exchange.conversation.number, exchange.name, exchange.message_id, by, numbers]
         rows.append([*row, exchange.retransmissions or None, latency])
-    table(console, "exchanges", ("", "exchange", "ID", "asked by", "packets", "again", "ms"), rows)
+    table(console, "exchanges", ("", "exchange", "ID", "from", "packets", "retransmitted", "ms"), rows)
     _sas(console, document.get("sas", []))
     unusual = ("missing", "reordered", "duplicates", "replays")
     rows = [
@@ -145,7 +145,7 @@ def show(capture: Capture, document: dict[str, Any], console: Console) -> None:
     table(console, "inner flows", ("from", "port", "to", "port", "protocol", "packets", "octets"), rows)
     if "esp" in document:
         esp = document["esp"]
-        console.print(f"ESP: {esp['opened']} opened, {esp['closed']} closed, {esp['bad']} with a bad ICV")
+        console.print(f"ESP: {esp['opened']} decrypted, {esp['closed']} not decrypted, {esp['bad']} with a bad ICV")
 
 
 def _sas(console: Console, sas: Sequence[dict[str, Any]]) -> None:

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def messages(capture: Shown) -> Iterator[Row]:
-    """One row for each IKE message."""
+    """One row per IKE message."""
     for conversation in capture.conversations:
         for message in conversation.messages:
             opened = message.opened
@@ -46,7 +46,7 @@ def messages(capture: Shown) -> Iterator[Row]:
 
 
 def exchanges(capture: Shown) -> Iterator[Row]:
-    """One row for each exchange."""
+    """One row per exchange."""
     for conversation in capture.conversations:
         for exchange in conversation.exchanges:
             row = exchange.as_dict()
@@ -55,19 +55,19 @@ def exchanges(capture: Shown) -> Iterator[Row]:
 
 
 def flows(capture: Shown) -> Iterator[Row]:
-    """One row for each ESP or AH flow."""
+    """One row per ESP or AH flow."""
     for flow in capture.flows:
         yield flow.as_dict()
 
 
 def packets(capture: Shown) -> Iterator[Row]:
-    """One row for each ESP packet, with what was inside where it could be opened."""
+    """One row per ESP packet, with the inner packet if it could be decrypted."""
     for packet in capture.esp():
         yield packet_row(packet)
 
 
 def packet_row(packet: Inner) -> Row:
-    """One ESP packet."""
+    """The row for one ESP packet."""
     ends = five_tuple(packet)
     inside: Row = {
         "inner_src": None,
@@ -95,7 +95,7 @@ def packet_row(packet: Inner) -> Row:
 
 
 def inner_flows(capture: Shown) -> Iterator[Row]:
-    """One row for each inner flow."""
+    """One row per inner flow."""
     for flow in capture.inner_flows:
         yield flow.as_dict() | {"spis": ",".join(sorted(f"{spi:08x}" for spi in flow.spis))}
 
@@ -110,9 +110,9 @@ TABLES: Mapping[str, Callable[[Shown], Iterator[Row]]] = {
 
 
 def frame(capture: Shown, what: str) -> pandas.DataFrame:
-    """One of `TABLES` as a DataFrame, times as pandas has them. ConfigError for another name, or without pandas."""
+    """One of `TABLES` as a DataFrame with pandas timestamps. Raises ConfigError for another name or without pandas."""
     if what not in TABLES:
-        raise ConfigError(f"a table is one of {', '.join(TABLES)}, not {what!r}")
+        raise ConfigError(f"expected one of the tables {', '.join(TABLES)}, found {what!r}")
     try:
         import pandas
     except ImportError:

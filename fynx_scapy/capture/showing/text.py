@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A record of a dissected capture as one line that a person reads."""
+"""A record of a dissected capture as one line of text."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fynx_scapy.text import LONGEST, printable
 
 Record = dict[str, Any]
 INNER_PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 108: "IPComp"}
-VERDICTS = {"ok": "[icv ok]", "bad": "[ICV BAD]", "unchecked": "[not opened]"}
+VERDICTS = {"ok": "[icv ok]", "bad": "[ICV BAD]", "unchecked": "[not decrypted]"}
 
 
 def line(record: Record, start: float | None = None) -> str:
-    """One line for a record; times are shown relative to ``start``, in seconds."""
+    """One line for a record. Times are relative to ``start``, in seconds."""
     time = "" if record["time"] is None else f"{record['time'] - (start or 0):.6f}"
     words = [f"{record['number']:>5} {time:>11}", ends(record), _BODIES.get(record["kind"], _other)(record)]
     if record["error"]:
@@ -25,7 +25,7 @@ def line(record: Record, start: float | None = None) -> str:
 
 
 def ends(record: Record) -> str:
-    """Who sent a packet to whom, with ports where there are some."""
+    """Source and destination of a packet, with ports if there are any."""
     if record["src"] is None:
         return ""
     if record["sport"] is None:
@@ -73,7 +73,7 @@ def _esp(record: Record) -> str:
 
 
 def inner(data: bytes, next_header: int) -> str:
-    """What an ESP packet carried: addresses and protocol of an IP packet, else the number of its next header."""
+    """What an ESP packet carried: addresses and protocol of an IP packet, else the next header number."""
     if next_header == 59:
         return f"dummy, {len(data)} octets"
     try:
