@@ -15,7 +15,7 @@ class Conversation(ConversationBase):
     """A conversation that can be drawn."""
 
     def ladder(self, esp: str = "flows") -> CaptureLadder:
-        """The conversation as a ladder; ``esp`` is "flows" (one row a flow), "packets", or "none"."""
+        """The conversation as a ladder. ``esp`` is "flows" (one row per flow), "packets" or "none"."""
         from fynx_scapy.capture.showing.pictures import CaptureLadder
 
         return CaptureLadder.of(self, esp)

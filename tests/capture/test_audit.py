@@ -45,9 +45,9 @@ NOTABLE = {
     "fragments": ("path.fragments", "IKE fragmentation"),
     "cookie": ("path.cookie", "cookie"),
     "moved": ("path.moved", "another address"),
-    "again": ("ike.again", "conversation 2 begins anew what conversation 1 was"),
+    "again": ("ike.again", "conversation 2 replaces conversation 1"),
     "childless": ("ike.childless", "without a Child SA"),
-    "collision": ("child.collision", "both ends rekeyed"),
+    "collision": ("child.collision", "both peers rekeyed"),
     "narrowed": ("child.narrowed", "narrowed"),
     "transport": ("child.transport", "transport mode"),
     "ipcomp": ("child.ipcomp", "IPCOMP_DEFLATE"),
@@ -56,7 +56,7 @@ NOTABLE = {
     "resent": ("ike.retransmission", "sent again"),
     "pfs": ("child.pfs", "PFS seen"),
     "no pfs": ("child.pfs", "PFS not seen"),
-    "pfs unknown": ("child.pfs", "is not seen"),
+    "pfs unknown": ("child.pfs", "cannot be seen"),
     "clear": ("esp.confidential", "nothing is encrypted"),
     "better": ("ike.better", "proposal 2 has no weakness"),
     "in udp": ("flow.encapsulated", "in UDP"),
@@ -316,10 +316,10 @@ def test_lifetimes_are_measured_between_rekeys() -> None:
 
 def test_the_refused_offer_is_told() -> None:
     (error,) = audited("psk-esn-refused").find("error.NO_PROPOSAL_CHOSEN")
-    assert "Offered was ESP: ENCR_AES_GCM_16-128, ESN." in error.explanation
+    assert "The offer was ESP: ENCR_AES_GCM_16-128, ESN." in error.explanation
     (error,) = audited("psk-invalid-ke").find("error.INVALID_KE_PAYLOAD")
-    assert "it wants MODP_2048" in error.explanation
-    assert "Another try succeeded." in error.explanation
+    assert "it asks for MODP_2048" in error.explanation
+    assert "A retry succeeded." in error.explanation
 
 
 def test_a_wrong_secret_is_seen_in_auth() -> None:

@@ -92,7 +92,7 @@ def test_a_bad_icv() -> None:
     data[-1] ^= 1
     records, work = run(ipv4(50, bytes(data)), keys=KeyLog(esp=[esp_keys()]))
     assert (records[0]["icv"], records[0]["decrypted"], records[0]["inner"]) == ("bad", False, None)
-    assert records[0]["error"] == "the ICV does not verify with any key at hand (2 tried)"
+    assert records[0]["error"] == "the ICV does not verify with any known key (2 tried)"
     assert work.failed
     assert "[ICV BAD]" in line(records[0])
 

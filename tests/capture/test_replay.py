@@ -194,7 +194,7 @@ def test_promises_that_the_engine_cannot_keep_are_left_out():
 def test_what_cannot_be_replayed_says_why(recorded: Path):
     with pytest.raises(ConfigError, match="from 1 to 1, found 2"):
         load(recorded, conversation=2)
-    with pytest.raises(CaptureError, match="packet 3: the message does not open"):
+    with pytest.raises(CaptureError, match="packet 3: the message cannot be decrypted"):
         load(recorded, KeyLog())
     with pytest.raises(ConfigError, match="give it with --psk"):
         configs.initiator(load(recorded))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An audit of a capture: what was offered, chosen and used, judged by the tables of a profile.
+"""Audit a capture: judge what was offered, chosen and used by the tables of a profile.
 
-`collect` gathers the facts, `PROFILES` hold the tables, `judge` makes findings of both, `audit` does it all.
+`collect` gathers the facts, `PROFILES` has the tables, `judge` makes findings from both, and `audit` does it all.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Judges of what was offered and chosen, and of how the ends proved who they are."""
+"""Judges of the offered and chosen algorithms, and of the peers' authentication."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ AEAD = frozenset(
         Encr.ENCR_KUZNYECHIK_MGM_MAC_KTREE, Encr.ENCR_MAGMA_MGM_MAC_KTREE,
     )
 )  # fmt: skip
-"""Transforms of type 1 that authenticate by themselves (those that only authenticate included)."""
+"""Transforms of type 1 that provide integrity themselves (including those that only authenticate)."""
 UNENCRYPTED = frozenset(
     (Encr.ENCR_NULL, Encr.ENCR_NULL_AUTH_AES_GMAC, Encr.ENCR_KUZNYECHIK_MGM_MAC_KTREE, Encr.ENCR_MAGMA_MGM_MAC_KTREE)
 )
@@ -48,7 +48,7 @@ def _rule(sa: IkeSaFacts | ChildSaFacts, transform: SeenTransform) -> str:
 
 
 def _chosen(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
-    """Each algorithm that was chosen, by its row."""
+    """Judge each chosen algorithm by its row."""
     for sa in suites(conversation):
         for transform in sa.chosen.transforms if sa.chosen is not None else ():
             verdict = profile.judge(sa.chosen.protocol if sa.chosen is not None else 0, transform)
@@ -62,7 +62,7 @@ def _chosen(conversation: ConversationFacts, profile: Profile) -> Iterator[Findi
 
 
 def _offered(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
-    """Weak and forbidden algorithms that were offered and not chosen: a responder might have taken them."""
+    """Weak and forbidden algorithms that were offered but not chosen: a responder might have chosen them."""
     for sa in suites(conversation):
         used = set(sa.chosen.transforms) if sa.chosen is not None else set()
         seen: set[SeenTransform] = set()
@@ -83,17 +83,17 @@ def _offered(conversation: ConversationFacts, profile: Profile) -> Iterator[Find
 
 
 def _choice(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
-    """What was chosen out of what, and what that tells about the responder."""
+    """Which proposal was chosen, and what that shows about the responder."""
     for sa in suites(conversation):
         if sa.chosen is None:
             continue
         passed = [proposal for proposal in sa.offered if proposal.number < sa.chosen.number]
         words = []
         if passed:
-            words.append("The responder took none of " + "; ".join(proposal.text for proposal in passed) + ".")
+            words.append("The responder did not take " + "; ".join(proposal.text for proposal in passed) + ".")
         words += _preferences(sa.offered, sa.chosen)
         if not words:
-            words.append("It is the first of what was offered.")
+            words.append("It is the first proposal.")
         yield Finding(
             f"{_prefix(sa)}.chosen", INFO, Status.SEEN,
             f"proposal {sa.chosen.number} of {len(sa.offered)} chosen: {sa.chosen.text}", sa.label, sa.numbers,
@@ -107,11 +107,11 @@ def _preferences(offered: tuple[SeenProposal, ...], chosen: SeenProposal) -> Ite
         choices = proposal.of(transform.kind) if proposal is not None else []
         if transform in choices and choices.index(transform):
             before = ", ".join(each.name for each in choices[: choices.index(transform)])
-            yield f"{transform.name} was preferred to {before}, which stood before it."
+            yield f"{transform.name} was preferred to {before}, which came first."
 
 
 def _better(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
-    """A weak choice where a proposal without any weakness was on offer: the responder's configuration prefers it."""
+    """A weak choice although a proposal without weaknesses was offered: the responder's configuration prefers it."""
     for sa in suites(conversation):
         if sa.chosen is None or not _flawed(sa.chosen, profile):
             continue
@@ -120,7 +120,7 @@ def _better(conversation: ConversationFacts, profile: Profile) -> Iterator[Findi
             yield Finding(
                 f"{_prefix(sa)}.better", MEDIUM, Status.WEAK,
                 f"proposal {proposal.number} has no weakness and was not chosen", sa.label, sa.numbers,
-                Source(RFC7296, "section 2.7"), f"It is {proposal.text}. Put it first, or take the weak one away.",
+                Source(RFC7296, "section 2.7"), f"It is {proposal.text}. Put it first, or remove the weak one.",
             )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def _flawed(proposal: SeenProposal, profile: Profile) -> bool:
 
 
 def _combination(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
-    """What only algorithms together say: encryption without integrity, integrity without encryption."""
+    """Findings on combinations of algorithms: encryption without integrity, integrity without encryption."""
     for child in conversation.children:
         if child.chosen is None or child.chosen.protocol != ESP:
             continue
@@ -143,25 +143,25 @@ def _combination(conversation: ConversationFacts, profile: Profile) -> Iterator[
                 yield Finding(
                     "esp.confidential", MEDIUM, Status.WEAK, f"nothing is encrypted ({cipher.name})", child.label,
                     child.numbers, Source("RFC 8221", "sections 5 and 6"),
-                    "Packets are authenticated and travel in the clear: everybody on the path reads them. This may be "
-                    "what was wanted; then it is no weakness.",
+                    "Packets are authenticated but not encrypted: anyone on the path can read them. If this is "
+                    "intended, it is not a weakness.",
                 )  # fmt: skip
             if cipher.id not in AEAD and not integrity:
                 yield Finding(
                     "esp.authenticated", HIGH, Status.FORBIDDEN, f"{cipher.name} without integrity", child.label,
                     child.numbers, Source("RFC 8221", "section 4"),
-                    "Encryption without authentication is not effective and MUST NOT be used: packets can be changed "
-                    "on their way without being noticed.",
+                    "Encryption without authentication is not effective and MUST NOT be used: packets can be modified "
+                    "in transit without being noticed.",
                 )  # fmt: skip
 
 
 def _quantum(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
-    """Whether somebody who records today and has a quantum computer later would learn the keys."""
+    """Whether an attacker who records today could derive the keys later with a quantum computer."""
     ppk = [each.number for each in conversation.notify(NotifyType.PPK_IDENTITY)]
     if ppk:
         yield Finding(
             "ike.ppk", INFO, Status.SEEN, "a post-quantum pre-shared key is mixed in", conversation.label, tuple(ppk),
-            Source("RFC 8784", "section 3"), "The keys depend on a PPK that both ends have.",
+            Source("RFC 8784", "section 3"), "The keys depend on a PPK that both peers have.",
         )  # fmt: skip
     for sa in conversation.ike_sas:
         if sa.chosen is None:
@@ -171,12 +171,12 @@ def _quantum(conversation: ConversationFacts, profile: Profile) -> Iterator[Find
             names = ", ".join(each.name for each in methods)
             yield Finding(
                 "ike.quantum", INFO, Status.SEEN, f"a key exchange resists quantum computers: {names}", sa.label,
-                sa.numbers, Source("RFC 9370", ""), "Its secret goes into the keys beside that of the first exchange.",
+                sa.numbers, Source("RFC 9370", ""), "Its secret goes into the keys with that of the first exchange.",
             )  # fmt: skip
         elif profile.quantum is not None and not ppk:
             yield Finding(
                 "ike.quantum", MEDIUM, Status.WEAK, "no key exchange resists quantum computers", sa.label, sa.numbers,
-                profile.quantum, "Whoever records this conversation can open it once there is a quantum computer.",
+                profile.quantum, "An attacker who records this conversation can decrypt it with a quantum computer.",
             )  # fmt: skip
 
 
@@ -190,9 +190,9 @@ def _nonces(conversation: ConversationFacts, profile: Profile) -> Iterator[Findi
         short = [(number, length) for number, length in sa.nonces if length < wanted]
         for number, length in short:
             yield Finding(
-                "ike.nonce", HIGH, Status.FORBIDDEN, f"a nonce of {length} octets, at least {wanted} are needed",
+                "ike.nonce", HIGH, Status.FORBIDDEN, f"a nonce of {length} octets; at least {wanted} are required",
                 sa.label, (number,), Source(RFC7296, "section 2.10"),
-                "Nonces MUST have 128 bits, and half the key size of the PRF.",
+                "Nonces MUST have at least 128 bits and at least half the key size of the PRF.",
             )  # fmt: skip
 
 
@@ -241,7 +241,7 @@ def _verified(verified: bool | None, reason: str, method: str, subject: str, evi
         return Finding("auth.verified", LOW, Status.UNKNOWN, title, subject, evidence, source, reason)
     return Finding(
         "auth.verified", HIGH, Status.FAILED, f"AUTH does not verify ({method})", subject, evidence, source, reason,
-        "The secret or key at hand is not the one that it was made with; or somebody stands between the ends.",
+        "The known secret or key is not the one that AUTH was computed with; or there is a man in the middle.",
     )  # fmt: skip
 
 
@@ -255,4 +255,4 @@ OF_CONVERSATION: tuple[Callable[[ConversationFacts, Profile], Iterator[Finding]]
     _nonces,
     _authentication,
 )
-"""Each judges one conversation by a profile."""
+"""The judges. Each judges one conversation by a profile."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From a `Capture` to the facts of it: each conversation walked once, message by message, in the capture's order."""
+"""Collect the facts of a `Capture`: go through each conversation once, message by message, in capture order."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 SK, SKF = int(PayloadType.SK), int(PayloadType.SKF)
 MOST_BAD = 100
-"""How many ESP packets with a bad ICV are named; all are counted."""
+"""How many ESP packets with a bad ICV are listed. All are counted."""
 INITIATOR, RESPONDER = "initiator", "responder"
 
 
 def collect(capture: Capture) -> CaptureFacts:
-    """The facts of a capture. ESP is opened in one pass where there are keys, so that its ICVs are counted."""
+    """The facts of a capture. If there are keys, one pass decrypts ESP to count its ICVs."""
     icvs = dict(capture.icvs)
     bad_esp: list[tuple[int, int]] = []
     if icvs["bad"]:
@@ -67,7 +67,7 @@ def collect(capture: Capture) -> CaptureFacts:
 
 
 def _reauthenticated(conversations: tuple[ConversationFacts, ...]) -> tuple[tuple[int, int], ...]:
-    """Established conversations that follow an established one between the same two hosts."""
+    """Pairs of established conversations between the same two hosts, one after the other."""
     found: list[tuple[int, int]] = []
     last: dict[frozenset[str], int] = {}
     for each in conversations:
@@ -80,7 +80,7 @@ def _reauthenticated(conversations: tuple[ConversationFacts, ...]) -> tuple[tupl
 
 
 class _Collector:
-    """Goes through one conversation, and keeps what it has gathered so far."""
+    """Goes through one conversation and collects its facts."""
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation, self.history = conversation, conversation.history
@@ -94,10 +94,10 @@ class _Collector:
         self.bad_icv: list[int] = []
         self.eap: list[int] = []
         self.faults: list[tuple[int, str]] = []
-        self.requests: dict[int, int] = {}  # the number of each response: that of its request
+        self.requests: dict[int, int] = {}  # packet number of a response -> that of its request
 
     def facts(self) -> ConversationFacts:
-        """Walk, and tell."""
+        """Go through the conversation and return its facts."""
         conversation = self.conversation
         base = ConversationFacts(
             conversation.number, conversation.initiator, conversation.responder, conversation.version,
@@ -131,10 +131,10 @@ class _Collector:
         )
 
     def _role(self, message: CapturedMessage) -> str:
-        """The conversation's end that has sent a message, whoever made the IKE SA that it belongs to."""
+        """The role in the conversation of a message's sender, whichever peer made the message's IKE SA."""
         return INITIATOR if self.conversation.left(message) else RESPONDER
 
-    # -- what one message says by itself
+    # -- facts from single messages
 
     def _message(self, message: CapturedMessage) -> None:
         found = message.opened
@@ -173,7 +173,7 @@ class _Collector:
         data = bytes(layer.notify) if layer.notify else b""
         detail = ""
         if kind == NotifyType.INVALID_KE_PAYLOAD and len(data) == 2:
-            detail = f"it wants {name_of(KeMethod, int.from_bytes(data))}"
+            detail = f"it asks for {name_of(KeMethod, int.from_bytes(data))}"
         elif kind == NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD and data:
             detail = f"payload type {data[0]} is not known to it"
         elif kind == NotifyType.INVALID_MAJOR_VERSION and data:
@@ -187,13 +187,13 @@ class _Collector:
     def _auth(self, message: CapturedMessage, layer: Any, role: str, key: str) -> None:
         verdict = next((each for each in message.opened.auth), None)
         verified, reason = (
-            (None, "nothing at hand can check it") if verdict is None else (verdict.verified, verdict.reason)
+            (None, "no known key can check it") if verdict is None else (verdict.verified, verdict.reason)
         )
         algorithm = _algorithm(layer)
         self.auths.append(AuthFacts(message.number, role, int(layer.auth_type), algorithm, key, verified, reason))
 
     def _nat(self, message: CapturedMessage, role: str) -> None:
-        """RFC 7296 section 2.23: the hash is SHA-1 of both SPIs, the address and the port, as the sender knows them."""
+        """RFC 7296 section 2.23: the hash is SHA-1 of both SPIs, the address and the port that the sender sees."""
         hashes: dict[int, list[bytes]] = {}
         for layer in message.readable:
             if layer.payload_type == PayloadType.N:
@@ -213,7 +213,7 @@ class _Collector:
         )
 
     def _settled(self, error: ErrorFacts) -> ErrorFacts:
-        """Whether what was refused succeeded in another try."""
+        """Add to an error whether a retry of the refused exchange succeeded."""
         overcome = False
         if error.exchange == "IKE_SA_INIT":
             overcome = any(
@@ -242,12 +242,12 @@ def _hash(head: bytes, address: str, port: int | None) -> bytes:
 
 
 def _algorithm(layer: Any) -> str | None:
-    """The signature algorithm of method 14; RSASSA-PSS with its hash, which stands in its parameters."""
+    """The signature algorithm of method 14. For RSASSA-PSS with its hash, which is in the parameters."""
     name: str | None = layer.algorithm
     identifier = layer.algorithm_identifier
     if name != "RSASSA-PSS" or identifier is None:
         return name
-    # The hash stands before the one of the mask generation function.
+    # The hash comes before that of the mask generation function.
     found = sorted((identifier.find(oid), text) for oid, text in _PSS_HASHES if oid in identifier)
     return f"RSASSA-PSS with {found[0][1] if found else 'SHA1'}"
 
@@ -261,7 +261,7 @@ _PSS_HASHES = [
 
 
 def _key(layer: Any) -> str:
-    """What kind of public key a certificate holds, as ``RSA-2048``; empty where it cannot be read."""
+    """The kind of public key in a certificate, such as ``RSA-2048``. Empty if it cannot be read."""
     if int(layer.cert_encoding) != CertEncoding.X_509_Certificate_Signature:
         return ""
     try:

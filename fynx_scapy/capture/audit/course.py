@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Judges of how it went: the life of SAs, errors, the path, ESP's sequence numbers, what could not be read."""
+"""Judges of a conversation's course: lifetimes, errors, the path, ESP sequence numbers, unreadable parts."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from fynx_scapy.iana import IpcompTransform, NotifyType, TransformType, name_of
 
 
 def _secrecy(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
-    """Perfect forward secrecy of Child SAs: a key exchange of their own (RFC 7296 sections 1.3.1 and 2.12)."""
+    """Perfect forward secrecy of Child SAs: a separate key exchange (RFC 7296 sections 1.3.1 and 2.12)."""
     source = Source(RFC7296, "sections 1.3.1 and 2.12")
     made = [child for child in conversation.children if child.chosen is not None]
     for child in made:
         if child.pfs:
             yield Finding(
-                "child.pfs", INFO, Status.OK, "PFS seen: it has a key exchange of its own", child.label, child.numbers,
+                "child.pfs", INFO, Status.OK, "PFS seen: it has a separate key exchange", child.label, child.numbers,
                 source,
             )  # fmt: skip
         elif child.pfs is False:
             yield Finding(
-                "child.pfs", LOW, Status.WEAK, "PFS not seen: its keys come of the IKE SA's alone", child.label,
+                "child.pfs", LOW, Status.WEAK, "PFS not seen: its keys depend only on the IKE SA's", child.label,
                 child.numbers, source,
-                "Whoever learns SK_d of the IKE SA can compute the keys of this Child SA from what is on the wire.",
+                "An attacker who learns SK_d of the IKE SA can compute this Child SA's keys from captured packets.",
             )  # fmt: skip
     if made and all(child.pfs is None for child in made):
         yield Finding(
-            "child.pfs", LOW, Status.UNKNOWN, "whether rekeys have PFS is not seen", conversation.label,
+            "child.pfs", LOW, Status.UNKNOWN, "PFS of rekeys cannot be seen", conversation.label,
             tuple(number for child in made for number in child.numbers), source,
-            "The only Child SA here is that of IKE_AUTH, whose keys come of IKE_SA_INIT's exchange; its proposal says "
-            "nothing about later ones.",
+            "The only Child SA here is that of IKE_AUTH, whose keys come from the key exchange of IKE_SA_INIT. Its "
+            "proposal says nothing about later ones.",
         )  # fmt: skip
 
 
 def _lives(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
-    """How long SAs lived, as far as the capture shows it."""
+    """How long SAs lived, as far as the capture shows."""
     for sa in suites(conversation):
         if sa.chosen is None or sa.made is None:
             continue
@@ -63,7 +63,7 @@ def _child_options(conversation: ConversationFacts, _: Profile) -> Iterator[Find
         yield Finding(
             "child.esn", INFO, Status.SEEN, f"sequence numbers of {64 if esn else 32} bits", child.label,
             child.numbers, Source("RFC 4303", "section 2.2.1"),
-            "Extended sequence numbers are in use." if esn else "It must be rekeyed before 2^32 packets were sent.",
+            "Extended sequence numbers are in use." if esn else "It must be rekeyed before 2^32 packets are sent.",
         )  # fmt: skip
         if child.mode == "transport":
             yield Finding(
@@ -81,12 +81,12 @@ def _child_options(conversation: ConversationFacts, _: Profile) -> Iterator[Find
             yield Finding(
                 "child.narrowed", INFO, Status.SEEN, "the responder narrowed the traffic selectors", child.label,
                 child.numbers, Source(RFC7296, "section 2.9"),
-                "It accepts less than was asked for. That is usual where a host asks for everything; between two "
+                "It accepts less than was requested. That is usual if a host requests everything; between two "
                 "networks it means that the configurations differ.",
             )  # fmt: skip
     for first, second in conversation.collisions:
         yield Finding(
-            "child.collision", INFO, Status.SEEN, "both ends rekeyed at the same time", conversation.label,
+            "child.collision", INFO, Status.SEEN, "both peers rekeyed at the same time", conversation.label,
             (first, second), Source(RFC7296, "section 2.8.1"),
         )  # fmt: skip
     if conversation.childless:
@@ -103,7 +103,7 @@ def _errors(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
         evidence = (error.number,) if error.request is None else (error.request, error.number)
         words = [cause.means]
         if error.detail:
-            words.append(f"Here {error.detail}.")
+            words.append(f"In this case, {error.detail}.")
         offered = [
             proposal.text
             for sa in suites(conversation)
@@ -111,11 +111,11 @@ def _errors(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
             for proposal in sa.offered
         ]
         if offered:
-            words.append(f"Offered was {'; or '.join(offered)}.")
+            words.append(f"The offer was {'; or '.join(offered)}.")
         if error.overcome:
-            words.append("Another try succeeded.")
+            words.append("A retry succeeded.")
         if not error.protected and error.exchange != "IKE_SA_INIT":
-            words.append("The message is not protected: anybody may have sent it.")
+            words.append("The message is not protected: anyone may have sent it.")
         severity = LOW if error.overcome else cause.severity
         yield Finding(
             f"error.{name}", severity, Status.FAILED, f"{name} from the {error.by} in {error.exchange}",
@@ -124,7 +124,7 @@ def _errors(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
 
 
 def _going(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
-    """Latency, retransmissions, requests without an answer (RFC 7296 sections 2.1 and 2.4)."""
+    """Latency, retransmissions and unanswered requests (RFC 7296 sections 2.1 and 2.4)."""
     source = Source(RFC7296, "section 2.1")
     for exchange in conversation.exchanges:
         if exchange.copies:
@@ -132,13 +132,13 @@ def _going(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
                 "ike.retransmission", LOW, Status.SEEN,
                 f"{exchange.name} {exchange.message_id}: messages sent again: {len(exchange.copies)}",
                 conversation.label, exchange.numbers, source,
-                "A message was lost, or the answer took longer than the sender waits.",
+                "A message was lost, or the response took longer than the sender's timeout.",
             )  # fmt: skip
         if not exchange.answered:
             yield Finding(
-                "ike.unanswered", MEDIUM, Status.FAILED, f"{exchange.name} {exchange.message_id} has no answer",
-                conversation.label, exchange.numbers, source, "The capture has the request and no response to it.",
-                "The peer is not there, a firewall drops UDP 500 or 4500 or its fragments, or the capture ends here.",
+                "ike.unanswered", MEDIUM, Status.FAILED, f"{exchange.name} {exchange.message_id} has no response",
+                conversation.label, exchange.numbers, source, "The capture has the request, but no response to it.",
+                "The peer is down, a firewall drops UDP 500 or 4500 or fragments of it, or the capture ends here.",
             )  # fmt: skip
     timed = [exchange for exchange in conversation.exchanges if exchange.latency is not None]
     if timed:
@@ -148,30 +148,30 @@ def _going(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
             "ike.latency", INFO, Status.SEEN,
             f"{len(timed)} exchanges answered after {middle:.1f} ms (median), at most "
             f"{(slowest.latency or 0) * 1000:.1f} ms ({slowest.name} {slowest.message_id})",
-            conversation.label, slowest.numbers, source, "As seen where the capture was taken.",
+            conversation.label, slowest.numbers, source, "As seen at the point of capture.",
         )  # fmt: skip
 
 
 def _path(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
-    """NAT, fragments, cookies, moves, vendor IDs."""
+    """NAT, fragments, cookies, address changes, vendor IDs."""
     translated = [each for each in conversation.nat if each.source_fits is False or each.destination_fits is False]
     if translated:
         ends = {each.by if each.source_fits is False else _other(each.by) for each in translated}
         yield Finding(
             "path.nat", INFO, Status.SEEN, f"NAT at the {' and the '.join(sorted(ends))}, or forced there",
             conversation.label, tuple(each.number for each in translated), Source(RFC7296, "section 2.23"),
-            "The hash of an end's address and port does not fit the packet. Implementations also send a wrong hash on "
-            "purpose, so that ESP is put into UDP.",
+            "The hash of a peer's address and port does not match the packet. Implementations also send a wrong hash "
+            "on purpose, to force UDP encapsulation of ESP.",
         )  # fmt: skip
     elif conversation.nat:
         yield Finding(
-            "path.nat", INFO, Status.SEEN, "no NAT between the ends", conversation.label,
+            "path.nat", INFO, Status.SEEN, "no NAT between the peers", conversation.label,
             tuple(each.number for each in conversation.nat), Source(RFC7296, "section 2.23"),
         )  # fmt: skip
     elif conversation.complete and conversation.version == 2:
         yield Finding(
             "path.nat", LOW, Status.UNKNOWN, "no NAT detection", conversation.label, (conversation.first_number,),
-            Source(RFC7296, "section 2.23"), "Neither end has sent the hashes of its addresses.",
+            Source(RFC7296, "section 2.23"), "Neither peer sent the hashes of its addresses.",
         )  # fmt: skip
     if conversation.fragments:
         yield Finding(
@@ -182,12 +182,12 @@ def _path(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
     if cookies:
         yield Finding(
             "path.cookie", INFO, Status.SEEN, "the responder asked for a cookie", conversation.label, tuple(cookies),
-            Source(RFC7296, "section 2.6"), "It has many half-open IKE SAs, which may be an attack, or always asks.",
+            Source(RFC7296, "section 2.6"), "It has many half-open IKE SAs (maybe an attack), or it always asks.",
         )  # fmt: skip
     moves = [each.number for each in conversation.notify(NotifyType.UPDATE_SA_ADDRESSES)]
     if moves:
         yield Finding(
-            "path.moved", INFO, Status.SEEN, "an end moved to another address", conversation.label, tuple(moves),
+            "path.moved", INFO, Status.SEEN, "a peer moved to another address", conversation.label, tuple(moves),
             Source("RFC 4555", "section 3.5"),
         )  # fmt: skip
     for vendor in conversation.vendors:
@@ -202,53 +202,53 @@ def _other(role: str) -> str:
 
 
 def _reading(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
-    """What could not be seen, or is not as it should be."""
+    """What could not be seen or is invalid."""
     if conversation.version == 1:
         yield Finding(
             "ikev1", HIGH, Status.FORBIDDEN, "IKEv1 in use", conversation.label, (conversation.first_number,),
-            Source("RFC 8221", "section 1.3"), "IKEv1 is deprecated. Nothing in it is looked at here.",
+            Source("RFC 8221", "section 1.3"), "IKEv1 is deprecated. Its content is not audited.",
         )  # fmt: skip
     if not conversation.complete:
         yield Finding(
             "ike.beginning", MEDIUM, Status.UNKNOWN, "the beginning is not in the capture", conversation.label,
             (conversation.first_number,), Source(RFC7296, "section 1.2"),
-            "Without IKE_SA_INIT neither the algorithms nor who they were offered by are known.",
+            "Without IKE_SA_INIT, neither the algorithms nor the peer that offered them are known.",
         )  # fmt: skip
     if conversation.closed:
         yield Finding(
-            "ike.closed", MEDIUM, Status.UNKNOWN, f"{len(conversation.closed)} messages stayed closed",
+            "ike.closed", MEDIUM, Status.UNKNOWN, f"{len(conversation.closed)} messages not decrypted",
             conversation.label, conversation.closed, Source(RFC7296, "section 3.14"),
-            "No key at hand opens them: what is in them is not judged. Child SAs, AUTH and errors are among it.",
+            "No known key decrypts them, so their content (such as Child SAs, AUTH and errors) is not judged.",
         )  # fmt: skip
     if conversation.bad_icv:
         yield Finding(
             "ike.icv", HIGH, Status.FAILED, f"{len(conversation.bad_icv)} messages whose ICV does not verify",
             conversation.label, conversation.bad_icv, Source(RFC7296, "section 3.14"), "",
-            "The message was changed on its way; or the key at hand is of another SA.",
+            "The message was modified in transit; or the known key belongs to another SA.",
         )  # fmt: skip
     for number, text in conversation.faults:
         yield Finding(
             "malformed", MEDIUM, Status.FAILED, text, conversation.label, (number,), Source(RFC7296, "section 3"), "",
-            "A fault in the sender's implementation, a damaged capture, or somebody who tries out the receiver.",
+            "A bug in the sender's implementation, a damaged capture, or someone testing the receiver.",
         )  # fmt: skip
 
 
 def _flows(facts: CaptureFacts) -> Iterator[Finding]:
-    """ESP and AH as far as sequence numbers tell (RFC 4303 section 3.4.3)."""
+    """ESP and AH, judged by their sequence numbers (RFC 4303 section 3.4.3)."""
     source = Source("RFC 4303", "section 3.4.3")
     for flow in facts.flows:
         evidence = (flow.first_number, flow.last_number)
         if flow.replays or flow.duplicates:
             count = flow.replays + flow.duplicates
             yield Finding(
-                "flow.replay", MEDIUM, Status.FAILED, f"{count} packets with a sequence number that was there before",
+                "flow.replay", MEDIUM, Status.FAILED, f"{count} packets with a repeated sequence number",
                 flow.label, evidence, source, "A receiver with replay protection drops them.",
-                "Somebody replays packets, or the network (or the capture) has doubled them.",
+                "Someone replays packets, or the network (or the capture) has duplicated them.",
             )  # fmt: skip
         if flow.late:
             yield Finding(
                 "flow.late", LOW, Status.WEAK, f"{flow.late} packets too late for a window of 64", flow.label, evidence,
-                source, "The path reorders more than a usual replay window bears: make the window larger.",
+                source, "The path reorders more than a usual replay window allows: enlarge the window.",
             )  # fmt: skip
         elif flow.reordered:
             yield Finding(
@@ -268,7 +268,8 @@ def _flows(facts: CaptureFacts) -> Iterator[Finding]:
         if not flow.child:
             yield Finding(
                 "flow.unknown", MEDIUM, Status.UNKNOWN, "no Child SA in the capture has this SPI", flow.label, evidence,
-                Source(RFC7296, "section 2.9"), "Its algorithms are not known: IKE is not in the capture, or closed.",
+                Source(RFC7296, "section 2.9"),
+                "Its algorithms are unknown: IKE is not in the capture, or not decrypted.",
             )  # fmt: skip
         if flow.encapsulation:
             yield Finding(
@@ -281,7 +282,7 @@ def _whole(facts: CaptureFacts) -> Iterator[Finding]:
     for first, second in facts.reauthenticated:
         numbers = tuple(each.first_number for each in facts.conversations if each.number in (first, second))
         yield Finding(
-            "ike.again", INFO, Status.SEEN, f"conversation {second} begins anew what conversation {first} was",
+            "ike.again", INFO, Status.SEEN, f"conversation {second} replaces conversation {first}",
             f"conversation {second}", numbers, Source(RFC7296, "section 2.8.3"),
             "Reauthentication, or a new connection.",
         )  # fmt: skip
@@ -291,12 +292,12 @@ def _whole(facts: CaptureFacts) -> Iterator[Finding]:
             ", ".join(sorted({f"ESP {spi:08x}" for _, spi in facts.bad_esp})),
             tuple(number for number, _ in facts.bad_esp),
             Source("RFC 4303", "section 3.4.4"), "",
-            "The packets were changed on their way; or the key at hand is of another SA.",
+            "The packets were modified in transit; or the known key belongs to another SA.",
         )  # fmt: skip
     for number, offset, text in facts.problems:
         yield Finding(
             "unreadable", MEDIUM, Status.UNKNOWN, text, facts.name, (number,) if number else (),
-            Source("the capture file", f"offset {offset}"), "What stands there is not judged.",
+            Source("the capture file", f"offset {offset}"), "The data there is not judged.",
         )  # fmt: skip
     for loss in facts.losses:
         yield Finding(

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The facts of a capture that an audit judges: plain values with the numbers of the packets that show them.
 
-Nothing here is a judgement, and nothing holds a key. Times are seconds since the epoch, None where the capture has
-none.
+Nothing here is a judgement, and nothing holds a key. Times are seconds since the epoch, None if not captured.
 """
 
 from __future__ import annotations
@@ -19,9 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AuthFacts:
-    """One AUTH payload: who sent it, its method (RFC 7296 section 3.8), and what checking it came to.
+    """One AUTH payload: its sender, its method (RFC 7296 section 3.8), and the result of verifying it.
 
-    ``algorithm`` names the signature of method 14; ``key`` the public key of a certificate beside it, as ``RSA-2048``.
+    ``algorithm`` names the signature of method 14, ``key`` the public key of the accompanying certificate, such as
+    ``RSA-2048``.
     """
 
     number: int
@@ -35,10 +35,10 @@ class AuthFacts:
 
 @dataclass(frozen=True, slots=True)
 class ErrorFacts:
-    """A Notify of an error type: who sent it in which exchange, and whether the message was protected.
+    """An error Notify: its sender, its exchange, and whether the message was protected.
 
-    ``request`` is the number of the packet that it answers. ``detail`` is what its data says, in words.
-    ``overcome`` is whether the same exchange succeeded in another try.
+    ``request`` is the packet number of the request. ``detail`` is its data in words. ``overcome`` says whether a retry
+    of the exchange succeeded.
     """
 
     number: int
@@ -53,7 +53,7 @@ class ErrorFacts:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeFacts:
-    """One exchange: its packets, those that only repeat octets, and the seconds from request to response."""
+    """One exchange: its packets, the retransmissions among them, and the seconds from request to response."""
 
     name: str
     message_id: int
@@ -66,7 +66,7 @@ class ExchangeFacts:
 
 @dataclass(frozen=True, slots=True)
 class NotifyFacts:
-    """A Notify of a status type: packet, sender, type, and the exchange that it was in."""
+    """A status Notify: packet, sender, type and exchange."""
 
     number: int
     by: str
@@ -76,7 +76,7 @@ class NotifyFacts:
 
 @dataclass(frozen=True, slots=True)
 class NatFacts:
-    """What NAT detection shows in one message (RFC 7296 section 2.23): whether each end's hash fits its address."""
+    """NAT detection in one message (RFC 7296 section 2.23): whether each peer's hash matches its address."""
 
     number: int
     by: str
@@ -86,7 +86,7 @@ class NatFacts:
 
 @dataclass(frozen=True, slots=True)
 class VendorFacts:
-    """A Vendor ID payload: its octets in hexadecimal digits, and its name where that is known."""
+    """A Vendor ID payload: its octets in hexadecimal, and its name if known."""
 
     number: int
     by: str
@@ -96,7 +96,7 @@ class VendorFacts:
 
 @dataclass(frozen=True, slots=True)
 class FlowFacts:
-    """An ESP or AH flow (see `EspFlow`); ``child`` is whether a Child SA of the capture has its SPI."""
+    """An ESP or AH flow (see `EspFlow`). ``child`` says whether a Child SA in the capture has its SPI."""
 
     protocol: str
     spi: int
@@ -118,16 +118,16 @@ class FlowFacts:
 
     @property
     def label(self) -> str:
-        """What it is called in a finding."""
+        """Its name in a finding."""
         return f"{self.protocol.upper()} {self.spi:08x}"
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationFacts:
-    """What two ends said to each other. Tuples of numbers are packets: ``closed`` could not be opened, ``bad_icv``
-    failed their ICV, ``fragments`` are SKF messages. ``collisions`` are pairs of requests that rekeyed one SA at once.
-    ``moved`` are packets in which an end told a new address (RFC 4555). ``childless`` is the IKE_AUTH request without
-    an SA payload (RFC 6023)."""
+    """The facts of one conversation. Tuples of numbers are packets: ``closed`` could not be decrypted, ``bad_icv`` have
+    a bad ICV, ``fragments`` are SKF messages. ``collisions`` are pairs of requests that rekeyed one SA simultaneously.
+    ``moved`` are packets in which a peer announced a new address (RFC 4555). ``childless`` are IKE_AUTH requests
+    without an SA payload (RFC 6023)."""
 
     number: int
     initiator: str
@@ -155,25 +155,25 @@ class ConversationFacts:
 
     @property
     def label(self) -> str:
-        """What it is called in a finding."""
+        """Its name in a finding."""
         return f"conversation {self.number}"
 
     def notify(self, kind: int) -> list[NotifyFacts]:
-        """The status notifies of one type."""
+        """The status Notifies of one type."""
         return [each for each in self.notifies if each.kind == kind]
 
     @property
     def established(self) -> bool:
-        """Whether an IKE SA of it came as far as an AUTH of the responder, or was rekeyed."""
+        """Whether one of its IKE SAs got as far as the responder's AUTH, or was rekeyed."""
         return any(auth.role == "responder" for auth in self.auths) or any(sa.rekeys for sa in self.ike_sas)
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureFacts:
-    """The facts of a capture: conversations, flows, what could not be read, and what became of ESP's ICVs.
+    """The facts of a capture: conversations, flows, problems, and the ICV counts of ESP.
 
-    ``reauthenticated`` are pairs of conversation numbers: the second follows the first between the same ends.
-    ``bad_esp`` are (packet, SPI) of the first ESP packets whose ICV is bad, ``losses`` what was left out.
+    ``reauthenticated`` are pairs of conversation numbers: the second follows the first between the same peers.
+    ``bad_esp`` are (packet, SPI) of the first ESP packets with a bad ICV, ``losses`` what was left out.
     """
 
     name: str
@@ -188,7 +188,7 @@ class CaptureFacts:
     losses: tuple[Loss, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The counts that a report shows in its head."""
+        """The counts for the head of a report."""
         return {
             "capture": self.name,
             "packets": self.packets,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A finding: one thing that an audit says."""
+"""`Finding`: one result of an audit."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ RFC7296 = "RFC 7296"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that an audit says. ``rule`` is its stable name, ``evidence`` the packets that show it.
+    """One result of an audit. ``rule`` is its stable name, ``evidence`` the packets that show it.
 
-    ``source`` is where it is written; ``explanation`` and ``cause`` are for people, the latter of errors alone.
+    ``source`` is the document that it is based on. ``explanation`` and ``cause`` are for people; only errors have a
+    cause.
     """
 
     rule: str
@@ -33,7 +34,7 @@ class Finding:
     cause: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """It in plain values."""
+        """The finding as plain values."""
         return {
             "rule": self.rule,
             "severity": self.severity.name,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The tables: RFC 8247 and RFC 8221, CNSA 2.0, BSI TR-02102-3. Each row stands where its document has it.
+"""The tables: RFC 8247 and RFC 8221, CNSA 2.0, BSI TR-02102-3. Rows are in the order of their documents.
 
-What could not be looked up in a document has no row, and its table no default: an audit says UNKNOWN of it.
+If a document could not be consulted, its table has no rows and no default, and the audit reports UNKNOWN.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _IKE_ENCR = Table(
         LevelRow(
             Encr.ENCR_3DES,
             "MAY, downgraded",
-            note="The text says that there is no need to keep support for it, AES-CBC is implemented everywhere.",
+            note="The text says that support for it need not be kept, because AES-CBC is implemented everywhere.",
         ),
         LevelRow(Encr.ENCR_DES, "MUST NOT"),
         LevelRow(Encr.ENCR_NULL, "MUST NOT"),
@@ -127,7 +127,7 @@ _ESP_ENCR = Table(
         LevelRow(Encr.ENCR_BLOWFISH, "MUST NOT"),
         LevelRow(Encr.ENCR_3IDEA, "MUST NOT"),
         LevelRow(Encr.ENCR_DES_IV32, "MUST NOT"),
-        LevelRow(Encr.ENCR_NULL, "MUST", note="It is there for ESP that only authenticates: nothing is encrypted."),
+        LevelRow(Encr.ENCR_NULL, "MUST", note="It is for ESP that only authenticates: nothing is encrypted."),
         LevelRow(Encr.ENCR_AES_CBC, "MUST", BOTH),
         LevelRow(Encr.ENCR_AES_CCM_8, "SHOULD", frozenset((128,)), _IOT),
         LevelRow(Encr.ENCR_AES_GCM_16, "MUST", BOTH),
@@ -168,15 +168,15 @@ RFC = Profile(
     },
     _METHODS,
     signatures=_SIGNATURES,
-    note="The levels are requirements for implementations; what a site uses is its own policy.",
+    note="The levels are requirements for implementations; each site has its own policy for use.",
 )
 
 # -- CNSA 2.0 ---------------------------------------------------------------------------------------------------------
 
-# The table was read as it is quoted in public repositories, not in the document itself. It says of AES "Use 256-bit
-# keys", of SHA "Use SHA-384 or SHA-512", of key establishment ML-KEM-1024, of signatures ML-DSA-87, each "for all
-# classification levels". Which modes and transforms IPsec may use is in draft-guthrie-cnsa2-ipsec-profile, which could
-# not be looked up: so there is no OK for an encryption transform, and none for HMAC's truncations.
+# The table was read as quoted in public repositories, not in the document itself. It says for AES "Use 256-bit keys",
+# for SHA "Use SHA-384 or SHA-512", for key establishment ML-KEM-1024, for signatures ML-DSA-87, each "for all
+# classification levels". draft-guthrie-cnsa2-ipsec-profile says which modes and transforms IPsec may use. It could not
+# be looked up, so no encryption transform and no truncated HMAC is OK.
 _CNSA = "NSA, CNSA Suite 2.0 and Quantum Computing FAQ, version 2.1 (December 2024)"
 _CNSA_TABLE = Source(_CNSA, "table Commercial National Security Algorithm Suite 2.0, as quoted")
 _CNSA_MODE = Source("draft-guthrie-cnsa2-ipsec-profile-04", "not looked up")
@@ -262,7 +262,7 @@ CNSA2 = Profile(
 
 # -- BSI TR-02102-3 ---------------------------------------------------------------------------------------------------
 
-# Of the guideline only the title, the history of its versions and its contents could be looked up, no table.
+# Only the guideline's title, version history and table of contents could be looked up, not its tables.
 _BSI = "BSI TR-02102-3, version 2026-01"
 _BSI_TABLE = Source(_BSI, "tables of section 3, not looked up")
 _NOTHING = Table(_BSI_TABLE, ())
@@ -281,4 +281,4 @@ BSI = Profile(
 )
 
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (RFC, CNSA2, BSI)}
-"""The profiles by name."""
+"""Name -> profile."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a rule is: a row of a document's table, the level that it gives, and what that level means in an audit."""
+"""Rules: rows of a document's tables, the levels that they give, and what a level means in an audit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fynx_scapy.iana import TransformType
 
 
 class Severity(IntEnum):
-    """How much a finding matters; they compare."""
+    """How much a finding matters. Severities can be compared."""
 
     INFO = 0
     LOW = 1
@@ -22,7 +22,7 @@ class Severity(IntEnum):
 
 
 class Status(Enum):
-    """What a finding says. SEEN is an observation that no rule judges; UNKNOWN is never OK."""
+    """The status of a finding. SEEN is an observation that no rule judges. UNKNOWN is never OK."""
 
     OK = "OK"
     SEEN = "SEEN"
@@ -33,7 +33,7 @@ class Status(Enum):
 
 
 class Source(NamedTuple):
-    """Where it is written: a document with its version, and a section or table."""
+    """The source of a rule: a document with its version, and a section or table."""
 
     document: str
     section: str
@@ -43,7 +43,7 @@ class Source(NamedTuple):
 
 
 class Grade(NamedTuple):
-    """What a level of a table means in an audit."""
+    """What a table's level means in an audit."""
 
     status: Status
     severity: Severity
@@ -62,13 +62,13 @@ RFC_LEVELS: Mapping[str, Grade] = {
     "SHOULD NOT": Grade(Status.WEAK, Severity.MEDIUM),
     "MUST NOT": Grade(Status.FORBIDDEN, Severity.HIGH),
 }
-"""The levels of RFC 8247 and RFC 8221 (their sections 1.1 and 2). MUST- is said of what is expected to be no longer
-a MUST; "MAY, downgraded" is ours for what the text, beside the table, wants replaced."""
+"""The levels of RFC 8247 and RFC 8221 (their sections 1.1 and 2). MUST- means a MUST that is expected to end in
+future. "MAY, downgraded" is our level for algorithms that the text, not the table, wants replaced."""
 
 
 @dataclass(frozen=True, slots=True)
 class LevelRow:
-    """A row of a table: an ID, the level, the key lengths in bits that it is about (None: all), what goes with it."""
+    """A row of a table: an ID, its level, the key lengths in bits that it applies to (None: all), and a note."""
 
     id: int
     level: str
@@ -78,9 +78,9 @@ class LevelRow:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table for one transform type: where it stands, its rows, and the level of what is registered but not in it.
+    """A table for one transform type: its source, its rows, and the level of registered IDs that are not in it.
 
-    ``default`` None means that the document says nothing about it, which is UNKNOWN.
+    ``default`` None means that the document says nothing about such IDs: the status is UNKNOWN.
     """
 
     source: Source
@@ -89,7 +89,7 @@ class Table:
     default_source: Source | None = None
 
     def find(self, id: int, key_length: int | None = None) -> LevelRow | None:
-        """The first row of that ID which is about that key length."""
+        """The first row for this ID that applies to this key length."""
         for row in self.rows:
             if row.id == id and (row.lengths is None or (key_length or 0) in row.lengths):
                 return row
@@ -98,7 +98,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a profile says of one algorithm."""
+    """A profile's judgement on one algorithm."""
 
     grade: Grade
     level: str
@@ -108,11 +108,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A set of tables by (protocol, transform type), and those for authentication.
+    """A set of tables: by (protocol, transform type), and for authentication.
 
-    ``signatures`` judges the names of signature algorithms and ``keys`` those of public keys (``RSA-1024``), each a
-    level, a source and a note. ``iana`` is whether the registry's deprecation marks count, which they do where a table
-    has no row of its own.
+    ``signatures`` judges names of signature algorithms, ``keys`` names of public keys (``RSA-1024``); each entry has a
+    level, a source and a note. ``iana`` says whether the registry's deprecation marks count if a table has no row.
     """
 
     name: str
@@ -121,12 +120,12 @@ class Profile:
     methods: Table
     levels: Mapping[str, Grade] = field(default_factory=lambda: RFC_LEVELS)
     signatures: Mapping[str, tuple[str, Source]] = field(default_factory=dict)
-    quantum: Source | None = None  # the document that wants a key exchange which resists quantum computers
+    quantum: Source | None = None  # the document that requires a quantum-resistant key exchange
     iana: bool = True
     note: str = ""
 
     def judge(self, protocol: int, transform: SeenTransform) -> Judgement | None:
-        """The verdict on a transform in a protocol; None for a type that no profile judges (sequence numbers)."""
+        """The judgement on a transform in a protocol. None for a type that no profile judges (sequence numbers)."""
         kind = (
             int(TransformType.KE) if TransformType.ADDKE1 <= transform.kind <= TransformType.ADDKE7 else transform.kind
         )

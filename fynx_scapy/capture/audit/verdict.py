@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Findings: the facts of a capture under the tables of a profile."""
+"""Judge the facts of a capture by the tables of a profile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ORDER = {status: at for at, status in enumerate((Status.FORBIDDEN, Status.FAILE
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The findings of one capture under one profile, the gravest first."""
+    """The findings of one capture under one profile, most severe first."""
 
     facts: CaptureFacts
     profile: Profile
@@ -32,11 +32,11 @@ class Audit:
         return max((finding.severity for finding in self.findings), default=INFO)
 
     def find(self, rule: str, text: str = "") -> list[Finding]:
-        """The findings of a rule whose title has a text in it."""
+        """The findings of a rule whose title contains ``text``."""
         return [finding for finding in self.findings if finding.rule == rule and text in finding.title]
 
     def grouped(self) -> list[Finding]:
-        """The findings with those that say the same of several SAs as one, for people to read."""
+        """The findings for people: those that say the same of several SAs are merged into one."""
         groups: dict[tuple[Any, ...], list[Finding]] = {}
         for each in self.findings:
             groups.setdefault((each.rule, each.status, each.severity, each.title, each.source, each.cause), []).append(
@@ -45,7 +45,7 @@ class Audit:
         return [_one(group) for group in groups.values()]
 
     def as_dict(self) -> dict[str, Any]:
-        """It in plain values."""
+        """The findings as plain values."""
         return {
             **self.facts.as_dict(),
             "profile": {"name": self.profile.name, "title": self.profile.title, "note": self.profile.note},
@@ -67,14 +67,14 @@ def _one(group: list[Finding]) -> Finding:
 
 
 def audit(capture: Capture, profile: Profile | str = "rfc") -> Audit:
-    """Audit a capture. ``profile`` is one of `PROFILES` or its name; KeyError for a name that is none."""
+    """Audit a capture. ``profile`` is one of `PROFILES` or its name. Raises KeyError for an unknown name."""
     from fynx_scapy.capture.audit.collect import collect
 
     return judge(collect(capture), PROFILES[profile] if isinstance(profile, str) else profile)
 
 
 def judge(facts: CaptureFacts, profile: Profile) -> Audit:
-    """The findings that facts come to, sorted by severity, then by the first packet."""
+    """The findings for these facts, sorted by severity, then by the first packet."""
     found = [finding for judge_capture in course.OF_CAPTURE for finding in judge_capture(facts)]
     for conversation in facts.conversations:
         for judge_conversation in (*algorithms.OF_CONVERSATION, *course.OF_CONVERSATION):

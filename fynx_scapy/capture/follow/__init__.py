@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A whole conversation from the least that determines it: every key derived, every AUTH verified."""
+"""Follow conversations: derive every key from the given secrets, decrypt, and verify every AUTH payload."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Follower"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the follower on first use: the command beside it answers for help without ciphers."""
+    """Import the follower on first use, so that the command's help works without ciphers."""
     if name != "Follower":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from fynx_scapy.capture.follow.follower import Follower

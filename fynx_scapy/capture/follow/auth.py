@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""AUTH payloads, verified: shared secrets (PSK, EAP MSK), signatures, PPK, and what went before in IKE_INTERMEDIATE.
+"""Verify AUTH payloads: shared secrets (PSK, EAP MSK), signatures, PPK, and preceding IKE_INTERMEDIATE exchanges.
 
 RFC 7296 sections 2.15 and 2.16, RFC 7427, RFC 7619 (NULL), RFC 8784 (PPK), RFC 9242 section 3.3.2.
 """
@@ -26,7 +26,7 @@ SK_TYPE = 46
 
 @dataclass(slots=True)
 class AuthState:
-    """What AUTH of one IKE SA covers, as it is gathered. Dicts are by role."""
+    """What AUTH of one IKE SA covers, collected message by message. Dicts are keyed by role."""
 
     ids: dict[str, bytes] = field(default_factory=dict)
     certificates: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class AuthState:
     def add_intermediate(
         self, initiator: bool, message_id: int, keys: KeySet, prefix: bytes, first: int, inner: bytes
     ) -> None:
-        """IntAuth of one message: prf(SK_p, IntAuth before | A | P), as if it had not been fragmented."""
+        """Add IntAuth of one message: prf(SK_p, previous IntAuth | A | P), computed as if it was not fragmented."""
         role = ROLES[initiator]
         if (role, message_id) in self.seen or keys.prf is None:
             return
@@ -53,7 +53,7 @@ class AuthState:
         self.intermediate[role] = keys.prf(sk_p, self.intermediate.get(role, b"") + bytes(head) + inner)
 
     def octets_behind(self) -> bytes:
-        """IntAuth = IntAuth_iN | IntAuth_rN | IKE_AUTH_MID, nothing without an IKE_INTERMEDIATE."""
+        """IntAuth = IntAuth_iN | IntAuth_rN | IKE_AUTH_MID. Empty without IKE_INTERMEDIATE."""
         if not self.intermediate:
             return b""
         both = b"".join(self.intermediate.get(role, b"") for role in (INITIATOR, RESPONDER))
@@ -61,7 +61,7 @@ class AuthState:
 
 
 def _last_header(head: bytearray) -> int | None:
-    """Where the generic header of the last payload before SK lies, None where there is none."""
+    """The offset of the generic header of the last payload before SK, None if there is none."""
     at, last = IKE_HEADER.size, None
     while at + 4 < len(head):
         last, at = at, at + max(4, int.from_bytes(head[at + 2 : at + 4]))
@@ -69,7 +69,7 @@ def _last_header(head: bytearray) -> int | None:
 
 
 class _Attempt(NamedTuple):
-    """One way in which AUTH may have been made."""
+    """One way in which AUTH may have been computed."""
 
     keys: SkKeys
     ppk: str
@@ -77,7 +77,7 @@ class _Attempt(NamedTuple):
 
 
 def learn(state: AuthState, sa: CapturedIkeSa, initiator: bool, message_id: int, first: int, plaintext: bytes) -> None:
-    """Take in what an IKE_AUTH message says about its sender."""
+    """Record what an IKE_AUTH message says about its sender."""
     role = ROLES[initiator]
     if state.message_id is None:
         state.message_id = message_id
@@ -122,9 +122,9 @@ def _verdict(
     if not all(sa.init):
         return None, "the IKE_SA_INIT that it covers is not in the capture"
     if identity is None:
-        return None, f"the {role}'s identity was not seen"
+        return None, f"the {role}'s identity is not in the capture"
     if function is None or not current.keys.sk_pi:
-        return None, "SK_p is not known"
+        return None, "SK_p is unknown"
     with_ppk = NotifyType.PPK_IDENTITY in notifies
     proofs = _proofs(state, keys, role)
     outcomes = []
@@ -137,7 +137,7 @@ def _verdict(
             return True, reason + attempt.ppk
         outcomes.append((verified, reason))
     if with_ppk and not keys.ppk:
-        return None, "it covers a PPK, and none is at hand"
+        return None, "it covers a PPK, but no PPK was given"
     return outcomes[-1]
 
 
@@ -157,14 +157,14 @@ def _covered(
 
 
 def _proofs(state: AuthState, keys: KeyLog, role: str) -> Proofs:
-    """Everything at hand that AUTH of this role may be verified with."""
+    """Every known secret and key that AUTH of this role may be verified with."""
     secrets = [(value, f"PSK {n} of {len(keys.psk)}") for n, value in enumerate(keys.psk, 1)]
     secrets += [(value, f"EAP MSK {n} of {len(keys.msk)}") for n, value in enumerate(keys.msk, 1)]
     return Proofs(tuple(secrets), state.eap, tuple(state.certificates.get(role, ())))
 
 
 def _outcome(method: int, data: bytes, covered: Covered, proofs: Proofs) -> tuple[bool | None, str]:
-    """Whether AUTH verifies, None where that cannot be told, and why."""
+    """Whether AUTH verifies (None if it cannot be checked), and the reason."""
     try:
         return True, verify(method, data, covered, proofs)
     except AuthenticationError as error:
@@ -179,7 +179,7 @@ def _notify(body: bytes) -> tuple[int, bytes]:
 
 
 def _identity(body: bytes) -> str:
-    """An identity for people: text where it is text, else hexadecimal."""
+    """An identity as text if it is text, else as hexadecimal."""
     value = body[4:]
     text = value.decode("ascii") if value and all(32 < octet < 127 for octet in value) else value.hex()
     return printable(text, LONGEST)

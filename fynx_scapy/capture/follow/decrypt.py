@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SK, SKF and ESP of a capture, opened with the keys at hand: every key that may fit is tried, and the ICV decides.
+"""Decrypt SK, SKF and ESP of a capture: every key that may fit is tried, and the ICV decides.
 
-The algorithms come from the capture's own SA payloads where they were seen (suites.py), else from the key table's row.
+The algorithms come from the capture's SA payloads if these were seen (suites.py), else from the key table's row.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from fynx_scapy.keynames import CipherSuite
 from fynx_scapy.layers.ikeheader import IKE_HEADER, NEXT_PAYLOAD
 
 OK, BAD, UNCHECKED = "ok", "bad", "unchecked"
-MISFIT = "none of the keys at hand is of the sizes that its algorithms ask for"
+MISFIT = "no known key has the size that its algorithms need"
 ANY_SPIS = (b"", b"")
-NOT_VERIFIED = "the ICV does not verify with any key at hand ({} tried)"
+NOT_VERIFIED = "the ICV does not verify with any known key ({} tried)"
 
 
 class SkPlace(NamedTuple):
-    """Where the encrypted payload of an IKE message lies: its type, what is authenticated before it, and its body."""
+    """The encrypted payload of an IKE message: its type, the authenticated octets before it, and its body."""
 
     type: int
     next_payload: int
@@ -38,9 +38,9 @@ class SkPlace(NamedTuple):
 
 
 class OpenResult(NamedTuple):
-    """What became of one SK, SKF or ESP: ``plaintext`` without padding, None where it stayed closed.
+    """The result of decrypting one SK, SKF or ESP: ``plaintext`` without padding, None if it was not decrypted.
 
-    ``keyed`` says whether there was a key for its SPI; without one, to stay closed is no error.
+    ``keyed`` says whether there was a key for its SPI. Without a key, a failure is not an error.
     """
 
     plaintext: bytes | None = None
@@ -50,14 +50,14 @@ class OpenResult(NamedTuple):
     keyed: bool = False
 
     def __repr__(self) -> str:
-        size = "closed" if self.plaintext is None else f"{len(self.plaintext)} octets"
+        size = "not decrypted" if self.plaintext is None else f"{len(self.plaintext)} octets"
         return f"OpenResult({size}, icv={self.icv!r}, error={self.error!r}, next_header={self.next_header})"
 
 
 def find_sk(message: bytes) -> SkPlace | None:
-    """The SK or SKF payload of an IKE message (RFC 7296 section 3.14, RFC 7383 section 2.5), None where there is none.
+    """The SK or SKF payload of an IKE message (RFC 7296 section 3.14, RFC 7383 section 2.5), None if there is none.
 
-    Raises MalformedError where a payload on the way does not fit.
+    Raises MalformedError if a payload before it does not fit.
     """
     kind, at = message[NEXT_PAYLOAD], IKE_HEADER.size
     while kind:
@@ -66,7 +66,9 @@ def find_sk(message: bytes) -> SkPlace | None:
         following, length = message[at], int.from_bytes(message[at + 2 : at + 4], "big")
         head = {PayloadType.SK: 4, PayloadType.SKF: 8}.get(kind)  # type: ignore[call-overload]
         if length < (head or 4) or at + length > len(message):
-            raise MalformedError(f"the payload at offset {at} has a length of {length}, left are {len(message) - at}")
+            raise MalformedError(
+                f"the payload at offset {at} has a length of {length}, but {len(message) - at} are left"
+            )
         if head:
             return SkPlace(kind, following, message[: at + head], message[at + head : at + length])
         kind, at = following, at + length
@@ -75,10 +77,10 @@ def find_sk(message: bytes) -> SkPlace | None:
 
 @dataclass(slots=True)
 class EspOpener:
-    """Opens ESP. The keys of an SPI are tried in the order of how well their addresses fit; wildcards come last.
+    """Decrypts ESP. The keys of an SPI are tried in the order of how well their addresses fit, wildcards last.
 
-    Each candidate is an SA of its own without a replay window: a capture may hold a packet twice, and the high half of
-    its sequence numbers is followed all the same (RFC 4303 appendix A2).
+    Each candidate is a separate SA without replay protection, because a capture may hold a packet twice. The high half
+    of its sequence numbers is still tracked (RFC 4303 appendix A2).
     """
 
     suites: Suites
@@ -86,7 +88,7 @@ class EspOpener:
     _ready: dict[tuple[int, str, str], tuple[int, list[tuple[InboundSa, int]]]] = field(default_factory=dict)
 
     def add(self, keys: Iterable[EspKeys]) -> None:
-        """Take keys into use."""
+        """Add keys."""
         self._keys.extend(keys)
 
     def has(self, spi: int) -> bool:
@@ -94,7 +96,7 @@ class EspOpener:
         return any(entry.spi in (spi, None) for entry in self._keys)
 
     def open(self, packet: bytes, src: str, dst: str) -> OpenResult:
-        """Open a packet, from its SPI through its ICV. Where no key is at hand, it stays closed without an error."""
+        """Decrypt a packet, given from SPI to ICV. Without a key there is no plaintext and no error."""
         spi = int.from_bytes(packet[:4], "big")
         candidates = self._candidates(spi, src, dst)
         bad, misfit = 0, ""
@@ -111,11 +113,11 @@ class EspOpener:
                 bad += 1
                 continue
             except MalformedError as error:
-                if not sa.icv_size:  # nothing but the padding could tell that this is the wrong key
+                if not sa.icv_size:  # only the padding can show that this is the wrong key
                     misfit = str(error)
                     continue
                 return OpenResult(icv=OK, error=str(error), keyed=True)
-            candidates.insert(0, candidates.pop(at))  # what fitted last fits next
+            candidates.insert(0, candidates.pop(at))  # the candidate that fitted is likely to fit next
             return OpenResult(payload, OK if sa.icv_size else UNCHECKED, next_header=next_header, keyed=True)
         if not self.has(spi):
             return OpenResult()
@@ -124,7 +126,7 @@ class EspOpener:
         return OpenResult(error=misfit or MISFIT, keyed=True)
 
     def fitted(self, packet: bytes, src: str, dst: str) -> InboundSa | None:
-        """What opened the last packet with these three; None where it is more than an SA, as a row without ICV is."""
+        """The SA that decrypted the last packet with this SPI and addresses. None if it cannot check the ICV."""
         candidates = self._candidates(int.from_bytes(packet[:4], "big"), src, dst)
         return candidates[0][0] if candidates and not candidates[0][1] and candidates[0][0].icv_size else None
 
@@ -141,7 +143,7 @@ class EspOpener:
     def _build(self, spi: int, rows: list[EspKeys], learnt: list[CipherSuite]) -> Iterator[tuple[InboundSa, int]]:
         for keys in rows:
             suites = [*(() if keys.unchecked_icv else learnt), CipherSuite(keys.encr, keys.integ, None, keys.esn)]
-            variants = {  # what was negotiated first, each once
+            variants = {  # negotiated suites first, without duplicates
                 (*ciphers(suite), esn): None
                 for suite in suites
                 for esn in ((False, True) if suite.esn is None else (suite.esn,))
@@ -150,7 +152,7 @@ class EspOpener:
                 try:
                     yield _inbound(spi, keys, encr, integ, esn), keys.unchecked_icv
                 except ConfigError:
-                    continue  # the row's keys are not of the sizes that this suite asks for
+                    continue  # the row's keys do not have the sizes that this suite needs
 
 
 def _inbound(spi: int, keys: EspKeys, encr: Transform, integ: Transform | None, esn: bool) -> InboundSa:
@@ -164,10 +166,10 @@ def _inbound(spi: int, keys: EspKeys, encr: Transform, integ: Transform | None, 
         auth_key=b"" if signer is None else keys.auth_key,
         esn=esn,
         replay_window=0,
-        check_padding=not cipher.aead and signer is None,  # the only hint there is that such a key fits
+        check_padding=not cipher.aead and signer is None,  # the only hint that such a key fits
     )
 
 
 def _covers(keys: EspKeys, src: str, dst: str) -> bool:
-    """Whether a row is for these addresses; "*" stands for any, in place of an address or of a part of it."""
+    """Whether a row matches these addresses. "*" matches any address, or any part of one."""
     return fnmatchcase(src, keys.src) and fnmatchcase(dst, keys.dst)

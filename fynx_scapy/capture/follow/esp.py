@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ESP of the Child SAs that were followed: bound to its keys once per SPI and destination, opened cheaply from then on.
+"""Decrypt ESP of the followed Child SAs. Keys are bound once per SPI and destination; later packets are cheap.
 
-The first packet whose ICV verifies decides which secrets belong to its Child SA, and which SK_d (RFC 7296 section
-2.17). High halves of sequence numbers are followed; where a capture begins above 2^32 they are given, or searched.
+The first packet whose ICV verifies decides which secrets and which SK_d belong to its Child SA (RFC 7296 section 2.17).
+High halves of sequence numbers are tracked. If a capture begins above 2^32, they are given or searched for.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError, Repla
 from fynx_scapy.esp.sa import InboundSa
 
 HOPELESS = 4
-"""After so many packets of an SPI that nothing opens, nothing is tried before there is something new to try."""
+"""After this many undecryptable packets of an SPI, wait until there are new keys before trying again."""
 
 MOST_HIGH_HALVES = 1 << 20
-"""The farthest search for a high half that may be asked for."""
+"""The upper limit for a search for a high half."""
 
 
-_opened = tuple.__new__  # what a NamedTuple's own constructor ends in, without the call around it
+_opened = tuple.__new__  # faster than the NamedTuple's constructor, which wraps this call
 
 
 @dataclass(slots=True)
 class _Candidate:
-    """A way to open one direction of a Child SA; ``decide`` is called when its ICV has verified."""
+    """A way to decrypt one direction of a Child SA. ``decide`` is called once an ICV verifies."""
 
     sa: InboundSa
     decide: Callable[[], None] | None = None
@@ -39,7 +39,7 @@ class _Candidate:
 
 @dataclass(slots=True)
 class EspFollower:
-    """Opens ESP. ``changed`` is to be raised by whoever learns something that may open more."""
+    """Decrypts ESP. Increment ``changed`` after learning something that may decrypt more packets."""
 
     pool: SecretPool
     rows: EspOpener
@@ -56,17 +56,17 @@ class EspFollower:
     _failed: dict[tuple[bytes, str], tuple[int, int]] = field(default_factory=dict)
 
     def add(self, child: CapturedChildSa) -> None:
-        """A Child SA that was agreed on."""
+        """Add a Child SA that was negotiated."""
         for spi, by_initiator in ((child.spi_r, True), (child.spi_i, False)):
             self._children.setdefault(spi, []).insert(0, (child, by_initiator))
         self.changed += 1
 
     def bound(self, spi: int, dst: str) -> InboundSa | None:
-        """What opens the packets of an SPI to a destination, once one of them was opened."""
+        """The SA that decrypts packets with this SPI and destination, once one of them was decrypted."""
         return self._bound.get((spi.to_bytes(4), dst))
 
     def open(self, packet: bytes, src: str, dst: str) -> OpenResult:
-        """Open a packet, from its SPI through its ICV. Where no key is at hand, it stays closed without an error."""
+        """Decrypt a packet, given from SPI to ICV. Without a key there is no plaintext and no error."""
         hot = self._hot.get((packet[:4], dst))
         if hot is None:
             return self._bind(packet, src, dst)
@@ -80,7 +80,7 @@ class EspFollower:
         return _opened(OpenResult, (payload, icv, None, next_header, True))
 
     def _again(self, sa: InboundSa, packet: bytes, src: str, dst: str) -> OpenResult:
-        """The ICV does not verify: a gap of 2^32 packets or more, or another SA with the same SPI."""
+        """Retry after a bad ICV: there may be a gap of 2^32 packets or more, or another SA with the same SPI."""
         if sa.esn and self.search:
             try:
                 payload, next_header = sa.resynchronize(packet, limit=self.search)
@@ -130,10 +130,10 @@ class EspFollower:
         return OpenResult(error=misfit, keyed=True)
 
     def _guess(self, packet: bytes, spi: int, src: str, dst: str) -> OpenResult | None:
-        """SK_d and closed messages: the Child SA of IKE_AUTH may be found by its ICV alone."""
+        """With SK_d and undecrypted messages, guess the Child SA of IKE_AUTH; the ICV confirms it."""
         key, given = (packet[:4], dst), len(self.pool.keys.sk_d)
         if self._guessed.get(key) == given:
-            return None  # it is dear, so once for each SPI
+            return None  # this is expensive, so do it only once per SPI
         self._guessed[key] = given
         for child, by_initiator, sa, sk_d in guesses(self.ike_sas, self.pool.keys.sk_d, spi):
             try:
@@ -142,7 +142,7 @@ class EspFollower:
                 continue
             ends = (src, dst) if by_initiator else (dst, src)
             known = next((c for c in child.ike_sa.children if c.keys == child.keys), None)
-            if known is not None:  # the other direction was found before
+            if known is not None:  # the other direction was guessed before
                 known.spi_i, known.spi_r = known.spi_i or child.spi_i, known.spi_r or child.spi_r
                 child = known
             else:
@@ -173,7 +173,7 @@ class EspFollower:
                 else:
                     yield from self._derived(child, by_initiator)
             except ConfigError:
-                continue  # an algorithm that is not known here
+                continue  # an unsupported algorithm
 
     def _derived(self, child: CapturedChildSa, by_initiator: bool) -> Iterator[_Candidate]:
         for keys, sk_d, secrets in child_keys(child, self.pool):
@@ -188,7 +188,7 @@ class EspFollower:
             yield _Candidate(sa, decide)
 
     def decide(self, child: CapturedChildSa, keys: ChildKeys, sk_d: bytes, secrets: tuple[bytes, ...]) -> None:
-        """The keys of a Child SA are known, and with them SK_d of its IKE SA."""
+        """Store the confirmed keys of a Child SA, and the SK_d of its IKE SA that they prove."""
         child.keys = keys
         child.derived = "SK_d and its key exchange" if secrets else "SK_d"
         child.ike_sa.sk_d = sk_d
@@ -196,7 +196,7 @@ class EspFollower:
         self.changed += 1
 
     def _try(self, sa: InboundSa, packet: bytes) -> tuple[bytes, int]:
-        """Open the first packet of an SA, whose high half may be anything where it uses ESN."""
+        """Decrypt the first packet of an SA. With ESN, its high half may have any value."""
         if sa.esn and sa.spi in self.high and not sa.packets:
             sa.window.highest = self.high[sa.spi] << 32 | int.from_bytes(packet[4:8])
         try:

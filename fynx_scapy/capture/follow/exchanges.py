@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an exchange is, said once: which request a response answers, its kind, and what its payloads agree on.
+"""Exchanges, defined in one place: which request a response answers, the kind, and what the payloads agree on.
 
-RFC 7296 sections 1.2, 1.3, 1.4 and 2.2. Whoever interprets a capture does it by these.
+RFC 7296 sections 1.2, 1.3, 1.4 and 2.2. All code that interprets a capture uses these.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KINDS: dict[int, str] = {ExchangeType.IKE_SA_INIT: INIT, ExchangeType.IKE_AUTH:
 
 
 def kind_of(exchange: int, payloads: Sequence[Packet]) -> str:
-    """The kind of an exchange, by its type and the payloads of its request."""
+    """The kind of an exchange, from its type and the payloads of its request."""
     from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Notify, IKEv2_SA
 
     if exchange == ExchangeType.INFORMATIONAL:
@@ -40,11 +40,11 @@ def kind_of(exchange: int, payloads: Sequence[Packet]) -> str:
     return _KINDS.get(exchange, OTHER)
 
 
-# -- which response belongs to which request
+# -- matching responses to requests
 
 
 class Key(NamedTuple):
-    """What the messages of one exchange have in common. Either end counts its own requests (section 2.2)."""
+    """What the messages of one exchange have in common. Each peer numbers its own requests (section 2.2)."""
 
     spi_i: bytes
     exchange_type: int
@@ -53,12 +53,12 @@ class Key(NamedTuple):
 
     @classmethod
     def of(cls, spi_i: bytes, exchange_type: int, message_id: int, *, from_initiator: bool, request: bool) -> Key:
-        """That of one message."""
+        """The key of one message."""
         return cls(spi_i, exchange_type, message_id, from_initiator == request)
 
 
 class Paired(Protocol):
-    """A request and its response, each with its retransmissions and fragments."""
+    """A request and its response, both with retransmissions and fragments."""
 
     requests: list[Any]
     responses: list[Any]
@@ -69,16 +69,16 @@ P = TypeVar("P", bound=Paired)
 
 @dataclass(slots=True)
 class Pairing(Generic[P]):
-    """Gives each message its exchange, while messages pass. ``most`` are kept open, the oldest is let go."""
+    """Assigns each message to its exchange. At most ``most`` exchanges are kept; beyond that, the oldest is dropped."""
 
     make: Callable[[Key], P]
     most: int | None = None
     _open: OrderedDict[Key, P] = field(default_factory=OrderedDict)
 
     def take(self, key: Key, message: Any, *, request: bool, copy: bool = False) -> P:
-        """Add a message to its exchange, which it may begin. ``copy``: the same octets were there before."""
+        """Add a message to its exchange, or begin one. ``copy``: the same octets were seen before."""
         found = self._open.get(key)
-        # A retry of IKE_SA_INIT, with a cookie or another group, is one more request of ID 0.
+        # A retry of IKE_SA_INIT, with a cookie or another group, is another request with ID 0.
         again = request and not copy and key.exchange_type == ExchangeType.IKE_SA_INIT
         if found is None or (again and found.responses):
             self._open.pop(key, None)
@@ -89,12 +89,12 @@ class Pairing(Generic[P]):
         return found
 
 
-# -- what they agree on
+# -- what an exchange agrees on
 
 
 @dataclass(slots=True)
 class Parts:
-    """What the making of SAs needs of a message's payloads. ``rekeyed`` is the SPI of the Child SA to be replaced."""
+    """The payloads of a message that SAs are made from. ``rekeyed`` is the SPI of the Child SA to replace."""
 
     proposals: list[Packet] = field(default_factory=list)
     ke: Packet | None = None
@@ -105,7 +105,7 @@ class Parts:
 
 
 def parts(layers: Sequence[Packet]) -> Parts:
-    """Read them; a malformed payload says nothing."""
+    """Read the payloads of a message. Malformed ones are skipped."""
     from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_SA
 
     found = Parts()
@@ -129,5 +129,5 @@ def parts(layers: Sequence[Packet]) -> Parts:
 
 
 def offered_spi(proposals: Sequence[Packet], number: int) -> bytes:
-    """The SPI in the proposal of that number: the initiator's, of the one that was chosen (section 3.3.1)."""
+    """The SPI in the proposal with that number: the initiator's SPI for the chosen proposal (section 3.3.1)."""
     return next((bytes(offer.SPI) for offer in proposals if offer.proposal == number), b"")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A whole conversation from one secret: every key that follows from what is at hand is derived while packets pass.
+"""Follow whole conversations: derive every key that the given secrets determine, while packets are read.
 
-A list of secrets has no order: for each exchange, the ICV of the first message or packet that its keys protect decides
-which of them belongs to it. So messages go in as they were captured; what stays closed is kept and tried again when
-more is known (:meth:`Follower.retry`).
+Secrets have no order. For each exchange, the ICV of the first message or packet that its keys protect decides which
+secret belongs to it. So messages must be passed in the order of the capture. Undecrypted messages are kept and tried
+again when more is known (:meth:`Follower.retry`).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from fynx_scapy.keylog import IkeKeys, KeyLog
 from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAGS, IKE_HEADER, VERSION
 
 MOST_PENDING = 10_000
-"""How many closed messages are kept; the oldest is let go."""
+"""How many undecrypted messages are kept. Beyond that, the oldest is dropped."""
 
 SK, SKF = PayloadType.SK, PayloadType.SKF
 
 
 class Follower:
-    """Opens IKE and ESP of a capture from whatever is known of its keys.
+    """Decrypts IKE and ESP of a capture from any keys and secrets that are known.
 
-    :meth:`ike` takes IKE messages, ``esp(packet, src, dst)`` ESP packets: each gives what became of it.
-    ``esn_search`` is how many high halves of a sequence number are tried where the one that follows does not fit,
-    ``esn_high`` says them by SPI where they are known. Raises ConfigError for a search that is out of bounds.
+    :meth:`ike` takes IKE messages, ``esp(packet, src, dst)`` ESP packets. Both return the result of decrypting.
+    ``esn_search`` is how many high halves of a sequence number are tried if the expected one does not fit. ``esn_high``
+    maps an SPI to its high half, if known. Raises ConfigError if ``esn_search`` is out of range.
 
         >>> follower = Follower(KeyLog(secrets=["5f" * 32], psk="lab psk"))
         >>> follower.ike_sas, follower.child_sas
@@ -48,7 +48,7 @@ class Follower:
 
     def __init__(self, keys: KeyLog, *, esn_search: int = 64, esn_high: Mapping[int, int] | None = None):
         if not 0 <= esn_search <= MOST_HIGH_HALVES:
-            raise ConfigError(f"high halves are searched from 0 to {MOST_HIGH_HALVES} of them, not {esn_search}")
+            raise ConfigError(f"expected esn_search from 0 to {MOST_HIGH_HALVES}, found {esn_search}")
         self._pool = SecretPool(KeyLog())
         self._suites = Suites()
         self._rows = EspOpener(self._suites)
@@ -56,7 +56,7 @@ class Follower:
         self.child_sas: list[CapturedChildSa] = []
         self._esp = EspFollower(self._pool, self._rows, esn_search, dict(esn_high or {}), self.ike_sas, self.child_sas)
         self._learner = Learner(self._pool, self._suites, self._esp)
-        # Opens an ESP packet: octets from the SPI through the ICV, and its addresses. Hot: there is no call between.
+        # Decrypts an ESP packet: octets from SPI to ICV, and its addresses. Hot path, so this is the method itself.
         self.esp: Callable[[bytes, str, str], OpenResult] = self._esp.open
         self._known: dict[SpiPair, list[IkeKeys]] = {}
         self._reassembly = FragmentJoiner()
@@ -68,19 +68,19 @@ class Follower:
         return f"Follower(ike_sas={len(self.ike_sas)}, child_sas={len(self.child_sas)}, keys={self._pool.keys!r})"
 
     def add(self, keys: KeyLog) -> None:
-        """Take more keys and secrets into use; :meth:`retry` tries what is closed with them."""
+        """Add keys and secrets. :meth:`retry` tries them on undecrypted messages."""
         fresh = [entry for entry in keys.ike if entry not in self._pool.keys.ike]
         for entry in fresh:
             rows = self._known.setdefault((entry.spi_i, entry.spi_r), [])
             rows.append(entry)
-            # A table's row opens messages as well, but AUTH and Child SAs follow from what only our own file has.
+            # A table's row also decrypts messages, but verifying AUTH and deriving Child SAs needs our own file.
             rows.sort(key=lambda row: not (row.sk_d and row.sk_pi))
         self._rows.add(entry for entry in keys.esp if entry not in self._pool.keys.esp)
         self._pool.keys.update(keys)
         self._learner.anew()
 
     def esp_sa(self, spi: int, dst: str) -> InboundSa | None:
-        """What opens the ESP of an SPI to a destination, once one of its packets was opened: for whoever has many."""
+        """The SA that decrypts ESP with this SPI and destination, once it has decrypted a packet. For bulk use."""
         return self._esp.bound(spi, dst)
 
     def ike(
@@ -93,7 +93,7 @@ class Follower:
         dst: str = "",
         dport: int | None = None,
     ) -> IkeOpened:
-        """Take in an IKE message, from its header on, and open it where that can be."""
+        """Process an IKE message, starting with its header, and decrypt it if possible."""
         found = self._message(IkeOpened(number, time, src, sport, dst, dport, message))
         if found.closed:
             self._taken += 1
@@ -104,15 +104,15 @@ class Follower:
 
     @property
     def losses(self) -> list[Loss]:
-        """What was left out of what it was given."""
+        """What was left out of the messages that it was given."""
         return self._reassembly.losses()
 
     def pending(self) -> list[IkeOpened]:
-        """The messages that are closed."""
+        """The messages that are not decrypted yet."""
         return list(self._pending.values())
 
     def retry(self) -> list[IkeOpened]:
-        """Try the closed messages again, as long as that opens any; returns those that are open now, in order."""
+        """Try undecrypted messages until no more can be decrypted. Returns the newly decrypted ones, in order."""
         opened: dict[int, IkeOpened] = {}
         self._learner.anew()
         progress = True
@@ -128,7 +128,7 @@ class Follower:
         return [opened[place] for place in sorted(opened)]
 
     def keys(self) -> KeyLog:
-        """The keys of everything that was decided, for :meth:`KeyLog.save` and other tools."""
+        """All confirmed keys, for :meth:`KeyLog.save` and other tools."""
         log = KeyLog()
         for sa in self.ike_sas:
             log.ike += ike_rows(sa)
@@ -136,7 +136,7 @@ class Follower:
             log.esp += esp_rows(child)
         known = {entry.spi: entry for entry in log.esp}
         have = {(entry.spi, entry.src, entry.dst) for entry in log.esp}
-        for spi, src, dst in self._esp.paths:  # a NAT, or an end that has moved
+        for spi, src, dst in self._esp.paths:  # a NAT, or a peer that has moved
             if spi in known and (spi, src, dst) not in have:
                 log.esp.append(replace(known[spi], src=src, dst=dst))
         return log
@@ -149,10 +149,10 @@ class Follower:
 
         data = message.message
         if len(data) < IKE_HEADER.size:
-            text = f"{len(data)} octets, an IKE header has {IKE_HEADER.size}"
+            text = f"expected an IKE header of {IKE_HEADER.size} octets, found {len(data)}"
             return replace(message, errors=(text,))
         if data[VERSION] >> 4 != 2:
-            return replace(message, errors=(f"the major version is {data[VERSION] >> 4}, expected 2",))
+            return replace(message, errors=(f"expected major version 2, found {data[VERSION] >> 4}",))
         header, payloads = parse_message(data)
         errors = [header.malformed] if header.malformed else []
         errors += [text for layer in payloads for text in faults(layer)]
@@ -192,7 +192,7 @@ class Follower:
         return replace(message, auth=tuple(self._learner.learn(conversation, message, place, keys)))
 
     def _open(self, data: bytes, place: SkPlace) -> tuple[OpenResult, KeySet | None]:
-        """Open SK or SKF by the keys that are decided, by those of a table, by those that may follow from a secret."""
+        """Decrypt SK or SKF with confirmed keys, keys of a table, or keys that may follow from a secret."""
         pair, initiator = (data[:8], data[8:16]), bool(data[FLAGS] & FLAG_INITIATOR)
         conversation = self._learner.conversations.get(pair)
         tried, keyed = 0, False
@@ -213,7 +213,7 @@ class Follower:
                 return OpenResult(icv=OK, error=str(error), keyed=True), keys
         if keyed:
             waiting = conversation is not None and _waits(conversation.sa)
-            if waiting:  # the next stage's secret is not at hand
+            if waiting:  # the next stage's secret is unknown
                 return OpenResult(), None
             return OpenResult(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True), None
         return OpenResult(), None
@@ -228,11 +228,11 @@ class Follower:
                 yield from of_row(row, sa, suites, own=known == pair)
         if sa is not None:
             for origin in list(sa.origins):
-                with contextlib.suppress(ConfigError):  # an algorithm that is not known here
+                with contextlib.suppress(ConfigError):  # an unsupported algorithm
                     yield from origin.sets(self._pool)
 
     def _decide(self, pair: SpiPair, keys: KeySet) -> None:
-        """The ICV has verified: these are keys of the IKE SA."""
+        """Store keys of an IKE SA after an ICV verified."""
         conversation = self._learner.conversations.get(pair) or self._learner.begin(CapturedIkeSa(*pair))
         sa = conversation.sa
         if keys in sa.sets:
@@ -248,5 +248,5 @@ class Follower:
 
 
 def _waits(sa: CapturedIkeSa) -> bool:
-    """Whether a further stage's keys are still to come: each set that a table gave stands for one stage."""
+    """Whether keys of a further stage are still missing. Each key set from a table covers one stage."""
     return bool(sa.sets) and len(sa.origins) > sum(keys.derived.startswith(TABLE) for keys in sa.sets)

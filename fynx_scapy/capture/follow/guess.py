@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ESP from SK_d alone, where IKE stays closed: algorithms, direction and ESN are tried until an ICV verifies.
+"""Decrypt ESP with SK_d alone, without decrypting IKE: try algorithms, direction and ESN until an ICV verifies.
 
-KEYMAT of the Child SA that IKE_AUTH makes needs no more than SK_d and the nonces of IKE_SA_INIT, which are in the clear
-(RFC 7296 section 2.17). Its SPIs and its suite are not; a handful of suites is all that is in use.
+KEYMAT of the Child SA of IKE_AUTH only needs SK_d and the nonces of IKE_SA_INIT, which are unencrypted (RFC 7296
+section 2.17). Its SPIs and its suite are encrypted, but only a handful of suites is in use.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fynx_scapy.iana import Encr, Integ, TransformType
 from fynx_scapy.keynames import KEY_LENGTHS, NO_AEAD, CipherSuite
 
 MOST_SAS = 8
-"""For how many IKE SAs whose messages are closed this is tried: those that came last."""
+"""For how many IKE SAs with undecrypted messages this is tried: the latest ones."""
 
 AEADS = (
     Encr.ENCR_AES_GCM_16, Encr.ENCR_CHACHA20_POLY1305, Encr.ENCR_AES_GCM_12, Encr.ENCR_AES_GCM_8, Encr.ENCR_AES_CCM_16,
@@ -39,7 +39,7 @@ def _suites() -> Iterator[CipherSuite]:
         try:
             encryption(number, bits, esp=True)
         except ConfigError:
-            continue  # it takes no such key length
+            continue  # the cipher does not support this key length
         for integ in (None,) if number in AEADS else INTEGS:
             signer = Transform(TransformType.INTEG, integ) if integ else None
             for esn in (False, True):
@@ -52,7 +52,7 @@ SUITES = tuple(_suites())
 def guesses(
     sas: Sequence[CapturedIkeSa], sk_ds: Sequence[bytes], spi: int
 ) -> Iterator[tuple[CapturedChildSa, bool, InboundSa, bytes]]:
-    """Child SAs that an SPI may belong to, sent by their initiator or not, what opens that direction, and SK_d."""
+    """Child SAs that an SPI may belong to: the SA, whether its initiator sent, the SA for that direction, and SK_d."""
     closed = [sa for sa in sas if not sa.sets and sa.chosen is not None and sa.chosen.suite.prf is not None]
     for sa in closed[-MOST_SAS:]:
         assert sa.chosen is not None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the messages of a capture say about its SAs: an exchange whose messages are open makes what it agreed on.
+"""Learn SAs from the messages of a capture: a decrypted exchange makes the SAs that it negotiates.
 
-RFC 7296 sections 1.2, 1.3 and 2.8; RFC 9242 and RFC 9370. Which keys those SAs have, an ICV decides (follower.py).
+RFC 7296 sections 1.2, 1.3 and 2.8; RFC 9242 and RFC 9370. An ICV decides which keys those SAs have (follower.py).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from fynx_scapy.iana import ExchangeType, PayloadType, ProtocolId
 from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, IKE_HEADER
 
 MOST_EXCHANGES = 64
-"""How many exchanges of one IKE SA are kept to find the request of a response; the oldest is let go."""
+"""How many exchanges of one IKE SA are kept to match responses to requests. Beyond that, the oldest is dropped."""
 
 MOST_INITS = 4096
 """How many initiators' first requests are kept."""
 
 
 class _Request(NamedTuple):
-    """What a request asked for, until its response says what came of it."""
+    """What a request asked for, kept until its response arrives."""
 
     parts: Parts
     src: str
@@ -41,14 +41,14 @@ class _Request(NamedTuple):
 
 @dataclass(slots=True)
 class _Followup:
-    """A CREATE_CHILD_SA that goes on in IKE_FOLLOWUP_KE."""
+    """A CREATE_CHILD_SA that continues in IKE_FOLLOWUP_KE."""
 
     pairs: list[KePair]
 
 
 @dataclass(slots=True)
 class _Paired:
-    """One exchange of an IKE SA; of its response, that it was there."""
+    """One exchange of an IKE SA. Of its response, only its presence is stored."""
 
     requests: list[_Request] = field(default_factory=list)
     responses: list[bool] = field(default_factory=list)
@@ -60,7 +60,7 @@ def _paired(_: Key) -> _Paired:
 
 @dataclass(slots=True)
 class InFlight:
-    """One IKE SA and what is in flight in it."""
+    """One IKE SA and its exchanges in flight."""
 
     sa: CapturedIkeSa
     auth: AuthState = field(default_factory=AuthState)
@@ -70,7 +70,7 @@ class InFlight:
 
 
 class Learner:
-    """Makes IKE SAs and Child SAs of the messages that it is shown, in the order in which they could be opened."""
+    """Makes IKE SAs and Child SAs from messages, in the order in which these were decrypted."""
 
     def __init__(self, pool: SecretPool, suites: Suites, esp: EspFollower) -> None:
         self._pool, self._suites, self._esp = pool, suites, esp
@@ -79,20 +79,20 @@ class Learner:
         self._inits: OrderedDict[bytes, list[bytes]] = OrderedDict()
 
     def anew(self) -> None:
-        """There is something new to try: for ESP, and for messages that are closed."""
+        """Note that there is something new to try, for ESP and for undecrypted messages."""
         self._esp.changed += 1
         for conversation in self.conversations.values():
             for origin in conversation.sa.origins:
                 origin.forget()
 
     def begin(self, sa: CapturedIkeSa) -> InFlight:
-        """An IKE SA that was not known."""
+        """Add a new IKE SA."""
         conversation = self.conversations[sa.pair] = InFlight(sa)
         self.ike_sas.append(sa)
         return conversation
 
     def clear(self, message: IkeOpened) -> None:
-        """An IKE_SA_INIT: its requests are kept, its response begins an IKE SA."""
+        """Process an IKE_SA_INIT message. Requests are kept; a response begins an IKE SA."""
         header, data = message.header, message.message
         if header is None or header.exch_type != ExchangeType.IKE_SA_INIT:
             return
@@ -128,7 +128,7 @@ class Learner:
         return True
 
     def learn(self, conversation: InFlight, message: IkeOpened, place: SkPlace, keys: KeySet) -> list[AuthVerdict]:
-        """Take in a protected message that is open and whole; the verdicts on its AUTH payloads."""
+        """Process a decrypted, complete message. Returns the verdicts on its AUTH payloads."""
         header, layers = message.header, message.inner
         if header is None or layers is None or message.plaintext is None:
             return []
@@ -176,7 +176,7 @@ class Learner:
         auth.learn(state, sa, initiator, int(message.header.id), first, plaintext)
         found = auth.verdicts(state, sa, self._pool.keys, initiator, message.number, first, plaintext)
         sa.auth += [] if again else found
-        # With EAP the SA payload is answered some exchanges later (RFC 7296 section 2.16).
+        # With EAP, the response to the SA payload comes some exchanges later (RFC 7296 section 2.16).
         if initiator and own.parts.proposals:
             conversation.offered = own
         elif not initiator and request is not None and conversation.offered is not None and own.parts.proposals:
@@ -207,7 +207,7 @@ class Learner:
         sa.rekeyed_by = successor
 
     def _followed(self, conversation: InFlight, request: _Request, answer: Parts) -> None:
-        """One more key exchange of a CREATE_CHILD_SA; which one, the link says that the request sends back."""
+        """A further key exchange of a CREATE_CHILD_SA. The link that the request returns says which CREATE_CHILD_SA."""
         asked = request.parts
         waiting = conversation.followups.pop(asked.link, None)
         if waiting is None or asked.ke is None or answer.ke is None:
@@ -254,7 +254,7 @@ class Learner:
         self._settle(child)
 
     def _settle(self, child: CapturedChildSa) -> None:
-        """Keys that only one SK_d and no unordered secret go into need no ICV to decide."""
+        """Confirm keys without an ICV if they depend only on one SK_d and on no unordered secret."""
         certain = bool(child.ike_sa.sk_d) or not child.ike_sa.ppk_used
         if child.expected or not certain or child.ike_sa.keys is None or not child.ike_sa.keys.sk_d:
             return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which secret belongs to which exchange: every one that may fit is tried, and an ICV decides.
+"""Find the secret for each exchange: every secret that may fit is tried, and an ICV decides.
 
 RFC 7296 sections 2.14, 2.17 and 2.18; RFC 9242 and RFC 9370 for IKE_INTERMEDIATE and IKE_FOLLOWUP_KE; RFC 8784 (PPK).
 """
@@ -19,7 +19,7 @@ from fynx_scapy.keynames import CipherSuite
 
 
 def seeds(pool: SecretPool, sa: CapturedIkeSa) -> Iterator[bytes]:
-    """What SK_d of an IKE SA may be."""
+    """The possible values of SK_d of an IKE SA."""
     if sa.sk_d:
         yield sa.sk_d
         return
@@ -37,7 +37,7 @@ def seeds(pool: SecretPool, sa: CapturedIkeSa) -> Iterator[bytes]:
 
 
 def from_init(sa: CapturedIkeSa, suite: CipherSuite, nonces: tuple[bytes, bytes], pair: KePair) -> Origin:
-    """The keys of an IKE_SA_INIT."""
+    """The origin of keys from IKE_SA_INIT."""
 
     def make(pool: SecretPool) -> Iterator[KeySet]:
         if suite.prf is None:
@@ -50,7 +50,7 @@ def from_init(sa: CapturedIkeSa, suite: CipherSuite, nonces: tuple[bytes, bytes]
 
 
 def from_stage(sa: CapturedIkeSa, before: KeySet, pair: KePair) -> Origin:
-    """The keys after an additional key exchange in IKE_INTERMEDIATE."""
+    """The origin of keys after an additional key exchange in IKE_INTERMEDIATE."""
 
     def make(pool: SecretPool) -> Iterator[KeySet]:
         function = before.prf
@@ -65,7 +65,7 @@ def from_stage(sa: CapturedIkeSa, before: KeySet, pair: KePair) -> Origin:
 
 
 def from_rekey(sa: CapturedIkeSa, parent: CapturedIkeSa, pairs: list[KePair], expected: Callable[[], int]) -> Origin:
-    """The keys of a successor, once as many key exchanges as were agreed on have been seen."""
+    """The origin of keys of a rekeyed IKE SA, once all negotiated key exchanges have been seen."""
 
     def make(pool: SecretPool) -> Iterator[KeySet]:
         old, chosen = parent.suite, sa.chosen
@@ -82,7 +82,7 @@ def from_rekey(sa: CapturedIkeSa, parent: CapturedIkeSa, pairs: list[KePair], ex
 
 
 def sk_keys(suite: CipherSuite, seed: bytes, nonces: tuple[bytes, bytes], sa: CapturedIkeSa) -> SkKeys:
-    """SK_* out of SKEYSEED. Raises ConfigError for an algorithm that is not known here."""
+    """SK_* from SKEYSEED. Raises ConfigError for an unsupported algorithm."""
     cipher = encryption(suite.encr.id, suite.encr.key_length)
     signer = None if cipher.aead or suite.integ is None else integrity(suite.integ.id)
     if suite.prf is None:
@@ -91,9 +91,9 @@ def sk_keys(suite: CipherSuite, seed: bytes, nonces: tuple[bytes, bytes], sa: Ca
 
 
 def child_keys(child: CapturedChildSa, pool: SecretPool) -> Iterator[tuple[ChildKeys, bytes, tuple[bytes, ...]]]:
-    """What the keys of a Child SA may be: with SK_d and the shared secrets that they came from.
+    """The possible keys of a Child SA, with the SK_d and the shared secrets they are derived from.
 
-    Raises ConfigError for an algorithm that is not known here.
+    Raises ConfigError for an unsupported algorithm.
     """
     above = child.ike_sa.suite
     if above is None or above.prf is None or len(child.pairs) != child.expected:

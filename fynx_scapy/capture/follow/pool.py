@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The secrets at hand, the sets of keys that may follow from them, and where each set comes from."""
+"""The known secrets, the key sets that may follow from them, and the origin of each set."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from fynx_scapy.keylog import KeyLog
 from fynx_scapy.keynames import CipherSuite
 
 MOST_TRIES = 10_000
-"""How many combinations of secrets are tried for one set of keys."""
+"""How many combinations of secrets are tried for one key set."""
 
 STRIPPED = 4
-"""How many leading zeros a source may have left out of a shared secret."""
+"""How many leading zeros may be missing from a shared secret in a key file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +35,25 @@ class KePair:
 
 @dataclass(slots=True, eq=False)
 class KeySet:
-    """SK_* under which messages of one IKE SA may be sealed. ``derived`` says how they came about, in words."""
+    """SK_* that may protect messages of one IKE SA. ``derived`` says in words how they were derived."""
 
     suite: CipherSuite
     keys: SkKeys
     derived: str
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
-    seed: bytes = field(default=b"", repr=False)  # the SK_d of the parent that it came from
+    seed: bytes = field(default=b"", repr=False)  # the parent's SK_d that it was derived from
     _protectors: dict[bool, Protector | None] = field(default_factory=dict, repr=False)
 
     @property
     def prf(self) -> PrfFunction | None:
-        """The PRF of the suite, None where it is not known."""
+        """The PRF of the suite, None if unknown."""
         try:
             return prf(self.suite.prf.id) if self.suite.prf else None
         except ConfigError:
             return None
 
     def protector(self, initiator: bool) -> Protector | None:
-        """What opens a message of that end; None where the keys do not fit the suite."""
+        """The protector that decrypts messages of that peer, None if the keys do not fit the suite."""
         if initiator not in self._protectors:
             keys = (self.keys.sk_ei, self.keys.sk_ai) if initiator else (self.keys.sk_er, self.keys.sk_ar)
             try:
@@ -67,14 +67,14 @@ class KeySet:
 
 @dataclass(slots=True)
 class SecretPool:
-    """The secrets at hand. Those that have found their exchange come last."""
+    """The known secrets. Those that already belong to an exchange are tried last."""
 
     keys: KeyLog
     used: set[bytes] = field(default_factory=set)
     _privates: dict[tuple[int, bytes], PrivateKey | None] = field(default_factory=dict)
 
     def of(self, pair: KePair) -> Iterator[bytes]:
-        """What one key exchange may have come to: first what follows from a private value, which is certain."""
+        """The possible shared secrets of one key exchange. Those computed from a private value are certain: first."""
         try:
             method = key_exchange(pair.group)
         except ConfigError:
@@ -89,7 +89,7 @@ class SecretPool:
                 yield secret.rjust(method.shared_size, b"\0")
 
     def combinations(self, pairs: list[KePair]) -> Iterator[tuple[bytes, ...]]:
-        """What several key exchanges may have come to, in their order."""
+        """The possible shared secrets of several key exchanges, in their order."""
         found = itertools.product(*(list(self.of(pair)) for pair in pairs))
         yield from itertools.islice(found, MOST_TRIES)
 
@@ -111,17 +111,17 @@ class SecretPool:
 
 @dataclass(slots=True, eq=False)
 class Origin:
-    """Where the keys of an IKE SA, or of one stage of it, come from: makes every set that they may be."""
+    """The origin of the keys of an IKE SA or of one stage of it. Makes every possible key set."""
 
     make: Callable[[SecretPool], Iterator[KeySet]]
     _made: list[KeySet] | None = None
 
     def sets(self, pool: SecretPool) -> list[KeySet]:
-        """The candidates; made once, until :meth:`forget`."""
+        """The candidates, made once and cached until :meth:`forget`."""
         if self._made is None:
             self._made = list(itertools.islice(self.make(pool), MOST_TRIES))
         return self._made
 
     def forget(self) -> None:
-        """There is something new to try."""
+        """Clear the cache, because there is something new to try."""
         self._made = None

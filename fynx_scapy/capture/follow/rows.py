@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Rows of key tables: what a row may open, and the rows of what was followed."""
+"""Rows of key tables: the keys in a row, and the rows for followed SAs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TABLE = "key table"
 
 
 def of_row(row: IkeKeys, sa: CapturedIkeSa | None, suites: Sequence[CipherSuite], own: bool) -> Iterator[KeySet]:
-    """The keys of a table's row, under the suite that was negotiated and under the one that the row says."""
+    """The keys of a table's row, with the negotiated suite and with the row's own suite."""
     keys = SkKeys(row.sk_d, row.sk_ai, row.sk_ar, row.sk_ei, row.sk_er, row.sk_pi, row.sk_pr)
     prf = row.prf or (suites[0].prf if suites else None)
     for suite in [*suites, CipherSuite(row.encr, row.integ, prf)]:
@@ -25,7 +25,7 @@ def of_row(row: IkeKeys, sa: CapturedIkeSa | None, suites: Sequence[CipherSuite]
 
 
 def ike_rows(sa: CapturedIkeSa) -> Iterator[IkeKeys]:
-    """One row for each set of keys of an IKE SA."""
+    """One row per key set of an IKE SA."""
     for number, held in enumerate(sa.sets, 1):
         keys, suite = held.keys, held.suite
         sk_d = sa.sk_d if sa.sk_d and number == len(sa.sets) else keys.sk_d
@@ -36,7 +36,7 @@ def ike_rows(sa: CapturedIkeSa) -> Iterator[IkeKeys]:
 
 
 def esp_rows(child: CapturedChildSa) -> Iterator[EspKeys]:
-    """A row for each direction of a Child SA whose keys are known."""
+    """One row per direction of a Child SA with known keys."""
     if child.keys is None:
         return
     keys, ends = child.keys, (child.initiator, child.responder)

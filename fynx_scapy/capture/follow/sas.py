@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What following a conversation finds out: its IKE SAs and Child SAs, and the verdict on each AUTH payload."""
+"""The results of following a conversation: its IKE SAs and Child SAs, and the verdict on each AUTH payload."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROLES = {True: INITIATOR, False: RESPONDER}
 
 @dataclass(frozen=True, slots=True)
 class AuthVerdict:
-    """What became of one AUTH payload. ``verified`` is None where nothing at hand can tell; ``reason`` says why."""
+    """The verdict on one AUTH payload. ``verified`` is None if it could not be checked; ``reason`` says why."""
 
     number: int
     role: str
@@ -39,7 +39,7 @@ class AuthVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The proposal that a responder chose: its suite, its key exchange (0: none), and the additional ones."""
+    """The proposal that a responder chose: its suite, its key exchange (0: none), and additional key exchanges."""
 
     suite: CipherSuite
     ke: int
@@ -47,7 +47,7 @@ class Chosen:
 
     @classmethod
     def of(cls, proposal: Packet) -> Chosen | None:
-        """Read it out of an SA payload; None where it names no encryption algorithm."""
+        """Read it from an SA payload. None if it names no encryption algorithm."""
         suite = suite_of(proposal)
         if suite is None:
             return None
@@ -58,7 +58,7 @@ class Chosen:
 
 @dataclass(slots=True, eq=False)
 class CapturedIkeSa:
-    """One IKE SA. ``sets`` are its keys as they were decided by an ICV: several after an IKE_INTERMEDIATE."""
+    """One IKE SA in a capture. ``sets`` are its key sets that an ICV confirmed: several after IKE_INTERMEDIATE."""
 
     spi_i: bytes
     spi_r: bytes
@@ -72,22 +72,22 @@ class CapturedIkeSa:
     nonces: tuple[bytes, bytes] = (b"", b"")
     init: tuple[bytes, bytes] = field(default=(b"", b""), repr=False)  # the IKE_SA_INIT request and response
     ppk_used: bool = False
-    sk_d: bytes = field(default=b"", repr=False)  # as decided by an AUTH or an ICV, a PPK mixed in
+    sk_d: bytes = field(default=b"", repr=False)  # confirmed by AUTH or an ICV, with a PPK mixed in
     origins: list[Origin] = field(default_factory=list, repr=False)
 
     @property
     def suite(self) -> CipherSuite | None:
-        """The algorithms, None where neither an SA payload nor a key table says them."""
+        """The algorithms, None if neither an SA payload nor a key table has them."""
         return self.sets[-1].suite if self.sets else self.chosen.suite if self.chosen else None
 
     @property
     def keys(self) -> SkKeys | None:
-        """The keys in their last stage, None until they are decided."""
+        """The keys of the last stage, None until they are confirmed."""
         return self.sets[-1].keys if self.sets else None
 
     @property
     def derived(self) -> str:
-        """How the keys came about, in words."""
+        """How the keys were derived, in words."""
         return self.sets[-1].derived if self.sets else ""
 
     @property
@@ -98,10 +98,11 @@ class CapturedIkeSa:
 
 @dataclass(slots=True, eq=False)
 class CapturedChildSa:
-    """One Child SA, both directions; its initiator is that of the exchange which made it.
+    """One Child SA in a capture, both directions. Its initiator is the initiator of the exchange that made it.
 
-    ``spi_i`` was chosen by the initiator: it stands in what the initiator receives. ``keys`` is None until an ICV (or
-    what needs none) has decided it. ``pairs`` are the key exchanges whose secrets go into it, ``expected`` how many.
+    ``spi_i`` was chosen by the initiator, so packets to the initiator carry it. ``keys`` is None until an ICV confirms
+    them, unless they are certain without one. ``pairs`` are the key exchanges that contribute to the keys, ``expected``
+    is their number.
     """
 
     ike_sa: CapturedIkeSa = field(repr=False)
@@ -119,7 +120,7 @@ class CapturedChildSa:
     derived: str = ""
     rekeys: CapturedChildSa | None = field(default=None, repr=False)
     rekeyed_by: CapturedChildSa | None = field(default=None, repr=False)
-    inbound: dict[bool, InboundSa] = field(default_factory=dict, repr=False)  # by: sent by the initiator
+    inbound: dict[bool, InboundSa] = field(default_factory=dict, repr=False)  # key: whether the initiator sends
 
     @property
     def esn(self) -> bool:
@@ -127,7 +128,7 @@ class CapturedChildSa:
         return bool(self.suite.esn)
 
     def opener(self, keys: ChildKeys, by_initiator: bool) -> InboundSa:
-        """What opens packets of one direction under some keys; ConfigError where an algorithm is not known here."""
+        """The SA that decrypts one direction with these keys. Raises ConfigError for an unsupported algorithm."""
         cipher = encryption(self.suite.encr.id, self.suite.encr.key_length, esp=True)
         signer = None if cipher.aead or self.suite.integ is None else integrity(self.suite.integ.id)
         return InboundSa(
@@ -144,11 +145,11 @@ class CapturedChildSa:
 
 @dataclass(frozen=True, slots=True)
 class IkeOpened:
-    """One IKE message as it was followed.
+    """The result of following one IKE message.
 
-    ``header`` and ``payloads`` are layers of the message itself, ``inner`` those of its SK, or of the whole message at
-    the SKF that completes it; None where it stayed closed or is incomplete. ``opened`` is None for a message in the
-    clear. ``packets`` are the numbers of the packets that brought ``inner``.
+    ``header`` and ``payloads`` are layers of the message itself. ``inner`` are those inside its SK, or those of the
+    whole message for the SKF that completes it; None if it was not decrypted or is incomplete. ``opened`` is None for
+    an unprotected message. ``packets`` are the numbers of the packets that ``inner`` came from.
     """
 
     number: int
@@ -172,16 +173,16 @@ class IkeOpened:
 
     @property
     def closed(self) -> bool:
-        """Whether it is protected and was not opened."""
+        """Whether it is protected and was not decrypted."""
         return self.opened is not None and self.opened.plaintext is None
 
     @property
     def plain(self) -> bytes | None:
-        """The message without its SK, for any dissector; None where it was in the clear or stayed closed."""
+        """The decrypted message without SK, for any dissector. None if it was unprotected or not decrypted."""
         if self.opened is None or self.inner is None or self.plaintext is None:
             return None
         data = self.message
-        # The chain of payloads before SK, and where the type of SK itself is written.
+        # The chain of payloads before SK, and the place where SK's own type is written.
         kind, at, named_at = data[NEXT_PAYLOAD], IKE_HEADER.size, NEXT_PAYLOAD
         while kind not in (PayloadType.SK, PayloadType.SKF) and kind and at + 4 <= len(data):
             kind, named_at, at = data[at], at, at + int.from_bytes(data[at + 2 : at + 4])
@@ -192,7 +193,7 @@ class IkeOpened:
 
 
 def walk(first: int, content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and body of each payload, as far as they fit."""
+    """Type and body of each payload, up to the first that does not fit."""
     kind, at = first, 0
     while kind and at + 4 <= len(content):
         following, length = content[at], int.from_bytes(content[at + 2 : at + 4])

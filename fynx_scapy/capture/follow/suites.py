@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the SA payloads of a capture say about its SAs: which algorithms belong to which SPI, and whether ESN is used.
+"""The suites that the SA payloads of a capture negotiate: the algorithms for each SPI, and whether ESN is used.
 
-RFC 7296 sections 1.2, 1.3 and 3.3: the response holds the one proposal that was chosen, with the responder's SPI; the
-initiator's SPI stands in the proposal of the same number in the request.
+RFC 7296 sections 1.2, 1.3 and 3.3: the response has the one chosen proposal, with the responder's SPI. The initiator's
+SPI is in the request's proposal with the same number.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SpiPair = tuple[bytes, bytes]
 
 
 def suite_of(proposal: Packet) -> CipherSuite | None:
-    """The transforms of a chosen proposal, or None where it names no encryption algorithm, as one for AH."""
+    """The transforms of a chosen proposal. None if it names no encryption algorithm, such as a proposal for AH."""
     chosen: dict[int, Transform] = {}
     for layer in proposal.trans:
         kind = int(layer.transform_type)
@@ -36,29 +36,29 @@ def suite_of(proposal: Packet) -> CipherSuite | None:
         Transform(TransformType.ENCR, encr.id, encr.key_length),
         Transform(TransformType.INTEG, integ.id) if integ and integ.id else None,
         Transform(TransformType.PRF, chosen[TransformType.PRF].id) if TransformType.PRF in chosen else None,
-        # section 3.3.2: without the transform, ESN is not used
+        # section 3.3.2: without this transform, ESN is not used
         bool(numbers and numbers.id == SequenceNumbers.ESN),
     )
 
 
 def ciphers(suite: CipherSuite) -> tuple[Transform, Transform | None]:
-    """What protects IKE messages under a suite."""
+    """The encryption and integrity transforms that protect IKE messages with a suite."""
     return suite.encr, suite.integ
 
 
 @dataclass(slots=True)
 class Suites:
-    """What the SA payloads of a capture agreed on, oldest first."""
+    """The suites that a capture's SA payloads negotiated, oldest first."""
 
     ike: dict[SpiPair, list[CipherSuite]] = field(default_factory=lambda: defaultdict(list))
     esp: dict[int, list[CipherSuite]] = field(default_factory=lambda: defaultdict(list))
 
     def initial(self, pair: SpiPair, chosen: Packet) -> None:
-        """Take in the proposal that an IKE_SA_INIT response chose."""
+        """Add the proposal that an IKE_SA_INIT response chose."""
         _add(self.ike[pair], suite_of(chosen))
 
     def agreed(self, chosen: Packet, offered: Sequence[Packet]) -> None:
-        """Take in the proposal of any later response, and those of its request."""
+        """Add the chosen proposal of a later response, and the proposals of its request."""
         suite = suite_of(chosen)
         mine = next((offer.SPI for offer in offered if offer.proposal == chosen.proposal), b"")
         if chosen.proto == ProtocolId.IKE:

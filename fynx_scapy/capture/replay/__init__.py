@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Replay: the datagrams of a capture sent once more, or its conversation held once more with a peer of today."""
+"""Replay: resend the datagrams of a capture, or repeat its conversation with a new peer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HOME = {"Recording": "recording", "load": "recording", "play": "player"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use, so that ``fynx --help`` answers without Scapy."""
+    """Import a public name on first use, so that ``fynx --help`` works without Scapy."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

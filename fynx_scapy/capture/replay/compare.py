@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two messages compared field by field, without what is fresh by nature."""
+"""Compare two messages field by field, ignoring fields that are always fresh."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ FRESH: Mapping[str, frozenset[str]] = {
     "N(PUZZLE)": frozenset({"notify"}),
     "N(QCD_TOKEN)": frozenset({"notify"}),
 }
-"""The fields of each payload that differ in every run, and are not compared."""
+"""The fields of each payload that differ in every run and are not compared."""
 
 COMPUTED = frozenset({"next_payload", "length", "SPIsize", "SPInum", "trans_nb", "number_of_TSs", "payload_kind"})
-"""Fields that follow from others or from where a payload stands."""
+"""Fields that follow from other fields or from a payload's position."""
 
 ABSENT, PRESENT = "absent", "present"
 
 
 @dataclass(frozen=True, slots=True)
 class FieldDifference:
-    """A field that is not as recorded. ``message`` is the recorded packet's number; ``field`` is empty where the whole
-    payload is missing or new.
+    """A field that differs from the recording. ``message`` is the recorded packet's number. ``field`` is empty if the
+    whole payload is missing or new.
     """
 
     message: int
@@ -59,7 +59,7 @@ class FieldDifference:
 
 
 def compare(recorded: Recorded, header: Packet, payloads: Sequence[Packet]) -> list[FieldDifference]:
-    """How a message differs from the recorded one, whatever the order of its payloads."""
+    """The differences between a message and the recorded one, ignoring the order of payloads."""
     number = recorded.numbers[0]
     before, after = _keyed(recorded.payloads), _keyed(payloads)
     kinds = [name_of(ExchangeType, int(each.exch_type)) for each in (recorded.header, header)]
@@ -79,20 +79,20 @@ def compare(recorded: Recorded, header: Packet, payloads: Sequence[Packet]) -> l
 
 
 def _keyed(payloads: Sequence[Packet]) -> dict[tuple[str, int], Packet]:
-    """The payloads by their name, and which of that name they are."""
+    """The payloads by name and by their position among those with the same name."""
     counts: Counter[str] = Counter()
     found = {}
     for payload in payloads:
         what = name(payload)
         if what.startswith("N(NAT_DETECTION") and counts[what]:
-            continue  # an end with several addresses sends one for each
+            continue  # a peer with several addresses sends one for each
         found[what, counts[what]] = payload
         counts[what] += 1
     return found
 
 
 def _fields(layer: Packet, skipped: frozenset[str], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every field with its value as text, those inside lists too."""
+    """Every field with its value as text, including fields inside lists."""
     for field in layer.fields_desc:
         if field.name in skipped:
             continue
@@ -107,7 +107,7 @@ def _fields(layer: Packet, skipped: frozenset[str], prefix: str = "") -> Iterato
 
 
 def _transforms(transforms: Sequence[Packet], prefix: str) -> Iterator[tuple[str, str]]:
-    """The transforms by their type, each type's in the order of preference."""
+    """The transforms by type, each type in order of preference."""
     by_type: dict[int, list[str]] = {}
     for each in transforms:
         by_type.setdefault(int(each.transform_type), []).append(each.mysummary())

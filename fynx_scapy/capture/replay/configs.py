@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The configuration with which a recorded conversation can be held again: its initiator's, and what its responder had.
+"""The configurations of both peers for replaying a recorded conversation.
 
-Both are read off the messages: proposals, identities, selectors, mode, and the extensions that were announced.
+They are inferred from the messages: proposals, identities, selectors, mode, and announced extensions.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _ADDRESSES = {CpAttribute.INTERNAL_IP4_ADDRESS: "0.0.0.0", CpAttribute.INTERNAL_
 
 
 def initiator(recording: Recording, psk: bytes | str | None = None) -> IkeConfig:
-    """What the recorded initiator was configured with. ``psk`` is by default the first of those beside the capture.
+    """The recorded initiator's configuration. Without ``psk``, the first PSK beside the capture is used.
 
-    Raises ConfigError without a PSK, CaptureError for a conversation that cannot be held with one.
+    Raises ConfigError without a PSK, CaptureError for a conversation that does not authenticate with a PSK.
     """
     inits, auths = recording.of(INIT), recording.of(AUTH)
     for step in auths[:1]:
@@ -48,7 +48,7 @@ def initiator(recording: Recording, psk: bytes | str | None = None) -> IkeConfig
             raise CaptureError(f"packet {step.request.numbers[0]}: expected AUTH by a pre-shared key, found {method}")
     secret = psk or next(iter(recording.psk), None) or (None if auths else b"nothing is signed")
     if not secret:
-        raise ConfigError("expected the pre-shared key, since AUTH is signed anew: give it with --psk-file")
+        raise ConfigError("expected the pre-shared key, because AUTH is computed anew: give it with --psk-file")
     request = inits[0].request
     ke, nonce = request.get(IKEv2_KE), request.get(IKEv2_Nonce)
     if ke is None or nonce is None:
@@ -73,9 +73,9 @@ def initiator(recording: Recording, psk: bytes | str | None = None) -> IkeConfig
 
 
 def responder(recording: Recording, ours: IkeConfig) -> PeerFields:
-    """What an embedded peer needs to answer as the recorded one did, as far as its answers show that.
+    """The fields that make an embedded peer answer like the recorded responder, as far as its responses show them.
 
-    As `Session` takes it for its ``peer``.
+    They are for the argument ``peer`` of `Session`.
     """
     inits, auths = recording.of(INIT), recording.of(AUTH)
     answers = [step.response for step in inits if step.response]
@@ -103,7 +103,7 @@ def responder(recording: Recording, ours: IkeConfig) -> PeerFields:
 
 
 def child(recording: Recording, step: Step) -> ChildConfig:
-    """The Child SA that a request asks for; its key exchange is that of the rekeys, since IKE_AUTH names none."""
+    """The Child SA that a request asks for. IKE_AUTH names no key exchange, so that of the rekeys is used."""
     request = step.request
     rekeys = recording.of(REKEY_CHILD) if step.kind == AUTH else []
     source = rekeys[0].request if rekeys else request
@@ -118,7 +118,7 @@ def child(recording: Recording, step: Step) -> ChildConfig:
 
 
 def _proposals(message: Recorded, protocol: ProtocolId, steps: list[Step]) -> tuple[Proposal, ...]:
-    """The proposals of a message; the group of the first KE payload of ``steps`` stands before the others."""
+    """The proposals of a message, with the group of the first KE payload in ``steps`` first."""
     payload = message.get(IKEv2_SA)
     if payload is None:
         raise CaptureError(f"packet {message.numbers[0]}: expected an SA payload, found none")
@@ -130,7 +130,7 @@ def _proposals(message: Recorded, protocol: ProtocolId, steps: list[Step]) -> tu
             found.append(Proposal(protocol, tuple(transforms)))
     found = [proposal for proposal in found if proposal.fault() is None]
     if not found:
-        raise CaptureError(f"packet {message.numbers[0]}: expected a proposal with algorithms known here, found none")
+        raise CaptureError(f"packet {message.numbers[0]}: expected a proposal with supported algorithms, found none")
     return tuple(found)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Stateful replay: a recorded conversation held once more, with a live or an embedded peer, and its answers compared.
+"""Stateful replay: repeat a recorded conversation with a live or an embedded peer, and compare the responses.
 
-The engine begins each exchange, so that windows, keys and retransmissions are its own; a payloads tap puts the
-recorded payloads into every request of ours before it is sealed.
+The engine starts each exchange and handles windows, keys and retransmissions. A payloads tap puts the recorded payloads
+into each of our requests before it is encrypted.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ RETRANSMISSION = Retransmission(timeout=1.0, base=1.5, tries=3)
 
 
 class ReplayVerdict(enum.Enum):
-    """What became of one recorded request."""
+    """The result for one recorded request."""
 
     SAME = "as recorded"
     DIFFERS = "differs"
@@ -62,7 +62,7 @@ BAD = frozenset({ReplayVerdict.DIFFERS, ReplayVerdict.UNANSWERED, ReplayVerdict.
 
 @dataclass(frozen=True, slots=True)
 class ReplayOutcome:
-    """One request and how its answer compares. ``number`` is the recorded request's packet, 0 for one of today."""
+    """One request and how its response compares. ``number`` is the recorded request's packet, 0 for a new request."""
 
     number: int
     title: str
@@ -83,9 +83,10 @@ class ReplayOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a replay came to. ``established`` is what came of the IKE SA, ``expected`` what did in the recording.
+    """The result of a replay. ``established`` says whether the IKE SA was established, ``expected`` the same for the
+    recording.
 
-    ``left_out`` names what the engine cannot do, ``losses`` what of the capture could not be read.
+    ``left_out`` names what the engine does not support, ``losses`` what in the capture could not be read.
     """
 
     outcomes: tuple[ReplayOutcome, ...]
@@ -97,13 +98,13 @@ class Report:
 
     @property
     def differences(self) -> list[FieldDifference]:
-        """All of them, in order."""
+        """All differences, in order."""
         return [difference for outcome in self.outcomes for difference in outcome.differences]
 
     @property
     def ok(self) -> bool:
-        """Whether every answer is as recorded, the IKE SA ended established where it did then, and nothing is lost."""
-        as_recorded = self.established == self.expected and not any(each.verdict in BAD for each in self.outcomes)
+        """Whether every response is as recorded, the IKE SA was established as then, and nothing was lost."""
+        as_recorded = self.established == self.expected and not any(done.verdict in BAD for done in self.outcomes)
         return as_recorded and not self.losses
 
     def as_dict(self) -> dict[str, Any]:
@@ -121,7 +122,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Sent:
-    """A request of ours, the step that it stands for (None: none was recorded), and the answer to it."""
+    """A request of ours, the recorded step that it replays (None: not recorded), and the response to it."""
 
     step: Step | None
     title: str
@@ -130,24 +131,24 @@ class _Sent:
 
 
 def session(recording: Recording, target: str | Address | None = None, psk: bytes | str | None = None) -> Session:
-    """A session for a replay: with an embedded peer, configured as the recorded one seems to have been, or a live one.
+    """A session for a replay, with a live peer or an embedded one that is configured like the recorded responder.
 
-    Raises what `configs.initiator` and `Session` do.
+    Raises what `configs.initiator` and `Session` raise.
     """
     config = configs.initiator(recording, psk).replace(retransmission=RETRANSMISSION)
     if target is not None:
         return Session(target, config=config)
     peer = configs.responder(recording, config)
-    if recording.initiator == recording.responder:  # on one host's loopback; in memory each end has an address
+    if recording.initiator == recording.responder:  # recorded on loopback; in memory each peer needs an address
         return Session(config=config, peer=peer)
     return Session(config=config, peer=peer, local=recording.initiator, remote=recording.responder)
 
 
 @dataclass(slots=True)
 class Player:
-    """Plays the initiator of ``recording`` in a session that has not begun.
+    """Plays the initiator of ``recording`` in a new session.
 
-    With ``keep`` the recorded Delete of the IKE SA is not played, so that it stands afterwards.
+    With ``keep``, the recorded Delete of the IKE SA is not sent, so the IKE SA stays up.
     """
 
     recording: Recording
@@ -158,7 +159,7 @@ class Player:
     _left_out: set[str] = field(default_factory=set)
 
     def play(self) -> Report:
-        """Play all steps of ours in their order, and compare."""
+        """Play all steps of the initiator in order, and compare the responses."""
         seen, error = len(self.session.events), ""
         remove = self.session.tap("payloads", self._tap, lambda message: not int(message.header.flags) & FLAG_RESPONSE)
         try:
@@ -188,12 +189,12 @@ class Player:
     # Sending
 
     def _tap(self, message: Outgoing) -> None:
-        """Every request of ours: find the recorded one that it stands for, and make it that."""
+        """For each of our requests, find the recorded request that it replays, and use that one's payloads."""
         wanted = kind_of(int(message.header.exch_type), message.payloads)
         played = [sent.step for sent in self._sent]
-        due = (step for step in self.recording.of(wanted) if not any(step is one for one in played))
+        due = (step for step in self.recording.of(wanted) if not any(step is done for done in played))
         step = next(due, None)
-        again = [one for one in played if one is not None and one.kind == INIT] if wanted == INIT else []
+        again = [done for done in played if done is not None and done.kind == INIT] if wanted == INIT else []
         template = step or (again[-1] if again else None)
         if template is not None:
             recorded = template.request.payloads
@@ -207,7 +208,7 @@ class Player:
         self._sent.append(_Sent(step, title))
 
     def _init(self, _: Step) -> None:
-        if not self._sent:  # retries are the engine's
+        if not self._sent:  # the engine makes retries
             self.session.sa_init()
 
     def _auth(self, _: Step) -> None:
@@ -236,7 +237,7 @@ class Player:
         self.session.request("INFORMATIONAL", *payloads)
 
     def _child(self, recorded: Sequence[bytes]) -> ChildSa:
-        """The Child SA that stands for a recorded SPI of the initiator's; the newest where there is none."""
+        """The Child SA that replaces a recorded SPI of the initiator. The newest if there is none."""
         today = [int.from_bytes(self._spis.get(spi, b"")) for spi in recorded]
         children = self.session.sa.children.values()
         return next((child for child in children if child.inbound.spi in today), self.session.child)
@@ -255,7 +256,7 @@ class Player:
     # Comparing
 
     def _answers(self, events: Sequence[Any]) -> None:
-        """Give each request its answer, by SPI and message ID."""
+        """Match each request with its response, by SPI and message ID."""
         waiting = list(self._sent)
         underway: list[_Sent] = []
         for event in events:
@@ -281,11 +282,11 @@ class Player:
     def _outcome(self, step: Step, sent: _Sent | None) -> ReplayOutcome:
         number, title = step.request.numbers[0], step.request.title
         if not step.ours:
-            return ReplayOutcome(number, title, ReplayVerdict.PEERS, reason="a peer of today asks what it wants")
+            return ReplayOutcome(number, title, ReplayVerdict.PEERS, reason="the new peer sends its own requests")
         if sent is None:
             if step.kind == DELETE_IKE and self.keep:
                 return ReplayOutcome(number, title, ReplayVerdict.KEPT, reason="the IKE SA is kept")
-            reason = "the engine has no such exchange" if step.kind == OTHER else "the conversation did not come to it"
+            reason = "the engine has no such exchange" if step.kind == OTHER else "the conversation ended before it"
             return ReplayOutcome(number, title, ReplayVerdict.NOT_PLAYED, reason=reason)
         if step.response is None:
             return ReplayOutcome(number, title, ReplayVerdict.SAME, reason="no answer was recorded")
@@ -296,6 +297,6 @@ class Player:
 
 
 def play(recording: Recording, target: str | Address | None = None, psk: bytes | str | None = None) -> Report:
-    """Hold a recorded conversation with a live peer, or with an embedded one."""
+    """Replay a recorded conversation with a live peer, or with an embedded one."""
     with session(recording, target, psk) as made:
         return Player(recording, made).play()

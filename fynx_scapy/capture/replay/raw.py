@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Raw replay: the datagrams of one side of a conversation, byte for byte, to another address."""
+"""Raw replay: send the datagrams of one side of a conversation, byte for byte, to another address."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from fynx_scapy.net.udp import resolve, source_for
 SIDES = ("initiator", "responder")
 _IN_UDP = ("ike", "esp", "keepalive")
 PATIENCE = 0.5
-"""For how many seconds answers are counted after the last datagram."""
+"""How many seconds after the last datagram responses are still counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One datagram: its packet's number, when it left in seconds after the first, its ports, and the UDP payload."""
+    """One datagram: its packet number, its time in seconds after the first, its ports, and the UDP payload."""
 
     number: int
     after: float
@@ -42,7 +42,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Volley:
-    """What was sent, of how many octets, in how many seconds, and how many datagrams came back."""
+    """The result of sending: datagrams, octets, seconds, and the number of datagrams received."""
 
     sent: int
     octets: int
@@ -55,7 +55,7 @@ class Volley:
 
 
 class Shots(list[Shot]):
-    """The datagrams of one side. ``losses`` says what of the capture could not be read or was left out."""
+    """The datagrams of one side. ``losses`` says what in the capture could not be read or was left out."""
 
     losses: tuple[str, ...] = ()
 
@@ -67,19 +67,19 @@ def shots(
     *,
     ports: Iterable[int] = (),
 ) -> Shots:
-    """The UDP datagrams of one side: IKE, ESP in UDP and keepalives, retransmissions included.
+    """The UDP datagrams of one side: IKE, ESP in UDP and keepalives, including retransmissions.
 
-    IKE messages are those of the conversation; the rest is what passes between its two addresses, until the next one
-    begins there. Native ESP has no ports and is left out. No key is needed; those beside the capture help where a
-    rekeyed IKE SA may belong to several conversations. ``ports`` are used as 4500 is. Raises ConfigError for an unknown
-    side or conversation, CaptureError where there is nothing to send.
+    IKE messages are those of the conversation. Other datagrams are those between its two addresses, until the next
+    conversation begins there. Native ESP has no ports and is left out. No keys are needed, but keys beside the capture
+    help if a rekeyed IKE SA may belong to several conversations. ``ports`` are treated like 4500. Raises ConfigError
+    for an unknown side or conversation, CaptureError if there is nothing to send.
     """
     if side not in SIDES:
         raise ConfigError(f"expected one of the sides {', '.join(SIDES)}, found {side!r}")
     with Capture(capture, ports=ports) as opened:
         wanted, first = chosen(opened, conversation)
         later = [each.first for each in begun(opened) if each.first.index > first.index]
-        # On another pair of addresses it is the same datagram behind a NAT, or an end that has moved.
+        # On another address pair it is the same datagram behind a NAT, or a peer that has moved.
         messages = [each for each in wanted.messages if _ends(each) == _ends(first) and each.index >= first.index]
         own = {message.number: wanted.left(message) == (side == SIDES[0]) for message in messages}
         end = min((each.number for each in later if _ends(each) == _ends(first)), default=sys.maxsize)
@@ -103,7 +103,7 @@ def shots(
 
 
 def _sendable(packet: IpsecPacket) -> bool:
-    """Whether it came whole, in UDP."""
+    """Whether a packet is complete and in UDP."""
     return packet.kind in _IN_UDP and bool(packet.sport) and not (packet.tcp or packet.error or packet.missing)
 
 
@@ -128,11 +128,11 @@ def send(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Volley:
-    """Send them from free ports of ours, one for each recorded port, with the recorded timing divided by ``speed``.
+    """Send datagrams from free local ports, one per recorded port, with the recorded timing divided by ``speed``.
 
-    They go to the recorded destination ports; all to one port where ``target`` names it (``HOST:PORT``). A ``speed``
-    of 0 leaves no time between them. ConfigError for a speed or target that cannot be, TransportError for what the
-    kernel refuses.
+    They go to the recorded destination ports, or all to one port if ``target`` names it (``HOST:PORT``). A ``speed`` of
+    0 sends without pauses. Raises ConfigError for an invalid speed or target, TransportError if the kernel refuses to
+    send.
     """
     if speed < 0 or speed != speed:
         raise ConfigError(f"expected a speed of 0 or more, found {speed:g}")
@@ -150,7 +150,7 @@ def send(
             if wait > 0:
                 sleep(wait)
             there = remote if named else Address(remote.host, shot.dport)
-            # Of this kind the octets are the payload as it is, whatever the ports.
+            # As ESP_IN_UDP, the octets are sent unchanged (without a non-ESP marker), whatever the ports.
             ports[shot.sport].send(Datagram(shot.payload, ports[shot.sport].address, there, DatagramKind.ESP_IN_UDP))
             answers += _waiting(ports)
         seconds = clock() - begin

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A recorded request as today's: its payloads in their order, and in them what is fresh by nature.
+"""Rebuild a recorded request for a new run: the recorded payloads in order, with fresh values where needed.
 
-Fresh are SPIs, KE, nonce, AUTH, the hashes of NAT detection, and cookies: the engine has computed them for the message
-in hand, and they take the recorded ones' places.
+SPIs, KE, nonce, AUTH, NAT detection hashes and cookies must be fresh. The engine computes them for the new message, and
+they replace the recorded values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Notify, IKEv2_SA
 from fynx_scapy.layers.ikev2.payload import parse_payloads
 
 COMPUTED = (PayloadType.KE, PayloadType.Nonce, PayloadType.AUTH, PayloadType.D, PayloadType.PS)
-"""Payloads that are computed as a whole."""
+"""Payloads that the engine computes as a whole."""
 
 COMPUTED_NOTIFIES = (
     NotifyType.NAT_DETECTION_SOURCE_IP,
@@ -25,7 +25,7 @@ COMPUTED_NOTIFIES = (
     NotifyType.COOKIE,
     NotifyType.REKEY_SA,
 )
-"""Notifies that are computed as a whole."""
+"""Notifies that the engine computes as a whole."""
 
 BEYOND = (
     NotifyType.USE_PPK,
@@ -33,19 +33,19 @@ BEYOND = (
     NotifyType.NO_PPK_AUTH,
     NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED,
 )
-"""Notifies that promise what the engine cannot do: they are left out."""
+"""Notifies that announce what the engine does not support. They are left out."""
 
 
 def copied(payload: Packet) -> Packet:
-    """A payload of its own, which says what stands behind it only when it is built."""
-    (copy,) = parse_payloads(payload.payload_type, b"\0" + payload.octets()[1:])  # nothing stands behind it yet
+    """A copy of a payload. Its Next Payload field is set only when the message is built."""
+    (copy,) = parse_payloads(payload.payload_type, b"\0" + payload.octets()[1:])  # no next payload yet
     if "next_payload" in copy.fields:
         copy.next_payload = None
     return copy
 
 
 def rebuilt(recorded: Sequence[Packet], computed: Iterable[Packet]) -> list[Packet]:
-    """The recorded payloads with the computed ones in the places of those that are fresh by nature."""
+    """The recorded payloads, with computed ones instead of those that must be fresh."""
     rest = list(computed)
 
     def take(like: Packet) -> Packet | None:
@@ -54,37 +54,37 @@ def rebuilt(recorded: Sequence[Packet], computed: Iterable[Packet]) -> list[Pack
                 return rest.pop(place)
         return None
 
-    found: list[Packet] = []
+    copies: list[Packet] = []
     for payload in recorded:
         if kind(payload) in BEYOND:
             continue
         own = take(payload)
         if is_computed(payload):
-            found += [own] if own is not None else []
+            copies += [own] if own is not None else []
             continue
         copy = copied(payload)
         if own is not None and isinstance(copy, IKEv2_SA) and isinstance(own, IKEv2_SA):
             for proposal in copy.prop:
                 proposal.SPI, proposal.SPIsize = own.prop[0].SPI, None
-        found.append(copy)
-    # What the peer asked for only today, and what no message of this kind may lack.
+        copies.append(copy)
+    # Payloads that only the new peer asked for, and payloads that such a message must have.
     first = [p for p in rest if kind(p) == NotifyType.COOKIE or p.payload_type == PayloadType.PS]
     last = [p for p in rest if p.payload_type in COMPUTED and p.payload_type != PayloadType.PS]
-    return [*first, *found, *last]
+    return [*first, *copies, *last]
 
 
 def kind(payload: Packet) -> int | None:
-    """The type of a Notify, None of any other payload."""
+    """The type of a Notify, None for any other payload."""
     return int(payload.type) if isinstance(payload, IKEv2_Notify) else None
 
 
 def is_computed(payload: Packet) -> bool:
-    """Whether a payload as a whole is the engine's."""
+    """Whether the engine computes a payload as a whole."""
     return payload.payload_type in COMPUTED or kind(payload) in COMPUTED_NOTIFIES
 
 
 def spis(recorded: Sequence[Packet], sent: Sequence[Packet]) -> dict[Any, Any]:
-    """The SPI that stands today for a recorded one: of the SA payloads of a request."""
+    """Recorded SPI -> new SPI, from the SA payloads of a request."""
     old = next((p for p in recorded if isinstance(p, IKEv2_SA)), None)
     new = next((p for p in sent if isinstance(p, IKEv2_SA)), None)
     if old is None or new is None or not old.prop or not new.prop:

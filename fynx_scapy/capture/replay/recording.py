@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A recorded conversation as a list of steps: what its initiator asked, and what it was answered."""
+"""A recorded conversation as a list of steps: requests with their responses."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from fynx_scapy.layers.ikev2.payload import notation
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One message: ``numbers`` are its packets, ``payloads`` its layers in the clear, SK itself left out."""
+    """One message: ``numbers`` are its packets, ``payloads`` its decrypted layers without SK itself."""
 
     numbers: tuple[int, ...]
     header: Packet = field(repr=False)
     payloads: tuple[Packet, ...] = field(repr=False)
 
     def notify(self, kind: int) -> Packet | None:
-        """The first Notify of that type, or None."""
+        """The first Notify of this type, or None."""
         found = (p for p in self.payloads if isinstance(p, IKEv2_Notify) and p.type == kind)
         return next(found, None)
 
     def get(self, layer: type[Packet]) -> Packet | None:
-        """The first payload of that class, or None."""
+        """The first payload of this class, or None."""
         return next((p for p in self.payloads if type(p) is layer), None)
 
     @property
@@ -48,7 +48,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request and its answer (None where the capture has none). ``ours``: it is the conversation's initiator's."""
+    """One request and its response (None if not captured). ``ours``: the conversation's initiator sent the request."""
 
     kind: str
     request: Recorded
@@ -60,7 +60,7 @@ class Step:
 class Recording:
     """One conversation: an IKE SA and those that replaced it. ``initiator`` and ``responder`` are its addresses.
 
-    ``losses`` says what of its capture could not be read or was left out.
+    ``losses`` says what in its capture could not be read or was left out.
     """
 
     initiator: str
@@ -75,13 +75,13 @@ class Recording:
 
     @property
     def established(self) -> bool:
-        """Whether the responder showed who it is."""
+        """Whether the responder authenticated itself."""
         answers = [step.response for step in self.of(AUTH) if step.response]
         return any(p.payload_type == PayloadType.AUTH for answer in answers for p in answer.payloads)
 
 
 def name(payload: Packet) -> str:
-    """A payload's name: IANA's notation, of a Notify with its type."""
+    """A payload's name in IANA's notation. For a Notify, with its type."""
     if isinstance(payload, IKEv2_Notify):
         return f"N({name_of(NotifyType, payload.type)})"
     return str(notation(payload))
@@ -94,25 +94,25 @@ def load(
     *,
     ports: Iterable[int] = (),
 ) -> Recording:
-    """One conversation of a capture; ``keys`` are those beside it unless they are given.
+    """Load one conversation of a capture. Without ``keys``, the keys beside the capture are used.
 
-    ``conversation`` is its number, as the capture counts them; None is the first that can be held again. ``ports`` are
-    UDP and TCP ports that are used as 4500 is. Raises CaptureError when the capture cannot be read, or a message of it
-    does not open, ConfigError when there is no conversation of that number.
+    ``conversation`` is its number in the capture; None means the first that can be replayed. ``ports`` are UDP and TCP
+    ports to treat like 4500. Raises CaptureError if the capture cannot be read or one of the messages cannot be
+    decrypted, ConfigError if there is no conversation with that number.
     """
     with Capture(capture, keys, ports=ports) as opened:
         return of(opened, conversation)
 
 
 class Begun(NamedTuple):
-    """A conversation that can be held again, and the IKE_SA_INIT request that it begins with."""
+    """A conversation that can be replayed, and the IKE_SA_INIT request that it begins with."""
 
     conversation: Conversation
     first: CapturedMessage
 
 
 def begun(capture: Capture) -> list[Begun]:
-    """The conversations that can be held again, in the order of their beginning."""
+    """The conversations that can be replayed, in the order of their start."""
     found = []
     for conversation in capture.conversations:
         requests = [request for exchange in conversation.exchanges for request in _initial(exchange)]
@@ -121,20 +121,20 @@ def begun(capture: Capture) -> list[Begun]:
 
 
 def _initial(exchange: CapturedExchange) -> list[CapturedMessage]:
-    """The requests of an IKE_SA_INIT that are whole."""
+    """The complete requests of an IKE_SA_INIT exchange."""
     initial = exchange.exchange_type == ExchangeType.IKE_SA_INIT
     return [each for each in exchange.requests if initial and each.kind == "ike" and not each.missing]
 
 
 def chosen(capture: Capture, number: int | None) -> Begun:
-    """The conversation of that number, counted as `Capture.conversations`; None is the first that can be held again.
+    """The conversation with this number, counted like `Capture.conversations`. None: the first that can be replayed.
 
-    Raises ConfigError where there is none or it cannot be held again, CaptureError where none at all can, because of
-    what is wrong with the capture.
+    Raises ConfigError if it does not exist or cannot be replayed, CaptureError if faults of the capture mean that no
+    conversation can be replayed.
     """
     found = begun(capture)
     if not found and capture.problems:
-        raise CaptureError(f"no conversation can be read from its beginning; {capture.problems[0].text}")
+        raise CaptureError(f"no conversation is readable from its start; {capture.problems[0].text}")
     count = len(capture.conversations)
     if number is None and found:
         number = found[0].conversation.number
@@ -142,12 +142,12 @@ def chosen(capture: Capture, number: int | None) -> Begun:
         raise ConfigError(f"expected a conversation from 1 to {count}, found {number or 1}")
     own = next((each for each in found if each.conversation.number == number), None)
     if own is None:
-        raise ConfigError(f"conversation {number or 1} has no IKE_SA_INIT request that can be sent again")
+        raise ConfigError(f"conversation {number or 1} has no IKE_SA_INIT request that can be replayed")
     return own
 
 
 def of(capture: Capture, conversation: int | None = None) -> Recording:
-    """One conversation of an opened capture. Raises what `load` does."""
+    """One conversation of an open capture. Raises what `load` raises."""
     found = chosen(capture, conversation).conversation
     steps = [step for exchange in found.exchanges for step in _steps(exchange)]
     steps.sort(key=lambda step: step.request.numbers[-1])
@@ -156,7 +156,7 @@ def of(capture: Capture, conversation: int | None = None) -> Recording:
 
 
 def _steps(exchange: CapturedExchange) -> Iterator[Step]:
-    """Each request of an exchange that is not a repetition, with the first answer that came before the next one."""
+    """Each request of an exchange, without retransmissions, with the first response before the next request."""
     requests = list(_whole(exchange.requests))
     responses = list(_whole(exchange.responses))
     for place, (message, request) in enumerate(requests):
@@ -166,16 +166,16 @@ def _steps(exchange: CapturedExchange) -> Iterator[Step]:
 
 
 def _whole(messages: Sequence[CapturedMessage]) -> Iterator[tuple[CapturedMessage, Recorded]]:
-    """Messages that are whole, without their repetitions; of fragments, the one that completes the message."""
+    """Complete messages without retransmissions. Of fragments, only the one that completes the message."""
     for message in messages:
         if message.copy or message.missing:
-            continue  # what the capture has cut is among its problems
+            continue  # truncated: this is already among the capture's problems
         opened = message.opened
         if opened.fragment is not None and opened.inner is None and not opened.closed:
             continue
         if opened.closed:
             what = "the message" if opened.fragment is None else "a fragment"
-            raise CaptureError(f"packet {message.number}: {what} does not open with the keys at hand")
+            raise CaptureError(f"packet {message.number}: {what} cannot be decrypted with the known keys")
         if opened.header is None:
             continue
         yield message, _recorded(message, opened.header)

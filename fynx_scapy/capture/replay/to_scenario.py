@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A recorded conversation as a scenario: a file that runs alone, reads like those of scenarios/, and may be edited.
+"""Write a recorded conversation as a scenario: a file that runs on its own, reads like scenarios/, and can be edited.
 
-What is written are steps and configuration, no octets: the pre-shared key of the recording is not in it.
+It has steps and configuration, but no octets. The recording's pre-shared key is not in it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _CALLS = {
     INFORMATIONAL: "s.liveness()",
 }
 _FOLLOWS = {REKEY_CHILD: DELETE_CHILD, REKEY_IKE: DELETE_IKE}
-"""What the engine sends by itself behind a step."""
+"""Exchanges that the engine starts by itself after a step."""
 
 _HEAD = '''# SPDX-License-Identifier: GPL-2.0-or-later
 """{title}"""
@@ -61,12 +61,12 @@ from fynx_scapy.layers import ikev2
 
 
 def write(recording: Recording, name: str, source: str) -> str:
-    """The text of the file ``NAME.py``; ``source`` says which capture it is from.
+    """The text of the file ``NAME.py``. ``source`` names the capture that it is from.
 
-    Raises CaptureError for a conversation that was not established, or that holds what a configuration cannot say.
+    Raises CaptureError if the IKE SA was not established, or if a configuration cannot express the conversation.
     """
     if not recording.established:
-        raise CaptureError(f"{source}: expected a conversation that was established, found one that was not")
+        raise CaptureError(f"{source}: expected a conversation whose IKE SA was established, found one that was not")
     ours = configs.initiator(recording, PSK)
     peer: dict[str, Any] = dict(configs.responder(recording, ours))
     lines = ["CONFIG = IkeConfig(", f'    auth="{PSK}",', f"    local_id={_identity(ours.local_id)},"]
@@ -83,7 +83,7 @@ def write(recording: Recording, name: str, source: str) -> str:
     if "cookie_threshold" in peer:
         lines.append(f"    cookie_threshold={peer['cookie_threshold']},")
     lines += [")", "", ""]
-    title = _one_line(f"A conversation of {source}, held once more.")
+    title = _one_line(f"Replay of a conversation in {source}.")
     function = name if name.isidentifier() and not keyword.iskeyword(name) else "recorded"
     lines += ['@scenario("RFC 7296 section 1.2")', f"def {function}(run: Run) -> None:", f'    """{title}"""']
     addresses = f', local="{recording.initiator}", remote="{recording.responder}"'
@@ -102,10 +102,10 @@ def _steps(recording: Recording) -> Iterator[str]:
     for step in recording.steps:
         number = step.request.numbers[0]
         if not step.ours:
-            yield from ("", *_comment(f"packet {number}, the peer's own request: {step.request.title}"))
+            yield from ("", *_comment(f"packet {number}, a request of the peer: {step.request.title}"))
             continue
         if step.kind == INIT and begun:
-            yield from _comment(f"packet {number}, once more: {step.request.title}")
+            yield from _comment(f"packet {number}, a retry: {step.request.title}")
             continue
         begun = True
         yield ""
@@ -114,7 +114,7 @@ def _steps(recording: Recording) -> Iterator[str]:
             yield from _comment(f"<--  {step.response.title}")
         if automatic[step.kind]:
             automatic[step.kind] -= 1
-            yield "    # It has followed by itself."
+            yield "    # The engine has sent this by itself."
             continue
         automatic[_FOLLOWS.get(step.kind, "")] += 1
         yield from _call(recording, step)
@@ -127,7 +127,7 @@ def _call(recording: Recording, step: Step) -> Iterator[str]:
     elif step.kind in _CALLS:
         yield f"    answer = {_CALLS[step.kind]}"
     else:
-        yield "    # There is no such step in a session."
+        yield "    # A session has no such step."
         return
     yield f'    expect(answer).exchange("{name_of(ExchangeType, int(step.request.header.exch_type))}").response()'
     final = recording.of(INIT)[-1].response if step.kind == INIT else step.response
@@ -143,7 +143,7 @@ def _comment(text: str) -> Iterator[str]:
 
 
 def _one_line(text: str) -> str:
-    """Printable, and nothing that ends a docstring."""
+    """The text in printable characters, without anything that ends a docstring."""
     return "".join(c if c.isprintable() and c not in '"\\' else "?" for c in text)
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is made of a capture to look at or to keep: ladders, tables, lines of text, decrypted captures."""
+"""Views and exports of a capture: ladders, tables, lines of text, decrypted captures."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What two ends say to each other: the messages of an IKE SA and of its successors, and the exchanges they make."""
+"""A conversation of two peers: the messages of an IKE SA and its successors, and their exchanges."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Spis = tuple[bytes, bytes]
 
 
 class ConversationBase:
-    """One IKE SA and those that succeeded it: what two ends said to each other.
+    """A conversation of two peers: one IKE SA and those that replaced it.
 
-    ``initiator`` and ``responder`` are addresses, those first seen; ``spis`` the SPI pairs of its IKE SAs in order. An
-    IKE SA that begins without IKE_SA_INIT between two addresses that have one continues that one: it came of a rekey.
-    ``complete`` says whether the first message of all is in the capture.
+    ``initiator`` and ``responder`` are the addresses seen first, ``spis`` the SPI pairs of its IKE SAs in order. An IKE
+    SA that begins without IKE_SA_INIT between two addresses that have a conversation continues that conversation: it
+    was made by a rekey. ``complete`` says whether the first message of the conversation is in the capture.
     """
 
     def __init__(self, capture: Holder, number: int, first: CapturedMessage) -> None:
@@ -49,7 +49,7 @@ class ConversationBase:
     # -- built by Transcript
 
     def take(self, message: CapturedMessage) -> None:
-        """One more message, in the order of the capture."""
+        """Add a message. Messages come in the order of the capture."""
         sides = self._sides(message)
         self._hosts[0].add(sides[0])
         self._hosts[1].add(sides[1])
@@ -68,7 +68,7 @@ class ConversationBase:
         self._indexes.append(message.index)
 
     def _sides(self, message: CapturedMessage) -> tuple[str, str]:
-        """The initiator's address and the responder's, of a message in either direction."""
+        """The addresses of initiator and responder, for a message in either direction."""
         if self._from_left(message):
             return message.src, message.dst
         return message.dst, message.src
@@ -83,15 +83,15 @@ class ConversationBase:
                 return False
         return (message.src, message.sport) in self._left
 
-    # -- to look at
+    # -- public views
 
     def left(self, message: CapturedMessage) -> bool:
-        """Whether the conversation's initiator has sent a message."""
+        """Whether the conversation's initiator sent a message."""
         return self._from_left(message)
 
     @property
     def hosts(self) -> tuple[set[str], set[str]]:
-        """The addresses of initiator and responder; MOBIKE and NATs make them several."""
+        """All addresses of initiator and responder. With MOBIKE or NATs there are several."""
         return self._hosts[0], self._hosts[1]
 
     def __len__(self) -> int:
@@ -107,11 +107,11 @@ class ConversationBase:
     def exchanges(self) -> list[CapturedExchange]:
         """Its exchanges, in the order of their first message."""
         if self._exchanges is None:
-            found: list[CapturedExchange] = []
+            exchanges: list[CapturedExchange] = []
 
             def begin(key: Key) -> CapturedExchange:
-                found.append(CapturedExchange(self, key.exchange_type, key.message_id, key.spi_i, key.by_initiator))
-                return found[-1]
+                exchanges.append(CapturedExchange(self, key.exchange_type, key.message_id, key.spi_i, key.by_initiator))
+                return exchanges[-1]
 
             pairing = Pairing(begin)
             for message in self.messages:
@@ -123,12 +123,12 @@ class ConversationBase:
                     request=message.request,
                 )
                 pairing.take(key, message, request=message.request, copy=message.copy)
-            self._exchanges = found
+            self._exchanges = exchanges
         return self._exchanges
 
     @property
     def history(self) -> SaHistory:
-        """The IKE SAs and Child SAs that its exchanges made, and what became of them, as far as messages are open."""
+        """The history of its IKE SAs and Child SAs, as far as messages could be decrypted."""
         learnt = self.capture.learnt
         if self._history is None or self._history[0] != learnt:
             self._history = (learnt, SaHistory(self.exchanges))
@@ -136,13 +136,13 @@ class ConversationBase:
 
     @property
     def sas(self) -> list[CapturedIkeSa]:
-        """The IKE SAs that following the capture found in it, with keys where they are known."""
+        """The IKE SAs of this conversation, with their keys if known."""
         spis = {pair[0] for pair in self.spis}
         return [sa for sa in self.capture.ike_sas if sa.spi_i in spis]
 
     @property
     def flows(self) -> list[EspFlow]:
-        """The ESP and AH flows between its addresses; those of its Child SAs alone, where keys tell which."""
+        """The ESP and AH flows between its addresses. If keys show its Child SAs, only the flows of these."""
         children = {spi for sa in self.sas for child in sa.children for spi in (child.spi_i, child.spi_r)}
         both = self._hosts[0] | self._hosts[1]
         flows = [flow for flow in self.capture.flows if {flow.src, flow.dst} <= both]
@@ -151,16 +151,16 @@ class ConversationBase:
 
     @property
     def first(self) -> float | None:
-        """When it begins."""
+        """The time of its first IKE message."""
         return self.capture.index.messages[self._indexes[0]].time
 
     @property
     def last(self) -> float | None:
-        """When its last IKE message was sent."""
+        """The time of its last IKE message."""
         return self.capture.index.messages[self._indexes[-1]].time
 
     def as_dict(self) -> dict[str, Any]:
-        """The conversation in plain values."""
+        """The conversation as plain values."""
         return {
             "conversation": self.number,
             "initiator": sorted(self._hosts[0]),

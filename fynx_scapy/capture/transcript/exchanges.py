@@ -20,7 +20,7 @@ class Between(Protocol):
     responder: str
 
     def left(self, message: CapturedMessage) -> bool:
-        """Whether the conversation's initiator has sent a message."""
+        """Whether the conversation's initiator sent a message."""
 
 
 @dataclass(slots=True)
@@ -42,26 +42,26 @@ class CapturedExchange:
 
     @property
     def kind(self) -> str:
-        """What it is about, by the payloads of its request where they are open: INIT, REKEY_CHILD, DELETE_IKE, …"""
+        """Its kind, from the readable payloads of its request: INIT, REKEY_CHILD, DELETE_IKE, …"""
         return kind_of(self.exchange_type, [layer for message in self.requests for layer in message.readable])
 
     @property
     def messages(self) -> list[CapturedMessage]:
-        """Every message of it, in the order of the capture."""
+        """Its messages, in the order of the capture."""
         return sorted([*self.requests, *self.responses], key=lambda message: message.index)
 
     @property
     def retransmissions(self) -> int:
-        """How many messages are the same octets once more."""
+        """How many messages are retransmissions."""
         return sum(message.copy for message in self.messages)
 
     @property
     def latency(self) -> float | None:
-        """Seconds from the first request to the first response; None where there is no response, or no time."""
+        """Seconds from the first request to the first response. None without a response or without times."""
         if not self.requests or not self.responses:
             return None
-        asked, answered = self.requests[0].time, self.responses[0].time
-        return None if asked is None or answered is None else answered - asked
+        request, response = self.requests[0].time, self.responses[0].time
+        return None if request is None or response is None else response - request
 
     @property
     def answered(self) -> bool:
@@ -69,7 +69,7 @@ class CapturedExchange:
         return bool(self.responses)
 
     def as_dict(self) -> dict[str, Any]:
-        """The exchange in plain values; its payloads where ``text`` was asked for."""
+        """The exchange as plain values."""
         return {
             "exchange": self.name,
             "message_id": self.message_id,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is known of the SAs of a conversation: plain values with the numbers of the packets that show them.
+"""Facts about the SAs of a conversation: plain values with the numbers of the packets that show them.
 
-Nothing here holds a key. Times are seconds since the epoch, None where the capture has none.
+Nothing here holds a key. Times are seconds since the epoch, None if the capture has no times.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ REGISTRIES: dict[int, type[IanaRegistry]] = {
     TransformType.SN: SequenceNumbers,
     **dict.fromkeys(range(TransformType.ADDKE1, TransformType.ADDKE7 + 1), KeMethod),
 }
-"""The registry of transform IDs of each transform type that is judged."""
+"""Transform type -> registry of its transform IDs, for the types that are judged."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class SeenTransform:
-    """One transform of a proposal: its type, its ID, and the bits of its key where it says them."""
+    """One transform of a proposal: its type, its ID, and its key length in bits, if given."""
 
     kind: int
     id: int
@@ -42,7 +42,7 @@ class SeenTransform:
 
     @property
     def name(self) -> str:
-        """IANA's name, with the key length behind it."""
+        """IANA's name, followed by the key length."""
         registry = REGISTRIES.get(self.kind)
         name = f"{name_of(TransformType, self.kind)}-{self.id}" if registry is None else name_of(registry, self.id)
         return name if self.key_length is None else f"{name}-{self.key_length}"
@@ -50,7 +50,7 @@ class SeenTransform:
 
 @dataclass(frozen=True, slots=True)
 class SeenProposal:
-    """A proposal of an SA payload (RFC 7296 section 3.3.1), its transforms in the order of the wire."""
+    """A proposal of an SA payload (RFC 7296 section 3.3.1). Its transforms are in the order on the wire."""
 
     number: int
     protocol: int
@@ -70,7 +70,7 @@ class SeenProposal:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an SA ended: ``rekeyed`` or ``deleted``, by ``initiator`` or ``responder``, in which packet, when."""
+    """How an SA ended: ``rekeyed`` or ``deleted``, by ``initiator`` or ``responder``, with packet number and time."""
 
     how: str
     by: str
@@ -80,10 +80,10 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class IkeSaFacts:
-    """One IKE SA. ``chosen`` is None where the responder chose nothing, or where that could not be read.
+    """One IKE SA. ``chosen`` is None if the responder chose nothing, or if its choice could not be read.
 
-    ``numbers`` are the packets of the request and the response that offer and choose; ``made`` is the time of the
-    latter. ``nonces`` are (packet, octets). ``rekeys`` is the SPI of the IKE SA that it replaces.
+    ``numbers`` are the packets of the request that offers and the response that chooses; ``made`` is the response's
+    time. ``nonces`` are pairs (packet, length in octets). ``rekeys`` is the SPI of the IKE SA that this one replaces.
     """
 
     spi_i: bytes
@@ -98,15 +98,15 @@ class IkeSaFacts:
 
     @property
     def label(self) -> str:
-        """What it is called in a finding."""
+        """Its name in a finding."""
         return f"IKE SA {self.spi_i.hex()}"
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSaFacts:
-    """One Child SA. ``pfs`` is whether its exchange had a KE payload, None for the one that IKE_AUTH made.
+    """One Child SA. ``pfs`` says whether its exchange had a KE payload; None for the Child SA of IKE_AUTH.
 
-    ``narrowed`` says that the responder's traffic selectors are not those that were asked for.
+    ``narrowed`` says that the responder's traffic selectors differ from those requested.
     """
 
     ike_spi: bytes
@@ -125,16 +125,16 @@ class ChildSaFacts:
 
     @property
     def label(self) -> str:
-        """What it is called in a finding."""
+        """Its name in a finding."""
         return f"Child SA {self.spi_i:08x}/{self.spi_r:08x}" if self.chosen is not None else "Child SA refused"
 
 
 def proposals_of(layer: Any) -> tuple[SeenProposal, ...]:
-    """The proposals of an SA payload, as far as they could be read."""
+    """The readable proposals of an SA payload."""
     found = []
     for proposal in layer.prop:
         if not hasattr(proposal, "trans"):
-            continue  # it could not be read, which is among the message's errors
+            continue  # unreadable: the message's errors say so
         transforms = tuple(
             SeenTransform(int(each.transform_type), int(each.transform_id), each.key_length)
             for each in proposal.trans

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The history of the SAs of a conversation: which exchange made each, what it agreed on, and how each ended.
+"""The history of a conversation's SAs: which exchange made each SA, what was agreed, and how each SA ended.
 
-RFC 7296 sections 1.2, 1.3, 1.4, 2.8 and 2.16; childless IKE SAs are RFC 6023's. It knows what is open: an exchange
-whose messages stayed closed makes nothing here.
+RFC 7296 sections 1.2, 1.3, 1.4, 2.8 and 2.16; RFC 6023 for childless IKE SAs. Only decrypted messages count: an
+exchange whose messages could not be decrypted makes no SA here.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ INITIATOR, RESPONDER = "initiator", "responder"
 
 
 class SaHistory:
-    """What the exchanges of one conversation came to, in their order.
+    """The SAs that the exchanges of one conversation made.
 
-    ``ike_sas`` are by the initiator's SPI, ``children`` are the Child SAs with those that were refused. ``crossings``
-    are pairs of requests by which both ends rekeyed one SA, the second sent before the first was answered;
-    ``childless`` the IKE_AUTH requests that ask for no Child SA.
+    ``ike_sas`` maps the initiator's SPI to the IKE SA. ``children`` are the Child SAs, including refused ones.
+    ``crossings`` are pairs of requests with which both peers rekeyed the same SA, the second sent before the first was
+    answered. ``childless`` are the IKE_AUTH requests without a Child SA.
     """
 
     def __init__(self, exchanges: Sequence[CapturedExchange]) -> None:
@@ -96,7 +96,7 @@ class SaHistory:
         elif PayloadType.IDi in asked:
             self.childless.append(request.number)
         refused = response is not None and _refuses(response) and PayloadType.SA not in answered
-        # With EAP the SA payload is answered some exchanges later (RFC 7296 section 2.16).
+        # With EAP, the response to the SA payload comes some exchanges later (RFC 7296 section 2.16).
         if spi in self._asked and (PayloadType.SA in answered or refused):
             request, asked = self._asked.pop(spi)
             self._child(exchange, request, response, asked, answered, pfs=False)
@@ -111,7 +111,7 @@ class SaHistory:
         *,
         pfs: bool,
     ) -> None:
-        """One Child SA; ``pfs`` is whether its exchange can have a KE payload at all."""
+        """Add a Child SA. ``pfs`` says whether its exchange can have a KE payload at all."""
         offered = proposals_of(asked[PayloadType.SA][0])
         chosen = proposals_of(answered[PayloadType.SA][0]) if PayloadType.SA in answered else ()
         notifies = {int(layer.type): layer for layer in answered.get(PayloadType.N, [])}
@@ -203,7 +203,7 @@ class SaHistory:
         sa = self.ike_sas.get(spi)
         if sa is not None and sa.ended is None:
             self.ike_sas[spi] = replace(sa, ended=ending)
-        # Its Child SAs end with it, but for those that its successor took over (RFC 7296 sections 1.4.1 and 2.8).
+        # Its Child SAs end with it, except those that its successor inherited (RFC 7296 sections 1.4.1 and 2.8).
         for at, child in enumerate(self.children):
             if ending.how == "deleted" and child.ike_spi == spi and child.ended is None and child.chosen is not None:
                 self.children[at] = replace(child, ended=ending)
@@ -215,13 +215,13 @@ class SaHistory:
                 self.children[at] = replace(child, ended=ending)
 
     def _crossings(self) -> list[tuple[int, int]]:
-        """Rekeys of one SA by both ends, the second asked before the first was answered (RFC 7296 section 2.8.1)."""
+        """Simultaneous rekeys: the second request was sent before the first was answered (RFC 7296 section 2.8.1)."""
         found = []
         pairs = {frozenset((child.spi_i, child.spi_r)) for child in self.children}
         for at, (request, response, spi, left) in enumerate(self._rekeying):
             for other, _, other_spi, other_left in self._rekeying[at + 1 :]:
                 if other > response:
-                    break  # they are in the order of their requests
+                    break  # the list is in the order of the requests
                 ends = frozenset((int.from_bytes(spi), int.from_bytes(other_spi)))
                 if left != other_left and (spi == other_spi or (len(spi) == 4 and ends in pairs)):
                     found.append((request, other))
@@ -229,7 +229,7 @@ class SaHistory:
 
 
 def _refuses(response: CapturedMessage) -> bool:
-    """Whether it has a Notify of an error type (RFC 7296 section 3.10.1)."""
+    """Whether a response has an error Notify (RFC 7296 section 3.10.1)."""
     kinds = [int(layer.type) for layer in response.readable if layer.payload_type == PayloadType.N]
     return any(kind < NotifyType.INITIAL_CONTACT for kind in kinds)
 
@@ -248,6 +248,6 @@ def _nonces(message: CapturedMessage, payloads: dict[int, list[Any]]) -> tuple[t
 
 
 def _selectors(payloads: dict[int, list[Any]]) -> list[bytes]:
-    """The traffic selectors of a message: their octets behind the generic header."""
+    """The traffic selectors of a message, as octets without the generic header."""
     kinds = (PayloadType.TSi, PayloadType.TSr)
     return [bytes(layer)[4:] for kind in kinds for layer in payloads.get(kind, [])]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a transcript asks of whoever holds the capture; `Capture` does."""
+"""The protocol of a capture that a transcript needs. `Capture` implements it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Holder(Protocol):
-    """A capture: its index, and what became of its messages and packets when they were opened."""
+    """A capture: its index, and the results of decrypting its messages and packets."""
 
     @property
     def index(self) -> Index:
-        """What one pass found."""
+        """What one pass over the file found."""
 
     @property
     def ike_sas(self) -> list[CapturedIkeSa]:
@@ -30,10 +30,10 @@ class Holder(Protocol):
 
     @property
     def learnt(self) -> int:
-        """How often messages were opened; what is made of their payloads is stale when it has changed."""
+        """A counter of decryption runs. When it changes, anything computed from payloads is stale."""
 
     def opened(self, index: int) -> IkeOpened:
-        """What became of an IKE message."""
+        """The result of decrypting an IKE message."""
 
     def esp(self) -> Iterator[Inner]:
         """Every ESP packet."""

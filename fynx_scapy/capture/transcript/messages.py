@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One IKE message of a capture.
 
-RFC 7296 section 3.1. The index keeps the octets; payloads are opened when they are asked for.
+RFC 7296 section 3.1. The index keeps the octets. Payloads are decrypted on first use.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
 
 
 class CapturedMessage:
-    """One IKE message. Its header's fields are attributes; its payloads are opened when they are asked for.
+    """One IKE message. Its header fields are attributes; its payloads are decrypted on first use.
 
-    ``index`` counts the messages of the capture, ``number`` its packets. ``copy`` is true of a retransmission: the same
-    octets were sent before (RFC 7296 section 2.1).
+    ``index`` is its position among the capture's messages, ``number`` its packet number. ``copy`` is true for a
+    retransmission: the same octets were sent before (RFC 7296 section 2.1).
     """
 
     __slots__ = (
@@ -64,17 +64,17 @@ class CapturedMessage:
 
     @property
     def data(self) -> bytes:
-        """The octets, from the IKE header on."""
+        """The octets, starting with the IKE header."""
         return self._holder.index.messages[self.index].data
 
     @property
     def request(self) -> bool:
-        """Whether it is a request; of IKEv1, which does not say, always true."""
+        """Whether it is a request. Always true for IKEv1, whose header does not say."""
         return not self.flags & FLAG_RESPONSE
 
     @property
     def from_initiator(self) -> bool:
-        """Whether the original initiator of its IKE SA has sent it."""
+        """Whether the original initiator of its IKE SA sent it."""
         return bool(self.flags & FLAG_INITIATOR)
 
     @property
@@ -89,17 +89,17 @@ class CapturedMessage:
 
     @property
     def opened(self) -> IkeOpened:
-        """What following the capture made of it: an IkeOpened (header, payloads, inner, opened, auth, errors)."""
+        """The result of decrypting it: an IkeOpened (header, payloads, inner, opened, auth, errors)."""
         return self._holder.opened(self.index)
 
     @property
     def payloads(self) -> list[Packet]:
-        """Its payloads as Scapy layers, as they were sent: SK is one of them."""
+        """Its payloads as Scapy layers, as sent: SK is one of them."""
         return list(self.opened.payloads)
 
     @property
     def layers(self) -> list[Packet]:
-        """Its payloads as Scapy layers, those inside SK in SK's place where it could be opened."""
+        """Its payloads as Scapy layers. If SK was decrypted, the payloads inside it replace it."""
         found = self.opened
         inside = found.inner if found.inner is not None and found.inner is not found.payloads else None
         outer = list(found.payloads)
@@ -109,27 +109,27 @@ class CapturedMessage:
 
     @property
     def readable(self) -> list[Packet]:
-        """Its `layers` that have a form; what is wrong with the others is among its errors."""
+        """Its `layers` without malformed ones, whose faults are in `errors`."""
         from fynx_scapy.layers.ikev2.payload import IKEv2_Payload
 
         return [layer for layer in self.layers if isinstance(layer, IKEv2_Payload)]
 
     @property
     def packet(self) -> Packet:
-        """The message as one Scapy packet with its payloads in the clear; closed ones stay as they are."""
+        """The message as one Scapy packet with decrypted payloads. Without a key, SK stays as it was sent."""
         from fynx_scapy.layers.ikev2 import IKEv2
 
         return IKEv2(self.opened.plain or self.data)
 
     @property
     def icv(self) -> str:
-        """``ok``, ``bad``, or ``unchecked`` where it was not opened or has none."""
+        """``ok``, ``bad``, or ``unchecked`` if it was not decrypted or has no ICV."""
         opened = self.opened.opened
         return "unchecked" if opened is None else str(opened.icv)
 
     @property
     def errors(self) -> list[str]:
-        """What is wrong with it."""
+        """What is wrong with the message."""
         return list(self.opened.errors)
 
     @property
@@ -163,7 +163,7 @@ class CapturedMessage:
         return ", ".join(words)
 
     def show(self) -> None:
-        """Print its layers as Scapy does."""
+        """Print its layers with Scapy's ``show()``."""
         self.packet.show()
 
     def __repr__(self) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The transcript of a capture: every IKE message given to its conversation, once, for all who interpret them."""
+"""The transcript of a capture: assigns every IKE message to its conversation, once for all users."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ C = TypeVar("C", bound=ConversationBase)
 class Transcript(Generic[C]):
     """The conversations of a capture, in the order of their first message.
 
-    A message belongs to the conversation of its IKE SA. An IKE SA that begins without IKE_SA_INIT came of a rekey: it
-    goes on the conversation of the SA that it replaces, or where that is not known, the last one between its hosts.
+    A message belongs to the conversation of its IKE SA. An IKE SA that begins without IKE_SA_INIT was made by a rekey.
+    It continues the conversation of the SA that it replaces, or if that is unknown, the latest between the same hosts.
     """
 
     def __init__(self, capture: Holder, make: Callable[[Holder, int, CapturedMessage], C]) -> None:
@@ -46,7 +46,7 @@ class Transcript(Generic[C]):
                 self._several.add(hosts)
 
     def _continued(self, message: CapturedMessage) -> C | None:
-        """The conversation that goes on in an IKE SA whose first message this is."""
+        """The conversation that a new IKE SA continues. ``message`` is the first message of that IKE SA."""
         if message.exchange_type == ExchangeType.IKE_SA_INIT or message.version >> 4 != 2:
             return None
         hosts = frozenset((message.src, message.dst))
