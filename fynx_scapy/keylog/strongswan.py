@@ -86,11 +86,11 @@ class _Reader:
         self.found: list[tuple[int, _Ike | Iterable[Entry] | ConfigError]] = []
         self._threads: dict[str, _Thread] = {}
         self._peers: dict[frozenset[str], _Peers] = {}
-        self._nobody = _Peers()
+        self._no_peers = _Peers()
 
     def feed(self, number: int, name: str, text: str) -> None:
         """Process one line of a thread."""
-        thread = self._threads.setdefault(name, _Thread(self._nobody))
+        thread = self._threads.setdefault(name, _Thread(self._no_peers))
         if thread.left:
             if dumped := _DUMPED.match(text):
                 thread.octets += bytes.fromhex(dumped[1])[: thread.left]

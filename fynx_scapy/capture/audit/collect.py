@@ -68,15 +68,15 @@ def collect(capture: Capture) -> CaptureFacts:
 
 def _reauthenticated(conversations: tuple[ConversationFacts, ...]) -> tuple[tuple[int, int], ...]:
     """Pairs of established conversations between the same two hosts, one after the other."""
-    found: list[tuple[int, int]] = []
-    last: dict[frozenset[str], int] = {}
-    for each in conversations:
-        ends = frozenset((each.initiator, each.responder))
-        if each.version == 2 and each.established:
-            if ends in last:
-                found.append((last[ends], each.number))
-            last[ends] = each.number
-    return tuple(found)
+    pairs: list[tuple[int, int]] = []
+    latest: dict[frozenset[str], int] = {}
+    for conversation in conversations:
+        hosts = frozenset((conversation.initiator, conversation.responder))
+        if conversation.version == 2 and conversation.established:
+            if hosts in latest:
+                pairs.append((latest[hosts], conversation.number))
+            latest[hosts] = conversation.number
+    return tuple(pairs)
 
 
 class _Collector:

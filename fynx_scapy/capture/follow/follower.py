@@ -77,7 +77,7 @@ class Follower:
             rows.sort(key=lambda row: not (row.sk_d and row.sk_pi))
         self._rows.add(entry for entry in keys.esp if entry not in self._pool.keys.esp)
         self._pool.keys.update(keys)
-        self._learner.anew()
+        self._learner.forget()
 
     def esp_sa(self, spi: int, dst: str) -> InboundSa | None:
         """The SA that decrypts ESP with this SPI and destination, once it has decrypted a packet. For bulk use."""
@@ -114,7 +114,7 @@ class Follower:
     def retry(self) -> list[IkeOpened]:
         """Try undecrypted messages until no more can be decrypted. Returns the newly decrypted ones, in order."""
         opened: dict[int, IkeOpened] = {}
-        self._learner.anew()
+        self._learner.forget()
         progress = True
         while progress:
             progress = False
@@ -124,7 +124,7 @@ class Follower:
                     opened[place] = again
                     del self._pending[place]
                     progress = True
-                    self._learner.anew()
+                    self._learner.forget()
         return [opened[place] for place in sorted(opened)]
 
     def keys(self) -> KeyLog:

@@ -78,7 +78,7 @@ class Learner:
         self.conversations: dict[SpiPair, InFlight] = {}
         self._inits: OrderedDict[bytes, list[bytes]] = OrderedDict()
 
-    def anew(self) -> None:
+    def forget(self) -> None:
         """Note that there is something new to try, for ESP and for undecrypted messages."""
         self._esp.changed += 1
         for conversation in self.conversations.values():
@@ -215,7 +215,7 @@ class Learner:
         waiting.pairs.append(KePair(answer.ke.group, asked.ke.ke, answer.ke.ke))
         if answer.link:
             conversation.followups[answer.link] = waiting
-        self.anew()
+        self.forget()
 
     def _child(
         self,

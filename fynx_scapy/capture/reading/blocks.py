@@ -105,7 +105,7 @@ class Window:
         self.at = 0
         return True
 
-    def ends(self, place: str, need: int) -> str:
+    def shortfall(self, place: str, need: int) -> str:
         """Why ``need`` octets cannot be read from here."""
         if self.broken:
             return f"{self.name}: {place}: {self.broken}"
@@ -136,12 +136,12 @@ def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]
         pass
     magic = window.data[:4]
     if len(magic) < 4:
-        raise CaptureError(window.ends("header", 4))
+        raise CaptureError(window.shortfall("header", 4))
     if magic in PCAP_MAGIC:
         while len(window.data) < 24 and window.more():
             pass
         if len(window.data) < 24:
-            raise CaptureError(window.ends("header", 24))
+            raise CaptureError(window.shortfall("header", 24))
         yield from _pcap(window, *PCAP_MAGIC[magic])
     elif magic == SECTION_HEADER.to_bytes(4, "big"):
         yield from _pcapng(window)
@@ -177,7 +177,7 @@ def _pcap(window: Window, order: str, ticks: int) -> Iterator[Batch]:
         need = 16 if left < 16 else 16 + captured
         if not window.more(need - left):
             if left or window.broken:
-                text = window.ends(place, need)
+                text = window.shortfall(place, need)
                 yield Batch(b"", window.offset, number, order, False, [], end=text, end_offset=window.offset)
             return
 
@@ -318,7 +318,7 @@ def _pcapng(window: Window) -> Iterator[Batch]:
         elif turned or window.more(need - left):
             continue
         elif left or window.broken:
-            text = window.ends(place, need if left >= 8 else 8)
+            text = window.shortfall(place, need if left >= 8 else 8)
         else:
             return
         yield Batch(b"", window.offset, file.number, file.order, True, [], end=text, end_offset=window.offset)

@@ -63,8 +63,8 @@ class EspFlow:
             if ahead:
                 self._gaps.append([expected, found])
                 if len(self._gaps) > MOST_GAPS:
-                    first, behind = self._gaps.pop(0)
-                    self._given_up += behind - first
+                    first, after = self._gaps.pop(0)
+                    self._given_up += after - first
             self.expected = found + 1
         elif found == expected - 1:
             self.duplicates += 1
@@ -81,8 +81,8 @@ class EspFlow:
             if at < 0 or found >= self._gaps[at][1]:
                 self.replays += 1
                 return
-            first, behind = self._gaps[at]
-            self._gaps[at : at + 1] = [gap for gap in ([first, found], [found + 1, behind]) if gap[0] < gap[1]]
+            first, after = self._gaps[at]
+            self._gaps[at : at + 1] = [gap for gap in ([first, found], [found + 1, after]) if gap[0] < gap[1]]
         self.reordered += 1
         self.late += self.expected - 1 - found >= WINDOW
 
@@ -94,12 +94,12 @@ class EspFlow:
     @property
     def missing(self) -> int:
         """How many sequence numbers between the lowest and the highest never arrived."""
-        return self._given_up + sum(behind - first for first, behind in self._gaps)
+        return self._given_up + sum(after - first for first, after in self._gaps)
 
     @property
     def gaps(self) -> list[tuple[int, int]]:
         """The newest 4096 gaps: (first missing number, last missing number)."""
-        return [(first, behind - 1) for first, behind in self._gaps]
+        return [(first, after - 1) for first, after in self._gaps]
 
     @property
     def seconds(self) -> float:
