@@ -13,7 +13,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the completion script for SHELL.
+    """Print the script that completes fynx in SHELL.
 
     \b
     bash:  eval "$(fynx completion bash)"      in ~/.bashrc
