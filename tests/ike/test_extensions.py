@@ -11,7 +11,7 @@ from fynx_scapy import Session
 from fynx_scapy.errors import ConfigError, LocalError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.core.registry import DEFAULT, Registry
-from fynx_scapy.ike.events import MessageSent, SaDeleted
+from fynx_scapy.ike.events import IkeSaFailed, MessageSent, SaDeleted
 from fynx_scapy.ike.exchanges import CreateChild, Custom, Exchange, Informational, RekeyChild
 from fynx_scapy.ike.exchanges.ike_auth import ChildlessAuth
 from fynx_scapy.ike.extensions import (
@@ -181,6 +181,52 @@ def test_a_rekey_that_an_extension_refuses_late_leaves_no_ike_sa_behind(role):
     (left,) = end.sas.values()
     assert left.established
     assert left.line.spis == {left.own_spi}
+
+
+class Refusing(Extension):
+    """Refuses one message, by the hook ``on``, once the exchange has made what it makes."""
+
+    on = ""
+
+    def refuse(self, hook):
+        if self.on == hook:
+            raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="not with me")
+
+    def offer(self, message, exchange, request):
+        if exchange.exchange_type != INIT and request is not None:
+            self.refuse("offer")
+        return ()
+
+    def note(self, message, exchange):
+        if exchange.exchange_type == AUTH:
+            self.refuse("note")
+
+
+@pytest.mark.parametrize("hook", ["offer", "note"])
+def test_an_ike_auth_that_an_extension_refuses_late_leaves_no_ike_sa(hook):
+    pair = Pair()
+    pair.bob.registry.add(type("Late", (Refusing,), {"on": hook}))
+    # HDR, SK {IDi, AUTH, …}  -->   <--  HDR, SK {N(NO_PROPOSAL_CHOSEN)}
+    sa = pair.connect()
+    assert sa.state is State.CLOSED
+    assert not pair.bob.children
+    assert [sa.state for sa in pair.bob.sas.values()] == [State.CLOSED], "it lingers for retransmissions alone"
+    assert "not with me" in pair.of("bob", IkeSaFailed)[-1].reason
+
+
+@pytest.mark.parametrize("rekey", [False, True])
+def test_a_child_sa_whose_answer_an_extension_refuses_is_gone(rekey):
+    pair = Pair()
+    sa = pair.connect()
+    pair.bob.registry.add(type("Late", (Refusing,), {"on": "offer"}))
+    (child,) = sa.children.values()
+    # HDR, SK {[N(REKEY_SA),] SA, Ni, TSi, TSr}  -->   <--  HDR, SK {N(NO_PROPOSAL_CHOSEN)}
+    exchange = sa.rekey_child(child) if rekey else sa.create_child()
+    pair.network.run()
+    assert exchange.error.notify_type == NotifyType.NO_PROPOSAL_CHOSEN
+    assert len(sa.children) == len(pair.bobs.children) == 1
+    (left,) = pair.bobs.children.values()
+    assert left.outbound.spi == child.inbound.spi
 
 
 def test_every_turn_in_the_life_of_an_ike_sa_is_told():

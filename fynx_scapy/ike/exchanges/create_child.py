@@ -91,7 +91,7 @@ class ChildExchange(Exchange):
         ke, shared = answered_secret(plan.choice, request, random)
         nonces = (theirs, own_nonce(sa, prf_of(sa.suite)))
         spi = sa.endpoint.new_child_spi()
-        child = install(sa, plan, spi, nonces, initiator=False, shared=shared, replaces=replaces)
+        self.child = child = install(sa, plan, spi, nonces, initiator=False, shared=shared, replaces=replaces)
         agreed, *selectors = child_answer_payloads(plan, spi)
         # <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
         message = self.response(agreed, IKEv2_Nonce(nonce=nonces[1]), *ke, *selectors)
@@ -103,6 +103,11 @@ class ChildExchange(Exchange):
             nonces = (theirs, sent)
             child = install(sa, plan, spi, nonces, initiator=False, shared=shared, replaces=replaces)
         return child, nonces
+
+    def refused(self, error: FynxError) -> None:
+        """No Child SA, where its answer was refused once it was made."""
+        if self.child is not None and not self.rounds:
+            self.sa.remove_children([self.child.inbound.spi], by_peer=False, reason=f"refused: {error}")
 
 
 @exchange(ExchangeType.CREATE_CHILD_SA)

@@ -72,6 +72,7 @@ class IkeAuth(Exchange):
     def __init__(self, sa: SaRecord, packet: bytes | None = None) -> None:
         super().__init__(sa)
         self.packet = packet
+        self._established = False
 
     def initiate(self) -> Steps:
         """Authenticate as the configuration says, and ask for the first Child SA."""
@@ -148,6 +149,7 @@ class IkeAuth(Exchange):
         limits.object_to(sa, remote_id, request)
         answer = self.response()
         auth.conclude(answer)
+        self._established = True
         sa.establish(config.local_id, remote_id)
         hooks.note(self, request)
         answer.payloads += self._child_answer(request)
@@ -193,8 +195,12 @@ class IkeAuth(Exchange):
             sa.fail(error)
 
     def refused(self, error: FynxError) -> None:
-        """No IKE SA; the answer is kept for retransmissions. One that is established ends by INVALID_SYNTAX alone."""
-        if self.sa.connecting:
+        """No IKE SA; the answer is kept for retransmissions.
+
+        Nor is there one where an extension refuses after the peer has authenticated: the peer was told so. One that
+        another IKE_AUTH has established ends by INVALID_SYNTAX alone.
+        """
+        if self.sa.connecting or self._established:
             self.sa.fail(error)
 
 
