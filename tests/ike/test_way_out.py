@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from fynx_scapy.errors import LocalError
+from fynx_scapy.errors import ConfigError, LocalError
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, Psk
 from fynx_scapy.ike.endpoint import Endpoint
@@ -90,6 +90,24 @@ def test_parts_may_be_changed_before_sealing(mode: str) -> None:
     assert int.from_bytes(sent.datagram.data[4:8]) == 77
     (received,) = pair.of("bob", EspReceived)
     assert (received.seq, received.length) == (77, len(packet))
+
+
+@pytest.mark.parametrize("junk", [None, b"octets", "text", 7])
+def test_what_is_no_datagram_is_the_taps_mistake_and_stops_nothing_else(junk: object) -> None:
+    pair = connected()
+    remove = pair.alice.taps.add("datagrams", lambda message, datagrams, attempt: [junk, *datagrams])
+    with pytest.raises(ConfigError, match="expected a tap of datagrams to return datagrams, found"):
+        pair.alice.send(PACKET, pair.network.now)
+    remove()
+    send(pair)
+    assert len(pair.of("bob", EspReceived)) == 1
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1, "1", None])
+def test_a_delay_is_a_time(seconds: float) -> None:
+    here = Address(ALICE, 500)
+    with pytest.raises(ConfigError, match=r"expected Delayed\.seconds to be a number of seconds"):
+        Delayed(Datagram(b"x", here, here), seconds)
 
 
 def test_parts_that_cannot_be_sealed_are_the_callers_mistake() -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fynx_scapy.checks import as_tuple, check_values, kind, seconds, shown
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.message import Datagram, Outgoing, OutgoingEsp
 
@@ -25,10 +26,16 @@ STAGES = ("payloads", "plaintext", "parts", "wire", "datagrams")
 
 @dataclass(frozen=True, slots=True)
 class Delayed:
-    """A datagram that leaves ``seconds`` later than its tap ran."""
+    """A datagram that leaves ``seconds`` later than its tap ran; ConfigError when that is no time."""
 
     datagram: Datagram
     seconds: float
+
+    def __post_init__(self) -> None:
+        check_values("Delayed", _DELAYED, datagram=self.datagram, seconds=self.seconds)
+
+
+_DELAYED = {"datagram": kind(Datagram), "seconds": seconds(zero=True)}
 
 
 Tap = Callable[..., Any]
@@ -94,11 +101,19 @@ class Taps:
         return octets
 
     def datagrams(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> Sequence[Datagram | Delayed]:
-        """Let the taps drop, duplicate, reorder or delay."""
+        """Let the taps drop, duplicate, reorder or delay; ConfigError for what is none of the two.
+
+        Here, where the tap is known that gave it: in the queue it would stop what others send.
+        """
         found: Sequence[Datagram | Delayed] = datagrams
         for tap in self._of("datagrams", message):
             changed = tap(message, list(found), attempt)
-            if changed is not None and list(changed) != list(found):
-                found = list(changed)
+            if changed is None:
+                continue
+            changed = as_tuple(changed)
+            if wrong := [item for item in changed if not isinstance(item, Datagram | Delayed)]:
+                raise ConfigError(f"expected a tap of datagrams to return datagrams, found {shown(wrong[0])}")
+            if changed != tuple(found):
+                found = changed
                 message.changed.append("datagrams")
         return found
