@@ -157,8 +157,9 @@ class Requests(RequestWindow):
         if not retry:
             self.next_id += 1
         self.pending[message_id] = pending = Pending(exchange, steps, kept)
-        hooks.sent(exchange, message)
-        return self._arm(pending)
+        # First, so that a request is sent again, or given up, whatever an extension says of it.
+        self._arm(pending)
+        return hooks.sent(exchange, message)
 
     def _finish(self, exchange: Exchange) -> None:
         """Our side has done all it had to do: its extensions may go on from there."""

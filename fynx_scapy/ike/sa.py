@@ -272,12 +272,13 @@ class IkeSa(SaMessages):
         self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
         self.answers.stop()
         self.requests.stop(last)
-        hooks.closed(self)
         self.fragments.clear()
         if lingers:
             self.endpoint.linger(self)
         else:
             self.let_go()
+        # Last, so that an extension that fails here keeps no place of an IKE SA that has ended.
+        hooks.closed(self)
 
     def take_over(self) -> None:
         """It is the one to use from now on."""

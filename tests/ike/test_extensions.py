@@ -11,7 +11,7 @@ from fynx_scapy import Session
 from fynx_scapy.errors import ConfigError, LocalError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.core.registry import DEFAULT, Registry
-from fynx_scapy.ike.events import IkeSaFailed, MessageSent, SaDeleted
+from fynx_scapy.ike.events import IkeSaFailed, MessageSent, PeerDead, SaDeleted
 from fynx_scapy.ike.exchanges import CreateChild, Custom, Exchange, Informational, RekeyChild
 from fynx_scapy.ike.exchanges.ike_auth import ChildlessAuth
 from fynx_scapy.ike.extensions import (
@@ -227,6 +227,44 @@ def test_a_child_sa_whose_answer_an_extension_refuses_is_gone(rekey):
     assert len(sa.children) == len(pair.bobs.children) == 1
     (left,) = pair.bobs.children.values()
     assert left.outbound.spi == child.inbound.spi
+
+
+class Faulty(Extension):
+    """Has a fault in the hook ``on``."""
+
+    on = ""
+
+    def closed(self):
+        if self.on == "closed":
+            raise ZeroDivisionError
+
+    def sent(self, message, exchange):
+        if self.on == "sent" and exchange.exchange_type == ExchangeType.INFORMATIONAL:
+            raise ZeroDivisionError
+
+
+def test_an_extension_that_fails_at_the_end_keeps_no_place_of_an_ike_sa():
+    pair = Pair()
+    pair.bob.registry.add(type("Fails", (Faulty,), {"on": "closed"}))
+    # HDR, SA, KE, Ni  -->   <--  HDR, SA, KE, Nr, and no IKE_AUTH
+    pair.alice.connect(alice(), 0.0, authenticate=False)
+    pair.network.run()
+    assert pair.bob.half_open == 1
+    with pytest.raises(ZeroDivisionError):
+        pair.bob.handle_timer(pair.network.now + bob().half_open_lifetime)
+    assert (pair.bob.half_open, pair.bob.sas) == (0, {})
+
+
+def test_a_request_whose_extension_fails_once_it_is_out_is_given_up_like_any_other():
+    pair = Pair()
+    sa = pair.connect()
+    pair.alice.registry.add(type("Fails", (Faulty,), {"on": "sent"}))
+    pair.network.wire.loss = 1.0
+    with pytest.raises(ZeroDivisionError):
+        sa.liveness()
+    pair.network.run()
+    assert [event.message_id for event in pair.of("alice", PeerDead)] == [2]
+    assert sa.state is State.CLOSED
 
 
 def test_every_turn_in_the_life_of_an_ike_sa_is_told():
