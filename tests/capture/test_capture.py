@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from fynx_scapy.capture import Capture, Conversation, KeyLog
 from fynx_scapy.capture.dissect import dissect
 from fynx_scapy.capture.reading.frames import frames
+from fynx_scapy.capture.showing.export import PcapngWriter
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import CaptureError, ConfigError
@@ -288,6 +290,18 @@ def test_an_unwritable_place_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         Capture(lab("psk-ppk")).save_decrypted(tmp_path / "no" / "plain.pcapng")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("time", "stamp"), [(None, 0), (1.5, 1_500_000_000), (-1.0, 0), (2.0**33, 2**33 * 10**9), (1e300, 2**64 - 1)]
+)
+def test_a_time_that_no_packet_can_have_is_written_as_the_nearest(time: float | None, stamp: int) -> None:
+    """A capture may name any moment, by its resolution and offset; a block that we write has 64 bits of nanoseconds."""
+    file = io.BytesIO()
+    writer, begin = PcapngWriter(file), len(file.getvalue())
+    writer.write(time, bytes(20), "")
+    high, low = struct.unpack_from("<2I", file.getvalue(), begin + 12)
+    assert high << 32 | low == stamp
 
 
 # -- sequence numbers of 64 bits --------------------------------------------------------------------------------------

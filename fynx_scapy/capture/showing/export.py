@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LINK_RAW = 101
 MOST_IN_UDP = 65_507
 _TICKS = 10**9
+_LAST = (1 << 64) - 1
 
 
 class PcapngWriter:
@@ -38,8 +39,9 @@ class PcapngWriter:
         file.write(_block(1, struct.pack("<HHI", LINK_RAW, 0, 0) + struct.pack("<HHB3xI", 9, 1, 9, 0)))
 
     def write(self, time: float | None, packet: bytes, comment: str) -> None:
-        """Write one packet. An unknown time is written as 0."""
+        """Write one packet. An unknown time is written as 0, one that 64 bits do not hold as the nearest that they do."""
         stamp = round((time or 0.0) * 10**6) * 1000  # a float of current time is only exact to microseconds
+        stamp = min(max(stamp, 0), _LAST)
         head = struct.pack("<5I", 0, stamp >> 32, stamp & 0xFFFFFFFF, len(packet), len(packet))
         text = printable(comment, LONGEST).encode()
         option = struct.pack("<HH", 1, len(text)) + text + bytes(-len(text) % 4) + bytes(4)
