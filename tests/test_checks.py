@@ -151,6 +151,20 @@ def test_replace_checks_again_and_knows_the_fields(cls: type[Checked]) -> None:
         first.replace(**{name: object()})
 
 
+def test_a_credential_derived_from_the_pre_shared_key_is_read_like_it() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Token(Psk):
+        name: str = "token"
+
+    written: list[Any] = ["secret", "0x736563726574", b"secret"]
+    assert [Token(text).secret for text in written] == [b"secret"] * 3
+    assert "secret" not in repr(Token(written[0])).replace("secret=", "")
+    wrong: list[Any] = ["", b"", 7, "0xyz"]
+    for text in wrong:
+        with pytest.raises(ConfigError, match="pre-shared key"):
+            Token(text)
+
+
 def test_what_people_write_is_read() -> None:
     ours = IkeConfig(auth="secret", children=ChildConfig(), remote=("192.0.2.1", 500), ke="CURVE25519", window=2)
     assert (ours.auth, ours.children, ours.remote) == (Psk(b"secret"), (ChildConfig(),), address("192.0.2.1"))

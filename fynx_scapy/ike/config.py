@@ -83,6 +83,13 @@ class Psk(Checked, Credential):
         def replace(self, *, secret: str | bytes) -> Self: ...
 
     def __init__(self, secret: str | bytes):
+        self._set("secret", secret)
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        # Here, since a dataclass that is derived from this one has an __init__ of its own.
+        Checked.__post_init__(self)
+        secret: object = self.secret
         if isinstance(secret, str):
             try:
                 secret = bytes.fromhex(secret[2:]) if secret.startswith("0x") else secret.encode()
