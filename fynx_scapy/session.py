@@ -232,7 +232,6 @@ class Session:
         if self._sa is not None and self._sa.established:
             raise LocalError("expected a session without an IKE SA; this one is established")
         with self.network.acting() as now:
-            seen = len(self.events)
             self._sa = sa = self.client.connect(self.config, now, authenticate=False)
             self._begun.append(sa)
         pending = next(iter(self._sa.requests.pending.values()), None)
@@ -241,7 +240,9 @@ class Session:
         remote = sa.remote
         if not self.live:
             return self._finish(pending.exchange)
-        self.network.run(lambda: pending.exchange.done or silence.refused(self._ours(seen), remote))
+        told: list[Event] = []  # whether or not the network keeps its events
+        with self.network.subscribe(lambda who, event: told.append(event) if who == self.name else None):
+            self.network.run(lambda: pending.exchange.done or silence.refused(told, remote))
         if not pending.exchange.done:
             refusal = Timeout(f"nobody listens at {remote}")
             with self.network.acting():
@@ -249,15 +250,13 @@ class Session:
             pending.exchange.error = refusal
         return self._finish(pending.exchange)
 
-    def _ours(self, since: int = 0) -> list[Event]:
-        return [event for who, event in self.events[since:] if who == self.name]
-
     def silence(self) -> list[str]:
         """Why a live peer may be silent, in words: what ICMP said, what came that was no answer, the non-ESP marker."""
         remote = self.config.remote
         if not self.live or remote is None:
             return []
-        return silence.causes(self._ours(), remote, marker=self.client.config.marker_always)
+        ours = [event for who, event in self.events if who == self.name]
+        return silence.causes(ours, remote, marker=self.client.config.marker_always)
 
     def auth(self, packet: Packet | bytes | None = None) -> IKEv2:
         """IKE_AUTH and the first Child SA (RFC 7296 section 1.2). ``packet`` is the inner packet that asks for it."""

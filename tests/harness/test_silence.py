@@ -20,7 +20,7 @@ from fynx_scapy.harness.target import Target
 from fynx_scapy.ike.config import Retransmission
 from fynx_scapy.ike.message import Address
 from fynx_scapy.layers.ikev2 import IKEv2_KE
-from fynx_scapy.net.udp import free_ports
+from fynx_scapy.net.udp import UdpNetwork, free_ports
 from fynx_scapy.session import Session
 from tests.harness.peers import KEY, bob, fynx, made, target
 
@@ -79,6 +79,17 @@ def test_a_port_that_refuses_is_told_before_the_schedule_ends(host: str) -> None
             s.sa_init()
         assert "marker_always=False" in str(told.value)
         assert s.client.sas == {}
+
+
+def test_a_port_that_refuses_is_told_by_a_network_that_keeps_no_events_too() -> None:
+    (nobody,) = free_ports("127.0.0.1", 1)
+    patient = Retransmission(timeout=0.05, base=1.0, tries=100)
+    with (
+        contextlib.closing(UdpNetwork(history=0)) as network,
+        Session(f"127.0.0.1:{nobody}", retransmission=patient, network=network) as s,
+        pytest.raises(Timeout, match=f"nobody listens at .*{nobody}"),
+    ):
+        s.sa_init()
 
 
 def test_a_black_hole_is_told_with_what_may_be_wrong(hole: socket.socket) -> None:
