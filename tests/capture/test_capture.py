@@ -23,7 +23,7 @@ from fynx_scapy.esp import OutboundSa
 from fynx_scapy.iana import Encr, TransformType
 from fynx_scapy.keylog import EspKeys
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_AUTH, IKEv2_IDi
-from tests.capture.build import ethernet, ipv4, pcap, stream, udp
+from tests.capture.build import enhanced, ethernet, interface, ipv4, option, pcap, section, stream, udp
 from tests.shared import shared
 
 # Capture -> of each conversation: messages, exchanges, IKE SAs; then how many ESP flows
@@ -260,6 +260,15 @@ def test_tables() -> None:
     assert capture.to_pandas("flows").packets.sum() == 22
     assert capture.to_pandas("inner_flows").packets.sum() == 22
     assert len(capture.to_pandas("exchanges")) == 7
+
+
+def test_a_table_leaves_out_a_time_that_no_calendar_has() -> None:
+    """The offset of an interface is 64 bits of seconds."""
+    ike = bytes(IKEv2(init_SPI=b"A" * 8, exch_type=34, flags=8))
+    where = option("<", 14, (2**62).to_bytes(8, "little"))
+    data = section() + interface(options=where) + enhanced(ethernet(ipv4(17, udp(500, 500, ike))), 1)
+    messages = Capture(io.BytesIO(data), KeyLog()).to_pandas()
+    assert [str(time) for time in messages.time] == ["NaT"]
 
 
 # -- the decrypted capture --------------------------------------------------------------------------------------------

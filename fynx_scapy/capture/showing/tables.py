@@ -120,5 +120,5 @@ def frame(capture: Shown, what: str) -> pandas.DataFrame:
     found = pandas.DataFrame.from_records(list(TABLES[what](capture)))
     for name in ("time", "first", "last"):
         if name in found:
-            found[name] = pandas.to_datetime(found[name], unit="s", utc=True)
+            found[name] = pandas.to_datetime(found[name], unit="s", utc=True, errors="coerce")
     return found
