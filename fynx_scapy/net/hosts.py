@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from fynx_scapy.checks import shown, whole
 from fynx_scapy.errors import ConfigError, LocalError, OutOfReach
 from fynx_scapy.ike import events
 from fynx_scapy.ike.basics.bounded import Bounded
@@ -31,14 +33,16 @@ T = TypeVar("T")
 INBOX, INBOX_OCTETS = 100_000, 64 << 20
 """How many inner packets a host keeps, and of how many octets in all."""
 
+_COUNT = whole(0, sys.maxsize)
+
 EVENTS, EVENT_OCTETS = 200_000, 128 << 20
 """How many events a network keeps unless it is told otherwise, and of about how many octets in all."""
 
 
 def record(most: int | None = None) -> Record:
-    """A list of (host, event) that has a ceiling: ``most`` events, by default `EVENTS`. ConfigError below 0."""
-    if most is not None and most < 0:
-        raise ConfigError(f"expected how many events to keep, 0 or more, found {most}")
+    """A list of (host, event) that has a ceiling: ``most`` events, by default `EVENTS`; ConfigError for no number."""
+    if most is not None and not _COUNT.accepts(most):
+        raise ConfigError(f"expected how many events to keep, 0 or more, found {shown(most)}")
     return Bounded(
         EVENTS if most is None else most,
         EVENT_OCTETS,

@@ -381,6 +381,18 @@ def request(number, *payloads) -> Message:
     return Message(header, IKEv2(), list(payloads), b"", b"", where, where)
 
 
+@pytest.mark.parametrize("what", [None, 7, "Loud", object, Exchange.respond])
+def test_a_registry_takes_exchanges_and_extensions_alone(what):
+    with pytest.raises(ConfigError, match="expected a class of an exchange or of an extension, found"):
+        Registry().add(what)
+
+
+@pytest.mark.parametrize("number", [-1, 256, 1.5, True, "INFORMATIONAL"])
+def test_an_exchange_type_is_an_octet(number):
+    with pytest.raises(ConfigError, match=r"expected Registry\.exchange_type to be a whole number from 0 to 255"):
+        Registry().add(type("Own", (Exchange,), {}), number)
+
+
 def test_the_later_of_two_with_the_same_condition_answers():
     def picky(message):
         return bool(message.payloads)

@@ -297,8 +297,9 @@ def test_a_network_keeps_as_many_as_are_asked_for() -> None:
         pair.network.run()
     assert pair.network.events.kept <= 20
     assert pair.of("alice", KeysDerived), "what opens a capture is let go last"
-    with pytest.raises(ConfigError, match="0 or more, found -1"):
-        Network(history=-1)
+    for wrong in (-1, 1.5, True, "20"):
+        with pytest.raises(ConfigError, match=f"0 or more, found {wrong!r}"):
+            Network(history=wrong)  # type: ignore[arg-type]
 
 
 def test_a_recorder_has_its_keys_from_a_network_that_keeps_nothing() -> None:

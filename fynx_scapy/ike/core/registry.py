@@ -6,12 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from fynx_scapy.checks import check_values, optional, shown, whole
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.core.exchange import Exchange
 from fynx_scapy.ike.core.extension import Extension
 from fynx_scapy.ike.message import Message
 
 When = Callable[[Message], bool]
+_CHECKS = {"exchange_type": optional(whole(0, 255))}
+
 E = TypeVar("E", bound=type[Exchange])
 X = TypeVar("X", bound=type[Extension])
 
@@ -41,8 +44,11 @@ class Registry:
         """Add an extension, or the exchange that answers requests of ``exchange_type``, or those that ``when`` picks.
 
         The later one of two with the same condition counts. Without ``exchange_type`` it is the class's own.
-        ConfigError when that has none, or another one.
+        ConfigError when that has none, or another one, and for what is neither.
         """
+        if not (isinstance(kind, type) and issubclass(kind, Exchange | Extension)):
+            raise ConfigError(f"expected a class of an exchange or of an extension, found {shown(kind)}")
+        check_values("Registry", _CHECKS, exchange_type=exchange_type)
         if issubclass(kind, Extension):
             self._extensions[kind] = None
             return
