@@ -7,6 +7,11 @@ from fynx_scapy import Identity, IkeConfig, Psk
 from fynx_scapy.events import MessageDropped, MessageReceived
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_VendorID
+from fynx_scapy.taps import Datagram, DatagramKind, Outgoing
+
+
+def twice_backwards(_message: Outgoing, datagrams: list[Datagram], _attempt: int) -> list[Datagram]:
+    return [datagram for datagram in reversed(datagrams) for _ in "12"]
 
 
 @scenario("RFC 7383 section 2.6", requirements=("7383-2.6-02", "7383-2.6.1-01", "7383-5-i01"), live="in part")
@@ -15,7 +20,7 @@ def fragments_out_of_order(run: Run) -> None:
     config = IkeConfig(local_id=Identity.of("alice"), remote_id=Identity.of("bob"), auth=Psk("fynx"), fragment_size=200)
     s = run.session(config=config)
     for side in (s.client,) if s.live else (s.client, s.peer):
-        side.taps.add("datagrams", lambda _message, datagrams, _attempt: [d for d in reversed(datagrams) for _ in "12"])
+        side.taps.add("datagrams", twice_backwards, when=lambda message: message.kind is DatagramKind.IKE)
     announced = expect(s.sa_init()).has_notify("IKEV2_FRAGMENTATION_SUPPORTED")
     run.needs(announced, "the peer does not announce IKEV2_FRAGMENTATION_SUPPORTED")
     # HDR, SKF(2/2) {...} twice, HDR, SKF(1/2) {...} twice  -->
