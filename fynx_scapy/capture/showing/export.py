@@ -39,7 +39,7 @@ class PcapngWriter:
         file.write(_block(1, struct.pack("<HHI", LINK_RAW, 0, 0) + struct.pack("<HHB3xI", 9, 1, 9, 0)))
 
     def write(self, time: float | None, packet: bytes, comment: str) -> None:
-        """Write one packet. An unknown time is written as 0, one that 64 bits do not hold as the nearest that they do."""
+        """Write one packet. An unknown time is written as 0, one beyond 64 bits as the nearest that fits."""
         stamp = round((time or 0.0) * 10**6) * 1000  # a float of current time is only exact to microseconds
         stamp = min(max(stamp, 0), _LAST)
         head = struct.pack("<5I", 0, stamp >> 32, stamp & 0xFFFFFFFF, len(packet), len(packet))
