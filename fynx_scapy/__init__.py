@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.terms.endpoint_config import EndpointConfig, EndpointFields
     from fynx_scapy.ike.terms.identity import Identity
     from fynx_scapy.ike.terms.lifetime import NEVER, Lifetime, Limits
-    from fynx_scapy.ike.terms.patience import DeadPeerDetection, Retransmission
     from fynx_scapy.ike.terms.proposals import Proposal
     from fynx_scapy.ike.terms.selectors import Selector
+    from fynx_scapy.ike.terms.timeouts import DeadPeerDetection, Retransmission
     from fynx_scapy.session import Session
     from fynx_scapy.session_setup import PeerFields, SessionFields
 
@@ -67,7 +67,7 @@ _HOME = {
     "ChildSa": "fynx_scapy.ike.core.child",
     "ConfigReply": "fynx_scapy.ike.terms.cp_config",
     "ConfigRequest": "fynx_scapy.ike.terms.cp_config",
-    "DeadPeerDetection": "fynx_scapy.ike.terms.patience",
+    "DeadPeerDetection": "fynx_scapy.ike.terms.timeouts",
     "Endpoint": "fynx_scapy.ike.endpoint",
     "EndpointConfig": "fynx_scapy.ike.terms.endpoint_config",
     "EndpointFields": "fynx_scapy.ike.terms.endpoint_config",
@@ -81,7 +81,7 @@ _HOME = {
     "PeerFields": "fynx_scapy.session_setup",
     "Proposal": "fynx_scapy.ike.terms.proposals",
     "Psk": "fynx_scapy.ike.config",
-    "Retransmission": "fynx_scapy.ike.terms.patience",
+    "Retransmission": "fynx_scapy.ike.terms.timeouts",
     "SeededRandomness": "fynx_scapy.ike.basics.randomness",
     "Selector": "fynx_scapy.ike.terms.selectors",
     "Session": "fynx_scapy.session",

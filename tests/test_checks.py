@@ -24,8 +24,8 @@ from fynx_scapy.ike.terms import child_config, cp_config, endpoint_config
 from fynx_scapy.ike.terms.cp_config import ConfigReply, ConfigRequest
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.lifetime import Lifetime, Limits
-from fynx_scapy.ike.terms.patience import DeadPeerDetection
 from fynx_scapy.ike.terms.proposals import Proposal
+from fynx_scapy.ike.terms.timeouts import DeadPeerDetection
 from fynx_scapy.lab.peer import PeerChild, PeerConfig
 from fynx_scapy.net.wire import Wire
 from fynx_scapy.session import Session

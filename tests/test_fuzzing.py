@@ -9,7 +9,7 @@ import pytest
 
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.exchanges.informational import Informational
-from fynx_scapy.ike.strangers import hints
+from fynx_scapy.ike.strangers import unprotected
 from tests.shared import shared
 from tools import fuzzing
 from tools.fuzzing import CHECK_EVERY, INSIDE_EVERY, Fuzz, corpus, fuzz
@@ -91,7 +91,7 @@ def believes(monkeypatch) -> None:
         sa.last_heard = sa.now + 1
         return False
 
-    monkeypatch.setattr(hints, "in_the_clear", in_the_clear)
+    monkeypatch.setattr(unprotected, "in_the_clear", in_the_clear)
 
 
 def remembers(monkeypatch) -> None:

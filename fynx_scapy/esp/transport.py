@@ -19,7 +19,7 @@ TCP, UDP, DCCP, ICMPV6, UDP_LITE = 6, 17, 33, 58, 136
 _CHECKSUM_AT = {TCP: 16, UDP: 6, DCCP: 6, ICMPV6: 2, UDP_LITE: 6}
 
 
-class Ends(NamedTuple):
+class Addresses(NamedTuple):
     """Source and destination of a packet, as text."""
 
     source: str
@@ -38,21 +38,23 @@ def enter(packet: bytes) -> tuple[bytes, int]:
     return parts.payload, parts.next_header
 
 
-def leave(payload: bytes, next_header: int, ends: Ends, *, sent: Ends | None = None, tos: int = 0) -> bytes:
+def leave(
+    payload: bytes, next_header: int, addresses: Addresses, *, sent: Addresses | None = None, tos: int = 0
+) -> bytes:
     """The decrypted payload with a new IP header. ``tos`` is the outer DSCP and ECN octet.
 
     ``sent`` are the addresses that the sender used for the checksum, if a NAT has changed them.
     Raises MalformedError if the packet would be too long for IP.
     """
     if sent is not None:
-        payload = with_addresses(payload, next_header, sent, ends)
+        payload = with_addresses(payload, next_header, sent, addresses)
     try:
-        return ip_header(*ends, len(payload), protocol=next_header, tos=tos) + payload
+        return ip_header(*addresses, len(payload), protocol=next_header, tos=tos) + payload
     except LocalError as error:
         raise MalformedError(str(error)) from None
 
 
-def with_addresses(payload: bytes, next_header: int, sent: Ends, seen: Ends) -> bytes:
+def with_addresses(payload: bytes, next_header: int, sent: Addresses, seen: Addresses) -> bytes:
     """The payload with its checksum changed from the addresses ``sent`` to the addresses ``seen``.
 
     The checksum is updated by the difference (RFC 3948 section 3.1.2, item 1), so a wrong checksum stays wrong. A
@@ -81,6 +83,6 @@ def with_addresses(payload: bytes, next_header: int, sent: Ends, seen: Ends) -> 
     return payload[:at] + new.to_bytes(2) + payload[at + 2 :]
 
 
-def _words(ends: Ends) -> tuple[int, ...]:
-    octets = b"".join(ipaddress.ip_address(end).packed for end in ends)
+def _words(addresses: Addresses) -> tuple[int, ...]:
+    octets = b"".join(ipaddress.ip_address(address).packed for address in addresses)
     return struct.unpack(f"!{len(octets) // 2}H", octets)

@@ -36,9 +36,9 @@ from fynx_scapy.ike.terms.credential import Credential
 from fynx_scapy.ike.terms.endpoint_config import MANY, EndpointConfig
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.lifetime import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
-from fynx_scapy.ike.terms.patience import DETECTION, DeadPeerDetection, Retransmission
 from fynx_scapy.ike.terms.proposals import Proposal
 from fynx_scapy.ike.terms.selectors import Selector
+from fynx_scapy.ike.terms.timeouts import DETECTION, DeadPeerDetection, Retransmission
 
 if TYPE_CHECKING:
     from typing import Unpack

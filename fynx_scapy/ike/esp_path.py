@@ -21,7 +21,7 @@ from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.events import EspReceived, EspSent, IntegrityFailed, ReplayDropped
 from fynx_scapy.ike.message import Datagram, OutgoingEsp
 from fynx_scapy.ike.path import nat
-from fynx_scapy.ike.strangers import hints
+from fynx_scapy.ike.strangers import unprotected
 from fynx_scapy.ike.terms.selectors import Flow
 
 DUMMY = 59
@@ -92,7 +92,7 @@ class EspPath:
         found = self.children.get(spi) if len(data) >= 8 else None
         if found is None:
             if len(data) >= 8 and spi > 255:
-                hints.unknown_esp(endpoint, datagram, spi)
+                unprotected.unknown_esp(endpoint, datagram, spi)
             endpoint.drop(
                 datagram,
                 f"expected an ESP packet of a Child SA, found {len(data)} octets with SPI {spi:#010x}",
@@ -122,7 +122,7 @@ class EspPath:
             endpoint.drop(datagram, str(error))
             return None
         if packet is not None and not allowed:
-            hints.outside_selectors(sa, child, packet)
+            unprotected.outside_selectors(sa, child, packet)
             endpoint.drop(datagram, f"the inner packet is outside the traffic selectors of the Child SA {child.name!r}")
             return None
         length = 0 if packet is None else len(packet)

@@ -196,7 +196,7 @@ class Requests(RequestWindow):
         self._done(pending)
         sa.emit(PeerDead(*sa.stamp, message_id=kept.message_id, attempts=attempts))
         silence = Timeout(f"no answer to message {kept.message_id} after {attempts} attempts")
-        return dpd.bury(sa, lambda: self._end(pending.exchange, silence))
+        return dpd.handle_dead_peer(sa, lambda: self._end(pending.exchange, silence))
 
 
 def _fault(message: Message, exchange: Exchange) -> str | None:

@@ -91,10 +91,10 @@ class Router:
         Where too many linger the oldest goes at once.
         """
         endpoint = self._endpoint
-        timer = endpoint.timers.set(endpoint.now + endpoint.config.linger, lambda now: sa.let_go())
+        timer = endpoint.timers.set(endpoint.now + endpoint.config.linger, lambda now: sa.discard())
         self._lingering[sa.own_spi] = (sa, timer)
         if len(self._lingering) > endpoint.config.linger_limit:
-            next(iter(self._lingering.values()))[0].let_go()
+            next(iter(self._lingering.values()))[0].discard()
 
     def release(self, sa: SaRecord) -> None:
         """Forget an IKE SA."""

@@ -45,7 +45,7 @@ from fynx_scapy.ike.path.keepalive import Keepalives
 from fynx_scapy.ike.reassembly import Reassembly
 from fynx_scapy.ike.requests import Requests
 from fynx_scapy.ike.sa_messages import SaMessages
-from fynx_scapy.ike.strangers import hints, protection
+from fynx_scapy.ike.strangers import protection, unprotected
 from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.ike.terms.cp import Settings
 from fynx_scapy.ike.terms.identity import Identity
@@ -276,7 +276,7 @@ class IkeSa(SaMessages):
         if lingers:
             self.endpoint.linger(self)
         else:
-            self.let_go()
+            self.discard()
         # Last, so that an extension that fails here keeps no place of an IKE SA that has ended.
         hooks.closed(self)
 
@@ -300,7 +300,7 @@ class IkeSa(SaMessages):
             self.deadline.cancel()
             self.deadline = None
 
-    def let_go(self) -> None:
+    def discard(self) -> None:
         """It answers nothing any more, not even a retransmission."""
         if self._successor is not None:
             # What came between it and the last of its line is nobody's any more.
@@ -317,12 +317,12 @@ class IkeSa(SaMessages):
         if self.connecting:
             self._abandon(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s")
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         """The place of a half-open IKE SA, or of one that failed and lingers, is needed for another one."""
         if self.connecting:
             self._abandon("expected IKE_AUTH before the place was needed for another IKE SA")
         else:
-            self.let_go()
+            self.discard()
 
     def _abandon(self, reason: str) -> None:
         error = Timeout(reason)
@@ -339,7 +339,7 @@ class IkeSa(SaMessages):
         """
         try:
             if (wrong := protection.fault(self, datagram, header)) is not None:
-                if not hints.in_the_clear(self, datagram, header):
+                if not unprotected.in_the_clear(self, datagram, header):
                     self.drop(datagram, wrong)
             elif header.response:
                 self.requests.receive(datagram, header)

@@ -11,7 +11,7 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, PadN
 from scapy.packet import Raw
 
 from fynx_scapy.errors import LocalError, MalformedError
-from fynx_scapy.esp.transport import Ends, enter, leave, with_addresses
+from fynx_scapy.esp.transport import Addresses, enter, leave, with_addresses
 
 V4 = st.ip_addresses(v=4).map(str)
 V6 = st.ip_addresses(v=6).map(str)
@@ -23,7 +23,7 @@ UPPER = {
 NEXT = {"tcp": 6, "udp": 17, "icmpv6": 58}
 
 
-def built(ip, ends: Ends, upper) -> bytes:
+def built(ip, ends: Addresses, upper) -> bytes:
     """The upper-layer octets with Scapy's checksum for these addresses."""
     packet = ip(src=ends.source, dst=ends.destination) / upper
     return bytes(packet)[len(bytes(ip())) :]
@@ -32,7 +32,7 @@ def built(ip, ends: Ends, upper) -> bytes:
 @settings(max_examples=100)
 @given(st.sampled_from(["tcp", "udp"]), st.tuples(V4, V4, V4, V4), PORT, PORT, st.binary(max_size=50))
 def test_the_checksum_is_the_one_that_scapy_computes_over_ipv4(kind, hosts, a, b, data):
-    sent, seen = Ends(*hosts[:2]), Ends(*hosts[2:])
+    sent, seen = Addresses(*hosts[:2]), Addresses(*hosts[2:])
     before, after = (built(IP, ends, UPPER[kind](a, b, data)) for ends in (sent, seen))
     fixed = with_addresses(before, NEXT[kind], sent, seen)
     assert same_sum(fixed, after, 16 if kind == "tcp" else 6)
@@ -43,7 +43,7 @@ def test_the_checksum_is_the_one_that_scapy_computes_over_ipv4(kind, hosts, a, b
 @settings(max_examples=60)
 @given(st.sampled_from(["tcp", "udp", "icmpv6"]), st.tuples(V6, V6, V6, V6), PORT, PORT, st.binary(max_size=50))
 def test_the_checksum_is_the_one_that_scapy_computes_over_ipv6(kind, hosts, a, b, data):
-    sent, seen = Ends(*hosts[:2]), Ends(*hosts[2:])
+    sent, seen = Addresses(*hosts[:2]), Addresses(*hosts[2:])
     upper = {**UPPER, "icmpv6": lambda a, b, data: ICMPv6EchoRequest(id=a, seq=b, data=data)}[kind](a, b, data)
     before, after = (built(IPv6, ends, upper) for ends in (sent, seen))
     fixed = with_addresses(before, NEXT[kind], sent, seen)
@@ -58,18 +58,20 @@ def same_sum(one: bytes, other: bytes, at: int) -> bool:
 
 @given(st.binary(max_size=30), st.integers(0, 255))
 def test_nothing_is_raised_and_the_length_stays(payload, next_header):
-    fixed = with_addresses(payload, next_header, Ends("192.0.2.1", "192.0.2.2"), Ends("192.0.2.3", "192.0.2.2"))
+    fixed = with_addresses(
+        payload, next_header, Addresses("192.0.2.1", "192.0.2.2"), Addresses("192.0.2.3", "192.0.2.2")
+    )
     assert len(fixed) == len(payload)
 
 
 def test_udp_without_a_checksum_stays_without():
-    sent, seen = Ends("192.0.2.1", "192.0.2.2"), Ends("198.51.100.1", "192.0.2.2")
+    sent, seen = Addresses("192.0.2.1", "192.0.2.2"), Addresses("198.51.100.1", "192.0.2.2")
     payload = bytes(UDP(sport=1, dport=2, chksum=0) / Raw(b"x"))
     assert with_addresses(payload, 17, sent, seen) == payload
 
 
 def test_udp_never_gets_the_checksum_that_means_none():
-    sent, seen = Ends("0.0.0.2", "0.0.0.0"), Ends("0.0.0.1", "0.0.0.0")
+    sent, seen = Addresses("0.0.0.2", "0.0.0.0"), Addresses("0.0.0.1", "0.0.0.0")
     # One less in the sum is one more in the field: from 0xFFFE to 0xFFFF, never to 0
     payload = bytes.fromhex("0001 0002 0008 fffe")
     assert with_addresses(payload, 17, sent, seen)[6:8] == b"\xff\xff"
@@ -77,7 +79,7 @@ def test_udp_never_gets_the_checksum_that_means_none():
 
 
 def test_a_wrong_checksum_stays_wrong():
-    sent, seen = Ends("192.0.2.1", "192.0.2.2"), Ends("198.51.100.1", "192.0.2.2")
+    sent, seen = Addresses("192.0.2.1", "192.0.2.2"), Addresses("198.51.100.1", "192.0.2.2")
     right = built(IP, sent, UDP(sport=1, dport=2) / Raw(b"x"))
     wrong = right[:6] + (int.from_bytes(right[6:8]) ^ 0x0100).to_bytes(2) + right[8:]
     assert with_addresses(wrong, 17, sent, seen) != built(IP, seen, UDP(sport=1, dport=2) / Raw(b"x"))
@@ -85,11 +87,13 @@ def test_a_wrong_checksum_stays_wrong():
 
 def test_icmp_has_no_addresses_in_its_checksum():
     payload = bytes(ICMP() / Raw(b"x"))
-    assert with_addresses(payload, 1, Ends("192.0.2.1", "192.0.2.2"), Ends("192.0.2.3", "192.0.2.2")) == payload
+    assert (
+        with_addresses(payload, 1, Addresses("192.0.2.1", "192.0.2.2"), Addresses("192.0.2.3", "192.0.2.2")) == payload
+    )
 
 
 def test_destination_options_stand_before_what_has_the_checksum():
-    sent, seen = Ends("2001:db8::1", "2001:db8::2"), Ends("2001:db8::3", "2001:db8::2")
+    sent, seen = Addresses("2001:db8::1", "2001:db8::2"), Addresses("2001:db8::3", "2001:db8::2")
     upper = IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(4))]) / UDP(sport=1, dport=2) / Raw(b"x")
     assert with_addresses(built(IPv6, sent, upper), 60, sent, seen) == built(IPv6, seen, upper)
 
@@ -101,7 +105,7 @@ def test_what_enters_comes_out(ip):
     packet = bytes(ip(src=ends[0], dst=ends[1], **extra) / UDP(sport=1, dport=2) / Raw(b"x"))
     payload, next_header = enter(packet)
     assert next_header == 17
-    assert leave(payload, next_header, Ends(*ends)) == packet
+    assert leave(payload, next_header, Addresses(*ends)) == packet
 
 
 def test_fragments_and_scraps_do_not_enter():
@@ -115,4 +119,4 @@ def test_fragments_and_scraps_do_not_enter():
 
 def test_what_is_too_long_for_ip_does_not_leave():
     with pytest.raises(MalformedError, match="length"):
-        leave(bytes(65530), 17, Ends("192.0.2.1", "192.0.2.2"))
+        leave(bytes(65530), 17, Addresses("192.0.2.1", "192.0.2.2"))

@@ -15,7 +15,7 @@ from scapy.packet import Packet
 
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.child.setup import ChildRequest
-from fynx_scapy.ike.child.traps import HELD
+from fynx_scapy.ike.child.traps import HELD_PACKETS
 from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import EventsDropped, IkeSaFailed, KeysDerived, MessageDropped, MessageReceived
@@ -359,7 +359,7 @@ def test_packets_wait_for_their_child_sa_but_not_any_number_of_them():
     endpoint.traps.set(alice())
     for number in range(100):
         assert endpoint.send(echo_request("10.1.0.1", "10.2.0.1", sequence=number), 0.0)
-    assert len(endpoint.traps._held) == HELD
+    assert len(endpoint.traps._held) == HELD_PACKETS
 
 
 def asked(pair: Pair, sa: IkeSa) -> int:

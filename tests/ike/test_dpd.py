@@ -13,7 +13,7 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import ChildConfig, Retransmission
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageSent, PeerDead, Retransmitted, SaDeleted
 from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.terms.patience import DeadPeerDetection
+from fynx_scapy.ike.terms.timeouts import DeadPeerDetection
 from fynx_scapy.net.echo import echo_request
 from tests.ike.pair import Pair, alice, bob
 

@@ -23,7 +23,7 @@ from fynx_scapy.ike.events import (
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.terms.lifetime import NEVER, Lifetime, Limits
-from fynx_scapy.ike.terms.patience import DeadPeerDetection
+from fynx_scapy.ike.terms.timeouts import DeadPeerDetection
 from fynx_scapy.layers.ikev2 import IKEv2_SA
 from fynx_scapy.net.echo import echo_request
 from tests.ike.pair import Pair, alice, bob

@@ -13,7 +13,7 @@ from fynx_scapy.ike.events import IkeSaEstablished, LifetimeReached, MessageSent
 from fynx_scapy.ike.exchanges.informational import Informational
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.terms.patience import DeadPeerDetection
+from fynx_scapy.ike.terms.timeouts import DeadPeerDetection
 from fynx_scapy.net.echo import echo_request
 from tests.ike.pair import Pair, alice, bob
 

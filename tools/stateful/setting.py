@@ -10,7 +10,7 @@ from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Psk
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.ike.terms.lifetime import Lifetime, Limits
-from fynx_scapy.ike.terms.patience import DeadPeerDetection
+from fynx_scapy.ike.terms.timeouts import DeadPeerDetection
 
 US, PEER = "192.0.2.1", "192.0.2.2"
 CHILD_LIMIT = 8

@@ -56,7 +56,7 @@ class Bounded(list[T]):
             self._end += 1
         self.octets += self._weigh(item)
         if self.octets > self.most_octets or super().__len__() > self.most:
-            self._let_go()
+            self._shrink()
 
     def extend(self, items: Iterable[T]) -> None:
         """Add several."""
@@ -67,7 +67,7 @@ class Bounded(list[T]):
         self.extend(items)
         return self
 
-    def _let_go(self) -> None:
+    def _shrink(self) -> None:
         """Keep the latest: of what lasts as much as half of the room takes, of the rest a quarter."""
         items = list(self)
         places = list(range(len(items))) if self._places is None else self._places

@@ -16,7 +16,7 @@ from fynx_scapy.esp.sa import InboundSa, OutboundSa
 from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike.child import transport
 from fynx_scapy.ike.config import ChildConfig
-from fynx_scapy.ike.core.child import ChildSa, Hosts
+from fynx_scapy.ike.core.child import ChildSa, TransportHosts
 from fynx_scapy.ike.core.keyshare import KeyShare, agreed_secret
 from fynx_scapy.ike.events import ChildSaInstalled
 from fynx_scapy.ike.message import Message, Payloads
@@ -125,7 +125,7 @@ class ChildPlan:
     choice: Choice
     local_ts: tuple[Selector, ...]
     remote_ts: tuple[Selector, ...]
-    hosts: Hosts | None = None
+    hosts: TransportHosts | None = None
     options: ChildOptions = NO_OPTIONS
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from scapy.packet import Packet
 
 from fynx_scapy.errors import LocalError, MalformedError
-from fynx_scapy.esp.transport import Ends, leave
+from fynx_scapy.esp.transport import Addresses, leave
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.core.child import ChildSa, Hosts
+from fynx_scapy.ike.core.child import ChildSa, TransportHosts
 from fynx_scapy.ike.events import ChildSaFailed
 from fynx_scapy.ike.message import Datagram, Message, notify
 from fynx_scapy.ike.terms.selectors import Selector, narrow
@@ -35,7 +35,7 @@ class View(NamedTuple):
 
     local: Selectors
     remote: Selectors
-    hosts: Hosts | None = None
+    hosts: TransportHosts | None = None
 
 
 # Asking
@@ -105,7 +105,7 @@ def view(sa: SaRecord, config: ChildConfig, request: Message, local: Selectors, 
     return View(local, remote)
 
 
-def taken(sa: SaRecord, hosts: Hosts, local: Iterable[Selector], remote: Iterable[Selector]) -> bool:
+def taken(sa: SaRecord, hosts: TransportHosts, local: Iterable[Selector], remote: Iterable[Selector]) -> bool:
     """Whether another host behind the same NAT has a Child SA for some of the same traffic.
 
     Both look the same from here, and "implementations MUST handle this situation, either by disallowing conflicting
@@ -132,7 +132,7 @@ def _substituted(sa: SaRecord, local: Sequence[Selector], remote: Sequence[Selec
     theirs = _seen(remote, sa.remote.host, natted=sa.nat_before_peer)
     if ours is None or theirs is None:
         return None
-    return View(ours[0], theirs[0], Hosts(sa.local.host, sa.remote.host, Ends(theirs[1], ours[1])))
+    return View(ours[0], theirs[0], TransportHosts(sa.local.host, sa.remote.host, Addresses(theirs[1], ours[1])))
 
 
 def _seen(selectors: Sequence[Selector], host: str, *, natted: bool) -> tuple[Selectors, str] | None:
@@ -160,12 +160,12 @@ def _host(host: str) -> Selector:
 # Packets
 
 
-def received(sa: SaRecord, hosts: Hosts, payload: bytes, next_header: int, datagram: Datagram) -> bytes:
+def received(sa: SaRecord, hosts: TransportHosts, payload: bytes, next_header: int, datagram: Datagram) -> bytes:
     """The packet that came in transport mode, checksums put right where a NAT changed its addresses.
 
     It bears the outer addresses; but those of the selectors for a peer behind a NAT, who may get another address while
     its Child SA stays the same.
     """
     source = hosts.remote if sa.nat_before_peer else datagram.remote.host
-    ends = Ends(source, hosts.local)
-    return leave(payload, next_header, ends, sent=hosts.sent, tos=datagram.tos)
+    addresses = Addresses(source, hosts.local)
+    return leave(payload, next_header, addresses, sent=hosts.sent, tos=datagram.tos)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.terms.identity import Identity
 
 # How many packets are held for their Child SA, and for how many seconds at most.
-HELD, PATIENCE = 16, 30.0
+HELD_PACKETS, HELD_SECONDS = 16, 30.0
 
 
 class Traps:
@@ -25,7 +25,7 @@ class Traps:
     def __init__(self, endpoint: EndpointRecord) -> None:
         self._endpoint = endpoint
         self._configs: dict[tuple[Address | None, Identity | None], IkeConfig] = {}
-        self._held: deque[tuple[float, bytes]] = deque(maxlen=HELD)
+        self._held: deque[tuple[float, bytes]] = deque(maxlen=HELD_PACKETS)
 
     def __len__(self) -> int:
         return len(self._configs)
@@ -81,7 +81,7 @@ class Traps:
             self._endpoint.timers.set(self._endpoint.now, self._send_held)
 
     def _send_held(self, now: float) -> None:
-        held = [(since, packet) for since, packet in self._held if now - since <= PATIENCE]
+        held = [(since, packet) for since, packet in self._held if now - since <= HELD_SECONDS]
         self._held.clear()
         self._held.extend(
             (since, packet) for since, packet in held if not self._endpoint.send_now(packet, Flow.parse(packet))

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from fynx_scapy.esp.sa import InboundSa, OutboundSa
-from fynx_scapy.esp.transport import Ends
+from fynx_scapy.esp.transport import Addresses
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.terms.options import NO_OPTIONS, ChildOptions
 from fynx_scapy.ike.terms.proposals import Suite
 from fynx_scapy.ike.terms.selectors import Flow, Selector
 
 
-class Hosts(NamedTuple):
+class TransportHosts(NamedTuple):
     """The hosts of a transport-mode Child SA: as we see them, and ``sent``, the ends of what the peer sends to us."""
 
     local: str
     remote: str
-    sent: Ends
+    sent: Addresses
 
 
 class Usage(Protocol):
@@ -65,7 +65,7 @@ class ChildSa:
     """What came of our rekey of it."""
     peer_rekeyed: Rekeyed | None = None
     """What came of the peer's."""
-    hosts: Hosts | None = None
+    hosts: TransportHosts | None = None
     """Those of transport mode."""
     options: ChildOptions = NO_OPTIONS
 

@@ -25,7 +25,7 @@ from fynx_scapy.ike.wire.window import Kept
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
-    from fynx_scapy.ike.terms.patience import Retransmission
+    from fynx_scapy.ike.terms.timeouts import Retransmission
     from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 Steps = Generator[Outgoing | Next, Message, None]

@@ -305,9 +305,9 @@ class SaRecord(ABC):
         """Leave no trace of it."""
 
     @abstractmethod
-    def let_go(self) -> None:
+    def discard(self) -> None:
         """It answers nothing any more, not even a retransmission."""
 
     @abstractmethod
-    def give_way(self) -> None:
+    def evict(self) -> None:
         """Its place, half-open or lingering, is needed for another one."""

@@ -23,7 +23,7 @@ from fynx_scapy.ike.life import limits
 from fynx_scapy.ike.message import Message, Next, Payloads, notify
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.ike.wire.refusal import redirection, said
+from fynx_scapy.ike.wire.refusal import describe, redirection
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, NONE, ONE, Count, P, Phase, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_EAP, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
 
@@ -210,17 +210,17 @@ def _heed_refusal(answer: Message, auth: Authenticator[Any]) -> None:
     PeerError for a Notify that refuses, AuthenticationError for EAP (section 2.16), which we did not ask for,
     MalformedError when there is neither.
     """
-    error, said_ = answer.error(), f"IKE_AUTH was answered with {said(answer)}"
+    error, described = answer.error(), f"IKE_AUTH was answered with {describe(answer)}"
     proven = auth.goes_on(answer)
     if error is not None and (not proven or error.type in _FATAL):
         name = name_of(NotifyType, error.type)
         raise PeerError(error.type, bytes(error.notify), f"IKE_AUTH was answered with {name}")
     if answer.get(IKEv2_EAP) is not None and not auth.eap:
-        raise AuthenticationError(f"{said_}: we do not do EAP")
+        raise AuthenticationError(f"{described}: we do not do EAP")
     if not proven and (redirect := answer.notify(NotifyType.REDIRECT)) is not None:
-        raise PeerError(NotifyType.REDIRECT, bytes(redirect.notify), said_)
+        raise PeerError(NotifyType.REDIRECT, bytes(redirect.notify), described)
     if not proven:
-        raise MalformedError(f"expected IDr and AUTH, but {said_}")
+        raise MalformedError(f"expected IDr and AUTH, but {described}")
 
 
 def _further(rounds: Rounds, heed: Callable[[Message], None] = lambda message: None) -> Rounds:

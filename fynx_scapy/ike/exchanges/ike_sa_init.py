@@ -26,7 +26,7 @@ from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.ike.terms.proposals import KE, PRF, Choice, Offer, check_answer, choose, offers
-from fynx_scapy.ike.wire.refusal import said
+from fynx_scapy.ike.wire.refusal import describe
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, ONE, P, Phase, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA
 
@@ -125,7 +125,7 @@ class IkeSaInit(Exchange):
                 error.type, bytes(error.notify), f"IKE_SA_INIT was answered with {name_of(NotifyType, error.type)}"
             )
         if answer.get(IKEv2_SA) is None:
-            raise MalformedError(f"expected SA, KE and Nonce, but IKE_SA_INIT was answered with {said(answer)}")
+            raise MalformedError(f"expected SA, KE and Nonce, but IKE_SA_INIT was answered with {describe(answer)}")
         choice = check_answer(offers(answer.one(IKEv2_SA)), offers(message.sent.one(IKEv2_SA)))
         check_nonce(answer.one(IKEv2_Nonce).nonce, choice.suite)
         if answer.header_fields.spi_r == bytes(8):

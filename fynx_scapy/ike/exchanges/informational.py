@@ -20,7 +20,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
-    from fynx_scapy.ike.terms.patience import Retransmission
+    from fynx_scapy.ike.terms.timeouts import Retransmission
 
 # Section 2.21.2: these end an IKE SA without a Delete payload, right behind IKE_AUTH; section 2.21.3 for
 # INVALID_SYNTAX later on.

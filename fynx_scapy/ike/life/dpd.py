@@ -68,7 +68,7 @@ _ACTIONS: dict[str, Callable[[SaRecord, list[ChildConfig]], None]] = {
 }
 
 
-def bury(sa: SaRecord, end: Callable[[], None]) -> None:
+def handle_dead_peer(sa: SaRecord, end: Callable[[], None]) -> None:
     """The peer is dead: ``end`` ends what waited for it, then the IKE SA goes, and what the configuration says follows.
 
     An IKE SA that was on its way in or out anyway is not missed.

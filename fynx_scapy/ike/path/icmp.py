@@ -9,7 +9,7 @@ from collections import OrderedDict
 from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.events import IcmpReceived
 from fynx_scapy.ike.message import Address, IcmpError
-from fynx_scapy.ike.path.doubt import ask
+from fynx_scapy.ike.path.liveness import check_liveness
 
 PATH_MTU_LIFETIME = 600.0
 """For how many seconds a path's MTU is believed; after that it may have grown (RFC 1191 section 6.3)."""
@@ -84,6 +84,6 @@ def receive(endpoint: EndpointRecord, error: IcmpError) -> None:
         endpoint.of(PathMtus).note(error.remote.host, error.mtu)
     else:
         for sa in [sa for sa in endpoint.sas.values() if sa.remote == error.remote]:
-            acted |= ask(sa)
+            acted |= check_liveness(sa)
     fields = {field.name: getattr(error, field.name) for field in dataclasses.fields(error)}
     endpoint.emit(IcmpReceived(time=endpoint.now, acted=acted, believed=believed, **fields))

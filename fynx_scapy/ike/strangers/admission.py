@@ -223,7 +223,7 @@ class Admission:
         if most <= there:
             return False
         oldest = next(spi for spi, how in self._half_open.items() if how.source == source)
-        self._endpoint.sas[oldest].give_way()
+        self._endpoint.sas[oldest].evict()
         return True
 
     def _turn_away(self, datagram: Datagram, reason: str, now: float, how: Admitted | None = None) -> Admitted | None:

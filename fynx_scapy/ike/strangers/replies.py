@@ -12,7 +12,7 @@ from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import Datagram, Header, Outgoing, notify
-from fynx_scapy.ike.strangers import hints
+from fynx_scapy.ike.strangers import unprotected
 from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import build_message
@@ -31,7 +31,7 @@ def unknown_spi(endpoint: EndpointRecord, datagram: Datagram, header: Header) ->
     Section 2.21.4: a request may be answered, a response never, nor a Notify outside of an IKE SA.
     """
     endpoint.drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
-    if header.response or header.exchange == ExchangeType.IKE_SA_INIT or hints.stray(endpoint, datagram, header):
+    if header.response or header.exchange == ExchangeType.IKE_SA_INIT or unprotected.stray(endpoint, datagram, header):
         return
     _answer(endpoint, datagram, header, NotifyType.INVALID_IKE_SPI, hooks.beside_invalid_spi(endpoint, header))
 

@@ -39,7 +39,7 @@ _NUMBERS = struct.Struct("!HH")
 _SEALED = (PayloadType.SK, PayloadType.SKF)
 
 
-class Place(NamedTuple):
+class SkPosition(NamedTuple):
     """Where SK or SKF stands: its ``kind`` (0 where there is neither), its offset, and that of the header before it."""
 
     kind: int
@@ -152,7 +152,7 @@ class Envelope:
         return self._octets(protector.iv_size)
 
     @staticmethod
-    def find(data: bytes, header: Header) -> Place:
+    def find(data: bytes, header: Header) -> SkPosition:
         """Where SK or SKF stands. MalformedError when it does not end with the message, or too much is before it."""
         kind, offset, last, before = header.next_payload, HEADER_SIZE, HEADER_SIZE, 0
         while kind and kind not in _SEALED and offset + 4 <= len(data):
@@ -164,15 +164,15 @@ class Envelope:
                 break
             offset += length
         if kind not in _SEALED:
-            return Place(0, offset, last)
+            return SkPosition(0, offset, last)
         if offset + 4 > len(data) or offset + _GENERIC.unpack_from(data, offset)[2] != len(data):
             name = PayloadType.notation(kind)
             raise MalformedError(
                 f"expected {name} at offset {offset} to end where the message of {len(data)} octets ends"
             )
-        return Place(kind, offset, last)
+        return SkPosition(kind, offset, last)
 
-    def open(self, datagram: Datagram, header: Header, place: Place | None = None) -> Message:
+    def open(self, datagram: Datagram, header: Header, place: SkPosition | None = None) -> Message:
         """The message with its payloads in the clear; it is none of several fragments.
 
         IntegrityError when its ICV does not verify, MalformedError when its SK is not where it must be; neither has
@@ -199,7 +199,7 @@ class Envelope:
         layer = IKEv2(data[:HEADER_SIZE])
         return Message(header, layer, payloads, plaintext, data, datagram.local, datagram.remote)
 
-    def open_fragment(self, datagram: Datagram, header: Header, place: Place, number: int, total: int) -> Fragment:
+    def open_fragment(self, datagram: Datagram, header: Header, place: SkPosition, number: int, total: int) -> Fragment:
         """One fragment, verified and without its padding. Raises as `open` does."""
         data, (_, offset, last) = datagram.data, place
         if number > 1 and offset > HEADER_SIZE:

@@ -12,21 +12,21 @@ from fynx_scapy.layers.ikev2 import IKEv2_EAP, IKEv2_Notify
 _EAP_CODES = {1: "Request", 2: "Response", 3: "Success", 4: "Failure"}
 
 
-def said(answer: Message) -> str:
+def describe(answer: Message) -> str:
     """What is in an answer, for the text of an error: ``REDIRECT to 192.0.2.9``, ``IDr, EAP (Request)``, ``nothing``.
 
     Nothing of it is the peer's own text unless it is escaped.
     """
-    return ", ".join(_said(payload) for payload in answer.payloads) or "nothing"
+    return ", ".join(_describe(payload) for payload in answer.payloads) or "nothing"
 
 
 def redirection(answer: Message) -> str | None:
     """Where an answer redirects us (RFC 5685 section 6), or None."""
     note = answer.notify(NotifyType.REDIRECT)
-    return None if note is None else _said(note)
+    return None if note is None else _describe(note)
 
 
-def _said(payload: Packet) -> str:
+def _describe(payload: Packet) -> str:
     if isinstance(payload, IKEv2_EAP):
         code = payload.data[0] if payload.data else 0
         return f"EAP ({_EAP_CODES.get(code, f'code {code}')})"

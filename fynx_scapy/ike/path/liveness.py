@@ -6,7 +6,7 @@ from __future__ import annotations
 from fynx_scapy.ike.core.record import SaRecord
 
 
-def ask(sa: SaRecord) -> bool:
+def check_liveness(sa: SaRecord) -> bool:
     """Start a liveness check, unless we are asking something or asked lately; returns whether we do."""
     idle = sa.established and not sa.requests.pending and not sa.requests.waiting
     if not (idle and sa.limits.allow("liveness", sa.now, sa.endpoint.config.hint_interval)):

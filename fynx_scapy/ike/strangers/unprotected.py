@@ -13,7 +13,7 @@ from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId, n
 from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.events import PeerNotified, Suspected
 from fynx_scapy.ike.message import Datagram, DatagramKind, Header, notify
-from fynx_scapy.ike.path.doubt import ask
+from fynx_scapy.ike.path.liveness import check_liveness
 from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.layers.ikeheader import VERSION_2
 from fynx_scapy.layers.ikev2 import IKEv2_Notify, parse_message
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
 
 _OFFENDER = 128
-HINT = 2048
+MESSAGE_SIZE = 2048
 """Octets of a Notify in the clear that is still read: an INVALID_IKE_SPI with four tokens has some 600."""
 
-LOOKS, NOTIFIES = 10, 8
+MESSAGES_PER_SECOND, NOTIFIES_PER_MESSAGE = 10, 8
 """How many messages in the clear on its SPIs an IKE SA looks into a second, and how many Notifies of one."""
 
 _HINTS = (NotifyType.INVALID_IKE_SPI, NotifyType.INVALID_SPI)
@@ -44,9 +44,9 @@ def in_the_clear(sa: SaRecord, datagram: Datagram, header: Header) -> bool:
     """
     if not header.response or header.next_payload != PayloadType.N or header.exchange == ExchangeType.IKE_SA_INIT:
         return False
-    if not sa.limits.allow("clear", sa.now, 1 / LOOKS, burst=LOOKS):
+    if not sa.limits.allow("clear", sa.now, 1 / MESSAGES_PER_SECOND, burst=MESSAGES_PER_SECOND):
         return False
-    notifies = _notifies(datagram)[:NOTIFIES]
+    notifies = _notifies(datagram)[:NOTIFIES_PER_MESSAGE]
     if not notifies:
         return False
     for note in notifies:
@@ -78,7 +78,7 @@ def stray(endpoint: EndpointRecord, datagram: Datagram, header: Header) -> bool:
 
 def suspect(sa: SaRecord, notify_type: int) -> None:
     """Ask whether the peer lives, on the word of a Notify that nobody has protected."""
-    sa.emit(Suspected(*sa.stamp, notify_type=notify_type, acted=ask(sa)))
+    sa.emit(Suspected(*sa.stamp, notify_type=notify_type, acted=check_liveness(sa)))
 
 
 # What we tell
@@ -124,7 +124,7 @@ def _peers(endpoint: EndpointRecord, datagram: Datagram) -> Iterator[SaRecord]:
 
 def _notifies(datagram: Datagram) -> list[IKEv2_Notify]:
     """The Notify payloads of a message in the clear that holds nothing else that matters and can be read."""
-    if len(datagram.data) > HINT:
+    if len(datagram.data) > MESSAGE_SIZE:
         return []
     _, payloads = parse_message(datagram.data)
     if any(payload.malformed or payload.payload_type in (PayloadType.SK, PayloadType.SKF) for payload in payloads):
