@@ -40,7 +40,7 @@ def fragment_numbers(run: Run) -> None:
         reasons = [e.reason for _, e in end.events if isinstance(e, MessageDropped)]
         forged = [e for _, e in end.events if isinstance(e, IntegrityFailed)]
         expect(len(forged), "discarded for their ICV").between(2, 9)
-        numbers = sum("fragment number" in reason for reason in reasons)
+        numbers = sum("Fragment Number" in reason for reason in reasons)
         expect(numbers, "discarded for their numbers").equals(3 * len(forged))
     expect(len(s.ping()), "octets of the reply").between(28, 1500)
 

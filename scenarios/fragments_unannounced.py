@@ -39,7 +39,7 @@ def fragments_unannounced(run: Run) -> None:
     # HDR, SKF(1/m) {...}, ...  -->
     expect(s.auth).raises(Timeout)
     dropped = [e.reason for at, e in s.events if at == "responder" and isinstance(e, MessageDropped)]
-    expect(dropped, "reasons of the drops").contains("expected no SKF payload: fragmentation was not announced")
+    expect(dropped, "reasons").contains("expected no SKF payload: we did not announce fragmentation")
 
 
 if __name__ == "__main__":

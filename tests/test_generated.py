@@ -22,7 +22,7 @@ def test_no_ike_sa_takes_a_way_that_is_not_in_the_table(old, new):
     if old is new or (old, new) in TRANSITIONS:
         assert change(old, new) is new
     else:
-        with pytest.raises(RuntimeError, match=f"never goes from {old.value} to {new.value}"):
+        with pytest.raises(RuntimeError, match=f"expected a transition of the table, found {old.value} to {new.value}"):
             change(old, new)
 
 

@@ -333,7 +333,7 @@ def test_the_responders_event() -> None:
     with Session(seed=1, local_id=TEXT, peer={"remote_id": "alice"}) as s:
         s.connect()
         reasons = [getattr(event, "reason", "") for _, event in s.events]
-    assert any("no policy for" in reason and "EVIL" in reason for reason in reasons)
+    assert any("no configuration for" in reason and "EVIL" in reason for reason in reasons)
     assert not any(map(unprintable, reasons))
 
 

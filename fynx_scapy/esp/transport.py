@@ -72,7 +72,7 @@ def with_addresses(payload: bytes, next_header: int, sent: Addresses, seen: Addr
     old = int.from_bytes(payload[at : at + 2])
     if next_header == UDP and old == 0:
         return payload
-    # The field holds the complement of the sum: what the sum gains, it loses (RFC 1624 equation 3).
+    # The field holds the complement of the sum (RFC 1624 equation 3).
     total = (old ^ 0xFFFF) + sum(_words(seen)) + sum(word ^ 0xFFFF for word in _words(sent))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)

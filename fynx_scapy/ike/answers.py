@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The peer's requests: answered once, answered again from the cache, or refused (RFC 7296 sections 2.1 and 2.21)."""
+"""The peer's requests: answer them, answer retransmissions, or refuse them (RFC 7296 sections 2.1 and 2.21)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Answers(ResponseWindow):
-    """What one end of an IKE SA has been asked, and has answered."""
+    """The peer's requests on an IKE SA, and our answers."""
 
     def __init__(self, sa: SaRecord, fragments: Reassembly) -> None:
         super().__init__()
@@ -30,23 +30,23 @@ class Answers(ResponseWindow):
         self._fragments = fragments
 
     def stop(self) -> None:
-        """Wait for no further request of an exchange: its IKE SA has ended."""
+        """Stop all exchanges that wait for a further request: the IKE SA has ended."""
         self._sa.of(Chains).stop("the IKE SA ended")
 
     def receive(self, datagram: Datagram, header: Header) -> None:
-        """A request. IntegrityError and MalformedError leave everything as it was."""
+        """Handle a request. IntegrityError and MalformedError change nothing."""
         sa, message_id = self._sa, header.message_id
         kept = self.answered(message_id)
         if kept is not None:
             request, answer = kept
             if request == datagram.data or self._fragments.repeats(datagram, header):
                 return sa.retransmit(answer, datagram)
-            return sa.drop(datagram, f"request {message_id} was answered already, and this is not its retransmission")
+            return sa.drop(datagram, f"expected a retransmission of request {message_id}, found a different message")
         if not sa.listening:
             return sa.drop(datagram, f"expected no request in the state {sa.state.value}")
         if not self.accepts(message_id):
             if message_id >= self.expected + self.size:
-                # One behind the window is an old datagram that the network kept.
+                # A message ID below the window is an old datagram that the network delayed.
                 hooks.ahead(sa, datagram, header)
             return sa.drop(datagram, f"expected a request with message ID {self.expected}, found {message_id}")
         if (wrong := puzzles.auth_fault(sa, datagram, header)) is not None:
@@ -61,7 +61,7 @@ class Answers(ResponseWindow):
         return self._answer(message)
 
     def _answer(self, request: Message) -> None:
-        """Let the exchange that answers this request take its step; what it raises becomes a Notify here."""
+        """Run the exchange that answers this request. An error that it raises is answered with a Notify."""
         sa, kind = self._sa, request.header_fields.exchange
         responder = sa.endpoint.responder_for(request)
         chain: Chain | None = None
@@ -82,8 +82,8 @@ class Answers(ResponseWindow):
         except PeerError as error:
             return self._refuse(request, exchange, error, chain)
         except FynxError as error:
-            # Section 3.10.1: INVALID_SYNTAX answers every error that has no notify of its own: what the exchange
-            # could not read, and an answer that cannot be built.
+            # Section 3.10.1: INVALID_SYNTAX answers every error without a specific notify: a payload that the exchange
+            # could not read, or an answer that could not be built.
             return self._refuse(request, exchange, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)), chain)
         hooks.sent(exchange, answer)
         exchange.rounds[kind] += 1
@@ -93,9 +93,9 @@ class Answers(ResponseWindow):
         return None
 
     def _after(self, exchange: Exchange, steps: Steps) -> Next | None:
-        """Let an exchange do what it does once its answer is out; returns what it waits for then, if it does.
+        """Run the step of an exchange after its answer was sent; returns the request that it then waits for, if any.
 
-        Where it cannot, the two ends differ from now on.
+        If this step fails, the states of the two peers differ: the IKE SA is broken.
         """
         try:
             then = next(steps, None)
@@ -103,7 +103,7 @@ class Answers(ResponseWindow):
                 steps.close()
                 raise LocalError(f"{type(exchange).__name__} gave a second answer to one request")
         except FynxError as error:
-            self._sa.broken(f"cannot go on behind an answer: {error}", by_peer=False)
+            self._sa.broken(f"the exchange failed after its answer was sent: {error}", by_peer=False)
             return None
         return then
 
@@ -120,13 +120,13 @@ class Answers(ResponseWindow):
         sa = self._sa
         initial = not request.encrypted
         if initial and error.notify_type == NotifyType.INVALID_SYNTAX:
-            # Section 3.10.1: this one is sent in encrypted packets only.
+            # Section 3.10.1: INVALID_SYNTAX is sent in encrypted packets only.
             sa.drop(Datagram(request.wire, request.local, request.remote), error.reason)
             return sa.forget()
         payload = notify(error.notify_type, error.data, protocol=error.protocol, spi=error.spi)
         answer = Outgoing([payload], encrypted=not initial)
         if initial:
-            # Section 2.6: no IKE SA, so the responder's SPI stays zero, and nothing is remembered.
+            # Section 2.6: there is no IKE SA, so the responder's SPI stays zero and no state is kept.
             answer.header.resp_SPI = bytes(8)
         self._send(answer, request, keep=not initial)
         if exchange is not None:
@@ -134,7 +134,7 @@ class Answers(ResponseWindow):
         if chain is not None:
             chain.steps.close()
             if sa.connecting:
-                # Whoever has a round refused must not get around it by going on with IKE_AUTH.
+                # A peer must not skip a refused round by going on with IKE_AUTH.
                 sa.fail(error)
         if request.encrypted and error.notify_type == NotifyType.INVALID_SYNTAX:
             sa.broken(f"answered INVALID_SYNTAX: {error.reason}", by_peer=False)
@@ -142,12 +142,15 @@ class Answers(ResponseWindow):
 
 
 def _answer_of(exchange: Exchange, steps: Steps, request: Message | None) -> Outgoing:
-    """The answer of an exchange to its first request (None) or to a further one; LocalError when it gives none."""
+    """The answer of an exchange to its first request (``request`` is None) or to a further one.
+
+    LocalError when the exchange yields no answer.
+    """
     try:
         answer = next(steps) if request is None else steps.send(request)
     except StopIteration:
         answer = None
     if not isinstance(answer, Outgoing):
         steps.close()
-        raise LocalError(f"{type(exchange).__name__} gave no answer")
+        raise LocalError(f"expected an answer from {type(exchange).__name__}, found none")
     return answer

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What one end is willing to do: frozen dataclasses that check themselves, and ``replace`` for variants.
+"""The configuration of an IKE SA: a frozen dataclass that checks itself, with ``replace`` for variants.
 
-Each setting says beside its default what it has to be (`fynx_scapy.checks`).
+Each setting has its check beside its default (`fynx_scapy.checks`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from fynx_scapy.ike.terms.timeouts import DETECTION, DeadPeerDetection, Retransm
 if TYPE_CHECKING:
     from typing import Unpack
 
-__all__ = [  # what scripts have imported from here so far, too
+__all__ = [  # includes the names that older scripts import from here
     "CHILD_LIFETIME",
     "DETECTION",
     "IKE_LIFETIME",
@@ -72,11 +72,11 @@ __all__ = [  # what scripts have imported from here so far, too
 class Psk(Checked, Credential):
     """A pre-shared key (RFC 7296 section 2.15).
 
-    Text is taken as its UTF-8 octets, ``0x…`` as hex digits; the repr hides it.
+    Text is encoded as UTF-8, and ``0x…`` is read as hex digits. The repr hides the key.
     """
 
     secret: bytes = field(repr=False)
-    """Its octets."""
+    """The octets of the key."""
 
     if TYPE_CHECKING:
 
@@ -94,7 +94,7 @@ class Psk(Checked, Credential):
             try:
                 secret = bytes.fromhex(secret[2:]) if secret.startswith("0x") else secret.encode()
             except ValueError:
-                raise ConfigError("expected hex digits behind 0x in a pre-shared key") from None
+                raise ConfigError("expected hex digits after 0x in a pre-shared key") from None
         if not isinstance(secret, bytes | bytearray):
             raise ConfigError(f"expected text or bytes for a pre-shared key, found {shown(secret, hidden=True)}")
         if not secret:
@@ -103,7 +103,7 @@ class Psk(Checked, Credential):
 
 
 class IkeFields(TypedDict, total=False):
-    """What an `IkeConfig` is made from beside ``auth``: wider than its fields, into whose types it is turned."""
+    """The arguments of `IkeConfig` except ``auth``. The constructor converts them to the types of the fields."""
 
     local_id: Identity | str
     remote_id: Identity | str | None
@@ -145,7 +145,7 @@ class IkeFields(TypedDict, total=False):
 
 
 class IkeChanges(IkeFields, total=False):
-    """What `IkeConfig.replace` takes."""
+    """The arguments of `IkeConfig.replace`."""
 
     auth: Credential | str | bytes
 
@@ -172,14 +172,14 @@ def _numbers(value: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IkeConfig(Checked):
-    """An IKE SA that may be set up, as initiator or as responder."""
+    """How to set up an IKE SA, as initiator or as responder."""
 
     local_id: Identity = setting("fynx", kind(Identity), read=_identity)
-    """Who we are, as `Identity.of` reads it."""
+    """Our identity, in any form that `Identity.of` reads."""
     remote_id: Identity | None = setting(None, optional(kind(Identity)), read=_identity)
-    """Who the peer has to be; None takes any peer that knows the key."""
+    """The identity that the peer must have; None accepts any peer that knows the key."""
     auth: Credential = required(kind(Credential, hidden=True), read=_auth)
-    """What we show who we are with, and hold the peer against: a `Psk`, or what one is made from."""
+    """The credential that authenticates both sides: a `Psk`, or the text or bytes of one."""
     proposals: tuple[Proposal, ...] = setting(
         (
             "aes128gcm16-prfsha256-x25519",
@@ -189,86 +189,87 @@ class IkeConfig(Checked):
         several(kind(Proposal), 1, 255),
         read=partial(read_proposals, ProtocolId.IKE),
     )
-    """What is offered or accepted, best first, written as strongSwan writes it."""
+    """The proposals to offer or accept, best first, in strongSwan's notation."""
     children: tuple[ChildConfig, ...] = setting((ChildConfig(),), several(kind(ChildConfig)), read=_children)
-    """The Child SAs that may be set up; the first one in IKE_AUTH, or none (``children=()``, RFC 6023)."""
+    """The Child SAs that may be set up. IKE_AUTH sets up the first one, or none (``children=()``, RFC 6023)."""
     remote: Address | None = setting(None, optional(kind(Address)), read=lambda v: None if v is None else address(v))
-    """Where the peer is, as `address` reads it. Needed to connect; as responder it limits whom this serves."""
+    """The peer's address, in any form that `address` reads. An initiator needs it. A responder serves only peers at
+    this IP address; None serves all."""
     ke: int | None = setting(None, optional(whole(0, 65535)), read=_ke)
-    """The key exchange method of our first KE payload; None takes the first one proposed."""
+    """The key exchange method of our first KE payload; None uses the first one proposed."""
     refuse_weaker_ke: bool = setting(False, flag())
-    """Whether an initiator ignores an INVALID_KE_PAYLOAD that asks for a method weaker than the first one proposed: in
-    IKE_SA_INIT anybody can write one."""
+    """Whether an initiator ignores an INVALID_KE_PAYLOAD that asks for a method weaker than the first one proposed. In
+    IKE_SA_INIT an attacker can forge one."""
     nonce_size: int = setting(32, whole(16, 256, "octets (RFC 7296 section 3.9)"))
-    """Octets of our nonces; where half the key of the PRF is more, they have that size (section 2.10), unless a tap
-    cuts them."""
+    """The size of our nonces in octets. They grow to half the key size of the PRF where that is larger (section 2.10).
+    A tap can still shorten them."""
     cookies: int = setting(5, whole(0, 1000))
-    """How many COOKIEs and INVALID_KE_PAYLOADs an initiator follows."""
+    """How many COOKIE and INVALID_KE_PAYLOAD answers an initiator follows."""
     puzzle_effort: int = setting(1 << 18, whole(0, MANY, "PRFs"))
-    """How many PRFs the puzzles of one IKE SA may take to be solved (RFC 8019). A million are a second or two, in which
-    nothing else is done; 0 ignores puzzles."""
+    """How many PRF computations we spend on the puzzles of one IKE SA (RFC 8019). A million take a second or two and
+    block everything else; 0 ignores puzzles."""
     retransmission: Retransmission = setting(Retransmission(), kind(Retransmission))
-    """When a request without an answer goes out again."""
+    """When to retransmit a request that has no answer."""
     half_open_lifetime: float = setting(30.0, seconds())
     """Seconds after which an IKE SA that is not authenticated is dropped."""
     cp_request: ConfigRequest | None = setting(None, optional(kind(ConfigRequest)))
-    """What an initiator asks for: addresses and more (RFC 7296 section 2.19)."""
+    """The addresses and other attributes that an initiator requests (RFC 7296 section 2.19)."""
     cp_reply: ConfigReply | None = setting(None, optional(kind(ConfigReply)))
-    """What a responder gives to those who ask."""
+    """The addresses and other attributes that a responder assigns on request."""
     childless: bool = setting(False, flag())
     """Whether a responder allows IKE_AUTH without a Child SA (RFC 6023)."""
     child_limit: int = setting(256, whole(0, MANY))
-    """How many Child SAs a peer may have under one IKE SA, those included that it has rekeyed and not deleted."""
+    """How many Child SAs a peer may have under one IKE SA, including those that it has rekeyed but not deleted."""
     undeleted_limit: int = setting(8, whole(0, MANY))
-    """How many IKE SAs may be left undeleted behind one that is rekeyed."""
+    """How many rekeyed IKE SAs the peer may leave undeleted before we refuse another rekey."""
     error_wait: float = setting(1.0, seconds(zero=True))
-    """For how many seconds an initiator waits on for a good answer after an error that anybody may have sent (RFC 7296
+    """How many seconds an initiator waits for a better answer after an unprotected error, which may be forged (RFC 7296
     section 2.21.1)."""
     invalid_syntax_is_fatal: bool = setting(True, flag())
-    """Whether INVALID_SYNTAX inside SK, sent or received, closes the IKE SA (section 2.21.3). A tester may go on."""
+    """Whether INVALID_SYNTAX inside SK, sent or received, closes the IKE SA (section 2.21.3). False lets a test go
+    on."""
     retry_wait: tuple[float, float] = setting(
         (5.0, 15.0), pair(seconds(zero=True), seconds(zero=True)), read=lambda v: tuple(v) if isinstance(v, list) else v
     )
-    """The least and the most seconds before we try again after TEMPORARY_FAILURE (section 2.25), or after a
-    reauthentication that failed."""
+    """The shortest and the longest wait, in seconds, before we try again after TEMPORARY_FAILURE (section 2.25) or
+    after a failed reauthentication."""
     retry_limit: float = setting(180.0, seconds(zero=True))
-    """After how many seconds of TEMPORARY_FAILURE the IKE SA is closed."""
+    """How many seconds of TEMPORARY_FAILURE close the IKE SA."""
     fragmentation: bool = setting(True, flag())
-    """Whether long IKE messages are sent in fragments to a peer that can take them (RFC 7383)."""
+    """Whether to send long IKE messages in fragments to a peer that supports it (RFC 7383)."""
     fragment_size: int = setting(1280, whole(160, 65535, "octets"))
-    """The longest IP packet that an IKE message goes in unfragmented, and that a fragment makes (section 2.5.1)."""
+    """The longest IP packet, in octets, for an unfragmented IKE message or for one fragment (section 2.5.1)."""
     reassembly_limit: int = setting(65536, whole(0, MANY, "octets"))
-    """How many octets of the peer's fragments are stored for one IKE SA (RFC 7383 section 5)."""
+    """How many octets of the peer's fragments one IKE SA stores (RFC 7383 section 5)."""
     window: int = setting(1, whole(1, 1024, "requests"))
-    """How many requests the peer may send without an answer to the first (RFC 7296 section 2.3)."""
+    """How many requests the peer may have outstanding at once (RFC 7296 section 2.3)."""
     invalid_message_id: float | None = setting(None, optional(seconds(zero=True)))
-    """The least seconds between two notifies about a request outside of the window; None sends none."""
+    """The shortest time, in seconds, between two INVALID_MESSAGE_ID notifies; None sends none."""
     chain_limit: int = setting(64, whole(1, MANY))
-    """How many exchanges of the peer's may wait for their next request (RFC 9370 section 2.2.4)."""
+    """How many of the peer's exchanges may wait for their next request (RFC 9370 section 2.2.4)."""
     chain_lifetime: float = setting(20.0, seconds())
-    """For how many seconds each of them waits; before the peer is authenticated `half_open_lifetime` counts alone."""
+    """How many seconds each of them waits. Before the peer is authenticated, only `half_open_lifetime` counts."""
     signature_hashes: tuple[int, ...] = setting((), several(whole(0, 65535)), read=_numbers)
     """The hash algorithms that we announce for signatures (RFC 7427 section 4); none by default."""
     keepalive: float = setting(20.0, seconds(zero=True))
-    """After how many seconds without another packet the end behind a NAT sends a keepalive (RFC 3948 section 4); 0 for
-    never."""
+    """After how many idle seconds we send a keepalive when we are behind a NAT (RFC 3948 section 4); 0 for never."""
     force_encapsulation: bool = setting(False, flag())
-    """Whether we make the peer believe in a NAT before us, so that ESP travels in UDP."""
+    """Whether to fake a NAT in front of us, so that both sides send ESP in UDP."""
     remote_natt_port: int = setting(4500, udp_port())
-    """Where the peer takes ESP in UDP, and IKE with the non-ESP marker. A ``remote`` with this port is spoken to in
-    that way from the beginning."""
+    """The peer's UDP port for ESP in UDP and for IKE with the non-ESP marker. If ``remote`` has this port, we use the
+    marker from the first message on."""
     lifetime: Lifetime = setting(IKE_LIFETIME, kind(Lifetime))
-    """When the IKE SA is rekeyed, and when it is closed."""
+    """When to rekey the IKE SA, and when to close it."""
     reauthenticate_after: float | None = setting(None, optional(seconds()))
-    """Seconds after which both ends authenticate anew; None for never."""
+    """Seconds after which to reauthenticate; None for never."""
     replace_refused: bool = setting(True, flag())
-    """Whether a new IKE SA is set up from scratch when the peer answers a rekey with NO_ADDITIONAL_SAS (section 4);
-    else the old one lives until its hard limit."""
+    """Whether to set up a new IKE SA from scratch when the peer answers a rekey with NO_ADDITIONAL_SAS (section 4). If
+    not, the old one lives until its hard limit."""
     initial_contact: bool = setting(False, flag())
-    """Whether the first IKE SA with a peer says that it is the only one: not for who may be in two places (section
-    2.4)."""
+    """Whether the first IKE SA with a peer sends INITIAL_CONTACT (section 2.4). Leave it off if our identity may be in
+    use on several hosts."""
     dpd: DeadPeerDetection = setting(DETECTION, kind(DeadPeerDetection))
-    """When a silent peer is asked whether it lives, and what follows when it does not."""
+    """When to check that a silent peer is alive, and what to do when it is dead."""
 
     if TYPE_CHECKING:
 
@@ -277,26 +278,28 @@ class IkeConfig(Checked):
 
     def _check_together(self) -> None:
         if self.retry_wait[0] > self.retry_wait[1]:
-            raise ConfigError(f"expected IkeConfig.retry_wait to run upwards, found {self.retry_wait}")
+            raise ConfigError(
+                f"expected IkeConfig.retry_wait to be the shortest and then the longest wait, found {self.retry_wait}"
+            )
 
     def accepts_address(self, remote: Address) -> bool:
-        """Whether a peer at that address is served by this configuration."""
+        """Whether this configuration serves a peer at that address."""
         return self.remote is None or self.remote.host == remote.host
 
     def accepts_identities(self, local: Identity | None, remote: Identity) -> bool:
-        """Whether this configuration is the one for these IDr and IDi; a peer need not say whom it wants."""
+        """Whether this configuration fits these identities. ``local`` is the peer's IDr, None if it sent none."""
         return (local is None or local == self.local_id) and (self.remote_id is None or remote == self.remote_id)
 
 
 def address(value: Address | str | tuple[str, int], port: int = 500) -> Address:
-    """Read ``192.0.2.1``, ``192.0.2.1:500``, ``[2001:db8::1]:500`` or a pair; ConfigError for anything else.
+    """Read ``192.0.2.1``, ``192.0.2.1:500``, ``[2001:db8::1]:500`` or a pair of host and port.
 
-    Names are not looked up.
+    Names are not resolved. ConfigError for anything else.
     """
     if isinstance(value, tuple) and len(value) == 2:
         host, number = value
     elif not isinstance(value, str):
-        raise ConfigError(f"expected an address as text, or a pair of host and port, found {shown(value)}")
+        raise ConfigError(f"expected an address as text or a pair of host and port, found {shown(value)}")
     else:
         text = value
         host, number = text, port
@@ -307,7 +310,7 @@ def address(value: Address | str | tuple[str, int], port: int = 500) -> Address:
             front, _, digits = text.partition(":")
             host = front or host
             if not digits.isdecimal() or len(digits) > 5:
-                raise ConfigError(f"expected a port number behind the colon, found {value!r}")
+                raise ConfigError(f"expected a port number after the colon, found {value!r}")
             number = int(digits)
     try:
         host = str(ipaddress.ip_address(str(host)))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Events of datagrams: dropped, moved, sent and received as ESP, and what a network could not do.
+"""Events about datagrams: dropped messages, moved peers, ESP packets, and errors of the network.
 
-They are read as `fynx_scapy.ike.events`, like all others.
+Import them from `fynx_scapy.ike.events`, like all other events.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from fynx_scapy.ike.message import Address, Datagram
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDropped(Event):
-    """A datagram was not acted upon. ``reason`` says what was expected and what was found, ``data`` is the datagram.
+    """We dropped a datagram. ``reason`` says what was expected and what was found; ``data`` is the datagram.
 
-    Of a long one that no SA knows only the beginning is kept; ``length`` is how many octets it had.
+    If it belongs to no SA and is long, ``data`` is only its beginning; ``length`` is its full length in octets.
     """
 
     reason: str
@@ -26,19 +26,19 @@ class MessageDropped(Event):
     length: int = -1
 
     def __post_init__(self) -> None:
-        Event.__post_init__(self)  # super() does not know a class that slots have made anew
+        Event.__post_init__(self)  # slots=True creates a new class, which super() without arguments does not know
         if self.length < 0:
             object.__setattr__(self, "length", len(self.data))
 
     @property
     def weight(self) -> int:
-        """With the octets of the datagram."""
+        """Includes the octets of the datagram."""
         return SMALL + len(self.data) + len(self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerMoved(Event):
-    """An authenticated packet came from another address or port; all goes there now (RFC 7296 section 2.23)."""
+    """An authenticated packet came from a new address or port. We now send to it (RFC 7296 section 2.23)."""
 
     old: Address
     new: Address
@@ -46,7 +46,7 @@ class PeerMoved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepaliveSent(Event):
-    """Nothing else was sent for the interval, so one octet went out to keep the NAT's mapping (RFC 3948 section 4)."""
+    """We sent a NAT keepalive of one octet, since nothing else was sent for the interval (RFC 3948 section 4)."""
 
     local: Address
     remote: Address
@@ -54,7 +54,7 @@ class KeepaliveSent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrityFailed(Event):
-    """An ICV did not verify; nothing was changed by the packet."""
+    """The ICV of a packet did not verify. The packet changed nothing."""
 
     spi: int | None
     data: bytes
@@ -62,13 +62,13 @@ class IntegrityFailed(Event):
 
     @property
     def weight(self) -> int:
-        """With its octets."""
+        """Includes the octets of the packet."""
         return SMALL + len(self.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayDropped(Event):
-    """An ESP packet whose sequence number was seen or is too old."""
+    """We dropped an ESP packet: its sequence number was seen before or is too old."""
 
     spi: int
     seq: int
@@ -77,7 +77,7 @@ class ReplayDropped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendFailed(Event):
-    """A datagram did not leave this machine; ``reason`` is the system's."""
+    """The operating system could not send a datagram. ``reason`` is its error text."""
 
     local: Address
     remote: Address
@@ -86,7 +86,7 @@ class SendFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveFailed(Event):
-    """The system gave an error where a datagram was expected; ``reason`` is the system's."""
+    """The operating system reported an error while we were receiving. ``reason`` is its error text."""
 
     local: Address
     reason: str
@@ -94,10 +94,10 @@ class ReceiveFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InternalError(Event):
-    """A fault of ours, not of the peer: an exception that nobody expected. The endpoint goes on.
+    """A bug on our side, not a fault of the peer: an unexpected exception. The endpoint goes on.
 
-    ``doing`` is what it was at (a datagram, a timer, an ICMP error), ``error`` the exception's type, ``where`` the line
-    it arose at. ``reason`` is its text where that cannot hold a key, else empty.
+    ``doing`` is what the endpoint was handling (a datagram, a timer, an ICMP error), ``error`` the type of the
+    exception, ``where`` the line that raised it. ``reason`` is its text, or empty when the text might hold a key.
     """
 
     doing: str
@@ -108,11 +108,10 @@ class InternalError(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IcmpReceived(Event):
-    """An ICMP error about a datagram of ours to ``remote``: a hint at most (RFC 7296 section 2.4).
+    """An ICMP error about one of our datagrams to ``remote``. It is only a hint (RFC 7296 section 2.4).
 
-    ``reporter`` is who sent it, ``mtu`` the path's MTU in bytes where that is what it tells; ``acted`` whether a
-    liveness check follows. What is not ``believed`` speaks of a destination that we have not sent to: it is forged, or
-    very old.
+    ``reporter`` sent the error. ``mtu`` is the path MTU in bytes, if the error reports one. ``acted``: whether we start
+    a liveness check. ``believed`` is False when we have not sent to that destination: the error is forged, or very old.
     """
 
     local: Address
@@ -128,24 +127,24 @@ class IcmpReceived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EspSent(Event):
-    """An ESP packet left. ``length`` is that of the inner packet in bytes, ``datagram`` what went out."""
+    """We sent an ESP packet in ``datagram``. ``length`` is the length of the inner packet in bytes."""
 
     spi: int
     seq: int
     length: int
     datagram: Datagram
     changed: tuple[str, ...] = ()
-    """The tap stages that altered it, in order."""
+    """The tap stages that changed it, in order."""
 
     @property
     def weight(self) -> int:
-        """With the octets of the packet."""
+        """Includes the octets of the packet."""
         return 2 * SMALL + len(self.datagram.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EspReceived(Event):
-    """An ESP packet was verified, opened and fits its selectors."""
+    """We received an ESP packet: it verified, was decrypted and matches its traffic selectors."""
 
     spi: int
     seq: int
@@ -155,5 +154,5 @@ class EspReceived(Event):
 
     @property
     def weight(self) -> int:
-        """With the octets of the packet."""
+        """Includes the octets of the packet."""
         return 2 * SMALL + len(self.datagram.data)

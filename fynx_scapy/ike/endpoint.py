@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One side: its IKE SAs, its Child SAs, and what it says to strangers. It does no I/O and reads no clock.
+"""An IKE endpoint with all its IKE SAs and Child SAs. It does no I/O and reads no clock.
 
-Hand in datagrams, packets and the time; take out datagrams, packets and events. Which IKE SA a message belongs to is
-the router's business, inner packets are the ESP path's.
+Pass datagrams, packets and the time in; take datagrams, packets and events out. The router finds the IKE SA of a
+message; the ESP path handles inner packets.
 """
 
 from __future__ import annotations
@@ -43,12 +43,11 @@ from fynx_scapy.ike.wire.taps import Delayed, Taps
 
 
 class Endpoint(EndpointRecord):
-    """One side.
+    """An IKE endpoint.
 
-    ``host`` is its IP address as text, or several of them, the first being the one that it connects from where the
-    peer's IP version allows; ``configs`` are what it accepts from others, the first that fits being taken.
-    ``registry`` holds exchanges and extensions that it has beside every endpoint's. ``now`` is in seconds, on any clock
-    that does not run backwards.
+    ``host`` is its IP address as text, or several of them. It connects from the first one of the peer's IP version.
+    ``configs`` are the configurations for peers that connect to it; the first that fits is used. ``registry`` adds
+    exchanges and extensions for this endpoint alone. ``now`` is in seconds, on any clock that does not run backwards.
     """
 
     def __init__(
@@ -63,9 +62,9 @@ class Endpoint(EndpointRecord):
     ) -> None:
         super().__init__()
         self.registry = registry or Registry()
-        self.hosts = tuple(address(one).host for one in ([host] if isinstance(host, str) else host))
+        self.hosts = tuple(address(text).host for text in ([host] if isinstance(host, str) else host))
         if not self.hosts:
-            raise ConfigError("expected at least one IP address of the endpoint, found none")
+            raise ConfigError("expected at least one IP address for the endpoint, found none")
         self.configs = list(configs)
         self.config = config or EndpointConfig()
         self.randomness: Randomness = randomness or SystemRandomness()
@@ -87,21 +86,19 @@ class Endpoint(EndpointRecord):
         self._packets: Bounded[bytes] = Bounded(*queue, weigh=len)
         self._events: Bounded[Event] = event_log(self.config.event_limit, self.config.event_octets)
 
-    # Six methods, and the three queues that they fill
+    # The public methods: six for input, three for output
 
     def connect(
         self, config: IkeConfig, now: float, packet: bytes | None = None, *, authenticate: bool = True
     ) -> IkeSa:
         """Begin an IKE SA with ``config.remote``.
 
-        ``packet`` is the inner packet that asks for it (RFC 7296 section 2.9).
-
-        Without ``authenticate`` only IKE_SA_INIT is run, and IKE_AUTH is the caller's to start. LocalError when the
-        configuration names no peer.
+        ``packet`` is the inner packet that triggers it (RFC 7296 section 2.9). Without ``authenticate`` only
+        IKE_SA_INIT is run; the caller starts IKE_AUTH. LocalError when ``config.remote`` is None.
         """
         self.now = now
         if config.remote is None:
-            raise LocalError("expected a configuration whose remote is an address to connect to, found none")
+            raise LocalError("expected IkeConfig.remote to be the address to connect to, found none")
         local = nat.first_address(self._towards(config.remote), self.config, config, config.remote)
         sa = IkeSa(
             self, [config], initiator=True, spi_i=self.new_ike_spi(), spi_r=bytes(8), local=local, remote=config.remote
@@ -113,11 +110,11 @@ class Endpoint(EndpointRecord):
         return sa
 
     def _towards(self, remote: Address) -> str:
-        """The first address of the peer's IP version; the first of all where there is none."""
+        """Our first address of the peer's IP version, or our first one if there is none."""
         return next((host for host in self.hosts if (":" in host) == (":" in remote.host)), self.host)
 
     def receive(self, datagram: Datagram, now: float) -> None:
-        """Take in a datagram. Whatever is wrong with it becomes an event; nothing is raised."""
+        """Handle a received datagram. Errors in it become events; nothing is raised."""
         self.now = now
         if datagram.kind is DatagramKind.IKE:
             self.router.receive(datagram)
@@ -125,58 +122,59 @@ class Endpoint(EndpointRecord):
             self._packets.append(packet)
 
     def receive_icmp(self, error: IcmpError, now: float) -> None:
-        """Take in what ICMP says of a datagram of ours. It becomes an event, and a hint at most."""
+        """Handle an ICMP error about one of our datagrams. It becomes an event, and at most a hint."""
         self.now = now
         icmp.receive(self, error)
 
     def send(self, packet: bytes, now: float) -> bool:
-        """Send an inner IP packet through the Child SA that policy picks; False when there is none for it.
+        """Send an inner IP packet through the Child SA that policy selects; False when there is none.
 
-        One that a policy waits for is held until its Child SA is there. MalformedError when it is no IP packet.
+        If the packet matches a trap policy, it is held until its Child SA is set up. MalformedError when it is no IP
+        packet.
         """
         self.now = now
         flow = Flow.parse(packet)
         return self.esp.send_now(packet, flow) or self.traps.catch(packet, flow, now)
 
     def handle_timer(self, now: float) -> None:
-        """Do what is due."""
+        """Run the timers that are due."""
         self.now = now
         self.timers.fire(now)
 
     def next_timer(self) -> float | None:
-        """When `handle_timer` wants to be called, or None."""
+        """When to call `handle_timer` next, or None."""
         return self.timers.next()
 
     def datagrams(self) -> list[Datagram]:
-        """What is to leave, in order."""
-        found = self._datagrams.drain()
-        for datagram in found:
+        """Take the datagrams to send, in order."""
+        datagrams = self._datagrams.drain()
+        for datagram in datagrams:
             self.destinations.add(datagram.remote)
-        return found
+        return datagrams
 
     def packets(self) -> list[bytes]:
-        """Inner packets that arrived, decrypted, in order."""
+        """Take the received inner packets, decrypted, in order."""
         return self._packets.drain()
 
     def events(self) -> list[Event]:
-        """What happened since the last call."""
+        """Take the events since the last call."""
         return self._events.drain()
 
-    # What it knows
+    # Exchanges and extensions
 
     @property
     def extensions(self) -> tuple[type[Extension], ...]:
-        """The kinds of extensions of its IKE SAs, in order."""
+        """The extension classes of its IKE SAs, in order."""
         return self.registry.extensions
 
     def responder_for(self, request: Message) -> type[Exchange] | None:
-        """The exchange that answers a request, or None."""
+        """The exchange class that answers a request, or None."""
         return self.registry.responder_for(request)
 
-    # The one way out
+    # Output
 
     def transmit(self, message: Outgoing | None, datagrams: Sequence[Datagram], attempt: int = 0) -> None:
-        """Queue the datagrams of a message, IKE or not, as the last tap leaves them; None for one that nobody taps."""
+        """Queue the datagrams of a message after the last taps. ``message`` is None when no tap is to see it."""
         if self.config.marker_always:
             datagrams = nat.marked(datagrams)
         if message is None or not self.taps.used:
@@ -194,7 +192,7 @@ class Endpoint(EndpointRecord):
         self._events.append(event)
 
     def drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
-        """Tell that a datagram was not acted upon."""
+        """Report a dropped datagram."""
         self.emit(
             MessageDropped(
                 self.now,
@@ -216,38 +214,38 @@ class Endpoint(EndpointRecord):
         *,
         response: bool = True,
     ) -> None:
-        """Answer a stranger in the clear: same SPIs, same message ID, one Notify (or ``more``), and no state."""
+        """Send an unprotected answer with the same SPIs and message ID: one Notify and ``more``. No state is kept."""
         replies.reject(self, datagram, header, kind, data, more, response=response)
 
     # IKE SAs
 
     @property
     def half_open(self) -> int:
-        """How many IKE SAs of others are not authenticated."""
+        """How many IKE SAs that peers began are not authenticated yet."""
         return len(self.admission)
 
     def adopt(self, sa: SaRecord) -> None:
-        """Datagrams on its SPI are its own from now on."""
+        """Register an IKE SA by our SPI."""
         self.sas[sa.own_spi] = cast(IkeSa, sa)
 
     def linger(self, sa: SaRecord) -> None:
-        """Let go of an IKE SA that has ended once the peer has no retransmission left to send."""
+        """Keep an ended IKE SA until the peer has no retransmissions left, then discard it."""
         self.router.linger(sa)
 
     def release(self, sa: SaRecord) -> None:
-        """Forget an IKE SA."""
+        """Unregister an IKE SA."""
         self.router.release(sa)
 
     def new_ike_spi(self) -> bytes:
-        """Eight octets that name no IKE SA of ours."""
+        """Choose an unused IKE SPI of eight octets."""
         return self.router.new_spi()
 
     def free_ike_spi(self, spi: bytes) -> bytes:
-        """An SPI that was sent in the place of our own; LocalError unless it can name a new IKE SA here."""
+        """Check an SPI that a tap sent instead of ours; LocalError when it cannot name a new IKE SA here."""
         return self.router.free_spi(spi)
 
     def owns(self, spi: bytes) -> bool:
-        """Whether an IKE SPI is one that we have chosen."""
+        """Whether an IKE SPI is one of ours."""
         return self.router.owns(spi)
 
     # Child SAs and their packets
@@ -258,21 +256,22 @@ class Endpoint(EndpointRecord):
         return self.esp.past_spis
 
     def new_child_spi(self) -> int:
-        """An ESP SPI that is not in use here."""
+        """Choose an unused ESP SPI."""
         return self.esp.new_spi()
 
     def remove_child(self, child: ChildSa) -> None:
-        """Forget a Child SA; one that has a successor still takes in late packets for a while (section 2.8)."""
+        """Remove a Child SA. If it has a successor, it still receives late packets for a while (section 2.8)."""
         self.esp.remove(child)
 
     def send_now(self, packet: bytes, flow: Flow) -> bool:
-        """Send an inner packet through the Child SA that policy picks; False when there is none for it."""
+        """Send an inner packet through the Child SA that policy selects; False when there is none."""
         return self.esp.send_now(packet, flow)
 
     def send_on(self, sa: SaRecord, child: ChildSa, packet: bytes) -> None:
-        """Seal an inner packet into one Child SA, whatever policy says; LocalError for a fragment in transport mode."""
+        """Send an inner packet through this Child SA, whatever policy says; LocalError for a fragment in transport
+        mode."""
         self.esp.send_on(sa, child, packet)
 
     def send_dummy(self, sa: SaRecord, child: ChildSa, length: int = 64) -> None:
-        """Send a dummy packet, which the peer discards (RFC 4303 section 2.6)."""
+        """Send a dummy packet of ``length`` octets, which the peer discards (RFC 4303 section 2.6)."""
         self.esp.send_dummy(sa, child, length)

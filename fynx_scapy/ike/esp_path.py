@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The way of inner packets through an endpoint: picked for a Child SA, sealed, opened, and held against its selectors.
+"""Inner packets: select the Child SA, encrypt and decrypt, and check the traffic selectors.
 
 RFC 4301 sections 5.1 and 5.2, RFC 7296 section 2.9.
 """
@@ -29,7 +29,7 @@ IPV4, IPV6 = 4, 41
 
 
 class EspPath:
-    """The Child SAs of one endpoint by their inbound SPIs, and what goes through them."""
+    """The Child SAs of an endpoint, by inbound SPI, and the packets that they carry."""
 
     def __init__(self, endpoint: EndpointRecord) -> None:
         self._endpoint = endpoint
@@ -40,16 +40,17 @@ class EspPath:
     # Out
 
     def send_now(self, packet: bytes, flow: Flow) -> bool:
-        """Send an inner packet through the Child SA that policy picks; False when there is none for it."""
-        found = policy.pick(self.children.values(), flow)
-        if found is not None:
-            self.send_on(*found, packet)
-        return found is not None
+        """Send an inner packet through the Child SA that policy selects; False when there is none."""
+        candidate = policy.pick(self.children.values(), flow)
+        if candidate is not None:
+            self.send_on(*candidate, packet)
+        return candidate is not None
 
     def send_on(self, sa: SaRecord, child: ChildSa, packet: bytes) -> None:
-        """Seal an inner packet into one Child SA, whatever policy says; LocalError for a fragment in transport mode.
+        """Send an inner packet through this Child SA, whatever policy says.
 
-        Its DSCP and ECN go to the outer header (RFC 7296 section 2.24).
+        Its DSCP and ECN are copied to the outer header (RFC 7296 section 2.24). LocalError for a fragment in transport
+        mode.
         """
         if child.hosts is not None:
             payload, next_header, tfc = *esp_transport.enter(packet), 0
@@ -86,11 +87,11 @@ class EspPath:
     # In
 
     def receive(self, datagram: Datagram) -> bytes | None:
-        """Verify, open, hold against the selectors; the inner packet, or None where there is none to hand over."""
+        """Verify and decrypt an ESP packet, and check its selectors. Returns the inner packet, or None if dropped."""
         endpoint, data = self._endpoint, datagram.data
         spi = int.from_bytes(data[:4])
-        found = self.children.get(spi) if len(data) >= 8 else None
-        if found is None:
+        entry = self.children.get(spi) if len(data) >= 8 else None
+        if entry is None:
             if len(data) >= 8 and spi > 255:
                 unprotected.unknown_esp(endpoint, datagram, spi)
             endpoint.drop(
@@ -99,7 +100,7 @@ class EspPath:
                 offset=0,
             )
             return None
-        sa, child = found
+        sa, child = entry
         seq = int.from_bytes(data[4:8])
         try:
             payload, next_header = child.inbound.open(data)
@@ -108,7 +109,7 @@ class EspPath:
                 nat.follow_esp(sa, child, seq, datagram)
             if child.life is not None:
                 child.life.received()
-            # Section 2.8: a valid packet on the other half shows that the peer is ready.
+            # Section 2.8: a valid packet on the inbound SA shows that the peer is ready to receive.
             child.ready = True
             packet = self._inner(sa, child, payload, next_header, datagram)
             allowed = packet is None or child.allows(Flow.parse(packet))
@@ -131,7 +132,7 @@ class EspPath:
 
     @staticmethod
     def _inner(sa: SaRecord, child: ChildSa, payload: bytes, next_header: int, datagram: Datagram) -> bytes | None:
-        """The inner packet, None of a dummy; MalformedError when it is none of its Child SA's mode."""
+        """The inner packet, None for a dummy packet; MalformedError when it does not fit the mode of the Child SA."""
         if next_header == DUMMY:
             return None
         if child.hosts is not None:
@@ -143,16 +144,16 @@ class EspPath:
     # Child SAs
 
     def new_spi(self) -> int:
-        """An ESP SPI that is not in use here; those below 256 are reserved (RFC 4303 section 2.1)."""
+        """Choose an unused ESP SPI; those below 256 are reserved (RFC 4303 section 2.1)."""
         while True:
             spi = int.from_bytes(self._endpoint.randomness.octets(4))
             if spi > 255 and spi not in self.children:
                 return spi
 
     def remove(self, child: ChildSa) -> None:
-        """Forget a Child SA.
+        """Remove a Child SA.
 
-        One that has a successor still takes in, for a while, what was sent before the peer knew (section 2.8).
+        If it has a successor, it still receives for a while: packets may be on their way (section 2.8).
         """
         child.gone = True
         if child.life is not None:
@@ -171,7 +172,7 @@ class EspPath:
 
     def _drop(self, spi: int, child: ChildSa) -> None:
         self._late.pop(spi, None)
-        # Each Child SA knows the one before it: the chain of them ends here.
+        # Each Child SA refers to the one that it replaced; do not keep these alive.
         child.replaces = None
         if spi in self.children and self.children[spi][1] is child:
             del self.children[spi]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What happened, told to whoever wants to know: logs, ladders, reports and captures read events and nothing else.
+"""The events that an endpoint reports. Logs, ladders, reports and captures read nothing else.
 
-Every event is frozen. ``time`` is the engine's clock in seconds; ``spi_i`` and ``spi_r`` are the eight octets each of
-the IKE SA that it concerns (zeros where there is none). Keys are fields that no repr shows. Text is printable, and cut
-where it is long, whatever a peer has put into it.
+Every event is frozen. ``time`` is the engine's clock in seconds. ``spi_i`` and ``spi_r`` are the SPIs of the IKE SA,
+eight octets each (zeros where there is none). The repr shows no keys. Text that comes from a peer is made printable
+and cut to a maximum length.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageEvent(Event):
-    """An IKE message on its way: the header, its payloads in the clear, and the octets of the wire.
+    """An IKE message: its header, its decrypted payloads, and its octets on the wire.
 
-    ``payloads`` are the payload layers, those inside SK included and SK itself left out. ``plaintext`` is what SK
-    held, padding included, or None when nothing was encrypted. ``wire`` holds one message, or one per fragment,
-    without non-ESP marker.
+    ``payloads`` are the payload layers. They include those inside SK, but not SK itself. ``plaintext`` is the decrypted
+    content of SK with its padding, or None when nothing was encrypted. ``wire`` holds one message, or one per fragment,
+    without the non-ESP marker.
     """
 
     header: Packet
@@ -55,30 +55,30 @@ class MessageEvent(Event):
 
     @property
     def weight(self) -> int:
-        """With its layers: each takes far more than the few octets that a substructure may have on the wire."""
+        """Includes the layers: each takes far more memory than the few octets that a substructure has on the wire."""
         return 2 * SMALL + 8 * sum(map(len, self.wire)) + LAYER * count_layers(self.payloads)
 
     @property
     def encrypted(self) -> bool:
-        """Whether the payloads travelled inside SK."""
+        """Whether the payloads were inside SK."""
         return self.plaintext is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSent(MessageEvent):
-    """A message left for the first time. ``changed`` names the tap stages that altered it, in order."""
+    """We sent a message for the first time. ``changed`` names the tap stages that changed it, in order."""
 
     changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageReceived(MessageEvent):
-    """A message arrived, its ICV (where it has one) was verified and it was new."""
+    """We received a new message, and its ICV (if it has one) verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retransmitted(Event):
-    """A kept message went out again. ``attempt`` counts from 1; ``request`` is False for an answer out of the cache."""
+    """We sent a message again. ``attempt`` counts from 1; ``request`` is False for an answer from the cache."""
 
     message_id: int
     exchange: int
@@ -89,16 +89,19 @@ class Retransmitted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventsDropped(Event):
-    """So many earlier events, by kind, were let go, because there is a ceiling. It stands where the first one was."""
+    """Older events were dropped because the list was full. ``kinds`` counts them by type.
+
+    This event takes the place of the first one that was dropped.
+    """
 
     kinds: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysDerived(Event):
-    """An IKE SA has its keys. Comes before the first message that they protect.
+    """The keys of an IKE SA were derived. This event comes before the first message that they protect.
 
-    ``ke_secrets`` are the shared secrets of its key exchanges: with the capture, everything follows from them.
+    ``ke_secrets`` are the shared secrets of its key exchanges. With a capture of the messages, they give all the keys.
     """
 
     keys: SkKeys = field(repr=False)
@@ -111,11 +114,11 @@ class KeysDerived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyExchangeRejected(Event):
-    """The peer wants another key exchange method than that of our KE payload (RFC 7296 sections 1.2 and 1.3).
+    """The peer asks for another key exchange method than that of our KE payload (RFC 7296 sections 1.2 and 1.3).
 
-    ``sent`` and ``wanted`` are transform IDs; ``wanted`` is None when its notify does not have two octets. ``weaker``:
-    than the first one that we offered. Unless ``followed``, ``reason`` says why it is not. When the answer was not
-    ``encrypted``, anybody may have written it, to have a weaker method used.
+    ``sent`` and ``wanted`` are transform IDs; ``wanted`` is None when the notify data does not have two octets.
+    ``weaker``: whether the method is weaker than the first one that we offered. ``followed``: whether we use it; if
+    not, ``reason`` says why. An answer that was not ``encrypted`` may be forged to force a weaker method.
     """
 
     sent: int
@@ -128,7 +131,7 @@ class KeyExchangeRejected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IkeSaEstablished(Event):
-    """Both ends are authenticated (RFC 7296 section 1.2)."""
+    """Both peers are authenticated (RFC 7296 section 1.2)."""
 
     local_id: str
     remote_id: str
@@ -137,9 +140,9 @@ class IkeSaEstablished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSaInstalled(Event):
-    """A pair of ESP SAs carries traffic from now on.
+    """A pair of ESP SAs is ready to carry traffic.
 
-    ``initiator``: whether it was this end that asked for it. ``ke_secrets`` are those of key exchanges of its own.
+    ``initiator``: whether we asked for it. ``ke_secrets`` are the shared secrets of its own key exchanges (PFS).
     """
 
     name: str
@@ -163,7 +166,7 @@ class ChildSaInstalled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSaFailed(Event):
-    """A Child SA was refused while the IKE SA lives on (RFC 7296 section 1.2)."""
+    """A Child SA could not be set up. The IKE SA itself is not affected (RFC 7296 section 1.2)."""
 
     name: str
     notify_type: int | None
@@ -172,26 +175,26 @@ class ChildSaFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationReceived(Event):
-    """The peer's Configuration payload told us addresses, name servers and networks (RFC 7296 section 2.19)."""
+    """The peer's Configuration payload gave us addresses, name servers and networks (RFC 7296 section 2.19)."""
 
     settings: Settings
 
     @property
     def weight(self) -> int:
-        """With what the peer has told."""
+        """Includes the peer's settings."""
         return SMALL + len(repr(self.settings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressesAssigned(Event):
-    """The peer was lent these addresses of our pool (RFC 7296 section 2.19)."""
+    """We assigned these addresses from our pool to the peer (RFC 7296 section 2.19)."""
 
     addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressesReleased(Event):
-    """These addresses are free again: the IKE SA that had them, and its successors, have ended."""
+    """These addresses are free again: their IKE SA and all its successors have ended."""
 
     addresses: tuple[str, ...]
 
@@ -200,7 +203,7 @@ class AddressesReleased(Event):
 class Suspected(Event):
     """An unprotected message hints that the peer has lost its state (RFC 7296 section 2.21.4).
 
-    ``notify_type`` is what it says; ``acted`` whether a liveness check follows. Nothing else does.
+    ``acted``: whether we start a liveness check. We never do more than that.
     """
 
     notify_type: int
@@ -209,12 +212,12 @@ class Suspected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrashDetected(Event):
-    """The peer showed the token that it had given us: it has lost the IKE SA (RFC 6290 section 4.5)."""
+    """The peer sent the QCD token that it had given us: it has lost the IKE SA (RFC 6290 section 4.5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSaRekeyed(Event):
-    """A Child SA has a successor, known by our inbound SPIs; the old one is deleted next."""
+    """A Child SA was rekeyed. Both SPIs are our inbound ones. The old Child SA is deleted next."""
 
     old_spi: int
     new_spi: int
@@ -223,7 +226,7 @@ class ChildSaRekeyed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IkeSaRekeyed(Event):
-    """The IKE SA has a successor with these SPIs; the old one is deleted next."""
+    """The IKE SA was rekeyed; these are the SPIs of the new one. The old IKE SA is deleted next."""
 
     new_spi_i: bytes
     new_spi_r: bytes
@@ -232,10 +235,10 @@ class IkeSaRekeyed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifetimeReached(Event):
-    """An SA came to a limit: it is rekeyed now, or closed when the limit is ``hard``.
+    """An SA reached a lifetime limit. It is rekeyed now, or closed when the limit is ``hard``.
 
-    ``limit`` is ``seconds``, ``bytes``, ``packets``, ``sequence numbers``, ``message IDs`` or ``reauthentication``,
-    ``spi`` the inbound SPI of the Child SA, None for the IKE SA.
+    ``limit`` is ``seconds``, ``bytes``, ``packets``, ``sequence numbers``, ``message IDs`` or ``reauthentication``.
+    ``spi`` is the inbound SPI of the Child SA, None for the IKE SA.
     """
 
     limit: str
@@ -245,7 +248,7 @@ class LifetimeReached(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaDeleted(Event):
-    """An SA is gone: the IKE SA itself when ``child_spis`` is empty, else the inbound SPIs of the Child SAs."""
+    """SAs were deleted: the Child SAs with these inbound SPIs, or the IKE SA itself when ``child_spis`` is empty."""
 
     child_spis: tuple[int, ...] = ()
     reason: str = ""
@@ -254,7 +257,7 @@ class SaDeleted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IkeSaFailed(Event):
-    """The IKE SA did not come up, or was given up."""
+    """The IKE SA could not be set up, or was abandoned."""
 
     code: str
     reason: str
@@ -273,13 +276,13 @@ class PeerNotified(Event):
 
     @property
     def weight(self) -> int:
-        """With its octets."""
+        """Includes the notification data."""
         return SMALL + len(self.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeDropped(Event):
-    """An exchange of the peer's that waited for its next request was given up. ``exchange`` is its exchange type."""
+    """We gave up an exchange of the peer that was waiting for its next request. ``exchange`` is its exchange type."""
 
     exchange: int
     reason: str
@@ -287,7 +290,7 @@ class ExchangeDropped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerDead(Event):
-    """No answer within the retransmission schedule (RFC 7296 section 2.4)."""
+    """The peer did not answer within the retransmission schedule (RFC 7296 section 2.4)."""
 
     message_id: int
     attempts: int
@@ -295,7 +298,7 @@ class PeerDead(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PuzzleSolved(Event):
-    """We solved a puzzle; ``work`` counts the PRFs that it took (RFC 8019 section 7)."""
+    """We solved a puzzle. ``work`` is the number of PRF computations that it took (RFC 8019 section 7)."""
 
     prf: int
     difficulty: int
@@ -304,7 +307,10 @@ class PuzzleSolved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PuzzleIgnored(Event):
-    """We did not solve a puzzle: unknown, or more than ``effort`` PRFs allow (RFC 8019 section 9)."""
+    """We did not solve a puzzle: its PRF is unknown, or it takes more than ``effort`` PRF computations.
+
+    RFC 8019 section 9.
+    """
 
     prf: int
     difficulty: int
@@ -315,15 +321,15 @@ _LASTING = (KeysDerived, IkeSaEstablished, IkeSaRekeyed, ChildSaInstalled, Event
 
 
 def lasting(event: Event) -> bool:
-    """Whether a capture or a report cannot do without it: it is let go after everything else."""
+    """Whether captures and reports need this event: it is dropped last."""
     return isinstance(event, _LASTING)
 
 
 def dropped(first: Event, kinds: Counter[str]) -> EventsDropped:
-    """What stands in the place of ``first`` and of those behind it that were let go."""
+    """The event that replaces ``first`` and the later events that were dropped."""
     return EventsDropped(time=first.time, kinds=tuple(sorted(kinds.items())))
 
 
 def event_log(most: int, octets: int) -> Bounded[Event]:
-    """A list of events that has a ceiling."""
+    """A bounded list of at most ``most`` events and about ``octets`` octets of memory."""
     return Bounded(most, octets, weigh=lambda event: event.weight, lasting=lasting, note=dropped)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Datagrams, and the IKE messages in them, on their way in and on their way out (RFC 7296 section 3.1)."""
+"""Datagrams and the IKE messages in them, received and sent (RFC 7296 section 3.1)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Encrypted, IKEv2_Notify, IKEv2_
 NON_ESP_MARKER = bytes(4)
 
 PROCESSED = frozenset(kind for kind in PayloadType if kind <= PayloadType.EAP) | {PayloadType.SKF, PayloadType.PS}
-"""The payload types that the engine understands: those of RFC 7296, all of which "all implementations MUST understand"
-(section 3.2), fragments (RFC 7383) and puzzles (RFC 8019). There are layers for others, which it does not process.
+"""The payload types that the engine processes: those of RFC 7296, all of which "all implementations MUST understand"
+(section 3.2), fragments (RFC 7383) and puzzles (RFC 8019). It ignores other types, even those that have a layer.
 """
 
 P = TypeVar("P", bound=Packet)
 
 
 class Address(NamedTuple):
-    """An IP address as text, and a UDP port (0 where a datagram has none)."""
+    """An IP address as text, and a UDP port (0 if there is none)."""
 
     host: str
     port: int
@@ -37,7 +37,7 @@ class Address(NamedTuple):
 
 
 class DatagramKind(enum.Enum):
-    """What a datagram carries."""
+    """The content of a datagram."""
 
     IKE = "ike"
     ESP_IN_UDP = "esp in udp"
@@ -46,25 +46,23 @@ class DatagramKind(enum.Enum):
 
 
 def has_marker(local: int, remote: int) -> bool:
-    """Whether the non-ESP marker stands before IKE messages between these UDP ports, as the end at ``local`` sees it.
+    """Whether IKE messages between these UDP ports have the non-ESP marker, as seen from the ``local`` side.
 
-    RFC 7296 section 3.1: messages on port 500 begin right behind the UDP header, those on port 4500 have the marker
-    before them. Each end goes by its own port, for a NAT may have turned the other's into any, 500 and 4500 included.
-    An end with a port of its own choice goes by the other's.
+    RFC 7296 section 3.1: messages on port 500 begin right after the UDP header, messages on port 4500 have the marker
+    first. Each side decides by its own port, since a NAT may change the other port to any value, even 500 or 4500. A
+    side whose own port is neither decides by the other port.
     """
     return local == 4500 or (remote == 4500 and local != 500)
 
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """Octets between two addresses.
+    """A datagram between two addresses.
 
-    ``local`` is the end that holds it: the sender's when it leaves, the receiver's when it arrives.
-
-    ``data`` is an IKE message without the non-ESP marker, an ESP packet from its SPI on, or a keepalive's single
-    octet. ``tos`` is the outer DSCP and ECN octet. ``marker_always`` puts the non-ESP marker before an IKE message
-    whatever the ports are, as some peers on ports of their own want it. ``marker`` tells of an IKE message that arrived
-    whether it had one.
+    ``local`` is our address and ``remote`` the peer's, for sent and received datagrams alike. ``data`` is an IKE
+    message without the non-ESP marker, an ESP packet from its SPI on, or the single octet of a keepalive. ``tos`` is
+    the outer DSCP and ECN octet. ``marker_always`` adds the non-ESP marker to an IKE message whatever the ports are;
+    some peers on other ports need it. ``marker`` says whether a received IKE message had the marker.
     """
 
     data: bytes
@@ -77,7 +75,7 @@ class Datagram:
 
     @property
     def marked(self) -> bool:
-        """Whether the non-ESP marker stands before the IKE message (RFC 3948 section 2.2)."""
+        """Whether the IKE message has the non-ESP marker (RFC 3948 section 2.2)."""
         if self.kind is not DatagramKind.IKE or self.marker is not None:
             return bool(self.marker)
         return self.marker_always or has_marker(self.local.port, self.remote.port)
@@ -91,9 +89,9 @@ class Datagram:
     def from_udp(
         cls, payload: bytes, local: Address, remote: Address, tos: int = 0, *, marker_always: bool = False
     ) -> Datagram:
-        """What arrived on a UDP port, told apart as RFC 3948 section 2 does.
+        """Classify a received UDP payload as RFC 3948 section 2 says.
 
-        With ``marker_always`` every port is read as port 4500 is.
+        With ``marker_always``, every port is handled like port 4500.
         """
         if not marker_always and not has_marker(local.port, remote.port):
             return cls(payload, local, remote, DatagramKind.IKE, tos, marker=False)
@@ -103,12 +101,12 @@ class Datagram:
         return cls(payload, local, remote, kind, tos, marker_always)
 
     def turned(self, local: Address | None = None, remote: Address | None = None) -> Datagram:
-        """The same octets as the other end sees them; a NAT box changes an address on the way."""
-        ends = local or self.remote, remote or self.local
-        return Datagram(self.data, *ends, self.kind, self.tos, self.marker_always, self.marked)
+        """The datagram as the other side receives it. A NAT changes ``local`` or ``remote`` on the way."""
+        addresses = local or self.remote, remote or self.local
+        return Datagram(self.data, *addresses, self.kind, self.tos, self.marker_always, self.marked)
 
     def read_by(self, *, marker_always: bool) -> Datagram:
-        """The same as the end reads it where it arrives, which goes by its own port, or expects the marker always."""
+        """The datagram as its receiver classifies it, by its own port, or always with the marker."""
         if self.kind is DatagramKind.ESP:
             return self
         return Datagram.from_udp(self.wire, self.local, self.remote, self.tos, marker_always=marker_always)
@@ -116,9 +114,9 @@ class Datagram:
 
 @dataclass(frozen=True, slots=True)
 class IcmpError:
-    """An ICMP or ICMPv6 error about a datagram of ours.
+    """An ICMP or ICMPv6 error about one of our datagrams.
 
-    ``reporter`` is the router or host that sent it, ``mtu`` what it says of the path's MTU, in bytes.
+    ``reporter`` is the router or host that sent it. ``mtu`` is the path MTU in bytes, if the error reports one.
     """
 
     local: Address
@@ -131,7 +129,7 @@ class IcmpError:
 
 
 class Header(NamedTuple):
-    """The fixed 28 octets, read by struct before anything else is looked at."""
+    """The IKE header of 28 octets. It is read with struct, before anything else."""
 
     spi_i: bytes
     spi_r: bytes
@@ -144,12 +142,12 @@ class Header(NamedTuple):
 
     @classmethod
     def parse(cls, data: bytes) -> Header:
-        """Read it; MalformedError when ``data`` is shorter, or its length field does not fit the datagram."""
+        """Read the header; MalformedError when ``data`` is too short, or not as long as the length field says."""
         if len(data) < HEADER_SIZE:
             raise MalformedError(f"expected an IKE header of {HEADER_SIZE} octets, found {len(data)}")
         header = cls(*IKE_HEADER.unpack_from(data))
         if header.length != len(data):
-            raise MalformedError(f"the header's length says {header.length} octets, the datagram has {len(data)}")
+            raise MalformedError(f"expected {header.length} octets as the IKE header says, found {len(data)}")
         return header
 
     @property
@@ -169,12 +167,12 @@ class Header(NamedTuple):
 
 
 class Payloads:
-    """Questions that exchanges ask of a list of payload layers."""
+    """A list of payload layers with methods to find payloads in it."""
 
     payloads: list[Packet]
 
     def all(self, layer: type[P]) -> Iterator[P]:
-        """Every payload of that class, in order."""
+        """The payloads of that class, in order."""
         return (payload for payload in self.payloads if type(payload) is layer)
 
     def get(self, layer: type[P]) -> P | None:
@@ -182,14 +180,14 @@ class Payloads:
         return next(self.all(layer), None)
 
     def one(self, layer: type[P]) -> P:
-        """The payload of that class; `rules` has made sure that it is there."""
-        found = self.get(layer)
-        if found is None:
+        """The payload of that class. `rules` has checked that there is one; MalformedError when there is not."""
+        payload = self.get(layer)
+        if payload is None:
             raise MalformedError(f"expected a payload {layer.__name__}, found none")
-        return found
+        return payload
 
     def notifies(self, notify_type: int | None = None) -> Iterator[IKEv2_Notify]:
-        """Every Notify (of that type)."""
+        """The Notify payloads, all or those of one type, in order."""
         return (n for n in self.all(IKEv2_Notify) if notify_type is None or n.type == notify_type)
 
     def notify(self, notify_type: int) -> IKEv2_Notify | None:
@@ -207,16 +205,16 @@ class Payloads:
 
 @dataclass(slots=True)
 class Sent(Payloads):
-    """The payloads of a message as they were read back from what went over the wire."""
+    """The payloads of a sent message, parsed again from the octets that we sent."""
 
     payloads: list[Packet]
 
 
 @dataclass(slots=True)
 class Message(Payloads):
-    """A message that arrived: its header, its payloads in the clear, and the octets of both.
+    """A received message: its header, its decrypted payloads, and its octets.
 
-    Of one that came in ``fragments``, ``wire`` is what it would have been without, its IV and ICV zeros.
+    If it came in ``fragments``, ``wire`` is the message as if it were not fragmented, with an IV and an ICV of zeros.
     """
 
     header_fields: Header
@@ -232,16 +230,16 @@ class Message(Payloads):
 
     @property
     def wires(self) -> tuple[bytes, ...]:
-        """The octets of each IKE message that it came in."""
+        """The octets of the message, or of each of its fragments."""
         return self.fragments or (self.wire,)
 
     @property
     def encrypted(self) -> bool:
-        """Whether the payloads came inside SK."""
+        """Whether the payloads were inside SK."""
         return self.plaintext is not None
 
     def body(self, layer: type[IKEv2_Payload]) -> bytes:
-        """A payload's octets behind its generic header, as received."""
+        """The octets of a payload after its generic header, as received."""
         return self.one(layer).octets()[4:]
 
 
@@ -250,10 +248,10 @@ Computed = Callable[["Outgoing"], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The request that is to follow an answer.
+    """The request that must follow an answer.
 
-    ``exchange_type`` is its type, None the one that was answered; ``refers`` says whether a request of that type is the
-    one (None: any is).
+    ``exchange_type`` is its type; None means the type of the request that was answered. ``refers`` checks whether a
+    request of that type is the right one; None accepts any.
     """
 
     exchange_type: int | None = None
@@ -262,56 +260,56 @@ class Next:
 
 @dataclass(slots=True)
 class Outgoing(Payloads):
-    """A message on its way out, still a list of layers. Taps may change every field of it."""
+    """A message to send, as a list of layers. Taps may change every field of it."""
 
     payloads: list[Packet]
     encrypted: bool = True
     header: IKEv2 = field(default_factory=IKEv2)
-    """The IKE header: what is set here explicitly is sent."""
+    """The IKE header. Fields that are set explicitly are sent as set."""
     sk: IKEv2_Encrypted = field(default_factory=IKEv2_Encrypted)
-    """The template of SK's generic header, likewise."""
+    """The generic header of SK. Fields that are set explicitly are sent as set."""
     outer: list[Packet] = field(default_factory=list)
-    """Payloads before SK, in the clear."""
+    """Unprotected payloads before SK."""
     iv: bytes | None = None
     exchange_type: int | None = None
-    """Of a request whose exchange goes on in another type."""
+    """The type of a request, if its exchange goes on in another type."""
     then: Next | None = None
-    """Of an answer: the request that its exchange waits for."""
+    """For an answer: the request that its exchange waits for."""
     kind: DatagramKind = DatagramKind.IKE
-    """What leaves: taps see ESP packets and keepalives too."""
+    """What the datagram carries. Taps see ESP packets and keepalives, too."""
     computed: list[tuple[Packet, str, Computed]] = field(default_factory=list)
-    """Fields that depend on other payloads: filled once the taps at ``payloads`` have run."""
+    """Fields that depend on other payloads. They are computed after the ``payloads`` taps have run."""
     changed: list[str] = field(default_factory=list)
-    """The tap stages that altered it, in order."""
+    """The tap stages that changed it, in order."""
     read_back: Sent | None = None
-    """Its payloads as they went out, where taps changed the octets behind the layers."""
+    """The payloads as sent, if taps changed the message."""
 
     @property
     def sent(self) -> Payloads:
-        """The payloads as they really went out, every tap up to ``wire`` included: what an answer is an answer to.
+        """The payloads as really sent, with the changes of all taps up to ``wire``. The peer answers these.
 
-        Known once the message has left.
+        Known after the message was sent.
         """
         return self.read_back or self
 
     def compute(self, layer: Packet, name: str, value: Computed) -> None:
-        """Fill ``layer.name`` by ``value(self)`` once the payloads tap has run, unless it has a value by then."""
+        """Set ``layer.name`` to ``value(self)`` after the ``payloads`` taps have run, unless a tap has set it."""
         self.computed.append((layer, name, value))
 
     def fill(self) -> None:
-        """Compute what was put off. A layer that a tap took out of the list is left alone."""
+        """Compute the fields of `compute`. A layer that a tap has removed is skipped."""
         for layer, name, value in self.computed:
             if name not in layer.fields and any(layer is payload for payload in self.payloads):
                 setattr(layer, name, value(self))
 
     def types(self) -> list[str]:
-        """The payloads' names in IANA's notation."""
+        """The names of the payloads in IANA's notation."""
         return [PayloadType.notation(payload.payload_type) for payload in self.payloads]
 
 
 @dataclass(slots=True)
 class OutgoingEsp(Outgoing):
-    """An ESP packet on its way out, as taps see it: no IKE payloads, but ``parts``, each field of which may be set."""
+    """An ESP packet to send, as taps see it. It has no IKE payloads; taps may set every field of ``parts``."""
 
     encrypted: bool = False
     kind: DatagramKind = DatagramKind.ESP
@@ -319,7 +317,7 @@ class OutgoingEsp(Outgoing):
 
 
 def unprocessed(payload: Packet) -> bool:
-    """Whether the engine skips a payload, whatever is in it: no type of `PROCESSED`, and it is known where it ends.
+    """Whether the engine skips a payload: its type is not in `PROCESSED`, and its length is known.
 
     Section 2.5: "If the critical flag is not set and the payload type is unsupported, that payload MUST be ignored."
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The fragments of the peer's messages, put together again (RFC 7383 section 2.6), and how large ours may be.
+"""Reassemble the peer's fragments (RFC 7383 section 2.6), and compute the maximum size of ours.
 
-Nothing is stored before the ICV of its fragment has verified, and never more than the configuration allows.
+A fragment is stored only after its ICV has verified, and only within the limits of the configuration.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _OBJECT = 512
 
 
 def room(sa: SaRecord, remote: Address) -> int | None:
-    """The octets of an IKE message that fit into a datagram to ``remote``; None where the ends may not fragment.
+    """How many octets of an IKE message fit into a datagram to ``remote``; None if we may not send fragments.
 
-    Section 2.5.1: it is the size of the whole IP packet that counts. The non-ESP marker's place is always kept free.
+    Section 2.5.1: the size of the whole IP packet counts. There is always room for the non-ESP marker.
     """
     if not (sa.config.fragmentation and sa.of(Fragmentation).peer):
         return None
@@ -37,13 +37,13 @@ def room(sa: SaRecord, remote: Address) -> int | None:
 @dataclass(slots=True)
 class _Queue:
     total: int
-    found: dict[int, Fragment] = field(default_factory=dict)
+    fragments: dict[int, Fragment] = field(default_factory=dict)
     octets: int = 0
     timer: Timer | None = None
 
 
 class Reassembly:
-    """The messages of one IKE SA of which some fragments have arrived, by direction and message ID."""
+    """The incomplete messages of one IKE SA, by direction and message ID."""
 
     def __init__(self, sa: SaRecord) -> None:
         self._sa = sa
@@ -54,18 +54,18 @@ class Reassembly:
 
     @property
     def octets(self) -> int:
-        """How many octets of fragments are stored."""
+        """The size of the stored fragments in octets."""
         return sum(queue.octets for queue in self._queues.values())
 
     @property
     def _weight(self) -> int:
-        """The same, and what each fragment takes beside its octets."""
-        return self.octets + _OBJECT * sum(len(queue.found) for queue in self._queues.values())
+        """The memory that the stored fragments take, in octets, with the overhead of each."""
+        return self.octets + _OBJECT * sum(len(queue.fragments) for queue in self._queues.values())
 
     def open(self, datagram: Datagram, header: Header) -> Message | None:
-        """A message, once it is whole; None while fragments are missing.
+        """Decrypt a message, or None while fragments of it are missing.
 
-        IntegrityError and MalformedError have changed nothing.
+        IntegrityError and MalformedError change nothing.
         """
         sa, key = self._sa, (header.response, header.message_id)
         envelope = sa.envelope
@@ -82,63 +82,67 @@ class Reassembly:
             # "the receiver MUST discard all received fragments and start the reassembly process over"
             self._discard(key)
             queue = self._queues[key] = self._begin(key, total)
-        queue.found[number] = fragment
+        queue.fragments[number] = fragment
         queue.octets += len(datagram.data)
         if self.octets > sa.config.reassembly_limit:
             self._too_much(f"at most {sa.config.reassembly_limit} octets of fragments, found {self.octets}")
             return None
         if not sa.endpoint.of(Admission).hold(sa, self._weight):
-            self._too_much(f"at most {sa.endpoint.config.half_open_octets} octets of strangers, found more")
+            self._too_much(
+                f"half-open IKE SAs to store at most {sa.endpoint.config.half_open_octets} octets, found more"
+            )
             return None
-        if len(queue.found) < total:
+        if len(queue.fragments) < total:
             return None
         self._discard(key)
-        return envelope.join([queue.found[n] for n in range(1, total + 1)], self._from(fragment, queue))
+        return envelope.join([queue.fragments[n] for n in range(1, total + 1)], self._from(fragment, queue))
 
     def _from(self, last: Fragment, queue: _Queue) -> Datagram:
-        """The datagram whose addresses the whole message has: that of the fragment that completed it.
+        """The datagram whose addresses the message gets: a fragment from the known address, else the last fragment.
 
-        Where some came from the address that we know, one of those: the others may have been late, and only what comes
-        from elsewhere as a whole shows that the peer has moved (RFC 7296 section 2.23).
+        Some fragments may have been delayed. Only a message with all fragments from another address shows that the peer
+        has moved (RFC 7296 section 2.23).
         """
-        known = (f.datagram for f in queue.found.values() if f.datagram.remote == self._sa.remote)
+        known = (f.datagram for f in queue.fragments.values() if f.datagram.remote == self._sa.remote)
         return next(known, last.datagram)
 
     def repeats(self, datagram: Datagram, header: Header) -> bool:
-        """Whether this is fragment 1 of a message that was whole before.
+        """Whether this is fragment 1 of a message that we have answered. MalformedError for another fragment.
 
-        Section 2.6.1: that one alone triggers the answer again, however the message is split this time.
+        Section 2.6.1: only fragment 1 makes us send the answer again, however the message is split this time.
         """
         place = self._sa.envelope.find(datagram.data, header)
         if place.kind != PayloadType.SKF:
             return False
         number, total = self._check(datagram, place.offset, None)
         if number != 1:
-            raise MalformedError(f"fragment {number} of request {header.message_id}, which was answered already")
+            raise MalformedError(
+                f"expected fragment 1 of request {header.message_id}, which was answered already, found {number}"
+            )
         self._sa.envelope.open_fragment(datagram, header, place, number, total)
         return True
 
     def clear(self) -> None:
-        """Let all fragments go."""
+        """Drop all fragments."""
         for key in list(self._queues):
             self._discard(key)
 
     def _check(self, datagram: Datagram, offset: int, queue: _Queue | None) -> tuple[int, int]:
-        """What can be seen without a key: whether both ends have announced it (section 2.3), and the numbers (2.6)."""
+        """Check what needs no key: both peers announced fragmentation (section 2.3), and the numbers fit (2.6)."""
         announced = self._sa.of(Fragmentation)
         if not announced.own:
-            raise MalformedError("expected no SKF payload: fragmentation was not announced")
+            raise MalformedError("expected no SKF payload: we did not announce fragmentation")
         if not announced.peer:
             raise MalformedError("expected no SKF payload: the peer did not announce fragmentation")
         number, total = numbered(datagram.data, offset)
         if queue is not None and total < queue.total:
-            raise MalformedError(f"expected a fragment of {queue.total} or more in all, found one of {total}")
-        if queue is not None and total == queue.total and number in queue.found:
-            raise MalformedError(f"fragment {number} of {total} is here already")
+            raise MalformedError(f"expected Total Fragments of at least {queue.total}, found {total}")
+        if queue is not None and total == queue.total and number in queue.fragments:
+            raise MalformedError(f"expected a new fragment, found fragment {number} of {total} again")
         return number, total
 
     def _begin(self, key: tuple[bool, int], total: int) -> _Queue:
-        """Wait for the rest as long as an initiator would before it gives up (section 2.6)."""
+        """Start a queue. It waits as long as an initiator retransmits (section 2.6)."""
         sa = self._sa
         wait = sa.config.retransmission.total
         return _Queue(total, timer=sa.endpoint.timers.set(sa.now + wait, lambda now: self._discard(key)))

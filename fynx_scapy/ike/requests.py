@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Our requests: begun, matched with their answers, sent again, given up (RFC 7296 sections 2.1 to 2.4)."""
+"""Our requests: send them, match answers, retransmit, give up (RFC 7296 sections 2.1 to 2.4)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ X = TypeVar("X", bound=Exchange)
 
 
 class Requests(RequestWindow):
-    """The exchanges that one end of an IKE SA has begun."""
+    """The exchanges that we have begun on an IKE SA."""
 
     def __init__(self, sa: SaRecord, fragments: Reassembly) -> None:
         super().__init__()
@@ -32,17 +32,17 @@ class Requests(RequestWindow):
 
     @property
     def open(self) -> bool:
-        """Whether another request may leave now; the window is one until both ends are authenticated."""
+        """Whether we may send another request now. The window is one until both peers are authenticated."""
         return not self.pending if self._sa.connecting else super().open
 
     def start(self, exchange: X) -> X:
-        """Begin an exchange as soon as the window has room. Returns it, to be looked at later."""
+        """Begin an exchange as soon as the window has room; returns it."""
         self.waiting.append(exchange)
         self._pump()
         return exchange
 
     def stop(self, last: Exchange | None) -> None:
-        """End all exchanges but ``last``, begun or not: their IKE SA has ended."""
+        """End all exchanges except ``last``, including those that have not begun: their IKE SA has ended."""
         ended = [pending for pending in self.pending.values() if pending.exchange is not last]
         exchanges = [*(pending.exchange for pending in ended), *(held[0] for held in self.held), *self.waiting]
         self.waiting.clear()
@@ -53,15 +53,15 @@ class Requests(RequestWindow):
             self._done(pending)
             pending.steps.close()
         for exchange in exchanges:
-            self._end(exchange, LocalError("the IKE SA ended before this exchange did"))
+            self._end(exchange, LocalError("the IKE SA ended before this exchange was complete"))
 
     def clear(self) -> None:
-        """Forget what is still unanswered."""
+        """Forget all unanswered requests."""
         for pending in list(self.pending.values()):
             self._done(pending)
 
     def receive(self, datagram: Datagram, header: Header) -> None:
-        """An answer. IntegrityError and MalformedError leave the request waiting for a good one."""
+        """Handle an answer. After IntegrityError or MalformedError the request still waits for a good answer."""
         pending = self.pending.get(header.message_id)
         if pending is None or pending.kept.exchange_type != header.exchange:
             reason = f"expected no answer to {header.exchange_name} with message ID {header.message_id}"
@@ -72,14 +72,14 @@ class Requests(RequestWindow):
         exchange = pending.exchange
         wrong = _fault(message, exchange)
         if wrong and not message.encrypted:
-            # Anybody may have sent it: go on waiting.
+            # It may be forged: go on waiting.
             return self._sa.drop(datagram, wrong)
         if not message.encrypted and exchange.doubts(message):
             return self._doubt(pending, message)
         return self._take(pending, message, wrong)
 
     def _doubt(self, pending: Pending, message: Message) -> None:
-        """Go on waiting for a while: what is of no use and in the clear, anybody may have sent (section 2.21.1)."""
+        """Wait for a better answer for a while: an unprotected answer that we cannot use may be forged (2.21.1)."""
         sa = self._sa
         if pending.doubt is None:
 
@@ -89,7 +89,7 @@ class Requests(RequestWindow):
             pending.doubt = sa.endpoint.timers.set(sa.now + sa.config.error_wait, believe)
 
     def _take(self, pending: Pending, message: Message, wrong: str | None) -> None:
-        """Act upon an answer."""
+        """Process an answer."""
         exchange, header = pending.exchange, message.header_fields
         self._done(pending)
         self._sa.accept(message)
@@ -104,7 +104,7 @@ class Requests(RequestWindow):
         return None
 
     def _pump(self) -> None:
-        """Begin what waits, as far as the window goes."""
+        """Begin waiting exchanges while the window has room."""
         while self.held and self.open:
             self._send(*self.held.popleft())
         while self.waiting and self.open and not self.held and self._may_begin(self.waiting[0]):
@@ -112,9 +112,9 @@ class Requests(RequestWindow):
             self._advance(exchange, exchange.initiate(), None)
 
     def _may_begin(self, exchange: Exchange) -> bool:
-        """Whether an exchange gets along with those in flight; the order of what waits stays as it is.
+        """Whether an exchange may run together with those in flight. Waiting exchanges keep their order.
 
-        The Delete of the IKE SA is its last request, and a rekey of it is no time for anything else (section 2.25).
+        The Delete of the IKE SA is its last request. Nothing else may run during a rekey of the IKE SA (section 2.25).
         """
         in_flight = self.in_flight
         if any(other.alone for other in in_flight):
@@ -124,13 +124,13 @@ class Requests(RequestWindow):
         return all(exchange.subjects.isdisjoint(other.subjects) for other in in_flight)
 
     def _advance(self, exchange: Exchange, steps: Steps, answer: Message | None) -> None:
-        """Let our side of an exchange take its next step: send what it yields, or end."""
+        """Run the next step of our side of an exchange: send what it yields, or end it."""
         try:
             if answer is not None:
                 hooks.take(exchange, answer)
             message = next(steps) if answer is None else steps.send(answer)
             if not isinstance(message, Outgoing):
-                raise LocalError(f"{type(exchange).__name__} waits for a request where it is to send one")
+                raise LocalError(f"expected {type(exchange).__name__} to yield a request, but it waits for one")
             hooks.offer(exchange, message, None)
         except StopIteration:
             self._finish(exchange)
@@ -139,7 +139,7 @@ class Requests(RequestWindow):
             self._end(exchange, error)
         else:
             exchange.followed_up |= exchange.type_of(message) != exchange.exchange_type
-            # Section 2.2: IKE_SA_INIT keeps message ID 0, its retries included.
+            # Section 2.2: IKE_SA_INIT and its retries have message ID 0.
             retry = exchange.type_of(message) == ExchangeType.IKE_SA_INIT and answer is not None
             if retry or self.open:
                 self._send(exchange, steps, message, retry=retry)
@@ -147,7 +147,7 @@ class Requests(RequestWindow):
                 self.held.append((exchange, steps, message))
 
     def _send(self, exchange: Exchange, steps: Steps, message: Outgoing, *, retry: bool = False) -> None:
-        """Send a request. One that cannot be built ends its exchange, and takes no message ID."""
+        """Send a request. If it cannot be built, its exchange ends and no message ID is used."""
         message_id = 0 if retry else self.next_id
         try:
             kept = self._sa.transmit(message, exchange.type_of(message), message_id, None)
@@ -162,7 +162,7 @@ class Requests(RequestWindow):
         return hooks.sent(exchange, message)
 
     def _finish(self, exchange: Exchange) -> None:
-        """Our side has done all it had to do: its extensions may go on from there."""
+        """End an exchange whose steps are complete, and run the extensions."""
         try:
             hooks.ended(exchange)
         except FynxError as error:
@@ -187,7 +187,7 @@ class Requests(RequestWindow):
         pending.timer = sa.endpoint.timers.set(sa.now + wait, lambda now: self._overdue(pending, now))
 
     def _overdue(self, pending: Pending, now: float) -> None:
-        """Send a request again, or give it up, and the peer with it (section 2.4)."""
+        """Retransmit a request; after the last try, the peer is dead (section 2.4)."""
         sa, kept = self._sa, pending.kept
         if kept.attempt < pending.exchange.schedule.tries:
             sa.retransmit(kept)
@@ -195,8 +195,8 @@ class Requests(RequestWindow):
         attempts = kept.attempt + 1
         self._done(pending)
         sa.emit(PeerDead(*sa.stamp, message_id=kept.message_id, attempts=attempts))
-        silence = Timeout(f"no answer to message {kept.message_id} after {attempts} attempts")
-        return dpd.handle_dead_peer(sa, lambda: self._end(pending.exchange, silence))
+        error = Timeout(f"no answer to message {kept.message_id} after {attempts} attempts")
+        return dpd.handle_dead_peer(sa, lambda: self._end(pending.exchange, error))
 
 
 def _fault(message: Message, exchange: Exchange) -> str | None:

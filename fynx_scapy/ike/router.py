@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which IKE SA a datagram belongs to, by its SPIs, and what becomes of a stranger's (RFC 7296 sections 2.1, 2.6)."""
+"""Find the IKE SA of a datagram by its SPIs, and handle datagrams without an IKE SA (RFC 7296 sections 2.1, 2.6)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fynx_scapy.ike.strangers.admission import Admission
 
 
 class Router:
-    """The IKE SAs of one endpoint by the SPIs that it chose, and by the IKE_SA_INIT requests that began them."""
+    """The IKE SAs of an endpoint, by our SPI and by the IKE_SA_INIT request that began them."""
 
     def __init__(self, endpoint: EndpointRecord) -> None:
         self._endpoint = endpoint
@@ -26,7 +26,7 @@ class Router:
         self._lingering: OrderedDict[bytes, tuple[SaRecord, Timer]] = OrderedDict()
 
     def receive(self, datagram: Datagram) -> None:
-        """An IKE message: to the IKE SA of its SPIs, or to what answers strangers."""
+        """Pass an IKE message to its IKE SA, or handle it as one without an IKE SA."""
         endpoint = self._endpoint
         try:
             header = Header.parse(datagram.data)
@@ -43,7 +43,7 @@ class Router:
         return replies.unknown_spi(endpoint, datagram, header)
 
     def _receive_initial(self, datagram: Datagram, header: Header) -> None:
-        """A stranger's IKE_SA_INIT request, known again by the whole of it (section 2.1)."""
+        """Handle an IKE_SA_INIT request. A retransmission is recognized by the whole message (section 2.1)."""
         endpoint, admission = self._endpoint, self._endpoint.of(Admission)
         known = self.initial.get(datagram.data)
         if known is not None:
@@ -54,7 +54,7 @@ class Router:
             )
         if self.owns(header.spi_i):
             return endpoint.drop(
-                datagram, "expected an initiator SPI of the peer's, found one of our own: a reflection"
+                datagram, "expected the peer's initiator SPI, found one of ours: the message was reflected"
             )
         admitted = admission.admit(datagram, header, endpoint.now)
         if admitted is None:
@@ -79,16 +79,16 @@ class Router:
         sa.deadline = endpoint.timers.set(endpoint.now + sa.config.half_open_lifetime, sa.expire_half_open)
         sa.receive(datagram, header)
         if not sa.answers.expected:
-            # It could not even be read: nothing to remember.
+            # The request could not be read: keep no state.
             sa.forget()
         if sa.own_spi not in self.sas:
             admission.refused(datagram, endpoint.now, admitted)
         return None
 
     def linger(self, sa: SaRecord) -> None:
-        """Let go of an IKE SA that has ended once the peer has no retransmission left to send.
+        """Keep an ended IKE SA until the peer has no retransmissions left, then discard it.
 
-        Where too many linger the oldest goes at once.
+        If too many are kept, the oldest is discarded at once.
         """
         endpoint = self._endpoint
         timer = endpoint.timers.set(endpoint.now + endpoint.config.linger, lambda now: sa.discard())
@@ -97,7 +97,7 @@ class Router:
             next(iter(self._lingering.values()))[0].discard()
 
     def release(self, sa: SaRecord) -> None:
-        """Forget an IKE SA."""
+        """Unregister an IKE SA."""
         lingering = self._lingering.pop(sa.own_spi, None)
         if lingering is not None:
             lingering[1].cancel()
@@ -107,20 +107,20 @@ class Router:
             del self.initial[sa.init_received]
 
     def new_spi(self) -> bytes:
-        """Eight octets that name no IKE SA of ours."""
+        """Choose an unused IKE SPI of eight octets."""
         while True:
             spi = self._endpoint.randomness.octets(8)
             if spi != bytes(8) and spi not in self.sas:
                 return spi
 
     def free_spi(self, spi: bytes) -> bytes:
-        """An SPI that was sent in the place of our own; LocalError unless it can name a new IKE SA here."""
+        """Check an SPI that a tap sent instead of ours; LocalError when it cannot name a new IKE SA here."""
         if len(spi) != 8 or spi == bytes(8) or spi in self.sas:
-            raise LocalError(f"the SPI {spi.hex()} that was sent cannot name a new IKE SA here")
+            raise LocalError(f"expected an unused SPI of 8 octets for the new IKE SA, sent was {spi.hex() or 'none'}")
         return spi
 
     def owns(self, spi: bytes) -> bool:
-        """Whether an IKE SPI is one that we have chosen: no peer may have it, for it would be ourselves."""
+        """Whether an IKE SPI is one of ours. A peer with that SPI would be ourselves."""
         return spi in self.sas
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One IKE SA: its keys, its windows, its Child SAs, and the exchanges in flight (RFC 7296 section 2).
+"""An IKE SA: its keys, its windows, its Child SAs, and its exchanges in flight (RFC 7296 section 2).
 
-There is one way in (`receive`) and one way out (`transmit`). What is in flight is an Exchange object, never a state.
+All input goes through `receive`, all output through `transmit`. An exchange in flight is an Exchange object, not a
+state of the IKE SA.
 """
 
 from __future__ import annotations
@@ -52,17 +53,13 @@ from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.proposals import Suite
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
-if TYPE_CHECKING:
-    pass
-
-
 X = TypeVar("X", bound=Exchange)
 
 
 class IkeSa(SaMessages):
-    """One IKE SA of one endpoint.
+    """An IKE SA of an endpoint. The endpoint creates it.
 
-    Made by the endpoint; ``spi_i`` and ``spi_r`` are eight octets each, times are seconds.
+    ``spi_i`` and ``spi_r`` have eight octets each; times are in seconds.
     """
 
     def __init__(
@@ -84,7 +81,7 @@ class IkeSa(SaMessages):
         self._unwanted = False
 
     if TYPE_CHECKING:
-        # To the engine's users, its relatives are what it is.
+        # Users of the engine see the related IKE SAs as IkeSa, too.
         predecessor: IkeSa | None
         replacement: IkeSa | None
 
@@ -96,32 +93,33 @@ class IkeSa(SaMessages):
 
     @property
     def settings(self) -> Settings | None:
-        """What the peer's Configuration payload has given us, or set (section 2.19)."""
+        """The settings from the peer's CFG_REPLY or CFG_SET (section 2.19), or None."""
         return self.of(ConfigurationPayload).settings
 
     @property
     def listening(self) -> bool:
-        """Whether the peer may ask for something: not before it is authenticated, unless we wait for just that."""
+        """Whether the peer may send requests. While an IKE SA comes up, only its initiator may."""
         return self.state is not State.CLOSED and not (self.initiator and self.connecting)
 
-    # What a caller or an exchange starts
+    # Called to start exchanges
 
     def start(self, exchange: X) -> X:
-        """Begin an exchange as soon as the window has room; LocalError when the SA is closed.
-
-        Returns it, to be looked at later.
-        """
+        """Begin an exchange as soon as the window has room; returns it. LocalError when the IKE SA is closed."""
         if self.successor is not None:
             exchange.sa = self.successor
             return self.successor.start(exchange)
         if self.state is State.CLOSED:
-            raise LocalError(f"expected an IKE SA that is open, found {self!r}")
+            raise LocalError(f"expected an open IKE SA to start an exchange on, found {self!r}")
         return self.requests.start(exchange)
 
     def delete_ike(self) -> Exchange:
-        """Delete this IKE SA and with it all its Child SAs (section 1.4.1); one that we begin, as soon as it is up."""
+        """Delete this IKE SA with all its Child SAs (section 1.4.1).
+
+        If we are still setting it up, it is deleted once it is established. LocalError when it is closed, or when the
+        peer is setting it up.
+        """
         if self.state is State.CLOSED or (self.connecting and not self.initiator):
-            raise LocalError(f"expected an IKE SA that is open, found {self!r}")
+            raise LocalError(f"expected an open IKE SA to delete, found {self!r}")
         self._unwanted = self.connecting
         if not self.connecting:
             self.state = State.DELETING
@@ -132,19 +130,19 @@ class IkeSa(SaMessages):
         return self.start(Informational(self, *payloads))
 
     def liveness(self) -> Exchange:
-        """Ask whether the peer lives (section 2.4)."""
+        """Check that the peer is alive (section 2.4)."""
         return self.start(Liveness(self))
 
     def rekey(self) -> Exchange:
-        """Replace this IKE SA (section 1.3.2); its Child SAs move over."""
+        """Rekey this IKE SA (section 1.3.2). The new one takes over its Child SAs."""
         return self.start(RekeyIke(self))
 
     def reauthenticate(self) -> SaRecord:
-        """Set up an IKE SA from scratch that takes the place of this one (section 2.8.3); returns it."""
+        """Set up a new IKE SA from scratch to replace this one (section 2.8.3); returns the new one."""
         return reauthenticate(self)
 
     def rekey_child(self, child: ChildSa) -> Exchange:
-        """Replace a Child SA (section 1.3.3)."""
+        """Rekey a Child SA (section 1.3.3)."""
         return self.start(RekeyChild(self, child))
 
     def create_child(self, config: ChildConfig | None = None, packet: bytes | None = None) -> Exchange:
@@ -152,25 +150,28 @@ class IkeSa(SaMessages):
         return self.start(CreateChild(self, config, packet))
 
     def delete_child(self, *children: ChildSa) -> Exchange:
-        """Delete Child SAs; the peer answers with the SPIs of the other direction (section 1.4.1)."""
+        """Delete Child SAs; the peer answers with the SPIs of the other direction (section 1.4.1).
+
+        LocalError when one of them is not a Child SA of this IKE SA.
+        """
         for child in children:
             if self.children.get(child.inbound.spi) is not child:
-                raise LocalError(f"expected a Child SA of {self!r}, found {child.name!r}, which is gone or another's")
+                raise LocalError(f"expected a Child SA of {self!r}, found {child.name!r}, which was deleted or moved")
         spis = [child.inbound.spi.to_bytes(4) for child in children]
         return self.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.ESP), SPI=spis)))
 
-    # What exchanges tell
+    # Called by exchanges
 
     def derive_keys(self, suite: Suite, shared: bytes, old: SaRecord | None = None) -> None:
-        """SKEYSEED and SK_* (section 2.14; 2.18 for a successor of ``old``), and the protectors of both directions."""
+        """Derive SKEYSEED and SK_* (section 2.14; 2.18 for a successor of ``old``), and use them from now on."""
         if suite.prf is None or suite.ke is None:
-            raise LocalError("expected an IKE SA's suite with a PRF and a key exchange method")
+            raise LocalError("expected a suite with a PRF and a key exchange method for an IKE SA")
         prf = suite.prf_function()
         encr, integ = suite.encryption(), suite.integrity()
         if old is None:
             seed = skeyseed(prf, self.nonce_i, self.nonce_r, shared)
         else:
-            # Section 2.18: by the PRF of the old IKE SA; what follows is by the new one's.
+            # Section 2.18: SKEYSEED uses the PRF of the old IKE SA, everything after it that of the new one.
             seed = rekey_skeyseed(old.suite.prf_function(), old.keys.sk_d, shared, self.nonce_i, self.nonce_r)
         keys = derive_sk(prf, encr, integ, seed, self.nonce_i, self.nonce_r, self.spi_i, self.spi_r)
         self._suite, self._keys = suite, keys
@@ -191,7 +192,7 @@ class IkeSa(SaMessages):
             nat.float_ports(self)
 
     def establish(self, local_id: Identity, remote_id: Identity) -> None:
-        """Both ends are authenticated."""
+        """Mark the IKE SA as established: both peers are authenticated."""
         self.state = State.ESTABLISHED
         self.local_id, self.remote_id = local_id, remote_id
         self.authenticated_by = self.answers.expected - 1
@@ -207,7 +208,7 @@ class IkeSa(SaMessages):
             self.state = State.DELETING
 
     def add_child(self, child: ChildSa) -> None:
-        """Take in a Child SA; traffic may use it from now on."""
+        """Add a Child SA. Traffic may use it from now on."""
         self.refused_since = None
         self.children[child.inbound.spi] = child
         self.endpoint.children[child.inbound.spi] = (self, child)
@@ -215,7 +216,7 @@ class IkeSa(SaMessages):
         self.endpoint.of(Traps).release()
 
     def remove_children(self, spis: Iterable[int], *, by_peer: bool, reason: str = "deleted") -> None:
-        """Drop Child SAs by their inbound SPIs; unknown ones are ignored."""
+        """Remove Child SAs by their inbound SPIs; unknown SPIs are ignored."""
         gone = [child for spi in list(spis) if (child := self.children.pop(spi, None)) is not None]
         for child in gone:
             self.endpoint.remove_child(child)
@@ -228,7 +229,7 @@ class IkeSa(SaMessages):
             self.emit(SaDeleted(*self.stamp, child_spis=spis, reason=reason, by_peer=by_peer))
 
     def fail(self, error: FynxError, last: Exchange | None = None) -> None:
-        """The IKE SA does not come up. ``last`` is one more exchange to tell the peer."""
+        """Fail to set up the IKE SA. ``last`` is a final exchange that tells the peer."""
         if self.state is State.CLOSED:
             return
         kind = error.notify_type if isinstance(error, PeerError) else None
@@ -238,7 +239,7 @@ class IkeSa(SaMessages):
         self._close(lingers=last is not None or not self.initiator, last=last)
 
     def closed(self, reason: str, *, by_peer: bool = False) -> None:
-        """It ended as an established IKE SA does: by a Delete, or because the peer is dead."""
+        """Close an established IKE SA: it was deleted, or the peer is dead."""
         if self.state is not State.CLOSED:
             if self.peer_rekeyed is not None:
                 # Section 2.8.2: the peer did not see our own rekey; forget it.
@@ -247,9 +248,9 @@ class IkeSa(SaMessages):
             self.emit(SaDeleted(*self.stamp, reason=reason, by_peer=by_peer))
 
     def broken(self, reason: str, *, by_peer: bool) -> None:
-        """INVALID_SYNTAX was answered inside SK, by either end: that ends the IKE SA at both, without a Delete.
+        """Close the IKE SA, without a Delete, after INVALID_SYNTAX inside SK was sent or received.
 
-        RFC 7296 section 2.21.3. A configuration that says otherwise lets it stand at this end.
+        RFC 7296 section 2.21.3. `IkeConfig.invalid_syntax_is_fatal` can keep the IKE SA open on our side.
         """
         if self.config.invalid_syntax_is_fatal:
             if self.connecting:
@@ -258,11 +259,11 @@ class IkeSa(SaMessages):
                 self.closed(reason, by_peer=by_peer)
 
     def forget(self) -> None:
-        """Leave no trace: an IKE_SA_INIT request that was refused creates no state."""
+        """Forget the IKE SA at once: a refused IKE_SA_INIT request creates no state."""
         self._close(lingers=False)
 
     def _close(self, *, lingers: bool, last: Exchange | None = None) -> None:
-        """End everything in flight but ``last``. A lingering SA still answers retransmissions from its cache."""
+        """End everything in flight except ``last``. If it lingers, it still answers retransmissions from its cache."""
         self.state = State.CLOSED
         self.predecessor = None
         self.endpoint.of(Keepalives).stop(self)
@@ -281,61 +282,62 @@ class IkeSa(SaMessages):
         hooks.closed(self)
 
     def take_over(self) -> None:
-        """It is the one to use from now on."""
+        """Take over from the predecessor."""
         hooks.took_over(self)
 
     def start_clocks(self, old: SaRecord | None = None) -> None:
-        """Watch over its lifetime, and over whether the peer lives; a successor knows how long ``old`` has lived."""
+        """Start the lifetime and the dead peer detection. A successor takes the reauthentication time of ``old``."""
         before = old.life if isinstance(old, IkeSa) else None
         self.life, self.watch = IkeLife(self, before), Watch(self)
 
     def stop_clocks(self) -> None:
+        """Stop the lifetime and the dead peer detection."""
         for clock in (self.life, self.watch):
             if clock is not None:
                 clock.stop()
 
     def _meet_deadline(self) -> None:
-        """Nobody waits for IKE_AUTH, or for the peer's Delete, any more; and nothing holds on to this SA for that."""
+        """Cancel the timer that waits for IKE_AUTH, or for the peer's Delete."""
         if self.deadline is not None:
             self.deadline.cancel()
             self.deadline = None
 
     def discard(self) -> None:
-        """It answers nothing any more, not even a retransmission."""
+        """Forget an ended IKE SA: it no longer answers retransmissions."""
         if self._successor is not None:
-            # What came between it and the last of its line is nobody's any more.
+            # Keep no reference to the IKE SAs between this one and the newest one.
             self._successor, self._superseded = None, True
             self.rekeyed = self.peer_rekeyed = None
-        # The answer to its last request may have come in part.
+        # Some fragments of the last answer may have arrived.
         self.fragments.clear()
         self.requests.clear()
         self.answers.clear()
         self.endpoint.release(self)
 
     def expire_half_open(self, now: float) -> None:
-        """The initiator did not authenticate in time (section 2.6: state must not pile up)."""
+        """Abandon the IKE SA: the initiator did not authenticate in time (section 2.6)."""
         if self.connecting:
             self._abandon(f"expected IKE_AUTH within {self.config.half_open_lifetime:g} s")
 
     def evict(self) -> None:
-        """The place of a half-open IKE SA, or of one that failed and lingers, is needed for another one."""
+        """Make room for another IKE SA: abandon a half-open one, or discard one that failed and lingers."""
         if self.connecting:
-            self._abandon("expected IKE_AUTH before the place was needed for another IKE SA")
+            self._abandon("expected IKE_AUTH before the limit of half-open IKE SAs was reached")
         else:
             self.discard()
 
     def _abandon(self, reason: str) -> None:
         error = Timeout(reason)
         self.emit(IkeSaFailed(*self.stamp, code=error.code, reason=str(error), notify_type=None))
-        # Nobody has been answered anything worth keeping.
+        # There is no answer to keep for retransmissions.
         self.forget()
 
-    # The way in
+    # Input
 
     def receive(self, datagram: Datagram, header: Header) -> None:
-        """A datagram whose SPIs are ours.
+        """Handle a datagram with the SPIs of this IKE SA.
 
-        Nothing changes before its ICV has verified, and what is wrong with it becomes an event.
+        Nothing changes before its ICV has verified. Errors in it become events.
         """
         try:
             if (wrong := protection.fault(self, datagram, header)) is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How an IKE SA sends its messages, sends them again, and notes those of the peer (RFC 7296 section 2.1)."""
+"""How an IKE SA sends and retransmits its messages, and records those of the peer (RFC 7296 section 2.1)."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE
 
 
 class SaMessages(SaRecord):
-    """An IKE SA as far as its messages go: one way out, and what every message that came in changes."""
+    """The part of an IKE SA that sends messages, and records received ones."""
 
     life: IkeLife | None = None
     """Counts its messages; None until it is established."""
 
-    # The way out
+    # Output
 
     def transmit(self, message: Outgoing, exchange_type: int, message_id: int, request: Message | None) -> Kept:
-        """Seal a message, put it on the wire, and return it as kept.
+        """Encrypt a message and send it; returns it for retransmission.
 
-        An answer goes to where its ``request`` came from.
+        An answer goes to the address that its ``request`` came from.
         """
         flags = (FLAG_INITIATOR if self.initiator else 0) | (FLAG_RESPONSE if request else 0)
         defaults = {
@@ -69,9 +69,9 @@ class SaMessages(SaRecord):
         return kept
 
     def retransmit(self, kept: Kept, request: Datagram | None = None) -> None:
-        """Send a kept message again, bit for bit (section 2.1).
+        """Retransmit a message, bit for bit (section 2.1).
 
-        A request goes to where the peer is by now, an answer to where its ``request`` came from this time.
+        A request goes to the peer's current address, an answer to the address that its ``request`` came from this time.
         """
         kept.attempt += 1
         kept.datagrams = nat.readdressed(
@@ -93,13 +93,14 @@ class SaMessages(SaRecord):
         self.last_sent = self.now
         self.endpoint.transmit(kept.message, kept.datagrams, kept.attempt)
 
-    # The way in
+    # Input
 
     def drop(self, datagram: Datagram, reason: str) -> None:
+        """Report a dropped datagram."""
         self.emit(MessageDropped(*self.stamp, reason=reason, data=datagram.data, remote=datagram.remote))
 
     def accept(self, message: Message) -> None:
-        """A message is new and, where it can be, authentic: note it, and follow the peer's address where we may."""
+        """Record a new message whose ICV, if it has one, has verified. It may change the peer's address."""
         self.last_heard = self.now
         if self.life is not None:
             self.life.message(sum(map(len, message.wires)))
@@ -118,14 +119,14 @@ class SaMessages(SaRecord):
                 remote=message.remote,
             )
         )
-        for note in message.notifies():
+        for notify in message.notifies():
             self.emit(
                 PeerNotified(
                     *self.stamp,
-                    notify_type=note.type,
-                    data=bytes(note.notify or b""),
-                    protocol=note.proto or 0,
-                    spi=bytes(note.SPI or b""),
+                    notify_type=notify.type,
+                    data=bytes(notify.notify or b""),
+                    protocol=notify.proto or 0,
+                    spi=bytes(notify.SPI or b""),
                     encrypted=message.encrypted,
                 )
             )

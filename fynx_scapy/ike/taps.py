@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where scripts have found this so far; it is `fynx_scapy.ike.wire.taps`."""
+"""The former name of `fynx_scapy.ike.wire.taps`, kept for scripts that import it."""
 
 from __future__ import annotations
 

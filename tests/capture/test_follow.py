@@ -156,11 +156,13 @@ def test_auth_failed_is_bad_under_bobs_psk_and_good_under_alices() -> None:
     alice, bob = (text[end].partition('secret = "')[2].partition('"')[0] for end in "ab")
     assert alice
     assert alice != bob
-    bad = "none of the 1 secrets at hand makes this AUTH"
+    bad = "none of the 1 known secrets gives this AUTH"
     assert verdict_of("psk-auth-failed", psk=[bob]) == [("initiator", False, bad)]
     assert verdict_of("psk-auth-failed", psk=[alice]) == [("initiator", True, "PSK 1 of 1")]
     assert verdict_of("psk-auth-failed", psk=[bob, alice]) == [("initiator", True, "PSK 2 of 2")]
-    assert verdict_of("psk-auth-failed") == [("initiator", None, "no PSK and no EAP MSK is at hand")]
+    assert verdict_of("psk-auth-failed") == [
+        ("initiator", None, "expected a PSK or an EAP MSK to verify AUTH with, found none")
+    ]
 
 
 def test_an_msk_authenticates_after_eap() -> None:

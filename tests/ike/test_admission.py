@@ -218,21 +218,21 @@ def test_beyond_the_ceiling_a_good_cookie_takes_the_place_of_the_oldest_of_the_s
         pair.network.run()
         assert good.established
     assert [sa.spi_r in pair.bob.sas for sa in crowd] == [False, True, True]
-    assert "the place was needed" in pair.of("bob", IkeSaFailed)[0].reason
+    assert "the limit of half-open IKE SAs" in pair.of("bob", IkeSaFailed)[0].reason
     # Whoever has as many as anybody gets no place of another's.
     pair.alice.connect(alice(), pair.network.now, authenticate=False)
     pair.network.run()
     late = pair.alice.connect(alice(), pair.network.now)
     pair.network.run(pair.network.now + 5)
     assert not late.established
-    assert "half-open already" in pair.of("bob", MessageDropped)[-1].reason
+    assert "too many half-open IKE SAs" in pair.of("bob", MessageDropped)[-1].reason
 
 
 def test_a_source_has_a_threshold_and_a_ceiling_of_its_own():
     bob = responder(source_threshold=2, source_limit=2, cookie_threshold=None)
     assert [kind(knock(bob, "10.0.0.1", str(number))[0]) for number in range(2)] == [0, 0]
     assert knock(bob, "10.0.0.1", "third") == []
-    assert "2 half-open IKE SAs come from its source" in dropped(bob)[-1]
+    assert "too many half-open IKE SAs (2) or refused requests from this source" in dropped(bob)[-1]
     assert kind(knock(bob, "10.0.0.2", "fourth")[0]) == 0
     assert bob.admission.sources == 2
 

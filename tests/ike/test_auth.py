@@ -85,7 +85,7 @@ def test_auth_covers_every_part(part: str) -> None:
     made = COVERED.shared_key(b"secret")
     assert verify(SHARED_KEY, made, COVERED, proofs) == "it"
     changed = replace(COVERED, **{part: getattr(COVERED, part)[:-1] + b"?"})
-    with pytest.raises(AuthenticationError, match="none of the 1 secrets"):
+    with pytest.raises(AuthenticationError, match="none of the 1 known secrets"):
         verify(SHARED_KEY, made, changed, proofs)
 
 
@@ -97,11 +97,11 @@ def test_auth_of_another_length_does_not_verify(size: int) -> None:
 
 
 def test_what_cannot_be_verified_is_not_called_wrong() -> None:
-    with pytest.raises(ConfigError, match="the authentication method UNKNOWN-200 is not known here"):
+    with pytest.raises(ConfigError, match="the authentication method UNKNOWN-200 is not supported"):
         verify(200, b"data", COVERED, Proofs(secrets=((b"secret", "it"),)))
-    with pytest.raises(ConfigError, match="no PSK and no EAP MSK"):
+    with pytest.raises(ConfigError, match="expected a PSK or an EAP MSK"):
         verify(SHARED_KEY, b"data", COVERED, Proofs())
-    with pytest.raises(ConfigError, match="no certificate"):
+    with pytest.raises(ConfigError, match="the capture has no certificate"):
         verify(AuthMethod.Digital_Signature, b"data", COVERED, Proofs(secrets=((b"secret", "it"),)))
 
 
@@ -266,7 +266,7 @@ def test_a_credential_that_no_authenticator_takes_is_named() -> None:
     sa = pair.connect(alice(auth=Unheard()))
     assert not sa.established
     (failed,) = pair.of("alice", IkeSaFailed)
-    assert failed.reason == "expected a credential that an authenticator is registered for, found Unheard"
+    assert failed.reason == "expected a credential with a registered authenticator, found Unheard"
 
 
 # The engine and the follower of a capture

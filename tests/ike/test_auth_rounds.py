@@ -234,7 +234,7 @@ def test_the_rounds_have_a_ceiling() -> None:
     assert pair.connect(config).established
     pair, config = quizzed(Quiz(b"msk", questions=10 * MOST_ROUNDS))
     assert not pair.connect(config).established
-    reason = f"expected an authentication of at most {MOST_ROUNDS} further rounds, found more"
+    reason = f"expected at most {MOST_ROUNDS} further rounds of authentication, found more"
     assert reason in [event.reason for who in ("alice", "bob") for event in pair.of(who, IkeSaFailed)]
 
 

@@ -192,7 +192,7 @@ def test_fragments_of_strangers_count_towards_what_half_open_ike_sas_hold():
     pair.network.run(pair.network.now + 1)
     assert not sa.established
     assert pair.bob.admission.octets <= 3000
-    assert "octets of strangers" in pair.of("bob", IkeSaFailed)[0].reason
+    assert "half-open IKE SAs to store at most" in pair.of("bob", IkeSaFailed)[0].reason
 
 
 def is_last_fragment(datagram: Datagram) -> bool:

@@ -40,7 +40,7 @@ def test_chains_that_are_opened_and_left_have_a_ceiling_and_a_time(role):
     waits = [end for end in other.of(Chains).exchanges if isinstance(end, Talk)]
     assert [end.name for end in waits] == [b"a"] * 3
     assert [end.heard for end in waits] == [[b"c"], [b"d"], [b"e"]]
-    assert dropped(pair, who) == ["more than 3 exchanges wait"] * 2
+    assert dropped(pair, who) == ["expected at most 3 waiting exchanges"] * 2
     run(pair, 11)
     assert waiting(other) == 0
     assert dropped(pair, who)[2:] == ["expected IKE_FOLLOWUP_KE within 10 s"] * 3

@@ -440,7 +440,7 @@ def test_an_exchange_without_a_type_or_with_two_is_refused():
 
     with pytest.raises(ConfigError, match="exchange type that Untyped answers"):
         Registry(Untyped)
-    with pytest.raises(ConfigError, match="Informational has the exchange type 37: subclass it for 240"):
+    with pytest.raises(ConfigError, match="expected the exchange type 37 of Informational, found 240"):
         Registry().add(Informational, 240)
     assert Informational.exchange_type == ExchangeType.INFORMATIONAL
 

@@ -339,7 +339,7 @@ def test_numbers_that_cannot_be_right(number, total):
     _, fragments = held(pair)
     data = fragments[0].data[:32] + number.to_bytes(2) + total.to_bytes(2) + fragments[0].data[36:]
     (event,) = hand(pair, Datagram(data, fragments[0].local, fragments[0].remote))
-    assert "fragment number" in event.reason
+    assert "Fragment Number" in event.reason
     assert not pair.bobs.fragments
 
 
@@ -368,7 +368,7 @@ def test_nothing_is_stored_before_its_icv_has_verified():
 
 
 UNANNOUNCED = {
-    "by the receiver": "fragmentation was not announced",
+    "by the receiver": "we did not announce fragmentation",
     "by the sender": "the peer did not announce fragmentation",
 }
 
@@ -496,7 +496,7 @@ def test_unprotected_payloads_before_a_later_fragment_are_refused():
     data = second.data[:16] + bytes((PayloadType.N,)) + second.data[17:24]
     data += (len(second.data) + 8).to_bytes(4) + note + second.data[28:]
     (event,) = hand(pair, Datagram(data, second.local, second.remote))
-    assert "first fragment alone" in event.reason
+    assert "first fragment only" in event.reason
     assert not pair.bobs.fragments
 
 

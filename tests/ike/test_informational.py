@@ -157,7 +157,7 @@ def test_deleting_a_child_of_another_sa_is_our_own_mistake():
     pair = Pair()
     sa = pair.connect()
     (child,) = pair.bobs.children.values()
-    with pytest.raises(LocalError, match="gone or another's"):
+    with pytest.raises(LocalError, match="was deleted or moved"):
         sa.delete_child(child)
 
 

@@ -115,7 +115,7 @@ def test_ike_auth_does_not_get_around_the_rounds_before_it(between, monkeypatch)
     sa = pair.connect()
     assert (sa.state, types(pair)[1]) == (State.CLOSED, (35, 1))
     (failed,) = pair.of("bob", IkeSaFailed)
-    assert "expected the IKE_INTERMEDIATE that is to come next, found IKE_AUTH" in failed.reason
+    assert "expected IKE_INTERMEDIATE as the next request, found IKE_AUTH" in failed.reason
     assert [event.exchange for event in pair.of("bob", ExchangeDropped)] == [34]
 
 

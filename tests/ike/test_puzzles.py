@@ -117,7 +117,7 @@ def test_one_who_does_not_solve_puzzles_sends_the_cookie_alone_and_is_asked_agai
     assert not sa.established
     assert all(PayloadType.PS not in types for types in sent(pair, "alice", ExchangeType.IKE_SA_INIT))
     assert pair.of("alice", PuzzleIgnored)[0].difficulty == 9
-    assert "more than 5 retries" in pair.of("alice", IkeSaFailed)[0].reason
+    assert "at most 5 requests to retry IKE_SA_INIT" in pair.of("alice", IkeSaFailed)[0].reason
 
 
 def test_some_who_do_not_solve_puzzles_are_served():

@@ -126,9 +126,7 @@ def test_an_initial_contact_drops_what_the_peer_has_forgotten():
     (now,) = established(pair.bob)
     assert now is not before
     gone = [e for e in pair.of("bob", SaDeleted) if not e.child_spis]
-    assert [(e.reason, e.by_peer, e.spi_i) for e in gone] == [
-        ("the peer has made an initial contact", True, before.spi_i)
-    ]
+    assert [(e.reason, e.by_peer, e.spi_i) for e in gone] == [("the peer sent INITIAL_CONTACT", True, before.spi_i)]
     # No Delete: nobody would receive it.
     assert 37 not in [e.header.exch_type for e in pair.of("bob", MessageSent)]
 

@@ -22,7 +22,7 @@ def test_our_own_request_is_no_strangers():
     assert list(pair.alice.sas.values()) == [sa]
     assert not pair.alice.datagrams()
     dropped = [event for event in pair.alice.events() if isinstance(event, MessageDropped)]
-    assert ["one of our own" in event.reason for event in dropped] == [True]
+    assert ["one of ours" in event.reason for event in dropped] == [True]
 
 
 def test_a_mirror_is_no_peer():
@@ -50,7 +50,7 @@ def test_a_responder_that_calls_itself_as_we_do(which):
     # <--  HDR(A,A), SAr1, KEr, Nr
     assert not pair.connect().established
     (failed,) = pair.of("alice", IkeSaFailed)
-    assert "one of our own" in failed.reason
+    assert "one of ours" in failed.reason
     assert other.established
 
 
@@ -71,7 +71,7 @@ def test_a_rekey_is_answered_with_an_spi_of_our_own(which):
     # <--  HDR, SK {SA(the same SPI), Nr, KEr}
     exchange = sa.start(RekeyIke(sa))
     pair.network.run()
-    assert "one of our own" in str(exchange.error)
+    assert "one of ours" in str(exchange.error)
     assert not pair.of("alice", IkeSaRekeyed)
 
 

@@ -129,7 +129,7 @@ def test_only_behind_a_good_cookie_do_refusals_close_the_door():
     for number in range(50):
         assert send(bob, refused_offer(number)) == NotifyType.COOKIE
     assert [knock(number) for number in range(31)] == [NotifyType.NO_PROPOSAL_CHOSEN] * 30 + [-1]
-    assert "too much refused" in reasons(bob)[-1]
+    assert "refused requests from this source" in reasons(bob)[-1]
 
 
 def test_beside_refused_offers_from_its_own_address_a_good_peer_gets_in():

@@ -98,7 +98,7 @@ def test_an_error_alone_answers_any_request_and_is_none_itself(key, rule):
 
 def test_a_message_without_a_row_is_refused():
     key, rule, _ = ALL[0]
-    with pytest.raises(PeerError, match="expected a row of rules for") as caught:
+    with pytest.raises(PeerError, match="expected a message of a known exchange") as caught:
         check(message(key, rule, least(rule)), None)
     assert caught.value.notify_type == NotifyType.INVALID_SYNTAX
 

@@ -141,7 +141,7 @@ def test_an_ipv4_header_that_cannot_be_is_malformed(octets):
 def test_an_ipv6_extension_header_that_runs_over_the_packet_is_malformed(size):
     packet = echo_request("2001:db8::1", "2001:db8::2")
     head = packet[:6] + b"\x00" + packet[7:40]
-    with pytest.raises(MalformedError, match="runs over"):
+    with pytest.raises(MalformedError, match="runs past"):
         Flow.parse(head + bytes([58, size]) + bytes(8 * size + 5))
 
 

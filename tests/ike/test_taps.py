@@ -57,7 +57,7 @@ def test_auth_covers_the_identity_that_a_tap_put_there():
     pair.alice.taps.add("payloads", rename, when=lambda message: message.encrypted)
     pair.connect()
     # Bob refuses for want of a policy, not because AUTH is bad.
-    assert "no policy for mallory" in pair.of("bob", IkeSaFailed)[0].reason
+    assert "no configuration for IDi mallory" in pair.of("bob", IkeSaFailed)[0].reason
 
 
 def test_signed_octets_cover_the_message_as_the_wire_tap_left_it():

@@ -67,7 +67,7 @@ def test_other_notifies_in_the_clear_are_told_and_no_more(kind):
     pair.network.run()
     assert len(pair.of("alice", MessageSent)) == sent
     assert not pair.of("alice", PeerNotified)[-1].encrypted
-    assert "in the clear" in pair.of("alice", MessageDropped)[-1].reason
+    assert "which is only a hint" in pair.of("alice", MessageDropped)[-1].reason
     assert sa.established
 
 

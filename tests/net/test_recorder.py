@@ -73,7 +73,7 @@ def test_what_nobody_sent_is_there_too() -> None:
     s.network.run()
     assert comments(recorder) == [
         "here: 203.0.113.9 -> responder, 30 octets that neither end has sent "
-        "[dropped: the header's length says 16843009 octets, the datagram has 30]"
+        "[dropped: expected 16843009 octets as the IKE header says, found 30]"
     ]
 
 

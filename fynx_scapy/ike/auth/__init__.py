@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How an end shows who it is: one file for each method."""
+"""Authentication: one file for each method."""

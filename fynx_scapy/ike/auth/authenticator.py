@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every authenticator is: how one end shows in IKE_AUTH who it is, and what it takes from the peer.
+"""The base class of authenticators: create our AUTH payload in IKE_AUTH, and verify the peer's.
 
-RFC 7296 sections 2.15 and 2.16. One class for each kind of credential; the exchange IKE_AUTH calls it, in both roles.
+RFC 7296 sections 2.15 and 2.16. Each kind of credential has one class. IKE_AUTH calls it in both roles.
 """
 
 from __future__ import annotations
@@ -25,53 +25,53 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
 
 Rounds = Generator[Outgoing, Message, Message]
-"""Messages to send; each yield gives the peer's next one, and the last one is returned."""
+"""A generator that yields messages to send and receives the peer's next ones. It returns the peer's last message."""
 
 REST_OF_ANSWER: dict[int, Count] = {
     P.CP: MAYBE, P.SA: MAYBE, P.TSi: MAYBE, P.TSr: MAYBE, P.N: MANY, P.V: MANY,
 }  # fmt: skip
-"""What the last answer of IKE_AUTH may hold beside the authentication, for the rows in `Authenticator.rounds`."""
+"""The payloads of the last IKE_AUTH answer beside the authentication, for the rows in `Authenticator.rounds`."""
 
 
 C = TypeVar("C", bound=Credential)
 
 
 class Authenticator(ABC, Generic[C]):
-    """The authentication of one IKE SA, both directions. Made for each IKE_AUTH exchange.
+    """The authentication of one IKE SA in both directions. Each IKE_AUTH exchange creates one.
 
-    An authenticator of one round defines ``method``, ``accepts``, ``wants``, `value` and `proofs`. One with further
-    rounds gives their rows in ``rounds``, and overrides `initiate` and `respond`. One that signs with other keys
-    overrides `covered`. Message IDs, retransmission and refusals are the exchange's business.
+    An authenticator with one round defines ``method``, ``accepts``, ``wants``, `value` and `proofs`. One with further
+    rounds also defines their rows in ``rounds``, and overrides `initiate` and `respond`. One that signs with other keys
+    overrides `covered`. The exchange handles message IDs, retransmission and refusals.
     """
 
     method: ClassVar[int]
-    """The authentication method of our own AUTH payload."""
+    """The authentication method of our AUTH payload."""
     accepts: ClassVar[frozenset[int]]
-    """The authentication methods that will do for the peer."""
+    """The authentication methods that we accept from the peer."""
     wants: ClassVar[str]
-    """What those are called in an error."""
+    """The name of those methods in an error text."""
     eap: ClassVar[bool] = False
     """Whether the peer may answer with EAP payloads."""
     rounds: ClassVar[tuple[Round, ...]] = ()
-    """What the messages behind the first request and its answer may hold; the last row goes for all that follow."""
+    """The rules of the messages after the first round. The last row applies to all later rounds."""
 
     def __init__(self, sa: SaRecord, credential: C) -> None:
         self.sa, self.credential = sa, credential
         self.identities: dict[bool, bytes] = {}
-        """The bodies of the ID payloads of both ends as they were sent and received, ours under True."""
+        """The bodies of both ID payloads as sent and received; ours is under True."""
 
-    # What goes out
+    # Output
 
     @abstractmethod
     def value(self, covered: Covered) -> bytes:
         """The data of our AUTH payload."""
 
     def begin(self, request: Outgoing) -> None:
-        """Add to the initiator's first request what shows who it is. It has IDi already; the rest comes after."""
+        """Add the authentication to the initiator's first request. It has IDi already; the other payloads follow."""
         self.sign(request)
 
     def conclude(self, answer: Outgoing) -> None:
-        """Add to the responder's last answer what shows who it is. It is empty yet; the rest comes after."""
+        """Add the authentication to the responder's last answer. It is still empty; the other payloads follow."""
         if True not in self.identities:
             self.identify(answer)
         self.sign(answer)
@@ -81,7 +81,7 @@ class Authenticator(ABC, Generic[C]):
         message.payloads.append(id_payload(self._layer(ours=True), self.sa.config.local_id))
 
     def sign(self, message: Outgoing) -> None:
-        """Append AUTH, computed after the payloads tap, to cover the identity that is really sent (section 2.15)."""
+        """Append AUTH. It is computed after the ``payloads`` taps, to cover the identity as sent (section 2.15)."""
         auth = IKEv2_AUTH(auth_type=int(self.method))
         message.payloads.append(auth)
 
@@ -91,38 +91,38 @@ class Authenticator(ABC, Generic[C]):
 
         message.compute(auth, "load", data)
 
-    # What comes in
+    # Input
 
     @abstractmethod
     def proofs(self) -> Proofs:
-        """What the peer's AUTH payload may be verified with."""
+        """The secrets and certificates to verify the peer's AUTH payload with."""
 
     def initiate(self, answer: Message) -> Rounds:
-        """The initiator's side from the first answer on: verify the responder, and go on as long as it takes.
+        """The initiator's side from the first answer on: verify the responder, in as many rounds as it takes.
 
-        Raises AuthenticationError where the responder is not who it says. Returns the answer that ends IKE_AUTH.
+        Returns the answer that ends IKE_AUTH. AuthenticationError when the responder does not prove its identity.
         """
         self.verify(answer)
         return answer
         yield  # a generator of no round
 
     def respond(self, request: Message) -> Rounds:
-        """The responder's side from the first request on: verify the initiator, and answer as long as it takes.
+        """The responder's side from the first request on: verify the initiator, in as many rounds as it takes.
 
-        Raises AuthenticationError where the initiator is not who it says. Returns the request that ends IKE_AUTH;
-        its answer is begun by `conclude`.
+        Returns the request that ends IKE_AUTH; `conclude` begins its answer. AuthenticationError when the initiator
+        does not prove its identity.
         """
         self.verify(request)
         return request
         yield  # a generator of no round
 
     def verify(self, message: Message) -> None:
-        """Verify the AUTH payload of a message of the peer's; AuthenticationError when it does not prove who it is."""
+        """Verify the AUTH payload of the peer; AuthenticationError when it does not prove the peer's identity."""
         self.remember(message, ours=False)
         auth = message.get(IKEv2_AUTH)
         if auth is None:
             # Section 2.16: "An initiator indicates a desire to use EAP by leaving out the AUTH payload".
-            raise AuthenticationError("the initiator asks for EAP, which we do not do")
+            raise AuthenticationError("expected AUTH, found none: the initiator asks for EAP, which we do not support")
         if auth.auth_type not in self.accepts:
             raise AuthenticationError(
                 f"expected authentication by {self.wants}, found {name_of(AuthMethod, auth.auth_type)}"
@@ -136,13 +136,13 @@ class Authenticator(ABC, Generic[C]):
             ) from error
 
     def goes_on(self, answer: Message) -> bool:
-        """Whether an answer goes on with the authentication, so that an error in it concerns the Child SA alone."""
+        """Whether an answer continues the authentication. Then an error in it concerns the Child SA only."""
         return answer.get(IKEv2_AUTH) is not None and (False in self.identities or answer.get(IKEv2_IDr) is not None)
 
-    # What both are about
+    # Both directions
 
     def remember(self, message: Payloads, *, ours: bool) -> None:
-        """Take in the sender's identity, where the message holds it: AUTH in a later one covers it too."""
+        """Remember the sender's identity if the message has it. AUTH in a later message covers it, too."""
         payload = message.get(self._layer(ours=ours))
         if payload is not None:
             self.identities[ours] = payload.octets()[4:]
@@ -162,7 +162,8 @@ class Authenticator(ABC, Generic[C]):
         )
 
     def _layer(self, *, ours: bool) -> type[IKEv2_Payload]:
-        """The class of an end's ID payload. IDr in a request names whom the initiator asks for: nobody signs that."""
+        """The class of a peer's ID payload. IDr in a request is the identity that the initiator wants; AUTH never
+        covers it."""
         return IKEv2_IDi if ours == self.sa.initiator else IKEv2_IDr
 
 
@@ -176,7 +177,7 @@ _AUTHENTICATORS: dict[type[Credential], type[Authenticator[Any]]] = {}
 
 
 def authenticates(credential: type[Credential]) -> Callable[[A], A]:
-    """Register the class that authenticates with credentials of this class, and of those derived from it."""
+    """Register the authenticator for a class of credentials and its subclasses."""
 
     def register(cls: A) -> A:
         _AUTHENTICATORS[credential] = cls
@@ -186,9 +187,9 @@ def authenticates(credential: type[Credential]) -> Callable[[A], A]:
 
 
 def authenticator(sa: SaRecord) -> Authenticator[Any]:
-    """The authenticator for the credential in an IKE SA's configuration; ConfigError when there is none."""
+    """The authenticator for the configured credential of an IKE SA; ConfigError when there is none."""
     kind = type(sa.config.auth)
-    found = next((_AUTHENTICATORS[base] for base in kind.__mro__ if base in _AUTHENTICATORS), None)
-    if found is None:
-        raise ConfigError(f"expected a credential that an authenticator is registered for, found {kind.__name__}")
-    return found(sa, sa.config.auth)
+    cls = next((_AUTHENTICATORS[base] for base in kind.__mro__ if base in _AUTHENTICATORS), None)
+    if cls is None:
+        raise ConfigError(f"expected a credential with a registered authenticator, found {kind.__name__}")
+    return cls(sa, sa.config.auth)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""AUTH in octets: what it covers, and how each method verifies it (RFC 7296 sections 2.15, 2.16 and 3.8).
+"""The octets of AUTH: what it covers, and how each method verifies it (RFC 7296 sections 2.15, 2.16 and 3.8).
 
-Nothing here knows an IKE SA, a payload class or Scapy: the engine and whoever reads a capture verify by this code.
+This module does not depend on the IKE SA, payload classes or Scapy. The engine and the capture reader share it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from fynx_scapy.iana import AuthMethod, name_of
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """What the AUTH payload of one end covers (RFC 7296 section 2.15)."""
+    """The data that the AUTH payload of a peer covers (RFC 7296 section 2.15)."""
 
     prf: PrfFunction
     message: bytes
-    """Its own IKE_SA_INIT message as it was sent, without a non-ESP marker."""
+    """The IKE_SA_INIT message of the signer as it was sent, without a non-ESP marker."""
     nonce: bytes
-    """The other end's."""
+    """The nonce of the other peer."""
     sk_p: bytes = field(repr=False)
     """SK_pi of the initiator, SK_pr of the responder."""
     identity: bytes
-    """Its ID payload without the generic header."""
+    """The ID payload of the signer, without the generic header."""
     behind: bytes = b""
-    """IntAuth, where IKE_INTERMEDIATE came before (RFC 9242 section 3.3.2)."""
+    """IntAuth, appended after IKE_INTERMEDIATE (RFC 9242 section 3.3.2)."""
 
     @property
     def octets(self) -> bytes:
@@ -40,20 +40,20 @@ class Covered:
         return signed_octets(self.prf, self.message, self.nonce, self.sk_p, self.identity) + self.behind
 
     def shared_key(self, secret: bytes) -> bytes:
-        """The data of AUTH by a shared secret."""
+        """The data of AUTH with a shared secret."""
         return psk_auth(self.prf, secret, self.octets)
 
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """What AUTH may be verified with. One that fits is enough."""
+    """What to verify AUTH with. One match is enough."""
 
     secrets: tuple[tuple[bytes, str], ...] = field(default=(), repr=False)
-    """Shared secrets (PSK, EAP MSK), each with what to call it."""
+    """Shared secrets (PSK, EAP MSK), each with its name."""
     keyless_eap: bool = False
-    """Whether an EAP method that makes no key may have run: SK_p is the shared secret then (section 2.16)."""
+    """Whether an EAP method without a key may have run. Then SK_p is the shared secret (section 2.16)."""
     certificates: tuple[tuple[int, bytes], ...] = ()
-    """Encoding and data of CERT payloads with the signer's key (section 3.6)."""
+    """Encoding and data of the CERT payloads with the signer's key (section 3.6)."""
 
 
 Verify = Callable[[int, bytes, Covered, Proofs], str]
@@ -62,7 +62,7 @@ _VERIFIERS: dict[int, Verify] = {}
 
 
 def verifies(*methods: int) -> Callable[[V], V]:
-    """Register the function that verifies AUTH by these methods."""
+    """Register a function that verifies AUTH by these methods."""
 
     def register(function: V) -> V:
         _VERIFIERS.update(dict.fromkeys(methods, function))
@@ -72,14 +72,14 @@ def verifies(*methods: int) -> Callable[[V], V]:
 
 
 def verify(method: int, data: bytes, covered: Covered, proofs: Proofs) -> str:
-    """Verify the data of an AUTH payload; returns what verified it, in words without a secret.
+    """Verify the data of an AUTH payload; returns the name of what verified it, without a secret.
 
-    Raises AuthenticationError where it does not verify, ConfigError where that cannot be told (a method that is not
-    known here, nothing to verify with), MalformedError for data that the method cannot read.
+    AuthenticationError when it does not verify, ConfigError when it cannot be checked (an unknown method, or nothing to
+    verify with), MalformedError for data that the method cannot read.
     """
     verifier = _VERIFIERS.get(method)
     if verifier is None:
-        raise ConfigError(f"the authentication method {name_of(AuthMethod, method)} is not known here")
+        raise ConfigError(f"the authentication method {name_of(AuthMethod, method)} is not supported")
     return verifier(method, data, covered, proofs)
 
 
@@ -88,10 +88,10 @@ def _shared_key(method: int, data: bytes, covered: Covered, proofs: Proofs) -> s
     candidates = list(proofs.secrets)
     if proofs.keyless_eap:
         candidates.append((covered.sk_p, "SK_p, as of an EAP method without a key"))
-    found = _first(candidates, data, covered)
-    if found is None and not proofs.secrets:
-        raise ConfigError("no PSK and no EAP MSK is at hand")
-    return _or_fail(found, candidates)
+    verified_by = _first(candidates, data, covered)
+    if verified_by is None and not proofs.secrets:
+        raise ConfigError("expected a PSK or an EAP MSK to verify AUTH with, found none")
+    return _or_fail(verified_by, candidates)
 
 
 @verifies(AuthMethod.NULL_Authentication)
@@ -102,21 +102,24 @@ def _null(method: int, data: bytes, covered: Covered, proofs: Proofs) -> str:
 
 
 def _first(candidates: list[tuple[bytes, str]], data: bytes, covered: Covered) -> str | None:
-    """What to call the first secret that makes this AUTH. Each comparison takes the same time, wherever they differ."""
+    """The name of the first secret that gives this AUTH, or None. The comparisons take constant time."""
     made = ((hmac.compare_digest(covered.shared_key(secret), data), name) for secret, name in candidates)
     return next((name for equal, name in made if equal), None)
 
 
-def _or_fail(found: str | None, candidates: list[tuple[bytes, str]]) -> str:
-    if found is None:
-        raise AuthenticationError(f"none of the {len(candidates)} secrets at hand makes this AUTH")
-    return found
+def _or_fail(name: str | None, candidates: list[tuple[bytes, str]]) -> str:
+    if name is None:
+        raise AuthenticationError(f"none of the {len(candidates)} known secrets gives this AUTH")
+    return name
 
 
 @verifies(*signatures.METHODS, AuthMethod.Digital_Signature)
 def _signature(method: int, data: bytes, covered: Covered, proofs: Proofs) -> str:
-    """RFC 7427 section 3, RFC 4754: by the key of any certificate; a signature that is wrong outweighs a bad key."""
-    failure: FynxError = ConfigError("no certificate of the signer is in the capture")
+    """Verify with the key of any certificate (RFC 7427 section 3, RFC 4754).
+
+    If none verifies, a wrong signature is reported rather than an unusable key.
+    """
+    failure: FynxError = ConfigError("the capture has no certificate of the signer")
     for encoding, certificate in proofs.certificates:
         try:
             name = signatures.verify(method, data, covered.octets, signatures.public_key(encoding, certificate))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Authentication by a pre-shared key, of both ends (RFC 7296 section 2.15)."""
+"""Authentication of both peers by a pre-shared key (RFC 7296 section 2.15)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _METHOD = AuthMethod.Shared_Key_Message_Integrity_Code
 
 @authenticates(Psk)
 class PskAuthenticator(Authenticator[Psk]):
-    """The key that both ends know: each makes its AUTH payload with it."""
+    """Both peers compute their AUTH payloads with the same pre-shared key."""
 
     method = _METHOD
     accepts = frozenset({_METHOD})
@@ -24,5 +24,5 @@ class PskAuthenticator(Authenticator[Psk]):
         return covered.shared_key(self.credential.secret)
 
     def proofs(self) -> Proofs:
-        """The same key."""
+        """The same pre-shared key."""
         return Proofs(secrets=((self.credential.secret, "the pre-shared key"),))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Small parts that know nothing of IKE: lists with a ceiling, timers, randomness, the table of states."""
+"""Small helpers that do not depend on IKE messages: bounded lists, timers, randomness, the states of an IKE SA."""

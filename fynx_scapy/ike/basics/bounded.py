@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lists that have a ceiling: of what a peer can make happen, the latest is kept, and what is let go is counted."""
+"""Bounded lists: they keep the latest items, and count the items that they drop."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 
 class Bounded(list[T]):
-    """A list of at most ``most`` items that weigh at most ``most_octets`` together. It is filled from behind only.
+    """A list of at most ``most`` items with a total weight of at most ``most_octets``. Items are only appended.
 
-    When it is full, the older ones are let go, those that ``lasting`` picks later than others. ``dropped`` counts them
-    by the ``name`` of their kind, and ``note``, given the first of them and that count, makes an item that stands in
-    their place and says so. Places stay what they were: `len` counts what was let go too, so that ``items[seen:]`` is
-    what came after ``seen = len(items)``; `clear` starts anew.
+    When it is full, older items are dropped; items for which ``lasting`` is true are dropped last. ``dropped`` counts
+    the dropped items by ``name``. ``note`` gets the first of them and that count, and returns an item that takes their
+    place. Indexes do not change: `len` counts dropped items, too, so ``items[seen:]`` are the items after ``seen =
+    len(items)``. `clear` starts again at index 0.
     """
 
     def __init__(
@@ -34,22 +34,22 @@ class Bounded(list[T]):
         self.most, self.most_octets = most, most_octets
         self.dropped: Counter[str] = Counter()
         self.octets = 0
-        """What the items that are kept weigh together."""
+        """The total weight of the kept items."""
         self._weigh, self._name, self._lasting, self._note = weigh, name, lasting, note
         self._places: list[int] | None = None
-        """Where the items stood before some were let go; None as long as none was."""
+        """The original indexes of the kept items; None while no item was dropped."""
         self._end = 0
         self._noted: T | None = None
 
     @property
     def kept(self) -> int:
-        """How many are kept."""
+        """How many items are kept."""
         return super().__len__()
 
     # Filled
 
     def append(self, item: T) -> None:
-        """Add one."""
+        """Append an item."""
         super().append(item)
         if self._places is not None:
             self._places.append(self._end)
@@ -59,7 +59,7 @@ class Bounded(list[T]):
             self._shrink()
 
     def extend(self, items: Iterable[T]) -> None:
-        """Add several."""
+        """Append several items."""
         for item in items:
             self.append(item)
 
@@ -68,11 +68,11 @@ class Bounded(list[T]):
         return self
 
     def _shrink(self) -> None:
-        """Keep the latest: of what lasts as much as half of the room takes, of the rest a quarter."""
+        """Keep the latest items: lasting ones in up to half of the room, other ones in up to a quarter."""
         items = list(self)
         places = list(range(len(items))) if self._places is None else self._places
         self._end = len(self)
-        # The former note gives way to the new one, which tells of all.
+        # The new note replaces the former one, and counts all dropped items.
         lasting = [None if item is self._noted else self._lasting(item) for item in items]
         keep = [False] * len(items)
         for wanted, share in ((True, 2), (False, 4)):
@@ -97,20 +97,20 @@ class Bounded(list[T]):
     # Emptied
 
     def clear(self) -> None:
-        """Begin anew, at place 0; ``dropped`` stays."""
+        """Remove all items and start again at index 0; ``dropped`` stays."""
         super().clear()
         self._places, self._end, self.octets, self._noted = None, 0, 0, None
 
     def drain(self) -> list[T]:
-        """Everything, which is gone then."""
-        found = list(self)
+        """Remove and return all items."""
+        items = list(self)
         self.clear()
-        return found
+        return items
 
     def __delitem__(self, where: SupportsIndex | slice) -> None:
-        """``del items[:]`` as `clear`; TypeError for a part, since places are to stay."""
+        """``del items[:]`` is `clear`; TypeError for a part of the list, since indexes must not change."""
         if where != slice(None):
-            raise TypeError("expected all of a bounded list to be deleted, by [:]")
+            raise TypeError(f"expected [:] to delete all items of a bounded list, found [{where}]")
         self.clear()
 
     # Read
@@ -128,7 +128,7 @@ class Bounded(list[T]):
     def __getitem__(self, where: slice) -> list[T]: ...
 
     def __getitem__(self, where: Any) -> Any:
-        """By place. IndexError for one that was let go; a slice holds those of its places that are kept."""
+        """Get items by index. IndexError for a dropped item; a slice returns only the kept items."""
         if self._places is None:
             return super().__getitem__(where)
         if isinstance(where, slice):
@@ -137,10 +137,10 @@ class Bounded(list[T]):
                 low, high = (bisect.bisect_left(self._places, place) for place in (start, stop))
                 return super().__getitem__(slice(low, high))
             wanted = range(start, stop, step)
-            found = [item for place, item in zip(self._places, self, strict=True) if place in wanted]
-            return found if step > 0 else found[::-1]
+            items = [item for place, item in zip(self._places, self, strict=True) if place in wanted]
+            return items if step > 0 else items[::-1]
         place = int(where) + self._end if int(where) < 0 else int(where)
         at = bisect.bisect_left(self._places, place)
         if at == len(self._places) or self._places[at] != place:
-            raise IndexError(f"expected a place whose item is kept, found {where} of {self._end}")
+            raise IndexError(f"expected the index of an item that is kept, found {where} of {self._end}")
         return super().__getitem__(at)

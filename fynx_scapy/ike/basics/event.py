@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every event is: frozen, with printable text, and with a weight."""
+"""The base class of events: frozen, with printable text and a weight."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from scapy.packet import Packet
 
 SMALL, LAYER = 512, 768
-"""About how many octets of memory an event takes, and a layer with its fields."""
+"""About how many octets of memory an event takes, and how many a layer with its fields."""
 
 _HOLDS_OCTETS = ("bytes", "str", "tuple")
 
 
 def count_layers(packets: Iterable[Packet]) -> int:
-    """How many payloads and substructures there are, and items of lists."""
+    """Count payloads, substructures and, by eights, other list items."""
     count = 0
     for packet in packets:
         count += 1
@@ -31,7 +31,7 @@ def count_layers(packets: Iterable[Packet]) -> int:
 
 
 def _octets(value: object) -> int:
-    """Those of the text, the bytes and the lists in a field."""
+    """The memory of the text, the bytes and the tuples in a field, in octets."""
     if isinstance(value, bytes | str):
         return len(value)
     return sum(64 + _octets(item) for item in value) if isinstance(value, tuple) else 0
@@ -39,7 +39,7 @@ def _octets(value: object) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that one endpoint saw or did."""
+    """Something that an endpoint saw or did."""
 
     time: float
     spi_i: bytes = bytes(8)
@@ -60,5 +60,5 @@ class Event:
 
     @property
     def weight(self) -> int:
-        """About how many octets of memory it keeps."""
+        """About how many octets of memory the event takes."""
         return SMALL + sum(_octets(getattr(self, name)) for name in self._weighed)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How often something may be done."""
+"""Limits how often something may be done."""
 
 from __future__ import annotations
 
 
 class Limiter:
-    """How often something may be done: once an interval, or ``burst`` times at once after a rest."""
+    """A rate limiter: once per interval, or ``burst`` times at once after a rest."""
 
     def __init__(self) -> None:
         self._due: dict[str, float] = {}
 
     def allow(self, kind: str, now: float, interval: float, burst: int = 1) -> bool:
-        """Whether it may be done once more now; if so, that counts."""
+        """Whether ``kind`` may be done now. If so, it is counted. Times are in seconds."""
         due = max(self._due.get(kind, now), now)
         if due - now > interval * (burst - 1) + 1e-9:
             return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where SPIs, nonces, private keys, IVs and jitter come from: the system, or a seed that repeats a run to the byte."""
+"""Sources of SPIs, nonces, private keys, IVs and jitter: the system, or a seed that makes a run reproducible."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Randomness(Protocol):
-    """What the engine asks of a source of randomness."""
+    """The interface of a source of randomness."""
 
     def octets(self, count: int) -> bytes:
         """``count`` random octets."""
@@ -18,7 +18,7 @@ class Randomness(Protocol):
 
 
 class _FromRandom:
-    """A Randomness over one of the standard library's generators."""
+    """A source that uses a generator of the standard library."""
 
     def __init__(self, source: random.Random):
         self._source = source
@@ -27,14 +27,14 @@ class _FromRandom:
 
 
 class SystemRandomness(_FromRandom):
-    """The operating system's randomness: the only one for real keys."""
+    """The operating system's randomness, the only source for real keys."""
 
     def __init__(self) -> None:
         super().__init__(random.SystemRandom())
 
 
 class SeededRandomness(_FromRandom):
-    """Repeats itself for the same seed: for tests and reproducible captures, never for real keys."""
+    """Randomness that is the same for the same seed: for tests and reproducible captures, never for real keys."""
 
     def __init__(self, seed: int | str | bytes):
         super().__init__(random.Random(seed))

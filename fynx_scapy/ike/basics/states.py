@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The states of an IKE SA, and every way from one to another: the one table, held against each change.
+"""The states of an IKE SA and the table of its transitions. Every change of state is checked against the table.
 
-docs/states.md is drawn from it. What is in flight is an exchange, never a state.
+docs/states.md is generated from it. An exchange in flight is not a state.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Mapping
 
 
 class State(enum.Enum):
-    """The few states of an IKE SA."""
+    """The states of an IKE SA."""
 
     CONNECTING = "connecting"
     """IKE_SA_INIT and IKE_AUTH are under way."""
     ESTABLISHED = "established"
-    """Both ends are authenticated."""
+    """Both peers are authenticated."""
     REKEYED = "rekeyed"
-    """Its successor has its Child SAs; its own Delete is still to come."""
+    """Its successor has its Child SAs. It must still be deleted."""
     DELETING = "deleting"
-    """Our Delete is under way."""
+    """Our Delete is in flight."""
     CLOSED = "closed"
-    """Nothing but answers to retransmissions."""
+    """It only answers retransmissions."""
 
 
 TRANSITIONS: Mapping[tuple[State, State], str] = {
@@ -30,17 +30,17 @@ TRANSITIONS: Mapping[tuple[State, State], str] = {
     (State.CONNECTING, State.CLOSED): "refused, no answer, or half-open for too long (sections 2.4, 2.6 and 2.21)",
     (State.ESTABLISHED, State.REKEYED): "its Child SAs go to its successor (section 2.8)",
     (State.ESTABLISHED, State.DELETING): "we delete it (section 1.4.1)",
-    (State.ESTABLISHED, State.CLOSED): "the peer deletes it, is dead, or breaks rules (sections 1.4.1, 2.4, 2.21.3)",
+    (State.ESTABLISHED, State.CLOSED): "deleted by the peer, peer dead, or INVALID_SYNTAX (1.4.1, 2.4 and 2.21.3)",
     (State.REKEYED, State.DELETING): "we began the rekey, so we delete it (section 2.8)",
     (State.REKEYED, State.CLOSED): "the peer deletes it, or never does (section 2.8)",
     (State.DELETING, State.REKEYED): "the peer's rekey won while our Delete was under way (section 2.25.2)",
     (State.DELETING, State.CLOSED): "the Delete is answered, crossed by the peer's, or given up (section 1.4.1)",
 }
-"""Each way with what leads along it, sections being RFC 7296's."""
+"""Each transition with its cause. Sections are those of RFC 7296."""
 
 
 def change(old: State, new: State) -> State:
-    """``new``, where there is a way to it; RuntimeError where the table has none, which is a fault of ours."""
+    """Check a transition and return ``new``; RuntimeError when the table does not have it, which is a bug."""
     if old is not new and (old, new) not in TRANSITIONS:
-        raise RuntimeError(f"an IKE SA never goes from {old.value} to {new.value}")
+        raise RuntimeError(f"expected a transition of the table, found {old.value} to {new.value}")
     return new

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is to happen later, in the order of its time."""
+"""Timers, in order of their time."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 
 @dataclass(order=True, slots=True)
 class Timer:
-    """One thing to do at ``at`` seconds; equal times keep the order in which they were set."""
+    """An action to run at ``at`` seconds. Timers with equal times run in the order in which they were set."""
 
     at: float
     number: int
     action: Callable[[float], None] | None = field(compare=False)
 
     def cancel(self) -> None:
-        """Forget it. A timer that has fired may be cancelled too."""
+        """Cancel the timer. A timer that has fired may be cancelled, too."""
         self.action = None
 
 
 class Timers:
-    """A heap of timers; cancelled ones are dropped when they come to its top, or when they outnumber the live ones."""
+    """A heap of timers. Cancelled ones are removed at its top, or when they outnumber the live ones."""
 
     def __init__(self) -> None:
         self._heap: list[Timer] = []
@@ -47,7 +47,7 @@ class Timers:
         return self._heap[0].at if self._heap else None
 
     def fire(self, now: float) -> None:
-        """Run every timer that is due, in order."""
+        """Run all timers that are due, in order."""
         while (at := self.next()) is not None and at <= now:
             timer = heapq.heappop(self._heap)
             action, timer.action = timer.action, None

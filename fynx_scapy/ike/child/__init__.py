@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Child SAs: how they come up, and which of them takes a packet."""
+"""Child SAs: how to set them up, and which one carries a packet."""

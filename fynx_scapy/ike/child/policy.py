@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which Child SA a packet belongs to (RFC 4301 section 5.1, RFC 7296 section 2.9.1).
+"""Select the Child SA for a packet (RFC 4301 section 5.1, RFC 7296 section 2.9.1).
 
-The most specific one takes it: the one with the fewest remote addresses in the selector that fits, then the fewest
-local ones, then the fewest ports; of equals the newest, so that a rekeyed SA takes over from its predecessor. With
-decorrelated policies, as RFC 4301 wants them, this is the same as their order.
+The most specific one is used: the one with the fewest remote addresses in the matching selector, then the fewest local
+addresses, then the fewest ports. Among equals the newest is used, so that a rekeyed SA takes over from its predecessor.
+With decorrelated policies, as RFC 4301 requires, this gives the same result as their order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Candidate = tuple["SaRecord", "ChildSa"]
 
 
 def pick(children: Iterable[Candidate], flow: Flow) -> Candidate | None:
-    """The Child SA to send a packet on, and its IKE SA, or None when none takes it. ``children``: oldest first."""
+    """The Child SA for a packet, and its IKE SA, or None. ``children`` are in order, oldest first."""
     best: Candidate | None = None
     least: tuple[int, int, int] | None = None
     for candidate in children:
@@ -40,7 +40,7 @@ def pick(children: Iterable[Candidate], flow: Flow) -> Candidate | None:
 
 
 def _width(child: ChildSa, flow: Flow) -> tuple[int, int, int]:
-    """How much the narrowest selectors that fit a packet take in: remote addresses, local addresses, ports."""
+    """The size of the narrowest selectors that match a packet: remote addresses, local addresses, ports."""
     remote = _narrowest(child.remote_ts, flow.version, flow.destination)
     local = _narrowest(child.local_ts, flow.version, flow.source)
     return remote[0], local[0], remote[1] + local[1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Child SAs: offered, answered and installed, in whatever exchange (RFC 7296 sections 1.2, 2.9 and 2.17)."""
+"""Offer, answer and install Child SAs, in any exchange (RFC 7296 sections 1.2, 2.9 and 2.17)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ChildRequest:
-    """What an initiator keeps between its offer and the answer.
+    """The initiator's state between its offer and the answer.
 
-    ``share`` is its part of a key exchange of its own (PFS).
+    ``share`` is its part of a separate key exchange (PFS).
     """
 
     config: ChildConfig
@@ -46,7 +46,7 @@ class ChildRequest:
 
     @classmethod
     def make(cls, sa: SaRecord, config: ChildConfig, packet: bytes | None = None) -> ChildRequest:
-        """Prepare an offer; the selectors of the packet that triggers it stand first (section 2.9)."""
+        """Prepare an offer. The selectors of the packet that triggers it come first (section 2.9)."""
         local, remote = config.local_ts, config.remote_ts
         if packet is not None:
             source, destination = Flow.parse(packet).selectors()
@@ -58,7 +58,7 @@ class ChildRequest:
 
     @classmethod
     def rekey(cls, sa: SaRecord, old: ChildSa) -> ChildRequest:
-        """Prepare the offer that replaces a Child SA: the selectors in use, and none of a packet (section 2.9.2)."""
+        """Prepare the offer that rekeys a Child SA: the selectors in use, without those of a packet (section 2.9.2)."""
         local, remote = old.local_ts, old.remote_ts
         in_transport = old.hosts is not None
         if in_transport:
@@ -67,7 +67,7 @@ class ChildRequest:
 
     @property
     def groups(self) -> list[int]:
-        """The key exchange methods on offer, in order."""
+        """The offered key exchange methods, in order."""
         return list(dict.fromkeys(t.id for p in self.config.proposals for t in p.of_type(KE) if t.id))
 
     def payloads(self, without: Sequence[int] = (KE,)) -> list[Packet]:
@@ -93,16 +93,16 @@ class ChildRequest:
         *,
         without: Sequence[int] = (KE,),
     ) -> ChildSa:
-        """Install what the answer agreed to; MalformedError when it is not a part of what was ``sent``.
+        """Install the Child SA of the answer; MalformedError when the answer does not match what was ``sent``.
 
-        LocalError when a tap sent an SPI that another Child SA has here.
+        LocalError when a tap sent the SPI of another of our Child SAs.
         """
         choice = check_answer(offers(answer.one(IKEv2_SA)), offers(sent.one(IKEv2_SA)), without=without)
         if _in_use(sa, choice.spi):
-            raise MalformedError(f"the peer's SPI {choice.spi.hex()} is that of another Child SA of its")
-        ends = selectors(answer.one(IKEv2_TSi)), selectors(answer.one(IKEv2_TSr))
+            raise MalformedError(f"expected an unused SPI, found {choice.spi.hex()}, which another Child SA has")
+        answered = selectors(answer.one(IKEv2_TSi)), selectors(answer.one(IKEv2_TSr))
         asked = sent.has_notify(NotifyType.USE_TRANSPORT_MODE)
-        view = transport.answered(sa, asked, answer, *ends)
+        view = transport.answered(sa, asked, answer, *answered)
         local = _within(view.local, _possible(sent.one(IKEv2_TSi)), "TSi")
         remote = _within(view.remote, _possible(sent.one(IKEv2_TSr)), "TSr")
         shared = agreed_secret(choice, self.share, sent, answer) if not without else b""
@@ -110,7 +110,7 @@ class ChildRequest:
         plan = ChildPlan(self.config, choice, local, remote, view.hosts, options)
         spi = int.from_bytes(choice.own_spi)
         if spi in sa.endpoint.children:
-            raise LocalError(f"the SPI {spi:#010x} that was sent is that of another Child SA here")
+            raise LocalError(f"expected an unused SPI, sent was {spi:#010x}, which another of our Child SAs has")
         child = install(sa, plan, spi, nonces, initiator=True, shared=shared, replaces=self.replaces)
         if asked and view.hosts is None:
             transport.declined(sa, child)
@@ -119,7 +119,7 @@ class ChildRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChildPlan:
-    """What two ends agree on before there are keys."""
+    """A negotiated Child SA before its keys are derived."""
 
     config: ChildConfig
     choice: Choice
@@ -130,30 +130,30 @@ class ChildPlan:
 
 
 def no_room(sa: SaRecord, more: int = 0) -> str | None:
-    """Why policy allows the peer no further Child SA, or None; ``more`` is how many a rekey may have for a while."""
+    """Why the peer may not set up another Child SA, or None. ``more``: how many more a rekey may have for a while."""
     limits, here = sa.endpoint.config, len(sa.endpoint.children)
     if len(sa.children) >= sa.config.child_limit + more:
-        return f"{len(sa.children)} Child SAs are there under this IKE SA"
+        return f"this IKE SA has {len(sa.children)} Child SAs already"
     if here >= limits.children_limit + more:
-        return f"{here} Child SAs are there"
+        return f"the endpoint has {here} Child SAs already"
     same = sum(other.remote_id == sa.remote_id for other, _ in sa.endpoint.children.values())
     if same >= limits.peer_children_limit + more:
-        return f"{sa.remote_id} has {same} Child SAs"
+        return f"{sa.remote_id} has {same} Child SAs already"
     return None
 
 
 def _in_use(sa: SaRecord, spi: bytes) -> bool:
-    """Whether a Child SA of the peer's has that SPI already: one Delete would name both (RFC 4303 section 2.1)."""
+    """Whether the peer uses that SPI already: one Delete would name both Child SAs (RFC 4303 section 2.1)."""
     return any(child.outbound.spi == int.from_bytes(spi) for child in sa.children.values())
 
 
 def answer_child(
     sa: SaRecord, request: Message, configs: Iterable[ChildConfig], *, without: Sequence[int] = (KE,)
 ) -> ChildPlan:
-    """What a responder agrees to: the first configuration whose selectors and proposals fit. PeerError otherwise.
+    """Choose the first configuration whose selectors and proposals match the request, as the responder.
 
-    TS_UNACCEPTABLE when no selectors meet, NO_PROPOSAL_CHOSEN when some did but no proposal does (section 2.9,
-    section 2.7).
+    PeerError TS_UNACCEPTABLE when no selectors match (section 2.9), NO_PROPOSAL_CHOSEN when selectors match but no
+    proposal does (section 2.7).
     """
     theirs, ours = selectors(request.one(IKEv2_TSi)), selectors(request.one(IKEv2_TSr))
     offered = offers(request.one(IKEv2_SA))
@@ -173,7 +173,8 @@ def answer_child(
         choice = choose(offered, config.proposals, without=without, prefer_ke=ke.group if ke else None)
         if choice is not None and _in_use(sa, choice.spi):
             raise PeerError(
-                NotifyType.NO_PROPOSAL_CHOSEN, reason=f"the SPI {choice.spi.hex()} is that of another Child SA already"
+                NotifyType.NO_PROPOSAL_CHOSEN,
+                reason=f"expected an unused SPI, found {choice.spi.hex()}, which another Child SA has",
             )
         if choice is not None:
             policies = [(other.remote_ts, other.local_ts) for other in configs]
@@ -182,7 +183,7 @@ def answer_child(
             return ChildPlan(config, choice, local[:255], remote[:255], view.hosts, options)
     if met:
         raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the Child SA is acceptable")
-    raise PeerError(NotifyType.TS_UNACCEPTABLE, reason="no part of the proposed traffic selectors is allowed by policy")
+    raise PeerError(NotifyType.TS_UNACCEPTABLE, reason="policy allows no part of the proposed traffic selectors")
 
 
 def install(
@@ -195,7 +196,7 @@ def install(
     shared: bytes = b"",
     replaces: ChildSa | None = None,
 ) -> ChildSa:
-    """Derive KEYMAT (section 2.17), make both ESP SAs and hand them to the IKE SA.
+    """Derive KEYMAT (section 2.17), create both ESP SAs and add them to the IKE SA.
 
     ``nonces`` are Ni and Nr of this exchange.
     """
@@ -258,7 +259,7 @@ def install(
 
 
 def child_answer_payloads(plan: ChildPlan, spi: int) -> list[Packet]:
-    """SAr2, TSi, TSr of the exchange's responder."""
+    """The responder's SAr2, TSi, TSr and notifies."""
     return [
         IKEv2_SA(prop=[plan.choice.layer(spi.to_bytes(4))]),
         *ts_payloads(plan.remote_ts, plan.local_ts),
@@ -277,11 +278,11 @@ def ts_payloads(tsi: Sequence[Selector], tsr: Sequence[Selector]) -> list[Packet
 
 def selectors(payload: Packet) -> tuple[Selector, ...]:
     """The selectors of a TS payload; those of unknown type are ignored (section 2.9)."""
-    return tuple(found for layer in payload.traffic_selector if (found := Selector.parse(layer)) is not None)
+    return tuple(ts for layer in payload.traffic_selector if (ts := Selector.parse(layer)) is not None)
 
 
 def _possible(payload: Packet) -> tuple[Selector, ...]:
-    """The selectors that we sent, without those that a tap made impossible."""
+    """The selectors that we sent, without those that a tap made invalid."""
     found: list[Selector] = []
     for layer in payload.traffic_selector:
         with contextlib.suppress(MalformedError):
@@ -291,13 +292,13 @@ def _possible(payload: Packet) -> tuple[Selector, ...]:
 
 def _within(answer: tuple[Selector, ...], asked: tuple[Selector, ...], name: str) -> tuple[Selector, ...]:
     if not answer:
-        raise MalformedError(f"expected a traffic selector that we know in {name}, found none")
+        raise MalformedError(f"expected a traffic selector of a known type in {name}, found none")
     for ts in answer:
         if not any(own.covers(ts) for own in asked):
-            raise MalformedError(f"the answer's {name} holds {ts}, which was not asked for")
+            raise MalformedError(f"expected {name} of the answer to be a part of what was sent, found {ts}")
     return answer
 
 
 def is_esp(protocol: int) -> bool:
-    """Whether a Delete or Notify speaks of ESP SAs."""
+    """Whether the protocol of a Delete or Notify is ESP."""
     return protocol == ProtocolId.ESP

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Transport mode: asked for, agreed to, declined (RFC 7296 section 1.3.1), and behind a NAT (section 2.23.1).
+"""Transport mode: request, accept or decline it (RFC 7296 section 1.3.1), also behind a NAT (section 2.23.1).
 
-It protects what two hosts say to each other, so its selectors hold one address each, the IKE SA's own. Behind a NAT
-the ends have different ideas of these addresses: each puts its own into the selectors that it receives before it does
-anything else with them, and keeps those that the peer wrote, which are in the peer's checksums.
+It protects traffic between two hosts, so its selectors have one address each, that of the IKE SA. Behind a NAT, the
+peers see different addresses. Each peer first replaces the addresses in received selectors with those that it sees. It
+keeps the original ones, since the checksums of the other peer's packets cover them.
 """
 
 from __future__ import annotations
@@ -31,52 +31,52 @@ Selectors = tuple[Selector, ...]
 
 
 class View(NamedTuple):
-    """A peer's selectors as we look at them; ``hosts`` when they are for transport mode."""
+    """The peer's selectors as we see them. ``hosts`` is set in transport mode."""
 
     local: Selectors
     remote: Selectors
     hosts: TransportHosts | None = None
 
 
-# Asking
+# Request
 
 
 def offered(sa: SaRecord, local: Iterable[Selector], remote: Iterable[Selector]) -> tuple[Selectors, Selectors]:
-    """What an initiator may offer: "exactly one IP address" in TSi and TSr, that of the IKE SA.
+    """The selectors that an initiator offers: "exactly one IP address" in TSi and TSr, that of the IKE SA.
 
-    LocalError when the configuration leaves nothing of it.
+    LocalError when the configured selectors do not contain these addresses.
     """
-    found = narrow(local, [_host(sa.local.host)]), narrow(remote, [_host(sa.remote.host)])
-    if not all(found):
+    narrowed = narrow(local, [_host(sa.local.host)]), narrow(remote, [_host(sa.remote.host)])
+    if not all(narrowed):
         raise LocalError(
-            f"expected selectors of a transport-mode Child SA that hold {sa.local.host} and {sa.remote.host}, "
+            f"expected traffic selectors that contain {sa.local.host} and {sa.remote.host} for transport mode, "
             f"found {', '.join(map(str, local))} and {', '.join(map(str, remote))}"
         )
-    return found
+    return narrowed
 
 
 def offered_again(sa: SaRecord, old: ChildSa) -> tuple[Selectors, Selectors]:
-    """What a rekey offers: the selectors in use, with the addresses that the IKE SA has by now."""
+    """The selectors that a rekey offers: those in use, with the current addresses of the IKE SA."""
     return _placed(old.local_ts, sa.local.host), _placed(old.remote_ts, sa.remote.host)
 
 
 def announce(transport: bool) -> list[Packet]:
-    """The notify that asks for transport mode, or agrees to it."""
+    """The notify that requests or accepts transport mode."""
     return [notify(NotifyType.USE_TRANSPORT_MODE)] if transport else []
 
 
 def answered(sa: SaRecord, asked: bool, answer: Message, local: Selectors, remote: Selectors) -> View:
-    """The answer's selectors as the initiator looks at them.
+    """The answer's selectors as the initiator sees them.
 
-    MalformedError when transport mode was not asked for, or without one address for each end behind a NAT.
+    MalformedError when transport mode was not requested, or when a peer behind a NAT does not have one address.
     """
     if not answer.has_notify(NotifyType.USE_TRANSPORT_MODE):
         return View(local, remote)
     if not asked:
-        raise MalformedError("the answer agrees to transport mode, which was not asked for")
+        raise MalformedError("expected no USE_TRANSPORT_MODE in the answer: transport mode was not requested")
     view = _substituted(sa, local, remote)
     if view is None:
-        raise MalformedError("expected selectors with one address at each end for transport mode, found others")
+        raise MalformedError("expected one address in TSi and in TSr for transport mode, found others")
     return view
 
 
@@ -89,17 +89,17 @@ def declined(sa: SaRecord, child: ChildSa) -> None:
     child.deleting = True
 
 
-# Answering
+# Answer
 
 
 def view(sa: SaRecord, config: ChildConfig, request: Message, local: Selectors, remote: Selectors) -> View | None:
-    """The request's selectors as a responder holds them against one configuration; None when the mode does not fit.
+    """The request's selectors as the responder matches them with a configuration; None when the mode does not fit.
 
-    What asks for transport mode and does not get it is looked at as it was sent, for tunnel mode.
+    If the request asks for transport mode and we decline, the selectors stay as sent, for tunnel mode.
     """
     if config.mode == "transport":
-        if request.has_notify(NotifyType.USE_TRANSPORT_MODE) and (found := _substituted(sa, local, remote)):
-            return found
+        if request.has_notify(NotifyType.USE_TRANSPORT_MODE) and (substituted := _substituted(sa, local, remote)):
+            return substituted
         if not config.tunnel_fallback:
             return None
     return View(local, remote)
@@ -108,8 +108,9 @@ def view(sa: SaRecord, config: ChildConfig, request: Message, local: Selectors, 
 def taken(sa: SaRecord, hosts: TransportHosts, local: Iterable[Selector], remote: Iterable[Selector]) -> bool:
     """Whether another host behind the same NAT has a Child SA for some of the same traffic.
 
-    Both look the same from here, and "implementations MUST handle this situation, either by disallowing conflicting
-    connections, or by other means" (RFC 3948 section 5.2). The same peer once more is no conflict.
+    We cannot tell the two hosts apart, and "implementations MUST handle this situation, either by disallowing
+    conflicting connections, or by other means" (RFC 3948 section 5.2). A second Child SA of the same peer is no
+    conflict.
     """
     if not sa.nat_before_peer:
         return False
@@ -136,10 +137,10 @@ def _substituted(sa: SaRecord, local: Sequence[Selector], remote: Sequence[Selec
 
 
 def _seen(selectors: Sequence[Selector], host: str, *, natted: bool) -> tuple[Selectors, str] | None:
-    """The selectors of one end with its address as we see it, and the address as the peer wrote it."""
+    """The selectors of one side with its address as we see it, and its address as the peer sent it."""
     if not natted:
-        found = narrow(selectors, [_host(host)])
-        return (found, host) if found else None
+        narrowed = narrow(selectors, [_host(host)])
+        return (narrowed, host) if narrowed else None
     addresses = {ts.addresses for ts in selectors}
     if len(addresses) != 1:
         return None
@@ -148,8 +149,8 @@ def _seen(selectors: Sequence[Selector], host: str, *, natted: bool) -> tuple[Se
 
 
 def _placed(selectors: Iterable[Selector], host: str) -> Selectors:
-    one = _host(host)
-    return tuple(replace(ts, version=one.version, start=one.start, end=one.end) for ts in selectors)
+    own = _host(host)
+    return tuple(replace(ts, version=own.version, start=own.start, end=own.end) for ts in selectors)
 
 
 def _host(host: str) -> Selector:
@@ -161,10 +162,10 @@ def _host(host: str) -> Selector:
 
 
 def received(sa: SaRecord, hosts: TransportHosts, payload: bytes, next_header: int, datagram: Datagram) -> bytes:
-    """The packet that came in transport mode, checksums put right where a NAT changed its addresses.
+    """The packet that was received in transport mode. Its checksum is corrected if a NAT changed the addresses.
 
-    It bears the outer addresses; but those of the selectors for a peer behind a NAT, who may get another address while
-    its Child SA stays the same.
+    It gets the outer addresses. For a peer behind a NAT it gets the address in the selectors, since the outer address
+    may change during the life of the Child SA.
     """
     source = hosts.remote if sa.nat_before_peer else datagram.remote.host
     addresses = Addresses(source, hosts.local)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Policies that wait for a packet, which sets up what it needs (RFC 7296 section 2.9; RFC 4301 section 4.4.1)."""
+"""Trap policies: a matching packet sets up its Child SA (RFC 7296 section 2.9; RFC 4301 section 4.4.1)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.message import Address
     from fynx_scapy.ike.terms.identity import Identity
 
-# How many packets are held for their Child SA, and for how many seconds at most.
+# How many packets are held until their Child SA is set up, and for how many seconds.
 HELD_PACKETS, HELD_SECONDS = 16, 30.0
 
 
 class Traps:
-    """The policies of one endpoint that wait, and the last few packets that await their Child SA."""
+    """The trap policies of an endpoint, and the last few packets that wait for their Child SA."""
 
     def __init__(self, endpoint: EndpointRecord) -> None:
         self._endpoint = endpoint
@@ -31,19 +31,19 @@ class Traps:
         return len(self._configs)
 
     def set(self, config: IkeConfig) -> None:
-        """Wait for packets that fit a Child SA of this configuration, which names its peer's address.
+        """Install a trap for the Child SAs of this configuration, whose ``remote`` must be set.
 
-        One configuration a peer: a new one takes the place of the old.
+        There is one configuration per peer. A new one replaces the old one.
         """
         self._configs[config.remote, config.remote_id] = config
 
     def clear(self) -> None:
-        """Wait for nothing, and let go what is held."""
+        """Remove all traps, and drop the held packets."""
         self._configs.clear()
         self._held.clear()
 
     def catch(self, packet: bytes, flow: Flow, now: float) -> bool:
-        """Set up what a packet needs, and hold it until then; False when no policy waits for it."""
+        """Set up the Child SA that a packet needs, and hold the packet until then; False when no trap matches."""
         for config in self._configs.values():
             for child in config.children:
                 if flow.fits(child.local_ts, child.remote_ts):
@@ -61,7 +61,7 @@ class Traps:
             sa.create_child(child, packet)
 
     def _find(self, config: IkeConfig) -> SaRecord | None:
-        """An IKE SA with that peer that is there or on its way."""
+        """An IKE SA with that peer that is established, or that we are setting up."""
         for sa in self._endpoint.sas.values():
             if sa.established and sa.remote_id == config.remote_id and sa.local_id == config.local_id:
                 return sa
@@ -71,12 +71,12 @@ class Traps:
 
     @staticmethod
     def _under_way(sa: SaRecord) -> bool:
-        """Whether a Child SA is asked for already: the packets that come meanwhile shall not ask for more of them."""
+        """Whether a Child SA is requested already. Packets that arrive meanwhile must not request more."""
         begun = [pending.exchange for pending in sa.requests.pending.values()]
         return any(exchange.touches_children for exchange in [*begun, *sa.requests.waiting])
 
     def release(self) -> None:
-        """A Child SA came up: send what is held, as far as it goes there, once the answer that made it is out."""
+        """Send the held packets that fit a new Child SA, after the answer that created it was sent."""
         if self._held:
             self._endpoint.timers.set(self._endpoint.now, self._send_held)
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The ground floor, which every feature imports: the record of an IKE SA, exchanges, extensions, a Child SA."""
+"""The base that every feature imports: the interfaces of IKE SA and endpoint, exchanges, extensions, Child SAs."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The peer's exchanges that wait for their next request (RFC 9242 section 3.2, RFC 9370 section 2.2.4).
 
-Several may wait on one IKE SA. Each says which request it waits for, so that what comes in between leaves it alone.
+Several may wait on one IKE SA. Each says which request it waits for; other requests may come in between.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Chain:
-    """An exchange between two of its rounds: its generator, and the request that is to follow."""
+    """An exchange between two of its rounds: its generator, and the request that must follow."""
 
     exchange: Exchange
     steps: Steps
@@ -31,13 +31,13 @@ class Chain:
     timer: Timer | None = None
 
     def claims(self, request: Message) -> bool:
-        """Whether this is the request that it waits for."""
+        """Whether this is the request that the exchange waits for."""
         right_type = request.header_fields.exchange == self.exchange_type
         return right_type and (self.then.refers is None or self.then.refers(request))
 
 
 class Chains:
-    """The exchanges that wait on one IKE SA, oldest first; `IkeConfig` says how many, and for how long."""
+    """The exchanges that wait on one IKE SA, oldest first. `IkeConfig` limits their number and their time."""
 
     def __init__(self, sa: SaRecord) -> None:
         self._sa = sa
@@ -48,11 +48,11 @@ class Chains:
 
     @property
     def exchanges(self) -> list[Exchange]:
-        """Those that wait."""
+        """The waiting exchanges, oldest first."""
         return [chain.exchange for chain in self._waiting]
 
     def wait(self, exchange: Exchange, steps: Steps, then: Next, answered: int) -> None:
-        """Let an exchange wait for its next request. ``answered`` is the type of the one that it has answered."""
+        """Let an exchange wait for its next request. ``answered`` is the type of the request that it has answered."""
         sa, config = self._sa, self._sa.config
         kind = answered if then.exchange_type is None else then.exchange_type
         chain = Chain(exchange, steps, kind, then)
@@ -63,14 +63,14 @@ class Chains:
             late = Timeout(f"expected {name_of(ExchangeType, kind)} within {config.chain_lifetime:g} s")
             chain.timer = sa.endpoint.timers.set(sa.now + config.chain_lifetime, lambda now: self._drop(chain, late))
         if len(self._waiting) > config.chain_limit:
-            self._drop(self._waiting[0], LocalError(f"more than {config.chain_limit} exchanges wait"))
+            self._drop(self._waiting[0], LocalError(f"expected at most {config.chain_limit} waiting exchanges"))
         return None
 
     def claim(self, request: Message) -> Chain | None:
-        """Take out the exchange that waits for this request; None when there is none.
+        """Remove and return the exchange that waits for this request; None when there is none.
 
-        Before both ends are authenticated the window is one, so that nothing may come in between (RFC 9242 section
-        3.2): PeerError then.
+        Before both peers are authenticated the window is one, and no other request may come in between (RFC 9242
+        section 3.2): PeerError.
         """
         for chain in self._waiting:
             if chain.claims(request):
@@ -78,12 +78,12 @@ class Chains:
                 return chain
         if self._waiting and self._sa.connecting:
             wanted = name_of(ExchangeType, self._waiting[0].exchange_type)
-            reason = f"expected the {wanted} that is to come next, found {request.header_fields.exchange_name}"
+            reason = f"expected {wanted} as the next request, found {request.header_fields.exchange_name}"
             raise PeerError(NotifyType.INVALID_SYNTAX, reason=reason)
         return None
 
     def stop(self, reason: str) -> None:
-        """Give all of them up."""
+        """Give up all waiting exchanges."""
         while self._waiting:
             self._drop(self._waiting[0], LocalError(reason))
 
@@ -93,7 +93,7 @@ class Chains:
             chain.timer.cancel()
 
     def _drop(self, chain: Chain, error: FynxError) -> None:
-        """Give one up, and say so."""
+        """Give up a waiting exchange, and report it."""
         sa, exchange = self._sa, chain.exchange
         self._remove(chain)
         chain.steps.close()

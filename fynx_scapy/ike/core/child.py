@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Child SA: a pair of ESP SAs, what they protect, and how they came to be (RFC 7296 section 2.9)."""
+"""A Child SA: a pair of ESP SAs, the traffic that they protect, and their history (RFC 7296 section 2.9)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from fynx_scapy.ike.terms.selectors import Flow, Selector
 
 
 class TransportHosts(NamedTuple):
-    """The hosts of a transport-mode Child SA: as we see them, and ``sent``, the ends of what the peer sends to us."""
+    """The hosts of a transport-mode Child SA, as we see them. ``sent`` are the addresses that the peer uses for them
+    in packets to us."""
 
     local: str
     remote: str
@@ -23,24 +24,24 @@ class TransportHosts(NamedTuple):
 
 
 class Usage(Protocol):
-    """What counts the packets of a Child SA against its lifetime."""
+    """Counts the packets of a Child SA against its lifetime."""
 
     ended: bool
-    """Whether it is over."""
+    """Whether the lifetime is over."""
 
     def sent(self) -> None:
-        """A packet left."""
+        """Count a sent packet."""
 
     def received(self) -> None:
-        """A packet came in and was good."""
+        """Count a valid received packet."""
 
     def stop(self) -> None:
-        """The Child SA ended."""
+        """Stop: the Child SA has ended."""
 
 
 @dataclass(slots=True, eq=False)
 class ChildSa:
-    """A pair of ESP SAs, what they protect, and how they came to be."""
+    """A Child SA: a pair of ESP SAs, the traffic that they protect, and their history."""
 
     config: ChildConfig
     suite: Suite
@@ -51,22 +52,22 @@ class ChildSa:
     initiator: bool
     """Whether we asked for it."""
     deleting: bool = False
-    """Whether our Delete for it is under way."""
+    """Whether we have sent a Delete for it."""
     gone: bool = False
-    """Whether it only takes in what is still on its way."""
+    """Whether it is removed, and only receives late packets."""
     replaces: ChildSa | None = None
-    """The Child SA that it rekeys."""
+    """The Child SA that it replaced."""
     ready: bool = True
-    """Whether we may send on it: a rekey's responder sends on the old one for a while (section 2.8)."""
+    """Whether we may send on it. The responder of a rekey sends on the old one for a while (section 2.8)."""
     life: Usage | None = field(default=None, repr=False)
     rekeying: object | None = field(default=None, repr=False)
     """Our rekey of it that is in flight."""
     rekeyed: Rekeyed | None = None
-    """What came of our rekey of it."""
+    """The result of our rekey of it."""
     peer_rekeyed: Rekeyed | None = None
-    """What came of the peer's."""
+    """The result of the peer's rekey of it."""
     hosts: TransportHosts | None = None
-    """Those of transport mode."""
+    """The hosts in transport mode, None in tunnel mode."""
     options: ChildOptions = NO_OPTIONS
 
     @property
@@ -75,16 +76,16 @@ class ChildSa:
         return self.config.name
 
     def takes(self, flow: Flow) -> bool:
-        """Whether policy sends this packet through here."""
+        """Whether an outbound packet matches the traffic selectors."""
         return flow.fits(self.local_ts, self.remote_ts, fragments=self.options.fragments)
 
     def allows(self, flow: Flow) -> bool:
-        """Whether a packet that came out of it belongs there (RFC 4301 section 5.2)."""
+        """Whether a received packet matches the traffic selectors (RFC 4301 section 5.2)."""
         return flow.fits(self.remote_ts, self.local_ts, fragments=self.options.fragments)
 
 
 class Rekeyed(NamedTuple):
-    """What a rekey came to: the new SA, and the nonces of the exchange that made it."""
+    """The result of a rekey: the new Child SA, and the nonces of the exchange that created it."""
 
     child: ChildSa
     nonces: tuple[bytes, bytes]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The record of an endpoint: what every feature may read of it, and ask for."""
+"""The interface of an endpoint for features: the data that they may read, and the methods that they may call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class EndpointRecord(ABC):
-    """One side as its features see it. ``now`` is its clock, the only one, in seconds."""
+    """An endpoint as its features see it. ``now`` is its only clock, in seconds."""
 
     hosts: tuple[str, ...]
     """Its IP addresses as text."""
@@ -38,11 +38,11 @@ class EndpointRecord(ABC):
     timers: Timers
     now: float
     sas: Mapping[bytes, SaRecord]
-    """Its IKE SAs by the SPI that it chose."""
+    """Its IKE SAs, by our SPI."""
     children: dict[int, tuple[SaRecord, ChildSa]]
-    """Its Child SAs by their inbound SPI, with their IKE SA, oldest first."""
+    """Its Child SAs with their IKE SA, by inbound SPI, oldest first."""
     pools: Pools
-    """The addresses that it lends."""
+    """The pools of addresses that it assigns to peers."""
 
     def __init__(self) -> None:
         self._kept: dict[object, object] = {}
@@ -53,54 +53,54 @@ class EndpointRecord(ABC):
         return self.hosts[0]
 
     def of(self, kind: Callable[[EndpointRecord], T]) -> T:
-        """What a feature keeps for this endpoint: its object of that kind, made when it is first asked for."""
-        found = self._kept.get(kind)
-        if found is None:
-            found = self._kept[kind] = kind(self)
-        return found  # type: ignore[return-value]  # the key says its type
+        """The object of class ``kind`` that a feature keeps for this endpoint. It is created on first use."""
+        feature = self._kept.get(kind)
+        if feature is None:
+            feature = self._kept[kind] = kind(self)
+        return feature  # type: ignore[return-value]  # the key is its class
 
-    # What carries its datagrams calls
+    # Called by the network
 
     @abstractmethod
     def receive(self, datagram: Datagram, now: float) -> None:
-        """Take in a datagram."""
+        """Handle a received datagram."""
 
     @abstractmethod
     def handle_timer(self, now: float) -> None:
-        """Do what is due."""
+        """Run the timers that are due."""
 
     @abstractmethod
     def next_timer(self) -> float | None:
-        """When `handle_timer` wants to be called, or None."""
+        """When to call `handle_timer` next, or None."""
 
     @abstractmethod
     def send(self, packet: bytes, now: float) -> bool:
-        """Send an inner IP packet; False when no policy takes it."""
+        """Send an inner IP packet; False when no policy matches it."""
 
     @abstractmethod
     def datagrams(self) -> list[Datagram]:
-        """What is to leave, in order."""
+        """Take the datagrams to send, in order."""
 
     @abstractmethod
     def packets(self) -> list[bytes]:
-        """Inner packets that arrived, decrypted, in order."""
+        """Take the received inner packets, decrypted, in order."""
 
     @abstractmethod
     def events(self) -> list[Event]:
-        """What happened since the last call."""
+        """Take the events since the last call."""
 
-    # What it knows
+    # Exchanges and extensions
 
     @property
     @abstractmethod
     def extensions(self) -> tuple[Callable[[SaRecord], object], ...]:
-        """The kinds of extensions of its IKE SAs, in order; `registry` adds to them."""
+        """The extension classes of its IKE SAs, in order; `registry` adds to them."""
 
     @abstractmethod
     def responder_for(self, request: Message) -> type[Exchange] | None:
-        """The exchange that answers a request, or None."""
+        """The exchange class that answers a request, or None."""
 
-    # What it tells and sends
+    # Events and output
 
     @abstractmethod
     def emit(self, event: Event) -> None:
@@ -108,11 +108,11 @@ class EndpointRecord(ABC):
 
     @abstractmethod
     def transmit(self, message: Outgoing | None, datagrams: Sequence[Datagram], attempt: int = 0) -> None:
-        """Queue the datagrams of a message, IKE or not, as the last tap leaves them; None for one that nobody taps."""
+        """Queue the datagrams of a message after the last taps. ``message`` is None when no tap is to see it."""
 
     @abstractmethod
     def drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
-        """Tell that a datagram was not acted upon."""
+        """Report a dropped datagram."""
 
     @abstractmethod
     def reject(
@@ -125,11 +125,11 @@ class EndpointRecord(ABC):
         *,
         response: bool = True,
     ) -> None:
-        """Answer a stranger in the clear: same SPIs, same message ID, one Notify (or ``more``), and no state."""
+        """Send an unprotected answer with the same SPIs and message ID: one Notify and ``more``. No state is kept."""
 
     @abstractmethod
     def send_now(self, packet: bytes, flow: Flow) -> bool:
-        """Send an inner packet through the Child SA that policy picks; False when there is none for it."""
+        """Send an inner packet through the Child SA that policy selects; False when there is none."""
 
     # IKE SAs and Child SAs
 
@@ -142,36 +142,36 @@ class EndpointRecord(ABC):
     def connect(
         self, config: IkeConfig, now: float, packet: bytes | None = None, *, authenticate: bool = True
     ) -> SaRecord:
-        """Begin an IKE SA with ``config.remote``; ``packet`` is the inner packet that asks for it."""
+        """Begin an IKE SA with ``config.remote``; ``packet`` is the inner packet that triggers it."""
 
     @abstractmethod
     def adopt(self, sa: SaRecord) -> None:
-        """Datagrams on its SPI are its own from now on."""
+        """Register an IKE SA by our SPI."""
 
     @abstractmethod
     def new_ike_spi(self) -> bytes:
-        """Eight octets that name no IKE SA of ours."""
+        """Choose an unused IKE SPI of eight octets."""
 
     @abstractmethod
     def free_ike_spi(self, spi: bytes) -> bytes:
-        """An SPI that was sent in the place of our own; LocalError unless it can name a new IKE SA here."""
+        """Check an SPI that a tap sent instead of ours; LocalError when it cannot name a new IKE SA here."""
 
     @abstractmethod
     def owns(self, spi: bytes) -> bool:
-        """Whether an IKE SPI is one that we have chosen."""
+        """Whether an IKE SPI is one of ours."""
 
     @abstractmethod
     def new_child_spi(self) -> int:
-        """An ESP SPI that is not in use here."""
+        """Choose an unused ESP SPI."""
 
     @abstractmethod
     def remove_child(self, child: ChildSa) -> None:
-        """Forget a Child SA."""
+        """Remove a Child SA."""
 
     @abstractmethod
     def linger(self, sa: SaRecord) -> None:
-        """Let go of an IKE SA that has ended once the peer has no retransmission left to send."""
+        """Keep an ended IKE SA until the peer has no retransmissions left, then discard it."""
 
     @abstractmethod
     def release(self, sa: SaRecord) -> None:
-        """Forget an IKE SA."""
+        """Unregister an IKE SA."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every exchange is: a class with both roles side by side, each a generator that reads like the RFC's ladder.
+"""The base class of exchanges. Each has a generator for both roles, which reads like the diagrams of the RFC.
 
-``initiate`` yields requests and is sent the answers. ``respond`` is handed the request and yields its answer; when more
-is to follow, it is sent the next request. What it does behind ``yield answer`` is done once the answer is out, and it
-may wait for the next request then, by ``request = yield Next(...)``. Either side may go on in another exchange type.
-Message IDs, retransmission, sealing and the window are the IKE SA's business.
+``initiate`` yields requests and receives the answers. ``respond`` gets the request and yields the answer; if more
+rounds follow, it receives the next request. Code after ``yield answer`` runs once the answer is sent. It may then wait
+for the next request with ``request = yield Next(...)``. Both sides may go on in another exchange type. The IKE SA
+handles message IDs, retransmission, encryption and the window.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ Steps = Generator[Outgoing | Next, Message, None]
 
 
 class Exchange:
-    """One exchange in flight. ``answer`` is the last response received, ``error`` why it failed."""
+    """An exchange in flight. ``answer`` is the last response received; ``error`` says why the exchange failed."""
 
     exchange_type: ClassVar[int]
     rules: tuple[Round, ...] = (Round(ANYTHING, ANYTHING),)
-    """What its messages may hold, by exchange type and round; the last row of a type goes for all that follow.
+    """The payloads of its messages, by exchange type and round. The last row of a type applies to all later rounds.
 
-    A class that says nothing takes anything inside SK.
+    By default, any payloads inside SK are accepted.
     """
     phase: ClassVar[Phase] = Phase.ESTABLISHED
-    """When it may come; a row may say otherwise for its round."""
+    """When it is allowed; a row may override this for its round."""
     replaces_ike: ClassVar[bool] = False
-    """Whether it makes the successor of the IKE SA."""
+    """Whether it creates the successor of the IKE SA."""
     touches_children: ClassVar[bool] = False
-    """Whether it creates, rekeys or closes a Child SA: the IKE SA is not rekeyed meanwhile (section 2.25.1)."""
+    """Whether it creates, rekeys or closes a Child SA. The IKE SA is not rekeyed meanwhile (section 2.25.1)."""
     alone: bool = False
-    """Whether no other request of ours may be in flight with it."""
+    """Whether none of our other requests may be in flight at the same time."""
 
     makes_child: ClassVar[bool] = False
-    """Whether it makes a Child SA: what names one that we do not know may mean that one."""
+    """Whether it creates a Child SA. Meanwhile the peer may refer to a Child SA that we do not know yet."""
     extensible: ClassVar[bool] = True
     """Whether extensions may add to its messages."""
     notes_itself: ClassVar[bool] = False
-    """Whether it calls `hooks.note` itself, as it alone knows when a message counts."""
+    """Whether it calls `hooks.note` itself, since only it knows when a message is valid."""
 
     def __init__(self, sa: SaRecord) -> None:
         self.sa = sa
@@ -62,29 +62,29 @@ class Exchange:
         self.error: FynxError | None = None
         self.answer: Message | None = None
         self.rounds: Counter[int] = Counter()
-        """How many rounds are over, by exchange type: a request repeated with another key exchange method counts."""
+        """The number of complete rounds, by exchange type. A retry with another key exchange method counts as one."""
         self.followed_up = False
-        """Whether it has gone on in another exchange type than it began with."""
+        """Whether it has gone on in another exchange type."""
 
     @property
     def about(self) -> SaRecord:
-        """The IKE SA whose extensions take part: the one that it makes, once that is there, else its own."""
+        """The IKE SA whose extensions are called: its own, or the new one that it has created."""
         return self.sa
 
     def row(self, exchange_type: int) -> Round | None:
-        """The row of the present round, in which messages have this type; None when they must not come at all."""
+        """The row of the current round for messages of this type; None when they are not allowed."""
         rows = [row for row in self.rules if self._type(row.exchange_type) == exchange_type]
         return rows[min(self.rounds[exchange_type], len(rows) - 1)] if rows else None
 
     def rule(self, exchange_type: int, *, response: bool) -> Rule | None:
-        """What the request or the response of the present round may hold; None when it must not come at all."""
+        """The rule for the request or the response of the current round; None when it is not allowed."""
         row = self.row(exchange_type)
         if row is None:
             return None
         return row.response if response else row.request
 
     def type_of(self, request: Outgoing) -> int:
-        """The exchange type of a request of its own."""
+        """The exchange type of one of its requests."""
         return self._type(request.exchange_type)
 
     def _type(self, exchange_type: int | None) -> int:
@@ -92,24 +92,24 @@ class Exchange:
 
     @property
     def subjects(self) -> frozenset[int]:
-        """The Child SAs that it replaces or closes, by their inbound SPIs: no two requests are about the same."""
+        """The inbound SPIs of the Child SAs that it replaces or closes. No two requests in flight share one."""
         return frozenset()
 
     @property
     def schedule(self) -> Retransmission:
-        """When its requests go out again."""
+        """When to retransmit its requests."""
         return self.sa.config.retransmission
 
     def initiate(self) -> Steps:
-        """The initiator's side."""
-        raise LocalError(f"{type(self).__name__} has no initiator's side")
+        """The initiator's side; LocalError when the class has none."""
+        raise LocalError(f"expected an exchange that we can initiate, found {type(self).__name__}")
 
     def respond(self, request: Message) -> Steps:
-        """The responder's side."""
-        raise LocalError(f"{type(self).__name__} has no responder's side")
+        """The responder's side; LocalError when the class has none."""
+        raise LocalError(f"expected an exchange that can respond, found {type(self).__name__}")
 
     def request(self, *payloads: Packet, encrypted: bool = True, exchange_type: int | None = None) -> Outgoing:
-        """A request to be yielded by ``initiate``; with ``exchange_type`` the exchange goes on in that type."""
+        """A request for ``initiate`` to yield. With ``exchange_type``, the exchange goes on in that type."""
         return Outgoing(list(payloads), encrypted, exchange_type=exchange_type)
 
     def response(
@@ -121,37 +121,37 @@ class Exchange:
         link: bytes | None = None,
         refers: Callable[[Message], bool] | None = None,
     ) -> Outgoing:
-        """An answer to be yielded by ``respond``. When more is to follow, the yield gives the next request.
+        """An answer for ``respond`` to yield. If another round follows, the yield returns the next request.
 
-        ``more``: that request has the type of the one that is answered; ``then``: it has this type. ``link``: an
-        ADDITIONAL_KEY_EXCHANGE with this data is appended, which the next request must bring back (RFC 9370 section
+        ``more``: another round of the same exchange type follows. ``then``: another round of this type follows.
+        ``link``: append an ADDITIONAL_KEY_EXCHANGE with this data; the next request must return it (RFC 9370 section
         2.2.4). ``refers``: the next request is the first one of its type for which this is true.
         """
         answer = Outgoing(list(payloads), encrypted)
         if link is not None:
             answer.payloads.append(notify(NotifyType.ADDITIONAL_KEY_EXCHANGE, link))
-            # As it was sent: a tap may have written another one.
+            # Compare with what was sent: a tap may have changed it.
             refers = refers or (lambda request: _links(request) == _links(answer.sent))
         if more or then is not None or refers is not None:
             answer.then = Next(then, refers)
         return answer
 
     def doubts(self, answer: Message) -> bool:
-        """Whether an answer in the clear is worth waiting for a better one (section 2.21.1)."""
+        """Whether to wait for a better answer than this unprotected one (section 2.21.1)."""
         return False
 
     def failed(self, error: FynxError) -> None:
-        """The exchange we began came to nothing: what that means for the IKE SA. By default nothing."""
+        """Handle the failure of an exchange that we began. By default the IKE SA is not affected."""
 
     def refused(self, error: FynxError) -> None:
-        """A request was answered with an error, or the next one did not come: what that means for the IKE SA.
+        """Handle a request that we refused, or a next request that did not arrive.
 
-        By default nothing.
+        By default the IKE SA is not affected.
         """
 
 
 def link(answer: Message) -> list[IKEv2_Notify]:
-    """The ADDITIONAL_KEY_EXCHANGE of an answer, which the next request must bring back (RFC 9370 section 2.2.4)."""
+    """The ADDITIONAL_KEY_EXCHANGE of an answer, which the next request must return (RFC 9370 section 2.2.4)."""
     return [notify(NotifyType.ADDITIONAL_KEY_EXCHANGE, data) for data in _links(answer)[:1]]
 
 
@@ -159,40 +159,40 @@ def _links(message: Payloads) -> list[bytes]:
     return [bytes(note.notify or b"") for note in message.notifies(NotifyType.ADDITIONAL_KEY_EXCHANGE)]
 
 
-# What is in flight
+# Requests in flight
 
 
 @dataclass(slots=True)
 class Pending:
-    """A request of ours that waits for its answer."""
+    """One of our requests that waits for its answer."""
 
     exchange: Exchange
     steps: Steps
     kept: Kept
     timer: Timer | None = None
     doubt: Timer | None = None
-    """Set while an error that anybody may have sent waits for a better answer (section 2.21.1)."""
+    """Set while we wait for a better answer than an unprotected error (section 2.21.1)."""
 
 
 @dataclass
 class RequestWindow:
-    """Our requests, and those that wait their turn (section 2.3)."""
+    """Our requests in flight, and those that wait for room in the window (section 2.3)."""
 
     size: int = 1
     next_id: int = 0
     pending: dict[int, Pending] = field(default_factory=dict)
     waiting: deque[Exchange] = field(default_factory=deque)
     held: deque[tuple[Exchange, Steps, Outgoing]] = field(default_factory=deque)
-    """Further rounds of exchanges that have begun; they go before those that have not."""
+    """Further rounds of exchanges in progress. They are sent before new exchanges."""
 
     @property
     def in_flight(self) -> list[Exchange]:
-        """The exchanges that have begun and not ended."""
+        """The exchanges in progress."""
         return [*(pending.exchange for pending in self.pending.values()), *(held[0] for held in self.held)]
 
     @property
     def open(self) -> bool:
-        """Whether another request may leave now.
+        """Whether we may send another request now.
 
         "when the initiator needs to make a request X, it MUST wait until it has received responses to all requests up
         through request X-N"

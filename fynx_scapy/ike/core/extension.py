@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an extension of IKEv2 is: what it puts into messages, what it reads in them, what it keeps, in one class.
+"""The base class of IKEv2 extensions. One class adds payloads to messages, reads them, and keeps the state.
 
-There is one object for each IKE SA and class, made when it is first asked for: ``sa.of(Class)``. `registry` says which
-classes an endpoint has, `hooks` runs them.
+Each IKE SA has one object of each class, created on first use: ``sa.of(Class)``. `registry` lists the classes of an
+endpoint, `hooks` runs them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Place(enum.Enum):
-    """Behind which payload an offer goes (RFC 7296 appendix C); where that one is missing, at the end."""
+    """The payload after which the payloads of an extension go (RFC 7296 appendix C). If it is missing, at the end."""
 
     NONCE = (PayloadType.Nonce,)
     IDENTITY = (PayloadType.IDi, PayloadType.IDr)
@@ -34,11 +34,11 @@ class Place(enum.Enum):
 
 
 class Extension:
-    """One extension on one IKE SA. Every hook does nothing unless a subclass says what.
+    """An extension on one IKE SA. A subclass overrides the hooks that it needs; by default they do nothing.
 
-    A FynxError that `offer`, `note` or `ended` raises ends an exchange of ours. While we answer, a PeerError that
-    `offer`, `check`, `note` or `answer` raises refuses the request with its Notify, and any other FynxError with
-    INVALID_SYNTAX. The other hooks raise nothing.
+    In an exchange that we began, a FynxError from `offer`, `note` or `ended` ends the exchange. While we answer, a
+    PeerError from `offer`, `check`, `note` or `answer` refuses the request with its Notify; any other FynxError refuses
+    it with INVALID_SYNTAX. The other hooks must not raise.
     """
 
     place: ClassVar[Place] = Place.LAST
@@ -49,49 +49,50 @@ class Extension:
     # Messages
 
     def offer(self, message: Outgoing, exchange: Exchange, request: Message | None) -> Sequence[Packet]:
-        """What it adds to a message of ours. ``request`` is the one that this answers, None for a request of ours.
+        """The payloads to add to a message of ours. ``request`` is the request that it answers, or None.
 
-        Called before the taps, again for each retry. In a rekey of the IKE SA the new one's object is asked as soon as
-        there is one: it is not ``exchange.sa`` then.
+        Called before the taps, and again for each retry. In a rekey of the IKE SA, the object of the new IKE SA is
+        called once it exists; ``self.sa`` is not ``exchange.sa`` then.
         """
         return ()
 
     def sent(self, message: Outgoing, exchange: Exchange) -> None:
-        """A message of ours has left, as the taps made it."""
+        """We have sent a message; the taps may have changed it."""
 
     def check(self, message: Message, exchange: Exchange) -> None:
-        """Raise PeerError for a request that is not to be acted upon. In IKE_AUTH its AUTH is not verified yet."""
+        """Raise PeerError to refuse a request. In IKE_AUTH, its AUTH is not verified yet."""
 
     def note(self, message: Message, exchange: Exchange) -> None:
-        """Read a message of the peer's that counts.
+        """Read a valid message of the peer.
 
-        That is an IKE_SA_INIT message once it is accepted, IKE_AUTH once AUTH has verified, any other that is inside SK
-        and that its rules allow. In a rekey of the IKE SA it is the new one's object that reads, once there is one.
+        Valid is an IKE_SA_INIT message once it is accepted, an IKE_AUTH message once its AUTH has verified, and any
+        other message inside SK that its rules allow. In a rekey of the IKE SA, the object of the new IKE SA is called
+        once it exists.
         """
 
     def answer(self, request: Message) -> Sequence[Packet]:
-        """The payload that answers one of a request, before those of a Child SA; PeerError for a refusal."""
+        """The payloads that answer those of a request; they go before those of a Child SA. PeerError for a refusal."""
         return ()
 
     def ended(self, exchange: Exchange) -> None:
-        """An exchange that we began has done all it had to do."""
+        """An exchange that we began is complete."""
 
     # Policy
 
     def allow(self, configs: Sequence[ChildConfig]) -> Sequence[ChildConfig]:
-        """The Child SAs that the peer may have, out of these."""
+        """Restrict the Child SAs that the peer may set up."""
         return configs
 
     # The life of the IKE SA
 
     def established(self) -> None:
-        """Both ends are authenticated. As responder we have not answered yet."""
+        """Both peers are authenticated. As responder we have not sent our answer yet."""
 
     def inherit(self, old: Self) -> None:
-        """Take what a rekeyed IKE SA is to keep from the object of its predecessor; there are no keys yet."""
+        """Copy state from the object of the predecessor after a rekey of the IKE SA. There are no keys yet."""
 
     def took_over(self) -> None:
-        """The IKE SA is the one to use from now on: it has the Child SAs of its predecessor."""
+        """The IKE SA took over the Child SAs of its predecessor, and is used from now on."""
 
     def closed(self) -> None:
         """The IKE SA has ended."""
@@ -99,16 +100,16 @@ class Extension:
     # Outside of any exchange
 
     def hint(self, notifies: Iterable[IKEv2_Notify], datagram: Datagram) -> bool:
-        """Look at Notifies in the clear on the SPIs of the IKE SA, which anybody may have sent.
+        """Read unprotected Notify payloads on the SPIs of the IKE SA. They may be forged.
 
-        Whether it has acted on them, so that nothing more is to be made of them.
+        Returns whether it has acted on them; then they are not processed further.
         """
         return False
 
     def ahead(self, datagram: Datagram, header: Header) -> None:
-        """A request has a message ID that our window does not reach yet. Nothing of it has verified."""
+        """A request has a message ID above our window. Its ICV is not verified."""
 
     @classmethod
     def beside_invalid_spi(cls, endpoint: EndpointRecord, header: Header) -> Sequence[Packet]:
-        """What goes beside INVALID_IKE_SPI, in the clear, to whoever sent a request with this header."""
+        """The unprotected payloads to send with INVALID_IKE_SPI in the answer to a request with this header."""
         return ()

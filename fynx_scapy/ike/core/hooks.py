@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the extensions of an IKE SA, in the order in which they were registered.
+"""Run the extensions of an IKE SA, in the order in which they were registered.
 
-The engine calls these for every exchange. An exchange calls `note` where it alone knows when a message counts
-(``notes_itself``), `answer` and `allowed`.
+The engine calls these functions for every exchange. An exchange itself calls `answer` and `allowed`, and also `note`
+if only it knows when a message is valid (``notes_itself``).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def having(sa: SaRecord, hook: str) -> list[Extension]:
 
 
 def offer(exchange: Exchange, message: Outgoing, request: Message | None) -> None:
-    """Put into a message of ours what the extensions offer, each at its place."""
+    """Add the payloads of the extensions to a message of ours, each at its place."""
     if not exchange.extensible:
         return
     offered: dict[Place, list[Packet]] = {}
@@ -54,13 +54,13 @@ def offer(exchange: Exchange, message: Outgoing, request: Message | None) -> Non
 
 
 def sent(exchange: Exchange, message: Outgoing) -> None:
-    """A message of ours has left."""
+    """We have sent a message."""
     for one in having(exchange.about, "sent"):
         one.sent(message, exchange)
 
 
 def take(exchange: Exchange, message: Message) -> None:
-    """The peer's message is about to be acted upon: object to a request, and read what counts already."""
+    """Let the extensions check a request of the peer, and read the message if it is valid already."""
     if not message.header_fields.response:
         for one in having(exchange.about, "check"):
             one.check(message, exchange)
@@ -69,19 +69,19 @@ def take(exchange: Exchange, message: Message) -> None:
 
 
 def note(exchange: Exchange, message: Message) -> None:
-    """Read a message of the peer's."""
+    """Let the extensions read a valid message of the peer."""
     for one in having(exchange.about, "note"):
         one.note(message, exchange)
 
 
 def ended(exchange: Exchange) -> None:
-    """An exchange of ours has come to its end."""
+    """An exchange that we began is complete."""
     for one in having(exchange.about, "ended"):
         one.ended(exchange)
 
 
 def answer(sa: SaRecord, request: Message) -> list[Packet]:
-    """What answers the payloads of a request, before those of a Child SA. PeerError for a refusal."""
+    """The payloads that answer those of a request; they go before those of a Child SA. PeerError for a refusal."""
     return [payload for one in having(sa, "answer") for payload in one.answer(request)]
 
 
@@ -94,19 +94,19 @@ def allowed(sa: SaRecord) -> list[ChildConfig]:
 
 
 def established(sa: SaRecord) -> None:
-    """Both ends are authenticated."""
+    """Both peers are authenticated."""
     for one in having(sa, "established"):
         one.established()
 
 
 def inherit(sa: SaRecord, old: SaRecord) -> None:
-    """A new IKE SA takes from its predecessor what it keeps."""
+    """Let the extensions of a new IKE SA copy state from its predecessor."""
     for one in having(sa, "inherit"):
         one.inherit(old.of(type(one)))
 
 
 def took_over(sa: SaRecord) -> None:
-    """An IKE SA is the one to use from now on."""
+    """An IKE SA took over from its predecessor."""
     for one in having(sa, "took_over"):
         one.took_over()
 
@@ -118,17 +118,17 @@ def closed(sa: SaRecord) -> None:
 
 
 def hint(sa: SaRecord, notifies: Iterable[IKEv2_Notify], datagram: Datagram) -> bool:
-    """Whether an extension has acted on Notifies in the clear."""
+    """Whether an extension has acted on unprotected Notify payloads."""
     return any(one.hint(notifies, datagram) for one in having(sa, "hint"))
 
 
 def ahead(sa: SaRecord, datagram: Datagram, header: Header) -> None:
-    """A request is ahead of our window."""
+    """A request has a message ID above our window."""
     for one in having(sa, "ahead"):
         one.ahead(datagram, header)
 
 
 def beside_invalid_spi(endpoint: EndpointRecord, header: Header) -> list[Packet]:
-    """What goes to a stranger beside INVALID_IKE_SPI."""
+    """The payloads to send with INVALID_IKE_SPI to an unknown peer."""
     kinds = [kind for kind in endpoint.extensions if isinstance(kind, type) and issubclass(kind, Extension)]
     return [payload for kind in kinds for payload in kind.beside_invalid_spi(endpoint, header)]

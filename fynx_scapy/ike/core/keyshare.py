@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One side's part of a key exchange: private value, KE payload, nonce, and what comes of it (RFC 7296 section 3.4)."""
+"""Our side of a key exchange: private value, KE payload, nonce and shared secret (RFC 7296 section 3.4)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, repr=False)
 class KeyShare:
-    """A fresh private value for one key exchange method."""
+    """A fresh private value for a key exchange method."""
 
     group: int
     private: PrivateKey
 
     @classmethod
     def generate(cls, group: int, random: Callable[[int], bytes]) -> KeyShare:
-        """Draw one; ``random`` gives that many octets."""
+        """Generate a private value. ``random`` returns the requested number of octets."""
         return cls(group, key_exchange(group).generate(random))
 
     def payload(self) -> IKEv2_KE:
@@ -38,44 +38,45 @@ class KeyShare:
 
 
 def agreed_secret(choice: Choice, share: KeyShare | None, sent: Payloads, answer: Message) -> bytes:
-    """What the initiator's key exchange comes to, nothing when none was chosen.
+    """The initiator's shared secret; empty when no key exchange was chosen.
 
-    MalformedError when the answer does not fit what was ``sent``, KeyExchangeError for a public value or a ciphertext
-    that must be refused.
+    MalformedError when the answer does not match what was ``sent``. KeyExchangeError for an invalid public value or
+    ciphertext.
     """
     chosen = choice.suite.ke
     if chosen is None:
         return b""
     ours, theirs = sent.get(IKEv2_KE), answer.get(IKEv2_KE)
-    found = [payload.group if payload else None for payload in (ours, theirs)]
-    if theirs is None or found != [chosen.id, chosen.id]:
+    sent_group, answer_group = (payload.group if payload else None for payload in (ours, theirs))
+    if theirs is None or (sent_group, answer_group) != (chosen.id, chosen.id):
         raise MalformedError(
-            f"expected a KE payload of group {chosen.id}, which was chosen; sent was {found[0]}, found {found[1]}"
+            f"expected KE payloads of the chosen group {chosen.id}, sent {sent_group or 'none'}, "
+            f"found {answer_group or 'none'}"
         )
     if share is None or share.group != chosen.id:
         raise MalformedError(
-            f"nobody here knows the private value of the KE payload of group {chosen.id} that was sent"
+            f"expected the private value for the KE payload of group {chosen.id} that was sent, but a tap replaced it"
         )
     return share.private.shared(theirs.ke)
 
 
 def answered_secret(choice: Choice, request: Message, random: Callable[[int], bytes]) -> tuple[list[IKEv2_KE], bytes]:
-    """The responder's KE payload, if there is to be one, and what the key exchange comes to.
+    """The responder's KE payload, if a key exchange was chosen, and the shared secret.
 
     With a KEM the responder encapsulates to the initiator's public value, and its KE payload is the ciphertext
-    (draft-ietf-ipsecme-ikev2-mlkem); otherwise it draws a value of its own. PeerError asks for another
-    group, or refuses the public value.
+    (draft-ietf-ipsecme-ikev2-mlkem). Otherwise it generates a private value. PeerError asks for another group, or
+    refuses the public value.
     """
     chosen = choice.suite.ke
     if chosen is None:
         return [], b""
     ke = request.get(IKEv2_KE)
     if ke is None or ke.group != chosen.id:
-        found = ke.group if ke else "none"
+        group = ke.group if ke else "none"
         raise PeerError(
             NotifyType.INVALID_KE_PAYLOAD,
             chosen.id.to_bytes(2),
-            f"expected a KE payload of group {chosen.id}, found {found}",
+            f"expected a KE payload of group {chosen.id}, found {group}",
         )
     method = key_exchange(chosen.id)
     try:
@@ -94,7 +95,7 @@ def answered_secret(choice: Choice, request: Message, random: Callable[[int], by
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """What INVALID_KE_PAYLOAD asks for instead of the group that was sent; ``fault`` is why that is not followed."""
+    """The group that INVALID_KE_PAYLOAD asks for instead of the one that was sent. ``fault``: why we refuse it."""
 
     sent: int
     wanted: int | None
@@ -103,10 +104,10 @@ class Rejection:
 
     @classmethod
     def read(cls, sa: SaRecord, sent: Payloads, answer: Message) -> Rejection | None:
-        """None when the answer asks for no other group, or no KE payload was sent.
+        """Read the answer; None when it asks for no other group, or when no KE payload was sent.
 
-        A responder asks for a group among those offered (RFC 7296 section 1.2); `IkeConfig.refuse_weaker_ke` leaves
-        fewer of them.
+        A responder may ask for one of the groups that we offered (RFC 7296 section 1.2). `IkeConfig.refuse_weaker_ke`
+        excludes the weaker ones.
         """
         note, ours, payload = answer.notify(NotifyType.INVALID_KE_PAYLOAD), sent.get(IKEv2_KE), sent.get(IKEv2_SA)
         if note is None or ours is None:
@@ -119,7 +120,7 @@ class Rejection:
         if wanted is None:
             fault = MalformedError(f"expected a group of two octets in INVALID_KE_PAYLOAD, found {len(data)} octets")
         elif wanted == ours.group or wanted not in offered:
-            why = "was sent" if wanted == ours.group else "was not offered"
+            why = "was sent already" if wanted == ours.group else "was not offered"
             fault = MalformedError(f"the peer asks for group {wanted}, which {why}")
         elif weaker and sa.config.refuse_weaker_ke:
             weak, strong = (name_of(KeMethod, group) for group in (wanted, offered[0]))
@@ -127,8 +128,8 @@ class Rejection:
             fault = PeerError(NotifyType.INVALID_KE_PAYLOAD, data, reason)
         return cls(ours.group, wanted, weaker, fault)
 
-    def tell(self, sa: SaRecord, *, encrypted: bool) -> None:
-        """Emit the event: in the clear anybody may have asked for another group."""
+    def report(self, sa: SaRecord, *, encrypted: bool) -> None:
+        """Emit the event. ``encrypted``: whether the answer was protected; if not, it may be forged."""
         sa.emit(
             KeyExchangeRejected(
                 *sa.stamp,
@@ -143,16 +144,16 @@ class Rejection:
 
 
 def retried_share(sa: SaRecord, request: Outgoing, answer: Message) -> KeyShare | None:
-    """A share of the group that the answer's INVALID_KE_PAYLOAD asks for; None when it asks for none.
+    """A new share of the group that the answer's INVALID_KE_PAYLOAD asks for; None when it asks for none.
 
-    MalformedError when that group cannot be, PeerError when policy refuses it.
+    MalformedError when that group is impossible, PeerError when policy refuses it.
     """
     rejection = Rejection.read(sa, request.sent, answer)
     if rejection is None:
         return None
     if rejection.fault is None or answer.encrypted:
-        # What is not followed in the clear was told when it came.
-        rejection.tell(sa, encrypted=answer.encrypted)
+        # An unprotected one that we refuse was reported when it arrived.
+        rejection.report(sa, encrypted=answer.encrypted)
     if rejection.fault is not None or rejection.wanted is None:
         raise rejection.fault or MalformedError("expected a group in INVALID_KE_PAYLOAD, found none")
     return KeyShare.generate(rejection.wanted, sa.endpoint.randomness.octets)
@@ -162,27 +163,27 @@ def retried_share(sa: SaRecord, request: Outgoing, answer: Message) -> KeyShare 
 
 
 def own_nonce(sa: SaRecord, prfs: Iterable[int]) -> bytes:
-    """A fresh nonce of `IkeConfig.nonce_size` octets, or more where a PRF asks for more.
+    """A fresh nonce of `IkeConfig.nonce_size` octets, or more if a PRF needs more.
 
-    "MUST be at least half the key size of the negotiated pseudorandom function"; an initiator, who does not know which
-    one that will be, takes all ``prfs`` that it proposes (RFC 7296 section 2.10).
+    "MUST be at least half the key size of the negotiated pseudorandom function". An initiator does not know yet which
+    PRF that is, so it passes all ``prfs`` that it proposes (RFC 7296 section 2.10).
     """
     return sa.endpoint.randomness.octets(max(sa.config.nonce_size, *map(_least, prfs), 16))
 
 
 def prf_of(suite: Suite) -> list[int]:
-    """The transform ID of a suite's PRF, if it has one."""
+    """The transform ID of the suite's PRF, as a list; empty if it has none."""
     return [suite.prf.id] if suite.prf else []
 
 
 def sent_nonce(message: Outgoing, drawn: bytes) -> bytes:
-    """The nonce that went out, from which the peer derives too; the one that was ``drawn`` where none did."""
+    """The nonce that we really sent, after the taps; the peer derives its keys from it. ``drawn`` if none was sent."""
     payload = message.sent.get(IKEv2_Nonce)
     return bytes(payload.nonce) if payload is not None else drawn
 
 
 def check_nonce(nonce: bytes, suite: Suite) -> None:
-    """PeerError unless a nonce has the size of section 3.9, and half the key of the negotiated PRF (section 2.10)."""
+    """PeerError unless the nonce has 16 to 256 octets (section 3.9) and half the key size of the PRF (section 2.10)."""
     least = max(map(_least, prf_of(suite)), default=16)
     if not least <= len(nonce) <= 256:
         raise PeerError(
@@ -191,9 +192,9 @@ def check_nonce(nonce: bytes, suite: Suite) -> None:
 
 
 def _least(number: int) -> int:
-    """The least octets of a nonce with a PRF."""
+    """The smallest size of a nonce with a PRF, in octets."""
     try:
         return max(16, -(-prf(number).key_size // 2))
     except ConfigError:
-        # Offered to see what the peer does with it: nobody can derive anything with it.
+        # An unknown PRF, offered to test the peer: no keys can be derived with it.
         return 16

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The record of an IKE SA: what every feature may read of it, and ask for.
+"""The interface of an IKE SA for features: the data that they may read, and the methods that they may call.
 
-Features import this, and `IkeSa` and `Endpoint` import the features. A feature keeps a state of its own with
-``sa.of(Kind)`` or ``endpoint.of(Kind)``, so that nothing here knows of it.
+Features import this module; `IkeSa` and `Endpoint` import the features. A feature keeps its state with ``sa.of(Kind)``
+or ``endpoint.of(Kind)``, so this module need not know it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ X = TypeVar("X", bound="Exchange")
 class Line:
     """An IKE SA and its successors: the SPIs of those that have not ended, and the last one that took over.
 
-    Whoever holds an old one of them finds the last one by it, and holds none of those between.
+    An old IKE SA leads to the last one through it, without references to those in between.
     """
 
     def __init__(self, first: SaRecord) -> None:
@@ -47,19 +47,19 @@ class Line:
 
 
 class RekeyedIke(NamedTuple):
-    """What a rekey came to: the new IKE SA, and the nonces of the exchange that made it."""
+    """The result of a rekey: the new IKE SA, and the nonces of the exchange that created it."""
 
     sa: SaRecord
     nonces: tuple[bytes, bytes]
 
 
 class SaRecord(ABC):
-    """One IKE SA as its features see it. ``spi_i`` and ``spi_r`` are eight octets each."""
+    """An IKE SA as its features see it. ``spi_i`` and ``spi_r`` have eight octets each."""
 
     requests: RequestWindow
     """Our requests."""
     answers: ResponseWindow
-    """The peer's."""
+    """The peer's requests, and our answers."""
 
     def __init__(
         self,
@@ -107,21 +107,21 @@ class SaRecord(ABC):
     def __repr__(self) -> str:
         return f"<IkeSa {self.spi_i.hex()}_i {self.spi_r.hex()}_r {self.state.value}>"
 
-    # What it is
+    # Properties
 
     @property
     def now(self) -> float:
-        """The time, in seconds: its endpoint's."""
+        """The time of the endpoint, in seconds."""
         return self.endpoint.now
 
     @property
     def stamp(self) -> tuple[float, bytes, bytes]:
-        """The time and both SPIs, with which every event of this IKE SA begins."""
+        """The time and both SPIs: the first fields of every event of this IKE SA."""
         return self.endpoint.now, self.spi_i, self.spi_r
 
     @property
     def state(self) -> State:
-        """Where it stands; each change is held against the table of `states`."""
+        """The state. Each change is checked against the table in `states`."""
         return self._state
 
     @state.setter
@@ -130,16 +130,16 @@ class SaRecord(ABC):
 
     @property
     def successor(self) -> SaRecord | None:
-        """The IKE SA that took its place; the last of its line, once it has been let go itself."""
+        """The IKE SA that replaced it; once it is discarded, the last one of its line. None if there is none."""
         return self.line.last if self._superseded else self._successor
 
     def succeeded_by(self, new: SaRecord) -> None:
-        """``new`` takes its place."""
+        """Make ``new`` its successor."""
         self._successor = self.line.last = new
 
     @property
     def newest(self) -> SaRecord:
-        """The last one of the line that follows it; itself when it was never rekeyed."""
+        """The last IKE SA of its successors; itself if it was never rekeyed."""
         sa: SaRecord = self
         while sa.successor is not None:
             sa = sa.successor
@@ -147,61 +147,61 @@ class SaRecord(ABC):
 
     @property
     def suite(self) -> Suite:
-        """What was agreed; LocalError before that."""
+        """The negotiated transforms; LocalError before IKE_SA_INIT is complete."""
         if self._suite is None:
-            raise LocalError("expected an IKE SA that has agreed on algorithms; IKE_SA_INIT has not ended")
+            raise LocalError("expected an IKE SA with negotiated algorithms: IKE_SA_INIT is not complete")
         return self._suite
 
     @property
     def keys(self) -> SkKeys:
-        """SK_*; LocalError before they are derived."""
+        """The keys SK_*; LocalError before IKE_SA_INIT is complete."""
         if self._keys is None:
-            raise LocalError("expected an IKE SA that has keys; IKE_SA_INIT has not ended")
+            raise LocalError("expected an IKE SA with keys: IKE_SA_INIT is not complete")
         return self._keys
 
     @property
     def connecting(self) -> bool:
-        """Whether the ends are not authenticated yet."""
+        """Whether IKE_SA_INIT or IKE_AUTH is under way: the peers are not authenticated yet."""
         return self.state is State.CONNECTING
 
     @property
     def established(self) -> bool:
-        """Whether both ends are authenticated and nobody has closed it."""
+        """Whether both peers are authenticated, and the IKE SA is neither rekeyed nor being deleted."""
         return self.state is State.ESTABLISHED
 
     @property
     def creating(self) -> bool:
-        """Whether a request of ours for a Child SA is in flight."""
+        """Whether one of our requests for a Child SA is in flight."""
         return any(exchange.makes_child for exchange in self.requests.in_flight)
 
     @property
     def nat(self) -> bool:
-        """Whether a NAT stands between us, so that ESP goes in UDP (section 2.23)."""
+        """Whether there is a NAT between the peers, so that ESP is sent in UDP (section 2.23)."""
         return self.nat_before_us or self.nat_before_peer or self.nat_forced
 
     @property
     def own_spi(self) -> bytes:
-        """The SPI by which this end finds it."""
+        """Our SPI."""
         return self.spi_i if self.initiator else self.spi_r
 
     def of(self, kind: Callable[[SaRecord], T]) -> T:
-        """What a feature keeps for this IKE SA: its object of that kind, made when it is first asked for."""
-        found = self._kept.get(kind)
-        if found is None:
-            found = self._kept[kind] = kind(self)
-        return found  # type: ignore[return-value]  # the key says its type
+        """The object of class ``kind`` that a feature keeps for this IKE SA. It is created on first use."""
+        feature = self._kept.get(kind)
+        if feature is None:
+            feature = self._kept[kind] = kind(self)
+        return feature  # type: ignore[return-value]  # the key is its class
 
-    # What it tells
+    # Events
 
     def emit(self, event: Event) -> None:
-        """Tell that something happened to it."""
+        """Report an event."""
         self.endpoint.emit(event)
 
     @abstractmethod
     def drop(self, datagram: Datagram, reason: str) -> None:
-        """Tell that a datagram was not acted upon."""
+        """Report a dropped datagram."""
 
-    # What may be asked of it
+    # Exchanges
 
     @abstractmethod
     def start(self, exchange: X) -> X:
@@ -213,15 +213,15 @@ class SaRecord(ABC):
 
     @abstractmethod
     def liveness(self) -> Exchange:
-        """Ask whether the peer lives (section 2.4)."""
+        """Check that the peer is alive (section 2.4)."""
 
     @abstractmethod
     def rekey(self) -> Exchange:
-        """Replace it (section 1.3.2); its Child SAs move over."""
+        """Rekey this IKE SA (section 1.3.2). The new one takes over its Child SAs."""
 
     @abstractmethod
     def reauthenticate(self) -> SaRecord:
-        """Set up an IKE SA from scratch that takes its place (section 2.8.3); returns it."""
+        """Set up a new IKE SA from scratch to replace this one (section 2.8.3); returns the new one."""
 
     @abstractmethod
     def create_child(self, config: ChildConfig | None = None, packet: bytes | None = None) -> Exchange:
@@ -229,7 +229,7 @@ class SaRecord(ABC):
 
     @abstractmethod
     def rekey_child(self, child: ChildSa) -> Exchange:
-        """Replace a Child SA (section 1.3.3)."""
+        """Rekey a Child SA (section 1.3.3)."""
 
     @abstractmethod
     def delete_child(self, *children: ChildSa) -> Exchange:
@@ -237,77 +237,77 @@ class SaRecord(ABC):
 
     @abstractmethod
     def delete_ike(self) -> Exchange:
-        """Delete it, and with it all its Child SAs (section 1.4.1)."""
+        """Delete this IKE SA with all its Child SAs (section 1.4.1)."""
 
-    # What its windows need
+    # Messages
 
     @property
     @abstractmethod
     def listening(self) -> bool:
-        """Whether the peer may ask for something."""
+        """Whether the peer may send requests."""
 
     @abstractmethod
     def transmit(self, message: Outgoing, exchange_type: int, message_id: int, request: Message | None) -> Kept:
-        """Seal a message, put it on the wire, and return it as kept; an answer goes to its ``request``'s source."""
+        """Encrypt a message and send it; returns it for retransmission. An answer goes to its ``request``'s source."""
 
     @abstractmethod
     def retransmit(self, kept: Kept, request: Datagram | None = None) -> None:
-        """Send a kept message again, bit for bit (section 2.1)."""
+        """Retransmit a message, bit for bit (section 2.1)."""
 
     @abstractmethod
     def accept(self, message: Message) -> None:
-        """A message is new and, where it can be, authentic: note it."""
+        """Record a new message whose ICV, if it has one, has verified."""
 
-    # How it comes up and ends
+    # Life
 
     @abstractmethod
     def derive_keys(self, suite: Suite, shared: bytes, old: SaRecord | None = None) -> None:
-        """SKEYSEED and SK_* (sections 2.14 and, for a successor of ``old``, 2.18)."""
+        """Derive SKEYSEED and SK_* (section 2.14; 2.18 for a successor of ``old``)."""
 
     @abstractmethod
     def establish(self, local_id: Identity, remote_id: Identity) -> None:
-        """Both ends are authenticated."""
+        """Mark the IKE SA as established: both peers are authenticated."""
 
     @abstractmethod
     def start_clocks(self, old: SaRecord | None = None) -> None:
-        """Watch over its lifetime, and over whether the peer lives; a successor knows how long ``old`` has lived."""
+        """Start the lifetime and the dead peer detection. A successor takes the reauthentication time of ``old``."""
 
     @abstractmethod
     def stop_clocks(self) -> None:
-        """Watch over nothing any more."""
+        """Stop the lifetime and the dead peer detection."""
 
     @abstractmethod
     def take_over(self) -> None:
-        """It is the one to use from now on."""
+        """Take over from the predecessor."""
 
     @abstractmethod
     def add_child(self, child: ChildSa) -> None:
-        """Take in a Child SA; traffic may use it from now on."""
+        """Add a Child SA. Traffic may use it from now on."""
 
     @abstractmethod
     def remove_children(self, spis: Iterable[int], *, by_peer: bool, reason: str = "deleted") -> None:
-        """Drop Child SAs by their inbound SPIs; unknown ones are ignored."""
+        """Remove Child SAs by their inbound SPIs; unknown SPIs are ignored."""
 
     @abstractmethod
     def fail(self, error: FynxError, last: Exchange | None = None) -> None:
-        """It does not come up. ``last`` is one more exchange to tell the peer."""
+        """Fail to set up the IKE SA. ``last`` is a final exchange that tells the peer."""
 
     @abstractmethod
     def closed(self, reason: str, *, by_peer: bool = False) -> None:
-        """It ended as an established IKE SA does: by a Delete, or because the peer is dead."""
+        """Close an established IKE SA: it was deleted, or the peer is dead."""
 
     @abstractmethod
     def broken(self, reason: str, *, by_peer: bool) -> None:
-        """INVALID_SYNTAX was answered inside SK, by either end: that ends it at both (section 2.21.3)."""
+        """Close the IKE SA, without a Delete, after INVALID_SYNTAX inside SK was sent or received (section 2.21.3)."""
 
     @abstractmethod
     def forget(self) -> None:
-        """Leave no trace of it."""
+        """Forget the IKE SA at once."""
 
     @abstractmethod
     def discard(self) -> None:
-        """It answers nothing any more, not even a retransmission."""
+        """Forget an ended IKE SA: it no longer answers retransmissions."""
 
     @abstractmethod
     def evict(self) -> None:
-        """Its place, half-open or lingering, is needed for another one."""
+        """Make room for another IKE SA: abandon a half-open one, or discard one that failed and lingers."""

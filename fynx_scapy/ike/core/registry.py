@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which exchange answers which request, and which extensions there are: by default, and at one endpoint alone."""
+"""The registered exchanges and extensions: those of all endpoints, and those of a single endpoint."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ X = TypeVar("X", bound=type[Extension])
 
 
 class Registry:
-    """Exchanges and extensions of one endpoint, above those of every endpoint.
+    """Exchanges and extensions of one endpoint, in addition to those of all endpoints.
 
     >>> endpoint.registry.add(MyExtension)
     >>> endpoint.registry.add(MyInformational)      # a subclass of Informational: it has its exchange type
 
-    What is added to a registry is not seen by another one. One registry may serve several endpoints. The decorators
-    `exchange` and `extension` add to every endpoint's; import them from ``fynx_scapy.ike.exchanges`` and
-    ``fynx_scapy.ike.extensions``, so that what comes with us is there before.
+    Registries do not affect each other. Several endpoints may share one. The decorators `exchange` and `extension` add
+    a class for all endpoints. Import them from ``fynx_scapy.ike.exchanges`` and ``fynx_scapy.ike.extensions``, so that
+    the built-in classes are registered first.
     """
 
     def __init__(self, *kinds: type[Exchange] | type[Extension]) -> None:
@@ -41,10 +41,11 @@ class Registry:
     def add(
         self, kind: type[Exchange] | type[Extension], exchange_type: int | None = None, when: When | None = None
     ) -> None:
-        """Add an extension, or the exchange that answers requests of ``exchange_type``, or those that ``when`` picks.
+        """Add an extension, or the exchange that answers requests of ``exchange_type`` for which ``when`` is true.
 
-        The later one of two with the same condition counts. Without ``exchange_type`` it is the class's own.
-        ConfigError when that has none, or another one, and for what is neither.
+        A later exchange replaces an earlier one with the same type and the same ``when``. ``exchange_type`` defaults to
+        that of the class. ConfigError when the class has none, or another one, and for what is
+        neither an exchange nor an extension.
         """
         if not (isinstance(kind, type) and issubclass(kind, Exchange | Extension)):
             raise ConfigError(f"expected a class of an exchange or of an extension, found {shown(kind)}")
@@ -56,13 +57,15 @@ class Registry:
         if exchange_type is None and not hasattr(kind, "exchange_type"):
             raise ConfigError(f"expected the exchange type that {kind.__name__} answers, found none")
         if own is not None and exchange_type not in (None, own):
-            raise ConfigError(f"{kind.__name__} has the exchange type {own}: subclass it for {exchange_type}")
+            raise ConfigError(
+                f"expected the exchange type {own} of {kind.__name__}, found {exchange_type}: subclass it for that type"
+            )
         if exchange_type is not None:
             kind.exchange_type = exchange_type
         self._exchanges[int(kind.exchange_type), when] = kind
 
     def exchange(self, exchange_type: int, when: When | None = None) -> Callable[[E], E]:
-        """The same as a decorator of an exchange."""
+        """A class decorator that adds an exchange, like `add`."""
 
         def register(kind: E) -> E:
             self.add(kind, exchange_type, when)
@@ -71,22 +74,22 @@ class Registry:
         return register
 
     def extension(self, kind: X) -> X:
-        """The same as a decorator of an extension."""
+        """A class decorator that adds an extension."""
         self.add(kind)
         return kind
 
     @property
     def extensions(self) -> tuple[type[Extension], ...]:
-        """Every endpoint's, and then its own, in the order in which they were added."""
+        """The extensions of all endpoints, then those of this registry, in the order in which they were added."""
         count = len(DEFAULT._extensions), len(self._extensions)
         if self._counted != count:
             self._counted, self._all = count, tuple(DEFAULT._extensions | self._extensions)
         return self._all
 
     def responder_for(self, request: Message) -> type[Exchange] | None:
-        """The class that answers a request, or None.
+        """The exchange class that answers a request, or None.
 
-        Those with a condition go first, and within both kinds its own before every endpoint's.
+        Exchanges with a condition come first. Among equals, this registry comes before that of all endpoints.
         """
         for conditional in (True, False):
             for registry in (self, DEFAULT):
@@ -99,12 +102,12 @@ class Registry:
 
     @property
     def responders(self) -> list[type[Exchange]]:
-        """The exchanges that were added to this registry itself."""
+        """The exchanges of this registry, without those of all endpoints."""
         return list(self._exchanges.values())
 
 
 DEFAULT = Registry()
-"""What every endpoint has."""
+"""The exchanges and extensions of all endpoints."""
 
 exchange = DEFAULT.exchange
 extension = DEFAULT.extension
@@ -112,5 +115,5 @@ responder_for = DEFAULT.responder_for
 
 
 def responders() -> list[type[Exchange]]:
-    """Every class that answers requests at every endpoint."""
+    """The exchanges that answer requests at all endpoints."""
     return DEFAULT.responders

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One file per exchange, both roles side by side. Importing this package registers them all."""
+"""The exchanges, one file each, with both roles. Importing this package registers all of them."""
 
 from __future__ import annotations
 

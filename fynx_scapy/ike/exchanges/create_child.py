@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""CREATE_CHILD_SA for a new Child SA, and what its rekey has in common with it (RFC 7296 section 1.3.1)."""
+"""CREATE_CHILD_SA for a new Child SA, and the base class that its rekey shares (RFC 7296 section 1.3.1)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class ChildExchange(Exchange):
-    """An exchange that makes a Child SA."""
+    """The base class of the exchanges that create a Child SA."""
 
     child: ChildSa | None = None
     touches_children = makes_child = True
@@ -53,7 +53,10 @@ class ChildExchange(Exchange):
     def _offer(
         self, request: ChildRequest, *before: Packet
     ) -> Generator[Outgoing, Message, tuple[ChildSa, tuple[bytes, bytes]]]:
-        """Ask; follow INVALID_KE_PAYLOAD; install. Returns the new SA and both nonces, PeerError when it is refused."""
+        """Send the request, follow INVALID_KE_PAYLOAD, and install the Child SA.
+
+        Returns the new Child SA and both nonces; PeerError when the peer refuses.
+        """
         sa, random = self.sa, self.sa.endpoint.randomness.octets
         groups = request.groups
         request.share = KeyShare.generate(groups[0], random) if groups else None
@@ -84,7 +87,7 @@ class ChildExchange(Exchange):
     def _answer(
         self, plan: ChildPlan, request: Message, replaces: ChildSa | None = None
     ) -> Generator[Outgoing, Message, tuple[ChildSa, tuple[bytes, bytes]]]:
-        """Install what is agreed on, and answer that it is. Returns the new SA and both nonces."""
+        """Install the Child SA, and send the answer. Returns the new Child SA and both nonces."""
         sa, random = self.sa, self.sa.endpoint.randomness.octets
         theirs = request.one(IKEv2_Nonce).nonce
         check_nonce(theirs, sa.suite)
@@ -97,7 +100,7 @@ class ChildExchange(Exchange):
         message = self.response(agreed, IKEv2_Nonce(nonce=nonces[1]), *ke, *selectors)
         yield message
         if (sent := sent_nonce(message, nonces[1])) != nonces[1]:
-            # A tap changed it, and the peer derives from what came.
+            # A tap changed the nonce, and the peer uses the one that it received.
             if child.life is not None:
                 child.life.stop()
             nonces = (theirs, sent)
@@ -112,7 +115,7 @@ class ChildExchange(Exchange):
 
 @exchange(ExchangeType.CREATE_CHILD_SA)
 class CreateChild(ChildExchange):
-    """A further Child SA. ``packet`` is the inner packet that asks for it, if one does."""
+    """Set up a further Child SA. ``packet`` is the inner packet that triggers it, if any."""
 
     def __init__(self, sa: SaRecord, config: ChildConfig | None = None, packet: bytes | None = None) -> None:
         super().__init__(sa)
@@ -120,12 +123,12 @@ class CreateChild(ChildExchange):
         self.packet = packet
 
     def initiate(self) -> Steps:
-        """Ask for it."""
+        """Request the Child SA."""
         # HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->   <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
         self.child, _ = yield from self._offer(ChildRequest.make(self.sa, self.config, self.packet))
 
     def respond(self, request: Message) -> Steps:
-        """Agree, unless policy or something in flight stands against it."""
+        """Accept the Child SA, unless policy or an exchange in flight forbids it."""
         # HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->
         collisions.object_to_child(self.sa)
         if (full := no_room(self.sa)) is not None:
@@ -135,7 +138,7 @@ class CreateChild(ChildExchange):
         self.child, _ = yield from self._answer(plan, request)
 
     def failed(self, error: FynxError) -> None:
-        """A failed attempt does not tear down the IKE SA (section 1.3.1); a temporary failure is tried again."""
+        """Report the failure; the IKE SA stays (section 1.3.1). After TEMPORARY_FAILURE, try again."""
         sa = self.sa
         kind = error.notify_type if isinstance(error, PeerError) else None
         if kind == NotifyType.TEMPORARY_FAILURE:
@@ -145,14 +148,14 @@ class CreateChild(ChildExchange):
         else:
             sa.emit(ChildSaFailed(*sa.stamp, name=self.config.name, notify_type=kind, reason=str(error)))
             if isinstance(error, MalformedError | KeyExchangeError):
-                # Section 2.21: the peer holds an SA that we do not; clean up.
+                # Section 2.21: the peer has a Child SA that we do not have; clean up.
                 sa.delete_ike()
 
 
 def ask_for_pair(sa: SaRecord, config: ChildConfig, packet: bytes | None) -> bool:
-    """After SINGLE_PAIR_REQUIRED, ask for a Child SA for the one pair of addresses that a packet needs (section 2.9).
+    """After SINGLE_PAIR_REQUIRED, request a Child SA for the pair of addresses of a packet (section 2.9).
 
-    False when there is no packet, or when that is what we asked for.
+    False when there is no packet, or when we have requested just this pair already.
     """
     pair = Flow.parse(packet).pair() if packet is not None else None
     if pair is None or (config.local_ts, config.remote_ts) == ((pair[0],), (pair[1],)):

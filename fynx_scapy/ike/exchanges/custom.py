@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An exchange of a person's own making: any type, any payloads, and whatever the peer answers."""
+"""A user-defined exchange: any exchange type, any payloads, any answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Custom(Exchange):
-    """One request and its answer, whatever it holds. Nothing follows from either of them for the IKE SA."""
+    """One request and its answer, with any payloads. Neither has an effect on the IKE SA."""
 
     rules = (Round(ANYTHING, ANYTHING),)
     extensible = False
@@ -27,5 +27,5 @@ class Custom(Exchange):
         self.encrypted = encrypted
 
     def initiate(self) -> Steps:
-        """Send the payloads as they are."""
+        """Send the payloads unchanged."""
         yield self.request(*self.payloads, encrypted=self.encrypted)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IKE_FOLLOWUP_KE: it goes on with another exchange; alone it is refused (RFC 9370 section 2.2.4)."""
+"""IKE_FOLLOWUP_KE: it continues another exchange; without one it is refused (RFC 9370 section 2.2.4)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fynx_scapy.ike.wire.rules import ANYTHING, Round
 
 @exchange(ExchangeType.IKE_FOLLOWUP_KE)
 class StateNotFound(Exchange):
-    """Refuse a request that goes on with nothing that waits here; the IKE SA stays.
+    """Refuse a request that continues no waiting exchange. The IKE SA stays.
 
-    An exchange that goes on in a type of its own registers a subclass for that type.
+    An exchange that continues in another exchange type registers a subclass for that type.
     """
 
     rules = (
@@ -30,5 +30,5 @@ class StateNotFound(Exchange):
     def respond(self, request: Message) -> Steps:
         """Always refuse."""
         # <--  HDR, SK {N(STATE_NOT_FOUND)}
-        reason = f"{request.header_fields.exchange_name} goes on with no exchange that waits here"
+        reason = f"expected a waiting exchange that {request.header_fields.exchange_name} continues, found none"
         raise PeerError(NotifyType.STATE_NOT_FOUND, reason=reason)

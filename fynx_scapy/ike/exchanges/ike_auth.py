@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""IKE_AUTH: show who we are, and set up the first Child SA (RFC 7296 sections 1.2, 2.15 and 2.21.2)."""
+"""IKE_AUTH: authenticate both peers, and set up the first Child SA (RFC 7296 sections 1.2, 2.15 and 2.21.2)."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.config import IkeConfig
     from fynx_scapy.ike.core.record import SaRecord
 
-# An error notify of these types beside IDr and AUTH concerns the Child SA alone (section 2.21.2).
+# Beside IDr and AUTH, these error notifies are fatal; all others concern the Child SA only (section 2.21.2).
 _FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, NotifyType.AUTHENTICATION_FAILED)
 
 MOST_ROUNDS = 64
-"""Rounds behind the first one; "at least ten" must be possible (section 2.16)."""
+"""The most rounds after the first one; "at least ten" must be possible (section 2.16)."""
 
 _OF_CHILD = (PayloadType.SA, PayloadType.TSi, PayloadType.TSr)
 
 
-# A request without AUTH asks for EAP (section 2.16), an answer without it or IDr refuses: the exchange says with what.
+# A request without AUTH asks for EAP (section 2.16). An answer without AUTH or IDr is a refusal.
 _AUTHENTICATION: dict[int, Count] = {P.CERT: MANY, P.CERTREQ: MANY, P.AUTH: MAYBE, P.CP: MAYBE, P.N: MANY, P.V: MANY}
 _NO_CHILD: dict[int, Count] = dict.fromkeys(_OF_CHILD, NONE)
 _CHILDLESS = (
@@ -55,7 +55,7 @@ _CHILDLESS = (
 
 @exchange(ExchangeType.IKE_AUTH)
 class IkeAuth(Exchange):
-    """The second exchange of an IKE SA. ``packet`` is the inner packet that triggers it, if one does."""
+    """The second exchange of an IKE SA. ``packet`` is the inner packet that triggers it, if any."""
 
     phase = Phase.BEFORE_AUTH
     notes_itself = True
@@ -75,7 +75,7 @@ class IkeAuth(Exchange):
         self._established = False
 
     def initiate(self) -> Steps:
-        """Authenticate as the configuration says, and ask for the first Child SA."""
+        """Authenticate with the configured credential, and request the first Child SA."""
         sa, config = self.sa, self.sa.config
         if not config.children:
             self.rules = _CHILDLESS
@@ -105,7 +105,7 @@ class IkeAuth(Exchange):
             self._take_child(child, sent, answer)
 
     def _authenticator(self) -> Authenticator[Any]:
-        """Who authenticates as the configuration says; the rows of its further rounds are rows of this exchange."""
+        """The authenticator of the configured credential. The rows of its further rounds are added to this exchange."""
         auth = authenticator(self.sa)
         self.rules = (*self.rules, *auth.rounds)
         return auth
@@ -125,12 +125,12 @@ class IkeAuth(Exchange):
         try:
             child.accept(sa, sent, answer, (sa.nonce_i, sa.nonce_r))
         except MalformedError as wrong:
-            # The peer holds an SA that we cannot use: section 2.21 lets us clean up by deleting it.
+            # The peer has a Child SA that we cannot use: section 2.21 lets us clean up by deleting it.
             sa.emit(ChildSaFailed(*sa.stamp, name=child.config.name, notify_type=None, reason=str(wrong)))
             sa.delete_ike()
 
     def respond(self, request: Message) -> Steps:
-        """Find the policy for IDi and IDr, verify the peer, answer with our own AUTH and the first Child SA."""
+        """Find the configuration for IDi and IDr, verify the peer, and answer with our AUTH and the first Child SA."""
         sa = self.sa
         # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
         remote_id = Identity.parse(request.body(IKEv2_IDi))
@@ -138,7 +138,8 @@ class IkeAuth(Exchange):
         config = _choose_config(sa, wanted, remote_id)
         if config is None:
             raise PeerError(
-                NotifyType.AUTHENTICATION_FAILED, reason=f"no policy for {remote_id} who asks for {wanted or 'anybody'}"
+                NotifyType.AUTHENTICATION_FAILED,
+                reason=f"no configuration for IDi {remote_id} and IDr {wanted or 'none'}",
             )
         sa.config = config
         auth = self._authenticator()
@@ -159,13 +160,13 @@ class IkeAuth(Exchange):
     def _child_answer(self, request: Message) -> list[Packet]:
         """SAr2, TSi and TSr, or the notify that says why there is no Child SA.
 
-        The IKE SA stands all the same (section 1.2).
+        The IKE SA is set up in both cases (section 1.2).
         """
         sa = self.sa
         try:
             given = hooks.answer(sa, request)
             if request.get(IKEv2_SA) is None:
-                # RFC 6023: none was asked for.
+                # RFC 6023: the peer requested no Child SA.
                 return given
             if (full := no_room(sa)) is not None:
                 raise PeerError(NotifyType.NO_ADDITIONAL_SAS, reason=full)
@@ -178,11 +179,11 @@ class IkeAuth(Exchange):
             return [notify(NotifyType.TS_UNACCEPTABLE)]
         spi = sa.endpoint.new_child_spi()
         install(sa, plan, spi, (sa.nonce_i, sa.nonce_r), initiator=False)
-        # Section 2.19: CP stands before SA.
+        # Section 2.19: CP comes before SA.
         return [*given, *child_answer_payloads(plan, spi)]
 
     def failed(self, error: FynxError) -> None:
-        """No IKE SA. When it is we who refuse, the peer is told, since its own end stands (section 2.21.2)."""
+        """Fail the IKE SA. If we refused, tell the peer, for which it is established (section 2.21.2)."""
         sa = self.sa
         if isinstance(error, AuthenticationError | MalformedError):
             kind = (
@@ -195,17 +196,17 @@ class IkeAuth(Exchange):
             sa.fail(error)
 
     def refused(self, error: FynxError) -> None:
-        """No IKE SA; the answer is kept for retransmissions.
+        """Fail the IKE SA, but keep the answer for retransmissions.
 
-        Nor is there one where an extension refuses after the peer has authenticated: the peer was told so. One that
-        another IKE_AUTH has established ends by INVALID_SYNTAX alone.
+        It also fails when an extension refuses after the peer has authenticated, for the peer was told so. One that
+        another IKE_AUTH has established ends by INVALID_SYNTAX only.
         """
         if self.sa.connecting or self._established:
             self.sa.fail(error)
 
 
 def _heed_refusal(answer: Message, auth: Authenticator[Any]) -> None:
-    """Go no further with an answer that does not authenticate the responder; the error says what it holds instead.
+    """Raise an error for an answer that does not authenticate the responder; it says what the answer holds instead.
 
     PeerError for a Notify that refuses, AuthenticationError for EAP (section 2.16), which we did not ask for,
     MalformedError when there is neither.
@@ -216,7 +217,7 @@ def _heed_refusal(answer: Message, auth: Authenticator[Any]) -> None:
         name = name_of(NotifyType, error.type)
         raise PeerError(error.type, bytes(error.notify), f"IKE_AUTH was answered with {name}")
     if answer.get(IKEv2_EAP) is not None and not auth.eap:
-        raise AuthenticationError(f"{described}: we do not do EAP")
+        raise AuthenticationError(f"{described}, but we do not support EAP")
     if not proven and (redirect := answer.notify(NotifyType.REDIRECT)) is not None:
         raise PeerError(NotifyType.REDIRECT, bytes(redirect.notify), described)
     if not proven:
@@ -224,7 +225,7 @@ def _heed_refusal(answer: Message, auth: Authenticator[Any]) -> None:
 
 
 def _further(rounds: Rounds, heed: Callable[[Message], None] = lambda message: None) -> Rounds:
-    """The further rounds of an authentication, up to a ceiling; ``heed`` raises for an answer that ends them."""
+    """The further rounds of an authentication, up to a limit. ``heed`` raises an error for an answer that refuses."""
     try:
         message = next(rounds)
         for _ in range(MOST_ROUNDS):
@@ -234,23 +235,23 @@ def _further(rounds: Rounds, heed: Callable[[Message], None] = lambda message: N
             message = rounds.send(received)
     except StopIteration as end:
         return cast(Message, end.value)
-    raise AuthenticationError(f"expected an authentication of at most {MOST_ROUNDS} further rounds, found more")
+    raise AuthenticationError(f"expected at most {MOST_ROUNDS} further rounds of authentication, found more")
 
 
 def _asked_for(sent: Payloads) -> list[Identity]:
-    """The identity of the IDr that went out, which a tap may have written."""
+    """The identity of the IDr that we sent; a tap may have changed it."""
     payload = sent.get(IKEv2_IDr)
     return [] if payload is None else [Identity.parse(payload.octets()[4:])]
 
 
 def _choose_config(sa: SaRecord, local: Identity | None, remote: Identity) -> IkeConfig | None:
-    """The configuration for these identities; one that names the peer goes before one that takes anybody."""
+    """The configuration for these identities. One that names the peer comes before one that accepts any peer."""
     fitting = [c for c in sa.candidates if c.accepts_identities(local, remote)]
     return min(fitting, key=lambda c: c.remote_id is None, default=None)
 
 
 def is_childless(request: Message) -> bool:
-    """Whether an IKE_AUTH request asks for no Child SA: nothing of one is in it (RFC 6023 section 5)."""
+    """Whether an IKE_AUTH request asks for no Child SA: it has no SA, TSi and TSr (RFC 6023 section 5)."""
     return not any(payload.payload_type in _OF_CHILD for payload in request.payloads)
 
 

@@ -54,7 +54,7 @@ class IkeSaInit(Exchange):
     _retries = 0
 
     def initiate(self) -> Steps:
-        """Offer; follow COOKIE and INVALID_KE_PAYLOAD as often as the configuration says; derive SK_*."""
+        """Send the offer, follow COOKIE and INVALID_KE_PAYLOAD as often as configured, and derive SK_*."""
         sa, config = self.sa, self.sa.config
         group = config.ke if config.ke is not None else config.proposals[0].of_type(KE)[0].id
         share = KeyShare.generate(group, sa.endpoint.randomness.octets)
@@ -82,7 +82,7 @@ class IkeSaInit(Exchange):
                 break
         else:
             raise PeerError(
-                NotifyType.COOKIE, reason=f"the peer asked for more than {config.cookies} retries of IKE_SA_INIT"
+                NotifyType.COOKIE, reason=f"expected at most {config.cookies} requests to retry IKE_SA_INIT, found more"
             )
         # <--  HDR(A,B), SAr1, KEr, Nr
         choice, shared = self._agree(message, share, answer)
@@ -93,7 +93,7 @@ class IkeSaInit(Exchange):
         puzzles.solve_for_auth(sa, answer)
 
     def respond(self, request: Message) -> Steps:
-        """Choose; ask for another group when the KE payload has the wrong one; derive SK_*."""
+        """Choose a proposal, ask for another group if the KE payload has the wrong one, and derive SK_*."""
         sa = self.sa
         ke, nonce = request.one(IKEv2_KE), request.one(IKEv2_Nonce).nonce
         choice = self._choose(request, ke.group)
@@ -112,12 +112,12 @@ class IkeSaInit(Exchange):
         puzzles.pose_for_auth(sa, answer, sa.endpoint.of(Admission).puzzle_for(sa))
         yield answer
         if (sent := sent_nonce(answer, sa.nonce_r)) != sa.nonce_r:
-            # A tap changed it, and the peer derives from what came.
+            # A tap changed the nonce, and the peer uses the one that it received.
             sa.nonce_r = sent
             sa.derive_keys(choice.suite, shared)
 
     def _agree(self, message: Outgoing, share: KeyShare, answer: Message) -> tuple[Choice, bytes]:
-        """What an answer chose, and the secret that it comes to. PeerError or MalformedError when it cannot be used."""
+        """The chosen proposal of an answer, and the shared secret. PeerError or MalformedError when it is unusable."""
         if self._agreed is not None and self._agreed[0] is answer:
             return self._agreed[1:]
         if error := answer.error():
@@ -131,22 +131,22 @@ class IkeSaInit(Exchange):
         if answer.header_fields.spi_r == bytes(8):
             raise MalformedError("expected a responder SPI other than zero in the answer to IKE_SA_INIT")
         if self.sa.endpoint.owns(answer.header_fields.spi_r):
-            raise MalformedError("expected a responder SPI of the peer's, found one of our own")
+            raise MalformedError("expected the peer's responder SPI, found one of ours")
         self._agreed = answer, choice, agreed_secret(choice, share, message.sent, answer)
         return self._agreed[1:]
 
     def doubts(self, answer: Message) -> bool:
-        """Anybody may have sent an answer that neither corrects our request nor can be used (section 2.21.1)."""
+        """Whether the answer is useless and may be forged: it neither corrects our request nor accepts it (2.21.1)."""
         if self._asked is None:
             return False
         message, share = self._asked
         rejection = Rejection.read(self.sa, message.sent, answer)
         if rejection is not None and rejection.fault is not None:
-            rejection.tell(self.sa, encrypted=False)
+            rejection.report(self.sa, encrypted=False)
             return True
         wanted, shown = answer.notify(NotifyType.COOKIE), message.notify(NotifyType.COOKIE)
         if wanted is not None and shown is not None and bytes(wanted.notify) == bytes(shown.notify):
-            return True  # the answer to an earlier request, once more: this one has what it wants
+            return True  # a repeated answer to an earlier request: this request has the cookie already
         if rejection is not None or wanted is not None:
             return self._retries == self.sa.config.cookies
         try:
@@ -163,19 +163,19 @@ class IkeSaInit(Exchange):
         return choice
 
     def failed(self, error: FynxError) -> None:
-        """No IKE SA."""
+        """Fail the IKE SA."""
         self.sa.fail(error)
 
     def refused(self, error: FynxError) -> None:
-        """No IKE SA, and no trace of it; one that has keys ends by INVALID_SYNTAX alone."""
+        """Forget the IKE SA; one that has keys ends by INVALID_SYNTAX only."""
         if not self.sa.envelope.has_keys:
             self.sa.forget()
 
 
 def _choose_config(sa: SaRecord, offered: Sequence[Offer], group: int) -> Choice | None:
-    """Take the first configuration that accepts one of the offers; None when none does.
+    """Use the first configuration that accepts one of the offers; None when there is none.
 
-    Those that cannot live with the choice are out from now on.
+    Configurations that do not accept the chosen proposal are no longer candidates.
     """
     for config in sa.candidates:
         choice = choose(offered, config.proposals, prefer_ke=group)

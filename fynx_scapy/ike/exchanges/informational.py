@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""INFORMATIONAL: deletes, notifies, and the empty one: is the peer alive? (RFC 7296 sections 1.4 and 1.4.1)"""
+"""INFORMATIONAL: deletes, notifies, and the empty liveness check (RFC 7296 sections 1.4 and 1.4.1)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
     from fynx_scapy.ike.terms.timeouts import Retransmission
 
-# Section 2.21.2: these end an IKE SA without a Delete payload, right behind IKE_AUTH; section 2.21.3 for
-# INVALID_SYNTAX later on.
+# Section 2.21.2: right after IKE_AUTH, these end an IKE SA without a Delete payload. Section 2.21.3: INVALID_SYNTAX
+# does so later, too.
 _FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, NotifyType.AUTHENTICATION_FAILED)
 
 
 @exchange(ExchangeType.INFORMATIONAL)
 class Informational(Exchange):
-    """Any payloads, and an answer that may be empty."""
+    """A request with any payloads, and an answer that may be empty."""
 
     rules = (
         Round(
@@ -50,17 +50,17 @@ class Informational(Exchange):
 
     @property
     def alone(self) -> bool:  # type: ignore[override]
-        """Whether it closes the IKE SA: the last request of all."""
+        """Whether it closes the IKE SA. Then it is the last request."""
         return any(isinstance(p, IKEv2_Delete) and p.proto == ProtocolId.IKE for p in self.payloads)
 
     @property
     def subjects(self) -> frozenset[int]:
-        """The Child SAs that it closes."""
+        """The inbound SPIs of the Child SAs that it closes."""
         deletes = [p for p in self.payloads if isinstance(p, IKEv2_Delete) and is_esp(p.proto)]
         return frozenset(int.from_bytes(spi) for delete in deletes for spi in delete.SPI)
 
     def initiate(self) -> Steps:
-        """Send the payloads; act on deletes of ours once they are answered."""
+        """Send the payloads, and apply our deletes once they are answered."""
         deletes = [payload for payload in self.payloads if isinstance(payload, IKEv2_Delete)]
         for delete in deletes:
             for spi in delete.SPI if is_esp(delete.proto) else ():
@@ -79,9 +79,9 @@ class Informational(Exchange):
                 self._remove_outbound(delete)
 
     def respond(self, request: Message) -> Steps:
-        """Act on what is asked, and answer.
+        """Process the request, and answer it.
 
-        With the SPIs of the other direction for a deleted Child SA, with nothing for an IKE SA.
+        The answer has the SPIs of the other direction for deleted Child SAs. It is empty for a deleted IKE SA.
         """
         sa = self.sa
         answer: list[Packet] = []
@@ -96,7 +96,7 @@ class Informational(Exchange):
                     answer.append(IKEv2_Delete(proto=delete.proto, SPI=[spi.to_bytes(4) for spi in spis]))
         first_after_auth = request.header_fields.message_id == sa.authenticated_by + 1
         if first_after_auth and any(n.type in _FATAL for n in request.notifies()):
-            closing = "the peer gave the IKE SA up"
+            closing = "the peer rejected the IKE SA after IKE_AUTH"
         answer += hooks.answer(sa, request)
         # <--  HDR, SK {[D]}
         yield self.response(*([] if closing else answer))
@@ -104,27 +104,27 @@ class Informational(Exchange):
             sa.closed(closing, by_peer=True)
 
     def _remove_outbound(self, delete: Packet) -> list[int]:
-        """Remove the Child SAs that the peer's Delete names by its own inbound SPIs, which are our outbound ones.
+        """Remove the Child SAs in the peer's Delete. It names them by its inbound SPIs, which are our outbound ones.
 
-        Returns our inbound SPIs of them, without those for which a Delete of ours is under way: section 1.4.1
-        forbids to name them again.
+        Returns our inbound SPIs of them, without those that we are deleting ourselves: section 1.4.1 forbids naming
+        them again.
         """
         named = {int.from_bytes(spi) for spi in delete.SPI}
-        found = {spi: child for spi, child in self.sa.children.items() if child.outbound.spi in named}
-        collisions.note_early_delete(self.sa, named - {child.outbound.spi for child in found.values()})
-        self.sa.remove_children(found, by_peer=True)
-        return [spi for spi, child in found.items() if not child.deleting]
+        deleted = {spi: child for spi, child in self.sa.children.items() if child.outbound.spi in named}
+        collisions.note_early_delete(self.sa, named - {child.outbound.spi for child in deleted.values()})
+        self.sa.remove_children(deleted, by_peer=True)
+        return [spi for spi, child in deleted.items() if not child.deleting]
 
     def failed(self, error: FynxError) -> None:
-        """A Delete of the IKE SA counts as done, answered or not."""
+        """Close the IKE SA after our Delete, even without an answer."""
         if any(isinstance(p, IKEv2_Delete) and p.proto == ProtocolId.IKE for p in self.payloads):
             self.sa.closed("deleted by us, unanswered")
 
 
 class Liveness(Informational):
-    """An empty INFORMATIONAL exchange: does the peer still answer? (section 2.4)"""
+    """An empty INFORMATIONAL exchange that checks that the peer is alive (section 2.4)."""
 
     @property
     def schedule(self) -> Retransmission:
-        """The one of dead peer detection, where it has its own."""
+        """The retransmissions of dead peer detection, or those of all requests."""
         return self.sa.config.dpd.retransmission or super().schedule

@@ -28,7 +28,7 @@ def is_rekey(request: Message) -> bool:
 
 @exchange(ExchangeType.CREATE_CHILD_SA, when=is_rekey)
 class RekeyChild(ChildExchange):
-    """Replace ``old``."""
+    """Rekey the Child SA ``old``."""
 
     def __init__(self, sa: SaRecord, old: ChildSa | None = None) -> None:
         super().__init__(sa)
@@ -36,11 +36,11 @@ class RekeyChild(ChildExchange):
 
     @property
     def subjects(self) -> frozenset[int]:
-        """The Child SA that it replaces."""
+        """The inbound SPI of the Child SA that it replaces."""
         return frozenset((self.old.inbound.spi,)) if self.old else frozenset()
 
     def initiate(self) -> Steps:
-        """Ask for the successor; who deletes what is settled when the peer's own rekey, if any, has ended too."""
+        """Request the new Child SA. After the peer's own rekey, if any, decide who deletes which one."""
         old = self.old
         if old is None or not collisions.still_wanted(self.sa, old):
             return
@@ -70,7 +70,7 @@ class RekeyChild(ChildExchange):
             collisions.settle_child(sa, old)
 
     def failed(self, error: FynxError) -> None:
-        """What a refusal means depends on what else has happened to the old SA (section 2.25)."""
+        """Handle a refused rekey, depending on the state of the old Child SA (section 2.25)."""
         sa, old = self.sa, self.old
         if old is None:
             return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Rekey the IKE SA: make its successor, hand over the Child SAs, delete it (RFC 7296 sections 1.3.2, 2.8 and 2.18)."""
+"""Rekey the IKE SA: create the new one, move the Child SAs, delete the old one (RFC 7296 1.3.2, 2.8 and 2.18)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def is_rekey(request: Message) -> bool:
 
 @exchange(ExchangeType.CREATE_CHILD_SA, when=is_rekey)
 class RekeyIke(Exchange):
-    """Replace the IKE SA in which it runs. ``successor`` is the new one."""
+    """Rekey the IKE SA in which it runs. ``successor`` is the new IKE SA."""
 
     successor: SaRecord | None = None
     alone = replaces_ike = notes_itself = True
@@ -51,11 +51,11 @@ class RekeyIke(Exchange):
 
     @property
     def about(self) -> SaRecord:
-        """The successor, once it is there."""
+        """The successor, once it exists."""
         return self.successor or self.sa
 
     def initiate(self) -> Steps:
-        """Ask for the successor; it has us for its initiator, whoever began the old one."""
+        """Request the successor. We are its initiator, even if the peer initiated the old IKE SA."""
         sa, random = self.sa, self.sa.endpoint.randomness.octets
         if not sa.established or sa.rekeying is not None:
             return
@@ -84,10 +84,10 @@ class RekeyIke(Exchange):
         if len(choice.spi) != 8:
             raise MalformedError(f"expected an SPI of 8 octets for the new IKE SA, found {len(choice.spi)}")
         if choice.own_spi != spi:
-            # A tap wrote another one.
+            # A tap changed our SPI.
             spi = sa.endpoint.free_ike_spi(choice.own_spi)
         if choice.spi == spi or sa.endpoint.owns(choice.spi):
-            raise MalformedError("expected an SPI of the peer's for the new IKE SA, found one of our own")
+            raise MalformedError("expected the peer's SPI for the new IKE SA, found one of ours")
         nonces = (sent_nonce(message, drawn), theirs)
         shared = agreed_secret(choice, share, message.sent, answer)
         self.successor = succession.succeed(sa, choice.suite, (spi, choice.spi), nonces, shared, initiator=True)
@@ -98,7 +98,7 @@ class RekeyIke(Exchange):
         collisions.settle_ike(sa)
 
     def respond(self, request: Message) -> Steps:
-        """Make the successor; hand over at once, unless our own rekey is in flight too."""
+        """Create the successor. It takes over at once, unless our own rekey is in flight, too."""
         sa, random = self.sa, self.sa.endpoint.randomness.octets
         # HDR, SK {SA, Ni, KEi}  -->
         collisions.object_to_ike_rekey(sa)
@@ -108,7 +108,9 @@ class RekeyIke(Exchange):
         if choice is None or len(choice.spi) != 8:
             raise PeerError(NotifyType.NO_PROPOSAL_CHOSEN, reason="no proposal for the new IKE SA is acceptable")
         if sa.endpoint.owns(choice.spi):
-            raise PeerError(NotifyType.INVALID_SYNTAX, reason="the peer's SPI for the new IKE SA is one of our own")
+            raise PeerError(
+                NotifyType.INVALID_SYNTAX, reason="expected the peer's SPI for the new IKE SA, found one of ours"
+            )
         check_nonce(theirs, choice.suite)
         ke_payload, shared = answered_secret(choice, request, random)
         nonces = (theirs, own_nonce(sa, [*prf_of(sa.suite), *prf_of(choice.suite)]))
@@ -120,7 +122,7 @@ class RekeyIke(Exchange):
         message = self.response(IKEv2_SA(prop=[choice.layer(spi)]), IKEv2_Nonce(nonce=nonces[1]), *ke_payload)
         yield message
         if (sent := sent_nonce(message, nonces[1])) != nonces[1]:
-            # A tap changed it, and the peer derives from what came.
+            # A tap changed the nonce, and the peer uses the one that it received.
             nonces = (theirs, sent)
             self.successor.nonce_r = sent
             self.successor.derive_keys(choice.suite, shared, sa)
@@ -130,7 +132,7 @@ class RekeyIke(Exchange):
             collisions.settle_ike(sa)
 
     def failed(self, error: FynxError) -> None:
-        """A refused rekey leaves the IKE SA as it is, if it may be tried again; the peer's own rekey counts alone."""
+        """Use the peer's rekey if there is one. Otherwise try again, replace the IKE SA, or keep it."""
         sa = self.sa
         sa.rekeying = None
         if self.successor is not None and sa.rekeyed is None:
@@ -146,6 +148,6 @@ class RekeyIke(Exchange):
             replace_refused(sa)
 
     def refused(self, error: FynxError) -> None:
-        """No successor, whoever refused after it was made."""
+        """Forget the successor if the rekey was refused after it was created."""
         if self.successor is not None:
             self.successor.forget()

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One file for each extension of IKEv2 that is a notify, or a payload, in several messages.
+"""The IKEv2 extensions that add a notify or a payload to several messages, one file each.
 
-Importing this package registers those below for every endpoint. Their order is that of their payloads where several go
-to the same place.
+Importing this package registers them for all endpoints. Payloads at the same place follow in this order.
 """
 
 from __future__ import annotations

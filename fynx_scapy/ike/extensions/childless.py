@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @extension
 class Childless(Extension):
-    """The responder announces that it takes a request without a Child SA."""
+    """The responder announces that it accepts an IKE_AUTH request without a Child SA."""
 
     place = Place.NONCE
 
@@ -39,13 +39,15 @@ class Childless(Extension):
         """
         if request is None:
             if _asks_for_none(message) and not self.peer:
-                raise LocalError("expected a Child SA to ask for: the peer did not announce CHILDLESS_IKEV2_SUPPORTED")
+                raise LocalError(
+                    "expected a Child SA in the configuration: the peer did not announce CHILDLESS_IKEV2_SUPPORTED"
+                )
         elif exchange.exchange_type == ExchangeType.IKE_SA_INIT and self.sa.config.childless:
             return [notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED, protocol=ProtocolId.IKE)]
         return ()
 
     def check(self, message: Message, exchange: Exchange) -> None:
-        """What was not announced is a request that lacks payloads; one without AUTH asks for EAP."""
+        """Refuse a request without a Child SA if we did not announce support. One without AUTH asks for EAP."""
         if _asks_for_none(message) and message.get(IKEv2_AUTH) is not None and not self.sa.config.childless:
             raise PeerError(NotifyType.INVALID_SYNTAX, reason="expected SA, TSi and TSr in IKE_AUTH, found none")
 
@@ -56,5 +58,5 @@ class Childless(Extension):
 
 
 def _asks_for_none(message: Payloads) -> bool:
-    """Whether it is the first IKE_AUTH request, which alone has IDi, and asks for no Child SA."""
+    """Whether this is the first IKE_AUTH request (only that one has IDi), and it asks for no Child SA."""
     return message.get(IKEv2_IDi) is not None and message.get(IKEv2_SA) is None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Configuration payloads: asked for, given, set (RFC 7296 sections 2.19, 2.20 and 3.15)."""
+"""Configuration payloads: request, reply and set (RFC 7296 sections 2.19, 2.20 and 3.15)."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _A = CpAttribute
 
 @extension
 class ConfigurationPayload(Extension):
-    """What one IKE SA has asked for and been given, as initiator, or has lent, as responder."""
+    """The settings that an initiator has received, or the addresses that a responder has assigned."""
 
     place = Place.AUTH
 
     def __init__(self, sa: SaRecord) -> None:
         super().__init__(sa)
         self.settings: Settings | None = None
-        """What the peer has given us, or set."""
+        """The settings from the peer's CFG_REPLY or CFG_SET."""
         self.leases: list[Lease] = []
-        """The addresses that the peer has of us."""
+        """The addresses that we have assigned to the peer."""
         self._asked = False
 
     # The responder's side
@@ -47,20 +47,20 @@ class ConfigurationPayload(Extension):
     def answer(self, request: Message) -> Sequence[Packet]:
         """CP(CFG_REPLY) or CP(CFG_ACK), or nothing.
 
-        PeerError FAILED_CP_REQUIRED when policy wants one and a Child SA is asked for without it,
+        PeerError FAILED_CP_REQUIRED when policy requires a CFG_REQUEST and a Child SA is requested without one,
         INTERNAL_ADDRESS_FAILURE when no address is left, INVALID_SYNTAX when an attribute cannot be read.
         """
         payload, reply = request.get(IKEv2_CP), self.sa.config.cp_reply
         if payload is None:
             if reply is not None and reply.required and not self.leases and request.get(IKEv2_SA) is not None:
-                raise PeerError(NotifyType.FAILED_CP_REQUIRED, reason="policy wants a CP(CFG_REQUEST), found none")
+                raise PeerError(NotifyType.FAILED_CP_REQUIRED, reason="policy requires a CP(CFG_REQUEST), found none")
             return []
         try:
             attributes = read(payload)
         except MalformedError as error:
             raise PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)) from error
         if reply is None:
-            # Section 3.15.4: who does not support Configuration payloads ignores them.
+            # Section 3.15.4: an implementation without support for Configuration payloads ignores them.
             return []
         if payload.CFGType == CpType.CFG_SET:
             return [self._take(reply, attributes)]
@@ -78,7 +78,7 @@ class ConfigurationPayload(Extension):
         if asked - {_A.APPLICATION_VERSION, _A.SUPPORTED_ATTRIBUTES}:
             answers += reply.attributes()
         if _A.APPLICATION_VERSION in asked:
-            # Section 2.20: an empty one declines to tell.
+            # Section 2.20: an empty value does not reveal a version.
             answers.append(ConfigurationAttribute(type=int(_A.APPLICATION_VERSION), value=reply.version.encode()))
         if _A.SUPPORTED_ATTRIBUTES in asked:
             octets = b"".join(int(kind).to_bytes(2) for kind in sorted(SUPPORTED))
@@ -86,8 +86,8 @@ class ConfigurationPayload(Extension):
         return IKEv2_CP(CFGType=int(CpType.CFG_REPLY), attributes=answers)
 
     def _lend(self, reply: ConfigReply, attributes: list[tuple[int, bytes]]) -> list[Lease]:
-        """Addresses for those asked for; the ones that the peer has already come first."""
-        pools, had, found, failed = self.sa.endpoint.pools, list(self.leases), [], False
+        """Assign the requested addresses; those that the peer has already are used first."""
+        pools, had, assigned, failed = self.sa.endpoint.pools, list(self.leases), [], False
         versions = {selector.version for selector in reply.pool}
         for kind, value in attributes:
             version = ADDRESS.get(kind)
@@ -105,15 +105,15 @@ class ConfigurationPayload(Extension):
                     failed = True
                     continue
                 self.leases.append(lease)
-            found.append(lease)
-        if failed and not found:
+            assigned.append(lease)
+        if failed and not assigned:
             raise PeerError(NotifyType.INTERNAL_ADDRESS_FAILURE, reason="no address is left in the pool")
-        if found:
-            self.sa.emit(AddressesAssigned(*self.sa.stamp, addresses=tuple(map(str, found))))
-        return found
+        if assigned:
+            self.sa.emit(AddressesAssigned(*self.sa.stamp, addresses=tuple(map(str, assigned))))
+        return assigned
 
     def _take(self, reply: ConfigReply, attributes: list[tuple[int, bytes]]) -> IKEv2_CP:
-        """CP(CFG_ACK): the attributes of a CFG_SET that were accepted, empty."""
+        """CP(CFG_ACK) with the accepted attributes of a CFG_SET, without their values."""
         taken = [(kind, value) for kind, value in attributes if kind in reply.accepts]
         if taken:
             self.settings = Settings.read(taken)
@@ -123,7 +123,7 @@ class ConfigurationPayload(Extension):
         )
 
     def allow(self, configs: Sequence[ChildConfig]) -> Sequence[ChildConfig]:
-        """With the peer's selectors narrowed to the addresses that it was given, if it was given any."""
+        """Narrow the peer's selectors to the addresses that we have assigned to it, if any."""
         if not self.leases:
             return configs
         own = [lease.selector for lease in self.leases]
@@ -131,11 +131,11 @@ class ConfigurationPayload(Extension):
         return [config.replace(remote_ts=selectors) for config, selectors in narrowed if selectors]
 
     def inherit(self, old: ConfigurationPayload) -> None:
-        """The addresses are those of both IKE SAs until the last of them has ended."""
+        """Share the addresses with the predecessor until both IKE SAs have ended."""
         self.settings, self.leases = old.settings, [lease.held() for lease in old.leases]
 
     def closed(self) -> None:
-        """Its addresses go back, unless a successor holds them."""
+        """Return the addresses to the pool, unless a successor holds them."""
         leases, self.leases = self.leases, []
         given_back = [str(lease) for lease in leases if lease.drop()]
         if given_back:
@@ -149,14 +149,14 @@ class ConfigurationPayload(Extension):
         return [wanted.payload()] if wanted is not None and request is None and message.get(IKEv2_IDi) else []
 
     def sent(self, message: Outgoing, exchange: Exchange) -> None:
-        """A tap may have added the request, or taken it out."""
+        """Note whether the request was really sent: a tap may have added or removed it."""
         if exchange.exchange_type == ExchangeType.IKE_AUTH:
             self._asked |= any(cp.CFGType == CpType.CFG_REQUEST for cp in message.sent.all(IKEv2_CP))
 
     def ended(self, exchange: Exchange) -> None:
-        """Take in what IKE_AUTH was answered with, once the Child SA is there; without what we require, go.
+        """Read the CFG_REPLY after IKE_AUTH; delete the IKE SA if an address that we require is missing.
 
-        Section 3.15.4: without the address that policy requires we may tear the IKE SA down.
+        Section 3.15.4: without the address that policy requires we may delete the IKE SA.
         """
         sa, answer = self.sa, exchange.answer
         if exchange.exchange_type != ExchangeType.IKE_AUTH or answer is None or answer.error() is not None:
@@ -167,7 +167,7 @@ class ConfigurationPayload(Extension):
             sa.delete_ike()
 
     def _accept(self, message: Message) -> str | None:
-        """Take in CP(CFG_REPLY), if one was asked for. Returns what is missing of what we require, or None."""
+        """Read CP(CFG_REPLY), if we requested one. Returns what is missing of what we require, or None."""
         payload, wanted = message.get(IKEv2_CP), self.sa.config.cp_request
         if payload is not None and payload.CFGType == CpType.CFG_REPLY and self._asked:
             try:

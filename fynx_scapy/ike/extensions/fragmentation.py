@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @extension
 class Fragmentation(Extension):
-    """Which ends have announced it. `reassembly` does the rest."""
+    """Which peers have announced fragmentation. `reassembly` does the rest."""
 
     place = Place.NONCE
 
@@ -33,17 +33,17 @@ class Fragmentation(Extension):
 
     @property
     def agreed(self) -> bool:
-        """Whether both ends have announced it."""
+        """Whether both peers have announced it."""
         return self.own and self.peer
 
     def offer(self, message: Outgoing, exchange: Exchange, request: Message | None) -> Sequence[Packet]:
-        """In IKE_SA_INIT; a responder announces it to who has done so."""
+        """In IKE_SA_INIT. A responder announces it only if the initiator did."""
         if exchange.exchange_type != ExchangeType.IKE_SA_INIT or not self.sa.config.fragmentation:
             return ()
         return [notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)] if request is None or self.peer else ()
 
     def sent(self, message: Outgoing, exchange: Exchange) -> None:
-        """A tap may have added the notify, or taken it out."""
+        """Note whether the notify was really sent: a tap may have added or removed it."""
         if exchange.exchange_type == ExchangeType.IKE_SA_INIT:
             self.own = message.has_notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)
 
@@ -53,5 +53,5 @@ class Fragmentation(Extension):
             self.peer = message.has_notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)
 
     def inherit(self, old: Fragmentation) -> None:
-        """What was agreed holds on."""
+        """The successor uses what was negotiated."""
         self.own, self.peer = old.own, old.peer

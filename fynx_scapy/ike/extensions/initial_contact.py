@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @extension
 class InitialContact(Extension):
-    """Said by an initiator, heeded by both ends. `limits` lets such a peer in for the sake of what goes."""
+    """An initiator sends it, and both peers act on it. `limits` admits such a peer, since its old IKE SAs go."""
 
     place = Place.IDENTITY
 
     def offer(self, message: Outgoing, exchange: Exchange, request: Message | None) -> Sequence[Packet]:
-        """In the first IKE_AUTH request, where it is configured and true."""
+        """In the first IKE_AUTH request, if configured and if there is no other IKE SA with the peer."""
         config = self.sa.config
         if request is not None or message.get(IKEv2_IDi) is None or not config.initial_contact:
             return ()
@@ -35,13 +35,13 @@ class InitialContact(Extension):
         return [notify(NotifyType.INITIAL_CONTACT)]
 
     def note(self, message: Message, exchange: Exchange) -> None:
-        """The peer, authenticated by now, may say that it has no other IKE SA: drop those that we still have.
+        """Close our other IKE SAs with the peer, which is authenticated and says that it has no other.
 
-        No Delete is sent, since nobody is left to receive it.
+        No Delete is sent, since the peer has lost those IKE SAs.
         """
         if exchange.exchange_type != ExchangeType.IKE_AUTH or not message.has_notify(NotifyType.INITIAL_CONTACT):
             return
         for other in list(self.sa.endpoint.sas.values()):
             same = other.remote_id == self.sa.remote_id and other.local_id == self.sa.local_id
             if other is not self.sa and same and not other.connecting:
-                other.closed("the peer has made an initial contact", by_peer=True)
+                other.closed("the peer sent INITIAL_CONTACT", by_peer=True)

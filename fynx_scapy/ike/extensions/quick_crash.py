@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Quick crash detection: a token given inside SK shows, sent in the clear, that its maker lost the IKE SA (RFC 6290).
+"""Quick crash detection: a token proves, in an unprotected message, that its maker has lost the IKE SA (RFC 6290).
 
-The maker computes its tokens from the SPIs and a secret that outlives a crash, the taker keeps them with the IKE SA.
+The token maker sends a token inside SK first. It computes it from the SPIs and a secret that survives a crash. The
+token taker keeps the tokens with the IKE SA.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ _SIZES = range(16, 129)
 
 
 def token(secret: bytes, spi_i: bytes, spi_r: bytes) -> bytes:
-    """The token of an IKE SA: 32 octets, HMAC-SHA-256 in the place of section 5.1's hash."""
+    """The token of an IKE SA: 32 octets. It uses HMAC-SHA-256 instead of the hash in section 5.1."""
     return hmac.digest(secret, spi_i + spi_r, "sha256")
 
 
 @extension
 class QuickCrashDetection(Extension):
-    """The tokens of one IKE SA, as taker."""
+    """The peer's tokens of one IKE SA; we are the token taker."""
 
     place = Place.AUTH
 
@@ -46,23 +47,23 @@ class QuickCrashDetection(Extension):
         """The peer's tokens, the last four."""
 
     def _protected(self) -> list[Packet]:
-        """The token that goes to the peer inside SK, if we are a maker."""
+        """The token to send to the peer inside SK, if we are a token maker."""
         return _payloads(self.sa.endpoint.config.crash_secrets[:1], self.sa.spi_i, self.sa.spi_r)
 
     def offer(self, message: Outgoing, exchange: Exchange, request: Message | None) -> Sequence[Packet]:
-        """Behind AUTH (section 4.2), and in the answer that makes a new IKE SA (section 4.3)."""
+        """After AUTH (section 4.2), and in the answer that creates a new IKE SA (section 4.3)."""
         made = request is not None and self.sa is not exchange.sa
         return self._protected() if made or message.get(IKEv2_AUTH) is not None else ()
 
     def ended(self, exchange: Exchange) -> None:
-        """Who began the rekey gives the token in an exchange of the new IKE SA (section 4.3)."""
+        """The initiator of a rekey sends its token in an exchange of the new IKE SA (section 4.3)."""
         token = self._protected() if self.sa is not exchange.sa else []
         if token and self.sa.established:
             # HDR, SK {N(QCD_TOKEN)}  -->
             self.sa.inform(*token)
 
     def note(self, message: Message, exchange: Exchange) -> None:
-        """Keep the tokens of IKE_AUTH, of the answer that makes a new IKE SA, of an INFORMATIONAL request.
+        """Keep the tokens of IKE_AUTH, of the answer that creates a new IKE SA, and of an INFORMATIONAL request.
 
         Sections 4.2 to 4.4.
         """
@@ -73,22 +74,22 @@ class QuickCrashDetection(Extension):
             del self.tokens[:-MOST]
 
     def hint(self, notifies: Iterable[IKEv2_Notify], datagram: Datagram) -> bool:
-        """Whether a message in the clear shows one of our peer's tokens; then the IKE SA is gone (section 4.5)."""
+        """Close the IKE SA if an unprotected message has one of the peer's tokens (section 4.5); whether it had."""
         sa, data = self.sa, _data(notifies)[:MOST]
         if not data or not self.tokens or not sa.limits.allow("token", sa.now, 1.0, burst=10):
             return False
         if not any(hmac.compare_digest(given, kept) for given in data for kept in self.tokens):
             return False
         sa.emit(CrashDetected(*sa.stamp))
-        sa.closed("the peer has lost it, and shows its token", by_peer=True)
+        sa.closed("the peer sent its QCD token: it has lost the IKE SA", by_peer=True)
         return True
 
     @classmethod
     def beside_invalid_spi(cls, endpoint: EndpointRecord, header: Header) -> Sequence[Packet]:
         """The tokens, one for each generation of the secret.
 
-        Section 9.2: "A token maker MUST NOT send a valid QCD token in an unprotected message for an existing IKE SA",
-        so that none is shown when either SPI is one of ours, whatever else of the message is wrong.
+        Section 9.2: "A token maker MUST NOT send a valid QCD token in an unprotected message for an existing IKE SA".
+        So there is no token if either SPI is one of ours, whatever else is wrong with the message.
         """
         ours = header.spi_i in endpoint.sas or header.spi_r in endpoint.sas
         if ours or header.next_payload not in (PayloadType.SK, PayloadType.SKF):

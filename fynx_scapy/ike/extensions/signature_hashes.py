@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SIGNATURE_HASH_ALGORITHMS: the hash algorithms that an end takes in signatures (RFC 7427 section 4)."""
+"""SIGNATURE_HASH_ALGORITHMS: the hash algorithms that a peer accepts in signatures (RFC 7427 section 4)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
 
 _MOST = 64
-"""Of so many hash algorithms that a peer announces note is taken: IANA's registry has seven."""
+"""How many of the peer's hash algorithms are kept; IANA's registry has seven."""
 
 
 @extension
 class SignatureHashes(Extension):
-    """What the peer has announced, in its order."""
+    """The hash algorithms that the peer has announced, in its order."""
 
     place = Place.NONCE
 
@@ -47,5 +47,5 @@ class SignatureHashes(Extension):
             self.peer = tuple(int.from_bytes(data[at : at + 2]) for at in range(0, len(data) - 1, 2))
 
     def inherit(self, old: SignatureHashes) -> None:
-        """They hold on."""
+        """The successor uses the same ones."""
         self.peer = old.peer

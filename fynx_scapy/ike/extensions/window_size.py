@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SET_WINDOW_SIZE and INVALID_MESSAGE_ID: how many requests may be on their way at once (RFC 7296 section 2.3)."""
+"""SET_WINDOW_SIZE and INVALID_MESSAGE_ID: how many requests may be outstanding at once (RFC 7296 section 2.3)."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.core.exchange import Exchange
 
 MOST = 1024
-"""As many requests of ours are on their way at most, whatever the peer promises to keep."""
+"""The most requests that we have outstanding at once, whatever the peer announces."""
 
 
 @extension
 class WindowSize(Extension):
-    """The promises of both ends; the windows themselves are the IKE SA's ``requests`` and ``answers``."""
+    """The window sizes that both peers announce. The windows are the IKE SA's ``requests`` and ``answers``."""
 
     def offer(self, message: Outgoing, exchange: Exchange, request: Message | None) -> Sequence[Packet]:
         """At the end of IKE_AUTH."""
         return self._promise() if message.get(IKEv2_AUTH) is not None else ()
 
     def _promise(self) -> list[IKEv2_Notify]:
-        """SET_WINDOW_SIZE; nothing for a window of one, which holds unsaid."""
+        """SET_WINDOW_SIZE, or nothing for a window of one, which is the default."""
         size = self.sa.config.window
         return [notify(NotifyType.SET_WINDOW_SIZE, size.to_bytes(4))] if size > 1 else []
 
     def note(self, message: Message, exchange: Exchange) -> None:
-        """A window only ever grows, and a promise that says nothing useful is ignored.
+        """Enlarge the window of our requests; it never shrinks. A malformed notify is ignored.
 
-        It is that of the IKE SA in which the message came, also when that one is being rekeyed.
+        The window belongs to the IKE SA of the message, even while that one is rekeyed.
         """
         for promised in message.notifies(NotifyType.SET_WINDOW_SIZE):
             data = bytes(promised.notify or b"")
@@ -47,11 +47,11 @@ class WindowSize(Extension):
                 requests.size = max(requests.size, min(int.from_bytes(data), MOST))
 
     def established(self) -> None:
-        """What IKE_AUTH promises holds from now on."""
+        """Use the window size that we announce in IKE_AUTH."""
         self.sa.answers.size = self.sa.config.window
 
     def took_over(self) -> None:
-        """Promise the window of an IKE SA that came of a rekey.
+        """Announce the window of an IKE SA that was created by a rekey.
 
         "When rekeying an IKE SA, the new IKE SA starts with window size 1 until it is explicitly increased".
         """
@@ -61,9 +61,9 @@ class WindowSize(Extension):
             self.sa.inform(*payloads)
 
     def ahead(self, datagram: Datagram, header: Header) -> None:
-        """Tell the peer of a message ID ahead of the window, when the configuration says so.
+        """Send INVALID_MESSAGE_ID for an authentic request above the window, if configured.
 
-        Never in a response, and no more often than every ``invalid_message_id`` seconds. Only what is authentic counts.
+        It is never sent in a response, and at most once every ``invalid_message_id`` seconds.
         """
         sa, every = self.sa, self.sa.config.invalid_message_id
         if every is None or not sa.established or sa.now < sa.answers.complained + every:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The life of an SA: limits, dead peers, rekeys that cross, successors, and setting one up again."""
+"""The life of an SA: limits, dead peer detection, simultaneous rekeys, successors, and reconnecting."""

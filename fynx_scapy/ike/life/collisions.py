@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two exchanges about one SA at once: who may, who wins, who deletes what (RFC 7296 sections 2.8 and 2.25)."""
+"""Exchange collisions: what is allowed, which rekey wins, and who deletes which SA (RFC 7296 sections 2.8, 2.25)."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def _busy(reason: str) -> PeerError:
 
 
 def _not_found(protocol: int, spi: bytes) -> PeerError:
-    """CHILD_SA_NOT_FOUND with the SPI that was asked for (section 2.25).
+    """CHILD_SA_NOT_FOUND with the SPI of the request (section 2.25).
 
-    Section 3.10: its protocol "MUST contain either (2) to indicate AH or (3) to indicate ESP", and is zero where the
-    SPI field is empty.
+    Section 3.10: its protocol "MUST contain either (2) to indicate AH or (3) to indicate ESP", and is zero when the SPI
+    field is empty.
     """
-    told = (protocol if protocol in _OF_CHILD else ProtocolId.ESP) if spi else 0
+    answered = (protocol if protocol in _OF_CHILD else ProtocolId.ESP) if spi else 0
     reason = f"no Child SA has protocol {protocol} and SPI {spi.hex() or 'none'}"
-    return PeerError(NotifyType.CHILD_SA_NOT_FOUND, reason=reason, protocol=told, spi=spi)
+    return PeerError(NotifyType.CHILD_SA_NOT_FOUND, reason=reason, protocol=answered, spi=spi)
 
 
 def still_wanted(sa: SaRecord, old: ChildSa) -> bool:
-    """Whether a Child SA is still there to be rekeyed."""
+    """Whether a Child SA still exists and is neither deleted nor rekeyed."""
     return sa.children.get(old.inbound.spi) is old and not old.deleting and old.rekeying is None and old.rekeyed is None
 
 
 def object_to_child(sa: SaRecord) -> None:
-    """PeerError when the IKE SA takes no new Child SA now.
+    """PeerError when the IKE SA accepts no new Child SA now.
 
     Section 2.25.2: "If a peer receives a request to create or rekey a Child SA when it is currently rekeying the IKE
     SA, it SHOULD reply with TEMPORARY_FAILURE."
@@ -53,7 +53,7 @@ def object_to_child(sa: SaRecord) -> None:
 
 
 def rekeyed_child(sa: SaRecord, request: Message) -> ChildSa:
-    """The Child SA that a request wants to rekey; PeerError when there is none, or it is being closed (2.25.1)."""
+    """The Child SA that a request rekeys; PeerError when it does not exist or is being closed (section 2.25.1)."""
     object_to_child(sa)
     rekey = next(request.notifies(NotifyType.REKEY_SA))
     protocol, spi = rekey.proto or 0, bytes(rekey.SPI or b"")
@@ -63,7 +63,7 @@ def rekeyed_child(sa: SaRecord, request: Message) -> ChildSa:
         raise _not_found(protocol, spi)
     old = next((child for child in sa.children.values() if child.outbound.spi == int.from_bytes(spi)), None)
     if old is None and sa.creating:
-        # It may be the one that our own request has made, whose answer is still on its way.
+        # It may be the Child SA of our own request, whose answer has not arrived yet.
         raise _busy("a Child SA is being created")
     if old is None:
         raise _not_found(protocol, spi)
@@ -71,23 +71,23 @@ def rekeyed_child(sa: SaRecord, request: Message) -> ChildSa:
         raise _busy("the Child SA is being closed")
     if any(exchange.followed_up and old.inbound.spi in exchange.subjects for exchange in sa.requests.in_flight):
         # RFC 9370 section 2.2.4, as for the IKE SA.
-        raise _busy("our own rekey of the Child SA has been answered, and goes on")
+        raise _busy("our own rekey of the Child SA is in progress and was answered already")
     # A rekey may add one; it ends with the Delete of the old one.
     if (full := no_room(sa, more=1)) is not None:
-        raise _busy(f"{full}, and those that were rekeyed are not deleted")
+        raise _busy(f"{full}, and rekeyed ones are not deleted")
     return old
 
 
 def note_early_delete(sa: SaRecord, spis: set[int]) -> None:
-    """The peer deletes Child SAs that we do not know: perhaps one whose answer is still on its way to us."""
+    """Remember a Delete of unknown Child SAs: one may be the result of our request, whose answer is on its way."""
     if sa.creating and len(sa.deleted_early) + len(spis) <= sa.config.child_limit:
         sa.deleted_early |= spis
 
 
 def remove_deleted_early(sa: SaRecord, child: ChildSa) -> None:
-    """A Child SA has come up that the peer has deleted already: it is gone before it is used."""
+    """Remove a new Child SA if the peer has deleted it before we knew it."""
     if child.outbound.spi in sa.deleted_early:
-        sa.remove_children([child.inbound.spi], by_peer=True, reason="deleted before it was known")
+        sa.remove_children([child.inbound.spi], by_peer=True, reason="deleted by the peer before it was installed")
     if not sa.creating:
         sa.deleted_early.clear()
 
@@ -97,24 +97,24 @@ def object_to_ike_rekey(sa: SaRecord) -> None:
     if not sa.established or sa.rekeyed is not None or sa.peer_rekeyed is not None:
         raise _busy("the IKE SA is being closed")
     if len(sa.line.spis) > sa.config.undeleted_limit:
-        raise _busy(f"{len(sa.line.spis) - 1} IKE SAs that were rekeyed are not deleted")
+        raise _busy(f"{len(sa.line.spis) - 1} rekeyed IKE SAs are not deleted")
     if any(exchange.followed_up and exchange.replaces_ike for exchange in sa.requests.in_flight):
-        # RFC 9370 section 2.2.4: the peer has answered our CREATE_CHILD_SA, so that this is no simultaneous rekey.
-        raise _busy("our own rekey of the IKE SA has been answered, and goes on")
+        # RFC 9370 section 2.2.4: the peer has answered our CREATE_CHILD_SA, so this is no simultaneous rekey.
+        raise _busy("our own rekey of the IKE SA is in progress and was answered already")
     if any(exchange.touches_children for exchange in [*sa.requests.in_flight, *sa.of(Chains).exchanges]):
         raise _busy("a Child SA is being created, rekeyed or closed")
 
 
 def lowest_is_ours(ours: tuple[bytes, bytes], theirs: tuple[bytes, bytes]) -> bool:
-    """Whether the lowest of the four nonces, octet by octet, is one of our exchange's (section 2.8.1)."""
+    """Whether the lowest of the four nonces, compared octet by octet, is from our exchange (section 2.8.1)."""
     return min(ours) < min(theirs)
 
 
 def settle_child(sa: SaRecord, old: ChildSa) -> None:
-    """Both rekeys of a Child SA have ended, or there was only ours: delete what we are to delete.
+    """After both rekeys of a Child SA, or only ours: delete the Child SA that we must delete.
 
-    Section 2.8.1: the SA made with the lowest nonce is closed by the end that created it; "the node that initiated
-    the surviving rekeyed SA should delete the replaced SA".
+    Section 2.8.1: the SA with the lowest nonce is closed by the peer that created it; "the node that initiated the
+    surviving rekeyed SA should delete the replaced SA".
     """
     ours, theirs = old.rekeyed, old.peer_rekeyed
     if ours is None:
@@ -126,7 +126,7 @@ def settle_child(sa: SaRecord, old: ChildSa) -> None:
 
 
 def settle_ike(sa: SaRecord) -> None:
-    """Both rekeys of an IKE SA have ended, or there was only one: hand over the Child SAs, delete what is ours.
+    """After both rekeys of an IKE SA, or only one: hand over the Child SAs, and delete the IKE SA that we must delete.
 
     Section 2.8.2: "The new IKE SA containing the lowest nonce SHOULD be deleted by the node that created it, and the
     other surviving new IKE SA MUST inherit all the Child SAs."

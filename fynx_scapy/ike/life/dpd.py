@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Dead peer detection: ask a silent peer whether it lives, and what to do when it does not (RFC 7296 section 2.4)."""
+"""Dead peer detection: check that a silent peer is alive, and act when it is dead (RFC 7296 section 2.4)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """Watches one established IKE SA."""
+    """The dead peer detection of one established IKE SA."""
 
     def __init__(self, sa: SaRecord) -> None:
         self._sa = sa
@@ -25,7 +25,7 @@ class Watch:
         self._set(sa.now)
 
     def stop(self) -> None:
-        """The IKE SA ended: hold on to nothing."""
+        """Stop: the IKE SA has ended."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -38,21 +38,21 @@ class Watch:
         if not sa.established:
             return None
         if self._interval is not None and now < sa.last_heard + self._interval:
-            # Whatever came in, on the IKE SA or on a Child SA, showed that the peer lives.
+            # Any authentic packet, on the IKE SA or on a Child SA, shows that the peer is alive.
             return self._set(sa.last_heard)
         if not sa.requests.pending and not sa.requests.waiting:
             # HDR, SK {}  -->   <--  HDR, SK {}
             sa.liveness()
-        # Else a request is under way, which asks as well as an empty one.
+        # Otherwise a request is in flight, which checks the peer just as well.
         return self._set(now)
 
 
 def _clear(sa: SaRecord, children: list[ChildConfig]) -> None:
-    """Nothing more."""
+    """Do nothing more."""
 
 
 def _restart(sa: SaRecord, children: list[ChildConfig]) -> None:
-    # Should the peer be away for longer, the next packet that wants through tries again.
+    # If the peer stays away, the next packet that matches tries again.
     _hold(sa, children)
     reconnect(sa, sa.now, children)
 
@@ -69,12 +69,12 @@ _ACTIONS: dict[str, Callable[[SaRecord, list[ChildConfig]], None]] = {
 
 
 def handle_dead_peer(sa: SaRecord, end: Callable[[], None]) -> None:
-    """The peer is dead: ``end`` ends what waited for it, then the IKE SA goes, and what the configuration says follows.
+    """Call ``end`` to end the exchange, close the IKE SA, and do what `DeadPeerDetection.action` says.
 
-    An IKE SA that was on its way in or out anyway is not missed.
+    Only an established IKE SA is restored, not one that was being set up or deleted.
     """
-    missed, children = sa.established, child_configs(sa)
+    was_established, children = sa.established, child_configs(sa)
     end()
     sa.closed("the peer does not answer")
-    if missed:
+    if was_established:
         _ACTIONS[sa.config.dpd.action](sa, children)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How long SAs live: rekeyed at a soft limit, closed at a hard one (RFC 7296 section 2.8, RFC 4301 section 4.4.2.1).
+"""Lifetimes: rekey an SA at a soft limit, close it at a hard limit (RFC 7296 section 2.8, RFC 4301 section 4.4.2.1).
 
-Each end keeps limits of its own; nothing of them is negotiated.
+Each peer has its own limits; they are not negotiated.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 # Section 2.2: an IKE SA is closed or rekeyed before its message IDs no longer fit in 32 bits.
 _MESSAGE_IDS = 0xFFFF_0000
-# What part of the sequence numbers is left when their SA is rekeyed.
+# Rekey a Child SA when one part in this many of its sequence numbers is left.
 _RESERVE = 16
 _LOOK_AGAIN = 5.0
 
 
 class _Life:
-    """One SA's limits, and the timers that hold them."""
+    """The limits of an SA, and their timers."""
 
     def __init__(self, sa: SaRecord, lifetime: Lifetime) -> None:
         self.endpoint = sa.endpoint
@@ -44,13 +44,13 @@ class _Life:
                 self._set(sa.now + seconds, act)
 
     def stop(self) -> None:
-        """The SA ended: hold on to nothing."""
+        """Stop: the SA has ended."""
         for timer in self.timers:
             timer.cancel()
         self.timers.clear()
 
     def count(self, packets: int, octets: int) -> None:
-        """So much has gone one way by now."""
+        """Check the limits. ``packets`` and ``octets`` are the totals so far in one direction."""
         if packets < self._least_packets and octets < self._least_bytes:
             return
         limit = "packets" if packets >= self._least_packets else "bytes"
@@ -70,7 +70,7 @@ class _Life:
         self.timers.append(self.endpoint.timers.set(at, action))
 
     def _soon(self, action: Callable[[float], None]) -> None:
-        """Do it once what is going on has ended: the message or packet that reached a limit is still in our hands."""
+        """Run an action after the current message or packet, which reached the limit, is processed."""
         self._set(self.endpoint.now, action)
 
     def _renew(self, limit: str, now: float) -> None:
@@ -81,13 +81,13 @@ class _Life:
 
 
 class IkeLife(_Life):
-    """The lifetime of an IKE SA, and the time until its ends authenticate each other again."""
+    """The lifetime of an IKE SA, and the time of its reauthentication."""
 
     def __init__(self, sa: SaRecord, old: IkeLife | None = None) -> None:
         super().__init__(sa, sa.config.lifetime)
         self.sa = sa
         self.began: bool = sa.initiator if old is None else old.began
-        """Whether it was we who authenticated first: section 2.8.3 leaves reauthentication to that end."""
+        """Whether we initiated the first IKE SA. Section 2.8.3 leaves reauthentication to its initiator."""
         self.reauthenticate_at: float | None = old.reauthenticate_at if old else self._first_reauthentication(sa)
         self.packets = self.bytes = 0
         if self.began and self.reauthenticate_at is not None:
@@ -98,7 +98,7 @@ class IkeLife(_Life):
         return None if after is None else sa.now + after * (1 - self.endpoint.randomness.uniform(0, 0.1))
 
     def message(self, octets: int) -> None:
-        """A message was sent or received."""
+        """Count a sent or received message."""
         self.packets += 1
         self.bytes += octets
         self.count(self.packets, self.bytes)
@@ -123,7 +123,7 @@ class IkeLife(_Life):
             self._soon(lambda now: self._expire(limit, now))
 
     def _expire(self, limit: str, now: float) -> None:
-        """Section 2.8: an SA that could not be rekeyed in time is closed, with all its Child SAs."""
+        """Close an IKE SA that was not rekeyed in time, with all its Child SAs (section 2.8)."""
         sa = self.sa
         if sa.established and sa.rekeying is not None:
             # The peer answers now, or is dead: either decides.
@@ -151,7 +151,7 @@ class ChildLife(_Life):
         self._least_seq = self.last_seq - reserve - early
 
     def sent(self) -> None:
-        """A packet left."""
+        """Count a sent packet."""
         out = self.child.outbound
         if out.seq >= self._least_seq:
             if out.seq >= self.last_seq:
@@ -162,12 +162,12 @@ class ChildLife(_Life):
         return self.count(out.packets, out.bytes)
 
     def received(self) -> None:
-        """A packet came in and was good."""
+        """Count a valid received packet."""
         self.count(self.child.inbound.packets, self.child.inbound.bytes)
 
     @property
     def _holder(self) -> SaRecord | None:
-        """The IKE SA that has it now, or None when it is on its way out."""
+        """The IKE SA that has the Child SA now, or None when it was removed."""
         child = self.child
         for sa in self.endpoint.sas.values():
             if sa.children.get(child.inbound.spi) is child:
@@ -186,7 +186,7 @@ class ChildLife(_Life):
         sa.rekey_child(child)
 
     def _end(self, limit: str) -> None:
-        """Nothing goes through it any more, either way.
+        """Stop using the Child SA in both directions.
 
         Section 2.8: "When the lifetime of a Security Association expires, the Security Association MUST NOT be used."
         """
@@ -202,7 +202,7 @@ class ChildLife(_Life):
         if sa is None or child.deleting or child.rekeyed is not None or child.peer_rekeyed is not None:
             return
         if child.rekeying is not None or not sa.established:
-            # What is under way decides whether there is something to delete.
+            # Wait for the exchange in progress: it decides whether there is something to delete.
             self._set(now + _LOOK_AGAIN, lambda now: self._expire(limit, now))
             return
         sa.emit(LifetimeReached(*sa.stamp, limit=limit, hard=True, spi=child.inbound.spi))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How many IKE SAs there may be with one peer, and with all peers together."""
+"""The limits on IKE SAs: those of one peer, and those of all peers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def object_to(sa: SaRecord, remote_id: Identity, request: Message) -> None:
-    """PeerError when the peer, authenticated by now, or all peers together have too many IKE SAs to set up another.
+    """PeerError when the authenticated peer, or all peers together, have too many IKE SAs to set up another.
 
-    A peer that makes an initial contact has no other one: those that we still have are about to be dropped.
+    A peer that sends INITIAL_CONTACT has no other IKE SA: we are about to close those that we have with it.
     """
     config = sa.endpoint.config
     others = [other for other in sa.endpoint.sas.values() if not other.connecting and other.state is not State.CLOSED]
     same = sum(other.remote_id == remote_id for other in others)
     if len(others) >= config.sa_limit:
-        raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"{len(others)} IKE SAs are there already")
+        raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"the endpoint has {len(others)} IKE SAs already")
     if same >= config.peer_limit and not request.has_notify(NotifyType.INITIAL_CONTACT):
         raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"{remote_id} has {same} IKE SAs already")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Authenticate again: a new IKE SA from scratch with new Child SAs, then the old one goes (RFC 7296 section 2.8.3)."""
+"""Reauthentication: set up a new IKE SA with new Child SAs, then delete the old one (RFC 7296 section 2.8.3)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Replace(Exchange):
-    """Stands behind all that sets up the new IKE SA, and when its turn comes sends the old one away.
+    """Waits behind the exchanges that set up the new IKE SA, and then deletes the old one.
 
-    It puts nothing on the wire of the new one. Should the new one fail, it is tried again.
+    It sends nothing on the new IKE SA. If the new IKE SA fails, it starts another attempt.
     """
 
     exchange_type = ExchangeType.INFORMATIONAL
@@ -33,13 +33,13 @@ class Replace(Exchange):
             new.delete_ike()
             self._try_again(old)
         else:
-            # What the peer sent on the old Child SAs, before it knew the new ones, is still on its way.
+            # Packets on the old Child SAs may still be on their way.
             old.endpoint.timers.set(new.now + old.endpoint.config.esp_linger, lambda now: _delete(old, now))
         return
         yield
 
     def failed(self, error: FynxError) -> None:
-        """The new IKE SA did not come up: the old one lives on until its own time is over."""
+        """Try again: the new IKE SA failed. The old one lives until its hard limit."""
         self._try_again(self.old.newest)
 
     def _try_again(self, old: SaRecord) -> None:
@@ -48,16 +48,16 @@ class Replace(Exchange):
         at = endpoint.now + endpoint.randomness.uniform(*old.config.retry_wait)
 
         def again(now: float) -> None:
-            found = old.newest
-            if found.established:
-                reauthenticate(found)
+            newest = old.newest
+            if newest.established:
+                reauthenticate(newest)
 
         if old.established:
             endpoint.timers.set(at, again)
 
 
 def reauthenticate(old: SaRecord) -> SaRecord:
-    """Begin the IKE SA that takes the place of ``old``; returns it, or the one that is under way already."""
+    """Begin the IKE SA that replaces ``old``; returns it, or the one that is being set up already."""
     if old.replacement is None:
         children = child_configs(old)
         old.replacement = new = reconnect(old, old.now, children)
@@ -66,10 +66,10 @@ def reauthenticate(old: SaRecord) -> SaRecord:
 
 
 def replace_refused(sa: SaRecord) -> None:
-    """The peer takes no more SAs on this IKE SA: NO_ADDITIONAL_SAS answered the rekey of it or of a Child SA.
+    """Replace an IKE SA after the peer answered a rekey of it, or of a Child SA, with NO_ADDITIONAL_SAS.
 
-    Section 4: "the implementation MUST be capable of instead deleting the old SA and creating a new one". The new one
-    comes first, so that traffic goes on; should it not come up, the hard limit decides.
+    Section 4: "the implementation MUST be capable of instead deleting the old SA and creating a new one". We create the
+    new one first, so that traffic goes on. If that fails, the old one lives until its hard limit.
     """
     if sa.established and sa.config.replace_refused:
         reauthenticate(sa)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The same IKE SA once more, from scratch, with the same Child SAs: after a peer's death, or to authenticate again."""
+"""Set up an IKE SA again from scratch with the same Child SAs: after the peer was dead, or to reauthenticate."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 
 def child_configs(sa: SaRecord) -> list[ChildConfig]:
-    """What its Child SAs are for, each once, oldest first; one that is being replaced counts with its successor."""
+    """The configurations of its Child SAs, without duplicates, oldest first."""
     return list(dict.fromkeys(child.config for child in sa.children.values()))
 
 
 def config_of(sa: SaRecord, children: list[ChildConfig]) -> IkeConfig:
-    """The configuration that sets it up again: the peer where and who it was, the living Child SAs first."""
+    """The configuration to set an IKE SA up again: same peer, same address, the current Child SAs first."""
     config = sa.config
-    # An initiator goes where its configuration says; a responder to where the peer was heard last.
+    # An initiator uses the configured address, a responder the peer's last address.
     remote = config.remote if config.remote is not None else sa.remote
     ordered = tuple(dict.fromkeys([*children, *config.children]))
     return config.replace(remote=remote, remote_id=sa.remote_id or config.remote_id, children=ordered)
 
 
 def reconnect(sa: SaRecord, now: float, children: list[ChildConfig]) -> SaRecord:
-    """Begin an IKE SA with the same peer, and ask for these Child SAs. The first comes with IKE_AUTH."""
+    """Begin an IKE SA with the same peer, and request these Child SAs. The first one is set up in IKE_AUTH."""
     new = sa.endpoint.connect(config_of(sa, children), now)
     for child in children[1:]:
         new.create_child(child)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One IKE SA follows another: made, handed the Child SAs; and what came too early is tried again (section 2.8)."""
+"""The successor of an IKE SA: create it, hand over the Child SAs, and retry refused requests (sections 2.8, 2.25)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def succeed(
 ) -> SaRecord:
     """The IKE SA that replaces ``old``: established, with keys, message IDs from 0 (section 2.18).
 
-    ``initiator``: whether it is we who rekey, whoever began the old one.
+    ``initiator``: whether we began the rekey, whoever initiated the old IKE SA.
     """
     where = {"local": old.local, "remote": old.remote}
     sa = type(old)(old.endpoint, [old.config], initiator=initiator, spi_i=spis[0], spi_r=spis[1], **where)
@@ -50,22 +50,21 @@ def succeed(
 
 
 def hand_over(old: SaRecord, new: SaRecord) -> None:
-    """Give all Child SAs, and what has not begun yet, to the successor.
+    """Move all Child SAs and all waiting exchanges to the successor.
 
-    An IKE SA that has ended has nothing to give. A successor that has ended inherits nothing: the Child SAs end with
-    the old IKE SA.
+    Nothing is moved if either IKE SA has ended; then the Child SAs end with the old IKE SA.
     """
     if old.successor is not None or old.state is State.CLOSED:
         return
     new.predecessor = None
-    # It may have been rekeyed itself before the peer told us that it was to inherit.
+    # The successor may have been rekeyed itself before we learned that it takes over.
     new = new.newest
     if new.state is State.CLOSED:
         return
     old.succeeded_by(new)
     old.state = State.REKEYED
     old.stop_clocks()
-    # What goes on with one of them must not bring a Child SA to an IKE SA that has given its own away.
+    # A waiting exchange must not add a Child SA to an IKE SA that has handed over its own.
     old.of(Chains).stop("the IKE SA was rekeyed")
     for spi, child in old.children.items():
         new.children[spi] = child
@@ -77,7 +76,7 @@ def hand_over(old: SaRecord, new: SaRecord) -> None:
     for exchange in waiting:
         exchange.sa = new
         if exchange.replaces_ike:
-            # What it was to bring about has come about.
+            # The rekey has happened already.
             exchange.done = True
         else:
             new.start(exchange)
@@ -85,9 +84,9 @@ def hand_over(old: SaRecord, new: SaRecord) -> None:
 
 
 def inherit_if_used(sa: SaRecord, request: Message) -> None:
-    """The peer uses the successor that it made: whatever became of our own rekey, this one is to inherit.
+    """Hand over to the successor that the peer created once the peer uses it, whatever happened to our own rekey.
 
-    Only its Delete says nothing of the kind (section 2.8.2).
+    A Delete of the successor does not count as use (section 2.8.2).
     """
     old = sa.predecessor
     if old is not None and not any(delete.proto == ProtocolId.IKE for delete in request.all(IKEv2_Delete)):
@@ -95,7 +94,7 @@ def inherit_if_used(sa: SaRecord, request: Message) -> None:
 
 
 def expect_delete(sa: SaRecord) -> None:
-    """The peer is to delete this SA; should it never do so, it goes by itself."""
+    """Wait for the peer to delete this IKE SA; close it if the peer never does."""
 
     def give_up(now: float) -> None:
         sa.closed("the peer did not delete it")
@@ -104,7 +103,7 @@ def expect_delete(sa: SaRecord) -> None:
 
 
 def try_again(refused: SaRecord, make: Callable[[SaRecord], Exchange]) -> None:
-    """After TEMPORARY_FAILURE: a new attempt after a jittered wait, for some minutes (section 2.25)."""
+    """Try again after TEMPORARY_FAILURE and a random wait; after `IkeConfig.retry_limit` seconds, give up (2.25)."""
     if refused.refused_since is None:
         refused.refused_since = refused.now
     if refused.now - refused.refused_since > refused.config.retry_limit:

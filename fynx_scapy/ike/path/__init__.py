@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The path between two peers: NATs, keepalives, ICMP."""
+"""The network path between the peers: NAT traversal, keepalives, ICMP, liveness."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What ICMP says of our datagrams: the path's MTU is used, anything else is a hint (RFC 7296 section 2.4)."""
+"""ICMP errors about our datagrams: the path MTU is used, other errors are hints (RFC 7296 section 2.4)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fynx_scapy.ike.message import Address, IcmpError
 from fynx_scapy.ike.path.liveness import check_liveness
 
 PATH_MTU_LIFETIME = 600.0
-"""For how many seconds a path's MTU is believed; after that it may have grown (RFC 1191 section 6.3)."""
+"""How many seconds a path MTU is valid; after that it may have grown (RFC 1191 section 6.3)."""
 
 PATHS = 1024
-"""Of how many paths the MTU is remembered."""
+"""How many path MTUs are remembered."""
 
 
 class Destinations:
-    """Where we have sent to lately: ICMP errors about any other address are not believed."""
+    """The addresses that we have sent to recently. ICMP errors about other addresses are ignored."""
 
     MOST = 1024
 
@@ -27,7 +27,7 @@ class Destinations:
         self._known: OrderedDict[Address, None] = OrderedDict()
 
     def add(self, remote: Address) -> None:
-        """Something leaves for that address."""
+        """Record an address that we send to."""
         if remote in self._known:
             self._known.move_to_end(remote)
         else:
@@ -43,14 +43,14 @@ class Destinations:
 
 
 class PathMtus:
-    """The MTU of the paths to other hosts, in bytes, as ICMP told it lately."""
+    """The path MTUs to other hosts, in bytes, from recent ICMP errors."""
 
     def __init__(self, endpoint: EndpointRecord) -> None:
         self._endpoint = endpoint
         self._known: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def note(self, host: str, mtu: int) -> None:
-        """ICMP told it; less than every path must carry is not believed."""
+        """Record a path MTU, at least the minimum that every path must support."""
         least = 1280 if ":" in host else 576
         self._known.pop(host, None)
         self._known[host] = (max(mtu, least), self._endpoint.now + PATH_MTU_LIFETIME)
@@ -58,12 +58,12 @@ class PathMtus:
             self._known.popitem(last=False)
 
     def get(self, host: str) -> int | None:
-        """That of the path to a host; None where nothing is known, or it may have grown since."""
+        """The path MTU to a host; None when it is unknown or out of date."""
         mtu, until = self._known.get(host, (0, 0.0))
         return mtu if self._endpoint.now < until else None
 
     def forget(self, host: str) -> None:
-        """Believe in no MTU of the path to a host any more."""
+        """Forget the path MTU to a host."""
         self._known.pop(host, None)
 
     def __len__(self) -> int:
@@ -71,11 +71,11 @@ class PathMtus:
 
 
 def receive(endpoint: EndpointRecord, error: IcmpError) -> None:
-    """Take in an ICMP error: the path's MTU is used, anything else is a hint to ask whether the peer lives.
+    """Handle an ICMP error: use the path MTU; any other error is a hint to check that the peer is alive.
 
     Section 2.4: "an endpoint MUST NOT conclude that the other endpoint has failed based on any routing information
     (e.g., ICMP messages)". RFC 7383 section 2.5.1: "If the sender has information about the PMTU size, it SHOULD use
-    it". Anybody may send such an error: one about a destination that we have not sent to is not believed.
+    it". Such an error may be forged: one about a destination that we have not sent to is ignored.
     """
     acted, believed = False, error.remote in endpoint.of(Destinations)
     if not believed:

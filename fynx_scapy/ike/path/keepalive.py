@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""NAT keepalives: one octet, when nothing else went out for a while, from the end behind the NAT (RFC 3948 section 4).
+"""NAT keepalives: the peer behind the NAT sends one octet when it has sent nothing for a while (RFC 3948 section 4).
 
-What a NAT keeps is a mapping for a pair of addresses, so this looks at such pairs: the IKE SAs that share one, as a
-rekeyed one and its successor do, share its keepalives.
+A NAT keeps a mapping for each pair of addresses. So IKE SAs with the same pair, such as a rekeyed one and its
+successor, share the keepalives.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ OCTET = b"\xff"
 
 @dataclass(slots=True, eq=False)
 class Path:
-    """A pair of addresses with a NAT before the first."""
+    """A pair of addresses with a NAT in front of ``local``."""
 
     local: Address
     remote: Address
     interval: float
     sent: float
-    """When a keepalive was sent there, or what an IKE SA that has left it sent last, in seconds."""
+    """When we last sent a keepalive on this path, or an IKE SA that has left it last sent, in seconds."""
     sas: list[SaRecord] = field(default_factory=list)
     timer: Timer | None = None
 
     @property
     def last(self) -> float:
-        """When anything was sent there, in seconds."""
+        """When we last sent anything on this path, in seconds."""
         return max([self.sent, *(sa.last_sent for sa in self.sas)])
 
 
 class Keepalives:
-    """Those of one endpoint."""
+    """The keepalives of an endpoint."""
 
     def __init__(self, endpoint: EndpointRecord) -> None:
         self._endpoint = endpoint
@@ -51,7 +51,7 @@ class Keepalives:
         return len(self._paths)
 
     def start(self, sa: SaRecord) -> None:
-        """An IKE SA is established: keep its mapping, when it is we who are behind a NAT. Again after it has moved."""
+        """Start keepalives for an IKE SA if we are behind a NAT. Call again after its addresses have changed."""
         self.stop(sa)
         interval = sa.config.keepalive
         if not sa.nat_before_us or not interval:
@@ -65,7 +65,7 @@ class Keepalives:
         self._of[sa] = path
 
     def stop(self, sa: SaRecord) -> None:
-        """An IKE SA has ended; with the last one on a path its keepalives end too."""
+        """Stop keepalives for an IKE SA. They end with the last IKE SA on a path."""
         path = self._of.pop(sa, None)
         if path is None:
             return
@@ -80,7 +80,7 @@ class Keepalives:
         path.timer = self._endpoint.timers.set(path.last + path.interval, lambda now: self._due(path, now))
 
     def _due(self, path: Path, now: float) -> None:
-        """Send one, unless something else went out meanwhile; then look again an interval after that."""
+        """Send a keepalive, unless something else was sent meanwhile, and set the timer again."""
         if now >= path.last + path.interval:
             path.sent = now
             sa = path.sas[-1]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who is not authenticated: admission, cookies, puzzles, and hints in the clear."""
+"""Unauthenticated peers: admission, cookies, puzzles, and unprotected messages."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who may come in, and how often strangers are answered (RFC 7296 sections 2.6 and 2.21.4, RFC 8019 sections 4 and 7).
+"""Admission of unauthenticated peers, and rate limits (RFC 7296 sections 2.6, 2.21.4; RFC 8019 sections 4 and 7).
 
-An endpoint asks here before it parses a stranger's IKE_SA_INIT request. Everything that is kept is bounded: one small
-entry for each half-open IKE SA, of which there is a ceiling, and tables of a fixed size. What was refused counts for a
-while as if it were half-open: it took work, and leaves nothing else behind that could be counted.
+An endpoint calls this before it parses an IKE_SA_INIT request. All state is bounded: one small entry for each half-open
+IKE SA, whose number is limited, and tables of a fixed size. A refused request counts like a half-open IKE SA for a
+while: it took work, and leaves no other state that could be counted.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 _NOTIFY = struct.Struct("!BBHBBH")
 _FOR_ITS_SOURCE = 10
-"""So many refusals count for their source like one half-open IKE SA: who tries out errors makes some in a row."""
+"""How many refusals count like one half-open IKE SA for their source. A tester may cause several errors in a row."""
 
 TABLE = 4096
 """How many sources, and solved puzzles, are remembered."""
 
 
 class ChallengeSent(MessageSent):
-    """A stranger was asked for a cookie. Its layers are built when somebody looks at them: nobody does under load."""
+    """We asked a peer for a cookie. The layers are parsed on access only, to save work under load."""
 
     __slots__ = ()
 
@@ -48,7 +48,7 @@ class ChallengeSent(MessageSent):
 
     @property
     def weight(self) -> int:
-        """No layer is kept."""
+        """The octets only; no layers are kept."""
         return 512 + len(self.wire[0])
 
     @property
@@ -64,9 +64,9 @@ class ChallengeSent(MessageSent):
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """How a stranger came in: from which source, and which PRF solved the puzzle it was posed, if it was.
+    """How a peer was admitted: its source, and the PRF of the puzzle that it solved, if any.
 
-    ``proven``: whether a cookie has shown that it receives at its address.
+    ``proven``: whether a cookie has proved that it receives at its address.
     """
 
     source: bytes
@@ -75,7 +75,7 @@ class Admitted:
 
 
 class Buckets:
-    """Token buckets by name, at most so many of them: ``rate`` a second, ``burst`` at once."""
+    """At most ``size`` token buckets by name, with ``rate`` tokens per second and ``burst`` at once."""
 
     def __init__(self, rate: float, burst: float, size: int = TABLE) -> None:
         self._rate, self._burst, self._size = rate, burst, size
@@ -85,7 +85,7 @@ class Buckets:
         return len(self._levels)
 
     def take(self, name: bytes, now: float) -> bool:
-        """Take one token, if there is one. Where the table is full, the name that was quiet the longest is let go."""
+        """Take a token; whether there was one. If the table is full, the least recently used name is dropped."""
         level, since = self._levels.pop(name, (self._burst, now))
         level = min(self._burst, level + (now - since) * self._rate)
         taken = level >= 1
@@ -96,7 +96,7 @@ class Buckets:
 
 
 class Admission:
-    """The door of an endpoint."""
+    """The admission control of an endpoint."""
 
     def __init__(self, endpoint: EndpointRecord) -> None:
         self._endpoint = endpoint
@@ -116,25 +116,25 @@ class Admission:
     # Half-open IKE SAs
 
     def __len__(self) -> int:
-        """How many IKE SAs of others are not authenticated: half-open ones, and those that failed and linger."""
+        """How many IKE SAs that peers began are not authenticated: half-open ones, and those that failed and linger."""
         return len(self._half_open)
 
     @property
     def sources(self) -> int:
-        """From how many sources they come."""
+        """The number of their sources."""
         return len(self._sources)
 
     def enter(self, sa: SaRecord, how: Admitted) -> None:
-        """Count an IKE SA of somebody else's, until `leave`."""
+        """Count an IKE SA that a peer began, until `leave`."""
         self._half_open[sa.own_spi] = how
         self._sources[how.source] += 1
         self._octets[sa.own_spi] = 0
         self.hold(sa, 0)
 
     def hold(self, sa: SaRecord, fragments: int) -> bool:
-        """Note how many octets of fragments a half-open IKE SA stores beside its request; whether they may stay.
+        """Record how many octets of fragments a half-open IKE SA stores beside its request; whether that is allowed.
 
-        Those of an authenticated peer are not looked at here.
+        An authenticated peer is not limited here.
         """
         if sa.own_spi not in self._octets:
             return True
@@ -145,11 +145,11 @@ class Admission:
 
     @property
     def octets(self) -> int:
-        """How many octets of strangers are stored for their half-open IKE SAs."""
+        """How many octets all half-open IKE SAs store."""
         return self._octets_held
 
     def leave(self, sa: SaRecord) -> None:
-        """The IKE SA is authenticated, or forgotten. May be called twice."""
+        """Stop counting an IKE SA: it is authenticated, or forgotten. May be called twice."""
         how = self._half_open.pop(sa.own_spi, None)
         self._octets_held -= self._octets.pop(sa.own_spi, 0)
         if how is not None:
@@ -158,26 +158,27 @@ class Admission:
                 del self._sources[how.source]
 
     def puzzle_for(self, sa: SaRecord) -> Puzzle | None:
-        """The puzzle to be solved before IKE_AUTH: only for those who solved one already (RFC 8019 section 7.2.1)."""
+        """The puzzle before IKE_AUTH, only for a peer that solved one already (RFC 8019 section 7.2.1)."""
         how, difficulty = self._half_open.get(sa.own_spi), self._config.puzzle_auth_difficulty
         if how is None or how.solved_with is None or difficulty is None:
             return None
         return Puzzle(how.solved_with, difficulty)
 
-    # Strangers
+    # Requests
 
     def may_answer(self, datagram: Datagram, now: float) -> bool:
-        """Whether an unprotected error may be answered to that address now (section 2.21.4: rarely)."""
+        """Whether we may send an unprotected error to the sender now (section 2.21.4 limits the rate)."""
         return self._answers_to.take(self._source(datagram), now) and self._answers.take(b"", now)
 
     def may_look(self, datagram: Datagram, now: float) -> bool:
-        """Whether a hint from that address is worth a look now: one takes a walk over all IKE SAs."""
+        """Whether we may process a hint from the sender now: each takes a search of all IKE SAs."""
         return self._looks.take(self._source(datagram), now)
 
     def refused(self, datagram: Datagram, now: float, how: Admitted | None = None, amount: int | None = None) -> None:
-        """A request came to nothing: it counts for a while, for all and, less, for its source.
+        """Count a refused request for a while, in total and, less, for its source.
 
-        Towards the ceilings only where a cookie has shown whose it is: others could fill them in anybody's name.
+        It counts towards the hard limits only after a valid cookie. Otherwise an attacker could fill them with forged
+        source addresses.
         """
         amount = units(datagram.data) if amount is None else amount
         source = self._source(datagram) if how is None else how.source
@@ -186,16 +187,16 @@ class Admission:
             levels.add(source, amount / _FOR_ITS_SOURCE, now)
 
     def admit(self, datagram: Datagram, header: Header, now: float) -> Admitted | None:
-        """Whether an IKE_SA_INIT request may be parsed. If not, it is dropped, or answered with a COOKIE (and PUZZLE).
+        """Decide whether to parse an IKE_SA_INIT request. If not, drop it, or answer with COOKIE (and PUZZLE).
 
-        No layer is built for that.
+        No layers are built for that.
         """
         if (wrong := too_large(self._config, datagram.data)) is not None:
             return self._turn_away(datagram, wrong, now)
         config, source = self._config, self._source(datagram)
         here, there = len(self._half_open), self._sources.get(source, 0)
         if there + self._proven.of(source, now) >= config.source_limit:
-            return self._drop(datagram, f"{there} half-open IKE SAs come from its source already, or too much refused")
+            return self._drop(datagram, f"too many half-open IKE SAs ({there}) or refused requests from this source")
         busy, busy_there = here + self._refused.of(b"", now), there + self._refused.of(source, now)
         difficulty = max((level for least, level in config.puzzle_levels if busy >= least), default=None)
         asked = difficulty is not None or _reached(busy, config.cookie_threshold)
@@ -206,18 +207,18 @@ class Admission:
         if how is None:
             return None
         if here + self._proven.of(b"", now) >= config.half_open_limit and not (how.proven and self._make_room(there)):
-            return self._drop(datagram, f"{here} IKE SAs are half-open already, or too much was refused")
+            return self._drop(datagram, f"too many half-open IKE SAs ({here}) or refused requests")
         if self._octets_held + len(datagram.data) > config.half_open_octets:
-            return self._drop(datagram, f"half-open IKE SAs hold {self._octets_held} octets already")
+            return self._drop(datagram, f"too many octets in half-open IKE SAs ({self._octets_held} octets already)")
         wrong = too_many(config.init_substructures, header.next_payload, datagram.data, HEADER_SIZE)
         if wrong is not None:
             return self._turn_away(datagram, wrong, now, how)
         return how
 
     def _make_room(self, there: int) -> bool:
-        """Let go of the oldest half-open IKE SA of the source that has the most, if that is more than ``there``.
+        """Evict the oldest half-open IKE SA of the source with the most, if that source has more than ``there``.
 
-        Whoever means it needs one, for the time of a round trip. Who keeps many half-open loses them first.
+        An honest peer needs one half-open IKE SA for a round trip. A source with many of them loses them first.
         """
         source, most = max(self._sources.items(), key=lambda item: item[1], default=(b"", 0))
         if most <= there:
@@ -227,14 +228,14 @@ class Admission:
         return True
 
     def _turn_away(self, datagram: Datagram, reason: str, now: float, how: Admitted | None = None) -> Admitted | None:
-        """Drop what was too large to be read: that it was looked at is all that it cost."""
+        """Drop a request that is too large to parse. It cost little, so it counts once only."""
         self.refused(datagram, now, how, amount=1)
         return self._drop(datagram, reason)
 
     def _examine(
         self, datagram: Datagram, header: Header, now: float, source: bytes, difficulty: int | None
     ) -> Admitted | None:
-        """RFC 7296 section 2.6 and RFC 8019 section 7.1.4: first the cookie, then the puzzle, then the lottery."""
+        """Check the cookie, then the puzzle, then draw lots (RFC 7296 section 2.6, RFC 8019 section 7.1.4)."""
         initial = Initial.read(header, datagram.data)
         if initial.nonce is None:
             return self._drop(datagram, "expected a nonce in IKE_SA_INIT, found none")
@@ -256,11 +257,11 @@ class Admission:
 
     @staticmethod
     def _solved(initial: Initial, posed: Puzzle) -> bool:
-        found = puzzles.zero_bits(posed.prf, initial.solution or b"", initial.cookie or b"")
-        return found is not None and found >= max(posed.difficulty, puzzles.EASIEST)
+        bits = puzzles.zero_bits(posed.prf, initial.solution or b"", initial.cookie or b"")
+        return bits is not None and bits >= max(posed.difficulty, puzzles.EASIEST)
 
     def _spend(self, cookie: bytes) -> bool:
-        """A solved puzzle opens one IKE SA (RFC 8019 section 10)."""
+        """Use up a solved puzzle: it is valid for one IKE SA (RFC 8019 section 10). False if it was used already."""
         if cookie in self._spent:
             return False
         self._spent[cookie] = None
@@ -277,7 +278,7 @@ class Admission:
             if prf is None:
                 self.refused(datagram, now)
                 if not self.may_answer(datagram, now):
-                    return self._endpoint.drop(datagram, "expected a PRF that is known here, for a puzzle")
+                    return self._endpoint.drop(datagram, "expected an offered PRF that we support, to pose a puzzle")
                 return self._endpoint.reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
             puzzle = Puzzle(prf, difficulty, count)
         cookie = self._cookies.make(initial.nonce or b"", datagram.remote, header.spi_i, now, puzzle)
@@ -302,7 +303,7 @@ class Admission:
         return self._endpoint.transmit(None, [answer])
 
     def _source(self, datagram: Datagram) -> bytes:
-        """An IPv4 address, or the prefix of an IPv6 address (RFC 8019 section 4.2)."""
+        """The source of a datagram: an IPv4 address, or the prefix of an IPv6 address (RFC 8019 section 4.2)."""
         packed = ipaddress.ip_address(datagram.remote.host).packed
         return packed if len(packed) == 4 else packed[: self._config.source_prefix // 8]
 
@@ -316,7 +317,7 @@ def _reached(count: float, threshold: int | None) -> bool:
 
 
 def _answer(header: Header, notifies: list[tuple[NotifyType, bytes]]) -> bytes:
-    """An unprotected IKE_SA_INIT response of Notify payloads."""
+    """Build an unprotected IKE_SA_INIT response with these Notify payloads."""
     body = b""
     for following, (kind, data) in zip([PayloadType.N] * (len(notifies) - 1) + [0], notifies, strict=True):
         body += _NOTIFY.pack(following, 0, 8 + len(data), 0, 0, kind) + data

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Stateless cookies: a stranger first shows that it receives at the address that it claims (RFC 7296 section 2.6).
+"""Stateless cookies: an initiator proves that it receives at the address that it claims (RFC 7296 section 2.6).
 
-A cookie also carries what RFC 8019 section 7.1.1.3 wants to learn from it again: whether a puzzle was posed with it,
-how hard it was, and which one in a row.
+A cookie also carries the data of RFC 8019 section 7.1.1.3: whether a puzzle was posed with it, its difficulty, and its
+number in a row.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _LIFETIME = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Initial:
-    """What is read of a stranger's IKE_SA_INIT request before its cookie is good: by struct, without a layer.
+    """The parts of an IKE_SA_INIT request that are read before its cookie is checked, with struct and without layers.
 
-    ``cookie`` only when it stands first; ``solution`` is what the PS payload behind it holds, ``sa`` the octets of
-    the SA payload.
+    ``cookie`` is set only if it is the first payload. ``solution`` is the content of the PS payload, ``sa`` that of the
+    SA payload.
     """
 
     cookie: bytes | None = None
@@ -38,7 +38,7 @@ class Initial:
 
     @classmethod
     def read(cls, header: Header, data: bytes) -> Initial:
-        """Walk the payloads; what does not fit ends the walk."""
+        """Read the payloads, up to the first malformed one."""
         cookie = solution = nonce = None
         sa = b""
         kind, offset, first = header.next_payload, HEADER_SIZE, True
@@ -61,7 +61,7 @@ class Initial:
         return cls(cookie, solution, nonce, sa)
 
     def prfs(self) -> list[int]:
-        """The PRFs that are offered (RFC 8019 section 7.1.1.2), in order."""
+        """The offered PRFs (RFC 8019 section 7.1.1.2), in order."""
         found: list[int] = []
         at, sa = 0, self.sa
         while at + 8 <= len(sa):
@@ -78,7 +78,7 @@ class Initial:
 
 @dataclass(frozen=True, slots=True)
 class Puzzle:
-    """A puzzle as it was posed (RFC 8019 section 8.1), ``count`` telling which one in a row it was."""
+    """A puzzle as it was posed (RFC 8019 section 8.1). ``count`` is its number in a row."""
 
     prf: int
     difficulty: int
@@ -87,7 +87,7 @@ class Puzzle:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a good cookie says: the puzzle that came with it, if one did, and its age in seconds."""
+    """The content of a valid cookie: the puzzle that was posed with it, if any, and its age in seconds."""
 
     puzzle: Puzzle | None
     age: float
@@ -96,9 +96,9 @@ class Ticket:
 class Cookies:
     """Makes and checks cookies of 46 octets.
 
-    A version octet, what is to be known again, then HMAC-SHA-256 of that, SPIi, IPi and Ni under a secret that
-    changes every minute. A request that comes twice gets the same one, so that its initiator need not try again. No two
-    that pose a puzzle are equal: a solution is good for one cookie only (RFC 8019 section 10).
+    A cookie is a version octet, the data of the puzzle, and the HMAC-SHA-256 of these with SPIi, IPi and Ni. The secret
+    changes every minute. A retransmitted request gets the same cookie, so that its initiator need not try again. With a
+    puzzle, every cookie is different: a solution is valid for one cookie only (RFC 8019 section 10).
     """
 
     def __init__(self, randomness: Randomness) -> None:
@@ -113,7 +113,7 @@ class Cookies:
             self._version = (self._version + 1) % 256
             previous = self._secrets.get((self._version - 1) % 256)
             self._secrets = {self._version: self._randomness.octets(32)}
-            # The secret before this one still counts, unless it is long out of date.
+            # The previous secret is still valid, unless it is long out of date.
             if previous is not None and now - self._changed < 2 * _LIFETIME:
                 self._secrets[(self._version - 1) % 256] = previous
             self._changed = now
@@ -129,12 +129,12 @@ class Cookies:
         return self._value(bytes([self._version]) + info, nonce, remote, spi_i)
 
     def _value(self, front: bytes, nonce: bytes, remote: Address, spi_i: bytes) -> bytes:
-        place = ipaddress.ip_address(remote.host).packed
-        claimed = front + spi_i + bytes([len(place)]) + place + nonce
+        address = ipaddress.ip_address(remote.host).packed
+        claimed = front + spi_i + bytes([len(address)]) + address + nonce
         return front + hmac.digest(self._secrets[front[0]], claimed, "sha256")
 
     def check(self, cookie: bytes | None, nonce: bytes, remote: Address, spi_i: bytes, now: float) -> Ticket | None:
-        """What the cookie says, when it is one that we made, lately, for that address, SPI and nonce; else None."""
+        """The content of the cookie if we made it recently for that address, SPI and nonce; else None."""
         self._rotate(now)
         if not cookie or len(cookie) <= _INFO.size or cookie[0] not in self._secrets:
             return None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Puzzles: a stranger spends work before we do (RFC 8019).
+"""Puzzles: an initiator must spend work before we do (RFC 8019).
 
-Four different keys are wanted under which the PRF of a string ends in many zero bits. The string is the cookie in
-IKE_SA_INIT, and Nr with SPIr in IKE_AUTH.
+A solution is four different keys with which the PRF of a string ends in many zero bits. The string is the cookie in
+IKE_SA_INIT, and Nr | SPIr in IKE_AUTH.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 KEYS = 4
 EASIEST = 8
-"""The fewest zero bits that count as work, where the initiator chooses the difficulty."""
+"""The fewest zero bits that we accept if the initiator chooses the difficulty."""
 _KEY_SIZE = 4
 
 
 def zero_bits(prf_id: int, solution: bytes, string: bytes) -> int | None:
-    """The smallest number of trailing zero bits that a solution's four keys give (RFC 8019 section 7.1.4).
+    """The smallest number of trailing zero bits for the four keys of a solution (RFC 8019 section 7.1.4).
 
-    None when they are no four different keys that the PRF takes.
+    None when the solution is not four different keys for the PRF.
     """
     size, rest = divmod(len(solution), KEYS)
     try:
@@ -52,26 +52,26 @@ def _zeros(result: bytes) -> int:
 
 
 def solve(prf_id: int, difficulty: int, string: bytes, effort: int) -> tuple[bytes, int] | None:
-    """Four keys and how many PRFs it took to find them; None when ``effort`` PRFs did not do.
+    """Find four keys; returns them and the number of PRF computations. None when ``effort`` PRFs were not enough.
 
-    A difficulty of 0 leaves the choice to us: about an eighth of the effort is spent (RFC 8019 section 7.1.1.1).
+    A difficulty of 0 lets us choose: we spend about an eighth of the effort (RFC 8019 section 7.1.1.1).
     """
     function = prf(prf_id)
     bits = difficulty or max(EASIEST, (effort // 8 // KEYS).bit_length() - 1)
     mask = (1 << bits) - 1
     tail = -(-bits // 8)
-    found: list[bytes] = []
+    keys: list[bytes] = []
     for number in range(effort):
         key = number.to_bytes(_KEY_SIZE)
         if not int.from_bytes(function(key, string)[-tail:]) & mask:
-            found.append(key)
-            if len(found) == KEYS:
-                return b"".join(found), number + 1
+            keys.append(key)
+            if len(keys) == KEYS:
+                return b"".join(keys), number + 1
     return None
 
 
 def common_prf(offered: Iterable[int], configs: Sequence[IkeConfig]) -> int | None:
-    """The first offered PRF that one of the configurations knows too (RFC 8019 section 7.1.1.2)."""
+    """The first offered PRF that one of the configurations has, too (RFC 8019 section 7.1.1.2)."""
     ours = {t.id for c in configs for p in c.proposals for t in p.of_type(TransformType.PRF)}
     return next((number for number in offered if number in ours), None)
 
@@ -82,21 +82,21 @@ class Posed:
 
     sa: SaRecord
     work: int = 0
-    """PRFs that the peer's puzzles have taken so far."""
+    """How many PRF computations the peer's puzzles have taken so far."""
     solution: IKEv2_PS | None = None
-    """What IKE_AUTH is to show."""
+    """The solution to send in IKE_AUTH."""
     puzzle: Puzzle | None = None
-    """Ours, which the peer's IKE_AUTH must solve."""
+    """Our puzzle, which the peer must solve for IKE_AUTH."""
 
 
 # The initiator
 
 
 def solution(sa: SaRecord, answer: Message, string: bytes) -> IKEv2_PS | None:
-    """The PS payload for the puzzle in an answer; None where there is no puzzle, or it is more than we want to do.
+    """The PS payload for the puzzle in an answer; None when there is no puzzle, or when it is too hard.
 
-    RFC 8019 section 9: beyond a maximum no attempt is made, and that is told. The maximum is for all puzzles of an IKE
-    SA together: whoever is on the path can pose one.
+    RFC 8019 section 9: beyond a maximum we do not try, and report that. The maximum covers all puzzles of an IKE SA,
+    since an attacker on the path can pose them, too.
     """
     posed = answer.notify(NotifyType.PUZZLE)
     data = bytes(posed.notify or b"") if posed is not None else b""
@@ -107,44 +107,44 @@ def solution(sa: SaRecord, answer: Message, string: bytes) -> IKEv2_PS | None:
     # A solution takes 4 * 2^n PRFs on average; one attempt in twenty takes more than twice that.
     expected = KEYS << difficulty
     tried = prf_id in ours and expected <= effort
-    found = solve(prf_id, difficulty, string, 2 * effort) if tried else None
-    sa.of(Posed).work += found[1] if found else effort if tried else 0
-    if found is None:
+    solved_puzzle = solve(prf_id, difficulty, string, 2 * effort) if tried else None
+    sa.of(Posed).work += solved_puzzle[1] if solved_puzzle else effort if tried else 0
+    if solved_puzzle is None:
         sa.emit(PuzzleIgnored(*sa.stamp, prf=prf_id, difficulty=difficulty, effort=effort))
         return None
-    sa.emit(PuzzleSolved(*sa.stamp, prf=prf_id, difficulty=difficulty, work=found[1]))
-    return IKEv2_PS(load=found[0])
+    sa.emit(PuzzleSolved(*sa.stamp, prf=prf_id, difficulty=difficulty, work=solved_puzzle[1]))
+    return IKEv2_PS(load=solved_puzzle[0])
 
 
 def solve_for_auth(sa: SaRecord, answer: Message) -> None:
-    """Solve the puzzle in a regular answer to IKE_SA_INIT, for IKE_AUTH to show (RFC 8019 section 7.2.2)."""
+    """Solve the puzzle in an answer that accepts IKE_SA_INIT; IKE_AUTH sends the solution (RFC 8019 section 7.2.2)."""
     sa.of(Posed).solution = solution(sa, answer, sa.nonce_r + sa.spi_r)
 
 
 def add_solution(sa: SaRecord, message: Outgoing) -> None:
     """HDR, PS, SK {…}: put the solution before SK (RFC 8019 section 7.2.2)."""
-    shown = sa.of(Posed).solution
-    if shown is not None:
-        message.outer.append(shown)
+    payload = sa.of(Posed).solution
+    if payload is not None:
+        message.outer.append(payload)
 
 
 # The responder
 
 
 def pose_for_auth(sa: SaRecord, answer: Outgoing, puzzle: Puzzle | None) -> None:
-    """Add PUZZLE to the answer to IKE_SA_INIT where the initiator solved one already (RFC 8019 section 7.2.1)."""
+    """Add PUZZLE to the answer to IKE_SA_INIT if the initiator solved one already (RFC 8019 section 7.2.1)."""
     sa.of(Posed).puzzle = puzzle
     if puzzle is not None:
         answer.payloads.append(notify(NotifyType.PUZZLE, puzzle.prf.to_bytes(2) + bytes([puzzle.difficulty])))
 
 
 def solved(sa: SaRecord) -> None:
-    """The solution counts once the ICV that covers it has verified, be it that of the first fragment alone."""
+    """Accept the solution: the ICV that covers it has verified, if only that of the first fragment."""
     sa.of(Posed).puzzle = None
 
 
 def auth_fault(sa: SaRecord, datagram: Datagram, header: Header) -> str | None:
-    """Why an IKE_AUTH request is discarded before it is opened, or None (RFC 8019 section 7.2.4)."""
+    """Why an IKE_AUTH request is dropped before it is decrypted, or None (RFC 8019 section 7.2.4)."""
     puzzle = sa.of(Posed).puzzle
     if puzzle is None:
         return None
@@ -152,7 +152,7 @@ def auth_fault(sa: SaRecord, datagram: Datagram, header: Header) -> str | None:
     if header.next_payload != PayloadType.PS or len(data) < 32:
         return "expected a puzzle solution before SK, found none"
     load = data[32 : HEADER_SIZE + int.from_bytes(data[30:32])]
-    found = zero_bits(puzzle.prf, load, sa.nonce_r + sa.spi_r)
-    if found is None or found < puzzle.difficulty:
-        return f"expected a puzzle solution of {puzzle.difficulty} zero bits with {Prf(puzzle.prf).name}, found {found}"
+    bits = zero_bits(puzzle.prf, load, sa.nonce_r + sa.spi_r)
+    if bits is None or bits < puzzle.difficulty:
+        return f"expected a puzzle solution of {puzzle.difficulty} zero bits with {Prf(puzzle.prf).name}, found {bits}"
     return None

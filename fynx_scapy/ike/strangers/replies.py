@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a stranger is told in the clear, rarely and without state (RFC 7296 sections 1.5, 2.5 and 2.21.4)."""
+"""Unprotected error answers to unknown peers, rate-limited and without state (RFC 7296 1.5, 2.5 and 2.21.4)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from fynx_scapy.layers.ikev2 import build_message
 
 
 def wrong_version(endpoint: EndpointRecord, datagram: Datagram, header: Header) -> None:
-    """Answer a request of a later major version with the version closest to it (section 2.5)."""
+    """Answer a request of a later major version with INVALID_MAJOR_VERSION (section 2.5)."""
     endpoint.drop(datagram, f"expected major version 2, found {header.version >> 4}", offset=17)
     if header.version >> 4 > 2 and not header.response:
         _answer(endpoint, datagram, header, NotifyType.INVALID_MAJOR_VERSION)
 
 
 def unknown_spi(endpoint: EndpointRecord, datagram: Datagram, header: Header) -> None:
-    """Answer a request on SPIs that no IKE SA has.
+    """Answer a request with SPIs of no IKE SA.
 
-    Section 2.21.4: a request may be answered, a response never, nor a Notify outside of an IKE SA.
+    Section 2.21.4: a request may be answered, but never a response or a Notify outside of an IKE SA.
     """
     endpoint.drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
     if header.response or header.exchange == ExchangeType.IKE_SA_INIT or unprotected.stray(endpoint, datagram, header):
@@ -53,7 +53,7 @@ def reject(
     *,
     response: bool = True,
 ) -> None:
-    """Answer a stranger in the clear: same SPIs, same message ID, one Notify (or ``more``), and no state."""
+    """Send an unprotected answer with the same SPIs and message ID: one Notify and ``more``. No state is kept."""
     message = Outgoing([notify(kind, data), *more], encrypted=False)
     flags = (FLAG_RESPONSE if response else 0) | (0 if header.by_initiator else FLAG_INITIATOR)
     for name, value in {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What goes wrong outside of any exchange: hints that change nothing, and what we tell the peer of it.
+"""Unprotected Notify payloads, which are only hints, and the errors that we report outside of any exchange.
 
-RFC 7296 sections 1.5, 2.4 and 2.21.4, and INVALID_SELECTORS of section 3.10.1. Everything here is limited in rate.
+RFC 7296 sections 1.5, 2.4 and 2.21.4, and INVALID_SELECTORS of section 3.10.1. Everything here is rate-limited.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 _OFFENDER = 128
 MESSAGE_SIZE = 2048
-"""Octets of a Notify in the clear that is still read: an INVALID_IKE_SPI with four tokens has some 600."""
+"""The longest unprotected message that is read, in octets. An INVALID_IKE_SPI with four tokens has about 600."""
 
 MESSAGES_PER_SECOND, NOTIFIES_PER_MESSAGE = 10, 8
-"""How many messages in the clear on its SPIs an IKE SA looks into a second, and how many Notifies of one."""
+"""How many unprotected messages an IKE SA reads per second, and how many Notify payloads of each."""
 
 _HINTS = (NotifyType.INVALID_IKE_SPI, NotifyType.INVALID_SPI)
 
 
-# What comes in the clear
+# Received unprotected messages
 
 
 def in_the_clear(sa: SaRecord, datagram: Datagram, header: Header) -> bool:
-    """Take a message in the clear on the SPIs of an IKE SA: a response may be a hint. False when it is none.
+    """Handle an unprotected message on the SPIs of an IKE SA. Returns whether it is a hint; only a response can be one.
 
     Section 2.21.4: "A peer receiving such an unprotected Notify payload MUST NOT respond and MUST NOT change the state
-    of any existing SAs." Only a token of RFC 6290 does.
+    of any existing SAs." Only a QCD token (RFC 6290) changes the state.
     """
     if not header.response or header.next_payload != PayloadType.N or header.exchange == ExchangeType.IKE_SA_INIT:
         return False
@@ -49,43 +49,43 @@ def in_the_clear(sa: SaRecord, datagram: Datagram, header: Header) -> bool:
     notifies = _notifies(datagram)[:NOTIFIES_PER_MESSAGE]
     if not notifies:
         return False
-    for note in notifies:
-        _tell(sa, note)
-    names = ", ".join(name_of(NotifyType, note.type) for note in notifies)
-    sa.drop(datagram, f"expected {header.exchange_name} inside SK, found {names} in the clear, which is a hint at most")
+    for payload in notifies:
+        _report(sa, payload)
+    names = ", ".join(name_of(NotifyType, payload.type) for payload in notifies)
+    sa.drop(datagram, f"expected {header.exchange_name} inside SK, found unprotected {names}, which is only a hint")
     if not hooks.hint(sa, notifies, datagram):
-        for note in notifies:
-            if note.type in _HINTS:
-                suspect(sa, note.type)
+        for payload in notifies:
+            if payload.type in _HINTS:
+                suspect(sa, payload.type)
     return True
 
 
 def stray(endpoint: EndpointRecord, datagram: Datagram, header: Header) -> bool:
-    """Take a Notify in the clear that belongs to no IKE SA, and is never answered (section 1.5).
+    """Handle an unprotected Notify outside of any IKE SA; it is never answered (section 1.5). Whether it is one.
 
-    An INVALID_SPI that names a Child SA of ours towards that address is a hint for its IKE SA.
+    An INVALID_SPI with the SPI of a Child SA to that address is a hint for its IKE SA.
     """
     if header.next_payload != PayloadType.N:
         return False
-    for note in _notifies(datagram) if endpoint.of(Admission).may_look(datagram, endpoint.now) else ():
-        spi = int.from_bytes(bytes(note.notify or b""))
-        for sa in list(_peers(endpoint, datagram)) if note.type == NotifyType.INVALID_SPI else ():
+    for payload in _notifies(datagram) if endpoint.of(Admission).may_look(datagram, endpoint.now) else ():
+        spi = int.from_bytes(bytes(payload.notify or b""))
+        for sa in list(_peers(endpoint, datagram)) if payload.type == NotifyType.INVALID_SPI else ():
             if any(child.outbound.spi == spi for child in sa.children.values()):
-                _tell(sa, note)
-                suspect(sa, note.type)
+                _report(sa, payload)
+                suspect(sa, payload.type)
     return True
 
 
 def suspect(sa: SaRecord, notify_type: int) -> None:
-    """Ask whether the peer lives, on the word of a Notify that nobody has protected."""
+    """Check that the peer is alive, after an unprotected Notify that says that it lost an SA."""
     sa.emit(Suspected(*sa.stamp, notify_type=notify_type, acted=check_liveness(sa)))
 
 
-# What we tell
+# Errors that we report
 
 
 def unknown_esp(endpoint: EndpointRecord, datagram: Datagram, spi: int) -> None:
-    """Tell where an ESP packet on an unknown SPI came from: inside SK if we can, else in the clear (section 1.5)."""
+    """Report an ESP packet with an unknown SPI to its sender: inside SK if possible, else unprotected (section 1.5)."""
     if not endpoint.config.report_unknown_spi or spi in endpoint.past_spis:
         return
     if not endpoint.of(Admission).may_look(datagram, endpoint.now):
@@ -94,20 +94,20 @@ def unknown_esp(endpoint: EndpointRecord, datagram: Datagram, spi: int) -> None:
     sa = next(_peers(endpoint, datagram), None)
     if sa is None:
         if datagram.kind is DatagramKind.ESP_IN_UDP:
-            _tell_stranger(endpoint, datagram, NotifyType.INVALID_SPI, data)
+            _report_unprotected(endpoint, datagram, NotifyType.INVALID_SPI, data)
     elif sa.limits.allow("unknown SPI", endpoint.now, endpoint.config.hint_interval):
         sa.inform(notify(NotifyType.INVALID_SPI, data))
 
 
-def _tell_stranger(endpoint: EndpointRecord, datagram: Datagram, kind: NotifyType, data: bytes) -> None:
-    """Tell where a datagram came from what was wrong with it, outside of any IKE SA (section 1.5)."""
+def _report_unprotected(endpoint: EndpointRecord, datagram: Datagram, kind: NotifyType, data: bytes) -> None:
+    """Report an error to the sender of a datagram, outside of any IKE SA (section 1.5)."""
     if endpoint.of(Admission).may_answer(datagram, endpoint.now):
         header = Header(bytes(8), bytes(8), 0, VERSION_2, ExchangeType.INFORMATIONAL, 0, 0, 0)
         endpoint.reject(datagram, header, kind, data, response=False)
 
 
 def outside_selectors(sa: SaRecord, child: ChildSa, packet: bytes) -> None:
-    """Tell the peer of a packet that its Child SA is not for (section 3.10.1), if we are configured to."""
+    """Report a packet outside the traffic selectors of its Child SA to the peer (section 3.10.1), if configured."""
     config = sa.endpoint.config
     if config.report_selectors and sa.established and sa.limits.allow("selectors", sa.now, config.hint_interval):
         spi = child.inbound.spi.to_bytes(4)
@@ -116,14 +116,14 @@ def outside_selectors(sa: SaRecord, child: ChildSa, packet: bytes) -> None:
 
 
 def _peers(endpoint: EndpointRecord, datagram: Datagram) -> Iterator[SaRecord]:
-    """The IKE SAs with that address, and that port where UDP was used."""
+    """The IKE SAs with the sender of a datagram: the same address, and the same port if UDP was used."""
     for sa in endpoint.sas.values():
         if sa.established and sa.remote.host == datagram.remote.host and datagram.remote.port in (0, sa.remote.port):
             yield sa
 
 
 def _notifies(datagram: Datagram) -> list[IKEv2_Notify]:
-    """The Notify payloads of a message in the clear that holds nothing else that matters and can be read."""
+    """The Notify payloads of an unprotected message; none if it has a malformed or an encrypted payload."""
     if len(datagram.data) > MESSAGE_SIZE:
         return []
     _, payloads = parse_message(datagram.data)
@@ -132,14 +132,14 @@ def _notifies(datagram: Datagram) -> list[IKEv2_Notify]:
     return [payload for payload in payloads if isinstance(payload, IKEv2_Notify)]
 
 
-def _tell(sa: SaRecord, note: IKEv2_Notify) -> None:
+def _report(sa: SaRecord, payload: IKEv2_Notify) -> None:
     sa.emit(
         PeerNotified(
             *sa.stamp,
-            notify_type=note.type,
-            data=bytes(note.notify or b""),
-            protocol=note.proto or 0,
-            spi=bytes(note.SPI or b""),
+            notify_type=payload.type,
+            data=bytes(payload.notify or b""),
+            protocol=payload.proto or 0,
+            spi=bytes(payload.SPI or b""),
             encrypted=False,
         )
     )

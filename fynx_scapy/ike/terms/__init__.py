@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What two ends agree on: proposals, traffic selectors, identities, lifetimes, addresses."""
+"""Settings and what two peers negotiate: proposals, traffic selectors, identities, lifetimes, addresses."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What one end is willing to have a Child SA do."""
+"""The configuration of a Child SA."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Selectors: TypeAlias = "str | Selector | Sequence[str | Selector]"
 
 
 class ChildFields(TypedDict, total=False):
-    """What a `ChildConfig` is made from: wider than its fields, into whose types the constructor turns it."""
+    """The arguments of `ChildConfig`. The constructor converts them to the types of the fields."""
 
     name: str
     mode: str
@@ -41,17 +41,17 @@ class ChildFields(TypedDict, total=False):
 
 
 def read_proposals(protocol: ProtocolId, value: Any) -> tuple[Proposal, ...]:
-    """Proposals as a person writes them; ConfigError, also for one of another protocol."""
-    found = Proposal.parse_all(value if isinstance(value, str) else as_tuple(value, str, Proposal), protocol)
-    for proposal in found:
+    """Parse proposals in strongSwan's notation; ConfigError for a syntax error or a proposal of another protocol."""
+    proposals = Proposal.parse_all(value if isinstance(value, str) else as_tuple(value, str, Proposal), protocol)
+    for proposal in proposals:
         if proposal.protocol != protocol:
             raise ConfigError(f"expected proposals for {protocol.name}, found {proposal} for {proposal.protocol.name}")
-    return found
+    return proposals
 
 
 def read_selectors(value: Any) -> tuple[Selector, ...]:
-    """Traffic selectors as a person writes them; ConfigError."""
-    return tuple(Selector.of(one) for one in as_tuple(value, str, Selector))
+    """Parse traffic selectors as text; ConfigError for a syntax error."""
+    return tuple(Selector.of(selector) for selector in as_tuple(value, str, Selector))
 
 
 _SELECTORS = several(kind(Selector), 1, 255)
@@ -59,38 +59,38 @@ _SELECTORS = several(kind(Selector), 1, 255)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildConfig(Checked):
-    """A Child SA that may be set up: what it protects, and with which transforms."""
+    """How to set up a Child SA: the traffic that it protects, and its transforms."""
 
     name: str = setting("net", text())
-    """What it is called in events, and by which Child SAs of one IKE SA are told apart."""
+    """The name of the Child SA in events. It distinguishes the Child SAs of one IKE SA."""
     mode: str = setting("tunnel", one_of("tunnel", "transport"))
-    """``tunnel`` or ``transport``. Transport mode protects what the two hosts themselves say to each other: selectors
-    only limit that, and need to hold their addresses (``0.0.0.0/0[tcp]`` does)."""
+    """``tunnel`` or ``transport``. Transport mode protects traffic between the two hosts themselves. Its traffic
+    selectors only limit that traffic, and must contain both hosts' addresses (``0.0.0.0/0[tcp]`` does)."""
     tunnel_fallback: bool = setting(True, flag())
-    """Whether tunnel mode will do when the peer does not want transport mode (RFC 7296 section 1.3.1); without, there
-    is no Child SA then."""
+    """Whether to accept tunnel mode when the peer declines transport mode (RFC 7296 section 1.3.1). If not, there is no
+    Child SA then."""
     proposals: tuple[Proposal, ...] = setting(
         ("aes128gcm16", "chacha20poly1305", "aes128-sha256"),
         several(kind(Proposal), 1, 255),
         read=partial(read_proposals, ProtocolId.ESP),
     )
-    """What is offered or accepted, best first, written as strongSwan writes it (``aes128gcm16-esn``)."""
+    """The proposals to offer or accept, best first, in strongSwan's notation (``aes128gcm16-esn``)."""
     local_ts: tuple[Selector, ...] = setting(("10.1.0.0/24",), _SELECTORS, read=read_selectors)
-    """Our traffic selectors, as `Selector.of` reads them."""
+    """Our traffic selectors, in any form that `Selector.of` reads."""
     remote_ts: tuple[Selector, ...] = setting(("10.2.0.0/24",), _SELECTORS, read=read_selectors)
     """The peer's traffic selectors."""
     replay_window: int = setting(64, whole(1, MAX_SIZE, "packets"))
-    """How far back in packets the anti-replay window reaches (RFC 4303 section 3.4.3)."""
+    """The size of the anti-replay window in packets (RFC 4303 section 3.4.3)."""
     tfc_length: int = setting(0, whole(0, 65535, "octets"))
-    """The size in octets to which inner packets are padded (RFC 4303 section 2.7), 0 for none."""
+    """Pad inner packets to this many octets with TFC padding (RFC 4303 section 2.7); 0 for none."""
     accept_tfc: bool = setting(True, flag())
-    """Whether the peer may pad its own."""
+    """Whether the peer may use TFC padding."""
     fragments: bool = setting(False, flag())
-    """Whether packets without ports go through because they are later fragments (RFC 7296 section 1.3.1)."""
+    """Whether to let later fragments through, which have no ports (RFC 7296 section 1.3.1)."""
     single_pair: bool = setting(False, flag())
-    """Whether each pair of addresses needs its own Child SA (RFC 7296 section 2.9)."""
+    """Whether each pair of addresses gets a separate Child SA (RFC 7296 section 2.9)."""
     lifetime: Lifetime = setting(CHILD_LIFETIME, kind(Lifetime))
-    """When it is rekeyed, and when it is closed."""
+    """When to rekey the Child SA, and when to close it."""
 
     if TYPE_CHECKING:
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Configuration payload: what is asked for, what is answered, and what it means.
+"""The Configuration payload: read its attributes and their meaning.
 
 RFC 7296 sections 2.19 and 3.15.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import CpAttribute, name_of
@@ -19,13 +18,10 @@ from fynx_scapy.layers.ikev2 import IKEv2_CP
 from fynx_scapy.layers.ikev2.cp import value_octets
 from fynx_scapy.text import printable
 
-if TYPE_CHECKING:
-    pass
-
 _A = CpAttribute
 ADDRESS: dict[int, int] = {_A.INTERNAL_IP4_ADDRESS: 4, _A.INTERNAL_IP6_ADDRESS: 6}
 _LENGTHS: dict[int, tuple[int, ...]] = {
-    # RFC 7296 section 3.15.1, the table of attribute types. An empty INTERNAL_IP6_SUBNET asks for one, as with IPv4.
+    # RFC 7296 section 3.15.1, the table of attribute types. An empty INTERNAL_IP6_SUBNET is a request, as with IPv4.
     _A.INTERNAL_IP4_ADDRESS: (0, 4),
     _A.INTERNAL_IP4_NETMASK: (0, 4),
     _A.INTERNAL_IP4_DNS: (0, 4),
@@ -47,7 +43,7 @@ SUPPORTED = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the peer's Configuration payload tells: text where an attribute has some, octets for the rest."""
+    """The content of the peer's Configuration payload: known attributes as text, other ones as octets."""
 
     addresses: tuple[str, ...] = ()
     netmask: str | None = None
@@ -59,18 +55,18 @@ class Settings:
 
     @classmethod
     def read(cls, attributes: Iterable[tuple[int, bytes]]) -> Settings:
-        """From pairs of type and octets; those without a value say nothing."""
-        found = [(kind, value) for kind, value in attributes if value]
-        addresses = [str(ipaddress.ip_address(value[:16])) for kind, value in found if kind in ADDRESS]
-        masks = [str(ipaddress.ip_address(value)) for kind, value in found if kind == _A.INTERNAL_IP4_NETMASK]
+        """Read pairs of type and octets; attributes without a value are ignored."""
+        pairs = [(kind, value) for kind, value in attributes if value]
+        addresses = [str(ipaddress.ip_address(value[:16])) for kind, value in pairs if kind in ADDRESS]
+        masks = [str(ipaddress.ip_address(value)) for kind, value in pairs if kind == _A.INTERNAL_IP4_NETMASK]
         dns = [
             str(ipaddress.ip_address(value))
-            for kind, value in found
+            for kind, value in pairs
             if kind in (_A.INTERNAL_IP4_DNS, _A.INTERNAL_IP6_DNS)
         ]
-        subnets = [_subnet(value) for kind, value in found if kind in (_A.INTERNAL_IP4_SUBNET, _A.INTERNAL_IP6_SUBNET)]
+        subnets = [_subnet(value) for kind, value in pairs if kind in (_A.INTERNAL_IP4_SUBNET, _A.INTERNAL_IP6_SUBNET)]
         texts = {
-            kind: [printable(value) for found_kind, value in found if found_kind == kind]
+            kind: [printable(value) for other_kind, value in pairs if other_kind == kind]
             for kind in (_A.APPLICATION_VERSION, _A.INTERNAL_DNS_DOMAIN)
         }
         return cls(
@@ -80,7 +76,7 @@ class Settings:
             tuple(subnets),
             tuple(texts[_A.INTERNAL_DNS_DOMAIN]),
             next(iter(texts[_A.APPLICATION_VERSION]), None),
-            tuple((kind, value) for kind, value in found if kind not in _KNOWN),
+            tuple((kind, value) for kind, value in pairs if kind not in _KNOWN),
         )
 
 
@@ -111,7 +107,7 @@ def read(payload: IKEv2_CP) -> list[tuple[int, bytes]]:
 
 
 def _subnet(value: bytes) -> str:
-    """A network as text; its host bits are left out, an impossible mask makes it a single address."""
+    """A network as text, without its host bits; with an impossible mask, the address alone."""
     if len(value) == 8:
         mask: str | int = str(ipaddress.IPv4Address(value[4:]))
         host = str(ipaddress.IPv4Address(value[:4]))

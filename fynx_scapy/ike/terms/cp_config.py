@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What one end asks for in a Configuration payload, and what the other one gives (RFC 7296 sections 2.19 and 3.15)."""
+"""Configuration payloads: what an initiator requests, and what a responder assigns (RFC 7296 sections 2.19, 3.15)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _A = CpAttribute
 
 
 class RequestFields(TypedDict, total=False):
-    """What a `ConfigRequest` is made from."""
+    """The arguments of `ConfigRequest`."""
 
     addresses: str | Sequence[str]
     attributes: Sequence[str | int]
@@ -43,7 +43,7 @@ class RequestFields(TypedDict, total=False):
 
 
 class ReplyFields(TypedDict, total=False):
-    """What a `ConfigReply` is made from."""
+    """The arguments of `ConfigReply`."""
 
     pool: str | Selector | Sequence[str | Selector]
     netmask: str | None
@@ -59,7 +59,7 @@ class ReplyFields(TypedDict, total=False):
 
 def _addresses(value: Any) -> tuple[str, ...]:
     try:
-        return tuple(str(ipaddress.ip_address(str(one))) for one in as_tuple(value, str))
+        return tuple(str(ipaddress.ip_address(str(address))) for address in as_tuple(value, str))
     except ValueError as error:
         raise ConfigError(f"expected addresses such as 0.0.0.0 or ::, {error}") from None
 
@@ -67,7 +67,7 @@ def _addresses(value: Any) -> tuple[str, ...]:
 def _attributes(value: Any) -> tuple[int, ...]:
     for kind_ in as_tuple(value):
         if not isinstance(kind_, str) and not whole(0, 0x7FFF).accepts(kind_):
-            raise ConfigError(f"expected names or numbers of attributes, found {shown(kind_)}")
+            raise ConfigError(f"expected the names or numbers of attributes, found {shown(kind_)}")
     return tuple(lookup(CpAttribute, kind_) for kind_ in value)
 
 
@@ -94,16 +94,16 @@ def _pool(value: Any) -> tuple[Selector, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigRequest(Checked):
-    """What an initiator asks for in IKE_AUTH (RFC 7296 section 2.19)."""
+    """What an initiator requests in IKE_AUTH (RFC 7296 section 2.19)."""
 
     addresses: tuple[str, ...] = setting(("0.0.0.0",), several(text(), 0, 256), read=_addresses)
-    """One each: ``0.0.0.0`` or ``::`` for any of that version, another one to have it again."""
+    """The addresses to request: ``0.0.0.0`` or ``::`` for any address of that version, or an address to get again."""
     attributes: tuple[int, ...] = setting(
         ("INTERNAL_IP4_DNS", "INTERNAL_IP4_SUBNET"), several(whole(0, 0x7FFF)), read=_attributes
     )
-    """Names or numbers of `fynx_scapy.iana.CpAttribute`."""
+    """The attributes to request, as names or numbers of `fynx_scapy.iana.CpAttribute`."""
     required: bool = setting(True, flag())
-    """Whether the IKE SA is deleted again when no address is given."""
+    """Whether to delete the IKE SA again when the responder assigns no address."""
 
     if TYPE_CHECKING:
 
@@ -119,10 +119,10 @@ class ConfigRequest(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigReply(Checked):
-    """What a responder gives to those who ask (RFC 7296 section 2.19)."""
+    """What a responder assigns on request (RFC 7296 section 2.19)."""
 
     pool: tuple[Selector, ...] = setting((), several(kind(Selector)), read=_pool)
-    """Ranges of addresses to lend, as `Selector.of` reads them."""
+    """Ranges of addresses to assign, in any form that `Selector.of` reads."""
     netmask: str | None = setting(None, optional(text()), read=_netmask)
     """The netmask that goes with an IPv4 address."""
     dns: tuple[str, ...] = setting((), several(text()), read=_texts)
@@ -130,20 +130,20 @@ class ConfigReply(Checked):
     subnets: tuple[str, ...] = setting((), several(text()), read=_texts)
     """Networks behind the responder."""
     domains: tuple[str, ...] = setting((), several(text()), read=_texts)
-    """Names that are resolved inside."""
+    """The DNS domains inside (INTERNAL_DNS_DOMAIN)."""
     version: str = setting("", text(empty=True))
-    """What APPLICATION_VERSION says; empty declines to tell."""
+    """The value of APPLICATION_VERSION; empty does not reveal a version."""
     more: tuple[tuple[int | str, str], ...] = setting(
         (), several(pair(Check("an attribute", lambda a: isinstance(a, int | str)), text(empty=True))), read=_pairs
     )
-    """Further attributes: pairs of a name or number and its value as text."""
+    """Further attributes, as pairs of a name or number and the value as text."""
     required: bool = setting(False, flag())
-    """Whether who does not ask gets no Child SA."""
+    """Whether to refuse a Child SA to a peer that sends no CFG_REQUEST."""
     accepts: tuple[int, ...] = setting((), several(whole(0, 0x7FFF)), read=_attributes)
-    """The attributes of a CFG_SET that are taken, as names or numbers."""
+    """The attributes of a CFG_SET to accept, as names or numbers."""
     most_addresses: int = setting(4, whole(1, 1 << 40))
-    """How many addresses of each IP version one IKE SA may hold, so that one peer cannot take the whole pool; what it
-    asks for beyond is not answered, as if the pool were empty."""
+    """How many addresses of each IP version one IKE SA may have, so that one peer cannot take the whole pool. Further
+    requests are handled as if the pool were empty."""
 
     if TYPE_CHECKING:
 
@@ -151,11 +151,11 @@ class ConfigReply(Checked):
         def replace(self, **changes: Unpack[ReplyFields]) -> Self: ...
 
     def _check_together(self) -> None:
-        # Everything is written once here, so that a mistake shows where it was made.
+        # Build all attributes once, so that a wrong value raises its error here.
         self.attributes()
 
     def attributes(self) -> list[ConfigurationAttribute]:
-        """What everybody gets who asks for anything, the addresses left out."""
+        """The attributes of every reply, without the addresses."""
         pairs: list[tuple[int, str]] = []
         pairs += [(_by_version(text, _A.INTERNAL_IP4_DNS, _A.INTERNAL_IP6_DNS), text) for text in self.dns]
         pairs += [(_by_version(text, _A.INTERNAL_IP4_SUBNET, _A.INTERNAL_IP6_SUBNET), text) for text in self.subnets]
@@ -165,7 +165,7 @@ class ConfigReply(Checked):
 
 
 def _address_attribute(text: str) -> ConfigurationAttribute:
-    """One that asks for an address: empty for any."""
+    """The attribute that requests an address; it is empty for any address."""
     address = ipaddress.ip_address(text)
     kind = _A.INTERNAL_IP4_ADDRESS if address.version == 4 else _A.INTERNAL_IP6_ADDRESS
     value = b"" if address.is_unspecified else address.packed + (b"" if address.version == 4 else bytes([128]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an end authenticates with: the base class of everything that `IkeConfig.auth` may be."""
+"""The base class of the credentials that `IkeConfig.auth` accepts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from __future__ import annotations
 class Credential:
     """A credential: a frozen dataclass whose repr shows no secret.
 
-    The `Authenticator` that is registered for its class knows what to do with it.
+    The `Authenticator` registered for its class uses it.
     """
 
     __slots__ = ()

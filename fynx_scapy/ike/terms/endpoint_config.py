@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What concerns a whole endpoint: its ports, its ceilings, and how it treats strangers."""
+"""The configuration of a whole endpoint: its ports, its limits, and how it treats unauthenticated peers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from typing import Unpack
 
 MANY = 1 << 40
-"""The highest ceiling: more of anything fits no machine."""
+"""The highest value of a limit: no machine can hold more."""
 
 
 class EndpointFields(TypedDict, total=False):
-    """What an `EndpointConfig` is made from."""
+    """The arguments of `EndpointConfig`."""
 
     port: int
     natt_port: int
@@ -69,7 +69,7 @@ class EndpointFields(TypedDict, total=False):
     report_selectors: bool
 
 
-# RFC 8019 section 4.4 excludes less than 8: too easy. 0 lets the initiator choose.
+# RFC 8019 section 4.4 rules out less than 8 as too easy. 0 lets the initiator choose.
 _DIFFICULTY = Check("a puzzle difficulty of 8 to 255, or 0", lambda n: whole(0, 255).accepts(n) and (n == 0 or n >= 8))
 _PREFIX = Check("a prefix of 8 to 128 bits in steps of 8", lambda n: whole(8, 128).accepts(n) and n % 8 == 0)
 
@@ -79,96 +79,97 @@ def _secrets(value: Any) -> tuple[Any, ...]:
 
 
 def _levels(value: Any) -> tuple[Any, ...]:
-    return tuple(tuple(one) if isinstance(one, list) else one for one in as_tuple(value))
+    return tuple(tuple(level) if isinstance(level, list) else level for level in as_tuple(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointConfig(Checked):
-    """What concerns a whole endpoint.
+    """The settings of a whole endpoint.
 
-    Half-open is every IKE SA of others that is not authenticated. A request that is refused counts like a half-open
-    one, one of several KiB like as many, and for its source a tenth of that; towards the two ceilings it counts only
-    behind a good cookie. A source is an IPv4 address, or the first bits of an IPv6 address. Floods: RFC 7296
-    section 2.6 and RFC 8019.
+    An IKE SA that a peer began is half-open until the peer is authenticated. A refused request counts like a half-open
+    IKE SA for a while, and once more for every full KiB; for its source it counts a tenth of that. Refused requests
+    count towards the two hard limits only if they had a valid cookie. A source is an IPv4 address, or the first bits of
+    an IPv6 address. Protection against floods: RFC 7296 section 2.6 and RFC 8019.
     """
 
     port: int = setting(500, udp_port())
-    """Our own UDP port."""
+    """Our UDP port for IKE."""
     natt_port: int = setting(4500, udp_port())
-    """Our own UDP port for what goes in UDP beside ESP (RFC 7296 section 2.23)."""
+    """Our UDP port for ESP in UDP, and for IKE behind a NAT (RFC 7296 section 2.23)."""
     marker_always: bool = setting(False, flag())
-    """Whether every IKE message has the non-ESP marker before it, whatever the ports are, and is expected to have it:
-    some peers on other ports want that."""
+    """Whether to send and expect the non-ESP marker before every IKE message, whatever the ports are. Some peers on
+    other ports need it."""
 
     cookie_threshold: int | None = setting(100, optional(whole(0, MANY)))
-    """From how many half-open IKE SAs on strangers are asked for a cookie; None never asks."""
+    """How many half-open IKE SAs make us ask new peers for a cookie; None never asks."""
     source_threshold: int | None = setting(10, optional(whole(0, MANY)))
-    """The same for those of one source."""
+    """The same for the half-open IKE SAs of one source."""
     half_open_limit: int = setting(2000, whole(0, MANY))
-    """How many half-open IKE SAs there are at most."""
+    """How many half-open IKE SAs there may be."""
     source_limit: int = setting(100, whole(0, MANY))
-    """How many of them one source may have."""
+    """How many half-open IKE SAs one source may have."""
     source_prefix: int = setting(64, _PREFIX)
-    """How many bits of an IPv6 address make a source."""
+    """How many bits of an IPv6 address identify a source."""
     refused_lifetime: float = setting(10.0, seconds())
-    """Seconds within which a refused request fades from the count."""
+    """Time constant, in seconds, with which a refused request fades from the count."""
     half_open_octets: int = setting(16 << 20, whole(0, MANY, "octets"))
-    """How many octets all half-open IKE SAs may hold."""
+    """How many octets all half-open IKE SAs together may store."""
     init_size: int = setting(16384, whole(28, 65535, "octets"))
-    """How many octets a stranger's IKE_SA_INIT request may have; a longer one is dropped unparsed."""
+    """The longest IKE_SA_INIT request, in octets. A longer one is dropped without parsing it."""
     init_substructures: int = setting(1024, whole(1, MANY))
-    """How many proposals, transforms, selectors and attributes may be in it; with more it is dropped unparsed."""
+    """How many proposals, transforms, selectors and attributes it may hold. With more it is dropped without parsing
+    it."""
     answer_rate: float = setting(100.0, number(0, 1e9, "answers a second"))
-    """How many unprotected errors a second are answered, a tenth of it to one source (RFC 7296 section 2.21.4)."""
+    """How many unprotected error answers we send per second; a tenth of it to one source (RFC 7296 section 2.21.4)."""
 
     event_limit: int = setting(200_000, whole(1, MANY))
-    """How many events that nobody has fetched are kept; then the oldest are let go, and counted."""
+    """How many events are kept until they are fetched. When there are more, the oldest are dropped and counted."""
     event_octets: int = setting(128 << 20, whole(1, MANY, "octets"))
-    """About how many octets they may take."""
+    """About how many octets of memory these events may take."""
     queue_limit: int = setting(100_000, whole(1, MANY))
-    """How many datagrams, and how many inner packets, are kept until somebody fetches them."""
+    """How many datagrams, and how many inner packets, are kept until they are fetched."""
     queue_octets: int = setting(64 << 20, whole(1, MANY, "octets"))
-    """How many octets either of the two may take."""
+    """How many octets each of these two queues may take."""
     junk_size: int = setting(2048, whole(0, 65535, "octets"))
-    """How many octets an event keeps of a datagram that was dropped and belongs to no SA."""
+    """How many octets of a dropped datagram an event keeps when the datagram belongs to no SA."""
 
     puzzle_levels: tuple[tuple[int, int], ...] = setting(
         (), several(pair(whole(0, MANY), _DIFFICULTY), 0, 256), read=_levels
     )
-    """Pairs: a number of half-open IKE SAs, and the difficulty of the puzzle that is posed from there on (0: the
-    initiator chooses). None by default."""
+    """Pairs of a number of half-open IKE SAs and the difficulty of the puzzles that we pose from that number on (0: the
+    initiator chooses). No puzzles by default."""
     puzzle_legacy: float = setting(0.1, number(0, 1))
-    """The share that is served all the same of those who bring a cookie but no solution."""
+    """The share of requests that we accept with a valid cookie but no solution, from 0 to 1."""
     puzzle_lifetime: float = setting(30.0, seconds())
-    """Seconds in which a puzzle has to be solved."""
+    """How many seconds an initiator has to solve a puzzle."""
     puzzles_in_a_row: int = setting(3, whole(0, 1000))
-    """How many puzzles an initiator solves while the difficulty rises."""
+    """How many puzzles in a row we pose to one initiator while the difficulty rises."""
     puzzle_auth_difficulty: int | None = setting(None, optional(whole(8, 255)))
-    """The difficulty of a further puzzle before IKE_AUTH; None poses none."""
+    """The difficulty of a second puzzle before IKE_AUTH; None poses none."""
 
     sa_limit: int = setting(10_000, whole(1, MANY))
-    """How many IKE SAs there are at most when a peer sets up one more."""
+    """How many IKE SAs there may be. We refuse a peer's new one beyond that."""
     peer_limit: int = setting(1000, whole(1, MANY))
-    """How many of them have the same identity."""
+    """How many IKE SAs one identity may have."""
     children_limit: int = setting(10_000, whole(0, MANY))
-    """How many Child SAs there are at most when a peer sets up one more."""
+    """How many Child SAs there may be. We refuse a peer's new one beyond that."""
     peer_children_limit: int = setting(1000, whole(0, MANY))
-    """How many of them one identity may have."""
+    """How many Child SAs one identity may have."""
     linger_limit: int = setting(1000, whole(0, MANY))
-    """How many IKE SAs that have ended are kept, and how many replaced Child SAs; beyond it the oldest goes at once."""
+    """How many ended IKE SAs, and how many replaced Child SAs, are kept. Beyond that the oldest is dropped at once."""
     linger: float = setting(60.0, seconds(zero=True))
-    """For how many seconds an IKE SA that has ended answers retransmissions."""
+    """How many seconds an ended IKE SA still answers retransmissions."""
     esp_linger: float = setting(10.0, seconds(zero=True))
-    """For how many seconds a replaced Child SA takes in packets."""
+    """How many seconds a replaced Child SA still receives packets."""
 
     crash_secrets: tuple[bytes, ...] = setting((), several(octets(16, 4096), 0, 256), read=_secrets, repr=False)
-    """The secrets of the tokens of RFC 6290, the newest first; without one none are made."""
+    """The secrets for our QCD tokens (RFC 6290), newest first. Without a secret we send no tokens."""
     hint_interval: float = setting(60.0, seconds(zero=True))
-    """Seconds between two reactions of the same kind to what is not protected."""
+    """The shortest time, in seconds, between two reactions of the same kind to unprotected messages."""
     report_unknown_spi: bool = setting(True, flag())
-    """Whether the peer is told of ESP on an unknown SPI (RFC 7296 section 1.5)."""
+    """Whether to report ESP packets with an unknown SPI to the peer (RFC 7296 section 1.5)."""
     report_selectors: bool = setting(False, flag())
-    """Whether the peer is told of packets outside their selectors (RFC 7296 section 3.10.1)."""
+    """Whether to report packets outside their traffic selectors to the peer (RFC 7296 section 3.10.1)."""
 
     if TYPE_CHECKING:
 

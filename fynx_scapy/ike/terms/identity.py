@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Identities: what stands in IDi and IDr (RFC 7296 section 3.5)."""
+"""Identities: the content of IDi and IDr (RFC 7296 section 3.5)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from fynx_scapy.text import LONGEST, printable
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An ID type and its data, as octets of the wire."""
+    """An ID type and the identification data, as octets on the wire."""
 
     type: int
     data: bytes
 
     @classmethod
     def of(cls, value: Identity | str) -> Identity:
-        """Read what a person writes: an address, ``user@host``, a name, or ``keyid:`` and hex digits."""
+        """Read an identity as text: an address, ``user@host``, a name, or ``keyid:`` and hex digits.
+
+        ConfigError when it cannot be read.
+        """
         if isinstance(value, Identity):
             return value
         if not isinstance(value, str):
@@ -34,7 +37,7 @@ class Identity:
             try:
                 return cls(IdType.ID_KEY_ID, bytes.fromhex(value[6:]))
             except ValueError:
-                raise ConfigError(f"expected hex digits behind keyid:, found {value[6:]!r}") from None
+                raise ConfigError(f"expected hex digits after keyid:, found {value[6:]!r}") from None
         try:
             address = ipaddress.ip_address(value)
         except ValueError:
@@ -43,12 +46,12 @@ class Identity:
 
     @classmethod
     def parse(cls, body: bytes) -> Identity:
-        """From an identification payload's body: type, three reserved octets, data."""
+        """Read the body of an ID payload: type, three reserved octets, data."""
         return cls(body[0], body[4:])
 
     @property
     def wire_value(self) -> bytes | str:
-        """The data as the layer's field ID takes it: an address as text, anything else as octets."""
+        """The value of the layer's field ID: an address as text, anything else as octets."""
         if self.type in (IdType.ID_IPV4_ADDR, IdType.ID_IPV6_ADDR) and len(self.data) in (4, 16):
             return str(ipaddress.ip_address(self.data))
         return self.data

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What two ends agree on for a Child SA beside its transforms: TFC padding, fragments, one pair.
+"""The options of a Child SA beside its transforms: TFC padding, fragments, one pair of addresses.
 
 RFC 7296 sections 1.3.1 and 2.9.
 """
@@ -19,12 +19,12 @@ from fynx_scapy.ike.terms.selectors import Selector, narrow
 
 @dataclass(frozen=True, slots=True)
 class ChildOptions:
-    """``tfc``: the peer accepts TFC padding. ``fragments``: both ends take fragments that show no ports."""
+    """``tfc``: the peer accepts TFC padding. ``fragments``: both peers accept later fragments, which have no ports."""
 
     tfc: bool = True
     fragments: bool = False
     additional: bool = False
-    """Other selectors would be accepted too, on a Child SA of their own; only the responder says so."""
+    """Other selectors would be acceptable in a further Child SA. Only the responder says so."""
 
     def answer(self, *, accept_tfc: bool) -> list[Packet]:
         """The responder's notifies."""
@@ -36,17 +36,17 @@ NO_OPTIONS = ChildOptions()
 
 
 def announce(*, accept_tfc: bool, fragments: bool) -> list[Packet]:
-    """The notifies beside an offer or an answer."""
-    found: list[Packet] = []
+    """The notifies that go with an offer or an answer."""
+    notifies: list[Packet] = []
     if not accept_tfc:
-        found.append(notify(NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED))
+        notifies.append(notify(NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED))
     if fragments:
-        found.append(notify(NotifyType.NON_FIRST_FRAGMENTS_ALSO))
-    return found
+        notifies.append(notify(NotifyType.NON_FIRST_FRAGMENTS_ALSO))
+    return notifies
 
 
 def agree(peer: Payloads, *, fragments: bool, additional: bool = False) -> ChildOptions:
-    """What is agreed on by the peer's message; ``fragments``: whether we asked for them, or would allow them."""
+    """The options that the peer's message agrees to. ``fragments``: whether we asked for them, or allow them."""
     return ChildOptions(
         tfc=not peer.has_notify(NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED),
         fragments=fragments and peer.has_notify(NotifyType.NON_FIRST_FRAGMENTS_ALSO),
@@ -55,14 +55,14 @@ def agree(peer: Payloads, *, fragments: bool, additional: bool = False) -> Child
 
 
 def one_pair(remote: Sequence[Selector], local: Sequence[Selector]) -> tuple[tuple[Selector, ...], ...]:
-    """The one pair of addresses that policy wants, if the offer says which: its first selectors (section 2.9).
+    """Narrow an offer to the one pair of addresses in its first selectors (section 2.9).
 
-    PeerError SINGLE_PAIR_REQUIRED when they do not.
+    PeerError SINGLE_PAIR_REQUIRED when the first selectors are ranges.
     """
     first = remote[0], local[0]
     if any(selector.start != selector.end for selector in first):
         raise PeerError(
-            NotifyType.SINGLE_PAIR_REQUIRED, reason="policy wants a Child SA for each pair of addresses, found ranges"
+            NotifyType.SINGLE_PAIR_REQUIRED, reason="policy requires one Child SA per pair of addresses, found ranges"
         )
     pairs = []
     for chosen, offered in zip(first, (remote, local), strict=True):
@@ -76,7 +76,7 @@ def more_possible(
     taken: tuple[Sequence[Selector], Sequence[Selector]],
     policies: Sequence[tuple[Sequence[Selector], Sequence[Selector]]],
 ) -> bool:
-    """Whether other selectors of the offer would have been acceptable too, in a Child SA of their own."""
+    """Whether other selectors of the offer would be acceptable in a further Child SA."""
     for policy in policies:
         parts = [narrow(asked, allowed) for asked, allowed in zip(offer, policy, strict=True)]
         others = [set(found).difference(had) for found, had in zip(parts, taken, strict=True)]

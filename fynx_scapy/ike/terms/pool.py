@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Addresses that a responder lends to its peers, for as long as their IKE SA lives (RFC 7296 section 2.19)."""
+"""Address pools: a responder lends addresses to its peers while their IKE SAs live (RFC 7296 section 2.19)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _BITS = {4: 32, 6: 128}
 
 
 class AddressPool:
-    """One range of addresses. What was given back is lent again last of all, so that a peer may find its own free.
+    """One range of addresses. A returned address is lent again last, so that a peer that comes back may still get it.
 
-    A network's own address is left out, and IPv4's broadcast address.
+    The network address is never lent, nor is the IPv4 broadcast address.
     """
 
     def __init__(self, selector: Selector) -> None:
@@ -29,9 +29,9 @@ class AddressPool:
         self._returned: dict[int, None] = {}  # in the order in which they came back
 
     def lend(self, wanted: int | None = None) -> int | None:
-        """An address, as an integer, or None when all are lent.
+        """Lend an address: an integer, or None when all are lent.
 
-        ``wanted`` itself if it is free, else with IPv6 its low bits under the pool's prefix (section 3.15.3).
+        This is ``wanted`` if it is free; with IPv6, else its low bits with the prefix of the pool (section 3.15.3).
         """
         for candidate in self._wishes(wanted):
             if self.first <= candidate <= self.last and candidate not in self.used:
@@ -56,14 +56,14 @@ class AddressPool:
         return address
 
     def give_back(self, address: int) -> None:
-        """The peer that had it is gone."""
+        """Return an address to the pool."""
         self.used.discard(address)
         if address < self._next:
             self._returned[address] = None
 
 
 class Lease:
-    """One address lent to one peer. An IKE SA and its successors hold it together; the last one gives it back."""
+    """An address lent to one peer. An IKE SA and its successors share it; the last one returns it to the pool."""
 
     __slots__ = ("_holders", "_pool", "address")
 
@@ -79,24 +79,24 @@ class Lease:
 
     @property
     def prefix(self) -> int:
-        """The prefix length of the network that the address is from, in bits."""
+        """The prefix length of the network of the address, in bits."""
         return self._pool.prefix
 
     @property
     def selector(self) -> Selector:
-        """The traffic selector that holds the address and nothing else."""
+        """The traffic selector of this address alone."""
         return Selector(self.version, self.address, self.address)
 
     def __str__(self) -> str:
         return self.selector.addresses[0]
 
     def held(self) -> Lease:
-        """Itself, for one holder more."""
+        """Add a holder; returns the lease."""
         self._holders += 1
         return self
 
     def drop(self) -> bool:
-        """One holder less; whether it was the last one."""
+        """Remove a holder; returns whether it was the last one."""
         self._holders -= 1
         if self._holders == 0:
             self._pool.give_back(self.address)
@@ -116,7 +116,7 @@ class Pools:
         return self._pools[selector]
 
     def lend(self, selectors: Sequence[Selector], version: int, wanted: int | None = None) -> Lease | None:
-        """An address of that version out of the first of these ranges that has one; None when all are empty."""
+        """Lend an address of that version from the first of these ranges with a free one; None when all are full."""
         for selector in selectors:
             if selector.version == version:
                 pool = self.of(selector)
@@ -127,5 +127,5 @@ class Pools:
 
     @property
     def lent(self) -> int:
-        """How many addresses are out."""
+        """How many addresses are lent."""
         return sum(len(pool.used) for pool in self._pools.values())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Proposals: written, offered, chosen and checked (RFC 7296 sections 2.7 and 3.3)."""
+"""Proposals: parse, offer, choose and check them (RFC 7296 sections 2.7 and 3.3)."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _SPI_SIZE: Mapping[int, Sequence[int]] = {ProtocolId.IKE: (0, 8), ProtocolId.ESP
 
 
 def is_aead(transform: Transform, esp: bool = False) -> bool:
-    """Whether a cipher brings its own integrity (RFC 5282, RFC 4543)."""
+    """Whether a cipher includes integrity protection: a combined-mode cipher (RFC 5282, RFC 4543)."""
     return encryption(transform.id, transform.key_length, esp=esp).aead
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One transform of each type: what two ends agreed on. A type that was not agreed upon, or is NONE, is None."""
+    """The negotiated transforms, one of each type. A type that was not negotiated, or is NONE, is None."""
 
     encr: Transform
     prf: Transform | None = None
@@ -52,7 +52,7 @@ class Suite:
 
     @classmethod
     def of(cls, transforms: Iterable[Transform]) -> Self:
-        """From a single transform of each type."""
+        """Build a suite from one transform of each type."""
         by_type = {t.type: t for t in transforms if t.type == SN or t.id or t.type == ENCR}
         sn = by_type.get(TransformType(SN))
         return cls(by_type[TransformType(ENCR)], by_type.get(TransformType(PRF)), by_type.get(TransformType(INTEG)),
@@ -63,11 +63,11 @@ class Suite:
         return encryption(self.encr.id, self.encr.key_length, esp=esp)
 
     def integrity(self) -> Integrity | None:
-        """The integrity algorithm, or None when the cipher brings its own (or there is none)."""
+        """The integrity algorithm; None with a combined-mode cipher, or when there is none."""
         return integrity(self.integ.id) if self.integ else None
 
     def prf_function(self) -> PrfFunction:
-        """The pseudorandom function of an IKE SA."""
+        """The pseudorandom function of an IKE SA; ConfigError when the suite has none."""
         if self.prf is None:
             raise ConfigError("expected a PRF in an IKE proposal, found none")
         return prf(self.prf.id)
@@ -79,30 +79,30 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A proposal as a policy holds it: of each transform type one or more, best first."""
+    """A proposal of a policy: one or more transforms of each type, best first."""
 
     protocol: ProtocolId
     transforms: tuple[Transform, ...]
 
     @classmethod
     def parse(cls, text: str | Proposal, protocol: ProtocolId) -> Proposal:
-        """Read ``aes128gcm16-prfsha256-x25519``; ConfigError names the word that does not fit."""
+        """Read ``aes128gcm16-prfsha256-x25519``; ConfigError names the word that is wrong."""
         if isinstance(text, Proposal):
             return text
         if not isinstance(text, str):
             raise ConfigError(f"expected a proposal as text, found {shown(text)}")
-        found = [transform for word in text.lower().split("-") if word for transform in keyword(word)]
+        transforms = [transform for word in text.lower().split("-") if word for transform in keyword(word)]
         if protocol == ProtocolId.IKE:
-            found = [t for t in found if t.type != SN]
-            # strongSwan's rule: without a PRF of its own, the integrity algorithm's hash is the PRF's too.
-            if not any(t.type == PRF for t in found):
-                words = [keyword_of(t) for t in found if t.type == INTEG]
-                found += [t for word in words for t in keyword("prf" + word)]
+            transforms = [t for t in transforms if t.type != SN]
+            # strongSwan's rule: if no PRF is given, use the hash of the integrity algorithm.
+            if not any(t.type == PRF for t in transforms):
+                words = [keyword_of(t) for t in transforms if t.type == INTEG]
+                transforms += [t for word in words for t in keyword("prf" + word)]
         else:
-            found = [t for t in found if t.type != PRF]
-            if not any(t.type == SN for t in found):
-                found += keyword("noesn")
-        proposal = cls(protocol, tuple(dict.fromkeys(found)))
+            transforms = [t for t in transforms if t.type != PRF]
+            if not any(t.type == SN for t in transforms):
+                transforms += keyword("noesn")
+        proposal = cls(protocol, tuple(dict.fromkeys(transforms)))
         wrong = proposal.fault()
         if wrong:
             raise ConfigError(f"the {protocol.name} proposal {text!r} {wrong}")
@@ -110,7 +110,7 @@ class Proposal:
 
     @classmethod
     def parse_all(cls, texts: str | Proposal | Sequence[str | Proposal], protocol: ProtocolId) -> tuple[Proposal, ...]:
-        """Read one or several, also separated by commas."""
+        """Read one or more proposals; a text may hold several, separated by commas."""
         if isinstance(texts, str):
             texts = [part.strip() for part in texts.split(",")]
         proposals = tuple(cls.parse(text, protocol) for text in ([texts] if isinstance(texts, Proposal) else texts))
@@ -123,22 +123,22 @@ class Proposal:
         return [t for t in self.transforms if t.type == number]
 
     def fault(self) -> str | None:
-        """Why this proposal cannot be (RFC 7296 sections 3.3 and 3.3.3), or None."""
+        """Why this proposal is not valid (RFC 7296 sections 3.3 and 3.3.3), or None."""
         for number in _MANDATORY[self.protocol]:
             if not self.of_type(number):
                 return f"has no {name_of(TransformType, number)} transform"
         kinds = {is_aead(t, self.protocol == ProtocolId.ESP) for t in self.of_type(ENCR)}
         integ = self.of_type(INTEG)
         if kinds == {True, False}:
-            return "mixes combined-mode and normal ciphers, which need a proposal each (RFC 7296 section 3.3)"
+            return "mixes combined-mode and normal ciphers, which need separate proposals (RFC 7296 section 3.3)"
         if kinds == {True} and any(t.id for t in integ):
-            return "joins a combined-mode cipher with an integrity algorithm other than NONE (RFC 5282 section 8)"
+            return "combines a combined-mode cipher with an integrity algorithm other than NONE (RFC 5282 section 8)"
         if kinds == {False} and self.protocol == ProtocolId.IKE and not any(t.id for t in integ):
             return "has no INTEG transform for its cipher"
         return None
 
     def layer(self, number: int, spi: bytes = b"", *, without: Sequence[int] = ()) -> IKEv2_Proposal:
-        """As it stands in an SA payload; ``without`` leaves transform types out (KE in IKE_AUTH, section 1.2)."""
+        """The proposal as a layer of an SA payload, without the types in ``without`` (KE in IKE_AUTH, section 1.2)."""
         return proposal_layer(number, self.protocol, [t for t in self.transforms if t.type not in without], spi)
 
     def __str__(self) -> str:
@@ -161,9 +161,9 @@ def _transform_layer(transform: Transform) -> IKEv2_Transform:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A proposal as it stands in a message. ``fault`` says why the whole of it is unacceptable, whatever the policy.
+    """A proposal in a message. ``fault`` says why no policy may accept it, or is None.
 
-    ``layers`` are its transforms as they were written.
+    ``layers`` are its transforms as they were encoded.
     """
 
     number: int
@@ -177,7 +177,7 @@ class Offer:
     def parse(cls, layer: Packet) -> Offer:
         """Read a proposal substructure.
 
-        Transforms that cannot be chosen are left out; an unknown type spoils all (section 3.3.6).
+        Transforms that must not be chosen are left out. An unknown type makes the whole proposal unacceptable (3.3.6).
         """
         protocol = layer.proto or 0
         spi = bytes(layer.SPI or b"")
@@ -194,7 +194,7 @@ class Offer:
         if fault is None and len(spi) not in _SPI_SIZE[ProtocolId(protocol)]:
             fault = f"has an SPI of {len(spi)} octets"
         if fault is None and spi and not any(spi):
-            # RFC 4303 section 2.1 and RFC 7296 section 2.6: zero stands for no SPI.
+            # RFC 4303 section 2.1 and RFC 7296 section 2.6: zero means that there is no SPI.
             fault = "has an SPI of zero"
         return cls(layer.proposal, protocol, spi, tuple(layers), fault, layers)
 
@@ -204,20 +204,20 @@ class Offer:
 
     @property
     def mixed(self) -> bool:
-        """Whether combined-mode and normal ciphers stand in one proposal (section 3.3 forbids it)."""
+        """Whether one proposal mixes combined-mode and normal ciphers (section 3.3 forbids it)."""
         return len({is_aead(t, self.protocol == ProtocolId.ESP) for t in self.transforms if t.type == ENCR}) > 1
 
 
 def _parse_transform(layer: Packet, esp: bool) -> Transform | None:
-    """A transform, or None for one that must not be chosen: unknown attributes, a key length that does not fit."""
+    """Read a transform; None if it must not be chosen: unknown attributes, or an impossible key length."""
     if len(layer.attributes) > 1 or any(_unusable(attribute) for attribute in layer.attributes):
         return None
     transform = Transform(TransformType(layer.transform_type), layer.transform_id, layer.key_length)
     if transform.type != ENCR:
         return transform if transform.key_length is None else None
     try:
-        # Section 3.3.5: a cipher of variable key length without Key Length, or a fixed one with it, is no cipher.
-        # Ciphers for ESP alone (RFC 4543, RFC 8750) are none for IKE.
+        # Section 3.3.5: a cipher of variable key length needs a Key Length, one of fixed key length must have none.
+        # Ciphers for ESP only (RFC 4543, RFC 8750) are not valid for IKE.
         encryption(transform.id, transform.key_length, esp=esp)
     except ConfigError:
         return None
@@ -225,7 +225,7 @@ def _parse_transform(layer: Packet, esp: bool) -> Transform | None:
 
 
 def _unusable(attribute: Packet) -> bool:
-    """Whether it is anything but a Key Length of two octets (RFC 7296 section 3.3.5)."""
+    """Whether an attribute is anything but a Key Length of two octets (RFC 7296 section 3.3.5)."""
     value = attribute.value
     return attribute.type != TransformAttributeType.Key_Length or not (isinstance(value, int) or len(value or b"") == 2)
 
@@ -237,9 +237,9 @@ def offers(payload: IKEv2_SA) -> list[Offer]:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a responder picked: the offer's number and SPI, and one transform of each type.
+    """The proposal that the responder chose: the number and the SPI of the offer, and one transform of each type.
 
-    ``layers`` are the transforms as they were offered, ``own_spi`` is the initiator's own SPI in the offer.
+    ``layers`` are the transforms as they were offered. ``own_spi`` is the initiator's SPI in the offer.
     """
 
     number: int
@@ -251,14 +251,14 @@ class Choice:
 
     @property
     def suite(self) -> Suite:
-        """The transforms by name."""
+        """The chosen transforms as a suite."""
         return Suite.of(self.transforms)
 
     def layer(self, spi: bytes = b"") -> IKEv2_Proposal:
-        """As it stands in the answer's SA payload, with our SPI.
+        """The layer for the SA payload of the answer, with our SPI.
 
-        "Any attributes of a selected transform MUST be returned unmodified" (RFC 7296 section 3.3.6): also how they
-        were encoded.
+        "Any attributes of a selected transform MUST be returned unmodified" (RFC 7296 section 3.3.6), so they keep
+        their encoding.
         """
         proposal = proposal_layer(self.number, self.protocol, self.transforms, spi)
         for transform, layer in zip(self.transforms, proposal.trans, strict=True):
@@ -271,33 +271,33 @@ class Choice:
 def choose(
     offered: Sequence[Offer], policy: Sequence[Proposal], *, without: Sequence[int] = (), prefer_ke: int | None = None
 ) -> Choice | None:
-    """The first proposal of ``policy`` that an offer meets, or None (RFC 7296 section 2.7).
+    """Choose the first proposal of ``policy`` that matches an offer, or None (RFC 7296 section 2.7).
 
-    ``without`` names types that do not count here (KE in IKE_AUTH). Among the groups that both allow, ``prefer_ke`` —
-    the one of the KE payload at hand — wins, which saves a round trip.
+    ``without`` lists transform types to ignore (KE in IKE_AUTH). ``prefer_ke`` is the group of the KE payload that we
+    have received. It wins among the groups that both allow, which saves a round trip.
     """
     acceptable = [offer for offer in offered if offer.fault is None and not offer.mixed]
     for own, offer in itertools.product(policy, acceptable):
         if offer.protocol == own.protocol:
-            found = _meet(offer, own, without, prefer_ke)
-            if found is not None:
-                return Choice(offer.number, offer.protocol, offer.spi, found, offer.layers)
+            chosen = _meet(offer, own, without, prefer_ke)
+            if chosen is not None:
+                return Choice(offer.number, offer.protocol, offer.spi, chosen, offer.layers)
     return None
 
 
 def _meet(offer: Offer, own: Proposal, without: Sequence[int], prefer_ke: int | None) -> tuple[Transform, ...] | None:
-    found: list[Transform] = []
+    chosen: list[Transform] = []
     for number in _UNDERSTOOD[own.protocol]:
         if number in without:
-            # Section 1.2: NONE may be written out in IKE_AUTH, anything else may not.
+            # Section 1.2: IKE_AUTH may contain this type as NONE only.
             if any(t.id for t in offer.transforms if t.type == number):
                 return None
             continue
         theirs = [t for t in offer.transforms if t.type == number]
         ours = own.of_type(number)
         if number in (INTEG, KE) and not any(t.id for t in theirs) and not any(t.id for t in ours):
-            # Left out and NONE are the same (section 3.3.3); what is written out is answered.
-            found += theirs[:1]
+            # An omitted type and NONE are the same (section 3.3.3). If NONE was offered, return it.
+            chosen += theirs[:1]
             continue
         both = [t for t in ours if t in theirs]
         if not both and (ours or theirs):
@@ -305,19 +305,19 @@ def _meet(offer: Offer, own: Proposal, without: Sequence[int], prefer_ke: int | 
             left_out_ours = not ours and any(t.id == 0 for t in theirs)
             if number not in (INTEG, KE) or not (left_out_theirs or left_out_ours):
                 return None
-            found += [t for t in theirs if t.id == 0][:1]
+            chosen += [t for t in theirs if t.id == 0][:1]
             continue
         if number == KE and prefer_ke is not None:
             both.sort(key=lambda t: t.id != prefer_ke)
-        found += both[:1]
-    return tuple(found)
+        chosen += both[:1]
+    return tuple(chosen)
 
 
 def check_answer(answer: Sequence[Offer], sent: Sequence[Offer], *, without: Sequence[int] = ()) -> Choice:
-    """The answer's single proposal, held against the ``sent`` ones (RFC 7296 sections 2.7 and 3.3.6).
+    """Check the single proposal of an answer against the ``sent`` ones (RFC 7296 sections 2.7 and 3.3.6).
 
-    ``without`` names types that do not count here. MalformedError unless it has the number and the protocol of one that
-    was sent, and one of its transforms of each type.
+    ``without`` lists transform types to ignore. MalformedError unless the answer has the number and the protocol of a
+    proposal that we sent, and one of its transforms of each type.
     """
     if len(answer) != 1:
         raise MalformedError(f"expected one proposal in the answer, found {len(answer)}")
@@ -328,7 +328,7 @@ def check_answer(answer: Sequence[Offer], sent: Sequence[Offer], *, without: Seq
     if not meant:
         numbers = ", ".join(str(offer.number) for offer in sent) or "none"
         raise MalformedError(f"expected the number of a proposal that was sent ({numbers}), found {chosen.number}")
-    # A tester may send one number twice: then one of these must fit.
+    # A test may send one number twice: then the answer must match one of these.
     faults = []
     for offer in meant:
         meaningful, fault = _picked(chosen, offer, without)
@@ -339,7 +339,7 @@ def check_answer(answer: Sequence[Offer], sent: Sequence[Offer], *, without: Seq
 
 
 def _picked(chosen: Offer, offer: Offer, without: Sequence[int]) -> tuple[tuple[Transform, ...], str | None]:
-    """The transforms of an answer that mean something, and why they are no choice from an offer (None: they are)."""
+    """The transforms of an answer without added NONEs, and why they are no valid choice from an offer (or None)."""
     offered = [t for t in offer.transforms if t.type not in without]
     kinds = {t.type for t in offered}
     meaningful = tuple(
@@ -357,5 +357,5 @@ def _picked(chosen: Offer, offer: Offer, without: Sequence[int]) -> tuple[tuple[
 
 
 def groups(offered: Sequence[Offer]) -> list[int]:
-    """The key exchange methods of all proposals, in order and without repetition; NONE is left out."""
+    """The key exchange methods of all proposals, in order, without duplicates and without NONE."""
     return list(dict.fromkeys(t.id for offer in offered for t in offer.of_type(KE) if t.id))

@@ -24,9 +24,10 @@ _NAMES = {number: name for name, number in _PROTOCOLS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """One range of each. Addresses are integers, ports 0–65535; protocol 0 means any.
+    """A range of addresses, a range of ports and a protocol.
 
-    For ICMP the port is type * 256 + code (section 3.13.1).
+    Addresses are integers, ports 0–65535; protocol 0 means any. For ICMP the port is type * 256 + code (section
+    3.13.1).
     """
 
     version: int
@@ -38,7 +39,7 @@ class Selector:
 
     @classmethod
     def of(cls, value: Selector | str) -> Selector:
-        """Read what a person writes; ConfigError says what is wrong with it.
+        """Read a traffic selector as text; ConfigError when it is wrong. Examples:
 
         ``10.1.0.0/24``, ``10.1.0.1-10.1.0.9``, ``2001:db8::/64[udp/53]``, ``0.0.0.0/0[tcp]``, ``10.1.0.1[udp/1-99]``.
         """
@@ -70,12 +71,12 @@ class Selector:
             or not 0 <= low <= high <= 65535
             or not 0 <= protocol <= 255
         ):
-            raise ConfigError(f"expected a traffic selector whose ranges run upwards, found {value!r}")
+            raise ConfigError(f"expected a traffic selector with rising ranges of valid numbers, found {value!r}")
         return cls(start.version, int(start), int(end), protocol, low, high)
 
     @classmethod
     def parse(cls, layer: Packet) -> Selector | None:
-        """From a traffic selector of a TS payload; None for an unknown type, MalformedError for impossible ranges."""
+        """Read a selector of a TS payload. None for an unknown type, MalformedError for an impossible range."""
         if isinstance(layer, IPv4TrafficSelector):
             first, last = layer.starting_address_v4, layer.ending_address_v4
         elif isinstance(layer, IPv6TrafficSelector):
@@ -86,11 +87,13 @@ class Selector:
         low, high = layer.start_port, layer.end_port
         # Section 3.13.1: OPAQUE is written as start 65535 and end 0.
         if int(start) > int(end) or (low > high and (low, high) != (65535, 0)):
-            raise MalformedError(f"a traffic selector runs from {first} port {low} to {last} port {high}")
+            raise MalformedError(
+                f"expected a traffic selector with rising ranges, found {first} port {low} to {last} port {high}"
+            )
         return cls(start.version, int(start), int(end), layer.IP_protocol_ID or 0, low, high)
 
     def layer(self) -> Packet:
-        """As it stands in a TS payload."""
+        """The selector as a layer of a TS payload."""
         common: dict[str, Any] = {
             "IP_protocol_ID": self.protocol,
             "start_port": self.start_port,
@@ -112,7 +115,7 @@ class Selector:
         return str(family(self.start)), str(family(self.end))
 
     def intersect(self, other: Selector) -> Selector | None:
-        """What both cover, or None."""
+        """The traffic that both select, or None."""
         if self.version != other.version or (self.protocol and other.protocol and self.protocol != other.protocol):
             return None
         start, end = max(self.start, other.start), min(self.end, other.end)
@@ -125,7 +128,7 @@ class Selector:
         )
 
     def covers(self, other: Selector) -> bool:
-        """Whether all that ``other`` selects is selected here."""
+        """Whether this selects all the traffic that ``other`` selects."""
         opaque = (65535, 0)
         ports = (self.start_port, self.end_port), (other.start_port, other.end_port)
         return (
@@ -137,7 +140,7 @@ class Selector:
         )
 
     def matches(self, address: int, version: int, protocol: int, port: int | None) -> bool:
-        """Whether one end of a packet fits. ``port`` is None when the packet has none to look at."""
+        """Whether one side of a packet matches. ``port`` is None when the packet shows no ports."""
         if (
             version != self.version
             or not self.start <= address <= self.end
@@ -161,14 +164,14 @@ class Selector:
 
 
 def narrow(offered: Iterable[Selector], policy: Sequence[Selector]) -> tuple[Selector, ...]:
-    """The part of an offer that the policy allows, in the order of the offer: its first selector stays first (2.9)."""
+    """Narrow an offer to what the policy allows. The order of the offer stays, its first selector first (2.9)."""
     parts = [part for offer in offered for own in policy if (part := offer.intersect(own))]
     return tuple(dict.fromkeys(parts))
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What selectors look at in an IP packet; ports are None in a packet that shows none."""
+    """The fields of an IP packet that selectors match. The ports are None when the packet shows none."""
 
     version: int
     source: int
@@ -177,18 +180,18 @@ class Flow:
     source_port: int | None
     destination_port: int | None
     fragment: bool = False
-    """Whether it is a fragment behind the first one of its packet."""
+    """Whether it is a later fragment, not the first."""
 
     @classmethod
     def parse(cls, packet: bytes) -> Flow:
-        """Read the IP header, and the ports behind it; MalformedError when ``packet`` is no IPv4 or IPv6 packet."""
+        """Read the IP header and the ports after it; MalformedError when ``packet`` is no IPv4 or IPv6 packet."""
         version = packet[0] >> 4 if packet else 0
         if version == 4 and len(packet) >= 20:
             offset, protocol = (packet[0] & 15) * 4, packet[9]
             if not 20 <= offset <= len(packet):
                 raise MalformedError(f"an IPv4 packet of {len(packet)} octets says {offset} octets of header")
             source, destination = packet[12:16], packet[16:20]
-            # A fragment that is not the first shows no ports.
+            # A later fragment has no ports.
             first = not struct.unpack_from("!H", packet, 6)[0] & 0x1FFF
         elif version == 6 and len(packet) >= 40:
             source, destination = packet[8:24], packet[24:40]
@@ -199,32 +202,32 @@ class Flow:
         if first and protocol in _WITH_PORTS and len(packet) >= offset + 4:
             ports = struct.unpack_from("!HH", packet, offset)
         elif first and protocol in (ICMP, ICMPV6) and len(packet) >= offset + 2:
-            # Section 3.13.1: type and code stand in the place of a port, at both ends.
+            # Section 3.13.1: type and code take the place of both ports.
             kind = struct.unpack_from("!H", packet, offset)[0]
             ports = (kind, kind)
         return cls(version, int.from_bytes(source), int.from_bytes(destination), protocol, *ports, not first)
 
     def selectors(self) -> tuple[Selector, Selector]:
-        """The very specific selectors that stand first in an offer which this packet triggers (section 2.9)."""
+        """The very specific selectors that come first in an offer that this packet triggers (section 2.9)."""
 
         def one(address: int, port: int | None) -> Selector:
-            # ICMP's type and code are left open: the answer has others.
+            # Allow any ICMP type and code: the reply has others than the request.
             low, high = (port, port) if port is not None and self.protocol in _WITH_PORTS else (0, 65535)
             return Selector(self.version, address, address, self.protocol, low, high)
 
         return one(self.source, self.source_port), one(self.destination, self.destination_port)
 
     def pair(self) -> tuple[Selector, Selector]:
-        """The selectors of its two addresses, whatever the protocol (section 2.9)."""
+        """The selectors of its two addresses, for any protocol (section 2.9)."""
         return (
             Selector(self.version, self.source, self.source),
             Selector(self.version, self.destination, self.destination),
         )
 
     def fits(self, source: Iterable[Selector], destination: Iterable[Selector], *, fragments: bool = False) -> bool:
-        """Whether some selector of each end takes this packet.
+        """Whether some selector of each side matches this packet.
 
-        With ``fragments`` a later fragment, which shows no ports, fits by addresses and protocol alone.
+        With ``fragments``, a later fragment matches by addresses and protocol alone, since it has no ports.
         """
         if fragments and self.fragment:
             source = [replace(s, start_port=0, end_port=65535) for s in source]
@@ -239,14 +242,17 @@ _FRAGMENT = 44
 
 
 def _behind_extensions(packet: bytes) -> tuple[int, int, bool]:
-    """What follows IPv6's extension headers (RFC 8200 section 4): offset, protocol, and whether it shows its ports."""
+    """Skip the IPv6 extension headers (RFC 8200 section 4).
+
+    Returns the offset and the protocol of what follows, and whether it has ports.
+    """
     offset, protocol, first = 40, packet[6], True
-    # What stands behind the header of a later fragment is no header.
+    # After the Fragment header of a later fragment comes no header.
     while first and (protocol in _EXTENSIONS or protocol == _FRAGMENT):
         size = 8 if protocol == _FRAGMENT or len(packet) < offset + 8 else (packet[offset + 1] + 1) * 8
         if len(packet) < offset + size:
             raise MalformedError(
-                f"an IPv6 extension header at offset {offset} runs over the packet's {len(packet)} octets"
+                f"the IPv6 extension header at offset {offset} runs past the end of the packet of {len(packet)} octets"
             )
         if protocol == _FRAGMENT:
             first = not struct.unpack_from("!H", packet, offset + 2)[0] & 0xFFF8

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""When to ask again, when to give a peer up, and what follows (RFC 7296 section 2.4)."""
+"""Retransmission and dead peer detection: when to send again, and when a peer is dead (RFC 7296 section 2.4)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from fynx_scapy.checks import CENTURY, Checked, kind, number, one_of, optional, 
 from fynx_scapy.errors import ConfigError
 
 ACTIONS = ("clear", "restart", "hold")
-"""What may follow a peer's death."""
+"""What we can do when the peer is dead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retransmission(Checked):
-    """When an unanswered request goes out again (RFC 7296 section 2.4): each wait is ``base`` times the one before."""
+    """When to retransmit a request (RFC 7296 section 2.4). Each wait is ``base`` times the one before."""
 
     timeout: float = setting(2.0, seconds())
     """Seconds until the first retransmission."""
     base: float = setting(1.8, number(1, 100))
-    """By how much each wait is longer than the one before."""
+    """The factor by which each wait is longer than the one before."""
     tries: int = setting(5, whole(0, 10_000, "retransmissions"))
-    """How often a request is sent again before it is given up."""
+    """How many retransmissions to send before giving up."""
 
     if TYPE_CHECKING:
 
@@ -35,8 +35,8 @@ class Retransmission(Checked):
             total = float("inf")
         if total > CENTURY:
             raise ConfigError(
-                f"expected a schedule that ends within a century, found {self.tries} tries from {self.timeout:g} s on, "
-                f"each wait {self.base:g} times the one before"
+                f"expected retransmissions that end within a century, found {self.tries} tries, the first after "
+                f"{self.timeout:g} s, each wait {self.base:g} times the one before"
             )
 
     def wait(self, attempt: int) -> float:
@@ -45,21 +45,21 @@ class Retransmission(Checked):
 
     @property
     def total(self) -> float:
-        """Seconds until a request without an answer is given up."""
+        """Seconds until we give up a request that has no answer."""
         return sum(self.wait(attempt) for attempt in range(self.tries + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadPeerDetection(Checked):
-    """When a silent peer is asked whether it lives, and what follows when it does not (RFC 7296 section 2.4)."""
+    """When to check that a silent peer is alive, and what to do when it is dead (RFC 7296 section 2.4)."""
 
     interval: float | None = setting(300.0, optional(seconds()))
-    """After how many seconds without anything authentic from the peer it is asked; None never asks."""
+    """After how many seconds without an authentic packet from the peer to check; None never checks."""
     action: str = setting("clear", one_of(*ACTIONS))
-    """What follows when the peer is dead: ``clear`` closes the IKE SA and that is all, ``restart`` sets it up again
-    with its Child SAs, ``hold`` waits for the next packet that wants through."""
+    """What to do when the peer is dead: ``clear`` only closes the IKE SA, ``restart`` sets it and its Child SAs up
+    again, ``hold`` sets them up again when the next packet needs them."""
     retransmission: Retransmission | None = setting(None, optional(kind(Retransmission)))
-    """The schedule of that question; None for the one of all requests."""
+    """The retransmissions of the check; None uses those of all requests."""
 
     if TYPE_CHECKING:
 

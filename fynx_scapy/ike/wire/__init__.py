@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Layers to sealed octets and back, fragments, taps, and the rules that a message is held against."""
+"""From layers to encrypted octets and back: fragments, taps, and the rules for the payloads of a message."""

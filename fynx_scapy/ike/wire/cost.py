@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a stranger's request may cost: refused work that counts for a while, and sizes that are looked at by struct.
+"""The cost of an unauthenticated request: a count of refused requests, and size checks with struct.
 
-RFC 7296 section 2.6 asks that neither memory nor work can be had for nothing; RFC 8019 section 4.2 counts what failed.
+RFC 7296 section 2.6 requires protection against exhaustion of memory and CPU; RFC 8019 section 4.2 counts failures.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _GENERIC = struct.Struct("!BBH")
 _SUBSTRUCTURE, _SELECTOR, _ATTRIBUTE = 8, 16, 4
 
 MOST = 1024
-"""Proposals, transforms, selectors and attributes of one message that are read, whoever sent it."""
+"""The most proposals, transforms, selectors and attributes in one message, from any peer."""
 
 
 class Levels:
-    """Amounts by name that fade: after ``lifetime`` seconds a bit more than a third is left. At most ``size`` names."""
+    """Amounts by name that decay: after ``lifetime`` seconds 1/e (37 %) is left. At most ``size`` names are kept."""
 
     def __init__(self, lifetime: float, size: int) -> None:
         self._lifetime, self._size = lifetime, size
@@ -36,12 +36,12 @@ class Levels:
         return len(self._levels)
 
     def of(self, name: bytes, now: float) -> float:
-        """What is left of what was added under that name."""
+        """The decayed amount of that name."""
         level, since = self._levels.get(name, (0.0, now))
         return level * math.exp((since - now) / self._lifetime) if level else 0.0
 
     def add(self, name: bytes, amount: float, now: float) -> None:
-        """Add to it. Where the table is full, the name that was quiet the longest is let go."""
+        """Add to the amount of a name. If the table is full, the least recently used name is dropped."""
         level = self.of(name, now) + amount
         self._levels.pop(name, None)
         self._levels[name] = (level, now)
@@ -50,22 +50,22 @@ class Levels:
 
 
 def units(data: bytes) -> int:
-    """How much a refused request counts: 1, and 1 more for each full KiB, since reading it takes as long."""
+    """How much a refused request counts: 1, and 1 more for each full KiB, since parsing takes longer."""
     return 1 + len(data) // 1024
 
 
 def too_large(config: EndpointConfig, data: bytes) -> str | None:
-    """Why a request has more octets than a stranger's may, or None."""
+    """Why an IKE_SA_INIT request has too many octets, or None."""
     if len(data) > config.init_size:
         return f"expected an IKE_SA_INIT request of at most {config.init_size} octets, found {len(data)}"
     return None
 
 
 def too_many(most: int, kind: int, data: bytes, offset: int = 0) -> str | None:
-    """Why payloads, the first being of that kind, hold more than ``most`` substructures, or None.
+    """Why the payloads hold more than ``most`` substructures, or None. ``kind`` is the type of the first payload.
 
-    Every proposal, transform, selector, and every attribute of a Configuration payload counts as one, and so do every
-    four octets of a transform's attributes. What cannot be read is left to the parser.
+    Every proposal, transform, selector and attribute of a Configuration payload counts as one, and so do every four
+    octets of a transform's attributes. Malformed payloads are left to the parser.
     """
     count = 0
     for _ in range(MAXIMUM_PAYLOADS):
@@ -83,7 +83,7 @@ def too_many(most: int, kind: int, data: bytes, offset: int = 0) -> str | None:
 
 
 def _proposals(data: bytes, at: int, end: int) -> int:
-    """Those of an SA payload with their transforms, or a few more where lengths make no sense (section 3.3)."""
+    """Count the proposals and transforms of an SA payload, or a few more if lengths are wrong (section 3.3)."""
     count = 0
     while at + _SUBSTRUCTURE <= end:
         size = max(int.from_bytes(data[at + 2 : at + 4]), _SUBSTRUCTURE)
@@ -98,12 +98,12 @@ def _proposals(data: bytes, at: int, end: int) -> int:
 
 
 def _selectors(data: bytes, at: int, end: int) -> int:
-    """Those of a TS payload (section 3.13)."""
+    """Count the selectors of a TS payload (section 3.13)."""
     return max(0, end - at - 4) // _SELECTOR
 
 
 def _attributes(data: bytes, at: int, end: int) -> int:
-    """Those of a Configuration payload (section 3.15)."""
+    """Count the attributes of a Configuration payload (section 3.15)."""
     count, at = 0, at + 4
     while at + _ATTRIBUTE <= end:
         count, at = count + 1, at + _ATTRIBUTE + int.from_bytes(data[at + 2 : at + 4])

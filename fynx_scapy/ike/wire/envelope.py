@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Between a list of layers and the octets of the wire: SK is sealed and opened here (RFC 7296 section 3.14).
+"""Encrypt and decrypt messages: from a list of layers to octets on the wire and back (RFC 7296 section 3.14).
 
-SKF as well: it is a part of SK, padded and sealed by itself (RFC 7383 section 2.5).
+This includes SKF: each fragment is padded and encrypted separately (RFC 7383 section 2.5).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SEALED = (PayloadType.SK, PayloadType.SKF)
 
 
 class SkPosition(NamedTuple):
-    """Where SK or SKF stands: its ``kind`` (0 where there is neither), its offset, and that of the header before it."""
+    """The position of SK or SKF: its ``kind`` (0 if there is neither), its offset, and that of the header before it."""
 
     kind: int
     offset: int
@@ -48,7 +48,7 @@ class SkPosition(NamedTuple):
 
 
 class Envelope:
-    """How one end of an IKE SA writes and reads its messages; in the clear until it has keys."""
+    """Builds and parses the messages of an IKE SA. They are unprotected until it has keys."""
 
     def __init__(self, taps: Taps, octets: Callable[[int], bytes]) -> None:
         self._taps = taps
@@ -58,7 +58,7 @@ class Envelope:
         self._ivs = 0
 
     def protect(self, suite: Suite, keys: SkKeys, *, initiator: bool) -> None:
-        """Take keys into use, one protector for each direction."""
+        """Use these keys from now on, with one protector for each direction."""
         encr, integ = suite.encryption(), suite.integrity()
         by_initiator = Protector(encr, integ, keys.sk_ei, keys.sk_ai)
         by_responder = Protector(encr, integ, keys.sk_er, keys.sk_ar)
@@ -66,14 +66,14 @@ class Envelope:
 
     @property
     def has_keys(self) -> bool:
-        """Whether messages are sealed and opened; without, they go and come in the clear."""
+        """Whether there are keys. Without keys, messages are unprotected."""
         return self._inbound is not None
 
     def seal(self, message: Outgoing, room: int | None = None) -> tuple[list[bytes], bytes | None]:
-        """The octets of a message, and what its SK holds. Runs the first three taps, in their order.
+        """Encrypt a message; returns its octets and the plaintext of SK. Runs the taps up to ``wire`` in order.
 
-        A message of more than ``room`` octets becomes several; the plaintext tap sees it whole, the wire tap each of
-        them. LocalError when there are no keys yet for a message that is to be encrypted.
+        A message of more than ``room`` octets is split into fragments. The ``plaintext`` taps see the whole message,
+        the ``wire`` taps each fragment. LocalError when the message must be encrypted but there are no keys yet.
         """
         taps = self._taps
         taps.payloads(message)
@@ -85,14 +85,14 @@ class Envelope:
             return [wire], None
         protector = self._outbound
         if protector is None:
-            raise LocalError("expected keys before an encrypted message; IKE_SA_INIT has not ended")
+            raise LocalError("expected keys for an encrypted message: IKE_SA_INIT is not complete")
         wires, plaintext, inner = self._protected(protector, message, room)
         if message.changed:
             _note(message, _reopened(protector, inner, plaintext, wires))
         return wires, plaintext
 
     def _protected(self, protector: Protector, message: Outgoing, room: int | None) -> tuple[list[bytes], bytes, int]:
-        """The messages with SK or SKF, what SK holds, and the type of its first payload."""
+        """The messages with SK or SKF, the plaintext of SK, and the type of its first payload."""
         taps = self._taps
         plaintext = taps.octets("plaintext", message, protector.pad(build_payloads(message.payloads)))
         sk = message.sk
@@ -104,13 +104,13 @@ class Envelope:
         try:
             content = protector.unpad(plaintext)
         except MalformedError:
-            # A tap made it so: then there is no padding to be taken off.
+            # A tap made the padding invalid: treat everything as content.
             content = plaintext
         outer = build_payloads(message.outer, last=PayloadType.SKF) if message.outer else b""
         chunks = split(content, room, protector, len(outer))
         wires = []
         for number, chunk in enumerate(chunks, 1):
-            # Section 2.5: the first one's next payload is that of SK, the others' is zero.
+            # Section 2.5: the first fragment has the next payload of SK, the others have zero.
             first, before = (inner, outer) if number == 1 else (0, b"")
             numbers = _NUMBERS.pack(number, len(chunks))
             wires.append(
@@ -128,24 +128,24 @@ class Envelope:
         outer: bytes,
         numbers: bytes = b"",
     ) -> bytes:
-        """One message with SK or SKF at its end, as the wire tap leaves it."""
+        """One message that ends with SK or SKF, after the ``wire`` taps."""
         header, sk = message.header, message.sk
         size = 4 + len(numbers) + protector.iv_size + len(plaintext) + protector.icv_size
         if size > 0xFFFF and sk.length is None:
-            raise LocalError(f"expected at most 65,535 octets in SK, found {size}: fragments were not agreed on")
+            raise LocalError(f"expected at most 65,535 octets in SK, found {size}: fragmentation was not negotiated")
         prefix = bytearray(build_message(header, []))
         if header.next_payload is None:
             prefix[NEXT_PAYLOAD] = first_type(message.outer) if outer else kind
         if header.length is None:
             prefix[LENGTH:HEADER_SIZE] = (HEADER_SIZE + len(outer) + size).to_bytes(4)
         prefix += outer + _GENERIC.pack(first, int(sk.flags), size if sk.length is None else sk.length) + numbers
-        # An IV that was asked for is the first fragment's.
+        # An explicit IV is used for the first fragment only.
         given = message.iv if not numbers or numbers[:2] == b"\0\1" else None
         iv = self._iv(protector) if given is None else given
         return self._taps.octets("wire", message, bytes(prefix) + protector.seal(bytes(prefix), plaintext, iv))
 
     def _iv(self, protector: Protector) -> bytes:
-        """A counter where the mode asks for an IV that never repeats, random octets where none must be foreseen."""
+        """The next IV: a counter if the cipher needs unique IVs, random octets if it needs unpredictable IVs."""
         self._ivs += 1
         if protector.counter_iv:
             return self._ivs.to_bytes(protector.iv_size)
@@ -153,7 +153,7 @@ class Envelope:
 
     @staticmethod
     def find(data: bytes, header: Header) -> SkPosition:
-        """Where SK or SKF stands. MalformedError when it does not end with the message, or too much is before it."""
+        """Find SK or SKF. MalformedError when it does not end with the message, or has too many payloads before it."""
         kind, offset, last, before = header.next_payload, HEADER_SIZE, HEADER_SIZE, 0
         while kind and kind not in _SEALED and offset + 4 <= len(data):
             last, before = offset, before + 1
@@ -173,10 +173,10 @@ class Envelope:
         return SkPosition(kind, offset, last)
 
     def open(self, datagram: Datagram, header: Header, place: SkPosition | None = None) -> Message:
-        """The message with its payloads in the clear; it is none of several fragments.
+        """Decrypt a message that is not fragmented.
 
-        IntegrityError when its ICV does not verify, MalformedError when its SK is not where it must be; neither has
-        changed anything.
+        IntegrityError when its ICV does not verify, MalformedError when its SK does not end with the message. Neither
+        changes anything.
         """
         data = datagram.data
         kind, offset, last = place or self.find(data, header)
@@ -191,7 +191,7 @@ class Envelope:
         try:
             content = protector.unpad(plaintext)
         except MalformedError as error:
-            # The peer itself wrote this: it is answered like any other payload that cannot be read.
+            # The ICV has verified, so the peer itself sent this. It is answered like any other malformed payload.
             inner = [IKEv2_Malformed(payload_type=data[offset], error=str(error), data=plaintext)]
         else:
             inner = _inner_payloads(data[offset], content, body + protector.iv_size)
@@ -200,41 +200,42 @@ class Envelope:
         return Message(header, layer, payloads, plaintext, data, datagram.local, datagram.remote)
 
     def open_fragment(self, datagram: Datagram, header: Header, place: SkPosition, number: int, total: int) -> Fragment:
-        """One fragment, verified and without its padding. Raises as `open` does."""
+        """Verify and decrypt a fragment. Raises the same errors as `open`."""
         data, (_, offset, last) = datagram.data, place
         if number > 1 and offset > HEADER_SIZE:
-            raise MalformedError("expected unprotected payloads in the first fragment alone (RFC 7383 section 2.5.3)")
+            raise MalformedError("expected unprotected payloads in the first fragment only (RFC 7383 section 2.5.3)")
         protector, body = self._opener(), offset + SKF_HEADER
         content = protector.unpad(protector.open(data[:body], data[body:]))
         return Fragment(number, total, data[offset], _outer(data, offset, last), content, header, datagram)
 
     def join(self, fragments: Sequence[Fragment], came: Datagram) -> Message:
-        """The message of all its fragments, in their order; its addresses are those of ``came``.
+        """Join all fragments, in order, to one message. It gets the addresses of ``came``.
 
-        Its ``wire`` is the message as if it had not been fragmented, with an IV and an ICV of zeros.
+        Its ``wire`` is the message as if it were not fragmented, with an IV and an ICV of zeros.
         """
-        protector, one = self._opener(), fragments[0]
+        protector, first = self._opener(), fragments[0]
         content = b"".join(fragment.content for fragment in fragments)
         plaintext = protector.pad(content)
         size = 4 + protector.iv_size + len(plaintext) + protector.icv_size
-        before = HEADER_SIZE + len(one.outer)
-        whole = bytearray(one.datagram.data[:before])
-        if not one.outer:
+        before = HEADER_SIZE + len(first.outer)
+        whole = bytearray(first.datagram.data[:before])
+        if not first.outer:
             whole[NEXT_PAYLOAD] = PayloadType.SK
         else:
-            last = self.find(one.datagram.data, one.header).last
+            last = self.find(first.datagram.data, first.header).last
             whole[last] = PayloadType.SK
         whole[LENGTH:HEADER_SIZE] = (before + size).to_bytes(4)
         layer = IKEv2(bytes(whole[:HEADER_SIZE]))
-        # Payload lengths have 16 bits; what is longer came in fragments all the same.
-        whole += _GENERIC.pack(one.first, one.datagram.data[before + 1], min(size, 0xFFFF)) + bytes(protector.iv_size)
-        payloads = _inner_payloads(one.first, content, len(whole))
+        # A payload length has 16 bits, but the joined content may be longer.
+        generic = _GENERIC.pack(first.first, first.datagram.data[before + 1], min(size, 0xFFFF))
+        whole += generic + bytes(protector.iv_size)
+        payloads = _inner_payloads(first.first, content, len(whole))
         whole += plaintext + bytes(protector.icv_size)
         wires = tuple(fragment.datagram.data for fragment in fragments)
         return Message(
             Header.parse(bytes(whole)),
             layer,
-            _outer_payloads(one.header, one.outer) + payloads,
+            _outer_payloads(first.header, first.outer) + payloads,
             plaintext,
             bytes(whole),
             came.local,
@@ -244,18 +245,18 @@ class Envelope:
 
     def _opener(self) -> Protector:
         if self._inbound is None:
-            raise MalformedError("expected an unprotected message, since there are no keys yet")
+            raise MalformedError("expected an unprotected message: there are no keys yet")
         return self._inbound
 
 
 def _note(message: Outgoing, payloads: list[Packet]) -> None:
-    """Keep the payloads of a message that taps changed. Octets without a form say less than its own layers."""
+    """Keep the payloads of a message that taps changed, unless they cannot be parsed."""
     if not any(isinstance(payload, IKEv2_Malformed) for payload in payloads):
         message.read_back = Sent(payloads)
 
 
 def _reopened(protector: Protector, inner: int, plaintext: bytes, wires: Sequence[bytes]) -> list[Packet]:
-    """The payloads that our own protected message holds, also where a wire tap has sealed it anew."""
+    """The payloads of our own encrypted message, also if a ``wire`` tap has encrypted it again."""
     if len(wires) == 1:
         try:
             kind, offset, _ = Envelope.find(wires[0], Header.parse(wires[0]))
@@ -263,7 +264,7 @@ def _reopened(protector: Protector, inner: int, plaintext: bytes, wires: Sequenc
                 plaintext = protector.open(wires[0][: offset + 4], wires[0][offset + 4 :])
                 inner = wires[0][offset]
         except (IntegrityError, MalformedError):
-            # Nobody can open it: what counts is what was meant to be in it.
+            # It cannot be decrypted: use the original payloads.
             pass
     try:
         return parse_payloads(inner, protector.unpad(plaintext))
@@ -272,12 +273,12 @@ def _reopened(protector: Protector, inner: int, plaintext: bytes, wires: Sequenc
 
 
 def _outer(data: bytes, offset: int, last: int) -> bytes:
-    """The octets before SK, which its ICV covers too; their chain ends where SK begins."""
+    """The payloads before SK, as octets; the ICV covers them, too. Their chain ends before SK."""
     return data[HEADER_SIZE:last] + b"\0" + data[last + 1 : offset] if offset > HEADER_SIZE else b""
 
 
 def _inner_payloads(kind: int, content: bytes, offset: int) -> list[Packet]:
-    """What was inside SK. What is too much to be read is answered like any other payload that cannot be read."""
+    """Parse the payloads inside SK. Too many substructures are handled like a malformed payload."""
     wrong = too_many(MOST, kind, content)
     if wrong is not None:
         return [IKEv2_Malformed(payload_type=kind, error=wrong, data=content)]

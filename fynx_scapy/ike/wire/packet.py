@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A received message as Scapy shows one."""
+"""Convert a received message to a Scapy packet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fynx_scapy.layers.ikev2 import IKEv2, chain, opened
 
 
 def as_packet(message: Message, suite: Suite | None) -> IKEv2:
-    """A received message as one Scapy packet, its SK opened; ``suite`` is that of its IKE SA."""
+    """A received message as one Scapy packet with a decrypted SK. ``suite`` is that of the IKE SA."""
     if message.plaintext is None or suite is None:
         return chain(message.header, message.payloads)
     encr, integ = suite.encryption(), suite.integrity()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an answer that makes no SA says, in words: its notifies, EAP, a redirection (RFC 7296 section 2.21)."""
+"""Describe an answer that sets up no SA: its notifies, EAP, a redirection (RFC 7296 section 2.21)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _EAP_CODES = {1: "Request", 2: "Response", 3: "Success", 4: "Failure"}
 
 
 def describe(answer: Message) -> str:
-    """What is in an answer, for the text of an error: ``REDIRECT to 192.0.2.9``, ``IDr, EAP (Request)``, ``nothing``.
+    """The payloads of an answer, for an error text: ``REDIRECT to 192.0.2.9``, ``IDr, EAP (Request)``, ``nothing``.
 
-    Nothing of it is the peer's own text unless it is escaped.
+    Text from the peer is escaped.
     """
     return ", ".join(_describe(payload) for payload in answer.payloads) or "nothing"
 
 
 def redirection(answer: Message) -> str | None:
-    """Where an answer redirects us (RFC 5685 section 6), or None."""
+    """The redirection in an answer, as text (RFC 5685 section 6), or None."""
     note = answer.notify(NotifyType.REDIRECT)
     return None if note is None else _describe(note)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which payload may appear in which message, and how often: what a row is, and what holds a message against it.
+"""Rules for the payloads of each message and their number, and the check of a message against them.
 
-The rows themselves, RFC 7296 appendix C, come with the class of their exchange. A message without a row is refused.
+The rows of RFC 7296 appendix C are in the classes of the exchanges. A message without a row is refused.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ P = PayloadType
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One message: the least and the most that there may be of each payload type."""
+    """The rule for one message: the minimum and the maximum number of payloads of each type."""
 
     payloads: Mapping[int, Count]
     encrypted: bool = True
-    """Whether the message comes inside SK."""
+    """Whether the payloads must be inside SK."""
     notifies_alone: bool = False
-    """Whether Notify payloads alone make a response complete, whatever they say: a COOKIE, a refused Child SA."""
+    """Whether a response may consist of Notify payloads only, such as a COOKIE or a refused Child SA."""
 
 
 class Phase(enum.Enum):
-    """When an exchange may come."""
+    """When an exchange is allowed."""
 
-    BEFORE_AUTH = "before both ends are authenticated"
-    ESTABLISHED = "once both ends are authenticated"
+    BEFORE_AUTH = "before both peers are authenticated"
+    ESTABLISHED = "once both peers are authenticated"
     ANY = "at any time"
 
 
@@ -53,70 +53,72 @@ class Round(NamedTuple):
     request: Rule
     response: Rule
     exchange_type: int | None = None
-    """The exchange type of both; None: the one that the exchange begins with."""
+    """The exchange type of both; None for the one that the exchange begins with."""
     phase: Phase | None = None
-    """When they may come; None: when the exchange may."""
+    """When they are allowed; None for the phase of the exchange."""
 
 
 ANYTHING = Rule({})
-"""Any payloads, inside SK."""
+"""Any payloads inside SK."""
 
 
 def malformed(message: Message) -> str | None:
-    """What is wrong with the first payload that could not be read, or None."""
+    """What is wrong with the first malformed payload, or None."""
     return next((p.malformed for p in message.payloads if p.malformed and not unprocessed(p)), None)
 
 
 def check(message: Message, rule: Rule | None) -> None:
-    """Hold a message against its row. PeerError says which notify answers what is wrong.
+    """Check a message against its row. PeerError says which notify answers the error.
 
-    Unknown critical payloads come first (section 2.5), then payloads that could not be read, then the counts. A
-    payload that the registry knows but the row does not is ignored: section 2.5 lets a later version add it. An error
-    Notify alone is a complete answer to any request (section 2.21).
+    Unknown critical payloads are checked first (section 2.5), then malformed payloads, then the numbers of payloads. A
+    known payload type that is not in the row is ignored: section 2.5 lets a later version add it. An error Notify alone
+    is a complete answer to any request (section 2.21).
     """
     for payload in message.payloads:
         kind = payload.payload_type
         if unprocessed(payload) and payload.critical and (rule is None or kind not in rule.payloads):
             raise PeerError(
-                NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, bytes([kind]), f"the unknown payload {kind} is critical"
+                NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD,
+                bytes([kind]),
+                f"expected no critical payload of an unknown type, found type {kind}",
             )
     wrong = malformed(message)
     if wrong:
         raise PeerError(NotifyType.INVALID_SYNTAX, reason=wrong)
     name = f"{message.header_fields.exchange_name} {'response' if message.header_fields.response else 'request'}"
     if rule is None:
-        raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected a row of rules for {name}, found none")
+        raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected a message of a known exchange, found {name}")
     if rule.encrypted != message.encrypted:
         raise PeerError(
             NotifyType.INVALID_SYNTAX, reason=f"expected {name} {'inside' if rule.encrypted else 'outside'} SK"
         )
-    found = Counter(payload.payload_type for payload in message.payloads)
-    enough = found[P.N] if rule.notifies_alone else message.error() is not None
-    if message.header_fields.response and enough and found.keys() <= {P.N, P.V}:
+    counts = Counter(payload.payload_type for payload in message.payloads)
+    enough = counts[P.N] if rule.notifies_alone else message.error() is not None
+    if message.header_fields.response and enough and counts.keys() <= {P.N, P.V}:
         wrong = None if rule.encrypted else challenge_fault(message)
         if wrong:
             raise PeerError(NotifyType.INVALID_SYNTAX, reason=wrong)
         return
     for kind, (least, most) in rule.payloads.items():
-        if not least <= found[kind] <= most:
+        if not least <= counts[kind] <= most:
             wanted = str(least) if least == most else f"{least} to {most}"
             raise PeerError(
                 NotifyType.INVALID_SYNTAX,
-                reason=f"expected {wanted} {name_of(PayloadType, kind)} in {name}, found {found[kind]}",
+                reason=f"expected {wanted} {name_of(PayloadType, kind)} in {name}, found {counts[kind]}",
             )
 
 
 def check_phase(request: Message, phase: Phase, *, connecting: bool) -> None:
-    """PeerError (INVALID_SYNTAX) when a request comes too early or too late."""
+    """PeerError (INVALID_SYNTAX) when a request is not allowed in this phase."""
     if phase is not Phase.ANY and (phase is Phase.BEFORE_AUTH) != connecting:
         when = "before the peer is authenticated" if connecting else "on an established IKE SA"
         raise PeerError(NotifyType.INVALID_SYNTAX, reason=f"expected no {request.header_fields.exchange_name} {when}")
 
 
 def challenge_fault(message: Message) -> str | None:
-    """What is wrong with a demand for a cookie or a puzzle, or None.
+    """What is wrong with a COOKIE or PUZZLE answer, or None.
 
-    Anybody may have sent it, so that it is ignored (RFC 7296 section 2.6, RFC 8019 section 7.1.2).
+    Such an answer may be forged, so it is ignored (RFC 7296 section 2.6, RFC 8019 section 7.1.2).
     """
     cookie = message.notify(NotifyType.COOKIE)
     if cookie is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Taps: where anything on its way out can be changed, at five stages.
+"""Taps: functions that change outgoing messages and packets, at five stages.
 
 ``payloads``   tap(message: Outgoing) -> None               header and layers of an IKE message; change them in place
 ``plaintext``  tap(message: Outgoing, octets) -> octets     what SK will hold, padding included
@@ -7,8 +7,8 @@
 ``wire``       tap(message: Outgoing, octets) -> octets     the sealed message, ESP packet or keepalive
 ``datagrams``  tap(message: Outgoing, datagrams, attempt) -> datagrams   drop, duplicate, reorder, or `Delayed`
 
-``message.kind`` says whether it is IKE, ESP or a keepalive. The first four run once per message; the last runs at every
-transmission and is told which attempt it is, 0 being the first.
+``message.kind`` says whether it is IKE, ESP or a keepalive. The first four stages run once per message. The last one
+runs at every transmission; ``attempt`` is 0 for the first.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STAGES = ("payloads", "plaintext", "parts", "wire", "datagrams")
 
 @dataclass(frozen=True, slots=True)
 class Delayed:
-    """A datagram that leaves ``seconds`` later than its tap ran; ConfigError when that is no time."""
+    """A datagram to send ``seconds`` after its tap ran; ConfigError when that is not a time."""
 
     datagram: Datagram
     seconds: float
@@ -43,23 +43,23 @@ When = Callable[[Outgoing], bool]
 
 
 class Taps:
-    """The taps of one endpoint, in the order in which they were added."""
+    """The taps of an endpoint, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._taps: dict[str, list[tuple[Tap, When | None]]] = {stage: [] for stage in STAGES}
         self.used = False
-        """Whether there is any: where there is none, nothing is built to be shown to taps."""
+        """Whether there are any taps. Without taps, no objects are built for them."""
 
     def clear(self) -> None:
-        """Take all of them out."""
+        """Remove all taps."""
         for entries in self._taps.values():
             entries.clear()
         self.used = False
 
     def add(self, stage: str, tap: Tap, when: When | None = None) -> Callable[[], None]:
-        """Add a tap for the messages that ``when`` picks (all by default).
+        """Add a tap for the messages for which ``when`` is true (all by default).
 
-        Returns a function that takes it out again.
+        Returns a function that removes the tap. ConfigError for an unknown stage.
         """
         if stage not in STAGES:
             raise ConfigError(f"expected one of the tap stages {', '.join(STAGES)}, found {stage!r}")
@@ -77,22 +77,22 @@ class Taps:
         return [tap for tap, when in self._taps[stage] if when is None or when(message)]
 
     def payloads(self, message: Outgoing) -> None:
-        """Let the taps change header and layers.
+        """Run the taps that change header and layers.
 
-        The stage counts as changed when a tap was there: layers are not compared.
+        The stage counts as changed if any tap ran: layers are not compared.
         """
         for tap in self._of("payloads", message):
             tap(message)
             message.changed.append("payloads")
 
     def parts(self, message: OutgoingEsp) -> None:
-        """Let the taps change the fields of an ESP packet; it counts as changed when a tap was there."""
+        """Run the taps that change the fields of an ESP packet. It counts as changed if any tap ran."""
         for tap in self._of("parts", message):
             tap(message)
             message.changed.append("parts")
 
     def octets(self, stage: str, message: Outgoing, octets: bytes) -> bytes:
-        """Let the taps of ``plaintext`` or ``wire`` change octets."""
+        """Run the ``plaintext`` or ``wire`` taps, which change octets."""
         for tap in self._of(stage, message):
             changed = tap(message, octets)
             if changed is not None and changed != octets:
@@ -101,19 +101,19 @@ class Taps:
         return octets
 
     def datagrams(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> Sequence[Datagram | Delayed]:
-        """Let the taps drop, duplicate, reorder or delay; ConfigError for what is none of the two.
+        """Run the taps that drop, duplicate, reorder or delay datagrams; ConfigError when one returns anything else.
 
-        Here, where the tap is known that gave it: in the queue it would stop what others send.
+        The check is made here, where the tap is known: an error in the queue would stop what others send.
         """
-        found: Sequence[Datagram | Delayed] = datagrams
+        result: Sequence[Datagram | Delayed] = datagrams
         for tap in self._of("datagrams", message):
-            changed = tap(message, list(found), attempt)
+            changed = tap(message, list(result), attempt)
             if changed is None:
                 continue
             changed = as_tuple(changed)
             if wrong := [item for item in changed if not isinstance(item, Datagram | Delayed)]:
                 raise ConfigError(f"expected a tap of datagrams to return datagrams, found {shown(wrong[0])}")
-            if changed != tuple(found):
-                found = changed
+            if changed != tuple(result):
+                result = changed
                 message.changed.append("datagrams")
-        return found
+        return result

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Messages that are kept to be sent again, and the window of the peer's requests (RFC 7296 sections 2.1 to 2.3)."""
+"""Messages kept for retransmission, and the window of the peer's requests (RFC 7296 sections 2.1 to 2.3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fynx_scapy.ike.message import Datagram, Outgoing
 
 @dataclass(slots=True)
 class Kept:
-    """A message as it went over the wire, kept to be sent again bit for bit."""
+    """A sent message, kept for retransmission bit for bit."""
 
     message: Outgoing
     message_id: int
@@ -22,9 +22,9 @@ class Kept:
 
 @dataclass
 class ResponseWindow:
-    """The peer's requests: the lowest one expected, those ahead of it, and the last ``size`` answers.
+    """The peer's requests: the lowest message ID expected, the ones received above it, and the last ``size`` answers.
 
-    ``complained`` is when the peer was last told of a message ID outside the window, in seconds.
+    ``complained`` is when we last sent INVALID_MESSAGE_ID, in seconds.
     """
 
     size: int = 1
@@ -34,7 +34,7 @@ class ResponseWindow:
     complained: float = float("-inf")
 
     def answered(self, message_id: int) -> tuple[bytes, Kept] | None:
-        """The request and the answer of that message ID, while they are kept."""
+        """The request and the answer of that message ID, if they are kept."""
         return self.kept.get(message_id)
 
     def accepts(self, message_id: int) -> bool:
@@ -42,19 +42,19 @@ class ResponseWindow:
         return self.expected <= message_id < self.expected + self.size and message_id not in self.early
 
     def advance(self, message_id: int) -> None:
-        """Note that a request of this message ID has been taken in."""
+        """Mark a request with this message ID as received."""
         self.early.add(message_id)
         while self.expected in self.early:
             self.early.discard(self.expected)
             self.expected += 1
 
     def keep(self, message_id: int, request: bytes, answer: Kept) -> None:
-        """Keep an answer for retransmissions of its request; those that fell out of the window are let go."""
+        """Keep an answer for retransmissions of its request; drop answers that fell out of the window."""
         self.kept[message_id] = (request, answer)
         while len(self.kept) > self.size:
-            # Not the oldest, which may have overtaken others, but the one that the peer asks for no longer.
+            # Drop the lowest message ID, not the oldest answer: requests may arrive out of order.
             del self.kept[min(self.kept)]
 
     def clear(self) -> None:
-        """Let all answers go."""
+        """Drop all answers."""
         self.kept.clear()
