@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A packet-crafting toolkit on Scapy for IPsec: IKEv2 (RFC 7296) and ESP (RFC 4303).
 
-The public names below are imported when they are first asked for, so that ``import fynx_scapy`` costs nothing and does
-not import Scapy. Scapy finds :func:`scapy_ext` through ``conf.exts.load("fynx-scapy")``.
+The public names below are imported on first use, so ``import fynx_scapy`` is fast and does not import Scapy. Scapy
+finds :func:`scapy_ext` through ``conf.exts.load("fynx-scapy")``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ __all__ = [
     "SessionFields",
 ]
 
-# Public name -> the module that holds it.
+# Public name -> its module.
 _HOME = {
     "Address": "fynx_scapy.ike.message",
     "ChildConfig": "fynx_scapy.ike.terms.child_config",
@@ -105,8 +105,8 @@ def __dir__() -> list[str]:
 def scapy_ext(ext: Any) -> None:
     """Register our layers with Scapy's extension loader: ``load_layer("fynx_ikev2")``, ``load_layer("fynx_esp")``.
 
-    What is registered are shims of one line. Registering the layer files themselves would have Scapy run them a second
-    time, which makes a second set of classes; registering them under a stock name would replace the stock module.
+    It registers one-line shims. Scapy would run the layer files a second time if they were registered themselves, which
+    makes a second set of classes. Registering them under a stock name would replace the stock module.
     """
     ext.config(name="fynx-scapy", version=__version__)
     for shim in sorted(Path(__file__).with_name("shims").glob("fynx_*.py")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How configurations check themselves: each setting says beside its default what it has to be.
+"""Configurations that check themselves: each setting declares its default and the check that a value must pass.
 
 >>> @dataclass(frozen=True, slots=True, kw_only=True)
 ... class Oven(Checked):
@@ -24,48 +24,52 @@ from fynx_scapy.text import printable
 Read = Callable[[Any], Any]
 
 CENTURY = 100 * 365 * 86400.0
-"""The longest time that a setting may name, in seconds: beyond it is a mistake, and sums of such times stay finite."""
+"""The longest time that a setting accepts, in seconds. More is a mistake, and the limit keeps sums of times finite."""
 
 _SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a value has to be: ``wanted`` says it in words, ``accepts`` decides; ``hidden`` keeps it out of errors."""
+    """A check of one value."""
 
     wanted: str
+    """What the value must be, in words, for error texts."""
     accepts: Callable[[Any], bool]
+    """Whether a value passes."""
     hidden: bool = False
-    each: Check | None = None
+    """Whether the value is kept out of error texts, because it may be a key."""
+    item: Check | None = None
+    """The check of each item, for a tuple."""
 
     def fault(self, name: str, value: object) -> str:
-        """What to say of a value that is not accepted: of a tuple the first item that is wrong, if there is one."""
-        if self.each is not None and isinstance(value, tuple):
+        """The error text for a value that does not pass. For a tuple it names the first wrong item, if there is one."""
+        if self.item is not None and isinstance(value, tuple):
             for number, item in enumerate(value):
-                if not self.each.accepts(item):
-                    return self.each.fault(f"{name}[{number}]", item)
+                if not self.item.accepts(item):
+                    return self.item.fault(f"{name}[{number}]", item)
         return f"expected {name} to be {self.wanted}, found {shown(value, self.hidden)}"
 
 
 def flag() -> Check:
-    """True or False, and nothing that Python would take for one of them."""
+    """True or False, and nothing else that Python treats as true or false."""
     return Check("True or False", lambda value: isinstance(value, bool))
 
 
 def whole(low: int, high: int, unit: str = "") -> Check:
-    """A whole number of ``unit``, both bounds included."""
+    """A whole number of ``unit`` from ``low`` to ``high``, both included."""
     return Check(
         f"a whole number{_of(unit)} from {low} to {high}", lambda value: _is_whole(value) and low <= value <= high
     )
 
 
 def number(low: float, high: float, unit: str = "") -> Check:
-    """A finite number of ``unit``, both bounds included."""
+    """A finite number of ``unit`` from ``low`` to ``high``, both included."""
     return Check(f"a number{_of(unit)} from {low:g} to {high:g}", lambda v: _is_number(v) and low <= v <= high)
 
 
 def seconds(*, zero: bool = False, most: float = CENTURY) -> Check:
-    """A time in seconds; 0 only where ``zero`` says so."""
+    """A time in seconds, up to ``most``; 0 only with ``zero``."""
     wanted = f"a number of seconds, {'0 or more' if zero else 'more than 0'}, up to {most:.10g}"
     return Check(wanted, lambda value: _is_number(value) and (value >= 0 if zero else value > 0) and value <= most)
 
@@ -81,32 +85,32 @@ def one_of(*names: str) -> Check:
 
 
 def text(*, empty: bool = False) -> Check:
-    """Text, empty only where ``empty`` says so."""
+    """Text; the empty string only with ``empty``."""
     return Check("text" if empty else "text that is not empty", lambda v: isinstance(v, str) and (empty or bool(v)))
 
 
 def octets(low: int, high: int) -> Check:
-    """Bytes that no error shows."""
+    """Bytes of ``low`` to ``high`` octets, which no error text shows."""
     wanted = f"bytes, {low} to {high} octets"
     return Check(wanted, lambda value: isinstance(value, bytes) and low <= len(value) <= high, hidden=True)
 
 
 SECRET = Check("text or bytes that are not empty", lambda value: isinstance(value, str | bytes) and bool(value), True)
-"""A key as a person writes it."""
+"""A key as a user writes it."""
 
 
 def kind(cls: type, *, hidden: bool = False) -> Check:
-    """An object of a class."""
+    """An instance of a class."""
     return Check(_a(cls.__name__), lambda value: isinstance(value, cls), hidden)
 
 
 def optional(check: Check) -> Check:
-    """None, or what ``check`` wants."""
+    """None, or a value that passes ``check``."""
     return Check(f"{check.wanted}, or None", lambda v: v is None or check.accepts(v), check.hidden)
 
 
 def several(check: Check, low: int = 0, high: int = 4096) -> Check:
-    """A tuple of ``low`` to ``high`` items, each as ``check`` wants it."""
+    """A tuple of ``low`` to ``high`` items, each of which passes ``check``."""
     wanted = f"a tuple of {low} to {high} items, each {check.wanted}"
     return Check(
         wanted,
@@ -117,7 +121,7 @@ def several(check: Check, low: int = 0, high: int = 4096) -> Check:
 
 
 def pair(first: Check, second: Check) -> Check:
-    """A tuple of two."""
+    """A tuple of two values, each with its own check."""
     return Check(
         f"a pair of {first.wanted} and {second.wanted}",
         lambda v: isinstance(v, tuple) and len(v) == 2 and first.accepts(v[0]) and second.accepts(v[1]),
@@ -126,27 +130,28 @@ def pair(first: Check, second: Check) -> Check:
 
 
 def setting(default: Any, check: Check, *, read: Read | None = None, repr: bool = True) -> Any:
-    """A field of a `Checked` class: its default, what it has to be, and how what a person writes is read before that.
+    """A field of a `Checked` class, with its default and its check.
 
-    ``read`` raises ConfigError for what it cannot read. ``repr`` as of dataclasses.field.
+    ``read`` converts what a user writes before the check; it raises ConfigError for what it cannot read. ``repr`` is
+    that of dataclasses.field.
     """
     return dataclasses.field(default=default, repr=repr, metadata={"check": check, "read": read})
 
 
 def required(check: Check, *, read: Read | None = None, repr: bool = True) -> Any:
-    """The same without a default."""
+    """A field like `setting`, but without a default."""
     return dataclasses.field(repr=repr, metadata={"check": check, "read": read})
 
 
 class Checked:
-    """A mixin of frozen dataclasses that check themselves when they are made, and make variants by ``replace``."""
+    """A mixin for dataclasses that check themselves when they are made. ``replace`` makes a changed copy."""
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:  # each class says in its own words what its replace() takes
+    if not TYPE_CHECKING:  # each class declares the arguments of its own replace()
 
         def replace(self, **changes: Any) -> Self:
-            """The same with some fields changed; the variant is checked like the original. ConfigError as there."""
+            """A copy with some fields changed, checked in the same way. ConfigError for a value that does not pass."""
             known = [field.name for field in dataclasses.fields(self)]
             for name in changes.keys() - set(known):
                 raise ConfigError(f"{type(self).__name__} has no field {name!r}; it has {', '.join(sorted(known))}")
@@ -158,38 +163,38 @@ class Checked:
             value = getattr(self, known.name)
             if value is known.ready:
                 continue
-            if value is known.default:  # its default, which has been read and checked once for all
+            if value is known.default:  # the default was read and checked when the class was first used
                 self._set(known.name, known.ready)
                 continue
-            read = known.taken(value)
-            if read is not value:
-                self._set(known.name, read)
+            checked = known.checked(value)
+            if checked is not value:
+                self._set(known.name, checked)
         self._check_together()
 
     def _check_together(self) -> None:
-        """Hold settings against each other; ConfigError."""
+        """Check settings that depend on each other; ConfigError."""
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
 
 def check_setting(config: Checked, name: str, value: object) -> None:
-    """Check what one setting is about to become; ConfigError."""
+    """Check a new value of one setting; ConfigError."""
     cls: Any = type(config)
     for known in _settings(cls):
         if known.name == name:
-            known.taken(value)
+            known.checked(value)
 
 
-def check_values(owner: str, known: Mapping[str, Check], **values: object) -> None:
-    """Check the arguments of a call in the same way; ConfigError."""
+def check_values(owner: str, checks: Mapping[str, Check], **values: object) -> None:
+    """Check the arguments of a call; ConfigError, which names ``owner`` and the argument."""
     for name, value in values.items():
-        if not known[name].accepts(value):
-            raise ConfigError(known[name].fault(f"{owner}.{name}", value))
+        if not checks[name].accepts(value):
+            raise ConfigError(checks[name].fault(f"{owner}.{name}", value))
 
 
 class _Setting:
-    """One setting of a class: what is known of it without an object."""
+    """One setting of a class, with its default read and checked."""
 
     __slots__ = ("check", "default", "name", "owner", "read", "ready")
 
@@ -198,10 +203,10 @@ class _Setting:
         self.check: Check = field.metadata["check"]
         self.read: Read | None = field.metadata["read"]
         self.default = field.default
-        self.ready = self.taken(field.default) if field.default is not dataclasses.MISSING else dataclasses.MISSING
+        self.ready = self.checked(field.default) if field.default is not dataclasses.MISSING else dataclasses.MISSING
 
-    def taken(self, value: Any) -> Any:
-        """A value, read and checked; ConfigError."""
+    def checked(self, value: Any) -> Any:
+        """A value after reading and checking it; ConfigError."""
         if self.read is not None:
             try:
                 value = self.read(value)
@@ -218,18 +223,18 @@ def _settings(cls: Any) -> tuple[_Setting, ...]:
     return tuple(_Setting(cls.__name__, field) for field in fields if "check" in field.metadata)
 
 
-def as_tuple(value: Any, *alone: type, hidden: bool = False) -> tuple[Any, ...]:
-    """A tuple of what a person writes: one item of the types ``alone``, or a collection; ConfigError for the rest."""
-    if isinstance(value, alone):
+def as_tuple(value: Any, *single: type, hidden: bool = False) -> tuple[Any, ...]:
+    """A tuple from what a user writes: one item of the types ``single``, or a collection. ConfigError otherwise."""
+    if isinstance(value, single):
         return (value,)
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        wanted = _words([*(_a(item.__name__) for item in alone), "a sequence"])
+        wanted = _words([*(_a(item.__name__) for item in single), "a sequence"])
         raise ConfigError(f"expected {wanted}, found {shown(value, hidden)}")
     return tuple(value)
 
 
 def shown(value: object, hidden: bool = False) -> str:
-    """A value as errors name it: short, printable, and without octets, which may be a key."""
+    """A value as error texts show it: short, printable, and without octets, which may be a key."""
     if hidden or not isinstance(value, str | int | float | None):
         if isinstance(value, bytes | str):
             return f"{'bytes' if isinstance(value, bytes) else 'text'} of length {len(value)}"

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every error that leaves the toolkit: one family, each member with a stable code.
+"""Every error that the toolkit raises. All derive from FynxError, and each has a stable code.
 
-A message says what was expected and what was found. None of them ever carries a key, and its text is printable
-whatever a peer has put into it.
+A message says what was expected and what was found. It never contains a key. It is printable, whatever a peer sent.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from fynx_scapy.text import printable_lines
 
 
 class FynxError(Exception):
-    """The base of the family. ``code`` is stable and may be matched by programs."""
+    """The base class. ``code`` is stable, so programs may match it."""
 
     code = "fynx"
 
@@ -20,45 +19,45 @@ class FynxError(Exception):
 
 
 class LocalError(FynxError):
-    """The caller misused us: a step out of order, an argument of the wrong shape."""
+    """The caller made a mistake: a step out of order, or an argument of the wrong kind."""
 
     code = "local"
 
 
 class ConfigError(LocalError, ValueError):
-    """A configuration, a name or a key has a value that cannot be."""
+    """A configuration, a name or a key has an invalid value."""
 
     code = "config"
 
 
-class OutOfReach(LocalError):  # noqa: N818 -- reads as what it says
-    """Something that only an embedded peer, or a network in memory, lets one see or change."""
+class OutOfReach(LocalError):  # noqa: N818 -- the name says what happened
+    """Something that can be seen or changed only at an embedded peer or on a network in memory."""
 
     code = "out-of-reach"
 
 
 class UnexpectedError(FynxError):
-    """A fault of ours ended an exchange in the middle; it says where. Please report it."""
+    """An internal error ended an exchange; the text says where. Please report it."""
 
     code = "unexpected"
 
 
 class TransportError(FynxError):
-    """The system does not carry a datagram, or gives no socket for it."""
+    """The system cannot send a datagram or open a socket."""
 
     code = "transport"
 
 
 class LabError(FynxError):
-    """A lab does not stand: a program is missing, a privilege, or a peer that does not answer."""
+    """A lab cannot be set up or used: a program or a privilege is missing, or a peer does not answer."""
 
     code = "lab"
 
 
 class PeerError(FynxError):
-    """The peer broke a rule, and the Notify that tells it so (RFC 7296 section 3.10.1).
+    """The peer broke a rule. Carries the Notify that answers it (RFC 7296 section 3.10.1).
 
-    Raised while a request is handled; the engine turns it into exactly that Notify in one place.
+    Raised while a request is handled; the engine turns it into that Notify in one place.
     """
 
     code = "peer"
@@ -73,7 +72,7 @@ class PeerError(FynxError):
 
 
 class AuthenticationError(FynxError):
-    """An AUTH payload does not verify, or no credential fits the peer (RFC 7296 section 2.15)."""
+    """An AUTH payload does not verify, or no credential matches the peer (RFC 7296 section 2.15)."""
 
     code = "authentication"
 
@@ -85,30 +84,30 @@ class IntegrityError(FynxError):
 
 
 class MalformedError(FynxError):
-    """Octets from outside do not have the form that their format asks for."""
+    """Octets from outside are not in the expected format."""
 
     code = "malformed"
 
 
 class KeyExchangeError(FynxError):
-    """A public value that must be refused (RFC 6989 section 2)."""
+    """A Diffie-Hellman public value that must be refused (RFC 6989 section 2)."""
 
     code = "key-exchange"
 
 
 class ReplayError(FynxError):
-    """A sequence number that was seen, or that lies left of the window (RFC 4303 section 3.4.3)."""
+    """A sequence number that was already received or is left of the replay window (RFC 4303 section 3.4.3)."""
 
     code = "replay"
 
 
-class Timeout(FynxError):  # noqa: N818 -- the architecture's name
+class Timeout(FynxError):  # noqa: N818 -- the name that the architecture gives it
     """The peer did not answer within the retransmission schedule (RFC 7296 section 2.4)."""
 
     code = "timeout"
 
 
 class CaptureError(FynxError):
-    """A capture or a key file that cannot be read, with the place in the file."""
+    """A capture or a key file cannot be read; the text gives the place in the file."""
 
     code = "capture"

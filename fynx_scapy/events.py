@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every kind of event: what endpoints tell of what they saw and did. ``from fynx_scapy.events import SaDeleted``."""
+"""Every event that an endpoint reports: ``from fynx_scapy.events import SaDeleted``."""
 
 from __future__ import annotations
 

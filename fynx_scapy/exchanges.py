@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an exchange is written with, and the exchanges that there are.
+"""The built-in exchanges, and what you need to write a new one.
 
 A new exchange is one class (CONTRIBUTING.md): an ``Exchange``, registered by ``exchange``, with a ``Round`` of rules
-for each request and answer. Its steps are ``Steps``, what it is handed is a ``Message``.
+for each request and answer. Its steps are ``Steps``; each step receives a ``Message``.
 """
 
 from __future__ import annotations

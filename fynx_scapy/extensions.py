@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an extension of IKEv2 is written with, and the extensions that there are.
+"""The built-in IKEv2 extensions, and what you need to write a new one.
 
 A new extension is one class (CONTRIBUTING.md): an ``Extension``, registered by ``extension`` for every endpoint, or by
-a ``Registry`` for one. ``sa.of(Fragmentation)`` is what an IKE SA knows of one.
+a ``Registry`` for one endpoint. ``sa.of(Fragmentation)`` is the state of an extension in an IKE SA.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Session: an IKE SA that a person drives step by step, against an embedded peer or a live one."""
+"""Session: an IKE SA driven step by step, against an embedded peer or a live one."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from fynx_scapy.ike.wire.taps import Tap, When
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2
 from fynx_scapy.net import silence
+from fynx_scapy.net.cleanup import Cleanup, clean_up, with_successors
 from fynx_scapy.net.echo import echo_request, first_host
-from fynx_scapy.net.farewell import Parting, line, part
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session_setup import INITIATOR, RESPONDER
@@ -48,30 +48,20 @@ _LOG = logging.getLogger(__name__)
 
 
 class Session:
-    """One IKE SA, step by step: against an embedded peer in virtual time, or against a live one.
+    """One IKE SA, driven step by step. The arguments are described in `SessionFields`.
 
     >>> s = Session(psk="secret", local_id="alice", remote_id="bob")
     >>> s.sa_init().show()
     >>> s.auth()
     >>> s.ping("10.2.0.1")
 
-    With a ``target`` (``HOST``, ``HOST:PORT``) the peer is whoever listens there, and time is real:
-    ``Session("127.0.0.1", psk="secret")``. `accept` then waits for the peer to begin; ``local``, ``port`` and
-    ``natt_port`` say where we are (by default ports 500 and 4500 where they are to be had, else free ones), and
-    ``marker_always`` whether IKE has the non-ESP marker on every port, as many a peer on ports of its own wants it (by
-    default there alone). ``retransmission`` says when a request goes out again and is given up: by default after
-    5 seconds, sooner where ICMP says again and again that nobody listens. At a prompt a thread answers the peer
-    between two steps; elsewhere `attend` starts it. As a context manager a live session deletes its IKE SAs at the end.
+    Without a ``target`` the peer is embedded and time is virtual. With one (``HOST``, ``HOST:PORT``) the peer is
+    live and time is real: ``Session("127.0.0.1", psk="secret")``. `accept` waits for a live peer to initiate. At a
+    Python prompt a thread answers the live peer between two steps; elsewhere call `attend`. As a context manager a
+    live session deletes its IKE SAs at the end.
 
-    Without one the embedded peer's configuration mirrors ours; ``peer`` changes some of it, by the same names
-    (``peer={"psk": "other"}``), or is an IkeConfig of its own, or several.
-
-    ``name`` is what our end is called in ``events``, where several share a ``network``, and ``destination`` is whom
-    `ping` asks if nobody else is named.
-    ``config`` gives our configuration as a whole, ``endpoint`` that of our endpoint. ``registry`` has exchanges and
-    extensions that our endpoint alone knows, ``peer={"registry": ...}`` those of the embedded peer. The same
-    ``seed`` repeats an embedded session to the byte. Exchanges return the peer's answer as Scapy layers, decrypted;
-    Timeout is raised when there is none, AuthenticationError when the peer is not who it says.
+    Each exchange returns the peer's answer as decrypted Scapy layers. It raises Timeout when no answer comes, and
+    AuthenticationError when the peer does not prove its identity.
     """
 
     def __init__(
@@ -102,7 +92,7 @@ class Session:
     ) -> None:
         given = {name: value for name, value in locals().items() if name in session_setup.ARGUMENTS}
         check_values(type(self).__name__, session_setup.ARGUMENTS, **given)
-        wanted = config or session_setup.config_of(
+        ours = config or session_setup.config_of(
             psk=psk,
             local_id=local_id,
             remote_id=remote_id,
@@ -113,16 +103,16 @@ class Session:
         )
         schedule = retransmission or (session_setup.LIVE if target is not None and config is None else None)
         if schedule is not None:
-            wanted = wanted.replace(retransmission=schedule)
+            ours = ours.replace(retransmission=schedule)
         if target is None:
-            ends = session_setup.embedded(wanted, local or "192.0.2.1", remote, endpoint, peer, seed, network, registry)
+            setup = session_setup.embedded(ours, local or "192.0.2.1", remote, endpoint, peer, seed, network, registry)
         else:
             here = session_setup.LocalSettings(local, port, natt_port, marker_always, name)
-            ends = session_setup.live(wanted, target, here, endpoint, peer, seed, network, registry)
-        self.network, self.client, self._peer, self.config = ends
+            setup = session_setup.live(ours, target, here, endpoint, peer, seed, network, registry)
+        self.network, self.client, self._peer, self.config = setup
         self.name = name
         self._sa: IkeSa | None = None
-        self._begun: list[IkeSa] = []
+        self._initiated: list[IkeSa] = []
         self._accepted: list[IkeSa] = []
         self._pings = 0
         self._destination = destination
@@ -131,33 +121,33 @@ class Session:
 
     @property
     def live(self) -> bool:
-        """Whether the peer is a live one."""
+        """Whether the peer is live."""
         return self._peer is None
 
     @property
     def ends(self) -> tuple[str, ...]:
-        """The ends whose events there are: of a live session ours alone."""
+        """The names of the endpoints that report events; in a live session, only ours."""
         return (INITIATOR,) if self.live else (INITIATOR, RESPONDER)
 
     def attend(self) -> None:
-        """Answer a live peer between two steps too, by a thread of our own; an embedded one waits for us anyway."""
+        """Start a thread that answers a live peer between two steps. An embedded peer needs none."""
         if isinstance(self.network, UdpNetwork):
             self.network.attend()
 
     def close(self) -> None:
-        """Close the sockets of a live session. The peer is not told: `leave` does that, or `delete`."""
+        """Close the sockets of a live session without telling the peer. `leave` and `delete` tell it."""
         if isinstance(self.network, UdpNetwork):
             self.network.close()
 
-    def leave(self) -> Parting:
-        """Delete all that a live peer holds of this session, then `close`. Says what may be left there all the same.
+    def leave(self) -> Cleanup:
+        """Delete this session's IKE SAs at a live peer, then `close`. Returns what may still be left there.
 
-        Taps are taken out. What a peer does not answer is given up after its schedule and some seconds.
+        Removes all taps. Stops waiting for an answer a few seconds after the retransmission schedule has ended.
         """
         if not isinstance(self.network, UdpNetwork) or self.network.closed:
-            return Parting(answered=False, left=())
+            return Cleanup(answered=False, left=())
         try:
-            return part(self.network, self.name, [*self._begun, *self._accepted])
+            return clean_up(self.network, self.name, [*self._initiated, *self._accepted])
         finally:
             self.close()
 
@@ -165,14 +155,14 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for words in self.leave().left:
-            _LOG.warning("left at the peer: %s", words)  # on stderr, where no program has set up logging
+        for description in self.leave().left:
+            _LOG.warning("left at the peer: %s", description)  # on stderr unless the program has set up logging
 
-    # What there is to look at
+    # State
 
     @property
     def sa(self) -> IkeSa:
-        """Our IKE SA, the newest one after a rekey or a reauthentication; LocalError before `sa_init`."""
+        """Our IKE SA; after a rekey or reauthentication, the newest. LocalError before `sa_init`."""
         if self._sa is None:
             raise LocalError("expected an IKE SA; call sa_init() first")
         while newer := self._sa.successor or (self._sa.replacement if self._sa.state is State.CLOSED else None):
@@ -181,40 +171,40 @@ class Session:
 
     @property
     def peer(self) -> Endpoint:
-        """The embedded peer; OutOfReach when it is a live one."""
+        """The embedded peer; OutOfReach when the peer is live."""
         if self._peer is None:
-            raise OutOfReach("expected an embedded peer: of a live one we see what it sends")
+            raise OutOfReach("expected an embedded peer: of a live peer we see only what it sends")
         return self._peer
 
     @property
     def peer_sa(self) -> IkeSa:
-        """The embedded peer's end of it; LocalError when it has none."""
-        found = next((sa for sa in self.peer.sas.values() if sa.spi_i == self.sa.spi_i), None)
-        if found is None:
-            raise LocalError("expected the peer to hold its end of the IKE SA, found none")
-        return found
+        """The same IKE SA at the embedded peer; LocalError when the peer does not have it."""
+        sa = next((sa for sa in self.peer.sas.values() if sa.spi_i == self.sa.spi_i), None)
+        if sa is None:
+            raise LocalError("expected the embedded peer to have this IKE SA; it has none with our SPI")
+        return sa
 
     @property
     def child(self) -> ChildSa:
         """The newest Child SA; LocalError when there is none."""
         if not self.sa.children:
             raise LocalError(
-                "expected a Child SA, found none; call auth() first, or look at events for why it was refused"
+                "expected a Child SA, found none; call auth() first, or see events for why the peer refused it"
             )
         return list(self.sa.children.values())[-1]
 
     @property
     def events(self) -> list[tuple[str, Event]]:
-        """What happened so far, in order: (``initiator`` or ``responder``, event).
+        """The events so far, in order: (``initiator`` or ``responder``, event).
 
-        Our end is called ``initiator``; of a live session there are its events alone.
+        Our endpoint is called ``initiator``. A live session has only its events.
         """
         return self.network.events
 
     def ladder(self) -> Ladder:
-        """The conversation so far; its repr is the picture."""
+        """The exchanges so far as a ladder diagram; its repr draws it."""
         events = self.events
-        if self._accepted:  # it is the peer who has begun
+        if self._accepted:  # the peer is the initiator
             events = [(RESPONDER, event) for _, event in events]
         return Ladder(events, (INITIATOR, RESPONDER), one_sided=self.live)
 
@@ -224,19 +214,19 @@ class Session:
     # Steps
 
     def sa_init(self) -> IKEv2:
-        """IKE_SA_INIT (RFC 7296 section 1.2), retries for COOKIE and INVALID_KE_PAYLOAD included.
+        """Run IKE_SA_INIT (RFC 7296 section 1.2), with the retries for COOKIE and INVALID_KE_PAYLOAD.
 
-        Returns the last answer. Of a live peer that says nothing Timeout tells the likely causes, early where ICMP
-        says repeatedly that nobody listens.
+        Returns the last answer. When a live peer is silent, Timeout names the likely causes. It comes early when ICMP
+        reports repeatedly that the port is unreachable.
         """
         if self._sa is not None and self._sa.established:
             raise LocalError("expected a session without an IKE SA; this one is established")
         with self.network.acting() as now:
             self._sa = sa = self.client.connect(self.config, now, authenticate=False)
-            self._begun.append(sa)
+            self._initiated.append(sa)
         pending = next(iter(self._sa.requests.pending.values()), None)
         if pending is None:
-            raise LocalError("IKE_SA_INIT did not start")
+            raise LocalError("IKE_SA_INIT was not sent")
         remote = sa.remote
         if not self.live:
             return self._finish(pending.exchange)
@@ -251,7 +241,7 @@ class Session:
         return self._finish(pending.exchange)
 
     def silence(self) -> list[str]:
-        """Why a live peer may be silent, in words: what ICMP said, what came that was no answer, the non-ESP marker."""
+        """Likely causes of a live peer's silence: ICMP errors, datagrams that are no answer, the non-ESP marker."""
         remote = self.config.remote
         if not self.live or remote is None:
             return []
@@ -259,28 +249,31 @@ class Session:
         return silence.causes(ours, remote, marker=self.client.config.marker_always)
 
     def auth(self, packet: Packet | bytes | None = None) -> IKEv2:
-        """IKE_AUTH and the first Child SA (RFC 7296 section 1.2). ``packet`` is the inner packet that asks for it."""
+        """Run IKE_AUTH, which sets up the first Child SA (RFC 7296 section 1.2).
+
+        ``packet`` is the inner packet that triggers the Child SA.
+        """
         return self._run(IkeAuth(self.sa, bytes(packet) if packet is not None else None))
 
     def connect(self) -> IKEv2:
-        """`sa_init` and `auth`. Returns the answer to IKE_AUTH, or to IKE_SA_INIT when that was refused."""
+        """Run `sa_init` and `auth`. Returns the answer to IKE_AUTH, or to IKE_SA_INIT when the peer refused that."""
         answer = self.sa_init()
         return self.auth() if self.sa.state is State.CONNECTING else answer
 
     def accept(self, *, timeout: float = 30.0) -> IkeSa:
-        """Wait for the peer to set up an IKE SA with us, which `sa` is from then on; we are its responder.
+        """Wait until the peer has set up an IKE SA with us as responder. `sa` is that IKE SA from then on.
 
-        Every call gives another one. Timeout when none comes within ``timeout`` seconds.
+        Each call waits for another IKE SA. Timeout when none is established within ``timeout`` seconds.
         """
 
-        def fresh() -> IkeSa | None:
-            known = [sa for one in self._accepted for sa in line(one)]
-            found = (sa for sa in self.client.sas.values() if sa.established and not sa.initiator and sa not in known)
-            return next(found, None)
+        def new_sa() -> IkeSa | None:
+            known = [sa for accepted in self._accepted for sa in with_successors(accepted)]
+            new = (sa for sa in self.client.sas.values() if sa.established and not sa.initiator and sa not in known)
+            return next(new, None)
 
-        if not self.network.run(lambda: fresh() is not None, limit=timeout):
+        if not self.network.run(lambda: new_sa() is not None, limit=timeout):
             raise Timeout(f"no peer has set up an IKE SA with us within {timeout:g} s")
-        sa = fresh()
+        sa = new_sa()
         assert sa is not None
         self._accepted.append(sa)
         self._sa = sa
@@ -291,37 +284,37 @@ class Session:
     @overload
     def wait(self, what: Callable[[], object], *, timeout: float = ...) -> None: ...
     def wait(self, what: type[Event] | Callable[[], object], *, timeout: float = 10.0) -> Event | None:
-        """Let time pass until an event of that kind happens at our end, and return it, or until ``what()`` is true.
+        """Let time pass until our endpoint reports an event of that class, and return it, or until ``what()`` is true.
 
-        Timeout when neither comes within ``timeout`` seconds.
+        Timeout when neither happens within ``timeout`` seconds.
         """
         if not isinstance(what, type):
             if not self.network.run(lambda: bool(what()), limit=timeout):
-                raise Timeout(f"expected something to hold within {timeout:g} s")
+                raise Timeout(f"the awaited condition was not met within {timeout:g} s")
             return None
-        first: list[Event] = []
+        seen: list[Event] = []
 
-        def listen(who: str, event: Event) -> None:
-            if who == self.name and isinstance(event, what) and not first:
-                first.append(event)
+        def listen(host: str, event: Event) -> None:
+            if host == self.name and isinstance(event, what) and not seen:
+                seen.append(event)
 
         with self.network.subscribe(listen):
-            if not self.network.run(lambda: bool(first), limit=timeout):
+            if not self.network.run(lambda: bool(seen), limit=timeout):
                 raise Timeout(f"expected {what.__name__} within {timeout:g} s")
-        return first[0]
+        return seen[0]
 
     def ping(
         self, destination: str | None = None, *, source: str | None = None, size: int = 56, timeout: float = 5.0
     ) -> Packet:
-        """An ICMP echo request through the Child SA, ``size`` bytes long; returns the reply as a Scapy packet.
+        """Send an ICMP echo request of ``size`` data bytes through the Child SA; returns the reply as a Scapy packet.
 
-        By default between the first hosts of the selectors, or with the session's ``destination``. LocalError when no
-        Child SA takes the packet, Timeout when no reply comes within ``timeout`` seconds.
+        By default it goes to the session's ``destination``, else between the first hosts of the traffic selectors.
+        LocalError when no Child SA takes the packet, Timeout when no reply comes within ``timeout`` seconds.
         """
         return self.send(self.echo(destination, source=source, size=size), timeout=timeout)
 
     def echo(self, destination: str | None = None, *, source: str | None = None, size: int = 56) -> bytes:
-        """The ICMP echo request that `ping` sends, an inner IP packet. LocalError as there."""
+        """The ICMP echo request that `ping` sends, as an inner IP packet. LocalError as in `ping`."""
         self._pings += 1
         destination = destination or self._destination or first_host(self.child.remote_ts)
         source = source or first_host(self.child.local_ts, 6 if ":" in destination else 4)
@@ -329,48 +322,48 @@ class Session:
         return echo_request(source, destination, data, identifier=0xF1, sequence=self._pings)
 
     def send(self, packet: Packet | bytes, *, timeout: float = 5.0) -> Packet:
-        """Send an inner IP packet through the Child SA that policy picks; returns the first that comes back."""
+        """Send an inner IP packet through the Child SA that policy picks; returns the first packet that comes back."""
         inbox = self.network.hosts[self.name].inbox
         seen = len(inbox)
         with self.network.acting() as now:
             taken = self.client.send(bytes(packet), now)
         if not taken:
-            raise LocalError("no Child SA takes this packet: its addresses are outside all traffic selectors")
+            raise LocalError("no Child SA takes this packet: its addresses are outside the traffic selectors")
         if not self.network.run(lambda: len(inbox) > seen, limit=timeout):
             raise Timeout(f"no inner packet came back within {timeout:g} s")
         return (IPv6 if inbox[seen][0] >> 4 == 6 else IP)(inbox[seen])
 
     def liveness(self) -> IKEv2:
-        """An empty INFORMATIONAL exchange (RFC 7296 section 2.4)."""
+        """Run an empty INFORMATIONAL exchange (RFC 7296 section 2.4)."""
         return self._run(Liveness(self.sa))
 
     def request(self, exchange: str | int, *payloads: Packet, encrypted: bool = True) -> IKEv2:
-        """Any exchange with any payloads. ConfigError for an exchange name that IANA's registry does not have."""
+        """Run any exchange with any payloads. ConfigError for an exchange name that is not in the IANA registry."""
         number = lookup(ExchangeType, exchange)
         if number == ExchangeType.INFORMATIONAL and encrypted:
             return self._run(Informational(self.sa, *payloads))
         return self._run(Custom(self.sa, number, *payloads, encrypted=encrypted))
 
     def create_child(self, config: ChildConfig | None = None, packet: Packet | bytes | None = None) -> IKEv2:
-        """A further Child SA (RFC 7296 section 1.3.1); the peer's configuration must have its like."""
+        """Set up another Child SA (RFC 7296 section 1.3.1); the peer's configuration must have a matching one."""
         return self._run(CreateChild(self.sa, config, bytes(packet) if packet is not None else None))
 
     def rekey_child(self, child: ChildSa | None = None) -> IKEv2:
-        """Replace a Child SA, by default the newest one (RFC 7296 section 1.3.3)."""
+        """Rekey a Child SA, by default the newest (RFC 7296 section 1.3.3)."""
         return self._run(RekeyChild(self.sa, child or self.child))
 
     def rekey_ike(self) -> IKEv2:
-        """Replace the IKE SA; its Child SAs move over, and `sa` is the new one (RFC 7296 section 1.3.2)."""
+        """Rekey the IKE SA. The new one inherits its Child SAs and becomes `sa` (RFC 7296 section 1.3.2)."""
         return self._run(RekeyIke(self.sa))
 
     def delete(self, child: ChildSa | None = None) -> IKEv2:
-        """Delete a Child SA, or the IKE SA when none is given (RFC 7296 section 1.4.1)."""
+        """Delete ``child``, or the IKE SA when none is given (RFC 7296 section 1.4.1)."""
         with self.network.acting():
             exchange = self.sa.delete_ike() if child is None else self.sa.delete_child(child)
         return self._finish(exchange)
 
     def tap(self, stage: str, tap: Tap, when: When | None = None) -> Callable[[], None]:
-        """Change our messages at a stage (`fynx_scapy.ike.wire.taps`); returns a function that takes the tap out."""
+        """Change our messages at a stage (`fynx_scapy.taps`); returns a function that removes the tap."""
         return self.client.taps.add(stage, tap, when)
 
     def _run(self, exchange: Exchange) -> IKEv2:
@@ -382,18 +375,20 @@ class Session:
         failures = self.network.failures[self.name]
 
         def stuck() -> bool:
-            """Whether a fault of ours has ended it in the middle, so that nothing would ever come."""
+            """Whether an internal error has ended the exchange, so that no answer can come."""
             return self.network.failures[self.name] > failures and not self.sa.requests.pending
 
         self.network.run(lambda: exchange.done or stuck())
         if not exchange.done and stuck():
             failure = self.network.last_failure[self.name]
-            raise UnexpectedError(f"the exchange cannot go on: {failure.error} at {failure.where} {failure.reason}")
+            raise UnexpectedError(
+                f"an internal error ended the exchange: {failure.error} at {failure.where} {failure.reason}"
+            )
         self.network.settle(self.name)
         if exchange.error is not None and (exchange.answer is None or not isinstance(exchange.error, PeerError)):
             if self.live and isinstance(exchange.error, Timeout):
                 raise Timeout("; ".join([str(exchange.error), *self.silence()]))
             raise exchange.error
         if exchange.answer is None:
-            raise Timeout("the exchange did not end within an hour")
+            raise Timeout("the exchange did not finish within an hour")
         return as_packet(exchange.answer, exchange.sa.suite if exchange.answer.encrypted else None)

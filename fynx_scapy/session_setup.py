@@ -25,49 +25,81 @@ from fynx_scapy.net.udp import UdpNetwork, free_ports, resolve, source_for
 
 INITIATOR, RESPONDER = "initiator", "responder"
 LIVE = Retransmission(timeout=0.7, base=1.4, tries=3)
-"""The schedule towards a live peer unless another is asked for: whoever waits at a prompt is told after 5 seconds."""
+"""The default retransmission schedule towards a live peer. It gives up after 5 seconds, for a user at a prompt."""
 
 
 class PeerFields(IkeFields, EndpointFields, total=False):
-    """How the embedded peer differs from our mirror image: fields of any configuration."""
+    """How the embedded peer differs from the mirror image of our configuration: fields of any configuration."""
 
     auth: Psk | str | bytes
+    """As in IkeConfig."""
     psk: str | bytes
+    """The peer's pre-shared key."""
     esp_proposals: Proposals
+    """What the peer accepts for every Child SA."""
     local_ts: Selectors
+    """The traffic selectors behind the peer, in every Child SA."""
     remote_ts: Selectors
+    """The traffic selectors behind us, in every Child SA."""
     replay_window: int
+    """As in ChildConfig, for every Child SA."""
     tfc_length: int
+    """As in ChildConfig, for every Child SA."""
     registry: Registry
+    """Exchanges and extensions that only the embedded peer knows."""
 
 
 Peers: TypeAlias = "PeerFields | IkeConfig | Sequence[IkeConfig] | None"
 
 
 class SessionFields(TypedDict, total=False):
-    """What a `Session` is made from, without the target."""
+    """The arguments of `Session`, without the target."""
 
     psk: str | bytes
+    """The pre-shared key."""
     local_id: Identity | str
+    """Our identity."""
     remote_id: Identity | str | None
+    """The identity that the peer must prove; None accepts any."""
     proposals: Proposals | None
+    """What we offer for the IKE SA; None for the default of IkeConfig."""
     esp_proposals: Proposals | None
+    """What we offer for the Child SA; None for the default of ChildConfig."""
     local_ts: Selectors | None
+    """The traffic selectors behind us; None for the default of ChildConfig."""
     remote_ts: Selectors | None
+    """The traffic selectors behind the peer; None for the default of ChildConfig."""
     local: str | None
+    """Our address. By default 192.0.2.1 or, towards a live peer, the address that the kernel sends from."""
     remote: str
+    """The address of the embedded peer."""
     port: int | None
+    """Our UDP port towards a live peer; by default 500 if available, else a free port."""
     natt_port: int | None
+    """Our UDP port for NAT traversal towards a live peer; by default 4500 if available, else a free port."""
     marker_always: bool | None
+    """Whether IKE has the non-ESP marker on every port. By default only towards a live peer that listens on a port
+    other than 500 and 4500, because many such peers expect it."""
     config: IkeConfig | None
+    """Our whole configuration, in place of the seven arguments above that describe the IKE SA and its Child SA."""
     endpoint: EndpointConfig | None
+    """The configuration of our endpoint."""
     peer: Peers
+    """The embedded peer's configuration. By default it mirrors ours. A dict changes fields of it, by the same names
+    (``{"psk": "other"}``); one or several IkeConfig replace it."""
     seed: int | str | None
+    """The same seed repeats an embedded session to the byte."""
     network: Hosts | None
+    """The network to use; several sessions may share one."""
     name: str
+    """The name of our endpoint in ``events``, for sessions that share a network."""
     destination: str | None
+    """The default destination of `Session.ping`."""
     retransmission: Retransmission | None
+    """When a request is sent again and when it is given up. The default towards a live peer gives up after 5 seconds,
+    sooner when ICMP reports repeatedly that the port is unreachable."""
     registry: Registry
+    """Exchanges and extensions that only our endpoint knows."""
 
 
 ARGUMENTS = {
@@ -85,11 +117,11 @@ ARGUMENTS = {
     "retransmission": optional(kind(Retransmission)),
     "registry": optional(kind(Registry)),
 }
-"""What those of a session's arguments have to be that become no setting of a configuration."""
+"""Checks for the arguments of a session that do not become a setting of a configuration."""
 
 
-class Ends(NamedTuple):
-    """Our endpoint on its network, the embedded peer (None: a live one), and what we connect with."""
+class SessionSetup(NamedTuple):
+    """The network, our endpoint, the embedded peer (None: the peer is live), and our configuration."""
 
     network: Hosts
     client: Endpoint
@@ -106,28 +138,29 @@ def embedded(
     seed: int | str | None,
     network: Hosts | None,
     registry: Registry | None = None,
-) -> Ends:
-    """Ours and an embedded peer, on a network in memory if none is given."""
+) -> SessionSetup:
+    """Set up our endpoint and an embedded peer, on a network in memory unless one is given."""
     config = config.replace(remote=Address(remote, IKE_PORT))
     network = network or Network(seed=seed if seed is not None else 0)
     client = Endpoint(local, config=endpoint, randomness=_randomness(seed, INITIATOR), registry=registry)
-    theirs, beside = EndpointConfig(), None
-    changed: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None = peer
-    if isinstance(changed, Mapping):
-        changed = dict(changed)
-        beside = changed.pop("registry", None)
-        known: Any = {field.name: changed.pop(field.name) for field in fields(EndpointConfig) if field.name in changed}
-        theirs = EndpointConfig(**known)
+    peer_endpoint, peer_registry = EndpointConfig(), None
+    changes: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None = peer
+    if isinstance(changes, Mapping):
+        changes = dict(changes)
+        peer_registry = changes.pop("registry", None)
+        known: Any = {field.name: changes.pop(field.name) for field in fields(EndpointConfig) if field.name in changes}
+        peer_endpoint = EndpointConfig(**known)
     random = _randomness(seed, RESPONDER)
-    other = Endpoint(remote, _mirrored(config, changed), config=theirs, randomness=random, registry=beside)
+    mirrored = _mirrored(config, changes)
+    server = Endpoint(remote, mirrored, config=peer_endpoint, randomness=random, registry=peer_registry)
     network.add(client, INITIATOR)
-    network.add(other, RESPONDER, echo=True)
-    return Ends(network, client, other, config)
+    network.add(server, RESPONDER, echo=True)
+    return SessionSetup(network, client, server, config)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """Our own address, ports and name towards a live peer; None leaves a value to us, as `Session` says."""
+    """Our address, ports and name towards a live peer; None for the default that `SessionFields` describes."""
 
     local: str | None = None
     port: int | None = None
@@ -145,29 +178,29 @@ def live(
     seed: int | str | None,
     network: Hosts | None,
     registry: Registry | None = None,
-) -> Ends:
-    """Ours on a real network, and the peer that listens at ``target``, who may begin as well as we.
+) -> SessionSetup:
+    """Set up our endpoint on a real network, towards the peer at ``target``. Either of them may initiate.
 
     LocalError for a configuration of an embedded ``peer``, and for a network in memory.
-    ConfigError when there is no such host or it is our own socket, TransportError when there is no way to it, or the
-    ports are not to be had.
+    ConfigError when ``target`` does not resolve or is our own socket, TransportError when it cannot be reached or our
+    ports are not available.
     """
     if peer is not None:
-        raise LocalError("expected the address of a live peer or the configuration of an embedded one, found both")
+        raise LocalError("expected either the address of a live peer or peer=, which configures an embedded one")
     if network is not None and not isinstance(network, UdpNetwork):
-        raise LocalError(f"expected a UdpNetwork towards a live peer, found {type(network).__name__}")
+        raise LocalError(f"expected a UdpNetwork for a live peer, found {type(network).__name__}")
     remote = target if isinstance(target, Address) else resolve(target, IKE_PORT)
-    own_ports = remote.port not in (IKE_PORT, NATT_PORT)
+    other_port = remote.port not in (IKE_PORT, NATT_PORT)
     config = config.replace(remote=remote)
-    if own_ports and config.remote_natt_port == NATT_PORT:
+    if other_port and config.remote_natt_port == NATT_PORT:
         config = config.replace(remote_natt_port=remote.port)
     made = network or UdpNetwork()
     try:
-        client = _client(made, config, remote, here, endpoint, seed, registry, own_ports=own_ports)
+        client = _client(made, config, remote, here, endpoint, seed, registry, other_port=other_port)
         if _is_own(client, remote):
             made.remove(here.name)
-            raise ConfigError(f"expected a peer other than ourselves, found {remote}, which is a socket of our own")
-        return Ends(made, client, None, config)
+            raise ConfigError(f"expected the address of a peer, found {remote}, which is our own socket")
+        return SessionSetup(made, client, None, config)
     except (ConfigError, TransportError):
         if network is None:
             made.close()
@@ -183,41 +216,44 @@ def _client(
     seed: int | str | None,
     registry: Registry | None,
     *,
-    own_ports: bool,
+    other_port: bool,
 ) -> Endpoint:
-    """Our endpoint, plugged in: on ports 500 and 4500 unless others are asked for, else on free ones."""
+    """Add our endpoint to the network: on the requested ports, else on 500 and 4500, else on free ones.
+
+    ``other_port`` says that the peer listens on a port other than 500 and 4500; ours are then free ones too.
+    """
     settings = endpoint or EndpointConfig()
     if endpoint is None or here.marker_always is not None:
-        settings = settings.replace(marker_always=own_ports if here.marker_always is None else here.marker_always)
+        settings = settings.replace(marker_always=other_port if here.marker_always is None else here.marker_always)
     settings = settings.replace(port=here.port or settings.port, natt_port=here.natt_port or settings.natt_port)
     host = here.local or source_for(remote, network.open_socket)
 
-    def plugged_in(config_of_ours: EndpointConfig) -> Endpoint:
+    def add(our_config: EndpointConfig) -> Endpoint:
         random = _randomness(seed, here.name)
-        client = Endpoint(host, [config], config=config_of_ours, randomness=random, registry=registry)
+        client = Endpoint(host, [config], config=our_config, randomness=random, registry=registry)
         network.add(client, here.name, echo=True)
         return client
 
-    asked = here.port or here.natt_port or endpoint
-    if asked or not own_ports:
+    requested = here.port or here.natt_port or endpoint
+    if requested or not other_port:
         try:
-            return plugged_in(settings)
+            return add(settings)
         except TransportError:
-            if asked:
+            if requested:
                 raise
     port, natt_port = free_ports(host, 2, network.open_socket)
-    return plugged_in(settings.replace(port=port, natt_port=natt_port))
+    return add(settings.replace(port=port, natt_port=natt_port))
 
 
 def _is_own(client: Endpoint, remote: Address) -> bool:
-    """Whether what is sent to ``remote`` comes back to ``client``; the system takes 0.0.0.0 and :: for itself."""
+    """Whether ``remote`` is a socket of ``client``. The system takes 0.0.0.0 and :: for itself."""
     there, here = (ipaddress.ip_address(host.partition("%")[0]) for host in (remote.host, client.host))
     same = there == here or (there.is_unspecified and there.version == here.version)
     return same and remote.port in (client.config.port, client.config.natt_port)
 
 
-def _randomness(seed: int | str | None, who: str) -> Randomness:
-    return SystemRandomness() if seed is None else SeededRandomness(f"{seed} {who}")
+def _randomness(seed: int | str | None, name: str) -> Randomness:
+    return SystemRandomness() if seed is None else SeededRandomness(f"{seed} {name}")
 
 
 def config_of(
@@ -230,7 +266,7 @@ def config_of(
     local_ts: Selectors | None,
     remote_ts: Selectors | None,
 ) -> IkeConfig:
-    """An IkeConfig from a session's flat arguments; None leaves a default in place."""
+    """An IkeConfig from a session's flat arguments; None keeps the default."""
     child: ChildFields = {}
     if esp_proposals is not None:
         child["proposals"] = esp_proposals
@@ -243,12 +279,12 @@ def config_of(
 
 
 def _mirrored(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None) -> list[IkeConfig]:
-    """What the embedded peer accepts: our configuration seen from the other side, with some of it changed."""
+    """The embedded peer's configurations: ours seen from the other side, with the changes that ``peer`` asks for."""
     if isinstance(peer, IkeConfig):
         return [peer]
     if peer is not None and not isinstance(peer, Mapping):
-        if isinstance(peer, str | bytes) or not all(isinstance(each, IkeConfig) for each in peer):
-            raise ConfigError(f"expected fields, an IkeConfig or several for peer, found {shown(peer)}")
+        if isinstance(peer, str | bytes) or not all(isinstance(config, IkeConfig) for config in peer):
+            raise ConfigError(f"expected peer to be a dict of fields, an IkeConfig or several, found {shown(peer)}")
         return list(peer)
     children = tuple(child.replace(local_ts=child.remote_ts, remote_ts=child.local_ts) for child in ours.children)
     mirrored = ours.replace(

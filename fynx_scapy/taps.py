@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What taps see, and what they are added with: the message on its way out, and its datagrams."""
+"""Taps change outgoing messages. Here are the stages, and the message and datagrams that a tap receives."""
 
 from __future__ import annotations
 

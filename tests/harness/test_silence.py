@@ -113,7 +113,7 @@ def test_ourselves_are_no_peer(host: str, ours: str) -> None:
     (number,) = free_ports("127.0.0.1", 1)
     (other,) = free_ports("127.0.0.1", 1)
     ports = {"port": other, "natt_port": other} | {ours: number}
-    with pytest.raises(ConfigError, match="a socket of our own"):
+    with pytest.raises(ConfigError, match="our own socket"):
         Session(f"{host}:{number}", **ports)  # type: ignore[arg-type]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", number))  # nothing is held
@@ -167,7 +167,7 @@ def test_ourselves_are_no_target(tmp_path: Path) -> None:
     (number,) = free_ports("127.0.0.1", 1)
     done = fynx("run", "--target", f"127.0.0.1:{number}", "--port", number, key=key)
     assert done.exit_code == 2
-    assert "a socket of our own" in done.output
+    assert "our own socket" in done.output
 
 
 # Silence as a verdict

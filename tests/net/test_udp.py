@@ -273,7 +273,7 @@ def test_a_live_peer_is_not_ours_to_look_into(bob: Peer) -> None:
         for look in (lambda: s.peer, lambda: s.peer_sa, lambda: s.network.wire, lambda: s.network.intercept(print)):
             with pytest.raises(OutOfReach, match=r"expected an embedded peer|expected a network in memory"):
                 look()
-    with pytest.raises(LocalError, match="found both"):
+    with pytest.raises(LocalError, match="expected either the address"):
         Session("127.0.0.1", peer={"psk": "other"})
 
 

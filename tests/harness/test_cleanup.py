@@ -12,7 +12,7 @@ from fynx_scapy.harness import Run, Verdict, run
 from fynx_scapy.ike.config import Retransmission
 from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
-from fynx_scapy.net.farewell import PATIENCE, part
+from fynx_scapy.net.cleanup import PATIENCE, clean_up
 from fynx_scapy.session import Session
 from tests.harness.peers import KEY, Bob, bob, made, target
 from tests.ike.pair import Pair
@@ -119,9 +119,9 @@ def test_a_peer_that_is_gone_is_said() -> None:
     with bob() as peer:
         s = session(peer)
         s.connect()
-    parting = s.leave()
-    assert not parting.answered
-    assert [words.partition(": ")[2] for words in parting.left] == ["its Delete was not answered"]
+    cleanup = s.leave()
+    assert not cleanup.answered
+    assert [words.partition(": ")[2] for words in cleanup.left] == ["its Delete was not answered"]
     assert s.leave().left == ()  # the sockets are closed
 
 
@@ -164,6 +164,6 @@ def test_many_ike_sas_are_ended_at_once() -> None:
         pair.connect()
     pair.network.intercept(lambda now, datagram: [] if datagram.local.host == pair.bob.host else None)
     began = pair.network.now
-    parting = part(pair.network, "alice")
-    assert len(parting.left) == 8
+    cleanup = clean_up(pair.network, "alice")
+    assert len(cleanup.left) == 8
     assert pair.network.now - began <= PATIENCE + 1

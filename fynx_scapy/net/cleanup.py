@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Leaves nothing at a live peer: its IKE SAs are deleted, also those that we gave up because it did not answer."""
+"""Deletes our IKE SAs at a live peer, including those that we gave up because the peer did not answer."""
 
 from __future__ import annotations
 
@@ -21,55 +21,58 @@ from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_SA
 from fynx_scapy.net.hosts import Hosts
 
 SCHEDULE = Retransmission(timeout=0.3, base=1.5, tries=2)
-"""When the Delete of an IKE SA that we gave up goes out again."""
+"""The retransmission schedule for the Delete of an IKE SA that we gave up."""
 
 PATIENCE = 10.0
-"""For how many seconds an exchange is waited for, even where its schedule is longer."""
+"""The longest wait for an exchange, in seconds, even if its schedule is longer."""
 HALF_OPEN = "half-open, which cannot be deleted; the peer forgets it by itself"
 
 
-class Parting(NamedTuple):
-    """What became of it: whether the peer ``answered`` a Delete, and what may be ``left`` there, in words."""
+class Cleanup(NamedTuple):
+    """The result of `clean_up`."""
 
     answered: bool
+    """Whether the peer answered a Delete."""
     left: tuple[str, ...]
+    """What may be left at the peer, in words."""
 
 
-def part(network: Hosts, name: str, known: Iterable[IkeSa] = ()) -> Parting:
-    """End every IKE SA of the host ``name`` and of ``known``, and their successors, with the peer's consent.
+def clean_up(network: Hosts, name: str, known: Iterable[IkeSa] = ()) -> Cleanup:
+    """Delete every IKE SA of the host ``name`` and of ``known``, with their successors, and wait for the answers.
 
-    All at once: a peer may have made many. What is under way is given the time of its schedule, but not more than
-    `PATIENCE`. A half-open IKE SA is completed first: many peers count those, and none can be deleted. Taps are taken
-    out. Raises none of our errors.
+    All are deleted at once, because a peer may have set up many. A pending exchange gets the time of its schedule, but
+    at most `PATIENCE`. A half-open IKE SA is completed first: it cannot be deleted before, and many peers limit how
+    many they have. Removes all taps. Raises none of our errors.
     """
     client = network.hosts[name].endpoint
     client.taps.clear()
     started = len(network.events)
-    words = _end(network, client, list(known))
-    events = [event for who, event in network.events if who == name]
-    ended = {event.spi_i for event in events if _ends(event)}
+    remains = _delete_held(network, client, list(known))
+    events = [event for host, event in network.events if host == name]
+    ended = {event.spi_i for event in events if _peer_ended(event)}
     given_up = {event.spi_i: event.message_id for event in events if isinstance(event, PeerDead)}
     sas = _all(client, known)
     again = {sa: given_up[sa.spi_i] for sa in sas if sa.spi_i in given_up.keys() - ended and _has_keys(sa)}
-    words |= _leave(network, client, {sa: number for sa, number in again.items() if not words.get(sa.spi_i)})
-    left = [text for spi_i, text in words.items() if text and spi_i not in ended]
+    again = {sa: number for sa, number in again.items() if not remains.get(sa.spi_i)}
+    remains |= _delete_given_up(network, client, again)
+    left = [text for spi_i, text in remains.items() if text and spi_i not in ended]
     left += _half_open(events, sas)
     answered = any(
         isinstance(event, MessageReceived) and event.encrypted and event.header.exch_type == ExchangeType.INFORMATIONAL
-        for who, event in network.events[started:]
-        if who == name
+        for host, event in network.events[started:]
+        if host == name
     )
-    return Parting(answered, tuple(left))
+    return Cleanup(answered, tuple(left))
 
 
 def _all(client: Endpoint, known: Iterable[IkeSa]) -> list[IkeSa]:
-    found: dict[int, IkeSa] = {}
+    sas: dict[int, IkeSa] = {}
     for first in (*known, *client.sas.values()):
-        found |= {id(sa): sa for sa in line(first)}
-    return list(found.values())
+        sas |= {id(sa): sa for sa in with_successors(first)}
+    return list(sas.values())
 
 
-def line(sa: IkeSa) -> Iterator[IkeSa]:
+def with_successors(sa: IkeSa) -> Iterator[IkeSa]:
     """An IKE SA and its successors."""
     newest: IkeSa | None = sa
     while newest is not None:
@@ -84,48 +87,48 @@ def _has_keys(sa: IkeSa) -> bool:
         return False
 
 
-def _ends(event: Event) -> bool:
-    """Whether the peer has ended the IKE SA: with INVALID_SYNTAX inside SK it does (RFC 7296 section 2.21.3)."""
+def _peer_ended(event: Event) -> bool:
+    """Whether the peer has ended the IKE SA: by a Delete, or INVALID_SYNTAX inside SK (RFC 7296 section 2.21.3)."""
     fatal = isinstance(event, PeerNotified) and event.notify_type == NotifyType.INVALID_SYNTAX and event.encrypted
     return fatal or (isinstance(event, SaDeleted) and not event.child_spis and event.by_peer)
 
 
-def _end(network: Hosts, client: Endpoint, known: list[IkeSa]) -> dict[bytes, str]:
-    """Delete the IKE SAs that we hold, once what is under way has ended.
+def _delete_held(network: Hosts, client: Endpoint, known: list[IkeSa]) -> dict[bytes, str]:
+    """Delete the IKE SAs that we hold, after their pending exchanges have ended.
 
-    Returns what remains of each, in words, by its initiator's SPI.
+    Returns what remains of each at the peer, in words, by the initiator's SPI.
     """
     sas = _all(client, known)
     schedules = [sa.config.retransmission.total + sa.config.error_wait for sa in sas]
     patience = min(max(schedules, default=0.0), PATIENCE)
     network.run(lambda: not any(sa.requests.pending or sa.requests.waiting for sa in sas), limit=patience)
     half_open = [sa for sa in sas if sa.connecting and sa.initiator and _has_keys(sa)]
-    _begin(network, half_open, lambda sa: sa.start(IkeAuth(sa)), patience)
+    _start(network, half_open, lambda sa: sa.start(IkeAuth(sa)), patience)
     network.run(lambda: not any(sa.requests.pending for sa in half_open), limit=patience)
     sas = _all(client, known)
     deleted = [sa for sa in sas if sa.state is State.ESTABLISHED and sa.successor is None]
-    deletes = _begin(network, deleted, IkeSa.delete_ike, patience)
-    found = dict.fromkeys((sa.spi_i for sa in sas), "")
-    return found | {sa.spi_i: _unanswered(sa) for sa, delete in deletes.items() if delete.answer is None}
+    deletes = _start(network, deleted, IkeSa.delete_ike, patience)
+    remains = dict.fromkeys((sa.spi_i for sa in sas), "")
+    return remains | {sa.spi_i: _unanswered(sa) for sa, delete in deletes.items() if delete.answer is None}
 
 
-def _begin(
-    network: Hosts, sas: Iterable[IkeSa], begin: Callable[[IkeSa], Exchange], limit: float
+def _start(
+    network: Hosts, sas: Iterable[IkeSa], start: Callable[[IkeSa], Exchange], limit: float
 ) -> dict[IkeSa, Exchange]:
-    """Begin an exchange on each, and wait for all of them together. One that has ended meanwhile is left out."""
-    begun: dict[IkeSa, Exchange] = {}
+    """Start an exchange on each IKE SA, and wait for all of them. An IKE SA that is closed by now is left out."""
+    started: dict[IkeSa, Exchange] = {}
     with network.acting():
         for sa in sas:
             with contextlib.suppress(FynxError):
-                begun[sa] = begin(sa)
-    network.run(lambda: all(exchange.done for exchange in begun.values()), limit=limit)
-    return begun
+                started[sa] = start(sa)
+    network.run(lambda: all(exchange.done for exchange in started.values()), limit=limit)
+    return started
 
 
-def _leave(network: Hosts, client: Endpoint, given_up: Mapping[IkeSa, int]) -> dict[bytes, str]:
-    """Delete IKE SAs that we gave up, each at a request of that message ID; what remains of each, in words.
+def _delete_given_up(network: Hosts, client: Endpoint, given_up: Mapping[IkeSa, int]) -> dict[bytes, str]:
+    """Delete IKE SAs that we gave up at the request with that message ID. Returns what remains of each, in words.
 
-    The peer expects that number where it has thrown the request away, the next one where its answer was lost.
+    The peer expects that message ID if it dropped the request, and the next one if its answer was lost.
     """
 
     def delete(more: int, sa: IkeSa) -> Exchange:
@@ -135,8 +138,8 @@ def _leave(network: Hosts, client: Endpoint, given_up: Mapping[IkeSa, int]) -> d
 
     left = list(given_up)
     for more in (0, 1):
-        begun = _begin(network, left, functools.partial(delete, more), SCHEDULE.total + 1)
-        left = [sa for sa, exchange in begun.items() if exchange.answer is None]
+        started = _start(network, left, functools.partial(delete, more), SCHEDULE.total + 1)
+        left = [sa for sa, exchange in started.items() if exchange.answer is None]
     return {sa.spi_i: _unanswered(sa) if sa in left else "" for sa in given_up}
 
 
@@ -146,16 +149,16 @@ def _unanswered(sa: IkeSa) -> str:
 
 
 class _Delete(Informational):
-    """A Delete on an IKE SA that counts as closed."""
+    """A Delete on an IKE SA that is already closed at our side."""
 
     @property
     def schedule(self) -> Retransmission:
-        """A short one."""
+        """A short retransmission schedule."""
         return SCHEDULE
 
 
 def _half_open(events: list[Event], sas: list[IkeSa]) -> list[str]:
-    """Those that the peer agreed to and we did not: without keys nothing can be deleted."""
+    """IKE SAs that the peer accepted and we did not. We have no keys for them, so we cannot delete them."""
     failed = {event.spi_i for event in events if isinstance(event, IkeSaFailed)}
     keyed = {sa.spi_i for sa in sas if _has_keys(sa)}
     agreed = {
