@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What scenarios are written with, and what runs them: ``from fynx_scapy.harness import expect, scenario``."""
+"""Write and run scenarios: ``from fynx_scapy.harness import expect, scenario``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Expectations that read as sentences and say, when they are not met, what was expected and what was found.
+"""Expectations that read as sentences. One that is not met reports what was expected and what was found.
 
 expect(answer).exchange("IKE_SA_INIT").response().has(IKEv2_SA, IKEv2_KE)
 expect(answer).notifies("NO_PROPOSAL_CHOSEN")
@@ -26,56 +26,56 @@ from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, build_payloads, chain, 
 from fynx_scapy.session_setup import INITIATOR, RESPONDER
 
 
-class ExpectationFailed(FynxError, AssertionError):  # noqa: N818 -- reads as what happened
-    """Something is not as the RFC, or the scenario, has it."""
+class ExpectationFailed(FynxError, AssertionError):  # noqa: N818 -- the name says what happened
+    """Something is not as the RFC, or the scenario, expects."""
 
     code = "expectation"
 
 
 def fail(expected: object, found: object) -> None:
-    """Raise ExpectationFailed with both sides."""
+    """Raise ExpectationFailed with what was expected and what was found."""
     raise ExpectationFailed(f"expected {expected}, found {found}")
 
 
 class Expectations:
-    """What all expectations have in common: a name that there is not is a mistake of who wrote it, and says so."""
+    """The base class. An unknown expectation raises AttributeError, which lists those that exist."""
 
-    if not TYPE_CHECKING:  # the type checker is to see what there is, and nothing else
+    if not TYPE_CHECKING:  # hidden, so that the type checker reports unknown names
 
         def __getattr__(self, name: str) -> Any:
-            known = sorted(each for each in dir(type(self)) if not each.startswith("_"))
+            known = sorted(attribute for attribute in dir(type(self)) if not attribute.startswith("_"))
             raise AttributeError(
                 f"{type(self).__name__} has no expectation {name!r}{_near(name, known)}; it has {', '.join(known)}"
             )
 
 
-class Value(Expectations):
-    """Expectations about any value. ``what`` names it in the message."""
+class ValueExpectations(Expectations):
+    """Expectations about any value. ``what`` names it in the error text."""
 
     def __init__(self, value: Any, what: str = "") -> None:
         self.value = value
         self.what = f"{what} " if what else ""
 
     def equals(self, wanted: object) -> Self:
-        """It is equal to ``wanted``."""
+        """It equals ``wanted``."""
         if self.value != wanted:
             fail(f"{self.what}{wanted!r}", repr(self.value))
         return self
 
     def contains(self, wanted: object) -> Self:
-        """``wanted`` is in it."""
+        """It contains ``wanted``."""
         if wanted not in self.value:
             fail(f"{self.what}with {wanted!r} in it", repr(self.value))
         return self
 
     def excludes(self, unwanted: object) -> Self:
-        """``unwanted`` is not in it."""
+        """It does not contain ``unwanted``."""
         if unwanted in self.value:
             fail(f"{self.what}without {unwanted!r}", repr(self.value))
         return self
 
     def between(self, low: Any, high: Any) -> Self:
-        """It lies between two bounds, both included."""
+        """It is between ``low`` and ``high``, both included."""
         if not low <= self.value <= high:
             fail(f"{self.what}between {low!r} and {high!r}", repr(self.value))
         return self
@@ -93,25 +93,25 @@ class Value(Expectations):
         return self
 
 
-class Call(Expectations):
-    """Expectations about what happens when something is done."""
+class CallExpectations(Expectations):
+    """Expectations about a function call."""
 
     def __init__(self, call: Callable[[], object]) -> None:
         self.call = call
 
     def raises(self, kind: type[BaseException], words: str = "") -> BaseException:
-        """It raises that error, with these words in its text. Returns the error."""
+        """It raises an error of that class, with ``words`` in its text. Returns the error."""
         try:
             result = self.call()
         except kind as error:
             if words not in str(error):
                 fail(f"{kind.__name__} with {words!r}", repr(str(error)))
             return error
-        raise ExpectationFailed(f"expected {kind.__name__}, found no error but {result!r}")
+        raise ExpectationFailed(f"expected {kind.__name__}, but nothing was raised; the call returned {result!r}")
 
 
-class Message(Expectations):
-    """Expectations about an IKE message, or any other packet, as Scapy layers."""
+class MessageExpectations(Expectations):
+    """Expectations about an IKE message or any other packet, as Scapy layers."""
 
     def __init__(self, packet: Packet) -> None:
         self.packet = packet
@@ -140,22 +140,22 @@ class Message(Expectations):
         return self
 
     def has(self, *layers: type[Packet], **fields: Any) -> Self:
-        """All these layers are in it, and the fields of the last one have these values.
+        """It has all these layers, and the fields of the last one have these values.
 
-        LocalError for a field that the layer does not have, and for what is no layer.
+        LocalError for a field that the layer does not have, and for an argument that is not a layer class.
         """
         _check_layers(layers, fields)
         for layer in layers:
             if layer not in self.packet:
                 fail(f"{layer.__name__} in the packet", self._payloads())
         for name, wanted in fields.items():
-            found = getattr(self.packet[layers[-1]], name)
-            if found != wanted:
-                fail(f"{layers[-1].__name__}.{name} = {wanted!r}", repr(found))
+            value = getattr(self.packet[layers[-1]], name)
+            if value != wanted:
+                fail(f"{layers[-1].__name__}.{name} = {wanted!r}", repr(value))
         return self
 
     def lacks(self, *layers: type[Packet]) -> Self:
-        """None of these layers is in it. LocalError for what is no layer."""
+        """It has none of these layers. LocalError for an argument that is not a layer class."""
         _check_layers(layers, {})
         for layer in layers:
             if layer in self.packet:
@@ -163,7 +163,7 @@ class Message(Expectations):
         return self
 
     def empty(self) -> Self:
-        """It has no payloads but an SK that holds none."""
+        """It has no payloads, or only an empty SK."""
         names = self._payloads()
         if names not in ("no payloads", "SK"):
             fail("no payloads", names)
@@ -176,13 +176,13 @@ class Message(Expectations):
         return self
 
     def has_notify(self, name: str | int) -> bool:
-        """Whether it has a Notify payload of that type: no expectation, but what others may depend on."""
+        """Whether it has a Notify payload of that type. Not an expectation: it never fails."""
         return self._notify(name) is not None
 
-    def notify_data(self, name: str | int) -> Value:
-        """The octets of the Notify payload of that type, for expectations of their own."""
+    def notify_data(self, name: str | int) -> ValueExpectations:
+        """Expectations about the data of the Notify payload of that type."""
         note = self.notifies(name)._notify(name)
-        return Value(bytes(note.notify or b"") if note is not None else b"", f"the data of N({name})")
+        return ValueExpectations(bytes(note.notify or b"") if note is not None else b"", f"the data of N({name})")
 
     def _notify(self, name: str | int) -> Packet | None:
         wanted = lookup(NotifyType, name)
@@ -190,34 +190,36 @@ class Message(Expectations):
         return next((layer for layer in layers if layer.type == wanted), None)
 
 
-class Events(Value):
-    """Expectations about what happened. ``at`` looks at one end alone."""
+class EventExpectations(ValueExpectations):
+    """Expectations about events. ``at`` selects those of one endpoint."""
 
     def __init__(self, events: Sequence[tuple[str, Event]]) -> None:
         super().__init__(events, "events")
         self.events = events
 
-    def at(self, who: str) -> Events:
-        """Only what happened there. LocalError for a name that no end has."""
-        known = {*(name for name, _ in self.events), INITIATOR, RESPONDER}
-        if who not in known:
-            raise LocalError(f"there is no end {who!r}; there are {', '.join(sorted(known))}")
-        return Events([entry for entry in self.events if entry[0] == who or isinstance(entry[1], EventsDropped)])
+    def at(self, name: str) -> EventExpectations:
+        """Only the events of the endpoint ``name``. LocalError when there is no such endpoint."""
+        known = {*(host for host, _ in self.events), INITIATOR, RESPONDER}
+        if name not in known:
+            raise LocalError(f"expected the name of an endpoint ({', '.join(sorted(known))}), found {name!r}")
+        mine = [entry for entry in self.events if entry[0] == name or isinstance(entry[1], EventsDropped)]
+        return EventExpectations(mine)
 
-    def sent(self, number: int, exchange: str | int | None = None) -> Message:
-        """The message sent as that one, counted from 0 without retransmissions; from the end when negative.
+    def sent(self, number: int, exchange: str | int | None = None) -> MessageExpectations:
+        """The sent message with that number, counted from 0 without retransmissions; from the end when negative.
 
-        With ``exchange`` those of that exchange alone count: a peer may ask for a cookie before.
+        ``exchange`` counts only messages of that exchange, because a peer may ask for a cookie first.
         """
         wanted = None if exchange is None else lookup(ExchangeType, exchange)
         sent = [event for _, event in self.events if isinstance(event, MessageSent)]
         sent = [event for event in sent if wanted in (None, event.header.exch_type)]
         if not -len(sent) <= number < len(sent):
             of = "" if wanted is None else f" in {name_of(ExchangeType, wanted)}"
-            fail(f"a message sent of number {number}{of}", f"{len(sent)} messages sent{of}")
+            fail(f"a sent message with number {number}{of}", f"{len(sent)} messages sent{of}")
         payloads = sent[number].payloads
-        # Read back what was built, so that computed lengths and counts can be looked at too.
-        return Message(chain(sent[number].header, parse_payloads(first_type(payloads), build_payloads(payloads))))
+        # Parse the built payloads, so that computed lengths and counts can be checked too.
+        parsed = parse_payloads(first_type(payloads), build_payloads(payloads))
+        return MessageExpectations(chain(sent[number].header, parsed))
 
     def _matching(self, kind: type[Event], fields: dict[str, Any]) -> list[Event]:
         return [
@@ -227,9 +229,9 @@ class Events(Value):
         ]
 
     def has(self, kind: type[Event], *, times: int | None = None, **fields: Any) -> Self:
-        """Such an event happened (so many ``times``), its fields having these values.
+        """An event of that class with these field values happened, exactly ``times`` times if given.
 
-        LocalError for a field that the event does not have, and for what is no event.
+        LocalError for a field that the event does not have, and for a class that is not an event.
         """
         check_event(kind, fields)
         count = len(self._matching(kind, fields))
@@ -242,45 +244,47 @@ class Events(Value):
         return self
 
     def _all_kept(self, kind: type[Event]) -> None:
-        """A count says nothing where the network has let go of such events."""
+        """Fail if the network has dropped such events: then their number is unknown."""
         gone = sum(
             dict(event.kinds).get(kind.__name__, 0) for _, event in self.events if isinstance(event, EventsDropped)
         )
         if gone:
-            fail(f"every {kind.__name__} to be kept, so that they can be counted", f"{gone} that were let go")
+            fail(f"every {kind.__name__} to be kept, so that they can be counted", f"{gone} that were dropped")
 
     def lacks(self, kind: type[Event], **fields: Any) -> Self:
-        """No such event happened. LocalError as for `has`."""
+        """No such event happened. LocalError as in `has`."""
         return self.has(kind, times=0, **fields)
 
 
 class _Layers(Protocol):
-    """Any packet of Scapy's. (Where Scapy is unknown to the type checker, a Packet would be anything.)"""
+    """Any Scapy packet. (To a type checker without Scapy, ``Packet`` would be Any.)"""
 
     def haslayer(self, cls: Any) -> Any: ...
     def iterpayloads(self) -> Iterator[Any]: ...
 
 
 @overload
-def expect(subject: _Layers, what: str = "") -> Message: ...  # type: ignore[overload-overlap]
+def expect(subject: _Layers, what: str = "") -> MessageExpectations: ...  # type: ignore[overload-overlap]
 @overload
-def expect(subject: list[tuple[str, Event]], what: str = "") -> Events: ...
+def expect(subject: list[tuple[str, Event]], what: str = "") -> EventExpectations: ...
 @overload
-def expect(subject: Callable[..., object], what: str = "") -> Call: ...  # type: ignore[overload-overlap]
+def expect(subject: Callable[..., object], what: str = "") -> CallExpectations: ...  # type: ignore[overload-overlap]
 @overload
-def expect(subject: object, what: str = "") -> Value: ...
-def expect(subject: Any, what: str = "") -> Message | Events | Call | Value:
-    """The expectations that fit the kind of ``subject``: a `Message`, `Events`, a `Call`, or any other `Value`.
+def expect(subject: object, what: str = "") -> ValueExpectations: ...
+def expect(
+    subject: Any, what: str = ""
+) -> MessageExpectations | EventExpectations | CallExpectations | ValueExpectations:
+    """The expectations for ``subject``: a packet, a list of events, a function to call, or any other value.
 
-    ``what`` names a value in the text of a failure.
+    ``what`` names a value in the error text.
     """
     if isinstance(subject, Packet):
-        return Message(subject)
+        return MessageExpectations(subject)
     if callable(subject):
-        return Call(subject)
+        return CallExpectations(subject)
     if isinstance(subject, list) and all(_is_entry(entry) for entry in subject):
-        return Events(subject)
-    return Value(subject, what)
+        return EventExpectations(subject)
+    return ValueExpectations(subject, what)
 
 
 def _is_entry(entry: object) -> bool:
@@ -290,20 +294,20 @@ def _is_entry(entry: object) -> bool:
 def _check_layers(layers: Sequence[object], fields: dict[str, Any]) -> None:
     for layer in layers:
         if not (isinstance(layer, type) and issubclass(layer, Packet)):
-            raise LocalError(f"expected layers to look for, such as IKEv2_SA, found {layer!r}")
+            raise LocalError(f"expected a layer class such as IKEv2_SA, found {layer!r}")
     if not fields:
         return
     if not layers:
-        raise LocalError(f"expected the layer that has the fields {', '.join(fields)}, found none")
+        raise LocalError(f"expected a layer class that has the fields {', '.join(fields)}, found none")
     last: Any = layers[-1]
-    # Scapy looks on in the layers behind for a field that a layer does not have.
+    # Checked here, because Scapy searches the following layers for a field that a layer does not have.
     _check_names(last, fields, {field.name for field in last.fields_desc}, also=_properties(last, below=Packet))
 
 
 def check_event(kind: object, fields: Mapping[str, object]) -> None:
-    """Whether a kind of event has these fields; LocalError, which names those that there are."""
+    """Check that ``kind`` is an event class with these fields; LocalError, which lists the fields it has."""
     if not (isinstance(kind, type) and issubclass(kind, Event)):
-        raise LocalError(f"expected a kind of event, such as IkeSaEstablished, found {kind!r}")
+        raise LocalError(f"expected an event class such as IkeSaEstablished, found {kind!r}")
     _check_names(kind, fields, {field.name for field in dataclasses.fields(kind)}, also=_properties(kind, below=object))
 
 
@@ -315,7 +319,7 @@ def _check_names(kind: type, fields: Mapping[str, object], known: set[str], *, a
 
 
 def _properties(cls: type, *, below: type) -> set[str]:
-    """What else may be asked of it: the properties of the class and of its bases, up to ``below``."""
+    """The properties of the class and of its bases that are not bases of ``below``."""
     bases = [base for base in cls.__mro__ if base not in below.__mro__]
     return {name for base in bases for name, value in vars(base).items() if isinstance(value, property)}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a third party can do, and a peer that breaks the rules: messages in the clear, and taps with a name."""
+"""Forged messages and ready-made taps, for scenarios with an attacker or a peer that breaks the rules."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from fynx_scapy.session import Session
 
 STRANGER = Address("198.51.100.9", 500)
 PATIENCE = 0.4
-"""For how many seconds a live peer may take to answer what has no retransmission."""
+"""How long to wait, in seconds, for a live peer's answer to a message that is not retransmitted."""
 
 
 def stranger(s: Session) -> Address | None:
-    """An address that no IKE SA knows, to send from; before a live peer there is but our own."""
+    """A source address that no IKE SA uses; None for a live peer, to which we can send only from our own."""
     return None if s.live else STRANGER
 
 
 def forge(
     s: Session, *payloads: Packet, to: str = "responder", source: Address | None = None, **header: Any
 ) -> list[IKEv2]:
-    """Send an unprotected message, by default on the SPIs of the session's IKE SA and from its other end.
+    """Send an unprotected message, by default with the SPIs of the session's IKE SA and from its other endpoint.
 
-    Lets time pass, and returns what it was answered with in the clear, as Scapy layers.
+    Lets time pass, and returns the unprotected answers as Scapy layers.
     """
     fields: dict[str, Any] = {
         "exch_type": "INFORMATIONAL",
@@ -53,39 +53,39 @@ def deliver(
     source: Address | None = None,
     kind: DatagramKind = DatagramKind.IKE,
 ) -> list[IKEv2]:
-    """Send these octets as they are; returns the same as `forge`.
+    """Send these octets unchanged; returns the same as `forge`.
 
-    OutOfReach when they are to reach ourselves, or come from somebody else, and the peer is a live one.
+    With a live peer, OutOfReach when they are addressed to ourselves or have another source address than ours.
     """
     if s.live:
-        return _deliver(s, data, to, source, kind)
-    ends = {"initiator": s.client, "responder": s.peer}
-    other = ends["responder" if to == "initiator" else "initiator"]
+        return _deliver_live(s, data, to, source, kind)
+    endpoints = {"initiator": s.client, "responder": s.peer}
+    other = endpoints["responder" if to == "initiator" else "initiator"]
     port = 0 if kind is DatagramKind.ESP else 500
     answers: list[IKEv2] = []
 
-    def listen(who: str, event: Event) -> None:
-        if who == to and isinstance(event, MessageSent) and not event.encrypted:
+    def listen(name: str, event: Event) -> None:
+        if name == to and isinstance(event, MessageSent) and not event.encrypted:
             answers.append(chain(event.header, list(event.payloads)))
 
     with s.network.subscribe(listen):
-        s.network.inject(Datagram(data, source or Address(other.host, port), Address(ends[to].host, port), kind))
+        s.network.inject(Datagram(data, source or Address(other.host, port), Address(endpoints[to].host, port), kind))
         s.network.run()
     return answers
 
 
-def _deliver(s: Session, data: bytes, to: str, source: Address | None, kind: DatagramKind) -> list[IKEv2]:
+def _deliver_live(s: Session, data: bytes, to: str, source: Address | None, kind: DatagramKind) -> list[IKEv2]:
     if to == "initiator" or source is not None:
-        raise OutOfReach("in the name of others nothing is sent to a live peer, nor to ourselves")
+        raise OutOfReach("expected an embedded peer: with a live one, forged messages go only from us to the peer")
     remote = s.config.remote
     assert remote is not None
-    found: list[IKEv2] = []
+    answers: list[IKEv2] = []
 
     def listen(_time: float, datagram: Datagram, fate: str) -> None:
         if fate == "delivered" and datagram.kind is DatagramKind.IKE and len(datagram.data) >= HEADER_SIZE:
             header, payloads = parse_message(datagram.data)
             if not {PayloadType.SK, PayloadType.SKF} & {int(payload.payload_type or 0) for payload in payloads}:
-                found.append(chain(header, payloads))
+                answers.append(chain(header, payloads))
 
     if kind is DatagramKind.IKE:
         port = s.client.config.natt_port if remote.port == s.config.remote_natt_port else s.client.config.port
@@ -94,12 +94,12 @@ def _deliver(s: Session, data: bytes, to: str, source: Address | None, kind: Dat
         datagram = Datagram(data, s.sa.local, s.sa.remote, kind)
     with s.network.observe(listen):
         s.network.inject(datagram)
-        s.network.run(lambda: bool(found), limit=PATIENCE)
-    return found
+        s.network.run(lambda: bool(answers), limit=PATIENCE)
+    return answers
 
 
 def foreign(message: Outgoing) -> None:
-    """A tap: the ciphers on offer are such as nobody has (of the range for private use)."""
+    """A tap: offers only ciphers that nobody implements (private use range)."""
     for payload in message.payloads:
         if isinstance(payload, IKEv2_SA):
             for proposal in payload.prop:
@@ -109,12 +109,12 @@ def foreign(message: Outgoing) -> None:
 
 
 def insert(payload: Packet) -> Callable[[Outgoing], None]:
-    """A tap: one payload more, behind the first."""
+    """A tap: inserts one payload behind the first."""
     return lambda message: message.payloads.insert(1, payload)
 
 
 def without(*layers: type[Packet]) -> Callable[[Outgoing], None]:
-    """A tap: the payloads of these classes left out."""
+    """A tap: removes the payloads of these classes."""
 
     def tap(message: Outgoing) -> None:
         message.payloads[:] = [payload for payload in message.payloads if type(payload) not in layers]
@@ -123,7 +123,7 @@ def without(*layers: type[Packet]) -> Callable[[Outgoing], None]:
 
 
 def only(*payloads: Packet) -> Callable[[Outgoing], None]:
-    """A tap: these payloads and no others."""
+    """A tap: sends only these payloads."""
 
     def tap(message: Outgoing) -> None:
         message.payloads[:] = payloads
@@ -132,22 +132,22 @@ def only(*payloads: Packet) -> Callable[[Outgoing], None]:
 
 
 def encrypted(message: Outgoing) -> bool:
-    """A condition for taps: messages whose payloads go into SK."""
+    """A condition for taps: messages whose payloads are inside SK."""
     return message.encrypted
 
 
 def clear(message: Outgoing) -> bool:
-    """A condition for taps: messages outside of SK."""
+    """A condition for taps: messages without SK."""
     return not message.encrypted
 
 
 def unknown(*, critical: bool) -> IKEv2_Payload:
-    """A payload of type 200, which nobody knows."""
+    """A payload of the unassigned type 200."""
     return IKEv2_Payload(payload_type=200, flags=0x80 if critical else 0, load=b"\x01\x02")
 
 
 def unanswered(s: Session, call: Callable[[], Packet] | None = None) -> bool:
-    """Whether what was asked (by default IKE_SA_INIT) got no answer, or one without an SA."""
+    """Whether a request (by default IKE_SA_INIT) got no answer, or one without an SA payload."""
     try:
         answer = (call or s.sa_init)()
     except (Timeout, MalformedError):
@@ -156,38 +156,37 @@ def unanswered(s: Session, call: Callable[[], Packet] | None = None) -> bool:
 
 
 def answers_on(s: Session, sa: IkeSa) -> bool:
-    """Whether the peer still answers inside SK on an IKE SA that has ended: no peer that has deleted it can."""
+    """Whether the peer still answers inside SK on an IKE SA that has ended. A peer that has deleted it cannot."""
     message = Outgoing([])
     fields = {"init_SPI": sa.spi_i, "resp_SPI": sa.spi_r, "exch_type": int(ExchangeType.INFORMATIONAL)}
     fields |= {"flags": FLAG_INITIATOR if sa.initiator else 0, "id": sa.requests.next_id}
     for name, value in fields.items():
         setattr(message.header, name, value)
-    # HDR, SK {}  -->     with the keys that were
+    # HDR, SK {}  -->     with the old keys
     (wire,), _ = sa.envelope.seal(message)
-    # Flags and message ID: an answer to an earlier request, the Delete for one, may still be on its way.
+    # Compare flags and message ID: an answer to an earlier request, such as the Delete, may still be in flight.
     answer = bytes([FLAG_RESPONSE | (0 if sa.initiator else FLAG_INITIATOR)]) + wire[MESSAGE_ID:LENGTH]
-    return _comes(
-        s, Datagram(wire, sa.local, sa.remote), lambda data: data[:16] == wire[:16] and data[FLAGS:LENGTH] == answer
-    )
+    request = Datagram(wire, sa.local, sa.remote)
+    return _is_answered(s, request, lambda data: data[:16] == wire[:16] and data[FLAGS:LENGTH] == answer)
 
 
 def takes_on(s: Session, sa: IkeSa, child: ChildSa, packet: bytes) -> bool:
-    """Whether the peer still sends on a Child SA that has ended, when it is sent a packet on it that asks for one."""
+    """Whether the peer still uses a Child SA that has ended: it replies on it to ``packet``, which asks for a reply."""
     sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41)
     inbound = child.inbound.spi.to_bytes(4)
-    return _comes(s, esp_datagram(sa, sealed, 0), lambda data: data[:4] == inbound)
+    return _is_answered(s, esp_datagram(sa, sealed, 0), lambda data: data[:4] == inbound)
 
 
-def _comes(s: Session, datagram: Datagram, wanted: Callable[[bytes], bool]) -> bool:
-    """Whether such octets come from the peer once a datagram has been sent."""
-    came: list[bytes] = []
-    there = datagram.remote.host
+def _is_answered(s: Session, datagram: Datagram, is_answer: Callable[[bytes], bool]) -> bool:
+    """Send a datagram, and wait for octets from the peer that ``is_answer`` accepts."""
+    answers: list[bytes] = []
+    peer = datagram.remote.host
 
     def watch(_time: float, seen: Datagram, _fate: str) -> None:
-        if seen.local.host == there and wanted(seen.data):
-            came.append(seen.data)
+        if seen.local.host == peer and is_answer(seen.data):
+            answers.append(seen.data)
 
     with s.network.observe(watch):
         s.network.inject(datagram)
-        s.network.run(lambda: bool(came), limit=PATIENCE)
-    return bool(came)
+        s.network.run(lambda: bool(answers), limit=PATIENCE)
+    return bool(answers)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Checks that a live peer answers: by one exchange before a run, and by another after a scenario that saw none."""
+"""Checks that a live peer answers: before a run, and after a scenario in which it did not answer our last Delete."""
 
 from __future__ import annotations
 
@@ -18,39 +18,42 @@ from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session_setup import LIVE
 
 Watcher = Callable[[Hosts, str], Callable[[], object] | None]
-"""Called with each new network and its name; may return a function that ends the watching, as `Recorder.watch` does."""
+"""Called with each new network and its name; may return a function that stops watching, as `Recorder.watch` does."""
 
 
 def watching(watch: Watcher | None, network: Hosts, name: str) -> Callable[[], object]:
-    """Have a network watched, if anybody wants to watch; returns what ends it."""
-    end = watch(network, name) if watch is not None else None
-    return end or (lambda: None)
+    """Call ``watch`` for a network, if there is one; returns a function that stops watching."""
+    stop = watch(network, name) if watch is not None else None
+    return stop or (lambda: None)
 
 
-class Unreached(FynxError):  # noqa: N818 -- reads as what happened
-    """Nobody answers IKE_SA_INIT at the target. ``causes`` are the likely ones, in words."""
+class Unreached(FynxError):  # noqa: N818 -- the name says what happened
+    """The target does not answer IKE_SA_INIT. ``causes`` are the likely causes, in words."""
 
     code = "unreached"
 
     def __init__(self, target: str, causes: list[str]) -> None:
-        super().__init__("; ".join([f"nobody answers IKE_SA_INIT at {target}", *causes]))
+        super().__init__("; ".join([f"no answer to IKE_SA_INIT from {target}", *causes]))
         self.target, self.causes = target, causes
 
 
 @dataclass(slots=True)
 class Contact:
-    """What a run knows of its live peer: whether it has been heard, and what it says of itself (``facts``)."""
+    """Whether a live peer answers, and what it says about itself."""
 
     target: Target
     watch: Watcher | None = None
     heard: bool = False
+    """Whether the peer has answered."""
     facts: dict[str, str] = field(default_factory=dict)
+    """Our address and identity, and the peer's identity and vendor IDs, for reports."""
     left: tuple[str, ...] = ()
+    """What may be left at the peer, in words."""
 
     def make(self) -> None:
-        """One IKE_SA_INIT with a short schedule; what comes of it is deleted. Unreached when nobody answers in 5 s.
+        """Run one IKE_SA_INIT with a short schedule, and delete the IKE SA. Unreached when no answer comes in 5 s.
 
-        ConfigError and TransportError as of `Session`.
+        ConfigError and TransportError as in `Session`.
         """
         network = UdpNetwork(open_socket=self.target.open_socket)
         try:
@@ -58,25 +61,25 @@ class Contact:
         except FynxError:
             network.close()
             raise
-        end_watch = watching(self.watch, network, "sign of life")
+        stop_watching = watching(self.watch, network, "sign of life")
         try:
-            with contextlib.suppress(FynxError):  # what counts is whether an answer came, and not which
+            with contextlib.suppress(FynxError):  # any answer will do, an error too
                 session.sa_init()
             answers = [event for _, event in network.events if isinstance(event, MessageReceived) and _response(event)]
             if any(bytes(event.header.resp_SPI) in session.client.sas for event in answers):
-                raise Unreached(str(session.config.remote), ["our own messages come back: it is an echo"])
+                raise Unreached(str(session.config.remote), ["it echoes our own messages"])
             if not answers:
                 raise Unreached(str(session.config.remote), session.silence())
             self.heard = True
         finally:
             self.left = session.leave().left
-            end_watch()
+            stop_watching()
         ports = f"{session.client.config.port} and {session.client.config.natt_port}"
         self.facts = {
             "target": str(session.config.remote),
             "our address": f"{session.client.host}, ports {ports}",
             "our identity": str(session.config.local_id),
-            **told([event for _, event in network.events]),
+            **peer_facts([event for _, event in network.events]),
         }
 
 
@@ -84,8 +87,8 @@ def _response(event: MessageReceived) -> bool:
     return bool(int(event.header.flags or 0) & FLAG_RESPONSE)
 
 
-def told(events: list[Event]) -> dict[str, str]:
-    """What a peer says of itself: its identity, and its vendor IDs."""
+def peer_facts(events: list[Event]) -> dict[str, str]:
+    """What a peer says about itself: its identity and its vendor IDs."""
     identities = [event.remote_id for event in events if isinstance(event, IkeSaEstablished)]
     vendors = [
         bytes(payload.vendorID or b"")
@@ -94,10 +97,10 @@ def told(events: list[Event]) -> dict[str, str]:
         for payload in event.payloads
         if isinstance(payload, IKEv2_VendorID)
     ]
-    found = {"the peer's identity": identities[0]} if identities else {}
+    facts = {"the peer's identity": identities[0]} if identities else {}
     if vendors:
-        found["the peer's vendor IDs"] = ", ".join(dict.fromkeys(map(_written, vendors)))
-    return found
+        facts["the peer's vendor IDs"] = ", ".join(dict.fromkeys(map(_written, vendors)))
+    return facts
 
 
 def _written(octets: bytes) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The sentences of RFC 7296, 7383, 4303 and 3948 that ask something of an implementation, each under an ID.
+"""The requirements of RFC 7296, 7383, 4303 and 3948, sentence by sentence, each with an ID.
 
-The table is data beside this file, requirements.json: one object per sentence, the sentence verbatim.
+They are in requirements.json: one object per sentence, the sentence verbatim.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fynx_scapy.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One sentence. ``level`` is its word of RFC 2119, or IMPLIED where the text asks without one."""
+    """One sentence of an RFC. ``level`` is its RFC 2119 keyword, or IMPLIED if it requires something without one."""
 
     id: str
     rfc: str
@@ -38,9 +38,9 @@ def catalogue() -> Mapping[str, Requirement]:
 
 
 def requirement(identifier: str) -> Requirement:
-    """The requirement of that ID; ConfigError, with the nearest one that exists, when there is none."""
-    found = catalogue().get(identifier)
-    if found is None:
+    """The requirement with that ID; ConfigError, which suggests the nearest ID, when there is none."""
+    known = catalogue().get(identifier)
+    if known is None:
         near = difflib.get_close_matches(identifier, catalogue(), n=1)
         raise ConfigError(f"no requirement has the ID {identifier!r}{f'; did you mean {near[0]}?' if near else ''}")
-    return found
+    return known

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs scenarios, each on its own network and with randomness of its own, and turns what happens into verdicts.
+"""Runs scenarios and gives each a verdict. Each has its own network and its own randomness.
 
-With a `Target` the peer is a live one: scenarios that are made for it run there, all others get the verdict SKIP.
+With a `Target` the peer is live. Scenarios that support a live peer run against it; all others get the verdict SKIP.
 """
 
 from __future__ import annotations
@@ -30,34 +30,37 @@ PEER_FAULTS = (AuthenticationError, MalformedError, PeerError, Timeout)
 
 
 class Verdict(enum.Enum):
-    """PASS; FAIL when an expectation was not met; ERROR when the scenario could not be carried through.
-
-    SKIP when it was not run: it asks for what there is only in an embedded peer, or what this live one need not have.
-    """
+    """The verdict on a scenario."""
 
     PASS = "PASS"
+    """All expectations were met."""
     SKIP = "SKIP"
+    """It was not run: it needs an embedded peer, or something optional that this live peer does not have."""
     FAIL = "FAIL"
+    """An expectation was not met."""
     ERROR = "ERROR"
+    """It could not be completed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a scenario. ``seconds`` is real time; ``left_out`` is what a live peer could not be asked for.
-
-    ``left_behind`` is what may still be at a live peer, ``step`` the line of the scenario that did not hold.
-    """
+    """The result of a scenario."""
 
     scenario: Scenario
     verdict: Verdict
     reason: str
+    """Why it did not pass; empty for PASS."""
     seconds: float
+    """Real time."""
     stages: list[Stage] = field(repr=False)
     left_out: tuple[str, ...] = ()
+    """Checks that were left out because the peer is live."""
     left_behind: tuple[str, ...] = ()
+    """What may still be left at a live peer."""
     step: str = ""
+    """The line of the scenario that failed."""
     in_part: bool = False
-    """Whether a live peer could not be asked for all that the scenario checks."""
+    """Whether only a part of the scenario could be checked, because the peer is live."""
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values for JSON."""
@@ -65,7 +68,7 @@ class Result:
             "name": self.scenario.name,
             "title": self.scenario.title,
             "source": self.scenario.source,
-            "requirements": [found.id for found in self.scenario.requirements],
+            "requirements": [requirement.id for requirement in self.scenario.requirements],
             "verdict": self.verdict.value,
             "reason": self.reason,
             "in_part": self.in_part,
@@ -86,9 +89,9 @@ def run(
     target: Target | None = None,
     contact: Contact | None = None,
 ) -> Result:
-    """Run one scenario, against an embedded peer or a ``target``. Whatever goes wrong in it becomes its verdict.
+    """Run one scenario, against an embedded peer or a ``target``. Any error in it becomes its verdict.
 
-    A live peer must have answered before (``contact`` knows whether it has), and must answer again afterwards.
+    A live peer must have answered before (``contact`` knows whether it has) and must answer again afterwards.
     """
     stage = Run(scenario.name, seed, watch, target, able=bool(scenario.live), contact=contact)
 
@@ -114,10 +117,10 @@ def judge(
     *,
     live: bool = False,
 ) -> Result:
-    """Do it, and say what became of it. ``stages`` and ``left_out`` are filled meanwhile."""
+    """Call ``act`` and judge its outcome. ``act`` fills ``stages`` and ``left_out``."""
     started, home = time.perf_counter(), inspect.getfile(scenario.body)
     verdict, reason, step = Verdict.PASS, "", ""
-    # A fault in one scenario, or in the engine under it, is the verdict of this one; the run goes on with the others.
+    # An error in one scenario, or in the engine, becomes the verdict on that scenario; the run continues.
     _, error = guard.attempt(act)
     if isinstance(error, OutOfReach) and live:
         verdict, reason = Verdict.SKIP, f"not run: {error}"
@@ -131,7 +134,7 @@ def judge(
 
 
 def _blamed(error: Exception, stages: Sequence[Stage], *, live: bool) -> Verdict:
-    """FAIL for an expectation that was not met, and for what a live peer does once it has answered; else ERROR."""
+    """FAIL for an expectation that was not met and for an error of a live peer that has answered; else ERROR."""
     failed = isinstance(error, AssertionError) or (live and isinstance(error, PEER_FAULTS) and _heard(stages))
     return Verdict.FAIL if failed else Verdict.ERROR
 
@@ -142,20 +145,20 @@ def _heard(stages: Sequence[Stage]) -> bool:
 
 
 def _internal(stages: Sequence[Stage]) -> str | None:
-    """A fault of ours that a network has caught: whatever else happened, no verdict stands on it."""
+    """An internal error that a network has caught. After it, PASS means nothing."""
     events = (event for stage in stages for _, event in stage.events if isinstance(event, InternalError))
-    return next((f"a fault of ours: {event.error} in {event.doing}, at {event.where}" for event in events), None)
+    return next((f"internal error: {event.error} in {event.doing}, at {event.where}" for event in events), None)
 
 
 def _because(error: BaseException, home: str) -> str:
-    """What an exception says, and the line of the file ``home`` (else of whatever raised it) where it happened."""
+    """The text of an exception, and where it happened: the line of the file ``home``, else of the file that raised."""
     frame = _frame(error, home)
     place = f" ({Path(frame.filename).name}:{frame.lineno})" if frame else ""
     return f"{printable_lines(str(error)) or 'no reason given'}{place}"
 
 
 def _step(error: BaseException, home: str) -> str:
-    """That line itself."""
+    """The source text of that line."""
     frame = _frame(error, home)
     return (frame.line or "").strip() if frame else ""
 

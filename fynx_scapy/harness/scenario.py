@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A scenario: one file with one function that reads like a test, known by the name of its file.
+"""A scenario: one file with one function that reads like a test. Its name is the name of the file.
 
 @scenario("RFC 7296 section 1.2", requirements=("7296-1.2-02",))
 def psk_handshake(run: Run) -> None:
@@ -31,18 +31,18 @@ Live = bool | Literal["in part"]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a file of scenarios/ holds. ``source`` says which section it is about.
-
-    ``live``: whether what it expects of its peer is what the RFC demands of every one, so that it runs against a live
-    peer too; ``"in part"`` where it looks into an embedded one for the rest, so that its requirements count in part.
-    """
+    """One scenario of a file in scenarios/."""
 
     name: str
     source: str
+    """The RFC section that it is about."""
     requirements: tuple[Requirement, ...]
+    """The requirements that it checks."""
     body: Body = field(repr=False)
     module: str = field(repr=False)
     live: Live = False
+    """Whether it runs against a live peer too, because it expects only what the RFC requires of every peer. ``"in
+    part"``: some checks look into the embedded peer, so with a live one its requirements count as checked in part."""
 
     @property
     def title(self) -> str:
@@ -61,10 +61,10 @@ _REGISTRY: dict[str, Scenario] = {}
 def scenario(source: str, *, requirements: Sequence[str] = (), live: Live = False) -> Callable[[Body], Scenario]:
     """Register a function as the scenario of its file.
 
-    ``source`` is the RFC section that it is about, ``requirements`` the IDs of the sentences that it checks;
+    ``source`` is the RFC section that it is about, ``requirements`` are the IDs of the sentences that it checks;
     ``live`` as in `Scenario`.
-    ConfigError for an unknown ID, for a function without a docstring and for a second scenario in one file. In a file
-    that runs as a script nothing is registered: `main` hands over to the package's copy.
+    ConfigError for an unknown ID, for a function without a docstring and for a second scenario with the same name. A
+    file that runs as a script registers nothing, because `main` runs the package's copy of it.
     """
     checked = tuple(requirement(identifier) for identifier in requirements)
 
@@ -78,7 +78,7 @@ def scenario(source: str, *, requirements: Sequence[str] = (), live: Live = Fals
         known = _REGISTRY.get(name)
         if known is not None and (known.module, known.body.__name__) != (made.module, body.__name__):
             raise ConfigError(
-                f"expected one scenario of the name {name}, found one in {known.module}, one in {made.module}"
+                f"expected one scenario with the name {name}, found one in {known.module} and one in {made.module}"
             )
         _REGISTRY[name] = made
         return made
@@ -87,5 +87,5 @@ def scenario(source: str, *, requirements: Sequence[str] = (), live: Live = Fals
 
 
 def registered(name: str) -> Scenario | None:
-    """The scenario of that name, if its file was imported."""
+    """The scenario with that name, if its file was imported."""
     return _REGISTRY.get(name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs a scenario's file as a script: ``python scenarios/psk_handshake.py``."""
+"""Runs a scenario file as a script: ``python scenarios/psk_handshake.py``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGE = "fynx_scapy.scenarios"
 def main(file: str) -> None:
     """Run the scenario of a file, print its verdict and its ladders, and exit with 0 for PASS, else 1.
 
-    It is the package's copy of the file that runs, so that nothing is registered twice.
+    Runs the package's copy of the file, so that nothing is registered twice.
     """
     name = Path(file).stem
     importlib.import_module(f"{PACKAGE}.{name}")
@@ -29,7 +29,7 @@ def main(file: str) -> None:
 
 
 def play(scenario: Scenario) -> NoReturn:
-    """The same for a scenario of any file, wherever that lies."""
+    """Like `main`, for any registered scenario."""
     result = run(scenario)
     print(f"{result.verdict.value}  {scenario.name}: {scenario.title} ({scenario.source})")
     if result.reason:

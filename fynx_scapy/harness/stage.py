@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a scenario is handed, and the sessions that it makes."""
+"""`Run`, the argument of a scenario, and the sessions that it makes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 from fynx_scapy.errors import FynxError, OutOfReach
-from fynx_scapy.harness.expect import expect, fail
+from fynx_scapy.harness.expect import ExpectationFailed, expect, fail
 from fynx_scapy.harness.reachability import Contact, Unreached, Watcher, watching
 from fynx_scapy.harness.target import Target
 from fynx_scapy.ike.config import ChildConfig
@@ -24,30 +24,31 @@ from fynx_scapy.session_setup import SessionFields
 
 @dataclass(slots=True)
 class Stage:
-    """One session of a scenario with its network. ``label`` tells it from the others of the same scenario."""
+    """One session of a scenario, with its network."""
 
     label: str
+    """Distinguishes it from the other sessions of the same scenario."""
     network: Hosts
     session: Session | None = None
     reached: int | None = None
-    """How many events there were when the scenario ended, on its last stage."""
+    """The number of events when the scenario ended, on its last stage."""
 
     @property
     def events(self) -> list[tuple[str, Event]]:
-        """What happened on it, at both ends."""
+        """The events of both endpoints."""
         return self.network.events
 
     def ladder(self) -> Ladder:
-        """The conversation as a ladder."""
+        """The exchanges as a ladder diagram."""
         return Ladder(self.events) if self.session is None else self.session.ladder()
 
 
 class Run:
-    """What a scenario is handed: it makes sessions that repeat themselves for the same seed.
+    """The argument of a scenario. It makes sessions; the same seed makes the same sessions.
 
-    ``watch`` is called with each new network (the recorder's `watch`); what it returns is called by `close`. With a
-    ``target`` the sessions are live ones, one at a time: the next one, and `close`, delete the IKE SAs of the one
-    before. ``contact`` is what is known of the target already.
+    ``watch`` is called with each new network (such as the recorder's `watch`); `close` calls what it returns. With a
+    ``target`` the sessions are live, one at a time: the next session, and `close`, delete the IKE SAs of the one
+    before. ``able`` says whether the scenario supports a live peer. ``contact`` is what is already known of the target.
     """
 
     def __init__(
@@ -73,28 +74,32 @@ class Run:
 
     @property
     def live(self) -> bool:
-        """Whether the peer is a live one."""
+        """Whether the peer is live."""
         return self.target is not None
 
     def embedded(self, what: str) -> bool:
-        """Whether the peer is embedded; with a live one, ``what`` comes next is noted as left out."""
+        """Whether the peer is embedded. If it is live, note that the check ``what`` is left out."""
         if self.live:
             self.left_out.append(what)
         return not self.live
 
     def needs(self, met: object, what: str) -> None:
-        """Go on only where the peer can do what no RFC demands of it: ``what`` a live one is without is no fault."""
+        """Check a precondition that no RFC requires of a peer. ``what`` says how a peer fails to meet it.
+
+        OutOfReach when a live peer does not meet it, so that the scenario is skipped; ExpectationFailed when the
+        embedded peer does not.
+        """
         if not met and self.live:
             raise OutOfReach(what)
         if not met:
-            fail(f"no peer of which is to be said: {what}", "one")
+            raise ExpectationFailed(f"the embedded peer does not meet a precondition of the scenario: {what}")
 
     def child(self, ours: ChildConfig) -> ChildConfig:
-        """A Child SA of ours as the peer takes it: with a live one's selectors."""
+        """Our configuration of a Child SA; with a live peer, it gets the traffic selectors of the target."""
         return ours if self.target is None else self.target.child(ours)
 
     def refused(self, answer: IKEv2) -> bool:
-        """Whether a live peer has none of the algorithms that were offered, which is noted; its policy may be so."""
+        """Whether a live peer refused all offered algorithms, which its policy may do. Notes it as left out."""
         if not self.live or not expect(answer).has_notify("NO_PROPOSAL_CHOSEN"):
             return False
         self.left_out.append(f"{self.stages[-1].label or 'its algorithms'} (refused: NO_PROPOSAL_CHOSEN)")
@@ -102,53 +107,54 @@ class Run:
         return True
 
     def close(self) -> None:
-        """Leave nothing at a live peer, and no watcher on the networks so far."""
+        """Delete the IKE SAs at a live peer, and stop watching the networks."""
         last, self._open = self._open, None
         with self._watching.pop_all():
             if last is not None:
-                parting = last.leave()
-                self._answered = parting.answered
-                self.left_behind += parting.left
+                cleanup = last.leave()
+                self._answered = cleanup.answered
+                self.left_behind += cleanup.left
 
     def mark(self) -> None:
-        """Note how far the scenario came, before its IKE SAs are deleted."""
+        """Note how many events the scenario has, before its IKE SAs are deleted."""
         if self.stages:
             self.stages[-1].reached = len(self.stages[-1].events)
 
     def check(self) -> None:
-        """OutOfReach when a live peer has refused whatever was asked of it.
+        """OutOfReach when a live peer has refused every offer.
 
-        ExpectationFailed when the silence of an embedded peer is that of one which nothing has reached.
+        ExpectationFailed when we gave up an embedded peer that reported no event: then nothing reached it, and its
+        silence proves nothing.
         """
         for stage in self.stages if not self.live else ():
-            gave_up = {who for who, event in stage.events if isinstance(event, PeerDead)}
-            if gave_up and not {who for who, _ in stage.events} - gave_up:
-                fail("a sign of life of the peer, whose silence else says nothing", "none")
+            gave_up = {host for host, event in stage.events if isinstance(event, PeerDead)}
+            if gave_up and not {host for host, _ in stage.events} - gave_up:
+                fail("at least one event of the embedded peer, or its silence proves nothing", "none")
         if self.live and self.stages and self._refused == len(self.stages):
             raise OutOfReach("the peer refused every suite that the scenario offers")
 
     def confirm(self) -> None:
-        """Make sure that a live peer still answers: its silence is a verdict only between two signs of life.
+        """Make sure that a live peer still answers. Its silence counts only if it answers before and afterwards.
 
-        The answer to our last Delete is one, else it is asked anew. ExpectationFailed when it does not answer.
+        The answer to our last Delete suffices; without one, run IKE_SA_INIT. ExpectationFailed when it does not answer.
         """
         if self.contact is None or not self.stages or self._answered:
             return
         try:
             self.contact.make()
         except Unreached as error:
-            fail("the peer to answer after the scenario as it did before, for silence to say anything", error)
+            fail("the peer to answer after the scenario as it did before, or its silence proves nothing", error)
         self.left_behind += self.contact.left
 
     def session(self, label: str = "", **overrides: Unpack[SessionFields]) -> Session:
-        """A session against an embedded peer; ``overrides`` are `Session`'s arguments, ``label`` is its heading.
+        """A session, against an embedded peer or the target. ``overrides`` are arguments of `Session`.
 
-        Against a live one when there is a target, which then gives credentials, identities and selectors; OutOfReach
-        when that will not do.
+        ``label`` is its heading. A target gives credentials, identities and traffic selectors; OutOfReach when the
+        overrides contradict them.
         """
         if self.target is not None:
             return self._live(self.target, label, dict(overrides))
-        # By name, so that the order of scenarios does not matter, and by number, so that no two sessions share an SPI.
+        # The name makes it independent of the order of scenarios; the number keeps SPIs of two sessions distinct.
         seed = f"{self.seed} {self.name} {len(self.stages)}"
         network = overrides.get("network") or Network(seed=seed)
         stage = Stage(label, network)
@@ -160,7 +166,7 @@ class Run:
     def _live(self, target: Target, label: str, overrides: dict[str, Any]) -> Session:
         target.config(overrides)
         if not self.able:
-            raise OutOfReach("it looks into an embedded peer, or changes what travels")
+            raise OutOfReach("the scenario looks into an embedded peer, or changes datagrams in transit")
         self.close()
         if self.contact is not None and not self.contact.heard:
             self.contact.make()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a run as a whole has shown: how many verdicts of each kind, and which requirements were checked."""
+"""The summary of a run: how many verdicts of each kind, and which requirements were checked."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from fynx_scapy.harness.runner import Result, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The IDs of the requirements ``checked``: those of scenarios that PASSed, but of none that did not hold.
-
-    ``partly`` are those of scenarios that could look at a part alone, since the peer is a live one. ``unchecked`` are
-    the others that the scenarios name: left out by a SKIP, or not held by a FAIL or an ERROR.
-    """
+    """The verdicts by number, and the requirements by ID."""
 
     verdicts: dict[Verdict, int]
     checked: tuple[str, ...]
+    """Requirements of at least one scenario with PASS, and of none with FAIL or ERROR."""
     unchecked: tuple[str, ...]
+    """All other requirements that the scenarios name: of a SKIP, a FAIL or an ERROR."""
     partly: tuple[str, ...] = ()
+    """Like ``checked``, but of scenarios that checked only a part, because the peer is live."""
 
     @classmethod
     def of(cls, results: Sequence[Result]) -> Tally:
-        """Count."""
+        """The summary of these results."""
         by_verdict: dict[Verdict, set[str]] = {verdict: set() for verdict in Verdict}
         whole: set[str] = set()
         for result in results:
-            named = {needed.id for needed in result.scenario.requirements}
+            named = {requirement.id for requirement in result.scenario.requirements}
             by_verdict[result.verdict] |= named
             whole |= named if result.verdict is Verdict.PASS and not result.in_part else set()
         held = by_verdict[Verdict.PASS] - by_verdict[Verdict.FAIL] - by_verdict[Verdict.ERROR]
@@ -50,13 +49,13 @@ class Tally:
 
     @property
     def requirements(self) -> str:
-        """The requirements, in words."""
+        """The number of requirements checked, in words."""
         rest = f", {len(self.partly)} in part" if self.partly else ""
-        rest += f", {len(self.unchecked)} not, which these scenarios name" if self.unchecked else ""
+        rest += f", {len(self.unchecked)} named but not checked" if self.unchecked else ""
         return f"{len(self.checked)} of {len(catalogue())} requirements checked{rest}"
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain values for JSON."""
+        """The summary as plain values for JSON."""
         return {
             "verdicts": {verdict.value: count for verdict, count in self.verdicts.items()},
             "requirements": {
@@ -72,5 +71,5 @@ SEVERITY = (Verdict.FAIL, Verdict.ERROR, Verdict.PASS, Verdict.SKIP)
 
 
 def worst_first(results: Sequence[Result]) -> list[Result]:
-    """What failed comes first, what was left out comes last; else in the order of the run."""
+    """Sort by verdict: FAIL, ERROR, PASS, SKIP; within each in the order of the run."""
     return sorted(results, key=lambda result: SEVERITY.index(result.verdict))

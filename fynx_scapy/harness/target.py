@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A live peer that scenarios run against: where it is, who it is, and what a session of a scenario becomes there."""
+"""A live peer that scenarios run against: its address, its identity, and the configuration of our sessions with it."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
 
 QUICK = Retransmission(timeout=0.5, base=1.5, tries=3)
-"""A peer that is there answers soon: a request is given up after four seconds."""
+"""A live peer answers soon, so a request is given up after four seconds."""
 
 NOT_OURS = {
-    "peer": "the embedded peer would be configured for it: {}",
-    "network": "it brings a network in memory",
+    "peer": "the scenario configures the embedded peer: {}",
+    "network": "the scenario brings a network in memory",
 }
 _CREDENTIALS = ("psk", "local_id", "remote_id", "local", "remote", "local_ts", "remote_ts", "seed")
 
 
-_READ = Check("what its reader has read", lambda value: True)
+_READ = Check("readable", lambda value: True)
 
 
 def _readable(reader: Callable[[Any], object]) -> Callable[[Any], Any]:
-    """Hand a value on as it was written, once it is known that it can be read."""
+    """Check that ``reader`` accepts a value, and keep the value as written."""
 
     def read(value: Any) -> Any:
         if value is not None:
@@ -57,16 +57,16 @@ def _readable(reader: Callable[[Any], object]) -> Callable[[Any], Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target(Checked):
-    """A live peer, and how to talk to it; what is None is left to `Session`, or to the scenario."""
+    """A live peer and our configuration towards it. None leaves a setting to `Session` or the scenario."""
 
     address: str = required(text())
     """``HOST`` or ``HOST:PORT``."""
     psk: str | bytes = setting("fynx", SECRET, repr=False)
-    """The key that both ends share, as `Psk` reads it."""
+    """The pre-shared key, as `Psk` reads it."""
     local_id: str = setting("alice", text())
-    """Who we are."""
+    """Our identity."""
     remote_id: str | None = setting(None, optional(text()))
-    """Who the peer has to be."""
+    """The identity that the peer must prove."""
     proposals: Proposals | None = setting(None, _READ, read=_readable(partial(read_proposals, ProtocolId.IKE)))
     """What we offer for the IKE SA, as in IkeConfig."""
     esp_proposals: Proposals | None = setting(None, _READ, read=_readable(partial(read_proposals, ProtocolId.ESP)))
@@ -78,29 +78,29 @@ class Target(Checked):
     ping: str | None = setting(None, optional(text()))
     """An inner address that answers pings; by default the first host of the selectors."""
     local: str | None = setting(None, optional(text()))
-    """Our own address."""
+    """Our address."""
     port: int | None = setting(None, optional(udp_port()))
-    """Our own UDP port."""
+    """Our UDP port."""
     natt_port: int | None = setting(None, optional(udp_port()))
-    """Our own UDP port for what goes in UDP beside ESP."""
+    """Our UDP port for NAT traversal."""
     marker_always: bool | None = setting(None, optional(flag()))
     """Whether IKE has the non-ESP marker on every port."""
     retransmission: Retransmission = setting(QUICK, kind(Retransmission))
-    """When a request without an answer goes out again."""
+    """When a request without an answer is sent again and given up."""
     error_wait: float = setting(0.3, seconds(zero=True))
     """As in IkeConfig."""
     open_socket: OpenSocket = setting(socket.socket, Check("a function that opens a socket", callable))
-    """What opens the sockets, in another namespace for one."""
+    """The function that opens the sockets, for example in another network namespace."""
 
     if TYPE_CHECKING:
 
         def replace(self, **changes: Any) -> Self: ...
 
     def config(self, given: Mapping[str, Any]) -> IkeConfig:
-        """Our configuration: what a scenario sets on purpose, with this peer's credentials, identities and selectors.
+        """Our configuration: what the scenario sets, with this peer's credentials, identities and traffic selectors.
 
         ``given`` are the arguments of `Run.session`. OutOfReach when some of them are for an embedded peer;
-        ConfigError as of IkeConfig.
+        ConfigError as in IkeConfig.
         """
         for name, reason in NOT_OURS.items():
             if given.get(name) is not None:
@@ -124,17 +124,17 @@ class Target(Checked):
         )
 
     def child(self, child: ChildConfig, esp_proposals: Proposals | None = None) -> ChildConfig:
-        """A Child SA of ours with this peer's selectors, and its proposals unless others are asked for."""
+        """Our configuration of a Child SA, with this peer's traffic selectors and, by default, its proposals."""
         plain = ChildConfig()
-        asked = esp_proposals or (child.proposals != plain.proposals and child.proposals)
+        chosen = esp_proposals or (child.proposals != plain.proposals and child.proposals)
         return child.replace(
-            proposals=asked or self.esp_proposals or child.proposals,
+            proposals=chosen or self.esp_proposals or child.proposals,
             local_ts=self.local_ts or plain.local_ts,
             remote_ts=self.remote_ts or plain.remote_ts,
         )
 
     def session(self, given: Mapping[str, Any], network: UdpNetwork) -> Session:
-        """A session with it. TransportError and ConfigError as of `Session`."""
+        """A session with this peer. TransportError and ConfigError as in `Session`."""
         return Session(
             self.address,
             config=self.config(given),

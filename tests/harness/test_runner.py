@@ -144,7 +144,7 @@ def test_one_scenario_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     made = scenario("RFC 7296")(first)
     assert made is registered("test_runner")
     assert scenario("RFC 7296")(first) == made  # a module that is loaded again
-    with pytest.raises(ConfigError, match="expected one scenario of the name test_runner"):
+    with pytest.raises(ConfigError, match="expected one scenario with the name test_runner"):
         scenario("RFC 7296")(second)
 
 
@@ -159,4 +159,4 @@ def test_no_verdict_stands_on_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -
 
     result = run(made(body))
     assert result.verdict is Verdict.ERROR
-    assert "a fault of ours: TypeError in" in result.reason
+    assert "internal error: TypeError in" in result.reason

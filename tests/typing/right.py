@@ -29,8 +29,7 @@ from fynx_scapy.errors import LocalError
 from fynx_scapy.events import ChildSaInstalled, Event, PeerDead, SaDeleted
 from fynx_scapy.exchanges import ONE, Exchange, Message, P, Round, Rule, Steps, exchange
 from fynx_scapy.harness import Run, expect, scenario
-from fynx_scapy.harness.expect import Call, Events, Value
-from fynx_scapy.harness.expect import Message as ExpectedMessage
+from fynx_scapy.harness.expect import CallExpectations, EventExpectations, MessageExpectations, ValueExpectations
 from fynx_scapy.lab import Meeting, PeerConfig, trial
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_KE, IKEv2_SA, IKEv2_VendorID
 from fynx_scapy.layers.ikev2.structure import Structure
@@ -70,14 +69,14 @@ assert_type(s.events, list[tuple[str, Event]])
 s.wait(lambda: s.sa.established, timeout=3)
 
 # Expectations.
-assert_type(expect(answer), ExpectedMessage).exchange("IKE_SA_INIT").response().has(IKEv2_SA, IKEv2_KE, group=31)
+assert_type(expect(answer), MessageExpectations).exchange("IKE_SA_INIT").response().has(IKEv2_SA, IKEv2_KE, group=31)
 expect(answer).notifies("COOKIE").lacks(IKEv2_KE).notify_data("COOKIE").equals(b"")
-assert_type(expect(s.events), Events).at("responder").has(ChildSaInstalled, esn=False).lacks(SaDeleted)
-assert_type(expect(s.events).sent(0), ExpectedMessage).message_id(0)
-assert_type(expect(len(s.events), "events"), Value).equals(7).between(1, 9)
-assert_type(expect("text"), Value).contains("x")
-assert_type(expect([1, 2]), Value).excludes(3)
-assert_type(expect(lambda: s.auth()), Call).raises(LocalError, "no Child SA")
+assert_type(expect(s.events), EventExpectations).at("responder").has(ChildSaInstalled, esn=False).lacks(SaDeleted)
+assert_type(expect(s.events).sent(0), MessageExpectations).message_id(0)
+assert_type(expect(len(s.events), "events"), ValueExpectations).equals(7).between(1, 9)
+assert_type(expect("text"), ValueExpectations).contains("x")
+assert_type(expect([1, 2]), ValueExpectations).excludes(3)
+assert_type(expect(lambda: s.auth()), CallExpectations).raises(LocalError, "no Child SA")
 for again in (s,):
     expect(lambda again=again: again.auth()).raises(LocalError)
 

@@ -66,9 +66,9 @@ s.sa_init()[IKEv2_SA].append(3).nothing  # right: a layer's fields may be anythi
 expect(s.sa_init()).notfies("COOKIE")  # error: maybe "notifies"
 expect(s.events).lakcs(SaDeleted)  # error: maybe "lacks"
 expect(s.events).has("SaDeleted")  # error: expected "type[Event]"
-expect(s.events).notifies("COOKIE")  # error: "Events" has no attribute "notifies"
+expect(s.events).notifies("COOKIE")  # error: "EventExpectations" has no attribute "notifies"
 expect(len(s.events)).equal(3)  # error: maybe "equals"
-expect(lambda: s.auth()).raise_(ValueError)  # error: "Call" has no attribute "raise_"
+expect(lambda: s.auth()).raise_(ValueError)  # error: "CallExpectations" has no attribute "raise_"
 expect(lambda: s.auth()).raises(3)  # error: expected "type[BaseException]"
 
 KeyLog(secrets=7)  # error: incompatible type "int"
