@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What carries datagrams between endpoints."""
+"""Networks, which carry datagrams between endpoints: in memory or real."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Nat", "Network", "Recorder", "UdpNetwork", "Wire", "echo_request", "
 
 
 def __getattr__(name: str) -> Any:
-    """Import the recorder on first use: every format of keys comes with it, and few sessions record."""
+    """Import the recorder on first use: it imports every key log format, and few sessions record."""
     if name != "Recorder":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return importlib.import_module(f"{__name__}.recorder").Recorder

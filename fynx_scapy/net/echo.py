@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who answers a ping: ICMP echo (RFC 792), ICMPv6 echo (RFC 4443 section 4) and UDP echo (RFC 862), as bytes."""
+"""Echo requests and replies as bytes: ICMP (RFC 792), ICMPv6 (RFC 4443 section 4) and UDP echo (RFC 862)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fynx_scapy.ike.terms.selectors import Selector
 _ICMP, _UDP, _ICMPV6 = 1, 17, 58
 ECHO_PORT = 7
 _ANSWERERS = frozenset({0, ECHO_PORT, 13, 17, 19, 37})
-"""Source ports that answer whatever comes (echo, daytime, qotd, chargen, time), and 0, which takes no answer: two that
-answer each other never end."""
+"""Source ports to which no echo is sent: echo, daytime, qotd, chargen and time answer every datagram, so the two would
+answer each other for ever; 0 takes no answer."""
 
 
 def echo_request(
     source: str, destination: str, payload: bytes = b"fynx", *, identifier: int = 0, sequence: int = 1, tos: int = 0
 ) -> bytes:
-    """A whole IPv4 or IPv6 packet with an echo request; ``payload`` in bytes."""
+    """A whole IPv4 or IPv6 packet with an ICMP echo request, with ``payload`` as its data."""
     v6 = ":" in destination
     body = struct.pack("!BBHHH", 128 if v6 else 8, 0, 0, identifier, sequence) + payload
     protocol = _ICMPV6 if v6 else _ICMP
@@ -30,9 +30,10 @@ def echo_request(
 
 
 def first_host(selectors: Sequence[Selector], version: int | None = None) -> str:
-    """The first address that a host may have in the first selector, or in the first of an IP version.
+    """The first host address of the first traffic selector (of that IP version, if given).
 
-    It is the one behind the network's own, where there is room. LocalError when there is no selector of that version.
+    It is the address after the network address, unless the range is too small. LocalError when there is no selector of
+    that version.
     """
     fits = [selector for selector in selectors if version in (None, selector.version)]
     if not fits:
@@ -53,7 +54,7 @@ def _summed(header: bytes, protocol: int, body: bytes) -> bytes:
     at = 6 if protocol == _UDP else 2
     pseudo = b""
     if protocol != _ICMP:
-        # The pseudo-header of both IP versions: the same words, in an order that does not matter to a sum.
+        # The pseudo-header of both IP versions has the same words; their order does not matter to a sum.
         addresses = header[12:20] if header[0] >> 4 == 4 else header[8:40]
         pseudo = addresses + struct.pack("!IHBB", len(body), 0, 0, protocol)
     value = checksum(pseudo + body[:at] + b"\0\0" + body[at + 2 :])
@@ -63,9 +64,9 @@ def _summed(header: bytes, protocol: int, body: bytes) -> bytes:
 
 
 def echo_reply(packet: bytes) -> bytes | None:
-    """The answer to an echo request, with addresses (and UDP ports) turned round; None for any other packet.
+    """The reply to an echo request, with addresses (and UDP ports) swapped; None for any other packet.
 
-    Another server's port is not answered, be it echo itself.
+    None also for UDP from a port that would answer the reply (see `takes_echo`).
     """
     try:
         parts = split(packet)
@@ -90,7 +91,7 @@ def echo_reply(packet: bytes) -> bytes | None:
 
 
 def takes_echo(port: int) -> bool:
-    """Whether an echo may go to this UDP port: not to one that would answer in its turn, and so on for ever."""
+    """Whether an echo may be sent to this UDP port. Not to one that would answer it, because that never ends."""
     return port not in _ANSWERERS
 
 

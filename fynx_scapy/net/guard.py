@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The one place that catches `Exception`, so that no datagram, no timer and no listener ends a loop.
+"""The one place that catches `Exception`, so that no datagram, timer or listener ends a loop.
 
-`Hosts.guarded` calls it around everything that an endpoint does. The event says what kind of exception it was and where
-it arose, never what the objects there held: those may be keys. `attempt` is for what others wrote: a network calls its
-listeners by it, and the harness a scenario.
+`Hosts.guarded` uses it for everything that an endpoint does. The event has the class of the exception and where it was
+raised. It never shows the objects there, because they may be keys. `attempt` is for code that others wrote: listeners
+of a network, and scenarios.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fynx_scapy.errors import FynxError
 from fynx_scapy.ike.events import InternalError
 
 fatal = False
-"""Whether what is unexpected is raised all the same. Our own tests and fuzzers run so: there it is a fault to mend."""
+"""Whether unexpected exceptions are raised instead. Our tests and fuzzers set it, because there they are bugs."""
 
 _TAPS = "fynx_scapy.ike.wire.taps"
 
@@ -24,25 +24,25 @@ T = TypeVar("T")
 
 
 def attempt(act: Callable[..., T], *args: Any) -> tuple[T | None, Exception | None]:
-    """Call ``act(*args)``: what it returns, and what it raised instead.
+    """Call ``act(*args)``. Returns its result and None, or None and the exception that it raised.
 
-    KeyboardInterrupt and SystemExit are meant to end a program, and pass.
+    KeyboardInterrupt and SystemExit pass, because they are meant to end the program.
     """
     try:
         return act(*args), None
-    except Exception as error:  # Whoever calls goes on with the others first, then says what happened.
+    except Exception as error:  # The caller first serves the others, then reports it.
         return None, error
 
 
 def guarded(now: float, doing: str, act: Callable[..., object], *args: Any, taps: bool = True) -> InternalError | None:
-    """Call ``act(*args)``; what it raises comes back as an event, and None when all went well.
+    """Call ``act(*args)``. Returns None, or the exception that it raised as an event.
 
-    With ``taps`` the exceptions of a tap are raised: it is the caller's own, and its author wants to see them.
+    With ``taps`` an exception in a tap is raised: the user wrote the tap and wants to see it.
     """
     _, error = attempt(act, *args)
     if error is None:
         return None
-    # A fault of ours that a peer has found; whoever else is served must not pay for it.
+    # A bug of ours that a peer has triggered. It must not affect other peers.
     places = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     modules = [str(frame.f_globals.get("__name__")) for frame in places]
     if fatal or (taps and _TAPS in modules):
@@ -52,13 +52,13 @@ def guarded(now: float, doing: str, act: Callable[..., object], *args: Any, taps
         doing=doing,
         error=type(error).__name__,
         where=_where(error),
-        # Ours carry no key. What other exceptions say may hold a repr of anything.
+        # Texts of our own errors contain no key. Those of other exceptions may contain the repr of any object.
         reason=str(error) if isinstance(error, FynxError) else "",
     )
 
 
 def _where(error: BaseException) -> str:
-    """The innermost line of ours that the exception came through."""
+    """The innermost line of this package that the exception passed through."""
     lines = [
         f"{frame.f_globals['__name__']}:{line} in {frame.f_code.co_name}"
         for frame, line in traceback.walk_tb(error.__traceback__)

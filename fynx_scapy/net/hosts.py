@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every network does with its hosts: take from each endpoint what it has to say, and keep a record of it."""
+"""The base class of networks. It carries what endpoints send, and records the events that they report."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ ThirdParty = Callable[[float, Datagram], Iterable[Datagram] | None]
 T = TypeVar("T")
 
 INBOX, INBOX_OCTETS = 100_000, 64 << 20
-"""How many inner packets a host keeps, and of how many octets in all."""
+"""The most inner packets that a host keeps, and their total size in octets."""
 
 _COUNT = whole(0, sys.maxsize)
 
 EVENTS, EVENT_OCTETS = 200_000, 128 << 20
-"""How many events a network keeps unless it is told otherwise, and of about how many octets in all."""
+"""The most events that a network keeps by default, and about their total size in octets."""
 
 
 def record(most: int | None = None) -> Record:
-    """A list of (host, event) that has a ceiling: ``most`` events, by default `EVENTS`; ConfigError for no number."""
+    """A list of (host, event) of at most ``most`` events, by default `EVENTS`. ConfigError when that is no number."""
     if most is not None and not _COUNT.accepts(most):
-        raise ConfigError(f"expected how many events to keep, 0 or more, found {shown(most)}")
+        raise ConfigError(f"expected the number of events to keep, 0 or more, found {shown(most)}")
     return Bounded(
         EVENTS if most is None else most,
         EVENT_OCTETS,
@@ -55,32 +55,30 @@ def record(most: int | None = None) -> Record:
 
 @dataclass(slots=True)
 class Host:
-    """An endpoint on the network.
-
-    ``inbox`` holds the inner packets that reached it, the latest `INBOX` of them; with ``echo`` it answers pings
-    itself.
-    """
+    """An endpoint on the network."""
 
     name: str
     endpoint: Endpoint
     echo: bool = False
+    """Whether the host answers pings."""
     inbox: Bounded[bytes] = field(default_factory=lambda: Bounded(INBOX, INBOX_OCTETS, weigh=len))
+    """The latest inner packets that it received, at most `INBOX`."""
 
 
 class Hosts(ABC):
-    """A carrier of datagrams: a clock, hosts, their events, and those who watch.
+    """A network: a clock, hosts, their events, and listeners.
 
     ``observe`` shows each datagram with its fate, ``subscribe`` each event. ``events`` are the latest (host, event) in
-    order: ``history`` says how many are kept, by default `EVENTS`; with 0 they are only counted. ``lock`` is held by
-    whoever touches an endpoint while another thread may. ``failures`` counts each host's `InternalError` events,
-    ``last_failure`` has the latest one of each.
+    order: ``history`` says how many are kept, by default `EVENTS`; with 0 they are only counted. Hold ``lock`` to use
+    an endpoint while another thread may use it. ``failures`` counts the `InternalError` events of each host,
+    ``last_failure`` has the latest of each host.
 
-    What a listener raises is raised by the call that lets time pass, once the others were called and every datagram is
-    on its way. In the thread that `UdpNetwork.attend` starts it is an `InternalError` event instead.
+    An exception in a listener is raised by the call that lets time pass, after the other listeners were called and all
+    datagrams were sent. In the thread that `UdpNetwork.attend` starts it becomes an `InternalError` event instead.
     """
 
     epoch: float | None = None
-    """Where the clock's zero lies, in seconds since the epoch; None where time is virtual."""
+    """The zero of the clock, in seconds since the epoch; None where time is virtual."""
 
     def __init__(
         self, *, history: int | None = None, lock: contextlib.AbstractContextManager[object] | None = None
@@ -103,78 +101,80 @@ class Hosts(ABC):
 
     @abstractmethod
     def run(self, until: float | Callable[[], bool] | None = None, *, limit: float = 3600.0) -> bool:
-        """Let time pass: until a moment, until something holds (returns whether it does), or until all is quiet.
+        """Let time pass until a time, until a condition is true, or until the network is idle.
 
-        ``limit`` bounds the seconds of one call.
+        Returns whether the condition is true. One call lasts at most ``limit`` seconds.
         """
 
     def settle(self, name: str) -> None:
-        """Let happen what follows from an exchange that the host ``name`` has begun and ended."""
+        """Let time pass for what follows a finished exchange of the host ``name``."""
         self.run()
 
     @abstractmethod
     def _carry(self, datagram: Datagram) -> None:
-        """Send what an endpoint has queued."""
+        """Send a datagram that an endpoint has queued."""
 
     def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False) -> Host:
-        """Plug an endpoint in by its address. ConfigError when its address or its name is taken."""
+        """Add an endpoint under its address. ConfigError when its address or its name is taken."""
         if any(self._same_place(host.endpoint, endpoint) for host in self.hosts.values()):
-            raise ConfigError(f"expected an address that is free on this network, found {', '.join(endpoint.hosts)}")
+            raise ConfigError(f"the address {', '.join(endpoint.hosts)} is already taken on this network")
         host = Host(name or endpoint.host, endpoint, echo)
         if host.name in self.hosts:
-            raise ConfigError(f"expected a name that is free on this network, found {host.name!r}")
+            raise ConfigError(f"the name {host.name!r} is already taken on this network")
         self.hosts[host.name] = host
         endpoint.now = self.now
         return host
 
-    # What only a network in memory has: everywhere else these raise OutOfReach
+    # Only a network in memory supports these; a real one raises OutOfReach
 
     @property
     def wire(self) -> Wire:
         """How datagrams are treated."""
-        raise OutOfReach("expected a network in memory: a real one's loss and delay are not ours to set")
+        raise OutOfReach("expected a network in memory: loss and delay of a real network cannot be set")
 
     def intercept(self, third_party: ThirdParty) -> Remover:
-        """Let a third party change what travels."""
-        raise OutOfReach("expected a network in memory: nobody stands on the way to a live peer")
+        """Let a third party change datagrams in transit."""
+        raise OutOfReach("expected a network in memory: datagrams to a live peer cannot be intercepted")
 
     def inject(self, datagram: Datagram) -> None:
-        """Put a datagram on the wire in anybody's name."""
-        raise OutOfReach(f"expected a network in memory: what is not ours cannot be sent from {datagram.local}")
+        """Put a datagram on the wire from any address."""
+        raise OutOfReach(
+            f"expected a network in memory: we can send only from our addresses, not from {datagram.local}"
+        )
 
     def add_nat(self, nat: Nat) -> Nat:
-        """Put a NAT box on the way."""
-        raise OutOfReach(f"expected a network in memory: no NAT {nat.outside} can be put before a live peer")
+        """Add a NAT device."""
+        raise OutOfReach(f"expected a network in memory: no NAT {nat.outside} can be added in front of a live peer")
 
-    # What the kinds of networks share
+    # Common to all networks
 
     @staticmethod
     def _same_place(one: Endpoint, other: Endpoint) -> bool:
         return not set(one.hosts).isdisjoint(other.hosts)
 
     def observe(self, observer: Observer) -> Remover:
-        """Call ``observer(time, datagram, fate)`` for each datagram; it left from ``datagram.local``.
+        """Call ``observer(time, datagram, fate)`` for each datagram; its sender is ``datagram.local``.
 
-        Its fate is ``delivered``, ``sent`` (what then became of it is not known), or what went wrong.
-        Returns a function that removes the observer, and may be used as a context manager.
+        The fate is ``delivered``, ``sent`` (whether it arrived is not known), or what went wrong.
+        Returns a function that removes the observer and may be used as a context manager.
         """
         return self._observers.add(observer)
 
     def subscribe(self, subscriber: Subscriber) -> Remover:
-        """Call ``subscriber(host, event)`` for each event, whether or not it is kept. Returns a remover, as `observe`.
+        """Call ``subscriber(host, event)`` for each event, kept or not. Returns a remover like `observe`.
 
-        The network is in the middle of a step then: a subscriber should not let time pass.
+        It is called in the middle of a step, so it should not let time pass.
         """
         return self._subscribers.add(subscriber)
 
     @contextlib.contextmanager
     def acting(self) -> Iterator[float]:
-        """Enter this to have an endpoint act: it holds ``lock``, sets every endpoint's clock, and gives the time."""
+        """Use an endpoint inside this context: it holds ``lock``, sets every endpoint's clock, and yields the time."""
         with self.lock:
             yield self._set_clocks()
 
     def host(self, name: str) -> Host:
-        """The host of that name; LocalError when there is none."""
+        """The host with that name; LocalError when there is none."""
         if name not in self.hosts:
             raise LocalError(f"expected one of the hosts {', '.join(self.hosts)}, found {name!r}")
         return self.hosts[name]
@@ -184,16 +184,16 @@ class Hosts(ABC):
             for observer in self._observers:
                 self._call(observer, self.now, datagram, fate)
 
-    def _happened(self, name: str, *told: Event) -> None:
-        """Keep events, and tell them."""
-        self.events += [(name, event) for event in told]
+    def _happened(self, name: str, *reported: Event) -> None:
+        """Keep events, and pass them to the subscribers."""
+        self.events += [(name, event) for event in reported]
         if self._subscribers:
-            for event in told:
+            for event in reported:
                 for subscriber in self._subscribers:
                     self._call(subscriber, name, event)
 
     def _call(self, listener: Callable[..., T], *args: Any) -> T | None:
-        """Call what somebody else wrote. The first exception is kept for `_raise`, the others are counted."""
+        """Call a listener. The first exception is kept for `_raise`, further ones are counted."""
         self._calling += 1
         try:
             result, error = guard.attempt(listener, *args)
@@ -206,7 +206,7 @@ class Hosts(ABC):
         return result
 
     def _raise(self) -> None:
-        """Raise what a listener has raised, where nothing is left half done; never inside of another listener."""
+        """Raise the exception of a listener. Called where no step is half done, and never inside another listener."""
         if self._raised is None or self._calling:
             return
         error, others, self._raised, self._raised_after = self._raised, self._raised_after, None, 0
@@ -215,7 +215,7 @@ class Hosts(ABC):
         raise error
 
     def _collect(self) -> None:
-        """Take from every endpoint what it has to say, in the order of the hosts."""
+        """Take the packets, datagrams and events of every endpoint, in the order of the hosts."""
         for host in list(self.hosts.values()):
             for packet in host.endpoint.packets():
                 host.inbox.append(packet)
@@ -223,8 +223,8 @@ class Hosts(ABC):
                     self.guarded(host, "an inner packet", self._answer_echo, host, packet)
             for datagram in host.endpoint.datagrams():
                 self._carry(datagram)
-            if told := host.endpoint.events():
-                self._happened(host.name, *told)
+            if reported := host.endpoint.events():
+                self._happened(host.name, *reported)
 
     def _answer_echo(self, host: Host, packet: bytes) -> None:
         reply = echo_reply(packet)
@@ -232,7 +232,7 @@ class Hosts(ABC):
             host.endpoint.send(reply, self.now)
 
     def guarded(self, host: Host, doing: str, act: Callable[..., object], *args: Any) -> None:
-        """Have a host's endpoint do something. An exception that nobody expected is an event of that host."""
+        """Have a host's endpoint do something. An unexpected exception becomes an event of that host."""
         failure = guard.guarded(self.now, doing, act, *args, taps=self._shows_taps())
         if failure is not None:
             self._note_failure(host.name, failure)
@@ -243,11 +243,11 @@ class Hosts(ABC):
         self._happened(name, failure)
 
     def _shows_taps(self) -> bool:
-        """Whether somebody is there to see what a tap of theirs raises."""
+        """Whether exceptions in taps are raised, so that the user sees them."""
         return True
 
     def _set_clocks(self) -> float:
-        """Tell every endpoint the time, and return it."""
+        """Set every endpoint's clock, and return the time."""
         now = self.now
         for host in self.hosts.values():
             host.endpoint.now = now
@@ -257,7 +257,7 @@ class Hosts(ABC):
         return min((t for host in self.hosts.values() if (t := host.endpoint.next_timer()) is not None), default=None)
 
     def _fire(self) -> None:
-        """Have every endpoint do what is due."""
+        """Run the timers that are due at every endpoint."""
         for host in list(self.hosts.values()):
             at = host.endpoint.next_timer()
             if at is not None and at <= self.now:
@@ -265,5 +265,5 @@ class Hosts(ABC):
         self._collect()
 
     def _busy(self) -> bool:
-        """Whether a request waits for its answer."""
+        """Whether a request is waiting for its answer."""
         return any(sa.requests.pending for host in self.hosts.values() for sa in host.endpoint.sas.values())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Listeners: functions that a network calls, and how each is removed again."""
+"""Listeners: functions that a network calls until they are removed."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Remover:
 
 
 class Listeners(Generic[L]):
-    """Listeners in the order in which they were added. One that was added twice is called twice.
+    """Listeners in the order in which they were added. A listener that was added twice is called twice.
 
-    While they are called, a listener may remove itself and others, and add more: a removed one is not called any more,
-    a new one from the next time on. ``lock`` is held while one is added or removed, so that no other thread is still
-    calling a listener when its remover returns.
+    A listener may remove itself and others, and add more. A removed listener is not called any more; a new one is
+    called from the next time on. ``lock`` is held while a listener is added or removed, so that no other thread is
+    still calling it when its remover returns.
     """
 
     def __init__(self, lock: AbstractContextManager[object]) -> None:
@@ -39,7 +39,7 @@ class Listeners(Generic[L]):
         self._lock = lock
 
     def add(self, listener: L) -> Remover:
-        """Add a listener; returns what removes it."""
+        """Add a listener; returns its remover."""
         key = object()
 
         def remove() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A network in memory: a virtual clock, wires that lose and delay, and a third party that may read and change."""
+"""A network in memory: a virtual clock, loss and delay, NAT, and third parties that read and change datagrams."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class _Flight:
 
 
 class Network(Hosts):
-    """Endpoints joined by wires, and the only clock that they know.
+    """A network in memory, with the virtual clock of its endpoints.
 
     >>> network = Network(seed=7)
     >>> network.wire.loss = 0.3
     >>> network.add(endpoint, "alice")
-    >>> network.run()            # until nothing is in flight and nobody is in a hurry
+    >>> network.run()            # until nothing is in flight and no request waits for its answer
 
     ``observe`` shows each datagram as it leaves, with its fate: ``delivered``, ``lost``, ``duplicated``,
     ``unreachable`` or ``too big``. ``history`` is how many events are kept.
@@ -48,7 +48,7 @@ class Network(Hosts):
         self._third_parties: Listeners[ThirdParty] = Listeners(self.lock)
         self._nats: list[Nat] = []
 
-    # What there is on the way
+    # Between the endpoints
 
     @property
     def wire(self) -> Wire:
@@ -56,19 +56,19 @@ class Network(Hosts):
         return self._wire
 
     def add_nat(self, nat: Nat) -> Nat:
-        """Put a NAT box between its inside and everybody else."""
+        """Put a NAT device between its inside and all other hosts."""
         self._nats.append(nat)
         return nat
 
     def intercept(self, third_party: ThirdParty) -> Remover:
-        """Let a third party see each datagram; what it returns travels instead (None: the datagram as it is).
+        """Let a third party see each datagram. What it returns is sent instead; None sends the datagram unchanged.
 
-        Where it raises, the datagram travels as it is. Returns a remover, as `observe`.
+        The datagram is sent unchanged if the third party raises. Returns a remover like `observe`.
         """
         return self._third_parties.add(third_party)
 
     def inject(self, datagram: Datagram) -> None:
-        """Put a forged datagram on the wire, from anybody (``local``) to anybody (``remote``)."""
+        """Put a forged datagram on the wire, from any address (``local``) to any address (``remote``)."""
         self._carry(datagram)
         self._raise()
 
@@ -80,10 +80,10 @@ class Network(Hosts):
         return self._now
 
     def run(self, until: float | Callable[[], bool] | None = None, *, limit: float = 3600.0) -> bool:
-        """Let time pass: until a moment, until something holds (returns whether it does), or until all is quiet.
+        """Let time pass until a time, until a condition is true, or until the network is idle.
 
-        Quiet means that no datagram is in flight and no request waits for its answer; timers that only guard against
-        trouble are not waited for. ``limit`` bounds the virtual seconds of one call.
+        Idle means that no datagram is in flight and no request waits for its answer; other timers do not count.
+        Returns whether the condition is true. One call lasts at most ``limit`` virtual seconds.
         """
         try:
             return self._run(until, limit)
@@ -98,7 +98,7 @@ class Network(Hosts):
             self._raise()
             if met is not None and met():
                 return True
-            if until is None and self._quiet():
+            if until is None and self._idle():
                 return True
             at = self._next()
             if at is None or at > end:
@@ -107,7 +107,7 @@ class Network(Hosts):
             self._now = max(self.now, at)
             self._step()
 
-    def _quiet(self) -> bool:
+    def _idle(self) -> bool:
         return not self._flights and not self._busy()
 
     def _next(self) -> float | None:
@@ -115,7 +115,7 @@ class Network(Hosts):
         return min((t for t in (timer, self._flights[0].at if self._flights else None) if t is not None), default=None)
 
     def _step(self) -> None:
-        """Deliver what arrives now, then fire what is due now."""
+        """Deliver the datagrams that arrive now, then run the timers that are due now."""
         while self._flights and self._flights[0].at <= self.now:
             self._deliver(heapq.heappop(self._flights).datagram)
             self._collect()
@@ -124,21 +124,21 @@ class Network(Hosts):
     # Carrying
 
     def _carry(self, datagram: Datagram) -> None:
-        found: list[Datagram] = [datagram]
+        outgoing: list[Datagram] = [datagram]
         for third_party in self._third_parties:
-            found = [out for one in found for out in self._changed(third_party, one)]
-        for one in found:
-            self._launch(one)
+            outgoing = [changed for sent in outgoing for changed in self._changed(third_party, sent)]
+        for sent in outgoing:
+            self._launch(sent)
 
     def _changed(self, third_party: ThirdParty, datagram: Datagram) -> list[Datagram]:
-        """What travels in place of a datagram."""
+        """The datagrams that a third party sends in place of one."""
 
-        def asked() -> list[Datagram] | None:
-            found = third_party(self.now, datagram)
-            return None if found is None else list(found)
+        def replaced() -> list[Datagram] | None:
+            replacements = third_party(self.now, datagram)
+            return None if replacements is None else list(replacements)
 
-        found = self._call(asked)
-        return [datagram] if found is None else found
+        replacements = self._call(replaced)
+        return [datagram] if replacements is None else replacements
 
     def _launch(self, datagram: Datagram) -> None:
         wire = self.wire

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A NAT box for the network in memory: port translation, with mappings and an address that can be made to change."""
+"""A NAT device for the network in memory. It translates ports; its mappings and its outside address can change."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _ARGUMENTS = {"inside": several(text(), 1), "outside": text(), "first_port": udp
 class Nat:
     """Hides the hosts of ``inside``, one or several, behind the address ``outside``.
 
-    Ports are given out from ``first_port`` on. Native ESP has no ports: like many a cheap box, it lets none through.
-    ``forward`` makes a static mapping, by which a host inside can be spoken to first.
+    It allocates ports from ``first_port`` on. It drops native ESP, which has no ports, as many cheap NATs do.
+    ``forward`` makes a static mapping, so that a host outside can send first.
     """
 
     inside: frozenset[str]
@@ -36,28 +36,28 @@ class Nat:
         self.forwarded = {}
 
     def forward(self, inner: Address, port: int | None = None) -> Nat:
-        """What comes to ``port`` (by default the same as inside) goes to ``inner``, always. Returns itself."""
+        """Always forward ``port`` (by default the port of ``inner``) to ``inner``. Returns the NAT itself."""
         self.forwarded[inner] = Address(self.outside, inner.port if port is None else port)
         return self
 
     def move(self, outside: str) -> None:
-        """Get another address outside, as after a new dial-in; the ports stay. What goes to the old one is lost."""
+        """Change the outside address, as after a new dial-in. Ports stay; packets to the old address are lost."""
         self.outside = outside
         for table in (self.mappings, self.forwarded):
             table.update({inner: outer._replace(host=outside) for inner, outer in table.items()})
 
     def forget(self) -> None:
-        """Lose all mappings: the next packet from inside gets a new port, and packets to the old ones are dropped."""
+        """Drop all mappings: the next packet from inside gets a new port, and packets to the old ports are dropped."""
         self.first_port += len(self.mappings) + 1
         self.mappings.clear()
 
     def translate(self, arriving: Datagram) -> Datagram | None:
-        """A datagram as it comes out on the other side (``local`` is where it goes), or None when it is dropped."""
+        """The translated datagram (``local`` is its destination), or None when it is dropped."""
         from_inside, to_inside = arriving.remote.host in self.inside, arriving.local.host in self.inside
         if from_inside and to_inside:
             return arriving
         if not from_inside and arriving.local.host != self.outside:
-            # Nobody reaches the inside by its own addresses.
+            # The inside addresses are not reachable from outside.
             return None if to_inside else arriving
         if arriving.kind is DatagramKind.ESP:
             return None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A recorder on networks: a pcapng file with a comment on each packet, and the keys that open it.
+"""Records networks: a pcapng file with a comment on each packet, and the keys that decrypt it.
 
-It reads what a network shows of its datagrams, and events; nothing else. Virtual times are put behind a fixed date, so
-that a seeded run writes the same octets each time; on a real network they are the system's.
+It uses only the datagrams and events that a network shows. Virtual time starts at a fixed date, so that a seeded run
+writes the same octets each time; on a real network the times are the system's.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from fynx_scapy.net.hosts import Hosts, Record, record
 from fynx_scapy.net.listeners import Remover
 
 EPOCH = 1_704_067_200
-"""Where virtual time begins in a capture, in seconds since the epoch: 2024-01-01 00:00:00 UTC."""
+"""The start of virtual time in a capture, in seconds since the epoch: 2024-01-01 00:00:00 UTC."""
 
 PAUSE = 1.0
 """Seconds between the last packet of one network and the first of the next."""
 
 KEPT, KEPT_OCTETS = 1_000_000, 512 << 20
-"""How many datagrams are recorded of one network, of how many octets in all; a comment says how many are missing."""
+"""The most datagrams that are kept of one network, and their total size in octets. A comment counts the missing."""
 
 _ESP = 50
 
 
 @dataclass(slots=True)
 class _Take:
-    """What was recorded of one network: (its time, datagram, its fate), the latest `KEPT` of them, and its events."""
+    """The recording of one network: the latest `KEPT` datagrams as (time, datagram, fate), and its events."""
 
     name: str
     network: Hosts
@@ -52,7 +52,7 @@ class _Take:
 
 
 class Recorder:
-    """Watches networks one after the other, and writes one capture and one set of key tables of them all.
+    """Records networks one after the other, and writes one capture and one set of key tables for all of them.
 
     >>> recorder = Recorder()
     >>> recorder.watch(network, "psk_handshake")
@@ -64,10 +64,10 @@ class Recorder:
         self._takes: list[_Take] = []
 
     def watch(self, network: Hosts, name: str) -> Remover:
-        """Record the network's datagrams from now on. ``name`` stands in front of each comment.
+        """Record the network's datagrams from now on. ``name`` is the prefix of each comment.
 
-        The events that it has kept so far are taken over: keys may be among them. Returns what ends the recording; what
-        was recorded stays.
+        Also takes the events that the network has kept so far, because they may contain keys. Returns a function that
+        stops recording; what was recorded stays.
         """
         take = _Take(name, network)
         self._takes.append(take)
@@ -79,7 +79,7 @@ class Recorder:
         return Remover(ended.close)
 
     def packets(self) -> Iterator[Packet]:
-        """Every datagram as an IP packet, with ``time`` and ``comments`` set; in the order in which they left."""
+        """Every datagram as an IP packet, with ``time`` and ``comments`` set, in the order in which they were sent."""
         start = float(EPOCH)
         for take in self._takes:
             start = take.network.epoch or start
@@ -87,7 +87,7 @@ class Recorder:
             missing = sum(take.datagrams.dropped.values())
             for number, (time, datagram, fate) in enumerate(take.datagrams, 1):
                 packet = frame(datagram, number)
-                # Half a microsecond more, because Scapy cuts off what floats leave behind the sixth digit.
+                # Half a microsecond more, because Scapy truncates to microseconds.
                 packet.time = round(start + time, 6) + 5e-7
                 packet.comments = [comment(datagram, fate).encode()]
                 if missing and number == 1:
@@ -98,14 +98,14 @@ class Recorder:
     def save_capture(self, path: str | os.PathLike[str]) -> None:
         """Write the packets as pcapng (link type raw IP). OSError when the file cannot be written."""
         with PcapNgWriter(str(Path(path))) as writer:
-            # One link type for both IP versions; Scapy would take the first packet's own.
+            # One link type for both IP versions; Scapy would take that of the first packet.
             writer.linktype = DLT_RAW
             writer.write_header(None)
             for packet in self.packets():
                 writer.write_packet(packet)
 
     def keys(self) -> KeyLog:
-        """The keys of every SA that either end derived, those of failed handshakes included; their shared secrets."""
+        """The keys of every SA that either endpoint derived, also of failed handshakes, and the shared secrets."""
         log = KeyLog()
         for take in self._takes:
             for _, event in take.events:
@@ -114,9 +114,9 @@ class Recorder:
                 for entry in _ike_keys(event):
                     if entry not in log.ike:
                         log.ike.append(entry)
-                for found in _esp_keys(event):
-                    if found not in log.esp:
-                        log.esp.append(found)
+                for esp_entry in _esp_keys(event):
+                    if esp_entry not in log.esp:
+                        log.esp.append(esp_entry)
             log.esp += _moved(take, log.esp)
         return log
 
@@ -135,15 +135,15 @@ def frame(datagram: Datagram, number: int = 0) -> Packet:
 
 
 def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
-    """What is said of each datagram: the ladder knows what it was."""
+    """A function that writes the comment of a datagram, from the rows of the ladder."""
     ladder = Ladder(take.events, one_sided=len(take.network.hosts) == 1)
     rows: dict[bytes, Row] = {}
     for row in ladder.packets:
         for octets in row.octets:
             rows.setdefault(octets, row)
-    # Of long datagrams that nobody knows the events have only the beginning.
-    begun = [event for row in ladder.packets if isinstance(event := row.event, MessageDropped)]
-    cuts = {len(event.data) for event in begun if event.length > len(event.data)}
+    # Events have only the beginning of long datagrams that were dropped.
+    drops = [event for row in ladder.packets if isinstance(event := row.event, MessageDropped)]
+    cuts = {len(event.data) for event in drops if event.length > len(event.data)}
     named = _names(take.network)
     seen: dict[bytes, int] = {}
 
@@ -170,7 +170,7 @@ def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
 
 
 def _names(network: Hosts) -> Callable[[Address], str]:
-    """What an address is called: by its host, or by its port too where a live peer may share it."""
+    """A function that names an address: by its host, or by host and port if a live peer may share the host."""
     if network.epoch is None:
         hosts = {ip: name for name, host in network.hosts.items() for ip in host.endpoint.hosts}
         return lambda address: hosts.get(address.host, address.host)
@@ -203,23 +203,23 @@ def _ike_keys(event: Event) -> Iterator[IkeKeys]:
 
 
 def _moved(take: _Take, known: list[EspKeys]) -> list[EspKeys]:
-    """Rows for the addresses between which ESP packets really went: those of a NAT, and of an end that has moved.
+    """Key entries for the addresses that ESP packets really had: those of a NAT, and of an endpoint that has moved.
 
-    Wireshark looks a key up by SPI and addresses.
+    Wireshark looks up a key by SPI and addresses.
     """
     by_spi = {entry.spi: entry for entry in known}
     have = {(entry.spi, entry.src, entry.dst) for entry in known}
-    found: dict[tuple[int, str, str], EspKeys] = {}
+    moved: dict[tuple[int, str, str], EspKeys] = {}
     for _, datagram, _ in take.datagrams:
         if datagram.kind in (DatagramKind.ESP, DatagramKind.ESP_IN_UDP):
             spi, source, destination = int.from_bytes(datagram.data[:4]), datagram.local.host, datagram.remote.host
             if spi in by_spi and (spi, source, destination) not in have:
-                found[spi, source, destination] = replace(by_spi[spi], src=source, dst=destination)
-    return list(found.values())
+                moved[spi, source, destination] = replace(by_spi[spi], src=source, dst=destination)
+    return list(moved.values())
 
 
 def _esp_keys(event: Event) -> Iterator[EspKeys]:
-    """Both directions, from the initiator's side and from the responder's the same two."""
+    """The keys of both directions. The events of initiator and responder give the same two."""
     if isinstance(event, ChildSaInstalled):
         local, remote = event.local.host, event.remote.host
         directions = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Why a live peer may be silent: what ICMP and the kernel said, what came instead of an answer, the non-ESP marker."""
+"""Why a live peer may be silent: ICMP and kernel errors, datagrams that are no answer, the non-ESP marker."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.path.nat import NATT_PORT
 
 PORT_UNREACHABLE = {(3, 3), (1, 4)}
-"""ICMP type and code of "nobody listens on this port": RFC 792, RFC 4443 section 3.1."""
+"""ICMP type and code of "port unreachable": RFC 792, RFC 4443 section 3.1."""
 REFUSALS = 2
-"""How often it has to be said before we give up: section 2.4 of RFC 7296 wants repeated attempts."""
+"""How many such errors make us give up: RFC 7296 section 2.4 wants repeated attempts."""
 
 
 def heard(events: Sequence[Event]) -> bool:
-    """Whether the peer has answered or sent anything that was taken for a message of its own."""
+    """Whether the peer has sent any message or ESP packet that we accepted."""
     return any(isinstance(event, MessageReceived | EspReceived) for event in events)
 
 
 def refused(events: Sequence[Event], remote: Address) -> bool:
-    """Whether ICMP has said repeatedly that nobody listens there, and nothing else came back."""
-    said = [event for event in events if isinstance(event, IcmpReceived) and event.believed]
-    here = [event for event in said if event.remote.host == remote.host]
-    return sum((event.icmp_type, event.code) in PORT_UNREACHABLE for event in here) >= REFUSALS and not heard(events)
+    """Whether ICMP has reported repeatedly that the port of ``remote`` is unreachable, and nothing else came back."""
+    reports = [event for event in events if isinstance(event, IcmpReceived) and event.believed]
+    reports = [event for event in reports if event.remote.host == remote.host]
+    count = sum((event.icmp_type, event.code) in PORT_UNREACHABLE for event in reports)
+    return count >= REFUSALS and not heard(events)
 
 
 def causes(events: Sequence[Event], remote: Address, *, marker: bool) -> list[str]:
-    """The likely causes of the silence of ``remote``, those that were seen first. ``events`` are those of our end.
+    """The likely causes of the silence of ``remote``, the most frequent first. ``events`` are those of our endpoint.
 
     ``marker`` says whether IKE was sent with the non-ESP marker on every port.
     """
@@ -46,15 +47,15 @@ def causes(events: Sequence[Event], remote: Address, *, marker: bool) -> list[st
             reports[f"the system did not send: {event.reason}"] += 1
         elif isinstance(event, MessageDropped) and event.remote.host == remote.host:
             reports[f"a datagram came from {event.remote}, but it is no answer: {event.reason}"] += 1
-    found = [f"{words} ({count} times)" if count > 1 else words for words, count in reports.most_common(5)]
+    likely = [f"{text} ({count} times)" if count > 1 else text for text, count in reports.most_common(5)]
     if not heard(events) and remote.port != NATT_PORT:
-        found.append(_MARKER[marker].format(remote.port))
-    return found
+        likely.append(_MARKER[marker].format(remote.port))
+    return likely
 
 
 _MARKER = {
-    True: "IKE was sent with the non-ESP marker, as peers on ports of their own expect it; "
-    "one that wants none on port {}: marker_always=False, --no-marker-always",
-    False: "IKE was sent without the non-ESP marker; a peer that wants it on port {}: "
-    "marker_always=True, --marker-always",
+    True: "IKE was sent with the non-ESP marker, as most peers on non-standard ports expect; "
+    "if the peer does not expect it on port {}, use marker_always=False or --no-marker-always",
+    False: "IKE was sent without the non-ESP marker; "
+    "if the peer expects it on port {}, use marker_always=True or --marker-always",
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel's sockets that carry IKE and ESP: UDP ports, and IP protocol 50. What is Linux's own about them is here.
+"""The sockets that carry IKE and ESP: UDP ports and IP protocol 50. All that is specific to Linux is here.
 
-Nothing blocks. What arrives is handed over as datagrams, what ICMP has to say about what was sent as `IcmpError`.
+Nothing blocks. Received octets become datagrams; ICMP errors about what we sent become `IcmpError`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
 
 OpenSocket = Callable[[int, int, int], socket.socket]
 
-# From linux/in.h, linux/in6.h and linux/errqueue.h; Python's socket module has names for a part of them only.
+# From linux/in.h, linux/in6.h and linux/errqueue.h; Python's socket module names only some of them.
 _IP_MTU_DISCOVER, _IP_RECVERR, _IP_RECVTOS, _IP_TOS = 10, 11, 13, 1
 _IPV6_MTU_DISCOVER, _IPV6_RECVERR, _IPV6_RECVTCLASS, _IPV6_TCLASS = 23, 25, 66, 67
 _PMTUDISC_WANT = 1
@@ -33,11 +33,11 @@ _LARGEST = 65535
 _ANCILLARY = 512
 _AT_ONCE = 256
 _ATTEMPTS = 4
-"""How often a datagram is handed to the kernel while it tells of ICMP errors instead: a forger may send many."""
+"""How often we try to send a datagram while the kernel reports ICMP errors instead. A forger may send many of them."""
 
 
 class IpSocket:
-    """A socket of one address. TransportError where it cannot be had."""
+    """A socket on one address. TransportError when it cannot be opened."""
 
     def __init__(self, host: str, kind: int, protocol: int, open_socket: OpenSocket, port: int = 0) -> None:
         self.v6, self._kind = ":" in host, kind
@@ -60,23 +60,23 @@ class IpSocket:
         self.socket.setblocking(False)
         for name in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self.socket.setsockopt(socket.SOL_SOCKET, name, _BUFFER)
-        if self.v6 and self._kind == socket.SOCK_DGRAM:  # a raw socket is of one version anyway
+        if self.v6 and self._kind == socket.SOCK_DGRAM:  # a raw socket has one IP version anyway
             self.socket.setsockopt(self._level, socket.IPV6_V6ONLY, 1)
         options = {
             _IPV6_RECVERR if self.v6 else _IP_RECVERR: 1,
             _IPV6_RECVTCLASS if self.v6 else _IP_RECVTOS: 1,
-            # Learn the path's MTU, and let the kernel fragment what is larger; IKE's own fragments are smaller.
+            # Learn the path MTU, and let the kernel fragment larger packets. IKE fragments are smaller.
             _IPV6_MTU_DISCOVER if self.v6 else _IP_MTU_DISCOVER: _PMTUDISC_WANT,
         }
         for option, value in options.items():
             self.socket.setsockopt(self._level, option, value)
 
     def fileno(self) -> int:
-        """The descriptor, so that a selector takes it."""
+        """The file descriptor, for selectors."""
         return self.socket.fileno()
 
     def close(self) -> None:
-        """Give it back."""
+        """Close the socket."""
         self.socket.close()
 
     def send(self, datagram: Datagram) -> None:
@@ -88,14 +88,14 @@ class IpSocket:
                 self.socket.sendmsg([datagram.wire], ancillary, 0, tuple(datagram.remote))
                 return
             except OSError as error:
-                # An ICMP error about an earlier datagram is told at the next call, which then has not been carried out.
+                # The kernel reports an ICMP error about an earlier datagram at the next call, which then sends nothing.
                 if not left or error.errno not in _PENDING:
                     raise TransportError(f"cannot send to {datagram.remote}: {_why(error)}") from None
-            except (OverflowError, ValueError) as error:  # an address that Python itself refuses
+            except (OverflowError, ValueError) as error:  # an address that Python refuses
                 raise TransportError(f"cannot send to {datagram.remote}: {error}") from None
 
     def _messages(self) -> Iterator[tuple[bytes, int, Address]]:
-        """What lies in the socket's buffer: (octets, TOS or traffic class, sender), some hundreds at a time."""
+        """Received (octets, TOS or traffic class, sender), at most `_AT_ONCE` per call."""
         for _ in range(_AT_ONCE):
             try:
                 data, ancillary, flags, sender = self.socket.recvmsg(_LARGEST, _ANCILLARY)
@@ -103,22 +103,22 @@ class IpSocket:
                 return
             except OSError as error:
                 if error.errno in _PENDING:
-                    continue  # `errors` has the whole of it
+                    continue  # `errors` reports it
                 self._failed.append(f"cannot receive on {self.address}: {_why(error)}")
                 return
             if flags & socket.MSG_TRUNC or not sender:
-                self._failed.append(f"expected a whole datagram on {self.address}, found a part of one, or no sender")
+                self._failed.append(f"received a truncated datagram, or one without a sender, on {self.address}")
                 continue
             yield data, _traffic_class(ancillary), Address(sender[0], sender[1])
 
     def failed(self) -> list[str]:
-        """Why receiving failed, each time since the last call."""
-        found = list(self._failed)
+        """The reasons why receiving failed since the last call."""
+        reasons = list(self._failed)
         self._failed.clear()
-        return found
+        return reasons
 
     def errors(self) -> Iterator[IcmpError]:
-        """What ICMP had to say since the last call."""
+        """The ICMP errors since the last call."""
         for _ in range(_AT_ONCE):
             try:
                 _, ancillary, _, target = self.socket.recvmsg(_LARGEST, _ANCILLARY, socket.MSG_ERRQUEUE)
@@ -135,16 +135,16 @@ class IpSocket:
 
 
 _PENDING = frozenset({
-    # What Linux turns ICMP's types and codes into (net/ipv4/icmp.c), then what it has for ICMPv6's (net/ipv6/icmp.c).
+    # The errors that Linux makes of ICMP types and codes (net/ipv4/icmp.c), then those of ICMPv6 (net/ipv6/icmp.c).
     errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENOPROTOOPT, errno.ECONNREFUSED, errno.EMSGSIZE, errno.EOPNOTSUPP,
     errno.EHOSTDOWN, errno.ENONET, errno.EPROTO,
     errno.EACCES,
 })  # fmt: skip
-"""How the kernel tells, at any later call, of an ICMP error."""
+"""The error numbers by which the kernel reports an ICMP error, at any later call."""
 
 
 class UdpPort(IpSocket):
-    """One UDP port: IKE, and on the port for NAT traversal ESP in UDP and keepalives (RFC 3948)."""
+    """One UDP port. It carries IKE; the port for NAT traversal also carries ESP in UDP and keepalives (RFC 3948)."""
 
     def __init__(
         self, host: str, port: int, open_socket: OpenSocket = socket.socket, *, marker_always: bool = False
@@ -153,19 +153,19 @@ class UdpPort(IpSocket):
         self.marker_always = marker_always
 
     def receive(self) -> Iterator[Datagram]:
-        """What has arrived."""
+        """The datagrams that have arrived."""
         for data, tos, sender in self._messages():
             yield Datagram.from_udp(data, self.address, sender, tos, marker_always=self.marker_always)
 
 
 class EspPort(IpSocket):
-    """IP protocol 50, as far as the kernel hands it to a program: it needs the privilege for raw sockets."""
+    """A raw socket for IP protocol 50. It needs the privilege for raw sockets."""
 
     def __init__(self, host: str, open_socket: OpenSocket = socket.socket) -> None:
         super().__init__(host, socket.SOCK_RAW, _ESP, open_socket)
 
     def receive(self) -> Iterator[Datagram]:
-        """What has arrived, from the SPI on: of IPv4 the kernel shows the header too."""
+        """The ESP packets that have arrived, from the SPI on. (For IPv4 the kernel adds the IP header.)"""
         for data, tos, sender in self._messages():
             if not self.v6:
                 if len(data) < 20:
@@ -182,7 +182,7 @@ def _traffic_class(ancillary: list[tuple[int, int, bytes]]) -> int:
 
 
 def _offender(data: bytes) -> str:
-    """The address in the sockaddr behind an extended error; empty where there is none."""
+    """The address in the sockaddr after an extended error; empty if there is none."""
     family = struct.unpack_from("=H", data)[0] if len(data) >= 2 else 0
     if family == socket.AF_INET and len(data) >= 8:
         return str(IPv4Address(data[4:8]))
@@ -192,11 +192,11 @@ def _offender(data: bytes) -> str:
 
 
 def _why(error: OSError) -> str:
-    """An error of the kernel, and what helps."""
+    """The text of a kernel error, with advice."""
     advice = {
-        errno.EACCES: "; ports below 1024 and raw sockets want privileges: choose ports of your own, or be root",
-        errno.EPERM: "; raw sockets want privileges (CAP_NET_RAW), and a packet filter may refuse what is sent",
-        errno.EADDRINUSE: "; another program has it: choose ports of your own",
+        errno.EACCES: "; ports below 1024 and raw sockets need privileges: choose ports above 1023, or run as root",
+        errno.EPERM: "; raw sockets need privileges (CAP_NET_RAW); a packet filter may also have refused to send",
+        errno.EADDRINUSE: "; another program uses this port: choose another",
         errno.EADDRNOTAVAIL: "; expected an address of this machine",
     }
     return (error.strerror or str(error)) + advice.get(error.errno or 0, "")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Endpoints on a real network: UDP ports 500 and 4500 or any others, IP protocol 50, and the machine's own clock.
+"""Endpoints on a real network: UDP ports 500 and 4500 or any others, IP protocol 50, and the machine's clock.
 
-It is used as the network in memory is; `run` takes real time. Traffic goes where the endpoints' configurations say.
+Its interface is that of the network in memory, but `run` takes real time.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from fynx_scapy.net.listeners import Remover
 from fynx_scapy.net.sockets import EspPort, OpenSocket, UdpPort
 
 POLL = 0.02
-"""How often, in seconds, `run` looks whether what it waits for holds, when nothing arrives meanwhile."""
+"""The interval in seconds at which `run` checks its condition when nothing arrives."""
 
 SETTLING = 0.2
-"""For how many seconds `settle` reads on at most, once no request of the host waits for an answer."""
+"""The longest time in seconds that `settle` reads on after the last pending request of the host."""
 
 _PATIENCE = 0.25
 
 
 class HasFileno(Protocol):
-    """What a selector takes."""
+    """An object with a file descriptor."""
 
     def fileno(self) -> int:
         """The file descriptor."""
@@ -43,7 +43,7 @@ class HasFileno(Protocol):
 
 @dataclass(slots=True)
 class _Ports:
-    """The sockets of one endpoint; ``refused`` says why there is none for protocol 50."""
+    """The sockets of one endpoint. ``refused`` says why there is none for protocol 50."""
 
     udp: dict[Address, UdpPort] = field(default_factory=dict)
     esp: dict[str, EspPort] = field(default_factory=dict)
@@ -62,16 +62,16 @@ class _Ports:
 
 
 class UdpNetwork(Hosts):
-    """Endpoints on this machine's network, or on that of a namespace: ``open_socket`` opens the sockets there.
+    """A network of this machine, or of a network namespace in which ``open_socket`` opens the sockets.
 
     >>> with UdpNetwork() as network:
     ...     network.add(endpoint, "alice")
     ...     sa = endpoint.connect(config, network.now)
     ...     network.run(lambda: sa.established, limit=5)
 
-    What the kernel refuses, and what ICMP reports, are events (`SendFailed`, `ReceiveFailed`, `IcmpReceived`). One pair
-    of ports serves all the IKE SAs of an endpoint. `attend` has a thread serve the sockets while nobody calls `run`.
-    ``history`` is how many events are kept.
+    Kernel and ICMP errors become events (`SendFailed`, `ReceiveFailed`, `IcmpReceived`). One pair of ports serves all
+    IKE SAs of an endpoint. `attend` starts a thread that serves the sockets between calls of `run`. ``history`` is the
+    number of events to keep.
     """
 
     def __init__(self, *, open_socket: OpenSocket = socket.socket, history: int | None = None) -> None:
@@ -96,12 +96,12 @@ class UdpNetwork(Hosts):
         """Seconds since the network was made."""
         return time.monotonic() - self._started
 
-    # Who is there
+    # Hosts
 
     def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False, native: bool = True) -> Host:
-        """Open the ports of an endpoint's configuration, and with ``native`` protocol 50 where that is allowed.
+        """Add an endpoint and open the ports of its configuration. ``native`` also opens protocol 50, if allowed.
 
-        TransportError when a port cannot be had; ConfigError when the name is taken.
+        TransportError when a port cannot be opened; ConfigError when the name is taken.
         """
         config = endpoint.config
         ports = _Ports()
@@ -124,17 +124,17 @@ class UdpNetwork(Hosts):
         return host
 
     def watch(self, source: HasFileno, ready: Callable[[int], object]) -> Remover:
-        """Have `run` call ``ready`` with epoll's flags whenever there is something to read at ``source``.
+        """Have `run` call ``ready`` with the epoll flags whenever ``source`` is readable.
 
-        So others' sockets are served beside ours by the one thread that there is. Returns a remover, as `observe`.
+        So the same thread can serve other sockets too. Returns a remover like `observe`.
         """
         descriptor = source.fileno()
 
         def remove() -> None:
             with self.lock:
-                if self._by_descriptor.get(descriptor) is ready:  # the number may be another socket's by now
+                if self._by_descriptor.get(descriptor) is ready:  # another socket may have the number now
                     del self._by_descriptor[descriptor]
-                    with contextlib.suppress(OSError):  # a closed one has left by itself
+                    with contextlib.suppress(OSError):  # closing a socket has unregistered it
                         self._poll.unregister(descriptor)
 
         with self.lock:
@@ -143,7 +143,7 @@ class UdpNetwork(Hosts):
         return Remover(remove)
 
     def remove(self, name: str) -> None:
-        """Unplug a host and close its sockets; what happened there stays in ``events``."""
+        """Remove a host and close its sockets; its events stay in ``events``."""
         with self.lock:
             self.hosts.pop(name)
             ports = self._ports.pop(name)
@@ -151,10 +151,10 @@ class UdpNetwork(Hosts):
 
     @staticmethod
     def _same_place(one: Endpoint, other: Endpoint) -> bool:
-        return False  # two endpoints may share an address, but no port: the kernel sees to that
+        return False  # two endpoints may share an address; the kernel makes sure that they share no port
 
     def inject(self, datagram: Datagram) -> None:
-        """Send these octets as they are from an address of ours; OutOfReach for the address of somebody else."""
+        """Send these octets unchanged from an address of ours; OutOfReach for any other source address."""
         endpoints = [host.endpoint for host in self.hosts.values() if datagram.local.host in host.endpoint.hosts]
         if not endpoints:
             super().inject(datagram)
@@ -169,7 +169,7 @@ class UdpNetwork(Hosts):
         return self._closing.is_set()
 
     def close(self) -> None:
-        """Close all sockets, and end the thread that attends to them."""
+        """Close all sockets, and end the thread that serves them."""
         self._closing.set()
         if self._attendant is not None:
             self._attendant.join()
@@ -180,7 +180,7 @@ class UdpNetwork(Hosts):
         self._poll.close()
 
     def attend(self) -> None:
-        """Have a thread answer the peers while nobody calls `run`, as a person at the prompt does not."""
+        """Start a thread that answers the peers between calls of `run`, for example at a Python prompt."""
         if self._attendant is None:
             self._attendant = threading.Thread(target=self._serve, name="fynx attendant", daemon=True)
             self._attendant.start()
@@ -188,19 +188,19 @@ class UdpNetwork(Hosts):
     def _serve(self) -> None:
         while not self._closing.is_set():
             failure = guard.guarded(self.now, "a step of the attendant", self._step, self.now + POLL * 5, taps=False)
-            if failure is not None:  # by one who watches: nobody is here to be told, and the thread has to go on
+            if failure is not None:  # in a listener: there is no caller to raise it to, and the thread must go on
                 with self.lock:
                     self._note_failure(next(iter(self.hosts), ""), failure)
-                    self._raised, self._raised_after = None, 0  # a subscriber that fails at the news of its own failure
+                    self._raised, self._raised_after = None, 0  # a subscriber may fail at the event of its own failure
                 self._closing.wait(POLL)
 
     # Time
 
     def run(self, until: float | Callable[[], bool] | None = None, *, limit: float = 3600.0) -> bool:
-        """Let time pass: until a moment, until something holds (returns whether it does), or until all is quiet.
+        """Let time pass until a time, until a condition is true, or until the network is idle.
 
-        Quiet means that no request waits for its answer and nothing is to be read. ``limit`` bounds the seconds of one
-        call.
+        Idle means that no request waits for its answer and there is nothing to read. Returns whether the condition is
+        true. One call lasts at most ``limit`` seconds.
         """
         end = until if isinstance(until, int | float) else self.now + limit
         met = until if callable(until) else None
@@ -218,14 +218,14 @@ class UdpNetwork(Hosts):
             self._step(min(end, self.now + POLL) if met is not None else end)
 
     def settle(self, name: str) -> None:
-        """The same, for some seconds at most. A real network need not become quiet: anybody may send."""
+        """Like the base class, but for some seconds at most: a real network may never become idle."""
         endpoint = self.hosts[name].endpoint
-        # What follows may be an exchange too: the Delete of what was rekeyed, for one.
+        # Another exchange may follow, such as the Delete of a rekeyed SA.
         self.run(lambda: not any(sa.requests.pending for sa in endpoint.sas.values()), limit=SETTLING * 50)
         self.run(limit=SETTLING)
 
     def _step(self, end: float) -> None:
-        """Wait for a datagram, a timer or ``end``, and do what there is to do."""
+        """Wait for a datagram, a timer or ``end``, and handle it."""
         with self.lock:
             timer = self._next_timer()
         wait = min(end, timer if timer is not None else end) - self.now
@@ -257,7 +257,7 @@ class UdpNetwork(Hosts):
 
     @staticmethod
     def _own(endpoint: Endpoint, datagram: Datagram) -> bool:
-        """Whether it is what the system shows of its own: two ends on one address both see all of protocol 50 there."""
+        """Whether it is our own packet: two endpoints that share an address both receive all its ESP packets."""
         here = datagram.kind is DatagramKind.ESP and datagram.local.host == datagram.remote.host
         return here and int.from_bytes(datagram.data[:4]) not in endpoint.children
 
@@ -267,7 +267,7 @@ class UdpNetwork(Hosts):
             if datagram.kind is DatagramKind.ESP:
                 raw = ports.esp.get(datagram.local.host)
                 if raw is None:
-                    raise TransportError(ports.refused or "no socket for IP protocol 50 was asked for")
+                    raise TransportError(ports.refused or "no socket is open for IP protocol 50 (native=False)")
                 raw.send(datagram)
             else:
                 port = ports.udp.get(datagram.local)
@@ -284,16 +284,16 @@ class UdpNetwork(Hosts):
             self._tell(datagram, "sent")
 
     def _sender(self, datagram: Datagram) -> tuple[Host, _Ports]:
-        """The host that a datagram leaves from; of several with its address, the one with its port."""
+        """The host that sends a datagram. If several have its address, the one that has its port."""
         names = [name for name, host in self.hosts.items() if datagram.local.host in host.endpoint.hosts]
         names = [name for name in names if datagram.local in self._ports[name].udp] or names or list(self.hosts)
         return self.hosts[names[0]], self._ports[names[0]]
 
 
 def resolve(target: str, port: int) -> Address:
-    """The address of ``HOST``, ``HOST:PORT`` or ``[IPv6]:PORT``, names looked up; ``port`` where none is said.
+    """The address of ``HOST``, ``HOST:PORT`` or ``[IPv6]:PORT``. Resolves names; ``port`` is the default port.
 
-    ConfigError when there is no such host, or the port is no number from 1 to 65535.
+    ConfigError when the host does not resolve, or the port is not a number from 1 to 65535.
     """
     host, number = target, str(port)
     if target.startswith("["):
@@ -302,27 +302,27 @@ def resolve(target: str, port: int) -> Address:
     elif target.count(":") == 1:
         host, _, number = target.partition(":")
     if not (number.isdecimal() and 0 < int(number) < 65536):
-        raise ConfigError(f"expected a port from 1 to 65535 behind the host, found {target!r}")
+        raise ConfigError(f"expected a port from 1 to 65535 after the host, found {target!r}")
     try:
-        found = socket.getaddrinfo(host, int(number), type=socket.SOCK_DGRAM)
+        addresses = socket.getaddrinfo(host, int(number), type=socket.SOCK_DGRAM)
     except (socket.gaierror, UnicodeError) as error:
         raise ConfigError(f"expected a host such as 192.0.2.1 or vpn.example, found {host!r}: {error}") from None
-    return Address(str(found[0][4][0]), int(number))
+    return Address(str(addresses[0][4][0]), int(number))
 
 
 def source_for(remote: Address, open_socket: OpenSocket = socket.socket) -> str:
-    """The address of ours that the kernel sends from to ``remote``; TransportError when there is no way there."""
+    """Our address from which the kernel sends to ``remote``; TransportError when there is no route."""
     kind = socket.AF_INET6 if ":" in remote.host else socket.AF_INET
     with contextlib.closing(open_socket(kind, socket.SOCK_DGRAM, 0)) as probe:
         try:
-            probe.connect((remote.host, remote.port))  # of a UDP socket: nothing is sent
+            probe.connect((remote.host, remote.port))  # a UDP socket: nothing is sent
         except OSError as error:
-            raise TransportError(f"no way to {remote}: {error.strerror}") from None
+            raise TransportError(f"no route to {remote}: {error.strerror}") from None
         return str(probe.getsockname()[0])
 
 
 def free_ports(host: str, count: int = 2, open_socket: OpenSocket = socket.socket) -> tuple[int, ...]:
-    """So many UDP port numbers that are free on an address at this moment."""
+    """``count`` UDP port numbers that are free on an address right now."""
     with contextlib.ExitStack() as stack:
         return tuple(
             stack.enter_context(contextlib.closing(UdpPort(host, 0, open_socket))).address.port for _ in range(count)

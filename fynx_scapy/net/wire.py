@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How a network in memory treats what it carries."""
+"""How a network in memory treats datagrams: delay, loss, duplication, reordering, MTU."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _PROBABILITY = number(0, 1)
 
 @dataclass(slots=True)
 class Wire(Checked):
-    """How the network treats a datagram. It may be changed meanwhile: each value is checked when it is set."""
+    """How the network treats datagrams. Fields may be set at any time; each value is checked when it is set."""
 
     delay: float = setting(0.01, seconds(zero=True))
-    """Seconds that every datagram takes."""
+    """The delay of every datagram, in seconds."""
     loss: float = setting(0.0, _PROBABILITY)
-    """The probability that one is lost."""
+    """The probability that a datagram is lost."""
     duplication: float = setting(0.0, _PROBABILITY)
-    """The probability that one arrives twice."""
+    """The probability that a datagram arrives twice."""
     reordering: float = setting(0.0, _PROBABILITY)
-    """The probability that one takes longer, so that later ones may overtake it."""
+    """The probability that a datagram is delayed further, so that later ones may overtake it."""
     jitter: float = setting(0.05, seconds(zero=True))
-    """Up to how many seconds longer."""
+    """The longest further delay, in seconds."""
     mtu: int | None = setting(None, optional(whole(1, 1 << 16, "octets")))
-    """Octets of the longest IP packet; None for no limit."""
+    """The longest IP packet, in octets; None for no limit."""
 
     if TYPE_CHECKING:
 

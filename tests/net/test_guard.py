@@ -61,7 +61,7 @@ def test_a_datagram_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (event.doing, event.error, event.reason) == ("a datagram", "ValueError", "")
     assert event.where.startswith("fynx_scapy.ike.endpoint:")
     assert KEY not in repr(event)
-    assert "a fault of ours at a datagram: ValueError" in str(Ladder(pair.network.events))
+    assert "internal error while handling a datagram: ValueError" in str(Ladder(pair.network.events))
     assert pair.network.failures == {"bob": 1}
     sa.delete_ike()
     pair.network.run()
