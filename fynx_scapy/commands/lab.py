@@ -90,7 +90,7 @@ def status(as_json: bool) -> None:
         if not names:
             click.echo("no lab is running; start one with: fynx lab up", err=True)
         for name in names:
-            kept = keeper.Kept.read(name)
+            kept = keeper.RunningLab.read(name)
             sas = Charon.at(Path(kept.folder) / "vici").sas()
             if as_json:
                 entry = dataclasses.asdict(kept) | {"sas": [dataclasses.asdict(sa) for sa in sas]}
@@ -117,7 +117,7 @@ def exec_(name: str, peer: bool, command: tuple[str, ...]) -> None:
     from fynx_scapy.lab.namespace import tool
 
     with _reported():
-        kept = keeper.Kept.read(name)
+        kept = keeper.RunningLab.read(name)
         words = [*kept.enter(peer=peer), *command]
         os.environ["FYNX_PSK_FILE"] = kept.psk_file
         try:

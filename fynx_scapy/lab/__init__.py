@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Real peers on this machine: network namespaces, the daemons in them, and trials that we undergo together."""
+"""Real peers on this machine: network namespaces, IKE daemons in them, and interoperability trials."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from fynx_scapy.lab.peer import DYNAMIC, Peer, PeerChild, PeerConfig
     from fynx_scapy.lab.stream import Stream
     from fynx_scapy.lab.strongswan import StrongSwan
-    from fynx_scapy.lab.topology import Nat
+    from fynx_scapy.lab.topology import BehindNat
     from fynx_scapy.lab.trials import Role, Trial, registered, trial
 
 __all__ = [
     "DYNAMIC",
     "PORT_FLOAT",
+    "BehindNat",
     "Lab",
     "Meeting",
-    "Nat",
     "Peer",
     "PeerChild",
     "PeerConfig",
@@ -35,12 +35,12 @@ __all__ = [
     "trial",
 ]
 
-# Public name -> the module that holds it, and its name there where that is the module's own.
+# Public name -> its module. `_NAMES` has the name there, if it differs.
 _HOME = {
     "DYNAMIC": "peer",
     "Lab": "lab",
     "Meeting": "meeting",
-    "Nat": "topology",
+    "BehindNat": "topology",
     "PORT_FLOAT": "differences",
     "Peer": "peer",
     "PeerChild": "peer",
@@ -57,7 +57,7 @@ _NAMES = {"known_differences": "differences"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use: half of the commands need no Scapy."""
+    """Import a public name on first use, because half of the commands need no Scapy."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), _NAMES.get(name, name))

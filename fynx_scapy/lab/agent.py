@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What runs inside a guest: it carries out what it is asked on the wire that the guest is managed on.
+"""The agent inside a guest. It executes the requests that the lab sends over the guest's management network.
 
-A connection is one request, a line of JSON, and its answer, another one. ``probe`` goes on: each octet that comes is an
-echo request to send, and each number that is answered goes back as four octets. It also answers UDP echo.
+A connection carries one request, a line of JSON, and its answer, another line. ``probe`` keeps the connection: for each
+octet received it sends an echo request, and for each echo reply it returns the number as four octets. The agent also
+answers UDP echo.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class Request(socketserver.StreamRequestHandler):
-    """One connection of the lab's."""
+    """One connection from the lab."""
 
     def handle(self) -> None:
-        """Do what its line says."""
+        """Execute its request."""
         request: dict[str, Any] = json.loads(self.rfile.readline())
         try:
             OPERATIONS[request.pop("op")](self, **request)
@@ -40,17 +41,17 @@ class Request(socketserver.StreamRequestHandler):
             self.say(error=str(error))
 
     def say(self, **values: Any) -> None:
-        """Answer."""
+        """Send the answer."""
         self.wfile.write(json.dumps(values).encode() + b"\n")
 
 
 def _with(env: dict[str, str] | None) -> dict[str, str]:
-    """The guest's environment and what is added to it; its PATH is its own."""
+    """The guest's environment with ``env`` added; PATH stays the guest's."""
     return os.environ | (env or {}) | {"PATH": os.environ["PATH"]}
 
 
 def run(request: Request, words: list[str], text: str | None, env: dict[str, str] | None, seconds: float) -> None:
-    """Run a command to its end."""
+    """Run a command and wait for it."""
     done = subprocess.run(
         words,
         input=text,
@@ -65,7 +66,7 @@ def run(request: Request, words: list[str], text: str | None, env: dict[str, str
 
 
 def start(request: Request, words: list[str], env: dict[str, str] | None, output: str) -> None:
-    """Start a command and let it run."""
+    """Start a command in the background."""
     with open(output, "ab") as file:
         child = subprocess.Popen(
             words, env=_with(env), stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
@@ -75,12 +76,12 @@ def start(request: Request, words: list[str], env: dict[str, str] | None, output
 
 
 def alive(request: Request, pid: int) -> None:
-    """Whether what was started still runs."""
+    """Whether a started command still runs."""
     request.say(alive=_children[pid].poll() is None)
 
 
 def kill(request: Request, pid: int) -> None:
-    """End what was started, and wait for its end."""
+    """Kill a started command, and wait for it."""
     if _children[pid].poll() is None:
         os.killpg(pid, 9)
         _children[pid].wait()
@@ -88,11 +89,11 @@ def kill(request: Request, pid: int) -> None:
 
 
 def probe(request: Request, source: str, target: str, icmp: bool, size: int) -> None:
-    """Send echo requests as they are asked for, and tell of the answers."""
+    """Send echo requests on demand, and report the replies."""
     sending = Probe.open(socket.socket, source, target, icmp=icmp, size=size)
     with sending.socket:
         request.say()
-        told: set[int] = set()
+        reported: set[int] = set()
         while True:
             ready, _, _ = select.select([request.connection, sending.socket], [], [])
             if request.connection in ready:
@@ -102,9 +103,9 @@ def probe(request: Request, source: str, target: str, icmp: bool, size: int) -> 
                 for _ in wanted:
                     sending.send()
             sending.read()
-            for number in sorted(sending.answered - told):
+            for number in sorted(sending.answered - reported):
                 request.connection.sendall(struct.pack("!I", number))
-            told |= sending.answered
+            reported |= sending.answered
 
 
 OPERATIONS: dict[str, Callable[..., None]] = {
@@ -123,12 +124,12 @@ def _serve_echo(address: str) -> None:
             data, sender = served.recvfrom(65535)
             try:
                 served.sendto(data, sender)
-            except OSError:  # no way back any more
+            except OSError:  # no route back any more
                 continue
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Every connection has a thread, and none keeps another waiting."""
+    """A server with one thread for each connection."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -136,10 +137,10 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 def main() -> None:
-    """Serve until the guest is switched off: FOLDER ADDRESS INNER…"""
+    """Serve until the guest is switched off. Arguments: FOLDER ADDRESS INNER…"""
     folder, address, *inner = sys.argv[1:]
-    for each in inner:
-        threading.Thread(target=_serve_echo, args=(each,), daemon=True).start()
+    for inner_address in inner:
+        threading.Thread(target=_serve_echo, args=(inner_address,), daemon=True).start()
     with Server((address, PORT), Request) as server:
         (Path(folder) / READY).write_text(os.uname().release)
         server.serve_forever()

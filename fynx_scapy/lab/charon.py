@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A charon's control socket (vici): what it is asked to do, and what it says that it has."""
+"""The control socket (vici) of a charon: commands, and the SAs that it reports."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ _PATIENCE = 10.0
 
 
 class Charon:
-    """The charon that ``connect`` reaches. LabError when it refuses; OSError when nobody listens there."""
+    """The charon that ``connect`` reaches. LabError when it refuses a command; OSError when nothing listens there."""
 
     def __init__(self, connect: Callable[[], socket.socket]) -> None:
         self._connect = connect
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """The one that listens at a path of this machine's."""
+        """The charon that listens at a path on this machine."""
         return cls(functools.partial(_connected, path))
 
     @property
     def version(self) -> str:
-        """As charon says it: ``5.9.8``."""
+        """The version that charon reports: ``5.9.8``."""
         with self._vici() as vici:
             return _text(vici.version()["version"])
 
     @property
     def plugins(self) -> frozenset[str]:
-        """Those that it could load."""
+        """The plugins that it has loaded."""
         with self._vici() as vici:
             return frozenset(map(_text, vici.stats()["plugins"]))
 
     def do(self, command: str, what: Mapping[str, Any]) -> None:
-        """``initiate``, ``terminate`` or ``rekey``: charon begins it, and we do not wait for its end."""
+        """Have charon ``initiate``, ``terminate`` or ``rekey``, without waiting for the result."""
         with self._vici() as vici:
             if command == "rekey":
                 vici.rekey(what)
@@ -50,7 +50,7 @@ class Charon:
                     pass
 
     def sas(self) -> list[PeerIkeSa]:
-        """Its IKE SAs, those that are being replaced included."""
+        """Its IKE SAs, including those that are being replaced."""
         with self._vici() as vici:
             return [_ike_sa(name, sa) for entry in vici.list_sas() for name, sa in entry.items()]
 
@@ -80,20 +80,20 @@ def _vici_module() -> Any:
         import vici
         import vici.exception
     except ImportError:
-        raise LabError("the Python package vici is missing; to have it: pip install 'fynx-scapy[lab]'") from None
+        raise LabError("the Python package vici is missing; install it: pip install 'fynx-scapy[lab]'") from None
     return vici
 
 
 def _text(value: bytes | str) -> str:
-    # Identities in it are its peers'.
+    # It may contain identities, which come from charon's peers.
     return printable(value)
 
 
 def _plain(value: Any) -> Any:
-    """A vici message with text in place of octets."""
+    """A vici message with its octets decoded."""
     if isinstance(value, Mapping):
         return {name: _plain(inner) for name, inner in value.items()}
-    return [_text(each) for each in value] if isinstance(value, list) else _text(value)
+    return [_text(item) for item in value] if isinstance(value, list) else _text(value)
 
 
 def _ike_sa(name: str, message: Mapping[str, Any]) -> PeerIkeSa:

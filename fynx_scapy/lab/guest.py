@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest: a machine with a Linux kernel of its own, so that its ESP is a real kernel's whatever ours can.
+"""A guest: a virtual machine with its own Linux kernel, so that the peer has kernel ESP even if this machine has none.
 
-It is QEMU's, with KVM where that is allowed and without where it is not. Its root file system is this machine's, which
-it may read only, with packages laid over it that are not installed here; what it writes is gone with it, but for the
-lab's folder. It is managed on a wire of its own, by `agent`.
+It runs in QEMU, with KVM if available. Its root file system is this machine's, read-only, overlaid with packages that
+are not installed here. What it writes is lost when it ends, except in the lab's folder. It is managed over a separate
+network, by `agent`.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _MODULES = (
 )  # fmt: skip
 _MEMORY = "384M"
 _PATIENCE = 120.0
-"""In seconds; it is for machines without KVM."""
+"""In seconds; so long for machines without KVM."""
 
 
 class Guest:
-    """A guest at the end of both wires of a topology; ``folder`` is the lab's. LabError when it does not come up."""
+    """A guest on both links of a topology; ``folder`` is the lab's. LabError when it does not boot."""
 
     def __init__(self, topology: Topology, folder: Path, packages: Sequence[str] = (), *, mtu: int = 1500) -> None:
         self.topology, self.folder, self._packages = topology, folder, tuple(packages)
@@ -98,20 +98,21 @@ class Guest:
                 if release:
                     return release
             time.sleep(0.01)
-        raise LabError(f"the guest did not come up: {self._said()}")
+        raise LabError(f"the guest did not boot: {self._tail()}")
 
-    def _said(self) -> str:
-        return " / ".join((self.folder / "console").read_text(errors="replace").split("\n")[-4:]).strip() or "no word"
+    def _tail(self) -> str:
+        lines = (self.folder / "console").read_text(errors="replace").split("\n")
+        return " / ".join(lines[-4:]).strip() or "its console is empty"
 
     def close(self) -> None:
-        """Switch it off, with all that runs in it."""
+        """Switch it off."""
         self.process.kill()
         self._console.close()
 
-    # What it is asked to do
+    # Requests
 
     def connect(self, port: int) -> socket.socket:
-        """A connection to one of its ports, on the wire that it is managed on. OSError when nobody listens."""
+        """A connection to one of its ports, over the management network. OSError when nothing listens."""
         made = self._namespace.socket(socket.AF_INET, socket.SOCK_STREAM)
         made.settimeout(_PATIENCE)
         try:
@@ -126,32 +127,32 @@ class Guest:
         try:
             connection = self.connect(PORT)
         except OSError as error:
-            raise LabError(f"the guest does not answer: {error}; {self._said()}") from None
+            raise LabError(f"the guest does not answer: {error}; {self._tail()}") from None
         with connection:
             connection.sendall(json.dumps({"op": op, **values}).encode() + b"\n")
-            # Unbuffered, because what comes behind the line is not ours to read.
+            # Unbuffered, because the caller reads what follows the line.
             with connection.makefile("rb", buffering=0) as lines:
                 line = b"".join(iter(functools.partial(lines.read, 1), b"\n")) if op == "probe" else lines.read()
-            answer = json.loads(line or b'{"error": "it hung up"}')
+            answer = json.loads(line or b'{"error": "it closed the connection"}')
             if "error" in answer:
                 raise LabError(f"the guest cannot {op}: {answer['error']}")
             yield connection, answer
 
     def ask(self, op: str, **values: Any) -> dict[str, Any]:
-        """What it answers. LabError when it does not, or cannot."""
+        """Send a request to its agent; returns the answer. LabError when it does not answer, or reports an error."""
         with self._asked(op, **values) as (_, answer):
             return answer
 
     def run(self, *argv: str, text: str | None = None, env: dict[str, str] | None = None, seconds: float = 30.0) -> str:
-        """Run a command in it to its end, ``text`` being what it reads; returns its output. LabError when it fails."""
+        """Run a command in it with ``text`` as its input; returns its output. LabError when it fails."""
         done = self.ask("run", words=argv, text=text, env=env, seconds=seconds)
         if done["status"]:
-            said = (done["errors"] or done["output"]).strip()[-400:]
-            raise LabError(f"in the guest, {' '.join(argv)} ended with {done['status']}: {said}")
+            output = (done["errors"] or done["output"]).strip()[-400:]
+            raise LabError(f"in the guest, {' '.join(argv)} failed with status {done['status']}: {output}")
         return str(done["output"])
 
     def reset(self) -> None:
-        """Have its kernel forget what a peer has left; those who ended did not clean up."""
+        """Delete the SAs, policies and routes in its kernel, because a killed peer has not."""
         if self.process.alive:
             self.run("bash", "-c", "ip xfrm state flush; ip xfrm policy flush; ip route flush table 220; true")
 
@@ -160,7 +161,7 @@ class Guest:
         return GuestProcess(self, self.ask("start", words=argv, env=env, output=output.name)["pid"])
 
     def probe(self, source: str, target: str, *, icmp: bool, size: int) -> GuestProbe:
-        """A probe of its own. LabError when it cannot."""
+        """A `Probe` in the guest. LabError when it cannot be started."""
         with contextlib.ExitStack() as stack:
             connection, _ = stack.enter_context(
                 self._asked("probe", source=source, target=target, icmp=icmp, size=size)
@@ -171,18 +172,18 @@ class Guest:
 
 @dataclass(slots=True)
 class GuestProcess:
-    """A program that was started in a guest."""
+    """A program that runs in a guest."""
 
     guest: Guest
     pid: int
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether it still runs."""
         return bool(self.guest.ask("alive", pid=self.pid)["alive"])
 
     def kill(self) -> None:
-        """End it at once, and what it has started."""
+        """Kill it and its child processes."""
         if self.guest.process.alive:
             self.guest.ask("kill", pid=self.pid)
 
@@ -198,12 +199,12 @@ class GuestProbe:
     _rest: bytes = b""
 
     def send(self) -> None:
-        """One request more."""
+        """Send one more request."""
         self.sent += 1
         self.socket.sendall(b"1")
 
     def read(self, _flags: int = 0) -> None:
-        """Take in what it says of answers."""
+        """Read the numbers of answered requests."""
         with contextlib.suppress(BlockingIOError):
             while data := self.socket.recv(65536):
                 data = self._rest + data
@@ -212,7 +213,7 @@ class GuestProbe:
                 self._rest = data[whole:]
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._open.close()
 
     @property
@@ -231,20 +232,20 @@ class GuestInnerHost:
     def probe(self, target: str, *, icmp: bool = True, size: int = 56, source: str | None = None) -> GuestProbe:
         """Echo requests from an inner address (``source``, by default the site's) to ``target``, by ICMP or UDP."""
         theirs = self._guest.topology.theirs
-        found = self._guest.probe(
+        probe = self._guest.probe(
             source or (theirs.inner6 if ":" in target else theirs.inner), target, icmp=icmp, size=size
         )
-        self._undo.callback(found.close)
-        self._undo.callback(self._network.watch(found.socket, found.read))
-        return found
+        self._undo.callback(probe.close)
+        self._undo.callback(self._network.watch(probe.socket, probe.read))
+        return probe
 
     def close(self) -> None:
-        """Hang up."""
+        """Close its connections."""
         self._undo.close()
 
 
 def _accelerator() -> list[str]:
-    """KVM where the processor has what it takes: a /dev/kvm alone promises nothing in a cloud."""
+    """KVM if the processor supports it: in a cloud, /dev/kvm may exist without working."""
     flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     able = (
         flags is not None and bool({"vmx", "svm"} & set(flags[1].split())) and os.access("/dev/kvm", os.R_OK | os.W_OK)
@@ -252,19 +253,19 @@ def _accelerator() -> list[str]:
     return ["-accel", "kvm", "-accel", "tcg"] if able else ["-accel", "tcg"]
 
 
-# The initial memory disk
+# The initial RAM disk
 
 
 def closure(modules: Path, names: Sequence[str]) -> Iterator[Path]:
-    """The modules' files, each behind those that it depends on."""
+    """The files of kernel modules, each after the modules that it depends on."""
     lines = (line.split(":") for line in (modules / "modules.dep").read_text().splitlines())
     needs = {path: rest.split() for path, rest in lines}
     by_name = {Path(path).stem.replace("-", "_"): path for path in needs}
     order: dict[str, None] = {}
 
     def add(path: str) -> None:
-        for each in reversed(needs[path]):
-            add(each)
+        for dependency in reversed(needs[path]):
+            add(dependency)
         order[path] = None
 
     for name in names:
@@ -279,12 +280,12 @@ def _unsuited(modules: Path, name: str) -> NoReturn:
 
 
 def disk(boot: Path, busybox: Path, modules: Sequence[Path]) -> bytes:
-    """A cpio archive in the format newc, as the kernel reads it."""
+    """The initial RAM disk: a cpio archive in the newc format."""
     numbers = itertools.count(1)
 
     def entry(name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0, 0)) -> bytes:
         fields = (next(numbers), mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(name) + 1, 0)
-        head = b"070701" + b"".join(b"%08x" % each for each in fields) + name.encode() + b"\0"
+        head = b"070701" + b"".join(b"%08x" % number for number in fields) + name.encode() + b"\0"
         return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
     folders = ("bin", "dev", "proc", "modules", "lower", "upper", "system")

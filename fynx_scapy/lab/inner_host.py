@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A host behind the peer: real sockets of its kernel, which one thread serves together with our endpoint's.
+"""A host behind the peer: real sockets in its kernel, which the thread of our endpoint serves too.
 
-What is sent here goes through the peer's policy and its ESP; what arrives came out of it.
+Packets sent here go through the peer's policy and ESP; packets received here have passed them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fynx_scapy.net.udp import UdpNetwork
 
 
 class InnerHost:
-    """The host with the peer's inner addresses. It answers UDP echo; ICMP its kernel answers by itself."""
+    """The host with the peer's inner addresses. It answers UDP echo; its kernel answers ICMP echo."""
 
     def __init__(self, site: Site, network: UdpNetwork) -> None:
         self._site, self._network = site, network
@@ -32,10 +32,10 @@ class InnerHost:
     def probe(self, target: str, *, icmp: bool = True, size: int = 56, source: str | None = None) -> Probe:
         """Echo requests from an inner address (``source``, by default the site's) to ``target``, by ICMP or UDP."""
         address = source or (self._site.inner6 if ":" in target else self._site.inner)
-        found = Probe.open(self._site.namespace.socket, address, target, icmp=icmp, size=size)
-        self._undo.callback(found.socket.close)
-        self._undo.callback(self._network.watch(found.socket, found.read))
-        return found
+        probe = Probe.open(self._site.namespace.socket, address, target, icmp=icmp, size=size)
+        self._undo.callback(probe.socket.close)
+        self._undo.callback(self._network.watch(probe.socket, probe.read))
+        return probe
 
     def close(self) -> None:
         """Close its sockets."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A lab that stays: a process in the background holds it until it is told to stop, or is killed.
+"""A lab that keeps running: a background process, the keeper, holds it until it is stopped or killed.
 
-It is started as ``python -m fynx_scapy.lab.keeper FOLDER`` with the lab's configuration as JSON on its standard input,
-and answers with one line of JSON: what is there, or an error. FOLDER is where it says of itself what `fynx lab` reads.
+It is started as ``python -m fynx_scapy.lab.keeper FOLDER`` with the lab's configuration as JSON on its standard input.
+It answers with one line of JSON: the running lab, or an error. It writes the same into FOLDER, where `fynx lab` reads
+it.
 """
 
 from __future__ import annotations
@@ -31,37 +32,48 @@ _PATIENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A lab that stands: its keeper's ``pid``, the ``peer``, where it is, and the files that it lives in.
-
-    ``namespace`` is our side's and ``peer_namespace`` the peer's; ``private`` says that both are in a user namespace of
-    the keeper's.
-    """
+class RunningLab:
+    """A running lab."""
 
     name: str
     pid: int
+    """The process ID of its keeper."""
     started: str
+    """When its keeper started, in clock ticks."""
     peer: str
+    """The kind of peer."""
     version: str
+    """The peer's version."""
     target: str
+    """The peer's address."""
     namespace: str
+    """The network namespace of our side."""
     peer_namespace: str
+    """The network namespace of the peer."""
     folder: str
+    """The lab's files."""
     private: bool
+    """Whether both namespaces belong to the keeper's user namespace."""
     psk_file: str
+    """The file with the pre-shared key."""
     local_id: str
+    """Our identity."""
     remote_id: str
+    """The peer's identity."""
     local_ts: str
+    """The traffic selector behind us."""
     remote_ts: str
+    """The traffic selector behind the peer."""
     inner: str
+    """An inner address of the peer, which answers pings."""
 
     @property
     def alive(self) -> bool:
-        """Whether its keeper is still the process that wrote this."""
+        """Whether its keeper still runs."""
         return _started(self.pid) == self.started
 
     def enter(self, *, peer: bool = False) -> list[str]:
-        """The words before a command that is to run on our side of it, or on the peer's."""
+        """The command prefix that runs a command in the namespace of our side, or of the peer."""
         words = ["nsenter", f"--net={self.peer_namespace if peer else self.namespace}"]
         if self.private:
             words += ["--user", "--preserve-credentials", "--target", str(self.pid)]
@@ -69,50 +81,50 @@ class Kept:
 
     @classmethod
     def read(cls, name: str) -> Self:
-        """The lab of that name; LabError when none stands. What a killed one has left is removed."""
+        """The running lab with that name; LabError when there is none. Removes the files of a killed one."""
         place = home() / name
         try:
-            kept = cls(**json.loads((place / STATE).read_text()))
+            running = cls(**json.loads((place / STATE).read_text()))
         except (OSError, ValueError, TypeError):
-            raise LabError(f"no lab of the name {name!r} stands; start one: fynx lab up") from None
-        if not kept.alive:
+            raise LabError(f"no lab {name!r} is running; start one: fynx lab up") from None
+        if not running.alive:
             shutil.rmtree(place, ignore_errors=True)
-            raise LabError(f"the lab {name!r} is gone: its keeper, process {kept.pid}, was ended")
-        return kept
+            raise LabError(f"the lab {name!r} is gone: its keeper, process {running.pid}, has ended")
+        return running
 
 
 def home() -> Path:
-    """Where labs that stay say so: a folder of this user's alone. LabError where something else has its name.
+    """The folder with the state of running labs, private to this user. LabError when it is not private.
 
-    Keys are written there, and folders in it are removed; so nobody may have put a link in its place.
+    We write keys there and remove folders in it, so it must not be a link that another user has made.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     place = Path(runtime) / "fynx-lab" if runtime else Path(tempfile.gettempdir()) / f"fynx-labs-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         place.mkdir(mode=0o700, parents=True)
-    found = place.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise LabError(f"{place} is no folder of yours alone; remove it, or set XDG_RUNTIME_DIR to one that is")
+    status = place.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise LabError(f"{place} is not a private folder of yours; remove it, or set XDG_RUNTIME_DIR to a private one")
     return place
 
 
 def names() -> list[str]:
-    """The labs that stand."""
-    found = []
+    """The names of the running labs."""
+    running = []
     for place in sorted(home().iterdir()):
         try:
-            found.append(Kept.read(place.name).name)
+            running.append(RunningLab.read(place.name).name)
         except LabError:
             continue
-    return found
+    return running
 
 
-def up(name: str, settings: dict[str, Any]) -> Kept:
-    """Start a lab in the background, as any user: who is not root gets a user namespace. LabError when it fails."""
+def up(name: str, settings: dict[str, Any]) -> RunningLab:
+    """Start a lab in the background. Users other than root get a user namespace. LabError when it fails."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise ConfigError(f"expected letters, digits, _ and - for the name of a lab, found {name!r}")
+        raise ConfigError(f"expected letters, digits, _ and - in the name of a lab, found {name!r}")
     if name in names():
-        raise LabError(f"a lab of the name {name!r} stands already; take it down first: fynx lab down --name {name}")
+        raise LabError(f"the lab {name!r} is already running; take it down first: fynx lab down --name {name}")
     place = home() / name
     private = os.geteuid() != 0
     command = [sys.executable, "-m", "fynx_scapy.lab.keeper", str(place)]
@@ -130,39 +142,39 @@ def up(name: str, settings: dict[str, Any]) -> Kept:
         with keeper.stdin, keeper.stdout:
             keeper.stdin.write(json.dumps(settings | {"private": private}))
             keeper.stdin.close()
-            said = keeper.stdout.readline()
-        told = json.loads(said) if said else {"error": (place / "keeper.log").read_text().strip().splitlines()[-1:]}
-        if "error" in told:
-            raise LabError(f"the lab {name!r} does not stand: {told['error']}")
+            line = keeper.stdout.readline()
+        answer = json.loads(line) if line else {"error": (place / "keeper.log").read_text().strip().splitlines()[-1:]}
+        if "error" in answer:
+            raise LabError(f"cannot start the lab {name!r}: {answer['error']}")
     except OSError as error:
         raise LabError(f"cannot start {command[0]}: {error.strerror}") from None
     except LabError:
         shutil.rmtree(place, ignore_errors=True)
         raise
-    return Kept(**told)
+    return RunningLab(**answer)
 
 
 def down(name: str) -> None:
-    """Take a lab down, and return when it is gone. LabError when there is none."""
-    kept = Kept.read(name)
-    os.kill(kept.pid, signal.SIGTERM)
-    _wait_for_end(kept)
+    """Take a lab down, and wait until it is gone. LabError when there is none."""
+    running = RunningLab.read(name)
+    os.kill(running.pid, signal.SIGTERM)
+    _wait_for_end(running)
     shutil.rmtree(home() / name, ignore_errors=True)
 
 
-def _wait_for_end(kept: Kept) -> None:
-    descriptor = os.pidfd_open(kept.pid) if kept.alive else None
+def _wait_for_end(lab: RunningLab) -> None:
+    descriptor = os.pidfd_open(lab.pid) if lab.alive else None
     if descriptor is not None:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         ended = poll.poll(_PATIENCE * 1000)
         os.close(descriptor)
         if not ended:
-            raise LabError(f"the keeper of the lab {kept.name!r}, process {kept.pid}, has not ended")
+            raise LabError(f"the keeper of the lab {lab.name!r}, process {lab.pid}, did not end")
 
 
 def _started(pid: int) -> str:
-    """When a process began, in clock ticks: with its number it is known again. Empty when it has ended."""
+    """When a process started, in clock ticks; with its ID this identifies it. Empty when it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -170,18 +182,18 @@ def _started(pid: int) -> str:
     return "" if fields[0] in "ZX" else fields[19]
 
 
-# The keeper itself
+# The keeper process
 
 
 def keep(place: Path, settings: dict[str, Any]) -> None:
-    """Build the lab, say so, and hold it until SIGTERM."""
+    """Set up the lab, report it, and hold it until SIGTERM."""
     from fynx_scapy.ike.config import Psk
     from fynx_scapy.lab.lab import Lab
     from fynx_scapy.lab.peer import PeerConfig
-    from fynx_scapy.lab.topology import Nat
+    from fynx_scapy.lab.topology import BehindNat
     from fynx_scapy.lab.trial_runner import peer_named
 
-    private, peer, nat = settings.pop("private"), settings.pop("peer"), Nat(settings.pop("nat"))
+    private, peer, nat = settings.pop("private"), settings.pop("peer"), BehindNat(settings.pop("nat"))
     ended = False
 
     def end(*_: object) -> None:
@@ -191,13 +203,13 @@ def keep(place: Path, settings: dict[str, Any]) -> None:
     signal.signal(signal.SIGTERM, end)
     config = PeerConfig().changed(**settings)
     if peer_named(peer).guest:
-        raise LabError(f"{peer} runs in a guest, which no lab keeps; trials with it: fynx lab matrix --peer {peer}")
+        raise LabError(f"{peer} runs in a guest, which only trials support: fynx lab matrix --peer {peer}")
     with Lab(config, peer=peer_named(peer), nat=nat) as lab:
         secret = place / "psk"
         secret.touch(mode=0o600)
         secret.write_bytes(Psk(config.psk).secret)
         child = lab.config.children[0]
-        kept = Kept(
+        running = RunningLab(
             name=place.name,
             pid=os.getpid(),
             started=_started(os.getpid()),
@@ -215,7 +227,7 @@ def keep(place: Path, settings: dict[str, Any]) -> None:
             remote_ts=child.local_ts[0],
             inner=lab.theirs.inner,
         )
-        state = json.dumps(dataclasses.asdict(kept))
+        state = json.dumps(dataclasses.asdict(running))
         (place / STATE).write_text(state)
         print(state, flush=True)
         lab.sniffer.stop()
@@ -224,7 +236,7 @@ def keep(place: Path, settings: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """The keeper's own entry."""
+    """The entry point of the keeper process."""
     place = Path(sys.argv[1])
     try:
         keep(place, json.loads(sys.stdin.read()))

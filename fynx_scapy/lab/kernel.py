@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""strongSwan with a kernel's ESP (kernel-netlink), in a guest: the same charon as in a namespace, told the same way."""
+"""strongSwan with kernel ESP (kernel-netlink), in a guest. It is configured and driven as the one in a namespace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VICI_PORT = 4502
 
 
 class KernelStrongSwan(StrongSwan):
-    """A charon in a guest. It has what the kernel can: ESN, transport mode, protocol 50, AES-GMAC, TFC padding."""
+    """A charon in a guest, with what the kernel supports: ESN, transport mode, protocol 50, AES-GMAC, TFC padding."""
 
     name = "strongswan-kernel"
     guest = True

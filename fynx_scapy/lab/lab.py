@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A lab: two sites, a peer at one of them, and an event loop for our end at the other.
+"""A lab: two sites, with a peer at one and our endpoint, with its event loop, at the other.
 
 with Lab(PeerConfig(ike="aes256gcm16-prfsha384-ecp384")) as lab:
     s = lab.session()
     s.connect()
     s.ping(lab.theirs.inner)
 
-Several stand side by side, in one process or in several. All of it ends with the process that made it. The peer ends
-with the thread that made it too: the kernel knows parents by thread, so make a lab in one that stays.
+Several labs may run at the same time, in one process or in several. A lab ends with the process that made it. The peer
+also ends with the thread that made it, because the kernel ties a child to its parent thread. So make a lab in a thread
+that keeps running.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from fynx_scapy.lab.inner_host import InnerHost
 from fynx_scapy.lab.peer import Peer, PeerConfig
 from fynx_scapy.lab.sniffer import Sniffer
 from fynx_scapy.lab.strongswan import StrongSwan
-from fynx_scapy.lab.topology import Nat, Topology
+from fynx_scapy.lab.topology import BehindNat, Topology
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
 from fynx_scapy.session_setup import SessionFields
@@ -38,21 +39,22 @@ from fynx_scapy.session_setup import SessionFields
 PREFIX = "fynx-lab-"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 RETRANSMISSION = Retransmission(timeout=0.5, base=1.5, tries=3)
-"""On a wire that loses nothing there is no need to be as patient as on the Internet."""
+"""A short schedule, because the network of a lab loses nothing."""
 
 _ARGUMENTS = {
     "config": optional(kind(PeerConfig)),
-    "nat": kind(Nat),
+    "nat": kind(BehindNat),
     "ipv6": flag(),
     "mtu": optional(whole(68, 65535, "octets (RFC 791)")),
 }
 
 
 class Lab:
-    """A peer with ``config`` on a network with or without a ``nat``, spoken to over IPv4 or, with ``ipv6``, over IPv6.
+    """A peer of the kind ``peer``, configured by ``config``, and our endpoint.
 
-    ``peer`` is the kind of peer. LabError when something is missing, or
-    the peer does not start; then nothing of it is left.
+    ``nat`` puts a NAT in front of one site, ``ipv6`` uses IPv6 between the two, ``mtu`` is that of the network between
+    them in octets. ``guest`` is a running guest, for peers that need one. LabError when something is missing or the
+    peer does not start; then everything is removed again.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Lab:
         config: PeerConfig | None = None,
         *,
         peer: type[Peer] = StrongSwan,
-        nat: Nat = Nat.NONE,
+        nat: BehindNat = BehindNat.NONE,
         ipv6: bool = False,
         mtu: int | None = None,
         guest: Guest | None = None,
@@ -76,8 +78,8 @@ class Lab:
                 self.folder = undo.enter_context(_scratch())
                 self.topology = Topology(nat=nat, mtu=mtu)
                 undo.callback(self.topology.close)
-            elif nat is not Nat.NONE or mtu is not None:
-                raise LabError("expected a plain wire to a guest, found a NAT or an MTU")
+            elif nat is not BehindNat.NONE or mtu is not None:
+                raise LabError("a peer in a guest supports neither nat nor mtu")
             else:
                 self.folder = Path(tempfile.mkdtemp(dir=self.guest.folder))
                 undo.callback(shutil.rmtree, self.folder, ignore_errors=True)
@@ -99,7 +101,7 @@ class Lab:
             self._undo = undo.pop_all()
 
     def _addressed(self, config: PeerConfig) -> PeerConfig:
-        """The same with this lab's addresses; who serves all (``%any``) goes on doing so."""
+        """The configuration with this lab's addresses; ``%any`` stays."""
         ours = self.ours.outer6 if self.ipv6 else self.ours.seen_as
         remote = config.remote if config.remote == "%any" else ours
         also = tuple(map(self._addressed, config.also))
@@ -112,16 +114,16 @@ class Lab:
         self.close()
 
     def close(self) -> None:
-        """Take it down: the peer, its network and its files."""
+        """Remove the peer, its network and its files."""
         self._undo.close()
 
     @property
     def target(self) -> Address:
-        """Where the peer is, as we see it."""
+        """The peer's address, as we see it."""
         return Address(self.theirs.outer6 if self.ipv6 else self.theirs.seen_as, self.config.port)
 
     def session(self, config: IkeConfig | None = None, /, **more: Unpack[SessionFields]) -> Session:
-        """Our end, configured to get along with the peer unless ``config`` says otherwise; ``more`` is `Session`'s."""
+        """A session with the peer, by default with a matching configuration. ``more`` are arguments of `Session`."""
         config = config or self.config.mirrored(retransmission=RETRANSMISSION)
         given = SessionFields(local=self.ours.address(ipv6=self.ipv6), network=self.network)
         given.update(more)
@@ -129,13 +131,13 @@ class Lab:
         return Session(self.target, **given)
 
     def run(self, met: Callable[[], object], *, limit: float = 10.0) -> bool:
-        """Let time pass until ``met()`` is true; False when it is not within ``limit`` seconds."""
+        """Let time pass until ``met()`` is true, for at most ``limit`` seconds. Returns whether it is."""
         return self.network.run(lambda: bool(met()), limit=limit)
 
 
 @contextlib.contextmanager
 def booted(*packages: str) -> Iterator[Guest]:
-    """A guest that has these packages, for one lab after the other. LabError when it does not come up."""
+    """A guest with these packages, for one lab after another. LabError when it does not boot."""
     with contextlib.ExitStack() as undo:
         folder = undo.enter_context(_scratch())
         topology = Topology(guest=True)
@@ -147,7 +149,7 @@ def booted(*packages: str) -> Iterator[Guest]:
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
-    """A folder for this lab alone. Its lock shows to others that it is in use, and ends with us."""
+    """A folder for this lab. Its lock shows to other labs that it is in use, and ends with this process."""
     folder, descriptor = _locked()
     try:
         yield folder
@@ -160,7 +162,7 @@ def _locked() -> tuple[Path, int]:
     """A new folder and the descriptor that locks it."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        # Until it is locked, it looks like a dead lab's to whoever sweeps just now; then we take another.
+        # Until it is locked, a sweep by another lab may remove it as left over. Then make another.
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(folder, _FOLDER)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -170,7 +172,7 @@ def _locked() -> tuple[Path, int]:
 
 
 def sweep() -> list[Path]:
-    """Remove what labs have left that were killed; returns their folders. Those of other users are let alone."""
+    """Remove the folders of labs that were killed, except those of other users; returns the folders."""
     swept = []
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""libreswan as a peer: a pluto in a guest, driven through whack. Each Child SA is a connection of its own."""
+"""libreswan as a peer: a pluto in a guest, driven through whack. Each Child SA is a separate connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, Any
 from fynx_scapy.errors import LabError
 from fynx_scapy.ike.config import Psk
 from fynx_scapy.lab.peer import Machine, Peer, PeerChild, PeerChildSa, PeerConfig, PeerIkeSa, Program, write
-from fynx_scapy.lab.proposal_names import LIBRESWAN, Suite
+from fynx_scapy.lab.proposal_names import LIBRESWAN, PeerProposal
 from fynx_scapy.lab.xfrm import Kernel
 
 _LIBEXEC = "/usr/libexec/ipsec"
@@ -41,10 +41,10 @@ class Libreswan(Peer):
 
     @property
     def version(self) -> str:
-        """As pluto says it: ``4.10``."""
-        said = self._machine.run(f"{_LIBEXEC}/pluto", "--version")
-        found = re.search(r"Libreswan (\S+)", said)
-        return found[1] if found else said.strip()
+        """The version that pluto reports: ``4.10``."""
+        output = self._machine.run(f"{_LIBEXEC}/pluto", "--version")
+        version = re.search(r"Libreswan (\S+)", output)
+        return version[1] if version else output.strip()
 
     def start(self) -> None:
         """Run it with the lab's configuration; LabError with the end of its log when it does not answer."""
@@ -70,7 +70,7 @@ class Libreswan(Peer):
             output=self._output,
         )  # fmt: skip
         self._wait()
-        # It would set up again whatever it has begun and somebody deletes.
+        # Otherwise it sets up again each SA that it has initiated and a peer deletes.
         self._whack("--impair", "revival")
         self._whack("--listen")
         self._whack("--rereadsecrets")
@@ -91,11 +91,11 @@ class Libreswan(Peer):
                 time.sleep(0.02)
             else:
                 return
-        said = (self._folder / "pluto.out").read_text(errors="replace") + self.log()
-        raise LabError(f"pluto did not answer: {' / '.join(said.strip().splitlines()[-4:]) or 'it said nothing'}")
+        output = (self._folder / "pluto.out").read_text(errors="replace") + self.log()
+        raise LabError(f"pluto did not answer: {' / '.join(output.strip().splitlines()[-4:]) or 'it logged nothing'}")
 
     def kill(self) -> None:
-        """End it at once; it deletes nothing and tells nobody."""
+        """Kill it, so that it sends no Delete."""
         if self._process is not None:
             self._process.kill()
         if self._output is not None:
@@ -105,14 +105,14 @@ class Libreswan(Peer):
         return self._machine.run(f"{_LIBEXEC}/whack", "--rundir", "/run/pluto", *words)
 
     def _begin(self, *words: str) -> None:
-        """Ask it for what takes a while: whack waits for the end, and we do not."""
+        """Start a whack command without waiting for it, because whack waits for the result."""
         assert self._output is not None
         self._machine.popen([f"{_LIBEXEC}/whack", "--rundir", "/run/pluto", *words], output=self._output)
 
-    # What it is asked to do
+    # Commands
 
     def initiate(self, connection: str = "lab", child: str | None = None) -> None:
-        """Have it set up an IKE SA and a Child SA, or a further Child SA."""
+        """Have it set up an IKE SA with a Child SA, or another Child SA."""
         self._begin("--initiate", "--name", child or self.config.children[0].name)
 
     def rekey_ike(self, connection: str = "lab") -> None:
@@ -135,40 +135,40 @@ class Libreswan(Peer):
         lines = self._whack("--showstates").splitlines()
         return [int(found[1]) for line in lines if (found := re.search(rf"#(\d+): .*ESTABLISHED_{kind}", line))]
 
-    # What it has
+    # State
 
     def sas(self) -> list[PeerIkeSa]:
-        """Its IKE SAs. pluto tells of their SPIs in its log alone."""
-        told, kernel, log = self._whack("--showstates"), Kernel.of(self._machine), self.log()
-        states = [found.groupdict() for line in told.splitlines() if (found := _STATE.search(line))]
+        """Its IKE SAs. pluto reports their SPIs only in its log."""
+        output, kernel, log = self._whack("--showstates"), Kernel.of(self._machine), self.log()
+        states = [match.groupdict() for line in output.splitlines() if (match := _STATE.search(line))]
         pairs = {
-            found["number"]: (int(found["inbound"], 16), int(found["outbound"], 16))
-            for line in told.splitlines()
-            if (found := _SPIS.search(line))
+            match["number"]: (int(match["inbound"], 16), int(match["outbound"], 16))
+            for line in output.splitlines()
+            if (match := _SPIS.search(line))
         }
         children: dict[str, list[PeerChildSa]] = {}
-        for each in states:
-            if each["parent"] and each["number"] in pairs:
-                state = "INSTALLED" if each["state"] == "V2_ESTABLISHED_CHILD_SA" else each["state"]
-                child = kernel.child(each["name"], state, *pairs[each["number"]])
-                children.setdefault(each["parent"], []).extend([child] if child else [])
-        spis = {found["number"]: bytes.fromhex(found["spis"]) for found in _IKE_SPIS.finditer(log)}
+        for sa in states:
+            if sa["parent"] and sa["number"] in pairs:
+                state = "INSTALLED" if sa["state"] == "V2_ESTABLISHED_CHILD_SA" else sa["state"]
+                child = kernel.child(sa["name"], state, *pairs[sa["number"]])
+                children.setdefault(sa["parent"], []).extend([child] if child else [])
+        spis = {match["number"]: bytes.fromhex(match["spis"]) for match in _IKE_SPIS.finditer(log)}
         return [
             PeerIkeSa(
-                name=each["name"],
-                spi_i=spis[each["number"]][:8],
-                spi_r=spis[each["number"]][8:],
-                initiator=bool(re.search(rf"#{each['number']}: initiat", log)),
-                established=each["state"] == "V2_ESTABLISHED_IKE_SA",
-                state=each["state"],
+                name=sa["name"],
+                spi_i=spis[sa["number"]][:8],
+                spi_r=spis[sa["number"]][8:],
+                initiator=bool(re.search(rf"#{sa['number']}: initiat", log)),
+                established=sa["state"] == "V2_ESTABLISHED_IKE_SA",
+                state=sa["state"],
                 ike=self.config.ike,
                 local=f"{self.config.local}:{self.config.port}",
-                remote=f"{self.config.remote}:{each['port']}",
+                remote=f"{self.config.remote}:{sa['port']}",
                 remote_id=self.config.remote_id,
-                children=tuple(children.get(each["number"], ())),
+                children=tuple(children.get(sa["number"], ())),
             )
-            for each in states
-            if not each["parent"] and each["number"] in spis and "CHILD" not in each["state"]
+            for sa in states
+            if not sa["parent"] and sa["number"] in spis and "CHILD" not in sa["state"]
         ]
 
     def log(self) -> str:
@@ -176,12 +176,12 @@ class Libreswan(Peer):
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
 
-def _suite(child: PeerChild) -> Suite:
-    return Suite.of(child.esp, LIBRESWAN)
+def _suite(child: PeerChild) -> PeerProposal:
+    return PeerProposal.of(child.esp, LIBRESWAN)
 
 
 def _ike(proposal: str) -> str:
-    suite = Suite.of(proposal, LIBRESWAN)
+    suite = PeerProposal.of(proposal, LIBRESWAN)
     return f"{suite.encr}-{'-'.join(dict.fromkeys(suite.integ + suite.prf))};{'+'.join(suite.ke)}"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A meeting: one trial under way. Our end, the peer, and what both are asked to do and to have in common."""
+"""A meeting: one running trial. It has our session and the peer, makes both act, and compares their state."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Meeting:
-    """What a trial is handed: ``lab``, ``peer``, our session ``s``, and the ``role`` that we play."""
+    """The argument of a trial: ``lab``, ``peer``, our session ``s``, and our ``role``."""
 
     def __init__(self, role: Role, lab: Lab, ours: Mapping[str, Any], endpoint: Mapping[str, Any]) -> None:
         self.role, self.lab = role, lab
@@ -51,10 +51,10 @@ class Meeting:
         self.s: Session = lab.session(self.config(**ours), endpoint=EndpointConfig(**endpoint))
 
     def config(self, *, child: ChildFields | None = None, **changes: Unpack[IkeChanges]) -> IkeConfig:
-        """Our configuration: the peer's in a mirror, with some of it changed; ``child`` changes every Child SA's."""
+        """Our configuration: the peer's mirrored, with ``changes``; ``child`` changes every Child SA."""
         config = self.lab.config.mirrored(**(IkeChanges(retransmission=RETRANSMISSION) | changes))
         child = child or {}
-        return config.replace(children=tuple(each.replace(**child) for each in config.children))
+        return config.replace(children=tuple(ours.replace(**child) for ours in config.children))
 
     @property
     def we_begin(self) -> bool:
@@ -64,12 +64,12 @@ class Meeting:
     # Time
 
     def wait_until(self, met: Callable[[], object], what: str, *, limit: float = 10.0) -> None:
-        """Let time pass until ``met()`` is true; ExpectationFailed with ``what`` was expected when it never is."""
+        """Let time pass until ``met()`` is true. Otherwise ExpectationFailed, with ``what`` we expected."""
         if not self.lab.run(met, limit=limit):
-            raise ExpectationFailed(f"expected {what} within {limit:g} s, found nothing of the kind")
+            raise ExpectationFailed(f"expected {what} within {limit:g} s, but it did not happen")
 
     def wait_for_quiet(self, seconds: float = 0.2, *, limit: float = 5.0) -> None:
-        """Let time pass until nothing has happened at our end for so long: what the peer does of itself has ended."""
+        """Let time pass until we have no event for ``seconds``, so that the peer has finished what it does unasked."""
         last = [len(self.s.events), self.s.network.now]
 
         def rested() -> bool:
@@ -80,55 +80,55 @@ class Meeting:
         self.wait_until(rested, f"{seconds:g} s without an event", limit=limit)
 
     def event(self, kind: type[E], *, limit: float = 10.0, **fields: object) -> E:
-        """The first event of that kind at our end whose fields have these values; waited for if need be.
+        """Our first event of that class with these field values. Waits for it if it has not happened yet.
 
         LocalError for a field that the event does not have.
         """
         check_event(kind, fields)
 
-        def found() -> E | None:
+        def first() -> E | None:
             events = (event for _, event in self.s.events if isinstance(event, kind))
             fits = (event for event in events if all(getattr(event, name) == value for name, value in fields.items()))
             return next(fits, None)
 
-        self.wait_until(found, f"{kind.__name__} with {fields}" if fields else kind.__name__, limit=limit)
-        event = found()
+        self.wait_until(first, f"{kind.__name__} with {fields}" if fields else kind.__name__, limit=limit)
+        event = first()
         assert event is not None
         return event
 
     def messages(self, kind: type[Event]) -> list[IKEv2]:
-        """What we have sent (MessageSent) or received (MessageReceived), as Scapy layers, decrypted."""
-        found = [event for _, event in self.s.events if isinstance(event, kind)]
-        return [chain(event.header, list(event.payloads)) for event in found]  # type: ignore[attr-defined]
+        """The messages that we sent (MessageSent) or received (MessageReceived), as decrypted Scapy layers."""
+        events = [event for _, event in self.s.events if isinstance(event, kind)]
+        return [chain(event.header, list(event.payloads)) for event in events]  # type: ignore[attr-defined]
 
     def answer(self, exchange: str | int) -> IKEv2:
-        """The newest response of that exchange, whoever gave it."""
+        """The newest response of that exchange: the peer's if we initiate, else ours."""
         number = lookup(ExchangeType, exchange)
         kind = MessageReceived if self.we_begin else MessageSent
 
-        def found() -> IKEv2 | None:
+        def newest() -> IKEv2 | None:
             responses = [message for message in self.messages(kind) if int(message.flags or 0) & FLAG_RESPONSE]
             return next((message for message in reversed(responses) if message.exch_type == number), None)
 
-        self.wait_until(found, f"a response of {exchange}")
-        message = found()
+        self.wait_until(newest, f"a response of {exchange}")
+        message = newest()
         assert message is not None
         return message
 
     def wires(self) -> list[bytes]:
-        """The octets of every IKE message that we sent behind IKE_SA_INIT, fragment by fragment."""
+        """The octets of every encrypted IKE message that we sent, fragment by fragment."""
         sent = [event for _, event in self.s.events if isinstance(event, MessageSent) and event.encrypted]
         return [octets for event in sent for octets in event.wire]
 
     def join(self, name: str, config: IkeConfig | None = None, /, **where: Unpack[SessionFields]) -> Session:
-        """A further session of ours with the same peer, under a name and from an address or ports of its own."""
+        """Another session with the same peer, with its own name and its own address or ports."""
         where["name"] = name
         return self.lab.session(config or self.config(), **where)
 
-    # What both do
+    # Actions
 
     def begin(self) -> None:
-        """Whoever has to begins; what becomes of it is not looked at. What we are told then is in ``error``."""
+        """Have the initiator start, without checking the result. If we fail, the error is in ``error``."""
         if not self.we_begin:
             self.peer.initiate()
             return
@@ -138,27 +138,27 @@ class Meeting:
             self.error = error
 
     def establish(self, *, child: bool = True) -> IkeSa:
-        """Set up the IKE SA and, with ``child``, its first Child SA; returns our end once both have it."""
+        """Set up the IKE SA and, with ``child``, its first Child SA; returns our IKE SA once both sides have it."""
         if self.we_begin:
             self.s.connect()
         else:
             self.peer.initiate()
             self.s.accept(timeout=10)
         if child:
-            expect(len(self.s.sa.children), "Child SAs of ours").between(1, 99)
+            expect(len(self.s.sa.children), "our number of Child SAs").between(1, 99)
         self.wait_until(lambda: self.theirs().established, "the peer to call the IKE SA established")
         return self.s.sa
 
     def theirs(self, sa: IkeSa | None = None) -> PeerIkeSa:
-        """The peer's end of our IKE SA (by default the newest); one that is not established when it has none."""
+        """The same IKE SA at the peer (by default of our newest), or `NOTHING`, which is not established."""
         ours = sa or self.s.sa
-        found = [each for each in self.peer.sas() if (each.spi_i, each.spi_r) == (ours.spi_i, ours.spi_r)]
-        return found[0] if found else NOTHING
+        same = [theirs for theirs in self.peer.sas() if (theirs.spi_i, theirs.spi_r) == (ours.spi_i, ours.spi_r)]
+        return same[0] if same else NOTHING
 
     def send_traffic(self, *, count: int = 2, ipv6: bool = False, hosts: bool = False) -> None:
-        """Pings and UDP through the newest Child SA, from us and from behind the peer; every one is answered.
+        """Send pings and UDP echoes through the newest Child SA in both directions; every one must be answered.
 
-        With ``hosts`` they are between the two ends themselves.
+        With ``hosts`` they are between the two gateways instead of the hosts behind them.
         """
         ours, theirs = self.lab.ours, self.lab.theirs
         source, target = (ours.inner6, theirs.inner6) if ipv6 else (ours.inner, theirs.inner)
@@ -173,7 +173,7 @@ class Meeting:
         self.send_from_there(source, count=count, source=target if hosts else None)
 
     def send_from_there(self, target: str, *, count: int = 2, source: str | None = None) -> None:
-        """Pings and UDP from behind the peer to ``target`` behind us; every one is answered."""
+        """Send pings and UDP echoes from behind the peer to ``target`` behind us; every one must be answered."""
         for icmp in (True, False):
             # <--  ESP {echo request}   ESP {echo reply}  -->
             probe = self.lab.inside.probe(target, icmp=icmp, source=source)
@@ -182,10 +182,10 @@ class Meeting:
             what = f"answers to {count} {'pings' if icmp else 'UDP datagrams'} from behind the peer"
             self.wait_until(functools.partial(getattr, probe, "complete"), what, limit=5)
 
-    # What both have
+    # Comparing state
 
     def agree(self, *, forgotten: Collection[bytes] = ()) -> None:
-        """Both ends have the same IKE SA and the same Child SAs: SPIs, selectors, octets, and the keys that it logs.
+        """Check that both sides have the same IKE SA and Child SAs: SPIs, selectors, octets, and the keys that it logs.
 
         ``forgotten`` are the initiator's SPIs of IKE SAs that the peer gave up before it derived their keys.
         """
@@ -198,36 +198,36 @@ class Meeting:
         self.wait_until(same, f"the peer to have the Child SAs {', '.join(f'{spi:08x}' for spi in ours)}", limit=5)
         theirs = self.theirs()
         expect(theirs.initiator, "the peer being the original initiator").equals(not sa.initiator)
-        for found in self.installed():
-            child = ours[found.spi_out]
-            expect(f"{found.spi_in:08x}", "the peer's inbound SPI").equals(f"{child.outbound.spi:08x}")
-            expect(_selectors(found.local_ts), "its selectors").equals(set(child.remote_ts))
-            expect(_selectors(found.remote_ts), "its selectors for us").equals(set(child.local_ts))
-            expect(found.mode.lower(), "its mode").equals("tunnel" if child.hosts is None else "transport")
-            self._check_octets(child, found)
+        for peer_child in self.installed():
+            child = ours[peer_child.spi_out]
+            expect(f"{peer_child.spi_in:08x}", "the peer's inbound SPI").equals(f"{child.outbound.spi:08x}")
+            expect(_selectors(peer_child.local_ts), "its selectors").equals(set(child.remote_ts))
+            expect(_selectors(peer_child.remote_ts), "its selectors for us").equals(set(child.local_ts))
+            expect(peer_child.mode.lower(), "its mode").equals("tunnel" if child.hosts is None else "transport")
+            self._check_octets(child, peer_child)
         self.check_keys(forgotten=forgotten)
 
     def installed(self) -> list[PeerChildSa]:
-        """The Child SAs that the peer uses; one that was replaced may linger with it for a while."""
+        """The Child SAs that the peer uses. (It may keep a replaced one for a while.)"""
         return [child for child in self.theirs().children if child.state == "INSTALLED"]
 
-    def _check_octets(self, child: ChildSa, found: PeerChildSa) -> None:
-        """What it has counted of a Child SA is what we have sent and received on it."""
-        if found.bytes_in is None:
+    def _check_octets(self, child: ChildSa, peer_child: PeerChildSa) -> None:
+        """Check that the peer's counters of a Child SA match what we sent and received on it."""
+        if peer_child.bytes_in is None:
             return
         # "the implementation SHOULD count the number of bytes to which the IPsec cryptographic algorithm is applied"
-        # (RFC 4301 section 4.4.2.1): to an IP header in transport mode it is not, which our events count with the rest.
+        # (RFC 4301 section 4.4.2.1): not to the IP header in transport mode, but our events count it.
         header = 0 if child.hosts is None else 40 if self.lab.ipv6 else 20
         sent = [e.length for _, e in self.s.events if isinstance(e, EspSent) and e.spi == child.outbound.spi]
         got = [e.length for _, e in self.s.events if isinstance(e, EspReceived) and e.spi == child.inbound.spi]
-        expect((found.bytes_in, found.bytes_out), "the octets that the peer has counted").equals(
+        expect((peer_child.bytes_in, peer_child.bytes_out), "the octets that the peer has counted").equals(
             (sum(sent) - header * len(sent), sum(got) - header * len(got))
         )
 
     def check_keys(self, *, forgotten: Collection[bytes] = ()) -> None:
-        """Our keys are in the peer's log, those of each SA together, if it is a peer that logs keys.
+        """Check that the peer has logged our keys, those of each SA together, if it is a peer that logs keys.
 
-        Those of ``forgotten`` IKE SAs are not, and no others are in their place.
+        It must not have logged any keys for ``forgotten`` IKE SAs.
         """
         logged = KeyLog()
         logged.parse(self.peer.log(), f"the log of {self.peer.name}")

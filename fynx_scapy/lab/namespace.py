@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Network namespaces that end with this process, and child processes that do too.
+"""Network namespaces and child processes that end with this process.
 
-A namespace has no name in the file system: an open descriptor keeps it. So nothing is left behind, however we end.
+A namespace has no name in the file system; only an open file descriptor keeps it. So nothing is left behind, however
+this process ends.
 """
 
 from __future__ import annotations
@@ -34,22 +35,22 @@ PACKAGES = {
     "tcpdump": "tcpdump",
     "unshare": "util-linux",
 }
-"""Where Debian and Ubuntu have the commands that a lab is made of."""
+"""The Debian and Ubuntu packages of the commands that a lab needs."""
 
-PRIVILEGES = "run as root, or in a user namespace of your own: unshare -Urnm"
+PRIVILEGES = "run as root, or in a user namespace: unshare -Urnm"
 
 
 def tool(name: str) -> str:
-    """The path of a command; LabError, which says what to install, where it is not to be found."""
-    # Daemons lie in folders that a user's PATH need not have.
-    found = shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
-    if found is None:
-        raise LabError(f"the command {name} is missing; to have it: apt-get install {PACKAGES.get(name, name)}")
-    return found
+    """The path of a command; LabError, which says what to install, when it is missing."""
+    # A user's PATH may lack the folders of daemons.
+    path = shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
+    if path is None:
+        raise LabError(f"the command {name} is missing; install it: apt-get install {PACKAGES.get(name, name)}")
+    return path
 
 
 class Namespace:
-    """A network namespace with its loopback up. LabError where we may not make one."""
+    """A network namespace with its loopback interface up. LabError when we may not create one."""
 
     def __init__(self) -> None:
         self._descriptor = -1
@@ -61,56 +62,57 @@ class Namespace:
 
     @property
     def path(self) -> str:
-        """A file that is this namespace, as long as it lives: for ``nsenter --net=…``."""
+        """The path of this namespace as long as it exists, for ``nsenter --net=…``."""
         return f"/proc/{os.getpid()}/fd/{self._descriptor}"
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Be in it with this thread, and with what it opens and starts meanwhile."""
+        """Move this thread into the namespace; sockets and processes made inside this context belong to it."""
         with _elsewhere():
             _enter(self._descriptor)
             yield
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
-        """A socket of this namespace, wherever it is used afterwards."""
+        """A socket of this namespace; it may be used anywhere."""
         with self.entered():
             return socket.socket(family, kind, protocol)
 
     def run(self, *argv: str, text: str | None = None, env: dict[str, str] | None = None) -> str:
-        """Run a command in it to its end, ``text`` being what it reads; returns its output. LabError when it fails."""
+        """Run a command in it with ``text`` as its input; returns its output. LabError when it fails."""
         with self.entered():
             try:
                 done = subprocess.run([tool(argv[0]), *argv[1:]], input=text, env=env, capture_output=True, text=True)
             except OSError as error:
                 raise LabError(f"cannot run {argv[0]}: {error.strerror}") from None
         if done.returncode:
-            raise LabError(f"{' '.join(argv)} ended with {done.returncode}: {(done.stderr or done.stdout).strip()}")
+            output = (done.stderr or done.stdout).strip()
+            raise LabError(f"{' '.join(argv)} failed with status {done.returncode}: {output}")
         return done.stdout
 
     def ip(self, *commands: str) -> None:
-        """Carry out commands of ip(8), all in one process."""
+        """Run commands of ip(8), all in one process."""
         self.run("ip", "-batch", "-", text="\n".join(commands) + "\n")
 
     def popen(self, argv: Sequence[str], *, env: dict[str, str] | None = None, output: IO[Any] | int) -> Process:
-        """Start a program in it that dies with us."""
+        """Start a program in it that ends with this process."""
         with self.entered():
             return Process(argv, env=env, output=output)
 
     def close(self) -> None:
-        """Let it go: with the last process in it, it ends."""
+        """Release it; it ends with the last process in it."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 class Process:
-    """A child that the kernel kills when we end, however that happens."""
+    """A child process that the kernel kills when this process ends, however that happens."""
 
     def __init__(self, argv: Sequence[str], *, env: dict[str, str] | None = None, output: IO[Any] | int) -> None:
         us = os.getpid()
 
         def die_with_us() -> None:
-            # Between fork and exec, so nothing here may take a lock.
+            # Runs between fork and exec, so it must not take a lock.
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != us:
                 os._exit(1)
@@ -136,16 +138,16 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether it still runs."""
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """End it at once, and what it has started."""
+        """Kill it and its child processes."""
         self._signal(signal.SIGKILL)
         self._process.wait()
 
     def stop(self, seconds: float = 2.0) -> None:
-        """Ask it to end; kill it when it has not within so many seconds."""
+        """Send SIGTERM; kill it if it still runs after so many seconds."""
         self._signal(signal.SIGTERM)
         try:
             self._process.wait(seconds)
@@ -160,7 +162,7 @@ class Process:
 
 @contextlib.contextmanager
 def _elsewhere() -> Iterator[None]:
-    """Come back to the namespace that this thread was in."""
+    """Return to this thread's namespace at the end."""
     here = os.open(f"/proc/self/task/{threading.get_native_id()}/ns/net", os.O_RDONLY)
     try:
         yield

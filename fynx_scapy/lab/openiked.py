@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """OpenIKED as a peer: an iked in a guest, driven through ikectl. It speaks PF_KEY to the guest's kernel.
 
-It can be told to begin (by a configuration that says so) and to forget an SA, but neither to rekey nor to delete a
-Child SA. Over PF_KEY Linux truncates HMAC-SHA-256 to 96 bits, which RFC 4868 section 2.3 does not: it says 128. So its
-Child SAs here are with HMAC-SHA-512, for which both say the same.
+It can initiate (by its configuration) and delete an IKE SA, but it has no command to rekey or to delete a Child SA.
+Over PF_KEY, Linux truncates HMAC-SHA-256 to 96 bits, where RFC 4868 section 2.3 requires 128. So its Child SAs here use
+HMAC-SHA-512, which both truncate alike.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO, Any, ClassVar
 
 from fynx_scapy.errors import LabError
 from fynx_scapy.lab.peer import Machine, Peer, PeerChild, PeerConfig, PeerIkeSa, Program, write
-from fynx_scapy.lab.proposal_names import OPENIKED, Suite
+from fynx_scapy.lab.proposal_names import OPENIKED, PeerProposal
 from fynx_scapy.lab.xfrm import Kernel
 
 _SOCKET = "/run/iked.sock"
@@ -52,7 +52,7 @@ class OpenIked(Peer):
 
     @property
     def version(self) -> str:
-        """As iked says it: ``7.2``."""
+        """The version that iked reports: ``7.2``."""
         return self._machine.run("bash", "-c", "iked -V 2>&1").strip().removeprefix("OpenIKED ")
 
     def start(self) -> None:
@@ -69,11 +69,11 @@ class OpenIked(Peer):
         self._process = self._machine.popen(["iked", "-d", "-vv", "-f", str(conf), "-s", _SOCKET], output=self._output)
         end = time.monotonic() + _PATIENCE
         while time.monotonic() < end and self._process.alive:
-            if "stickyaddress" in self.log():  # the last of its settings that it tells the process with the sockets
+            if "stickyaddress" in self.log():  # the last setting that it sends to its process with the sockets
                 return
             time.sleep(0.05)
-        said = self.log().strip().splitlines()[-4:]
-        raise LabError(f"iked did not answer: {' / '.join(said) or 'it said nothing'}")
+        tail = self.log().strip().splitlines()[-4:]
+        raise LabError(f"iked did not answer: {' / '.join(tail) or 'it logged nothing'}")
 
     def _write(self, *, active: bool) -> Path:
         return write(
@@ -82,7 +82,7 @@ class OpenIked(Peer):
         )  # fmt: skip
 
     def kill(self) -> None:
-        """End it at once; it deletes nothing and tells nobody."""
+        """Kill it, so that it sends no Delete."""
         if self._process is not None:
             self._process.kill()
         if self._output is not None:
@@ -91,18 +91,18 @@ class OpenIked(Peer):
     def _ikectl(self, *words: str) -> str:
         return self._machine.run("ikectl", "-s", _SOCKET, *words)
 
-    # What it is asked to do
+    # Commands
 
     def initiate(self, connection: str = "lab", child: str | None = None) -> None:
-        """Have it set up an IKE SA and a Child SA."""
+        """Have it set up an IKE SA with a Child SA."""
         self._ikectl("load", str(self._write(active=True)))
 
     def rekey_ike(self, connection: str = "lab") -> None:
-        """It cannot be told to."""
+        """Not supported: LabError."""
         raise LabError("iked has no command to rekey")
 
     def rekey_child(self, child: str = "net") -> None:
-        """It cannot be told to."""
+        """Not supported: LabError."""
         raise LabError("iked has no command to rekey")
 
     def delete_ike(self, connection: str = "lab") -> None:
@@ -110,40 +110,39 @@ class OpenIked(Peer):
         self._ikectl("reset", "id", f"FQDN/{self.config.remote_id}")
 
     def delete_child(self, child: str = "net") -> None:
-        """It cannot be told to."""
+        """Not supported: LabError."""
         raise LabError("iked has no command to delete a Child SA")
 
-    # What it has
+    # State
 
     def sas(self) -> list[PeerIkeSa]:
-        """Its IKE SAs; one that it closes it keeps for a while, to answer again."""
-        told, kernel = self._ikectl("show", "sa"), Kernel.of(self._machine)
+        """Its IKE SAs, without those that it has closed and keeps for a while to answer retransmissions."""
+        output, kernel = self._ikectl("show", "sa"), Kernel.of(self._machine)
         halves: dict[str, list[re.Match[str]]] = {}
-        for found in _HALF.finditer(told):
-            halves.setdefault(found["parent"], []).append(found)
+        for half in _HALF.finditer(output):
+            halves.setdefault(half["parent"], []).append(half)
         return [
-            self._ike_sa(found, halves.get(found["id"], []), kernel)
-            for found in _SA.finditer(told)
-            if found["state"] not in _ENDING
+            self._ike_sa(sa, halves.get(sa["id"], []), kernel)
+            for sa in _SA.finditer(output)
+            if sa["state"] not in _ENDING
         ]
 
-    def _ike_sa(self, found: re.Match[str], halves: list[re.Match[str]], kernel: Kernel) -> PeerIkeSa:
-        """One of its IKE SAs. It answers IKE_AUTH before its kernel has the SAs, so it counts as established then."""
+    def _ike_sa(self, sa: re.Match[str], halves: list[re.Match[str]], kernel: Kernel) -> PeerIkeSa:
+        """One IKE SA. iked answers IKE_AUTH before its kernel has the SAs, so "established" waits for those."""
         outbound = {half["id"]: int(half["spi"], 16) for half in halves if half["way"] == "out"}
-        pairs = [(int(each["spi"], 16), outbound.get(each["other"], 0)) for each in halves if each["way"] == "in"]
+        pairs = [(int(half["spi"], 16), outbound.get(half["other"], 0)) for half in halves if half["way"] == "in"]
         children = [kernel.child(self.config.children[0].name, "INSTALLED", *pair) for pair in pairs]
         installed = tuple(child for child in children if child is not None)
-        initiator = found["role"] == "i"
         return PeerIkeSa(
             name=self.config.children[0].name,
-            spi_i=bytes.fromhex(found["spi_i"]),
-            spi_r=bytes.fromhex(found["spi_r"]),
-            initiator=initiator,
-            established=found["state"] == "ESTABLISHED" and len(installed) == len(children),
-            state=found["state"],
+            spi_i=bytes.fromhex(sa["spi_i"]),
+            spi_r=bytes.fromhex(sa["spi_r"]),
+            initiator=sa["role"] == "i",
+            established=sa["state"] == "ESTABLISHED" and len(installed) == len(children),
+            state=sa["state"],
             ike=self.config.ike,
-            local=found["local"],
-            remote=found["remote"],
+            local=sa["local"],
+            remote=sa["remote"],
             remote_id=self.config.remote_id,
             children=installed,
         )
@@ -155,17 +154,14 @@ class OpenIked(Peer):
 
 
 def _ike(proposal: str) -> str:
-    suite = Suite.of(proposal, OPENIKED)
-    auth = "".join(f" auth {each}" for each in suite.integ)
-    prf = "".join(f" prf {each}" for each in suite.prf)
-    return f" enc {suite.encr}{auth}{prf}" + "".join(f" group {each}" for each in suite.ke)
+    names = PeerProposal.of(proposal, OPENIKED)
+    auth = "".join(f" auth {integ}" for integ in names.integ)
+    prf = "".join(f" prf {prf}" for prf in names.prf)
+    return f" enc {names.encr}{auth}{prf}" + "".join(f" group {group}" for group in names.ke)
 
 
 def _esp(child: PeerChild) -> str:
-    suite = Suite.of(child.esp, OPENIKED)
-    auth = "".join(f" auth {each}" for each in suite.integ)
-    return (
-        f" enc {suite.encr}{auth}"
-        + "".join(f" group {each}" for each in suite.ke)
-        + (" esn" if suite.esn else " noesn")
-    )
+    names = PeerProposal.of(child.esp, OPENIKED)
+    auth = "".join(f" auth {integ}" for integ in names.integ)
+    group = "".join(f" group {group}" for group in names.ke)
+    return f" enc {names.encr}{auth}{group}" + (" esn" if names.esn else " noesn")

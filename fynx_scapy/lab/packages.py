@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's packages for guests: downloaded with apt-get, unpacked into a cache, and never installed.
+"""Debian packages for guests: downloaded with apt-get, unpacked into a cache, and never installed.
 
-So a kernel does not become this machine's, and a daemon does not replace another one that it conflicts with.
+So a guest's kernel does not become this machine's, and a daemon does not replace another with which it conflicts.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from fynx_scapy.lab.namespace import tool
 KERNEL, BUSYBOX = "linux-image-amd64", "busybox-static"
 IMAGE = "vmlinux"
 _KEPT = {KERNEL: ("./boot/vmlinuz-*", "./lib/modules"), BUSYBOX: ("./bin/busybox",)}
-"""What is unpacked; of all others, what lies in /usr and /etc, so that they can be laid over a file system."""
+"""The files to unpack. All other packages: /usr and /etc, so that they can be overlaid on a file system."""
 
 
 def cache() -> Path:
-    """Where packages are unpacked; XDG_CACHE_HOME moves it."""
+    """The folder of unpacked packages; XDG_CACHE_HOME moves it."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "fynx-scapy" / "guest"
 
 
 def package(name: str) -> Path:
-    """Where a package is unpacked, with what it depends on; LabError, which says what to do, where it is not."""
+    """The folder of an unpacked package, with its dependencies. LabError, which says what to do, when it is missing."""
     place = cache() / name
     if not place.is_dir():
-        raise LabError(f"the package {name} is not in {cache()}; to have it: fynx lab fetch")
+        raise LabError(f"the package {name} is not in {cache()}; download it: fynx lab fetch")
     return place
 
 
 def fetch(name: str) -> Path:
-    """Download a package and unpack it, unless it is there already. LabError with what apt-get says when it fails."""
+    """Download and unpack a package, unless it is there. LabError with the output of apt-get when that fails."""
     place = cache() / name
     with _alone():
         if not place.is_dir():
@@ -73,12 +73,12 @@ def _alone() -> Iterator[None]:
 def _download(name: str, draft: Path) -> None:
     if name in _KEPT:
         wanted = [name]
-        if name == KERNEL:  # it is only the name of the newest
-            told = _run(tool("apt-cache"), "depends", name)
-            wanted = [line.split()[-1] for line in told.splitlines() if "Depends: linux-image-" in line]
+        if name == KERNEL:  # a metapackage for the newest kernel
+            output = _run(tool("apt-cache"), "depends", name)
+            wanted = [line.split()[-1] for line in output.splitlines() if "Depends: linux-image-" in line]
         _run(tool("apt-get"), "download", "-qq", *wanted, where=draft / "archives")
         return
-    # With what it depends on, and with no regard to what it conflicts with: nothing is going to be installed.
+    # With its dependencies. Conflicts do not matter, because nothing will be installed.
     _run(
         tool("apt-get"), "install", "-qq", "--yes", "--download-only", "--no-install-recommends",
         "-o", "Debug::NoLocking=1", "-o", f"Dir::Cache::archives={draft / 'archives'}", name,
@@ -91,23 +91,23 @@ def _unpack(archive: Path, root: Path, kept: tuple[str, ...]) -> None:
     with data.open("wb") as file:
         subprocess.run([tool("dpkg-deb"), "--fsys-tarfile", str(archive)], stdout=file, check=True)
     members = _run("tar", "-tf", str(data)).splitlines()
-    parts = [pattern for pattern in kept if any(Path(each).match(pattern) or each == f"{pattern}/" for each in members)]
+    parts = [pattern for pattern in kept if any(Path(m).match(pattern) or m == f"{pattern}/" for m in members)]
     if parts:
         _run("tar", "-xf", str(data), "-C", str(root), "--no-same-owner", "--wildcards", *parts)
     data.unlink()
 
 
 def _unpacked_kernel(image: Path) -> bytes:
-    """The kernel within a bzImage: QEMU starts it as it is, and need not compute for seconds to unpack it."""
+    """The uncompressed kernel of a bzImage. QEMU boots it directly, which saves seconds of decompression."""
     data = image.read_bytes()
     try:
         return lzma.LZMADecompressor().decompress(data[data.index(b"\xfd7zXZ\0") :])
     except (ValueError, lzma.LZMAError):
-        raise LabError(f"expected a kernel that is compressed with xz, found something else in {image}") from None
+        raise LabError(f"expected a kernel compressed with xz in {image}, found another format") from None
 
 
 def _run(*words: str, where: Path | None = None) -> str:
     done = subprocess.run(words, cwd=where, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise LabError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr.strip()[-400:]}")
+        raise LabError(f"{' '.join(words)} failed with status {done.returncode}: {done.stderr.strip()[-400:]}")
     return done.stdout

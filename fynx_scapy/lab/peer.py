@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every peer in a lab has in common: how it is told what to do, and how it tells what it has.
+"""The interface of all peers in a lab: configuration, commands and state.
 
-The words are neutral; each peer turns them into its own configuration, and its own state into ours. Proposals are
-written as strongSwan writes them, and as ours are.
+It is the same for every implementation; each peer translates it to its own configuration format and state. Proposals
+are written as in strongSwan, and as in our own configuration.
 """
 
 from __future__ import annotations
@@ -45,23 +45,23 @@ def _texts(value: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerChild(Checked):
-    """A Child SA of the peer's configuration, as it sees it.
+    """A Child SA of the peer's configuration, from the peer's side.
 
-    A selector may be ``dynamic``: the address that one end assigns to the other.
+    A traffic selector may be ``dynamic``: the address that one side assigns to the other.
     """
 
     name: str = setting("net", text())
-    """What the peer calls it."""
+    """Its name at the peer."""
     local_ts: tuple[str, ...] = setting(("10.2.0.0/24",), several(text(), 1, 255), read=_texts)
     """The traffic selectors behind the peer."""
     remote_ts: tuple[str, ...] = setting(("10.1.0.0/24",), several(text(), 1, 255), read=_texts)
     """The traffic selectors behind us."""
     esp: str = setting("aes128gcm16", text())
-    """Its proposals, as strongSwan writes them."""
+    """Its proposals, written as in strongSwan."""
     mode: str = setting("tunnel", one_of("tunnel", "transport"))
     """``tunnel`` or ``transport``."""
     tfc: int = setting(0, whole(0, 65535, "octets"))
-    """The size in octets that it pads its packets to (RFC 4303 section 2.7), 0 for none."""
+    """The size in octets to which it pads its packets (RFC 4303 section 2.7); 0 for no padding."""
 
     if TYPE_CHECKING:
 
@@ -90,46 +90,46 @@ _FURTHER = several(Check("a PeerConfig", lambda value: isinstance(value, PeerCon
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerConfig(Checked):
-    """A peer's configuration, from its own side. Where a setting is None the peer goes by its own default."""
+    """A peer's configuration, from the peer's side. None keeps the peer's default."""
 
     ike: str = setting("aes128gcm16-prfsha256-x25519", text())
-    """Its proposals, as strongSwan writes them."""
+    """Its proposals for the IKE SA, written as in strongSwan."""
     psk: str | bytes = setting("lab psk for testing", SECRET, repr=False)
-    """The key that both ends share, as `Psk` reads it."""
+    """The pre-shared key, as `Psk` reads it."""
     local_id: str = setting("bob", text())
-    """Who the peer is."""
+    """The peer's identity."""
     remote_id: str = setting("alice", text())
-    """Who we have to be."""
+    """The identity that we must prove."""
     local: str = setting("10.9.0.2", text())
     """Its address."""
     remote: str = setting("10.9.0.1", text())
-    """Whom it serves and connects to; ``%any`` serves all."""
+    """The address that it serves and connects to; ``%any`` serves all."""
     port: int = setting(500, udp_port())
-    """Where it listens."""
+    """Its UDP port."""
     natt_port: int = setting(4500, udp_port())
-    """Where it listens for what goes in UDP beside ESP."""
+    """Its UDP port for NAT traversal."""
     remote_port: int = setting(500, udp_port())
-    """Where it finds us."""
+    """Our UDP port."""
     children: tuple[PeerChild, ...] = setting((PeerChild(),), several(kind(PeerChild)), read=_children)
     """Its Child SAs."""
     dpd_delay: int = setting(0, whole(0, 1 << 31, "seconds"))
-    """After how many seconds of silence it asks whether we live; 0 never asks."""
+    """The seconds of silence after which it checks that we are alive; 0 for never."""
     fragmentation: str = setting("yes", one_of("yes", "accept", "force", "no"))
-    """Whether it sends and takes fragments: ``yes``, ``accept``, ``force`` or ``no``."""
+    """Whether it sends and accepts fragments: ``yes``, ``accept``, ``force`` or ``no``."""
     fragment_size: int | None = setting(None, optional(whole(1, 65535, "octets")))
-    """The octets of an IP packet with a fragment."""
+    """The size in octets of an IP packet with a fragment."""
     cookie_threshold: int | None = setting(None, optional(whole(0, 1 << 31)))
-    """How many half-open IKE SAs it has before it wants cookies."""
+    """The number of half-open IKE SAs from which it requires cookies."""
     childless: str = setting("allow", one_of("allow", "prefer", "force", "never"))
     """Whether it sets up IKE SAs without a Child SA: ``allow``, ``prefer``, ``force`` or ``never``."""
     pool: str | None = setting(None, optional(text()))
-    """What it gives addresses from."""
+    """The pool from which it assigns addresses."""
     virtual_ip: bool = setting(False, flag())
-    """Whether it asks for an address itself."""
+    """Whether it requests an address."""
     keepalive: float | None = setting(None, optional(seconds(zero=True)))
-    """Seconds between two keepalives through a NAT."""
+    """Seconds between two NAT keepalives."""
     also: tuple[PeerConfig, ...] = setting((), _FURTHER, read=_further)
-    """Further connections, each with its own identity and Child SAs."""
+    """More connections, each with its own identity and Child SAs."""
 
     if TYPE_CHECKING:
 
@@ -140,24 +140,24 @@ class PeerConfig(Checked):
         return [("lab", self), *((f"lab{number}", other) for number, other in enumerate(self.also, 1))]
 
     def changed(self, **changes: Any) -> PeerConfig:
-        """A variant; ``esp``, ``mode``, ``tfc``, ``local_ts`` and ``remote_ts`` change every Child SA."""
+        """A changed copy; ``esp``, ``mode``, ``tfc``, ``local_ts`` and ``remote_ts`` change every Child SA."""
         names = ("esp", "mode", "local_ts", "remote_ts", "tfc")
-        child = {name: changes.pop(name) for name in names if name in changes}
-        if child and "children" not in changes:
-            changes["children"] = tuple(each.replace(**child) for each in self.children)
+        child_changes = {name: changes.pop(name) for name in names if name in changes}
+        if child_changes and "children" not in changes:
+            changes["children"] = tuple(child.replace(**child_changes) for child in self.children)
         return self.replace(**changes)
 
     def mirrored(self, **changes: Unpack[IkeChanges]) -> IkeConfig:
-        """What we configure to get along with it; ``changes`` are fields of `IkeConfig`."""
+        """Our matching configuration; ``changes`` are fields of `IkeConfig`."""
         children = tuple(
             ChildConfig(
-                name=each.name,
-                proposals=each.esp,
-                local_ts=[_fixed(ts) for ts in each.remote_ts],
-                remote_ts=[_fixed(ts) for ts in each.local_ts],
-                mode=each.mode,
+                name=child.name,
+                proposals=child.esp,
+                local_ts=[_fixed(ts) for ts in child.remote_ts],
+                remote_ts=[_fixed(ts) for ts in child.local_ts],
+                mode=child.mode,
             )
-            for each in self.children
+            for child in self.children
         )
         ours = IkeConfig(
             auth=self.psk, local_id=self.remote_id, remote_id=self.local_id, proposals=self.ike, children=children
@@ -166,13 +166,13 @@ class PeerConfig(Checked):
 
 
 def _fixed(selector: str) -> str:
-    """A selector of a peer's configuration as one of ours: ``dynamic`` is whatever address will be assigned."""
+    """A traffic selector of the peer's configuration as one of ours; ``dynamic`` becomes any address."""
     return "0.0.0.0/0" if selector == DYNAMIC else selector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerChildSa:
-    """A Child SA that the peer says it has; SPIs and counters are the peer's inbound and outbound ones."""
+    """A Child SA that the peer reports. Its SPIs and counters are inbound and outbound as the peer sees them."""
 
     name: str
     state: str
@@ -192,7 +192,7 @@ class PeerChildSa:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerIkeSa:
-    """An IKE SA that the peer says it has. ``established``: both ends are authenticated, and it was not replaced."""
+    """An IKE SA that the peer reports. ``established``: both sides are authenticated, and it was not replaced."""
 
     name: str
     spi_i: bytes
@@ -212,56 +212,56 @@ class Program(Protocol):
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether it still runs."""
 
     def kill(self) -> None:
-        """End it at once, and what it has started."""
+        """Kill it and its child processes."""
 
 
 class Machine(Protocol):
-    """Where a peer runs: a `Namespace` of this machine, or a `Guest`, which has a kernel of its own."""
+    """Where a peer runs: a `Namespace` of this machine, or a `Guest` with its own kernel."""
 
     def run(self, *argv: str, text: str | None = None, env: dict[str, str] | None = None) -> str:
-        """Run a command in it to its end; returns its output. LabError when it fails."""
+        """Run a command in it; returns its output. LabError when it fails."""
 
     def popen(self, argv: Sequence[str], *, env: dict[str, str] | None = None, output: IO[Any]) -> Program:
         """Start a program in it, whose output goes to a file in the lab's folder."""
 
 
 class Peer(ABC):
-    """Another implementation, running. What it is asked to do it begins at once; what comes of it shows later.
-
-    ``capabilities`` are what trials may need of it; ``guest`` says that it runs in a guest, with ``packages`` there
-    that are not installed. ``defaults`` is what its configuration has to be unless a trial says otherwise.
-    """
+    """A running peer of another implementation. Its commands return at once; their results show later."""
 
     guest: ClassVar[bool] = False
+    """Whether it runs in a guest."""
     packages: ClassVar[tuple[str, ...]] = ()
+    """The packages that the guest needs."""
     defaults: ClassVar[Mapping[str, Any]] = {}
+    """Changes to the default configuration that this peer needs."""
 
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[str]]
+    """The capabilities that trials may need."""
 
     @abstractmethod
     def __init__(self, machine: Any, folder: Path, config: PeerConfig) -> None:
-        """A peer on that `Machine`, which keeps its files in that folder."""
+        """A peer on that `Machine`, with its files in that folder."""
 
     @property
     @abstractmethod
     def version(self) -> str:
-        """What it says of its own version."""
+        """The version that it reports."""
 
     @abstractmethod
     def start(self) -> None:
-        """Run it, and return when it answers. LabError when it does not."""
+        """Start it, and wait until it answers. LabError when it does not."""
 
     @abstractmethod
     def kill(self) -> None:
-        """End it at once, so that it tells nobody."""
+        """Kill it, so that it sends no Delete."""
 
     @abstractmethod
     def initiate(self, connection: str = "lab", child: str | None = None) -> None:
-        """Have it set up an IKE SA and a Child SA with us; ``child`` is its first one by default."""
+        """Have it set up an IKE SA and a Child SA with us, by default its first Child SA."""
 
     @abstractmethod
     def rekey_ike(self, connection: str = "lab") -> None:
@@ -281,16 +281,16 @@ class Peer(ABC):
 
     @abstractmethod
     def sas(self) -> list[PeerIkeSa]:
-        """The IKE SAs that it has."""
+        """Its IKE SAs."""
 
     @abstractmethod
     def log(self) -> str:
-        """What it has logged so far."""
+        """Its log so far."""
 
 
 @functools.cache
 def templates() -> jinja2.Environment:
-    """The templates of the peers' configurations; ``quoted`` puts a value into double quotes."""
+    """The templates of the peers' configurations, with filters that quote values."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fynx_scapy.lab", "templates"),
         undefined=jinja2.StrictUndefined,
@@ -303,7 +303,7 @@ def templates() -> jinja2.Environment:
 
 
 def write(folder: Path, name: str, template: str, **values: Any) -> Path:
-    """Render a template into a file that its owner alone may read."""
+    """Render a template into a file that only its owner may read."""
     path = folder / name
     path.touch(mode=0o600)
     path.write_text(templates().get_template(template).render(**values))
@@ -311,7 +311,7 @@ def write(folder: Path, name: str, template: str, **values: Any) -> Path:
 
 
 def quoted(text: object) -> str:
-    """A value in double quotes. ConfigError for control characters, which no configuration file holds."""
+    """A value in double quotes. ConfigError for control characters, which configuration files cannot contain."""
     plain = str(text)
     if not plain.isprintable():
         raise ConfigError(f"expected printable characters in a value for a peer's configuration, found {plain!r}")
@@ -320,7 +320,7 @@ def quoted(text: object) -> str:
 
 
 def word(text: object) -> str:
-    """A value that stands without quotes: a proposal, an address, a name. ConfigError for anything else."""
+    """A value without quotes: a proposal, an address, a name. ConfigError for other characters."""
     plain = str(text)
     if not re.fullmatch(r"[A-Za-z0-9._:/%\[\]+-]+", plain):
         raise ConfigError(f"expected letters, digits and . _ : / % [ ] + - in a peer's configuration, found {plain!r}")
@@ -333,5 +333,5 @@ def hexed(secret: str | bytes) -> str:
 
 
 def words(values: Sequence[str]) -> str:
-    """Several words, separated by commas."""
+    """Several such values, separated by commas."""
     return ",".join(map(word, values))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Echo requests from behind the peer, by ICMP or UDP: what is sent, and which of it is answered.
+"""Echo requests from behind the peer, by ICMP or UDP, and a count of the replies.
 
-It is run in a namespace of ours and in a guest alike, so it imports little.
+It runs in our network namespaces and in guests, so it imports little.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _REQUEST, _REPLY = {4: 8, 6: 128}, {4: 0, 6: 129}
 
 
 OpenSocket = Callable[[int, int, int], socket.socket]
-"""`socket.socket`, or what opens one elsewhere: family, kind, protocol."""
+"""`socket.socket`, or a function that opens a socket in another namespace: family, kind, protocol."""
 
 
 @dataclass(slots=True)
 class Probe:
-    """Echo requests of one kind to one address: how many went out, and the numbers that were answered."""
+    """Echo requests of one kind to one address: how many were ``sent``, and the numbers of the ``answered`` ones."""
 
     socket: socket.socket
     target: tuple[str, int]
@@ -38,7 +38,7 @@ class Probe:
 
     @classmethod
     def open(cls, opener: OpenSocket, source: str, target: str, *, icmp: bool, size: int) -> Probe:
-        """One that sends from ``source`` to ``target``, ``size`` octets of data each. OSError when it may not."""
+        """A probe from ``source`` to ``target`` with ``size`` octets of data. OSError when it cannot open a socket."""
         version = 6 if ":" in target else 4
         family = socket.AF_INET6 if version == 6 else socket.AF_INET
         protocol = socket.IPPROTO_ICMPV6 if version == 6 else socket.IPPROTO_ICMP
@@ -52,18 +52,18 @@ class Probe:
         return cls(made, (target, 0 if icmp else ECHO_PORT), version, icmp, size)
 
     def send(self) -> None:
-        """One request more; an inner address that the kernel has no way to is an OSError."""
+        """Send one more request. OSError when the kernel has no route to the inner address."""
         self.sent += 1
         data = struct.pack("!I", self.sent) + bytes(self.size)
         if self.icmp:
             header = struct.pack("!BBHHH", _REQUEST[self.version], 0, 0, self.identifier, self.sent & 0xFFFF)
-            if self.version == 4:  # of ICMPv6 the kernel computes it
+            if self.version == 4:  # the kernel computes the checksum of ICMPv6
                 header = header[:2] + checksum(header + data).to_bytes(2) + header[4:]
             data = header + data
         self.socket.sendto(data, self.target)
 
     def read(self, _flags: int = 0) -> None:
-        """Take in what has come back."""
+        """Read the replies that have arrived."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 data, _ = self.socket.recvfrom(65535)
@@ -87,8 +87,8 @@ class Probe:
 
 
 def serve_echo(served: socket.socket) -> None:
-    """Answer what has arrived at a socket that does not block."""
-    with contextlib.suppress(OSError):  # nothing left to read, or no way back any more
+    """Answer the echo requests that have arrived at a non-blocking socket."""
+    with contextlib.suppress(OSError):  # nothing left to read, or no route back any more
         while True:
             data, sender = served.recvfrom(65535)
             served.sendto(data, sender)

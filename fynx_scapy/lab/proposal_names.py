@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What other implementations call the algorithms of a proposal; a `PeerConfig` has strongSwan's names."""
+"""The names of algorithms in other implementations. A `PeerConfig` uses those of strongSwan."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _GROUPS = ("x25519", "ecp", "modp")
 
 
 @dataclass(frozen=True, slots=True)
-class Suite:
-    """A proposal in another implementation's names; ``esn`` is whether it asks for extended sequence numbers."""
+class PeerProposal:
+    """A proposal in the names of another implementation. ``esn`` is whether it has extended sequence numbers."""
 
     encr: str
     integ: tuple[str, ...]
@@ -37,16 +37,16 @@ class Suite:
     esn: bool
 
     @classmethod
-    def of(cls, proposal: str, names: Mapping[str, str]) -> Suite:
-        """Translate a proposal by a table of ``names``; ConfigError for a transform that the table lacks."""
+    def of(cls, proposal: str, names: Mapping[str, str]) -> PeerProposal:
+        """Translate a proposal with a table of ``names``; ConfigError for a transform that is not in the table."""
         encr, *rest = proposal.split("-")
-        unknown = [each for each in (encr, *rest) if each not in names and each not in ("esn", "noesn")]
+        unknown = [name for name in (encr, *rest) if name not in names and name not in ("esn", "noesn")]
         if unknown:
             raise ConfigError(f"expected one of {', '.join(names)} in a proposal, found {', '.join(unknown)}")
         return cls(
             names[encr],
-            tuple(names[each] for each in rest if each.startswith("sha")),
-            tuple(names[each] for each in rest if each.startswith("prf")),
-            tuple(names[each] for each in rest if each.startswith(_GROUPS)),
+            tuple(names[name] for name in rest if name.startswith("sha")),
+            tuple(names[name] for name in rest if name.startswith("prf")),
+            tuple(names[name] for name in rest if name.startswith(_GROUPS)),
             "esn" in rest,
         )

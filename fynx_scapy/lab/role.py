@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who begins."""
+"""Our role in a trial."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import enum
 
 
 class Role(enum.Enum):
-    """Who begins: we as the initiator of the IKE SA, or the peer, so that we are its responder."""
+    """Our role: initiator of the IKE SA, or its responder."""
 
     INITIATOR = "initiator"
     RESPONDER = "responder"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What really travelled before our door: every frame, taken by a packet socket and served beside everything else."""
+"""Captures every frame on our side of the lab, with a packet socket that the thread of our endpoint serves too."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BUFFER = 1 << 24
 
 
 class Sniffer:
-    """Takes frames from now on; ``frames`` are (seconds since the epoch, octets). Neighbour discovery is left out."""
+    """Captures from now on. ``frames`` are (seconds since the epoch, octets), without neighbour discovery."""
 
     def __init__(self, namespace: Namespace, network: UdpNetwork, device: str = "wan") -> None:
         self.frames: list[tuple[float, bytes]] = []
@@ -39,7 +39,7 @@ class Sniffer:
         self._unwatch = network.watch(self._socket, self.read)
 
     def read(self, _flags: int = 0) -> None:
-        """Take in what has been seen."""
+        """Read the frames that have arrived."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 data, ancillary, _, _ = self._socket.recvmsg(65535, 128)
@@ -47,7 +47,7 @@ class Sniffer:
                     self.frames.append((_stamp(ancillary), data))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what was taken as pcapng. OSError when the file cannot be written."""
+        """Write the frames as pcapng. OSError when the file cannot be written."""
         with PcapNgWriter(str(Path(path))) as writer:
             writer.linktype = DLT_EN10MB
             writer.write_header(None)
@@ -57,18 +57,18 @@ class Sniffer:
                 writer.write_packet(packet)
 
     def stop(self) -> None:
-        """Take no more: a lab that stays would fill the memory."""
+        """Stop capturing, because a lab that keeps running would fill the memory."""
         self._unwatch()
 
     def close(self) -> None:
-        """Stop; what was taken stays."""
+        """Stop, and close the socket; the frames stay."""
         self.stop()
         self.read()
         self._socket.close()
 
 
 def compute_checksums(namespace: Namespace, device: str) -> None:
-    """Have the kernel compute checksums before the wire: a virtual one puts it off, and captures show nonsense."""
+    """Disable checksum offload: on a virtual device, captures would show incomplete checksums."""
     value = array.array("I", [_ETHTOOL_STXCSUM, 0])
     request = array.array("b", struct.pack("16sP16x", device.encode(), value.buffer_info()[0]))
     with contextlib.closing(namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)) as control:
@@ -78,7 +78,7 @@ def compute_checksums(namespace: Namespace, device: str) -> None:
 def _wanted(frame: bytes) -> bool:
     kind = int.from_bytes(frame[12:14])
     if kind == _IPV6 and len(frame) > 54:
-        # Neighbour and router discovery, and multicast listeners, some behind a hop-by-hop header.
+        # Neighbour and router discovery, and multicast listener reports, some after a hop-by-hop header.
         return frame[20] != 0 and not (frame[20] == _ICMPV6 and frame[54] >= 130)
     return kind == _IPV4
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Pings in both directions, every few milliseconds, whatever else goes on meanwhile."""
+"""Pings in both directions, every few milliseconds, in the background of a trial."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _IDENTIFIER = 0xF2
 
 
 class Stream:
-    """Begins at once. It runs on our endpoint's own timers, so that every wait of whoever holds the meeting drives it.
+    """Starts at once. It runs on our endpoint's timers, so every wait in the trial drives it.
 
-    ``sent`` counts each direction, ``answered`` are the numbers of ours that came back, ``from_there`` is the peer's
-    side.
+    ``sent`` is the number of pings in each direction, ``answered`` has the numbers of ours that were answered, and
+    ``from_there`` is the probe behind the peer.
     """
 
     def __init__(self, m: Meeting, interval: float = 0.003) -> None:
@@ -39,12 +39,12 @@ class Stream:
         self._m.s.client.timers.set(now + self._interval, self._tick)
 
     def wait_for(self, count: int = 20) -> None:
-        """Let so many pings pass."""
+        """Let time pass until ``count`` more pings were sent."""
         wanted = self.sent + count
         self._m.wait_until(lambda: self.sent >= wanted, f"{count} more pings")
 
     def stop(self) -> None:
-        """No more of them."""
+        """Send no more pings."""
         self._running = False
 
     @property

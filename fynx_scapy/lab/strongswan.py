@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""strongSwan as a peer: a charon of its own in its namespace, ESP in user space (kernel-libipsec), driven through vici.
+"""strongSwan as a peer: a charon in a namespace, with ESP in user space (kernel-libipsec), driven through vici.
 
-It knows nothing of any other charon on the machine: its configuration, its socket and its log are files of the lab.
+It is independent of any other charon on the machine: its configuration, socket and log are files of the lab.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PLUGINS = (
     "revocation constraints pubkey pem pkcs1 pkcs7 pkcs8 pkcs12 kernel-netlink socket-default eap-identity "
     "eap-mschapv2 eap-md5 eap-tls eap-ttls eap-gtc addrblock attr updown vici counters error-notify"
 )
-"""An explicit list keeps out what would touch the machine: resolve (its resolv.conf), bypass-lan and stroke."""
+"""An explicit list excludes plugins that would change the machine: resolve (its resolv.conf), bypass-lan and stroke."""
 
 CREDENTIALS = (
     "x509", "x509ca", "x509ocsp", "x509aa", "x509ac", "x509crl", "pubkey", "private", "rsa", "ecdsa", "bliss", "pkcs8",
@@ -35,7 +35,7 @@ _TIMEOUT, _TRIES = 0.5, 2
 
 
 class StrongSwan(Peer):
-    """A charon in a namespace. ``folder`` is the lab's own and takes all its files."""
+    """A charon in a namespace. All its files are in ``folder``, the lab's."""
 
     name = "strongswan"
     capabilities = frozenset(
@@ -71,22 +71,22 @@ class StrongSwan(Peer):
         self._log = folder / "charon.log"
 
     def _vici(self) -> tuple[Charon, str]:
-        """How we reach its control socket, and what that is called where it runs."""
+        """A client of its control socket, and the URI of that socket where charon runs."""
         path = self._folder / "vici"
         if len(os.fsencode(path)) > _SOCKET_PATH:
-            found = f"{path}; set TMPDIR to a folder with a shorter name"
-            raise LabError(f"expected at most {_SOCKET_PATH} octets for the name of charon's socket, found {found}")
+            advice = "set TMPDIR to a folder with a shorter name"
+            raise LabError(
+                f"expected a path of at most {_SOCKET_PATH} octets for charon's socket, found {path}; {advice}"
+            )
         return Charon.at(path), f"unix://{path}"
-
-    # What it is
 
     @property
     def version(self) -> str:
-        """As charon says it: ``5.9.8``."""
+        """The version that charon reports: ``5.9.8``."""
         return self.charon.version
 
     def start(self) -> None:
-        """Run it with the lab's configuration; LabError with the end of its log when it does not answer."""
+        """Start it with the lab's configuration; LabError with the end of its log when it does not answer."""
         userspace = self.esp == ESP
         plugins = PLUGINS.replace("kernel-netlink", f"{ESP} kernel-netlink") if userspace else PLUGINS
         write(
@@ -94,7 +94,7 @@ class StrongSwan(Peer):
             config=self.config, plugins=plugins, log=self._log, socket=self._uri, userspace=userspace, tries=_TRIES,
             timeout=_TIMEOUT,
         )  # fmt: skip
-        for kind in CREDENTIALS:  # swanctl complains of each that is not there
+        for kind in CREDENTIALS:  # swanctl complains about each missing folder
             (self._folder / kind).mkdir()
         write(self._folder, "swanctl.conf", "swanctl.conf.j2", config=self.config)
         settings = {"PATH": os.environ.get("PATH", ""), "STRONGSWAN_CONF": str(self._folder / "strongswan.conf")}
@@ -115,26 +115,26 @@ class StrongSwan(Peer):
             if not self._process.alive:
                 raise LabError(f"charon ended while it started: {self._tail()}")
             with contextlib.suppress(OSError):
-                self.charon.version  # noqa: B018 -- to ask is to know that it answers
+                self.charon.version  # noqa: B018 -- the request shows whether it answers
                 return
             time.sleep(0.01)
         raise LabError(f"charon did not answer within {_PATIENCE:g} s: {self._tail()}")
 
     def _tail(self) -> str:
-        said = (self._folder / "charon.out").read_text(errors="replace") + self.log()
-        return " / ".join(said.strip().splitlines()[-4:]) or "it said nothing"
+        output = (self._folder / "charon.out").read_text(errors="replace") + self.log()
+        return " / ".join(output.strip().splitlines()[-4:]) or "it logged nothing"
 
     def kill(self) -> None:
-        """End it at once; it deletes nothing and tells nobody."""
+        """Kill it, so that it sends no Delete."""
         if self._process is not None:
             self._process.kill()
         if self._output is not None:
             self._output.close()
 
-    # What it is asked to do
+    # Commands
 
     def initiate(self, connection: str = "lab", child: str | None = None) -> None:
-        """Have it set up an IKE SA and a Child SA, or a further Child SA."""
+        """Have it set up an IKE SA with a Child SA, or another Child SA."""
         children = dict(self.config.connections())[connection].children
         wanted = child or (children[0].name if children else None)
         self.charon.do("initiate", {"child": wanted, "ike": connection} if wanted else {"ike": connection})
@@ -155,24 +155,24 @@ class StrongSwan(Peer):
         """Have it delete a Child SA."""
         self.charon.do("terminate", {"child": child})
 
-    # What it has
+    # State
 
     def sas(self) -> list[PeerIkeSa]:
-        """Its IKE SAs, those that are being replaced included."""
+        """Its IKE SAs, including those that are being replaced."""
         return self.charon.sas()
 
     def log(self) -> str:
-        """Its log: level 4 for IKE and Child SAs, so that it holds all keys."""
+        """Its log, at level 4 for IKE and Child SAs, so that it contains all keys."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
 
 def _no_esp() -> str:
-    """Why charon has come up without its ESP in user space."""
+    """Why charon has started without ESP in user space."""
     try:
         os.close(os.open(TUN, os.O_RDWR))
     except OSError as error:
         return f"strongSwan has no ESP: it needs {TUN}, which cannot be opened: {error.strerror}"
     return (
-        f"strongSwan has no ESP: its plugin {ESP} does not load; to have it: apt-get install libcharon-extra-plugins"
+        f"strongSwan has no ESP: its plugin {ESP} does not load; install it: apt-get install libcharon-extra-plugins"
         f" (and {TUN} must be the kernel's)"
     )

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The network of a lab: our site and the peer's, joined by a wire or through a NAT, and the hosts behind the peer.
+"""The network of a lab: our site and the peer's, connected directly or through a NAT, and the hosts behind the peer.
 
     ours    10.1.0.0/24 and fd01::/64 behind 10.9.0.1 and fd09::1
     theirs  10.2.0.0/24 and fd02::/64 behind 10.9.0.2 and fd09::2
 
-Behind our endpoint there is nobody: it answers what its selectors cover. Behind the peer's gateway is the kernel of its
-namespace, whose sockets `InnerHost` opens. With a NAT the site behind it is 192.168.N.2, its router 10.9.0.N outside.
+There is no host behind our endpoint; it answers for all addresses in its selectors. Behind the peer's gateway is the
+kernel of its namespace, in which `InnerHost` opens sockets. A site behind a NAT is 192.168.N.2; the outside address of
+its router is 10.9.0.N.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from fynx_scapy.lab.namespace import Namespace, tool
 
 WAN, LAB = "wan", "lab"
 KEEPER, GUEST = "10.8.0.1", "10.8.0.2"
-"""The addresses on a guest's second wire, on which it is managed."""
+"""The addresses on a guest's management network."""
 
 
-class Nat(enum.Enum):
-    """Which of the two sites is behind a router that masquerades."""
+class BehindNat(enum.Enum):
+    """Which of the two sites is behind a NAT."""
 
     NONE = "none"
     OURS = "ours"
@@ -33,7 +34,7 @@ class Nat(enum.Enum):
 
 @dataclass(slots=True)
 class Site:
-    """One end: ``outer`` and ``outer6`` are its gateway's own addresses, ``seen_as`` what the other end sees of it."""
+    """One site. ``outer`` and ``outer6`` are its gateway's addresses; the other site sees it as ``seen_as``."""
 
     number: int
     namespace: Namespace
@@ -56,8 +57,8 @@ class Site:
         return self.outer6 if ipv6 else self.outer
 
 
-class Router:
-    """The router before one site: it masquerades, from a range of ports that can be made to change."""
+class NatRouter:
+    """The NAT router of one site. It allocates ports from a range that `move` changes."""
 
     FIRST, SPAN = 20000, 100
 
@@ -83,40 +84,40 @@ class Router:
         self.namespace.run("nft", "-f", "-", text="\n".join(rules) + "\n")
 
     def move(self) -> None:
-        """Forget all mappings and take other ports from now on, as a router does that was switched off and on."""
+        """Drop all mappings and use other ports from now on, like a router after a restart."""
         self._ports += 1
         self._masquerade()
         with self.namespace.entered():
-            # It ends with 1 when there was nothing to delete.
+            # Its status is 1 when there was nothing to delete.
             subprocess.run([tool("conntrack"), "-D", "-p", "udp"], capture_output=True, check=False)
 
 
 class Topology:
-    """Both sites and what is between them. ``mtu`` is that of the wire in bytes, or of the NAT's outer one.
+    """Both sites and the network between them. ``mtu`` is that of the link between them (with a NAT, of its outside).
 
-    With ``guest`` the peer's site is a machine of its own: a tap in our namespace is where its wire ends, and a second
-    one, ``lab``, is how it is managed. A NAT between is then a LabError.
+    With ``guest`` the peer's site is a virtual machine, connected to a tap device in our namespace; a second one,
+    ``lab``, is for management. LabError for a ``guest`` with a NAT.
     """
 
-    def __init__(self, *, nat: Nat = Nat.NONE, mtu: int | None = None, guest: bool = False) -> None:
-        if guest and nat is not Nat.NONE:
-            raise LabError("expected no NAT before a guest, whose wire ends at our site")
+    def __init__(self, *, nat: BehindNat = BehindNat.NONE, mtu: int | None = None, guest: bool = False) -> None:
+        if guest and nat is not BehindNat.NONE:
+            raise LabError("a guest cannot be behind a NAT, because it is connected directly to our site")
         with contextlib.ExitStack() as undo:
-            self.ours = self._site(1, behind=nat is Nat.OURS, undo=undo)
-            self.router: Router | None = None
+            self.ours = self._site(1, behind=nat is BehindNat.OURS, undo=undo)
+            self.router: NatRouter | None = None
             if guest:
                 self.theirs = Site(2, self.ours.namespace, "10.9.0.2", "10.9.0.2", "fd09::2")
                 _add_taps(self.ours, mtu)
                 self._undo = undo.pop_all()
                 return
-            self.theirs = self._site(2, behind=nat is Nat.THEIRS, undo=undo)
-            if nat is Nat.NONE:
+            self.theirs = self._site(2, behind=nat is BehindNat.THEIRS, undo=undo)
+            if nat is BehindNat.NONE:
                 _join(self.ours.namespace, "wan", "10.9.0.1/24", self.theirs.namespace, "wan", "10.9.0.2/24", mtu=mtu)
                 for site in (self.ours, self.theirs):
                     site.namespace.ip(f"addr add {site.outer6}/64 dev wan nodad")
             else:
-                hidden, open_ = (self.ours, self.theirs) if nat is Nat.OURS else (self.theirs, self.ours)
-                self.router = Router(hidden, open_, mtu)
+                hidden, open_ = (self.ours, self.theirs) if nat is BehindNat.OURS else (self.theirs, self.ours)
+                self.router = NatRouter(hidden, open_, mtu)
                 undo.callback(self.router.namespace.close)
             self.theirs.namespace.ip(
                 f"addr add {self.theirs.inner}/24 dev lo", f"addr add {self.theirs.inner6}/64 dev lo nodad"
@@ -131,12 +132,12 @@ class Topology:
         return Site(number, namespace, f"192.168.{number}.2" if behind else seen_as, seen_as, f"fd09::{number}")
 
     def close(self) -> None:
-        """Take it down."""
+        """Remove the namespaces."""
         self._undo.close()
 
 
 def _add_taps(ours: Site, mtu: int | None) -> None:
-    """The ends of a guest's two wires."""
+    """Add the tap devices for a guest's two networks."""
     ours.namespace.ip(
         f"tuntap add dev {WAN} mode tap",
         f"link set {WAN} mtu {mtu or 1500} up",
@@ -151,7 +152,7 @@ def _add_taps(ours: Site, mtu: int | None) -> None:
 def _join(
     one: Namespace, link: str, address: str, other: Namespace, far: str, far_address: str, mtu: int | None = None
 ) -> None:
-    """A pair of virtual Ethernet devices, up and with addresses."""
+    """Connect two namespaces by a pair of virtual Ethernet devices, up and with addresses."""
     size = f" mtu {mtu}" if mtu else ""
     one.ip(
         f"link add {link}{size} type veth peer name {far}{size} netns {other.path}",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs trials: each in a lab of its own, with the chosen peer and in the chosen role."""
+"""Runs trials: each in a separate lab, with the chosen peer and in the chosen role."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from fynx_scapy.lab.trials import Role, Trial
 from fynx_scapy.net.recorder import Recorder
 
 PEERS: Mapping[str, type[Peer]] = {kind.name: kind for kind in (StrongSwan, KernelStrongSwan, Libreswan, OpenIked)}
-"""The peers that a lab can have, by name."""
+"""The available peers, by name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one trial with one peer in one role. ``version`` is the peer's, ``log`` what it said meanwhile."""
+class TrialOutcome:
+    """The result of one trial with one peer in one role. ``version`` and ``log`` are the peer's."""
 
     trial: Trial
     peer: str
@@ -43,11 +43,11 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """It says peer, trial and role."""
+        """Peer, trial and role."""
         return f"{self.peer}-{self.trial.name}-{self.role.value}"
 
     def save_capture(self, path: str | os.PathLike[str]) -> None:
-        """Write what travelled as pcapng, and beside it the key tables that open it, in a folder NAME.keys."""
+        """Write the capture as pcapng, and the key tables that decrypt it to a folder NAME.keys beside it."""
         place = Path(path)
         self.frames(place)
         self.keys.save(place.with_suffix(".keys"))
@@ -58,10 +58,10 @@ class Outcome:
         return about | self.result.as_dict()
 
 
-def run_trial(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: Guest | None = None) -> Outcome:
-    """Run one trial; a peer that needs a ``guest`` boots one unless it is given.
+def run_trial(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: Guest | None = None) -> TrialOutcome:
+    """Run one trial. A peer that needs a ``guest`` boots one unless it is given.
 
-    Whatever goes wrong in it becomes its verdict; LabError where its lab cannot even be built.
+    Any error in the trial becomes its verdict; LabError when its lab cannot be set up.
     """
     make = peer_named(peer)
     with Lab(PeerConfig().changed(**{**make.defaults, **trial.config}), peer=make, guest=guest, **trial.site) as lab:
@@ -75,23 +75,23 @@ def run_trial(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: G
 
         with ended:
             result = judge(trial.scenario, act, stages)
-        return Outcome(trial, peer, version, role, result, lab.peer.log(), lab.sniffer.save, recorder.keys())
+        return TrialOutcome(trial, peer, version, role, result, lab.peer.log(), lab.sniffer.save, recorder.keys())
 
 
 def capabilities(name: str) -> frozenset[str]:
-    """What the peer of that name can."""
+    """The capabilities of the peer with that name."""
     return peer_named(name).capabilities
 
 
 def peer_named(name: str) -> type[Peer]:
-    """The peer of that name; ConfigError when there is none."""
+    """The peer with that name; ConfigError when there is none."""
     if name not in PEERS:
         raise ConfigError(f"expected one of the peers {', '.join(PEERS)}, found {name!r}")
     return PEERS[name]
 
 
 def installed(name: str) -> str | None:
-    """The version of a peer that can be had on this machine, by starting it once; None where it cannot."""
+    """The version of a peer on this machine, found by starting it once; None when it cannot be started."""
     try:
         with Lab(peer=peer_named(name)) as lab:
             return lab.peer.version
@@ -99,6 +99,6 @@ def installed(name: str) -> str | None:
         return None
 
 
-def good(outcome: Outcome) -> bool:
-    """Whether a trial came out as it should."""
+def good(outcome: TrialOutcome) -> bool:
+    """Whether the verdict is PASS."""
     return outcome.result.verdict is Verdict.PASS

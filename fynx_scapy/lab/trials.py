@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A trial: what we and another implementation do together, whichever of the two begins.
+"""A trial: exchanges between us and another implementation, whichever of the two initiates.
 
 @trial("RFC 7296 section 1.2", requirements=("7296-1.2-i05",))
 def psk(m: Meeting) -> None:
@@ -8,8 +8,8 @@ def psk(m: Meeting) -> None:
     m.send_traffic()
     m.agree()
 
-A trial is written once for both roles and for every peer that can what it ``needs``. Trials of one topic share a file
-of scenarios/interop/.
+A trial is written once, for both roles and for every peer that has the capabilities it ``needs``. Trials about the same
+topic share a file in scenarios/interop/.
 """
 
 from __future__ import annotations
@@ -36,33 +36,34 @@ BOTH = (Role.INITIATOR, Role.RESPONDER)
 
 
 class OurFields(IkeChanges, total=False):
-    """How our configuration differs from the peer's mirror image; ``child`` changes every Child SA's."""
+    """How our configuration differs from the mirror image of the peer's."""
 
     child: ChildFields
+    """Changes to every Child SA."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One row of the matrix.
-
-    ``scenario`` has its name, title, source and requirements. ``config`` changes the peer's configuration
-    (`PeerConfig`), ``ours`` our own (`IkeConfig`), ``endpoint`` our endpoint's (`EndpointConfig`) and ``site`` the lab
-    (`Lab`), each only where the trial wants something other than what `Meeting` begins with. ``needs`` are
-    capabilities that a peer must have.
-    """
+    """One row of the matrix."""
 
     scenario: Scenario
+    """Its name, title, source and requirements."""
     body: Body = field(repr=False)
     roles: tuple[Role, ...] = BOTH
     needs: frozenset[str] = frozenset()
+    """The capabilities that the peer must have."""
     config: Mapping[str, Any] = field(default_factory=dict)
+    """Changes to the peer's configuration (`PeerConfig`)."""
     ours: OurFields = field(default_factory=OurFields)
+    """Changes to our configuration (`IkeConfig`)."""
     endpoint: EndpointFields = field(default_factory=EndpointFields)
+    """The configuration of our endpoint (`EndpointConfig`)."""
     site: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of `Lab`."""
 
     @property
     def name(self) -> str:
-        """What it is called in the matrix, in tests and on the command line."""
+        """Its name in the matrix, in tests and on the command line."""
         return self.scenario.name
 
 
@@ -81,20 +82,20 @@ def trial(
     endpoint: EndpointFields | None = None,
     site: Mapping[str, Any] | None = None,
 ) -> Callable[[Body], Body]:
-    """Register a function as a trial, under its own name or another; several trials may share one function.
+    """Register a function as a trial, by default under the function's name; several trials may share one function.
 
     ConfigError for an unknown requirement, a function without a docstring and a name that is taken.
     """
     checked = tuple(requirement(identifier) for identifier in requirements)
 
     def register(body: Body) -> Body:
-        called = name or body.__name__
-        if called in _REGISTRY:
-            raise ConfigError(f"expected one trial of the name {called}, found a second in {body.__module__}")
+        trial_name = name or body.__name__
+        if trial_name in _REGISTRY:
+            raise ConfigError(f"expected one trial with the name {trial_name}, found a second in {body.__module__}")
         if not body.__doc__:
-            raise ConfigError(f"expected a docstring in the trial {called}: its first line is the title")
-        scenario = Scenario(called, source, checked, body, body.__module__)  # type: ignore[arg-type]
-        _REGISTRY[called] = Trial(
+            raise ConfigError(f"expected a docstring in the trial {trial_name}: its first line is the title")
+        scenario = Scenario(trial_name, source, checked, body, body.__module__)  # type: ignore[arg-type]
+        _REGISTRY[trial_name] = Trial(
             scenario=scenario,
             body=body,
             roles=tuple(roles),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a kernel has: its SAs and policies, read from ip(8) xfrm."""
+"""The SAs and policies of a kernel, read with ip(8) xfrm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fynx_scapy.lab.peer import Machine, PeerChildSa
 
 @dataclass(frozen=True, slots=True)
 class KernelSa:
-    """One direction: ``algorithms`` are the kernel's names, ``reqid`` ties it to its policies."""
+    """One SA, in one direction. ``algorithms`` are the kernel's names; ``reqid`` links it to its policies."""
 
     spi: int
     reqid: int
@@ -26,20 +26,20 @@ class KernelSa:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """All of its ESP SAs by SPI, and its outbound policies' selectors as (reqid, source, destination)."""
+    """All its ESP SAs by SPI, and the selectors of its outbound policies as (reqid, source, destination)."""
 
     sas: dict[int, KernelSa]
     policies: tuple[tuple[int, str, str], ...]
 
     @classmethod
     def of(cls, machine: Machine) -> Kernel:
-        """What that machine's kernel has just now. LabError when it does not tell."""
-        told = machine.run("ip", "-s", "xfrm", "state")
-        found = (_sa(block) for block in re.split(r"^(?=src )", told, flags=re.MULTILINE) if "proto esp" in block)
-        return cls({sa.spi: sa for sa in found}, tuple(_policies(machine.run("ip", "xfrm", "policy"))))
+        """The current state of that machine's kernel. LabError when ip(8) fails."""
+        output = machine.run("ip", "-s", "xfrm", "state")
+        sas = (_sa(block) for block in re.split(r"^(?=src )", output, flags=re.MULTILINE) if "proto esp" in block)
+        return cls({sa.spi: sa for sa in sas}, tuple(_policies(machine.run("ip", "xfrm", "policy"))))
 
     def child(self, name: str, state: str, spi_in: int, spi_out: int) -> PeerChildSa | None:
-        """A Child SA of which a daemon knows the SPIs; None when the kernel does not have both directions of it."""
+        """The Child SA with these SPIs; None when the kernel does not have both of its directions."""
         inbound, outbound = self.sas.get(spi_in), self.sas.get(spi_out)
         if inbound is None or outbound is None:
             return None
@@ -80,8 +80,8 @@ def _sa(block: str) -> KernelSa:
     )
 
 
-def _policies(told: str) -> Iterator[tuple[int, str, str]]:
-    for block in re.split(r"^(?=src )", told, flags=re.MULTILINE):
+def _policies(output: str) -> Iterator[tuple[int, str, str]]:
+    for block in re.split(r"^(?=src )", output, flags=re.MULTILINE):
         head = re.match(r"src (\S+) dst (\S+)", block)
         template = re.search(r"proto esp .*?reqid (\d+)", block)
         if head and template and re.search(r"\bdir out\b", block):

@@ -142,7 +142,7 @@ def test_a_missing_program_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(LabError, match=r"nothing-like-it is missing.*apt-get install nothing-like-it"):
         tool("nothing-like-it")
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
-    with pytest.raises(LabError, match=r"swanctl is missing; to have it: apt-get install strongswan-swanctl"):
+    with pytest.raises(LabError, match=r"swanctl is missing; install it: apt-get install strongswan-swanctl"):
         tool("swanctl")
 
 
@@ -153,7 +153,7 @@ def test_a_namespace_is_entered_and_left():
         assert os.stat(f"/proc/self/task/{os.getpid()}/ns/net").st_ino != here
         assert os.listdir("/sys/class/net")
     assert os.stat("/proc/self/ns/net").st_ino == here
-    with pytest.raises(LabError, match="ip -batch - ended with 1"):
+    with pytest.raises(LabError, match="ip -batch - failed with status 1"):
         made.ip("link add no type such")
     made.close()
 
@@ -185,7 +185,7 @@ def test_without_privileges_it_says_what_helps():
             os._exit(0)
     os.close(writer)
     with open(reader) as told:
-        assert told.read().endswith("run as root, or in a user namespace of your own: unshare -Urnm")
+        assert told.read().endswith("run as root, or in a user namespace: unshare -Urnm")
     os.waitpid(child, 0)
 
 
@@ -274,7 +274,7 @@ def test_a_place_too_deep_for_a_socket(scratch: Path, monkeypatch: pytest.Monkey
     deep = scratch / ("x" * 100)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    with pytest.raises(LabError, match=r"at most 107 octets for the name of charon's socket.*set TMPDIR"):
+    with pytest.raises(LabError, match=r"a path of at most 107 octets for charon.s socket.*set TMPDIR"):
         Lab()
     assert _folders() == []
 
@@ -316,7 +316,7 @@ def fynx(*words: str, status: int | None = None) -> str:
 @pytest.mark.usefixtures("home")
 def test_a_lab_that_stays():
     assert "answers at 10.9.0.2: it is bob and expects alice" in fynx("up", status=0)
-    assert "stands already" in fynx("up", status=1)
+    assert "is already running" in fynx("up", status=1)
     code = (
         "import os; from fynx_scapy import Session;"
         "s = Session('10.9.0.2', psk=open(os.environ['FYNX_PSK_FILE']).read()); s.connect();"
@@ -352,13 +352,13 @@ def test_a_home_that_is_not_ones_own(scratch: Path, tmp_path: Path, monkeypatch:
     place = scratch / f"fynx-labs-{os.getuid()}"
     place.symlink_to(tmp_path)
     try:
-        assert "no folder of yours alone" in fynx("up", status=1)
+        assert "is not a private folder of yours" in fynx("up", status=1)
     finally:
         fynx("down")  # should one stand after all
     assert precious.exists()
     place.unlink()
     place.mkdir(mode=0o755)
-    assert "no folder of yours alone" in fynx("status", status=1)
+    assert "is not a private folder of yours" in fynx("status", status=1)
 
 
 @pytest.mark.usefixtures("home")
@@ -378,7 +378,7 @@ def test_a_keeper_that_is_killed_leaves_nothing():
     ("words", "told", "status"),
     [
         (("up", "--peer", "nobody"), "expected one of the peers strongswan", 1),
-        (("up", "--peer", "libreswan"), "libreswan runs in a guest, which no lab keeps", 1),
+        (("up", "--peer", "libreswan"), "libreswan runs in a guest, which only trials support", 1),
         (("up", "--name", "../x"), "expected letters", 2),
         (("up", "--esp", "x;y"), "expected letters", 1),
         (("matrix", "pskk"), "did you mean psk?", 2),

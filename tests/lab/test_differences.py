@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from fynx_scapy.lab.differences import BOOLEANS, DIFFERENCES, PORT_FLOAT, Difference, differences, parsed
+from fynx_scapy.lab.differences import BOOLEANS, DIFFERENCES, PORT_FLOAT, KnownDifference, differences, parsed
 from fynx_scapy.lab.trial_runner import PEERS
 from fynx_scapy.scenarios import names
 
@@ -23,7 +23,7 @@ def test_versions_as_programs_tell_them(told: str, number: tuple[int, ...]) -> N
     [("5.9.8", False), ("5.9.14", False), ("6.0", False), ("6.0.1", True), ("6.0.10", True), ("10.0", False)],
 )
 def test_a_range_begins_with_its_first_and_ends_before_its_last(version: str, holds: bool) -> None:
-    assert Difference("peer", "what", "why", since="6.0.1", before="10.0").holds(version) is holds
+    assert KnownDifference("peer", "what", "why", since="6.0.1", before="10.0").holds(version) is holds
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from fynx_scapy.errors import ConfigError, LabError
 from fynx_scapy.lab.guest import closure, disk
 from fynx_scapy.lab.packages import KERNEL, fetch, package
 from fynx_scapy.lab.peer import PeerConfig
-from fynx_scapy.lab.proposal_names import LIBRESWAN, OPENIKED, Suite
-from fynx_scapy.lab.topology import Nat, Topology
+from fynx_scapy.lab.proposal_names import LIBRESWAN, OPENIKED, PeerProposal
+from fynx_scapy.lab.topology import BehindNat, Topology
 from fynx_scapy.lab.xfrm import Kernel
 
 STATES = """\
@@ -96,23 +96,23 @@ def test_the_disk_is_an_archive_that_the_kernel_reads(tmp_path: Path):
 @pytest.mark.parametrize(
     ("proposal", "words", "suite"),
     [
-        ("aes128gcm16-prfsha256-x25519", LIBRESWAN, Suite("aes_gcm128", (), ("sha2_256",), ("dh31",), False)),
-        ("aes256-sha512-esn-modp2048", LIBRESWAN, Suite("aes256", ("sha2_512",), (), ("dh14",), True)),
-        ("aes128-sha512-noesn", OPENIKED, Suite("aes-128", ("hmac-sha2-512",), (), (), False)),
+        ("aes128gcm16-prfsha256-x25519", LIBRESWAN, PeerProposal("aes_gcm128", (), ("sha2_256",), ("dh31",), False)),
+        ("aes256-sha512-esn-modp2048", LIBRESWAN, PeerProposal("aes256", ("sha2_512",), (), ("dh14",), True)),
+        ("aes128-sha512-noesn", OPENIKED, PeerProposal("aes-128", ("hmac-sha2-512",), (), (), False)),
     ],
 )
-def test_proposals_in_others_words(proposal: str, words: dict[str, str], suite: Suite):
-    assert Suite.of(proposal, words) == suite
+def test_proposals_in_others_words(proposal: str, words: dict[str, str], suite: PeerProposal):
+    assert PeerProposal.of(proposal, words) == suite
 
 
 def test_a_transform_that_another_has_no_word_for():
     with pytest.raises(ConfigError, match=r"expected one of aes128gcm16, .* found aes128ccm16"):
-        Suite.of("aes128ccm16-x25519", OPENIKED)
+        PeerProposal.of("aes128ccm16-x25519", OPENIKED)
 
 
 def test_a_package_that_is_not_there_says_how_to_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(LabError, match=r"linux-image-amd64 is not in .*; to have it: fynx lab fetch"):
+    with pytest.raises(LabError, match=r"linux-image-amd64 is not in .*; download it: fynx lab fetch"):
         package(KERNEL)
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     with pytest.raises(LabError, match="apt-cache is missing"):
@@ -122,8 +122,8 @@ def test_a_package_that_is_not_there_says_how_to_have_it(tmp_path: Path, monkeyp
 
 
 def test_no_nat_before_a_guest():
-    with pytest.raises(LabError, match="expected no NAT before a guest"):
-        Topology(nat=Nat.OURS, guest=True)
+    with pytest.raises(LabError, match="a guest cannot be behind a NAT"):
+        Topology(nat=BehindNat.OURS, guest=True)
 
 
 def test_a_padded_child_changes_every_child():
