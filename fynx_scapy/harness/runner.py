@@ -147,7 +147,9 @@ def _heard(stages: Sequence[Stage]) -> bool:
 def _internal(stages: Sequence[Stage]) -> str | None:
     """An internal error that a network has caught. After it, PASS means nothing."""
     events = (event for stage in stages for _, event in stage.events if isinstance(event, InternalError))
-    return next((f"internal error: {event.error} in {event.doing}, at {event.where}" for event in events), None)
+    return next(
+        (f"internal error while handling {event.doing}: {event.error} at {event.where}" for event in events), None
+    )
 
 
 def _because(error: BaseException, home: str) -> str:

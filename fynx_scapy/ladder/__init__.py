@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A conversation as a ladder: text, HTML and SVG, drawn from the events of both ends and from nothing else.
+"""Ladder diagrams as text, HTML and SVG, drawn only from events.
 
-`rows` pairs what was sent with what became of it, `names` says it in words; each picture is a file of its own.
+`rows` pairs what one endpoint sent with what the other received, `names` writes the texts, and each format is one file.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ __all__ = [
 
 
 class Ladder:
-    """The rows of a conversation between two ends, and three pictures of them.
+    """A ladder diagram of the messages between two endpoints.
 
-    ``events`` are (who, event) in order, as `Session.events` has them; ``ends`` names the left and the right end, by
-    default those who appear first. Events of anybody else are left out. ``one_sided``: the events of one end are all
-    that there is, so that what it received was sent by the other, and what became of what it sent is not known.
+    ``events`` are (name, event) in order, as in `Session.events`. ``ends`` are the names of the left and the right
+    endpoint, by default the first two that appear; events of others are left out. ``one_sided`` says that only one
+    endpoint reports events. Then the other endpoint sent whatever it received, and the fate of what it sent is unknown.
     """
 
     def __init__(
         self, events: Iterable[tuple[str, Event]], ends: Sequence[str] | None = None, *, one_sided: bool = False
     ) -> None:
-        found = list(events)
-        names = list(dict.fromkeys([*(ends or ()), *(who for who, _ in found), "initiator", "responder"]))
+        entries = list(events)
+        names = list(dict.fromkeys([*(ends or ()), *(name for name, _ in entries), "initiator", "responder"]))
         self.ends = (names[0], names[1])
         reader = Reader(self.ends, one_sided=one_sided)
-        for who, event in found:
-            if who in self.ends:
-                reader.read(who, event)
+        for name, event in entries:
+            if name in self.ends:
+                reader.read(name, event)
         self.rows = reader.rows
 
     @property
@@ -56,7 +56,7 @@ class Ladder:
         return [row for row in self.rows if row.is_packet]
 
     def rightwards(self, row: Row) -> bool:
-        """Whether a packet runs from the left end to the right one."""
+        """Whether a packet goes from the left to the right endpoint."""
         return row.receiver == self.ends[1]
 
     def __str__(self) -> str:
@@ -65,15 +65,15 @@ class Ladder:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<style>{STYLE}</style>{self.html()}"  # what a notebook shows
+        return f"<style>{STYLE}</style>{self.html()}"  # shown by notebooks
 
     def html(self, details: Callable[[Row], str] | None = None) -> str:
-        """The ladder as an HTML fragment, to be shown with `STYLE`.
+        """The ladder as an HTML fragment, for use with `STYLE`.
 
-        ``details`` gives the HTML that a packet opens to; without it, or where it gives an empty string, nothing opens.
+        ``details`` returns the HTML that is shown when a packet is opened; an empty string if it cannot be opened.
         """
         return html.draw(self.rows, self.ends, details)
 
     def svg(self) -> str:
-        """The ladder as a self-contained SVG picture, readable on light and dark ground."""
+        """The ladder as a self-contained SVG picture, readable on a light or dark background."""
         return svg.draw(self.rows, self.ends)

@@ -48,11 +48,11 @@ justify-content:flex-start}
 background:color-mix(in srgb,currentColor 7%,transparent)}
 .ladder .opened{margin-left:4.6rem;border:solid var(--ladder-line);border-width:0 2px;padding:.5rem 1.4rem 1rem}
 """
-"""The style sheet of `Ladder.html`, which loads nothing from anywhere."""
+"""The style sheet of `Ladder.html`. It loads no external resources."""
 
 
 def draw(rows: Iterable[Row], ends: tuple[str, str], details: Callable[[Row], str] | None = None) -> str:
-    """The ladder as an HTML fragment; ``details`` as `Ladder.html` has it."""
+    """The ladder as an HTML fragment; ``details`` as in `Ladder.html`."""
     lines = "".join(_row(row, ends, details(row) if details and row.is_packet else "") for row in rows)
     left, right = map(html.escape, ends)
     head = f'<div class="ends"><span></span><b>{left}</b><b>{right}</b></div>'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What messages, payloads and events are called, as in RFC 7296 appendix C: ``HDR, SK {IDi, AUTH, SA, TSi, TSr}``."""
+"""Names of messages, payloads and events, as in RFC 7296 appendix C: ``HDR, SK {IDi, AUTH, SA, TSi, TSr}``."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def message_title(event: MessageEvent) -> str:
 
 
 def message_text(event: MessageEvent) -> str:
-    """The payloads: ``HDR, SK {IDi, AUTH, SA, TSi, TSr}``, and in how many fragments they went."""
+    """The payloads, and the number of fragments: ``HDR, SK {IDi, AUTH, SA, TSi, TSr} in 2 fragments``."""
     names = [payload_name(layer, request=not is_response(event)) for layer in event.payloads]
     if event.encrypted:
-        # A puzzle's solution stands before SK (RFC 8019 section 7.2.2).
+        # The puzzle solution comes before SK (RFC 8019 section 7.2.2).
         outside = names[:1] if names[:1] == ["PS"] else []
         fragments = f" in {len(event.wire)} fragments" if len(event.wire) > 1 else ""
         names = [*outside, f"SK {{{', '.join(names[len(outside) :])}}}{fragments}"]
@@ -56,7 +56,7 @@ def message_text(event: MessageEvent) -> str:
 
 
 def exchange_title(exchange: int, request: bool, message_id: int) -> str:
-    """The same of a message that is known by these alone."""
+    """Like `message_title`, from these values alone."""
     return f"{name_of(ExchangeType, int(exchange))} {'request' if request else 'response'} {message_id}"
 
 
@@ -66,7 +66,7 @@ def is_response(event: MessageEvent) -> bool:
 
 
 def esp_text(event: EspSent | EspReceived) -> str:
-    """An ESP packet: SPI, sequence number, and how much is inside."""
+    """An ESP packet: SPI, sequence number and size of the inner packet."""
     if isinstance(event, EspReceived) and event.next_header == 59:
         return f"SPI {event.spi:08x}, seq {event.seq}, dummy packet"
     return f"SPI {event.spi:08x}, seq {event.seq}, {event.length} octets inside"
@@ -91,7 +91,7 @@ def _rejected(event: KeyExchangeRejected) -> str:
     wanted = "another method" if event.wanted is None else name_of(KeMethod, event.wanted)
     weaker = ", which is weaker than the first one offered" if event.weaker else ""
     fate = "" if event.followed else ": not followed"
-    return f"the peer wants {wanted} in the place of {name_of(KeMethod, event.sent)}{weaker}{fate}"
+    return f"the peer wants {wanted} instead of {name_of(KeMethod, event.sent)}{weaker}{fate}"
 
 
 REMARKS: Mapping[type[Event], Callable[[Any], str]] = {
@@ -101,11 +101,9 @@ REMARKS: Mapping[type[Event], Callable[[Any], str]] = {
     ChildSaInstalled: _installed,
     ChildSaFailed: _child_failed,
     SaDeleted: _deleted,
-    ExchangeDropped: lambda event: (
-        f"{name_of(ExchangeType, event.exchange)} of the peer's goes no further: {event.reason}"
-    ),
+    ExchangeDropped: lambda event: f"the peer's {name_of(ExchangeType, event.exchange)} was abandoned: {event.reason}",
     EventsDropped: lambda event: f"{sum(count for _, count in event.kinds)} earlier events were not kept",
     PeerDead: lambda event: f"peer is dead: no answer to message {event.message_id} in {event.attempts} attempts",
-    InternalError: lambda event: f"a fault of ours at {event.doing}: {event.error} at {event.where}",
+    InternalError: lambda event: f"internal error while handling {event.doing}: {event.error} at {event.where}",
 }
-"""What an event says that is no packet. KeysDerived and PeerNotified are told by the messages themselves."""
+"""The texts of events that are not packets. KeysDerived and PeerNotified have none: the messages show them."""

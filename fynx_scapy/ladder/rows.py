@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The rows of a ladder: what one end sent, paired with what the other end made of it."""
+"""The rows of a ladder: each packet that one endpoint sent, paired with what the other received or dropped."""
 
 from __future__ import annotations
 
@@ -27,26 +27,29 @@ LOST, DELIVERED, DROPPED = "lost", "delivered", "dropped"
 
 @dataclass(slots=True)
 class Row:
-    """One line of the ladder: a message, an ESP packet, or (``receiver`` empty) what one end has to say about it.
-
-    ``title`` names exchange and message ID, ``text`` the payloads. ``fate`` tells whether it arrived: ``lost``,
-    ``delivered``, ``dropped`` for the ``reason`` that the receiver gives, or empty where nobody knows. ``sender`` is
-    empty for a message that neither end sent, or that is a ``copy`` made on its way. ``attempt`` counts
-    retransmissions, ``bad`` marks a remark that something failed. ``octets`` is what was on the wire, one
-    element a datagram.
-    """
+    """One row of the ladder: a message, an ESP packet, or a remark of one endpoint."""
 
     time: float
     sender: str
+    """Empty for a packet that neither endpoint sent, or that is a copy made in transit."""
     receiver: str
+    """Empty for a remark."""
     title: str
+    """Exchange and message ID."""
     text: str
+    """The payloads, or the text of a remark."""
     octets: tuple[bytes, ...] = ()
+    """The octets on the wire, datagram by datagram."""
     fate: str = ""
+    """``lost``, ``delivered``, ``dropped``, or empty if not known."""
     reason: str = ""
+    """Why the receiver dropped it."""
     attempt: int = 0
+    """The number of the retransmission; 0 for the first transmission."""
     copy: bool = False
+    """Whether it is a copy made in transit."""
     bad: bool = False
+    """Whether it is a remark that something failed."""
     event: Event | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +57,7 @@ class Row:
 
     @property
     def is_packet(self) -> bool:
-        """Whether something travelled, as opposed to a remark."""
+        """Whether it is a packet, not a remark."""
         return bool(self.receiver)
 
     @property
@@ -70,22 +73,22 @@ class Row:
     @property
     def marks(self) -> list[str]:
         """What is unusual about it, in words."""
-        found = [f"retransmission {self.attempt}"] if self.attempt else []
-        found += [f"changed: {', '.join(self.changed)}"] if self.changed else []
+        marks = [f"retransmission {self.attempt}"] if self.attempt else []
+        marks += [f"changed: {', '.join(self.changed)}"] if self.changed else []
         if self.is_packet and not self.sender:
-            found.append("a copy" if self.copy else "not sent by the peer")
-        found += [LOST] if self.fate == LOST else []
-        return found + ([f"dropped: {self.reason}"] if self.fate == DROPPED else [])
+            marks.append("a copy" if self.copy else "not sent by the peer")
+        marks += [LOST] if self.fate == LOST else []
+        return marks + ([f"dropped: {self.reason}"] if self.fate == DROPPED else [])
 
 
 def _kin(row: Row, octets: bytes) -> bool:
-    """Whether they are the same packet but for a change on its way: by SPI and sequence number, or the IKE header."""
+    """Whether they are the same packet, perhaps changed in transit: same SPI and sequence number, or IKE header."""
     size = 8 if row.is_esp else HEADER_SIZE
-    return len(octets) >= size and any(each[:size] == octets[:size] for each in row.octets)
+    return len(octets) >= size and any(datagram[:size] == octets[:size] for datagram in row.octets)
 
 
 class Reader:
-    """Pairs what one end sent with what the other end made of it."""
+    """Makes rows of events: it pairs what one endpoint sent with what the other received or dropped."""
 
     def __init__(self, ends: Sequence[str], *, one_sided: bool = False) -> None:
         self.ends = ends
@@ -104,7 +107,7 @@ class Reader:
 
     def read_message_sent(self, who: str, event: MessageSent) -> None:
         if is_response(event):
-            # An answer proves that its request arrived, even where nothing was kept of it (RFC 7296 section 2.6).
+            # A response proves that its request arrived, even if the receiver kept no state (RFC 7296 section 2.6).
             self.mark_answered(who, event.spi_i, event.header.id)
         self.add_sent(who, event, message_title(event), message_text(event), event.wire)
 
@@ -134,7 +137,7 @@ class Reader:
         row.attempt, row.event = event.attempt, first.event if first else event
 
     def under_way(self, who: str, fits: Callable[[Row], bool]) -> Row | None:
-        """The newest packet to ``who`` that has not arrived and that fits."""
+        """The newest packet to ``who`` that has not arrived yet and for which ``fits`` is true."""
         rows = (row for row in reversed(self.rows) if row.receiver == who and row.sender and row.fate == LOST)
         return next((row for row in rows if fits(row)), None)
 
@@ -167,7 +170,7 @@ class Reader:
             reason = event.reason if isinstance(event, MessageDropped) else "its ICV does not verify"
         row = self.under_way(who, lambda row: row.octets == octets)
         if row is None:
-            # One fragment says nothing about the fate of its message.
+            # A fragment alone does not determine the fate of its message.
             row = self.under_way(who, lambda row: len(row.octets) == 1 and _kin(row, octets[0]))
             reason = reason if row is None or isinstance(event, ReplayDropped) else f"changed on its way, {reason}"
         if row is None:
@@ -185,7 +188,7 @@ class Reader:
         row.fate, row.reason = DROPPED, printable(reason, LONGEST)
 
     def whole(self, who: str, event: MessageDropped) -> bytes:
-        """The datagram of which the event holds the beginning, where it is known who sent it."""
+        """The whole datagram of a dropped message, of which the event may have only the beginning, if it was sent."""
         if event.length == len(event.data):
             return event.data
         sent = (octets for row in reversed(self.rows) if row.receiver == who for octets in row.octets)
@@ -193,7 +196,7 @@ class Reader:
         return next(fits, event.data)
 
     def add_stray(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> None:
-        """Something that nobody is known to have sent as it is: injected, changed on its way, or a copy."""
+        """Add a packet that neither endpoint sent in this form: injected, changed in transit, or a copy."""
         sender = self.other(who) if self.one_sided else ""
         self.rows.append(Row(event.time, sender, who, title, text, octets, DELIVERED, event=event))
 

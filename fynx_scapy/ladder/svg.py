@@ -19,7 +19,7 @@ _STYLE = (
 
 
 def draw(rows: Iterable[Row], ends: tuple[str, str]) -> str:
-    """The ladder as a self-contained picture."""
+    """The ladder as a self-contained SVG picture."""
     parts: list[str] = []
     y = 50
     for row in rows:

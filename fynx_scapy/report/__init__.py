@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The report of a run: one HTML page that loads nothing; the messages of its ladders open to their fields."""
+"""The report of a run: one HTML page without external resources. Click on a message to see its fields."""
 
 from fynx_scapy.report.page import render
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The report of an audit: one HTML page that loads nothing."""
+"""The report of an audit: one HTML page without external resources."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from fynx_scapy.report.page import environment
 from fynx_scapy.text import LONGEST, printable
 
 MOST_PACKETS = 12
-"""How many packets a line names; JSON has all."""
+"""A row lists at most so many packets; the JSON has all."""
 
 
 def packets(finding: Finding) -> str:
-    """The packets of a finding, the first of them if there are many."""
+    """The numbers of a finding's packets, at most `MOST_PACKETS`."""
     numbers = [str(number) for number in finding.evidence[:MOST_PACKETS]]
     return ", ".join(numbers) + (", …" if len(finding.evidence) > MOST_PACKETS else "")
 
 
 def render(audits: Sequence[Audit]) -> str:
-    """The report as HTML, which loads nothing from anywhere and holds no key."""
-    worst = max((each.worst for each in audits), default=Severity.INFO)
+    """The report as HTML. It loads no external resources and contains no key."""
+    worst = max((audit.worst for audit in audits), default=Severity.INFO)
     return (
         environment()
         .get_template("audit.html.j2")
         .render(
-            audits=[_model(each) for each in audits],
+            audits=[_model(audit) for audit in audits],
             profile=audits[0].profile,
             worst=worst.name,
-            count=sum(len(each.findings) for each in audits),
-            packets=sum(each.facts.packets for each in audits),
+            count=sum(len(audit.findings) for audit in audits),
+            packets=sum(audit.facts.packets for audit in audits),
             version=__version__,
         )
     )
@@ -52,7 +52,7 @@ def _model(audit: Audit) -> dict[str, Any]:
         "name": printable(Path(audit.facts.name).name),
         "worst": audit.worst.name,
         "counts": counts,
-        "marks": list({str(each): printable(each.text) for each in audit.facts.fingerprints}.items()),
+        "marks": list({str(mark): printable(mark.text) for mark in audit.facts.fingerprints}.items()),
         "findings": [row for row in rows if row["status"] not in ("OK", "SEEN")],
         "rest": [row for row in rows if row["status"] in ("OK", "SEEN")],
     }

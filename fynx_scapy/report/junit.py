@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verdicts as JUnit XML, which continuous integration reads: SKIP is skipped, FAIL a failure, ERROR an error."""
+"""The verdicts as JUnit XML for continuous integration: SKIP is skipped, FAIL a failure, ERROR an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(results: Sequence[Result], about: Mapping[str, str]) -> str:
-    """One test suite, a test case for each scenario. ``about`` and the requirements checked are its properties."""
+    """One test suite with a test case for each scenario. Its properties are ``about`` and the requirements checked."""
     tally = Tally.of(results)
     suite = ElementTree.Element(
         "testsuite",
@@ -30,21 +30,21 @@ def junit_xml(results: Sequence[Result], about: Mapping[str, str]) -> str:
         "requirements checked in part": tally.partly,
         "requirements not checked": tally.unchecked,
     }
-    _properties(suite, {**about, **{name: " ".join(found) for name, found in lists.items()}})
+    _properties(suite, {**about, **{name: " ".join(ids) for name, ids in lists.items()}})
     for result in results:
         scenario = result.scenario
         case = ElementTree.SubElement(
             suite, "testcase", name=scenario.name, classname="fynx_scapy.scenarios", time=f"{result.seconds:.3f}"
         )
-        names = " ".join(needed.id for needed in scenario.requirements)
+        ids = " ".join(requirement.id for requirement in scenario.requirements)
         how = (
             "not checked" if result.verdict is not Verdict.PASS else "checked in part" if result.in_part else "checked"
         )
-        notes = {"source": scenario.source, f"requirements {how}": names, "left out": "; ".join(result.left_out)}
+        notes = {"source": scenario.source, f"requirements {how}": ids, "left out": "; ".join(result.left_out)}
         _properties(case, notes | {"left at the peer": "; ".join(result.left_behind)})
         if result.verdict in _TAGS:
-            found = ElementTree.SubElement(case, _TAGS[result.verdict], message=_clean(result.reason))
-            found.text = _clean(result.step)
+            outcome = ElementTree.SubElement(case, _TAGS[result.verdict], message=_clean(result.reason))
+            outcome.text = _clean(result.step)
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
@@ -59,5 +59,5 @@ def _properties(parent: ElementTree.Element, values: Mapping[str, str]) -> None:
 
 
 def _clean(text: str) -> str:
-    """Without the characters that XML has no way to write."""
+    """Replace characters that XML cannot represent."""
     return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)

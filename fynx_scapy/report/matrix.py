@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The matrix: trial × peer × role → verdict, as a page with a ladder and a capture behind each cell, and as JSON."""
+"""The matrix of trial × peer × role → verdict, as an HTML page that links to ladders and captures, and as JSON."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fynx_scapy import __version__
-from fynx_scapy.lab.trial_runner import Outcome, good
+from fynx_scapy.lab.trial_runner import TrialOutcome, good
 from fynx_scapy.lab.trials import Role
 from fynx_scapy.report.page import environment, render
 
 
 class Matrix:
-    """A folder that fills while trials are held: ``index.html``, ``matrix.json``, and a folder for each peer.
+    """A folder with the results of trials: ``index.html``, ``matrix.json``, and a folder for each peer.
 
-    OSError when something cannot be written.
+    OSError when a file cannot be written.
     """
 
     def __init__(self, folder: Path, command: str) -> None:
         self._folder, self._command = folder, command
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[TrialOutcome] = []
         folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, outcome: Outcome) -> None:
-        """Keep an outcome, and write its ladder, its capture and the peer's log."""
+    def add(self, outcome: TrialOutcome) -> None:
+        """Add an outcome, and write its ladder, its capture and the peer's log."""
         self.outcomes.append(outcome)
         place = self._folder / outcome.peer
         place.mkdir(exist_ok=True)
@@ -33,10 +33,10 @@ class Matrix:
         self._stem(outcome).with_suffix(".html").write_text(page, encoding="utf-8")
         outcome.save_capture(self._stem(outcome).with_suffix(".pcapng"))
         log = self._stem(outcome).with_suffix(".log")
-        log.touch(mode=0o600)  # a peer that logs everything logs keys
+        log.touch(mode=0o600)  # the log may contain keys
         log.write_text(outcome.log, encoding="utf-8")
 
-    def _stem(self, outcome: Outcome) -> Path:
+    def _stem(self, outcome: TrialOutcome) -> Path:
         return self._folder / outcome.peer / f"{outcome.trial.name}-{outcome.role.value}"
 
     def write(self) -> Path:
@@ -48,8 +48,8 @@ class Matrix:
         return index
 
 
-def page(outcomes: Sequence[Outcome], command: str) -> str:
-    """The table as HTML; its links lead into the folders that `Matrix` fills."""
+def page(outcomes: Sequence[TrialOutcome], command: str) -> str:
+    """The table as HTML, with links into the folders that `Matrix` writes."""
     peers = list(dict.fromkeys((outcome.peer, outcome.version) for outcome in outcomes))
     cells = {(outcome.trial.name, outcome.peer, outcome.role): outcome for outcome in outcomes}
     return (

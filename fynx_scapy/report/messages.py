@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a row of a ladder opens to: header, payloads in the clear with all their fields, what a tap changed, and octets.
+"""The details of a ladder's row: header, decrypted payloads with all their fields, changes by taps, and octets.
 
-All of it are plain values for the template. Keys are not among them: they stand in events that no row shows.
+All are plain values for the template. They contain no keys, because no row shows the events that have them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field that a tap changed, written ``AUTH / load``; an empty string where there was none."""
+    """One field that a tap changed, such as ``AUTH / load``. A value is empty if the field did not exist."""
 
     stage: str
     field: str
@@ -33,7 +33,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class MessageDetails:
     """A message or an ESP packet for the template. ``payloads`` are (name, fields)."""
 
     header: Fields
@@ -43,21 +43,21 @@ class Opened:
     octets: list[tuple[str, str]] = field(default_factory=list)
 
 
-def opened(row: Row) -> Opened | None:
-    """What is inside a packet; None for a row whose event does not tell."""
+def message_details(row: Row) -> MessageDetails | None:
+    """The details of a packet; None if its event does not have them."""
     event = row.event
-    octets = [("on the wire", each.hex()) for each in row.octets]
+    octets = [("on the wire", datagram.hex()) for datagram in row.octets]
     if isinstance(event, MessageEvent):
         if event.plaintext is not None:
             octets.append(("inside SK, padding included", event.plaintext.hex()))
         layers = _as_sent(event)
         request = not int(event.header.flags or 0) & FLAG_RESPONSE
         payloads = [(payload_name(layer, request=request), _fields(layer)) for layer in layers]
-        return Opened(_header(event), event.encrypted, payloads, list(_changes(event, layers)), octets)
+        return MessageDetails(_header(event), event.encrypted, payloads, list(_changes(event, layers)), octets)
     if isinstance(event, EspSent | EspReceived):
         header: Fields = {"SPI": f"{event.spi:08x}", "sequence number": event.seq, "octets inside": event.length}
         header["carried as"] = event.datagram.kind.value
-        return Opened(header, True, octets=octets)
+        return MessageDetails(header, True, octets=octets)
     return None
 
 
@@ -81,7 +81,7 @@ def _header(event: MessageEvent) -> Fields:
 
 
 def _as_sent(event: MessageEvent) -> list[Packet]:
-    """The payloads read back from the octets that really left, so that every computed field has its value."""
+    """The payloads parsed from the octets that were sent, so that every computed field has its value."""
     if event.plaintext is None:
         return parse_message(event.wire[0])[1] if len(event.wire[0]) >= HEADER_SIZE else list(event.payloads)
     return _inside(event, event.plaintext)
@@ -94,20 +94,20 @@ def _inside(event: MessageEvent, plaintext: bytes) -> list[Packet]:
 
 
 def _fields(layer: Packet) -> Fields:
-    """The fields of a payload, without those that the name before them says."""
+    """The fields of a payload, without those that its name already gives."""
     record: Fields = _tidy(payload_record(layer))
     return {name: value for name, value in record.items() if name != "type" and (name, value) != ("critical", False)}
 
 
 def _tidy(value: Any) -> Any:
-    """The same without attributes of a transform that are none, or that ``key_length`` beside them says already."""
+    """Remove the attributes of a transform if there are none, or only the one that ``key_length`` shows already."""
     if isinstance(value, list):
         return [_tidy(element) for element in value]
     if not isinstance(value, dict):
         return value
     attributes = value.get("attributes")
-    said = attributes == [] or (attributes and attributes == [_key_length(value.get("key_length"))])
-    return {name: _tidy(found) for name, found in value.items() if name != "attributes" or not said}
+    redundant = attributes == [] or (attributes and attributes == [_key_length(value.get("key_length"))])
+    return {name: _tidy(inner) for name, inner in value.items() if name != "attributes" or not redundant}
 
 
 def _key_length(bits: Any) -> Fields:
@@ -115,10 +115,10 @@ def _key_length(bits: Any) -> Fields:
 
 
 def _changes(event: MessageEvent, sent: Sequence[Packet]) -> Iterator[Change]:
-    """What the taps made of the message, field by field where the fields are known, else as octets."""
+    """The changes by taps, field by field if the fields are known, else as octets."""
     if not isinstance(event, MessageSent):
         return
-    # (stage, type of the first payload, octets that the tap was handed)
+    # (stage, type of the first payload, octets before the tap)
     for stage, first, octets in getattr(event, "before", ()):
         if stage == "payloads":
             before = parse_payloads(first, octets)
@@ -135,7 +135,7 @@ def _changes(event: MessageEvent, sent: Sequence[Packet]) -> Iterator[Change]:
 
 
 def _flat(layers: Sequence[Packet]) -> Iterator[tuple[str, str]]:
-    """Every field of every payload under a name of its own; the second payload of a name is ``N(COOKIE) 2``."""
+    """Every field of every payload, with a unique name; a second payload with the same name is ``N(COOKIE) 2``."""
     seen: dict[str, int] = {}
     for layer in layers:
         name = payload_name(layer)
@@ -145,10 +145,10 @@ def _flat(layers: Sequence[Packet]) -> Iterator[tuple[str, str]]:
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict) and value:
-        for inner, found in value.items():
-            yield from _leaves(f"{name} / {inner}", found)
+        for key, inner in value.items():
+            yield from _leaves(f"{name} / {key}", inner)
     elif isinstance(value, list) and value:
-        for number, found in enumerate(value, 1):
-            yield from _leaves(f"{name} {number}", found)
+        for number, item in enumerate(value, 1):
+            yield from _leaves(f"{name} {number}", item)
     else:
         yield name, "" if value in ({}, [], None) else str(value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The model that the template renders, and the rendering."""
+"""The report of a run: the model, and its rendering with templates."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from fynx_scapy.harness.requirements import catalogue
 from fynx_scapy.harness.tally import worst_first
 from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived
 from fynx_scapy.ladder import STYLE, Ladder, Row
-from fynx_scapy.report.messages import opened
+from fynx_scapy.report.messages import message_details
 from fynx_scapy.text import printable_lines
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
-    """One session: its label, what was agreed, and its ladder as HTML."""
+class SessionLadder:
+    """One session: its label, the negotiated algorithms, and its ladder as HTML."""
 
     label: str
     facts: dict[str, str]
@@ -37,20 +37,20 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One scenario: its result, its docstring behind the title, and its conversations."""
+    """One scenario: its result, its docstring after the title, and its sessions."""
 
     result: Result
     paragraphs: list[str]
-    conversations: list[Conversation]
+    conversations: list[SessionLadder]
 
     @property
     def packets(self) -> int:
-        """How many messages and ESP packets it sent."""
+        """The number of messages and ESP packets."""
         return sum(conversation.packets for conversation in self.conversations)
 
 
 def _shown(value: Any) -> Any:
-    """What a template shows, printable; what is markup already stays markup."""
+    """A value as printable text; markup stays markup."""
     if isinstance(value, Markup):
         return Markup(printable_lines(value))
     return printable_lines(value) if isinstance(value, str) else value
@@ -58,7 +58,7 @@ def _shown(value: Any) -> Any:
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """The templates of all pages; whatever they show is printable, and escaped."""
+    """The templates of all pages. They escape every value and make it printable."""
     return jinja2.Environment(
         finalize=_shown,
         loader=jinja2.PackageLoader("fynx_scapy.report", "templates"),
@@ -70,9 +70,9 @@ def environment() -> jinja2.Environment:
 
 
 def our_versions() -> dict[str, str]:
-    """Whose work it is: ours, Python's, and that of the packages below us."""
-    told = {"fynx-scapy": __version__, "Python": platform.python_version()}
-    return told | {name: metadata.version(name) for name in ("scapy", "cryptography")}
+    """The versions of fynx-scapy, Python and the packages that we use."""
+    versions = {"fynx-scapy": __version__, "Python": platform.python_version()}
+    return versions | {name: metadata.version(name) for name in ("scapy", "cryptography")}
 
 
 def render(
@@ -83,10 +83,10 @@ def render(
     versions: Mapping[str, str] | None = None,
     about: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole page, which loads nothing from anywhere and holds no key. What failed comes first.
+    """The whole page, with failures first. It loads no external resources and contains no key.
 
-    ``command`` is what repeats the run, to the byte where there is a ``seed``; ``versions`` are those of others,
-    ``about`` says when, where and between whom it was.
+    ``command`` repeats the run, with a ``seed`` to the byte. ``versions`` are more versions to show, ``about`` is when,
+    where and with which peer the run was.
     """
     sections = [_section(result) for result in worst_first(results)]
     tally = Tally.of(results)
@@ -118,16 +118,16 @@ def _section(result: Result) -> Section:
     return Section(result, [p for p in paragraphs if p], conversations)
 
 
-def _conversation(stage: Stage, failure: str = "") -> Conversation:
+def _conversation(stage: Stage, failure: str = "") -> SessionLadder:
     ladder = stage.ladder()
     if failure:
         _mark(ladder, stage, failure)
-    # Ladder.html escapes what it writes, and the template what a row opens to.
-    return Conversation(stage.label, _facts(stage), Markup(ladder.html(_details)), len(ladder.packets), bool(failure))
+    # Ladder.html escapes its own text; the template escapes the details of a row.
+    return SessionLadder(stage.label, _facts(stage), Markup(ladder.html(_details)), len(ladder.packets), bool(failure))
 
 
 def _mark(ladder: Ladder, stage: Stage, failure: str) -> None:
-    """Say where the scenario failed: behind what had happened by then, before its IKE SAs were deleted."""
+    """Mark where the scenario failed: after the events that it had by then, before its IKE SAs were deleted."""
     later = {id(event) for _, event in stage.events[stage.reached :]} if stage.reached is not None else set()
     place = next((i for i, row in enumerate(ladder.rows) if id(row.event) in later), len(ladder.rows))
     time = ladder.rows[place - 1].time if place else 0.0
@@ -135,18 +135,18 @@ def _mark(ladder: Ladder, stage: Stage, failure: str) -> None:
 
 
 def _details(row: Row) -> str:
-    found = opened(row)
-    return "" if found is None else environment().get_template("message.html.j2").render(message=found)
+    details = message_details(row)
+    return "" if details is None else environment().get_template("message.html.j2").render(message=details)
 
 
 def _facts(stage: Stage) -> dict[str, str]:
-    """What the two ends agreed on, from the events of the one that says it first."""
+    """The negotiated algorithms, from the first event that has them."""
     facts: dict[str, str] = {}
     for _, event in stage.events:
         if isinstance(event, KeysDerived):
-            transforms = [found for found in (event.encr, event.integ, event.prf, event.ke) if found is not None]
+            transforms = [number for number in (event.encr, event.integ, event.prf, event.ke) if number is not None]
             facts.setdefault("IKE SA", "-".join(map(keyword_of, transforms)))
         elif isinstance(event, ChildSaInstalled):
-            words = [keyword_of(found) for found in (event.encr, event.integ) if found is not None]
-            facts.setdefault("ESP", "-".join([*words, *(["esn"] if event.esn else [])]))
+            names = [keyword_of(number) for number in (event.encr, event.integ) if number is not None]
+            facts.setdefault("ESP", "-".join([*names, *(["esn"] if event.esn else [])]))
     return facts

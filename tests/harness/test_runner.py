@@ -159,4 +159,4 @@ def test_no_verdict_stands_on_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -
 
     result = run(made(body))
     assert result.verdict is Verdict.ERROR
-    assert "internal error: TypeError in" in result.reason
+    assert ": TypeError at" in result.reason

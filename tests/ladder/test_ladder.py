@@ -65,7 +65,7 @@ def test_the_group_that_the_peer_wants(refuse: bool, fate: str) -> None:
     )
     s.config = s.config.replace(refuse_weaker_ke=refuse)
     s.sa_init()
-    remark = f"the peer wants CURVE25519 in the place of ECP_384, which is weaker than the first one offered{fate}"
+    remark = f"the peer wants CURVE25519 instead of ECP_384, which is weaker than the first one offered{fate}"
     assert remark in [row.text for row in s.ladder().rows]
 
 

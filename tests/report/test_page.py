@@ -15,7 +15,7 @@ from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived, MessageSent
 from fynx_scapy.ladder import Ladder, Row
 from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Nonce, IKEv2_Notify, build_payloads
 from fynx_scapy.report import render
-from fynx_scapy.report.messages import Change, opened
+from fynx_scapy.report.messages import Change, message_details
 from fynx_scapy.session import Session
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -188,7 +188,7 @@ def test_a_message_opens_to_its_fields() -> None:
     s = Session(seed=1)
     s.connect()
     s.ping()
-    init, _, auth, _, ping, _ = (opened(row) for row in rows(s))
+    init, _, auth, _, ping, _ = (message_details(row) for row in rows(s))
     assert init is not None
     assert auth is not None
     assert ping is not None
@@ -209,7 +209,7 @@ def test_a_message_opens_to_its_fields() -> None:
     assert [where for where, _ in auth.octets] == ["on the wire", "inside SK, padding included"]
     assert ping.header["sequence number"] == 1
     assert ping.header["octets inside"] == 84
-    assert opened(Row(0.0, "", "responder", "datagram", "")) is None
+    assert message_details(Row(0.0, "", "responder", "datagram", "")) is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +223,7 @@ def changes_of(stage: str, first: int, octets: bytes, *, row: int, session: Sess
     sent = rows(session)[row].event
     assert isinstance(sent, MessageSent)
     values = {f.name: getattr(sent, f.name) for f in fields(sent)} | {"before": ((stage, first, octets),)}
-    found = opened(replace(rows(session)[row], event=Told(**values)))
+    found = message_details(replace(rows(session)[row], event=Told(**values)))
     assert found is not None
     return found.changes
 
