@@ -234,7 +234,7 @@ class Session:
         with self.network.subscribe(lambda who, event: told.append(event) if who == self.name else None):
             self.network.run(lambda: pending.exchange.done or silence.refused(told, remote))
         if not pending.exchange.done:
-            refusal = Timeout(f"nobody listens at {remote}")
+            refusal = Timeout(f"nothing listens at {remote}")
             with self.network.acting():
                 sa.fail(refusal)
             pending.exchange.error = refusal

@@ -75,7 +75,7 @@ def test_a_port_that_refuses_is_told_before_the_schedule_ends(host: str) -> None
     (nobody,) = free_ports(bare, 1)
     patient = Retransmission(timeout=0.05, base=1.0, tries=1000)
     with Session(f"{host}:{nobody}", retransmission=patient) as s:
-        with pytest.raises(Timeout, match=rf"nobody listens at .*{nobody}; ICMP from {bare} says") as told:
+        with pytest.raises(Timeout, match=rf"nothing listens at .*{nobody}; ICMP from {bare} says") as told:
             s.sa_init()
         assert "marker_always=False" in str(told.value)
         assert s.client.sas == {}

@@ -46,7 +46,7 @@ def test_chains_that_are_opened_and_left_have_a_ceiling_and_a_time(role):
     assert dropped(pair, who)[2:] == ["expected IKE_FOLLOWUP_KE within 10 s"] * 3
     assert [name for name, _ in Talk.errors] == ["refused"] * 5
     assert other.state is State.ESTABLISHED
-    assert "the peer's 240 was abandoned" in str(Ladder(pair.network.events, ("alice", "bob")))
+    assert "the peer's UNKNOWN-240 was abandoned" in str(Ladder(pair.network.events, ("alice", "bob")))
 
 
 def test_a_round_that_comes_too_late_is_told_that_the_state_is_gone():

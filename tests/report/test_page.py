@@ -156,7 +156,7 @@ def test_failures_come_first_and_the_failing_step_is_marked() -> None:
     second = html.index("FAILED HERE")
     assert html.index("the second") < second < html.index("IKE_SA_INIT", second)  # behind all that came before
     assert 'raise AssertionError("expected more")' in page.text
-    assert "without a part" in page.text
+    assert "left out: a part" in page.text
     assert "left at the peer: an SA" in page.text
     assert f"0 of {len(needed)}" in page.text
     assert f"{len(needed)} requirements of these scenarios count as not checked" in page.text

@@ -4,7 +4,7 @@ for (const button of document.querySelectorAll("[data-open]"))
     for (const message of document.querySelectorAll(".ladder details.row")) message.open = open;
     if (open) for (const conversation of document.querySelectorAll(".conversation")) conversation.open = true;
   });
-// On paper nothing can be opened.
+// Open everything for printing.
 addEventListener("beforeprint", () => {
   for (const closed of document.querySelectorAll(".conversation, .requirements")) closed.open = true;
 });
