@@ -188,9 +188,7 @@ class Session:
     def child(self) -> ChildSa:
         """The newest Child SA; LocalError when there is none."""
         if not self.sa.children:
-            raise LocalError(
-                "expected a Child SA, found none; call auth() first, or see events for why the peer refused it"
-            )
+            raise LocalError("expected a Child SA, found none; call auth() first, or see events for why it was refused")
         return list(self.sa.children.values())[-1]
 
     @property
@@ -249,10 +247,7 @@ class Session:
         return silence.causes(ours, remote, marker=self.client.config.marker_always)
 
     def auth(self, packet: Packet | bytes | None = None) -> IKEv2:
-        """Run IKE_AUTH, which sets up the first Child SA (RFC 7296 section 1.2).
-
-        ``packet`` is the inner packet that triggers the Child SA.
-        """
+        """Run IKE_AUTH, which sets up the first Child SA (RFC 7296 section 1.2); the inner ``packet`` triggers it."""
         return self._run(IkeAuth(self.sa, bytes(packet) if packet is not None else None))
 
     def connect(self) -> IKEv2:
@@ -381,9 +376,8 @@ class Session:
         self.network.run(lambda: exchange.done or stuck())
         if not exchange.done and stuck():
             failure = self.network.last_failure[self.name]
-            raise UnexpectedError(
-                f"an internal error ended the exchange: {failure.error} at {failure.where} {failure.reason}"
-            )
+            cause = f"{failure.error} at {failure.where} {failure.reason}"
+            raise UnexpectedError(f"an internal error ended the exchange: {cause}")
         self.network.settle(self.name)
         if exchange.error is not None and (exchange.answer is None or not isinstance(exchange.error, PeerError)):
             if self.live and isinstance(exchange.error, Timeout):

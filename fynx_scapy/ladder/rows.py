@@ -95,60 +95,60 @@ class Reader:
         self.one_sided = one_sided
         self.rows: list[Row] = []
 
-    def other(self, who: str) -> str:
-        return self.ends[1] if who == self.ends[0] else self.ends[0]
+    def other(self, name: str) -> str:
+        return self.ends[1] if name == self.ends[0] else self.ends[0]
 
-    def read(self, who: str, event: Event) -> None:
+    def read(self, name: str, event: Event) -> None:
         kind = next((kind for kind in type(event).__mro__ if kind in _READERS), None)
         if kind is not None:
-            _READERS[kind](self, who, event)
+            _READERS[kind](self, name, event)
         elif type(event) in REMARKS:
-            self.rows.append(Row(event.time, who, "", "", REMARKS[type(event)](event), event=event))
+            self.rows.append(Row(event.time, name, "", "", REMARKS[type(event)](event), event=event))
 
-    def read_message_sent(self, who: str, event: MessageSent) -> None:
+    def read_message_sent(self, name: str, event: MessageSent) -> None:
         if is_response(event):
             # A response proves that its request arrived, even if the receiver kept no state (RFC 7296 section 2.6).
-            self.mark_answered(who, event.spi_i, event.header.id)
-        self.add_sent(who, event, message_title(event), message_text(event), event.wire)
+            self.mark_answered(name, event.spi_i, event.header.id)
+        self.add_sent(name, event, message_title(event), message_text(event), event.wire)
 
-    def read_message_received(self, who: str, event: MessageReceived) -> None:
-        if not self.mark_arrived(who, event.wire):
-            self.add_stray(who, event, message_title(event), message_text(event), event.wire)
+    def read_message_received(self, name: str, event: MessageReceived) -> None:
+        if not self.mark_arrived(name, event.wire):
+            self.add_stray(name, event, message_title(event), message_text(event), event.wire)
 
-    def read_esp_sent(self, who: str, event: EspSent) -> None:
-        self.add_sent(who, event, "ESP", esp_text(event), (event.datagram.data,))
+    def read_esp_sent(self, name: str, event: EspSent) -> None:
+        self.add_sent(name, event, "ESP", esp_text(event), (event.datagram.data,))
 
-    def read_esp_received(self, who: str, event: EspReceived) -> None:
-        if not self.mark_arrived(who, (event.datagram.data,)):
-            self.add_stray(who, event, "ESP", esp_text(event), (event.datagram.data,))
+    def read_esp_received(self, name: str, event: EspReceived) -> None:
+        if not self.mark_arrived(name, (event.datagram.data,)):
+            self.add_stray(name, event, "ESP", esp_text(event), (event.datagram.data,))
 
-    def add_sent(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> Row:
+    def add_sent(self, name: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> Row:
         fate = "" if self.one_sided else LOST
-        self.rows.append(Row(event.time, who, self.other(who), title, text, octets, fate, event=event))
+        self.rows.append(Row(event.time, name, self.other(name), title, text, octets, fate, event=event))
         return self.rows[-1]
 
-    def read_retransmitted(self, who: str, event: Retransmitted) -> None:
+    def read_retransmitted(self, name: str, event: Retransmitted) -> None:
         octets = tuple(datagram.data for datagram in event.datagrams)
-        first = next((row for row in self.rows if row.sender == who and row.octets == octets), None)
+        first = next((row for row in self.rows if row.sender == name and row.octets == octets), None)
         if not event.request:
-            self.mark_answered(who, event.spi_i, event.message_id)
+            self.mark_answered(name, event.spi_i, event.message_id)
         title = exchange_title(event.exchange, event.request, event.message_id)
-        row = self.add_sent(who, event, title, first.text if first else "", octets)
+        row = self.add_sent(name, event, title, first.text if first else "", octets)
         row.attempt, row.event = event.attempt, first.event if first else event
 
-    def under_way(self, who: str, fits: Callable[[Row], bool]) -> Row | None:
-        """The newest packet to ``who`` that has not arrived yet and for which ``fits`` is true."""
-        rows = (row for row in reversed(self.rows) if row.receiver == who and row.sender and row.fate == LOST)
+    def in_flight(self, name: str, fits: Callable[[Row], bool]) -> Row | None:
+        """The newest packet to ``name`` that has not arrived yet and for which ``fits`` is true."""
+        rows = (row for row in reversed(self.rows) if row.receiver == name and row.sender and row.fate == LOST)
         return next((row for row in rows if fits(row)), None)
 
-    def mark_arrived(self, who: str, octets: tuple[bytes, ...]) -> bool:
-        row = self.under_way(who, lambda row: row.octets == octets)
+    def mark_arrived(self, name: str, octets: tuple[bytes, ...]) -> bool:
+        row = self.in_flight(name, lambda row: row.octets == octets)
         if row is not None:
             row.fate = DELIVERED
-        copy = any(row.octets == octets and row.receiver == who for row in self.rows)
+        copy = any(row.octets == octets and row.receiver == name for row in self.rows)
         return row is not None or (copy and not self.one_sided)
 
-    def mark_answered(self, who: str, spi_i: bytes, message_id: int) -> None:
+    def mark_answered(self, name: str, spi_i: bytes, message_id: int) -> None:
         def asks(row: Row) -> bool:
             sent = row.event
             return (
@@ -157,24 +157,24 @@ class Reader:
                 and (sent.spi_i, sent.header.id) == (spi_i, message_id)
             )
 
-        row = next((row for row in reversed(self.rows) if row.receiver == who and row.sender and asks(row)), None)
+        row = next((row for row in reversed(self.rows) if row.receiver == name and row.sender and asks(row)), None)
         if row is not None and row.fate == LOST:
             row.fate = DELIVERED
 
-    def read_dropped(self, who: str, event: MessageDropped | IntegrityFailed | ReplayDropped) -> None:
+    def read_dropped(self, name: str, event: MessageDropped | IntegrityFailed | ReplayDropped) -> None:
         if isinstance(event, ReplayDropped):
             octets: tuple[bytes, ...] = (event.spi.to_bytes(4) + (event.seq & 0xFFFFFFFF).to_bytes(4),)
             reason = f"sequence number {event.seq} was seen or is too old"
         else:
-            octets = (self.whole(who, event),) if isinstance(event, MessageDropped) else (event.data,)
+            octets = (self.whole_datagram(name, event),) if isinstance(event, MessageDropped) else (event.data,)
             reason = event.reason if isinstance(event, MessageDropped) else "its ICV does not verify"
-        row = self.under_way(who, lambda row: row.octets == octets)
+        row = self.in_flight(name, lambda row: row.octets == octets)
         if row is None:
             # A fragment alone does not determine the fate of its message.
-            row = self.under_way(who, lambda row: len(row.octets) == 1 and _kin(row, octets[0]))
+            row = self.in_flight(name, lambda row: len(row.octets) == 1 and _kin(row, octets[0]))
             reason = reason if row is None or isinstance(event, ReplayDropped) else f"changed on its way, {reason}"
         if row is None:
-            kin = [row for row in reversed(self.rows) if row.receiver == who and _kin(row, octets[0])]
+            kin = [row for row in reversed(self.rows) if row.receiver == name and _kin(row, octets[0])]
             known = next((row for row in kin if row.sender), kin[0] if kin else None)
             title = known.title if known else "datagram"
             size = event.length if isinstance(event, MessageDropped) else len(octets[0])
@@ -182,23 +182,23 @@ class Reader:
             fragment = known is not None and len(known.octets) > 1
             if fragment:
                 text = f"a fragment of {text}"
-            self.add_stray(who, event, title, text, octets if known is None or fragment else known.octets)
+            self.add_stray(name, event, title, text, octets if known is None or fragment else known.octets)
             row = self.rows[-1]
             row.copy = known is not None and (not fragment or octets[0] in known.octets)
         row.fate, row.reason = DROPPED, printable(reason, LONGEST)
 
-    def whole(self, who: str, event: MessageDropped) -> bytes:
+    def whole_datagram(self, name: str, event: MessageDropped) -> bytes:
         """The whole datagram of a dropped message, of which the event may have only the beginning, if it was sent."""
         if event.length == len(event.data):
             return event.data
-        sent = (octets for row in reversed(self.rows) if row.receiver == who for octets in row.octets)
+        sent = (octets for row in reversed(self.rows) if row.receiver == name for octets in row.octets)
         fits = (octets for octets in sent if len(octets) == event.length and octets.startswith(event.data))
         return next(fits, event.data)
 
-    def add_stray(self, who: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> None:
+    def add_stray(self, name: str, event: Event, title: str, text: str, octets: tuple[bytes, ...]) -> None:
         """Add a packet that neither endpoint sent in this form: injected, changed in transit, or a copy."""
-        sender = self.other(who) if self.one_sided else ""
-        self.rows.append(Row(event.time, sender, who, title, text, octets, DELIVERED, event=event))
+        sender = self.other(name) if self.one_sided else ""
+        self.rows.append(Row(event.time, sender, name, title, text, octets, DELIVERED, event=event))
 
 
 _READERS: Mapping[type[Event], Callable[[Reader, str, Any], None]] = {

@@ -75,7 +75,7 @@ class Recorder:
             take.events += network.events
             ended = contextlib.ExitStack()
             ended.callback(network.observe(lambda time, datagram, fate: take.datagrams.append((time, datagram, fate))))
-            ended.callback(network.subscribe(lambda who, event: take.events.append((who, event))))
+            ended.callback(network.subscribe(lambda host, event: take.events.append((host, event))))
         return Remover(ended.close)
 
     def packets(self) -> Iterator[Packet]:
