@@ -74,9 +74,10 @@ class SessionFields(TypedDict, total=False):
     remote: str
     """The address of the embedded peer."""
     port: int | None
-    """Our UDP port towards a live peer; by default 500 if available, else a free port."""
+    """Our UDP port towards a live peer; by default 500 if available, else (or if the peer uses other ports) a free
+    port."""
     natt_port: int | None
-    """Our UDP port for NAT traversal towards a live peer; by default 4500 if available, else a free port."""
+    """Our UDP port for NAT traversal towards a live peer; by default 4500, in the same way."""
     marker_always: bool | None
     """Whether IKE has the non-ESP marker on every port. By default only towards a live peer that listens on a port
     other than 500 and 4500, because many such peers expect it."""
@@ -96,8 +97,8 @@ class SessionFields(TypedDict, total=False):
     destination: str | None
     """The default destination of `Session.ping`."""
     retransmission: Retransmission | None
-    """When a request is sent again and when it is given up. The default towards a live peer gives up after 5 seconds,
-    sooner when ICMP reports repeatedly that the port is unreachable."""
+    """When a request is sent again and when it is given up. By default as in ``config`` or IkeConfig; towards a live
+    peer without ``config`` after 5 seconds, sooner when ICMP reports repeatedly that the port is unreachable."""
     registry: Registry
     """Exchanges and extensions that only our endpoint knows."""
 
