@@ -79,12 +79,14 @@ def test_one_line_for_each_kind(words: tuple[str, ...], tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_with_ci_set_a_skip_is_a_failure(tmp_path: Path) -> None:
     done = ran(tmp_path, ci=True)
     assert "SKIPPED: a failure, because CI is set" in done.stdout
     assert done.returncode == 1
 
 
+@pytest.mark.slow
 def test_what_ci_does_not_run_is_no_failure(tmp_path: Path) -> None:
     done = ran(tmp_path, "-k", "fine or guest", ci=True)
     assert summary(done.stdout) == [GUESTS]

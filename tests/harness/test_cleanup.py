@@ -86,6 +86,7 @@ def ended(body: Callable[[], object], error: type[BaseException] | None) -> None
             body()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ENDS)
 def test_a_session_leaves_nothing(end: Callable[[Session, Bob], None], peer: Bob) -> None:
     def body() -> None:
@@ -138,6 +139,7 @@ def test_an_embedded_session_ends_as_it_was() -> None:
     assert s.sa.established
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [end for end in ENDS if end not in (rekey, ask_for_what_is_malformed)])
 def test_a_scenario_leaves_nothing(end: Callable[[Session, Bob], None], peer: Bob) -> None:
     results = []

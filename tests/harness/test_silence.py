@@ -87,7 +87,7 @@ def test_a_port_that_refuses_is_told_by_a_network_that_keeps_no_events_too() -> 
     with (
         contextlib.closing(UdpNetwork(history=0)) as network,
         Session(f"127.0.0.1:{nobody}", retransmission=patient, network=network) as s,
-        pytest.raises(Timeout, match=f"nobody listens at .*{nobody}"),
+        pytest.raises(Timeout, match=f"nothing listens at .*{nobody}"),
     ):
         s.sa_init()
 
@@ -146,6 +146,7 @@ def test_a_peer_is_told_of_and_left_as_it_was() -> None:
         assert not peer.established()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["refused", "silent"])
 def test_a_run_that_reaches_nobody_is_no_run(answer: str, hole: socket.socket, tmp_path: Path) -> None:
     key = tmp_path / "psk"

@@ -31,6 +31,7 @@ def test_the_table_names_every_scenario_that_is_for_live_peers() -> None:
     assert OURS.keys() | STRONGSWAN.keys() <= RUN_LIVE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(RUN_LIVE))
 def test_a_scenario_has_the_verdict_of_the_table(name: str, port: int) -> None:
     result = run(scenarios.load(name), target=target(port))

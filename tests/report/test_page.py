@@ -60,6 +60,7 @@ def html(results: list[Result]) -> str:
     return render(results, seed=7, command="fynx run --seed 7")
 
 
+@pytest.mark.slow
 def test_the_page_is_whole_and_loads_nothing(html: str) -> None:
     page = Page(html)
     assert html.startswith("<!DOCTYPE html>")
@@ -92,6 +93,7 @@ def test_every_scenario_is_there(html: str, results: list[Result]) -> None:
     assert ladders == sum(len(result.stages) for result in results)
 
 
+@pytest.mark.slow
 def test_no_key_is_in_it(html: str, results: list[Result]) -> None:
     secrets = []
     for result in results:
