@@ -328,7 +328,7 @@ def test_a_lab_that_stays():
     assert told["sas"][0]["children"][0]["bytes_in"] == 84
     assert "ESTABLISHED" in fynx("status")
     assert fynx("down", status=0) == ""
-    assert "no lab is up" in fynx("status", status=0)
+    assert "no lab is running" in fynx("status", status=0)
     assert "fynx lab up" in fynx("down", status=1)
     assert not command_of(told["pid"])
 
