@@ -13,6 +13,7 @@ from typing import cast
 
 from scapy.packet import Packet
 
+from fynx_scapy.checks import check_values, kind, optional, several
 from fynx_scapy.errors import ConfigError, LocalError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.basics.bounded import Bounded
@@ -41,6 +42,13 @@ from fynx_scapy.ike.terms.pool import Pools
 from fynx_scapy.ike.terms.selectors import Flow
 from fynx_scapy.ike.wire.taps import Delayed, Taps
 
+_CHECKS = {
+    "configs": several(kind(IkeConfig), high=100_000),
+    "config": optional(kind(EndpointConfig)),
+    "taps": optional(kind(Taps)),
+    "registry": optional(kind(Registry)),
+}
+
 
 class Endpoint(EndpointRecord):
     """An IKE endpoint.
@@ -48,6 +56,7 @@ class Endpoint(EndpointRecord):
     ``host`` is its IP address as text, or several of them. It connects from the first one of the peer's IP version.
     ``configs`` are the configurations for peers that connect to it; the first that fits is used. ``registry`` adds
     exchanges and extensions for this endpoint alone. ``now`` is in seconds, on any clock that does not run backwards.
+    ConfigError for a value that is none of these.
     """
 
     def __init__(
@@ -61,6 +70,7 @@ class Endpoint(EndpointRecord):
         registry: Registry | None = None,
     ) -> None:
         super().__init__()
+        check_values("Endpoint", _CHECKS, configs=tuple(configs), config=config, taps=taps, registry=registry)
         self.registry = registry or Registry()
         self.hosts = tuple(address(text).host for text in ([host] if isinstance(host, str) else host))
         if not self.hosts:

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import IdType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk, address
+from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.terms.identity import Identity
 
@@ -93,3 +96,17 @@ def test_an_identity_of_octets_is_read_and_shown_as_hex_digits():
 def test_what_is_no_identity_is_refused(text):
     with pytest.raises(ConfigError):
         Identity.of(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"configs": [3]}, r"expected Endpoint\.configs\[0\] to be an IkeConfig, found 3"),
+        ({"config": IkeConfig}, r"expected Endpoint\.config to be an EndpointConfig, or None, found"),
+        ({"taps": print}, r"expected Endpoint\.taps to be a Taps, or None, found"),
+        ({"registry": 3}, r"expected Endpoint\.registry to be a Registry, or None, found 3"),
+    ],
+)
+def test_an_endpoint_checks_what_it_is_made_of(arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Endpoint("192.0.2.1", **arguments)
