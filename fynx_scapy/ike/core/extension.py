@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from scapy.packet import Packet
 
-from fynx_scapy.iana import PayloadType
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 if TYPE_CHECKING:
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
 class Place(enum.Enum):
     """The payload after which the payloads of an extension go (RFC 7296 appendix C). If it is missing, at the end."""
 
-    NONCE = (PayloadType.Nonce,)
-    IDENTITY = (PayloadType.IDi, PayloadType.IDr)
-    AUTH = (PayloadType.AUTH,)
-    LAST = ()
+    NONCE = "Nonce"
+    IDENTITY = "IDi or IDr"
+    AUTH = "AUTH"
+    LAST = "the end"
 
 
 class Extension:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
+from fynx_scapy.iana import PayloadType
 from fynx_scapy.ike.core.extension import Extension, Place
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
 
 
-_ORDER = {place: number for number, place in enumerate(Place)}
+_AFTER: dict[Place, tuple[PayloadType, ...]] = {
+    Place.NONCE: (PayloadType.Nonce,),
+    Place.IDENTITY: (PayloadType.IDi, PayloadType.IDr),
+    Place.AUTH: (PayloadType.AUTH,),
+    Place.LAST: (),
+}
+"""The payloads that each place follows, in the order of the places."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -46,11 +53,11 @@ def offer(exchange: Exchange, message: Outgoing, request: Message | None) -> Non
     for one in having(exchange.about, "offer"):
         if payloads := one.offer(message, exchange, request):
             offered.setdefault(one.place, []).extend(payloads)
-    for place in sorted(offered, key=_ORDER.__getitem__):
-        payloads = offered[place]
-        kinds = (payload.payload_type for payload in message.payloads)
-        at = next((n for n, kind in enumerate(kinds, 1) if kind in place.value), len(message.payloads))
-        message.payloads[at:at] = payloads
+    for place, after in _AFTER.items():
+        if fitting := offered.get(place):
+            kinds = (payload.payload_type for payload in message.payloads)
+            at = next((n for n, kind in enumerate(kinds, 1) if kind in after), len(message.payloads))
+            message.payloads[at:at] = fitting
 
 
 def sent(exchange: Exchange, message: Outgoing) -> None:
