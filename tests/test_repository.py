@@ -18,6 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import fynx_scapy
+from tests.test_imports import FILES
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -230,3 +231,16 @@ def test_captures_have_a_provenance() -> None:
     told = (ROOT / "pcaps" / "README.md").read_text()
     for path in (ROOT / "pcaps").iterdir():
         assert path.name == "README.md" or f"`{path.name}`" in told or f"`{path.name}/`" in told, path.name
+
+
+def empty_members(path: Path) -> list[str]:
+    """The members of enumerations in a file that have an empty tuple for a value."""
+    classes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+    enumerations = [node for node in classes if any(ast.unparse(base).endswith("Enum") for base in node.bases)]
+    members = [one for node in enumerations for one in node.body if isinstance(one, ast.Assign)]
+    return [ast.unparse(one) for one in members if ast.unparse(one.value) == "()"]
+
+
+def test_no_member_of_an_enumeration_is_an_empty_tuple() -> None:
+    """Python 3.11.0 to 3.11.2, as in Debian 12, give such a member an object for a value."""
+    assert {str(path): found for path in FILES.values() if (found := empty_members(path))} == {}

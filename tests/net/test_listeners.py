@@ -274,6 +274,7 @@ def test_a_source_may_be_closed_first_and_so_may_the_network(live: tuple[UdpNetw
     network.close()
     for remove in removers:
         remove()
+    assert not network._by_descriptor
 
 
 # How much is kept
