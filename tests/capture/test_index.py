@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fynx_scapy.capture.index import Index
-from fynx_scapy.capture.reading import packets as packets_module
+from fynx_scapy.capture.reading import fragments as fragments_module
 from fynx_scapy.errors import CaptureError
 from tests.capture.build import (
     LINK_HEADERS,
@@ -141,7 +141,7 @@ def test_ports_of_ones_own() -> None:
 
 
 def test_fragments_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packets_module, "MOST_FRAGMENTED", 4)
+    monkeypatch.setattr(fragments_module, "MOST_FRAGMENTED", 4)
     frames = [ethernet(ipv4(50, bytes(16), ident=n, fragment=0x2000)) for n in range(10)]
     index = scan(pcap(frames))
     assert index.kinds == Counter(fragment=10)

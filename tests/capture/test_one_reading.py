@@ -20,10 +20,11 @@ from fynx_scapy.capture.audit import audit
 from fynx_scapy.capture.dissect import Dissection, dissect
 from fynx_scapy.capture.follow import inner as inner_module
 from fynx_scapy.capture.follow.exchanges import AUTH, DELETE_IKE, INFORMATIONAL, INIT, REKEY_IKE
-from fynx_scapy.capture.reading import packets as packets_module
+from fynx_scapy.capture.reading import fragments as fragments_module
 from fynx_scapy.capture.reading import reassembly as reassembly_module
 from fynx_scapy.capture.reading import streams as streams_module
 from fynx_scapy.capture.reading.frames import Frame
+from fynx_scapy.capture.reading.packets import IpPacket
 from fynx_scapy.capture.replay.player import play
 from fynx_scapy.capture.replay.raw import shots
 from fynx_scapy.capture.replay.recording import load
@@ -262,11 +263,11 @@ def test_tcp_streams_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ip_fragments_beyond_those_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packets_module, "MOST_FRAGMENTED", 1)
-    joined = packets_module.Fragments()
+    monkeypatch.setattr(fragments_module, "MOST_FRAGMENTED", 1)
+    joined = fragments_module.Fragments()
     monkeypatch.setattr(joined, "_lost", joined._lost.__class__(maxlen=1))
     for ident in range(4):
-        packet = packets_module.IpPacket(Frame(1, 0.0, 1, b""), "a", "b", 50, bytes(8), 0, True, ident)
+        packet = IpPacket(Frame(1, 0.0, 1, b""), "a", "b", 50, bytes(8), 0, True, ident)
         joined.add(packet)
     assert [(loss.what, loss.count) for loss in joined.losses()] == [("fragments", 2)]
     assert len(list(joined.incomplete())) == 2

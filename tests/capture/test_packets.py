@@ -7,8 +7,9 @@ import struct
 
 import pytest
 
+from fynx_scapy.capture.reading.fragments import Fragments
 from fynx_scapy.capture.reading.frames import Frame
-from fynx_scapy.capture.reading.packets import Classifier, Fragments, IpPacket, ip_packet
+from fynx_scapy.capture.reading.packets import Classifier, IpPacket, ip_packet
 from fynx_scapy.errors import CaptureError
 from tests.capture.build import ethernet, ike, ipv4, ipv6, udp
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fynx_scapy.capture.reading.blocks import batches
+from fynx_scapy.capture.reading.fragments import Fragments
 from fynx_scapy.capture.reading.frames import Frame, frame_of
 from fynx_scapy.capture.reading.losses import Loss, several
 from fynx_scapy.capture.reading.packets import (
@@ -17,7 +18,6 @@ from fynx_scapy.capture.reading.packets import (
     NATT_PORT,
     TCP,
     Classifier,
-    Fragments,
     IpsecPacket,
     ip_packet,
 )
