@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fynx_scapy.capture.conversation import Conversation
-from fynx_scapy.capture.follow.inner import Inner, InnerFlow, InnerFlows, esp_packets
+from fynx_scapy.capture.follow.inner import Inner, InnerFlow, InnerFlows, esp_packets, marked
 from fynx_scapy.capture.index import Index, Problem
 from fynx_scapy.capture.transcript.transcript import Transcript
 from fynx_scapy.text import printable
@@ -216,7 +216,9 @@ class Capture:
     def esp(self) -> Iterator[Inner]:
         """Every ESP packet, decrypted if a key fits. Makes one pass over the file, in bounded memory."""
         self._rewind()
-        yield from esp_packets(self._source(), self.opener, name=self.name, ports=self.ports, progress=self.progress)
+        packets = esp_packets(self._source(), self.opener, name=self.name, ports=self.ports, progress=self.progress)
+        twice = {flow.spi for flow in self.flows if flow.captured_twice}
+        yield from marked(packets, twice) if twice else packets
 
     def _rewind(self) -> None:
         """Reset 64-bit sequence numbers to the start of the capture: a pass leaves each SA at its last packet."""
@@ -251,7 +253,8 @@ class Capture:
             for packet in self.esp():
                 if packet.payload is not None:
                     verdicts["opened"] += 1
-                    flows.count(packet)
+                    if not packet.twice:
+                        flows.count(packet)
                 else:
                     verdicts["bad" if packet.icv == "bad" else "closed"] += 1
             # The first ESP packet of a Child SA with PFS confirms its keys, which may help to decrypt messages too.

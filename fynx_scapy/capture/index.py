@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from fynx_scapy.capture.reading.blocks import Batch, batches
+from fynx_scapy.capture.reading.blocks import Batch, Entry, batches
 from fynx_scapy.capture.reading.flows import EspFlow
 from fynx_scapy.capture.reading.frames import frame_of
 from fynx_scapy.capture.reading.losses import Loss, several, some
 from fynx_scapy.capture.reading.ordinary import IPV4, IPV6, LINKS, OTHERS, fast_key
 from fynx_scapy.capture.reading.packets import ESP, UDP, IpsecPacket
 from fynx_scapy.capture.reading.store import Messages
+from fynx_scapy.capture.reading.twins import Sighting, held_before, ident_before
 from fynx_scapy.capture.reading.walk import LOST, Walk
 
 MOST_FLOWS = 200_000
 MOST_PROBLEMS = 10_000
+MOST_NOTED = 100
+"""How many packets that the capture holds twice are listed. All are counted."""
 
 
 class Problem(NamedTuple):
@@ -42,7 +45,8 @@ class Index:
     ``packets`` and ``octets`` count all packets, ``kinds`` the IPsec packets by kind (ike, esp, ah, ikev1, keepalive,
     …), ``foreign`` those that are not IPsec. ``first`` and ``last`` are times. ``failed`` counts what could not be
     read; ``problems`` lists at most 10,000 of these, followed by what was left out (`losses`): packets of flows beyond
-    a limit (``overflow``), octets of TCP, IPsec inside AH or WESP.
+    a limit (``overflow``), octets of TCP, IPsec inside AH or WESP. ``twice`` are the numbers of the first ESP and AH
+    packets that were captured twice; the flows count them.
     """
 
     ports: frozenset[int] = frozenset()
@@ -55,6 +59,7 @@ class Index:
     problems: list[Problem] = field(default_factory=list)
     failed: int = 0
     overflow: int = 0
+    twice: list[int] = field(default_factory=list)
     _flows: dict[tuple[str, int, str, str], EspFlow] = field(default_factory=dict)
     _fast: dict[bytes, EspFlow] = field(default_factory=dict)
     _walk: Walk = field(init=False)
@@ -62,6 +67,8 @@ class Index:
     _counted: int = 0
     _named: int = 0
     _later: list[Loss] = field(default_factory=list)
+    _before: Batch | None = None
+    _spis: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._walk = Walk(self.ports)
@@ -175,8 +182,8 @@ class Index:
                                 flow.packets += 1
                                 flow.octets += length
                                 flow.last, flow.last_number = time, number
-                            else:
-                                flow.count(sequence, length, time, number)
+                            elif which := flow.count(sequence, length, time, number):
+                                self._twice(flow, which, batch, number - batch.first, ip + total - length, length)
                             continue
                 if kind == type6 and size >= before + IPV6.size:
                     version6, total, protocol, key, one, spi, two = ipv6(data, ip)
@@ -193,13 +200,34 @@ class Index:
                         flow = find(key)
                         if flow is not None and before + 40 + total <= size and length >= 8:
                             counted += 1
-                            flow.count(sequence, length, time, number)
+                            if which := flow.count(sequence, length, time, number):
+                                self._twice(flow, which, batch, number - batch.first, ip + 40 + total - length, length)
                             continue
             self._slow(batch, number - batch.first, data[at + before : at + before + 60])
         self.packets = number
         self.octets += octets
         self._counted += counted
         self._foreign += foreign
+        self._before = batch
+
+    def _twice(self, flow: EspFlow, which: int, batch: Batch, index: int, at: int, length: int) -> None:
+        """Note a packet with a repeated number, if the capture held that packet before."""
+        octets, time = batch.data[at : at + length], batch.entries[index][0]
+        if held_before(octets, Sighting(time, ident_before(batch.data, at)), self._near(batch, index)):
+            flow.again(which)
+            self._note(batch.first + index)
+
+    def _near(self, batch: Batch, index: int) -> Iterator[tuple[bytes, Entry]]:
+        """The frames before one, newest first."""
+        before = self._before
+        for other, end in ((batch, index), (before, len(before.entries) if before else 0)):
+            if other is not None:
+                for at in range(end - 1, -1, -1):
+                    yield other.data, other.entries[at]
+
+    def _note(self, number: int) -> None:
+        if len(self.twice) < MOST_NOTED:
+            self.twice.append(number)
 
     def _slow(self, batch: Batch, index: int, head: bytes) -> None:
         frame = frame_of(batch, index)
@@ -209,7 +237,7 @@ class Index:
                 self.problem(frame.number, frame.offset, packet.error)
                 continue
             if packet.kind in ("esp", "ah"):
-                flow = self._flow(packet)
+                flow = self._flow(packet, batch, index)
                 if flow is not None and packet.kind == "esp" and not packet.tcp:
                     self._learn(head, flow)
             elif packet.kind in ("ike", "ikev1"):
@@ -217,7 +245,7 @@ class Index:
             if packet.fault:
                 self.problem(frame.number, frame.offset, packet.fault)
 
-    def _flow(self, packet: IpsecPacket) -> EspFlow | None:
+    def _flow(self, packet: IpsecPacket, batch: Batch, index: int) -> EspFlow | None:
         data, frame = packet.data, packet.frame
         at = 4 if packet.kind == "ah" else 0
         if len(data) < at + 8:
@@ -232,14 +260,25 @@ class Index:
                 self.overflow += 1
                 return None
             flow = self._flows[key] = EspFlow(packet.kind, spi, packet.src, packet.dst, frame.number, frame.time)
+            flow.mirror = spi in self._spis and self._held(packet, batch, index)
+            self._spis.add(spi)
+            if flow.mirror:
+                self._note(frame.number)
         if packet.sport is not None and packet.dport is not None:
             ports = (packet.sport, packet.dport)
             if ports not in flow.ports and len(flow.ports) < 64:
                 flow.ports.append(ports)
         flow.tcp = flow.tcp or packet.tcp
         flow.cut += packet.missing > 0
-        flow.count(sequence, len(data) + packet.missing, frame.time, frame.number)
+        which = flow.count(sequence, len(data) + packet.missing, frame.time, frame.number)
+        if which and self._held(packet, batch, index):
+            flow.again(which)
+            self._note(frame.number)
         return flow
+
+    def _held(self, packet: IpsecPacket, batch: Batch, index: int) -> bool:
+        """Whether the capture held a packet before."""
+        return held_before(packet.data, Sighting(packet.frame.time, packet.ident), self._near(batch, index))
 
     def _learn(self, head: bytes, flow: EspFlow) -> None:
         """Count packets that look like this one in place from now on."""

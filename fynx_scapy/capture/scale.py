@@ -40,14 +40,14 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "messages": {
         "capture": TEXT, "number": WHOLE, "time": REAL, "conversation": WHOLE, "src": TEXT, "sport": WHOLE, "dst": TEXT,
         "dport": WHOLE, "spi_i": TEXT, "spi_r": TEXT, "exchange": TEXT, "message_id": WHOLE, "request": TRUTH,
-        "by_initiator": TRUTH, "length": WHOLE, "retransmission": TRUTH, "encrypted": TRUTH, "icv": TEXT,
-        "payloads": TEXT, "errors": TEXT,
+        "by_initiator": TRUTH, "length": WHOLE, "retransmission": TRUTH, "captured_twice": TRUTH, "encrypted": TRUTH,
+        "icv": TEXT, "payloads": TEXT, "errors": TEXT,
     },
     "flows": {
         "capture": TEXT, "protocol": TEXT, "spi": TEXT, "src": TEXT, "dst": TEXT, "encapsulation": TEXT,
         "packets": WHOLE, "octets": WHOLE, "first": REAL, "last": REAL, "first_number": WHOLE, "last_number": WHOLE,
         "lowest": "UBIGINT", "highest": "UBIGINT", "missing": "UBIGINT", "reordered": WHOLE, "late": WHOLE,
-        "duplicates": WHOLE, "replays": WHOLE, "cut": WHOLE,
+        "duplicates": WHOLE, "replays": WHOLE, "captured_twice": WHOLE, "cut": WHOLE,
     },
     "inner_flows": {
         "capture": TEXT, "src": TEXT, "sport": WHOLE, "dst": TEXT, "dport": WHOLE, "protocol": WHOLE, "packets": WHOLE,

@@ -48,6 +48,8 @@ class Row:
     """The number of the retransmission; 0 for the first transmission."""
     copy: bool = False
     """Whether it is a copy made in transit."""
+    twice: bool = False
+    """Whether it is the packet of an earlier row, which the capture holds twice."""
     bad: bool = False
     """Whether it is a remark that something failed."""
     event: Event | None = field(default=None, repr=False)
@@ -74,6 +76,7 @@ class Row:
     def marks(self) -> list[str]:
         """What is unusual about it, in words."""
         marks = [f"retransmission {self.attempt}"] if self.attempt else []
+        marks += ["captured twice"] if self.twice else []
         marks += [f"changed: {', '.join(self.changed)}"] if self.changed else []
         if self.is_packet and not self.sender:
             marks.append("a copy" if self.copy else "not sent by the peer")

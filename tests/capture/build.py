@@ -11,13 +11,23 @@ from collections.abc import Sequence
 ETHERNET = 1
 
 
-def pcap(frames: Sequence[bytes], linktype: int = ETHERNET, order: str = "<", nano: bool = False) -> bytes:
-    """A pcap file with a frame a second, from 1000.25 seconds on."""
+def pcap(
+    frames: Sequence[bytes],
+    linktype: int = ETHERNET,
+    order: str = "<",
+    nano: bool = False,
+    micros: Sequence[int] = (),
+) -> bytes:
+    """A pcap file with a frame a second, from 1000.25 seconds on; or at these microseconds after that."""
     magic = 0xA1B23C4D if nano else 0xA1B2C3D4
     fraction = 250_000_000 if nano else 250_000
     out = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, linktype)
     for at, frame in enumerate(frames):
-        out += struct.pack(order + "4I", 1000 + at, fraction, len(frame), len(frame)) + frame
+        after = micros[at] if micros else at * 1_000_000
+        second, rest = divmod(after, 1_000_000)
+        out += (
+            struct.pack(order + "4I", 1000 + second, fraction + rest * (1000 if nano else 1), *[len(frame)] * 2) + frame
+        )
     return out
 
 

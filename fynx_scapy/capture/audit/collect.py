@@ -53,7 +53,7 @@ def collect(capture: Capture) -> CaptureFacts:
         FlowFacts(
             flow.protocol, flow.spi, flow.src, flow.dst, flow.encapsulation, flow.first_number, flow.last_number,
             flow.packets, flow.octets, flow.lowest, flow.highest, flow.missing, flow.reordered, flow.late,
-            flow.duplicates, flow.replays, flow.spi in spis,
+            flow.duplicates, flow.replays, flow.spi in spis, flow.captured_twice, flow.mirror,
         )
         for flow in capture.flows
     )  # fmt: skip
@@ -62,7 +62,7 @@ def collect(capture: Capture) -> CaptureFacts:
     problems = tuple((each.number, each.offset, each.text) for each in capture.problems if each.text not in named)
     return CaptureFacts(
         capture.name, capture.index.packets, conversations, flows, problems, icvs, _reauthenticated(conversations),
-        tuple(fingerprints(capture)), tuple(bad_esp), losses,
+        tuple(fingerprints(capture)), tuple(bad_esp), losses, tuple(capture.index.twice),
     )  # fmt: skip
 
 
@@ -128,6 +128,7 @@ class _Collector:
             childless=tuple(self.history.childless),
             eap=tuple(self.eap),
             faults=tuple(self.faults),
+            twice=tuple(message.number for message in conversation.messages if message.twice),
         )
 
     def _role(self, message: CapturedMessage) -> str:
@@ -229,8 +230,8 @@ class _Collector:
             exchange.name,
             exchange.message_id,
             self._role(exchange.requests[0]) if exchange.requests else "",
-            tuple(message.number for message in exchange.messages),
-            tuple(message.number for message in exchange.messages if message.copy),
+            tuple(message.number for message in exchange.messages if not message.twice),
+            tuple(message.number for message in exchange.messages if message.retransmission),
             exchange.latency,
             exchange.answered or not exchange.requests,
         )

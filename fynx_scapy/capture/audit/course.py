@@ -10,6 +10,7 @@ from fynx_scapy.capture.audit.causes import CAUSES, OTHER
 from fynx_scapy.capture.audit.facts import CaptureFacts, ConversationFacts
 from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
 from fynx_scapy.capture.audit.rules import Profile, Source, Status
+from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.capture.transcript.facts import IkeSaFacts
 from fynx_scapy.iana import IpcompTransform, NotifyType, TransformType, name_of
 
@@ -237,6 +238,8 @@ def _flows(facts: CaptureFacts) -> Iterator[Finding]:
     """ESP and AH, judged by their sequence numbers (RFC 4303 section 3.4.3)."""
     source = Source("RFC 4303", "section 3.4.3")
     for flow in facts.flows:
+        if flow.mirror:
+            continue  # judged by the flow that it repeats
         evidence = (flow.first_number, flow.last_number)
         if flow.replays or flow.duplicates:
             count = flow.replays + flow.duplicates
@@ -278,6 +281,25 @@ def _flows(facts: CaptureFacts) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _twice(facts: CaptureFacts) -> Iterator[Finding]:
+    """Packets that the capture holds twice: neither retransmissions nor replays."""
+    messages = [number for conversation in facts.conversations for number in conversation.twice]
+    count = len(messages) + sum(flow.twice for flow in facts.flows)
+    if count:
+        sides = (
+            " Some addresses differ: it was taken on both sides of a NAT."
+            if any(flow.mirror for flow in facts.flows)
+            else ""
+        )
+        yield Finding(
+            "capture.twice", INFO, Status.SEEN, f"{several(count, 'packet')} captured twice", facts.name,
+            tuple(sorted((*messages, *facts.twice))), Source("RFC 791", "section 3.1"),
+            "They have the octets and the IP identification of an earlier packet, within milliseconds (IPv6 has no "
+            "identification: the same octets at the same time). A mirror port, a bridge or the interface 'any' shows a "
+            "packet twice. They are no retransmissions and no replays, and are judged once." + sides,
+        )  # fmt: skip
+
+
 def _whole(facts: CaptureFacts) -> Iterator[Finding]:
     for first, second in facts.reauthenticated:
         numbers = tuple(each.first_number for each in facts.conversations if each.number in (first, second))
@@ -306,7 +328,7 @@ def _whole(facts: CaptureFacts) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-OF_CAPTURE: tuple[Callable[[CaptureFacts], Iterator[Finding]], ...] = (_flows, _whole)
+OF_CAPTURE: tuple[Callable[[CaptureFacts], Iterator[Finding]], ...] = (_flows, _twice, _whole)
 """Each judges what belongs to no conversation."""
 
 OF_CONVERSATION: tuple[Callable[[ConversationFacts, Profile], Iterator[Finding]], ...] = (

@@ -53,7 +53,10 @@ class ErrorFacts:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeFacts:
-    """One exchange: its packets, the retransmissions among them, and the seconds from request to response."""
+    """One exchange: its packets, the retransmissions among them, and the seconds from request to response.
+
+    Packets that were captured twice are in `ConversationFacts.twice` alone.
+    """
 
     name: str
     message_id: int
@@ -115,6 +118,8 @@ class FlowFacts:
     duplicates: int
     replays: int
     child: bool
+    twice: int = 0
+    mirror: bool = False
 
     @property
     def label(self) -> str:
@@ -127,7 +132,7 @@ class ConversationFacts:
     """The facts of one conversation. Tuples of numbers are packets: ``closed`` could not be decrypted, ``bad_icv`` have
     a bad ICV, ``fragments`` are SKF messages. ``collisions`` are pairs of requests that rekeyed one SA simultaneously.
     ``moved`` are packets in which a peer announced a new address (RFC 4555). ``childless`` are IKE_AUTH requests
-    without an SA payload (RFC 6023)."""
+    without an SA payload (RFC 6023). ``twice`` are packets that were captured before."""
 
     number: int
     initiator: str
@@ -152,6 +157,7 @@ class ConversationFacts:
     childless: tuple[int, ...] = ()
     eap: tuple[int, ...] = ()
     faults: tuple[tuple[int, str], ...] = ()
+    twice: tuple[int, ...] = ()
 
     @property
     def label(self) -> str:
@@ -173,7 +179,8 @@ class CaptureFacts:
     """The facts of a capture: conversations, flows, problems, and the ICV counts of ESP.
 
     ``reauthenticated`` are pairs of conversation numbers: the second follows the first between the same peers.
-    ``bad_esp`` are (packet, SPI) of the first ESP packets with a bad ICV, ``losses`` what was left out.
+    ``bad_esp`` are (packet, SPI) of the first ESP packets with a bad ICV, ``losses`` what was left out. ``twice`` are
+    the first ESP and AH packets that were captured before (the flows count them).
     """
 
     name: str
@@ -186,6 +193,7 @@ class CaptureFacts:
     fingerprints: tuple[Fingerprint, ...] = ()
     bad_esp: tuple[tuple[int, int], ...] = ()
     losses: tuple[Loss, ...] = ()
+    twice: tuple[int, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The counts for the head of a report."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -21,6 +21,7 @@ from fynx_scapy.capture.reading.frames import frame_of
 from fynx_scapy.capture.reading.losses import Loss, several, some
 from fynx_scapy.capture.reading.ordinary import LINKS, fast_key
 from fynx_scapy.capture.reading.packets import AH, ESP, IKE_PORTS, IPSEC_PROTOCOLS, NATT_PORT, UDP, WESP, IpsecPacket
+from fynx_scapy.capture.reading.twins import Sighting, Sightings
 from fynx_scapy.capture.reading.walk import Walk
 from fynx_scapy.errors import IntegrityError, MalformedError
 
@@ -33,7 +34,8 @@ PORTS = frozenset((6, 17, 33, 132, 136))  # TCP, UDP, DCCP, SCTP, UDP-Lite: both
 class Inner(NamedTuple):
     """One ESP packet and its content. ``payload`` is None if it was not decrypted; ``next_header`` is its type.
 
-    ``sequence`` is the 32 bits on the wire. ``icv`` is ok, bad or unchecked.
+    ``sequence`` is the 32 bits on the wire. ``icv`` is ok, bad or unchecked. ``twice``: the capture held this
+    packet before.
     """
 
     number: int
@@ -48,6 +50,7 @@ class Inner(NamedTuple):
     icv: str = OK
     error: str | None = None
     keyed: bool = True
+    twice: bool = False
 
     @property
     def is_ip(self) -> bool:
@@ -102,6 +105,21 @@ def esp_packets(
                         _learn(fast, head, packet_, opener)
         if progress:
             progress(batch.base + len(data))
+
+
+def marked(packets: Iterator[Inner], spis: Set[int]) -> Iterator[Inner]:
+    """The packets, those that the capture held before marked as such. ``spis``: where to look for them."""
+    sightings = Sightings()
+    for packet in packets:
+        if packet.spi in spis:
+            octets = (packet.spi, packet.sequence, packet.octets, hash(packet.payload))
+            if sightings.add(octets, Sighting(packet.time, ONE_ID))[1]:
+                packet = packet._replace(twice=True)
+        yield packet
+
+
+ONE_ID = 1
+"""The index compared the IP identification. Here, sequence number and content do."""
 
 
 def _opened(packet: IpsecPacket, opener: Any) -> Inner:

@@ -13,6 +13,9 @@ from typing import Any
 WINDOW = 64
 """A packet that arrives after this many newer ones is ``late``: a replay window of the usual size drops it."""
 
+NEWEST, OLDER = 1, 2
+"""What a repeated sequence number repeats: the newest one, or an older one."""
+
 MOST_GAPS = 4096
 """How many gaps of one flow are tracked. Beyond that, the oldest gap counts as lost."""
 
@@ -24,13 +27,15 @@ class EspFlow:
     times), ``first_number``/``last_number`` (packet numbers in the capture), ``lowest``/``highest`` (64-bit sequence
     numbers). ``missing`` counts sequence numbers between lowest and highest that never arrived, ``reordered`` those
     that arrived after a higher one, and ``late`` those of them that arrived too late for a window of 64. ``duplicates``
-    repeat the newest number, ``replays`` an older one. ``cut`` packets are truncated in the capture.
+    repeat the newest number, ``replays`` an older one; packets that the capture holds twice (``twice``) are in neither.
+    ``mirror`` says that the whole flow repeats another one, as it looks on the other side of a NAT. ``cut`` packets are
+    truncated in the capture.
     """
 
     __slots__ = (
         "_gaps", "_given_up", "cut", "dst", "duplicates", "expected", "first", "first_number", "last",
-        "last_number", "late", "lowest", "octets", "packets", "ports", "protocol", "reordered", "replays", "spi", "src",
-        "tcp",
+        "last_number", "late", "lowest", "mirror", "octets", "packets", "ports", "protocol", "reordered", "replays",
+        "spi", "src", "tcp", "twice",
     )  # fmt: skip
 
     def __init__(self, protocol: str, spi: int, src: str, dst: str, number: int, time: float | None) -> None:
@@ -42,19 +47,23 @@ class EspFlow:
         self.first_number = self.last_number = number
         self.expected = -1  # the next sequence number, 64 bits; below zero before the first packet
         self.lowest = 0
-        self.reordered = self.late = self.duplicates = self.replays = 0
+        self.reordered = self.late = self.duplicates = self.replays = self.twice = 0
+        self.mirror = False
         self._gaps: list[list[int]] = []  # missing numbers as [first, last + 1], in ascending order
         self._given_up = 0
 
-    def count(self, sequence: int, octets: int, time: float | None, number: int) -> None:
-        """Count a packet: its 32-bit sequence number, length, time and packet number."""
+    def count(self, sequence: int, octets: int, time: float | None, number: int) -> int:
+        """Count a packet: its 32-bit sequence number, length, time and packet number.
+
+        Returns `NEWEST` or `OLDER` if its number was there before: see `again`. Else 0.
+        """
         self.packets += 1
         self.octets += octets
         self.last, self.last_number = time, number
         expected = self.expected
         if expected < 0:
             self.lowest, self.expected = sequence, sequence + 1
-            return
+            return 0
         ahead = (sequence - expected + 0x80000000 & 0xFFFFFFFF) - 0x80000000
         if expected + ahead < 0:
             ahead += 1 << 32
@@ -66,12 +75,26 @@ class EspFlow:
                     first, after = self._gaps.pop(0)
                     self._given_up += after - first
             self.expected = found + 1
-        elif found == expected - 1:
+            return 0
+        if found == expected - 1:
             self.duplicates += 1
-        else:
-            self._older(found)
+            return NEWEST
+        return self._older(found)
 
-    def _older(self, found: int) -> None:
+    def again(self, which: int) -> None:
+        """Note that a packet whose number was there before is the same packet, captured twice."""
+        self.twice += 1
+        if which == NEWEST:
+            self.duplicates -= 1
+        else:
+            self.replays -= 1
+
+    @property
+    def captured_twice(self) -> int:
+        """How many of its packets are in the capture a second time."""
+        return self.packets if self.mirror else self.twice
+
+    def _older(self, found: int) -> int:
         if found < self.lowest:
             if found + 1 < self.lowest:
                 self._gaps.insert(0, [found + 1, self.lowest])
@@ -80,11 +103,12 @@ class EspFlow:
             at = bisect_right(self._gaps, found, key=lambda gap: gap[0]) - 1
             if at < 0 or found >= self._gaps[at][1]:
                 self.replays += 1
-                return
+                return OLDER
             first, after = self._gaps[at]
             self._gaps[at : at + 1] = [gap for gap in ([first, found], [found + 1, after]) if gap[0] < gap[1]]
         self.reordered += 1
         self.late += self.expected - 1 - found >= WINDOW
+        return 0
 
     @property
     def highest(self) -> int:
@@ -115,7 +139,7 @@ class EspFlow:
         """The flow as plain values."""
         names = (
             "packets", "octets", "first", "last", "first_number", "last_number", "lowest", "highest", "missing",
-            "reordered", "late", "duplicates", "replays", "cut",
+            "reordered", "late", "duplicates", "replays", "captured_twice", "cut",
         )  # fmt: skip
         head = {"protocol": self.protocol, "spi": f"{self.spi:08x}", "src": self.src, "dst": self.dst}
         return head | {"encapsulation": self.encapsulation} | {name: getattr(self, name) for name in names}

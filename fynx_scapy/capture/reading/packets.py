@@ -44,7 +44,7 @@ class IpPacket:
 class IpsecPacket:
     """One IPsec packet. ``kind`` is ike, esp, ah, keepalive, ikev1, …; ``data`` excludes the non-ESP marker.
 
-    In TCP (``tcp``), ``frame`` is the frame that completes it.
+    In TCP (``tcp``), ``frame`` is the frame that completes it. ``ident`` is the IP identification, 0 if there is none.
     """
 
     frame: Frame
@@ -57,6 +57,7 @@ class IpsecPacket:
     missing: int = 0
     error: str | None = None
     tcp: bool = False
+    ident: int = 0
 
     @property
     def fault(self) -> str:
@@ -210,7 +211,9 @@ class Classifier:
         """The IPsec packet in an IP packet, or None if it is not IPsec."""
         if packet.protocol in IPSEC_PROTOCOLS:
             kind = IPSEC_PROTOCOLS[packet.protocol]
-            return IpsecPacket(packet.frame, kind, packet.src, packet.dst, packet.payload, missing=packet.missing)
+            return IpsecPacket(
+                packet.frame, kind, packet.src, packet.dst, packet.payload, missing=packet.missing, ident=packet.ident
+            )
         if packet.protocol != UDP:
             return None  # streams.py reassembles TCP first
         if len(packet.payload) < 8:
@@ -223,7 +226,8 @@ class Classifier:
             return None
         kind, data, error = found
         missing = max(packet.missing, length - 8 - len(packet.payload[8:]) if length > 8 else 0)
-        return IpsecPacket(packet.frame, kind, packet.src, packet.dst, data, sport, dport, missing, error)
+        ends = (packet.src, packet.dst)
+        return IpsecPacket(packet.frame, kind, *ends, data, sport, dport, missing, error, ident=packet.ident)
 
     def _udp(self, packet: IpPacket, sport: int, dport: int, data: bytes) -> tuple[str, bytes, str | None] | None:
         ends = ((packet.src, sport), (packet.dst, dport))

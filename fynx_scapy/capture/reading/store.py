@@ -27,6 +27,7 @@ class Stored(NamedTuple):
     kind: str
     missing: int
     tcp: bool
+    ident: int
 
 
 class Messages:
@@ -35,6 +36,7 @@ class Messages:
     def __init__(self) -> None:
         self._numbers, self._times = array("Q"), array("d")
         self._ends, self._starts, self._missing = array("L"), array("Q"), array("L")
+        self._idents = array("L")
         self._known: dict[tuple[str, int, str, int, str, bool], int] = {}
         self._list: list[tuple[str, int, str, int, str, bool]] = []
         self._octets: BinaryIO = _spool()
@@ -55,6 +57,7 @@ class Messages:
         self._ends.append(index)
         self._starts.append(self._end)
         self._missing.append(packet.missing)
+        self._idents.append(packet.ident)
         self._octets.seek(self._end)
         self._octets.write(packet.data)
         self._end += len(packet.data)
@@ -72,7 +75,8 @@ class Messages:
         time = self._times[at]
         src, sport, dst, dport, kind, tcp = self._list[self._ends[at]]
         known = None if time != time else time
-        return Stored(self._numbers[at], known, src, sport, dst, dport, data, kind, self._missing[at], tcp)
+        missing, ident = self._missing[at], self._idents[at]
+        return Stored(self._numbers[at], known, src, sport, dst, dport, data, kind, missing, tcp, ident)
 
     def __iter__(self) -> Iterator[Stored]:
         return (self[at] for at in range(len(self)))

@@ -51,10 +51,11 @@ def _message(
     left = conversation.left(message)
     sender, receiver = ends if left else ends[::-1]
     time = 0.0 if message.time is None else message.time - start
-    row = Row(
-        time, sender, receiver, message.title, message.text, (message.data,), DELIVERED, attempt=int(message.copy)
-    )
+    row = Row(time, sender, receiver, message.title, message.text, (message.data,), DELIVERED)
+    row.attempt, row.twice = int(message.retransmission), message.twice
     rows = [row]
+    if message.twice:
+        return rows
     for text in message.errors:
         rows.append(Row(time, receiver, "", "", f"packet {message.number}: {text}"))
     for verdict in message.opened.auth:
@@ -74,6 +75,8 @@ def _flows(conversation: ConversationBase, ends: tuple[str, str], start: float) 
         for name in ("missing", "reordered", "duplicates", "replays"):
             if count := getattr(flow, name):
                 words.append(f"{count} {name}")
+        if flow.captured_twice:
+            words.append(f"{flow.captured_twice} captured twice")
         if flow.seconds:
             words.append(f"in {flow.seconds:.3f} s")
         time = 0.0 if flow.first is None else flow.first - start
@@ -99,7 +102,7 @@ def _packets(conversation: ConversationBase, ends: tuple[str, str], start: float
         else:
             text += packet.error or f"{packet.octets} octets, not decrypted"
         time = 0.0 if packet.time is None else packet.time - start
-        rows.append(Row(time, sender, receiver, "ESP", text, fate=DELIVERED))
+        rows.append(Row(time, sender, receiver, "ESP", text, fate=DELIVERED, twice=packet.twice))
     return rows
 
 

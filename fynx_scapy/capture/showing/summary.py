@@ -88,6 +88,14 @@ def table(console: Console, title: str, heads: Sequence[str], rows: Sequence[Seq
     console.print()
 
 
+def _without_empty(rows: Sequence[Sequence[Any]], heads: Sequence[str], name: str) -> tuple[Any, Any]:
+    """Heads and rows without a column in which nothing is."""
+    at = heads.index(name)
+    if any(row[at] is not None for row in rows):
+        return heads, rows
+    return [*heads[:at], *heads[at + 1 :]], [[*row[:at], *row[at + 1 :]] for row in rows]
+
+
 def show(capture: Capture, document: dict[str, Any], console: Console) -> None:
     """Print the ``document`` of a capture as tables."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in document["kinds"].items()) or "no IPsec"
@@ -107,10 +115,11 @@ def show(capture: Capture, document: dict[str, Any], console: Console) -> None:
         by = "initiator" if exchange.by_initiator else "responder"
         numbers = ", ".join(str(message.number) for message in exchange)
         row = [exchange.conversation.number, exchange.name, exchange.message_id, by, numbers]
-        rows.append([*row, exchange.retransmissions or None, latency])
-    table(console, "exchanges", ("", "exchange", "ID", "from", "packets", "retransmitted", "ms"), rows)
+        rows.append([*row, exchange.retransmissions or None, exchange.captured_twice or None, latency])
+    heads: tuple[str, ...] = ("", "exchange", "ID", "from", "packets", "retransmitted", "captured twice", "ms")
+    table(console, "exchanges", *_without_empty(rows, heads, "captured twice"))
     _sas(console, document.get("sas", []))
-    unusual = ("missing", "reordered", "duplicates", "replays")
+    unusual = ("missing", "reordered", "duplicates", "replays", "captured_twice")
     rows = [
         [
             f"{f['protocol'].upper()} {f['spi']}",
@@ -136,8 +145,9 @@ def show(capture: Capture, document: dict[str, Any], console: Console) -> None:
         "reordered",
         "duplicates",
         "replays",
+        "captured twice",
     )
-    table(console, "flows", heads, rows)
+    table(console, "flows", *_without_empty(rows, heads, "captured twice"))
     rows = [
         [f["src"], f["sport"], f["dst"], f["dport"], f["protocol"], f["packets"], f["octets"]]
         for f in document.get("inner_flows", [])

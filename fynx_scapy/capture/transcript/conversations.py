@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.capture.follow.exchanges import Key, Pairing
+from fynx_scapy.capture.reading.twins import Sighting, Sightings
 from fynx_scapy.capture.transcript.exchanges import CapturedExchange
 from fynx_scapy.capture.transcript.history import SaHistory
 from fynx_scapy.capture.transcript.holder import Holder
@@ -42,7 +43,8 @@ class ConversationBase:
         self.spis: list[Spis] = []
         self._indexes: list[int] = []
         self._copies: set[int] = set()
-        self._seen: dict[int, None] = {}
+        self._twice: set[int] = set()  # those of them that are one packet, captured twice
+        self._seen = Sightings()
         self._exchanges: list[CapturedExchange] | None = None
         self._history: tuple[int, SaHistory] | None = None
 
@@ -58,13 +60,11 @@ class ConversationBase:
             self.spis.append((message.spi_i, message.spi_r))
         elif pair[1] == NO_SPI and message.spi_r != NO_SPI:
             self.spis[self.spis.index(pair)] = (message.spi_i, message.spi_r)
-        mark = hash(message.data)
-        if mark in self._seen:
+        copy, twice = self._seen.add(hash(message.data), Sighting(message.time, message.ident))
+        if copy:
             self._copies.add(message.index)
-        else:
-            self._seen[mark] = None
-            if len(self._seen) > 4096:
-                del self._seen[next(iter(self._seen))]
+        if twice:
+            self._twice.add(message.index)
         self._indexes.append(message.index)
 
     def _sides(self, message: CapturedMessage) -> tuple[str, str]:
@@ -101,7 +101,8 @@ class ConversationBase:
     def messages(self) -> list[CapturedMessage]:
         """Its messages, in the order of the capture."""
         stored = self.capture.index.messages
-        return [CapturedMessage(self.capture, at, stored[at], at in self._copies) for at in self._indexes]
+        copies, twice = self._copies, self._twice
+        return [CapturedMessage(self.capture, at, stored[at], at in copies, at in twice) for at in self._indexes]
 
     @property
     def exchanges(self) -> list[CapturedExchange]:
@@ -171,7 +172,8 @@ class ConversationBase:
             "first": self.first,
             "last": self.last,
             "messages": len(self),
-            "retransmissions": len(self._copies),
+            "retransmissions": len(self._copies) - len(self._twice),
+            "captured_twice": len(self._twice),
             "exchanges": [exchange.as_dict() for exchange in self.exchanges],
         }
 

@@ -53,7 +53,12 @@ class CapturedExchange:
     @property
     def retransmissions(self) -> int:
         """How many messages are retransmissions."""
-        return sum(message.copy for message in self.messages)
+        return sum(message.retransmission for message in self.messages)
+
+    @property
+    def captured_twice(self) -> int:
+        """How many messages are packets that were captured before."""
+        return sum(message.twice for message in self.messages)
 
     @property
     def latency(self) -> float | None:
@@ -78,6 +83,7 @@ class CapturedExchange:
             "requests": [message.number for message in self.requests],
             "responses": [message.number for message in self.responses],
             "retransmissions": self.retransmissions,
+            "captured_twice": self.captured_twice,
             "latency": self.latency,
         }
 

@@ -24,8 +24,9 @@ ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
 class CapturedMessage:
     """One IKE message. Its header fields are attributes; its payloads are decrypted on first use.
 
-    ``index`` is its position among the capture's messages, ``number`` its packet number. ``copy`` is true for a
-    retransmission: the same octets were sent before (RFC 7296 section 2.1).
+    ``index`` is its position among the capture's messages, ``number`` its packet number. ``copy`` is true if the same
+    octets were captured before: it is a retransmission (RFC 7296 section 2.1), or, with ``twice``, the same packet,
+    captured twice.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class CapturedMessage:
         "dst",
         "exchange_type",
         "flags",
+        "ident",
         "index",
         "kind",
         "length",
@@ -47,13 +49,14 @@ class CapturedMessage:
         "src",
         "tcp",
         "time",
+        "twice",
         "version",
     )  # fmt: skip
 
-    def __init__(self, holder: Holder, index: int, stored: Stored, copy: bool = False) -> None:
-        self._holder, self.index, self.copy = holder, index, copy
-        self.number, self.time, self.kind, self.missing, self.tcp = (
-            stored.number, stored.time, stored.kind, stored.missing, stored.tcp,
+    def __init__(self, holder: Holder, index: int, stored: Stored, copy: bool = False, twice: bool = False) -> None:
+        self._holder, self.index, self.copy, self.twice = holder, index, copy, twice
+        self.number, self.time, self.kind, self.missing, self.tcp, self.ident = (
+            stored.number, stored.time, stored.kind, stored.missing, stored.tcp, stored.ident,
         )  # fmt: skip
         self.src, self.sport, self.dst, self.dport = stored.src, stored.sport, stored.dst, stored.dport
         self.length = len(stored.data)
@@ -133,6 +136,11 @@ class CapturedMessage:
         return list(self.opened.errors)
 
     @property
+    def retransmission(self) -> bool:
+        """Whether it was sent again: the same octets in another packet (RFC 7296 section 2.1)."""
+        return self.copy and not self.twice
+
+    @property
     def title(self) -> str:
         """Exchange, direction and message ID: ``IKE_AUTH request 1``."""
         if self.version >> 4 == 1:
@@ -167,5 +175,5 @@ class CapturedMessage:
         self.packet.show()
 
     def __repr__(self) -> str:
-        copy = " again" if self.copy else ""
+        copy = " captured twice" if self.twice else " again" if self.copy else ""
         return f"<{self.number}: {self.title} {self.src} > {self.dst}, {self.length} octets{copy}>"
