@@ -213,6 +213,10 @@ class Capture:
         """The ESP and AH flows, one per SPI and address pair, in order of appearance."""
         return self.index.flows
 
+    def flows_of(self, conversation: int) -> list[EspFlow]:
+        """The ESP and AH flows of the conversation with this number. A flow belongs to one conversation at most."""
+        return self.transcript.owners.flows(conversation)
+
     def esp(self) -> Iterator[Inner]:
         """Every ESP packet, decrypted if a key fits. Makes one pass over the file, in bounded memory."""
         self._rewind()

@@ -105,6 +105,7 @@ def _raw(
     as_json: bool,
     output: Path,
 ) -> None:
+    from fynx_scapy.capture.reading.losses import several
     from fynx_scapy.capture.replay.raw import send, shots
 
     volley = send(shots(capture, side, conversation, ports=ports), target, speed=1.0 if speed is None else speed)
@@ -112,9 +113,10 @@ def _raw(
         if as_json:
             click.echo(json.dumps(volley.as_dict()), file=out)
             return
+        left_out = f"; {several(volley.left_out, 'packet')} not in UDP left out" if volley.left_out else ""
         click.echo(
-            f"{volley.sent} datagrams of {volley.octets} octets sent to {target} in {volley.seconds:.2f} s, "
-            f"{volley.answers} datagrams received",
+            f"{several(volley.sent, 'datagram')} of {several(volley.octets, 'octet')} sent to {target} in "
+            f"{volley.seconds:.2f} s, {several(volley.answers, 'datagram')} received{left_out}",
             file=out,
         )
 

@@ -192,7 +192,7 @@ def test_promises_that_the_engine_cannot_keep_are_left_out():
 
 
 def test_what_cannot_be_replayed_says_why(recorded: Path):
-    with pytest.raises(ConfigError, match="from 1 to 1, found 2"):
+    with pytest.raises(ConfigError, match="expected conversation 1, the only one, found 2"):
         load(recorded, conversation=2)
     with pytest.raises(CaptureError, match="packet 3: the message cannot be decrypted"):
         load(recorded, KeyLog())
@@ -290,7 +290,7 @@ def test_the_command_says_what_became_of_it(recorded: Path, tmp_path: Path):
     ("words", "told"),
     [
         ((), "give it with --psk"),
-        (("--psk", PSK, "--conversation", "3"), "from 1 to 1, found 3"),
+        (("--psk", PSK, "--conversation", "3"), "conversation 1, the only one, found 3"),
         (("--side", "responder"), "need --raw"),
         (("--raw", "--keep"), "--raw cannot be used with"),
         (("--raw", "--speed", "-1"), "speed of 0 or more"),

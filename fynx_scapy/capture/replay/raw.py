@@ -6,17 +6,16 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from fynx_scapy.capture.capture import Capture
 from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.capture.reading.walk import Walk
-from fynx_scapy.capture.replay.recording import begun, chosen
+from fynx_scapy.capture.replay.recording import chosen
 from fynx_scapy.capture.transcript.messages import CapturedMessage
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.ike.message import NON_ESP_MARKER, Address, Datagram, DatagramKind, has_marker
@@ -24,7 +23,7 @@ from fynx_scapy.net.sockets import OpenSocket, UdpPort
 from fynx_scapy.net.udp import resolve, source_for
 
 SIDES = ("initiator", "responder")
-_IN_UDP = ("ike", "esp", "keepalive")
+_SENT = ("ike", "esp", "keepalive")
 PATIENCE = 0.5
 """How many seconds after the last datagram responses are still counted."""
 
@@ -42,22 +41,27 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Volley:
-    """The result of sending: datagrams, octets, seconds, and the number of datagrams received."""
+    """The result of sending: datagrams, octets, seconds, the number of datagrams received, and what was left out."""
 
     sent: int
     octets: int
     seconds: float
     answers: int
+    left_out: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"sent": self.sent, "octets": self.octets, "seconds": self.seconds, "answers": self.answers}
+        return asdict(self)
 
 
 class Shots(list[Shot]):
-    """The datagrams of one side. ``losses`` says what in the capture could not be read or was left out."""
+    """The datagrams of one side. ``losses`` says what in the capture could not be read or was left out.
+
+    ``left_out`` is the number of its packets that are not in UDP: ESP of its own, and TCP.
+    """
 
     losses: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 def shots(
@@ -69,42 +73,49 @@ def shots(
 ) -> Shots:
     """The UDP datagrams of one side: IKE, ESP in UDP and keepalives, including retransmissions.
 
-    IKE messages are those of the conversation. Other datagrams are those between its two addresses, until the next
-    conversation begins there. Native ESP has no ports and is left out. No keys are needed, but keys beside the capture
-    help if a rekeyed IKE SA may belong to several conversations. ``ports`` are treated like 4500. Raises ConfigError
-    for an unknown side or conversation, CaptureError if there is nothing to send.
+    The SPIs choose them: IKE messages are those of the conversation's IKE SAs, ESP packets those of its Child SAs. If
+    no key shows the Child SAs, an ESP flow belongs to the conversation that had its exchanges before it. Keepalives,
+    which have no SPI, belong to the conversation of the last message on their path. Only packets between the addresses
+    of the first message are taken: on others it is the same datagram behind a NAT, or a peer that has moved. ESP that
+    is not in UDP has no ports and is left out. No keys are needed, but keys beside the capture help. ``ports`` are
+    treated like 4500. Raises ConfigError for an unknown side or conversation, CaptureError if there is nothing to send.
     """
     if side not in SIDES:
         raise ConfigError(f"expected one of the sides {', '.join(SIDES)}, found {side!r}")
     with Capture(capture, ports=ports) as opened:
         wanted, first = chosen(opened, conversation)
-        later = [each.first for each in begun(opened) if each.first.index > first.index]
-        # On another address pair it is the same datagram behind a NAT, or a peer that has moved.
-        messages = [each for each in wanted.messages if _ends(each) == _ends(first) and each.index >= first.index]
+        messages = [each for each in wanted.messages if each.index >= first.index]
         own = {message.number: wanted.left(message) == (side == SIDES[0]) for message in messages}
-        end = min((each.number for each in later if _ends(each) == _ends(first)), default=sys.maxsize)
+        owners = opened.transcript.owners
         losses = tuple(problem.text for problem in opened.problems)
 
     def belongs(packet: IpsecPacket) -> bool:
         number = packet.frame.number
+        if _ends(packet) != _ends(first) or number < first.number:
+            return False
         if packet.kind == "ike":
             return own.get(number, False)
         by_initiator = packet.sport == first.sport if first.src == first.dst else packet.src == first.src
-        between = _ends(packet) == _ends(first) and first.number <= number < end
-        return between and by_initiator == (side == SIDES[0])
+        if by_initiator != (side == SIDES[0]):
+            return False
+        if packet.kind == "keepalive":
+            return owners.of_path(packet.src, packet.sport, packet.dst, packet.dport, number) is wanted
+        return owners.of_flow("esp", int.from_bytes(packet.data[:4]), packet.src, packet.dst) is wanted
 
-    found = [packet for packet in Walk(frozenset(ports)).read(Path(capture)) if _sendable(packet) and belongs(packet)]
-    if not found:
+    found = [packet for packet in Walk(frozenset(ports)).read(Path(capture)) if _complete(packet) and belongs(packet)]
+    sendable = [packet for packet in found if packet.sport and not packet.tcp]
+    if not sendable:
         raise CaptureError(f"no UDP datagram of the {side} in conversation {wanted.number}")
-    begin = found[0].frame.time or 0.0
-    made = Shots(_shot(packet, begin) for packet in found)
+    begin = sendable[0].frame.time or 0.0
+    made = Shots(_shot(packet, begin) for packet in sendable)
     made.losses = losses
+    made.left_out = len(found) - len(sendable)
     return made
 
 
-def _sendable(packet: IpsecPacket) -> bool:
-    """Whether a packet is complete and in UDP."""
-    return packet.kind in _IN_UDP and bool(packet.sport) and not (packet.tcp or packet.error or packet.missing)
+def _complete(packet: IpsecPacket) -> bool:
+    """Whether all of a packet that one side of a conversation can send was captured."""
+    return packet.kind in _SENT and not (packet.error or packet.missing)
 
 
 def _ends(packet: IpsecPacket | CapturedMessage) -> frozenset[str]:
@@ -156,7 +167,8 @@ def send(
         seconds = clock() - begin
         sleep(PATIENCE)
         answers += _waiting(ports)
-    return Volley(len(recorded), sum(len(shot.payload) for shot in recorded), seconds, answers)
+    left_out = recorded.left_out if isinstance(recorded, Shots) else 0
+    return Volley(len(recorded), sum(len(shot.payload) for shot in recorded), seconds, answers, left_out)
 
 
 def _waiting(ports: dict[int, UdpPort]) -> int:

@@ -135,11 +135,9 @@ def chosen(capture: Capture, number: int | None) -> Begun:
     found = begun(capture)
     if not found and capture.problems:
         raise CaptureError(f"no conversation is readable from its start; {capture.problems[0].text}")
-    count = len(capture.conversations)
     if number is None and found:
         number = found[0].conversation.number
-    if not 0 < (number or 1) <= count:
-        raise ConfigError(f"expected a conversation from 1 to {count}, found {number or 1}")
+    capture.transcript.numbered(number or 1)
     own = next((each for each in found if each.conversation.number == number), None)
     if own is None:
         raise ConfigError(f"conversation {number or 1} has no IKE_SA_INIT request that can be replayed")

@@ -143,12 +143,8 @@ class ConversationBase:
 
     @property
     def flows(self) -> list[EspFlow]:
-        """The ESP and AH flows between its addresses. If keys show its Child SAs, only the flows of these."""
-        children = {spi for sa in self.sas for child in sa.children for spi in (child.spi_i, child.spi_r)}
-        both = self._hosts[0] | self._hosts[1]
-        flows = [flow for flow in self.capture.flows if {flow.src, flow.dst} <= both]
-        known = [flow for flow in flows if flow.spi in children]
-        return known or flows
+        """Its ESP and AH flows: those of its Child SAs, as far as these are known."""
+        return self.capture.flows_of(self.number)
 
     @property
     def first(self) -> float | None:

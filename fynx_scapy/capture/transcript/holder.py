@@ -32,6 +32,9 @@ class Holder(Protocol):
     def learnt(self) -> int:
         """A counter of decryption runs. When it changes, anything computed from payloads is stale."""
 
+    def flows_of(self, conversation: int) -> list[EspFlow]:
+        """The ESP and AH flows of the conversation with this number."""
+
     def opened(self, index: int) -> IkeOpened:
         """The result of decrypting an IKE message."""
 

@@ -10,6 +10,8 @@ from fynx_scapy.capture.transcript.conversations import ConversationBase
 from fynx_scapy.capture.transcript.exchanges import CapturedExchange
 from fynx_scapy.capture.transcript.holder import Holder
 from fynx_scapy.capture.transcript.messages import CapturedMessage
+from fynx_scapy.capture.transcript.owners import Owners
+from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.layers.ikeheader import IKE_HEADER
 
@@ -30,6 +32,7 @@ class Transcript(Generic[C]):
         self._last: dict[frozenset[str], C] = {}
         self._several: set[frozenset[str]] = set()  # pairs of hosts with more than one conversation
         self._parents: dict[bytes, bytes] | None = None
+        self._owners: tuple[int, Owners[C]] | None = None
         for at, stored in enumerate(capture.index.messages):
             if len(stored.data) < IKE_HEADER.size:
                 continue
@@ -58,6 +61,33 @@ class Transcript(Generic[C]):
             if parent is not None:
                 return parent
         return self._last.get(hosts)
+
+    def numbered(self, number: int) -> C:
+        """The conversation with this number, from 1. Raises ConfigError, which says which numbers there are."""
+        count = len(self.conversations)
+        if not count:
+            raise ConfigError(f"expected a capture with conversation {number}, but it has no IKE conversation")
+        if not 0 < number <= count:
+            there = f"a conversation from 1 to {count}" if count > 1 else "conversation 1, the only one"
+            raise ConfigError(f"expected {there}, found {number}")
+        return self.conversations[number - 1]
+
+    def of(self, message: CapturedMessage) -> C:
+        """The conversation that a message belongs to."""
+        return self._by_spi[message.spi_i]
+
+    @property
+    def owners(self) -> Owners[C]:
+        """Which conversation each flow belongs to, as far as messages could be decrypted by now."""
+        ike_sas, learnt = self.capture.ike_sas, self.capture.learnt
+        if self._owners is None or self._owners[0] != learnt:
+            stored = enumerate(self.capture.index.messages)
+            messages = (
+                CapturedMessage(self.capture, at, each) for at, each in stored if len(each.data) >= IKE_HEADER.size
+            )
+            owned = ((message, self.of(message)) for message in messages)
+            self._owners = (learnt, Owners(self.conversations, owned, self.capture.flows, ike_sas))
+        return self._owners[1]
 
     @property
     def exchanges(self) -> list[CapturedExchange]:
