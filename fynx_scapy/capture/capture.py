@@ -172,7 +172,7 @@ class Capture:
     def _open(follower: Follower, stored: Stored) -> IkeOpened:
         ends = (stored.src, stored.sport, stored.dst, stored.dport)
         if stored.kind != "ikev1":
-            return follower.ike(stored.data, stored.number, stored.time, *ends)
+            return follower.ike(stored.data, stored.number, stored.time, *ends, missing=stored.missing)
         from fynx_scapy.capture.follow.sas import IkeOpened
 
         return IkeOpened(stored.number, stored.time, *ends, stored.data)

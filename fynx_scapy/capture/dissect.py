@@ -2,14 +2,16 @@
 """Every IPsec packet of a capture as one record: its addresses, its content, and whether its ICV verifies.
 
 A record is a dict of plain values, ready for JSON: bytes are lower-case hexadecimal, enumerations are IANA's names.
-Every record has ``number, time`` (seconds since the epoch), ``src, sport, dst, dport, kind, error``. If a packet was
-not decrypted, ``decrypted`` is false and ``icv`` is "unchecked". By kind:
+Every record has ``number, time`` (seconds since the epoch), ``src, sport, dst, dport, kind, error``. If the snap length
+of the capture cut the packet, ``missing`` is the number of octets that were sent but not captured. If a packet was not
+decrypted, ``decrypted`` is false and ``icv`` is "unchecked". By kind:
 
 ike       ``init_spi, resp_spi, exchange, request, message_id, payloads, encrypted, decrypted, icv``. A payload has
           ``type`` (IANA's notation), ``critical`` and its layer's fields. A Notify has its type as ``notify_type``. A
           decrypted SK has ``payloads``, a decrypted SKF has the ``plaintext`` of its fragment. ``malformed`` says what
-          is wrong. The SKF that completes a message (the last to arrive, whatever its number) also has the ``payloads``
-          of the whole message, and ``reassembled_from``: the packet numbers of its fragments, in fragment order.
+          is wrong, ``cut`` that the capture does not hold all of a payload. The SKF that completes a message (the last
+          to arrive, whatever its number) also has the ``payloads`` of the whole message, and ``reassembled_from``: the
+          packet numbers of its fragments, in fragment order.
 esp       ``spi, seq`` (the 32 bits on the wire), ``decrypted, icv, next_header, inner``
 ah        ``spi, seq, decrypted, icv, next_header, inner``; the ICV is not checked
 ikev1     ``init_spi, resp_spi``
@@ -98,15 +100,20 @@ class Dissection:
             return record | {"error": found.error}
         make = _MAKERS.get(found.kind)
         record = record | make(self, found) if make else record | {"error": None}
-        if found.fault and not record["error"]:
-            record["error"] = found.fault
+        if found.missing:
+            record["missing"] = found.missing
+            record["error"] = "; ".join(filter(None, (found.fault, record["error"])))
         return record
 
     def ike(self, packet: IpsecPacket) -> Record:
         """The fields of an IKEv2 message (RFC 7296 section 3.1), its SK decrypted if a key fits."""
         data = packet.data
         if len(data) < IKE_HEADER.size:
-            return _ike_fields() | {"error": f"expected an IKE header of {IKE_HEADER.size} octets, found {len(data)}"}
+            return _ike_fields() | {
+                "error": None
+                if packet.missing
+                else f"expected an IKE header of {IKE_HEADER.size} octets, found {len(data)}"
+            }
         spi_i, spi_r, _, version, exchange, flags, message_id, _ = IKE_HEADER.unpack_from(data)
         fields = _ike_fields(
             init_spi=spi_i.hex(),
@@ -118,8 +125,13 @@ class Dissection:
         if version >> 4 != 2:
             return fields | {"error": f"expected major version 2, found {version >> 4}"}
         frame = packet.frame
-        found = self._follower.ike(data, frame.number, frame.time, packet.src, packet.sport, packet.dst, packet.dport)
+        ends = (packet.src, packet.sport, packet.dst, packet.dport)
+        found = self._follower.ike(data, frame.number, frame.time, *ends, missing=packet.missing)
         fields["payloads"] = [payload_record(layer) for layer in found.payloads]
+        if found.cut:
+            last = fields["payloads"][-1]
+            last["cut"] = last.pop("malformed")
+            fields["encrypted"] = found.payloads[-1].payload_type in ENCRYPTED
         sealed = (
             n for n, layer in enumerate(found.payloads) if layer.payload_type in ENCRYPTED and not layer.malformed
         )
@@ -153,7 +165,11 @@ class Dissection:
         data = packet.data
         fields: Record = {"spi": None, "seq": None, **_closed(), "next_header": None, "inner": None, "error": None}
         if len(data) < 8:
-            return fields | {"error": f"expected an ESP header of 8 octets, found {len(data)}"}
+            return (
+                fields
+                if packet.missing
+                else fields | {"error": f"expected an ESP header of 8 octets, found {len(data)}"}
+            )
         spi = data[:4].hex()
         fields |= {"spi": spi, "seq": int.from_bytes(data[4:8], "big")}
         opened = OpenResult() if packet.missing else self._follower.esp(data, packet.src, packet.dst)
@@ -173,7 +189,8 @@ class Dissection:
         data = packet.data
         size = (data[1] + 2) * 4 if len(data) >= 12 else 12
         if len(data) < size:
-            return {"spi": None, "seq": None, "error": f"expected an AH header of {size} octets, found {len(data)}"}
+            short = None if packet.missing else f"expected an AH header of {size} octets, found {len(data)}"
+            return {"spi": None, "seq": None, "error": short}
         return {
             "spi": data[4:8].hex(),
             "seq": int.from_bytes(data[8:12], "big"),

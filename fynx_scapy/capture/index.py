@@ -249,6 +249,8 @@ class Index:
         data, frame = packet.data, packet.frame
         at = 4 if packet.kind == "ah" else 0
         if len(data) < at + 8:
+            if packet.missing:
+                return None  # its fault says so
             expected = "an AH header of 12 octets" if at else "an ESP header of 8 octets"
             self.problem(frame.number, frame.offset, f"expected {expected}, found {len(data)}")
             return None

@@ -90,7 +90,14 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
             return inner_packet(opened.next_header, opened.plaintext)
         if inside.kind == "ike":
             found = self.follower.ike(
-                inside.data, inside.frame.number, inside.frame.time, inside.src, inside.sport, inside.dst, inside.dport
+                inside.data,
+                inside.frame.number,
+                inside.frame.time,
+                inside.src,
+                inside.sport,
+                inside.dst,
+                inside.dport,
+                missing=inside.missing,
             )
             for text in found.errors:
                 self._problem(f"packet {inside.frame.number}: {text}")

@@ -17,17 +17,21 @@ def pcap(
     order: str = "<",
     nano: bool = False,
     micros: Sequence[int] = (),
+    snaplen: int = 65535,
 ) -> bytes:
-    """A pcap file with a frame a second, from 1000.25 seconds on; or at these microseconds after that."""
+    """A pcap file with a frame a second, from 1000.25 seconds on; or at these microseconds after that.
+
+    It holds at most ``snaplen`` octets of each frame.
+    """
     magic = 0xA1B23C4D if nano else 0xA1B2C3D4
     fraction = 250_000_000 if nano else 250_000
-    out = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, linktype)
+    out = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, snaplen, linktype)
     for at, frame in enumerate(frames):
         after = micros[at] if micros else at * 1_000_000
         second, rest = divmod(after, 1_000_000)
-        out += (
-            struct.pack(order + "4I", 1000 + second, fraction + rest * (1000 if nano else 1), *[len(frame)] * 2) + frame
-        )
+        held = frame[:snaplen]
+        times = (1000 + second, fraction + rest * (1000 if nano else 1))
+        out += struct.pack(order + "4I", *times, len(held), len(frame)) + held
     return out
 
 

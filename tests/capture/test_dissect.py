@@ -181,7 +181,7 @@ def test_the_capture_cut_the_packet_short() -> None:
     data[24 + 12 : 24 + 16] = (1500).to_bytes(4, "little")
     (record,) = Dissection(KeyLog(esp=[esp_keys()])).records(stream(bytes(data)), "a.pcap")
     assert (record["spi"], record["icv"], record["decrypted"]) == ("00001234", "unchecked", False)
-    assert record["error"] == "truncated: the capture has 44 of 64 octets"
+    assert record["error"] == "the capture holds 44 of 64 octets"
 
 
 def test_a_truncated_file(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_what_is_not_ordinary_goes_the_long_way() -> None:
         ("esp", 0x11223344, 5, 1), ("esp", 0x66, 2, 0), ("ah", 0x99, 1, 0),
     ]  # fmt: skip
     assert [problem.number for problem in found.problems] == [6, 0]
-    assert "truncated: the capture has 16 of 40 octets" in found.problems[0].text
+    assert "the capture holds 16 of 40 octets" in found.problems[0].text
     assert [(loss.what, loss.count, loss.text) for loss in found.losses] == [
         ("nested", 1, "1 packet of ESP inside AH not dissected")
     ]

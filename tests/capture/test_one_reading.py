@@ -150,7 +150,7 @@ def test_follow_names_what_it_cannot_read(recorded: Recorded, tmp_path: Path) ->
     path.write_bytes(bytes(cut[:-8]))
     status, said = fynx("follow", path)
     assert status == 1
-    assert "error: packet 1, offset 24: truncated: the capture has 32 of 40 octets" in said
+    assert "error: packet 1, offset 24: the capture holds 32 of 40 octets" in said
 
 
 # -- one transcript

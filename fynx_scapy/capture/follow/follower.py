@@ -92,9 +92,13 @@ class Follower:
         sport: int | None = None,
         dst: str = "",
         dport: int | None = None,
+        missing: int = 0,
     ) -> IkeOpened:
-        """Process an IKE message, starting with its header, and decrypt it if possible."""
-        found = self._message(IkeOpened(number, time, src, sport, dst, dport, message))
+        """Process an IKE message, starting with its header, and decrypt it if possible.
+
+        ``missing`` octets at its end are not in the capture.
+        """
+        found = self._message(IkeOpened(number, time, src, sport, dst, dport, message, missing=missing))
         if found.closed:
             self._taken += 1
             self._pending[self._taken] = found
@@ -144,19 +148,27 @@ class Follower:
     # One message
 
     def _message(self, message: IkeOpened, count: bool = True) -> IkeOpened:
-        from fynx_scapy.capture.reading.records import faults
+        from fynx_scapy.capture.reading.records import cut, faults
         from fynx_scapy.layers.ikev2.header import parse_message, parse_payloads
 
         data = message.message
         if len(data) < IKE_HEADER.size:
+            if message.missing:
+                return message
             text = f"expected an IKE header of {IKE_HEADER.size} octets, found {len(data)}"
             return replace(message, errors=(text,))
         if data[VERSION] >> 4 != 2:
             return replace(message, errors=(f"expected major version 2, found {data[VERSION] >> 4}",))
         header, payloads = parse_message(data)
         errors = [header.malformed] if header.malformed else []
-        errors += [text for layer in payloads for text in faults(layer)]
-        message = replace(message, header=header, payloads=payloads, errors=tuple(errors))
+        if message.missing and header.length > len(data):
+            sent = len(data) + message.missing
+            errors = [] if header.length == sent else [f"length {header.length}, but {sent} octets, at offset 24"]
+        incomplete = cut(payloads, message.missing)
+        errors += [text for layer in (payloads[:-1] if incomplete else payloads) for text in faults(layer)]
+        message = replace(message, header=header, payloads=payloads, errors=tuple(errors), cut=incomplete)
+        if incomplete and payloads[-1].payload_type in (SK, SKF):
+            return message
         data = data[: header.length] if header.length >= IKE_HEADER.size else data
         try:
             place = find_sk(data) if any(layer.payload_type in (SK, SKF) for layer in payloads) else None

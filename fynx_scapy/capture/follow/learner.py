@@ -76,7 +76,7 @@ class Learner:
         self._pool, self._suites, self._esp = pool, suites, esp
         self.ike_sas, self.child_sas = esp.ike_sas, esp.child_sas
         self.conversations: dict[SpiPair, InFlight] = {}
-        self._inits: OrderedDict[bytes, list[bytes]] = OrderedDict()
+        self._inits: OrderedDict[bytes, list[tuple[bytes, bool]]] = OrderedDict()  # by SPI: octets, whether complete
 
     def forget(self) -> None:
         """Note that there is something new to try, for ESP and for undecrypted messages."""
@@ -99,8 +99,8 @@ class Learner:
         data = data[: header.length] if header.length >= IKE_HEADER.size else data
         if not int(header.flags) & FLAG_RESPONSE:
             requests = self._inits.setdefault(header.init_SPI, [])
-            if data not in requests:
-                requests.append(data)
+            if (data, not message.missing) not in requests:
+                requests.append((data, not message.missing))
             if len(self._inits) > MOST_INITS:
                 self._inits.popitem(last=False)
             return
@@ -110,11 +110,13 @@ class Learner:
         answer = parts(message.payloads)
         if answer.proposals and answer.nonce and answer.ke is not None:
             self._suites.initial(pair, answer.proposals[0])
-            for request in reversed(self._inits.get(header.init_SPI, [])):
-                if self._initial(pair, request, data, answer):
+            for request, complete in reversed(self._inits.get(header.init_SPI, [])):
+                # AUTH covers the whole of both messages, so it cannot be checked with less.
+                covered = (request if complete else b"", b"" if message.missing else data)
+                if self._initial(pair, request, answer, covered):
                     return
 
-    def _initial(self, pair: SpiPair, request: bytes, response: bytes, answer: Parts) -> bool:
+    def _initial(self, pair: SpiPair, request: bytes, answer: Parts, covered: tuple[bytes, bytes]) -> bool:
         from fynx_scapy.layers.ikev2.header import parse_message
 
         asked, chosen = parts(parse_message(request)[1]), Chosen.of(answer.proposals[0])
@@ -122,7 +124,7 @@ class Learner:
             return False
         conversation = self.conversations.get(pair) or self.begin(CapturedIkeSa(*pair))
         sa = conversation.sa
-        sa.chosen, sa.nonces, sa.init = chosen, (asked.nonce, answer.nonce), (request, response)
+        sa.chosen, sa.nonces, sa.init = chosen, (asked.nonce, answer.nonce), covered
         ke = KePair(answer.ke.group, asked.ke.ke, answer.ke.ke)
         sa.origins.append(from_init(sa, chosen.suite, sa.nonces, ke))
         return True

@@ -150,6 +150,8 @@ class IkeOpened:
     ``header`` and ``payloads`` are layers of the message itself. ``inner`` are those inside its SK, or those of the
     whole message for the SKF that completes it; None if it was not decrypted or is incomplete. ``opened`` is None for
     an unprotected message. ``packets`` are the numbers of the packets that ``inner`` came from.
+    ``missing`` octets at its end were sent but not captured (snap length). ``cut`` says that the last of ``payloads``
+    is therefore incomplete; ``errors`` does not have that.
     """
 
     number: int
@@ -170,6 +172,8 @@ class IkeOpened:
     ike_sa: CapturedIkeSa | None = field(default=None, repr=False)
     auth: tuple[AuthVerdict, ...] = ()
     errors: tuple[str, ...] = ()
+    missing: int = 0
+    cut: bool = False
 
     @property
     def closed(self) -> bool:

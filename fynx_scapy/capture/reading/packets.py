@@ -61,10 +61,15 @@ class IpsecPacket:
 
     @property
     def fault(self) -> str:
-        """What is wrong with it: unreadable, or truncated by the capture. Empty if nothing is wrong."""
+        """What is wrong with it: unreadable, or cut by the capture's snap length. Empty if nothing is wrong."""
         if self.error is None and self.missing:
-            return f"truncated: the capture has {len(self.data)} of {len(self.data) + self.missing} octets"
+            return holds(len(self.data), self.missing)
         return self.error or ""
+
+
+def holds(octets: int, missing: int) -> str:
+    """How much the capture has of something that its snap length cut. The peers sent all of it."""
+    return f"the capture holds {octets} of {octets + missing} octets"
 
 
 def _ethernet(frame: Frame) -> tuple[int, int]:
@@ -129,6 +134,9 @@ def ip_packet(frame: Frame) -> IpPacket | None:
         reader = {ETHERTYPE_IP: _ipv4, ETHERTYPE_IPV6: _ipv6}.get(ethertype)
         return reader(frame, at) if reader else None
     except (struct.error, IndexError, ValueError):
+        if frame.missing:
+            text = f"{holds(len(frame.data), frame.missing)}, too few for the headers"
+            raise CaptureError(f"{place}: {text}") from None
         raise CaptureError(f"{place}: the headers do not fit into {len(frame.data)} octets") from None
 
 
@@ -177,14 +185,17 @@ def _ipv6(frame: Frame, at: int) -> IpPacket:
     return IpPacket(frame, src, dst, following, payload, offset, more, ident, end - at - len(payload))
 
 
-def is_ike(data: bytes) -> bool:
-    """Whether a UDP datagram on any port must be an IKEv2 message: version, types and length fit."""
+def is_ike(data: bytes, missing: int = 0) -> bool:
+    """Whether a UDP datagram on any port must be an IKEv2 message: version, types and length fit.
+
+    ``missing`` octets at its end are not in the capture.
+    """
     return (
         len(data) >= IKE_HEADER.size
         and data[VERSION] >> 4 == 2
         and 34 <= data[EXCHANGE_TYPE] <= 44
         and (data[NEXT_PAYLOAD] == 0 or 33 <= data[NEXT_PAYLOAD] <= 54)
-        and struct.unpack_from("!I", data, LENGTH)[0] == len(data)
+        and struct.unpack_from("!I", data, LENGTH)[0] == len(data) + missing
     )
 
 
@@ -217,47 +228,56 @@ class Classifier:
         if packet.protocol != UDP:
             return None  # streams.py reassembles TCP first
         if len(packet.payload) < 8:
-            short = f"expected a UDP header of 8 octets, found {len(packet.payload)}"
-            return IpsecPacket(packet.frame, "unreadable", packet.src, packet.dst, packet.payload, error=short)
+            short = None if packet.missing else f"expected a UDP header of 8 octets, found {len(packet.payload)}"
+            return IpsecPacket(
+                packet.frame, "unreadable", packet.src, packet.dst, packet.payload, missing=packet.missing, error=short
+            )
         sport, dport, length = struct.unpack_from("!HHH", packet.payload)
         data = packet.payload[8:length] if 8 <= length < len(packet.payload) else packet.payload[8:]
-        found = self._udp(packet, sport, dport, data)
+        missing = max(packet.missing, length - 8 - len(packet.payload[8:]) if length > 8 else 0)
+        found = self._udp(packet, sport, dport, data, missing)
         if found is None:
             return None
         kind, data, error = found
-        missing = max(packet.missing, length - 8 - len(packet.payload[8:]) if length > 8 else 0)
         ends = (packet.src, packet.dst)
         return IpsecPacket(packet.frame, kind, *ends, data, sport, dport, missing, error, ident=packet.ident)
 
-    def _udp(self, packet: IpPacket, sport: int, dport: int, data: bytes) -> tuple[str, bytes, str | None] | None:
+    def _udp(
+        self, packet: IpPacket, sport: int, dport: int, data: bytes, missing: int
+    ) -> tuple[str, bytes, str | None] | None:
         ends = ((packet.src, sport), (packet.dst, dport))
         marked = data[:4] == bytes(4)
         if IKE_PORTS & {sport, dport}:
-            if marked and is_ike(data[4:]) and not is_ike(data):
+            if marked and is_ike(data[4:], missing) and not is_ike(data, missing):
                 data = data[4:]
-            elif NATT_PORT in (sport, dport) and not is_ike(data):
-                return classified(data)  # a NAT may have mapped one peer's port 4500 to 500
+            elif NATT_PORT in (sport, dport) and not is_ike(data, missing):
+                return classified(data, missing)  # a NAT may have mapped one peer's port 4500 to 500
             return _ike(data)
         known = NATT_PORT in (sport, dport) or (self.ports and self.ports & {sport, dport})
-        if known and is_ike(data) and not marked and NATT_PORT not in (sport, dport):
+        if known and is_ike(data, missing) and not marked and NATT_PORT not in (sport, dport):
             return _ike(data)  # a custom port may also replace port 500
         if not known and not self._learnt.intersection(ends):
             body = data[4:] if marked else data
-            if not is_ike(body):
+            if not is_ike(body, missing):
                 return None
             if marked:
                 self._learnt.update(ends)
             return _ike(body)
-        return classified(data)
+        return classified(data, missing)
 
 
-def classified(data: bytes) -> tuple[str, bytes, str | None]:
-    """Classify a datagram on port 4500 (RFC 3948 section 2): kind, octets without the non-ESP marker, error."""
-    if data == b"\xff":
+def classified(data: bytes, missing: int = 0) -> tuple[str, bytes, str | None]:
+    """Classify a datagram on port 4500 (RFC 3948 section 2): kind, octets without the non-ESP marker, error.
+
+    ``missing`` octets at its end are not in the capture.
+    """
+    if data == b"\xff" and not missing:
         return "keepalive", data, None
     if data[:4] == bytes(4):
         return _ike(data[4:])
     if len(data) <= 4:
+        if missing:
+            return "unreadable", data, None
         return "unreadable", data, f"expected a keepalive, IKE or ESP, found {len(data)} octets"
     return "esp", data, None
 

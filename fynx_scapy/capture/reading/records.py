@@ -40,6 +40,25 @@ def faults(layer: Packet) -> Iterator[str]:
                     yield from faults(inner)
 
 
+def cut(layers: list[Packet], missing: int) -> bool:
+    """Whether the last payload ends beyond what the capture holds of a message; it then says so.
+
+    ``missing`` octets at the end of the message were not captured. The parser calls the payload malformed, but what it
+    misses was sent.
+    """
+    if not missing or not layers or not layers[-1].payload_type or not _wrong(layers[-1]):
+        return False
+    layer = layers[-1]
+    octets = bytes(layer)
+    length = int.from_bytes(octets[2:4]) if len(octets) >= 4 else len(octets) + missing
+    if not len(octets) < length <= len(octets) + missing:
+        return False  # its fault is the sender's
+    layer.error = f"the capture holds {len(octets)} of {length} octets"
+    if len(octets) < 4:
+        layer.error = f"the capture holds {len(octets)} octets"
+    return True
+
+
 def _wrong(layer: Packet) -> dict[str, str]:
     """The error of a malformed layer of ours. Scapy's layers (EAP and its methods) report none."""
     text = getattr(layer, "malformed", None)
