@@ -11,6 +11,7 @@ DuckDB writes and reads Parquet (extra ``parquet``). Dask is in the extra ``clus
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.errors import CaptureError, ConfigError
+from fynx_scapy.files import replacing
 
 if TYPE_CHECKING:
     import pandas
@@ -79,14 +81,15 @@ class Results:
 
     def write(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write each table as a Parquet file to a folder. Needs the extra ``parquet``."""
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
         database = _database(self.tables)
-        written = []
-        for name in COLUMNS:
-            path = place / f"{name}.parquet"
-            database.execute(f"COPY {name} TO {_quoted(path)} (FORMAT parquet)")
-            written.append(path)
+        written = [Path(folder) / f"{name}.parquet" for name in COLUMNS]
+        for name, path in zip(COLUMNS, written, strict=True):
+            with replacing(path) as aside:
+                try:
+                    database.execute(f"COPY {name} TO {_quoted(aside)} (FORMAT parquet, USE_TMP_FILE false)")
+                except _duckdb().Error as error:
+                    raise OSError(errno.EIO, f"DuckDB: {error}", str(path)) from None
         database.close()
         return written
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fynx_scapy.checks import as_tuple, shown
 from fynx_scapy.errors import CaptureError, ConfigError
+from fynx_scapy.files import write_text
 from fynx_scapy.keylog.formats import ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, Format, by_content, by_name
 from fynx_scapy.keylog.keys import SECRET_KINDS, Entry, EspKeys, IkeKeys, Secret, check
 from fynx_scapy.keylog.plain import value_of
@@ -166,7 +167,8 @@ class KeyLog:
     def write(self, path: str | os.PathLike[str], form: str | None = None) -> None:
         """Write one file (mode 600) in the format named ``form``; without it, the file's name decides the format.
 
-        Raises ConfigError for a name that is not in FORMATS. Entries that the format cannot hold are left out.
+        Raises ConfigError for a name that is not in FORMATS, OSError when the file cannot be written. Entries that the
+        format cannot hold are left out.
         """
         place = Path(path)
         chosen = FORMATS.get(form) if form else by_name(place.name)
@@ -175,8 +177,7 @@ class KeyLog:
             raise ConfigError(
                 f"{form or place.name!r} is not a key format that can be written; expected one of {names}"
             )
-        with open(place, "w", encoding="utf-8", newline="\n", opener=_private) as stream:
-            stream.write(chosen.write(self.entries()))
+        write_text(place, chosen.write(self.entries()), secret=True)
 
 
 _TABLES = (IKE_TABLE, ESP_TABLE, JSON_KEYS)
@@ -193,7 +194,3 @@ def _values(kind: str, given: Octets) -> list[bytes]:
         if octets not in values:
             values.append(octets)
     return values
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

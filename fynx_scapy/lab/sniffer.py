@@ -10,13 +10,13 @@ import os
 import socket
 import struct
 import time
-from pathlib import Path
 
 from scapy.data import DLT_EN10MB
 from scapy.packet import Raw
-from scapy.utils import PcapNgWriter
 
+from fynx_scapy.files import writing
 from fynx_scapy.lab.namespace import Namespace
+from fynx_scapy.net.recorder import pcapng
 from fynx_scapy.net.udp import UdpNetwork
 
 _ETH_P_ALL, _IPV4, _IPV6, _ICMPV6 = 0x0003, 0x0800, 0x86DD, 58
@@ -47,10 +47,9 @@ class Sniffer:
                     self.frames.append((_stamp(ancillary), data))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the frames as pcapng. OSError when the file cannot be written."""
-        with PcapNgWriter(str(Path(path))) as writer:
-            writer.linktype = DLT_EN10MB
-            writer.write_header(None)
+        """Write the frames as pcapng (mode 600). OSError when the file cannot be written."""
+        with writing(path, secret=True) as file:
+            writer = pcapng(file, DLT_EN10MB)
             for seconds, data in self.frames:
                 packet = Raw(data)
                 packet.time = seconds

@@ -11,7 +11,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import BinaryIO
 
 from scapy.data import DLT_RAW
 from scapy.layers.inet import IP, UDP
@@ -19,6 +19,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 from scapy.utils import PcapNgWriter
 
+from fynx_scapy.files import writing
 from fynx_scapy.ike.basics.bounded import Bounded
 from fynx_scapy.ike.events import ChildSaInstalled, Event, KeysDerived, MessageDropped
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
@@ -96,11 +97,12 @@ class Recorder:
             start += (take.datagrams[-1][0] if take.datagrams else 0.0) + PAUSE
 
     def save_capture(self, path: str | os.PathLike[str]) -> None:
-        """Write the packets as pcapng (link type raw IP). OSError when the file cannot be written."""
-        with PcapNgWriter(str(Path(path))) as writer:
-            # One link type for both IP versions; Scapy would take that of the first packet.
-            writer.linktype = DLT_RAW
-            writer.write_header(None)
+        """Write the packets as pcapng (link type raw IP), readable by the owner only (mode 600).
+
+        Raises OSError when the file cannot be written.
+        """
+        with writing(path, secret=True) as file:
+            writer = pcapng(file, DLT_RAW)
             for packet in self.packets():
                 writer.write_packet(packet)
 
@@ -119,6 +121,15 @@ class Recorder:
                         log.esp.append(esp_entry)
             log.esp += _moved(take, log.esp)
         return log
+
+
+def pcapng(file: BinaryIO, linktype: int) -> PcapNgWriter:
+    """Scapy's writer for an open file, with the header written. Scapy would take the first packet's link type."""
+    writer = PcapNgWriter(os.devnull)  # it opens files by their name only
+    writer.f.close()
+    writer.f, writer.linktype = file, linktype
+    writer.write_header(None)
+    return writer
 
 
 def frame(datagram: Datagram, number: int = 0) -> Packet:

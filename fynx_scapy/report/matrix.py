@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fynx_scapy import __version__
+from fynx_scapy.files import write_text
 from fynx_scapy.lab.trial_runner import TrialOutcome, good
 from fynx_scapy.lab.trials import Role
 from fynx_scapy.report.page import environment, render
@@ -27,14 +28,11 @@ class Matrix:
     def add(self, outcome: TrialOutcome) -> None:
         """Add an outcome, and write its ladder, its capture and the peer's log."""
         self.outcomes.append(outcome)
-        place = self._folder / outcome.peer
-        place.mkdir(exist_ok=True)
+        (self._folder / outcome.peer).mkdir(exist_ok=True)
         page = render([outcome.result], command=self._command, versions={outcome.peer: outcome.version})
-        self._stem(outcome).with_suffix(".html").write_text(page, encoding="utf-8")
+        write_text(self._stem(outcome).with_suffix(".html"), page)
         outcome.save_capture(self._stem(outcome).with_suffix(".pcapng"))
-        log = self._stem(outcome).with_suffix(".log")
-        log.touch(mode=0o600)  # the log may contain keys
-        log.write_text(outcome.log, encoding="utf-8")
+        write_text(self._stem(outcome).with_suffix(".log"), outcome.log, secret=True)  # it may contain keys
 
     def _stem(self, outcome: TrialOutcome) -> Path:
         return self._folder / outcome.peer / f"{outcome.trial.name}-{outcome.role.value}"
@@ -42,9 +40,9 @@ class Matrix:
     def write(self) -> Path:
         """Write the page and the JSON of all outcomes so far; returns the page's path."""
         document = {"version": __version__, "outcomes": [outcome.as_dict() for outcome in self.outcomes]}
-        (self._folder / "matrix.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_text(self._folder / "matrix.json", json.dumps(document, indent=1) + "\n")
         index = self._folder / "index.html"
-        index.write_text(page(self.outcomes, self._command), encoding="utf-8")
+        write_text(index, page(self.outcomes, self._command))
         return index
 
 

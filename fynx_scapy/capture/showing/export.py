@@ -8,16 +8,15 @@ packet has a comment that says what it was.
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
-import tempfile
 from collections.abc import Iterator
 from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from fynx_scapy.capture.follow.inner import Inner, ip_around, ipv4_checked
+from fynx_scapy.files import writing
 from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
@@ -99,18 +98,21 @@ def inner_packet(inner: Inner) -> tuple[bytes, str]:
 
 
 def save_decrypted(capture: Shown, path: Path) -> int:
-    """Write a capture's decrypted packets in order. Returns how many. Raises OSError if the file cannot be written."""
+    """Write a capture's decrypted packets in order, readable by the owner only (mode 600). Returns how many.
+
+    Raises OSError if the file cannot be written.
+    """
+    with writing(path, secret=True) as file:
+        return write_decrypted(capture, file)
+
+
+def write_decrypted(capture: Shown, file: BinaryIO) -> int:
+    """Write a capture's decrypted packets in order to an open file. Returns how many."""
     count = 0
-    handle, partial = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb", buffering=1 << 20) as file:
-            writer = PcapngWriter(file)
-            for _, time, packet, comment in merge(_messages(capture), _inners(capture), key=lambda each: each[0]):
-                writer.write(time, packet, comment)
-                count += 1
-        Path(partial).replace(path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
+    writer = PcapngWriter(file)
+    for _, time, packet, comment in merge(_messages(capture), _inners(capture), key=lambda each: each[0]):
+        writer.write(time, packet, comment)
+        count += 1
     return count
 
 
