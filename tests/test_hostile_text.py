@@ -44,7 +44,7 @@ from fynx_scapy.layers.ikev2 import (
 )
 from fynx_scapy.net.recorder import Recorder
 from fynx_scapy.net.udp import UdpNetwork, free_ports
-from fynx_scapy.report import render
+from fynx_scapy.report.page import render
 from fynx_scapy.session import Session
 from fynx_scapy.text import LONGEST
 from tests.capture.build import ethernet, ike, ipv4, pcap, udp

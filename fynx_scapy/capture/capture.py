@@ -254,7 +254,9 @@ class Capture:
     def _inner_pass(self) -> InnerFlows:
         if self._inner is None:
             flows, verdicts = InnerFlows(), {"opened": 0, "bad": 0, "closed": 0}
-            for packet in self.esp():
+            if not self._any_inside():  # so that the index has every count already
+                verdicts["closed"] = sum(flow.packets for flow in self.flows if flow.protocol == "esp")
+            for packet in self.esp() if self._any_inside() else ():
                 if packet.payload is not None:
                     verdicts["opened"] += 1
                     if not packet.twice:
@@ -266,6 +268,10 @@ class Capture:
             self.index.left_out(flows.losses())
             self._inner, self._icvs = flows, verdicts
         return self._inner
+
+    def _any_inside(self) -> bool:
+        """Whether a pass could look into any packet: there are keys, or headers that protect but do not encrypt."""
+        return self.keys.decrypts or not {"ah", "wesp"}.isdisjoint(self.index.kinds)
 
     # -- pictures, tables, files
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fynx_scapy.commands.losses import Losses, look, opens
+from fynx_scapy.commands.losses import Losses, look
 from fynx_scapy.commands.opening import console, not_over, opened, writing
 from fynx_scapy.commands.options import JSON_FILE, OUTPUT, STDIO, keys_of, reads_capture, writes
 
@@ -77,7 +77,7 @@ def audit(
     audits, status, warned = [], 0, set[str]()
     for path in captures:
         keys = keys_of(path, given, warned)
-        losses = Losses(opens(keys), path.name if len(captures) > 1 else "")
+        losses = Losses(keys.decrypts, path.name if len(captures) > 1 else "")
         with opened(path, keys, ports) as capture:
             audits.append(judged(capture, profile))
             look(capture, losses).finish(path)
@@ -105,7 +105,6 @@ def _show(screen: Console, audit: Audit, everything: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fynx_scapy.report.audit import packets
     from fynx_scapy.text import LONGEST, printable
 
     facts = audit.facts.as_dict()
@@ -127,7 +126,7 @@ def _show(screen: Console, audit: Audit, everything: bool) -> None:
     for head in ("severity", "status", "what", "where", "packets", "source"):
         table.add_column(head, overflow="fold")
     for finding in shown:
-        cells = (finding.severity.name, finding.title, finding.subject, packets(finding), str(finding.source))
+        cells = (finding.severity.name, finding.title, finding.subject, finding.packets, str(finding.source))
         severity, *rest = (Text(printable(cell, LONGEST)) for cell in cells)
         table.add_row(severity, Text(finding.status.value, style=_STYLES[finding.status.value]), *rest)
     if shown:

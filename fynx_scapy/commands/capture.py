@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fynx_scapy.commands.losses import Losses, look, opens, where
+from fynx_scapy.commands.losses import Losses, look, where
 from fynx_scapy.commands.opening import console, misuse, opened, writing
 from fynx_scapy.commands.options import JSON, OUTPUT, any_given, keys_of, reads_capture
 
@@ -73,7 +73,7 @@ def capture(
     with opened(capture, keys, ports) as found:
         from fynx_scapy.capture.showing import summary
 
-        losses = Losses(keys is not None and opens(keys))
+        losses = Losses(keys is not None and keys.decrypts)
         document = summary.document(found, keys is not None and any_key(keys))
         with writing(output, capture) as out:
             if as_json:
@@ -88,7 +88,7 @@ def capture(
 
 def any_key(keys: KeyLog) -> bool:
     """Whether any key can decrypt or verify something."""
-    return opens(keys) or bool(keys.psk or keys.ppk or keys.msk)
+    return keys.decrypts or bool(keys.psk or keys.ppk or keys.msk)
 
 
 # -- a folder ---------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def _losses(results: Results, keys: KeyLog | None) -> list[int]:
             losses.add(row["error"])
         if row["bad_esp"]:
             losses.add(f"{row['bad_esp']} ESP packets with a bad ICV")
-        if keys is not None and opens(keys) and (row["closed_esp"] or row["closed_messages"]):
+        if keys is not None and keys.decrypts and (row["closed_esp"] or row["closed_messages"]):
             losses.add(f"{row['closed_esp']} ESP packets and {row['closed_messages']} IKE messages not decrypted")
         losses.finish(Path(row["capture"]))
     return [losses.status for losses in found.values()]

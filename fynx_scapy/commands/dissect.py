@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
-from fynx_scapy.commands.losses import Losses, opens
-from fynx_scapy.commands.opening import misuse, writing
+from fynx_scapy.commands.losses import Losses
+from fynx_scapy.commands.opening import misuse, no_routes, writing
 from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, STDIO, keys_of, reads_capture
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, 
     """
     from fynx_scapy.capture import Dissection
 
+    no_routes()
     keys = keys_of(capture, given)
-    losses, pass_ = Losses(opens(keys)), Dissection(keys, frozenset(ports))
+    losses, pass_ = Losses(keys.decrypts), Dissection(keys, frozenset(ports))
     source: Path | BinaryIO = sys.stdin.buffer if str(capture) == STDIO else capture
     records = pass_.records(source, None if isinstance(source, Path) else "stdin")
     with misuse():

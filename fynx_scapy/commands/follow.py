@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fynx_scapy.commands.losses import Losses, look, opens
+from fynx_scapy.commands.losses import Losses, look
 from fynx_scapy.commands.opening import opened, writing
 from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, SAVE, keys_of, reads_capture
 
@@ -38,7 +38,7 @@ def follow(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, s
     are keys), as listed on stderr, or when an AUTH payload is bad; 2 for misuse.
     """
     keys = keys_of(capture, given)
-    losses = Losses(opens(keys))
+    losses = Losses(keys.decrypts)
     with opened(capture, keys, ports) as found:
         counts = _counts(found)
         with writing(output, capture) as out:

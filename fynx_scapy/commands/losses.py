@@ -18,11 +18,9 @@ from fynx_scapy.commands.options import STDIO
 from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
-    from fynx_scapy.capture import Capture, KeyLog
+    from fynx_scapy.capture import Capture
 
 MOST_SHOWN = 20
-OPENING = ("ike", "esp", "secrets", "private", "sk_d")
-"""The members of a KeyLog that decrypt. PSK and MSK only verify AUTH, and a PPK is no use by itself."""
 
 
 class Losses:
@@ -63,18 +61,13 @@ class Losses:
         return 1 if self.count or (self.wanted and self.closed) else 0
 
 
-def opens(keys: KeyLog) -> bool:
-    """Whether there is a key or a secret that can decrypt something."""
-    return any(getattr(keys, name) for name in OPENING)
-
-
 def look(capture: Capture, losses: Losses, *, inside: bool = True) -> Losses:
     """Report every loss of a capture. ``inside``: also those inside IKE messages and ESP.
 
     This is the one place that knows what can be lost.
     """
     # With keys, go over ESP first: ESP may confirm keys that decrypt more IKE messages, and it has losses too.
-    counts = capture.icvs if inside and opens(capture.keys) else None
+    counts = capture.icvs if inside and capture.keys.decrypts else None
     for problem in capture.problems:
         losses.add(where(*problem))
     if inside:

@@ -31,11 +31,20 @@ def misuse() -> Iterator[None]:
         raise click.UsageError(str(error)) from None
 
 
+def no_routes() -> None:
+    """Keep Scapy from reading this machine's routes when it is imported: it takes time, and a reader sends nothing."""
+    if "scapy.route" not in sys.modules:
+        from scapy.config import conf
+
+        conf.route_autoload = conf.route6_autoload = False
+
+
 @contextmanager
 def opened(path: Path, keys: KeyLog | None, ports: Sequence[int] = ()) -> Iterator[Capture]:
     """Open a capture; - is stdin. On a terminal, each pass over it shows a progress bar on stderr."""
     from fynx_scapy.capture import Capture, KeyLog
 
+    no_routes()
     source = sys.stdin.buffer if str(path) == STDIO else path
     keys = KeyLog() if keys is None else keys
     with misuse(), _progress(path) as progress, Capture(source, keys, ports=ports, progress=progress) as capture:

@@ -131,7 +131,7 @@ def run(
         about = {"date": began.strftime("%Y-%m-%d %H:%M:%S UTC"), **(contact.facts if contact is not None else {})}
         command = _again(names, seed, target, psk_file, given)
         if report is not None:
-            from fynx_scapy.report import render
+            from fynx_scapy.report.page import render
 
             _write(report, render(results, seed=seed, command=command, about=about))
         if json_file is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from fynx_scapy.commands.losses import Losses, look, opens
+from fynx_scapy.commands.losses import Losses, look
 from fynx_scapy.commands.opening import misuse, opened
 from fynx_scapy.commands.options import STDIO, any_given, keys_of, reads_capture
 
@@ -34,7 +34,7 @@ def shell(capture: Path | None, ports: tuple[int, ...], **given: Any) -> None:
             start()
         return
     keys = keys_of(capture, given)
-    losses = Losses(opens(keys))
+    losses = Losses(keys.decrypts)
     with opened(capture, keys, ports) as found:
         look(found, losses).finish(capture)
         start(found)

@@ -67,6 +67,11 @@ class KeyLog:
         counts |= {"warnings": len(self.warnings)} if self.warnings else {}
         return f"KeyLog({', '.join(f'{name}={count}' for name, count in counts.items())})"
 
+    @property
+    def decrypts(self) -> bool:
+        """Whether anything in it can decrypt. PSK and MSK only verify AUTH, and a PPK is no use by itself."""
+        return bool(self.ike or self.esp or self.secrets or self.private or self.sk_d)
+
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> KeyLog:
         """Read a file of any known format, or a folder of them. Raises CaptureError if there is nothing to read."""

@@ -1,6 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The report of a run: one HTML page without external resources. Click on a message to see its fields."""
-
-from fynx_scapy.report.page import render
-
-__all__ = ["render"]
+"""Reports, each one HTML page without external resources: of a run (page.py), an audit, a matrix of trials; JUnit."""

@@ -8,18 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fynx_scapy import __version__
-from fynx_scapy.capture.audit import Audit, Finding, Severity
-from fynx_scapy.report.page import environment
+from fynx_scapy.capture.audit import Audit, Severity
+from fynx_scapy.report.templating import environment
 from fynx_scapy.text import LONGEST, printable
-
-MOST_PACKETS = 12
-"""A row lists at most so many packets; the JSON has all."""
-
-
-def packets(finding: Finding) -> str:
-    """The numbers of a finding's packets, at most `MOST_PACKETS`."""
-    numbers = [str(number) for number in finding.evidence[:MOST_PACKETS]]
-    return ", ".join(numbers) + (", …" if len(finding.evidence) > MOST_PACKETS else "")
 
 
 def render(audits: Sequence[Audit]) -> str:
@@ -47,7 +38,7 @@ def _model(audit: Audit) -> dict[str, Any]:
     for finding in audit.grouped():
         row = finding.as_dict()
         texts = {name: printable(row[name], LONGEST) for name in ("title", "subject", "explanation", "cause")}
-        rows.append(row | texts | {"packets": packets(finding), "source": str(finding.source)})
+        rows.append(row | texts | {"packets": finding.packets, "source": str(finding.source)})
     return audit.facts.as_dict() | {
         "name": printable(Path(audit.facts.name).name),
         "worst": audit.worst.name,

@@ -11,7 +11,8 @@ from fynx_scapy import __version__
 from fynx_scapy.files import write_text
 from fynx_scapy.lab.trial_runner import TrialOutcome, good
 from fynx_scapy.lab.trials import Role
-from fynx_scapy.report.page import environment, render
+from fynx_scapy.report.page import render
+from fynx_scapy.report.templating import environment
 
 
 class Matrix:

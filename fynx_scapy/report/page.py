@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import functools
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from fynx_scapy import __version__
@@ -21,7 +18,7 @@ from fynx_scapy.harness.tally import worst_first
 from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived
 from fynx_scapy.ladder import STYLE, Ladder, Row
 from fynx_scapy.report.messages import message_details
-from fynx_scapy.text import printable_lines
+from fynx_scapy.report.templating import environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +44,6 @@ class Section:
     def packets(self) -> int:
         """The number of messages and ESP packets."""
         return sum(conversation.packets for conversation in self.conversations)
-
-
-def _shown(value: Any) -> Any:
-    """A value as printable text; markup stays markup."""
-    if isinstance(value, Markup):
-        return Markup(printable_lines(value))
-    return printable_lines(value) if isinstance(value, str) else value
-
-
-@functools.cache
-def environment() -> jinja2.Environment:
-    """The templates of all pages. They escape every value and make it printable."""
-    return jinja2.Environment(
-        finalize=_shown,
-        loader=jinja2.PackageLoader("fynx_scapy.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def our_versions() -> dict[str, str]:

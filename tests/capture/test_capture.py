@@ -157,6 +157,14 @@ def test_without_keys_everything_but_the_inside_is_there() -> None:
     assert "SK {…}" in str(capture.ladder())
 
 
+def test_without_keys_the_file_is_read_once() -> None:
+    passes: list[int] = []
+    keys = KeyLog(psk="it verifies AUTH and decrypts nothing")
+    capture = Capture(lab("psk-gcm128-x25519"), keys, progress=passes.append)
+    assert capture.icvs["closed"] == sum(flow.packets for flow in capture.flows)
+    assert len(passes) == 1
+
+
 def test_inner_flows() -> None:
     capture = Capture(lab("psk-gcm128-x25519"))
     assert capture.icvs == {"opened": 22, "bad": 0, "closed": 0}

@@ -14,8 +14,8 @@ from fynx_scapy.harness import Result, Run, Scenario, Verdict, run
 from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived, MessageSent
 from fynx_scapy.ladder import Ladder, Row
 from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Nonce, IKEv2_Notify, build_payloads
-from fynx_scapy.report import render
 from fynx_scapy.report.messages import Change, message_details
+from fynx_scapy.report.page import render
 from fynx_scapy.session import Session
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}

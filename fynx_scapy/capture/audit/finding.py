@@ -13,6 +13,8 @@ from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts
 
 INFO, LOW, MEDIUM, HIGH = Severity
 RFC7296 = "RFC 7296"
+MOST_PACKETS = 12
+"""As text, a finding has at most so many packet numbers; its ``evidence`` and the JSON have all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ class Finding:
     source: Source
     explanation: str = ""
     cause: str = ""
+
+    @property
+    def packets(self) -> str:
+        """The numbers of its packets as text, at most 12 of them."""
+        numbers = [str(number) for number in self.evidence[:MOST_PACKETS]]
+        return ", ".join(numbers) + (", …" if len(self.evidence) > MOST_PACKETS else "")
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain values."""

@@ -119,7 +119,7 @@ class Follower:
         """Try undecrypted messages until no more can be decrypted. Returns the newly decrypted ones, in order."""
         opened: dict[int, IkeOpened] = {}
         self._learner.forget()
-        progress = True
+        progress = self._pool.keys.decrypts  # without a key no attempt can succeed, and each parses every message again
         while progress:
             progress = False
             for place, closed in list(self._pending.items()):
