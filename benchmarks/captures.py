@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Captures: our index compared with Scapy's PcapReader and tshark, our decryption with tshark's, and memory.
+"""Captures: our index compared with Scapy's PcapReader and tshark, our decryption with tshark's, the audit with both.
 
 They run alternately, each in a separate process, so that other load affects all of them equally. The capture is
 generated (generated.py): 200 MB of ESP with 20 rekeys, and 2 GB for the memory. Without tshark its rows are left out,
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.generated import generated
 
@@ -54,6 +55,11 @@ print(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
 """
 
 
+def _environment() -> dict[str, str]:
+    """This process's environment, but with compiled modules kept from run to run, as for a user."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 class Run:
     """One process: its output, and what it took: ``seconds``, ``processor`` (seconds)."""
 
@@ -63,7 +69,7 @@ class Run:
             [str(word) for word in command],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})},
+            env={**_environment(), **(environment or {})},
             cwd=Path(__file__).resolve().parent.parent,
         ) as process:
             assert process.stdout is not None
@@ -107,14 +113,20 @@ def measured(size: int, turns: int) -> dict[str, list[Run]]:
     capture, keys = generated(size)
     have = shutil.which("tshark") is not None
     runs: dict[str, list[Run]] = {}
+    alone = capture.with_name(f"{capture.stem}-without-keys.pcap")  # beside the capture there are its keys
+    alone.unlink(missing_ok=True)
+    alone.hardlink_to(capture)
+    audit = (sys.executable, "-m", "fynx_scapy.cli", "audit")
     for _ in range(turns):
         runs.setdefault("index", []).append(python(INDEX, capture))
         runs.setdefault("PcapReader", []).append(python(PCAP_READER, capture))
         command = (sys.executable, "-m", "fynx_scapy.cli", "capture", capture, "--json")
         runs.setdefault("fynx capture --no-decrypt", []).append(Run(*command, "--no-decrypt"))
+        runs.setdefault("fynx audit, no keys", []).append(Run(*audit, alone, "--json"))
         if have:
             runs.setdefault("tshark -z conv,ip", []).append(tshark(capture, keys, "-q", "-z", "conv,ip"))
         runs.setdefault("fynx capture --keys", []).append(Run(*command, "--keys", keys))
+        runs.setdefault("fynx audit --keys", []).append(Run(*audit, capture, "--json", "--keys", keys))
         if have:
             runs.setdefault("tshark decrypting", []).append(decrypting(capture, keys))
     return runs
@@ -128,6 +140,8 @@ def checked(runs: dict[str, list[Run]]) -> int:
         "PcapReader": (json.loads(runs["PcapReader"][0].output)[2], packets),
         "fynx capture --no-decrypt": (json.loads(runs["fynx capture --no-decrypt"][0].output)["packets"], packets),
         "fynx capture --keys": (document["esp"]["opened"], esp),
+        "fynx audit, no keys": (_audited(runs["fynx audit, no keys"])["esp"]["closed"], esp),
+        "fynx audit --keys": (_audited(runs["fynx audit --keys"])["esp"]["opened"], esp),
         "inner flows": (sum(flow["packets"] for flow in document["inner_flows"]), esp),
     }
     if "tshark decrypting" in runs:
@@ -136,6 +150,11 @@ def checked(runs: dict[str, list[Run]]) -> int:
         if found != expected:
             raise SystemExit(f"{name}: expected {expected} packets, found {found}")
     return int(packets)
+
+
+def _audited(runs: list[Run]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(runs[0].output)["captures"][0]
+    return document
 
 
 def inside(runs: list[Run]) -> list[float]:
@@ -158,12 +177,13 @@ def main() -> None:
         print(f"{f'{name}, the whole process':<58}{elapsed:9.2f}{processor:11.2f}")
     pairs = [("PcapReader", "index", inside)]
     pairs += [(name, ours, lambda runs: [run.seconds for run in runs]) for name, ours in (
+        ("fynx audit, no keys", "fynx capture --no-decrypt"), ("fynx audit --keys", "fynx capture --keys"),
         ("tshark -z conv,ip", "fynx capture --no-decrypt"), ("tshark decrypting", "fynx capture --keys"),
     ) if name in runs]  # fmt: skip
     for theirs, ours, figure in pairs:
         each = [b / a for a, b in zip(figure(runs[ours]), figure(runs[theirs]), strict=True)]
         heading = f"{theirs} takes … times as long as {ours}"
-        print(f"{heading:<58}{median(each):9.1f}   ({min(each):.1f} to {max(each):.1f})")
+        print(f"{heading:<58}{median(each):9.2f}   ({min(each):.2f} to {max(each):.2f})")
     if "tshark decrypting" not in runs:
         print("tshark is not installed: no rows for it")
     print(f"{'peak memory in MB':<58}{'200 MB':>9}{'2 GB':>11}")

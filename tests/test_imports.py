@@ -251,6 +251,22 @@ def test_command_line_answers_without_scapy(arguments: list[str]) -> None:
     assert "fynx" in done.stdout
 
 
+def test_the_audit_imports_no_page_no_scenario_and_no_certificate(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pcap"
+    empty.write_bytes(bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 ffff0000 01000000"))
+    lines = (
+        "import sys",
+        "from fynx_scapy.cli import main",
+        f"try: main(['audit', {str(empty)!r}])",
+        "except SystemExit: pass",
+        "slow = ('jinja2', 'fynx_scapy.harness', 'fynx_scapy.session', 'cryptography.x509')",
+        "from scapy.config import conf",
+        "print([name for name in slow if name in sys.modules], conf.route_autoload)",
+    )
+    done = python("\n".join(lines))
+    assert done.stdout.splitlines()[-1:] == ["[] False"], done.stderr
+
+
 def test_public_names_are_what_they_say() -> None:
     assert set(fynx_scapy.__all__) == set(fynx_scapy._HOME)
     assert set(fynx_scapy.__all__) <= set(dir(fynx_scapy))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
@@ -38,6 +37,8 @@ def public_key(encoding: int, data: bytes) -> PublicKeyTypes:
 
     Raises ConfigError for an encoding that contains no key, MalformedError for data that cannot be parsed.
     """
+    from cryptography import x509  # slow to import, and few peers and captures have a certificate
+
     try:
         if encoding == X509_SIGNATURE:
             return x509.load_der_x509_certificate(data).public_key()

@@ -9,8 +9,6 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from fynx_scapy.capture.audit.facts import (
@@ -26,6 +24,8 @@ from fynx_scapy.capture.audit.facts import (
 )
 from fynx_scapy.capture.fingerprint import fingerprints
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts
+from fynx_scapy.crypto import signatures
+from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import CertEncoding, ExchangeType, KeMethod, NotifyType, PayloadType, name_of
 
 if TYPE_CHECKING:
@@ -266,8 +266,8 @@ def _key(layer: Any) -> str:
     if int(layer.cert_encoding) != CertEncoding.X_509_Certificate_Signature:
         return ""
     try:
-        key = x509.load_der_x509_certificate(bytes(layer.cert_data)).public_key()
-    except (ValueError, UnsupportedAlgorithm):
+        key = signatures.public_key(int(layer.cert_encoding), bytes(layer.cert_data))
+    except MalformedError:
         return ""
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA-{key.key_size}"
