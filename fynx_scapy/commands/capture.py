@@ -72,6 +72,7 @@ def capture(
     keys = None if no_decrypt else keys_of(capture, given)
     with opened(capture, keys, ports) as found:
         from fynx_scapy.capture.showing import summary
+        from fynx_scapy.ladder import WIDTH
 
         losses = Losses(keys is not None and keys.decrypts)
         document = summary.document(found, keys is not None and any_key(keys))
@@ -79,9 +80,11 @@ def capture(
             if as_json:
                 click.echo(json.dumps(document, indent=1), file=out)
             else:
-                summary.show(found, document, console(out))
+                screen = console(out)
+                summary.show(found, document, screen)
                 if ladder:
-                    click.echo(f"\n{found.ladder()}", file=out)
+                    width = screen.width if out.isatty() else WIDTH
+                    click.echo(f"\n{found.ladder().text(width, titles=True)}", file=out)
         look(found, losses, inside=not no_decrypt).finish(capture)
     sys.exit(losses.status)
 

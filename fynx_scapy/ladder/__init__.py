@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from fynx_scapy.ike.events import Event
-from fynx_scapy.ladder import html, svg, text
+from fynx_scapy.ladder import html, svg
+from fynx_scapy.ladder import text as as_text
 from fynx_scapy.ladder.html import STYLE
 from fynx_scapy.ladder.names import REMARKS, message_text, message_title, payload_name
 from fynx_scapy.ladder.rows import DELIVERED, DROPPED, LOST, Reader, Row
@@ -59,8 +60,15 @@ class Ladder:
         """Whether a packet goes from the left to the right endpoint."""
         return row.receiver == self.ends[1]
 
+    def text(self, width: int | None = None) -> str:
+        """The ladder as lines of at most ``width`` characters, by default the terminal's width.
+
+        If the output is not a terminal, the default is `WIDTH`.
+        """
+        return as_text.draw(self.rows, self.ends, as_text.columns() if width is None else width)
+
     def __str__(self) -> str:
-        return text.draw(self.rows, self.ends)
+        return self.text()
 
     __repr__ = __str__
 

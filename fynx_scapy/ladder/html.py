@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from fynx_scapy.ladder.rows import DROPPED, LOST, Row
+from fynx_scapy.ladder.times import decimals
 
 STYLE = """
 .ladder{--ladder-line:#8a94a6;--ladder-arrow:#2f6feb;--ladder-esp:#0f8a5f;--ladder-bad:#d1242f;--ladder-soft:#6b7484;
@@ -18,6 +19,8 @@ font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mon
 .ladder .row,.ladder .row>summary{display:block}
 .ladder .line{display:grid;grid-template-columns:4.6rem 1fr;align-items:stretch}
 .ladder .time{color:var(--ladder-soft);font-size:11px;padding-top:.45rem}
+.ladder .number{display:block}
+.ladder .number::before{content:"#"}
 .ladder .lane{border:solid var(--ladder-line);border-width:0 2px;padding:.35rem 0 .1rem}
 .ladder .words{display:flex;flex-wrap:wrap;gap:0 .8rem;padding:0 1.4rem;justify-content:flex-start}
 .ladder .left .words{justify-content:flex-end;text-align:right}
@@ -51,15 +54,16 @@ background:color-mix(in srgb,currentColor 7%,transparent)}
 """The style sheet of `Ladder.html`. It loads no external resources."""
 
 
-def draw(rows: Iterable[Row], ends: tuple[str, str], details: Callable[[Row], str] | None = None) -> str:
+def draw(rows: Sequence[Row], ends: tuple[str, str], details: Callable[[Row], str] | None = None) -> str:
     """The ladder as an HTML fragment; ``details`` as in `Ladder.html`."""
-    lines = "".join(_row(row, ends, details(row) if details and row.is_packet else "") for row in rows)
+    places = decimals(rows)
+    lines = "".join(_row(row, ends, places, details(row) if details and row.is_packet else "") for row in rows)
     left, right = map(html.escape, ends)
     head = f'<div class="ends"><span></span><b>{left}</b><b>{right}</b></div>'
     return f'<div class="ladder">{head}{lines}</div>'
 
 
-def _row(row: Row, ends: tuple[str, str], details: str) -> str:
+def _row(row: Row, ends: tuple[str, str], places: int, details: str) -> str:
     left, right = ends
     if row.is_packet:
         classes = ["row", "right" if row.receiver == right else "left"]
@@ -72,7 +76,8 @@ def _row(row: Row, ends: tuple[str, str], details: str) -> str:
     else:
         classes = ["row", "remark", "right" if row.sender == left else "left", *(["bad"] if row.bad else [])]
         lane = f'<div class="lane"><div class="words"><span>{html.escape(row.text)}</span></div></div>'
-    line = f'<div class="line"><span class="time">{row.time:.3f} s</span>{lane}</div>'
+    number = f'<span class="number">{row.number}</span>' if row.numbers else ""
+    line = f'<div class="line"><span class="time">{row.time:.{places}f} s{number}</span>{lane}</div>'
     if not details:
         return f'<div class="{" ".join(classes)}">{line}</div>'
     opened = f'<div class="opened">{details}</div>'

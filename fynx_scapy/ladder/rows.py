@@ -53,6 +53,8 @@ class Row:
     bad: bool = False
     """Whether it is a remark that something failed."""
     event: Event | None = field(default=None, repr=False)
+    numbers: tuple[int, ...] = ()
+    """Of a captured packet, its number in the capture. Of several in one row, the first and the last."""
 
     def __post_init__(self) -> None:
         self.title, self.text = printable(self.title, LONGEST), printable(self.text, LONGEST)
@@ -66,6 +68,11 @@ class Row:
     def is_esp(self) -> bool:
         """Whether it is an ESP packet."""
         return self.title == "ESP"
+
+    @property
+    def number(self) -> str:
+        """Its number in the capture, such as ``7`` or ``7–20``. Empty if it is not from a capture."""
+        return "–".join(map(str, dict.fromkeys(self.numbers)))
 
     @property
     def changed(self) -> tuple[str, ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from fynx_scapy.ladder.rows import DROPPED, LOST, Row
+from fynx_scapy.ladder.times import decimals
 
 _LEFT, _RIGHT, _WIDTH, _CHARS = 80, 920, 1000, 100
+_NUMBER = 10  # characters of packet numbers that fit left of the lanes
 _STYLE = (
     "text{font:13px monospace;fill:#57606a}.end{font-weight:bold}.life{stroke:#8a94a6;stroke-width:2}"
     ".ike{stroke:#2f6feb;fill:#2f6feb}.esp{stroke:#0f8a5f;fill:#0f8a5f}.lost{stroke:#d1242f;fill:#d1242f;"
@@ -18,16 +20,19 @@ _STYLE = (
 )
 
 
-def draw(rows: Iterable[Row], ends: tuple[str, str]) -> str:
+def draw(rows: Sequence[Row], ends: tuple[str, str]) -> str:
     """The ladder as a self-contained SVG picture."""
     parts: list[str] = []
-    y = 50
+    y, places = 50, decimals(rows)
     for row in rows:
         marks = f"  [{'; '.join(row.marks)}]" if row.marks else ""
         words = f"{row.title}: {row.text}{marks}" if row.is_packet else row.text
         at_right = row.receiver != ends[1] if row.is_packet else row.sender == ends[1]
         x, anchor = (_RIGHT - 12, "end") if at_right else (_LEFT + 12, "start")
-        parts.append(f'<text class="soft" x="4" y="{y}">{row.time:.3f}</text>')
+        parts.append(f'<text class="soft" x="4" y="{y}">{row.time:.{places}f}</text>')
+        if row.numbers:
+            number = row.number if len(row.number) <= _NUMBER else f"{row.numbers[0]}–…"
+            parts.append(f'<text class="soft" x="4" y="{y + 14}">#{number}</text>')
         for line in textwrap.wrap(words, _CHARS, break_on_hyphens=False):
             kind = "" if row.is_packet else ' class="soft" font-style="italic"'
             parts.append(f'<text{kind} x="{x}" y="{y}" text-anchor="{anchor}">{html.escape(line)}</text>')

@@ -235,7 +235,7 @@ def test_the_ladder_in_every_form() -> None:
     assert len(ladders) == 2
     first = str(ladders[0]).splitlines()
     assert first[0].split() == ["initiator", "10.9.0.1", "responder", "10.9.0.2"]
-    assert first[1].startswith("   0.000 IKE_SA_INIT request 0      HDR, SA, KE, Ni, ")
+    assert first[1].startswith("    1    0.000000 IKE_SA_INIT request 0      HDR, SA, KE, Ni, ")
     assert any("ESP " in line and "seq 1–3, 3 packets" in line and line.endswith("==>") for line in first)
     assert str(ladders) == f"{ladders[0]}\n\n{ladders[1]}"
     assert ladders._repr_html_().count('class="ladder"') == 2

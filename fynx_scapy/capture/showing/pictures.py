@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import html
+import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fynx_scapy.capture.showing.text import inner as describe
+from fynx_scapy.capture.reading.losses import several
+from fynx_scapy.capture.showing.esp_rows import flow_rows, packet_rows
 from fynx_scapy.ladder import DELIVERED, STYLE, Ladder, Row
 from fynx_scapy.text import LONGEST, printable
 
@@ -16,7 +19,11 @@ if TYPE_CHECKING:
     from fynx_scapy.capture.transcript.conversations import ConversationBase
     from fynx_scapy.capture.transcript.messages import CapturedMessage
 
-MOST_ESP_ROWS = 5000
+MOST_ROWS = 5000
+"""A ladder has at most so many rows of messages and ESP."""
+MOST_LADDERS = 500
+"""So many ladders are drawn at most; each of the others is still there to be drawn by itself."""
+NONE = "no IKE conversation in this capture"
 TABLE_STYLE = (
     "table.fynx{border-collapse:collapse;font:13px/1.5 ui-monospace,monospace}"
     "table.fynx td,table.fynx th{padding:.1rem .8rem;text-align:left;border-bottom:1px solid #8886}"
@@ -26,33 +33,67 @@ TABLE_STYLE = (
 class CaptureLadder(Ladder):
     """The ladder of a captured conversation, as text, HTML and SVG like any ladder."""
 
-    def __init__(self, rows: list[Row], ends: tuple[str, str]) -> None:
-        self.rows, self.ends = rows, ends
+    def __init__(self, rows: list[Row], ends: tuple[str, str], title: str = "") -> None:
+        self.rows, self.ends, self.title = rows, ends, title
 
     @classmethod
     def of(cls, conversation: ConversationBase, esp: str = "flows") -> CaptureLadder:
-        """Draw a conversation. ``esp`` is "flows", "packets" (at most 5000 rows) or "none"; else raises ConfigError."""
+        """Draw a conversation. ``esp`` is "flows", "packets" (of long runs the first and last) or "none".
+
+        Raises ConfigError for anything else.
+        """
+        (ladder,) = cls.each([conversation], esp)
+        return ladder
+
+    @classmethod
+    def each(cls, conversations: Sequence[ConversationBase], esp: str = "flows") -> list[CaptureLadder]:
+        """The ladders of conversations of one capture. Draws packets in one pass over it. Raises what `of` raises."""
         from fynx_scapy.errors import ConfigError
 
         if esp not in ("flows", "packets", "none"):
             raise ConfigError(f'expected esp to be "flows", "packets" or "none", found {esp!r}')
-        ends = (f"initiator {conversation.initiator}", f"responder {conversation.responder}")
-        start = conversation.first or 0.0
-        rows = [row for message in conversation.messages for row in _message(conversation, message, ends, start)]
-        if esp != "none":
-            rows += _flows(conversation, ends, start) if esp == "flows" else _packets(conversation, ends, start)
-            rows.sort(key=lambda row: row.time)
-        return cls(rows, ends)
+        if not conversations:
+            return []
+        ends = [(f"initiator {each.initiator}", f"responder {each.responder}") for each in conversations]
+        inside: list[list[Row]] = [[] for _ in conversations]
+        if esp == "flows":
+            inside = [flow_rows(*each) for each in zip(conversations, ends, strict=True)]
+        elif esp == "packets":
+            inside = packet_rows(conversations, ends)
+        drawn = zip(conversations, inside, ends, strict=True)
+        return [cls(_placed(each, rows, names), names, f"conversation {each.number}") for each, rows, names in drawn]
+
+
+def _placed(conversation: ConversationBase, esp: list[Row], ends: tuple[str, str]) -> list[Row]:
+    """The rows of messages and ESP in the order of the capture, with times from the first of them."""
+    sent: Counter[bytes] = Counter()
+    placed = [(row.numbers[0], row) for row in esp]
+    for message in conversation.messages:
+        placed += [(message.number, row) for row in _message(conversation, message, ends, sent)]
+    placed.sort(key=lambda each: each[0])
+    rows = [row for _, row in placed]
+    start = min((row.time for row in rows if not math.isnan(row.time)), default=0.0)
+    time = 0.0
+    for row in rows:
+        time = row.time = time if math.isnan(row.time) else row.time - start
+    if len(rows) > MOST_ROWS:
+        text = f"… {several(len(rows) - MOST_ROWS, 'more row')} not drawn: choose packets with a filter"
+        rows[MOST_ROWS:] = [Row(rows[MOST_ROWS].time, ends[0], "", "", text)]
+    return rows
 
 
 def _message(
-    conversation: ConversationBase, message: CapturedMessage, ends: tuple[str, str], start: float
+    conversation: ConversationBase, message: CapturedMessage, ends: tuple[str, str], sent: Counter[bytes]
 ) -> list[Row]:
-    left = conversation.left(message)
-    sender, receiver = ends if left else ends[::-1]
-    time = 0.0 if message.time is None else message.time - start
-    row = Row(time, sender, receiver, message.title, message.text, (message.data,), DELIVERED)
-    row.attempt, row.twice = int(message.retransmission), message.twice
+    """A message, and remarks on its errors and AUTH. ``sent`` counts how often its octets were sent again."""
+    sender, receiver = ends if conversation.left(message) else ends[::-1]
+    time = math.nan if message.time is None else message.time
+    data, numbers = message.data, (message.number,)
+    row = Row(time, sender, receiver, message.title, message.text, (data,), DELIVERED, numbers=numbers)
+    if message.retransmission:
+        sent[data] += 1
+        row.attempt = sent[data]
+    row.twice = message.twice
     rows = [row]
     if message.twice:
         return rows
@@ -63,46 +104,6 @@ def _message(
         of = f" of {verdict.identity}" if verdict.identity else ""
         reason = f": {verdict.reason}" if verdict.reason and verdict.verified is not True else ""
         rows.append(Row(time, receiver, "", "", f"AUTH{of} {word}{reason}"))
-    return rows
-
-
-def _flows(conversation: ConversationBase, ends: tuple[str, str], start: float) -> list[Row]:
-    rows = []
-    for flow in conversation.flows:
-        left = flow.src in conversation.hosts[0]
-        sender, receiver = ends if left else ends[::-1]
-        words = [f"SPI {flow.spi:08x}, seq {flow.lowest}–{flow.highest}, {flow.packets} packets, {flow.octets} octets"]
-        for name in ("missing", "reordered", "duplicates", "replays"):
-            if count := getattr(flow, name):
-                words.append(f"{count} {name}")
-        if flow.captured_twice:
-            words.append(f"{flow.captured_twice} captured twice")
-        if flow.seconds:
-            words.append(f"in {flow.seconds:.3f} s")
-        time = 0.0 if flow.first is None else flow.first - start
-        rows.append(Row(time, sender, receiver, flow.protocol.upper(), ", ".join(words), fate=DELIVERED))
-    return rows
-
-
-def _packets(conversation: ConversationBase, ends: tuple[str, str], start: float) -> list[Row]:
-    spis = {flow.spi for flow in conversation.flows}
-    rows: list[Row] = []
-    for packet in conversation.capture.esp():
-        if packet.spi not in spis:
-            continue
-        if len(rows) == MOST_ESP_ROWS:
-            rows.append(
-                Row(rows[-1].time, ends[0], "", "", f"more than {MOST_ESP_ROWS} ESP packets: the rest is not shown")
-            )
-            break
-        sender, receiver = ends if packet.src in conversation.hosts[0] else ends[::-1]
-        text = f"SPI {packet.spi:08x}, seq {packet.sequence}, "
-        if packet.payload is not None and packet.next_header is not None:
-            text += describe(packet.payload, packet.next_header)
-        else:
-            text += packet.error or f"{packet.octets} octets, not decrypted"
-        time = 0.0 if packet.time is None else packet.time - start
-        rows.append(Row(time, sender, receiver, "ESP", text, fate=DELIVERED, twice=packet.twice))
     return rows
 
 
@@ -118,18 +119,29 @@ class Ladders(Sequence[CaptureLadder]):
     def __len__(self) -> int:
         return len(self._ladders)
 
+    def text(self, width: int | None = None, *, titles: bool = False) -> str:
+        """All ladders as text; ``width`` as in `Ladder.text`. With ``titles``, each under its conversation's number."""
+        ladders = self._ladders[:MOST_LADDERS]
+        drawn = [(f"{ladder.title}\n" if titles else "") + ladder.text(width) for ladder in ladders]
+        return "\n\n".join([*drawn, *self._more()]) or NONE
+
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self._ladders)) or "no IKE conversation in this capture"
+        return self.text()
 
     __repr__ = __str__
 
     def html(self) -> str:
         """All ladders as an HTML fragment, for use with `fynx_scapy.ladder.STYLE`."""
-        return "".join(ladder.html() for ladder in self._ladders) or "<p>no IKE conversation in this capture</p>"
+        drawn = [ladder.html() for ladder in self._ladders[:MOST_LADDERS]]
+        return "".join([*drawn, *(f"<p>{more}</p>" for more in self._more())]) or f"<p>{NONE}</p>"
 
     def svg(self) -> list[str]:
         """One SVG picture per ladder."""
         return [ladder.svg() for ladder in self._ladders]
+
+    def _more(self) -> list[str]:
+        more = len(self._ladders) - MOST_LADDERS
+        return [f"… {several(more, 'more conversation')} not drawn: choose some by number"] if more > 0 else []
 
     def _repr_html_(self) -> str:
         return f"<style>{STYLE}</style>{self.html()}"
@@ -147,7 +159,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return f'<table class="fynx"><tr>{names}</tr>{body}</table>'
 
 
-MOST_ROWS = 50
+MOST_TABLE_ROWS = 50
 
 
 def capture_html(capture: Shown) -> str:
@@ -160,18 +172,18 @@ def capture_html(capture: Shown) -> str:
         [c.number, c.initiator, c.responder, len(c), len(c.exchanges), len(c.spis)] for c in capture.conversations
     ]
     if rows:
-        parts.append(_table(("", "initiator", "responder", "messages", "exchanges", "IKE SAs"), rows[:MOST_ROWS]))
+        parts.append(_table(("", "initiator", "responder", "messages", "exchanges", "IKE SAs"), rows[:MOST_TABLE_ROWS]))
     flows: list[list[object]] = [
         [f"{f.protocol.upper()} {f.spi:08x}", f.src, f.dst, f.packets, f.octets, f.missing, f.reordered, f.replays]
         for f in capture.flows
     ]
     if flows:
         head = ("flow", "from", "to", "packets", "octets", "missing", "reordered", "replays")
-        parts.append(_table(head, flows[:MOST_ROWS]))
-    if len(rows) > MOST_ROWS or len(flows) > MOST_ROWS:
-        parts.append(f"<p>only the first {MOST_ROWS} rows of each table</p>")
+        parts.append(_table(head, flows[:MOST_TABLE_ROWS]))
+    if len(rows) > MOST_TABLE_ROWS or len(flows) > MOST_TABLE_ROWS:
+        parts.append(f"<p>only the first {MOST_TABLE_ROWS} rows of each table</p>")
     if index.problems:
-        problems = [[p.number or "", p.offset, p.text] for p in index.problems[:MOST_ROWS]]
+        problems = [[p.number or "", p.offset, p.text] for p in index.problems[:MOST_TABLE_ROWS]]
         parts.append(_table(("packet", "offset", "problem"), problems))
     return "".join(parts)
 
