@@ -13,6 +13,7 @@ import difflib
 from enum import IntEnum
 from typing import Any, Self
 
+from fynx_scapy import private_use
 from fynx_scapy.errors import ConfigError
 
 DEPRECATED = True
@@ -36,10 +37,24 @@ class IanaRegistry(IntEnum):
         self.title = self.title or self.name
 
 
+def private_names(registry: type[IanaRegistry]) -> dict[int, str]:
+    """The names that vendors and 3GPP gave to numbers of a registry's private-use range."""
+    table = private_use.TABLES.get(registry.__name__)
+    return {} if table is None else {int(member): member.name for member in table}
+
+
+def known_name(registry: type[IanaRegistry], value: Any) -> str | None:
+    """The name of a number in a registry or in its private-use range, or None."""
+    for table in (registry, private_use.TABLES.get(registry.__name__)):
+        member = None if table is None else table._value2member_map_.get(value)
+        if member is not None:
+            return member.name
+    return None
+
+
 def name_of(registry: type[IanaRegistry], value: int) -> str:
-    """The name of a number in a registry, or "UNKNOWN-n"."""
-    member = registry._value2member_map_.get(value)
-    return member.name if member is not None else f"UNKNOWN-{int(value)}"
+    """The name of a number in a registry or in its private-use range, or "UNKNOWN-n"."""
+    return known_name(registry, value) or f"UNKNOWN-{int(value)}"
 
 
 def lookup(registry: type[IanaRegistry], name: str | int) -> int:
@@ -65,6 +80,9 @@ def lookup(registry: type[IanaRegistry], name: str | int) -> int:
     for key, member in registry.__members__.items():
         for spelling in (_plain(key), _plain(member.title), _plain(key).removeprefix(prefix)):
             names[spelling] = (int(member), key)
+    for value, key in private_names(registry).items():
+        for spelling in (_plain(key), _plain(key).removeprefix(prefix)):
+            names.setdefault(spelling, (value, key))
     plain = _plain(name)
     if plain in names:
         return names[plain][0]

@@ -12,11 +12,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fynx_scapy import private_use
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Encr, Integ, Prf, TransformType
 
 KEY_LENGTHS = (128, 192, 256)
+SHA2_256_96 = "draft-ietf-ipsec-ciph-sha-256-00"
 
 IKE_ENCR: dict[str, tuple[int, tuple[int | None, ...]]] = {  # {} is the key length in bits
     "3DES [RFC2451]": (Encr.ENCR_3DES, (None,)),
@@ -32,10 +34,18 @@ IKE_ENCR: dict[str, tuple[int, tuple[int | None, ...]]] = {  # {} is the key len
     # EXTENDED
     "CAMELLIA-CBC-{} [RFC5529]": (Encr.ENCR_CAMELLIA_CBC, KEY_LENGTHS),
     "ChaCha20-Poly1305 [RFC7634]": (Encr.ENCR_CHACHA20_POLY1305, (None,)),
+    "DES-CBC [RFC2405]": (Encr.ENCR_DES, (None,)),
+    "IDEA-CBC [RFC2451]": (Encr.ENCR_IDEA, (None,)),
+    "BLOWFISH-CBC-{} [RFC2451]": (Encr.ENCR_BLOWFISH, KEY_LENGTHS),
+    "CAST5-CBC-{} [RFC2144]": (Encr.ENCR_CAST, (128,)),
 }
 IKE_INTEG: dict[str, int] = {
     "NONE [RFC4306]": Integ.NONE,
+    "HMAC_MD5_96 [RFC2403]": Integ.AUTH_HMAC_MD5_96,
     "HMAC_SHA1_96 [RFC2404]": Integ.AUTH_HMAC_SHA1_96,
+    "HMAC_MD5_128 [RFC4595]": Integ.AUTH_HMAC_MD5_128,
+    "HMAC_SHA1_160 [RFC4595]": Integ.AUTH_HMAC_SHA1_160,
+    f"HMAC_SHA2_256_96 [{SHA2_256_96}]": private_use.Integ.AUTH_HMAC_SHA2_256_96,
     "HMAC_SHA2_256_128 [RFC4868]": Integ.AUTH_HMAC_SHA2_256_128,
     "HMAC_SHA2_384_192 [RFC4868]": Integ.AUTH_HMAC_SHA2_384_192,
     "HMAC_SHA2_512_256 [RFC4868]": Integ.AUTH_HMAC_SHA2_512_256,
@@ -48,10 +58,15 @@ ESP_ENCR: dict[str, int] = {
     "TripleDES-CBC [RFC2451]": Encr.ENCR_3DES,
     "AES-CBC [RFC3602]": Encr.ENCR_AES_CBC,
     "AES-CTR [RFC3686]": Encr.ENCR_AES_CTR,
+    "DES-CBC [RFC2405]": Encr.ENCR_DES,
+    "CAST5-CBC [RFC2144]": Encr.ENCR_CAST,
+    "BLOWFISH-CBC [RFC2451]": Encr.ENCR_BLOWFISH,
+    "TWOFISH-CBC": private_use.Encr.ENCR_TWOFISH_CBC,  # which no library that we use has
     "AES-GCM with 8 octet ICV [RFC4106]": Encr.ENCR_AES_GCM_8,
     "AES-GCM with 12 octet ICV [RFC4106]": Encr.ENCR_AES_GCM_12,
     "AES-GCM with 16 octet ICV [RFC4106]": Encr.ENCR_AES_GCM_16,
     # EXTENDED
+    "IDEA-CBC [RFC2451]": Encr.ENCR_IDEA,
     "AES-CCM with 8 octet ICV [RFC4309]": Encr.ENCR_AES_CCM_8,
     "AES-CCM with 12 octet ICV [RFC4309]": Encr.ENCR_AES_CCM_12,
     "AES-CCM with 16 octet ICV [RFC4309]": Encr.ENCR_AES_CCM_16,
@@ -62,22 +77,36 @@ ESP_ENCR: dict[str, int] = {
     "AES-GCM with 16 octet ICV and implicit IV [RFC8750]": Encr.ENCR_AES_GCM_16_IIV,
     "ChaCha20-Poly1305 with implicit IV [RFC8750]": Encr.ENCR_CHACHA20_POLY1305_IIV,
 }
-NO_AEAD = {Encr.ENCR_NULL, Encr.ENCR_3DES, Encr.ENCR_AES_CBC, Encr.ENCR_AES_CTR, Encr.ENCR_CAMELLIA_CBC}
+NO_AEAD: set[int] = {
+    Encr.ENCR_NULL, Encr.ENCR_3DES, Encr.ENCR_AES_CBC, Encr.ENCR_AES_CTR, Encr.ENCR_CAMELLIA_CBC, Encr.ENCR_DES,
+    Encr.ENCR_CAST, Encr.ENCR_BLOWFISH, Encr.ENCR_IDEA, private_use.Encr.ENCR_TWOFISH_CBC,
+}  # fmt: skip
 # Wireshark's old name for GCM leaves the ICV size to the authentication column. We try each size: the ICV decides
 ESP_GCM = "AES-GCM [RFC4106]"
 ESP_GCM_SIZES = (Encr.ENCR_AES_GCM_16, Encr.ENCR_AES_GCM_12, Encr.ENCR_AES_GCM_8)
 ESP_INTEG: dict[str, int] = {
     "NULL": Integ.NONE,
     "HMAC-SHA-1-96 [RFC2404]": Integ.AUTH_HMAC_SHA1_96,
+    f"HMAC-SHA-256-96 [{SHA2_256_96}]": private_use.Integ.AUTH_HMAC_SHA2_256_96,
     "HMAC-SHA-256-128 [RFC4868]": Integ.AUTH_HMAC_SHA2_256_128,
     "HMAC-SHA-384-192 [RFC4868]": Integ.AUTH_HMAC_SHA2_384_192,
     "HMAC-SHA-512-256 [RFC4868]": Integ.AUTH_HMAC_SHA2_512_256,
+    "HMAC-MD5-96 [RFC2403]": Integ.AUTH_HMAC_MD5_96,
+    "MAC-RIPEMD-160-96 [RFC2857]": private_use.Integ.AUTH_HMAC_RIPEMD_160_96,
     # EXTENDED
     "AES-XCBC-96 [RFC3566]": Integ.AUTH_AES_XCBC_96,
     "AES-CMAC-96 [RFC4494]": Integ.AUTH_AES_CMAC_96,
+    "HMAC-MD5-128 [RFC4595]": Integ.AUTH_HMAC_MD5_128,
+    "HMAC-SHA-1-160 [RFC4595]": Integ.AUTH_HMAC_SHA1_160,
 }
 ESP_UNCHECKED: dict[str, int] = {  # size in octets of an ICV whose key is unknown
     f"ANY {bits} bit authentication [no checking]": bits // 8 for bits in (64, 96, 128, 192, 256)
+}
+# Spellings of other versions of Wireshark, and of the other table: the name in ESP_ENCR that each means
+ESP_ALIASES = {
+    "3DES [RFC2451]": "TripleDES-CBC",
+    "3DES-CBC": "TripleDES-CBC",
+    "ChaCha20 with Poly1305 [RFC7634]": "ChaCha20-Poly1305",
 }
 PROPOSAL_ENCR: dict[str, int] = {  # strongSwan's names in proposals; the key length in bits follows the last underscore
     "3DES_CBC": Encr.ENCR_3DES,
@@ -93,8 +122,16 @@ PROPOSAL_ENCR: dict[str, int] = {  # strongSwan's names in proposals; the key le
     "CAMELLIA_CBC": Encr.ENCR_CAMELLIA_CBC,
     "CHACHA20_POLY1305": Encr.ENCR_CHACHA20_POLY1305,
     "NULL_AES_GMAC": Encr.ENCR_NULL_AUTH_AES_GMAC,
+    "DES_CBC": Encr.ENCR_DES,
+    "IDEA_CBC": Encr.ENCR_IDEA,
+    "CAST_CBC": Encr.ENCR_CAST,
+    "BLOWFISH_CBC": Encr.ENCR_BLOWFISH,
 }
 PROPOSAL_INTEG: dict[str, int] = {
+    "HMAC_MD5_96": Integ.AUTH_HMAC_MD5_96,
+    "HMAC_MD5_128": Integ.AUTH_HMAC_MD5_128,
+    "HMAC_SHA1_160": Integ.AUTH_HMAC_SHA1_160,
+    "HMAC_SHA2_256_96": private_use.Integ.AUTH_HMAC_SHA2_256_96,
     "HMAC_SHA1_96": Integ.AUTH_HMAC_SHA1_96,
     "HMAC_SHA2_256_128": Integ.AUTH_HMAC_SHA2_256_128,
     "HMAC_SHA2_384_192": Integ.AUTH_HMAC_SHA2_384_192,
@@ -117,6 +154,7 @@ _IKE_ENCR = {
 }
 _IKE_INTEG = {_plain(name): number for name, number in IKE_INTEG.items()}
 _ESP_ENCR = {_plain(name): (number,) for name, number in ESP_ENCR.items()} | {_plain(ESP_GCM): ESP_GCM_SIZES}
+_ESP_ENCR |= {_plain(other): _ESP_ENCR[_plain(name)] for other, name in ESP_ALIASES.items()}
 _ESP_INTEG = {_plain(name): number for name, number in ESP_INTEG.items()}
 _ESP_UNCHECKED = {_plain(name): octets for name, octets in ESP_UNCHECKED.items()}
 _IKE_ENCR_NAMES = {number: name for name, (number, _) in IKE_ENCR.items()}

@@ -21,7 +21,7 @@ EVERYWHERE = ("errors", "text", "checks", "files")
 """What every part may import."""
 
 # Part of the package -> the parts that it may import, apart from those.
-BASE = {"iana"}
+BASE = {"private_use", "iana"}
 SECURITY = BASE | {"crypto", "esp"}
 ENGINE = SECURITY | {"layers", "ike"}
 RECORDS = ENGINE | {"events", "exchanges", "extensions", "taps", "keynames", "keylog", "ladder"}
@@ -33,7 +33,8 @@ MAY_IMPORT = {
     "text": set(),
     "checks": set(),
     "files": set(),
-    "iana": set(),
+    "private_use": set(),
+    "iana": {"private_use"},
     "crypto": BASE,
     "esp": BASE | {"crypto"},
     "layers": BASE,

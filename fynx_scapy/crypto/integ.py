@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Callable
 from typing import ClassVar
 
+from fynx_scapy import private_use
 from fynx_scapy.crypto import aesmac
 from fynx_scapy.crypto.transforms import Algorithm, find, register
 from fynx_scapy.errors import ConfigError
@@ -53,7 +54,10 @@ class _Hmac(Integrity):
 
     def _keyed(self, key: bytes) -> Sign:
         # Copying a keyed state is faster than hashing the key again for each ICV.
-        copy, size = hmac.new(key, digestmod=self.hash).copy, self.icv_size
+        try:
+            copy, size = hmac.new(key, digestmod=self.hash).copy, self.icv_size
+        except ValueError:
+            raise ConfigError(f"the installed OpenSSL has no {self.hash.upper()}, which {self.name} needs") from None
 
         def sign(*parts: bytes) -> bytes:
             state = copy()
@@ -89,6 +93,7 @@ class HmacSha1(_Hmac):
     hash = "sha1"
     key_size = 20
     icv_size = 12
+    legacy = True
 
 
 @register
@@ -122,6 +127,67 @@ class HmacSha512(_Hmac):
     hash = "sha512"
     key_size = 64
     icv_size = 32
+
+
+@register
+class HmacMd5(_Hmac):
+    """HMAC-MD5-96 (RFC 2403)."""
+
+    id = Integ.AUTH_HMAC_MD5_96
+    keywords = ("md5",)
+    hash = "md5"
+    key_size = 16
+    icv_size = 12
+    legacy = True
+
+
+@register
+class HmacMd5Whole(_Hmac):
+    """HMAC-MD5-128 (RFC 4595)."""
+
+    id = Integ.AUTH_HMAC_MD5_128
+    keywords = ("md5_128",)
+    hash = "md5"
+    key_size = 16
+    icv_size = 16
+    legacy = True
+
+
+@register
+class HmacSha1Whole(_Hmac):
+    """HMAC-SHA1-160 (RFC 4595)."""
+
+    id = Integ.AUTH_HMAC_SHA1_160
+    keywords = ("sha1_160",)
+    hash = "sha1"
+    key_size = 20
+    icv_size = 20
+    legacy = True
+
+
+@register
+class HmacSha256Short(_Hmac):
+    """HMAC-SHA-256-96 (draft-ietf-ipsec-ciph-sha-256-00): what the kernels of Linux before 2.6.33 and of old Androids
+    send under the number of HMAC-SHA-256-128."""
+
+    id = private_use.Integ.AUTH_HMAC_SHA2_256_96
+    keywords = ("sha256_96", "sha2_256_96")
+    hash = "sha256"
+    key_size = 32
+    icv_size = 12
+    legacy = True
+
+
+@register
+class HmacRipemd160(_Hmac):
+    """HMAC-RIPEMD-160-96 (RFC 2857). IKEv2 has no number for it; key tables name it."""
+
+    id = private_use.Integ.AUTH_HMAC_RIPEMD_160_96
+    keywords = ("ripemd160",)
+    hash = "ripemd160"
+    key_size = 20
+    icv_size = 12
+    legacy = True
 
 
 @register

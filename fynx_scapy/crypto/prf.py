@@ -82,6 +82,18 @@ class PrfHmacSha1(_PrfHmac):
     keywords = ("prfsha1",)
     hash = "sha1"
     key_size = output_size = 20
+    legacy = True
+
+
+@register
+class PrfHmacMd5(_PrfHmac):
+    """PRF-HMAC-MD5 (RFC 2104)."""
+
+    id = Prf.PRF_HMAC_MD5
+    keywords = ("prfmd5",)
+    hash = "md5"
+    key_size = output_size = 16
+    legacy = True
 
 
 @register

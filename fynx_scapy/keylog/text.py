@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from fynx_scapy import keynames
-from fynx_scapy.crypto.encr import encryption
-from fynx_scapy.crypto.transforms import Transform
+from fynx_scapy.crypto.encr import Encryption, encryption
+from fynx_scapy.crypto.transforms import Transform, find
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import TransformType
 
@@ -49,12 +48,9 @@ def spi(text: str) -> int | None:
 
 def sized(number: int, key: bytes) -> Transform:
     """An ESP encryption transform. Its key length is inferred from ``key``, which may end in a salt."""
-    sizes = {}
-    for bits in (None, *keynames.KEY_LENGTHS):
-        try:
-            sizes[encryption(number, bits, esp=True).key_size] = bits
-        except ConfigError:
-            continue
+    algorithm = find(Encryption, number)  # raises ConfigError for one that no library has
+    lengths: set[int] | set[None] = {*algorithm.key_lengths, *algorithm.odd_key_lengths} or {None}
+    sizes = {encryption(number, bits, esp=True).key_size: bits for bits in lengths}
     if len(key) not in sizes:
         expected = ", ".join(map(str, sorted(sizes)))
         raise ConfigError(f"the encryption key has {len(key)} octets, expected one of {expected}")

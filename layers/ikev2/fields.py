@@ -51,6 +51,7 @@ class _Enum(EnumField):
     def __init__(self, name: str, default: Any, enum: type[iana.IanaRegistry]):
         self.enum = enum
         super().__init__(name, default, enum, self.fmt_of)
+        self.i2s.update(iana.private_names(enum))
 
     def any2i_one(self, pkt: Any, x: Any) -> Any:
         if type(x) is int or x is None:

@@ -20,6 +20,7 @@ from fynx_scapy.iana import (
     SequenceNumbers,
     TransformAttributeType,
     TransformType,
+    known_name,
     lookup,
 )
 from fynx_scapy.layers.ikev2.attribute import Attribute, attribute_fields
@@ -85,8 +86,8 @@ class _TransformId(ShortEnum):
     def i2repr_one(self, pkt: Any, x: Any) -> str:
         kind = pkt.internal("transform_type") if pkt is not None else None
         registry = TRANSFORM_IDS.get(kind) if isinstance(kind, int) else None
-        member = registry._value2member_map_.get(x) if registry is not None else None
-        return member.name if member is not None else repr(x)
+        name = known_name(registry, x) if registry is not None else None
+        return name or repr(x)
 
 
 class IKEv2_Transform(_Listed):

@@ -19,7 +19,11 @@ from tests.crypto.rfc_vectors import AES_CBC, AES_CTR, CHACHA20_POLY1305
 
 # ID: octets of key material at each key length, salt, IV, ICV, block
 SIZES: dict[Encr, tuple[dict[int | None, int], int, int, int, int]] = {
+    Encr.ENCR_DES: ({None: 8}, 0, 8, 0, 8),  # RFC 2405
     Encr.ENCR_3DES: ({None: 24}, 0, 8, 0, 8),  # RFC 2451
+    Encr.ENCR_IDEA: ({None: 16}, 0, 8, 0, 8),
+    Encr.ENCR_CAST: ({128: 16, 40: 5}, 0, 8, 0, 8),
+    Encr.ENCR_BLOWFISH: ({128: 16, 192: 24, 256: 32, 40: 5, 448: 56}, 0, 8, 0, 8),
     Encr.ENCR_NULL: ({None: 0}, 0, 0, 0, 1),  # RFC 2410
     Encr.ENCR_AES_CBC: ({128: 16, 192: 24, 256: 32}, 0, 16, 0, 16),  # RFC 3602
     Encr.ENCR_AES_CTR: ({128: 20, 192: 28, 256: 36}, 4, 8, 0, 1),  # RFC 3686 section 5.1
@@ -39,6 +43,7 @@ SIZES: dict[Encr, tuple[dict[int | None, int], int, int, int, int]] = {
 ALL = [encryption(number, length, esp=True) for number, (lengths, *_) in SIZES.items() for length in lengths]
 AEADS = [cipher for cipher in ALL if cipher.aead]
 PLAIN = [cipher for cipher in ALL if not cipher.aead]
+LEGACY = {Encr.ENCR_DES, Encr.ENCR_3DES, Encr.ENCR_IDEA, Encr.ENCR_CAST, Encr.ENCR_BLOWFISH}
 hexed = bytes.fromhex
 
 
@@ -53,7 +58,7 @@ def test_sizes(cipher: Encryption) -> None:
     assert (cipher.salt_size, cipher.iv_size, cipher.icv_size, cipher.block_size) == (salt, iv, icv, block)
     assert cipher.aead == bool(icv)
     assert cipher.name == Encr(cipher.id).name
-    assert cipher.legacy == (cipher.id == Encr.ENCR_3DES)
+    assert cipher.legacy == (cipher.id in LEGACY)
     assert encryption(cipher.id, cipher.key_length, esp=True) is cipher
 
 
@@ -63,6 +68,24 @@ def test_aes_cbc(key: str, iv: str, plaintext: str, ciphertext: str) -> None:
     for _ in range(2):  # the contexts live on, and each message must stand for itself
         assert cipher.encrypt(hexed(iv), hexed(plaintext)).hex() == ciphertext
         assert cipher.decrypt(hexed(iv), hexed(ciphertext)).hex() == plaintext
+
+
+@pytest.mark.parametrize(
+    ("number", "length", "key", "plaintext", "ciphertext"),
+    [
+        # one block with an IV of zero: FIPS 81's example key, RFC 2144 appendix B.1, Schneier's first vector, Lai's
+        (Encr.ENCR_DES, None, "133457799bbcdff1", "0123456789abcdef", "85e813540f0ab405"),
+        (Encr.ENCR_CAST, 128, "0123456712345678234567893456789a", "0123456789abcdef", "238b4fe5847e44b2"),
+        (Encr.ENCR_CAST, 80, "01234567123456782345", "0123456789abcdef", "eb6a711a2c02271b"),
+        (Encr.ENCR_CAST, 40, "0123456712", "0123456789abcdef", "7ac816d16e9b302e"),
+        (Encr.ENCR_BLOWFISH, 128, "00" * 16, "0000000000000000", "4ef997456198dd78"),
+        (Encr.ENCR_IDEA, None, "00010002000300040005000600070008", "0000000100020003", "11fbed2b01986de5"),
+    ],
+)
+def test_deprecated_ciphers(number: int, length: int | None, key: str, plaintext: str, ciphertext: str) -> None:
+    cipher = encryption(number, length).keyed(hexed(key))
+    assert cipher.encrypt(bytes(8), hexed(plaintext)).hex() == ciphertext
+    assert cipher.decrypt(bytes(8), hexed(ciphertext)).hex() == plaintext
 
 
 @pytest.mark.parametrize(("key", "iv", "plaintext", "ciphertext"), AES_CTR)
@@ -185,7 +208,9 @@ def test_keys_have_one_length(cipher: Encryption) -> None:
         (Encr.ENCR_AES_CBC, 512, "128 or 192 or 256 bits for ENCR_AES_CBC, found 512"),
         (Encr.ENCR_CHACHA20_POLY1305, 256, "no key length .it is fixed. for ENCR_CHACHA20_POLY1305, found 256"),
         (Encr.ENCR_3DES, 192, "no key length .it is fixed. for ENCR_3DES, found 192"),
-        (Encr.ENCR_BLOWFISH, 128, "ENCR_BLOWFISH is not implemented"),
+        (Encr.ENCR_BLOWFISH, 36, "128 or 192 or 256 bits for ENCR_BLOWFISH, found 36"),
+        (Encr.ENCR_KUZNYECHIK_MGM_KTREE, None, "ENCR_KUZNYECHIK_MGM_KTREE is not implemented$"),
+        (1027, 128, "ENCR_TWOFISH_CBC is not implemented: no library that we use has it. It can be offered"),
         (4711, None, "UNKNOWN-4711 is not implemented"),
     ],
 )

@@ -14,6 +14,7 @@ from tests.crypto.rfc_vectors import CMAC_PRF, HMAC_PRF, XCBC_PRF
 
 hexed = bytes.fromhex
 SIZES = {
+    Prf.PRF_HMAC_MD5: 16,
     Prf.PRF_HMAC_SHA1: 20,
     Prf.PRF_AES128_XCBC: 16,
     Prf.PRF_HMAC_SHA2_256: 32,
@@ -34,6 +35,18 @@ def test_vectors(number: int, key: str, message: str, output: str) -> None:
     found = prf(number)(hexed(key), hexed(message)).hex()
     assert found[: len(output)] == output
     assert len(output) in (2 * SIZES[Prf(number)], 32)  # RFC 4231 case 5 is truncated
+
+
+@pytest.mark.parametrize(
+    ("number", "output"),
+    [  # RFC 2202, case 2
+        (Prf.PRF_HMAC_MD5, "750c783e6ab0b503eaa86e310a5db738"),
+        (Prf.PRF_HMAC_SHA1, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
+    ],
+)
+def test_old_hmacs(number: int, output: str) -> None:
+    assert prf(number)(b"Jefe", b"what do ya want for nothing?").hex() == output
+    assert prf(number).legacy
 
 
 @pytest.mark.parametrize("number", SIZES)

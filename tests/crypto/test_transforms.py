@@ -32,6 +32,24 @@ ENCR, PRF, INTEG, KE, SN = (TransformType(number) for number in range(1, 6))
         ("camellia256", Transform(ENCR, Encr.ENCR_CAMELLIA_CBC, 256)),
         ("3des", Transform(ENCR, Encr.ENCR_3DES)),
         ("null", Transform(ENCR, Encr.ENCR_NULL)),
+        ("des", Transform(ENCR, Encr.ENCR_DES)),
+        ("blowfish256", Transform(ENCR, Encr.ENCR_BLOWFISH, 256)),
+        ("blowfish", Transform(ENCR, Encr.ENCR_BLOWFISH, 128)),
+        ("cast128", Transform(ENCR, Encr.ENCR_CAST, 128)),
+        ("aes", Transform(ENCR, Encr.ENCR_AES_CBC, 128)),
+        ("camellia", Transform(ENCR, Encr.ENCR_CAMELLIA_CBC, 128)),
+        ("serpent", Transform(ENCR, 1026, 128)),
+        ("twofish256", Transform(ENCR, 1027, 256)),
+        ("encr_rc5_128", Transform(ENCR, Encr.ENCR_RC5, 128)),
+        ("auth_des_mac", Transform(INTEG, Integ.AUTH_DES_MAC)),
+        ("md5", Transform(INTEG, Integ.AUTH_HMAC_MD5_96)),
+        ("md5_128", Transform(INTEG, Integ.AUTH_HMAC_MD5_128)),
+        ("sha1_160", Transform(INTEG, Integ.AUTH_HMAC_SHA1_160)),
+        ("sha256_96", Transform(INTEG, 1026)),
+        ("sha2_256_96", Transform(INTEG, 1026)),
+        ("prfmd5", Transform(PRF, Prf.PRF_HMAC_MD5)),
+        ("modp768", Transform(KE, KeMethod.MODP_768)),
+        ("none", Transform(KE, KeMethod.NONE)),
         ("sha1", Transform(INTEG, Integ.AUTH_HMAC_SHA1_96)),
         ("sha", Transform(INTEG, Integ.AUTH_HMAC_SHA1_96)),
         ("sha256", Transform(INTEG, Integ.AUTH_HMAC_SHA2_256_128)),
@@ -68,7 +86,7 @@ def every_algorithm(family: type[Algorithm] = Algorithm) -> set[type[Algorithm]]
 def test_every_algorithm_has_words_that_lead_back_to_it() -> None:
     keyword("aes128")  # the modules are loaded now
     algorithms = {one for one in every_algorithm() if one.__module__.startswith("fynx_scapy")}
-    assert len(algorithms) == 16 + 6 + 7 + 21 + 2  # encryption, PRF, integrity, key exchange, sequence numbers
+    assert len(algorithms) == 20 + 7 + 12 + 22 + 2  # encryption, PRF, integrity, key exchange, sequence numbers
     for algorithm in algorithms:
         for length in algorithm.key_lengths or (None,):
             transform = Transform(algorithm.type, algorithm.id, length)

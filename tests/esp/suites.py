@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from scapy.packet import Packet
 
+from fynx_scapy import private_use
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.esp import InboundSa, OutboundSa
@@ -19,7 +20,7 @@ SPI = 0xC0FFEE01
 class Suite(NamedTuple):
     encr: Encr
     key_length: int | None = None
-    integ: Integ | None = None
+    integ: Integ | private_use.Integ | None = None
 
     def __str__(self) -> str:
         bits = f"-{self.key_length}" if self.key_length else ""
@@ -46,6 +47,11 @@ SEPARATE = [
     Suite(Encr.ENCR_CAMELLIA_CBC, 256, Integ.AUTH_HMAC_SHA2_512_256),
     Suite(Encr.ENCR_3DES, None, Integ.AUTH_HMAC_SHA1_96),
     Suite(Encr.ENCR_NULL, None, Integ.AUTH_HMAC_SHA2_256_128),
+    Suite(Encr.ENCR_DES, None, Integ.AUTH_HMAC_MD5_96),
+    Suite(Encr.ENCR_CAST, 128, Integ.AUTH_HMAC_MD5_128),
+    Suite(Encr.ENCR_BLOWFISH, 192, Integ.AUTH_HMAC_SHA1_160),
+    Suite(Encr.ENCR_IDEA, None, private_use.Integ.AUTH_HMAC_SHA2_256_96),
+    Suite(Encr.ENCR_AES_CBC, 128, private_use.Integ.AUTH_HMAC_RIPEMD_160_96),
 ]
 
 ENCRYPTION_ONLY = [Suite(Encr.ENCR_AES_CBC, 128), Suite(Encr.ENCR_AES_CTR, 128), Suite(Encr.ENCR_3DES)]

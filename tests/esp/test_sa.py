@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 
+from fynx_scapy import private_use
 from fynx_scapy.errors import ConfigError, FynxError, IntegrityError, LocalError, MalformedError, ReplayError
 from fynx_scapy.esp import EspParts, InboundSa, OutboundSa
 from fynx_scapy.iana import Encr, Integ
@@ -429,5 +430,6 @@ def test_all_of_the_matrix_is_there() -> None:
     assert len(COMBINED) == 29
     assert {suite.integ for suite in SEPARATE} == {
         Integ.AUTH_HMAC_SHA1_96, Integ.AUTH_AES_XCBC_96, Integ.AUTH_AES_CMAC_96, Integ.AUTH_HMAC_SHA2_256_128,
-        Integ.AUTH_HMAC_SHA2_384_192, Integ.AUTH_HMAC_SHA2_512_256,
+        Integ.AUTH_HMAC_SHA2_384_192, Integ.AUTH_HMAC_SHA2_512_256, Integ.AUTH_HMAC_MD5_96, Integ.AUTH_HMAC_MD5_128,
+        Integ.AUTH_HMAC_SHA1_160, private_use.Integ.AUTH_HMAC_SHA2_256_96, private_use.Integ.AUTH_HMAC_RIPEMD_160_96,
     }  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fynx_scapy import keynames
+from fynx_scapy import keynames, private_use
 from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import CaptureError, ConfigError
@@ -24,6 +24,7 @@ ENCR, INTEG, PRF = TransformType.ENCR, TransformType.INTEG, TransformType.PRF
 GCM = Transform(ENCR, Encr.ENCR_AES_GCM_16, 128)
 CBC = Transform(ENCR, Encr.ENCR_AES_CBC, 256)
 SHA256 = Transform(INTEG, Integ.AUTH_HMAC_SHA2_256_128)
+BLOWFISH, MD5 = Transform(ENCR, Encr.ENCR_BLOWFISH, 256), Transform(INTEG, Integ.AUTH_HMAC_MD5_96)
 IKE = IkeKeys(b"initiate", b"respond.", CBC, SHA256, b"\1" * 32, b"\2" * 32, b"\3" * 32, b"\4" * 32)
 FULL = IkeKeys(
     b"initiate", b"respond.", GCM, None, b"\1" * 20, b"\2" * 20, b"", b"",
@@ -75,6 +76,71 @@ def test_every_name_reads_back() -> None:
             signer = Transform(INTEG, integ) if integ else None
             assert keynames.write_esp(Transform(ENCR, number), signer) == (name, integ_name)
             assert keynames.read_esp(name, integ_name) == ((number,), signer, 0)
+
+
+# The lists of Wireshark 4.0 to 4.4: epan/dissectors/packet-ipsec.c and packet-isakmp.c
+WIRESHARK_ESP_ENCR = (
+    "NULL", "TripleDES-CBC [RFC2451]", "AES-CBC [RFC3602]", "AES-CTR [RFC3686]", "DES-CBC [RFC2405]",
+    "CAST5-CBC [RFC2144]", "BLOWFISH-CBC [RFC2451]", "TWOFISH-CBC", "AES-GCM [RFC4106]",
+    "AES-GCM with 8 octet ICV [RFC4106]", "AES-GCM with 12 octet ICV [RFC4106]", "AES-GCM with 16 octet ICV [RFC4106]",
+    "ChaCha20 with Poly1305 [RFC7634]",
+)  # fmt: skip
+WIRESHARK_ESP_INTEG = (
+    "NULL", "HMAC-SHA-1-96 [RFC2404]", "HMAC-SHA-256-96 [draft-ietf-ipsec-ciph-sha-256-00]",
+    "HMAC-SHA-256-128 [RFC4868]", "HMAC-SHA-384-192 [RFC4868]", "HMAC-SHA-512-256 [RFC4868]", "HMAC-MD5-96 [RFC2403]",
+    "MAC-RIPEMD-160-96 [RFC2857]",
+    *(f"ANY {bits} bit authentication [no checking]" for bits in (64, 96, 128, 192, 256)),
+)  # fmt: skip
+WIRESHARK_IKE_INTEG = (
+    "HMAC_MD5_96 [RFC2403]", "HMAC_SHA1_96 [RFC2404]", "HMAC_MD5_128 [RFC4595]", "HMAC_SHA1_160 [RFC4595]",
+    "HMAC_SHA2_256_96 [draft-ietf-ipsec-ciph-sha-256-00]", "HMAC_SHA2_256_128 [RFC4868]",
+    "HMAC_SHA2_384_192 [RFC4868]", "HMAC_SHA2_512_256 [RFC4868]", "NONE [RFC4306]",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("integ", WIRESHARK_ESP_INTEG)
+@pytest.mark.parametrize("encr", WIRESHARK_ESP_ENCR)
+def test_every_name_of_wiresharks_esp_table_is_read(encr: str, integ: str) -> None:
+    numbers, signer, unchecked = keynames.read_esp(encr, integ)
+    assert numbers
+    aead = "GCM" in encr or "Poly1305" in encr
+    assert (signer is None and not unchecked) == (integ == "NULL" or (aead and integ.startswith("ANY")))
+
+
+@pytest.mark.parametrize("integ", WIRESHARK_IKE_INTEG)
+def test_every_name_of_wiresharks_ike_table_is_read(integ: str) -> None:
+    _, signer = keynames.read_ike("3DES [RFC2451]", integ)
+    assert (signer is None) == integ.startswith("NONE")
+
+
+@pytest.mark.parametrize(
+    ("encr", "size", "integ", "found"),
+    [
+        ("DES-CBC", 8, "HMAC-MD5-96", (Encr.ENCR_DES, None, Integ.AUTH_HMAC_MD5_96)),
+        ("CAST5-CBC", 16, "HMAC-SHA-256-96", (Encr.ENCR_CAST, 128, private_use.Integ.AUTH_HMAC_SHA2_256_96)),
+        ("CAST5-CBC", 5, "HMAC-MD5-96", (Encr.ENCR_CAST, 40, Integ.AUTH_HMAC_MD5_96)),
+        ("BLOWFISH-CBC", 56, "MAC-RIPEMD-160-96", (Encr.ENCR_BLOWFISH, 448, private_use.Integ.AUTH_HMAC_RIPEMD_160_96)),
+        ("3DES [RFC2451]", 24, "HMAC-SHA-1-160", (Encr.ENCR_3DES, None, Integ.AUTH_HMAC_SHA1_160)),
+    ],
+)
+def test_rows_with_old_algorithms(
+    tmp_path: Path, encr: str, size: int, integ: str, found: tuple[int, int | None, int]
+) -> None:
+    key, auth_key = "11" * size, "22" * integrity(found[2]).key_size
+    row = f'"IPv4","10.0.0.1","10.0.0.2","0x1","{encr}","0x{key}","{integ}","0x{auth_key}"'
+    log = KeyLog.load(write(tmp_path, "esp_sa", row))
+    (keys,) = log.esp
+    assert keys.integ is not None
+    assert (keys.encr.id, keys.encr.key_length, keys.integ.id) == found
+    assert log.warnings == []
+    assert KeyLog.load(write(tmp_path, "again.esp_sa", esp_row(keys) or "")).esp == [keys]
+
+
+def test_a_row_with_a_cipher_that_no_library_has(tmp_path: Path) -> None:
+    row = f'"IPv4","10.0.0.1","10.0.0.2","0x1","TWOFISH-CBC","0x{"11" * 16}","HMAC-MD5-96","0x{"22" * 16}"'
+    log = KeyLog.load(write(tmp_path, "esp_sa", row))
+    assert log.esp == []
+    assert "line 1: ENCR ENCR_TWOFISH_CBC is not implemented: no library that we use has it" in log.warnings[0]
 
 
 @pytest.mark.parametrize("name", ["tripledes-cbc [rfc2451]", "TripleDes-CBC  [RFC2451]", "TripleDES-CBC"])
@@ -224,6 +290,8 @@ def test_the_lab_tells_whose_key_a_direction_has_or_both_are_tried() -> None:
         ("IKE:AES_GCM_16_128/PRF_HMAC_SHA2_256/CURVE_25519", (GCM, None, Prf.PRF_HMAC_SHA2_256, None)),
         ("ESP:AES_CBC_256/HMAC_SHA2_256_128/EXT_SEQ", (CBC, SHA256, None, True)),
         ("ESP:CHACHA20_POLY1305/NO_EXT_SEQ", (Transform(ENCR, Encr.ENCR_CHACHA20_POLY1305), None, None, False)),
+        ("ESP:BLOWFISH_CBC_256/HMAC_MD5_96/NO_EXT_SEQ", (BLOWFISH, MD5, None, False)),
+        ("ESP:DES_CBC/HMAC_MD5_96", (Transform(ENCR, Encr.ENCR_DES), MD5, None, None)),
         ("ESP:NULL_AES_GMAC_256", (Transform(ENCR, Encr.ENCR_NULL_AUTH_AES_GMAC, 256), None, None, None)),
     ],
 )

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 # Importing these modules registers their algorithms.
-from fynx_scapy.crypto.encr import aead, plain  # noqa: F401
+from fynx_scapy.crypto.encr import aead, plain, weak  # noqa: F401
 from fynx_scapy.crypto.encr.base import BITS, Encryption, encryption
 from fynx_scapy.crypto.keyed import KeyedCipher
 

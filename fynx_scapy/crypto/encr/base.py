@@ -24,7 +24,8 @@ class Encryption(Algorithm):
     ``key_size`` is the size of SK_e or of the Child SA's key, with the salt (RFC 7296 section 2.17, RFC 5282 section
     7.1). ``iv_size`` is the size of the IV on the wire. ``icv_size`` is 0 without ``aead``. Plaintext must be a
     multiple of ``block_size``. ``counter_iv``: IVs must be unique, but may be predictable. ``esp_only``: IANA's
-    registry has "Not allowed" for IKEv2. Raises ConfigError for a key length that the algorithm does not have.
+    registry has "Not allowed" for IKEv2. ``odd_key_lengths`` are key lengths without a keyword, which key tables may
+    have. Raises ConfigError for a key length that the algorithm does not have.
     """
 
     type = TransformType.ENCR
@@ -36,9 +37,10 @@ class Encryption(Algorithm):
     counter_iv: ClassVar[bool] = False
     esp_only: ClassVar[bool] = False
     fixed_key_size: ClassVar[int] = 0
+    odd_key_lengths: ClassVar[tuple[int, ...]] = ()
 
     def __init__(self, key_length: int | None = None):
-        if key_length not in (self.key_lengths or (None,)):
+        if key_length not in (self.key_lengths or (None,)) and key_length not in self.odd_key_lengths:
             lengths = " or ".join(map(str, self.key_lengths))
             expected = f"a key length of {lengths} bits" if lengths else "no key length (it is fixed)"
             raise ConfigError(f"expected {expected} for {self.name}, found {key_length}")

@@ -14,7 +14,7 @@ from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import Encr
 
 
-class _Cbc(Encryption):
+class Cbc(Encryption):
     """Cipher block chaining (RFC 2451 section 3, RFC 3602 section 2, RFC 5529 section 2).
 
     Creating a context takes five times as long as processing a packet, so each direction keeps one. The decryptor gets
@@ -60,26 +60,14 @@ class _Cbc(Encryption):
         return KeyedCipher.plain(encrypt, decrypt)
 
 
-@register
-class AesCbc(_Cbc):
-    """AES-CBC (RFC 3602)."""
-
-    id = Encr.ENCR_AES_CBC
-    keywords = ("aes{}", "aes{}cbc")
-    iv_size = 16
-
-    def _cipher(self, key: bytes) -> BlockCipherAlgorithm:
-        return current.AES(key)
-
-
-def _decrepit(name: str, key: bytes) -> BlockCipherAlgorithm:
+def decrepit(name: str, key: bytes) -> BlockCipherAlgorithm:
     """A cipher in pyca's decrepit module, or in the main module of older versions. Raises ConfigError."""
     try:
-        from cryptography.hazmat.decrepit.ciphers import algorithms as decrepit
+        from cryptography.hazmat.decrepit.ciphers import algorithms as old
     except ImportError:
         algorithm = None
     else:
-        algorithm = getattr(decrepit, name, None)
+        algorithm = getattr(old, name, None)
     if algorithm is None:
         algorithm = getattr(current, name, None)
     if algorithm is None:
@@ -89,19 +77,33 @@ def _decrepit(name: str, key: bytes) -> BlockCipherAlgorithm:
 
 
 @register
-class CamelliaCbc(_Cbc):
+class AesCbc(Cbc):
+    """AES-CBC (RFC 3602)."""
+
+    id = Encr.ENCR_AES_CBC
+    keywords = ("aes{}", "aes{}cbc")
+    short = ("aes",)
+    iv_size = 16
+
+    def _cipher(self, key: bytes) -> BlockCipherAlgorithm:
+        return current.AES(key)
+
+
+@register
+class CamelliaCbc(Cbc):
     """Camellia-CBC (RFC 5529)."""
 
     id = Encr.ENCR_CAMELLIA_CBC
     keywords = ("camellia{}", "camellia{}cbc")
+    short = ("camellia",)
     iv_size = 16
 
     def _cipher(self, key: bytes) -> BlockCipherAlgorithm:
-        return _decrepit("Camellia", key)
+        return decrepit("Camellia", key)
 
 
 @register
-class TripleDes(_Cbc):
+class TripleDes(Cbc):
     """3DES-CBC (RFC 2451)."""
 
     id = Encr.ENCR_3DES
@@ -113,7 +115,7 @@ class TripleDes(_Cbc):
     legacy = True
 
     def _cipher(self, key: bytes) -> BlockCipherAlgorithm:
-        return _decrepit("TripleDES", key)
+        return decrepit("TripleDES", key)
 
 
 @register

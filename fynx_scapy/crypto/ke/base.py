@@ -122,7 +122,7 @@ class NoKeyExchange(KeyExchange):
     """NONE, for a Child SA without a key exchange (RFC 7296 section 3.3.3)."""
 
     id = KeMethod.NONE
-    keywords = ("modpnone",)
+    keywords = ("modpnone", "none")
     public_size = 0
     private_size = 0
 

@@ -34,6 +34,7 @@ class Group:
 # strength estimate 2 of RFC 3526 section 8; whether OpenSSL has the prime built in. It does not test such a prime, and
 # takes a seventh of the time of Python's pow. It tests the 1024-bit prime each time, 40 times slower than pow.
 _OAKLEY = {
+    KeMethod.MODP_768: (768, 149686, 240, False),
     KeMethod.MODP_1024: (1024, 129093, 240, False),
     KeMethod.MODP_1536: (1536, 741804, 240, True),
     KeMethod.MODP_2048: (2048, 124476, 320, True),

@@ -35,6 +35,16 @@ class _Modp(KeyExchange):
 
 
 @register
+class Modp768(_Modp):
+    """768-bit MODP (RFC 7296 appendix B.1)."""
+
+    id = KeMethod.MODP_768
+    keywords = ("modp768",)
+    strength = 66
+    legacy = True
+
+
+@register
 class Modp1024(_Modp):
     """1024-bit MODP (RFC 7296 appendix B.2)."""
 

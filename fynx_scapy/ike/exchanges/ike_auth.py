@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from scapy.packet import Packet
 
 import fynx_scapy.ike.auth.psk  # noqa: F401 -- it registers itself
-from fynx_scapy.errors import AuthenticationError, FynxError, MalformedError, PeerError
+from fynx_scapy.errors import AuthenticationError, ConfigError, FynxError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.ike.auth.authenticator import Authenticator, Rounds, authenticator, id_payload
 from fynx_scapy.ike.child.setup import ChildRequest, answer_child, child_answer_payloads, install, no_room
@@ -124,7 +124,7 @@ class IkeAuth(Exchange):
             return
         try:
             child.accept(sa, sent, answer, (sa.nonce_i, sa.nonce_r))
-        except MalformedError as wrong:
+        except (MalformedError, ConfigError) as wrong:
             # The peer has a Child SA that we cannot use: section 2.21 lets us clean up by deleting it.
             sa.emit(ChildSaFailed(*sa.stamp, name=child.config.name, notify_type=None, reason=str(wrong)))
             sa.delete_ike()

@@ -14,7 +14,7 @@ from fynx_scapy.checks import shown
 from fynx_scapy.crypto.encr import Encryption, encryption
 from fynx_scapy.crypto.integ import Integrity, integrity
 from fynx_scapy.crypto.prf import PrfFunction, prf
-from fynx_scapy.crypto.transforms import Transform, keyword, keyword_of
+from fynx_scapy.crypto.transforms import Transform, implemented, keyword, keyword_of, missing
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import ProtocolId, TransformAttributeType, TransformType, name_of
 from fynx_scapy.layers.ikev2 import IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
@@ -35,9 +35,12 @@ _UNDERSTOOD: Mapping[int, Sequence[int]] = {
 _SPI_SIZE: Mapping[int, Sequence[int]] = {ProtocolId.IKE: (0, 8), ProtocolId.ESP: (4,), ProtocolId.AH: (4,)}
 
 
-def is_aead(transform: Transform, esp: bool = False) -> bool:
-    """Whether a cipher includes integrity protection: a combined-mode cipher (RFC 5282, RFC 4543)."""
-    return encryption(transform.id, transform.key_length, esp=esp).aead
+def is_aead(transform: Transform, esp: bool = False) -> bool | None:
+    """Whether a cipher includes integrity protection: a combined-mode cipher (RFC 5282, RFC 4543).
+
+    None for a cipher that we do not have.
+    """
+    return encryption(transform.id, transform.key_length, esp=esp).aead if implemented(transform) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ class Proposal:
             transforms = [t for t in transforms if t.type != SN]
             # strongSwan's rule: if no PRF is given, use the hash of the integrity algorithm.
             if not any(t.type == PRF for t in transforms):
-                words = [keyword_of(t) for t in transforms if t.type == INTEG]
+                # A truncated one, such as sha256_96, goes with the PRF of its hash.
+                words = [keyword_of(t).partition("_")[0] for t in transforms if t.type == INTEG]
                 transforms += [t for word in words for t in keyword("prf" + word)]
         else:
             transforms = [t for t in transforms if t.type != PRF]
@@ -127,7 +131,7 @@ class Proposal:
         for number in _MANDATORY[self.protocol]:
             if not self.of_type(number):
                 return f"has no {name_of(TransformType, number)} transform"
-        kinds = {is_aead(t, self.protocol == ProtocolId.ESP) for t in self.of_type(ENCR)}
+        kinds = {is_aead(t, self.protocol == ProtocolId.ESP) for t in self.of_type(ENCR)} - {None}
         integ = self.of_type(INTEG)
         if kinds == {True, False}:
             return "mixes combined-mode and normal ciphers, which need separate proposals (RFC 7296 section 3.3)"
@@ -177,7 +181,7 @@ class Offer:
     def parse(cls, layer: Packet) -> Offer:
         """Read a proposal substructure.
 
-        Transforms that must not be chosen are left out. An unknown type makes the whole proposal unacceptable (3.3.6).
+        Transforms that no policy can choose are left out. An unknown type makes the proposal unacceptable (3.3.6).
         """
         protocol = layer.proto or 0
         spi = bytes(layer.SPI or b"")
@@ -205,7 +209,8 @@ class Offer:
     @property
     def mixed(self) -> bool:
         """Whether one proposal mixes combined-mode and normal ciphers (section 3.3 forbids it)."""
-        return len({is_aead(t, self.protocol == ProtocolId.ESP) for t in self.transforms if t.type == ENCR}) > 1
+        kinds = {is_aead(t, self.protocol == ProtocolId.ESP) for t in self.transforms if t.type == ENCR}
+        return kinds >= {True, False}
 
 
 def _parse_transform(layer: Packet, esp: bool) -> Transform | None:
@@ -215,6 +220,8 @@ def _parse_transform(layer: Packet, esp: bool) -> Transform | None:
     transform = Transform(TransformType(layer.transform_type), layer.transform_id, layer.key_length)
     if transform.type != ENCR:
         return transform if transform.key_length is None else None
+    if not implemented(transform):
+        return transform  # `choose` never takes it, but a test may have offered it
     try:
         # Section 3.3.5: a cipher of variable key length needs a Key Length, one of fixed key length must have none.
         # Ciphers for ESP only (RFC 4543, RFC 8750) are not valid for IKE.
@@ -299,7 +306,7 @@ def _meet(offer: Offer, own: Proposal, without: Sequence[int], prefer_ke: int | 
             # An omitted type and NONE are the same (section 3.3.3). If NONE was offered, return it.
             chosen += theirs[:1]
             continue
-        both = [t for t in ours if t in theirs]
+        both = [t for t in ours if t in theirs and implemented(t)]
         if not both and (ours or theirs):
             left_out_theirs = not theirs and any(t.id == 0 for t in ours)
             left_out_ours = not ours and any(t.id == 0 for t in theirs)
@@ -317,7 +324,7 @@ def check_answer(answer: Sequence[Offer], sent: Sequence[Offer], *, without: Seq
     """Check the single proposal of an answer against the ``sent`` ones (RFC 7296 sections 2.7 and 3.3.6).
 
     ``without`` lists transform types to ignore. MalformedError unless the answer has the number and the protocol of a
-    proposal that we sent, and one of its transforms of each type.
+    proposal that we sent, and one of its transforms of each type. ConfigError for one that we offered, but cannot use.
     """
     if len(answer) != 1:
         raise MalformedError(f"expected one proposal in the answer, found {len(answer)}")
@@ -333,9 +340,18 @@ def check_answer(answer: Sequence[Offer], sent: Sequence[Offer], *, without: Seq
     for offer in meant:
         meaningful, fault = _picked(chosen, offer, without)
         if fault is None:
+            _check_usable(meaningful)
             return Choice(chosen.number, chosen.protocol, chosen.spi, meaningful, own_spi=offer.spi)
         faults.append(fault)
     raise MalformedError(faults[0])
+
+
+def _check_usable(chosen: Iterable[Transform]) -> None:
+    """ConfigError if there is a transform that can be offered only."""
+    for transform in chosen:
+        if not implemented(transform):
+            why = missing(transform.type, transform.id)
+            raise ConfigError(f"the peer accepted {keyword_of(transform)}, and we cannot go on: {why}")
 
 
 def _picked(chosen: Offer, offer: Offer, without: Sequence[int]) -> tuple[tuple[Transform, ...], str | None]:
