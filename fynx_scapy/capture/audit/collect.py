@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,14 @@ from fynx_scapy.capture.audit.facts import (
     FlowFacts,
     NatFacts,
     NotifyFacts,
+    RequestFacts,
     VendorFacts,
 )
 from fynx_scapy.capture.fingerprint import fingerprints
-from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts
+from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, proposals_of
 from fynx_scapy.crypto import signatures
 from fynx_scapy.errors import MalformedError
-from fynx_scapy.iana import CertEncoding, ExchangeType, KeMethod, NotifyType, PayloadType, name_of
+from fynx_scapy.iana import CertEncoding, ExchangeType, KeMethod, NotifyType, PayloadType, TransformType, name_of
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
@@ -94,7 +96,7 @@ class _Collector:
         self.bad_icv: list[int] = []
         self.eap: list[int] = []
         self.faults: list[tuple[int, str]] = []
-        self.requests: dict[int, int] = {}  # packet number of a response -> that of its request
+        self.requests: dict[int, list[CapturedMessage]] = {}  # packet number of a response -> its request
 
     def facts(self) -> ConversationFacts:
         """Go through the conversation and return its facts."""
@@ -107,7 +109,7 @@ class _Collector:
             return base
         for exchange in conversation.exchanges:
             for response in exchange.responses if exchange.requests else ():
-                self.requests[response.number] = exchange.requests[0].number
+                self.requests[response.number] = exchange.requests
         for message in conversation.messages:
             if not message.copy:
                 self._message(message)
@@ -168,10 +170,10 @@ class _Collector:
 
     def _notify(self, message: CapturedMessage, layer: Any, role: str, protected: bool) -> None:
         kind = int(layer.type)
-        if kind >= NotifyType.INITIAL_CONTACT:
-            self.notifies.append(NotifyFacts(message.number, role, kind, message.exchange))
-            return
         data = bytes(layer.notify) if layer.notify else b""
+        if kind >= NotifyType.INITIAL_CONTACT:
+            self.notifies.append(NotifyFacts(message.number, role, kind, message.exchange, data))
+            return
         detail = ""
         if kind == NotifyType.INVALID_KE_PAYLOAD and len(data) == 2:
             detail = f"it asks for {name_of(KeMethod, int.from_bytes(data))}"
@@ -179,10 +181,10 @@ class _Collector:
             detail = f"payload type {data[0]} is not known to it"
         elif kind == NotifyType.INVALID_MAJOR_VERSION and data:
             detail = f"its version is {data[0]}"
+        requests = self.requests.get(message.number)
+        number, asked = (requests[0].number, _asked(requests)) if requests else (None, None)
         self.errors.append(
-            ErrorFacts(
-                message.number, kind, message.exchange, role, protected, self.requests.get(message.number), detail
-            )
+            ErrorFacts(message.number, kind, message.exchange, role, protected, number, detail, data=data, asked=asked)
         )
 
     def _auth(self, message: CapturedMessage, layer: Any, role: str, key: str) -> None:
@@ -235,6 +237,22 @@ class _Collector:
             exchange.latency,
             exchange.answered or not exchange.requests,
         )
+
+
+def _asked(requests: Sequence[CapturedMessage]) -> RequestFacts:
+    """What a request has. Its fragments are one request, and so are its retransmissions."""
+    whole = [message for message in requests if not message.copy]
+    layers = [layer for message in whole for layer in message.readable]
+    offered = [proposal for layer in layers if layer.payload_type == PayloadType.SA for proposal in proposals_of(layer)]
+    groups = [each.id for proposal in offered for each in proposal.of(TransformType.KE) if each.id]
+    used = next((int(layer.group) for layer in layers if layer.payload_type == PayloadType.KE), None)
+    return RequestFacts(
+        tuple(dict.fromkeys(groups)),
+        used,
+        tuple((int(layer.payload_type), bool(layer.critical)) for layer in layers),
+        tuple(text for message in whole for text in message.errors),
+        all(not message.opened.closed for message in whole),
+    )
 
 
 def _hash(head: bytes, address: str, port: int | None) -> bytes:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator
 
-from fynx_scapy.capture.audit.causes import CAUSES, OTHER
 from fynx_scapy.capture.audit.facts import CaptureFacts, ConversationFacts
 from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
 from fynx_scapy.capture.audit.rules import Profile, Source, Status
@@ -94,33 +93,6 @@ def _child_options(conversation: ConversationFacts, _: Profile) -> Iterator[Find
         yield Finding(
             "ike.childless", INFO, Status.SEEN, "IKE_AUTH without a Child SA", conversation.label,
             conversation.childless, Source("RFC 6023", ""),
-        )  # fmt: skip
-
-
-def _errors(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
-    for error in conversation.errors:
-        cause = CAUSES.get(error.kind, OTHER)
-        name = name_of(NotifyType, error.kind)
-        evidence = (error.number,) if error.request is None else (error.request, error.number)
-        words = [cause.means]
-        if error.detail:
-            words.append(f"In this case, {error.detail}.")
-        offered = [
-            proposal.text
-            for sa in suites(conversation)
-            if error.kind == NotifyType.NO_PROPOSAL_CHOSEN and sa.numbers[0] == error.request
-            for proposal in sa.offered
-        ]
-        if offered:
-            words.append(f"The offer was {'; or '.join(offered)}.")
-        if error.overcome:
-            words.append("A retry succeeded.")
-        if not error.protected and error.exchange != "IKE_SA_INIT":
-            words.append("The message is not protected: anyone may have sent it.")
-        severity = LOW if error.overcome else cause.severity
-        yield Finding(
-            f"error.{name}", severity, Status.FAILED, f"{name} from the {error.by} in {error.exchange}",
-            conversation.label, evidence, cause.source, " ".join(words), cause.likely,
         )  # fmt: skip
 
 
@@ -335,7 +307,6 @@ OF_CONVERSATION: tuple[Callable[[ConversationFacts, Profile], Iterator[Finding]]
     _secrecy,
     _lives,
     _child_options,
-    _errors,
     _going,
     _path,
     _reading,

@@ -34,11 +34,26 @@ class AuthFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """What a request has that an error refuses.
+
+    ``groups`` are the key exchange methods in its SA payload, ``group`` that of its KE payload. ``payloads`` are pairs
+    (type, critical bit), ``faults`` what is malformed. ``readable`` is False if it was not decrypted.
+    """
+
+    groups: tuple[int, ...] = ()
+    group: int | None = None
+    payloads: tuple[tuple[int, bool], ...] = ()
+    faults: tuple[str, ...] = ()
+    readable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorFacts:
     """An error Notify: its sender, its exchange, and whether the message was protected.
 
-    ``request`` is the packet number of the request. ``detail`` is its data in words. ``overcome`` says whether a retry
-    of the exchange succeeded.
+    ``request`` is the packet number of the request, ``asked`` what it has. ``detail`` is the error's ``data`` in words.
+    ``overcome`` says whether a retry of the exchange succeeded.
     """
 
     number: int
@@ -49,6 +64,8 @@ class ErrorFacts:
     request: int | None
     detail: str = ""
     overcome: bool = False
+    data: bytes = b""
+    asked: RequestFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +86,13 @@ class ExchangeFacts:
 
 @dataclass(frozen=True, slots=True)
 class NotifyFacts:
-    """A status Notify: packet, sender, type and exchange."""
+    """A status Notify: packet, sender, type, exchange and data."""
 
     number: int
     by: str
     kind: int
     exchange: str
+    data: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

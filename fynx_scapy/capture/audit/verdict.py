@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from fynx_scapy.capture.audit import algorithms, course
+from fynx_scapy.capture.audit import algorithms, course, errors
 from fynx_scapy.capture.audit.facts import CaptureFacts
 from fynx_scapy.capture.audit.finding import INFO, Finding
 from fynx_scapy.capture.audit.profiles import PROFILES
@@ -75,9 +75,9 @@ def audit(capture: Capture, profile: Profile | str = "rfc") -> Audit:
 
 def judge(facts: CaptureFacts, profile: Profile) -> Audit:
     """The findings for these facts, sorted by severity, then by the first packet."""
-    found = [finding for judge_capture in course.OF_CAPTURE for finding in judge_capture(facts)]
+    found = [finding for judge_capture in (*course.OF_CAPTURE, *errors.OF_CAPTURE) for finding in judge_capture(facts)]
     for conversation in facts.conversations:
-        for judge_conversation in (*algorithms.OF_CONVERSATION, *course.OF_CONVERSATION):
+        for judge_conversation in (*algorithms.OF_CONVERSATION, *course.OF_CONVERSATION, *errors.OF_CONVERSATION):
             found += judge_conversation(conversation, profile)
     found.sort(key=lambda f: (-f.severity, _ORDER.get(f.status, len(_ORDER)), f.evidence[:1], f.rule))
     return Audit(facts, profile, tuple(found))

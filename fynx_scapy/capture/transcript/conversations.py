@@ -45,6 +45,7 @@ class ConversationBase:
         self._copies: set[int] = set()
         self._twice: set[int] = set()  # those of them that are one packet, captured twice
         self._seen = Sightings()
+        self._initial = 0  # requests of IKE_SA_INIT so far, without copies
         self._exchanges: list[CapturedExchange] | None = None
         self._history: tuple[int, SaHistory] | None = None
 
@@ -60,7 +61,11 @@ class ConversationBase:
             self.spis.append((message.spi_i, message.spi_r))
         elif pair[1] == NO_SPI and message.spi_r != NO_SPI:
             self.spis[self.spis.index(pair)] = (message.spi_i, message.spi_r)
-        copy, twice = self._seen.add(hash(message.data), Sighting(message.time, message.ident))
+        initial = message.exchange_type == ExchangeType.IKE_SA_INIT
+        # A refusal in IKE_SA_INIT has no nonce: the answers to two requests may have the same octets.
+        answered = self._initial if initial and not message.request else 0
+        copy, twice = self._seen.add((hash(message.data), answered), Sighting(message.time, message.ident))
+        self._initial += initial and message.request and not copy
         if copy:
             self._copies.add(message.index)
         if twice:
