@@ -123,7 +123,7 @@ def test_inner_flows_count_a_packet_once() -> None:
     assert [each.title for each in found.find("capture.twice")] == ["12 packets captured twice"]
     assert not found.find("ike.retransmission")
     assert not found.find("flow.replay")
-    assert " ".join(text.split()).count("captured twice") == 12
+    assert " ".join(text.split()).count("captured twice") == 9  # three are in the folded middle
 
 
 def test_a_mirror_port_shows_fragments_twice() -> None:

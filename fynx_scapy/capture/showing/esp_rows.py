@@ -122,7 +122,9 @@ class PacketRows:
             text += describe(packet.payload, packet.next_header)
         else:
             text += packet.error or f"{several(packet.octets, 'octet')}, not decrypted"
-        return _row(self.conversation, self.ends, packet.src, packet.time, (packet.number,), text)
+        row = _row(self.conversation, self.ends, packet.src, packet.time, (packet.number,), text)
+        row.twice = packet.twice
+        return row
 
 
 def packet_rows(conversations: Sequence[ConversationBase], ends: Iterable[tuple[str, str]]) -> list[list[Row]]:
