@@ -3,15 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
+import io
 import os
+import signal
 import sys
-from collections.abc import Mapping
-from typing import Any
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import click
 
 from fynx_scapy import __version__
+from fynx_scapy.errors import FynxError
+from fynx_scapy.text import printable
 
 COMMANDS: Mapping[str, str] = {
     "audit": "audit",
@@ -28,8 +36,13 @@ COMMANDS: Mapping[str, str] = {
 }
 """Command name -> name of its function. Each command is a file in commands/."""
 
+MISUSE = 2
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+"""What a write to stdout fails with, apart from EPIPE."""
 READER_GONE = 141
 """The exit status that a shell shows for a process killed by SIGPIPE: the reader of our output has exited."""
+INTERRUPTED = 130
+"""The same for SIGINT: Ctrl-C."""
 
 
 class Fynx(click.Group):
@@ -47,17 +60,90 @@ class Fynx(click.Group):
         command: click.Command = getattr(module, COMMANDS[cmd_name])
         return command
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line, and leave nothing half-written when a signal ends it."""
+        _check_streams()
+        with _terminated():
+            return super().main(*args, **extra)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the command line, or print ``--help`` or ``--version``."""
+        with _one_line():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. End it quietly when the reader of a pipe has exited (``fynx list | head -1``)."""
+        """Run a command."""
+        with _one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """End quietly when the reader of a pipe has exited (``fynx list | head -1``), and with one line on other errors."""
+    try:
         try:
-            try:
-                return super().invoke(ctx)
-            finally:
-                sys.stdout.flush()
-        except BrokenPipeError:
-            # Python flushes stdout again at exit, which would print an error.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(READER_GONE)
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _end(READER_GONE)
+    except KeyboardInterrupt:
+        _end(INTERRUPTED, "interrupted")
+    except FynxError as error:
+        _end(MISUSE, f"Error: {error}")
+    except OSError as error:
+        _end(MISUSE, f"Error: {_told(error)}")
+
+
+def _told(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if error.filename is None and error.errno in NO_ROOM:  # every other file names itself
+        return f"cannot write stdout: {reason}"
+    return f"{printable(str(error.filename))}: {reason}" if error.filename else reason
+
+
+def _end(status: int, text: str = "") -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # Python flushes once more at exit, which would print an error.
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if text:
+        with contextlib.suppress(OSError):
+            click.echo(text, err=True)
+    sys.exit(status)
+
+
+def _check_streams() -> None:
+    """A terminal that lacks a character gets its escape. stdout must be open, because a file would take its place."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- open to the end
+    if sys.stdout is None:
+        click.echo("Error: cannot write stdout: it is closed", err=True)
+        sys.exit(MISUSE)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the command like an exception, so that it removes what is half-written."""
+
+    def end(number: int, _frame: Any) -> None:
+        sys.exit(128 + number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        wanted = (number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL)
+        before = {number: signal.signal(number, end) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @click.group(cls=Fynx, context_settings={"help_option_names": ["-h", "--help"]})

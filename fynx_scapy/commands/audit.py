@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.commands.losses import Losses, look
-from fynx_scapy.commands.opening import console, not_over, opened, writing
+from fynx_scapy.commands.opening import Unusable, check_outputs, console, opened, writing
 from fynx_scapy.commands.options import JSON_FILE, OUTPUT, STDIO, keys_of, reads_capture, writes
 
 if TYPE_CHECKING:
@@ -69,24 +69,23 @@ def audit(
     from fynx_scapy.capture.audit import Severity
     from fynx_scapy.capture.audit import audit as judged
 
-    for path in (json_file, html_file):
-        if path is not None and str(path) != STDIO:
-            not_over(path, *captures)
+    check_outputs({"--output": output, "--json": json_file, "--html": html_file}, captures, given)
     if sum(str(path) == STDIO for path in captures) > 1:
         raise click.UsageError("- (stdin) was given more than once, but can be read only once")
     audits, status, warned = [], 0, set[str]()
     for path in captures:
         keys = keys_of(path, given, warned)
         losses = Losses(keys.decrypts, path.name if len(captures) > 1 else "")
-        with opened(path, keys, ports) as capture:
-            audits.append(judged(capture, profile))
-            look(capture, losses).finish(path)
+        try:
+            with opened(path, keys, ports) as capture:
+                audits.append(judged(capture, profile))
+                look(capture, losses).finish(path)
+        except Unusable as error:
+            if len(captures) == 1:
+                raise
+            error.show()  # and judge the others
+            status = error.exit_code
         status = max(status, losses.status)
-    if STDIO not in (str(json_file), str(html_file)):
-        with writing(output, *captures) as out:
-            screen = console(out)
-            for done in audits:
-                _show(screen, done, everything)
     if json_file is not None:
         document = {"profile": profile, "captures": [done.as_dict() for done in audits]}
         with writing(json_file) as out:
@@ -96,8 +95,13 @@ def audit(
 
         with writing(html_file) as out:
             out.write(render(audits))
+    if STDIO not in (str(json_file), str(html_file)):
+        with writing(output) as out:
+            screen = console(out)
+            for done in audits:
+                _show(screen, done, everything)
     if fail_on is not None and any(done.worst >= Severity[fail_on.upper()] for done in audits):
-        status = 1
+        status = max(status, 1)
     sys.exit(status)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.commands.losses import Losses, look, where
-from fynx_scapy.commands.opening import console, misuse, opened, writing
+from fynx_scapy.commands.opening import check_outputs, console, misuse, opened, writing, written
 from fynx_scapy.commands.options import JSON, OUTPUT, any_given, keys_of, reads_capture
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def capture(
     """
     if no_decrypt and any_given(given):
         raise click.UsageError("--no-decrypt uses no keys: omit the key options")
+    check_outputs({"--output": output}, [capture], given)
     if capture.is_dir():
         if ladder:
             raise click.UsageError("--ladder works on a single capture, not on a folder")
@@ -76,7 +77,7 @@ def capture(
 
         losses = Losses(keys is not None and keys.decrypts)
         document = summary.document(found, keys is not None and any_key(keys))
-        with writing(output, capture) as out:
+        with writing(output) as out:
             if as_json:
                 click.echo(json.dumps(document, indent=1), file=out)
             else:
@@ -111,7 +112,8 @@ def _folder(
     with misuse():
         results = _process(folder, keys, ports, workers, not no_decrypt)
         if parquet is not None:
-            results.write(parquet)
+            with written(parquet):
+                results.write(parquet)
     with writing(output) as out:
         if as_json:
             for row in results.captures:

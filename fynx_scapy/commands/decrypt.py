@@ -3,20 +3,15 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from fynx_scapy.commands.losses import Losses, look
-from fynx_scapy.commands.opening import not_over, opened
+from fynx_scapy.commands.opening import check_outputs, opened, writing_octets
 from fynx_scapy.commands.options import CAPTURE, OUTPUT_NEEDED, STDIO, keys_of, reads_capture
-
-if TYPE_CHECKING:
-    from fynx_scapy.capture import Capture
 
 
 @click.command()
@@ -31,10 +26,14 @@ def decrypt(capture: Path, output: Path, ports: tuple[int, ...], **given: Any) -
     Exit status 0 when nothing was left out; 1 when something was (unreadable, bad ICV, or not decrypted, with or
     without keys), as listed on stderr; 2 for misuse.
     """
+    from fynx_scapy.capture.showing.export import write_decrypted
+
+    check_outputs({"--output": output}, [capture], given)
     losses = Losses(wanted=True)
     with opened(capture, keys_of(capture, given), ports) as found:
-        not_over(output, capture)
-        count = _save(found, output)
+        found.follow()  # raises if it is not a capture, before anything is written
+        with writing_octets(output, secret=True) as file:
+            count = write_decrypted(found, file)
         verdicts, messages = found.icvs, found.follow()
         look(found, losses).finish(capture)
     closed = sum(message.closed for message in messages)
@@ -45,18 +44,3 @@ def decrypt(capture: Path, output: Path, ports: tuple[int, ...], **given: Any) -
         err=True,
     )
     sys.exit(losses.status)
-
-
-def _save(capture: Capture, output: Path) -> int:
-    if str(output) == STDIO:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "plain.pcapng"
-            count = capture.save_decrypted(path)
-            with path.open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
-        sys.stdout.buffer.flush()
-        return count
-    try:
-        return capture.save_decrypted(output)
-    except OSError as error:
-        raise click.UsageError(f"cannot write {output}: {error.strerror}") from None

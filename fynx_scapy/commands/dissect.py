@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 import click
 
 from fynx_scapy.commands.losses import Losses
-from fynx_scapy.commands.opening import misuse, no_routes, writing
+from fynx_scapy.commands.opening import check_outputs, misuse, no_routes, stdin, writing
 from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, STDIO, keys_of, reads_capture
 
 if TYPE_CHECKING:
@@ -39,14 +39,15 @@ def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, 
     """
     from fynx_scapy.capture import Dissection
 
+    check_outputs({"--output": output}, [capture], given)
     no_routes()
     keys = keys_of(capture, given)
     losses, pass_ = Losses(keys.decrypts), Dissection(keys, frozenset(ports))
-    source: Path | BinaryIO = sys.stdin.buffer if str(capture) == STDIO else capture
+    source: Path | BinaryIO = stdin() if str(capture) == STDIO else capture
     records = pass_.records(source, None if isinstance(source, Path) else "stdin")
     with misuse():
         first = next(records, None)  # raises if the file is not a capture
-    with writing(output, capture) as out:
+    with writing(output) as out:
         show = _json(out) if as_json else _person(out)
         for record in chain([] if first is None else [first], records):
             show(record)

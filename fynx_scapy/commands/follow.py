@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.commands.losses import Losses, look
-from fynx_scapy.commands.opening import opened, writing
-from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, SAVE, keys_of, reads_capture
+from fynx_scapy.commands.opening import check_outputs, opened, save_keys, writing
+from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, SAVE, STDIO, keys_of, reads_capture
 
 if TYPE_CHECKING:
     # The command itself imports Scapy and the ciphers, so that --help works without them
@@ -37,20 +37,24 @@ def follow(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, s
     Exit status 0 when nothing was left out; 1 when something was (unreadable, bad ICV, or not decrypted although there
     are keys), as listed on stderr, or when an AUTH payload is bad; 2 for misuse.
     """
+    check_outputs({"--output": output, "--save": save}, [capture], given)
+    alone = str(save) == str(output) == STDIO
+    if alone and as_json:
+        raise click.UsageError("--json and --save - both write to stdout: give one of them a file")
     keys = keys_of(capture, given)
     losses = Losses(keys.decrypts)
     with opened(capture, keys, ports) as found:
         counts = _counts(found)
-        with writing(output, capture) as out:
+        with writing(output) as out:
             if as_json:
                 click.echo(json.dumps(_document(found, counts), indent=1), file=out)
-            else:
+            elif not alone:
                 for line in _lines(found):
                     click.echo(line, file=out)
                 for kind, (opened_, total) in counts.items():
                     click.echo(f"{opened_} of {total} {kind} decrypted", file=out)
         if save is not None:
-            for path in found.opener.keys().save(save):
+            for path in save_keys(found.opener.keys(), save):
                 click.echo(f"wrote {path}", err=True)
         look(found, losses).finish(capture)
         bad = any(verdict.verified is False for sa in found.ike_sas for verdict in sa.auth)

@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
+from fynx_scapy import files
 from fynx_scapy.commands.options import STDIO
 from fynx_scapy.errors import CaptureError, ConfigError
+from fynx_scapy.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,13 +27,19 @@ if TYPE_CHECKING:
     from fynx_scapy.capture import Capture, KeyLog
 
 
+class Unusable(click.ClickException):
+    """A file that cannot be read or written, or that is not what it should be. The options are right: no usage line."""
+
+    exit_code = 2
+
+
 @contextmanager
 def misuse() -> Iterator[None]:
-    """Turn a file that is not a capture, or an impossible request, into a usage error: exit status 2."""
+    """Turn a file that is not a capture, or an impossible request, into one line and exit status 2."""
     try:
         yield
     except (CaptureError, ConfigError) as error:
-        raise click.UsageError(str(error)) from None
+        raise Unusable(str(error)) from None
 
 
 def no_routes() -> None:
@@ -45,7 +56,7 @@ def opened(path: Path, keys: KeyLog | None, ports: Sequence[int] = ()) -> Iterat
     from fynx_scapy.capture import Capture, KeyLog
 
     no_routes()
-    source = sys.stdin.buffer if str(path) == STDIO else path
+    source = stdin() if str(path) == STDIO else path
     keys = KeyLog() if keys is None else keys
     with misuse(), _progress(path) as progress, Capture(source, keys, ports=ports, progress=progress) as capture:
         yield capture
@@ -59,8 +70,6 @@ def _progress(path: Path) -> Iterator[Callable[[int], None] | None]:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from fynx_scapy.text import printable
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     known = None if str(path) == STDIO or path.suffix == ".gz" else path.stat().st_size
@@ -76,30 +85,160 @@ def as_file(path: Path) -> Iterator[Path]:
         yield path
         return
     with tempfile.NamedTemporaryFile(prefix="stdin-") as kept:
-        shutil.copyfileobj(sys.stdin.buffer, kept, 1 << 20)
-        kept.flush()
+        try:
+            shutil.copyfileobj(stdin(), kept, 1 << 20)
+            kept.flush()
+        except OSError as error:
+            raise Unusable(f"cannot copy stdin to {kept.name}: {error.strerror}") from None
         yield Path(kept.name)
 
 
+# -- output -----------------------------------------------------------------------------------------------------------
+
+
 @contextmanager
-def writing(path: Path, *inputs: Path) -> Iterator[TextIO]:
-    """A text file to write, or stdout for -. Raises UsageError if it cannot be written or is one of the ``inputs``."""
+def writing(path: Path, *, secret: bool = False) -> Iterator[TextIO]:
+    """A text file to write, or stdout for -. It appears when it is complete, and its missing folders are made."""
     if str(path) == STDIO:
         yield sys.stdout
         return
-    not_over(path, *inputs)
-    try:
-        file = path.open("w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
-    with file:
+    with written(path), files.writing_text(path, secret=secret) as file:
         yield file
 
 
-def not_over(path: Path, *inputs: Path) -> None:
-    """Raises UsageError if the output file is one of the inputs."""
-    if any(str(source) != STDIO and path.exists() and path.samefile(source) for source in inputs):
-        raise click.UsageError(f"{path} is an input of this command, so it cannot be the output: name another file")
+@contextmanager
+def writing_octets(path: Path, *, secret: bool = False) -> Iterator[BinaryIO]:
+    """A binary file to write, or stdout for -, like `writing`."""
+    if str(path) == STDIO:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with written(path), files.writing(path, secret=secret) as file:
+        yield file
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Make the folder of an output. A file that cannot be written is one line and exit status 2."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is None:  # stdout: cli.py handles it for every command
+            raise
+        raise Unusable(f"cannot write {printable(str(error.filename))}: {error.strerror}") from None
+
+
+Outputs = Mapping[str, Path | None]
+"""The option's name -> its file, or None."""
+
+
+def check_outputs(outputs: Outputs, captures: Iterable[Path], given: Mapping[str, Any] | None = None) -> None:
+    """Before anything is read: no output may be an input, and no two outputs one file, by whatever path.
+
+    ``given`` are the key options. Without them, the keys beside the captures are inputs too. Raises UsageError.
+    """
+    inputs = {_identity(path): path for path in _inputs(list(captures), given or {})}
+    taken: dict[Any, str] = {}
+    for option, output in outputs.items():
+        for path in _files(option, output):
+            if _special(path):
+                continue
+            told = "stdout" if str(path) == STDIO else printable(str(path))
+            same = inputs.get(_identity(path, to_write=True))
+            if same is not None:
+                which = "" if str(same) == str(path) else f": it is {printable(str(same))}"
+                raise click.UsageError(
+                    f"{option} {told} is an input of this command{which}, so it cannot be an output: name another file"
+                )
+            if option == "--json" and _is_capture(path):
+                raise click.UsageError(
+                    f"--json would replace the capture {printable(str(path))}: its FILE may be left out, so put --json "
+                    "after the captures"
+                )
+            if option == "--output" and str(path) == STDIO:
+                continue  # the default; what else goes to stdout takes its place
+            place = STDIO if str(path) == STDIO else os.path.realpath(path)
+            other = taken.setdefault(place, option)
+            if other != option:
+                raise click.UsageError(f"{other} and {option} both write to {told}: name another file for one of them")
+
+
+def _is_capture(path: Path) -> bool:
+    """Whether it is a capture: ``--json run.pcapng`` may be meant as a flag before a capture."""
+    from fynx_scapy.capture.reading.blocks import batches
+
+    try:
+        next(batches(path), None)
+    except CaptureError:
+        return False
+    return True
+
+
+def _files(option: str, path: Path | None) -> list[Path]:
+    """The files that an option writes."""
+    if path is None:
+        return []
+    if option == "--save" and str(path) != STDIO:
+        from fynx_scapy.keylog import ESP_TABLE, IKE_TABLE, JSON_KEYS
+
+        return [path / name for name in (ESP_TABLE, IKE_TABLE, JSON_KEYS)]
+    return [path]
+
+
+def _inputs(captures: list[Path], given: Mapping[str, Any]) -> Iterator[Path]:
+    from fynx_scapy.keylog import KeyLog
+
+    named = [*captures, *given.get("keys", ()), *given.get("psk_files", ())]
+    if not given.get("keys"):
+        named += [path for capture in captures if str(capture) != STDIO for path in KeyLog.places_beside(capture)]
+    for path in named:
+        if path.is_dir():
+            yield from (each for each in path.rglob("*") if each.is_file())
+        else:
+            yield path
+
+
+def _identity(path: Path, to_write: bool = False) -> object:
+    """The same for two paths of one file: device and inode. stdin and stdout have one if they are files."""
+    try:
+        if str(path) != STDIO:
+            status = path.stat()
+        elif to_write:
+            status = os.fstat(sys.stdout.fileno())
+        else:
+            status = os.fstat(sys.stdin.fileno())
+    except (OSError, ValueError, AttributeError):  # missing, or in memory, or closed
+        return path, to_write
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else (path, to_write)
+
+
+def _special(path: Path) -> bool:
+    """Whether it is a device or a pipe, which several outputs may share."""
+    with contextlib.suppress(OSError):
+        return str(path) != STDIO and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir()
+    return False
+
+
+def save_keys(keys: KeyLog, place: Path) -> list[Path]:
+    """Write key tables into a folder, and return their paths. For -, write our keys.json to stdout."""
+    from fynx_scapy.keylog import FORMATS, JSON_KEYS
+
+    if str(place) == STDIO:
+        click.echo(FORMATS[JSON_KEYS].write(keys.entries()), nl=False)
+        return []
+    with written(place):
+        return keys.save(place)
+
+
+def stdin() -> BinaryIO:
+    """Standard input, which may be closed."""
+    if sys.stdin is None:
+        raise Unusable("cannot read stdin: it is closed")
+    return sys.stdin.buffer
 
 
 def console(file: Any = None) -> Console:

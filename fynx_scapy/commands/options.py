@@ -116,9 +116,9 @@ OUTPUT_NEEDED = click.option(
 
 SAVE = click.option(
     "--save",
-    type=click.Path(file_okay=False, writable=True, path_type=Path),
+    type=click.Path(file_okay=False, writable=True, allow_dash=True, path_type=Path),
     metavar="DIR",
-    help="Write key tables into this folder.",
+    help="Write key tables into this folder; - writes one file of keys to stdout.",
 )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from fynx_scapy.commands.losses import Losses, look
-from fynx_scapy.commands.opening import as_file, console, misuse, opened, writing
+from fynx_scapy.commands.opening import as_file, check_outputs, console, misuse, opened, writing
 from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, STDIO, any_given, keys_of, reads_capture, writes
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def replay(
         raise click.UsageError("--side and --speed need --raw")
     if to_scenario and (target or keep or as_json or str(output) != STDIO):
         raise click.UsageError("--to-scenario cannot be used with --target, --keep, --json or --output")
+    check_outputs({"--output": output, "--to-scenario": to_scenario}, [capture], given)
     losses = Losses()
     with misuse(), as_file(capture) as path:
         keys = None if raw else keys_of(capture, given)
@@ -78,10 +79,10 @@ def replay(
             if keys is None:
                 _raw(path, ports, conversation, target or "127.0.0.1", side or "initiator", speed, as_json, output)
             elif to_scenario is not None:
-                _scenario(load(path, keys, conversation, ports=ports), capture.name, to_scenario, capture)
+                _scenario(load(path, keys, conversation, ports=ports), capture.name, to_scenario)
             else:
                 done = _play(load(path, keys, conversation, ports=ports), target, keep)
-                with writing(output, capture) as out:
+                with writing(output) as out:
                     if as_json:
                         click.echo(json.dumps(done.as_dict(), indent=1), file=out)
                     else:
@@ -109,7 +110,7 @@ def _raw(
     from fynx_scapy.capture.replay.raw import send, shots
 
     volley = send(shots(capture, side, conversation, ports=ports), target, speed=1.0 if speed is None else speed)
-    with writing(output, capture) as out:
+    with writing(output) as out:
         if as_json:
             click.echo(json.dumps(volley.as_dict()), file=out)
             return
@@ -121,11 +122,11 @@ def _raw(
         )
 
 
-def _scenario(recording: Recording, source: str, path: Path, capture: Path) -> None:
+def _scenario(recording: Recording, source: str, path: Path) -> None:
     from fynx_scapy.capture.replay.to_scenario import write
 
     text = write(recording, "recorded" if str(path) == STDIO else path.stem, "stdin" if source == STDIO else source)
-    with writing(path, capture) as out:
+    with writing(path, secret=True) as out:  # it holds the pre-shared key
         out.write(text)
     if str(path) != STDIO:
         click.echo(f"wrote {path}", err=True)

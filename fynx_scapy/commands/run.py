@@ -8,8 +8,7 @@ import json
 import secrets
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from fynx_scapy import __version__
-from fynx_scapy.commands.opening import console
-from fynx_scapy.commands.options import JSON_FILE, STDIO, Decorator, psk_file, read_psk, writes
+from fynx_scapy.commands.opening import check_outputs, console, save_keys, writing, writing_octets
+from fynx_scapy.commands.options import JSON_FILE, OUTPUT, STDIO, Decorator, psk_file, read_psk, writes
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fynx_scapy.harness import Contact, Result, Scenario
     from fynx_scapy.harness.target import Target
     from fynx_scapy.net.recorder import Recorder
@@ -76,21 +77,21 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_complete)
 @writes("--report", what="a report, one self-contained HTML page")
 @JSON_FILE
+@OUTPUT
 @writes("--junit", what="the verdicts as JUnit XML")
 @click.option(
     "--pcap",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path),
     metavar="FILE",
-    help="Write a pcapng capture, with its key tables beside it.",
+    help="Write a pcapng capture, with its key tables beside it; - is stdout.",
 )
 @click.option(
     "--save",
-    "--keys",
-    "keys",
-    type=click.Path(file_okay=False, writable=True, path_type=Path),
+    type=click.Path(file_okay=False, writable=True, allow_dash=True, path_type=Path),
     metavar="DIR",
-    help="Write key tables into this folder; default with --pcap: NAME.keys.",
+    help="Write key tables into this folder; - writes one file of keys to stdout. Default with --pcap: NAME.keys.",
 )
+@click.option("--keys", "old_save", hidden=True, type=click.Path(file_okay=False, path_type=Path), help="As --save.")
 @click.option(
     "--seed",
     type=int,
@@ -104,7 +105,9 @@ def run(
     json_file: Path | None,
     junit: Path | None,
     pcap: Path | None,
-    keys: Path | None,
+    save: Path | None,
+    old_save: Path | None,
+    output: Path,
     seed: int | None,
     target: str | None,
     psk_file: Path | None,
@@ -118,6 +121,12 @@ def run(
     """
     from fynx_scapy.harness import Tally
 
+    save = save or old_save
+    if save is None and pcap is not None and str(pcap) != STDIO:
+        save = pcap.with_suffix(".keys")
+    texts = {"--output": output, "--report": report, "--json": json_file, "--junit": junit}
+    given_psk = {"psk_files": [psk_file] if psk_file is not None else []}
+    check_outputs(texts | {"--pcap": pcap, "--save": save}, [], given_psk)
     began = datetime.datetime.now(datetime.UTC)
     chosen = _load(names)
     live = _target(target, psk_file, given)
@@ -127,38 +136,41 @@ def run(
         seed = secrets.randbelow(1_000_000)
     results, recorder, contact = _run(chosen, seed, live)
     tally = Tally.of(results)
-    with _writing():
-        about = {"date": began.strftime("%Y-%m-%d %H:%M:%S UTC"), **(contact.facts if contact is not None else {})}
-        command = _again(names, seed, target, psk_file, given)
-        if report is not None:
-            from fynx_scapy.report.page import render
+    about = {"date": began.strftime("%Y-%m-%d %H:%M:%S UTC"), **(contact.facts if contact is not None else {})}
+    command = _again(names, seed, target, psk_file, given)
+    if report is not None:
+        from fynx_scapy.report.page import render
 
-            _write(report, render(results, seed=seed, command=command, about=about))
-        if json_file is not None:
-            from fynx_scapy.report.page import our_versions
+        with writing(report) as out:
+            out.write(render(results, seed=seed, command=command, about=about))
+    if json_file is not None:
+        from fynx_scapy.report.page import our_versions
 
-            document = {
-                "version": __version__,
-                "versions": our_versions(),
-                "about": about,
-                "command": command,
-                "seed": seed,
-            }
-            document |= tally.as_dict() | {"results": [result.as_dict() for result in results]}
-            _write(json_file, json.dumps(document, indent=1) + "\n")
-        if junit is not None:
-            from fynx_scapy.report.junit import junit_xml
-            from fynx_scapy.report.page import our_versions
+        document = {
+            "version": __version__,
+            "versions": our_versions(),
+            "about": about,
+            "command": command,
+            "seed": seed,
+        }
+        document |= tally.as_dict() | {"results": [result.as_dict() for result in results]}
+        with writing(json_file) as out:
+            out.write(json.dumps(document, indent=1) + "\n")
+    if junit is not None:
+        from fynx_scapy.report.junit import junit_xml
+        from fynx_scapy.report.page import our_versions
 
-            properties = {**our_versions(), **about, "command": command}
-            _write(junit, junit_xml(results, properties if seed is None else properties | {"seed": str(seed)}))
-        if pcap is not None:
-            pcap.parent.mkdir(parents=True, exist_ok=True)
-            recorder.save_capture(pcap)
-        if pcap is not None or keys is not None:
-            recorder.keys().save(keys or pcap.with_suffix(".keys"))  # type: ignore[union-attr]
-    if STDIO not in map(str, (report, json_file, junit)):
-        _print_table(results, seed)
+        properties = {**our_versions(), **about, "command": command}
+        with writing(junit) as out:
+            out.write(junit_xml(results, properties if seed is None else properties | {"seed": str(seed)}))
+    if pcap is not None:
+        with writing_octets(pcap, secret=True) as file:
+            recorder.write_capture(file)
+    if save is not None:
+        save_keys(recorder.keys(), save)
+    if STDIO not in map(str, (report, json_file, junit, pcap, save)):
+        with writing(output) as out:
+            _print_table(results, seed, console(out))
     sys.exit(0 if tally.good else 1)
 
 
@@ -255,7 +267,7 @@ def _reach(contact: Contact) -> None:
         click.echo(f"left at the peer: {words}", err=True)
 
 
-def _print_table(results: Sequence[Result], seed: int | None) -> None:
+def _print_table(results: Sequence[Result], seed: int | None, screen: Console) -> None:
     """Print the verdicts, with the reason for each that is not PASS."""
     from rich.table import Table
     from rich.text import Text
@@ -274,7 +286,6 @@ def _print_table(results: Sequence[Result], seed: int | None) -> None:
         numbers = (str(row["sessions"]), str(row["packets"]), f"{result.seconds * 1000:.1f}")
         style = colours[row["verdict"]] if row["verdict"] == "SKIP" else f"bold {colours[row['verdict']]}"
         table.add_row(Text(row["verdict"], style=style), row["name"], Text(row["source"]), *numbers)
-    screen = console()
     screen.print(table)
     for result in worst_first(results):
         if result.reason:
@@ -294,22 +305,3 @@ def _print_table(results: Sequence[Result], seed: int | None) -> None:
     if not tally.verdicts[Verdict.PASS] and not tally.verdicts[Verdict.FAIL] + tally.verdicts[Verdict.ERROR]:
         screen.print("nothing was judged: every scenario was skipped", soft_wrap=True)
     screen.print(f"{tally} in {seconds:.2f} s{which}", soft_wrap=True)
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Report a file that cannot be written as a usage error."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise click.UsageError(f"cannot write {error.filename}: {error.strerror}") from None
-
-
-def _write(path: Path, text: str) -> None:
-    if str(path) == STDIO:
-        click.echo(text, nl=False)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")

@@ -82,14 +82,18 @@ class KeyLog:
     @classmethod
     def beside(cls, capture: str | os.PathLike[str]) -> KeyLog:
         """Read the keys beside a capture: NAME.keys.json, NAME.esp_sa etc. for each format, and folder NAME.keys."""
+        log = cls()
+        for place in cls.places_beside(capture):
+            log.add(place)
+        return log
+
+    @staticmethod
+    def places_beside(capture: str | os.PathLike[str]) -> list[Path]:
+        """The files and the folder that `beside` reads."""
         path = Path(capture)
         stem = path.with_suffix("") if path.suffix == ".gz" else path
-        log = cls()
-        for suffix in (IKE_TABLE, ESP_TABLE, JSON_KEYS, *(n for n in FORMATS if n not in _TABLES), "keys"):
-            candidate = stem.with_suffix("." + suffix)
-            if candidate.exists():
-                log.add(candidate)
-        return log
+        suffixes = (*_TABLES, *(name for name in FORMATS if name not in _TABLES), "keys")
+        return [place for suffix in suffixes if (place := stem.with_suffix(f".{suffix}")).exists()]
 
     def add(self, path: str | os.PathLike[str]) -> None:
         """Add the keys of a file or folder to this log."""

@@ -102,9 +102,13 @@ class Recorder:
         Raises OSError when the file cannot be written.
         """
         with writing(path, secret=True) as file:
-            writer = pcapng(file, DLT_RAW)
-            for packet in self.packets():
-                writer.write_packet(packet)
+            self.write_capture(file)
+
+    def write_capture(self, file: BinaryIO) -> None:
+        """Write the packets as pcapng to an open file."""
+        writer = pcapng(file, DLT_RAW)
+        for packet in self.packets():
+            writer.write_packet(packet)
 
     def keys(self) -> KeyLog:
         """The keys of every SA that either endpoint derived, also of failed handshakes, and the shared secrets."""
