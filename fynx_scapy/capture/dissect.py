@@ -4,7 +4,8 @@
 A record is a dict of plain values, ready for JSON: bytes are lower-case hexadecimal, enumerations are IANA's names.
 Every record has ``number, time`` (seconds since the epoch), ``src, sport, dst, dport, kind, error``. If the snap length
 of the capture cut the packet, ``missing`` is the number of octets that were sent but not captured. If a packet was not
-decrypted, ``decrypted`` is false and ``icv`` is "unchecked". By kind:
+decrypted, ``decrypted`` is false and ``icv`` is "unchecked". ``within`` names the tunnels and the IPsec headers around
+a packet, the outermost first; IPsec inside AH or WESP has a record of its own, after that of its carrier. By kind:
 
 ike       ``init_spi, resp_spi, exchange, request, message_id, payloads, encrypted, decrypted, icv``. A payload has
           ``type`` (IANA's notation), ``critical`` and its layer's fields. A Notify has its type as ``notify_type``. A
@@ -32,10 +33,12 @@ from typing import Any, BinaryIO
 from fynx_scapy.capture.follow.decrypt import UNCHECKED, OpenResult
 from fynx_scapy.capture.follow.follower import Follower
 from fynx_scapy.capture.follow.sas import IkeOpened
+from fynx_scapy.capture.headers.ipsec import ah_content
 from fynx_scapy.capture.reading.losses import Loss
 from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.capture.reading.records import payload_record
 from fynx_scapy.capture.reading.walk import LOST, NO_FRAME, Walk
+from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, IKE_HEADER
@@ -102,6 +105,7 @@ class Dissection:
         record = record | make(self, found) if make else record | {"error": None}
         if found.missing:
             record["missing"] = found.missing
+        if found.fault:
             record["error"] = "; ".join(filter(None, (found.fault, record["error"])))
         return record
 
@@ -187,16 +191,16 @@ class Dissection:
     def ah(self, packet: IpsecPacket) -> Record:
         """The fields of AH (RFC 4302 section 2). The ICV is not checked."""
         data = packet.data
-        size = (data[1] + 2) * 4 if len(data) >= 12 else 12
-        if len(data) < size:
-            short = None if packet.missing else f"expected an AH header of {size} octets, found {len(data)}"
-            return {"spi": None, "seq": None, "error": short}
+        try:
+            following, content = ah_content(data)
+        except MalformedError:  # the packet's fault says so
+            return {"spi": None, "seq": None, "error": None}
         return {
             "spi": data[4:8].hex(),
             "seq": int.from_bytes(data[8:12], "big"),
             **_closed(),
-            "next_header": data[0],
-            "inner": data[size:].hex(),
+            "next_header": following,
+            "inner": content.hex(),
             "error": None,
         }
 
@@ -215,7 +219,8 @@ _MAKERS: dict[str, Callable[[Dissection, IpsecPacket], Record]] = {
 
 def _base(packet: IpsecPacket) -> Record:
     ends = {"src": packet.src or None, "sport": packet.sport, "dst": packet.dst or None, "dport": packet.dport}
-    return {"number": packet.frame.number, "time": packet.frame.time, **ends, "kind": packet.kind}
+    within = {"within": list(packet.within)} if packet.within else {}
+    return {"number": packet.frame.number, "time": packet.frame.time, **ends, "kind": packet.kind, **within}
 
 
 def _closed() -> Record:

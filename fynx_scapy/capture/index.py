@@ -45,8 +45,8 @@ class Index:
     ``packets`` and ``octets`` count all packets, ``kinds`` the IPsec packets by kind (ike, esp, ah, ikev1, keepalive,
     …), ``foreign`` those that are not IPsec. ``first`` and ``last`` are times. ``failed`` counts what could not be
     read; ``problems`` lists at most 10,000 of these, followed by what was left out (`losses`): packets of flows beyond
-    a limit (``overflow``), octets of TCP, IPsec inside AH or WESP. ``twice`` are the numbers of the first ESP and AH
-    packets that were captured twice; the flows count them.
+    a limit (``overflow``), octets of TCP, headers that are not looked into. ``twice`` are the numbers of the first ESP
+    and AH packets that were captured twice; the flows count them.
     """
 
     ports: frozenset[int] = frozenset()
@@ -238,7 +238,7 @@ class Index:
                 continue
             if packet.kind in ("esp", "ah"):
                 flow = self._flow(packet, batch, index)
-                if flow is not None and packet.kind == "esp" and not packet.tcp:
+                if flow is not None and packet.kind == "esp" and not packet.tcp and not packet.within:
                     self._learn(head, flow)
             elif packet.kind in ("ike", "ikev1"):
                 self.messages.add(packet)
@@ -249,10 +249,8 @@ class Index:
         data, frame = packet.data, packet.frame
         at = 4 if packet.kind == "ah" else 0
         if len(data) < at + 8:
-            if packet.missing:
-                return None  # its fault says so
-            expected = "an AH header of 12 octets" if at else "an ESP header of 8 octets"
-            self.problem(frame.number, frame.offset, f"expected {expected}, found {len(data)}")
+            if not packet.fault:
+                self.problem(frame.number, frame.offset, f"expected an ESP header of 8 octets, found {len(data)}")
             return None
         spi, sequence = struct.unpack_from("!II", data, at)
         key = (packet.kind, spi, packet.src, packet.dst)

@@ -176,12 +176,11 @@ def test_octets_of_tcp_in_which_there_is_no_message(files: Files, command: str) 
     assert any("42 octets" in line and "TCP" in line for line in errors(done)), done.stderr
 
 
-def test_ipsec_that_is_not_looked_into(files: Files, command: str) -> None:
-    """ESP inside AH (RFC 4302): the AH is counted, what is in it is not opened."""
-    ah = bytes([50, 4]) + bytes(2) + (7).to_bytes(4) + (1).to_bytes(4) + bytes(12) + bytes(40)
-    done = fynx(command, files, "-", stdin=pcap([*files.frames(), ipv4(51, ah)], RAW_IP))
+def test_a_tunnel_that_is_not_looked_into(files: Files, command: str) -> None:
+    """L2TPv3 (RFC 3931): only its control connection says where the packet begins."""
+    done = fynx(command, files, "-", stdin=pcap([*files.frames(), ipv4(115, bytes([0, 0, 0, 5]) * 9)], RAW_IP))
     assert done.exit_code == 1
-    assert errors(done) == ["error: 1 packet of ESP inside AH not dissected"]
+    assert errors(done) == ["error: 1 packet not looked into: L2TPv3"]
 
 
 def test_a_malformed_message(files: Files, command: str) -> None:

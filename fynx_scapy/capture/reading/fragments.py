@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from fynx_scapy.capture.reading.losses import Loss, several, some
 from fynx_scapy.capture.reading.packets import IpPacket
 
+Key = tuple[str, str, int, int, tuple[str, ...]]
+
 MOST_FRAGMENTED, MOST_FRAGMENT_OCTETS = 1024, 1 << 23
 """How many incomplete IP packets are kept, and how many octets of them. Beyond that, the oldest is dropped."""
 MOST_GIVEN_UP = 10_000
@@ -20,7 +22,7 @@ class Fragments:
     """Reassembles IP packets in bounded memory. Reports overlaps (RFC 5722) and incomplete packets, never guesses."""
 
     given_up: int = 0
-    _waiting: OrderedDict[tuple[str, str, int, int], list[IpPacket]] = field(default_factory=OrderedDict)
+    _waiting: OrderedDict[Key, list[IpPacket]] = field(default_factory=OrderedDict)
     _held: int = 0
     _lost: deque[IpPacket] = field(default_factory=lambda: deque(maxlen=MOST_GIVEN_UP))
 
@@ -28,7 +30,7 @@ class Fragments:
         """The packet itself if it is not a fragment, the reassembled one if this completes it, else None."""
         if not packet.offset and not packet.more:
             return packet
-        key = (packet.src, packet.dst, packet.protocol, packet.ident)
+        key = (packet.src, packet.dst, packet.protocol, packet.ident, packet.within)
         pieces = self._waiting.setdefault(key, [])
         if all(piece.offset != packet.offset for piece in pieces):
             pieces.append(packet)
@@ -50,7 +52,7 @@ class Fragments:
             self._lost.append(replace(first, payload=first.payload[:28], frame=replace(first.frame, data=b"")))
         return None
 
-    def _forget(self, key: tuple[str, str, int, int]) -> IpPacket:
+    def _forget(self, key: Key) -> IpPacket:
         pieces = self._waiting.pop(key)
         self._held -= sum(len(piece.payload) for piece in pieces)
         return pieces[0]

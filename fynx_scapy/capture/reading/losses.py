@@ -13,7 +13,7 @@ class Loss:
     """Something in a capture that is missing from the results: its kind, a count, and a text.
 
     ``what`` is one of "tcp octets", "tcp streams", "fragments", "flows", "messages", "problems",
-    "inner flows", "nested".
+    "inner flows", "nested", "headers", "link types".
     """
 
     what: str

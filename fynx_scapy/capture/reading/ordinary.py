@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 
+from fynx_scapy.capture.headers.tunnels import PROTOCOLS
 from fynx_scapy.capture.reading.packets import AH, ESP, IPCOMP, TCP, UDP, WESP
 
 # Link type -> (octets before the IP header, offset and size of the protocol field, its values for IPv4 and IPv6)
@@ -26,8 +27,8 @@ LINKS: dict[int, tuple[int, int, int, bytes, bytes]] = {
 # version and header length, total length, flags and offset, protocol, addresses and the next four octets, then twelve
 IPV4 = struct.Struct("!BxH2xHxB2x12sI4sI")
 IPV6 = struct.Struct("!4s HB x 36s I4sI")
-OTHERS = frozenset(range(256)) - {TCP, UDP, ESP, AH, IPCOMP, WESP, 0, 43, 44, 60, 135}
-"""Protocols that carry no IPsec and are not extension headers."""
+OTHERS = frozenset(range(256)) - {TCP, UDP, ESP, AH, IPCOMP, WESP, 0, 43, 44, 60, 135} - PROTOCOLS.keys()
+"""Protocols that carry no IPsec and are neither tunnels nor extension headers."""
 
 
 def fast_key(head: bytes) -> bytes:

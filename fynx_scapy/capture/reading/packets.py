@@ -9,25 +9,34 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
+from fynx_scapy.capture.headers.kinds import IPV4, IPV6, Next, NotRead
+from fynx_scapy.capture.headers.layers import ip_below
+from fynx_scapy.capture.headers.links import beneath_link
+from fynx_scapy.capture.headers.tunnels import PORTS, PROTOCOLS, beneath, tunnel
 from fynx_scapy.capture.reading.frames import Frame
 from fynx_scapy.errors import CaptureError
 from fynx_scapy.layers.ikeheader import EXCHANGE_TYPE, IKE_HEADER, LENGTH, NEXT_PAYLOAD, VERSION
 
-ETHERTYPE_IP, ETHERTYPE_IPV6 = 0x0800, 0x86DD
-VLAN_TAGS = {0x8100, 0x88A8, 0x9100}
 TCP, UDP, ESP, AH, IPCOMP, WESP = 6, 17, 50, 51, 108, 141
 IPSEC_PROTOCOLS = {ESP: "esp", AH: "ah", IPCOMP: "ipcomp", WESP: "wesp"}
 IPV6_OPTIONS = {0, 43, 60, 135}  # hop-by-hop, routing, destination, mobility: type, length in 8 octets
 IPV6_FRAGMENT = 44
 IKE_PORTS = {500, 848}  # 848: GDOI and G-IKEv2
 NATT_PORT = 4500
+IP_VERSIONS = {4: 4, 41: 6}  # protocol numbers of IP itself
+MOST_NESTED = 8
+"""How many tunnels and IPsec headers inside each other are looked through."""
 
 
 @dataclass(frozen=True, slots=True)
 class IpPacket:
-    """One IP packet or fragment. ``offset`` (in octets), ``more`` and ``ident`` describe the fragment."""
+    """One IP packet or fragment. ``offset`` (in octets), ``more`` and ``ident`` describe the fragment.
+
+    ``within`` names the tunnels around it, the outermost first.
+    """
 
     frame: Frame
     src: str
@@ -38,6 +47,7 @@ class IpPacket:
     more: bool = False
     ident: int = 0
     missing: int = 0
+    within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,8 @@ class IpsecPacket:
     """One IPsec packet. ``kind`` is ike, esp, ah, keepalive, ikev1, …; ``data`` excludes the non-ESP marker.
 
     In TCP (``tcp``), ``frame`` is the frame that completes it. ``ident`` is the IP identification, 0 if there is none.
+    ``within`` names the tunnels and the IPsec headers around it. ``odd`` says what contradicts itself in a packet that
+    can be read. ``clear`` is what ESP in WESP carries in the clear: its next header and its content.
     """
 
     frame: Frame
@@ -58,13 +70,16 @@ class IpsecPacket:
     error: str | None = None
     tcp: bool = False
     ident: int = 0
+    within: tuple[str, ...] = ()
+    odd: str = ""
+    clear: tuple[int, bytes] | None = None
 
     @property
     def fault(self) -> str:
-        """What is wrong with it: unreadable, or cut by the capture's snap length. Empty if nothing is wrong."""
+        """What is wrong with it: unreadable, cut by the capture's snap length, or a contradiction. Empty if nothing."""
         if self.error is None and self.missing:
             return holds(len(self.data), self.missing)
-        return self.error or ""
+        return self.error or self.odd
 
 
 def holds(octets: int, missing: int) -> str:
@@ -72,76 +87,87 @@ def holds(octets: int, missing: int) -> str:
     return f"the capture holds {octets} of {octets + missing} octets"
 
 
-def _ethernet(frame: Frame) -> tuple[int, int]:
-    at = 12
-    (kind,) = struct.unpack_from("!H", frame.data, at)
-    while kind in VLAN_TAGS:
-        at += 4
-        (kind,) = struct.unpack_from("!H", frame.data, at)
-    return kind, at + 2
-
-
-def _raw(frame: Frame) -> tuple[int, int]:
-    return {4: ETHERTYPE_IP, 6: ETHERTYPE_IPV6}.get(frame.data[0] >> 4 if frame.data else 0, 0), 0
-
-
-def _loopback(frame: Frame) -> tuple[int, int]:
-    """BSD loopback: an address family in the capturing machine's byte order. The value for IPv6 differs by system."""
-    (family,) = struct.unpack_from(frame.order + "I", frame.data)
-    if family > 0xFFFF:
-        (family,) = struct.unpack_from(">I" if frame.order == "<" else "<I", frame.data)
-    return {2: ETHERTYPE_IP, 10: ETHERTYPE_IPV6, 24: ETHERTYPE_IPV6, 28: ETHERTYPE_IPV6, 30: ETHERTYPE_IPV6}.get(
-        family, 0
-    ), 4
-
-
-def _cooked(frame: Frame) -> tuple[int, int]:
-    return struct.unpack_from("!H", frame.data, 14)[0], 16
-
-
-def _cooked2(frame: Frame) -> tuple[int, int]:
-    return struct.unpack_from("!H", frame.data)[0], 20
-
-
-LINKS: dict[int, Callable[[Frame], tuple[int, int]]] = {  # link type -> (ethertype, offset of the IP packet)
-    0: _loopback,
-    1: _ethernet,
-    12: _raw,
-    14: _raw,
-    101: _raw,
-    108: _loopback,
-    113: _cooked,
-    228: _raw,
-    229: _raw,
-    276: _cooked2,
-}
-
-
 def ip_packet(frame: Frame) -> IpPacket | None:
     """The IP packet of a frame, or None if the frame carries something else.
 
-    Raises CaptureError for an unknown link type and for headers that do not fit the frame.
+    Raises CaptureError for headers that do not fit the frame, and NotRead for those that are not looked into.
     """
     if frame.fault:
         raise CaptureError(frame.fault)
-    place = f"packet {frame.number} at offset {frame.offset}"
-    link = LINKS.get(frame.linktype)
-    if link is None:
-        known = ", ".join(map(str, LINKS))
-        raise CaptureError(f"{place}: link type {frame.linktype} is not supported; expected one of {known}")
+    link = beneath_link, (frame.linktype, frame.data, frame.order)
+    return _ip(_Outside(frame, frame.data, frame.missing, ()), *link)
+
+
+def ip_inside(packet: IpPacket) -> IpPacket | None:
+    """The IP packet in a tunnel, or None if the packet is no tunnel or has no IP in it. Raises as `ip_packet` does."""
+    name = tunnel(packet.protocol, packet.payload)
+    if not name:
+        return None
+    outside = _Outside(packet.frame, packet.payload, packet.missing, deeper(packet.within, name))
+    return _ip(outside, beneath, (packet.protocol, packet.payload))
+
+
+def carried(packet: IpsecPacket, name: str, following: int, content: bytes) -> IpPacket | None:
+    """What IPsec carries, as an IP packet: itself in tunnel mode, with the outer addresses in transport mode.
+
+    ``name`` is the header around it, ``following`` the next header. None if there is nothing. Raises as `ip_packet`.
+    """
+    within = deeper(packet.within, name)
+    if following in IP_VERSIONS:
+        outside = _Outside(packet.frame, content, packet.missing, within)
+        return _ip(outside, Next, (IPV4 if IP_VERSIONS[following] == 4 else IPV6, 0))
+    outer = IpPacket(packet.frame, packet.src, packet.dst, following, content, missing=packet.missing, within=within)
+    outer = replace(outer, ident=packet.ident)
+    if ":" not in packet.src:
+        return outer
     try:
-        ethertype, at = link(frame)
-        reader = {ETHERTYPE_IP: _ipv4, ETHERTYPE_IPV6: _ipv6}.get(ethertype)
-        return reader(frame, at) if reader else None
+        following, at, offset, more, ident = _extensions(content, 0, following)
+    except (struct.error, IndexError):
+        return None
+    return replace(outer, protocol=following, payload=content[at:], offset=offset, more=more, ident=ident)
+
+
+def deeper(within: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """The headers around what is inside one more. Raises NotRead beyond the limit."""
+    if len(within) >= MOST_NESTED:
+        raise NotRead(f"more than {MOST_NESTED} tunnels inside each other")
+    return (*within, name)
+
+
+class _Outside(NamedTuple):
+    """Octets with an IP packet somewhere in them: those of a frame, or of a tunnel's payload."""
+
+    frame: Frame
+    data: bytes
+    missing: int
+    within: tuple[str, ...]
+
+
+def _ip(outside: _Outside, first: Callable[..., Next | None], arguments: tuple[Any, ...]) -> IpPacket | None:
+    """The IP packet whose headers begin where ``first`` says."""
+    frame, data = outside.frame, outside.data
+    place = f"packet {frame.number} at offset {frame.offset}"
+    try:
+        found = first(*arguments)
+        found = found and ip_below(data, found)
+        if found is None:
+            return None
+        kind, at = found
+        version = data[at] >> 4
+        if version != (4 if kind == IPV4 else 6):
+            known = f"the header before it says IPv{4 if kind == IPV4 else 6}"
+            raise CaptureError(f"{place}: the IP header has version {version}, but {known}")
+        return (_ipv4 if kind == IPV4 else _ipv6)(outside, at)
     except (struct.error, IndexError, ValueError):
-        if frame.missing:
-            text = f"{holds(len(frame.data), frame.missing)}, too few for the headers"
+        inside = f" inside {outside.within[-1]}" if outside.within else ""
+        if outside.missing:
+            text = f"{holds(len(data), outside.missing)}, too few for the headers{inside}"
             raise CaptureError(f"{place}: {text}") from None
-        raise CaptureError(f"{place}: the headers do not fit into {len(frame.data)} octets") from None
+        raise CaptureError(f"{place}: the headers{inside} do not fit into {len(data)} octets") from None
 
 
-def _ipv4(frame: Frame, at: int) -> IpPacket:
-    data = frame.data
+def _ipv4(outside: _Outside, at: int) -> IpPacket:
+    data = outside.data
     head = (data[at] & 15) * 4
     total, ident, fragment, protocol = struct.unpack_from("!2xHHHxB", data, at)
     src, dst = (
@@ -153,13 +179,12 @@ def _ipv4(frame: Frame, at: int) -> IpPacket:
         raise ValueError
     payload = data[at + head : at + total]
     missing = total - head - len(payload)
-    return IpPacket(
-        frame, src, dst, protocol, payload, (fragment & 0x1FFF) * 8, bool(fragment & 0x2000), ident, missing
-    )
+    offset, more = (fragment & 0x1FFF) * 8, bool(fragment & 0x2000)
+    return IpPacket(outside.frame, src, dst, protocol, payload, offset, more, ident, missing, outside.within)
 
 
-def _ipv6(frame: Frame, at: int) -> IpPacket:
-    data = frame.data
+def _ipv6(outside: _Outside, at: int) -> IpPacket:
+    data = outside.data
     length, following = struct.unpack_from("!4xHB", data, at)
     src, dst = (
         socket.inet_ntop(socket.AF_INET6, data[at + 8 : at + 24]),
@@ -167,6 +192,15 @@ def _ipv6(frame: Frame, at: int) -> IpPacket:
     )
     at += 40
     end = at + length if length else len(data)
+    following, at, offset, more, ident = _extensions(data, at, following)
+    if at > end:
+        raise ValueError
+    payload, missing = data[at:end], end - at - len(data[at:end])
+    return IpPacket(outside.frame, src, dst, following, payload, offset, more, ident, missing, outside.within)
+
+
+def _extensions(data: bytes, at: int, following: int) -> tuple[int, int, int, bool, int]:
+    """Skip extension headers (RFC 8200 section 4). The next header, its offset; and the fragment's offset, more, ID."""
     offset, more, ident = 0, False, 0
     while True:
         if following in IPV6_OPTIONS:
@@ -179,10 +213,7 @@ def _ipv6(frame: Frame, at: int) -> IpPacket:
         at += size
         if offset:  # packet data follows, not another header
             break
-    if at > end:
-        raise ValueError
-    payload = data[at:end]
-    return IpPacket(frame, src, dst, following, payload, offset, more, ident, end - at - len(payload))
+    return following, at, offset, more, ident
 
 
 def is_ike(data: bytes, missing: int = 0) -> bool:
@@ -213,25 +244,22 @@ class Classifier:
     def may_be_ipsec(self, fragment: IpPacket) -> bool:
         """Whether a single fragment may belong to IPsec. For UDP, only the first fragment has the ports."""
         if fragment.protocol != UDP or fragment.offset or len(fragment.payload) < 4:
-            return fragment.protocol in IPSEC_PROTOCOLS or fragment.protocol == UDP
+            return fragment.protocol in {*IPSEC_PROTOCOLS, *PROTOCOLS, UDP}
         sport, dport = struct.unpack_from("!HH", fragment.payload)
         ends = ((fragment.src, sport), (fragment.dst, dport))
-        return bool({*IKE_PORTS, NATT_PORT, *self.ports} & {sport, dport} or self._learnt.intersection(ends))
+        known = {*IKE_PORTS, NATT_PORT, *PORTS, *self.ports}
+        return bool(known & {sport, dport} or self._learnt.intersection(ends))
 
     def __call__(self, packet: IpPacket) -> IpsecPacket | None:
         """The IPsec packet in an IP packet, or None if it is not IPsec."""
         if packet.protocol in IPSEC_PROTOCOLS:
             kind = IPSEC_PROTOCOLS[packet.protocol]
-            return IpsecPacket(
-                packet.frame, kind, packet.src, packet.dst, packet.payload, missing=packet.missing, ident=packet.ident
-            )
+            return _of(packet, kind, packet.payload)
         if packet.protocol != UDP:
             return None  # streams.py reassembles TCP first
         if len(packet.payload) < 8:
             short = None if packet.missing else f"expected a UDP header of 8 octets, found {len(packet.payload)}"
-            return IpsecPacket(
-                packet.frame, "unreadable", packet.src, packet.dst, packet.payload, missing=packet.missing, error=short
-            )
+            return _of(packet, "unreadable", packet.payload, error=short)
         sport, dport, length = struct.unpack_from("!HHH", packet.payload)
         data = packet.payload[8:length] if 8 <= length < len(packet.payload) else packet.payload[8:]
         missing = max(packet.missing, length - 8 - len(packet.payload[8:]) if length > 8 else 0)
@@ -239,8 +267,7 @@ class Classifier:
         if found is None:
             return None
         kind, data, error = found
-        ends = (packet.src, packet.dst)
-        return IpsecPacket(packet.frame, kind, *ends, data, sport, dport, missing, error, ident=packet.ident)
+        return replace(_of(packet, kind, data, error), sport=sport, dport=dport, missing=missing)
 
     def _udp(
         self, packet: IpPacket, sport: int, dport: int, data: bytes, missing: int
@@ -266,6 +293,16 @@ class Classifier:
         return classified(data, missing)
 
 
+def _of(packet: IpPacket, kind: str, data: bytes, error: str | None = None) -> IpsecPacket:
+    return IpsecPacket(
+        packet.frame, kind, packet.src, packet.dst, data, missing=packet.missing, error=error, ident=packet.ident,
+        within=packet.within,
+    )  # fmt: skip
+
+
+WESP_IN_UDP = b"\0\0\0\2"  # RFC 5840 section 2.1
+
+
 def classified(data: bytes, missing: int = 0) -> tuple[str, bytes, str | None]:
     """Classify a datagram on port 4500 (RFC 3948 section 2): kind, octets without the non-ESP marker, error.
 
@@ -275,6 +312,8 @@ def classified(data: bytes, missing: int = 0) -> tuple[str, bytes, str | None]:
         return "keepalive", data, None
     if data[:4] == bytes(4):
         return _ike(data[4:])
+    if data[:4] == WESP_IN_UDP:
+        return "wesp", data[4:], None
     if len(data) <= 4:
         if missing:
             return "unreadable", data, None

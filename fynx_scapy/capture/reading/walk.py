@@ -3,31 +3,36 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from fynx_scapy.capture.headers.ipsec import ah_content, contradiction, wesp_content
+from fynx_scapy.capture.headers.kinds import LinkNotRead, NotRead
 from fynx_scapy.capture.reading.blocks import batches
 from fynx_scapy.capture.reading.fragments import Fragments
 from fynx_scapy.capture.reading.frames import Frame, frame_of
 from fynx_scapy.capture.reading.losses import Loss, several
 from fynx_scapy.capture.reading.packets import (
-    IPSEC_PROTOCOLS,
     NATT_PORT,
     TCP,
     Classifier,
+    IpPacket,
     IpsecPacket,
+    carried,
+    deeper,
+    ip_inside,
     ip_packet,
 )
 from fynx_scapy.capture.reading.streams import Streams
-from fynx_scapy.errors import CaptureError
+from fynx_scapy.errors import CaptureError, MalformedError
 
 
 @dataclass(slots=True)
 class Walk:
-    """One pass over the frames of a capture. ``foreign`` counts the packets that are not IPsec.
+    """One pass over the frames of a capture. ``foreign`` counts the packets that are not IPsec, ``unread`` those with
+    headers that are not looked into.
 
     ``ports`` are UDP and TCP ports to treat like 4500. Anything unreadable becomes an `IpsecPacket` of kind
     ``unreadable`` or ``fragment`` with an ``error``. At the end, everything that was left out (`losses`) becomes one of
@@ -36,7 +41,7 @@ class Walk:
 
     ports: frozenset[int] = frozenset()
     foreign: int = 0
-    nested: Counter[str] = field(default_factory=Counter)
+    unread: dict[str, tuple[NotRead, int]] = field(default_factory=dict)
     fragments: Fragments = field(default_factory=Fragments)
     classify: Classifier = field(init=False)
     streams: Streams = field(init=False)
@@ -58,32 +63,87 @@ class Walk:
         yield from self.rest()
 
     def frame(self, frame: Frame) -> Iterable[IpsecPacket]:
-        """The IPsec packets that a frame completes: usually one or none; a TCP segment may complete any number."""
-        try:
-            packet = ip_packet(frame)
-        except CaptureError as error:
-            return (IpsecPacket(frame, "unreadable", "", "", b"", error=str(error)),)
-        whole = packet and self.fragments.add(packet)
-        if whole is None:
-            self.foreign += packet is None
-            return ()
-        if whole.protocol == TCP:
-            inside = self.streams.add(whole)
-            if inside is not None:
-                return inside
-        found = self.classify(whole)
+        """The IPsec packets that a frame completes: usually one or none; a TCP segment may complete any number.
+
+        IPsec inside AH or WESP follows the packet that carries it.
+        """
+        found = self._guarded(frame, lambda: self._packets(ip_packet(frame)))
         if found is None:
             self.foreign += 1
             return ()
-        if found.kind in _WRAPPERS:
-            self._wrapped(found)
-        return (found,)
+        return found
 
-    def _wrapped(self, packet: IpsecPacket) -> None:
-        """Count IPsec inside a header (AH, WESP) whose content is not dissected."""
-        inside = "esp" if packet.kind == "wesp" else IPSEC_PROTOCOLS.get(packet.data[0]) if packet.data else None
-        if inside is not None:
-            self.nested[f"{inside.upper()} inside {packet.kind.upper()}"] += 1
+    def inside(self, packet: IpsecPacket, following: int, content: bytes) -> Iterable[IpsecPacket]:
+        """The IPsec packets in what another one carries, given its next header and content."""
+        name = packet.kind.upper()
+        return self._guarded(packet.frame, lambda: self._packets(carried(packet, name, following, content))) or ()
+
+    def _guarded(self, frame: Frame, read: Callable[[], Iterable[IpsecPacket] | None]) -> Iterable[IpsecPacket] | None:
+        """What ``read`` finds, with the headers that could not be read. None: no IPsec."""
+        try:
+            return read()
+        except CaptureError as error:
+            return (IpsecPacket(frame, "unreadable", "", "", b"", error=str(error)),)
+        except NotRead as header:
+            self._not_read(header)
+            return ()
+
+    def _not_read(self, header: NotRead) -> None:
+        if str(header) not in self.unread and len(self.unread) >= MOST_UNREAD:
+            header = NotRead("more kinds of headers")
+        _, count = self.unread.get(str(header), (header, 0))
+        self.unread[str(header)] = header, count + 1
+
+    def _packets(self, packet: IpPacket | None) -> Iterable[IpsecPacket] | None:
+        """The IPsec packets that an IP packet completes, in tunnels too. None: no IPsec."""
+        whole = packet and self.fragments.add(packet)
+        if whole is None:
+            return None if packet is None else ()
+        if whole.protocol == TCP:
+            found = self.streams.add(whole)
+            return None if found is None else self._each(found, whole.within)
+        one = self.classify(whole)
+        if one is None:
+            inside = ip_inside(whole)
+            return None if inside is None else self._packets(inside)
+        if one.kind not in WRAPPERS:
+            return (one,)
+        return self._each((one,), whole.within)
+
+    def _each(self, found: Iterable[IpsecPacket], within: tuple[str, ...]) -> Iterator[IpsecPacket]:
+        """Packets, each followed by what AH or WESP carries."""
+        for packet in found:
+            packet = replace(packet, within=within) if within and not packet.within else packet
+            if packet.kind in WRAPPERS and not packet.error:
+                yield from (self._ah if packet.kind == "ah" else self._wesp)(packet)
+            else:
+                yield packet
+
+    def _ah(self, packet: IpsecPacket) -> Iterator[IpsecPacket]:
+        try:
+            following, content = ah_content(packet.data)
+        except MalformedError as error:
+            yield packet if packet.missing else replace(packet, odd=str(error))
+            return
+        odd = contradiction(following, content, packet.missing)
+        yield replace(packet, odd=odd)
+        if not odd:
+            for found in self.inside(packet, following, content):
+                if not (packet.missing and found.kind == "unreadable"):  # that it is cut is said of AH
+                    yield found
+
+    def _wesp(self, packet: IpsecPacket) -> Iterator[IpsecPacket]:
+        if packet.missing:  # the trailer is not there
+            yield packet
+            return
+        try:
+            esp, clear = wesp_content(packet.data)
+        except MalformedError as error:
+            yield replace(packet, odd=str(error))
+            return
+        yield packet
+        inside = replace(packet, kind="esp", data=esp, clear=clear)
+        yield from self._guarded(packet.frame, lambda: (replace(inside, within=deeper(packet.within, "WESP")),)) or ()
 
     def rest(self) -> Iterator[IpsecPacket]:
         """At the end of the capture, the packets that were never completed."""
@@ -102,13 +162,20 @@ class Walk:
     @property
     def losses(self) -> list[Loss]:
         """What the reader left out."""
-        nested = [
-            Loss("nested", count, f"{several(count, 'packet')} of {name} not dissected")
-            for name, count in self.nested.items()
-        ]
-        return [*self.fragments.losses(), *self.streams.losses(), *nested]
+        unread = [_unread(header, count) for header, count in self.unread.values()]
+        return [*self.fragments.losses(), *self.streams.losses(), *unread]
+
+
+def _unread(header: NotRead, count: int) -> Loss:
+    packets = several(count, "packet")
+    if not isinstance(header, LinkNotRead):
+        return Loss("headers", count, f"{packets} not looked into: {header}")
+    name = f": {header.name}" if header.name else ""
+    return Loss("link types", count, f"{packets} of {header} {'is' if count == 1 else 'are'} not read{name}")
 
 
 NO_FRAME = Frame(0, None, 0, b"")
 LOST = "lost"
-_WRAPPERS = frozenset(("ah", "wesp"))
+WRAPPERS = frozenset(("ah", "wesp"))
+MOST_UNREAD = 64
+"""How many kinds of headers that are not read are counted by name."""

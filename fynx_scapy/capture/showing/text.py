@@ -11,7 +11,7 @@ from typing import Any
 from fynx_scapy.text import LONGEST, printable
 
 Record = dict[str, Any]
-INNER_PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 108: "IPComp"}
+INNER_PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 50: "ESP", 51: "AH", 108: "IPComp", 141: "WESP"}
 VERDICTS = {"ok": "[icv ok]", "bad": "[ICV BAD]", "unchecked": "[not decrypted]"}
 
 
@@ -19,6 +19,8 @@ def line(record: Record, start: float | None = None) -> str:
     """One line for a record. Times are relative to ``start``, in seconds."""
     time = "" if record["time"] is None else f"{record['time'] - (start or 0):.6f}"
     words = [f"{record['number']:>5} {time:>11}", ends(record), _BODIES.get(record["kind"], _other)(record)]
+    if record.get("within"):
+        words.append(f"(in {' in '.join(reversed(record['within']))})")
     if record["error"]:
         words.append(f"!! {record['error']}")
     return "  ".join(printable(word, LONGEST) for word in words if word)
@@ -92,7 +94,10 @@ def inner(data: bytes, next_header: int) -> str:
 
 
 def _ah(record: Record) -> str:
-    return "AH" if record["spi"] is None else f"AH 0x{record['spi']} seq {record['seq']}"
+    if record["spi"] is None:
+        return "AH"
+    content = inner(bytes.fromhex(record["inner"]), record["next_header"])
+    return f"AH 0x{record['spi']} seq {record['seq']}  {content}  [icv unchecked]"
 
 
 def _ikev1(record: Record) -> str:
