@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
+    from fynx_scapy.capture.choice import Filter
+    from fynx_scapy.capture.chosen import ChosenCapture
     from fynx_scapy.capture.conversation import Conversation
     from fynx_scapy.capture.dissect import Dissection
     from fynx_scapy.capture.fingerprint import Fingerprint, fingerprints
@@ -28,9 +30,11 @@ __all__ = [
     "Capture",
     "CapturedExchange",
     "CapturedMessage",
+    "ChosenCapture",
     "Conversation",
     "Dissection",
     "EspFlow",
+    "Filter",
     "Fingerprint",
     "Follower",
     "Frame",
@@ -53,6 +57,8 @@ _HOME = {
     "Dissection": "fynx_scapy.capture.dissect",
     "EspFlow": "fynx_scapy.capture.reading.flows",
     "CapturedExchange": "fynx_scapy.capture.transcript.exchanges",
+    "ChosenCapture": "fynx_scapy.capture.chosen",
+    "Filter": "fynx_scapy.capture.choice",
     "Fingerprint": "fynx_scapy.capture.fingerprint",
     "Follower": "fynx_scapy.capture.follow.follower",
     "Frame": "fynx_scapy.capture.reading.frames",

@@ -77,7 +77,7 @@ class Capture:
         self._transcript: Transcript[Conversation] | None = None
         self._follower: Follower | None = None
         self._opened: list[IkeOpened] = []
-        self.learnt = 0
+        self._learnt = 0
         self._inner: InnerFlows | None = None
         self._icvs: dict[str, int] = {}
 
@@ -182,7 +182,12 @@ class Capture:
         fresh = {(message.number, message.message): message for message in self.opener.retry()}
         if fresh:
             self._opened = [fresh.get((old.number, old.message), old) for old in self._opened]
-            self.learnt += 1
+            self._learnt += 1
+
+    @property
+    def learnt(self) -> int:
+        """A counter of decryption runs. When it changes, anything computed from payloads is stale."""
+        return self._learnt
 
     def opened(self, index: int) -> IkeOpened:
         """The result for the IKE message with that index."""
@@ -205,6 +210,10 @@ class Capture:
         for sa in self.opener.ike_sas:
             found += [sa, *sa.children]
         return found
+
+    def confirmed_keys(self) -> KeyLog:
+        """All keys that were derived or found to fit, for `KeyLog.save` and other tools."""
+        return self.opener.keys()
 
     # -- ESP
 

@@ -63,12 +63,18 @@ class Dissection:
 
     ``ports`` are UDP and TCP ports to treat like 4500. ``closed`` counts, by SA, the packets without a key, ``foreign``
     the packets that are not IPsec. ``failed`` is true after a bad ICV, an unreadable packet or a loss.
+
+    With ``takes``, only packets for which it is true have records; ``taken`` and ``left_out`` count them and the
+    others. Keys are learnt from all.
     """
 
     keys: KeyLog
     ports: frozenset[int] = frozenset()
+    takes: Callable[[IpsecPacket], bool] | None = None
     closed: Counter[str] = field(default_factory=Counter)
     failed: bool = False
+    left_out: int = 0
+    taken: int = 0
     _follower: Follower = field(init=False)
     _walk: Walk = field(init=False)
 
@@ -79,7 +85,14 @@ class Dissection:
     def records(self, source: Path | BinaryIO, name: str | None = None) -> Iterator[Record]:
         """The records of one capture. Raises CaptureError if it cannot be opened or is not a capture."""
         for packet in self._walk.read(source, name):
-            yield self._noted(self._packet(packet))
+            if self.takes is None or packet.kind == LOST or self.takes(packet):
+                self.taken += packet.kind != LOST
+                yield self._noted(self._packet(packet))
+                continue
+            self.left_out += 1
+            closed = self.closed.copy()
+            self._packet(packet)
+            self.closed = closed
         for loss in self._follower.losses:
             yield self._noted(self._packet(IpsecPacket(NO_FRAME, LOST, "", "", b"", error=loss.text)))
 

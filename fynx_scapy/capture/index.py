@@ -46,10 +46,12 @@ class Index:
     …), ``foreign`` those that are not IPsec. ``first`` and ``last`` are times. ``failed`` counts what could not be
     read; ``problems`` lists at most 10,000 of these, followed by what was left out (`losses`): packets of flows beyond
     a limit (``overflow``), octets of TCP, headers that are not looked into. ``twice`` are the numbers of the first ESP
-    and AH packets that were captured twice; the flows count them.
+    and AH packets that were captured twice; the flows count them. With ``takes``, only IPsec packets for which it is
+    true count.
     """
 
     ports: frozenset[int] = frozenset()
+    takes: Callable[[IpsecPacket], bool] | None = None
     packets: int = 0
     octets: int = 0
     first: float | None = None
@@ -80,8 +82,8 @@ class Index:
 
     @property
     def foreign(self) -> int:
-        """How many packets are not IPsec."""
-        return self._foreign + self._walk.foreign
+        """How many packets are not IPsec. A filter takes none of them."""
+        return 0 if self.takes is not None else self._foreign + self._walk.foreign
 
     @property
     def losses(self) -> list[Loss]:
@@ -125,12 +127,14 @@ class Index:
             if progress:
                 progress(batch.base + len(batch.data))
         for packet in self._walk.rest():
-            if packet.kind != LOST:
+            if packet.kind != LOST and (self.takes is None or self.takes(packet)):
                 self.kinds[packet.kind] += 1
                 self.problem(packet.frame.number, packet.frame.offset, packet.error or "")
         self._name(self.losses)
         self.kinds["esp"] += self._counted
         self._counted = 0
+        if self.takes is not None:
+            self.packets = self.kinds.total()
         if not self.kinds["esp"]:
             del self.kinds["esp"]
         return self
@@ -139,9 +143,10 @@ class Index:
         entries = batch.entries
         if not entries:
             return
-        if self.first is None:
-            self.first = next((entry[0] for entry in entries if entry[0] is not None), None)
-        self.last = entries[-1][0] if entries[-1][0] is not None else self.last
+        if self.takes is None:
+            if self.first is None:
+                self.first = next((entry[0] for entry in entries if entry[0] is not None), None)
+            self.last = entries[-1][0] if entries[-1][0] is not None else self.last
         data, find, links = batch.data, self._fast.get, LINKS
         ipv4, ipv6 = IPV4.unpack_from, IPV6.unpack_from
         link, rest = -2, False
@@ -205,7 +210,7 @@ class Index:
                             continue
             self._slow(batch, number - batch.first, data[at + before : at + before + 60])
         self.packets = number
-        self.octets += octets
+        self.octets += octets if self.takes is None else 0
         self._counted += counted
         self._foreign += foreign
         self._before = batch
@@ -232,18 +237,35 @@ class Index:
     def _slow(self, batch: Batch, index: int, head: bytes) -> None:
         frame = frame_of(batch, index)
         for packet in self._walk.frame(frame):
+            if self.takes is not None and not self._taken(packet):
+                continue
             self.kinds[packet.kind] += 1
             if packet.error:
                 self.problem(frame.number, frame.offset, packet.error)
                 continue
             if packet.kind in ("esp", "ah"):
                 flow = self._flow(packet, batch, index)
-                if flow is not None and packet.kind == "esp" and not packet.tcp and not packet.within:
+                if (
+                    flow is not None
+                    and packet.kind == "esp"
+                    and not packet.tcp
+                    and not packet.within
+                    and self.takes is None
+                ):
                     self._learn(head, flow)
             elif packet.kind in ("ike", "ikev1"):
                 self.messages.add(packet)
             if packet.fault:
                 self.problem(frame.number, frame.offset, packet.fault)
+
+    def _taken(self, packet: IpsecPacket) -> bool:
+        assert self.takes is not None
+        if not self.takes(packet):
+            return False
+        time = packet.frame.time
+        self.first, self.last = time if self.first is None else self.first, self.last if time is None else time
+        self.octets += len(packet.frame.data) + packet.frame.missing
+        return True
 
     def _flow(self, packet: IpsecPacket, batch: Batch, index: int) -> EspFlow | None:
         data, frame = packet.data, packet.frame

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.commands.losses import Losses, look
-from fynx_scapy.commands.opening import Unusable, check_outputs, console, opened, writing
-from fynx_scapy.commands.options import JSON_FILE, OUTPUT, STDIO, keys_of, reads_capture, writes
+from fynx_scapy.commands.opening import Unusable, check_outputs, console, opened, some, writing
+from fynx_scapy.commands.options import JSON_FILE, OUTPUT, STDIO, filter_of, filters, keys_of, reads_capture, writes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +39,7 @@ _STYLES = {
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
 @reads_capture
+@filters
 @JSON_FILE
 @writes("--html", "html_file", what="a report, one self-contained HTML page")
 @OUTPUT
@@ -61,24 +62,30 @@ def audit(
     """Judge what was offered, chosen and used in CAPTURES: algorithms, keys, lifetimes, errors.
 
     CAPTURES are pcap or pcapng, optionally gzipped; - is stdin. Each finding names its packets and the document that it
-    is based on. What cannot be seen or looked up is UNKNOWN, never OK.
+    is based on. What cannot be seen or looked up is UNKNOWN, never OK. Filters choose conversations, and flows that
+    belong to none; these are judged whole.
 
     Exit status 0 when nothing was left out; 1 when something was (unreadable, bad ICV, or not decrypted although there
     are keys), as listed on stderr, or with --fail-on when a finding is at least that severe; 2 for misuse.
     """
     from fynx_scapy.capture.audit import Severity
     from fynx_scapy.capture.audit import audit as judged
+    from fynx_scapy.capture.chosen import ChosenCapture
 
     check_outputs({"--output": output, "--json": json_file, "--html": html_file}, captures, given)
     if sum(str(path) == STDIO for path in captures) > 1:
         raise click.UsageError("- (stdin) was given more than once, but can be read only once")
+    choice, taken, total = filter_of(given), 0, 0
     audits, status, warned = [], 0, set[str]()
     for path in captures:
         keys = keys_of(path, given, warned)
         losses = Losses(keys.decrypts, path.name if len(captures) > 1 else "")
         try:
-            with opened(path, keys, ports) as capture:
+            # Half of a conversation would be judged wrongly: what a filter takes a packet of is judged whole.
+            with opened(path, keys, ports, choice, entire=True, none=True) as capture:
                 audits.append(judged(capture, profile))
+                if isinstance(capture, ChosenCapture):
+                    taken, total = taken + capture.taken, total + capture.total
                 look(capture, losses).finish(path)
         except Unusable as error:
             if len(captures) == 1:
@@ -86,6 +93,8 @@ def audit(
             error.show()  # and judge the others
             status = error.exit_code
         status = max(status, losses.status)
+    if choice is not None and audits:
+        some(taken, total)
     if json_file is not None:
         document = {"profile": profile, "captures": [done.as_dict() for done in audits]}
         with writing(json_file) as out:

@@ -17,7 +17,7 @@ import click
 
 from fynx_scapy.commands.losses import Losses, look, where
 from fynx_scapy.commands.opening import check_outputs, console, misuse, opened, writing, written
-from fynx_scapy.commands.options import JSON, OUTPUT, any_given, keys_of, reads_capture
+from fynx_scapy.commands.options import JSON, OUTPUT, any_given, filter_of, filters, keys_of, reads_capture
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.scale import Results
@@ -31,6 +31,7 @@ COLUMNS = (
 @click.command()
 @click.argument("capture", type=click.Path(exists=True, allow_dash=True, path_type=Path))
 @reads_capture
+@filters
 @JSON
 @OUTPUT
 @click.option("--ladder", is_flag=True, help="Also draw every conversation as a ladder.")
@@ -64,14 +65,16 @@ def capture(
     if no_decrypt and any_given(given):
         raise click.UsageError("--no-decrypt uses no keys: omit the key options")
     check_outputs({"--output": output}, [capture], given)
+    choice = filter_of(given)
     if capture.is_dir():
-        if ladder:
-            raise click.UsageError("--ladder works on a single capture, not on a folder")
+        if ladder or choice is not None:
+            what = "--ladder works" if ladder else "filters work"
+            raise click.UsageError(f"{what} on a single capture, not on a folder")
         _folder(capture, given, ports, as_json, output, no_decrypt, workers, parquet)
     if parquet is not None or workers is not None:
         raise click.UsageError("--parquet and --workers need a folder of captures")
     keys = None if no_decrypt else keys_of(capture, given)
-    with opened(capture, keys, ports) as found:
+    with opened(capture, keys, ports, choice) as found:
         from fynx_scapy.capture.showing import summary
         from fynx_scapy.ladder import WIDTH
 

@@ -11,13 +11,14 @@ import click
 
 from fynx_scapy.commands.losses import Losses, look
 from fynx_scapy.commands.opening import check_outputs, opened, writing_octets
-from fynx_scapy.commands.options import CAPTURE, OUTPUT_NEEDED, STDIO, keys_of, reads_capture
+from fynx_scapy.commands.options import CAPTURE, OUTPUT_NEEDED, STDIO, filter_of, filters, keys_of, reads_capture
 
 
 @click.command()
 @CAPTURE
 @OUTPUT_NEEDED
 @reads_capture
+@filters
 def decrypt(capture: Path, output: Path, ports: tuple[int, ...], **given: Any) -> None:
     """Write the packets of CAPTURE decrypted, as pcapng: inner packets for ESP, and IKE messages without SK.
 
@@ -30,7 +31,7 @@ def decrypt(capture: Path, output: Path, ports: tuple[int, ...], **given: Any) -
 
     check_outputs({"--output": output}, [capture], given)
     losses = Losses(wanted=True)
-    with opened(capture, keys_of(capture, given), ports) as found:
+    with opened(capture, keys_of(capture, given), ports, filter_of(given)) as found:
         found.follow()  # raises if it is not a capture, before anything is written
         with writing_octets(output, secret=True) as file:
             count = write_decrypted(found, file)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 import click
 
 from fynx_scapy.commands.losses import Losses
-from fynx_scapy.commands.opening import check_outputs, misuse, no_routes, stdin, writing
-from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, STDIO, keys_of, reads_capture
+from fynx_scapy.commands.opening import as_file, check_outputs, misuse, no_routes, opened, some, stdin, writing
+from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, STDIO, filter_of, filters, keys_of, reads_capture
 
 if TYPE_CHECKING:
     # The command itself imports Scapy and the ciphers, so that --help works without them
     from fynx_scapy.capture import Dissection
+    from fynx_scapy.capture.choice import Chooser, Filter
+    from fynx_scapy.keylog import KeyLog
 
 Record = dict[str, Any]
 
@@ -26,13 +29,14 @@ Record = dict[str, Any]
 @click.command()
 @CAPTURE
 @reads_capture
+@filters
 @JSON
 @OUTPUT
 def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, **given: Any) -> None:
     """Show every IPsec packet of CAPTURE, decrypted if there is a key.
 
-    CAPTURE is pcap or pcapng, optionally gzipped; - is stdin. Packets from a pipe are shown as they arrive. --json
-    prints one object per line and packet.
+    CAPTURE is pcap or pcapng, optionally gzipped; - is stdin. Packets from a pipe are shown as they arrive, but with
+    --conversation only once all are there. --json prints one object per line and packet.
 
     Exit status 0 when nothing was left out; 1 when something was (unreadable, bad ICV, or not decrypted although there
     are keys), as listed on stderr; 2 for misuse.
@@ -41,20 +45,39 @@ def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, 
 
     check_outputs({"--output": output}, [capture], given)
     no_routes()
-    keys = keys_of(capture, given)
+    keys, choice = keys_of(capture, given), filter_of(given)
     losses, pass_ = Losses(keys.decrypts), Dissection(keys, frozenset(ports))
     source: Path | BinaryIO = stdin() if str(capture) == STDIO else capture
-    records = pass_.records(source, None if isinstance(source, Path) else "stdin")
-    with misuse():
-        first = next(records, None)  # raises if the file is not a capture
-    with writing(output) as out:
-        show = _json(out) if as_json else _person(out)
-        for record in chain([] if first is None else [first], records):
-            show(record)
-            if record["error"]:
-                losses.add(_loss(record))
+    with ExitStack() as stack:
+        if choice is not None and choice.conversations:  # they are numbered over the whole capture
+            source = stack.enter_context(as_file(capture))
+        pass_.takes = None if choice is None else stack.enter_context(_chooser(source, keys, ports, choice)).packet
+        records = pass_.records(source, "stdin" if str(capture) == STDIO else None)
+        with misuse():
+            first = next(records, None)  # raises if the file is not a capture
+        with writing(output) as out:
+            show = _json(out) if as_json else _person(out)
+            for record in chain([] if first is None else [first], records):
+                show(record)
+                if record["error"]:
+                    losses.add(_loss(record))
+    if choice is not None:
+        some(pass_.taken, pass_.taken + pass_.left_out)
+        losses.filtered(pass_.left_out, pass_.taken + pass_.left_out)
     _finish(capture, pass_, losses)
     sys.exit(losses.status)
+
+
+@contextmanager
+def _chooser(source: Path | BinaryIO, keys: KeyLog, ports: Sequence[int], choice: Filter) -> Iterator[Chooser]:
+    """The predicate of a filter. Only conversations need a pass over the whole capture before."""
+    from fynx_scapy.capture.choice import Chooser
+
+    if not choice.conversations or not isinstance(source, Path):
+        yield Chooser(choice)
+        return
+    with opened(source, keys, ports) as whole, misuse():
+        yield Chooser(choice, whole.transcript)
 
 
 def _json(out: TextIO) -> Callable[[Record], None]:

@@ -13,7 +13,7 @@ import click
 
 from fynx_scapy.commands.losses import Losses, look
 from fynx_scapy.commands.opening import check_outputs, opened, save_keys, writing
-from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, SAVE, STDIO, keys_of, reads_capture
+from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, SAVE, STDIO, filter_of, filters, keys_of, reads_capture
 
 if TYPE_CHECKING:
     # The command itself imports Scapy and the ciphers, so that --help works without them
@@ -26,6 +26,7 @@ VERDICTS = {True: "verified", False: "BAD", None: "not checked"}
 @click.command()
 @CAPTURE
 @reads_capture
+@filters
 @JSON
 @OUTPUT
 @SAVE
@@ -43,7 +44,7 @@ def follow(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, s
         raise click.UsageError("--json and --save - both write to stdout: give one of them a file")
     keys = keys_of(capture, given)
     losses = Losses(keys.decrypts)
-    with opened(capture, keys, ports) as found:
+    with opened(capture, keys, ports, filter_of(given)) as found:
         counts = _counts(found)
         with writing(output) as out:
             if as_json:
@@ -54,7 +55,7 @@ def follow(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, s
                 for kind, (opened_, total) in counts.items():
                     click.echo(f"{opened_} of {total} {kind} decrypted", file=out)
         if save is not None:
-            for path in save_keys(found.opener.keys(), save):
+            for path in save_keys(found.confirmed_keys(), save):
                 click.echo(f"wrote {path}", err=True)
         look(found, losses).finish(capture)
         bad = any(verdict.verified is False for sa in found.ike_sas for verdict in sa.auth)

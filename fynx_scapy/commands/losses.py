@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.commands.options import STDIO
 from fynx_scapy.text import LONGEST, printable
 
@@ -38,6 +39,10 @@ class Losses:
         if self.count <= MOST_SHOWN:
             click.echo(f"error: {self._prefix}{printable(text, LONGEST)}", err=True)
 
+    def filtered(self, left_out: int, total: int) -> None:
+        """Report what a filter left out. That is no loss."""
+        click.echo(f"{self._prefix}the filter left out {left_out} of {several(total, 'IPsec packet')}", err=True)
+
     def finish(self, path: Path) -> None:
         """Report how many losses were not printed, what was not decrypted, and where to put keys."""
         if self.count > MOST_SHOWN:
@@ -45,9 +50,9 @@ class Losses:
         if not self.closed:
             return
         for name, packets in list(self.closed.items())[:MOST_SHOWN]:
-            click.echo(f"{self._prefix}no key for {name}: {packets} packets not decrypted", err=True)
+            click.echo(f"{self._prefix}no key for {name}: {several(packets, 'packet')} not decrypted", err=True)
         if len(self.closed) > MOST_SHOWN:
-            click.echo(f"{self._prefix}… and for {len(self.closed) - MOST_SHOWN} more SAs", err=True)
+            click.echo(f"{self._prefix}… and for {several(len(self.closed) - MOST_SHOWN, 'more SA')}", err=True)
         name = "NAME" if str(path) == STDIO else printable(path.with_suffix("").name)
         click.echo(
             f"put keys beside the capture ({name}.ikev2_decryption_table and {name}.esp_sa in Wireshark's format, "
@@ -64,8 +69,12 @@ class Losses:
 def look(capture: Capture, losses: Losses, *, inside: bool = True) -> Losses:
     """Report every loss of a capture. ``inside``: also those inside IKE messages and ESP.
 
-    This is the one place that knows what can be lost.
+    This is the one place that knows what can be lost. Of what a filter took, that is what was lost of it.
     """
+    from fynx_scapy.capture.chosen import ChosenCapture
+
+    if isinstance(capture, ChosenCapture):
+        losses.filtered(capture.left_out, capture.total)
     # With keys, go over ESP first: ESP may confirm keys that decrypt more IKE messages, and it has losses too.
     counts = capture.icvs if inside and capture.keys.decrypts else None
     for problem in capture.problems:
@@ -109,4 +118,4 @@ def _unopened(capture: Capture, counts: Mapping[str, int] | None, closed: Counte
             elif not packet.error:  # a truncated packet is already reported as unreadable
                 closed[name] += 1
     for text, packets in faults.items():
-        yield f"{packets} packets of {text}"
+        yield f"{several(packets, 'packet')} of {text}"

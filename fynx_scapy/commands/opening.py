@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 import click
 
 from fynx_scapy import files
+from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.commands.options import STDIO
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.text import printable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fynx_scapy.capture import Capture, KeyLog
+    from fynx_scapy.capture.choice import Filter
 
 
 class Unusable(click.ClickException):
@@ -51,15 +53,39 @@ def no_routes() -> None:
 
 
 @contextmanager
-def opened(path: Path, keys: KeyLog | None, ports: Sequence[int] = ()) -> Iterator[Capture]:
-    """Open a capture; - is stdin. On a terminal, each pass over it shows a progress bar on stderr."""
+def opened(
+    path: Path, keys: KeyLog | None, ports: Sequence[int] = (), choice: Filter | None = None, *, entire: bool = False,
+    none: bool = False,
+) -> Iterator[Capture]:  # fmt: skip
+    """Open a capture; - is stdin. On a terminal, each pass over it shows a progress bar on stderr.
+
+    With ``choice``, it is what this filter takes of the capture, as `ChosenCapture` has it. To take nothing is
+    misuse, unless ``none``.
+    """
     from fynx_scapy.capture import Capture, KeyLog
 
     no_routes()
     source = stdin() if str(path) == STDIO else path
     keys = KeyLog() if keys is None else keys
     with misuse(), _progress(path) as progress, Capture(source, keys, ports=ports, progress=progress) as capture:
-        yield capture
+        if choice is None:
+            yield capture
+            return
+        from fynx_scapy.capture.chosen import ChosenCapture
+
+        try:
+            chosen = ChosenCapture(capture, choice, entire=entire)
+        except ConfigError as error:
+            raise Unusable(f"{printable(path.name)}: {error}") from None
+        if not none:
+            some(chosen.taken, chosen.total)
+        yield chosen
+
+
+def some(taken: int, total: int) -> None:
+    """Raises Unusable if a filter took nothing: then nothing was shown or judged."""
+    if not taken:
+        raise Unusable(f"the filter takes none of {several(total, 'IPsec packet')}")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from fynx_scapy.capture.choice import Filter
     from fynx_scapy.keylog import KeyLog
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -82,6 +83,34 @@ def reads_capture(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: the options of every command that reads captures. All but ``ports`` go to `keys_of`."""
     options: list[Decorator] = [KEYS, *SECRETS.values(), PSK_FILES, PORT]
     for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_FILTERS: tuple[Decorator, ...] = (
+    click.option(
+        "--conversation", "conversations", multiple=True, metavar="N", type=click.IntRange(1),
+        help="Take this conversation, numbered as fynx capture shows it. Repeatable.",
+    ),
+    click.option(
+        "--spi", "spis", multiple=True, metavar="HEX",
+        help="Take this SPI: up to 8 digits of ESP or AH, 16 of IKE (either peer's). Repeatable.",
+    ),
+    click.option(
+        "--host", "hosts", multiple=True, metavar="ADDR[/N]",
+        help="Take packets from or to this address or network, outside ESP. Repeatable.",
+    ),
+    click.option(
+        "--from", "since", metavar="WHEN",
+        help="Take packets from this number on, or this time: 2024-05-01T12:00:00Z, or @SECONDS since 1970.",
+    ),
+    click.option("--to", "until", metavar="WHEN", help="Take packets up to this number or time, included."),
+)  # fmt: skip
+
+
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: the options that choose packets of a capture. Their values go to `filter_of`."""
+    for option in reversed(_FILTERS):
         command = option(command)
     return command
 
@@ -162,6 +191,18 @@ def keys_of(capture: Path | None, given: Mapping[str, Any], warned: set[str] | N
         seen.add(warning)
         click.echo(f"warning: {warning}", err=True)
     return log
+
+
+def filter_of(given: Mapping[str, Any]) -> Filter | None:
+    """The filter that these options give; None if none was used. Raises UsageError."""
+    from fynx_scapy.capture.choice import Filter
+    from fynx_scapy.errors import ConfigError
+
+    words = {name: given[name] for name in ("conversations", "spis", "hosts", "since", "until")}
+    try:
+        return Filter.of(**words) if any(words.values()) else None
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def read_psk(path: Path) -> bytes:

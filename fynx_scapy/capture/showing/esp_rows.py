@@ -42,7 +42,7 @@ def flow_rows(conversation: ConversationBase, ends: tuple[str, str]) -> list[Row
         if flow.captured_twice:
             words.append(f"{flow.captured_twice} captured twice")
         if flow.seconds:
-            words.append(f"in {flow.seconds:.6f}".rstrip("0").rstrip(".") + " s")
+            words.append(f"in {flow.seconds:.{3 if flow.seconds >= 1e-3 else 6}f} s")
         numbers = (flow.first_number, flow.last_number)
         rows.append(_row(conversation, ends, flow.src, flow.first, numbers, ", ".join(words), flow.protocol.upper()))
     return rows

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Set
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self
 
 from fynx_scapy.capture.follow.exchanges import Key, Pairing
 from fynx_scapy.capture.reading.twins import Sighting, Sightings
@@ -87,6 +89,18 @@ class ConversationBase:
             if message.src in self._hosts[1] or message.dst in self._hosts[0]:
                 return False
         return (message.src, message.sport) in self._left
+
+    def only(self, capture: Holder, taken: Set[int]) -> Self | None:
+        """The conversation with these messages alone, as a part of ``capture``. None if it has none of them."""
+        indexes = [at for at in self._indexes if at in taken]
+        if not indexes:
+            return None
+        part = copy(self)
+        part.capture, part._indexes, part._exchanges, part._history = capture, indexes, None, None
+        part._copies, part._twice = self._copies & taken, self._twice & taken
+        seen = {message.spi_i for message in part.messages}
+        part.spis = [pair for pair in self.spis if pair[0] in seen]
+        return part
 
     # -- public views
 

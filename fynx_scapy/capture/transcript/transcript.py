@@ -76,6 +76,10 @@ class Transcript(Generic[C]):
         """The conversation that a message belongs to."""
         return self._by_spi[message.spi_i]
 
+    def by_spi(self, spi_i: bytes) -> C | None:
+        """The conversation of the IKE SA with this SPI of its initiator."""
+        return self._by_spi.get(spi_i)
+
     @property
     def owners(self) -> Owners[C]:
         """Which conversation each flow belongs to, as far as messages could be decrypted by now."""
