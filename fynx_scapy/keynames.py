@@ -168,7 +168,8 @@ def _integ(number: int) -> Transform | None:
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
-    return ConfigError(f"{what} {name!r} is not supported; expected one of: {', '.join(known)}")
+    # never the name itself: in a row with swapped columns it is a key
+    return ConfigError(f"{what} is not supported ({len(name)} characters); expected one of: {', '.join(known)}")
 
 
 def read_ike(encr: str, integ: str) -> tuple[Transform, Transform | None]:
@@ -243,7 +244,8 @@ def read_proposal(text: str) -> CipherSuite:
             encr = Transform(TransformType.ENCR, PROPOSAL_ENCR[base], int(length))
     if encr is None:
         raise ConfigError(
-            f"the proposal {text!r} names no encryption algorithm; expected one of: {', '.join(PROPOSAL_ENCR)}"
+            f"the proposal names no encryption algorithm ({len(text)} characters); "
+            f"expected one of: {', '.join(PROPOSAL_ENCR)}"
         )
     return CipherSuite(encr, integ, prf, esn)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 STDIO = "-"
+MOST_PSK = 64 << 10
+"""The largest file that is read as a pre-shared key."""
 _READ = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 _WRITTEN = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
 _JSON_HELP = "Print JSON instead of text."
@@ -163,34 +166,41 @@ def keys_of(capture: Path | None, given: Mapping[str, Any], warned: set[str] | N
     """The keys that these options give. Without ``--keys``, the keys beside ``capture`` are read too.
 
     Warnings go to stderr. Those already in ``warned`` are skipped, new ones are added to it. Raises UsageError, whose
-    text never contains a secret.
+    text never contains a secret, also for a file that was named but holds nothing that can be read.
     """
     from fynx_scapy.errors import CaptureError, ConfigError
-    from fynx_scapy.keylog import KeyLog
+    from fynx_scapy.keylog import KNOWN, KeyLog, read_stream
 
     stdin = [path for path in (capture, *given["keys"], *given["psk_files"]) if str(path) == STDIO]
     if len(stdin) > 1:
         raise click.UsageError("- (stdin) was given more than once, but can be read only once")
     secrets = {kind: list(given[name.replace("-", "_")]) for name, (kind, _, _) in _SECRETS.items()}
+    unread: list[str] = []
     secrets["psk"] += [read_psk(path) for path in given["psk_files"]]
     try:
         log = KeyLog(**secrets)
         if capture is not None and str(capture) != STDIO and not given["keys"]:
             log.update(KeyLog.beside(capture))
         for path in given["keys"]:
-            if str(path) == STDIO:
-                log.parse(sys.stdin.buffer.read().decode("utf-8", errors="replace"), "stdin")
-            else:
-                log.add(path)
+            piped = str(path) == STDIO
+            read = log.parse(read_stream(sys.stdin.buffer, "stdin"), "stdin") if piped else log.add(path)
+            if not read:
+                unread.append("stdin" if piped else str(path))
     except (CaptureError, ConfigError) as error:
         raise click.UsageError(str(error)) from None
+    _warn(log, warned)
+    if unread:
+        raise click.UsageError(f"{', '.join(unread)}: no key or secret could be read; known formats: {KNOWN}")
+    return log
+
+
+def _warn(log: KeyLog, warned: set[str] | None) -> None:
     seen = set() if warned is None else warned
     for warning in dict.fromkeys(log.warnings):
         if warning in seen:
             continue
         seen.add(warning)
         click.echo(f"warning: {warning}", err=True)
-    return log
 
 
 def filter_of(given: Mapping[str, Any]) -> Filter | None:
@@ -208,9 +218,12 @@ def filter_of(given: Mapping[str, Any]) -> Filter | None:
 def read_psk(path: Path) -> bytes:
     """The pre-shared key in a file: all octets except one final line end. Raises UsageError if there is none."""
     try:
-        octets = sys.stdin.buffer.read() if str(path) == STDIO else path.read_bytes()
+        with nullcontext(sys.stdin.buffer) if str(path) == STDIO else path.open("rb") as stream:
+            octets = stream.read(MOST_PSK + 1)
     except OSError as error:
         raise click.UsageError(f"cannot read {path}: {error.strerror}") from None
+    if len(octets) > MOST_PSK:
+        raise click.UsageError(f"{path}: expected a pre-shared key, but the file is larger than {MOST_PSK >> 10} KB")
     key = octets.removesuffix(b"\n").removesuffix(b"\r")
     if not key:
         raise click.UsageError(f"{path}: expected a pre-shared key, but the file is empty")

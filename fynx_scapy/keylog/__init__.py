@@ -14,12 +14,14 @@ from fynx_scapy.keylog.formats import (
     FORMATS,
     IKE_TABLE,
     JSON_KEYS,
+    KNOWN,
     PLUTO_LOG,
     SECRETS,
     XFRM_STATE,
 )
 from fynx_scapy.keylog.keys import EspKeys, IkeKeys, Secret
 from fynx_scapy.keylog.log import KeyLog
+from fynx_scapy.keylog.source import read_stream
 from fynx_scapy.keylog.wireshark import esp_row, ike_row
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "FORMATS",
     "IKE_TABLE",
     "JSON_KEYS",
+    "KNOWN",
     "PLUTO_LOG",
     "SECRETS",
     "XFRM_STATE",
@@ -38,4 +41,5 @@ __all__ = [
     "Secret",
     "esp_row",
     "ike_row",
+    "read_stream",
 ]

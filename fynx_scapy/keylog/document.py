@@ -8,14 +8,17 @@ of key exchanges in any order), ``private``, ``sk_d``, ``psk``, ``ppk``, ``msk``
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from fynx_scapy.checks import shown
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import TransformType, lookup, name_of
 from fynx_scapy.keylog import lab
+from fynx_scapy.keylog.envelopes import Line
 from fynx_scapy.keylog.keys import REGISTRIES, SECRET_KINDS, Entry, EspKeys, IkeKeys, Rows, Secret
 from fynx_scapy.keylog.text import address, octets, spi
 
@@ -23,12 +26,28 @@ FORMAT = "fynx-scapy keys 1"
 SECRET_MEMBERS = {"ke_secrets" if kind == "secrets" else kind: kind for kind in SECRET_KINDS}
 
 
-def read_json(text: str) -> Rows:
-    """The entries of either document. Raises ConfigError if it is neither of the two."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"not JSON: {error}") from None
+# its first member; a document of several lines has it on the second
+LINE = re.compile(r'^\{\s{0,20}"(?:format|pcap|ike_spis|ike_sas|child_sas|auth_trace|ike|esp)"', re.MULTILINE)
+
+END = re.compile(r"(?:\{.*)?\}\s*$")
+
+
+def read_json(lines: Sequence[Line]) -> Rows:
+    """The entries of either document, or of several. Raises ConfigError if one is neither of the two."""
+    text = "\n".join(line.text for line in lines).strip()
+    at = 0
+    while True:
+        try:
+            document, end = json.JSONDecoder().raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"not JSON: {error}") from None
+        yield from _rows(document)
+        at = next(n for n in range(end, len(text) + 1) if not text[n : n + 1].isspace())
+        if at == len(text):
+            return
+
+
+def _rows(document: Any) -> Rows:
     if not isinstance(document, dict):
         raise ConfigError("expected a JSON object")
     sources: dict[str, Callable[[Any], Iterable[Entry]]]
@@ -39,6 +58,7 @@ def read_json(text: str) -> Rows:
         sources |= {member: partial(_secret, kind) for member, kind in SECRET_MEMBERS.items()}
     else:
         raise ConfigError(f'expected "format": "{FORMAT}", or the lab\'s "ike_sas" and "child_sas"')
+    yield "document", tuple  # an empty document is one that was read
     for name, make in sources.items():
         entries = document.get(name, [])
         if not isinstance(entries, list):
@@ -86,12 +106,16 @@ def _to_json(keys: IkeKeys | EspKeys) -> dict[str, Any]:
 def _transform(kind: TransformType, value: dict[str, Any] | None) -> Transform | None:
     if value is None:
         return None
-    return Transform(kind, lookup(REGISTRIES[kind], value["id"]), _typed(value["key_length"], int, "key_length"))
+    try:
+        number = lookup(REGISTRIES[kind], value["id"])
+    except ConfigError:  # its text has the name, which may be anything
+        raise ConfigError(f"id is not the name or number of a transform of type {kind.name}") from None
+    return Transform(kind, number, _typed(value["key_length"], int, "key_length"))
 
 
 def _typed(value: Any, kind: type, name: str) -> Any:
     if value is not None and type(value) is not kind:
-        raise ConfigError(f"{name} is {value!r}, expected {kind.__name__} or null")
+        raise ConfigError(f"{name} is {shown(value, hidden=True)}, expected {kind.__name__} or null")
     return value
 
 
@@ -132,4 +156,6 @@ def _esp(entry: dict[str, Any]) -> Iterator[EspKeys]:
         auth_key=octets(entry["auth_key"], "auth_key"),
         esn=_typed(entry["esn"], bool, "esn"),
         unchecked_icv=_typed(entry["unchecked_icv"], int, "unchecked_icv") or 0,
+        spis=_typed(entry.get("spis", ""), str, "spis") or "",
+        esn_high=_typed(entry.get("esn_high", 0), int, "esn_high") or 0,
     )

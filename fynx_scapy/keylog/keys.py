@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.integ import integrity
@@ -40,8 +41,10 @@ class IkeKeys:
 class EspKeys:
     """The keys of one ESP SA, that is, of one direction (RFC 4301 section 4.1).
 
-    ``key`` holds key and salt. ``spi`` is None if a table's row is for any SPI. ``src`` and ``dst`` may hold "*".
-    ``esn`` is None if the source does not say. ``unchecked_icv`` is the size in octets of an ICV whose key is unknown.
+    ``key`` holds key and salt. ``spi`` is None if a table's row is for any SPI, or for those that fit ``spis``, such as
+    ``0x0000****``. ``src`` and ``dst`` may hold "*", or be a prefix. ``esn`` is None if the source does not say, and
+    ``esn_high`` is the high half of the numbers at the beginning. ``unchecked_icv`` is the size in octets of an ICV
+    whose key is unknown.
     """
 
     spi: int | None
@@ -53,6 +56,14 @@ class EspKeys:
     auth_key: bytes = field(default=b"", repr=False)
     esn: bool | None = None
     unchecked_icv: int = 0
+    spis: str = ""
+    esn_high: int = 0
+
+    def fits(self, spi: int) -> bool:
+        """Whether these keys may belong to an SPI."""
+        if self.spi is not None:
+            return self.spi == spi
+        return not self.spis or fnmatchcase(f"0x{spi:08x}", self.spis)
 
 
 SECRET_KINDS = {
@@ -73,9 +84,16 @@ class Secret:
     value: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another file that a key file names."""
+
+    path: str
+
+
 Entry = IkeKeys | EspKeys | Secret
 # A reader yields (place in the file, function that makes the keys). If the function raises, only that place is skipped
-Rows = Iterator[tuple[str, Callable[[], Iterable[Entry]]]]
+Rows = Iterator[tuple[str, Callable[[], Iterable[Entry | Elsewhere]]]]
 
 
 def check(keys: Entry) -> None:

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A libreswan log (pluto with plutodebug=all,crypt,private): the PSK and the keys of Child SAs.
+"""pluto's log (plutodebug=all,crypt,private): the PSK, the keys of Child SAs, and before libreswan 5 SK_e and SK_a.
 
-libreswan keeps its keys in NSS. Even at the highest debug level the log has no shared secrets of key exchanges and no
-SK_e and SK_a, so it cannot decrypt IKE messages. Nor does it say which key belongs to which direction of a Child SA:
-both are tried, and the ICV decides.
+libreswan 5 keeps its keys in NSS. Even at the highest debug level its log has no shared secrets of key exchanges and no
+SK_e and SK_a, so it cannot decrypt IKE messages. libreswan 3 and 4 and Openswan log them as ``tcpdump -E`` reads them.
+The log does not say which key belongs to which direction of a Child SA: both are tried, and the ICV decides.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from fynx_scapy import keynames
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.keylog.envelopes import Line
 from fynx_scapy.keylog.keys import Entry, EspKeys, Rows, Secret
+from fynx_scapy.keylog.tcpdump import Pairs
 
-LINE = re.compile(
-    r"^\| (PreShared Key|our  keymat|peer keymat|NSS ikev2: |newref logger@)|^\"[^\"]+\"(\[\d+\])? .*#\d+: "
-)
+LINE = re.compile(r"^\| \S|^\"[^\"\n]+\"(?:\[\d+\])? [^\n#]*#\d+: ", re.MULTILINE)
 _DUMPED = re.compile(r"\|   ((?:[0-9a-f]{2} {1,2}){1,16})(?: |$)")
 _ESTABLISHED = re.compile(
     r"\{(?:ESP|ESPinUDP|ESPinTCP)(/ESN)?=>0x([0-9a-f]+) <0x([0-9a-f]+) xfrm=([A-Z0-9_]+)-([A-Z0-9_]+)"
@@ -27,23 +27,23 @@ SECRETS = {"PreShared Key": "psk", "PSK": "psk"}
 KEYMAT = ("our  keymat", "peer keymat")
 
 
-def _blocks(text: str) -> Iterator[tuple[int, str, bytes]]:
+def _blocks(lines: Sequence[Line]) -> Iterator[tuple[int, str, bytes]]:
     """Each line, with the octets dumped after it."""
-    lines = text.splitlines()
-    number = 0
-    while number < len(lines):
-        start, dumped = number, b""
-        number += 1
-        while number < len(lines) and (more := _DUMPED.match(lines[number])):
+    at = 0
+    while at < len(lines):
+        start, dumped = lines[at], bytearray()
+        at += 1
+        while at < len(lines) and (more := _DUMPED.match(lines[at].text)):
             dumped += bytes.fromhex(more[1])
-            number += 1
-        yield start + 1, lines[start], dumped
+            at += 1
+        yield start.number, start.text, bytes(dumped)
 
 
-def read_pluto_log(text: str) -> Rows:
+def read_pluto_log(lines: Sequence[Line]) -> Rows:
     """The keys and secrets in a log."""
     keymat: dict[str, bytes] = {}
-    for number, line, dumped in _blocks(text):
+    pairs = Pairs()
+    for number, line, dumped in _blocks(lines):
         label = line.removeprefix("| ").strip()
         if label in SECRETS and dumped:
             kind = SECRETS[label]
@@ -54,6 +54,8 @@ def read_pluto_log(text: str) -> Rows:
             yield f"line {number}", secret
         elif label in KEYMAT and dumped:
             keymat[label] = dumped
+        elif label.startswith(("ikev2 I ", "ikev2 R ")):
+            yield from pairs.take(Line(number, label))
         elif found := _ESTABLISHED.search(line):
 
             def row(found: re.Match[str] = found, keys: tuple[bytes, ...] = tuple(keymat.values())) -> Iterable[Entry]:
@@ -62,6 +64,7 @@ def read_pluto_log(text: str) -> Rows:
             if keymat:
                 yield f"line {number}", row
             keymat = {}
+    yield from pairs.rows()
 
 
 def _child(found: re.Match[str], keys: tuple[bytes, ...]) -> Iterator[EspKeys]:

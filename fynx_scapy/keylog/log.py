@@ -3,20 +3,27 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fynx_scapy.checks import as_tuple, shown
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.files import write_text
-from fynx_scapy.keylog.formats import ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, Format, by_content, by_name
-from fynx_scapy.keylog.keys import SECRET_KINDS, Entry, EspKeys, IkeKeys, Secret, check
+from fynx_scapy.keylog.envelopes import Line, unwrapped
+from fynx_scapy.keylog.formats import ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, KNOWN, Format, by_name, parts
+from fynx_scapy.keylog.keys import SECRET_KINDS, Elsewhere, Entry, EspKeys, IkeKeys, Secret, check
 from fynx_scapy.keylog.plain import value_of
+from fynx_scapy.keylog.source import read_file
 from fynx_scapy.text import printable
+
+MOST_WARNINGS = 20
+"""How many places of one file that cannot be read are named. The rest is counted."""
+
+MOST_NESTED = 4
+"""How deep files may name other files."""
 
 Octets = bytes | str | Iterable[bytes | str]
 
@@ -84,7 +91,10 @@ class KeyLog:
         """Read the keys beside a capture: NAME.keys.json, NAME.esp_sa etc. for each format, and folder NAME.keys."""
         log = cls()
         for place in cls.places_beside(capture):
-            log.add(place)
+            try:
+                log.add(place)
+            except CaptureError as error:  # nobody named this file
+                log.warnings.append(str(error))
         return log
 
     @staticmethod
@@ -93,25 +103,32 @@ class KeyLog:
         path = Path(capture)
         stem = path.with_suffix("") if path.suffix == ".gz" else path
         suffixes = (*_TABLES, *(name for name in FORMATS if name not in _TABLES), "keys")
-        return [place for suffix in suffixes if (place := stem.with_suffix(f".{suffix}")).exists()]
+        places = (stem.with_suffix(f".{suffix}") for suffix in suffixes)
+        return [place for place in places if place.is_file() or place.is_dir()]
 
-    def add(self, path: str | os.PathLike[str]) -> None:
-        """Add the keys of a file or folder to this log."""
+    def add(self, path: str | os.PathLike[str]) -> int:
+        """Add the keys of a file or folder to this log, and return how many places in it were read, 0 if none was."""
         place = Path(path)
         if not place.is_dir():
-            self._read(place)
-            return
-        found = [entry for entry in sorted(place.iterdir()) if entry.is_file() and by_name(entry.name)]
-        if not found:
+            return self._read(place)
+        try:
+            entries = sorted(entry for entry in place.iterdir() if by_name(entry.name) and not entry.is_dir())
+        except OSError as error:
+            raise CaptureError(f"{place}: cannot be read: {error.strerror}") from None
+        if not entries:
             names = ", ".join(f"{name} or *.{name}" for name in _TABLES)
             raise CaptureError(f"{place}: no key tables in this folder; expected files named {names}")
-        for entry in found:
-            self._read(entry)
+        count = 0
+        for entry in entries:
+            if entry.is_file():
+                count += self._read(entry)
+            else:  # never opened: reading a pipe or a device may not end
+                self.warnings.append(f"{printable(str(entry))}: neither a file nor a link to one")
+        return count
 
     def update(self, other: KeyLog) -> None:
         """Add everything in another log to this one."""
-        for entry in other.entries():
-            self._keep(entry)
+        self._keep(other.entries())
         self.warnings += [text for text in other.warnings if text not in self.warnings]
 
     def entries(self) -> Iterator[Entry]:
@@ -122,44 +139,72 @@ class KeyLog:
             for value in getattr(self, kind):
                 yield Secret(kind, value)
 
-    def _read(self, path: Path) -> None:
-        try:
-            octets = path.read_bytes()
-            if octets[:2] == b"\x1f\x8b":
-                octets = gzip.decompress(octets)
-        except (OSError, EOFError, zlib.error) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise CaptureError(f"{path}: cannot be read: {reason}") from None
-        self.parse(octets.decode("utf-8", errors="replace"), str(path), by_name(path.name))
+    def _read(self, path: Path, above: tuple[Path, ...] = ()) -> int:
+        return self._parse(read_file(path), str(path), by_name(path.name), (*above, path))
 
-    def parse(self, text: str, source: str = "text", form: Format | None = None) -> None:
-        """Read keys from text of any known format. Warnings begin with ``source``."""
-        form, source = form or by_content(text), printable(source)
-        if form is None:
-            self.warnings.append(
-                f"{source}: line 1: expected a row of {IKE_TABLE}, a row of {ESP_TABLE}, JSON, "
-                f"or the first lines of one of: {', '.join(n for n in FORMATS if n not in _TABLES)}"
-            )
-            return
-        try:
-            for place, make in form.read(text):
-                try:
-                    for entry in make():
-                        check(entry)
-                        self._keep(entry)
-                except ConfigError as error:
-                    self.warnings.append(f"{source}: {place}: {error}")
-        except ConfigError as error:
-            self.warnings.append(f"{source}: {error}")
+    def parse(self, text: str, source: str = "text", form: Format | None = None) -> int:
+        """Read keys from text of any known format, and return how many places were read.
 
-    def _keep(self, entry: Entry) -> None:
-        known: list[object]
-        if isinstance(entry, Secret):
-            known, kept = getattr(self, entry.kind), entry.value
-        else:
-            known, kept = (self.ike if isinstance(entry, IkeKeys) else self.esp), entry  # type: ignore[assignment]
-        if kept not in known:
-            known.append(kept)
+        Warnings begin with ``source``. ``form`` is the format of the first lines; without it, the lines themselves say
+        in which formats they are.
+        """
+        return self._parse(text, source, form, ())
+
+    def _parse(self, text: str, source: str, form: Format | None, above: tuple[Path, ...]) -> int:
+        source = printable(source)
+        warnings: list[str] = []
+        found: list[Entry] = []
+        read = 0
+        # a whole document of our own may look like a logger's record
+        lines = list(map(Line._make, enumerate(text.split("\n"), 1))) if form is _DOCUMENT else list(unwrapped(text))
+        for each, mine in parts(lines, form).items():
+            try:
+                for place, make in each.read(mine):
+                    try:
+                        for entry in make():
+                            if isinstance(entry, Elsewhere):
+                                found += self._elsewhere(entry, above)
+                                continue
+                            check(entry)
+                            found.append(entry)
+                        read += 1
+                    except (ConfigError, CaptureError) as error:
+                        warnings.append(f"{source}: {place}: {error}")
+            except ConfigError as error:
+                warnings.append(f"{source}: {error}")
+        if not found and not warnings and form is None:
+            warnings.append(f"{source}: no keys and no secrets in it; expected one of: {KNOWN}")
+        self.warnings += warnings[:MOST_WARNINGS]
+        if len(warnings) > MOST_WARNINGS:
+            self.warnings.append(f"{source}: {len(warnings) - MOST_WARNINGS} more places that cannot be read")
+        self._keep(found)
+        return read
+
+    def _elsewhere(self, named: Elsewhere, above: tuple[Path, ...]) -> Iterable[Entry]:
+        """The entries of another file that a key file names. Raises CaptureError if it cannot be read."""
+        if not above:
+            raise CaptureError("names another file: give that one instead")
+        path = above[-1].parent / named.path
+        if len(above) > MOST_NESTED or any(path.exists() and path.samefile(each) for each in above):
+            raise CaptureError("files that name each other")
+        log = KeyLog()
+        if not path.is_file():
+            raise CaptureError("names another file, which does not exist")
+        log._read(path, above)
+        self.warnings += log.warnings
+        return log.entries()
+
+    def _keep(self, entries: Iterable[Entry]) -> None:
+        """Add entries that are not there yet."""
+        lists: dict[str, list[Any]] = {"ike": self.ike, "esp": self.esp}
+        lists |= {kind: getattr(self, kind) for kind in SECRET_KINDS}
+        known = {name: set(values) for name, values in lists.items()}
+        for entry in entries:
+            name = entry.kind if isinstance(entry, Secret) else "ike" if isinstance(entry, IkeKeys) else "esp"
+            kept = entry.value if isinstance(entry, Secret) else entry
+            if kept not in known[name]:
+                known[name].add(kept)
+                lists[name].append(kept)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write ``ikev2_decryption_table``, ``esp_sa`` and ``keys.json`` into a folder, and return their paths.
@@ -181,8 +226,8 @@ class KeyLog:
         """
         place = Path(path)
         chosen = FORMATS.get(form) if form else by_name(place.name)
-        if chosen is None:
-            names = ", ".join(FORMATS)
+        if chosen is None or chosen.write is None:
+            names = ", ".join(name for name, form in FORMATS.items() if form.write is not None)
             raise ConfigError(
                 f"{form or place.name!r} is not a key format that can be written; expected one of {names}"
             )
@@ -190,6 +235,7 @@ class KeyLog:
 
 
 _TABLES = (IKE_TABLE, ESP_TABLE, JSON_KEYS)
+_DOCUMENT = FORMATS[JSON_KEYS]
 
 
 def _values(kind: str, given: Octets) -> list[bytes]:

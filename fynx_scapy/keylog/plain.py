@@ -8,6 +8,7 @@ sk_d 9a01…
 psk "lab psk"           text, or octets as 0x… (hexadecimal) or 0s… (base64), as strongSwan takes them
 ppk 0x0011…
 msk 77ab…
+alice bob : PSK "lab psk"    as in ipsec.secrets
 """
 
 from __future__ import annotations
@@ -15,14 +16,21 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.keylog.envelopes import Line
 from fynx_scapy.keylog.keys import SECRET_KINDS, Entry, Rows, Secret
 from fynx_scapy.keylog.text import octets
 
 KINDS = {"secret": "secrets", **{kind: kind for kind in SECRET_KINDS if kind != "secrets"}}
 TEXTUAL = ("psk", "ppk")
+LINE = re.compile(
+    r"^(?:[ \t]*(?:psk|ppk)[ \t]+\S|[ \t]*(?:secret|private|sk_d|msk)[ \t]+(?:0x)?[0-9A-Fa-f]{2}"
+    r"|(?:0x)?(?:[0-9A-Fa-f]{2}){8,}[ \t]*$|[^:\n]{0,500}:[ \t]*PSK[ \t]+[\"0])",
+    re.MULTILINE,
+)
+_IPSEC_SECRETS = re.compile(r"[^:]*:\s*PSK\s+(.+)")
 _DIGITS = re.compile(r"(?:0x)?(?:[0-9a-f]{2}){8,}", re.IGNORECASE)
 
 
@@ -40,20 +48,17 @@ def value_of(kind: str, text: str) -> bytes:
     return (text[1:-1] if quoted else text).encode()
 
 
-def recognises(line: str) -> bool:
-    """Whether a line is in this format."""
-    return line.split(maxsplit=1)[0] in KINDS if not _DIGITS.fullmatch(line) else True
-
-
-def read_plain(text: str) -> Rows:
+def read_plain(lines: Sequence[Line]) -> Rows:
     """Read the secrets, line by line."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in lines:
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
 
         def row(line: str = stripped) -> Iterable[Entry]:
-            word, _, value = line.partition(" ")
+            if shared := _IPSEC_SECRETS.match(line):
+                return [Secret("psk", value_of("psk", shared[1]))]
+            word, _, value = line.replace("\t", " ").partition(" ")
             if not value and _DIGITS.fullmatch(line):
                 word, value = "secret", line
             if word not in KINDS:

@@ -9,16 +9,17 @@ IKE_SA_INIT. Those of a rekeyed IKE SA are not in the log, so its keys fit any I
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from fynx_scapy import keynames
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Encr
+from fynx_scapy.keylog.envelopes import Line
 from fynx_scapy.keylog.keys import Entry, EspKeys, IkeKeys, Rows, Secret
 from fynx_scapy.keylog.text import address, spi
 
-LINE = re.compile(r"(?:^|[\s:])(\d\d+)\[([A-Z]{3})\] (?:<[^>]*> ?)?(.*)$")
+LINE = re.compile(r"(?:^|[ \t:])(\d\d+)\[([A-Z]{3})\d?\] (?:<[^>\n]*> ?)?(.*)$", re.MULTILINE)
 _DUMP = re.compile(r"(.+) => (\d+) bytes @ (?:0x[0-9a-f]+|\(nil\))$")
 _DUMPED = re.compile(r" *\d+: ((?:[0-9A-Fa-f]{2} ){1,16})")
 _PACKET = re.compile(r"(?:received|sending) packet: from (\S+)\[\d+\] to (\S+)\[\d+\]")
@@ -191,10 +192,10 @@ def _ike_keys(ike: _Ike) -> Iterator[IkeKeys]:
     yield replace(keys, **ike.values)  # type: ignore[arg-type]
 
 
-def read_charon_log(text: str) -> Rows:
+def read_charon_log(lines: Sequence[Line]) -> Rows:
     """The keys and secrets in a log."""
     reader = _Reader()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in lines:
         if found := LINE.search(line):
             reader.feed(number, found[1], found[3])
     reader.close()

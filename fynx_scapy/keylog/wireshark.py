@@ -4,12 +4,29 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from fynx_scapy import keynames
+from fynx_scapy.crypto.integ import integrity
+from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.keylog.envelopes import Line
 from fynx_scapy.keylog.keys import Entry, EspKeys, IkeKeys, Rows
-from fynx_scapy.keylog.text import address, octets, sized, spi
+from fynx_scapy.keylog.text import address, number, octets, sized
+
+COLUMNS = 8
+ESP_LINE = re.compile(r"^\s*\"?(?:IPv4|IPv6|Any)\"?[ \t]*,", re.IGNORECASE | re.MULTILINE)
+# SPIs first, or, if columns are swapped, at least seven commas around names of this table
+IKE_LINE = re.compile(
+    r"^[ \t]*\"?(?:0x)?[0-9A-Fa-f]{16}\"?,\"?(?:0x)?[0-9A-Fa-f]{16}\"?,"
+    r"|^[ \t]*\"?[0-9A-Fa-fx]+\"?,[^\n]*\"[A-Za-z0-9 _-]+ \[RFC\d+\]\"[^\n]*,[^\n]*\"[A-Za-z0-9 _-]+ \[(?:RFC|draft)",
+    re.MULTILINE,
+)
+IKEV1_LINE = re.compile(r"^(?:0x)?[0-9A-Fa-f]{16},(?:0x)?[0-9A-Fa-f]+[ \t]*$", re.MULTILINE)
+_SPIS = re.compile(r"0x(?=[0-9A-Fa-f*]*\*)(?=[0-9A-Fa-f*]*[0-9A-Fa-f])[0-9A-Fa-f*]{8}", re.IGNORECASE)
+_SPACED = re.compile(r"\"\s+,")
+_ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")  # how Wireshark writes a quotation mark or a backslash
 
 
 def ike_row(keys: IkeKeys) -> str | None:
@@ -31,9 +48,9 @@ def esp_row(keys: EspKeys) -> str | None:
     if names is None:
         return None
     family = "IPv6" if ":" in keys.src + keys.dst else "IPv4"
-    number = "*" if keys.spi is None else f"0x{keys.spi:08x}"
+    spi = f"0x{keys.spi:08x}" if keys.spi is not None else keys.spis or "*"
     key, auth_key = (f"0x{value.hex()}" if value else "" for value in (keys.key, keys.auth_key))
-    return f'"{family}","{keys.src}","{keys.dst}","{number}","{names[0]}","{key}","{names[1]}","{auth_key}"\n'
+    return f'"{family}","{keys.src}","{keys.dst}","{spi}","{names[0]}","{key}","{names[1]}","{auth_key}"\n'
 
 
 def write_ike_table(entries: Iterable[Entry]) -> str:
@@ -46,31 +63,46 @@ def write_esp_table(entries: Iterable[Entry]) -> str:
     return "".join(row for entry in entries if isinstance(entry, EspKeys) and (row := esp_row(entry)))
 
 
-def read_ike_table(text: str) -> Rows:
+def read_ike_table(lines: Sequence[Line]) -> Rows:
     """The rows of ``ikev2_decryption_table``."""
-    return _table(text, 8, _ike_keys)
+    return _table(lines, _ike_keys)
 
 
-def read_esp_table(text: str) -> Rows:
-    """The rows of ``esp_sa``."""
-    return _table(text, 8, _esp_keys)
+def read_esp_table(lines: Sequence[Line]) -> Rows:
+    """The rows of ``esp_sa``, in which newer versions of Wireshark have columns for extended sequence numbers."""
+    return _table(lines, _esp_keys)
 
 
-def _table(text: str, columns: int, make: Callable[[list[str]], Iterable[Entry]]) -> Rows:
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
+def read_ikev1_table(lines: Sequence[Line]) -> Rows:
+    """One row for the whole ``ikev1_decryption_table``, which says that there is nothing in it for IKEv2."""
+    rows = [line.number for line in lines if line.text.strip() and not line.text.startswith("#")]
+    if rows:
+        yield f"line {rows[0]}", _ikev1
+
+
+def _ikev1() -> Iterable[Entry]:
+    raise ConfigError("a table of keys of IKEv1, which is not decrypted; those of IKEv2 are in ikev2_decryption_table")
+
+
+def _table(lines: Sequence[Line], make: Callable[[list[str]], Iterable[Entry]]) -> Rows:
+    for place, line in lines:
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
 
         def row(line: str = line) -> Iterable[Entry]:
             try:
-                values = next(csv.reader([line], strict=True))
+                values = next(csv.reader([_SPACED.sub('",', line.strip())], strict=True, skipinitialspace=True))
             except csv.Error as error:
                 raise ConfigError(f"not a row of comma-separated values: {error}") from None
-            if len(values) != columns:
-                raise ConfigError(f"{len(values)} columns, expected {columns}")
-            return make([value.strip() for value in values])
+            if len(values) < COLUMNS:
+                raise ConfigError(f"{len(values)} {'column' if len(values) == 1 else 'columns'}, expected {COLUMNS}")
+            return list(make([_ESCAPED.sub(_unescaped, value.strip()) for value in values]))
 
-        yield f"line {number}", row
+        yield f"line {place}", row
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16))
 
 
 def _ike_keys(row: list[str]) -> Iterable[IkeKeys]:
@@ -82,11 +114,52 @@ def _ike_keys(row: list[str]) -> Iterable[IkeKeys]:
     yield IkeKeys(spi_i, spi_r, encr, integ, sk_ei, sk_er, sk_ai, sk_ar)
 
 
-def _esp_keys(row: list[str]) -> Iterable[EspKeys]:
+def _esp_keys(row: list[str]) -> Iterator[EspKeys]:
     numbers, integ, unchecked = keynames.read_esp(row[4], row[6])
     src, dst = address(row[1]), address(row[2])
-    key, auth_key = octets(row[5], "encryption key"), octets(row[7], "authentication key")
-    number = spi(row[3])
+    pattern = row[3].casefold() if _SPIS.fullmatch(row[3]) else ""
+    spi = None if pattern or row[3].strip("*") in ("", "0x") else number(row[3])
+    esn, high = _sequence_numbers(row[COLUMNS:])
+    auth_keys = [b""]
+    if integ is not None and not unchecked:
+        size = integrity(integ.id).key_size
+        readings = _readings(row[7], "authentication key")
+        auth_keys = [key for key in readings if len(key) == size] or readings[:1]
     for cipher in numbers:
-        encr = sized(cipher, key)
-        yield EspKeys(number, src, dst, encr, key, integ, b"" if unchecked else auth_key, None, unchecked)
+        for encr, key in _sized(cipher, row[5]):
+            for auth_key in auth_keys:
+                yield EspKeys(spi, src, dst, encr, key, integ, auth_key, esn, unchecked, pattern, high)
+
+
+def _readings(text: str, what: str) -> list[bytes]:
+    """What a key may be. Wireshark takes one without 0x as text, and people leave 0x out: then both are possible."""
+    if text[:2] in ("0x", "0X"):
+        digits = text[2:]
+        return [octets(digits if len(digits) % 2 == 0 else f"0{digits}", what)]
+    try:
+        return list(dict.fromkeys((octets(text, what), text.encode())))
+    except ConfigError:
+        return [text.encode()]
+
+
+def _sized(cipher: int, text: str) -> Iterator[tuple[Transform, bytes]]:
+    """The readings of an encryption key that have a size of this cipher. Raises ConfigError if none has."""
+    fault: ConfigError | None = None
+    found = False
+    for key in _readings(text, "encryption key"):
+        try:
+            yield sized(cipher, key), key
+            found = True
+        except ConfigError as error:
+            fault = fault or error
+    if not found and fault is not None:
+        raise fault
+
+
+def _sequence_numbers(columns: list[str]) -> tuple[bool | None, int]:
+    """What the columns "SN" (32-bit or 64-bit) and "ESN High Bits" (hexadecimal) say, if a row has them."""
+    if not columns or columns[0][:2] not in ("32", "64"):
+        return None, 0
+    esn = columns[0].startswith("64")
+    high = octets(columns[1].removeprefix("0x").zfill(8), "column of the high bits", 4) if len(columns) > 1 else b""
+    return esn, int.from_bytes(high) if esn else 0

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Encr, Integ, TransformType
+from fynx_scapy.keylog.envelopes import Line
 from fynx_scapy.keylog.keys import Entry, EspKeys, Rows
 from fynx_scapy.keylog.text import address, octets, sized
 
-START = re.compile(r"src \S+ dst \S+\s*(?:$|\\)")
+LINE = re.compile(r"^src \S+ dst \S+[ \t]*(?:$|\\)", re.MULTILINE)
 _PROTO = re.compile(r"\bproto (\S+) spi (0x[0-9a-f]+)")
 _ALGORITHM = re.compile(r"(?:^|\s)(enc|auth|auth-trunc|aead) (\S+) (0x[0-9a-fA-F]*|\"\"|<<Keys hidden>>)?\s*(\d+)?")
 
@@ -47,10 +48,10 @@ DEFAULT_BITS = {"hmac(sha256)": 96, "hmac(sha384)": 192, "hmac(sha512)": 256, "d
 IGNORED = ("comp", "route2", "hao")
 
 
-def read_xfrm_state(text: str) -> Rows:
+def read_xfrm_state(lines: Sequence[Line]) -> Rows:
     """Read the ESP SAs. Others cause a warning, except IPComp, which has no keys."""
     blocks: list[tuple[int, str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in lines:
         inside = line.replace("\\", "\n").strip()
         if blocks and line[:1].isspace():
             blocks[-1] = (blocks[-1][0], f"{blocks[-1][1]}\n{inside}")
@@ -71,7 +72,7 @@ def _state(block: str) -> Iterator[EspKeys]:
     if proto[1] in IGNORED:
         return
     if proto[1] != "esp":
-        raise ConfigError(f"expected an SA of esp, found one of {proto[1]}")
+        raise ConfigError(f"expected an SA of esp, found one of {'ah' if proto[1] == 'ah' else 'another protocol'}")
     encr: Transform | None = None
     key = auth_key = b""
     integ: Transform | None = None
@@ -79,11 +80,11 @@ def _state(block: str) -> Iterator[EspKeys]:
     for kind, algorithm, value, bits in _ALGORITHM.findall(block):
         if value.startswith("<<"):
             raise ConfigError("the keys are hidden: run 'ip xfrm state' as root and without 'nokeys'")
-        octets_ = octets(value.strip('"'), f"key of {algorithm}")
+        octets_ = octets(value.strip('"'), f"key of '{kind}'")
         if kind in ("enc", "aead"):
             number = ENC.get(algorithm) if kind == "enc" else AEAD.get((algorithm, int(bits or 0)))
             if number is None:
-                raise ConfigError(f"the algorithm {algorithm} {bits} is not supported".replace("  ", " "))
+                raise ConfigError(f"the algorithm of '{kind}' is not supported ({len(algorithm)} characters)")
             encr, key = sized(number, octets_), octets_
         else:
             size = int(bits) if bits else DEFAULT_BITS.get(algorithm, 96)

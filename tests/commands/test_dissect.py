@@ -120,7 +120,7 @@ def test_a_bad_row_is_a_warning_and_the_rest_is_used(tmp_path: Path) -> None:
     (tmp_path / "esp_sa").write_text("nonsense\n" + path.with_suffix(".esp_sa").read_text())
     result = run(path, "--json", "--keys", tmp_path)
     assert result.exit_code == 0
-    assert result.stderr == f"warning: {tmp_path / 'esp_sa'}: line 1: 1 columns, expected 8\n"
+    assert result.stderr == f"warning: {tmp_path / 'esp_sa'}: line 1: 1 column, expected 8\n"
     assert all(json.loads(text)["decrypted"] for text in result.stdout.splitlines()[2:])
 
 

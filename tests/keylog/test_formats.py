@@ -126,7 +126,7 @@ def test_xfrm_state(tmp_path: Path, oneline: bool) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (("rfc4106(gcm(aes))", "rfc9999(moon)"), "the algorithm rfc9999(moon) 128 is not supported"),
+        (("rfc4106(gcm(aes))", "rfc9999(moon)"), "the algorithm of 'aead' is not supported (13 characters)"),
         (("proto esp spi 0x00001234", "proto ah spi 0x00001234"), "expected an SA of esp, found one of ah"),
         (("0x0101010101010101010101010101010101010101 128", "<<Keys hidden>> 128"), "the keys are hidden"),
         (("0x0101010101010101010101010101010101010101 128", "0x0101 128"), "the encryption key has 2 octets"),
@@ -215,11 +215,14 @@ def test_a_format_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'nonsense' is not a key format that can be written"):
         full().write(tmp_path / "x", "nonsense")
     tables = {"keys.json", "esp_sa", "ikev2_decryption_table"}
-    assert set(FORMATS) == tables | {"charon.log", "pluto.log", "xfrm_state", "secrets"}
+    written = tables | {"charon.log", "pluto.log", "xfrm_state", "secrets"}
+    assert {name for name, form in FORMATS.items() if form.write is not None} == written
+    with pytest.raises(ConfigError, match="'vpp' is not a key format that can be written"):
+        full().write(tmp_path / "run.vpp", "vpp")
 
 
 def test_beside_a_capture_every_format_is_found(tmp_path: Path) -> None:
-    for form in FORMATS:
+    for form in (name for name, each in FORMATS.items() if each.write is not None):
         full().write(tmp_path / f"run.{form}")
     log = KeyLog.beside(tmp_path / "run.pcap")
     assert log.warnings == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from fynx_scapy.capture.follow.suites import Suites, ciphers
@@ -84,16 +85,17 @@ class EspOpener:
     """
 
     suites: Suites
-    _keys: list[EspKeys] = field(default_factory=list)
+    _keys: dict[int | None, list[EspKeys]] = field(default_factory=dict)
     _ready: dict[tuple[int, str, str], tuple[int, list[tuple[InboundSa, int]]]] = field(default_factory=dict)
 
     def add(self, keys: Iterable[EspKeys]) -> None:
         """Add keys."""
-        self._keys.extend(keys)
+        for entry in keys:
+            self._keys.setdefault(entry.spi, []).append(entry)
 
     def has(self, spi: int) -> bool:
         """Whether there is a key for an SPI."""
-        return any(entry.spi in (spi, None) for entry in self._keys)
+        return spi in self._keys or any(entry.fits(spi) for entry in self._keys.get(None, ()))
 
     def open(self, packet: bytes, src: str, dst: str) -> OpenResult:
         """Decrypt a packet, given from SPI to ICV. Without a key there is no plaintext and no error."""
@@ -134,7 +136,7 @@ class EspOpener:
         learnt = self.suites.esp.get(spi, [])
         seen, candidates = self._ready.get((spi, src, dst), (-1, []))
         if seen != len(learnt):
-            rows = [entry for entry in self._keys if entry.spi in (spi, None)]
+            rows = [*self._keys.get(spi, ()), *(entry for entry in self._keys.get(None, ()) if entry.fits(spi))]
             rows.sort(key=lambda entry: (entry.spi is None, not _covers(entry, src, dst)))
             candidates = list(self._build(spi, rows, learnt))
             self._ready[spi, src, dst] = (len(learnt), candidates)
@@ -150,7 +152,10 @@ class EspOpener:
             }
             for encr, integ, esn in variants:
                 try:
-                    yield _inbound(spi, keys, encr, integ, esn), keys.unchecked_icv
+                    sa = _inbound(spi, keys, encr, integ, esn)
+                    if esn:
+                        sa.window.highest = keys.esn_high << 32
+                    yield sa, keys.unchecked_icv
                 except ConfigError:
                     continue  # the row's keys do not have the sizes that this suite needs
 
@@ -171,5 +176,12 @@ def _inbound(spi: int, keys: EspKeys, encr: Transform, integ: Transform | None, 
 
 
 def _covers(keys: EspKeys, src: str, dst: str) -> bool:
-    """Whether a row matches these addresses. "*" matches any address, or any part of one."""
-    return fnmatchcase(src, keys.src) and fnmatchcase(dst, keys.dst)
+    """Whether a row matches these addresses."""
+    return _matches(src, keys.src) and _matches(dst, keys.dst)
+
+
+def _matches(address: str, pattern: str) -> bool:
+    """Whether an address fits an address, a prefix, or a pattern in which "*" is any part of an address."""
+    if "/" in pattern:
+        return ip_address(address) in ip_network(pattern, strict=False)
+    return fnmatchcase(address, pattern)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lines of a key file without what a logger has put around them: JSON, a journal's fields, a syslog's prefix."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+
+class Line(NamedTuple):
+    """A line and its number in the file."""
+
+    number: int
+    text: str
+
+
+MEMBERS = ("MESSAGE", "log", "message", "msg", "line", "short_message", "textPayload")
+"""Where a JSON log has its text: journald, Docker, and other loggers."""
+
+NESTED = ("_source", "jsonPayload", "result", "fields")
+"""Members that hold the members above: Elasticsearch, Google Cloud, Splunk."""
+
+# RFC 3164 and RFC 5424 as files have them, journalctl's short formats, and Kubernetes' (CRI)
+_PREFIX = re.compile(
+    r"(?:<\d{1,3}>(?:1 )?)?"
+    r"(?:[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d+)?"
+    r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^\s]*|\[ *\d+\.\d+\]) "
+    r"(?:(?:stdout|stderr) [FP] |\S+ [^\s:\[]+(?:\[\d+\])?: )"
+)
+_EXPORTED = re.compile(r"MESSAGE=(.*)")
+
+
+def unwrapped(text: str) -> Iterator[Line]:
+    """The lines of a text. A message of several lines has the number of the line that it came from."""
+    lines = text.split("\n")
+    at, exported = 0, lines[0].startswith(("__CURSOR=", "__REALTIME_TIMESTAMP="))
+    while at < len(lines):
+        number, line = at + 1, lines[at].rstrip("\r")
+        record, taken = _record(lines, at)
+        at += taken
+        if record is not None:
+            for each in record:
+                yield from _bare(number, each.split("\n"))
+        elif exported:
+            found = _EXPORTED.match(line)
+            yield Line(number, found[1] if found else "")
+        else:
+            yield from _bare(number, [line])
+
+
+def _bare(number: int, texts: Iterable[str]) -> Iterator[Line]:
+    for text in texts:
+        prefix = _PREFIX.match(text)
+        yield Line(number, text[prefix.end() :] if prefix else text)
+
+
+def _record(lines: Sequence[str], at: int) -> tuple[list[str] | None, int]:
+    """The messages of a JSON object that begins in this line, None if none does; and how many lines it has."""
+    line = lines[at].strip(" \t\r\x1e").removeprefix("data: ").lstrip("[").rstrip("],")
+    if not line.startswith("{"):
+        return None, 1
+    taken = 1
+    if line == "{":  # an object of several lines, which ends with the first brace at the margin
+        while at + taken < len(lines) and lines[at + taken].rstrip("\r,]")[:1] not in ("{", "}"):
+            taken += 1
+        line = "\n".join((line, *lines[at + 1 : at + taken], "}"))
+        taken += 1
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None, 1
+    found = list(_messages(record))
+    return (found, min(taken, len(lines) - at)) if found else (None, 1)
+
+
+def _messages(record: Any) -> Iterator[str]:
+    if not isinstance(record, dict):
+        return
+    for name in NESTED:
+        yield from _messages(record.get(name))
+    for name in MEMBERS:
+        value = record.get(name)
+        if isinstance(value, list):  # journald: text that is not UTF-8 or has control characters, as octets
+            if all(isinstance(each, int) and 0 <= each < 256 for each in value):
+                value = bytes(value).decode("utf-8", errors="replace")
+            elif all(isinstance(each, str) for each in value):
+                value = "\n".join(value)
+        if isinstance(value, str):
+            yield value.rstrip("\n")
+            return
