@@ -6,7 +6,7 @@ A message says what was expected and what was found. It never contains a key. It
 
 from __future__ import annotations
 
-from fynx_scapy.text import printable_lines
+from fynx_scapy.text import LONGEST, printable, printable_lines
 
 
 class FynxError(Exception):
@@ -16,6 +16,9 @@ class FynxError(Exception):
 
     def __str__(self) -> str:
         return printable_lines(super().__str__())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({printable(' '.join(str(self).split()), LONGEST)!r})"
 
 
 class LocalError(FynxError):

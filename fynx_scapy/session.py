@@ -3,23 +3,21 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
-from typing import Self, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet
 
 from fynx_scapy import session_setup
-from fynx_scapy.checks import check_values
-from fynx_scapy.errors import LocalError, OutOfReach, PeerError, Timeout, UnexpectedError
-from fynx_scapy.iana import ExchangeType, lookup
+from fynx_scapy.checks import CENTURY, Check, check_values, flag, kind, optional, seconds, shown, text, whole
+from fynx_scapy.errors import LocalError, PeerError, Timeout, UnexpectedError
+from fynx_scapy.iana import ExchangeType, lookup, name_of
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.core.registry import Registry
-from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event
 from fynx_scapy.ike.exchanges import Exchange
 from fynx_scapy.ike.exchanges.create_child import CreateChild
@@ -34,20 +32,36 @@ from fynx_scapy.ike.terms.child_config import Proposals, Selectors
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.packet import as_packet
 from fynx_scapy.ike.wire.taps import Tap, When
-from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2
-from fynx_scapy.net import silence
-from fynx_scapy.net.cleanup import Cleanup, clean_up, with_successors
+from fynx_scapy.net import guard, silence
+from fynx_scapy.net.cleanup import with_successors
 from fynx_scapy.net.echo import echo_request, first_host
 from fynx_scapy.net.hosts import Hosts
-from fynx_scapy.net.udp import UdpNetwork
-from fynx_scapy.session_setup import INITIATOR, RESPONDER
+from fynx_scapy.session_setup import INITIATOR
+from fynx_scapy.session_state import SessionState
 
 E = TypeVar("E", bound=Event)
-_LOG = logging.getLogger(__name__)
+
+HOUR = 3600.0
+"""How long a step without a timeout waits at most in virtual time."""
+
+_ARGUMENTS = {
+    "timeout": optional(seconds(zero=True)),
+    "destination": optional(text()),
+    "source": optional(text()),
+    "size": whole(0, 65_507, "octets"),
+    "config": optional(kind(ChildConfig)),
+    "child": optional(kind(ChildSa)),
+    "encrypted": flag(),
+    "packet": Check("a packet or octets", lambda value: isinstance(value, Packet | bytes)),
+}
 
 
-class Session:
+def _checked(step: str, **values: object) -> None:
+    check_values(f"Session.{step}()", _ARGUMENTS, **values)
+
+
+class Session(SessionState):
     """One IKE SA, driven step by step. The arguments are described in `SessionFields`.
 
     >>> s = Session(psk="secret", local_id="alice", remote_id="bob")
@@ -62,6 +76,10 @@ class Session:
 
     Each exchange returns the peer's answer as decrypted Scapy layers. It raises Timeout when no answer comes, and
     AuthenticationError when the peer does not prove its identity.
+
+    ``timeout`` is how many seconds a step waits for each answer; a request that it outlasts is sent again until then,
+    and one that outlasts it stays in flight. None waits as long as the retransmissions last; `wait`, `accept`, `ping`
+    and `send`, which have none, then wait without a limit, in virtual time for an hour.
     """
 
     def __init__(
@@ -90,8 +108,8 @@ class Session:
         retransmission: Retransmission | None = None,
         registry: Registry | None = None,
     ) -> None:
-        given = {name: value for name, value in locals().items() if name in session_setup.ARGUMENTS}
-        check_values(type(self).__name__, session_setup.ARGUMENTS, **given)
+        given: dict[str, Any] = dict(locals())
+        check_values(type(self).__name__, session_setup.ARGUMENTS, **{k: given[k] for k in session_setup.ARGUMENTS})
         ours = config or session_setup.config_of(
             psk=psk,
             local_id=local_id,
@@ -109,165 +127,69 @@ class Session:
         else:
             here = session_setup.LocalSettings(local, port, natt_port, marker_always, name)
             setup = session_setup.live(ours, target, here, endpoint, peer, seed, network, registry)
-        self.network, self.client, self._peer, self.config = setup
-        self.name = name
-        self._sa: IkeSa | None = None
-        self._initiated: list[IkeSa] = []
-        self._accepted: list[IkeSa] = []
+        super().__init__(setup, name)
         self._pings = 0
         self._destination = destination
         if self.live and hasattr(sys, "ps1"):
             self.attend()
 
-    @property
-    def live(self) -> bool:
-        """Whether the peer is live."""
-        return self._peer is None
-
-    @property
-    def ends(self) -> tuple[str, ...]:
-        """The names of the endpoints that report events; in a live session, only ours."""
-        return (INITIATOR,) if self.live else (INITIATOR, RESPONDER)
-
-    def attend(self) -> None:
-        """Start a thread that answers a live peer between two steps. An embedded peer needs none."""
-        if isinstance(self.network, UdpNetwork):
-            self.network.attend()
-
-    def close(self) -> None:
-        """Close the sockets of a live session without telling the peer. `leave` and `delete` tell it."""
-        if isinstance(self.network, UdpNetwork):
-            self.network.close()
-
-    def leave(self) -> Cleanup:
-        """Delete this session's IKE SAs at a live peer, then `close`. Returns what may still be left there.
-
-        Removes all taps. Stops waiting for an answer a few seconds after the retransmission schedule has ended.
-        """
-        if not isinstance(self.network, UdpNetwork) or self.network.closed:
-            return Cleanup(answered=False, left=())
-        try:
-            return clean_up(self.network, self.name, [*self._initiated, *self._accepted])
-        finally:
-            self.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for description in self.leave().left:
-            _LOG.warning("left at the peer: %s", description)  # on stderr unless the program has set up logging
-
-    # State
-
-    @property
-    def sa(self) -> IkeSa:
-        """Our IKE SA; after a rekey or reauthentication, the newest. LocalError before `sa_init`."""
-        if self._sa is None:
-            raise LocalError("expected an IKE SA; call sa_init() first")
-        while newer := self._sa.successor or (self._sa.replacement if self._sa.state is State.CLOSED else None):
-            self._sa = newer
-        return self._sa
-
-    @property
-    def peer(self) -> Endpoint:
-        """The embedded peer; OutOfReach when the peer is live."""
-        if self._peer is None:
-            raise OutOfReach("expected an embedded peer: of a live peer we see only what it sends")
-        return self._peer
-
-    @property
-    def peer_sa(self) -> IkeSa:
-        """The same IKE SA at the embedded peer; LocalError when the peer does not have it."""
-        sa = next((sa for sa in self.peer.sas.values() if sa.spi_i == self.sa.spi_i), None)
-        if sa is None:
-            raise LocalError("expected the embedded peer to have this IKE SA; it has none with our SPI")
-        return sa
-
-    @property
-    def child(self) -> ChildSa:
-        """The newest Child SA; LocalError when there is none."""
-        if not self.sa.children:
-            raise LocalError("expected a Child SA, found none; call auth() first, or see events for why it was refused")
-        return list(self.sa.children.values())[-1]
-
-    @property
-    def events(self) -> list[tuple[str, Event]]:
-        """The events so far, in order: (``initiator`` or ``responder``, event).
-
-        Our endpoint is called ``initiator``. A live session has only its events.
-        """
-        return self.network.events
-
-    def ladder(self) -> Ladder:
-        """The exchanges so far as a ladder diagram; its repr draws it."""
-        events = self.events
-        if self._accepted:  # the peer is the initiator
-            events = [(RESPONDER, event) for _, event in events]
-        return Ladder(events, (INITIATOR, RESPONDER), one_sided=self.live)
-
-    def __repr__(self) -> str:
-        return f"<Session {self._sa!r}>" if self._sa else "<Session, nothing sent yet>"
-
     # Steps
 
-    def sa_init(self) -> IKEv2:
+    def sa_init(self, *, timeout: float | None = None) -> IKEv2:
         """Run IKE_SA_INIT (RFC 7296 section 1.2), with the retries for COOKIE and INVALID_KE_PAYLOAD.
 
         Returns the last answer. When a live peer is silent, Timeout names the likely causes. It comes early when ICMP
         reports repeatedly that the port is unreachable.
         """
+        _checked("sa_init", timeout=timeout)
+        self._check_open()
         if self._sa is not None and self._sa.established:
             raise LocalError("expected a session without an IKE SA; this one is established")
-        with self.network.acting() as now:
+        with self._acting() as now:
             self._sa = sa = self.client.connect(self.config, now, authenticate=False)
             self._initiated.append(sa)
-        pending = next(iter(self._sa.requests.pending.values()), None)
+        pending = next(iter(sa.requests.pending.values()), None)
         if pending is None:
             raise LocalError("IKE_SA_INIT was not sent")
+        self._be_patient(pending.exchange, sa.now, timeout)
         remote = sa.remote
         if not self.live:
-            return self._finish(pending.exchange)
+            return self._finish(pending.exchange, timeout)
         told: list[Event] = []  # whether or not the network keeps its events
+        limit = self._limit(timeout)
         with self.network.subscribe(lambda who, event: told.append(event) if who == self.name else None):
-            self.network.run(lambda: pending.exchange.done or silence.refused(told, remote))
-        if not pending.exchange.done:
+            self.network.run(lambda: pending.exchange.done or silence.refused(told, remote), limit=limit)
+        if not pending.exchange.done and silence.refused(told, remote):
             refusal = Timeout(f"nothing listens at {remote}")
             with self.network.acting():
                 sa.fail(refusal)
             pending.exchange.error = refusal
-        return self._finish(pending.exchange)
+        return self._finish(pending.exchange, timeout, waited=True)
 
-    def silence(self) -> list[str]:
-        """Likely causes of a live peer's silence: ICMP errors, datagrams that are no answer, the non-ESP marker."""
-        remote = self.config.remote
-        if not self.live or remote is None:
-            return []
-        ours = [event for who, event in self.events if who == self.name]
-        return silence.causes(ours, remote, marker=self.client.config.marker_always)
-
-    def auth(self, packet: Packet | bytes | None = None) -> IKEv2:
+    def auth(self, packet: Packet | bytes | None = None, *, timeout: float | None = None) -> IKEv2:
         """Run IKE_AUTH, which sets up the first Child SA (RFC 7296 section 1.2); the inner ``packet`` triggers it."""
-        return self._run(IkeAuth(self.sa, bytes(packet) if packet is not None else None))
+        _checked("auth", timeout=timeout)
+        return self._run(IkeAuth(self.sa, _octets("auth", packet)), timeout)
 
-    def connect(self) -> IKEv2:
+    def connect(self, *, timeout: float | None = None) -> IKEv2:
         """Run `sa_init` and `auth`. Returns the answer to IKE_AUTH, or to IKE_SA_INIT when the peer refused that."""
-        answer = self.sa_init()
-        return self.auth() if self.sa.state is State.CONNECTING else answer
+        answer = self.sa_init(timeout=timeout)
+        return self.auth(timeout=timeout) if self.sa.state is State.CONNECTING else answer
 
-    def accept(self, *, timeout: float = 30.0) -> IkeSa:
+    def accept(self, *, timeout: float | None = 30.0) -> IkeSa:
         """Wait until the peer has set up an IKE SA with us as responder. `sa` is that IKE SA from then on.
 
         Each call waits for another IKE SA. Timeout when none is established within ``timeout`` seconds.
         """
+        _checked("accept", timeout=timeout)
+        self._check_open()
 
         def new_sa() -> IkeSa | None:
             known = [sa for accepted in self._accepted for sa in with_successors(accepted)]
             new = (sa for sa in self.client.sas.values() if sa.established and not sa.initiator and sa not in known)
             return next(new, None)
 
-        if not self.network.run(lambda: new_sa() is not None, limit=timeout):
-            raise Timeout(f"no peer has set up an IKE SA with us within {timeout:g} s")
+        self._await(lambda: new_sa() is not None, timeout, "no peer has set up an IKE SA with us")
         sa = new_sa()
         assert sa is not None
         self._accepted.append(sa)
@@ -275,18 +197,23 @@ class Session:
         return sa
 
     @overload
-    def wait(self, what: type[E], *, timeout: float = ...) -> E: ...  # type: ignore[overload-overlap]
+    def wait(self, what: type[E], *, timeout: float | None = ...) -> E: ...  # type: ignore[overload-overlap]
     @overload
-    def wait(self, what: Callable[[], object], *, timeout: float = ...) -> None: ...
-    def wait(self, what: type[Event] | Callable[[], object], *, timeout: float = 10.0) -> Event | None:
+    def wait(self, what: Callable[[], object], *, timeout: float | None = ...) -> None: ...
+    def wait(self, what: type[Event] | Callable[[], object], *, timeout: float | None = 10.0) -> Event | None:
         """Let time pass until our endpoint reports an event of that class, and return it, or until ``what()`` is true.
 
         Timeout when neither happens within ``timeout`` seconds.
         """
+        _checked("wait", timeout=timeout)
+        self._check_open()
         if not isinstance(what, type):
-            if not self.network.run(lambda: bool(what()), limit=timeout):
-                raise Timeout(f"the awaited condition was not met within {timeout:g} s")
+            if not callable(what):
+                raise LocalError(f"expected an event class or a function to wait for, found {shown(what)}")
+            self._await(lambda: bool(what()), timeout, "the awaited condition was not met")
             return None
+        if not issubclass(what, Event):
+            raise LocalError(f"expected an event class such as IkeSaEstablished, found {what.__name__}")
         seen: list[Event] = []
 
         def listen(host: str, event: Event) -> None:
@@ -294,12 +221,16 @@ class Session:
                 seen.append(event)
 
         with self.network.subscribe(listen):
-            if not self.network.run(lambda: bool(seen), limit=timeout):
-                raise Timeout(f"expected {what.__name__} within {timeout:g} s")
+            self._await(lambda: bool(seen), timeout, f"expected {what.__name__}")
         return seen[0]
 
     def ping(
-        self, destination: str | None = None, *, source: str | None = None, size: int = 56, timeout: float = 5.0
+        self,
+        destination: str | None = None,
+        *,
+        source: str | None = None,
+        size: int = 56,
+        timeout: float | None = 5.0,
     ) -> Packet:
         """Send an ICMP echo request of ``size`` data bytes through the Child SA; returns the reply as a Scapy packet.
 
@@ -310,79 +241,140 @@ class Session:
 
     def echo(self, destination: str | None = None, *, source: str | None = None, size: int = 56) -> bytes:
         """The ICMP echo request that `ping` sends, as an inner IP packet. LocalError as in `ping`."""
+        _checked("ping", destination=destination, source=source, size=size)
+        self._check_open()
         self._pings += 1
         destination = destination or self._destination or first_host(self.child.remote_ts)
         source = source or first_host(self.child.local_ts, 6 if ":" in destination else 4)
         data = bytes(i % 256 for i in range(size))
         return echo_request(source, destination, data, identifier=0xF1, sequence=self._pings)
 
-    def send(self, packet: Packet | bytes, *, timeout: float = 5.0) -> Packet:
+    def send(self, packet: Packet | bytes, *, timeout: float | None = 5.0) -> Packet:
         """Send an inner IP packet through the Child SA that policy picks; returns the first packet that comes back."""
+        _checked("send", packet=packet, timeout=timeout)
         inbox = self.network.hosts[self.name].inbox
         seen = len(inbox)
-        with self.network.acting() as now:
+        with self._acting() as now:
             taken = self.client.send(bytes(packet), now)
         if not taken:
             raise LocalError("no Child SA takes this packet: its addresses are outside the traffic selectors")
-        if not self.network.run(lambda: len(inbox) > seen, limit=timeout):
-            raise Timeout(f"no inner packet came back within {timeout:g} s")
+        self._await(lambda: len(inbox) > seen, timeout, "no inner packet came back")
         return (IPv6 if inbox[seen][0] >> 4 == 6 else IP)(inbox[seen])
 
-    def liveness(self) -> IKEv2:
+    def liveness(self, *, timeout: float | None = None) -> IKEv2:
         """Run an empty INFORMATIONAL exchange (RFC 7296 section 2.4)."""
-        return self._run(Liveness(self.sa))
+        _checked("liveness", timeout=timeout)
+        return self._run(Liveness(self.sa), timeout)
 
-    def request(self, exchange: str | int, *payloads: Packet, encrypted: bool = True) -> IKEv2:
-        """Run any exchange with any payloads. ConfigError for an exchange name that is not in the IANA registry."""
+    def request(
+        self, exchange: str | int, *payloads: Packet | bytes, encrypted: bool = True, timeout: float | None = None
+    ) -> IKEv2:
+        """Run any exchange with any payloads. Octets become the body of a payload of private-use type 128.
+
+        ConfigError for an exchange name that is not in the IANA registry, LocalError for what is no payload. Nothing
+        is sent then, and the IKE SA is as before.
+        """
+        _checked("request", encrypted=encrypted, timeout=timeout)
         number = lookup(ExchangeType, exchange)
         if number == ExchangeType.INFORMATIONAL and encrypted:
-            return self._run(Informational(self.sa, *payloads))
-        return self._run(Custom(self.sa, number, *payloads, encrypted=encrypted))
+            return self._run(Informational(self.sa, *payloads), timeout)
+        return self._run(Custom(self.sa, number, *payloads, encrypted=encrypted), timeout)
 
-    def create_child(self, config: ChildConfig | None = None, packet: Packet | bytes | None = None) -> IKEv2:
+    def create_child(
+        self, config: ChildConfig | None = None, packet: Packet | bytes | None = None, *, timeout: float | None = None
+    ) -> IKEv2:
         """Set up another Child SA (RFC 7296 section 1.3.1); the peer's configuration must have a matching one."""
-        return self._run(CreateChild(self.sa, config, bytes(packet) if packet is not None else None))
+        _checked("create_child", config=config, timeout=timeout)
+        return self._run(CreateChild(self.sa, config, _octets("create_child", packet)), timeout)
 
-    def rekey_child(self, child: ChildSa | None = None) -> IKEv2:
+    def rekey_child(self, child: ChildSa | None = None, *, timeout: float | None = None) -> IKEv2:
         """Rekey a Child SA, by default the newest (RFC 7296 section 1.3.3)."""
-        return self._run(RekeyChild(self.sa, child or self.child))
+        _checked("rekey_child", child=child, timeout=timeout)
+        return self._run(RekeyChild(self.sa, child or self.child), timeout)
 
-    def rekey_ike(self) -> IKEv2:
+    def rekey_ike(self, *, timeout: float | None = None) -> IKEv2:
         """Rekey the IKE SA. The new one inherits its Child SAs and becomes `sa` (RFC 7296 section 1.3.2)."""
-        return self._run(RekeyIke(self.sa))
+        _checked("rekey_ike", timeout=timeout)
+        return self._run(RekeyIke(self.sa), timeout)
 
-    def delete(self, child: ChildSa | None = None) -> IKEv2:
+    def delete(self, child: ChildSa | None = None, *, timeout: float | None = None) -> IKEv2:
         """Delete ``child``, or the IKE SA when none is given (RFC 7296 section 1.4.1)."""
-        with self.network.acting():
+        _checked("delete", child=child, timeout=timeout)
+        with self._acting() as now:
             exchange = self.sa.delete_ike() if child is None else self.sa.delete_child(child)
-        return self._finish(exchange)
+            self._be_patient(exchange, now, timeout)
+        return self._finish(exchange, timeout)
 
     def tap(self, stage: str, tap: Tap, when: When | None = None) -> Callable[[], None]:
-        """Change our messages at a stage (`fynx_scapy.taps`); returns a function that removes the tap."""
+        """Change our messages at a stage (`fynx_scapy.taps`); returns a function that removes the tap.
+
+        What a tap raises is raised by the step; the IKE SA stays usable.
+        """
+        self._check_open()
         return self.client.taps.add(stage, tap, when)
 
-    def _run(self, exchange: Exchange) -> IKEv2:
-        with self.network.acting():
+    # How a step ends
+
+    def _limit(self, timeout: float | None) -> float:
+        return timeout if timeout is not None else CENTURY if self.live else HOUR
+
+    def _await(self, met: Callable[[], bool], timeout: float | None, otherwise: str) -> None:
+        """Let time pass until ``met()``. Timeout, which begins with ``otherwise``, when the time is over."""
+        limit = self._limit(timeout)
+        if not self.network.run(met, limit=limit):
+            raise Timeout(f"{otherwise} within {limit:g} s")
+
+    def _be_patient(self, exchange: Exchange, now: float, timeout: float | None) -> None:
+        """Have the requests of an exchange that has begun sent again for that long."""
+        exchange.patience = timeout or 0.0
+        for pending in exchange.sa.requests.pending.values():
+            if pending.exchange is exchange:
+                pending.until = now + exchange.patience
+
+    def _run(self, exchange: Exchange, timeout: float | None) -> IKEv2:
+        with self._acting():
+            exchange.patience = timeout or 0.0
             self.sa.start(exchange)
-        return self._finish(exchange)
+        return self._finish(exchange, timeout)
 
-    def _finish(self, exchange: Exchange) -> IKEv2:
-        failures = self.network.failures[self.name]
-
-        def stuck() -> bool:
-            """Whether an internal error has ended the exchange, so that no answer can come."""
-            return self.network.failures[self.name] > failures and not self.sa.requests.pending
-
-        self.network.run(lambda: exchange.done or stuck())
-        if not exchange.done and stuck():
+    def _finish(self, exchange: Exchange, timeout: float | None, *, waited: bool = False) -> IKEv2:
+        failures, limit = self.network.failures[self.name], self._limit(timeout)
+        raised = None if waited else self._complete(exchange, limit)
+        if not exchange.done and exchange.error is None:
+            raise raised or Timeout("; ".join([self._unanswered(exchange, limit), *self.silence()]))
+        _, later = guard.attempt(self.network.settle, self.name)
+        if (error := raised or later) is not None:
+            raise error
+        if self.network.failures[self.name] > failures and isinstance(exchange.error, UnexpectedError):
             failure = self.network.last_failure[self.name]
             cause = f"{failure.error} at {failure.where} {failure.reason}"
             raise UnexpectedError(f"an internal error ended the exchange: {cause}")
-        self.network.settle(self.name)
         if exchange.error is not None and (exchange.answer is None or not isinstance(exchange.error, PeerError)):
             if self.live and isinstance(exchange.error, Timeout):
                 raise Timeout("; ".join([str(exchange.error), *self.silence()]))
             raise exchange.error
         if exchange.answer is None:
-            raise Timeout("the exchange did not finish within an hour")
+            raise Timeout(self._unanswered(exchange, limit))
         return as_packet(exchange.answer, exchange.sa.suite if exchange.answer.encrypted else None)
+
+    def _complete(self, exchange: Exchange, limit: float) -> Exception | None:
+        """Let time pass until the exchange is done. Returns what a tap or a listener raised meanwhile, if anything."""
+        end, raised = self.network.now + limit, None
+        while not exchange.done and (left := end - self.network.now) >= 0:
+            _, error = guard.attempt(lambda left=left: self.network.run(lambda: exchange.done, limit=left))
+            if error is None:
+                break
+            raised = raised or error
+        if not exchange.done and not self.live and raised is None:
+            self.network.run(end)  # the time that was waited has passed, even if nothing happened in it
+        return raised
+
+    def _unanswered(self, exchange: Exchange, limit: float) -> str:
+        name = name_of(ExchangeType, int(exchange.exchange_type))
+        return f"no answer from {exchange.sa.remote} to {name} within {limit:g} s"
+
+
+def _octets(step: str, packet: Packet | bytes | None) -> bytes | None:
+    if packet is not None:
+        _checked(step, packet=packet)
+    return None if packet is None else bytes(packet)

@@ -103,7 +103,12 @@ class SessionFields(TypedDict, total=False):
     """Exchanges and extensions that only our endpoint knows."""
 
 
+def _is_target(value: object) -> bool:
+    return isinstance(value, Address) or (isinstance(value, str) and bool(value))
+
+
 ARGUMENTS = {
+    "target": optional(Check("HOST, HOST:PORT or an Address", _is_target)),
     "local": optional(text()),
     "remote": text(),
     "port": optional(udp_port()),

@@ -30,3 +30,8 @@ def printable(value: str | bytes, most: int | None = None) -> str:
 def printable_lines(text: str) -> str:
     """Like `printable`, but line breaks stay."""
     return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 packet``, ``2 packets``."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")

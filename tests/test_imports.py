@@ -25,7 +25,8 @@ BASE = {"private_use", "iana"}
 SECURITY = BASE | {"crypto", "esp"}
 ENGINE = SECURITY | {"layers", "ike"}
 RECORDS = ENGINE | {"events", "exchanges", "extensions", "taps", "keynames", "keylog", "ladder"}
-CARRIERS = RECORDS | {"net", "session_setup", "session"}
+STATE = RECORDS | {"net", "session_setup", "session_history", "session_sas"}
+CARRIERS = STATE | {"session_state", "session"}
 TOOLS = CARRIERS | {"harness", "capture", "lab"}
 FRONTS = TOOLS | {"report", "scenarios", "shell"}
 MAY_IMPORT = {
@@ -48,6 +49,9 @@ MAY_IMPORT = {
     "ladder": ENGINE,
     "net": RECORDS,
     "session_setup": RECORDS | {"net"},
+    "session_history": RECORDS | {"net"},
+    "session_sas": RECORDS,
+    "session_state": STATE,
     "session": CARRIERS,
     "harness": CARRIERS,
     "lab": CARRIERS | {"harness"},

@@ -25,6 +25,8 @@ from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, build_payloads, chain, first_type, parse_payloads
 from fynx_scapy.session_setup import INITIATOR, RESPONDER
 
+_LONGEST = 600
+
 
 class ExpectationFailed(FynxError, AssertionError):  # noqa: N818 -- the name says what happened
     """Something is not as the RFC, or the scenario, expects."""
@@ -34,7 +36,13 @@ class ExpectationFailed(FynxError, AssertionError):  # noqa: N818 -- the name sa
 
 def fail(expected: object, found: object) -> None:
     """Raise ExpectationFailed with what was expected and what was found."""
-    raise ExpectationFailed(f"expected {expected}, found {found}")
+    raise ExpectationFailed(f"expected {_cut(expected)}, found {_cut(found)}")
+
+
+def _cut(value: object) -> str:
+    """The text of a value, not longer than a person reads."""
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
 
 
 class Expectations:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, PeerError
 from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.basics.passing import Holding, Passing
 from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.chains import Chain, Chains
 from fynx_scapy.ike.core.exchange import Exchange, Steps
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
 
 
+@dataclass(slots=True)
+class _Attempt:
+    """The answer to one request in the making."""
+
+    exchange: Exchange | None = None
+    chain: Chain | None = None
+    answered: bool = False
+    """Whether the answer was sent."""
+
+
 class Answers(ResponseWindow):
     """The peer's requests on an IKE SA, and our answers."""
 
@@ -28,6 +40,7 @@ class Answers(ResponseWindow):
         super().__init__()
         self._sa = sa
         self._fragments = fragments
+        self._raised: BaseException | None = None
 
     def stop(self) -> None:
         """Stop all exchanges that wait for a further request: the IKE SA has ended."""
@@ -58,17 +71,24 @@ class Answers(ResponseWindow):
         self.advance(message_id)
         sa.accept(message)
         succession.inherit_if_used(sa, message)
-        return self._answer(message)
+        self._answer(message)
+        if (raised := self._raised) is not None:
+            self._raised = None
+            raise raised
+        return None
 
     def _answer(self, request: Message) -> None:
         """Run the exchange that answers this request. An error that it raises is answered with a Notify."""
+        attempt = _Attempt()
+        with Passing(lambda error: self._give_up(request, attempt, error)):
+            self._run(request, attempt)
+
+    def _run(self, request: Message, attempt: _Attempt) -> None:
         sa, kind = self._sa, request.header_fields.exchange
         responder = sa.endpoint.responder_for(request)
-        chain: Chain | None = None
-        exchange: Exchange | None = None
         try:
-            chain = sa.of(Chains).claim(request)
-            exchange = chain.exchange if chain else responder(sa) if responder else None
+            attempt.chain = chain = sa.of(Chains).claim(request)
+            attempt.exchange = exchange = chain.exchange if chain else responder(sa) if responder else None
             row = exchange.row(kind) if exchange else None
             rules.check(request, row.request if row else None)
             if exchange is None or row is None:
@@ -80,16 +100,36 @@ class Answers(ResponseWindow):
             hooks.offer(exchange, answer, request)
             self._send(answer, request)
         except PeerError as error:
-            return self._refuse(request, exchange, error, chain)
+            return self._refuse(request, error, attempt)
         except FynxError as error:
             # Section 3.10.1: INVALID_SYNTAX answers every error without a specific notify: a payload that the exchange
             # could not read, or an answer that could not be built.
-            return self._refuse(request, exchange, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)), chain)
-        hooks.sent(exchange, answer)
-        exchange.rounds[kind] += 1
-        then = answer.then or self._after(exchange, steps)
-        if then is not None:
-            sa.of(Chains).wait(exchange, steps, then, kind)
+            return self._refuse(request, PeerError(NotifyType.INVALID_SYNTAX, reason=str(error)), attempt)
+        attempt.answered = True
+        try:
+            hooks.sent(exchange, answer)
+        finally:
+            exchange.rounds[kind] += 1
+            then = answer.then or self._after(exchange, steps)
+            if then is not None:
+                sa.of(Chains).wait(exchange, steps, then, kind)
+        return None
+
+    def _give_up(self, request: Message, attempt: _Attempt, error: BaseException) -> None:
+        """Answer a request although something unexpected ended its exchange: the peer must not wait for ever.
+
+        A first request gets no answer and leaves no state: its retransmission is a new request.
+        """
+        sa = self._sa
+        if attempt.answered:
+            return None
+        if not request.encrypted:
+            return sa.forget()
+        text = f"{type(error).__name__} in a step of {type(attempt.exchange).__name__}"
+        refusal = PeerError(NotifyType.TEMPORARY_FAILURE, reason=text)
+        self._refuse(request, refusal, attempt)
+        if sa.connecting:
+            sa.fail(refusal)
         return None
 
     def _after(self, exchange: Exchange, steps: Steps) -> Next | None:
@@ -108,16 +148,21 @@ class Answers(ResponseWindow):
         return then
 
     def _send(self, answer: Outgoing, request: Message, *, keep: bool = True) -> None:
-        header = request.header_fields
-        kept = self._sa.transmit(answer, header.exchange, header.message_id, request)
+        sa, header = self._sa, request.header_fields
+        # A tap's author is told of its exception once the request, which was taken, has been answered.
+        kept = None
+        with Holding(lambda error: error is sa.endpoint.taps.raised) as tap:
+            kept = sa.transmit(answer, header.exchange, header.message_id, request)
+        if kept is None:
+            self._raised = tap.error
+            with sa.endpoint.taps.paused():
+                kept = sa.transmit(answer, header.exchange, header.message_id, request)
         if keep:
             self.keep(header.message_id, request.wires[0], kept)
 
-    def _refuse(
-        self, request: Message, exchange: Exchange | None, error: PeerError, chain: Chain | None = None
-    ) -> None:
+    def _refuse(self, request: Message, error: PeerError, attempt: _Attempt) -> None:
         """Answer a request with the Notify of its error (section 2.21)."""
-        sa = self._sa
+        sa, exchange, chain = self._sa, attempt.exchange, attempt.chain
         initial = not request.encrypted
         if initial and error.notify_type == NotifyType.INVALID_SYNTAX:
             # Section 3.10.1: INVALID_SYNTAX is sent in encrypted packets only.

@@ -41,6 +41,7 @@ from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.ike.terms.pool import Pools
 from fynx_scapy.ike.terms.selectors import Flow
 from fynx_scapy.ike.wire.taps import Delayed, Taps
+from fynx_scapy.text import counted
 
 _CHECKS = {
     "configs": several(kind(IkeConfig), high=100_000),
@@ -95,6 +96,10 @@ class Endpoint(EndpointRecord):
         self._datagrams: Bounded[Datagram] = Bounded(*queue, weigh=lambda datagram: len(datagram.data))
         self._packets: Bounded[bytes] = Bounded(*queue, weigh=len)
         self._events: Bounded[Event] = event_log(self.config.event_limit, self.config.event_octets)
+
+    def __repr__(self) -> str:
+        ports = f"ports {self.config.port} and {self.config.natt_port}"
+        return f"<Endpoint {', '.join(self.hosts)}, {ports}, {counted(len(self.sas), 'IKE SA')}>"
 
     # The public methods: six for input, three for output
 

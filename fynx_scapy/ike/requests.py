@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout
+from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout, UnexpectedError
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.basics.passing import Passing
 from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.exchange import Exchange, Pending, RequestWindow, Steps
 from fynx_scapy.ike.events import PeerDead
@@ -14,6 +15,7 @@ from fynx_scapy.ike.life import dpd
 from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.reassembly import Reassembly
 from fynx_scapy.ike.wire import rules
+from fynx_scapy.text import counted
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
@@ -92,7 +94,8 @@ class Requests(RequestWindow):
         """Process an answer."""
         exchange, header = pending.exchange, message.header_fields
         self._done(pending)
-        self._sa.accept(message)
+        with self._ending(exchange, pending.steps):
+            self._sa.accept(message)
         exchange.answer = message
         if wrong:
             pending.steps.close()
@@ -126,17 +129,19 @@ class Requests(RequestWindow):
     def _advance(self, exchange: Exchange, steps: Steps, answer: Message | None) -> None:
         """Run the next step of our side of an exchange: send what it yields, or end it."""
         try:
-            if answer is not None:
-                hooks.take(exchange, answer)
-            message = next(steps) if answer is None else steps.send(answer)
-            if not isinstance(message, Outgoing):
-                raise LocalError(f"expected {type(exchange).__name__} to yield a request, but it waits for one")
-            hooks.offer(exchange, message, None)
+            with self._ending(exchange, steps):
+                if answer is not None:
+                    hooks.take(exchange, answer)
+                message = next(steps) if answer is None else steps.send(answer)
+                if not isinstance(message, Outgoing):
+                    raise LocalError(f"expected {type(exchange).__name__} to yield a request, but it waits for one")
+                hooks.offer(exchange, message, None)
         except StopIteration:
             self._finish(exchange)
         except FynxError as error:
             steps.close()
             self._end(exchange, error)
+            self._show(error)
         else:
             exchange.followed_up |= exchange.type_of(message) != exchange.exchange_type
             # Section 2.2: IKE_SA_INIT and its retries have message ID 0.
@@ -150,13 +155,15 @@ class Requests(RequestWindow):
         """Send a request. If it cannot be built, its exchange ends and no message ID is used."""
         message_id = 0 if retry else self.next_id
         try:
-            kept = self._sa.transmit(message, exchange.type_of(message), message_id, None)
+            with self._ending(exchange, steps):
+                kept = self._sa.transmit(message, exchange.type_of(message), message_id, None)
         except FynxError as error:
             steps.close()
-            return self._end(exchange, error)
+            self._end(exchange, error)
+            return self._show(error)
         if not retry:
             self.next_id += 1
-        self.pending[message_id] = pending = Pending(exchange, steps, kept)
+        self.pending[message_id] = pending = Pending(exchange, steps, kept, self._sa.now + exchange.patience)
         # First, so that a request is sent again, or given up, whatever an extension says of it.
         self._arm(pending)
         return hooks.sent(exchange, message)
@@ -164,10 +171,30 @@ class Requests(RequestWindow):
     def _finish(self, exchange: Exchange) -> None:
         """End an exchange whose steps are complete, and run the extensions."""
         try:
-            hooks.ended(exchange)
+            with self._ending(exchange):
+                hooks.ended(exchange)
         except FynxError as error:
             return self._end(exchange, error)
         return self._end(exchange, None)
+
+    def _show(self, error: FynxError) -> None:
+        """Raise an error of a tap, so that the author of the tap sees it. Ours are kept in `Exchange.error`."""
+        if error is self._sa.endpoint.taps.raised:
+            raise error
+
+    def _ending(self, exchange: Exchange, steps: Steps | None = None) -> Passing:
+        """End the exchange when something unexpected is raised here, such as by a tap: it must not stay in flight."""
+
+        def end(error: BaseException) -> None:
+            ours = isinstance(error, FynxError)
+            if isinstance(error, StopIteration) or (ours and error is not self._sa.endpoint.taps.raised):
+                return  # expected: the caller handles it
+            if steps is not None:
+                steps.close()
+            text = f"{type(error).__name__} in a step of {type(exchange).__name__}"
+            self._end(exchange, error if isinstance(error, FynxError) else UnexpectedError(text))
+
+        return Passing(end)
 
     def _done(self, pending: Pending) -> None:
         for timer in (pending.timer, pending.doubt):
@@ -176,26 +203,31 @@ class Requests(RequestWindow):
         self.pending.pop(pending.kept.message_id, None)
 
     def _end(self, exchange: Exchange, error: FynxError | None) -> None:
+        if exchange.done:
+            return
         exchange.done, exchange.error = True, error
         if error is not None:
             exchange.failed(error)
         self._pump()
 
     def _arm(self, pending: Pending) -> None:
-        sa = self._sa
-        wait = pending.exchange.schedule.wait(pending.kept.attempt)
+        sa, schedule = self._sa, pending.exchange.schedule
+        wait = schedule.wait(min(pending.kept.attempt, schedule.tries))
         pending.timer = sa.endpoint.timers.set(sa.now + wait, lambda now: self._overdue(pending, now))
 
     def _overdue(self, pending: Pending, now: float) -> None:
         """Retransmit a request; after the last try, the peer is dead (section 2.4)."""
         sa, kept = self._sa, pending.kept
-        if kept.attempt < pending.exchange.schedule.tries:
-            sa.retransmit(kept)
-            return self._arm(pending)
+        if kept.attempt < pending.exchange.schedule.tries or now < pending.until:
+            try:
+                sa.retransmit(kept)
+            finally:
+                self._arm(pending)  # also when a tap raises: the next retransmission is due all the same
+            return None
         attempts = kept.attempt + 1
         self._done(pending)
         sa.emit(PeerDead(*sa.stamp, message_id=kept.message_id, attempts=attempts))
-        error = Timeout(f"no answer to message {kept.message_id} after {attempts} attempts")
+        error = Timeout(f"no answer from {sa.remote} to message {kept.message_id} after {counted(attempts, 'attempt')}")
         return dpd.handle_dead_peer(sa, lambda: self._end(pending.exchange, error))
 
 

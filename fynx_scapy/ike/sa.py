@@ -210,6 +210,7 @@ class IkeSa(SaMessages):
     def add_child(self, child: ChildSa) -> None:
         """Add a Child SA. Traffic may use it from now on."""
         self.refused_since = None
+        child.ends, child.installed_at = (self.local.host, self.remote.host), self.now
         self.children[child.inbound.spi] = child
         self.endpoint.children[child.inbound.spi] = (self, child)
         child.life = ChildLife(self, child)

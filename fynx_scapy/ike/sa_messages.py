@@ -51,6 +51,8 @@ class SaMessages(SaRecord):
             self.init_sent = wires[0]
         datagrams = [Datagram(wire, local, remote) for wire in wires]
         kept = Kept(message, message_id, exchange_type, datagrams, request is None)
+        changed = tuple(message.changed)
+        self._send(kept)
         self.emit(
             MessageSent(
                 *self.stamp,
@@ -60,10 +62,9 @@ class SaMessages(SaRecord):
                 wire=tuple(wires),
                 local=local,
                 remote=remote,
-                changed=tuple(message.changed),
+                changed=changed,
             )
         )
-        self._send(kept)
         if self.life is not None:
             self.life.message(sum(map(len, wires)))
         return kept

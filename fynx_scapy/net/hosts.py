@@ -28,6 +28,7 @@ Observer = Callable[[float, Datagram, str], object]
 Subscriber = Callable[[str, Event], object]
 Record = Bounded[tuple[str, Event]]
 ThirdParty = Callable[[float, Datagram], Iterable[Datagram] | None]
+Seen = tuple[float, Datagram, str]
 T = TypeVar("T")
 
 INBOX, INBOX_OCTETS = 100_000, 64 << 20
@@ -37,6 +38,9 @@ _COUNT = whole(0, sys.maxsize)
 
 EVENTS, EVENT_OCTETS = 200_000, 128 << 20
 """The most events that a network keeps by default, and about their total size in octets."""
+
+CARRIED, CARRIED_OCTETS = 100_000, 64 << 20
+"""The most datagrams that a network keeps where it is asked to, and their total size in octets."""
 
 
 def record(most: int | None = None) -> Record:
@@ -69,7 +73,8 @@ class Hosts(ABC):
     """A network: a clock, hosts, their events, and listeners.
 
     ``observe`` shows each datagram with its fate, ``subscribe`` each event. ``events`` are the latest (host, event) in
-    order: ``history`` says how many are kept, by default `EVENTS`; with 0 they are only counted. Hold ``lock`` to use
+    order: ``history`` says how many are kept, by default `EVENTS`; with 0 they are only counted. `keep_datagrams` keeps
+    the datagrams too. Hold ``lock`` to use
     an endpoint while another thread may use it. ``failures`` counts the `InternalError` events of each host,
     ``last_failure`` has the latest of each host.
 
@@ -85,6 +90,7 @@ class Hosts(ABC):
     ) -> None:
         self.hosts: dict[str, Host] = {}
         self.events = record(history)
+        self.carried: Bounded[Seen] | None = None
         self.failures: Counter[str] = Counter()
         self.last_failure: dict[str, InternalError] = {}
         self.lock = lock or contextlib.nullcontext()
@@ -179,7 +185,14 @@ class Hosts(ABC):
             raise LocalError(f"expected one of the hosts {', '.join(self.hosts)}, found {name!r}")
         return self.hosts[name]
 
+    def keep_datagrams(self) -> None:
+        """Keep the latest datagrams, up to `CARRIED`, in ``carried``: (time, datagram, fate) as in `observe`."""
+        if self.carried is None:
+            self.carried = Bounded(CARRIED, CARRIED_OCTETS, weigh=lambda seen: len(seen[1].data))
+
     def _tell(self, datagram: Datagram, fate: str) -> None:
+        if self.carried is not None:
+            self.carried.append((self.now, datagram, fate))
         if self._observers:
             for observer in self._observers:
                 self._call(observer, self.now, datagram, fate)

@@ -79,6 +79,12 @@ class Recorder:
             ended.callback(network.subscribe(lambda host, event: take.events.append((host, event))))
         return Remover(ended.close)
 
+    def add(self, network: Hosts, name: str) -> None:
+        """Take the datagrams and events that a network has kept by itself (`Hosts.keep_datagrams`)."""
+        network.keep_datagrams()
+        assert network.carried is not None
+        self._takes.append(_Take(name, network, network.carried, network.events))
+
     def packets(self) -> Iterator[Packet]:
         """Every datagram as an IP packet, with ``time`` and ``comments`` set, in the order in which they were sent."""
         start = float(EPOCH)

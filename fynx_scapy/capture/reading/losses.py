@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fynx_scapy.text import counted
+
+several = counted
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -23,11 +27,6 @@ class Loss:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
-
-
-def several(count: int, noun: str) -> str:
-    """``1 packet``, ``2 packets``."""
-    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def some(losses: Iterable[Loss]) -> list[Loss]:

@@ -39,7 +39,7 @@ class Usage(Protocol):
         """Stop: the Child SA has ended."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ChildSa:
     """A Child SA: a pair of ESP SAs, the traffic that they protect, and their history."""
 
@@ -69,6 +69,17 @@ class ChildSa:
     hosts: TransportHosts | None = None
     """The hosts in transport mode, None in tunnel mode."""
     options: ChildOptions = NO_OPTIONS
+    ends: tuple[str, str] = ("", "")
+    """Our outer address and the peer's, when it was installed."""
+    installed_at: float = 0.0
+    """When it was installed, on the clock of its endpoint."""
+
+    def __repr__(self) -> str:
+        ends = f"{self.ends[0]} > {self.ends[1]}, " if any(self.ends) else ""
+        traffic = f"{', '.join(map(str, self.local_ts))} === {', '.join(map(str, self.remote_ts))}"
+        spis = f"in {self.inbound.spi:08x}, out {self.outbound.spi:08x}"
+        state = ", deleted" if self.gone else ", being deleted" if self.deleting else ""
+        return f"<ChildSa {self.name!r} {ends}{self.inbound.mode} {traffic}, {spis}, {self.suite}{state}>"
 
     @property
     def name(self) -> str:

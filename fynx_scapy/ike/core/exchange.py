@@ -20,6 +20,7 @@ from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.message import Message, Next, Outgoing, Payloads, notify
+from fynx_scapy.ike.wire.given import read_payloads
 from fynx_scapy.ike.wire.rules import ANYTHING, Phase, Round, Rule
 from fynx_scapy.ike.wire.window import Kept
 
@@ -63,6 +64,8 @@ class Exchange:
         self.answer: Message | None = None
         self.rounds: Counter[int] = Counter()
         """The number of complete rounds, by exchange type. A retry with another key exchange method counts as one."""
+        self.patience = 0.0
+        """How many seconds a request of it is sent again at least, if its schedule is shorter."""
         self.followed_up = False
         """Whether it has gone on in another exchange type."""
 
@@ -108,13 +111,16 @@ class Exchange:
         """The responder's side; LocalError when the class has none."""
         raise LocalError(f"expected an exchange that can respond, found {type(self).__name__}")
 
-    def request(self, *payloads: Packet, encrypted: bool = True, exchange_type: int | None = None) -> Outgoing:
-        """A request for ``initiate`` to yield. With ``exchange_type``, the exchange goes on in that type."""
-        return Outgoing(list(payloads), encrypted, exchange_type=exchange_type)
+    def request(self, *payloads: Packet | bytes, encrypted: bool = True, exchange_type: int | None = None) -> Outgoing:
+        """A request for ``initiate`` to yield. With ``exchange_type``, the exchange goes on in that type.
+
+        LocalError for what is no payload; see `read_payloads`.
+        """
+        return Outgoing(read_payloads(payloads), encrypted, exchange_type=exchange_type)
 
     def response(
         self,
-        *payloads: Packet,
+        *payloads: Packet | bytes,
         encrypted: bool = True,
         more: bool = False,
         then: int | None = None,
@@ -127,7 +133,7 @@ class Exchange:
         ``link``: append an ADDITIONAL_KEY_EXCHANGE with this data; the next request must return it (RFC 9370 section
         2.2.4). ``refers``: the next request is the first one of its type for which this is true.
         """
-        answer = Outgoing(list(payloads), encrypted)
+        answer = Outgoing(read_payloads(payloads), encrypted)
         if link is not None:
             answer.payloads.append(notify(NotifyType.ADDITIONAL_KEY_EXCHANGE, link))
             # Compare with what was sent: a tap may have changed it.
@@ -169,6 +175,8 @@ class Pending:
     exchange: Exchange
     steps: Steps
     kept: Kept
+    until: float = 0.0
+    """When we may give it up at the earliest."""
     timer: Timer | None = None
     doubt: Timer | None = None
     """Set while we wait for a better answer than an unprotected error (section 2.21.1)."""

@@ -26,6 +26,7 @@ from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.proposals import Suite
 from fynx_scapy.ike.wire.envelope import Envelope
 from fynx_scapy.ike.wire.window import Kept, ResponseWindow
+from fynx_scapy.text import counted
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.endpoint import EndpointRecord
@@ -79,6 +80,7 @@ class SaRecord(ABC):
         self.spi_i, self.spi_r = spi_i, spi_r
         self.local, self.remote = local, remote
         self._state = State.CONNECTING
+        self.established_at: float | None = None
         self._suite: Suite | None = None
         self._keys: SkKeys | None = None
         self._kept: dict[object, object] = {}
@@ -105,7 +107,9 @@ class SaRecord(ABC):
         self.refused_since: float | None = None
 
     def __repr__(self) -> str:
-        return f"<IkeSa {self.spi_i.hex()}_i {self.spi_r.hex()}_r {self.state.value}>"
+        children = f", {counted(len(self.children), 'Child SA')}" if self.children else ""
+        spis = f"{self.spi_i.hex()}_i {self.spi_r.hex()}_r"
+        return f"<IkeSa {self.local} > {self.remote}, {spis} {self.state.value}{children}>"
 
     # Properties
 
@@ -127,6 +131,8 @@ class SaRecord(ABC):
     @state.setter
     def state(self, new: State) -> None:
         self._state = change(self._state, new)
+        if new is State.ESTABLISHED:
+            self.established_at = self.now
 
     @property
     def successor(self) -> SaRecord | None:

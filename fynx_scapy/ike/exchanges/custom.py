@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from scapy.packet import Packet
 
 from fynx_scapy.ike.core.exchange import Exchange, Steps
+from fynx_scapy.ike.wire.given import read_payloads
 from fynx_scapy.ike.wire.rules import ANYTHING, Round
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ class Custom(Exchange):
     rules = (Round(ANYTHING, ANYTHING),)
     extensible = False
 
-    def __init__(self, sa: SaRecord, exchange_type: int, *payloads: Packet, encrypted: bool = True) -> None:
+    def __init__(self, sa: SaRecord, exchange_type: int, *payloads: Packet | bytes, encrypted: bool = True) -> None:
         super().__init__(sa)
         self.exchange_type = exchange_type  # type: ignore[misc]  # a class attribute of every other exchange
-        self.payloads = payloads
+        self.payloads = read_payloads(payloads)
         self.encrypted = encrypted
 
     def initiate(self) -> Steps:

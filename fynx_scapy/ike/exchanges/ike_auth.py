@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 from scapy.packet import Packet
 
 import fynx_scapy.ike.auth.psk  # noqa: F401 -- it registers itself
-from fynx_scapy.errors import AuthenticationError, ConfigError, FynxError, MalformedError, PeerError
+from fynx_scapy.errors import (
+    AuthenticationError,
+    ConfigError,
+    FynxError,
+    MalformedError,
+    PeerError,
+    UnexpectedError,
+)
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.ike.auth.authenticator import Authenticator, Rounds, authenticator, id_payload
 from fynx_scapy.ike.child.setup import ChildRequest, answer_child, child_answer_payloads, install, no_room
@@ -185,6 +192,9 @@ class IkeAuth(Exchange):
     def failed(self, error: FynxError) -> None:
         """Fail the IKE SA. If we refused, tell the peer, for which it is established (section 2.21.2)."""
         sa = self.sa
+        raised = isinstance(error, UnexpectedError) or error is sa.endpoint.taps.raised
+        if raised and not self.rounds:
+            return  # nothing was sent, for example because a tap raised: the caller may try again
         if isinstance(error, AuthenticationError | MalformedError):
             kind = (
                 NotifyType.AUTHENTICATION_FAILED

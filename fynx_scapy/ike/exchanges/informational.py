@@ -15,6 +15,7 @@ from fynx_scapy.ike.core.exchange import Exchange, Steps
 from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.life import collisions
 from fynx_scapy.ike.message import Message
+from fynx_scapy.ike.wire.given import read_payloads
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, P, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
@@ -39,9 +40,9 @@ class Informational(Exchange):
         ),
     )
 
-    def __init__(self, sa: SaRecord, *payloads: Packet) -> None:
+    def __init__(self, sa: SaRecord, *payloads: Packet | bytes) -> None:
         super().__init__(sa)
-        self.payloads = payloads
+        self.payloads = read_payloads(payloads)
 
     @property
     def touches_children(self) -> bool:  # type: ignore[override]

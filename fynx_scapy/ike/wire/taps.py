@@ -9,16 +9,23 @@
 
 ``message.kind`` says whether it is IKE, ESP or a keepalive. The first four stages run once per message. The last one
 runs at every transmission; ``attempt`` is 0 for the first.
+
+What a tap raises reaches the caller of the step. A request that a tap raised for is not sent and takes no message ID.
+An answer is sent without the taps, because its request was taken; a retransmission is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scapy.packet import Packet
+
 from fynx_scapy.checks import as_tuple, check_values, kind, seconds, shown
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.ike.basics.passing import Passing
 from fynx_scapy.ike.message import Datagram, Outgoing, OutgoingEsp
 
 STAGES = ("payloads", "plaintext", "parts", "wire", "datagrams")
@@ -49,6 +56,8 @@ class Taps:
         self._taps: dict[str, list[tuple[Tap, When | None]]] = {stage: [] for stage in STAGES}
         self.used = False
         """Whether there are any taps. Without taps, no objects are built for them."""
+        self.raised: BaseException | None = None
+        """The last exception of a tap. It is compared by identity, because a tap may raise one of our errors too."""
 
     def clear(self) -> None:
         """Remove all taps."""
@@ -62,7 +71,10 @@ class Taps:
         Returns a function that removes the tap. ConfigError for an unknown stage.
         """
         if stage not in STAGES:
-            raise ConfigError(f"expected one of the tap stages {', '.join(STAGES)}, found {stage!r}")
+            raise ConfigError(f"expected one of the tap stages {', '.join(STAGES)}, found {shown(stage)}")
+        for name, function in (("tap", tap), ("when", when)):
+            if not callable(function) and not (name == "when" and function is None):
+                raise ConfigError(f"expected {name} to be a function, found {shown(function)}")
         entry = (tap, when)
         self._taps[stage].append(entry)
         self.used = True
@@ -73,8 +85,29 @@ class Taps:
 
         return remove
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """No tap runs inside this context."""
+        kept, self._taps = self._taps, {stage: [] for stage in STAGES}
+        try:
+            yield
+        finally:
+            self._taps = kept
+
     def _of(self, stage: str, message: Outgoing) -> list[Tap]:
-        return [tap for tap, when in self._taps[stage] if when is None or when(message)]
+        return [tap for tap, when in self._taps[stage] if when is None or self._call(when, message)]
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a tap, or what says when it runs."""
+        with Passing(self._note):
+            return function(*args)
+
+    def _note(self, error: BaseException) -> None:
+        self.raised = error
+
+    def _refuse(self, text: str) -> None:
+        self.raised = ConfigError(text)
+        raise self.raised
 
     def payloads(self, message: Outgoing) -> None:
         """Run the taps that change header and layers.
@@ -82,20 +115,24 @@ class Taps:
         The stage counts as changed if any tap ran: layers are not compared.
         """
         for tap in self._of("payloads", message):
-            tap(message)
+            self._call(tap, message)
             message.changed.append("payloads")
 
     def parts(self, message: OutgoingEsp) -> None:
         """Run the taps that change the fields of an ESP packet. It counts as changed if any tap ran."""
         for tap in self._of("parts", message):
-            tap(message)
+            self._call(tap, message)
             message.changed.append("parts")
 
     def octets(self, stage: str, message: Outgoing, octets: bytes) -> bytes:
-        """Run the ``plaintext`` or ``wire`` taps, which change octets."""
+        """Run the ``plaintext`` or ``wire`` taps, which change octets; ConfigError when one returns anything else."""
         for tap in self._of(stage, message):
-            changed = tap(message, octets)
-            if changed is not None and changed != octets:
+            changed = self._call(tap, message, octets)
+            if changed is None:
+                continue
+            if not isinstance(changed, bytes | bytearray | memoryview | Packet):
+                self._refuse(f"expected a tap of {stage} to return octets or None, found {shown(changed)}")
+            if bytes(changed) != octets:
                 octets = bytes(changed)
                 message.changed.append(stage)
         return octets
@@ -107,12 +144,15 @@ class Taps:
         """
         result: Sequence[Datagram | Delayed] = datagrams
         for tap in self._of("datagrams", message):
-            changed = tap(message, list(result), attempt)
+            changed = self._call(tap, message, list(result), attempt)
             if changed is None:
                 continue
-            changed = as_tuple(changed)
+            try:
+                changed = as_tuple(changed, Datagram, Delayed)
+            except ConfigError as error:
+                self._refuse(f"the return value of a tap of datagrams: {error}")
             if wrong := [item for item in changed if not isinstance(item, Datagram | Delayed)]:
-                raise ConfigError(f"expected a tap of datagrams to return datagrams, found {shown(wrong[0])}")
+                self._refuse(f"expected a tap of datagrams to return datagrams, found {shown(wrong[0])}")
             if changed != tuple(result):
                 result = changed
                 message.changed.append("datagrams")
