@@ -35,7 +35,7 @@ MOST_NESTED = 8
 class IpPacket:
     """One IP packet or fragment. ``offset`` (in octets), ``more`` and ``ident`` describe the fragment.
 
-    ``within`` names the tunnels around it, the outermost first.
+    ``within`` names the tunnels around it, the outermost first. ``fault`` says why its fragments cannot be put together.
     """
 
     frame: Frame
@@ -48,6 +48,7 @@ class IpPacket:
     ident: int = 0
     missing: int = 0
     within: tuple[str, ...] = ()
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

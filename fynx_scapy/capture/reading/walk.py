@@ -151,7 +151,8 @@ class Walk:
             if not self.classify.may_be_ipsec(piece):
                 self.foreign += 1
                 continue
-            text = f"fragment {piece.ident:#x} of protocol {piece.protocol}: the other fragments are not in the capture"
+            wrong = piece.fault or "the other fragments are not in the capture"
+            text = f"fragment {piece.ident:#x} of protocol {piece.protocol}: {wrong}"
             yield IpsecPacket(piece.frame, "fragment", piece.src, piece.dst, b"", error=text)
         for (src, sport, dst, dport), left in self.streams.incomplete():
             text = f"a TCP stream ends inside a message, with {left} octets left over"
