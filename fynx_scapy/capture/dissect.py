@@ -34,10 +34,11 @@ from fynx_scapy.capture.follow.decrypt import UNCHECKED, OpenResult
 from fynx_scapy.capture.follow.follower import Follower
 from fynx_scapy.capture.follow.sas import IkeOpened
 from fynx_scapy.capture.headers.ipsec import ah_content
+from fynx_scapy.capture.reading.frames import NO_FRAME
 from fynx_scapy.capture.reading.losses import Loss
 from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.capture.reading.records import payload_record
-from fynx_scapy.capture.reading.walk import LOST, NO_FRAME, Walk
+from fynx_scapy.capture.reading.walk import LOST, Walk
 from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
 from fynx_scapy.keylog import KeyLog

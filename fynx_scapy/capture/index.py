@@ -126,10 +126,10 @@ class Index:
                 self.problem(batch.first, batch.end_offset, batch.end)
             if progress:
                 progress(batch.base + len(batch.data))
+        self._before = None  # what comes now is not in the order of the capture
         for packet in self._walk.rest():
             if packet.kind != LOST and (self.takes is None or self.takes(packet)):
-                self.kinds[packet.kind] += 1
-                self.problem(packet.frame.number, packet.frame.offset, packet.error or "")
+                self._take(packet, Batch(b"", 0, 0, "<", False, []), 0)
         self._name(self.losses)
         self.kinds["esp"] += self._counted
         self._counted = 0
@@ -239,24 +239,23 @@ class Index:
         for packet in self._walk.frame(frame):
             if self.takes is not None and not self._taken(packet):
                 continue
-            self.kinds[packet.kind] += 1
-            if packet.error:
-                self.problem(frame.number, frame.offset, packet.error)
-                continue
+            flow = self._take(packet, batch, index)
+            plain = packet.kind == "esp" and not packet.tcp and not packet.within
+            if flow is not None and plain and self.takes is None:
+                self._learn(head, flow)
+
+    def _take(self, packet: IpsecPacket, batch: Batch, index: int) -> EspFlow | None:
+        """Count a packet. Returns its flow, if it belongs to one."""
+        self.kinds[packet.kind] += 1
+        flow = None
+        if not packet.error:
             if packet.kind in ("esp", "ah"):
                 flow = self._flow(packet, batch, index)
-                if (
-                    flow is not None
-                    and packet.kind == "esp"
-                    and not packet.tcp
-                    and not packet.within
-                    and self.takes is None
-                ):
-                    self._learn(head, flow)
             elif packet.kind in ("ike", "ikev1"):
                 self.messages.add(packet)
-            if packet.fault:
-                self.problem(frame.number, frame.offset, packet.fault)
+        if packet.fault:
+            self.problem(packet.frame.number, packet.frame.offset, packet.fault)
+        return flow
 
     def _taken(self, packet: IpsecPacket) -> bool:
         assert self.takes is not None

@@ -110,7 +110,8 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
     def finish(self) -> None:
         """At the end of a capture, record what was never completed and what was left out."""
         for left in self._walk.rest():
-            self._problem(left.fault)
+            late = f"packet {left.frame.number}: it became complete at the end of the capture only, and was not shown"
+            self._problem(left.fault or late)
         for loss in self.follower.losses:
             self._problem(loss.text)
 

@@ -105,6 +105,9 @@ def esp_packets(
                         _learn(fast, head, packet_, opener)
         if progress:
             progress(batch.base + len(data))
+    for packet_ in walk.rest():
+        if packet_.kind == "esp" and not packet_.error and len(packet_.data) >= 8:
+            yield _opened(packet_, opener)
 
 
 def marked(packets: Iterator[Inner], spis: Set[int]) -> Iterator[Inner]:

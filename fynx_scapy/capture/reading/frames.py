@@ -32,6 +32,10 @@ class Frame:
     fault: str = ""
 
 
+NO_FRAME = Frame(0, None, 0, b"")
+"""The frame of what is said of a capture as a whole."""
+
+
 def frame_of(batch: Batch, index: int) -> Frame:
     """The frame of one entry of a batch."""
     entry = batch.entries[index]

@@ -12,7 +12,7 @@ from fynx_scapy.capture.headers.ipsec import ah_content, contradiction, wesp_con
 from fynx_scapy.capture.headers.kinds import LinkNotRead, NotRead
 from fynx_scapy.capture.reading.blocks import batches
 from fynx_scapy.capture.reading.fragments import Fragments
-from fynx_scapy.capture.reading.frames import Frame, frame_of
+from fynx_scapy.capture.reading.frames import NO_FRAME, Frame, frame_of
 from fynx_scapy.capture.reading.losses import Loss, several
 from fynx_scapy.capture.reading.packets import (
     NATT_PORT,
@@ -154,9 +154,9 @@ class Walk:
             wrong = piece.fault or "the other fragments are not in the capture"
             text = f"fragment {piece.ident:#x} of protocol {piece.protocol}: {wrong}"
             yield IpsecPacket(piece.frame, "fragment", piece.src, piece.dst, b"", error=text)
-        for (src, sport, dst, dport), left in self.streams.incomplete():
-            text = f"a TCP stream ends inside a message, with {left} octets left over"
-            yield IpsecPacket(NO_FRAME, "fragment", src, dst, b"", sport, dport, error=text, tcp=True)
+        yield from self.streams.rest()
+        self.foreign += self.streams.foreign
+        self.streams.foreign = 0
         for loss in self.losses:
             yield IpsecPacket(NO_FRAME, LOST, "", "", b"", error=loss.text)
 
@@ -175,7 +175,6 @@ def _unread(header: NotRead, count: int) -> Loss:
     return Loss("link types", count, f"{packets} of {header} {'is' if count == 1 else 'are'} not read{name}")
 
 
-NO_FRAME = Frame(0, None, 0, b"")
 LOST = "lost"
 WRAPPERS = frozenset(("ah", "wesp"))
 MOST_UNREAD = 64
