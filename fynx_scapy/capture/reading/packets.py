@@ -35,7 +35,7 @@ MOST_NESTED = 8
 class IpPacket:
     """One IP packet or fragment. ``offset`` (in octets), ``more`` and ``ident`` describe the fragment.
 
-    ``within`` names the tunnels around it, the outermost first. ``fault`` says why its fragments cannot be put together.
+    ``within`` names the tunnels around it, the outermost first. ``fault`` says why its fragments do not fit together.
     """
 
     frame: Frame

@@ -261,9 +261,8 @@ class Streams:
         if stream.begun and len(stream.data) >= 2 and len(stream.data) + missing <= length:
             stream.gap(missing)  # within a message, whose length is known
             return
-        before = len(stream.data)
-        text = f"{missing} octets of a TCP stream are not in the capture; {before} before them were discarded"
-        yield self._unreadable(frame, stream, text)
+        absent = f"{missing} octets of a TCP stream are not in the capture"
+        yield self._unreadable(frame, stream, f"{absent}; {len(stream.data)} before them were discarded")
         stream.data.clear()
         stream.holes.clear()
         stream.searched = 0
@@ -383,8 +382,8 @@ class Streams:
         found = []
         if octets:
             src, sport, dst, dport = next(iter(self._dropped))
-            text = f"{several(octets, 'octet')} of TCP outside any message"
-            first = f"the first of {several(len(self._dropped), 'stream')}: {src} port {sport} to {dst} port {dport}"
-            found.append(Loss("tcp octets", octets, f"{text}; {first}"))
+            text = f"{several(octets, 'octet')} of TCP outside any message; the first of "
+            text += f"{several(len(self._dropped), 'stream')}: {src} port {sport} to {dst} port {dport}"
+            found.append(Loss("tcp octets", octets, text))
         text = f"{several(self._evicted, 'TCP stream')} dropped: at most {MOST_STREAMS} are followed at a time"
         return some([Loss("tcp streams", self._evicted, text), *found])
