@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fynx_scapy.capture.workers import Died, work
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.files import replacing
 
@@ -37,7 +36,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "captures": {
         "capture": TEXT, "packets": WHOLE, "octets": WHOLE, "first": REAL, "last": REAL, "messages": WHOLE,
         "conversations": WHOLE, "flows": WHOLE, "foreign_packets": WHOLE, "problems": WHOLE, "opened_messages": WHOLE,
-        "closed_messages": WHOLE, "opened_esp": WHOLE, "closed_esp": WHOLE, "bad_esp": WHOLE, "error": TEXT,
+        "closed_messages": WHOLE, "opened_esp": WHOLE, "closed_esp": WHOLE, "bad_esp": WHOLE, "keyed": TRUTH,
+        "error": TEXT,
     },
     "messages": {
         "capture": TEXT, "number": WHOLE, "time": REAL, "conversation": WHOLE, "src": TEXT, "sport": WHOLE, "dst": TEXT,
@@ -123,6 +123,15 @@ class Results:
             raise ConfigError(f"expected one of the tables {', '.join(COLUMNS)}, found {table!r}")
         return pandas.DataFrame.from_records(self.tables[table], columns=list(COLUMNS[table]))
 
+    @classmethod
+    def of(cls, paths: Iterable[str], done: Mapping[str, Tables]) -> Results:
+        """The tables of those captures that are done, in this order."""
+        found = cls()
+        for path in paths:
+            if path in done:
+                found.add(done[path])
+        return found
+
     def add(self, tables: Tables) -> None:
         """Add the tables of one capture."""
         for name, rows in tables.items():
@@ -203,6 +212,7 @@ def one(
             if decrypt:
                 verdicts = capture.icvs
                 row |= {f"{verdict}_esp": count for verdict, count in verdicts.items()}
+                row |= {"keyed": capture.keys.decrypts}
                 opened = [each.opened is None or each.opened.plaintext is not None for each in capture.follow()]
                 row |= {"opened_messages": sum(opened), "closed_messages": len(opened) - sum(opened)}
                 found |= {"messages": messages(capture), "inner_flows": inner_flows(capture)}
@@ -211,9 +221,18 @@ def one(
             for name, rows in found.items():
                 tables[name] = [{"capture": path} | each for each in rows]
     except CaptureError as error:
-        row["error"] = str(error)
+        return failed(path, str(error))
     except OSError as error:
-        row["error"] = f"{path}: {error.strerror}"
+        return failed(path, f"{path}: {error.strerror}")
+    except MemoryError:
+        return failed(path, f"{path}: there is too little memory to read it")
+    return tables
+
+
+def failed(path: str, error: str) -> Tables:
+    """The tables of a capture that could not be read."""
+    tables: Tables = {name: [] for name in COLUMNS}
+    tables["captures"].append(dict.fromkeys(COLUMNS["captures"]) | {"capture": path, "error": error})
     return tables
 
 
@@ -237,35 +256,50 @@ def process(
     ``error`` in its row.
     """
     found = [str(path) for path in captures_in(paths)]
-    arguments = (keys, decrypt, tuple(ports))
     done: dict[str, Tables] = {}
-    for path, tables in _each(found, arguments, workers, client):
+    for path, tables in each(found, keys, workers=workers, client=client, decrypt=decrypt, ports=ports):
         done[path] = tables
         if progress:
             progress(len(done), len(found))
-    results = Results()
-    for path in found:
-        results.add(done[path])
-    return results
+    return Results.of(found, done)
 
 
-def _each(
-    paths: list[str], arguments: tuple[Any, bool, tuple[int, ...]], workers: int | None, client: Any
+def each(
+    paths: Sequence[str],
+    keys: KeyLog | str | os.PathLike[str] | None = None,
+    *,
+    workers: int | None = None,
+    client: Any = None,
+    decrypt: bool = True,
+    ports: Iterable[int] = (),
 ) -> Iterator[tuple[str, Tables]]:
-    if client is not None:
-        from dask.distributed import as_completed as dask_completed
+    """Like `process`: each capture and its tables, in the order in which they are done.
 
-        futures = {client.submit(one, path, *arguments, pure=False): path for path in paths}
-        for future, tables in dask_completed(list(futures), with_results=True):
-            yield futures[future], tables
+    To close the iterator, or to leave it by an exception, ends the processes that work on the others.
+    """
+    arguments = (keys, decrypt, tuple(ports))
+    if client is not None:
+        yield from _on_cluster(paths, arguments, client)
         return
     count = min(workers or os.cpu_count() or 1, len(paths))
     if count <= 1:
         for path in paths:
             yield path, one(path, *arguments)
         return
-    # spawn: a fork of a process with threads (a notebook's, a Dask client's) may hang.
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
-        pending = {pool.submit(one, path, *arguments): path for path in paths}
-        for finished in as_completed(pending):
-            yield pending[finished], finished.result()
+    for path, found in work(one, paths, arguments, count):
+        yield path, failed(path, f"{path}: {found}") if isinstance(found, Died) else found
+
+
+def _on_cluster(paths: Sequence[str], arguments: tuple[Any, ...], client: Any) -> Iterator[tuple[str, Tables]]:
+    from dask.distributed import KilledWorker, as_completed
+
+    futures = {client.submit(one, path, *arguments, pure=False): path for path in paths}
+    try:
+        for future in as_completed(list(futures)):
+            path = futures[future]
+            try:
+                yield path, future.result()
+            except KilledWorker as error:
+                yield path, failed(path, f"{path}: {error}")
+    finally:
+        client.cancel(list(futures))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.commands.losses import Losses, look, where
 from fynx_scapy.commands.opening import check_outputs, console, misuse, opened, writing, written
 from fynx_scapy.commands.options import JSON, OUTPUT, any_given, filter_of, filters, keys_of, reads_capture
@@ -113,7 +114,7 @@ def _folder(
 ) -> None:
     keys = keys_of(None, given) if any_given(given) else None
     with misuse():
-        results = _process(folder, keys, ports, workers, not no_decrypt)
+        results, stopped = _process(folder, keys, ports, workers, not no_decrypt)
         if parquet is not None:
             with written(parquet):
                 results.write(parquet)
@@ -125,10 +126,14 @@ def _folder(
             from fynx_scapy.capture.showing.summary import table
 
             table(console(out), "captures", COLUMNS, [[row[name] for name in COLUMNS] for row in results.captures])
-    sys.exit(max(_losses(results, keys), default=0))
+    status = max(_losses(results), default=0)
+    if stopped:
+        click.echo(stopped, err=True)
+        raise KeyboardInterrupt
+    sys.exit(status)
 
 
-def _losses(results: Results, keys: KeyLog | None) -> list[int]:
+def _losses(results: Results) -> list[int]:
     """Report what was left out of each capture. Returns one exit status per capture."""
     found = {row["capture"]: Losses(name=row["capture"]) for row in results.captures}
     for row in results.tables["problems"]:
@@ -139,27 +144,34 @@ def _losses(results: Results, keys: KeyLog | None) -> list[int]:
     for row in results.captures:
         losses = found[row["capture"]]
         if row["error"]:
-            losses.add(row["error"])
+            losses.add(row["error"].removeprefix(f"{row['capture']}: "))
         if row["bad_esp"]:
-            losses.add(f"{row['bad_esp']} ESP packets with a bad ICV")
-        if keys is not None and keys.decrypts and (row["closed_esp"] or row["closed_messages"]):
-            losses.add(f"{row['closed_esp']} ESP packets and {row['closed_messages']} IKE messages not decrypted")
+            losses.add(f"{several(row['bad_esp'], 'ESP packet')} with a bad ICV")
+        if row["keyed"] and (row["closed_esp"] or row["closed_messages"]):
+            esp, messages = several(row["closed_esp"], "ESP packet"), several(row["closed_messages"], "IKE message")
+            losses.add(f"{esp} and {messages} not decrypted")
         losses.finish(Path(row["capture"]))
     return [losses.status for losses in found.values()]
 
 
-def _process(folder: Path, keys: KeyLog | None, ports: Sequence[int], workers: int | None, decrypt: bool) -> Results:
-    from fynx_scapy.capture import process
-
-    if not sys.stderr.isatty():
-        return process(folder, keys, workers=workers, decrypt=decrypt, ports=ports)
+def _process(
+    folder: Path, keys: KeyLog | None, ports: Sequence[int], workers: int | None, decrypt: bool
+) -> tuple[Results, str]:
+    """The results of a folder's captures. After Ctrl-C, those of the captures already read, and how many these are."""
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("captures", total=None)
+    from fynx_scapy.capture.scale import Results, Tables, captures_in, each
 
-        def watch(done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total)
-
-        return process(folder, keys, workers=workers, decrypt=decrypt, ports=ports, progress=watch)
+    paths = [str(path) for path in captures_in(folder)]
+    done: dict[str, Tables] = {}
+    stopped = ""
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("captures", total=len(paths))
+        try:
+            for path, tables in each(paths, keys, workers=workers, decrypt=decrypt, ports=ports):
+                done[path] = tables
+                progress.update(bar, completed=len(done))
+        except KeyboardInterrupt:
+            stopped = f"{len(done)} of {several(len(paths), 'capture')} read"
+    return Results.of(paths, done), stopped

@@ -48,6 +48,7 @@ def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, 
     keys, choice = keys_of(capture, given), filter_of(given)
     losses, pass_ = Losses(keys.decrypts), Dissection(keys, frozenset(ports))
     source: Path | BinaryIO = stdin() if str(capture) == STDIO else capture
+    stopped = None
     with ExitStack() as stack:
         if choice is not None and choice.conversations:  # they are numbered over the whole capture
             source = stack.enter_context(as_file(capture))
@@ -57,14 +58,19 @@ def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, 
             first = next(records, None)  # raises if the file is not a capture
         with writing(output) as out:
             show = _json(out) if as_json else _person(out)
-            for record in chain([] if first is None else [first], records):
-                show(record)
-                if record["error"]:
-                    losses.add(_loss(record))
+            try:
+                for record in chain([] if first is None else [first], records):
+                    show(record)
+                    if record["error"]:
+                        losses.add(_loss(record))
+            except KeyboardInterrupt as error:  # the usual end of a live capture: what is written so far is kept
+                stopped = error
     if choice is not None:
         some(pass_.taken, pass_.taken + pass_.left_out)
         losses.filtered(pass_.left_out, pass_.taken + pass_.left_out)
     _finish(capture, pass_, losses)
+    if stopped is not None:
+        raise stopped
     sys.exit(losses.status)
 
 

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +45,23 @@ def test_a_reader_that_has_gone_ends_a_command_quietly(files: Files, words: str)
     assert done.returncode == 141, done.stderr
     for word in ("Traceback", "BrokenPipe", "Broken pipe", "Exception"):
         assert word not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [["--json"], []])
+def test_ctrl_c_ends_a_live_capture_and_keeps_what_was_read(files: Files, tmp_path: Path, more: list[str]) -> None:
+    words = ["dissect", "-", "--keys", str(files.keys), "-o", str(tmp_path / "out"), *more]
+    command = [sys.executable, "-m", "fynx_scapy.cli", *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(files.good.read_bytes())
+        process.stdin.flush()
+        while not any(path.stat().st_size for path in tmp_path.iterdir()) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=30)
+    assert (process.returncode, out, errors) == (130, b"", b"interrupted\n")
+    (path,) = tmp_path.iterdir()
+    assert path.name == "out"
+    assert 0 < len(path.read_text().splitlines()) <= len(files.frames())
+    assert path.read_text().endswith("\n")
