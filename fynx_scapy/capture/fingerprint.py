@@ -95,7 +95,7 @@ def of_conversation(conversation: ConversationBase) -> Iterator[Fingerprint]:
     """The fingerprints of one conversation's peers."""
     if conversation.version != 2 or not conversation.complete:
         return
-    messages = [message for message in conversation.messages if not message.copy]
+    messages = [message for message in conversation.messages if not message.copy and not message.missing]
     for role, address in ((INITIATOR, conversation.initiator), (RESPONDER, conversation.responder)):
         asks = role == INITIATOR
         own = [each for each in messages if each.request == asks and conversation.left(each) == asks]

@@ -22,7 +22,7 @@ from fynx_scapy.capture.reading.ordinary import IPV4, IPV6, LINKS, OTHERS, fast_
 from fynx_scapy.capture.reading.packets import ESP, UDP, IpsecPacket
 from fynx_scapy.capture.reading.store import Messages
 from fynx_scapy.capture.reading.twins import Sighting, held_before, ident_before
-from fynx_scapy.capture.reading.walk import LOST, Walk
+from fynx_scapy.capture.reading.walk import LOST, LostPiece, Walk
 
 MOST_FLOWS = 200_000
 MOST_PROBLEMS = 10_000
@@ -46,8 +46,8 @@ class Index:
     …), ``foreign`` those that are not IPsec. ``first`` and ``last`` are times. ``failed`` counts what could not be
     read; ``problems`` lists at most 10,000 of these, followed by what was left out (`losses`): packets of flows beyond
     a limit (``overflow``), octets of TCP, headers that are not looked into. ``twice`` are the numbers of the first ESP
-    and AH packets that were captured twice; the flows count them. With ``takes``, only IPsec packets for which it is
-    true count.
+    and AH packets that were captured twice; the flows count them. ``cut`` counts the packets that the snap length cut,
+    by how many octets of their frames there are. With ``takes``, only IPsec packets for which it is true count.
     """
 
     ports: frozenset[int] = frozenset()
@@ -62,6 +62,7 @@ class Index:
     failed: int = 0
     overflow: int = 0
     twice: list[int] = field(default_factory=list)
+    cut: Counter[int] = field(default_factory=Counter)
     _flows: dict[tuple[str, int, str, str], EspFlow] = field(default_factory=dict)
     _fast: dict[bytes, EspFlow] = field(default_factory=dict)
     _walk: Walk = field(init=False)
@@ -79,6 +80,11 @@ class Index:
     def flows(self) -> list[EspFlow]:
         """The ESP and AH flows, in order of appearance."""
         return list(self._flows.values())
+
+    @property
+    def pieces(self) -> list[LostPiece]:
+        """The IP packets of which fragments are missing, at most 10,000."""
+        return self._walk.pieces
 
     @property
     def foreign(self) -> int:
@@ -253,6 +259,8 @@ class Index:
                 flow = self._flow(packet, batch, index)
             elif packet.kind in ("ike", "ikev1"):
                 self.messages.add(packet)
+        if packet.missing and not packet.error:
+            self.cut[len(packet.frame.data)] += 1
         if packet.fault:
             self.problem(packet.frame.number, packet.frame.offset, packet.fault)
         return flow

@@ -118,21 +118,19 @@ def _show(screen: Console, audit: Audit, everything: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from fynx_scapy.capture.reading.losses import several
     from fynx_scapy.text import LONGEST, printable
 
     facts = audit.facts.as_dict()
-    line = (
-        f"{facts['capture']}: {facts['packets']} packets, {facts['conversations']} conversations, {facts['ike_sas']} "
-        f"IKE SAs, {facts['child_sas']} Child SAs. Profile: {audit.profile.title}"
-    )
+    nouns = {"packets": "packet", "conversations": "conversation", "ike_sas": "IKE SA", "child_sas": "Child SA"}
+    counts = ", ".join(several(facts[name], noun) for name, noun in nouns.items())
+    line = f"{facts['capture']}: {counts}. Profile: {audit.profile.title}"
     screen.print(Text(printable(line), style="bold"))
     if audit.profile.note:
         screen.print(Text(audit.profile.note, style="dim"))
-    for fingerprint in dict.fromkeys(str(each) for each in audit.facts.fingerprints):
-        screen.print(Text(f"fingerprint of {fingerprint}", style="dim"))
-    counts = dict.fromkeys(_STYLES, 0)
+    totals = dict.fromkeys(_STYLES, 0)
     for finding in audit.findings:
-        counts[finding.status.value] += 1
+        totals[finding.status.value] += 1
     grouped = audit.grouped()
     shown = [each for each in grouped if everything or each.status.value not in ("OK", "SEEN")]
     table = Table(box=None, pad_edge=False, show_header=bool(shown))
@@ -148,7 +146,9 @@ def _show(screen: Console, audit: Audit, everything: bool) -> None:
         if finding.cause:
             text = f"{finding.title}: {finding.explanation} Likely cause: {finding.cause}"
             screen.print(Text(printable(text, LONGEST)))
-    summary = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no findings"
+    summary = ", ".join(f"{count} {status}" for status, count in totals.items() if count) or "no findings"
     hidden = len(grouped) - len(shown)
-    screen.print(Text(summary + (f"; {hidden} lines not shown (--all)" if hidden else "")))
+    screen.print(Text(summary + (f"; {several(hidden, 'line')} not shown (--all)" if hidden else "")))
+    for fingerprint in dict.fromkeys(str(each) for each in audit.facts.fingerprints):
+        screen.print(Text(f"fingerprint of {fingerprint}", style="dim"))
     screen.print()

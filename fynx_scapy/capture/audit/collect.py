@@ -21,10 +21,12 @@ from fynx_scapy.capture.audit.facts import (
     FlowFacts,
     NatFacts,
     NotifyFacts,
+    PieceFacts,
     RequestFacts,
     VendorFacts,
 )
 from fynx_scapy.capture.fingerprint import fingerprints
+from fynx_scapy.capture.reading.packets import UDP
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, proposals_of
 from fynx_scapy.crypto import signatures
 from fynx_scapy.errors import MalformedError
@@ -49,7 +51,10 @@ def collect(capture: Capture) -> CaptureFacts:
     if icvs["bad"]:
         bad = ((packet.number, packet.spi) for packet in capture.esp() if packet.icv == "bad")
         bad_esp += itertools.islice(bad, MOST_BAD)
-    conversations = tuple(_Collector(conversation).facts() for conversation in capture.conversations)
+    pieces = _pieces(capture)
+    conversations = tuple(
+        _Collector(conversation).facts(pieces.get(conversation.number, ())) for conversation in capture.conversations
+    )
     spis = {spi for each in conversations for child in each.children for spi in (child.spi_i, child.spi_r)}
     flows = tuple(
         FlowFacts(
@@ -65,7 +70,25 @@ def collect(capture: Capture) -> CaptureFacts:
     return CaptureFacts(
         capture.name, capture.index.packets, conversations, flows, problems, icvs, _reauthenticated(conversations),
         tuple(fingerprints(capture)), tuple(bad_esp), losses, tuple(capture.index.twice),
+        tuple(sorted(capture.index.cut.items())),
     )  # fmt: skip
+
+
+def _pieces(capture: Capture) -> dict[int, list[PieceFacts]]:
+    """By conversation: the UDP packets of which fragments are missing, sent between its hosts after it began."""
+    found: dict[int, list[PieceFacts]] = {}
+    for piece in capture.index.pieces:
+        if piece.protocol != UDP:
+            continue
+        for conversation in reversed(capture.conversations):
+            left, right = conversation.hosts
+            begun = conversation.messages[0].number < piece.number
+            if begun and {piece.src, piece.dst} <= left | right and conversation.version == 2:
+                by = INITIATOR if piece.src in left else RESPONDER
+                port = piece.dport if by == INITIATOR else piece.sport
+                found.setdefault(conversation.number, []).append(PieceFacts(piece.number, by, port, piece.first))
+                break
+    return found
 
 
 def _reauthenticated(conversations: tuple[ConversationFacts, ...]) -> tuple[tuple[int, int], ...]:
@@ -98,7 +121,7 @@ class _Collector:
         self.faults: list[tuple[int, str]] = []
         self.requests: dict[int, list[CapturedMessage]] = {}  # packet number of a response -> its request
 
-    def facts(self) -> ConversationFacts:
+    def facts(self, pieces: Sequence[PieceFacts] = ()) -> ConversationFacts:
         """Go through the conversation and return its facts."""
         conversation = self.conversation
         base = ConversationFacts(
@@ -131,6 +154,8 @@ class _Collector:
             eap=tuple(self.eap),
             faults=tuple(self.faults),
             twice=tuple(message.number for message in conversation.messages if message.twice),
+            cut=tuple(message.number for message in conversation.messages if message.missing),
+            pieces=tuple(pieces),
         )
 
     def _role(self, message: CapturedMessage) -> str:

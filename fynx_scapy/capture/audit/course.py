@@ -6,10 +6,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator
 
-from fynx_scapy.capture.audit.facts import CaptureFacts, ConversationFacts
+from fynx_scapy.capture.audit.facts import ConversationFacts, PieceFacts
 from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
 from fynx_scapy.capture.audit.rules import Profile, Source, Status
-from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.capture.transcript.facts import IkeSaFacts
 from fynx_scapy.iana import IpcompTransform, NotifyType, TransformType, name_of
 
@@ -141,7 +140,7 @@ def _path(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
             "path.nat", INFO, Status.SEEN, "no NAT between the peers", conversation.label,
             tuple(each.number for each in conversation.nat), Source(RFC7296, "section 2.23"),
         )  # fmt: skip
-    elif conversation.complete and conversation.version == 2:
+    elif conversation.complete and conversation.version == 2 and not conversation.cut:
         yield Finding(
             "path.nat", LOW, Status.UNKNOWN, "no NAT detection", conversation.label, (conversation.first_number,),
             Source(RFC7296, "section 2.23"), "Neither peer sent the hashes of its addresses.",
@@ -168,6 +167,38 @@ def _path(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
             "ike.vendor", INFO, Status.SEEN, f"vendor ID of the {vendor.by}: {vendor.name or vendor.octets}",
             conversation.label, (vendor.number,), Source(RFC7296, "section 3.12"), f"Octets: {vendor.octets}",
         )  # fmt: skip
+
+
+def _lost(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
+    """Messages of which only some IP fragments came (RFC 7383 section 1)."""
+    for first in (True, False):
+        for by in ("initiator", "responder"):
+            pieces = [piece for piece in conversation.pieces if (piece.first, piece.by) == (first, by)]
+            if pieces:
+                yield _lost_pieces(conversation, pieces, by, first)
+
+
+def _lost_pieces(conversation: ConversationFacts, pieces: list[PieceFacts], by: str, first: bool) -> Finding:
+    begun = [each for each in conversation.exchanges if each.name == "IKE_AUTH"]
+    if not begun:
+        what = "IKE_SA_INIT is not followed by IKE_AUTH; "
+    elif not any(each.answered for each in begun):
+        what = "IKE_AUTH has no response; "
+    else:
+        what = ""
+    ports = sorted({piece.port for piece in pieces if piece.port})
+    port = f"UDP {' and '.join(map(str, ports))}" if ports else "UDP"
+    came = "came as first fragments only" if first else "came without their first fragments"
+    supported = {each.by for each in conversation.notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)}
+    both = " Both peers support it: it is switched off, or its fragments are too large." if len(supported) > 1 else ""
+    filtered = " A capture filter for ports looks the same, because only a first fragment has them." if first else ""
+    return Finding(
+        "path.lost", MEDIUM, Status.FAILED, f"{what}{len(pieces)} {port} packet{'s' * (len(pieces) > 1)} {came}",
+        conversation.label, tuple(piece.number for piece in pieces), Source("RFC 7383", "section 1"),
+        f"The {by} sent messages larger than the path's MTU, and not all of their fragments are in the capture.",
+        f"The path drops IP fragments: use RFC 7383 (IKE fragmentation), or shorten certificates and offers.{both}"
+        f"{filtered}",
+    )  # fmt: skip
 
 
 def _other(role: str) -> str:
@@ -206,109 +237,13 @@ def _reading(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _flows(facts: CaptureFacts) -> Iterator[Finding]:
-    """ESP and AH, judged by their sequence numbers (RFC 4303 section 3.4.3)."""
-    source = Source("RFC 4303", "section 3.4.3")
-    for flow in facts.flows:
-        if flow.mirror:
-            continue  # judged by the flow that it repeats
-        evidence = (flow.first_number, flow.last_number)
-        if flow.replays or flow.duplicates:
-            count = flow.replays + flow.duplicates
-            yield Finding(
-                "flow.replay", MEDIUM, Status.FAILED, f"{count} packets with a repeated sequence number",
-                flow.label, evidence, source, "A receiver with replay protection drops them.",
-                "Someone replays packets, or the network (or the capture) has duplicated them.",
-            )  # fmt: skip
-        if flow.late:
-            yield Finding(
-                "flow.late", LOW, Status.WEAK, f"{flow.late} packets too late for a window of 64", flow.label, evidence,
-                source, "The path reorders more than a usual replay window allows: enlarge the window.",
-            )  # fmt: skip
-        elif flow.reordered:
-            yield Finding(
-                "flow.reordered", INFO, Status.SEEN, f"{flow.reordered} packets out of order", flow.label, evidence,
-                source,
-            )  # fmt: skip
-        if flow.missing:
-            yield Finding(
-                "flow.missing", INFO, Status.SEEN, f"{flow.missing} sequence numbers are missing", flow.label, evidence,
-                source, "Packets were lost, or not captured.",
-            )  # fmt: skip
-        if flow.protocol == "ah":
-            yield Finding(
-                "flow.ah", MEDIUM, Status.WEAK, "AH: nothing is encrypted", flow.label, evidence,
-                Source("RFC 8221", "section 4"),
-            )  # fmt: skip
-        if not flow.child:
-            yield Finding(
-                "flow.unknown", MEDIUM, Status.UNKNOWN, "no Child SA in the capture has this SPI", flow.label, evidence,
-                Source(RFC7296, "section 2.9"),
-                "Its algorithms are unknown: IKE is not in the capture, or not decrypted.",
-            )  # fmt: skip
-        if flow.encapsulation:
-            yield Finding(
-                "flow.encapsulated", INFO, Status.SEEN, f"in {flow.encapsulation}", flow.label, evidence,
-                Source("RFC 3948" if flow.encapsulation == "UDP" else "RFC 9329", ""),
-            )  # fmt: skip
-
-
-def _twice(facts: CaptureFacts) -> Iterator[Finding]:
-    """Packets that the capture holds twice: neither retransmissions nor replays."""
-    messages = [number for conversation in facts.conversations for number in conversation.twice]
-    count = len(messages) + sum(flow.twice for flow in facts.flows)
-    if count:
-        sides = (
-            " Some addresses differ: it was taken on both sides of a NAT."
-            if any(flow.mirror for flow in facts.flows)
-            else ""
-        )
-        yield Finding(
-            "capture.twice", INFO, Status.SEEN, f"{several(count, 'packet')} captured twice", facts.name,
-            tuple(sorted((*messages, *facts.twice))), Source("RFC 791", "section 3.1"),
-            "They have the octets and the IP identification of an earlier packet, within milliseconds (IPv6 has no "
-            "identification: the same octets at the same time). A mirror port, a bridge or the interface 'any' shows a "
-            "packet twice. They are no retransmissions and no replays, and are judged once." + sides,
-        )  # fmt: skip
-
-
-def _whole(facts: CaptureFacts) -> Iterator[Finding]:
-    for first, second in facts.reauthenticated:
-        numbers = tuple(each.first_number for each in facts.conversations if each.number in (first, second))
-        yield Finding(
-            "ike.again", INFO, Status.SEEN, f"conversation {second} replaces conversation {first}",
-            f"conversation {second}", numbers, Source(RFC7296, "section 2.8.3"),
-            "Reauthentication, or a new connection.",
-        )  # fmt: skip
-    if facts.icvs.get("bad"):
-        yield Finding(
-            "flow.icv", HIGH, Status.FAILED, f"{facts.icvs['bad']} ESP packets whose ICV does not verify",
-            ", ".join(sorted({f"ESP {spi:08x}" for _, spi in facts.bad_esp})),
-            tuple(number for number, _ in facts.bad_esp),
-            Source("RFC 4303", "section 3.4.4"), "",
-            "The packets were modified in transit; or the known key belongs to another SA.",
-        )  # fmt: skip
-    for number, offset, text in facts.problems:
-        yield Finding(
-            "unreadable", MEDIUM, Status.UNKNOWN, text, facts.name, (number,) if number else (),
-            Source("the capture file", f"offset {offset}"), "The data there is not judged.",
-        )  # fmt: skip
-    for loss in facts.losses:
-        yield Finding(
-            "left.out", MEDIUM, Status.UNKNOWN, f"left out: {loss.text}", facts.name, (),
-            Source("the capture file", ""), "What was left out is not judged.",
-        )  # fmt: skip
-
-
-OF_CAPTURE: tuple[Callable[[CaptureFacts], Iterator[Finding]], ...] = (_flows, _twice, _whole)
-"""Each judges what belongs to no conversation."""
-
 OF_CONVERSATION: tuple[Callable[[ConversationFacts, Profile], Iterator[Finding]], ...] = (
     _secrecy,
     _lives,
     _child_options,
     _going,
     _path,
+    _lost,
     _reading,
 )
 """Each judges one conversation."""

@@ -106,6 +106,16 @@ class NatFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PieceFacts:
+    """A UDP packet of which IP fragments are missing: its sender, its port (0: unknown), whether the first is there."""
+
+    number: int
+    by: str
+    port: int
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class VendorFacts:
     """A Vendor ID payload: its octets in hexadecimal, and its name if known."""
 
@@ -150,7 +160,8 @@ class ConversationFacts:
     """The facts of one conversation. Tuples of numbers are packets: ``closed`` could not be decrypted, ``bad_icv`` have
     a bad ICV, ``fragments`` are SKF messages. ``collisions`` are pairs of requests that rekeyed one SA simultaneously.
     ``moved`` are packets in which a peer announced a new address (RFC 4555). ``childless`` are IKE_AUTH requests
-    without an SA payload (RFC 6023). ``twice`` are packets that were captured before."""
+    without an SA payload (RFC 6023). ``twice`` are packets that were captured before, ``cut``
+    messages that the snap length cut, ``pieces`` UDP packets between its hosts of which IP fragments are missing."""
 
     number: int
     initiator: str
@@ -176,6 +187,8 @@ class ConversationFacts:
     eap: tuple[int, ...] = ()
     faults: tuple[tuple[int, str], ...] = ()
     twice: tuple[int, ...] = ()
+    cut: tuple[int, ...] = ()
+    pieces: tuple[PieceFacts, ...] = ()
 
     @property
     def label(self) -> str:
@@ -198,7 +211,8 @@ class CaptureFacts:
 
     ``reauthenticated`` are pairs of conversation numbers: the second follows the first between the same peers.
     ``bad_esp`` are (packet, SPI) of the first ESP packets with a bad ICV, ``losses`` what was left out. ``twice`` are
-    the first ESP and AH packets that were captured before (the flows count them).
+    the first ESP and AH packets that were captured before (the flows count them). ``cut`` are pairs: how many
+    octets of a frame the capture has, and how many packets were cut there.
     """
 
     name: str
@@ -212,6 +226,7 @@ class CaptureFacts:
     bad_esp: tuple[tuple[int, int], ...] = ()
     losses: tuple[Loss, ...] = ()
     twice: tuple[int, ...] = ()
+    cut: tuple[tuple[int, int], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The counts for the head of a report."""

@@ -6,15 +6,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from fynx_scapy.capture.audit import algorithms, course, errors
+from fynx_scapy.capture.audit import algorithms, course, errors, whole
 from fynx_scapy.capture.audit.facts import CaptureFacts
-from fynx_scapy.capture.audit.finding import INFO, Finding
+from fynx_scapy.capture.audit.finding import INFO, Finding, kind
 from fynx_scapy.capture.audit.profiles import PROFILES
 from fynx_scapy.capture.audit.rules import Profile, Severity, Status
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
 
+ALIKE = frozenset(("malformed",))
+"""Rules whose findings are alike if their titles are, but for numbers."""
 _ORDER = {status: at for at, status in enumerate((Status.FORBIDDEN, Status.FAILED, Status.WEAK, Status.UNKNOWN))}
 
 
@@ -36,21 +38,24 @@ class Audit:
         return [finding for finding in self.findings if finding.rule == rule and text in finding.title]
 
     def grouped(self) -> list[Finding]:
-        """The findings for people: those that say the same of several SAs are merged into one."""
+        """The findings for reports: those that say the same of several SAs or packets are merged into one."""
         groups: dict[tuple[Any, ...], list[Finding]] = {}
         for each in self.findings:
-            groups.setdefault((each.rule, each.status, each.severity, each.title, each.source, each.cause), []).append(
-                each
-            )
+            title = kind(each.title) if each.rule in ALIKE else each.title
+            key = (each.rule, each.status, each.severity, title, each.source, each.cause)
+            groups.setdefault(key, []).append(each)
         return [_one(group) for group in groups.values()]
 
     def as_dict(self) -> dict[str, Any]:
         """The findings as plain values."""
+        facts = self.facts.as_dict()
+        marks = facts.pop("fingerprints")
         return {
-            **self.facts.as_dict(),
+            **facts,
             "profile": {"name": self.profile.name, "title": self.profile.title, "note": self.profile.note},
             "worst": self.worst.name,
-            "findings": [finding.as_dict() for finding in self.findings],
+            "findings": [finding.as_dict() for finding in self.grouped()],
+            "fingerprints": marks,
         }
 
 
@@ -58,8 +63,11 @@ def _one(group: list[Finding]) -> Finding:
     subjects = list(dict.fromkeys(each.subject for each in group))
     if len(group) == 1:
         return group[0]
+    titles = dict.fromkeys(each.title for each in group)
     return replace(
         group[0],
+        title=group[0].title + (f", and {len(group) - 1} like it" if len(titles) > 1 else ""),
+        count=len(group),
         subject=subjects[0] + (f" and {len(subjects) - 1} more" if subjects[1:] else ""),
         evidence=tuple(dict.fromkeys(number for each in group for number in each.evidence)),
         explanation=group[0].explanation if len({each.explanation for each in group}) == 1 else "",
@@ -75,7 +83,7 @@ def audit(capture: Capture, profile: Profile | str = "rfc") -> Audit:
 
 def judge(facts: CaptureFacts, profile: Profile) -> Audit:
     """The findings for these facts, sorted by severity, then by the first packet."""
-    found = [finding for judge_capture in (*course.OF_CAPTURE, *errors.OF_CAPTURE) for finding in judge_capture(facts)]
+    found = [finding for judge_capture in (*whole.OF_CAPTURE, *errors.OF_CAPTURE) for finding in judge_capture(facts)]
     for conversation in facts.conversations:
         for judge_conversation in (*algorithms.OF_CONVERSATION, *course.OF_CONVERSATION, *errors.OF_CONVERSATION):
             found += judge_conversation(conversation, profile)

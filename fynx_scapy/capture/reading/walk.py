@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from fynx_scapy.capture.headers.ipsec import ah_content, contradiction, wesp_content
 from fynx_scapy.capture.headers.kinds import LinkNotRead, NotRead
@@ -17,6 +18,7 @@ from fynx_scapy.capture.reading.losses import Loss, several
 from fynx_scapy.capture.reading.packets import (
     NATT_PORT,
     TCP,
+    UDP,
     Classifier,
     IpPacket,
     IpsecPacket,
@@ -28,12 +30,38 @@ from fynx_scapy.capture.reading.packets import (
 from fynx_scapy.capture.reading.streams import Streams
 from fynx_scapy.errors import CaptureError, MalformedError
 
+MOST_PIECES = 10_000
+
+
+class LostPiece(NamedTuple):
+    """An IP packet of which fragments are missing. Only its ``first`` fragment shows the ports; else they are 0."""
+
+    number: int
+    time: float | None
+    src: str
+    dst: str
+    protocol: int
+    sport: int
+    dport: int
+    first: bool
+
+    @classmethod
+    def of(cls, piece: IpPacket) -> LostPiece:
+        """The piece in short."""
+        first = not piece.offset
+        sport = dport = 0
+        if first and piece.protocol == UDP and len(piece.payload) >= 4:
+            sport, dport = struct.unpack_from("!HH", piece.payload)
+        frame = piece.frame
+        return cls(frame.number, frame.time, piece.src, piece.dst, piece.protocol, sport, dport, first)
+
 
 @dataclass(slots=True)
 class Walk:
     """One pass over the frames of a capture. ``foreign`` counts the packets that are not IPsec, ``unread`` those with
     headers that are not looked into.
 
+    ``pieces`` are the IP packets of which fragments are missing, known after the last packet, at most 10,000.
     ``ports`` are UDP and TCP ports to treat like 4500. Anything unreadable becomes an `IpsecPacket` of kind
     ``unreadable`` or ``fragment`` with an ``error``. At the end, everything that was left out (`losses`) becomes one of
     kind ``lost``.
@@ -45,6 +73,7 @@ class Walk:
     fragments: Fragments = field(default_factory=Fragments)
     classify: Classifier = field(init=False)
     streams: Streams = field(init=False)
+    pieces: list[LostPiece] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.classify = Classifier(self.ports)
@@ -151,6 +180,8 @@ class Walk:
             if not self.classify.may_be_ipsec(piece):
                 self.foreign += 1
                 continue
+            if len(self.pieces) < MOST_PIECES and not piece.fault:
+                self.pieces.append(LostPiece.of(piece))
             wrong = piece.fault or "the other fragments are not in the capture"
             text = f"fragment {piece.ident:#x} of protocol {piece.protocol}: {wrong}"
             yield IpsecPacket(piece.frame, "fragment", piece.src, piece.dst, b"", error=text)

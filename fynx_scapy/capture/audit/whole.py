@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Judges of a capture as a whole: ESP and AH flows, what it holds twice, and what could not be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from fynx_scapy.capture.audit.facts import CaptureFacts
+from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, kind
+from fynx_scapy.capture.audit.rules import Source, Status
+from fynx_scapy.capture.reading.losses import several
+
+
+def _flows(facts: CaptureFacts) -> Iterator[Finding]:
+    """ESP and AH, judged by their sequence numbers (RFC 4303 section 3.4.3)."""
+    source = Source("RFC 4303", "section 3.4.3")
+    for flow in facts.flows:
+        if flow.mirror:
+            continue  # judged by the flow that it repeats
+        evidence = (flow.first_number, flow.last_number)
+        if flow.replays or flow.duplicates:
+            count = flow.replays + flow.duplicates
+            yield Finding(
+                "flow.replay", MEDIUM, Status.FAILED, f"{count} packets with a repeated sequence number",
+                flow.label, evidence, source, "A receiver with replay protection drops them.",
+                "Someone replays packets, or the network (or the capture) has duplicated them.",
+            )  # fmt: skip
+        if flow.late:
+            yield Finding(
+                "flow.late", LOW, Status.WEAK, f"{flow.late} packets too late for a window of 64", flow.label, evidence,
+                source, "The path reorders more than a usual replay window allows: enlarge the window.",
+            )  # fmt: skip
+        elif flow.reordered:
+            yield Finding(
+                "flow.reordered", INFO, Status.SEEN, f"{flow.reordered} packets out of order", flow.label, evidence,
+                source,
+            )  # fmt: skip
+        if flow.missing:
+            yield Finding(
+                "flow.missing", INFO, Status.SEEN, f"{flow.missing} sequence numbers are missing", flow.label, evidence,
+                source, "Packets were lost, or not captured.",
+            )  # fmt: skip
+        if flow.protocol == "ah":
+            yield Finding(
+                "flow.ah", MEDIUM, Status.WEAK, "AH: nothing is encrypted", flow.label, evidence,
+                Source("RFC 8221", "section 4"),
+            )  # fmt: skip
+        if not flow.child:
+            yield Finding(
+                "flow.unknown", MEDIUM, Status.UNKNOWN, "no Child SA in the capture has this SPI", flow.label, evidence,
+                Source(RFC7296, "section 2.9"),
+                "Its algorithms are unknown: IKE is not in the capture, or not decrypted.",
+            )  # fmt: skip
+        if flow.encapsulation:
+            yield Finding(
+                "flow.encapsulated", INFO, Status.SEEN, f"in {flow.encapsulation}", flow.label, evidence,
+                Source("RFC 3948" if flow.encapsulation == "UDP" else "RFC 9329", ""),
+            )  # fmt: skip
+
+
+def _twice(facts: CaptureFacts) -> Iterator[Finding]:
+    """Packets that the capture holds twice: neither retransmissions nor replays."""
+    messages = [number for conversation in facts.conversations for number in conversation.twice]
+    count = len(messages) + sum(flow.twice for flow in facts.flows)
+    if count:
+        sides = (
+            " Some addresses differ: it was taken on both sides of a NAT."
+            if any(flow.mirror for flow in facts.flows)
+            else ""
+        )
+        yield Finding(
+            "capture.twice", INFO, Status.SEEN, f"{several(count, 'packet')} captured twice", facts.name,
+            tuple(sorted((*messages, *facts.twice))), Source("RFC 791", "section 3.1"),
+            "They have the octets and the IP identification of an earlier packet, within milliseconds (IPv6 has no "
+            "identification: the same octets at the same time). A mirror port, a bridge or the interface 'any' shows a "
+            "packet twice. They are no retransmissions and no replays, and are judged once." + sides,
+        )  # fmt: skip
+
+
+def _cut(facts: CaptureFacts) -> Iterator[Finding]:
+    """What the snap length of the capture cut. Nothing is judged by what is missing."""
+    count = sum(packets for _, packets in facts.cut)
+    if count:
+        sizes = [size for size, _ in facts.cut]
+        octets = f"{sizes[0]} octets" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} octets"
+        yield Finding(
+            "capture.cut", MEDIUM, Status.UNKNOWN, f"the capture holds only {octets} of {several(count, 'packet')}",
+            facts.name, tuple(number for number, _, text in facts.problems if CUT.match(text)),
+            Source("the capture file", ""),
+            "The peers sent all of them; the snap length of the capture cut them (tcpdump -s 0 takes all). What is "
+            "missing is not judged.",
+        )  # fmt: skip
+
+
+def _unreadable(facts: CaptureFacts) -> Iterator[Finding]:
+    """What could not be read, grouped: one finding for each kind of reason."""
+    told = {piece.number for conversation in facts.conversations for piece in conversation.pieces}
+    groups: dict[str, list[tuple[int, int, str]]] = {}
+    for number, offset, text in facts.problems:
+        if CUT.match(text) or (number in told and FRAGMENT.match(text)):
+            continue
+        text = PLACE.sub("", text)
+        groups.setdefault(kind(text), []).append((number, offset, text))
+    for found in groups.values():
+        _, offset, text = found[0]
+        several_texts = len({each[2] for each in found}) > 1
+        more = f" ({several(len(found), 'packet')}{', and the like' if several_texts else ''})" if found[1:] else ""
+        yield Finding(
+            "unreadable", MEDIUM, Status.UNKNOWN, text + more, facts.name,
+            tuple(number for number, _, _ in found if number), Source("the capture file", f"offset {offset}"),
+            "The data there is not judged.", count=len(found),
+        )  # fmt: skip
+
+
+PLACE = re.compile(r"^packet \d+(, | at )offset \d+: ")
+CUT = re.compile(r"the capture holds \d+ of \d+ octets")
+FRAGMENT = re.compile(r"fragment 0x[0-9a-f]+ of protocol 17:")
+
+
+def _whole(facts: CaptureFacts) -> Iterator[Finding]:
+    for first, second in facts.reauthenticated:
+        numbers = tuple(each.first_number for each in facts.conversations if each.number in (first, second))
+        yield Finding(
+            "ike.again", INFO, Status.SEEN, f"conversation {second} replaces conversation {first}",
+            f"conversation {second}", numbers, Source(RFC7296, "section 2.8.3"),
+            "Reauthentication, or a new connection.",
+        )  # fmt: skip
+    if facts.icvs.get("bad"):
+        yield Finding(
+            "flow.icv", HIGH, Status.FAILED, f"{facts.icvs['bad']} ESP packets whose ICV does not verify",
+            ", ".join(sorted({f"ESP {spi:08x}" for _, spi in facts.bad_esp})),
+            tuple(number for number, _ in facts.bad_esp),
+            Source("RFC 4303", "section 3.4.4"), "",
+            "The packets were modified in transit; or the known key belongs to another SA.",
+        )  # fmt: skip
+    yield from _unreadable(facts)
+    for loss in facts.losses:
+        yield Finding(
+            "left.out", MEDIUM, Status.UNKNOWN, f"left out: {loss.text}", facts.name, (),
+            Source("the capture file", ""), "What was left out is not judged.",
+        )  # fmt: skip
+
+
+OF_CAPTURE: tuple[Callable[[CaptureFacts], Iterator[Finding]], ...] = (_flows, _twice, _cut, _whole)
+"""Each judges what belongs to no conversation."""
