@@ -103,6 +103,11 @@ class Dissection:
         return self._walk.foreign
 
     @property
+    def guesses(self) -> list[str]:
+        """What was decrypted on a guess that nothing confirms, in words."""
+        return self._follower.guesses
+
+    @property
     def losses(self) -> list[Loss]:
         """What was left out. Each loss is also a record of kind ``lost``."""
         return [*self._walk.losses, *self._follower.losses]

@@ -197,12 +197,17 @@ def one(
     """The tables of one capture: the work of one worker. If the file cannot be read, its row has the error."""
     from fynx_scapy.capture.capture import Capture
     from fynx_scapy.capture.showing.tables import flows, inner_flows, messages
+    from fynx_scapy.keylog import KeyLog
 
     tables: Tables = {name: [] for name in COLUMNS}
     row: Row = dict.fromkeys(COLUMNS["captures"])
     row["capture"] = path
     tables["captures"].append(row)
     try:
+        if isinstance(keys, KeyLog) and keys.esp_null and not any(keys.entries()):
+            own = KeyLog.beside(path)
+            own.update(keys)
+            keys = own
         with Capture(path, keys, ports=ports) as capture:
             index = capture.index
             row |= {name: getattr(index, name) for name in ("packets", "octets", "first", "last")}
@@ -249,7 +254,8 @@ def process(
     """Index, follow and decrypt many captures. The results do not depend on which workers do it.
 
     ``paths`` is a folder, a capture, or several. ``keys`` (a KeyLog, or a path that the workers can read) apply to all
-    captures; without it, each capture's own keys beside it are used. The work is done by ``workers`` processes
+    captures; without it, each capture's own keys beside it are used, and so with a KeyLog that holds nothing but
+    ``esp_null``. The work is done by ``workers`` processes
     (default: one per CPU; 1: this process), or by those of a Dask ``client``, which need the files at the same paths.
     Without ``decrypt``, the tables of messages and inner flows are empty. ``progress`` is called with the number of
     captures done and their total. Raises CaptureError if there is nothing to read. A capture that cannot be read has an

@@ -118,6 +118,8 @@ def _folder(
         if parquet is not None:
             with written(parquet):
                 results.write(parquet)
+    if keys is not None and keys.esp_null:
+        click.echo("--esp-null: ESP whose ICV is unchecked may be a guess; fynx capture FILE names each SA", err=True)
     with writing(output) as out:
         if as_json:
             for row in results.captures:

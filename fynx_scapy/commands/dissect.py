@@ -130,5 +130,6 @@ def _loss(record: Record) -> str:
 def _finish(capture: Path, done: Dissection, losses: Losses) -> None:
     if done.foreign:
         click.echo(f"{done.foreign} packets are not IPsec", err=True)
+    losses.guessed(done.guesses)
     losses.closed.update(done.closed)
     losses.finish(capture)

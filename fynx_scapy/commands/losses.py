@@ -8,7 +8,7 @@ unreadable, with a bad ICV, beyond a limit, or, if there are keys, not decrypted
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,13 @@ class Losses:
         self.count += 1
         if self.count <= MOST_SHOWN:
             click.echo(f"error: {self._prefix}{printable(text, LONGEST)}", err=True)
+
+    def guessed(self, texts: Sequence[str]) -> None:
+        """Report what was decrypted on a guess. That is no loss."""
+        for text in texts[:MOST_SHOWN]:
+            click.echo(f"{self._prefix}{printable(text, LONGEST)}", err=True)
+        if len(texts) > MOST_SHOWN:
+            click.echo(f"{self._prefix}… and {len(texts) - MOST_SHOWN} more SAs", err=True)
 
     def filtered(self, left_out: int, total: int) -> None:
         """Report what a filter left out. That is no loss."""
@@ -82,6 +89,7 @@ def look(capture: Capture, losses: Losses, *, inside: bool = True) -> Losses:
     if inside:
         for text in _unopened(capture, counts, losses.closed):
             losses.add(text)
+        losses.guessed(capture.opener.guesses)
     return losses
 
 

@@ -44,6 +44,12 @@ KEYS = click.option(
     f"beside the capture. {_SAFER}",
 )
 
+ESP_NULL = click.option(
+    "--esp-null",
+    is_flag=True,
+    help="Read ESP without a key as NULL encryption where it looks like it. What is guessed is named on stderr.",
+)
+
 PORT = click.option(
     "--port",
     "ports",
@@ -84,7 +90,7 @@ def psk_file(envvar: str | None = None) -> Decorator:
 
 def reads_capture(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: the options of every command that reads captures. All but ``ports`` go to `keys_of`."""
-    options: list[Decorator] = [KEYS, *SECRETS.values(), PSK_FILES, PORT]
+    options: list[Decorator] = [KEYS, *SECRETS.values(), PSK_FILES, ESP_NULL, PORT]
     for option in reversed(options):
         command = option(command)
     return command
@@ -178,7 +184,7 @@ def keys_of(capture: Path | None, given: Mapping[str, Any], warned: set[str] | N
     unread: list[str] = []
     secrets["psk"] += [read_psk(path) for path in given["psk_files"]]
     try:
-        log = KeyLog(**secrets)
+        log = KeyLog(**secrets, esp_null=given["esp_null"])
         if capture is not None and str(capture) != STDIO and not given["keys"]:
             log.update(KeyLog.beside(capture))
         for path in given["keys"]:
@@ -232,4 +238,4 @@ def read_psk(path: Path) -> bytes:
 
 def any_given(given: Mapping[str, Any]) -> bool:
     """Whether any key option was used."""
-    return any(given[name.replace("-", "_")] for name in ("keys", "psk_files", *_SECRETS))
+    return any(given[name.replace("-", "_")] for name in ("keys", "psk_files", "esp_null", *_SECRETS))

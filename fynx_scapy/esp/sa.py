@@ -49,6 +49,7 @@ class EspSa:
         auth_key: bytes = b"",
         esn: bool = False,
         mode: str = "tunnel",
+        icv_removed: bool = False,
     ):
         if not 1 <= spi <= LIMIT_32:
             # Zero "MUST NOT be sent on the wire" (section 2.1); EspParts(spi=0) can.
@@ -61,7 +62,7 @@ class EspSa:
             raise ConfigError(f"{encr.name} is a combined mode: leave out the integrity algorithm and its key")
         if integ is None and auth_key:
             raise ConfigError("found an integrity key without an integrity algorithm: set integ too")
-        if integ is None and not encr.aead and not encr.key_size:
+        if integ is None and not encr.aead and not encr.key_size and not icv_removed:
             raise ConfigError('encryption and integrity "MUST NOT both be NULL" (RFC 4303 section 5)')
         self.spi = spi
         self.encr = encr
@@ -222,7 +223,8 @@ class InboundSa(EspSa):
     ``replay_window`` is in packets, 0 for none. None means 64 with integrity and 0 without, because anti-replay "MUST
     NOT be enabled unless the ESP integrity service also is enabled" (section 3.4.3). ``highest`` is the start of the
     window, for an SA that is taken over. A receiver SHOULD inspect the padding (section 2.4): this happens after the
-    ICV has verified, so it tells an attacker nothing. ``check_padding=False`` accepts any padding.
+    ICV has verified, so it tells an attacker nothing. ``check_padding=False`` accepts any padding. ``icv_removed`` is
+    for a reader of captures that has no key for the ICV and cuts it off: then encryption may be NULL too.
 
     Further counters: ``dummies`` (included in ``packets``), ``replays``, ``integrity_failures``, ``malformed``.
     ``failures_in_a_row`` is the trigger of appendix A3.1.
@@ -246,8 +248,11 @@ class InboundSa(EspSa):
         replay_window: int | None = None,
         highest: int = 0,
         check_padding: bool = True,
+        icv_removed: bool = False,
     ):
-        super().__init__(spi=spi, encr=encr, key=key, integ=integ, auth_key=auth_key, esn=esn, mode=mode)
+        super().__init__(
+            spi=spi, encr=encr, key=key, integ=integ, auth_key=auth_key, esn=esn, mode=mode, icv_removed=icv_removed
+        )
         if replay_window is None:
             replay_window = DEFAULT_SIZE if self.icv_size else 0
         elif replay_window and not self.icv_size:

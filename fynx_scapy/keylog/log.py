@@ -36,6 +36,7 @@ class KeyLog:
     ``secrets`` (shared secrets of key exchanges), ``private`` (private values), ``sk_d``, ``psk``, ``ppk``, ``msk``
     (EAP). Each argument may be one value or several, bytes or text. Text is hexadecimal, except for ``psk`` and
     ``ppk``, where it is the secret itself or 0x… (hexadecimal) or 0s… (base64). Raises ConfigError for a bad value.
+    With ``esp_null``, ESP without a key is read as NULL encryption where it looks like it.
 
         >>> KeyLog(secrets=["5f" * 32], psk="lab psk")
         KeyLog(ike=0, esp=0, secrets=1, psk=1)
@@ -50,6 +51,7 @@ class KeyLog:
     psk: list[bytes]
     ppk: list[bytes]
     msk: list[bytes]
+    esp_null: bool
 
     def __init__(
         self,
@@ -62,7 +64,9 @@ class KeyLog:
         psk: Octets = (),
         ppk: Octets = (),
         msk: Octets = (),
+        esp_null: bool = False,
     ) -> None:
+        self.esp_null = esp_null
         self.ike, self.esp, self.warnings = list(ike), list(esp), list(warnings)
         given = {"secrets": secrets, "private": private, "sk_d": sk_d, "psk": psk, "ppk": ppk, "msk": msk}
         for kind in SECRET_KINDS:
@@ -71,13 +75,14 @@ class KeyLog:
     def __repr__(self) -> str:
         counts = {"ike": len(self.ike), "esp": len(self.esp)}
         counts |= {kind: count for kind in SECRET_KINDS if (count := len(getattr(self, kind)))}
+        counts |= {"esp_null": True} if self.esp_null else {}
         counts |= {"warnings": len(self.warnings)} if self.warnings else {}
         return f"KeyLog({', '.join(f'{name}={count}' for name, count in counts.items())})"
 
     @property
     def decrypts(self) -> bool:
         """Whether anything in it can decrypt. PSK and MSK only verify AUTH, and a PPK is no use by itself."""
-        return bool(self.ike or self.esp or self.secrets or self.private or self.sk_d)
+        return bool(self.ike or self.esp or self.secrets or self.private or self.sk_d or self.esp_null)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> KeyLog:
@@ -129,6 +134,7 @@ class KeyLog:
     def update(self, other: KeyLog) -> None:
         """Add everything in another log to this one."""
         self._keep(other.entries())
+        self.esp_null = self.esp_null or other.esp_null
         self.warnings += [text for text in other.warnings if text not in self.warnings]
 
     def entries(self) -> Iterator[Entry]:

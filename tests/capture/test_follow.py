@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.follow import Follower
 from fynx_scapy.capture.follow.decrypt import find_sk
+from fynx_scapy.capture.follow.pool import KePair, SecretPool
 from fynx_scapy.capture.follow.sas import IkeOpened
+from fynx_scapy.crypto.ke import key_exchange
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.keylog import KeyLog
 from tests.capture.following import follow, ipsec, least
@@ -117,6 +119,26 @@ def test_lab_captures_from_the_secrets_of_a_strongswan_log(name: str) -> None:
 @pytest.mark.parametrize("name", LOGS)
 def test_lab_captures_from_everything_in_a_strongswan_log(name: str) -> None:
     check(name, KeyLog.load(shared("captures/lab") / f"{name}.a.log.gz"))
+
+
+def test_secrets_of_one_rekey_that_a_source_joins_are_taken_apart() -> None:
+    """As strongSwan logs those of several additional key exchanges. This capture has one besides the first."""
+    name = "6.0-6-mlkem768-multike"
+    log = KeyLog.load(shared("captures/lab") / f"{name}.a.log.gz")
+    init, intermediate, *rekeys = log.secrets
+    joined = [first + second for first, second in zip(rekeys[::2], rekeys[1::2], strict=True)]
+    assert len(joined) == 2
+    check(name, KeyLog(secrets=[init, intermediate, *joined], psk=log.psk))
+
+
+@pytest.mark.parametrize("groups", [(31, 36, 19), (31, 36, 14, 19), (19, 36, 37), (14, 31)])
+def test_a_string_of_secrets_is_taken_apart_by_the_groups(groups: tuple[int, ...]) -> None:
+    sizes = [key_exchange(group).shared_size for group in groups]
+    secrets = [bytes((number,)) * size for number, size in enumerate(sizes, 1)]
+    pairs = [KePair(group, b"", b"") for group in groups]
+    known = KeyLog(secrets=[secrets[0], b"".join(secrets[1:]), bytes(7)])
+    assert tuple(secrets) in SecretPool(known).combinations(pairs)
+    assert tuple(secrets) in SecretPool(KeyLog(secrets=[b"".join(secrets)])).combinations(pairs)
 
 
 def test_other_captures_secrets_do_no_harm() -> None:

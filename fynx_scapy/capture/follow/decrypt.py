@@ -172,6 +172,7 @@ def _inbound(spi: int, keys: EspKeys, encr: Transform, integ: Transform | None, 
         esn=esn,
         replay_window=0,
         check_padding=not cipher.aead and signer is None,  # the only hint that such a key fits
+        icv_removed=signer is None,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from fynx_scapy.capture.follow.decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, OpenResult
 from fynx_scapy.capture.follow.guess import guesses
+from fynx_scapy.capture.follow.null import NullReader
 from fynx_scapy.capture.follow.origins import child_keys
 from fynx_scapy.capture.follow.pool import SecretPool
 from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa
@@ -48,6 +49,7 @@ class EspFollower:
     ike_sas: list[CapturedIkeSa]
     child_sas: list[CapturedChildSa]
     changed: int = 0
+    null: NullReader | None = None
     paths: dict[tuple[int, str, str], None] = field(default_factory=dict)
     _children: dict[int, list[tuple[CapturedChildSa, bool]]] = field(default_factory=dict)
     _bound: dict[tuple[bytes, str], InboundSa] = field(default_factory=dict)
@@ -93,7 +95,7 @@ class EspFollower:
         key, spi = (packet[:4], dst), int.from_bytes(packet[:4])
         version, times = self._failed.get(key, (self.changed, 0))
         if version == self.changed and times >= HOPELESS and but is None:
-            return OpenResult()
+            return self._null(packet, src, dst)
         tried, keyed, misfit = 0, False, ""
         for candidate in self._candidates(spi):
             if candidate.sa is but:
@@ -123,11 +125,17 @@ class EspFollower:
         if self.pool.keys.sk_d and (guessed := self._guess(packet, spi, src, dst)) is not None:
             return guessed
         self._failed[key] = (self.changed, times + 1 if version == self.changed else 1)
+        if not opened.keyed and not keyed:
+            return self._null(packet, src, dst)
         if opened.keyed or not keyed:
             return opened
         if tried:
             return OpenResult(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True)
         return OpenResult(error=misfit, keyed=True)
+
+    def _null(self, packet: bytes, src: str, dst: str) -> OpenResult:
+        """Without a key, read it as NULL encryption, if that was asked for."""
+        return OpenResult() if self.null is None else self.null.open(packet, src, dst)
 
     def _guess(self, packet: bytes, spi: int, src: str, dst: str) -> OpenResult | None:
         """With SK_d and undecrypted messages, guess the Child SA of IKE_AUTH; the ICV confirms it."""

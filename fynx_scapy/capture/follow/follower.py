@@ -16,6 +16,7 @@ from dataclasses import replace
 from fynx_scapy.capture.follow.decrypt import ANY_SPIS, BAD, NOT_VERIFIED, OK, EspOpener, OpenResult, SkPlace, find_sk
 from fynx_scapy.capture.follow.esp import MOST_HIGH_HALVES, EspFollower
 from fynx_scapy.capture.follow.learner import InFlight, Learner
+from fynx_scapy.capture.follow.null import NullReader
 from fynx_scapy.capture.follow.pool import KeySet, SecretPool
 from fynx_scapy.capture.follow.rows import TABLE, esp_rows, ike_rows, of_row
 from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa, IkeOpened
@@ -77,7 +78,14 @@ class Follower:
             rows.sort(key=lambda row: not (row.sk_d and row.sk_pi))
         self._rows.add(entry for entry in keys.esp if entry not in self._pool.keys.esp)
         self._pool.keys.update(keys)
+        if keys.esp_null and self._esp.null is None:
+            self._esp.null = NullReader()
         self._learner.forget()
+
+    @property
+    def guesses(self) -> list[str]:
+        """What was decrypted on a guess that nothing confirms, in words."""
+        return [] if self._esp.null is None else self._esp.null.guesses
 
     def esp_sa(self, spi: int, dst: str) -> InboundSa | None:
         """The SA that decrypts ESP with this SPI and destination, once it has decrypted a packet. For bulk use."""

@@ -91,7 +91,27 @@ class SecretPool:
     def combinations(self, pairs: list[KePair]) -> Iterator[tuple[bytes, ...]]:
         """The possible shared secrets of several key exchanges, in their order."""
         found = itertools.product(*(list(self.of(pair)) for pair in pairs))
-        yield from itertools.islice(found, MOST_TRIES)
+        yield from itertools.islice(itertools.chain(self._joined(pairs), found), MOST_TRIES)
+
+    def _joined(self, pairs: list[KePair]) -> Iterator[tuple[bytes, ...]]:
+        """Secrets that a source has as one string: strongSwan logs those of all additional key exchanges so.
+
+        The groups say how long each is. The first key exchange has a string of its own, or is in it.
+        """
+        try:
+            sizes = [key_exchange(pair.group).shared_size for pair in pairs]
+        except ConfigError:
+            return
+        for own in (1, 0):
+            parts = sizes[own:]
+            if len(parts) < 2:
+                continue
+            for secret in self.keys.secrets:
+                if len(secret) == sum(parts):
+                    ends = list(itertools.accumulate(parts, initial=0))
+                    more = tuple(secret[at:end] for at, end in itertools.pairwise(ends))
+                    for first in self.of(pairs[0]) if own else (None,):
+                        yield more if first is None else (first, *more)
 
     def _shared(self, pair: KePair, private: bytes) -> bytes | None:
         known = (pair.group, private)
