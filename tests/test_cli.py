@@ -266,3 +266,34 @@ def test_completion_knows_commands_and_scenarios() -> None:
 
     assert complete("fynx", "r") == ["replay", "run"]
     assert complete("fynx", "run", "delete") == ["delete_child", "delete_ike"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        ("lab up --ike nope", 2, "Error: --ike nope: 'nope' is not a known algorithm"),
+        ("lab up --esp aes128gcm16-nope", 2, "Error: --esp aes128gcm16-nope: 'nope' is not a known algorithm"),
+        ("lab up --peer nope", 2, "Error: expected one of the peers strongswan,"),
+        ("lab up --peer libreswan", 2, "which only trials support: fynx lab matrix --peer libreswan"),
+        ("lab up --name a/b", 2, "Error: expected letters, digits, _ and - in the name of a lab, found 'a/b'"),
+        ("lab up --psk-file /dev/null", 2, "expected a pre-shared key, but the file is empty"),
+        ("lab status --name x", 2, "Error: no lab 'x' is running; start one: fynx lab up --name x"),
+        ("lab exec -- true", 2, "Error: no lab 'lab' is running; start one: fynx lab up\n"),
+        ("lab exec --name x -- true", 2, "fynx lab up --name x\n"),
+        ("lab exec --name ../x -- true", 2, "in the name of a lab, found '../x'"),
+        ("lab down --name x", 2, "Error: no lab 'x' is running"),
+        ("lab matrix nope", 2, "there is no trial 'nope'"),
+        ("lab matrix --peer nope", 2, "expected one of the peers"),
+        ("lab matrix --to -", 2, "- (stdout) cannot take several files: name a folder"),
+        ("capture . --parquet -", 2, "- (stdout) cannot take several files: name a folder"),
+    ],
+)
+def test_what_a_lab_cannot_do_is_one_line(
+    words: str, status: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    done = fynx(*words.split())
+    assert (done.exit_code, told in done.stderr) == (status, True), done.output
+    assert done.stderr.count("Error: ") == 1
+    assert done.stdout == ""

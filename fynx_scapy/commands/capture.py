@@ -18,7 +18,7 @@ import click
 from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.commands.losses import Losses, look, where
 from fynx_scapy.commands.opening import check_outputs, console, misuse, opened, writing, written
-from fynx_scapy.commands.options import JSON, OUTPUT, any_given, filter_of, filters, keys_of, reads_capture
+from fynx_scapy.commands.options import JSON, OUTPUT, Folder, any_given, filter_of, filters, keys_of, reads_capture
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.scale import Results
@@ -40,7 +40,7 @@ COLUMNS = (
 @click.option("--workers", type=click.IntRange(1), help="Read a folder with this many processes; default: one per CPU.")
 @click.option(
     "--parquet",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     metavar="DIR",
     help="Write the tables of a folder's captures as Parquet (extra: parquet).",
 )

@@ -7,15 +7,22 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from fynx_scapy.commands.options import JSON, psk_file, read_psk
+from fynx_scapy.capture.reading.losses import several
+from fynx_scapy.commands.opening import Unusable, writing, written
+from fynx_scapy.commands.options import JSON, OUTPUT, Folder, psk_file, read_psk
 from fynx_scapy.errors import ConfigError, FynxError, LabError
+from fynx_scapy.text import printable
+
+if TYPE_CHECKING:
+    from fynx_scapy.lab.trials import Role, Trial
+    from fynx_scapy.report.matrix import Matrix
 
 NAME = click.option("--name", default="lab", show_default=True, help="Use the lab with this name.")
 
@@ -36,13 +43,24 @@ def lab() -> None:
 )
 def up(name: str, peer: str, ike: str | None, esp: str | None, psk_file: Path | None, nat: str) -> None:
     """Start a peer in the background, and print how to reach it."""
+    from fynx_scapy.iana import ProtocolId
+    from fynx_scapy.ike.terms.proposals import Proposal
     from fynx_scapy.lab import keeper
+    from fynx_scapy.lab.trial_runner import peer_named
 
+    for option, suite, protocol in (("--ike", ike, ProtocolId.IKE), ("--esp", esp, ProtocolId.ESP)):
+        try:
+            if suite is not None:
+                Proposal.parse(suite, protocol)
+        except ConfigError as error:
+            raise click.UsageError(f"{option} {suite}: {error}") from None
     settings: dict[str, Any] = {"peer": peer, "nat": nat}
     settings |= {key: value for key, value in (("ike", ike), ("esp", esp)) if value}
     if psk_file is not None:
         settings["psk"] = "0x" + read_psk(psk_file).hex()
     with _reported():
+        if peer_named(peer).guest:
+            raise ConfigError(f"{peer} runs in a guest, which only trials support: fynx lab matrix --peer {peer}")
         kept = keeper.up(name, settings)
     which = "" if name == "lab" else f" --name {name}"
     click.echo(
@@ -79,32 +97,35 @@ def down(name: str) -> None:
 
 
 @lab.command()
+@click.option("--name", help="Show the lab with this name; default: all.")
 @JSON
-def status(as_json: bool) -> None:
+@OUTPUT
+def status(name: str | None, as_json: bool, output: Path) -> None:
     """Show the running labs and the SAs of their peers. --json prints one object per line and lab."""
     from fynx_scapy.lab import keeper
     from fynx_scapy.lab.charon import Charon
 
-    with _reported():
-        names = keeper.names()
+    with _reported(), writing(output) as out:
+        names = keeper.names() if name is None else [name]
         if not names:
             click.echo("no lab is running; start one with: fynx lab up", err=True)
-        for name in names:
-            kept = keeper.RunningLab.read(name)
+        for each in names:
+            kept = keeper.RunningLab.read(each)
             sas = Charon.at(Path(kept.folder) / "vici").sas()
             if as_json:
                 entry = dataclasses.asdict(kept) | {"sas": [dataclasses.asdict(sa) for sa in sas]}
-                click.echo(json.dumps(entry, default=lambda octets: octets.hex()))
+                click.echo(json.dumps(entry, default=lambda octets: octets.hex()), file=out)
                 continue
-            click.echo(f"{name}: {kept.peer} {kept.version} at {kept.target}, keeper {kept.pid}, {len(sas)} IKE SAs")
+            count = several(len(sas), "IKE SA")
+            click.echo(f"{each}: {kept.peer} {kept.version} at {kept.target}, keeper {kept.pid}, {count}", file=out)
             for sa in sas:
-                click.echo(
-                    f"  {sa.spi_i.hex()}_i {sa.spi_r.hex()}_r {sa.state} {sa.ike} with {sa.remote_id} at {sa.remote}"
-                )
+                spis = f"{sa.spi_i.hex()}_i {sa.spi_r.hex()}_r"
+                click.echo(f"  {spis} {sa.state} {sa.ike} with {sa.remote_id} at {sa.remote}", file=out)
                 for child in sa.children:
                     ts = f"{', '.join(child.local_ts)} === {', '.join(child.remote_ts)}"
                     octets = f"{child.bytes_in} octets in, {child.bytes_out} out"
-                    click.echo(f"    {child.spi_in:08x} {child.spi_out:08x} {child.state} {child.esp} {ts}, {octets}")
+                    spis = f"{child.spi_in:08x} {child.spi_out:08x}"
+                    click.echo(f"    {spis} {child.state} {child.esp} {ts}, {octets}", file=out)
 
 
 @lab.command(name="exec", context_settings={"ignore_unknown_options": True})
@@ -133,7 +154,7 @@ def exec_(name: str, peer: bool, command: tuple[str, ...]) -> None:
 @click.option(
     "--to",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     default=Path("matrix"),
     show_default=True,
     help="Write the pages into this folder.",
@@ -145,10 +166,7 @@ def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, fo
     The folder gets index.html, matrix.json and, for each peer, trial and role, a page with its ladder, a capture and
     the keys that decrypt it. Exit status 0 when every verdict is PASS; 1 when one is not; 2 for misuse.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from fynx_scapy.lab.trial_runner import PEERS, capabilities, good, installed, peer_named, run_trial
+    from fynx_scapy.lab.trial_runner import PEERS, capabilities, good, installed, peer_named
     from fynx_scapy.lab.trials import Role
     from fynx_scapy.report.matrix import Matrix
     from fynx_scapy.scenarios.interop import trials as load
@@ -178,31 +196,49 @@ def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, fo
             raise LabError(
                 "no trial to run: no peer is installed, or no installed peer supports what these trials need"
             )
-        written = Matrix(folder, " ".join(["fynx lab matrix", *trials, *(f"--peer {peer}" for peer in peers)]))
-        console = Console(stderr=True)
-        with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-            bar = progress.add_task("trials", total=len(cases))
-            for trial, as_role, peer in cases:
-                progress.update(bar, description=f"{peer} {trial.name} {as_role.value}")
-                outcome = run_trial(trial, as_role, peer)
-                written.add(outcome)
-                result = outcome.result
-                click.echo(f"{result.verdict.value:5} {outcome.name}{': ' if result.reason else ''}{result.reason}")
-                progress.advance(bar)
-        click.echo(f"{sum(map(good, written.outcomes))} of {len(cases)} PASS: {written.write()}")
-    sys.exit(0 if all(map(good, written.outcomes)) else 1)
+        command = " ".join(["fynx lab matrix", *trials, *(f"--peer {peer}" for peer in peers)])
+        with written(folder):
+            done = Matrix(folder, command)
+            try:
+                _run(done, cases)
+            finally:  # Ctrl-C keeps the trials that were run
+                page = done.write() if done.outcomes else None
+        passed = sum(map(good, done.outcomes))
+        click.echo(f"{passed} of {len(cases)} PASS: {page}")
+    sys.exit(0 if all(map(good, done.outcomes)) else 1)
+
+
+def _run(matrix: Matrix, cases: Sequence[tuple[Trial, Role, str]]) -> None:
+    """Run the trials and print their verdicts, with a progress bar if stderr is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from fynx_scapy.lab.trial_runner import run_trial
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("trials", total=len(cases))
+        for trial, as_role, peer in cases:
+            progress.update(bar, description=f"{peer} {trial.name} {as_role.value}")
+            outcome = run_trial(trial, as_role, peer)
+            matrix.add(outcome)
+            result = outcome.result
+            click.echo(f"{result.verdict.value:5} {outcome.name}{': ' if result.reason else ''}{result.reason}")
+            progress.advance(bar)
 
 
 @contextmanager
 def _reported() -> Iterator[None]:
-    """Report a bad configuration as a usage error, and a lab failure as a one-line error."""
+    """Report a bad configuration as a usage error, and what the lab cannot do as one line. Both end with status 2."""
     try:
         yield
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     except FynxError as error:
-        raise click.ClickException(str(error)) from None
+        raise Unusable(str(error)) from None
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise click.ClickException(f"{error.filename or 'the system'}: {error.strerror}") from None
+        if error.filename is None:  # stdout: cli.py handles it for every command
+            raise
+        raise Unusable(f"{printable(str(error.filename))}: {error.strerror}") from None

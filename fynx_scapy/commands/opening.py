@@ -222,7 +222,7 @@ def _inputs(captures: list[Path], given: Mapping[str, Any]) -> Iterator[Path]:
     if not given.get("keys"):
         named += [path for capture in captures if str(capture) != STDIO for path in KeyLog.places_beside(capture)]
     for path in named:
-        if path.is_dir():
+        if str(path) != STDIO and path.is_dir():
             yield from (each for each in path.rglob("*") if each.is_file())
         else:
             yield path
@@ -251,10 +251,8 @@ def _special(path: Path) -> bool:
 
 def save_keys(keys: KeyLog, place: Path) -> list[Path]:
     """Write key tables into a folder, and return their paths. For -, write our keys.json to stdout."""
-    from fynx_scapy.keylog import FORMATS, JSON_KEYS
-
     if str(place) == STDIO:
-        click.echo(FORMATS[JSON_KEYS].write(keys.entries()), nl=False)
+        click.echo(keys.text(), nl=False)
         return []
     with written(place):
         return keys.save(place)

@@ -152,6 +152,20 @@ OUTPUT_NEEDED = click.option(
 )
 """For binary output, where stdout is no good default."""
 
+
+class Folder(click.Path):
+    """A folder to write several files into, so it cannot be stdout."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, writable=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A path, but not -."""
+        if str(value) == STDIO:
+            self.fail("- (stdout) cannot take several files: name a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 SAVE = click.option(
     "--save",
     type=click.Path(file_okay=False, writable=True, allow_dash=True, path_type=Path),

@@ -231,13 +231,16 @@ class KeyLog:
         format cannot hold are left out.
         """
         place = Path(path)
-        chosen = FORMATS.get(form) if form else by_name(place.name)
+        known = by_name(place.name)
+        write_text(place, self.text(form or (known.name if known else place.name)), secret=True)
+
+    def text(self, form: str = JSON_KEYS) -> str:
+        """The text of a file in the format named ``form``, like `write`."""
+        chosen = FORMATS.get(form)
         if chosen is None or chosen.write is None:
             names = ", ".join(name for name, form in FORMATS.items() if form.write is not None)
-            raise ConfigError(
-                f"{form or place.name!r} is not a key format that can be written; expected one of {names}"
-            )
-        write_text(place, chosen.write(self.entries()), secret=True)
+            raise ConfigError(f"{form!r} is not a key format that can be written; expected one of {names}")
+        return chosen.write(self.entries())
 
 
 _TABLES = (IKE_TABLE, ESP_TABLE, JSON_KEYS)

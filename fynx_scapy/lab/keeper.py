@@ -27,6 +27,8 @@ from typing import Any, Self
 from fynx_scapy.errors import ConfigError, FynxError, LabError
 from fynx_scapy.lab.namespace import tool
 
+DEFAULT = "lab"
+"""The name of a lab that is not named."""
 STATE = "lab.json"
 _PATIENCE = 30.0
 
@@ -82,11 +84,12 @@ class RunningLab:
     @classmethod
     def read(cls, name: str) -> Self:
         """The running lab with that name; LabError when there is none. Removes the files of a killed one."""
-        place = home() / name
+        place = home() / checked(name)
         try:
             running = cls(**json.loads((place / STATE).read_text()))
         except (OSError, ValueError, TypeError):
-            raise LabError(f"no lab {name!r} is running; start one: fynx lab up") from None
+            option = "" if name == DEFAULT else f" --name {name}"
+            raise LabError(f"no lab {name!r} is running; start one: fynx lab up{option}") from None
         if not running.alive:
             shutil.rmtree(place, ignore_errors=True)
             raise LabError(f"the lab {name!r} is gone: its keeper, process {running.pid}, has ended")
@@ -114,17 +117,23 @@ def names() -> list[str]:
     for place in sorted(home().iterdir()):
         try:
             running.append(RunningLab.read(place.name).name)
-        except LabError:
+        except (LabError, ConfigError):
             continue
     return running
 
 
-def up(name: str, settings: dict[str, Any]) -> RunningLab:
-    """Start a lab in the background. Users other than root get a user namespace. LabError when it fails."""
+def checked(name: str) -> str:
+    """The name of a lab, which is a folder's too. Raises ConfigError if it cannot be one."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ConfigError(f"expected letters, digits, _ and - in the name of a lab, found {name!r}")
-    if name in names():
-        raise LabError(f"the lab {name!r} is already running; take it down first: fynx lab down --name {name}")
+    return name
+
+
+def up(name: str, settings: dict[str, Any]) -> RunningLab:
+    """Start a lab in the background. Users other than root get a user namespace. LabError when it fails."""
+    if checked(name) in names():
+        option = "" if name == DEFAULT else f" --name {name}"
+        raise LabError(f"the lab {name!r} is already running; take it down first: fynx lab down{option}")
     place = home() / name
     private = os.geteuid() != 0
     command = [sys.executable, "-m", "fynx_scapy.lab.keeper", str(place)]
