@@ -50,6 +50,11 @@ justify-content:flex-start}
 .ladder summary:hover .lane,.ladder summary:focus-visible .lane{
 background:color-mix(in srgb,currentColor 7%,transparent)}
 .ladder .opened{margin-left:4.6rem;border:solid var(--ladder-line);border-width:0 2px;padding:.5rem 1.4rem 1rem}
+@media (max-width:40rem){.ladder{font-size:12px}.ladder .ends{padding-left:0}.ladder .line{grid-template-columns:1fr}
+.ladder .time{padding:.3rem .4rem 0;border:solid var(--ladder-line);border-width:0 2px}
+.ladder .number{display:inline;margin-left:.6rem}.ladder .lane{padding-top:0}
+.ladder .words{padding:0 .6rem}.ladder .words span{overflow-wrap:anywhere}
+.ladder .left .time{text-align:right}.ladder .opened{margin-left:0;padding:.4rem .5rem .8rem}}
 """
 """The style sheet of `Ladder.html`. It loads no external resources."""
 

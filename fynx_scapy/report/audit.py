@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fynx_scapy import __version__
 from fynx_scapy.capture.audit import Audit, Severity
+from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.report.templating import environment
 from fynx_scapy.text import LONGEST, printable
 
@@ -16,11 +18,15 @@ from fynx_scapy.text import LONGEST, printable
 def render(audits: Sequence[Audit]) -> str:
     """The report as HTML. It loads no external resources and contains no key."""
     worst = max((audit.worst for audit in audits), default=Severity.INFO)
+    models = [_model(audit, place) for place, audit in enumerate(audits, 1)]
+    rows = [row for model in models for row in (*model["findings"], *model["rest"])]
     return (
         environment()
         .get_template("audit.html.j2")
         .render(
-            audits=[_model(audit) for audit in audits],
+            audits=models,
+            several=several,
+            facets={name: Counter(row[name] for row in rows) for name in ("status", "severity")},
             profile=audits[0].profile,
             worst=worst.name,
             count=sum(len(audit.findings) for audit in audits),
@@ -30,15 +36,17 @@ def render(audits: Sequence[Audit]) -> str:
     )
 
 
-def _model(audit: Audit) -> dict[str, Any]:
+def _model(audit: Audit, place: int) -> dict[str, Any]:
     counts: dict[str, int] = {}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for finding in audit.findings:
         counts[finding.status.value] = counts.get(finding.status.value, 0) + 1
     for finding in audit.grouped():
         row = finding.as_dict()
         texts = {name: printable(row[name], LONGEST) for name in ("title", "subject", "explanation", "cause")}
-        rows.append(row | texts | {"packets": finding.packets, "source": str(finding.source)})
+        rows.append(
+            row | texts | {"item": f"{place}-{len(rows)}", "packets": finding.packets, "source": str(finding.source)}
+        )
     return audit.facts.as_dict() | {
         "name": printable(Path(audit.facts.name).name),
         "worst": audit.worst.name,

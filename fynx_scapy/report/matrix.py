@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,6 +51,11 @@ class Matrix:
 def page(outcomes: Sequence[TrialOutcome], command: str) -> str:
     """The table as HTML, with links into the folders that `Matrix` writes."""
     peers = list(dict.fromkeys((outcome.peer, outcome.version) for outcome in outcomes))
+    verdicts: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        found = verdicts.setdefault(outcome.trial.name, [])
+        if outcome.result.verdict.value not in found:
+            found.append(outcome.result.verdict.value)
     cells = {(outcome.trial.name, outcome.peer, outcome.role): outcome for outcome in outcomes}
     return (
         environment()
@@ -59,6 +65,8 @@ def page(outcomes: Sequence[TrialOutcome], command: str) -> str:
             roles=list(Role),
             trials=list({outcome.trial.name: outcome.trial for outcome in outcomes}.values()),
             cells=cells,
+            verdicts=verdicts,
+            facets={"verdict": Counter(verdict for found in verdicts.values() for verdict in found)},
             passed=sum(map(good, outcomes)),
             outcomes=outcomes,
             seconds=sum(outcome.result.seconds for outcome in outcomes),

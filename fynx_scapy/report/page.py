@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import html
+import json
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
+from typing import Any
 
 from markupsafe import Markup
 
@@ -19,6 +23,11 @@ from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived
 from fynx_scapy.ladder import STYLE, Ladder, Row
 from fynx_scapy.report.messages import message_details
 from fynx_scapy.report.templating import environment
+from fynx_scapy.text import printable_lines
+
+OTHER = "other"
+MOST_OPENED = 3
+"""So many failures are open at first. A page that opens more is slow when all fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +43,16 @@ class SessionLadder:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One scenario: its result, its docstring after the title, and its sessions."""
+    """One scenario: its result, its docstring after the title, and its sessions.
+
+    ``kind`` is what a reader filters by. A section that is ``opened`` shows where its scenario failed.
+    """
 
     result: Result
     paragraphs: list[str]
     conversations: list[SessionLadder]
+    kind: str = ""
+    opened: bool = False
 
     @property
     def packets(self) -> int:
@@ -65,13 +79,19 @@ def render(
     ``command`` repeats the run, with a ``seed`` to the byte. ``versions`` are more versions to show, ``about`` is when,
     where and with which peer the run was.
     """
-    sections = [_section(result) for result in worst_first(results)]
+    kinds = _kinds([result.scenario.name for result in results])
+    sections = [_section(result, kinds[result.scenario.name], at) for at, result in enumerate(worst_first(results))]
     tally = Tally.of(results)
+    facets = {
+        "verdict": Counter(section.result.verdict.value for section in sections),
+        "kind": dict(sorted(Counter(section.kind for section in sections).items())),
+    }
     return (
         environment()
         .get_template("report.html.j2")
         .render(
             sections=sections,
+            facets=facets,
             tally=tally,
             catalogue=len(catalogue()),
             packets=sum(section.packets for section in sections),
@@ -85,14 +105,21 @@ def render(
     )
 
 
-def _section(result: Result) -> Section:
+def _kinds(names: Sequence[str]) -> dict[str, str]:
+    """The kind of each scenario: the first word of its name, if another has it too."""
+    words = Counter(name.partition("_")[0] for name in names)
+    return {name: word if words[word := name.partition("_")[0]] > 1 else OTHER for name in names}
+
+
+def _section(result: Result, kind: str, place: int) -> Section:
     paragraphs = result.scenario.description.partition("\n")[2].strip().split("\n\n")
     failed = result.verdict in (Verdict.FAIL, Verdict.ERROR)
     last = len(result.stages) - 1
     conversations = [
         _conversation(s, result.reason if failed and i == last else "") for i, s in enumerate(result.stages)
     ]
-    return Section(result, [p for p in paragraphs if p], conversations)
+    opened = failed and place < MOST_OPENED
+    return Section(result, [p for p in paragraphs if p], conversations, kind, opened)
 
 
 def _conversation(stage: Stage, failure: str = "") -> SessionLadder:
@@ -113,7 +140,20 @@ def _mark(ladder: Ladder, stage: Stage, failure: str) -> None:
 
 def _details(row: Row) -> str:
     details = message_details(row)
-    return "" if details is None else environment().get_template("message.html.j2").render(message=details)
+    if details is None:
+        return ""
+    # As data, which the page's script shows once the message is opened. Elements would be six times as much to parse.
+    data = json.dumps(_printable(asdict(details)), ensure_ascii=False, separators=(",", ":"))
+    return f"<template>{html.escape(data, quote=False)}</template>"
+
+
+def _printable(value: Any) -> Any:
+    """A value as JSON has it, with printable texts."""
+    if isinstance(value, Mapping):
+        return {printable_lines(str(name)): _printable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(inner) for inner in value]
+    return value if isinstance(value, int | float | None) else printable_lines(str(value))
 
 
 def _facts(stage: Stage) -> dict[str, str]:

@@ -1,10 +1,124 @@
-for (const button of document.querySelectorAll("[data-open]"))
-  button.addEventListener("click", () => {
-    const open = button.dataset.open === "true";
-    for (const message of document.querySelectorAll(".ladder details.row")) message.open = open;
-    if (open) for (const conversation of document.querySelectorAll(".conversation")) conversation.open = true;
+"use strict";
+const all = selector => [...document.querySelectorAll(selector)];
+
+const make = (tag, className, ...children) => {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.append(...children);
+  return made;
+};
+const part = (name, open, ...children) => {
+  const made = make("details", "part", make("summary", "", name), ...children);
+  made.open = open;
+  return made;
+};
+const heads = names => make("thead", "", make("tr", "", ...names.map(name => make("th", "", name))));
+const fields = record => make("table", "fields", ...Object.entries(record).map(([name, value]) =>
+  make("tr", "", make("th", "", name), make("td", "", shown(value)))));
+const list = records => {
+  const names = [...new Set(records.flatMap(Object.keys))];
+  const cell = (record, name) => {
+    const made = make("td", "", shown(record[name] ?? null));
+    made.dataset.label = name;
+    return made;
+  };
+  const row = record => make("tr", "", ...names.map(name => cell(record, name)));
+  return make("table", "list", heads(names), ...records.map(row));
+};
+const shown = value => {
+  if (Array.isArray(value) && typeof value[0] !== "object") return value.join(", ") || make("span", "none", "none");
+  if (Array.isArray(value)) return list(value);
+  if (value === null || value === "") return make("span", "none", "–");
+  if (typeof value === "object") return fields(value);
+  const text = String(value);
+  return text.length > 24 && !text.includes(" ") ? make("span", "octets", text) : text;
+};
+// A message opened: what taps changed, its header, its payloads, its octets.
+const message = ({header, encrypted, payloads, changes, octets}) => {
+  const change = each => make("tr", "", make("td", "", each.stage), make("td", "", each.field),
+    make("td", "", make("del", "octets", each.before || "–")), make("td", "", make("ins", "octets", each.after || "–")));
+  const parts = changes.length ? [make("table", "changes", make("caption", "", "Changes by taps"),
+    heads(["stage", "field", "before", "after"]), ...changes.map(change))] : [];
+  parts.push(part(payloads.length || !encrypted ? "header" : "packet", false, fields(header)));
+  if (encrypted && payloads.length) parts.push(make("p", "where", "inside SK, decrypted"));
+  parts.push(...payloads.map(([name, record]) => part(name, true, fields(record))));
+  if (encrypted && !payloads.length && "exchange" in header) parts.push(make("p", "none", "SK contains no payloads."));
+  parts.push(part("octets", false, ...octets.flatMap(([where, hex]) =>
+    [make("p", "where", `${where}, ${hex.length / 2} octets`), make("p", "octets", hex)])));
+  return parts;
+};
+
+// What is in a template costs nothing until its details element is opened.
+const fill = details => {
+  for (const inert of details.querySelectorAll(":scope > template")) inert.replaceWith(inert.content);
+  for (const inert of details.querySelectorAll(":scope > .opened > template"))
+    inert.replaceWith(...message(JSON.parse(inert.content.textContent)));
+  for (const open of details.querySelectorAll("details[open]")) fill(open);
+};
+document.addEventListener("toggle", event => { if (event.target.open) fill(event.target); }, true);
+const open = details => { details.open = true; fill(details); };
+all("details[open]").forEach(fill);
+
+// Items with the same name are one thing: a row of the table, and its section.
+const items = new Map();
+for (const element of all("[data-item]")) {
+  const name = element.dataset.item;
+  items.set(name, [...(items.get(name) ?? []), element]);
+}
+const texts = new Map();
+const text = name => {
+  if (!texts.has(name)) {
+    const inside = element => [element, ...[...element.querySelectorAll("template")].map(inert => inert.content)];
+    // The messages' fields are in templates of these templates, which are no text of them.
+    texts.set(name, items.get(name).flatMap(inside).map(part => part.textContent).join(" ").toLowerCase());
+  }
+  return texts.get(name);
+};
+const bar = document.querySelector(".filter"), search = bar?.querySelector("[type=search]");
+const narrow = () => {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const wanted = all("[data-facet]").filter(facet => facet.value);
+  let shown = 0;
+  for (const [name, elements] of items) {
+    const has = facet => elements.some(each => (each.dataset[facet.dataset.facet] ?? "").split(" ").includes(facet.value));
+    const fits = wanted.every(has) && words.every(word => text(name).includes(word));
+    for (const element of elements) element.hidden = !fits;
+    shown += fits;
+  }
+  // What was searched for is shown also where it is folded away.
+  if (words.length || wanted.length)
+    for (const folded of all("details.fold")) folded.open = Boolean(folded.querySelector("[data-item]:not([hidden])"));
+  bar.querySelector("output").textContent = `${shown} of ${items.size} shown`;
+};
+if (bar) {
+  bar.addEventListener("submit", event => event.preventDefault());
+  bar.addEventListener("input", narrow);
+  addEventListener("keydown", event => {
+    if (event.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) {
+      event.preventDefault();
+      search.focus();
+    }
   });
-// Open everything for printing.
+  narrow();
+}
+
+for (const button of all("[data-open]"))
+  button.addEventListener("click", () => {
+    for (const story of all("details.story, details.conversation").filter(each => !each.closest("[hidden]")))
+      button.dataset.open === "true" ? open(story) : (story.open = false);
+  });
+
+// A link to a section opens it.
+const visit = () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const story = target?.querySelector("details.story");
+  if (story) { open(story); target.scrollIntoView(); }
+};
+addEventListener("hashchange", visit);
+if (location.hash) visit();
+
+// Print what is shown, with its ladders.
 addEventListener("beforeprint", () => {
-  for (const closed of document.querySelectorAll(".conversation, .requirements")) closed.open = true;
+  for (const closed of all("details.story, details.requirements").filter(each => !each.closest("[hidden]"))) open(closed);
+  for (const closed of all("details.conversation").filter(each => !each.closest("[hidden]"))) open(closed);
 });
