@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fynx_scapy.capture.conversation import Conversation
-from fynx_scapy.capture.follow.inner import Inner, InnerFlow, InnerFlows, esp_packets, marked
+from fynx_scapy.capture.follow.inner import Inner, InnerFlow, Tally, esp_packets, marked, rewind
 from fynx_scapy.capture.index import Index, Problem
+from fynx_scapy.capture.reading.nested import Nested
 from fynx_scapy.capture.transcript.transcript import Transcript
 from fynx_scapy.text import printable
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa, IkeOpened
     from fynx_scapy.capture.reading.flows import EspFlow
     from fynx_scapy.capture.reading.losses import Loss
+    from fynx_scapy.capture.reading.packets import IpsecPacket
     from fynx_scapy.capture.reading.store import Stored
     from fynx_scapy.capture.showing.pictures import Ladders
     from fynx_scapy.capture.transcript.exchanges import CapturedExchange
@@ -78,8 +80,8 @@ class Capture:
         self._follower: Follower | None = None
         self._opened: list[IkeOpened] = []
         self._learnt = 0
-        self._inner: InnerFlows | None = None
-        self._icvs: dict[str, int] = {}
+        self._tally: Tally | None = None
+        self._nested = Nested(self.ports)
 
     # -- reading
 
@@ -125,7 +127,7 @@ class Capture:
     def failed(self) -> bool:
         """Whether anything read so far was unreadable or left out, or had a bad ICV."""
         bad = any(message.opened is not None and message.opened.icv == "bad" for message in self._opened)
-        return bool(self.index.failed or self._icvs.get("bad") or bad)
+        return bool(self.index.failed or (self._tally and self._tally.faults) or bad)
 
     # -- IKE
 
@@ -227,56 +229,66 @@ class Capture:
         return self.transcript.owners.flows(conversation)
 
     def esp(self) -> Iterator[Inner]:
-        """Every ESP packet, decrypted if a key fits. Makes one pass over the file, in bounded memory."""
-        self._rewind()
-        packets = esp_packets(self._source(), self.opener, name=self.name, ports=self.ports, progress=self.progress)
-        twice = {flow.spi for flow in self.flows if flow.captured_twice}
-        yield from marked(packets, twice) if twice else packets
+        """Every ESP packet, decrypted if a key fits, also those inside AH, WESP and ESP.
 
-    def _rewind(self) -> None:
-        """Reset 64-bit sequence numbers to the start of the capture: a pass leaves each SA at its last packet."""
-        for flow in self.flows:
-            sa = self.opener.esp_sa(flow.spi, flow.dst) if flow.protocol == "esp" else None
-            if sa is not None and sa.esn:
-                high = sa.highest - (flow.highest & 0xFFFFFFFF) >> 32
-                crossed = flow.highest >> 32
-                start = max(0, high - crossed) << 32 | flow.lowest
-                sa.window = type(sa.window)(sa.window.size, esn=True, highest=start)
+        Makes one pass over the file, in bounded memory.
+        """
+        return (packet for packet in self._ipsec() if packet.protocol == "esp")
+
+    def _ipsec(self) -> Iterator[Inner]:
+        """Every ESP and AH packet."""
+        rewind([*self.flows, *self._nested.flows.values()], self.opener)
+        self._nested = Nested(self.ports)
+        packets = esp_packets(
+            self._source(), self.opener, self._nested, name=self.name, ports=self.ports, progress=self.progress
+        )
+        twice = {flow.spi for flow in self.flows if flow.captured_twice}
+        return marked(packets, twice) if twice else packets
 
     def inner(self) -> Iterator[Inner]:
-        """The ESP packets that could be decrypted, without dummy packets."""
-        for packet in self.esp():
-            if packet.payload is not None and packet.next_header != 59:
+        """What the ESP packets carry that could be decrypted, and what AH carries, without dummy packets.
+
+        Of ESP inside ESP it has the innermost packets that could be opened.
+        """
+        for packet in self._ipsec():
+            if packet.payload is not None and packet.next_header != 59 and not packet.outer:
                 yield packet
 
     @property
     def inner_flows(self) -> list[InnerFlow]:
-        """The flows inside ESP (addresses, protocol, ports), counted in one pass on first use."""
-        return self._inner_pass().flows
+        """The flows inside ESP and AH (addresses, protocol, ports), counted in one pass on first use."""
+        return self.tally.flows.flows
 
     @property
     def icvs(self) -> dict[str, int]:
         """How many ESP packets are ``opened`` (decrypted), ``bad`` (a key, but a wrong ICV) or ``closed`` (no key)."""
-        self._inner_pass()
-        return self._icvs
+        return self.tally.icvs
 
-    def _inner_pass(self) -> InnerFlows:
-        if self._inner is None:
-            flows, verdicts = InnerFlows(), {"opened": 0, "bad": 0, "closed": 0}
-            if not self._any_inside():  # so that the index has every count already
-                verdicts["closed"] = sum(flow.packets for flow in self.flows if flow.protocol == "esp")
-            for packet in self.esp() if self._any_inside() else ():
-                if packet.payload is not None:
-                    verdicts["opened"] += 1
-                    if not packet.twice:
-                        flows.count(packet)
-                else:
-                    verdicts["bad" if packet.icv == "bad" else "closed"] += 1
+    @property
+    def tally(self) -> Tally:
+        """What one pass over ESP finds, made on first use."""
+        if self._tally is None:
+            tally, nested = Tally(), Nested(self.ports)
+            if self._any_inside():
+                tally.read(self._ipsec())
+                nested = self._nested
+                nested.finish()
+            else:  # so that the index has every count already
+                tally.unread(self.flows)
             # The first ESP packet of a Child SA with PFS confirms its keys, which may help to decrypt messages too.
             self._again()
-            self.index.left_out(flows.losses())
-            self._inner, self._icvs = flows, verdicts
-        return self._inner
+            for packet in filter(self._counts, nested.problems):
+                self.index.problem(packet.frame.number, packet.frame.offset, packet.fault)
+            for flow in nested.flows.values():
+                for number, text in flow.impossible():
+                    self.index.problem(number, 0, text)
+            self.index.left_out([*nested.losses(), *tally.flows.losses()])
+            self._tally = tally
+        return self._tally
+
+    def _counts(self, packet: IpsecPacket) -> bool:
+        """Whether an unreadable packet inside ESP counts here."""
+        return True
 
     def _any_inside(self) -> bool:
         """Whether a pass could look into any packet: there are keys, or headers that protect but do not encrypt."""

@@ -139,9 +139,10 @@ class Chooser:
         return self._fits(Sight(message.number, message.time, message.kind, *ends, message.data))
 
     def inner(self, packet: Inner) -> bool:
-        """Whether it takes an ESP packet."""
+        """Whether it takes an ESP or AH packet."""
         ends = (packet.src, None, packet.dst, None)
-        return self._fits(Sight(packet.number, packet.time, "esp", *ends, packet.spi.to_bytes(4)))
+        data = bytes(4 if packet.protocol == "ah" else 0) + packet.spi.to_bytes(4)
+        return self._fits(Sight(packet.number, packet.time, packet.protocol, *ends, data))
 
     def flow(self, flow: EspFlow) -> bool:
         """Whether it may take a packet of a flow."""

@@ -19,6 +19,7 @@ from fynx_scapy.capture.follow.inner import Inner
 from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa, IkeOpened
 from fynx_scapy.capture.index import Index
 from fynx_scapy.capture.reading.flows import EspFlow
+from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.capture.transcript.exchanges import CapturedExchange
 from fynx_scapy.capture.transcript.messages import CapturedMessage
 from fynx_scapy.capture.transcript.transcript import Transcript
@@ -35,7 +36,7 @@ class ChosenCapture(Capture):
     def __init__(self, whole: Capture, choice: Filter, *, entire: bool = False) -> None:
         vars(self).update(vars(whole))
         self.whole, self.choice = whole, choice
-        self._index, self._inner, self._icvs = None, None, {}
+        self._index, self._tally = None, None
         transcript, stored = whole.transcript, whole.index.messages
         if entire:
             self.chooser: Chooser = WholeChooser(choice, transcript, stored, whole.flows)
@@ -107,7 +108,7 @@ class ChosenCapture(Capture):
     def failed(self) -> bool:
         """Whether anything that was taken was unreadable or left out, or had a bad ICV."""
         bad = any(message.opened is not None and message.opened.icv == "bad" for message in self.follow())
-        return bool(self.index.failed or self._icvs.get("bad") or bad)
+        return bool(self.index.failed or (self._tally and self._tally.faults) or bad)
 
     @cached_property
     def _conversations(self) -> list[Conversation]:
@@ -174,9 +175,17 @@ class ChosenCapture(Capture):
         owned = ((owner(flow.protocol, flow.spi, flow.src, flow.dst), flow) for flow in self.flows)
         return [flow for found, flow in owned if found is not None and found.number == conversation]
 
-    def esp(self) -> Iterator[Inner]:
-        """The ESP packets that were taken, decrypted if a key fits."""
-        return filter(self.chooser.inner, self.whole.esp())
+    def _ipsec(self) -> Iterator[Inner]:
+        """The ESP and AH packets that were taken. What is inside ESP belongs to it."""
+        found, taken = self.whole._ipsec(), False
+        self._nested = self.whole._nested
+        for packet in found:
+            taken = taken if "ESP" in packet.within else self.chooser.inner(packet)
+            if taken:
+                yield packet
+
+    def _counts(self, packet: IpsecPacket) -> bool:
+        return self.chooser.packet(packet)
 
     def as_dict(self) -> dict[str, Any]:
         """What was taken, and how many packets were not."""

@@ -5,7 +5,7 @@ A record is a dict of plain values, ready for JSON: bytes are lower-case hexadec
 Every record has ``number, time`` (seconds since the epoch), ``src, sport, dst, dport, kind, error``. If the snap length
 of the capture cut the packet, ``missing`` is the number of octets that were sent but not captured. If a packet was not
 decrypted, ``decrypted`` is false and ``icv`` is "unchecked". ``within`` names the tunnels and the IPsec headers around
-a packet, the outermost first; IPsec inside AH or WESP has a record of its own, after that of its carrier. By kind:
+a packet, the outermost first. A packet that carries IPsec has those packets as a list of records, ``inside``. By kind:
 
 ike       ``init_spi, resp_spi, exchange, request, message_id, payloads, encrypted, decrypted, icv``. A payload has
           ``type`` (IANA's notation), ``critical`` and its layer's fields. A Notify has its type as ``notify_type``. A
@@ -25,17 +25,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fynx_scapy.capture.follow.decrypt import UNCHECKED, OpenResult
+from fynx_scapy.capture.follow.decrypt import UNCHECKED, open_packet
 from fynx_scapy.capture.follow.follower import Follower
+from fynx_scapy.capture.follow.inner import sa_name
 from fynx_scapy.capture.follow.sas import IkeOpened
-from fynx_scapy.capture.headers.ipsec import ah_content
+from fynx_scapy.capture.headers.ipsec import ah_content, never_first, never_sent
+from fynx_scapy.capture.index import MOST_FLOWS
+from fynx_scapy.capture.reading.flows import EspFlow
 from fynx_scapy.capture.reading.frames import NO_FRAME
 from fynx_scapy.capture.reading.losses import Loss
+from fynx_scapy.capture.reading.nested import Nested
 from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.capture.reading.records import payload_record
 from fynx_scapy.capture.reading.walk import LOST, Walk
@@ -46,6 +50,13 @@ from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, IKE_HEADER
 
 Record = dict[str, Any]
 ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
+
+
+def flat(record: Record) -> Iterator[Record]:
+    """A record, and those inside it."""
+    yield record
+    for inside in record.get("inside", ()):
+        yield from flat(inside)
 
 
 def dissect(path: str | os.PathLike[str], keys: KeyLog | None = None) -> Iterator[Record]:
@@ -78,24 +89,57 @@ class Dissection:
     taken: int = 0
     _follower: Follower = field(init=False)
     _walk: Walk = field(init=False)
+    _nested: Nested = field(init=False)
+    _flows: dict[tuple[str, int, str, str], EspFlow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._follower = Follower(self.keys)
         self._walk = Walk(self.ports)
+        self._nested = Nested(self.ports)
 
     def records(self, source: Path | BinaryIO, name: str | None = None) -> Iterator[Record]:
         """The records of one capture. Raises CaptureError if it cannot be opened or is not a capture."""
-        for packet in self._walk.read(source, name):
-            if self.takes is None or packet.kind == LOST or self.takes(packet):
-                self.taken += packet.kind != LOST
-                yield self._noted(self._packet(packet))
+        for packets in self._walk.groups(source, name):
+            yield from self._records(packets)
+        yield from self._records(self._nested.rest())
+        for loss in [*self._follower.losses, *self._nested.losses()]:
+            yield from self._records([IpsecPacket(NO_FRAME, LOST, "", "", b"", error=loss.text)])
+
+    def _records(self, packets: Iterable[IpsecPacket]) -> Iterator[Record]:
+        """The records of a frame's packets, each with those inside it."""
+        carriers: list[tuple[int, Record]] = []
+        found: list[Record] = []
+        for packet in packets:
+            if not self._takes(packet):
                 continue
-            self.left_out += 1
-            closed = self.closed.copy()
-            self._packet(packet)
-            self.closed = closed
-        for loss in self._follower.losses:
-            yield self._noted(self._packet(IpsecPacket(NO_FRAME, LOST, "", "", b"", error=loss.text)))
+            record, depth = self._packet(packet), len(packet.within)
+            self.failed = self.failed or bool(record["error"]) or record.get("icv") == "bad"
+            if record["kind"] == "esp" and record.get("decrypted"):
+                content = bytes.fromhex(record["inner"])
+                inside = list(self._records(self._nested.packets(packet, record["next_header"], content)))
+                record |= {"inside": inside} if inside else {}
+            while carriers and carriers[-1][0] >= depth:
+                carriers.pop()
+            if carriers:
+                carriers[-1][1].setdefault("inside", []).append(record)
+            else:
+                found.append(record)
+            carriers.append((depth, record))
+        return iter(found)
+
+    def _takes(self, packet: IpsecPacket) -> bool:
+        """Whether a packet has a record. Keys are learnt from the others too."""
+        if self.takes is None or packet.kind == LOST or "ESP" in packet.within:
+            self.taken += packet.kind != LOST and "ESP" not in packet.within
+            return True
+        if self.takes(packet):
+            self.taken += 1
+            return True
+        self.left_out += 1
+        closed = self.closed.copy()
+        self._packet(packet)
+        self.closed = closed
+        return False
 
     @property
     def foreign(self) -> int:
@@ -110,11 +154,7 @@ class Dissection:
     @property
     def losses(self) -> list[Loss]:
         """What was left out. Each loss is also a record of kind ``lost``."""
-        return [*self._walk.losses, *self._follower.losses]
-
-    def _noted(self, record: Record) -> Record:
-        self.failed = self.failed or bool(record["error"]) or record.get("icv") == "bad"
-        return record
+        return [*self._walk.losses, *self._follower.losses, *self._nested.losses()]
 
     def _packet(self, found: IpsecPacket) -> Record:
         record = _base(found)
@@ -124,9 +164,24 @@ class Dissection:
         record = record | make(self, found) if make else record | {"error": None}
         if found.missing:
             record["missing"] = found.missing
-        if found.fault:
-            record["error"] = "; ".join(filter(None, (found.fault, record["error"])))
+        errors = [found.fault, *self._impossible(found, record), record["error"]]
+        record["error"] = "; ".join(filter(None, errors)) or None
         return record
+
+    def _impossible(self, packet: IpsecPacket, record: Record) -> list[str]:
+        """What no ESP or AH packet may have: SPI 0, and sequence number 0 if it is not the 2^32nd."""
+        if packet.kind not in ("esp", "ah") or record["spi"] is None:
+            return []
+        spi = int(record["spi"], 16)
+        key = (packet.kind, spi, packet.src, packet.dst)
+        if key not in self._flows and len(self._flows) < MOST_FLOWS:
+            self._flows[key] = EspFlow(*key, packet.frame.number, packet.frame.time)
+        flow, errors = self._flows.get(key), [never_sent(packet.kind, spi)]
+        if flow is not None:
+            zeros = flow.zeros
+            flow.count(record["seq"], 0, None, packet.frame.number)
+            errors += [never_first(packet.kind)] if flow.zeros > zeros else []
+        return errors
 
     def ike(self, packet: IpsecPacket) -> Record:
         """The fields of an IKEv2 message (RFC 7296 section 3.1), its SK decrypted if a key fits."""
@@ -195,9 +250,9 @@ class Dissection:
             )
         spi = data[:4].hex()
         fields |= {"spi": spi, "seq": int.from_bytes(data[4:8], "big")}
-        opened = OpenResult() if packet.missing else self._follower.esp(data, packet.src, packet.dst)
+        opened = open_packet(packet, self._follower)
         if not opened.keyed and opened.plaintext is None and not packet.missing:
-            self.closed[f"ESP SA 0x{spi} {packet.src} > {packet.dst}"] += 1
+            self.closed[sa_name(int(spi, 16), packet.src, packet.dst)] += 1
         inner = None if opened.plaintext is None else opened.plaintext.hex()
         return fields | {
             "decrypted": opened.plaintext is not None,

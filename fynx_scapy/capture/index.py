@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from fynx_scapy.capture.headers.kinds import ESP, UDP
+from fynx_scapy.capture.headers.ordinary import IPV4, IPV6, LINKS, OTHERS, fast_key
 from fynx_scapy.capture.reading.blocks import Batch, Entry, batches
 from fynx_scapy.capture.reading.flows import EspFlow
 from fynx_scapy.capture.reading.frames import frame_of
 from fynx_scapy.capture.reading.losses import Loss, several, some
-from fynx_scapy.capture.reading.ordinary import IPV4, IPV6, LINKS, OTHERS, fast_key
-from fynx_scapy.capture.reading.packets import ESP, UDP, IpsecPacket
+from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.capture.reading.store import Messages
 from fynx_scapy.capture.reading.twins import Sighting, held_before, ident_before
 from fynx_scapy.capture.reading.walk import LOST, LostPiece, Walk
@@ -136,6 +137,9 @@ class Index:
         for packet in self._walk.rest():
             if packet.kind != LOST and (self.takes is None or self.takes(packet)):
                 self._take(packet, Batch(b"", 0, 0, "<", False, []), 0)
+        for flow in self.flows:
+            for number, text in flow.impossible():
+                self.problem(number, 0, text)
         self._name(self.losses)
         self.kinds["esp"] += self._counted
         self._counted = 0

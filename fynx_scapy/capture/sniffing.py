@@ -11,6 +11,7 @@ the session, never in a layer.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,9 +23,11 @@ from scapy.packet import Packet, Raw
 from scapy.plist import PacketList
 from scapy.sessions import DefaultSession
 
+from fynx_scapy.capture.follow.decrypt import open_packet
 from fynx_scapy.capture.follow.follower import Follower
 from fynx_scapy.capture.follow.inner import DUMMY, IPV4, IPV6
 from fynx_scapy.capture.reading.frames import Frame, frames
+from fynx_scapy.capture.reading.nested import Nested
 from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.capture.reading.walk import Walk
 from fynx_scapy.errors import CaptureError
@@ -53,6 +56,7 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
         self.follower = Follower(log)
         self.problems: list[str] = []
         self._walk = Walk(frozenset(ports))
+        self._nested = Nested(frozenset(ports))
         self._number = 0
 
     def process(self, pkt: Packet) -> Packet | None:
@@ -71,22 +75,27 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
     def plain(self, packet: Packet, outer: Packet, frame: Frame) -> Packet:
         """A copy of the packet with its decrypted payload, or the packet itself."""
         result = packet
-        for inside in self._walk.frame(frame):
+        waiting = deque(self._walk.frame(frame))
+        while waiting:
+            inside = waiting.popleft()
             if inside.error:
                 self._problem(f"packet {frame.number}: {inside.error}")
                 continue
-            payload = self._payload(inside, IKEv2 in packet)
+            payload = self._payload(inside, IKEv2 in packet, waiting)
             if payload is not None:
                 result = _replaced(packet, outer, payload, inside)
         return result
 
-    def _payload(self, inside: IpsecPacket, seen: bool) -> Packet | None:
+    def _payload(self, inside: IpsecPacket, seen: bool, waiting: deque[IpsecPacket]) -> Packet | None:
+        """What to show of an IPsec packet. The packets inside it are added to ``waiting``."""
         if inside.kind == "esp" and not inside.missing:
-            opened = self.follower.esp(inside.data, inside.src, inside.dst)
+            opened = open_packet(inside, self.follower)
             if opened.error:
                 self._problem(f"packet {inside.frame.number}: {opened.error}")
             if opened.plaintext is None or opened.next_header in (None, DUMMY):
                 return None
+            deeper = list(self._nested.packets(inside, opened.next_header, opened.plaintext))
+            waiting.extendleft(reversed(deeper))
             return inner_packet(opened.next_header, opened.plaintext)
         if inside.kind == "ike":
             found = self.follower.ike(
@@ -112,7 +121,9 @@ class IPsecSession(DefaultSession):  # type: ignore[misc]
         for left in self._walk.rest():
             late = f"packet {left.frame.number}: it became complete at the end of the capture only, and was not shown"
             self._problem(left.fault or late)
-        for loss in self.follower.losses:
+        for left in self._nested.rest():
+            self._problem(left.fault)
+        for loss in [*self.follower.losses, *self._nested.losses()]:
             self._problem(loss.text)
 
     def _problem(self, text: str) -> None:

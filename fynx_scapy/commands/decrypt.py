@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.commands.losses import Losses, look
 from fynx_scapy.commands.opening import check_outputs, opened, writing_octets
 from fynx_scapy.commands.options import CAPTURE, OUTPUT_NEEDED, STDIO, filter_of, filters, keys_of, reads_capture
@@ -36,12 +37,13 @@ def decrypt(capture: Path, output: Path, ports: tuple[int, ...], **given: Any) -
         with writing_octets(output, secret=True) as file:
             count = write_decrypted(found, file)
         verdicts, messages = found.icvs, found.follow()
+        ah = f"AH: {found.tally.clear} in the clear; " if found.tally.clear else ""
         look(found, losses).finish(capture)
     closed = sum(message.closed for message in messages)
     click.echo(
-        f"{count} packets written to {'stdout' if str(output) == STDIO else output}; "
+        f"{several(count, 'packet')} written to {'stdout' if str(output) == STDIO else output}; "
         f"ESP: {verdicts['opened']} decrypted, {verdicts['closed']} not decrypted, {verdicts['bad']} with a bad ICV; "
-        f"IKE messages: {len(messages) - closed} readable, {closed} not decrypted",
+        f"{ah}IKE messages: {len(messages) - closed} readable, {closed} not decrypted",
         err=True,
     )
     sys.exit(losses.status)

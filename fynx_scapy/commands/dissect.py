@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
+from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.commands.losses import Losses
 from fynx_scapy.commands.opening import as_file, check_outputs, misuse, no_routes, opened, some, stdin, writing
 from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, STDIO, filter_of, filters, keys_of, reads_capture
@@ -36,12 +37,14 @@ def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, 
     """Show every IPsec packet of CAPTURE, decrypted if there is a key.
 
     CAPTURE is pcap or pcapng, optionally gzipped; - is stdin. Packets from a pipe are shown as they arrive, but with
-    --conversation only once all are there. --json prints one object per line and packet.
+    --conversation only once all are there. --json prints one object per line and packet, in which the
+    packets inside it are.
 
     Exit status 0 when nothing was left out; 1 when something was (unreadable, bad ICV, or not decrypted although there
     are keys), as listed on stderr; 2 for misuse.
     """
     from fynx_scapy.capture import Dissection
+    from fynx_scapy.capture.dissect import flat
 
     check_outputs({"--output": output}, [capture], given)
     no_routes()
@@ -60,9 +63,11 @@ def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, 
             show = _json(out) if as_json else _person(out)
             try:
                 for record in chain([] if first is None else [first], records):
-                    show(record)
-                    if record["error"]:
-                        losses.add(_loss(record))
+                    for each in [record] if as_json else flat(record):
+                        show(each)
+                    for each in flat(record):
+                        if each["error"]:
+                            losses.add(_loss(each))
             except KeyboardInterrupt as error:  # the usual end of a live capture: what is written so far is kept
                 stopped = error
     if choice is not None:
@@ -129,7 +134,7 @@ def _loss(record: Record) -> str:
 
 def _finish(capture: Path, done: Dissection, losses: Losses) -> None:
     if done.foreign:
-        click.echo(f"{done.foreign} packets are not IPsec", err=True)
+        click.echo(f"{several(done.foreign, 'packet')} {'is' if done.foreign == 1 else 'are'} not IPsec", err=True)
     losses.guessed(done.guesses)
     losses.closed.update(done.closed)
     losses.finish(capture)

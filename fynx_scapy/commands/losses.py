@@ -8,7 +8,7 @@ unreadable, with a bad ICV, beyond a limit, or, if there are keys, not decrypted
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +82,17 @@ def look(capture: Capture, losses: Losses, *, inside: bool = True) -> Losses:
 
     if isinstance(capture, ChosenCapture):
         losses.filtered(capture.left_out, capture.total)
-    # With keys, go over ESP first: ESP may confirm keys that decrypt more IKE messages, and it has losses too.
-    counts = capture.icvs if inside and capture.keys.decrypts else None
+    # Go over ESP first: it may confirm keys that decrypt more IKE messages, and it has losses too.
+    tally = capture.tally if inside else None
     for problem in capture.problems:
         losses.add(where(*problem))
-    if inside:
-        for text in _unopened(capture, counts, losses.closed):
+    if tally is not None:
+        for text in _unopened(capture, losses.closed):
             losses.add(text)
         losses.guessed(capture.opener.guesses)
+        losses.closed.update(tally.closed)
+        for text, packets in tally.faults.items():
+            losses.add(f"{several(packets, 'packet')} of {text}")
     return losses
 
 
@@ -100,7 +103,8 @@ def where(number: int, offset: int, text: str) -> str:
     return f"{', '.join(places)}: {text}" if places else text
 
 
-def _unopened(capture: Capture, counts: Mapping[str, int] | None, closed: Counter[str]) -> Iterator[str]:
+def _unopened(capture: Capture, closed: Counter[str]) -> Iterator[str]:
+    """The errors of IKE messages. Counts in ``closed`` those without a key."""
     unread = {problem.number for problem in capture.problems}
     for message in capture.follow():
         if message.number in unread:
@@ -110,20 +114,3 @@ def _unopened(capture: Capture, counts: Mapping[str, int] | None, closed: Counte
         elif message.closed:
             head: Any = message.message
             closed[f"IKE SA {head[:8].hex()} {head[8:16].hex()}"] += 1
-    if counts is None:  # there was no pass over ESP: use its flows
-        for flow in capture.flows:
-            if flow.protocol == "esp" and flow.packets > flow.cut:
-                closed[f"ESP SA 0x{flow.spi:08x} {flow.src} > {flow.dst}"] += flow.packets - flow.cut
-        return
-    if not counts["bad"] and not counts["closed"]:
-        return
-    faults: Counter[str] = Counter()
-    for packet in capture.esp():
-        if packet.payload is None:
-            name = f"ESP SA 0x{packet.spi:08x} {packet.src} > {packet.dst}"
-            if packet.keyed:
-                faults[f"{name}: {packet.error}"] += 1
-            elif not packet.error:  # a truncated packet is already reported as unreadable
-                closed[name] += 1
-    for text, packets in faults.items():
-        yield f"{several(packets, 'packet')} of {text}"

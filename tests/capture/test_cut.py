@@ -24,6 +24,7 @@ INIT = bytes(
     / IKEv2_Notify(type=16430)
 )
 PROTECTED = ike(b"response", kind=46, body=b"\0\0" + (64).to_bytes(2) + bytes(60))
+AH = b"\x11\4\0\0\0\0\1\1\0\0\0\1" + bytes(52)
 CARRIERS = {
     "port 500": (ipv4(17, udp(500, 500, INIT)), 28, INIT, "ike"),
     "port 4500": (ipv4(17, udp(4500, 4500, bytes(4) + INIT)), 32, INIT, "ike"),
@@ -32,7 +33,7 @@ CARRIERS = {
     "SK": (ipv4(17, udp(500, 500, PROTECTED)), 28, PROTECTED, "ike"),
     "ESP": (ipv4(50, esp(1, size=80)), 20, esp(1, size=80), "esp"),
     "ESP in UDP": (ipv4(17, udp(4500, 4500, esp(1, size=80))), 28, esp(1, size=80), "esp"),
-    "AH": (ipv4(51, b"\x11\4\0\0" + bytes(60)), 20, b"\x11\4\0\0" + bytes(60), "ah"),
+    "AH": (ipv4(51, AH), 20, AH, "ah"),
 }
 
 

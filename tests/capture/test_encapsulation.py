@@ -303,6 +303,6 @@ def test_kinds_of_unread_headers_are_bounded() -> None:
 
 
 def test_every_link_type_of_the_fast_way_is_read() -> None:
-    from fynx_scapy.capture.reading.ordinary import LINKS as FAST
+    from fynx_scapy.capture.headers.ordinary import LINKS as FAST
 
     assert FAST.keys() <= LINKS.keys()

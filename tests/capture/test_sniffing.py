@@ -92,7 +92,8 @@ def test_whatever_is_inside_reading_goes_on(tmp_path: Path, next_header: int, in
     keys = KeyLog(esp=[EspKeys(0x1234, "10.0.0.1", "10.0.0.2", aes, key)])
     packets = rdpcap(path, keys)
     assert len(packets) == 2
-    assert packets.problems == []
+    contradicts = next_header in (4, 41) or (next_header == 47 and len(inner) < 4)
+    assert [text.split(":")[0] for text in packets.problems] == ["packet 1"] * contradicts
     if inner and next_header != 59:
         assert bytes(packets[0][IP].payload).startswith(inner)
 

@@ -17,7 +17,7 @@ from fynx_scapy.capture.fingerprint import _word
 from fynx_scapy.cli import main
 from fynx_scapy.commands.dissect import dissect
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Proposal, IKEv2_SA, IKEv2_Transform, IKEv2_TransformAttribute
-from tests.capture.build import ethernet, ipv4, pcap, udp
+from tests.capture.build import esp, ethernet, ipv4, pcap, udp
 from tests.capture.independent import carried, openable
 from tests.shared import shared
 
@@ -125,11 +125,11 @@ def test_a_bad_row_is_a_warning_and_the_rest_is_used(tmp_path: Path) -> None:
 
 
 def test_stdin_and_what_is_not_ipsec() -> None:
-    result = run("-", "--json", stdin=pcap([ethernet(ipv4(6, bytes(20))), ethernet(ipv4(50, bytes(40)))]))
+    result = run("-", "--json", stdin=pcap([ethernet(ipv4(6, bytes(20))), ethernet(ipv4(50, esp(1)))]))
     assert result.exit_code == 0
     assert json.loads(result.stdout)["kind"] == "esp"
-    assert "1 packets are not IPsec" in result.stderr
-    assert "no key for ESP SA 0x00000000" in result.stderr
+    assert "1 packet is not IPsec" in result.stderr
+    assert "no key for ESP SA 0x11223344" in result.stderr
 
 
 def test_lines_leave_at_once() -> None:

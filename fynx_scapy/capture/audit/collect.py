@@ -26,7 +26,7 @@ from fynx_scapy.capture.audit.facts import (
     VendorFacts,
 )
 from fynx_scapy.capture.fingerprint import fingerprints
-from fynx_scapy.capture.reading.packets import UDP
+from fynx_scapy.capture.headers.kinds import UDP
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, proposals_of
 from fynx_scapy.crypto import signatures
 from fynx_scapy.errors import MalformedError

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fynx_scapy.capture.follow.suites import Suites, ciphers
+from fynx_scapy.capture.headers.ipsec import contradiction
+from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.crypto.transforms import Transform
@@ -74,6 +76,17 @@ def find_sk(message: bytes) -> SkPlace | None:
             return SkPlace(kind, following, message[: at + head], message[at + head : at + length])
         kind, at = following, at + length
     return None
+
+
+def open_packet(packet: IpsecPacket, opener: Any) -> OpenResult:
+    """Decrypt an ESP packet, or take what WESP shows of it. A next header that contradicts the content is its error."""
+    opened: OpenResult = OpenResult() if packet.missing else opener.esp(packet.data, packet.src, packet.dst)
+    if opened.plaintext is None and not opened.keyed and packet.clear is not None:
+        opened = OpenResult(packet.clear[1], UNCHECKED, None, packet.clear[0], True)
+    if opened.plaintext is None or opened.next_header is None or opened.error:
+        return opened
+    odd = contradiction(opened.next_header, opened.plaintext)
+    return opened._replace(error=odd) if odd else opened
 
 
 @dataclass(slots=True)

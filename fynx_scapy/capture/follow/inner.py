@@ -10,17 +10,22 @@ from __future__ import annotations
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from fynx_scapy.capture.follow.decrypt import OK, UNCHECKED
+from fynx_scapy.capture.follow.decrypt import OK, UNCHECKED, open_packet
+from fynx_scapy.capture.headers.ipsec import ah_content, contradiction
+from fynx_scapy.capture.headers.kinds import UDP
+from fynx_scapy.capture.headers.ordinary import LINKS, fast_key
 from fynx_scapy.capture.reading.blocks import batches
+from fynx_scapy.capture.reading.flows import EspFlow
 from fynx_scapy.capture.reading.frames import frame_of
 from fynx_scapy.capture.reading.losses import Loss, several, some
-from fynx_scapy.capture.reading.ordinary import LINKS, fast_key
-from fynx_scapy.capture.reading.packets import AH, ESP, IKE_PORTS, IPSEC_PROTOCOLS, NATT_PORT, UDP, WESP, IpsecPacket
+from fynx_scapy.capture.reading.nested import Nested
+from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.capture.reading.twins import Sighting, Sightings
 from fynx_scapy.capture.reading.walk import Walk
 from fynx_scapy.errors import IntegrityError, MalformedError
@@ -35,7 +40,8 @@ class Inner(NamedTuple):
     """One ESP packet and its content. ``payload`` is None if it was not decrypted; ``next_header`` is its type.
 
     ``sequence`` is the 32 bits on the wire. ``icv`` is ok, bad or unchecked. ``twice``: the capture held this
-    packet before.
+    packet before. ``protocol`` is esp, or ah: then what AH carries in the clear. ``within`` names the headers around
+    it, and ``outer`` says that its content was opened further: those packets come next.
     """
 
     number: int
@@ -51,6 +57,9 @@ class Inner(NamedTuple):
     error: str | None = None
     keyed: bool = True
     twice: bool = False
+    protocol: str = "esp"
+    within: tuple[str, ...] = ()
+    outer: bool = False
 
     @property
     def is_ip(self) -> bool:
@@ -61,15 +70,19 @@ class Inner(NamedTuple):
 def esp_packets(
     source: Path | BinaryIO,
     opener: Any,
+    nested: Nested,
     *,
     name: str | None = None,
     ports: frozenset[int] = frozenset(),
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Inner]:
-    """Every ESP packet of a capture, decrypted if ``opener`` (``esp``, ``esp_sa``) has its keys; in bounded memory."""
+    """Every ESP and AH packet of a capture, decrypted if ``opener`` (``esp``, ``esp_sa``) has its keys.
+
+    Takes bounded memory. ``nested`` finds the packets inside them, and keeps what could not be read there.
+    """
     walk = Walk(ports)
     fast: dict[bytes, tuple[str, str, int, Any, int]] = {}
-    links, slots = LINKS, struct.Struct("!II").unpack_from
+    links, slots, quiet = LINKS, struct.Struct("!II").unpack_from, nested.quiet
     for batch in batches(source, name):
         data, number = batch.data, batch.first - 1
         for time, at, size, _, link in batch.entries:
@@ -85,29 +98,42 @@ def esp_packets(
                     end = ip + int.from_bytes(head[2:4]) if not plus else ip + plus + int.from_bytes(head[4:6])
                     if end <= at + size and end - ip > start + 8:
                         packet = data[ip + start : end]
-                        spi, sequence = slots(packet)
                         try:
                             payload, following = sa.open(packet)
+                            spi, sequence = slots(packet)
                             verdict = OK if sa.icv_size else UNCHECKED
-                            yield Inner(
+                            inner = Inner(
                                 number, time, src, dst, spi, sequence, end - ip - start, following, payload, verdict
                             )
+                            if quiet(following, payload):
+                                yield inner
+                            else:
+                                frame = frame_of(batch, number - batch.first)
+                                yield from _deeper(inner, IpsecPacket(frame, "esp", src, dst, packet), opener, nested)
                             continue
                         except (IntegrityError, MalformedError):
                             pass  # the slow path below reports the error, or finds another key
             frame = frame_of(batch, number - batch.first)
-            for packet_ in walk.frame(frame):
-                if packet_.kind == "esp" and not packet_.error and len(packet_.data) >= 8:
-                    inner = _opened(packet_, opener)
-                    yield inner
-                    if inner.payload is not None and known is not None and not packet_.tcp:
-                        head = data[at + known[0] : at + known[0] + 60]
-                        _learn(fast, head, packet_, opener)
+            for packet_, opened in _opened(walk.frame(frame), opener, nested):
+                yield from opened
+                learns = known is not None and not packet_.tcp and not packet_.within
+                if known is not None and learns and opened[0].payload is not None and packet_.kind == "esp":
+                    _learn(fast, data[at + known[0] : at + known[0] + 60], packet_, opener)
         if progress:
             progress(batch.base + len(data))
-    for packet_ in walk.rest():
-        if packet_.kind == "esp" and not packet_.error and len(packet_.data) >= 8:
-            yield _opened(packet_, opener)
+    for _, opened in _opened(walk.rest(), opener, nested):
+        yield from opened
+
+
+def rewind(flows: Iterable[EspFlow], opener: Any) -> None:
+    """Reset 64-bit sequence numbers to the start of the capture: a pass leaves each SA at its last packet."""
+    for flow in flows:
+        sa = opener.esp_sa(flow.spi, flow.dst) if flow.protocol == "esp" else None
+        if sa is not None and sa.esn:
+            high = sa.highest - (flow.highest & 0xFFFFFFFF) >> 32
+            crossed = flow.highest >> 32
+            start = max(0, high - crossed) << 32 | flow.lowest
+            sa.window = type(sa.window)(sa.window.size, esn=True, highest=start)
 
 
 def marked(packets: Iterator[Inner], spis: Set[int]) -> Iterator[Inner]:
@@ -125,14 +151,51 @@ ONE_ID = 1
 """The index compared the IP identification. Here, sequence number and content do."""
 
 
-def _opened(packet: IpsecPacket, opener: Any) -> Inner:
+def _opened(packets: Iterable[IpsecPacket], opener: Any, nested: Nested) -> Iterator[tuple[IpsecPacket, list[Inner]]]:
+    """Each ESP or AH packet that a reader found, opened, and with it the packets inside ESP."""
+    found = list(packets)
+    for packet, after in zip_longest(found, found[1:]):
+        one = None if packet.error else _one(packet, opener)
+        if one is None:
+            continue
+        if one.protocol == "ah":  # the reader itself goes on with what AH carries
+            yield packet, [one._replace(outer=after is not None and len(after.within) > len(packet.within))]
+        else:
+            yield packet, _deeper(one, packet, opener, nested)
+
+
+def _deeper(one: Inner, packet: IpsecPacket, opener: Any, nested: Nested) -> list[Inner]:
+    """An ESP packet, and the packets inside it."""
+    if one.payload is None or one.next_header is None or one.error:
+        return [one]
+    if odd := contradiction(one.next_header, one.payload):
+        return [one._replace(error=odd)]
+    inside = _opened(nested.packets(packet, one.next_header, one.payload), opener, nested)
+    deeper = [each for _, found in inside for each in found]
+    return [one._replace(outer=any(each.payload is not None for each in deeper)), *deeper]
+
+
+def _one(packet: IpsecPacket, opener: Any) -> Inner | None:
+    """A packet with its content, None if its header is cut off or it is neither ESP nor AH."""
     frame, data = packet.frame, packet.data
-    spi, sequence = struct.unpack_from("!II", data)
-    where = (frame.number, frame.time, packet.src, packet.dst, spi, sequence, len(data) + packet.missing)
+    if packet.fault and (packet.kind == "ah" or packet.error):
+        return None
+    if packet.kind not in ("esp", "ah") or len(data) < 8:
+        return None
+    spi, sequence = struct.unpack_from("!II", data, 4 if packet.kind == "ah" else 0)
+    one = Inner(
+        frame.number, frame.time, packet.src, packet.dst, spi, sequence, len(data) + packet.missing, None, None,
+        UNCHECKED, protocol=packet.kind, within=packet.within,
+    )  # fmt: skip
     if packet.missing:
-        return Inner(*where, None, None, UNCHECKED, packet.fault, False)
-    opened = opener.esp(data, packet.src, packet.dst)
-    return Inner(*where, opened.next_header, opened.plaintext, opened.icv, opened.error, opened.keyed)
+        return one._replace(error=packet.fault, keyed=False)
+    if packet.kind == "ah":
+        following, content = ah_content(data)
+        return one._replace(next_header=following, payload=content)
+    opened = open_packet(packet, opener)
+    return one._replace(
+        next_header=opened.next_header, payload=opened.plaintext, icv=opened.icv, error=opened.error, keyed=opened.keyed
+    )
 
 
 def _learn(fast: dict[bytes, tuple[str, str, int, Any, int]], head: bytes, packet: IpsecPacket, opener: Any) -> None:
@@ -246,19 +309,9 @@ class InnerFlows:
         flow.spis.add(inner.spi)
 
     def losses(self) -> list[Loss]:
-        """What was left out: packets of flows beyond the limit, and IPsec inside ESP, which is not decrypted."""
-        nested = Counter[str]()
-        for flow in self.flows:
-            if flow.protocol in (ESP, AH, WESP):
-                nested[IPSEC_PROTOCOLS[flow.protocol].upper()] += flow.packets
-            elif flow.protocol == UDP and {flow.sport, flow.dport} & {*IKE_PORTS, NATT_PORT}:
-                nested["IKE and ESP in UDP"] += flow.packets
+        """What was left out: packets of flows beyond the limit."""
         more = f"{several(self.overflow, 'decrypted packet')} of inner flows beyond the limit of {MOST_INNER_FLOWS}"
-        inside = [
-            Loss("nested", count, f"{several(count, 'packet')} of {name} inside ESP not dissected")
-            for name, count in nested.items()
-        ]
-        return some([*inside, Loss("inner flows", self.overflow, more)])
+        return some([Loss("inner flows", self.overflow, more)])
 
     @property
     def flows(self) -> list[InnerFlow]:
@@ -266,21 +319,53 @@ class InnerFlows:
         return list(self._flows.values())
 
 
-def ip_around(inner: Inner) -> bytes:
-    """An IP packet with the outer addresses for what ESP carried in transport mode (RFC 4303 section 3.1.1)."""
-    payload, following = inner.payload or b"", inner.next_header or 0
-    if ":" in inner.src:
-        ends = socket.inet_pton(socket.AF_INET6, inner.src) + socket.inet_pton(socket.AF_INET6, inner.dst)
-        return struct.pack("!IHBB", 6 << 28, len(payload), following, 64) + ends + payload
-    ends = socket.inet_pton(socket.AF_INET, inner.src) + socket.inet_pton(socket.AF_INET, inner.dst)
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, 64, following, 0)
-    return ipv4_checked(head + ends) + payload
+@dataclass(slots=True)
+class Tally:
+    """What one pass over ESP found: inner flows, ICVs, and the packets with an error or without a key, by SA.
+
+    ``icvs`` counts ESP packets as ``opened``, ``bad`` or ``closed``, ``clear`` the AH packets.
+    """
+
+    flows: InnerFlows = field(default_factory=InnerFlows)
+    icvs: dict[str, int] = field(default_factory=lambda: {"opened": 0, "bad": 0, "closed": 0})
+    faults: Counter[str] = field(default_factory=Counter)
+    closed: Counter[str] = field(default_factory=Counter)
+    clear: int = 0
+
+    def read(self, packets: Iterable[Inner]) -> None:
+        """Count the packets of a pass."""
+        count, icvs, opened = self.flows.count, self.icvs, 0
+        for packet in packets:
+            if packet.payload is None:
+                icvs["bad" if packet.icv == "bad" else "closed"] += 1
+                self._unopened(packet)
+                continue
+            if packet.protocol == "esp":
+                opened += 1
+            else:
+                self.clear += 1
+            if packet.error:
+                self._unopened(packet)
+            elif not packet.twice and not packet.outer:
+                count(packet)
+        icvs["opened"] += opened
+
+    def unread(self, flows: Iterable[EspFlow]) -> None:
+        """Count the packets of a capture whose ESP nobody can look into."""
+        for flow in flows:
+            if flow.protocol == "esp":
+                self.icvs["closed"] += flow.packets
+                if flow.packets > flow.cut:
+                    self.closed[sa_name(flow.spi, flow.src, flow.dst)] += flow.packets - flow.cut
+
+    def _unopened(self, packet: Inner) -> None:
+        name = sa_name(packet.spi, packet.src, packet.dst)
+        if packet.keyed:
+            self.faults[f"{name}: {packet.error}"] += 1
+        elif not packet.error:  # a truncated packet is already reported as unreadable
+            self.closed[name] += 1
 
 
-def ipv4_checked(header: bytes) -> bytes:
-    """An IPv4 header of 20 octets with its checksum filled in (RFC 1071)."""
-    total = sum(struct.unpack("!10H", header)) - int.from_bytes(header[10:12])
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    checksum: bytes = (total ^ 0xFFFF).to_bytes(2)
-    return header[:10] + checksum + header[12:]
+def sa_name(spi: int, src: str, dst: str) -> str:
+    """One direction of a Child SA, as texts name it."""
+    return f"ESP SA 0x{spi:08x} {src} > {dst}"

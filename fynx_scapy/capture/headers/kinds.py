@@ -15,6 +15,10 @@ LLC, IP_BY_VERSION = 0x10000, 0x10001
 """LLC as such, and IP whose version only its first octet tells."""
 
 
+TCP, UDP, ESP, AH, IPCOMP, WESP = 6, 17, 50, 51, 108, 141
+"""Protocol numbers of IP."""
+
+
 class Next(NamedTuple):
     """The kind of the next header, and where it begins."""
 

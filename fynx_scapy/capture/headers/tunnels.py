@@ -18,6 +18,7 @@ from fynx_scapy.capture.headers.kinds import (
     NOTHING,
     NSH,
     PPP,
+    UDP,
     Next,
     NotRead,
     unpacked,
@@ -25,7 +26,6 @@ from fynx_scapy.capture.headers.kinds import (
 from fynx_scapy.capture.headers.layers import ERSPAN2, by_version
 
 Reader = Callable[[bytes, int], Next]
-UDP = 17
 FOREIGN = Next(NOTHING, 0)
 
 

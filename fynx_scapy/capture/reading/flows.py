@@ -8,7 +8,11 @@ here, to the value nearest to the highest seen.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import Any
+
+from fynx_scapy.capture.headers.ipsec import never_first, never_sent
+from fynx_scapy.capture.reading.losses import several
 
 WINDOW = 64
 """A packet that arrives after this many newer ones is ``late``: a replay window of the usual size drops it."""
@@ -29,13 +33,13 @@ class EspFlow:
     that arrived after a higher one, and ``late`` those of them that arrived too late for a window of 64. ``duplicates``
     repeat the newest number, ``replays`` an older one; packets that the capture holds twice (``twice``) are in neither.
     ``mirror`` says that the whole flow repeats another one, as it looks on the other side of a NAT. ``cut`` packets are
-    truncated in the capture.
+    truncated in the capture. ``zeros`` have sequence number 0 (and are not the 2^32nd), the first in ``zero_number``.
     """
 
     __slots__ = (
         "_gaps", "_given_up", "cut", "dst", "duplicates", "expected", "first", "first_number", "last",
         "last_number", "late", "lowest", "mirror", "octets", "packets", "ports", "protocol", "reordered", "replays",
-        "spi", "src", "tcp", "twice",
+        "spi", "src", "tcp", "twice", "zero_number", "zeros",
     )  # fmt: skip
 
     def __init__(self, protocol: str, spi: int, src: str, dst: str, number: int, time: float | None) -> None:
@@ -48,6 +52,7 @@ class EspFlow:
         self.expected = -1  # the next sequence number, 64 bits; below zero before the first packet
         self.lowest = 0
         self.reordered = self.late = self.duplicates = self.replays = self.twice = 0
+        self.zeros = self.zero_number = 0
         self.mirror = False
         self._gaps: list[list[int]] = []  # missing numbers as [first, last + 1], in ascending order
         self._given_up = 0
@@ -63,6 +68,7 @@ class EspFlow:
         expected = self.expected
         if expected < 0:
             self.lowest, self.expected = sequence, sequence + 1
+            self._zero(sequence, number)
             return 0
         ahead = (sequence - expected + 0x80000000 & 0xFFFFFFFF) - 0x80000000
         if expected + ahead < 0:
@@ -76,10 +82,25 @@ class EspFlow:
                     self._given_up += after - first
             self.expected = found + 1
             return 0
+        self._zero(found, number)
         if found == expected - 1:
             self.duplicates += 1
             return NEWEST
         return self._older(found)
+
+    def _zero(self, found: int, number: int) -> None:
+        if not found:
+            self.zeros += 1
+            self.zero_number = self.zero_number or number
+
+    def impossible(self) -> Iterator[tuple[int, str]]:
+        """What its packets have that none may have: the number of the first such packet, and a text."""
+        ends = f"{self.protocol.upper()} from {self.src} to {self.dst}"
+        if text := never_sent(self.protocol, self.spi):
+            yield self.first_number, f"{several(self.packets, 'packet')} of {ends}: {text}"
+        if self.zeros:
+            name = f"{self.protocol.upper()} SA 0x{self.spi:08x} {self.src} > {self.dst}"
+            yield self.zero_number, f"{several(self.zeros, 'packet')} of {name}: {never_first(self.protocol)}"
 
     def again(self, which: int) -> None:
         """Note that a packet whose number was there before is the same packet, captured twice."""

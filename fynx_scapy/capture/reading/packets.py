@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from fynx_scapy.capture.headers.kinds import IPV4, IPV6, Next, NotRead
+from fynx_scapy.capture.headers.kinds import AH, ESP, IPCOMP, IPV4, IPV6, UDP, WESP, Next, NotRead
 from fynx_scapy.capture.headers.layers import ip_below
 from fynx_scapy.capture.headers.links import beneath_link
 from fynx_scapy.capture.headers.tunnels import PORTS, PROTOCOLS, beneath, tunnel
@@ -20,7 +20,6 @@ from fynx_scapy.capture.reading.frames import Frame
 from fynx_scapy.errors import CaptureError
 from fynx_scapy.layers.ikeheader import EXCHANGE_TYPE, IKE_HEADER, LENGTH, NEXT_PAYLOAD, VERSION
 
-TCP, UDP, ESP, AH, IPCOMP, WESP = 6, 17, 50, 51, 108, 141
 IPSEC_PROTOCOLS = {ESP: "esp", AH: "ah", IPCOMP: "ipcomp", WESP: "wesp"}
 IPV6_OPTIONS = {0, 43, 60, 135}  # hop-by-hop, routing, destination, mobility: type, length in 8 octets
 IPV6_FRAGMENT = 44

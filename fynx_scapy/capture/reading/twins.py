@@ -12,8 +12,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from fynx_scapy.capture.headers.kinds import AH, ESP, UDP
 from fynx_scapy.capture.reading.blocks import Entry
-from fynx_scapy.capture.reading.packets import AH, ESP, UDP
 
 SAME_ID = 0.1
 """Seconds between two copies of one IP packet, at most. Retransmission timeouts are longer."""

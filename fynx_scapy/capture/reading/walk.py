@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from fynx_scapy.capture.headers.ipsec import ah_content, contradiction, wesp_content
-from fynx_scapy.capture.headers.kinds import LinkNotRead, NotRead
+from fynx_scapy.capture.headers.kinds import TCP, UDP, LinkNotRead, NotRead
 from fynx_scapy.capture.reading.blocks import batches
 from fynx_scapy.capture.reading.fragments import Fragments
 from fynx_scapy.capture.reading.frames import NO_FRAME, Frame, frame_of
 from fynx_scapy.capture.reading.losses import Loss, several
 from fynx_scapy.capture.reading.packets import (
     NATT_PORT,
-    TCP,
-    UDP,
     Classifier,
     IpPacket,
     IpsecPacket,
@@ -84,12 +82,17 @@ class Walk:
 
         Raises CaptureError if it cannot be opened or is not a capture. Damage to the file is its last packet.
         """
+        for packets in self.groups(source, name):
+            yield from packets
+
+    def groups(self, source: Path | BinaryIO, name: str | None = None) -> Iterator[Iterable[IpsecPacket]]:
+        """The same, frame by frame."""
         for batch in batches(source, name):
             for index in range(len(batch.entries)):
-                yield from self.frame(frame_of(batch, index))
+                yield self.frame(frame_of(batch, index))
             if batch.end:
-                yield IpsecPacket(Frame(batch.first, None, 0, b""), "unreadable", "", "", b"", error=batch.end)
-        yield from self.rest()
+                yield (IpsecPacket(Frame(batch.first, None, 0, b""), "unreadable", "", "", b"", error=batch.end),)
+        yield self.rest()
 
     def frame(self, frame: Frame) -> Iterable[IpsecPacket]:
         """The IPsec packets that a frame completes: usually one or none; a TCP segment may complete any number.

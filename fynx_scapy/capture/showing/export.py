@@ -15,7 +15,7 @@ from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from fynx_scapy.capture.follow.inner import Inner, ip_around, ipv4_checked
+from fynx_scapy.capture.follow.inner import Inner
 from fynx_scapy.files import writing
 from fynx_scapy.text import LONGEST, printable
 
@@ -65,6 +65,26 @@ def ip_udp(src: str, sport: int, dst: str, dport: int, payload: bytes) -> bytes:
     return ipv4_checked(head + ends) + struct.pack("!4H", sport, dport, length, 0) + payload
 
 
+def ip_around(inner: Inner) -> bytes:
+    """An IP packet with the outer addresses for what ESP carried in transport mode (RFC 4303 section 3.1.1)."""
+    payload, following = inner.payload or b"", inner.next_header or 0
+    if ":" in inner.src:
+        ends = socket.inet_pton(socket.AF_INET6, inner.src) + socket.inet_pton(socket.AF_INET6, inner.dst)
+        return struct.pack("!IHBB", 6 << 28, len(payload), following, 64) + ends + payload
+    ends = socket.inet_pton(socket.AF_INET, inner.src) + socket.inet_pton(socket.AF_INET, inner.dst)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, 64, following, 0)
+    return ipv4_checked(head + ends) + payload
+
+
+def ipv4_checked(header: bytes) -> bytes:
+    """An IPv4 header of 20 octets with its checksum filled in (RFC 1071)."""
+    total = sum(struct.unpack("!10H", header)) - int.from_bytes(header[10:12])
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    checksum: bytes = (total ^ 0xFFFF).to_bytes(2)
+    return header[:10] + checksum + header[12:]
+
+
 def _checksum(data: bytes) -> bytes:
     """The checksum of RFC 1071. UDP over IPv6 needs it (RFC 8200 section 8.1)."""
     data += bytes(len(data) % 2)
@@ -93,7 +113,7 @@ def inner_packet(inner: Inner) -> tuple[bytes, str]:
     assert inner.payload is not None
     packet = inner.payload if inner.is_ip else ip_around(inner)
     mode = "tunnel" if inner.is_ip else "transport"
-    where = f"ESP SPI {inner.spi:08x}, seq {inner.sequence}, {inner.src} > {inner.dst}"
+    where = f"{inner.protocol.upper()} SPI {inner.spi:08x}, seq {inner.sequence}, {inner.src} > {inner.dst}"
     return packet, f"packet {inner.number}: {where}, {mode} mode [ICV {inner.icv}]"
 
 

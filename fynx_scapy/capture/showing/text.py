@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from fynx_scapy.capture.headers.ipsec import RESERVED_SPIS, contradiction
 from fynx_scapy.text import LONGEST, printable
 
 Record = dict[str, Any]
@@ -67,7 +68,7 @@ def _payload(record: Record) -> str:
 def _esp(record: Record) -> str:
     if record["spi"] is None:
         return "ESP"
-    head = f"ESP 0x{record['spi']} seq {record['seq']}"
+    head = f"ESP {_spi(record)} seq {record['seq']}"
     if not record["decrypted"]:
         return f"{head}  {VERDICTS[record['icv']]}"
     verdict = "[icv unchecked]" if record["icv"] == "unchecked" else VERDICTS[record["icv"]]
@@ -78,6 +79,8 @@ def inner(data: bytes, next_header: int) -> str:
     """What an ESP packet carried: addresses and protocol of an IP packet, else the next header number."""
     if next_header == 59:
         return f"dummy, {len(data)} octets"
+    if contradiction(next_header, data):
+        return f"not an IP packet, {len(data)} octets"
     try:
         if next_header == 4:
             src, dst = (socket.inet_ntop(socket.AF_INET, data[at : at + 4]) for at in (12, 16))
@@ -97,7 +100,12 @@ def _ah(record: Record) -> str:
     if record["spi"] is None:
         return "AH"
     content = inner(bytes.fromhex(record["inner"]), record["next_header"])
-    return f"AH 0x{record['spi']} seq {record['seq']}  {content}  [icv unchecked]"
+    return f"AH {_spi(record)} seq {record['seq']}  {content}  [icv unchecked]"
+
+
+def _spi(record: Record) -> str:
+    reserved = " (reserved)" if int(record["spi"], 16) in RESERVED_SPIS else ""
+    return f"0x{record['spi']}{reserved}"
 
 
 def _ikev1(record: Record) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import struct
 
+from fynx_scapy.capture.headers.kinds import AH, ESP, IPCOMP, TCP, UDP, WESP
 from fynx_scapy.capture.headers.tunnels import PROTOCOLS
-from fynx_scapy.capture.reading.packets import AH, ESP, IPCOMP, TCP, UDP, WESP
 
 # Link type -> (octets before the IP header, offset and size of the protocol field, its values for IPv4 and IPv6)
 LINKS: dict[int, tuple[int, int, int, bytes, bytes]] = {
