@@ -39,17 +39,13 @@ class IanaRegistry(IntEnum):
 
 def private_names(registry: type[IanaRegistry]) -> dict[int, str]:
     """The names that vendors and 3GPP gave to numbers of a registry's private-use range."""
-    table = private_use.TABLES.get(registry.__name__)
-    return {} if table is None else {int(member): member.name for member in table}
+    return private_use.NAMES.get(registry.__name__, {})
 
 
 def known_name(registry: type[IanaRegistry], value: Any) -> str | None:
     """The name of a number in a registry or in its private-use range, or None."""
-    for table in (registry, private_use.TABLES.get(registry.__name__)):
-        member = None if table is None else table._value2member_map_.get(value)
-        if member is not None:
-            return member.name
-    return None
+    member = registry._value2member_map_.get(value)
+    return member.name if member is not None else private_names(registry).get(value)
 
 
 def name_of(registry: type[IanaRegistry], value: int) -> str:

@@ -9,7 +9,8 @@ a packet, the outermost first. A packet that carries IPsec has those packets as 
 
 ike       ``init_spi, resp_spi, exchange, request, message_id, payloads, encrypted, decrypted, icv``. A payload has
           ``type`` (IANA's notation), ``critical`` and its layer's fields. A Notify has its type as ``notify_type``. A
-          decrypted SK has ``payloads``, a decrypted SKF has the ``plaintext`` of its fragment. ``malformed`` says what
+          decrypted SK has ``payloads``, ``text`` is an identity or an EAP message for people, ``vendor`` the name of a
+          vendor ID. A decrypted SKF has the ``plaintext`` of its fragment. ``malformed`` says what
           is wrong, ``cut`` that the capture does not hold all of a payload. The SKF that completes a message (the last
           to arrive, whatever its number) also has the ``payloads`` of the whole message, and ``reassembled_from``: the
           packet numbers of its fragments, in fragment order.

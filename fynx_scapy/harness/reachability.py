@@ -13,6 +13,7 @@ from fynx_scapy.harness.target import Target
 from fynx_scapy.ike.events import Event, IkeSaEstablished, MessageReceived
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2_VendorID
+from fynx_scapy.layers.ikev2.vendor import vendor_name
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session_setup import LIVE
@@ -99,10 +100,6 @@ def peer_facts(events: list[Event]) -> dict[str, str]:
     ]
     facts = {"the peer's identity": identities[0]} if identities else {}
     if vendors:
-        facts["the peer's vendor IDs"] = ", ".join(dict.fromkeys(map(_written, vendors)))
+        names = (vendor_name(octets) or octets.hex() for octets in vendors)
+        facts["the peer's vendor IDs"] = ", ".join(dict.fromkeys(names))
     return facts
-
-
-def _written(octets: bytes) -> str:
-    text = octets.decode("ascii", "replace")
-    return text if text.isascii() and text.isprintable() else octets.hex()

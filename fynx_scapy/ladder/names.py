@@ -27,13 +27,17 @@ from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 
 
 def payload_name(layer: Any, *, request: bool = True) -> str:
-    """A payload in the notation of RFC 7296 appendix C: ``Ni``, ``N(COOKIE)``, ``D(ESP)``, …"""
+    """A payload in the notation of RFC 7296 appendix C: ``Ni``, ``N(COOKIE)``, ``D(ESP)``, ``EAP request Identity``"""
     kind = int(getattr(layer, "payload_type", 0) or 0)
     if kind == PayloadType.Nonce:
         return "Ni" if request else "Nr"
     name = PayloadType.notation(kind) if kind else "octets"
     if kind == PayloadType.N and hasattr(layer, "type"):
         return f"N({name_of(NotifyType, layer.type or 0)})"
+    if kind == PayloadType.V and getattr(layer, "vendor", None):
+        return f"V({layer.vendor})"
+    if kind == PayloadType.EAP and getattr(layer, "text", None):
+        name = f"EAP {layer.text}"
     if kind == PayloadType.D and hasattr(layer, "proto"):
         return f"D({name_of(ProtocolId, layer.proto or 0)})"
     return name if getattr(layer, "malformed", None) is None else f"{name}?"

@@ -25,6 +25,7 @@ from fynx_scapy.layers.ikev2 import (
     puzzle,
     sa,
     scan,
+    threegpp,
     ts,
     vendor,
 )
@@ -44,6 +45,7 @@ from fynx_scapy.layers.ikev2.payload import *
 from fynx_scapy.layers.ikev2.puzzle import *
 from fynx_scapy.layers.ikev2.sa import *
 from fynx_scapy.layers.ikev2.scan import *
+from fynx_scapy.layers.ikev2.threegpp import *
 from fynx_scapy.layers.ikev2.ts import *
 from fynx_scapy.layers.ikev2.vendor import *
 from fynx_scapy.layers.listing import list_under
@@ -67,5 +69,6 @@ __all__ += payload.__all__
 __all__ += puzzle.__all__
 __all__ += sa.__all__
 __all__ += scan.__all__
+__all__ += threegpp.__all__
 __all__ += ts.__all__
 __all__ += vendor.__all__

@@ -66,6 +66,8 @@ _A = CpAttribute
 CODECS: dict[int, Codec] = {
     **dict.fromkeys((_A.INTERNAL_IP4_ADDRESS, _A.INTERNAL_IP4_NETMASK, _A.INTERNAL_IP4_DNS), _IP4),
     **dict.fromkeys((_A.INTERNAL_IP4_NBNS, _A.INTERNAL_IP4_DHCP, _A.P_CSCF_IP4_ADDRESS), _IP4),
+    23456: _IP4,  # INTERNAL_IP4_SERVER
+    23457: _IP6,  # INTERNAL_IP6_SERVER
     **dict.fromkeys((_A.INTERNAL_IP6_DNS, _A.INTERNAL_IP6_DHCP, _A.P_CSCF_IP6_ADDRESS), _IP6),
     _A.INTERNAL_IP4_SUBNET: (_netmask_octets, _netmask_text),
     _A.INTERNAL_IP6_ADDRESS: (_prefix_octets, _prefix_text),

@@ -41,6 +41,11 @@ class NotifyData(Structure):
     name = "IKEv2 Notification Data"
     fields_desc = [Octets("data")]
 
+    @property
+    def text(self) -> str:
+        """The data for people, where its fields alone say little; else empty."""
+        return ""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for kind in cls.__dict__.get("notify_types", ()):

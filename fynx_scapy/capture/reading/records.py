@@ -10,10 +10,12 @@ from scapy.fields import ConditionalField, EnumField
 from scapy.packet import Packet
 
 from fynx_scapy.layers.ikev2.header import notation
+from fynx_scapy.layers.ikev2.notify import NotifyData
 
 Record = dict[str, Any]
 # Fields that only locate the next structure, and a payload's flags, which ``critical`` replaces
 FRAMING = {"next_payload", "flags", "length", "payload_type", "error"}
+FOR_PEOPLE = ("text", "vendor")  # an identity, an EAP message, notification data; the name of a vendor ID
 RENAMED = {"type": "notify_type"}  # a record's own ``type`` is the payload's notation
 
 
@@ -24,8 +26,7 @@ def payload_record(layer: Packet) -> Record:
     """
     record: Record = {"type": notation(layer), "critical": layer.critical}
     record |= {RENAMED.get(name, name): value for name, value in _fields(layer)}
-    if hasattr(layer, "text"):
-        record["text"] = layer.text  # an identity for people
+    record |= {name: text for name in FOR_PEOPLE if (text := getattr(layer, name, None))}
     return record | _wrong(layer)
 
 
@@ -98,6 +99,8 @@ def _structure(inner: Packet) -> Record:
     record = dict(_fields(inner))
     if getattr(inner, "key_length", None) is not None:
         record["key_length"] = inner.key_length
+    if isinstance(inner, NotifyData) and inner.text:
+        record["text"] = inner.text
     record |= _wrong(inner)
     if inner.payload:
         record["payload"] = _structure(inner.payload)

@@ -61,7 +61,11 @@ def _payload(record: Record) -> str:
         return f"{kind} {{{payloads(record['payloads'])}}}"
     if kind.startswith("SKF"):
         return kind
-    detail = record.get("notify_type") or record.get("text")
+    if kind == "EAP":
+        return " ".join(filter(None, (kind, record.get("text"))))
+    data = record.get("notify")
+    told = data.get("text") if isinstance(data, dict) else None
+    detail = " ".join(filter(None, (record.get("notify_type") or record.get("text") or record.get("vendor"), told)))
     return f"{kind}({detail})" if detail else kind
 
 
