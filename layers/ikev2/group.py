@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The payloads of group key management, GSA and KD (draft-ietf-ipsecme-g-ikev2, now RFC 9838).
+"""The payloads of group key management, GSA and KD, and the notify GROUP_SENDER (RFC 9838).
 
 Both contain substructures whose first octet is a security protocol, or zero for those without an SA: the group-wide
 policy in GSA, and the keys of one member in KD. IDg, which has the format of an ID payload, is in ident.py.
@@ -13,12 +13,14 @@ from fynx_scapy.iana import (
     GsaAttribute,
     GwPolicyAttribute,
     MemberKeyBagAttribute,
+    NotifyType,
     PayloadType,
     ProtocolId,
 )
 from fynx_scapy.layers.ikev2.attribute import Attribute, attribute_fields
 from fynx_scapy.layers.ikev2.fields import Int, Length, Octet, OctetEnum, Octets, SizeOf
 from fynx_scapy.layers.ikev2.lists import Structures
+from fynx_scapy.layers.ikev2.notify import NotifyData
 from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 from fynx_scapy.layers.ikev2.sa import IKEv2_Transform
 from fynx_scapy.layers.ikev2.structure import Structure
@@ -143,6 +145,14 @@ class IKEv2_KD(IKEv2_Payload):
     ]
 
 
+class Notify_GroupSender(NotifyData):
+    """GROUP_SENDER: how many Sender-ID values are wanted (RFC 9838)."""
+
+    name = "IKEv2 Group Sender"
+    notify_types = (NotifyType.GROUP_SENDER,)
+    fields_desc = [Int("sender_ids", 1)]
+
+
 __all__ = [
     "GroupKeyBag",
     "GroupKeyBagAttributeField",
@@ -154,5 +164,6 @@ __all__ = [
     "IKEv2_KD",
     "MemberKeyBag",
     "MemberKeyBagAttributeField",
+    "Notify_GroupSender",
     "WrappedKey",
 ]

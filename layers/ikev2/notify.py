@@ -362,14 +362,6 @@ class Notify_AdditionalKeyExchange(NotifyData):
     fields_desc = [Octets("link")]
 
 
-class Notify_GroupSender(NotifyData):
-    """GROUP_SENDER: how many Sender-ID values are wanted (RFC 9838)."""
-
-    name = "IKEv2 Group Sender"
-    notify_types = (NotifyType.GROUP_SENDER,)
-    fields_desc = [Int("sender_ids", 1)]
-
-
 __all__ = [
     "STRUCTURES",
     "IKEv2_Notify",
@@ -380,7 +372,6 @@ __all__ = [
     "Notify_AuthLifetime",
     "Notify_Cookie",
     "Notify_CriticalPayload",
-    "Notify_GroupSender",
     "Notify_HashAlgorithms",
     "Notify_Ipcomp",
     "Notify_KeMethod",

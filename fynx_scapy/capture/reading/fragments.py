@@ -19,7 +19,7 @@ REUSED_AFTER = 120.0
 """Seconds after which a receiver has given a packet up (RFC 1122 section 3.3.2): its identification may come again."""
 OVERHEAD = 200
 """What a fragment takes beside its octets."""
-HEADERS = 28
+KEPT_OF_DROPPED = 28
 """How much of a dropped packet is kept: enough to see whether it was IPsec."""
 
 MOST_MARKS = 1 << 16
@@ -180,7 +180,7 @@ class Fragments:
         self.given_up += 1
         first = pieces.first
         frame = replace(first.frame, data=b"")
-        self._lost.append(replace(first, payload=first.payload[:HEADERS], frame=frame, fault=pieces.fault))
+        self._lost.append(replace(first, payload=first.payload[:KEPT_OF_DROPPED], frame=frame, fault=pieces.fault))
 
     def _forget(self, key: Key) -> _Pieces:
         pieces = self._waiting.pop(key)
