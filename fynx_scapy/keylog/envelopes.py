@@ -29,13 +29,15 @@ _PREFIX = re.compile(
     r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^\s]*|\[ *\d+\.\d+\]) "
     r"(?:(?:stdout|stderr) [FP] |\S+ [^\s:\[]+(?:\[\d+\])?: )"
 )
-_EXPORTED = re.compile(r"MESSAGE=(.*)")
+# journalctl -o export and -o verbose: a field on each line
+_EXPORTED = re.compile(r"[ \t]*MESSAGE=(.*)")
+_FIELD = re.compile(r"[ \t]*(?:__CURSOR|__REALTIME_TIMESTAMP|_BOOT_ID|_TRANSPORT)=")
 
 
 def unwrapped(text: str) -> Iterator[Line]:
     """The lines of a text. A message of several lines has the number of the line that it came from."""
     lines = text.split("\n")
-    at, exported = 0, lines[0].startswith(("__CURSOR=", "__REALTIME_TIMESTAMP="))
+    at, exported = 0, any(map(_FIELD.match, lines[:20]))
     while at < len(lines):
         number, line = at + 1, lines[at].rstrip("\r")
         record, taken = _record(lines, at)
@@ -45,7 +47,10 @@ def unwrapped(text: str) -> Iterator[Line]:
                 yield from _bare(number, each.split("\n"))
         elif exported:
             found = _EXPORTED.match(line)
-            yield Line(number, found[1] if found else "")
+            if line == "MESSAGE" and at < len(lines):  # octets: their number in 8 of them, then they themselves
+                yield Line(number, lines[at][8:])
+            else:
+                yield Line(number, found[1] if found else "")
         else:
             yield from _bare(number, [line])
 

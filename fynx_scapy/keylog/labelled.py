@@ -18,7 +18,8 @@ from fynx_scapy.keylog.text import octets
 
 _LABEL = r"(?:SK_?d|SK_?[aep][ir]|SPI_?[ir]|[ir]_?SPI|encr|integ|prf)"
 LINE = re.compile(
-    r"^[ \t\"'{,|*-]{0,20}(?:SK_?(?:d|[aep][ir])|SPI_?[ir]|[ir]_?SPI)[\"']?[ \t]*[:= \t][ \t\"']*(?:0x)?[0-9A-Fa-f]",
+    r"^[ \t\"'{,|*-]{0,20}(?:SK_?(?:d|[aep][ir])|SPI_?[ir]|[ir]_?SPI)[\"']?"
+    r"[ \t]*[:= \t][ \t\"']*(?:0x)?(?:[0-9A-Fa-f]{2}[ :-]?){8}",
     re.IGNORECASE | re.MULTILINE,
 )
 _ANY = re.compile(rf"(?<![A-Za-z0-9_]){_LABEL}(?=[\"']?\s*[:=\s])", re.IGNORECASE)

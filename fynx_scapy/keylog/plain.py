@@ -26,7 +26,7 @@ from fynx_scapy.keylog.text import octets
 KINDS = {"secret": "secrets", **{kind: kind for kind in SECRET_KINDS if kind != "secrets"}}
 TEXTUAL = ("psk", "ppk")
 LINE = re.compile(
-    r"^(?:[ \t]*(?:psk|ppk)[ \t]+\S|[ \t]*(?:secret|private|sk_d|msk)[ \t]+(?:0x)?[0-9A-Fa-f]{2}"
+    r"^(?:[ \t]*(?:psk|ppk)[ \t]+\S|[ \t]*(?:secret|private|sk_d|msk)[ \t]+(?:0x)?[0-9A-Fa-f]{16,}[ \t]*$"
     r"|(?:0x)?(?:[0-9A-Fa-f]{2}){8,}[ \t]*$|[^:\n]{0,500}:[ \t]*PSK[ \t]+[\"0])",
     re.MULTILINE,
 )

@@ -15,6 +15,9 @@ from fynx_scapy.errors import CaptureError
 MOST_OCTETS = 64 << 20
 """The largest key file that is read, after decompression. It bounds memory: a log has no natural end."""
 
+MOST_LINES = 2_000_000
+"""The most lines that it may have: each takes memory of its own, however short it is."""
+
 _GZIP = b"\x1f\x8b"
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
@@ -41,5 +44,7 @@ def read_stream(stream: BinaryIO, name: str) -> str:
         raise CaptureError(
             f"{name}: larger than {MOST_OCTETS >> 20} MB, the limit of key files: keep only the part with the keys"
         )
+    if octets.count(b"\n") > MOST_LINES:
+        raise CaptureError(f"{name}: more than {MOST_LINES:,} lines, the limit of key files")
     mark = next((mark for mark in _MARKS if octets.startswith(mark)), b"")
     return octets[len(mark) :].decode(_MARKS.get(mark, "utf-8"), errors="replace")

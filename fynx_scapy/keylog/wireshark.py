@@ -16,7 +16,10 @@ from fynx_scapy.keylog.keys import Entry, EspKeys, IkeKeys, Rows
 from fynx_scapy.keylog.text import address, number, octets, sized
 
 COLUMNS = 8
-ESP_LINE = re.compile(r"^\s*\"?(?:IPv4|IPv6|Any)\"?[ \t]*,", re.IGNORECASE | re.MULTILINE)
+ESP_LINE = re.compile(
+    r"^[ \t]*(?:\"(?:IPv4|IPv6|Any)\"[ \t]*,|(?:IPv4|IPv6|Any)[ \t]*,(?:[^,\n]{0,200},){4})",
+    re.IGNORECASE | re.MULTILINE,
+)
 # SPIs first, or, if columns are swapped, at least seven commas around names of this table
 IKE_LINE = re.compile(
     r"^[ \t]*\"?(?:0x)?[0-9A-Fa-f]{16}\"?,\"?(?:0x)?[0-9A-Fa-f]{16}\"?,"

@@ -103,6 +103,27 @@ def test_a_large_log_is_read_in_linear_time(tmp_path: Path) -> None:
     assert time.process_time() - begin < 10
 
 
+def test_a_field_on_each_line_is_a_journal_too() -> None:
+    lines = ["    _TRANSPORT=syslog", *(f"    MESSAGE={line}" for line in CHARON[:-1]), "    PRIORITY=6", "MESSAGE"]
+    octets = len(CHARON[-1]).to_bytes(8, "little").decode() + CHARON[-1]
+    assert read("\n".join(["Wed 2026-11-25 10:20:14.1 UTC [s=1]", *lines, octets, "_PID=42"])).secrets == [KEY]
+
+
+PROSE = (
+    "secret handshakes are many",
+    "SK_ei and SK_er",
+    "IPv4, or not",
+    "Any, but one",
+    "private 4 and more",
+    "SPI_i 12",
+)
+
+
+@pytest.mark.parametrize("text", PROSE)
+def test_prose_is_no_key(text: str) -> None:
+    assert "no keys and no secrets" in read(f"{text}\n{text}").warnings[0]
+
+
 @pytest.mark.parametrize(
     "line", ["a" * 2_000_000, '"' * 500_000, "# 1" * 300_000, "ab" * 500_000 + "@", "12[" * 500_000]
 )
@@ -144,6 +165,13 @@ def test_a_file_beyond_the_limit_is_one_error(tmp_path: Path, name: str) -> None
     (tmp_path / name).write_bytes(octets)
     with pytest.raises(CaptureError, match="larger than 1 MB, the limit of key files"):
         KeyLog.load(tmp_path / name)
+
+
+def test_a_file_with_too_many_lines_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "MOST_LINES", 1000)
+    (tmp_path / "a.log").write_text("{\n" * 1001)
+    with pytest.raises(CaptureError, match="more than 1,000 lines, the limit of key files"):
+        KeyLog.load(tmp_path / "a.log")
 
 
 @pytest.mark.usefixtures("small")
