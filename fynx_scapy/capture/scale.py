@@ -116,12 +116,12 @@ class Results:
         return rows
 
     def to_pandas(self, table: str = "captures") -> pandas.DataFrame:
-        """One table as a DataFrame. Needs the extra ``capture``."""
-        import pandas
+        """One table as a DataFrame, with the types of `Capture.to_pandas`. Needs the extra ``capture``."""
+        from fynx_scapy.capture.showing.tables import typed
 
         if table not in COLUMNS:
             raise ConfigError(f"expected one of the tables {', '.join(COLUMNS)}, found {table!r}")
-        return pandas.DataFrame.from_records(self.tables[table], columns=list(COLUMNS[table]))
+        return typed(self.tables[table], list(COLUMNS[table]))
 
     @classmethod
     def of(cls, paths: Iterable[str], done: Mapping[str, Tables]) -> Results:

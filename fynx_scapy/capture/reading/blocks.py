@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from fynx_scapy.capture.headers.times import COARSE, fine
 from fynx_scapy.errors import CaptureError
 from fynx_scapy.text import printable, printable_lines
 
@@ -163,7 +164,8 @@ def _pcap(window: Window, order: str, ticks: int) -> Iterator[Batch]:
             after = at + 16 + captured
             if after > end:
                 break
-            add((seconds + fraction / ticks, at + 16, captured, length, link))
+            time = seconds + fraction / ticks if ticks <= COARSE else fine(seconds, fraction, ticks)
+            add((time, at + 16, captured, length, link))
             at = after
         window.at = at
         if entries:
@@ -244,7 +246,10 @@ class _Sections:
         on = self.interfaces[index]
         if stamp is None and on.snaplen:
             captured = min(captured, on.snaplen)
-        return None if stamp is None else on.offset + stamp / on.ticks, at + head, captured, wire, on.linktype
+        time = None if stamp is None else on.offset + stamp / on.ticks
+        if stamp is not None and on.ticks > COARSE:
+            time = fine(on.offset, stamp, on.ticks)
+        return time, at + head, captured, wire, on.linktype
 
     def other(self, kind: int, at: int, length: int) -> str:
         """Process a block that is not a packet. Returns what is wrong with it, or an empty string."""
@@ -293,7 +298,8 @@ def _pcapng(window: Window) -> Iterator[Batch]:
                 _, _, index, high, low, captured, wire = seven(data, at)
                 if index < len(file.interfaces) and captured <= length - 32:
                     on = file.interfaces[index]
-                    time = on.offset + (high << 32 | low) / on.ticks
+                    stamp = high << 32 | low
+                    time = on.offset + stamp / on.ticks if on.ticks <= COARSE else fine(on.offset, stamp, on.ticks)
                     entries.append((time, at + 28, captured, wire, on.linktype))
                     at = after
                     continue

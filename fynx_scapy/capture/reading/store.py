@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from fynx_scapy.capture.headers.times import Time
 from fynx_scapy.capture.reading.packets import IpsecPacket
 
 MOST_IN_MEMORY = 1 << 24  # octets of IKE messages; beyond that they go to a temporary file
@@ -35,6 +36,7 @@ class Messages:
 
     def __init__(self) -> None:
         self._numbers, self._times = array("Q"), array("d")
+        self._fine: dict[int, Time] = {}
         self._ends, self._starts, self._missing = array("L"), array("Q"), array("L")
         self._idents = array("L")
         self._known: dict[tuple[str, int, str, int, str, bool], int] = {}
@@ -54,6 +56,8 @@ class Messages:
         time = packet.frame.time
         self._numbers.append(packet.frame.number)
         self._times.append(float("nan") if time is None else time)
+        if isinstance(time, Time):
+            self._fine[len(self._times) - 1] = time
         self._ends.append(index)
         self._starts.append(self._end)
         self._missing.append(packet.missing)
@@ -74,7 +78,7 @@ class Messages:
         data = self._octets.read(end - start)
         time = self._times[at]
         src, sport, dst, dport, kind, tcp = self._list[self._ends[at]]
-        known = None if time != time else time
+        known = None if time != time else self._fine.get(at, time)
         missing, ident = self._missing[at], self._idents[at]
         return Stored(self._numbers[at], known, src, sport, dst, dport, data, kind, missing, tcp, ident)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from fynx_scapy.capture.follow.inner import Inner
+from fynx_scapy.capture.headers.times import nanoseconds
 from fynx_scapy.files import writing
 from fynx_scapy.text import LONGEST, printable
 
@@ -39,8 +40,7 @@ class PcapngWriter:
 
     def write(self, time: float | None, packet: bytes, comment: str) -> None:
         """Write one packet. An unknown time is written as 0, one beyond 64 bits as the nearest that fits."""
-        stamp = round((time or 0.0) * 10**6) * 1000  # a float of current time is only exact to microseconds
-        stamp = min(max(stamp, 0), _LAST)
+        stamp = min(max(nanoseconds(time) or 0, 0), _LAST)
         head = struct.pack("<5I", 0, stamp >> 32, stamp & 0xFFFFFFFF, len(packet), len(packet))
         text = printable(comment, LONGEST).encode()
         option = struct.pack("<HH", 1, len(text)) + text + bytes(-len(text) % 4) + bytes(4)

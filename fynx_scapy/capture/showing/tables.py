@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.capture.follow.inner import Inner, five_tuple
+from fynx_scapy.capture.headers.times import nanoseconds
 from fynx_scapy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -114,12 +115,41 @@ def frame(capture: Shown, what: str) -> pandas.DataFrame:
     """One of `TABLES` as a DataFrame with pandas timestamps. Raises ConfigError for another name or without pandas."""
     if what not in TABLES:
         raise ConfigError(f"expected one of the tables {', '.join(TABLES)}, found {what!r}")
+    return typed(list(TABLES[what](capture)))
+
+
+PORTS = ("sport", "dport", "inner_sport", "inner_dport")
+TIMES = ("time", "first", "last")
+_EARLIEST, _LATEST = -(2**63) + 1, 2**63 - 1
+"""What a pandas timestamp can hold, in nanoseconds since 1970."""
+
+
+def typed(rows: Sequence[Row], columns: Sequence[str] | None = None) -> pandas.DataFrame:
+    """Rows as a DataFrame: times are UTC timestamps, exact to the nanosecond, and whole numbers stay whole.
+
+    Ports are UInt16, other whole numbers Int64 or UInt64, so that they can be missing. A time that pandas cannot hold
+    is NaT. Raises ConfigError without pandas.
+    """
     try:
         import pandas
     except ImportError:
         raise ConfigError("tables need pandas; install the extra: pip install 'fynx-scapy[capture]'") from None
-    found = pandas.DataFrame.from_records(list(TABLES[what](capture)))
-    for name in ("time", "first", "last"):
-        if name in found:
-            found[name] = pandas.to_datetime(found[name], unit="s", utc=True, errors="coerce")
-    return found
+    names = list(columns or dict.fromkeys(name for row in rows for name in row))
+    return pandas.DataFrame({name: _column(name, [row.get(name) for row in rows]) for name in names})
+
+
+def _column(name: str, values: list[Any]) -> Any:
+    import pandas
+
+    if name in TIMES:
+        stamps = [nanoseconds(value) for value in values]
+        held = [None if stamp is None or not _EARLIEST <= stamp <= _LATEST else stamp for stamp in stamps]
+        return pandas.to_datetime(pandas.Series(held, dtype="Int64"), unit="ns", utc=True)
+    known = [value for value in values if value is not None]
+    if name in PORTS:
+        return pandas.array(values, dtype="UInt16")
+    if known and all(type(value) is bool for value in known):
+        return pandas.array(values, dtype="boolean" if len(known) < len(values) else "bool")
+    if known and all(type(value) is int for value in known) and min(known) >= 0 and max(known) < 2**64:
+        return pandas.array(values, dtype="Int64" if max(known) <= _LATEST else "UInt64")
+    return pandas.Series(values, dtype=float if known and all(isinstance(value, float) for value in known) else object)
