@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from fynx_scapy.capture.scale import Results
     from fynx_scapy.keylog import KeyLog
 
-COLUMNS = (
-    "capture", "packets", "messages", "conversations", "flows", "opened_esp", "closed_esp", "bad_esp", "problems",
-)  # fmt: skip
+COLUMNS = {
+    "packets": "packets", "messages": "messages", "conversations": "conversations", "flows": "flows",
+    "opened_esp": "opened ESP", "closed_esp": "closed ESP", "bad_esp": "bad ESP", "problems": "problems",
+}  # fmt: skip
+"""Columns of the table of a folder: name in a result, and head."""
 
 
 @click.command()
@@ -127,7 +130,8 @@ def _folder(
         else:
             from fynx_scapy.capture.showing.summary import table
 
-            table(console(out), "captures", COLUMNS, [[row[name] for name in COLUMNS] for row in results.captures])
+            rows = [[relpath(row["capture"], folder), *(row[name] for name in COLUMNS)] for row in results.captures]
+            table(console(out), "captures", ("capture", *COLUMNS.values()), rows)
     status = max(_losses(results), default=0)
     if stopped:
         click.echo(stopped, err=True)

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
+from fynx_scapy.capture import Capture
 from fynx_scapy.capture.reading.frames import frames
+from fynx_scapy.capture.showing import summary
 from fynx_scapy.cli import main
+from tests.capture.build import esp, ethernet, ipv4, pcap
 from tests.shared import shared
 
 
@@ -107,3 +112,54 @@ def test_one_secret_is_enough() -> None:
     document = json.loads(result.stdout)
     assert (result.exit_code, document["esp"]) == (0, {"opened": 22, "bad": 0, "closed": 0})
     assert all(secret not in result.stdout for secret in secrets[1::2])
+
+
+def shown(path: Path, width: int) -> str:
+    """A capture's tables on a terminal of this width."""
+    out = io.StringIO()
+    with Capture(path) as capture:
+        summary.show(capture, summary.document(capture, decrypt=True), Console(file=out, width=width))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_tables_fit_a_terminal(width: int) -> None:
+    text = shown(lab("psk-gcm128-x25519"), width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    for word in (
+        "ENCR_AES_GCM_16-128,",
+        "ca92b989d25b36e8",
+        "CREATE_CHILD_SA",
+        "ESP 94a8bce3",
+        "sequence",
+        "exchanges",
+    ):
+        assert any(word in line for line in lines), word  # no word is broken
+    assert not {"missing", "unusual", "retransmitted", "port"} & set(text.split())  # columns that have nothing
+
+
+def test_a_table_with_long_words_fits_all_the_same() -> None:
+    out = io.StringIO()
+    rows: list[list[object]] = [["/a/long/path/of/a/capture/" * 3, 123456, 7], ["b", None, 8]]
+    summary.table(Console(file=out, width=60), "captures", ("capture", "packets", "conversations"), rows)
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 60
+    assert "packets conversations" in lines[1]
+    assert "123456" in lines[2]
+
+
+def test_what_is_unusual_about_a_flow_is_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "flow.pcap"
+    path.write_bytes(pcap([ethernet(ipv4(50, esp(number))) for number in (1, 2, 2, 5, 1, 8, 9)]))
+    text = " ".join(shown(path, 120).split())
+    assert "7 packets: 7 esp; 0 others" in text
+    assert "1–9 4 missing, 1 duplicate, 1 replay" in text
+
+
+def test_one_packet_is_singular(tmp_path: Path) -> None:
+    path = tmp_path / "one.pcap"
+    path.write_bytes(pcap([ethernet(ipv4(50, esp(1))), bytes(60)]))
+    assert ": 2 packets: 1 esp; 1 other\n" in shown(path, 160)
+    path.write_bytes(pcap([ethernet(ipv4(50, esp(1)))]))
+    assert ": 1 packet: 1 esp; 0 others\n" in shown(path, 160)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.capture.showing.text import inner as describe
+from fynx_scapy.capture.showing.text import unusual
 from fynx_scapy.ladder import DELIVERED, Row
 
 if TYPE_CHECKING:
@@ -30,17 +31,7 @@ def flow_rows(conversation: ConversationBase, ends: tuple[str, str]) -> list[Row
     for flow in conversation.flows:
         words = [f"SPI {flow.spi:08x}", _sequence(flow.lowest, flow.highest)]
         words += [several(flow.packets, "packet"), several(flow.octets, "octet")]
-        counts = (
-            ("missing", "missing"),
-            ("reordered", "reordered"),
-            ("duplicates", "duplicate"),
-            ("replays", "replay"),
-        )
-        for name, noun in counts:
-            if count := getattr(flow, name):
-                words.append(several(count, noun) if name.endswith("s") else f"{count} {noun}")
-        if flow.captured_twice:
-            words.append(f"{flow.captured_twice} captured twice")
+        words += [found] if (found := unusual(flow.as_dict())) else []
         if flow.seconds:
             words.append(f"in {flow.seconds:.{3 if flow.seconds >= 1e-3 else 6}f} s")
         numbers = (flow.first_number, flow.last_number)

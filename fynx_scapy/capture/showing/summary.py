@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fynx_scapy.capture.reading.losses import several
+from fynx_scapy.capture.showing.text import unusual
 from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
 
 MOST_ROWS = 100
+LEAST_TEXT = 8
 
 
 def document(capture: Capture, decrypt: bool) -> dict[str, Any]:
@@ -69,38 +72,55 @@ def sa_row(sa: Any) -> dict[str, Any]:
 
 
 def table(console: Console, title: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table of at most 100 rows, with numbers right-aligned. Print nothing if there are no rows."""
+    """Print a table of at most 100 rows, without columns that have nothing. Print nothing if there are no rows.
+
+    Numbers are right-aligned and never broken; texts wrap between words as long as the terminal has room for them.
+    """
     from rich.table import Table
     from rich.text import Text
 
     if not rows:
         return
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for number, head in enumerate(heads):
-        right = all(row[number] is None or isinstance(row[number], int | float) for row in rows)
-        made.add_column(head, justify="right" if right else "left", overflow="fold")
-    for row in rows[:MOST_ROWS]:
-        cells = ("" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row)
-        made.add_row(*(Text(printable(cell, LONGEST)) for cell in cells))
+    kept = [at for at in range(len(heads)) if any(row[at] is not None for row in rows)]
+    cells = [[_cell(row[at]) for at in kept] for row in rows[:MOST_ROWS]]
+    words = [max(map(len, " ".join([heads[at], *(row[n] for row in cells)]).split())) for n, at in enumerate(kept)]
+    numbers = [all(row[at] is None or isinstance(row[at], int | float) for row in rows) for at in kept]
+    gap = 2 if sum(words) + 2 * len(words) <= console.width else 1
+    room = console.width - gap * len(words)
+    fits = sum(words) <= room
+    # If not every word has room, those of texts are broken, never numbers.
+    room -= sum(longest for longest, number in zip(words, numbers, strict=True) if number)
+    share = max(LEAST_TEXT, room // max(1, numbers.count(False)))
+    made = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, gap, 0, 0)
+    )
+    for at, longest, number in zip(kept, words, numbers, strict=True):
+        made.add_column(
+            heads[at],
+            justify="right" if number else "left",
+            overflow="fold",
+            min_width=longest if fits or number else None,
+            max_width=None if fits else longest if number else share,
+        )
+    for row in cells:
+        made.add_row(*map(Text, row))
     console.print(made)
     if len(rows) > MOST_ROWS:
         console.print(f"… and {len(rows) - MOST_ROWS} more; --json prints all")
     console.print()
 
 
-def _without_empty(rows: Sequence[Sequence[Any]], heads: Sequence[str], name: str) -> tuple[Any, Any]:
-    """Heads and rows without a column in which nothing is."""
-    at = heads.index(name)
-    if any(row[at] is not None for row in rows):
-        return heads, rows
-    return [*heads[:at], *heads[at + 1 :]], [[*row[:at], *row[at + 1 :]] for row in rows]
+def _cell(value: Any) -> str:
+    text = "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+    return printable(text, LONGEST)
 
 
 def show(capture: Capture, document: dict[str, Any], console: Console) -> None:
     """Print the ``document`` of a capture as tables."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in document["kinds"].items()) or "no IPsec"
     name = printable(capture.name)
-    console.print(f"{name}: {document['packets']} packets: {kinds}; {document['foreign']} others\n", markup=False)
+    packets, others = several(document["packets"], "packet"), several(document["foreign"], "other")
+    console.print(f"{name}: {packets}: {kinds}; {others}\n", markup=False)
     conversations = capture.conversations
     rows: list[list[Any]] = [
         [c.number, c.initiator, c.responder, len(c), len(c.exchanges), len(c.spis), c.spis[0][0].hex()]
@@ -116,38 +136,23 @@ def show(capture: Capture, document: dict[str, Any], console: Console) -> None:
         numbers = ", ".join(str(message.number) for message in exchange)
         row = [exchange.conversation.number, exchange.name, exchange.message_id, by, numbers]
         rows.append([*row, exchange.retransmissions or None, exchange.captured_twice or None, latency])
-    heads: tuple[str, ...] = ("", "exchange", "ID", "from", "packets", "retransmitted", "captured twice", "ms")
-    table(console, "exchanges", *_without_empty(rows, heads, "captured twice"))
+    heads = ("", "exchange", "ID", "from", "packets", "retransmitted", "captured twice", "ms")
+    table(console, "exchanges", heads, rows)
     _sas(console, document.get("sas", []))
-    unusual = ("missing", "reordered", "duplicates", "replays", "captured_twice")
     rows = [
         [
             f"{f['protocol'].upper()} {f['spi']}",
             f["src"],
             f["dst"],
-            f["encapsulation"],
+            f["encapsulation"] or None,
             f["packets"],
             f["octets"],
             f"{f['lowest']}–{f['highest']}",
-            *(f[name] or None for name in unusual),
+            unusual(f),
         ]
         for f in document["flows"]
     ]
-    heads = (
-        "flow",
-        "from",
-        "to",
-        "in",
-        "packets",
-        "octets",
-        "sequence",
-        "missing",
-        "reordered",
-        "duplicates",
-        "replays",
-        "captured twice",
-    )
-    table(console, "flows", *_without_empty(rows, heads, "captured twice"))
+    table(console, "flows", ("flow", "from", "to", "in", "packets", "octets", "sequence", "unusual"), rows)
     rows = [
         [f["src"], f["sport"], f["dst"], f["dport"], f["protocol"], f["packets"], f["octets"]]
         for f in document.get("inner_flows", [])
@@ -163,8 +168,8 @@ def _sas(console: Console, sas: Sequence[dict[str, Any]]) -> None:
     rows: list[list[Any]] = []
     for sa in sas:
         auth = ", ".join(f"{each['role']} {words[each['verified']]}" for each in sa["auth"])
-        rows.append(["IKE", f"{sa['spi_i']} {sa['spi_r']}", sa["suite"], sa["derived"] or "keys unknown", auth])
+        rows.append(["IKE", f"{sa['spi_i']} {sa['spi_r']}", sa["suite"], sa["derived"] or "keys unknown", auth or None])
         for child in sa["children"]:
             row = ["Child", f"{child['spi_i']} {child['spi_r']}", f"{child['suite']}, {child['mode']}"]
-            rows.append([*row, child["derived"] or f"keys {child['keys']}", ""])
+            rows.append([*row, child["derived"] or f"keys {child['keys']}", None])
     table(console, "SAs", ("", "SPIs", "algorithms", "keys from", "AUTH"), rows)

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fynx_scapy.capture.headers.ipsec import RESERVED_SPIS, contradiction
+from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.text import LONGEST, printable
 
 Record = dict[str, Any]
@@ -98,6 +99,22 @@ def inner(data: bytes, next_header: int) -> str:
     except (ValueError, IndexError, struct.error):
         return f"not an IP packet, {len(data)} octets"
     return f"{src} > {dst} {INNER_PROTOCOLS.get(protocol, f'protocol {protocol}')}, {length} octets"
+
+
+UNUSUAL = (
+    ("missing", ""), ("reordered", ""), ("duplicates", "duplicate"), ("replays", "replay"), ("captured_twice", ""),
+)  # fmt: skip
+"""What is unusual about a flow: its name, and the noun if the name is one."""
+
+
+def unusual(flow: Mapping[str, Any]) -> str | None:
+    """What is unusual about a flow, in words: ``2 missing, 1 replay``."""
+    words = [
+        several(flow[name], noun) if noun else f"{flow[name]} {name.replace('_', ' ')}"
+        for name, noun in UNUSUAL
+        if flow[name]
+    ]
+    return ", ".join(words) or None
 
 
 def _ah(record: Record) -> str:
