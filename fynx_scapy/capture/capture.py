@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fynx_scapy.capture.conversation import Conversation
-from fynx_scapy.capture.follow.inner import Inner, InnerFlow, Tally, esp_packets, marked, rewind
+from fynx_scapy.capture.follow.inner import Closed, Inner, InnerFlow, Tally, esp_packets, marked, rewind
 from fynx_scapy.capture.index import Index, Problem
 from fynx_scapy.capture.reading.nested import Nested
 from fynx_scapy.capture.transcript.transcript import Transcript
@@ -263,6 +263,11 @@ class Capture:
     def icvs(self) -> dict[str, int]:
         """How many ESP packets are ``opened`` (decrypted), ``bad`` (a key, but a wrong ICV) or ``closed`` (no key)."""
         return self.tally.icvs
+
+    @property
+    def closed_esp(self) -> list[Closed]:
+        """The ESP packets that were not decrypted although there are keys, by flow and reason."""
+        return list(self.tally.packets)
 
     @property
     def tally(self) -> Tally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,17 +14,20 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from fynx_scapy.capture.audit.facts import (
     AuthFacts,
     CaptureFacts,
+    ClosedFacts,
     ConversationFacts,
     ErrorFacts,
     ExchangeFacts,
     FlowFacts,
     NatFacts,
     NotifyFacts,
+    OddFacts,
     PieceFacts,
     RequestFacts,
     VendorFacts,
 )
 from fynx_scapy.capture.fingerprint import fingerprints
+from fynx_scapy.capture.follow.decrypt import keys_used, reason_of
 from fynx_scapy.capture.headers.kinds import UDP
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, proposals_of
 from fynx_scapy.crypto import signatures
@@ -39,18 +41,12 @@ if TYPE_CHECKING:
     from fynx_scapy.capture.transcript.messages import CapturedMessage
 
 SK, SKF = int(PayloadType.SK), int(PayloadType.SKF)
-MOST_BAD = 100
-"""How many ESP packets with a bad ICV are listed. All are counted."""
 INITIATOR, RESPONDER = "initiator", "responder"
 
 
 def collect(capture: Capture) -> CaptureFacts:
     """The facts of a capture. If there are keys, one pass decrypts ESP to count its ICVs."""
     icvs = dict(capture.icvs)
-    bad_esp: list[tuple[int, int]] = []
-    if icvs["bad"]:
-        bad = ((packet.number, packet.spi) for packet in capture.esp() if packet.icv == "bad")
-        bad_esp += itertools.islice(bad, MOST_BAD)
     pieces = _pieces(capture)
     conversations = tuple(
         _Collector(conversation).facts(pieces.get(conversation.number, ())) for conversation in capture.conversations
@@ -64,13 +60,30 @@ def collect(capture: Capture) -> CaptureFacts:
         )
         for flow in capture.flows
     )  # fmt: skip
+    closed = tuple(
+        ClosedFacts(
+            each.spi,
+            each.icv == "bad",
+            each.keyed,
+            each.keyed and keys_used(each.error),
+            reason_of(each.error),
+            each.packets,
+            each.numbers,
+            each.spi in spis,
+        )
+        for each in capture.closed_esp
+        if not each.opened
+    )
+    odd = tuple(
+        OddFacts(each.spi, each.error, each.packets, each.numbers) for each in capture.closed_esp if each.opened
+    )
     losses = tuple(capture.losses)
     named = {loss.text for loss in losses}
     problems = tuple((each.number, each.offset, each.text) for each in capture.problems if each.text not in named)
     return CaptureFacts(
         capture.name, capture.index.packets, conversations, flows, problems, icvs, _reauthenticated(conversations),
-        tuple(fingerprints(capture)), tuple(bad_esp), losses, tuple(capture.index.twice),
-        tuple(sorted(capture.index.cut.items())),
+        tuple(fingerprints(capture)), closed, losses, tuple(capture.index.twice),
+        tuple(sorted(capture.index.cut.items())), odd,
     )  # fmt: skip
 
 

@@ -156,6 +156,35 @@ class FlowFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedFacts:
+    """ESP packets of one SPI that were not decrypted although there are keys: ``bad`` ones have a wrong ICV.
+
+    ``keyed`` says whether there is a key for the SPI, ``tried`` whether it could be tried, ``reason`` why it fails or
+    cannot be tried, empty if that was not found. ``numbers`` are the first of the ``count`` packets. ``child`` says
+    whether a Child SA in the capture has the SPI.
+    """
+
+    spi: int
+    bad: bool
+    keyed: bool
+    tried: bool
+    reason: str
+    count: int
+    numbers: tuple[int, ...]
+    child: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OddFacts:
+    """ESP packets of one SPI whose content contradicts itself, such as a next header of IPv4 before an IPv6 packet."""
+
+    spi: int
+    text: str
+    count: int
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationFacts:
     """The facts of one conversation. Tuples of numbers are packets: ``closed`` could not be decrypted, ``bad_icv`` have
     a bad ICV, ``fragments`` are SKF messages. ``collisions`` are pairs of requests that rekeyed one SA simultaneously.
@@ -210,7 +239,7 @@ class CaptureFacts:
     """The facts of a capture: conversations, flows, problems, and the ICV counts of ESP.
 
     ``reauthenticated`` are pairs of conversation numbers: the second follows the first between the same peers.
-    ``bad_esp`` are (packet, SPI) of the first ESP packets with a bad ICV, ``losses`` what was left out. ``twice`` are
+    ``closed_esp`` are the ESP packets that the keys did not open, ``losses`` what was left out. ``twice`` are
     the first ESP and AH packets that were captured before (the flows count them). ``cut`` are pairs: how many
     octets of a frame the capture has, and how many packets were cut there.
     """
@@ -223,10 +252,11 @@ class CaptureFacts:
     icvs: dict[str, int]
     reauthenticated: tuple[tuple[int, int], ...] = ()
     fingerprints: tuple[Fingerprint, ...] = ()
-    bad_esp: tuple[tuple[int, int], ...] = ()
+    closed_esp: tuple[ClosedFacts, ...] = ()
     losses: tuple[Loss, ...] = ()
     twice: tuple[int, ...] = ()
     cut: tuple[tuple[int, int], ...] = ()
+    odd: tuple[OddFacts, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The counts for the head of a report."""

@@ -6,10 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from fynx_scapy.capture.audit.facts import CaptureFacts
+from fynx_scapy.capture.audit.facts import CaptureFacts, ClosedFacts
 from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, kind
 from fynx_scapy.capture.audit.rules import Source, Status
 from fynx_scapy.capture.reading.losses import several
+
+MOST_NAMED = 8
+"""How many SPIs one finding names."""
 
 
 def _flows(facts: CaptureFacts) -> Iterator[Finding]:
@@ -57,6 +60,48 @@ def _flows(facts: CaptureFacts) -> Iterator[Finding]:
                 "flow.encapsulated", INFO, Status.SEEN, f"in {flow.encapsulation}", flow.label, evidence,
                 Source("RFC 3948" if flow.encapsulation == "UDP" else "RFC 9329", ""),
             )  # fmt: skip
+
+
+def _closed(facts: CaptureFacts) -> Iterator[Finding]:
+    """ESP that the keys do not open (FAILED), and ESP of a known Child SA whose keys are unknown (UNKNOWN)."""
+    groups: dict[tuple[bool, bool, bool, str], list[ClosedFacts]] = {}
+    for each in facts.closed_esp:
+        if each.keyed or each.child:
+            groups.setdefault((each.bad, each.tried, each.keyed, each.reason), []).append(each)
+    for (bad, tried, keyed, reason), found in groups.items():
+        count = several(sum(each.count for each in found), "ESP packet")
+        subjects = list(dict.fromkeys(f"ESP {each.spi:08x}" for each in found))
+        more = f" and {len(subjects) - MOST_NAMED} more" if subjects[MOST_NAMED:] else ""
+        subject = ", ".join(subjects[:MOST_NAMED]) + more
+        numbers = tuple(sorted(number for each in found for number in each.numbers))
+        source = Source("RFC 4303", "section 3.4.4")
+        if tried:
+            yield Finding(
+                "flow.icv", HIGH, Status.FAILED,
+                f"{count} whose ICV does not verify" if bad else f"{count} that do not fit the algorithms of their SA",
+                subject, numbers, source, "The known keys of this SPI do not open what was sent under it.",
+                _sentence(reason) or "The packets were modified in transit; or the known key belongs to another SA.",
+            )  # fmt: skip
+        else:
+            unknown = "The keys of this Child SA are unknown: a secret is missing."
+            yield Finding(
+                "flow.closed", MEDIUM, Status.UNKNOWN, f"{count} not decrypted", subject, numbers, source,
+                _sentence(reason) if keyed else unknown,
+            )  # fmt: skip
+
+
+def _odd(facts: CaptureFacts) -> Iterator[Finding]:
+    """What ESP carries and what its next header says (RFC 4303 section 2.6)."""
+    for each in facts.odd:
+        yield Finding(
+            "flow.odd", MEDIUM, Status.FAILED, f"{several(each.count, 'ESP packet')}: {each.text}",
+            f"ESP {each.spi:08x}", each.numbers, Source("RFC 4303", "section 2.6"), "",
+            "A bug in the sender's implementation, or someone testing the receiver.",
+        )  # fmt: skip
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _twice(facts: CaptureFacts) -> Iterator[Finding]:
@@ -126,14 +171,6 @@ def _whole(facts: CaptureFacts) -> Iterator[Finding]:
             f"conversation {second}", numbers, Source(RFC7296, "section 2.8.3"),
             "Reauthentication, or a new connection.",
         )  # fmt: skip
-    if facts.icvs.get("bad"):
-        yield Finding(
-            "flow.icv", HIGH, Status.FAILED, f"{facts.icvs['bad']} ESP packets whose ICV does not verify",
-            ", ".join(sorted({f"ESP {spi:08x}" for _, spi in facts.bad_esp})),
-            tuple(number for number, _ in facts.bad_esp),
-            Source("RFC 4303", "section 3.4.4"), "",
-            "The packets were modified in transit; or the known key belongs to another SA.",
-        )  # fmt: skip
     yield from _unreadable(facts)
     for loss in facts.losses:
         yield Finding(
@@ -142,5 +179,5 @@ def _whole(facts: CaptureFacts) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-OF_CAPTURE: tuple[Callable[[CaptureFacts], Iterator[Finding]], ...] = (_flows, _twice, _cut, _whole)
+OF_CAPTURE: tuple[Callable[[CaptureFacts], Iterator[Finding]], ...] = (_flows, _closed, _odd, _twice, _cut, _whole)
 """Each judges what belongs to no conversation."""

@@ -6,6 +6,7 @@ The algorithms come from the capture's SA payloads if these were seen (suites.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,10 +16,10 @@ from typing import Any, NamedTuple
 from fynx_scapy.capture.follow.suites import Suites, ciphers
 from fynx_scapy.capture.headers.ipsec import contradiction
 from fynx_scapy.capture.reading.packets import IpsecPacket
-from fynx_scapy.crypto.encr import encryption
-from fynx_scapy.crypto.integ import integrity
+from fynx_scapy.crypto.encr import Encryption, encryption
+from fynx_scapy.crypto.integ import Integrity, integrity
 from fynx_scapy.crypto.transforms import Transform
-from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
+from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError, ReplayError
 from fynx_scapy.esp.sa import InboundSa
 from fynx_scapy.iana import PayloadType
 from fynx_scapy.keylog import EspKeys
@@ -26,9 +27,22 @@ from fynx_scapy.keynames import CipherSuite
 from fynx_scapy.layers.ikeheader import IKE_HEADER, NEXT_PAYLOAD
 
 OK, BAD, UNCHECKED = "ok", "bad", "unchecked"
-MISFIT = "no known key has the size that its algorithms need"
+MISFIT = "no known key fits its algorithms"
+MOST_REASONS = 4
+UNUSABLE = "its Child SA cannot be decrypted"
 ANY_SPIS = (b"", b"")
 NOT_VERIFIED = "the ICV does not verify with any known key ({} tried)"
+_REASON = re.compile(re.escape(NOT_VERIFIED).replace(r"\{\}", r"\d+") + "(: |, but )?")
+
+
+def reason_of(error: str) -> str:
+    """What an error of a bad ICV says after `NOT_VERIFIED`: the reason, empty if none was found."""
+    return _REASON.sub("", error)
+
+
+def keys_used(error: str) -> bool:
+    """Whether keys were tried on a packet, so that its error says that they fail."""
+    return not error.startswith((UNUSABLE, MISFIT))
 
 
 class SkPlace(NamedTuple):
@@ -89,6 +103,43 @@ def open_packet(packet: IpsecPacket, opener: Any) -> OpenResult:
     return opened._replace(error=odd) if odd else opened
 
 
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What opens one direction of an SA: algorithms with their keys."""
+
+    encr: Encryption
+    integ: Integrity | None
+    key: bytes = field(repr=False)
+    auth_key: bytes = field(repr=False)
+    esn: bool
+
+    def inbound(self, spi: int, high: int = 0) -> InboundSa:
+        """The SA, without replay protection. ``high``: the high half of an ESN. Raises ConfigError if a key misfits."""
+        return InboundSa(
+            spi=spi,
+            encr=self.encr,
+            key=self.key,
+            integ=self.integ,
+            auth_key=self.auth_key if self.integ is not None else b"",
+            esn=self.esn,
+            replay_window=0,
+            highest=high << 32 if self.esn else 0,
+            # the only hint that such a key fits
+            check_padding=not self.encr.aead and self.integ is None,
+            icv_removed=self.integ is None,
+        )
+
+    def verifies(self, packet: bytes, high: int) -> bool:
+        """Whether there is an ICV, and that of a packet verifies."""
+        try:
+            sa = self.inbound(int.from_bytes(packet[:4]), high)
+            sa.check_padding = False
+            sa.open(packet)
+        except (ConfigError, IntegrityError, MalformedError, ReplayError):
+            return False
+        return bool(sa.icv_size)
+
+
 @dataclass(slots=True)
 class EspOpener:
     """Decrypts ESP. The keys of an SPI are tried in the order of how well their addresses fit, wildcards last.
@@ -100,6 +151,7 @@ class EspOpener:
     suites: Suites
     _keys: dict[int | None, list[EspKeys]] = field(default_factory=dict)
     _ready: dict[tuple[int, str, str], tuple[int, list[tuple[InboundSa, int]]]] = field(default_factory=dict)
+    _reasons: dict[int, dict[str, None]] = field(default_factory=dict)  # by SPI: why keys do not fit
 
     def add(self, keys: Iterable[EspKeys]) -> None:
         """Add keys."""
@@ -138,12 +190,30 @@ class EspOpener:
             return OpenResult()
         if bad:
             return OpenResult(icv=BAD, error=NOT_VERIFIED.format(bad), keyed=True)
-        return OpenResult(error=misfit or MISFIT, keyed=True)
+        reasons = list(self._reasons.get(spi, ()))
+        return OpenResult(error=misfit or "; ".join([MISFIT, *reasons[:MOST_REASONS]]), keyed=True)
 
     def fitted(self, packet: bytes, src: str, dst: str) -> InboundSa | None:
         """The SA that decrypted the last packet with this SPI and addresses. None if it cannot check the ICV."""
         candidates = self._candidates(int.from_bytes(packet[:4], "big"), src, dst)
         return candidates[0][0] if candidates and not candidates[0][1] and candidates[0][0].icv_size else None
+
+    def materials(self, spi: int) -> Iterator[Material]:
+        """What the keys of an SPI consist of, to find out why they do not fit."""
+        learnt = self.suites.esp.get(spi, [])
+        for keys in self._keys.get(spi, ()):
+            for suite in (*(() if keys.unchecked_icv else learnt), CipherSuite(keys.encr, keys.integ, None, keys.esn)):
+                try:
+                    yield _material(keys, *ciphers(suite), bool(suite.esn))
+                except ConfigError:
+                    continue  # `open` reports it
+
+    def others(self, spi: int) -> Iterator[tuple[int, Material]]:
+        """The same for every other SPI."""
+        for other in self._keys:
+            if other is not None and other != spi:
+                for material in self.materials(other):
+                    yield other, material
 
     def _candidates(self, spi: int, src: str, dst: str) -> list[tuple[InboundSa, int]]:
         learnt = self.suites.esp.get(spi, [])
@@ -165,28 +235,16 @@ class EspOpener:
             }
             for encr, integ, esn in variants:
                 try:
-                    sa = _inbound(spi, keys, encr, integ, esn)
-                    if esn:
-                        sa.window.highest = keys.esn_high << 32
-                    yield sa, keys.unchecked_icv
-                except ConfigError:
-                    continue  # the row's keys do not have the sizes that this suite needs
+                    yield _material(keys, encr, integ, esn).inbound(spi, keys.esn_high), keys.unchecked_icv
+                except ConfigError as error:  # such as keys that do not have the sizes that this suite needs
+                    self._reasons.setdefault(spi, {})[str(error)] = None
 
 
-def _inbound(spi: int, keys: EspKeys, encr: Transform, integ: Transform | None, esn: bool) -> InboundSa:
+def _material(keys: EspKeys, encr: Transform, integ: Transform | None, esn: bool) -> Material:
+    """The algorithms with the keys of a row. Raises ConfigError for an algorithm that is not implemented."""
     cipher = encryption(encr.id, encr.key_length, esp=True)
     signer = None if cipher.aead or integ is None else integrity(integ.id)
-    return InboundSa(
-        spi=spi,
-        encr=cipher,
-        key=keys.key,
-        integ=signer,
-        auth_key=b"" if signer is None else keys.auth_key,
-        esn=esn,
-        replay_window=0,
-        check_padding=not cipher.aead and signer is None,  # the only hint that such a key fits
-        icv_removed=signer is None,
-    )
+    return Material(cipher, signer, keys.key, keys.auth_key, esn)
 
 
 def _covers(keys: EspKeys, src: str, dst: str) -> bool:

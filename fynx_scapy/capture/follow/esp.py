@@ -7,21 +7,27 @@ High halves of sequence numbers are tracked. If a capture begins above 2^32, the
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from fynx_scapy.capture.follow.decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, EspOpener, OpenResult
+from fynx_scapy.capture.follow.decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, UNUSABLE, EspOpener, OpenResult
 from fynx_scapy.capture.follow.guess import guesses
 from fynx_scapy.capture.follow.null import NullReader
 from fynx_scapy.capture.follow.origins import child_keys
 from fynx_scapy.capture.follow.pool import SecretPool
 from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa
+from fynx_scapy.capture.follow.why import MOST_KEYS, MOST_SIBLINGS, Named, of_child, of_row, why
 from fynx_scapy.crypto.keymat import ChildKeys
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError, ReplayError
 from fynx_scapy.esp.sa import InboundSa
 
 HOPELESS = 4
 """After this many undecryptable packets of an SPI, wait until there are new keys before trying again."""
+
+MOST_LOOKS = 3
+"""For how many packets of an SA the reason of a bad ICV is looked for."""
 
 MOST_HIGH_HALVES = 1 << 20
 """The upper limit for a search for a high half."""
@@ -56,6 +62,9 @@ class EspFollower:
     _hot: dict[tuple[bytes, str], tuple[Callable[[bytes], tuple[bytes, int]], str]] = field(default_factory=dict)
     _guessed: dict[tuple[bytes, str], int] = field(default_factory=dict)
     _failed: dict[tuple[bytes, str], tuple[int, int]] = field(default_factory=dict)
+    _verdicts: dict[tuple[bytes, str], OpenResult] = field(default_factory=dict)
+    _reasons: dict[tuple[bytes, str], tuple[str, int]] = field(default_factory=dict)
+    _unsupported: dict[int, str] = field(default_factory=dict)
 
     def add(self, child: CapturedChildSa) -> None:
         """Add a Child SA that was negotiated."""
@@ -95,7 +104,8 @@ class EspFollower:
         key, spi = (packet[:4], dst), int.from_bytes(packet[:4])
         version, times = self._failed.get(key, (self.changed, 0))
         if version == self.changed and times >= HOPELESS and but is None:
-            return self._null(packet, src, dst)
+            verdict = self._verdicts.get(key)
+            return verdict if verdict is not None else self._null(packet, src, dst)
         tried, keyed, misfit = 0, False, ""
         for candidate in self._candidates(spi):
             if candidate.sa is but:
@@ -126,12 +136,44 @@ class EspFollower:
             return guessed
         self._failed[key] = (self.changed, times + 1 if version == self.changed else 1)
         if not opened.keyed and not keyed:
-            return self._null(packet, src, dst)
-        if opened.keyed or not keyed:
-            return opened
-        if tried:
-            return OpenResult(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True)
-        return OpenResult(error=misfit, keyed=True)
+            unsupported = self._unsupported.get(spi)
+            if unsupported is None:
+                return self._null(packet, src, dst)
+            misfit = f"{UNUSABLE}: {unsupported}"
+        if not opened.keyed:
+            bad = OpenResult(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True)
+            opened = bad if tried else OpenResult(error=misfit, keyed=True)
+        if opened.plaintext is None:
+            opened = self._explained(packet, dst, opened, tried)
+        if key not in self._hot:
+            self._verdicts[key] = opened
+        return opened
+
+    def _explained(self, packet: bytes, dst: str, closed: OpenResult, tried: int) -> OpenResult:
+        """A result with the reason why the keys do not open the packet, if that can be found."""
+        key, spi = (packet[:4], dst), int.from_bytes(packet[:4])
+        if key in self._hot:  # other packets of the SA open: its keys are right
+            return closed._replace(
+                error=f"{closed.error}, but others of this SA do: it was modified or damaged in transit"
+            )
+        found, looks = self._reasons.get(key, ("", 0))
+        if not found and looks < MOST_LOOKS:
+            with contextlib.suppress(ConfigError):  # an unsupported algorithm: `_candidates` says so
+                found = why(packet, self._materials(spi), self.high.get(spi, 0))
+            self._reasons[key] = found, looks + 1
+        if not found:
+            return closed
+        error = closed.error if closed.icv == BAD else NOT_VERIFIED.format(max(1, tried))
+        return closed._replace(icv=BAD, error=f"{error}: {found}")
+
+    def _materials(self, spi: int) -> Iterator[Iterator[Named]]:
+        for child, by_initiator in self._children.get(spi, ()):
+            yield of_child(child, by_initiator, self.pool, self.child_sas)
+        text = "it was protected with the keys of SPI 0x{:08x}"
+        others = itertools.islice(self.rows.others(spi), MOST_SIBLINGS)
+        siblings = [Named(text.format(number), material, alone=True) for number, material in others]
+        for own in itertools.islice(self.rows.materials(spi), MOST_KEYS):
+            yield of_row(own, siblings)
 
     def _null(self, packet: bytes, src: str, dst: str) -> OpenResult:
         """Without a key, read it as NULL encryption, if that was asked for."""
@@ -180,8 +222,8 @@ class EspFollower:
                     yield _Candidate(child.inbound[by_initiator])
                 else:
                     yield from self._derived(child, by_initiator)
-            except ConfigError:
-                continue  # an unsupported algorithm
+            except ConfigError as error:  # an unsupported algorithm
+                self._unsupported[spi] = str(error)
 
     def _derived(self, child: CapturedChildSa, by_initiator: bool) -> Iterator[_Candidate]:
         for keys, sk_d, secrets in child_keys(child, self.pool):

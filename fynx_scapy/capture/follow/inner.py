@@ -147,6 +147,46 @@ def marked(packets: Iterator[Inner], spis: Set[int]) -> Iterator[Inner]:
         yield packet
 
 
+class Closed(NamedTuple):
+    """ESP packets of one flow with the same error, or without a key. ``numbers`` are the first 100 packets.
+
+    ``keyed`` says whether there is a key for the SPI, ``icv`` is ok, bad or unchecked. ``opened``: they were decrypted,
+    and ``error`` is about their content.
+    """
+
+    spi: int
+    src: str
+    dst: str
+    keyed: bool
+    icv: str
+    error: str
+    opened: bool
+    packets: int
+    numbers: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class ClosedPackets:
+    """The ESP packets that a pass did not decrypt, by flow and reason."""
+
+    _numbers: dict[tuple[int, str, str, bool, str, str, bool], list[int]] = field(default_factory=dict)
+    _counts: Counter[tuple[int, str, str, bool, str, str, bool]] = field(default_factory=Counter)
+
+    def add(self, packet: Inner) -> None:
+        """Add a packet."""
+        opened = packet.payload is not None
+        place = (packet.spi, packet.src, packet.dst, packet.keyed, packet.icv, packet.error or "", opened)
+        self._counts[place] += 1
+        numbers = self._numbers.setdefault(place, [])
+        if len(numbers) < MOST_NUMBERS:
+            numbers.append(packet.number)
+
+    def __iter__(self) -> Iterator[Closed]:
+        return (Closed(*place, count, tuple(self._numbers[place])) for place, count in self._counts.items())
+
+
+MOST_NUMBERS = 100
+
 ONE_ID = 1
 """The index compared the IP identification. Here, sequence number and content do."""
 
@@ -330,6 +370,7 @@ class Tally:
     icvs: dict[str, int] = field(default_factory=lambda: {"opened": 0, "bad": 0, "closed": 0})
     faults: Counter[str] = field(default_factory=Counter)
     closed: Counter[str] = field(default_factory=Counter)
+    packets: ClosedPackets = field(default_factory=ClosedPackets)
     clear: int = 0
 
     def read(self, packets: Iterable[Inner]) -> None:
@@ -364,6 +405,8 @@ class Tally:
             self.faults[f"{name}: {packet.error}"] += 1
         elif not packet.error:  # a truncated packet is already reported as unreadable
             self.closed[name] += 1
+        if packet.keyed or not packet.error:
+            self.packets.add(packet)
 
 
 def sa_name(spi: int, src: str, dst: str) -> str:
