@@ -15,7 +15,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 
 from fynx_scapy.capture import Follower, KeyLog
-from fynx_scapy.capture.follow.null import ICV_SIZES, NullReader
+from fynx_scapy.capture.follow.tries.null import ICV_SIZES, NullReader
 from fynx_scapy.cli import main
 from tests.shared import shared
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fynx_scapy.capture.follow.decrypt import BAD, NOT_VERIFIED, OK, UNCHECKED, UNUSABLE, EspOpener, OpenResult
-from fynx_scapy.capture.follow.guess import guesses
-from fynx_scapy.capture.follow.null import NullReader
 from fynx_scapy.capture.follow.origins import child_keys
 from fynx_scapy.capture.follow.pool import SecretPool
 from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa
-from fynx_scapy.capture.follow.why import MOST_KEYS, MOST_SIBLINGS, Named, of_child, of_row, why
+from fynx_scapy.capture.follow.tries.guess import guesses
+from fynx_scapy.capture.follow.tries.null import NullReader
+from fynx_scapy.capture.follow.tries.why import MOST_KEYS, MOST_SIBLINGS, Named, of_child, of_row, why
 from fynx_scapy.crypto.keymat import ChildKeys
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError, ReplayError
 from fynx_scapy.esp.sa import InboundSa

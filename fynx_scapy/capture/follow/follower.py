@@ -16,11 +16,11 @@ from dataclasses import replace
 from fynx_scapy.capture.follow.decrypt import ANY_SPIS, BAD, NOT_VERIFIED, OK, EspOpener, OpenResult, SkPlace, find_sk
 from fynx_scapy.capture.follow.esp import MOST_HIGH_HALVES, EspFollower
 from fynx_scapy.capture.follow.learner import InFlight, Learner
-from fynx_scapy.capture.follow.null import NullReader
 from fynx_scapy.capture.follow.pool import KeySet, SecretPool
 from fynx_scapy.capture.follow.rows import TABLE, esp_rows, ike_rows, of_row
 from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa, IkeOpened
 from fynx_scapy.capture.follow.suites import SpiPair, Suites
+from fynx_scapy.capture.follow.tries.null import NullReader
 from fynx_scapy.capture.reading.losses import Loss
 from fynx_scapy.capture.reading.reassembly import FragmentJoiner
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError

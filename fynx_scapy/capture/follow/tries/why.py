@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from fynx_scapy.capture.follow.decrypt import Material
-from fynx_scapy.capture.follow.guess import SUITES
 from fynx_scapy.capture.follow.origins import child_keys
 from fynx_scapy.capture.follow.pool import SecretPool
 from fynx_scapy.capture.follow.sas import CapturedChildSa
+from fynx_scapy.capture.follow.tries.guess import SUITES
 from fynx_scapy.crypto.encr import Encryption, encryption
 from fynx_scapy.crypto.integ import Integrity, integrity
 from fynx_scapy.crypto.keymat import ChildKeys, derive_child
