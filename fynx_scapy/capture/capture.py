@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fynx_scapy.capture.conversation import Conversation
-from fynx_scapy.capture.follow.inner import Closed, Inner, InnerFlow, Tally, esp_packets, marked, rewind
+from fynx_scapy.capture.follow.inner import Inner, InnerFlow, esp_packets, marked, rewind
+from fynx_scapy.capture.follow.tally import Tally
 from fynx_scapy.capture.index import Index, Problem
 from fynx_scapy.capture.reading.nested import Nested
 from fynx_scapy.capture.transcript.transcript import Transcript
@@ -242,8 +243,7 @@ class Capture:
         packets = esp_packets(
             self._source(), self.opener, self._nested, name=self.name, ports=self.ports, progress=self.progress
         )
-        twice = {flow.spi for flow in self.flows if flow.captured_twice}
-        return marked(packets, twice) if twice else packets
+        return marked(packets, self.flows)
 
     def inner(self) -> Iterator[Inner]:
         """What the ESP packets carry that could be decrypted, and what AH carries, without dummy packets.
@@ -263,11 +263,6 @@ class Capture:
     def icvs(self) -> dict[str, int]:
         """How many ESP packets are ``opened`` (decrypted), ``bad`` (a key, but a wrong ICV) or ``closed`` (no key)."""
         return self.tally.icvs
-
-    @property
-    def closed_esp(self) -> list[Closed]:
-        """The ESP packets that were not decrypted although there are keys, by flow and reason."""
-        return list(self.tally.packets)
 
     @property
     def tally(self) -> Tally:

@@ -33,8 +33,8 @@ from typing import Any, BinaryIO
 
 from fynx_scapy.capture.follow.decrypt import UNCHECKED, open_packet
 from fynx_scapy.capture.follow.follower import Follower
-from fynx_scapy.capture.follow.inner import sa_name
 from fynx_scapy.capture.follow.sas import IkeOpened
+from fynx_scapy.capture.follow.tally import sa_name
 from fynx_scapy.capture.headers.ipsec import ah_content, never_first, never_sent
 from fynx_scapy.capture.index import MOST_FLOWS
 from fynx_scapy.capture.reading.flows import EspFlow

@@ -593,7 +593,7 @@ def test_what_a_capture_says_is_escaped_in_the_page() -> None:
     found = audited("psk-no-proposal")
     nasty = replace(found.findings[0], title="<script>alert(1)</script>\x1b[31m")
     page = render([replace(found, findings=(nasty,))])
-    assert "<script>" not in page
+    assert "<script>alert" not in page
     assert "\x1b" not in page
     assert "&lt;script&gt;" in page
 

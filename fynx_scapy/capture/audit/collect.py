@@ -71,11 +71,11 @@ def collect(capture: Capture) -> CaptureFacts:
             each.numbers,
             each.spi in spis,
         )
-        for each in capture.closed_esp
+        for each in capture.tally.packets
         if not each.opened
     )
     odd = tuple(
-        OddFacts(each.spi, each.error, each.packets, each.numbers) for each in capture.closed_esp if each.opened
+        OddFacts(each.spi, each.error, each.packets, each.numbers) for each in capture.tally.packets if each.opened
     )
     losses = tuple(capture.losses)
     named = {loss.text for loss in losses}
