@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fynx_scapy.keylog import (
     document,
     fortigate,
+    iked,
     labelled,
     libreswan,
     plain,
@@ -78,6 +79,7 @@ FORMATS: dict[str, Format] = {
             PLUTO_LOG, "libreswan's and Openswan's log", libreswan.read_pluto_log, libreswan.LINE,
             libreswan.write_pluto_log,
         ),
+        Format("iked.log", "OpenIKED's log", iked.read_iked_log, iked.LINE),
         Format("tcpdump", "tcpdump -E", tcpdump.read_secrets, tcpdump.LINE),
         Format(XFRM_STATE, "ip xfrm state", xfrm.read_xfrm_state, xfrm.LINE, xfrm.write_xfrm_state),
         Format("setkey", "setkey -D and its scripts", setkey.read_setkey, setkey.LINE),

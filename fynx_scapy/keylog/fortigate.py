@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.keylog.algorithms import esp_keys, ike_keys, likely
@@ -59,7 +60,7 @@ def read_fortigate(lines: Sequence[Line]) -> Rows:
                 yield f"line {cipher[0]}", _unfinished
             cipher = number, found
         elif (signer := _SIGNER.match(text)) and cipher is not None:
-            yield f"line {cipher[0]}", lambda a=(cipher[1], signer, ends, esn): _esp(*a)  # type: ignore[misc]
+            yield f"line {cipher[0]}", partial(_esp, cipher[1], signer, ends, esn)
             cipher = None
         elif found := _GATEWAY.match(text):
             gateways.append(_Ike(number, (found[1], found[2])))
@@ -71,12 +72,12 @@ def read_fortigate(lines: Sequence[Line]) -> Rows:
             sa = logged.setdefault((found[1], found[2]), _Ike(number, (found[1], found[2])))
             sa.keys[found[3]] = found[5]
         elif found := _LOGGED_ESP.search(text):
-            yield f"line {number}", lambda found=found: _logged(found)  # type: ignore[misc]
+            yield f"line {number}", partial(_logged, found)
     if cipher is not None:
         yield f"line {cipher[0]}", _unfinished
     for sa in (*gateways, *logged.values()):
         if sa.keys:
-            yield f"line {sa.line}", lambda sa=sa: _ike(sa)  # type: ignore[misc]
+            yield f"line {sa.line}", partial(_ike, sa)
 
 
 def _unfinished() -> Iterable[Entry]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.keylog.algorithms import ike_keys
@@ -41,7 +42,7 @@ def read_labelled(lines: Sequence[Line]) -> Rows:
                 found.append((number, {}))
             found[-1][1][name] = text[label.end() : end].strip(_PUNCTUATION)
     for number, values in found:
-        yield f"line {number}", lambda values=values: _entries(values)  # type: ignore[misc]
+        yield f"line {number}", partial(_entries, values)
 
 
 def _entries(found: dict[str, str]) -> Iterable[Entry]:

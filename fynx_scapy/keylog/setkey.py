@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.keylog.algorithms import esp_keys
@@ -34,7 +35,7 @@ def read_setkey(lines: Sequence[Line]) -> Rows:
         text = line.text.split("#", 1)[0].rstrip()
         adds = text.lstrip().startswith("add") and text.lstrip()[3:4].isspace()
         if block and (not line.number or adds or _ENDS.match(text) or (script and block[-1].endswith(";"))):
-            yield f"line {place}", lambda block=tuple(block), script=script: _sa(block, script)  # type: ignore[misc]
+            yield f"line {place}", partial(_sa, tuple(block), script)
             block = []
         if adds or _ENDS.match(text):
             block, place, script = [text], line.number, adds

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.keylog.algorithms import esp_keys, ike_keys
@@ -44,9 +45,9 @@ def read_secrets(lines: Sequence[Line]) -> Rows:
             if word == "ikev2":
                 yield from pairs.take(Line(line.number, text))
             elif word == "file":
-                yield f"line {line.number}", lambda text=text: [Elsewhere(text.split(maxsplit=1)[1])]  # type: ignore[misc]
+                yield f"line {line.number}", partial(_elsewhere, text)
             else:
-                yield f"line {line.number}", lambda text=text: _esp(text)  # type: ignore[misc]
+                yield f"line {line.number}", partial(_esp, text)
     yield from pairs.rows()
 
 
@@ -68,7 +69,14 @@ class Pairs:
         """The keys of every IKE SA that was taken."""
         for ends in self._found.values():
             place = min(line for line, _ in ends.values())
-            yield f"line {place}", lambda ends=ends: _ike({end: found for end, (_, found) in ends.items()})  # type: ignore[misc]
+            yield f"line {place}", partial(_ike, {end: found for end, (_, found) in ends.items()})
+
+
+def _elsewhere(text: str) -> Iterable[Elsewhere]:
+    _, *path = text.split(maxsplit=1)
+    if not path:
+        raise ConfigError("expected: file NAME")
+    return [Elsewhere(path[0])]
 
 
 def _malformed() -> Iterable[Entry]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.keylog.algorithms import GCM, ciphers, esp_keys, ike_keys
@@ -78,7 +79,7 @@ def read_vpp(lines: Sequence[Line]) -> Rows:
             found[-1].names.update(_NAMES.findall(text))
     makers = {"ike": _ike, "child": _child, "ipsec": _ipsec}
     for sa in found:
-        yield f"line {sa.line}", lambda sa=sa: list(makers[sa.kind](sa))  # type: ignore[misc]
+        yield f"line {sa.line}", partial(makers[sa.kind], sa)
 
 
 def _ike(sa: _Sa) -> Iterator[Entry]:

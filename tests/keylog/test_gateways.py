@@ -94,6 +94,30 @@ def test_a_bad_secret_of_tcpdump_costs_that_line_alone(line: str, complaint: str
     assert complaint in log.warnings[0]
 
 
+# -- OpenIKED ----------------------------------------------------------------------------------------------------------
+
+
+def dumped(name: str, key: bytes, spi: str = "") -> str:
+    groups = "\n".join(key[at : at + 32].hex(" ", -4) for at in range(0, len(key), 32))
+    return f"{spi}ikev2_sa_keys: {name} with {len(key)} bytes\n{groups}\n"
+
+
+def test_the_log_of_openiked() -> None:
+    spi, spis = "spi=0x0102030405060708: ", bytes.fromhex("01020304050607081112131415161718")
+    secret = bytes(range(48))
+    text = dumped("DHSECRET", secret, spi) + dumped("SKEYSEED", K32) + dumped("S", K32 * 2 + spis, spi)
+    keys = {"d": K32, "ai": A32, "ar": K32, "ei": K16, "er": K16[::-1], "pi": K32, "pr": A32}
+    text += "".join(dumped(f"SK_{name}", key) for name, key in keys.items()) + "ikev2_msg_send: IKE_AUTH request\n"
+    log = read(text)
+    assert log.secrets == [secret]
+    assert (log.ike[0].spi_i + log.ike[0].spi_r, log.ike[0].encr, log.ike[0].integ) == (spis, CBC128, SHA256)
+    assert (log.ike[0].sk_ei, log.ike[0].sk_er, log.ike[0].sk_d, log.ike[0].sk_pr) == (K16, K16[::-1], K32, A32)
+    quiet = read("ikev2_sa_keys: SK_ei with 16 bytes\nikev2_sa_keys: SK_er with 16 bytes\n", warnings=2)
+    assert quiet.warnings[0] == (
+        "here: line 1: expected 16 octets of SK_ei after this line, found 0: run iked with -vvv"
+    )
+
+
 # -- setkey ------------------------------------------------------------------------------------------------------------
 
 

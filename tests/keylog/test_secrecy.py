@@ -34,6 +34,8 @@ TEXTS = {
     "keys.json": json.dumps(DOCUMENT, indent=1),
     "charon.log": "\n".join(CHARON),
     "pluto.log": "\n".join(PLUTO),
+    "iked.log": "spi=0x0102030405060708: ikev2_sa_keys: S with 16 bytes\n01020304 05060708 11121314 15161718\n"
+    "ikev2_sa_keys: SK_ei with 4 bytes\n00112233\n",
     "tcpdump": f"{SECRET}\n{IKE_LINES}",
     "xfrm_state": XFRM,
     "setkey": "192.0.2.1 192.0.2.2\n\tesp mode=tunnel spi=4660(0x1234) reqid=1\n\tE: rijndael-cbc 00112233\n"
