@@ -5,19 +5,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import importlib
 import io
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
 
 from fynx_scapy import __version__
+from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.errors import FynxError
 from fynx_scapy.text import printable
 
@@ -41,24 +43,10 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.E
 """What a write to stdout fails with, apart from EPIPE."""
 READER_GONE = 141
 """The exit status that a shell shows for a process killed by SIGPIPE: the reader of our output has exited."""
-INTERRUPTED = 130
-"""The same for SIGINT: Ctrl-C."""
 
 
-class Fynx(click.Group):
-    """The group of commands. Each is imported on first use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every command, in alphabetical order."""
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command with that name, or None."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"fynx_scapy.commands.{cmd_name}")
-        command: click.Command = getattr(module, COMMANDS[cmd_name])
-        return command
+class _Ending(click.Command):
+    """A command that ends with one line, or quietly, whatever ends it."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line, and leave nothing half-written when a signal ends it."""
@@ -75,6 +63,22 @@ class Fynx(click.Group):
         """Run a command."""
         with _one_line():
             return super().invoke(ctx)
+
+
+class Fynx(_Ending, click.Group):
+    """The group of commands. Each is imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command with that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"fynx_scapy.commands.{cmd_name}")
+        command: click.Command = getattr(module, COMMANDS[cmd_name])
+        return command
 
 
 @contextmanager
@@ -150,6 +154,21 @@ def _terminated() -> Iterator[None]:
 @click.version_option(__version__, prog_name="fynx")
 def main() -> None:
     """IKEv2 and ESP on Scapy: run scenarios and analyse captures."""
+
+
+def script(name: str, chosen: Callable[[], Any]) -> NoReturn:
+    """Run the scenario that ``chosen()`` returns with the options of ``fynx run``, as the script ``name``."""
+    run = importlib.import_module("fynx_scapy.commands.run").run
+    fixed: dict[str, Any] = {"names": (), "exclude": ()}
+    command = _Ending(
+        name,
+        params=[param for param in run.params if param.name not in fixed],
+        callback=functools.partial(run.callback, **fixed),
+        help=f"Run the scenario of {name}, and print its ladders. The options are those of fynx run.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    command.main(prog_name=name, obj=chosen)
+    raise AssertionError("click ends the program")
 
 
 if __name__ == "__main__":

@@ -10,20 +10,23 @@ from typing import Any
 import click
 
 from fynx_scapy.commands.opening import writing
-from fynx_scapy.commands.options import JSON, OUTPUT
+from fynx_scapy.commands.options import JSON, OUTPUT, scenario_names, without
 
 
 @click.command("list")
+@scenario_names
 @JSON
 @OUTPUT
-def list_(as_json: bool, output: Path) -> None:
+def list_(names: tuple[str, ...], exclude: tuple[str, ...], as_json: bool, output: Path) -> None:
     """List the scenarios: what each shows, and its RFC section. * marks those that also run against a live peer.
+
+    With NAMEs only those: names, patterns ('error_*'), files of yours, or folders of them.
 
     --json prints one object per line and scenario.
     """
     from fynx_scapy import scenarios
 
-    loaded = [scenarios.load(name) for name in scenarios.names()]
+    loaded = without(scenarios.chosen(names, lambda text: click.echo(text, err=True)), exclude)
     width = max(len(scenario.name) for scenario in loaded)
     with writing(output) as out:
         for scenario in loaded:

@@ -21,6 +21,8 @@ from fynx_scapy.text import LONGEST, printable
 if TYPE_CHECKING:
     from fynx_scapy.capture import Capture
 
+INTERRUPTED = 130
+"""The exit status that a shell shows for a process killed by SIGINT: Ctrl-C."""
 MOST_SHOWN = 20
 
 

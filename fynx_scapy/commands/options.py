@@ -6,16 +6,19 @@ A command accepts only the options that it can honour. Values of secrets are nev
 
 from __future__ import annotations
 
+import fnmatch
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.choice import Filter
+    from fynx_scapy.harness import Scenario
     from fynx_scapy.keylog import KeyLog
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -253,3 +256,33 @@ def read_psk(path: Path) -> bytes:
 def any_given(given: Mapping[str, Any]) -> bool:
     """Whether any key option was used."""
     return any(given[name.replace("-", "_")] for name in ("keys", "psk_files", "esp_null", *_SECRETS))
+
+
+# -- scenarios --------------------------------------------------------------------------------------------------------
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from fynx_scapy import scenarios
+
+    names = [CompletionItem(name) for name in scenarios.names() if name.startswith(incomplete)]
+    return names or click.Path().shell_complete(ctx, param, incomplete)
+
+
+def scenario_names(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: the arguments that choose scenarios."""
+    exclude = click.option(
+        "--exclude", multiple=True, metavar="PATTERN", help="Leave out scenarios with this name. Repeatable."
+    )
+    return click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_complete)(exclude(command))
+
+
+def without(chosen: Sequence[Scenario], exclude: Sequence[str]) -> list[Scenario]:
+    """The scenarios without those that these patterns name. UsageError for a pattern that names none."""
+    kept = list(chosen)
+    for pattern in exclude:
+        if not any(fnmatch.fnmatchcase(each.name, pattern) for each in chosen):
+            raise click.UsageError(f"--exclude {pattern!r} leaves out none of the chosen scenarios")
+        kept = [each for each in kept if not fnmatch.fnmatchcase(each.name, pattern)]
+    if exclude and not kept:
+        raise click.UsageError("--exclude leaves no scenario")
+    return kept

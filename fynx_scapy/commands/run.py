@@ -4,20 +4,32 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 import json
 import secrets
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
-from click.shell_completion import CompletionItem
 
 from fynx_scapy import __version__
+from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.commands.opening import check_outputs, console, save_keys, writing, writing_octets
-from fynx_scapy.commands.options import JSON_FILE, OUTPUT, STDIO, Decorator, psk_file, read_psk, writes
+from fynx_scapy.commands.options import (
+    JSON_FILE,
+    OUTPUT,
+    STDIO,
+    Decorator,
+    psk_file,
+    read_psk,
+    scenario_names,
+    without,
+    writes,
+)
+from fynx_scapy.text import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,21 +39,10 @@ if TYPE_CHECKING:
     from fynx_scapy.net.recorder import Recorder
 
 
-def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from fynx_scapy import scenarios
-
-    return [CompletionItem(name) for name in scenarios.names() if name.startswith(incomplete)]
-
-
 def _load(names: Sequence[str]) -> list[Scenario]:
-    """The scenarios with these names, without duplicates; all if there are no names. UsageError for an unknown name."""
     from fynx_scapy import scenarios
-    from fynx_scapy.errors import ConfigError
 
-    try:
-        return [scenarios.load(name) for name in dict.fromkeys(names or scenarios.names())]
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
+    return scenarios.chosen(names, lambda text: click.echo(text, err=True))
 
 
 # The options that describe a live peer: name, form of the argument, help. The key is read separately.
@@ -74,7 +75,7 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_complete)
+@scenario_names
 @writes("--report", what="a report, one self-contained HTML page")
 @JSON_FILE
 @OUTPUT
@@ -98,9 +99,15 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="N",
     help="Repeat a run byte for byte, except for ML-KEM's random values. Default: a random seed, which is shown.",
 )
+@click.option("--ladders", is_flag=True, help="Print the ladder of each session, too.")
 @_target_options
+@click.pass_obj
 def run(
+    script: Callable[[], Scenario] | None,
+    /,
     names: tuple[str, ...],
+    exclude: tuple[str, ...],
+    ladders: bool,
     report: Path | None,
     json_file: Path | None,
     junit: Path | None,
@@ -115,11 +122,13 @@ def run(
 ) -> None:
     """Run all scenarios, or those with these NAMEs, against an embedded peer, or with --target against a live one.
 
+    A NAME may be a pattern ('error_*'), a file of yours (mine.py), or a folder of them.
+
     A live peer is described by its address, the key and the identities. Scenarios that need an embedded peer are
     skipped (SKIP). Exit status 0 when every verdict is PASS or SKIP and at least one is PASS; 1 when not; 2 for misuse
-    and for a target that does not answer.
+    and for a target that does not answer; 130 after Ctrl-C, with what was done until then.
     """
-    from fynx_scapy.harness import Tally
+    from fynx_scapy.harness import Tally, Verdict
 
     save = save or old_save
     if save is None and pcap is not None and str(pcap) != STDIO:
@@ -128,16 +137,18 @@ def run(
     given_psk = {"psk_files": [psk_file] if psk_file is not None else []}
     check_outputs(texts | {"--pcap": pcap, "--save": save}, [], given_psk)
     began = datetime.datetime.now(datetime.UTC)
-    chosen = _load(names)
+    chosen = without(_load(names), exclude) if script is None else [script()]
     live = _target(target, psk_file, given)
     if live is not None and seed is not None:
         raise click.UsageError("--seed has no effect on a live peer: use it without --target")
     if live is None and seed is None:
-        seed = secrets.randbelow(1_000_000)
+        # A script is for its author, who wants the same run each time.
+        seed = 0 if script is not None else secrets.randbelow(1_000_000)
     results, recorder, contact = _run(chosen, seed, live)
     tally = Tally.of(results)
     about = {"date": began.strftime("%Y-%m-%d %H:%M:%S UTC"), **(contact.facts if contact is not None else {})}
-    command = _again(names, seed, target, psk_file, given)
+    begin = ["fynx", "run", *names] if script is None else ["python", *(inspect.getfile(each.body) for each in chosen)]
+    command = _again(begin, seed, target, psk_file, given | {"exclude": exclude})
     if report is not None:
         from fynx_scapy.report.page import render
 
@@ -170,19 +181,27 @@ def run(
         save_keys(recorder.keys(), save)
     if STDIO not in map(str, (report, json_file, junit, pcap, save)):
         with writing(output) as out:
-            _print_table(results, seed, console(out))
+            if script is None:
+                _print_table(results, seed, console(out))
+            if script is not None or ladders:
+                _print_ladders(results, out)
+    if missing := tally.verdicts[Verdict.NOT_RUN]:
+        click.echo(f"interrupted: {missing} of {counted(len(results), 'scenario')} not run", err=True)
+        sys.exit(INTERRUPTED)
     sys.exit(0 if tally.good else 1)
 
 
 def _again(
-    names: Sequence[str], seed: int | None, target: str | None, psk_file: Path | None, given: dict[str, Any]
+    begin: Sequence[str], seed: int | None, target: str | None, psk_file: Path | None, given: dict[str, Any]
 ) -> str:
     """The command that repeats the run. It names the key file, not the key, and has no output options."""
     options = {"seed": seed, "target": target, "psk_file": psk_file if target is not None else None, **given}
-    words = ["fynx", "run", *names]
+    words = list(begin)
     for name, value in options.items():
         option = name.replace("_", "-")
-        if isinstance(value, bool):
+        if isinstance(value, tuple):
+            words += [word for item in value for word in (f"--{option}", item)]
+        elif isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         elif value is not None:
             words += [f"--{option}", str(value)]
@@ -218,7 +237,8 @@ def _run(
 ) -> tuple[list[Result], Recorder, Contact | None]:
     """Run the scenarios, with a progress bar if stderr is a terminal.
 
-    A live run starts with one test exchange. If the peer does not answer, the command exits with status 2.
+    Ctrl-C ends the run; what is left has the verdict NOT RUN. A live run starts with one test exchange. If the peer
+    does not answer, the command exits with status 2.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -230,13 +250,17 @@ def _run(
     contact = harness.Contact(target, recorder.watch) if target is not None else None
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("reaching the peer", total=len(chosen))
-        if contact is not None and any(scenario.live for scenario in chosen):
-            _reach(contact)
-        for scenario in chosen:
-            progress.update(bar, description=scenario.name)
-            watch = recorder.watch
-            results.append(harness.run(scenario, seed=seed or 0, watch=watch, target=target, contact=contact))
-            progress.advance(bar)
+        try:
+            if contact is not None and any(scenario.live for scenario in chosen):
+                _reach(contact)
+            for scenario in chosen:
+                progress.update(bar, description=scenario.name)
+                watch = recorder.watch
+                results.append(harness.run(scenario, seed=seed or 0, watch=watch, target=target, contact=contact))
+                progress.advance(bar)
+        except KeyboardInterrupt:
+            left = chosen[len(results) :]
+            results += [harness.Result(each, harness.Verdict.NOT_RUN, "interrupted", 0.0, []) for each in left]
     return results, recorder, contact
 
 
@@ -275,7 +299,7 @@ def _print_table(results: Sequence[Result], seed: int | None, screen: Console) -
     from fynx_scapy.harness import Tally, Verdict
     from fynx_scapy.harness.tally import worst_first
 
-    colours = {"PASS": "green", "SKIP": "dim", "FAIL": "red", "ERROR": "magenta"}
+    colours = {"PASS": "green", "SKIP": "dim", "FAIL": "red", "ERROR": "magenta", "NOT RUN": "yellow"}
     table = Table(box=None, pad_edge=False)
     for heading in ("verdict", "scenario", "source"):
         table.add_column(heading, no_wrap=True)
@@ -305,3 +329,19 @@ def _print_table(results: Sequence[Result], seed: int | None, screen: Console) -
     if not tally.verdicts[Verdict.PASS] and not tally.verdicts[Verdict.FAIL] + tally.verdicts[Verdict.ERROR]:
         screen.print("nothing was judged: every scenario was skipped", soft_wrap=True)
     screen.print(f"{tally} in {seconds:.2f} s{which}", soft_wrap=True)
+
+
+def _print_ladders(results: Sequence[Result], out: TextIO) -> None:
+    """Print each verdict with its reason and the ladders of its sessions."""
+    for result in results:
+        scenario = result.scenario
+        click.echo(f"{result.verdict.value}  {scenario.name}: {scenario.title} ({scenario.source})", file=out)
+        notes = [result.reason] if result.reason else []
+        notes += [f"> {result.step}"] if result.step else []
+        notes += [f"without {', '.join(result.left_out)}"] if result.left_out else []
+        notes += [f"left at the peer: {words}" for words in result.left_behind]
+        for note in notes:
+            click.echo(f"      {note}", file=out)
+        for stage in result.stages:
+            click.echo(f"\n{stage.label}\n" if stage.label else "", file=out)
+            click.echo(str(stage.ladder()), file=out)

@@ -40,6 +40,8 @@ class Verdict(enum.Enum):
     """An expectation was not met."""
     ERROR = "ERROR"
     """It could not be completed."""
+    NOT_RUN = "NOT RUN"
+    """The run was interrupted before its end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,10 @@ class Scenario:
         return inspect.getdoc(self.body) or ""
 
 
-_REGISTRY: dict[str, Scenario] = {}
+_REGISTRY: dict[tuple[str, str], Scenario] = {}
+"""Module and name -> the scenario."""
+_SCRIPT: list[Scenario] = []
+"""The scenarios of the file that runs as a script."""
 
 
 def scenario(source: str, *, requirements: Sequence[str] = (), live: Live = False) -> Callable[[Body], Scenario]:
@@ -63,8 +66,8 @@ def scenario(source: str, *, requirements: Sequence[str] = (), live: Live = Fals
 
     ``source`` is the RFC section that it is about, ``requirements`` are the IDs of the sentences that it checks;
     ``live`` as in `Scenario`.
-    ConfigError for an unknown ID, for a function without a docstring and for a second scenario with the same name. A
-    file that runs as a script registers nothing, because `main` runs the package's copy of it.
+    ConfigError for an unknown ID, for a function without a docstring and for a second scenario in the same file. Those
+    of a file that runs as a script are kept apart, for `main`.
     """
     checked = tuple(requirement(identifier) for identifier in requirements)
 
@@ -74,18 +77,26 @@ def scenario(source: str, *, requirements: Sequence[str] = (), live: Live = Fals
         if not made.description:
             raise ConfigError(f"expected a docstring in the scenario {name}: its first line is the title")
         if body.__module__ == "__main__":
+            _SCRIPT.append(made)
             return made
-        known = _REGISTRY.get(name)
-        if known is not None and (known.module, known.body.__name__) != (made.module, body.__name__):
+        known = _REGISTRY.get((made.module, name))
+        if known is not None and known.body.__code__ != body.__code__:
             raise ConfigError(
-                f"expected one scenario with the name {name}, found one in {known.module} and one in {made.module}"
+                f"expected one scenario with the name {name}, found {known.body.__name__} and {body.__name__}: give "
+                "each a file of its own"
             )
-        _REGISTRY[name] = made
+        _REGISTRY[made.module, name] = made
         return made
 
     return register
 
 
-def registered(name: str) -> Scenario | None:
-    """The scenario with that name, if its file was imported."""
-    return _REGISTRY.get(name)
+def registered(name: str, module: str | None = None) -> Scenario | None:
+    """The scenario with that name, of that module or of any, if its file was imported."""
+    found = (made for (where, known), made in _REGISTRY.items() if known == name and module in (None, where))
+    return next(found, None)
+
+
+def of_script(file: str) -> list[Scenario]:
+    """The scenarios of the file that runs as a script, if it is this one."""
+    return [made for made in _SCRIPT if Path(inspect.getfile(made.body)).resolve() == Path(file).resolve()]

@@ -166,7 +166,10 @@ class Run:
     def _live(self, target: Target, label: str, overrides: dict[str, Any]) -> Session:
         target.config(overrides)
         if not self.able:
-            raise OutOfReach("the scenario looks into an embedded peer, or changes datagrams in transit")
+            raise OutOfReach(
+                "the scenario looks into an embedded peer, or changes datagrams in transit: "
+                "its @scenario has no live=True"
+            )
         self.close()
         if self.contact is not None and not self.contact.heard:
             self.contact.make()

@@ -67,9 +67,9 @@ class Tally:
         }
 
 
-SEVERITY = (Verdict.FAIL, Verdict.ERROR, Verdict.PASS, Verdict.SKIP)
+SEVERITY = (Verdict.FAIL, Verdict.ERROR, Verdict.NOT_RUN, Verdict.PASS, Verdict.SKIP)
 
 
 def worst_first(results: Sequence[Result]) -> list[Result]:
-    """Sort by verdict: FAIL, ERROR, PASS, SKIP; within each in the order of the run."""
+    """Sort by verdict: FAIL, ERROR, NOT RUN, PASS, SKIP; within each in the order of the run."""
     return sorted(results, key=lambda result: SEVERITY.index(result.verdict))

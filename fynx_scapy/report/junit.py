@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verdicts as JUnit XML for continuous integration: SKIP is skipped, FAIL a failure, ERROR an error."""
+"""The verdicts as JUnit XML for continuous integration: SKIP and NOT RUN are skipped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from fynx_scapy.harness import Result, Tally, Verdict
 
-_TAGS = {Verdict.SKIP: "skipped", Verdict.FAIL: "failure", Verdict.ERROR: "error"}
+_TAGS = {Verdict.SKIP: "skipped", Verdict.NOT_RUN: "skipped", Verdict.FAIL: "failure", Verdict.ERROR: "error"}
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -22,7 +22,7 @@ def junit_xml(results: Sequence[Result], about: Mapping[str, str]) -> str:
         tests=str(len(results)),
         failures=str(tally.verdicts[Verdict.FAIL]),
         errors=str(tally.verdicts[Verdict.ERROR]),
-        skipped=str(tally.verdicts[Verdict.SKIP]),
+        skipped=str(tally.verdicts[Verdict.SKIP] + tally.verdicts[Verdict.NOT_RUN]),
         time=f"{sum(result.seconds for result in results):.3f}",
     )
     lists = {

@@ -85,11 +85,16 @@ def write(recording: Recording, name: str, source: str) -> str:
     lines += [")", "", ""]
     title = _one_line(f"Replay of a conversation in {source}.")
     function = name if name.isidentifier() and not keyword.iskeyword(name) else "recorded"
-    lines += ['@scenario("RFC 7296 section 1.2")', f"def {function}(run: Run) -> None:", f'    """{title}"""']
+    lines += [
+        '@scenario("RFC 7296 section 1.2", live=True)',
+        f"def {function}(run: Run) -> None:",
+        f'    """{title}"""',
+    ]
     addresses = f', local="{recording.initiator}", remote="{recording.responder}"'
     if recording.initiator == recording.responder:
         addresses = ""
-    lines += [f"    s = run.session(config=CONFIG, peer=PEER{addresses})", *_steps(recording)]
+    lines += ["    if run.live:", "        s = run.session(config=CONFIG)", "    else:"]
+    lines += [f"        s = run.session(config=CONFIG, peer=PEER{addresses})", *_steps(recording)]
     lines += ["", "    expect(s.events).has(IkeSaEstablished)", "", "", 'if __name__ == "__main__":']
     lines += [f"    play({function})", ""]
     text = _HEAD.format(title=title) + "\n".join(lines)

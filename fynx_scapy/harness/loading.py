@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Loads the scenarios of a user's own files, from any folder."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.harness.scenario import Scenario, registered
+from fynx_scapy.net import guard
+from fynx_scapy.text import printable
+
+PACKAGE = "fynx_scapy.scenarios"
+
+loading: list[Path] = []
+"""The files that are being run to find their scenarios."""
+
+
+class Found(NamedTuple):
+    """The scenarios of a folder, and its other Python files, which were not run."""
+
+    scenarios: list[Scenario]
+    others: list[Path]
+
+
+def load_file(path: Path) -> Scenario:
+    """The scenario of a file. ConfigError when it cannot be read or run, or has none or more than one."""
+    name = _in_package(path)
+    module = importlib.import_module(f"{PACKAGE}.{name}") if name else _load(path)
+    found = registered(path.stem, module.__name__)
+    if found is None:
+        raise ConfigError(f"{_shown(path)}: expected a function with @scenario(...), found none")
+    return found
+
+
+def load_folder(folder: Path) -> Found:
+    """The scenarios of the Python files in a folder. Files without @scenario are not run.
+
+    ConfigError as in `load_file`, and when there is no scenario.
+    """
+    files = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+    having = [path for path in files if _has_scenario(path)]
+    if not having:
+        raise ConfigError(f"{_shown(folder)}: expected Python files with @scenario(...), found none")
+    return Found([load_file(path) for path in having], [path for path in files if path not in having])
+
+
+def _in_package(path: Path) -> str:
+    """The name of a scenario that is ours, so that its file is not run a second time; empty for any other file."""
+    spec = importlib.util.find_spec(PACKAGE)
+    places = spec.submodule_search_locations if spec is not None else None
+    ours = any(path.resolve().parent == Path(place).resolve() for place in places or ())
+    return path.stem if ours and path.suffix == ".py" and path.is_file() else ""
+
+
+def _has_scenario(path: Path) -> bool:
+    """Whether a function has a decorator called ``scenario``. True for what is no Python: running it says why."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, OSError):
+        return True
+    decorators = [each for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for each in node.decorator_list]
+    calls = [each.func for each in decorators if isinstance(each, ast.Call)]
+    return any(
+        (call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "")) == "scenario" for call in calls
+    )
+
+
+def _load(path: Path) -> ModuleType:
+    """Run a file as a module of its own. Its folder is on the path, as with ``python FILE``."""
+    file = path.resolve()
+    name = f"fynx_scenario_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if not file.is_file():
+        raise ConfigError(f"{_shown(path)}: there is no such file")
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{_shown(path)}: expected a Python file whose name ends with .py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    if str(file.parent) not in sys.path:
+        sys.path.insert(0, str(file.parent))
+    loading.append(path)
+    try:
+        _, error = guard.attempt(spec.loader.exec_module, module)
+    except SystemExit:
+        error = ConfigError('it ends the program: put that under if __name__ == "__main__"')
+    finally:
+        loading.remove(path)
+    if error is not None:
+        del sys.modules[name]
+        raise ConfigError(_fault(path, file, error)) from None
+    return module
+
+
+def _fault(path: Path, file: Path, error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{_shown(path)}:{error.lineno or 0}: {error.msg}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    place = f":{lines[-1]}" if lines else ""
+    text = str(error) if isinstance(error, ConfigError) else f"it raised {type(error).__name__}: {error}"
+    return f"{_shown(path)}{place}: {printable(text)}"
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path))
