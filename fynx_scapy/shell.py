@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The shell: IPython with layers, sessions and captures imported, and two magics for the most common tasks."""
+"""The shell: IPython with Scapy's names, ours, and magics for the most common tasks."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from fynx_scapy import __version__
-from fynx_scapy.capture import Capture, IPsecSession, KeyLog, rdpcap
+from fynx_scapy.capture import Capture
 from fynx_scapy.errors import ConfigError, FynxError
 from fynx_scapy.session import Session
 
 BANNER = f"""\
-fynx-scapy {__version__}: IKEv2 and ESP at the prompt. TAB completes, object? explains; example() is a session.
-s = Session(psk="secret"); s.sa_init().show(); s.auth(); s.ping()    step by step; Session("192.0.2.1") is a live peer
-s.rekey_child(); s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT"))    send anything you like
+fynx-scapy {__version__}: IKEv2 and ESP at the Scapy prompt (sr1, ls, IP, …). TAB completes, object? explains.
+s = Session(psk="secret"); s.connect(); s.ping(); s.sas()    step by step; Session("192.0.2.1") is a live peer
+s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT"))    anything you like; s.save("run.pcapng") keeps it
 c = Capture("run.pcapng", KeyLog(secrets=["5f0c…"])); c.conversations; c.messages[3].show(); c.to_pandas()
-%ladder s    %ladder c    %decrypt run.pcapng KEYS
+%ladder s    %ladder c.conversations[0]    %decrypt run.pcapng KEYS    %tb after an error    example() is a session
 """
 
 
@@ -32,20 +36,21 @@ def example(seed: int = 1) -> Session:
 
 
 def names() -> dict[str, Any]:
-    """The names that are defined at the prompt."""
+    """The names that are defined at the prompt: Scapy's, and then ours, which win."""
     import scapy.all
-    from scapy.layers.inet import ICMP, IP, UDP
-    from scapy.layers.inet6 import IPv6
 
     import fynx_scapy
+    from fynx_scapy import capture, errors, events, harness, iana, net, taps
     from fynx_scapy.layers import esp, ikev2
 
-    defined: dict[str, Any] = {"conf": scapy.all.conf, "IP": IP, "IPv6": IPv6, "UDP": UDP, "ICMP": ICMP}
-    for module in (ikev2, esp):
+    defined = {name: value for name, value in vars(scapy.all).items() if not name.startswith("_")}
+    for module in (events, harness, capture, net, ikev2, esp, fynx_scapy):
         defined |= {name: getattr(module, name) for name in module.__all__}
-    defined |= {name: getattr(fynx_scapy, name) for name in fynx_scapy.__all__}
-    defined |= {"Capture": Capture, "KeyLog": KeyLog, "rdpcap": rdpcap, "IPsecSession": IPsecSession}
-    return defined | {"Session": Session, "example": example}
+    defined |= {
+        name: value for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, FynxError)
+    }
+    modules = {"errors": errors, "events": events, "iana": iana, "taps": taps, "fynx_scapy": fynx_scapy}
+    return defined | modules | {"example": example}
 
 
 def start(capture: Capture | str | None = None, keys: str | None = None) -> None:
@@ -61,12 +66,23 @@ def start(capture: Capture | str | None = None, keys: str | None = None) -> None
         banner += f"c = {namespace['c']!r}\n"
     config = Config()
     config.HistoryManager.hist_file = ":memory:"  # the user may type secrets
-    config.TerminalInteractiveShell.confirm_exit = config.TerminalInteractiveShell.enable_tip = False
+    prompt = config.TerminalInteractiveShell
+    prompt.confirm_exit = prompt.enable_tip = False
+    prompt.autoawait, prompt.loop_runner = True, "asyncio"
     shell: Any = InteractiveShellEmbed(config=config, banner1=banner, user_ns=namespace)  # type: ignore[no-untyped-call]
     magics = Magics(shell.user_ns)
-    shell.register_magic_function(magics.ladder, "line", "ladder")
-    shell.register_magic_function(magics.decrypt, "line", "decrypt")
+    for magic in (magics.ladder, magics.decrypt):
+        shell.register_magic_function(magic, "line", magic.__name__)
+    shell.set_custom_exc((FynxError,), _one_line)
     shell()
+
+
+def _one_line(
+    shell: Any, kind: type[BaseException], error: BaseException, trace: TracebackType, tb_offset: int | None = None
+) -> None:
+    """Show an error of ours on one line; ``%tb`` shows the whole traceback."""
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+    print(f"{kind.__name__}: {error}", file=sys.stderr)
 
 
 class Magics:
@@ -76,17 +92,32 @@ class Magics:
         self._namespace = namespace
 
     def ladder(self, line: str) -> Any:
-        """%ladder [NAME]: draw the ladder of a session, a conversation or a capture (default: ``s``, else ``c``)."""
-        name = line.strip() or next((default for default in ("s", "c") if default in self._namespace), "s")
-        drawable: Any = self._namespace.get(name)
-        if not hasattr(drawable, "ladder"):
-            print(f"expected the name of a session, a conversation or a capture, found {name!r}")
+        """%ladder [WHAT]: draw the ladder of a session, a conversation or a capture (default: ``s``, else ``c``).
+
+        WHAT is a name or an expression, such as ``c.conversations[1]``.
+        """
+        text = line.strip() or next((default for default in ("s", "c") if default in self._namespace), "s")
+        try:
+            drawable: Any = eval(text, self._namespace)  # the user's own expression, at the user's own prompt
+        except NameError:
+            drawable = None
+        except (AttributeError, LookupError, SyntaxError, TypeError, FynxError) as error:
+            print(f"%ladder {text}: {type(error).__name__}: {error}")
+            return None
+        if not callable(getattr(drawable, "ladder", None)):
+            several = isinstance(drawable, list | tuple) and any(hasattr(item, "ladder") for item in drawable)
+            hint = f"; it has {len(drawable)}: write %ladder {text}[0]" if several else ""
+            print(f"expected the name of a session, a conversation or a capture, found {text!r}{hint}")
             return None
         return _printing_errors(drawable.ladder)
 
     def decrypt(self, line: str) -> Any:
         """%decrypt FILE [KEYS]: open a capture as ``c``, with the keys in KEYS or beside the capture."""
-        words = line.split()
+        try:
+            words = [str(Path(word).expanduser()) for word in shlex.split(line)]
+        except (ValueError, RuntimeError) as error:
+            print(f"expected %decrypt FILE [KEYS], found {line!r}: {error}")
+            return None
         if not 1 <= len(words) <= 2:
             print(f"expected %decrypt FILE [KEYS], found {len(words)} words")
             return None

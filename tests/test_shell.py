@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,9 +20,10 @@ def typed(*lines: str, arguments: tuple[str, ...] = ()) -> str:
     """What a shell says in which these lines are typed."""
     done = subprocess.run(
         [sys.executable, "-m", "fynx_scapy.cli", "shell", *arguments],
-        input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=60, check=False,
+        input="\n".join(lines) + "\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+        check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
     return done.stdout
 
 
@@ -47,6 +49,28 @@ def test_a_person_at_the_prompt() -> None:
 
 
 @pytest.mark.slow
+def test_it_feels_like_scapy() -> None:
+    said = typed(
+        "s = Session(psk='x', seed=1); s.connect()",
+        "s.liveness(timeout='x')",
+        "len(IP(dst='192.0.2.9') / UDP()), callable(sr1)",
+        "import asyncio",
+        "await asyncio.sleep(0, 'awaited')",
+        "%ladder c.conversations[1]",
+        "s.close(); s.ping()",
+        "%tb",
+        arguments=(str(PCAPS / "demo.pcapng"),),
+    )
+    assert "ConfigError: expected Session.liveness().timeout" in said
+    assert "(28, True)" in said
+    assert "'awaited'" in said
+    assert "IKE_SA_INIT request 0" in said
+    before, after = said.split("LocalError: this session is closed: make a new Session", 1)
+    assert "Traceback" not in before
+    assert "Traceback" in after, "%tb shows it whole"
+
+
+@pytest.mark.slow
 def test_with_a_capture_and_its_keys() -> None:
     capture, keys = PCAPS / "demo.pcapng", PCAPS / "demo.keys"
     said = typed("%ladder", "c.messages[-1].icv", arguments=(str(capture), "--keys", str(keys)))
@@ -65,6 +89,40 @@ def test_everything_is_at_hand() -> None:
     names = shell.names()
     for name in ("IKEv2", "IKEv2_SA", "ESP", "Session", "Capture", "KeyLog", "IP", "UDP", "example", "IkeConfig"):
         assert name in names, name
+    for name in (
+        "sr", "sr1", "ls", "lsc", "explore", "Raw", "sniff", "wrpcap",
+        "expect", "Psk", "ChildConfig", "Recorder", "Network", "Nat", "IkeSaEstablished", "Timeout", "events",
+    ):  # fmt: skip
+        assert name in names, name
+    assert names["rdpcap"].__module__.startswith("fynx_scapy.capture")
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("c.conversations", "it has 2: write %ladder c.conversations[0]"),
+        ("c.conversations[9]", "%ladder c.conversations[9]: IndexError: list index out of range"),
+        ("c.nothing", "AttributeError"),
+        ("s.", "SyntaxError"),
+        ("nothing", "expected the name of a session, a conversation or a capture, found 'nothing'"),
+        ("5", "found '5'"),
+        ("", "found 's'"),
+    ],
+)
+def test_a_wrong_ladder_is_one_line(line: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    session = shell.example()
+    magics = shell.Magics({"c": SimpleNamespace(conversations=[session, session])})
+    assert magics.ladder("c.conversations[1]") is not None
+    assert magics.ladder(line if line else "s") is None
+    said = capsys.readouterr().out
+    assert text in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", ["", "a b c", "'not closed", "/nowhere.pcapng", "/nowhere.pcapng /nor.keys"])
+def test_a_wrong_decrypt_is_one_line(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shell.Magics({}).decrypt(line) is None
+    assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_without_ipython_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import select
 import socket
 import threading
@@ -32,6 +33,8 @@ SETTLING = 0.2
 """The longest time in seconds that `settle` reads on after the last pending request of the host."""
 
 _PATIENCE = 0.25
+_SHARED = 0.002
+"""The same interval when the thread of `attend` may have read what `run` waits for."""
 
 
 class HasFileno(Protocol):
@@ -83,6 +86,7 @@ class UdpNetwork(Hosts):
         self._started = time.monotonic()
         self.epoch = time.time()
         self._attendant: threading.Thread | None = None
+        self._alarm = -1
         self._closing = threading.Event()
 
     def __enter__(self) -> Self:
@@ -172,7 +176,12 @@ class UdpNetwork(Hosts):
         """Close all sockets, and end the thread that serves them."""
         self._closing.set()
         if self._attendant is not None:
+            if self._alarm >= 0:
+                os.eventfd_write(self._alarm, 1)  # it may be waiting for a datagram
             self._attendant.join()
+        if self._alarm >= 0:
+            os.close(self._alarm)
+            self._alarm = -1
         for ports in self._ports.values():
             ports.close()
         self._ports.clear()
@@ -182,6 +191,8 @@ class UdpNetwork(Hosts):
     def attend(self) -> None:
         """Start a thread that answers the peers between calls of `run`, for example at a Python prompt."""
         if self._attendant is None:
+            self._alarm = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            self._poll.register(self._alarm, select.EPOLLIN)
             self._attendant = threading.Thread(target=self._serve, name="fynx attendant", daemon=True)
             self._attendant.start()
 
@@ -215,7 +226,8 @@ class UdpNetwork(Hosts):
                     return True
             if self.now >= end:
                 return met is None
-            self._step(min(end, self.now + POLL) if met is not None else end)
+            pause = _SHARED if self._attendant is not None else POLL if met is not None else _PATIENCE
+            self._step(min(end, self.now + pause))
 
     def settle(self, name: str) -> None:
         """Like the base class, but for some seconds at most: a real network may never become idle."""

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -178,6 +179,26 @@ def test_a_thread_answers_between_two_steps() -> None:
             rekeyed = lambda: any(isinstance(event, IkeSaRekeyed) for _, event in peer.network.events)  # noqa: E731
             assert peer.network.run(rekeyed, limit=5)
             s.ping("10.2.0.1")
+    finally:
+        peer.network.close()
+
+
+@pytest.mark.slow
+def test_the_thread_makes_no_step_wait() -> None:
+    """It may read the answer that `run` waits for: each run took a quarter of a second then."""
+    peer = Peer()
+    try:
+        with alice(peer) as s:
+            s.connect()
+            s.attend()
+            began = time.monotonic()
+            for _ in range(8):
+                with s.network.acting():
+                    s.sa.liveness()
+                s.network.run()
+                s.attend()
+            s.close()
+            assert time.monotonic() - began < 0.8
     finally:
         peer.network.close()
 
