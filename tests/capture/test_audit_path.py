@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from fynx_scapy import Session
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import Audit, Status, audit
 from fynx_scapy.commands.audit import audit as command
+from fynx_scapy.crypto.encr import encryption
+from fynx_scapy.esp.sa import OutboundSa
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_KE, IKEv2_Nonce, IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
+from fynx_scapy.net import Recorder
 from fynx_scapy.report.audit import render
-from tests.capture.build import ethernet, ike, ipv4, ipv6, pcap, udp
+from tests.capture.build import esp, ethernet, ike, ipv4, ipv6, pcap, udp
 from tests.shared import shared
 
 ALICE, BOB = "10.0.0.1", "10.0.0.2"
@@ -153,3 +157,32 @@ def test_an_ipv6_message_in_fragments_is_told_too() -> None:
     response = ipv6(17, udp(500, 500, initial("Response")), "fd00::2", "fd00::1")
     (lost,) = audited(request, response, ipv6(44, fragment)).find("path.lost")
     assert "1 UDP 500 packet came as first fragments only" in lost.title
+
+
+def test_spis_and_numbers_that_no_sa_has() -> None:
+    numbers = [(0, 1), (5, 1), (0x1000, 0), (0x1000, 1), (0x2000, 1)]
+    found = audited(*(ipv4(50, esp(number, spi), ident=at + 1) for at, (spi, number) in enumerate(numbers)))
+    assert [each.title for each in found.find("flow.spi")] == [
+        "1 packet with SPI 0, which must not be on the wire",
+        "1 packet with the reserved SPI 5",
+    ]
+    (zero,) = found.find("flow.zero")
+    assert (zero.subject, zero.evidence, zero.status) == ("ESP 00001000", (3,), Status.FAILED)
+    assert not found.find("unreadable")
+
+
+def test_what_esp_carries_contradicts_its_next_header(tmp_path: Path) -> None:
+    session, recorder = Session(seed=1), Recorder()
+    recorder.watch(session.network, "odd")
+    session.connect()
+    frames, keys = [bytes(each) for each in recorder.packets()], recorder.keys()
+    with Capture(io.BytesIO(pcap(frames, linktype=101)), keys) as capture:
+        child = capture.child_sas[0]
+        assert child.keys is not None
+    encr = encryption(child.suite.encr.id, child.suite.encr.key_length, esp=True)
+    sa = OutboundSa(spi=child.spi_r, encr=encr, key=child.keys.encr_i)
+    frames.append(ipv4(50, sa.seal(ipv6(59, b""), 4), "192.0.2.1", "192.0.2.2"))
+    with Capture(io.BytesIO(pcap(frames, linktype=101)), keys) as capture:
+        (odd,) = audit(capture).find("flow.odd")
+    assert odd.evidence == (len(frames),)
+    assert odd.status is Status.FAILED

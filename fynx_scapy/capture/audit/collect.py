@@ -56,7 +56,8 @@ def collect(capture: Capture) -> CaptureFacts:
         FlowFacts(
             flow.protocol, flow.spi, flow.src, flow.dst, flow.encapsulation, flow.first_number, flow.last_number,
             flow.packets, flow.octets, flow.lowest, flow.highest, flow.missing, flow.reordered, flow.late,
-            flow.duplicates, flow.replays, flow.spi in spis, flow.captured_twice, flow.mirror,
+            flow.duplicates, flow.replays, flow.spi in spis, flow.captured_twice, flow.mirror, flow.zeros,
+            flow.zero_number,
         )
         for flow in capture.flows
     )  # fmt: skip

@@ -64,6 +64,13 @@ def _child_options(conversation: ConversationFacts, _: Profile) -> Iterator[Find
             child.numbers, Source("RFC 4303", "section 2.2.1"),
             "Extended sequence numbers are in use." if esn else "It must be rekeyed before 2^32 packets are sent.",
         )  # fmt: skip
+        for spi in (child.spi_i, child.spi_r):
+            if spi < 256:
+                yield Finding(
+                    "child.spi", MEDIUM, Status.FORBIDDEN, f"the SPI {spi} was negotiated, which is reserved",
+                    child.label, child.numbers, Source("RFC 4303", "section 2.1"),
+                    "SPIs from 1 to 255 are reserved by IANA, and 0 must not be on the wire.",
+                )  # fmt: skip
         if child.mode == "transport":
             yield Finding(
                 "child.transport", INFO, Status.SEEN, "transport mode", child.label, child.numbers,

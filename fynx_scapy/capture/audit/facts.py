@@ -148,6 +148,8 @@ class FlowFacts:
     child: bool
     twice: int = 0
     mirror: bool = False
+    zeros: int = 0
+    zero_number: int = 0
 
     @property
     def label(self) -> str:

@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from fynx_scapy.capture.audit.facts import CaptureFacts, ClosedFacts
+from fynx_scapy.capture.audit.facts import CaptureFacts, ClosedFacts, FlowFacts
 from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, kind
 from fynx_scapy.capture.audit.rules import Source, Status
 from fynx_scapy.capture.reading.losses import several
 
+RESERVED = 256
+"""SPIs below it are reserved."""
 MOST_NAMED = 8
 """How many SPIs one finding names."""
 
@@ -22,6 +24,7 @@ def _flows(facts: CaptureFacts) -> Iterator[Finding]:
         if flow.mirror:
             continue  # judged by the flow that it repeats
         evidence = (flow.first_number, flow.last_number)
+        yield from _numbers(flow, evidence)
         if flow.replays or flow.duplicates:
             count = flow.replays + flow.duplicates
             yield Finding(
@@ -60,6 +63,28 @@ def _flows(facts: CaptureFacts) -> Iterator[Finding]:
                 "flow.encapsulated", INFO, Status.SEEN, f"in {flow.encapsulation}", flow.label, evidence,
                 Source("RFC 3948" if flow.encapsulation == "UDP" else "RFC 9329", ""),
             )  # fmt: skip
+
+
+def _numbers(flow: FlowFacts, evidence: tuple[int, ...]) -> Iterator[Finding]:
+    """SPIs and sequence numbers that no SA has (RFC 4303 sections 2.1 and 3.3.3)."""
+    packets = several(flow.packets, "packet")
+    cause = "A bug in the sender's implementation, keys configured by hand, or someone testing the receiver."
+    if flow.spi == 0:
+        yield Finding(
+            "flow.spi", MEDIUM, Status.FORBIDDEN, f"{packets} with SPI 0, which must not be on the wire", flow.label,
+            evidence, Source("RFC 4303", "section 2.1"), "It is for local use.", cause,
+        )  # fmt: skip
+    elif flow.spi < RESERVED:
+        yield Finding(
+            "flow.spi", LOW, Status.WEAK, f"{packets} with the reserved SPI {flow.spi}", flow.label, evidence,
+            Source("RFC 4303", "section 2.1"), "SPIs from 1 to 255 are reserved by IANA.", cause,
+        )  # fmt: skip
+    if flow.zeros:
+        yield Finding(
+            "flow.zero", MEDIUM, Status.FAILED, f"{several(flow.zeros, 'packet')} with the sequence number 0",
+            flow.label, (flow.zero_number,), Source("RFC 4303", "section 3.3.3"),
+            "The first packet of an SA has 1, and without ESN the numbers must not start again.", cause,
+        )  # fmt: skip
 
 
 def _closed(facts: CaptureFacts) -> Iterator[Finding]:
@@ -141,9 +166,10 @@ def _cut(facts: CaptureFacts) -> Iterator[Finding]:
 def _unreadable(facts: CaptureFacts) -> Iterator[Finding]:
     """What could not be read, grouped: one finding for each kind of reason."""
     told = {piece.number for conversation in facts.conversations for piece in conversation.pieces}
+    odd = {number for flow in facts.flows for number in (flow.zero_number, 0 if flow.spi else flow.first_number)}
     groups: dict[str, list[tuple[int, int, str]]] = {}
     for number, offset, text in facts.problems:
-        if CUT.match(text) or (number in told and FRAGMENT.match(text)):
+        if CUT.match(text) or (number in told and FRAGMENT.match(text)) or (number in odd and FLOW.search(text)):
             continue
         text = PLACE.sub("", text)
         groups.setdefault(kind(text), []).append((number, offset, text))
@@ -159,6 +185,7 @@ def _unreadable(facts: CaptureFacts) -> Iterator[Finding]:
 
 
 PLACE = re.compile(r"^packet \d+(, | at )offset \d+: ")
+FLOW = re.compile(r": (SPI 0 must not|sequence number 0,)")  # `_numbers` judges it
 CUT = re.compile(r"the capture holds \d+ of \d+ octets")
 FRAGMENT = re.compile(r"fragment 0x[0-9a-f]+ of protocol 17:")
 
