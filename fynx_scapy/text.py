@@ -21,7 +21,7 @@ def printable(value: str | bytes, most: int | None = None) -> str:
     rest = ""
     if most is not None and len(text) > most:
         octets = len(value) if isinstance(value, bytes) else len(text.encode("utf-8", "surrogatepass"))
-        text, rest = text[:most], f"… ({octets} octets)"
+        text, rest = text[:most], f"… ({counted(octets, 'octet')})"
     if not text.isprintable():
         text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     return text + rest

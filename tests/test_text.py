@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 
+import fynx_scapy
 from fynx_scapy.errors import FynxError, PeerError
 from fynx_scapy.harness.reachability import Unreached
 from fynx_scapy.ike.terms.identity import Identity
@@ -106,3 +109,21 @@ def test_warnings_about_key_files(name: str, tmp_path: pathlib.Path) -> None:
         warnings = [str(error)]
     assert warnings or name == "charon.log"
     assert not any(map(unprintable, warnings))
+
+
+NOUNS = (
+    "packets", "messages", "conversations", "SAs", "captures", "flows", "problems", "fragments", "datagrams",
+    "exchanges", "events", "attempts", "scenarios", "findings", "lines",
+)  # fmt: skip
+COUNTED = re.compile(rf"\{{[^{{}}]*\}} (?!sent )(?:[A-Za-z]+ )?(?:{'|'.join(NOUNS)})\b")
+SHOWN = (
+    "capture/showing", "capture/audit", "capture/transcript", "capture/reading", "commands", "ladder", "net", "report",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", SHOWN)
+def test_what_is_counted_is_singular_or_plural(folder: str) -> None:
+    """Texts use `counted`, so that none says "1 packets"."""
+    root = Path(fynx_scapy.__file__).parent / folder
+    found = {f"{path.name}: {match[0]}" for path in root.rglob("*.py") for match in COUNTED.finditer(path.read_text())}
+    assert found == set()

@@ -23,7 +23,7 @@ from fynx_scapy.capture.follow.tally import Tally
 from fynx_scapy.capture.index import Index, Problem
 from fynx_scapy.capture.reading.nested import Nested
 from fynx_scapy.capture.transcript.transcript import Transcript
-from fynx_scapy.text import printable
+from fynx_scapy.text import counted, printable
 
 if TYPE_CHECKING:
     import pandas
@@ -341,10 +341,9 @@ class Capture:
         if self._index is None:
             return f"<Capture {printable(self.name)}, not read yet>"
         index = self._index
-        return (
-            f"<Capture {printable(self.name)}: {index.packets} packets, {len(index.messages)} IKE messages, "
-            f"{len(self.conversations)} conversations, {len(index.flows)} flows, {index.failed} problems>"
-        )
+        own = (index.packets, len(index.messages), len(self.conversations), len(index.flows), index.failed)
+        told = ", ".join(map(counted, own, ("packet", "IKE message", "conversation", "flow", "problem")))
+        return f"<Capture {printable(self.name)}: {told}>"
 
     def _repr_html_(self) -> str:
         from fynx_scapy.capture.showing.pictures import capture_html

@@ -16,7 +16,7 @@ import click
 
 from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.commands.options import STDIO
-from fynx_scapy.text import LONGEST, printable
+from fynx_scapy.text import LONGEST, counted, printable
 
 if TYPE_CHECKING:
     from fynx_scapy.capture import Capture
@@ -46,7 +46,7 @@ class Losses:
         for text in texts[:MOST_SHOWN]:
             click.echo(f"{self._prefix}{printable(text, LONGEST)}", err=True)
         if len(texts) > MOST_SHOWN:
-            click.echo(f"{self._prefix}… and {len(texts) - MOST_SHOWN} more SAs", err=True)
+            click.echo(f"{self._prefix}… and {counted(len(texts) - MOST_SHOWN, 'more SA')}", err=True)
 
     def filtered(self, left_out: int, total: int) -> None:
         """Report what a filter left out. That is no loss."""

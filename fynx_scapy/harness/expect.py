@@ -24,6 +24,7 @@ from fynx_scapy.ladder import payload_name
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Notify, build_payloads, chain, first_type, parse_payloads
 from fynx_scapy.session_setup import INITIATOR, RESPONDER
+from fynx_scapy.text import counted
 
 _LONGEST = 600
 
@@ -223,7 +224,7 @@ class EventExpectations(ValueExpectations):
         sent = [event for event in sent if wanted in (None, event.header.exch_type)]
         if not -len(sent) <= number < len(sent):
             of = "" if wanted is None else f" in {name_of(ExchangeType, wanted)}"
-            fail(f"a sent message with number {number}{of}", f"{len(sent)} messages sent{of}")
+            fail(f"a sent message with number {number}{of}", f"{counted(len(sent), 'message')} sent{of}")
         payloads = sent[number].payloads
         # Parse the built payloads, so that computed lengths and counts can be checked too.
         parsed = parse_payloads(first_type(payloads), build_payloads(payloads))

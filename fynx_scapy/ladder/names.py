@@ -24,6 +24,7 @@ from fynx_scapy.ike.events import (
     SaDeleted,
 )
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
+from fynx_scapy.text import counted
 
 
 def payload_name(layer: Any, *, request: bool = True) -> str:
@@ -54,7 +55,7 @@ def message_text(event: MessageEvent) -> str:
     if event.encrypted:
         # The puzzle solution comes before SK (RFC 8019 section 7.2.2).
         outside = names[:1] if names[:1] == ["PS"] else []
-        fragments = f" in {len(event.wire)} fragments" if len(event.wire) > 1 else ""
+        fragments = f" in {counted(len(event.wire), 'fragment')}" if len(event.wire) > 1 else ""
         names = [*outside, f"SK {{{', '.join(names[len(outside) :])}}}{fragments}"]
     return ", ".join(["HDR", *names])
 
@@ -73,7 +74,7 @@ def esp_text(event: EspSent | EspReceived) -> str:
     """An ESP packet: SPI, sequence number and size of the inner packet."""
     if isinstance(event, EspReceived) and event.next_header == 59:
         return f"SPI {event.spi:08x}, seq {event.seq}, dummy packet"
-    return f"SPI {event.spi:08x}, seq {event.seq}, {event.length} octets inside"
+    return f"SPI {event.spi:08x}, seq {event.seq}, {counted(event.length, 'octet')} inside"
 
 
 def _deleted(event: SaDeleted) -> str:
@@ -106,8 +107,10 @@ REMARKS: Mapping[type[Event], Callable[[Any], str]] = {
     ChildSaFailed: _child_failed,
     SaDeleted: _deleted,
     ExchangeDropped: lambda event: f"the peer's {name_of(ExchangeType, event.exchange)} was abandoned: {event.reason}",
-    EventsDropped: lambda event: f"{sum(count for _, count in event.kinds)} earlier events were not kept",
-    PeerDead: lambda event: f"peer is dead: no answer to message {event.message_id} in {event.attempts} attempts",
+    EventsDropped: lambda event: f"{counted(sum(count for _, count in event.kinds), 'earlier event')} not kept",
+    PeerDead: lambda event: (
+        f"peer is dead: no answer to message {event.message_id} in {counted(event.attempts, 'attempt')}"
+    ),
     InternalError: lambda event: f"internal error while handling {event.doing}: {event.error} at {event.where}",
 }
 """The texts of events that are not packets. KeysDerived and PeerNotified have none: the messages show them."""

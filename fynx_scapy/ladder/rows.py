@@ -20,7 +20,7 @@ from fynx_scapy.ike.events import (
 )
 from fynx_scapy.ladder.names import REMARKS, esp_text, exchange_title, is_response, message_text, message_title
 from fynx_scapy.layers.ikeheader import HEADER_SIZE
-from fynx_scapy.text import LONGEST, printable
+from fynx_scapy.text import LONGEST, counted, printable
 
 LOST, DELIVERED, DROPPED = "lost", "delivered", "dropped"
 
@@ -188,7 +188,7 @@ class Reader:
             known = next((row for row in kin if row.sender), kin[0] if kin else None)
             title = known.title if known else "datagram"
             size = event.length if isinstance(event, MessageDropped) else len(octets[0])
-            text = known.text if known else f"{size} octets"
+            text = known.text if known else counted(size, "octet")
             fragment = known is not None and len(known.octets) > 1
             if fragment:
                 text = f"a fragment of {text}"

@@ -23,6 +23,7 @@ from fynx_scapy.net.echo import echo_reply
 from fynx_scapy.net.listeners import Listeners, Remover
 from fynx_scapy.net.nat import Nat
 from fynx_scapy.net.wire import Wire
+from fynx_scapy.text import counted
 
 Observer = Callable[[float, Datagram, str], object]
 Subscriber = Callable[[str, Event], object]
@@ -224,7 +225,7 @@ class Hosts(ABC):
             return
         error, others, self._raised, self._raised_after = self._raised, self._raised_after, None, 0
         if others:
-            error.add_note(f"listeners raised {others} more exceptions in the same step")
+            error.add_note(f"listeners raised {counted(others, 'more exception')} in the same step")
         raise error
 
     def _collect(self) -> None:

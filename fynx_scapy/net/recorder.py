@@ -27,6 +27,7 @@ from fynx_scapy.keylog import EspKeys, IkeKeys, KeyLog
 from fynx_scapy.ladder import Ladder, Row
 from fynx_scapy.net.hosts import Hosts, Record, record
 from fynx_scapy.net.listeners import Remover
+from fynx_scapy.text import counted
 
 EPOCH = 1_704_067_200
 """The start of virtual time in a capture, in seconds since the epoch: 2024-01-01 00:00:00 UTC."""
@@ -98,7 +99,7 @@ class Recorder:
                 packet.time = round(start + time, 6) + 5e-7
                 packet.comments = [comment(datagram, fate).encode()]
                 if missing and number == 1:
-                    packet.comments.append(f"{missing} earlier datagrams were not kept".encode())
+                    packet.comments.append(f"{counted(missing, 'earlier datagram')} not kept".encode())
                 yield packet
             start += (take.datagrams[-1][0] if take.datagrams else 0.0) + PAUSE
 
@@ -178,7 +179,7 @@ def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
         what = (
             f"{row.title}{part}: {row.text}"
             if row and ours
-            else f"{len(datagram.data)} octets that neither end has sent"
+            else f"{counted(len(datagram.data), 'octet')} that neither end has sent"
         )
         copies = seen[datagram.data] = seen.get(datagram.data, 0) + 1
         marks = [f"changed: {', '.join(row.changed)}"] if row and row.changed else []

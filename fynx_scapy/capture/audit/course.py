@@ -11,6 +11,7 @@ from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, F
 from fynx_scapy.capture.audit.rules import Profile, Source, Status
 from fynx_scapy.capture.transcript.facts import IkeSaFacts
 from fynx_scapy.iana import IpcompTransform, NotifyType, TransformType, name_of
+from fynx_scapy.text import counted
 
 
 def _secrecy(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
@@ -125,7 +126,7 @@ def _going(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
         middle = statistics.median(exchange.latency or 0.0 for exchange in timed) * 1000
         yield Finding(
             "ike.latency", INFO, Status.SEEN,
-            f"{len(timed)} exchanges answered after {middle:.1f} ms (median), at most "
+            f"{counted(len(timed), 'exchange')} answered after {middle:.1f} ms (median), at most "
             f"{(slowest.latency or 0) * 1000:.1f} ms ({slowest.name} {slowest.message_id})",
             conversation.label, slowest.numbers, source, "As seen at the point of capture.",
         )  # fmt: skip
@@ -154,7 +155,8 @@ def _path(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
         )  # fmt: skip
     if conversation.fragments:
         yield Finding(
-            "path.fragments", INFO, Status.SEEN, f"IKE fragmentation: {len(conversation.fragments)} fragments",
+            "path.fragments", INFO, Status.SEEN,
+            f"IKE fragmentation: {counted(len(conversation.fragments), 'fragment')}",
             conversation.label, conversation.fragments, Source("RFC 7383", "section 2.5"),
         )  # fmt: skip
     cookies = [each.number for each in conversation.notify(NotifyType.COOKIE) if each.by == "responder"]
@@ -227,13 +229,14 @@ def _reading(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
         )  # fmt: skip
     if conversation.closed:
         yield Finding(
-            "ike.closed", MEDIUM, Status.UNKNOWN, f"{len(conversation.closed)} messages not decrypted",
+            "ike.closed", MEDIUM, Status.UNKNOWN, f"{counted(len(conversation.closed), 'message')} not decrypted",
             conversation.label, conversation.closed, Source(RFC7296, "section 3.14"),
             "No known key decrypts them, so their content (such as Child SAs, AUTH and errors) is not judged.",
         )  # fmt: skip
     if conversation.bad_icv:
         yield Finding(
-            "ike.icv", HIGH, Status.FAILED, f"{len(conversation.bad_icv)} messages whose ICV does not verify",
+            "ike.icv", HIGH, Status.FAILED,
+            f"{counted(len(conversation.bad_icv), 'message')} whose ICV does not verify",
             conversation.label, conversation.bad_icv, Source(RFC7296, "section 3.14"), "",
             "The message was modified in transit; or the known key belongs to another SA.",
         )  # fmt: skip

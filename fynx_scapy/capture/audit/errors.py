@@ -17,6 +17,7 @@ from fynx_scapy.capture.audit.finding import LOW, MEDIUM, RFC7296, Finding, suit
 from fynx_scapy.capture.audit.rules import Profile, Severity, Source, Status
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, SeenProposal
 from fynx_scapy.iana import KeMethod, NotifyType, PayloadType, TransformType, name_of
+from fynx_scapy.text import counted
 
 KE_KINDS = frozenset((TransformType.KE, *range(TransformType.ADDKE1, TransformType.ADDKE7 + 1)))
 COOKIES = 3
@@ -104,7 +105,8 @@ def _invalid_ke(place: Place, error: ErrorFacts) -> Checked | None:
     """RFC 7296 section 1.2: the data is the preferred method, one of those offered, and not the one just used."""
     if len(error.data) != 2:
         return Checked(
-            f"Its data has {len(error.data)} octets. Expected 2: the number of the method that the {error.by} wants.",
+            f"Its data has {counted(len(error.data), 'octet')}. Expected 2: the number of the method that the "
+            f"{error.by} wants.",
             f"The {error.by}'s implementation is broken, or the message was forged or damaged.",
             MEDIUM,
         )
@@ -285,7 +287,7 @@ def _critical(_: Place, error: ErrorFacts) -> Checked | None:
     """RFC 7296 section 2.5: only for an unknown payload type whose critical bit is set; its data is that type."""
     if len(error.data) != 1:
         return Checked(
-            f"Its data has {len(error.data)} octets. Expected 1: the type of the payload.",
+            f"Its data has {counted(len(error.data), 'octet')}. Expected 1: the type of the payload.",
             f"The {error.by}'s implementation is broken, or the message was forged or damaged.",
         )
     if error.asked is None or not error.asked.readable:
@@ -350,7 +352,7 @@ def cookies(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
         )  # fmt: skip
     elif len(posed) >= COOKIES or len(posed) > len(after) > 1:
         yield Finding(
-            "ike.cookie", MEDIUM, Status.FAILED, f"the responder asked for a cookie {len(posed)} times",
+            "ike.cookie", MEDIUM, Status.FAILED, f"the responder asked for a cookie {counted(len(posed), 'time')}",
             conversation.label, numbers, source, "The initiator returned the cookie, and was asked again.",
             "The responder does not accept its own cookies: several hosts share its address without sharing the "
             "secret, the secret changes too fast, or a NAT changes the initiator's address or port each time.",

@@ -10,6 +10,7 @@ from fynx_scapy.capture.audit.facts import CaptureFacts, ClosedFacts, FlowFacts
 from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, kind
 from fynx_scapy.capture.audit.rules import Source, Status
 from fynx_scapy.capture.reading.losses import several
+from fynx_scapy.text import counted
 
 RESERVED = 256
 """SPIs below it are reserved."""
@@ -28,18 +29,20 @@ def _flows(facts: CaptureFacts) -> Iterator[Finding]:
         if flow.replays or flow.duplicates:
             count = flow.replays + flow.duplicates
             yield Finding(
-                "flow.replay", MEDIUM, Status.FAILED, f"{count} packets with a repeated sequence number",
+                "flow.replay", MEDIUM, Status.FAILED, f"{counted(count, 'packet')} with a repeated sequence number",
                 flow.label, evidence, source, "A receiver with replay protection drops them.",
                 "Someone replays packets, or the network (or the capture) has duplicated them.",
             )  # fmt: skip
         if flow.late:
             yield Finding(
-                "flow.late", LOW, Status.WEAK, f"{flow.late} packets too late for a window of 64", flow.label, evidence,
+                "flow.late", LOW, Status.WEAK, f"{counted(flow.late, 'packet')} too late for a window of 64",
+                flow.label, evidence,
                 source, "The path reorders more than a usual replay window allows: enlarge the window.",
             )  # fmt: skip
         elif flow.reordered:
             yield Finding(
-                "flow.reordered", INFO, Status.SEEN, f"{flow.reordered} packets out of order", flow.label, evidence,
+                "flow.reordered", INFO, Status.SEEN, f"{counted(flow.reordered, 'packet')} out of order",
+                flow.label, evidence,
                 source,
             )  # fmt: skip
         if flow.missing:

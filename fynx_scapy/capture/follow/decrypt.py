@@ -25,6 +25,7 @@ from fynx_scapy.iana import PayloadType
 from fynx_scapy.keylog import EspKeys
 from fynx_scapy.keynames import CipherSuite
 from fynx_scapy.layers.ikeheader import IKE_HEADER, NEXT_PAYLOAD
+from fynx_scapy.text import counted
 
 OK, BAD, UNCHECKED = "ok", "bad", "unchecked"
 MISFIT = "no known key fits its algorithms"
@@ -67,7 +68,7 @@ class OpenResult(NamedTuple):
     keyed: bool = False
 
     def __repr__(self) -> str:
-        size = "not decrypted" if self.plaintext is None else f"{len(self.plaintext)} octets"
+        size = "not decrypted" if self.plaintext is None else counted(len(self.plaintext), "octet")
         return f"OpenResult({size}, icv={self.icv!r}, error={self.error!r}, next_header={self.next_header})"
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fynx_scapy.errors import MalformedError
+from fynx_scapy.text import counted
 
 RESERVED_SPIS = range(1, 256)
 """Reserved by IANA (RFC 4303 section 2.1). A receiver may still have such an SA, so this alone is no error."""
@@ -27,7 +28,7 @@ def contradiction(following: int, content: bytes, missing: int = 0) -> str:
     if content[0] >> 4 != version:
         return f"{head}, but the inner packet has version {content[0] >> 4}"
     if len(content) + missing < size:
-        return f"{head}, but {len(content) + missing} octets follow"
+        return f"{head}, but {counted(len(content) + missing, 'octet')} follow"
     if len(content) < size:
         return ""
     length = int.from_bytes(content[2:4]) if version == 4 else 40 + int.from_bytes(content[4:6])

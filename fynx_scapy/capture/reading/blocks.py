@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from fynx_scapy.capture.headers.times import COARSE, fine
 from fynx_scapy.errors import CaptureError
-from fynx_scapy.text import printable, printable_lines
+from fynx_scapy.text import counted, printable, printable_lines
 
 PCAP_MAGIC = {  # the first four octets: byte order, ticks per second
     b"\xd4\xc3\xb2\xa1": ("<", 10**6),
@@ -111,7 +111,9 @@ class Window:
         if self.broken:
             return f"{self.name}: {place}: {self.broken}"
         end = self.base + len(self.data)
-        return f"{self.name}: {place}: the file ends at offset {end}, {need - (end - self.offset)} octets short"
+        return (
+            f"{self.name}: {place}: the file ends at offset {end}, {counted(need - (end - self.offset), 'octet')} short"
+        )
 
 
 def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]:

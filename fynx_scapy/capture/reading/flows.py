@@ -13,6 +13,7 @@ from typing import Any
 
 from fynx_scapy.capture.headers.ipsec import never_first, never_sent
 from fynx_scapy.capture.reading.losses import several
+from fynx_scapy.text import counted
 
 WINDOW = 64
 """A packet that arrives after this many newer ones is ``late``: a replay window of the usual size drops it."""
@@ -167,6 +168,6 @@ class EspFlow:
 
     def __repr__(self) -> str:
         return (
-            f"<{self.protocol.upper()} {self.spi:08x} {self.src} > {self.dst}: {self.packets} packets, "
-            f"{self.octets} octets, {self.lowest} to {self.highest}, {self.missing} missing>"
+            f"<{self.protocol.upper()} {self.spi:08x} {self.src} > {self.dst}: {counted(self.packets, 'packet')}, "
+            f"{counted(self.octets, 'octet')}, {self.lowest} to {self.highest}, {self.missing} missing>"
         )

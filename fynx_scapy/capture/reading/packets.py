@@ -19,6 +19,7 @@ from fynx_scapy.capture.headers.tunnels import PORTS, PROTOCOLS, beneath, tunnel
 from fynx_scapy.capture.reading.frames import Frame
 from fynx_scapy.errors import CaptureError
 from fynx_scapy.layers.ikeheader import EXCHANGE_TYPE, IKE_HEADER, LENGTH, NEXT_PAYLOAD, VERSION
+from fynx_scapy.text import counted
 
 IPSEC_PROTOCOLS = {ESP: "esp", AH: "ah", IPCOMP: "ipcomp", WESP: "wesp"}
 IPV6_OPTIONS = {0, 43, 60, 135}  # hop-by-hop, routing, destination, mobility: type, length in 8 octets
@@ -317,7 +318,7 @@ def classified(data: bytes, missing: int = 0) -> tuple[str, bytes, str | None]:
     if len(data) <= 4:
         if missing:
             return "unreadable", data, None
-        return "unreadable", data, f"expected a keepalive, IKE or ESP, found {len(data)} octets"
+        return "unreadable", data, f"expected a keepalive, IKE or ESP, found {counted(len(data), 'octet')}"
     return "esp", data, None
 
 

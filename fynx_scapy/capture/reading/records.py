@@ -11,6 +11,7 @@ from scapy.packet import Packet
 
 from fynx_scapy.layers.ikev2.header import notation
 from fynx_scapy.layers.ikev2.notify import NotifyData
+from fynx_scapy.text import counted
 
 Record = dict[str, Any]
 # Fields that only locate the next structure, and a payload's flags, which ``critical`` replaces
@@ -56,7 +57,7 @@ def cut(layers: list[Packet], missing: int) -> bool:
         return False  # its fault is the sender's
     layer.error = f"the capture holds {len(octets)} of {length} octets"
     if len(octets) < 4:
-        layer.error = f"the capture holds {len(octets)} octets"
+        layer.error = f"the capture holds {counted(len(octets), 'octet')}"
     return True
 
 

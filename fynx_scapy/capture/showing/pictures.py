@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fynx_scapy.capture.reading.losses import several
 from fynx_scapy.capture.showing.esp_rows import flow_rows, packet_rows
 from fynx_scapy.ladder import DELIVERED, STYLE, Ladder, Row
-from fynx_scapy.text import LONGEST, printable
+from fynx_scapy.text import LONGEST, counted, printable
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.showing.shown import Shown
@@ -167,7 +167,7 @@ def capture_html(capture: Shown) -> str:
     index = capture.index
     kinds = ", ".join(f"{count} {kind}" for kind, count in index.kinds.items())
     name = html.escape(printable(capture.name))
-    parts = [f"<style>{TABLE_STYLE}</style><p><b>{name}</b>: {index.packets} packets ({kinds})</p>"]
+    parts = [f"<style>{TABLE_STYLE}</style><p><b>{name}</b>: {counted(index.packets, 'packet')} ({kinds})</p>"]
     rows: list[list[object]] = [
         [c.number, c.initiator, c.responder, len(c), len(c.exchanges), len(c.spis)] for c in capture.conversations
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from fynx_scapy.capture.headers.ipsec import RESERVED_SPIS, contradiction
 from fynx_scapy.capture.reading.losses import several
-from fynx_scapy.text import LONGEST, printable
+from fynx_scapy.text import LONGEST, counted, printable
 
 Record = dict[str, Any]
 INNER_PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 50: "ESP", 51: "AH", 108: "IPComp", 141: "WESP"}
@@ -83,9 +83,9 @@ def _esp(record: Record) -> str:
 def inner(data: bytes, next_header: int) -> str:
     """What an ESP packet carried: addresses and protocol of an IP packet, else the next header number."""
     if next_header == 59:
-        return f"dummy, {len(data)} octets"
+        return f"dummy, {counted(len(data), 'octet')}"
     if contradiction(next_header, data):
-        return f"not an IP packet, {len(data)} octets"
+        return f"not an IP packet, {counted(len(data), 'octet')}"
     try:
         if next_header == 4:
             src, dst = (socket.inet_ntop(socket.AF_INET, data[at : at + 4]) for at in (12, 16))
@@ -95,10 +95,10 @@ def inner(data: bytes, next_header: int) -> str:
             protocol, length = data[6], 40 + struct.unpack_from("!H", data, 4)[0]
         else:
             name = INNER_PROTOCOLS.get(next_header, f"protocol {next_header}")
-            return f"{name}, {len(data)} octets"
+            return f"{name}, {counted(len(data), 'octet')}"
     except (ValueError, IndexError, struct.error):
-        return f"not an IP packet, {len(data)} octets"
-    return f"{src} > {dst} {INNER_PROTOCOLS.get(protocol, f'protocol {protocol}')}, {length} octets"
+        return f"not an IP packet, {counted(len(data), 'octet')}"
+    return f"{src} > {dst} {INNER_PROTOCOLS.get(protocol, f'protocol {protocol}')}, {counted(length, 'octet')}"
 
 
 UNUSUAL = (

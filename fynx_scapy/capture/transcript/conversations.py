@@ -15,6 +15,7 @@ from fynx_scapy.capture.transcript.holder import Holder
 from fynx_scapy.capture.transcript.messages import CapturedMessage
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.layers.ikeheader import NO_SPI
+from fynx_scapy.text import counted
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.follow.sas import CapturedIkeSa
@@ -194,6 +195,6 @@ class ConversationBase:
 
     def __repr__(self) -> str:
         return (
-            f"<Conversation {self.number}: {self.initiator} with {self.responder}, {len(self)} messages, "
-            f"{len(self.exchanges)} exchanges, {len(self.spis)} IKE SAs>"
+            f"<Conversation {self.number}: {self.initiator} with {self.responder}, {counted(len(self), 'message')}, "
+            f"{counted(len(self.exchanges), 'exchange')}, {counted(len(self.spis), 'IKE SA')}>"
         )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from fynx_scapy.capture.follow.exchanges import kind_of
 from fynx_scapy.capture.transcript.messages import CapturedMessage
 from fynx_scapy.iana import ExchangeType, name_of
+from fynx_scapy.text import counted
 
 
 class Between(Protocol):
@@ -92,4 +93,4 @@ class CapturedExchange:
 
     def __repr__(self) -> str:
         latency = "no response" if self.latency is None else f"{self.latency * 1000:.1f} ms"
-        return f"<{self.name} {self.message_id}: {len(self.messages)} messages, {latency}>"
+        return f"<{self.name} {self.message_id}: {counted(len(self.messages), 'message')}, {latency}>"

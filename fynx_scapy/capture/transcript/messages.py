@@ -12,6 +12,7 @@ from fynx_scapy.capture.reading.store import Stored
 from fynx_scapy.capture.transcript.holder import Holder
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
 from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, IKE_HEADER
+from fynx_scapy.text import counted
 
 if TYPE_CHECKING:
     from scapy.packet import Packet
@@ -153,7 +154,7 @@ class CapturedMessage:
         from fynx_scapy.ladder import payload_name
 
         if self.version >> 4 == 1:
-            return f"{self.length} octets"
+            return counted(self.length, "octet")
         found = self.opened
         words = ["HDR"]
         for layer in found.payloads:
@@ -176,4 +177,4 @@ class CapturedMessage:
 
     def __repr__(self) -> str:
         copy = " captured twice" if self.twice else " again" if self.copy else ""
-        return f"<{self.number}: {self.title} {self.src} > {self.dst}, {self.length} octets{copy}>"
+        return f"<{self.number}: {self.title} {self.src} > {self.dst}, {counted(self.length, 'octet')}{copy}>"
