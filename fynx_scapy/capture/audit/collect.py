@@ -26,7 +26,7 @@ from fynx_scapy.capture.audit.facts import (
     RequestFacts,
     VendorFacts,
 )
-from fynx_scapy.capture.fingerprint import fingerprints
+from fynx_scapy.capture.fingerprint import Fingerprint, of_conversation
 from fynx_scapy.capture.follow.decrypt import keys_used, reason_of
 from fynx_scapy.capture.headers.kinds import UDP
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, proposals_of
@@ -48,9 +48,12 @@ def collect(capture: Capture) -> CaptureFacts:
     """The facts of a capture. If there are keys, one pass decrypts ESP to count its ICVs."""
     icvs = dict(capture.icvs)
     pieces = _pieces(capture)
-    conversations = tuple(
-        _Collector(conversation).facts(pieces.get(conversation.number, ())) for conversation in capture.conversations
-    )
+    found: list[ConversationFacts] = []
+    prints: list[Fingerprint] = []
+    for conversation in capture.conversations:  # both at a time, while the layers of its messages are kept
+        found.append(_Collector(conversation).facts(pieces.get(conversation.number, ())))
+        prints += of_conversation(conversation)
+    conversations = tuple(found)
     spis = {spi for each in conversations for child in each.children for spi in (child.spi_i, child.spi_r)}
     flows = tuple(
         FlowFacts(
@@ -83,7 +86,7 @@ def collect(capture: Capture) -> CaptureFacts:
     problems = tuple((each.number, each.offset, each.text) for each in capture.problems if each.text not in named)
     return CaptureFacts(
         capture.name, capture.index.packets, conversations, flows, problems, icvs, _reauthenticated(conversations),
-        tuple(fingerprints(capture)), closed, losses, tuple(capture.index.twice),
+        tuple(prints), closed, losses, tuple(capture.index.twice),
         tuple(sorted(capture.index.cut.items())), odd,
     )  # fmt: skip
 

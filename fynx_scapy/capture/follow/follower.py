@@ -15,13 +15,21 @@ from dataclasses import replace
 
 from fynx_scapy.capture.follow.decrypt import ANY_SPIS, BAD, NOT_VERIFIED, OK, EspOpener, OpenResult, SkPlace, find_sk
 from fynx_scapy.capture.follow.esp import MOST_HIGH_HALVES, EspFollower
+from fynx_scapy.capture.follow.layers import Layers
 from fynx_scapy.capture.follow.learner import InFlight, Learner
 from fynx_scapy.capture.follow.pool import KeySet, SecretPool
-from fynx_scapy.capture.follow.rows import TABLE, esp_rows, ike_rows, of_row
-from fynx_scapy.capture.follow.sas import CapturedChildSa, CapturedIkeSa, IkeOpened
+from fynx_scapy.capture.follow.sas import (
+    TABLE,
+    CapturedChildSa,
+    CapturedIkeSa,
+    IkeOpened,
+    esp_rows,
+    ike_rows,
+    of_row,
+)
 from fynx_scapy.capture.follow.suites import SpiPair, Suites
 from fynx_scapy.capture.follow.tries.null import NullReader
-from fynx_scapy.capture.reading.losses import Loss
+from fynx_scapy.capture.reading.losses import Loss, several
 from fynx_scapy.capture.reading.reassembly import FragmentJoiner
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
 from fynx_scapy.esp.sa import InboundSa
@@ -31,6 +39,9 @@ from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAGS, IKE_HEADER, VERSI
 
 MOST_PENDING = 10_000
 """How many undecrypted messages are kept. Beyond that, the oldest is dropped."""
+
+MOST_ERRORS = 20
+"""How many errors of one message are listed."""
 
 SK, SKF = PayloadType.SK, PayloadType.SKF
 
@@ -61,6 +72,7 @@ class Follower:
         self.esp: Callable[[bytes, str, str], OpenResult] = self._esp.open
         self._known: dict[SpiPair, list[IkeKeys]] = {}
         self._reassembly = FragmentJoiner()
+        self._layers = Layers()
         self._pending: OrderedDict[int, IkeOpened] = OrderedDict()
         self._taken = 0
         self.add(keys)
@@ -106,7 +118,9 @@ class Follower:
 
         ``missing`` octets at its end are not in the capture.
         """
-        found = self._message(IkeOpened(number, time, src, sport, dst, dport, message, missing=missing))
+        found = self._message(
+            IkeOpened(number, time, src, sport, dst, dport, message, missing=missing, layers=self._layers)
+        )
         if found.closed:
             self._taken += 1
             self._pending[self._taken] = found
@@ -156,8 +170,7 @@ class Follower:
     # One message
 
     def _message(self, message: IkeOpened, count: bool = True) -> IkeOpened:
-        from fynx_scapy.capture.reading.records import cut, faults
-        from fynx_scapy.layers.ikev2.header import parse_message, parse_payloads
+        from fynx_scapy.capture.reading.records import faults
 
         data = message.message
         if len(data) < IKE_HEADER.size:
@@ -167,21 +180,21 @@ class Follower:
             return replace(message, errors=(text,))
         if data[VERSION] >> 4 != 2:
             return replace(message, errors=(f"expected major version 2, found {data[VERSION] >> 4}",))
-        header, payloads = parse_message(data)
+        header, payloads, incomplete = self._layers.outer(data, message.missing)
+        assert header is not None
         errors = [header.malformed] if header.malformed else []
         if message.missing and header.length > len(data):
             sent = len(data) + message.missing
             errors = [] if header.length == sent else [f"length {header.length}, but {sent} octets, at offset 24"]
-        incomplete = cut(payloads, message.missing)
         errors += [text for layer in (payloads[:-1] if incomplete else payloads) for text in faults(layer)]
-        message = replace(message, header=header, payloads=payloads, errors=tuple(errors), cut=incomplete)
+        message = replace(message, errors=shortened(errors))
         if incomplete and payloads[-1].payload_type in (SK, SKF):
             return message
         data = data[: header.length] if header.length >= IKE_HEADER.size else data
         try:
             place = find_sk(data) if any(layer.payload_type in (SK, SKF) for layer in payloads) else None
         except MalformedError as error:
-            return replace(message, errors=(*errors, str(error)))
+            return replace(message, errors=shortened([*errors, str(error)]))
         if place is None:
             self._learner.clear(message)
             conversation = self._learner.conversations.get((data[:8], data[8:16]))
@@ -198,7 +211,7 @@ class Follower:
                 message, fragment=(int.from_bytes(place.prefix[-4:-2]), int.from_bytes(place.prefix[-2:]))
             )
         if opened.plaintext is None or conversation is None or keys is None:
-            return replace(message, errors=(*errors, opened.error) if opened.error else tuple(errors))
+            return replace(message, errors=shortened([*errors, opened.error] if opened.error else errors))
         first, plaintext = place.next_payload, opened.plaintext
         packets: tuple[int, ...] = (message.number,)
         if message.fragment is not None:
@@ -206,9 +219,8 @@ class Follower:
             if joined is None:
                 return message
             first, plaintext, packets = joined.first, joined.content, tuple(joined.packets)
-        inner = parse_payloads(first, plaintext)
-        errors += [text for layer in inner for text in faults(layer)]
-        message = replace(message, inner=inner, first=first, plaintext=plaintext, packets=packets, errors=tuple(errors))
+        errors += [text for layer in self._layers.inner(first, plaintext) for text in faults(layer)]
+        message = replace(message, first=first, plaintext=plaintext, packets=packets, errors=shortened(errors))
         return replace(message, auth=tuple(self._learner.learn(conversation, message, place, keys)))
 
     def _open(self, data: bytes, place: SkPlace) -> tuple[OpenResult, KeySet | None]:
@@ -265,6 +277,12 @@ class Follower:
                 if sa.parent is not None and keys.seed:
                     sa.parent.sk_d = keys.seed
         self._esp.changed += 1
+
+
+def shortened(errors: list[str]) -> tuple[str, ...]:
+    """The first errors of a message, and how many more there are: one of 64 KB may have thousands."""
+    more = len(errors) - MOST_ERRORS
+    return (*errors[:MOST_ERRORS], f"{several(more, 'more error')}") if more > 0 else tuple(errors)
 
 
 def _waits(sa: CapturedIkeSa) -> bool:

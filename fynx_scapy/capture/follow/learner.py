@@ -27,8 +27,8 @@ from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, IKE_HEADE
 MOST_EXCHANGES = 64
 """How many exchanges of one IKE SA are kept to match responses to requests. Beyond that, the oldest is dropped."""
 
-MOST_INITS = 4096
-"""How many initiators' first requests are kept."""
+MOST_INITS, MOST_REPEATED, MOST_INIT_OCTETS = 4096, 16, 1 << 24
+"""Of how many initiators the first requests are kept, how many of each, and how many octets."""
 
 
 class _Request(NamedTuple):
@@ -77,6 +77,7 @@ class Learner:
         self.ike_sas, self.child_sas = esp.ike_sas, esp.child_sas
         self.conversations: dict[SpiPair, InFlight] = {}
         self._inits: OrderedDict[bytes, list[tuple[bytes, bool]]] = OrderedDict()  # by SPI: octets, whether complete
+        self._octets = 0
 
     def forget(self) -> None:
         """Note that there is something new to try, for ESP and for undecrypted messages."""
@@ -101,8 +102,12 @@ class Learner:
             requests = self._inits.setdefault(header.init_SPI, [])
             if (data, not message.missing) not in requests:
                 requests.append((data, not message.missing))
-            if len(self._inits) > MOST_INITS:
-                self._inits.popitem(last=False)
+                self._octets += len(data)
+            if len(requests) > MOST_REPEATED:
+                self._octets -= len(requests.pop(1)[0])
+            while len(self._inits) > MOST_INITS or (self._octets > MOST_INIT_OCTETS and len(self._inits) > 1):
+                _, old = self._inits.popitem(last=False)
+                self._octets -= sum(len(octets) for octets, _ in old)
             return
         pair = (header.init_SPI, header.resp_SPI)
         if pair in self.conversations and self.conversations[pair].sa.nonces[0]:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fynx_scapy.capture.follow.decrypt import OpenResult
+from fynx_scapy.capture.follow.layers import Layers
 from fynx_scapy.capture.follow.pool import KePair, KeySet, Origin
 from fynx_scapy.capture.follow.suites import suite_of
 from fynx_scapy.crypto.encr import encryption
@@ -15,6 +16,7 @@ from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.crypto.keymat import ChildKeys, SkKeys
 from fynx_scapy.esp.sa import InboundSa
 from fynx_scapy.iana import PayloadType, TransformType
+from fynx_scapy.keylog import EspKeys, IkeKeys
 from fynx_scapy.keynames import CipherSuite
 from fynx_scapy.layers.ikeheader import IKE_HEADER, LENGTH, NEXT_PAYLOAD
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 INITIATOR, RESPONDER = "initiator", "responder"
 ROLES = {True: INITIATOR, False: RESPONDER}
+
+TABLE = "key table"
+"""How keys from a row of a key table were derived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +152,9 @@ class CapturedChildSa:
 class IkeOpened:
     """The result of following one IKE message.
 
-    ``header`` and ``payloads`` are layers of the message itself. ``inner`` are those inside its SK, or those of the
-    whole message for the SKF that completes it; None if it was not decrypted or is incomplete. ``opened`` is None for
-    an unprotected message. ``packets`` are the numbers of the packets that ``inner`` came from.
-    ``missing`` octets at its end were sent but not captured (snap length). ``cut`` says that the last of ``payloads``
-    is therefore incomplete; ``errors`` does not have that.
+    ``header`` and ``payloads`` are layers of the message itself, ``inner`` those inside its SK. ``opened`` is None for
+    an unprotected message. ``plaintext`` are the octets of ``inner``, ``packets`` the numbers of the packets that they
+    came from. ``missing`` octets at its end were sent but not captured (snap length); ``errors`` does not have that.
     """
 
     number: int
@@ -161,10 +164,7 @@ class IkeOpened:
     dst: str
     dport: int | None
     message: bytes = field(repr=False)
-    header: Packet | None = field(default=None, repr=False)
-    payloads: list[Packet] = field(default_factory=list, repr=False)
     opened: OpenResult | None = None
-    inner: list[Packet] | None = field(default=None, repr=False)
     fragment: tuple[int, int] | None = None
     packets: tuple[int, ...] = ()
     first: int = 0
@@ -173,7 +173,27 @@ class IkeOpened:
     auth: tuple[AuthVerdict, ...] = ()
     errors: tuple[str, ...] = ()
     missing: int = 0
-    cut: bool = False
+    layers: Layers = field(default_factory=Layers, repr=False, compare=False)
+
+    @property
+    def header(self) -> Packet | None:
+        """The IKE header, None if it is not one of IKEv2."""
+        return self.layers.outer(self.message, self.missing).header
+
+    @property
+    def payloads(self) -> list[Packet]:
+        """The payloads as they were sent: SK is one of them."""
+        return self.layers.outer(self.message, self.missing).payloads
+
+    @property
+    def cut(self) -> bool:
+        """Whether the capture does not hold all of the last payload."""
+        return self.layers.outer(self.message, self.missing).cut
+
+    @property
+    def inner(self) -> list[Packet] | None:
+        """The payloads inside SK, or of the whole message for the SKF that completes it. None: not known."""
+        return None if self.plaintext is None else self.layers.inner(self.first, self.plaintext)
 
     @property
     def closed(self) -> bool:
@@ -205,3 +225,39 @@ def walk(first: int, content: bytes) -> Iterator[tuple[int, bytes]]:
             return
         yield kind, content[at + 4 : at + length]
         kind, at = following, at + length
+
+
+# -- rows of key tables
+
+
+def of_row(row: IkeKeys, sa: CapturedIkeSa | None, suites: Sequence[CipherSuite], own: bool) -> Iterator[KeySet]:
+    """The keys of a table's row, with the negotiated suite and with the row's own suite."""
+    keys = SkKeys(row.sk_d, row.sk_ai, row.sk_ar, row.sk_ei, row.sk_er, row.sk_pi, row.sk_pr)
+    prf = row.prf or (suites[0].prf if suites else None)
+    for suite in [*suites, CipherSuite(row.encr, row.integ, prf)]:
+        if sa is not None and any(known.keys == keys and known.suite == suite for known in sa.sets):
+            continue
+        yield KeySet(suite, keys, TABLE if own else "key table without SPIs")
+
+
+def ike_rows(sa: CapturedIkeSa) -> Iterator[IkeKeys]:
+    """One row per key set of an IKE SA."""
+    for number, held in enumerate(sa.sets, 1):
+        keys, suite = held.keys, held.suite
+        sk_d = sa.sk_d if sa.sk_d and number == len(sa.sets) else keys.sk_d
+        yield IkeKeys(
+            sa.spi_i, sa.spi_r, suite.encr, suite.integ, keys.sk_ei, keys.sk_er, keys.sk_ai, keys.sk_ar, suite.prf,
+            sk_d, keys.sk_pi, keys.sk_pr,
+        )  # fmt: skip
+
+
+def esp_rows(child: CapturedChildSa) -> Iterator[EspKeys]:
+    """One row per direction of a Child SA with known keys."""
+    if child.keys is None:
+        return
+    keys, ends = child.keys, (child.initiator, child.responder)
+    for spi, (src, dst), key, auth_key in (
+        (child.spi_r, ends, keys.encr_i, keys.integ_i),
+        (child.spi_i, ends[::-1], keys.encr_r, keys.integ_r),
+    ):
+        yield EspKeys(spi, src, dst, child.suite.encr, key, child.suite.integ, auth_key, child.esn)

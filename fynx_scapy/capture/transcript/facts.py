@@ -7,6 +7,7 @@ Nothing here holds a key. Times are seconds since the epoch, None if the capture
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from fynx_scapy.iana import (
@@ -129,6 +130,12 @@ class ChildSaFacts:
         return f"Child SA {self.spi_i:08x}/{self.spi_r:08x}" if self.chosen is not None else "Child SA refused"
 
 
+@lru_cache(4096)
+def _seen(kind: int, number: int, key_length: int | None) -> SeenTransform:
+    """A transform; the same one for the same numbers, as an SA payload may have thousands."""
+    return SeenTransform(kind, number, key_length)
+
+
 def proposals_of(layer: Any) -> tuple[SeenProposal, ...]:
     """The readable proposals of an SA payload."""
     found = []
@@ -136,7 +143,7 @@ def proposals_of(layer: Any) -> tuple[SeenProposal, ...]:
         if not hasattr(proposal, "trans"):
             continue  # unreadable: the message's errors say so
         transforms = tuple(
-            SeenTransform(int(each.transform_type), int(each.transform_id), each.key_length)
+            _seen(int(each.transform_type), int(each.transform_id), each.key_length)
             for each in proposal.trans
             if hasattr(each, "transform_type")
         )
