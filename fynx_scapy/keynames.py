@@ -107,6 +107,8 @@ ESP_ALIASES = {
     "3DES [RFC2451]": "TripleDES-CBC",
     "3DES-CBC": "TripleDES-CBC",
     "ChaCha20 with Poly1305 [RFC7634]": "ChaCha20-Poly1305",
+    "ChaCha20 with Poly1305 and IIV [RFC7634 & RFC8750]": "ChaCha20-Poly1305 with implicit IV",
+    "AES-GCM with IIV and 16 octet ICV [RFC4106 & RFC8750]": "AES-GCM with 16 octet ICV and implicit IV",
 }
 PROPOSAL_ENCR: dict[str, int] = {  # strongSwan's names in proposals; the key length in bits follows the last underscore
     "3DES_CBC": Encr.ENCR_3DES,

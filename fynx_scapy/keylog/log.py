@@ -122,7 +122,10 @@ class KeyLog:
             raise CaptureError(f"{place}: cannot be read: {error.strerror}") from None
         if not entries:
             names = ", ".join(f"{name} or *.{name}" for name in _TABLES)
-            raise CaptureError(f"{place}: no key tables in this folder; expected files named {names}")
+            others = ", ".join(name for name in FORMATS if name not in _TABLES)
+            raise CaptureError(
+                f"{place}: no key tables in this folder; expected files named {names}, or one of {others} in this way"
+            )
         count = 0
         for entry in entries:
             if entry.is_file():

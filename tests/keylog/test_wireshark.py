@@ -122,6 +122,18 @@ def test_a_key_without_0x_is_text(text: str, keys: list[bytes]) -> None:
     assert bool(log.warnings) == (not log.esp)
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "size"),
+    [
+        ("ChaCha20 with Poly1305 [RFC7634]", Encr.ENCR_CHACHA20_POLY1305, 36),
+        ("ChaCha20 with Poly1305 and IIV [RFC7634 & RFC8750]", Encr.ENCR_CHACHA20_POLY1305_IIV, 36),
+        ("AES-GCM with IIV and 16 octet ICV [RFC4106 & RFC8750]", Encr.ENCR_AES_GCM_16_IIV, 20),
+    ],
+)
+def test_names_of_newer_versions(name: str, number: int, size: int) -> None:
+    assert row(encr=name, key="0x" + "11" * size).encr.id == number
+
+
 def test_an_odd_number_of_digits_begins_with_zero() -> None:
     assert row(encr="AES-CBC [RFC3602]", key="0x" + "1" * 31).key == b"\x01" + b"\x11" * 15
 
