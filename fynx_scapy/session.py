@@ -53,6 +53,7 @@ _ARGUMENTS = {
     "config": optional(kind(ChildConfig)),
     "child": optional(kind(ChildSa)),
     "encrypted": flag(),
+    "exchange": whole(0, 255),
     "packet": Check("a packet or octets", lambda value: isinstance(value, Packet | bytes)),
 }
 
@@ -110,6 +111,7 @@ class Session(SessionState):
     ) -> None:
         given: dict[str, Any] = dict(locals())
         check_values(type(self).__name__, session_setup.ARGUMENTS, **{k: given[k] for k in session_setup.ARGUMENTS})
+        session_setup.only_one(config, given)
         ours = config or session_setup.config_of(
             psk=psk,
             local_id=local_id,
@@ -275,6 +277,8 @@ class Session(SessionState):
         is sent then, and the IKE SA is as before.
         """
         _checked("request", encrypted=encrypted, timeout=timeout)
+        if not isinstance(exchange, str):
+            _checked("request", exchange=exchange)
         number = lookup(ExchangeType, exchange)
         if number == ExchangeType.INFORMATIONAL and encrypted:
             return self._run(Informational(self.sa, *payloads), timeout)

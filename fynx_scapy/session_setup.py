@@ -126,6 +126,20 @@ ARGUMENTS = {
 """Checks for the arguments of a session that do not become a setting of a configuration."""
 
 
+FLAT = {
+    "psk": "fynx", "local_id": "alice", "remote_id": "bob", "proposals": None, "esp_proposals": None, "local_ts": None,
+    "remote_ts": None,
+}  # fmt: skip
+"""The arguments that ``config`` takes the place of, with their defaults."""
+
+
+def only_one(config: IkeConfig | None, given: Mapping[str, object]) -> None:
+    """ConfigError for an argument that has no effect, because ``config`` is given too."""
+    wrong = [name for name, default in FLAT.items() if config is not None and given[name] != default]
+    if wrong:
+        raise ConfigError(f"expected either config or {wrong[0]}, found both: put {wrong[0]} into the configuration")
+
+
 class SessionSetup(NamedTuple):
     """The network, our endpoint, the embedded peer (None: the peer is live), and our configuration."""
 
@@ -146,6 +160,8 @@ def embedded(
     registry: Registry | None = None,
 ) -> SessionSetup:
     """Set up our endpoint and an embedded peer, on a network in memory unless one is given."""
+    if (":" in local) != (":" in remote):
+        raise ConfigError(f"expected two addresses of one IP version, found local {local!r} and remote {remote!r}")
     config = config.replace(remote=Address(remote, IKE_PORT))
     network = network or Network(seed=seed if seed is not None else 0)
     client = Endpoint(local, config=endpoint, randomness=_randomness(seed, INITIATOR), registry=registry)
@@ -289,7 +305,7 @@ def _mirrored(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[Ik
     if isinstance(peer, IkeConfig):
         return [peer]
     if peer is not None and not isinstance(peer, Mapping):
-        if isinstance(peer, str | bytes) or not all(isinstance(config, IkeConfig) for config in peer):
+        if not isinstance(peer, list | tuple) or not all(isinstance(config, IkeConfig) for config in peer):
             raise ConfigError(f"expected peer to be a dict of fields, an IkeConfig or several, found {shown(peer)}")
         return list(peer)
     children = tuple(child.replace(local_ts=child.remote_ts, remote_ts=child.local_ts) for child in ours.children)
@@ -309,9 +325,8 @@ def _mirrored(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[Ik
         changes["auth"] = Psk(changes.pop("psk"))
     unknown = changes.keys() - set(IkeConfig.__dataclass_fields__)
     if unknown:
-        raise ConfigError(
-            f"expected fields of IkeConfig, ChildConfig or EndpointConfig in peer, found {', '.join(sorted(unknown))}"
-        )
+        names = ", ".join(sorted(map(str, unknown)))
+        raise ConfigError(f"expected fields of IkeConfig, ChildConfig or EndpointConfig in peer, found {names}")
     if child_changes:
         mirrored = mirrored.replace(children=tuple(child.replace(**child_changes) for child in mirrored.children))
     return [mirrored.replace(**changes)]

@@ -93,6 +93,8 @@ def test_a_payload_that_cannot_be_built_takes_no_message_id(s: Session) -> None:
     ("step", "words"),
     [
         (lambda s: s.request("NONSENSE"), "NONSENSE"),
+        (lambda s: s.request(None), "exchange to be a whole number from 0 to 255, found None"),
+        (lambda s: s.request(500), "exchange to be a whole number from 0 to 255, found 500"),
         (lambda s: s.request("INFORMATIONAL", encrypted=1), "encrypted to be True or False"),
         (lambda s: s.request("INFORMATIONAL", timeout="5"), r"Session.request\(\).timeout to be a number of seconds"),
         (lambda s: s.rekey_child(5), "child to be a ChildSa"),

@@ -309,7 +309,9 @@ def resolve(target: str, port: int) -> Address:
     """
     host, number = target, str(port)
     if target.startswith("["):
-        host, _, rest = target[1:].partition("]")
+        host, closing, rest = target[1:].partition("]")
+        if not closing:
+            raise ConfigError(f"expected an address such as [2001:db8::1]:500, found {target!r}")
         number = rest.removeprefix(":") or number
     elif target.count(":") == 1:
         host, _, number = target.partition(":")
