@@ -29,7 +29,8 @@ from fynx_scapy.capture.reading.walk import Walk
 
 IPV4, IPV6 = 4, 41
 _MAY_NEST = frozenset({*IPSEC_PROTOCOLS, *PROTOCOLS, *IPV6_OPTIONS, IPV6_FRAGMENT})
-MOST_PROBLEMS, MOST_FLOWS = 10_000, 10_000
+MOST_PROBLEMS, MOST_FLOWS, MOST_SEEN = 10_000, 10_000, 10_000
+_ORDINARY = struct.Struct("!BxH2xHxB10xI")  # IPv4 without options: length, flags and offset, protocol, ports
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class Nested:
     _messages: Counter[str] = field(default_factory=Counter)
     _walk: Walk = field(init=False)
     _known: dict[int, frozenset[bytes]] = field(init=False)
+    _seen: set[int] = field(default_factory=set)  # protocol and ports of packets without IPsec
 
     def __post_init__(self) -> None:
         self._walk = Walk(self.ports)
@@ -55,18 +57,30 @@ class Nested:
 
     def quiet(self, following: int, content: bytes) -> bool:
         """Whether content agrees with its next header, and certainly has no IPsec. For every packet, so it is quick."""
+        if following == IPV4 and len(content) >= _ORDINARY.size:
+            first, length, fragment, protocol, ports = _ORDINARY.unpack_from(content)
+            if first == 0x45 and length <= len(content) and not fragment & 0x3FFF:
+                key = protocol << 32 | ports
+                if key in self._seen:
+                    return True
+                if found := self._carries_none(protocol, content, 20):
+                    if len(self._seen) >= MOST_SEEN:
+                        self._seen.clear()
+                    self._seen.add(key)
+                return found
+        if contradiction(following, content):
+            return False
         if following == IPV4:
-            if content[:1] != b"\x45" or int.from_bytes(content[2:4]) > len(content) or len(content) < 20:
-                return False
-            protocol, at = content[9], 20
-            if protocol in self._known and (content[6] & 0x3F or content[7]):
-                return protocol == TCP
+            protocol, at = content[9], (content[0] & 15) * 4
+            if content[6] & 0x3F or content[7]:
+                return protocol not in _MAY_NEST and protocol != UDP
         elif following == IPV6:
-            if len(content) < 40 or content[0] >> 4 != 6 or int.from_bytes(content[4:6]) > len(content) - 40:
-                return False
             protocol, at = content[6], 40
         else:
             protocol, at = following, 0
+        return self._carries_none(protocol, content, at)
+
+    def _carries_none(self, protocol: int, content: bytes, at: int) -> bool:
         ports = self._known.get(protocol)
         if ports is None:
             return protocol not in _MAY_NEST
