@@ -95,8 +95,10 @@ def ip_packet(frame: Frame) -> IpPacket | None:
     """
     if frame.fault:
         raise CaptureError(frame.fault)
-    link = beneath_link, (frame.linktype, frame.data, frame.order)
-    return _ip(_Outside(frame, frame.data, frame.missing, ()), *link)
+    outside = _Outside(frame, frame.data, frame.missing, ())
+    if frame.linktype == ETHERNET_LINK and frame.data[12:14] in _USUAL:  # most frames; the tables say the same
+        return _ip(outside, Next, _USUAL[frame.data[12:14]])
+    return _ip(outside, beneath_link, (frame.linktype, frame.data, frame.order))
 
 
 def ip_inside(packet: IpPacket) -> IpPacket | None:
@@ -133,6 +135,10 @@ def deeper(within: tuple[str, ...], name: str) -> tuple[str, ...]:
     if len(within) >= MOST_NESTED:
         raise NotRead(f"more than {MOST_NESTED} tunnels inside each other")
     return (*within, name)
+
+
+ETHERNET_LINK = 1
+_USUAL = {b"\x08\0": (IPV4, 14), b"\x86\xdd": (IPV6, 14)}
 
 
 class _Outside(NamedTuple):
