@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
 from fynx_scapy.ike.path.icmp import Destinations
 from fynx_scapy.ike.terms.cp import ConfigReply
+from fynx_scapy.lab.namespace import PACKAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -127,3 +129,16 @@ def test_every_ceiling_of_an_endpoint_is_in_security() -> None:
     fields = {field for field in EndpointConfig.__dataclass_fields__ if field.endswith(("_limit", "_octets", "_size"))}
     assert len(fields) > 10
     assert {f"EndpointConfig.{field}" for field in fields} <= named
+
+
+def test_hints_name_packages_that_exist() -> None:
+    """Extras are in pyproject.toml, and every command that a lab looks for has a Debian package."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    sources = [path.read_text() for path in (ROOT / "fynx_scapy").rglob("*.py")]
+    sources += [(ROOT / page).read_text() for page in ("README.md", "docs/guide.md")]
+    forms = (r"fynx-scapy\[([a-z]+)\]", r"\(extra:? `*([a-z]+)`*\)")
+    named = {name for text in sources for form in forms for name in re.findall(form, text)}
+    assert named
+    assert named <= extras.keys()
+    tools = {name for text in sources for name in re.findall(r"\btool\(\"([a-z_-]+)\"", text)}
+    assert tools <= PACKAGES.keys()

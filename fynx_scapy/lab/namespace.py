@@ -26,8 +26,12 @@ _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
 
 PACKAGES = {
+    "apt-cache": "apt",
+    "apt-get": "apt",
     "charon-systemd": "charon-systemd",
     "conntrack": "conntrack",
+    "depmod": "kmod",
+    "dpkg-deb": "dpkg",
     "ip": "iproute2",
     "nft": "nftables",
     "nsenter": "util-linux",
