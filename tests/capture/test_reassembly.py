@@ -117,3 +117,39 @@ def test_memory_is_bounded() -> None:
     for number in range(1, 4):
         assert reassembly.add(MESSAGE, (number, 9), 0, bytes(MOST_OCTETS // 2), number) is None
         assert reassembly.incomplete() == (number != 3)
+
+
+FAULTS = {
+    "number 0": ([((0, 2), 35, b"a")], "expected a number from 1 to the total"),
+    "number above the total": ([((3, 2), 0, b"a")], "expected a number from 1 to the total"),
+    "total 0": ([((1, 0), 35, b"a")], "expected a number from 1 to the total"),
+    "a smaller total": ([((1, 3), 35, b"a"), ((2, 2), 0, b"b")], "have a total of 3"),
+    "other octets": ([((1, 3), 35, b"a"), ((1, 3), 35, b"x")], "other octets than the same fragment in packet 0"),
+    "next payload in fragment 2": ([((2, 3), 35, b"a")], "next payload 35, expected 0"),
+    "no next payload in fragment 1": ([((1, 3), 0, b"a")], "next payload 0, expected the type"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_is_wrong_with_a_fragment_is_named(name: str) -> None:
+    fragments, text = FAULTS[name]
+    reassembly = FragmentJoiner()
+    for packet, (numbers, following, content) in enumerate(fragments):
+        assert reassembly.add(MESSAGE, numbers, following, content, packet) is None
+    assert text in reassembly.fault
+
+
+def test_messages_that_are_never_completed_are_named() -> None:
+    reassembly = FragmentJoiner()
+    assert reassembly.add(MESSAGE, (1, 3), 35, b"a", 4) is None
+    assert reassembly.add(MESSAGE, (3, 3), 0, b"c", 6) is None
+    (loss,) = reassembly.losses()
+    assert loss.count == 1
+    assert loss.text == (
+        "1 fragmented IKE message never completed; of the first, with 3 fragments, the capture has 1 in packet 4, "
+        "3 in packet 6"
+    )
+    assert reassembly.add(MESSAGE, (2, 3), 0, b"b", 7) is not None
+    assert reassembly.add(MESSAGE, (1, 3), 35, b"a", 8) is None  # a retransmission of a part of it
+    assert not reassembly.fault
+    assert not reassembly.losses()

@@ -30,7 +30,7 @@ from fynx_scapy.capture.follow.sas import (
 from fynx_scapy.capture.follow.suites import SpiPair, Suites
 from fynx_scapy.capture.follow.tries.null import NullReader
 from fynx_scapy.capture.reading.losses import Loss, several
-from fynx_scapy.capture.reading.reassembly import FragmentJoiner
+from fynx_scapy.capture.reading.reassembly import FragmentJoiner, impossible
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
 from fynx_scapy.esp.sa import InboundSa
 from fynx_scapy.iana import PayloadType
@@ -207,17 +207,19 @@ class Follower:
         if conversation is not None and count:
             conversation.sa.numbers.append(message.number)
         if place.type == SKF:
-            message = replace(
-                message, fragment=(int.from_bytes(place.prefix[-4:-2]), int.from_bytes(place.prefix[-2:]))
-            )
+            number, total = int.from_bytes(place.prefix[-4:-2]), int.from_bytes(place.prefix[-2:])
+            message = replace(message, fragment=(number, total))
         if opened.plaintext is None or conversation is None or keys is None:
+            if message.fragment is not None and (wrong := impossible(*message.fragment)):
+                errors.append(wrong)
             return replace(message, errors=shortened([*errors, opened.error] if opened.error else errors))
         first, plaintext = place.next_payload, opened.plaintext
         packets: tuple[int, ...] = (message.number,)
         if message.fragment is not None:
             joined = self._reassembly.add(data, message.fragment, place.next_payload, opened.plaintext, message.number)
+            errors += [self._reassembly.fault] if self._reassembly.fault else []
             if joined is None:
-                return message
+                return replace(message, errors=shortened(errors))
             first, plaintext, packets = joined.first, joined.content, tuple(joined.packets)
         errors += [text for layer in self._layers.inner(first, plaintext) for text in faults(layer)]
         message = replace(message, first=first, plaintext=plaintext, packets=packets, errors=shortened(errors))
