@@ -181,15 +181,12 @@ class IkeConfig(Checked):
     auth: Credential = required(kind(Credential, hidden=True), read=_auth)
     """The credential that authenticates both sides: a `Psk`, or the text or bytes of one."""
     proposals: tuple[Proposal, ...] = setting(
-        (
-            "aes128gcm16-prfsha256-x25519",
-            "aes256gcm16-prfsha384-ecp384",
-            "aes128-sha256-prfsha256-x25519-modp2048",
-        ),
+        "default",
         several(kind(Proposal), 1, 255),
         read=partial(read_proposals, ProtocolId.IKE),
     )
-    """The proposals to offer or accept, best first, in strongSwan's notation."""
+    """The proposals to offer or accept, best first, in strongSwan's notation. ``default`` stands for the default ones,
+    ``legacy`` for those with SHA-1, 3DES and MODP-1024 that old peers need: ``"default,legacy"``."""
     children: tuple[ChildConfig, ...] = setting((ChildConfig(),), several(kind(ChildConfig)), read=_children)
     """The Child SAs that may be set up. IKE_AUTH sets up the first one, or none (``children=()``, RFC 6023)."""
     remote: Address | None = setting(None, optional(kind(Address)), read=lambda v: None if v is None else address(v))
@@ -275,6 +272,13 @@ class IkeConfig(Checked):
 
         def __init__(self, *, auth: Credential | str | bytes, **fields: Unpack[IkeFields]) -> None: ...
         def replace(self, **changes: Unpack[IkeChanges]) -> Self: ...
+
+    @classmethod
+    def legacy(cls, *, auth: Credential | str | bytes, **fields: Unpack[IkeFields]) -> Self:
+        """A configuration that also takes old peers: SHA-1, 3DES and MODP-1024, which no default offers or accepts."""
+        fields.setdefault("proposals", "default,legacy")
+        fields.setdefault("children", ChildConfig.legacy())
+        return cls(auth=auth, **fields)
 
     def _check_together(self) -> None:
         if self.retry_wait[0] > self.retry_wait[1]:

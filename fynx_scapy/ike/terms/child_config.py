@@ -70,11 +70,12 @@ class ChildConfig(Checked):
     """Whether to accept tunnel mode when the peer declines transport mode (RFC 7296 section 1.3.1). If not, there is no
     Child SA then."""
     proposals: tuple[Proposal, ...] = setting(
-        ("aes128gcm16", "chacha20poly1305", "aes128-sha256"),
+        "default",
         several(kind(Proposal), 1, 255),
         read=partial(read_proposals, ProtocolId.ESP),
     )
-    """The proposals to offer or accept, best first, in strongSwan's notation (``aes128gcm16-esn``)."""
+    """The proposals to offer or accept, best first, in strongSwan's notation (``aes128gcm16-esn``). ``default`` and
+    ``legacy`` are words for several, as in IkeConfig."""
     local_ts: tuple[Selector, ...] = setting(("10.1.0.0/24",), _SELECTORS, read=read_selectors)
     """Our traffic selectors, in any form that `Selector.of` reads."""
     remote_ts: tuple[Selector, ...] = setting(("10.2.0.0/24",), _SELECTORS, read=read_selectors)
@@ -96,3 +97,9 @@ class ChildConfig(Checked):
 
         def __init__(self, **fields: Unpack[ChildFields]) -> None: ...
         def replace(self, **changes: Unpack[ChildFields]) -> Self: ...
+
+    @classmethod
+    def legacy(cls, **fields: Unpack[ChildFields]) -> Self:
+        """A Child SA that an old peer can have: with SHA-1 and 3DES, which no default offers or accepts."""
+        fields.setdefault("proposals", "default,legacy")
+        return cls(**fields)

@@ -17,6 +17,7 @@ from fynx_scapy.crypto.prf import PrfFunction, prf
 from fynx_scapy.crypto.transforms import Transform, implemented, keyword, keyword_of, missing
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import ProtocolId, TransformAttributeType, TransformType, name_of
+from fynx_scapy.ike.terms.defaults import NAMED
 from fynx_scapy.layers.ikev2 import IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
 
 ENCR, PRF, INTEG, KE, SN = 1, 2, 3, 4, 5
@@ -114,10 +115,10 @@ class Proposal:
 
     @classmethod
     def parse_all(cls, texts: str | Proposal | Sequence[str | Proposal], protocol: ProtocolId) -> tuple[Proposal, ...]:
-        """Read one or more proposals; a text may hold several, separated by commas."""
-        if isinstance(texts, str):
-            texts = [part.strip() for part in texts.split(",")]
-        proposals = tuple(cls.parse(text, protocol) for text in ([texts] if isinstance(texts, Proposal) else texts))
+        """Read one or more proposals; a text may hold several, separated by commas, or a word of NAMED."""
+        given = [texts] if isinstance(texts, str | Proposal) else texts
+        parts = [part for text in given for part in (text.split(",") if isinstance(text, str) else [text])]
+        proposals = tuple(cls.parse(one, protocol) for part in parts for one in _expanded(part, protocol))
         if not 0 < len(proposals) < 256:
             raise ConfigError(f"expected 1 to 255 proposals, found {len(proposals)}")
         return proposals
@@ -147,6 +148,12 @@ class Proposal:
 
     def __str__(self) -> str:
         return "-".join(keyword_of(t) for t in self.transforms)
+
+
+def _expanded(part: str | Proposal, protocol: ProtocolId) -> Sequence[str | Proposal]:
+    if not isinstance(part, str):
+        return [part]
+    return NAMED.get(part.strip().lower(), {}).get(protocol, [part.strip()])
 
 
 def proposal_layer(number: int, protocol: int, transforms: Iterable[Transform], spi: bytes = b"") -> IKEv2_Proposal:
