@@ -298,9 +298,9 @@ class Capture:
 
     def ladder(self, esp: str = "flows") -> Ladders:
         """Every conversation as a ladder. ``esp`` is "flows" (one row per flow), "packets" or "none"."""
-        from fynx_scapy.capture.showing.pictures import CaptureLadder, Ladders
+        from fynx_scapy.capture.showing.pictures import Ladders
 
-        return Ladders(CaptureLadder.each(self.conversations, esp))
+        return Ladders(self.conversations, esp)
 
     def to_pandas(self, what: str = "messages") -> pandas.DataFrame:
         """A table: "messages", "exchanges", "flows", "packets" (every ESP packet), or "inner_flows".

@@ -7,6 +7,7 @@ import html
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.capture.reading.losses import several
@@ -108,21 +109,31 @@ def _message(
 
 
 class Ladders(Sequence[CaptureLadder]):
-    """The ladders of all conversations of a capture, in order."""
+    """The ladders of conversations, in order. Each is drawn when it is asked for; all as text are the first 500.
 
-    def __init__(self, ladders: Sequence[CaptureLadder]) -> None:
-        self._ladders = list(ladders)
+    Raises what `CaptureLadder.of` raises.
+    """
+
+    def __init__(self, conversations: Sequence[ConversationBase], esp: str = "flows") -> None:
+        self._conversations, self._esp = conversations, esp
+        CaptureLadder.each([], esp)
+
+    @cached_property
+    def _first(self) -> list[CaptureLadder]:
+        return CaptureLadder.each(self._conversations[:MOST_LADDERS], self._esp)
 
     def __getitem__(self, at: Any) -> Any:
-        return self._ladders[at]
+        if isinstance(at, slice):
+            return [self[each] for each in range(len(self))[at]]
+        at = range(len(self))[at]
+        return self._first[at] if at < MOST_LADDERS else CaptureLadder.of(self._conversations[at], self._esp)
 
     def __len__(self) -> int:
-        return len(self._ladders)
+        return len(self._conversations)
 
     def text(self, width: int | None = None, *, titles: bool = False) -> str:
-        """All ladders as text; ``width`` as in `Ladder.text`. With ``titles``, each under its conversation's number."""
-        ladders = self._ladders[:MOST_LADDERS]
-        drawn = [(f"{ladder.title}\n" if titles else "") + ladder.text(width) for ladder in ladders]
+        """The ladders as text; ``width`` as in `Ladder.text`. With ``titles``, each under its conversation's number."""
+        drawn = [(f"{ladder.title}\n" if titles else "") + ladder.text(width) for ladder in self._first]
         return "\n\n".join([*drawn, *self._more()]) or NONE
 
     def __str__(self) -> str:
@@ -131,16 +142,16 @@ class Ladders(Sequence[CaptureLadder]):
     __repr__ = __str__
 
     def html(self) -> str:
-        """All ladders as an HTML fragment, for use with `fynx_scapy.ladder.STYLE`."""
-        drawn = [ladder.html() for ladder in self._ladders[:MOST_LADDERS]]
+        """The ladders as an HTML fragment, for use with `fynx_scapy.ladder.STYLE`."""
+        drawn = [ladder.html() for ladder in self._first]
         return "".join([*drawn, *(f"<p>{more}</p>" for more in self._more())]) or f"<p>{NONE}</p>"
 
     def svg(self) -> list[str]:
         """One SVG picture per ladder."""
-        return [ladder.svg() for ladder in self._ladders]
+        return [ladder.svg() for ladder in self]
 
     def _more(self) -> list[str]:
-        more = len(self._ladders) - MOST_LADDERS
+        more = len(self) - MOST_LADDERS
         return [f"… {several(more, 'more conversation')} not drawn: choose some by number"] if more > 0 else []
 
     def _repr_html_(self) -> str:
