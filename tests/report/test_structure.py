@@ -12,6 +12,9 @@ import pytest
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import audit
 from fynx_scapy.harness import Result, Run, Scenario, run
+from fynx_scapy.keylog import KeyLog
+from fynx_scapy.lab.trial_runner import TrialOutcome
+from fynx_scapy.lab.trials import Role, Trial
 from fynx_scapy.report.audit import render as render_audit
 from fynx_scapy.report.matrix import page as matrix
 from fynx_scapy.report.page import render
@@ -160,3 +163,22 @@ def test_in_chromium(page: str, tmp_path: Path, width: int) -> None:
         assert made.evaluate(browser.WIDEST) <= width
         made.evaluate(browser.SEARCH.replace("child", "error_two"))
         assert made.evaluate("document.querySelector('output').textContent") == "1 of 3 shown"
+
+
+def outcomes() -> list[TrialOutcome]:
+    """Two trials with two peers in both roles; one fails."""
+    found = []
+    for name, body in (("psk", handshake), ("broken", broken)):
+        done = result(name, body)
+        trial = Trial(scenario=done.scenario, body=lambda _: None)
+        for peer in ("strongswan", "libreswan"):
+            for role in Role:
+                found.append(TrialOutcome(trial, peer, "1.0", role, done, "", lambda _: None, KeyLog()))
+    return found
+
+
+def test_the_trials_of_a_matrix_are_filtered_by_verdict() -> None:
+    outline = Outline(matrix(outcomes(), "fynx lab matrix"))
+    assert facets(outline) == {"verdict": ["", "PASS", "FAIL"]}
+    rows = {each["data-item"]: each["data-verdict"] for each in outline.of("tr") if "data-item" in each}
+    assert rows == {"psk": "PASS", "broken": "FAIL"}
