@@ -18,7 +18,7 @@ from fynx_scapy.capture.headers.kinds import ESP, UDP
 from fynx_scapy.capture.headers.ordinary import IPV4, IPV6, LINKS, OTHERS, fast_key
 from fynx_scapy.capture.reading.blocks import Batch, Entry, batches
 from fynx_scapy.capture.reading.flows import EspFlow
-from fynx_scapy.capture.reading.frames import frame_of
+from fynx_scapy.capture.reading.frames import Frame, frame_of
 from fynx_scapy.capture.reading.losses import Loss, several, some
 from fynx_scapy.capture.reading.packets import IpsecPacket
 from fynx_scapy.capture.reading.store import Messages
@@ -73,6 +73,7 @@ class Index:
     _later: list[Loss] = field(default_factory=list)
     _before: Batch | None = None
     _spis: set[int] = field(default_factory=set)
+    _rest: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._walk = Walk(self.ports)
@@ -85,7 +86,8 @@ class Index:
     @property
     def pieces(self) -> list[LostPiece]:
         """The IP packets of which fragments are missing, at most 10,000."""
-        return self._walk.pieces
+        pieces = self._walk.pieces
+        return pieces if self.takes is None else [piece for piece in pieces if piece.number in self._rest]
 
     @property
     def foreign(self) -> int:
@@ -129,13 +131,14 @@ class Index:
         """
         for batch in batches(source, name):
             self._batch(batch)
-            if batch.end:
+            if batch.end and self._wanted(IpsecPacket(Frame(batch.first, None, 0, b""), "unreadable", "", "", b"")):
                 self.problem(batch.first, batch.end_offset, batch.end)
             if progress:
                 progress(batch.base + len(batch.data))
         self._before = None  # what comes now is not in the order of the capture
         for packet in self._walk.rest():
-            if packet.kind != LOST and (self.takes is None or self.takes(packet)):
+            if packet.kind != LOST and self._wanted(packet):
+                self._rest |= set() if self.takes is None else {packet.frame.number}
                 self._take(packet, Batch(b"", 0, 0, "<", False, []), 0)
         for flow in self.flows:
             for number, text in flow.impossible():
@@ -247,7 +250,7 @@ class Index:
     def _slow(self, batch: Batch, index: int, head: bytes) -> None:
         frame = frame_of(batch, index)
         for packet in self._walk.frame(frame):
-            if self.takes is not None and not self._taken(packet):
+            if not self._wanted(packet):
                 continue
             flow = self._take(packet, batch, index)
             plain = packet.kind == "esp" and not packet.tcp and not packet.within
@@ -269,8 +272,10 @@ class Index:
             self.problem(packet.frame.number, packet.frame.offset, packet.fault)
         return flow
 
-    def _taken(self, packet: IpsecPacket) -> bool:
-        assert self.takes is not None
+    def _wanted(self, packet: IpsecPacket) -> bool:
+        """Whether a packet counts. Those that a filter takes have times and octets of their own."""
+        if self.takes is None:
+            return True
         if not self.takes(packet):
             return False
         time = packet.frame.time

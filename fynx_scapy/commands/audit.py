@@ -124,6 +124,8 @@ def _show(screen: Console, audit: Audit, everything: bool) -> None:
     facts = audit.facts.as_dict()
     nouns = {"packets": "packet", "conversations": "conversation", "ike_sas": "IKE SA", "child_sas": "Child SA"}
     counts = ", ".join(several(facts[name], noun) for name, noun in nouns.items())
+    if facts["left_out"]:
+        counts += f" ({several(facts['left_out'], 'packet')} left out by a filter)"
     line = f"{facts['capture']}: {counts}. Profile: {audit.profile.title}"
     screen.print(Text(printable(line), style="bold"))
     if audit.profile.note:

@@ -90,6 +90,16 @@ def test_the_audit_names_them_alike(crossed: Path) -> None:
     assert "conversation 1" not in subjects
     packets = {number for finding in capture["findings"] for number in finding["evidence"]}
     assert packets <= set(own(crossed, 2))
+    assert capture["left_out"] == len(own(crossed, 1))
+
+
+def test_reports_of_an_audit_say_what_was_left_out(crossed: Path, tmp_path: Path) -> None:
+    page = tmp_path / "audit.html"
+    done = fynx("audit", crossed, "--html", page, "--conversation", 2)
+    left_out = len(own(crossed, 1))
+    assert f"({left_out} packets left out by a filter)" in " ".join(done.stdout.split())
+    assert f"{left_out} IPsec packets left out by a filter, not judged" in page.read_text()
+    assert "left out by a filter" not in fynx("audit", crossed).stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -185,6 +195,17 @@ def test_flows_count_what_was_taken(crossed: Path) -> None:
         flow = whole.flows[0]
     told = json.loads(fynx("capture", crossed, "--json", "--to", flow.first_number, "--spi", f"{flow.spi:08x}").stdout)
     assert [(each["spi"], each["packets"]) for each in told["flows"]] == [(f"{flow.spi:08x}", 1)]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("until", "status"), [(4, 0), (None, 1)])
+def test_damage_after_what_was_taken_is_no_loss_of_it(
+    crossed: Path, tmp_path: Path, command: str, until: int | None, status: int
+) -> None:
+    path = crossed.with_name("cut.pcap")
+    path.write_bytes(crossed.read_bytes()[:-10])
+    words = ("--from", 1) if until is None else ("--to", until)
+    assert fynx(command, path, *words).exit_code == status
 
 
 def test_stdin_is_as_good_as_a_file(crossed: Path) -> None:

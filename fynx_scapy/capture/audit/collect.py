@@ -26,6 +26,7 @@ from fynx_scapy.capture.audit.facts import (
     RequestFacts,
     VendorFacts,
 )
+from fynx_scapy.capture.chosen import ChosenCapture
 from fynx_scapy.capture.fingerprint import Fingerprint, of_conversation
 from fynx_scapy.capture.follow.decrypt import keys_used, reason_of
 from fynx_scapy.capture.headers.kinds import UDP
@@ -84,10 +85,11 @@ def collect(capture: Capture) -> CaptureFacts:
     losses = tuple(capture.losses)
     named = {loss.text for loss in losses}
     problems = tuple((each.number, each.offset, each.text) for each in capture.problems if each.text not in named)
+    left_out = capture.left_out if isinstance(capture, ChosenCapture) else 0
     return CaptureFacts(
         capture.name, capture.index.packets, conversations, flows, problems, icvs, _reauthenticated(conversations),
         tuple(prints), closed, losses, tuple(capture.index.twice),
-        tuple(sorted(capture.index.cut.items())), odd,
+        tuple(sorted(capture.index.cut.items())), odd, left_out,
     )  # fmt: skip
 
 

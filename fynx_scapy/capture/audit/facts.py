@@ -259,6 +259,8 @@ class CaptureFacts:
     twice: tuple[int, ...] = ()
     cut: tuple[tuple[int, int], ...] = ()
     odd: tuple[OddFacts, ...] = ()
+    left_out: int = 0
+    """How many IPsec packets a filter left out, so that they were not judged."""
 
     def as_dict(self) -> dict[str, Any]:
         """The counts for the head of a report."""
@@ -272,4 +274,5 @@ class CaptureFacts:
             "esp": dict(self.icvs),
             "fingerprints": [each.as_dict() for each in self.fingerprints],
             "losses": [each.as_dict() for each in self.losses],
+            "left_out": self.left_out,
         }
