@@ -73,15 +73,8 @@ _NOTIFY_TYPES = {
     55505: "UP_IP6_ADDRESS",
     55506: "NAS_TCP_PORT",
     55507: "N3GPP_BACKOFF_TIMER",
-    # Microsoft, and strongSwan: mediation, RADIUS attributes
+    # Microsoft, and strongSwan
     12345: "MS_NOTIFY_STATUS",
-    40962: "ME_MEDIATION",
-    40963: "ME_ENDPOINT",
-    40964: "ME_CALLBACK",
-    40965: "ME_CONNECTID",
-    40966: "ME_CONNECTKEY",
-    40967: "ME_CONNECTAUTH",
-    40968: "ME_RESPONSE",
     40969: "RADIUS_ATTRIBUTE",
 }
 _CP_ATTRIBUTES = {
