@@ -86,7 +86,7 @@ FORMATS: dict[str, Format] = {
         Format("vpp", "VPP's show ikev2 sa details", vpp.read_vpp, vpp.LINE),
         Format("fortigate", "FortiGate's diagnose vpn", fortigate.read_fortigate, fortigate.LINE),
         Format(SECRETS, "lines of secrets", plain.read_plain, plain.LINE, plain.write_plain),
-        Format("sk", "lines such as SK_ei 0011…", labelled.read_labelled, labelled.LINE),
+        Format("sk", "lines such as SK_ei: 0011…", labelled.read_labelled, labelled.LINE),
     )
 }  # fmt: skip
 KNOWN = ", ".join(entry.title for entry in FORMATS.values())

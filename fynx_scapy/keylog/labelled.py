@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SK_* of IKE SAs as labelled text: ``SK_ei 0011…``, ``spi_i: …``, ``"sk_er" = …``, one or several on a line.
+"""SK_* of IKE SAs as labelled text: ``SK_ei: 0011…``, ``spi_i=…``, ``"sk_er" = …``, one or several on a line.
 
+A colon or an equals sign makes it a label: names and values side by side are prose, or another tool's table.
 ``encr``, ``integ`` and ``prf`` may name the algorithms. Without them, those of IKE_SA_INIT are used if the capture has
 it, else those that have keys of such sizes. Where a label comes a second time, the next IKE SA begins.
 """
@@ -20,10 +21,10 @@ from fynx_scapy.keylog.text import octets
 _LABEL = r"(?:SK_?d|SK_?[aep][ir]|SPI_?[ir]|[ir]_?SPI|encr|integ|prf)"
 LINE = re.compile(
     r"^[ \t\"'{,|*-]{0,20}(?:SK_?(?:d|[aep][ir])|SPI_?[ir]|[ir]_?SPI)[\"']?"
-    r"[ \t]*[:= \t][ \t\"']*(?:0x)?(?:[0-9A-Fa-f]{2}[ :-]?){8}",
+    r"[ \t]*[:=][ \t\"']*(?:0x)?(?:[0-9A-Fa-f]{2}[ :-]?){8}",
     re.IGNORECASE | re.MULTILINE,
 )
-_ANY = re.compile(rf"(?<![A-Za-z0-9_]){_LABEL}(?=[\"']?\s*[:=\s])", re.IGNORECASE)
+_ANY = re.compile(rf"(?<![A-Za-z0-9_]){_LABEL}(?=[\"']?\s*[:=])", re.IGNORECASE)
 _PUNCTUATION = " \t\"':=,;{}|"
 NAMES = {"spii": "spi_i", "ispi": "spi_i", "spir": "spi_r", "rspi": "spi_r"}
 ALGORITHMS = ("encr", "integ", "prf")

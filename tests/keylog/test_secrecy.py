@@ -45,7 +45,7 @@ TEXTS = {
     "       ah=sha256 key=2 0011\n  id/spi: 2 0102030405060708/1112131415161718\n  proposal: aes256-sha256\n"
     "  SK_ei: 0011-2233\n",
     "secrets": 'secret 0x00112233\npsk "lab psk"\nppk 0s/w==\nmsk 0011\n',
-    "sk": "SPI_i 0102030405060708\nencr AES_CBC_256\nSK_ei 0011\nSK_er: 2233\n",
+    "sk": "SPI_i: 0102030405060708\nencr=AES_CBC_256\nSK_ei = 0011\nSK_er: 2233\n",
 }
 # neither a part of our texts nor of the files' paths
 KEYS = st.one_of(
