@@ -268,10 +268,20 @@ class Session(SessionState):
         _checked("liveness", timeout=timeout)
         return self._run(Liveness(self.sa), timeout)
 
+    @overload
+    def request(
+        self, exchange: str | int, *payloads: Packet | bytes, encrypted: bool = ..., timeout: None = ...
+    ) -> IKEv2: ...
+    @overload
+    def request(
+        self, exchange: str | int, *payloads: Packet | bytes, encrypted: bool = ..., timeout: float
+    ) -> IKEv2 | None: ...
     def request(
         self, exchange: str | int, *payloads: Packet | bytes, encrypted: bool = True, timeout: float | None = None
-    ) -> IKEv2:
+    ) -> IKEv2 | None:
         """Run any exchange with any payloads. Octets become the body of a payload of private-use type 128.
+
+        With a ``timeout``, silence is an answer too: None, as from Scapy's ``sr1``. Without one it is a Timeout.
 
         ConfigError for an exchange name that is not in the IANA registry, LocalError for what is no payload. Nothing
         is sent then, and the IKE SA is as before.
@@ -280,9 +290,14 @@ class Session(SessionState):
         if not isinstance(exchange, str):
             _checked("request", exchange=exchange)
         number = lookup(ExchangeType, exchange)
-        if number == ExchangeType.INFORMATIONAL and encrypted:
-            return self._run(Informational(self.sa, *payloads), timeout)
-        return self._run(Custom(self.sa, number, *payloads, encrypted=encrypted), timeout)
+        own = number == ExchangeType.INFORMATIONAL and encrypted
+        run = Informational(self.sa, *payloads) if own else Custom(self.sa, number, *payloads, encrypted=encrypted)
+        try:
+            return self._run(run, timeout)
+        except Timeout:
+            if timeout is None or run.done:
+                raise
+            return None
 
     def create_child(
         self, config: ChildConfig | None = None, packet: Packet | bytes | None = None, *, timeout: float | None = None

@@ -277,8 +277,11 @@ def test_a_timeout_says_how_long_an_answer_is_waited_for(name: str) -> None:
     if name not in ("sa_init", "connect"):
         s.connect()
     began, s.network.wire.loss = s.network.now, 1.0
-    with pytest.raises(Timeout, match=r"within 3 s|came back within 3 s"):
-        STEPS[name](s, timeout=3)
+    if name == "request":
+        assert STEPS[name](s, timeout=3) is None
+    else:
+        with pytest.raises(Timeout, match=r"within 3 s|came back within 3 s"):
+            STEPS[name](s, timeout=3)
     assert s.network.now - began <= 3
     s.network.wire.loss = 0.0
     s.network.run()
@@ -292,6 +295,14 @@ def test_no_timeout_is_no_fault(name: str) -> None:
     if name not in ("sa_init", "connect"):
         s.connect()
     STEPS[name](s, timeout=None)
+
+
+def test_a_request_without_a_timeout_that_nobody_answers_is_a_failure() -> None:
+    s = Session(psk="secret", seed=1)
+    s.connect()
+    s.network.wire.loss = 1.0
+    with pytest.raises(Timeout, match="no answer from 192"):
+        s.request("INFORMATIONAL")
 
 
 def test_a_request_is_sent_again_until_its_timeout() -> None:
