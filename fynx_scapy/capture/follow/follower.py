@@ -119,7 +119,7 @@ class Follower:
         ``missing`` octets at its end are not in the capture.
         """
         found = self._message(
-            IkeOpened(number, time, src, sport, dst, dport, message, missing=missing, layers=self._layers)
+            IkeOpened(number, time, src, sport, dst, dport, message, missing=missing, parser=self._layers)
         )
         if found.closed:
             self._taken += 1

@@ -173,27 +173,27 @@ class IkeOpened:
     auth: tuple[AuthVerdict, ...] = ()
     errors: tuple[str, ...] = ()
     missing: int = 0
-    layers: Layers = field(default_factory=Layers, repr=False, compare=False)
+    parser: Layers = field(default_factory=Layers, repr=False, compare=False)
 
     @property
     def header(self) -> Packet | None:
         """The IKE header, None if it is not one of IKEv2."""
-        return self.layers.outer(self.message, self.missing).header
+        return self.parser.outer(self.message, self.missing).header
 
     @property
     def payloads(self) -> list[Packet]:
         """The payloads as they were sent: SK is one of them."""
-        return self.layers.outer(self.message, self.missing).payloads
+        return self.parser.outer(self.message, self.missing).payloads
 
     @property
     def cut(self) -> bool:
         """Whether the capture does not hold all of the last payload."""
-        return self.layers.outer(self.message, self.missing).cut
+        return self.parser.outer(self.message, self.missing).cut
 
     @property
     def inner(self) -> list[Packet] | None:
         """The payloads inside SK, or of the whole message for the SKF that completes it. None: not known."""
-        return None if self.plaintext is None else self.layers.inner(self.first, self.plaintext)
+        return None if self.plaintext is None else self.parser.inner(self.first, self.plaintext)
 
     @property
     def closed(self) -> bool:
