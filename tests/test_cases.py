@@ -71,7 +71,7 @@ CASES = (
         "IKE_SA_INIT response 0  SA, KE", r"IKE_AUTH response 1  SK \{IDr", "ESP 0x16185fe9 seq 3 .*icv ok",
     )),
     Case("C22-tcp-split-answer", "capture tcp4500.pcap", 0, ("6 ike, 6 esp; 0 others",)),
-    Case("C23-snaplen", "dissect snap96.pcap", 1, ("the capture holds 46 of 208 octets",), ("octets left", "length 208")),
+    Case("C23-snaplen", "dissect snap96.pcap", 1, ("the capture holds 46 of 208 octets",), ("octets left",)),
     Case("C23-snaplen", "audit snap96.pcap", 1, ("the capture holds only 96 octets of 12",), ("FAILED",)),
     Case("C24-raw-replay-crossing", "replay --raw --speed 0 --conversation 1 --side initiator arkime-IKEv2.pcap", 0, (
         "^12 datagrams",

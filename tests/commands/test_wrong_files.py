@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
 import shutil
 from pathlib import Path
@@ -15,6 +14,7 @@ from click.testing import CliRunner, Result
 from fynx_scapy.cli import main
 from tests.capture.build import ethernet, ipv4, pcap
 from tests.commands.files import READERS, Files
+from tests.privileges import no_override
 
 COMMANDS = {
     **{name: f"{name} {{capture}} {{keys}}" for name in READERS if name != "decrypt"},
@@ -97,13 +97,13 @@ def test_what_is_no_pre_shared_key(wrong: dict[str, Path], files: Files, tmp_pat
     one_line(fynx(words, tmp_path / "x", "--psk-file", str(wrong[name]), capture=files.good), tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_what_may_not_be_read(files: Files, tmp_path: Path, words: str) -> None:
     path = tmp_path / "closed"
     shutil.copy(files.good, path)
     path.chmod(0)
-    assert fynx(words, tmp_path / "x", capture=path).exit_code == 2
+    with no_override():
+        assert fynx(words, tmp_path / "x", capture=path).exit_code == 2
 
 
 def test_of_several_captures_the_others_are_judged(files: Files, wrong: dict[str, Path], tmp_path: Path) -> None:
