@@ -22,20 +22,48 @@ MEMBERS = ("MESSAGE", "log", "message", "msg", "line", "short_message", "textPay
 NESTED = ("_source", "jsonPayload", "result", "fields")
 """Members that hold the members above: Elasticsearch, Google Cloud, Splunk."""
 
-# RFC 3164 and RFC 5424 as files have them, journalctl's short formats, and Kubernetes' (CRI)
+_TIME = "|".join(
+    (
+        r"[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d(?:[.,]\d+)?",  # RFC 3164, journalctl -o short
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^\s]*",  # RFC 3339
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?",
+        r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]{3,5}",  # journalctl -o short-full
+        r"\d{9,10}\.\d{6}",  # -o short-unix
+        r"\[ *\d+\.\d+(?: < *\d+\.\d+ >)?\]",  # -o short-monotonic, short-delta
+    )
+)
+# A container's name (docker compose, kubectl logs --prefix). Then all of RFC 5424; or the time, and what follows it:
+# the stream (Kubernetes' CRI), host and program, or the line itself
 _PREFIX = re.compile(
-    r"(?:<\d{1,3}>(?:1 )?)?"
-    r"(?:[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d+)?"
-    r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^\s]*|\[ *\d+\.\d+\]) "
-    r"(?:(?:stdout|stderr) [FP] |\S+ [^\s:\[]+(?:\[\d+\])?: )"
+    r"(?:[\w.-]{1,80} +\| |\[(?:pod|container)/[^\]\s]{1,300}\] )?"
+    rf"(?:<\d{{1,3}}>1 (?:\S+ ){{5}}(?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: \ufeff?|$)"
+    rf"|(?:<\d{{1,3}}>)?(?:{_TIME}) (?:(?:stdout|stderr) [FP] |\S+ [^\s:\[]+(?:\[\d+\])?: )?)?"
 )
 # journalctl -o export and -o verbose: a field on each line
 _EXPORTED = re.compile(r"[ \t]*MESSAGE=(.*)")
 _FIELD = re.compile(r"[ \t]*(?:__CURSOR|__REALTIME_TIMESTAMP|_BOOT_ID|_TRANSPORT)=")
 
 
-def unwrapped(text: str) -> Iterator[Line]:
-    """The lines of a text. A message of several lines has the number of the line that it came from."""
+def unwrapped(text: str) -> list[Line]:
+    """The lines of a text, without what all of them are indented by.
+
+    A message of several lines has the number of the line that it came from.
+    """
+    lines = list(_unwrapped(text))
+    margin: str | None = None
+    for line in lines:
+        indent = line.text[: len(line.text) - len(line.text.lstrip(" \t"))]
+        if len(indent) == len(line.text):
+            continue  # an empty line
+        margin = indent if margin is None else margin
+        while not indent.startswith(margin):
+            margin = margin[:-1]
+        if not margin:
+            return lines
+    return [Line(line.number, line.text[len(margin or "") :]) for line in lines]
+
+
+def _unwrapped(text: str) -> Iterator[Line]:
     lines = text.split("\n")
     at, exported = 0, any(map(_FIELD.match, lines[:20]))
     while at < len(lines):
@@ -57,7 +85,7 @@ def unwrapped(text: str) -> Iterator[Line]:
 
 def _bare(number: int, texts: Iterable[str]) -> Iterator[Line]:
     for text in texts:
-        prefix = _PREFIX.match(text)
+        prefix = _PREFIX.match(text)  # empty, if there is none
         yield Line(number, text[prefix.end() :] if prefix else text)
 
 

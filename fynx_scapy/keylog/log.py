@@ -165,7 +165,7 @@ class KeyLog:
         found: list[Entry] = []
         read = 0
         # a whole document of our own may look like a logger's record
-        lines = list(map(Line._make, enumerate(text.split("\n"), 1))) if form is _DOCUMENT else list(unwrapped(text))
+        lines = list(map(Line._make, enumerate(text.split("\n"), 1))) if form is _DOCUMENT else unwrapped(text)
         for each, mine in parts(lines, form).items():
             try:
                 for place, make in each.read(mine):

@@ -29,7 +29,8 @@ _NAMES = re.compile(r"\b(encr|prf|integ|esn):(\S+)")
 _SK = re.compile(r"\s*SK_([deap])\s+(i:)?([0-9a-fA-F]*)\s*$")
 _SECOND = re.compile(r"\s*r:([0-9a-fA-F]*)\s*$")
 _IPSEC = re.compile(r"\s*\[\d+\] sa .*?\bspi (\d+)\b.*?\bprotocol[: ](\w+)(.*)")
-_ALGORITHM = re.compile(r"\s*(crypto|integrity) alg (\S+) key (\S+)")
+_ALGORITHM = re.compile(r"\s*(crypto|integrity) alg (\S+)(?: key (\S*))?\s*$")
+_HIDDEN = "[redacted]"
 _SALT = re.compile(r"\s*salt 0x([0-9a-f]+)\s*$")
 _TUNNEL = re.compile(r".*\bsrc[: ](\S+) dst[: ](\S+)")
 
@@ -69,7 +70,8 @@ def read_vpp(lines: Sequence[Line]) -> Rows:
             found[-1].keys[f"sk_{letter}r"] = second[1]
             letter = ""
         elif algorithm := _ALGORITHM.match(text):
-            found[-1].names[algorithm[1]], found[-1].keys[algorithm[1]] = algorithm[2], algorithm[3]
+            found[-1].names[algorithm[1]] = algorithm[2]
+            found[-1].keys[algorithm[1]] = algorithm[3] or ("" if algorithm[2] == "none" else _HIDDEN)
         elif salt := _SALT.match(text):
             found[-1].keys["salt"] = salt[1].zfill(8)
         elif found[-1].kind == "ipsec" and (tunnel := _TUNNEL.match(text)):
@@ -108,7 +110,7 @@ def _ipsec(sa: _Sa) -> Iterable[EspKeys]:
         return
     integ = sa.names.get("integrity", "none")
     auth_key = "" if integ == "none" else sa.keys["integrity"]
-    if "crypto" not in sa.names or "[redacted]" in (sa.keys["crypto"], auth_key):
+    if "crypto" not in sa.names or _HIDDEN in (sa.keys["crypto"], auth_key):
         raise ConfigError("an SA without its keys: VPP hides them; see 'show ikev2 sa details'")
     key, salt = octets(sa.keys["crypto"], "encryption key"), bytes.fromhex(sa.keys.get("salt", ""))
     salted = "gcm" in sa.names["crypto"] or "ctr" in sa.names["crypto"] or "chacha" in sa.names["crypto"]

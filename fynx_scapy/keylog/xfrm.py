@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from fynx_scapy import private_use
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Encr, Integ, TransformType
@@ -23,7 +24,11 @@ ENC = {  # the kernel's names of ciphers without authentication
     "cbc(aes)": Encr.ENCR_AES_CBC,
     "rfc3686(ctr(aes))": Encr.ENCR_AES_CTR,
     "cbc(camellia)": Encr.ENCR_CAMELLIA_CBC,
+    "cbc(des)": Encr.ENCR_DES,
+    "cbc(blowfish)": Encr.ENCR_BLOWFISH,
+    "cbc(cast5)": Encr.ENCR_CAST,
 }
+UNOPENED = {"cbc(twofish)": "Twofish", "cbc(serpent)": "Serpent", "cbc(sm4)": "SM4", "cbc(aria)": "ARIA"}
 AEAD = {  # and of AEAD ciphers, with the size of the ICV in bits
     ("rfc4106(gcm(aes))", 64): Encr.ENCR_AES_GCM_8,
     ("rfc4106(gcm(aes))", 96): Encr.ENCR_AES_GCM_12,
@@ -34,9 +39,13 @@ AEAD = {  # and of AEAD ciphers, with the size of the ICV in bits
     ("rfc4543(gcm(aes))", 128): Encr.ENCR_NULL_AUTH_AES_GMAC,
     ("rfc7539esp(chacha20,poly1305)", 128): Encr.ENCR_CHACHA20_POLY1305,
 }
-AUTH = {
+AUTH: dict[tuple[str, int], int] = {
     ("digest_null", 0): Integ.NONE,
+    ("hmac(md5)", 96): Integ.AUTH_HMAC_MD5_96,
+    ("hmac(md5)", 128): Integ.AUTH_HMAC_MD5_128,
     ("hmac(sha1)", 96): Integ.AUTH_HMAC_SHA1_96,
+    ("hmac(sha1)", 160): Integ.AUTH_HMAC_SHA1_160,
+    ("hmac(sha256)", 96): private_use.Integ.AUTH_HMAC_SHA2_256_96,
     ("hmac(sha256)", 128): Integ.AUTH_HMAC_SHA2_256_128,
     ("hmac(sha384)", 192): Integ.AUTH_HMAC_SHA2_384_192,
     ("hmac(sha512)", 256): Integ.AUTH_HMAC_SHA2_512_256,
@@ -53,6 +62,8 @@ def read_xfrm_state(lines: Sequence[Line]) -> Rows:
     blocks: list[tuple[int, str]] = []
     for number, line in lines:
         inside = line.replace("\\", "\n").strip()
+        if inside.startswith("#"):
+            continue
         if blocks and line[:1].isspace():
             blocks[-1] = (blocks[-1][0], f"{blocks[-1][1]}\n{inside}")
         elif inside:
@@ -83,6 +94,8 @@ def _state(block: str) -> Iterator[EspKeys]:
         octets_ = octets(value.strip('"'), f"key of '{kind}'")
         if kind in ("enc", "aead"):
             number = ENC.get(algorithm) if kind == "enc" else AEAD.get((algorithm, int(bits or 0)))
+            if algorithm in UNOPENED:
+                raise ConfigError(f"no library that we use decrypts {UNOPENED[algorithm]}")
             if number is None:
                 raise ConfigError(f"the algorithm of '{kind}' is not supported ({len(algorithm)} characters)")
             encr, key = sized(number, octets_), octets_

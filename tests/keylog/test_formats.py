@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Encr, Integ, Prf, TransformType
@@ -147,10 +148,38 @@ def test_bad_states_are_reported_and_the_rest_is_kept(tmp_path: Path, change: tu
 def test_ipcomp_has_no_keys_and_a_truncation_that_is_unknown_is_left_unchecked(tmp_path: Path) -> None:
     path = tmp_path / "xfrm_state"
     comp = "src 10.0.0.1 dst 10.0.0.2\n\tproto comp spi 0x00000002 reqid 1 mode tunnel\n\tcomp deflate\n"
-    path.write_text(comp + XFRM.replace("0f 128", "0f 96"))
+    path.write_text(comp + XFRM.replace("0f 128", "0f 64"))
     log = KeyLog.load(path)
     assert log.warnings == []
-    assert [keys.unchecked_icv for keys in log.esp] == [0, 12]
+    assert [keys.unchecked_icv for keys in log.esp] == [0, 8]
+
+
+@pytest.mark.parametrize(
+    ("cipher", "number", "signer", "icv"),
+    [
+        ("cbc(des)", Encr.ENCR_DES, "hmac(md5)", 12),
+        ("cbc(blowfish)", Encr.ENCR_BLOWFISH, "hmac(sha1)", 12),
+        ("cbc(cast5)", Encr.ENCR_CAST, "hmac(sha256)", 12),
+    ],
+)
+def test_weak_algorithms_of_the_kernel(cipher: str, number: int, signer: str, icv: int) -> None:
+    log = KeyLog()
+    key = "0102030405060708" * (1 if number == Encr.ENCR_DES else 2)
+    size = {"hmac(md5)": 16, "hmac(sha1)": 20, "hmac(sha256)": 32}[signer]
+    log.parse(
+        "# of the lab\nsrc 192.0.2.1 dst 192.0.2.2\n\tproto esp spi 0x00001234 reqid 1 mode tunnel\n"
+        f"\tauth-trunc {signer} 0x{'11' * size} 96\n\tenc {cipher} 0x{key}\n# end\n"
+    )
+    (keys,) = log.esp
+    assert (keys.encr.id, keys.unchecked_icv, log.warnings) == (number, 0, [])
+    assert keys.integ is not None
+    assert integrity(keys.integ.id).icv_size == icv
+
+
+def test_a_cipher_of_the_kernel_that_no_library_has_is_named() -> None:
+    log = KeyLog()
+    log.parse(XFRM.replace("cbc(aes)", "cbc(twofish)"), "here")
+    assert any(warning.endswith("no library that we use decrypts Twofish") for warning in log.warnings)
 
 
 def test_secrets_as_text(tmp_path: Path) -> None:

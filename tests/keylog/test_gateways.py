@@ -218,6 +218,19 @@ def test_vpp_shows_esp_sas() -> None:
     assert log.warnings[0].startswith("here: line 9: an SA without its keys")
 
 
+def test_vpp_shows_an_sa_without_encryption() -> None:
+    text = (
+        "[0] sa 10 (0xa) spi 4660 (0x00001234) protocol:esp flags:[]\n   salt 0x0\n   crypto alg none\n"
+        f"   integrity alg sha1-96 key {K20.hex()}\n   tunnel src:192.0.2.1 dst:192.0.2.2\n"
+        "[1] sa 11 (0xb) spi 4661 (0x00001235) protocol:esp flags:[]\n   crypto alg aes-cbc-128\n"
+        "   integrity alg sha1-96\n"
+    )
+    log = read(text, warnings=1)
+    null = Transform(ENCR, Encr.ENCR_NULL)
+    assert log.esp == [EspKeys(0x1234, "192.0.2.1", "192.0.2.2", null, b"", SHA1, K20, esn=False)]
+    assert "line 6: an SA without its keys" in log.warnings[0]
+
+
 # -- FortiGate ---------------------------------------------------------------------------------------------------------
 
 
