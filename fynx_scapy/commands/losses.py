@@ -107,9 +107,9 @@ def where(number: int, offset: int, text: str) -> str:
 
 def _unopened(capture: Capture, closed: Counter[str]) -> Iterator[str]:
     """The errors of IKE messages. Counts in ``closed`` those without a key."""
-    unread = {problem.number for problem in capture.problems}
+    cut = {(message.number, message.data) for message in capture.index.messages if message.missing}
     for message in capture.follow():
-        if message.number in unread:
+        if (message.number, message.message) in cut:  # a problem of the capture says so
             continue
         if message.errors:
             yield f"packet {message.number}: {'; '.join(message.errors)}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from fynx_scapy.capture.replay.player import play
 from fynx_scapy.capture.replay.raw import shots
 from fynx_scapy.capture.replay.recording import load
 from fynx_scapy.cli import main
+from fynx_scapy.commands.losses import _unopened
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import CaptureError
@@ -338,3 +340,52 @@ def test_an_initiator_that_has_moved_is_still_the_initiator() -> None:
     assert all(step.response for step in steps)
     informational = [(step.request.numbers[0], step.ours) for step in steps if step.kind == INFORMATIONAL]
     assert informational[:3] == [(11, True), (13, True), (15, True)]
+
+
+def test_a_udp_length_that_contradicts_ip_is_read_alike_in_place(tmp_path: Path) -> None:
+    session, recorder = Session(psk=PSK, esp_proposals="aes128-sha256", seed=3), Recorder()
+    recorder.watch(session.network, "own")
+    session.connect()
+    for _ in range(3):
+        session.ping()
+    frames = []
+    for packet in recorder.packets():
+        if packet.proto == 50:
+            octets = bytes(packet.payload)
+            whole = ipv4(17, udp(4500, 4500, octets), packet.src, packet.dst)
+            if octets[7] == 3:  # UDP holds 5 octets less than IP
+                whole = whole[:24] + struct.pack("!H", 3 + len(octets)) + whole[26:]
+            frames.append(ethernet(whole))
+        else:
+            frames.append(ethernet(bytes(packet)))
+    path = tmp_path / "short.pcap"
+    path.write_bytes(pcap(frames))
+    keys = recorder.keys()
+    closed = [record for record in dissect(path, keys) if record["kind"] == "esp" and record["icv"] != "ok"]
+    with Capture(path, keys) as capture:
+        assert capture.tally.icvs == {"opened": 4, "bad": 0, "closed": 2}
+    assert [record["number"] for record in closed] == [9, 10]
+
+
+def test_a_bad_message_beside_a_cut_one_in_a_segment_is_lost_too() -> None:
+    # One segment completes a message of unknown version, and begins another one that the snap length cut.
+    data = b"IKETCP" + framed(bytes(4) + ike(body=b"\0\0\0\1", kind=41), bytes(4) + ike(body=bytes(40)))
+    frame = ethernet(ipv4(6, tcp(40000, 4500, 1000, data)))
+    with Capture(stream(pcap([frame], snaplen=len(frame) - 20)), KeyLog()) as capture:
+        texts = list(_unopened(capture, Counter()))
+    assert len(texts) == 1
+    assert "packet 1: " in texts[0]
+
+
+def test_a_first_fragment_of_ipsec_in_tcp_is_lost_and_one_of_another_port_is_not() -> None:
+    whole = tcp(40000, 4500, 1000, b"IKETCP" + framed(bytes(4) + ike()))
+    other = tcp(40000, 80, 1000, bytes(56))
+    assert losses_of_fragment(ipv4(6, whole[:56], fragment=0x2000)) == (1, 0)
+    assert losses_of_fragment(ipv4(6, other[:56], fragment=0x2000)) == (0, 1)
+    assert losses_of_fragment(ipv4(6, whole[56:], fragment=7)) == (0, 1)
+
+
+def losses_of_fragment(packet: bytes) -> tuple[int, int]:
+    """How many problems a capture of one packet has, and how many packets that are not IPsec."""
+    with Capture(stream(pcap([ethernet(packet)])), KeyLog()) as capture:
+        return len(capture.problems), capture.index.foreign

@@ -80,7 +80,7 @@ def esp_packets(
     Takes bounded memory. ``nested`` finds the packets inside them, and keeps what could not be read there.
     """
     walk = Walk(ports)
-    fast: dict[bytes, tuple[str, str, int, Any, int]] = {}
+    fast: dict[bytes, tuple[str, str, int, Any, int, int]] = {}
     links, slots, quiet = LINKS, struct.Struct("!II").unpack_from, nested.quiet
     for batch in batches(source, name):
         data, number = batch.data, batch.first - 1
@@ -93,9 +93,10 @@ def esp_packets(
                 key = fast_key(head)
                 found = fast.get(key) if key else None
                 if found is not None:
-                    src, dst, start, sa, plus = found
+                    src, dst, start, sa, plus, udp = found
                     end = ip + int.from_bytes(head[2:4]) if not plus else ip + plus + int.from_bytes(head[4:6])
-                    if end <= at + size and end - ip > start + 8:
+                    agreed = not udp or int.from_bytes(head[udp + 4 : udp + 6]) == end - ip - udp
+                    if end <= at + size and end - ip > start + 8 and agreed:
                         packet = data[ip + start : end]
                         try:
                             payload, following = sa.open(packet)
@@ -202,7 +203,7 @@ def _one(packet: IpsecPacket, opener: Any) -> Inner | None:
     )
 
 
-def _learn(fast: dict[bytes, tuple[str, str, int, Any, int]], head: bytes, packet: IpsecPacket, opener: Any) -> None:
+def _learn(fast: dict[bytes, tuple[str, str, int, Any, int, int]], head: bytes, packet: IpsecPacket, opener: Any) -> None:
     key = fast_key(head)
     if not key or key[-4:] != packet.data[:4]:
         return
@@ -212,7 +213,8 @@ def _learn(fast: dict[bytes, tuple[str, str, int, Any, int]], head: bytes, packe
     version6 = head[0] >> 4 == 6
     upper = 40 if version6 else 20
     protocol = head[6] if version6 else head[9]
-    fast[key] = (packet.src, packet.dst, upper + (8 if protocol == UDP else 0), sa, 40 if version6 else 0)
+    udp = upper if protocol == UDP else 0  # where the UDP header is: its length must be that of IP
+    fast[key] = (packet.src, packet.dst, upper + (8 if udp else 0), sa, 40 if version6 else 0, udp)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from fynx_scapy.capture.headers.kinds import AH, ESP, IPCOMP, IPV4, IPV6, UDP, WESP, Next, NotRead
+from fynx_scapy.capture.headers.kinds import AH, ESP, IPCOMP, IPV4, IPV6, TCP, UDP, WESP, Next, NotRead
 from fynx_scapy.capture.headers.layers import ip_below
 from fynx_scapy.capture.headers.links import beneath_link
 from fynx_scapy.capture.headers.tunnels import PORTS, PROTOCOLS, beneath, tunnel
@@ -249,7 +249,13 @@ class Classifier:
     _learnt: set[tuple[str, int]] = field(default_factory=set)
 
     def may_be_ipsec(self, fragment: IpPacket) -> bool:
-        """Whether a single fragment may belong to IPsec. For UDP, only the first fragment has the ports."""
+        """Whether a single fragment may belong to IPsec. For UDP and TCP, only the first fragment has the ports.
+
+        Of TCP, which is IPsec on few ports, only that one is.
+        """
+        if fragment.protocol == TCP:
+            ports = struct.unpack_from("!HH", fragment.payload) if len(fragment.payload) >= 4 else ()
+            return not fragment.offset and not {NATT_PORT, *self.ports}.isdisjoint(ports)
         if fragment.protocol != UDP or fragment.offset or len(fragment.payload) < 4:
             return fragment.protocol in {*IPSEC_PROTOCOLS, *PROTOCOLS, UDP}
         sport, dport = struct.unpack_from("!HH", fragment.payload)
