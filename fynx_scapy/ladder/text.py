@@ -12,7 +12,7 @@ from fynx_scapy.ladder.rows import DROPPED, LOST, Row
 from fynx_scapy.ladder.times import decimals
 
 WIDTH = 112
-NARROW, LEAST = 100, 48
+NARROW, LEAST = 100, 40
 """Below the first width, titles have no column of their own. The second is the least that is drawn."""
 _NUMBER, _TITLE, _INDENT = 5, 27, 12
 _STAY = "\N{NO-BREAK SPACE}"  # keeps an arrow on the line of the word before it

@@ -148,6 +148,20 @@ def test_pfs_at_one_end_only(ours: str, theirs: str, words: str, tmp_path: Path)
     assert "PFS is configured" in error.cause
 
 
+def test_the_initiator_refuses_what_the_responder_offers(tmp_path: Path) -> None:
+    session, recorder = Session(esp_proposals="aes128gcm16", peer={"esp_proposals": "aes128gcm16-x25519"}), Recorder()
+    recorder.watch(session.network, "pfs")
+    session.connect()
+    session.peer_sa.rekey_child(next(iter(session.peer_sa.children.values())))
+    session.network.run()
+    recorder.save_capture(tmp_path / "run.pcapng")
+    with Capture(tmp_path / "run.pcapng", recorder.keys()) as capture:
+        (error,) = audit(capture).find("error.NO_PROPOSAL_CHOSEN")
+    assert error.title == "NO_PROPOSAL_CHOSEN from the initiator in CREATE_CHILD_SA"
+    assert error.explanation.startswith("The initiator accepts none of the offered combinations")
+    assert "PFS" in error.cause
+
+
 @pytest.mark.parametrize("name", ["a_pfs", "a_pfs2"])
 def test_captures_of_pfs(name: str) -> None:
     folder = shared("cases/C14-pfs-mismatch")

@@ -118,7 +118,7 @@ def test_the_rows_of_a_ladder_and_the_ladders_are_bounded(monkeypatch: pytest.Mo
     assert "… 1 more conversation not drawn" in ladders.html()
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 160])
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
 def test_a_ladder_keeps_to_a_width(crossed: Path, width: int) -> None:
     with Capture(crossed) as capture:
         lines = capture.conversations[0].ladder().text(width).splitlines()

@@ -27,6 +27,7 @@ REQUEST = udp(500, 500, ike())
         ((1.0, 7), (1.00001, 8), False),  # sent again: another IP packet
         ((1.0, 7), (2.0, 7), False),  # the sender numbers no packets, or it wrapped
         ((1.0, 0), (1.0005, 0), True),  # IPv6, or an atomic IPv4 datagram
+        ((1.0, 0), (1.008, 0), True),
         ((1.0, 0), (1.02, 0), False),
         ((1.0, 0), (1.0005, 7), True),  # translated between IPv4 and IPv6
         ((None, 7), (None, 7), True),

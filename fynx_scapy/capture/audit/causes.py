@@ -14,12 +14,21 @@ from fynx_scapy.iana import NotifyType as N
 
 
 class Cause(NamedTuple):
-    """The meaning of an error and its most likely cause."""
+    """The meaning of an error and its most likely cause.
+
+    In both, ``{by}`` is the peer that sends the error, and ``{other}`` the one whose request it answers: after a rekey
+    by the responder, the initiator sends it.
+    """
 
     means: str
     likely: str
     severity: Severity
     source: Source
+
+    def of(self, by: str) -> Cause:
+        """The same of an error that this peer sends, ``initiator`` or ``responder``."""
+        roles = {"by": by, "other": "responder" if by == "initiator" else "initiator"}
+        return self._replace(means=self.means.format(**roles), likely=self.likely.format(**roles))
 
 
 def _rfc7296(section: str) -> Source:
@@ -60,14 +69,14 @@ CAUSES: Mapping[int, Cause] = {
         _LOW, _rfc7296("1.5"),
     ),
     N.NO_PROPOSAL_CHOSEN: Cause(
-        "The responder accepts none of the offered combinations of algorithms (or of other options).",
+        "The {by} accepts none of the offered combinations of algorithms (or of other options).",
         "The two configurations have no proposal in common: compare their cipher, integrity, PRF, key exchange and "
         "ESN. For a Child SA, the cause can also be the mode or traffic selectors that no configuration matches.",
         _MEDIUM, _rfc7296("3.10.1"),
     ),
     N.INVALID_KE_PAYLOAD: Cause(
-        "The initiator sent a KE payload for a method that the responder does not accept, but offered another one.",
-        "The peers prefer different groups. It costs a round trip; put the responder's group first in the initiator's "
+        "The {other} sent a KE payload for a method that the {by} does not accept, but offered another one.",
+        "The peers prefer different groups. It costs a round trip; put the {by}'s group first in the {other}'s "
         "proposal.",
         _LOW, _rfc7296("1.2"),
     ),
@@ -78,12 +87,12 @@ CAUSES: Mapping[int, Cause] = {
         _HIGH, _rfc7296("2.21.2"),
     ),
     N.SINGLE_PAIR_REQUIRED: Cause(
-        "The responder only accepts traffic selectors for a single pair of addresses.",
-        "It makes one Child SA per address pair, but the initiator asks for whole networks.",
+        "The {by} only accepts traffic selectors for a single pair of addresses.",
+        "It makes one Child SA per address pair, but the {other} asks for whole networks.",
         _MEDIUM, _rfc7296("2.9"),
     ),
     N.NO_ADDITIONAL_SAS: Cause(
-        "The responder does not allow further Child SAs in this IKE SA.",
+        "The {by} does not allow further Child SAs in this IKE SA.",
         "A minimal implementation, or a limit was reached; rekey with a new IKE SA.",
         _LOW, _rfc7296("1.3"),
     ),
@@ -98,7 +107,7 @@ CAUSES: Mapping[int, Cause] = {
         _MEDIUM, _rfc7296("2.19"),
     ),
     N.TS_UNACCEPTABLE: Cause(
-        "The responder accepts none of the proposed traffic selectors.",
+        "The {by} accepts none of the proposed traffic selectors.",
         "The networks in the two configurations do not overlap: compare both peers' local and remote networks, "
         "protocols and ports.",
         _MEDIUM, _rfc7296("2.9"),

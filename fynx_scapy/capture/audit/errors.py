@@ -61,7 +61,7 @@ def errors(facts: CaptureFacts) -> Iterator[Finding]:
 
 def _error(place: Place, error: ErrorFacts) -> Finding:
     conversation = place.conversation
-    cause = CAUSES.get(error.kind, OTHER)
+    cause = CAUSES.get(error.kind, OTHER).of(error.by)
     name = name_of(NotifyType, error.kind)
     evidence = (error.number,) if error.request is None else (error.request, error.number)
     check = CHECKS.get(error.kind)

@@ -97,7 +97,8 @@ def _closed(facts: CaptureFacts) -> Iterator[Finding]:
         if each.keyed or each.child:
             groups.setdefault((each.bad, each.tried, each.keyed, each.reason), []).append(each)
     for (bad, tried, keyed, reason), found in groups.items():
-        count = several(sum(each.count for each in found), "ESP packet")
+        packets = sum(each.count for each in found)
+        count, fit = several(packets, "ESP packet"), "does not fit" if packets == 1 else "do not fit"
         subjects = list(dict.fromkeys(f"ESP {each.spi:08x}" for each in found))
         more = f" and {len(subjects) - MOST_NAMED} more" if subjects[MOST_NAMED:] else ""
         subject = ", ".join(subjects[:MOST_NAMED]) + more
@@ -106,7 +107,7 @@ def _closed(facts: CaptureFacts) -> Iterator[Finding]:
         if tried:
             yield Finding(
                 "flow.icv", HIGH, Status.FAILED,
-                f"{count} whose ICV does not verify" if bad else f"{count} that do not fit the algorithms of their SA",
+                f"{count} whose ICV does not verify" if bad else f"{count} that {fit} the algorithms of the SA",
                 subject, numbers, source, "The known keys of this SPI do not open what was sent under it.",
                 _sentence(reason) or "The packets were modified in transit; or the known key belongs to another SA.",
             )  # fmt: skip

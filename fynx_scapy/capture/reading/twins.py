@@ -17,7 +17,7 @@ from fynx_scapy.capture.reading.blocks import Entry
 
 SAME_ID = 0.1
 """Seconds between two copies of one IP packet, at most. Retransmission timeouts are longer."""
-NO_ID = 0.002
+NO_ID = 0.01
 """The same for packets without identification."""
 MOST_NEAR = 32
 """How many frames before one are searched for the same packet."""
