@@ -8,6 +8,7 @@ import struct
 from typing import NamedTuple
 
 from fynx_scapy.errors import LocalError, MalformedError
+from fynx_scapy.text import counted
 
 PROTO_IPV4 = 4
 PROTO_UDP = 17
@@ -41,7 +42,9 @@ def ip_version(packet: bytes) -> int:
     version = packet[0] >> 4 if packet else 0
     least = {4: 20, 6: 40}.get(version)
     if least is None:
-        raise MalformedError(f"expected an IPv4 or IPv6 packet, found version {version} in {len(packet)} octets")
+        raise MalformedError(
+            f"expected an IPv4 or IPv6 packet, found version {version} in {counted(len(packet), 'octet')}"
+        )
     if len(packet) < least:
         raise MalformedError(f"expected an IPv{version} packet of at least {least} octets, found {len(packet)}")
     return version

@@ -12,6 +12,7 @@ from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Encr, Integ, Prf, TransformType, name_of
+from fynx_scapy.text import counted
 
 REGISTRIES = {TransformType.ENCR: Encr, TransformType.INTEG: Integ, TransformType.PRF: Prf}
 
@@ -114,7 +115,9 @@ def check(keys: Entry) -> None:
     for what, size, values in (("encryption", suite.key_size, ciphers), ("integrity", wanted, signers)):
         for value in values:
             if len(value) != size:
-                raise ConfigError(f"the {what} key has {len(value)} octets, expected {size} ({name(keys.encr)})")
+                raise ConfigError(
+                    f"the {what} key has {counted(len(value), 'octet')}, expected {size} ({name(keys.encr)})"
+                )
 
 
 def name(transform: Transform) -> str:

@@ -17,6 +17,7 @@ from fynx_scapy.keylog.algorithms import ike_keys
 from fynx_scapy.keylog.envelopes import Line
 from fynx_scapy.keylog.keys import Entry, Rows, Secret
 from fynx_scapy.keylog.text import octets
+from fynx_scapy.text import counted
 
 _LABEL = r"(?:SK_?d|SK_?[aep][ir]|SPI_?[ir]|[ir]_?SPI|encr|integ|prf)"
 LINE = re.compile(
@@ -24,6 +25,7 @@ LINE = re.compile(
     r"[ \t]*[:=][ \t\"']*(?:0x)?(?:[0-9A-Fa-f]{2}[ :-]?){8}",
     re.IGNORECASE | re.MULTILINE,
 )
+
 _ANY = re.compile(rf"(?<![A-Za-z0-9_]){_LABEL}(?=[\"']?\s*[:=])", re.IGNORECASE)
 _PUNCTUATION = " \t\"':=,;{}|"
 NAMES = {"spii": "spi_i", "ispi": "spi_i", "spir": "spi_r", "rspi": "spi_r"}
@@ -53,7 +55,7 @@ def _entries(found: dict[str, str]) -> Iterable[Entry]:
         return [Secret("sk_d", values["sk_d"])]
     for name, spi in zip(("SPI_i", "SPI_r"), spis, strict=True):
         if len(spi) not in (0, 8):
-            raise ConfigError(f"{name} has {len(spi)} octets, expected 8")
+            raise ConfigError(f"{name} has {counted(len(spi), 'octet')}, expected 8")
     encr, integ, prf = (found.get(name, "") for name in ALGORITHMS)
     return list(ike_keys(spis, (encr, integ or ("none" if encr else ""), prf), values))
 

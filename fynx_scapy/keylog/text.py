@@ -10,6 +10,7 @@ from fynx_scapy.crypto.encr import Encryption, encryption
 from fynx_scapy.crypto.transforms import Transform, find
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import TransformType
+from fynx_scapy.text import counted
 
 _PATTERN = re.compile(r"(?=.*\*)[0-9A-Fa-f:.*]{1,64}")
 
@@ -22,7 +23,7 @@ def octets(text: str, what: str, count: int | None = None) -> bytes:
     except ValueError:
         raise ConfigError(f"the {what} is not hexadecimal ({len(digits)} characters)") from None  # never the key itself
     if count is not None and len(value) != count:
-        raise ConfigError(f"the {what} has {len(value)} octets, expected {count}")
+        raise ConfigError(f"the {what} has {counted(len(value), 'octet')}, expected {count}")
     return value
 
 
@@ -78,7 +79,7 @@ def sized(number: int, key: bytes, *, esp: bool = True) -> Transform:
     sizes = {encryption(number, bits, esp=esp).key_size: bits for bits in lengths}
     if len(key) not in sizes:
         expected = ", ".join(map(str, sorted(sizes)))
-        raise ConfigError(f"the encryption key has {len(key)} octets, expected one of {expected}")
+        raise ConfigError(f"the encryption key has {counted(len(key), 'octet')}, expected one of {expected}")
     return Transform(TransformType.ENCR, number, sizes[len(key)])
 
 

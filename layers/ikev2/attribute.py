@@ -9,6 +9,7 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import IanaRegistry
 from fynx_scapy.layers.ikev2.fields import Octet, Octets, Short, ShortEnum
 from fynx_scapy.layers.ikev2.structure import FormError, Structure
+from fynx_scapy.text import counted
 
 
 class _AttributeValue(Octets):
@@ -53,7 +54,7 @@ class Attribute(Structure):
             return 4
         size = 4 + int.from_bytes(octets[offset + 2 : offset + 4])
         if size > left:
-            raise FormError(2, f"{cls._name}: length {size - 4}, but {left - 4} octets left")
+            raise FormError(2, f"{cls._name}: length {size - 4}, but {counted(left - 4, 'octet')} left")
         return size
 
     def read(self, octets: bytes) -> None:

@@ -14,7 +14,7 @@ from fynx_scapy.layers.ikev2.fields import OctetEnum, Octets, Reserved, ShortEnu
 from fynx_scapy.layers.ikev2.lists import Structures
 from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 from fynx_scapy.layers.ikev2.structure import FormError, Structure
-from fynx_scapy.text import printable
+from fynx_scapy.text import counted, printable
 
 Codec = tuple[Callable[[str], bytes], Callable[[bytes], str]]
 
@@ -143,7 +143,7 @@ class ConfigurationAttribute(Structure):
             raise FormError(0, f"configuration attribute: expected at least 4 octets, found {left}")
         size = 4 + int.from_bytes(octets[offset + 2 : offset + 4])
         if size > left:
-            raise FormError(2, f"configuration attribute: length {size - 4}, but {left - 4} octets left")
+            raise FormError(2, f"configuration attribute: length {size - 4}, but {counted(left - 4, 'octet')} left")
         return size
 
     def computed(self, name: str, tail: bytes) -> Any:

@@ -14,6 +14,7 @@ from fynx_scapy.iana import PayloadType, ProtocolId, name_of
 from fynx_scapy.layers.ikev2.fields import CountOf, OctetEnum, SizeOf, octets_of
 from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
 from fynx_scapy.layers.ikev2.structure import FormError
+from fynx_scapy.text import counted
 
 
 class _Spis(Field):
@@ -38,7 +39,7 @@ class _Spis(Field):
     def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, list[bytes]]:
         size, number = pkt.fields["SPIsize"], pkt.fields["SPInum"]
         if size * number != len(s):
-            raise FormError(0, f"expected {number} SPIs of {size} octets, found {len(s)} octets")
+            raise FormError(0, f"expected {counted(number, 'SPI')} of {size} octets, found {counted(len(s), 'octet')}")
         if not size:
             return b"", []
         return b"", [s[at : at + size] for at in range(0, len(s), size)]

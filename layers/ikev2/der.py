@@ -12,7 +12,7 @@ import string
 from collections.abc import Iterator
 
 from fynx_scapy.errors import ConfigError, MalformedError
-from fynx_scapy.text import printable
+from fynx_scapy.text import counted, printable
 
 _SEQUENCE, _SET, _OID = 0x30, 0x31, 0x06
 _UTF8, _PRINTABLE, _IA5, _TELETEX, _BMP, _UNIVERSAL = 0x0C, 0x13, 0x16, 0x14, 0x1E, 0x1C
@@ -75,7 +75,7 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
             size = int.from_bytes(data[at : at + octets])
             at += octets
         if at + size > len(data):
-            raise MalformedError(f"DER: an element has {size} octets, but {len(data) - at} are left")
+            raise MalformedError(f"DER: an element has {counted(size, 'octet')}, but {len(data) - at} are left")
         yield tag, data[at : at + size]
         at += size
 

@@ -32,6 +32,7 @@ from fynx_scapy.layers.ikev2.payload import (
     notation,
     parse_payloads,
 )
+from fynx_scapy.text import counted
 
 FLAG_NAMES = ["res0", "res1", "res2", "Initiator", "Version", "Response", "res6", "res7"]
 _NO_PAYLOAD = NoPayload()
@@ -155,11 +156,11 @@ def _parse_behind(header: IKEv2, data: bytes) -> list[Packet]:
     """The payloads of a message after its header. A wrong length is noted in the header."""
     length = header.fields["length"]
     if length > len(data) or length < HEADER_SIZE:
-        header.note_fault(f"length {length}, but {len(data)} octets, at offset 24")
+        header.note_fault(f"length {length}, but {counted(len(data), 'octet')}, at offset 24")
         length = len(data)
     payloads = parse_payloads(header.fields["next_payload"], data[HEADER_SIZE:length], HEADER_SIZE)
     if length < len(data):
-        text = f"{len(data) - length} octets after the end of the message at offset {length}"
+        text = f"{counted(len(data) - length, 'octet')} after the end of the message at offset {length}"
         payloads.append(malformed(0, data[length:], text))
     return payloads
 

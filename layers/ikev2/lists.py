@@ -16,6 +16,7 @@ from fynx_scapy import iana
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.layers.ikev2.fields import ShortEnum
 from fynx_scapy.layers.ikev2.structure import FormError, Structure, sequence
+from fynx_scapy.text import counted
 
 
 class Structures(PacketListField):
@@ -108,7 +109,9 @@ class EnumList(ShortEnum):
 
     def getfield(self, pkt: Any, s: bytes) -> tuple[bytes, list[int]]:
         if len(s) % 2:
-            raise FormError(len(s), f"{self.name}: expected a list of two-octet numbers, found {len(s)} octets")
+            raise FormError(
+                len(s), f"{self.name}: expected a list of two-octet numbers, found {counted(len(s), 'octet')}"
+            )
         return b"", [int.from_bytes(s[at : at + 2]) for at in range(0, len(s), 2)]
 
     def i2repr(self, pkt: Any, x: Any) -> str:

@@ -18,7 +18,7 @@ from fynx_scapy.iana import PayloadType
 from fynx_scapy.layers.ikeheader import HEADER_SIZE
 from fynx_scapy.layers.ikev2.fields import Flags, Length, NextPayload, Octets, PayloadKind, Remark
 from fynx_scapy.layers.ikev2.structure import FormError, Structure
-from fynx_scapy.text import printable
+from fynx_scapy.text import counted, printable
 
 MAXIMUM_PAYLOADS = 200
 """The most payloads parsed from one message. Scapy walks a chain by recursion, and Python allows a thousand frames."""
@@ -237,7 +237,9 @@ def parse_payloads(first: int, data: bytes, offset: int = 0) -> list[Packet]:
         at += size
         kind = 0 if cls.ends_chain else octets[0]
     if at < end:
-        layers.append(malformed(0, data[at:], f"{end - at} octets after the last payload at offset {offset + at}"))
+        layers.append(
+            malformed(0, data[at:], f"{counted(end - at, 'octet')} after the last payload at offset {offset + at}")
+        )
     return layers
 
 

@@ -27,7 +27,7 @@ from scapy.packet import NoPayload, Packet
 from scapy.volatile import VolatileValue
 
 from fynx_scapy.errors import ConfigError, MalformedError
-from fynx_scapy.text import printable
+from fynx_scapy.text import counted, printable
 
 _L = TypeVar("_L")
 _NO_PAYLOAD = NoPayload()
@@ -216,12 +216,12 @@ class Structure(Packet):
         if at is None:
             return left
         if left < at + 2:
-            raise FormError(0, f"{cls._name}: {left} octets left, too few for its length field")
+            raise FormError(0, f"{cls._name}: {counted(left, 'octet')} left, too few for its length field")
         size = int.from_bytes(octets[offset + at : offset + at + 2]) + cls.size_plus
         if size < at + 2:
             raise FormError(at, f"{cls._name}: length {size} is less than its header")
         if size > left:
-            raise FormError(at, f"{cls._name}: length {size}, but {left} octets left")
+            raise FormError(at, f"{cls._name}: length {size}, but {counted(left, 'octet')} left")
         return size
 
     def read(self, octets: bytes) -> None:
@@ -240,7 +240,7 @@ class Structure(Packet):
             except FormError as fault:
                 raise fault.moved(len(octets) - len(rest)) from None
         if rest:
-            raise FormError(len(octets) - len(rest), f"{self._name}: {len(rest)} octets too many")
+            raise FormError(len(octets) - len(rest), f"{self._name}: {counted(len(rest), 'octet')} too many")
         _assign(self, "explicit", 1)
 
     def dissect(self, s: bytes) -> None:

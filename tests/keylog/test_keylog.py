@@ -196,7 +196,7 @@ def test_bad_rows_of_esp_sa_are_reported_and_the_rest_is_kept(tmp_path: Path, ro
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (("696e697469617465", "69"), "the initiator's SPI has 1 octets, expected 8"),
+        (("696e697469617465", "69"), "the initiator's SPI has 1 octet, expected 8"),
         (("01" * 32, "01" * 16), "the encryption key has 16 octets, expected 32 (ENCR_AES_CBC with a key of 256 bits)"),
         (("03" * 32, ""), "the integrity key has 0 octets, expected 32"),
         (("HMAC_SHA2_256_128 [RFC4868]", "NONE [RFC4306]"), "needs an integrity algorithm, found none"),

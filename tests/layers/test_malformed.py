@@ -26,6 +26,7 @@ from fynx_scapy.layers.ikev2 import (
 )
 from fynx_scapy.layers.ikev2.attribute import Attribute
 from fynx_scapy.layers.ikev2.structure import Structure
+from fynx_scapy.text import counted
 from tests.layers.packets import clear_cache, messages, sa_init
 
 STRUCTURES = [
@@ -137,7 +138,9 @@ def test_a_malformed_payload_in_the_middle_leaves_the_others() -> None:
 def test_octets_behind_the_message_are_said(excess: int) -> None:
     octets = bytes(sa_init()) + b"x" * excess
     packet = IKEv2(octets)
-    assert errors(packet) == [f"{excess} octets after the end of the message at offset {len(octets) - excess}"]
+    assert errors(packet) == [
+        f"{counted(excess, 'octet')} after the end of the message at offset {len(octets) - excess}"
+    ]
     assert bytes(packet) == octets
 
 

@@ -15,6 +15,7 @@ from fynx_scapy.ike.events import KeyExchangeRejected
 from fynx_scapy.ike.message import Message, Outgoing, Payloads
 from fynx_scapy.ike.terms.proposals import Choice, Suite, groups, offers
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_SA
+from fynx_scapy.text import counted
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
@@ -118,7 +119,9 @@ class Rejection:
         weaker = wanted is not None and bool(offered) and is_weaker(wanted, offered[0])
         fault: MalformedError | PeerError | None = None
         if wanted is None:
-            fault = MalformedError(f"expected a group of two octets in INVALID_KE_PAYLOAD, found {len(data)} octets")
+            fault = MalformedError(
+                f"expected a group of two octets in INVALID_KE_PAYLOAD, found {counted(len(data), 'octet')}"
+            )
         elif wanted == ours.group or wanted not in offered:
             why = "was sent already" if wanted == ours.group else "was not offered"
             fault = MalformedError(f"the peer asks for group {wanted}, which {why}")

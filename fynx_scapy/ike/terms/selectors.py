@@ -15,6 +15,7 @@ from fynx_scapy.checks import shown
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import TsType
 from fynx_scapy.layers.ikev2 import IPv4TrafficSelector, IPv6TrafficSelector
+from fynx_scapy.text import counted
 
 ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
 _WITH_PORTS = (TCP, UDP, SCTP)
@@ -197,7 +198,9 @@ class Flow:
             source, destination = packet[8:24], packet[24:40]
             offset, protocol, first = _behind_extensions(packet)
         else:
-            raise MalformedError(f"expected an IPv4 or IPv6 packet, found {len(packet)} octets of version {version}")
+            raise MalformedError(
+                f"expected an IPv4 or IPv6 packet, found {counted(len(packet), 'octet')} of version {version}"
+            )
         ports: tuple[int | None, int | None] = (None, None)
         if first and protocol in _WITH_PORTS and len(packet) >= offset + 4:
             ports = struct.unpack_from("!HH", packet, offset)
