@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import gc
 import importlib
 import io
 import os
@@ -44,6 +45,11 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.E
 READER_GONE = 141
 """The exit status that a shell shows for a process killed by SIGPIPE: the reader of our output has exited."""
 
+COLLECTIONS = (2000, 20, 100)
+"""The thresholds of Python's garbage collector. One message may have ten thousand layers, and few become garbage that
+only the collector frees: with the default thresholds, it would take as long as parsing them.
+"""
+
 
 class _Ending(click.Command):
     """A command that ends with one line, or quietly, whatever ends it."""
@@ -51,6 +57,7 @@ class _Ending(click.Command):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line, and leave nothing half-written when a signal ends it."""
         _check_streams()
+        gc.set_threshold(*COLLECTIONS)
         with _terminated():
             return super().main(*args, **extra)
 

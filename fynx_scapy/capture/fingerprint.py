@@ -137,18 +137,21 @@ def _word(layer: Any, request: bool) -> str:
 
 
 def _sa(layer: Any) -> str:
+    from fynx_scapy.layers.ikev2.sa import IKEv2_Proposal, IKEv2_Transform
+
     words = []
     for proposal in layer.prop:
-        if not hasattr(proposal, "trans"):
+        if not isinstance(proposal, IKEv2_Proposal):
             words.append("?")
             continue
+        values = proposal.fields
         transforms = [
-            f"{int(each.transform_type)}.{int(each.transform_id)}{each.key_length_text}"
-            if hasattr(each, "transform_type")
+            f"{int(each.fields['transform_type'])}.{int(each.fields['transform_id'])}{each.key_length_text}"
+            if isinstance(each, IKEv2_Transform)
             else "?"
-            for each in proposal.trans
+            for each in values["trans"]
         ]
-        words.append(f"{int(proposal.proposal)}.{int(proposal.proto)}:{','.join(transforms)}")
+        words.append(f"{int(values['proposal'])}.{int(values['proto'])}:{','.join(transforms)}")
     return "+".join(words)
 
 

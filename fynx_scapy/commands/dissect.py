@@ -49,7 +49,8 @@ def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, 
     check_outputs({"--output": output}, [capture], given)
     no_routes()
     keys, choice = keys_of(capture, given), filter_of(given)
-    losses, pass_ = Losses(keys.decrypts), Dissection(keys, frozenset(ports))
+    pass_ = Dissection(keys, frozenset(ports))
+    losses = Losses(keys.decrypts, live=not capture.is_file())
     source: Path | BinaryIO = stdin() if str(capture) == STDIO else capture
     stopped = None
     with ExitStack() as stack:
@@ -67,7 +68,7 @@ def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, 
                         show(each)
                     for each in flat(record):
                         if each["error"]:
-                            losses.add(_loss(each))
+                            losses.add(each["error"], _place(each))
             except KeyboardInterrupt as error:  # the usual end of a live capture: what is written so far is kept
                 stopped = error
     if choice is not None:
@@ -125,11 +126,10 @@ def _person(out: TextIO) -> Callable[[Record], None]:
     return coloured
 
 
-def _loss(record: Record) -> str:
-    # The error that ends a capture names its own place, and a truncated TCP stream has no packet number.
-    whole = not record["number"] or (record["kind"] == "unreadable" and record["src"] is None)
-    text: str = record["error"]
-    return text if whole else f"packet {record['number']}: {text}"
+def _place(record: Record) -> int:
+    """The packet that a loss belongs to. The error that ends a capture names its own place."""
+    number: int = record["number"]
+    return 0 if record["kind"] == "unreadable" and record["src"] is None else number
 
 
 def _finish(capture: Path, done: Dissection, losses: Losses) -> None:

@@ -14,6 +14,7 @@ import fynx_scapy.capture.index as index_module
 from fynx_scapy import shell
 from fynx_scapy.capture import Capture
 from fynx_scapy.cli import main
+from fynx_scapy.commands.losses import Losses
 from tests.capture.build import ethernet, framed, ipv4, pcap, tcp, udp
 from tests.commands.files import RAW_IP, READERS, Files, errors, fynx
 
@@ -195,12 +196,64 @@ def test_a_malformed_message(files: Files, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", INSIDE)
-def test_many_losses_are_counted(files: Files, command: str) -> None:
-    octets = pcap([ethernet(ipv4(50, bytes(3)))] * 50)
-    done = fynx(command, files, "-", stdin=octets)
+def test_losses_of_one_kind_are_one_line(files: Files, command: str) -> None:
+    path = files.folder / "alike.pcap"
+    path.write_bytes(pcap([ethernet(ipv4(50, bytes(1 + n % 3))) for n in range(50)]))
+    done = fynx(command, files, path)
     assert done.exit_code == 1
-    assert len(errors(done)) == 21
-    assert errors(done)[-1] == "error: 30 more"
+    assert errors(done) == [
+        "error: 50 packets: expected an ESP header of 8 octets, found 1–3 (packets 1, 2, 3, 4, 5, …)"
+    ]
+
+
+def test_one_loss_names_its_place(files: Files) -> None:
+    path = files.folder / "alone.pcap"
+    path.write_bytes(pcap([ethernet(ipv4(50, bytes(3)))]))
+    assert errors(fynx("capture", files, path)) == [
+        "error: packet 1, offset 24: expected an ESP header of 8 octets, found 3"
+    ]
+
+
+def test_a_pipe_shows_the_first_of_a_kind_when_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
+    losses = Losses(live=True)
+    losses.add("the capture holds 10 of 208 octets", 1, 128)
+    assert capsys.readouterr().err == "error: packet 1, offset 128: the capture holds 10 of 208 octets\n"
+    losses.add("the capture holds 18 of 57 octets", 3, 312)
+    assert capsys.readouterr().err == ""
+    losses.report()
+    assert capsys.readouterr().err == ("error: 2 packets: the capture holds 10–18 of 57–208 octets (packets 1, 3)\n")
+    assert losses.status == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "lines"),
+    [
+        (["fragment 0x9 of protocol 17", "fragment 0x10 of protocol 17"],
+         ["2 packets: fragment 0x9–0x10 of protocol 17 (packets 1, 2)"]),
+        (["fragment 0x9 of protocol 6", "fragment 0x9 of protocol 17"],
+         ["packet 1: fragment 0x9 of protocol 6", "packet 2: fragment 0x9 of protocol 17"]),
+        (["the SPI 00000001 is unknown", "the SPI 00000002 is unknown"],
+         ["packet 1: the SPI 00000001 is unknown", "packet 2: the SPI 00000002 is unknown"]),
+        (["10.0.0.1 sent too much", "10.0.0.2 sent too much"],
+         ["packet 1: 10.0.0.1 sent too much", "packet 2: 10.0.0.2 sent too much"]),
+    ],
+)  # fmt: skip
+def test_what_makes_a_kind(texts: list[str], lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Identifications and lengths may differ. Protocols, SPIs and addresses may not."""
+    losses = Losses()
+    for number, text in enumerate(texts, 1):
+        losses.add(text, number)
+    losses.report()
+    assert capsys.readouterr().err.splitlines() == [f"error: {line}" for line in lines]
+
+
+def test_kinds_of_losses_beyond_the_limit_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    losses = Losses()
+    for number in range(1, 31):
+        losses.add(f"kind {chr(64 + number)}", number)
+    losses.report()
+    said = capsys.readouterr().err.splitlines()
+    assert (len(said), said[-1], losses.count) == (21, "error: 10 more", 30)
 
 
 def test_a_folder_names_each_capture(files: Files, tmp_path: Path) -> None:

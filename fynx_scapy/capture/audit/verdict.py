@@ -15,7 +15,7 @@ from fynx_scapy.capture.audit.rules import Profile, Severity, Status
 if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
 
-ALIKE = frozenset(("malformed",))
+ALIKE = frozenset(("malformed", "ike.unanswered"))
 """Rules whose findings are alike if their titles are, but for numbers."""
 _ORDER = {status: at for at, status in enumerate((Status.FORBIDDEN, Status.FAILED, Status.WEAK, Status.UNKNOWN))}
 

@@ -7,7 +7,7 @@ Layers take a hundred times the memory of their octets. So only those of the lat
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fynx_scapy.layers.ikeheader import IKE_HEADER, VERSION
@@ -54,8 +54,25 @@ class Layers:
         found = self._kept[key] = make()
         self._octets += len(key[0])
         while self._octets > MOST_OCTETS and len(self._kept) > 1:
-            self._octets -= len(self._kept.popitem(last=False)[0][0])
+            key, dropped = self._kept.popitem(last=False)
+            self._octets -= len(key[0])
+            _unlink(dropped.payloads if isinstance(dropped, Outer) else dropped)
         return found
+
+
+def _unlink(layers: Iterable[Any]) -> None:
+    """Take the parent from every structure in these layers.
+
+    Parents and children refer to each other. Without that, the layers are freed at once, and not by the garbage
+    collector, which takes as long for the thousands of structures of one message as parsing them.
+    """
+    for layer in layers:
+        for field in layer.packetfields:
+            inside = layer.fields[field.name]
+            if isinstance(inside, list):
+                for each in inside:
+                    each.parent = None
+                _unlink(inside)
 
 
 def _outer(data: bytes, missing: int) -> Outer:

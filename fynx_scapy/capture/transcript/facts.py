@@ -138,14 +138,18 @@ def _seen(kind: int, number: int, key_length: int | None) -> SeenTransform:
 
 def proposals_of(layer: Any) -> tuple[SeenProposal, ...]:
     """The readable proposals of an SA payload."""
+    from fynx_scapy.layers.ikev2.sa import IKEv2_Proposal, IKEv2_Transform
+
     found = []
     for proposal in layer.prop:
-        if not hasattr(proposal, "trans"):
+        if not isinstance(proposal, IKEv2_Proposal):
             continue  # unreadable: the message's errors say so
+        # Not as attributes: Scapy looks for these in many places, and there are thousands.
+        values = proposal.fields
         transforms = tuple(
-            _seen(int(each.transform_type), int(each.transform_id), each.key_length)
-            for each in proposal.trans
-            if hasattr(each, "transform_type")
+            _seen(int(each.fields["transform_type"]), int(each.fields["transform_id"]), each.key_length)
+            for each in values["trans"]
+            if isinstance(each, IKEv2_Transform)
         )
-        found.append(SeenProposal(int(proposal.proposal), int(proposal.proto), bytes(proposal.SPI), transforms))
+        found.append(SeenProposal(int(values["proposal"]), int(values["proto"]), bytes(values["SPI"]), transforms))
     return tuple(found)
