@@ -53,6 +53,9 @@ IKE_INTEG: dict[str, int] = {
     "AES_XCBC_96 [RFC3566]": Integ.AUTH_AES_XCBC_96,
     "AES_CMAC_96 [RFC4494]": Integ.AUTH_AES_CMAC_96,
 }
+IKE_UNCHECKED: dict[str, int] = {  # size in octets of an ICV whose key is unknown
+    f"ANY {bits}-bits of Authentication [No Checking]": bits // 8 for bits in (64, 96, 128, 160, 192, 256)
+}
 ESP_ENCR: dict[str, int] = {
     "NULL": Encr.ENCR_NULL,
     "TripleDES-CBC [RFC2451]": Encr.ENCR_3DES,
@@ -155,6 +158,7 @@ _IKE_ENCR = {
     for bits in lengths
 }
 _IKE_INTEG = {_plain(name): number for name, number in IKE_INTEG.items()}
+_IKE_UNCHECKED = {_plain(name): octets for name, octets in IKE_UNCHECKED.items()}
 _ESP_ENCR = {_plain(name): (number,) for name, number in ESP_ENCR.items()} | {_plain(ESP_GCM): ESP_GCM_SIZES}
 _ESP_ENCR |= {_plain(other): _ESP_ENCR[_plain(name)] for other, name in ESP_ALIASES.items()}
 _ESP_INTEG = {_plain(name): number for name, number in ESP_INTEG.items()}
@@ -174,18 +178,27 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
     return ConfigError(f"{what} is not supported ({len(name)} characters); expected one of: {', '.join(known)}")
 
 
-def read_ike(encr: str, integ: str) -> tuple[Transform, Transform | None]:
-    """The transforms that a row of ``ikev2_decryption_table`` names. Raises ConfigError for an unknown name."""
+def read_ike(encr: str, integ: str) -> tuple[Transform, Transform | None, int]:
+    """What a row of ``ikev2_decryption_table`` names: two transforms, and the octets of an ICV whose key is unknown.
+
+    Raises ConfigError for an unknown name.
+    """
     if _plain(encr) not in _IKE_ENCR:
         raise _unknown("the encryption algorithm", encr, IKE_ENCR)
+    cipher = _IKE_ENCR[_plain(encr)]
+    if _plain(integ) in _IKE_UNCHECKED:
+        # with an AEAD, the column only repeats the size of its ICV
+        return cipher, None, _IKE_UNCHECKED[_plain(integ)] if cipher.id in NO_AEAD else 0
     if _plain(integ) not in _IKE_INTEG:
-        raise _unknown("the integrity algorithm", integ, IKE_INTEG)
-    return _IKE_ENCR[_plain(encr)], _integ(_IKE_INTEG[_plain(integ)])
+        raise _unknown("the integrity algorithm", integ, IKE_INTEG | IKE_UNCHECKED)
+    return cipher, _integ(_IKE_INTEG[_plain(integ)]), 0
 
 
-def write_ike(encr: Transform, integ: Transform | None) -> tuple[str, str] | None:
+def write_ike(encr: Transform, integ: Transform | None, unchecked: int = 0) -> tuple[str, str] | None:
     """The two names for a row of ``ikev2_decryption_table``, or None if there are none."""
     name, icv = _IKE_ENCR_NAMES.get(encr.id), _IKE_INTEG_NAMES.get(integ.id if integ else Integ.NONE)
+    if unchecked:
+        icv = next((text for text, octets in IKE_UNCHECKED.items() if octets == unchecked), None)
     return (name.format(encr.key_length), icv) if name and icv else None
 
 

@@ -17,17 +17,25 @@ class Protector:
     ``prefix`` is the message from the first octet of the IKE header to the end of that generic header (with SKF: to the
     end of the two fragment numbers), with the final lengths. An AEAD takes it as additional data (RFC 5282 section
     5.1); any other integrity algorithm covers it together with IV and ciphertext. Plaintext includes the padding; its
-    last octet is Pad Length. Raises ConfigError for keys of wrong lengths, and for algorithms that do not fit together.
+    last octet is Pad Length. ``unchecked_icv`` is for a reader without the integrity key: the size in octets of an ICV
+    that is cut off without being verified; nothing can be sealed then. Raises ConfigError for keys of wrong lengths,
+    and for algorithms that do not fit together.
     """
 
     __slots__ = ("_open", "_seal", "block_size", "counter_iv", "encr", "icv_size", "integ", "iv_size")
 
-    def __init__(self, encr: Encryption, integ: Integrity | None, key_e: bytes, key_a: bytes):
+    def __init__(
+        self, encr: Encryption, integ: Integrity | None, key_e: bytes, key_a: bytes, *, unchecked_icv: int = 0
+    ) -> None:
         if integ is not None and not integ.icv_size:
             integ = None  # NONE was negotiated by name
         if encr.aead and (integ is not None or key_a):
             raise ConfigError(f"{encr!r} is a combined mode: leave out the integrity algorithm and its key")
-        if integ is None and not encr.aead:
+        if unchecked_icv and (encr.aead or integ is not None or key_a):
+            raise ConfigError(
+                f"{encr!r} whose ICV is not checked takes no integrity algorithm and no key for it"
+            )
+        if integ is None and not encr.aead and not unchecked_icv:
             raise ConfigError(f"{encr!r} needs an integrity algorithm in IKE (RFC 7296 section 3.3)")
         self.encr = encr
         self.integ = integ
@@ -36,7 +44,10 @@ class Protector:
         self.counter_iv = encr.counter_iv
         self._seal: Callable[[bytes, bytes, bytes], bytes]
         self._open: Callable[[bytes, bytes], bytes]
-        if integ is None:
+        if unchecked_icv:
+            self.icv_size = unchecked_icv
+            self._seal, self._open = _unchecked(encr.keyed(key_e), self.iv_size, unchecked_icv)
+        elif integ is None:
             self.icv_size = encr.icv_size
             self._seal, self._open = _combined(encr.keyed(key_e), self.iv_size)
         else:
@@ -98,6 +109,20 @@ def _combined(
 
     def open_(prefix: bytes, body: bytes) -> bytes:
         return open_aead(body[:iv_size], body[iv_size:], prefix)
+
+    return seal, open_
+
+
+def _unchecked(
+    cipher: KeyedCipher, iv_size: int, icv_size: int
+) -> tuple[Callable[[bytes, bytes, bytes], bytes], Callable[[bytes, bytes], bytes]]:
+    decrypt = cipher.decrypt
+
+    def seal(prefix: bytes, plaintext: bytes, iv: bytes) -> bytes:
+        raise ConfigError("the integrity key is unknown, so no ICV can be computed")
+
+    def open_(prefix: bytes, body: bytes) -> bytes:
+        return decrypt(body[:iv_size], body[iv_size:-icv_size])
 
     return seal, open_
 

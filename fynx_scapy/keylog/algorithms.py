@@ -164,7 +164,7 @@ def ike_keys(spis: tuple[bytes, bytes], names: tuple[str, str, str], values: Map
         suites = likely(len(key), len(auth_key), esp=False)
     for encr, signing in suites:
         integ = None if encryption(encr.id, encr.key_length).aead else signing
-        yield IkeKeys(*spis, encr, integ, prf=function, **_held(values, integ))
+        yield IkeKeys(*spis, encr, integ, prf=function, **_held(values, integ))  # type: ignore[arg-type]
 
 
 def _held(values: Mapping[str, bytes], integ: Transform | None) -> dict[str, bytes]:

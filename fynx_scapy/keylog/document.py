@@ -141,6 +141,7 @@ def _ike(entry: dict[str, Any]) -> Iterator[IkeKeys]:
         encr=_needed(_transform(TransformType.ENCR, entry["encr"])),
         integ=_transform(TransformType.INTEG, entry["integ"]),
         prf=_transform(TransformType.PRF, entry["prf"]),
+        unchecked_icv=_typed(entry.get("unchecked_icv", 0), int, "unchecked_icv") or 0,
         **{name: octets(entry[name], name) for name in secrets},
     )
 

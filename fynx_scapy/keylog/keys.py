@@ -22,6 +22,7 @@ class IkeKeys:
     """The keys of one IKE SA (RFC 7296 section 2.14). ``sk_ei`` and ``sk_er`` hold key and salt.
 
     SPIs are 8 octets, or empty if the source does not have them. Such keys fit any IKE SA whose ICV they verify.
+    ``unchecked_icv`` is the size in octets of an ICV whose key is unknown.
     """
 
     spi_i: bytes
@@ -36,6 +37,7 @@ class IkeKeys:
     sk_d: bytes = field(default=b"", repr=False)
     sk_pi: bytes = field(default=b"", repr=False)
     sk_pr: bytes = field(default=b"", repr=False)
+    unchecked_icv: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,13 @@ def check(keys: Entry) -> None:
         return
     esp = isinstance(keys, EspKeys)
     if isinstance(keys, EspKeys):
-        ciphers, signers, unchecked = [keys.key], [keys.auth_key], keys.unchecked_icv
+        ciphers, signers = [keys.key], [keys.auth_key]
     else:
-        ciphers, signers, unchecked = [keys.sk_ei, keys.sk_er], [keys.sk_ai, keys.sk_ar], 0
+        ciphers, signers = [keys.sk_ei, keys.sk_er], [keys.sk_ai, keys.sk_ar]
     suite = encryption(keys.encr.id, keys.encr.key_length, esp=esp)
-    if keys.integ is None and not suite.aead and not esp:
+    if keys.integ is None and not suite.aead and not esp and not keys.unchecked_icv:
         raise ConfigError(f"{name(keys.encr)} needs an integrity algorithm, found none")
-    wanted = 0 if suite.aead or unchecked or keys.integ is None else integrity(keys.integ.id).key_size
+    wanted = 0 if suite.aead or keys.unchecked_icv or keys.integ is None else integrity(keys.integ.id).key_size
     for what, size, values in (("encryption", suite.key_size, ciphers), ("integrity", wanted, signers)):
         for value in values:
             if len(value) != size:

@@ -217,14 +217,14 @@ def write_charon_log(entries: Iterable[Entry]) -> str:
     labels = {"secrets": "shared Diffie Hellman secret", "ppk": "PPK", "psk": "secret", "msk": "secret"}
     lines: list[str] = []
     for entry in entries:
-        if not isinstance(entry, Secret) and not keynames.has_proposal(entry.encr):
+        if not isinstance(entry, Secret) and (entry.unchecked_icv or not keynames.has_proposal(entry.encr)):
             continue
         lines.append("[NET] received packet: from 0.0.0.0[500] to 0.0.0.0[500] (0 bytes)")
         if isinstance(entry, Secret):
             lines += _dump(labels[entry.kind], entry.value) if entry.kind in labels else []
         elif isinstance(entry, IkeKeys):
             lines += _written_ike(entry)
-        elif entry.spi is not None and not entry.unchecked_icv:
+        elif entry.spi is not None:
             lines += _written_esp(entry)
     return "".join(f"00:00:00 01{line}\n" for line in lines)
 

@@ -37,7 +37,7 @@ def ike_row(keys: IkeKeys) -> str | None:
 
     None if the table has no name for its algorithms, or if the SPIs are unknown.
     """
-    names = keynames.write_ike(keys.encr, keys.integ)
+    names = keynames.write_ike(keys.encr, keys.integ, keys.unchecked_icv)
     if names is None or not keys.spi_i or not keys.spi_r:
         return None
     values = (keys.spi_i, keys.spi_r, keys.sk_ei, keys.sk_er, keys.sk_ai, keys.sk_ar)
@@ -109,12 +109,14 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def _ike_keys(row: list[str]) -> Iterable[IkeKeys]:
-    encr, integ = keynames.read_ike(row[4], row[7])
+    encr, integ, unchecked = keynames.read_ike(row[4], row[7])
     spi_i, spi_r = octets(row[0], "initiator's SPI", 8), octets(row[1], "responder's SPI", 8)
     sk_ei, sk_er, sk_ai, sk_ar = (
         octets(row[column], name) for column, name in ((2, "SK_ei"), (3, "SK_er"), (5, "SK_ai"), (6, "SK_ar"))
     )
-    yield IkeKeys(spi_i, spi_r, encr, integ, sk_ei, sk_er, sk_ai, sk_ar)
+    if unchecked:
+        sk_ai = sk_ar = b""
+    yield IkeKeys(spi_i, spi_r, encr, integ, sk_ei, sk_er, sk_ai, sk_ar, unchecked_icv=unchecked)
 
 
 def _esp_keys(row: list[str]) -> Iterator[EspKeys]:

@@ -70,7 +70,7 @@ def test_every_name_reads_back() -> None:
             for integ_name, integ in keynames.IKE_INTEG.items():
                 signer = Transform(INTEG, integ) if integ else None
                 assert keynames.write_ike(transform, signer) == (name.format(bits), integ_name)
-                assert keynames.read_ike(name.format(bits), integ_name) == (transform, signer)
+                assert keynames.read_ike(name.format(bits), integ_name) == (transform, signer, 0)
     for name, number in keynames.ESP_ENCR.items():
         for integ_name, integ in keynames.ESP_INTEG.items():
             signer = Transform(INTEG, integ) if integ else None
@@ -109,7 +109,7 @@ def test_every_name_of_wiresharks_esp_table_is_read(encr: str, integ: str) -> No
 
 @pytest.mark.parametrize("integ", WIRESHARK_IKE_INTEG)
 def test_every_name_of_wiresharks_ike_table_is_read(integ: str) -> None:
-    _, signer = keynames.read_ike("3DES [RFC2451]", integ)
+    _, signer, _ = keynames.read_ike("3DES [RFC2451]", integ)
     assert (signer is None) == integ.startswith("NONE")
 
 

@@ -13,7 +13,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from fynx_scapy.capture.follow.decrypt import ANY_SPIS, BAD, NOT_VERIFIED, OK, EspOpener, OpenResult, SkPlace, find_sk
+from fynx_scapy.capture.follow.decrypt import (
+    ANY_SPIS,
+    BAD,
+    MISFIT,
+    NOT_VERIFIED,
+    OK,
+    UNCHECKED,
+    EspOpener,
+    OpenResult,
+    SkPlace,
+    find_sk,
+)
 from fynx_scapy.capture.follow.esp import MOST_HIGH_HALVES, EspFollower
 from fynx_scapy.capture.follow.layers import Layers
 from fynx_scapy.capture.follow.learner import InFlight, Learner
@@ -26,6 +37,7 @@ from fynx_scapy.capture.follow.sas import (
     esp_rows,
     ike_rows,
     of_row,
+    walk,
 )
 from fynx_scapy.capture.follow.suites import SpiPair, Suites
 from fynx_scapy.capture.follow.tries.null import NullReader
@@ -229,7 +241,7 @@ class Follower:
         """Decrypt SK or SKF with confirmed keys, keys of a table, or keys that may follow from a secret."""
         pair, initiator = (data[:8], data[8:16]), bool(data[FLAGS] & FLAG_INITIATOR)
         conversation = self._learner.conversations.get(pair)
-        tried, keyed = 0, False
+        tried, keyed, unchecked = 0, False, True
         for keys in self._sets(pair, conversation):
             keyed = keyed or keys.derived == TABLE or bool(conversation and keys in conversation.sa.sets)
             protector = keys.protector(initiator)
@@ -237,18 +249,24 @@ class Follower:
                 continue
             try:
                 plaintext = protector.open(place.prefix, place.body)
+                if keys.unchecked_icv:
+                    _plausible(place, protector.unpad(plaintext))
             except (IntegrityError, MalformedError):
                 tried += 1
+                unchecked = unchecked and bool(keys.unchecked_icv)
                 continue
             self._decide(pair, keys)
             try:
-                return OpenResult(protector.unpad(plaintext), OK, keyed=True), keys
+                icv = UNCHECKED if keys.unchecked_icv else OK
+                return OpenResult(protector.unpad(plaintext), icv, keyed=True), keys
             except MalformedError as error:
                 return OpenResult(icv=OK, error=str(error), keyed=True), keys
         if keyed:
             waiting = conversation is not None and _waits(conversation.sa)
             if waiting:  # the next stage's secret is unknown
                 return OpenResult(), None
+            if tried and unchecked:
+                return OpenResult(error=f"{MISFIT}: what they decrypt is no chain of payloads", keyed=True), None
             return OpenResult(icv=BAD, error=NOT_VERIFIED.format(tried), keyed=True), None
         return OpenResult(), None
 
@@ -285,6 +303,14 @@ def shortened(errors: list[str]) -> tuple[str, ...]:
     """The first errors of a message, and how many more there are: one of 64 KB may have thousands."""
     more = len(errors) - MOST_ERRORS
     return (*errors[:MOST_ERRORS], f"{several(more, 'more error')}") if more > 0 else tuple(errors)
+
+
+def _plausible(place: SkPlace, content: bytes) -> None:
+    """Raises MalformedError for what is no chain of payloads. Without an ICV, only this shows that a key fits."""
+    if place.type == SK:
+        size = sum(4 + len(body) for _, body in walk(place.next_payload, content))
+        if size != len(content):
+            raise MalformedError(f"expected payloads of {len(content)} octets in all, found {size}")
 
 
 def _waits(sa: CapturedIkeSa) -> bool:

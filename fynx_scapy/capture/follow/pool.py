@@ -42,6 +42,7 @@ class KeySet:
     derived: str
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
     seed: bytes = field(default=b"", repr=False)  # the parent's SK_d that it was derived from
+    unchecked_icv: int = 0  # the size of an ICV whose key is unknown
     _protectors: dict[bool, Protector | None] = field(default_factory=dict, repr=False)
 
     @property
@@ -59,7 +60,7 @@ class KeySet:
             try:
                 cipher = encryption(self.suite.encr.id, self.suite.encr.key_length)
                 signer = None if cipher.aead or self.suite.integ is None else integrity(self.suite.integ.id)
-                self._protectors[initiator] = Protector(cipher, signer, *keys)
+                self._protectors[initiator] = Protector(cipher, signer, *keys, unchecked_icv=self.unchecked_icv)
             except ConfigError:
                 self._protectors[initiator] = None
         return self._protectors[initiator]

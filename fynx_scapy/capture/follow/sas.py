@@ -233,11 +233,12 @@ def walk(first: int, content: bytes) -> Iterator[tuple[int, bytes]]:
 def of_row(row: IkeKeys, sa: CapturedIkeSa | None, suites: Sequence[CipherSuite], own: bool) -> Iterator[KeySet]:
     """The keys of a table's row, with the negotiated suite and with the row's own suite."""
     keys = SkKeys(row.sk_d, row.sk_ai, row.sk_ar, row.sk_ei, row.sk_er, row.sk_pi, row.sk_pr)
+    suites = [] if row.unchecked_icv else suites  # the row has no key for an integrity algorithm
     prf = row.prf or (suites[0].prf if suites else None)
     for suite in [*suites, CipherSuite(row.encr, row.integ, prf)]:
         if sa is not None and any(known.keys == keys and known.suite == suite for known in sa.sets):
             continue
-        yield KeySet(suite, keys, TABLE if own else "key table without SPIs")
+        yield KeySet(suite, keys, TABLE if own else "key table without SPIs", unchecked_icv=row.unchecked_icv)
 
 
 def ike_rows(sa: CapturedIkeSa) -> Iterator[IkeKeys]:
@@ -247,7 +248,7 @@ def ike_rows(sa: CapturedIkeSa) -> Iterator[IkeKeys]:
         sk_d = sa.sk_d if sa.sk_d and number == len(sa.sets) else keys.sk_d
         yield IkeKeys(
             sa.spi_i, sa.spi_r, suite.encr, suite.integ, keys.sk_ei, keys.sk_er, keys.sk_ai, keys.sk_ar, suite.prf,
-            sk_d, keys.sk_pi, keys.sk_pr,
+            sk_d, keys.sk_pi, keys.sk_pr, held.unchecked_icv,
         )  # fmt: skip
 
 

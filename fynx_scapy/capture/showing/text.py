@@ -45,7 +45,7 @@ def _ike(record: Record) -> str:
     if record["exchange"] is None:
         return "IKE"
     way = "request" if record["request"] else "response"
-    verdict = f"  {VERDICTS[record['icv']]}" if record["encrypted"] else ""
+    verdict = f"  {_verdict(record)}" if record["encrypted"] else ""
     return f"{record['exchange']} {way} {record['message_id']}  {payloads(record['payloads'])}{verdict}"
 
 
@@ -75,9 +75,14 @@ def _esp(record: Record) -> str:
         return "ESP"
     head = f"ESP {_spi(record)} seq {record['seq']}"
     if not record["decrypted"]:
-        return f"{head}  {VERDICTS[record['icv']]}"
-    verdict = "[icv unchecked]" if record["icv"] == "unchecked" else VERDICTS[record["icv"]]
-    return f"{head}  {inner(bytes.fromhex(record['inner']), record['next_header'])}  {verdict}"
+        return f"{head}  {_verdict(record)}"
+    return f"{head}  {inner(bytes.fromhex(record['inner']), record['next_header'])}  {_verdict(record)}"
+
+
+def _verdict(record: Record) -> str:
+    if record["decrypted"] and record["icv"] == "unchecked":
+        return "[icv unchecked]"
+    return VERDICTS[record["icv"]]
 
 
 def inner(data: bytes, next_header: int) -> str:
