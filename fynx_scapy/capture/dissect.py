@@ -134,7 +134,7 @@ class Dissection:
             self.taken += packet.kind != LOST and "ESP" not in packet.within
             return True
         if self.takes(packet):
-            self.taken += 1
+            self.taken += packet.kind != "unreadable" or packet.frame.offset > 0  # not for damage that ends the file
             return True
         self.left_out += 1
         closed = self.closed.copy()

@@ -233,3 +233,13 @@ def test_the_ladder_of_one_conversation(crossed: Path) -> None:
     assert "conversation 2\n" in done.stdout
     assert "conversation 1\n" not in done.stdout
     assert len(re.findall(r"^ +\d+ +\d+\.\d+ IKE", done.stdout, re.MULTILINE)) == 4
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_damage_that_ends_the_file_is_no_packet_that_a_filter_takes(
+    crossed: Path, command: str, tmp_path: Path
+) -> None:
+    path = crossed.with_name("short.pcap")
+    path.write_bytes(crossed.read_bytes()[:-5])
+    done = fynx(command, path, "--host", "203.0.113.99", *(["-o", tmp_path / "out"] if command == "decrypt" else []))
+    assert done.exit_code == 2, done.output

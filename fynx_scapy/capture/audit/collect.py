@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from fynx_scapy.capture.chosen import ChosenCapture
 from fynx_scapy.capture.fingerprint import Fingerprint, of_conversation
 from fynx_scapy.capture.follow.decrypt import keys_used, reason_of
 from fynx_scapy.capture.headers.kinds import UDP
-from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, proposals_of
+from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, SeenProposal, proposals_of
 from fynx_scapy.crypto import signatures
 from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import CertEncoding, ExchangeType, KeMethod, NotifyType, PayloadType, TransformType, name_of
@@ -38,6 +39,7 @@ from fynx_scapy.iana import CertEncoding, ExchangeType, KeMethod, NotifyType, Pa
 if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
     from fynx_scapy.capture.conversation import Conversation
+    from fynx_scapy.capture.reading.flows import EspFlow
     from fynx_scapy.capture.transcript.exchanges import CapturedExchange
     from fynx_scapy.capture.transcript.messages import CapturedMessage
 
@@ -55,13 +57,18 @@ def collect(capture: Capture) -> CaptureFacts:
         found.append(_Collector(conversation).facts(pieces.get(conversation.number, ())))
         prints += of_conversation(conversation)
     conversations = tuple(found)
+    agreed: dict[int, list[SeenProposal]] = defaultdict(list)
+    for child in (child for each in conversations for child in each.children):
+        if child.chosen is not None:
+            agreed[child.spi_i].append(child.chosen)
+            agreed[child.spi_r].append(child.chosen)
     spis = {spi for each in conversations for child in each.children for spi in (child.spi_i, child.spi_r)}
     flows = tuple(
         FlowFacts(
             flow.protocol, flow.spi, flow.src, flow.dst, flow.encapsulation, flow.first_number, flow.last_number,
             flow.packets, flow.octets, flow.lowest, flow.highest, flow.missing, flow.reordered, flow.late,
             flow.duplicates, flow.replays, flow.spi in spis, flow.captured_twice, flow.mirror, flow.zeros,
-            flow.zero_number,
+            flow.zero_number, *_otherwise(capture, flow, agreed.get(flow.spi, ())),
         )
         for flow in capture.flows
     )  # fmt: skip
@@ -91,6 +98,25 @@ def collect(capture: Capture) -> CaptureFacts:
         tuple(prints), closed, losses, tuple(capture.index.twice),
         tuple(sorted(capture.index.cut.items())), odd, left_out,
     )  # fmt: skip
+
+
+def _otherwise(capture: Capture, flow: EspFlow, agreed: Sequence[SeenProposal]) -> tuple[str, str]:
+    """What a flow was opened with and what was agreed on, where they differ: a key table has its own algorithms."""
+    sa = capture.opener.esp_sa(flow.spi, flow.dst) if agreed and flow.protocol == "esp" else None
+    if sa is None:
+        return "", ""
+    used = {
+        TransformType.ENCR: (sa.encr.id, sa.encr.name),
+        TransformType.INTEG: (sa.integ.id, sa.integ.name) if sa.integ is not None else (0, "no integrity algorithm"),
+        TransformType.SN: (int(sa.esn), "ESN" if sa.esn else "32-bit sequence numbers"),
+    }
+    kinds = [
+        kind
+        for kind, (number, _) in used.items()
+        if not any(number in ({each.id for each in proposal.of(kind)} or {0}) for proposal in agreed)
+    ]
+    names = [each.name for kind in kinds for each in agreed[-1].of(kind)] or ["none"]
+    return (", ".join(used[kind][1] for kind in kinds), ", ".join(names)) if kinds else ("", "")
 
 
 def _pieces(capture: Capture) -> dict[int, list[PieceFacts]]:

@@ -127,7 +127,10 @@ class VendorFacts:
 
 @dataclass(frozen=True, slots=True)
 class FlowFacts:
-    """An ESP or AH flow (see `EspFlow`). ``child`` says whether a Child SA in the capture has its SPI."""
+    """An ESP or AH flow (see `EspFlow`). ``child`` says whether a Child SA in the capture has its SPI.
+
+    ``used`` and ``agreed`` name the algorithms that keys of a table opened it with, if others were negotiated.
+    """
 
     protocol: str
     spi: int
@@ -150,6 +153,8 @@ class FlowFacts:
     mirror: bool = False
     zeros: int = 0
     zero_number: int = 0
+    used: str = ""
+    agreed: str = ""
 
     @property
     def label(self) -> str:

@@ -61,6 +61,15 @@ def _flows(facts: CaptureFacts) -> Iterator[Finding]:
                 Source(RFC7296, "section 2.9"),
                 "Its algorithms are unknown: IKE is not in the capture, or not decrypted.",
             )  # fmt: skip
+        if flow.used:
+            yield Finding(
+                "flow.suite", HIGH, Status.FAILED, f"protected with {flow.used}, but agreed on: {flow.agreed}",
+                flow.label, evidence, Source("RFC 7296", "section 3.3"),
+                "The key table has these algorithms, and the ICVs verify: the sender does not keep to what was "
+                "negotiated. A peer that does cannot open these packets.",
+                "A sender that does otherwise than RFC 4868 and RFC 7296, such as HMAC-SHA-256 cut to 96 bits by old "
+                "Linux kernels and Android; or SAs configured by hand.",
+            )  # fmt: skip
         if flow.encapsulation:
             yield Finding(
                 "flow.encapsulated", INFO, Status.SEEN, f"in {flow.encapsulation}", flow.label, evidence,

@@ -227,12 +227,14 @@ class EspOpener:
         return candidates
 
     def _build(self, spi: int, rows: list[EspKeys], learnt: list[CipherSuite]) -> Iterator[tuple[InboundSa, int]]:
+        # A row may not say whether it is ESN. What was negotiated does: if it was not kept, `why` names it.
+        either = tuple({bool(suite.esn) for suite in learnt}) or (False, True)
         for keys in rows:
             suites = [*(() if keys.unchecked_icv else learnt), CipherSuite(keys.encr, keys.integ, None, keys.esn)]
             variants = {  # negotiated suites first, without duplicates
                 (*ciphers(suite), esn): None
                 for suite in suites
-                for esn in ((False, True) if suite.esn is None else (suite.esn,))
+                for esn in (either if suite.esn is None else (suite.esn,))
             }
             for encr, integ, esn in variants:
                 try:

@@ -203,7 +203,9 @@ def _one(packet: IpsecPacket, opener: Any) -> Inner | None:
     )
 
 
-def _learn(fast: dict[bytes, tuple[str, str, int, Any, int, int]], head: bytes, packet: IpsecPacket, opener: Any) -> None:
+def _learn(
+    fast: dict[bytes, tuple[str, str, int, Any, int, int]], head: bytes, packet: IpsecPacket, opener: Any
+) -> None:
     key = fast_key(head)
     if not key or key[-4:] != packet.data[:4]:
         return
