@@ -32,9 +32,7 @@ class Protector:
         if encr.aead and (integ is not None or key_a):
             raise ConfigError(f"{encr!r} is a combined mode: leave out the integrity algorithm and its key")
         if unchecked_icv and (encr.aead or integ is not None or key_a):
-            raise ConfigError(
-                f"{encr!r} whose ICV is not checked takes no integrity algorithm and no key for it"
-            )
+            raise ConfigError(f"{encr!r} whose ICV is not checked takes no integrity algorithm and no key for it")
         if integ is None and not encr.aead and not unchecked_icv:
             raise ConfigError(f"{encr!r} needs an integrity algorithm in IKE (RFC 7296 section 3.3)")
         self.encr = encr
