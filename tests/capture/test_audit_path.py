@@ -85,11 +85,36 @@ def test_lost_fragments_of_the_response() -> None:
     assert "The responder sent" in lost.explanation
 
 
+def test_an_initial_request_that_came_in_fragments_before_its_answer() -> None:
+    found = audited(piece(ALICE, 7, first=True), piece(ALICE, 8, first=True), INIT[1])
+    (lost,) = found.find("path.lost")
+    assert lost.title == "IKE_SA_INIT came in fragments; 2 UDP 500 packets came as first fragments only"
+    assert lost.evidence == (1, 2)
+    assert not found.find("unreadable")
+
+
+@pytest.mark.parametrize("port", [500, 4500])
+def test_nothing_but_first_fragments(port: int) -> None:
+    found = audited(*(piece(ALICE, n, first=True, port=port) for n in (7, 8, 9)))
+    (lost,) = found.find("path.lost")
+    assert lost.title == f"no IKE message came whole; 3 UDP {port} packets came as first fragments only"
+    assert lost.evidence == (1, 2, 3)
+    assert "drops IP fragments" in lost.cause
+    assert not found.find("unreadable")
+
+
+def test_last_fragments_alone_may_be_of_anything() -> None:
+    found = audited(piece(ALICE, 7, first=False))
+    assert not found.find("path.lost")
+    assert found.find("unreadable")
+
+
 def test_fragments_between_other_hosts_are_not_told_of_this_conversation() -> None:
     stray = ipv4(17, udp(500, 500, bytes(100)), "10.9.9.9", "10.9.9.8", 5, 0x2000)
     found = audited(*INIT, stray)
-    assert not found.find("path.lost")
-    assert found.find("unreadable")[0].evidence == (3,)
+    (lost,) = found.find("path.lost")
+    assert (lost.subject, lost.evidence) == ("stream", (3,))
+    assert lost.title.startswith("no IKE message came whole")
 
 
 def test_lost_fragments_in_a_capture() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,6 +32,7 @@ from fynx_scapy.capture.chosen import ChosenCapture
 from fynx_scapy.capture.fingerprint import Fingerprint, of_conversation
 from fynx_scapy.capture.follow.decrypt import keys_used, reason_of
 from fynx_scapy.capture.headers.kinds import UDP
+from fynx_scapy.capture.reading.packets import IKE_PORTS, NATT_PORT
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, SeenProposal, proposals_of
 from fynx_scapy.crypto import signatures
 from fynx_scapy.errors import MalformedError
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 SK, SKF = int(PayloadType.SK), int(PayloadType.SKF)
 INITIATOR, RESPONDER = "initiator", "responder"
+PORTS = (*IKE_PORTS, NATT_PORT)
 
 
 def collect(capture: Capture) -> CaptureFacts:
@@ -96,7 +99,7 @@ def collect(capture: Capture) -> CaptureFacts:
     return CaptureFacts(
         capture.name, capture.index.packets, conversations, flows, problems, icvs, _reauthenticated(conversations),
         tuple(prints), closed, losses, tuple(capture.index.twice),
-        tuple(sorted(capture.index.cut.items())), odd, left_out,
+        tuple(sorted(capture.index.cut.items())), odd, left_out, tuple(pieces.get(0, ())),
     )  # fmt: skip
 
 
@@ -120,19 +123,34 @@ def _otherwise(capture: Capture, flow: EspFlow, agreed: Sequence[SeenProposal]) 
 
 
 def _pieces(capture: Capture) -> dict[int, list[PieceFacts]]:
-    """By conversation: the UDP packets of which fragments are missing, sent between its hosts after it began."""
-    found: dict[int, list[PieceFacts]] = {}
+    """By conversation: the UDP packets of which fragments are missing, sent between its hosts.
+
+    They belong to the latest conversation that has begun, or else to the first that begins: its IKE_SA_INIT came in
+    fragments. Those of ports of IKE between hosts without any conversation are at 0.
+    """
+    found: dict[int, list[PieceFacts]] = defaultdict(list)
+    between: dict[tuple[str, str], list[Conversation]] = {}
     for piece in capture.index.pieces:
         if piece.protocol != UDP:
             continue
-        for conversation in reversed(capture.conversations):
-            left, right = conversation.hosts
-            begun = conversation.messages[0].number < piece.number
-            if begun and {piece.src, piece.dst} <= left | right and conversation.version == 2:
-                by = INITIATOR if piece.src in left else RESPONDER
-                port = piece.dport if by == INITIATOR else piece.sport
-                found.setdefault(conversation.number, []).append(PieceFacts(piece.number, by, port, piece.first))
-                break
+        ends = (piece.src, piece.dst)
+        if ends not in between:
+            between[ends] = [
+                each
+                for each in capture.conversations
+                if each.version == 2 and each.hosts[0] | each.hosts[1] >= set(ends)
+            ]
+        conversations = between[ends]
+        if conversations:
+            begun = bisect(conversations, piece.number, key=lambda each: each.messages[0].number)
+            conversation = conversations[max(0, begun - 1)]
+            by, number = (INITIATOR if piece.src in conversation.hosts[0] else RESPONDER), conversation.number
+        elif {piece.sport, piece.dport}.isdisjoint(PORTS):
+            continue
+        else:
+            by, number = (INITIATOR if piece.dport in PORTS else RESPONDER), 0
+        port = piece.dport if by == INITIATOR else piece.sport
+        found[number].append(PieceFacts(piece.number, by, port, piece.first))
     return found
 
 

@@ -178,6 +178,9 @@ def _path(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+DROPPED = "The path drops IP fragments: use RFC 7383 (IKE fragmentation), or shorten certificates and offers."
+
+
 def _lost(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
     """Messages of which only some IP fragments came (RFC 7383 section 1)."""
     for first in (True, False):
@@ -189,7 +192,9 @@ def _lost(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
 
 def _lost_pieces(conversation: ConversationFacts, pieces: list[PieceFacts], by: str, first: bool) -> Finding:
     begun = [each for each in conversation.exchanges if each.name == "IKE_AUTH"]
-    if not begun:
+    if pieces[0].number < conversation.first_number:
+        what = "IKE_SA_INIT came in fragments; "
+    elif not begun:
         what = "IKE_SA_INIT is not followed by IKE_AUTH; "
     elif not any(each.answered for each in begun):
         what = "IKE_AUTH has no response; "
@@ -205,7 +210,7 @@ def _lost_pieces(conversation: ConversationFacts, pieces: list[PieceFacts], by: 
         "path.lost", MEDIUM, Status.FAILED, f"{what}{len(pieces)} {port} packet{'s' * (len(pieces) > 1)} {came}",
         conversation.label, tuple(piece.number for piece in pieces), Source("RFC 7383", "section 1"),
         f"The {by} sent messages larger than the path's MTU, and not all of their fragments are in the capture.",
-        f"The path drops IP fragments: use RFC 7383 (IKE fragmentation), or shorten certificates and offers.{both}"
+        f"{DROPPED}{both}"
         f"{filtered}",
     )  # fmt: skip
 

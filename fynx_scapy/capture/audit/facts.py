@@ -266,6 +266,8 @@ class CaptureFacts:
     odd: tuple[OddFacts, ...] = ()
     left_out: int = 0
     """How many IPsec packets a filter left out, so that they were not judged."""
+    pieces: tuple[PieceFacts, ...] = ()
+    """First fragments of UDP packets to or from ports of IKE, between hosts without a conversation."""
 
     def as_dict(self) -> dict[str, Any]:
         """The counts for the head of a report."""

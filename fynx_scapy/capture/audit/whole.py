@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from fynx_scapy.capture.audit.course import DROPPED
 from fynx_scapy.capture.audit.facts import CaptureFacts, ClosedFacts, FlowFacts
 from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, kind
 from fynx_scapy.capture.audit.rules import Source, Status
@@ -161,6 +162,20 @@ def _twice(facts: CaptureFacts) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _lost(facts: CaptureFacts) -> Iterator[Finding]:
+    """First fragments of messages between hosts of which no IKE message is in the capture (RFC 7383 section 1)."""
+    if facts.pieces:
+        ports = " and ".join(map(str, sorted({piece.port for piece in facts.pieces})))
+        packets = several(len(facts.pieces), f"UDP {ports} packet")
+        yield Finding(
+            "path.lost", MEDIUM, Status.FAILED, f"no IKE message came whole; {packets} came as first fragments only",
+            facts.name, tuple(piece.number for piece in facts.pieces), Source("RFC 7383", "section 1"),
+            "IKE_SA_INIT is never fragmented by RFC 7383: a large offer or KE payload makes it larger than the path's "
+            "MTU.",
+            f"{DROPPED} A capture filter for ports looks the same, because only a first fragment has them.",
+        )  # fmt: skip
+
+
 def _cut(facts: CaptureFacts) -> Iterator[Finding]:
     """What the snap length of the capture cut. Nothing is judged by what is missing."""
     count = sum(packets for _, packets in facts.cut)
@@ -178,7 +193,8 @@ def _cut(facts: CaptureFacts) -> Iterator[Finding]:
 
 def _unreadable(facts: CaptureFacts) -> Iterator[Finding]:
     """What could not be read, grouped: one finding for each kind of reason."""
-    told = {piece.number for conversation in facts.conversations for piece in conversation.pieces}
+    pieces = (facts.pieces, *(conversation.pieces for conversation in facts.conversations))
+    told = {piece.number for each in pieces for piece in each}
     odd = {number for flow in facts.flows for number in (flow.zero_number, 0 if flow.spi else flow.first_number)}
     groups: dict[str, list[tuple[int, int, str]]] = {}
     for number, offset, text in facts.problems:
@@ -219,5 +235,13 @@ def _whole(facts: CaptureFacts) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-OF_CAPTURE: tuple[Callable[[CaptureFacts], Iterator[Finding]], ...] = (_flows, _closed, _odd, _twice, _cut, _whole)
+OF_CAPTURE: tuple[Callable[[CaptureFacts], Iterator[Finding]], ...] = (
+    _flows,
+    _closed,
+    _odd,
+    _twice,
+    _cut,
+    _lost,
+    _whole,
+)
 """Each judges what belongs to no conversation."""
