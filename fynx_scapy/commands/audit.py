@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.commands.losses import Losses, look
-from fynx_scapy.commands.opening import Unusable, check_outputs, console, opened, some, writing
+from fynx_scapy.commands.opening import SeveralOutputs, Unusable, check_outputs, console, opened, some, writing
 from fynx_scapy.commands.options import JSON_FILE, OUTPUT, STDIO, filter_of, filters, keys_of, reads_capture, writes
 
 if TYPE_CHECKING:
@@ -95,23 +95,24 @@ def audit(
         status = max(status, losses.status)
     if choice is not None and audits:
         some(taken, total)
+    written = SeveralOutputs()
     if json_file is not None:
         document = {"profile": profile, "captures": [done.as_dict() for done in audits]}
-        with writing(json_file) as out:
+        with written.each(), writing(json_file) as out:
             out.write(json.dumps(document, indent=1) + "\n")
     if html_file is not None:
         from fynx_scapy.report.audit import render
 
-        with writing(html_file) as out:
+        with written.each(), writing(html_file) as out:
             out.write(render(audits))
     if STDIO not in (str(json_file), str(html_file)):
-        with writing(output) as out:
+        with written.each(), writing(output) as out:
             screen = console(out)
             for done in audits:
                 _show(screen, done, everything)
     if fail_on is not None and any(done.worst >= Severity[fail_on.upper()] for done in audits):
         status = max(status, 1)
-    sys.exit(status)
+    sys.exit(max(status, written.status))
 
 
 def _show(screen: Console, audit: Audit, everything: bool) -> None:

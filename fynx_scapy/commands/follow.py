@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.commands.losses import Losses, look
-from fynx_scapy.commands.opening import check_outputs, opened, save_keys, writing
+from fynx_scapy.commands.opening import SeveralOutputs, check_outputs, opened, save_keys, writing
 from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, SAVE, STDIO, filter_of, filters, keys_of, reads_capture
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def follow(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, s
     losses = Losses(keys.decrypts)
     with opened(capture, keys, ports, filter_of(given)) as found:
         counts = _counts(found)
-        with writing(output) as out:
+        written = SeveralOutputs()
+        with written.each(), writing(output) as out:
             if as_json:
                 click.echo(json.dumps(_document(found, counts), indent=1), file=out)
             elif not alone:
@@ -55,11 +56,12 @@ def follow(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, s
                 for kind, (opened_, total) in counts.items():
                     click.echo(f"{opened_} of {total} {kind} decrypted", file=out)
         if save is not None:
-            for path in save_keys(found.confirmed_keys(), save):
-                click.echo(f"wrote {path}", err=True)
+            with written.each():
+                for path in save_keys(found.confirmed_keys(), save):
+                    click.echo(f"wrote {path}", err=True)
         look(found, losses).finish(capture)
         bad = any(verdict.verified is False for sa in found.ike_sas for verdict in sa.auth)
-    sys.exit(1 if bad else losses.status)
+    sys.exit(written.status or (1 if bad else losses.status))
 
 
 def _counts(capture: Capture) -> dict[str, tuple[int, int]]:

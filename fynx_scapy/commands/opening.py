@@ -158,6 +158,21 @@ def written(path: Path) -> Iterator[None]:
         raise Unusable(f"cannot write {printable(str(error.filename))}: {error.strerror}") from None
 
 
+class SeveralOutputs:
+    """Several outputs of one command: where one cannot be written, stderr says so, and the others still are."""
+
+    status = 0
+
+    @contextmanager
+    def each(self) -> Iterator[None]:
+        """Write one output in this context. ``status`` is that of the command once one has failed."""
+        try:
+            yield
+        except Unusable as error:
+            error.show()
+            self.status = error.exit_code
+
+
 Outputs = Mapping[str, Path | None]
 """The option's name -> its file, or None."""
 

@@ -17,7 +17,7 @@ import click
 
 from fynx_scapy import __version__
 from fynx_scapy.commands.losses import INTERRUPTED
-from fynx_scapy.commands.opening import check_outputs, console, save_keys, writing, writing_octets
+from fynx_scapy.commands.opening import SeveralOutputs, check_outputs, console, save_keys, writing, writing_octets
 from fynx_scapy.commands.options import (
     JSON_FILE,
     OUTPUT,
@@ -149,10 +149,11 @@ def run(
     about = {"date": began.strftime("%Y-%m-%d %H:%M:%S UTC"), **(contact.facts if contact is not None else {})}
     begin = ["fynx", "run", *names] if script is None else ["python", *(inspect.getfile(each.body) for each in chosen)]
     command = _again(begin, seed, target, psk_file, given | {"exclude": exclude})
+    written = SeveralOutputs()
     if report is not None:
         from fynx_scapy.report.page import render
 
-        with writing(report) as out:
+        with written.each(), writing(report) as out:
             out.write(render(results, seed=seed, command=command, about=about))
     if json_file is not None:
         from fynx_scapy.report.page import our_versions
@@ -165,30 +166,31 @@ def run(
             "seed": seed,
         }
         document |= tally.as_dict() | {"results": [result.as_dict() for result in results]}
-        with writing(json_file) as out:
+        with written.each(), writing(json_file) as out:
             out.write(json.dumps(document, indent=1) + "\n")
     if junit is not None:
         from fynx_scapy.report.junit import junit_xml
         from fynx_scapy.report.page import our_versions
 
         properties = {**our_versions(), **about, "command": command}
-        with writing(junit) as out:
+        with written.each(), writing(junit) as out:
             out.write(junit_xml(results, properties if seed is None else properties | {"seed": str(seed)}))
-    if pcap is not None:
-        with writing_octets(pcap, secret=True) as file:
-            recorder.write_capture(file)
-    if save is not None:
-        save_keys(recorder.keys(), save)
+    with written.each():  # one without the other is of little use
+        if pcap is not None:
+            with writing_octets(pcap, secret=True) as file:
+                recorder.write_capture(file)
+        if save is not None:
+            save_keys(recorder.keys(), save)
     if STDIO not in map(str, (report, json_file, junit, pcap, save)):
-        with writing(output) as out:
+        with written.each(), writing(output) as out:
             if script is None:
                 _print_table(results, seed, console(out))
             if script is not None or ladders:
                 _print_ladders(results, out)
     if missing := tally.verdicts[Verdict.NOT_RUN]:
         click.echo(f"interrupted: {missing} of {counted(len(results), 'scenario')} not run", err=True)
-        sys.exit(INTERRUPTED)
-    sys.exit(0 if tally.good else 1)
+        sys.exit(written.status or INTERRUPTED)
+    sys.exit(written.status or (0 if tally.good else 1))
 
 
 def _again(

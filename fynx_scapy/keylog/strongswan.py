@@ -20,7 +20,7 @@ from fynx_scapy.keylog.keys import Entry, EspKeys, IkeKeys, Rows, Secret
 from fynx_scapy.keylog.text import address, spi
 
 LINE = re.compile(r"(?:^|[ \t:])(\d\d+)\[([A-Z]{3})\d?\] (?:<[^>\n]*> ?)?(.*)$", re.MULTILINE)
-_DUMP = re.compile(r"(.+) => (\d+) bytes @ (?:0x[0-9a-f]+|\(nil\))$")
+_DUMP = re.compile(r"(.+) => (\d+) bytes @ (?:0x[0-9a-f]+|\(nil\))\s*$")
 _DUMPED = re.compile(r" *\d+: ((?:[0-9A-Fa-f]{2} ){1,16})")
 _PACKET = re.compile(r"(?:received|sending) packet: from (\S+)\[\d+\] to (\S+)\[\d+\]")
 _MESSAGE = re.compile(r"(parsed|generating) (\w+) (request|response) \d+ ")

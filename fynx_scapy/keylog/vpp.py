@@ -20,18 +20,18 @@ from fynx_scapy.keylog.text import address, octets
 LINE = re.compile(
     r"^\s*(?:iip \S+ ispi [0-9a-f]+ rip |SK_[deap]\s+(?:i:)?[0-9a-f]*\s*$|r:[0-9a-f]+\s*$|child sa \d+:|encr:\S+ "
     r"|spi\(i\) [0-9a-f]+ spi\(r\) |\[\d+\] sa .* protocol|(?:crypto|integrity) alg \S+ key|salt 0x[0-9a-f]+\s*$)",
-    re.MULTILINE,
+    re.IGNORECASE | re.MULTILINE,
 )
-_IKE = re.compile(r"\s*iip (\S+) ispi ([0-9a-f]+) rip (\S+) rspi ([0-9a-f]+)")
+_IKE = re.compile(r"\s*iip (\S+) ispi ([0-9a-f]+) rip (\S+) rspi ([0-9a-f]+)", re.IGNORECASE)
 _CHILD = re.compile(r"\s*child sa \d+:")
-_SPIS = re.compile(r"\s*spi\(i\) ([0-9a-f]+) spi\(r\) ([0-9a-f]+)")
+_SPIS = re.compile(r"\s*spi\(i\) ([0-9a-f]+) spi\(r\) ([0-9a-f]+)", re.IGNORECASE)
 _NAMES = re.compile(r"\b(encr|prf|integ|esn):(\S+)")
-_SK = re.compile(r"\s*SK_([deap])\s+(i:)?([0-9a-fA-F]*)\s*$")
-_SECOND = re.compile(r"\s*r:([0-9a-fA-F]*)\s*$")
+_SK = re.compile(r"\s*SK_([deap])\s+(i:)?([0-9a-f]*)\s*$", re.IGNORECASE)
+_SECOND = re.compile(r"\s*r:([0-9a-f]*)\s*$", re.IGNORECASE)
 _IPSEC = re.compile(r"\s*\[\d+\] sa .*?\bspi (\d+)\b.*?\bprotocol[: ](\w+)(.*)")
 _ALGORITHM = re.compile(r"\s*(crypto|integrity) alg (\S+)(?: key (\S*))?\s*$")
 _HIDDEN = "[redacted]"
-_SALT = re.compile(r"\s*salt 0x([0-9a-f]+)\s*$")
+_SALT = re.compile(r"\s*salt 0x([0-9a-f]+)\s*$", re.IGNORECASE)
 _TUNNEL = re.compile(r".*\bsrc[: ](\S+) dst[: ](\S+)")
 
 
@@ -64,7 +64,7 @@ def read_vpp(lines: Sequence[Line]) -> Rows:
         elif spis := _SPIS.match(text):
             found[-1].spis = spis[1], spis[2]
         elif sk := _SK.match(text):
-            letter = sk[1]
+            letter = sk[1].casefold()
             found[-1].keys[f"sk_{letter}{'i' if sk[2] else ''}"] = sk[3]
         elif (second := _SECOND.match(text)) and letter:
             found[-1].keys[f"sk_{letter}r"] = second[1]

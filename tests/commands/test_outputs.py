@@ -248,3 +248,25 @@ def test_a_capture_goes_to_stdout(files: Files, tmp_path: Path) -> None:
     assert done.stdout_bytes.startswith(b"\x0a\x0d\x0d\x0a")
     shown = CliRunner().invoke(main, ["dissect", "-"], input=done.stdout_bytes)
     assert "IKE_AUTH response 1" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "bad", "kept"),
+    [
+        ("run psk_handshake --seed 1 --report {bad} --pcap {out} --save {folder}", 1, ["out", "folder"]),
+        ("run psk_handshake --seed 1 --junit {bad} --json {out} --report {bad}2", 2, ["out"]),
+        ("run psk_handshake --seed 1 --save {bad} -o {out}", 1, ["out"]),
+        ("audit {good} --keys {keys} --json {bad} --html {out}", 1, ["out"]),
+        ("follow {good} --keys {keys} -o {bad} --save {folder}", 1, ["folder"]),
+    ],
+)
+def test_what_cannot_be_written_does_not_take_the_other_outputs_along(
+    files: Files, tmp_path: Path, command: str, bad: int, kept: list[str]
+) -> None:
+    """Hours of a live run were lost, captures and keys too, because the folder of the report was a file."""
+    (tmp_path / "file").touch()
+    places = {"bad": tmp_path / "file" / "x", "out": tmp_path / "out", "folder": tmp_path / "folder"}
+    result = CliRunner().invoke(main, command.format(good=files.good, keys=files.keys, **places).split())
+    assert result.exit_code == 2
+    assert result.stderr.count("cannot write") == bad
+    assert [name for name in ("out", "folder") if places[name].exists()] == kept

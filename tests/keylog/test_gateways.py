@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,12 @@ def test_vpp_shows_ike_sas_and_their_child_sas() -> None:
         EspKeys(0x1234, "192.0.2.2", "192.0.2.1", CBC128, K16[::-1], SHA1, K20[::-1], True),
     ]
     assert {keys.spi for keys in log.esp} == {0x1234, 0x1235, 0x1236}
+
+
+def test_capital_digits_in_what_vpp_shows() -> None:
+    small = VPP.replace("2030405060708", "abcdefabcdef1")
+    large = re.sub(r"\b[0-9a-f]{12,}\b", lambda digits: digits[0].upper(), small)
+    assert (read(large).ike, read(large).esp) == (read(small).ike, read(small).esp)
 
 
 def test_vpp_hides_the_salt_of_a_child_sa() -> None:

@@ -103,3 +103,12 @@ def test_keys_without_a_proposal_are_reported_with_their_line(tmp_path: Path) ->
     assert (log.ike, log.esp) == ([], [])
     assert len(log.secrets) == 2
     assert "no earlier line says which proposal was selected" in log.warnings[0]
+
+
+def test_spaces_at_the_end_of_lines() -> None:
+    """As a copy from a terminal has them."""
+    digits = bytes(range(16)).hex(" ").upper()
+    dump = f"07[IKE] shared Diffie Hellman secret => 16 bytes @ 0x7f\n07[IKE]    0: {digits}  ..\n"
+    log = KeyLog()
+    log.parse(dump.replace("\n", "   \n"))
+    assert log.secrets == [bytes(range(16))]
