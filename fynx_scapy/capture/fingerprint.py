@@ -144,14 +144,14 @@ def _sa(layer: Any) -> str:
         if not isinstance(proposal, IKEv2_Proposal):
             words.append("?")
             continue
-        values = proposal.fields
+        value = proposal.getfieldval  # quicker than an attribute, and it knows the defaults of a layer that was made
         transforms = [
-            f"{int(each.fields['transform_type'])}.{int(each.fields['transform_id'])}{each.key_length_text}"
+            f"{int(each.getfieldval('transform_type'))}.{int(each.getfieldval('transform_id'))}{each.key_length_text}"
             if isinstance(each, IKEv2_Transform)
             else "?"
-            for each in values["trans"]
+            for each in value("trans")
         ]
-        words.append(f"{int(values['proposal'])}.{int(values['proto'])}:{','.join(transforms)}")
+        words.append(f"{int(value('proposal'))}.{int(value('proto'))}:{','.join(transforms)}")
     return "+".join(words)
 
 
