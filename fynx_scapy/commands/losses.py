@@ -32,6 +32,8 @@ MOST_NUMBERS = 5
 _VARYING = re.compile(r"(?<![\w.:])(?<!protocol )(?<!version )(?<!type )(?:0x[0-9a-f]+|\d{1,7})(?![\w%]|[.:]\w)")
 """Lengths, offsets and identifications: numbers in which losses of one kind differ. SPIs and addresses are not."""
 
+_PLACE = re.compile(r"packet (\d+)(?:, | at )offset (\d+): ")
+
 
 @dataclass(slots=True)
 class _Kind:
@@ -86,8 +88,13 @@ class Losses:
         self._unnamed = 0
 
     def add(self, text: str, number: int = 0, offset: int = 0) -> None:
-        """Count a loss: its text, and its packet and offset. Those of a capture as a whole have neither."""
+        """Count a loss: its text, and its packet and offset. Those of a capture as a whole have neither.
+
+        A text may begin with its own place, which is then taken from there.
+        """
         self.count += 1
+        if placed := _PLACE.match(text):
+            number, offset, text = int(placed[1]), int(placed[2]), text[placed.end() :]
         key = _VARYING.sub("#", text) if number else text
         kind = self._kinds.get(key)
         if kind is None:

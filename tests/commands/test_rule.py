@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -306,3 +307,13 @@ def test_conversations_have_one_number_everywhere(files: Files, tmp_path: Path) 
         done = CliRunner().invoke(main, [*words, "1"])
         assert (done.exit_code, "conversation 1 has no IKE_SA_INIT request" in done.stderr) == (2, True)
         assert "from 1 to 2, found 3" in CliRunner().invoke(main, [*words, "3"]).stderr
+
+
+def test_packets_whose_headers_do_not_fit_have_one_place_each(files: Files, command: str, tmp_path: Path) -> None:
+    path = tmp_path / "short.pcap"
+    path.write_bytes(pcap([bytes(4), bytes(7), bytes(9)]))
+    lines = [line for line in errors(fynx(command, files, path)) if "headers" in line]
+    assert [re.sub(r" octets.*", "", line) for line in lines] == ["error: 3 packets: the headers do not fit into 4–9"]
+    path.write_bytes(pcap([bytes(4)]))
+    (line,) = [line for line in errors(fynx(command, files, path)) if "headers" in line]
+    assert line == "error: packet 1, offset 24: the headers do not fit into 4 octets"
