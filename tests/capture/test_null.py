@@ -57,6 +57,16 @@ def test_what_the_payload_says_finds_the_icv(name: str, icv: int) -> None:
     assert reader.open(esp(b"anything at all.", 47, icv, 2), src, dst).next_header == 47
 
 
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_aes_gmac_has_an_iv_before_the_payload(name: str) -> None:
+    payload, next_header, src, dst = PAYLOADS[name]
+    packet = esp(payload, next_header, 16)
+    reader = NullReader()
+    opened = reader.open(packet[:8] + bytes.fromhex("0000000000000001") + packet[8:], src, dst)
+    assert (opened.plaintext, opened.next_header, opened.icv) == (payload, next_header, "unchecked")
+    assert "as NULL encryption with AES-GMAC and an ICV of 16 octets: a guess" in reader.guesses[0]
+
+
 @given(packet=st.binary(max_size=200))
 def test_any_octets_are_left_closed_or_opened_without_an_exception(packet: bytes) -> None:
     reader = NullReader()

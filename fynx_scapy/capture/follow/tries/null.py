@@ -21,6 +21,9 @@ from fynx_scapy.iana import Encr
 ICV_SIZES = (12, 16, 24, 32, 8, 20, 0)
 """In octets. HMAC-SHA-1-96 and HMAC-SHA-256-128 are the commonest."""
 
+SIZES = (*((0, size) for size in ICV_SIZES), (8, 16))
+"""Octets of IV and ICV. The only IV is that of AES-GMAC (RFC 4543)."""
+
 MOST_FOUND = 10_000
 """How many SAs are remembered."""
 
@@ -31,23 +34,23 @@ ICMP, IPV4, TCP, UDP, IPV6, ICMPV6 = 1, 4, 6, 17, 41, 58
 class NullReader:
     """What was found about the SAs of a capture, by SPI and destination."""
 
-    found: dict[tuple[bytes, str], tuple[InboundSa, int]] = field(default_factory=dict)
+    found: dict[tuple[bytes, str], tuple[InboundSa, int, int]] = field(default_factory=dict)
 
     def open(self, packet: bytes, src: str, dst: str) -> OpenResult:
         """Read a packet, given from SPI to ICV. There is no plaintext if it does not look like NULL encryption."""
         known = self.found.get((packet[:4], dst))
         if known is not None:
             return _read(*known, packet)
-        for size in ICV_SIZES if len(self.found) < MOST_FOUND else ():
+        for iv, size in SIZES if len(self.found) < MOST_FOUND else ():
             try:
                 sa = InboundSa(
                     spi=int.from_bytes(packet[:4]), encr=encryption(Encr.ENCR_NULL, esp=True), key=b"", icv_removed=True
                 )
             except ConfigError:  # no SPI of an SA
                 break
-            opened = _read(sa, size, packet)
-            if opened.plaintext is not None and _is_packet(packet[8 : len(packet) - size], src, dst):
-                self.found[packet[:4], dst] = sa, size
+            opened = _read(sa, iv, size, packet)
+            if opened.plaintext is not None and _is_packet(packet[8 + iv : len(packet) - size], src, dst):
+                self.found[packet[:4], dst] = sa, iv, size
                 return opened
         return OpenResult()
 
@@ -55,15 +58,15 @@ class NullReader:
     def guesses(self) -> list[str]:
         """What was guessed, in words."""
         return [
-            f"ESP SA 0x{spi.hex()} to {dst} was read as NULL encryption with an ICV of {size} octets: "
-            "a guess, which no key confirms"
-            for (spi, dst), (_, size) in self.found.items()
+            f"ESP SA 0x{spi.hex()} to {dst} was read as NULL encryption with {'AES-GMAC and ' if iv else ''}"
+            f"an ICV of {size} octets: a guess, which no key confirms"
+            for (spi, dst), (_, iv, size) in self.found.items()
         ]
 
 
-def _read(sa: InboundSa, size: int, packet: bytes) -> OpenResult:
+def _read(sa: InboundSa, iv: int, size: int, packet: bytes) -> OpenResult:
     try:
-        payload, next_header = sa.open(packet[: max(0, len(packet) - size)])
+        payload, next_header = sa.open(packet[:8] + packet[8 + iv : max(0, len(packet) - size)])
     except MalformedError as error:
         return OpenResult(error=str(error), keyed=True)
     return OpenResult(payload, UNCHECKED, None, next_header, True)
