@@ -35,6 +35,10 @@ _VARYING = re.compile(r"(?<![\w.:])(?<!protocol )(?<!version )(?<!type )(?:0x[0-
 _PLACE = re.compile(r"packet (\d+)(?:, | at )offset (\d+): ")
 
 
+_PLACE = re.compile(r"packet (\d+) at offset (\d+): ")
+"""How the text of an unreadable frame begins."""
+
+
 @dataclass(slots=True)
 class _Kind:
     """The losses that differ in nothing but their packets and `_VARYING` numbers."""

@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import audit
 from fynx_scapy.capture.follow import layers as layers_module
 from fynx_scapy.capture.follow.layers import Layers
+from fynx_scapy.capture.reading import blocks
+from fynx_scapy.capture.reading.blocks import batches
+from fynx_scapy.cli import main
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
-from tests.capture.build import ipv4, pcap, udp
+from tests.capture.build import esp, ipv4, pcap, udp
 
 RAW_IP = 101
 
@@ -39,3 +45,40 @@ def test_requests_without_a_response_are_one_finding_of_a_report() -> None:
     assert len(done.find("ike.unanswered")) == 9
     (one,) = [each for each in done.grouped() if each.rule == "ike.unanswered"]
     assert (one.title, one.count) == ("INFORMATIONAL 0 has no response, and 8 like it", 9)
+
+
+def test_a_gzip_bomb_ends_with_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "MOST_UNPACKED", 1 << 16)
+    path = tmp_path / "bomb.pcap.gz"
+    frame = ipv4(17, udp(500, 500, bytes([1] * 8 + [2] * 8 + [0, 0x20, 37, 8, 0, 0, 0, 0, 0, 0, 0, 28])))
+    path.write_bytes(gzip.compress(pcap([frame], RAW_IP) + pcap([bytes(60_000)] * 150, RAW_IP)[24:]))
+    done = CliRunner().invoke(main, ["dissect", str(path)])
+    assert done.exit_code == 1
+    assert done.stdout.count("INFORMATIONAL") == 1
+    assert "gzip unpacks to more than 200 times its size" in done.stderr
+
+
+def test_a_gzipped_capture_that_compresses_well_is_read() -> None:
+    frames = [ipv4(50, esp(n)) for n in range(1, 2000)]
+    found = list(batches(io.BytesIO(gzip.compress(pcap(frames, RAW_IP)))))
+    assert (sum(len(batch.entries) for batch in found), found[-1].end) == (1999, None)
+
+
+@pytest.mark.parametrize("command", ["audit", "capture", "dissect", "follow", "replay"])
+def test_a_section_of_unknown_byte_order_is_no_capture(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.pcapng"
+    path.write_bytes(bytes.fromhex("0a0d0d0a1c00000078563412") + bytes(16))
+    done = CliRunner().invoke(main, [command, str(path)])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "expected the byte-order magic of pcapng" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["audit", "capture", "dissect", "follow"])
+def test_unreadable_frames_are_one_line(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "zeros.pcap"
+    path.write_bytes(pcap([b""] * 9, RAW_IP))
+    done = CliRunner().invoke(main, [command, str(path)])
+    assert done.exit_code == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert errors == ["error: 9 packets: the headers do not fit into 0 octets (packets 1, 2, 3, 4, 5, …)"]

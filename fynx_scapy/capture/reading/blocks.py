@@ -33,6 +33,10 @@ SECTION_MAGIC = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 OPTION_END, OPTION_COMMENT, OPTION_TSRESOL, OPTION_TSOFFSET = 0, 1, 9, 14
 LARGEST = 1 << 24  # no link carries more in one frame: a longer record has a damaged length
 BLOCK = 1 << 20
+MOST_RATIO = 200
+"""How many times its size a gzipped capture may unpack to; packets compress far less, and zeros 1,000 times."""
+MOST_UNPACKED = 4 << 20
+"""What any gzipped capture may unpack to, in octets."""
 NO_LINK = -1  # the link type of a packet that is only counted; `Batch.faults` says why
 
 Entry = tuple[float | None, int, int, int, int]
@@ -74,6 +78,37 @@ class Batch:
 
     def _kind(self, at: int) -> int:
         return int.from_bytes(self.data[at : at + 4], "little" if self.order == "<" else "big")
+
+
+class _Packed:
+    """A gzipped stream that counts the octets read from it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self.count = stream, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """What `gzip` calls."""
+        data = self._stream.read(size)
+        self.count += len(data)
+        return data
+
+
+class _Unpacked:
+    """What a gzipped stream unpacks to. It ends with an EOFError where it is far larger than what it was read from."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._packed, self._count = _Packed(stream), 0
+        self._file = gzip.GzipFile(fileobj=self._packed)  # type: ignore[call-overload]
+
+    def read(self, size: int) -> bytes:
+        """Like the method of a file."""
+        data: bytes = self._file.read1(size)
+        self._count += len(data)
+        if self._count > max(MOST_UNPACKED, MOST_RATIO * self._packed.count):
+            raise EOFError(
+                f"gzip unpacks to more than {MOST_RATIO} times its size, as no capture does: unpack it first"
+            )
+        return data
 
 
 class Window:
@@ -133,7 +168,7 @@ def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]
         return
     buffered = source if isinstance(source, io.BufferedReader) else io.BufferedReader(source)  # type: ignore[type-var]
     if buffered.peek(2)[:2] == b"\x1f\x8b":
-        buffered = gzip.open(buffered)  # type: ignore[assignment]  # noqa: SIM115 -- closed with the file below it
+        buffered = _Unpacked(buffered)  # type: ignore[assignment]
     window = Window(buffered, label)
     while len(window.data) < 4 and window.more():
         pass
@@ -147,6 +182,11 @@ def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]
             raise CaptureError(window.shortfall("header", 24))
         yield from _pcap(window, *PCAP_MAGIC[magic])
     elif magic == SECTION_HEADER.to_bytes(4, "big"):
+        while len(window.data) < 12 and window.more():
+            pass
+        if len(window.data) >= 12 and window.data[8:12] not in SECTION_MAGIC:
+            found = window.data[8:12].hex()
+            raise CaptureError(f"{label}: header: expected the byte-order magic of pcapng, 1a2b3c4d, found {found}")
         yield from _pcapng(window)
     else:
         raise CaptureError(f"{label}: header: expected pcap or pcapng, found a file that begins with {magic.hex()}")
