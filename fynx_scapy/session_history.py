@@ -14,6 +14,7 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import Psk
 from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived
 from fynx_scapy.ike.terms.credential import Credential
+from fynx_scapy.keylog import KeyLog
 from fynx_scapy.net.hosts import CARRIED, CARRIED_OCTETS, Hosts
 from fynx_scapy.text import counted, printable
 
@@ -47,7 +48,7 @@ def save(network: Hosts, name: str, path: str | os.PathLike[str], secrets: Itera
     from fynx_scapy.net.recorder import Recorder  # Scapy's writer is slow to import
 
     capture = _place(path)
-    keys, secrets = capture.with_suffix(".keys"), list(secrets)
+    keys, secrets = KeyLog.folder_for(capture), list(secrets)
     recorder = Recorder()
     recorder.add(network, name)
     log = recorder.keys()
@@ -81,6 +82,6 @@ def _place(path: str | os.PathLike[str]) -> Path:
     place = Path(path)
     if not place.name or place.is_dir():
         raise ConfigError(f"expected the name of a file, found {str(path)!r}")
-    if place.suffix in (".gz", ".keys"):
-        raise ConfigError(f"expected a name such as {place.with_suffix('').name or 'run'}.pcapng, found {place.name}")
+    if place.suffix != ".pcapng":
+        raise ConfigError(f"expected a name such as {place.stem or 'run'}.pcapng, found {place.name}")
     return place

@@ -20,7 +20,7 @@ fynx-scapy {__version__}: IKEv2 and ESP at the Scapy prompt (sr1, ls, IP, …). 
 s = Session(psk="secret"); s.connect(); s.ping(); s.sas()    step by step; Session("192.0.2.1") is a live peer
 s.request("INFORMATIONAL", IKEv2_Notify(type="INITIAL_CONTACT"))    anything you like; s.save("run.pcapng") keeps it
 c = Capture("run.pcapng", KeyLog(secrets=["5f0c…"])); c.conversations; c.messages[3].show(); c.to_pandas()
-%ladder s    %ladder c.conversations[0]    %decrypt run.pcapng KEYS    %tb after an error    example() is a session
+%ladder s    %ladder c.conversations[0]    %decrypt run.pcapng KEYS    %tb after an error    example() is a finished one
 """
 
 

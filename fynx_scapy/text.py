@@ -32,6 +32,11 @@ def printable_lines(text: str) -> str:
     return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
 
 
+def sentence(text: str) -> str:
+    """The text with a full stop, unless it ends with one."""
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
+
+
 def counted(count: int, noun: str) -> str:
     """``1 packet``, ``2 packets``."""
     return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -17,7 +17,8 @@ from fynx_scapy.errors import ConfigError, FynxError, LocalError, Timeout, Unexp
 from fynx_scapy.exchanges import Exchange, Message, Steps
 from fynx_scapy.ike.config import IkeConfig
 from fynx_scapy.ike.core.registry import Registry
-from fynx_scapy.ike.events import InternalError, MessageSent
+from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.events import InternalError, MessageReceived, MessageSent
 from fynx_scapy.layers.ikev2 import IKEv2_Notify, IKEv2_Payload, IKEv2_VendorID
 from fynx_scapy.net import guard
 from fynx_scapy.session import Session
@@ -405,3 +406,41 @@ def test_a_file_that_cannot_be_written_is_one_clear_error(s: Session, tmp_path: 
 
 def test_no_configuration_holds_a_key_in_its_repr(s: Session) -> None:
     assert "secret" not in repr(IkeConfig(auth="secret")) + repr(s.save)
+
+
+def test_a_step_on_a_closed_ike_sa_says_why_it_is_closed() -> None:
+    s = Session(psk="ours", peer={"auth": "theirs"}, seed=1)
+    s.connect()
+    with pytest.raises(LocalError, match=r"closed>: IKE_AUTH was answered with AUTHENTICATION_FAILED$"):
+        s.liveness()
+
+
+@pytest.mark.parametrize("suite", ["des", "aes128", "aes128ctr"])
+def test_esp_without_integrity_is_refused_and_the_ike_sa_stays(suite: str) -> None:
+    s = Session(psk="x", esp_proposals=suite, seed=1)
+    assert "N(NO_PROPOSAL_CHOSEN)" in s.connect().summary()
+    assert s.sa.established
+
+
+def test_the_header_of_a_received_message_is_the_header_alone() -> None:
+    s = Session(psk="x", seed=1)
+    s.connect()
+    received = [event for _, event in s.events if isinstance(event, MessageReceived)]
+    assert received
+    assert [event for event in received if "Malformed" in repr(event)] == []
+
+
+def test_an_endpoint_takes_one_configuration_without_a_list() -> None:
+    assert Endpoint("192.0.2.1", IkeConfig(auth="x")).configs == [IkeConfig(auth="x")]
+
+
+def test_a_capture_does_not_take_the_key_folder_of_another(tmp_path: Path) -> None:
+    s = Session(psk="x", seed=1)
+    s.connect()
+    s.save(tmp_path / "a.pcapng", psk=True)
+    (tmp_path / "a.pcapng").rename(tmp_path / "a.pcap")
+    with pytest.raises(ConfigError, match=r"a\.keys has the keys of a\.pcap: give a\.pcapng another name"):
+        s.save(tmp_path / "a.pcapng")
+    with pytest.raises(ConfigError, match=r"expected a name such as a\.pcapng, found a\.txt"):
+        s.save(tmp_path / "a.txt")
+    assert KeyLog.beside(tmp_path / "a.pcap").psk == [b"x"]

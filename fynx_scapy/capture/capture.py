@@ -47,7 +47,7 @@ class Capture:
 
     ``source`` is a path (pcap or pcapng, optionally gzipped) or a binary stream. A stream that cannot be read twice is
     copied to a temporary file. ``ports`` are UDP and TCP ports to treat like 4500. ``progress`` is called with the
-    offset that a pass has reached.
+    offset that a pass has reached, and with None at its end.
 
     Nothing is read until it is needed. The first pass builds the `index`, which holds the IKE messages and counts the
     ESP packets; later passes read the file again. Raises CaptureError if the source cannot be opened or is not a
@@ -60,7 +60,7 @@ class Capture:
         keys: KeyLog | str | os.PathLike[str] | None = None,
         *,
         ports: Iterable[int] = (),
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[int | None], None] | None = None,
     ) -> None:
         self.ports = frozenset(ports)
         self.progress = progress

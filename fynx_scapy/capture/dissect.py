@@ -78,7 +78,7 @@ class Dissection:
     the packets that are not IPsec. ``failed`` is true after a bad ICV, an unreadable packet or a loss.
 
     With ``takes``, only packets for which it is true have records; ``taken`` and ``left_out`` count them and the
-    others. Keys are learnt from all.
+    others. Keys are learnt from all. ``began`` is the time of the first IPsec packet, taken or not.
     """
 
     keys: KeyLog
@@ -88,6 +88,7 @@ class Dissection:
     failed: bool = False
     left_out: int = 0
     taken: int = 0
+    began: float | None = None
     _follower: Follower = field(init=False)
     _walk: Walk = field(init=False)
     _nested: Nested = field(init=False)
@@ -111,6 +112,8 @@ class Dissection:
         carriers: list[tuple[int, Record]] = []
         found: list[Record] = []
         for packet in packets:
+            if self.began is None:
+                self.began = packet.frame.time
             if not self._takes(packet):
                 continue
             record, depth = self._packet(packet), len(packet.within)

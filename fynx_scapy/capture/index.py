@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 from fynx_scapy.capture.headers.kinds import ESP, UDP
 from fynx_scapy.capture.headers.ordinary import IPV4, IPV6, LINKS, OTHERS, fast_key
-from fynx_scapy.capture.reading.blocks import Batch, Entry, batches
+from fynx_scapy.capture.reading.blocks import Batch, Entry, batches, reported
 from fynx_scapy.capture.reading.flows import EspFlow
 from fynx_scapy.capture.reading.frames import Frame, frame_of
 from fynx_scapy.capture.reading.losses import Loss, several, some
@@ -123,18 +123,16 @@ class Index:
             self.problems.append(Problem(number, offset, text))
 
     def scan(
-        self, source: Path | BinaryIO, name: str | None = None, progress: Callable[[int], None] | None = None
+        self, source: Path | BinaryIO, name: str | None = None, progress: Callable[[int | None], None] | None = None
     ) -> Index:
-        """Read a capture from start to end. ``progress`` is called with the offset, once per block.
+        """Read a capture from start to end. ``progress`` is called as in `reported`.
 
         Raises CaptureError if the source cannot be opened or is not a capture. Damage inside it becomes a problem.
         """
-        for batch in batches(source, name):
+        for batch in reported(batches(source, name), progress):
             self._batch(batch)
             if batch.end and self._wanted(IpsecPacket(Frame(batch.first, None, 0, b""), "unreadable", "", "", b"")):
                 self.problem(batch.first, batch.end_offset, batch.end)
-            if progress:
-                progress(batch.base + len(batch.data))
         self._before = None  # what comes now is not in the order of the capture
         for packet in self._walk.rest():
             if packet.kind != LOST and self._wanted(packet):

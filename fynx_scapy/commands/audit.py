@@ -120,7 +120,7 @@ def _show(screen: Console, audit: Audit, everything: bool) -> None:
     from rich.text import Text
 
     from fynx_scapy.capture.reading.losses import several
-    from fynx_scapy.text import LONGEST, printable
+    from fynx_scapy.text import LONGEST, printable, sentence
 
     facts = audit.facts.as_dict()
     nouns = {"packets": "packet", "conversations": "conversation", "ike_sas": "IKE SA", "child_sas": "Child SA"}
@@ -147,7 +147,7 @@ def _show(screen: Console, audit: Audit, everything: bool) -> None:
         screen.print(table)
     for finding in shown:
         if finding.cause:
-            text = f"{finding.title}: {finding.explanation} Likely cause: {finding.cause}"
+            text = f"{finding.title}: {sentence(finding.explanation)} Likely cause: {finding.cause}"
             screen.print(Text(printable(text, LONGEST)))
     summary = ", ".join(f"{count} {status}" for status, count in totals.items() if count) or "no findings"
     hidden = len(grouped) - len(shown)

@@ -61,7 +61,7 @@ def dissect(capture: Path, ports: tuple[int, ...], as_json: bool, output: Path, 
         with misuse():
             first = next(records, None)  # raises if the file is not a capture
         with writing(output) as out:
-            show = _json(out) if as_json else _person(out)
+            show = _json(out) if as_json else _person(out, pass_)
             try:
                 for record in chain([] if first is None else [first], records):
                     for each in [record] if as_json else flat(record):
@@ -100,16 +100,12 @@ def _json(out: TextIO) -> Callable[[Record], None]:
     return show
 
 
-def _person(out: TextIO) -> Callable[[Record], None]:
+def _person(out: TextIO, pass_: Dissection) -> Callable[[Record], None]:
     """A function that prints a record for people: plain lines, coloured if ``out`` is a terminal."""
     from fynx_scapy.capture.showing.text import line
 
-    start: list[float] = []
-
     def text(record: Record) -> str:
-        if not start and record["time"] is not None:
-            start.append(record["time"])
-        return line(record, start[0] if start else None)
+        return line(record, pass_.began)
 
     if not out.isatty():
         return lambda record: click.echo(text(record), file=out)

@@ -143,7 +143,7 @@ class Losses:
             click.echo(f"{self._prefix}no key for {name}: {several(packets, 'packet')} not decrypted", err=True)
         if len(self.closed) > MOST_SHOWN:
             click.echo(f"{self._prefix}… and for {several(len(self.closed) - MOST_SHOWN, 'more SA')}", err=True)
-        name = "NAME" if str(path) == STDIO else printable(path.with_suffix("").name)
+        name = "NAME" if str(path) == STDIO else printable(path.stem)
         click.echo(
             f"put keys beside the capture ({name}.ikev2_decryption_table and {name}.esp_sa in Wireshark's format, "
             f"{name}.keys.json, or the folder {name}.keys), or give them with --keys PATH",

@@ -89,7 +89,8 @@ def some(taken: int, total: int) -> None:
 
 
 @contextmanager
-def _progress(path: Path) -> Iterator[Callable[[int], None] | None]:
+def _progress(path: Path) -> Iterator[Callable[[int | None], None] | None]:
+    """What shows a bar on a terminal while a pass runs, and nothing between passes, when there is output."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -99,9 +100,20 @@ def _progress(path: Path) -> Iterator[Callable[[int], None] | None]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     known = None if str(path) == STDIO or path.suffix == ".gz" else path.stat().st_size
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(escape(printable(path.name)), total=known)
-        yield lambda offset: progress.update(bar, completed=offset)
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = progress.add_task(escape(printable(path.name)), total=known)
+
+    def show(offset: int | None) -> None:
+        if offset is None:
+            progress.stop()
+        else:
+            progress.start()
+            progress.update(bar, completed=offset)
+
+    try:
+        yield show
+    finally:
+        progress.stop()
 
 
 @contextmanager

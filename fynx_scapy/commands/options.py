@@ -7,6 +7,7 @@ A command accepts only the options that it can honour. Values of secrets are nev
 from __future__ import annotations
 
 import fnmatch
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -26,7 +27,18 @@ STDIO = "-"
 MOST_PSK = 64 << 10
 """The largest file that is read as a pre-shared key."""
 _READ = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
-_WRITTEN = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
+
+
+class _Written(click.Path):
+    """The name of a file to write. A trailing slash, which `Path` would drop, names a folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if str(value).endswith(os.sep):
+            self.fail(f"expected the name of a file, found that of a folder, {str(value)!r}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+_WRITTEN = _Written(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
 _JSON_HELP = "Print JSON instead of text."
 _SAFER = "Other users of this machine can read a command line, but not your files."
 _PSK_FILE_HELP = (

@@ -17,7 +17,15 @@ import click
 
 from fynx_scapy import __version__
 from fynx_scapy.commands.losses import INTERRUPTED
-from fynx_scapy.commands.opening import SeveralOutputs, check_outputs, console, save_keys, writing, writing_octets
+from fynx_scapy.commands.opening import (
+    SeveralOutputs,
+    check_outputs,
+    console,
+    misuse,
+    save_keys,
+    writing,
+    writing_octets,
+)
 from fynx_scapy.commands.options import (
     JSON_FILE,
     OUTPUT,
@@ -132,7 +140,10 @@ def run(
 
     save = save or old_save
     if save is None and pcap is not None and str(pcap) != STDIO:
-        save = pcap.with_suffix(".keys")
+        from fynx_scapy.keylog import KeyLog
+
+        with misuse():
+            save = KeyLog.folder_for(pcap)
     texts = {"--output": output, "--report": report, "--json": json_file, "--junit": junit}
     given_psk = {"psk_files": [psk_file] if psk_file is not None else []}
     check_outputs(texts | {"--pcap": pcap, "--save": save}, [], given_psk)

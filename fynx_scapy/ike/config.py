@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from fynx_scapy.checks import (
+    Check,
     Checked,
     as_tuple,
     flag,
@@ -154,6 +155,11 @@ def _identity(value: Any) -> Identity | None:
     return None if value is None else Identity.of(value)
 
 
+CREDENTIAL = Check(
+    "a pre-shared key (a Psk, or text or bytes)", lambda value: isinstance(value, Credential), hidden=True
+)
+
+
 def _auth(value: Any) -> Any:
     return Psk(value) if isinstance(value, str | bytes) else value
 
@@ -178,7 +184,7 @@ class IkeConfig(Checked):
     """Our identity, in any form that `Identity.of` reads."""
     remote_id: Identity | None = setting(None, optional(kind(Identity)), read=_identity)
     """The identity that the peer must have; None accepts any peer that knows the key."""
-    auth: Credential = required(kind(Credential, hidden=True), read=_auth)
+    auth: Credential = required(CREDENTIAL, read=_auth)
     """The credential that authenticates both sides: a `Psk`, or the text or bytes of one."""
     proposals: tuple[Proposal, ...] = setting(
         "default",

@@ -13,7 +13,7 @@ from typing import cast
 
 from scapy.packet import Packet
 
-from fynx_scapy.checks import check_values, kind, optional, several
+from fynx_scapy.checks import as_tuple, check_values, kind, optional, several
 from fynx_scapy.errors import ConfigError, LocalError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.basics.bounded import Bounded
@@ -55,15 +55,15 @@ class Endpoint(EndpointRecord):
     """An IKE endpoint.
 
     ``host`` is its IP address as text, or several of them. It connects from the first one of the peer's IP version.
-    ``configs`` are the configurations for peers that connect to it; the first that fits is used. ``registry`` adds
-    exchanges and extensions for this endpoint alone. ``now`` is in seconds, on any clock that does not run backwards.
-    ConfigError for a value that is none of these.
+    ``configs`` has one or several configurations for peers that connect to it; the first that fits is used.
+    ``registry`` adds exchanges and extensions for this endpoint alone. ``now`` is in seconds, on any clock that does
+    not run backwards. ConfigError for a value that is none of these.
     """
 
     def __init__(
         self,
         host: str | Sequence[str],
-        configs: Sequence[IkeConfig] = (),
+        configs: IkeConfig | Sequence[IkeConfig] = (),
         *,
         config: EndpointConfig | None = None,
         randomness: Randomness | None = None,
@@ -71,12 +71,13 @@ class Endpoint(EndpointRecord):
         registry: Registry | None = None,
     ) -> None:
         super().__init__()
-        check_values("Endpoint", _CHECKS, configs=tuple(configs), config=config, taps=taps, registry=registry)
+        given = as_tuple(configs, IkeConfig)
+        check_values("Endpoint", _CHECKS, configs=given, config=config, taps=taps, registry=registry)
         self.registry = registry or Registry()
         self.hosts = tuple(address(text).host for text in ([host] if isinstance(host, str) else host))
         if not self.hosts:
             raise ConfigError("expected at least one IP address for the endpoint, found none")
-        self.configs = list(configs)
+        self.configs = list(given)
         self.config = config or EndpointConfig()
         self.randomness: Randomness = randomness or SystemRandomness()
         self.taps = taps or Taps()

@@ -109,8 +109,12 @@ class IkeSa(SaMessages):
             exchange.sa = self.successor
             return self.successor.start(exchange)
         if self.state is State.CLOSED:
-            raise LocalError(f"expected an open IKE SA to start an exchange on, found {self!r}")
+            raise LocalError(f"expected an open IKE SA to start an exchange on, found {self!r}{self._why()}")
         return self.requests.start(exchange)
+
+    def _why(self) -> str:
+        """Why it is closed, to follow its repr."""
+        return f": {self.ended}" if self.ended else ""
 
     def delete_ike(self) -> Exchange:
         """Delete this IKE SA with all its Child SAs (section 1.4.1).
@@ -119,7 +123,7 @@ class IkeSa(SaMessages):
         peer is setting it up.
         """
         if self.state is State.CLOSED or (self.connecting and not self.initiator):
-            raise LocalError(f"expected an open IKE SA to delete, found {self!r}")
+            raise LocalError(f"expected an open IKE SA to delete, found {self!r}{self._why()}")
         self._unwanted = self.connecting
         if not self.connecting:
             self.state = State.DELETING
@@ -233,7 +237,7 @@ class IkeSa(SaMessages):
         """Fail to set up the IKE SA. ``last`` is a final exchange that tells the peer."""
         if self.state is State.CLOSED:
             return
-        kind = error.notify_type if isinstance(error, PeerError) else None
+        kind, self.ended = error.notify_type if isinstance(error, PeerError) else None, str(error)
         self.emit(IkeSaFailed(*self.stamp, code=error.code, reason=str(error), notify_type=kind))
         if last is not None:
             self.start(last)
@@ -245,6 +249,7 @@ class IkeSa(SaMessages):
             if self.peer_rekeyed is not None:
                 # Section 2.8.2: the peer did not see our own rekey; forget it.
                 succession.hand_over(self, self.peer_rekeyed.sa)
+            self.ended = reason
             self._close(lingers=True)
             self.emit(SaDeleted(*self.stamp, reason=reason, by_peer=by_peer))
 

@@ -108,8 +108,18 @@ class KeyLog:
         path = Path(capture)
         stem = path.with_suffix("") if path.suffix == ".gz" else path
         suffixes = (*_TABLES, *(name for name in FORMATS if name not in _TABLES), "keys")
-        places = (stem.with_suffix(f".{suffix}") for suffix in suffixes)
+        places = (stem.with_suffix(f".{suffix}") for suffix in suffixes if stem.name)  # a folder such as . has none
         return [place for place in places if place.is_file() or place.is_dir()]
+
+    @staticmethod
+    def folder_for(capture: str | os.PathLike[str]) -> Path:
+        """The folder beside a capture that its keys are written into. ConfigError if another capture's are there."""
+        path = Path(capture)
+        folder = path.with_suffix(".keys")
+        others = [path.with_suffix(suffix) for suffix in (".pcap", ".pcapng", ".cap") if suffix != path.suffix]
+        if folder.is_dir() and (taken := [other.name for other in others if other.exists()]):
+            raise ConfigError(f"{folder} has the keys of {taken[0]}: give {path.name} another name, or remove it")
+        return folder
 
     def add(self, path: str | os.PathLike[str]) -> int:
         """Add the keys of a file or folder to this log, and return how many places in it were read, 0 if none was."""

@@ -38,7 +38,7 @@ def value_of(kind: str, text: str) -> bytes:
     """The octets of a secret of this kind as a user writes it. Raises ConfigError if it cannot be read."""
     text = text.strip()
     if kind not in TEXTUAL or text[:2] in ("0x", "0X"):
-        return octets(text, SECRET_KINDS[kind])
+        return octets(text.replace(":", ""), SECRET_KINDS[kind])  # Wireshark copies octets with colons
     if text[:2] == "0s":
         try:
             return base64.b64decode(text[2:], validate=True)

@@ -158,11 +158,11 @@ def test_without_keys_everything_but_the_inside_is_there() -> None:
 
 
 def test_without_keys_the_file_is_read_once() -> None:
-    passes: list[int] = []
+    passes: list[int | None] = []
     keys = KeyLog(psk="it verifies AUTH and decrypts nothing")
     capture = Capture(lab("psk-gcm128-x25519"), keys, progress=passes.append)
     assert capture.icvs["closed"] == sum(flow.packets for flow in capture.flows)
-    assert len(passes) == 1
+    assert passes.count(None) == 1, "so many passes have ended"
 
 
 def test_inner_flows() -> None:

@@ -178,7 +178,7 @@ def test_auth_failed_is_bad_under_bobs_psk_and_good_under_alices() -> None:
     alice, bob = (text[end].partition('secret = "')[2].partition('"')[0] for end in "ab")
     assert alice
     assert alice != bob
-    bad = "none of the 1 known secrets gives this AUTH"
+    bad = "the known secret does not give this AUTH"
     assert verdict_of("psk-auth-failed", psk=[bob]) == [("initiator", False, bad)]
     assert verdict_of("psk-auth-failed", psk=[alice]) == [("initiator", True, "PSK 1 of 1")]
     assert verdict_of("psk-auth-failed", psk=[bob, alice]) == [("initiator", True, "PSK 2 of 2")]

@@ -140,3 +140,24 @@ def test_json_needs_no_file_name_and_takes_one(files: Files, tmp_path: Path) -> 
     done = fynx("audit", files, files.good, "--json", out)
     assert out.read_text().startswith("{")
     assert "Profile: " in done.stdout
+
+
+def test_a_name_with_a_trailing_slash_is_a_folder(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["list", "-o", f"{tmp_path}/new/"])
+    assert done.exit_code == 2
+    assert "expected the name of a file, found that of a folder" in done.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_folder_of_the_shell_is_a_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["capture", "."])
+    assert (done.exit_code, "Error: " in done.output) == (2, True), done.output
+
+
+def test_a_filter_does_not_move_the_times(files: Files) -> None:
+    whole, part = (
+        CliRunner().invoke(main, ["dissect", str(files.good), *words]).stdout.splitlines()
+        for words in ((), ("--from", "3"))
+    )
+    assert part == whole[2:]

@@ -19,7 +19,7 @@ from fynx_scapy.capture.follow.decrypt import OK, UNCHECKED, open_packet
 from fynx_scapy.capture.headers.ipsec import ah_content, contradiction
 from fynx_scapy.capture.headers.kinds import UDP
 from fynx_scapy.capture.headers.ordinary import LINKS, fast_key
-from fynx_scapy.capture.reading.blocks import batches
+from fynx_scapy.capture.reading.blocks import batches, reported
 from fynx_scapy.capture.reading.flows import EspFlow
 from fynx_scapy.capture.reading.frames import frame_of
 from fynx_scapy.capture.reading.losses import Loss, several, some
@@ -73,7 +73,7 @@ def esp_packets(
     *,
     name: str | None = None,
     ports: frozenset[int] = frozenset(),
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int | None], None] | None = None,
 ) -> Iterator[Inner]:
     """Every ESP and AH packet of a capture, decrypted if ``opener`` (``esp``, ``esp_sa``) has its keys.
 
@@ -82,7 +82,7 @@ def esp_packets(
     walk = Walk(ports)
     fast: dict[bytes, tuple[str, str, int, Any, int, int]] = {}
     links, slots, quiet = LINKS, struct.Struct("!II").unpack_from, nested.quiet
-    for batch in batches(source, name):
+    for batch in reported(batches(source, name), progress):
         data, number = batch.data, batch.first - 1
         for time, at, size, _, link in batch.entries:
             number += 1
@@ -119,8 +119,6 @@ def esp_packets(
                 learns = known is not None and not packet_.tcp and not packet_.within
                 if known is not None and learns and opened[0].payload is not None and packet_.kind == "esp":
                     _learn(fast, data[at + known[0] : at + known[0] + 60], packet_, opener)
-        if progress:
-            progress(batch.base + len(data))
     for _, opened in _opened(walk.rest(), opener, nested):
         yield from opened
 

@@ -192,6 +192,19 @@ def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]
         raise CaptureError(f"{label}: header: expected pcap or pcapng, found a file that begins with {magic.hex()}")
 
 
+def reported(read: Iterator[Batch], progress: Callable[[int | None], None] | None) -> Iterator[Batch]:
+    """The batches of a pass. ``progress`` is called with the offset after each, and with None when the pass ends."""
+    if progress is None:
+        yield from read
+        return
+    try:
+        for batch in read:
+            yield batch
+            progress(batch.base + len(batch.data))
+    finally:
+        progress(None)
+
+
 def _pcap(window: Window, order: str, ticks: int) -> Iterator[Batch]:
     link = struct.unpack_from(order + "I", window.data, 20)[0] & 0xFFFF  # the upper bits hold the length of an FCS
     unpack = struct.Struct(order + "4I").unpack_from

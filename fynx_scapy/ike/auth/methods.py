@@ -109,7 +109,9 @@ def _first(candidates: list[tuple[bytes, str]], data: bytes, covered: Covered) -
 
 def _or_fail(name: str | None, candidates: list[tuple[bytes, str]]) -> str:
     if name is None:
-        raise AuthenticationError(f"none of the {len(candidates)} known secrets gives this AUTH")
+        several = len(candidates) != 1
+        known = f"none of the {len(candidates)} known secrets gives" if several else "the known secret does not give"
+        raise AuthenticationError(f"{known} this AUTH")
     return name
 
 

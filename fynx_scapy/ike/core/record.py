@@ -81,6 +81,7 @@ class SaRecord(ABC):
         self.local, self.remote = local, remote
         self._state = State.CONNECTING
         self.established_at: float | None = None
+        self.ended = ""
         self._suite: Suite | None = None
         self._keys: SkKeys | None = None
         self._kept: dict[object, object] = {}

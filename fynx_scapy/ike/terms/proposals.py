@@ -294,7 +294,7 @@ def choose(
     for own, offer in itertools.product(policy, acceptable):
         if offer.protocol == own.protocol:
             chosen = _meet(offer, own, without, prefer_ke)
-            if chosen is not None:
+            if chosen is not None and not _bare(own.protocol, chosen):
                 return Choice(offer.number, offer.protocol, offer.spi, chosen, offer.layers)
     return None
 
@@ -347,14 +347,23 @@ def check_answer(answer: Sequence[Offer], sent: Sequence[Offer], *, without: Seq
     for offer in meant:
         meaningful, fault = _picked(chosen, offer, without)
         if fault is None:
-            _check_usable(meaningful)
+            _check_usable(chosen.protocol, meaningful)
             return Choice(chosen.number, chosen.protocol, chosen.spi, meaningful, own_spi=offer.spi)
         faults.append(fault)
     raise MalformedError(faults[0])
 
 
-def _check_usable(chosen: Iterable[Transform]) -> None:
-    """ConfigError if there is a transform that can be offered only."""
+def _bare(protocol: int, chosen: Sequence[Transform]) -> bool:
+    """Whether it is ESP without integrity, which our replay window cannot do without (RFC 4303 section 3.4.3)."""
+    if protocol != ProtocolId.ESP or any(t.type == INTEG and t.id for t in chosen):
+        return False
+    return any(t.type == ENCR and is_aead(t, True) is False for t in chosen)
+
+
+def _check_usable(protocol: int, chosen: Sequence[Transform]) -> None:
+    """ConfigError if there is a transform, or a suite, that can be offered only."""
+    if _bare(protocol, chosen):
+        raise ConfigError("the peer accepted ESP without integrity, and we cannot go on: a replay window needs it")
     for transform in chosen:
         if not implemented(transform):
             why = missing(transform.type, transform.id)

@@ -196,8 +196,7 @@ class Envelope:
         else:
             inner = _inner_payloads(data[offset], content, body + protector.iv_size)
         payloads = _outer_payloads(header, _outer(data, offset, last)) + inner
-        layer = IKEv2(data[:HEADER_SIZE])
-        return Message(header, layer, payloads, plaintext, data, datagram.local, datagram.remote)
+        return Message(header, _alone(data), payloads, plaintext, data, datagram.local, datagram.remote)
 
     def open_fragment(self, datagram: Datagram, header: Header, place: SkPosition, number: int, total: int) -> Fragment:
         """Verify and decrypt a fragment. Raises the same errors as `open`."""
@@ -225,7 +224,7 @@ class Envelope:
             last = self.find(first.datagram.data, first.header).last
             whole[last] = PayloadType.SK
         whole[LENGTH:HEADER_SIZE] = (before + size).to_bytes(4)
-        layer = IKEv2(bytes(whole[:HEADER_SIZE]))
+        layer = _alone(bytes(whole))
         # A payload length has 16 bits, but the joined content may be longer.
         generic = _GENERIC.pack(first.first, first.datagram.data[before + 1], min(size, 0xFFFF))
         whole += generic + bytes(protector.iv_size)
@@ -287,3 +286,10 @@ def _inner_payloads(kind: int, content: bytes, offset: int) -> list[Packet]:
 
 def _outer_payloads(header: Header, outer: bytes) -> list[Packet]:
     return parse_payloads(header.next_payload, outer, offset=HEADER_SIZE) if outer else []
+
+
+def _alone(data: bytes) -> IKEv2:
+    """The IKE header of a message as a layer, without the payloads that it announces."""
+    layer = IKEv2(data[:HEADER_SIZE])
+    layer.remove_payload()
+    return layer
