@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from fynx_scapy.capture.reading import blocks
 from fynx_scapy.capture.reading.blocks import batches
 from fynx_scapy.cli import main
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
-from tests.capture.build import esp, ipv4, pcap, udp
+from tests.capture.build import esp, ipv4, ipv6, pcap, tcp, udp
 
 RAW_IP = 101
 
@@ -82,3 +83,24 @@ def test_unreadable_frames_are_one_line(command: str, tmp_path: Path) -> None:
     assert done.exit_code == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert errors == ["error: 9 packets: the headers do not fit into 0 octets (packets 1, 2, 3, 4, 5, …)"]
+
+
+def test_extension_headers_in_an_ipv6_fragment() -> None:
+    """Destination options behind the fragment header are part of what is fragmented (RFC 8200 section 4.5)."""
+    message = bytes([1] * 8 + [2] * 8 + [0, 0x20, 37, 8, 0, 0, 0, 0, 0, 0, 0, 28])
+    content = bytes([17, 0, 1, 4, 0, 0, 0, 0]) + udp(500, 500, message)
+    first, last = (ipv6(44, struct.pack("!BxHI", 60, field, 77) + part) for field, part in (
+        (1, content[:24]), (24, content[24:]),
+    ))  # fmt: skip
+    for frames in ([first, last], [last, first]):
+        with Capture(io.BytesIO(pcap(frames, RAW_IP))) as capture:
+            assert [each.data for each in capture.messages] == [message]
+            assert not capture.problems
+    with Capture(io.BytesIO(pcap([first], RAW_IP))) as capture:
+        assert "fragment 0x4d of protocol 17" in capture.problems[0].text
+
+
+def test_an_incomplete_tcp_segment_of_the_ike_port_is_a_loss() -> None:
+    with Capture(io.BytesIO(pcap([ipv4(6, tcp(4500, 4500, 1, bytes(40)), fragment=0x2000)], RAW_IP))) as capture:
+        assert "fragment 0x7 of protocol 6" in capture.problems[0].text
+        assert capture.index.foreign == 0

@@ -218,9 +218,23 @@ def _extensions(data: bytes, at: int, following: int) -> tuple[int, int, int, bo
         else:
             break
         at += size
-        if offset:  # packet data follows, not another header
+        if offset or more:  # part of a packet follows; `past_extensions` reads on when it is whole
             break
     return following, at, offset, more, ident
+
+
+def past_extensions(packet: IpPacket) -> IpPacket:
+    """An IPv6 packet, or its first fragment, without the extension headers that were fragmented with it.
+
+    A packet whose extension headers are incomplete stays as it is (RFC 8200 section 4.5).
+    """
+    if ":" not in packet.src or packet.offset or packet.protocol not in IPV6_OPTIONS:
+        return packet
+    try:
+        following, at, *_ = _extensions(packet.payload, 0, packet.protocol)
+    except (struct.error, IndexError):
+        return packet
+    return replace(packet, protocol=following, payload=packet.payload[at:])
 
 
 def is_ike(data: bytes, missing: int = 0) -> bool:

@@ -24,6 +24,7 @@ from fynx_scapy.capture.reading.packets import (
     deeper,
     ip_inside,
     ip_packet,
+    past_extensions,
 )
 from fynx_scapy.capture.reading.streams import Streams
 from fynx_scapy.errors import CaptureError, MalformedError
@@ -131,6 +132,7 @@ class Walk:
         whole = packet and self.fragments.add(packet)
         if whole is None:
             return None if packet is None else ()
+        whole = past_extensions(whole)
         if whole.protocol == TCP:
             found = self.streams.add(whole)
             return None if found is None else self._each(found, whole.within)
@@ -179,7 +181,7 @@ class Walk:
 
     def rest(self) -> Iterator[IpsecPacket]:
         """At the end of the capture, the packets that were never completed."""
-        for piece in self.fragments.incomplete():
+        for piece in map(past_extensions, self.fragments.incomplete()):
             if not self.classify.may_be_ipsec(piece):
                 self.foreign += 1
                 continue
