@@ -31,6 +31,7 @@ def test_every_pair_crosses_as_the_table_says(pair: tuple[str, str]) -> None:
         assert Crossing(west, east, word, None).run() == [], word
 
 
+@pytest.mark.slow
 def test_a_sample_of_all_runs_with_faults():
     for west, east, word, fault in SAMPLE:
         assert Crossing(west, east, word, fault).run() == [], (west, east, word, fault)

@@ -107,6 +107,7 @@ def test_a_syslog_with_other_daemons_in_front() -> None:
     assert (len(log.ike), len(log.esp), log.warnings) == (2, 4, [])
 
 
+@pytest.mark.slow
 def test_a_large_log_is_read_in_linear_time(tmp_path: Path) -> None:
     """20,000 lines of other daemons and 20,000 rows, which took minutes where each was compared with all before it."""
     noise = "".join(f"Nov 25 10:20:00 gw systemd[1]: Started Session {n} of user root.\n" for n in range(20_000))
@@ -137,6 +138,7 @@ def test_prose_is_no_key(text: str) -> None:
     assert "no keys and no secrets" in read(f"{text}\n{text}").warnings[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line", ["a" * 2_000_000, '"' * 500_000, "# 1" * 300_000, "ab" * 500_000 + "@", "12[" * 500_000]
 )
