@@ -21,6 +21,7 @@ from fynx_scapy.capture.conversation import Conversation
 from fynx_scapy.capture.follow.inner import Inner, InnerFlow, esp_packets, marked, rewind
 from fynx_scapy.capture.follow.tally import Tally
 from fynx_scapy.capture.index import Index, Problem
+from fynx_scapy.capture.reading.blocks import begins
 from fynx_scapy.capture.reading.nested import Nested
 from fynx_scapy.capture.transcript.transcript import Transcript
 from fynx_scapy.text import counted, printable
@@ -71,9 +72,7 @@ class Capture:
             self.name = str(source)
         else:
             self.name = str(getattr(source, "name", "stream")).strip("<>")
-            self._stream = _twice(source)
-            if self._stream is not source:
-                weakref.finalize(self, self._stream.close)
+            self._keep(source)
         self._given = keys
         self._keys: KeyLog | None = None
         self._index: Index | None = None
@@ -107,9 +106,18 @@ class Capture:
             self._index = Index(self.ports).scan(self._source(), self.name, self.progress)
         return self._index
 
+    def _keep(self, stream: BinaryIO) -> None:
+        """Take a stream as the source; if it can be read only once, a temporary copy of it."""
+        self._stream = _twice(stream)
+        if self._stream is not stream:
+            weakref.finalize(self, self._stream.close)
+
     def _source(self) -> Path | BinaryIO:
-        if self._path is not None:
-            return self._path
+        if self._path is not None and self._stream is None:
+            if not self._path.is_fifo():
+                return self._path
+            with self._path.open("rb") as pipe:
+                self._keep(pipe)
         assert self._stream is not None
         self._stream.seek(0)
         return io.BufferedReader(_Kept(self._stream))
@@ -384,5 +392,10 @@ def _twice(stream: BinaryIO) -> BinaryIO:
     if stream.seekable():
         return stream
     kept: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the capture
-    shutil.copyfileobj(stream, kept, 1 << 20)
+    head = b""
+    while len(head) < 4 and (more := stream.read(4 - len(head))):
+        head += more
+    kept.write(head)
+    if begins(head):  # what is no capture may be endless
+        shutil.copyfileobj(stream, kept, 1 << 20)
     return kept

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import struct
 import threading
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from fynx_scapy.capture import Capture
 from fynx_scapy.cli import main
+from fynx_scapy.errors import CaptureError
 from tests.capture.build import enhanced, ethernet, ike, interface, ipv4, option, pcap, section, udp
 
 COMMANDS = ("audit", "capture", "decrypt", "dissect", "follow")
@@ -99,6 +102,54 @@ def test_a_pipe_whose_writer_ends(command: str, octets: bytes, tmp_path: Path) -
     done = run(command, path, tmp_path)
     writer.join()
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_pipe_can_be_read_by_several_passes(command: str, tmp_path: Path) -> None:
+    path, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(path)
+    file.write_bytes(NG)
+    writer = threading.Thread(target=path.write_bytes, args=(NG,))
+    writer.start()
+    done, expected = run(command, path, tmp_path), run(command, file, tmp_path)
+    writer.join()
+    assert done.exit_code == expected.exit_code
+    assert done.output.replace(str(path), "X").split() == expected.output.replace(str(file), "X").split()
+
+
+class Endless(io.RawIOBase):
+    """A stream of zeros that cannot be read twice."""
+
+    taken = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        self.taken += len(buffer)
+        return len(buffer)
+
+
+def test_a_stream_without_end_that_is_no_capture_is_not_copied() -> None:
+    stream = Endless()
+    with pytest.raises(CaptureError, match="expected pcap or pcapng"):
+        assert Capture(io.BufferedReader(stream, 4)).index
+    assert stream.taken == 4
+
+
+def skf(number: int, total: int) -> bytes:
+    body = struct.pack("!HH", number, total) + bytes(40)
+    return ike(b"response", body=struct.pack("!BBH", 0, 0, 4 + len(body)) + body, kind=53)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("number", "total"), [(0, 2), (3, 2), (1, 0), (65535, 1)])
+def test_a_fragment_with_a_number_that_is_not_valid(command: str, number: int, total: int, tmp_path: Path) -> None:
+    path = tmp_path / "skf.pcap"
+    path.write_bytes(pcap([ethernet(ipv4(17, udp(500, 500, skf(number, total))))]))
+    done = run(command, path, tmp_path)
+    assert done.exit_code == 1
+    assert f"error: packet 1: fragment {number} of {total}: expected a number from 1 to the total" in done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)

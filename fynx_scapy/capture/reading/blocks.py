@@ -31,6 +31,7 @@ PCAP_MAGIC = {  # the first four octets: byte order, ticks per second
 SECTION_HEADER, INTERFACE, OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 SECTION_MAGIC = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 OPTION_END, OPTION_COMMENT, OPTION_TSRESOL, OPTION_TSOFFSET = 0, 1, 9, 14
+GZIP = b"\x1f\x8b"
 LARGEST = 1 << 24  # no link carries more in one frame: a longer record has a damaged length
 BLOCK = 1 << 20
 MOST_RATIO = 200
@@ -151,6 +152,11 @@ class Window:
         )
 
 
+def begins(head: bytes) -> bool:
+    """Whether a file that begins with these four octets may be a capture, or a gzipped one."""
+    return head in PCAP_MAGIC or head == SECTION_HEADER.to_bytes(4) or head[:2] == GZIP
+
+
 def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]:
     """Every packet of a pcap or pcapng file (gzip too), in order; packets are numbered from 1.
 
@@ -167,7 +173,7 @@ def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]
             yield from batches(stream, label)
         return
     buffered = source if isinstance(source, io.BufferedReader) else io.BufferedReader(source)  # type: ignore[type-var]
-    if buffered.peek(2)[:2] == b"\x1f\x8b":
+    if buffered.peek(2)[:2] == GZIP:
         buffered = _Unpacked(buffered)  # type: ignore[assignment]
     window = Window(buffered, label)
     while len(window.data) < 4 and window.more():
