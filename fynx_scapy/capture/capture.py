@@ -8,10 +8,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,8 +18,8 @@ from fynx_scapy.capture.conversation import Conversation
 from fynx_scapy.capture.follow.inner import Inner, InnerFlow, esp_packets, marked, rewind
 from fynx_scapy.capture.follow.tally import Tally
 from fynx_scapy.capture.index import Index, Problem
-from fynx_scapy.capture.reading.blocks import begins
 from fynx_scapy.capture.reading.nested import Nested
+from fynx_scapy.capture.streams import again, twice
 from fynx_scapy.capture.transcript.transcript import Transcript
 from fynx_scapy.text import counted, printable
 
@@ -108,7 +105,7 @@ class Capture:
 
     def _keep(self, stream: BinaryIO) -> None:
         """Take a stream as the source; if it can be read only once, a temporary copy of it."""
-        self._stream = _twice(stream)
+        self._stream = twice(stream)
         if self._stream is not stream:
             weakref.finalize(self, self._stream.close)
 
@@ -119,8 +116,7 @@ class Capture:
             with self._path.open("rb") as pipe:
                 self._keep(pipe)
         assert self._stream is not None
-        self._stream.seek(0)
-        return io.BufferedReader(_Kept(self._stream))
+        return again(self._stream)
 
     @property
     def problems(self) -> list[Problem]:
@@ -370,32 +366,3 @@ class Capture:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class _Kept(io.RawIOBase):
-    """A wrapper that leaves the stream open when its reader is closed."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-
-def _twice(stream: BinaryIO) -> BinaryIO:
-    """A stream that can be read again: the stream itself, or a temporary copy."""
-    if stream.seekable():
-        return stream
-    kept: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the capture
-    head = b""
-    while len(head) < 4 and (more := stream.read(4 - len(head))):
-        head += more
-    kept.write(head)
-    if begins(head):  # what is no capture may be endless
-        shutil.copyfileobj(stream, kept, 1 << 20)
-    return kept

@@ -15,7 +15,7 @@ from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import audit
 from fynx_scapy.capture.follow import layers as layers_module
 from fynx_scapy.capture.follow.layers import Layers
-from fynx_scapy.capture.reading import blocks
+from fynx_scapy.capture.headers import gzipped
 from fynx_scapy.capture.reading.blocks import batches
 from fynx_scapy.cli import main
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
@@ -49,7 +49,7 @@ def test_requests_without_a_response_are_one_finding_of_a_report() -> None:
 
 
 def test_a_gzip_bomb_ends_with_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "MOST_UNPACKED", 1 << 16)
+    monkeypatch.setattr(gzipped, "MOST_UNPACKED", 1 << 16)
     path = tmp_path / "bomb.pcap.gz"
     frame = ipv4(17, udp(500, 500, bytes([1] * 8 + [2] * 8 + [0, 0x20, 37, 8, 0, 0, 0, 0, 0, 0, 0, 28])))
     path.write_bytes(gzip.compress(pcap([frame], RAW_IP) + pcap([bytes(60_000)] * 150, RAW_IP)[24:]))

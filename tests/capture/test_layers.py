@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import struct
 
+import pytest
+
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import audit
 from fynx_scapy.capture.follow import layers as layers_module
@@ -25,6 +27,7 @@ def message(number: int, vendors: int = 1) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 def test_layers_are_the_same_whenever_they_are_asked_for() -> None:
     frames = [ethernet(ipv4(17, udp(500, 500, message(number, 50)))) for number in range(400)]
     with Capture(stream(pcap(frames)), KeyLog()) as capture:

@@ -53,6 +53,7 @@ def _hold(report) -> None:
     assert report.memory < 16 * 1024 * 1024
 
 
+@pytest.mark.slow
 def test_a_flood_from_spoofed_sources_costs_no_layer_and_lets_a_good_peer_in():
     _hold(run(2000))
 

@@ -51,6 +51,7 @@ def test_every_message_builds_back(folder: str) -> None:
         assert any(text in fault for place, fault in faults.items() if place.startswith(capture)), (where, faults)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["lab", "external"])
 def test_command_pasted_back_rebuilds_the_bytes(folder: str) -> None:
     seen = set()

@@ -298,6 +298,7 @@ def test_a_live_peer_is_not_ours_to_look_into(bob: Peer) -> None:
         Session("127.0.0.1", peer={"psk": "other"})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="Scapy's sr1() wants raw sockets: run as root")
 def test_scapys_own_sr1_is_answered() -> None:
     """``sr1(IP()/UDP()/IKEv2()…)`` from a process of its own, against our endpoint."""

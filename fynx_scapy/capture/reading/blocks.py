@@ -9,7 +9,6 @@ for each of millions of packets would make the reader slow.
 
 from __future__ import annotations
 
-import gzip
 import io
 import struct
 import zlib
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from fynx_scapy.capture.headers.gzipped import GZIP, Unpacked
 from fynx_scapy.capture.headers.times import COARSE, fine
 from fynx_scapy.errors import CaptureError
 from fynx_scapy.text import counted, printable, printable_lines
@@ -31,13 +31,8 @@ PCAP_MAGIC = {  # the first four octets: byte order, ticks per second
 SECTION_HEADER, INTERFACE, OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 SECTION_MAGIC = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 OPTION_END, OPTION_COMMENT, OPTION_TSRESOL, OPTION_TSOFFSET = 0, 1, 9, 14
-GZIP = b"\x1f\x8b"
 LARGEST = 1 << 24  # no link carries more in one frame: a longer record has a damaged length
 BLOCK = 1 << 20
-MOST_RATIO = 200
-"""How many times its size a gzipped capture may unpack to; packets compress far less, and zeros 1,000 times."""
-MOST_UNPACKED = 4 << 20
-"""What any gzipped capture may unpack to, in octets."""
 NO_LINK = -1  # the link type of a packet that is only counted; `Batch.faults` says why
 
 Entry = tuple[float | None, int, int, int, int]
@@ -79,37 +74,6 @@ class Batch:
 
     def _kind(self, at: int) -> int:
         return int.from_bytes(self.data[at : at + 4], "little" if self.order == "<" else "big")
-
-
-class _Packed:
-    """A gzipped stream that counts the octets read from it."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self.count = stream, 0
-
-    def read(self, size: int = -1) -> bytes:
-        """What `gzip` calls."""
-        data = self._stream.read(size)
-        self.count += len(data)
-        return data
-
-
-class _Unpacked:
-    """What a gzipped stream unpacks to. It ends with an EOFError where it is far larger than what it was read from."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._packed, self._count = _Packed(stream), 0
-        self._file = gzip.GzipFile(fileobj=self._packed)  # type: ignore[call-overload]
-
-    def read(self, size: int) -> bytes:
-        """Like the method of a file."""
-        data: bytes = self._file.read1(size)
-        self._count += len(data)
-        if self._count > max(MOST_UNPACKED, MOST_RATIO * self._packed.count):
-            raise EOFError(
-                f"gzip unpacks to more than {MOST_RATIO} times its size, as no capture does: unpack it first"
-            )
-        return data
 
 
 class Window:
@@ -174,7 +138,7 @@ def batches(source: Path | BinaryIO, name: str | None = None) -> Iterator[Batch]
         return
     buffered = source if isinstance(source, io.BufferedReader) else io.BufferedReader(source)  # type: ignore[type-var]
     if buffered.peek(2)[:2] == GZIP:
-        buffered = _Unpacked(buffered)  # type: ignore[assignment]
+        buffered = Unpacked(buffered)  # type: ignore[assignment]
     window = Window(buffered, label)
     while len(window.data) < 4 and window.more():
         pass
