@@ -151,7 +151,7 @@ def test_in_chromium(page: str, tmp_path: Path, width: int) -> None:
     """What is clicked opens, what is searched is found, and nothing is wider than the screen."""
     program = browser.program()
     if program is None:
-        pytest.skip("Chromium is not installed")
+        pytest.skip("chromium is not installed")
     path = tmp_path / "page.html"
     path.write_text(page, encoding="utf-8")
     with browser.browser(program) as made:
