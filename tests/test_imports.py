@@ -272,6 +272,14 @@ def test_the_audit_imports_no_page_no_scenario_and_no_certificate(tmp_path: Path
     assert done.stdout.splitlines()[-1:] == ["[] False"], done.stderr
 
 
+def test_a_capture_without_decryption_needs_no_scapy(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pcap"
+    empty.write_bytes(bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 ffff0000 01000000"))
+    words = ["capture", str(empty), "--no-decrypt"]
+    done = python(f"import sys; sys.modules['scapy.packet'] = None; from fynx_scapy.cli import main; main({words!r})")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_public_names_are_what_they_say() -> None:
     assert set(fynx_scapy.__all__) == set(fynx_scapy._HOME)
     assert set(fynx_scapy.__all__) <= set(dir(fynx_scapy))

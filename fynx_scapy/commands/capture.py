@@ -80,7 +80,6 @@ def capture(
     keys = None if no_decrypt else keys_of(capture, given)
     with opened(capture, keys, ports, choice) as found:
         from fynx_scapy.capture.showing import summary
-        from fynx_scapy.ladder import WIDTH
 
         losses = Losses(keys is not None and keys.decrypts)
         document = summary.document(found, keys is not None and any_key(keys))
@@ -91,6 +90,8 @@ def capture(
                 screen = console(out)
                 summary.show(found, document, screen)
                 if ladder:
+                    from fynx_scapy.ladder import WIDTH  # with Scapy, which nothing else here needs
+
                     width = screen.width if out.isatty() else WIDTH
                     click.echo(f"\n{found.ladder().text(width, titles=True)}", file=out)
         look(found, losses, inside=not no_decrypt).finish(capture)
