@@ -13,7 +13,7 @@ from fynx_scapy.checks import as_tuple, shown
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.files import write_text
 from fynx_scapy.keylog.envelopes import Line, unwrapped
-from fynx_scapy.keylog.formats import ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, KNOWN, Format, by_name, parts
+from fynx_scapy.keylog.formats import ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, Format, by_name, parts
 from fynx_scapy.keylog.keys import SECRET_KINDS, Elsewhere, Entry, EspKeys, IkeKeys, Secret, check
 from fynx_scapy.keylog.plain import value_of
 from fynx_scapy.keylog.source import read_file
@@ -192,7 +192,7 @@ class KeyLog:
             except ConfigError as error:
                 warnings.append(f"{source}: {error}")
         if not found and not warnings and form is None:
-            warnings.append(f"{source}: no keys and no secrets in it; expected one of: {KNOWN}")
+            warnings.append(f"{source}: no keys and no secrets in it")
         self.warnings += warnings[:MOST_WARNINGS]
         if len(warnings) > MOST_WARNINGS:
             self.warnings.append(f"{source}: {len(warnings) - MOST_WARNINGS} more places that cannot be read")

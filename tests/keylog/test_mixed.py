@@ -155,9 +155,7 @@ def test_only_the_first_places_are_named() -> None:
 
 
 def test_nothing_that_is_known() -> None:
-    assert (
-        "no keys and no secrets in it; expected one of: fynx-scapy's keys.json, Wireshark's" in read("x\n").warnings[0]
-    )
+    assert "no keys and no secrets in it" in read("x\n").warnings[0]
     assert len(read("\0\1\2" * 1000).warnings) == 1
 
 
