@@ -194,6 +194,7 @@ def test_silence_of_a_peer_that_is_there_is_a_pass() -> None:
         assert run(made(silent), target=target(peer.port)).verdict is Verdict.PASS
 
 
+@pytest.mark.slow
 def test_silence_of_a_peer_that_went_away_is_no_pass() -> None:
     with bob() as peer:
 

@@ -24,6 +24,7 @@ def test_every_pair_has_a_row_with_its_sentence():
     assert all(row.sentence[:2] in ("1.", "2.") for row in TABLE.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", [*itertools.product(ACTIONS, ACTIONS)], ids=lambda pair: " x ".join(pair))
 def test_every_pair_crosses_as_the_table_says(pair: tuple[str, str]) -> None:
     west, east = pair

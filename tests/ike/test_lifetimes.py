@@ -191,6 +191,7 @@ def test_an_ike_sa_that_could_not_be_rekeyed_is_closed_at_its_hard_limit(who):
     assert not any(sa.established for end in (pair.alice, pair.bob) for sa in end.sas.values())
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("of", ["the Child SA", "the IKE SA", "both"])
 @pytest.mark.parametrize("left", [40.0, 2.0])

@@ -28,6 +28,7 @@ def pasted(text: str) -> Packet:
     return eval(text, names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["lab", "external"])
 def test_every_message_builds_back(folder: str) -> None:
     well_formed, faults = 0, {}

@@ -141,6 +141,7 @@ def test_every_encoding_of_a_certificate(encoding: int) -> None:
     read(38, bytes((encoding,)) + OCTETS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", range(1, 5))
 @pytest.mark.parametrize("method", [*range(60), 254, 255])
 def test_every_method_of_eap(code: int, method: int) -> None:

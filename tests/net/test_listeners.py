@@ -340,6 +340,7 @@ def test_messages_of_third_parties_leave_no_listener() -> None:
     assert listeners(s.network) == 0
 
 
+@pytest.mark.slow
 def test_nor_do_they_before_a_live_peer() -> None:
     with bob() as peer, Session(Address("127.0.0.1", peer.port), psk=KEY) as s:
         s.connect()
