@@ -21,6 +21,8 @@ from fynx_scapy.capture.index import Index, Problem
 from fynx_scapy.capture.reading.nested import Nested
 from fynx_scapy.capture.streams import again, twice
 from fynx_scapy.capture.transcript.transcript import Transcript
+from fynx_scapy.checks import shown
+from fynx_scapy.errors import ConfigError
 from fynx_scapy.text import counted, printable
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Capture:
 
     Nothing is read until it is needed. The first pass builds the `index`, which holds the IKE messages and counts the
     ESP packets; later passes read the file again. Raises CaptureError if the source cannot be opened or is not a
-    capture. `problems` lists what could not be read in it.
+    capture, ConfigError for anything else. `problems` lists what could not be read in it.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Capture:
         if isinstance(source, str | os.PathLike):
             self._path = Path(source)
             self.name = str(source)
+        elif not callable(getattr(source, "read", None)):
+            raise ConfigError(f"expected the path of a capture or a binary stream, found {shown(source)}")
         else:
             self.name = str(getattr(source, "name", "stream")).strip("<>")
             self._keep(source)

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,6 +156,12 @@ def test_without_keys_everything_but_the_inside_is_there() -> None:
     assert capture.inner_flows == []
     assert capture.conversations[0].exchanges[1].requests[0].text == "HDR, SK {…}"
     assert "SK {…}" in str(capture.ladder())
+
+
+@pytest.mark.parametrize("source", [5, None, ["a.pcap"]])
+def test_what_is_no_source_is_one_clear_error(source: Any) -> None:
+    with pytest.raises(ConfigError, match="expected the path of a capture or a binary stream, found "):
+        Capture(source)
 
 
 def test_without_keys_the_file_is_read_once() -> None:
