@@ -56,10 +56,11 @@ MAY_IMPORT = {
     "harness": CARRIERS,
     "lab": CARRIERS | {"harness"},
     "capture": TOOLS,
+    "bench": TOOLS,
     "report": TOOLS,
     "scenarios": TOOLS,
     "shell": TOOLS,
-    "commands": FRONTS,
+    "commands": FRONTS | {"bench"},
     "cli": {"commands"},
     "shims": {"layers"},
 }
