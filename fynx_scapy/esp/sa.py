@@ -7,11 +7,11 @@ per packet. To craft an invalid packet, use :class:`fynx_scapy.esp.parts.EspPart
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from fynx_scapy.crypto.encr import Encryption
 from fynx_scapy.crypto.integ import Integrity, Sign
-from fynx_scapy.errors import ConfigError, IntegrityError, LocalError, MalformedError, ReplayError
+from fynx_scapy.errors import ConfigError, FynxError, IntegrityError, LocalError, MalformedError, ReplayError
 from fynx_scapy.esp.framing import HEADER, framing, pack_iv
 from fynx_scapy.esp.ip import NO_NEXT_HEADER, own_length
 from fynx_scapy.esp.replay import DEFAULT_SIZE, LIMIT_32, LIMIT_64, ReplayWindow
@@ -192,6 +192,19 @@ class OutboundSa(EspSa):
         self.bytes += len(plaintext)
         return self._seal(seq, self.take_iv(seq), plaintext)
 
+    def seal_many(self, payloads: Sequence[bytes], next_header: int) -> list[bytes]:
+        """The ESP packets for several payloads of one kind, in order: what :meth:`seal` gives for each.
+
+        All or nothing: LocalError before the first is sealed if there are not enough sequence numbers left for all.
+        """
+        left = self.limit - self._seq
+        if len(payloads) > left:
+            raise LocalError(
+                f"SPI {self.spi:#010x}: expected at most {left} packets before the sequence numbers are used up, found "
+                f"{len(payloads)}, of which none was sealed; rekey the SA"
+            )
+        return [self.seal(payload, next_header) for payload in payloads]
+
     def seal_dummy(self, length: int = 0) -> bytes:
         """A dummy packet with ``length`` zero octets (RFC 4303 section 2.6)."""
         return self.seal(bytes(length), NO_NEXT_HEADER)
@@ -292,6 +305,19 @@ class InboundSa(EspSa):
         except MalformedError:
             self.malformed += 1
             raise
+
+    def open_many(self, packets: Iterable[bytes]) -> list[tuple[bytes, int] | FynxError]:
+        """What :meth:`open` returns or raises for each of several packets, in order.
+
+        A packet that is refused changes nothing for the others.
+        """
+        return [self._attempt(packet) for packet in packets]
+
+    def _attempt(self, packet: bytes) -> tuple[bytes, int] | FynxError:
+        try:
+            return self.open(packet)
+        except FynxError as error:
+            return error
 
     def inspect(self, packet: bytes) -> None:
         """Check length and SPI of a packet, before any cryptography. Raises MalformedError."""

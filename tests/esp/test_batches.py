@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""seal_many and open_many: the packets, counters and windows are those of one call per packet."""
+
+from __future__ import annotations
+
+import pytest
+from scapy.layers.inet import ICMP, IP
+
+from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, ReplayError
+from tests.esp.suites import CBC, GCM, IMPLICIT, SUITES, Suite, inbound, octets, outbound
+
+PING = bytes(IP(src="10.1.0.1", dst="10.2.0.1") / ICMP() / b"0123456789")
+each_suite = pytest.mark.parametrize("suite", SUITES, ids=str)
+LENGTHS = (0, 1, 2, 3, 13, 14, 15, 16, 17, 64, 1400)
+
+
+@each_suite
+@pytest.mark.parametrize("esn", [False, True])
+def test_many_are_as_one_by_one(suite: Suite, esn: bool) -> None:
+    payloads = [octets("payload", length) for length in LENGTHS]
+    together, alone = outbound(suite, esn=esn), outbound(suite, esn=esn)
+    packets = together.seal_many(payloads, 99)
+    assert packets == [alone.seal(payload, 99) for payload in payloads]
+    assert together.seal(PING, 4) == alone.seal(PING, 4)
+    assert (together.seq, together.packets, together.bytes) == (alone.seq, alone.packets, alone.bytes)
+    receiver = inbound(suite, esn=esn)
+    assert receiver.open_many(packets) == [(payload, 99) for payload in payloads]
+    assert (receiver.packets, receiver.bytes) == (together.packets - 1, together.bytes - len(_padded(alone)))
+    assert receiver.highest == len(LENGTHS)
+
+
+def _padded(sender: object) -> bytes:
+    """PING as the cipher sees it."""
+    return PING + bytes(-(len(PING) + 2) % sender.align + 2)  # type: ignore[attr-defined]
+
+
+def test_nothing_to_do() -> None:
+    sender = outbound()
+    assert sender.seal_many([], 4) == []
+    assert (sender.seq, sender.packets, inbound().open_many([])) == (0, 0, [])
+
+
+@pytest.mark.parametrize(("esn", "last"), [(False, 0xFFFF_FFFF), (True, 0xFFFF_FFFF_FFFF_FFFF)])
+@pytest.mark.parametrize("suite", [GCM, CBC, *IMPLICIT[:1]], ids=str)
+def test_a_batch_takes_all_its_numbers_or_none(suite: Suite, esn: bool, last: int) -> None:
+    sender = outbound(suite, esn=esn, seq=last - 3)
+    with pytest.raises(LocalError, match=r"at most 3 packets .* found 4, of which none was sealed"):
+        sender.seal_many([PING] * 4, 4)
+    assert (sender.seq, sender.packets) == (last - 3, 0)
+    assert len(sender.seal_many([PING] * 3, 4)) == 3
+    with pytest.raises(LocalError, match="used up"):
+        sender.seal(PING, 4)
+
+
+def test_one_bad_packet_harms_no_other() -> None:
+    sender, receiver = outbound(), inbound()
+    good = sender.seal_many([PING] * 4, 4)
+    forged = good[1][:4] + (1000).to_bytes(4) + good[1][8:]
+    results = receiver.open_many(
+        [good[0], forged, good[0], b"short", good[1], outbound(spi=5).seal(PING, 4), *good[2:]]
+    )
+    assert [item if isinstance(item, tuple) else type(item) for item in results] == [
+        (PING, 4), IntegrityError, ReplayError, MalformedError, (PING, 4), MalformedError, (PING, 4), (PING, 4),
+    ]  # fmt: skip
+    assert (receiver.highest, receiver.packets, receiver.failures_in_a_row) == (4, 4, 0)
+    assert (receiver.integrity_failures, receiver.replays, receiver.malformed) == (1, 1, 2)
+
+
+def test_a_next_header_that_does_not_fit_takes_no_number() -> None:
+    sender = outbound()
+    for next_header in (-1, 256):
+        with pytest.raises(LocalError, match="next header between 0 and 255"):
+            sender.seal_many([PING], next_header)
+    assert (sender.seq, sender.packets) == (0, 0)
