@@ -29,6 +29,7 @@ Observer = Callable[[float, Datagram, str], object]
 Subscriber = Callable[[str, Event], object]
 Record = Bounded[tuple[str, Event]]
 ThirdParty = Callable[[float, Datagram], Iterable[Datagram] | None]
+Lock = contextlib.AbstractContextManager[object]
 Seen = tuple[float, Datagram, str]
 T = TypeVar("T")
 
@@ -86,9 +87,7 @@ class Hosts(ABC):
     epoch: float | None = None
     """The zero of the clock, in seconds since the epoch; None where time is virtual."""
 
-    def __init__(
-        self, *, history: int | None = None, lock: contextlib.AbstractContextManager[object] | None = None
-    ) -> None:
+    def __init__(self, *, history: int | None = None, lock: Lock | None = None) -> None:
         self.hosts: dict[str, Host] = {}
         self.events = record(history)
         self.carried: Bounded[Seen] | None = None
