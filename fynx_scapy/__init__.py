@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.basics.counts import DropReason
     from fynx_scapy.ike.basics.randomness import SeededRandomness
     from fynx_scapy.ike.config import IkeConfig, IkeFields, Psk
     from fynx_scapy.ike.core.child import ChildSa
@@ -40,6 +41,7 @@ __all__ = [
     "ConfigReply",
     "ConfigRequest",
     "DeadPeerDetection",
+    "DropReason",
     "Endpoint",
     "EndpointConfig",
     "EndpointFields",
@@ -68,6 +70,7 @@ _HOME = {
     "ConfigReply": "fynx_scapy.ike.terms.cp_config",
     "ConfigRequest": "fynx_scapy.ike.terms.cp_config",
     "DeadPeerDetection": "fynx_scapy.ike.terms.timeouts",
+    "DropReason": "fynx_scapy.ike.basics.counts",
     "Endpoint": "fynx_scapy.ike.endpoint",
     "EndpointConfig": "fynx_scapy.ike.terms.endpoint_config",
     "EndpointFields": "fynx_scapy.ike.terms.endpoint_config",

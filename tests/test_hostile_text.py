@@ -25,6 +25,7 @@ from fynx_scapy.errors import AuthenticationError, FynxError
 from fynx_scapy.harness import Result, Run, Scenario, run
 from fynx_scapy.ike import events as ike_events
 from fynx_scapy.ike.auth.psk import PskAuthenticator
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, IkeSaEstablished, IkeSaFailed, MessageDropped, MessageReceived
@@ -186,7 +187,13 @@ def test_ladders(result: Result) -> None:
 
 def test_a_row_of_whatever_anybody_says() -> None:
     event = IkeSaFailed(time=0.0, code="x", reason=TEXT)
-    dropped = MessageDropped(time=0.0, reason=TEXT + "A" * 100_000, data=bytes(28), remote=Address("192.0.2.1", 500))
+    dropped = MessageDropped(
+        time=0.0,
+        code=DropReason.MALFORMED,
+        reason=TEXT + "A" * 100_000,
+        data=bytes(28),
+        remote=Address("192.0.2.1", 500),
+    )
     ladder = Ladder([("alice", event), ("bob", dropped)])
     for picture in (str(ladder), ladder.html(), ladder.svg()):
         assert not unprintable(picture)

@@ -13,7 +13,7 @@ from fynx_scapy.iana import ExchangeType, PayloadType, TransformType
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import Event, MessageSent
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Outgoing
-from fynx_scapy.ike.path.nat import esp_datagram
+from fynx_scapy.ike.path.nat import esp_route
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, FLAGS, HEADER_SIZE, LENGTH, MESSAGE_ID
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Payload, IKEv2_SA, build_message, chain, parse_message
@@ -174,7 +174,7 @@ def takes_on(s: Session, sa: IkeSa, child: ChildSa, packet: bytes) -> bool:
     """Whether the peer still uses a Child SA that has ended: it replies on it to ``packet``, which asks for a reply."""
     sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41)
     inbound = child.inbound.spi.to_bytes(4)
-    return _is_answered(s, esp_datagram(sa, sealed, 0), lambda data: data[:4] == inbound)
+    return _is_answered(s, Datagram(sealed, *esp_route(sa)), lambda data: data[:4] == inbound)
 
 
 def _is_answered(s: Session, datagram: Datagram, is_answer: Callable[[bytes], bool]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import FynxError, LocalError, PeerError
 from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.passing import Holding, Passing
 from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.chains import Chain, Chains
@@ -54,16 +55,18 @@ class Answers(ResponseWindow):
             request, answer = kept
             if request == datagram.data or self._fragments.repeats(datagram, header):
                 return sa.retransmit(answer, datagram)
-            return sa.drop(datagram, f"expected a retransmission of request {message_id}, found a different message")
+            reason = f"expected a retransmission of request {message_id}, found a different message"
+            return sa.drop(datagram, DropReason.MESSAGE_ID, reason)
         if not sa.listening:
-            return sa.drop(datagram, f"expected no request in the state {sa.state.value}")
+            return sa.drop(datagram, DropReason.STATE, f"expected no request in the state {sa.state.value}")
         if not self.accepts(message_id):
             if message_id >= self.expected + self.size:
                 # A message ID below the window is an old datagram that the network delayed.
                 hooks.ahead(sa, datagram, header)
-            return sa.drop(datagram, f"expected a request with message ID {self.expected}, found {message_id}")
+            reason = f"expected a request with message ID {self.expected}, found {message_id}"
+            return sa.drop(datagram, DropReason.MESSAGE_ID, reason)
         if (wrong := puzzles.auth_fault(sa, datagram, header)) is not None:
-            return sa.drop(datagram, wrong)
+            return sa.drop(datagram, DropReason.PUZZLE, wrong)
         message = self._fragments.open(datagram, header)
         puzzles.solved(sa)
         if message is None:
@@ -166,7 +169,7 @@ class Answers(ResponseWindow):
         initial = not request.encrypted
         if initial and error.notify_type == NotifyType.INVALID_SYNTAX:
             # Section 3.10.1: INVALID_SYNTAX is sent in encrypted packets only.
-            sa.drop(Datagram(request.wire, request.local, request.remote), error.reason)
+            sa.drop(Datagram(request.wire, request.local, request.remote), DropReason.SYNTAX, error.reason)
             return sa.forget()
         payload = notify(error.notify_type, error.data, protocol=error.protocol, spi=error.spi)
         answer = Outgoing([payload], encrypted=not initial)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.event import SMALL, Event
 from fynx_scapy.ike.message import Address, Datagram
 
@@ -16,9 +17,12 @@ from fynx_scapy.ike.message import Address, Datagram
 class MessageDropped(Event):
     """We dropped a datagram. ``reason`` says what was expected and what was found; ``data`` is the datagram.
 
+    ``code`` is why, as it is counted.
+
     If it belongs to no SA and is long, ``data`` is only its beginning; ``length`` is its full length in octets.
     """
 
+    code: DropReason
     reason: str
     data: bytes
     remote: Address

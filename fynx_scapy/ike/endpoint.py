@@ -14,9 +14,10 @@ from typing import cast
 from scapy.packet import Packet
 
 from fynx_scapy.checks import as_tuple, check_values, kind, optional, several
-from fynx_scapy.errors import ConfigError, LocalError
+from fynx_scapy.errors import ConfigError, LocalError, MalformedError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.basics.bounded import Bounded
+from fynx_scapy.ike.basics.counts import Counts, DropReason
 from fynx_scapy.ike.basics.randomness import Randomness, SystemRandomness
 from fynx_scapy.ike.basics.timers import Timers
 from fynx_scapy.ike.child.traps import Traps
@@ -31,7 +32,7 @@ from fynx_scapy.ike.esp_path import EspPath
 from fynx_scapy.ike.events import Event, MessageDropped, event_log
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Header, IcmpError, Message, Outgoing
+from fynx_scapy.ike.message import Address, Burst, Datagram, DatagramKind, Header, IcmpError, Message, Outgoing
 from fynx_scapy.ike.path import icmp, nat
 from fynx_scapy.ike.path.keepalive import Keepalives
 from fynx_scapy.ike.router import Router
@@ -40,6 +41,7 @@ from fynx_scapy.ike.strangers import replies
 from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.ike.terms.pool import Pools
 from fynx_scapy.ike.terms.selectors import Flow
+from fynx_scapy.ike.wire.outbox import Outbox
 from fynx_scapy.ike.wire.taps import Delayed, Taps
 from fynx_scapy.text import counted
 
@@ -84,8 +86,10 @@ class Endpoint(EndpointRecord):
         self.timers = Timers()
         self.now = 0.0
         self.pools = Pools()
+        self.counts = Counts()
+        self._outbox = Outbox(self.config.queue_limit, self.config.queue_octets, self.counts)
         self.router = Router(self)
-        self.esp = EspPath(self)
+        self.esp = EspPath(self, self._outbox)
         self.sas: dict[bytes, IkeSa] = self.router.sas
         self.children = self.esp.children
         self.keepalives = self.of(Keepalives)
@@ -93,9 +97,6 @@ class Endpoint(EndpointRecord):
         self.path_mtu = self.of(icmp.PathMtus)
         self.destinations = self.of(icmp.Destinations)
         self.admission = self.of(Admission)
-        queue = self.config.queue_limit, self.config.queue_octets
-        self._datagrams: Bounded[Datagram] = Bounded(*queue, weigh=lambda datagram: len(datagram.data))
-        self._packets: Bounded[bytes] = Bounded(*queue, weigh=len)
         self._events: Bounded[Event] = event_log(self.config.event_limit, self.config.event_octets)
 
     def __repr__(self) -> str:
@@ -134,8 +135,13 @@ class Endpoint(EndpointRecord):
         self.now = now
         if datagram.kind is DatagramKind.IKE:
             self.router.receive(datagram)
-        elif datagram.kind is not DatagramKind.KEEPALIVE and (packet := self.esp.receive(datagram)) is not None:
-            self._packets.append(packet)
+        elif datagram.kind is not DatagramKind.KEEPALIVE:
+            self.esp.receive(datagram)
+
+    def receive_burst(self, burst: Burst, now: float) -> None:
+        """Handle ESP packets that have come from one address. Errors in them become events; nothing is raised."""
+        self.now = now
+        self.esp.receive_burst(burst)
 
     def receive_icmp(self, error: IcmpError, now: float) -> None:
         """Handle an ICMP error about one of our datagrams. It becomes an event, and at most a hint."""
@@ -143,14 +149,35 @@ class Endpoint(EndpointRecord):
         icmp.receive(self, error)
 
     def send(self, packet: bytes, now: float) -> bool:
-        """Send an inner IP packet through the Child SA that policy selects; False when there is none.
+        """Send an inner IP packet through the Child SA that policy selects; False when there is none, or no room.
 
         If the packet matches a trap policy, it is held until its Child SA is set up. MalformedError when it is no IP
         packet.
         """
         self.now = now
         flow = Flow.parse(packet)
-        return self.esp.send_now(packet, flow) or self.traps.catch(packet, flow, now)
+        candidate = self.esp.pick(flow)
+        if candidate is not None:
+            return self.esp.send_on(*candidate, packet)
+        if self.traps.catch(packet, flow, now):
+            return True
+        self.counts.drop(DropReason.NO_POLICY)
+        return False
+
+    def send_many(self, packets: Sequence[bytes], now: float) -> int:
+        """Send inner IP packets like `send`; returns how many were taken.
+
+        Nothing is raised for a packet that cannot be sent: it is dropped and counted.
+        """
+        taken = 0
+        for packet in packets:
+            try:
+                taken += self.send(packet, now)
+            except MalformedError:
+                self.counts.drop(DropReason.INNER_MALFORMED)
+            except LocalError:
+                self.counts.drop(DropReason.SEQUENCE)
+        return taken
 
     def handle_timer(self, now: float) -> None:
         """Run the timers that are due."""
@@ -161,16 +188,26 @@ class Endpoint(EndpointRecord):
         """When to call `handle_timer` next, or None."""
         return self.timers.next()
 
+    def output(self) -> list[Datagram | Burst]:
+        """Take what is to be sent, in order: datagrams, and ESP packets that share a path as a burst."""
+        output = self._outbox.drain()
+        for item in output:
+            self.destinations.add(item.remote)
+        return output
+
     def datagrams(self) -> list[Datagram]:
-        """Take the datagrams to send, in order."""
-        datagrams = self._datagrams.drain()
-        for datagram in datagrams:
-            self.destinations.add(datagram.remote)
+        """Take what is to be sent, in order, as one datagram each."""
+        datagrams: list[Datagram] = []
+        for item in self.output():
+            if isinstance(item, Burst):
+                datagrams += item.datagrams()
+            else:
+                datagrams.append(item)
         return datagrams
 
     def packets(self) -> list[bytes]:
-        """Take the received inner packets, decrypted, in order."""
-        return self._packets.drain()
+        """Take the received inner packets, decrypted, in order, of IKE SAs without an inbox of their own."""
+        return self.esp.inbox.drain()
 
     def events(self) -> list[Event]:
         """Take the events since the last call."""
@@ -194,24 +231,27 @@ class Endpoint(EndpointRecord):
         if self.config.marker_always:
             datagrams = nat.marked(datagrams)
         if message is None or not self.taps.used:
-            self._datagrams.extend(datagrams)
+            for datagram in datagrams:
+                self._outbox.put(datagram)
             return
         for item in self.taps.datagrams(message, datagrams, attempt):
             if isinstance(item, Delayed):
                 later = item.datagram
-                self.timers.set(self.now + item.seconds, lambda now, later=later: self._datagrams.append(later))  # type: ignore[misc]
+                self.timers.set(self.now + item.seconds, lambda now, later=later: self._outbox.put(later))  # type: ignore[misc]
             else:
-                self._datagrams.append(item)
+                self._outbox.put(item)
 
     def emit(self, event: Event) -> None:
         """Queue an event."""
         self._events.append(event)
 
-    def drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
-        """Report a dropped datagram."""
+    def drop(self, datagram: Datagram, code: DropReason, reason: str, offset: int | None = None) -> None:
+        """Count and report a dropped datagram."""
+        self.counts.drop(code)
         self.emit(
             MessageDropped(
                 self.now,
+                code=code,
                 reason=reason,
                 data=datagram.data[: self.config.junk_size],
                 remote=datagram.remote,
@@ -283,10 +323,12 @@ class Endpoint(EndpointRecord):
         """Send an inner packet through the Child SA that policy selects; False when there is none."""
         return self.esp.send_now(packet, flow)
 
-    def send_on(self, sa: SaRecord, child: ChildSa, packet: bytes) -> None:
-        """Send an inner packet through this Child SA, whatever policy says; LocalError for a fragment in transport
-        mode."""
-        self.esp.send_on(sa, child, packet)
+    def send_on(self, sa: SaRecord, child: ChildSa, packet: bytes) -> bool:
+        """Send an inner packet through this Child SA, whatever policy says; False when there is no room.
+
+        LocalError for a fragment in transport mode.
+        """
+        return self.esp.send_on(sa, child, packet)
 
     def send_dummy(self, sa: SaRecord, child: ChildSa, length: int = 64) -> None:
         """Send a dummy packet of ``length`` octets, which the peer discards (RFC 4303 section 2.6)."""

@@ -13,16 +13,19 @@ from fynx_scapy.esp import transport as esp_transport
 from fynx_scapy.esp import tunnel
 from fynx_scapy.esp.parts import EspParts
 from fynx_scapy.esp.sa import tfc_padded
+from fynx_scapy.ike.basics.counts import DropReason
+from fynx_scapy.ike.basics.inbox import Inbox
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.child import policy, transport
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.events import EspReceived, EspSent, IntegrityFailed, ReplayDropped
-from fynx_scapy.ike.message import Datagram, OutgoingEsp
+from fynx_scapy.ike.message import Burst, Datagram, OutgoingEsp
 from fynx_scapy.ike.path import nat
 from fynx_scapy.ike.strangers import unprotected
 from fynx_scapy.ike.terms.selectors import Flow
+from fynx_scapy.ike.wire.outbox import Outbox
 
 DUMMY = 59
 IPV4, IPV6 = 4, 41
@@ -31,23 +34,27 @@ IPV4, IPV6 = 4, 41
 class EspPath:
     """The Child SAs of an endpoint, by inbound SPI, and the packets that they carry."""
 
-    def __init__(self, endpoint: EndpointRecord) -> None:
-        self._endpoint = endpoint
+    def __init__(self, endpoint: EndpointRecord, outbox: Outbox) -> None:
+        self._endpoint, self._outbox = endpoint, outbox
         self.children: dict[int, tuple[SaRecord, ChildSa]] = {}
+        self.inbox = Inbox(endpoint.config.queue_limit, endpoint.config.queue_octets)
+        """The inner packets of IKE SAs that have no inbox of their own."""
         self.past_spis: deque[int] = deque(maxlen=256)
         self._late: OrderedDict[int, tuple[ChildSa, Timer]] = OrderedDict()
 
     # Out
 
-    def send_now(self, packet: bytes, flow: Flow) -> bool:
-        """Send an inner packet through the Child SA that policy selects; False when there is none."""
-        candidate = policy.pick(self.children.values(), flow)
-        if candidate is not None:
-            self.send_on(*candidate, packet)
-        return candidate is not None
+    def pick(self, flow: Flow) -> policy.Candidate | None:
+        """The Child SA that policy selects for a packet, and its IKE SA, or None."""
+        return policy.pick(self.children.values(), flow)
 
-    def send_on(self, sa: SaRecord, child: ChildSa, packet: bytes) -> None:
-        """Send an inner packet through this Child SA, whatever policy says.
+    def send_now(self, packet: bytes, flow: Flow) -> bool:
+        """Send an inner packet through the Child SA that policy selects; False when there is none, or no room."""
+        candidate = self.pick(flow)
+        return candidate is not None and self.send_on(*candidate, packet)
+
+    def send_on(self, sa: SaRecord, child: ChildSa, packet: bytes) -> bool:
+        """Send an inner packet through this Child SA, whatever policy says; False when there is no room.
 
         Its DSCP and ECN are copied to the outer header (RFC 7296 section 2.24). LocalError for a fragment in transport
         mode.
@@ -57,7 +64,7 @@ class EspPath:
         else:
             payload, next_header = packet, IPV4 if packet[0] >> 4 == 4 else IPV6
             tfc = max(0, child.config.tfc_length - len(packet)) if child.options.tfc else 0
-        self._send(sa, child, payload, next_header, tfc, len(packet), tunnel.traffic_class(packet))
+        return self._send(sa, child, payload, next_header, tfc, len(packet), tunnel.traffic_class(packet))
 
     def send_dummy(self, sa: SaRecord, child: ChildSa, length: int = 64) -> None:
         """Send a dummy packet, which the peer discards (RFC 4303 section 2.6)."""
@@ -65,41 +72,54 @@ class EspPath:
 
     def _send(
         self, sa: SaRecord, child: ChildSa, payload: bytes, next_header: int, tfc: int, length: int, tos: int
-    ) -> None:
+    ) -> bool:
         endpoint, message = self._endpoint, None
+        route = nat.esp_route(sa)
         if endpoint.taps.used:
             tfc_padding = tfc_padded(payload, next_header, tfc)[len(payload) :] if tfc else b""
             message = OutgoingEsp([], parts=EspParts(payload, next_header, tfc=tfc_padding))
             endpoint.taps.parts(message)
             sealed = endpoint.taps.octets("wire", message, message.parts.build(child.outbound))
+            endpoint.transmit(message, [Datagram(sealed, *route, tos)])
         else:
+            if self._outbox.full:
+                endpoint.counts.drop(DropReason.OUTBOX_FULL)
+                return False
             sealed = child.outbound.seal(payload, next_header, tfc_pad=tfc)
-        datagram = nat.esp_datagram(sa, sealed, tos)
-        endpoint.transmit(message, [datagram])
+            self._outbox.put_esp(sealed, route, tos)
         sa.last_sent = endpoint.now
-        changed = tuple(message.changed) if message else ()
-        parts_seq = message.parts.seq if message else None
-        seq = child.outbound.seq if parts_seq is None else parts_seq
-        sa.emit(EspSent(*sa.stamp, spi=child.outbound.spi, seq=seq, length=length, datagram=datagram, changed=changed))
+        endpoint.counts.esp_packets_out += 1
+        endpoint.counts.esp_bytes_out += len(sealed)
+        if endpoint.esp_events:
+            changed = tuple(message.changed) if message else ()
+            parts_seq = message.parts.seq if message else None
+            seq = child.outbound.seq if parts_seq is None else parts_seq
+            datagram = Datagram(sealed, *route, tos)
+            sa.emit(
+                EspSent(*sa.stamp, spi=child.outbound.spi, seq=seq, length=length, datagram=datagram, changed=changed)
+            )
         if child.life is not None:
             child.life.sent()
+        return True
 
     # In
 
-    def receive(self, datagram: Datagram) -> bytes | None:
-        """Verify and decrypt an ESP packet, and check its selectors. Returns the inner packet, or None if dropped."""
+    def receive_burst(self, burst: Burst) -> None:
+        """Handle the ESP packets of a burst like `receive`."""
+        for datagram in burst.datagrams():
+            self.receive(datagram)
+
+    def receive(self, datagram: Datagram) -> None:
+        """Verify and decrypt an ESP packet, check its selectors, and put the inner packet into its inbox."""
         endpoint, data = self._endpoint, datagram.data
         spi = int.from_bytes(data[:4])
         entry = self.children.get(spi) if len(data) >= 8 else None
         if entry is None:
             if len(data) >= 8 and spi > 255:
                 unprotected.unknown_esp(endpoint, datagram, spi)
-            endpoint.drop(
-                datagram,
-                f"expected an ESP packet of a Child SA, found {len(data)} octets with SPI {spi:#010x}",
-                offset=0,
-            )
-            return None
+            reason = f"expected an ESP packet of a Child SA, found {len(data)} octets with SPI {spi:#010x}"
+            endpoint.drop(datagram, DropReason.UNKNOWN_ESP_SPI, reason, offset=0)
+            return
         sa, child = entry
         seq = int.from_bytes(data[4:8])
         try:
@@ -114,21 +134,28 @@ class EspPath:
             packet = self._inner(sa, child, payload, next_header, datagram)
             allowed = packet is None or child.allows(Flow.parse(packet))
         except IntegrityError:
+            endpoint.counts.drop(DropReason.ESP_INTEGRITY)
             sa.emit(IntegrityFailed(*sa.stamp, spi=spi, data=data, remote=datagram.remote))
-            return None
+            return
         except ReplayError:
+            endpoint.counts.drop(DropReason.ESP_REPLAY)
             sa.emit(ReplayDropped(*sa.stamp, spi=spi, seq=seq, remote=datagram.remote))
-            return None
+            return
         except MalformedError as error:
-            endpoint.drop(datagram, str(error))
-            return None
+            endpoint.drop(datagram, DropReason.ESP_MALFORMED, str(error))
+            return
         if packet is not None and not allowed:
             unprotected.outside_selectors(sa, child, packet)
-            endpoint.drop(datagram, f"the inner packet is outside the traffic selectors of the Child SA {child.name!r}")
-            return None
-        length = 0 if packet is None else len(packet)
-        sa.emit(EspReceived(*sa.stamp, spi=spi, seq=seq, length=length, next_header=next_header, datagram=datagram))
-        return packet
+            reason = f"the inner packet is outside the traffic selectors of the Child SA {child.name!r}"
+            endpoint.drop(datagram, DropReason.ESP_SELECTORS, reason)
+            return
+        endpoint.counts.esp_packets_in += 1
+        endpoint.counts.esp_bytes_in += len(data)
+        if endpoint.esp_events:
+            length = 0 if packet is None else len(packet)
+            sa.emit(EspReceived(*sa.stamp, spi=spi, seq=seq, length=length, next_header=next_header, datagram=datagram))
+        if packet is not None and not (self.inbox if sa.inbox is None else sa.inbox).put(packet):
+            endpoint.counts.drop(DropReason.INBOX_FULL)
 
     @staticmethod
     def _inner(sa: SaRecord, child: ChildSa, payload: bytes, next_header: int, datagram: Datagram) -> bytes | None:

@@ -112,6 +112,40 @@ class Datagram:
         return Datagram.from_udp(self.wire, self.local, self.remote, self.tos, marker_always=marker_always)
 
 
+class Route(NamedTuple):
+    """The addresses between which ESP packets go, and whether they go in UDP."""
+
+    local: Address
+    remote: Address
+    kind: DatagramKind
+
+
+@dataclass(slots=True)
+class Burst:
+    """ESP packets that go between the same two addresses, in order: what a system call can send or receive at once.
+
+    Each of ``packets`` is an ESP packet from its SPI on. ``kind`` is ESP or ESP_IN_UDP. ``local`` is our address and
+    ``remote`` the peer's, as in `Datagram`; all packets have the same outer ``tos``.
+    """
+
+    packets: list[bytes]
+    local: Address
+    remote: Address
+    kind: DatagramKind = DatagramKind.ESP_IN_UDP
+    tos: int = 0
+
+    def __len__(self) -> int:
+        return len(self.packets)
+
+    def datagrams(self) -> list[Datagram]:
+        """Its packets as one datagram each."""
+        return [Datagram(packet, self.local, self.remote, self.kind, self.tos) for packet in self.packets]
+
+    def turned(self) -> Burst:
+        """The burst as the other side receives it."""
+        return Burst(self.packets, self.remote, self.local, self.kind, self.tos)
+
+
 @dataclass(frozen=True, slots=True)
 class IcmpError:
     """An ICMP or ICMPv6 error about one of our datagrams.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout, UnexpectedError
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.passing import Passing
 from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.exchange import Exchange, Pending, RequestWindow, Steps
@@ -67,7 +68,7 @@ class Requests(RequestWindow):
         pending = self.pending.get(header.message_id)
         if pending is None or pending.kept.exchange_type != header.exchange:
             reason = f"expected no answer to {header.exchange_name} with message ID {header.message_id}"
-            return self._sa.drop(datagram, reason)
+            return self._sa.drop(datagram, DropReason.RESPONSE, reason)
         message = self._fragments.open(datagram, header)
         if message is None:
             return None
@@ -75,7 +76,7 @@ class Requests(RequestWindow):
         wrong = _fault(message, exchange)
         if wrong and not message.encrypted:
             # It may be forged: go on waiting.
-            return self._sa.drop(datagram, wrong)
+            return self._sa.drop(datagram, DropReason.RESPONSE, wrong)
         if not message.encrypted and exchange.doubts(message):
             return self._doubt(pending, message)
         return self._take(pending, message, wrong)

@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.core.record import SaRecord
@@ -31,7 +32,7 @@ class Router:
         try:
             header = Header.parse(datagram.data)
         except MalformedError as error:
-            return endpoint.drop(datagram, str(error), offset=0)
+            return endpoint.drop(datagram, DropReason.MALFORMED, str(error), offset=0)
         if header.version >> 4 != 2:
             return replies.wrong_version(endpoint, datagram, header)
         sa = self.sas.get(header.spi_r if header.by_initiator else header.spi_i)
@@ -49,13 +50,11 @@ class Router:
         if known is not None:
             return known.receive(datagram, header)
         if header.message_id != 0 or header.spi_i == bytes(8):
-            return endpoint.drop(
-                datagram, "expected IKE_SA_INIT with message ID 0 and an initiator SPI other than zero"
-            )
+            reason = "expected IKE_SA_INIT with message ID 0 and an initiator SPI other than zero"
+            return endpoint.drop(datagram, DropReason.INVALID_INITIAL, reason)
         if self.owns(header.spi_i):
-            return endpoint.drop(
-                datagram, "expected the peer's initiator SPI, found one of ours: the message was reflected"
-            )
+            reason = "expected the peer's initiator SPI, found one of ours: the message was reflected"
+            return endpoint.drop(datagram, DropReason.REFLECTED, reason)
         admitted = admission.admit(datagram, header, endpoint.now)
         if admitted is None:
             return None

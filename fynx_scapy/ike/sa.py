@@ -16,6 +16,7 @@ from fynx_scapy.crypto.keymat import derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
 from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike.answers import Answers
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.states import State as State
 from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
@@ -348,12 +349,13 @@ class IkeSa(SaMessages):
         try:
             if (wrong := protection.fault(self, datagram, header)) is not None:
                 if not unprotected.in_the_clear(self, datagram, header):
-                    self.drop(datagram, wrong)
+                    self.drop(datagram, DropReason.UNPROTECTED, wrong)
             elif header.response:
                 self.requests.receive(datagram, header)
             else:
                 self.answers.receive(datagram, header)
         except IntegrityError:
+            self.endpoint.counts.drop(DropReason.INTEGRITY)
             self.emit(IntegrityFailed(*self.stamp, spi=None, data=datagram.data, remote=datagram.remote))
         except MalformedError as error:
-            self.drop(datagram, str(error))
+            self.drop(datagram, DropReason.MALFORMED, str(error))

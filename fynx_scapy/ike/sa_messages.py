@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fynx_scapy.iana import ExchangeType
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.states import State as State
 from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.events import (
@@ -96,9 +97,10 @@ class SaMessages(SaRecord):
 
     # Input
 
-    def drop(self, datagram: Datagram, reason: str) -> None:
-        """Report a dropped datagram."""
-        self.emit(MessageDropped(*self.stamp, reason=reason, data=datagram.data, remote=datagram.remote))
+    def drop(self, datagram: Datagram, code: DropReason, reason: str) -> None:
+        """Count and report a dropped datagram."""
+        self.endpoint.counts.drop(code)
+        self.emit(MessageDropped(*self.stamp, code=code, reason=reason, data=datagram.data, remote=datagram.remote))
 
     def accept(self, message: Message) -> None:
         """Record a new message whose ICV, if it has one, has verified. It may change the peer's address."""

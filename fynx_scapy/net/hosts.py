@@ -15,9 +15,10 @@ from fynx_scapy.checks import shown, whole
 from fynx_scapy.errors import ConfigError, LocalError, OutOfReach
 from fynx_scapy.ike import events
 from fynx_scapy.ike.basics.bounded import Bounded
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, InternalError
-from fynx_scapy.ike.message import Datagram
+from fynx_scapy.ike.message import Burst, Datagram
 from fynx_scapy.net import guard
 from fynx_scapy.net.echo import echo_reply
 from fynx_scapy.net.listeners import Listeners, Remover
@@ -67,8 +68,12 @@ class Host:
     endpoint: Endpoint
     echo: bool = False
     """Whether the host answers pings."""
-    inbox: Bounded[bytes] = field(default_factory=lambda: Bounded(INBOX, INBOX_OCTETS, weigh=len))
-    """The latest inner packets that it received, at most `INBOX`."""
+    inbox: Bounded[bytes] = field(init=False)
+    """The latest inner packets that it received, at most `INBOX`. Those that are dropped count at the endpoint."""
+
+    def __post_init__(self) -> None:
+        drops = self.endpoint.counts.drops
+        self.inbox = Bounded(INBOX, INBOX_OCTETS, weigh=len, name=lambda _: DropReason.INBOX_FULL, dropped=drops)
 
 
 class Hosts(ABC):
@@ -96,6 +101,7 @@ class Hosts(ABC):
         self.lock = lock or contextlib.nullcontext()
         self._observers: Listeners[Observer] = Listeners(self.lock)
         self._subscribers: Listeners[Subscriber] = Listeners(self.lock)
+        self._esp_subscribers: set[Remover] = set()
         self._calling = 0
         self._raised: Exception | None = None
         self._raised_after = 0
@@ -120,6 +126,11 @@ class Hosts(ABC):
     def _carry(self, datagram: Datagram) -> None:
         """Send a datagram that an endpoint has queued."""
 
+    def _carry_burst(self, burst: Burst) -> None:
+        """Send ESP packets that an endpoint has queued for one path."""
+        for datagram in burst.datagrams():
+            self._carry(datagram)
+
     def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False) -> Host:
         """Add an endpoint under its address. ConfigError when its address or its name is taken."""
         if any(self._same_place(host.endpoint, endpoint) for host in self.hosts.values()):
@@ -129,6 +140,7 @@ class Hosts(ABC):
             raise ConfigError(f"the name {host.name!r} is already taken on this network")
         self.hosts[host.name] = host
         endpoint.now = self.now
+        endpoint.esp_events = self._esp_wanted()
         return host
 
     # Only a network in memory supports these; a real one raises OutOfReach
@@ -166,12 +178,34 @@ class Hosts(ABC):
         """
         return self._observers.add(observer)
 
-    def subscribe(self, subscriber: Subscriber) -> Remover:
+    def subscribe(self, subscriber: Subscriber, *, esp: bool = True) -> Remover:
         """Call ``subscriber(host, event)`` for each event, kept or not. Returns a remover like `observe`.
 
-        It is called in the middle of a step, so it should not let time pass.
+        It is called in the middle of a step, so it should not let time pass. ``esp=False`` is for a subscriber that
+        needs no `EspSent` and `EspReceived`: where nobody else does, no ESP packet costs an event.
         """
-        return self._subscribers.add(subscriber)
+        remove = self._subscribers.add(subscriber)
+        if not esp:
+            return remove
+
+        def removed() -> None:
+            with self.lock:
+                remove()
+                self._esp_subscribers.discard(remove)
+                self._set_esp_events()
+
+        with self.lock:
+            self._esp_subscribers.add(remove)
+            self._set_esp_events()
+        return Remover(removed)
+
+    def _esp_wanted(self) -> bool:
+        """Whether ESP packets are to be events: somebody keeps them, or subscribes to them."""
+        return self.events.most > 0 or bool(self._esp_subscribers)
+
+    def _set_esp_events(self) -> None:
+        for host in self.hosts.values():
+            host.endpoint.esp_events = self._esp_wanted()
 
     @contextlib.contextmanager
     def acting(self) -> Iterator[float]:
@@ -234,8 +268,11 @@ class Hosts(ABC):
                 host.inbox.append(packet)
                 if host.echo:
                     self.guarded(host, "an inner packet", self._answer_echo, host, packet)
-            for datagram in host.endpoint.datagrams():
-                self._carry(datagram)
+            for item in host.endpoint.output():
+                if isinstance(item, Burst):
+                    self._carry_burst(item)
+                else:
+                    self._carry(item)
             if reported := host.endpoint.events():
                 self._happened(host.name, *reported)
 

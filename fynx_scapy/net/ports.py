@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from fynx_scapy.errors import ConfigError, TransportError
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import ReceiveFailed, SendFailed
 from fynx_scapy.ike.message import Address, Datagram, DatagramKind
@@ -121,6 +122,7 @@ class SocketHosts(Hosts):
             self.guarded(host, "a datagram", host.endpoint.receive, datagram, self.now)
             self._collect()
         for reason in port.failed():
+            host.endpoint.counts.drop(DropReason.RECEIVE_FAILED)
             self._happened(host.name, ReceiveFailed(time=self.now, local=port.address, reason=reason))
 
     @staticmethod
@@ -146,6 +148,7 @@ class SocketHosts(Hosts):
                 port.send(datagram)
         except TransportError as error:
             self._tell(datagram, "not sent")
+            host.endpoint.counts.drop(DropReason.SEND_FAILED)
             failure = SendFailed(time=self.now, local=datagram.local, remote=datagram.remote, reason=str(error))
             self._happened(host.name, failure)
         else:

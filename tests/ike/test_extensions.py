@@ -460,5 +460,5 @@ def test_a_successor_is_given_nothing_of_an_extensions_by_hand():
     tree = ast.parse(FILES["fynx_scapy.ike.life.succession"].read_text())
     (succeed,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "succeed")
     copied = {ast.unparse(node) for node in ast.walk(succeed) if isinstance(node, ast.Attribute)}
-    kept = {"endpoint", "config", "local", "remote", "local_id", "remote_id", "line"}
+    kept = {"endpoint", "config", "local", "remote", "local_id", "remote_id", "line", "inbox"}
     assert {name for name in copied if name.startswith("old.")} == {f"old.{name}" for name in kept}

@@ -17,7 +17,7 @@ class Bounded(list[T]):
     When it is full, older items are dropped; items for which ``lasting`` is true are dropped last. ``dropped`` counts
     the dropped items by ``name``. ``note`` gets the first of them and that count, and returns an item that takes their
     place. Indexes do not change: `len` counts dropped items, too, so ``items[seen:]`` are the items after ``seen =
-    len(items)``. `clear` starts again at index 0.
+    len(items)``. `clear` starts again at index 0. ``dropped`` may be a counter that others use too.
     """
 
     def __init__(
@@ -29,10 +29,11 @@ class Bounded(list[T]):
         name: Callable[[T], str] = lambda item: type(item).__name__,
         lasting: Callable[[T], bool] = lambda item: False,
         note: Callable[[T, Counter[str]], T] | None = None,
+        dropped: Counter[str] | None = None,
     ) -> None:
         super().__init__()
         self.most, self.most_octets = most, most_octets
-        self.dropped: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter() if dropped is None else dropped
         self.octets = 0
         """The total weight of the kept items."""
         self._weigh, self._name, self._lasting, self._note = weigh, name, lasting, note

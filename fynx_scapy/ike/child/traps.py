@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.terms.selectors import Flow
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Traps:
     def clear(self) -> None:
         """Remove all traps, and drop the held packets."""
         self._configs.clear()
+        self._drop(len(self._held))
         self._held.clear()
 
     def catch(self, packet: bytes, flow: Flow, now: float) -> bool:
@@ -47,10 +49,16 @@ class Traps:
         for config in self._configs.values():
             for child in config.children:
                 if flow.fits(child.local_ts, child.remote_ts):
+                    if len(self._held) == HELD_PACKETS:
+                        self._drop(1)
                     self._held.append((now, packet))
                     self._set_up(config, child, packet, now)
                     return True
         return False
+
+    def _drop(self, number: int) -> None:
+        if number:
+            self._endpoint.counts.drop(DropReason.HELD, number)
 
     def _set_up(self, config: IkeConfig, child: ChildConfig, packet: bytes, now: float) -> None:
         sa = self._find(config)
@@ -82,6 +90,7 @@ class Traps:
 
     def _send_held(self, now: float) -> None:
         held = [(since, packet) for since, packet in self._held if now - since <= HELD_SECONDS]
+        self._drop(len(self._held) - len(held))
         self._held.clear()
         self._held.extend(
             (since, packet) for since, packet in held if not self._endpoint.send_now(packet, Flow.parse(packet))

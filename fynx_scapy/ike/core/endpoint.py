@@ -11,6 +11,7 @@ from typing import TypeVar
 from scapy.packet import Packet
 
 from fynx_scapy.iana import NotifyType
+from fynx_scapy.ike.basics.counts import Counts, DropReason
 from fynx_scapy.ike.basics.randomness import Randomness
 from fynx_scapy.ike.basics.timers import Timers
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
@@ -18,7 +19,7 @@ from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.core.exchange import Exchange
 from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.events import Event
-from fynx_scapy.ike.message import Datagram, Header, Message, Outgoing
+from fynx_scapy.ike.message import Burst, Datagram, Header, Message, Outgoing
 from fynx_scapy.ike.terms.pool import Pools
 from fynx_scapy.ike.terms.selectors import Flow
 from fynx_scapy.ike.wire.taps import Taps
@@ -43,9 +44,13 @@ class EndpointRecord(ABC):
     """Its Child SAs with their IKE SA, by inbound SPI, oldest first."""
     pools: Pools
     """The pools of addresses that it assigns to peers."""
+    counts: Counts
+    """The ESP packets that it has sent and received, and what it has dropped."""
 
     def __init__(self) -> None:
         self._kept: dict[object, object] = {}
+        self.esp_events = False
+        """Whether each ESP packet is an event. A network turns it on while somebody wants such events."""
 
     @property
     def host(self) -> str:
@@ -66,6 +71,10 @@ class EndpointRecord(ABC):
         """Handle a received datagram."""
 
     @abstractmethod
+    def receive_burst(self, burst: Burst, now: float) -> None:
+        """Handle ESP packets that have come from one address."""
+
+    @abstractmethod
     def handle_timer(self, now: float) -> None:
         """Run the timers that are due."""
 
@@ -78,8 +87,16 @@ class EndpointRecord(ABC):
         """Send an inner IP packet; False when no policy matches it."""
 
     @abstractmethod
+    def send_many(self, packets: Sequence[bytes], now: float) -> int:
+        """Send inner IP packets; returns how many were taken."""
+
+    @abstractmethod
+    def output(self) -> list[Datagram | Burst]:
+        """Take what is to be sent, in order."""
+
+    @abstractmethod
     def datagrams(self) -> list[Datagram]:
-        """Take the datagrams to send, in order."""
+        """Take what is to be sent, in order, as one datagram each."""
 
     @abstractmethod
     def packets(self) -> list[bytes]:
@@ -111,8 +128,8 @@ class EndpointRecord(ABC):
         """Queue the datagrams of a message after the last taps. ``message`` is None when no tap is to see it."""
 
     @abstractmethod
-    def drop(self, datagram: Datagram, reason: str, offset: int | None = None) -> None:
-        """Report a dropped datagram."""
+    def drop(self, datagram: Datagram, code: DropReason, reason: str, offset: int | None = None) -> None:
+        """Count and report a dropped datagram."""
 
     @abstractmethod
     def reject(

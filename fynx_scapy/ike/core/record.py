@@ -15,6 +15,8 @@ from scapy.packet import Packet
 
 from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.errors import FynxError, LocalError
+from fynx_scapy.ike.basics.counts import DropReason
+from fynx_scapy.ike.basics.inbox import Inbox
 from fynx_scapy.ike.basics.limiter import Limiter
 from fynx_scapy.ike.basics.states import State, change
 from fynx_scapy.ike.basics.timers import Timer
@@ -94,6 +96,8 @@ class SaRecord(ABC):
         self.last_heard = self.last_sent = endpoint.now
         self.limits = Limiter()
         self.nat_before_us = self.nat_before_peer = self.nat_forced = False
+        self.inbox: Inbox | None = None
+        """Where its inner packets go; None for `Endpoint.packets`. Its successor and its replacement inherit it."""
         self.children: dict[int, ChildSa] = {}
         self.deleted_early: set[int] = set()
         self.rekeying: Exchange | None = None
@@ -205,8 +209,8 @@ class SaRecord(ABC):
         self.endpoint.emit(event)
 
     @abstractmethod
-    def drop(self, datagram: Datagram, reason: str) -> None:
-        """Report a dropped datagram."""
+    def drop(self, datagram: Datagram, code: DropReason, reason: str) -> None:
+        """Count and report a dropped datagram."""
 
     # Exchanges
 

@@ -27,6 +27,7 @@ def config_of(sa: SaRecord, children: list[ChildConfig]) -> IkeConfig:
 def reconnect(sa: SaRecord, now: float, children: list[ChildConfig]) -> SaRecord:
     """Begin an IKE SA with the same peer, and request these Child SAs. The first one is set up in IKE_AUTH."""
     new = sa.endpoint.connect(config_of(sa, children), now)
+    new.inbox = sa.inbox
     for child in children[1:]:
         new.create_child(child)
     return new

@@ -38,6 +38,7 @@ def succeed(
     sa.nonce_i, sa.nonce_r = nonces
     sa.state = State.ESTABLISHED
     sa.local_id, sa.remote_id = old.local_id, old.remote_id
+    sa.inbox = old.inbox
     hooks.inherit(sa, old)
     sa.endpoint.of(Keepalives).start(sa)
     sa.line = old.line

@@ -18,7 +18,7 @@ from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.core.extension import Extension, Place
 from fynx_scapy.ike.core.registry import extension
 from fynx_scapy.ike.events import PeerMoved
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Message, Outgoing, notify
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Message, Outgoing, Route, notify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,16 +87,16 @@ def float_ports(sa: SaRecord) -> None:
         sa.local, sa.remote = sa.local._replace(port=ours), sa.remote._replace(port=theirs)
 
 
-def esp_datagram(sa: SaRecord, sealed: bytes, tos: int) -> Datagram:
-    """The datagram of an ESP packet: in UDP if there is a NAT, else IP protocol 50 without ports."""
+def esp_route(sa: SaRecord) -> Route:
+    """How ESP packets go to the peer: in UDP if there is a NAT, else as IP protocol 50 without ports."""
     local, remote = sa.local, sa.remote
     if not sa.nat:
-        return Datagram(sealed, Address(local.host, 0), Address(remote.host, 0), DatagramKind.ESP, tos)
+        return Route(Address(local.host, 0), Address(remote.host, 0), DatagramKind.ESP)
     if local.port == IKE_PORT:
         # "UDP encapsulation MUST NOT be done on port 500": if the peer did not move to port 4500, send to that port.
         # On our port 4500, keep the peer's port: its NAT may have given it port 500 outside.
         local, remote = (Address(a.host, NATT_PORT) if a.port == IKE_PORT else a for a in (local, remote))
-    return Datagram(sealed, local, remote, DatagramKind.ESP_IN_UDP, tos)
+    return Route(local, remote, DatagramKind.ESP_IN_UDP)
 
 
 def marked(datagrams: Sequence[Datagram]) -> list[Datagram]:

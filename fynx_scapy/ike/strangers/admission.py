@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.iana import NotifyType, PayloadType
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import Datagram, Header, notify
 from fynx_scapy.ike.strangers import puzzles
@@ -196,7 +197,8 @@ class Admission:
         config, source = self._config, self._source(datagram)
         here, there = len(self._half_open), self._sources.get(source, 0)
         if there + self._proven.of(source, now) >= config.source_limit:
-            return self._drop(datagram, f"too many half-open IKE SAs ({there}) or refused requests from this source")
+            reason = f"too many half-open IKE SAs ({there}) or refused requests from this source"
+            return self._drop(datagram, DropReason.SOURCE_LIMIT, reason)
         busy, busy_there = here + self._refused.of(b"", now), there + self._refused.of(source, now)
         difficulty = max((level for least, level in config.puzzle_levels if busy >= least), default=None)
         asked = difficulty is not None or _reached(busy, config.cookie_threshold)
@@ -207,9 +209,11 @@ class Admission:
         if how is None:
             return None
         if here + self._proven.of(b"", now) >= config.half_open_limit and not (how.proven and self._make_room(there)):
-            return self._drop(datagram, f"too many half-open IKE SAs ({here}) or refused requests")
+            reason = f"too many half-open IKE SAs ({here}) or refused requests"
+            return self._drop(datagram, DropReason.HALF_OPEN_LIMIT, reason)
         if self._octets_held + len(datagram.data) > config.half_open_octets:
-            return self._drop(datagram, f"too many octets in half-open IKE SAs ({self._octets_held} octets already)")
+            reason = f"too many octets in half-open IKE SAs ({self._octets_held} octets already)"
+            return self._drop(datagram, DropReason.HALF_OPEN_LIMIT, reason)
         wrong = too_many(config.init_substructures, header.next_payload, datagram.data, HEADER_SIZE)
         if wrong is not None:
             return self._turn_away(datagram, wrong, now, how)
@@ -230,7 +234,7 @@ class Admission:
     def _turn_away(self, datagram: Datagram, reason: str, now: float, how: Admitted | None = None) -> Admitted | None:
         """Drop a request that is too large to parse. It cost little, so it counts once only."""
         self.refused(datagram, now, how, amount=1)
-        return self._drop(datagram, reason)
+        return self._drop(datagram, DropReason.TOO_LARGE, reason)
 
     def _examine(
         self, datagram: Datagram, header: Header, now: float, source: bytes, difficulty: int | None
@@ -238,7 +242,7 @@ class Admission:
         """Check the cookie, then the puzzle, then draw lots (RFC 7296 section 2.6, RFC 8019 section 7.1.4)."""
         initial = Initial.read(header, datagram.data)
         if initial.nonce is None:
-            return self._drop(datagram, "expected a nonce in IKE_SA_INIT, found none")
+            return self._drop(datagram, DropReason.INVALID_INITIAL, "expected a nonce in IKE_SA_INIT, found none")
         ticket = self._cookies.check(initial.cookie, initial.nonce, datagram.remote, header.spi_i, now)
         count = 1
         if ticket is not None:
@@ -278,7 +282,8 @@ class Admission:
             if prf is None:
                 self.refused(datagram, now)
                 if not self.may_answer(datagram, now):
-                    return self._endpoint.drop(datagram, "expected an offered PRF that we support, to pose a puzzle")
+                    reason = "expected an offered PRF that we support, to pose a puzzle"
+                    return self._endpoint.drop(datagram, DropReason.PUZZLE, reason)
                 return self._endpoint.reject(datagram, header, NotifyType.NO_PROPOSAL_CHOSEN)
             puzzle = Puzzle(prf, difficulty, count)
         cookie = self._cookies.make(initial.nonce or b"", datagram.remote, header.spi_i, now, puzzle)
@@ -307,8 +312,8 @@ class Admission:
         packed = ipaddress.ip_address(datagram.remote.host).packed
         return packed if len(packed) == 4 else packed[: self._config.source_prefix // 8]
 
-    def _drop(self, datagram: Datagram, reason: str) -> Admitted | None:
-        self._endpoint.drop(datagram, reason)
+    def _drop(self, datagram: Datagram, code: DropReason, reason: str) -> Admitted | None:
+        self._endpoint.drop(datagram, code, reason)
         return None
 
 

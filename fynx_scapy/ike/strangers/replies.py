@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from scapy.packet import Packet
 
 from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.events import MessageSent
@@ -20,7 +21,7 @@ from fynx_scapy.layers.ikev2 import build_message
 
 def wrong_version(endpoint: EndpointRecord, datagram: Datagram, header: Header) -> None:
     """Answer a request of a later major version with INVALID_MAJOR_VERSION (section 2.5)."""
-    endpoint.drop(datagram, f"expected major version 2, found {header.version >> 4}", offset=17)
+    endpoint.drop(datagram, DropReason.VERSION, f"expected major version 2, found {header.version >> 4}", offset=17)
     if header.version >> 4 > 2 and not header.response:
         _answer(endpoint, datagram, header, NotifyType.INVALID_MAJOR_VERSION)
 
@@ -30,7 +31,8 @@ def unknown_spi(endpoint: EndpointRecord, datagram: Datagram, header: Header) ->
 
     Section 2.21.4: a request may be answered, but never a response or a Notify outside of an IKE SA.
     """
-    endpoint.drop(datagram, f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r", offset=0)
+    reason = f"no IKE SA has the SPIs {header.spi_i.hex()}_i {header.spi_r.hex()}_r"
+    endpoint.drop(datagram, DropReason.UNKNOWN_IKE_SPI, reason, offset=0)
     if header.response or header.exchange == ExchangeType.IKE_SA_INIT or unprotected.stray(endpoint, datagram, header):
         return
     _answer(endpoint, datagram, header, NotifyType.INVALID_IKE_SPI, hooks.beside_invalid_spi(endpoint, header))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId, name_of
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.events import PeerNotified, Suspected
 from fynx_scapy.ike.message import Datagram, DatagramKind, Header, notify
@@ -52,7 +53,8 @@ def in_the_clear(sa: SaRecord, datagram: Datagram, header: Header) -> bool:
     for payload in notifies:
         _report(sa, payload)
     names = ", ".join(name_of(NotifyType, payload.type) for payload in notifies)
-    sa.drop(datagram, f"expected {header.exchange_name} inside SK, found unprotected {names}, which is only a hint")
+    reason = f"expected {header.exchange_name} inside SK, found unprotected {names}, which is only a hint"
+    sa.drop(datagram, DropReason.UNPROTECTED, reason)
     if not hooks.hint(sa, notifies, datagram):
         for payload in notifies:
             if payload.type in _HINTS:

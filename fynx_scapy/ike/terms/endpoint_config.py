@@ -127,9 +127,9 @@ class EndpointConfig(Checked):
     event_octets: int = setting(128 << 20, whole(1, MANY, "octets"))
     """About how many octets of memory these events may take."""
     queue_limit: int = setting(100_000, whole(1, MANY))
-    """How many datagrams, and how many inner packets, are kept until they are fetched."""
+    """How many ESP packets, other datagrams, and received inner packets are kept until they are fetched, each."""
     queue_octets: int = setting(64 << 20, whole(1, MANY, "octets"))
-    """How many octets each of these two queues may take."""
+    """How many octets each of these three may take."""
     junk_size: int = setting(2048, whole(0, 65535, "octets"))
     """How many octets of a dropped datagram an event keeps when the datagram belongs to no SA."""
 

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an endpoint sends in one go, where what it receives goes, and what it counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fynx_scapy.ike.basics.counts import DropReason
+from fynx_scapy.ike.basics.inbox import Inbox
+from fynx_scapy.ike.config import EndpointConfig
+from fynx_scapy.ike.events import EspReceived, EspSent, Event, MessageDropped
+from fynx_scapy.ike.message import Address, Burst, Datagram, DatagramKind
+from fynx_scapy.net.echo import echo_request
+from fynx_scapy.net.memory import Network
+from tests.ike.pair import ALICE, BOB, Pair
+
+PING = echo_request("10.1.0.1", "10.2.0.1")
+HERE, THERE = Address(ALICE, 0), Address(BOB, 0)
+
+
+def packets(number: int, dscp: int = 0) -> list[bytes]:
+    """Echo requests that differ, with this DSCP."""
+    return [bytes([0x45, dscp << 2]) + PING[2:-1] + bytes([at]) for at in range(number)]
+
+
+@pytest.fixture
+def pair() -> Pair:
+    """Two endpoints with a Child SA, on a network that keeps no events."""
+    pair = Pair(network=Network(seed=1, history=0))
+    pair.connect()
+    return pair
+
+
+# Out
+
+
+def test_packets_that_follow_one_another_are_one_burst(pair: Pair) -> None:
+    for packet in packets(3):
+        assert pair.alice.send(packet, 1.0)
+    (burst,) = pair.alice.output()
+    assert isinstance(burst, Burst)
+    assert (burst.local, burst.remote, burst.kind, burst.tos, len(burst)) == (HERE, THERE, DatagramKind.ESP, 0, 3)
+    assert pair.alice.output() == []
+
+
+def test_another_traffic_class_begins_another_burst_and_the_order_stays(pair: Pair) -> None:
+    sent = [*packets(2), *packets(2, dscp=46), *packets(1)]
+    for packet in sent[:3]:
+        pair.alice.send(packet, 1.0)
+    # HDR, SK {}  -->
+    next(iter(pair.alice.sas.values())).liveness()
+    for packet in sent[3:]:
+        pair.alice.send(packet, 1.0)
+    output = pair.alice.output()
+    kinds = [(len(item), item.tos) if isinstance(item, Burst) else item.kind for item in output]
+    assert kinds == [(2, 0), (1, 46 << 2), DatagramKind.IKE, (1, 46 << 2), (1, 0)]
+
+
+def test_datagrams_are_the_same_taken_apart(pair: Pair) -> None:
+    pair.alice.send_many([*packets(2), *packets(1, dscp=46)], 1.0)
+    datagrams = pair.alice.datagrams()
+    assert [(d.local, d.remote, d.kind, d.tos) for d in datagrams] == [
+        (HERE, THERE, DatagramKind.ESP, tos) for tos in (0, 0, 46 << 2)
+    ]
+    assert [int.from_bytes(datagram.data[4:8]) for datagram in datagrams] == [1, 2, 3]
+
+
+def test_send_many_tells_how_many_were_taken_and_counts_the_rest(pair: Pair) -> None:
+    stranger = echo_request("10.9.0.1", "10.9.0.2")
+    assert pair.alice.send_many([PING, stranger, b"no packet", PING], 1.0) == 2
+    assert pair.alice.counts.drops == {DropReason.NO_POLICY: 1, DropReason.INNER_MALFORMED: 1}
+
+
+def test_a_full_queue_takes_no_sequence_numbers_and_lets_ike_through() -> None:
+    pair = Pair(network=Network(seed=1, history=0))
+    pair.alice._outbox.most = 5
+    sa = pair.connect()
+    assert pair.alice.send_many(packets(8), 1.0) == 5
+    assert not pair.alice.send(PING, 1.0)
+    sa.liveness()
+    burst, message = pair.alice.output()
+    assert isinstance(burst, Burst)
+    assert isinstance(message, Datagram)
+    assert len(burst) == 5
+    assert pair.alice.counts.drops == {DropReason.OUTBOX_FULL: 4}
+    assert next(iter(sa.children.values())).outbound.seq == 5
+
+
+# In
+
+
+def test_a_burst_is_received_like_its_datagrams(pair: Pair) -> None:
+    sent = packets(5)
+    pair.alice.send_many(sent, 1.0)
+    (burst,) = pair.alice.output()
+    assert isinstance(burst, Burst)
+    burst.packets.insert(2, burst.packets[0])  # a replay
+    burst.packets.append(b"\0\0\1\1" + bytes(60))  # of no Child SA
+    pair.bob.receive_burst(burst.turned(), 1.0)
+    assert pair.bob.packets() == sent
+    counts = pair.bob.counts
+    assert (counts.esp_packets_in, counts.replays, counts.drops[DropReason.UNKNOWN_ESP_SPI]) == (5, 1, 1)
+    assert counts.esp_bytes_in == pair.alice.counts.esp_bytes_out == 5 * len(burst.packets[0])
+
+
+def test_an_ike_sa_with_an_inbox_fills_it_and_its_successors_do(pair: Pair) -> None:
+    inbox = pair.bobs.inbox = Inbox()
+    pair.alice.send(PING, 1.0)
+    pair.network.run()
+    assert (inbox.drain(), list(pair.network.hosts["bob"].inbox)) == ([PING], [])
+    # HDR, SK {SA, Ni, KEi}  -->   <--  HDR, SK {SA, Nr, KEr}
+    next(iter(pair.alice.sas.values())).rekey()
+    pair.network.run()
+    pair.alice.send(PING, 1.0)
+    pair.network.run()
+    assert inbox.drain() == [PING]
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_an_inbox_is_inherited_at_a_reauthentication_by_us(pair: Pair, who: str) -> None:
+    end = getattr(pair, who)
+    old = next(iter(end.sas.values()))
+    old.inbox = Inbox()
+    new = old.reauthenticate()
+    assert new.inbox is old.inbox
+
+
+def test_a_full_inbox_refuses_and_counts(pair: Pair) -> None:
+    called: list[int] = []
+    inbox = pair.bobs.inbox = Inbox(3, on_packet=lambda: called.append(len(inbox)))
+    sent = packets(5)
+    pair.alice.send_many(sent, 1.0)
+    pair.network.run()
+    assert called == [1, 2, 3]
+    assert (inbox.drain(), inbox.dropped, inbox.octets) == (sent[:3], 2, 0)
+    assert pair.bob.counts.drops == {DropReason.INBOX_FULL: 2}
+
+
+def test_an_inbox_is_bounded_by_octets_too() -> None:
+    inbox = Inbox(100, 10)
+    assert [inbox.put(bytes(4)) for _ in range(3)] == [True, True, False]
+    assert inbox.take() == bytes(4)
+    assert inbox.put_many([bytes(7), bytes(6), bytes(1)]) == 1
+    assert (len(inbox), inbox.octets, inbox.dropped) == (2, 10, 3)
+    assert (inbox.drain(), inbox.take()) == ([bytes(4), bytes(6)], None)
+
+
+def test_every_queue_has_a_ceiling_of_octets() -> None:
+    pair = Pair(network=Network(seed=1, history=0), endpoint=EndpointConfig(queue_octets=400))
+    pair.alice._outbox.most_octets = 1000
+    sa = pair.connect()
+    sent = packets(50)
+    taken = pair.alice.send_many(sent, 1.0)
+    datagrams = pair.alice.datagrams()
+    size = len(datagrams[0].data)
+    assert taken == len(datagrams) == -(-1000 // size)  # the last one may begin below the ceiling and end above it
+    for datagram in datagrams:
+        pair.bob.receive(datagram.turned(), 1.0)
+    assert pair.bob.packets() == sent[: 400 // len(PING)]
+    # HDR, SK {}  -->, again and again
+    sa.liveness()
+    (pending,) = sa.requests.pending.values()
+    for _ in range(50):
+        sa.retransmit(pending.kept)
+    assert sum(len(datagram.data) for datagram in pair.alice.datagrams()) <= 1000
+
+
+# Events of ESP packets
+
+
+def test_no_event_is_made_of_an_esp_packet_that_nobody_wants() -> None:
+    network = Network(seed=1, history=0)
+    events: list[Event] = []
+    network.subscribe(lambda host, event: events.append(event), esp=False)
+    pair = Pair(network=network)
+    pair.connect()
+
+    def esp() -> list[type[Event]]:
+        events.clear()
+        pair.alice.send(PING, network.now)
+        network.run()
+        return [type(event) for event in events if isinstance(event, EspSent | EspReceived)]
+
+    assert esp() == []
+    with network.subscribe(lambda host, event: None):
+        # the ping, and the answer
+        assert esp() == [EspSent, EspReceived, EspSent, EspReceived]
+    assert esp() == []
+
+
+def test_a_network_that_keeps_events_keeps_those_of_esp_packets() -> None:
+    pair = Pair()
+    pair.connect()
+    pair.alice.send(PING, pair.network.now)
+    pair.network.run()
+    assert len(pair.of("alice", EspSent)) == len(pair.of("alice", EspReceived)) == 1
+
+
+# Drops
+
+
+@pytest.mark.parametrize(
+    ("datagram", "code"),
+    [
+        (Datagram(b"short", HERE, THERE), DropReason.MALFORMED),
+        (Datagram(bytes(16) + bytes([0, 0x20, 37, 8]) + bytes(4) + (28).to_bytes(4), HERE, THERE), "unknown-ike-spi"),
+        (Datagram(bytes(16) + bytes([0, 0x30, 34, 8]) + bytes(4) + (28).to_bytes(4), HERE, THERE), "version"),
+        (Datagram(bytes(16) + bytes([0, 0x20, 34, 8]) + bytes(4) + (28).to_bytes(4), HERE, THERE), "invalid-initial"),
+        (Datagram(b"\0\0\1\1" + bytes(20), HERE, THERE, DatagramKind.ESP), DropReason.UNKNOWN_ESP_SPI),
+    ],
+)
+def test_what_is_dropped_is_counted_and_told_by_its_reason(pair: Pair, datagram: Datagram, code: Any) -> None:
+    pair.bob.events()
+    pair.bob.receive(datagram, 1.0)
+    (event,) = (event for event in pair.bob.events() if isinstance(event, MessageDropped))
+    assert event.code == code
+    assert pair.bob.counts.drops == {code: 1}
+
+
+def test_an_icv_that_does_not_verify_is_counted(pair: Pair) -> None:
+    pair.alice.send(PING, 1.0)
+    (sent,) = pair.alice.datagrams()
+    pair.bob.receive(Datagram(sent.data[:-1] + bytes([sent.data[-1] ^ 1]), THERE, HERE, DatagramKind.ESP), 1.0)
+    next(iter(pair.alice.sas.values())).liveness()
+    (request,) = pair.alice.datagrams()
+    broken = request.data[:-1] + bytes([request.data[-1] ^ 1])
+    pair.bob.receive(Datagram(broken, request.remote, request.local), 1.0)
+    assert pair.bob.counts.drops == {DropReason.ESP_INTEGRITY: 1, DropReason.INTEGRITY: 1}
+    assert pair.bob.counts.integrity_failures == 2
+
+
+def test_packets_that_nobody_fetches_are_counted() -> None:
+    pair = Pair(network=Network(seed=1, history=0), endpoint=EndpointConfig(queue_limit=2))
+    pair.connect()
+    pair.alice.send_many(packets(5), 1.0)
+    for datagram in pair.alice.datagrams():
+        pair.bob.receive(datagram.turned(), 1.0)
+    assert len(pair.bob.packets()) == 2
+    assert pair.bob.counts.drops == {DropReason.INBOX_FULL: 3}
