@@ -26,6 +26,7 @@ from fynx_scapy.text import printable
 
 COMMANDS: Mapping[str, str] = {
     "audit": "audit",
+    "bench": "bench",
     "capture": "capture",
     "completion": "completion",
     "decrypt": "decrypt",

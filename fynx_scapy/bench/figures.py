@@ -124,6 +124,11 @@ class Figure:
         judged = self.value if self.floor is None else self.ratio
         return None if self.bound is None or self.skipped or judged is None else self.bound.holds(judged)
 
+    @property
+    def more_is_better(self) -> bool:
+        """Whether a greater value would be better: its bound says so, or else its unit."""
+        return UNITS[self.unit].more_is_better if self.bound is None else self.bound.least
+
     def as_dict(self) -> dict[str, Any]:
         """It as JSON has it; `from_dict` makes a figure of it."""
         made: dict[str, Any] = {"name": self.name, "value": None if self.skipped else self.value, "unit": self.unit}
@@ -172,12 +177,12 @@ def number(value: float) -> str:
     return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
-def table(title: str, figures: Iterable[Figure]) -> Table:
+def table(figures: Iterable[Figure]) -> Table:
     """Figures as a table of rich, which is plain text where it is not printed to a terminal."""
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    made = Table(box=None, pad_edge=False)
     for place, heading in enumerate(HEADINGS):
         made.add_column(heading, justify="right" if place in _RIGHT else "left", no_wrap=place < len(HEADINGS) - 1)
     for figure in figures:
