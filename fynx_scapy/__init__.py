@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.terms.timeouts import DeadPeerDetection, Retransmission
     from fynx_scapy.session import Session
     from fynx_scapy.session_setup import PeerFields, SessionFields
+    from fynx_scapy.settings.settings import Settings
 
 __version__ = "0.1.0"
 
@@ -59,6 +60,7 @@ __all__ = [
     "Selector",
     "Session",
     "SessionFields",
+    "Settings",
 ]
 
 # Public name -> its module.
@@ -89,6 +91,7 @@ _HOME = {
     "Selector": "fynx_scapy.ike.terms.selectors",
     "Session": "fynx_scapy.session",
     "SessionFields": "fynx_scapy.session_setup",
+    "Settings": "fynx_scapy.settings.settings",
 }
 
 

@@ -40,7 +40,9 @@ class Check:
     hidden: bool = False
     """Whether the value is kept out of error texts, because it may be a key."""
     item: Check | None = None
-    """The check of each item, for a tuple."""
+    """The check of each item, for a tuple or a mapping."""
+    of: type | None = None
+    """The class of the value, where the check asks for one."""
 
     def fault(self, name: str, value: object) -> str:
         """The error text for a value that does not pass. For a tuple it names the first wrong item, if there is one."""
@@ -101,12 +103,12 @@ SECRET = Check("text or bytes that are not empty", lambda value: isinstance(valu
 
 def kind(cls: type, *, hidden: bool = False) -> Check:
     """An instance of a class."""
-    return Check(_a(cls.__name__), lambda value: isinstance(value, cls), hidden)
+    return Check(_a(cls.__name__), lambda value: isinstance(value, cls), hidden, of=cls)
 
 
 def optional(check: Check) -> Check:
     """None, or a value that passes ``check``."""
-    return Check(f"{check.wanted}, or None", lambda v: v is None or check.accepts(v), check.hidden)
+    return Check(f"{check.wanted}, or None", lambda v: v is None or check.accepts(v), check.hidden, of=check.of)
 
 
 def several(check: Check, low: int = 0, high: int = 4096) -> Check:
@@ -120,6 +122,17 @@ def several(check: Check, low: int = 0, high: int = 4096) -> Check:
     )
 
 
+def named(check: Check) -> Check:
+    """A mapping from names to values, each of which passes ``check``."""
+    return Check(
+        f"a mapping from names, each to {check.wanted}",
+        lambda v: isinstance(v, Mapping) and all(isinstance(k, str) and k and check.accepts(v[k]) for k in v),
+        check.hidden,
+        check,
+        Mapping,
+    )
+
+
 def pair(first: Check, second: Check) -> Check:
     """A tuple of two values, each with its own check."""
     return Check(
@@ -129,18 +142,18 @@ def pair(first: Check, second: Check) -> Check:
     )
 
 
-def setting(default: Any, check: Check, *, read: Read | None = None, repr: bool = True) -> Any:
+def setting(default: Any, check: Check, *, read: Read | None = None, repr: bool = True, key: str = "") -> Any:
     """A field of a `Checked` class, with its default and its check.
 
     ``read`` converts what a user writes before the check; it raises ConfigError for what it cannot read. ``repr`` is
-    that of dataclasses.field.
+    that of dataclasses.field. ``key`` is the name of the setting in a file, if it is not that of the field.
     """
-    return dataclasses.field(default=default, repr=repr, metadata={"check": check, "read": read})
+    return dataclasses.field(default=default, repr=repr, metadata={"check": check, "read": read, "key": key})
 
 
-def required(check: Check, *, read: Read | None = None, repr: bool = True) -> Any:
+def required(check: Check, *, read: Read | None = None, repr: bool = True, key: str = "") -> Any:
     """A field like `setting`, but without a default."""
-    return dataclasses.field(repr=repr, metadata={"check": check, "read": read})
+    return dataclasses.field(repr=repr, metadata={"check": check, "read": read, "key": key})
 
 
 class Checked:
@@ -159,7 +172,7 @@ class Checked:
 
     def __post_init__(self) -> None:
         cls: Any = type(self)
-        for known in _settings(cls):
+        for known in settings_of(cls):
             value = getattr(self, known.name)
             if value is known.ready:
                 continue
@@ -181,7 +194,7 @@ class Checked:
 def check_setting(config: Checked, name: str, value: object) -> None:
     """Check a new value of one setting; ConfigError."""
     cls: Any = type(config)
-    for known in _settings(cls):
+    for known in settings_of(cls):
         if known.name == name:
             known.checked(value)
 
@@ -193,34 +206,54 @@ def check_values(owner: str, checks: Mapping[str, Check], **values: object) -> N
             raise ConfigError(checks[name].fault(f"{owner}.{name}", value))
 
 
-class _Setting:
+class Setting:
     """One setting of a class, with its default read and checked."""
 
-    __slots__ = ("check", "default", "name", "owner", "read", "ready")
+    __slots__ = ("check", "default", "key", "name", "owner", "read", "ready")
 
     def __init__(self, owner: str, field: dataclasses.Field[Any]) -> None:
         self.owner, self.name = owner, field.name
         self.check: Check = field.metadata["check"]
         self.read: Read | None = field.metadata["read"]
+        self.key: str = field.metadata["key"] or field.name
         self.default = field.default
-        self.ready = self.checked(field.default) if field.default is not dataclasses.MISSING else dataclasses.MISSING
+        self.ready = self.checked(field.default) if self.has_default else dataclasses.MISSING
 
-    def checked(self, value: Any) -> Any:
-        """A value after reading and checking it; ConfigError."""
+    @property
+    def has_default(self) -> bool:
+        """Whether the setting may be left out."""
+        return self.default is not dataclasses.MISSING
+
+    def checked(self, value: Any, name: str = "") -> Any:
+        """A value after reading and checking it; ConfigError, which calls the setting ``name`` if that is given."""
+        name = name or f"{self.owner}.{self.name}"
         if self.read is not None:
             try:
                 value = self.read(value)
             except ConfigError as error:
-                raise ConfigError(f"{self.owner}.{self.name}: {error}") from None
+                raise ConfigError(f"{name}: {error}") from None
         if not self.check.accepts(value):
-            raise ConfigError(self.check.fault(f"{self.owner}.{self.name}", value))
+            raise ConfigError(self.check.fault(name, value))
         return value
 
 
 @functools.cache
-def _settings(cls: Any) -> tuple[_Setting, ...]:
+def settings_of(cls: Any) -> tuple[Setting, ...]:
+    """The settings of a `Checked` class, in the order of its fields."""
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)
-    return tuple(_Setting(cls.__name__, field) for field in fields if "check" in field.metadata)
+    return tuple(Setting(cls.__name__, field) for field in fields if "check" in field.metadata)
+
+
+def read_secret(value: object, name: str) -> bytes:
+    """The octets of a secret: bytes, text in UTF-8, or hex digits after ``0x``. ConfigError, which does not show it."""
+    if isinstance(value, str):
+        try:
+            value = bytes.fromhex(value[2:]) if value.startswith("0x") else value.encode()
+        except ValueError:
+            raise ConfigError(f"expected hex digits after 0x in {name}") from None
+    if not isinstance(value, bytes | bytearray):
+        raise ConfigError(f"expected text or bytes for {name}, found {shown(value, hidden=True)}")
+    return bytes(value)
 
 
 def as_tuple(value: Any, *single: type, hidden: bool = False) -> tuple[Any, ...]:

@@ -19,7 +19,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, TypeAlias
+
+AnyPath: TypeAlias = "str | os.PathLike[str]"
+"""The name of a file, as functions of Python take it."""
 
 SECRET, PUBLIC = 0o600, 0o666
 _BUFFER = 1 << 18
@@ -29,7 +32,7 @@ _LINK = "it is a symbolic link, and none is followed: name the file itself, or r
 
 
 @contextmanager
-def writing(path: str | os.PathLike[str], *, secret: bool = False) -> Iterator[BinaryIO]:
+def writing(path: AnyPath, *, secret: bool = False) -> Iterator[BinaryIO]:
     """A binary file to write. ``secret``: readable by its owner only (mode 600).
 
     Raises OSError, which names ``path``, if it cannot be written.
@@ -44,7 +47,7 @@ def writing(path: str | os.PathLike[str], *, secret: bool = False) -> Iterator[B
 
 
 @contextmanager
-def writing_text(path: str | os.PathLike[str], *, secret: bool = False) -> Iterator[TextIO]:
+def writing_text(path: AnyPath, *, secret: bool = False) -> Iterator[TextIO]:
     """A text file to write, in UTF-8, like `writing`."""
     with writing(path, secret=secret) as file:
         text = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="\n")
@@ -56,14 +59,14 @@ def writing_text(path: str | os.PathLike[str], *, secret: bool = False) -> Itera
                 text.detach()
 
 
-def write_text(path: str | os.PathLike[str], text: str, *, secret: bool = False) -> None:
+def write_text(path: AnyPath, text: str, *, secret: bool = False) -> None:
     """Write a whole text file, like `writing`."""
     with writing_text(path, secret=secret) as file:
         file.write(text)
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str], *, secret: bool = False) -> Iterator[Path]:
+def replacing(path: AnyPath, *, secret: bool = False) -> Iterator[Path]:
     """A new, empty file for a library that writes files by their name. At the end it takes the place of ``path``.
 
     A file that is replaced keeps its mode, unless ``secret`` asks for 600. Raises OSError, which names ``path``.
@@ -104,7 +107,7 @@ def _mode(place: Path) -> int | None:
     return stat.S_IMODE(status.st_mode)
 
 
-def _direct(path: str | os.PathLike[str]) -> int | None:
+def _direct(path: AnyPath) -> int | None:
     """A descriptor of a device, a pipe or one of our own open files. None for a file that can be replaced."""
     with _naming(path):
         name = os.path.abspath(path)
@@ -126,7 +129,7 @@ def _direct(path: str | os.PathLike[str]) -> int | None:
 class _Named(io.FileIO):
     """A file whose errors name it, not the file that is written aside."""
 
-    def __init__(self, descriptor: int, name: str | os.PathLike[str]) -> None:
+    def __init__(self, descriptor: int, name: AnyPath) -> None:
         super().__init__(descriptor, "w")
         self._path = name
 
@@ -140,7 +143,7 @@ class _Named(io.FileIO):
 
 
 @contextmanager
-def _buffered(descriptor: int, name: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def _buffered(descriptor: int, name: AnyPath) -> Iterator[BinaryIO]:
     raw = _Named(descriptor, name)
     file = io.BufferedWriter(raw, _BUFFER)
     try:
@@ -155,7 +158,7 @@ def _buffered(descriptor: int, name: str | os.PathLike[str]) -> Iterator[BinaryI
 
 
 @contextmanager
-def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+def _naming(path: AnyPath) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -28,7 +28,7 @@ RECORDS = ENGINE | {"events", "exchanges", "extensions", "taps", "keynames", "ke
 STATE = RECORDS | {"net", "session_setup", "session_history", "session_sas"}
 CARRIERS = STATE | {"session_state", "session"}
 TOOLS = CARRIERS | {"harness", "capture", "lab"}
-FRONTS = TOOLS | {"report", "scenarios", "shell"}
+FRONTS = TOOLS | {"settings", "report", "scenarios", "shell"}
 MAY_IMPORT = {
     "errors": set(),
     "text": set(),
@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "keynames": SECURITY,
     "keylog": ENGINE | {"keynames"},
     "ladder": ENGINE,
+    "settings": ENGINE,
     "net": RECORDS,
     "session_setup": RECORDS | {"net"},
     "session_history": RECORDS | {"net"},
@@ -212,6 +213,13 @@ def test_engine_touches_nothing_outside(module: str) -> None:
     assert not outside
     called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     assert not called & {"open", "print", "input", "exec", "eval", "__import__"}
+
+
+def test_the_engine_knows_one_module_above_it_by_name_alone() -> None:
+    """`IkeConfig.from_file` asks for the reader of files, which knows every configuration."""
+    asking = [name for name in FILES if part(name) == "ike" and "importlib" in imports(name)]
+    assert asking == ["fynx_scapy.ike.config"]
+    assert FILES[asking[0]].read_text().count('importlib.import_module("fynx_scapy.settings")') == 1
 
 
 @pytest.mark.parametrize("module", FILES)

@@ -35,6 +35,7 @@ PUBLIC = {
     "fynx_scapy.layers.esp",
     "fynx_scapy.layers.ikev2",
     "fynx_scapy.net",
+    "fynx_scapy.settings",
     "fynx_scapy.taps",
 }
 PAGES = ("README.md", "docs/guide.md", "docs/fingerprint.md", "docs/migration.md", "notebooks/README.md")

@@ -6,6 +6,7 @@ Each setting has its check beside its default (`fynx_scapy.checks`).
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from fynx_scapy.checks import (
     kind,
     optional,
     pair,
+    read_secret,
     required,
     seconds,
     setting,
@@ -29,6 +31,7 @@ from fynx_scapy.checks import (
     whole,
 )
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.files import AnyPath
 from fynx_scapy.iana import KeMethod, ProtocolId, lookup
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.terms.child_config import ChildConfig, Proposals, Selectors, read_proposals
@@ -90,17 +93,10 @@ class Psk(Checked, Credential):
     def __post_init__(self) -> None:
         # Here, since a dataclass that is derived from this one has an __init__ of its own.
         Checked.__post_init__(self)
-        secret: object = self.secret
-        if isinstance(secret, str):
-            try:
-                secret = bytes.fromhex(secret[2:]) if secret.startswith("0x") else secret.encode()
-            except ValueError:
-                raise ConfigError("expected hex digits after 0x in a pre-shared key") from None
-        if not isinstance(secret, bytes | bytearray):
-            raise ConfigError(f"expected text or bytes for a pre-shared key, found {shown(secret, hidden=True)}")
+        secret = read_secret(self.secret, "a pre-shared key")
         if not secret:
             raise ConfigError("expected a pre-shared key of at least one octet, found an empty one")
-        self._set("secret", bytes(secret))
+        self._set("secret", secret)
 
 
 class IkeFields(TypedDict, total=False):
@@ -184,7 +180,7 @@ class IkeConfig(Checked):
     """Our identity, in any form that `Identity.of` reads."""
     remote_id: Identity | None = setting(None, optional(kind(Identity)), read=_identity)
     """The identity that the peer must have; None accepts any peer that knows the key."""
-    auth: Credential = required(CREDENTIAL, read=_auth)
+    auth: Credential = required(CREDENTIAL, read=_auth, key="psk")
     """The credential that authenticates both sides: a `Psk`, or the text or bytes of one."""
     proposals: tuple[Proposal, ...] = setting(
         "default",
@@ -285,6 +281,16 @@ class IkeConfig(Checked):
         fields.setdefault("proposals", "default,legacy")
         fields.setdefault("children", ChildConfig.legacy())
         return cls(auth=auth, **fields)
+
+    @classmethod
+    def from_file(cls, path: AnyPath, name: str | None = None) -> IkeConfig:
+        """The connection of that name in a TOML file or a swanctl.conf; without a name, the only one.
+
+        ConfigError names the file, the line and the key. What the reader has to say of the file is a UserWarning.
+        """
+        # Upwards, so by its name and only when asked for: the reader of files knows every configuration.
+        config: IkeConfig = importlib.import_module("fynx_scapy.settings").connection_of(path, name)
+        return config
 
     def _check_together(self) -> None:
         if self.retry_wait[0] > self.retry_wait[1]:

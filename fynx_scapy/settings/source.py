@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The text of a configuration file, and the octets of a file with a secret: of a limited size, with one clear error."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from fynx_scapy.errors import ConfigError
+
+MOST_OCTETS = 1 << 20
+"""The largest configuration file that is read, in octets."""
+MOST_SECRET = 64 << 10
+"""The largest file that is read as a secret, in octets."""
+
+
+def read_text(path: Path) -> str:
+    """The text of a configuration file. ConfigError if it cannot be read, is too large, or is no text in UTF-8."""
+    octets = _octets(path, MOST_OCTETS, "a configuration")
+    try:
+        text = octets.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}: line {line}: expected text in UTF-8, found other octets") from None
+    if "\0" in text:
+        raise ConfigError(f"{path}: expected text, found a binary file")
+    return text
+
+
+def read_secret_file(path: Path) -> bytes:
+    """The secret in a file: all octets except one final line end. ConfigError if there is none."""
+    octets = _octets(path, MOST_SECRET, "a secret")
+    secret = octets.removesuffix(b"\n").removesuffix(b"\r")
+    if not secret:
+        raise ConfigError(f"{path}: expected a secret, but the file is empty")
+    return secret
+
+
+def readable_by_all(path: Path) -> bool:
+    """Whether every user of this machine may read a file."""
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
+def exposed(path: Path) -> str:
+    """The warning about a file with a secret that everybody may read."""
+    return f"{path}: it has a secret, and every user of this machine may read it: chmod 600 it"
+
+
+def _octets(path: Path, most: int, what: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            octets = file.read(most + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if len(octets) > most:
+        raise ConfigError(f"{path}: expected {what} of at most {most >> 10} KB, found a larger file")
+    return octets

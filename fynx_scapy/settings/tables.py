@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tables of a file to configurations: any `Checked` class, by its own settings and their own checks."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fynx_scapy.checks import Check, Checked, Setting, read_secret, settings_of
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.settings import positions
+from fynx_scapy.settings.source import exposed, read_secret_file, readable_by_all
+from fynx_scapy.text import LONGEST, printable
+
+SECRET_FILE = "_file"
+"""What is put behind the key of a secret, to name the file that holds it."""
+
+C = TypeVar("C", bound=Checked)
+
+# What Python and TOML call the same thing.
+_WORDS = {
+    "True or False": "true or false",
+    ", or None": ", or false",
+    "a tuple of": "an array of",
+    "a mapping from names": "a table with a key for each",
+    "a dict": "a table",
+}
+
+
+class Reader:
+    """Makes configurations of the tables of one file. Errors name the file, the line and the key."""
+
+    def __init__(self, path: Path, lines: Mapping[positions.Path, int]) -> None:
+        self.path = path
+        self.exposed: set[Path] = set()
+        """The files with a secret that every user of this machine may read."""
+        self._lines = lines
+
+    def warnings(self) -> tuple[str, ...]:
+        """A line for each file with a secret that everybody may read."""
+        return tuple(exposed(path) for path in sorted(self.exposed))
+
+    def read(self, cls: type[C], table: object, at: positions.Path = ()) -> C:
+        """A configuration of this class. ConfigError for an unknown key, and for a value that does not pass."""
+        if not isinstance(table, dict):
+            raise self.fault(at, f"expected {_dotted(at)} to be a table, found {_kind(table)}")
+        kind: Any = cls
+        known = {setting.key: setting for setting in settings_of(kind)}
+        files = {key + SECRET_FILE: setting for key, setting in known.items() if setting.check.hidden}
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            setting = known.get(key) or files.get(key)
+            if setting is None:
+                raise self.fault((*at, key), f"unknown key {_shown((*at, key))}; {_meant(key, [*known, *files])}")
+            if setting.name in values:
+                raise self.fault((*at, key), f"expected {setting.key} or {setting.key}{SECRET_FILE}, found both")
+            if setting.check.hidden:
+                value = self._secrets(value, (*at, key), key in files)
+            values[setting.name] = self._value(setting, value, (*at, key))
+        for setting in known.values():
+            if not setting.has_default and setting.name not in values:
+                either = f" or {setting.key}{SECRET_FILE}" if setting.check.hidden else ""
+                raise self.fault(at, f"expected {setting.key}{either} in {_dotted(at)}, found neither")
+        try:
+            return cls(**values)
+        except ConfigError as error:
+            raise self.fault(at, str(error)) from None
+
+    def fault(self, at: positions.Path, text: str) -> ConfigError:
+        """The error about what stands there."""
+        where = f": line {self._lines[at]}" if at in self._lines else ""
+        for python, toml in _WORDS.items():
+            text = text.replace(python, toml)
+        return ConfigError(f"{self.path}{where}: {text}")
+
+    def _value(self, setting: Setting, value: object, at: positions.Path) -> Any:
+        check = setting.check
+        if value is False and check.accepts(None):
+            return None
+        if check.of is Mapping:
+            if not isinstance(value, dict):
+                raise self.fault(at, f"expected {_dotted(at)} to be a table of tables, found {_kind(value)}")
+            return {name: self._item(check.item, item, (*at, name)) for name, item in value.items()}
+        if check.item is not None and _table(check.item) and isinstance(value, list):
+            return tuple(self._item(check.item, item, (*at, index)) for index, item in enumerate(value))
+        if _table(check) or (check.item is not None and _table(check.item)):
+            return self._item(check if _table(check) else check.item, value, at)
+        try:
+            return setting.checked(_tuples(value), _dotted(at))
+        except ConfigError as error:
+            raise self.fault(at, str(error)) from None
+
+    def _item(self, check: Check | None, value: object, at: positions.Path) -> Any:
+        assert check is not None
+        assert check.of is not None
+        return self.read(check.of, value, at)
+
+    def _secrets(self, value: object, at: positions.Path, in_file: bool) -> Any:
+        """The octets of a secret, or of several: as text, or as the names of files that hold them."""
+        if isinstance(value, list):
+            return tuple(self._secrets(item, at, in_file) for item in value)
+        if not in_file:
+            if readable_by_all(self.path):
+                self.exposed.add(self.path)
+            if not isinstance(value, str):
+                raise self.fault(at, f"expected {_dotted(at)} to be text, found {_kind(value)}")
+        elif not isinstance(value, str) or not value or "\0" in value:
+            raise self.fault(at, f"expected {_dotted(at)} to be the name of a file, found {_kind(value)}")
+        try:
+            if not in_file:
+                return read_secret(value, _dotted(at))
+            path = self.path.parent / value
+            if readable_by_all(path):
+                self.exposed.add(path)
+            return read_secret_file(path)
+        except ConfigError as error:
+            raise self.fault(at, str(error)) from None
+
+
+def _table(check: Check) -> bool:
+    return check.of is not None and issubclass(check.of, Checked)
+
+
+def _tuples(value: object) -> Any:
+    """An array as the tuple that configurations hold, at every depth."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _kind(value: object) -> str:
+    """What a value is, without the value, which may be a secret in the wrong place."""
+    names = {dict: "a table", list: "an array", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    return names.get(type(value), "a date or time")
+
+
+def _dotted(at: positions.Path) -> str:
+    words = (f"[{part}]" if isinstance(part, int) else f".{printable(part, LONGEST)}" for part in at)
+    return "".join(words).removeprefix(".") or "the file"
+
+
+def _shown(at: positions.Path) -> str:
+    return repr(_dotted(at))
+
+
+def _meant(key: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(key, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"the keys here are {', '.join(sorted(known))}"
