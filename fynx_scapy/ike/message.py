@@ -17,6 +17,7 @@ from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, HEADER_SI
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Encrypted, IKEv2_Notify, IKEv2_Payload
 
 NON_ESP_MARKER = bytes(4)
+KEEPALIVE = b"\xff"
 
 PROCESSED = frozenset(kind for kind in PayloadType if kind <= PayloadType.EAP) | {PayloadType.SKF, PayloadType.PS}
 """The payload types that the engine processes: those of RFC 7296, all of which "all implementations MUST understand"
@@ -97,7 +98,7 @@ class Datagram:
             return cls(payload, local, remote, DatagramKind.IKE, tos, marker=False)
         if payload[:4] == NON_ESP_MARKER:
             return cls(payload[4:], local, remote, DatagramKind.IKE, tos, marker_always, marker=True)
-        kind = DatagramKind.KEEPALIVE if payload == b"\xff" else DatagramKind.ESP_IN_UDP
+        kind = DatagramKind.KEEPALIVE if payload == KEEPALIVE else DatagramKind.ESP_IN_UDP
         return cls(payload, local, remote, kind, tos, marker_always)
 
     def turned(self, local: Address | None = None, remote: Address | None = None) -> Datagram:

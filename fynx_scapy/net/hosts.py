@@ -231,6 +231,11 @@ class Hosts(ABC):
             for observer in self._observers:
                 self._call(observer, self.now, datagram, fate)
 
+    def _tell_burst(self, burst: Burst, fate: str) -> None:
+        if self.carried is not None or self._observers:
+            for datagram in burst.datagrams():
+                self._tell(datagram, fate)
+
     def _happened(self, name: str, *reported: Event) -> None:
         """Keep events, and pass them to the subscribers."""
         self.events += [(name, event) for event in reported]

@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from fynx_scapy.errors import ConfigError, TransportError
 from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import ReceiveFailed, SendFailed
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind
+from fynx_scapy.ike.message import Address, Burst, Datagram, DatagramKind
 from fynx_scapy.net.hosts import Host, Hosts, Lock
 from fynx_scapy.net.listeners import Remover
 from fynx_scapy.net.sockets import EspPort, OpenSocket, UdpPort
+
+_PATIENCE = 0.1
+"""How long, in seconds, a burst waits for room in a send buffer. A device that works makes room much sooner."""
 
 
 @dataclass(slots=True)
@@ -31,8 +34,20 @@ class Ports:
         yield from self.udp.values()
         yield from self.esp.values()
 
+    def sender(self, item: Datagram | Burst) -> UdpPort | EspPort:
+        """The socket that sends it; TransportError when there is none."""
+        if item.kind is DatagramKind.ESP:
+            raw = self.esp.get(item.local.host)
+            if raw is None:
+                raise TransportError(self.refused or "no socket is open for IP protocol 50 (native=False)")
+            return raw
+        port = self.udp.get(item.local)
+        if port is None:
+            raise TransportError(f"expected one of the ports {', '.join(map(str, self.udp))}, found {item.local}")
+        return port
+
     @classmethod
-    def open(cls, endpoint: Endpoint, open_socket: OpenSocket, *, native: bool) -> Ports:
+    def open(cls, endpoint: Endpoint, open_socket: OpenSocket, *, native: bool, offload: bool) -> Ports:
         """Open the ports of its configuration. ``native`` also opens protocol 50, if allowed.
 
         TransportError when a port cannot be opened; none stays open then.
@@ -41,7 +56,7 @@ class Ports:
         try:
             numbers = dict.fromkeys((config.port, config.natt_port))
             for address in (Address(ip, number) for ip in endpoint.hosts for number in numbers):
-                ports.udp[address] = UdpPort(*address, open_socket, marker_always=config.marker_always)
+                ports.udp[address] = UdpPort(*address, open_socket, marker_always=config.marker_always, offload=offload)
         except TransportError:
             ports.close()
             raise
@@ -64,14 +79,19 @@ class SocketHosts(Hosts):
     """The base class of real networks: hosts with sockets of this machine, or of where ``open_socket`` opens them.
 
     Kernel and ICMP errors become events (`SendFailed`, `ReceiveFailed`, `IcmpReceived`). One pair of ports serves all
-    IKE SAs of an endpoint.
+    IKE SAs of an endpoint. With ``offload`` the kernel cuts and joins bursts of ESP in UDP, where it can.
     """
 
     def __init__(
-        self, *, open_socket: OpenSocket = socket.socket, history: int | None = None, lock: Lock | None = None
+        self,
+        *,
+        open_socket: OpenSocket = socket.socket,
+        history: int | None = None,
+        offload: bool = True,
+        lock: Lock | None = None,
     ) -> None:
         super().__init__(history=history, lock=lock)
-        self.open_socket = open_socket
+        self.open_socket, self.offload = open_socket, offload
         self._ports: dict[str, Ports] = {}
 
     def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False, native: bool = True) -> Host:
@@ -79,7 +99,7 @@ class SocketHosts(Hosts):
 
         TransportError when a port cannot be opened; ConfigError when the name is taken.
         """
-        ports = Ports.open(endpoint, self.open_socket, native=native)
+        ports = Ports.open(endpoint, self.open_socket, native=native, offload=self.offload)
         try:
             with self.lock:
                 host = super().add(endpoint, name, echo=echo)
@@ -115,47 +135,78 @@ class SocketHosts(Hosts):
         if flags & select.EPOLLERR:
             for error in port.errors():
                 self.guarded(host, "an ICMP error", host.endpoint.receive_icmp, error, self.now)
-        for datagram in port.receive():
-            if self._own(host.endpoint, datagram):
-                continue
-            self._tell(datagram.turned(), "delivered")
-            self.guarded(host, "a datagram", host.endpoint.receive, datagram, self.now)
-            self._collect()
+        for item in port.receive():
+            if isinstance(item, Burst):
+                self._read_burst(host, item)
+            elif not self._own(host.endpoint, item.kind, item.local, item.remote, item.data):
+                self._tell(item.turned(), "delivered")
+                self.guarded(host, "a datagram", host.endpoint.receive, item, self.now)
+                self._collect()
         for reason in port.failed():
             host.endpoint.counts.drop(DropReason.RECEIVE_FAILED)
             self._happened(host.name, ReceiveFailed(time=self.now, local=port.address, reason=reason))
 
+    def _read_burst(self, host: Host, burst: Burst) -> None:
+        if burst.kind is DatagramKind.ESP and burst.local.host == burst.remote.host:
+            path = burst.kind, burst.local, burst.remote
+            packets = [packet for packet in burst.packets if not self._own(host.endpoint, *path, packet)]
+            burst = replace(burst, packets=packets)
+        self._tell_burst(burst.turned(), "delivered")
+        self.guarded(host, "ESP packets", host.endpoint.receive_burst, burst, self.now)
+        self._collect()
+
     @staticmethod
-    def _own(endpoint: Endpoint, datagram: Datagram) -> bool:
+    def _own(endpoint: Endpoint, kind: DatagramKind, local: Address, remote: Address, data: bytes) -> bool:
         """Whether it is our own packet: two endpoints that share an address both receive all its ESP packets."""
-        here = datagram.kind is DatagramKind.ESP and datagram.local.host == datagram.remote.host
-        return here and int.from_bytes(datagram.data[:4]) not in endpoint.children
+        here = kind is DatagramKind.ESP and local.host == remote.host
+        return here and int.from_bytes(data[:4]) not in endpoint.children
 
     def _carry(self, datagram: Datagram) -> None:
         host, ports = self._sender(datagram)
         try:
-            if datagram.kind is DatagramKind.ESP:
-                raw = ports.esp.get(datagram.local.host)
-                if raw is None:
-                    raise TransportError(ports.refused or "no socket is open for IP protocol 50 (native=False)")
-                raw.send(datagram)
-            else:
-                port = ports.udp.get(datagram.local)
-                if port is None:
-                    raise TransportError(
-                        f"expected one of the ports {', '.join(map(str, ports.udp))}, found {datagram.local}"
-                    )
-                port.send(datagram)
+            ports.sender(datagram).send(datagram)
         except TransportError as error:
-            self._tell(datagram, "not sent")
-            host.endpoint.counts.drop(DropReason.SEND_FAILED)
-            failure = SendFailed(time=self.now, local=datagram.local, remote=datagram.remote, reason=str(error))
-            self._happened(host.name, failure)
+            self._not_sent(host, [datagram], str(error))
         else:
             self._tell(datagram, "sent")
 
-    def _sender(self, datagram: Datagram) -> tuple[Host, Ports]:
-        """The host that sends a datagram. If several have its address, the one that has its port."""
-        names = [name for name, host in self.hosts.items() if datagram.local.host in host.endpoint.hosts]
-        names = [name for name in names if datagram.local in self._ports[name].udp] or names or list(self.hosts)
+    def _carry_burst(self, burst: Burst) -> None:
+        host, ports = self._sender(burst)
+        try:
+            port = ports.sender(burst)
+        except TransportError as error:
+            self._not_sent(host, burst.datagrams(), str(error))
+            return
+        packets, waited = burst.packets, False
+        while packets:
+            rest = replace(burst, packets=packets)
+            try:
+                taken = port.send_burst(rest)
+            except TransportError as error:
+                taken = 1
+                self._not_sent(host, rest.datagrams()[:1], str(error))
+            else:
+                if not taken and (waited or not self._has_room(port)):
+                    self._not_sent(host, rest.datagrams(), f"the send buffer of {port.address} is full")
+                    return
+                self._tell_burst(replace(burst, packets=packets[:taken]), "sent")
+            packets, waited = packets[taken:], not taken
+
+    def _has_room(self, port: UdpPort | EspPort) -> bool:
+        """Wait until the kernel has room for what a port sends, as a blocking socket does. False if it has none."""
+        waiting = select.poll()
+        waiting.register(port, select.POLLOUT)
+        return bool(waiting.poll(_PATIENCE * 1000))
+
+    def _not_sent(self, host: Host, datagrams: Sequence[Datagram], reason: str) -> None:
+        host.endpoint.counts.drop(DropReason.SEND_FAILED, len(datagrams))
+        for datagram in datagrams:
+            self._tell(datagram, "not sent")
+        first = datagrams[0]
+        self._happened(host.name, SendFailed(time=self.now, local=first.local, remote=first.remote, reason=reason))
+
+    def _sender(self, item: Datagram | Burst) -> tuple[Host, Ports]:
+        """The host that sends something. If several have its address, the one that has its port."""
+        names = [name for name, host in self.hosts.items() if item.local.host in host.endpoint.hosts]
+        names = [name for name in names if item.local in self._ports[name].udp] or names or list(self.hosts)
         return self.hosts[names[0]], self._ports[names[0]]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The sockets that carry IKE and ESP: UDP ports and IP protocol 50. All that is specific to Linux is here.
 
-Nothing blocks. Received octets become datagrams; ICMP errors about what we sent become `IcmpError`.
+Nothing blocks. Received octets become datagrams, and ESP packets of one sender bursts; ICMP errors about what we sent
+become `IcmpError`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,26 @@ import socket
 import struct
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 from fynx_scapy.errors import TransportError
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind, IcmpError
+from fynx_scapy.ike.message import (
+    KEEPALIVE,
+    NON_ESP_MARKER,
+    Address,
+    Burst,
+    Datagram,
+    DatagramKind,
+    IcmpError,
+    has_marker,
+)
+from fynx_scapy.net import offload
+from fynx_scapy.net.offload import Ancillary
 
 OpenSocket = Callable[[int, int, int], socket.socket]
+_Arrival = Datagram | tuple[list[bytes], int, Address]
+"""A datagram that is no ESP packet, or ESP packets, their TOS and their sender."""
 
 # From linux/in.h, linux/in6.h and linux/errqueue.h; Python's socket module names only some of them.
 _IP_MTU_DISCOVER, _IP_RECVERR, _IP_RECVTOS, _IP_TOS = 10, 11, 13, 1
@@ -32,15 +46,37 @@ _BUFFER = 1 << 21
 _LARGEST = 65535
 _ANCILLARY = 512
 _AT_ONCE = 256
+"""How many datagrams and errors we read in a row, at least; then other sockets and timers have their turn."""
+_BURST = 64
+"""The most ESP packets that are received as one burst."""
 _ATTEMPTS = 4
 """How often we try to send a datagram while the kernel reports ICMP errors instead. A forger may send many of them."""
 
 
+_PENDING = frozenset({
+    # The errors that Linux makes of ICMP types and codes (net/ipv4/icmp.c), then those of ICMPv6 (net/ipv6/icmp.c).
+    errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENOPROTOOPT, errno.ECONNREFUSED, errno.EMSGSIZE, errno.EOPNOTSUPP,
+    errno.EHOSTDOWN, errno.ENONET, errno.EPROTO,
+    errno.EACCES,
+})  # fmt: skip
+"""The error numbers by which the kernel reports an ICMP error, at any later call."""
+
+_PENDING_OF_RUNS = _PENDING - {errno.EMSGSIZE}
+"""The same for several datagrams in one call: then EMSGSIZE says that one of them exceeds the MTU of the path."""
+
+_REFUSALS = (OSError, OverflowError, ValueError)
+"""What Python raises when the kernel, or Python itself, does not accept an address or a datagram."""
+
+
 class IpSocket:
-    """A socket on one address. TransportError when it cannot be opened."""
+    """A socket on one address. TransportError when it cannot be opened.
+
+    ``segments`` says whether one call sends many datagrams, ``joins`` whether one call receives them.
+    """
 
     def __init__(self, host: str, kind: int, protocol: int, open_socket: OpenSocket, port: int = 0) -> None:
         self.v6, self._kind = ":" in host, kind
+        self.segments = self.joins = False
         self._failed: deque[str] = deque(maxlen=_AT_ONCE)
         self._level = socket.IPPROTO_IPV6 if self.v6 else socket.IPPROTO_IP
         what = f"UDP port {port or 'of any number'}" if kind == socket.SOCK_DGRAM else f"IP protocol {protocol}"
@@ -81,24 +117,64 @@ class IpSocket:
 
     def send(self, datagram: Datagram) -> None:
         """Send one datagram. TransportError when the kernel refuses it."""
-        option = _IPV6_TCLASS if self.v6 else _IP_TOS
-        ancillary = [(self._level, option, struct.pack("=i", datagram.tos))] if datagram.tos else []
+        try:
+            self._submit([datagram.wire], self._ancillary(datagram.tos), datagram.remote)
+        except _REFUSALS as error:
+            raise TransportError(f"cannot send to {datagram.remote}: {_why(error)}") from None
+
+    def send_burst(self, burst: Burst) -> int:
+        """Send packets in order. Returns how many of them, from the first on, the kernel took.
+
+        If they are not all, its buffer is full, or it refuses the next one. TransportError when it refuses the first.
+        """
+        packets, ancillary, taken, joined = burst.packets, self._ancillary(burst.tos), 0, self.segments
+        while taken < len(packets):
+            end = offload.run_end(packets, taken) if joined else taken + 1
+            run = packets[taken:end]
+            control = [*ancillary, offload.segmented(len(run[0]))] if len(run) > 1 else ancillary
+            try:
+                self._submit(run, control, burst.remote, _PENDING if len(run) == 1 else _PENDING_OF_RUNS)
+            except BlockingIOError:
+                break
+            except _REFUSALS as error:
+                if len(run) > 1:
+                    # The kernel may take them one by one: the path needs IP fragments, or its device adds no checksum.
+                    joined = False
+                    self.segments = self.segments and getattr(error, "errno", None) != errno.EIO
+                    continue
+                if not taken:
+                    raise TransportError(f"cannot send to {burst.remote}: {_why(error)}") from None
+                break
+            taken = end
+        return taken
+
+    def _ancillary(self, tos: int) -> list[Ancillary]:
+        return [(self._level, _IPV6_TCLASS if self.v6 else _IP_TOS, struct.pack("=i", tos))] if tos else []
+
+    def _submit(
+        self,
+        parts: Sequence[bytes],
+        ancillary: Sequence[Ancillary],
+        remote: Address,
+        pending: frozenset[int] = _PENDING,
+    ) -> None:
+        """Hand octets to the kernel; raises what Python raises when it refuses them."""
         for left in reversed(range(_ATTEMPTS)):
             try:
-                self.socket.sendmsg([datagram.wire], ancillary, 0, tuple(datagram.remote))
+                self.socket.sendmsg(parts, ancillary, 0, tuple(remote))
                 return
             except OSError as error:
                 # The kernel reports an ICMP error about an earlier datagram at the next call, which then sends nothing.
-                if not left or error.errno not in _PENDING:
-                    raise TransportError(f"cannot send to {datagram.remote}: {_why(error)}") from None
-            except (OverflowError, ValueError) as error:  # an address that Python refuses
-                raise TransportError(f"cannot send to {datagram.remote}: {error}") from None
+                if not left or error.errno not in pending:
+                    raise
 
-    def _messages(self) -> Iterator[tuple[bytes, int, Address]]:
-        """Received (octets, TOS or traffic class, sender), at most `_AT_ONCE` per call."""
-        for _ in range(_AT_ONCE):
+    def _messages(self) -> Iterator[tuple[list[bytes], int, Address]]:
+        """Received (datagrams, their TOS or traffic class, their sender), about `_AT_ONCE` datagrams per call."""
+        count, sender, known = 0, None, Address("", 0)
+        while count < _AT_ONCE:
+            count += 1
             try:
-                data, ancillary, flags, sender = self.socket.recvmsg(_LARGEST, _ANCILLARY)
+                data, ancillary, flags, source = self.socket.recvmsg(_LARGEST, _ANCILLARY)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -106,10 +182,14 @@ class IpSocket:
                     continue  # `errors` reports it
                 self._failed.append(f"cannot receive on {self.address}: {_why(error)}")
                 return
-            if flags & socket.MSG_TRUNC or not sender:
+            if flags & socket.MSG_TRUNC or not source:
                 self._failed.append(f"received a truncated datagram, or one without a sender, on {self.address}")
                 continue
-            yield data, _traffic_class(ancillary), Address(sender[0], sender[1])
+            if source != sender:
+                sender, known = source, Address(source[0], source[1])
+            datagrams = offload.split(data, offload.segment_size(ancillary)) if ancillary else [data]
+            count += len(datagrams) - 1
+            yield datagrams, _traffic_class(ancillary), known
 
     def failed(self) -> list[str]:
         """The reasons why receiving failed since the last call."""
@@ -134,28 +214,44 @@ class IpSocket:
                         yield IcmpError(self.address, remote, reporter, icmp_type, code, os.strerror(number), mtu)
 
 
-_PENDING = frozenset({
-    # The errors that Linux makes of ICMP types and codes (net/ipv4/icmp.c), then those of ICMPv6 (net/ipv6/icmp.c).
-    errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENOPROTOOPT, errno.ECONNREFUSED, errno.EMSGSIZE, errno.EOPNOTSUPP,
-    errno.EHOSTDOWN, errno.ENONET, errno.EPROTO,
-    errno.EACCES,
-})  # fmt: skip
-"""The error numbers by which the kernel reports an ICMP error, at any later call."""
-
-
 class UdpPort(IpSocket):
-    """One UDP port. It carries IKE; the port for NAT traversal also carries ESP in UDP and keepalives (RFC 3948)."""
+    """One UDP port. It carries IKE; the port for NAT traversal also carries ESP in UDP and keepalives (RFC 3948).
+
+    With ``offload``, one call sends and receives many datagrams where the kernel can.
+    """
 
     def __init__(
-        self, host: str, port: int, open_socket: OpenSocket = socket.socket, *, marker_always: bool = False
+        self,
+        host: str,
+        port: int,
+        open_socket: OpenSocket = socket.socket,
+        *,
+        marker_always: bool = False,
+        offload: bool = True,
     ) -> None:
+        self.marker_always, self._offload = marker_always, offload
         super().__init__(host, socket.SOCK_DGRAM, socket.IPPROTO_UDP, open_socket, port)
-        self.marker_always = marker_always
 
-    def receive(self) -> Iterator[Datagram]:
-        """The datagrams that have arrived."""
-        for data, tos, sender in self._messages():
-            yield Datagram.from_udp(data, self.address, sender, tos, marker_always=self.marker_always)
+    def _prepare(self) -> None:
+        super()._prepare()
+        if self._offload:
+            self.segments, self.joins = offload.can_segment(self.socket), offload.join_received(self.socket)
+
+    def receive(self) -> Iterator[Datagram | Burst]:
+        """What has arrived, in order. Consecutive ESP packets from one sender are a burst."""
+        return _gathered(self._classified(), self.address, DatagramKind.ESP_IN_UDP)
+
+    def _classified(self) -> Iterator[_Arrival]:
+        for datagrams, tos, sender in self._messages():
+            esp = self.marker_always or has_marker(self.address.port, sender.port)
+            if esp and all(_is_esp(datagram) for datagram in datagrams):
+                yield datagrams, tos, sender
+                continue
+            for data in datagrams:
+                if esp and _is_esp(data):
+                    yield [data], tos, sender
+                else:
+                    yield Datagram.from_udp(data, self.address, sender, tos, marker_always=self.marker_always)
 
 
 class EspPort(IpSocket):
@@ -164,14 +260,45 @@ class EspPort(IpSocket):
     def __init__(self, host: str, open_socket: OpenSocket = socket.socket) -> None:
         super().__init__(host, socket.SOCK_RAW, _ESP, open_socket)
 
-    def receive(self) -> Iterator[Datagram]:
+    def receive(self) -> Iterator[Datagram | Burst]:
         """The ESP packets that have arrived, from the SPI on. (For IPv4 the kernel adds the IP header.)"""
-        for data, tos, sender in self._messages():
-            if not self.v6:
-                if len(data) < 20:
-                    continue
-                tos, data = data[1], data[(data[0] & 15) * 4 :]
-            yield Datagram(data, self.address, Address(sender.host, 0), DatagramKind.ESP, tos)
+        return _gathered(self._bare(), self.address, DatagramKind.ESP)
+
+    def _bare(self) -> Iterator[_Arrival]:
+        for (data,), tos, sender in self._messages():
+            remote = Address(sender.host, 0)
+            if self.v6:
+                yield [data], tos, remote
+            elif len(data) >= 20:
+                yield [data[(data[0] & 15) * 4 :]], data[1], remote
+
+
+def _is_esp(data: bytes) -> bool:
+    """Whether a datagram is ESP in UDP: no marker comes first, and it is no keepalive (RFC 3948 section 2)."""
+    return not data.startswith(NON_ESP_MARKER) and data != KEEPALIVE
+
+
+def _gathered(arrivals: Iterable[_Arrival], local: Address, kind: DatagramKind) -> Iterator[Datagram | Burst]:
+    """What arrives, in order, with the ESP packets that one sender sent in a row and with one TOS in bursts."""
+    run: list[bytes] = []
+    path: tuple[int, Address] | None = None
+    for arrival in arrivals:
+        packets, where = ([], None) if isinstance(arrival, Datagram) else (arrival[0], arrival[1:])
+        if path is not None and (where != path or len(run) + len(packets) > _BURST):
+            yield _joined(run, local, path, kind)
+            run = []
+        run, path = [*run, *packets] if run else packets, where
+        if isinstance(arrival, Datagram):
+            yield arrival
+    if path is not None:
+        yield _joined(run, local, path, kind)
+
+
+def _joined(packets: list[bytes], local: Address, path: tuple[int, Address], kind: DatagramKind) -> Datagram | Burst:
+    tos, remote = path
+    if len(packets) == 1:
+        return Datagram(packets[0], local, remote, kind, tos)
+    return Burst(packets, local, remote, kind, tos)
 
 
 def _traffic_class(ancillary: list[tuple[int, int, bytes]]) -> int:
@@ -191,8 +318,10 @@ def _offender(data: bytes) -> str:
     return ""
 
 
-def _why(error: OSError) -> str:
-    """The text of a kernel error, with advice."""
+def _why(error: Exception) -> str:
+    """The text of a kernel error, with advice, or of Python's."""
+    if not isinstance(error, OSError):
+        return str(error)
     advice = {
         errno.EACCES: "; ports below 1024 and raw sockets need privileges: choose ports above 1023, or run as root",
         errno.EPERM: "; raw sockets need privileges (CAP_NET_RAW); a packet filter may also have refused to send",

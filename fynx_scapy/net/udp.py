@@ -55,8 +55,10 @@ class UdpNetwork(SocketHosts):
     keep.
     """
 
-    def __init__(self, *, open_socket: OpenSocket = socket.socket, history: int | None = None) -> None:
-        super().__init__(open_socket=open_socket, history=history, lock=threading.RLock())
+    def __init__(
+        self, *, open_socket: OpenSocket = socket.socket, history: int | None = None, offload: bool = True
+    ) -> None:
+        super().__init__(open_socket=open_socket, history=history, offload=offload, lock=threading.RLock())
         self._poll = select.epoll()
         self._by_descriptor: dict[int, Callable[[int], object]] = {}
         self._started = time.monotonic()

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from fynx_scapy.errors import TransportError
+from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import IcmpReceived, MessageDropped, ReceiveFailed, SendFailed
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind
+from fynx_scapy.ike.message import Address, Burst, Datagram, DatagramKind
 from fynx_scapy.net.sockets import EspPort, IpSocket, UdpPort
 from fynx_scapy.net.udp import UdpNetwork
 
@@ -55,7 +56,8 @@ class Scripted:
     def sendmsg(self, parts: list[bytes], *_: object) -> None:
         if self.refuses:
             found = self.refuses.pop(0)
-            raise OSError(found, os.strerror(found)) if isinstance(found, int) else found
+            if found is not None:
+                raise OSError(found, os.strerror(found)) if isinstance(found, int) else found
         self.sent.append(b"".join(parts))
 
 
@@ -143,6 +145,23 @@ def test_what_does_not_leave_is_told(end: tuple[UdpNetwork, Endpoint, Scripted],
     assert not wire.sent
 
 
+def test_a_burst_waits_for_room_and_leaves_out_what_is_refused(end: tuple[UdpNetwork, Endpoint, Scripted]) -> None:
+    network, bob, wire = end
+    one, two, three = (bytes([number]) * 40 for number in (1, 2, 3))
+    burst = Burst([one, two, three], Address(HERE, PORT), Address(*THERE))
+    # All three: no room; all three: no; one: taken; two: no; two and three: no; two: no; three: taken.
+    wire.refuses += [errno.EAGAIN, errno.EINVAL, None, errno.EPERM, errno.EPERM, errno.EPERM, None]
+    network._carry_burst(burst)
+    assert b"".join(wire.sent) == one + three
+    (event,) = of(network, SendFailed)
+    assert "packet filter" in event.reason
+    # Nothing leaves at all.
+    wire.refuses += [errno.EAGAIN] * 2
+    network._carry_burst(burst)
+    assert "send buffer of 192.0.2.1:20500 is full" in of(network, SendFailed)[1].reason
+    assert bob.counts.drops == {DropReason.SEND_FAILED: 4}
+
+
 @pytest.mark.parametrize("octets", [b"", b"\0", b"\xff", bytes(3), bytes(4), bytes(27)], ids=len)
 def test_short_datagrams(end: tuple[UdpNetwork, Endpoint, Scripted], octets: bytes) -> None:
     network, _, wire = end
@@ -210,7 +229,12 @@ def test_a_raw_packet_without_its_header() -> None:
     port = EspPort(HERE, lambda *_: wire)  # type: ignore[arg-type]
     header = b"\x45\x28" + bytes(18)
     wire.arrives += [data(octets) for octets in (b"", b"\x45", header[:19], header, header + b"esp")]
-    assert [(found.data, found.tos) for found in port.receive()] == [(b"", 0x28), (b"esp", 0x28)]
+    wire.arrives.append(data(b"\x45\x30" + header[2:] + b"other"))
+    there = Address(THERE[0], 0)
+    assert list(port.receive()) == [
+        Burst([b"", b"esp"], port.address, there, DatagramKind.ESP, 0x28),
+        Datagram(b"other", port.address, there, DatagramKind.ESP, 0x30),
+    ]
     port.close()
 
 

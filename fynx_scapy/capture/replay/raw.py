@@ -18,7 +18,7 @@ from fynx_scapy.capture.reading.walk import Walk
 from fynx_scapy.capture.replay.recording import chosen
 from fynx_scapy.capture.transcript.messages import CapturedMessage
 from fynx_scapy.errors import CaptureError, ConfigError
-from fynx_scapy.ike.message import NON_ESP_MARKER, Address, Datagram, DatagramKind, has_marker
+from fynx_scapy.ike.message import NON_ESP_MARKER, Address, Burst, Datagram, DatagramKind, has_marker
 from fynx_scapy.net.sockets import OpenSocket, UdpPort
 from fynx_scapy.net.udp import resolve, source_for
 
@@ -172,4 +172,5 @@ def send(
 
 
 def _waiting(ports: dict[int, UdpPort]) -> int:
-    return sum(len(list(port.receive())) for port in ports.values())
+    arrived = [item for port in ports.values() for item in port.receive()]
+    return sum(len(item) if isinstance(item, Burst) else 1 for item in arrived)

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.events import KeepaliveSent
-from fynx_scapy.ike.message import Address, Datagram, DatagramKind, Outgoing
+from fynx_scapy.ike.message import KEEPALIVE, Address, Datagram, DatagramKind, Outgoing
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.endpoint import EndpointRecord
     from fynx_scapy.ike.core.record import SaRecord
-
-OCTET = b"\xff"
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +87,7 @@ class Keepalives:
         self._arm(path)
 
     def _send(self, path: Path) -> None:
-        endpoint, octets, message = self._endpoint, OCTET, None
+        endpoint, octets, message = self._endpoint, KEEPALIVE, None
         if endpoint.taps.used:
             message = Outgoing([], encrypted=False, kind=DatagramKind.KEEPALIVE)
             octets = endpoint.taps.octets("wire", message, octets)
