@@ -85,9 +85,9 @@ class Endpoint(EndpointRecord):
         self.taps = taps or Taps()
         self.timers = Timers()
         self.now = 0.0
-        self.pools = Pools()
         self.counts = Counts()
         self._outbox = Outbox(self.config.queue_limit, self.config.queue_octets, self.counts)
+        self.pools = Pools(self.config.spi_share)
         self.router = Router(self)
         self.esp = EspPath(self, self._outbox)
         self.sas: dict[bytes, IkeSa] = self.router.sas

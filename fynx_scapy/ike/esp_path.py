@@ -171,9 +171,9 @@ class EspPath:
     # Child SAs
 
     def new_spi(self) -> int:
-        """Choose an unused ESP SPI; those below 256 are reserved (RFC 4303 section 2.1)."""
+        """Choose an unused ESP SPI of our share; those below 256 are reserved (RFC 4303 section 2.1)."""
         while True:
-            spi = int.from_bytes(self._endpoint.randomness.octets(4))
+            spi = int.from_bytes(self._endpoint.config.spi_share.near(self._endpoint.randomness.octets(4)))
             if spi > 255 and spi not in self.children:
                 return spi
 

@@ -106,9 +106,9 @@ class Router:
             del self.initial[sa.init_received]
 
     def new_spi(self) -> bytes:
-        """Choose an unused IKE SPI of eight octets."""
+        """Choose an unused IKE SPI of eight octets, of our share."""
         while True:
-            spi = self._endpoint.randomness.octets(8)
+            spi = self._endpoint.config.spi_share.near(self._endpoint.randomness.octets(8))
             if spi != bytes(8) and spi not in self.sas:
                 return spi
 

@@ -22,6 +22,7 @@ from fynx_scapy.checks import (
     udp_port,
     whole,
 )
+from fynx_scapy.ike.basics.share import WHOLE, Share
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -67,6 +68,7 @@ class EndpointFields(TypedDict, total=False):
     hint_interval: float
     report_unknown_spi: bool
     report_selectors: bool
+    spi_share: tuple[int, int]
 
 
 # RFC 8019 section 4.4 rules out less than 8 as too easy. 0 lets the initiator choose.
@@ -74,8 +76,23 @@ _DIFFICULTY = Check("a puzzle difficulty of 8 to 255, or 0", lambda n: whole(0, 
 _PREFIX = Check("a prefix of 8 to 128 bits in steps of 8", lambda n: whole(8, 128).accepts(n) and n % 8 == 0)
 
 
+_SHARE = Check(
+    "a pair of a number from 0 and how many endpoints there are, at most 1024",
+    lambda pair: (
+        isinstance(pair, tuple)
+        and len(pair) == 2
+        and whole(1, 1024).accepts(pair[1])
+        and whole(0, pair[1] - 1).accepts(pair[0])
+    ),
+)
+
+
 def _secrets(value: Any) -> tuple[Any, ...]:
     return as_tuple(value, bytes, hidden=True)
+
+
+def _share(value: Any) -> Any:
+    return Share(*value) if isinstance(value, tuple | list) and len(value) == 2 else value
 
 
 def _levels(value: Any) -> tuple[Any, ...]:
@@ -170,6 +187,10 @@ class EndpointConfig(Checked):
     """Whether to report ESP packets with an unknown SPI to the peer (RFC 7296 section 1.5)."""
     report_selectors: bool = setting(False, flag())
     """Whether to report packets outside their traffic selectors to the peer (RFC 7296 section 3.10.1)."""
+
+    spi_share: Share = setting(WHOLE, _SHARE, read=_share)
+    """The number of this endpoint, from 0, and how many endpoints serve the same ports together. Each hands out SPIs of
+    which the last four octets are its number modulo that many, and every so many address of a pool."""
 
     if TYPE_CHECKING:
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fynx_scapy.ike.basics.share import WHOLE, Share
 from fynx_scapy.ike.terms.selectors import Selector
 
 _BITS = {4: 32, 6: 128}
@@ -13,10 +14,11 @@ _BITS = {4: 32, 6: 128}
 class AddressPool:
     """One range of addresses. A returned address is lent again last, so that a peer that comes back may still get it.
 
-    The network address is never lent, nor is the IPv4 broadcast address.
+    The network address is never lent, nor is the IPv4 broadcast address. Of the others, each endpoint of several that
+    share their configuration lends every so many.
     """
 
-    def __init__(self, selector: Selector) -> None:
+    def __init__(self, selector: Selector, share: Share = WHOLE) -> None:
         self.version = selector.version
         size = selector.end - selector.start + 1
         network = size & (size - 1) == 0 and selector.start % size == 0
@@ -25,7 +27,8 @@ class AddressPool:
         self.first = selector.start + whole
         self.last = selector.end - (whole and self.version == 4)
         self.used: set[int] = set()
-        self._next = self.first
+        self._step = share.total
+        self._next = self._start = self.first + share.number
         self._returned: dict[int, None] = {}  # in the order in which they came back
 
     def lend(self, wanted: int | None = None) -> int | None:
@@ -34,13 +37,16 @@ class AddressPool:
         This is ``wanted`` if it is free; with IPv6, else its low bits with the prefix of the pool (section 3.15.3).
         """
         for candidate in self._wishes(wanted):
-            if self.first <= candidate <= self.last and candidate not in self.used:
+            if self._start <= candidate <= self.last and self._ours(candidate) and candidate not in self.used:
                 return self._take(candidate)
         while self._next <= self.last:
-            self._next += 1
-            if self._next - 1 not in self.used:
-                return self._take(self._next - 1)
+            candidate, self._next = self._next, self._next + self._step
+            if candidate not in self.used:
+                return self._take(candidate)
         return self._take(next(iter(self._returned))) if self._returned else None
+
+    def _ours(self, address: int) -> bool:
+        return (address - self._start) % self._step == 0
 
     def _wishes(self, wanted: int | None) -> Sequence[int]:
         if not wanted:
@@ -104,15 +110,16 @@ class Lease:
 
 
 class Pools:
-    """The pools of an endpoint; configurations that name the same range share it."""
+    """The pools of an endpoint; configurations that name the same range have one. It lends its ``share`` of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: Share = WHOLE) -> None:
+        self._share = share
         self._pools: dict[Selector, AddressPool] = {}
 
     def of(self, selector: Selector) -> AddressPool:
         """The pool of that range."""
         if selector not in self._pools:
-            self._pools[selector] = AddressPool(selector)
+            self._pools[selector] = AddressPool(selector, self._share)
         return self._pools[selector]
 
     def lend(self, selectors: Sequence[Selector], version: int, wanted: int | None = None) -> Lease | None:
