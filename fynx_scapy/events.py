@@ -37,9 +37,11 @@ from fynx_scapy.ike.events import (
     PuzzleSolved,
     ReceiveFailed,
     ReplayDropped,
+    RequestRefused,
     Retransmitted,
     SaDeleted,
     SendFailed,
+    StateChanged,
     Suspected,
 )
 
@@ -77,8 +79,10 @@ __all__ = [
     "PuzzleSolved",
     "ReceiveFailed",
     "ReplayDropped",
+    "RequestRefused",
     "Retransmitted",
     "SaDeleted",
     "SendFailed",
+    "StateChanged",
     "Suspected",
 ]

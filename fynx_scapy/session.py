@@ -13,7 +13,7 @@ from scapy.packet import Packet
 
 from fynx_scapy import session_setup
 from fynx_scapy.checks import CENTURY, Check, check_values, flag, kind, optional, seconds, shown, text, whole
-from fynx_scapy.errors import LocalError, PeerError, Timeout, UnexpectedError
+from fynx_scapy.errors import LocalError, PeerError, Timeout, UnexpectedError, Unreachable
 from fynx_scapy.iana import ExchangeType, lookup, name_of
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
 from fynx_scapy.ike.core.child import ChildSa
@@ -162,7 +162,7 @@ class Session(SessionState):
         with self.network.subscribe(lambda who, event: told.append(event) if who == self.name else None):
             self.network.run(lambda: pending.exchange.done or silence.refused(told, remote), limit=limit)
         if not pending.exchange.done and silence.refused(told, remote):
-            refusal = Timeout(f"nothing listens at {remote}")
+            refusal = Unreachable(f"nothing listens at {remote}")
             with self.network.acting():
                 sa.fail(refusal)
             pending.exchange.error = refusal
@@ -370,7 +370,8 @@ class Session(SessionState):
             raise UnexpectedError(f"an internal error ended the exchange: {cause}")
         if exchange.error is not None and (exchange.answer is None or not isinstance(exchange.error, PeerError)):
             if self.live and isinstance(exchange.error, Timeout):
-                raise Timeout("; ".join([str(exchange.error), *self.silence()]))
+                likely = "; ".join([str(exchange.error), *self.silence()])
+                raise type(exchange.error)(likely).about(**exchange.error.context.as_dict())
             raise exchange.error
         if exchange.answer is None:
             raise Timeout(self._unanswered(exchange, limit))

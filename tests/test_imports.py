@@ -17,20 +17,21 @@ import fynx_scapy
 
 ROOT = Path(__file__).resolve().parent.parent
 
-EVERYWHERE = ("errors", "text", "checks", "files")
+EVERYWHERE = ("errors", "reasons", "text", "checks", "files")
 """What every part may import."""
 
 # Part of the package -> the parts that it may import, apart from those.
 BASE = {"private_use", "iana"}
 SECURITY = BASE | {"crypto", "esp"}
 ENGINE = SECURITY | {"layers", "ike"}
-RECORDS = ENGINE | {"events", "exchanges", "extensions", "taps", "keynames", "keylog", "ladder"}
+RECORDS = ENGINE | {"events", "failures", "exchanges", "extensions", "taps", "keynames", "keylog", "ladder"}
 STATE = RECORDS | {"net", "session_setup", "session_history", "session_sas"}
 CARRIERS = STATE | {"session_state", "session"}
 TOOLS = CARRIERS | {"harness", "capture", "lab"}
 FRONTS = TOOLS | {"settings", "report", "scenarios", "shell"}
 MAY_IMPORT = {
     "errors": set(),
+    "reasons": set(),
     "text": set(),
     "checks": set(),
     "files": set(),
@@ -41,6 +42,7 @@ MAY_IMPORT = {
     "layers": BASE,
     "ike": ENGINE,
     "events": ENGINE,
+    "failures": ENGINE | {"events"},
     "exchanges": ENGINE,
     "extensions": ENGINE,
     "taps": ENGINE,
@@ -186,7 +188,7 @@ def test_no_circle_of_parts() -> None:
     assert list(graphlib.TopologicalSorter(graph).static_order())
 
 
-WITHOUT_SCAPY = ("crypto", "esp", "iana", "errors", "text")
+WITHOUT_SCAPY = ("crypto", "esp", "iana", "errors", "reasons", "text")
 
 
 @pytest.mark.parametrize("module", [name for name in FILES if part(name) in WITHOUT_SCAPY])

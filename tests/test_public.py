@@ -29,6 +29,7 @@ PUBLIC = {
     "fynx_scapy.events",
     "fynx_scapy.exchanges",
     "fynx_scapy.extensions",
+    "fynx_scapy.failures",
     "fynx_scapy.harness",
     "fynx_scapy.iana",
     "fynx_scapy.lab",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Generates docs/exchanges.md and docs/states.md from the code: ``scripts/docs``.
+"""Generates docs/exchanges.md, docs/states.md and docs/errors.md from the code: ``scripts/docs``.
 
 Each ladder is a run of its exchange in memory. The table of payloads comes from `rules`, the diagram from the table
-that the engine checks each state change against.
+that the engine checks each state change against, the errors from their classes and from `reasons`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
+import fynx_scapy.harness  # noqa: F401 -- its errors are listed too
 from fynx_scapy import PeerFields, Session
+from fynx_scapy.errors import PeerError, SessionClosed
+from fynx_scapy.failures import kinds
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.ike.basics.states import TRANSITIONS, State
 from fynx_scapy.ike.core.registry import responders
@@ -29,6 +32,7 @@ from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.wire.rules import Rule
 from fynx_scapy.ladder import Ladder
+from fynx_scapy.reasons import ENDINGS, REFUSALS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Written by scripts/docs from the code: change that, not this page. -->"
@@ -276,7 +280,39 @@ def _line(lines: list[str], state: State) -> list[int]:
     return [at for at, line in enumerate(lines) if line.strip().startswith(f"{state.name} =")]
 
 
-PAGES: dict[str, Callable[[], str]] = {"exchanges.md": exchanges, "states.md": states}
+def codes() -> Iterator[tuple[str, bool, str, str, str]]:
+    """Every code of an error: the code, whether a retry may help, its class, what it means, what to do."""
+    rows = {PeerError: REFUSALS.values(), SessionClosed: ENDINGS.values()}
+    for kind in dict.fromkeys(kinds()):
+        if not kind.__module__.startswith("fynx_scapy.") or "code" not in vars(kind):
+            continue  # one of a user, or one that shares the code of its base class
+        meaning = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+        yield kind.code, kind.retryable, kind.__name__, meaning, kind.advice
+        for row in rows.get(kind, ()):
+            yield row.code, row.retryable, kind.__name__, row.meaning, row.advice
+
+
+def errors() -> str:
+    """docs/errors.md."""
+    parts = [
+        "# Errors\n",
+        f"{NOTE}\n",
+        "Every error is a `FynxError` of `fynx_scapy.errors`, and its `code` is stable. What follows the dot says\n"
+        "more: `peer.no-proposal-chosen` is a `peer`. `retryable` says whether the same step may succeed later\n"
+        "although nobody changes anything. `context` has the SPIs, the exchange, the message ID, what was expected\n"
+        "and what was found; `as_dict()` is all of it, ready for JSON. `error_of` of `fynx_scapy.failures` makes the\n"
+        "error that an event stands for. Metrics and logs have the same codes.\n",
+        "| code | class | retry | what it means | what to do |\n| --- | --- | --- | --- | --- |",
+        *(
+            f"| `{code}` | {kind} | {'yes' * retry} | {meaning} | {advice} |"
+            for code, retry, kind, meaning, advice in sorted(codes())
+        ),
+        "",
+    ]
+    return "\n".join(parts)
+
+
+PAGES: dict[str, Callable[[], str]] = {"exchanges.md": exchanges, "states.md": states, "errors.md": errors}
 
 if __name__ == "__main__":
     for name, write in PAGES.items():

@@ -33,6 +33,7 @@ class ExpectationFailed(FynxError, AssertionError):  # noqa: N818 -- the name sa
     """Something is not as the RFC, or the scenario, expects."""
 
     code = "expectation"
+    advice = "Read the ladder of the run: one end, or the scenario, is wrong."
 
 
 def fail(expected: object, found: object) -> None:

@@ -32,6 +32,8 @@ class Unreached(FynxError):  # noqa: N818 -- the name says what happened
     """The target does not answer IKE_SA_INIT. ``causes`` are the likely causes, in words."""
 
     code = "unreached"
+    retryable = True
+    advice = "The text names the likely causes."
 
     def __init__(self, target: str, causes: list[str]) -> None:
         super().__init__("; ".join([f"no answer to IKE_SA_INIT from {target}", *causes]))

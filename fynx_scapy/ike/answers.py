@@ -13,6 +13,7 @@ from fynx_scapy.ike.basics.passing import Holding, Passing
 from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.chains import Chain, Chains
 from fynx_scapy.ike.core.exchange import Exchange, Steps
+from fynx_scapy.ike.events import RequestRefused
 from fynx_scapy.ike.life import succession
 from fynx_scapy.ike.message import Datagram, Header, Message, Next, Outgoing, notify
 from fynx_scapy.ike.reassembly import Reassembly
@@ -177,6 +178,7 @@ class Answers(ResponseWindow):
             # Section 2.6: there is no IKE SA, so the responder's SPI stays zero and no state is kept.
             answer.header.resp_SPI = bytes(8)
         self._send(answer, request, keep=not initial)
+        self._report(request, error)
         if exchange is not None:
             exchange.refused(error)
         if chain is not None:
@@ -187,6 +189,21 @@ class Answers(ResponseWindow):
         if request.encrypted and error.notify_type == NotifyType.INVALID_SYNTAX:
             sa.broken(f"answered INVALID_SYNTAX: {error.reason}", by_peer=False)
         return None
+
+    def _report(self, request: Message, error: PeerError) -> None:
+        sa, header = self._sa, request.header_fields
+        error.about(exchange=header.exchange_name, message_id=header.message_id, **sa.identity)
+        sa.emit(
+            RequestRefused(
+                *sa.stamp,
+                exchange=header.exchange,
+                message_id=header.message_id,
+                notify_type=error.notify_type,
+                code=error.code,
+                reason=error.reason,
+                remote=request.remote,
+            )
+        )
 
 
 def _answer_of(exchange: Exchange, steps: Steps, request: Message | None) -> Outgoing:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fynx_scapy.errors import TransportError
 from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.event import SMALL, Event
 from fynx_scapy.ike.message import Address, Datagram
@@ -81,11 +82,12 @@ class ReplayDropped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendFailed(Event):
-    """The operating system could not send a datagram. ``reason`` is its error text."""
+    """The operating system could not send a datagram. ``reason`` is its error text, ``code`` that of the error."""
 
     local: Address
     remote: Address
     reason: str
+    code: str = TransportError.code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fynx_scapy.errors import Closing
 from fynx_scapy.ike.basics.bounded import Bounded
 from fynx_scapy.ike.basics.event import LAYER, SMALL, count_layers
 from fynx_scapy.ike.basics.event import Event as Event
+from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.datagram_events import EspReceived as EspReceived
 from fynx_scapy.ike.datagram_events import EspSent as EspSent
 from fynx_scapy.ike.datagram_events import IcmpReceived as IcmpReceived
@@ -253,15 +255,39 @@ class SaDeleted(Event):
     child_spis: tuple[int, ...] = ()
     reason: str = ""
     by_peer: bool = False
+    code: str = Closing.BY_US
+    """Why, for programs: one of `Closing`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IkeSaFailed(Event):
-    """The IKE SA could not be set up, or was abandoned."""
+    """The IKE SA could not be set up, or was abandoned. ``code`` is that of the error."""
 
     code: str
     reason: str
     notify_type: int | None = None
+    initiator: bool = False
+    """Whether we began it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged(Event):
+    """The IKE SA went from one state to another; docs/states.md has the table."""
+
+    old: State
+    new: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRefused(Event):
+    """We answered a request of the peer with an error notify. ``code`` is that of the error, ``exchange`` its type."""
+
+    exchange: int
+    message_id: int
+    notify_type: int
+    code: str
+    reason: str
+    remote: Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fynx_scapy.errors import MalformedError
+from fynx_scapy.errors import Closing, MalformedError
 from fynx_scapy.iana import PayloadType
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.core.record import SaRecord
@@ -161,4 +161,4 @@ class Reassembly:
         if sa.connecting:
             sa.fail(MalformedError(reason))
         else:
-            sa.closed(reason)
+            sa.closed(reason, Closing.INVALID)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, Timeout, UnexpectedError
-from fynx_scapy.iana import ExchangeType, NotifyType
+from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, SessionClosed, Timeout, UnexpectedError
+from fynx_scapy.iana import ExchangeType, NotifyType, name_of
 from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.passing import Passing
 from fynx_scapy.ike.core import hooks
@@ -56,7 +56,8 @@ class Requests(RequestWindow):
             self._done(pending)
             pending.steps.close()
         for exchange in exchanges:
-            self._end(exchange, LocalError("the IKE SA ended before this exchange was complete"))
+            text = "the IKE SA ended before this exchange was complete"
+            self._end(exchange, SessionClosed(text, self._sa.closing))
 
     def clear(self) -> None:
         """Forget all unanswered requests."""
@@ -100,7 +101,7 @@ class Requests(RequestWindow):
         exchange.answer = message
         if wrong:
             pending.steps.close()
-            return self._end(exchange, MalformedError(wrong))
+            return self._end(exchange, MalformedError(wrong).about(message_id=header.message_id))
         exchange.rounds[header.exchange] += 1
         self._advance(exchange, pending.steps, message)
         if message.encrypted and message.has_notify(NotifyType.INVALID_SYNTAX):
@@ -141,7 +142,7 @@ class Requests(RequestWindow):
             self._finish(exchange)
         except FynxError as error:
             steps.close()
-            self._end(exchange, error)
+            self._end(exchange, error.about(message_id=None if answer is None else answer.header_fields.message_id))
             self._show(error)
         else:
             exchange.followed_up |= exchange.type_of(message) != exchange.exchange_type
@@ -208,6 +209,7 @@ class Requests(RequestWindow):
             return
         exchange.done, exchange.error = True, error
         if error is not None:
+            error.about(exchange=name_of(ExchangeType, exchange.exchange_type), **self._sa.identity)
             exchange.failed(error)
         self._pump()
 
@@ -229,6 +231,7 @@ class Requests(RequestWindow):
         self._done(pending)
         sa.emit(PeerDead(*sa.stamp, message_id=kept.message_id, attempts=attempts))
         error = Timeout(f"no answer from {sa.remote} to message {kept.message_id} after {counted(attempts, 'attempt')}")
+        error.about(message_id=kept.message_id)
         return dpd.handle_dead_peer(sa, lambda: self._end(pending.exchange, error))
 
 

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, TypeVar
 from scapy.packet import Packet
 
 from fynx_scapy.crypto.keymat import derive_sk, rekey_skeyseed, skeyseed
-from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, PeerError, Timeout
+from fynx_scapy.errors import (
+    Closing,
+    FynxError,
+    HalfOpen,
+    IntegrityError,
+    LocalError,
+    MalformedError,
+    PeerError,
+    SessionClosed,
+)
 from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike.answers import Answers
 from fynx_scapy.ike.basics.counts import DropReason
@@ -110,22 +119,24 @@ class IkeSa(SaMessages):
             exchange.sa = self.successor
             return self.successor.start(exchange)
         if self.state is State.CLOSED:
-            raise LocalError(f"expected an open IKE SA to start an exchange on, found {self!r}{self._why()}")
+            text = f"expected an open IKE SA to start an exchange on, found {self!r}{self._why()}"
+            raise SessionClosed(text, self.closing)
         return self.requests.start(exchange)
 
     def _why(self) -> str:
         """Why it is closed, to follow its repr."""
         return f": {self.ended}" if self.ended else ""
 
-    def delete_ike(self) -> Exchange:
+    def delete_ike(self, why: Closing = Closing.BY_US) -> Exchange:
         """Delete this IKE SA with all its Child SAs (section 1.4.1).
 
         If we are still setting it up, it is deleted once it is established. LocalError when it is closed, or when the
         peer is setting it up.
         """
         if self.state is State.CLOSED or (self.connecting and not self.initiator):
-            raise LocalError(f"expected an open IKE SA to delete, found {self!r}{self._why()}")
-        self._unwanted = self.connecting
+            text = f"expected an open IKE SA to delete, found {self!r}{self._why()}"
+            raise SessionClosed(text, self.closing) if self.state is State.CLOSED else LocalError(text)
+        self.closing, self._unwanted = why, self.connecting
         if not self.connecting:
             self.state = State.DELETING
         return self.requests.start(Informational(self, IKEv2_Delete(proto=int(ProtocolId.IKE))))
@@ -221,8 +232,13 @@ class IkeSa(SaMessages):
         child.life = ChildLife(self, child)
         self.endpoint.of(Traps).release()
 
-    def remove_children(self, spis: Iterable[int], *, by_peer: bool, reason: str = "deleted") -> None:
-        """Remove Child SAs by their inbound SPIs; unknown SPIs are ignored."""
+    def remove_children(
+        self, spis: Iterable[int], *, by_peer: bool, reason: str = "deleted", code: Closing | None = None
+    ) -> None:
+        """Remove Child SAs by their inbound SPIs; unknown SPIs are ignored.
+
+        ``code`` says why, by default whether we deleted them or the peer.
+        """
         gone = [child for spi in list(spis) if (child := self.children.pop(spi, None)) is not None]
         for child in gone:
             self.endpoint.remove_child(child)
@@ -232,27 +248,35 @@ class IkeSa(SaMessages):
                     other.ready = True
         if gone:
             spis = tuple(child.inbound.spi for child in gone)
-            self.emit(SaDeleted(*self.stamp, child_spis=spis, reason=reason, by_peer=by_peer))
+            why = code or gone[0].fate or (Closing.BY_PEER if by_peer else Closing.BY_US)
+            self.emit(SaDeleted(*self.stamp, child_spis=spis, reason=reason, by_peer=by_peer, code=why))
 
     def fail(self, error: FynxError, last: Exchange | None = None) -> None:
         """Fail to set up the IKE SA. ``last`` is a final exchange that tells the peer."""
         if self.state is State.CLOSED:
             return
-        kind, self.ended = error.notify_type if isinstance(error, PeerError) else None, str(error)
-        self.emit(IkeSaFailed(*self.stamp, code=error.code, reason=str(error), notify_type=kind))
+        self._failed(error)
         if last is not None:
             self.start(last)
         self._close(lingers=last is not None or not self.initiator, last=last)
 
-    def closed(self, reason: str, *, by_peer: bool = False) -> None:
+    def _failed(self, error: FynxError) -> None:
+        error.about(**self.identity)
+        kind, self.ended = error.notify_type if isinstance(error, PeerError) else None, str(error)
+        self.emit(
+            IkeSaFailed(*self.stamp, code=error.code, reason=str(error), notify_type=kind, initiator=self.initiator)
+        )
+
+    def closed(self, reason: str, code: Closing, *, by_peer: bool = False) -> None:
         """Close an established IKE SA: it was deleted, or the peer is dead."""
         if self.state is not State.CLOSED:
+            self.closing = code = Closing.REPLACED if self.closing is Closing.REPLACED else code
             if self.peer_rekeyed is not None:
                 # Section 2.8.2: the peer did not see our own rekey; forget it.
                 succession.hand_over(self, self.peer_rekeyed.sa)
             self.ended = reason
             self._close(lingers=True)
-            self.emit(SaDeleted(*self.stamp, reason=reason, by_peer=by_peer))
+            self.emit(SaDeleted(*self.stamp, reason=reason, by_peer=by_peer, code=code))
 
     def broken(self, reason: str, *, by_peer: bool) -> None:
         """Close the IKE SA, without a Delete, after INVALID_SYNTAX inside SK was sent or received.
@@ -263,7 +287,7 @@ class IkeSa(SaMessages):
             if self.connecting:
                 self.fail(PeerError(NotifyType.INVALID_SYNTAX, reason=reason))
             else:
-                self.closed(reason, by_peer=by_peer)
+                self.closed(reason, Closing.INVALID, by_peer=by_peer)
 
     def forget(self) -> None:
         """Forget the IKE SA at once: a refused IKE_SA_INIT request creates no state."""
@@ -277,7 +301,8 @@ class IkeSa(SaMessages):
         self.stop_clocks()
         self._meet_deadline()
         self.line.spis.discard(self.own_spi)
-        self.remove_children(list(self.children), by_peer=False, reason="the IKE SA ended")
+        children = list(self.children)
+        self.remove_children(children, by_peer=False, reason="the IKE SA ended", code=Closing.WITH_IKE_SA)
         self.answers.stop()
         self.requests.stop(last)
         self.fragments.clear()
@@ -334,8 +359,7 @@ class IkeSa(SaMessages):
             self.discard()
 
     def _abandon(self, reason: str) -> None:
-        error = Timeout(reason)
-        self.emit(IkeSaFailed(*self.stamp, code=error.code, reason=str(error), notify_type=None))
+        self._failed(HalfOpen(reason))
         # There is no answer to keep for retransmissions.
         self.forget()
 

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from fynx_scapy.errors import ConfigError, TransportError
+from fynx_scapy.errors import ConfigError, FynxError, QueueFull, TransportError
 from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import ReceiveFailed, SendFailed
@@ -166,7 +166,7 @@ class SocketHosts(Hosts):
         try:
             ports.sender(datagram).send(datagram)
         except TransportError as error:
-            self._not_sent(host, [datagram], str(error))
+            self._not_sent(host, [datagram], error)
         else:
             self._tell(datagram, "sent")
 
@@ -175,7 +175,7 @@ class SocketHosts(Hosts):
         try:
             port = ports.sender(burst)
         except TransportError as error:
-            self._not_sent(host, burst.datagrams(), str(error))
+            self._not_sent(host, burst.datagrams(), error)
             return
         packets, waited = burst.packets, False
         while packets:
@@ -184,10 +184,10 @@ class SocketHosts(Hosts):
                 taken = port.send_burst(rest)
             except TransportError as error:
                 taken = 1
-                self._not_sent(host, rest.datagrams()[:1], str(error))
+                self._not_sent(host, rest.datagrams()[:1], error)
             else:
                 if not taken and (waited or not self._has_room(port)):
-                    self._not_sent(host, rest.datagrams(), f"the send buffer of {port.address} is full")
+                    self._not_sent(host, rest.datagrams(), QueueFull(f"the send buffer of {port.address} is full"))
                     return
                 self._tell_burst(replace(burst, packets=packets[:taken]), "sent")
             packets, waited = packets[taken:], not taken
@@ -198,12 +198,13 @@ class SocketHosts(Hosts):
         waiting.register(port, select.POLLOUT)
         return bool(waiting.poll(_PATIENCE * 1000))
 
-    def _not_sent(self, host: Host, datagrams: Sequence[Datagram], reason: str) -> None:
+    def _not_sent(self, host: Host, datagrams: Sequence[Datagram], error: FynxError) -> None:
         host.endpoint.counts.drop(DropReason.SEND_FAILED, len(datagrams))
         for datagram in datagrams:
             self._tell(datagram, "not sent")
-        first = datagrams[0]
-        self._happened(host.name, SendFailed(time=self.now, local=first.local, remote=first.remote, reason=reason))
+        here, there = datagrams[0].local, datagrams[0].remote
+        failure = SendFailed(time=self.now, local=here, remote=there, reason=str(error), code=error.code)
+        self._happened(host.name, failure)
 
     def _sender(self, item: Datagram | Burst) -> tuple[Host, Ports]:
         """The host that sends something. If several have its address, the one that has its port."""

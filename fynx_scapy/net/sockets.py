@@ -83,13 +83,13 @@ class IpSocket:
         try:
             self.socket = open_socket(socket.AF_INET6 if self.v6 else socket.AF_INET, kind, protocol)
         except OSError as error:
-            raise TransportError(f"cannot open {what} on {host}: {_why(error)}") from None
+            raise TransportError.of(f"cannot open {what} on {host}", error) from None
         try:
             self._prepare()
             self.socket.bind((host, port))
         except OSError as error:
             self.socket.close()
-            raise TransportError(f"cannot open {what} on {host}: {_why(error)}") from None
+            raise TransportError.of(f"cannot open {what} on {host}", error) from None
         self.address = Address(host, self.socket.getsockname()[1] if kind == socket.SOCK_DGRAM else 0)
 
     def _prepare(self) -> None:
@@ -120,7 +120,7 @@ class IpSocket:
         try:
             self._submit([datagram.wire], self._ancillary(datagram.tos), datagram.remote)
         except _REFUSALS as error:
-            raise TransportError(f"cannot send to {datagram.remote}: {_why(error)}") from None
+            raise TransportError.of(f"cannot send to {datagram.remote}", error) from None
 
     def send_burst(self, burst: Burst) -> int:
         """Send packets in order. Returns how many of them, from the first on, the kernel took.
@@ -143,7 +143,7 @@ class IpSocket:
                     self.segments = self.segments and getattr(error, "errno", None) != errno.EIO
                     continue
                 if not taken:
-                    raise TransportError(f"cannot send to {burst.remote}: {_why(error)}") from None
+                    raise TransportError.of(f"cannot send to {burst.remote}", error) from None
                 break
             taken = end
         return taken
@@ -180,7 +180,7 @@ class IpSocket:
             except OSError as error:
                 if error.errno in _PENDING:
                     continue  # `errors` reports it
-                self._failed.append(f"cannot receive on {self.address}: {_why(error)}")
+                self._failed.append(str(TransportError.of(f"cannot receive on {self.address}", error)))
                 return
             if flags & socket.MSG_TRUNC or not source:
                 self._failed.append(f"received a truncated datagram, or one without a sender, on {self.address}")
@@ -316,16 +316,3 @@ def _offender(data: bytes) -> str:
     if family == socket.AF_INET6 and len(data) >= 24:
         return str(IPv6Address(data[8:24]))
     return ""
-
-
-def _why(error: Exception) -> str:
-    """The text of a kernel error, with advice, or of Python's."""
-    if not isinstance(error, OSError):
-        return str(error)
-    advice = {
-        errno.EACCES: "; ports below 1024 and raw sockets need privileges: choose ports above 1023, or run as root",
-        errno.EPERM: "; raw sockets need privileges (CAP_NET_RAW); a packet filter may also have refused to send",
-        errno.EADDRINUSE: "; another program uses this port: choose another",
-        errno.EADDRNOTAVAIL: "; expected an address of this machine",
-    }
-    return (error.strerror or str(error)) + advice.get(error.errno or 0, "")

@@ -224,7 +224,7 @@ def source_for(remote: Address, open_socket: OpenSocket = socket.socket) -> str:
         try:
             probe.connect((remote.host, remote.port))  # a UDP socket: nothing is sent
         except OSError as error:
-            raise TransportError(f"no route to {remote}: {error.strerror}") from None
+            raise TransportError.of(f"no route to {remote}", error) from None
         return str(probe.getsockname()[0])
 
 

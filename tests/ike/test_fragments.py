@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fynx_scapy.errors import ConfigError, LocalError
+from fynx_scapy.errors import Closing, ConfigError, LocalError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType
 from fynx_scapy.ike.config import IkeChanges, IkeConfig, Retransmission
 from fynx_scapy.ike.events import (
@@ -466,7 +466,7 @@ def test_closing_lets_fragments_go():
     _, fragments = held(pair)
     hand(pair, *fragments[:-1])
     sa = pair.bobs
-    sa.closed("for the test")
+    sa.closed("for the test", Closing.BY_US)
     assert not sa.fragments
     pair.network.run(pair.network.now + 600)
     assert len(pair.bob.timers) == 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from fynx_scapy.errors import Closing
 from fynx_scapy.esp.sa import InboundSa, OutboundSa
 from fynx_scapy.esp.transport import Addresses
 from fynx_scapy.ike.config import ChildConfig
@@ -85,6 +86,13 @@ class ChildSa:
     def name(self) -> str:
         """The name of its configuration."""
         return self.config.name
+
+    @property
+    def fate(self) -> Closing | None:
+        """Why it is to end, whoever deletes it; None where that is for whoever deletes it to say."""
+        if self.rekeyed is not None or self.peer_rekeyed is not None:
+            return Closing.REPLACED
+        return Closing.LIFETIME if self.life is not None and self.life.ended else None
 
     def takes(self, flow: Flow) -> bool:
         """Whether an outbound packet matches the traffic selectors."""

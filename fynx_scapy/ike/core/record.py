@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from scapy.packet import Packet
 
 from fynx_scapy.crypto.keymat import SkKeys
-from fynx_scapy.errors import FynxError, LocalError
+from fynx_scapy.errors import Closing, FynxError, LocalError
 from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.inbox import Inbox
 from fynx_scapy.ike.basics.limiter import Limiter
@@ -22,7 +22,7 @@ from fynx_scapy.ike.basics.states import State, change
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
-from fynx_scapy.ike.events import Event
+from fynx_scapy.ike.events import Event, StateChanged
 from fynx_scapy.ike.message import Address, Datagram, Message, Outgoing
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.proposals import Suite
@@ -84,6 +84,7 @@ class SaRecord(ABC):
         self._state = State.CONNECTING
         self.established_at: float | None = None
         self.ended = ""
+        self.closing = Closing.BY_US
         self._suite: Suite | None = None
         self._keys: SkKeys | None = None
         self._kept: dict[object, object] = {}
@@ -135,9 +136,21 @@ class SaRecord(ABC):
 
     @state.setter
     def state(self, new: State) -> None:
-        self._state = change(self._state, new)
+        old, self._state = self._state, change(self._state, new)
+        if new is not old:
+            self.emit(StateChanged(*self.stamp, old=old, new=new))
         if new is State.ESTABLISHED:
             self.established_at = self.now
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Its SPIs and addresses, as the `ErrorContext` of an error has them."""
+        return {
+            "spi_i": self.spi_i.hex(),
+            "spi_r": self.spi_r.hex(),
+            "local": str(self.local),
+            "remote": str(self.remote),
+        }
 
     @property
     def successor(self) -> SaRecord | None:
@@ -247,7 +260,7 @@ class SaRecord(ABC):
         """Delete Child SAs (section 1.4.1)."""
 
     @abstractmethod
-    def delete_ike(self) -> Exchange:
+    def delete_ike(self, why: Closing = Closing.BY_US) -> Exchange:
         """Delete this IKE SA with all its Child SAs (section 1.4.1)."""
 
     # Messages
@@ -296,7 +309,9 @@ class SaRecord(ABC):
         """Add a Child SA. Traffic may use it from now on."""
 
     @abstractmethod
-    def remove_children(self, spis: Iterable[int], *, by_peer: bool, reason: str = "deleted") -> None:
+    def remove_children(
+        self, spis: Iterable[int], *, by_peer: bool, reason: str = "deleted", code: Closing | None = None
+    ) -> None:
         """Remove Child SAs by their inbound SPIs; unknown SPIs are ignored."""
 
     @abstractmethod
@@ -304,7 +319,7 @@ class SaRecord(ABC):
         """Fail to set up the IKE SA. ``last`` is a final exchange that tells the peer."""
 
     @abstractmethod
-    def closed(self, reason: str, *, by_peer: bool = False) -> None:
+    def closed(self, reason: str, code: Closing, *, by_peer: bool = False) -> None:
         """Close an established IKE SA: it was deleted, or the peer is dead."""
 
     @abstractmethod

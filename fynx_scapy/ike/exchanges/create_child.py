@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
-from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
+from fynx_scapy.errors import Closing, FynxError, KeyExchangeError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
 from fynx_scapy.ike.child.setup import ChildPlan, ChildRequest, answer_child, child_answer_payloads, install, no_room
 from fynx_scapy.ike.config import ChildConfig
@@ -110,7 +110,8 @@ class ChildExchange(Exchange):
     def refused(self, error: FynxError) -> None:
         """No Child SA, where its answer was refused once it was made."""
         if self.child is not None and not self.rounds:
-            self.sa.remove_children([self.child.inbound.spi], by_peer=False, reason=f"refused: {error}")
+            spi = self.child.inbound.spi
+            self.sa.remove_children([spi], by_peer=False, reason=f"refused: {error}", code=Closing.REJECTED)
 
 
 @exchange(ExchangeType.CREATE_CHILD_SA)
@@ -149,7 +150,7 @@ class CreateChild(ChildExchange):
             sa.emit(ChildSaFailed(*sa.stamp, name=self.config.name, notify_type=kind, reason=str(error)))
             if isinstance(error, MalformedError | KeyExchangeError):
                 # Section 2.21: the peer has a Child SA that we do not have; clean up.
-                sa.delete_ike()
+                sa.delete_ike(Closing.REJECTED)
 
 
 def ask_for_pair(sa: SaRecord, config: ChildConfig, packet: bytes | None) -> bool:

@@ -11,6 +11,7 @@ from scapy.packet import Packet
 import fynx_scapy.ike.auth.psk  # noqa: F401 -- it registers itself
 from fynx_scapy.errors import (
     AuthenticationError,
+    Closing,
     ConfigError,
     FynxError,
     MalformedError,
@@ -134,7 +135,7 @@ class IkeAuth(Exchange):
         except (MalformedError, ConfigError) as wrong:
             # The peer has a Child SA that we cannot use: section 2.21 lets us clean up by deleting it.
             sa.emit(ChildSaFailed(*sa.stamp, name=child.config.name, notify_type=None, reason=str(wrong)))
-            sa.delete_ike()
+            sa.delete_ike(Closing.REJECTED)
 
     def respond(self, request: Message) -> Steps:
         """Find the configuration for IDi and IDr, verify the peer, and answer with our AUTH and the first Child SA."""

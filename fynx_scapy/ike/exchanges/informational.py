@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
-from fynx_scapy.errors import FynxError
+from fynx_scapy.errors import Closing, FynxError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.child.setup import is_esp
 from fynx_scapy.ike.core import hooks
@@ -72,7 +72,7 @@ class Informational(Exchange):
         # <--  HDR, SK {[N,] [D,] …}
         for delete in deletes:
             if delete.proto == ProtocolId.IKE:
-                self.sa.closed("deleted by us")
+                self.sa.closed("deleted by us", self.sa.closing)
             elif is_esp(delete.proto):
                 self.sa.remove_children(map(int.from_bytes, delete.SPI), by_peer=False)
         for delete in answer.all(IKEv2_Delete):
@@ -86,7 +86,7 @@ class Informational(Exchange):
         """
         sa = self.sa
         answer: list[Packet] = []
-        closing = ""
+        closing, code = "", Closing.BY_PEER
         # HDR, SK {[N,] [D,] …}  -->
         for delete in request.all(IKEv2_Delete):
             if delete.proto == ProtocolId.IKE:
@@ -97,12 +97,12 @@ class Informational(Exchange):
                     answer.append(IKEv2_Delete(proto=delete.proto, SPI=[spi.to_bytes(4) for spi in spis]))
         first_after_auth = request.header_fields.message_id == sa.authenticated_by + 1
         if first_after_auth and any(n.type in _FATAL for n in request.notifies()):
-            closing = "the peer rejected the IKE SA after IKE_AUTH"
+            closing, code = "the peer rejected the IKE SA after IKE_AUTH", Closing.REJECTED
         answer += hooks.answer(sa, request)
         # <--  HDR, SK {[D]}
         yield self.response(*([] if closing else answer))
         if closing:
-            sa.closed(closing, by_peer=True)
+            sa.closed(closing, code, by_peer=True)
 
     def _remove_outbound(self, delete: Packet) -> list[int]:
         """Remove the Child SAs in the peer's Delete. It names them by its inbound SPIs, which are our outbound ones.
@@ -119,7 +119,7 @@ class Informational(Exchange):
     def failed(self, error: FynxError) -> None:
         """Close the IKE SA after our Delete, even without an answer."""
         if any(isinstance(p, IKEv2_Delete) and p.proto == ProtocolId.IKE for p in self.payloads):
-            self.sa.closed("deleted by us, unanswered")
+            self.sa.closed("deleted by us, unanswered", self.sa.closing)
 
 
 class Liveness(Informational):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fynx_scapy.errors import FynxError, KeyExchangeError, PeerError
+from fynx_scapy.errors import Closing, FynxError, KeyExchangeError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.child.setup import ChildRequest, answer_child
 from fynx_scapy.ike.core.child import ChildSa, Rekeyed
@@ -84,7 +84,9 @@ class RekeyChild(ChildExchange):
         elif kind == NotifyType.CHILD_SA_NOT_FOUND:
             # "SHOULD silently delete the Child SA (if it still exists) and send a request to create a new Child SA
             # from scratch"
-            sa.remove_children([old.inbound.spi], by_peer=True, reason="unknown to the peer")
+            sa.remove_children(
+                [old.inbound.spi], by_peer=True, reason="unknown to the peer", code=Closing.PEER_RESTARTED
+            )
             sa.start(CreateChild(sa, old.config))
         else:
             sa.emit(ChildSaFailed(*sa.stamp, name=old.name, notify_type=kind, reason=str(error)))
@@ -92,4 +94,4 @@ class RekeyChild(ChildExchange):
                 replace_refused(sa)
             elif isinstance(error, KeyExchangeError):
                 # RFC 6989 section 2.5: the IKE SA is deleted; so draft-ietf-ipsecme-ikev2-mlkem, Recipient Tests.
-                sa.delete_ike()
+                sa.delete_ike(Closing.REJECTED)

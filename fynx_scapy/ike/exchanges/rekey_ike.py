@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fynx_scapy.errors import FynxError, KeyExchangeError, MalformedError, PeerError
+from fynx_scapy.errors import Closing, FynxError, KeyExchangeError, MalformedError, PeerError
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
 from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.exchange import Exchange, Steps
@@ -141,7 +141,7 @@ class RekeyIke(Exchange):
             collisions.settle_ike(sa)
         elif isinstance(error, KeyExchangeError) and sa.established:
             # RFC 6989 section 2.5; draft-ietf-ipsecme-ikev2-mlkem, Recipient Tests
-            sa.delete_ike()
+            sa.delete_ike(Closing.REJECTED)
         elif isinstance(error, PeerError) and error.notify_type == NotifyType.TEMPORARY_FAILURE:
             succession.try_again(sa, RekeyIke)
         elif isinstance(error, PeerError) and error.notify_type == NotifyType.NO_ADDITIONAL_SAS:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
-from fynx_scapy.errors import MalformedError, PeerError
+from fynx_scapy.errors import Closing, MalformedError, PeerError
 from fynx_scapy.iana import CpAttribute, CpType, ExchangeType, NotifyType
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.core.extension import Extension, Place
@@ -164,7 +164,7 @@ class ConfigurationPayload(Extension):
         if (missing := self._accept(answer)) is not None:
             name = sa.config.children[0].name if sa.config.children else ""
             sa.emit(ChildSaFailed(*sa.stamp, name=name, notify_type=None, reason=missing))
-            sa.delete_ike()
+            sa.delete_ike(Closing.REJECTED)
 
     def _accept(self, message: Message) -> str | None:
         """Read CP(CFG_REPLY), if we requested one. Returns what is missing of what we require, or None."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
+from fynx_scapy.errors import Closing
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.core.extension import Extension, Place
 from fynx_scapy.ike.core.registry import extension
@@ -44,4 +45,4 @@ class InitialContact(Extension):
         for other in list(self.sa.endpoint.sas.values()):
             same = other.remote_id == self.sa.remote_id and other.local_id == self.sa.local_id
             if other is not self.sa and same and not other.connecting:
-                other.closed("the peer sent INITIAL_CONTACT", by_peer=True)
+                other.closed("the peer sent INITIAL_CONTACT", Closing.PEER_RESTARTED, by_peer=True)

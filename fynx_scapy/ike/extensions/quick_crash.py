@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
+from fynx_scapy.errors import Closing
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId
 from fynx_scapy.ike.core.extension import Extension, Place
 from fynx_scapy.ike.core.registry import extension
@@ -81,7 +82,8 @@ class QuickCrashDetection(Extension):
         if not any(hmac.compare_digest(given, kept) for given in data for kept in self.tokens):
             return False
         sa.emit(CrashDetected(*sa.stamp))
-        sa.closed("the peer sent its QCD token: it has lost the IKE SA", by_peer=True)
+        reason = "the peer sent its QCD token: it has lost the IKE SA"
+        sa.closed(reason, Closing.PEER_RESTARTED, by_peer=True)
         return True
 
     @classmethod

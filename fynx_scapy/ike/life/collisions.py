@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fynx_scapy.errors import MalformedError, PeerError
+from fynx_scapy.errors import Closing, MalformedError, PeerError
 from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike.child.setup import no_room
 from fynx_scapy.ike.core.chains import Chains
@@ -134,11 +134,11 @@ def settle_ike(sa: SaRecord) -> None:
     ours, theirs = sa.rekeyed, sa.peer_rekeyed
     if ours is not None and (theirs is None or not lowest_is_ours(ours.nonces, theirs.nonces)):
         succession.hand_over(sa, ours.sa)
-        sa.delete_ike()
+        sa.delete_ike(Closing.REPLACED)
         if theirs is not None:
             succession.expect_delete(theirs.sa)
     elif theirs is not None:
         succession.hand_over(sa, theirs.sa)
         succession.expect_delete(sa)
         if ours is not None:
-            ours.sa.delete_ike()
+            ours.sa.delete_ike(Closing.REPLACED)

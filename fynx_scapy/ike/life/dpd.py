@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fynx_scapy.errors import Closing
 from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.life.reconnect import child_configs, config_of, reconnect
 
@@ -75,6 +76,6 @@ def handle_dead_peer(sa: SaRecord, end: Callable[[], None]) -> None:
     """
     was_established, children = sa.established, child_configs(sa)
     end()
-    sa.closed("the peer does not answer")
+    sa.closed("the peer does not answer", Closing.PEER_DEAD)
     if was_established:
         _ACTIONS[sa.config.dpd.action](sa, children)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fynx_scapy.errors import Closing
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.events import LifetimeReached
@@ -130,7 +131,7 @@ class IkeLife(_Life):
             self._set(now + _LOOK_AGAIN, lambda now: self._expire(limit, now))
         elif sa.established:
             sa.emit(LifetimeReached(*sa.stamp, limit=limit, hard=True))
-            sa.delete_ike()
+            sa.delete_ike(Closing.LIFETIME)
 
     def _reauthenticate(self, now: float) -> None:
         sa = self.sa
@@ -209,7 +210,7 @@ class ChildLife(_Life):
         if self.rekeyed:
             # Section 2.8: "If an SA has expired or is about to expire and rekeying attempts using the mechanisms
             # described here fail, an implementation MUST close the IKE SA and any associated Child SAs".
-            sa.delete_ike()
+            sa.delete_ike(Closing.LIFETIME)
         else:
             sa.delete_child(child)
 

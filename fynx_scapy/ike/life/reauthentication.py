@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fynx_scapy.errors import FynxError
+from fynx_scapy.errors import Closing, FynxError
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.ike.core.exchange import Exchange, Steps
 from fynx_scapy.ike.life.reconnect import child_configs, reconnect
@@ -30,7 +30,7 @@ class Replace(Exchange):
         """Make before break: delete the old IKE SA only once the new one has as many Child SAs."""
         new, old = self.sa, self.old.newest
         if len(new.children) < self._wanted:
-            new.delete_ike()
+            new.delete_ike(Closing.REJECTED)
             self._try_again(old)
         else:
             # Packets on the old Child SAs may still be on their way.
@@ -78,4 +78,4 @@ def replace_refused(sa: SaRecord) -> None:
 def _delete(old: SaRecord, now: float) -> None:
     old = old.newest
     if old.established:
-        old.delete_ike()
+        old.delete_ike(Closing.REPLACED)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fynx_scapy.errors import Closing
 from fynx_scapy.iana import ProtocolId
 from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.core import hooks
@@ -96,9 +97,10 @@ def inherit_if_used(sa: SaRecord, request: Message) -> None:
 
 def expect_delete(sa: SaRecord) -> None:
     """Wait for the peer to delete this IKE SA; close it if the peer never does."""
+    sa.closing = Closing.REPLACED
 
     def give_up(now: float) -> None:
-        sa.closed("the peer did not delete it")
+        sa.closed("the peer did not delete it", Closing.REPLACED)
 
     sa.deadline = sa.endpoint.timers.set(sa.now + sa.endpoint.config.linger, give_up)
 
@@ -109,7 +111,7 @@ def try_again(refused: SaRecord, make: Callable[[SaRecord], Exchange]) -> None:
         refused.refused_since = refused.now
     if refused.now - refused.refused_since > refused.config.retry_limit:
         # "it SHOULD conclude that the state information is out of sync and close the IKE SA"
-        refused.delete_ike()
+        refused.delete_ike(Closing.LIFETIME)
         return
 
     def again(now: float) -> None:
