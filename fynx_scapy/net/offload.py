@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 # From linux/udp.h; Python's socket module does not name them.
 _UDP_SEGMENT, _UDP_GRO = 103, 104
@@ -60,12 +60,9 @@ def segmented(size: int) -> Ancillary:
     return socket.IPPROTO_UDP, _UDP_SEGMENT, _SIZE.pack(size)
 
 
-def segment_size(ancillary: Iterable[Ancillary]) -> int:
-    """The size in octets of the datagrams in a received buffer, or 0 if it is a single datagram."""
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.IPPROTO_UDP, _UDP_GRO) and len(data) >= 2:
-            return int.from_bytes(data[:4], sys.byteorder)
-    return 0
+def segment_size(kind: int, data: bytes) -> int:
+    """The size in octets of the datagrams in a received buffer, by a control message of UDP; 0 if that says nothing."""
+    return int.from_bytes(data[:4], sys.byteorder) if kind == _UDP_GRO and len(data) >= 2 else 0
 
 
 def split(data: bytes, size: int) -> list[bytes]:

@@ -37,6 +37,7 @@ _Arrival = Datagram | tuple[list[bytes], int, Address]
 # From linux/in.h, linux/in6.h and linux/errqueue.h; Python's socket module names only some of them.
 _IP_MTU_DISCOVER, _IP_RECVERR, _IP_RECVTOS, _IP_TOS = 10, 11, 13, 1
 _IPV6_MTU_DISCOVER, _IPV6_RECVERR, _IPV6_RECVTCLASS, _IPV6_TCLASS = 23, 25, 66, 67
+_TOS = frozenset({(socket.IPPROTO_IP, _IP_TOS), (socket.IPPROTO_IPV6, _IPV6_TCLASS)})
 _PMTUDISC_WANT = 1
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")
 _ORIGIN_ICMP, _ORIGIN_ICMP6 = 2, 3
@@ -186,10 +187,11 @@ class IpSocket:
                 self._failed.append(f"received a truncated datagram, or one without a sender, on {self.address}")
                 continue
             if source != sender:
-                sender, known = source, Address(source[0], source[1])
-            datagrams = offload.split(data, offload.segment_size(ancillary)) if ancillary else [data]
+                sender, known = source, Address(source[0], source[1] if self._kind == socket.SOCK_DGRAM else 0)
+            tos, size = _control(ancillary)
+            datagrams = offload.split(data, size) if size else [data]
             count += len(datagrams) - 1
-            yield datagrams, _traffic_class(ancillary), known
+            yield datagrams, tos, known
 
     def failed(self) -> list[str]:
         """The reasons why receiving failed since the last call."""
@@ -244,11 +246,11 @@ class UdpPort(IpSocket):
     def _classified(self) -> Iterator[_Arrival]:
         for datagrams, tos, sender in self._messages():
             esp = self.marker_always or has_marker(self.address.port, sender.port)
-            if esp and all(_is_esp(datagram) for datagram in datagrams):
+            if esp and not any(map(_is_other, datagrams)):
                 yield datagrams, tos, sender
                 continue
             for data in datagrams:
-                if esp and _is_esp(data):
+                if esp and not _is_other(data):
                     yield [data], tos, sender
                 else:
                     yield Datagram.from_udp(data, self.address, sender, tos, marker_always=self.marker_always)
@@ -266,46 +268,50 @@ class EspPort(IpSocket):
 
     def _bare(self) -> Iterator[_Arrival]:
         for (data,), tos, sender in self._messages():
-            remote = Address(sender.host, 0)
             if self.v6:
-                yield [data], tos, remote
+                yield [data], tos, sender
             elif len(data) >= 20:
-                yield [data[(data[0] & 15) * 4 :]], data[1], remote
+                yield [data[(data[0] & 15) * 4 :]], data[1], sender
 
 
-def _is_esp(data: bytes) -> bool:
-    """Whether a datagram is ESP in UDP: no marker comes first, and it is no keepalive (RFC 3948 section 2)."""
-    return not data.startswith(NON_ESP_MARKER) and data != KEEPALIVE
+def _is_other(data: bytes) -> bool:
+    """Whether a datagram is not ESP in UDP: the marker comes first, or it is a keepalive (RFC 3948 section 2)."""
+    return data.startswith(NON_ESP_MARKER) or data == KEEPALIVE
 
 
 def _gathered(arrivals: Iterable[_Arrival], local: Address, kind: DatagramKind) -> Iterator[Datagram | Burst]:
     """What arrives, in order, with the ESP packets that one sender sent in a row and with one TOS in bursts."""
     run: list[bytes] = []
-    path: tuple[int, Address] | None = None
+    tos, remote = 0, local
     for arrival in arrivals:
-        packets, where = ([], None) if isinstance(arrival, Datagram) else (arrival[0], arrival[1:])
-        if path is not None and (where != path or len(run) + len(packets) > _BURST):
-            yield _joined(run, local, path, kind)
+        packets, their_tos, sender = ([], 0, local) if isinstance(arrival, Datagram) else arrival
+        if run and (sender is not remote or their_tos != tos or len(run) + len(packets) > _BURST):
+            yield _joined(run, local, remote, kind, tos)
             run = []
-        run, path = [*run, *packets] if run else packets, where
         if isinstance(arrival, Datagram):
             yield arrival
-    if path is not None:
-        yield _joined(run, local, path, kind)
+        elif run:
+            run += packets
+        else:
+            run, tos, remote = packets, their_tos, sender
+    if run:
+        yield _joined(run, local, remote, kind, tos)
 
 
-def _joined(packets: list[bytes], local: Address, path: tuple[int, Address], kind: DatagramKind) -> Datagram | Burst:
-    tos, remote = path
-    if len(packets) == 1:
-        return Datagram(packets[0], local, remote, kind, tos)
-    return Burst(packets, local, remote, kind, tos)
+def _joined(packets: list[bytes], local: Address, remote: Address, kind: DatagramKind, tos: int) -> Datagram | Burst:
+    item = Burst(packets, local, remote, kind, tos)
+    return item if len(packets) > 1 else item.datagrams()[0]
 
 
-def _traffic_class(ancillary: list[tuple[int, int, bytes]]) -> int:
+def _control(ancillary: Iterable[Ancillary]) -> tuple[int, int]:
+    """The TOS or traffic class of what was received, and the size of its datagrams if they are several, or 0."""
+    tos = size = 0
     for level, kind, data in ancillary:
-        if (level, kind) in ((socket.IPPROTO_IP, _IP_TOS), (socket.IPPROTO_IPV6, _IPV6_TCLASS)) and data:
-            return int.from_bytes(data, sys.byteorder) & 0xFF  # one octet, or an int
-    return 0
+        if level == socket.IPPROTO_UDP:
+            size = offload.segment_size(kind, data)
+        elif (level, kind) in _TOS and data:
+            tos = int.from_bytes(data, sys.byteorder) & 0xFF  # one octet, or an int
+    return tos, size
 
 
 def _offender(data: bytes) -> str:
