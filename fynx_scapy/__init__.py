@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fynx_scapy.client import IpsecClient
     from fynx_scapy.ike.basics.counts import DropReason
     from fynx_scapy.ike.basics.randomness import SeededRandomness
     from fynx_scapy.ike.config import IkeConfig, IkeFields, Psk
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.terms.proposals import Proposal
     from fynx_scapy.ike.terms.selectors import Selector
     from fynx_scapy.ike.terms.timeouts import DeadPeerDetection, Retransmission
+    from fynx_scapy.ipsec_session import IpsecSession, SessionCounters
+    from fynx_scapy.server import IpsecServer
     from fynx_scapy.session import Session
     from fynx_scapy.session_setup import PeerFields, SessionFields
     from fynx_scapy.settings.settings import Settings
@@ -50,6 +53,9 @@ __all__ = [
     "IkeConfig",
     "IkeFields",
     "IkeSa",
+    "IpsecClient",
+    "IpsecServer",
+    "IpsecSession",
     "Lifetime",
     "Limits",
     "PeerFields",
@@ -59,6 +65,7 @@ __all__ = [
     "SeededRandomness",
     "Selector",
     "Session",
+    "SessionCounters",
     "SessionFields",
     "Settings",
 ]
@@ -80,6 +87,9 @@ _HOME = {
     "IkeConfig": "fynx_scapy.ike.config",
     "IkeFields": "fynx_scapy.ike.config",
     "IkeSa": "fynx_scapy.ike.sa",
+    "IpsecClient": "fynx_scapy.client",
+    "IpsecServer": "fynx_scapy.server",
+    "IpsecSession": "fynx_scapy.ipsec_session",
     "Lifetime": "fynx_scapy.ike.terms.lifetime",
     "Limits": "fynx_scapy.ike.terms.lifetime",
     "NEVER": "fynx_scapy.ike.terms.lifetime",
@@ -90,6 +100,7 @@ _HOME = {
     "SeededRandomness": "fynx_scapy.ike.basics.randomness",
     "Selector": "fynx_scapy.ike.terms.selectors",
     "Session": "fynx_scapy.session",
+    "SessionCounters": "fynx_scapy.ipsec_session",
     "SessionFields": "fynx_scapy.session_setup",
     "Settings": "fynx_scapy.settings.settings",
 }

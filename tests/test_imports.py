@@ -27,7 +27,8 @@ ENGINE = SECURITY | {"layers", "ike"}
 RECORDS = ENGINE | {"events", "failures", "exchanges", "extensions", "taps", "keynames", "keylog", "ladder"}
 STATE = RECORDS | {"net", "session_setup", "session_history", "session_sas"}
 CARRIERS = STATE | {"session_state", "session"}
-TOOLS = CARRIERS | {"harness", "capture", "lab"}
+PROGRAMS = RECORDS | {"net", "ipsec_life", "ipsec_session", "ipsec_host"}
+TOOLS = CARRIERS | PROGRAMS | {"client", "server", "harness", "capture", "lab"}
 FRONTS = TOOLS | {"settings", "report", "scenarios", "shell"}
 MAY_IMPORT = {
     "errors": set(),
@@ -56,8 +57,13 @@ MAY_IMPORT = {
     "session_sas": RECORDS,
     "session_state": STATE,
     "session": CARRIERS,
+    "ipsec_life": RECORDS | {"net"},
+    "ipsec_session": RECORDS | {"net", "ipsec_life"},
+    "ipsec_host": RECORDS | {"net", "ipsec_life", "ipsec_session"},
+    "client": PROGRAMS,
+    "server": PROGRAMS,
     "harness": CARRIERS,
-    "lab": CARRIERS | {"harness"},
+    "lab": CARRIERS | PROGRAMS | {"client", "server", "harness"},
     "capture": TOOLS,
     "bench": TOOLS,
     "report": TOOLS,

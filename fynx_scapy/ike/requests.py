@@ -207,7 +207,7 @@ class Requests(RequestWindow):
     def _end(self, exchange: Exchange, error: FynxError | None) -> None:
         if exchange.done:
             return
-        exchange.done, exchange.error = True, error
+        exchange.complete(error)
         if error is not None:
             error.about(exchange=name_of(ExchangeType, exchange.exchange_type), **self._sa.identity)
             exchange.failed(error)

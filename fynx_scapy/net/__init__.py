@@ -13,13 +13,17 @@ from fynx_scapy.net.udp import UdpNetwork, free_ports
 from fynx_scapy.net.wire import Wire
 
 if TYPE_CHECKING:
+    from fynx_scapy.net.aio import AioNetwork
     from fynx_scapy.net.recorder import Recorder
 
-__all__ = ["Nat", "Network", "Recorder", "UdpNetwork", "Wire", "echo_request", "free_ports", "udp_packet"]
+__all__ = ["AioNetwork", "Nat", "Network", "Recorder", "UdpNetwork", "Wire", "echo_request", "free_ports", "udp_packet"]
+
+
+_HOME = {"AioNetwork": "aio", "Recorder": "recorder"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the recorder on first use: it imports every key log format, and few sessions record."""
-    if name != "Recorder":
+    """Import on first use what few programs need: the recorder has every key log format, the other one asyncio."""
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return importlib.import_module(f"{__name__}.recorder").Recorder
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

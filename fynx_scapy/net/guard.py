@@ -47,6 +47,11 @@ def guarded(now: float, doing: str, act: Callable[..., object], *args: Any, taps
     modules = [str(frame.f_globals.get("__name__")) for frame in places]
     if fatal or (taps and _TAPS in modules):
         raise error
+    return described(now, doing, error)
+
+
+def described(now: float, doing: str, error: Exception) -> InternalError:
+    """An exception as an event: its type, where it arose, and its text if no key can be in it."""
     return InternalError(
         time=now,
         doing=doing,

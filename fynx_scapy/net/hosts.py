@@ -19,6 +19,7 @@ from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, InternalError
 from fynx_scapy.ike.message import Burst, Datagram
+from fynx_scapy.ike.path.nat import IKE_PORT, NATT_PORT
 from fynx_scapy.net import guard
 from fynx_scapy.net.echo import echo_reply
 from fynx_scapy.net.listeners import Listeners, Remover
@@ -139,6 +140,8 @@ class Hosts(ABC):
         if host.name in self.hosts:
             raise ConfigError(f"the name {host.name!r} is already taken on this network")
         self.hosts[host.name] = host
+        config = endpoint.config
+        endpoint.config = config.replace(port=config.port or IKE_PORT, natt_port=config.natt_port or NATT_PORT)
         endpoint.now = self.now
         endpoint.esp_events = self._esp_wanted()
         return host

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import select
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from fynx_scapy.errors import ConfigError, FynxError, QueueFull, TransportError
 from fynx_scapy.ike.basics.counts import DropReason
@@ -19,6 +22,17 @@ from fynx_scapy.net.sockets import EspPort, OpenSocket, UdpPort
 
 _PATIENCE = 0.1
 """How long, in seconds, a burst waits for room in a send buffer. A device that works makes room much sooner."""
+
+
+_ATTEMPTS = 16
+"""How many port numbers we try to find one that is free on all addresses of an endpoint."""
+
+
+class HasFileno(Protocol):
+    """An object with a file descriptor."""
+
+    def fileno(self) -> int:
+        """The file descriptor."""
 
 
 @dataclass(slots=True)
@@ -48,24 +62,46 @@ class Ports:
 
     @classmethod
     def open(cls, endpoint: Endpoint, open_socket: OpenSocket, *, native: bool, offload: bool) -> Ports:
-        """Open the ports of its configuration. ``native`` also opens protocol 50, if allowed.
+        """Open the ports of its configuration, which then names the free ports that were chosen for 0.
 
-        TransportError when a port cannot be opened; none stays open then.
+        ``native`` also opens protocol 50, if allowed. TransportError when a port cannot be opened; none stays open
+        then.
         """
         config, ports = endpoint.config, cls()
         try:
-            numbers = dict.fromkeys((config.port, config.natt_port))
-            for address in (Address(ip, number) for ip in endpoint.hosts for number in numbers):
-                ports.udp[address] = UdpPort(*address, open_socket, marker_always=config.marker_always, offload=offload)
+            port = ports._bind(endpoint, config.port, open_socket, offload)
+            same = config.natt_port == config.port != 0
+            natt_port = port if same else ports._bind(endpoint, config.natt_port, open_socket, offload)
         except TransportError:
             ports.close()
             raise
+        endpoint.config = config.replace(port=port, natt_port=natt_port)
         for ip in endpoint.hosts if native else ():
             try:
                 ports.esp[ip] = EspPort(ip, open_socket)
             except TransportError as error:
                 ports.refused = str(error)
         return ports
+
+    def _bind(self, endpoint: Endpoint, number: int, open_socket: OpenSocket, offload: bool) -> int:
+        """Open a UDP port on every address; returns its number, a free one for 0."""
+        for _ in range(0 if number else _ATTEMPTS):
+            with contextlib.suppress(TransportError):  # free on the first address, but not on another
+                return self._bind_everywhere(endpoint, number, open_socket, offload)
+        return self._bind_everywhere(endpoint, number, open_socket, offload)
+
+    def _bind_everywhere(self, endpoint: Endpoint, number: int, open_socket: OpenSocket, offload: bool) -> int:
+        marker = endpoint.config.marker_always
+        with contextlib.ExitStack() as undone:
+            opened: list[UdpPort] = []
+            for ip in endpoint.hosts:
+                port = UdpPort(ip, number, open_socket, marker_always=marker, offload=offload)
+                undone.callback(port.close)
+                opened.append(port)
+                number = port.address.port
+            undone.pop_all()
+        self.udp |= {port.address: port for port in opened}
+        return number
 
     def close(self) -> None:
         """Close all of them. Nobody waits for them any more."""
@@ -93,6 +129,8 @@ class SocketHosts(Hosts):
         super().__init__(history=history, lock=lock)
         self.open_socket, self.offload = open_socket, offload
         self._ports: dict[str, Ports] = {}
+        self._poll = select.epoll()
+        self._by_descriptor: dict[int, Callable[[int], object]] = {}
 
     def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False, native: bool = True) -> Host:
         """Add an endpoint and open the ports of its configuration. ``native`` also opens protocol 50, if allowed.
@@ -107,7 +145,45 @@ class SocketHosts(Hosts):
             ports.close()
             raise
         self._ports[host.name] = ports
+        ports.watched += (self.watch(port, functools.partial(self._read, host, port)) for port in ports)
         return host
+
+    def native(self, name: str) -> bool:
+        """Whether a host can send ESP without UDP, as IP protocol 50, from all its addresses."""
+        return self._ports[name].esp.keys() == set(self.hosts[name].endpoint.hosts)
+
+    def watch(self, source: HasFileno, ready: Callable[[int], object]) -> Remover:
+        """Call ``ready`` with the epoll flags whenever ``source`` is readable and time passes here.
+
+        So the same thread can serve other sockets too. Returns a remover like `observe`.
+        """
+        descriptor = source.fileno()
+
+        def remove() -> None:
+            with self.lock:
+                if self._by_descriptor.get(descriptor) is ready:  # another socket may have the number now
+                    del self._by_descriptor[descriptor]
+                    with contextlib.suppress(OSError):  # closing a socket has unregistered it
+                        self._poll.unregister(descriptor)
+
+        with self.lock:
+            self._poll.register(descriptor, select.EPOLLIN)
+            self._by_descriptor[descriptor] = ready
+        return Remover(remove)
+
+    def _serve_ready(self, ready: Iterable[tuple[int, int]]) -> None:
+        """Call those who watch these descriptors, with their epoll flags."""
+        for descriptor, flags in ready:
+            if descriptor in self._by_descriptor:
+                self._call(self._by_descriptor[descriptor], flags)
+
+    def _close_ports(self) -> None:
+        """Close all sockets."""
+        for ports in self._ports.values():
+            ports.close()
+        self._ports.clear()
+        self._by_descriptor.clear()
+        self._poll.close()
 
     def remove(self, name: str) -> None:
         """Remove a host and close its sockets; its events stay in ``events``."""

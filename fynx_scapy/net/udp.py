@@ -7,21 +7,17 @@ Its interface is that of the network in memory, but `run` takes real time.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import select
 import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import Self
 
 from fynx_scapy.errors import ConfigError, TransportError
-from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address
 from fynx_scapy.net import guard
-from fynx_scapy.net.hosts import Host
-from fynx_scapy.net.listeners import Remover
 from fynx_scapy.net.ports import SocketHosts
 from fynx_scapy.net.sockets import OpenSocket, UdpPort
 
@@ -34,13 +30,6 @@ SETTLING = 0.2
 _PATIENCE = 0.25
 _SHARED = 0.002
 """The same interval when the thread of `attend` may have read what `run` waits for."""
-
-
-class HasFileno(Protocol):
-    """An object with a file descriptor."""
-
-    def fileno(self) -> int:
-        """The file descriptor."""
 
 
 class UdpNetwork(SocketHosts):
@@ -59,8 +48,6 @@ class UdpNetwork(SocketHosts):
         self, *, open_socket: OpenSocket = socket.socket, history: int | None = None, offload: bool = True
     ) -> None:
         super().__init__(open_socket=open_socket, history=history, offload=offload, lock=threading.RLock())
-        self._poll = select.epoll()
-        self._by_descriptor: dict[int, Callable[[int], object]] = {}
         self._started = time.monotonic()
         self.epoch = time.time()
         self._attendant: threading.Thread | None = None
@@ -78,37 +65,6 @@ class UdpNetwork(SocketHosts):
         """Seconds since the network was made."""
         return time.monotonic() - self._started
 
-    # Hosts
-
-    def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False, native: bool = True) -> Host:
-        """Add an endpoint and open the ports of its configuration. ``native`` also opens protocol 50, if allowed.
-
-        TransportError when a port cannot be opened; ConfigError when the name is taken.
-        """
-        host = super().add(endpoint, name, echo=echo, native=native)
-        ports = self._ports[host.name]
-        ports.watched += (self.watch(port, functools.partial(self._read, host, port)) for port in ports)
-        return host
-
-    def watch(self, source: HasFileno, ready: Callable[[int], object]) -> Remover:
-        """Have `run` call ``ready`` with the epoll flags whenever ``source`` is readable.
-
-        So the same thread can serve other sockets too. Returns a remover like `observe`.
-        """
-        descriptor = source.fileno()
-
-        def remove() -> None:
-            with self.lock:
-                if self._by_descriptor.get(descriptor) is ready:  # another socket may have the number now
-                    del self._by_descriptor[descriptor]
-                    with contextlib.suppress(OSError):  # closing a socket has unregistered it
-                        self._poll.unregister(descriptor)
-
-        with self.lock:
-            self._poll.register(descriptor, select.EPOLLIN)
-            self._by_descriptor[descriptor] = ready
-        return Remover(remove)
-
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
@@ -124,11 +80,7 @@ class UdpNetwork(SocketHosts):
         if self._alarm >= 0:
             os.close(self._alarm)
             self._alarm = -1
-        for ports in self._ports.values():
-            ports.close()
-        self._ports.clear()
-        self._by_descriptor.clear()
-        self._poll.close()
+        self._close_ports()
 
     def attend(self) -> None:
         """Start a thread that answers the peers between calls of `run`, for example at a Python prompt."""
@@ -185,9 +137,7 @@ class UdpNetwork(SocketHosts):
         wait = min(end, timer if timer is not None else end) - self.now
         ready = self._poll.poll(max(0.0, min(wait, _PATIENCE)))
         with self.lock:
-            for descriptor, what in ready:
-                if descriptor in self._by_descriptor:
-                    self._call(self._by_descriptor[descriptor], what)
+            self._serve_ready(ready)
             self._fire()
             self._raise()
 

@@ -68,6 +68,21 @@ class Exchange:
         """How many seconds a request of it is sent again at least, if its schedule is shorter."""
         self.followed_up = False
         """Whether it has gone on in another exchange type."""
+        self._awaited: list[Callable[[], object]] = []
+
+    def complete(self, error: FynxError | None = None) -> None:
+        """Mark it as done, and tell those who wait for it."""
+        self.done, self.error = True, error
+        awaited, self._awaited = self._awaited, []
+        for told in awaited:
+            told()
+
+    def when_done(self, told: Callable[[], object]) -> None:
+        """Have ``told()`` called once it is done, or at once if it is. ``told`` must not act on the endpoint."""
+        if self.done:
+            told()
+        else:
+            self._awaited.append(told)
 
     @property
     def about(self) -> SaRecord:

@@ -79,7 +79,7 @@ def hand_over(old: SaRecord, new: SaRecord) -> None:
         exchange.sa = new
         if exchange.replaces_ike:
             # The rekey has happened already.
-            exchange.done = True
+            exchange.complete()
         else:
             new.start(exchange)
     new.take_over()

@@ -19,7 +19,6 @@ from fynx_scapy.checks import (
     seconds,
     setting,
     several,
-    udp_port,
     whole,
 )
 from fynx_scapy.ike.basics.share import WHOLE, Share
@@ -73,6 +72,7 @@ class EndpointFields(TypedDict, total=False):
 
 # RFC 8019 section 4.4 rules out less than 8 as too easy. 0 lets the initiator choose.
 _DIFFICULTY = Check("a puzzle difficulty of 8 to 255, or 0", lambda n: whole(0, 255).accepts(n) and (n == 0 or n >= 8))
+_PORT = whole(0, 65535)
 _PREFIX = Check("a prefix of 8 to 128 bits in steps of 8", lambda n: whole(8, 128).accepts(n) and n % 8 == 0)
 
 
@@ -109,10 +109,10 @@ class EndpointConfig(Checked):
     an IPv6 address. Protection against floods: RFC 7296 section 2.6 and RFC 8019.
     """
 
-    port: int = setting(500, udp_port())
-    """Our UDP port for IKE."""
-    natt_port: int = setting(4500, udp_port())
-    """Our UDP port for ESP in UDP, and for IKE behind a NAT (RFC 7296 section 2.23)."""
+    port: int = setting(500, _PORT)
+    """Our UDP port for IKE. A network replaces 0 by a free port: a real one by any, one in memory by 500."""
+    natt_port: int = setting(4500, _PORT)
+    """Our UDP port for ESP in UDP, and for IKE behind a NAT (RFC 7296 section 2.23); 0 as for ``port``."""
     marker_always: bool = setting(False, flag())
     """Whether to send and expect the non-ESP marker before every IKE message, whatever the ports are. Some peers on
     other ports need it."""

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An IPsec client for asyncio programs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Self
+
+from fynx_scapy.checks import as_tuple, check_values, kind, optional, several
+from fynx_scapy.errors import LocalError
+from fynx_scapy.ike.config import EndpointConfig, IkeConfig
+from fynx_scapy.ike.core.registry import Registry
+from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.path.nat import IKE_PORT, NATT_PORT
+from fynx_scapy.ipsec_host import IpsecHost
+from fynx_scapy.ipsec_session import CLOSING, IpsecSession
+from fynx_scapy.net.aio import AioNetwork
+from fynx_scapy.net.sockets import OpenSocket
+from fynx_scapy.net.udp import source_for
+
+_CHECKS = {
+    "configs": several(kind(IkeConfig), high=100_000),
+    "endpoint": optional(kind(EndpointConfig)),
+    "network": optional(kind(AioNetwork)),
+    "registry": optional(kind(Registry)),
+}
+
+
+class IpsecClient(IpsecHost):
+    """Sets up sessions with peers.
+
+    >>> async with IpsecClient(config) as client:
+    ...     session = await client.connect()
+    ...     await session.send_packet(packet)
+    ...     answer = await session.recv_packet()
+
+    ``configs`` has one or several configurations, each with its ``remote``. ``local`` is our address, or several; by
+    default the one from which the system sends to the peer. ``endpoint`` has our ports, by default free ones. Where the
+    system allows no raw socket, or with ``native=False``, ESP goes in UDP.
+    """
+
+    def __init__(
+        self,
+        configs: IkeConfig | Sequence[IkeConfig] = (),
+        *,
+        local: str | Sequence[str] | None = None,
+        endpoint: EndpointConfig | None = None,
+        network: AioNetwork | None = None,
+        open_socket: OpenSocket = socket.socket,
+        native: bool = True,
+        registry: Registry | None = None,
+        name: str = "client",
+    ) -> None:
+        given = as_tuple(configs, IkeConfig)
+        check_values("IpsecClient", _CHECKS, configs=given, endpoint=endpoint, network=network, registry=registry)
+        super().__init__(name, network, open_socket, native=native)
+        self.configs: tuple[IkeConfig, ...] = given
+        self._local = None if local is None else (local,) if isinstance(local, str) else tuple(local)
+        self._settings, self._registry = endpoint, registry
+        self._by_source: dict[tuple[tuple[str, ...], bool], tuple[Endpoint, bool]] = {}
+        self._ready: dict[IpsecSession, None] = {}
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return (
+            f"<IpsecClient {', '.join(str(config.remote) for config in self.configs)}, {len(self.sessions)} sessions>"
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.shutdown()
+
+    async def connect(self, config: IkeConfig | None = None) -> IpsecSession:
+        """Set up a session: an IKE SA with the first Child SA of its configuration; by default the client's first one.
+
+        It raises why that failed: `Timeout`, `AuthenticationError`, `PeerError` for what the peer refused with a
+        Notify, `TransportError` for what the system refused. If it is cancelled nothing of it stays here, and the peer
+        is told to delete what it may have set up.
+        """
+        if self._closed:
+            raise LocalError("expected an open client, found one that was shut down")
+        if config is None and not self.configs:
+            raise LocalError("expected a configuration to connect with, found none")
+        chosen = _adapted(config or self.configs[0])
+        endpoint, native = self._endpoint_towards(chosen)
+        if not native:
+            chosen = chosen.replace(force_encapsulation=True)
+        with self.network.acting() as now:
+            session = IpsecSession(self, endpoint, endpoint.connect(chosen, now))
+        try:
+            await session.opened()
+        finally:
+            if not session.open:
+                session.begin_close()
+        return session
+
+    def _endpoint_towards(self, config: IkeConfig) -> tuple[Endpoint, bool]:
+        """The endpoint that connects to a peer, and whether it can send ESP without UDP."""
+        remote = config.remote
+        if remote is None:
+            raise LocalError("expected IkeConfig.remote to be the address to connect to, found none")
+        hosts = self._local or (source_for(remote, self.network.open_socket),)
+        # On ports other than 500 and 4500, only the non-ESP marker tells IKE from ESP.
+        marker = self._settings is None and remote.port not in (IKE_PORT, NATT_PORT)
+        known = self._by_source.get((hosts, marker))
+        if known is None:
+            settings = self._settings or EndpointConfig(port=0, natt_port=0, marker_always=marker)
+            endpoint = Endpoint(hosts, config=settings, registry=self._registry)
+            known = self._by_source[hosts, marker] = (endpoint, self._open(endpoint))
+        return known
+
+    # Over all sessions
+
+    async def send_packet(self, packet: bytes) -> None:
+        """Send an inner IP packet through the session whose selectors take it; LocalError when there is none."""
+        now = self.network.now
+        if not any(endpoint.send(packet, now) for endpoint in self.endpoints):
+            raise LocalError(f"expected a packet within the traffic selectors of a session of {self!r}")
+        if self.network.queued():
+            await self.network.room()
+
+    async def recv_packet(self) -> bytes:
+        """The next inner packet of any session, in turns. LocalError when no session is left."""
+        while True:
+            while self._ready:
+                session = next(iter(self._ready))
+                del self._ready[session]
+                if (packet := session.take()) is not None:
+                    self._ready[session] = None
+                    return packet
+            if not self._sessions:
+                raise LocalError("expected an open session to receive packets from, found none")
+            await self._changed.wait()
+
+    async def rekey(self) -> None:
+        """Rekey all SAs of all sessions. It raises the first error, once all have ended."""
+        results = await asyncio.gather(*(session.rekey() for session in self.sessions), return_exceptions=True)
+        for result in results:
+            if result is not None:
+                raise result
+
+    async def shutdown(self, *, timeout: float = CLOSING) -> None:
+        """Close all sessions, waiting for the peers for at most ``timeout`` seconds, and the sockets."""
+        if not self._closed:
+            self._closed = True
+            await self._shut(timeout)
+
+    def arrived(self, session: IpsecSession) -> None:
+        """Packets have arrived: wake those who wait for any session's."""
+        self._ready[session] = None
+        self._changed.fire()
+
+
+def _adapted(config: IkeConfig) -> IkeConfig:
+    """A configuration for a peer on another port than 500 and 4500: it has that port for everything."""
+    remote = config.remote
+    if remote is not None and remote.port not in (IKE_PORT, NATT_PORT) and config.remote_natt_port == NATT_PORT:
+        return config.replace(remote_natt_port=remote.port)
+    return config

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An IPsec session of asyncio programs: what stays the same for its user while IKE SAs and Child SAs come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from fynx_scapy.errors import FynxError, LocalError
+from fynx_scapy.ike.basics.counts import DropReason
+from fynx_scapy.ike.child import policy
+from fynx_scapy.ike.config import ChildConfig, IkeConfig
+from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.core.exchange import Exchange
+from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.exchanges.create_child import CreateChild
+from fynx_scapy.ike.extensions.cp import ConfigurationPayload
+from fynx_scapy.ike.message import Address
+from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.selectors import Flow
+from fynx_scapy.ipsec_life import SessionLife, SessionOwner
+from fynx_scapy.net.signals import Signal
+
+CLOSING = 2.0
+"""How many seconds `IpsecSession.close` waits for the peer by default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCounters:
+    """The counters of a session, over all its SAs. Octets are those of inner packets."""
+
+    packets_in: int
+    """Inner packets that were received, read or not."""
+    bytes_in: int
+    packets_out: int
+    """Inner packets that were taken to be sent."""
+    bytes_out: int
+    dropped_in: int
+    """Received inner packets that did not fit into the inbox, because nobody read it."""
+    ike_rekeys: int
+    child_rekeys: int
+
+
+class IpsecSession(SessionLife):
+    """What two ends have set up: an IKE SA with its Child SAs, and those that replace them.
+
+    It stays the same through rekeys and reauthentications. Lifetimes, dead peer detection and keepalives need nothing
+    from its user. It ends when it is closed, by either end, or when the peer is dead; ``reason`` then says why.
+    Clients and servers make it. It is an asynchronous context manager, which closes it, and an asynchronous iterator
+    over the received inner packets.
+    """
+
+    def __init__(self, owner: SessionOwner[IpsecSession], endpoint: Endpoint, sa: IkeSa) -> None:
+        super().__init__(owner, endpoint, sa)
+        self._packets_in = self._bytes_in = self._packets_out = self._bytes_out = 0
+
+    def __repr__(self) -> str:
+        ids = f"{self.local_id or '?'} > {self.remote_id or '?'}"
+        state = "closed" if self.closed else "open" if self._opened else "connecting"
+        return f"<IpsecSession {ids}, {self.local} > {self.remote}, {state}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # What it is
+
+    @property
+    def config(self) -> IkeConfig:
+        """The configuration of its IKE SA."""
+        return self.sa.config
+
+    @property
+    def children(self) -> tuple[ChildSa, ...]:
+        """Its Child SAs, oldest first."""
+        return tuple(child for sa in self._sas.values() for child in sa.children.values())
+
+    @property
+    def local(self) -> Address:
+        """Our address."""
+        return self.sa.local
+
+    @property
+    def remote(self) -> Address:
+        """The peer's address."""
+        return self.sa.remote
+
+    @property
+    def local_id(self) -> Identity | None:
+        """Our identity; None before the ends are authenticated."""
+        return self.sa.local_id
+
+    @property
+    def remote_id(self) -> Identity | None:
+        """The peer's identity; None before the ends are authenticated."""
+        return self.sa.remote_id
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The inner addresses that a responder has assigned to the initiator (RFC 7296 section 2.19)."""
+        assigned = self.sa.of(ConfigurationPayload)
+        if assigned.settings is not None:
+            return assigned.settings.addresses
+        return tuple(str(lease.address) for lease in assigned.leases)
+
+    @property
+    def counters(self) -> SessionCounters:
+        """The counters as they are now."""
+        return SessionCounters(
+            packets_in=self._packets_in + len(self.inbox),
+            bytes_in=self._bytes_in + self.inbox.octets,
+            packets_out=self._packets_out,
+            bytes_out=self._bytes_out,
+            dropped_in=self.inbox.dropped,
+            ike_rekeys=self._ike_rekeys,
+            child_rekeys=self._child_rekeys,
+        )
+
+    # Packets
+
+    async def send_packet(self, packet: bytes) -> None:
+        """Send an inner IP packet through the Child SA that its selectors choose.
+
+        It waits only if there is no room. MalformedError when it is no IP packet, LocalError when no Child SA takes
+        it, and the reason when the session has ended.
+        """
+        if not self.open:
+            raise self._ended_error()
+        self._send(packet)
+        if self.network.queued():
+            await self.network.room()
+
+    async def send_packets(self, packets: Sequence[bytes]) -> None:
+        """Send inner IP packets in order, like `send_packet`. The first that cannot be sent raises its error."""
+        for packet in packets:
+            await self.send_packet(packet)
+
+    def _send(self, packet: bytes) -> None:
+        flow = Flow.parse(packet)
+        candidate = policy.pick(self._candidates(), flow)
+        if candidate is None:
+            self.endpoint.counts.drop(DropReason.NO_POLICY)
+            raise LocalError(f"expected a packet within the traffic selectors of {self!r}, found {flow}")
+        self.endpoint.now = self.network.now
+        if self.endpoint.send_on(*candidate, packet):
+            self._packets_out += 1
+            self._bytes_out += len(packet)
+
+    def _candidates(self) -> Iterator[policy.Candidate]:
+        for sa in self._sas.values():
+            for child in sa.children.values():
+                yield sa, child
+
+    async def recv_packet(self) -> bytes:
+        """The next received inner packet, in order. Once the session has ended and all are read, it raises why."""
+        packet = self.take()
+        while packet is None:
+            if self.closed:
+                raise self._ended_error()
+            await self._arrived.wait()
+            packet = self.take()
+        return packet
+
+    async def recv_packets(self, most: int = 64) -> list[bytes]:
+        """Wait for a packet; return it with those that have arrived too, ``most`` at most."""
+        packets = [await self.recv_packet()]
+        while len(packets) < most and (packet := self.take()) is not None:
+            packets.append(packet)
+        return packets
+
+    def take(self) -> bytes | None:
+        """The next received inner packet if there is one, else None. It does not wait."""
+        packet = self.inbox.take()
+        if packet is not None:
+            self._packets_in += 1
+            self._bytes_in += len(packet)
+        return packet
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next received inner packet; the iteration ends with the session."""
+        try:
+            return await self.recv_packet()
+        except FynxError:
+            raise StopAsyncIteration from None
+
+    # SAs
+
+    async def rekey(self, *, ike: bool = False, child: ChildSa | bool = False) -> None:
+        """Rekey the IKE SA, a Child SA, or with ``child=True`` all of them; both where neither is asked for.
+
+        It raises why that failed: `PeerError` for a refusal, `Timeout` without an answer. A retryable refusal
+        (TEMPORARY_FAILURE) is tried again in the background.
+        """
+        neither = not ike and child is False
+        if child is True or neither:
+            for each in self.children:
+                if not each.gone and not each.deleting:
+                    await self.rekey(child=each)
+        elif isinstance(child, ChildSa):
+            await self._run(lambda sa: sa.rekey_child(child))
+        if ike or neither:
+            old = self.sa
+            await self._run(lambda sa: sa.rekey())
+            while self.sa is old and not self.closed:  # our rekey and the peer's crossed, or one is under way
+                await self._changed.wait()
+
+    async def create_child(self, config: ChildConfig) -> ChildSa:
+        """Set up a further Child SA (RFC 7296 section 1.3.1). It raises why that failed."""
+        exchange = CreateChild(self.sa, config)
+        await self._run(lambda sa: sa.start(exchange))
+        if exchange.child is None:
+            raise self._ended_error()
+        return exchange.child
+
+    async def delete_child(self, child: ChildSa) -> None:
+        """Delete a Child SA (section 1.4.1)."""
+        await self._run(lambda sa: sa.delete_child(child))
+
+    async def check(self) -> None:
+        """Ask the peer for a sign of life (section 2.4); `Timeout` when it gives none, and the session has ended."""
+        await self._run(lambda sa: sa.liveness())
+
+    async def _run(self, start: Callable[[IkeSa], Exchange]) -> None:
+        """Run an exchange on the newest IKE SA. If the caller is cancelled, the exchange goes on."""
+        if not self.open:
+            raise self._ended_error()
+        with self.network.acting():
+            exchange = start(self.sa)
+        if not exchange.done:
+            over = Signal()
+            exchange.when_done(over.fire)
+            await over.wait()
+        if exchange.error is not None:
+            raise exchange.error
+
+    # Its end
+
+    async def close(self, *, timeout: float = CLOSING) -> None:
+        """Delete its SAs, and wait until the peer has answered, for at most ``timeout`` seconds.
+
+        If it is cancelled, or the peer does not answer in time, nothing of it stays here.
+        """
+        self.begin_close()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self.wait_closed()
+        finally:
+            self.forget()

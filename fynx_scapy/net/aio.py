@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Endpoints on a real network, served by an asyncio event loop: asyncio's own, uvloop, or any other.
+
+The event loop waits for the sockets and for the endpoints' next timer, and reads the clock. Everything runs in its
+thread, so nothing is locked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import NoReturn, Self
+
+from fynx_scapy.errors import LocalError
+from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.events import InternalError
+from fynx_scapy.net import guard
+from fynx_scapy.net.hosts import Host
+from fynx_scapy.net.ports import SocketHosts
+from fynx_scapy.net.signals import Signal
+from fynx_scapy.net.sockets import OpenSocket
+
+AT_ONCE = 64
+"""How many inner packets a sender gives us before they are sent and others run."""
+
+
+class AioNetwork(SocketHosts):
+    """A network of this machine, or of where ``open_socket`` opens the sockets, in the running event loop.
+
+    >>> async with AioNetwork() as network:
+    ...     network.add(endpoint, "alice")
+    ...     with network.acting() as now:
+    ...         sa = endpoint.connect(config, now)
+    ...     await network.until(lambda: sa.established, limit=5)
+
+    It belongs to the event loop in which the first endpoint is added. Whoever acts on an endpoint does so in `acting`,
+    or calls `wake` afterwards: what the endpoint then has to send leaves in the same turn of the loop, and its events
+    are told. ``history`` is the number of events to keep; none by default.
+
+    An exception in a listener or a tap has no caller to be raised to. It becomes an `InternalError` event, and the
+    event loop's exception handler gets it.
+    """
+
+    def __init__(self, *, open_socket: OpenSocket = socket.socket, history: int | None = 0) -> None:
+        super().__init__(open_socket=open_socket, history=history)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = 0.0
+        self._flushing: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushed = Signal()
+        self._unsent = 0
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    # Time
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Its event loop; LocalError before an endpoint was added."""
+        if self._loop is None:
+            raise LocalError("expected a network with an endpoint: it has no event loop before one is added")
+        return self._loop
+
+    @property
+    def now(self) -> float:
+        """Seconds of the event loop's clock since the first endpoint was added."""
+        return 0.0 if self._loop is None else self._loop.time() - self._started
+
+    def run(self, until: float | Callable[[], bool] | None = None, *, limit: float = 3600.0) -> NoReturn:
+        """LocalError: time passes in the event loop. Await `until`."""
+        raise LocalError("expected `await network.until(...)`: the event loop lets time pass on this network")
+
+    async def until(self, condition: Callable[[], bool], *, limit: float = 3600.0) -> bool:
+        """Wait until a condition is true, for at most ``limit`` seconds. Returns whether it is true.
+
+        It is looked at after every turn in which something happened here.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                while not condition():
+                    await self._flushed.wait()
+        return condition()
+
+    # Endpoints
+
+    def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False, native: bool = True) -> Host:
+        """Add an endpoint and open the ports of its configuration, as in `SocketHosts`.
+
+        LocalError outside of a running event loop, in another one than before, and after `close`.
+        """
+        self._join_loop()
+        host = super().add(endpoint, name, echo=echo, native=native)
+        self.wake()
+        return host
+
+    def _join_loop(self) -> None:
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            raise LocalError("expected a running event loop: add endpoints in a coroutine") from None
+        if self._closed:
+            raise LocalError("expected an open network, found one that was closed")
+        if self._loop is None:
+            self._loop, self._started, self.epoch = running, running.time(), time.time()
+            # One descriptor for all sockets, and never an error condition: uvloop stops reading a socket with an ICMP
+            # error in its queue.
+            running.add_reader(self._poll.fileno(), self._ready)
+        elif self._loop is not running:
+            raise LocalError("expected the event loop in which the network was first used, found another one")
+
+    @contextlib.contextmanager
+    def acting(self) -> Iterator[float]:
+        """Use an endpoint inside this context. It sets every endpoint's clock, yields the time, and calls `wake`."""
+        try:
+            yield self._set_clocks()
+        finally:
+            self.wake()
+
+    def wake(self) -> None:
+        """Have everything that endpoints have to send or to tell sent and told in this turn of the event loop."""
+        if self._flushing is None and self._loop is not None and not self._closed:
+            self._flushing = self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Send and tell it now, and run the timers that are due."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        self._unsent = 0
+        if not self._closed:
+            self._fire()
+            self._show_raised()
+            self._arm()
+            self._flushed.fire()
+
+    def queued(self, packets: int = 1) -> bool:
+        """Note that inner packets were given to an endpoint. They leave in this turn of the event loop, or now if they
+        are many. Returns whether their sender should wait in `room` before it gives more."""
+        self._unsent += packets
+        if self._unsent < AT_ONCE:
+            self.wake()
+            return False
+        self.flush()
+        return True
+
+    async def room(self) -> None:
+        """Let others run, and wait until there is room to send."""
+        await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """Close all sockets, and leave nothing in the event loop."""
+        if self._closed:
+            return
+        self._closed = True
+        for handle in (self._flushing, self._timer):
+            if handle is not None:
+                handle.cancel()
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._poll.fileno())
+        self._close_ports()
+        self._flushed.fire()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    # Called by the event loop
+
+    def _ready(self) -> None:
+        self._serve_ready(self._poll.poll(0))
+        self.wake()
+
+    def _arm(self) -> None:
+        """Wake up for the next timer of any endpoint. An earlier wake-up stays: it looks again."""
+        at = self._next_timer()
+        if at is None:
+            return
+        at += self._started
+        if self._timer is not None:
+            if not self._timer.cancelled() and self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = self.loop.call_at(at, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.flush()
+
+    # Exceptions that have no caller
+
+    def _shows_taps(self) -> bool:
+        return False
+
+    def _show_raised(self) -> None:
+        error, self._raised, self._raised_after = self._raised, None, 0
+        if error is not None:
+            failure = guard.described(self.now, "a listener", error)
+            self._note_failure("", failure)
+            self._raised, self._raised_after = None, 0  # a subscriber may fail at the event of its own failure
+            self.loop.call_exception_handler({"message": f"exception in a listener of {self!r}", "exception": error})
+
+    def _note_failure(self, name: str, failure: InternalError) -> None:
+        super()._note_failure(name, failure)
+        if self._loop is not None:
+            text = f"{failure.error} in {failure.doing}, {failure.where}"
+            self._loop.call_exception_handler({"message": text})
