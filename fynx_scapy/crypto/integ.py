@@ -8,6 +8,10 @@ import hmac
 from collections.abc import Callable
 from typing import ClassVar
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256, SHA384, SHA512, HashAlgorithm
+from cryptography.hazmat.primitives.hmac import HMAC
+
 from fynx_scapy import private_use
 from fynx_scapy.crypto import aesmac
 from fynx_scapy.crypto.transforms import Algorithm, find, register
@@ -27,10 +31,19 @@ class Integrity(Algorithm):
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
-    def keyed(self, key: bytes) -> Sign:
-        """The function that computes ICVs with a key of ``key_size`` octets. Raises ConfigError for another length."""
+    def check_key(self, key: bytes) -> None:
+        """Raises ConfigError for a key that has not ``key_size`` octets, and if our libraries have no such hash."""
         if len(key) != self.key_size:
             raise ConfigError(f"expected a key of {self.key_size} octets for {self.name}, found {len(key)}")
+        _ = self._tried
+
+    @functools.cached_property
+    def _tried(self) -> None:
+        self._keyed(bytes(self.key_size))
+
+    def keyed(self, key: bytes) -> Sign:
+        """The function that computes ICVs with a key of ``key_size`` octets. Raises what :meth:`check_key` raises."""
+        self.check_key(key)
         return self._keyed(key)
 
     def _keyed(self, key: bytes) -> Sign:
@@ -50,20 +63,20 @@ def integrity(number: int) -> Integrity:
 class _Hmac(Integrity):
     """RFC 2104, truncated; the key is as long as the hash (RFC 4868 section 2.1.1)."""
 
-    hash: ClassVar[str]
+    hash: ClassVar[type[HashAlgorithm]]
 
     def _keyed(self, key: bytes) -> Sign:
         # Copying a keyed state is faster than hashing the key again for each ICV.
         try:
-            copy, size = hmac.new(key, digestmod=self.hash).copy, self.icv_size
-        except ValueError:
-            raise ConfigError(f"the installed OpenSSL has no {self.hash.upper()}, which {self.name} needs") from None
+            copy, size = HMAC(key, self.hash()).copy, self.icv_size
+        except UnsupportedAlgorithm:
+            raise ConfigError(f"the installed cryptography library has no {self.hash.name}") from None
 
         def sign(*parts: bytes) -> bytes:
             state = copy()
             for part in parts:
                 state.update(part)
-            return state.digest()[:size]
+            return state.finalize()[:size]
 
         return sign
 
@@ -90,7 +103,7 @@ class HmacSha1(_Hmac):
 
     id = Integ.AUTH_HMAC_SHA1_96
     keywords = ("sha1", "sha")
-    hash = "sha1"
+    hash = SHA1
     key_size = 20
     icv_size = 12
     legacy = True
@@ -102,7 +115,7 @@ class HmacSha256(_Hmac):
 
     id = Integ.AUTH_HMAC_SHA2_256_128
     keywords = ("sha256", "sha2_256")
-    hash = "sha256"
+    hash = SHA256
     key_size = 32
     icv_size = 16
 
@@ -113,7 +126,7 @@ class HmacSha384(_Hmac):
 
     id = Integ.AUTH_HMAC_SHA2_384_192
     keywords = ("sha384", "sha2_384")
-    hash = "sha384"
+    hash = SHA384
     key_size = 48
     icv_size = 24
 
@@ -124,7 +137,7 @@ class HmacSha512(_Hmac):
 
     id = Integ.AUTH_HMAC_SHA2_512_256
     keywords = ("sha512", "sha2_512")
-    hash = "sha512"
+    hash = SHA512
     key_size = 64
     icv_size = 32
 
@@ -135,7 +148,7 @@ class HmacMd5(_Hmac):
 
     id = Integ.AUTH_HMAC_MD5_96
     keywords = ("md5",)
-    hash = "md5"
+    hash = MD5
     key_size = 16
     icv_size = 12
     legacy = True
@@ -147,7 +160,7 @@ class HmacMd5Whole(_Hmac):
 
     id = Integ.AUTH_HMAC_MD5_128
     keywords = ("md5_128",)
-    hash = "md5"
+    hash = MD5
     key_size = 16
     icv_size = 16
     legacy = True
@@ -159,7 +172,7 @@ class HmacSha1Whole(_Hmac):
 
     id = Integ.AUTH_HMAC_SHA1_160
     keywords = ("sha1_160",)
-    hash = "sha1"
+    hash = SHA1
     key_size = 20
     icv_size = 20
     legacy = True
@@ -172,22 +185,35 @@ class HmacSha256Short(_Hmac):
 
     id = private_use.Integ.AUTH_HMAC_SHA2_256_96
     keywords = ("sha256_96", "sha2_256_96")
-    hash = "sha256"
+    hash = SHA256
     key_size = 32
     icv_size = 12
     legacy = True
 
 
 @register
-class HmacRipemd160(_Hmac):
-    """HMAC-RIPEMD-160-96 (RFC 2857). IKEv2 has no number for it; key tables name it."""
+class HmacRipemd160(Integrity):
+    """HMAC-RIPEMD-160-96 (RFC 2857). IKEv2 has no number for it; key tables name it. pyca does not have the hash."""
 
     id = private_use.Integ.AUTH_HMAC_RIPEMD_160_96
     keywords = ("ripemd160",)
-    hash = "ripemd160"
     key_size = 20
     icv_size = 12
     legacy = True
+
+    def _keyed(self, key: bytes) -> Sign:
+        try:
+            copy = hmac.new(key, digestmod="ripemd160").copy
+        except ValueError:
+            raise ConfigError(f"the installed OpenSSL has no RIPEMD160, which {self.name} needs") from None
+
+        def sign(*parts: bytes) -> bytes:
+            state = copy()
+            for part in parts:
+                state.update(part)
+            return state.digest()[:12]
+
+        return sign
 
 
 @register

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A cipher with its key, as functions for the fast path."""
+"""A cipher with its key, as functions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from fynx_scapy.errors import LocalError
 
-Seal = Callable[[bytes, bytes, bytes], bytes]  # (IV, plaintext, additional data) -> ciphertext | ICV
-Open = Callable[[bytes, bytes, bytes], bytes]  # (IV, ciphertext | ICV, additional data) -> plaintext; IntegrityError
+Seal = Callable[[bytes, bytes, bytes], bytes]  # (IV or nonce, plaintext, additional data) -> ciphertext | ICV
+Open = Callable[[bytes, bytes, bytes], bytes]  # (IV or nonce, ciphertext | ICV, additional data) -> plaintext
 Crypt = Callable[[bytes, bytes], bytes]  # (IV, octets) -> octets
 
 

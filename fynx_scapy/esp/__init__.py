@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.integ import integrity
+from fynx_scapy.esp.inbound import InboundSa
+from fynx_scapy.esp.outbound import OutboundSa
 from fynx_scapy.esp.parts import EspParts
 from fynx_scapy.esp.replay import ReplayWindow
-from fynx_scapy.esp.sa import InboundSa, OutboundSa
 
 __all__ = ["EspParts", "InboundSa", "OutboundSa", "ReplayWindow", "encryption", "integrity"]

@@ -10,8 +10,11 @@ import hmac
 from dataclasses import dataclass
 
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError
+from fynx_scapy.esp.inbound import InboundSa
 from fynx_scapy.esp.ip import NO_NEXT_HEADER, PROTO_IPV4, PROTO_IPV6, own_length
-from fynx_scapy.esp.sa import PADDING, EspSa, InboundSa, OutboundSa
+from fynx_scapy.esp.outbound import OutboundSa
+from fynx_scapy.esp.padding import PADDING
+from fynx_scapy.esp.sa import EspSa
 
 _BY_VERSION = {4: PROTO_IPV4, 6: PROTO_IPV6}
 
@@ -61,10 +64,10 @@ class EspParts:
         header, authenticated = _covered(sa, spi, seq)
         on_wire = b"" if sa.implicit_iv else iv
         if sa.encr.aead:
-            sealed = sa.cipher.seal(iv, plaintext, authenticated)
+            sealed = sa.cipher().seal(iv, plaintext, authenticated)
             ciphertext, icv = sealed[: -sa.icv_size], sealed[-sa.icv_size :]
         else:
-            ciphertext = sa.cipher.encrypt(iv, plaintext)
+            ciphertext = sa.cipher().encrypt(iv, plaintext)
             icv = _separate_icv(sa, header + iv + ciphertext, seq)
         sa.packets += 1
         sa.bytes += len(plaintext)
@@ -92,11 +95,11 @@ class EspParts:
         if sa.implicit_iv:
             iv = seq.to_bytes(8, "big")
         if encr.aead:
-            plaintext = sa.cipher.open(iv, ciphertext + icv, authenticated)
+            plaintext = sa.cipher().open(iv, ciphertext + icv, authenticated)
         elif not hmac.compare_digest(_separate_icv(sa, packet[:end], seq), icv):
             raise IntegrityError(f"ESP SPI {spi:#010x}, sequence number {seq}: the ICV does not verify")
         else:
-            plaintext = sa.cipher.decrypt(iv, ciphertext)
+            plaintext = sa.cipher().decrypt(iv, ciphertext)
         pad_length, next_header = plaintext[-2:]
         payload = plaintext[: len(plaintext) - 2 - pad_length]
         if pad_length > len(plaintext) - 2:
@@ -144,9 +147,10 @@ def _covered(sa: EspSa, spi: int, seq: int) -> tuple[bytes, bytes]:
 
 
 def _separate_icv(sa: EspSa, covered: bytes, seq: int) -> bytes:
-    if sa.sign is None:
+    sign = sa.sign()
+    if sign is None:
         return b""
-    return sa.sign(covered + (seq >> 32).to_bytes(4, "big") if sa.esn else covered)
+    return sign(covered + (seq >> 32).to_bytes(4, "big") if sa.esn else covered)
 
 
 def _nearest(sa: EspSa, seql: int) -> int:

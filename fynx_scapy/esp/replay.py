@@ -30,7 +30,7 @@ class ReplayWindow:
         >>> window.accept(window.check(1))
     """
 
-    __slots__ = ("_mask", "_seen", "esn", "highest", "reach", "size")
+    __slots__ = ("_mask", "esn", "highest", "missing", "reach", "size")
 
     def __init__(self, size: int = DEFAULT_SIZE, *, esn: bool = False, highest: int = 0):
         if not 0 <= size <= MAX_SIZE:
@@ -44,8 +44,8 @@ class ReplayWindow:
         # W of appendix A2.2. Without a window nothing is too old, so the nearest candidate on either side is taken.
         self.reach = size or MAX_SIZE
         self._mask = (1 << size) - 1
-        # Bit i is for the sequence number highest - i.
-        self._seen = self._mask
+        # Bit i is for the sequence number highest - i: what is in the window and was not received. 0 is the usual case.
+        self.missing = 0
 
     def __repr__(self) -> str:
         return f"ReplayWindow({self.size}, esn={self.esn}, highest={self.highest})"
@@ -74,18 +74,22 @@ class ReplayWindow:
 
         Raises ReplayError for a number that was received before, that is below the window, or that exceeds 64 bits.
         """
+        highest = self.highest
+        ahead = seql - (highest & LIMIT_32)
+        if (
+            0 < ahead <= MAX_SIZE
+        ):  # the next packet, or one a little later: in the subspace of the highest, as by locate
+            return highest + ahead
         seq = self.locate(seql)
-        behind = self.highest - seq
+        behind = highest - seq
         if behind < 0:
             if seq > LIMIT_64:
                 raise ReplayError(f"the sequence number {seql} would exceed 64 bits")
             return seq
         if self.size:
             if behind >= self.size:
-                raise ReplayError(
-                    f"the sequence number {seq} is below the window {self.highest - self.size + 1}..{self.highest}"
-                )
-            if self._seen >> behind & 1:
+                raise ReplayError(f"the sequence number {seq} is below the window {highest - self.size + 1}..{highest}")
+            if not self.missing >> behind & 1:
                 raise ReplayError(f"the sequence number {seq} was received before")
         return seq
 
@@ -95,13 +99,20 @@ class ReplayWindow:
         if ahead > 0:
             self.highest = seq
             # A jump past the whole window is common after a gap; shifting by it would build an enormous integer.
-            self._seen = ((self._seen << ahead) | 1) & self._mask if ahead < self.size else 1
+            ahead = min(ahead, self.size)
+            self.missing = ((self.missing << ahead) | ((1 << ahead) - 2)) & self._mask if ahead else 0
         elif -ahead < self.size:
-            self._seen |= 1 << -ahead
+            self.missing &= ~(1 << -ahead)
+
+    def accept_next(self, packets: int) -> None:
+        """Record the next ``packets`` numbers after the highest one, all of which were authenticated."""
+        self.highest += packets
+        if self.missing:
+            self.missing = (self.missing << min(packets, self.size)) & self._mask
 
     def seen(self, seq: int) -> bool:
         """Whether a full sequence number counts as received: it was recorded, or is below the window."""
         behind = self.highest - seq
         if behind < 0:
             return False
-        return behind >= self.size or bool(self._seen >> behind & 1)
+        return behind >= self.size or not self.missing >> behind & 1

@@ -15,6 +15,7 @@ from scapy.packet import Packet
 import fynx_scapy.layers.esp  # noqa: F401 -- binds ESP below IP, IPv6 and UDP
 from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.esp import tunnel
+from fynx_scapy.esp.inbound import InboundSa
 from fynx_scapy.esp.ip import (
     DESTINATION_OPTIONS,
     FRAGMENT,
@@ -30,8 +31,9 @@ from fynx_scapy.esp.ip import (
     split,
     udp_header,
 )
+from fynx_scapy.esp.outbound import OutboundSa
+from fynx_scapy.esp.padding import tfc_padded
 from fynx_scapy.esp.parts import EspParts
-from fynx_scapy.esp.sa import InboundSa, OutboundSa, tfc_padded
 
 _PROTOCOL = {4: PROTO_IPV4, 6: PROTO_IPV6}
 _CLASS = {4: IP, 6: IPv6}

@@ -11,8 +11,8 @@ from collections import OrderedDict, deque
 from fynx_scapy.errors import IntegrityError, MalformedError, ReplayError
 from fynx_scapy.esp import transport as esp_transport
 from fynx_scapy.esp import tunnel
+from fynx_scapy.esp.padding import tfc_padded
 from fynx_scapy.esp.parts import EspParts
-from fynx_scapy.esp.sa import tfc_padded
 from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.inbox import Inbox
 from fynx_scapy.ike.basics.timers import Timer

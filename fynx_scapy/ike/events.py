@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from fynx_scapy.crypto.keymat import SkKeys
     from fynx_scapy.crypto.transforms import Transform
-    from fynx_scapy.esp.sa import InboundSa, OutboundSa
+    from fynx_scapy.esp.inbound import InboundSa
+    from fynx_scapy.esp.outbound import OutboundSa
     from fynx_scapy.ike.message import Address, Datagram
     from fynx_scapy.ike.terms.cp import Settings
 

@@ -15,7 +15,7 @@ from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import Audit, Status, audit
 from fynx_scapy.commands.audit import audit as command
 from fynx_scapy.crypto.encr import encryption
-from fynx_scapy.esp.sa import OutboundSa
+from fynx_scapy.esp.outbound import OutboundSa
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_KE, IKEv2_Nonce, IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
 from fynx_scapy.net import Recorder

@@ -16,7 +16,7 @@ from scapy.utils import wrpcap
 
 from fynx_scapy import Session
 from fynx_scapy.capture.follow import Follower
-from fynx_scapy.esp.sa import OutboundSa
+from fynx_scapy.esp.outbound import OutboundSa
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.net.recorder import Recorder

@@ -34,7 +34,7 @@ from fynx_scapy.commands.losses import _unopened
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import CaptureError
-from fynx_scapy.esp.sa import OutboundSa
+from fynx_scapy.esp.outbound import OutboundSa
 from fynx_scapy.iana import TransformType
 from fynx_scapy.ike.message import Datagram, DatagramKind, has_marker
 from fynx_scapy.keylog import EspKeys, KeyLog

@@ -20,7 +20,7 @@ from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.crypto.keymat import ChildKeys, derive_child
 from fynx_scapy.crypto.prf import prf
 from fynx_scapy.crypto.transforms import Transform
-from fynx_scapy.esp.sa import OutboundSa
+from fynx_scapy.esp.outbound import OutboundSa
 from fynx_scapy.iana import Encr, Integ, TransformType
 from fynx_scapy.keylog import EspKeys, KeyLog
 from fynx_scapy.net import Recorder

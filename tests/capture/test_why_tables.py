@@ -12,7 +12,7 @@ from fynx_scapy import Session
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import Audit, Severity, Status, audit
 from fynx_scapy.capture.dissect import dissect
-from fynx_scapy.esp.sa import OutboundSa
+from fynx_scapy.esp.outbound import OutboundSa
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.net import Recorder
 from tests.capture.build import ethernet, ipv4, pcap

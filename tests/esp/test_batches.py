@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP
 
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, ReplayError
+from fynx_scapy.esp import EspParts, InboundSa
 from tests.esp.suites import CBC, GCM, IMPLICIT, SUITES, Suite, inbound, octets, outbound
 
 PING = bytes(IP(src="10.1.0.1", dst="10.2.0.1") / ICMP() / b"0123456789")
@@ -23,15 +26,61 @@ def test_many_are_as_one_by_one(suite: Suite, esn: bool) -> None:
     assert packets == [alone.seal(payload, 99) for payload in payloads]
     assert together.seal(PING, 4) == alone.seal(PING, 4)
     assert (together.seq, together.packets, together.bytes) == (alone.seq, alone.packets, alone.bytes)
-    receiver = inbound(suite, esn=esn)
-    assert receiver.open_many(packets) == [(payload, 99) for payload in payloads]
-    assert (receiver.packets, receiver.bytes) == (together.packets - 1, together.bytes - len(_padded(alone)))
+    receiver, other = inbound(suite, esn=esn), inbound(suite, esn=esn)
+    assert receiver.open_many(packets) == [other.open(packet) for packet in packets]
+    assert state(receiver) == state(other)
     assert receiver.highest == len(LENGTHS)
 
 
-def _padded(sender: object) -> bytes:
-    """PING as the cipher sees it."""
-    return PING + bytes(-(len(PING) + 2) % sender.align + 2)  # type: ignore[attr-defined]
+def state(receiver: InboundSa) -> list[object]:
+    """All that an SA counts and remembers."""
+    window = receiver.window
+    names = ("packets", "bytes", "dummies", "replays", "integrity_failures", "malformed", "failures_in_a_row")
+    return [getattr(receiver, name) for name in names] + [window.highest, window.missing]
+
+
+# What the network does to a run of packets, and what the peer puts among them.
+EVENTS = st.lists(
+    st.sampled_from(["", "", "", "", "lost", "twice", "late", "forged", "cut", "dummy", "padding"]), max_size=80
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    events=EVENTS,
+    esn=st.booleans(),
+    start=st.sampled_from([0, (1 << 32) - 20]),
+    size=st.integers(1, 20),
+    data=st.data(),
+)
+def test_a_batch_is_as_one_by_one_whatever_arrives(
+    events: list[str], esn: bool, start: int, size: int, data: st.DataObject
+) -> None:
+    sender = outbound(esn=esn, seq=start)
+    receiver, other = inbound(esn=esn, highest=start), inbound(esn=esn, highest=start)
+    if not esn:
+        events = events[: (1 << 32) - 1 - start]
+    arriving: list[bytes] = []
+    for event in events:
+        packet = sender.seal(PING, 4)
+        if event == "dummy":
+            packet = sender.seal_dummy(40) if sender.seq < sender.limit else packet
+        elif event == "padding":
+            packet = EspParts(PING, 4, seq=sender.seq, padding=bytes(6)).build(sender)
+        if event == "forged":
+            packet = packet[:20] + bytes((packet[20] ^ 1,)) + packet[21:]
+        elif event == "cut":
+            packet = packet[: data.draw(st.integers(0, 30))]
+        elif event == "twice":
+            arriving.append(packet)
+        if event == "late":
+            arriving.insert(max(0, len(arriving) - data.draw(st.integers(0, 70))), packet)
+        elif event != "lost":
+            arriving.append(packet)
+    for at in range(0, len(arriving), size):
+        batch = arriving[at : at + size]
+        assert list(map(repr, receiver.open_many(batch))) == list(map(repr, map(other._attempt, batch)))
+        assert state(receiver) == state(other)
 
 
 def test_nothing_to_do() -> None:
@@ -44,7 +93,7 @@ def test_nothing_to_do() -> None:
 @pytest.mark.parametrize("suite", [GCM, CBC, *IMPLICIT[:1]], ids=str)
 def test_a_batch_takes_all_its_numbers_or_none(suite: Suite, esn: bool, last: int) -> None:
     sender = outbound(suite, esn=esn, seq=last - 3)
-    with pytest.raises(LocalError, match=r"at most 3 packets .* found 4, of which none was sealed"):
+    with pytest.raises(LocalError, match=r"3 sequence numbers are left, .* a batch of 4 packets, of which none"):
         sender.seal_many([PING] * 4, 4)
     assert (sender.seq, sender.packets) == (last - 3, 0)
     assert len(sender.seal_many([PING] * 3, 4)) == 3

@@ -54,6 +54,20 @@ def test_window_of_32_bit_numbers_agrees_with_the_model(size: int, start: int, s
         assert window.seen(seq) == (not model.accepts(seq))
 
 
+@given(size=st.sampled_from([0, 1, 2, 64, 65]), steps=STEPS, packets=st.integers(0, 150))
+def test_a_run_is_accepted_as_one_by_one(size: int, steps: list[int], packets: int) -> None:
+    window, other = ReplayWindow(size), ReplayWindow(size)
+    for each in (window, other):
+        for step in steps:
+            seq = each.highest + step
+            if step > 0 or accepts(each, max(0, seq)) == seq:
+                each.accept(seq)
+    window.accept_next(packets)
+    for _ in range(packets):
+        other.accept(other.highest + 1)
+    assert (window.highest, window.missing) == (other.highest, other.missing)
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     size=st.sampled_from([1, 32, 64, 128, 1024]),

@@ -10,7 +10,7 @@ import pytest
 from fynx_scapy.capture.follow.decrypt import EspOpener
 from fynx_scapy.capture.follow.suites import Suites
 from fynx_scapy.crypto.encr import encryption
-from fynx_scapy.esp.sa import OutboundSa
+from fynx_scapy.esp.outbound import OutboundSa
 from fynx_scapy.iana import Encr
 from fynx_scapy.keylog import EspKeys, KeyLog, esp_row
 

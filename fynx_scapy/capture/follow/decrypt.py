@@ -20,7 +20,7 @@ from fynx_scapy.crypto.encr import Encryption, encryption
 from fynx_scapy.crypto.integ import Integrity, integrity
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError, ReplayError
-from fynx_scapy.esp.sa import InboundSa
+from fynx_scapy.esp.inbound import InboundSa
 from fynx_scapy.iana import PayloadType
 from fynx_scapy.keylog import EspKeys
 from fynx_scapy.keynames import CipherSuite

@@ -21,7 +21,7 @@ from fynx_scapy.capture.follow.tries.null import NullReader
 from fynx_scapy.capture.follow.tries.why import MOST_KEYS, MOST_SIBLINGS, Named, of_child, of_row, why
 from fynx_scapy.crypto.keymat import ChildKeys
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError, ReplayError
-from fynx_scapy.esp.sa import InboundSa
+from fynx_scapy.esp.inbound import InboundSa
 
 HOPELESS = 4
 """After this many undecryptable packets of an SPI, wait until there are new keys before trying again."""

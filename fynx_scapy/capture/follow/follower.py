@@ -44,7 +44,7 @@ from fynx_scapy.capture.follow.tries.null import NullReader
 from fynx_scapy.capture.reading.losses import Loss, several
 from fynx_scapy.capture.reading.reassembly import FragmentJoiner, impossible
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
-from fynx_scapy.esp.sa import InboundSa
+from fynx_scapy.esp.inbound import InboundSa
 from fynx_scapy.iana import PayloadType
 from fynx_scapy.keylog import IkeKeys, KeyLog
 from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAGS, IKE_HEADER, VERSION

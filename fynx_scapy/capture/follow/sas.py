@@ -14,7 +14,7 @@ from fynx_scapy.capture.follow.suites import suite_of
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.crypto.integ import integrity
 from fynx_scapy.crypto.keymat import ChildKeys, SkKeys
-from fynx_scapy.esp.sa import InboundSa
+from fynx_scapy.esp.inbound import InboundSa
 from fynx_scapy.iana import PayloadType, TransformType
 from fynx_scapy.keylog import EspKeys, IkeKeys
 from fynx_scapy.keynames import CipherSuite

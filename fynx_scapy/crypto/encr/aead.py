@@ -8,69 +8,68 @@ import hmac
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 
-from fynx_scapy.crypto.encr.base import BITS, Encryption, bad_icv
-from fynx_scapy.crypto.keyed import KeyedCipher
+from fynx_scapy.crypto.encr.base import BITS, Aead
+from fynx_scapy.crypto.keyed import Open, Seal
 from fynx_scapy.crypto.transforms import register
 from fynx_scapy.iana import Encr
 
 
-class _Aead(Encryption):
-    aead = True
+class _Aead(Aead):
     iv_size = 8
     counter_iv = True
     salt_size = 4
     icv_size = 16
 
+
+class _Library(_Aead):
+    """What pyca has whole: its own functions are ours, without a call of Python in between."""
+
     def _cipher(self, key: bytes) -> AESGCM | AESCCM | ChaCha20Poly1305:
         raise NotImplementedError
 
-    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
-        cipher = self._cipher(key)
-        encrypt, decrypt = cipher.encrypt, cipher.decrypt
+    def sealing(self, key: bytes) -> Seal:
+        return self._cipher(key).encrypt
 
-        def seal(iv: bytes, plaintext: bytes, aad: bytes) -> bytes:
-            return encrypt(salt + iv, plaintext, aad)
-
-        def open_(iv: bytes, data: bytes, aad: bytes) -> bytes:
-            try:
-                return decrypt(salt + iv, data, aad)
-            except InvalidTag:
-                raise bad_icv() from None
-
-        return KeyedCipher.aead(seal, open_)
+    def opening(self, key: bytes) -> Open:
+        return self._cipher(key).decrypt
 
 
-class _AesGcm(_Aead):
+class _AesGcm(_Library):
     key_lengths = BITS
 
     def _cipher(self, key: bytes) -> AESGCM:
         return AESGCM(key)
 
 
-class _AesGcmShort(_AesGcm):
+class _AesGcmShort(_Aead):
     """GCM with a shorter ICV. pyca verifies only tags of 16 octets, so this class compares the ICV: encrypting the
     ciphertext gives the plaintext, and sealing the plaintext again gives the whole tag. Two AESGCM calls are faster
     than one use of the Cipher interface."""
 
-    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
-        encrypt = AESGCM(key).encrypt
-        size, surplus = self.icv_size, 16 - self.icv_size
+    key_lengths = BITS
 
-        def seal(iv: bytes, plaintext: bytes, aad: bytes) -> bytes:
-            return encrypt(salt + iv, plaintext, aad)[:-surplus]
+    def sealing(self, key: bytes) -> Seal:
+        encrypt, surplus = AESGCM(key).encrypt, 16 - self.icv_size
 
-        def open_(iv: bytes, data: bytes, aad: bytes) -> bytes:
-            nonce = salt + iv
+        def seal(nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+            return encrypt(nonce, plaintext, aad)[:-surplus]
+
+        return seal
+
+    def opening(self, key: bytes) -> Open:
+        encrypt, size, surplus = AESGCM(key).encrypt, self.icv_size, 16 - self.icv_size
+
+        def open_(nonce: bytes, data: bytes, aad: bytes) -> bytes:
             plaintext = encrypt(nonce, data[:-size], None)[:-16]
             tag = encrypt(nonce, plaintext, aad)[-16:-surplus]
             if not hmac.compare_digest(tag, data[-size:]):
-                raise bad_icv()
+                raise InvalidTag
             return plaintext
 
-        return KeyedCipher.aead(seal, open_)
+        return open_
 
 
-class _AesCcm(_Aead):
+class _AesCcm(_Library):
     """RFC 4309 section 4: the salt has 3 octets, so that the nonce has 11."""
 
     key_lengths = BITS
@@ -80,14 +79,14 @@ class _AesCcm(_Aead):
         return AESCCM(key, self.icv_size)
 
 
-class _ChaCha20Poly1305(_Aead):
+class _ChaCha20Poly1305(_Library):
     fixed_key_size = 32
 
     def _cipher(self, key: bytes) -> ChaCha20Poly1305:
         return ChaCha20Poly1305(key)
 
 
-class _ImplicitIv(_Aead):
+class _ImplicitIv(Aead):
     """RFC 8750 section 4: the IV is not sent. The caller passes the sequence number as 8 octets."""
 
     iv_size = 0
@@ -188,15 +187,20 @@ class NullAesGmac(_Aead):
     key_lengths = BITS
     esp_only = True
 
-    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
-        encrypt = AESGCM(key).encrypt
+    def sealing(self, key: bytes) -> Seal:
+        encrypt, iv_at = AESGCM(key).encrypt, self.salt_size
 
-        def seal(iv: bytes, plaintext: bytes, aad: bytes) -> bytes:
-            return plaintext + encrypt(salt + iv, b"", aad + iv + plaintext)
+        def seal(nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+            return plaintext + encrypt(nonce, b"", aad + nonce[iv_at:] + plaintext)
 
-        def open_(iv: bytes, data: bytes, aad: bytes) -> bytes:
-            if not hmac.compare_digest(encrypt(salt + iv, b"", aad + iv + data[:-16]), data[-16:]):
-                raise bad_icv()
-            return data[:-16]
+        return seal
 
-        return KeyedCipher.aead(seal, open_)
+    def opening(self, key: bytes) -> Open:
+        decrypt, iv_at = AESGCM(key).decrypt, self.salt_size
+
+        def open_(nonce: bytes, data: bytes, aad: bytes) -> bytes:
+            payload = data[:-16]
+            decrypt(nonce, data[-16:], aad + nonce[iv_at:] + payload)
+            return payload
+
+        return open_

@@ -6,16 +6,14 @@ from __future__ import annotations
 import functools
 from typing import ClassVar
 
-from fynx_scapy.crypto.keyed import KeyedCipher
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+
+from fynx_scapy.crypto.keyed import Crypt, KeyedCipher, Open, Seal
 from fynx_scapy.crypto.transforms import Algorithm, find
 from fynx_scapy.errors import ConfigError, IntegrityError
 from fynx_scapy.iana import TransformType
 
 BITS: tuple[int, ...] = (128, 192, 256)
-
-
-def bad_icv() -> IntegrityError:
-    return IntegrityError("the ICV does not verify")
 
 
 class Encryption(Algorithm):
@@ -50,15 +48,78 @@ class Encryption(Algorithm):
     def __repr__(self) -> str:
         return f"<{self.name}{f' {self.key_length}' if self.key_length else ''}>"
 
-    def keyed(self, key: bytes) -> KeyedCipher:
-        """The cipher with a key of ``key_size`` octets, salt last. Raises ConfigError for any other length."""
+    def check_key(self, key: bytes) -> None:
+        """Raises ConfigError for a key that has not ``key_size`` octets, and if our library has no such cipher."""
         if len(key) != self.key_size:
             raise ConfigError(f"expected a key of {self.key_size} octets for {self!r}, found {len(key)}")
-        size = len(key) - self.salt_size
-        return self._keyed(key[:size], key[size:])
+        _ = self._tried
 
-    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
+    @functools.cached_property
+    def _tried(self) -> None:
+        try:
+            self._keyed(bytes(self.key_size))
+        except UnsupportedAlgorithm:
+            raise ConfigError(f"the installed cryptography library has no {self.name}") from None
+
+    def keyed(self, key: bytes) -> KeyedCipher:
+        """The cipher with a key of ``key_size`` octets, salt last. Raises what :meth:`check_key` raises."""
+        self.check_key(key)
+        return self._keyed(key)
+
+    def _keyed(self, key: bytes) -> KeyedCipher:
         raise NotImplementedError
+
+
+class Aead(Encryption):
+    """A combined mode. An SA needs one direction only, and passes the nonce itself: salt | IV."""
+
+    aead = True
+
+    def split(self, key: bytes) -> tuple[bytes, bytes]:
+        """The cipher's own key, and the salt behind it."""
+        size = self.key_size - self.salt_size
+        return key[:size], key[size:]
+
+    def sealing(self, key: bytes) -> Seal:
+        """(nonce, plaintext, additional data) -> ciphertext | ICV, for a key without its salt."""
+        raise NotImplementedError
+
+    def opening(self, key: bytes) -> Open:
+        """(nonce, ciphertext | ICV, additional data) -> plaintext, for a key without its salt.
+
+        Raises InvalidTag, pyca's exception, if the ICV does not verify.
+        """
+        raise NotImplementedError
+
+    def _keyed(self, key: bytes) -> KeyedCipher:
+        key, salt = self.split(key)
+        seal_nonce, open_nonce = self.sealing(key), self.opening(key)
+
+        def seal(iv: bytes, plaintext: bytes, aad: bytes) -> bytes:
+            return seal_nonce(salt + iv, plaintext, aad)
+
+        def open_(iv: bytes, data: bytes, aad: bytes) -> bytes:
+            try:
+                return open_nonce(salt + iv, data, aad)
+            except InvalidTag:
+                raise IntegrityError("the ICV does not verify") from None
+
+        return KeyedCipher.aead(seal, open_)
+
+
+class PlainCipher(Encryption):
+    """A cipher without integrity. An SA needs one direction only."""
+
+    def encrypting(self, key: bytes) -> Crypt:
+        """(IV, plaintext) -> ciphertext, for a key with its salt."""
+        raise NotImplementedError
+
+    def decrypting(self, key: bytes) -> Crypt:
+        """(IV, ciphertext) -> plaintext, for a key with its salt."""
+        raise NotImplementedError
+
+    def _keyed(self, key: bytes) -> KeyedCipher:
+        return KeyedCipher.plain(self.encrypting(key), self.decrypting(key))
 
 
 @functools.cache

@@ -3,23 +3,22 @@
 
 from __future__ import annotations
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher, modes
 from cryptography.hazmat.primitives.ciphers import algorithms as current
 
-from fynx_scapy.crypto.encr.base import BITS, Encryption
-from fynx_scapy.crypto.keyed import KeyedCipher
+from fynx_scapy.crypto.encr.base import BITS, PlainCipher
+from fynx_scapy.crypto.keyed import Crypt
 from fynx_scapy.crypto.transforms import register
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import Encr
 
 
-class Cbc(Encryption):
+class Cbc(PlainCipher):
     """Cipher block chaining (RFC 2451 section 3, RFC 3602 section 2, RFC 5529 section 2).
 
-    Creating a context takes five times as long as processing a packet, so each direction keeps one. The decryptor gets
-    the IV as an extra first block, whose plaintext is dropped. The encryptor chains from its last block, so the first
-    block of plaintext is XORed with that block and the IV beforehand.
+    Creating a context takes longer than processing a packet, so each direction keeps one. The decryptor gets the IV as
+    an extra first block, whose plaintext is dropped. The encryptor chains from its last block, so the first block of
+    plaintext is XORed with that block and the IV beforehand.
     """
 
     block_size = 16
@@ -28,36 +27,40 @@ class Cbc(Encryption):
     def _cipher(self, key: bytes) -> BlockCipherAlgorithm:
         raise NotImplementedError
 
-    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
-        size = self.block_size
-        last = bytes(size)
-        try:
-            cipher = Cipher(self._cipher(key), modes.CBC(last))
-            encryptor, decryptor = cipher.encryptor().update, cipher.decryptor().update
-        except UnsupportedAlgorithm as error:
-            raise ConfigError(f"the installed cryptography library has no {self.name}") from error
+    def _context(self, key: bytes) -> Cipher[modes.CBC]:
+        return Cipher(self._cipher(key), modes.CBC(bytes(self.block_size)))
 
-        def check(iv: bytes, data: bytes) -> None:
-            # The contexts keep state: they must never get a partial block.
-            if len(iv) != size or len(data) % size:
-                sizes = f"found {len(iv)} and {len(data)} octets"
-                raise MalformedError(f"expected an IV of {size} octets and whole blocks of {size}, {sizes}")
+    def _check(self, iv: bytes, data: bytes) -> None:
+        # The contexts keep state: they must never get a partial block.
+        size = self.block_size
+        if len(iv) != size or len(data) % size:
+            sizes = f"found {len(iv)} and {len(data)} octets"
+            raise MalformedError(f"expected an IV of {size} octets and whole blocks of {size}, {sizes}")
+
+    def encrypting(self, key: bytes) -> Crypt:
+        update, check, size = self._context(key).encryptor().update, self._check, self.block_size
+        last = 0
 
         def encrypt(iv: bytes, plaintext: bytes) -> bytes:
             nonlocal last
             check(iv, plaintext)
             if not plaintext:
                 return b""
-            first = int.from_bytes(plaintext[:size]) ^ int.from_bytes(iv) ^ int.from_bytes(last)
-            ciphertext = encryptor(first.to_bytes(size) + plaintext[size:])
-            last = ciphertext[-size:]
+            first = int.from_bytes(plaintext[:size]) ^ int.from_bytes(iv) ^ last
+            ciphertext = update(first.to_bytes(size) + plaintext[size:])
+            last = int.from_bytes(ciphertext[-size:])
             return ciphertext
+
+        return encrypt
+
+    def decrypting(self, key: bytes) -> Crypt:
+        update, check, size = self._context(key).decryptor().update, self._check, self.block_size
 
         def decrypt(iv: bytes, ciphertext: bytes) -> bytes:
             check(iv, ciphertext)
-            return decryptor(iv + ciphertext)[size:]
+            return update(iv + ciphertext)[size:]
 
-        return KeyedCipher.plain(encrypt, decrypt)
+        return decrypt
 
 
 def decrepit(name: str, key: bytes) -> BlockCipherAlgorithm:
@@ -119,7 +122,7 @@ class TripleDes(Cbc):
 
 
 @register
-class AesCtr(Encryption):
+class AesCtr(PlainCipher):
     """AES-CTR (RFC 3686; RFC 5930 for IKEv2): the nonce is the last 4 octets of the key, blocks count from 1."""
 
     id = Encr.ENCR_AES_CTR
@@ -129,10 +132,10 @@ class AesCtr(Encryption):
     iv_size = 8
     counter_iv = True
 
-    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
-        context = Cipher(current.AES(key), modes.CTR(bytes(16))).encryptor()
+    def encrypting(self, key: bytes) -> Crypt:
+        salt, one = key[-4:], b"\x00\x00\x00\x01"
+        context = Cipher(current.AES(key[:-4]), modes.CTR(bytes(16))).encryptor()
         restart, update = context.reset_nonce, context.update
-        one = b"\x00\x00\x00\x01"
 
         def crypt(iv: bytes, data: bytes) -> bytes:
             if len(iv) != 8:
@@ -140,19 +143,24 @@ class AesCtr(Encryption):
             restart(salt + iv + one)
             return update(data)
 
-        return KeyedCipher.plain(crypt, crypt)
+        return crypt
+
+    decrypting = encrypting  # the key stream is the same
 
 
 @register
-class Null(Encryption):
+class Null(PlainCipher):
     """No encryption (RFC 2410)."""
 
     id = Encr.ENCR_NULL
     keywords = ("null",)
     esp_only = True
 
-    def _keyed(self, key: bytes, salt: bytes) -> KeyedCipher:
-        def copy(iv: bytes, data: bytes) -> bytes:
-            return data
+    def encrypting(self, key: bytes) -> Crypt:
+        return _copy
 
-        return KeyedCipher.plain(copy, copy)
+    decrypting = encrypting
+
+
+def _copy(iv: bytes, data: bytes) -> bytes:
+    return data

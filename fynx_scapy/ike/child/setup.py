@@ -12,7 +12,8 @@ from scapy.packet import Packet
 
 from fynx_scapy.crypto.keymat import derive_child
 from fynx_scapy.errors import LocalError, MalformedError, PeerError
-from fynx_scapy.esp.sa import InboundSa, OutboundSa
+from fynx_scapy.esp.inbound import InboundSa
+from fynx_scapy.esp.outbound import OutboundSa
 from fynx_scapy.iana import NotifyType, ProtocolId
 from fynx_scapy.ike.child import transport
 from fynx_scapy.ike.config import ChildConfig

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from fynx_scapy.errors import Closing
-from fynx_scapy.esp.sa import InboundSa, OutboundSa
+from fynx_scapy.esp.inbound import InboundSa
+from fynx_scapy.esp.outbound import OutboundSa
 from fynx_scapy.esp.transport import Addresses
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.terms.options import NO_OPTIONS, ChildOptions

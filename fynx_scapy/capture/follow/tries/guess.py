@@ -17,7 +17,7 @@ from fynx_scapy.crypto.keymat import derive_child
 from fynx_scapy.crypto.prf import prf
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.esp.sa import InboundSa
+from fynx_scapy.esp.inbound import InboundSa
 from fynx_scapy.iana import Encr, Integ, TransformType
 from fynx_scapy.keynames import KEY_LENGTHS, NO_AEAD, CipherSuite
 

@@ -14,8 +14,8 @@ from ipaddress import ip_address
 from fynx_scapy.capture.follow.decrypt import UNCHECKED, OpenResult
 from fynx_scapy.crypto.encr import encryption
 from fynx_scapy.errors import ConfigError, MalformedError
+from fynx_scapy.esp.inbound import InboundSa
 from fynx_scapy.esp.ip import checksum, own_length
-from fynx_scapy.esp.sa import InboundSa
 from fynx_scapy.iana import Encr
 
 ICV_SIZES = (12, 16, 24, 32, 8, 20, 0)
