@@ -28,7 +28,7 @@ RECORDS = ENGINE | {"events", "failures", "exchanges", "extensions", "taps", "ke
 STATE = RECORDS | {"net", "session_setup", "session_history", "session_sas"}
 CARRIERS = STATE | {"session_state", "session"}
 PROGRAMS = RECORDS | {"net", "ipsec_life", "ipsec_session", "ipsec_host"}
-TOOLS = CARRIERS | PROGRAMS | {"client", "server", "harness", "capture", "lab"}
+TOOLS = CARRIERS | PROGRAMS | {"observe", "client", "server", "harness", "capture", "lab"}
 FRONTS = TOOLS | {"settings", "report", "scenarios", "shell"}
 MAY_IMPORT = {
     "errors": set(),
@@ -52,6 +52,7 @@ MAY_IMPORT = {
     "ladder": ENGINE,
     "settings": ENGINE,
     "net": RECORDS,
+    "observe": RECORDS | {"net"},
     "session_setup": RECORDS | {"net"},
     "session_history": RECORDS | {"net"},
     "session_sas": RECORDS,

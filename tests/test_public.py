@@ -36,6 +36,7 @@ PUBLIC = {
     "fynx_scapy.layers.esp",
     "fynx_scapy.layers.ikev2",
     "fynx_scapy.net",
+    "fynx_scapy.observe",
     "fynx_scapy.settings",
     "fynx_scapy.taps",
 }

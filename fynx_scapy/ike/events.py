@@ -139,6 +139,8 @@ class IkeSaEstablished(Event):
     local_id: str
     remote_id: str
     initiator: bool
+    seconds: float = 0.0
+    """How long it took, since our first request or the peer's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +227,8 @@ class ChildSaRekeyed(Event):
     old_spi: int
     new_spi: int
     by_peer: bool
+    seconds: float | None = None
+    """How long our exchange took; None for the peer's, which we answer at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +238,8 @@ class IkeSaRekeyed(Event):
     new_spi_i: bytes
     new_spi_r: bytes
     by_peer: bool
+    seconds: float | None = None
+    """How long our exchange took; None for the peer's, which we answer at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,6 +114,7 @@ class Requests(RequestWindow):
             self._send(*self.held.popleft())
         while self.waiting and self.open and not self.held and self._may_begin(self.waiting[0]):
             exchange = self.waiting.popleft()
+            exchange.begun_at = self._sa.now
             self._advance(exchange, exchange.initiate(), None)
 
     def _may_begin(self, exchange: Exchange) -> bool:

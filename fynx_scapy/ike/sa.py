@@ -216,9 +216,9 @@ class IkeSa(SaMessages):
         self.start_clocks()
         self._meet_deadline()
         self.endpoint.of(Admission).leave(self)
-        self.emit(
-            IkeSaEstablished(*self.stamp, local_id=str(local_id), remote_id=str(remote_id), initiator=self.initiator)
-        )
+        ours, theirs, took = str(local_id), str(remote_id), self.now - self.begun_at
+        began = self.initiator
+        self.emit(IkeSaEstablished(*self.stamp, local_id=ours, remote_id=theirs, initiator=began, seconds=took))
         hooks.established(self)
         if self._unwanted:
             self.state = State.DELETING

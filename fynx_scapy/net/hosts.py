@@ -15,7 +15,7 @@ from fynx_scapy.checks import shown, whole
 from fynx_scapy.errors import ConfigError, LocalError, OutOfReach
 from fynx_scapy.ike import events
 from fynx_scapy.ike.basics.bounded import Bounded
-from fynx_scapy.ike.basics.counts import DropReason
+from fynx_scapy.ike.basics.counts import Counts, DropReason
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, InternalError
 from fynx_scapy.ike.message import Burst, Datagram
@@ -100,6 +100,7 @@ class Hosts(ABC):
         self.failures: Counter[str] = Counter()
         self.last_failure: dict[str, InternalError] = {}
         self.lock = lock or contextlib.nullcontext()
+        self._left = Counts()
         self._observers: Listeners[Observer] = Listeners(self.lock)
         self._subscribers: Listeners[Subscriber] = Listeners(self.lock)
         self._esp_subscribers: set[Remover] = set()
@@ -145,6 +146,13 @@ class Hosts(ABC):
         endpoint.now = self.now
         endpoint.esp_events = self._esp_wanted()
         return host
+
+    def counts(self) -> Counts:
+        """What all endpoints counted, those of removed hosts too."""
+        total = Counts()
+        for counts in (self._left, *(host.endpoint.counts for host in self.hosts.values())):
+            total.add(counts)
+        return total
 
     # Only a network in memory supports these; a real one raises OutOfReach
 

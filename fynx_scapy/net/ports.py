@@ -188,7 +188,7 @@ class SocketHosts(Hosts):
     def remove(self, name: str) -> None:
         """Remove a host and close its sockets; its events stay in ``events``."""
         with self.lock:
-            self.hosts.pop(name)
+            self._left.add(self.hosts.pop(name).endpoint.counts)
             self._ports.pop(name).close()
 
     @staticmethod

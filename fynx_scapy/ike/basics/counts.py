@@ -94,6 +94,14 @@ class Counts:
         """Count dropped packets or messages."""
         self.drops[reason] += number
 
+    def add(self, other: Counts) -> None:
+        """Count what ``other`` counted as well."""
+        self.esp_packets_in += other.esp_packets_in
+        self.esp_bytes_in += other.esp_bytes_in
+        self.esp_packets_out += other.esp_packets_out
+        self.esp_bytes_out += other.esp_bytes_out
+        self.drops.update(other.drops)
+
     @property
     def replays(self) -> int:
         """ESP packets whose sequence number was received before, or is below the window."""

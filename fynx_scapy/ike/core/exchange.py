@@ -60,6 +60,8 @@ class Exchange:
     def __init__(self, sa: SaRecord) -> None:
         self.sa = sa
         self.done = False
+        self.begun_at = sa.now
+        """When its first request was sent, on the clock of the endpoint."""
         self.error: FynxError | None = None
         self.answer: Message | None = None
         self.rounds: Counter[int] = Counter()

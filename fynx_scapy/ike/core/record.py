@@ -82,6 +82,7 @@ class SaRecord(ABC):
         self.spi_i, self.spi_r = spi_i, spi_r
         self.local, self.remote = local, remote
         self._state = State.CONNECTING
+        self.begun_at = endpoint.now
         self.established_at: float | None = None
         self.ended = ""
         self.closing = Closing.BY_US

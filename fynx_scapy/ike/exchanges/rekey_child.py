@@ -51,9 +51,8 @@ class RekeyChild(ChildExchange):
         self.child, nonces = yield from self._offer(ChildRequest.rekey(self.sa, old), rekey)
         old.rekeying = None
         old.rekeyed = Rekeyed(self.child, nonces)
-        self.sa.emit(
-            ChildSaRekeyed(*self.sa.stamp, old_spi=old.inbound.spi, new_spi=self.child.inbound.spi, by_peer=False)
-        )
+        before, after, took = old.inbound.spi, self.child.inbound.spi, self.sa.now - self.begun_at
+        self.sa.emit(ChildSaRekeyed(*self.sa.stamp, old_spi=before, new_spi=after, by_peer=False, seconds=took))
         collisions.settle_child(self.sa, old)
 
     def respond(self, request: Message) -> Steps:

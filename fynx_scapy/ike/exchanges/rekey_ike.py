@@ -94,7 +94,8 @@ class RekeyIke(Exchange):
         sa.rekeying = None
         hooks.note(self, answer)
         sa.rekeyed = RekeyedIke(self.successor, nonces)
-        sa.emit(IkeSaRekeyed(*sa.stamp, new_spi_i=spi, new_spi_r=choice.spi, by_peer=False))
+        took = sa.now - self.begun_at
+        sa.emit(IkeSaRekeyed(*sa.stamp, new_spi_i=spi, new_spi_r=choice.spi, by_peer=False, seconds=took))
         collisions.settle_ike(sa)
 
     def respond(self, request: Message) -> Steps:
