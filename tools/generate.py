@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Generates docs/exchanges.md, docs/states.md and docs/errors.md from the code: ``scripts/docs``.
+"""Generates exchanges.md, states.md, errors.md and settings.md in docs/ from the code: ``scripts/docs``.
 
 Each ladder is a run of its exchange in memory. The table of payloads comes from `rules`, the diagram from the table
 that the engine checks each state change against, the errors from their classes and from `reasons`.
@@ -33,9 +33,9 @@ from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.wire.rules import Rule
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.reasons import ENDINGS, REFUSALS
+from tools.settings_page import NOTE, settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-NOTE = "<!-- Written by scripts/docs from the code: change that, not this page. -->"
 
 
 def session(**peer: Unpack[PeerFields]) -> Session:
@@ -312,7 +312,12 @@ def errors() -> str:
     return "\n".join(parts)
 
 
-PAGES: dict[str, Callable[[], str]] = {"exchanges.md": exchanges, "states.md": states, "errors.md": errors}
+PAGES: dict[str, Callable[[], str]] = {
+    "exchanges.md": exchanges,
+    "states.md": states,
+    "errors.md": errors,
+    "settings.md": settings,
+}
 
 if __name__ == "__main__":
     for name, write in PAGES.items():

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import bisect
 import re
 import tomllib
 from collections.abc import Mapping
+
+from fynx_scapy.settings.source import Lines
 
 Path = tuple[str | int, ...]
 """The keys that lead to a value, with the index of each item of an array."""
@@ -32,7 +33,7 @@ class _Scan:
         self.text = text
         self.at = 0
         self.found: dict[Path, int] = {}
-        self._ends = [found.start() for found in re.finditer("\n", text)]
+        self._lines = Lines(text)
         self._arrays: dict[Path, int] = {}
 
     def document(self) -> Mapping[Path, int]:
@@ -65,7 +66,7 @@ class _Scan:
         return path
 
     def _note(self, path: Path) -> None:
-        line = bisect.bisect_left(self._ends, self.at) + 1
+        line = self._lines.number(self.at)
         for length in range(1, len(path) + 1):
             self.found.setdefault(path[:length], line)
 

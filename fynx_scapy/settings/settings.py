@@ -16,6 +16,7 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.files import AnyPath
 from fynx_scapy.ike.config import IkeConfig
 from fynx_scapy.ike.terms.endpoint_config import EndpointConfig
+from fynx_scapy.settings.swanctl import read_swanctl
 from fynx_scapy.settings.toml import read_toml
 from fynx_scapy.text import printable
 
@@ -68,6 +69,10 @@ class Settings(Checked):
     @classmethod
     def from_file(cls, path: AnyPath) -> Settings:
         """Read a TOML file, or with the suffix ``.conf`` a swanctl.conf. ConfigError names file, line and key."""
+        if Path(path).suffix == ".conf":
+            read = read_swanctl(Path(path))
+            endpoint = EndpointConfig(port=read.port)
+            return cls(local=read.local, endpoint=endpoint, connections=read.connections, warnings=read.warnings)
         settings, warnings = read_toml(Path(path), cls)
         return settings.replace(warnings=warnings)
 

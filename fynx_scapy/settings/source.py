@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import bisect
+import re
 import stat
 from pathlib import Path
 
@@ -12,6 +14,17 @@ MOST_OCTETS = 1 << 20
 """The largest configuration file that is read, in octets."""
 MOST_SECRET = 64 << 10
 """The largest file that is read as a secret, in octets."""
+
+
+class Lines:
+    """The lines of a text, numbered from 1."""
+
+    def __init__(self, text: str) -> None:
+        self._ends = [found.start() for found in re.finditer("\n", text)]
+
+    def number(self, offset: int) -> int:
+        """The number of the line on which a character stands."""
+        return bisect.bisect_left(self._ends, offset) + 1
 
 
 def read_text(path: Path) -> str:

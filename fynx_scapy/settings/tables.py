@@ -29,6 +29,13 @@ _WORDS = {
 }
 
 
+def in_toml(text: str) -> str:
+    """What a check says of a value, in the words of TOML."""
+    for python, toml in _WORDS.items():
+        text = text.replace(python, toml)
+    return text
+
+
 class Reader:
     """Makes configurations of the tables of one file. Errors name the file, the line and the key."""
 
@@ -71,9 +78,7 @@ class Reader:
     def fault(self, at: positions.Path, text: str) -> ConfigError:
         """The error about what stands there."""
         where = f": line {self._lines[at]}" if at in self._lines else ""
-        for python, toml in _WORDS.items():
-            text = text.replace(python, toml)
-        return ConfigError(f"{self.path}{where}: {text}")
+        return ConfigError(f"{self.path}{where}: {in_toml(text)}")
 
     def _value(self, setting: Setting, value: object, at: positions.Path) -> Any:
         check = setting.check

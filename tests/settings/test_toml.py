@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from fynx_scapy.settings import Settings
 from fynx_scapy.settings.positions import positions
 from fynx_scapy.settings.source import MOST_OCTETS
 
+GUIDE = Path(__file__).resolve().parent.parent.parent / "docs" / "guide.md"
 WHOLE = """\
 local = ["192.0.2.1", "2001:DB8::1"]
 
@@ -165,6 +167,15 @@ def test_a_file_that_cannot_be_read_is_one_error(tmp_path):
     for path, words in ((tmp_path, "Is a directory"), (tmp_path / "none", "No such file or directory")):
         with pytest.raises(ConfigError, match=f"{path}: cannot be read: {words}"):
             Settings.from_file(path)
+
+
+def test_the_example_of_the_guide_is_read(tmp_path):
+    (text,) = re.findall(r"^```toml\n(.*?)^```$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
+    for name in ("alice.psk", "everybody.psk"):
+        written(tmp_path, "secret", name)
+    settings = Settings.from_file(written(tmp_path, text))
+    assert list(settings.connections) == ["office", "roadwarriors"]
+    assert settings.warnings == ()
 
 
 # -- secrets
