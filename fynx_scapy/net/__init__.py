@@ -15,15 +15,20 @@ from fynx_scapy.net.wire import Wire
 if TYPE_CHECKING:
     from fynx_scapy.net.aio import AioNetwork
     from fynx_scapy.net.recorder import Recorder
+    from fynx_scapy.net.shard import Shard
+    from fynx_scapy.net.shards import Shards
 
-__all__ = ["AioNetwork", "Nat", "Network", "Recorder", "UdpNetwork", "Wire", "echo_request", "free_ports", "udp_packet"]
+__all__ = [
+    "AioNetwork", "Nat", "Network", "Recorder", "Shard", "Shards", "UdpNetwork", "Wire", "echo_request", "free_ports",
+    "udp_packet",
+]  # fmt: skip
 
 
-_HOME = {"AioNetwork": "aio", "Recorder": "recorder"}
+_HOME = {"AioNetwork": "aio", "Recorder": "recorder", "Shard": "shard", "Shards": "shards"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use what few programs need: the recorder has every key log format, the other one asyncio."""
+    """Import on first use what few programs need: the recorder has every key log format, others processes."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -20,6 +20,7 @@ from fynx_scapy.ike.events import InternalError
 from fynx_scapy.net import guard
 from fynx_scapy.net.hosts import Host
 from fynx_scapy.net.ports import SocketHosts
+from fynx_scapy.net.shard import Shard
 from fynx_scapy.net.signals import Signal
 from fynx_scapy.net.sockets import OpenSocket
 
@@ -44,8 +45,15 @@ class AioNetwork(SocketHosts):
     event loop's exception handler gets it.
     """
 
-    def __init__(self, *, open_socket: OpenSocket = socket.socket, history: int | None = 0) -> None:
-        super().__init__(open_socket=open_socket, history=history)
+    def __init__(
+        self,
+        *,
+        open_socket: OpenSocket = socket.socket,
+        history: int | None = 0,
+        offload: bool = True,
+        shard: Shard | None = None,
+    ) -> None:
+        super().__init__(open_socket=open_socket, history=history, offload=offload, shard=shard)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = 0.0
         self._flushing: asyncio.Handle | None = None

@@ -18,6 +18,7 @@ from fynx_scapy.ike.events import ReceiveFailed, SendFailed
 from fynx_scapy.ike.message import Address, Burst, Datagram, DatagramKind
 from fynx_scapy.net.hosts import Host, Hosts, Lock
 from fynx_scapy.net.listeners import Remover
+from fynx_scapy.net.shard import Shard
 from fynx_scapy.net.sockets import EspPort, OpenSocket, UdpPort
 
 _PATIENCE = 0.1
@@ -116,6 +117,7 @@ class SocketHosts(Hosts):
 
     Kernel and ICMP errors become events (`SendFailed`, `ReceiveFailed`, `IcmpReceived`). One pair of ports serves all
     IKE SAs of an endpoint. With ``offload`` the kernel cuts and joins bursts of ESP in UDP, where it can.
+    ``shard`` is what a worker of several has (`Shards`): then the sockets are those of the group.
     """
 
     def __init__(
@@ -124,10 +126,12 @@ class SocketHosts(Hosts):
         open_socket: OpenSocket = socket.socket,
         history: int | None = None,
         offload: bool = True,
+        shard: Shard | None = None,
         lock: Lock | None = None,
     ) -> None:
         super().__init__(history=history, lock=lock)
-        self.open_socket, self.offload = open_socket, offload
+        self.open_socket, self.offload = (open_socket, offload) if shard is None else (shard.open_socket, shard.offload)
+        self._shard = shard
         self._ports: dict[str, Ports] = {}
         self._poll = select.epoll()
         self._by_descriptor: dict[int, Callable[[int], object]] = {}
@@ -135,8 +139,12 @@ class SocketHosts(Hosts):
     def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False, native: bool = True) -> Host:
         """Add an endpoint and open the ports of its configuration. ``native`` also opens protocol 50, if allowed.
 
-        TransportError when a port cannot be opened; ConfigError when the name is taken.
+        TransportError when a port cannot be opened; ConfigError when the name is taken, and for an endpoint of another
+        share than the ``shard`` of the network.
         """
+        shard = self._shard
+        if shard is not None and endpoint.config.spi_share != shard.share:
+            raise ConfigError("expected an endpoint with the configuration of the shard, found another spi_share")
         ports = Ports.open(endpoint, self.open_socket, native=native, offload=self.offload)
         try:
             with self.lock:
@@ -146,6 +154,8 @@ class SocketHosts(Hosts):
             raise
         self._ports[host.name] = ports
         ports.watched += (self.watch(port, functools.partial(self._read, host, port)) for port in ports)
+        if shard is not None:
+            ports.watched.append(self.watch(shard, functools.partial(self._read_handed_over, host, shard)))
         return host
 
     def native(self, name: str) -> bool:
@@ -212,15 +222,30 @@ class SocketHosts(Hosts):
             for error in port.errors():
                 self.guarded(host, "an ICMP error", host.endpoint.receive_icmp, error, self.now)
         for item in port.receive():
-            if isinstance(item, Burst):
-                self._read_burst(host, item)
-            elif not self._own(host.endpoint, item.kind, item.local, item.remote, item.data):
-                self._tell(item.turned(), "delivered")
-                self.guarded(host, "a datagram", host.endpoint.receive, item, self.now)
-                self._collect()
+            self._read_item(host, item)
+        if self._shard is not None and self._shard.lost:
+            host.endpoint.counts.drop(DropReason.HANDOVER, self._shard.lost)
+            self._shard.lost = 0
         for reason in port.failed():
             host.endpoint.counts.drop(DropReason.RECEIVE_FAILED)
             self._happened(host.name, ReceiveFailed(time=self.now, local=port.address, reason=reason))
+
+    def _read_item(self, host: Host, item: Datagram | Burst | None) -> None:
+        if self._shard is not None and item is not None:
+            item = self._shard.keep(item)
+        if isinstance(item, Burst):
+            self._read_burst(host, item)
+        elif item is not None and not self._own(host.endpoint, item.kind, item.local, item.remote, item.data):
+            self._deliver(host, item)
+
+    def _deliver(self, host: Host, datagram: Datagram) -> None:
+        self._tell(datagram.turned(), "delivered")
+        self.guarded(host, "a datagram", host.endpoint.receive, datagram, self.now)
+        self._collect()
+
+    def _read_handed_over(self, host: Host, shard: Shard, flags: int) -> None:
+        for datagram in shard.handed_over():
+            self._deliver(host, datagram)
 
     def _read_burst(self, host: Host, burst: Burst) -> None:
         if burst.kind is DatagramKind.ESP and burst.local.host == burst.remote.host:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The sockets that carry IKE and ESP: UDP ports and IP protocol 50. All that is specific to Linux is here.
+"""The sockets that carry IKE and ESP: UDP ports and IP protocol 50.
 
-Nothing blocks. Received octets become datagrams, and ESP packets of one sender bursts; ICMP errors about what we sent
-become `IcmpError`.
+All that is specific to Linux is here, and in `offload` and `steering`. Nothing blocks. Received octets become
+datagrams, and ESP packets of one sender bursts; ICMP errors about what we sent become `IcmpError`.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from fynx_scapy.errors import ConfigError, TransportError
 from fynx_scapy.ike.message import Address
 from fynx_scapy.net import guard
 from fynx_scapy.net.ports import SocketHosts
+from fynx_scapy.net.shard import Shard
 from fynx_scapy.net.sockets import OpenSocket, UdpPort
 
 POLL = 0.02
@@ -45,9 +46,14 @@ class UdpNetwork(SocketHosts):
     """
 
     def __init__(
-        self, *, open_socket: OpenSocket = socket.socket, history: int | None = None, offload: bool = True
+        self,
+        *,
+        open_socket: OpenSocket = socket.socket,
+        history: int | None = None,
+        offload: bool = True,
+        shard: Shard | None = None,
     ) -> None:
-        super().__init__(open_socket=open_socket, history=history, offload=offload, lock=threading.RLock())
+        super().__init__(open_socket=open_socket, history=history, offload=offload, shard=shard, lock=threading.RLock())
         self._started = time.monotonic()
         self.epoch = time.time()
         self._attendant: threading.Thread | None = None

@@ -72,6 +72,8 @@ class DropReason(enum.StrEnum):
     """Nobody fetched the inner packets that were received."""
     SEND_FAILED = "send-failed"
     """The operating system did not take a datagram."""
+    HANDOVER = "handover"
+    """A packet for another worker could not be handed over to it."""
     RECEIVE_FAILED = "receive-failed"
     """The operating system reported an error while we were receiving, or a truncated datagram."""
 
