@@ -7,6 +7,7 @@ A command accepts only the options that it can honour. Values of secrets are nev
 from __future__ import annotations
 
 import fnmatch
+import ipaddress
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -192,6 +193,47 @@ SAVE = click.option(
 def writes(*names: str, what: str, metavar: str = "FILE") -> Decorator:
     """An option that writes another file."""
     return click.option(*names, metavar=metavar, type=_WRITTEN, help=f"Write {what}; - is stdout.")
+
+
+# -- logs and metrics -------------------------------------------------------------------------------------------------
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def log_options(default: str | None = None) -> Decorator:
+    """Decorator: ``log_level`` and ``log_json``. Where no level is the default, nothing is logged unless asked for."""
+    level = click.option(
+        "--log-level",
+        type=click.Choice(LOG_LEVELS),
+        default=default,
+        show_default=default is not None,
+        help="Log on stderr what happens; debug has every IKE message and every ESP packet.",
+    )
+    as_json = click.option("--log-json", is_flag=True, help="Log as JSON, one object a line.")
+    return lambda command: level(as_json(command))
+
+
+def _where(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    """ADDRESS:PORT, [IPv6]:PORT, or the PORT of 127.0.0.1."""
+    if value is None:
+        return None
+    host, _, number = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise click.BadParameter(f"expected an address such as 127.0.0.1:9464 or [::1]:9464, found {value!r}") from None
+    if not (number.isdecimal() and int(number) < 65536):
+        raise click.BadParameter(f"expected a port from 0 to 65535 after the address, found {value!r}")
+    return host, int(number)
+
+
+METRICS = click.option(
+    "--metrics",
+    metavar="ADDRESS:PORT",
+    callback=_where,
+    help="Serve metrics for Prometheus here, at /metrics; open it to your scraper alone.",
+)
 
 
 # -- option values ----------------------------------------------------------------------------------------------------

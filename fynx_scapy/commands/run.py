@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import inspect
 import json
@@ -31,6 +32,7 @@ from fynx_scapy.commands.options import (
     OUTPUT,
     STDIO,
     Decorator,
+    log_options,
     psk_file,
     read_psk,
     scenario_names,
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fynx_scapy.harness import Contact, Result, Scenario
+    from fynx_scapy.harness.reachability import Watcher
     from fynx_scapy.harness.target import Target
+    from fynx_scapy.net.hosts import Hosts
     from fynx_scapy.net.recorder import Recorder
 
 
@@ -108,6 +112,7 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Repeat a run byte for byte, except for ML-KEM's random values. Default: a random seed, which is shown.",
 )
 @click.option("--ladders", is_flag=True, help="Print the ladder of each session, too.")
+@log_options()
 @_target_options
 @click.pass_obj
 def run(
@@ -116,6 +121,8 @@ def run(
     names: tuple[str, ...],
     exclude: tuple[str, ...],
     ladders: bool,
+    log_level: str | None,
+    log_json: bool,
     report: Path | None,
     json_file: Path | None,
     junit: Path | None,
@@ -155,7 +162,7 @@ def run(
     if live is None and seed is None:
         # A script is for its author, who wants the same run each time.
         seed = 0 if script is not None else secrets.randbelow(1_000_000)
-    results, recorder, contact = _run(chosen, seed, live)
+    results, recorder, contact = _run(chosen, seed, live, log_level or ("info" if log_json else None), log_json)
     tally = Tally.of(results)
     about = {"date": began.strftime("%Y-%m-%d %H:%M:%S UTC"), **(contact.facts if contact is not None else {})}
     begin = ["fynx", "run", *names] if script is None else ["python", *(inspect.getfile(each.body) for each in chosen)]
@@ -246,7 +253,7 @@ def _target(address: str | None, psk_file: Path | None, given: dict[str, Any]) -
 
 
 def _run(
-    chosen: Sequence[Scenario], seed: int | None, target: Target | None
+    chosen: Sequence[Scenario], seed: int | None, target: Target | None, log_level: str | None, log_json: bool
 ) -> tuple[list[Result], Recorder, Contact | None]:
     """Run the scenarios, with a progress bar if stderr is a terminal.
 
@@ -260,7 +267,8 @@ def _run(
     from fynx_scapy.net.recorder import Recorder
 
     recorder, results = Recorder(), []
-    contact = harness.Contact(target, recorder.watch) if target is not None else None
+    watch = _watching(recorder, log_level, log_json)
+    contact = harness.Contact(target, watch) if target is not None else None
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("reaching the peer", total=len(chosen))
         try:
@@ -268,13 +276,27 @@ def _run(
                 _reach(contact)
             for scenario in chosen:
                 progress.update(bar, description=scenario.name)
-                watch = recorder.watch
                 results.append(harness.run(scenario, seed=seed or 0, watch=watch, target=target, contact=contact))
                 progress.advance(bar)
         except KeyboardInterrupt:
             left = chosen[len(results) :]
             results += [harness.Result(each, harness.Verdict.NOT_RUN, "interrupted", 0.0, []) for each in left]
     return results, recorder, contact
+
+
+def _watching(recorder: Recorder, log_level: str | None, log_json: bool) -> Watcher:
+    """What is done with each new network: it is recorded, and logged if that was asked for."""
+    if log_level is None:
+        return recorder.watch
+    from fynx_scapy.observe import EventLog
+
+    def watch(network: Hosts, name: str) -> Callable[[], object]:
+        ended = contextlib.ExitStack()
+        ended.callback(recorder.watch(network, name))
+        ended.callback(EventLog(network, level=log_level, json=log_json, session=name).close)
+        return ended.close
+
+    return watch
 
 
 class _NobodyThere(click.ClickException):
