@@ -6,21 +6,27 @@ from __future__ import annotations
 import multiprocessing
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from collections.abc import Sequence
+from functools import partial
+from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
 from fynx_scapy.bench.ends import INITIATOR, RESPONDER, inner
 from fynx_scapy.bench.figures import Figure, at_least, at_most
 from fynx_scapy.errors import Timeout
 from fynx_scapy.ike.basics.inbox import Inbox
-from fynx_scapy.ike.config import EndpointConfig, IkeConfig
+from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address
-from fynx_scapy.net.udp import UdpNetwork, free_ports
+from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.net.shard import Shard
+from fynx_scapy.net.shards import Shards
+from fynx_scapy.net.udp import UdpNetwork
 
 HOST = "127.0.0.1"
+SERVER = RESPONDER.replace(remote_id=None, force_encapsulation=True)
+GO, STOP = "go", "stop"
+"""What the sender says to the other processes."""
 OCTETS = 1400
 """The length of an inner packet."""
 BATCH = 128
@@ -49,31 +55,23 @@ class Run(NamedTuple):
     """Processor time of the receiver, in µs a packet."""
 
 
-@contextmanager
-def _end(config: IkeConfig, *, offload: bool) -> Iterator[tuple[UdpNetwork, Endpoint]]:
-    port, natt_port = free_ports(HOST)
-    settings = EndpointConfig(port=port, natt_port=natt_port, marker_always=True)
-    with UdpNetwork(history=0, offload=offload) as network:
-        endpoint = Endpoint(HOST, [config], config=settings)
+def _receive(shard: Shard, pipes: Sequence[Connection]) -> None:
+    """A worker of the receiving end: take packets out of the tunnels, and say how many there were so far."""
+    pipe = pipes[shard.share.number]
+    with UdpNetwork(history=0, shard=shard) as network:
+        endpoint = Endpoint(shard.hosts, [SERVER], config=shard.config)
         network.add(endpoint, native=False)
-        yield network, endpoint
-
-
-def _receive(pipe: Connection, offload: bool) -> None:
-    """The other process: take packets out of the tunnel, and say how many there were so far."""
-    with _end(RESPONDER.replace(force_encapsulation=True), offload=offload) as (network, endpoint), pipe:
-        pipe.send((endpoint.config.port, endpoint.config.natt_port))
-        if not network.run(lambda: any(sa.established for sa in endpoint.sas.values()), limit=PATIENCE):
-            return
-        (sa,) = endpoint.sas.values()
-        sa.inbox = inbox = Inbox(2 * WINDOW, 2 * WINDOW * OCTETS)
-        stop: list[object] = []
-        network.watch(pipe, lambda _: stop.append(pipe.recv()))
+        heard: list[object] = []
+        network.watch(pipe, lambda _: heard.append(pipe.recv()))
+        network.run(lambda: bool(heard), limit=PATIENCE)  # until the tunnels are there
+        inbox = Inbox(2 * WINDOW, 2 * WINDOW * OCTETS)
+        for sa in endpoint.sas.values():
+            sa.inbox = inbox
         pipe.send(0)
         count = told = 0
         begin = time.process_time()
-        while not stop:
-            network.run(lambda: bool(inbox or stop), limit=PATIENCE)
+        while len(heard) == 1:
+            network.run(lambda: bool(inbox) or len(heard) > 1, limit=PATIENCE)
             count += len(inbox.drain())
             if count >= told + STEP:
                 told = count
@@ -82,62 +80,108 @@ def _receive(pipe: Connection, offload: bool) -> None:
         pipe.send((count + len(inbox), time.process_time() - begin))
 
 
-def _next(pipe: Connection) -> Any:
-    """What the other process says next."""
-    if not pipe.poll(PATIENCE):
-        raise Timeout(f"the other process of the tunnel has said nothing for {PATIENCE:g} s")
-    return pipe.recv()
+class _Worker:
+    """What the sender knows of a worker of the receiving end."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+        self.tunnels = self.sent = self.received = self.given_up = 0
+
+    def takes_more(self) -> bool:
+        """Whether a batch may follow what is under way."""
+        while self.pipe.poll(0):
+            self.received = self.pipe.recv()
+        return self.sent - self.received - self.given_up <= WINDOW - BATCH
+
+    def tell(self, word: str) -> Any:
+        """Say something, and return the answer."""
+        self.pipe.send(word)
+        answer: Any = self.hear()
+        while isinstance(answer, int) and word == STOP:  # it was said before
+            answer = self.hear()
+        return answer
+
+    def hear(self) -> Any:
+        """What the worker says next."""
+        if not self.pipe.poll(PATIENCE):
+            raise Timeout(f"the other process of the tunnel has said nothing for {PATIENCE:g} s")
+        return self.pipe.recv()
 
 
-def run(seconds: float, *, offload: bool) -> Run:
-    """Send through a new tunnel for so long, no faster than the other process receives."""
-    context = multiprocessing.get_context("spawn")
-    pipe, theirs = context.Pipe()
-    process = context.Process(target=_receive, args=(theirs, offload), daemon=True)
-    process.start()
-    theirs.close()
-    with _end(INITIATOR, offload=offload) as (network, endpoint), pipe:
-        port, natt_port = _next(pipe)
-        there = Address(HOST, port)
-        config = INITIATOR.replace(remote=there, remote_natt_port=natt_port, force_encapsulation=True)
-        sa = endpoint.connect(config, network.now)
-        network.run(lambda: sa.established, limit=PATIENCE)
-        received = _next(pipe)
+def run(seconds: float, *, offload: bool = True, workers: int = 1, tunnels: int = 1) -> Run:
+    """Send through new tunnels for so long, no faster than the other end receives. Each has a peer with own ports."""
+    ports = EndpointConfig(port=0, natt_port=0, marker_always=True)
+    pipes = [multiprocessing.get_context("spawn").Pipe() for _ in range(workers)]
+    ends = [_Worker(ours) for ours, _ in pipes]
+    with (
+        Shards(HOST, ports, workers=workers, native=False, offload=offload) as shards,
+        UdpNetwork(history=0, offload=offload) as network,
+    ):
+        shards.start(_receive, [theirs for _, theirs in pipes])
+        clients: list[tuple[Endpoint, _Worker]] = []
+        while len(clients) < tunnels:
+            client, sa = _connect(network, ports, shards.shards[0].config, len(network.hosts))
+            owner = ends[int.from_bytes(sa.spi_r) % workers]
+            if owner.tunnels < tunnels / workers:
+                owner.tunnels += 1
+                clients.append((client, owner))
+        for end in ends:
+            end.tell(GO)
         packets = [inner("10.1.0.1", "10.2.0.1", OCTETS)] * BATCH
-        sent = given_up = 0
         begin, spent = time.monotonic(), time.process_time()
         while time.monotonic() < begin + seconds:
-            if sent - received - given_up > WINDOW - BATCH:
-                if pipe.poll(LOST):
-                    received = pipe.recv()
-                else:
-                    given_up = sent - received
-                continue
-            sent += endpoint.send_many(packets, network.now)
+            ready = [(client, end) for client, end in clients if end.takes_more()]
+            if not ready and not wait([end.pipe for end in ends], LOST):
+                for end in ends:
+                    end.given_up = end.sent - end.received
+            for client, end in ready:
+                end.sent += client.send_many(packets, network.now)
             network.run(network.now)
         spent = time.process_time() - spent
-        pipe.send("stop")
-        while not isinstance(received, tuple):
-            received = _next(pipe)
-        count, theirs_spent = received
+        results = [end.tell(STOP) for end in ends]
         took = time.monotonic() - begin
-    process.join(PATIENCE)
-    process.close()
+    for ours, theirs in pipes:
+        ours.close()
+        theirs.close()
+    sent, received = sum(end.sent for end in ends), sum(count for count, _ in results)
     return Run(
-        rate=count * OCTETS * 8 / took / 1e9,
-        lost=100 * (1 - count / sent),
+        rate=received * OCTETS * 8 / took / 1e9,
+        lost=100 * (1 - received / sent),
         sender=spent / sent * 1e6,
-        receiver=theirs_spent / count * 1e6,
+        receiver=sum(theirs_spent for _, theirs_spent in results) / received * 1e6,
     )
+
+
+def _connect(network: UdpNetwork, ports: EndpointConfig, there: EndpointConfig, number: int) -> tuple[Endpoint, IkeSa]:
+    client = Endpoint(HOST, config=ports)
+    network.add(client, f"client {number}", native=False)
+    config = INITIATOR.replace(
+        local_id=f"client-{number}",
+        remote=Address(HOST, there.port),
+        remote_natt_port=there.natt_port,
+        force_encapsulation=True,
+    )
+    with network.acting() as now:
+        sa = client.connect(config, now)
+    if not network.run(lambda: sa.established, limit=PATIENCE):
+        raise Timeout(f"no tunnel was set up within {PATIENCE:g} s")
+    return client, sa
 
 
 def measure(quick: bool) -> list[Figure]:
     """Throughput, loss and processor time: medians of runs in turns."""
-    runs: dict[bool, list[Run]] = {True: [], False: []}
-    for _ in range(1 if quick else 5):
-        for offload, done in runs.items():
-            done.append(run(0.3 if quick else 1.0, offload=offload))
-    fast, slow = (Run(*map(statistics.median, zip(*done, strict=True))) for done in runs.values())
+    seconds, rounds = (0.3, 1) if quick else (1.0, 5)
+    kinds = {
+        "fast": partial(run, seconds),
+        "slow": partial(run, seconds, offload=False),
+        "one": partial(run, seconds, tunnels=4),
+        "two": partial(run, seconds, tunnels=4, workers=2),
+    }
+    runs: dict[str, list[Run]] = {kind: [] for kind in kinds}
+    for _ in range(rounds):
+        for kind, done in runs.items():
+            done.append(kinds[kind]())
+    fast, slow, one, two = (Run(*map(statistics.median, zip(*done, strict=True))) for done in runs.values())
     what = f"packets of {OCTETS} bytes, AES-128-GCM"
     without = Figure(f"{what}, one datagram a call", slow.rate, "Gbit/s")
     return [
@@ -145,11 +189,13 @@ def measure(quick: bool) -> list[Figure]:
         Figure("the same beside one datagram a call", fast.rate, "Gbit/s", floor=without, bound=at_least(1.5)),
         Figure("lost with offload", fast.lost, "% lost", bound=at_most(1)),
         Figure("lost with one datagram a call", slow.lost, "% lost", bound=at_most(1)),
-        *(
-            Figure(f"processor time of the {end}, with offload", with_, "µs", floor=Figure("without", none, "µs"))
-            for end, with_, none in (
-                ("sender", fast.sender, slow.sender),
-                ("receiver", fast.receiver, slow.receiver),
-            )
+        Figure("processor time of the sender", fast.sender, "µs", floor=Figure("without", slow.sender, "µs")),
+        Figure("processor time of the receiver", fast.receiver, "µs", floor=Figure("without", slow.receiver, "µs")),
+        Figure(
+            "processor time of two workers that receive from four peers",
+            two.receiver,
+            "µs",
+            floor=Figure("of one worker", one.receiver, "µs"),
+            bound=at_most(1.25),
         ),
     ]

@@ -244,8 +244,13 @@ def _run(shard: Shard, work: Work, args: tuple[Any, ...]) -> None:
     os.setsid()  # Ctrl-C at the terminal is for the supervisor, who then stops the workers
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     threading.Thread(target=_end_with_supervisor, name="fynx supervisor watch", daemon=True).start()
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         work(shard, *args)
+    except KeyboardInterrupt:
+        pass
+    finally:  # it ends anyway
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _end_with_supervisor() -> None:
