@@ -50,12 +50,13 @@ class IpsecClient(IpsecHost):
         network: AioNetwork | None = None,
         open_socket: OpenSocket = socket.socket,
         native: bool = True,
+        offload: bool = True,
         registry: Registry | None = None,
         name: str = "client",
     ) -> None:
         given = as_tuple(configs, IkeConfig)
         check_values("IpsecClient", _CHECKS, configs=given, endpoint=endpoint, network=network, registry=registry)
-        super().__init__(name, network, open_socket, native=native)
+        super().__init__(name, network, open_socket, native=native, offload=offload)
         self.configs: tuple[IkeConfig, ...] = given
         self._local = None if local is None else (local,) if isinstance(local, str) else tuple(local)
         self._settings, self._registry = endpoint, registry

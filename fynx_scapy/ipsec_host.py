@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 from fynx_scapy.ike.basics.inbox import Inbox
 from fynx_scapy.ike.endpoint import Endpoint
@@ -24,9 +23,9 @@ class IpsecHost(SessionOwner[IpsecSession]):
     """
 
     def __init__(
-        self, name: str, network: AioNetwork | None, open_socket: OpenSocket = socket.socket, *, native: bool = True
+        self, name: str, network: AioNetwork | None, open_socket: OpenSocket, *, native: bool, offload: bool
     ) -> None:
-        self.network = network or AioNetwork(open_socket=open_socket)
+        self.network = network or AioNetwork(open_socket=open_socket, offload=offload)
         self.name = name
         self._own_network = network is None
         self._native = native
@@ -111,6 +110,9 @@ class IpsecHost(SessionOwner[IpsecSession]):
     def released(self, sa: IkeSa) -> None:
         """Forget an IKE SA."""
         self._by_spi.pop(sa.own_spi, None)
+
+    def opened(self, session: IpsecSession) -> None:
+        """Nothing to do: who sets a session up waits for it."""
 
     def arrived(self, session: IpsecSession) -> None:
         """Nothing to do: the session wakes its readers itself."""

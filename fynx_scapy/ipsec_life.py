@@ -35,6 +35,10 @@ class SessionOwner(ABC, Generic[S]):
         """An IKE SA has ended."""
 
     @abstractmethod
+    def opened(self, session: S) -> None:
+        """The session can be used from now on."""
+
+    @abstractmethod
     def arrived(self, session: S) -> None:
         """Inner packets have arrived."""
 
@@ -121,7 +125,7 @@ class SessionLife:
                     self._adopt(new)
             case ChildSaRekeyed():
                 self._child_rekeys += 1
-            case ChildSaFailed() if not self._opened and event.notify_type != NotifyType.SINGLE_PAIR_REQUIRED:
+            case ChildSaFailed() if self._needs(event):
                 self._refused = _failure(event)
                 self.begin_close()
             case SaDeleted(child_spis=()) | IkeSaFailed():
@@ -142,9 +146,20 @@ class SessionLife:
         if usable:
             # While rekeys cross, only one of the new IKE SAs gets the Child SAs, and it stays.
             self._sa = next((sa for sa in reversed(usable) if sa.children), usable[-1])
-            if not self._opened and not self._closing:
-                self._opened = bool(self._sa.children) or not self._sa.config.children
+            if not self._opened and not self._closing and self._complete(self._sa):
+                self._opened = True
+                self._owner.opened(self)
         self._changed.fire()
+
+    @staticmethod
+    def _complete(sa: IkeSa) -> bool:
+        """Whether it has the Child SA that its configuration asks for, or may do without one."""
+        return bool(sa.children) or not sa.config.children or (sa.config.childless and not sa.initiator)
+
+    def _needs(self, refused: ChildSaFailed) -> bool:
+        """Whether we set the session up, and a Child SA without which it is of no use was refused."""
+        another = refused.notify_type == NotifyType.SINGLE_PAIR_REQUIRED  # is asked for, then
+        return self._sa.initiator and not self._opened and not another
 
     def _adopt(self, sa: IkeSa) -> None:
         sa.inbox = self.inbox
@@ -178,6 +193,8 @@ class SessionLife:
         self._closing = True
         with self.network.acting():
             for sa in list(self._sas.values()):
+                if sa.state is State.CLOSED:
+                    continue  # by the peer just now: its event is on its way
                 if sa.connecting and not sa.envelope.has_keys:
                     sa.forget()  # the peer has authenticated nobody, and waits for a while only
                     self._release(sa)
@@ -192,7 +209,8 @@ class SessionLife:
         self._closing = True
         with self.network.acting():
             for sa in list(self._sas.values()):
-                sa.forget()
+                if sa.state is not State.CLOSED:
+                    sa.forget()
                 self._release(sa)
         self._end_if_over(_closed_by_us())
 

@@ -53,6 +53,7 @@ class IpsecServer(IpsecHost):
         network: AioNetwork | None = None,
         open_socket: OpenSocket = socket.socket,
         native: bool = True,
+        offload: bool = True,
         registry: Registry | None = None,
         backlog: int = 128,
         unique: bool = False,
@@ -63,7 +64,7 @@ class IpsecServer(IpsecHost):
             "IpsecServer", _CHECKS, configs=given, endpoint=endpoint, network=network, registry=registry,
             backlog=backlog, unique=unique,
         )  # fmt: skip
-        super().__init__(name, network, open_socket, native=native)
+        super().__init__(name, network, open_socket, native=native, offload=offload)
         self.endpoint = Endpoint(local, given, config=endpoint, registry=registry)
         self._backlog, self._unique = backlog, unique
         self._waiting: deque[IpsecSession] = deque()
@@ -140,14 +141,16 @@ class IpsecServer(IpsecHost):
             for session in self._sessions:
                 if (session.local_id, session.remote_id) == (sa.local_id, sa.remote_id):
                     return session
-        session = IpsecSession(self, endpoint, sa)
+        return IpsecSession(self, endpoint, sa)
+
+    def opened(self, session: IpsecSession) -> None:
+        """A session can be used: have it wait for `accept`, or delete it if too many do."""
         if self._closed or len(self._waiting) >= self._backlog:
             self.refused += 1
             session.begin_close()
         else:
             self._waiting.append(session)
             self._changed.fire()
-        return session
 
     def ended(self, session: IpsecSession) -> None:
         """Forget a session; if nobody has accepted it yet, nobody will."""

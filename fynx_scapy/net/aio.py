@@ -9,23 +9,65 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NoReturn, Self
 
-from fynx_scapy.errors import LocalError
+from fynx_scapy.errors import LocalError, QueueFull
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import InternalError
+from fynx_scapy.ike.message import Burst, Datagram
 from fynx_scapy.net import guard
 from fynx_scapy.net.hosts import Host
 from fynx_scapy.net.ports import SocketHosts
 from fynx_scapy.net.shard import Shard
 from fynx_scapy.net.signals import Signal
-from fynx_scapy.net.sockets import OpenSocket
+from fynx_scapy.net.sockets import EspPort, OpenSocket, UdpPort
 
 AT_ONCE = 64
 """How many inner packets a sender gives us before they are sent and others run."""
+
+
+BACKLOG = 4096
+"""How many packets of one socket wait for room in the kernel. Senders wait in `AioNetwork.room` before it is full."""
+
+
+class Backlog:
+    """What waits for room in the kernel, in order."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self._items: deque[Datagram | Burst] = deque()
+        self._packets = 0
+
+    def put(self, item: Datagram | Burst) -> bool:
+        """Add something; False when there is no room for it here either."""
+        packets = _count(item)
+        if self._packets + packets > BACKLOG:
+            return False
+        self._packets += packets
+        self._items.append(item)
+        return True
+
+    def take(self) -> Datagram | Burst | None:
+        """Remove and return the oldest item; None when there is none."""
+        if not self._items:
+            return None
+        item = self._items.popleft()
+        self._packets -= _count(item)
+        return item
+
+    def put_back(self, item: Datagram | Burst) -> None:
+        """Put back what is left of the item that was taken last."""
+        self._packets += _count(item)
+        self._items.appendleft(item)
+
+
+def _count(item: Datagram | Burst) -> int:
+    return 1 if isinstance(item, Datagram) else len(item)
 
 
 class AioNetwork(SocketHosts):
@@ -60,6 +102,7 @@ class AioNetwork(SocketHosts):
         self._timer: asyncio.TimerHandle | None = None
         self._flushed = Signal()
         self._unsent = 0
+        self._backlogs: dict[UdpPort | EspPort, Backlog] = {}
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -155,13 +198,15 @@ class AioNetwork(SocketHosts):
         self._unsent += packets
         if self._unsent < AT_ONCE:
             self.wake()
-            return False
+            return bool(self._backlogs)
         self.flush()
         return True
 
     async def room(self) -> None:
-        """Let others run, and wait until there is room to send."""
+        """Let others run, and wait until the kernel has taken all that was given to it."""
         await asyncio.sleep(0)
+        while self._backlogs:
+            await self._flushed.wait()
 
     def close(self) -> None:
         """Close all sockets, and leave nothing in the event loop."""
@@ -174,12 +219,51 @@ class AioNetwork(SocketHosts):
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._poll.fileno())
         self._close_ports()
+        self._backlogs.clear()
         self._flushed.fire()
 
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed
+
+    def remove(self, name: str) -> None:
+        """Remove a host and close its sockets. What it has still to send is sent first, as far as there is room."""
+        self.flush()
+        for port in self._ports[name]:
+            self._backlogs.pop(port, None)
+        super().remove(name)
+
+    # Sending: what the kernel has no room for waits
+
+    def _send_from(self, host: Host, port: UdpPort | EspPort, item: Datagram | Burst) -> None:
+        backlog = self._backlogs.get(port)
+        rest = self._hand_over(host, port, item) if backlog is None else item
+        if rest is None:
+            return
+        if backlog is None:
+            backlog = self._backlogs[port] = Backlog(host)
+            self._poll.modify(port, select.EPOLLIN | select.EPOLLOUT)
+        if not backlog.put(rest):
+            self._not_sent(
+                host, rest, QueueFull(f"the send buffer of {port.address} is full, and {BACKLOG} packets wait")
+            )
+
+    def _read(self, host: Host, port: UdpPort | EspPort, flags: int) -> None:
+        if flags & select.EPOLLOUT and port in self._backlogs:
+            self._send_backlog(port, self._backlogs[port])
+        super()._read(host, port, flags)
+
+    def _send_backlog(self, port: UdpPort | EspPort, backlog: Backlog) -> None:
+        while (item := backlog.take()) is not None:
+            rest = self._hand_over(backlog.host, port, item)
+            if rest is not None:
+                return backlog.put_back(rest)
+        del self._backlogs[port]
+        return self._poll.modify(port, select.EPOLLIN)
+
+    def _received(self) -> None:
+        """Nothing yet: `flush` follows once all that has arrived is read."""
 
     # Called by the event loop
 

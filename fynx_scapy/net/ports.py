@@ -7,7 +7,7 @@ import contextlib
 import functools
 import select
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -133,6 +133,7 @@ class SocketHosts(Hosts):
         self.open_socket, self.offload = (open_socket, offload) if shard is None else (shard.open_socket, shard.offload)
         self._shard = shard
         self._ports: dict[str, Ports] = {}
+        self._by_address: dict[Address, str] = {}
         self._poll = select.epoll()
         self._by_descriptor: dict[int, Callable[[int], object]] = {}
 
@@ -153,6 +154,7 @@ class SocketHosts(Hosts):
             ports.close()
             raise
         self._ports[host.name] = ports
+        self._index()
         ports.watched += (self.watch(port, functools.partial(self._read, host, port)) for port in ports)
         if shard is not None:
             ports.watched.append(self.watch(shard, functools.partial(self._read_handed_over, host, shard)))
@@ -200,6 +202,14 @@ class SocketHosts(Hosts):
         with self.lock:
             self._left.add(self.hosts.pop(name).endpoint.counts)
             self._ports.pop(name).close()
+            self._index()
+
+    def _index(self) -> None:
+        """Note which host sends from which address; port 0 stands for IP protocol 50, and for any other port."""
+        self._by_address.clear()
+        for name, ports in self._ports.items():
+            for address in (*ports.udp, *(Address(ip, 0) for ip in self.hosts[name].endpoint.hosts)):
+                self._by_address.setdefault(address, name)
 
     @staticmethod
     def _same_place(one: Endpoint, other: Endpoint) -> bool:
@@ -241,7 +251,7 @@ class SocketHosts(Hosts):
     def _deliver(self, host: Host, datagram: Datagram) -> None:
         self._tell(datagram.turned(), "delivered")
         self.guarded(host, "a datagram", host.endpoint.receive, datagram, self.now)
-        self._collect()
+        self._received()
 
     def _read_handed_over(self, host: Host, shard: Shard, flags: int) -> None:
         for datagram in shard.handed_over():
@@ -254,6 +264,10 @@ class SocketHosts(Hosts):
             burst = replace(burst, packets=packets)
         self._tell_burst(burst.turned(), "delivered")
         self.guarded(host, "ESP packets", host.endpoint.receive_burst, burst, self.now)
+        self._received()
+
+    def _received(self) -> None:
+        """Something was received: send and tell what follows from it."""
         self._collect()
 
     @staticmethod
@@ -263,35 +277,54 @@ class SocketHosts(Hosts):
         return here and int.from_bytes(data[:4]) not in endpoint.children
 
     def _carry(self, datagram: Datagram) -> None:
-        host, ports = self._sender(datagram)
-        try:
-            ports.sender(datagram).send(datagram)
-        except TransportError as error:
-            self._not_sent(host, [datagram], error)
-        else:
-            self._tell(datagram, "sent")
+        self._send(datagram)
 
     def _carry_burst(self, burst: Burst) -> None:
-        host, ports = self._sender(burst)
+        self._send(burst)
+
+    def _send(self, item: Datagram | Burst) -> None:
+        host, ports = self._sender(item)
         try:
-            port = ports.sender(burst)
+            port = ports.sender(item)
         except TransportError as error:
-            self._not_sent(host, burst.datagrams(), error)
-            return
-        packets, waited = burst.packets, False
-        while packets:
-            rest = replace(burst, packets=packets)
+            self._not_sent(host, item, error)
+        else:
+            self._send_from(host, port, item)
+
+    def _send_from(self, host: Host, port: UdpPort | EspPort, item: Datagram | Burst) -> None:
+        """Send from a socket, and wait a little where the kernel has no room."""
+        rest = self._hand_over(host, port, item)
+        while rest is not None and self._has_room(port):
+            left, rest = rest, self._hand_over(host, port, rest)
+            if rest is left:
+                break  # it has room, but not for this
+        if rest is not None:
+            self._not_sent(host, rest, QueueFull(f"the send buffer of {port.address} is full"))
+
+    def _hand_over(self, host: Host, port: UdpPort | EspPort, item: Datagram | Burst) -> Datagram | Burst | None:
+        """Give something to the kernel; returns what is left of it because the kernel has no room."""
+        if isinstance(item, Datagram):
             try:
-                taken = port.send_burst(rest)
+                taken = port.send(item)
             except TransportError as error:
-                taken = 1
-                self._not_sent(host, rest.datagrams()[:1], error)
+                self._not_sent(host, item, error)
+                return None
+            if taken:
+                self._tell(item, "sent")
+            return None if taken else item
+        while True:
+            try:
+                count = port.send_burst(item)
+            except TransportError as error:
+                count = 1
+                self._not_sent(host, replace(item, packets=item.packets[:1]), error)
             else:
-                if not taken and (waited or not self._has_room(port)):
-                    self._not_sent(host, rest.datagrams(), QueueFull(f"the send buffer of {port.address} is full"))
-                    return
-                self._tell_burst(replace(burst, packets=packets[:taken]), "sent")
-            packets, waited = packets[taken:], not taken
+                if not count:
+                    return item
+                self._tell_burst(item if count == len(item) else replace(item, packets=item.packets[:count]), "sent")
+            if count == len(item):
+                return None
+            item = replace(item, packets=item.packets[count:])
 
     def _has_room(self, port: UdpPort | EspPort) -> bool:
         """Wait until the kernel has room for what a port sends, as a blocking socket does. False if it has none."""
@@ -299,16 +332,16 @@ class SocketHosts(Hosts):
         waiting.register(port, select.POLLOUT)
         return bool(waiting.poll(_PATIENCE * 1000))
 
-    def _not_sent(self, host: Host, datagrams: Sequence[Datagram], error: FynxError) -> None:
+    def _not_sent(self, host: Host, item: Datagram | Burst, error: FynxError) -> None:
+        datagrams = [item] if isinstance(item, Datagram) else item.datagrams()
         host.endpoint.counts.drop(DropReason.SEND_FAILED, len(datagrams))
         for datagram in datagrams:
             self._tell(datagram, "not sent")
-        here, there = datagrams[0].local, datagrams[0].remote
-        failure = SendFailed(time=self.now, local=here, remote=there, reason=str(error), code=error.code)
+        failure = SendFailed(time=self.now, local=item.local, remote=item.remote, reason=str(error), code=error.code)
         self._happened(host.name, failure)
 
     def _sender(self, item: Datagram | Burst) -> tuple[Host, Ports]:
-        """The host that sends something. If several have its address, the one that has its port."""
-        names = [name for name, host in self.hosts.items() if item.local.host in host.endpoint.hosts]
-        names = [name for name in names if item.local in self._ports[name].udp] or names or list(self.hosts)
-        return self.hosts[names[0]], self._ports[names[0]]
+        """The host that sends something: the one that has its port, or the first one on its address."""
+        name = self._by_address.get(item.local) or self._by_address.get(Address(item.local.host, 0))
+        name = name or next(iter(self.hosts))
+        return self.hosts[name], self._ports[name]

@@ -116,10 +116,13 @@ class IpSocket:
         """Close the socket."""
         self.socket.close()
 
-    def send(self, datagram: Datagram) -> None:
-        """Send one datagram. TransportError when the kernel refuses it."""
+    def send(self, datagram: Datagram) -> bool:
+        """Send one datagram; False when the kernel's buffer is full. TransportError when the kernel refuses it."""
         try:
             self._submit([datagram.wire], self._ancillary(datagram.tos), datagram.remote)
+            return True
+        except BlockingIOError:
+            return False
         except _REFUSALS as error:
             raise TransportError.of(f"cannot send to {datagram.remote}", error) from None
 

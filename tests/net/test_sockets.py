@@ -129,7 +129,6 @@ def test_a_datagram_leaves_though_icmp_is_told_first(end: tuple[UdpNetwork, Endp
     "refusal",
     [
         *OTHER_ERRORS,
-        errno.EAGAIN,
         OverflowError("port must be 0-65535"),
         UnicodeError("no host"),
         ValueError("no host"),
@@ -143,6 +142,18 @@ def test_what_does_not_leave_is_told(end: tuple[UdpNetwork, Endpoint, Scripted],
     (event,) = of(network, SendFailed)
     assert str(Address(*THERE)) in event.reason
     assert not wire.sent
+
+
+def test_a_datagram_waits_for_room(end: tuple[UdpNetwork, Endpoint, Scripted]) -> None:
+    network, _, wire = end
+    datagram = Datagram(bytes(28), Address(HERE, PORT), Address(*THERE))
+    wire.refuses.append(errno.EAGAIN)
+    network.inject(datagram)
+    assert wire.sent == [bytes(28)]
+    wire.refuses += [errno.EAGAIN] * 2  # it says that it has room, but not for this
+    network.inject(datagram)
+    (event,) = of(network, SendFailed)
+    assert (event.code, len(wire.sent)) == ("queue-full", 1)
 
 
 def test_a_burst_waits_for_room_and_leaves_out_what_is_refused(end: tuple[UdpNetwork, Endpoint, Scripted]) -> None:

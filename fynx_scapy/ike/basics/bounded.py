@@ -14,10 +14,11 @@ T = TypeVar("T")
 class Bounded(list[T]):
     """A list of at most ``most`` items with a total weight of at most ``most_octets``. Items are only appended.
 
-    When it is full, older items are dropped; items for which ``lasting`` is true are dropped last. ``dropped`` counts
-    the dropped items by ``name``. ``note`` gets the first of them and that count, and returns an item that takes their
-    place. Indexes do not change: `len` counts dropped items, too, so ``items[seen:]`` are the items after ``seen =
-    len(items)``. `clear` starts again at index 0. ``dropped`` may be a counter that others use too.
+    With room for none, items are only counted. When it is full, older items are dropped; items for which ``lasting`` is
+    true are dropped last. ``dropped`` counts the dropped items by ``name``. ``note`` gets the first of them and that
+    count, and returns an item that takes their place. Indexes do not change: `len` counts dropped items, too, so
+    ``items[seen:]`` are the items after ``seen = len(items)``. `clear` starts again at index 0. ``dropped`` may be a
+    counter that others use too.
     """
 
     def __init__(
@@ -51,6 +52,10 @@ class Bounded(list[T]):
 
     def append(self, item: T) -> None:
         """Append an item."""
+        if not self.most:
+            self.dropped[self._name(item)] += 1
+            self._places, self._end = [], len(self) + 1
+            return
         super().append(item)
         if self._places is not None:
             self._places.append(self._end)
