@@ -19,6 +19,7 @@ from fynx_scapy.errors import TransportError
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address, Burst, Datagram, DatagramKind
+from fynx_scapy.lab.namespace import Namespace
 from fynx_scapy.net import offload
 from fynx_scapy.net.echo import udp_packet
 from fynx_scapy.net.sockets import OpenSocket, UdpPort
@@ -160,6 +161,19 @@ def test_what_cannot_go_at_once_goes_one_by_one(number: int) -> None:
         kernel.send(esp(4), esp(5))
         assert kernel.taken[3:] == [[esp(4)], [esp(5)]]
         assert kernel.calls == (6 if number == errno.EIO else 7)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network namespace")
+@pytest.mark.parametrize("host", HOSTS)
+def test_packets_that_are_larger_than_the_path_go_in_fragments(host: str) -> None:
+    """What the kernel says itself: it cuts no buffer into datagrams that need IP fragments."""
+    with closing(Namespace()) as namespace:
+        namespace.ip("link set lo mtu 1280")
+        with pair(host, namespace.socket, namespace.socket) as (one, other):
+            packets = [esp(number, size) for number, size in enumerate([1400] * 20 + [1000] * 20)]
+            assert one.send_burst(Burst(packets, one.address, other.address)) == 40
+            assert octets(received(other, 40)) == packets
+            assert one.segments
 
 
 def test_a_full_buffer_takes_what_it_can() -> None:
