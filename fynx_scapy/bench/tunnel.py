@@ -31,10 +31,10 @@ OCTETS = 1400
 """The length of an inner packet."""
 BATCH = 128
 """How many packets the sender hands over at once."""
-WINDOW = 1024
+WINDOW = 1536
 """How many packets may be under way. Loopback has no back-pressure: what the receiver's socket has no room for is
 lost."""
-STEP = 256
+STEP = 512
 """After how many packets the receiver says how many it has."""
 LOST = 0.2
 """After how many seconds without news the sender takes for lost what is under way."""

@@ -37,7 +37,8 @@ _Arrival = Datagram | tuple[list[bytes], int, Address]
 # From linux/in.h, linux/in6.h and linux/errqueue.h; Python's socket module names only some of them.
 _IP_MTU_DISCOVER, _IP_RECVERR, _IP_RECVTOS, _IP_TOS = 10, 11, 13, 1
 _IPV6_MTU_DISCOVER, _IPV6_RECVERR, _IPV6_RECVTCLASS, _IPV6_TCLASS = 23, 25, 66, 67
-_TOS = frozenset({(socket.IPPROTO_IP, _IP_TOS), (socket.IPPROTO_IPV6, _IPV6_TCLASS)})
+_TOS = frozenset({(int(socket.IPPROTO_IP), _IP_TOS), (int(socket.IPPROTO_IPV6), _IPV6_TCLASS)})
+_UDP, _TRUNCATED = int(socket.IPPROTO_UDP), int(socket.MSG_TRUNC)  # enums make each operation slow
 _PMTUDISC_WANT = 1
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")
 _ORIGIN_ICMP, _ORIGIN_ICMP6 = 2, 3
@@ -174,11 +175,11 @@ class IpSocket:
 
     def _messages(self) -> Iterator[tuple[list[bytes], int, Address]]:
         """Received (datagrams, their TOS or traffic class, their sender), about `_AT_ONCE` datagrams per call."""
-        count, sender, known = 0, None, Address("", 0)
+        count, sender, known, receive = 0, None, Address("", 0), self.socket.recvmsg
         while count < _AT_ONCE:
             count += 1
             try:
-                data, ancillary, flags, source = self.socket.recvmsg(_LARGEST, _ANCILLARY)
+                data, ancillary, flags, source = receive(_LARGEST, _ANCILLARY)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -186,7 +187,7 @@ class IpSocket:
                     continue  # `errors` reports it
                 self._failed.append(str(TransportError.of(f"cannot receive on {self.address}", error)))
                 return
-            if flags & socket.MSG_TRUNC or not source:
+            if flags & _TRUNCATED or not source:
                 self._failed.append(f"received a truncated datagram, or one without a sender, on {self.address}")
                 continue
             if source != sender:
@@ -287,16 +288,19 @@ def _gathered(arrivals: Iterable[_Arrival], local: Address, kind: DatagramKind) 
     run: list[bytes] = []
     tos, remote = 0, local
     for arrival in arrivals:
-        packets, their_tos, sender = ([], 0, local) if isinstance(arrival, Datagram) else arrival
-        if run and (sender is not remote or their_tos != tos or len(run) + len(packets) > _BURST):
-            yield _joined(run, local, remote, kind, tos)
-            run = []
         if isinstance(arrival, Datagram):
+            if run:
+                yield _joined(run, local, remote, kind, tos)
+                run = []
             yield arrival
-        elif run:
+            continue
+        packets, their_tos, sender = arrival
+        if run and sender is remote and their_tos == tos and len(run) + len(packets) <= _BURST:
             run += packets
-        else:
-            run, tos, remote = packets, their_tos, sender
+            continue
+        if run:
+            yield _joined(run, local, remote, kind, tos)
+        run, tos, remote = packets, their_tos, sender
     if run:
         yield _joined(run, local, remote, kind, tos)
 
@@ -310,7 +314,7 @@ def _control(ancillary: Iterable[Ancillary]) -> tuple[int, int]:
     """The TOS or traffic class of what was received, and the size of its datagrams if they are several, or 0."""
     tos = size = 0
     for level, kind, data in ancillary:
-        if level == socket.IPPROTO_UDP:
+        if level == _UDP:
             size = offload.segment_size(kind, data)
         elif (level, kind) in _TOS and data:
             tos = int.from_bytes(data, sys.byteorder) & 0xFF  # one octet, or an int
