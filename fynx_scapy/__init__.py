@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.terms.lifetime import NEVER, Lifetime, Limits
     from fynx_scapy.ike.terms.proposals import Proposal
     from fynx_scapy.ike.terms.selectors import Selector
-    from fynx_scapy.ike.terms.timeouts import DeadPeerDetection, Retransmission
+    from fynx_scapy.ike.terms.timeouts import DeadPeerDetection, Reconnect, Retransmission
     from fynx_scapy.ipsec_session import IpsecSession, SessionCounters
     from fynx_scapy.server import IpsecServer
     from fynx_scapy.session import Session
@@ -61,6 +61,7 @@ __all__ = [
     "PeerFields",
     "Proposal",
     "Psk",
+    "Reconnect",
     "Retransmission",
     "SeededRandomness",
     "Selector",
@@ -96,6 +97,7 @@ _HOME = {
     "PeerFields": "fynx_scapy.session_setup",
     "Proposal": "fynx_scapy.ike.terms.proposals",
     "Psk": "fynx_scapy.ike.config",
+    "Reconnect": "fynx_scapy.ike.terms.timeouts",
     "Retransmission": "fynx_scapy.ike.terms.timeouts",
     "SeededRandomness": "fynx_scapy.ike.basics.randomness",
     "Selector": "fynx_scapy.ike.terms.selectors",

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from typing import Self
 
 from fynx_scapy.checks import as_tuple, check_values, kind, optional, several
-from fynx_scapy.errors import LocalError
+from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
 from fynx_scapy.ike.core.registry import Registry
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.path.nat import IKE_PORT, NATT_PORT
+from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ike.terms.timeouts import Reconnect
 from fynx_scapy.ipsec_host import IpsecHost
+from fynx_scapy.ipsec_reconnect import Reconnector
 from fynx_scapy.ipsec_session import CLOSING, IpsecSession
 from fynx_scapy.net.aio import AioNetwork
 from fynx_scapy.net.sockets import OpenSocket
@@ -24,6 +27,7 @@ _CHECKS = {
     "configs": several(kind(IkeConfig), high=100_000),
     "endpoint": optional(kind(EndpointConfig)),
     "network": optional(kind(AioNetwork)),
+    "reconnect": optional(kind(Reconnect)),
     "registry": optional(kind(Registry)),
 }
 
@@ -38,7 +42,8 @@ class IpsecClient(IpsecHost):
 
     ``configs`` has one or several configurations, each with its ``remote``. ``local`` is our address, or several; by
     default the one from which the system sends to the peer. ``endpoint`` has our ports, by default free ones. Where the
-    system allows no raw socket, or with ``native=False``, ESP goes in UDP.
+    system allows no raw socket, or with ``native=False``, ESP goes in UDP. With ``reconnect``, or with a dead peer
+    detection whose action is not ``clear``, a session whose peer was lost is set up again; its user's packets wait.
     """
 
     def __init__(
@@ -51,16 +56,23 @@ class IpsecClient(IpsecHost):
         open_socket: OpenSocket = socket.socket,
         native: bool = True,
         offload: bool = True,
+        reconnect: Reconnect | None = None,
         registry: Registry | None = None,
         name: str = "client",
     ) -> None:
         given = as_tuple(configs, IkeConfig)
-        check_values("IpsecClient", _CHECKS, configs=given, endpoint=endpoint, network=network, registry=registry)
+        check_values(
+            "IpsecClient", _CHECKS, configs=given, endpoint=endpoint, network=network, reconnect=reconnect,
+            registry=registry,
+        )  # fmt: skip
         super().__init__(name, network, open_socket, native=native, offload=offload)
         self.configs: tuple[IkeConfig, ...] = given
         self._local = None if local is None else (local,) if isinstance(local, str) else tuple(local)
         self._settings, self._registry = endpoint, registry
         self._by_source: dict[tuple[tuple[str, ...], bool], tuple[Endpoint, bool]] = {}
+        self._reconnect = reconnect
+        self._connected: dict[IpsecSession, IkeConfig] = {}
+        self._reconnectors: dict[IpsecSession, Reconnector] = {}
         self._ready: dict[IpsecSession, None] = {}
         self._closed = False
 
@@ -86,18 +98,23 @@ class IpsecClient(IpsecHost):
             raise LocalError("expected an open client, found one that was shut down")
         if config is None and not self.configs:
             raise LocalError("expected a configuration to connect with, found none")
-        chosen = _adapted(config or self.configs[0])
-        endpoint, native = self._endpoint_towards(chosen)
-        if not native:
-            chosen = chosen.replace(force_encapsulation=True)
+        chosen = config or self.configs[0]
+        endpoint, adapted = self._prepared(chosen)
         with self.network.acting() as now:
-            session = IpsecSession(self, endpoint, endpoint.connect(chosen, now))
+            session = IpsecSession(self, endpoint, endpoint.connect(adapted, now))
+            self._connected[session] = chosen
         try:
             await session.opened()
-        finally:
-            if not session.open:
-                session.begin_close()
+        except asyncio.CancelledError:
+            session.begin_close()
+            raise
         return session
+
+    def _prepared(self, config: IkeConfig) -> tuple[Endpoint, IkeConfig]:
+        """The endpoint that connects to a peer, and the configuration for it."""
+        adapted = _adapted(config)
+        endpoint, native = self._endpoint_towards(adapted)
+        return endpoint, adapted if native else adapted.replace(force_encapsulation=True)
 
     def _endpoint_towards(self, config: IkeConfig) -> tuple[Endpoint, bool]:
         """The endpoint that connects to a peer, and whether it can send ESP without UDP."""
@@ -148,7 +165,36 @@ class IpsecClient(IpsecHost):
         """Close all sessions, waiting for the peers for at most ``timeout`` seconds, and the sockets."""
         if not self._closed:
             self._closed = True
+            reconnecting = [each.task for each in self._reconnectors.values()]
             await self._shut(timeout)
+            await asyncio.gather(*reconnecting, return_exceptions=True)
+
+    # When the peer of a session is lost
+
+    def lost(self, session: IpsecSession, why: FynxError) -> bool:
+        """Set the session up again if it was up, and the policy or its dead peer detection says so."""
+        reconnector = self._reconnectors.get(session)
+        if reconnector is not None and not reconnector.task.done():
+            return True  # this was an attempt, and there may be more
+        config = self._connected[session]
+        policy = self._reconnect or (Reconnect() if config.dpd.action != "clear" else None)
+        if policy is None or not session.open or not why.retryable:
+            return False
+        endpoint, adapted = self._prepared(config)
+
+        def begin() -> IkeSa:
+            return endpoint.connect(adapted, self.network.now)
+
+        self._reconnectors[session] = Reconnector(session, policy, why, begin)
+        return True
+
+    def ended(self, session: IpsecSession) -> None:
+        """Forget a session, and do not set it up again."""
+        super().ended(session)
+        self._connected.pop(session, None)
+        reconnector = self._reconnectors.pop(session, None)
+        if reconnector is not None:
+            reconnector.task.cancel()
 
     def arrived(self, session: IpsecSession) -> None:
         """Packets have arrived: wake those who wait for any session's."""
@@ -157,8 +203,13 @@ class IpsecClient(IpsecHost):
 
 
 def _adapted(config: IkeConfig) -> IkeConfig:
-    """A configuration for a peer on another port than 500 and 4500: it has that port for everything."""
+    """The configuration as its endpoint gets it.
+
+    A peer on another port than 500 and 4500 has that port for everything. A dead peer is the client's business.
+    """
     remote = config.remote
+    if config.dpd.action != "clear":
+        config = config.replace(dpd=config.dpd.replace(action="clear"))
     if remote is not None and remote.port not in (IKE_PORT, NATT_PORT) and config.remote_natt_port == NATT_PORT:
         return config.replace(remote_natt_port=remote.port)
     return config

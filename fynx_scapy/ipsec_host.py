@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 
+from fynx_scapy.errors import FynxError
 from fynx_scapy.ike.basics.inbox import Inbox
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event, IkeSaEstablished
@@ -116,6 +117,16 @@ class IpsecHost(SessionOwner[IpsecSession]):
 
     def arrived(self, session: IpsecSession) -> None:
         """Nothing to do: the session wakes its readers itself."""
+
+    def report(self, session: IpsecSession, event: Event) -> None:
+        """Report an event of a session under the name of its endpoint."""
+        for name, endpoint in self._endpoints.items():
+            if endpoint is session.endpoint:
+                self.network.announce(name, event)
+
+    def lost(self, session: IpsecSession, why: FynxError) -> bool:
+        """Let it end."""
+        return False
 
     def ended(self, session: IpsecSession) -> None:
         """Forget a session."""

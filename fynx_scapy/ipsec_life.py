@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from fynx_scapy.errors import Closing, FynxError, SessionClosed
@@ -14,6 +15,7 @@ from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import ChildSaFailed, ChildSaRekeyed, Event, IkeSaFailed, IkeSaRekeyed, SaDeleted
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.net.aio import AioNetwork
 from fynx_scapy.net.event_stream import EventStream
 from fynx_scapy.net.signals import Signal
@@ -43,6 +45,14 @@ class SessionOwner(ABC, Generic[S]):
         """Inner packets have arrived."""
 
     @abstractmethod
+    def report(self, session: S, event: Event) -> None:
+        """Report an event of the session that its endpoint knows nothing of."""
+
+    @abstractmethod
+    def lost(self, session: S, why: FynxError) -> bool:
+        """Its last IKE SA has ended. Returns whether the session is being set up again; otherwise it ends."""
+
+    @abstractmethod
     def ended(self, session: S) -> None:
         """The session has ended."""
 
@@ -55,6 +65,10 @@ class SessionLife:
         self.endpoint = endpoint
         self.reason: FynxError | None = None
         """Why it has ended, or None while it has not."""
+        self.local_id: Identity | None = None
+        """Our identity; None before the ends are authenticated."""
+        self.remote_id: Identity | None = None
+        """The peer's identity; None before the ends are authenticated."""
         self.inbox = Inbox(on_packet=self._packet_arrived)
         """Its received inner packets that nobody has read. Its limits may be changed."""
         self._owner = owner
@@ -62,6 +76,7 @@ class SessionLife:
         self._sa = sa
         self._opened = self._closing = False
         self._refused: FynxError | None = None
+        self._lost: FynxError | None = None
         self._changed, self._arrived = Signal(), Signal()
         self._streams: list[EventStream] = []
         self._ike_rekeys = self._child_rekeys = 0
@@ -83,6 +98,11 @@ class SessionLife:
         return self._opened and not self._closing and not self.closed
 
     @property
+    def lost_because(self) -> FynxError | None:
+        """Why the peer was lost, while the session is being set up again; otherwise None."""
+        return self._lost if not self._opened and not self.closed else None
+
+    @property
     def closed(self) -> bool:
         """Whether it has ended. What was received before can still be read."""
         return self.reason is not None
@@ -93,6 +113,22 @@ class SessionLife:
             await self._changed.wait()
         if self.closed:
             raise self._ended_error()
+
+    async def restore(self, begin: Callable[[], IkeSa]) -> None:
+        """Go on with a new IKE SA, which ``begin`` begins. Waits until packets can be sent; raises why that failed."""
+        with self.network.acting():
+            self._sa = begin()
+            self._adopt(self._sa)
+        self._lost = None
+        while not self._opened and self._lost is None and not self.closed:
+            await self._changed.wait()
+        if not self._opened:
+            raise self._lost or self._ended_error()
+
+    def give_up(self, why: FynxError) -> None:
+        """End the session: it is not to be set up again."""
+        self._closing = True
+        self._end_if_over(why)
 
     async def wait_closed(self) -> None:
         """Wait until it has ended."""
@@ -131,12 +167,19 @@ class SessionLife:
             case SaDeleted(child_spis=()) | IkeSaFailed():
                 sa = self._sas.get(event.spi_i) or self._sas.get(event.spi_r)
                 if sa is not None:
-                    self._release(sa)
+                    self._replaced(sa)
                 self._end_if_over(_failure(event))
         self._look()
 
+    def report(self, event: Event) -> None:
+        """Report an event that the engine knows nothing of."""
+        self._owner.report(self, event)
+        for stream in self._streams:
+            stream.put(event)
+
     def established(self, sa: IkeSa) -> None:
         """An IKE SA of it is established: its first, or one that replaces another."""
+        self.local_id, self.remote_id = sa.local_id, sa.remote_id
         self._adopt(sa)
         self._look()
 
@@ -166,6 +209,14 @@ class SessionLife:
         self._sas[sa.own_spi] = sa
         self._owner.adopted(self, sa)
 
+    def _replaced(self, sa: IkeSa) -> None:
+        """An IKE SA has ended. Where the peer was dead, the engine may have begun another by now."""
+        self._release(sa)
+        new = sa.replacement
+        if new is not None and new.connecting and new.own_spi not in self._sas:
+            self._opened = False
+            self._adopt(new)
+
     def _release(self, sa: IkeSa) -> None:
         self._sas.pop(sa.own_spi, None)
         self._owner.released(sa)
@@ -173,16 +224,19 @@ class SessionLife:
     def _end_if_over(self, why: FynxError) -> None:
         """End it if no IKE SA is left that may carry it on."""
         if self.closed or any(sa.successor is None for sa in self._sas.values()):
-            return
+            return None
         for sa in list(self._sas.values()):
             self._release(sa)
+        if not self._closing and self._owner.lost(self, why):
+            self._opened, self._lost = False, why
+            return self._changed.fire()
         self.reason = why
         for stream in self._streams:
             stream.end()
         self._streams.clear()
         self._changed.fire()
         self._arrived.fire()
-        self._owner.ended(self)
+        return self._owner.ended(self)
 
     # Its end
 

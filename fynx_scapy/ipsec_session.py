@@ -20,7 +20,6 @@ from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.extensions.cp import ConfigurationPayload
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.selectors import Flow
 from fynx_scapy.ipsec_life import SessionLife, SessionOwner
 from fynx_scapy.net.signals import Signal
@@ -57,10 +56,20 @@ class IpsecSession(SessionLife):
     def __init__(self, owner: SessionOwner[IpsecSession], endpoint: Endpoint, sa: IkeSa) -> None:
         super().__init__(owner, endpoint, sa)
         self._packets_in = self._bytes_in = self._packets_out = self._bytes_out = 0
+        self.further_children: tuple[ChildConfig, ...] = ()
+        """The configurations of the Child SAs that were set up by `create_child`."""
 
     def __repr__(self) -> str:
         ids = f"{self.local_id or '?'} > {self.remote_id or '?'}"
-        state = "closed" if self.closed else "open" if self._opened else "connecting"
+        state = (
+            "closed"
+            if self.closed
+            else "open"
+            if self._opened
+            else "reconnecting"
+            if self.lost_because
+            else "connecting"
+        )
         return f"<IpsecSession {ids}, {self.local} > {self.remote}, {state}>"
 
     async def __aenter__(self) -> Self:
@@ -92,16 +101,6 @@ class IpsecSession(SessionLife):
         return self.sa.remote
 
     @property
-    def local_id(self) -> Identity | None:
-        """Our identity; None before the ends are authenticated."""
-        return self.sa.local_id
-
-    @property
-    def remote_id(self) -> Identity | None:
-        """The peer's identity; None before the ends are authenticated."""
-        return self.sa.remote_id
-
-    @property
     def addresses(self) -> tuple[str, ...]:
         """The inner addresses that a responder has assigned to the initiator (RFC 7296 section 2.19)."""
         assigned = self.sa.of(ConfigurationPayload)
@@ -127,11 +126,11 @@ class IpsecSession(SessionLife):
     async def send_packet(self, packet: bytes) -> None:
         """Send an inner IP packet through the Child SA that its selectors choose.
 
-        It waits only if there is no room. MalformedError when it is no IP packet, LocalError when no Child SA takes
-        it, and the reason when the session has ended.
+        It waits if there is no room, and while the session is being set up again. MalformedError when it is no IP
+        packet, LocalError when no Child SA takes it, and the reason when the session has ended.
         """
-        if not self.open:
-            raise self._ended_error()
+        if not self._opened or self._closing:
+            await self._usable()
         self._send(packet)
         if self.network.queued():
             await self.network.room()
@@ -140,6 +139,11 @@ class IpsecSession(SessionLife):
         """Send inner IP packets in order, like `send_packet`. The first that cannot be sent raises its error."""
         for packet in packets:
             await self.send_packet(packet)
+
+    async def _usable(self) -> None:
+        if self._closing:
+            raise self._ended_error()
+        await self.opened()
 
     def _send(self, packet: bytes) -> None:
         flow = Flow.parse(packet)
@@ -215,6 +219,13 @@ class IpsecSession(SessionLife):
 
     async def create_child(self, config: ChildConfig) -> ChildSa:
         """Set up a further Child SA (RFC 7296 section 1.3.1). It raises why that failed."""
+        child = await self.set_up_child(config)
+        self.further_children = (*self.further_children, config)
+        return child
+
+    async def set_up_child(self, config: ChildConfig) -> ChildSa:
+        """Like `create_child`, but it is not set up again when the session is."""
+        await self._usable()
         exchange = CreateChild(self.sa, config)
         await self._run(lambda sa: sa.start(exchange))
         if exchange.child is None:
@@ -223,6 +234,7 @@ class IpsecSession(SessionLife):
 
     async def delete_child(self, child: ChildSa) -> None:
         """Delete a Child SA (section 1.4.1)."""
+        self.further_children = tuple(config for config in self.further_children if config is not child.config)
         await self._run(lambda sa: sa.delete_child(child))
 
     async def check(self) -> None:
@@ -231,8 +243,7 @@ class IpsecSession(SessionLife):
 
     async def _run(self, start: Callable[[IkeSa], Exchange]) -> None:
         """Run an exchange on the newest IKE SA. If the caller is cancelled, the exchange goes on."""
-        if not self.open:
-            raise self._ended_error()
+        await self._usable()
         with self.network.acting():
             exchange = start(self.sa)
         if not exchange.done:

@@ -330,6 +330,19 @@ class PeerDead(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reconnecting(Event):
+    """A client has lost the peer of a session, and sets it up again in ``wait`` seconds. ``code`` says why it was lost.
+
+    ``attempt`` counts from 1. The SPIs are those of the IKE SA that was lost.
+    """
+
+    attempt: int
+    wait: float
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PuzzleSolved(Event):
     """We solved a puzzle. ``work`` is the number of PRF computations that it took (RFC 8019 section 7)."""
 

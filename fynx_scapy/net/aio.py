@@ -140,6 +140,11 @@ class AioNetwork(SocketHosts):
                     await self._flushed.wait()
         return condition()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request of an endpoint waits for its answer."""
+        return self._busy()
+
     # Endpoints
 
     def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False, native: bool = True) -> Host:

@@ -255,6 +255,10 @@ class Hosts(ABC):
                 for subscriber in self._subscribers:
                     self._call(subscriber, name, event)
 
+    def announce(self, name: str, event: Event) -> None:
+        """Report an event of a host that its endpoint knows nothing of."""
+        self._happened(name, event)
+
     def _call(self, listener: Callable[..., T], *args: Any) -> T | None:
         """Call a listener. The first exception is kept for `_raise`, further ones are counted."""
         self._calling += 1

@@ -109,6 +109,7 @@ class SaRecord(ABC):
         self._superseded = False
         self.predecessor: SaRecord | None = None
         self.replacement: SaRecord | None = None
+        """What was set up from scratch in its place: by a reauthentication, or after the peer was dead."""
         self.line = Line(self)
         self.deadline: Timer | None = None
         self.refused_since: float | None = None

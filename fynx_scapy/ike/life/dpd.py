@@ -55,7 +55,7 @@ def _clear(sa: SaRecord, children: list[ChildConfig]) -> None:
 def _restart(sa: SaRecord, children: list[ChildConfig]) -> None:
     # If the peer stays away, the next packet that matches tries again.
     _hold(sa, children)
-    reconnect(sa, sa.now, children)
+    sa.replacement = reconnect(sa, sa.now, children)
 
 
 def _hold(sa: SaRecord, children: list[ChildConfig]) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -69,3 +70,31 @@ class DeadPeerDetection(Checked):
 
 
 DETECTION = DeadPeerDetection()
+_LARGE = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconnect(Checked):
+    """When a client sets up a session again after the peer was lost. Each wait is ``factor`` times the one before."""
+
+    wait: float = setting(1.0, seconds(zero=True))
+    """Seconds until the first attempt. Each wait is cut at random by up to a half, so that not all clients of a server
+    come back at once."""
+    factor: float = setting(2.0, number(1, 100))
+    """The factor by which each wait is longer than the one before."""
+    limit: float = setting(60.0, seconds(zero=True))
+    """The longest wait in seconds."""
+    attempts: int | None = setting(None, optional(whole(1, 1_000_000, "attempts")))
+    """How many attempts in a row may fail before the session ends; None for no limit."""
+
+    if TYPE_CHECKING:
+
+        def replace(
+            self, *, wait: float = ..., factor: float = ..., limit: float = ..., attempts: int | None = ...
+        ) -> Self: ...
+
+    def delay(self, attempt: int) -> float:
+        """Seconds to wait before attempt number ``attempt``, the first one being 0."""
+        if attempt * math.log(self.factor) > _LARGE:  # a float has no room for the power
+            return self.limit
+        return min(self.limit, self.wait * self.factor**attempt)
