@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "bench": "bench",
     "capture": "capture",
     "completion": "completion",
+    "connect": "connect",
     "decrypt": "decrypt",
     "dissect": "dissect",
     "follow": "follow",
@@ -36,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "list": "list_",
     "replay": "replay",
     "run": "run",
+    "serve": "serve",
     "shell": "shell",
 }
 """Command name -> name of its function. Each command is a file in commands/."""

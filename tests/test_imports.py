@@ -68,10 +68,11 @@ MAY_IMPORT = {
     "lab": CARRIERS | PROGRAMS | {"client", "server", "harness"},
     "capture": TOOLS,
     "bench": TOOLS,
+    "load": TOOLS | {"bench"},
     "report": TOOLS,
     "scenarios": TOOLS,
     "shell": TOOLS,
-    "commands": FRONTS | {"bench"},
+    "commands": FRONTS | {"bench", "load"},
     "cli": {"commands"},
     "shims": {"layers"},
 }

@@ -182,6 +182,12 @@ class Folder(click.Path):
         return super().convert(value, param, ctx)
 
 
+PCAP = click.option(
+    "--pcap",
+    type=click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Write a pcapng capture, with its key tables beside it; - is stdout.",
+)
 SAVE = click.option(
     "--save",
     type=click.Path(file_okay=False, writable=True, allow_dash=True, path_type=Path),

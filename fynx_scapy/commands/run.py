@@ -30,6 +30,7 @@ from fynx_scapy.commands.opening import (
 from fynx_scapy.commands.options import (
     JSON_FILE,
     OUTPUT,
+    PCAP,
     STDIO,
     Decorator,
     log_options,
@@ -39,6 +40,7 @@ from fynx_scapy.commands.options import (
     without,
     writes,
 )
+from fynx_scapy.commands.peers import PEER, peer_option, ports
 from fynx_scapy.text import counted
 
 if TYPE_CHECKING:
@@ -57,30 +59,14 @@ def _load(names: Sequence[str]) -> list[Scenario]:
     return scenarios.chosen(names, lambda text: click.echo(text, err=True))
 
 
-# The options that describe a live peer: name, form of the argument, help. The key is read separately.
-_TARGET = (
-    ("local-id", "ID", "Use this identity for our side."),
-    ("remote-id", "ID", "Require this identity of the peer; default: accept any that knows the key."),
-    ("local-ts", "NET", "Use this network behind us."),
-    ("remote-ts", "NET", "Use this network behind the peer."),
-    ("ping", "ADDRESS", "Ping this address behind the peer."),
-    ("proposals", "SUITE", "Propose this for IKE unless a scenario sets its own."),
-    ("esp-proposals", "SUITE", "Propose this for ESP unless a scenario sets its own."),
-    ("local", "ADDRESS", "Send from this local address."),
-)
-
-
 def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: the options for the address and identity of a live peer."""
-    marker = "--marker-always/--no-marker-always"
     options: list[Decorator] = [
         click.option("--target", metavar="HOST[:PORT]", help="Run against the live peer at this address."),
         psk_file("FYNX_PSK_FILE"),
-        *(click.option(f"--{name}", metavar=form, help=text) for name, form, text in _TARGET),
-        click.option("--port", type=click.IntRange(1, 65535), help="Use this local port instead of 500."),
-        click.option("--natt-port", type=click.IntRange(1, 65535), help="Use this local NAT-T port instead of 4500."),
-        click.option(marker, default=None, help="Send the non-ESP marker on every port; default: on custom ports."),
-    ]  # fmt: skip
+        *map(peer_option, PEER),
+        ports,
+    ]
     for option in reversed(options):
         command = option(command)
     return command
@@ -92,12 +78,7 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @JSON_FILE
 @OUTPUT
 @writes("--junit", what="the verdicts as JUnit XML")
-@click.option(
-    "--pcap",
-    type=click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path),
-    metavar="FILE",
-    help="Write a pcapng capture, with its key tables beside it; - is stdout.",
-)
+@PCAP
 @click.option(
     "--save",
     type=click.Path(file_okay=False, writable=True, allow_dash=True, path_type=Path),

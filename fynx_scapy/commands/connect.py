@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``fynx connect``: set up tunnels with a peer and keep them."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any
+
+import click
+
+from fynx_scapy.commands.opening import check_outputs
+from fynx_scapy.commands.options import STDIO
+from fynx_scapy.commands.peers import described, peer_option, ports, settings_of
+from fynx_scapy.commands.running import ends_with, inputs, running, telling
+from fynx_scapy.commands.screen import Screen
+
+
+@click.command()
+@click.argument("host", required=False, metavar="[HOST[:PORT]]")
+@described
+@click.option(
+    "--vip",
+    "vips",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Request this inner address; 0.0.0.0 or :: for any. Repeatable.",
+)
+@peer_option("ping", "Ping this address behind the peer once a second.")
+@peer_option("local", "Send from this local address; default: the one that the system picks.", multiple=True)
+@ports
+@running
+def connect(host: str | None, vips: tuple[str, ...], ping: str | None, local: tuple[str, ...], **given: Any) -> None:
+    """Set up a tunnel with the peer at HOST, or every tunnel of --config, and keep it until Ctrl-C.
+
+    Rekeys, dead peer detection and keepalives happen by themselves. Pings from the peer's side are answered, other
+    packets are dropped. Ctrl-C or SIGTERM deletes the SAs.
+
+    Exit status: 0 it was ended by Ctrl-C, SIGTERM or --duration; 1 the peer refused or ended it, is dead, or answered
+    no ping; 2 misuse, an error of the system, or nobody who answers; 130 after Ctrl-C before anything was set up.
+    """
+    check_outputs({"--pcap": given["pcap"], "--save": given["save"]}, [], {"psk_files": inputs(given)})
+    if (host is None) == (given["config"] is None):
+        raise click.UsageError("expected the HOST of a peer, or --config with connections: one of the two")
+    with telling():
+        settings, ports_given = settings_of(given, local, **_peer(host, vips))
+    out = sys.stderr if STDIO in map(str, (given["pcap"], given["save"])) else sys.stdout
+    screen = Screen(out, quiet=given["quiet"])
+    from fynx_scapy.commands.connecting import run_client
+
+    ends_with(partial(run_client, settings, ports_given, ping, screen, {**given, "name": "connect"}))
+
+
+def _peer(host: str | None, vips: tuple[str, ...]) -> dict[str, Any]:
+    """What HOST and --vip say of the connection."""
+    from fynx_scapy.ike.config import ConfigRequest
+    from fynx_scapy.net.udp import resolve
+
+    found: dict[str, Any] = {}
+    if host is not None:
+        found["remote"] = resolve(host, 500)
+    if vips:
+        found["cp_request"] = ConfigRequest(addresses=vips)
+    return found

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What ``fynx connect`` and ``fynx serve`` have in common: a network, signals, recordings, metrics, their end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from fynx_scapy.commands.losses import INTERRUPTED
+from fynx_scapy.commands.opening import SeveralOutputs, save_keys, writing_octets
+from fynx_scapy.commands.options import METRICS, PCAP, SAVE, STDIO, Decorator, log_options
+from fynx_scapy.commands.screen import PERIOD, Screen
+from fynx_scapy.errors import AuthenticationError, FynxError, PeerError, SessionClosed
+
+if TYPE_CHECKING:
+    from fynx_scapy import IpsecSession
+    from fynx_scapy.net.aio import AioNetwork
+    from fynx_scapy.net.recorder import Recorder
+
+T = TypeVar("T")
+_SECONDS = click.FloatRange(0, min_open=True)
+
+_BY_PEER = (PeerError, AuthenticationError, SessionClosed)
+
+
+class Stopped(Exception):  # noqa: N818 -- nothing has gone wrong
+    """Somebody asked the program to stop."""
+
+
+class Failed(click.ClickException):
+    """An error that ends the program: its text, what to do about it, and its code."""
+
+    exit_code = 2
+    """When nothing could be set up: misuse, what the system refuses, nobody who answers."""
+
+
+class Refused(Failed):
+    """The same for what the peer refused or ended."""
+
+    exit_code = 1
+
+
+def failed(error: FynxError) -> Failed:
+    """The error that ends the program."""
+    return (Refused if isinstance(error, _BY_PEER) else Failed)(told(error))
+
+
+def told(error: FynxError, *, advice: bool = True) -> str:
+    """One line: what happened, what to do, and the code."""
+    text = " ".join(str(error).split()).rstrip(".")
+    return f"{text}. {error.advice} [{error.code}]" if advice else f"{text} [{error.code}]"
+
+
+def running(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: the options of a program that runs for long. Their values go to `Running`."""
+    options: list[Decorator] = [
+        click.option("--duration", type=_SECONDS, metavar="SECONDS", help="End after this time."),
+        click.option("-q", "--quiet", is_flag=True, help="Print no line for what happens, only the summary."),
+        click.option("--no-offload", is_flag=True, help="Send and receive each ESP packet by a call of its own."),
+        PCAP,
+        SAVE,
+        METRICS,
+        log_options(),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class Running:
+    """A network in the running event loop, with what the options ask for around it.
+
+    Ctrl-C and SIGTERM ask it to stop: `stopped` is set. The second one interrupts the way down.
+    """
+
+    def __init__(self, screen: Screen, given: Mapping[str, Any]) -> None:
+        self.screen = screen
+        self.stopped = asyncio.Event()
+        self.interrupted = False
+        """Whether a signal has stopped it, not ``--duration``."""
+        self.duration: float | None = given["duration"]
+        self._given = given
+        self._recorder: Recorder | None = None
+
+    async def __aenter__(self) -> Running:
+        from fynx_scapy.net.aio import AioNetwork
+
+        async with contextlib.AsyncExitStack() as opened:
+            self.network: AioNetwork = await opened.enter_async_context(
+                AioNetwork(offload=not self._given["no_offload"], history=0)
+            )
+            await self._begin(opened)
+            self._ended = opened.pop_all()
+        return self
+
+    async def __aexit__(self, *details: Any) -> None:
+        await self._ended.__aexit__(*details)
+
+    async def _begin(self, opened: contextlib.AsyncExitStack) -> None:
+        loop, main = asyncio.get_running_loop(), asyncio.current_task()
+        assert main is not None
+
+        def stop() -> None:
+            if self.interrupted:
+                main.cancel()
+            self.interrupted = True
+            self.stopped.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+            opened.callback(loop.remove_signal_handler, number)
+        if self.duration is not None:
+            opened.callback(loop.call_later(self.duration, self.stopped.set).cancel)
+        if self._given["pcap"] is not None or self._given["save"] is not None:
+            from fynx_scapy.net.recorder import Recorder
+
+            self._recorder = Recorder()
+            self._recorder.watch(self.network, self._given["name"])
+        level = self._given["log_level"] or ("info" if self._given["log_json"] else None)
+        if level is not None:
+            from fynx_scapy.observe import EventLog
+
+            opened.enter_context(EventLog(self.network, level=level, json=self._given["log_json"]))
+        if self._given["metrics"] is not None:
+            await self._serve_metrics(opened, *self._given["metrics"])
+
+    async def _serve_metrics(self, opened: contextlib.AsyncExitStack, host: str, port: int) -> None:
+        from fynx_scapy.observe import Metrics, MetricsServer
+
+        metrics = opened.enter_context(Metrics(self.network))
+        server = await opened.enter_async_context(MetricsServer(metrics.snapshot, host, port))
+        self.screen.line(f"metrics at http://{server.address}/metrics")
+
+    # -- while it runs
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of ``work``, which is cancelled if somebody asks the program to stop: Stopped."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self.stopped.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise Stopped
+            return task.result()
+        finally:
+            for each in (task, stop):
+                if not each.done():
+                    each.cancel()
+                    await asyncio.gather(each, return_exceptions=True)
+
+    @contextmanager
+    def shown(self, status: Callable[[], str]) -> Iterator[None]:
+        """Show a status line inside this context."""
+        with self.screen.status(status) as refresh:
+
+            async def keep() -> None:
+                while True:
+                    refresh()
+                    await asyncio.sleep(PERIOD)
+
+            task = asyncio.ensure_future(keep())
+            try:
+                yield
+            finally:
+                task.cancel()
+
+    # -- its end
+
+    def written(self) -> int:
+        """Write the recordings. Returns the exit status that an error among them asks for, else 0."""
+        outputs = SeveralOutputs()
+        pcap, save = self._given["pcap"], self._given["save"]
+        if self._recorder is not None:
+            with outputs.each():
+                if pcap is not None:
+                    with writing_octets(pcap, secret=True) as file:
+                        self._recorder.write_capture(file)
+                folder = save if save is not None or str(pcap) == STDIO else _beside(pcap)
+                if folder is not None:
+                    save_keys(self._recorder.keys(), folder)
+        return outputs.status
+
+
+def _beside(pcap: Path) -> Path:
+    """The folder of keys beside a capture."""
+    from fynx_scapy.keylog import KeyLog
+
+    return KeyLog.folder_for(pcap)
+
+
+def inputs(given: Mapping[str, Any]) -> list[Path]:
+    """The files that the options name for reading."""
+    return [given[name] for name in ("psk_file", "config") if given[name] is not None]
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """End the program with one line for an error: what happened, what to do, and the code."""
+    try:
+        yield
+    except FynxError as error:
+        raise failed(error) from None
+
+
+def ends_with(main: Callable[[], Coroutine[Any, Any, int]]) -> None:
+    """Run a program to its end, and exit with its status; 130 after Ctrl-C before it has done anything."""
+    with telling():
+        try:
+            sys.exit(asyncio.run(main()))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
+
+
+def named(session: IpsecSession) -> str:
+    """Who is connected with whom, over what, and the Child SAs."""
+    parts = [f"{session.local_id} > {session.remote_id}, {session.local} > {session.remote}"]
+    if session.addresses:
+        parts.append(f"inner address {', '.join(session.addresses)}")
+    for child in session.children:
+        sides = (", ".join(map(str, side)) for side in (child.local_ts, child.remote_ts))
+        parts.append(f"{child.config.name}: {' === '.join(sides)}, {child.suite}")
+    return "; ".join(parts)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""fynx serve and fynx connect as processes, on loopback."""
+
+from __future__ import annotations
+
+import re
+import signal
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fynx_scapy.cli import main
+from fynx_scapy.net import free_ports
+from tests.commands.programs import Program, serving
+
+pytestmark = pytest.mark.slow
+
+HUSH = "hush-hush-1234"
+QUICK = "{ timeout = 0.1, tries = 2, base = 1 }"
+
+
+@pytest.fixture
+def port() -> int:
+    return free_ports("127.0.0.1")[0]
+
+
+@pytest.fixture
+def psk(tmp_path: Path) -> str:
+    path = tmp_path / "psk"
+    path.write_text(HUSH)
+    return str(path)
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def test_a_tunnel_with_pings_until_ctrl_c(tmp_path, port, psk):
+    common = ("--psk-file", psk)
+    with serving("--local", "127.0.0.1", "--port", str(port), "--local-id", "moon", *common) as server:
+        words = ("--local-id", "alice", "--remote-id", "moon", "--ping", "127.0.0.1", "--pcap", "run.pcapng", *common)
+        with Program("connect", f"127.0.0.1:{port}", *words, cwd=tmp_path) as client:
+            line = client.until("alice > moon")
+            assert re.search(
+                rf"peer: alice > moon, 127.0.0.1:\d+ > 127.0.0.1:{port}; net: .*aes128gcm16, in \d+ ms", line
+            )
+            server.until("peer: moon > alice")
+            assert client.ended(signal.SIGINT) == 0
+            assert "1 session · 1 Child SA" in client.lines[-2]
+            assert re.search(r"\d+ pings?, [1-9]\d* answers?, ", client.lines[-1])
+        server.until("closed: the IKE SA ended: deleted by the peer [closed.by-peer]")
+    assert "0 sessions" in server.lines[-1]
+    assert "1 session in all" in server.lines[-1]
+    assert HUSH not in f"{server}{client}"
+    read = CliRunner().invoke(main, ["capture", str(tmp_path / "run.pcapng")])  # with the keys beside it
+    assert (read.exit_code, "decrypted" in read.output) == (0, True), read.output
+
+
+def test_sigterm_ends_it_in_the_same_way(port, psk):
+    with serving("--local", "127.0.0.1", "--port", str(port), "--psk-file", psk) as server:
+        with Program("connect", f"127.0.0.1:{port}", "--psk-file", psk, "--quiet") as client:
+            server.until("fynx > fynx")
+            assert client.ended(signal.SIGTERM) == 0
+            assert len(client.lines) == 1  # the summary
+        server.until("closed.by-peer")
+
+
+def test_connections_of_a_file_with_addresses_from_a_pool(tmp_path, port):
+    child = '[[connections.{0}.children]]\nlocal_ts = "0.0.0.0/0"\nremote_ts = "10.1.0.0/16"\n'
+    client = "".join(
+        f'[connections.{name}]\nlocal_id = "{name}"\npsk_file = "psk"\nremote = "127.0.0.1:{port}"\n'
+        f'cp_request = {{ addresses = "0.0.0.0", attributes = [] }}\n{child.format(name)}'
+        for name in ("a", "b")
+    )
+    server = f"""
+connections {{
+  gw {{
+    local_addrs = 127.0.0.1
+    pools = p
+    local {{ auth = psk
+      id = @moon }}
+    remote {{ auth = psk }}
+    children {{ net {{ local_ts = 10.1.0.0/16
+    }} }}
+  }}
+}}
+pools {{ p {{ addrs = 10.3.0.0/24
+}} }}
+secrets {{ ike-a {{ id = a
+    secret = {HUSH}
+  }}
+  ike-b {{ id = b
+    secret = {HUSH}
+  }} }}
+"""
+    written(tmp_path / "psk", HUSH)
+    config = str(written(tmp_path / "swanctl.conf", server))
+    with (
+        serving("--config", config, "--port", str(port)) as gateway,
+        Program("connect", "--config", str(written(tmp_path / "ipsec.toml", client))) as program,
+    ):
+        program.until("a: a > moon")
+        assert "inner address 10.3.0.2; net: 10.3.0.2/32 === 10.1.0.0/16" in program.until("b: b > moon")
+        assert "gw/a: moon > a" in gateway.until("moon > a")
+        assert program.ended(signal.SIGINT) == 0
+        assert "2 sessions · 2 Child SAs" in program.lines[-1]
+
+
+def test_sighup_reads_the_file_again_and_a_bad_one_keeps_the_old(tmp_path, port, psk):
+    path = written(tmp_path / "ipsec.toml", f'[connections.a]\npsk = "{HUSH}"\nlocal_id = "moon"\n')
+
+    def connected(remote_id: str) -> int:
+        words = ("connect", f"127.0.0.1:{port}", "--psk-file", psk, "--remote-id", remote_id, "--duration", "0.5")
+        with Program(*words) as client:
+            return client.ended()
+
+    with serving("--config", str(path), "--local", "127.0.0.1", "--port", str(port)) as server:
+        assert connected("moon") == 0
+        written(path, f'[connections.a]\npsk = "{HUSH}"\nlocal_id = "sun"\n')
+        server.signal(signal.SIGHUP)
+        server.until("SIGHUP: 1 connection from now on")
+        assert connected("sun") == 0
+        written(path, f'[connections.a]\npsk = "{HUSH}"\nlocal = "venus"\n')
+        server.signal(signal.SIGHUP)
+        assert "line 3: unknown key 'connections.a.local'; did you mean 'local_id'?" in server.until("SIGHUP: the old")
+        assert connected("sun") == 0
+        assert HUSH not in str(server)
+
+
+def test_a_peer_that_refuses_the_key(tmp_path, port, psk):
+    other = written(tmp_path / "other", "another secret")
+    with serving("--local", "127.0.0.1", "--port", str(port), "--psk-file", psk):
+        with Program("connect", f"127.0.0.1:{port}", "--psk-file", str(other)) as client:
+            assert client.ended() == 1
+        assert client.lines[-1].endswith("[peer.authentication-failed]")
+
+
+def test_a_peer_that_dies(tmp_path, port, psk):
+    text = f"""
+[connections.a]
+remote = "127.0.0.1:{port}"
+psk_file = "psk"
+dpd = {{ interval = 0.2, retransmission = {QUICK} }}
+retransmission = {QUICK}
+"""
+    path = written(tmp_path / "ipsec.toml", text)
+    with Program("serve", "--local", "127.0.0.1", "--port", str(port), "--psk-file", psk) as server:
+        server.until("serving")
+        with Program("connect", "--config", str(path)) as client:
+            client.until("a: ")
+            server.signal(signal.SIGKILL)
+            assert client.ended() == 1
+            assert any("a: closed: " in line and "[closed.peer-dead]" in line for line in client.lines)
+
+
+def test_metrics_and_logs_while_it_runs(port, psk):
+    words = ("--local", "127.0.0.1", "--port", str(port), "--psk-file", psk, "--metrics", "127.0.0.1:0", "--log-json")
+    with Program("serve", *words) as server:
+        url = server.until("metrics at").rpartition(" ")[2]
+        server.until("serving")
+        with Program("connect", f"127.0.0.1:{port}", "--psk-file", psk, "--duration", "1") as client:
+            server.until('"ike_sa_established"')
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                text = answer.read().decode()
+            assert 'fynx_handshakes_total{role="responder",result="established"} 1' in text
+            assert client.ended() == 0
+        assert server.ended(signal.SIGINT) == 0
+        assert HUSH not in str(server)
