@@ -30,8 +30,7 @@ def quick_crash_detection(run: Run) -> None:
             sa.rekey()
             s.network.run()
             sa = next(found for found in s.client.sas.values() if found.established)
-        s.peer.sas.clear()
-        s.peer.children.clear()
+        s.peer.lose_state()
         sa.liveness()
         s.network.run()
         # HDR, SK {}  -->

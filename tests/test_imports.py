@@ -173,7 +173,7 @@ def test_no_circle_of_modules(types: bool) -> None:
 ROOMS = (
     "basics", "message", "terms", "config", "datagram_events", "events", "wire", "core", "auth", "path", "child",
     "life", "extensions", "strangers", "exchanges", "reassembly", "requests", "answers", "sa_messages", "sa",
-    "esp_path", "router", "endpoint", "taps", "envelope",
+    "traffic", "router", "endpoint", "taps", "envelope",
 )  # fmt: skip
 
 

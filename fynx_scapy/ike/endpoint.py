@@ -14,11 +14,12 @@ from typing import cast
 from scapy.packet import Packet
 
 from fynx_scapy.checks import as_tuple, check_values, kind, optional, several
-from fynx_scapy.errors import ConfigError, LocalError, MalformedError
+from fynx_scapy.errors import ConfigError, LocalError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.basics.bounded import Bounded
 from fynx_scapy.ike.basics.counts import Counts, DropReason
 from fynx_scapy.ike.basics.randomness import Randomness, SystemRandomness
+from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.basics.timers import Timers
 from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
@@ -28,7 +29,6 @@ from fynx_scapy.ike.core.exchange import Exchange
 from fynx_scapy.ike.core.extension import Extension
 from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.core.registry import Registry
-from fynx_scapy.ike.esp_path import EspPath
 from fynx_scapy.ike.events import Event, MessageDropped, event_log
 from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.exchanges.ike_sa_init import IkeSaInit
@@ -41,9 +41,15 @@ from fynx_scapy.ike.strangers import replies
 from fynx_scapy.ike.strangers.admission import Admission
 from fynx_scapy.ike.terms.pool import Pools
 from fynx_scapy.ike.terms.selectors import Flow
+from fynx_scapy.ike.traffic.children import Children
+from fynx_scapy.ike.traffic.receiver import Receiver
+from fynx_scapy.ike.traffic.sender import Sender
 from fynx_scapy.ike.wire.outbox import Outbox
 from fynx_scapy.ike.wire.taps import Delayed, Taps
 from fynx_scapy.text import counted
+
+# Looking up a member of an enumeration takes longer than the rest of the decision.
+_IKE, _KEEPALIVE = DatagramKind.IKE, DatagramKind.KEEPALIVE
 
 _CHECKS = {
     "configs": several(kind(IkeConfig), high=100_000),
@@ -89,9 +95,11 @@ class Endpoint(EndpointRecord):
         self._outbox = Outbox(self.config.queue_limit, self.config.queue_octets, self.counts)
         self.pools = Pools(self.config.spi_share)
         self.router = Router(self)
-        self.esp = EspPath(self, self._outbox)
+        self._children = Children(self, self._child_changed)
+        self._sender = Sender(self, self._children, self._outbox)
+        self._receiver = Receiver(self, self._children)
         self.sas: dict[bytes, IkeSa] = self.router.sas
-        self.children = self.esp.children
+        self.children = self._children.by_spi
         self.keepalives = self.of(Keepalives)
         self.traps = self.of(Traps)
         self.path_mtu = self.of(icmp.PathMtus)
@@ -133,15 +141,15 @@ class Endpoint(EndpointRecord):
     def receive(self, datagram: Datagram, now: float) -> None:
         """Handle a received datagram. Errors in it become events; nothing is raised."""
         self.now = now
-        if datagram.kind is DatagramKind.IKE:
+        if datagram.kind is _IKE:
             self.router.receive(datagram)
-        elif datagram.kind is not DatagramKind.KEEPALIVE:
-            self.esp.receive(datagram)
+        elif datagram.kind is not _KEEPALIVE:
+            self._receiver.receive(datagram)
 
     def receive_burst(self, burst: Burst, now: float) -> None:
         """Handle ESP packets that have come from one address. Errors in them become events; nothing is raised."""
         self.now = now
-        self.esp.receive_burst(burst)
+        self._receiver.receive_burst(burst)
 
     def receive_icmp(self, error: IcmpError, now: float) -> None:
         """Handle an ICMP error about one of our datagrams. It becomes an event, and at most a hint."""
@@ -155,29 +163,15 @@ class Endpoint(EndpointRecord):
         packet.
         """
         self.now = now
-        flow = Flow.parse(packet)
-        candidate = self.esp.pick(flow)
-        if candidate is not None:
-            return self.esp.send_on(*candidate, packet)
-        if self.traps.catch(packet, flow, now):
-            return True
-        self.counts.drop(DropReason.NO_POLICY)
-        return False
+        return self._sender.send(packet)
 
     def send_many(self, packets: Sequence[bytes], now: float) -> int:
-        """Send inner IP packets like `send`; returns how many were taken.
+        """Send inner IP packets like `send`; returns how many were taken. Their order stays within each Child SA.
 
         Nothing is raised for a packet that cannot be sent: it is dropped and counted.
         """
-        taken = 0
-        for packet in packets:
-            try:
-                taken += self.send(packet, now)
-            except MalformedError:
-                self.counts.drop(DropReason.INNER_MALFORMED)
-            except LocalError:
-                self.counts.drop(DropReason.SEQUENCE)
-        return taken
+        self.now = now
+        return self._sender.send_many(packets)
 
     def handle_timer(self, now: float) -> None:
         """Run the timers that are due."""
@@ -207,7 +201,7 @@ class Endpoint(EndpointRecord):
 
     def packets(self) -> list[bytes]:
         """Take the received inner packets, decrypted, in order, of IKE SAs without an inbox of their own."""
-        return self.esp.inbox.drain()
+        return self._receiver.inbox.drain()
 
     def events(self) -> list[Event]:
         """Take the events since the last call."""
@@ -304,32 +298,59 @@ class Endpoint(EndpointRecord):
         """Whether an IKE SPI is one of ours."""
         return self.router.owns(spi)
 
+    def lose_state(self) -> None:
+        """Forget all IKE SAs and Child SAs at once, as in a crash: no peer is told."""
+        for sa in list(self.sas.values()):
+            if sa.state is State.CLOSED:
+                sa.discard()
+            else:
+                sa.forget()
+        self._children.clear()
+
     # Child SAs and their packets
 
     @property
     def past_spis(self) -> deque[int]:
         """The inbound SPIs of the last Child SAs that ended."""
-        return self.esp.past_spis
+        return self._children.past_spis
 
     def new_child_spi(self) -> int:
         """Choose an unused ESP SPI."""
-        return self.esp.new_spi()
+        return self._children.new_spi()
 
     def remove_child(self, child: ChildSa) -> None:
         """Remove a Child SA. If it has a successor, it still receives late packets for a while (section 2.8)."""
-        self.esp.remove(child)
+        self._children.remove(child)
+
+    def add_child(self, sa: SaRecord, child: ChildSa) -> None:
+        """Add a Child SA of an IKE SA. Packets may use it from now on."""
+        self._children.add(sa, child)
+
+    def move_child(self, child: ChildSa, sa: SaRecord) -> None:
+        """Give a Child SA to the IKE SA that succeeds its own."""
+        self._children.move(child, sa)
+
+    def children_changed(self, sa: SaRecord) -> None:
+        """Forget what is remembered of the Child SAs of an IKE SA: something that it depends on has changed."""
+        for child in sa.children.values():
+            if child.watcher is not None:
+                self._child_changed(child)
+
+    def _child_changed(self, child: ChildSa) -> None:
+        self._sender.forget(child)
+        self._receiver.forget(child)
 
     def send_now(self, packet: bytes, flow: Flow) -> bool:
         """Send an inner packet through the Child SA that policy selects; False when there is none."""
-        return self.esp.send_now(packet, flow)
+        return self._sender.send_now(packet, flow)
 
     def send_on(self, sa: SaRecord, child: ChildSa, packet: bytes) -> bool:
         """Send an inner packet through this Child SA, whatever policy says; False when there is no room.
 
         LocalError for a fragment in transport mode.
         """
-        return self.esp.send_on(sa, child, packet)
+        return self._sender.send_on(sa, child, packet)
 
     def send_dummy(self, sa: SaRecord, child: ChildSa, length: int = 64) -> None:
         """Send a dummy packet of ``length`` octets, which the peer discards (RFC 4303 section 2.6)."""
-        self.esp.send_dummy(sa, child, length)
+        self._sender.send_dummy(sa, child, length)

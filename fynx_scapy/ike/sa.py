@@ -228,8 +228,8 @@ class IkeSa(SaMessages):
         self.refused_since = None
         child.ends, child.installed_at = (self.local.host, self.remote.host), self.now
         self.children[child.inbound.spi] = child
-        self.endpoint.children[child.inbound.spi] = (self, child)
         child.life = ChildLife(self, child)
+        self.endpoint.add_child(self, child)
         self.endpoint.of(Traps).release()
 
     def remove_children(

@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 
+from fynx_scapy.esp.tunnel import with_traffic_class
 from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.inbox import Inbox
-from fynx_scapy.ike.config import EndpointConfig
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig
 from fynx_scapy.ike.events import EspReceived, EspSent, Event, MessageDropped
 from fynx_scapy.ike.message import Address, Burst, Datagram, DatagramKind
+from fynx_scapy.ike.terms.lifetime import Lifetime, Limits
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.memory import Network
-from tests.ike.pair import ALICE, BOB, Pair
+from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
-PING = echo_request("10.1.0.1", "10.2.0.1")
+PING, OTHER = echo_request("10.1.0.1", "10.2.0.1"), echo_request("10.1.0.1", "10.2.0.7")
 HERE, THERE = Address(ALICE, 0), Address(BOB, 0)
 
 
@@ -88,7 +90,85 @@ def test_a_full_queue_takes_no_sequence_numbers_and_lets_ike_through() -> None:
     assert next(iter(sa.children.values())).outbound.seq == 5
 
 
+def limited(**limits: int) -> Pair:
+    """A Pair whose Child SA may not be used any more beyond a hard limit."""
+    lifetime = Lifetime(hard=Limits(**limits), soft=Limits())
+    child = ChildConfig(lifetime=lifetime)
+    theirs = ChildConfig(lifetime=lifetime, local_ts=child.remote_ts, remote_ts=child.local_ts)
+    pair = Pair(bob(children=(theirs,)), network=Network(seed=1, history=0))
+    pair.connect(alice(children=(child,)))
+    return pair
+
+
+@pytest.mark.parametrize(("limit", "sent"), [({"packets": 5}, 5), ({"bytes": 5 * 32}, 5), ({"bytes": 5 * 36}, 5)])
+def test_a_batch_ends_where_the_lifetime_does(limit: dict[str, int], sent: int) -> None:
+    # Each packet is 32 octets long, and 36 with its padding.
+    pair = limited(**limit)
+    assert pair.alice.send_many(packets(8), 1.0) == sent
+    assert len(pair.alice.datagrams()) == sent
+    assert pair.alice.counts.drops == {DropReason.EXPIRED: 8 - sent}
+    assert not pair.alice.send(PING, 1.0)
+
+
+def test_a_batch_ends_with_the_sequence_numbers(pair: Pair) -> None:
+    (child,) = next(iter(pair.alice.sas.values())).children.values()
+    child.outbound.seq = child.outbound.limit - 3
+    assert pair.alice.send_many(packets(5), 1.0) == 3
+    assert pair.alice.counts.drops == {DropReason.EXPIRED: 2}
+
+
+def test_a_batch_is_sealed_for_each_child_sa_and_keeps_its_order() -> None:
+    pair = Pair(network=Network(seed=1, history=0))
+    sa = pair.connect()
+    # HDR, SK {SA, Ni, TSi, TSr}  -->   <--  HDR, SK {SA, Nr, TSi, TSr}
+    sa.create_child(ChildConfig(name="one host", local_ts="10.1.0.1", remote_ts="10.2.0.7"))
+    pair.network.run()
+    mixed = [PING[:-1] + bytes([at]) if at % 3 else OTHER[:-1] + bytes([at]) for at in range(20)]
+    assert pair.alice.send_many(mixed, 1.0) == 20
+    bursts = pair.alice.output()
+    assert [len(burst) for burst in bursts if isinstance(burst, Burst)] == [20]
+    for burst in bursts:
+        assert isinstance(burst, Burst)
+        pair.bob.receive_burst(burst.turned(), 1.0)
+    received = pair.bob.packets()
+    assert sorted(received) == sorted(mixed)
+    for target in (PING, OTHER):
+        assert [p for p in received if p[16:20] == target[16:20]] == [p for p in mixed if p[16:20] == target[16:20]]
+    assert {child.outbound.packets for child in sa.children.values()} == {7, 13}
+
+
 # In
+
+
+def test_a_burst_ends_where_the_lifetime_does() -> None:
+    pair = limited(packets=5)
+    (child,) = next(iter(pair.alice.sas.values())).children.values()
+    burst = Burst([child.outbound.seal(packet, 4) for packet in packets(8)], THERE, HERE, DatagramKind.ESP)
+    pair.bob.receive_burst(burst, 1.0)
+    assert pair.bob.packets() == packets(8)[:5]
+    assert pair.bob.counts.drops == {DropReason.EXPIRED: 3}
+
+
+def test_a_burst_of_several_child_sas_and_of_none(pair: Pair) -> None:
+    (child,) = next(iter(pair.alice.sas.values())).children.values()
+    sealed = [child.outbound.seal(packet, 4) for packet in packets(6)]
+    sealed[1:1] = [b"", b"\0", b"\0\0\1\1" + bytes(60)]
+    sealed.insert(7, sealed[0][:20])
+    sealed.append(child.outbound.seal_dummy(40))
+    sealed.append(child.outbound.seal(echo_request("10.9.0.1", "10.2.0.1"), 4))
+    pair.bob.receive_burst(Burst(sealed, THERE, HERE, DatagramKind.ESP), 2.0)
+    assert pair.bob.packets() == packets(6)
+    drops = {DropReason.UNKNOWN_ESP_SPI: 3, DropReason.ESP_MALFORMED: 1, DropReason.ESP_SELECTORS: 1}
+    assert (pair.bob.counts.drops, pair.bob.counts.esp_packets_in) == (drops, 7)
+    assert pair.bobs.last_heard == 2.0
+
+
+def test_congestion_outside_is_told_inside(pair: Pair) -> None:
+    (child,) = next(iter(pair.alice.sas.values())).children.values()
+    capable = with_traffic_class(PING, 2)
+    burst = Burst([child.outbound.seal(capable, 4) for _ in range(3)], THERE, HERE, DatagramKind.ESP, tos=3)
+    pair.bob.receive_burst(burst, 1.0)
+    assert pair.bob.packets() == [with_traffic_class(PING, 3)] * 3
 
 
 def test_a_burst_is_received_like_its_datagrams(pair: Pair) -> None:

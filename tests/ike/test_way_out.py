@@ -136,7 +136,7 @@ def test_an_untouched_packet_is_the_same_with_and_without_taps() -> None:
 
 def test_nothing_is_crafted_where_nobody_taps(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = connected()
-    monkeypatch.setattr("fynx_scapy.ike.esp_path.EspParts", lambda *args, **fields: pytest.fail("crafted"))
+    monkeypatch.setattr("fynx_scapy.ike.traffic.sender.EspParts", lambda *args, **fields: pytest.fail("crafted"))
     send(pair)
     assert len(pair.of("bob", EspReceived)) == 1
 

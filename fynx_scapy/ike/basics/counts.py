@@ -60,6 +60,8 @@ class DropReason(enum.StrEnum):
     """No Child SA and no trap takes the packet."""
     INNER_MALFORMED = "inner-malformed"
     """What is to be sent is no IP packet, or a fragment in transport mode (RFC 4303 section 3.3.4)."""
+    EXPIRED = "expired"
+    """The lifetime of the Child SA is over; the same for received packets (RFC 7296 section 2.8)."""
     SEQUENCE = "sequence"
     """The sequence numbers of the Child SA are used up (RFC 4303 section 3.3.3)."""
     HELD = "held"
@@ -82,8 +84,9 @@ class DropReason(enum.StrEnum):
 class Counts:
     """The counters of an endpoint. They only rise.
 
-    Octets are those of ESP packets, from the SPI to the ICV. Received packets count once they have been verified and
-    match their traffic selectors. ``drops`` has a count for each `DropReason` that occurred.
+    Octets are those of ESP packets, from the SPI to the ICV. Packets count as sent when they are fetched to be sent,
+    and as received once they have been verified and match their traffic selectors. ``drops`` has a count for each
+    `DropReason` that occurred.
     """
 
     esp_packets_in: int = 0

@@ -25,18 +25,22 @@ def pick(children: Iterable[Candidate], flow: Flow) -> Candidate | None:
     best: Candidate | None = None
     least: tuple[int, int, int] | None = None
     for candidate in children:
-        sa, child = candidate
-        if not (sa.established and child.ready and not child.deleting and not child.gone and child.takes(flow)):
+        if not (usable(*candidate) and candidate[1].takes(flow)):
             continue
         if best is None:
             best = candidate
             continue
         if least is None:
             least = _width(best[1], flow)
-        width = _width(child, flow)
+        width = _width(candidate[1], flow)
         if width <= least:
             best, least = candidate, width
     return best
+
+
+def usable(sa: SaRecord, child: ChildSa) -> bool:
+    """Whether a packet may be sent on a Child SA now. When any of this changes, cached choices are forgotten."""
+    return sa.established and child.ready and not (child.deleting or child.expired or child.gone)
 
 
 def _width(child: ChildSa, flow: Flow) -> tuple[int, int, int]:

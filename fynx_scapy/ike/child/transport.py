@@ -20,7 +20,7 @@ from fynx_scapy.esp.transport import Addresses, leave
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.core.child import ChildSa, TransportHosts
 from fynx_scapy.ike.events import ChildSaFailed
-from fynx_scapy.ike.message import Datagram, Message, notify
+from fynx_scapy.ike.message import Message, notify
 from fynx_scapy.ike.terms.selectors import Selector, narrow
 
 if TYPE_CHECKING:
@@ -161,12 +161,13 @@ def _host(host: str) -> Selector:
 # Packets
 
 
-def received(sa: SaRecord, hosts: TransportHosts, payload: bytes, next_header: int, datagram: Datagram) -> bytes:
+def received(sa: SaRecord, hosts: TransportHosts, payload: bytes, next_header: int, remote: str, tos: int) -> bytes:
     """The packet that was received in transport mode. Its checksum is corrected if a NAT changed the addresses.
 
-    It gets the outer addresses. For a peer behind a NAT it gets the address in the selectors, since the outer address
-    may change during the life of the Child SA.
+    ``remote`` is the source address and ``tos`` the DSCP and ECN octet of the outer header. The packet gets the outer
+    addresses. For a peer behind a NAT it gets the address in the selectors, since the outer address may change during
+    the life of the Child SA.
     """
-    source = hosts.remote if sa.nat_before_peer else datagram.remote.host
+    source = hosts.remote if sa.nat_before_peer else remote
     addresses = Addresses(source, hosts.local)
-    return leave(payload, next_header, addresses, sent=hosts.sent, tos=datagram.tos)
+    return leave(payload, next_header, addresses, sent=hosts.sent, tos=tos)

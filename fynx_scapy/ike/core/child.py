@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -37,6 +38,12 @@ class Usage(Protocol):
     def received(self) -> None:
         """Count a valid received packet."""
 
+    def may_send(self, packets: int, octets: int) -> bool:
+        """Whether so much more can be sent without reaching a limit."""
+
+    def may_receive(self, packets: int, octets: int) -> bool:
+        """Whether so much more can be received without reaching a limit."""
+
     def stop(self) -> None:
         """Stop: the Child SA has ended."""
 
@@ -55,6 +62,8 @@ class ChildSa:
     """Whether we asked for it."""
     deleting: bool = False
     """Whether we have sent a Delete for it."""
+    expired: bool = False
+    """Whether its lifetime is over. It is not used any more, and will be deleted."""
     gone: bool = False
     """Whether it is removed, and only receives late packets."""
     replaces: ChildSa | None = None
@@ -75,6 +84,14 @@ class ChildSa:
     """Our outer address and the peer's, when it was installed."""
     installed_at: float = 0.0
     """When it was installed, on the clock of its endpoint."""
+    watcher: Callable[[ChildSa], object] | None = field(default=None, repr=False)
+    """Called after every change of an attribute: what an endpoint remembers of its Child SAs may be out of date."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+        watcher = getattr(self, "watcher", None)  # it is the last one that __init__ sets
+        if watcher is not None:
+            watcher(self)
 
     def __repr__(self) -> str:
         ends = f"{self.ends[0]} > {self.ends[1]}, " if any(self.ends) else ""

@@ -40,7 +40,7 @@ class EndpointRecord(ABC):
     now: float
     sas: Mapping[bytes, SaRecord]
     """Its IKE SAs, by our SPI."""
-    children: dict[int, tuple[SaRecord, ChildSa]]
+    children: Mapping[int, tuple[SaRecord, ChildSa]]
     """Its Child SAs with their IKE SA, by inbound SPI, oldest first."""
     pools: Pools
     """The pools of addresses that it assigns to peers."""
@@ -180,6 +180,18 @@ class EndpointRecord(ABC):
     @abstractmethod
     def new_child_spi(self) -> int:
         """Choose an unused ESP SPI."""
+
+    @abstractmethod
+    def add_child(self, sa: SaRecord, child: ChildSa) -> None:
+        """Add a Child SA of an IKE SA. Packets may use it from now on."""
+
+    @abstractmethod
+    def move_child(self, child: ChildSa, sa: SaRecord) -> None:
+        """Give a Child SA to the IKE SA that succeeds its own."""
+
+    @abstractmethod
+    def children_changed(self, sa: SaRecord) -> None:
+        """Forget what is remembered of the Child SAs of an IKE SA: something that it depends on has changed."""
 
     @abstractmethod
     def remove_child(self, child: ChildSa) -> None:

@@ -38,6 +38,21 @@ T = TypeVar("T")
 X = TypeVar("X", bound="Exchange")
 
 
+class Deciding:
+    """An attribute of an IKE SA on which it depends how packets of its Child SAs are sent, or whether.
+
+    The endpoint is told of each change. There is no ``__get__``, so that reading it is as fast as any other attribute.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __set__(self, sa: SaRecord, value: object) -> None:
+        sa.__dict__[self._name] = value
+        if sa.__dict__.get("children"):
+            sa.endpoint.children_changed(sa)
+
+
 class Line:
     """An IKE SA and its successors: the SPIs of those that have not ended, and the last one that took over.
 
@@ -58,6 +73,16 @@ class RekeyedIke(NamedTuple):
 
 class SaRecord(ABC):
     """An IKE SA as its features see it. ``spi_i`` and ``spi_r`` have eight octets each."""
+
+    if TYPE_CHECKING:
+        local: Address
+        remote: Address
+        nat_before_us: bool
+        nat_before_peer: bool
+        nat_forced: bool
+        _state: State
+    else:
+        local, remote, nat_before_us, nat_before_peer, nat_forced, _state = (Deciding() for _ in range(6))
 
     requests: RequestWindow
     """Our requests."""

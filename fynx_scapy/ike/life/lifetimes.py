@@ -146,6 +146,7 @@ class ChildLife(_Life):
     def __init__(self, sa: SaRecord, child: ChildSa) -> None:
         super().__init__(sa, child.config.lifetime)
         self.child = child
+        self._inbound, self._outbound = child.inbound, child.outbound
         self.last_seq = child.outbound.limit
         reserve = self.last_seq // _RESERVE
         early = int(self.endpoint.randomness.uniform(0, self.lifetime.jitter) * reserve) if self.lifetime.jitter else 0
@@ -153,27 +154,42 @@ class ChildLife(_Life):
 
     def sent(self) -> None:
         """Count a sent packet."""
-        out = self.child.outbound
+        out = self._outbound
         if out.seq >= self._least_seq:
             if out.seq >= self.last_seq:
                 return self._end("sequence numbers")
             if not self.rekeyed:
                 self._least_seq = self.last_seq
                 self._soon(lambda now: self._renew("sequence numbers", now))
-        return self.count(out.packets, out.bytes)
+        if out.packets >= self._least_packets or out.bytes >= self._least_bytes:
+            self.count(out.packets, out.bytes)
+        return None
 
     def received(self) -> None:
         """Count a valid received packet."""
-        self.count(self.child.inbound.packets, self.child.inbound.bytes)
+        inbound = self._inbound
+        if inbound.packets >= self._least_packets or inbound.bytes >= self._least_bytes:
+            self.count(inbound.packets, inbound.bytes)
+
+    def may_send(self, packets: int, octets: int) -> bool:
+        """Whether so much more can be sent without reaching a limit."""
+        out = self._outbound
+        return (
+            out.seq + packets < self._least_seq
+            and out.packets + packets < self._least_packets
+            and out.bytes + octets < self._least_bytes
+        )
+
+    def may_receive(self, packets: int, octets: int) -> bool:
+        """Whether so much more can be received without reaching a limit."""
+        inbound = self._inbound
+        return inbound.packets + packets < self._least_packets and inbound.bytes + octets < self._least_bytes
 
     @property
     def _holder(self) -> SaRecord | None:
         """The IKE SA that has the Child SA now, or None when it was removed."""
-        child = self.child
-        for sa in self.endpoint.sas.values():
-            if sa.children.get(child.inbound.spi) is child:
-                return sa
-        return None
+        sa, child = self.endpoint.children.get(self.child.inbound.spi, (None, None))
+        return sa if child is self.child and not self.child.gone else None
 
     def _renew(self, limit: str, now: float) -> None:
         sa, child = self._holder, self.child
@@ -192,10 +208,7 @@ class ChildLife(_Life):
         Section 2.8: "When the lifetime of a Security Association expires, the Security Association MUST NOT be used."
         """
         if not self.ended:
-            self.ended = True
-            spi = self.child.inbound.spi
-            if self._holder is not None and self.endpoint.children.get(spi, (None, None))[1] is self.child:
-                del self.endpoint.children[spi]
+            self.ended = self.child.expired = True
             self._soon(lambda now: self._expire(limit, now))
 
     def _expire(self, limit: str, now: float) -> None:

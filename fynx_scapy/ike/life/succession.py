@@ -70,8 +70,7 @@ def hand_over(old: SaRecord, new: SaRecord) -> None:
     old.of(Chains).stop("the IKE SA was rekeyed")
     for spi, child in old.children.items():
         new.children[spi] = child
-        if spi in old.endpoint.children:
-            old.endpoint.children[spi] = (new, child)
+        old.endpoint.move_child(child, new)
     old.children.clear()
     waiting = list(old.requests.waiting)
     old.requests.waiting.clear()

@@ -18,7 +18,7 @@ from fynx_scapy.layers.ikev2 import IPv4TrafficSelector, IPv6TrafficSelector
 from fynx_scapy.text import counted
 
 ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
-_WITH_PORTS = (TCP, UDP, SCTP)
+WITH_PORTS = (TCP, UDP, SCTP)
 _PROTOCOLS = {"icmp": ICMP, "tcp": TCP, "udp": UDP, "icmpv6": ICMPV6, "sctp": SCTP}
 _NAMES = {number: name for name, number in _PROTOCOLS.items()}
 
@@ -108,6 +108,11 @@ class Selector:
         return IPv6TrafficSelector(
             TS_type=TsType.TS_IPV6_ADDR_RANGE, starting_address_v6=first, ending_address_v6=last, **common
         )
+
+    @property
+    def plain(self) -> bool:
+        """Whether its addresses decide alone: any protocol and all ports."""
+        return not self.protocol and self.start_port == 0 and self.end_port == 65535
 
     @property
     def addresses(self) -> tuple[str, str]:
@@ -202,7 +207,7 @@ class Flow:
                 f"expected an IPv4 or IPv6 packet, found {counted(len(packet), 'octet')} of version {version}"
             )
         ports: tuple[int | None, int | None] = (None, None)
-        if first and protocol in _WITH_PORTS and len(packet) >= offset + 4:
+        if first and protocol in WITH_PORTS and len(packet) >= offset + 4:
             ports = struct.unpack_from("!HH", packet, offset)
         elif first and protocol in (ICMP, ICMPV6) and len(packet) >= offset + 2:
             # Section 3.13.1: type and code take the place of both ports.
@@ -215,7 +220,7 @@ class Flow:
 
         def one(address: int, port: int | None) -> Selector:
             # Allow any ICMP type and code: the reply has others than the request.
-            low, high = (port, port) if port is not None and self.protocol in _WITH_PORTS else (0, 65535)
+            low, high = (port, port) if port is not None and self.protocol in WITH_PORTS else (0, 65535)
             return Selector(self.version, address, address, self.protocol, low, high)
 
         return one(self.source, self.source_port), one(self.destination, self.destination_port)
@@ -240,8 +245,8 @@ class Flow:
         )
 
 
-_EXTENSIONS = (0, 43, 60, 135)
-_FRAGMENT = 44
+EXTENSIONS = (0, 43, 60, 135)
+FRAGMENT = 44
 
 
 def _behind_extensions(packet: bytes) -> tuple[int, int, bool]:
@@ -251,13 +256,13 @@ def _behind_extensions(packet: bytes) -> tuple[int, int, bool]:
     """
     offset, protocol, first = 40, packet[6], True
     # After the Fragment header of a later fragment comes no header.
-    while first and (protocol in _EXTENSIONS or protocol == _FRAGMENT):
-        size = 8 if protocol == _FRAGMENT or len(packet) < offset + 8 else (packet[offset + 1] + 1) * 8
+    while first and (protocol in EXTENSIONS or protocol == FRAGMENT):
+        size = 8 if protocol == FRAGMENT or len(packet) < offset + 8 else (packet[offset + 1] + 1) * 8
         if len(packet) < offset + size:
             raise MalformedError(
                 f"the IPv6 extension header at offset {offset} runs past the end of the packet of {len(packet)} octets"
             )
-        if protocol == _FRAGMENT:
+        if protocol == FRAGMENT:
             first = not struct.unpack_from("!H", packet, offset + 2)[0] & 0xFFF8
         offset, protocol = offset + size, packet[offset]
     return offset, protocol, first

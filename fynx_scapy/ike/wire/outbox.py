@@ -56,9 +56,25 @@ class Outbox:
             self._last, self._route, self._tos = [packet], route, tos
             self._items.append(Burst(self._last, *route, tos))
 
+    def fits(self, packets: int, octets: int) -> bool:
+        """Whether so many ESP packets with so many octets fit."""
+        return self._packets + packets <= self.most and self._octets + octets <= self.most_octets
+
+    def put_many(self, packets: list[bytes], route: Route, tos: int) -> None:
+        """Add ESP packets like `put_esp`. Ask `fits` before."""
+        self._packets += len(packets)
+        self._octets += sum(map(len, packets))
+        if self._last is not None and tos == self._tos and route == self._route:
+            self._last += packets
+        else:
+            self._last, self._route, self._tos = packets, route, tos
+            self._items.append(Burst(packets, *route, tos))
+
     def drain(self) -> list[Datagram | Burst]:
-        """Remove and return everything, in order."""
-        items = self._items
+        """Remove and return everything, in order. ESP packets count as sent from now on."""
+        items, counts = self._items, self._counts
+        counts.esp_packets_out += self._packets
+        counts.esp_bytes_out += self._octets
         self._reset()
         return items
 
