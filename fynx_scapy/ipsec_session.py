@@ -106,7 +106,7 @@ class IpsecSession(SessionLife):
         assigned = self.sa.of(ConfigurationPayload)
         if assigned.settings is not None:
             return assigned.settings.addresses
-        return tuple(str(lease.address) for lease in assigned.leases)
+        return tuple(map(str, assigned.leases))
 
     @property
     def counters(self) -> SessionCounters:

@@ -3,13 +3,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import statistics
+import time
+import traceback
+from typing import Any
+
 import pytest
 
-from fynx_scapy import IpsecClient
-from fynx_scapy.errors import PeerError, SessionClosed, Timeout
-from fynx_scapy.events import ChildSaRekeyed, IkeSaRekeyed, SaDeleted
+from fynx_scapy import ChildConfig, DropReason, IpsecClient
+from fynx_scapy.errors import LocalError, MalformedError, PeerError, SessionClosed, Timeout
+from fynx_scapy.events import ChildSaRekeyed, EspReceived, EventsDropped, IkeSaRekeyed, SaDeleted
+from fynx_scapy.net import echo_request
 from fynx_scapy.net.udp import free_ports
-from tests.aio import HERE, PING, PONG, alice, run, serving, tunnel
+from tests.aio import FREE, HERE, PING, PONG, alice, run, serving, tunnel
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
@@ -91,3 +99,278 @@ def test_the_child_sa_is_refused() -> None:
                     await client.connect()
 
     run(main)
+
+
+# Packets
+
+
+def test_packets_that_no_child_sa_takes() -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, theirs):
+            with pytest.raises(LocalError, match="traffic selectors"):
+                await ours.send_packet(echo_request("10.1.0.1", "10.9.0.1"))
+            with pytest.raises(MalformedError):
+                await ours.send_packet(b"no packet")
+            assert ours.endpoint.counts.drops[DropReason.NO_POLICY] == 1
+            # They hold up nothing.
+            await ours.send_packets([PING] * 3)
+            assert await theirs.recv_packets() == [PING] * 3
+
+    run(main)
+
+
+def test_iterating_over_packets_ends_with_the_session() -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, theirs):
+            await ours.send_packets([PING] * 100)
+            await ours.close()
+            # What came before the end can be read after it.
+            assert [packet async for packet in theirs] == [PING] * 100
+            assert theirs.take() is None
+            for _ in range(2):
+                with pytest.raises(SessionClosed) as closed:
+                    await theirs.recv_packet()
+            assert closed.value.code == "closed.by-peer"
+            assert len(traceback.extract_tb(closed.tb)) < 10
+            with pytest.raises(SessionClosed):
+                await ours.send_packet(PING)
+            with pytest.raises(SessionClosed):
+                await ours.rekey()
+            assert [event async for event in ours.events()] == []
+
+    run(main)
+
+
+def test_a_reader_that_falls_behind() -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, theirs):
+            theirs.inbox.most = 150
+            await ours.send_packets([PING] * 200)
+            await theirs.network.until(lambda: theirs.counters.packets_in + theirs.counters.dropped_in == 200)
+            assert theirs.endpoint.counts.drops[DropReason.INBOX_FULL] == theirs.counters.dropped_in == 50
+            assert len(await theirs.recv_packets(1000)) == 150
+
+    run(main)
+
+
+def test_senders_wait_for_room_in_the_kernel() -> None:
+    full = False
+
+    class Full(socket.socket):
+        """A socket whose buffer is full when the test says so."""
+
+        def sendmsg(self, *arguments: Any) -> int:
+            if full:
+                raise BlockingIOError
+            return super().sendmsg(*arguments)
+
+    def open_full(family: int, kind: int, protocol: int) -> socket.socket:
+        return Full(family, kind, protocol)
+
+    async def main() -> None:
+        nonlocal full
+        async with (
+            serving() as server,
+            IpsecClient(alice(server), native=False, open_socket=open_full) as client,
+        ):
+            ours = await client.connect()
+            theirs = await server.accept()
+
+            async def stuck() -> asyncio.Task[None]:
+                sending = asyncio.create_task(ours.send_packets([PING] * 1000))
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                assert not sending.done()
+                return sending
+
+            full = True
+            sending = await stuck()
+            assert ours.counters.packets_out < 1000
+            full = False
+            await sending
+            await theirs.network.until(lambda: theirs.counters.packets_in == 1000)
+            # Nobody waits for what is still there when the socket is closed.
+            full = True
+            sending = await stuck()
+            client.network.close()
+            with pytest.raises(LocalError):
+                await sending
+
+    run(main)
+
+
+def test_many_tunnels_of_one_client() -> None:
+    async def main() -> None:
+        async with serving() as server, serving() as other:
+            nets = [ChildConfig(local_ts=f"10.1.{n}.0/24", remote_ts=f"10.2.{n}.0/24") for n in range(4)]
+            configs = [
+                alice(server if n % 2 else other, children=net, local_id=f"alice-{n}") for n, net in enumerate(nets)
+            ]
+            async with IpsecClient(configs, native=False) as client:
+                await asyncio.gather(*map(client.connect, configs))
+                theirs = [await (server if n % 2 else other).accept() for n in (0, 2, 1, 3)]
+                theirs.sort(key=lambda session: str(session.remote_id))
+                pings = [echo_request(f"10.1.{n}.1", f"10.2.{n}.1") for n in range(4)]
+                for n, ping in enumerate(pings):
+                    await client.send_packet(ping)
+                    assert await theirs[n].recv_packet() == ping
+                    await theirs[n].send_packets([echo_request(f"10.2.{n}.1", f"10.1.{n}.1")] * 3)
+                await client.network.until(lambda: sum(each.counters.packets_in for each in client.sessions) == 12)
+                got = [await client.recv_packet() for _ in range(12)]
+                assert len(set(got[:4])) == 4, "each session has its turn"
+                with pytest.raises(LocalError, match="selectors"):
+                    await client.send_packet(PING.replace(bytes([10, 2, 0, 1]), bytes([10, 9, 0, 1])))
+                before = {session.sa for session in client.sessions}
+                await client.rekey()
+                assert not before & {session.sa for session in client.sessions}
+                for session in client.sessions:
+                    await session.close()
+                with pytest.raises(LocalError, match="open session"):
+                    await client.recv_packet()
+                assert len(client.endpoints) == 1
+            with pytest.raises(LocalError, match="shut down"):
+                await client.connect()
+
+    run(main)
+
+
+def test_sessions_whose_selectors_overlap() -> None:
+    """A packet that is sent on a session leaves on a Child SA of that session, whatever others would take it."""
+
+    async def main() -> None:
+        async with serving() as server:
+            configs = [alice(server, local_id=f"alice-{n}") for n in range(3)]
+            async with IpsecClient(configs, native=False) as client:
+                ours = [await client.connect(config) for config in configs]
+                theirs = [await server.accept() for _ in ours]
+                for _ in range(2):
+                    for one, other in zip(ours, theirs, strict=True):
+                        await one.send_packet(PING)
+                        assert await other.recv_packet() == PING
+                        await other.send_packets([PONG, PONG])
+                        assert await one.recv_packet() == PONG
+                        assert await one.recv_packet() == PONG
+                    await ours[1].rekey()
+
+    run(main)
+
+
+# Ports, addresses and NAT
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_free_ports_and_both_ip_versions(host: str) -> None:
+    async def main() -> None:
+        async with serving(local=host) as server, IpsecClient(alice(server), native=False) as client:
+            ours = await client.connect()
+            settings = client.endpoints[0].config
+            assert 0 not in (settings.port, settings.natt_port)
+            assert settings.port != settings.natt_port
+            # Without protocol 50, we pretend that there is a NAT: the rest of the handshake is on the other port.
+            assert (ours.local.port, ours.remote.port) == (settings.natt_port, server.endpoint.config.natt_port)
+            assert ours.sa.nat
+            await ours.send_packet(PING)
+            assert await (await server.accept()).recv_packet() == PING
+
+    run(main)
+
+
+def test_several_local_addresses() -> None:
+    async def main() -> None:
+        hosts = ("127.0.0.1", "127.0.0.2", "::1")
+        async with serving(local=hosts) as server:
+            assert [address.host for address in server.addresses] == list(hosts)
+            assert len({address.port for address in server.addresses}) == 1
+            where = server.endpoint.config
+            async with IpsecClient(local=("127.0.0.3", "::1"), native=False, endpoint=FREE) as client:
+                for host in hosts:
+                    remote = {"remote": (host, where.port), "remote_natt_port": where.natt_port}
+                    session = await client.connect(alice(server, **remote))
+                    assert session.local.host == ("::1" if ":" in host else "127.0.0.3")
+                    assert (await server.accept()).local.host == host
+                assert len(client.endpoints) == 1
+
+    run(main)
+
+
+def test_one_port_for_everything() -> None:
+    """As a user writes it: ``remote="192.0.2.1:15500"`` has that port for ESP in UDP, too."""
+
+    async def main() -> None:
+        (port,) = free_ports(HERE, 1)
+        async with serving(endpoint=FREE.replace(port=port, natt_port=port)) as server:
+            config = alice(server).replace(remote=f"{HERE}:{port}", remote_natt_port=4500)
+            async with IpsecClient(config, native=False) as client:
+                session = await client.connect()
+                assert session.remote.port == port
+                await session.send_packet(PING)
+                assert await (await server.accept()).recv_packet() == PING
+
+    run(main)
+
+
+# Events
+
+
+def test_a_reader_of_events_that_falls_behind() -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, _):
+            events = ours.events()
+            for _ in range(400):
+                await ours.check()
+            await ours.close()
+            told = [event async for event in events]
+            assert isinstance(told[0], EventsDropped)
+            assert sum(number for _, number in told[0].kinds) + len(told) - 1 > 800
+            assert isinstance(told[-1], SaDeleted)
+
+    run(main)
+
+
+def test_a_reader_of_events_that_wants_no_more() -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, _):
+            events, others = ours.events(), ours.events()
+            await ours.check()
+            await events.aclose()
+            await events.aclose()
+            assert [event async for event in events] == []
+            await ours.close()
+            assert len([event async for event in others]) > 2
+
+    run(main)
+
+
+def test_esp_packets_are_events_only_where_they_are_wanted() -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, theirs):
+            seen: list[object] = []
+            with theirs.network.subscribe(lambda _, event: seen.append(type(event))):
+                await ours.send_packet(PING)
+                await theirs.network.until(lambda: bool(seen))
+            await ours.send_packet(PING)
+            await theirs.recv_packets(2)
+            assert seen == [EspReceived]
+
+    run(main)
+
+
+# Time
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_handshake_is_quick(loop: str) -> None:
+    """The median of many is below 10 ms; the bound here is generous, for machines that are busy."""
+
+    async def main() -> None:
+        async with serving() as server, IpsecClient(alice(server), native=False) as client:
+            times = []
+            for _ in range(60):
+                begun = time.perf_counter()
+                session = await client.connect()
+                times.append(time.perf_counter() - begun)
+                await session.close()
+            assert statistics.median(times) < 0.05
+
+    run(main, loop)

@@ -162,8 +162,7 @@ class AioNetwork(SocketHosts):
             running = asyncio.get_running_loop()
         except RuntimeError:
             raise LocalError("expected a running event loop: add endpoints in a coroutine") from None
-        if self._closed:
-            raise LocalError("expected an open network, found one that was closed")
+        self._check_open()
         if self._loop is None:
             self._loop, self._started, self.epoch = running, running.time(), time.time()
             # One descriptor for all sockets, and never an error condition: uvloop stops reading a socket with an ICMP
@@ -171,6 +170,10 @@ class AioNetwork(SocketHosts):
             running.add_reader(self._poll.fileno(), self._ready)
         elif self._loop is not running:
             raise LocalError("expected the event loop in which the network was first used, found another one")
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LocalError("expected an open network, found one that was closed")
 
     @contextlib.contextmanager
     def acting(self) -> Iterator[float]:
@@ -199,7 +202,8 @@ class AioNetwork(SocketHosts):
 
     def queued(self, packets: int = 1) -> bool:
         """Note that inner packets were given to an endpoint. They leave in this turn of the event loop, or now if they
-        are many. Returns whether their sender should wait in `room` before it gives more."""
+        are many. Returns whether their sender should wait in `room` before it gives more. LocalError after `close`."""
+        self._check_open()
         self._unsent += packets
         if self._unsent < AT_ONCE:
             self.wake()
@@ -212,6 +216,7 @@ class AioNetwork(SocketHosts):
         await asyncio.sleep(0)
         while self._backlogs:
             await self._flushed.wait()
+        self._check_open()
 
     def close(self) -> None:
         """Close all sockets, and leave nothing in the event loop."""

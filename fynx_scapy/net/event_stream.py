@@ -41,8 +41,9 @@ class EventStream:
         """End at once: the reader wants no more."""
         self._events.clear()
         self._read.clear()
-        self._closed(self)
-        self.end()
+        if not self._ended:
+            self._closed(self)
+            self.end()
 
     def __aiter__(self) -> Self:
         return self
