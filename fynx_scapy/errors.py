@@ -11,7 +11,8 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any, Self
 
 from fynx_scapy.reasons import ENDINGS, REFUSALS
@@ -53,10 +54,6 @@ class ErrorContext:
         """What is known, ready for JSON."""
         return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) is not None}
 
-    def beside(self, more: Mapping[str, Any]) -> ErrorContext:
-        """This context with what ``more`` knows besides."""
-        return replace(self, **{**more, **self.as_dict()})
-
     def __str__(self) -> str:
         return printable(", ".join(f"{name} {value}" for name, value in self.as_dict().items()))
 
@@ -71,22 +68,22 @@ class FynxError(Exception):
     advice: str = "Read the text: it says what was expected and what was found."
     """What to do about it."""
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)
-        self._context = ErrorContext()
+    _known: Mapping[str, str | int | None] = MappingProxyType({})
 
     @property
     def context(self) -> ErrorContext:
         """What the error is about: SPIs, exchange, message ID, what was expected and what was found."""
         said = _EXPECTED.search(str(self))
-        return self._context.beside(said.groupdict()) if said else self._context
+        known: dict[str, Any] = {**(said.groupdict() if said else {}), **self._known}
+        return ErrorContext(**known)
 
     def about(self, **context: str | int | None) -> Self:
         """Add what the error is about (the fields of `ErrorContext`), and return it.
 
         What is known already stays: where the error arises, more is known than where it passes.
         """
-        self._context = self._context.beside(context)
+        # One dictionary, and nothing more: forged packets raise errors at any rate.
+        self._known = {**context, **{name: value for name, value in self._known.items() if value is not None}}
         return self
 
     def as_dict(self) -> dict[str, Any]:

@@ -20,10 +20,12 @@ from fynx_scapy.errors import (
     Closing,
     FynxError,
     HalfOpen,
+    IntegrityError,
     LocalError,
     MalformedError,
     NoPrivilege,
     PeerError,
+    ReplayError,
     SessionClosed,
     Timeout,
     TransportError,
@@ -115,6 +117,20 @@ def test_the_context_has_what_was_expected_and_found():
 def test_what_is_known_first_stays():
     error = Timeout("no answer").about(exchange="IKE_AUTH", message_id=None).about(exchange="INFORMATIONAL", spi=7)
     assert str(error.context) == "spi 7, exchange IKE_AUTH"
+
+
+def test_an_esp_packet_that_is_refused_says_which_it_was():
+    s = Session(psk="secret")
+    s.connect()
+    packet = s.child.outbound.seal(bytes(20), 4)
+    inbound = next(iter(s.peer_sa.children.values())).inbound
+    with pytest.raises(IntegrityError) as broken:
+        inbound.open(packet[:-1] + bytes([packet[-1] ^ 1]))
+    assert broken.value.context.as_dict() == {"spi": inbound.spi, "seq": 1}
+    inbound.open(packet)
+    with pytest.raises(ReplayError) as again:
+        inbound.open(packet)
+    assert again.value.context.seq == 1
 
 
 def test_the_context_is_printable_whatever_it_holds():

@@ -134,4 +134,5 @@ def _no_icv(*parts: bytes) -> bytes:
 
 
 def _bad_icv(spi: bytes, seq: int) -> IntegrityError:
-    return IntegrityError(f"ESP SPI 0x{spi.hex()}, sequence number {seq}: the ICV does not verify")
+    error = IntegrityError(f"ESP SPI 0x{spi.hex()}, sequence number {seq}: the ICV does not verify")
+    return error.about(spi=int.from_bytes(spi), seq=seq)

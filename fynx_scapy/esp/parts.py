@@ -97,7 +97,8 @@ class EspParts:
         if encr.aead:
             plaintext = sa.cipher().open(iv, ciphertext + icv, authenticated)
         elif not hmac.compare_digest(_separate_icv(sa, packet[:end], seq), icv):
-            raise IntegrityError(f"ESP SPI {spi:#010x}, sequence number {seq}: the ICV does not verify")
+            text = f"ESP SPI {spi:#010x}, sequence number {seq}: the ICV does not verify"
+            raise IntegrityError(text).about(spi=spi, seq=seq)
         else:
             plaintext = sa.cipher().decrypt(iv, ciphertext)
         pad_length, next_header = plaintext[-2:]

@@ -88,9 +88,10 @@ class ReplayWindow:
             return seq
         if self.size:
             if behind >= self.size:
-                raise ReplayError(f"the sequence number {seq} is below the window {highest - self.size + 1}..{highest}")
+                text = f"the sequence number {seq} is below the window {highest - self.size + 1}..{highest}"
+                raise ReplayError(text).about(seq=seq)
             if not self.missing >> behind & 1:
-                raise ReplayError(f"the sequence number {seq} was received before")
+                raise ReplayError(f"the sequence number {seq} was received before").about(seq=seq)
         return seq
 
     def accept(self, seq: int) -> None:
