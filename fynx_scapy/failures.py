@@ -87,8 +87,8 @@ def _error(event: Event) -> FynxError | None:
 
 
 def _of_code(code: str) -> type[FynxError]:
-    """The class with that code; the base class for one that no class has."""
-    return next((kind for kind in kinds() if kind.code == code), FynxError)
+    """The class with that code that a text makes; the base class for a code that none has."""
+    return next((kind for kind in kinds() if kind.code == code and "__init__" not in vars(kind)), FynxError)
 
 
 def kinds(base: type[FynxError] = FynxError) -> Iterator[type[FynxError]]:

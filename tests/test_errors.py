@@ -276,6 +276,7 @@ SPIS = (b"\x01" * 8, b"\x02" * 8)
         (IkeSaFailed(0.0, *SPIS, code="authentication", reason="no"), AuthenticationError, "authentication"),
         (IkeSaFailed(time=0, code="peer", reason="no", notify_type=14), PeerError, "peer.no-proposal-chosen"),
         (IkeSaFailed(time=0, code="mine", reason="no"), FynxError, "fynx"),
+        (IkeSaFailed(time=0, code="peer", reason="no"), FynxError, "fynx"),
         (SaDeleted(time=0, code=Closing.BY_PEER, by_peer=True), SessionClosed, "closed.by-peer"),
         (SaDeleted(time=0, child_spis=(1,), code=Closing.LIFETIME), SessionClosed, "closed.lifetime"),
         (ChildSaFailed(time=0, name="net", notify_type=38, reason="no"), PeerError, "peer.ts-unacceptable"),
