@@ -42,6 +42,7 @@ from fynx_scapy.events import (
     PuzzleIgnored,
     PuzzleSolved,
     ReceiveFailed,
+    Reconnecting,
     ReplayDropped,
     RequestRefused,
     Retransmitted,
@@ -249,6 +250,15 @@ ROWS: Mapping[type[Event], Row] = {
     PeerDead: Row(
         "warning",
         lambda event: {"message_id": event.message_id, "attempts": event.attempts, "code": Timeout.code},
+    ),
+    Reconnecting: Row(
+        "warning",
+        lambda event: {
+            "attempt": event.attempt,
+            "wait": round(event.wait, 3),
+            "code": event.code,
+            "reason": event.reason,
+        },
     ),
     Retransmitted: Row(
         "info",

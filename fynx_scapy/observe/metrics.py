@@ -23,6 +23,7 @@ from fynx_scapy.events import (
     IkeSaFailed,
     IkeSaRekeyed,
     InternalError,
+    Reconnecting,
     RequestRefused,
     Retransmitted,
     SaDeleted,
@@ -63,6 +64,9 @@ CLOSED = Metric("fynx_sas_closed_total", Kind.COUNTER, "SAs that ended, by kind 
 DPD_TIMEOUTS = Metric(
     "fynx_dpd_timeouts_total", Kind.COUNTER, "Established IKE SAs that ended since the peer did not answer."
 )
+RECONNECTS = Metric(
+    "fynx_reconnects_total", Kind.COUNTER, "Attempts of clients to set a lost session up again, by why.", ("reason",)
+)
 REFUSED = Metric(
     "fynx_refused_requests_total",
     Kind.COUNTER,
@@ -90,8 +94,8 @@ HALF_OPEN = Metric("fynx_half_open_ike_sas", Kind.GAUGE, "IKE SAs now whose init
 CHILD_SAS = Metric("fynx_child_sas", Kind.GAUGE, "Child SAs now.")
 
 ALL = (
-    INFO, HANDSHAKES, HANDSHAKE_SECONDS, CHILD_FAILURES, REKEYS, REKEY_SECONDS, CLOSED, DPD_TIMEOUTS, REFUSED,
-    RETRANSMISSIONS, INTERNAL_ERRORS, EVENTS_LOST, ESP_PACKETS, ESP_BYTES, REPLAYS, INTEGRITY, DROPS, IKE_SAS,
+    INFO, HANDSHAKES, HANDSHAKE_SECONDS, CHILD_FAILURES, REKEYS, REKEY_SECONDS, CLOSED, DPD_TIMEOUTS, RECONNECTS,
+    REFUSED, RETRANSMISSIONS, INTERNAL_ERRORS, EVENTS_LOST, ESP_PACKETS, ESP_BYTES, REPLAYS, INTEGRITY, DROPS, IKE_SAS,
     HALF_OPEN, CHILD_SAS,
 )  # fmt: skip
 """Every metric, in the order of a snapshot."""
@@ -203,6 +207,9 @@ class Metrics:
         if event.code == Closing.PEER_DEAD and not event.child_spis:
             self._count(DPD_TIMEOUTS)
 
+    def _reconnecting(self, event: Reconnecting) -> None:
+        self._count(RECONNECTS, event.code)
+
     def _again(self, event: Retransmitted) -> None:
         self._count(RETRANSMISSIONS, "request" if event.request else "response")
 
@@ -253,6 +260,7 @@ _HANDLERS: dict[type[Event], Callable[[Metrics, Any], None]] = {
     IkeSaRekeyed: Metrics._rekeyed,
     ChildSaRekeyed: Metrics._rekeyed,
     SaDeleted: Metrics._deleted,
+    Reconnecting: Metrics._reconnecting,
     Retransmitted: Metrics._again,
     InternalError: Metrics._bug,
     EventsDropped: Metrics._lost,

@@ -8,7 +8,8 @@ import json
 import pytest
 
 from fynx_scapy import Endpoint, EndpointConfig
-from fynx_scapy.errors import LocalError
+from fynx_scapy.errors import Closing, LocalError
+from fynx_scapy.events import Reconnecting
 from fynx_scapy.ike.message import Address, Datagram
 from fynx_scapy.net import Network, UdpNetwork, free_ports
 from fynx_scapy.observe import Kind, Metrics
@@ -102,6 +103,13 @@ def test_a_dead_peer_counts_with_its_retransmissions():
     assert now.value("fynx_dpd_timeouts_total") == 1
     assert now.value("fynx_retransmissions_total", message="request") == sa.config.retransmission.tries
     assert now.value("fynx_sas_closed_total", sa="child", reason="closed.with-ike-sa") == 1
+
+
+def test_a_client_that_sets_a_lost_session_up_again_is_counted_by_why():
+    pair, metrics = watched()
+    pair.alice.emit(Reconnecting(time=0.0, attempt=1, wait=1.0, code=Closing.PEER_DEAD, reason="no answer"))
+    pair.network.run()
+    assert metrics.snapshot().value("fynx_reconnects_total", reason="closed.peer-dead") == 1
 
 
 def test_esp_counts_without_an_event_for_each_packet():
