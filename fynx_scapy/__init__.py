@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fynx_scapy.session import Session
     from fynx_scapy.session_setup import PeerFields, SessionFields
     from fynx_scapy.settings.settings import Settings
+    from fynx_scapy.tun_pump import TunPump
 
 __version__ = "0.1.0"
 
@@ -69,6 +70,7 @@ __all__ = [
     "SessionCounters",
     "SessionFields",
     "Settings",
+    "TunPump",
 ]
 
 # Public name -> its module.
@@ -105,6 +107,7 @@ _HOME = {
     "SessionCounters": "fynx_scapy.ipsec_session",
     "SessionFields": "fynx_scapy.session_setup",
     "Settings": "fynx_scapy.settings.settings",
+    "TunPump": "fynx_scapy.tun_pump",
 }
 
 

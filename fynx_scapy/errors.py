@@ -194,6 +194,20 @@ class NoDevice(TransportError):
     advice = "Load the module `tun`, and run as root or in a namespace of your own."
 
 
+class DeviceInUse(TransportError):
+    """There is a network device with this name already."""
+
+    code = "transport.device-in-use"
+    advice = "Choose another name for the TUN device, such as `fynx%d`: the kernel then finds a number that is free."
+
+
+class CommandFailed(TransportError):
+    """The command ip(8) is missing, or did not do what it was asked for."""
+
+    code = "transport.command"
+    advice = "Install what the text names, or change the address, route or MTU that ip(8) did not accept."
+
+
 class NoRoute(TransportError):
     """The system has no route to the peer."""
 

@@ -28,7 +28,7 @@ RECORDS = ENGINE | {"events", "failures", "exchanges", "extensions", "taps", "ke
 STATE = RECORDS | {"net", "session_setup", "session_history", "session_sas"}
 CARRIERS = STATE | {"session_state", "session"}
 PROGRAMS = RECORDS | {"net", "ipsec_life", "ipsec_session", "ipsec_host"}
-TOOLS = CARRIERS | PROGRAMS | {"observe", "client", "server", "harness", "capture", "lab"}
+TOOLS = CARRIERS | PROGRAMS | {"observe", "client", "server", "tun_pump", "harness", "capture", "lab"}
 FRONTS = TOOLS | {"settings", "report", "scenarios", "shell"}
 MAY_IMPORT = {
     "errors": set(),
@@ -64,6 +64,7 @@ MAY_IMPORT = {
     "ipsec_reconnect": RECORDS | {"net", "ipsec_life", "ipsec_session"},
     "client": PROGRAMS | {"ipsec_reconnect"},
     "server": PROGRAMS,
+    "tun_pump": PROGRAMS,
     "harness": CARRIERS,
     "lab": CARRIERS | PROGRAMS | {"client", "server", "harness"},
     "capture": TOOLS,

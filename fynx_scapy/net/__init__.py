@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from fynx_scapy.net.recorder import Recorder
     from fynx_scapy.net.shard import Shard
     from fynx_scapy.net.shards import Shards
+    from fynx_scapy.net.tun import Tun, TunConfig, TunDevice
 
 __all__ = [
-    "AioNetwork", "Nat", "Network", "Recorder", "Shard", "Shards", "UdpNetwork", "Wire", "echo_request", "free_ports",
-    "udp_packet",
+    "AioNetwork", "Nat", "Network", "Recorder", "Shard", "Shards", "Tun", "TunConfig", "TunDevice", "UdpNetwork",
+    "Wire", "echo_request", "free_ports", "udp_packet",
 ]  # fmt: skip
 
 
-_HOME = {"AioNetwork": "aio", "Recorder": "recorder", "Shard": "shard", "Shards": "shards"}
+_HOME = {"AioNetwork": "aio", "Recorder": "recorder", "Shard": "shard", "Shards": "shards"} | dict.fromkeys(
+    ("Tun", "TunConfig", "TunDevice"), "tun"
+)
 
 
 def __getattr__(name: str) -> Any:

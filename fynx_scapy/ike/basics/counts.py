@@ -76,6 +76,8 @@ class DropReason(enum.StrEnum):
     """The operating system did not take a datagram."""
     HANDOVER = "handover"
     """A packet for another worker could not be handed over to it."""
+    TUN_REFUSED = "tun-refused"
+    """The TUN device did not take a received inner packet: it is down, or the packet is none that it knows."""
     RECEIVE_FAILED = "receive-failed"
     """The operating system reported an error while we were receiving, or a truncated datagram."""
 
