@@ -158,8 +158,11 @@ class IpsecSession(SessionLife):
 
     def _candidates(self) -> Iterator[policy.Candidate]:
         for sa in self._sas.values():
-            for child in sa.children.values():
-                yield sa, child
+            # A successor has the Child SAs before its event has come here.
+            newest = sa.newest
+            for carrier in (sa,) if newest.own_spi in self._sas else (sa, newest):
+                for child in carrier.children.values():
+                    yield carrier, child
 
     async def recv_packet(self) -> bytes:
         """The next received inner packet, in order. Once the session has ended and all are read, it raises why."""

@@ -52,6 +52,37 @@ def test_sessions_are_accepted_in_order() -> None:
     run(main)
 
 
+@pytest.mark.parametrize("what", ["ike", "child"])
+def test_a_packet_that_comes_with_the_end_of_a_rekey_is_answered(what: str) -> None:
+    """The IKE SA has a successor before the session is told so, and the answer leaves through that one."""
+
+    async def main() -> None:
+        async with tunnel() as (ours, theirs):
+
+            async def answer() -> None:
+                async for _ in theirs:
+                    await theirs.send_packet(PONG)
+
+            async def ask() -> int:
+                sent = 0
+                while not rekey.done():
+                    await ours.send_packet(PING)
+                    sent += 1
+                    await asyncio.sleep(0)
+                return sent
+
+            async with asyncio.TaskGroup() as tasks:
+                answers = tasks.create_task(answer())
+                for _ in range(3):
+                    rekey = tasks.create_task(ours.rekey(ike=what == "ike", child=what == "child"))
+                    for _ in range(await ask()):
+                        assert await ours.recv_packet() == PONG
+                await ours.close()
+                await answers
+
+    run(main)
+
+
 def test_iterating_ends_when_the_server_is_closed() -> None:
     async def main() -> None:
         async with serving() as server, IpsecClient(alice(server), native=False) as client:
