@@ -130,8 +130,8 @@ class Keeper:
         parts = [
             counted(len(self.sessions), "session"),
             counted(children, "Child SA"),
-            f"in {counts.esp_packets_in:,} packets, {octets(counts.esp_bytes_in)}",
-            f"out {counts.esp_packets_out:,} packets, {octets(counts.esp_bytes_out)}",
+            f"in {counted(counts.esp_packets_in, 'packet')}, {octets(counts.esp_bytes_in)}",
+            f"out {counted(counts.esp_packets_out, 'packet')}, {octets(counts.esp_bytes_out)}",
             counted(rekeys, "rekey"),
             duration(time.monotonic() - self.began),
         ]

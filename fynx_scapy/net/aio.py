@@ -256,7 +256,7 @@ class AioNetwork(SocketHosts):
             self._poll.modify(port, select.EPOLLIN | select.EPOLLOUT)
         if not backlog.put(rest):
             self._not_sent(
-                host, rest, QueueFull(f"the send buffer of {port.address} is full, and {BACKLOG} packets wait")
+                host, rest, QueueFull(f"the send buffer of {port.address} is full, and so is the backlog of {BACKLOG}")
             )
 
     def _read(self, host: Host, port: UdpPort | EspPort, flags: int) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from scapy.packet import Packet
@@ -31,6 +32,9 @@ CASES = [
     for kind, (least, most) in rule.payloads.items()
     for count in ([least - 1] if least else []) + ([most + 1] if most < 255 else [])
 ]
+
+NO_SA = SimpleNamespace(now=0.0)
+"""Rows know nothing of the IKE SA."""
 
 
 def message(key, rule, counts, encrypted=None) -> Message:
@@ -108,7 +112,7 @@ def test_the_rows_of_the_last_round_go_for_all_that_follow():
         exchange_type = 240
         rules = (Round(Rule({P.EAP: ONE}), Rule({P.EAP: ONE})), Round(Rule({P.AUTH: ONE}), ANYTHING))
 
-    one = Rounds(None)  # type: ignore[arg-type]  # rows know nothing of the IKE SA
+    one = Rounds(NO_SA)  # type: ignore[arg-type]
     seen = []
     for one.rounds[240] in range(4):
         assert one.rule(240, response=False) is one.row(240).request
@@ -126,7 +130,7 @@ def test_rows_go_by_exchange_type_and_a_type_without_one_is_refused():
             Round(Rule({P.V: ONE}), Rule({P.V: ONE}), exchange_type=241),
         )
 
-    one = Rounds(None)  # type: ignore[arg-type]
+    one = Rounds(NO_SA)  # type: ignore[arg-type]
     # A request of type 240 that is repeated, with another key exchange method say, is held against the same row again.
     one.rounds[240] = 2
     first, second, third = Rounds.rules
@@ -136,7 +140,7 @@ def test_rows_go_by_exchange_type_and_a_type_without_one_is_refused():
     assert (one.row(240), one.row(241)) == (first, third)
     assert one.row(242) is None
     assert one.rule(242, response=True) is None
-    assert Custom(None, 240).row(240) is not None  # type: ignore[arg-type]
+    assert Custom(NO_SA, 240).row(240) is not None  # type: ignore[arg-type]
 
 
 def test_an_unknown_critical_payload_comes_before_everything_else():
