@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 RIGHT, WRONG = "tests/typing/right.py", "tests/typing/wrong.py"
 ERROR = re.compile(r"^(?P<file>[^:]+):(?P<line>\d+): error: (?P<words>.*)$", re.MULTILINE)
@@ -35,6 +37,7 @@ def mistakes() -> Iterator[tuple[int, str]]:
             yield number, match[1]
 
 
+@pytest.mark.slow
 def test_mistakes_are_reported_and_nothing_else() -> None:
     """One test, so that mypy runs once: some 8 s without its cache, less than 1 s with it."""
     reported, expected = reports(), dict(mistakes())

@@ -18,13 +18,12 @@ from tests.commands.files import READERS, Files
 @pytest.mark.parametrize(
     "words",
     [
-        "dissect {good} --json",
-        "audit {good}",
         "list",
         *(
             pytest.param(words, marks=pytest.mark.slow)
             for words in (
-                "dissect {good}", "capture {good}", "capture {good} --json", "follow {good}", "follow {good} --json",
+                "audit {good}", "dissect {good} --json", "dissect {good}",
+                "capture {good}", "capture {good} --json", "follow {good}", "follow {good} --json",
                 "audit {good} --json", "decrypt {good} -o -", "replay {good}", "replay {good} --json",
                 "replay {good} --to-scenario -", "list --json", "completion bash", "run psk_handshake",
                 "run psk_handshake --json", "lab matrix --list",

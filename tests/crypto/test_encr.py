@@ -123,6 +123,7 @@ def test_gmac_is_gcm_over_additional_data_alone() -> None:
 
 
 @of(AEADS)
+@hypothesis.settings(max_examples=15)
 @given(data=st.data())
 def test_aead_round_trip(cipher: Encryption, data: st.DataObject) -> None:
     octets = lambda size: data.draw(st.binary(min_size=size, max_size=size))  # noqa: E731
@@ -153,6 +154,7 @@ def test_what_is_shorter_than_an_icv_does_not_verify(cipher: Encryption, size: i
 
 
 @of(PLAIN)
+@hypothesis.settings(max_examples=15)
 @given(data=st.data())
 def test_round_trip(cipher: Encryption, data: st.DataObject) -> None:
     keyed = cipher.keyed(data.draw(st.binary(min_size=cipher.key_size, max_size=cipher.key_size)))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fynx_scapy.crypto.encr import Encryption, encryption
@@ -35,6 +35,7 @@ def protector(encr: Encryption, integ: Integrity | None) -> Protector:
 
 
 @EVERY
+@settings(max_examples=15)
 @given(payloads=st.binary(max_size=100), prefix=st.binary(min_size=32, max_size=64), iv=st.binary(min_size=16))
 def test_round_trip(encr: Encryption, integ: Integrity | None, payloads: bytes, prefix: bytes, iv: bytes) -> None:
     sk = protector(encr, integ)

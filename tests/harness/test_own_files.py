@@ -156,6 +156,7 @@ def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path, monkeypatch: pyte
 # As a script
 
 
+@pytest.mark.slow
 def test_a_script_obeys_its_options(mine: Path, tmp_path: Path) -> None:
     done = script(mine, "--json", tmp_path / "out.json", "--report", tmp_path / "out.html", "--seed", "9", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -409,7 +409,6 @@ def test_an_event_weighs_what_its_layers_take(name):
     sa = pair.connect()
     layers = long_payloads()[name]
     octets, first = build_payloads(layers), layers[0].payload_type
-    gc.collect()
     tracemalloc.start()
     payloads = parse_payloads(first, octets)
     taken = tracemalloc.get_traced_memory()[0] + len(octets)

@@ -16,14 +16,15 @@ HERE = Path(__file__).parent
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what lies in this folder, and deselect what needs a guest unless it is asked for by its marker."""
+    files = {path for path in {item.path for item in items} if HERE in path.parents}
+    here = [item for item in items if item.path in files]
+    for item in here:
+        item.add_marker(pytest.mark.interop)
+        item.add_marker(pytest.mark.slow)
     if "kernel" not in config.option.markexpr:
-        guests = [item for item in items if HERE in item.path.parents and item.get_closest_marker("kernel")]
+        guests = {item for item in here if item.get_closest_marker("kernel")}
         items[:] = [item for item in items if item not in guests]
-        config.hook.pytest_deselected(items=guests)
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.interop)
-            item.add_marker(pytest.mark.slow)
+        config.hook.pytest_deselected(items=[item for item in here if item in guests])
 
 
 @pytest.fixture(scope="session")
