@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
 
-from fynx_scapy.crypto.encr import Encryption, KeyedCipher
-from fynx_scapy.crypto.integ import Integrity, Sign
+from cryptography.exceptions import InvalidTag
+
+from fynx_scapy.crypto.encr import Aead, Encryption, PlainCipher
+from fynx_scapy.crypto.integ import Integrity
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
 
 
@@ -20,9 +21,14 @@ class Protector:
     last octet is Pad Length. ``unchecked_icv`` is for a reader without the integrity key: the size in octets of an ICV
     that is cut off without being verified; nothing can be sealed then. Raises ConfigError for keys of wrong lengths,
     and for algorithms that do not fit together.
+
+    The cipher's context is made for each message. That takes some microseconds; kept, it would take more memory than
+    all else of an IKE SA.
     """
 
-    __slots__ = ("_open", "_seal", "block_size", "counter_iv", "encr", "icv_size", "integ", "iv_size")
+    __slots__ = (
+        "_key_a", "_key_e", "block_size", "counter_iv", "encr", "icv_size", "integ", "iv_size",
+    )  # fmt: skip
 
     def __init__(
         self, encr: Encryption, integ: Integrity | None, key_e: bytes, key_a: bytes, *, unchecked_icv: int = 0
@@ -40,26 +46,28 @@ class Protector:
         self.iv_size = encr.iv_size
         self.block_size = encr.block_size
         self.counter_iv = encr.counter_iv
-        self._seal: Callable[[bytes, bytes, bytes], bytes]
-        self._open: Callable[[bytes, bytes], bytes]
-        if unchecked_icv:
-            self.icv_size = unchecked_icv
-            self._seal, self._open = _unchecked(encr.keyed(key_e), self.iv_size, unchecked_icv)
-        elif integ is None:
-            self.icv_size = encr.icv_size
-            self._seal, self._open = _combined(encr.keyed(key_e), self.iv_size)
-        else:
-            self.icv_size = integ.icv_size
-            self._seal, self._open = _separate(encr.keyed(key_e), self.iv_size, integ.keyed(key_a), self.icv_size)
+        encr.check_key(key_e)
+        if integ is not None:
+            integ.check_key(key_a)
+        self._key_e, self._key_a = key_e, key_a
+        self.icv_size = unchecked_icv or (encr.icv_size if integ is None else integ.icv_size)
 
     def __repr__(self) -> str:
         return f"<Protector {self.encr!r}{f' {self.integ!r}' if self.integ else ''}>"
 
     def seal(self, prefix: bytes, plaintext: bytes, iv: bytes) -> bytes:
         """IV | ciphertext | ICV for padded plaintext. Raises ConfigError if the IV does not have ``iv_size`` octets."""
+        encr = self.encr
         if len(iv) != self.iv_size:
-            raise ConfigError(f"expected an IV of {self.iv_size} octets for {self.encr!r}, found {len(iv)}")
-        return self._seal(prefix, plaintext, iv)
+            raise ConfigError(f"expected an IV of {self.iv_size} octets for {encr!r}, found {len(iv)}")
+        if isinstance(encr, Aead):
+            key, salt = encr.split(self._key_e)
+            return iv + encr.sealing(key)(salt + iv, plaintext, prefix)
+        assert isinstance(encr, PlainCipher)
+        if self.integ is None:
+            raise ConfigError("the integrity key is unknown, so no ICV can be computed")
+        covered = iv + encr.encrypting(self._key_e)(iv, plaintext)
+        return covered + self.integ.keyed(self._key_a)(prefix, covered)
 
     def open(self, prefix: bytes, body: bytes) -> bytes:
         """The padded plaintext of IV | ciphertext | ICV.
@@ -70,7 +78,18 @@ class Protector:
         least = self.iv_size + self.icv_size
         if len(body) < least:
             raise IntegrityError(f"expected at least {least} octets of IV and ICV, found {len(body)}")
-        return self._open(prefix, body)
+        encr = self.encr
+        if isinstance(encr, Aead):
+            key, salt = encr.split(self._key_e)
+            try:
+                return encr.opening(key)(salt + body[: self.iv_size], body[self.iv_size :], prefix)
+            except InvalidTag:
+                raise IntegrityError("the ICV does not verify") from None
+        assert isinstance(encr, PlainCipher)
+        covered, icv = body[: -self.icv_size], body[-self.icv_size :]
+        if self.integ is not None and not hmac.compare_digest(self.integ.keyed(self._key_a)(prefix, covered), icv):
+            raise IntegrityError("the ICV does not verify")
+        return encr.decrypting(self._key_e)(covered[: self.iv_size], covered[self.iv_size :])
 
     def pad(self, payloads: bytes, pad: bytes | None = None) -> bytes:
         """Payloads | Padding | Pad Length. The padding is the shortest one, of zeros, or else ``pad`` unchanged.
@@ -95,49 +114,3 @@ class Protector:
     def overhead(self, length: int) -> int:
         """The size of IV, ciphertext and ICV for ``length`` octets of payloads with the shortest padding."""
         return self.iv_size + length + 1 + -(length + 1) % self.block_size + self.icv_size
-
-
-def _combined(
-    cipher: KeyedCipher, iv_size: int
-) -> tuple[Callable[[bytes, bytes, bytes], bytes], Callable[[bytes, bytes], bytes]]:
-    seal_aead, open_aead = cipher.seal, cipher.open
-
-    def seal(prefix: bytes, plaintext: bytes, iv: bytes) -> bytes:
-        return iv + seal_aead(iv, plaintext, prefix)
-
-    def open_(prefix: bytes, body: bytes) -> bytes:
-        return open_aead(body[:iv_size], body[iv_size:], prefix)
-
-    return seal, open_
-
-
-def _unchecked(
-    cipher: KeyedCipher, iv_size: int, icv_size: int
-) -> tuple[Callable[[bytes, bytes, bytes], bytes], Callable[[bytes, bytes], bytes]]:
-    decrypt = cipher.decrypt
-
-    def seal(prefix: bytes, plaintext: bytes, iv: bytes) -> bytes:
-        raise ConfigError("the integrity key is unknown, so no ICV can be computed")
-
-    def open_(prefix: bytes, body: bytes) -> bytes:
-        return decrypt(body[:iv_size], body[iv_size:-icv_size])
-
-    return seal, open_
-
-
-def _separate(
-    cipher: KeyedCipher, iv_size: int, sign: Sign, icv_size: int
-) -> tuple[Callable[[bytes, bytes, bytes], bytes], Callable[[bytes, bytes], bytes]]:
-    encrypt, decrypt = cipher.encrypt, cipher.decrypt
-
-    def seal(prefix: bytes, plaintext: bytes, iv: bytes) -> bytes:
-        covered = iv + encrypt(iv, plaintext)
-        return covered + sign(prefix, covered)
-
-    def open_(prefix: bytes, body: bytes) -> bytes:
-        covered = body[:-icv_size]
-        if not hmac.compare_digest(sign(prefix, covered), body[-icv_size:]):
-            raise IntegrityError("the ICV does not verify")
-        return decrypt(covered[:iv_size], covered[iv_size:])
-
-    return seal, open_
