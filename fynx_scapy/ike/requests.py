@@ -111,9 +111,9 @@ class Requests(RequestWindow):
     def _pump(self) -> None:
         """Begin waiting exchanges while the window has room."""
         while self.held and self.open:
-            self._send(*self.held.popleft())
+            self._send(*self.held.pop(0))
         while self.waiting and self.open and not self.held and self._may_begin(self.waiting[0]):
-            exchange = self.waiting.popleft()
+            exchange = self.waiting.pop(0)
             exchange.begun_at = self._sa.now
             self._advance(exchange, exchange.initiate(), None)
 
@@ -166,7 +166,7 @@ class Requests(RequestWindow):
             return self._show(error)
         if not retry:
             self.next_id += 1
-        self.pending[message_id] = pending = Pending(exchange, steps, kept, self._sa.now + exchange.patience)
+        self.pending[message_id] = pending = Pending(exchange, steps, message, kept, self._sa.now + exchange.patience)
         # First, so that a request is sent again, or given up, whatever an extension says of it.
         self._arm(pending)
         return hooks.sent(exchange, message)

@@ -51,9 +51,9 @@ class SaMessages(SaRecord):
         if exchange_type == ExchangeType.IKE_SA_INIT:
             self.init_sent = wires[0]
         datagrams = [Datagram(wire, local, remote) for wire in wires]
-        kept = Kept(message, message_id, exchange_type, datagrams, request is None)
+        kept = Kept(message if self.endpoint.taps.used else None, message_id, exchange_type, datagrams, request is None)
         changed = tuple(message.changed)
-        self._send(kept)
+        self._send(kept, message)
         self.emit(
             MessageSent(
                 *self.stamp,
@@ -89,11 +89,14 @@ class SaMessages(SaRecord):
                 datagrams=tuple(kept.datagrams),
             )
         )
-        self._send(kept)
+        message = kept.message
+        if message is None and self.endpoint.taps.used:  # a tap was added since it was sent
+            message = self.envelope.reopened(kept.datagrams)
+        self._send(kept, message)
 
-    def _send(self, kept: Kept) -> None:
+    def _send(self, kept: Kept, message: Outgoing | None) -> None:
         self.last_sent = self.now
-        self.endpoint.transmit(kept.message, kept.datagrams, kept.attempt)
+        self.endpoint.transmit(message, kept.datagrams, kept.attempt)
 
     # Input
 

@@ -160,7 +160,7 @@ def test_a_wire_that_nobody_can_open_changes_nothing():
     remove()
     assert exchange.sa.requests.pending
     (pending,) = sa.requests.pending.values()
-    assert pending.kept.message.sent.get(IKEv2_Nonce).nonce == pending.kept.message.get(IKEv2_Nonce).nonce
+    assert pending.message.sent.get(IKEv2_Nonce).nonce == pending.message.get(IKEv2_Nonce).nonce
 
 
 def test_a_responder_s_nonce_is_the_one_that_was_sent():
@@ -441,4 +441,4 @@ def test_octets_without_a_form_leave_the_layers():
     found.alice.taps.add("wire", lambda message, data: data[:40], when=lambda message: not message.encrypted)
     sa = found.alice.connect(asker(), 0.0)
     (pending,) = sa.requests.pending.values()
-    assert pending.kept.message.sent.get(IKEv2_SA) is pending.kept.message.get(IKEv2_SA)
+    assert pending.message.sent.get(IKEv2_SA) is pending.message.get(IKEv2_SA)

@@ -200,3 +200,24 @@ def test_an_endpoint_with_several_addresses_is_reached_at_each(real: bool) -> No
     assert sorted(sa.local.host for sa in responder.sas.values()) == ours
     if isinstance(network, UdpNetwork):
         network.close()
+
+
+@pytest.mark.parametrize("size", [1280, 160])
+def test_a_tap_added_later_sees_what_is_sent_again(size: int) -> None:
+    """Without taps an answer is kept as octets only."""
+    pair = Pair(bob(fragment_size=size))
+    requests: list[Datagram] = []
+    pair.network.observe(
+        lambda now, datagram, fate: requests.append(datagram) if datagram.local.host == ALICE else None
+    )
+    pair.connect()
+    seen: list[tuple[Outgoing, int, int]] = []
+    pair.bob.taps.add("datagrams", lambda message, datagrams, attempt: seen.append((message, len(datagrams), attempt)))
+    pair.bob.receive(requests[-1], pair.network.now)
+    sent = pair.of("bob", MessageSent)[-1]
+    ((message, datagrams, attempt),) = seen
+    assert (datagrams, attempt) == (len(sent.wire), 1)
+    assert (datagrams > 1) == (size == 160)
+    for name in ("init_SPI", "resp_SPI", "exch_type", "flags", "id"):
+        assert getattr(message.header, name) == getattr(sent.header, name)
+    assert [payload.octets()[1:] for payload in message.payloads] == [bytes(payload)[1:] for payload in sent.payloads]

@@ -143,7 +143,7 @@ class Life:
         sa = self.chance.choice(waiting)
         pending = self.chance.choice(list(sa.requests.pending.values()))
         kept = pending.kept
-        payloads = lists.answer(sa, self.chance, kept.message.payloads)
+        payloads = lists.answer(sa, self.chance, pending.message.payloads)
         if sa._keys is None:
             head = wire.header(sa, kept.exchange_type, kept.message_id, response=True)
             head.resp_SPI = self.chance.randbytes(8)

@@ -26,9 +26,9 @@ def clear(life: Life) -> Iterator[Datagram]:
     waiting = list(sa.requests.pending.values())
     message_id = life.message_id(sa)
     if response and waiting:
-        kept = chance.choice(waiting).kept
-        exchange, message_id = kept.exchange_type, kept.message_id
-        payloads = lists.answer(sa, chance, kept.message.payloads)
+        pending = chance.choice(waiting)
+        exchange, message_id = pending.kept.exchange_type, pending.kept.message_id
+        payloads = lists.answer(sa, chance, pending.message.payloads)
     if chance.random() < 0.3:
         exchange = chance.choice(lists.EXCHANGES)
     head = wire.header(sa, exchange, message_id, response=response)

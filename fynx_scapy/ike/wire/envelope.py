@@ -242,6 +242,22 @@ class Envelope:
             wires,
         )
 
+    def reopened(self, datagrams: Sequence[Datagram]) -> Outgoing:
+        """Our own message as layers again, from all its datagrams, for a tap that was added after it was sent."""
+        mirror = Envelope(self._taps, self._octets)
+        mirror._inbound = self._outbound
+        header = Header.parse(datagrams[0].data)
+        places = [self.find(datagram.data, header) for datagram in datagrams]
+        if places[0].kind == PayloadType.SKF:
+            opened = [
+                mirror.open_fragment(datagram, header, place, number, len(datagrams))
+                for number, (datagram, place) in enumerate(zip(datagrams, places, strict=True), 1)
+            ]
+            message = mirror.join(opened, datagrams[0])
+        else:
+            message = mirror.open(datagrams[0], header, places[0])
+        return Outgoing(message.payloads, message.encrypted, message.header)
+
     def _opener(self) -> Protector:
         if self._inbound is None:
             raise MalformedError("expected an unprotected message: there are no keys yet")

@@ -12,7 +12,8 @@ from fynx_scapy.ike.message import Datagram, Outgoing
 class Kept:
     """A sent message, kept for retransmission bit for bit."""
 
-    message: Outgoing
+    message: Outgoing | None
+    """Its layers, for taps; None where there were no taps. They take more memory than all else of an IKE SA."""
     message_id: int
     exchange_type: int
     datagrams: list[Datagram]
