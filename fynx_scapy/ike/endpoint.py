@@ -8,8 +8,8 @@ message; the ESP path handles inner packets.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from scapy.packet import Packet
 
@@ -24,6 +24,7 @@ from fynx_scapy.ike.basics.timers import Timers
 from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, address
 from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.core.directory import Directory
 from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.core.exchange import Exchange
 from fynx_scapy.ike.core.extension import Extension
@@ -39,8 +40,9 @@ from fynx_scapy.ike.router import Router
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.strangers import replies
 from fynx_scapy.ike.strangers.admission import Admission
+from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.pool import Pools
-from fynx_scapy.ike.terms.selectors import Flow
+from fynx_scapy.ike.terms.selectors import Flow, Selector
 from fynx_scapy.ike.traffic.children import Children
 from fynx_scapy.ike.traffic.receiver import Receiver
 from fynx_scapy.ike.traffic.sender import Sender
@@ -98,7 +100,7 @@ class Endpoint(EndpointRecord):
         self._children = Children(self, self._child_changed)
         self._sender = Sender(self, self._children, self._outbox)
         self._receiver = Receiver(self, self._children)
-        self.sas: dict[bytes, IkeSa] = self.router.sas
+        self.directory = self.router.directory
         self.children = self._children.by_spi
         self.keepalives = self.of(Keepalives)
         self.traps = self.of(Traps)
@@ -128,7 +130,7 @@ class Endpoint(EndpointRecord):
         sa = IkeSa(
             self, [config], initiator=True, spi_i=self.new_ike_spi(), spi_r=bytes(8), local=local, remote=config.remote
         )
-        self.sas[sa.spi_i] = sa
+        self.directory.add(sa)
         init = sa.start(IkeSaInit(sa))
         if authenticate and not init.done:
             sa.start(IkeAuth(sa, packet))
@@ -209,6 +211,12 @@ class Endpoint(EndpointRecord):
 
     # Exchanges and extensions
 
+    if TYPE_CHECKING:
+        directory: Directory[IkeSa]
+
+        @property
+        def sas(self) -> Mapping[bytes, IkeSa]: ...
+
     @property
     def extensions(self) -> tuple[type[Extension], ...]:
         """The extension classes of its IKE SAs, in order."""
@@ -276,7 +284,7 @@ class Endpoint(EndpointRecord):
 
     def adopt(self, sa: SaRecord) -> None:
         """Register an IKE SA by our SPI."""
-        self.sas[sa.own_spi] = cast(IkeSa, sa)
+        self.directory.add(cast(IkeSa, sa))
 
     def linger(self, sa: SaRecord) -> None:
         """Keep an ended IKE SA until the peer has no retransmissions left, then discard it."""
@@ -330,8 +338,17 @@ class Endpoint(EndpointRecord):
         """Give a Child SA to the IKE SA that succeeds its own."""
         self._children.move(child, sa)
 
-    def children_changed(self, sa: SaRecord) -> None:
-        """Forget what is remembered of the Child SAs of an IKE SA: something that it depends on has changed."""
+    def number_of_children(self, identity: Identity | None) -> int:
+        """How many Child SAs it has with the peer of that identity."""
+        return self._children.number_of(identity)
+
+    def overlapping(self, local: Iterable[Selector], remote: Iterable[Selector]) -> Iterator[tuple[SaRecord, ChildSa]]:
+        """Child SAs with their IKE SA: at least all those that may take packets that these selectors take."""
+        return self._children.overlapping(local, remote)
+
+    def sa_changed(self, sa: SaRecord) -> None:
+        """Note that a `Deciding` attribute of an IKE SA has changed: forget what is remembered of its Child SAs."""
+        self.directory.refile(cast(IkeSa, sa))
         for child in sa.children.values():
             if child.watcher is not None:
                 self._child_changed(child)

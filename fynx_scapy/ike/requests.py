@@ -166,6 +166,7 @@ class Requests(RequestWindow):
             return self._show(error)
         if not retry:
             self.next_id += 1
+        self._sa.endpoint.in_flight += message_id not in self.pending
         self.pending[message_id] = pending = Pending(exchange, steps, message, kept, self._sa.now + exchange.patience)
         # First, so that a request is sent again, or given up, whatever an extension says of it.
         self._arm(pending)
@@ -203,7 +204,8 @@ class Requests(RequestWindow):
         for timer in (pending.timer, pending.doubt):
             if timer:
                 timer.cancel()
-        self.pending.pop(pending.kept.message_id, None)
+        if self.pending.pop(pending.kept.message_id, None) is not None:
+            self._sa.endpoint.in_flight -= 1
 
     def _end(self, exchange: Exchange, error: FynxError | None) -> None:
         if exchange.done:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import cast
 
 from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.basics.timers import Timer
+from fynx_scapy.ike.core.directory import Directory
 from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.message import Datagram, Header
@@ -22,7 +24,8 @@ class Router:
 
     def __init__(self, endpoint: EndpointRecord) -> None:
         self._endpoint = endpoint
-        self.sas: dict[bytes, IkeSa] = {}
+        self.directory: Directory[IkeSa] = Directory()
+        self.sas = self.directory.by_spi
         self.initial: dict[bytes, IkeSa] = {}
         self._lingering: OrderedDict[bytes, tuple[SaRecord, Timer]] = OrderedDict()
 
@@ -71,7 +74,7 @@ class Router:
             local=datagram.local,
             remote=datagram.remote,
         )
-        self.sas[sa.spi_r] = sa
+        self.directory.add(sa)
         self.initial[datagram.data] = sa
         sa.init_received = datagram.data
         admission.enter(sa, admitted)
@@ -100,7 +103,7 @@ class Router:
         lingering = self._lingering.pop(sa.own_spi, None)
         if lingering is not None:
             lingering[1].cancel()
-        self.sas.pop(sa.own_spi, None)
+        self.directory.remove(cast(IkeSa, sa))
         self._endpoint.of(Admission).leave(sa)
         if self.initial.get(sa.init_received) is sa:
             del self.initial[sa.init_received]

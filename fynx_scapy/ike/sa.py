@@ -242,10 +242,10 @@ class IkeSa(SaMessages):
         gone = [child for spi in list(spis) if (child := self.children.pop(spi, None)) is not None]
         for child in gone:
             self.endpoint.remove_child(child)
-            for other in self.children.values():
-                if other.replaces is child:
-                    # Section 2.8: a request to close the replaced SA shows that the peer is ready for the new one.
-                    other.ready = True
+        for other in self.children.values() if gone else ():
+            if any(other.replaces is child for child in gone):
+                # Section 2.8: a request to close the replaced SA shows that the peer is ready for the new one.
+                other.ready = True
         if gone:
             spis = tuple(child.inbound.spi for child in gone)
             why = code or gone[0].fate or (Closing.BY_PEER if by_peer else Closing.BY_US)

@@ -132,7 +132,7 @@ def _delete_given_up(network: Hosts, client: Endpoint, given_up: Mapping[IkeSa, 
     """
 
     def delete(more: int, sa: IkeSa) -> Exchange:
-        client.sas.setdefault(sa.own_spi, sa)
+        client.adopt(sa)
         client.now, sa.requests.next_id = network.now, given_up[sa] + more
         return sa.requests.start(_Delete(sa, IKEv2_Delete(proto=int(ProtocolId.IKE))))
 

@@ -336,4 +336,4 @@ class Hosts(ABC):
 
     def _busy(self) -> bool:
         """Whether a request is waiting for its answer."""
-        return any(sa.requests.pending for host in self.hosts.values() for sa in host.endpoint.sas.values())
+        return any(host.endpoint.in_flight for host in self.hosts.values())

@@ -133,7 +133,7 @@ class UdpNetwork(SocketHosts):
         """Like the base class, but for some seconds at most: a real network may never become idle."""
         endpoint = self.hosts[name].endpoint
         # Another exchange may follow, such as the Delete of a rekeyed SA.
-        self.run(lambda: not any(sa.requests.pending for sa in endpoint.sas.values()), limit=SETTLING * 50)
+        self.run(lambda: not endpoint.in_flight, limit=SETTLING * 50)
         self.run(limit=SETTLING)
 
     def _step(self, end: float) -> None:

@@ -195,7 +195,7 @@ def machine(sides: Any, arriving: Any) -> type[RuleBasedStateMachine]:
             spis = {"spi_i": number.to_bytes(8), "spi_r": bytes(8)}
             remote = Address(BOB, 500 + number)
             sa = IkeSa(self.endpoint, [alice()], initiator=True, **spis, local=Address(ALICE, 500), remote=remote)
-            self.endpoint.sas[sa.spi_i] = sa
+            self.endpoint.adopt(sa)
             sa.state = State.ESTABLISHED
             self.sas.append(sa)
 

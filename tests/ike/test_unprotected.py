@@ -82,7 +82,7 @@ def test_a_hint_that_cannot_be_read_is_none():
 def test_a_dead_peer_is_found_behind_a_hint():
     pair = Pair()
     sa = pair.connect()
-    pair.bob.sas.clear()
+    pair.bob.lose_state()
     pair.bob.admission = type(pair.bob.admission)(pair.bob)
     to_alice(pair, clear(sa, IKEv2_Notify(type=int(HINT))))
     pair.network.run()

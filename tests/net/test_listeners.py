@@ -101,7 +101,7 @@ def test_a_remover_is_a_context_manager_too() -> None:
         pair.connect()
     count = len(seen)
     assert seen == list(pair.network.events)
-    pair.alice.sas.popitem()[1].delete_ike()
+    next(iter(pair.alice.sas.values())).delete_ike()
     pair.network.run()
     assert len(seen) == count < len(pair.network.events)
 

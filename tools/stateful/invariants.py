@@ -66,14 +66,33 @@ def hold(us: Endpoint) -> None:
         assert number == child.inbound.spi, "a Child SA is filed under another SPI than its own"
         assert child.gone or holder.children.get(number) is child, "a Child SA is known to the endpoint alone"
         assert child.gone or us.sas.get(holder.own_spi) is holder, "the IKE SA of a Child SA is unknown to the endpoint"
+    _hold_indexes(us)
+
+
+def _hold_indexes(us: Endpoint) -> None:
+    """What is found without a search is what a search would find."""
+    sas, directory = list(us.sas.values()), us.directory
+    known = [sa for sa in sas if sa.state not in (State.CONNECTING, State.CLOSED)]
+    assert us.in_flight == sum(len(sa.requests.pending) for sa in sas), "the requests in flight are miscounted"
+    assert directory.authenticated == len(known), "the authenticated IKE SAs are miscounted"
+    for host in {sa.remote.host for sa in sas}:
+        assert set(directory.at(host)) == {sa for sa in sas if sa.remote.host == host}, f"IKE SAs with {host}"
+    for identity in {sa.remote_id for sa in known if sa.remote_id is not None}:
+        assert set(directory.of(identity)) == {sa for sa in known if sa.remote_id == identity}, f"those of {identity}"
+        assert directory.number_of(identity) == len(directory.of(identity))
+    for who in {sa.remote_id for sa in sas}:
+        same = sum(sa.remote_id == who for sa, _ in us.children.values())
+        assert us.number_of_children(who) == same, f"the Child SAs with {who} are miscounted"
+    groups = us._children.spd._groups.values()
+    members = {spi: (member.sa, member.child) for group in groups for spi, member in group.members.items()}
+    assert members == dict(us.children), "the Child SAs by their selectors are others than those by their SPI"
 
 
 def _hold_sa(us: Endpoint, sa: IkeSa) -> None:
     for name, (most, count) in OF_SA.items():
         assert count(sa) <= most, f"{count(sa)} {name} of one IKE SA, expected at most {most}"
     for number, child in sa.children.items():
-        expired = child.life is not None and child.life.ended
-        assert expired or us.children.get(number) == (sa, child), "a Child SA is known to its IKE SA alone"
+        assert us.children.get(number) == (sa, child), "a Child SA is known to its IKE SA alone"
         assert not child.gone, "an IKE SA holds a Child SA that is gone"
     if sa.state in (State.CLOSED, State.REKEYED):
         assert not sa.children, f"an IKE SA that is {sa.state.value} has Child SAs"
@@ -92,6 +111,9 @@ def left(us: Endpoint) -> None:
         "IKE_SA_INIT requests": us.router.initial,
         "half-open IKE SAs": range(us.half_open),
         "timers": range(len(us.timers)),
+        "requests in flight": range(us.in_flight),
+        "sources": range(us.admission.sources),
+        "ways of packets": us._sender._lanes,
         "addresses lent": range(us.pools.lent),
         "paths kept alive": range(len(us.keepalives)),
     }

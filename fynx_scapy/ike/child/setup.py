@@ -137,7 +137,7 @@ def no_room(sa: SaRecord, more: int = 0) -> str | None:
         return f"this IKE SA has {len(sa.children)} Child SAs already"
     if here >= limits.children_limit + more:
         return f"the endpoint has {here} Child SAs already"
-    same = sum(other.remote_id == sa.remote_id for other, _ in sa.endpoint.children.values())
+    same = sa.endpoint.number_of_children(sa.remote_id)
     if same >= limits.peer_children_limit + more:
         return f"{sa.remote_id} has {same} Child SAs already"
     return None

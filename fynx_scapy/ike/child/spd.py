@@ -130,8 +130,15 @@ class Spd:
 
         These are the choices that may be others after a change of that Child SA.
         """
+        return self._overlapping(self._groups[_selectors(child)].places)
+
+    def overlapping(self, local: Iterable[Selector], remote: Iterable[Selector]) -> list[Group] | None:
+        """The groups that may take packets that these selectors take; None if only a search would tell."""
+        return self._overlapping(_places(remote, local))
+
+    def _overlapping(self, places: Iterable[tuple[_Shape, _Place]]) -> list[Group] | None:
         found: dict[Group, None] = {}
-        for (version, remote_bits, local_bits), (remote, local) in self._groups[_selectors(child)].places:
+        for (version, remote_bits, local_bits), (remote, local) in places:
             for shape in self._versions[version]:
                 _, more_remote, more_local = shape
                 if more_remote < remote_bits or more_local < local_bits:

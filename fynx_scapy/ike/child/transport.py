@@ -105,7 +105,7 @@ def view(sa: SaRecord, config: ChildConfig, request: Message, local: Selectors, 
     return View(local, remote)
 
 
-def taken(sa: SaRecord, hosts: TransportHosts, local: Iterable[Selector], remote: Iterable[Selector]) -> bool:
+def taken(sa: SaRecord, hosts: TransportHosts, local: Selectors, remote: Selectors) -> bool:
     """Whether another host behind the same NAT has a Child SA for some of the same traffic.
 
     We cannot tell the two hosts apart, and "implementations MUST handle this situation, either by disallowing
@@ -120,7 +120,7 @@ def taken(sa: SaRecord, hosts: TransportHosts, local: Iterable[Selector], remote
         and other.remote_id != sa.remote_id
         and narrow(remote, child.remote_ts)
         and narrow(local, child.local_ts)
-        for other, child in sa.endpoint.children.values()
+        for other, child in sa.endpoint.overlapping(local, remote)
         if other.established and not child.gone
     )
 

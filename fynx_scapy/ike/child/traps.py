@@ -70,12 +70,14 @@ class Traps:
 
     def _find(self, config: IkeConfig) -> SaRecord | None:
         """An IKE SA with that peer that is established, or that we are setting up."""
-        for sa in self._endpoint.sas.values():
-            if sa.established and sa.remote_id == config.remote_id and sa.local_id == config.local_id:
-                return sa
-            if sa.connecting and sa.initiator and sa.config.remote == config.remote:
-                return sa
-        return None
+        directory = self._endpoint.directory
+        known: list[SaRecord] = directory.of(config.remote_id)
+        begun: list[SaRecord] = directory.at(config.remote.host) if config.remote is not None else []
+        fitting = (
+            *(sa for sa in known if sa.established and sa.local_id == config.local_id),
+            *(sa for sa in begun if sa.connecting and sa.initiator and sa.config.remote == config.remote),
+        )
+        return fitting[0] if fitting else None
 
     @staticmethod
     def _under_way(sa: SaRecord) -> bool:

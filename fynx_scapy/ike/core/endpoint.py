@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from scapy.packet import Packet
 
@@ -16,12 +16,14 @@ from fynx_scapy.ike.basics.randomness import Randomness
 from fynx_scapy.ike.basics.timers import Timers
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.core.directory import Directory
 from fynx_scapy.ike.core.exchange import Exchange
 from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.events import Event
 from fynx_scapy.ike.message import Burst, Datagram, Header, Message, Outgoing
+from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.pool import Pools
-from fynx_scapy.ike.terms.selectors import Flow
+from fynx_scapy.ike.terms.selectors import Flow, Selector
 from fynx_scapy.ike.wire.taps import Taps
 
 T = TypeVar("T")
@@ -38,8 +40,10 @@ class EndpointRecord(ABC):
     taps: Taps
     timers: Timers
     now: float
-    sas: Mapping[bytes, SaRecord]
-    """Its IKE SAs, by our SPI."""
+    directory: Directory[Any]
+    """Its IKE SAs, by our SPI, by the peer's address and by its identity."""
+    in_flight: int
+    """How many of our requests wait for their answers."""
     children: Mapping[int, tuple[SaRecord, ChildSa]]
     """Its Child SAs with their IKE SA, by inbound SPI, oldest first."""
     pools: Pools
@@ -49,8 +53,14 @@ class EndpointRecord(ABC):
 
     def __init__(self) -> None:
         self._kept: dict[object, object] = {}
+        self.in_flight = 0
         self.esp_events = False
         """Whether each ESP packet is an event. A network turns it on while somebody wants such events."""
+
+    @property
+    def sas(self) -> Mapping[bytes, SaRecord]:
+        """Its IKE SAs, by our SPI."""
+        return self.directory.by_spi
 
     @property
     def host(self) -> str:
@@ -190,8 +200,16 @@ class EndpointRecord(ABC):
         """Give a Child SA to the IKE SA that succeeds its own."""
 
     @abstractmethod
-    def children_changed(self, sa: SaRecord) -> None:
-        """Forget what is remembered of the Child SAs of an IKE SA: something that it depends on has changed."""
+    def sa_changed(self, sa: SaRecord) -> None:
+        """Note that a `Deciding` attribute of an IKE SA has changed."""
+
+    @abstractmethod
+    def number_of_children(self, identity: Identity | None) -> int:
+        """How many Child SAs it has with the peer of that identity."""
+
+    @abstractmethod
+    def overlapping(self, local: Iterable[Selector], remote: Iterable[Selector]) -> Iterable[tuple[SaRecord, ChildSa]]:
+        """Child SAs with their IKE SA: at least all those that may take packets that these selectors take."""
 
     @abstractmethod
     def remove_child(self, child: ChildSa) -> None:

@@ -39,7 +39,7 @@ X = TypeVar("X", bound="Exchange")
 
 
 class Deciding:
-    """An attribute of an IKE SA on which it depends how packets of its Child SAs are sent, or whether.
+    """An attribute of an IKE SA by which it is found, or on which the way of its Child SAs' packets depends.
 
     The endpoint is told of each change. There is no ``__get__``, so that reading it is as fast as any other attribute.
     """
@@ -49,8 +49,7 @@ class Deciding:
 
     def __set__(self, sa: SaRecord, value: object) -> None:
         sa.__dict__[self._name] = value
-        if sa.__dict__.get("children"):
-            sa.endpoint.children_changed(sa)
+        sa.endpoint.sa_changed(sa)
 
 
 class Line:
@@ -80,9 +79,10 @@ class SaRecord(ABC):
         nat_before_us: bool
         nat_before_peer: bool
         nat_forced: bool
+        remote_id: Identity | None
         _state: State
     else:
-        local, remote, nat_before_us, nat_before_peer, nat_forced, _state = (Deciding() for _ in range(6))
+        local, remote, nat_before_us, nat_before_peer, nat_forced, remote_id, _state = (Deciding() for _ in range(7))
 
     requests: RequestWindow
     """Our requests."""
@@ -101,6 +101,7 @@ class SaRecord(ABC):
         remote: Address,
     ) -> None:
         self.endpoint = endpoint
+        self.children: dict[int, ChildSa] = {}
         self.config = configs[0]
         self.candidates = list(configs)
         self.initiator = initiator
@@ -118,14 +119,13 @@ class SaRecord(ABC):
         self.nonce_i = self.nonce_r = b""
         self.init_sent = self.init_received = b""
         self.local_id: Identity | None = None
-        self.remote_id: Identity | None = None
+        self.remote_id = None
         self.authenticated_by = -1
         self.last_heard = self.last_sent = endpoint.now
         self.limits = Limiter()
         self.nat_before_us = self.nat_before_peer = self.nat_forced = False
         self.inbox: Inbox | None = None
         """Where its inner packets go; None for `Endpoint.packets`. Its successor and its replacement inherit it."""
-        self.children: dict[int, ChildSa] = {}
         self.deleted_early: set[int] = set()
         self.rekeying: Exchange | None = None
         self.rekeyed: RekeyedIke | None = None

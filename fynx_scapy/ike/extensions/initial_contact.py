@@ -30,8 +30,8 @@ class InitialContact(Extension):
         config = self.sa.config
         if request is not None or message.get(IKEv2_IDi) is None or not config.initial_contact:
             return ()
-        others = [sa for sa in self.sa.endpoint.sas.values() if sa.established]
-        if any(sa.local_id == config.local_id and sa.remote_id == config.remote_id for sa in others):
+        others = self.sa.endpoint.directory.of(config.remote_id)
+        if any(sa.established and sa.local_id == config.local_id for sa in others):
             return ()
         return [notify(NotifyType.INITIAL_CONTACT)]
 
@@ -42,7 +42,6 @@ class InitialContact(Extension):
         """
         if exchange.exchange_type != ExchangeType.IKE_AUTH or not message.has_notify(NotifyType.INITIAL_CONTACT):
             return
-        for other in list(self.sa.endpoint.sas.values()):
-            same = other.remote_id == self.sa.remote_id and other.local_id == self.sa.local_id
-            if other is not self.sa and same and not other.connecting:
+        for other in self.sa.endpoint.directory.of(self.sa.remote_id):
+            if other is not self.sa and other.local_id == self.sa.local_id:
                 other.closed("the peer sent INITIAL_CONTACT", Closing.PEER_RESTARTED, by_peer=True)

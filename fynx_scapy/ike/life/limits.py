@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.message import Message
 
 if TYPE_CHECKING:
@@ -21,9 +20,8 @@ def object_to(sa: SaRecord, remote_id: Identity, request: Message) -> None:
     A peer that sends INITIAL_CONTACT has no other IKE SA: we are about to close those that we have with it.
     """
     config = sa.endpoint.config
-    others = [other for other in sa.endpoint.sas.values() if not other.connecting and other.state is not State.CLOSED]
-    same = sum(other.remote_id == remote_id for other in others)
-    if len(others) >= config.sa_limit:
-        raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"the endpoint has {len(others)} IKE SAs already")
+    others, same = sa.endpoint.directory.authenticated, sa.endpoint.directory.number_of(remote_id)
+    if others >= config.sa_limit:
+        raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"the endpoint has {others} IKE SAs already")
     if same >= config.peer_limit and not request.has_notify(NotifyType.INITIAL_CONTACT):
         raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"{remote_id} has {same} IKE SAs already")

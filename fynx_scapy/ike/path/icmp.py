@@ -83,7 +83,8 @@ def receive(endpoint: EndpointRecord, error: IcmpError) -> None:
     elif error.mtu is not None:
         endpoint.of(PathMtus).note(error.remote.host, error.mtu)
     else:
-        for sa in [sa for sa in endpoint.sas.values() if sa.remote == error.remote]:
-            acted |= check_liveness(sa)
+        for sa in endpoint.directory.at(error.remote.host):
+            if sa.remote == error.remote:
+                acted |= check_liveness(sa)
     fields = {field.name: getattr(error, field.name) for field in dataclasses.fields(error)}
     endpoint.emit(IcmpReceived(time=endpoint.now, acted=acted, believed=believed, **fields))

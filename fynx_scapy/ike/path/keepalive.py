@@ -28,7 +28,7 @@ class Path:
     interval: float
     sent: float
     """When we last sent a keepalive on this path, or an IKE SA that has left it last sent, in seconds."""
-    sas: list[SaRecord] = field(default_factory=list)
+    sas: dict[SaRecord, None] = field(default_factory=dict)
     timer: Timer | None = None
 
     @property
@@ -59,7 +59,7 @@ class Keepalives:
         if path is None:
             path = self._paths[where] = Path(*where, interval, sa.last_sent)
             self._arm(path)
-        path.sas.append(sa)
+        path.sas[sa] = None
         self._of[sa] = path
 
     def stop(self, sa: SaRecord) -> None:
@@ -67,7 +67,7 @@ class Keepalives:
         path = self._of.pop(sa, None)
         if path is None:
             return
-        path.sas.remove(sa)
+        del path.sas[sa]
         path.sent = max(path.sent, sa.last_sent)
         if not path.sas:
             del self._paths[(path.local, path.remote)]
@@ -81,7 +81,7 @@ class Keepalives:
         """Send a keepalive, unless something else was sent meanwhile, and set the timer again."""
         if now >= path.last + path.interval:
             path.sent = now
-            sa = path.sas[-1]
+            sa = next(reversed(path.sas))
             sa.emit(KeepaliveSent(*sa.stamp, local=path.local, remote=path.remote))
             self._send(path)
         self._arm(path)

@@ -216,12 +216,11 @@ def _move(sa: SaRecord, local: Address, remote: Address, by: object) -> None:
 
 
 def _family(sa: SaRecord) -> Iterator[SaRecord]:
-    """An IKE SA, its predecessors and its successors."""
-    line = [sa]
-    while line[-1].successor is not None:
-        line.append(line[-1].successor)
-    yield from line
-    yield from (other for other in sa.endpoint.sas.values() if other.successor in line and other not in line)
+    """An IKE SA, its predecessors and its successors, as far as they have not ended."""
+    yield sa
+    for spi in sa.line.spis - {sa.own_spi}:
+        if (other := sa.endpoint.sas.get(spi)) is not None:
+            yield other
 
 
 def readdressed(datagrams: list[Datagram], local: Address, remote: Address) -> list[Datagram]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import Datagram, Header, notify
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.strangers.cookies import Cookies, Initial, Puzzle
+from fynx_scapy.ike.strangers.sources import Sources
 from fynx_scapy.ike.wire.cost import Levels, too_large, too_many, units
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, HEADER_SIZE, IKE_HEADER, VERSION_2
 from fynx_scapy.layers.ikev2 import IKEv2, parse_message
@@ -104,7 +105,7 @@ class Admission:
         self._config = config = endpoint.config
         self._cookies = Cookies(endpoint.randomness)
         self._half_open: dict[bytes, Admitted] = {}
-        self._sources: Counter[bytes] = Counter()
+        self._sources = Sources()
         self._octets: dict[bytes, int] = {}
         self._octets_held = 0
         self._refused, self._proven = (Levels(config.refused_lifetime, TABLE + 1) for _ in range(2))
@@ -128,7 +129,7 @@ class Admission:
     def enter(self, sa: SaRecord, how: Admitted) -> None:
         """Count an IKE SA that a peer began, until `leave`."""
         self._half_open[sa.own_spi] = how
-        self._sources[how.source] += 1
+        self._sources.add(how.source, sa.own_spi)
         self._octets[sa.own_spi] = 0
         self.hold(sa, 0)
 
@@ -154,9 +155,7 @@ class Admission:
         how = self._half_open.pop(sa.own_spi, None)
         self._octets_held -= self._octets.pop(sa.own_spi, 0)
         if how is not None:
-            self._sources[how.source] -= 1
-            if not self._sources[how.source]:
-                del self._sources[how.source]
+            self._sources.remove(how.source, sa.own_spi)
 
     def puzzle_for(self, sa: SaRecord) -> Puzzle | None:
         """The puzzle before IKE_AUTH, only for a peer that solved one already (RFC 8019 section 7.2.1)."""
@@ -195,7 +194,7 @@ class Admission:
         if (wrong := too_large(self._config, datagram.data)) is not None:
             return self._turn_away(datagram, wrong, now)
         config, source = self._config, self._source(datagram)
-        here, there = len(self._half_open), self._sources.get(source, 0)
+        here, there = len(self._half_open), self._sources.count(source)
         if there + self._proven.of(source, now) >= config.source_limit:
             reason = f"too many half-open IKE SAs ({there}) or refused requests from this source"
             return self._drop(datagram, DropReason.SOURCE_LIMIT, reason)
@@ -224,10 +223,9 @@ class Admission:
 
         An honest peer needs one half-open IKE SA for a round trip. A source with many of them loses them first.
         """
-        source, most = max(self._sources.items(), key=lambda item: item[1], default=(b"", 0))
+        oldest, most = self._sources.oldest_of_the_largest()
         if most <= there:
             return False
-        oldest = next(spi for spi, how in self._half_open.items() if how.source == source)
         self._endpoint.sas[oldest].evict()
         return True
 

@@ -119,8 +119,8 @@ def outside_selectors(sa: SaRecord, child: ChildSa, packet: bytes) -> None:
 
 def _peers(endpoint: EndpointRecord, datagram: Datagram) -> Iterator[SaRecord]:
     """The IKE SAs with the sender of a datagram: the same address, and the same port if UDP was used."""
-    for sa in endpoint.sas.values():
-        if sa.established and sa.remote.host == datagram.remote.host and datagram.remote.port in (0, sa.remote.port):
+    for sa in endpoint.directory.at(datagram.remote.host):
+        if sa.established and datagram.remote.port in (0, sa.remote.port):
             yield sa
 
 

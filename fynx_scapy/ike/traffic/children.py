@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from fynx_scapy.ike.basics.timers import Timer
@@ -13,6 +13,8 @@ from fynx_scapy.ike.child.spd import Spd
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.core.record import SaRecord
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.ike.terms.selectors import Selector
 
 
 class Children:
@@ -24,6 +26,7 @@ class Children:
         self.by_spi: Mapping[int, Candidate] = MappingProxyType(self._by_spi)
         """Each with its IKE SA, by inbound SPI, oldest first."""
         self.spd = Spd()
+        self._identities: Counter[Identity | None] = Counter()
         self.past_spis: deque[int] = deque(maxlen=256)
         """The inbound SPIs of the last Child SAs that ended."""
         self._late: OrderedDict[int, tuple[ChildSa, Timer]] = OrderedDict()
@@ -39,12 +42,15 @@ class Children:
         """Add a Child SA of an IKE SA. Packets may use it from now on."""
         self._by_spi[child.inbound.spi] = (sa, child)
         self.spd.add(sa, child)
+        self._identities[sa.remote_id] += 1
         child.watcher = self._changed
         self._changed(child)
 
     def move(self, child: ChildSa, sa: SaRecord) -> None:
         """Give a Child SA to the IKE SA that succeeds its own."""
         if self._has(child):
+            self._count_out(child)
+            self._identities[sa.remote_id] += 1
             self._by_spi[child.inbound.spi] = (sa, child)
             self.spd.move(child, sa)
             self._changed(child)
@@ -69,6 +75,19 @@ class Children:
                 timer.cancel()
                 self._drop(oldest, other)
 
+    def number_of(self, identity: Identity | None) -> int:
+        """How many there are with the peer of that identity."""
+        return self._identities[identity]
+
+    def overlapping(self, local: Iterable[Selector], remote: Iterable[Selector]) -> Iterator[Candidate]:
+        """At least all those that may take packets that these selectors take, with their IKE SA."""
+        groups = self.spd.overlapping(local, remote)
+        if groups is None:
+            yield from self._by_spi.values()
+        else:
+            for group in groups:
+                yield from ((member.sa, member.child) for member in group.members.values())
+
     def clear(self) -> None:
         """Remove those that still receive late packets."""
         for spi, (child, timer) in list(self._late.items()):
@@ -82,8 +101,15 @@ class Children:
         if self._has(child):
             self._changed(child)
             child.watcher = None
+            self._count_out(child)
             del self._by_spi[spi]
             self.spd.remove(child)
+
+    def _count_out(self, child: ChildSa) -> None:
+        identity = self._by_spi[child.inbound.spi][0].remote_id
+        self._identities[identity] -= 1
+        if not self._identities[identity]:
+            del self._identities[identity]
 
     def _has(self, child: ChildSa) -> bool:
         return self._by_spi.get(child.inbound.spi, (None, None))[1] is child
