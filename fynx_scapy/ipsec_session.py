@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -21,11 +21,16 @@ from fynx_scapy.ike.extensions.cp import ConfigurationPayload
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.terms.selectors import Flow
+from fynx_scapy.ike.traffic.lanes import Selection
 from fynx_scapy.ipsec_life import SessionLife, SessionOwner
+from fynx_scapy.net.aio import AT_ONCE
 from fynx_scapy.net.signals import Signal
 
 CLOSING = 2.0
 """How many seconds `IpsecSession.close` waits for the peer by default."""
+
+FLOWS = 1024
+"""For how many flows a session remembers the Child SA. When there are more, it looks all of them up anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +59,9 @@ class IpsecSession(SessionLife):
     """
 
     def __init__(self, owner: SessionOwner[IpsecSession], endpoint: Endpoint, sa: IkeSa) -> None:
+        self._selection = Selection(self._pick, self._left, most=FLOWS)
         super().__init__(owner, endpoint, sa)
-        self._packets_in = self._bytes_in = self._packets_out = self._bytes_out = 0
+        self._packets_in = self._bytes_in = 0
         self.further_children: tuple[ChildConfig, ...] = ()
         """The configurations of the Child SAs that were set up by `create_child`."""
 
@@ -114,8 +120,8 @@ class IpsecSession(SessionLife):
         return SessionCounters(
             packets_in=self._packets_in + len(self.inbox),
             bytes_in=self._bytes_in + self.inbox.octets,
-            packets_out=self._packets_out,
-            bytes_out=self._bytes_out,
+            packets_out=self._selection.packets,
+            bytes_out=self._selection.octets,
             dropped_in=self.inbox.dropped,
             ike_rekeys=self._ike_rekeys,
             child_rekeys=self._child_rekeys,
@@ -131,38 +137,47 @@ class IpsecSession(SessionLife):
         """
         if not self._opened or self._closing:
             await self._usable()
-        self._send(packet)
+        if not self.endpoint.send(packet, self.network.now, self._selection):
+            self._complain((packet,))
         if self.network.queued():
             await self.network.room()
 
     async def send_packets(self, packets: Sequence[bytes]) -> None:
-        """Send inner IP packets in order, like `send_packet`. The first that cannot be sent raises its error."""
-        for packet in packets:
-            await self.send_packet(packet)
+        """Send inner IP packets like `send_packet`, at less cost. Their order stays within each Child SA.
+
+        If some cannot be sent, all others are, or those before a wait for room; then the first one's error is raised.
+        """
+        for first in range(0, len(packets), AT_ONCE):
+            if not self._opened or self._closing:
+                await self._usable()
+            batch = packets[first : first + AT_ONCE]
+            taken = self.endpoint.send_many(batch, self.network.now, self._selection)
+            many = self.network.queued(taken)
+            if taken < len(batch):
+                self._complain(batch)
+            if many:
+                await self.network.room()
 
     async def _usable(self) -> None:
         if self._closing:
             raise self._ended_error()
         await self.opened()
 
-    def _send(self, packet: bytes) -> None:
-        flow = Flow.parse(packet)
-        candidate = policy.pick(self._candidates(), flow)
-        if candidate is None:
-            self.endpoint.counts.drop(DropReason.NO_POLICY)
-            raise LocalError(f"expected a packet within the traffic selectors of {self!r}, found {flow}")
-        self.endpoint.now = self.network.now
-        if self.endpoint.send_on(*candidate, packet):
-            self._packets_out += 1
-            self._bytes_out += len(packet)
+    def _complain(self, packets: Sequence[bytes]) -> None:
+        """Raise why the first of these packets cannot be sent. Nothing to do for those that found no room."""
+        for packet in packets:
+            flow = Flow.parse(packet)
+            if self._pick(flow) is None:
+                raise LocalError(f"expected a packet within the traffic selectors of {self!r}, found {flow}")
 
-    def _candidates(self) -> Iterator[policy.Candidate]:
-        for sa in self._sas.values():
-            # A successor has the Child SAs before its event has come here.
-            newest = sa.newest
-            for carrier in (sa,) if newest.own_spi in self._sas else (sa, newest):
-                for child in carrier.children.values():
-                    yield carrier, child
+    def _pick(self, flow: Flow) -> policy.Candidate | None:
+        # A rekey has given the Child SAs to the newest IKE SA before its event tells the session.
+        sas = dict.fromkeys(newer for sa in self._sas.values() for newer in (sa, sa.newest))
+        return policy.pick([(sa, child) for sa in sas for child in sa.children.values()], flow)
+
+    def _left(self, packet: bytes, flow: Flow) -> bool:
+        self.endpoint.counts.drop(DropReason.NO_POLICY)
+        return False
 
     async def recv_packet(self) -> bytes:
         """The next received inner packet, in order. Once the session has ended and all are read, it raises why."""
@@ -176,10 +191,11 @@ class IpsecSession(SessionLife):
 
     async def recv_packets(self, most: int = 64) -> list[bytes]:
         """Wait for a packet; return it with those that have arrived too, ``most`` at most."""
-        packets = [await self.recv_packet()]
-        while len(packets) < most and (packet := self.take()) is not None:
-            packets.append(packet)
-        return packets
+        first = await self.recv_packet()
+        others = self.inbox.take_many(most - 1)
+        self._packets_in += len(others)
+        self._bytes_in += sum(map(len, others))
+        return [first, *others]
 
     def take(self) -> bytes | None:
         """The next received inner packet if there is one, else None. It does not wait."""

@@ -8,16 +8,18 @@ import socket
 import statistics
 import time
 import traceback
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from fynx_scapy import ChildConfig, DropReason, IpsecClient
-from fynx_scapy.errors import LocalError, MalformedError, PeerError, SessionClosed, Timeout
+from fynx_scapy import ChildConfig, DropReason, IpsecClient, IpsecSession
+from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, SessionClosed, Timeout
 from fynx_scapy.events import ChildSaRekeyed, EspReceived, EventsDropped, IkeSaRekeyed, SaDeleted
-from fynx_scapy.net import echo_request
+from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.net import AioNetwork, echo_request
 from fynx_scapy.net.udp import free_ports
-from tests.aio import FREE, HERE, PING, PONG, alice, run, serving, tunnel
+from tests.aio import BOB, FREE, HERE, PING, PONG, alice, run, serving, tunnel
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
@@ -116,6 +118,85 @@ def test_packets_that_no_child_sa_takes() -> None:
             await ours.send_packets([PING] * 3)
             assert await theirs.recv_packets() == [PING] * 3
 
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "reason"),
+    [
+        (echo_request("10.1.0.1", "10.9.0.1"), LocalError, DropReason.NO_POLICY),
+        (b"no packet", MalformedError, DropReason.INNER_MALFORMED),
+    ],
+)
+def test_one_of_many_that_cannot_be_sent(wrong: bytes, error: type[FynxError], reason: DropReason) -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, theirs):
+            for more in (0, 100):  # in the first batch, in a later one
+                sent = [PING, *[PING] * more, wrong, PING]
+                with pytest.raises(error):
+                    await ours.send_packets(sent)
+                await theirs.network.until(lambda: len(theirs.inbox) == more + 2, limit=2)  # noqa: B023
+                assert await theirs.recv_packets(200) == [PING] * (more + 2)
+            assert ours.counters.packets_out == theirs.counters.packets_in == 104
+            assert ours.counters.bytes_out == theirs.counters.bytes_in == 104 * len(PING)
+            assert ours.endpoint.counts.drops == {reason: 2}
+
+    run(main)
+
+
+def test_the_child_sa_of_a_flow_changes() -> None:
+    """A narrower Child SA takes a flow over while it exists, and a rekeyed one takes over for good."""
+
+    async def main() -> None:
+        config = BOB.replace(children=(*BOB.children, ChildConfig(local_ts="10.2.0.1", remote_ts="10.1.0.1")))
+        async with tunnel(config) as (ours, theirs):
+            wide = ours.children[0]
+
+            async def used() -> ChildSa:
+                before = {child: child.outbound.packets for child in ours.children}
+                await ours.send_packet(PING)
+                await ours.send_packets([PING] * 3)
+                assert await theirs.recv_packet() == PING
+                (found,) = [child for child in ours.children if child.outbound.packets == before[child] + 4]
+                return found
+
+            assert await used() is wide
+            narrow = await ours.create_child(ChildConfig(local_ts="10.1.0.1", remote_ts="10.2.0.1"))
+            assert await used() is narrow
+            await ours.delete_child(narrow)
+            assert await used() is wide
+            await ours.rekey(child=wide, ike=True)
+            assert await used() is not wide
+            assert not ours.endpoint.counts.drops
+
+    run(main)
+
+
+def test_packets_are_sent_in_every_turn_of_a_rekey(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after an IKE SA has given its Child SAs to its successor, and before the session is told."""
+    sessions: list[IpsecSession] = []
+    ready, sent = AioNetwork._ready, Counter[IpsecSession]()
+
+    def read_and_send(network: AioNetwork) -> None:
+        ready(network)
+        for session in sessions:
+            if session.network is network and sent[session] < 200:
+                with pytest.raises(StopIteration):
+                    session.send_packet(PING if session is sessions[0] else PONG).send(None)
+                sent[session] += 1
+
+    async def main() -> None:
+        async with tunnel() as (ours, theirs):
+            sessions.extend((ours, theirs))
+            for _ in range(3):
+                await ours.rekey()
+                await theirs.rekey()
+            await ours.network.until(lambda: sum(sent.values()) == 400)
+            for one, other in ((ours, theirs), (theirs, ours)):
+                await one.network.until(lambda: one.counters.packets_in == sent[other], limit=2)  # noqa: B023
+                assert not one.endpoint.counts.drops
+
+    monkeypatch.setattr(AioNetwork, "_ready", read_and_send)
     run(main)
 
 

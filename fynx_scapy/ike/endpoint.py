@@ -44,6 +44,7 @@ from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.pool import Pools
 from fynx_scapy.ike.terms.selectors import Flow, Selector
 from fynx_scapy.ike.traffic.children import Children
+from fynx_scapy.ike.traffic.lanes import Selection
 from fynx_scapy.ike.traffic.receiver import Receiver
 from fynx_scapy.ike.traffic.sender import Sender
 from fynx_scapy.ike.wire.outbox import Outbox
@@ -158,22 +159,22 @@ class Endpoint(EndpointRecord):
         self.now = now
         icmp.receive(self, error)
 
-    def send(self, packet: bytes, now: float) -> bool:
+    def send(self, packet: bytes, now: float, selection: Selection | None = None) -> bool:
         """Send an inner IP packet through the Child SA that policy selects; False when there is none, or no room.
 
-        If the packet matches a trap policy, it is held until its Child SA is set up. MalformedError when it is no IP
-        packet.
+        If the packet matches a trap policy, it is held until its Child SA is set up. With a ``selection`` that chooses
+        instead. MalformedError when it is no IP packet.
         """
         self.now = now
-        return self._sender.send(packet)
+        return self._sender.send(packet, selection)
 
-    def send_many(self, packets: Sequence[bytes], now: float) -> int:
+    def send_many(self, packets: Sequence[bytes], now: float, selection: Selection | None = None) -> int:
         """Send inner IP packets like `send`; returns how many were taken. Their order stays within each Child SA.
 
         Nothing is raised for a packet that cannot be sent: it is dropped and counted.
         """
         self.now = now
-        return self._sender.send_many(packets)
+        return self._sender.send_many(packets, selection)
 
     def handle_timer(self, now: float) -> None:
         """Run the timers that are due."""

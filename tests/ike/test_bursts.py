@@ -227,6 +227,16 @@ def test_an_inbox_is_bounded_by_octets_too() -> None:
     assert (inbox.drain(), inbox.take()) == ([bytes(4), bytes(6)], None)
 
 
+def test_many_packets_are_taken_at_once() -> None:
+    inbox, sent = Inbox(), [bytes(number) for number in range(1, 6)]
+    inbox.put_many(sent)
+    assert inbox.take_many(2) == sent[:2]
+    assert (len(inbox), inbox.octets) == (3, 12)
+    assert inbox.take_many(0) == []
+    assert inbox.take_many(9) == sent[2:]
+    assert (len(inbox), inbox.octets) == (0, 0)
+
+
 def test_every_queue_has_a_ceiling_of_octets() -> None:
     pair = Pair(network=Network(seed=1, history=0), endpoint=EndpointConfig(queue_octets=400))
     pair.alice._outbox.most_octets = 1000

@@ -31,7 +31,7 @@ from fynx_scapy.ike.terms.lifetime import NEVER
 from fynx_scapy.ike.terms.options import NO_OPTIONS, ChildOptions
 from fynx_scapy.ike.terms.proposals import Suite
 from fynx_scapy.ike.terms.selectors import Flow, Selector
-from fynx_scapy.ike.traffic import gates, sender
+from fynx_scapy.ike.traffic import gates
 from tests.ike.pair import ALICE, BOB, alice
 
 GCM = encryption(Encr.ENCR_AES_GCM_16, 128, esp=True)
@@ -327,8 +327,7 @@ def test_a_search_looks_at_few_of_many() -> None:
     assert len(looked) < 40
 
 
-def test_few_flows_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "FLOWS", 10)
+def test_few_flows_are_remembered() -> None:
     endpoint = Endpoint(ALICE)
     sa = IkeSa(
         endpoint, [alice()], initiator=True, spi_i=b"ourspi01", spi_r=bytes(8), local=Address(ALICE, 500),
@@ -336,7 +335,8 @@ def test_few_flows_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     )  # fmt: skip
     sa.state = State.ESTABLISHED
     sa.add_child(child_sa((Selector.of("0.0.0.0/0"),), (Selector.of("0.0.0.0/0"),)))
+    endpoint._sender._all.most = 10
     base = bytes.fromhex("45000020000000004011000c0a0100070a69080900351000000c0000") + bytes(4)
     for number in range(100):
         assert endpoint.send(base[:16] + number.to_bytes(4) + base[20:], 0.0)
-    assert len(endpoint._sender._flows) <= 10
+    assert len(endpoint._sender._all.flows) <= 10

@@ -64,6 +64,14 @@ class Inbox:
         self.octets -= len(packet)
         return packet
 
+    def take_many(self, most: int) -> list[bytes]:
+        """Remove and return the oldest packets, ``most`` of them if there are as many."""
+        if most >= len(self._packets):
+            return self.drain()
+        packets = [self._packets.popleft() for _ in range(most)]
+        self.octets -= sum(map(len, packets))
+        return packets
+
     def drain(self) -> list[bytes]:
         """Remove and return all packets, oldest first."""
         packets = list(self._packets)

@@ -113,6 +113,10 @@ class Spd:
                 del self._tables[shape]
                 self._versions[shape[0]].remove(shape)
 
+    def group(self, child: ChildSa) -> Group:
+        """The group of a Child SA."""
+        return self._groups[_selectors(child)]
+
     def pick(self, flow: Flow) -> Member | None:
         """The Child SA for a packet, or None: the one that `policy.pick` finds among all of them."""
         found: dict[Group, None] = {}

@@ -19,7 +19,7 @@ from fynx_scapy.ike.path import nat
 from fynx_scapy.ike.strangers import unprotected
 from fynx_scapy.ike.traffic.children import Children
 from fynx_scapy.ike.traffic.gates import gate
-from fynx_scapy.ike.traffic.sender import DUMMY, IPV4, IPV6
+from fynx_scapy.ike.traffic.lanes import DUMMY, IPV4, IPV6
 
 _CE = 3
 """Congestion Experienced, in the ECN field."""

@@ -7,7 +7,7 @@ way depends on. With taps, or while somebody wants events, every packet takes th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.esp import transport as esp_transport
@@ -15,6 +15,7 @@ from fynx_scapy.esp import tunnel
 from fynx_scapy.esp.padding import tfc_padded
 from fynx_scapy.esp.parts import EspParts
 from fynx_scapy.ike.basics.counts import DropReason
+from fynx_scapy.ike.child.policy import Candidate
 from fynx_scapy.ike.child.spd import Group
 from fynx_scapy.ike.child.traps import Traps
 from fynx_scapy.ike.core.child import ChildSa
@@ -26,43 +27,11 @@ from fynx_scapy.ike.path import nat
 from fynx_scapy.ike.terms.flowkeys import address_key, flow_key
 from fynx_scapy.ike.terms.selectors import Flow
 from fynx_scapy.ike.traffic.children import Children
+from fynx_scapy.ike.traffic.lanes import DUMMY, IPV4, IPV6, OutLane, Selection
 from fynx_scapy.ike.wire.outbox import Outbox
-
-DUMMY = 59
-IPV4, IPV6 = 4, 41
-
-FLOWS = 32_768
-"""How many flows are remembered. When there are more, all are forgotten."""
 
 _OVERHEAD = 128
 """More octets than any algorithm adds to a packet."""
-
-
-class OutLane:
-    """A Child SA as the packets of one IP version see it that are sent on it, looked up once.
-
-    It is valid until anything about the Child SA or its IKE SA changes. Then it is closed, and looked up anew.
-    """
-
-    __slots__ = ("child", "count", "next_header", "plain", "route", "sa", "seal", "valid")
-
-    def __init__(self, sa: SaRecord, child: ChildSa, version: int) -> None:
-        self.sa, self.child = sa, child
-        self.next_header = IPV4 if version == 4 else IPV6
-        self.seal: Callable[[bytes, int], bytes] = child.outbound.seal
-        self.count = _uncounted if child.life is None else child.life.sent
-        self.route = nat.esp_route(sa)
-        self.plain = child.hosts is None and not (child.options.tfc and child.config.tfc_length)
-        self.valid = True
-
-    def close(self) -> None:
-        """Make it invalid. It keeps no key alive for the flows that still refer to it."""
-        self.valid = False
-        del self.sa, self.child, self.seal, self.count
-
-
-def _uncounted() -> None:
-    """The Child SA has no lifetime."""
 
 
 class Sender:
@@ -70,8 +39,8 @@ class Sender:
 
     def __init__(self, endpoint: EndpointRecord, children: Children, outbox: Outbox) -> None:
         self._endpoint, self._children, self._outbox = endpoint, children, outbox
-        self._flows: dict[bytes | None, OutLane] = {}
-        self._lanes: dict[Group, dict[int, OutLane]] = {}
+        self._all = Selection(self._pick, self._catch)
+        self._lanes: dict[Group, dict[tuple[int, int], OutLane]] = {}
         self._key = address_key
 
     def forget(self, child: ChildSa) -> None:
@@ -83,81 +52,90 @@ class Sender:
             for lane in self._lanes.pop(group, {}).values():
                 lane.close()
         if related is None:
-            self._flows.clear()
+            # The flows of other selections need not be forgotten: their lanes are closed.
+            self._all.forget()
             self._key = key_of
 
     # By policy
 
-    def send(self, packet: bytes) -> bool:
+    def send(self, packet: bytes, selection: Selection | None = None) -> bool:
         """Send an inner packet through the Child SA that policy selects; whether it was taken. Raises like `send_on`.
 
         If it matches a trap policy, it is held until its Child SA is set up. MalformedError when it is no IP packet.
         """
-        lane = self._flows.get(self._key(packet))
+        chosen = selection or self._all
+        lane = chosen.flows.get(self._key(packet))
         if lane is None or not lane.valid:
             flow = Flow.parse(packet)
-            lane = self._find(packet, flow)
+            lane = self._find(chosen, packet, flow)
             if lane is None:
-                return self._catch(packet, flow)
+                return chosen.left(packet, flow)
         endpoint, outbox = self._endpoint, self._outbox
         if endpoint.esp_events or endpoint.taps.used or not lane.plain:
-            return self.send_on(lane.sa, lane.child, packet)
-        if outbox.full:
+            if not self.send_on(lane.sa, lane.child, packet):
+                return False
+        elif outbox.full:
             endpoint.counts.drop(DropReason.OUTBOX_FULL)
             return False
-        next_header = lane.next_header
-        tos = packet[1] if next_header == IPV4 else (packet[0] << 4 | packet[1] >> 4) & 0xFF
-        outbox.put_esp(lane.seal(packet, next_header), lane.route, tos)
-        lane.sa.last_sent = endpoint.now
-        lane.count()
+        else:
+            next_header = lane.next_header
+            tos = packet[1] if next_header == IPV4 else (packet[0] << 4 | packet[1] >> 4) & 0xFF
+            outbox.put_esp(lane.seal(packet, next_header), lane.route, tos)
+            lane.sa.last_sent = endpoint.now
+            lane.count()
+        chosen.packets += 1
+        chosen.octets += len(packet)
         return True
 
-    def send_many(self, packets: Iterable[bytes]) -> int:
+    def send_many(self, packets: Iterable[bytes], selection: Selection | None = None) -> int:
         """Send inner packets like `send`; how many were taken. Those that cannot be sent are dropped and counted.
 
         Their order stays within each Child SA.
         """
-        flows, key_of, taken = self._flows, self._key, 0
+        chosen, key_of, taken = selection or self._all, self._key, 0
+        flows = chosen.flows
         lanes: dict[OutLane, list[bytes]] = {}
         for packet in packets:
             lane = flows.get(key_of(packet))
             if lane is None or not lane.valid:
                 try:
                     flow = Flow.parse(packet)
-                    lane = self._find(packet, flow)
+                    lane = self._find(chosen, packet, flow)
                 except MalformedError:
                     self._endpoint.counts.drop(DropReason.INNER_MALFORMED)
                     continue
                 if lane is None:
-                    taken += self._catch(packet, flow)
+                    taken += chosen.left(packet, flow)
                     continue
             if lane in lanes:
                 lanes[lane].append(packet)
             else:
                 lanes[lane] = [packet]
         for lane, group in lanes.items():
-            taken += self._send_group(lane, group)
+            taken += self._send_group(chosen, lane, group)
         return taken
 
     def send_now(self, packet: bytes, flow: Flow) -> bool:
         """Send an inner packet through the Child SA that policy selects; False when there is none, or no room."""
-        member = self._children.spd.pick(flow)
-        return member is not None and self.send_on(member.sa, member.child, packet)
+        candidate = self._pick(flow)
+        return candidate is not None and self.send_on(*candidate, packet)
 
-    def _find(self, packet: bytes, flow: Flow) -> OutLane | None:
-        """Select the Child SA of a packet, and remember it for its flow."""
+    def _pick(self, flow: Flow) -> Candidate | None:
         member = self._children.spd.pick(flow)
-        if member is None:
+        return None if member is None else (member.sa, member.child)
+
+    def _find(self, chosen: Selection, packet: bytes, flow: Flow) -> OutLane | None:
+        """Select the Child SA of a packet, and remember it for its flow."""
+        candidate = chosen.pick(flow)
+        if candidate is None:
             return None
-        lanes = self._lanes.setdefault(member.group, {})
-        lane = lanes.get(flow.version)
+        sa, child = candidate
+        lanes = self._lanes.setdefault(self._children.spd.group(child), {})
+        place = flow.version, child.inbound.spi
+        lane = lanes.get(place)
         if lane is None:
-            lane = lanes[flow.version] = OutLane(member.sa, member.child, flow.version)
-        key = self._key(packet)
-        if key is not None:
-            if len(self._flows) >= FLOWS:
-                self._flows.clear()
-            self._flows[key] = lane
+            lane = lanes[place] = OutLane(sa, child, flow.version)
+        chosen.remember(self._key(packet), lane)
         return lane
 
     def _catch(self, packet: bytes, flow: Flow) -> bool:
@@ -167,13 +145,17 @@ class Sender:
         self._endpoint.counts.drop(DropReason.NO_POLICY)
         return False
 
-    def _send_group(self, lane: OutLane, packets: Sequence[bytes]) -> int:
+    def _send_group(self, chosen: Selection, lane: OutLane, packets: Sequence[bytes]) -> int:
         """Send packets on one Child SA: at once, if they come near no limit; how many were taken."""
         endpoint, outbox, sa, child = self._endpoint, self._outbox, lane.sa, lane.child
-        number, octets = len(packets), sum(map(len, packets)) + _OVERHEAD * len(packets)
+        number, inner = len(packets), sum(map(len, packets))
+        octets = inner + _OVERHEAD * number
         plain = lane.plain and not endpoint.esp_events and not endpoint.taps.used and outbox.fits(number, octets)
         if not plain or (child.life is not None and not child.life.may_send(number, octets)):
-            return sum(self._send_counted(sa, child, packet) for packet in packets)
+            sent = [len(packet) for packet in packets if self._send_counted(sa, child, packet)]
+            chosen.packets += len(sent)
+            chosen.octets += sum(sent)
+            return len(sent)
         sealed = child.outbound.seal_many(packets, lane.next_header)
         classes = [tunnel.traffic_class(packet) for packet in packets]
         if classes.count(classes[0]) == number:
@@ -182,6 +164,8 @@ class Sender:
             for packet, tos in zip(sealed, classes, strict=True):
                 outbox.put_esp(packet, lane.route, tos)
         sa.last_sent = endpoint.now
+        chosen.packets += number
+        chosen.octets += inner
         return number
 
     def _send_counted(self, sa: SaRecord, child: ChildSa, packet: bytes) -> bool:
