@@ -35,6 +35,7 @@ PUBLIC = {
     "fynx_scapy.lab",
     "fynx_scapy.layers.esp",
     "fynx_scapy.layers.ikev2",
+    "fynx_scapy.load",
     "fynx_scapy.net",
     "fynx_scapy.observe",
     "fynx_scapy.settings",

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from fynx_scapy.commands.load_options import check_load, loading, plan_of
 from fynx_scapy.commands.opening import check_outputs
 from fynx_scapy.commands.options import STDIO
 from fynx_scapy.commands.peers import described, peer_option, ports, settings_of
@@ -28,31 +29,46 @@ from fynx_scapy.commands.screen import Screen
 )
 @peer_option("ping", "Ping this address behind the peer once a second.")
 @peer_option("local", "Send from this local address; default: the one that the system picks.", multiple=True)
-@ports
+@ports("a free one", "a free one, or --port")
 @running
-def connect(host: str | None, vips: tuple[str, ...], ping: str | None, local: tuple[str, ...], **given: Any) -> None:
+@loading
+def connect(
+    host: str | None, vips: tuple[str, ...], ping: str | None, local: tuple[str, ...], tunnels: int | None, **given: Any
+) -> None:
     """Set up a tunnel with the peer at HOST, or every tunnel of --config, and keep it until Ctrl-C.
 
     Rekeys, dead peer detection and keepalives happen by themselves. Pings from the peer's side are answered, other
     packets are dropped. Ctrl-C or SIGTERM deletes the SAs.
 
+    With --tunnels it puts load on a gateway: N tunnels, begun at a rate, held for --duration seconds with rekeys and
+    traffic, then closed. {n} in --local-id is the number of a tunnel. It prints how fast tunnels were set up and
+    rekeyed, how long that took, and what became of the traffic.
+
     Exit status: 0 it was ended by Ctrl-C, SIGTERM or --duration; 1 the peer refused or ended it, is dead, or answered
-    no ping; 2 misuse, an error of the system, or nobody who answers; 130 after Ctrl-C before anything was set up.
+    no ping (with --tunnels: anything failed); 2 misuse, an error of the system, or nobody who answers; 130 after Ctrl-C
+    before anything was set up, or with --tunnels.
     """
-    check_outputs({"--pcap": given["pcap"], "--save": given["save"]}, [], {"psk_files": inputs(given)})
+    outputs = {f"--{name.partition('_')[0]}": given[name] for name in ("pcap", "save", "json_file", "plot")}
+    check_outputs(outputs, [], {"psk_files": inputs(given)})
     if (host is None) == (given["config"] is None):
         raise click.UsageError("expected the HOST of a peer, or --config with connections: one of the two")
+    check_load(tunnels, given)
     with telling():
-        settings, ports_given = settings_of(given, local, **_peer(host, vips))
-    out = sys.stderr if STDIO in map(str, (given["pcap"], given["save"])) else sys.stdout
+        settings, ports_given = settings_of(given, local, **_peer(host, vips, given, tunnels))
+        plan = plan_of(tunnels, ping, given)
+    out = sys.stderr if STDIO in map(str, outputs.values()) else sys.stdout
     screen = Screen(out, quiet=given["quiet"])
+    if plan is not None:
+        from fynx_scapy.commands.load_program import run_load
+
+        ends_with(partial(run_load, settings, ports_given, plan, screen, {**given, "name": "load"}))
     from fynx_scapy.commands.connecting import run_client
 
     ends_with(partial(run_client, settings, ports_given, ping, screen, {**given, "name": "connect"}))
 
 
-def _peer(host: str | None, vips: tuple[str, ...]) -> dict[str, Any]:
-    """What HOST and --vip say of the connection."""
+def _peer(host: str | None, vips: tuple[str, ...], given: dict[str, Any], tunnels: int | None) -> dict[str, Any]:
+    """What HOST and --vip say of the connection; and its identity where there are many."""
     from fynx_scapy.ike.config import ConfigRequest
     from fynx_scapy.net.udp import resolve
 
@@ -61,4 +77,6 @@ def _peer(host: str | None, vips: tuple[str, ...]) -> dict[str, Any]:
         found["remote"] = resolve(host, 500)
     if vips:
         found["cp_request"] = ConfigRequest(addresses=vips)
+    if tunnels is not None and host is not None and given["local_id"] is None:
+        given["local_id"] = "client-{n}"
     return found

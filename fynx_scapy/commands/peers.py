@@ -40,15 +40,15 @@ def peer_option(name: str, text: str = "", **more: Any) -> Decorator:
     return click.option(f"--{name}", metavar=form, help=text or told, **more)
 
 
-def ports(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: our UDP ports, and the non-ESP marker on them."""
-    marker = "--marker-always/--no-marker-always"
+def ports(port: str, natt_port: str) -> Decorator:
+    """Decorator: our UDP ports, whose defaults these texts say, and the non-ESP marker on them."""
+    number, marker = click.IntRange(1, 65535), "--marker-always/--no-marker-always"
     options: list[Decorator] = [
-        click.option("--port", type=click.IntRange(1, 65535), help="Use this local port instead of 500."),
-        click.option("--natt-port", type=click.IntRange(1, 65535), help="Use this local NAT-T port instead of 4500."),
+        click.option("--port", type=number, help=f"Use this local port; default: {port}."),
+        click.option("--natt-port", type=number, help=f"Use this local port for NAT-T; default: {natt_port}."),
         click.option(marker, default=None, help="Send the non-ESP marker on every port; default: on custom ports."),
     ]
-    return _decorated(command, options)
+    return lambda command: _decorated(command, options)
 
 
 def described(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -65,7 +65,7 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--target", metavar="HOST[:PORT]", help="Run against the live peer at this address."),
         psk_file("FYNX_PSK_FILE"),
         *map(peer_option, PEER),
-        ports,
+        ports("500", "4500"),
     ]
     for option in reversed(options):
         command = option(command)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from fynx_scapy.commands.opening import console
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.live import Live
 
 PERIOD = 0.5
@@ -34,6 +35,11 @@ class Screen:
     def plain(self, text: str) -> None:
         """Print a line as it is."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.file.flush()
+
+    def show(self, thing: RenderableType) -> None:
+        """Print a table, or whatever rich knows how to print."""
+        self._console.print(thing)
         self._console.file.flush()
 
     @contextmanager

@@ -22,7 +22,7 @@ from fynx_scapy.commands.screen import Screen
     "--pool", "pools", multiple=True, metavar="NET", help="Assign inner addresses from this network. Repeatable."
 )
 @peer_option("local", "Serve at this local address. Repeatable. Default: all addresses of this machine.", multiple=True)
-@ports
+@ports("500", "4500, or --port")
 @running
 def serve(pools: tuple[str, ...], local: tuple[str, ...], **given: Any) -> None:
     """Serve peers that connect, as --config or the options say, until Ctrl-C.

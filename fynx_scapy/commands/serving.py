@@ -70,7 +70,8 @@ class _Program(Keeper):
         loop.add_signal_handler(signal.SIGHUP, self.reload)
         try:
             for address in self.server.addresses:
-                self.run.screen.line(f"serving {counted(len(self.settings.connections), 'connection')} at {address}")
+                connections = counted(len(self.settings.connections), "connection")
+                self.run.screen.line(f"serving {connections} at {address}", always=True)
             with self.run.shown(self.status), contextlib.suppress(Stopped):
                 await self.run.unless_stopped(self._accept())
             last = self.status()

@@ -7,6 +7,7 @@ import ipaddress
 import secrets
 import struct
 import time
+from collections.abc import Callable
 
 from fynx_scapy.errors import LocalError
 from fynx_scapy.ike.terms.selectors import Selector
@@ -25,8 +26,8 @@ LEAST = _HEADER[6] + _STAMP.size
 class Echoes:
     """Makes echo requests for sessions, and knows their answers. Other pings of this machine are not confused."""
 
-    def __init__(self, target: str | None = None) -> None:
-        self.target = target
+    def __init__(self, target: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.target, self._clock = target, clock
         """The inner address to ping; by default the first host of a session's selectors."""
         self._mark = secrets.token_bytes(8)
         self._number = 0
@@ -38,7 +39,7 @@ class Echoes:
         """
         source, target = ends(session, self.target)
         self._number = (self._number + 1) & 0xFFFF
-        data = _STAMP.pack(self._mark, time.monotonic())
+        data = _STAMP.pack(self._mark, self._clock())
         padding = bytes(max(0, size - _HEADER[6 if ":" in target else 4] - len(data)))
         identifier = int.from_bytes(self._mark[:2])
         return echo_request(source, target, data + padding, identifier=identifier, sequence=self._number)
@@ -53,7 +54,7 @@ class Echoes:
         if len(packet) < start + _STAMP.size or packet[at] != protocol or packet[body] != kind:
             return None
         mark, sent = _STAMP.unpack_from(packet, start)
-        return time.monotonic() - sent if mark == self._mark else None
+        return self._clock() - sent if mark == self._mark else None
 
 
 def ends(session: IpsecSession, target: str | None = None) -> tuple[str, str]:

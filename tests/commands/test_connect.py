@@ -58,6 +58,11 @@ def configured(folder: Path, text: str, name: str = "ipsec.toml") -> str:
         ("connect 127.0.0.1 --psk-file {psk} --local 192.0.2.77 --port 500", "[transport.address-unknown]"),
         ("connect 127.0.0.1 --psk-file {psk} --metrics moon", "expected a port from 0 to 65535"),
         ("connect 127.0.0.1 --psk-file {psk} --save - --pcap -", "both write to stdout"),
+        ("connect 127.0.0.1 --psk-file {psk} --rate 5", "--rate is about the load of --tunnels, which is missing"),
+        ("connect 127.0.0.1 --psk-file {psk} --json", "--json is about the load of --tunnels"),
+        ("connect 127.0.0.1 --psk-file {psk} --tunnels 2 --rekey-every 1", "give --duration"),
+        ("connect 127.0.0.1 --psk-file {psk} --tunnels 2 --duration 1 --traffic x", "expected RATE/SIZE such as"),
+        ("connect 127.0.0.1 --psk-file {psk} --tunnels 2 --json - --plot -", "both write to stdout"),
         ("serve", "expected the key: give --psk-file"),
         ("serve --psk-file {psk} --pool 10.0.0.0/33", "a traffic selector such as"),
         ("serve --psk-file {psk} --local moon", "expected IP addresses such as 192.0.2.1"),
@@ -153,3 +158,17 @@ def test_nothing_within_the_duration(psk, taken):
     done = fynx("connect", f"127.0.0.1:{taken}", "--psk-file", psk, "--duration", "0.1")
     assert done.exit_code == 2
     assert "expected a tunnel within --duration 0.1, found none" in done.output
+
+
+def test_load_where_nobody_answers(tmp_path, taken):
+    text = f"""
+[connections.a]
+remote = "127.0.0.1:{taken}"
+psk = "{HUSH}"
+retransmission = {{ timeout = 0.01, tries = 1, base = 1 }}
+"""
+    done = fynx("connect", "--config", configured(tmp_path, text), "--tunnels", "2")
+    assert done.exit_code == 2
+    assert "0 of 2 tunnels were set up" in done.output
+    assert "2 could not be set up: " in done.output
+    assert done.output.endswith("[timeout]\n")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import urllib.request
@@ -170,3 +171,53 @@ def test_metrics_and_logs_while_it_runs(port, psk):
             assert client.ended() == 0
         assert server.ended(signal.SIGINT) == 0
         assert HUSH not in str(server)
+
+
+def test_load_on_a_server(tmp_path, port, psk):
+    with serving(
+        "--local", "127.0.0.1", "--port", str(port), "--psk-file", psk, "--quiet", "--local-ts", "10.2.0.0/16"
+    ):
+        words = (
+            "--psk-file",
+            psk,
+            "--local-ts",
+            "10.1.0.0/16",
+            "--ping",
+            "10.2.0.1",
+            "--tunnels",
+            "10",
+            "--rate",
+            "50",
+        )
+        hold = (
+            "--duration",
+            "2",
+            "--rekey-every",
+            "1",
+            "--traffic",
+            "100/100",
+            "--plot",
+            "load.svg",
+            "--json",
+            "load.json",
+        )
+        with Program("connect", f"127.0.0.1:{port}", *words, *hold, cwd=tmp_path) as client:
+            assert client.ended() == 0, str(client)
+    assert "10 of 10 tunnels were set up, 10 of them at once" in client.lines[0]
+    told = json.loads((tmp_path / "load.json").read_text())
+    assert told["tunnels"] == {"asked": 10, "attempts": 10, "set_up": 10, "most": 10}
+    assert told["time_to_first_packet"]["count"] == 10
+    assert told["packets"]["answered"] == told["packets"]["sent"] > 0
+    assert told["rekey_failures"] == {}
+    assert (tmp_path / "load.svg").read_text().startswith("<svg ")
+
+
+def test_ctrl_c_ends_a_load_with_what_it_has_measured(port, psk):
+    with serving("--local", "127.0.0.1", "--port", str(port), "--psk-file", psk) as server:
+        words = ("--psk-file", psk, "--tunnels", "1000", "--rate", "10", "--json")
+        with Program("connect", f"127.0.0.1:{port}", *words) as client:
+            server.until("fynx > client-2")
+            assert client.ended(signal.SIGINT) == 130
+        assert any(" of 1,000 tunnels were set up" in line for line in client.lines)
+        told = json.loads("\n".join(client.lines[client.lines.index("{") :]))
+        assert 2 <= told["tunnels"]["set_up"] < 1000
