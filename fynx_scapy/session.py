@@ -129,9 +129,7 @@ class Session(SessionState):
         else:
             here = session_setup.LocalSettings(local, port, natt_port, marker_always, name)
             setup = session_setup.live(ours, target, here, endpoint, peer, seed, network, registry)
-        super().__init__(setup, name)
-        self._pings = 0
-        self._destination = destination
+        super().__init__(setup, name, destination)
         if self.live and hasattr(sys, "ps1"):
             self.attend()
 
@@ -256,10 +254,7 @@ class Session(SessionState):
         _checked("send", packet=packet, timeout=timeout)
         inbox = self.network.hosts[self.name].inbox
         seen = len(inbox)
-        with self._acting() as now:
-            taken = self.client.send(bytes(packet), now)
-        if not taken:
-            raise LocalError("no Child SA takes this packet: its addresses are outside the traffic selectors")
+        self._give(bytes(packet))
         self._await(lambda: len(inbox) > seen, timeout, "no inner packet came back")
         return (IPv6 if inbox[seen][0] >> 4 == 6 else IP)(inbox[seen])
 

@@ -30,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 class SessionState:
     """The base class of `Session`."""
 
-    def __init__(self, setup: SessionSetup, name: str) -> None:
+    def __init__(self, setup: SessionSetup, name: str, destination: str | None = None) -> None:
         self.network: Hosts
         self.client: Endpoint
         self.config: IkeConfig
@@ -41,6 +41,8 @@ class SessionState:
         self._initiated: list[IkeSa] = []
         self._accepted: list[IkeSa] = []
         self._closed = False
+        self._pings = 0
+        self._destination = destination
 
     # Its end
 
@@ -90,6 +92,13 @@ class SessionState:
         self._check_open()
         with self.network.acting() as now:
             yield now
+
+    def _give(self, packet: bytes) -> None:
+        """Have an inner packet sent. LocalError when no Child SA takes it."""
+        with self._acting() as now:
+            taken = self.client.send(packet, now)
+        if not taken:
+            raise LocalError("no Child SA takes this packet: its addresses are outside the traffic selectors")
 
     # State
 

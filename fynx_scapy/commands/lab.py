@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fynx_scapy.lab.trials import Role, Trial
     from fynx_scapy.report.matrix import Matrix
 
+ROLES = ("initiator", "responder", "client", "server")
 NAME = click.option("--name", default="lab", show_default=True, help="Use the lab with this name.")
 
 
@@ -150,7 +151,7 @@ def exec_(name: str, peer: bool, command: tuple[str, ...]) -> None:
 @lab.command()
 @click.argument("trials", nargs=-1, metavar="[TRIAL]...")
 @click.option("--peer", "peers", multiple=True, help="Use only these peers; default: all that are installed.")
-@click.option("--role", type=click.Choice(["initiator", "responder"]), help="Use only this role.")
+@click.option("--role", type=click.Choice(ROLES), help="Use only this role.")
 @click.option(
     "--to",
     "folder",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fynx_scapy.lab.lab import Lab
     from fynx_scapy.lab.meeting import Meeting
     from fynx_scapy.lab.peer import DYNAMIC, Peer, PeerChild, PeerConfig
+    from fynx_scapy.lab.role import INITIATORS, RESPONDERS
     from fynx_scapy.lab.stream import Stream
     from fynx_scapy.lab.strongswan import StrongSwan
     from fynx_scapy.lab.topology import BehindNat
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DYNAMIC",
+    "INITIATORS",
     "PORT_FLOAT",
+    "RESPONDERS",
     "BehindNat",
     "Lab",
     "Meeting",
@@ -38,6 +41,8 @@ __all__ = [
 # Public name -> its module. `_NAMES` has the name there, if it differs.
 _HOME = {
     "DYNAMIC": "peer",
+    "INITIATORS": "role",
+    "RESPONDERS": "role",
     "Lab": "lab",
     "Meeting": "meeting",
     "BehindNat": "topology",

@@ -29,7 +29,7 @@ from fynx_scapy.lab.namespace import Namespace, Process
 from fynx_scapy.lab.packages import BUSYBOX, IMAGE, KERNEL, package
 from fynx_scapy.lab.peer import write
 from fynx_scapy.lab.topology import GUEST, LAB, WAN, Topology
-from fynx_scapy.net.udp import UdpNetwork
+from fynx_scapy.net.ports import SocketHosts
 
 QEMU = "qemu-system-x86_64"
 _MODULES = (
@@ -225,7 +225,7 @@ class GuestProbe:
 class GuestInnerHost:
     """The host behind a peer that is a guest: the guest itself, with its inner addresses."""
 
-    def __init__(self, guest: Guest, network: UdpNetwork) -> None:
+    def __init__(self, guest: Guest, network: SocketHosts) -> None:
         self._guest, self._network = guest, network
         self._undo = contextlib.ExitStack()
 

@@ -12,13 +12,13 @@ import socket
 
 from fynx_scapy.lab.probe import ECHO_PORT, Probe, serve_echo
 from fynx_scapy.lab.topology import Site
-from fynx_scapy.net.udp import UdpNetwork
+from fynx_scapy.net.ports import SocketHosts
 
 
 class InnerHost:
     """The host with the peer's inner addresses. It answers UDP echo; its kernel answers ICMP echo."""
 
-    def __init__(self, site: Site, network: UdpNetwork) -> None:
+    def __init__(self, site: Site, network: SocketHosts) -> None:
         self._site, self._network = site, network
         self._undo = contextlib.ExitStack()
         for address in (site.inner, site.inner6):

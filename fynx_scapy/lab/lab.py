@@ -24,17 +24,20 @@ from typing import Self, Unpack
 
 from fynx_scapy.checks import check_values, flag, kind, optional, whole
 from fynx_scapy.errors import LabError
-from fynx_scapy.ike.config import IkeConfig, Retransmission
+from fynx_scapy.ike.config import EndpointConfig, IkeConfig, Retransmission
 from fynx_scapy.ike.message import Address
+from fynx_scapy.lab.async_session import AsyncSession
 from fynx_scapy.lab.guest import Guest, GuestInnerHost
 from fynx_scapy.lab.inner_host import InnerHost
+from fynx_scapy.lab.loop_network import LoopNetwork
 from fynx_scapy.lab.peer import Peer, PeerConfig
+from fynx_scapy.lab.role import Role
 from fynx_scapy.lab.sniffer import Sniffer
 from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.topology import BehindNat, Topology
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
-from fynx_scapy.session_setup import SessionFields
+from fynx_scapy.session_setup import INITIATOR, SessionFields
 
 PREFIX = "fynx-lab-"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -44,6 +47,7 @@ RETRANSMISSION = Retransmission(timeout=0.5, base=1.5, tries=3)
 _ARGUMENTS = {
     "config": optional(kind(PeerConfig)),
     "nat": kind(BehindNat),
+    "role": kind(Role),
     "ipv6": flag(),
     "mtu": optional(whole(68, 65535, "octets (RFC 791)")),
 }
@@ -53,8 +57,9 @@ class Lab:
     """A peer of the kind ``peer``, configured by ``config``, and our endpoint.
 
     ``nat`` puts a NAT in front of one site, ``ipv6`` uses IPv6 between the two, ``mtu`` is that of the network between
-    them in octets. ``guest`` is a running guest, for peers that need one. LabError when something is missing or the
-    peer does not start; then everything is removed again.
+    them in octets. ``guest`` is a running guest, for peers that need one. ``role`` says whether our end is
+    a `Session`, an `IpsecClient` or an `IpsecServer`. LabError when something is missing or the peer does not start;
+    then everything is removed again.
     """
 
     def __init__(
@@ -66,10 +71,11 @@ class Lab:
         ipv6: bool = False,
         mtu: int | None = None,
         guest: Guest | None = None,
+        role: Role = Role.INITIATOR,
     ) -> None:
-        check_values("Lab", _ARGUMENTS, config=config, nat=nat, ipv6=ipv6, mtu=mtu)
+        check_values("Lab", _ARGUMENTS, config=config, nat=nat, ipv6=ipv6, mtu=mtu, role=role)
         sweep()
-        self.ipv6 = ipv6
+        self.ipv6, self.role = ipv6, role
         with contextlib.ExitStack() as undo:
             if peer.guest and guest is None:
                 guest = undo.enter_context(booted(*peer.packages))
@@ -86,7 +92,8 @@ class Lab:
                 self.topology = self.guest.topology
                 undo.callback(self.guest.reset)
             self.ours, self.theirs = self.topology.ours, self.topology.theirs
-            self.network = UdpNetwork(open_socket=self.ours.namespace.socket)
+            made = LoopNetwork if role.asynchronous else UdpNetwork
+            self.network: UdpNetwork | LoopNetwork = made(open_socket=self.ours.namespace.socket)
             undo.callback(self.network.close)
             self.sniffer = Sniffer(self.ours.namespace, self.network)
             undo.callback(self.sniffer.close)
@@ -128,7 +135,17 @@ class Lab:
         given = SessionFields(local=self.ours.address(ipv6=self.ipv6), network=self.network)
         given.update(more)
         given["config"] = config
+        if isinstance(self.network, LoopNetwork):
+            return self._async_session(self.network, config.replace(remote=self.target), given)
         return Session(self.target, **given)
+
+    def _async_session(self, network: LoopNetwork, config: IkeConfig, given: SessionFields) -> AsyncSession:
+        settings = given.get("endpoint") or EndpointConfig()
+        settings = settings.replace(
+            port=given.get("port") or settings.port, natt_port=given.get("natt_port") or settings.natt_port
+        )
+        local = given.get("local") or self.ours.address(ipv6=self.ipv6)
+        return AsyncSession(network, config, self.role, local, settings, given.get("name", INITIATOR))
 
     def run(self, met: Callable[[], object], *, limit: float = 10.0) -> bool:
         """Let time pass until ``met()`` is true, for at most ``limit`` seconds. Returns whether it is."""

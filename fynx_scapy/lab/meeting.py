@@ -29,6 +29,7 @@ from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.terms.child_config import ChildFields
 from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.keylog import IkeKeys, KeyLog
+from fynx_scapy.lab.async_session import AsyncSession
 from fynx_scapy.lab.lab import RETRANSMISSION, Lab
 from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa
 from fynx_scapy.lab.role import Role
@@ -59,7 +60,7 @@ class Meeting:
     @property
     def we_begin(self) -> bool:
         """Whether we are the initiator."""
-        return self.role is Role.INITIATOR
+        return self.role.begins
 
     # Time
 
@@ -171,6 +172,13 @@ class Meeting:
             echo = self.s.send(udp_packet(source, target, 40000 + number, 7, b"fynx %d" % number))
             expect(bytes(echo).endswith(b"fynx %d" % number), "the UDP echo").holds()
         self.send_from_there(source, count=count, source=target if hosts else None)
+
+    def emit(self, packet: bytes) -> None:
+        """Send an inner packet, also where time passes, as in a timer. Nothing waits for it or for an answer."""
+        if isinstance(self.s, AsyncSession):
+            self.s.emit(packet)
+        else:
+            self.s.client.send(packet, self.s.network.now)
 
     def send_from_there(self, target: str, *, count: int = 2, source: str | None = None) -> None:
         """Send pings and UDP echoes from behind the peer to ``target`` behind us; every one must be answered."""

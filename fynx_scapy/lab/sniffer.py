@@ -16,8 +16,8 @@ from scapy.packet import Raw
 
 from fynx_scapy.files import writing
 from fynx_scapy.lab.namespace import Namespace
+from fynx_scapy.net.ports import SocketHosts
 from fynx_scapy.net.recorder import pcapng
-from fynx_scapy.net.udp import UdpNetwork
 
 _ETH_P_ALL, _IPV4, _IPV6, _ICMPV6 = 0x0003, 0x0800, 0x86DD, 58
 _SIOCETHTOOL, _ETHTOOL_STXCSUM = 0x8946, 0x17
@@ -28,7 +28,7 @@ _BUFFER = 1 << 24
 class Sniffer:
     """Captures from now on. ``frames`` are (seconds since the epoch, octets), without neighbour discovery."""
 
-    def __init__(self, namespace: Namespace, network: UdpNetwork, device: str = "wan") -> None:
+    def __init__(self, namespace: Namespace, network: SocketHosts, device: str = "wan") -> None:
         self.frames: list[tuple[float, bytes]] = []
         self._socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self._socket.setblocking(False)

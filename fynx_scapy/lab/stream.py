@@ -34,7 +34,7 @@ class Stream:
         self.sent += 1
         ours, theirs = self._m.lab.ours.inner, self._m.lab.theirs.inner
         number = struct.pack("!I", self.sent)
-        self._m.s.client.send(echo_request(ours, theirs, number, identifier=_IDENTIFIER), now)
+        self._m.emit(echo_request(ours, theirs, number, identifier=_IDENTIFIER))
         self.from_there.send()
         self._m.s.client.timers.set(now + self._interval, self._tick)
 

@@ -54,7 +54,7 @@ class TrialOutcome:
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as plain values for JSON."""
-        about = {"peer": self.peer, "version": self.version, "role": self.role.value}
+        about = {"peer": self.peer, "version": self.version, "role": self.role.value, "driver": self.role.driver}
         return about | self.result.as_dict()
 
 
@@ -64,7 +64,8 @@ def run_trial(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: G
     Any error in the trial becomes its verdict; LabError when its lab cannot be set up.
     """
     make = peer_named(peer)
-    with Lab(PeerConfig().changed(**{**make.defaults, **trial.config}), peer=make, guest=guest, **trial.site) as lab:
+    config = PeerConfig().changed(**{**make.defaults, **trial.config})
+    with Lab(config, peer=make, guest=guest, role=role, **trial.site) as lab:
         version, stages, recorder = lab.peer.version, [], Recorder()
         ended = recorder.watch(lab.network, f"{peer} {trial.name} {role.value}")
 

@@ -8,7 +8,8 @@ def psk(m: Meeting) -> None:
     m.send_traffic()
     m.agree()
 
-A trial is written once, for both roles and for every peer that has the capabilities it ``needs``. Trials about the same
+A trial is written once, for every role (initiator and responder, by `Session` and by `IpsecClient` and `IpsecServer`)
+and for every peer that has the capabilities it ``needs``. Trials about the same
 topic share a file in scenarios/interop/.
 """
 
@@ -24,15 +25,13 @@ from fynx_scapy.harness.scenario import Scenario
 from fynx_scapy.ike.config import IkeChanges
 from fynx_scapy.ike.terms.child_config import ChildFields
 from fynx_scapy.ike.terms.endpoint_config import EndpointFields
+from fynx_scapy.lab.role import EVERY
 from fynx_scapy.lab.role import Role as Role
 
 if TYPE_CHECKING:
     from fynx_scapy.lab.meeting import Meeting
 
 Body = Callable[["Meeting"], None]
-
-
-BOTH = (Role.INITIATOR, Role.RESPONDER)
 
 
 class OurFields(IkeChanges, total=False):
@@ -49,7 +48,7 @@ class Trial:
     scenario: Scenario
     """Its name, title, source and requirements."""
     body: Body = field(repr=False)
-    roles: tuple[Role, ...] = BOTH
+    roles: tuple[Role, ...] = EVERY
     needs: frozenset[str] = frozenset()
     """The capabilities that the peer must have."""
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -75,7 +74,7 @@ def trial(
     *,
     name: str | None = None,
     requirements: Sequence[str] = (),
-    roles: Sequence[Role] = BOTH,
+    roles: Sequence[Role] = EVERY,
     needs: Collection[str] = (),
     config: Mapping[str, Any] | None = None,
     ours: OurFields | None = None,

@@ -14,7 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NoReturn, Self
+from typing import Self
 
 from fynx_scapy.errors import LocalError, QueueFull
 from fynx_scapy.ike.endpoint import Endpoint
@@ -125,7 +125,7 @@ class AioNetwork(SocketHosts):
         """Seconds of the event loop's clock since the first endpoint was added."""
         return 0.0 if self._loop is None else self._loop.time() - self._started
 
-    def run(self, until: float | Callable[[], bool] | None = None, *, limit: float = 3600.0) -> NoReturn:
+    def run(self, until: float | Callable[[], bool] | None = None, *, limit: float = 3600.0) -> bool:
         """LocalError: time passes in the event loop. Await `until`."""
         raise LocalError("expected `await network.until(...)`: the event loop lets time pass on this network")
 

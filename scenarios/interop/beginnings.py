@@ -6,7 +6,7 @@ from __future__ import annotations
 from fynx_scapy.events import IkeSaFailed, MessageReceived, MessageSent
 from fynx_scapy.harness import expect
 from fynx_scapy.iana import ExchangeType, KeMethod, NotifyType
-from fynx_scapy.lab import Meeting, Role, trial
+from fynx_scapy.lab import INITIATORS, RESPONDERS, Meeting, trial
 from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_SA, IKEv2_TSi
 
 
@@ -93,7 +93,7 @@ def ts_unacceptable(m: Meeting) -> None:
     m.wait_until(lambda: not any(sa.children for sa in m.peer.sas()), "no Child SA at the peer")
 
 
-@trial("RFC 7296 section 2.9", needs={"narrowing"}, requirements=("7296-2.9-i04",), roles=(Role.INITIATOR,),
+@trial("RFC 7296 section 2.9", needs={"narrowing"}, requirements=("7296-2.9-i04",), roles=INITIATORS,
        config={"remote_ts": ("10.1.0.0/25",), "local_ts": ("10.2.0.0/28",)},
        ours={"child": {"local_ts": "10.1.0.0/24", "remote_ts": "10.2.0.0/24"}})  # fmt: skip
 def ts_narrowed_by_peer(m: Meeting) -> None:
@@ -105,7 +105,7 @@ def ts_narrowed_by_peer(m: Meeting) -> None:
     m.agree()
 
 
-@trial("RFC 7296 section 2.9", needs={"narrowing"}, requirements=("7296-2.9-i04",), roles=(Role.RESPONDER,),
+@trial("RFC 7296 section 2.9", needs={"narrowing"}, requirements=("7296-2.9-i04",), roles=RESPONDERS,
        ours={"child": {"local_ts": "10.1.0.0/26", "remote_ts": "10.2.0.0/27"}})  # fmt: skip
 def ts_narrowed_by_us(m: Meeting) -> None:
     """The peer asks for more than we allow, and accepts our narrowed selectors."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from fynx_scapy import ChildConfig, ConfigReply, ConfigRequest
 from fynx_scapy.events import AddressesAssigned, ConfigurationReceived
 from fynx_scapy.harness import expect
-from fynx_scapy.lab import DYNAMIC, Meeting, PeerChild, PeerConfig, Role, trial
+from fynx_scapy.lab import DYNAMIC, INITIATORS, RESPONDERS, Meeting, PeerChild, PeerConfig, trial
 
 HALVES = (
     PeerChild(name="low", local_ts=("10.2.0.0/25",), remote_ts=("10.1.0.0/25",)),
@@ -36,7 +36,7 @@ def several_children(m: Meeting) -> None:
     expect(used, "the Child SAs that the peer has used").equals({child.name for child in HALVES})
 
 
-@trial("RFC 7296 section 2.19", needs={"pool"}, roles=(Role.INITIATOR,),
+@trial("RFC 7296 section 2.19", needs={"pool"}, roles=INITIATORS,
        config={"pool": "10.3.0.0/28", "remote_ts": (DYNAMIC,)},
        ours={"cp_request": ConfigRequest(), "child": {"local_ts": "0.0.0.0/0"}})  # fmt: skip
 def virtual_ip_for_us(m: Meeting) -> None:
@@ -52,7 +52,7 @@ def virtual_ip_for_us(m: Meeting) -> None:
     m.agree()
 
 
-@trial("RFC 7296 section 2.19", needs={"vip"}, roles=(Role.RESPONDER,),
+@trial("RFC 7296 section 2.19", needs={"vip"}, roles=RESPONDERS,
        config={"virtual_ip": True, "local_ts": (DYNAMIC,)},
        ours={"cp_reply": ConfigReply(pool="10.4.0.0/28"), "child": {"remote_ts": "0.0.0.0/0"}})  # fmt: skip
 def virtual_ip_for_peer(m: Meeting) -> None:
@@ -70,7 +70,7 @@ def virtual_ip_for_peer(m: Meeting) -> None:
 CLIENTS = 4
 
 
-@trial("RFC 7296 section 2.4", needs={"several"}, roles=(Role.INITIATOR,),
+@trial("RFC 7296 section 2.4", needs={"several"}, roles=INITIATORS,
        config={"remote": "%any", "remote_id": "%any"},
        ours={"local_id": "alice", "child": {"local_ts": "10.1.0.0/28"}})  # fmt: skip
 def several_clients(m: Meeting) -> None:
@@ -105,7 +105,7 @@ ALSO = tuple(
 )
 
 
-@trial("RFC 7296 section 2.4", needs={"several"}, roles=(Role.RESPONDER,), config={"also": ALSO})
+@trial("RFC 7296 section 2.4", needs={"several"}, roles=RESPONDERS, config={"also": ALSO})
 def several_from_peer(m: Meeting) -> None:
     """The peer connects several times at once, with different identities; all use the same two ports of ours."""
     for number, other in enumerate(ALSO, 1):

@@ -7,14 +7,14 @@ from fynx_scapy import EndpointFields
 from fynx_scapy.errors import Timeout
 from fynx_scapy.events import EspSent, IcmpReceived, KeepaliveSent, MessageReceived, MessageSent, PeerMoved
 from fynx_scapy.harness import expect
-from fynx_scapy.lab import PORT_FLOAT, BehindNat, Meeting, Role, known_differences, trial
+from fynx_scapy.lab import INITIATORS, PORT_FLOAT, RESPONDERS, BehindNat, Meeting, known_differences, trial
 from fynx_scapy.taps import DatagramKind
 
 SIX = {"local_ts": ("fd02::/64",), "remote_ts": ("fd01::/64",)}
 
 
 @trial("RFC 7296 section 2.23", needs={"nat"}, requirements=("7296-2.23-02", "7296-2.23-15"),
-       roles=(Role.INITIATOR,), site={"nat": BehindNat.OURS}, ours={"keepalive": 0.4})  # fmt: skip
+       roles=INITIATORS, site={"nat": BehindNat.OURS}, ours={"keepalive": 0.4})  # fmt: skip
 def nat_before_us(m: Meeting) -> None:
     """We are behind a NAT: all messages use port 4500, and the peer follows when the NAT changes our port."""
     m.establish()
@@ -35,7 +35,7 @@ def nat_before_us(m: Meeting) -> None:
     m.agree()
 
 
-@trial("RFC 7296 section 2.23", needs={"nat"}, requirements=("7296-2.23-15",), roles=(Role.RESPONDER,),
+@trial("RFC 7296 section 2.23", needs={"nat"}, requirements=("7296-2.23-15",), roles=RESPONDERS,
        site={"nat": BehindNat.THEIRS})  # fmt: skip
 def nat_before_peer(m: Meeting) -> None:
     """The peer is behind a NAT: we answer to the source of its packets, also after the NAT changes its port."""
@@ -54,7 +54,7 @@ def nat_before_peer(m: Meeting) -> None:
     m.agree()
 
 
-@trial("RFC 4301 section 8.2", needs={"nat"}, roles=(Role.INITIATOR,), site={"nat": BehindNat.OURS, "mtu": 1000})
+@trial("RFC 4301 section 8.2", needs={"nat"}, roles=INITIATORS, site={"nat": BehindNat.OURS, "mtu": 1000})
 def path_mtu(m: Meeting) -> None:
     """A router reports that our packet is too big; our later packets fit the reported MTU."""
     m.establish()

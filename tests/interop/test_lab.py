@@ -391,19 +391,22 @@ def test_misuse(words: tuple[str, ...], told: str):
 
 def test_the_matrix(tmp_path: Path):
     said = fynx("matrix", "psk", "wrong_psk", "ts_narrowed_by_us", "--to", str(tmp_path / "m"), status=0)
-    assert "5 of 5 PASS" in said
+    assert "10 of 10 PASS" in said
     page = (tmp_path / "m" / "index.html").read_text()
     for link in (
         "strongswan/psk-initiator.html",
         "strongswan/psk-responder.pcapng",
-        "strongswan/wrong_psk-responder.html",
+        "strongswan/wrong_psk-client.html",
+        "strongswan/ts_narrowed_by_us-server.pcapng",
     ):
         assert f'href="{link}"' in page
         assert (tmp_path / "m" / link).exists()
     told = json.loads((tmp_path / "m" / "matrix.json").read_text())
-    assert {(each["peer"], each["role"], each["verdict"]) for each in told["outcomes"]} == {
-        ("strongswan", "initiator", "PASS"),
-        ("strongswan", "responder", "PASS"),
+    assert {(each["peer"], each["role"], each["driver"], each["verdict"]) for each in told["outcomes"]} == {
+        ("strongswan", "initiator", "Session", "PASS"),
+        ("strongswan", "responder", "Session", "PASS"),
+        ("strongswan", "client", "IpsecClient", "PASS"),
+        ("strongswan", "server", "IpsecServer", "PASS"),
     }
     assert told["outcomes"][0]["version"]
     assert "IKE_SA_INIT" in (tmp_path / "m" / "strongswan" / "psk-initiator.html").read_text()
