@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from fynx_scapy.errors import FynxError, LocalError
+from fynx_scapy.errors import FynxError, LocalError, PeerError
+from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.child import policy
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
@@ -226,8 +227,7 @@ class IpsecSession(SessionLife):
         neither = not ike and child is False
         if child is True or neither:
             for each in self.children:
-                if not each.gone and not each.deleting:
-                    await self.rekey(child=each)
+                await self._rekey_if_current(each)
         elif isinstance(child, ChildSa):
             await self._run(lambda sa: sa.rekey_child(child))
         if ike or neither:
@@ -235,6 +235,15 @@ class IpsecSession(SessionLife):
             await self._run(lambda sa: sa.rekey())
             while self.sa is old and not self.closed:  # our rekey and the peer's crossed, or one is under way
                 await self._changed.wait()
+
+    async def _rekey_if_current(self, child: ChildSa) -> None:
+        """Rekey a Child SA, unless it has ended or has a successor by now."""
+        if _is_current(child):
+            try:
+                await self._run(lambda sa: sa.rekey_child(child))
+            except PeerError as error:
+                if error.notify_type != NotifyType.CHILD_SA_NOT_FOUND or _is_current(child):
+                    raise
 
     async def create_child(self, config: ChildConfig) -> ChildSa:
         """Set up a further Child SA (RFC 7296 section 1.3.1). It raises why that failed."""
@@ -286,3 +295,8 @@ class IpsecSession(SessionLife):
                     await self.wait_closed()
         finally:
             self.forget()
+
+
+def _is_current(child: ChildSa) -> bool:
+    """Whether a Child SA is neither being deleted nor replaced by another."""
+    return not child.gone and not child.deleting and child.rekeyed is None and child.peer_rekeyed is None

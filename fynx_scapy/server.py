@@ -21,6 +21,9 @@ from fynx_scapy.net.aio import AioNetwork
 from fynx_scapy.net.sockets import OpenSocket
 from fynx_scapy.text import counted
 
+BACKLOG = 128
+"""How many sessions wait to be accepted by default."""
+
 _CHECKS = {
     "configs": several(kind(IkeConfig), 1, 100_000),
     "endpoint": optional(kind(EndpointConfig)),
@@ -55,7 +58,7 @@ class IpsecServer(IpsecHost):
         native: bool = True,
         offload: bool = True,
         registry: Registry | None = None,
-        backlog: int = 128,
+        backlog: int = BACKLOG,
         unique: bool = False,
         name: str = "server",
     ) -> None:

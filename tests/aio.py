@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,35 +12,9 @@ import uvloop
 
 from fynx_scapy import ChildConfig, EndpointConfig, IkeConfig, IpsecClient, IpsecServer, IpsecSession, Retransmission
 from fynx_scapy.net import echo_request
+from tools.virtual_loop import VirtualLoop
 
 Main = Callable[[], Coroutine[Any, Any, None]]
-
-
-class VirtualSelector(selectors.DefaultSelector):
-    """Waits for no time: where nothing has arrived, the clock goes on to the next timer."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready. Loopback delivers before the sender's call returns, so what is not there will not come."""
-        ready = super().select(0)
-        if not ready and timeout != 0:
-            assert timeout is not None, "everybody waits, and nothing will happen any more"
-            self.now += timeout
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop with real sockets and virtual time: a day of rekeys takes no longer than their packets."""
-
-    def __init__(self) -> None:
-        self._waits = VirtualSelector()
-        super().__init__(self._waits)
-
-    def time(self) -> float:
-        """Virtual seconds."""
-        return self._waits.now
-
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.SelectorEventLoop,

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -46,6 +47,9 @@ def pages() -> list[str]:
     return [page for page in found if page not in ("docs/architecture.md", "docs/migration.md")]
 
 
+PROGRAM = re.compile(r"# (\w+\.py)\n")
+"""The first line of a program that needs another one."""
+
 PYTHON = [(page, index) for page in pages() for index in range(len(blocks(page, "python")))]
 
 
@@ -54,6 +58,8 @@ PYTHON = [(page, index) for page in pages() for index in range(len(blocks(page, 
 def test_python_block_runs(page: str, index: int, tmp_path: Path) -> None:
     """Each runs in a new process, because it may register classes; one that begins with ``>>>`` is a doctest."""
     block = blocks(page, "python")[index]
+    if PROGRAM.match(block):
+        pytest.skip("it needs another one: test_client_and_server_of_the_guide")
     if "with Lab(" in block and not CHARON:
         pytest.skip("charon-systemd is not installed")
     file = tmp_path / "block.py"
@@ -69,6 +75,28 @@ def test_python_block_runs(page: str, index: int, tmp_path: Path) -> None:
     else:
         file.write_text(block)
         run(sys.executable, "-W", "error", str(file), cwd=tmp_path)
+
+
+@pytest.mark.slow
+def test_client_and_server_of_the_guide(tmp_path: Path) -> None:
+    """Both as printed, in processes of their own; the server is ended by Ctrl-C."""
+    programs = {named[1]: block for block in blocks("docs/guide.md", "python") if (named := PROGRAM.match(block))}
+    assert programs.keys() == {"server.py", "client.py"}
+    for name, block in programs.items():
+        (tmp_path / name).write_text(block)
+    command = [sys.executable, "-W", "error", "server.py"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout.readline() == "ready\n"
+            said = run(sys.executable, "-W", "error", "client.py", cwd=tmp_path)
+        finally:
+            server.send_signal(signal.SIGINT)
+            out, err = server.communicate(timeout=30)
+    assert said.splitlines()[:3] == ["32 octets from server"] * 3
+    assert "packets_in=3, bytes_in=96, packets_out=3, bytes_out=96" in said
+    assert "ike_rekeys=1, child_rekeys=1" in said
+    assert out == "client has come\nclient has gone: the IKE SA ended: deleted by the peer\n"
+    assert err.splitlines()[-1:] == ["KeyboardInterrupt"]
 
 
 def commands(page: str) -> list[list[str]]:

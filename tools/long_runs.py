@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
-from tools import flood, soak, udp_flood, week
+from tools import flood, soak, tunnels, udp_flood, week
 from tools.crossing import Crossing, every
 
 CHUNK = 500
@@ -74,11 +74,25 @@ def a_flood(pool: ProcessPoolExecutor) -> list[str]:
     return wrong
 
 
+def _tunnels(seed: int) -> tunnels.Report:
+    return tunnels.run(200, 8, seed)
+
+
+def many_tunnels(pool: ProcessPoolExecutor) -> list[str]:
+    """Run 200 sessions of asyncio clients with one server over a bad network, four times."""
+    wrong = []
+    for report in pool.map(_tunnels, range(4)):
+        print(f"tunnels: {report}")
+        wrong += report.faults
+    return wrong
+
+
 PARTS: dict[str, Callable[[ProcessPoolExecutor], list[str]]] = {
     "crossings": crossings,
     "lives": lives,
     "week": a_week,
     "flood": a_flood,
+    "tunnels": many_tunnels,
 }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fynx_scapy.net.echo import echo_request, udp_packet
+from fynx_scapy.net.echo import echo_reply, echo_request, udp_packet
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.nat import Nat
 from fynx_scapy.net.udp import UdpNetwork, free_ports
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AioNetwork", "Nat", "Network", "Recorder", "Shard", "Shards", "Tun", "TunConfig", "TunDevice", "UdpNetwork",
-    "Wire", "echo_request", "free_ports", "udp_packet",
+    "Wire", "echo_reply", "echo_request", "free_ports", "udp_packet",
 ]  # fmt: skip
 
 

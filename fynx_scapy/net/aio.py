@@ -97,7 +97,7 @@ class AioNetwork(SocketHosts):
     ) -> None:
         super().__init__(open_socket=open_socket, history=history, offload=offload, shard=shard)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._started = 0.0
+        self._started = self._reached = self._armed = 0.0
         self._flushing: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._flushed = Signal()
@@ -123,7 +123,7 @@ class AioNetwork(SocketHosts):
     @property
     def now(self) -> float:
         """Seconds of the event loop's clock since the first endpoint was added."""
-        return 0.0 if self._loop is None else self._loop.time() - self._started
+        return 0.0 if self._loop is None else max(self._loop.time() - self._started, self._reached)
 
     def run(self, until: float | Callable[[], bool] | None = None, *, limit: float = 3600.0) -> bool:
         """LocalError: time passes in the event loop. Await `until`."""
@@ -284,17 +284,17 @@ class AioNetwork(SocketHosts):
     def _arm(self) -> None:
         """Wake up for the next timer of any endpoint. An earlier wake-up stays: it looks again."""
         at = self._next_timer()
-        if at is None:
+        if at is None or (self._timer is not None and self._armed <= at):
             return
-        at += self._started
         if self._timer is not None:
-            if not self._timer.cancelled() and self._timer.when() <= at:
-                return
             self._timer.cancel()
-        self._timer = self.loop.call_at(at, self._due)
+        self._armed = at
+        self._timer = self.loop.call_at(self._started + at, self._due)
 
     def _due(self) -> None:
-        self._timer = None
+        # Event loops wake up as early as the resolution of their clock allows (uvloop's is a millisecond). The timers
+        # are due then, or they would be set again and again until the clock shows their time.
+        self._timer, self._reached = None, self._armed
         self.flush()
 
     # Exceptions that have no caller
