@@ -68,15 +68,8 @@ class IpsecSession(SessionLife):
 
     def __repr__(self) -> str:
         ids = f"{self.local_id or '?'} > {self.remote_id or '?'}"
-        state = (
-            "closed"
-            if self.closed
-            else "open"
-            if self._opened
-            else "reconnecting"
-            if self.lost_because
-            else "connecting"
-        )
+        coming = "reconnecting" if self.lost_because else "connecting"
+        state = "closed" if self.closed else "open" if self._opened else coming
         return f"<IpsecSession {ids}, {self.local} > {self.remote}, {state}>"
 
     async def __aenter__(self) -> Self:
