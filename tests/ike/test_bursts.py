@@ -257,6 +257,103 @@ def test_every_queue_has_a_ceiling_of_octets() -> None:
     assert sum(len(datagram.data) for datagram in pair.alice.datagrams()) <= 1000
 
 
+# The kinds of Child SAs, and what happens to them
+
+
+def exchange(pair: Pair, sent: list[bytes]) -> list[bytes]:
+    """Send packets from Alice to Bob in one batch, and return what comes out there."""
+    now = pair.network.now
+    assert pair.alice.send_many(sent, now) == len(sent)
+    for item in pair.alice.output():
+        if isinstance(item, Burst):
+            pair.bob.receive_burst(item.turned(), now)
+        else:
+            pair.bob.receive(item.turned(), now)
+    return pair.bob.packets()
+
+
+def between(config: ChildConfig, **changes: Any) -> Pair:
+    """Two endpoints with a Child SA of this configuration at both ends."""
+    theirs = config.replace(local_ts=config.remote_ts, remote_ts=config.local_ts)
+    pair = Pair(bob(children=(theirs,), **changes), network=Network(seed=1, history=0))
+    pair.connect(alice(children=(config,), **changes))
+    return pair
+
+
+def test_transport_mode_takes_batches_without_fragments() -> None:
+    pair = between(ChildConfig(mode="transport", local_ts=ALICE, remote_ts=BOB))
+    sent = [echo_request(ALICE, BOB, sequence=number) for number in range(5)]
+    assert exchange(pair, sent) == sent
+    fragment = sent[0][:6] + b"\0\5" + sent[0][8:]
+    assert pair.alice.send_many([sent[0], fragment, sent[1]], 1.0) == 2
+    assert pair.alice.counts.drops == {DropReason.INNER_MALFORMED: 1}
+
+
+def test_a_batch_is_padded_as_configured() -> None:
+    pair = between(ChildConfig(tfc_length=500))
+    sent = packets(4)
+    assert pair.alice.send_many(sent, 1.0) == 4
+    (burst,) = pair.alice.output()
+    assert isinstance(burst, Burst)
+    assert {len(packet) for packet in burst.packets} == {8 + 8 + 500 + 2 + 2 + 16}
+    pair.bob.receive_burst(burst.turned(), 1.0)
+    assert pair.bob.packets() == sent
+
+
+def test_taps_see_each_packet_of_a_batch(pair: Pair) -> None:
+    seen: list[bytes] = []
+    pair.alice.taps.add("parts", lambda message: seen.append(message.parts.payload))
+    pair.alice.taps.add("datagrams", lambda message, datagrams, attempt: list(datagrams) * 2)
+    sent = packets(3)
+    assert pair.alice.send_many(sent, 1.0) == 3
+    assert seen == sent
+    assert len(pair.alice.datagrams()) == 6
+
+
+def test_a_peer_that_moves_in_a_burst_is_followed_by_the_next_packet() -> None:
+    pair = between(ChildConfig(), force_encapsulation=True)
+    bobs = pair.bobs
+    bobs.nat_before_peer, bobs.nat_before_us = True, False
+    assert exchange(pair, packets(3)) == packets(3)
+    assert exchange(pair, packets(3)) == packets(3)
+    answer = echo_request("10.2.0.1", "10.1.0.1")
+    pair.bob.send(answer, 1.0)
+    (before,) = pair.bob.output()
+    pair.alice.send_many(packets(3), 1.0)
+    (burst,) = pair.alice.output()
+    assert isinstance(burst, Burst)
+    moved = Address("198.51.100.7", 40_000)
+    # The NAT of Alice gives her another address.
+    pair.bob.receive_burst(Burst(burst.packets, burst.remote, moved, burst.kind), 2.0)
+    assert pair.bob.packets() == packets(3)
+    pair.bob.send(answer, 2.0)
+    (after,) = pair.bob.output()
+    assert (before.remote, after.remote) == (burst.local, moved)
+    # A copy of the burst from elsewhere changes nothing.
+    pair.bob.receive_burst(Burst(burst.packets, burst.remote, Address("203.0.113.9", 9), burst.kind), 3.0)
+    assert (pair.bobs.remote, pair.bob.counts.replays) == (moved, 3)
+
+
+@pytest.mark.parametrize("kind", ["child", "ike"])
+def test_no_packet_is_lost_in_a_rekey_between_batches(pair: Pair, kind: str) -> None:
+    sent = received = 0
+    inbox = pair.network.hosts["bob"].inbox
+    for number in range(40):
+        sa = next(sa for sa in pair.alice.sas.values() if sa.established)
+        if number % 8 == 4:
+            # HDR, SK {…}  -->  while packets are under way
+            if kind == "ike":
+                sa.rekey()
+            else:
+                sa.rekey_child(next(child for child in sa.children.values() if not child.deleting))
+        sent += pair.alice.send_many(packets(10), pair.network.now)
+        pair.network.run(pair.network.now + 0.013)
+    pair.network.run()
+    received = len(inbox)
+    assert (sent, received) == (400, 400)
+    assert not pair.bob.counts.drops
+
+
 # Events of ESP packets
 
 

@@ -31,6 +31,18 @@ _LOOK_AGAIN = 5.0
 class _Life:
     """The limits of an SA, and their timers."""
 
+    __slots__ = (
+        "_least_bytes",
+        "_least_packets",
+        "ended",
+        "endpoint",
+        "hard",
+        "lifetime",
+        "rekeyed",
+        "soft",
+        "timers",
+    )  # fmt: skip
+
     def __init__(self, sa: SaRecord, lifetime: Lifetime) -> None:
         self.endpoint = sa.endpoint
         self.lifetime = lifetime
@@ -83,6 +95,8 @@ class _Life:
 
 class IkeLife(_Life):
     """The lifetime of an IKE SA, and the time of its reauthentication."""
+
+    __slots__ = ("began", "bytes", "packets", "reauthenticate_at", "sa")
 
     def __init__(self, sa: SaRecord, old: IkeLife | None = None) -> None:
         super().__init__(sa, sa.config.lifetime)
@@ -142,6 +156,8 @@ class IkeLife(_Life):
 
 class ChildLife(_Life):
     """The lifetime of a Child SA, and of its sequence numbers (RFC 4303 section 3.3.3)."""
+
+    __slots__ = ("_inbound", "_least_seq", "_outbound", "child", "last_seq")
 
     def __init__(self, sa: SaRecord, child: ChildSa) -> None:
         super().__init__(sa, child.config.lifetime)

@@ -26,8 +26,9 @@ def _ends(header: int) -> list[int]:
 
 
 _ENDS4 = _ends(20)
-_PLAIN6 = [protocol not in (*EXTENSIONS, FRAGMENT) for protocol in range(256)]
-_ENDS6 = [end if plain else 0 for end, plain in zip(_ends(40), _PLAIN6, strict=True)]
+PLAIN6 = [protocol not in (*EXTENSIONS, FRAGMENT) for protocol in range(256)]
+"""Whether the ports come right after the fixed header of IPv6, by its Next Header."""
+_ENDS6 = [end if plain else 0 for end, plain in zip(_ends(40), PLAIN6, strict=True)]
 
 
 def flow_key(packet: bytes) -> bytes | None:
@@ -49,8 +50,10 @@ def flow_key(packet: bytes) -> bytes | None:
 
 def address_key(packet: bytes) -> bytes | None:
     """The addresses alone: enough where no selector has a protocol or ports."""
-    if packet[:1] == b"\x45":
-        return packet[12:20] if len(packet) >= 20 else None
-    if len(packet) >= 40 and packet[0] >> 4 == 6 and _PLAIN6[packet[6]]:
+    if len(packet) < 20:
+        return None
+    if packet[0] == 0x45:
+        return packet[12:20]
+    if len(packet) >= 40 and packet[0] >> 4 == 6 and PLAIN6[packet[6]]:
         return packet[8:40]
     return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fynx_scapy.ike.core.child import ChildSa
-from fynx_scapy.ike.terms.flowkeys import address_key, flow_key
+from fynx_scapy.ike.terms.flowkeys import PLAIN6, address_key, flow_key
 from fynx_scapy.ike.terms.selectors import Flow, Selector
 
 Gate = Callable[[bytes], bool]
@@ -20,7 +20,10 @@ FLOWS = 64
 
 
 def gate(child: ChildSa) -> Gate:
-    """A function that says whether a packet of a Child SA matches its selectors; MalformedError for a malformed one."""
+    """A function that says whether an IP packet matches the selectors of a Child SA: what `ChildSa.allows` says.
+
+    The packet is at least as long as its fixed header. MalformedError when its further headers are cut off.
+    """
     selectors = (*child.remote_ts, *child.local_ts)
     plain = all(selector.plain for selector in selectors)
     if plain and len(child.remote_ts) == len(child.local_ts) == 1 and len({s.version for s in selectors}) == 1:
@@ -34,13 +37,17 @@ def _by_range(child: ChildSa, remote: Selector, local: Selector) -> Gate:
     local_low, local_high = local.start.to_bytes(size), local.end.to_bytes(size)
 
     # Octets of one length are in the order of the numbers that they are.
-    def allows(packet: bytes) -> bool:
-        key = address_key(packet)
-        if key is None or len(key) != 2 * size:
-            return child.allows(Flow.parse(packet))
-        return remote_low <= key[:size] <= remote_high and local_low <= key[size:] <= local_high
+    def allows4(packet: bytes) -> bool:
+        if packet[0] == 0x45:
+            return remote_low <= packet[12:16] <= remote_high and local_low <= packet[16:20] <= local_high
+        return child.allows(Flow.parse(packet))
 
-    return allows
+    def allows6(packet: bytes) -> bool:
+        if packet[0] >> 4 == 6 and PLAIN6[packet[6]]:
+            return remote_low <= packet[8:24] <= remote_high and local_low <= packet[24:40] <= local_high
+        return child.allows(Flow.parse(packet))
+
+    return allows4 if size == 4 else allows6
 
 
 def _by_flow(child: ChildSa, key_of: Callable[[bytes], bytes | None]) -> Gate:

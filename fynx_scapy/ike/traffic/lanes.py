@@ -21,13 +21,12 @@ class OutLane:
     It is valid until anything about the Child SA or its IKE SA changes. Then it is closed, and looked up anew.
     """
 
-    __slots__ = ("child", "count", "next_header", "plain", "route", "sa", "seal", "valid")
+    __slots__ = ("child", "life", "next_header", "outbound", "plain", "route", "sa", "valid")
 
     def __init__(self, sa: SaRecord, child: ChildSa, version: int) -> None:
         self.sa, self.child = sa, child
         self.next_header = IPV4 if version == 4 else IPV6
-        self.seal: Callable[[bytes, int], bytes] = child.outbound.seal
-        self.count = _uncounted if child.life is None else child.life.sent
+        self.outbound, self.life = child.outbound, child.life
         self.route = nat.esp_route(sa)
         self.plain = child.hosts is None and not (child.options.tfc and child.config.tfc_length)
         self.valid = True
@@ -35,11 +34,7 @@ class OutLane:
     def close(self) -> None:
         """Make it invalid. It keeps no key alive for the flows that still refer to it."""
         self.valid = False
-        del self.sa, self.child, self.seal, self.count
-
-
-def _uncounted() -> None:
-    """The Child SA has no lifetime."""
+        del self.sa, self.child, self.outbound, self.life
 
 
 class Selection:

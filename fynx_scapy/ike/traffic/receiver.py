@@ -28,18 +28,14 @@ _CE = 3
 class InLane:
     """A Child SA as packets that arrive on it see it, looked up once, until anything about it changes."""
 
-    __slots__ = ("allows", "child", "count", "inbound", "remote", "sa", "tunnel")
+    __slots__ = ("allows", "child", "inbound", "life", "remote", "sa", "tunnel")
 
     def __init__(self, sa: SaRecord, child: ChildSa) -> None:
-        self.sa, self.child, self.inbound = sa, child, child.inbound
+        self.sa, self.child = sa, child
+        self.inbound, self.life = child.inbound, child.life
         self.remote: Address = nat.esp_route(sa).remote
         self.tunnel = child.hosts is None
         self.allows = gate(child)
-        self.count = _uncounted if child.life is None else child.life.received
-
-
-def _uncounted() -> None:
-    """The Child SA has no lifetime."""
 
 
 class Receiver:
@@ -67,7 +63,8 @@ class Receiver:
             self._heard(lane)
             if datagram.remote != lane.remote and datagram.remote != sa.remote:
                 nat.follow_esp(sa, lane.child, int.from_bytes(data[4:8]), datagram)
-            lane.count()
+            if lane.life is not None:
+                lane.life.received()
             packet = self._inner(lane, payload, next_header, datagram.remote, tos)
             allowed = packet is None or lane.allows(packet)
         except FynxError as error:
@@ -85,25 +82,24 @@ class Receiver:
         return None
 
     def receive_burst(self, burst: Burst) -> None:
-        """Handle the ESP packets of a burst like `receive`, those of one Child SA that follow one another together."""
+        """Handle the ESP packets of a burst like `receive`, those of one Child SA together. Their order stays there."""
         packets = burst.packets
         if self._endpoint.esp_events or len(packets) == 1:
             for datagram in burst.datagrams():
                 self.receive(datagram)
             return
-        start, number = 0, len(packets)
-        while start < number:
-            spi, end = packets[start][:4], start + 1
-            while end < number and packets[end][:4] == spi:
-                end += 1
-            self._receive_run(packets[start:end], burst)
-            start = end
+        runs: dict[bytes, list[bytes]] = {}
+        last, run = None, packets
+        for packet in packets:
+            spi = packet[:4]
+            if spi != last:
+                last, run = spi, runs.setdefault(spi, [])
+            run.append(packet)
+        for run in runs.values():
+            self._receive_run(run, burst)
 
     def _receive_run(self, packets: Sequence[bytes], burst: Burst) -> None:
-        """Handle packets with one SPI: at once, if they come near no limit of their Child SA and from where it sends.
-
-        What was not opened is handled after what was.
-        """
+        """Handle packets with one SPI: at once, if no limit of their Child SA is near and its peer has not moved."""
         endpoint, remote, tos = self._endpoint, burst.remote, burst.tos
         octets = sum(map(len, packets))
         lane = self._lanes.get(packets[0][:4])
@@ -112,23 +108,29 @@ class Receiver:
                 self.receive(Datagram(packet, burst.local, remote, burst.kind, tos))
             return
         found: list[bytes] = []
-        sa, heard, dropped, dropped_octets = lane.sa, False, 0, 0
+        sa, allows, plain = lane.sa, lane.allows, lane.tunnel and tos & 3 != _CE
+        dropped, dropped_octets, refused = 0, 0, 0
         for data, result in zip(packets, lane.inbound.open_many(packets), strict=True):
             try:
-                if isinstance(result, FynxError):
-                    raise result
-                heard = True
-                inner = self._inner(lane, *result, remote, tos)
+                if result.__class__ is not tuple:
+                    refused += 1
+                    raise result  # type: ignore[misc]
+                payload, next_header = result
+                size, inner = len(payload), None
+                if plain and next_header == IPV4 and size >= 20 and payload[0] == 0x45:
+                    # Most packets are these. There is nothing more to look at than their length.
+                    inner = payload if payload[2] << 8 | payload[3] == size else None
+                inner = inner or self._inner(lane, payload, next_header, remote, tos)
                 if inner is None:
                     continue
-                if lane.allows(inner):
+                if allows(inner):
                     found.append(inner)
                     continue
                 self._outside(lane, Datagram(data, burst.local, remote, burst.kind, tos), inner)
             except FynxError as error:
                 self._refuse(lane, Datagram(data, burst.local, remote, burst.kind, tos), error)
             dropped, dropped_octets = dropped + 1, dropped_octets + len(data)
-        if heard:
+        if refused < len(packets):
             self._heard(lane)
         counts = endpoint.counts
         counts.esp_packets_in += len(packets) - dropped
@@ -140,7 +142,7 @@ class Receiver:
     @staticmethod
     def _may_run(lane: InLane, remote: Address, number: int, octets: int) -> bool:
         """Whether so many packets from there can be handled at once: no limit is near, and the peer has not moved."""
-        life = lane.child.life
+        life = lane.life
         here = remote == lane.remote or remote == lane.sa.remote
         return here and (life is None or life.may_receive(number, octets))
 

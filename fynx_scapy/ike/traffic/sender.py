@@ -80,9 +80,10 @@ class Sender:
         else:
             next_header = lane.next_header
             tos = packet[1] if next_header == IPV4 else (packet[0] << 4 | packet[1] >> 4) & 0xFF
-            outbox.put_esp(lane.seal(packet, next_header), lane.route, tos)
+            outbox.put_esp(lane.outbound.seal(packet, next_header), lane.route, tos)
             lane.sa.last_sent = endpoint.now
-            lane.count()
+            if lane.life is not None:
+                lane.life.sent()
         chosen.packets += 1
         chosen.octets += len(packet)
         return True
@@ -95,6 +96,8 @@ class Sender:
         chosen, key_of, taken = selection or self._all, self._key, 0
         flows = chosen.flows
         lanes: dict[OutLane, list[bytes]] = {}
+        last: OutLane | None = None
+        group: list[bytes] = []
         for packet in packets:
             lane = flows.get(key_of(packet))
             if lane is None or not lane.valid:
@@ -107,10 +110,9 @@ class Sender:
                 if lane is None:
                     taken += chosen.left(packet, flow)
                     continue
-            if lane in lanes:
-                lanes[lane].append(packet)
-            else:
-                lanes[lane] = [packet]
+            if lane is not last:
+                last, group = lane, lanes.setdefault(lane, [])
+            group.append(packet)
         for lane, group in lanes.items():
             taken += self._send_group(chosen, lane, group)
         return taken
@@ -157,7 +159,10 @@ class Sender:
             chosen.octets += sum(sent)
             return len(sent)
         sealed = child.outbound.seal_many(packets, lane.next_header)
-        classes = [tunnel.traffic_class(packet) for packet in packets]
+        if lane.next_header == IPV4:
+            classes = [packet[1] for packet in packets]
+        else:
+            classes = [(packet[0] << 4 | packet[1] >> 4) & 0xFF for packet in packets]
         if classes.count(classes[0]) == number:
             outbox.put_many(sealed, lane.route, classes[0])
         else:
