@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
-from tools import flood, soak, tunnels, udp_flood, week
+from fynx_scapy.errors import LabError
+from tools import flood, live_tunnels, soak, tunnels, udp_flood, week
 from tools.crossing import Crossing, every
 
 CHUNK = 500
@@ -87,12 +88,26 @@ def many_tunnels(pool: ProcessPoolExecutor) -> list[str]:
     return wrong
 
 
+def with_strongswan(pool: ProcessPoolExecutor) -> list[str]:
+    """Hold a tunnel as a client and one as a server with a live strongSwan for ten minutes, with rekeys."""
+    try:
+        reports = pool.submit(live_tunnels.run, 600.0).result()
+    except LabError as error:
+        return [f"no live peer: {error}"]
+    wrong = []
+    for report in reports:
+        print(f"live: {report}")
+        wrong += report.faults
+    return wrong
+
+
 PARTS: dict[str, Callable[[ProcessPoolExecutor], list[str]]] = {
     "crossings": crossings,
     "lives": lives,
     "week": a_week,
     "flood": a_flood,
     "tunnels": many_tunnels,
+    "live": with_strongswan,
 }
 
 
