@@ -74,6 +74,9 @@ def start(capture: Capture | str | None = None, keys: str | None = None) -> None
     for magic in (magics.ladder, magics.decrypt):
         shell.register_magic_function(magic, "line", magic.__name__)
     shell.set_custom_exc((FynxError,), _one_line)
+    if not shell.simple_prompt:
+        # Clients and servers go on while the prompt waits: it runs in the event loop in which commands are awaited.
+        shell.enable_gui("asyncio")
     shell()
 
 

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pexpect
 import pytest
 
-from fynx_scapy import shell
+from fynx_scapy import IkeConfig, IpsecClient, shell
 from fynx_scapy.errors import ConfigError
 
 PCAPS = Path(__file__).resolve().parent.parent / "pcaps"
@@ -129,3 +132,60 @@ def test_without_ipython_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "IPython.terminal.embed", None)
     with pytest.raises(ConfigError, match=r"pip install 'fynx-scapy\[shell\]'"):
         shell.start()
+
+
+SERVER = (
+    "free = EndpointConfig(port=0, natt_port=0, marker_always=True)",
+    "child = ChildConfig(local_ts='10.2.0.0/24', remote_ts='10.1.0.0/24')",
+    "here = IkeConfig(auth='x', children=child)",
+    "server = IpsecServer(here, local='127.0.0.1', endpoint=free, native=False)",
+    "await server.bind()",
+    "port, natt_port = server.endpoint.config.port, server.endpoint.config.natt_port",
+)
+
+
+@pytest.mark.slow
+def test_clients_and_servers_at_the_prompt() -> None:
+    said = typed(
+        *SERVER,
+        "config = IkeConfig(auth='x', remote=('127.0.0.1', port), remote_natt_port=natt_port)",
+        "client = IpsecClient(config, native=False)",
+        "session = await client.connect()",
+        "session",
+        "await client.connect(config.replace(auth='y'))",
+        "await session.rekey(); session.counters.ike_rekeys",
+        "await session.close(); await session.recv_packet()",
+        "await client.shutdown(); await server.close(); server",
+    )
+    assert "<IpsecSession fynx > fynx, 127.0.0.1:" in said
+    assert "PeerError: IKE_AUTH was answered with AUTHENTICATION_FAILED" in said
+    assert "SessionClosed: the IKE SA ended: deleted by us" in said
+    assert "0 sessions>" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_server_answers_while_the_prompt_waits() -> None:
+    environment = {**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+    arguments = ["-m", "fynx_scapy.cli", "shell"]
+    shell = pexpect.spawn(
+        sys.executable, arguments, env=environment, encoding="utf-8", timeout=60, dimensions=(50, 200)
+    )
+    try:
+        for line in (*SERVER, "print('ports', port, natt_port, 'end')"):
+            shell.expect(r"In \[")
+            shell.send(line + "\r")
+        shell.expect(r"ports (\d+) (\d+) end")
+        port, natt_port = map(int, shell.match.groups())
+        shell.expect(r"In \[")  # it waits for the next command
+
+        async def connect() -> None:
+            config = IkeConfig(auth="x", remote=("127.0.0.1", port), remote_natt_port=natt_port)
+            async with IpsecClient(config, native=False) as client:
+                assert (await client.connect()).open
+
+        asyncio.run(connect())
+        shell.send("await server.close()\r")
+        shell.expect(r"In \[")
+    finally:
+        shell.close(force=True)
