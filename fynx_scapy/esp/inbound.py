@@ -153,6 +153,10 @@ class InboundSa(EspSa):
         except FynxError as error:
             return error
 
+    def rest(self) -> None:
+        """Let go of the cipher's context. The next packet makes another one, within microseconds."""
+        self._opener = None
+
     def inspect(self, packet: bytes) -> None:
         """Check length and SPI of a packet, before any cryptography. Raises MalformedError."""
         if len(packet) < self._least:

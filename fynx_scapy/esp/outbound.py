@@ -123,6 +123,10 @@ class OutboundSa(EspSa):
         """A dummy packet with ``length`` zero octets (RFC 4303 section 2.6)."""
         return self.seal(bytes(length), NO_NEXT_HEADER)
 
+    def rest(self) -> None:
+        """Let go of the cipher's context. The next packet makes another one, within microseconds."""
+        self._sealer = None
+
     def take_seq(self) -> int:
         """Take the next sequence number, for a crafted packet. Raises LocalError when they are used up."""
         if self._seq >= self.limit:

@@ -62,6 +62,21 @@ def test_traffic_that_comes_in_is_life(who):
     assert questions(pair, who) == []
 
 
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_ciphers_rest_while_the_peer_is_silent(who):
+    """They take most of the memory of a Child SA, and are made again for the next packet."""
+    pair = watching(who)
+    ((_, child),) = getattr(pair, who).children.values()
+    for number in (1, 2):
+        assert (child.inbound._opener, child.outbound._sealer) == (None, None)
+        assert pair.alice.send(PING, pair.network.now)
+        pair.network.run(pair.network.now + 20)
+        assert (child.inbound.packets, child.outbound.seq) == (number, number)  # Bob answers
+        assert child.inbound._opener is not None
+        assert child.outbound._sealer is not None
+        pair.network.run(pair.network.now + 20)
+
+
 def test_traffic_that_goes_out_is_no_life():
     pair = watching("alice")
     pair.network.hosts["bob"].echo = False

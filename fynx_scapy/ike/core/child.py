@@ -112,6 +112,13 @@ class ChildSa:
             return Closing.REPLACED
         return Closing.LIFETIME if self.life is not None and self.life.ended else None
 
+    def rest(self) -> None:
+        """Let go of what packets alone need, the ciphers first of all; the next one makes it anew."""
+        self.inbound.rest()
+        self.outbound.rest()
+        if self.watcher is not None:
+            self.watcher(self)
+
     def takes(self, flow: Flow) -> bool:
         """Whether an outbound packet matches the traffic selectors."""
         return flow.fits(self.local_ts, self.remote_ts, fragments=self.options.fragments)

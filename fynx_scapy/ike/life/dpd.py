@@ -41,6 +41,8 @@ class Watch:
         if self._interval is not None and now < sa.last_heard + self._interval:
             # Any authentic packet, on the IKE SA or on a Child SA, shows that the peer is alive.
             return self._set(sa.last_heard)
+        for child in sa.children.values():
+            child.rest()
         if not sa.requests.pending and not sa.requests.waiting:
             # HDR, SK {}  -->   <--  HDR, SK {}
             sa.liveness()
