@@ -9,6 +9,7 @@ negotiates.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,7 +67,7 @@ class Spd:
     def __init__(self) -> None:
         self._count = 0
         self._groups: dict[object, Group] = {}
-        self._tables: dict[_Shape, dict[_Place, dict[Group, None]]] = {}
+        self._tables: dict[_Shape, dict[_Place, tuple[Group, ...]]] = {}
         self._versions: dict[int, list[_Shape]] = {4: [], 6: []}
         self._with_ports = 0
 
@@ -84,10 +85,11 @@ class Spd:
             group = self._groups[key] = Group(child)
             self._with_ports += not group.plain
             for shape, place in group.places:
-                if shape not in self._tables:
-                    self._tables[shape] = {}
+                table = self._tables.get(shape)
+                if table is None:
+                    table = self._tables[shape] = {}
                     self._versions[shape[0]].append(shape)
-                self._tables[shape].setdefault(place, {})[group] = None
+                table[place] = (*table.get(place, ()), group)
         group.members[child.inbound.spi] = Member(self._count, sa, child, group)
 
     def move(self, child: ChildSa, sa: SaRecord) -> None:
@@ -106,8 +108,10 @@ class Spd:
         self._with_ports -= not group.plain
         for shape, place in group.places:
             table = self._tables[shape]
-            del table[place][group]
-            if not table[place]:
+            others = tuple(other for other in table[place] if other is not group)
+            if others:
+                table[place] = others
+            else:
                 del table[place]
             if not table:
                 del self._tables[shape]
@@ -123,7 +127,7 @@ class Spd:
         for shape in self._versions[flow.version]:
             groups = self._tables[shape].get((flow.destination >> shape[1], flow.source >> shape[2]))
             if groups is not None:
-                found |= groups
+                found.update(dict.fromkeys(groups))
         members = [member for group in found if (member := group.newest()) is not None]
         members.sort(key=_number)
         best = policy.pick([(member.sa, member.child) for member in members], flow)
@@ -148,7 +152,7 @@ class Spd:
                 if more_remote < remote_bits or more_local < local_bits:
                     return None
                 place = remote >> (more_remote - remote_bits), local >> (more_local - local_bits)
-                found |= self._tables[shape].get(place, {})
+                found.update(dict.fromkeys(self._tables[shape].get(place, ())))
         return list(found)
 
 
@@ -173,7 +177,13 @@ def _places(remote: Iterable[Selector], local: Iterable[Selector]) -> Iterable[t
                 theirs = {(bits, 0)}
         for left_out, rest in theirs:
             for ours_left_out, ours_rest in ours:
-                yield (version, left_out, ours_left_out), (rest, ours_rest)
+                yield _shape(version, left_out, ours_left_out), (rest, ours_rest)
+
+
+@functools.cache
+def _shape(version: int, remote: int, local: int) -> _Shape:
+    """One tuple for each shape. There are at most 81 of IPv4 and 289 of IPv6."""
+    return version, remote, local
 
 
 def _blocks(start: int, end: int, step: int) -> Iterable[_Block]:
