@@ -46,11 +46,12 @@ def config(action: str) -> IkeConfig:
 def die(s: Session) -> None:
     """Break the network until the initiator has declared its peer dead."""
     s.connect()
+    sa = s.sa  # with "restart", the session goes on with another one
     s.network.wire.loss = 1.0
     # HDR, SK {}  --X   four times
     s.network.run(30.0 + QUICK.total - 1.0)
     expect(s.events).lacks(PeerDead)
-    expect(s.network.run(lambda: bool(s.sa.state.value == "closed"), limit=5.0), "the IKE SA closed").equals(True)
+    expect(s.network.run(lambda: bool(sa.state.value == "closed"), limit=5.0), "the IKE SA closed").equals(True)
     s.network.wire.loss = 0.0
     ours = expect(s.events).at("initiator").has(PeerDead, times=1, attempts=4).has(Retransmitted, times=3)
     ours.has(SaDeleted, times=1, child_spis=(), by_peer=False)
