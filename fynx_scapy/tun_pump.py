@@ -12,10 +12,12 @@ from fynx_scapy.errors import FynxError, LocalError
 from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ipsec_session import IpsecSession
-from fynx_scapy.net.aio import AT_ONCE, AioNetwork
+from fynx_scapy.net.aio import AioNetwork
 from fynx_scapy.net.signals import Signal
 from fynx_scapy.net.tun import TunDevice
 
+AT_ONCE = 128
+"""How many packets we read from the device at most, then others have their turn."""
 TOGETHER = 256
 """How many received packets are written together at most. The more, the more segments can be joined."""
 
@@ -98,14 +100,15 @@ class TunPump:
     async def _outward(self, endpoint: Endpoint, network: AioNetwork) -> None:
         """From the device to the sessions."""
         host = next(host for host in network.hosts.values() if host.endpoint is endpoint)
-        while True:
+        while not network.closed:
             packets = self.tun.read(AT_ONCE)
             if not packets:
                 await self._readable()
                 continue
             network.guarded(host, "packets of a TUN device", endpoint.send_many, packets, network.now)
             if network.queued(len(packets)):
-                await network.room()
+                with contextlib.suppress(LocalError):  # closed meanwhile
+                    await network.room()
             else:
                 await asyncio.sleep(0)
 

@@ -33,6 +33,7 @@ PACKAGES = {
     "depmod": "kmod",
     "dpkg-deb": "dpkg",
     "ip": "iproute2",
+    "iperf3": "iperf3",
     "nft": "nftables",
     "nsenter": "util-linux",
     "swanctl": "strongswan-swanctl",

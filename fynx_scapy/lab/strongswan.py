@@ -14,6 +14,7 @@ from typing import IO, Any, ClassVar
 
 from fynx_scapy.errors import LabError
 from fynx_scapy.lab.charon import Charon
+from fynx_scapy.lab.namespace import Process
 from fynx_scapy.lab.peer import Machine, Peer, PeerConfig, PeerIkeSa, Program, write
 
 PLUGINS = (
@@ -84,6 +85,13 @@ class StrongSwan(Peer):
     def version(self) -> str:
         """The version that charon reports: ``5.9.8``."""
         return self.charon.version
+
+    @property
+    def pid(self) -> int:
+        """The process ID of charon, on this machine; LabError when it does not run here."""
+        if not isinstance(self._process, Process):
+            raise LabError("expected a charon that runs on this machine, found one that does not")
+        return self._process.pid
 
     def start(self) -> None:
         """Start it with the lab's configuration; LabError with the end of its log when it does not answer."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from fynx_scapy.net.recorder import Recorder
     from fynx_scapy.net.shard import Shard
     from fynx_scapy.net.shards import Shards
-    from fynx_scapy.net.tun import Tun, TunConfig, TunDevice
+    from fynx_scapy.net.tun import Tun, TunDevice
+    from fynx_scapy.net.tun_config import TunConfig
 
 __all__ = [
     "AioNetwork", "Nat", "Network", "Recorder", "Shard", "Shards", "Tun", "TunConfig", "TunDevice", "UdpNetwork",
@@ -25,9 +26,10 @@ __all__ = [
 ]  # fmt: skip
 
 
-_HOME = {"AioNetwork": "aio", "Recorder": "recorder", "Shard": "shard", "Shards": "shards"} | dict.fromkeys(
-    ("Tun", "TunConfig", "TunDevice"), "tun"
-)
+_HOME = {
+    "AioNetwork": "aio", "Recorder": "recorder", "Shard": "shard", "Shards": "shards", "Tun": "tun",
+    "TunConfig": "tun_config", "TunDevice": "tun",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

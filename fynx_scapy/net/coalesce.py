@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 PLAIN: Final = bytes(10)
@@ -66,24 +66,41 @@ class Run:
         self._whole = self._octets = len(packet)
         self._mask, place = _comparison(at, head)
         self._step = (len(packet) - head) << place
-        self._sum = _aligned(packet)
+        self._sum = _aligned(_number(packet), len(packet))
         self._expected = (_number(packet[:head]) & self._mask) + self._step
 
-    def take(self, packet: bytes) -> bool:
-        """Add the packet if it is the segment that follows, and there is room for it."""
-        size = len(packet)
-        payload = size - self._head
-        octets = self._octets + payload
-        if not (self.open and payload > 0 and size <= self._whole and octets <= MOST_OCTETS):
+    def take(self, packets: Sequence[bytes], start: int) -> int:
+        """Add the packets from index ``start`` on that are the segments that follow; returns how many are."""
+        if not self.open:
+            return 0
+        whole, head, mask, expected, step = self._whole, self._head, self._mask, self._expected, self._step
+        payload = whole - head
+        room = min(MOST_SEGMENTS - len(self.packets), (MOST_OCTETS - self._octets) // payload)
+        found = []
+        for packet in packets[start : start + room]:
+            # Where sequence numbers begin anew, the carry changes a port: there the run ends.
+            if len(packet) != whole or _number(packet[:head]) & mask != expected or packet[self._at + 13] & _PSH:
+                break
+            found.append(packet)
+            expected += step
+        self.packets += found
+        self._expected = expected
+        self._octets += len(found) * payload
+        self._sum += _aligned(sum(map(_number, found)), whole)
+        last = start + len(found)
+        return len(found) + (last < len(packets) and self._ends_with(packets[last]))
+
+    def _ends_with(self, packet: bytes) -> bool:
+        """Add the packet if it is the last segment of the run, and there is room for it."""
+        size, head = len(packet), self._head
+        if not (head < size <= self._whole and self._octets + size - head <= MOST_OCTETS):
             return False
-        # Where sequence numbers begin anew, the carry changes a port: there the run ends.
-        if _number(packet[: self._head]) & self._mask != self._expected:
+        if len(self.packets) == MOST_SEGMENTS or _number(packet[:head]) & self._mask != self._expected:
             return False
+        self.open = False
         self.packets.append(packet)
-        self._sum += _aligned(packet)
-        self._octets = octets
-        self._expected += self._step
-        self.open = size == self._whole and not packet[self._at + 13] & _PSH and len(self.packets) < MOST_SEGMENTS
+        self._octets += size - head
+        self._sum += _aligned(_number(packet), size)
         return True
 
     def writes(self) -> list[Write]:
@@ -125,32 +142,34 @@ class Run:
         return bytes(made)
 
 
-def coalesced(packets: Iterable[bytes]) -> list[Write]:
+def coalesced(packets: Sequence[bytes]) -> list[Write]:
     """The writes that hand over these packets. Within a flow the order stays."""
     found: list[Run | bytes] = []
     latest: dict[bytes, Run] = {}
-    run: Run | None = None
-    for packet in packets:
-        if run is not None and run.take(packet):
-            continue
+    index = 0
+    while index < len(packets):
+        packet = packets[index]
         at = _tcp_at(packet)
-        if at == _ELSEWHERE:
-            latest.clear()  # we do not know whose it is: nothing may overtake it
         if at <= _ELSEWHERE:
-            run = None
+            if at == _ELSEWHERE:
+                latest.clear()  # we do not know whose it is: nothing may overtake it
             found.append(packet)
+            index += 1
             continue
         flow = packet[12:24] if at == _IPV4_HEADER else packet[8:44]
         run = latest.get(flow)
-        if run is not None and run.take(packet):
+        if run is not None and (taken := run.take(packets, index)):
+            index += taken
             continue
         run = _begun(packet, at)
+        index += 1
         if run is None:
             latest.pop(flow, None)
             found.append(packet)
         else:
             latest[flow] = run
             found.append(run)
+            index += run.take(packets, index)
     writes: list[Write] = []
     for one in found:
         writes += one.writes() if isinstance(one, Run) else plain([one])
@@ -184,9 +203,9 @@ def _begun(packet: bytes, at: int) -> Run | None:
     return Run(packet, at, head) if at + _LEAST_TCP_HEADER <= head < len(packet) <= MOST_OCTETS else None
 
 
-def _aligned(packet: bytes) -> int:
-    """A packet as a number, padded to whole words as checksums see it."""
-    return _number(packet) << 8 if len(packet) & 1 else _number(packet)
+def _aligned(number: int, octets: int) -> int:
+    """The number of a packet with so many octets, padded to whole words as checksums see it."""
+    return number << 8 if octets & 1 else number
 
 
 @functools.cache

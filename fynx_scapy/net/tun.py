@@ -13,19 +13,18 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import socket
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Final, Self
 
-from fynx_scapy.checks import Check, Checked, as_tuple, flag, setting, several, shown, whole
-from fynx_scapy.errors import ConfigError, DeviceInUse, NoDevice, NoPrivilege, TransportError
+from fynx_scapy.errors import DeviceInUse, NoDevice, NoPrivilege, TransportError
 from fynx_scapy.net import iproute
 from fynx_scapy.net.coalesce import PLAIN, Write, coalesced, plain
+from fynx_scapy.net.tun_config import TunConfig
 
 DEVICE: Final = "/dev/net/tun"
 
@@ -35,73 +34,9 @@ _IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
 _IFREQ: Final = struct.Struct("16sH22x")
 
 _LARGEST: Final = len(PLAIN) + 65535
-_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,15}|(?=.{1,15}\Z)[A-Za-z0-9_.-]+%d")
 _GONE: Final = frozenset({errno.EBADFD, errno.EBADF})
 """How the kernel says that the device was removed."""
 _IPV6 = Path("/proc/sys/net/ipv6")
-
-
-_ADDRESSES = (IPv4Address, IPv6Address, IPv4Network, IPv6Network)
-
-
-def _read_by(convert: Callable[[str], object], wanted: str) -> Callable[[Any], tuple[str, ...]]:
-    """Makes a tuple of canonical texts of one text or several; ConfigError, which says what was ``wanted``."""
-
-    def read(value: Any) -> tuple[str, ...]:
-        texts = []
-        for text in as_tuple(value, str, *_ADDRESSES):
-            try:
-                texts.append(str(convert(str(text))))
-            except ValueError:
-                raise ConfigError(f"expected {wanted}, found {shown(text)}") from None
-        return tuple(texts)
-
-    return read
-
-
-_DEVICE_NAME = Check(
-    "a name of at most 15 letters, digits, dots and dashes, of which the end may be %d for a number that is free",
-    lambda value: isinstance(value, str) and value not in (".", "..") and _NAME.fullmatch(value) is not None,
-)
-_TEXTS = several(Check("text", lambda value: isinstance(value, str)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TunConfig(Checked):
-    """The settings of a TUN device."""
-
-    name: str = setting("fynx%d", _DEVICE_NAME)
-    """The name of the device. ``%d`` at its end is a number that is free."""
-    mtu: int = setting(1400, whole(68, 65535, "octets"))
-    """The largest inner packet in octets. With UDP and ESP around it, 1,400 fit into 1,500 over IPv4 and IPv6."""
-    addresses: tuple[str, ...] = setting((), _TEXTS, read=_read_by(ip_interface, "an address such as 10.1.0.1/24"))
-    """Addresses of this machine on the device, each with the length of its prefix."""
-    routes: tuple[str, ...] = setting((), _TEXTS, read=_read_by(ip_network, "a network such as 10.2.0.0/24"))
-    """The networks that are reached through it. One for all addresses does not replace the default route."""
-    around: tuple[str, ...] = setting((), _TEXTS, read=_read_by(ip_address, "an address such as 192.0.2.1"))
-    """Addresses that are reached as before, although ``routes`` covers them: those of the peers."""
-    queue: int = setting(1000, whole(1, 1_000_000, "packets"))
-    """How many packets wait for us in the kernel. What is more is dropped there."""
-    offload: bool = setting(True, flag())
-    """Whether TCP segments are joined where the kernel allows it."""
-
-    if TYPE_CHECKING:
-
-        def replace(
-            self,
-            *,
-            name: str = ...,
-            mtu: int = ...,
-            addresses: str | Sequence[str] = ...,
-            routes: str | Sequence[str] = ...,
-            around: str | Sequence[str] = ...,
-            queue: int = ...,
-            offload: bool = ...,
-        ) -> Self: ...
-
-    def _check_together(self) -> None:
-        if self.mtu < 1280 and any(":" in text for text in self.addresses + self.routes):
-            raise ConfigError(f"expected TunConfig.mtu to be at least 1280 for IPv6 (RFC 8200), found {self.mtu}")
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@ import pytest
 from fynx_scapy.errors import CommandFailed, ConfigError, DeviceInUse, LabError, NoDevice, NoPrivilege
 from fynx_scapy.lab.namespace import Namespace
 from fynx_scapy.net import iproute, tun, udp_packet
-from fynx_scapy.net.tun import Tun, TunConfig, TunDevice
+from fynx_scapy.net.tun import Tun, TunDevice
+from fynx_scapy.net.tun_config import TunConfig
 from tests.net.test_coalesce import segment, stream
 from tests.privileges import without_capabilities
 
