@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
-import fynx_scapy.harness  # noqa: F401 -- its errors are listed too
+import fynx_scapy.bench.figures
+import fynx_scapy.harness  # noqa: F401 -- the errors of both are listed too
 from fynx_scapy import PeerFields, Session
 from fynx_scapy.errors import PeerError, SessionClosed
 from fynx_scapy.failures import kinds

@@ -56,7 +56,7 @@ UNITS: Mapping[str, Quantity] = {
 class SkippedError(FynxError):
     """A topic cannot be measured here: a program, a privilege or a device is missing. The text says which."""
 
-    code = "bench.skipped"
+    code = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
