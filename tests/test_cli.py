@@ -45,7 +45,7 @@ def test_every_command_is_a_file_of_its_name() -> None:
         assert command is not None
         assert command.name == name
     shared = {"__init__", "load_options", "losses", "opening", "options", "peers", "running", "screen"}
-    programs = {"connecting", "keeping", "load_program", "serving"}  # of connect and serve
+    programs = {"carrying", "connecting", "keeping", "load_program", "serving", "workers"}  # of connect and serve
     assert {path.stem for path in folder.glob("*.py")} == {*cli.COMMANDS, *shared, *programs}
 
 

@@ -15,7 +15,7 @@ from fynx_scapy.ike.terms.child_config import ChildConfig
 from fynx_scapy.ike.terms.cp_config import ConfigReply, ConfigRequest
 from fynx_scapy.ike.terms.endpoint_config import EndpointConfig
 from fynx_scapy.ike.terms.lifetime import Lifetime, Limits
-from fynx_scapy.ike.terms.timeouts import DeadPeerDetection, Retransmission
+from fynx_scapy.ike.terms.timeouts import DeadPeerDetection, Reconnect, Retransmission
 from fynx_scapy.settings.settings import Settings
 from fynx_scapy.settings.swanctl.keys import AUTH, CHILD, CONNECTION, IGNORED, POOL, Key
 from fynx_scapy.settings.tables import SECRET_FILE, in_toml
@@ -27,6 +27,7 @@ NOTE = "<!-- Written by scripts/docs from the code: change that, not this page. 
 TABLES: tuple[tuple[type[Checked], str], ...] = (
     (Settings, "The file itself"),
     (EndpointConfig, "`[endpoint]`"),
+    (Reconnect, "`[reconnect]`"),
     (IkeConfig, "`[connections.NAME]`"),
     (ChildConfig, "`[[connections.NAME.children]]`"),
     (Lifetime, "`lifetime`, of a connection and of each of its children"),

@@ -12,7 +12,7 @@ import click
 from fynx_scapy.commands.load_options import check_load, loading, plan_of
 from fynx_scapy.commands.opening import check_outputs
 from fynx_scapy.commands.options import STDIO
-from fynx_scapy.commands.peers import described, peer_option, ports, settings_of
+from fynx_scapy.commands.peers import check_tun, described, peer_option, ports, settings_of, tun
 from fynx_scapy.commands.running import ends_with, inputs, running, telling
 from fynx_scapy.commands.screen import Screen
 
@@ -30,6 +30,8 @@ from fynx_scapy.commands.screen import Screen
 @peer_option("ping", "Ping this address behind the peer once a second.")
 @peer_option("local", "Send from this local address; default: the one that the system picks.", multiple=True)
 @ports("a free one", "a free one, or --port")
+@tun
+@click.option("--reconnect", is_flag=True, help="Set a tunnel up again when its peer was lost, until it comes back.")
 @running
 @loading
 def connect(
@@ -37,8 +39,8 @@ def connect(
 ) -> None:
     """Set up a tunnel with the peer at HOST, or every tunnel of --config, and keep it until Ctrl-C.
 
-    Rekeys, dead peer detection and keepalives happen by themselves. Pings from the peer's side are answered, other
-    packets are dropped. Ctrl-C or SIGTERM deletes the SAs.
+    Rekeys, dead peer detection and keepalives happen by themselves. With --tun, packets go through a network device;
+    without it, pings from the peer's side are answered and other packets dropped. Ctrl-C or SIGTERM deletes the SAs.
 
     With --tunnels it puts load on a gateway: N tunnels, begun at a rate, held for --duration seconds with rekeys and
     traffic, then closed. {n} in --local-id is the number of a tunnel. It prints how fast tunnels were set up and
@@ -53,6 +55,7 @@ def connect(
     if (host is None) == (given["config"] is None):
         raise click.UsageError("expected the HOST of a peer, or --config with connections: one of the two")
     check_load(tunnels, given)
+    check_tun(given, ("--tunnels", tunnels), ("--ping", ping))
     with telling():
         settings, ports_given = settings_of(given, local, **_peer(host, vips, given, tunnels))
         plan = plan_of(tunnels, ping, given)

@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fynx_scapy.client import IpsecClient
+from fynx_scapy.commands.carrying import for_client
 from fynx_scapy.commands.keeping import Keeper
 from fynx_scapy.commands.running import Refused, Running, Stopped, named, told
 from fynx_scapy.commands.screen import Screen
 from fynx_scapy.errors import FynxError, Timeout
 from fynx_scapy.events import Event, IcmpReceived, Retransmitted
+from fynx_scapy.ike.terms.timeouts import Reconnect
 from fynx_scapy.ipsec_session import IpsecSession
 from fynx_scapy.load.echoes import Echoes
 from fynx_scapy.settings import Settings
@@ -31,9 +33,12 @@ async def run_client(
     """Run it to its end. Returns the exit status."""
     async with Running(screen, given) as run:
         client = IpsecClient(
-            local=settings.local or None, endpoint=settings.endpoint if ports_given else None, network=run.network
+            local=settings.local or None,
+            endpoint=settings.endpoint if ports_given else None,
+            network=run.network,
+            reconnect=settings.reconnect or (Reconnect() if given["reconnect"] else None),
         )
-        program = _Program(run, client, Echoes(ping) if ping is not None else None)
+        program = _Program(run, client, Echoes(ping) if ping is not None else None, given)
         try:
             async with client:
                 return await program.main(settings)
@@ -45,9 +50,10 @@ async def run_client(
 class _Program(Keeper):
     """One run of the command."""
 
-    def __init__(self, run: Running, client: IpsecClient, echoes: Echoes | None) -> None:
+    def __init__(self, run: Running, client: IpsecClient, echoes: Echoes | None, given: Mapping[str, Any]) -> None:
         super().__init__(run, echoes)
         self.client = client
+        self._given = given
         self.failed: list[FynxError] = []
         self.pings = 0
 
@@ -75,11 +81,12 @@ class _Program(Keeper):
 
     async def _connect(self, settings: Settings) -> None:
         """Set up every connection. The first error is raised if none comes up."""
+        found: dict[str, IpsecSession] = {}
         for name, config in settings.connections.items():
             began = time.monotonic()
             try:
                 with self._waiting(name):
-                    session = await self.client.connect(config)
+                    session = found[name] = await self.client.connect(config)
             except FynxError as error:
                 if len(settings.connections) == 1:
                     raise
@@ -87,11 +94,21 @@ class _Program(Keeper):
                 self.run.screen.line(f"{name}: {told(error)}", always=True)
                 continue
             self.run.screen.line(f"{name}: {named(session)}, in {1000 * (time.monotonic() - began):.0f} ms")
+        if not found:
+            raise self.failed[0]
+        if self._given["tun"] is not None:
+            self.carry(for_client(found.values(), self._given))
+        for name, session in found.items():
             self.keep(name, session)
             if self.echoes is not None:
                 self.start(self._ping(session, self.echoes))
-        if not self.total:
-            raise self.failed[0]
+
+    async def _ping(self, session: IpsecSession, echoes: Echoes) -> None:
+        while not session.closed:
+            if session.open:
+                await session.send_packet(echoes.request(session))
+                self.pings += 1
+            await asyncio.sleep(PING_PERIOD)
 
     async def _last_answer(self) -> None:
         """Give the last ping its time."""
@@ -116,12 +133,6 @@ class _Program(Keeper):
             yield
         finally:
             remove()
-
-    async def _ping(self, session: IpsecSession, echoes: Echoes) -> None:
-        while session.open:
-            await session.send_packet(echoes.request(session))
-            self.pings += 1
-            await asyncio.sleep(PING_PERIOD)
 
 
 def pinged(sent: int, times: list[float]) -> str:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from fynx_scapy.commands.carrying import Carrier, lost
 from fynx_scapy.commands.running import Running, told
 from fynx_scapy.commands.screen import duration, octets
 from fynx_scapy.errors import Closing, FynxError, SessionClosed
-from fynx_scapy.ike.events import ChildSaFailed, ChildSaInstalled, ChildSaRekeyed, Event, IkeSaRekeyed
+from fynx_scapy.ike.events import ChildSaFailed, ChildSaInstalled, ChildSaRekeyed, Event, IkeSaRekeyed, Reconnecting
 from fynx_scapy.net.echo import echo_reply
 from fynx_scapy.net.signals import Signal
 from fynx_scapy.text import counted
@@ -20,6 +21,7 @@ from fynx_scapy.text import counted
 if TYPE_CHECKING:
     from fynx_scapy.ipsec_session import IpsecSession
     from fynx_scapy.load.echoes import Echoes
+    from fynx_scapy.net.tun_config import TunConfig
 
 
 class Keeper:
@@ -36,6 +38,8 @@ class Keeper:
         self.answers: list[float] = []
         """How many seconds each answer to a ping of ours took."""
         self.answered = Signal()
+        self.carrier: Carrier | None = None
+        """What carries packets between the sessions and a device."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._broken: BaseException | None = None
         self._changed = Signal()
@@ -45,7 +49,15 @@ class Keeper:
         self.sessions[session] = name
         self.total += 1
         self.start(self._tell(name, session))
-        self.start(self._read(session))
+        if self.carrier is not None:
+            self.carrier.add(session)
+        else:
+            self.start(self._read(session))
+
+    def carry(self, config: TunConfig) -> None:
+        """Open a device, whose packets go through the sessions that are kept from now on. TransportError."""
+        self.carrier = Carrier(config, self.run.screen)
+        self.start(lost(self.carrier))
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside everything else. What it raises ends the program."""
@@ -70,6 +82,8 @@ class Keeper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self.carrier is not None:
+            await self.carrier.close()
         if self._broken is not None:
             raise self._broken
 
@@ -96,6 +110,8 @@ class Keeper:
                 return f"IKE SA rekeyed by {'the peer' if event.by_peer else 'us'}"
             case ChildSaRekeyed():
                 return f"Child SA rekeyed by {'the peer' if event.by_peer else 'us'}"
+            case Reconnecting():
+                return f"lost the peer, attempt {event.attempt} to reconnect in {event.wait:.1f} s [{event.code}]"
             case ChildSaFailed():
                 return f"no Child SA {event.name}: {event.reason}"
             case ChildSaInstalled():

@@ -51,6 +51,36 @@ def ports(port: str, natt_port: str) -> Decorator:
     return lambda command: _decorated(command, options)
 
 
+def tun(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: a TUN device. Their values go to `carrying`."""
+    options: list[Decorator] = [
+        click.option("--tun", metavar="NAME", help="Carry the packets of a new TUN device; %d at the end is a number."),
+        click.option(
+            "--tun-address", "tun_addresses", multiple=True, metavar="ADDR/N",
+            help="Give the device this address. Repeatable. Default: those that the peer assigns.",
+        ),
+        click.option(
+            "--route", "routes", multiple=True, metavar="NET",
+            help="Route this network into the device. Repeatable. Default: the traffic selectors of the peer.",
+        ),
+        click.option(
+            "--tun-mtu", type=click.IntRange(68, 65535), default=1400, show_default=True, metavar="OCTETS",
+            help="The largest inner packet.",
+        ),
+    ]  # fmt: skip
+    return _decorated(command, options)
+
+
+def check_tun(given: Mapping[str, Any], *other: tuple[str, object]) -> None:
+    """Raises UsageError for options that mean nothing without --tun, or do not go with it."""
+    used = [option for option, name in (("--tun-address", "tun_addresses"), ("--route", "routes")) if given[name]]
+    if used and given["tun"] is None:
+        raise click.UsageError(f"{used[0]} is about the device of --tun, which is missing")
+    for option, value in other:
+        if value and given["tun"] is not None:
+            raise click.UsageError(f"{option} does not go with --tun")
+
+
 def described(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: a file with connections, or the options that describe one. Their values go to `settings_of`."""
     options: list[Decorator] = [

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fynx_scapy import IpsecSession
     from fynx_scapy.net.aio import AioNetwork
     from fynx_scapy.net.recorder import Recorder
+    from fynx_scapy.net.shard import Shard
 
 T = TypeVar("T")
 _SECONDS = click.FloatRange(0, min_open=True)
@@ -81,8 +82,8 @@ class Running:
     Ctrl-C and SIGTERM ask it to stop: `stopped` is set. The second one interrupts the way down.
     """
 
-    def __init__(self, screen: Screen, given: Mapping[str, Any]) -> None:
-        self.screen = screen
+    def __init__(self, screen: Screen, given: Mapping[str, Any], shard: Shard | None = None) -> None:
+        self.screen, self._shard = screen, shard
         self.stopped = asyncio.Event()
         self.interrupted = False
         """Whether a signal has stopped it, not ``--duration``."""
@@ -95,7 +96,7 @@ class Running:
 
         async with contextlib.AsyncExitStack() as opened:
             self.network: AioNetwork = await opened.enter_async_context(
-                AioNetwork(offload=not self._given["no_offload"], history=0)
+                AioNetwork(offload=not self._given["no_offload"], shard=self._shard)
             )
             await self._begin(opened)
             self._ended = opened.pop_all()

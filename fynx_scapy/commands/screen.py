@@ -22,15 +22,15 @@ PERIOD = 0.5
 class Screen:
     """Lines and a status line on one stream. Where it is no terminal, there are only lines."""
 
-    def __init__(self, out: TextIO, *, quiet: bool = False) -> None:
+    def __init__(self, out: TextIO, *, quiet: bool = False, prefix: str = "") -> None:
         self._console = console(out)
-        self._quiet = quiet
+        self._quiet, self._prefix = quiet, prefix
         self._live: Live | None = None
 
     def line(self, text: str, *, always: bool = False) -> None:
         """Print a line with the time of day. Nothing where it was to be quiet, unless ``always``."""
         if always or not self._quiet:
-            self.plain(f"{time.strftime('%H:%M:%S')} {text}")
+            self.plain(f"{time.strftime('%H:%M:%S')} {self._prefix}{text}")
 
     def plain(self, text: str) -> None:
         """Print a line as it is."""

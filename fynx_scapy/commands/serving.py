@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from fynx_scapy.commands.carrying import for_server
 from fynx_scapy.commands.keeping import Keeper
 from fynx_scapy.commands.peers import settings_of
 from fynx_scapy.commands.running import Running, Stopped, named, told
@@ -21,6 +22,7 @@ from fynx_scapy.errors import FynxError
 from fynx_scapy.ike.terms.cp_config import ConfigReply
 from fynx_scapy.ipsec_session import IpsecSession
 from fynx_scapy.net.own_addresses import own_addresses
+from fynx_scapy.net.shard import Shard
 from fynx_scapy.server import IpsecServer
 from fynx_scapy.settings import Settings
 from fynx_scapy.text import counted
@@ -35,13 +37,13 @@ def read(given: Mapping[str, Any], pools: tuple[str, ...], local: tuple[str, ...
     return settings
 
 
-async def run_server(settings: Settings, screen: Screen, given: Mapping[str, Any]) -> int:
-    """Run it to its end. Returns the exit status."""
-    async with Running(screen, given) as run:
+async def run_server(settings: Settings, screen: Screen, given: Mapping[str, Any], shard: Shard | None = None) -> int:
+    """Run it to its end, or one of several with its ``shard``. Returns the exit status."""
+    async with Running(screen, given, shard) as run:
         server = IpsecServer(
             tuple(settings.connections.values()),
-            local=settings.local,
-            endpoint=settings.endpoint,
+            local=settings.local if shard is None else shard.hosts,
+            endpoint=settings.endpoint if shard is None else shard.config,
             network=run.network,
             backlog=10_000,
         )
@@ -66,6 +68,8 @@ class _Program(Keeper):
 
     async def main(self) -> None:
         """Serve until the end, and say how it was."""
+        if self._given["tun"] is not None:
+            self.carry(for_server(self.settings.connections.values(), self._given))
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self.reload)
         try:

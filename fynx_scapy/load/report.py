@@ -123,12 +123,7 @@ class LoadReport:
     def as_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON. Times are in milliseconds unless the name says otherwise."""
         return {
-            "tunnels": {
-                "asked": self.plan.tunnels,
-                "attempts": self.attempts,
-                "set_up": self.tunnels,
-                "most": self.most,
-            },
+            "tunnels": {"asked": self.plan.tunnels, "begun": self.attempts, "set_up": self.tunnels, "most": self.most},
             "setup_rate": _number(self.setup_rate),
             "setup_seconds": round(self.setup_seconds, 3),
             "hold_seconds": round(self.hold_seconds, 3),
@@ -140,11 +135,8 @@ class LoadReport:
             "ike_rekeys": self.ike_rekeys.as_dict(),
             "child_rekeys": self.child_rekeys.as_dict(),
             "rekey_failures": dict(self.rekey_failures),
-            "packets": {
-                "sent": self.packets_out,
-                "answered": self.packets_in,
-                "lost_percent": _number(self.lost_packets),
-            },
+            "packets": {"sent": self.packets_out, "answered": self.packets_in},
+            "frame_loss_percent": _number(self.lost_packets),
             "throughput_bits_per_second": _number(self.throughput),
             "latency": self.latencies.as_dict(),
             "examples": self.examples,

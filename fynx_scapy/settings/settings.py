@@ -11,11 +11,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
-from fynx_scapy.checks import Checked, as_tuple, kind, named, setting, several, text
+from fynx_scapy.checks import Checked, as_tuple, kind, named, optional, setting, several, text
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.files import AnyPath
 from fynx_scapy.ike.config import IkeConfig
 from fynx_scapy.ike.terms.endpoint_config import EndpointConfig
+from fynx_scapy.ike.terms.timeouts import Reconnect
 from fynx_scapy.settings.swanctl import read_swanctl
 from fynx_scapy.settings.toml import read_toml
 from fynx_scapy.text import printable
@@ -29,6 +30,7 @@ class SettingsFields(TypedDict, total=False):
 
     local: str | Sequence[str]
     endpoint: EndpointConfig
+    reconnect: Reconnect | None
     connections: Mapping[str, IkeConfig]
 
 
@@ -56,6 +58,9 @@ class Settings(Checked):
     """Our local IP addresses. Without any, a client uses the address that the system picks, a server all of them."""
     endpoint: EndpointConfig = setting(EndpointConfig(), kind(EndpointConfig))
     """The settings of the whole endpoint: ports, limits, protection from floods."""
+    reconnect: Reconnect | None = setting(None, optional(kind(Reconnect)))
+    """When a client sets a connection up again after its peer was lost. By default it does not, unless dead peer
+    detection says ``restart``."""
     connections: Mapping[str, IkeConfig] = setting((), named(kind(IkeConfig)), read=_connections)
     """The connections by name, each with an IKE configuration. A server tries them in this order."""
     warnings: tuple[str, ...] = field(default=(), compare=False)

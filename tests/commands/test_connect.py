@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fynx_scapy.cli import main
+from fynx_scapy.net import free_ports
+from tests.privileges import without_capabilities
 
 HUSH = "hush-hush-1234"
 
@@ -35,6 +37,11 @@ def taken() -> Iterator[int]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         yield sock.getsockname()[1]
+
+
+@pytest.fixture
+def free() -> int:
+    return free_ports("127.0.0.1")[0]
 
 
 def configured(folder: Path, text: str, name: str = "ipsec.toml") -> str:
@@ -63,6 +70,15 @@ def configured(folder: Path, text: str, name: str = "ipsec.toml") -> str:
         ("connect 127.0.0.1 --psk-file {psk} --tunnels 2 --rekey-every 1", "give --duration"),
         ("connect 127.0.0.1 --psk-file {psk} --tunnels 2 --duration 1 --traffic x", "expected RATE/SIZE such as"),
         ("connect 127.0.0.1 --psk-file {psk} --tunnels 2 --json - --plot -", "both write to stdout"),
+        (
+            "connect 127.0.0.1 --psk-file {psk} --route 10.0.0.0/8",
+            "--route is about the device of --tun, which is missing",
+        ),
+        ("connect 127.0.0.1 --psk-file {psk} --tun t --ping 10.0.0.1", "--ping does not go with --tun"),
+        ("connect 127.0.0.1 --psk-file {psk} --tun t --tunnels 2", "--tunnels does not go with --tun"),
+        ("serve --psk-file {psk} --workers 2 --tun t", "--tun works with one process only"),
+        ("serve --psk-file - --workers 2", "every worker reads the key"),
+        ("serve --psk-file {psk} --local 127.0.0.1 --port 5500 --tun a/b", "TunConfig.name to be a name of at most 15"),
         ("serve", "expected the key: give --psk-file"),
         ("serve --psk-file {psk} --pool 10.0.0.0/33", "a traffic selector such as"),
         ("serve --psk-file {psk} --local moon", "expected IP addresses such as 192.0.2.1"),
@@ -130,12 +146,32 @@ def test_a_port_that_is_in_use(psk, taken):
         assert "[transport.address-in-use]" in done.output
 
 
-def test_a_port_for_metrics_that_is_in_use(psk):
+BIND, ADMIN, RAW = 10, 12, 13  # CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW: capabilities(7)
+
+
+@pytest.mark.skipif(
+    int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 500, reason="any user may have port 500"
+)
+def test_a_port_without_the_privilege(psk):
+    with without_capabilities(BIND, RAW):
+        done = fynx("serve", "--psk-file", psk, "--local", "127.0.0.1")
+    assert done.exit_code == 2
+    assert "[transport.no-privilege]" in done.output
+
+
+def test_a_device_without_the_privilege(psk, free):
+    with without_capabilities(ADMIN, RAW):
+        done = fynx("serve", "--psk-file", psk, "--local", "127.0.0.1", "--port", str(free), "--tun", "fynx-none")
+    assert done.exit_code == 2
+    assert "[transport.no-privilege]" in done.output or "[transport.no-device]" in done.output
+
+
+def test_a_port_for_metrics_that_is_in_use(psk, free):
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen()
         place = f"127.0.0.1:{sock.getsockname()[1]}"
-        done = fynx("serve", "--psk-file", psk, "--local", "127.0.0.1", "--port", "5999", "--metrics", place)
+        done = fynx("serve", "--psk-file", psk, "--local", "127.0.0.1", "--port", str(free), "--metrics", place)
     assert done.exit_code == 2
     assert "[transport.address-in-use]" in done.output
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -205,7 +207,7 @@ def test_load_on_a_server(tmp_path, port, psk):
             assert client.ended() == 0, str(client)
     assert "10 of 10 tunnels were set up, 10 of them at once" in client.lines[0]
     told = json.loads((tmp_path / "load.json").read_text())
-    assert told["tunnels"] == {"asked": 10, "attempts": 10, "set_up": 10, "most": 10}
+    assert told["tunnels"] == {"asked": 10, "begun": 10, "set_up": 10, "most": 10}
     assert told["time_to_first_packet"]["count"] == 10
     assert told["packets"]["answered"] == told["packets"]["sent"] > 0
     assert told["rekey_failures"] == {}
@@ -221,3 +223,88 @@ def test_ctrl_c_ends_a_load_with_what_it_has_measured(port, psk):
         assert any(" of 1,000 tunnels were set up" in line for line in client.lines)
         told = json.loads("\n".join(client.lines[client.lines.index("{") :]))
         assert 2 <= told["tunnels"]["set_up"] < 1000
+
+
+def test_several_workers(tmp_path, port, psk):
+    path = written(tmp_path / "ipsec.toml", f'[connections.a]\npsk = "{HUSH}"\nlocal_id = "moon"\n')
+    words = ("--config", str(path), "--local", "127.0.0.1", "--port", str(port), "--workers", "2")
+    with serving(*words) as server:
+        for _ in range(2):
+            server.until("serving 1 connection")
+        with Program("connect", f"127.0.0.1:{port}", "--psk-file", psk, "--tunnels", "12") as client:
+            assert client.ended() == 0, str(client)
+        written(path, "nonsense")
+        server.signal(signal.SIGHUP)
+        for _ in range(2):
+            assert "Expected" in server.until("SIGHUP: the old configuration stays")
+    sessions = [int(found[1]) for line in server.lines if (found := re.search(r"(\d+) sessions? in all", line))]
+    assert sum(sessions) == 12
+    assert len(sessions) == 2
+    assert "ended: 2 workers, 0 restarts" in server.lines[-1]
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-Urn", "sh", "-c", ": < /dev/net/tun"], check=False, capture_output=True).returncode
+    != 0,
+    reason="this machine has no TUN devices, or no namespaces for users",
+)
+def test_a_device_in_a_namespace_of_a_user(tmp_path, port, psk):
+    """As any user: packets of the kernel through the tunnel to the server, which answers UDP echo, and back."""
+    asking = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.settimeout(20)
+    sock.sendto(b"hello", ("10.2.0.1", 7))
+    print(sock.recv(100), flush=True)
+"""
+    (tmp_path / "ask.py").write_text(asking)
+    fynx = Path(sys.executable).with_name("fynx")
+    lines = f"""
+set -e
+ip link set lo up
+{fynx} serve --psk-file {psk} --local 127.0.0.1 --port {port} --local-ts 10.2.0.0/16 --pool 10.3.0.0/24 > server &
+server=$!
+until grep -q serving server; do sleep 0.1; done
+{fynx} connect 127.0.0.1:{port} --psk-file {psk} --vip 0.0.0.0 --tun fynx%d > client &
+client=$!
+until grep -q mtu client; do sleep 0.1; done
+{sys.executable} ask.py
+ip -o addr show; ip route
+kill -INT $client; wait $client
+kill -INT $server; wait $server
+ip -o link
+"""
+    done = subprocess.run(
+        ["unshare", "-Urn", "sh", "-c", lines], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    client = (tmp_path / "client").read_text()
+    assert done.returncode == 0, f"{done}\n{client}"
+    assert done.stdout.startswith("b'hello'\n")
+    assert "fynx0    inet 10.3.0.1/32" in done.stdout
+    assert "10.2.0.0/16 dev fynx0" in done.stdout
+    assert "fynx0" not in done.stdout.splitlines()[-1]  # it is gone
+    assert "fynx0: mtu 1400; address 10.3.0.1/32; routes 10.2.0.0/16" in client
+    assert "fynx0: 1 packets read, 1 written" in client
+
+
+def test_a_client_that_reconnects(tmp_path, port, psk):
+    text = f"""
+[reconnect]
+wait = 0.1
+[connections.a]
+remote = "127.0.0.1:{port}"
+psk_file = "psk"
+dpd = {{ interval = 0.2, retransmission = {QUICK} }}
+retransmission = {QUICK}
+"""
+    path = written(tmp_path / "ipsec.toml", text)
+    words = ("--local", "127.0.0.1", "--port", str(port), "--psk-file", psk)
+    with Program("serve", *words) as first:
+        first.until("serving")
+        with Program("connect", "--config", str(path)) as client:
+            client.until("a: fynx")
+            first.ended(signal.SIGKILL)
+            assert "[closed.peer-dead]" in client.until("a: lost the peer, attempt 1 to reconnect")
+            with serving(*words) as second:
+                second.until("peer: fynx")
+                assert client.ended(signal.SIGINT) == 0
