@@ -4,14 +4,15 @@
 >>> print(*run(seconds=600), sep="\\n")
 
 Echo requests pass in both directions all the time. Our end rekeys by its lifetimes, as any program's does unasked, and
-the peer is told to rekey meanwhile, so that rekeys cross now and then. No answer may be missing but as many as the link
-and the kernel dropped.
+the peer is told to rekey meanwhile, so that rekeys cross now and then. The link loses ESP and IKE at random, and counts
+what it loses: exactly so many answers must be missing, and both ends must have counted the packets in between.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import random
 import re
 import resource
@@ -23,11 +24,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fynx_scapy import IkeConfig, IpsecClient, IpsecServer, IpsecSession, Lifetime, Limits
+from fynx_scapy import IkeConfig, IpsecClient, IpsecServer, IpsecSession, Lifetime, Limits, Retransmission
 from fynx_scapy.errors import FynxError
 from fynx_scapy.lab import Lab, Role
 from fynx_scapy.net import echo_reply, udp_packet
 from fynx_scapy.net.aio import AioNetwork
+from tools.lossy_link import LossyLink
 
 EVERY = 0.01
 """The seconds between two echo requests of one direction."""
@@ -39,6 +41,8 @@ SETTLED = 60.0
 """After so many seconds the memory should grow no more."""
 GROWTH = 8 << 20
 """So many octets it may grow after that: the peer's log and our counters are small, leaks are not."""
+IMPATIENT = Retransmission(timeout=0.3, base=1.5, tries=8)
+"""A message that the link has lost is sent again long before an end stops to wait."""
 UNDER_WAY = 1.0
 """How many seconds the last answers have to arrive."""
 ECHO = 7
@@ -66,13 +70,15 @@ class Tunnel:
         self._lab, self._random = lab, random.Random(f"{seed} {role.value}")
         self._network = AioNetwork(open_socket=lab.ours.namespace.socket)
         self._answered: set[int] = set()
+        self._link = LossyLink(lab)
+        self._answers = 0
         lab.sniffer.stop()
         lab.network.attend()  # type: ignore[union-attr]  # of a lab for a Session
 
     @property
     def config(self) -> IkeConfig:
         """Ours: the peer's mirrored, with short lifetimes."""
-        ours = self._lab.config.mirrored(lifetime=_lifetime(IKE))
+        ours = self._lab.config.mirrored(lifetime=_lifetime(IKE), retransmission=IMPATIENT)
         children = tuple(child.replace(lifetime=_lifetime(CHILD)) for child in ours.children)
         return ours.replace(children=children, remote=self._lab.target)
 
@@ -104,7 +110,7 @@ class Tunnel:
             await asyncio.wait(jobs)
             await asyncio.sleep(UNDER_WAY)
             self._ended([receiving, *jobs])
-            self.report.counts["dropped by the link"] = self._dropped() - before
+            self.report.counts["dropped by the kernel"] = self._dropped() - before
             self.report.counts["requests from there"] = probe.sent
             self.report.counts["answers to there"] = len(probe.answered)
             self._check(session, seconds)
@@ -137,6 +143,7 @@ class Tunnel:
             packet = await session.recv_packet()
             reply = echo_reply(packet)
             if reply is not None:
+                self._answers += 1
                 await session.send_packet(reply)
                 continue
             number = int.from_bytes(packet[28:32])
@@ -169,6 +176,11 @@ class Tunnel:
         return sum(dropped(site.namespace.run("cat", "/proc/net/dev", "/proc/net/snmp"))
                    for site in (self._lab.ours, self._lab.theirs))  # fmt: skip
 
+    def _delivered(self) -> int:
+        """The inner packets that strongSwan has handed to the kernel behind it."""
+        (device,) = json.loads(self._lab.theirs.namespace.run("ip", "-s", "-j", "link", "show", "ipsec0"))
+        return int(device["stats64"]["rx"]["packets"])
+
     def _ended(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
@@ -184,10 +196,19 @@ class Tunnel:
         missing = counts["requests of ours"] - counts["answers to us"]
         missing += counts["requests from there"] - counts["answers to there"]
         counts["answers missing"] = missing
-        if missing > counts["dropped by the link"]:
-            faults.append(
-                f"{missing} answers are missing, but the link dropped {counts['dropped by the link']} packets"
-            )
+        lost, dropped_ = self._link.lost, counts["dropped by the kernel"]
+        counts["lost by the link"] = sum(lost)
+        if not sum(lost) <= missing <= sum(lost) + dropped_:
+            faults.append(f"{missing} answers are missing: the link lost {sum(lost)}, the kernel dropped {dropped_}")
+        ours = session.counters
+        for what, found, expected in (
+            ("sent", ours.packets_out, counts["requests of ours"] + self._answers),
+            ("received", ours.packets_in, counts["answers to us"] + self._answers),
+            ("left unread", ours.dropped_in, 0),
+            ("delivered behind the peer", self._delivered(), ours.packets_out - lost.to_them),
+        ):
+            if abs(found - expected) > dropped_:
+                faults.append(f"{found} packets were {what}, expected {expected}")
         if not session.open:
             faults.append(f"the session has ended: {session.reason}")
         for name, every in (("IKE rekeys", IKE), ("Child rekeys", CHILD)):
