@@ -10,6 +10,7 @@ from fynx_scapy.bench.ends import Ends
 from fynx_scapy.bench.figures import Figure, SkippedError, at_most
 from fynx_scapy.errors import LabError, UnexpectedError
 from fynx_scapy.lab.lab import Lab
+from fynx_scapy.lab.role import Role
 
 
 def _live(lab: Lab) -> tuple[float, float]:
@@ -33,16 +34,17 @@ def _embedded() -> float:
 
 
 def measure(quick: bool) -> list[Figure]:
-    """One handshake with strongSwan and one with ourselves, in turn."""
+    """One handshake with strongSwan, one by IpsecClient, and one with ourselves, in turn."""
     try:
-        with Lab() as lab:
-            rounds = [(*_live(lab), _embedded()) for _ in range(5 if quick else 55)][2:]
+        with Lab() as lab, Lab(role=Role.CLIENT) as other:
+            rounds = [(*_live(lab), _live(other)[0], _embedded()) for _ in range(5 if quick else 55)][2:]
     except LabError as error:
         raise SkippedError(str(error)) from None
-    elapsed, processor, embedded = (statistics.median(column) * 1000 for column in zip(*rounds, strict=True))
+    elapsed, processor, client, embedded = (statistics.median(column) * 1000 for column in zip(*rounds, strict=True))
     both = Figure("a handshake with ourselves, processor time of both ends", embedded, "ms")
     return [
         Figure("a handshake with strongSwan, elapsed", elapsed, "ms", bound=at_most(100)),
+        Figure("a handshake of IpsecClient with strongSwan, elapsed", client, "ms", bound=at_most(100)),
         both,
         Figure("a handshake with strongSwan, our processor time", processor, "ms", floor=both, bound=at_most(1.5)),
     ]
