@@ -27,6 +27,7 @@ from fynx_scapy.ike.terms.lifetime import Lifetime, Limits
 from fynx_scapy.ike.terms.proposals import Proposal
 from fynx_scapy.ike.terms.timeouts import DeadPeerDetection
 from fynx_scapy.lab.peer import PeerChild, PeerConfig
+from fynx_scapy.load import LoadPlan, Traffic
 from fynx_scapy.net.wire import Wire
 from fynx_scapy.session import Session
 
@@ -38,7 +39,7 @@ NEEDS: dict[type[Checked], dict[str, Any]] = {
 }
 CONFIGS = (
     ChildConfig, ConfigReply, ConfigRequest, DeadPeerDetection, EndpointConfig, IkeConfig, Lifetime, Limits, PeerChild,
-    PeerConfig, Psk, Retransmission, Target, Wire,
+    LoadPlan, PeerConfig, Psk, Retransmission, Target, Traffic, Wire,
 )  # fmt: skip
 HUGE = 1 << 20_000
 """More than Python writes as decimal digits."""

@@ -144,13 +144,13 @@ class Keeper:
             session.counters.ike_rekeys + session.counters.child_rekeys for session in self.sessions
         )
         parts = [
+            duration(time.monotonic() - self.began),
             counted(len(self.sessions), "session"),
             counted(children, "Child SA"),
             f"in {counted(counts.esp_packets_in, 'packet')}, {octets(counts.esp_bytes_in)}",
             f"out {counted(counts.esp_packets_out, 'packet')}, {octets(counts.esp_bytes_out)}",
             counted(rekeys, "rekey"),
-            duration(time.monotonic() - self.began),
         ]
         if drops := sum(counts.drops.values()):
-            parts.insert(4, f"{drops:,} dropped")
+            parts.insert(5, f"{drops:,} dropped")
         return " · ".join(parts)

@@ -48,13 +48,13 @@ async def run_load(
 def _status(load: Load) -> str:
     report, plan = load.report, load.plan
     failures = sum(report.failures.values())
-    parts = [f"{report.tunnels:,} of {plan.tunnels:,} tunnels set up", f"{load.tunnels:,} up"]
+    parts = [duration(load.seconds), f"{report.tunnels:,} of {plan.tunnels:,} tunnels set up", f"{load.tunnels:,} up"]
     parts += [f"{failures:,} failed"] if failures else []
     if plan.rekey_every is not None:
         parts.append(f"{report.ike_rekeys.count + report.child_rekeys.count:,} rekeys")
     if plan.traffic is not None:
         parts.append(f"{report.packets_in:,} of {report.packets_out:,} pings answered")
-    return " · ".join([*parts, duration(load.seconds)])
+    return " · ".join(parts)
 
 
 def _print(report: LoadReport, screen: Screen) -> None:

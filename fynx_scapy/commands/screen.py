@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from fynx_scapy.commands.opening import console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.live import Live
 
 PERIOD = 0.5
 """Seconds between two looks at the status."""
@@ -25,7 +23,6 @@ class Screen:
     def __init__(self, out: TextIO, *, quiet: bool = False, prefix: str = "") -> None:
         self._console = console(out)
         self._quiet, self._prefix = quiet, prefix
-        self._live: Live | None = None
 
     def line(self, text: str, *, always: bool = False) -> None:
         """Print a line with the time of day. Nothing where it was to be quiet, unless ``always``."""
@@ -55,10 +52,7 @@ class Screen:
             return Text(text(), style="dim", no_wrap=True, overflow="ellipsis")
 
         with Live(shown(), console=self._console, auto_refresh=False, transient=True) as live:
-            self._live = live
-            with contextlib.suppress(KeyboardInterrupt):
-                yield lambda: live.update(shown(), refresh=True)
-            self._live = None
+            yield lambda: live.update(shown(), refresh=True)
 
 
 def duration(seconds: float) -> str:
