@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +19,15 @@ PATIENCE = 30.0
 
 
 class Program:
-    """A process of fynx: ``lines`` are those that it has printed so far, stderr among them."""
+    """A process of fynx: ``lines`` are those that it has printed so far, stderr among them.
 
-    def __init__(self, *words: str, cwd: Path | None = None) -> None:
+    ``inside`` is a command that starts it, such as nsenter.
+    """
+
+    def __init__(self, *words: str, cwd: Path | None = None, inside: Sequence[str] = ()) -> None:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "error"}
         self._process = subprocess.Popen(
-            [Path(sys.executable).with_name("fynx"), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [*inside, Path(sys.executable).with_name("fynx"), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, cwd=cwd, env=environment,
         )  # fmt: skip
         self.lines: list[str] = []
