@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from fynx_scapy.errors import LabError
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
 from fynx_scapy.ike.path.icmp import Destinations
 from fynx_scapy.ike.terms.cp import ConfigReply
-from fynx_scapy.lab.namespace import PACKAGES
+from fynx_scapy.lab.namespace import PACKAGES, Namespace
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,6 +31,15 @@ CHARON = os.environ.get("CI") or shutil.which("charon-systemd", path="/usr/sbin:
 def blocks(page: str, language: str) -> list[str]:
     """The fenced blocks of a page in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def namespaces() -> bool:
+    """Whether we may make network namespaces. CI may."""
+    try:
+        Namespace().close()
+    except LabError:
+        return bool(os.environ.get("CI"))
+    return True
 
 
 def run(*command: str, cwd: Path) -> str:
@@ -62,6 +72,8 @@ def test_python_block_runs(page: str, index: int, tmp_path: Path) -> None:
         pytest.skip("it needs another one: test_client_and_server_of_the_guide")
     if "with Lab(" in block and not CHARON:
         pytest.skip("charon-systemd is not installed")
+    if "Namespace()" in block and not namespaces():
+        pytest.skip("this user may not make network namespaces")
     file = tmp_path / "block.py"
     if block.startswith(">>>"):
         file.with_suffix(".txt").write_text(block)

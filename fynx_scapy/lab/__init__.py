@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fynx_scapy.lab.differences import differences as known_differences
     from fynx_scapy.lab.lab import Lab
     from fynx_scapy.lab.meeting import Meeting
+    from fynx_scapy.lab.namespace import Namespace
     from fynx_scapy.lab.peer import DYNAMIC, Peer, PeerChild, PeerConfig
     from fynx_scapy.lab.role import INITIATORS, RESPONDERS
     from fynx_scapy.lab.stream import Stream
@@ -26,6 +27,7 @@ __all__ = [
     "BehindNat",
     "Lab",
     "Meeting",
+    "Namespace",
     "Peer",
     "PeerChild",
     "PeerConfig",
@@ -45,6 +47,7 @@ _HOME = {
     "RESPONDERS": "role",
     "Lab": "lab",
     "Meeting": "meeting",
+    "Namespace": "namespace",
     "BehindNat": "topology",
     "PORT_FLOAT": "differences",
     "Peer": "peer",

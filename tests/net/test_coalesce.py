@@ -187,6 +187,7 @@ def test_a_smaller_segment_and_one_with_push_are_the_last(version: int) -> None:
     assert [len(write) - 2 for write in check(smaller)] == [2, 2]
     assert len(check([*pushed, *stream(version, [10, 10], 1020)])) == 2
     assert len(check(stream(version, [9, 10]))) == 2  # the first says how large they are
+    assert [len(write) - 2 for write in check([*smaller[:2], smaller[1]])] == [2, 0]  # it came twice
 
 
 @VERSIONS
