@@ -8,13 +8,16 @@ import asyncio
 from fynx_scapy.errors import FynxError
 from fynx_scapy.ike.basics.inbox import Inbox
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.events import Event, IkeSaEstablished
+from fynx_scapy.ike.events import EspReceived, EspSent, Event, IkeSaEstablished
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ipsec_life import SessionOwner
 from fynx_scapy.ipsec_session import IpsecSession
 from fynx_scapy.net.aio import AioNetwork
 from fynx_scapy.net.signals import Signal
 from fynx_scapy.net.sockets import OpenSocket
+
+_OF_PACKETS = (EspSent, EspReceived)
+"""The events of each packet. Sessions take no note of them: they happen only while somebody else wants them."""
 
 
 class IpsecHost(SessionOwner[IpsecSession]):
@@ -76,7 +79,7 @@ class IpsecHost(SessionOwner[IpsecSession]):
 
     def _happened(self, name: str, event: Event) -> None:
         endpoint = self._endpoints.get(name)
-        if endpoint is None:
+        if endpoint is None or type(event) in _OF_PACKETS:
             return
         session = self._session_of(event)
         if type(event) is IkeSaEstablished:

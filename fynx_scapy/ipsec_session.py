@@ -224,10 +224,16 @@ class IpsecSession(SessionLife):
         elif isinstance(child, ChildSa):
             await self._run(lambda sa: sa.rekey_child(child))
         if ike or neither:
-            old = self.sa
-            await self._run(lambda sa: sa.rekey())
-            while self.sa is old and not self.closed:  # our rekey and the peer's crossed, or one is under way
-                await self._changed.wait()
+            await self._rekey_ike()
+
+    async def _rekey_ike(self) -> None:
+        old = self.sa
+        await self._run(lambda sa: sa.rekey())
+        while self.sa is old and not self.closed:
+            # The peer's rekey has crossed ours: which successor it is to be is known when both have ended.
+            if old.rekeying is None and old.rekeyed is None and old.peer_rekeyed is None:
+                raise LocalError(f"expected {old!r} to be rekeyed, but it is not")
+            await self._changed.wait()
 
     async def _rekey_if_current(self, child: ChildSa) -> None:
         """Rekey a Child SA, unless it has ended or has a successor by now."""

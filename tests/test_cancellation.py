@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 from fynx_scapy import ChildConfig, IpsecClient, IpsecSession
+from fynx_scapy.events import MessageSent, SaDeleted
 from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.endpoint import Endpoint
 from tests.aio import PING, PONG, alice, run, serving, tunnel
@@ -185,5 +186,47 @@ def test_shutdown_of_a_client_and_a_server() -> None:
                 assert server.network.closed
                 assert not client.sessions
                 assert not server.sessions
+
+    run(main)
+
+
+def test_sending_and_what_waits_for_room() -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, theirs):
+            sent = 0
+            async for _ in cancelled_at_every_turn(lambda: ours.send_packets([PING] * 500)):
+                await until_quiet(ours)
+                sent = ours.counters.packets_out
+            assert sent > 500
+            await theirs.network.until(lambda: theirs.counters.packets_in == sent)
+
+    run(main)
+
+
+def test_reading_from_all_sessions_and_events() -> None:
+    async def main() -> None:
+        async with serving() as server, IpsecClient(alice(server), native=False) as client:
+            ours = await client.connect()
+            theirs = await server.accept()
+            got, sent = [], 0
+
+            async def send() -> None:
+                await theirs.send_packet(PONG)
+
+            async for task in cancelled_at_every_turn(client.recv_packet, lambda: asyncio.create_task(send())):
+                sent += 1
+                got += [] if task.cancelled() else [task.result()]
+            while len(got) < sent:
+                got.append(await client.recv_packet())
+            assert sent > 2
+            # Of the events of ten liveness checks, none is lost with a reader that was cancelled.
+            told, events = [], ours.events()
+            async for task in cancelled_at_every_turn(events.__anext__, lambda: asyncio.create_task(ours.check())):
+                told += [] if task.cancelled() else [task.result()]
+            await ours.close()
+            told += [event async for event in events]
+            numbers = [event.header.id for event in told if isinstance(event, MessageSent)]
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+            assert isinstance(told[-1], SaDeleted)
 
     run(main)

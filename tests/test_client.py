@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from fynx_scapy import ChildConfig, DropReason, IpsecClient, IpsecSession
+from fynx_scapy import ChildConfig, DropReason, Endpoint, IpsecClient, IpsecSession
 from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, SessionClosed, Timeout
 from fynx_scapy.events import ChildSaRekeyed, EspReceived, EventsDropped, IkeSaRekeyed, SaDeleted
+from fynx_scapy.ike.basics.randomness import SystemRandomness
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.net import AioNetwork, echo_request
 from fynx_scapy.net.udp import free_ports
@@ -336,6 +337,38 @@ def test_sessions_whose_selectors_overlap() -> None:
     run(main)
 
 
+class ReusedSpi:
+    """Randomness that draws the same SPI always."""
+
+    def __init__(self, spi: bytes) -> None:
+        self._spi, self._others = spi, SystemRandomness()
+        self.uniform = self._others.uniform
+
+    def octets(self, count: int) -> bytes:
+        """The SPI, or other random octets."""
+        return self._spi if count == 8 else self._others.octets(count)
+
+
+def test_a_peer_that_takes_one_of_our_spis() -> None:
+    """A hostile server names its IKE SA like ours with another server. It gets none, and the other one stays."""
+
+    async def main() -> None:
+        async with serving() as server, IpsecClient(alice(server), native=False) as client:
+            good = await client.connect()
+            hostile = Endpoint(HERE, BOB, config=FREE, randomness=ReusedSpi(good.sa.own_spi))
+            client.network.add(hostile, "hostile", native=False)
+            where = hostile.config
+            with pytest.raises(Timeout):
+                await client.connect(alice(server, remote=(HERE, where.port), remote_natt_port=where.natt_port))
+            assert [sa.spi_r for sa in hostile.sas.values()] == [good.sa.spi_i]
+            assert client.sessions == (good,)
+            await good.rekey()
+            await good.send_packet(PING)
+            assert await (await server.accept()).recv_packet() == PING
+
+    run(main)
+
+
 # Ports, addresses and NAT
 
 
@@ -426,12 +459,15 @@ def test_esp_packets_are_events_only_where_they_are_wanted() -> None:
     async def main() -> None:
         async with tunnel() as (ours, theirs):
             seen: list[object] = []
+            told = theirs.events()
             with theirs.network.subscribe(lambda _, event: seen.append(type(event))):
                 await ours.send_packet(PING)
                 await theirs.network.until(lambda: bool(seen))
             await ours.send_packet(PING)
             await theirs.recv_packets(2)
             assert seen == [EspReceived]
+            await ours.close()
+            assert EspReceived not in [type(event) async for event in told]
 
     run(main)
 

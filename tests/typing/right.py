@@ -16,10 +16,14 @@ from fynx_scapy import (
     EndpointConfig,
     IkeConfig,
     IkeSa,
+    IpsecClient,
+    IpsecServer,
+    IpsecSession,
     Lifetime,
     Limits,
     PeerFields,
     Psk,
+    Reconnect,
     Retransmission,
     Session,
 )
@@ -33,7 +37,7 @@ from fynx_scapy.harness.expect import CallExpectations, EventExpectations, Messa
 from fynx_scapy.lab import Meeting, PeerConfig, trial
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_KE, IKEv2_SA, IKEv2_VendorID
 from fynx_scapy.layers.ikev2.structure import Structure
-from fynx_scapy.net import Network, Wire
+from fynx_scapy.net import AioNetwork, Network, Wire
 from fynx_scapy.taps import Outgoing
 
 # Configurations take what they convert.
@@ -123,3 +127,21 @@ class Greeting(Exchange):
         """Say something."""
         answer = yield self.request(IKEv2_VendorID(vendorID=b"good morning"))
         assert_type(answer, Message)
+
+
+# Clients and servers of asyncio programs.
+async def programs() -> None:
+    async with IpsecServer([config], local=["192.0.2.1", "2001:db8::1"], unique=True, backlog=5) as server:
+        async for session in server:
+            assert_type(session, IpsecSession)
+            async for packet in session:
+                assert_type(packet, bytes)
+                await session.send_packet(packet)
+        server.reload(config)
+    async with AioNetwork(history=10) as network:
+        policy = Reconnect(attempts=3).replace(wait=0.5)
+        async with IpsecClient(config, network=network, reconnect=policy) as client, await client.connect() as one:
+            await one.rekey(child=one.children[0])
+            assert_type(await one.recv_packets(), list[bytes])
+            async for event in one.events():
+                assert_type(event, Event)
