@@ -13,6 +13,7 @@ from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ipsec_session import IpsecSession
 from fynx_scapy.net.aio import AioNetwork
+from fynx_scapy.net.hosts import Host
 from fynx_scapy.net.signals import Signal
 from fynx_scapy.net.tun import TunDevice
 
@@ -23,7 +24,7 @@ TOGETHER = 256
 
 
 class TunPump:
-    """Carries packets in both directions until it is closed, the device is removed, or its sessions have ended.
+    """Carries packets in both directions until it is closed, or the device is removed.
 
     >>> async with TunPump(tun) as pump:
     ...     pump.add(session)
@@ -44,6 +45,9 @@ class TunPump:
         self._closed = False
         self._ended = Signal()
 
+    def __repr__(self) -> str:
+        return f"<TunPump {self.tun.name}{', ended' if self._closed else ''}>"
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -53,14 +57,17 @@ class TunPump:
     def add(self, session: IpsecSession) -> None:
         """Carry the packets of a session too, until it ends.
 
-        LocalError for a session of another endpoint than the first one's (they cannot share a device), and when the
-        pump was closed.
+        LocalError for a session of another endpoint than the first one's (they cannot share a device), for one whose
+        client or server was closed, and when the pump was closed.
         """
         if self._closed:
             raise LocalError("expected a pump that runs, found one that has ended")
         if self._endpoint is None:
+            host = next((host for host in session.network.hosts.values() if host.endpoint is session.endpoint), None)
+            if host is None or session.network.closed:
+                raise LocalError(f"expected a session of an open client or server, found {session!r}")
             self._endpoint = session.endpoint
-            self._start(self._outward(session.endpoint, session.network))
+            self._start(self._outward(host, session.network))
         elif self._endpoint is not session.endpoint:
             raise LocalError(f"expected a session of {self._endpoint!r}, found one of {session.endpoint!r}")
         self._start(self._inward(session))
@@ -91,15 +98,18 @@ class TunPump:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
             self.error = self.error or error
             self._stop()
+            if not isinstance(error, FynxError):
+                task.get_loop().call_exception_handler({"message": f"exception in {self!r}", "exception": error})
 
     # The two directions
 
-    async def _outward(self, endpoint: Endpoint, network: AioNetwork) -> None:
-        """From the device to the sessions."""
-        host = next(host for host in network.hosts.values() if host.endpoint is endpoint)
+    async def _outward(self, host: Host, network: AioNetwork) -> None:
+        """From the device to the sessions, until their network is closed."""
+        endpoint = host.endpoint
         while not network.closed:
             packets = self.tun.read(AT_ONCE)
             if not packets:
@@ -111,6 +121,7 @@ class TunPump:
                     await network.room()
             else:
                 await asyncio.sleep(0)
+        self._stop()
 
     async def _readable(self) -> None:
         """Wait until the device has packets."""

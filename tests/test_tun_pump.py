@@ -121,6 +121,19 @@ def test_a_device_that_was_removed() -> None:
     run(main)
 
 
+def test_the_client_is_shut_down() -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, _), kernels(ours) as ((here, pump),):
+            ours.network.close()
+            with pytest.raises(LocalError, match="expected a session of an open client or server"):
+                TunPump(here.device).add(ours)
+            here.socket.send(PING)
+            await pump.wait()
+            assert pump.error is None
+
+    run(main)
+
+
 def test_a_pump_carries_one_endpoint() -> None:
     async def main() -> None:
         async with tunnel() as (ours, theirs), kernels(ours) as ((_, pump),):

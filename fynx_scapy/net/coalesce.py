@@ -55,7 +55,19 @@ _MODULUS = 0xFFFF
 class Run:
     """Segments of one flow that follow one another, one at least."""
 
-    __slots__ = ("_at", "_expected", "_head", "_mask", "_octets", "_step", "_sum", "_whole", "open", "packets")
+    __slots__ = (
+        "_at",
+        "_expected",
+        "_head",
+        "_length_place",
+        "_mask",
+        "_octets",
+        "_step",
+        "_sum",
+        "_whole",
+        "open",
+        "packets",
+    )
 
     def __init__(self, packet: bytes, at: int, head: int) -> None:
         """Begin with a packet whose TCP header is at octet ``at``, and its payload at ``head``."""
@@ -64,7 +76,7 @@ class Run:
         """Whether another segment may follow. One with PSH, or one that is smaller, is the last."""
         self._at, self._head = at, head
         self._whole = self._octets = len(packet)
-        self._mask, place = _comparison(at, head)
+        self._mask, place, self._length_place = _comparison(at, head)
         self._step = (len(packet) - head) << place
         self._sum = _aligned(_number(packet), len(packet))
         self._expected = (_number(packet[:head]) & self._mask) + self._step
@@ -95,7 +107,8 @@ class Run:
         size, head = len(packet), self._head
         if not (head < size <= self._whole and self._octets + size - head <= MOST_OCTETS):
             return False
-        if len(self.packets) == MOST_SEGMENTS or _number(packet[:head]) & self._mask != self._expected:
+        shorter = self._expected - ((self._whole - size) << self._length_place)
+        if len(self.packets) == MOST_SEGMENTS or _number(packet[:head]) & self._mask != shorter:
             return False
         self.open = False
         self.packets.append(packet)
@@ -190,17 +203,19 @@ def _tcp_at(packet: bytes) -> int:
             return _NONE
         # An identification of a packet that must not be fragmented means nothing (RFC 6864): any other will do.
         return _IPV4_HEADER if packet[0] == 0x45 and packet[6:8] == _DONT_FRAGMENT else _ELSEWHERE
-    if len(packet) < _IPV6_HEADER:
+    if packet[0] >> 4 != 6 or len(packet) < _IPV6_HEADER:
         return _NONE
     return _IPV6_HEADER if packet[6] == _TCP else _ELSEWHERE if packet[6] in _EXTENSIONS else _NONE
 
 
 def _begun(packet: bytes, at: int) -> Run | None:
     """A run that begins with a packet, or None if that cannot be joined with another."""
-    if len(packet) < at + _LEAST_TCP_HEADER or packet[at + 13] & ~_PSH != _ACK:
+    size = len(packet)
+    if size < at + _LEAST_TCP_HEADER or packet[at + 13] & ~_PSH != _ACK:
         return None
+    says = _number(packet[2:4]) if at == _IPV4_HEADER else _IPV6_HEADER + _number(packet[4:6])
     head = at + (packet[at + 12] >> 4) * 4
-    return Run(packet, at, head) if at + _LEAST_TCP_HEADER <= head < len(packet) <= MOST_OCTETS else None
+    return Run(packet, at, head) if at + _LEAST_TCP_HEADER <= head < size == says <= MOST_OCTETS else None
 
 
 def _aligned(number: int, octets: int) -> int:
@@ -209,16 +224,13 @@ def _aligned(number: int, octets: int) -> int:
 
 
 @functools.cache
-def _comparison(at: int, head: int) -> tuple[int, int]:
-    """For headers as one number: the mask of what is the same in all segments, and the place of the sequence number.
+def _comparison(at: int, head: int) -> tuple[int, int, int]:
+    """For headers as one number: the mask of what is compared, and the places of sequence number and length in it.
 
-    Not the same are lengths, PSH, checksums, and the identification of IPv4. The sequence number is, once what was sent
-    since has been added.
+    Not compared are PSH, checksums, and the identification of IPv4.
     """
     mask = bytearray(b"\xff" * head)
     mask[at + 13] ^= _PSH
-    other = [at + _CHECKSUM_AT, at + _CHECKSUM_AT + 1]
-    other += (2, 3, 4, 5, 10, 11) if at == _IPV4_HEADER else (4, 5)
-    for place in other:
+    for place in (at + _CHECKSUM_AT, at + _CHECKSUM_AT + 1, *((4, 5, 10, 11) if at == _IPV4_HEADER else ())):
         mask[place] = 0
-    return _number(mask), 8 * (head - at - 8)
+    return _number(mask), 8 * (head - at - 8), 8 * (head - (4 if at == _IPV4_HEADER else 6))

@@ -198,6 +198,35 @@ def test_other_packets_stay_as_they_are(version: int) -> None:
     assert len(check(packets)) == len(packets)
 
 
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=90),
+            st.tuples(st.sampled_from([4, 6]), st.integers(0, 99), st.binary(max_size=3)).map(
+                lambda given: (base := segment(given[0], b"data"))[: given[1]] + given[2] + base[given[1] + 3 :]
+            ),
+        ),
+        max_size=6,
+    )
+)
+def test_nothing_that_a_peer_sends_is_lost_or_raises(packets: list[bytes]) -> None:
+    assert sorted(packet for _, originals in coalesced(packets) for packet in originals) == sorted(packets)
+
+
+@VERSIONS
+@pytest.mark.parametrize("padded", range(3))
+def test_what_stands_behind_a_packet_is_no_data(version: int, padded: int) -> None:
+    """Zeros do not change its checksum."""
+    packets = stream(version, [8, 8, 6])
+    packets[padded] += bytes(2)
+    assert packets[padded] in [packet for buffers, _ in coalesced(packets) for packet in buffers]
+
+
+def test_another_version_of_ip_is_none_of_ours() -> None:
+    packets = [b"\x70" + packet[1:] for packet in stream(6, [9, 9])]
+    assert [buffers for buffers, _ in coalesced(packets)] == [[PLAIN, packet] for packet in packets]
+
+
 @VERSIONS
 def test_flows_may_alternate(version: int) -> None:
     one, other = stream(version, [50] * 3), stream(version, [60] * 3, sport=40001)
