@@ -106,15 +106,29 @@ def test_a_batch_ends_where_the_lifetime_does(limit: dict[str, int], sent: int) 
     pair = limited(**limit)
     assert pair.alice.send_many(packets(8), 1.0) == sent
     assert len(pair.alice.datagrams()) == sent
-    assert pair.alice.counts.drops == {DropReason.EXPIRED: 8 - sent}
+    assert pair.alice.counts.drops == {DropReason.NO_POLICY: 8 - sent}
     assert not pair.alice.send(PING, 1.0)
+
+
+def test_what_one_child_sa_may_not_carry_any_more_goes_on_another() -> None:
+    pair = Pair(network=Network(seed=1, history=0))
+    sa = pair.connect()
+    # HDR, SK {SA, Ni, TSi, TSr}  -->   <--  HDR, SK {SA, Nr, TSi, TSr}
+    lifetime = Lifetime(hard=Limits(packets=3), soft=Limits())
+    sa.create_child(ChildConfig(name="one host", remote_ts="10.2.0.1", lifetime=lifetime))
+    pair.network.run()
+    net, host = sa.children.values()
+    # The end of the one is the end of what is remembered of the other, in the middle of the batch.
+    assert pair.alice.send_many([PING] * 5 + [OTHER] * 2, 1.0) == 7
+    assert (host.expired, host.outbound.packets, net.outbound.packets) == (True, 3, 4)
+    assert not pair.alice.counts.drops
 
 
 def test_a_batch_ends_with_the_sequence_numbers(pair: Pair) -> None:
     (child,) = next(iter(pair.alice.sas.values())).children.values()
     child.outbound.seq = child.outbound.limit - 3
     assert pair.alice.send_many(packets(5), 1.0) == 3
-    assert pair.alice.counts.drops == {DropReason.EXPIRED: 2}
+    assert pair.alice.counts.drops == {DropReason.NO_POLICY: 2}
 
 
 def test_a_batch_is_sealed_for_each_child_sa_and_keeps_its_order() -> None:

@@ -54,16 +54,15 @@ class DropReason(enum.StrEnum):
     """The sequence number was received before, or is below the window (RFC 4303 section 3.4.3)."""
     ESP_SELECTORS = "esp-selectors"
     """The inner packet is outside the traffic selectors of its Child SA (RFC 4301 section 5.2)."""
+    EXPIRED = "expired"
+    """The lifetime of the Child SA is over (RFC 7296 section 2.8)."""
 
     # Inner packets to be sent
     NO_POLICY = "no-policy"
     """No Child SA and no trap takes the packet."""
     INNER_MALFORMED = "inner-malformed"
-    """What is to be sent is no IP packet, or a fragment in transport mode (RFC 4303 section 3.3.4)."""
-    EXPIRED = "expired"
-    """The lifetime of the Child SA is over; the same for received packets (RFC 7296 section 2.8)."""
-    SEQUENCE = "sequence"
-    """The sequence numbers of the Child SA are used up (RFC 4303 section 3.3.3)."""
+    """What is to be sent is no IP packet, or one that its Child SA cannot carry, such as a fragment in transport mode
+    (RFC 4303 section 3.3.4)."""
     HELD = "held"
     """The packet waited for its Child SA for too long, or too many did."""
 

@@ -149,16 +149,14 @@ class Sender:
 
     def _send_group(self, chosen: Selection, lane: OutLane, packets: Sequence[bytes]) -> int:
         """Send packets on one Child SA: at once, if they come near no limit; how many were taken."""
-        endpoint, outbox, sa, child = self._endpoint, self._outbox, lane.sa, lane.child
+        endpoint, outbox = self._endpoint, self._outbox
         number, inner = len(packets), sum(map(len, packets))
         octets = inner + _OVERHEAD * number
         plain = lane.plain and not endpoint.esp_events and not endpoint.taps.used and outbox.fits(number, octets)
-        if not plain or (child.life is not None and not child.life.may_send(number, octets)):
-            sent = [len(packet) for packet in packets if self._send_counted(sa, child, packet)]
-            chosen.packets += len(sent)
-            chosen.octets += sum(sent)
-            return len(sent)
-        sealed = child.outbound.seal_many(packets, lane.next_header)
+        # A lane is closed by now if the packets before these have ended a Child SA.
+        if not plain or not lane.valid or (lane.life is not None and not lane.life.may_send(number, octets)):
+            return sum(self._send_counted(packet, chosen) for packet in packets)
+        sealed = lane.outbound.seal_many(packets, lane.next_header)
         if lane.next_header == IPV4:
             classes = [packet[1] for packet in packets]
         else:
@@ -168,24 +166,18 @@ class Sender:
         else:
             for packet, tos in zip(sealed, classes, strict=True):
                 outbox.put_esp(packet, lane.route, tos)
-        sa.last_sent = endpoint.now
+        lane.sa.last_sent = endpoint.now
         chosen.packets += number
         chosen.octets += inner
         return number
 
-    def _send_counted(self, sa: SaRecord, child: ChildSa, packet: bytes) -> bool:
-        """Send a packet on a Child SA as long as that may be used. What forbids it is counted."""
+    def _send_counted(self, packet: bytes, chosen: Selection) -> bool:
+        """Send a packet like `send`, and count what is raised instead of raising it."""
         try:
-            if child.expired:
-                self._endpoint.counts.drop(DropReason.EXPIRED)
-                return False
-            return self.send_on(sa, child, packet)
-        except MalformedError:
+            return self.send(packet, chosen)
+        except (MalformedError, LocalError):
             self._endpoint.counts.drop(DropReason.INNER_MALFORMED)
-        except LocalError:
-            used_up = child.outbound.seq >= child.outbound.limit
-            self._endpoint.counts.drop(DropReason.SEQUENCE if used_up else DropReason.INNER_MALFORMED)
-        return False
+            return False
 
     # On a given Child SA
 
