@@ -135,7 +135,7 @@ class IpsecClient(IpsecHost):
 
     async def send_packet(self, packet: bytes) -> None:
         """Send an inner IP packet through the session whose selectors take it; LocalError when there is none."""
-        now = self.network.now
+        now = self.network.turn()
         if not any(endpoint.send(packet, now) for endpoint in self.endpoints):
             raise LocalError(f"expected a packet within the traffic selectors of a session of {self!r}")
         if self.network.queued():

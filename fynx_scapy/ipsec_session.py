@@ -131,7 +131,7 @@ class IpsecSession(SessionLife):
         """
         if not self._opened or self._closing:
             await self._usable()
-        if not self.endpoint.send(packet, self.network.now, self._selection):
+        if not self.endpoint.send(packet, self.network.turn(), self._selection):
             self._complain((packet,))
         if self.network.queued():
             await self.network.room()
@@ -145,7 +145,7 @@ class IpsecSession(SessionLife):
             if not self._opened or self._closing:
                 await self._usable()
             batch = packets[first : first + AT_ONCE]
-            taken = self.endpoint.send_many(batch, self.network.now, self._selection)
+            taken = self.endpoint.send_many(batch, self.network.turn(), self._selection)
             many = self.network.queued(taken)
             if taken < len(batch):
                 self._complain(batch)

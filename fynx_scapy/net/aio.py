@@ -101,7 +101,7 @@ class AioNetwork(SocketHosts):
         self._flushing: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._flushed = Signal()
-        self._unsent = 0
+        self._unsent, self._turn = 0, 0.0
         self._backlogs: dict[UdpPort | EspPort, Backlog] = {}
         self._closed = False
 
@@ -200,15 +200,26 @@ class AioNetwork(SocketHosts):
             self._arm()
             self._flushed.fire()
 
-    def queued(self, packets: int = 1) -> bool:
-        """Note that inner packets were given to an endpoint. They leave in this turn of the event loop, or now if they
-        are many. Returns whether their sender should wait in `room` before it gives more. LocalError after `close`."""
-        self._check_open()
-        self._unsent += packets
-        if self._unsent < AT_ONCE:
+    def turn(self) -> float:
+        """The time for what is given to an endpoint in this turn of the event loop; calls `wake`."""
+        if self._flushing is None:
+            self._turn = self.now
             self.wake()
-            return bool(self._backlogs)
-        self.flush()
+        return self._turn
+
+    def queued(self, packets: int = 1) -> bool:
+        """Note that inner packets were given to an endpoint after `turn`. If they are many, they leave now.
+
+        Returns whether their sender should wait in `room` before it gives more. LocalError after `close`.
+        """
+        self._unsent += packets
+        if self._unsent < AT_ONCE and not self._backlogs and self._flushing is not None:
+            return False
+        self._check_open()
+        if self._unsent >= AT_ONCE:
+            self.flush()
+        else:
+            self.wake()
         return True
 
     async def room(self) -> None:
