@@ -220,6 +220,8 @@ def test_what_stands_behind_a_packet_is_no_data(version: int, padded: int) -> No
     packets = stream(version, [8, 8, 6])
     packets[padded] += bytes(2)
     assert packets[padded] in [packet for buffers, _ in coalesced(packets) for packet in buffers]
+    packets = [segment(version, bytes(8), seq) + bytes(2) for seq in (1000, 1010)]
+    assert [buffers for buffers, _ in coalesced(packets)] == [[PLAIN, packet] for packet in packets]
 
 
 def test_another_version_of_ip_is_none_of_ours() -> None:
