@@ -22,6 +22,7 @@ from fynx_scapy.ipsec_session import CLOSING, IpsecSession
 from fynx_scapy.net.aio import AioNetwork
 from fynx_scapy.net.sockets import OpenSocket
 from fynx_scapy.net.udp import source_for
+from fynx_scapy.text import counted
 
 _CHECKS = {
     "configs": several(kind(IkeConfig), high=100_000),
@@ -73,13 +74,13 @@ class IpsecClient(IpsecHost):
         self._reconnect = reconnect
         self._connected: dict[IpsecSession, IkeConfig] = {}
         self._reconnectors: dict[IpsecSession, Reconnector] = {}
-        self._ready: dict[IpsecSession, None] = {}
+        self._ready: dict[IpsecSession, None] | None = None
+        """The sessions with packets to read, once somebody reads those of all sessions."""
         self._closed = False
 
     def __repr__(self) -> str:
-        return (
-            f"<IpsecClient {', '.join(str(config.remote) for config in self.configs)}, {len(self.sessions)} sessions>"
-        )
+        remotes = ", ".join(str(config.remote) for config in self.configs)
+        return f"<IpsecClient {remotes or 'without configuration'}, {counted(len(self.sessions), 'session')}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,12 +144,14 @@ class IpsecClient(IpsecHost):
 
     async def recv_packet(self) -> bytes:
         """The next inner packet of any session, in turns. LocalError when no session is left."""
+        if self._ready is None:
+            self._ready = dict.fromkeys(self._sessions)
         while True:
             while self._ready:
                 session = next(iter(self._ready))
                 del self._ready[session]
                 if (packet := session.take()) is not None:
-                    self._ready[session] = None
+                    self._ready[session] = None  # behind the others
                     return packet
             if not self._sessions:
                 raise LocalError("expected an open session to receive packets from, found none")
@@ -198,8 +201,9 @@ class IpsecClient(IpsecHost):
 
     def arrived(self, session: IpsecSession) -> None:
         """Packets have arrived: wake those who wait for any session's."""
-        self._ready[session] = None
-        self._changed.fire()
+        if self._ready is not None:
+            self._ready[session] = None
+            self._changed.fire()
 
 
 def _adapted(config: IkeConfig) -> IkeConfig:

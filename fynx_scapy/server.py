@@ -15,6 +15,7 @@ from fynx_scapy.ike.core.registry import Registry
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ipsec_host import IpsecHost
 from fynx_scapy.ipsec_session import CLOSING, IpsecSession
 from fynx_scapy.net.aio import AioNetwork
@@ -71,6 +72,7 @@ class IpsecServer(IpsecHost):
         self.endpoint = Endpoint(local, given, config=endpoint, registry=registry)
         self._backlog, self._unique = backlog, unique
         self._waiting: deque[IpsecSession] = deque()
+        self._of_peer: dict[tuple[Identity | None, Identity | None], IpsecSession] = {}
         self.refused = 0
         """How many sessions were deleted because ``backlog`` others waited already."""
         self._bound = self._closed = False
@@ -140,11 +142,12 @@ class IpsecServer(IpsecHost):
     # Called when a peer has set up an IKE SA
 
     def _answered(self, endpoint: Endpoint, sa: IkeSa) -> IpsecSession | None:
-        if self._unique:
-            for session in self._sessions:
-                if (session.local_id, session.remote_id) == (sa.local_id, sa.remote_id):
-                    return session
-        return IpsecSession(self, endpoint, sa)
+        session = self._of_peer.get((sa.local_id, sa.remote_id))
+        if session is None or not session.open:
+            session = IpsecSession(self, endpoint, sa)
+            if self._unique:
+                self._of_peer[sa.local_id, sa.remote_id] = session
+        return session
 
     def opened(self, session: IpsecSession) -> None:
         """A session can be used: have it wait for `accept`, or delete it if too many do."""
@@ -158,5 +161,8 @@ class IpsecServer(IpsecHost):
     def ended(self, session: IpsecSession) -> None:
         """Forget a session; if nobody has accepted it yet, nobody will."""
         super().ended(session)
+        ids = session.local_id, session.remote_id
+        if self._of_peer.get(ids) is session:
+            del self._of_peer[ids]
         if session in self._waiting:
             self._waiting.remove(session)
