@@ -9,6 +9,7 @@ docs/errors.md lists the codes; it is generated from the classes and the tables 
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -152,6 +153,8 @@ class TransportError(FynxError):
         A subclass if the user can do something about it, with the advice in its text.
         """
         number, reason = (error.errno, error.strerror) if isinstance(error, OSError) else (None, None)
+        if number is not None and number in errno.errorcode:
+            reason = os.strerror(number)  # asyncio puts the address in front of it
         kind = _BY_ERRNO.get(number or 0, cls)
         return kind("; ".join(filter(None, [f"{doing}: {reason or error}", kind.hint])))
 
@@ -163,8 +166,8 @@ class AddressInUse(TransportError):
     """Another program has the port."""
 
     code = "transport.address-in-use"
-    hint = "another program uses this port: choose another"
-    advice = "Choose other ports (`port`, `natt_port`), or end the program that has it: `ss -ulpn`."
+    hint = "another program uses this port"
+    advice = "Choose another port, or end the program that has it: `ss -tulpn` lists them."
 
 
 class AddressUnknown(TransportError):

@@ -153,7 +153,7 @@ def test_a_notify_that_nobody_knows_is_an_error_of_the_peer_all_the_same():
 @pytest.mark.parametrize(
     ("number", "kind", "text"),
     [
-        (errno.EADDRINUSE, AddressInUse, "choose another"),
+        (errno.EADDRINUSE, AddressInUse, "another program uses"),
         (errno.EACCES, NoPrivilege, "CAP_NET_BIND_SERVICE"),
         (errno.EIO, TransportError, "Input/output error"),
     ],

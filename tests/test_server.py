@@ -285,7 +285,7 @@ def test_an_error_of_a_listener_ends_nothing() -> None:
 def test_an_address_in_use() -> None:
     async def main() -> None:
         async with serving() as server:
-            with pytest.raises(AddressInUse, match="choose another"):
+            with pytest.raises(AddressInUse, match="another program uses"):
                 await IpsecServer(BOB, local=HERE, endpoint=server.endpoint.config, native=False).bind()
 
     run(main)

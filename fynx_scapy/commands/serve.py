@@ -39,7 +39,7 @@ def serve(pools: tuple[str, ...], local: tuple[str, ...], workers: int, **given:
     from fynx_scapy.commands.serving import read, run_server
 
     if workers > 1:
-        check_workers(given)
+        check_workers(workers, given)
     check_tun(given)
     given |= {"name": "serve", "pools": pools, "local": local}
     with telling():
@@ -54,8 +54,10 @@ def serve(pools: tuple[str, ...], local: tuple[str, ...], workers: int, **given:
     ends_with(partial(run_server, settings, screen, given))
 
 
-def check_workers(given: dict[str, Any]) -> None:
+def check_workers(workers: int, given: dict[str, Any]) -> None:
     """Raises UsageError for what several processes cannot share."""
+    if given["metrics"] is not None and given["metrics"][1] + workers - 1 > 65535:
+        raise click.UsageError(f"--metrics: each of {workers} workers takes the next port, and the last is 65535")
     names = ("pcap", "save", "tun")
     used = next((name for name in names if given[name] is not None), None)
     if used is not None:

@@ -17,11 +17,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
 from fynx_scapy.checks import check_values, flag, kind, whole
-from fynx_scapy.errors import LocalError, TransportError, UnexpectedError
+from fynx_scapy.errors import FynxError, LocalError, TransportError, UnexpectedError
 from fynx_scapy.ike.basics.share import Share
 from fynx_scapy.ike.config import EndpointConfig, address
 from fynx_scapy.ike.message import Address
@@ -77,6 +78,8 @@ class Shards:
         self.shards: tuple[Shard, ...] = ()
         self._open_socket, self._workers, self._offload = open_socket, workers, offload
         self._processes: dict[int, tuple[BaseProcess, float]] = {}
+        self._told: dict[int, Connection] = {}
+        """From each worker: the error that has ended it, if there is one."""
         self._quick: Counter[int] = Counter()
         self._work: tuple[Work, tuple[Any, ...]] | None = None
         with contextlib.ExitStack() as undone:
@@ -184,16 +187,22 @@ class Shards:
         if self._work is not None:
             work, args = self._work
             context = multiprocessing.get_context("spawn")
-            process = context.Process(
-                target=_run, args=(self.shards[number], work, args), name=f"fynx worker {number}", daemon=True
-            )
-            process.start()
-            self._processes[number] = process, time.monotonic()
+            told, telling = context.Pipe(duplex=False)
+            with telling:
+                process = context.Process(
+                    target=_run,
+                    args=(self.shards[number], telling, work, args),
+                    name=f"fynx worker {number}",
+                    daemon=True,
+                )
+                process.start()
+            self._processes[number], self._told[number] = (process, time.monotonic()), told
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until a worker ends, and start it again if it has not ended by itself; returns whether any worker runs.
 
-        UnexpectedError when a worker ends again and again at its start.
+        What has ended a worker is raised here if it is a FynxError, because the next one would meet it too, such as an
+        address in use. UnexpectedError when a worker ends again and again at its start.
         """
         running = {process.sentinel: number for number, (process, _) in self._processes.items()}
         for sentinel in multiprocessing.connection.wait(list(running), timeout) if running else ():
@@ -205,6 +214,9 @@ class Shards:
         process.join()
         code = process.exitcode
         process.close()
+        error = self._error(number)
+        if error is not None:
+            raise error
         if code == 0:
             return
         self._quick[number] = self._quick[number] + 1 if time.monotonic() < began + QUICKLY else 0
@@ -215,13 +227,23 @@ class Shards:
         self.restarts[number] += 1
         self._spawn(number)
 
+    def _error(self, number: int) -> FynxError | None:
+        """The error that has ended a worker, if there is one."""
+        with self._told.pop(number) as told, contextlib.suppress(EOFError, OSError):
+            error = told.recv() if told.poll() else None
+            return error if isinstance(error, FynxError) else None
+        return None
+
     def signal(self, number: int) -> None:
         """Send a signal to every worker, such as SIGHUP."""
         for pid in self.pids:
             os.kill(pid, number)
 
     def stop(self, timeout: float = STOPPING) -> None:
-        """End the workers: they have ``timeout`` seconds to do so, then they are killed."""
+        """End the workers: they have ``timeout`` seconds to do so, then they are killed.
+
+        It raises the FynxError that has ended one of them, if `wait` has not raised it.
+        """
         end = time.monotonic() + timeout
         for process, _ in self._processes.values():
             process.terminate()
@@ -233,13 +255,16 @@ class Shards:
             process.close()
         self._processes.clear()
         self._work = None
+        errors = [error for number in list(self._told) if (error := self._error(number)) is not None]
+        if errors:
+            raise errors[0]
 
     def close(self) -> None:
         """Close the sockets."""
         self._undone.close()
 
 
-def _run(shard: Shard, work: Work, args: tuple[Any, ...]) -> None:
+def _run(shard: Shard, telling: Connection, work: Work, args: tuple[Any, ...]) -> None:
     """The main function of a worker."""
     os.setsid()  # Ctrl-C at the terminal is for the supervisor, who then stops the workers
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -248,6 +273,8 @@ def _run(shard: Shard, work: Work, args: tuple[Any, ...]) -> None:
         work(shard, *args)
     except KeyboardInterrupt:
         pass
+    except FynxError as error:
+        telling.send(error)
     finally:  # it ends anyway
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)

@@ -87,7 +87,7 @@ class MetricsServer:
             self._server = await asyncio.start_server(
                 self._accept, self._host, self._port, limit=_REQUEST, backlog=_CONNECTIONS
             )
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             where = Address(self._host, self._port)
             raise TransportError.of(f"cannot open TCP port {where.port} on {where.host}", error) from None
 

@@ -230,7 +230,9 @@ def test_a_snapshot_that_fails_is_an_answer_too():
 def test_an_address_that_cannot_be_had_says_why():
     async def steps() -> None:
         async with serving() as (pair, server):
-            with pytest.raises(AddressInUse, match=f"TCP port {server.address.port} on 127.0.0.1.*choose another"):
+            with pytest.raises(
+                AddressInUse, match=f"TCP port {server.address.port} on 127.0.0.1.*another program uses"
+            ):
                 await MetricsServer(Metrics(pair.network).snapshot, port=server.address.port).start()
             with pytest.raises(LocalError, match="expected a server that does not listen yet"):
                 await server.start()
