@@ -5,26 +5,30 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Sequence
 from typing import Self
 
 from fynx_scapy.checks import as_tuple, check_values, kind, optional, several
-from fynx_scapy.errors import FynxError, LocalError
+from fynx_scapy.errors import FynxError, LocalError, Unreachable
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
 from fynx_scapy.ike.core.registry import Registry
 from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.events import Event, IcmpReceived
 from fynx_scapy.ike.path.nat import IKE_PORT, NATT_PORT
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.terms.timeouts import Reconnect
 from fynx_scapy.ipsec_host import IpsecHost
 from fynx_scapy.ipsec_reconnect import Reconnector
-from fynx_scapy.ipsec_session import CLOSING, IpsecSession
+from fynx_scapy.ipsec_session import CLOSING, IpsecSession, check_packets
+from fynx_scapy.net import silence
 from fynx_scapy.net.aio import AioNetwork
 from fynx_scapy.net.sockets import OpenSocket
 from fynx_scapy.net.udp import source_for
 from fynx_scapy.text import counted
 
 _CHECKS = {
+    "config": optional(kind(IkeConfig)),
     "configs": several(kind(IkeConfig), high=100_000),
     "endpoint": optional(kind(EndpointConfig)),
     "network": optional(kind(AioNetwork)),
@@ -73,6 +77,8 @@ class IpsecClient(IpsecHost):
         self._by_source: dict[tuple[tuple[str, ...], bool], tuple[Endpoint, bool]] = {}
         self._reconnect = reconnect
         self._connected: dict[IpsecSession, IkeConfig] = {}
+        self._refusals: Counter[IkeSa] = Counter()
+        """How often ICMP said of a peer that has not answered yet that nothing listens there."""
         self._reconnectors: dict[IpsecSession, Reconnector] = {}
         self._ready: dict[IpsecSession, None] | None = None
         """The sessions with packets to read, once somebody reads those of all sessions."""
@@ -91,12 +97,14 @@ class IpsecClient(IpsecHost):
     async def connect(self, config: IkeConfig | None = None) -> IpsecSession:
         """Set up a session: an IKE SA with the first Child SA of its configuration; by default the client's first one.
 
-        It raises why that failed: `Timeout`, `AuthenticationError`, `PeerError` for what the peer refused with a
-        Notify, `TransportError` for what the system refused. If it is cancelled nothing of it stays here, and the peer
+        It raises why that failed: `Timeout`, or soon `Unreachable` where ICMP says repeatedly that nothing listens;
+        `AuthenticationError`, `PeerError` for what the peer refused with a Notify, `TransportError` for what the system
+        refused. If it is cancelled nothing of it stays here, and the peer
         is told to delete what it may have set up.
         """
         if self._closed:
             raise LocalError("expected an open client, found one that was shut down")
+        check_values("IpsecClient.connect()", _CHECKS, config=config)
         if config is None and not self.configs:
             raise LocalError("expected a configuration to connect with, found none")
         chosen = config or self.configs[0]
@@ -137,7 +145,12 @@ class IpsecClient(IpsecHost):
     async def send_packet(self, packet: bytes) -> None:
         """Send an inner IP packet through the session whose selectors take it; LocalError when there is none."""
         now = self.network.turn()
-        if not any(endpoint.send(packet, now) for endpoint in self.endpoints):
+        try:
+            taken = any(endpoint.send(packet, now) for endpoint in self.endpoints)
+        except TypeError:
+            check_packets((packet,))
+            raise
+        if not taken:
             raise LocalError(f"expected a packet within the traffic selectors of a session of {self!r}")
         if self.network.queued():
             await self.network.room()
@@ -167,12 +180,33 @@ class IpsecClient(IpsecHost):
     async def shutdown(self, *, timeout: float = CLOSING) -> None:
         """Close all sessions, waiting for the peers for at most ``timeout`` seconds, and the sockets."""
         if not self._closed:
+            self.network.check_loop()
             self._closed = True
             reconnecting = [each.task for each in self._reconnectors.values()]
             await self._shut(timeout)
             await asyncio.gather(*reconnecting, return_exceptions=True)
 
-    # When the peer of a session is lost
+    # When there is no peer, or that of a session is lost
+
+    def _happened(self, name: str, event: Event) -> None:
+        super()._happened(name, event)
+        if isinstance(event, IcmpReceived) and silence.refuses(event):
+            for session in self.sessions:
+                sa = session.sa
+                if sa.connecting and not sa.envelope.has_keys and sa.remote == event.remote:
+                    self._refused(sa)
+
+    def _refused(self, sa: IkeSa) -> None:
+        """ICMP says that nothing listens where we connect to. One such error is a hint only (RFC 7296 section 2.4)."""
+        self._refusals[sa] += 1
+        if self._refusals[sa] >= silence.REFUSALS:
+            with self.network.acting():
+                sa.fail(Unreachable(f"nothing listens at {sa.remote}"))
+
+    def released(self, sa: IkeSa) -> None:
+        """Forget an IKE SA."""
+        super().released(sa)
+        self._refusals.pop(sa, None)
 
     def lost(self, session: IpsecSession, why: FynxError) -> bool:
         """Set the session up again if it was up, and the policy or its dead peer detection says so."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from fynx_scapy.checks import check_values, kind
 from fynx_scapy.errors import FynxError, LocalError, PeerError
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.ike.basics.counts import DropReason
@@ -32,6 +33,8 @@ CLOSING = 2.0
 
 FLOWS = 1024
 """For how many flows a session remembers the Child SA. When there are more, it looks all of them up anew."""
+
+_CHECKS = {"config": kind(ChildConfig), "child": kind(ChildSa)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +134,12 @@ class IpsecSession(SessionLife):
         """
         if not self._opened or self._closing:
             await self._usable()
-        if not self.endpoint.send(packet, self.network.turn(), self._selection):
+        try:
+            taken = self.endpoint.send(packet, self.network.turn(), self._selection)
+        except TypeError:
+            check_packets((packet,))
+            raise
+        if not taken:
             self._complain((packet,))
         if self.network.queued():
             await self.network.room()
@@ -145,7 +153,11 @@ class IpsecSession(SessionLife):
             if not self._opened or self._closing:
                 await self._usable()
             batch = packets[first : first + AT_ONCE]
-            taken = self.endpoint.send_many(batch, self.network.turn(), self._selection)
+            try:
+                taken = self.endpoint.send_many(batch, self.network.turn(), self._selection)
+            except TypeError:
+                check_packets(batch)
+                raise
             many = self.network.queued(taken)
             if taken < len(batch):
                 self._complain(batch)
@@ -179,6 +191,7 @@ class IpsecSession(SessionLife):
         while packet is None:
             if self.closed:
                 raise self._ended_error()
+            self.network.check_loop()
             await self._arrived.wait()
             packet = self.take()
         return packet
@@ -246,6 +259,7 @@ class IpsecSession(SessionLife):
 
     async def create_child(self, config: ChildConfig) -> ChildSa:
         """Set up a further Child SA (RFC 7296 section 1.3.1). It raises why that failed."""
+        check_values("IpsecSession.create_child()", _CHECKS, config=config)
         child = await self.set_up_child(config)
         self.further_children = (*self.further_children, config)
         return child
@@ -261,6 +275,7 @@ class IpsecSession(SessionLife):
 
     async def delete_child(self, child: ChildSa) -> None:
         """Delete a Child SA (section 1.4.1)."""
+        check_values("IpsecSession.delete_child()", _CHECKS, child=child)
         self.further_children = tuple(config for config in self.further_children if config is not child.config)
         await self._run(lambda sa: sa.delete_child(child))
 
@@ -294,6 +309,13 @@ class IpsecSession(SessionLife):
                     await self.wait_closed()
         finally:
             self.forget()
+
+
+def check_packets(packets: Sequence[object]) -> None:
+    """Raises LocalError for the first that is not bytes. Sending looks at this only when it has failed."""
+    for packet in packets:
+        if not isinstance(packet, bytes):
+            raise LocalError(f"expected an inner packet as bytes, found {type(packet).__name__}")
 
 
 def _is_current(child: ChildSa) -> bool:

@@ -12,9 +12,19 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from scapy.layers.inet import IP
 
-from fynx_scapy import ChildConfig, DropReason, Endpoint, IpsecClient, IpsecSession
-from fynx_scapy.errors import FynxError, LocalError, MalformedError, PeerError, SessionClosed, Timeout
+from fynx_scapy import ChildConfig, DropReason, Endpoint, IpsecClient, IpsecSession, Retransmission
+from fynx_scapy.errors import (
+    ConfigError,
+    FynxError,
+    LocalError,
+    MalformedError,
+    PeerError,
+    SessionClosed,
+    Timeout,
+    Unreachable,
+)  # fmt: skip
 from fynx_scapy.events import ChildSaRekeyed, EspReceived, EventsDropped, IkeSaRekeyed, Reconnecting, SaDeleted
 from fynx_scapy.ike.basics.randomness import SystemRandomness
 from fynx_scapy.ike.core.child import ChildSa
@@ -439,3 +449,72 @@ def test_a_handshake_is_quick(loop: str) -> None:
             assert statistics.median(times) < 0.05
 
     run(main, loop)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_nothing_listens(loop: str) -> None:
+    """ICMP says it once, and we go on; it says it again, and we do not wait for the last retransmission."""
+
+    async def main() -> None:
+        config = BOB.replace(remote=(HERE, free_ports(HERE)[0]), retransmission=Retransmission(timeout=0.05, tries=12))
+        async with IpsecClient(config) as client:
+            with pytest.raises(Unreachable, match=f"nothing listens at {HERE}"):
+                await client.connect()
+            assert client.sessions == ()
+
+    run(main, loop, seconds=5)
+
+
+@pytest.mark.parametrize("wrong", ["text", None, 7, bytearray(PING), IP(PING)])
+def test_what_is_no_bytes_is_no_packet(wrong: Any) -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, theirs):
+            for sending in (ours.send_packet(wrong), ours.send_packets([PING, wrong])):
+                with pytest.raises(
+                    LocalError, match=f"expected an inner packet as bytes, found {type(wrong).__name__}"
+                ):
+                    await sending
+            with pytest.raises(LocalError, match="as bytes, found int"):
+                await ours.send_packets(PING)  # type: ignore[arg-type]
+            await ours.send_packet(PING)
+            assert await theirs.recv_packet() == PING
+
+    run(main)
+
+
+def test_arguments_of_another_kind() -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, _), IpsecClient(BOB) as client:
+            calls: tuple[Any, ...] = (ours.create_child, ours.delete_child, client.connect)
+            for call in calls:
+                with pytest.raises(ConfigError, match=f"expected .*{call.__name__}.* to be an? .*, found 'office'"):
+                    await call("office")
+
+    run(main)
+
+
+def test_a_packet_outside_of_the_selectors_is_named() -> None:
+    async def main() -> None:
+        async with tunnel() as (ours, _):
+            with pytest.raises(LocalError, match=r"found 10\.9\.0\.1 > 10\.2\.0\.1, protocol 1$"):
+                await ours.send_packet(echo_request("10.9.0.1", "10.2.0.1"))
+
+    run(main)
+
+
+def test_another_event_loop() -> None:
+    """A session that another event loop uses raises, instead of waiting for what this loop never hears of."""
+
+    async def elsewhere(client: IpsecClient, session: IpsecSession) -> None:
+        calls = (session.send_packet(PING), session.recv_packet(), session.rekey(), client.connect(), client.shutdown())
+        for call in calls:
+            with pytest.raises(LocalError, match="expected the event loop in which the network was first used"):
+                await asyncio.wait_for(call, 5)
+
+    async def main() -> None:
+        async with serving() as server, IpsecClient(alice(server), native=False) as client:
+            session = await client.connect()
+            await asyncio.to_thread(asyncio.run, elsewhere(client, session))
+            await session.rekey()
+
+    run(main, "asyncio")

@@ -71,7 +71,7 @@ def test_a_server_that_was_killed_comes_back(action: str) -> None:
             told = [event async for event in events]
             attempts = [event for event in told if isinstance(event, Reconnecting)]
             assert [event.attempt for event in attempts] == list(range(2, 2 + len(attempts)))
-            assert {event.code for event in attempts} == {"timeout"}
+            assert {event.code for event in attempts} == {"timeout.unreachable"}
             # Each wait is at most twice the one before, and cut by up to a half.
             assert all(2**at <= event.wait * 2 <= 2 ** (at + 1) for at, event in enumerate(attempts, 1))
 
@@ -106,7 +106,7 @@ def test_it_gives_up() -> None:
         async with lost(Reconnect(attempts=3)) as (session, _):
             with pytest.raises(Timeout):
                 await session.recv_packet()
-            assert session.reason.code == "timeout"
+            assert session.reason.code == "timeout.unreachable"
             with pytest.raises(Timeout):
                 await session.send_packet(PING)
 

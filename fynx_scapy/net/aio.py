@@ -168,7 +168,12 @@ class AioNetwork(SocketHosts):
             # One descriptor for all sockets, and never an error condition: uvloop stops reading a socket with an ICMP
             # error in its queue.
             running.add_reader(self._poll.fileno(), self._ready)
-        elif self._loop is not running:
+        else:
+            self.check_loop()
+
+    def check_loop(self) -> None:
+        """Raises LocalError in another event loop than its own, where nothing would wake who waits."""
+        if self._loop is not None and asyncio._get_running_loop() not in (self._loop, None):
             raise LocalError("expected the event loop in which the network was first used, found another one")
 
     def _check_open(self) -> None:
@@ -178,6 +183,7 @@ class AioNetwork(SocketHosts):
     @contextlib.contextmanager
     def acting(self) -> Iterator[float]:
         """Use an endpoint inside this context. It sets every endpoint's clock, yields the time, and calls `wake`."""
+        self.check_loop()
         try:
             yield self._set_clocks()
         finally:
@@ -203,6 +209,7 @@ class AioNetwork(SocketHosts):
     def turn(self) -> float:
         """The time for what is given to an endpoint in this turn of the event loop; calls `wake`."""
         if self._flushing is None:
+            self.check_loop()
             self._turn = self.now
             self.wake()
         return self._turn

@@ -23,10 +23,15 @@ def heard(events: Sequence[Event]) -> bool:
 
 def refused(events: Sequence[Event], remote: Address) -> bool:
     """Whether ICMP has reported repeatedly that the port of ``remote`` is unreachable, and nothing else came back."""
-    reports = [event for event in events if isinstance(event, IcmpReceived) and event.believed]
-    reports = [event for event in reports if event.remote.host == remote.host]
-    count = sum((event.icmp_type, event.code) in PORT_UNREACHABLE for event in reports)
+    count = sum(
+        isinstance(event, IcmpReceived) and event.remote.host == remote.host and refuses(event) for event in events
+    )
     return count >= REFUSALS and not heard(events)
+
+
+def refuses(event: IcmpReceived) -> bool:
+    """Whether it says that the port is unreachable, of a datagram that we have sent."""
+    return event.believed and (event.icmp_type, event.code) in PORT_UNREACHABLE
 
 
 def causes(events: Sequence[Event], remote: Address, *, marker: bool) -> list[str]:

@@ -188,6 +188,12 @@ class Flow:
     fragment: bool = False
     """Whether it is a later fragment, not the first."""
 
+    def __str__(self) -> str:
+        kind = ipaddress.IPv4Address if self.version == 4 else ipaddress.IPv6Address
+        ports = f"[{self.source_port}]", f"[{self.destination_port}]"
+        source, destination = ports if self.protocol in WITH_PORTS and self.source_port is not None else ("", "")
+        return f"{kind(self.source)}{source} > {kind(self.destination)}{destination}, protocol {self.protocol}"
+
     @classmethod
     def parse(cls, packet: bytes) -> Flow:
         """Read the IP header and the ports after it; MalformedError when ``packet`` is no IPv4 or IPv6 packet."""
