@@ -12,7 +12,7 @@ import click
 from fynx_scapy.commands.load_options import check_load, loading, plan_of
 from fynx_scapy.commands.opening import check_outputs
 from fynx_scapy.commands.options import STDIO
-from fynx_scapy.commands.peers import check_tun, described, peer_option, ports, settings_of, tun
+from fynx_scapy.commands.peers import check_tun, described, inner_address, peer_option, ports, settings_of, tun
 from fynx_scapy.commands.running import ends_with, inputs, running, telling
 from fynx_scapy.commands.screen import Screen
 
@@ -27,7 +27,7 @@ from fynx_scapy.commands.screen import Screen
     metavar="ADDRESS",
     help="Request this inner address; 0.0.0.0 or :: for any. Repeatable.",
 )
-@peer_option("ping", "Ping this address behind the peer once a second.")
+@peer_option("ping", "Ping this address behind the peer once a second.", callback=inner_address)
 @peer_option("local", "Send from this local address; default: the one that the system picks.", multiple=True)
 @ports("a free one", "a free one, or --port")
 @tun
@@ -40,7 +40,8 @@ def connect(
     """Set up a tunnel with the peer at HOST, or every tunnel of --config, and keep it until Ctrl-C.
 
     Rekeys, dead peer detection and keepalives happen by themselves. With --tun, packets go through a network device;
-    without it, pings from the peer's side are answered and other packets dropped. Ctrl-C or SIGTERM deletes the SAs.
+    without it, pings from the peer's side are answered and other packets dropped. Ctrl-C, SIGTERM, or
+    the end of the terminal (SIGHUP) deletes the SAs.
 
     With --tunnels it puts load on a gateway: N tunnels, begun at a rate, held for --duration seconds with rekeys and
     traffic, then closed. {n} in --local-id is the number of a tunnel. It prints how fast tunnels were set up and
@@ -59,6 +60,11 @@ def connect(
     with telling():
         settings, ports_given = settings_of(given, local, **_peer(host, vips, given, tunnels))
         plan = plan_of(tunnels, ping, given)
+    if all(config.remote is None for config in settings.connections.values()):
+        name = next(iter(settings.connections))
+        raise click.UsageError(
+            f"{given['config']}: expected an address of the peer, connections.{name}.remote; found none"
+        )
     out = sys.stderr if STDIO in map(str, outputs.values()) else sys.stdout
     screen = Screen(out, quiet=given["quiet"])
     if plan is not None:

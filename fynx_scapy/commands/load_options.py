@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fynx_scapy.commands.options import JSON_FILE, Decorator, writes
+from fynx_scapy.commands.options import JSON_FILE, POSITIVE, Decorator, writes
 
 if TYPE_CHECKING:
     from fynx_scapy.load import LoadPlan
 
-_POSITIVE = click.FloatRange(0, min_open=True)
 _ONLY = {
     "rate": "--rate",
     "rekey_every": "--rekey-every",
@@ -32,13 +31,13 @@ def loading(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--rate",
-            type=_POSITIVE,
+            type=POSITIVE,
             metavar="R",
             help="Begin so many handshakes a second; default: as fast as it can.",
         ),
         click.option(
             "--rekey-every",
-            type=_POSITIVE,
+            type=POSITIVE,
             metavar="SECONDS",
             help="Rekey each tunnel so often while it is held, its Child SA and its IKE SA in turns.",
         ),

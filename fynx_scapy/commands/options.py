@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import ipaddress
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,20 @@ class _Written(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _Positive(click.FloatRange):
+    """A finite number greater than 0."""
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"expected a finite number, found {value!r}", param, ctx)
+        return number
+
+
+POSITIVE = _Positive()
 _WRITTEN = _Written(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
 _JSON_HELP = "Print JSON instead of text."
 _SAFER = "Other users of this machine can read a command line, but not your files."

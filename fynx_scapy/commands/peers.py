@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,14 @@ def peer_option(name: str, text: str = "", **more: Any) -> Decorator:
     return click.option(f"--{name}", metavar=form, help=text or told, **more)
 
 
+def inner_address(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """An IP address behind the peer."""
+    try:
+        return None if value is None else str(ipaddress.ip_address(value))
+    except ValueError:
+        raise click.BadParameter(f"expected an IP address such as 10.2.0.1, found {value!r}") from None
+
+
 def ports(port: str, natt_port: str) -> Decorator:
     """Decorator: our UDP ports, whose defaults these texts say, and the non-ESP marker on them."""
     number, marker = click.IntRange(1, 65535), "--marker-always/--no-marker-always"
@@ -57,11 +66,11 @@ def tun(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--tun", metavar="NAME", help="Carry the packets of a new TUN device; %d at the end is a number."),
         click.option(
             "--tun-address", "tun_addresses", multiple=True, metavar="ADDR/N",
-            help="Give the device this address. Repeatable. Default: those that the peer assigns.",
+            help="Give the device this address. Repeatable. Default: those that the peer assigns to us, if any.",
         ),
         click.option(
             "--route", "routes", multiple=True, metavar="NET",
-            help="Route this network into the device. Repeatable. Default: the traffic selectors of the peer.",
+            help="Route this network into the device. Repeatable. Default: what is behind the peers.",
         ),
         click.option(
             "--tun-mtu", type=click.IntRange(68, 65535), default=1400, show_default=True, metavar="OCTETS",

@@ -16,7 +16,7 @@ import click
 
 from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.commands.opening import SeveralOutputs, save_keys, writing_octets
-from fynx_scapy.commands.options import METRICS, PCAP, SAVE, STDIO, Decorator, log_options
+from fynx_scapy.commands.options import METRICS, PCAP, POSITIVE, SAVE, STDIO, Decorator, log_options
 from fynx_scapy.commands.screen import PERIOD, Screen
 from fynx_scapy.errors import AuthenticationError, FynxError, PeerError, SessionClosed
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from fynx_scapy.net.shard import Shard
 
 T = TypeVar("T")
-_SECONDS = click.FloatRange(0, min_open=True)
-
 _BY_PEER = (PeerError, AuthenticationError, SessionClosed)
 
 
@@ -57,13 +55,14 @@ def failed(error: FynxError) -> Failed:
 def told(error: FynxError, *, advice: bool = True) -> str:
     """One line: what happened, what to do, and the code."""
     text = " ".join(str(error).split()).rstrip(".")
-    return f"{text}. {error.advice} [{error.code}]" if advice else f"{text} [{error.code}]"
+    end = "" if text.endswith("?") else "."
+    return f"{text}{end} {error.advice} [{error.code}]" if advice else f"{text} [{error.code}]"
 
 
 def running(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: the options of a program that runs for long. Their values go to `Running`."""
     options: list[Decorator] = [
-        click.option("--duration", type=_SECONDS, metavar="SECONDS", help="End after this time."),
+        click.option("--duration", type=POSITIVE, metavar="SECONDS", help="End after this time."),
         click.option("-q", "--quiet", is_flag=True, help="Print no line for what happens, only the summary."),
         click.option("--no-offload", is_flag=True, help="Send and receive each ESP packet by a call of its own."),
         PCAP,
@@ -79,7 +78,8 @@ def running(command: Callable[..., Any]) -> Callable[..., Any]:
 class Running:
     """A network in the running event loop, with what the options ask for around it.
 
-    Ctrl-C and SIGTERM ask it to stop: `stopped` is set. The second one interrupts the way down.
+    Ctrl-C, SIGTERM, and SIGHUP of a terminal that goes away, ask it to stop: `stopped` is set. The second one
+    interrupts the way down.
     """
 
     def __init__(self, screen: Screen, given: Mapping[str, Any], shard: Shard | None = None) -> None:
@@ -115,7 +115,7 @@ class Running:
             self.interrupted = True
             self.stopped.set()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, stop)
             opened.callback(loop.remove_signal_handler, number)
         if self.duration is not None:

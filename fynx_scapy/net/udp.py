@@ -169,7 +169,8 @@ def resolve(target: str, port: int) -> Address:
     try:
         addresses = socket.getaddrinfo(host, int(number), type=socket.SOCK_DGRAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise ConfigError(f"expected a host such as 192.0.2.1 or vpn.example, found {host!r}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"expected a host such as 192.0.2.1 or vpn.example, found {host!r}: {reason}") from None
     return Address(str(addresses[0][4][0]), int(number))
 
 

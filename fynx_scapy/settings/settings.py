@@ -38,8 +38,8 @@ def _local(value: Any) -> tuple[str, ...]:
     hosts = as_tuple(value, str)
     try:
         return tuple(str(ipaddress.ip_address(host)) for host in hosts if isinstance(host, str) or _refuse(host))
-    except ValueError:
-        raise ConfigError("expected IP addresses such as 192.0.2.1 or 2001:db8::1") from None
+    except ValueError as error:
+        raise ConfigError(f"expected IP addresses such as 192.0.2.1 or 2001:db8::1: {error}") from None
 
 
 def _refuse(host: object) -> bool:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -241,6 +243,44 @@ def test_several_workers(tmp_path, port, psk):
     assert sum(sessions) == 12
     assert len(sessions) == 2
     assert "ended: 2 workers, 0 restarts" in server.lines[-1]
+
+
+def test_what_ends_a_worker_ends_them_all(port, psk):
+    """The second worker cannot have its port for metrics: one error, and no worker is left or started again."""
+    metrics, taken = consecutive_ports()
+    with taken:
+        words = ("--psk-file", psk, "--local", "127.0.0.1", "--port", str(port), "--metrics", f"127.0.0.1:{metrics}")
+        with Program("serve", *words, "--workers", "2") as server:
+            assert server.ended() == 2, str(server)
+    assert [line for line in server.lines if "Error" in line or "Traceback" in line] == [server.lines[-1]]
+    assert server.lines[-1].startswith(
+        f"Error: cannot open TCP port {metrics + 1} on 127.0.0.1: Address already in use;"
+    )
+    assert server.lines[-1].endswith("[transport.address-in-use]")
+
+
+def consecutive_ports() -> tuple[int, socket.socket]:
+    """A free TCP port of 127.0.0.1, and a socket that has the next one."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first:
+            number = first.getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                return number, socket.create_server(("127.0.0.1", number + 1))
+
+
+def test_the_end_of_the_terminal_deletes_the_sas(port, psk):
+    with serving("--psk-file", psk, "--local", "127.0.0.1", "--port", str(port)) as server:
+        with Program("connect", f"127.0.0.1:{port}", "--psk-file", psk) as client:
+            client.until("in ")
+            assert client.ended(signal.SIGHUP) == 0
+        server.until("closed: the IKE SA ended: deleted by the peer [closed.by-peer]")
+
+
+def test_nobody_listens(port, psk):
+    with Program("connect", f"127.0.0.1:{port}", "--psk-file", psk) as client:
+        assert client.ended() == 2
+    assert client.lines[-1].startswith(f"Error: nothing listens at 127.0.0.1:{port}. ")
+    assert client.lines[-1].endswith("[timeout.unreachable]")
 
 
 @pytest.mark.skipif(
