@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from fynx_scapy.commands.load_options import check_load, loading, plan_of
-from fynx_scapy.commands.opening import check_outputs
+from fynx_scapy.commands.opening import check_outputs, check_places
 from fynx_scapy.commands.options import STDIO
 from fynx_scapy.commands.peers import check_tun, described, inner_address, peer_option, ports, settings_of, tun
 from fynx_scapy.commands.running import ends_with, inputs, running, telling
@@ -53,6 +53,7 @@ def connect(
     """
     outputs = {f"--{name.partition('_')[0]}": given[name] for name in ("pcap", "save", "json_file", "plot")}
     check_outputs(outputs, [], {"psk_files": inputs(given)})
+    check_places(outputs)
     if (host is None) == (given["config"] is None):
         raise click.UsageError("expected the HOST of a peer, or --config with connections: one of the two")
     check_load(tunnels, given)

@@ -220,6 +220,20 @@ def check_outputs(outputs: Outputs, captures: Iterable[Path], given: Mapping[str
                 raise click.UsageError(f"{other} and {option} both write to {told}: name another file for one of them")
 
 
+def check_places(outputs: Outputs) -> None:
+    """Before a program that runs for long, and writes at its end: each output has a place. Raises UsageError."""
+    for option, output in outputs.items():
+        for path in _files(option, output):
+            if str(path) == STDIO or _special(path):
+                continue
+            place = next(folder for folder in path.absolute().parents if folder.exists())
+            if not (place.is_dir() and os.access(place, os.W_OK)):
+                told, where = printable(str(path)), printable(str(place))
+                raise click.UsageError(
+                    f"{option} cannot write {told}: expected a folder that we may write, found {where}"
+                )
+
+
 def _is_capture(path: Path) -> bool:
     """Whether it is a capture: ``--json run.pcapng`` may be meant as a flag before a capture."""
     from fynx_scapy.capture.reading.blocks import batches

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from fynx_scapy.commands.opening import check_outputs
+from fynx_scapy.commands.opening import check_outputs, check_places
 from fynx_scapy.commands.options import STDIO
 from fynx_scapy.commands.peers import check_tun, described, peer_option, ports, tun
 from fynx_scapy.commands.running import ends_with, inputs, running, telling
@@ -35,7 +35,9 @@ def serve(pools: tuple[str, ...], local: tuple[str, ...], workers: int, **given:
 
     Exit status: 0 it was ended by Ctrl-C, SIGTERM or --duration; 2 misuse, or an error of the system.
     """
-    check_outputs({"--pcap": given["pcap"], "--save": given["save"]}, [], {"psk_files": inputs(given)})
+    outputs = {"--pcap": given["pcap"], "--save": given["save"]}
+    check_outputs(outputs, [], {"psk_files": inputs(given)})
+    check_places(outputs)
     from fynx_scapy.commands.serving import read, run_server
 
     if workers > 1:
