@@ -2,7 +2,7 @@
 """Results as a picture: a bar a figure, with its floor and its bound on the same axis. SVG, self-contained.
 
 Figures of one topic that follow each other and have the same unit share an axis, logarithmic where they span more than
-a factor of thirty.
+a factor of thirty. A floor or a bound that is far from its figure is not drawn; the text has it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from collections.abc import Callable, Sequence
 from fynx_scapy.bench.figures import Figure, number
 from fynx_scapy.bench.results import Results, Topic
 
-_WIDTH, _LEFT, _RIGHT = 1120, 400, 800
+_WIDTH, _LEFT, _RIGHT = 1180, 460, 860
 _ROW, _BAR = 22, 12
 _WIDEST = 30
 """An axis that spans more than this factor is logarithmic."""
-_LONGEST = 62
+_FAR = 8
+"""A floor or a bound that is so many times as large or as small as its figure is not drawn."""
+_LONGEST = 66
 """The most characters of a name that fit left of the bars."""
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1f2328}.soft{fill:#57606a;font-size:12px}.topic{font-weight:600;"
@@ -84,27 +86,26 @@ def _topic(topic: Topic, y: int) -> tuple[list[str], int]:
     return parts, y + 22
 
 
-def _numbers(figure: Figure) -> list[float]:
-    """What of a figure has a place on its axis: the value, the floor, the bound."""
-    found = [] if figure.skipped else [figure.value]
-    if figure.floor is not None and not figure.floor.skipped:
-        found.append(figure.floor.value)
-    bound = _bound(figure)
-    return found if bound is None else [*found, bound]
-
-
-def _bound(figure: Figure) -> float | None:
-    """The bound in the unit of the value."""
-    if figure.bound is None:
-        return None
-    if figure.floor is None:
-        return figure.bound.limit
-    return None if figure.floor.skipped else figure.bound.limit * figure.floor.value
+def _ticks(figure: Figure) -> dict[str, float]:
+    """The floor and the bound of a figure, in its unit, where they are near enough to be drawn."""
+    found = {}
+    floor = None if figure.floor is None or figure.floor.skipped else figure.floor.value
+    if floor is not None:
+        found["floor"] = floor
+    if figure.bound is not None and (figure.floor is None or floor is not None):
+        found["bound"] = figure.bound.limit * (1.0 if floor is None else floor)
+    return {
+        kind: value
+        for kind, value in found.items()
+        if math.isfinite(value) and (not value or not figure.value or 1 / _FAR <= value / figure.value <= _FAR)
+    }
 
 
 def _scale(figures: Sequence[Figure]) -> Callable[[float], float]:
     """Where a number lies on the axis that these figures share."""
-    numbers = [value for figure in figures for value in _numbers(figure) if value > 0 and math.isfinite(value)]
+    drawn = [figure for figure in figures if not figure.skipped]
+    values = [value for figure in drawn for value in (figure.value, *_ticks(figure).values())]
+    numbers = [value for value in values if value > 0 and math.isfinite(value)]
     most, least = max(numbers, default=1.0), min(numbers, default=1.0)
     if most <= least * _WIDEST:
         return lambda value: _LEFT + (_RIGHT - _LEFT) * min(1.0, max(0.0, value / most))
@@ -123,11 +124,7 @@ def _row(figure: Figure, y: int, scale: Callable[[float], float]) -> list[str]:
     kind = {True: "met", False: "missed", None: "plain"}[figure.met]
     parts.append(_bar("track", y, _RIGHT))
     parts.append(_bar(kind, y, scale(figure.value)))
-    if figure.floor is not None and not figure.floor.skipped:
-        parts.append(_tick("floor", y, scale(figure.floor.value)))
-    bound = _bound(figure)
-    if bound is not None and math.isfinite(bound):
-        parts.append(_tick("bound", y, scale(bound)))
+    parts += [_tick(mark, y, scale(value)) for mark, value in _ticks(figure).items()]
     words = f"{number(figure.value)} {figure.unit}"
     if figure.ratio is not None:
         words += f" · {number(figure.ratio)} ×"
