@@ -9,7 +9,7 @@ compared.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fynx_scapy.bench.figures import UNITS, Figure, number
 from fynx_scapy.bench.results import Results
@@ -58,6 +58,15 @@ class Comparison:
         """What became better by more than the tolerance, the best first."""
         beyond = [change for change in self.changes if change.worse < 1 / (1 + self.tolerance)]
         return sorted(beyond, key=lambda change: change.worse)
+
+    def milder(self, other: Comparison) -> Comparison:
+        """Of each change the one that is less bad here or in another run: load seldom spoils both."""
+        others = {(change.topic, change.figure): change for change in other.changes}
+        chosen = [
+            min(change, others.get((change.topic, change.figure), change), key=lambda one: one.worse)
+            for change in self.changes
+        ]
+        return replace(self, changes=chosen)
 
 
 def compare(results: Results, baseline: Results, tolerance: float = TOLERANCE) -> Comparison:

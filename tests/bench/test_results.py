@@ -103,6 +103,12 @@ def test_worse_beyond_the_tolerance_only_and_the_worst_first() -> None:
     assert [change.figure for change in compare(before, now, 0.2).better] == ["growth", "send"]
 
 
+def test_what_is_worse_once_only_was_load() -> None:
+    before = results(seal(0.5), send(2.0))
+    found = compare(results(seal(0.2), send(4.0)), before).milder(compare(results(seal(0.49), send(5.0)), before))
+    assert [(change.figure, change.worse) for change in found.worse] == [("send", 2.0)]
+
+
 @pytest.mark.parametrize(
     "figure",
     [Figure("bare", 1000.0, "/s"), Figure.skip("TUN", "MiB", "no device"), Figure("new", 1.0, "MiB")],

@@ -30,7 +30,7 @@ class Measures(dict[str, object]):
         def measure(quick: bool) -> object:
             if isinstance(found, BaseException):
                 raise found
-            return found
+            return found() if callable(found) else found
 
         super().__setitem__(name, found)
         self.patch.setitem(sys.modules, f"fynx_scapy.bench.{name}", types.SimpleNamespace(measure=measure))
@@ -121,6 +121,18 @@ def test_compare(
     measures["esp"] = [Figure("seal", ratio * 1000, "/s", floor=BARE)]
     done = fynx("bench", "--compare", tmp_path / "base.json", *options)
     assert (done.exit_code, told in done.stdout) == (status, True)
+
+
+def test_what_became_worse_is_measured_once_more(measures: Measures, tmp_path: Path) -> None:
+    measures["esp"], measures["tun"] = [Figure("seal", 500.0, "/s", floor=BARE)], [BARE]
+    assert fynx("bench", "--json", tmp_path / "base.json").exit_code == 0
+    turns = iter((100.0, 480.0))
+    measures["esp"] = lambda: [Figure("seal", next(turns), "/s", floor=BARE)]
+    done = fynx("bench", "--compare", tmp_path / "base.json")
+    assert (done.exit_code, "WORSE" in done.stdout) == (0, False)
+    assert [line for line in done.stderr.splitlines() if line.startswith("measuring ") and "once" not in line] == [
+        "measuring esp", "measuring tun", "measuring esp",
+    ]  # fmt: skip
 
 
 def test_a_baseline_that_is_none_ends_before_anything_is_measured(measures: Measures, tmp_path: Path) -> None:
