@@ -24,12 +24,15 @@ hypothesis.settings.register_profile("ci", parent=hypothesis.settings.get_profil
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "fynx")
 
 
+gc.disable()  # collecting tests makes no garbage
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Keep what collecting made, which lives to the end, away from the garbage collector.
 
     There are over 14,000 tests: it would look at all of them and at every module again and again, and a gc.collect() of
     a test would take a third of a second. With the default thresholds it takes a tenth of the time of all tests.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(2000, 20, 100)
+    gc.enable()

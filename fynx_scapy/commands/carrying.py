@@ -14,6 +14,7 @@ from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.ipsec_session import IpsecSession
 from fynx_scapy.net.tun import Tun
 from fynx_scapy.net.tun_config import TunConfig
+from fynx_scapy.text import counted
 from fynx_scapy.tun_pump import TunPump
 
 
@@ -43,7 +44,8 @@ class Carrier:
         finally:
             self._tun.close()
         counts = self._tun.counts
-        self._screen.line(f"{self._tun.name}: {counts.packets_read:,} packets read, {counts.packets_written:,} written")
+        read = counted(counts.packets_read, "packet")
+        self._screen.line(f"{self._tun.name}: {read} read, {counts.packets_written} written")
 
 
 def for_client(sessions: Iterable[IpsecSession], given: Mapping[str, Any]) -> TunConfig:

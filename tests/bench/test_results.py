@@ -14,8 +14,10 @@ from fynx_scapy.bench.compare import compare
 from fynx_scapy.bench.figures import Figure, at_least, at_most
 from fynx_scapy.bench.plot import draw
 from fynx_scapy.bench.results import LARGEST, Results, Topic
+from fynx_scapy.bench.topics import topics
 from fynx_scapy.errors import MalformedError
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 MACHINE = {"processor": "an abacus", "system": "Linux 6.1", "Python": "3.11"}
 
 
@@ -143,3 +145,11 @@ def test_picture_has_every_figure_and_its_bound() -> None:
 def test_picture_says_what_was_skipped_or_failed() -> None:
     assert "skipped: no charon" in draw(results(skipped="no charon"))
     assert "the peer went away" in draw(results(failed="the peer went away"))
+
+
+def test_the_stored_baseline_is_of_the_topics_that_there_are() -> None:
+    baseline = Results.load(ROOT / "benchmarks" / "baseline.json")
+    assert {topic.name for topic in baseline.topics} == topics().keys()
+    assert not baseline.quick
+    assert not [topic.name for topic in baseline.topics if topic.failed or topic.skipped]
+    assert not compare(baseline, baseline, 0.0).worse

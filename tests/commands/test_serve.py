@@ -324,7 +324,7 @@ ip -o link
     assert "10.2.0.0/16 dev fynx0" in done.stdout
     assert "fynx0" not in done.stdout.splitlines()[-1]  # it is gone
     assert "fynx0: mtu 1400; address 10.3.0.1/32; routes 10.2.0.0/16" in client
-    assert "fynx0: 1 packets read, 1 written" in client
+    assert "fynx0: 1 packet read, 1 written" in client
 
 
 def test_a_client_that_reconnects(tmp_path, port, psk):
