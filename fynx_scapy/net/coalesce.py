@@ -61,6 +61,7 @@ class Run:
         "_head",
         "_length_place",
         "_mask",
+        "_most",
         "_octets",
         "_step",
         "_sum",
@@ -76,6 +77,8 @@ class Run:
         """Whether another segment may follow. One with PSH, or one that is smaller, is the last."""
         self._at, self._head = at, head
         self._whole = self._octets = len(packet)
+        # A run ends where sequence numbers begin anew: the carry would turn the port into that of another flow.
+        self._most = min(MOST_SEGMENTS, 1 + (0xFFFF_FFFF - _number(packet[at + 4 : at + 8])) // (len(packet) - head))
         self._mask, place, self._length_place = _comparison(at, head)
         self._step = (len(packet) - head) << place
         self._sum = _aligned(_number(packet), len(packet))
@@ -87,10 +90,9 @@ class Run:
             return 0
         whole, head, mask, expected, step = self._whole, self._head, self._mask, self._expected, self._step
         payload = whole - head
-        room = min(MOST_SEGMENTS - len(self.packets), (MOST_OCTETS - self._octets) // payload)
+        room = min(self._most - len(self.packets), (MOST_OCTETS - self._octets) // payload)
         found = []
         for packet in packets[start : start + room]:
-            # Where sequence numbers begin anew, the carry changes a port: there the run ends.
             if len(packet) != whole or _number(packet[:head]) & mask != expected or packet[self._at + 13] & _PSH:
                 break
             found.append(packet)
@@ -108,7 +110,7 @@ class Run:
         if not (head < size <= self._whole and self._octets + size - head <= MOST_OCTETS):
             return False
         shorter = self._expected - ((self._whole - size) << self._length_place)
-        if len(self.packets) == MOST_SEGMENTS or _number(packet[:head]) & self._mask != shorter:
+        if len(self.packets) == self._most or _number(packet[:head]) & self._mask != shorter:
             return False
         self.open = False
         self.packets.append(packet)

@@ -297,3 +297,12 @@ def _moved(packet: bytes, head: int, octets: int) -> bytes:
 @VERSIONS
 def test_sequence_numbers_begin_anew(version: int) -> None:
     assert [len(write) - 2 for write in check(stream(version, [4] * 4, 2**32 - 8))] == [2, 2]
+
+
+@pytest.mark.parametrize("size", [64, 100], ids=["a shorter one", "one as long"])
+@VERSIONS
+def test_where_sequence_numbers_begin_anew_the_next_port_is_another_flow(version: int, size: int) -> None:
+    """The carry of the sequence number turns the header that is expected into that of the next port."""
+    ours = segment(version, b"a" * 100, 2**32 - 100)
+    of_another = segment(version, b"b" * size, 0, dport=5202)
+    assert check([ours, of_another]) == [[PLAIN, ours], [PLAIN, of_another]]
