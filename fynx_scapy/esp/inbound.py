@@ -135,6 +135,8 @@ class InboundSa(EspSa):
             raise MalformedError("a packet of a batch is too short")
         spi, first = self.spi, window.highest + 1
         low = first & LIMIT_32
+        if first + count - 1 > self.limit:
+            raise ReplayError("the sequence numbers end within a batch")
         if [*map(_unpack_header, packets)] != [*zip(repeat(spi), range(low, low + count), strict=False)]:
             raise ReplayError("the packets of a batch are not in order")
         open_, check = self._opener or self._make_opener(), self.check_padding

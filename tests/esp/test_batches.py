@@ -138,3 +138,11 @@ def test_a_next_header_that_does_not_fit_takes_no_number() -> None:
         with pytest.raises(LocalError, match="next header between 0 and 255"):
             sender.seal_many([PING], next_header)
     assert (sender.seq, sender.packets) == (0, 0)
+
+
+def test_a_peer_that_begins_its_numbers_anew_in_a_batch_is_refused() -> None:
+    """RFC 4303 section 3.3.3: they must not cycle."""
+    sender, receiver = outbound(), inbound(highest=0xFFFF_FFFF)
+    again = [sender.seal(PING, 4, seq=seq) for seq in range(3)]
+    assert [type(result) for result in receiver.open_many(again)] == [ReplayError] * 3
+    assert (receiver.highest, receiver.packets, receiver.replays) == (0xFFFF_FFFF, 0, 3)
