@@ -184,14 +184,16 @@ class AioNetwork(SocketHosts):
     def acting(self) -> Iterator[float]:
         """Use an endpoint inside this context. It sets every endpoint's clock, yields the time, and calls `wake`."""
         self.check_loop()
+        self._turn = self._set_clocks()
         try:
-            yield self._set_clocks()
+            yield self._turn
         finally:
             self.wake()
 
     def wake(self) -> None:
         """Have everything that endpoints have to send or to tell sent and told in this turn of the event loop."""
         if self._flushing is None and self._loop is not None and not self._closed:
+            self._turn = self.now
             self._flushing = self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
@@ -210,7 +212,6 @@ class AioNetwork(SocketHosts):
         """The time for what is given to an endpoint in this turn of the event loop; calls `wake`."""
         if self._flushing is None:
             self.check_loop()
-            self._turn = self.now
             self.wake()
         return self._turn
 
@@ -244,6 +245,7 @@ class AioNetwork(SocketHosts):
         for handle in (self._flushing, self._timer):
             if handle is not None:
                 handle.cancel()
+        self._flushing = self._timer = None
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._poll.fileno())
         self._close_ports()
@@ -297,6 +299,7 @@ class AioNetwork(SocketHosts):
 
     def _ready(self) -> None:
         self._serve_ready(self._poll.poll(0))
+        self._turn = self.now  # uvloop may come here between `wake` and `flush`
         self.wake()
 
     def _arm(self) -> None:
