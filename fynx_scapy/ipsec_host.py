@@ -7,6 +7,7 @@ import asyncio
 
 from fynx_scapy.errors import FynxError
 from fynx_scapy.ike.basics.inbox import Inbox
+from fynx_scapy.ike.core.endpoint import EndpointRecord
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import EspReceived, EspSent, Event, IkeSaEstablished
 from fynx_scapy.ike.sa import IkeSa
@@ -35,7 +36,7 @@ class IpsecHost(SessionOwner[IpsecSession]):
         self._native = native
         self._endpoints: dict[str, Endpoint] = {}
         self._sessions: dict[IpsecSession, None] = {}
-        self._by_spi: dict[bytes, tuple[IkeSa, IpsecSession]] = {}
+        self._by_spi: dict[tuple[EndpointRecord, bytes], tuple[IkeSa, IpsecSession]] = {}
         self._by_inbox: dict[Inbox | None, IpsecSession] = {}
         self._changed = Signal()
         self._unsubscribe = self.network.subscribe(self._happened, esp=False)
@@ -81,7 +82,7 @@ class IpsecHost(SessionOwner[IpsecSession]):
         endpoint = self._endpoints.get(name)
         if endpoint is None or type(event) in _OF_PACKETS:
             return
-        session = self._session_of(event)
+        session = self._session_of(endpoint, event)
         if type(event) is IkeSaEstablished:
             sa = endpoint.sas.get(event.spi_i if event.initiator else event.spi_r)
             if sa is not None:
@@ -92,11 +93,11 @@ class IpsecHost(SessionOwner[IpsecSession]):
         if session is not None:
             session.happened(event)
 
-    def _session_of(self, event: Event) -> IpsecSession | None:
-        """The session of an IKE SA. The peer chooses its SPI, and may choose one of ours: it counts as ours only where
-        ours stands."""
+    def _session_of(self, endpoint: Endpoint, event: Event) -> IpsecSession | None:
+        """The session of an IKE SA. The peer chooses its SPI, and may choose one of ours, or of another endpoint of
+        ours: it counts as ours only at its endpoint, and where ours stands."""
         for spi, ours in ((event.spi_i, True), (event.spi_r, False)):
-            known = self._by_spi.get(spi)
+            known = self._by_spi.get((endpoint, spi))
             if known is not None and known[0].initiator is ours:
                 return known[1]
         return None
@@ -108,12 +109,12 @@ class IpsecHost(SessionOwner[IpsecSession]):
     def adopted(self, session: IpsecSession, sa: IkeSa) -> None:
         """Tell the session the events of this IKE SA from now on."""
         self._sessions[session] = None
-        self._by_spi[sa.own_spi] = (sa, session)
+        self._by_spi[sa.endpoint, sa.own_spi] = (sa, session)
         self._by_inbox[sa.inbox] = session
 
     def released(self, sa: IkeSa) -> None:
         """Forget an IKE SA."""
-        self._by_spi.pop(sa.own_spi, None)
+        self._by_spi.pop((sa.endpoint, sa.own_spi), None)
 
     def opened(self, session: IpsecSession) -> None:
         """Nothing to do: who sets a session up waits for it."""

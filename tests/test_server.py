@@ -148,6 +148,43 @@ def test_a_peer_that_reauthenticates() -> None:
     run(main)
 
 
+def test_a_peer_that_chooses_an_spi_of_another_endpoint_of_ours() -> None:
+    """SPIs are unique at one endpoint only, and a peer may read those of others on the wire."""
+
+    async def main() -> None:
+        async with serving() as good, serving(local="::1") as evil, IpsecClient(native=False) as client:
+            victim, other = await client.connect(alice(good)), await client.connect(alice(evil))
+            assert len(client.endpoints) == 2
+            theirs = await evil.accept()
+            evil.endpoint.router.new_spi = lambda: victim.sa.own_spi  # type: ignore[method-assign]
+            await theirs.rekey(ike=True)
+            assert other.sa.spi_i == victim.sa.own_spi
+            await theirs.close()
+            await other.wait_closed()
+            await victim.send_packet(PING)
+            assert await (await good.accept()).recv_packet() == PING
+
+    run(main)
+
+
+@pytest.mark.parametrize("loop", ["virtual", "uvloop"])
+def test_the_clock_of_an_endpoint_does_not_run_backwards(loop: str) -> None:
+    """A reader that answers is woken in the middle of a turn of the event loop, long after it sent before."""
+
+    async def main() -> None:
+        async with tunnel() as (ours, theirs):
+            for _ in range(2):
+                await ours.send_packet(PING)
+                await theirs.recv_packet()
+                received = theirs.endpoint.now
+                await theirs.send_packet(PONG)
+                assert theirs.sa.last_sent >= received
+                await ours.recv_packet()
+                await asyncio.sleep(100 if loop == "virtual" else 0)
+
+    run(main, loop)
+
+
 def test_reload() -> None:
     async def main() -> None:
         async with serving() as server, IpsecClient(alice(server), native=False) as client:
