@@ -217,10 +217,11 @@ class IpsecClient(IpsecHost):
         policy = self._reconnect or (Reconnect() if config.dpd.action != "clear" else None)
         if policy is None or not session.open or not why.retryable:
             return False
-        endpoint, adapted = self._prepared(config)
 
         def begin() -> IkeSa:
-            return endpoint.connect(adapted, self.network.now)
+            # Each time anew: there may be no route for a while, and then one from another address of ours.
+            session.endpoint, adapted = self._prepared(config)
+            return session.endpoint.connect(adapted, self.network.now)
 
         self._reconnectors[session] = Reconnector(session, policy, why, begin)
         return True

@@ -63,6 +63,7 @@ class SessionLife:
     def __init__(self, owner: SessionOwner[Any], endpoint: Endpoint, sa: IkeSa) -> None:
         self.network = owner.network
         self.endpoint = endpoint
+        """The endpoint of its IKE SAs. A client that sets it up again from another address of ours has another one."""
         self.reason: FynxError | None = None
         """Why it has ended, or None while it has not."""
         self.local_id: Identity | None = None

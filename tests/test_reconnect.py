@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fynx_scapy import ChildConfig, DeadPeerDetection, IpsecClient, IpsecServer, IpsecSession, Reconnect
-from fynx_scapy.errors import ConfigError, PeerError, SessionClosed, Timeout
+from fynx_scapy.errors import ConfigError, NoRoute, PeerError, SessionClosed, Timeout
 from fynx_scapy.events import Reconnecting
 from tests.aio import BOB, HERE, PING, QUICK, alice, run, serving
 
@@ -97,6 +97,32 @@ def test_a_server_that_says_goodbye_and_all_child_sas() -> None:
                 while len(theirs.children) < 2:
                     await asyncio.sleep(0.1)
                 assert [child.name for child in session.children] == ["net", "more"]
+
+    run(main)
+
+
+def test_no_route_for_a_while_then_one_from_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = iter(["", "", "127.0.0.2"])
+
+    def source(*_: object) -> str:
+        if found := next(sources):
+            return found
+        raise NoRoute("no route")
+
+    async def main() -> None:
+        async with (
+            serving(SERVER) as server,
+            IpsecClient(alice(server), native=False, reconnect=Reconnect(wait=1)) as client,
+        ):
+            session = await client.connect()
+            theirs = await server.accept()
+            monkeypatch.setattr("fynx_scapy.client.source_for", source)
+            await theirs.close()
+            theirs = await server.accept()
+            await session.opened()
+            assert theirs.remote.host == "127.0.0.2"
+            await session.send_packet(PING)
+            assert await theirs.recv_packet() == PING
 
     run(main)
 
