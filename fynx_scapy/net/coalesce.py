@@ -12,6 +12,8 @@ checksum is verified here first: a packet that was damaged before it came into t
 from __future__ import annotations
 
 import functools
+import operator
+import random
 import struct
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -51,6 +53,10 @@ _number = int.from_bytes
 # its pseudo-header leave no remainder (one of zeros aside, which no packet is).
 _MODULUS = 0xFFFF
 
+# All packets of a run are verified by one division, of their weighted sum: without weights, damage to one of them could
+# make up for damage to another. They are random, so that no pattern of damage makes up for them either.
+_WEIGHTS: Final = random.SystemRandom().sample(range(1, _MODULUS), MOST_SEGMENTS)
+
 
 class Run:
     """Segments of one flow that follow one another, one at least."""
@@ -81,7 +87,7 @@ class Run:
         self._most = min(MOST_SEGMENTS, 1 + (0xFFFF_FFFF - _number(packet[at + 4 : at + 8])) // (len(packet) - head))
         self._mask, place, self._length_place = _comparison(at, head)
         self._step = (len(packet) - head) << place
-        self._sum = _aligned(_number(packet), len(packet))
+        self._sum = _aligned(_WEIGHTS[0] * _number(packet), len(packet))
         self._expected = (_number(packet[:head]) & self._mask) + self._step
 
     def take(self, packets: Sequence[bytes], start: int) -> int:
@@ -97,10 +103,11 @@ class Run:
                 break
             found.append(packet)
             expected += step
+        weights = _WEIGHTS[len(self.packets) :]
+        self._sum += _aligned(sum(map(operator.mul, weights, map(_number, found))), whole)
         self.packets += found
         self._expected = expected
         self._octets += len(found) * payload
-        self._sum += _aligned(sum(map(_number, found)), whole)
         last = start + len(found)
         return len(found) + (last < len(packets) and self._ends_with(packets[last]))
 
@@ -113,9 +120,9 @@ class Run:
         if len(self.packets) == self._most or _number(packet[:head]) & self._mask != shorter:
             return False
         self.open = False
+        self._sum += _aligned(_WEIGHTS[len(self.packets)] * _number(packet), size)
         self.packets.append(packet)
         self._octets += size - head
-        self._sum += _aligned(_number(packet), size)
         return True
 
     def writes(self) -> list[Write]:
@@ -130,13 +137,15 @@ class Run:
 
     def _valid(self) -> bool:
         """Whether all checksums are right, those of IPv4 headers too: they are verified together."""
-        first, count, at = self.packets[0], len(self.packets), self._at
+        first, at, weights = self.packets[0], self._at, _WEIGHTS[: len(self.packets)]
         if at == _IPV4_HEADER:  # the header itself adds up to nothing
-            lengths = self._octets - self._head + count * (self._head - at)
-            return (self._sum + count * (_number(first[12:20]) + _TCP) + lengths) % _MODULUS == 0
-        # In the header of IPv6 are the addresses and the length as in the pseudo-header, and besides:
-        others = _number(first[:4]) + _number(first[6:8])
-        return (self._sum + count * (_TCP - others)) % _MODULUS == 0
+            others = _number(first[12:20]) + _TCP + self._whole - at
+        else:  # the header has the addresses and the length of the pseudo-header, and besides:
+            others = _TCP - _number(first[:4]) - _number(first[6:8])
+        total = self._sum + sum(weights) * others
+        if at == _IPV4_HEADER:  # only the last one may be shorter
+            total += weights[-1] * (len(self.packets[-1]) - self._whole)
+        return total % _MODULUS == 0
 
     def _headers(self) -> bytes:
         """The headers of the joined segment: the first one's, with the length of all and the last one's PSH."""

@@ -259,6 +259,16 @@ def test_a_wrong_checksum_stays_wrong(version: int, size: int) -> None:
 
 
 @VERSIONS
+def test_damage_to_one_packet_does_not_make_up_for_damage_to_another(version: int) -> None:
+    for one, other in ((0, 1), (1, 2), (0, 2)):
+        packets = stream(version, [1000] * 3)
+        for damaged, change in ((one, 1), (other, -1)):
+            packet = packets[damaged]
+            packets[damaged] = packet[:-2] + (int.from_bytes(packet[-2:]) + change).to_bytes(2)
+        assert [buffers for buffers, _ in coalesced(packets)] == [[PLAIN, packet] for packet in packets]
+
+
+@VERSIONS
 @pytest.mark.parametrize("bit", [1, 128])
 def test_any_octet_may_be_damaged(version: int, bit: int) -> None:
     """Only a flow label, a TTL and the like are in no checksum of IPv6. They have to be the same in all segments."""
