@@ -8,15 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from fynx_scapy.ike.basics.states import State
+from fynx_scapy.ike.message import Address
+from fynx_scapy.ike.terms.identity import Identity
 
-if TYPE_CHECKING:
-    from fynx_scapy.ike.core.record import SaRecord
-    from fynx_scapy.ike.terms.identity import Identity
 
-S = TypeVar("S", bound="SaRecord")
+class Entry(Protocol):
+    """What a directory knows of an IKE SA."""
+
+    @property
+    def own_spi(self) -> bytes:
+        """Our SPI."""
+
+    @property
+    def remote(self) -> Address:
+        """The peer's address."""
+
+    @property
+    def remote_id(self) -> Identity | None:
+        """The peer's identity, once it is authenticated."""
+
+    @property
+    def state(self) -> State:
+        """Its state."""
+
+
+S = TypeVar("S", bound=Entry)
 
 
 class _Filed(NamedTuple):
@@ -92,6 +111,6 @@ def _discard(drawers: dict[K, dict[S, None]], key: K, sa: S) -> None:
         del drawers[key]
 
 
-def _place(sa: SaRecord) -> _Filed:
+def _place(sa: Entry) -> _Filed:
     open_ = sa.state not in (State.CONNECTING, State.CLOSED)
     return _Filed(sa.remote.host, sa.remote_id if open_ else None)
