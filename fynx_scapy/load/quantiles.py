@@ -42,10 +42,10 @@ class Quantiles:
         return self.total / self.count if self.count else math.nan
 
     def as_dict(self) -> dict[str, Any]:
-        """Count, mean, and quantiles in milliseconds, ready for JSON."""
+        """Count, mean, and quantiles in seconds, ready for JSON."""
         if not self.count:
             return {"count": 0}
         shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-        quantiles = {name: round(1000 * self.at(share), 3) for name, share in shares.items()}
+        quantiles = {name: round(self.at(share), 6) for name, share in shares.items()}
         ends = {"mean": self.mean, "min": self.least, "max": self.most}
-        return {"count": self.count, **{name: round(1000 * value, 3) for name, value in ends.items()}, **quantiles}
+        return {"count": self.count, **{name: round(value, 6) for name, value in ends.items()}, **quantiles}

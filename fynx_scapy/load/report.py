@@ -121,7 +121,7 @@ class LoadReport:
         yield from _times("IPsec latency, there and back", self.latencies)
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON. Times are in milliseconds unless the name says otherwise."""
+        """All of it, ready for JSON. Times are in seconds."""
         return {
             "tunnels": {"asked": self.plan.tunnels, "begun": self.attempts, "set_up": self.tunnels, "most": self.most},
             "setup_rate": _number(self.setup_rate),
