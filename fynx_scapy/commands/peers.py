@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from fynx_scapy.commands.options import Decorator, psk_file, read_psk
 
@@ -134,6 +135,9 @@ def settings_of(given: Mapping[str, Any], local: Sequence[str], **config: Any) -
         settings = Settings(connections={"peer": _described(given, **config)})
     else:
         used = [name for name in _OURS if given[name.replace("-", "_")] is not None]
+        source = click.get_current_context().get_parameter_source("psk_file")
+        if source is ParameterSource.COMMANDLINE:  # in the environment, it is there for other commands too
+            used.append("psk-file")
         if used or config:
             raise click.UsageError(
                 f"--{(*used, *config)[0]} describes a peer, and --config has the connections: use one"

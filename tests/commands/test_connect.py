@@ -127,6 +127,7 @@ def test_options_that_do_not_go_with_a_file(tmp_path):
     for words, told in (
         (["connect", "127.0.0.1"], "one of the two"),
         (["connect", "--local-id", "x"], "--local-id describes a peer, and --config has the connections"),
+        (["connect", "--psk-file", path], "--psk-file describes a peer, and --config has the connections"),
         (["serve", "--pool", "10.0.0.0/24"], "describes a peer, and --config has the connections"),
         (["connect", "--connection", "b"], "no connection is called 'b'; the connections are: a"),
     ):
