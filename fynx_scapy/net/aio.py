@@ -273,7 +273,7 @@ class AioNetwork(SocketHosts):
             return
         if backlog is None:
             backlog = self._backlogs[port] = Backlog(host)
-            self._poll.modify(port, select.EPOLLIN | select.EPOLLOUT)
+            self._wait_for(port)
         if not backlog.put(rest):
             self._not_sent(
                 host, rest, QueueFull(f"the send buffer of {port.address} is full, and so is the backlog of {BACKLOG}")
@@ -288,9 +288,15 @@ class AioNetwork(SocketHosts):
         while (item := backlog.take()) is not None:
             rest = self._hand_over(backlog.host, port, item)
             if rest is not None:
-                return backlog.put_back(rest)
-        del self._backlogs[port]
-        return self._poll.modify(port, select.EPOLLIN)
+                backlog.put_back(rest)
+                break
+        else:
+            del self._backlogs[port]
+        self._wait_for(port)
+
+    def _wait_for(self, port: UdpPort | EspPort) -> None:
+        flags = select.EPOLLONESHOT if port in self._resting else select.EPOLLIN
+        self._poll.modify(port, flags | select.EPOLLOUT if port in self._backlogs else flags)
 
     def _received(self) -> None:
         """Nothing yet: `flush` follows once all that has arrived is read."""

@@ -25,6 +25,9 @@ _PATIENCE = 0.1
 """How long, in seconds, a burst waits for room in a send buffer. A device that works makes room much sooner."""
 
 
+_REST, _LONGEST_REST = 0.01, 1.0
+"""How long, in seconds, a socket is left alone when receiving failed: at first, and at most when it fails again."""
+
 _ATTEMPTS = 16
 """How many port numbers we try to find one that is free on all addresses of an endpoint."""
 
@@ -136,6 +139,10 @@ class SocketHosts(Hosts):
         self._by_address: dict[Address, str] = {}
         self._poll = select.epoll()
         self._by_descriptor: dict[int, Callable[[int], object]] = {}
+        self._rests: dict[UdpPort | EspPort, float] = {}
+        """How long each socket rests whose last attempt to receive failed."""
+        self._resting: dict[UdpPort | EspPort, float] = {}
+        """Until when."""
 
     def add(self, endpoint: Endpoint, name: str | None = None, *, echo: bool = False, native: bool = True) -> Host:
         """Add an endpoint and open the ports of its configuration. ``native`` also opens protocol 50, if allowed.
@@ -194,6 +201,7 @@ class SocketHosts(Hosts):
         for ports in self._ports.values():
             ports.close()
         self._ports.clear()
+        self._resting.clear()
         self._by_descriptor.clear()
         self._poll.close()
 
@@ -201,6 +209,9 @@ class SocketHosts(Hosts):
         """Remove a host and close its sockets; its events stay in ``events``."""
         with self.lock:
             self._left.add(self.hosts.pop(name).endpoint.counts)
+            for port in self._ports[name]:
+                self._rests.pop(port, None)
+                self._resting.pop(port, None)
             self._ports.pop(name).close()
             self._index()
 
@@ -231,14 +242,47 @@ class SocketHosts(Hosts):
         if flags & select.EPOLLERR:
             for error in port.errors():
                 self.guarded(host, "an ICMP error", host.endpoint.receive_icmp, error, self.now)
+        if port in self._resting:
+            return
         for item in port.receive():
             self._read_item(host, item)
         if self._shard is not None and self._shard.lost:
             host.endpoint.counts.drop(DropReason.HANDOVER, self._shard.lost)
             self._shard.lost = 0
+        if not port.stalled:
+            self._rests.pop(port, None)
+        elif port.fileno() >= 0:  # unless a listener has closed it
+            self._rest(port)
         for reason in port.failed():
             host.endpoint.counts.drop(DropReason.RECEIVE_FAILED)
             self._happened(host.name, ReceiveFailed(time=self.now, local=port.address, reason=reason))
+
+    # A socket from which nothing can be received stays readable. We leave it alone for a while, or we would do nothing
+    # but try, and report that it failed.
+
+    def _rest(self, port: UdpPort | EspPort) -> None:
+        self._rests[port] = min(self._rests.get(port, _REST / 2) * 2, _LONGEST_REST)
+        self._resting[port] = self.now + self._rests[port]
+        self._wait_for(port)
+
+    def _wait_for(self, port: UdpPort | EspPort) -> None:
+        """Have the kernel tell what we want to know of a socket."""
+        # It tells of errors even if nobody asks: of a socket that rests, once.
+        self._poll.modify(port, select.EPOLLONESHOT if port in self._resting else select.EPOLLIN)
+
+    def _next_timer(self) -> float | None:
+        timer = super()._next_timer()
+        if not self._resting:
+            return timer
+        rested = min(self._resting.values())
+        return rested if timer is None else min(timer, rested)
+
+    def _fire(self) -> None:
+        if self._resting:
+            for port in [port for port, end in self._resting.items() if end <= self.now]:
+                del self._resting[port]
+                self._wait_for(port)
+        super()._fire()
 
     def _read_item(self, host: Host, item: Datagram | Burst | None) -> None:
         if self._shard is not None and item is not None:

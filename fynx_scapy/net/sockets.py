@@ -79,6 +79,8 @@ class IpSocket:
     def __init__(self, host: str, kind: int, protocol: int, open_socket: OpenSocket, port: int = 0) -> None:
         self.v6, self._kind = ":" in host, kind
         self.segments = self.joins = False
+        self.stalled = False
+        """Whether the last attempt to receive failed: the kernel may have left there what it did not give."""
         self._failed: deque[str] = deque(maxlen=_AT_ONCE)
         self._level = socket.IPPROTO_IPV6 if self.v6 else socket.IPPROTO_IP
         what = f"UDP port {port or 'of any number'}" if kind == socket.SOCK_DGRAM else f"IP protocol {protocol}"
@@ -176,6 +178,7 @@ class IpSocket:
     def _messages(self) -> Iterator[tuple[list[bytes], int, Address]]:
         """Received (datagrams, their TOS or traffic class, their sender), about `_AT_ONCE` datagrams per call."""
         count, sender, known, receive = 0, None, Address("", 0), self.socket.recvmsg
+        self.stalled = False
         while count < _AT_ONCE:
             count += 1
             try:
@@ -186,6 +189,7 @@ class IpSocket:
                 if error.errno in _PENDING:
                     continue  # `errors` reports it
                 self._failed.append(str(TransportError.of(f"cannot receive on {self.address}", error)))
+                self.stalled = True
                 return
             if flags & _TRUNCATED or not source:
                 self._failed.append(f"received a truncated datagram, or one without a sender, on {self.address}")

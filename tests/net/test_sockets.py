@@ -111,6 +111,7 @@ def test_any_other_error_is_told_and_reading_goes_on(end: tuple[UdpNetwork, Endp
     (event,) = of(network, ReceiveFailed)
     assert os.strerror(number) in event.reason
     assert event.local == Address(HERE, PORT)
+    assert network.run(lambda: not network._resting, limit=1)
     read(network)
     assert [event.data for event in of(network, MessageDropped)] == [b"behind it"]
     assert len(of(network, ReceiveFailed)) == 1
