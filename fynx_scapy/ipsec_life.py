@@ -211,11 +211,11 @@ class SessionLife:
         self._owner.adopted(self, sa)
 
     def _replaced(self, sa: IkeSa) -> None:
-        """An IKE SA has ended. Where the peer was dead, the engine may have begun another by now."""
+        """An IKE SA has ended. The engine may have another by now: the peer was dead, or is authenticated anew."""
         self._release(sa)
         new = sa.replacement
-        if new is not None and new.connecting and new.own_spi not in self._sas:
-            self._opened = False
+        if new is not None and new.state is not State.CLOSED and new.own_spi not in self._sas:
+            self._opened = self._opened and not new.connecting
             self._adopt(new)
 
     def _release(self, sa: IkeSa) -> None:
@@ -247,7 +247,7 @@ class SessionLife:
             return
         self._closing = True
         with self.network.acting():
-            for sa in list(self._sas.values()):
+            for sa in self._all():
                 if sa.state is State.CLOSED:
                     continue  # by the peer just now: its event is on its way
                 if sa.connecting and not sa.envelope.has_keys:
@@ -263,11 +263,25 @@ class SessionLife:
             return
         self._closing = True
         with self.network.acting():
-            for sa in list(self._sas.values()):
+            for sa in self._all():
                 if sa.state is not State.CLOSED:
                     sa.forget()
                 self._release(sa)
         self._end_if_over(_closed_by_us())
+
+    def _all(self) -> list[IkeSa]:
+        """Its IKE SAs with those that replace them by now: the events that tell so may be on their way."""
+        found = dict.fromkeys(self._sas.values())
+        waiting = list(found)
+        while waiting:
+            sa = waiting.pop()
+            rekeyed = [each.sa for each in (sa.rekeyed, sa.peer_rekeyed) if each is not None]
+            for new in (sa.successor, sa.replacement, *rekeyed):
+                if isinstance(new, IkeSa) and new not in found and new.state is not State.CLOSED:
+                    found[new] = None
+                    waiting.append(new)
+                    self._adopt(new)
+        return list(found)
 
     def _ended_error(self) -> FynxError:
         error = self._refused or self.reason or _closed_by_us()

@@ -12,7 +12,9 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
-from fynx_scapy import ChildConfig, IpsecClient, IpsecSession
+import pytest
+
+from fynx_scapy import ChildConfig, IkeSa, IpsecClient, IpsecSession
 from fynx_scapy.events import MessageSent, SaDeleted
 from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.endpoint import Endpoint
@@ -150,6 +152,30 @@ def test_close_of_a_session() -> None:
                 else:
                     await session.close()
                 assert (client.sessions, server.sessions) == ((), ())
+
+    run(main)
+
+
+@pytest.mark.parametrize("what", [IkeSa.rekey, IkeSa.reauthenticate], ids=["rekey", "reauthentication"])
+@pytest.mark.parametrize("by_peer", [False, True], ids=["by us", "by the peer"])
+def test_close_while_the_ike_sa_is_replaced(what: Callable[[IkeSa], object], by_peer: bool) -> None:
+    """Whether the engine knows of the new IKE SA only, or its event has been told: it ends too."""
+
+    async def main() -> None:
+        for turns in range(12):
+            async with serving() as server, IpsecClient(alice(server), native=False) as client:
+                ours, theirs = await client.connect(), await server.accept()
+                replacing = theirs if by_peer and what is IkeSa.rekey else ours
+                with replacing.network.acting():
+                    what(replacing.sa)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await (theirs if by_peer and what is not IkeSa.rekey else ours).close()
+                await asyncio.sleep(60)
+                # Who has authenticated anew may have a session of its own at a server.
+                assert len(in_use(ours.endpoint)) == len(client.sessions)
+                assert len(in_use(server.endpoint)) == len(server.sessions)
+                assert not client.sessions or (by_peer and what is IkeSa.reauthenticate)
 
     run(main)
 
