@@ -135,8 +135,9 @@ def settings_of(given: Mapping[str, Any], local: Sequence[str], **config: Any) -
         settings = Settings(connections={"peer": _described(given, **config)})
     else:
         used = [name for name in _OURS if given[name.replace("-", "_")] is not None]
-        source = click.get_current_context().get_parameter_source("psk_file")
-        if source is ParameterSource.COMMANDLINE:  # in the environment, it is there for other commands too
+        context = click.get_current_context(silent=True)  # none where a worker or SIGHUP reads the file again
+        # A key in the environment is there for other commands too.
+        if context is not None and context.get_parameter_source("psk_file") is ParameterSource.COMMANDLINE:
             used.append("psk-file")
         if used or config:
             raise click.UsageError(
