@@ -9,8 +9,8 @@ import time
 from fynx_scapy.bench.ends import Ends
 from fynx_scapy.bench.figures import Figure, SkippedError, at_most
 from fynx_scapy.errors import LabError, UnexpectedError
+from fynx_scapy.harness.role import Role
 from fynx_scapy.lab.lab import Lab
-from fynx_scapy.lab.role import Role
 
 
 def _live(lab: Lab) -> tuple[float, float]:

@@ -23,6 +23,7 @@ from fynx_scapy.harness.forge import (
 )
 from fynx_scapy.harness.reachability import Contact, Unreached
 from fynx_scapy.harness.requirements import Requirement, requirement
+from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.runner import Result, Verdict, run
 from fynx_scapy.harness.scenario import Scenario, scenario
 from fynx_scapy.harness.script import main, play
@@ -37,6 +38,7 @@ __all__ = [
     "ExpectationFailed",
     "Requirement",
     "Result",
+    "Role",
     "Run",
     "Scenario",
     "Stage",

@@ -17,6 +17,7 @@ from typing import Any
 
 from fynx_scapy.errors import AuthenticationError, MalformedError, OutOfReach, PeerError, Timeout
 from fynx_scapy.harness.reachability import Contact, Watcher
+from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.scenario import Scenario
 from fynx_scapy.harness.stage import Run, Stage
 from fynx_scapy.harness.target import Target
@@ -63,6 +64,8 @@ class Result:
     """The line of the scenario that failed."""
     in_part: bool = False
     """Whether only a part of the scenario could be checked, because the peer is live."""
+    role: Role = Role.INITIATOR
+    """Which end of the IKE SA we were."""
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values for JSON."""
@@ -70,6 +73,10 @@ class Result:
             "name": self.scenario.name,
             "title": self.scenario.title,
             "source": self.scenario.source,
+            "topic": self.scenario.topic,
+            "role": self.role.value,
+            "severity": self.scenario.severity,
+            "suites": sorted(self.scenario.suites),
             "requirements": [requirement.id for requirement in self.scenario.requirements],
             "verdict": self.verdict.value,
             "reason": self.reason,
@@ -90,12 +97,15 @@ def run(
     watch: Watcher | None = None,
     target: Target | None = None,
     contact: Contact | None = None,
+    role: Role | None = None,
 ) -> Result:
     """Run one scenario, against an embedded peer or a ``target``. Any error in it becomes its verdict.
 
     A live peer must have answered before (``contact`` knows whether it has) and must answer again afterwards.
+    ``role`` is one of the scenario's, by default the first.
     """
-    stage = Run(scenario.name, seed, watch, target, able=bool(scenario.live), contact=contact)
+    role = role or scenario.roles[0]
+    stage = Run(scenario.name, seed, watch, target, able=bool(scenario.live), contact=contact, role=role)
 
     def act() -> None:
         try:
@@ -108,7 +118,7 @@ def run(
 
     result = judge(scenario, act, stage.stages, stage.left_out, live=target is not None)
     in_part = target is not None and (scenario.live == "in part" or bool(stage.left_out))
-    return replace(result, left_behind=tuple(stage.left_behind), in_part=in_part)
+    return replace(result, left_behind=tuple(stage.left_behind), in_part=in_part, role=role)
 
 
 def judge(

@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Literal
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.requirements import Requirement, requirement
+from fynx_scapy.harness.role import Role
 
 if TYPE_CHECKING:
     from fynx_scapy.harness.stage import Run
 
 Body = Callable[["Run"], None]
 Live = bool | Literal["in part"]
+Severity = Literal["low", "medium", "high", "critical"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,14 @@ class Scenario:
     live: Live = False
     """Whether it runs against a live peer too, because it expects only what the RFC requires of every peer. ``"in
     part"``: some checks look into the embedded peer, so with a live one its requirements count as checked in part."""
+    roles: tuple[Role, ...] = (Role.INITIATOR,)
+    """Which end of the IKE SA we may be in it."""
+    topic: str = ""
+    """The folder that it is in, such as ``negative/header``; empty for a file of a user's."""
+    severity: Severity = "medium"
+    """How much it matters when it fails."""
+    suites: frozenset[str] = frozenset()
+    """The suites that it belongs to, such as ``cve``."""
 
     @property
     def title(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Unpack
 from fynx_scapy.errors import FynxError, OutOfReach
 from fynx_scapy.harness.expect import ExpectationFailed, expect, fail
 from fynx_scapy.harness.reachability import Contact, Unreached, Watcher, watching
+from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.target import Target
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import Event, PeerDead
@@ -49,6 +50,7 @@ class Run:
     ``watch`` is called with each new network (such as the recorder's `watch`); `close` calls what it returns. With a
     ``target`` the sessions are live, one at a time: the next session, and `close`, delete the IKE SAs of the one
     before. ``able`` says whether the scenario supports a live peer. ``contact`` is what is already known of the target.
+    ``role`` is which end of the IKE SA we are.
     """
 
     def __init__(
@@ -60,8 +62,9 @@ class Run:
         *,
         able: bool = True,
         contact: Contact | None = None,
+        role: Role = Role.INITIATOR,
     ) -> None:
-        self.name, self.seed, self.target, self.able = name, seed, target, able
+        self.name, self.seed, self.target, self.able, self.role = name, seed, target, able, role
         self.contact = contact or (Contact(target, watch) if target is not None else None)
         self.stages: list[Stage] = []
         self.left_out: list[str] = []

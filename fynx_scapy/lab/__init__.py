@@ -13,11 +13,10 @@ if TYPE_CHECKING:
     from fynx_scapy.lab.meeting import Meeting
     from fynx_scapy.lab.namespace import Namespace
     from fynx_scapy.lab.peer import DYNAMIC, Peer, PeerChild, PeerConfig
-    from fynx_scapy.lab.role import INITIATORS, RESPONDERS
     from fynx_scapy.lab.stream import Stream
     from fynx_scapy.lab.strongswan import StrongSwan
     from fynx_scapy.lab.topology import BehindNat
-    from fynx_scapy.lab.trials import Role, Trial, registered, trial
+    from fynx_scapy.lab.trials import INITIATORS, RESPONDERS, Role, Trial, registered, trial
 
 __all__ = [
     "DYNAMIC",
@@ -43,8 +42,8 @@ __all__ = [
 # Public name -> its module. `_NAMES` has the name there, if it differs.
 _HOME = {
     "DYNAMIC": "peer",
-    "INITIATORS": "role",
-    "RESPONDERS": "role",
+    "INITIATORS": "trials",
+    "RESPONDERS": "trials",
     "Lab": "lab",
     "Meeting": "meeting",
     "Namespace": "namespace",

@@ -12,6 +12,7 @@ from scapy.packet import Packet
 
 from fynx_scapy.client import IpsecClient
 from fynx_scapy.errors import FynxError, LocalError
+from fynx_scapy.harness.role import Role
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.endpoint import Endpoint
@@ -19,7 +20,6 @@ from fynx_scapy.ike.events import MessageReceived
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ipsec_session import IpsecSession
 from fynx_scapy.lab.loop_network import LoopNetwork
-from fynx_scapy.lab.role import Role
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2, chain
 from fynx_scapy.net.echo import echo_reply

@@ -24,6 +24,7 @@ from typing import Self, Unpack
 
 from fynx_scapy.checks import check_values, flag, kind, optional, whole
 from fynx_scapy.errors import LabError
+from fynx_scapy.harness.role import Role
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig, Retransmission
 from fynx_scapy.ike.message import Address
 from fynx_scapy.lab.async_session import AsyncSession
@@ -31,7 +32,6 @@ from fynx_scapy.lab.guest import Guest, GuestInnerHost
 from fynx_scapy.lab.inner_host import InnerHost
 from fynx_scapy.lab.loop_network import LoopNetwork
 from fynx_scapy.lab.peer import Peer, PeerConfig
-from fynx_scapy.lab.role import Role
 from fynx_scapy.lab.sniffer import Sniffer
 from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.topology import BehindNat, Topology

@@ -13,6 +13,7 @@ from scapy.layers.inet6 import ICMPv6EchoReply
 from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.errors import FynxError
 from fynx_scapy.harness.expect import ExpectationFailed, check_event, expect
+from fynx_scapy.harness.role import Role
 from fynx_scapy.iana import ExchangeType, lookup
 from fynx_scapy.ike.config import EndpointConfig, IkeChanges, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
@@ -32,7 +33,6 @@ from fynx_scapy.keylog import IkeKeys, KeyLog
 from fynx_scapy.lab.async_session import AsyncSession
 from fynx_scapy.lab.lab import RETRANSMISSION, Lab
 from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa
-from fynx_scapy.lab.role import Role
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2, chain
 from fynx_scapy.net.echo import udp_packet

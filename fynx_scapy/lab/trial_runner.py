@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class TrialOutcome:
     def as_dict(self) -> dict[str, Any]:
         """The outcome as plain values for JSON."""
         about = {"peer": self.peer, "version": self.version, "role": self.role.value, "driver": self.role.driver}
-        return about | self.result.as_dict()
+        return self.result.as_dict() | about
 
 
 def run_trial(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: Guest | None = None) -> TrialOutcome:
@@ -76,6 +76,7 @@ def run_trial(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: G
 
         with ended:
             result = judge(trial.scenario, act, stages)
+        result = replace(result, role=role)
         return TrialOutcome(trial, peer, version, role, result, lab.peer.log(), lab.sniffer.save, recorder.keys())
 
 

@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.requirements import requirement
+from fynx_scapy.harness.role import EVERY
+from fynx_scapy.harness.role import INITIATORS as INITIATORS
+from fynx_scapy.harness.role import RESPONDERS as RESPONDERS
+from fynx_scapy.harness.role import Role as Role
 from fynx_scapy.harness.scenario import Scenario
 from fynx_scapy.ike.config import IkeChanges
 from fynx_scapy.ike.terms.child_config import ChildFields
 from fynx_scapy.ike.terms.endpoint_config import EndpointFields
-from fynx_scapy.lab.role import EVERY
-from fynx_scapy.lab.role import Role as Role
 
 if TYPE_CHECKING:
     from fynx_scapy.lab.meeting import Meeting

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Our role in a trial."""
+"""Our role in a scenario."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import enum
 
 
 class Role(enum.Enum):
-    """Our role in a trial: which end we are, and the class that drives it."""
+    """Our role in a scenario: which end of the IKE SA we are, and the class that drives it."""
 
     INITIATOR = "initiator"
     """The initiator of the IKE SA, a `Session`."""
