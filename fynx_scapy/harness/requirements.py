@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The requirements of RFC 7296, 7383, 4303 and 3948, sentence by sentence, each with an ID.
 
-They are in requirements.json: one object per sentence, the sentence verbatim.
+They are in requirements.json: one object per sentence, the sentence verbatim. It is read when it is first asked for.
 """
 
 from __future__ import annotations
@@ -10,31 +10,71 @@ import difflib
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
+from typing import Any, Literal
 
 from fynx_scapy.errors import ConfigError
+
+Kind = Literal["requirement", "permission", "duplicate", "meta"]
+Observable = Literal["yes", "partly", "no"]
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One sentence of an RFC. ``level`` is its RFC 2119 keyword, or IMPLIED if it requires something without one."""
+    """One sentence of an RFC."""
 
     id: str
     rfc: str
     section: str
     level: str
+    """The strongest RFC 2119 keyword in the sentence, or IMPLIED if it requires something without one."""
     sentence: str
+    section_title: str = field(repr=False)
+    levels: tuple[str, ...] = field(repr=False)
+    """Every keyword in the sentence, in order."""
+    kind: Kind = field(repr=False)
+    """A permission only allows more; a duplicate says what ``duplicate_of`` says; meta is about documents."""
+    context: str = field(repr=False)
+    """The sentence before it."""
+    subject: str = field(repr=False)
+    """Who is bound by it: sender, receiver, initiator, responder, both, admin/policy or other."""
+    observable: Observable = field(repr=False)
+    """Whether the other end of the wire can see that it is kept."""
+    role_of_tester: str = field(repr=False)
+    """Which end the tester has to be: initiator, responder, either, middlebox or none."""
+    area: str = field(repr=False)
+    probe: str | None = field(repr=False)
+    """What a tester does to see it."""
+    on_violation: Literal["fail", "warn", "info", "none"] = field(repr=False)
+    """How much a breach of it matters."""
+    negative: Literal["hard", "soft"] | None = field(repr=False)
+    """Hard: the probe sends something wrong, and an RFC says how the receiver reacts. Soft: it does not say."""
+    duplicate_of: str | None = field(default=None, repr=False)
+    note: str | None = field(default=None, repr=False)
+    """What a later RFC changes."""
+    details: tuple[str, ...] = field(default=(), repr=False)
+    """The list that belongs to the sentence."""
 
     def __str__(self) -> str:
         return f"{self.id} ({self.level}, RFC {self.rfc} section {self.section})"
 
+    @property
+    def testable(self) -> bool:
+        """Whether it requires something that can be observed from outside: what the coverage figure counts."""
+        return self.kind == "requirement" and self.observable == "yes"
+
+
+def _row(entry: dict[str, Any]) -> Requirement:
+    lists: dict[str, Any] = {name: tuple(entry[name]) for name in ("levels", "details") if name in entry}
+    return Requirement(**(entry | lists))
+
 
 @functools.cache
 def catalogue() -> Mapping[str, Requirement]:
-    """Every requirement by its ID."""
+    """Every requirement by its ID, in the order of the RFCs."""
     text = resources.files(__package__).joinpath("requirements.json").read_text("utf-8")
-    return {entry["id"]: Requirement(**entry) for entry in json.loads(text)}
+    return {entry["id"]: _row(entry) for entry in json.loads(text)}
 
 
 def requirement(identifier: str) -> Requirement:

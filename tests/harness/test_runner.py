@@ -10,12 +10,10 @@ from collections.abc import Callable
 import pytest
 
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.harness import Run, Scenario, Verdict, expect, requirement, run, scenario
-from fynx_scapy.harness.requirements import catalogue
+from fynx_scapy.harness import Run, Scenario, Verdict, expect, run, scenario
 from fynx_scapy.harness.scenario import registered
 from fynx_scapy.net import guard
 from fynx_scapy.session import Session
-from tests.shared import shared
 
 
 def made(body: Callable[[Run], None]) -> Scenario:
@@ -108,17 +106,6 @@ def test_a_result_as_plain_values() -> None:
         "reason": "", "in_part": False, "left_out": [], "left_behind": [], "step": "", "sessions": 1, "packets": 4,
         "topic": "", "role": "initiator", "severity": "medium", "suites": [],
     }  # fmt: skip
-
-
-def test_requirements_are_those_of_the_catalogue() -> None:
-    theirs = json.loads(shared("requirements/requirements.json").read_text())
-    assert len(catalogue()) == len(theirs) == 673
-    for entry in theirs:
-        ours = requirement(entry["id"])
-        assert (ours.rfc, ours.section, ours.level, ours.sentence) == tuple(
-            entry[name] for name in ("rfc", "section", "level", "sentence")
-        )
-    assert str(requirement("7296-1.4-04")) == "7296-1.4-04 (MUST, RFC 7296 section 1.4)"
 
 
 def test_the_decorator_refuses_what_cannot_be() -> None:
