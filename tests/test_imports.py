@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "client": PROGRAMS | {"ipsec_reconnect"},
     "server": PROGRAMS,
     "tun_pump": PROGRAMS,
-    "harness": CARRIERS,
+    "harness": CARRIERS | {"settings"},
     "lab": CARRIERS | PROGRAMS | {"client", "server", "harness"},
     "capture": TOOLS,
     "bench": TOOLS,

@@ -316,6 +316,7 @@ def _print_table(results: Sequence[Result], seed: int | None, screen: Console) -
     from fynx_scapy.harness.tally import worst_first
 
     colours = {"PASS": "green", "SKIP": "dim", "FAIL": "red", "ERROR": "magenta", "NOT RUN": "yellow"}
+    colours |= {"XFAIL": "cyan", "XPASS": "red"}
     table = Table(box=None, pad_edge=False)
     for heading in ("verdict", "scenario", "source"):
         table.add_column(heading, no_wrap=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fynx_scapy.harness.details import CaseDetails, Change
 from fynx_scapy.harness.expect import ExpectationFailed, expect
 from fynx_scapy.harness.forge import (
     PATIENCE,
@@ -21,6 +22,7 @@ from fynx_scapy.harness.forge import (
     unknown,
     without,
 )
+from fynx_scapy.harness.manifest import ExpectedFailure, Manifest
 from fynx_scapy.harness.reachability import Contact, Unreached
 from fynx_scapy.harness.requirements import Requirement, requirement
 from fynx_scapy.harness.role import Role
@@ -34,8 +36,12 @@ from fynx_scapy.harness.target import Target
 __all__ = [
     "PATIENCE",
     "STRANGER",
+    "CaseDetails",
+    "Change",
     "Contact",
     "ExpectationFailed",
+    "ExpectedFailure",
+    "Manifest",
     "Requirement",
     "Result",
     "Role",

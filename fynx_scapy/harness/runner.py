@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from fynx_scapy.errors import AuthenticationError, MalformedError, OutOfReach, PeerError, Timeout
+from fynx_scapy.harness.details import CaseDetails
+from fynx_scapy.harness.manifest import ExpectedFailure
 from fynx_scapy.harness.reachability import Contact, Watcher
 from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.scenario import Scenario
@@ -39,10 +41,14 @@ class Verdict(enum.Enum):
     """It was not run: it needs an embedded peer, or something optional that this live peer does not have."""
     FAIL = "FAIL"
     """An expectation was not met."""
+    XFAIL = "XFAIL"
+    """It failed as a manifest expects of this peer."""
+    XPASS = "XPASS"
+    """It passed, but a manifest expects it to fail: the manifest is out of date."""
     ERROR = "ERROR"
     """It could not be completed."""
     NOT_RUN = "NOT RUN"
-    """The run was interrupted before its end."""
+    """The run ended before its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,10 @@ class Result:
     """Whether only a part of the scenario could be checked, because the peer is live."""
     role: Role = Role.INITIATOR
     """Which end of the IKE SA we were."""
+    details: CaseDetails | None = None
+    """What a case changed, expected and found."""
+    expected_failure: ExpectedFailure | None = None
+    """The row of a manifest that expects it to fail."""
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values for JSON."""
@@ -87,6 +97,8 @@ class Result:
             "seconds": round(self.seconds, 6),
             "sessions": len(self.stages),
             "packets": sum(len(stage.ladder().packets) for stage in self.stages),
+            "details": self.details.as_dict() if self.details is not None else None,
+            "expected_failure": self.expected_failure.as_dict() if self.expected_failure is not None else None,
         }
 
 
@@ -118,7 +130,7 @@ def run(
 
     result = judge(scenario, act, stage.stages, stage.left_out, live=target is not None)
     in_part = target is not None and (scenario.live == "in part" or bool(stage.left_out))
-    return replace(result, left_behind=tuple(stage.left_behind), in_part=in_part, role=role)
+    return replace(result, left_behind=tuple(stage.left_behind), in_part=in_part, role=role, details=stage.details)
 
 
 def judge(

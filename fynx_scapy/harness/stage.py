@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 from fynx_scapy.errors import FynxError, OutOfReach
+from fynx_scapy.harness.details import CaseDetails
 from fynx_scapy.harness.expect import ExpectationFailed, expect, fail
 from fynx_scapy.harness.reachability import Contact, Unreached, Watcher, watching
 from fynx_scapy.harness.role import Role
@@ -50,7 +51,7 @@ class Run:
     ``watch`` is called with each new network (such as the recorder's `watch`); `close` calls what it returns. With a
     ``target`` the sessions are live, one at a time: the next session, and `close`, delete the IKE SAs of the one
     before. ``able`` says whether the scenario supports a live peer. ``contact`` is what is already known of the target.
-    ``role`` is which end of the IKE SA we are.
+    ``role`` is which end of the IKE SA we are. A case sets ``details`` as soon as it knows them.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Run:
         self.stages: list[Stage] = []
         self.left_out: list[str] = []
         self.left_behind: list[str] = []
+        self.details: CaseDetails | None = None
         self._answered = False
         self._refused = 0
         self._open: Session | None = None

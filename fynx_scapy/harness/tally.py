@@ -10,6 +10,11 @@ from typing import Any
 from fynx_scapy.harness.requirements import catalogue
 from fynx_scapy.harness.runner import Result, Verdict
 
+BAD = frozenset({Verdict.FAIL, Verdict.XPASS, Verdict.ERROR})
+"""The verdicts after which a run has failed."""
+UNMET = frozenset({Verdict.FAIL, Verdict.XFAIL, Verdict.ERROR})
+"""The verdicts after which a requirement does not count as checked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -17,7 +22,7 @@ class Tally:
 
     verdicts: dict[Verdict, int]
     checked: tuple[str, ...]
-    """Requirements of at least one scenario with PASS, and of none with FAIL or ERROR."""
+    """Requirements of at least one scenario with PASS, and of none with FAIL, XFAIL or ERROR."""
     unchecked: tuple[str, ...]
     """All other requirements that the scenarios name: of a SKIP, a FAIL or an ERROR."""
     partly: tuple[str, ...] = ()
@@ -32,7 +37,7 @@ class Tally:
             named = {requirement.id for requirement in result.scenario.requirements}
             by_verdict[result.verdict] |= named
             whole |= named if result.verdict is Verdict.PASS and not result.in_part else set()
-        held = by_verdict[Verdict.PASS] - by_verdict[Verdict.FAIL] - by_verdict[Verdict.ERROR]
+        held = by_verdict[Verdict.PASS] - set[str]().union(*(by_verdict[verdict] for verdict in UNMET))
         checked, partly = held & whole, held - whole
         unchecked = set[str]().union(*by_verdict.values()) - held
         counts = {verdict: sum(result.verdict is verdict for result in results) for verdict in Verdict}
@@ -40,8 +45,11 @@ class Tally:
 
     @property
     def good(self) -> bool:
-        """Whether nothing failed and something passed."""
-        return bool(self.verdicts[Verdict.PASS]) and not self.verdicts[Verdict.FAIL] + self.verdicts[Verdict.ERROR]
+        """Whether nothing failed that was not expected to fail, and something was judged: it passed, or failed as
+        expected.
+        """
+        judged = self.verdicts[Verdict.PASS] + self.verdicts[Verdict.XFAIL]
+        return bool(judged) and not any(self.verdicts[verdict] for verdict in BAD)
 
     def __str__(self) -> str:
         """The verdicts: ``3 PASS, 1 FAIL``."""
@@ -67,9 +75,11 @@ class Tally:
         }
 
 
-SEVERITY = (Verdict.FAIL, Verdict.ERROR, Verdict.NOT_RUN, Verdict.PASS, Verdict.SKIP)
+SEVERITY = (
+    Verdict.FAIL, Verdict.XPASS, Verdict.ERROR, Verdict.NOT_RUN, Verdict.XFAIL, Verdict.PASS, Verdict.SKIP
+)  # fmt: skip
 
 
 def worst_first(results: Sequence[Result]) -> list[Result]:
-    """Sort by verdict: FAIL, ERROR, NOT RUN, PASS, SKIP; within each in the order of the run."""
+    """Sort by verdict, in the order of SEVERITY; within each in the order of the run."""
     return sorted(results, key=lambda result: SEVERITY.index(result.verdict))

@@ -6,8 +6,9 @@ A test or a trial looks up the version that the program reports, and expects the
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+
+from fynx_scapy.harness.versions import parsed as parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,6 @@ DIFFERENCES = (
     KnownDifference("tshark", BOOLEANS, since="4.2", why="4.0 prints 1 and 0, 4.4 prints True and False"),
 )  # fmt: skip
 """All known differences. Tested were strongSwan 5.9.8, 6.0.1 and 6.1.0, and tshark 4.0 and 4.4."""
-
-
-def parsed(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version, for comparison: ``6.0.1-6+deb13u7`` is (6, 0, 1), no number is ()."""
-    numbers = re.match(r"\d+(\.\d+)*", version)
-    return tuple(map(int, numbers[0].split("."))) if numbers else ()
 
 
 def differences(program: str, version: str) -> dict[str, str]:

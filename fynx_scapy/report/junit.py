@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verdicts as JUnit XML for continuous integration: SKIP and NOT RUN are skipped."""
+"""The verdicts as JUnit XML for continuous integration: SKIP, NOT RUN and XFAIL are skipped, XPASS is a failure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from xml.etree import ElementTree
 
 from fynx_scapy.harness import Result, Tally, Verdict
 
-_TAGS = {Verdict.SKIP: "skipped", Verdict.NOT_RUN: "skipped", Verdict.FAIL: "failure", Verdict.ERROR: "error"}
+_TAGS = {
+    Verdict.SKIP: "skipped",
+    Verdict.NOT_RUN: "skipped",
+    Verdict.XFAIL: "skipped",
+    Verdict.FAIL: "failure",
+    Verdict.XPASS: "failure",
+    Verdict.ERROR: "error",
+}
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -20,9 +27,9 @@ def junit_xml(results: Sequence[Result], about: Mapping[str, str]) -> str:
         "testsuite",
         name="fynx-scapy",
         tests=str(len(results)),
-        failures=str(tally.verdicts[Verdict.FAIL]),
-        errors=str(tally.verdicts[Verdict.ERROR]),
-        skipped=str(tally.verdicts[Verdict.SKIP] + tally.verdicts[Verdict.NOT_RUN]),
+        failures=_count(tally, "failure"),
+        errors=_count(tally, "error"),
+        skipped=_count(tally, "skipped"),
         time=f"{sum(result.seconds for result in results):.3f}",
     )
     lists = {
@@ -49,6 +56,10 @@ def junit_xml(results: Sequence[Result], about: Mapping[str, str]) -> str:
     suites.append(suite)
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _count(tally: Tally, tag: str) -> str:
+    return str(sum(count for verdict, count in tally.verdicts.items() if _TAGS.get(verdict) == tag))
 
 
 def _properties(parent: ElementTree.Element, values: Mapping[str, str]) -> None:

@@ -24,13 +24,13 @@ def read_toml(path: Path, cls: type[C]) -> tuple[C, tuple[str, ...]]:
     except RecursionError:
         raise ConfigError(f"{path}: expected TOML, found arrays or tables that are nested too deeply") from None
     except ValueError as error:  # TOMLDecodeError, and a number of too many digits
-        raise _syntax(path, str(error)) from None
+        raise syntax(path, str(error)) from None
     reader = Reader(path, lines)
     config = reader.read(cls, table)
     return config, reader.warnings()
 
 
-def _syntax(path: Path, text: str) -> ConfigError:
+def syntax(path: Path, text: str) -> ConfigError:
     """``Invalid value (at line 3, column 5)`` in our order of words."""
     found = re.fullmatch(r"(.*) \(at (line \d+, column \d+|end of document)\)", text, re.DOTALL)
     return ConfigError(f"{path}: {found[2]}: {found[1]}" if found else f"{path}: {text}")
