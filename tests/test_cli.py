@@ -44,7 +44,7 @@ def test_every_command_is_a_file_of_its_name() -> None:
         command = cli.main.get_command(context, name)
         assert command is not None
         assert command.name == name
-    shared = {"__init__", "load_options", "losses", "opening", "options", "peers", "running", "screen"}
+    shared = {"__init__", "load_options", "losses", "opening", "options", "outputs", "peers", "running", "screen"}
     programs = {"carrying", "connecting", "keeping", "load_program", "serving", "workers"}  # of connect and serve
     assert {path.stem for path in folder.glob("*.py")} == {*cli.COMMANDS, *shared, *programs}
 

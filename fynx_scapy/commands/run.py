@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import inspect
-import json
 import secrets
 import shlex
 import sys
@@ -16,30 +15,20 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from fynx_scapy import __version__
 from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.commands.opening import (
-    SeveralOutputs,
-    check_outputs,
     console,
-    misuse,
-    save_keys,
     writing,
-    writing_octets,
 )
 from fynx_scapy.commands.options import (
-    JSON_FILE,
-    OUTPUT,
-    PCAP,
-    STDIO,
     Decorator,
     log_options,
     psk_file,
     read_psk,
     scenario_names,
     without,
-    writes,
 )
+from fynx_scapy.commands.outputs import Outputs, output_options
 from fynx_scapy.commands.peers import PEER, peer_option, ports
 from fynx_scapy.text import counted
 
@@ -74,18 +63,7 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @scenario_names
-@writes("--report", what="a report, one self-contained HTML page")
-@JSON_FILE
-@OUTPUT
-@writes("--junit", what="the verdicts as JUnit XML")
-@PCAP
-@click.option(
-    "--save",
-    type=click.Path(file_okay=False, writable=True, allow_dash=True, path_type=Path),
-    metavar="DIR",
-    help="Write key tables into this folder; - writes one file of keys to stdout. Default with --pcap: NAME.keys.",
-)
-@click.option("--keys", "old_save", hidden=True, type=click.Path(file_okay=False, path_type=Path), help="As --save.")
+@output_options
 @click.option(
     "--seed",
     type=int,
@@ -104,13 +82,7 @@ def run(
     ladders: bool,
     log_level: str | None,
     log_json: bool,
-    report: Path | None,
-    json_file: Path | None,
-    junit: Path | None,
-    pcap: Path | None,
-    save: Path | None,
-    old_save: Path | None,
-    output: Path,
+    outputs: Outputs,
     seed: int | None,
     target: str | None,
     psk_file: Path | None,
@@ -126,15 +98,7 @@ def run(
     """
     from fynx_scapy.harness import Tally, Verdict
 
-    save = save or old_save
-    if save is None and pcap is not None and str(pcap) != STDIO:
-        from fynx_scapy.keylog import KeyLog
-
-        with misuse():
-            save = KeyLog.folder_for(pcap)
-    texts = {"--output": output, "--report": report, "--json": json_file, "--junit": junit}
-    given_psk = {"psk_files": [psk_file] if psk_file is not None else []}
-    check_outputs(texts | {"--pcap": pcap, "--save": save}, [], given_psk)
+    outputs.check([psk_file] if psk_file is not None else [])
     began = datetime.datetime.now(datetime.UTC)
     chosen = without(_load(names), exclude) if script is None else [script()]
     live = _target(target, psk_file, given)
@@ -148,48 +112,17 @@ def run(
     about = {"date": began.strftime("%Y-%m-%d %H:%M:%S UTC"), **(contact.facts if contact is not None else {})}
     begin = ["fynx", "run", *names] if script is None else ["python", *(inspect.getfile(each.body) for each in chosen)]
     command = _again(begin, seed, target, psk_file, given | {"exclude": exclude})
-    written = SeveralOutputs()
-    if report is not None:
-        from fynx_scapy.report.page import render
-
-        with written.each(), writing(report) as out:
-            out.write(render(results, seed=seed, command=command, about=about))
-    if json_file is not None:
-        from fynx_scapy.report.page import our_versions
-
-        document = {
-            "version": __version__,
-            "versions": our_versions(),
-            "about": about,
-            "command": command,
-            "seed": seed,
-        }
-        document |= tally.as_dict() | {"results": [result.as_dict() for result in results]}
-        with written.each(), writing(json_file) as out:
-            out.write(json.dumps(document, indent=1) + "\n")
-    if junit is not None:
-        from fynx_scapy.report.junit import junit_xml
-        from fynx_scapy.report.page import our_versions
-
-        properties = {**our_versions(), **about, "command": command}
-        with written.each(), writing(junit) as out:
-            out.write(junit_xml(results, properties if seed is None else properties | {"seed": str(seed)}))
-    with written.each():  # one without the other is of little use
-        if pcap is not None:
-            with writing_octets(pcap, secret=True) as file:
-                recorder.write_capture(file)
-        if save is not None:
-            save_keys(recorder.keys(), save)
-    if STDIO not in map(str, (report, json_file, junit, pcap, save)):
-        with written.each(), writing(output) as out:
+    status = outputs.write(results, command=command, seed=seed, about=about, recorder=recorder)
+    if outputs.text_wanted:
+        with writing(outputs.output) as out:
             if script is None:
                 _print_table(results, seed, console(out))
             if script is not None or ladders:
                 _print_ladders(results, out)
     if missing := tally.verdicts[Verdict.NOT_RUN]:
         click.echo(f"interrupted: {missing} of {counted(len(results), 'scenario')} not run", err=True)
-        sys.exit(written.status or INTERRUPTED)
-    sys.exit(written.status or (0 if tally.good else 1))
+        sys.exit(status or INTERRUPTED)
+    sys.exit(status or (0 if tally.good else 1))
 
 
 def _again(

@@ -127,7 +127,7 @@ def _conversation(stage: Stage, failure: str = "") -> SessionLadder:
     if failure:
         _mark(ladder, stage, failure)
     # Ladder.html escapes its own text; the template escapes the details of a row.
-    return SessionLadder(stage.label, _facts(stage), Markup(ladder.html(_details)), len(ladder.packets), bool(failure))
+    return SessionLadder(stage.label, facts(stage), Markup(ladder.html(_details)), len(ladder.packets), bool(failure))
 
 
 def _mark(ladder: Ladder, stage: Stage, failure: str) -> None:
@@ -156,14 +156,14 @@ def _printable(value: Any) -> Any:
     return value if isinstance(value, int | float | None) else printable_lines(str(value))
 
 
-def _facts(stage: Stage) -> dict[str, str]:
+def facts(stage: Stage) -> dict[str, str]:
     """The negotiated algorithms, from the first event that has them."""
-    facts: dict[str, str] = {}
+    found: dict[str, str] = {}
     for _, event in stage.events:
         if isinstance(event, KeysDerived):
             transforms = [number for number in (event.encr, event.integ, event.prf, event.ke) if number is not None]
-            facts.setdefault("IKE SA", "-".join(map(keyword_of, transforms)))
+            found.setdefault("IKE SA", "-".join(map(keyword_of, transforms)))
         elif isinstance(event, ChildSaInstalled):
             names = [keyword_of(number) for number in (event.encr, event.integ) if number is not None]
-            facts.setdefault("ESP", "-".join([*names, *(["esn"] if event.esn else [])]))
-    return facts
+            found.setdefault("ESP", "-".join([*names, *(["esn"] if event.esn else [])]))
+    return found
