@@ -31,6 +31,8 @@ PUBLIC = {
     "fynx_scapy.extensions",
     "fynx_scapy.failures",
     "fynx_scapy.harness",
+    "fynx_scapy.harness.cases",
+    "fynx_scapy.harness.verbs",
     "fynx_scapy.iana",
     "fynx_scapy.lab",
     "fynx_scapy.layers.esp",

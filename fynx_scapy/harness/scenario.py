@@ -101,6 +101,28 @@ def scenario(source: str, *, requirements: Sequence[str] = (), live: Live = Fals
     return register
 
 
+def register(made: Scenario) -> Scenario:
+    """Register a scenario that is made of data; returns it. ConfigError when its name is taken."""
+    known = _REGISTRY.get((made.module, made.name))
+    if known is not None and known != made:
+        raise ConfigError(f"expected one scenario with the name {made.name}, found a second in {made.module}")
+    if made.module == "__main__":
+        _SCRIPT.append(made)
+    _REGISTRY[made.module, made.name] = made
+    return made
+
+
+def topic_of(module: str) -> str:
+    """The topic of the scenarios of a module: ``negative/header``; empty outside the package."""
+    home = "fynx_scapy.scenarios."
+    return module.removeprefix(home).replace(".", "/") if module.startswith(home) else ""
+
+
+def of_module(module: str) -> list[Scenario]:
+    """The scenarios of a module that was imported, in their order."""
+    return [made for (where, _), made in _REGISTRY.items() if where == module]
+
+
 def registered(name: str, module: str | None = None) -> Scenario | None:
     """The scenario with that name, of that module or of any, if its file was imported."""
     found = (made for (where, known), made in _REGISTRY.items() if known == name and module in (None, where))

@@ -69,8 +69,8 @@ class Run:
         self.contact = contact or (Contact(target, watch) if target is not None else None)
         self.stages: list[Stage] = []
         self.left_out: list[str] = []
-        self.left_behind: list[str] = []
         self.details: CaseDetails | None = None
+        self.left_behind: list[str] = []
         self._answered = False
         self._refused = 0
         self._open: Session | None = None
@@ -167,6 +167,14 @@ class Run:
         self._watched(network, label)
         stage.session = Session(**(SessionFields(seed=seed) | overrides | SessionFields(network=network)))
         return stage.session
+
+    def establish(self, s: Session) -> None:
+        """Set up the IKE SA and its first Child SA, whoever is the initiator."""
+        s.connect()
+
+    def driver(self, s: Session) -> Any:
+        """What makes the peer act; OutOfReach when it cannot be made to."""
+        raise OutOfReach("the peer cannot be made to begin an exchange")
 
     def _live(self, target: Target, label: str, overrides: dict[str, Any]) -> Session:
         target.config(overrides)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Negative cases: rows that say what is sent wrongly, and what a peer must do then."""
+
+from __future__ import annotations
+
+from fynx_scapy.harness.cases.base import BASES, Base
+from fynx_scapy.harness.cases.case import Case
+from fynx_scapy.harness.cases.outcome import (
+    Outcome,
+    accepted,
+    alive,
+    answered,
+    both,
+    carries,
+    deletes,
+    delivered,
+    discarded,
+    dropped,
+    either,
+    gives_up,
+    goes_on,
+    judged,
+    no_child,
+    no_sa,
+    refused,
+    retries,
+    silent,
+    survives,
+)
+from fynx_scapy.harness.cases.play import NotReached
+from fynx_scapy.harness.cases.registering import case, cases
+from fynx_scapy.harness.cases.seen import Heard, Seen
+from fynx_scapy.harness.role import Role
+
+__all__ = [
+    "BASES",
+    "Base",
+    "Case",
+    "Heard",
+    "NotReached",
+    "Outcome",
+    "Role",
+    "Seen",
+    "accepted",
+    "alive",
+    "answered",
+    "both",
+    "carries",
+    "case",
+    "cases",
+    "deletes",
+    "delivered",
+    "discarded",
+    "dropped",
+    "either",
+    "gives_up",
+    "goes_on",
+    "judged",
+    "no_child",
+    "no_sa",
+    "refused",
+    "retries",
+    "silent",
+    "survives",
+]

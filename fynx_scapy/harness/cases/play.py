@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Plays a case: the base conversation, the mutation on its way out, and the judgement of what followed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fynx_scapy.errors import FynxError, LocalError, OutOfReach, Timeout
+from fynx_scapy.harness.cases.at import At
+from fynx_scapy.harness.cases.base import Base, base_named
+from fynx_scapy.harness.cases.case import Case
+from fynx_scapy.harness.cases.seen import Seen, patience
+from fynx_scapy.harness.details import CaseDetails
+from fynx_scapy.harness.expect import fail
+from fynx_scapy.harness.stage import Run
+from fynx_scapy.harness.verbs.mutation import KEPT, NOTHING, Mutation, Scene
+from fynx_scapy.iana import ExchangeType
+from fynx_scapy.ike.config import EndpointConfig, Retransmission
+from fynx_scapy.ike.message import Datagram, Outgoing, OutgoingEsp
+from fynx_scapy.layers.ikev2 import build_message
+from fynx_scapy.session import Session
+
+SCHEDULE = Retransmission(timeout=1.0, base=2.0, tries=2)
+"""Our schedule with an embedded peer: a silence is known after seven seconds of virtual time."""
+QUIET = 0.25
+"""A live peer has done what it does unasked when it was silent for so many seconds."""
+
+
+class NotReached(LocalError):  # noqa: N818 -- the name says what happened
+    """The case did not come to its message, or did not change it: it has shown nothing."""
+
+    code = "local.not-reached"
+
+
+def play(case: Case, run: Run) -> None:
+    """Run a case. ExpectationFailed when the peer did something else, NotReached when the message was never sent."""
+    base, at = base_named(case.base), At.of(case.at)
+    s = run.session(**_fields(case, base, run))
+    asks = at.esp or not at.response
+    if asks or base.established:
+        base.prepare(run, s)
+    run.details = CaseDetails(mutation=str(case.do), expected=str(case.then))
+    seen = Seen(s)
+    with _armed(case, at, base, s, seen) as arm:
+        seen.watching = True
+        inbox = s.network.hosts[s.name].inbox
+        before = len(inbox)
+        try:
+            if asks:
+                base.start(s, patience(s))
+            else:
+                base.provoke(run.driver(s))
+        except OutOfReach:
+            raise
+        except FynxError as error:
+            seen.error = error
+        if base.established and isinstance(seen.error, Timeout) and seen.sa is not None:
+            seen.sa.requests.clear()  # before they are given up, which would end the IKE SA at our end
+        _settle(s, seen)
+        seen.packets = len(inbox) - before
+        seen.watching = False
+    arm.check()
+    fault = case.then.fault(seen)
+    run.details = CaseDetails(mutation=str(case.do), expected=str(case.then), found=fault or str(seen))
+    if fault is not None:
+        fail(f"{case.then} after {case.do}", fault)
+
+
+def _fields(case: Case, base: Base, run: Run) -> dict[str, Any]:
+    """The arguments of the session."""
+    fields: dict[str, Any] = {**base.ours, **case.ours}
+    peer = {**base.peer, **case.peer}
+    if peer:
+        fields["peer"] = peer
+    endpoint: EndpointConfig | None = case.endpoint or base.endpoint
+    if endpoint is not None:
+        fields["endpoint"] = endpoint
+    if not run.live and "config" not in fields:
+        fields.setdefault("retransmission", SCHEDULE)
+    return fields
+
+
+def _settle(s: Session, seen: Seen) -> None:
+    """Let time pass until the peer has done what it does."""
+    if not s.live:
+        s.network.run(limit=60.0)
+        return
+    last = [len(seen.heard), s.network.now]
+
+    def rested() -> bool:
+        if len(seen.heard) != last[0]:
+            last[:] = [len(seen.heard), s.network.now]
+        return s.network.now - last[1] >= QUIET
+
+    s.network.run(rested, limit=2.0)
+
+
+@contextlib.contextmanager
+def _armed(case: Case, at: At, base: Base, s: Session, seen: Seen) -> Iterator[_Arm]:
+    """The mutation acts on our messages inside this context, and what follows is watched."""
+    scene = Scene(s)
+    arm = _Arm(case, at, base, scene, seen)
+    with contextlib.ExitStack() as undo:
+        for stage, tap in (("payloads", arm.first), ("parts", arm.first), ("datagrams", arm.sending)):
+            undo.callback(s.client.taps.add(stage, tap, arm.chosen))
+        for mutation in case.do:
+            if mutation.stage:
+                undo.callback(s.client.taps.add(mutation.stage, arm.tap(mutation), arm.chosen))
+        undo.enter_context(s.network.subscribe(seen.event))
+        undo.enter_context(s.network.observe(seen.datagram))
+        undo.enter_context(s.network.observe(lambda _time, datagram, _fate: _keep(scene, datagram)))
+        yield arm
+
+
+def _keep(scene: Scene, datagram: Datagram) -> None:
+    if datagram.local.host in scene.session.client.hosts:
+        scene.sent.append(datagram)
+        del scene.sent[:-KEPT]
+
+
+class _Arm:
+    """The taps of one case."""
+
+    def __init__(self, case: Case, at: At, base: Base, scene: Scene, seen: Seen) -> None:
+        self._case, self._at, self._base, self._scene, self._seen = case, at, base, scene, seen
+        self._decided: list[tuple[Outgoing, bool]] = []
+        self._count = 0
+        self._before: bytes | None = None
+        self.broken: FynxError | None = None
+        """What a verb raised."""
+        self.changed = False
+
+    def chosen(self, message: Outgoing) -> bool:
+        """Whether this message is the one to change."""
+        for known, decision in self._decided:
+            if known is message:
+                return decision
+        if not self._at.fits(message, self._base.exchange):
+            return False
+        self._count += 1
+        decision = self._at.round in (None, self._count)
+        self._decided.append((message, decision))
+        return decision
+
+    def first(self, message: Outgoing) -> None:
+        """Before all changes: note which message it is."""
+        seen, s = self._seen, self._scene.session
+        self._scene.message = message
+        seen.fired += 1
+        if seen.fired == 1 and not self._at.esp:
+            seen.message_id = int(message.header.id) if self._base.established else None
+            seen.sa = self._scene.sa if self._base.established or s._sa is not None else None
+        if self._case.sign == "before":
+            message.fill()
+            if int(message.header.exch_type) == ExchangeType.IKE_SA_INIT:
+                self._before = build_message(message.header, message.payloads)
+
+    def sending(self, message: Outgoing, datagrams: Sequence[Datagram], attempt: int) -> None:
+        """After all changes: what AUTH is to cover."""
+        if self._before is not None and not attempt:
+            self._scene.sa.init_sent = self._before
+
+    def tap(self, mutation: Mutation) -> Any:
+        """The tap of one mutation."""
+
+        def change(message: Outgoing) -> None:
+            before = _picture(message)
+            self._act(mutation, message, message)
+            self.changed |= _picture(message) != before
+
+        def octets(message: Outgoing, data: bytes) -> bytes:
+            after: bytes = self._act(mutation, message, data)
+            self.changed |= after != data
+            return after
+
+        def datagrams(message: Outgoing, sent: list[Datagram], attempt: int) -> Any:
+            if attempt and not mutation.every:
+                return sent
+            after = self._act(mutation, message, sent)
+            self.changed |= list(after) != sent
+            return after
+
+        return {"payloads": change, "parts": change, "plaintext": octets, "wire": octets}.get(mutation.stage, datagrams)
+
+    def _act(self, mutation: Mutation, message: Outgoing, subject: Any) -> Any:
+        self._scene.message = message
+        try:
+            return mutation.act(self._scene, subject)
+        except FynxError as error:
+            self.broken = error
+            raise
+
+    def check(self) -> None:
+        """NotReached when the mutation was not made, or made no difference."""
+        seen, case = self._seen, self._case
+        if self.broken is not None:
+            raise NotReached(f"{case.do}: {self.broken}")
+        if not seen.fired:
+            reason = f": {seen.error}" if seen.error is not None else ""
+            raise NotReached(
+                f"expected to send a message that fits {case.at!r} of {self._base.name}, but none was sent{reason}"
+            )
+        if not self.changed and case.do != NOTHING:
+            raise NotReached(f"expected {case.do} to change what is sent, but it made no difference")
+
+
+def _picture(message: Outgoing) -> Any:
+    """What a verb may change, to see whether it did."""
+    if isinstance(message, OutgoingEsp):
+        return replace(message.parts)
+    values = [value for _, _, value in message.computed]
+    return build_message(message.header, message.payloads), message.sk.fields.copy(), values

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a peer did after a mutation: its answers, its requests, what became of the IKE SA. Outcomes judge it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from scapy.packet import Packet
+
+from fynx_scapy.errors import FynxError, LocalError, MalformedError, Timeout
+from fynx_scapy.iana import ExchangeType, PayloadType, name_of
+from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.events import (
+    ChildSaFailed,
+    ChildSaInstalled,
+    Event,
+    IkeSaEstablished,
+    IkeSaFailed,
+    MessageReceived,
+    Retransmitted,
+    SaDeleted,
+)
+from fynx_scapy.ike.message import Datagram, DatagramKind
+from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.ladder import payload_name
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, HEADER_SIZE
+from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Notify, parse_message
+from fynx_scapy.session import Session
+
+_SEALED = {PayloadType.SK, PayloadType.SKF}
+MOST_HEARD = 2000
+"""So many messages of the peer are kept for one case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message of the peer."""
+
+    header: Packet
+    payloads: tuple[Packet, ...]
+    encrypted: bool
+    wire: tuple[bytes, ...]
+
+    @property
+    def response(self) -> bool:
+        """Whether its Response flag is set."""
+        return bool(int(self.header.flags or 0) & FLAG_RESPONSE)
+
+    @property
+    def exchange(self) -> int:
+        """Its exchange type."""
+        return int(self.header.exch_type)
+
+    @property
+    def message_id(self) -> int:
+        """Its message ID."""
+        return int(self.header.id)
+
+    @property
+    def notifies(self) -> list[IKEv2_Notify]:
+        """Its Notify payloads."""
+        return [payload for payload in self.payloads if isinstance(payload, IKEv2_Notify)]
+
+    @property
+    def error(self) -> IKEv2_Notify | None:
+        """The first Notify of an error type."""
+        return next((note for note in self.notifies if note.type < 16384), None)
+
+    def has(self, *layers: type[Packet]) -> bool:
+        """Whether it has payloads of all these classes."""
+        return all(any(isinstance(payload, layer) for payload in self.payloads) for layer in layers)
+
+    def __str__(self) -> str:
+        """Its exchange and payloads, as in a ladder."""
+        names = ", ".join(payload_name(payload, request=not self.response) for payload in self.payloads)
+        inside = f"SK {{{names}}}" if self.encrypted else names
+        return f"{name_of(ExchangeType, self.exchange)} {'response' if self.response else 'request'}: HDR, {inside}"
+
+
+@dataclass(slots=True)
+class Seen:
+    """What happened from the mutated message on. ``fired`` says how often the mutation changed a message."""
+
+    session: Session
+    fired: int = 0
+    heard: list[Heard] = field(default_factory=list)
+    """The peer's messages, in order: what was inside SK and verified, and what was in the clear."""
+    packets: int = 0
+    """How many inner packets reached us."""
+    events: list[Event] = field(default_factory=list)
+    """Our endpoint's events."""
+    error: FynxError | None = None
+    """What our own step raised."""
+    attempts: int = 0
+    """How often we sent the mutated message again before it was answered, or given up."""
+    sa: IkeSa | None = None
+    """Our IKE SA in which it was sent."""
+    child: ChildSa | None = None
+    """Our newest Child SA before it was sent."""
+    known: int = 0
+    """How many Child SAs we had before."""
+    message_id: int | None = None
+    """The message ID that the mutated message would have had."""
+    watching: bool = False
+
+    # What came
+
+    @property
+    def answers(self) -> list[Heard]:
+        """The peer's responses."""
+        return [message for message in self.heard if message.response]
+
+    @property
+    def requests(self) -> list[Heard]:
+        """The peer's requests."""
+        return [message for message in self.heard if not message.response]
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the peer asked us to delete the IKE SA."""
+        for message in self.heard:
+            for payload in message.payloads:
+                if message.encrypted and isinstance(payload, IKEv2_Delete) and payload.proto == 1:
+                    return True
+        return False
+
+    @property
+    def established(self) -> bool:
+        """Whether our endpoint took the IKE SA for established since then."""
+        return any(isinstance(event, IkeSaEstablished) for event in self.events)
+
+    @property
+    def installed(self) -> int:
+        """How many Child SAs our endpoint has installed since then."""
+        return sum(isinstance(event, ChildSaInstalled) for event in self.events)
+
+    @property
+    def ended(self) -> bool:
+        """Whether our endpoint has ended the IKE SA since then, or failed to set it up."""
+        kinds = (IkeSaFailed, SaDeleted)
+        return any(isinstance(event, kinds) and not getattr(event, "child_spis", ()) for event in self.events)
+
+    @property
+    def child_failed(self) -> bool:
+        """Whether our endpoint reported that a Child SA was refused."""
+        return any(isinstance(event, ChildSaFailed) for event in self.events)
+
+    def alive(self) -> bool:
+        """Whether the peer still answers in the IKE SA: an INFORMATIONAL request without payloads (section 2.4)."""
+        with self.paused():
+            return alive(self.session, self.sa, self.message_id)
+
+    def pings(self) -> bool:
+        """Whether a packet through the Child SA is answered."""
+        with self.paused():
+            try:
+                self.session.ping()
+            except (Timeout, LocalError):
+                return False
+            return True
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens inside this context is a probe, and is not part of what was seen."""
+        before, self.watching = self.watching, False
+        try:
+            with self.session.client.taps.paused():
+                yield
+        finally:
+            self.watching = before
+
+    # Watching
+
+    def event(self, host: str, event: Event) -> None:
+        """A subscriber of the network."""
+        if host != self.session.name or not self.watching or not self.fired:
+            return
+        self.events.append(event)
+        if isinstance(event, MessageReceived) and event.encrypted and len(self.heard) < MOST_HEARD:
+            self.heard.append(Heard(event.header, tuple(event.payloads), True, event.wire))
+        elif isinstance(event, Retransmitted) and event.request and not self.answers:
+            self.attempts += 1
+
+    def datagram(self, _time: float, datagram: Datagram, fate: str) -> None:
+        """An observer of the network: it reads the peer's unprotected messages, also those that our endpoint drops."""
+        if not self.watching or not self.fired or datagram.kind is not DatagramKind.IKE:
+            return
+        if datagram.local.host in self.session.client.hosts or fate not in ("delivered", "duplicated"):
+            return
+        if len(datagram.data) < HEADER_SIZE or len(self.heard) >= MOST_HEARD:
+            return
+        with contextlib.suppress(MalformedError):
+            header, payloads = parse_message(datagram.data)
+            if not _SEALED & {int(payload.payload_type or 0) for payload in payloads}:
+                self.heard.append(Heard(header, tuple(payloads), False, (datagram.data,)))
+
+    def __str__(self) -> str:
+        """What came, in one line."""
+        parts = [str(message) for message in self.heard[:4]] or ["no message of the peer"]
+        if len(self.heard) > 4:
+            parts.append(f"{len(self.heard) - 4} more")
+        if self.error is not None and not isinstance(self.error, Timeout):
+            parts.append(f"our step ended with: {self.error}")
+        return "; ".join(parts)
+
+
+def alive(s: Session, sa: IkeSa | None = None, message_id: int | None = None) -> bool:
+    """Whether the peer answers an empty INFORMATIONAL request in an IKE SA.
+
+    If ``message_id`` is given, that request may not have been taken; then the number is used again.
+    """
+    sa = sa or s.sa
+    if not sa.established:
+        return False
+    first, second = sa.requests.next_id, message_id
+    sa.requests.clear()
+    for number in dict.fromkeys((first, second)):
+        if number is None:
+            continue
+        sa.requests.next_id = number
+        exchange = sa.liveness()
+        s.network.run(functools.partial(getattr, exchange, "done"), limit=patience(s))
+        if exchange.answer is not None:
+            return True
+        if not sa.established:
+            return False
+        sa.requests.clear()
+    return False
+
+
+def patience(s: Session) -> float:
+    """How long to wait for an answer, in seconds: a request was sent as often as possible, and is not given up yet."""
+    schedule = s.config.retransmission
+    return schedule.total - schedule.wait(schedule.tries) / 2
