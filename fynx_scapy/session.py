@@ -71,7 +71,7 @@ class Session(SessionState):
     >>> s.ping("10.2.0.1")
 
     Without a ``target`` the peer is embedded and time is virtual. With one (``HOST``, ``HOST:PORT``) the peer is
-    live and time is real: ``Session("127.0.0.1", psk="secret")``. `accept` waits for a live peer to initiate. At a
+    live and time is real: ``Session("127.0.0.1", psk="secret")``. `accept` waits for the peer to initiate. At a
     Python prompt a thread answers the live peer between two steps; elsewhere call `attend`. As a context manager a
     live session deletes its IKE SAs at the end.
 
@@ -125,7 +125,9 @@ class Session(SessionState):
         if schedule is not None:
             ours = ours.replace(retransmission=schedule)
         if target is None:
-            setup = session_setup.embedded(ours, local or "192.0.2.1", remote, endpoint, peer, seed, network, registry)
+            setup = session_setup.embedded(
+                ours, local or "192.0.2.1", remote, endpoint, peer, seed, network, registry, name
+            )
         else:
             here = session_setup.LocalSettings(local, port, natt_port, marker_always, name)
             setup = session_setup.live(ours, target, here, endpoint, peer, seed, network, registry)

@@ -93,7 +93,8 @@ class SessionFields(TypedDict, total=False):
     network: Hosts | None
     """The network to use; several sessions may share one."""
     name: str
-    """The name of our endpoint in ``events``, for sessions that share a network."""
+    """The name of our endpoint in ``events``, for sessions that share a network. The embedded peer is called
+    ``responder``, or ``initiator`` if we are called ``responder``."""
     destination: str | None
     """The default destination of `Session.ping`."""
     retransmission: Retransmission | None
@@ -101,6 +102,11 @@ class SessionFields(TypedDict, total=False):
     peer without ``config`` after 5 seconds, sooner when ICMP reports repeatedly that the port is unreachable."""
     registry: Registry
     """Exchanges and extensions that only our endpoint knows."""
+
+
+def other(name: str) -> str:
+    """The name of the embedded peer when ours is ``name``."""
+    return RESPONDER if name != RESPONDER else INITIATOR
 
 
 def _is_target(value: object) -> bool:
@@ -158,13 +164,14 @@ def embedded(
     seed: int | str | None,
     network: Hosts | None,
     registry: Registry | None = None,
+    name: str = INITIATOR,
 ) -> SessionSetup:
-    """Set up our endpoint and an embedded peer, on a network in memory unless one is given."""
+    """Set up our endpoint and an embedded peer, on a network in memory unless one is given. Either may initiate."""
     if (":" in local) != (":" in remote):
         raise ConfigError(f"expected two addresses of one IP version, found local {local!r} and remote {remote!r}")
     config = config.replace(remote=Address(remote, IKE_PORT))
     network = network or Network(seed=seed if seed is not None else 0)
-    client = Endpoint(local, config=endpoint, randomness=_randomness(seed, INITIATOR), registry=registry)
+    client = Endpoint(local, [config], config=endpoint, randomness=_randomness(seed, INITIATOR), registry=registry)
     peer_endpoint, peer_registry = EndpointConfig(), None
     changes: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None = peer
     if isinstance(changes, Mapping):
@@ -175,8 +182,8 @@ def embedded(
     random = _randomness(seed, RESPONDER)
     mirrored = _mirrored(config, changes)
     server = Endpoint(remote, mirrored, config=peer_endpoint, randomness=random, registry=peer_registry)
-    network.add(client, INITIATOR)
-    network.add(server, RESPONDER, echo=True)
+    network.add(client, name, echo=True)
+    network.add(server, other(name), echo=True)
     return SessionSetup(network, client, server, config)
 
 

@@ -22,7 +22,7 @@ from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session_history import Saved, save
 from fynx_scapy.session_sas import SaList
-from fynx_scapy.session_setup import INITIATOR, RESPONDER, SessionSetup
+from fynx_scapy.session_setup import INITIATOR, RESPONDER, SessionSetup, other
 
 _LOG = logging.getLogger(__name__)
 
@@ -146,7 +146,9 @@ class SessionState:
     def sas(self) -> SaList:
         """The IKE SAs of both endpoints with their Child SAs; in a live session, of ours. Printed, one looks like
         ``swanctl --list-sas``."""
-        ends = {self.name: self.client} if self._peer is None else {self.name: self.client, RESPONDER: self._peer}
+        ends = (
+            {self.name: self.client} if self._peer is None else {self.name: self.client, other(self.name): self._peer}
+        )
         with self.network.acting() as now:
             return SaList.of(ends, now)
 
@@ -154,14 +156,14 @@ class SessionState:
     def events(self) -> list[tuple[str, Event]]:
         """The events so far, in order: (``initiator`` or ``responder``, event).
 
-        Our endpoint is called ``initiator``. A live session has only its events.
+        Our endpoint has the session's name, by default ``initiator``. A live session has only its events.
         """
         return self.network.events
 
     def ladder(self) -> Ladder:
         """The exchanges so far as a ladder diagram; its repr draws it."""
         events = self.events
-        if self._accepted:  # the peer is the initiator
+        if self._accepted and self.live:  # the peer is the initiator
             events = [(RESPONDER, event) for _, event in events]
         return Ladder(events, (INITIATOR, RESPONDER), one_sided=self.live)
 

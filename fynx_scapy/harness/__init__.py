@@ -32,6 +32,9 @@ from fynx_scapy.harness.script import main, play
 from fynx_scapy.harness.stage import Run, Stage
 from fynx_scapy.harness.tally import Tally
 from fynx_scapy.harness.target import Target
+from fynx_scapy.harness.worlds.embedded import EmbeddedWorld
+from fynx_scapy.harness.worlds.target import TargetWorld
+from fynx_scapy.harness.worlds.world import Driver, World
 
 __all__ = [
     "PATIENCE",
@@ -39,6 +42,8 @@ __all__ = [
     "CaseDetails",
     "Change",
     "Contact",
+    "Driver",
+    "EmbeddedWorld",
     "ExpectationFailed",
     "ExpectedFailure",
     "Manifest",
@@ -50,8 +55,10 @@ __all__ = [
     "Stage",
     "Tally",
     "Target",
+    "TargetWorld",
     "Unreached",
     "Verdict",
+    "World",
     "answers_on",
     "clear",
     "deliver",

@@ -23,6 +23,7 @@ from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.scenario import Scenario
 from fynx_scapy.harness.stage import Run, Stage
 from fynx_scapy.harness.target import Target
+from fynx_scapy.harness.worlds.world import World
 from fynx_scapy.ike.events import InternalError
 from fynx_scapy.net import guard
 from fynx_scapy.net.silence import heard
@@ -110,14 +111,17 @@ def run(
     target: Target | None = None,
     contact: Contact | None = None,
     role: Role | None = None,
+    world: World | None = None,
 ) -> Result:
-    """Run one scenario, against an embedded peer or a ``target``. Any error in it becomes its verdict.
+    """Run one scenario, in a ``world``, by default against a ``target``, else against an embedded peer.
+
+    Any error in it becomes its verdict.
 
     A live peer must have answered before (``contact`` knows whether it has) and must answer again afterwards.
     ``role`` is one of the scenario's, by default the first.
     """
     role = role or scenario.roles[0]
-    stage = Run(scenario.name, seed, watch, target, able=bool(scenario.live), contact=contact, role=role)
+    stage = Run(scenario.name, seed, watch, target, able=bool(scenario.live), contact=contact, role=role, world=world)
 
     def act() -> None:
         try:
@@ -128,8 +132,8 @@ def run(
             stage.close()
         stage.confirm()
 
-    result = judge(scenario, act, stage.stages, stage.left_out, live=target is not None)
-    in_part = target is not None and (scenario.live == "in part" or bool(stage.left_out))
+    result = judge(scenario, act, stage.stages, stage.left_out, live=stage.live)
+    in_part = stage.live and (scenario.live == "in part" or bool(stage.left_out))
     return replace(result, left_behind=tuple(stage.left_behind), in_part=in_part, role=role, details=stage.details)
 
 

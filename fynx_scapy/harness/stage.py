@@ -13,15 +13,21 @@ from fynx_scapy.harness.expect import ExpectationFailed, expect, fail
 from fynx_scapy.harness.reachability import Contact, Unreached, Watcher, watching
 from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.target import Target
+from fynx_scapy.harness.worlds.embedded import EmbeddedWorld
+from fynx_scapy.harness.worlds.target import TargetWorld
+from fynx_scapy.harness.worlds.world import Driver, World
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import Event, PeerDead
+from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2
 from fynx_scapy.net.hosts import Hosts
-from fynx_scapy.net.memory import Network
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
 from fynx_scapy.session_setup import SessionFields
+
+ESTABLISHED = 5.0
+"""How many seconds the peer may take to call an IKE SA established that we do."""
 
 
 @dataclass(slots=True)
@@ -48,9 +54,10 @@ class Stage:
 class Run:
     """The argument of a scenario. It makes sessions; the same seed makes the same sessions.
 
-    ``watch`` is called with each new network (such as the recorder's `watch`); `close` calls what it returns. With a
-    ``target`` the sessions are live, one at a time: the next session, and `close`, delete the IKE SAs of the one
-    before. ``able`` says whether the scenario supports a live peer. ``contact`` is what is already known of the target.
+    ``watch`` is called with each new network (such as the recorder's `watch`); `close` calls what it returns.
+    ``world`` says with whom it runs, by default with the ``target``, else with embedded peers. With a live peer there
+    is one session at a time: the next session, and `close`, delete the IKE SAs of the one before. ``able`` says whether
+    the scenario supports a live peer. ``contact`` is what is already known of the target.
     ``role`` is which end of the IKE SA we are. A case sets ``details`` as soon as it knows them.
     """
 
@@ -64,9 +71,12 @@ class Run:
         able: bool = True,
         contact: Contact | None = None,
         role: Role = Role.INITIATOR,
+        world: World | None = None,
     ) -> None:
-        self.name, self.seed, self.target, self.able, self.role = name, seed, target, able, role
-        self.contact = contact or (Contact(target, watch) if target is not None else None)
+        self.name, self.seed, self.able, self.role = name, seed, able, role
+        self.world = world or (EmbeddedWorld() if target is None else TargetWorld(target))
+        self.target = self.world.target if isinstance(self.world, TargetWorld) else None
+        self.contact = contact or (Contact(self.target, watch) if self.target is not None else None)
         self.stages: list[Stage] = []
         self.left_out: list[str] = []
         self.details: CaseDetails | None = None
@@ -80,7 +90,7 @@ class Run:
     @property
     def live(self) -> bool:
         """Whether the peer is live."""
-        return self.target is not None
+        return self.world.live
 
     def embedded(self, what: str) -> bool:
         """Whether the peer is embedded. If it is live, note that the check ``what`` is left out."""
@@ -101,7 +111,7 @@ class Run:
 
     def child(self, ours: ChildConfig) -> ChildConfig:
         """Our configuration of a Child SA; with a live peer, it gets the traffic selectors of the target."""
-        return ours if self.target is None else self.target.child(ours)
+        return self.world.child(ours)
 
     def refused(self, answer: IKEv2) -> bool:
         """Whether a live peer refused all offered algorithms, which its policy may do. Notes it as left out."""
@@ -145,6 +155,8 @@ class Run:
         """
         if self.contact is None or not self.stages or self._answered:
             return
+        if not self.role.begins and not self.contact.heard:
+            return  # it may be a peer that initiates, and never answers
         try:
             self.contact.make()
         except Unreached as error:
@@ -157,40 +169,59 @@ class Run:
         ``label`` is its heading. A target gives credentials, identities and traffic selectors; OutOfReach when the
         overrides contradict them.
         """
-        if self.target is not None:
-            return self._live(self.target, label, dict(overrides))
-        # The name makes it independent of the order of scenarios; the number keeps SPIs of two sessions distinct.
-        seed = f"{self.seed} {self.name} {len(self.stages)}"
-        network = overrides.get("network") or Network(seed=seed)
+        if self.live:
+            return self._live(label, dict(overrides))
+        seed = self._next_seed()
+        self.world.check(self.role, overrides)
+        network = overrides.get("network") or self.world.network(seed)
         stage = Stage(label, network)
         self.stages.append(stage)
         self._watched(network, label)
-        stage.session = Session(**(SessionFields(seed=seed) | overrides | SessionFields(network=network)))
+        stage.session = self.world.session(self.role, overrides, network, seed)
         return stage.session
 
-    def establish(self, s: Session) -> None:
-        """Set up the IKE SA and its first Child SA, whoever is the initiator."""
-        s.connect()
+    def driver(self, session: Session) -> Driver:
+        """What makes the peer of a session act. Its verbs raise OutOfReach where the peer cannot be asked."""
+        return self.world.driver(session)
 
-    def driver(self, s: Session) -> Any:
-        """What makes the peer act; OutOfReach when it cannot be made to."""
-        raise OutOfReach("the peer cannot be made to begin an exchange")
+    def establish(self, session: Session) -> IkeSa:
+        """Set up the IKE SA and its first Child SA, whoever the initiator is; returns our IKE SA.
 
-    def _live(self, target: Target, label: str, overrides: dict[str, Any]) -> Session:
-        target.config(overrides)
+        ExpectationFailed when the peer does not have it too. Otherwise as `Session.connect` and `Session.accept`.
+        """
+        driver = self.driver(session)
+        if self.role.begins:
+            session.connect()
+        else:
+            driver.initiate()
+            session.accept(timeout=driver.patience)
+        sa = session.sa
+        if not session.network.run(lambda: sa.established and driver.has(sa), limit=driver.patience or ESTABLISHED):
+            fail("both ends to call the IKE SA established", f"our end {sa.state.name}")
+        return sa
+
+    def _next_seed(self) -> str:
+        """The name makes it independent of the order of scenarios; number and role keep SPIs of sessions distinct."""
+        role = "" if self.role.begins else f" {self.role.value}"
+        return f"{self.seed} {self.name} {len(self.stages)}{role}"
+
+    def _live(self, label: str, overrides: dict[str, Any]) -> Session:
+        self.world.check(self.role, overrides)
         if not self.able:
             raise OutOfReach(
                 "the scenario looks into an embedded peer, or changes datagrams in transit: "
                 "its @scenario has no live=True"
             )
         self.close()
-        if self.contact is not None and not self.contact.heard:
+        if self.contact is not None and not self.contact.heard and self.role.begins:
             self.contact.make()
-        network = UdpNetwork(open_socket=target.open_socket)
+        seed = self._next_seed()
+        network = self.world.network(seed)
         try:
-            session = target.session(overrides, network)
+            session = self.world.session(self.role, overrides, network, seed)
         except FynxError:
-            network.close()
+            if isinstance(network, UdpNetwork):
+                network.close()
             raise
         self._open = session
         self.stages.append(Stage(label, network, session))
