@@ -71,6 +71,11 @@ def test_the_peer_rekeys_deletes_and_asks(role: Role) -> None:
     driver.send(echo_request("10.2.0.1", "10.1.0.1", b"from the peer", identifier=7, sequence=1))
     s.network.run()
     assert any(b"from the peer" in packet for packet in s.network.hosts[s.name].inbox)
+    answers = s.network.hosts["responder" if role.begins else "initiator"].inbox
+    before = len(answers)
+    driver.send()
+    s.network.run()
+    assert len(answers) == before + 1
     driver.delete_ike()
     s.network.run()
     assert [event.by_peer for who, event in s.events if who == s.name and isinstance(event, SaDeleted)][-1]

@@ -22,6 +22,7 @@ from fynx_scapy.ike.exchanges.rekey_child import RekeyChild
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.net.echo import echo_request, first_host
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.memory import Network
 from fynx_scapy.session import Session
@@ -37,7 +38,7 @@ class EmbeddedDriver(Driver):
     who = "an embedded peer"
 
     def __init__(self, session: Session) -> None:
-        self._session, self._peer = session, session.peer
+        self._session, self._peer, self._pings = session, session.peer, 0
 
     def initiate(self) -> None:
         """Have the peer connect to our endpoint, with the first of its configurations."""
@@ -78,8 +79,13 @@ class EmbeddedDriver(Driver):
         """Have the peer check that we are alive."""
         self._start(Liveness)
 
-    def send(self, packet: Packet | bytes) -> None:
+    def send(self, packet: Packet | bytes | None = None) -> None:
         """Have the peer send an inner IP packet. LocalError when none of its Child SAs takes it."""
+        if packet is None:
+            child = self._session.child
+            there, here = first_host(child.remote_ts), first_host(child.local_ts)
+            self._pings += 1
+            packet = echo_request(there, here, bytes(56), identifier=0xF3, sequence=self._pings)
         with self._session.network.acting() as now:
             taken = self._peer.send(bytes(packet), now)
         if not taken:

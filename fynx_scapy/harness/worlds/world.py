@@ -57,8 +57,8 @@ class Driver:
         """Have it check that we are alive."""
         raise self._unable("check that we are alive")
 
-    def send(self, packet: Packet | bytes) -> None:
-        """Have it send an inner IP packet to us through a Child SA."""
+    def send(self, packet: Packet | bytes | None = None) -> None:
+        """Have it send an inner IP packet to us through a Child SA, by default a ping of a host behind us."""
         raise self._unable("send an inner packet of our choice")
 
     def has(self, sa: IkeSa) -> bool:
