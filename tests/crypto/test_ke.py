@@ -89,6 +89,7 @@ def test_everything_comes_from_the_randomness_handed_in(method: KeMethod) -> Non
 
 
 @EVERY
+@pytest.mark.requirements("7296-3.4-01", negative=True)
 def test_ke_data_of_another_length_is_refused(method: KeMethod) -> None:
     exchange = key_exchange(method)
     private = exchange.generate(seeded(1))

@@ -48,6 +48,7 @@ def payloads(first: int, data: bytes) -> dict[int, bytes]:
     return found
 
 
+@pytest.mark.requirements("7296-1.2-i01", "7296-2.15-i05", "7296-2.17-01", "7296-2.17-i03", "7296-2.17-02")
 def test_a_whole_handshake_recomputes() -> None:
     record = load("ikev2_psk_handshake_complete")
     messages = [hexed(message["hex"]) for message in record["messages"]]
@@ -104,6 +105,7 @@ def test_a_whole_handshake_recomputes() -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["openssl", "libreswan"])
+@pytest.mark.requirements("7296-2.13-03", "7296-2.13-i01", "7296-2.14-01", "7296-2.18-i01")
 def test_key_derivation(place: int) -> None:
     record = load("ikev2_kdf_vectors")[place]
     function = prf({"HMAC-SHA2-256": Prf.PRF_HMAC_SHA2_256, "HMAC-SHA1": Prf.PRF_HMAC_SHA1}[record["prf"]])
@@ -151,6 +153,7 @@ def test_esp_ciphertexts(place: int) -> None:
 
 
 @pytest.mark.parametrize("number", [Prf.PRF_AES128_XCBC, Prf.PRF_AES128_CMAC])
+@pytest.mark.requirements("7296-2.14-i01")
 def test_skeyseed_of_the_aes_prfs_takes_half_of_each_nonce(number: Prf) -> None:
     # RFC 7296 section 2.14: "only the first 64 bits of Ni and the first 64 bits of Nr are used in calculating SKEYSEED,
     # but all the bits are used for input to the prf+ function"

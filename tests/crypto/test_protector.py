@@ -37,6 +37,7 @@ def protector(encr: Encryption, integ: Integrity | None) -> Protector:
 @EVERY
 @settings(max_examples=15)
 @given(payloads=st.binary(max_size=100), prefix=st.binary(min_size=32, max_size=64), iv=st.binary(min_size=16))
+@pytest.mark.requirements("7296-3.14-04", "7296-3.14-06")
 def test_round_trip(encr: Encryption, integ: Integrity | None, payloads: bytes, prefix: bytes, iv: bytes) -> None:
     sk = protector(encr, integ)
     plaintext = sk.pad(payloads)
@@ -78,6 +79,7 @@ def test_rfc_7634_appendix_b() -> None:
     assert sk.unpad(opened) == plaintext[:-1]
 
 
+@pytest.mark.requirements("7296-3.14-04", negative=True)
 def test_verified_octets_that_are_no_blocks() -> None:
     cipher, algorithm = encryption(Encr.ENCR_AES_CBC, 128), integrity(Integ.AUTH_HMAC_SHA1_96)
     sk = Protector(cipher, algorithm, bytes(16), bytes(20))

@@ -58,6 +58,7 @@ def test_headers_that_cannot_be(addresses: tuple[str, str], values: dict[str, An
         ip_header(*addresses, **({"length": 8} | values))
 
 
+@pytest.mark.requirements("3948-2.1-02")
 def test_udp_around_esp_has_no_checksum_over_ipv4_and_one_over_ipv6() -> None:
     esp = bytes(range(33))
     v4, v6 = ip_header(**V4, length=41, protocol=17), ip_header(**V6, length=41, protocol=17)

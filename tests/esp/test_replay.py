@@ -42,6 +42,7 @@ STEPS = st.lists(st.one_of(st.integers(-140, 140), st.sampled_from([1, 1, 1, 100
 
 @settings(max_examples=80, deadline=None)
 @given(size=st.sampled_from([1, 2, 31, 32, 64, 65, 128]), start=st.sampled_from([0, 5, 63, 64, 1 << 31]), steps=STEPS)
+@pytest.mark.requirements("4303-2.2-03", "4303-3.4.3-05", "4303-3.4.3-i01", negative=True)
 def test_window_of_32_bit_numbers_agrees_with_the_model(size: int, start: int, steps: list[int]) -> None:
     window, model = ReplayWindow(size, highest=start), Model(size, start)
     for step in steps:
@@ -74,6 +75,7 @@ def test_a_run_is_accepted_as_one_by_one(size: int, steps: list[int], packets: i
     start=st.sampled_from([0, WRAP - 70, WRAP - 1, WRAP, WRAP + 3, 5 * WRAP - 30, 7 * WRAP + 200]),
     steps=STEPS,
 )
+@pytest.mark.requirements("4303-3.4.3-i02")
 def test_esn_window_agrees_with_the_model_across_the_wrap(size: int, start: int, steps: list[int]) -> None:
     """Only 32 bits are on the wire; within reach of the window the receiver finds the others (appendix A2.2)."""
     window, model = ReplayWindow(size, esn=True, highest=start), Model(size, start)
@@ -106,6 +108,7 @@ def test_before_the_first_wrap_there_is_no_subspace_below() -> None:
     assert ReplayWindow(64, esn=True).locate(WRAP - 1) == WRAP - 1
 
 
+@pytest.mark.requirements("4303-3.4.3-i03", negative=True)
 def test_check_never_moves_the_window() -> None:
     """Section 3.4.3: "The receive window is updated only if the integrity verification succeeds." """
     window = ReplayWindow(64)
@@ -117,6 +120,7 @@ def test_check_never_moves_the_window() -> None:
     assert not window.seen(9)
 
 
+@pytest.mark.requirements("4303-3.4.3-04", negative=True)
 def test_the_first_number_is_one() -> None:
     window = ReplayWindow(64)
     with pytest.raises(ReplayError):
@@ -125,6 +129,7 @@ def test_the_first_number_is_one() -> None:
 
 
 @pytest.mark.parametrize("size", [32, 64, 100, 4096])
+@pytest.mark.requirements("4303-3.4.3-10", "4303-3.4.3-i01", negative=True)
 def test_edges_of_the_window(size: int) -> None:
     window = ReplayWindow(size)
     window.accept(10_000)

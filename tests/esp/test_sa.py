@@ -37,6 +37,7 @@ each_authenticated = pytest.mark.parametrize("suite", AUTHENTICATED, ids=str)
 
 @each_suite
 @pytest.mark.parametrize("esn", [False, True])
+@pytest.mark.requirements("4303-2.4-i01")
 def test_what_is_sealed_opens(suite: Suite, esn: bool) -> None:
     sender, receiver = outbound(suite, esn=esn), inbound(suite, esn=esn)
     for length in (0, 1, 2, 3, 13, 14, 15, 16, 17, 64, 1400):
@@ -52,6 +53,7 @@ def test_what_is_sealed_opens(suite: Suite, esn: bool) -> None:
 
 
 @each_suite
+@pytest.mark.requirements("4303-2.4-02", "4303-2.4-03", "4303-2.4-i02")
 def test_padding_is_one_two_three_and_minimal(suite: Suite) -> None:
     """RFC 4303 section 2.4: 1, 2, 3 ... up to the alignment of the cipher, at least four octets."""
     sender, receiver = outbound(suite), inbound(suite)
@@ -65,6 +67,7 @@ def test_padding_is_one_two_three_and_minimal(suite: Suite) -> None:
 
 @each_authenticated
 @pytest.mark.parametrize("esn", [False, True])
+@pytest.mark.requirements("4303-3.4.4.1-01", "4303-3.4.4.1-05", "4303-3.4.4.2-01", "4303-3.4.3-08", negative=True)
 def test_any_changed_bit_is_noticed(suite: Suite, esn: bool) -> None:
     receiver = inbound(suite, esn=esn)
     packet = outbound(suite, esn=esn).seal(PING, 4)
@@ -119,6 +122,7 @@ def test_another_spi_is_not_ours() -> None:
 # --- sequence numbers -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirements("4303-2.2-01", "4303-3.3.3-i01")
 def test_the_first_packet_has_number_one_and_they_rise() -> None:
     sender = outbound()
     assert [int.from_bytes(sender.seal(PING, 4)[4:8], "big") for _ in range(3)] == [1, 2, 3]
@@ -126,6 +130,7 @@ def test_the_first_packet_has_number_one_and_they_rise() -> None:
 
 @pytest.mark.parametrize(("esn", "last"), [(False, 0xFFFF_FFFF), (True, 0xFFFF_FFFF_FFFF_FFFF)])
 @pytest.mark.parametrize("suite", [GCM, CBC, *IMPLICIT[:1]], ids=str)
+@pytest.mark.requirements("4303-2.2-i01", negative=True)
 def test_numbers_never_cycle(suite: Suite, esn: bool, last: int) -> None:
     """Section 3.3.3: no packet "if doing so would cause the sequence number to cycle"."""
     sender = outbound(suite, esn=esn, seq=last - 1)
@@ -139,6 +144,7 @@ def test_numbers_never_cycle(suite: Suite, esn: bool, last: int) -> None:
     assert receiver.open(packet) == (PING, 4)
 
 
+@pytest.mark.requirements("4303-2.2-02")
 def test_any_number_can_be_sent_at_any_time() -> None:
     sender, receiver = outbound(), inbound(replay_window=0)
     sent = []
@@ -191,6 +197,7 @@ def test_an_implicit_iv_is_the_number_and_never_repeats(suite: Suite) -> None:
 
 
 @each_authenticated
+@pytest.mark.requirements("4303-3.4.3-01", "4303-3.4.3-05", negative=True)
 def test_a_packet_is_delivered_once(suite: Suite) -> None:
     sender, receiver = outbound(suite), inbound(suite)
     packets = [sender.seal(PING, 4) for _ in range(5)]
@@ -202,6 +209,7 @@ def test_a_packet_is_delivered_once(suite: Suite) -> None:
     assert (receiver.replays, receiver.packets, receiver.highest) == (3, 4, 5)
 
 
+@pytest.mark.requirements("4303-3.4.3-08", "4303-3.4.3-i03", negative=True)
 def test_a_forged_number_does_not_move_the_window() -> None:
     sender, receiver = outbound(), inbound()
     packets = [sender.seal(PING, 4) for _ in range(3)]
@@ -222,6 +230,7 @@ def test_bad_padding_does_not_reopen_the_window() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 32, 64, 500])
+@pytest.mark.requirements("4303-3.4.3-i01", negative=True)
 def test_window_size_is_configurable(size: int) -> None:
     sender, receiver = outbound(), inbound(replay_window=size)
     packets = [sender.seal(PING, 4) for _ in range(size + 1)]
@@ -245,6 +254,7 @@ def test_no_anti_replay_without_integrity() -> None:
 
 
 @each_suite
+@pytest.mark.requirements("4303-2.2.1-01", "4303-3.3.3-i02", "4303-3.4.3-i02")
 def test_esn_crosses_two_to_the_32(suite: Suite) -> None:
     sender, receiver = outbound(suite, esn=True, seq=WRAP - 4), inbound(suite, esn=True, highest=WRAP - 4)
     packets = [sender.seal(PING, 4) for _ in range(8)]
@@ -260,6 +270,7 @@ def test_esn_crosses_two_to_the_32(suite: Suite) -> None:
 
 
 @each_authenticated
+@pytest.mark.requirements("4303-3.3.3-i02", "4303-2.2.1-02", negative=True)
 def test_the_high_half_is_authenticated(suite: Suite) -> None:
     packet = outbound(suite, esn=True, seq=WRAP).seal(PING, 4)
     with pytest.raises(IntegrityError):
@@ -293,6 +304,7 @@ def test_lost_upper_half_is_found_again() -> None:
 # --- padding, dummies, traffic flow confidentiality -----------------------------------------------------------------
 
 
+@pytest.mark.requirements("4303-2.4-04", negative=True)
 def test_padding_is_inspected_unless_told_otherwise() -> None:
     packet = EspParts(PING, 4, padding=b"\0\0\0\0").build(outbound())
     receiver = inbound()
@@ -302,11 +314,13 @@ def test_padding_is_inspected_unless_told_otherwise() -> None:
     assert inbound(check_padding=False).open(packet) == (PING, 4)
 
 
+@pytest.mark.requirements("4303-2.4-02")
 def test_the_longest_padding_is_consumed() -> None:
     padding = bytes(range(1, 256))
     assert inbound().open(EspParts(PING, 4, padding=padding).build(outbound())) == (PING, 4)
 
 
+@pytest.mark.requirements("4303-2.5-i01", negative=True)
 def test_a_pad_length_beyond_the_payload_is_malformed() -> None:
     packet = EspParts(b"", 99, padding=b"\x01\x02", pad_length=3).build(outbound())
     with pytest.raises(MalformedError, match="pad length up to 2, found 3"):
@@ -314,6 +328,7 @@ def test_a_pad_length_beyond_the_payload_is_malformed() -> None:
 
 
 @each_suite
+@pytest.mark.requirements("4303-2.6-01", "4303-2.6-02", "4303-2.6-03", "4303-3.4.4.1-i01")
 def test_dummy_packets(suite: Suite) -> None:
     """Section 2.6: next header 59, any content; the receiver takes them without an error."""
     sender, receiver = outbound(suite), inbound(suite)
@@ -328,6 +343,7 @@ def test_dummy_packets(suite: Suite) -> None:
     [(PING, 4), (bytes(IPv6() / UDP() / b"abc"), 41), (bytes(UDP() / b"abc"), 17)],
 )
 @pytest.mark.parametrize("octets_more", [1, 3, 4, 255, 256, 1200])
+@pytest.mark.requirements("4303-2.7-02")
 def test_tfc_padding_is_added_and_dropped(payload: bytes, next_header: int, octets_more: int) -> None:
     """Section 2.7: behind a payload that states its own length, which is not changed."""
     sender, receiver = outbound(), inbound()

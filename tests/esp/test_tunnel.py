@@ -24,6 +24,7 @@ def packet_of(version: int, tos: int = 0, **fields: object) -> bytes:
 
 
 @pytest.mark.parametrize(("inside", "outside"), FAMILIES)
+@pytest.mark.requirements("7296-2.24-01")
 def test_dscp_and_ecn_are_copied_to_the_outer_header(inside: int, outside: int) -> None:
     for tos in range(256):
         head = enter(packet_of(inside, tos), *OUTER[outside], 100)
@@ -38,6 +39,7 @@ def test_dscp_and_ecn_can_be_fixed(inside: int, outside: int) -> None:
 
 
 @pytest.mark.parametrize(("inside", "inner_ecn", "outer_ecn"), list(itertools.product((4, 6), range(4), range(4))))
+@pytest.mark.requirements("7296-2.24-01")
 def test_ecn_on_the_way_out(inside: int, inner_ecn: int, outer_ecn: int) -> None:
     """Only CE over an ECN-capable inner header changes it; the DSCP of the outer header stays outside."""
     packet = packet_of(inside, 0xB8 | inner_ecn)
@@ -57,6 +59,7 @@ def test_df_is_copied_from_ipv4_and_set_for_ipv6() -> None:
     assert not df(packet_of(4, flags="DF"), df=False)
 
 
+@pytest.mark.requirements("4303-2-01")
 def test_outer_header_is_built_not_copied() -> None:
     """ "constructed": length, identification, TTL, protocol, checksum, addresses; options "never copied"."""
     inner = bytes(IP(src="10.1.0.1", dst="10.2.0.1", ttl=3, id=77, options=[IPOption_NOP()]) / UDP())

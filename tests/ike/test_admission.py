@@ -69,6 +69,7 @@ def test_a_hundred_thousand_requests_need_no_more_memory_than_half_of_them():
 # Cookies
 
 
+@pytest.mark.requirements("7296-2.6-02")
 def test_from_the_threshold_on_strangers_are_asked_for_a_cookie():
     bob = responder(cookie_threshold=3)
     answers = [knock(bob, f"10.0.0.{number}", str(number))[0] for number in range(5)]
@@ -100,6 +101,7 @@ def test_taps_see_the_answer_with_a_cookie():
     assert seen[0] == ["N"]
 
 
+@pytest.mark.requirements("7296-2.6-03")
 def test_a_cookie_is_good_for_its_address_spi_and_nonce_only():
     cookies = Cookies(SeededRandomness(1))
     cookie = cookies.make(b"nonce", THERE, b"A" * 8, 0.0)
@@ -142,6 +144,7 @@ def test_a_request_gets_the_same_cookie_again_but_no_puzzle_twice():
     assert cookies.make(b"n", THERE, b"A" * 8, 0.0, posed) != cookies.make(b"n", THERE, b"A" * 8, 0.0, posed)
 
 
+@pytest.mark.requirements("7296-2.6-06", negative=True)
 def test_a_wrong_cookie_is_answered_with_the_right_one():
     pair = Pair(endpoint=EndpointConfig(cookie_threshold=0))
     broken: list[IKEv2_Notify] = []

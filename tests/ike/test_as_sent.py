@@ -187,6 +187,7 @@ def test_a_responder_s_nonce_in_create_child_sa(step, stage, beginner):
     assert works(found, sa)
 
 
+@pytest.mark.requirements("7296-3.3.1-03", "7296-3.3.6-05", negative=True)
 def test_what_the_configuration_has_and_was_not_sent_is_refused():
     # <--  HDR, SAr1(1) though the proposals were sent from 3 on
     found = pair()

@@ -60,6 +60,7 @@ def recorded() -> Iterator[tuple[Covered, bytes, bytes]]:
 
 
 @BOTH
+@pytest.mark.requirements("7296-2.15-i05")
 def test_a_recorded_auth_is_made_and_verified(role: str) -> None:
     covered, body, psk = list(recorded())[role == "responder"]
     assert body[0] == SHARED_KEY
@@ -81,6 +82,7 @@ COVERED = Covered(prf(Prf.PRF_HMAC_SHA2_256), b"first message", b"nonce", b"key 
 
 
 @pytest.mark.parametrize("part", ["message", "nonce", "sk_p", "identity", "behind"])
+@pytest.mark.requirements("7296-2.15-i02", negative=True)
 def test_auth_covers_every_part(part: str) -> None:
     proofs = Proofs(secrets=((b"secret", "it"),))
     made = COVERED.shared_key(b"secret")
@@ -205,6 +207,7 @@ FAULTS = {
 
 @BOTH
 @pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.requirements("7296-1.2-02", "7296-2.15-i02", negative=True)
 def test_each_fault_fails_with_a_clear_error_and_shows_no_secret(role: str, fault: str) -> None:
     """``role`` is who is not believed. Bob takes anybody, and so does Alice, so that AUTH alone decides."""
     stage, change, reason = FAULTS[fault]

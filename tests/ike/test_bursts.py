@@ -177,6 +177,7 @@ def test_a_burst_of_several_child_sas_and_of_none(pair: Pair) -> None:
     assert pair.bobs.last_heard == 2.0
 
 
+@pytest.mark.requirements("7296-2.24-01")
 def test_congestion_outside_is_told_inside(pair: Pair) -> None:
     (child,) = next(iter(pair.alice.sas.values())).children.values()
     capable = with_traffic_class(PING, 2)

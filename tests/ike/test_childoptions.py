@@ -30,6 +30,7 @@ def told(pair: Pair, who: str) -> list[int]:
 
 @pytest.mark.parametrize("rekeyed", [False, True])
 @pytest.mark.parametrize(("a", "b"), [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.requirements("7296-1.3.1-i01", "4303-2.7-03")
 def test_tfc_padding_goes_where_it_is_accepted(a, b, rekeyed):
     pair = Pair(bob(children=(theirs(accept_tfc=b, tfc_length=700),)))
     sa = pair.connect(alice(children=(ours(accept_tfc=a, tfc_length=700),)))
@@ -49,6 +50,7 @@ def test_tfc_padding_goes_where_it_is_accepted(a, b, rekeyed):
 
 
 @pytest.mark.parametrize(("a", "b"), [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.requirements("7296-1.3.1-i02")
 def test_later_fragments_go_through_when_both_ends_say_so(a, b):
     pair = Pair(bob(children=(theirs(fragments=b, local_ts=("10.2.0.0/24[udp/53]",)),)))
     pair.connect(alice(children=(ours(fragments=a, remote_ts=("10.2.0.0/24[udp/53]",)),)))
@@ -84,6 +86,7 @@ def test_nothing_more_is_said_when_all_was_taken_or_all_that_policy_has():
     assert NotifyType.ADDITIONAL_TS_POSSIBLE not in told(pair, "alice")
 
 
+@pytest.mark.requirements("7296-2.9-01")
 def test_one_pair_each_needs_a_packet():
     pair = Pair(bob(children=(theirs(single_pair=True),)))
     sa = pair.connect(alice(children=(ours(),)))

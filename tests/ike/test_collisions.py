@@ -51,6 +51,7 @@ def nonces(pair: Pair) -> dict[str, set[bytes]]:
 
 
 @pytest.mark.parametrize("seed", range(12))
+@pytest.mark.requirements("7296-2.8.1-03")
 def test_the_child_sa_with_the_lowest_nonce_is_closed_by_its_creator(seed):
     pair = Pair(seed=seed)
     sa, other = pair.connect(), pair.bobs
@@ -65,6 +66,7 @@ def test_the_child_sa_with_the_lowest_nonce_is_closed_by_its_creator(seed):
 
 
 @pytest.mark.parametrize("seed", range(12))
+@pytest.mark.requirements("7296-2.8.2-01")
 def test_the_ike_sa_without_the_lowest_nonce_inherits_the_child_sas(seed):
     pair = Pair(seed=seed)
     sa, other = pair.connect(), pair.bobs

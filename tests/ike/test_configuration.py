@@ -54,6 +54,7 @@ def cp(kind: CpType, *attributes: tuple[CpAttribute, bytes]) -> IKEv2_CP:
     return IKEv2_CP(CFGType=int(kind), attributes=found)
 
 
+@pytest.mark.requirements("7296-2.19-02", "7296-4-11", "7296-4-12")
 def test_an_address_is_asked_for_and_the_selectors_are_narrowed_to_it():
     pair = Pair(giving())
     # HDR, SK {IDi, AUTH, CP(CFG_REQUEST), SAi2, TSi(any), TSr}  -->
@@ -110,6 +111,7 @@ def test_addresses_come_back_when_the_ike_sa_ends_and_stay_with_a_successor():
     assert pair.of("bob", AddressesReleased)[0].addresses == ("10.3.0.1",)
 
 
+@pytest.mark.requirements("7296-3.15.4-i01", "7296-1.2-i03", negative=True)
 def test_an_exhausted_pool_fails_the_child_sa_alone():
     pair = Pair(giving(ConfigReply(pool=("10.3.0.9",)), remote_id=None))
     pair.connect(asking())
@@ -125,6 +127,7 @@ def test_an_exhausted_pool_fails_the_child_sa_alone():
     assert second.established
 
 
+@pytest.mark.requirements("7296-3.15.4-i02")
 def test_some_addresses_of_several_are_better_than_none():
     pair = Pair(giving(ConfigReply(pool=("10.3.0.9",))))
     # 7296-3.15.4-i02
@@ -141,6 +144,7 @@ def ask(pair: Pair, sa, kind: CpAttribute, count: int) -> list[str]:
 
 @pytest.mark.parametrize("kind", [CpAttribute.INTERNAL_IP4_ADDRESS, CpAttribute.INTERNAL_IP6_ADDRESS])
 @pytest.mark.parametrize(("most", "count"), [(4, 1000), (4, 5), (1, 2), (7, 100)])
+@pytest.mark.requirements("7296-3.15.1-05")
 def test_one_peer_does_not_get_the_whole_pool(kind, most, count):
     pools = ("10.3.0.0/24", "2001:db8:3::/64")
     pair = Pair(giving(ConfigReply(pool=pools) if most == 4 else ConfigReply(pool=pools, most_addresses=most)))
@@ -166,6 +170,7 @@ def test_a_version_without_a_pool_is_ignored():
     assert pair.connect(asking("::", "0.0.0.0")).settings.addresses == ("10.3.0.1",)
 
 
+@pytest.mark.requirements("7296-2.19-07", negative=True)
 def test_who_must_ask_and_does_not_gets_no_child_sa():
     pair = Pair(giving(REPLY.replace(required=True)))
     sa = pair.connect(alice(children=(ANY,)))
@@ -205,6 +210,7 @@ def test_a_reply_that_cannot_be_read_ends_the_ike_sa(required):
     assert sa.state is State.CLOSED
 
 
+@pytest.mark.requirements("7296-3.10.1-04", negative=True)
 def test_a_request_with_an_attribute_of_the_wrong_length_is_invalid_syntax():
     pair = Pair(giving())
     sa = pair.connect(asking())
@@ -213,6 +219,7 @@ def test_a_request_with_an_attribute_of_the_wrong_length_is_invalid_syntax():
     assert [n.type for n in exchange.answer.notifies()] == [NotifyType.INVALID_SYNTAX]
 
 
+@pytest.mark.requirements("7296-2.20-03", "7296-3.15.1-16", "7296-3.15.1-21")
 def test_the_version_and_the_supported_attributes_can_be_asked_for():
     pair = Pair(giving())
     sa = pair.connect(asking())
@@ -237,6 +244,7 @@ def test_the_version_and_the_supported_attributes_can_be_asked_for():
     assert CpAttribute(16) not in found
 
 
+@pytest.mark.requirements("7296-3.15.1-22", "7296-3.15.1-23", "7296-3.15.1-24")
 def test_a_cfg_set_is_acknowledged_with_what_was_accepted():
     pair = Pair(giving(REPLY.replace(accepts=("INTERNAL_IP4_DNS",))))
     sa = pair.connect(asking())
@@ -257,6 +265,7 @@ def test_a_cfg_set_is_acknowledged_with_what_was_accepted():
     assert read(exchange.answer.one(IKEv2_CP)) == []
 
 
+@pytest.mark.requirements("7296-2.19-06")
 def test_no_reply_without_a_request():
     pair = Pair(giving())
     sa = pair.connect(alice(children=(ANY,)))
@@ -316,6 +325,7 @@ def test_mistakes_show_where_they_are_made(wrong):
         wrong()
 
 
+@pytest.mark.requirements("7296-3.15.1-01", negative=True)
 def test_attributes_are_read_by_their_length():
     with pytest.raises(MalformedError, match="INTERNAL_IP4_DNS of 0 or 4 octets, found 5"):
         read(cp(CpType.CFG_REPLY, (CpAttribute.INTERNAL_IP4_DNS, bytes(5))))

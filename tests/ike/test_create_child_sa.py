@@ -62,6 +62,7 @@ def only(children):
 
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
 @pytest.mark.parametrize("proposals", ["aes128gcm16", "aes128gcm16-x25519", "aes128-sha256-ecp256"])
+@pytest.mark.requirements("7296-1.3.3-01", "7296-2.8-i01")
 def test_a_child_sa_is_rekeyed_with_and_without_pfs(beginner, proposals):
     pair, sa = connected(proposals)
     begun, other = ends(pair, sa, beginner)
@@ -94,6 +95,7 @@ def test_keys_of_a_rekeyed_child_sa_are_new():
 
 
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
+@pytest.mark.requirements("7296-2.18-03", "7296-2.8-06")
 def test_the_ike_sa_is_rekeyed_and_its_child_sas_move_over(beginner):
     pair, sa = connected()
     begun, other = ends(pair, sa, beginner)
@@ -118,6 +120,7 @@ def test_the_ike_sa_is_rekeyed_and_its_child_sas_move_over(beginner):
     assert list(pair.alice.sas.values()) == [new if beginner == "alice" else theirs]
 
 
+@pytest.mark.requirements("7296-2.18-i01", "7296-2.18-i02")
 def test_the_old_prf_makes_skeyseed_and_the_new_one_everything_else():
     both = "aes128gcm16-prfsha256-x25519"
     other = "aes256gcm16-prfsha512-ecp256"
@@ -181,6 +184,7 @@ def test_further_child_sas_carry_their_own_traffic(beginner):
     assert pair.of("bob", EspReceived)[-1].spi == list(pair.bobs.children.values())[1].inbound.spi
 
 
+@pytest.mark.requirements("7296-1.3-04", "7296-1.3-06", "7296-3.4-04")
 def test_invalid_ke_is_followed_with_the_next_message_id():
     a, _ = child("aes128gcm16-x25519-ecp256")
     _, b = child("aes128gcm16-ecp256")
@@ -203,6 +207,7 @@ def test_invalid_ke_is_followed_with_the_next_message_id():
         ("aes128gcm16", "10.9.0.0/24", NotifyType.TS_UNACCEPTABLE),
     ],
 )
+@pytest.mark.requirements("7296-1.3.1-04", "7296-2.9-i02", negative=True)
 def test_a_refused_child_sa_leaves_everything_standing(proposals, ts, kind):
     pair, sa = connected()
     sa.create_child(ChildConfig(name="more", proposals=proposals, local_ts=(ts,)))
@@ -212,6 +217,7 @@ def test_a_refused_child_sa_leaves_everything_standing(proposals, ts, kind):
     assert len(sa.children) == len(pair.bobs.children) == 1
 
 
+@pytest.mark.requirements("7296-2.25-05", "7296-2.25-06", negative=True)
 def test_rekeying_a_child_sa_that_the_peer_does_not_have_makes_a_new_one():
     pair, sa = connected()
     old = only(sa.children)
@@ -243,6 +249,7 @@ def test_rekeying_a_child_sa_that_the_peer_does_not_have_makes_a_new_one():
         (ProtocolId.ESP, b"\x0a\x0b\x0c\x0d", ProtocolId.ESP),
     ],
 )
+@pytest.mark.requirements("7296-2.25-05", negative=True)
 def test_a_rekey_that_names_no_child_sa_by_protocol_and_spi_is_child_sa_not_found(beginner, protocol, spi, told):
     """Sections 2.25 and 3.10: the SPI is copied; the protocol is AH or ESP, and zero where there is no SPI."""
     pair, sa = connected()
@@ -286,6 +293,7 @@ def test_a_rekey_of_what_is_not_the_peers_inbound_sa_is_child_sa_not_found(begin
     assert asked.established
 
 
+@pytest.mark.requirements("7296-2.18-02", "7296-1.3.2-01", negative=True)
 def test_an_ike_rekey_without_a_key_exchange_is_refused():
     pair, sa = connected()
     layer = sa.config.proposals[0].layer(1, b"A" * 8, without=(4,))
@@ -297,6 +305,7 @@ def test_an_ike_rekey_without_a_key_exchange_is_refused():
     assert not pair.of("bob", IkeSaRekeyed)
 
 
+@pytest.mark.requirements("7296-2.25-02", negative=True)
 def test_temporary_failure_is_tried_again_after_a_jittered_wait():
     pair, sa = connected()
     refused: list[float] = []
@@ -318,6 +327,7 @@ def test_temporary_failure_is_tried_again_after_a_jittered_wait():
     assert low <= begun[1] - refused[0] <= high + 1
 
 
+@pytest.mark.requirements("7296-2.8-i01", "7296-2.8-09")
 def test_no_packet_is_lost_while_a_rekey_happens():
     """Make before break: traffic both ways, at every moment of a rekey of either kind, begun by either end."""
     for beginner in ("alice", "bob"):
@@ -338,6 +348,7 @@ def test_no_packet_is_lost_while_a_rekey_happens():
             assert len(pair.network.hosts["alice"].inbox) == sent["bob"], (beginner, kind)
 
 
+@pytest.mark.requirements("7296-2.8.1-02")
 def test_a_late_packet_on_a_replaced_sa_is_still_taken_in_for_a_while():
     pair, sa = connected()
     late: list[Datagram] = []
@@ -356,6 +367,7 @@ def test_a_late_packet_on_a_replaced_sa_is_still_taken_in_for_a_while():
     assert "expected an ESP packet of a Child SA" in pair.of("bob", MessageDropped)[-1].reason
 
 
+@pytest.mark.requirements("7296-3.11-01")
 def test_deletes_of_several_child_sas_travel_together():
     extra, mirrored = child("aes128gcm16", "extra", local_ts=("10.3.0.0/24",), remote_ts=("10.4.0.0/24",))
     net, peer_net = child("aes128gcm16")

@@ -42,6 +42,7 @@ def established(pair: Pair, who: str) -> list[IkeSa]:
 
 
 @pytest.mark.parametrize("who", ["alice", "bob"])
+@pytest.mark.requirements("7296-2.4-i02")
 def test_a_silent_peer_is_asked_again_and_again(who):
     pair = watching(who)
     pair.network.run(100.0)
@@ -77,6 +78,7 @@ def test_ciphers_rest_while_the_peer_is_silent(who):
         pair.network.run(pair.network.now + 20)
 
 
+@pytest.mark.requirements("7296-2.4-i01")
 def test_traffic_that_goes_out_is_no_life():
     pair = watching("alice")
     pair.network.hosts["bob"].echo = False
@@ -97,6 +99,7 @@ def test_the_question_has_a_schedule_of_its_own():
 
 
 @pytest.mark.parametrize("who", ["alice", "bob"])
+@pytest.mark.requirements("7296-2.4-05")
 def test_clear_closes_and_that_is_all(who):
     pair = watching(who, action="clear")
     pair.network.wire.loss = 1.0

@@ -53,6 +53,7 @@ def unknown(kind: int = 200, critical: bool = True) -> IKEv2_Payload:
     return IKEv2_Payload(payload_type=kind, flags=0x80 if critical else 0, load=b"\x01\x02")
 
 
+@pytest.mark.requirements("7296-1.5-i02", "7296-2.21.4-03", "7296-2.21.4-04", negative=True)
 def test_a_request_on_unknown_spis_is_answered_in_the_clear():
     (answer,) = strange(Pair(), resp_SPI=b"B" * 8, exch_type="INFORMATIONAL", id=7)
     header, payloads = answer
@@ -61,10 +62,12 @@ def test_a_request_on_unknown_spis_is_answered_in_the_clear():
     assert [n.type for n in payloads] == [NotifyType.INVALID_IKE_SPI]
 
 
+@pytest.mark.requirements("7296-2.21.4-01", "7296-3.1-11", negative=True)
 def test_a_response_on_unknown_spis_is_never_answered():
     assert strange(Pair(), resp_SPI=b"B" * 8, exch_type="INFORMATIONAL", flags=0x28) == []
 
 
+@pytest.mark.requirements("7296-2.5-02", negative=True)
 def test_a_higher_major_version_is_told_the_highest_that_we_speak():
     (answer,) = strange(Pair(), version=0x30, exch_type="IKE_SA_INIT")
     assert answer[0].version == 0x20
@@ -72,6 +75,7 @@ def test_a_higher_major_version_is_told_the_highest_that_we_speak():
     assert strange(Pair(), version=0x10, exch_type=2) == []
 
 
+@pytest.mark.requirements("7296-2.5-01", "7296-2.5-06", "7296-3.1-09", "7296-3.2-06", negative=True)
 def test_a_higher_minor_version_and_reserved_bits_are_accepted():
     pair = Pair()
 
@@ -87,6 +91,7 @@ def test_a_higher_minor_version_and_reserved_bits_are_accepted():
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.requirements("7296-2.5-08", "7296-2.5-i01", "7296-2.21.2-03", negative=True)
 def test_an_unknown_critical_payload_is_named_in_the_answer(encrypted):
     pair = Pair()
     pair.alice.taps.add("payloads", lambda m: m.payloads.insert(1, unknown()), when=lambda m: m.encrypted == encrypted)
@@ -126,6 +131,7 @@ def raw(kind: int, flags: int, load: bytes) -> IKEv2_Payload:
 
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
 @EVERY_UNPROCESSED
+@pytest.mark.requirements("7296-2.5-08", "7296-2.5-i01", negative=True)
 def test_a_critical_payload_that_is_not_processed_is_named(payload, beginner):
     """Section 2.5: that there is a layer for it does not make it understood."""
     pair = Pair()
@@ -150,6 +156,7 @@ def test_a_critical_payload_that_is_not_processed_ends_ike_sa_init(payload):
 
 
 @EVERY_UNPROCESSED
+@pytest.mark.requirements("7296-2.5-07", "7296-2.5-09", negative=True)
 def test_a_payload_that_is_not_processed_is_skipped_whatever_is_in_it(payload):
     pair = Pair()
     for end in (pair.alice, pair.bob):
@@ -166,6 +173,7 @@ def test_a_payload_that_is_not_processed_is_skipped_whatever_is_in_it(payload):
 
 
 @pytest.mark.parametrize("kind", [55, PayloadType.GSA])
+@pytest.mark.requirements("7296-3.2-i02", negative=True)
 def test_a_skipped_payload_that_says_a_wrong_length_is_malformed(kind):
     pair = Pair()
     sa = pair.connect()
@@ -179,6 +187,7 @@ INFORMATION = Rule({PayloadType.SA: (2, 2)})
 
 
 @pytest.mark.parametrize("kind", sorted(PROCESSED - {0, PayloadType.SK, PayloadType.SKF}))
+@pytest.mark.requirements("7296-3.2-03", "7296-3.2-05", negative=True)
 def test_the_critical_bit_of_every_type_of_rfc_7296_is_ignored(kind):
     pair = Pair()
     pair.connect()
@@ -192,6 +201,7 @@ def test_the_critical_bit_of_every_type_of_rfc_7296_is_ignored(kind):
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.requirements("7296-2.5-07", "7296-2.5-09", negative=True)
 def test_an_unknown_payload_that_is_not_critical_is_skipped(encrypted):
     pair = Pair()
     pair.alice.taps.add(
@@ -200,6 +210,7 @@ def test_an_unknown_payload_that_is_not_critical_is_skipped(encrypted):
     assert pair.connect().established
 
 
+@pytest.mark.requirements("7296-3.2-03", "7296-3.2-05", negative=True)
 def test_the_critical_bit_of_known_payloads_is_ignored():
     pair = Pair()
 
@@ -213,6 +224,7 @@ def test_the_critical_bit_of_known_payloads_is_ignored():
     assert pair.connect().established
 
 
+@pytest.mark.requirements("7296-2.5-11", negative=True)
 def test_payloads_may_come_in_any_order():
     pair = Pair()
     pair.alice.taps.add("payloads", lambda message: message.payloads.reverse())
@@ -222,6 +234,7 @@ def test_payloads_may_come_in_any_order():
 
 
 @pytest.mark.parametrize("size", [0, 15, 257])
+@pytest.mark.requirements("7296-3.9-01", "7296-2.10-01", negative=True)
 def test_a_nonce_of_the_wrong_size_makes_no_sa(size):
     pair = Pair()
 
@@ -251,6 +264,7 @@ def test_an_invalid_public_value_makes_no_sa():
     assert not pair.bob.sas
 
 
+@pytest.mark.requirements("7296-2.21.3-01", "7296-2.21.3-i01", negative=True)
 def test_a_malformed_request_inside_sk_is_fatal_in_both_peers():
     pair = Pair()
     sa = pair.connect()
@@ -277,6 +291,7 @@ SEALED = {
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
 @pytest.mark.parametrize("size", ["whole", "in fragments"])
 @pytest.mark.parametrize("inner", SEALED)
+@pytest.mark.requirements("7296-3.1-01", negative=True)
 def test_sk_inside_sk_is_invalid_syntax(beginner, size, inner):
     pair = Pair(bob(fragment_size=200))
     sa, other = ends(pair, beginner)
@@ -291,6 +306,7 @@ def test_sk_inside_sk_is_invalid_syntax(beginner, size, inner):
 
 
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
+@pytest.mark.requirements("7296-3.1-01", negative=True)
 def test_an_answer_with_sk_inside_sk_is_not_taken(beginner):
     pair = Pair()
     sa, other = ends(pair, beginner)
@@ -300,6 +316,7 @@ def test_an_answer_with_sk_inside_sk_is_not_taken(beginner):
     assert "inside SK" in str(exchange.error)
 
 
+@pytest.mark.requirements("7296-3.10.1-04", "7296-2.21.3-i01", negative=True)
 def test_an_exchange_that_nobody_knows_is_fatal_in_both_peers():
     pair = Pair()
     sa = pair.connect()
@@ -309,6 +326,7 @@ def test_an_exchange_that_nobody_knows_is_fatal_in_both_peers():
     assert (sa.state, pair.bobs.state) == (State.CLOSED, State.CLOSED)
 
 
+@pytest.mark.requirements("7296-2.21.3-01", negative=True)
 def test_a_create_child_sa_without_its_payloads_is_invalid_syntax():
     pair = Pair()
     sa = pair.connect()
@@ -320,6 +338,7 @@ def test_a_create_child_sa_without_its_payloads_is_invalid_syntax():
 @pytest.mark.parametrize(
     "kind", [NotifyType.INVALID_IKE_SPI, NotifyType.AUTHENTICATION_FAILED, NotifyType.NO_PROPOSAL_CHOSEN]
 )
+@pytest.mark.requirements("7296-2.4-04", "7296-2.21.4-05", negative=True)
 def test_an_unprotected_error_never_tears_down_an_established_sa(kind):
     pair = Pair()
     sa = pair.connect()
@@ -334,6 +353,7 @@ def test_an_unprotected_error_never_tears_down_an_established_sa(kind):
     assert exchange.error is None
 
 
+@pytest.mark.requirements("7296-3.1-i03", negative=True)
 def test_a_message_shorter_than_its_header_and_one_with_a_wrong_length_are_dropped_with_a_reason():
     pair = Pair()
     for data in (b"", b"\0" * 27, build_message(IKEv2(init_SPI=b"A" * 8, exch_type=34, length=99), [])):
@@ -345,6 +365,7 @@ def test_a_message_shorter_than_its_header_and_one_with_a_wrong_length_are_dropp
     assert pair.bob.datagrams() == []
 
 
+@pytest.mark.requirements("7296-1-01", "7296-1-i03", "7296-1.4-01", negative=True)
 def test_informational_before_authentication_is_refused():
     pair = Pair()
     sa = pair.alice.connect(alice(), 0.0, authenticate=False)

@@ -76,6 +76,7 @@ def hand(pair: Pair, *datagrams: Datagram) -> list[Any]:
 
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("hosts", [(ALICE, BOB), ("2001:db8::1", "2001:db8::2")])
+@pytest.mark.requirements("7383-2.5-01", "7383-2.5-02", "7383-2.5-03", "7383-2.5-07", "7383-2.5.1-01")
 def test_a_handshake_in_fragments(suite, hosts, monkeypatch):
     monkeypatch.setattr("tests.ike.pair.ALICE", hosts[0])
     monkeypatch.setattr("tests.ike.pair.BOB", hosts[1])
@@ -103,6 +104,7 @@ def test_a_handshake_in_fragments(suite, hosts, monkeypatch):
     assert max(size for kind, size in sizes if kind == ExchangeType.IKE_AUTH) <= 200
 
 
+@pytest.mark.requirements("7383-2.3-03", "7383-2.4-01")
 def test_it_is_announced_by_default_and_used_only_when_both_do():
     for ours, theirs in ((True, True), (True, False), (False, True)):
         pair = Pair(bob(fragmentation=theirs, **SMALL))
@@ -159,6 +161,7 @@ def test_a_message_whose_padding_a_tap_spoilt_is_split_as_it_is():
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 900), st.integers(160, 400), st.integers(0, 2**32))
+@pytest.mark.requirements("7383-2.6-02", "7383-2.6-03", negative=True)
 def test_any_split_in_any_order_with_duplicates_and_garbage(octets, size, seed):
     rng = random.Random(seed)
     pair, _ = _ready(size)
@@ -227,6 +230,7 @@ def test_room_that_is_no_room():
 
 @pytest.mark.parametrize("nth", range(8))
 @pytest.mark.parametrize("fault", ["lost", "twice"])
+@pytest.mark.requirements("7383-2.6-02", negative=True)
 def test_each_fragment_of_a_handshake_may_be_lost_or_come_twice(nth, fault):
     pair = small_pair()
     count = -1
@@ -263,6 +267,7 @@ def test_handshakes_in_fragments_survive_a_bad_wire():
         assert not sa.fragments
 
 
+@pytest.mark.requirements("7383-2.6.1-02", negative=True)
 def test_only_fragment_1_brings_the_answer_again():
     pair, _ = connected()
     _, fragments = held(pair)
@@ -279,6 +284,7 @@ def test_only_fragment_1_brings_the_answer_again():
     assert [d.data for d in pair.bob.datagrams()] == answer
 
 
+@pytest.mark.requirements("7383-2.6.1-02", negative=True)
 def test_a_request_that_is_split_anew_is_still_a_retransmission():
     pair, sa = connected()
     _, fragments = held(pair)
@@ -309,6 +315,7 @@ def resealed(sa: IkeSa, pair: Pair, payload, size: int, message_id: int | None =
 # -- sets that do not fit together ------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirements("7383-2.6-01", "7383-2.6-04", negative=True)
 def test_a_larger_total_starts_over_and_a_smaller_one_is_ignored():
     pair, sa = connected()
     exchange, small = held(pair, 900)
@@ -334,6 +341,7 @@ def test_the_whole_message_ends_a_reassembly():
 
 
 @pytest.mark.parametrize(("number", "total"), [(0, 1), (1, 0), (2, 1), (0, 0)])
+@pytest.mark.requirements("7383-2.6-01", "7383-2.5-04", "7383-2.5-05", "7383-2.5-06", negative=True)
 def test_numbers_that_cannot_be_right(number, total):
     pair, _ = connected()
     _, fragments = held(pair)
@@ -351,6 +359,7 @@ def test_an_skf_that_ends_before_its_numbers():
     assert isinstance(event, MessageDropped)
 
 
+@pytest.mark.requirements("7383-2.6-03", negative=True)
 def test_nothing_is_stored_before_its_icv_has_verified():
     pair, _ = connected()
     _, fragments = held(pair)
@@ -376,6 +385,7 @@ UNANNOUNCED = {
 @pytest.mark.parametrize("receiver", ["alice", "bob"])
 @pytest.mark.parametrize("kind", ["request", "answer"])
 @pytest.mark.parametrize("by", UNANNOUNCED)
+@pytest.mark.requirements("7383-2.4-01", negative=True)
 def test_fragments_that_one_end_did_not_announce_are_dropped(receiver, kind, by):
     """RFC 7383 section 2.3: both ends announce it in IKE_SA_INIT, or there are no fragments."""
     sender = "bob" if receiver == "alice" else "alice"
@@ -447,6 +457,7 @@ def test_a_peer_that_never_authenticates_stores_no_more():
     assert all(not s.fragments for s in pair.bob.sas.values())
 
 
+@pytest.mark.requirements("7383-2.6-05", "7383-2.6-i01", negative=True)
 def test_an_incomplete_request_is_forgotten_in_time():
     pair, _ = connected(retransmission=Retransmission(timeout=1, base=1, tries=2))
     _, fragments = held(pair)

@@ -101,6 +101,7 @@ def test_suites(ike):
     assert pair.connect(alice(proposals=ike)).established
 
 
+@pytest.mark.requirements("7296-2.6-04", "7296-2.6-i02", "7296-2.2-i01")
 def test_cookie_is_returned_with_all_other_payloads_unchanged():
     pair = Pair(endpoint=EndpointConfig(cookie_threshold=0))
     # HDR(A,0), SAi1, KEi, Ni  -->   <--  HDR(A,0), N(COOKIE)
@@ -115,6 +116,7 @@ def test_cookie_is_returned_with_all_other_payloads_unchanged():
     assert first.header.id == second.header.id == 0
 
 
+@pytest.mark.requirements("7296-2.6-i05", negative=True)
 def test_cookies_are_followed_a_limited_number_of_times(monkeypatch):
     pair = Pair(endpoint=EndpointConfig(cookie_threshold=0))
     # A third party turns every cookie round, so that Bob asks for another one for ever.
@@ -125,6 +127,7 @@ def test_cookies_are_followed_a_limited_number_of_times(monkeypatch):
     assert pair.of("alice", IkeSaFailed)[0].notify_type == NotifyType.COOKIE
 
 
+@pytest.mark.requirements("7296-1.2-04", "7296-1.2-05", "7296-3.3.6-09", "7296-3.3.6-10")
 def test_invalid_ke_is_followed_by_the_group_asked_for_and_the_same_offer():
     pair = Pair(bob(proposals="aes128gcm16-prfsha256-ecp256"))
     offer = "aes128gcm16-prfsha256-x25519-ecp256"
@@ -137,6 +140,7 @@ def test_invalid_ke_is_followed_by_the_group_asked_for_and_the_same_offer():
     assert bytes(first.payloads[2]) == bytes(second.payloads[2])
 
 
+@pytest.mark.requirements("7296-2.7-03", "7296-3.3.4-06", "7296-2.6-i02", negative=True)
 def test_no_common_proposal_is_told_and_leaves_no_state():
     pair = Pair(bob(proposals="aes256-sha256-modp2048"))
     sa = pair.connect()
@@ -146,6 +150,7 @@ def test_no_common_proposal_is_told_and_leaves_no_state():
     assert pair.of("bob", MessageSent)[0].header.resp_SPI == bytes(8)
 
 
+@pytest.mark.requirements("7296-1.2-02", "7296-1.2-i04", "7296-2.21.2-01", "7296-2.21.2-i01", negative=True)
 def test_wrong_psk_is_refused_by_the_responder():
     pair = Pair(bob(auth=Psk("another")))
     # HDR, SK {IDi, …, AUTH, …}  -->   <--  HDR, SK {N(AUTHENTICATION_FAILED)}
@@ -266,6 +271,7 @@ def test_a_redirection_of_ike_sa_init_is_named():
     assert "IKE_SA_INIT was answered with REDIRECT to 192.0.2.9" in pair.of("alice", IkeSaFailed)[0].reason
 
 
+@pytest.mark.requirements("7296-1.2-02", "7296-2.21.2-i03", negative=True)
 def test_wrong_auth_of_the_responder_is_refused_by_the_initiator():
     pair = Pair()
 
@@ -299,6 +305,7 @@ def test_a_policy_that_names_the_peer_goes_before_one_for_anybody():
     assert pair.connect().established
 
 
+@pytest.mark.requirements("7296-2.21.2-01", negative=True)
 def test_an_unknown_identity_is_refused():
     pair = Pair()
     sa = pair.connect(alice(local_id="mallory"))
@@ -313,6 +320,7 @@ def test_an_unknown_identity_is_refused():
         ({"proposals": ("aes256-sha512",)}, NotifyType.NO_PROPOSAL_CHOSEN),
     ],
 )
+@pytest.mark.requirements("7296-1.2-i03", "7296-2.21.2-04", negative=True)
 def test_a_refused_child_sa_leaves_the_ike_sa_standing(changes, notify_type):
     pair = Pair()
     # <--  HDR, SK {IDr, AUTH, N(TS_UNACCEPTABLE | NO_PROPOSAL_CHOSEN)}
@@ -324,6 +332,7 @@ def test_a_refused_child_sa_leaves_the_ike_sa_standing(changes, notify_type):
     assert pair.of("alice", ChildSaFailed)[0].notify_type == notify_type
 
 
+@pytest.mark.requirements("7296-2.9-01")
 def test_selectors_are_narrowed_and_the_triggering_packet_s_stand_first():
     narrow = ChildConfig(local_ts=("10.2.0.0/24",), remote_ts=("10.1.0.0/25",))
     pair = Pair(bob(children=(narrow,)))

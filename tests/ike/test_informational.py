@@ -22,6 +22,7 @@ def ends(pair: Pair, beginner: str):
 
 
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
+@pytest.mark.requirements("7296-1.4-04", "7296-4-06")
 def test_liveness_is_an_empty_exchange(beginner):
     pair = Pair()
     sa, _ = ends(pair, beginner)
@@ -34,6 +35,7 @@ def test_liveness_is_an_empty_exchange(beginner):
 
 
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
+@pytest.mark.requirements("7296-1.4.1-01", "7296-1.4.1-03", "7296-1.4.1-i02", "7296-3.11-i01", "7296-2.4-11")
 def test_delete_of_a_child_sa_is_answered_with_the_other_direction(beginner):
     pair = Pair()
     sa, other = ends(pair, beginner)
@@ -53,6 +55,7 @@ def test_delete_of_a_child_sa_is_answered_with_the_other_direction(beginner):
 
 
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
+@pytest.mark.requirements("7296-1.4.1-03", "7296-1.4.1-i04")
 def test_delete_of_the_ike_sa_is_answered_empty(beginner):
     pair = Pair()
     sa, other = ends(pair, beginner)
@@ -66,6 +69,7 @@ def test_delete_of_the_ike_sa_is_answered_empty(beginner):
         sa.start(Liveness(sa))
 
 
+@pytest.mark.requirements("7296-1.4.1-05", "7296-2.25.1-04", negative=True)
 def test_crossing_deletes_of_one_child_sa_do_not_name_it_twice():
     pair = Pair()
     sa = pair.connect()
@@ -79,6 +83,7 @@ def test_crossing_deletes_of_one_child_sa_do_not_name_it_twice():
     assert not other.children
 
 
+@pytest.mark.requirements("7296-2.25.1-06", negative=True)
 def test_delete_of_an_unknown_spi_changes_nothing():
     pair = Pair()
     sa = pair.connect()
@@ -108,6 +113,7 @@ def test_delete_of_an_unknown_spi_changes_nothing():
     ],
     ids=str,
 )
+@pytest.mark.requirements("7296-3.11-03", "7296-2.21.3-01", negative=True)
 def test_a_delete_whose_spis_do_not_fit_its_protocol_is_invalid_syntax(beginner, fields):
     """Section 3.11: an SPI size of zero for IKE, of four for AH and ESP; the number and the octets say the same."""
     pair = Pair()
@@ -140,6 +146,7 @@ def test_a_delete_of_another_protocol_names_nothing_of_ours(beginner, protocol):
 
 
 @pytest.mark.parametrize("kind", [NotifyType.INITIAL_CONTACT, 9000, 16999, 40960])
+@pytest.mark.requirements("7296-3.10.1-02", "7296-3.10.1-03", negative=True)
 def test_notifies_are_told_and_unknown_ones_ignored(kind):
     pair = Pair()
     sa = pair.connect()

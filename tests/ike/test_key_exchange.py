@@ -197,6 +197,7 @@ def forged(sa, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("data", [b"\0\x1f", b"\0\x14", b"\0\x0e", b"\0", b""])
+@pytest.mark.requirements("7296-1.3-i01", "7296-2.21.1-i01", negative=True)
 def test_a_forged_refusal_that_is_not_followed_ends_nothing(data):
     """X25519 (weaker), ECP-384 (what was sent), MODP-2048 (not offered), and what is no group at all."""
     found = Pair(bob(proposals=OFFER))
@@ -229,6 +230,7 @@ def test_without_a_better_answer_an_impossible_group_ends_the_attempt(data):
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
 @pytest.mark.parametrize("step", ["child", "rekey"])
 @pytest.mark.parametrize("refuse", [False, True])
+@pytest.mark.requirements("7296-1.3-06", "7296-3.4-04")
 def test_a_weaker_group_in_create_child_sa(step, beginner, refuse):
     # HDR, SK {…, KEi(ECP-384)}  -->   <--  HDR, SK {N(INVALID_KE_PAYLOAD, X25519)}
     child = ("aes128gcm16-ecp384-x25519", "aes128gcm16-x25519")
@@ -263,6 +265,7 @@ PRFS = {"prfaesxcbc": 16, "prfsha1": 16, "prfsha256": 16, "prfsha384": 24, "prfs
 
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
 @pytest.mark.parametrize("prf", PRFS)
+@pytest.mark.requirements("7296-2.10-01")
 def test_a_nonce_has_half_the_key_of_the_prf(prf, beginner):
     suite = f"aes128gcm16-{prf}-x25519"
     found = Pair(bob(proposals=suite, nonce_size=16))
@@ -302,6 +305,7 @@ def test_a_larger_nonce_stays_as_it_is_configured():
                                                      ("prfsha256", 257, False)])  # fmt: skip
 @pytest.mark.parametrize("sender", ["alice", "bob"])
 @pytest.mark.parametrize("when", ["first", "later"])
+@pytest.mark.requirements("7296-2.10-01", "7296-3.9-01", negative=True)
 def test_a_peer_s_nonce_must_be_long_enough(prf, size, stands, sender, when):
     """A tester may send any size by a tap: the other end holds it against the PRF."""
     suite = f"aes128gcm16-{prf}-x25519"

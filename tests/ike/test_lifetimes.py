@@ -167,6 +167,7 @@ def refuse(pair: Pair, who: str, error: NotifyType) -> None:
 
 
 @BOTH
+@pytest.mark.requirements("7296-2.8-01", "7296-2.8-04", negative=True)
 def test_an_sa_that_could_not_be_rekeyed_is_closed_at_its_hard_limit_with_all_others(who):
     pair = pair_of(who, child=life(600.0))
     refuse(pair, OTHER[who], NotifyType.NO_PROPOSAL_CHOSEN)
@@ -228,6 +229,7 @@ def test_an_ike_sa_that_takes_no_more_sas_is_replaced_and_no_packet_is_lost(who,
 
 
 @BOTH
+@pytest.mark.requirements("7296-4-09", negative=True)
 def test_a_rekey_begun_by_hand_that_is_refused_replaces_the_ike_sa_once(who):
     pair = pair_of(who)
     pair.alice.configs.append(sa_of(pair, "alice").config)
@@ -306,6 +308,7 @@ def test_an_ike_sa_without_child_sas_may_be_left_to_expire():
 
 
 @BOTH
+@pytest.mark.requirements("7296-2.8-01")
 def test_beyond_a_hard_limit_of_packets_nothing_more_goes_through(who):
     pair = pair_of(who, child=life(hard=Limits(packets=10)))
     for _ in range(9):
@@ -340,6 +343,7 @@ def test_sequence_numbers_are_renewed_before_they_run_out(who, esn):
 
 
 @BOTH
+@pytest.mark.requirements("4303-2.2-i01")
 def test_the_last_sequence_number_is_the_last_packet(who):
     pair = pair_of(who)
     refuse(pair, OTHER[who], NotifyType.NO_PROPOSAL_CHOSEN)
@@ -382,6 +386,7 @@ def test_two_ends_that_come_of_age_at_once_keep_one_of_each():
         assert passes(pair, who)
 
 
+@pytest.mark.requirements("7296-2.8-05", "7296-2.9.2-01")
 def test_the_rekey_keeps_its_selectors():
     pair = pair_of("alice", child=life(600.0))
     (old,) = sa_of(pair, "alice").children.values()

@@ -58,6 +58,7 @@ def ping(pair: Pair, who: str = "alice") -> bool:
 # Keepalives
 
 
+@pytest.mark.requirements("3948-2.3-01", "3948-2.3-04", "3948-4-03", "7296-2.23-11")
 def test_only_the_end_behind_the_nat_sends_keepalives_every_20_seconds_of_silence():
     pair, _, seen = natted()
     pair.connect()
@@ -71,6 +72,7 @@ def test_only_the_end_behind_the_nat_sends_keepalives_every_20_seconds_of_silenc
 
 
 @pytest.mark.parametrize("sends", ["request", "answer", "esp"])
+@pytest.mark.requirements("3948-4-03")
 def test_whatever_else_is_sent_puts_the_keepalive_off(sends):
     pair, _, seen = natted()
     sa = pair.connect()
@@ -96,6 +98,7 @@ def test_nobody_sends_keepalives_without_a_nat_or_with_an_interval_of_zero():
         assert not len(pair.alice.keepalives)
 
 
+@pytest.mark.requirements("3948-2.3-05", "3948-4-01")
 def test_keepalives_are_ignored():
     pair, _, seen = natted()
     pair.connect()
@@ -151,6 +154,7 @@ def test_a_responder_behind_a_nat_sends_keepalives_too():
 
 @pytest.mark.parametrize("change", ["port", "address", "both"])
 @pytest.mark.parametrize("by", ["ike", "esp"])
+@pytest.mark.requirements("7296-2.23-15", "7296-2.6-i01")
 def test_a_peer_behind_a_nat_is_followed(change, by):
     pair, nat, _ = natted()
     sa = pair.connect()
@@ -190,6 +194,7 @@ def test_a_request_follows_the_peer_when_it_is_sent_again():
     assert requests[1].remote == nat.mappings[Address(ALICE, 4500)] != requests[0].remote
 
 
+@pytest.mark.requirements("7296-2.11-01")
 def test_an_answer_goes_to_where_the_retransmission_came_from():
     pair, nat, seen = natted()
     sa = pair.connect()
@@ -207,6 +212,7 @@ def test_an_answer_goes_to_where_the_retransmission_came_from():
 
 @pytest.mark.parametrize("kind", [IKE, IN_UDP])
 @pytest.mark.parametrize("how", ["forged", "replayed"])
+@pytest.mark.requirements("7296-2.23-i02", negative=True)
 def test_a_forged_or_replayed_packet_moves_nobody(kind, how):
     pair, _, _ = natted()
     sa = pair.connect()
@@ -414,6 +420,7 @@ def test_a_message_in_fragments_moves_the_peer():
     assert pair.bobs.remote == nat.mappings[Address(ALICE, 4500)]
 
 
+@pytest.mark.requirements("7296-2.23-16", negative=True)
 def test_an_end_behind_a_nat_follows_nobody():
     nat = Nat({BOB}, BOBS_OUTSIDE).forward(Address(BOB, 500)).forward(Address(BOB, 4500))
     pair, alices, _ = natted()
@@ -432,6 +439,7 @@ def test_an_end_behind_a_nat_follows_nobody():
     assert not pair.of("bob", PeerMoved)
 
 
+@pytest.mark.requirements("4303-2.1-01")
 def test_a_peer_without_a_nat_is_not_followed():
     pair = Pair()
     sa = pair.connect()
@@ -492,6 +500,7 @@ def test_two_hosts_behind_one_nat():
 
 
 @pytest.mark.parametrize("forced", ["initiator", "responder", "both"])
+@pytest.mark.requirements("7296-2.23-05", "7296-2.23-09")
 def test_forced_encapsulation_sends_esp_in_udp_without_a_nat(forced):
     pair, _, seen = natted(bob(force_encapsulation=forced != "initiator"), nat=Nat({"192.0.2.99"}, OUTSIDE))
     sa = pair.connect(alice(force_encapsulation=forced != "responder"))
@@ -522,6 +531,7 @@ def test_nothing_is_forced_on_a_peer_that_does_not_know_of_nats():
 # Ports
 
 
+@pytest.mark.requirements("7296-2-03")
 def test_an_initiator_may_begin_on_port_4500():
     pair, _, seen = natted(nat=Nat({"192.0.2.99"}, OUTSIDE))
     sa = pair.connect(alice(remote=Address(BOB, 4500)))
@@ -543,6 +553,7 @@ def test_an_initiator_behind_a_nat_may_begin_on_port_4500():
     assert seen[-1][1].kind is IN_UDP
 
 
+@pytest.mark.requirements("7296-2.23-03")
 def test_esp_in_udp_never_goes_over_port_500():
     pair, _, seen = natted()
 
@@ -560,6 +571,7 @@ def test_esp_in_udp_never_goes_over_port_500():
 
 @pytest.mark.parametrize("kind", [ESP, IN_UDP])
 @pytest.mark.parametrize("nat", [False, True])
+@pytest.mark.requirements("7296-2.23-04", "7296-2.23-13", "7296-2.23-i01")
 def test_esp_is_taken_in_udp_or_not_whatever_was_detected(kind, nat):
     pair = Pair()
     if nat:
@@ -603,6 +615,7 @@ def test_a_nat_is_found_over_ipv6():
     ("first_port", "mapped"),
     [(499, {500: 499, 4500: 500}), (4499, {500: 4499, 4500: 4500}), (4500, {500: 4500, 4500: 4501})],
 )
+@pytest.mark.requirements("7296-2.23-01")
 def test_the_marker_goes_by_the_local_port_whatever_a_nat_makes_of_the_other(first_port, mapped):
     """RFC 7296 section 2.23: IKE messages "MUST be accepted coming from any port"."""
     pair = Pair()
@@ -629,6 +642,7 @@ def test_the_marker_goes_by_the_local_port_whatever_a_nat_makes_of_the_other(fir
         (40000, 40001, False),
     ],
 )
+@pytest.mark.requirements("7296-2-03", "7296-3.1-i01", "3948-2.2-i01")
 def test_sender_and_receiver_agree_about_the_marker_of_their_port(here, there, marked):
     """RFC 7296 section 3.1, RFC 3948 section 2.2."""
     ends = Address(BOB, here), Address(ALICE, there)

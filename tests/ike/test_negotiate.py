@@ -88,6 +88,7 @@ def test_the_policy_s_order_decides_and_a_fitting_group_saves_a_round_trip():
     assert choice.suite.ke.id == 19
 
 
+@pytest.mark.requirements("7296-3.3.5-05", "7296-2.13-01", negative=True)
 def test_key_length_absent_or_different_is_no_match():
     # 7296-3.3.5-05
     gcm = {k: v for k, v in GCM.items() if k != "key_length"}
@@ -95,6 +96,7 @@ def test_key_length_absent_or_different_is_no_match():
     assert choose(offered("aes256gcm16"), policy("aes128gcm16")) is None
 
 
+@pytest.mark.requirements("7296-3.3-07")
 def test_integ_none_and_integ_left_out_are_the_same_with_an_aead():
     written = raw(transform(**GCM), transform(3, Integ.NONE), transform(**NO_ESN))
     choice = choose(written, policy("aes128gcm16"))
@@ -104,6 +106,7 @@ def test_integ_none_and_integ_left_out_are_the_same_with_an_aead():
     assert choose(raw(transform(**GCM), transform(**NO_ESN)), policy("aes128gcm16")).suite.integ is None
 
 
+@pytest.mark.requirements("7296-3.3.6-06", negative=True)
 def test_sequence_number_transform_is_mandatory_in_esp():
     # Section 3.3.3 has ESN among ESP's mandatory types, and 3.3.6 refuses a proposal without one.
     assert choose(raw(transform(**GCM)), policy("aes128gcm16")) is None
@@ -111,6 +114,7 @@ def test_sequence_number_transform_is_mandatory_in_esp():
     assert choose(offered("aes128gcm16-noesn-esn"), policy("aes128gcm16-esn")).suite.esn
 
 
+@pytest.mark.requirements("7296-3.3-07", "7296-3.3-i01", negative=True)
 def test_aead_and_other_ciphers_in_one_proposal_are_refused():
     mixed = raw(
         transform(**GCM), transform(1, Encr.ENCR_AES_CBC, key_length=128), transform(3, 12), transform(**NO_ESN)
@@ -118,6 +122,7 @@ def test_aead_and_other_ciphers_in_one_proposal_are_refused():
     assert choose(mixed, policy("aes128gcm16", "aes128-sha256")) is None
 
 
+@pytest.mark.requirements("7296-3.3.6-06", "7296-3.3.6-07", negative=True)
 def test_an_unknown_transform_type_spoils_its_proposal_and_an_unknown_transform_only_itself():
     # 7296-3.3.6-06
     assert choose(raw(transform(**GCM), transform(**NO_ESN), transform(200, 1)), policy("aes128gcm16")) is None
@@ -130,6 +135,7 @@ def test_a_wrong_spi_size_or_protocol_is_refused():
     assert choose(raw(transform(**GCM), transform(**NO_ESN), protocol=99), policy("aes128gcm16")) is None
 
 
+@pytest.mark.requirements("7296-1.2-i06", negative=True)
 def test_ke_does_not_count_in_ike_auth():
     own = policy("aes128gcm16-x25519")
     assert choose(offered("aes128gcm16"), own, without=(KE,)) is not None
@@ -142,6 +148,7 @@ def answer(*transforms, number: int = 1, protocol: int = ESP) -> list[Offer]:
     return offers(parsed)
 
 
+@pytest.mark.requirements("7296-3.3.6-05", "7296-3.3.1-03", "7296-2.7-04", negative=True)
 def test_the_answer_must_be_one_of_our_proposals():
     # 7296-3.3.6-05
     texts = ("aes128gcm16", "aes128-aes256-sha256-sha512")
@@ -170,6 +177,7 @@ def test_an_spi_of_zero_is_no_spi():
 
 
 @pytest.mark.parametrize("cipher", [11, 21, 29, 30, 31])
+@pytest.mark.requirements("7296-5-02", negative=True)
 def test_ciphers_for_esp_alone_are_not_chosen_for_ike(cipher):
     length = {} if cipher in (11, 31) else {"key_length": 128}
     others = [transform(2, 5), transform(3, 12), transform(4, 31)]
@@ -185,6 +193,7 @@ def key_length(octets: bytes) -> IKEv2_TransformAttribute:
     return IKEv2_TransformAttribute(AF=0, type=14, value=octets)
 
 
+@pytest.mark.requirements("7296-3.3.6-04")
 def test_the_chosen_transform_goes_back_as_it_was_offered():
     # 7296-3.3.6-04
     long_form = transform(1, Encr.ENCR_AES_GCM_16, attributes=[key_length(b"\0\x80")])
@@ -211,6 +220,7 @@ def test_a_key_length_has_two_octets(octets):
 
 
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
+@pytest.mark.requirements("7296-3.3.6-04")
 def test_attributes_go_back_unmodified_in_every_exchange(beginner):
     # HDR, … SA(Key Length in long form) …  -->   <--  HDR, … SA(the same) …
     pair = Pair()
@@ -258,6 +268,7 @@ def test_a_key_length_that_is_not_two_octets_makes_its_transform_unacceptable(ci
     assert [(t.id, t.key_length) for t in offer.transforms if t.type == 1] == [(20, 128)]
 
 
+@pytest.mark.requirements("7296-3.3.5-03")
 def test_a_key_length_of_two_octets_is_one_in_either_form():
     (offer,) = raw(transform(1, 20, attributes=[key_length(b"\1\0")]), transform(**NO_ESN))
     assert offer.transforms[0].key_length == 256

@@ -184,6 +184,7 @@ def shapes(pair: Pair) -> list[list[Packet]]:
 
 
 @pytest.mark.parametrize("state", STATES)
+@pytest.mark.requirements("7296-1.4-01", "7296-2.4-04", "7296-2.21.4-05", negative=True)
 def test_nothing_in_the_clear_changes_an_ike_sa_with_keys(state):
     tried = 0
     for pair, sa in STATES[state]():
@@ -205,6 +206,7 @@ def test_nothing_in_the_clear_changes_an_ike_sa_with_keys(state):
     assert tried > 1000
 
 
+@pytest.mark.requirements("7296-1-01", negative=True)
 def test_before_there_are_keys_nothing_but_ike_sa_init_is_read():
     pair = Pair()
     lose(pair, "bob")
@@ -265,6 +267,7 @@ NOBODYS = [number for number in EXCHANGES if number not in {cls.exchange_type fo
 
 @pytest.mark.parametrize("number", NOBODYS)
 @pytest.mark.parametrize("role", ["alice", "bob"])
+@pytest.mark.requirements("7296-3.10.1-04", "7296-2.21.3-i01", negative=True)
 def test_a_protected_request_without_a_row_is_refused_and_fatal(number, role):
     pair = Pair()
     ends = {"alice": pair.connect(), "bob": pair.bobs}
@@ -279,6 +282,7 @@ def test_a_protected_request_without_a_row_is_refused_and_fatal(number, role):
 
 @pytest.mark.parametrize("authenticated", [False, True])
 @pytest.mark.parametrize("number", [ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH, ExchangeType.CREATE_CHILD_SA])
+@pytest.mark.requirements("7296-1-01", "7296-1-i03", negative=True)
 def test_a_protected_request_out_of_its_phase_is_fatal_and_said(number, authenticated):
     if (number == ExchangeType.IKE_AUTH) != authenticated and number != ExchangeType.IKE_SA_INIT:
         return
@@ -394,6 +398,7 @@ def test_what_a_person_requests_may_be_answered_by_anything_protected():
 
 @pytest.mark.parametrize("role", ["alice", "bob"])
 @pytest.mark.parametrize("begin", [IkeSa.liveness, IkeSa.create_child, IkeSa.rekey, "rekey_child", "custom"])
+@pytest.mark.requirements("7296-2.21.3-i01", negative=True)
 def test_invalid_syntax_in_an_answer_closes_both_ends(role, begin):
     pair = Pair()
     ends = {"alice": pair.connect(), "bob": pair.bobs}

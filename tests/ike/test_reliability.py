@@ -30,6 +30,7 @@ def captured(pair: Pair) -> list[Datagram]:
     return found
 
 
+@pytest.mark.requirements("7296-2.1-06", "7296-2.1-07", "7296-2.4-08")
 def test_retransmissions_are_identical_and_back_off():
     pair = Pair()
     sent = captured(pair)
@@ -44,6 +45,7 @@ def test_retransmissions_are_identical_and_back_off():
 
 
 @pytest.mark.parametrize("nth", range(4))
+@pytest.mark.requirements("7296-1-i02", "7296-2.1-06")
 def test_every_message_of_the_handshake_may_be_lost_once(nth):
     pair = Pair()
     count = 0
@@ -61,6 +63,7 @@ def test_every_message_of_the_handshake_may_be_lost_once(nth):
 
 
 @pytest.mark.parametrize("nth", range(4))
+@pytest.mark.requirements("7296-2.1-02", negative=True)
 def test_every_message_of_the_handshake_may_come_twice(nth):
     pair = Pair()
     count = 0
@@ -78,6 +81,7 @@ def test_every_message_of_the_handshake_may_come_twice(nth):
     assert len(pair.of("bob", MessageReceived)) == 2
 
 
+@pytest.mark.requirements("7296-2.1-02", "7296-2.3-08", negative=True)
 def test_a_retransmitted_request_is_answered_from_the_cache():
     pair = Pair()
     sent = captured(pair)
@@ -101,6 +105,7 @@ def test_handshakes_survive_a_bad_wire():
         assert sa.keys == pair.bobs.keys
 
 
+@pytest.mark.requirements("7296-2.3-09", negative=True)
 def test_a_request_outside_the_window_is_not_answered():
     pair = Pair()
     sa = pair.connect()
@@ -113,6 +118,7 @@ def test_a_request_outside_the_window_is_not_answered():
     assert pair.bobs.answers.expected == 2
 
 
+@pytest.mark.requirements("7296-2.3-02", "7296-2.2-i01")
 def test_requests_wait_for_room_in_the_window():
     pair = Pair()
     sa = pair.connect()
@@ -124,6 +130,7 @@ def test_requests_wait_for_room_in_the_window():
     assert [e.header.id for e in pair.of("alice", MessageSent)] == [0, 1, 2, 3]
 
 
+@pytest.mark.requirements("7296-3.14-06", negative=True)
 def test_a_changed_octet_anywhere_changes_nothing():
     pair = Pair()
     sa = pair.connect()
@@ -149,6 +156,7 @@ def test_a_changed_octet_anywhere_changes_nothing():
     assert exchange.error is None
 
 
+@pytest.mark.requirements("7296-2.1-i01", "7296-2.4-05")
 def test_a_dead_peer_is_noticed_by_liveness():
     pair = Pair()
     sa = pair.connect()

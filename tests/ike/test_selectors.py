@@ -75,6 +75,7 @@ def test_an_intersection_lies_in_both_and_has_all_that_both_have(one, two):
 
 
 @given(st.lists(selectors(), min_size=1, max_size=4), st.lists(selectors(), min_size=1, max_size=4))
+@pytest.mark.requirements("7296-2.9-02", "7296-2.9-i04")
 def test_narrowing_stays_inside_and_keeps_the_first_choice(offered, policy):
     # 7296-2.9-02: when the policy allows the first selector, the answer begins with it.
     found = narrow(offered, policy)

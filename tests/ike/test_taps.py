@@ -70,6 +70,7 @@ def test_signed_octets_cover_the_message_as_the_wire_tap_left_it():
     assert pair.of("alice", MessageSent)[0].wire[0][19] & 0x40
 
 
+@pytest.mark.requirements("7296-3.14-05", negative=True)
 def test_plaintext_can_be_changed_and_is_sealed_well():
     pair = Pair()
     seen = []
@@ -112,6 +113,7 @@ def test_explicit_lengths_and_next_payloads_are_sent_as_they_are():
     assert wire[28:32] == b"\x4d\x80\x00\x05"
 
 
+@pytest.mark.requirements("7296-3.14-03")
 def test_an_iv_can_be_chosen():
     pair = Pair()
 

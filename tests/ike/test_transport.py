@@ -94,6 +94,7 @@ def test_tcp_checksums_survive_too(nats):
 
 
 @NATS
+@pytest.mark.requirements("7296-1.3.1-02", "7296-2.23-14", "7296-2.23.1-01", "7296-2.23.1-04", "7296-2.23.1-05")
 def test_the_selectors_on_the_wire_and_in_the_sas(nats):
     found = pair(*nats)
     sa = connect(found, *nats)
@@ -234,6 +235,7 @@ def test_declined_and_tunnel_mode_will_do(exchange):
 
 
 @pytest.mark.parametrize("exchange", ["IKE_AUTH", "CREATE_CHILD_SA"])
+@pytest.mark.requirements("7296-1.3.1-03", negative=True)
 def test_declined_and_unacceptable_is_deleted(exchange):
     tunnel = child(mode="tunnel")
     found = pair(bobs=bob(children=(tunnel,)))
@@ -265,6 +267,7 @@ def test_a_responder_that_does_not_insist_takes_tunnel_mode():
     assert one_child(found.bobs).hosts is None
 
 
+@pytest.mark.requirements("7296-2.23.1-04", negative=True)
 def test_without_one_address_at_each_end_there_is_no_transport_mode_behind_a_nat():
     """Section 2.23.1: the responder undoes the substitution and looks for tunnel mode."""
     found = pair("a")
@@ -282,6 +285,7 @@ def test_without_one_address_at_each_end_there_is_no_transport_mode_behind_a_nat
     assert sa.established
 
 
+@pytest.mark.requirements("7296-2.23-14", "7296-2.23.1-04", negative=True)
 def test_two_addresses_behind_a_nat_are_no_transport_mode():
     found = pair("a")
 
@@ -379,6 +383,7 @@ def test_a_dummy_packet_in_transport_mode():
     assert not inbox(found, "bob")
 
 
+@pytest.mark.requirements("3948-5.2-01", negative=True)
 def test_two_hosts_behind_one_nat_do_not_get_the_same_traffic():
     """RFC 3948 section 5.2: conflicting connections are disallowed, others are not."""
     carols = "192.0.2.3"

@@ -40,6 +40,7 @@ def to_alice(pair: Pair, data: bytes, kind=DatagramKind.IKE, port: int = 500) ->
 
 
 @pytest.mark.parametrize("kind", [NotifyType.INVALID_IKE_SPI, NotifyType.INVALID_SPI])
+@pytest.mark.requirements("7296-2.4-04", "7296-2.4-07", "7296-2.21.4-05", negative=True)
 def test_a_hint_leads_to_one_liveness_check_and_to_no_more_for_a_while(kind):
     pair = Pair()
     sa = pair.connect()
@@ -59,6 +60,7 @@ def test_a_hint_leads_to_one_liveness_check_and_to_no_more_for_a_while(kind):
 
 
 @pytest.mark.parametrize("kind", [NotifyType.AUTHENTICATION_FAILED, NotifyType.INVALID_SYNTAX, 8192, 40000])
+@pytest.mark.requirements("7296-2.4-04", "7296-2.21.4-05", negative=True)
 def test_other_notifies_in_the_clear_are_told_and_no_more(kind):
     pair = Pair()
     sa = pair.connect()
@@ -79,6 +81,7 @@ def test_a_hint_that_cannot_be_read_is_none():
     assert not pair.of("alice", Suspected)
 
 
+@pytest.mark.requirements("7296-2.4-05", negative=True)
 def test_a_dead_peer_is_found_behind_a_hint():
     pair = Pair()
     sa = pair.connect()
@@ -91,6 +94,7 @@ def test_a_dead_peer_is_found_behind_a_hint():
     assert pair.network.now > 60
 
 
+@pytest.mark.requirements("7296-2.21.4-09", "4303-3.4.2-01", negative=True)
 def test_esp_on_an_unknown_spi_is_told_inside_sk():
     pair = Pair()
     sa = pair.connect()
@@ -137,6 +141,7 @@ def test_esp_from_a_stranger_is_told_in_the_clear():
 
 
 @pytest.mark.parametrize("known", [True, False])
+@pytest.mark.requirements("7296-1.5-03", negative=True)
 def test_an_invalid_spi_outside_of_an_ike_sa_is_a_hint_if_the_spi_is_ours_and_never_answered(known):
     pair = Pair()
     sa = pair.connect()
@@ -171,6 +176,7 @@ def test_packets_outside_their_selectors_are_told_if_so_configured():
     assert sa.children
 
 
+@pytest.mark.requirements("7296-2.21.1-i01", "7296-2.21.1-i02", negative=True)
 def test_an_error_that_answers_ike_sa_init_waits_for_a_better_answer():
     pair = Pair()
     sa = pair.alice.connect(alice(), 0.0)
@@ -214,6 +220,7 @@ USELESS = {
 
 
 @pytest.mark.parametrize("forged", USELESS)
+@pytest.mark.requirements("7296-2.21.1-i01", negative=True)
 def test_an_answer_of_no_use_is_believed_only_where_no_better_one_comes(forged):
     for better in (False, True):
         pair = Pair()
@@ -229,6 +236,7 @@ def test_an_answer_of_no_use_is_believed_only_where_no_better_one_comes(forged):
         assert (sa.state is State.CLOSED) != better
 
 
+@pytest.mark.requirements("7296-2.6-i05", negative=True)
 def test_cookies_without_end_do_not_end_the_attempt():
     pair = Pair()
     sa = pair.alice.connect(alice(cookies=2), 0.0)
@@ -243,6 +251,7 @@ def test_cookies_without_end_do_not_end_the_attempt():
     assert sa.established
 
 
+@pytest.mark.requirements("7296-3.10.1-01", "7296-3.10.1-03", negative=True)
 def test_an_unknown_error_in_a_response_is_a_failure_and_unknown_status_types_are_ignored():
     pair = Pair()
     pair.bob.taps.add(
@@ -303,6 +312,7 @@ def test_destinations_are_remembered_up_to_a_number():
     assert Address(ALICE, 0) not in known
 
 
+@pytest.mark.requirements("7296-2.4-04", negative=True)
 def test_an_icmp_error_is_a_hint_to_ask():
     """Section 2.4: "an endpoint MUST NOT conclude that the other endpoint has failed based on … ICMP messages"."""
     pair = Pair()
@@ -336,6 +346,7 @@ def test_a_path_mtu_makes_fragments_smaller_for_a_while(told, believed):
 
 
 @pytest.mark.parametrize("half_open", [True, False])
+@pytest.mark.requirements("7296-2.4-07", negative=True)
 def test_few_messages_in_the_clear_are_looked_into(half_open):
     pair = Pair()
     sa = pair.alice.connect(alice(), 0.0, authenticate=not half_open)

@@ -186,6 +186,7 @@ def test_an_endpoint_may_have_several_addresses() -> None:
 
 
 @pytest.mark.parametrize("real", [False, True])
+@pytest.mark.requirements("7296-2.11-02")
 def test_an_endpoint_with_several_addresses_is_reached_at_each(real: bool) -> None:
     ours, theirs = ["127.0.0.1", "127.0.0.2"], "127.0.0.3"
     ports = EndpointConfig() if not real else EndpointConfig(port=15500, natt_port=15501, marker_always=True)

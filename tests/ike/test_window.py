@@ -50,6 +50,7 @@ def ident(datagram: Datagram) -> int:
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(1, 1), (3, 1), (1, 3), (2, 5)])
+@pytest.mark.requirements("7296-2.3-01", "7296-2.3-02", "7296-2.3-05")
 def test_each_end_sends_what_the_other_promised_to_keep(ours, theirs):
     pair, sa = connected(ours, theirs)
     # HDR, SK {IDi, ..., N(SET_WINDOW_SIZE)}  -->   <--  HDR, SK {IDr, ..., N(SET_WINDOW_SIZE)}
@@ -69,6 +70,7 @@ def test_each_end_sends_what_the_other_promised_to_keep(ours, theirs):
         )
 
 
+@pytest.mark.requirements("7296-2.3-i01")
 def test_the_window_is_one_until_both_are_authenticated():
     pair = Pair(bob(window=9))
     sa = pair.alice.connect(alice(window=9), 0.0)
@@ -81,6 +83,7 @@ def test_the_window_is_one_until_both_are_authenticated():
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("back", list(itertools.permutations(range(3))))
+@pytest.mark.requirements("7296-2.2-i02")
 def test_requests_and_answers_may_come_in_any_order(order, back):
     pair, sa = connected()
     exchanges = begin(sa, 3)
@@ -94,6 +97,7 @@ def test_requests_and_answers_may_come_in_any_order(order, back):
     assert len([e for e in pair.bob.events() if isinstance(e, MessageReceived)]) == 3
 
 
+@pytest.mark.requirements("7296-2.3-05", "7296-2.3-06")
 def test_request_x_waits_for_the_answers_up_to_x_minus_n():
     pair, sa = connected()
     begin(sa, 6)
@@ -108,6 +112,7 @@ def test_request_x_waits_for_the_answers_up_to_x_minus_n():
     assert [ident(r) for r in sent(pair)] == [5, 6, 7]
 
 
+@pytest.mark.requirements("7296-2.1-04", "7296-2.1-05", "7296-2.3-08", negative=True)
 def test_the_answers_of_a_whole_window_are_kept():
     pair, sa = connected()
     begin(sa, 9)
@@ -127,6 +132,7 @@ def test_the_answers_of_a_whole_window_are_kept():
     assert [type(e) for e in pair.bob.events()] == [MessageDropped]
 
 
+@pytest.mark.requirements("7296-2.3-09", negative=True)
 def test_the_window_has_an_end():
     pair, sa = connected(theirs=2)
     sa.requests.size = 4
@@ -143,6 +149,7 @@ def test_the_window_has_an_end():
     ("data", "size"),
     [(b"\0\0\0\1", 3), (b"\0\0\0\0", 3), (b"\0\0\0\7", 7), (b"\xff\xff\xff\xff", 1024), (b"\7", 3), (b"", 3)],
 )
+@pytest.mark.requirements("7296-2.3-01", negative=True)
 def test_a_window_only_grows(data, size):
     pair, sa = connected()
     pair.bobs.start(Informational(pair.bobs, notify(NotifyType.SET_WINDOW_SIZE, data)))
@@ -161,6 +168,7 @@ def test_a_promise_in_the_clear_promises_nothing():
 
 
 @pytest.mark.parametrize("theirs", [1, 5])
+@pytest.mark.requirements("7296-2.3-i02")
 def test_after_a_rekey_the_window_is_one_until_it_is_promised_anew(theirs):
     pair, sa = connected(3, theirs)
     sa.requests.size = 5
@@ -176,6 +184,7 @@ def test_after_a_rekey_the_window_is_one_until_it_is_promised_anew(theirs):
     assert [(e.header.init_SPI, e.header.id) for e in promises] == [(new.spi_i, 0)]
 
 
+@pytest.mark.requirements("7296-2.8-06")
 def test_the_delete_of_the_ike_sa_is_the_last_request():
     pair, sa = connected()
     exchanges = begin(sa, 2)
@@ -217,6 +226,7 @@ def test_two_requests_are_never_about_the_same_child_sa():
     assert {c.outbound.spi for _, c in pair.alice.children.values()} == set(pair.bob.children)
 
 
+@pytest.mark.requirements("7296-2.8-08")
 def test_many_child_sas_at_once_over_a_bad_wire():
     for seed in range(6):
         network = Network(seed=seed, wire=Wire(loss=0.2, duplication=0.2, reordering=0.5, jitter=1.0))
@@ -242,6 +252,7 @@ def ahead(pair: Pair, sa: IkeSa) -> Datagram:
     return request
 
 
+@pytest.mark.requirements("7296-2.3-09", "7296-2.3-10", negative=True)
 def test_a_message_id_ahead_of_the_window_is_complained_of_and_not_too_often():
     pair, sa = connected(invalid_message_id=10.0)
     now = pair.network.now
