@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fynx_scapy.ike.child.setup import selectors
 from fynx_scapy.ike.core.exchange import Steps, link
+from fynx_scapy.ike.core.registry import responders
 from fynx_scapy.ike.exchanges import Exchange, exchange
 from fynx_scapy.ike.exchanges.create_child import CreateChild
 from fynx_scapy.ike.exchanges.custom import Custom
@@ -47,5 +48,6 @@ __all__ = [
     "exchange",
     "link",
     "notify",
+    "responders",
     "selectors",
 ]
