@@ -147,12 +147,12 @@ class _Arm:
 
     def first(self, message: Outgoing) -> None:
         """Before all changes: note which message it is."""
-        seen, s = self._seen, self._scene.session
+        seen = self._seen
         self._scene.message = message
         seen.fired += 1
         if seen.fired == 1 and not self._at.esp:
             seen.message_id = int(message.header.id) if self._base.established else None
-            seen.sa = self._scene.sa if self._base.established or s._sa is not None else None
+            seen.sa = self._scene.find()
         if self._case.sign == "before":
             message.fill()
             if int(message.header.exch_type) == ExchangeType.IKE_SA_INIT:

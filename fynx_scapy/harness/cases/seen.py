@@ -212,8 +212,8 @@ def alive(s: Session, sa: IkeSa | None = None, message_id: int | None = None) ->
 
     If ``message_id`` is given, that request may not have been taken; then the number is used again.
     """
-    sa = sa or s.sa
-    if not sa.established:
+    sa = sa or (s.sa if s._sa is not None else None)
+    if sa is None or not sa.established:
         return False
     first, second = sa.requests.next_id, message_id
     sa.requests.clear()

@@ -45,10 +45,13 @@ class Scene:
 
     @property
     def sa(self) -> IkeSa:
-        """The IKE SA that the message belongs to."""
+        """The IKE SA that the message belongs to. LocalError when there is none."""
+        return self.find() or self.session.sa
+
+    def find(self) -> IkeSa | None:
+        """The same, or None."""
         spi = bytes(self.message.header.fields.get("init_SPI", b""))
-        sas = self.session.client.sas.values()
-        return next((sa for sa in sas if sa.spi_i == spi), None) or self.session.sa
+        return next((sa for sa in self.session.client.sas.values() if sa.spi_i == spi), None)
 
     @property
     def randomness(self) -> Randomness:
