@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All faults, from the file of each topic."""
+
+from __future__ import annotations
+
+from tests.faults import (
+    authentication,
+    configuration,
+    ending,
+    esp,
+    fragments,
+    initial,
+    keyexchange,
+    life,
+    messages,
+    negotiation,
+    path,
+)
+from tests.faults.fault import FAULTS, Fault
+
+TOPICS = (
+    initial, keyexchange, negotiation, authentication, messages, fragments, life, ending, configuration, path, esp,
+)  # fmt: skip
+"""The modules that register the faults, in the order of a conversation."""
+
+
+def faults() -> list[Fault]:
+    """Every fault, in that order."""
+    return list(FAULTS.values())
