@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 
 import fynx_scapy
 from fynx_scapy import cli, scenarios
+from fynx_scapy.commands.campaigning import Ran
 from fynx_scapy.commands.completion import SHELLS
 from fynx_scapy.harness import Run, Scenario
 from fynx_scapy.keylog import KeyLog
@@ -45,6 +47,7 @@ def test_every_command_is_a_file_of_its_name() -> None:
         assert command is not None
         assert command.name == name
     shared = {"__init__", "load_options", "losses", "opening", "options", "outputs", "peers", "running", "screen"}
+    shared |= {"campaigning", "verdicts"}  # of run
     programs = {"carrying", "connecting", "keeping", "load_program", "serving", "workers"}  # of connect and serve
     assert {path.stem for path in folder.glob("*.py")} == {*cli.COMMANDS, *shared, *programs}
 
@@ -223,7 +226,8 @@ def test_a_run_in_which_nothing_was_judged_is_1(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize(
     "words",
     [
-        ("psk_handshake", "cookie", "--seed", "7"),
+        ("psk_handshake", "cookie", "--seed", "7", "--role", "initiator", "--severity", "low", "--suite", "cve"),
+        ("--target", "192.0.2.1", "--target", "192.0.2.2", "--psk-file", "psk", "--peer", "strongswan@5.9.8"),
         ("psk_handshake", "--target", "[2001:db8::1]:600", "--psk-file", "a file", "--remote-id", "CN=it's me",
          "--local-ts", "10.1.0.0/24", "--port", "4000", "--natt-port", "4001", "--no-marker-always"),
         ("--target", "vpn.example", "--psk-file", "psk", "--local-id", "alice", "--remote-ts", "10.2.0.0/24",
@@ -237,8 +241,13 @@ def test_the_command_that_repeats_a_run_says_all_that_it_was_told(
     monkeypatch.chdir(tmp_path)
     for name in ("a file", "psk"):
         (tmp_path / name).write_text("secret")
-    monkeypatch.setattr("fynx_scapy.commands.run._target", lambda *given: None if given[0] is None else given)
-    monkeypatch.setattr("fynx_scapy.commands.run._run", lambda *given: ([], None, None))
+    nothing = SimpleNamespace(results=list, unmatched=list)
+
+    def ran(*given: object, **more: object) -> Ran:
+        return Ran(nothing, None, given[3])  # type: ignore[arg-type]
+
+    monkeypatch.setattr("fynx_scapy.commands.run.targets_of", lambda addresses, *given: list(addresses))
+    monkeypatch.setattr("fynx_scapy.commands.run.run_campaign", ran)
     fynx("run", *words, "--json", "x.json")
     command = shlex.split(json.loads((tmp_path / "x.json").read_text())["command"])
     assert command[:2] == ["fynx", "run"]

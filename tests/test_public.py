@@ -40,7 +40,6 @@ PUBLIC = {
     "fynx_scapy.load",
     "fynx_scapy.net",
     "fynx_scapy.observe",
-    "fynx_scapy.pytest_plugin",
     "fynx_scapy.settings",
     "fynx_scapy.taps",
 }

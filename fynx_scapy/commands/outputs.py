@@ -17,6 +17,7 @@ from fynx_scapy.commands.options import JSON_FILE, OUTPUT, PCAP, STDIO, Decorato
 
 if TYPE_CHECKING:
     from fynx_scapy.harness import Result
+    from fynx_scapy.harness.expectations import Unmatched
     from fynx_scapy.net.recorder import Recorder
 
 _OPTIONS: Sequence[Decorator] = (
@@ -63,13 +64,21 @@ class Outputs:
         return STDIO not in map(str, others)
 
     def write(
-        self, results: Sequence[Result], *, command: str, seed: int | None, about: Mapping[str, str], recorder: Recorder
+        self,
+        results: Sequence[Result],
+        *,
+        command: str,
+        seed: int | None,
+        about: Mapping[str, str],
+        recorder: Recorder,
+        unmatched: Sequence[Unmatched] = (),
     ) -> int:
         """Write all but the table. Returns 0, or the exit status where one could not be written; stderr says which."""
         written = SeveralOutputs()
         told: dict[str, Any] = {"command": command, "seed": seed, "about": about}
+        json_text = functools.partial(_json, unmatched=unmatched)
         for path, text in (
-            (self.report, _page), (self.json_file, _json), (self.junit, _junit), (self.markdown, _markdown)
+            (self.report, _page), (self.json_file, json_text), (self.junit, _junit), (self.markdown, _markdown)
         ):  # fmt: skip
             if path is not None:
                 with written.each(), writing(path) as out:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,3 +35,9 @@ class CaseDetails:
     def as_dict(self) -> dict[str, Any]:
         """The details as plain values for JSON."""
         return asdict(self) | {"changes": [asdict(change) for change in self.changes]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CaseDetails:
+        """What `as_dict` made plain values of. KeyError or TypeError for anything else."""
+        changes = tuple(Change(**change) for change in values["changes"])
+        return cls(values["mutation"], changes, values["expected"], values["found"])

@@ -20,6 +20,8 @@ class Unmatched:
 
     row: ExpectedFailure
     why: str
+    chosen: bool
+    """Whether its scenario was in the plan."""
 
     def as_dict(self) -> dict[str, Any]:
         """The row and why, as plain values for JSON."""
@@ -48,7 +50,7 @@ def unmatched(manifest: Manifest, results: Sequence[Result], version: str = "") 
     used = {id(manifest.row(result.scenario, result.role, version)) for result in results if result.verdict in JUDGED}
     for row in manifest.expected:
         if id(row) not in used and (not number or within(number, row.versions)):
-            yield Unmatched(row, _why(row, results, version))
+            yield Unmatched(row, _why(row, results, version), any(row.names(result.scenario) for result in results))
 
 
 def _why(row: ExpectedFailure, results: Sequence[Result], version: str) -> str:

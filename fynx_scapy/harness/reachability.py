@@ -21,6 +21,9 @@ from fynx_scapy.session_setup import LIVE
 Watcher = Callable[[Hosts, str], Callable[[], object] | None]
 """Called with each new network and its name; may return a function that stops watching, as `Recorder.watch` does."""
 
+VENDOR_IDS = "the peer's vendor IDs"
+"""The fact that has the names of a peer's vendor IDs."""
+
 
 def watching(watch: Watcher | None, network: Hosts, name: str) -> Callable[[], object]:
     """Call ``watch`` for a network, if there is one; returns a function that stops watching."""
@@ -103,5 +106,5 @@ def peer_facts(events: list[Event]) -> dict[str, str]:
     facts = {"the peer's identity": identities[0]} if identities else {}
     if vendors:
         names = (vendor_name(octets) or octets.hex() for octets in vendors)
-        facts["the peer's vendor IDs"] = ", ".join(dict.fromkeys(names))
+        facts[VENDOR_IDS] = ", ".join(dict.fromkeys(names))
     return facts

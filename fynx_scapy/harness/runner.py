@@ -77,9 +77,19 @@ class Result:
     """What a case changed, expected and found."""
     expected_failure: ExpectedFailure | None = None
     """The row of a manifest that expects it to fail."""
+    peer: str = ""
+    """The address of the live peer; empty for an embedded one."""
+    retried: tuple[str, ...] = ()
+    """Why earlier tries failed, if there were any: each had no answer, and a datagram may have been lost."""
+    counted: tuple[int, int] | None = None
+    """The number of sessions and packets of a result that a journal remembers: it has no stages any more."""
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values for JSON."""
+        sessions, packets = self.counted or (
+            len(self.stages),
+            sum(len(stage.ladder().packets) for stage in self.stages),
+        )
         return {
             "name": self.scenario.name,
             "title": self.scenario.title,
@@ -96,8 +106,11 @@ class Result:
             "left_behind": list(self.left_behind),
             "step": self.step,
             "seconds": round(self.seconds, 6),
-            "sessions": len(self.stages),
-            "packets": sum(len(stage.ladder().packets) for stage in self.stages),
+            "sessions": sessions,
+            "packets": packets,
+            "peer": self.peer,
+            "retried": list(self.retried),
+            "remembered": self.counted is not None,
             "details": self.details.as_dict() if self.details is not None else None,
             "expected_failure": self.expected_failure.as_dict() if self.expected_failure is not None else None,
         }

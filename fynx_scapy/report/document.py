@@ -8,6 +8,7 @@ from typing import Any
 
 from fynx_scapy import __version__
 from fynx_scapy.harness import Result, Stage, Tally
+from fynx_scapy.harness.expectations import Unmatched
 from fynx_scapy.ladder import Row
 from fynx_scapy.report.page import facts, our_versions
 
@@ -16,9 +17,17 @@ SCHEMA_VERSION = 1
 
 
 def document(
-    results: Sequence[Result], *, command: str, seed: int | None = None, about: Mapping[str, str] | None = None
+    results: Sequence[Result],
+    *,
+    command: str,
+    seed: int | None = None,
+    about: Mapping[str, str] | None = None,
+    unmatched: Sequence[Unmatched] = (),
 ) -> dict[str, Any]:
-    """The run as ``fynx run --json`` writes it. Arguments as for `render`. It contains no key."""
+    """The run as ``fynx run --json`` writes it. Arguments as for `render`. It contains no key.
+
+    ``unmatched`` are the rows of manifests that fitted no result.
+    """
     return {
         "schema": SCHEMA_VERSION,
         "version": __version__,
@@ -27,6 +36,7 @@ def document(
         "command": command,
         "seed": seed,
         **Tally.of(results).as_dict(),
+        "unmatched": [each.as_dict() for each in unmatched],
         "results": [_result(result) for result in results],
     }
 

@@ -140,7 +140,7 @@ def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path, monkeypatch: pyte
             raise KeyboardInterrupt
         return real(scenario, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(harness, "run", interrupted)
+    monkeypatch.setattr("fynx_scapy.harness.campaign.run", interrupted)
     files = {name: tmp_path / f"out.{name}" for name in ("report", "json", "junit", "pcap")}
     done = fynx("run", "cookie*", *(word for name, file in files.items() for word in (f"--{name}", file)))
     assert done.exit_code == 130

@@ -105,7 +105,7 @@ def test_a_result_as_plain_values() -> None:
         "name": "made_up", "title": "Title.", "source": "RFC 7296 section 1", "requirements": [], "verdict": "PASS",
         "reason": "", "in_part": False, "left_out": [], "left_behind": [], "step": "", "sessions": 1, "packets": 4,
         "topic": "", "role": "initiator", "severity": "medium", "suites": [],
-        "details": None, "expected_failure": None,
+        "details": None, "expected_failure": None, "peer": "", "retried": [], "remembered": False,
     }  # fmt: skip
 
 
