@@ -5,6 +5,14 @@ from __future__ import annotations
 
 from fynx_scapy.harness.cases.base import BASES, Base
 from fynx_scapy.harness.cases.case import Case
+from fynx_scapy.harness.cases.messages import (
+    asks_again,
+    chooses,
+    chooses_nothing,
+    never,
+    sends,
+    taken,
+)
 from fynx_scapy.harness.cases.outcome import (
     Outcome,
     accepted,
@@ -44,10 +52,13 @@ __all__ = [
     "accepted",
     "alive",
     "answered",
+    "asks_again",
     "both",
     "carries",
     "case",
     "cases",
+    "chooses",
+    "chooses_nothing",
     "deletes",
     "delivered",
     "discarded",
@@ -56,10 +67,13 @@ __all__ = [
     "gives_up",
     "goes_on",
     "judged",
+    "never",
     "no_child",
     "no_sa",
     "refused",
     "retries",
+    "sends",
     "silent",
     "survives",
+    "taken",
 ]

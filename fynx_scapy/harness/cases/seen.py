@@ -105,6 +105,9 @@ class Seen:
     message_id: int | None = None
     """The message ID that the mutated message would have had."""
     watching: bool = False
+    repeats: int = 0
+    """How often the peer sent the same IKE datagram again since the mutated message, each time bit for bit."""
+    _datagrams: set[bytes] = field(default_factory=set)
 
     # What came
 
@@ -186,9 +189,15 @@ class Seen:
 
     def datagram(self, _time: float, datagram: Datagram, fate: str) -> None:
         """An observer of the network: it reads the peer's unprotected messages, also those that our endpoint drops."""
-        if not self.watching or not self.fired or datagram.kind is not DatagramKind.IKE:
+        if not self.watching or datagram.kind is not DatagramKind.IKE:
             return
         if datagram.local.host in self.session.client.hosts or fate not in ("delivered", "duplicated"):
+            return
+        if datagram.data in self._datagrams:
+            self.repeats += bool(self.fired)
+        elif len(self._datagrams) < MOST_HEARD:
+            self._datagrams.add(datagram.data)
+        if not self.fired:
             return
         if len(datagram.data) < HEADER_SIZE or len(self.heard) >= MOST_HEARD:
             return

@@ -104,6 +104,12 @@ def overwrite(_: Scene, datagrams: list[Datagram], at: int, octets: bytes) -> Se
 
 
 @datagram_verb
+def put_before(_: Scene, datagrams: list[Datagram], octets: bytes) -> Sending:
+    """Put octets before each datagram, such as a non-ESP marker where there must be none."""
+    return _each(datagrams, lambda data: octets + data)
+
+
+@datagram_verb
 def octets_instead(_: Scene, datagrams: list[Datagram], octets: bytes) -> Sending:
     """Send these octets instead of each datagram."""
     return _each(datagrams, lambda _: octets)

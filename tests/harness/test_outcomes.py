@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Outcomes that look at the peer's messages: each is met by the peer that does it, and not met by another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.harness import Role, Verdict, run
+from fynx_scapy.harness.cases import (
+    Case,
+    Outcome,
+    asks_again,
+    cases,
+    chooses,
+    chooses_nothing,
+    never,
+    sends,
+    taken,
+)
+from fynx_scapy.harness.verbs import NOTHING, drop, flip_flags, set_header
+from fynx_scapy.harness.verbs.mutation import Mutation
+
+SUITES = {"proposals": "aes128gcm16-aes256gcm16-prfsha256-x25519"}
+RESPONSE: dict[str, Any] = {"base": "liveness", "at": "response", "roles": [Role.RESPONDER]}
+
+
+def verdict(do: Mutation, then: Outcome, **fields: Any) -> Verdict:
+    fields = {"base": "init", "source": "RFC 7296 section 3", "roles": [Role.INITIATOR]} | fields
+    (scenario,) = cases(f"{__name__}.{do}{then}{fields}", [Case("row", do=do, then=then, **fields)])
+    return run(scenario, seed=0).verdict
+
+
+@pytest.mark.parametrize(
+    ("do", "then", "fields", "met"),
+    [
+        (NOTHING, chooses(1, encr=(20, 128), prf=5, ke=31, integ=None), {"ours": SUITES}, True),
+        (NOTHING, chooses(2), {"ours": SUITES}, False),
+        (NOTHING, chooses(encr=(20, 256)), {"ours": SUITES}, False),
+        (NOTHING, chooses(integ=12), {"ours": SUITES}, False),
+        (drop("KE"), chooses(), {}, False),
+        (NOTHING, chooses_nothing(), {}, False),
+        (drop("KE"), chooses_nothing(), {}, True),
+        (set_header(version=0x30), never("INVALID_MAJOR_VERSION"), {}, False),
+        (NOTHING, never("INVALID_MAJOR_VERSION"), {}, True),
+        (NOTHING, sends("all it likes", lambda message: None), {}, True),
+        (NOTHING, sends("nothing", lambda message: "a message"), {}, False),
+        (flip_flags(0x20), sends("something", lambda message: None), {}, False),
+        (NOTHING, taken(), RESPONSE, True),
+        (NOTHING, asks_again(), RESPONSE, False),
+        (flip_flags(0x08), taken(), RESPONSE, False),
+        (flip_flags(0x08), asks_again(), RESPONSE, True),
+    ],
+)  # fmt: skip
+def test_an_outcome_is_met_or_not(do: Mutation, then: Outcome, fields: dict[str, Any], met: bool) -> None:
+    assert verdict(do, then, **fields) is (Verdict.PASS if met else Verdict.FAIL)
+
+
+def test_a_wrong_transform_type_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"did you mean ENCR\?"):
+        chooses(encrr=12)
