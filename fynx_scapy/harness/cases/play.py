@@ -62,6 +62,8 @@ def play(case: Case, run: Run) -> None:
         _settle(s, seen)
         seen.packets = len(inbox) - before
         seen.watching = False
+    if s._sa is None and any(sa.established for sa in s.client.sas.values()):
+        s.accept(timeout=1.0)  # the peer has set it up: probes go through it
     arm.check()
     fault = case.then.fault(seen)
     run.details = CaseDetails(mutation=str(case.do), expected=str(case.then), found=fault or str(seen))
@@ -211,5 +213,5 @@ def _picture(message: Outgoing) -> Any:
     """What a verb may change, to see whether it did."""
     if isinstance(message, OutgoingEsp):
         return replace(message.parts)
-    values = [value for _, _, value in message.computed]
+    values = [(value, name in layer.fields) for layer, name, value in message.computed]
     return build_message(message.header, message.payloads), message.sk.fields.copy(), values
