@@ -79,8 +79,8 @@ cases(
             then=deletes(), severity="critical", requirements=("7296-1.2-02",),
         ),
         Case(
-            "auth_method_not_ours", base="auth", do=auth_method("Digital_Signature"), then=FAILED | MALFORMED, severity="critical",
-            requirements=("7296-2.21.2-01",),
+            "auth_method_not_ours", base="auth", do=auth_method("Digital_Signature"), then=FAILED | MALFORMED,
+            severity="critical", requirements=("7296-2.21.2-01",),
         ),
         Case(
             "auth_method_null", base="auth", do=auth_method(13), then=FAILED, severity="critical",
@@ -104,8 +104,8 @@ cases(
             severity="critical", requirements=("7296-1.2-02",),
         ),
         Case(
-            "no_idr_in_response", base="auth", at="response", do=drop("IDr"), sign="before", then=deletes(), severity="critical",
-            requirements=("7296-1.2-02",),
+            "no_idr_in_response", base="auth", at="response", do=drop("IDr"), sign="before", then=deletes(),
+            severity="critical", requirements=("7296-1.2-02",),
         ),
         Case(
             "two_auth_payloads", base="auth", do=duplicate("AUTH"), then=(refused() | silent()) & no_sa(),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.cases.seen import Heard, Seen
+from fynx_scapy.harness.cases.seen import alive as alive_in
 from fynx_scapy.iana import ExchangeType, NotifyType, lookup, name_of
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_SA
 
@@ -177,6 +178,19 @@ def deletes() -> Outcome:
     return _Judged("it ends the IKE SA", judge)
 
 
+def new_sa_unused() -> Outcome:
+    """It does not use the IKE SA that our answer to its rekey was to set up."""
+
+    def judge(seen: Seen) -> str | None:
+        successor = seen.sa.successor if seen.sa is not None else None
+        if successor is None or not successor.established:
+            return None
+        with seen.paused():
+            return f"{seen}; then an answer in the new IKE SA" if alive_in(seen.session, successor) else None
+
+    return _Judged("it does not use the new IKE SA", judge)
+
+
 def no_sa() -> Outcome:
     """No IKE SA comes of it: neither end takes it for established."""
 
@@ -192,11 +206,11 @@ def no_sa() -> Outcome:
 
 
 def no_child() -> Outcome:
-    """No Child SA comes of it."""
+    """No Child SA comes of our request: its answer has no SA payload."""
 
     def judge(seen: Seen) -> str | None:
-        made = [message for message in seen.answers if message.encrypted and message.has(IKEv2_SA)]
-        return f"a Child SA: {seen}" if made or seen.installed else None
+        made = [message for message in seen.to_it if message.encrypted and message.has(IKEv2_SA)]
+        return f"a Child SA: {seen}" if made else None
 
     return _Judged("no Child SA", judge)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError, LocalError, MalformedError, Timeout
+from fynx_scapy.harness.forge import answers_on
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import (
@@ -19,6 +20,7 @@ from fynx_scapy.ike.events import (
     Event,
     IkeSaEstablished,
     IkeSaFailed,
+    IkeSaRekeyed,
     MessageReceived,
     Retransmitted,
     SaDeleted,
@@ -117,6 +119,11 @@ class Seen:
         return [message for message in self.heard if message.response]
 
     @property
+    def to_it(self) -> list[Heard]:
+        """The answers to the mutated message, if its message ID is known; else all answers."""
+        return [each for each in self.answers if self.message_id in (None, each.message_id)]
+
+    @property
     def requests(self) -> list[Heard]:
         """The peer's requests."""
         return [message for message in self.heard if not message.response]
@@ -142,9 +149,12 @@ class Seen:
 
     @property
     def ended(self) -> bool:
-        """Whether our endpoint has ended the IKE SA since then, or failed to set it up."""
-        kinds = (IkeSaFailed, SaDeleted)
-        return any(isinstance(event, kinds) and not getattr(event, "child_spis", ()) for event in self.events)
+        """Whether our endpoint has ended the IKE SA since then, or failed to set it up. A rekey ends none."""
+        replaced = {event.spi_i for event in self.events if isinstance(event, IkeSaRekeyed)}
+        if any(isinstance(event, IkeSaFailed) for event in self.events):
+            return True
+        deleted = [event for event in self.events if isinstance(event, SaDeleted) and not event.child_spis]
+        return any(event.spi_i not in replaced for event in deleted)
 
     @property
     def child_failed(self) -> bool:
@@ -217,26 +227,33 @@ class Seen:
 
 
 def alive(s: Session, sa: IkeSa | None = None, message_id: int | None = None) -> bool:
-    """Whether the peer answers an empty INFORMATIONAL request in an IKE SA.
+    """Whether the peer answers an empty INFORMATIONAL request in an IKE SA, or in the one that replaced it.
 
     If ``message_id`` is given, that request may not have been taken; then the number is used again.
     """
-    sa = sa or (s.sa if s._sa is not None else None)
-    if sa is None or not sa.established:
+    first = sa or (s.sa if s._sa is not None else None)
+    if first is None:
         return False
-    first, second = sa.requests.next_id, message_id
-    sa.requests.clear()
-    for number in dict.fromkeys((first, second)):
-        if number is None:
+    sa = first
+    while sa.successor is not None:
+        sa = sa.successor
+    if sa is not first:
+        return _asked(s, sa, None) or answers_on(s, first)
+    return _asked(s, sa, message_id)
+
+
+def _asked(s: Session, sa: IkeSa, message_id: int | None) -> bool:
+    numbers = dict.fromkeys((sa.requests.next_id, message_id))
+    for number in numbers:
+        if number is None or not sa.established:
             continue
+        sa.requests.clear()
         sa.requests.next_id = number
         exchange = sa.liveness()
         s.network.run(functools.partial(getattr, exchange, "done"), limit=patience(s))
         if exchange.answer is not None:
             return True
-        if not sa.established:
-            return False
-        sa.requests.clear()
+    sa.requests.clear()
     return False
 
 
