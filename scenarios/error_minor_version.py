@@ -21,6 +21,8 @@ from fynx_scapy.taps import Outgoing
         "7296-3.1-07",
         "7296-3.1-08",
         "7296-3.1-09",
+        "7296-3.1-12",
+        "7296-3.2-06",
     ),
     live="in part",
 )
@@ -29,7 +31,7 @@ def error_minor_version(run: Run) -> None:
 
     def newer(message: Outgoing) -> None:
         message.header.version = 0x2F
-        message.header.flags = int(message.header.flags) | 0xC7
+        message.header.flags = int(message.header.flags) | 0xD7
         for payload in message.payloads:
             payload.flags = int(payload.flags or 0) | 0x7F
 

@@ -8,7 +8,7 @@ from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
 
 
-@scenario("RFC 7296 section 1.3", requirements=("7296-1.3-i02", "7296-1.3.1-04"))
+@scenario("RFC 7296 section 1.3", requirements=("7296-1.3-i02", "7296-1.3.1-04", "7296-4-07"))
 def error_no_additional_sas(run: Run) -> None:
     """One Child SA too many is refused; the others and the IKE SA remain, and a rekey is still allowed."""
     s = run.session(peer={"child_limit": 1})

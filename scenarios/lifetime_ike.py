@@ -17,7 +17,7 @@ AGELESS: PeerFields = {
 }
 
 
-@scenario("RFC 7296 section 2.8", requirements=("7296-2.8-06",))
+@scenario("RFC 7296 section 2.8", requirements=("7296-1.3.2-i01", "7296-2.8-06"))
 def lifetime_ike(run: Run) -> None:
     """At its soft limit an IKE SA is rekeyed; its Child SA is inherited, without a new authentication."""
     four_hours = Lifetime(soft=Limits(seconds=14400.0), jitter=0.0)
@@ -42,7 +42,8 @@ def lifetime_ike(run: Run) -> None:
     expect(s.events).at("initiator").has(IkeSaRekeyed, times=1, by_peer=False)
     expect(s.events).at("responder").has(IkeSaRekeyed, times=1, by_peer=True).has(IkeSaEstablished, times=1)
     last = expect(s.events).at("initiator").sent(-1).exchange("INFORMATIONAL")
-    last.has(IKEv2, init_SPI=old.spi_i).has(IKEv2_Delete, proto=ProtocolId.IKE)
+    rekey = expect(s.events).at("initiator").sent(0, "CREATE_CHILD_SA").packet
+    last.message_id(rekey.id + 1).has(IKEv2, init_SPI=old.spi_i).has(IKEv2_Delete, proto=ProtocolId.IKE)
     expect(s.events).at("responder").has(SaDeleted, times=1, child_spis=(), by_peer=True, spi_i=old.spi_i)
     (new,) = [sa for sa in s.client.sas.values() if sa.established]
     expect(len(new.children), "Child SAs of the new IKE SA").equals(1)

@@ -7,7 +7,7 @@ from scapy.layers.inet import ICMP
 
 from fynx_scapy.events import ChildSaInstalled, IkeSaEstablished, KeysDerived
 from fynx_scapy.harness import Run, expect, main, scenario
-from fynx_scapy.iana import TransformType
+from fynx_scapy.iana import ProtocolId, TransformType
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDr, IKEv2_KE, IKEv2_Nonce, IKEv2_SA, IKEv2_TSi, IKEv2_TSr
 
 
@@ -15,7 +15,8 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDr, IKEv2_KE, IKEv2_Nonce
     "RFC 7296 section 1.2",
     requirements=(
         "7296-1.2-i05", "7296-1.2-06", "7296-2.2-i01", "7296-2.2-i02", "7296-2.7-04", "7296-3.3.1-03", "7296-2.14-i02",
-        "7296-1.2-i06", "7296-4-04",
+        "7296-1.2-i06", "7296-4-04", "7296-2.7-01", "7296-2.7-02", "7296-3.3.6-01", "7296-3.3.6-02", "7296-3.3.6-03",
+        "7296-3.3.1-04",
     ),
     live="in part",
 )  # fmt: skip
@@ -35,6 +36,7 @@ def psk_handshake(run: Run) -> None:
     expect(len(chosen), "proposals in the answer").equals(1)
     offer = expect(s.events).at("initiator").sent(-1).packet[IKEv2_SA].prop
     expect(chosen[0].proposal, "proposal number").between(1, len(offer) if s.live else 1)
+    expect((int(chosen[0].proto), bytes(chosen[0].SPI or b"")), "protocol and SPI").equals((ProtocolId.IKE, b""))
     kinds = [transform.transform_type for transform in chosen[0].trans]
     # One transform of each type, in any order.
     wanted = {transform.transform_type for transform in offer[chosen[0].proposal - 1].trans}
@@ -49,6 +51,9 @@ def psk_handshake(run: Run) -> None:
     request = expect(s.events).at("initiator").sent(0, "IKE_AUTH").message_id(1).lacks(IKEv2_KE, IKEv2_Nonce).packet
     for proposal in request[IKEv2_SA].prop:
         expect([t.transform_type for t in proposal.trans], "transform types").excludes(TransformType.KE)
+
+    (child,) = auth[IKEv2_SA].prop
+    expect((int(child.proto), len(child.SPI)), "protocol and octets of the SPI").equals((ProtocolId.ESP, 4))
 
     # Both peers now have the same keys, a different one for each direction.
     expect(s.events).has(IkeSaEstablished, times=len(s.ends)).has(ChildSaInstalled, times=len(s.ends))

@@ -73,6 +73,8 @@ MAY_IMPORT = {
     "report": TOOLS,
     "scenarios": TOOLS,
     "shell": TOOLS,
+    "pytest_state": FRONTS,
+    "pytest_plugin": FRONTS | {"pytest_state"},
     "commands": FRONTS | {"bench", "load"},
     "cli": {"commands"},
     "shims": {"layers"},

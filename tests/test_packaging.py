@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import fynx_scapy
+from tests.test_documents import blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 LINKS = ("layers", "scenarios")
@@ -64,6 +66,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = folder / "env" / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel, cwd=folder)
     return python.parent
+
+
+@pytest.fixture(scope="module")
+def installed_with_pytest(installed: Path) -> Path:
+    """The same with pytest. Tests that come later in this file see it too."""
+    words = ("-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", "pytest")
+    run(installed / "python", *words, cwd=installed)
+    return installed
 
 
 def contents(wheel: Path) -> dict[str, bytes]:
@@ -157,3 +167,11 @@ def test_command_runs_from_there(installed: Path, tmp_path: Path) -> None:
     assert "psk_handshake" in run(installed / "fynx", "list", cwd=tmp_path)
     run(installed / "fynx", "run", "--report", "run.html", "--pcap", "run.pcapng", cwd=tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"run.html", "run.pcapng", "run.keys"}
+
+
+def test_the_tests_of_the_guide_run_from_there(installed_with_pytest: Path, tmp_path: Path) -> None:
+    """With the wheel, what it depends on and pytest alone: the plugin is found by its entry point."""
+    (test,) = (block for block in blocks("docs/guide.md", "python") if block.startswith("# test_gateway.py\n"))
+    (tmp_path / "test_gateway.py").write_text(test)
+    said = run(installed_with_pytest / "python", "-m", "pytest", "-q", "-W", "error", "--strict-markers", cwd=tmp_path)
+    assert re.search(r"^\d+ passed in ", said, re.MULTILINE), said

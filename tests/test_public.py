@@ -40,6 +40,7 @@ PUBLIC = {
     "fynx_scapy.load",
     "fynx_scapy.net",
     "fynx_scapy.observe",
+    "fynx_scapy.pytest_plugin",
     "fynx_scapy.settings",
     "fynx_scapy.taps",
 }
