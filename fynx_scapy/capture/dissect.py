@@ -42,12 +42,12 @@ from fynx_scapy.capture.reading.frames import NO_FRAME
 from fynx_scapy.capture.reading.losses import Loss
 from fynx_scapy.capture.reading.nested import Nested
 from fynx_scapy.capture.reading.packets import IpsecPacket
-from fynx_scapy.capture.reading.records import payload_record
 from fynx_scapy.capture.reading.walk import LOST, Walk
 from fynx_scapy.errors import MalformedError
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, IKE_HEADER
+from fynx_scapy.layers.ikev2.records import payload_record
 
 Record = dict[str, Any]
 ENCRYPTED = (PayloadType.SK, PayloadType.SKF)

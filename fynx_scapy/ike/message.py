@@ -314,6 +314,8 @@ class Outgoing(Payloads):
     """What the datagram carries. Taps see ESP packets and keepalives, too."""
     computed: list[tuple[Packet, str, Computed]] = field(default_factory=list)
     """Fields that depend on other payloads. They are computed after the ``payloads`` taps have run."""
+    filled: list[tuple[Packet, str, Any]] = field(default_factory=list)
+    """Those values, once they are computed."""
     changed: list[str] = field(default_factory=list)
     """The tap stages that changed it, in order."""
     read_back: Sent | None = None
@@ -336,6 +338,7 @@ class Outgoing(Payloads):
         for layer, name, value in self.computed:
             if name not in layer.fields and any(layer is payload for payload in self.payloads):
                 setattr(layer, name, value(self))
+                self.filled.append((layer, name, getattr(layer, name)))
 
     def types(self) -> list[str]:
         """The names of the payloads in IANA's notation."""

@@ -1,35 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The details of a ladder's row: header, decrypted payloads with all their fields, changes by taps, and octets.
+"""The details of a ladder's row: header, decrypted payloads with all their fields, and octets.
 
 All are plain values for the template. They contain no keys, because no row shows the events that have them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from scapy.packet import Packet
 
-from fynx_scapy.capture.reading.records import payload_record
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
 from fynx_scapy.ike.events import EspReceived, EspSent, MessageEvent, MessageSent
 from fynx_scapy.ladder import Row, payload_name
 from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, FLAG_RESPONSE, HEADER_SIZE, NEXT_PAYLOAD
-from fynx_scapy.layers.ikev2 import build_payloads, first_type, parse_message, parse_payloads
+from fynx_scapy.layers.ikev2 import first_type, parse_message, parse_payloads
+from fynx_scapy.layers.ikev2.records import payload_record
 
 Fields = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One field that a tap changed, such as ``AUTH / load``. A value is empty if the field did not exist."""
-
-    stage: str
-    field: str
-    before: str
-    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +28,6 @@ class MessageDetails:
     header: Fields
     encrypted: bool = False
     payloads: list[tuple[str, Fields]] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
     octets: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -53,7 +41,7 @@ def message_details(row: Row) -> MessageDetails | None:
         layers = _as_sent(event)
         request = not int(event.header.flags or 0) & FLAG_RESPONSE
         payloads = [(payload_name(layer, request=request), _fields(layer)) for layer in layers]
-        return MessageDetails(_header(event), event.encrypted, payloads, list(_changes(event, layers)), octets)
+        return MessageDetails(_header(event), event.encrypted, payloads, octets)
     if isinstance(event, EspSent | EspReceived):
         header: Fields = {"SPI": f"{event.spi:08x}", "sequence number": event.seq, "octets inside": event.length}
         header["carried as"] = event.datagram.kind.value
@@ -112,43 +100,3 @@ def _tidy(value: Any) -> Any:
 
 def _key_length(bits: Any) -> Fields:
     return {"AF": 1, "type": "Key_Length", "value": bits}
-
-
-def _changes(event: MessageEvent, sent: Sequence[Packet]) -> Iterator[Change]:
-    """The changes by taps, field by field if the fields are known, else as octets."""
-    if not isinstance(event, MessageSent):
-        return
-    # (stage, type of the first payload, octets before the tap)
-    for stage, first, octets in getattr(event, "before", ()):
-        if stage == "payloads":
-            before = parse_payloads(first, octets)
-            after = parse_payloads(first_type(event.payloads), build_payloads(event.payloads))
-        elif stage == "plaintext":
-            before, after = _inside(event, octets), list(sent)
-        else:
-            yield Change(stage, "octets", octets.hex(), event.wire[0].hex())
-            continue
-        old, new = (dict(_flat(layers)) for layers in (before, after))
-        for name in dict.fromkeys([*old, *new]):
-            if old.get(name) != new.get(name):
-                yield Change(stage, name, old.get(name, ""), new.get(name, ""))
-
-
-def _flat(layers: Sequence[Packet]) -> Iterator[tuple[str, str]]:
-    """Every field of every payload, with a unique name; a second payload with the same name is ``N(COOKIE) 2``."""
-    seen: dict[str, int] = {}
-    for layer in layers:
-        name = payload_name(layer)
-        seen[name] = seen.get(name, 0) + 1
-        yield from _leaves(name if seen[name] == 1 else f"{name} {seen[name]}", _fields(layer))
-
-
-def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _leaves(f"{name} / {key}", inner)
-    elif isinstance(value, list) and value:
-        for number, item in enumerate(value, 1):
-            yield from _leaves(f"{name} {number}", item)
-    else:
-        yield name, "" if value in ({}, [], None) else str(value)

@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 
 from fynx_scapy.capture.dissect import dissect
-from fynx_scapy.capture.reading.records import payload_record
 from fynx_scapy.capture.showing.text import payloads as showing
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.ladder.names import payload_name
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_EAP, IKEv2_Notify, IKEv2_VendorID, parse_payloads
+from fynx_scapy.layers.ikev2.records import payload_record
 from tests.shared import shared
 
 

@@ -15,13 +15,13 @@ from scapy.packet import Packet
 from scapy.themes import NoTheme
 
 from fynx_scapy import iana, layers
-from fynx_scapy.capture.reading.records import payload_record
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ladder import payload_name
 from fynx_scapy.layers import esp, ikev2
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_Payload, der, group, parse_message, structure
 from fynx_scapy.layers.ikev2.fields import Octets, Remark
 from fynx_scapy.layers.ikev2.header import PAYLOADS
+from fynx_scapy.layers.ikev2.records import payload_record
 from tests.hostile import OCTETS, TEXT, unprintable
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from functools import cached_property
 from html.parser import HTMLParser
 
@@ -11,10 +11,9 @@ import pytest
 
 from fynx_scapy import scenarios
 from fynx_scapy.harness import Result, Run, Scenario, Verdict, run
-from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived, MessageSent
+from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived
 from fynx_scapy.ladder import Ladder, Row
-from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Nonce, IKEv2_Notify, build_payloads
-from fynx_scapy.report.messages import Change, message_details
+from fynx_scapy.report.messages import message_details
 from fynx_scapy.report.page import render
 from fynx_scapy.session import Session
 
@@ -212,54 +211,3 @@ def test_a_message_opens_to_its_fields() -> None:
     assert ping.header["sequence number"] == 1
     assert ping.header["octets inside"] == 84
     assert message_details(Row(0.0, "", "responder", "datagram", "")) is None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Told(MessageSent):
-    """A message of which the event tells what the taps were handed: (stage, type of the first payload, octets)."""
-
-    before: tuple[tuple[str, int, bytes], ...] = ()
-
-
-def changes_of(stage: str, first: int, octets: bytes, *, row: int, session: Session) -> list[Change]:
-    sent = rows(session)[row].event
-    assert isinstance(sent, MessageSent)
-    values = {f.name: getattr(sent, f.name) for f in fields(sent)} | {"before": ((stage, first, octets),)}
-    found = message_details(replace(rows(session)[row], event=Told(**values)))
-    assert found is not None
-    return found.changes
-
-
-def test_payloads_that_a_tap_changed_are_shown_before_and_after() -> None:
-    s = Session(seed=1)
-    s.tap("payloads", lambda message: message.payloads.append(IKEv2_Notify(type="INITIAL_CONTACT")))
-    s.sa_init()
-    event = rows(s)[0].event
-    assert isinstance(event, MessageSent)
-    original = [*event.payloads[:-1]]
-    original[2] = IKEv2_Nonce(nonce=bytes(20))
-    found = changes_of("payloads", 33, build_payloads(original), row=0, session=s)
-    changes = {change.field: change for change in found}
-    assert changes["Ni / nonce"].stage == "payloads"
-    assert changes["Ni / nonce"].before == "00" * 20
-    assert changes["Ni / nonce"].after == event.payloads[2].nonce.hex()
-    assert changes["N(INITIAL_CONTACT) / notify_type"].before == ""
-    assert set(changes) == {"Ni / nonce"} | {name for name in changes if name.startswith("N(INITIAL_CONTACT)")}
-
-
-def test_plaintext_that_a_tap_changed() -> None:
-    s = Session(seed=1)
-    s.connect()
-    s.delete(s.child)
-    plaintext = build_payloads([IKEv2_Delete(proto="ESP", SPI=[b"spi1"])]) + bytes(4) + b"\4"
-    (change,) = changes_of("plaintext", 42, plaintext, row=4, session=s)
-    assert (change.stage, change.field, change.before) == ("plaintext", "D(ESP) / SPI 1", b"spi1".hex())
-    assert len(change.after) == 8
-
-
-def test_octets_that_a_tap_changed() -> None:
-    s = Session(seed=1)
-    s.sa_init()
-    (change,) = changes_of("wire", 0, b"before", row=0, session=s)
-    assert (change.stage, change.field, change.before) == ("wire", "octets", b"before".hex())
-    assert change.after.startswith(s.sa.spi_i.hex())

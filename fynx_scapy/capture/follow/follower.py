@@ -182,7 +182,7 @@ class Follower:
     # One message
 
     def _message(self, message: IkeOpened, count: bool = True) -> IkeOpened:
-        from fynx_scapy.capture.reading.records import faults
+        from fynx_scapy.layers.ikev2.records import faults
 
         data = message.message
         if len(data) < IKE_HEADER.size:

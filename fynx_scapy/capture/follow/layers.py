@@ -76,8 +76,8 @@ def _unlink(layers: Iterable[Any]) -> None:
 
 
 def _outer(data: bytes, missing: int) -> Outer:
-    from fynx_scapy.capture.reading.records import cut
     from fynx_scapy.layers.ikev2.header import parse_message
+    from fynx_scapy.layers.ikev2.records import cut
 
     if len(data) < IKE_HEADER.size or data[VERSION] >> 4 != 2:
         return Outer(None, [], False)

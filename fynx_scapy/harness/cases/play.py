@@ -12,8 +12,9 @@ from fynx_scapy.errors import FynxError, LocalError, OutOfReach, Timeout
 from fynx_scapy.harness.cases.at import At
 from fynx_scapy.harness.cases.base import Base, base_named
 from fynx_scapy.harness.cases.case import Case
+from fynx_scapy.harness.cases.changes import Picture, limited, of_datagrams, of_message, of_octets
 from fynx_scapy.harness.cases.seen import Seen, patience
-from fynx_scapy.harness.details import CaseDetails
+from fynx_scapy.harness.details import CaseDetails, Change
 from fynx_scapy.harness.expect import fail
 from fynx_scapy.harness.stage import Run
 from fynx_scapy.harness.verbs.mutation import KEPT, NOTHING, Mutation, Scene
@@ -66,7 +67,7 @@ def play(case: Case, run: Run) -> None:
         s.accept(timeout=1.0)  # the peer has set it up: probes go through it
     arm.check()
     fault = case.then.fault(seen)
-    run.details = CaseDetails(mutation=str(case.do), expected=str(case.then), found=fault or str(seen))
+    run.details = CaseDetails(str(case.do), limited(arm.changes), str(case.then), fault or str(seen))
     if fault is not None:
         fail(f"{case.then} after {case.do}", fault)
 
@@ -134,6 +135,8 @@ class _Arm:
         self.broken: FynxError | None = None
         """What a verb raised."""
         self.changed = False
+        self.changes: list[Change] = []
+        """What the verbs have changed, for reports."""
 
     def chosen(self, message: Outgoing) -> bool:
         """Whether this message is the one to change."""
@@ -169,20 +172,24 @@ class _Arm:
         """The tap of one mutation."""
 
         def change(message: Outgoing) -> None:
-            before = _picture(message)
+            before, seen = _picture(message), Picture.of(message)
             self._act(mutation, message, message)
             self.changed |= _picture(message) != before
+            self.changes += of_message(mutation.stage, message, seen)
 
         def octets(message: Outgoing, data: bytes) -> bytes:
             after: bytes = self._act(mutation, message, data)
             self.changed |= after != data
+            self.changes += of_octets(mutation.stage, message, data, after)
             return after
 
         def datagrams(message: Outgoing, sent: list[Datagram], attempt: int) -> Any:
             if attempt and not mutation.every:
                 return sent
+            before = list(sent)
             after = self._act(mutation, message, sent)
-            self.changed |= list(after) != sent
+            self.changed |= list(after) != before
+            self.changes += of_datagrams(mutation.stage, before, after)
             return after
 
         return {"payloads": change, "parts": change, "plaintext": octets, "wire": octets}.get(mutation.stage, datagrams)

@@ -33,13 +33,9 @@ const shown = value => {
   const text = String(value);
   return text.length > 24 && !text.includes(" ") ? make("span", "octets", text) : text;
 };
-// A message opened: what taps changed, its header, its payloads, its octets.
-const message = ({header, encrypted, payloads, changes, octets}) => {
-  const change = each => make("tr", "", make("td", "", each.stage), make("td", "", each.field),
-    make("td", "", make("del", "octets", each.before || "–")), make("td", "", make("ins", "octets", each.after || "–")));
-  const parts = changes.length ? [make("table", "changes", make("caption", "", "Changes by taps"),
-    heads(["stage", "field", "before", "after"]), ...changes.map(change))] : [];
-  parts.push(part(payloads.length || !encrypted ? "header" : "packet", false, fields(header)));
+// A message opened: its header, its payloads, its octets.
+const message = ({header, encrypted, payloads, octets}) => {
+  const parts = [part(payloads.length || !encrypted ? "header" : "packet", false, fields(header))];
   if (encrypted && payloads.length) parts.push(make("p", "where", "inside SK, decrypted"));
   parts.push(...payloads.map(([name, record]) => part(name, true, fields(record))));
   if (encrypted && !payloads.length && "exchange" in header) parts.push(make("p", "none", "SK contains no payloads."));
