@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Generates exchanges.md, states.md, errors.md and settings.md in docs/ from the code: ``scripts/docs``.
+"""Generates pages of docs/ and the ledger of requirements from the code: ``scripts/docs``.
 
 Each ladder is a run of its exchange in memory. The table of payloads comes from `rules`, the diagram from the table
 that the engine checks each state change against, the errors from their classes and from `reasons`.
@@ -34,6 +34,8 @@ from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.wire.rules import Rule
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.reasons import ENDINGS, REFUSALS
+from tools import ledger
+from tools.ledger import requirements
 from tools.settings_page import NOTE, settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -318,8 +320,12 @@ PAGES: dict[str, Callable[[], str]] = {
     "states.md": states,
     "errors.md": errors,
     "settings.md": settings,
+    "requirements.md": requirements,
 }
 
 if __name__ == "__main__":
+    (ledger.HARNESS / "marked.json").write_text(ledger.list_of_tests())
+    ledger.COVERED.write_text(ledger.covered_txt())
+    print(ledger.summary())
     for name, write in PAGES.items():
         (DOCS / name).write_text(write())

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx list``: list the scenarios."""
+"""``fynx list``: list the scenarios, or the requirements with their tests."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -15,15 +15,26 @@ from fynx_scapy.commands.options import JSON, OUTPUT, scenario_names, without
 
 @click.command("list")
 @scenario_names
+@click.option(
+    "--rfc", metavar="[NUMBER]", is_flag=False, flag_value="",
+    help="List the requirements instead, with their tests: all, or those of an RFC, a section (7296-2.5), an area or "
+    "an ID.",
+)  # fmt: skip
 @JSON
 @OUTPUT
-def list_(names: tuple[str, ...], exclude: tuple[str, ...], as_json: bool, output: Path) -> None:
+def list_(names: tuple[str, ...], exclude: tuple[str, ...], rfc: str | None, as_json: bool, output: Path) -> None:
     """List the scenarios: what each shows, and its RFC section. * marks those that also run against a live peer.
 
     With NAMEs only those: names, patterns ('error_*'), files of yours, or folders of them.
 
     --json prints one object per line and scenario.
     """
+    if rfc is not None:
+        if names or exclude:
+            raise click.UsageError("expected --rfc alone, or names of scenarios, found both")
+        with writing(output) as out:
+            show_requirements(rfc, as_json, out)
+        return
     from fynx_scapy import scenarios
 
     loaded = without(scenarios.chosen(names, lambda text: click.echo(text, err=True)), exclude)
@@ -39,3 +50,18 @@ def list_(names: tuple[str, ...], exclude: tuple[str, ...], as_json: bool, outpu
             click.echo(f"{scenario.name:{width}} {mark} {scenario.title} ({scenario.source})", file=out)
     if not as_json:
         click.echo("* also runs against a live peer: fynx run NAME --target HOST", err=True)
+
+
+def show_requirements(word: str, as_json: bool, out: TextIO) -> None:
+    """Print the requirements that a word names, with their tests; one alone in full."""
+    from fynx_scapy import scenarios
+    from fynx_scapy.harness.ledger import Coverage, chosen, ledger
+    from fynx_scapy.scenarios.interop import trials
+
+    entries = ledger([*scenarios.chosen(()), *(trial.scenario for trial in trials())])
+    found = chosen(entries, word)
+    for entry in found:
+        text = entry.in_full() if len(found) == 1 else entry.in_one_line()
+        click.echo(json.dumps(entry.as_dict()) if as_json else text, file=out)
+    if not as_json:
+        click.echo(f"covered: {Coverage.over(found)} of those that can be observed", err=True)

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import Encr, Integ, KeMethod, NotifyType, ProtocolId
-from fynx_scapy.ike.events import IkeSaFailed, MessageSent, PeerNotified
+from fynx_scapy.ike.events import ChildSaInstalled, IkeSaFailed, MessageSent, PeerNotified
 from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.ike.terms.proposals import KE, Offer, Proposal, check_answer, choose, offers, proposal_layer
 from fynx_scapy.layers.ikev2 import (
@@ -295,3 +297,56 @@ def test_no_key_length_ends_an_endpoint(role, value):
         assert pair.of("alice", IkeSaFailed)
     remove()
     assert pair.connect(config).established
+
+
+# Lengths and counts (section 3.3)
+
+
+def off_by(name: str, by: int, of: str) -> Any:
+    """A change of one number of the first proposal, or of its first transform."""
+
+    def change(proposal: IKEv2_Proposal) -> None:
+        one = proposal if of == "proposal" else proposal.trans[0]
+        built = IKEv2_Proposal(bytes(proposal))
+        value = getattr(built if of == "proposal" else built.trans[0], name)
+        setattr(one, name, (value + by) % 256)
+
+    return change
+
+
+INCONSISTENT = {
+    "a proposal that is too short": off_by("length", -4, "proposal"),
+    "a proposal that is too long": off_by("length", 4, "proposal"),
+    "a proposal shorter than its header": off_by("length", -256 + 4, "proposal"),
+    "a transform that is too short": off_by("length", -8, "transform"),
+    "a transform that is too long": off_by("length", 200, "transform"),
+    "one transform more": off_by("trans_nb", 1, "proposal"),
+    "one transform less": off_by("trans_nb", -1, "proposal"),
+    "an SPI beyond the proposal": off_by("SPIsize", 250, "proposal"),
+    "no last transform": lambda proposal: setattr(proposal.trans[-1], "next_payload", 3),
+    "an early last transform": lambda proposal: setattr(proposal.trans[0], "next_payload", 0),
+}
+
+
+@pytest.mark.parametrize("fault", INCONSISTENT)
+@pytest.mark.parametrize("sender", ["alice", "bob"])
+@pytest.mark.requirements("7296-3.3-04", negative=True)
+def test_an_sa_payload_whose_numbers_do_not_fit_sets_up_nothing(sender, fault):
+    pair = Pair()
+    sa = pair.connect()
+
+    def spoil(message: Outgoing) -> None:
+        for payload in message.all(IKEv2_SA):
+            INCONSISTENT[fault](payload.prop[0])
+
+    getattr(pair, sender).taps.add("payloads", spoil)
+    # HDR, SK {SA(broken), Ni, TSi, TSr}  -->   <--  HDR, SK {N(INVALID_SYNTAX)}     or the other way round
+    exchange = sa.create_child()
+    pair.network.run()
+    assert exchange.error is not None
+    assert len(pair.of("alice", ChildSaInstalled)) == 1
+    if sender == "alice":
+        assert pair.of("alice", PeerNotified)[-1].notify_type == NotifyType.INVALID_SYNTAX
+        assert len(pair.of("bob", ChildSaInstalled)) == 1
+    # Another IKE SA is not harmed, and none is set up by such an SA payload.
+    assert not pair.connect().established
