@@ -176,7 +176,7 @@ def test_tests_hold_no_programs_and_tools_need_no_tests() -> None:
     tools = [path for path in SOURCES if path.is_relative_to(ROOT / "tools")]
     assert [named(path) for path in tests if re.search(r"^if __name__ ==", path.read_text(), re.MULTILINE)] == []
     used = {name for path in tools for name in re.findall(r"\btests\.[\w.]+", path.read_text())}
-    assert used == {"tests.ike.pair"}
+    assert used == {"tests.ike.pair", "tests.faults.everything", "tests.faults.fault"}
 
 
 def test_nothing_is_bound_to_one_machine() -> None:

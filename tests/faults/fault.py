@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from scapy.packet import Packet
@@ -67,15 +68,14 @@ class Faulty:
 
     def swap_function(self, function: Callable[..., Any], new: Callable[..., Any]) -> None:
         """Replace a function in every module that has imported it."""
+        places = _places(getattr(function, _FIRST, function))
+        original = vars(places[0][0])[places[0][1]]
 
-        @functools.wraps(function)
+        @functools.wraps(original)
         def chosen(*args: Any, **named: Any) -> Any:
-            return new(function, *args, **named) if self.running else function(*args, **named)
+            return new(original, *args, **named) if self.running else original(*args, **named)
 
-        modules = [module for name, module in list(sys.modules.items()) if name.startswith("fynx_scapy")]
-        places = [(module, name) for module in modules for name, value in vars(module).items() if value is function]
-        if not places:
-            raise LookupError(f"expected a module with {function!r}, found none")
+        setattr(chosen, _FIRST, getattr(function, _FIRST, function))
         for module, name in places:
             self._set(module, name, chosen)
 
@@ -152,6 +152,28 @@ class Faulty:
             return (entered if endpoint_of(one) is self.endpoint else original)(one, *args, **named)
 
         self._set(owner, name, chosen)
+
+
+_FIRST = "_first_original"
+"""The attribute of a replacement that names the function of the package that it replaces."""
+_known_places: dict[tuple[Callable[..., Any], int], list[tuple[ModuleType, str]]] = {}
+
+
+def _places(function: Callable[..., Any]) -> list[tuple[ModuleType, str]]:
+    """The modules that have a function, each with its name for it. LookupError when there is none."""
+    key = function, len(sys.modules)
+    if key not in _known_places:
+        modules = [module for name, module in list(sys.modules.items()) if name.startswith("fynx_scapy")]
+        found = [
+            (module, name)
+            for module in modules
+            for name, value in vars(module).items()
+            if value is function or getattr(value, _FIRST, None) is function
+        ]
+        if not found:
+            raise LookupError(f"expected a module with {function!r}, found none")
+        _known_places[key] = found
+    return _known_places[key]
 
 
 Change = Callable[[Faulty], None]

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which scenarios find the deliberate faults of tests/faults: ``scripts/faults [NAME...]``.
+
+Each fault is given to the embedded peer. The scenarios that name one of its requirements run first, then those of its
+area, then all others, until one fails that passes without the fault. It writes docs/faults.md and proven.json, which
+the ledger reads: for each requirement, the tests that fail when a peer breaks it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fynx_scapy import scenarios
+from fynx_scapy.harness import Result, Role, Scenario, Verdict, run
+from fynx_scapy.harness.runner import PEER_FAULTS
+from fynx_scapy.harness.worlds.embedded import EmbeddedWorld
+from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.scenarios.negative import catalogue
+from fynx_scapy.text import counted
+from tests.faults.everything import faults
+from tests.faults.fault import FAULTS, Fault
+from tools import faults_page
+
+ROOT = Path(__file__).resolve().parent.parent
+PROVEN = ROOT / "fynx_scapy" / "harness" / "proven.json"
+LONGEST = 10.0
+"""Seconds that one scenario may take. With some faults a conversation does not end."""
+
+
+class OutOfTimeError(BaseException):
+    """A scenario took too long. It is no Exception, so that nothing in the engine handles it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A scenario in one role."""
+
+    scenario: Scenario
+    role: Role
+
+    @property
+    def place(self) -> str:
+        """File and name: ``scenarios/negative/header.py::major_version_3``."""
+        return f"{self.scenario.module.removeprefix('fynx_scapy.').replace('.', '/')}.py::{self.scenario.name}"
+
+    @property
+    def requirements(self) -> set[str]:
+        """The IDs that it checks."""
+        return {one.id for one in self.scenario.requirements}
+
+    @property
+    def areas(self) -> set[str]:
+        """Their areas."""
+        return {one.area for one in self.scenario.requirements}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One test that failed under a fault."""
+
+    place: str
+    role: str
+    reason: str
+    breaks: tuple[str, ...]
+    """The requirements of the fault that it names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one fault."""
+
+    fault: str
+    failed: tuple[Found, ...] = ()
+    errors: tuple[str, ...] = ()
+    """What ended with an error that is no peer's: the fault itself may be wrong."""
+    ran: int = 0
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def proves(self) -> bool:
+        """Whether a test failed that names one of the requirements that the fault breaks."""
+        return any(one.breaks for one in self.failed)
+
+
+@functools.cache
+def all_tests() -> tuple[Test, ...]:
+    """Every scenario in every role in which it runs with an embedded peer."""
+    every = [*map(scenarios.load, scenarios.names()), *catalogue()]
+    return tuple(Test(one, role) for one in every for role in one.roles if not role.asynchronous)
+
+
+def under(fault: Fault | None, test: Test) -> tuple[str, str]:
+    """Run a test against a peer with that fault: PASS, FAIL, ERROR or SLOW, and why."""
+    with contextlib.ExitStack() as undo:
+
+        def prepare(peer: Endpoint) -> None:
+            if fault is not None:
+                undo.enter_context(fault.apply(peer))
+
+        undo.enter_context(at_most(LONGEST))
+        try:
+            result = run(test.scenario, role=test.role, world=EmbeddedWorld(prepare))
+        except OutOfTimeError:
+            return "SLOW", f"it took more than {LONGEST:g} s"
+        return _verdict(result), result.reason
+    raise AssertionError
+
+
+def _verdict(result: Result) -> str:
+    """An error that is blamed on a live peer is a failure: the peer did not do what the scenario waits for."""
+    blamed = any(result.reason.startswith(f"{kind.__name__}:") for kind in PEER_FAULTS)
+    return "FAIL" if result.verdict is Verdict.ERROR and blamed else result.verdict.value
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """OutOfTimeError when the block takes longer."""
+
+    def late(number: int, frame: object) -> None:
+        raise OutOfTimeError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def stages(fault: Fault, tests: Sequence[Test]) -> list[list[Test]]:
+    """The tests in the order in which they are tried: by requirement, by area, and all others."""
+    named = [test for test in tests if test.requirements & set(fault.requirements)]
+    near = [test for test in tests if test not in named and fault.area in test.areas]
+    return [named, near, [test for test in tests if test not in named and test not in near]]
+
+
+@functools.cache
+def passes(place: str, role: Role) -> bool:
+    """Whether a test passes without any fault."""
+    test = next(one for one in all_tests() if (one.place, one.role) == (place, role))
+    return under(None, test)[0] == "PASS"
+
+
+def find(name: str, everything: bool = False) -> Finding:
+    """Look for one fault. ``everything`` runs all tests, instead of stopping after the first group with a failure."""
+    fault, began, ran = FAULTS[name], time.perf_counter(), 0
+    failed: list[Found] = []
+    errors: list[str] = []
+    for group in stages(fault, all_tests()):
+        for test in group:
+            verdict, reason = under(fault, test)
+            ran += 1
+            if verdict == "PASS" or not passes(test.place, test.role):
+                continue
+            if verdict == "FAIL":
+                breaks = tuple(sorted(test.requirements & set(fault.requirements)))
+                failed.append(Found(test.place, test.role.value, reason, breaks))
+            else:
+                errors.append(f"{test.place} ({test.role.value}): {verdict}: {reason}")
+        if failed and not everything:
+            break
+    return Finding(name, tuple(failed), tuple(errors), ran, time.perf_counter() - began)
+
+
+def search(names: Iterable[str], processes: int, tell: Callable[[Finding], None]) -> list[Finding]:
+    """Look for these faults, in several processes; in the order of the faults."""
+    order = list(names)
+    found: dict[str, Finding] = {}
+    all_tests()  # once, before the processes are made
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        for finding in pool.imap_unordered(find, order):
+            found[finding.fault] = finding
+            tell(finding)
+    return [found[name] for name in order]
+
+
+def proofs(findings: Iterable[Finding]) -> dict[str, dict[str, list[str]]]:
+    """Requirement -> test -> the faults that break the requirement and make the test fail."""
+    made: dict[str, dict[str, set[str]]] = {}
+    for finding in findings:
+        for one in finding.failed:
+            for identifier in one.breaks:
+                made.setdefault(identifier, {}).setdefault(one.place, set()).add(finding.fault)
+    return {
+        identifier: {place: sorted(made[identifier][place]) for place in sorted(made[identifier])}
+        for identifier in sorted(made)
+    }
+
+
+def _told(finding: Finding) -> None:
+    first = finding.failed[0] if finding.failed else None
+    if first is None:
+        text = f"NOT FOUND by {counted(finding.ran, 'test')}"
+    else:
+        proof = "" if finding.proves else " (which names none of its requirements)"
+        text = f"found by {counted(len(finding.failed), 'test')}, such as {first.place} ({first.role}){proof}"
+    print(f"{finding.fault}: {text}", flush=True)
+    for error in finding.errors[:3]:
+        print(f"    {error}", flush=True)
+
+
+def main() -> int:
+    """Look for all faults, or for those that are named. Status 1 when one was not found."""
+    parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="faults to look for; by default all, which writes the results")
+    parser.add_argument("-j", type=int, default=min(2, os.cpu_count() or 1), dest="processes", help="processes")
+    parser.add_argument("--all-tests", action="store_true", help="run every test, also when one has failed")
+    given = parser.parse_args()
+    if unknown := [name for name in given.names if name not in FAULTS]:
+        parser.error(f"there is no fault {unknown[0]!r}")
+    names = given.names or [fault.name for fault in faults()]
+    if given.all_tests:
+        findings = [find(name, everything=True) for name in names]
+        for finding in findings:
+            _told(finding)
+            for one in finding.failed:
+                print(f"    {one.place} ({one.role}): {one.reason[:200]}")
+    else:
+        findings = search(names, given.processes, _told)
+    lost = [finding.fault for finding in findings if not finding.failed]
+    print(f"{len(findings) - len(lost)} of {counted(len(findings), 'fault')} found", file=sys.stderr)
+    if not given.names:
+        made = proofs(findings)
+        PROVEN.write_text(json.dumps(made, indent=1) + "\n", "utf-8")
+        faults_page.PAGE.write_text(faults_page.page(findings, made), "utf-8")
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
