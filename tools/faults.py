@@ -23,6 +23,7 @@ from pathlib import Path
 
 from fynx_scapy import scenarios
 from fynx_scapy.harness import Result, Role, Scenario, Verdict, run
+from fynx_scapy.harness.ledger import place_of
 from fynx_scapy.harness.runner import PEER_FAULTS
 from fynx_scapy.harness.worlds.embedded import EmbeddedWorld
 from fynx_scapy.ike.endpoint import Endpoint
@@ -52,7 +53,7 @@ class Test:
     @property
     def place(self) -> str:
         """File and name: ``scenarios/negative/header.py::major_version_3``."""
-        return f"{self.scenario.module.removeprefix('fynx_scapy.').replace('.', '/')}.py::{self.scenario.name}"
+        return place_of(self.scenario)
 
     @property
     def requirements(self) -> set[str]:

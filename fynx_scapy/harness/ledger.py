@@ -150,13 +150,17 @@ def ledger(scenarios: Iterable[Scenario]) -> Ledger:
     """The ledger with these scenarios, and with pytest's tests. ConfigError when uncovered.toml is wrong."""
     tests: dict[str, list[Check]] = {identifier: [] for identifier in catalogue()}
     proofs = proven()
+
+    def seen_to_fail(identifier: str, place: str) -> tuple[str, ...]:
+        return tuple(proofs.get(identifier, {}).get(place, ()))
+
     for scenario in scenarios:
         place = place_of(scenario)
         for one in scenario.requirements:
-            tests[one.id].append(Check(place, _is_negative(scenario, one), tuple(proofs.get(place, ()))))
+            tests[one.id].append(Check(place, _is_negative(scenario, one), seen_to_fail(one.id, place)))
     for place, marked in pytest_tests().items():
         for identifier in marked["requirements"]:
-            tests[identifier].append(Check(place, marked["negative"], tuple(proofs.get(place, ()))))
+            tests[identifier].append(Check(place, marked["negative"], seen_to_fail(identifier, place)))
     reasons = written_reasons()
     entries: dict[str, Entry] = {}
     for identifier, one in catalogue().items():
@@ -210,9 +214,9 @@ def pytest_tests() -> Mapping[str, dict[str, Any]]:
 
 
 @functools.cache
-def proven() -> Mapping[str, list[str]]:
-    """Test -> the faults of a peer under which it was seen to fail."""
-    found: dict[str, list[str]] = json.loads(_read("proven.json"))
+def proven() -> Mapping[str, Mapping[str, list[str]]]:
+    """Requirement -> test -> the faults of a peer that break the requirement, and under which the test failed."""
+    found: dict[str, dict[str, list[str]]] = json.loads(_read("proven.json"))
     return found
 
 
