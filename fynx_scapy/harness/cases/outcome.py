@@ -191,6 +191,15 @@ def new_sa_unused() -> Outcome:
     return _Judged("it does not use the new IKE SA", judge)
 
 
+def new_child_unused() -> Outcome:
+    """It does not use the Child SA that our answer was to set up."""
+
+    def judge(seen: Seen) -> str | None:
+        return f"{seen}; then an answer in the new Child SA" if seen.uses_new_child() else None
+
+    return _Judged("it does not use the new Child SA", judge)
+
+
 def no_sa() -> Outcome:
     """No IKE SA comes of it: neither end takes it for established."""
 

@@ -158,6 +158,7 @@ class _Arm:
         if seen.fired == 1 and not self._at.esp:
             seen.message_id = int(message.header.id) if self._base.established else None
             seen.sa = self._scene.find()
+            seen.known = frozenset(seen.sa.children if seen.sa is not None else ())
         if self._case.sign == "before":
             message.fill()
             if int(message.header.exch_type) == ExchangeType.IKE_SA_INIT:

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from scapy.packet import Packet
 
 from fynx_scapy.errors import FynxError, LocalError, MalformedError, Timeout
-from fynx_scapy.harness.forge import answers_on
+from fynx_scapy.harness.forge import answers_on, takes_on
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
-from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import (
     ChildSaFailed,
     ChildSaInstalled,
@@ -100,10 +99,8 @@ class Seen:
     """How often we sent the mutated message again before it was answered, or given up."""
     sa: IkeSa | None = None
     """Our IKE SA in which it was sent."""
-    child: ChildSa | None = None
-    """Our newest Child SA before it was sent."""
-    known: int = 0
-    """How many Child SAs we had before."""
+    known: frozenset[int] = frozenset()
+    """The inbound SPIs of the Child SAs that we had before."""
     message_id: int | None = None
     """The message ID that the mutated message would have had."""
     watching: bool = False
@@ -174,6 +171,15 @@ class Seen:
             except (Timeout, LocalError):
                 return False
             return True
+
+    def uses_new_child(self) -> bool:
+        """Whether the peer takes a packet in a Child SA that our end has installed since then."""
+        sa = self.sa
+        new = [child for spi, child in sa.children.items() if spi not in self.known] if sa is not None else []
+        if sa is None or not new:
+            return False
+        with self.paused():
+            return takes_on(self.session, sa, new[-1], self.session.echo())
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
