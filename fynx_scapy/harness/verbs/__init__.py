@@ -88,6 +88,7 @@ from fynx_scapy.harness.verbs.offers import (
     without_key_length,
 )
 from fynx_scapy.harness.verbs.payloads import (
+    delete_child_as,
     delete_spi,
     drop,
     duplicate,
@@ -128,6 +129,7 @@ __all__ = [
     "cut_to",
     "datagram_verb",
     "delay",
+    "delete_child_as",
     "delete_spi",
     "drop",
     "drop_transforms",

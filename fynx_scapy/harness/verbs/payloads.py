@@ -10,7 +10,7 @@ from fynx_scapy.harness.verbs.mutation import CHECKS, Scene, payload_verb
 from fynx_scapy.harness.verbs.paths import Place
 from fynx_scapy.iana import NotifyType, ProtocolId, lookup
 from fynx_scapy.ike.message import Outgoing, notify
-from fynx_scapy.layers.ikev2 import IKEv2_Payload, IKEv2_VendorID
+from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Payload, IKEv2_VendorID
 
 CRITICAL = 0x80
 
@@ -175,9 +175,14 @@ def next_payload(_: Scene, message: Outgoing, payload: str, payload_type: int) -
 @payload_verb
 def delete_spi(_: Scene, message: Outgoing, protocol: str | int, *spis: bytes) -> None:
     """Send only a Delete payload for these SPIs."""
-    from fynx_scapy.layers.ikev2 import IKEv2_Delete
-
     message.payloads[:] = [IKEv2_Delete(proto=lookup(ProtocolId, protocol), SPI=list(spis))]
+
+
+@payload_verb
+def delete_child_as(scene: Scene, message: Outgoing, protocol: str | int, size: int = 4) -> None:
+    """Send only a Delete payload with the right SPI of our Child SA, under this protocol and with this SPI size."""
+    spi = scene.session.child.inbound.spi.to_bytes(4).rjust(size, b"\0")[-size:]
+    message.payloads[:] = [IKEv2_Delete(proto=lookup(ProtocolId, protocol), SPI=[spi], SPIsize=size)]
 
 
 def _raw(like: Packet, body: bytes, payload_type: int | None = None) -> IKEv2_Payload:
@@ -195,5 +200,6 @@ for _verb in (
     "set_body", "retype", "next_payload",
 ):  # fmt: skip
     CHECKS[_verb] = _check_word
+CHECKS["delete_spi"] = CHECKS["delete_child_as"] = lambda protocol, *_, **__: lookup(ProtocolId, protocol)
 CHECKS["drop"] = CHECKS["only"] = CHECKS["swap"] = lambda *words: [Place.of(word) for word in words]
 CHECKS["insert_notify"] = lambda notify_type, *_, **__: lookup(NotifyType, notify_type)
