@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fynx_scapy.capture.transcript.facts import SeenTransform
 from fynx_scapy.iana import (
@@ -30,7 +30,6 @@ from fynx_scapy.iana import (
 if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
     from fynx_scapy.capture.transcript.conversations import ConversationBase
-    from fynx_scapy.capture.transcript.messages import CapturedMessage
 
 VERSION = 1
 """The version of the format. It changes whenever the form for the same octets changes."""
@@ -110,7 +109,20 @@ def of_conversation(conversation: ConversationBase) -> Iterator[Fingerprint]:
         yield Fingerprint(conversation.number, role, address, numbers, form(message), auth)
 
 
-def form(message: CapturedMessage) -> str:
+class Formed(Protocol):
+    """What `form` reads of a message: a captured one, or one that was just received."""
+
+    @property
+    def request(self) -> bool: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def flags(self) -> int: ...
+    @property
+    def layers(self) -> Sequence[Any]: ...
+
+
+def form(message: Formed) -> str:
     """The canonical form of a message: version of the format, header, then one word per payload, in order."""
     head = f"{VERSION} {'I' if message.request else 'R'} {message.version:02x} {message.flags:02x}"
     return " ".join([head, *(word for layer in message.layers if (word := _word(layer, message.request)))])
