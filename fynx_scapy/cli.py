@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "list": "list_",
     "replay": "replay",
     "run": "run",
+    "scan": "scan",
     "serve": "serve",
     "shell": "shell",
 }

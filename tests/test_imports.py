@@ -71,11 +71,12 @@ MAY_IMPORT = {
     "bench": TOOLS,
     "load": TOOLS | {"bench"},
     "report": TOOLS,
+    "scan": TOOLS,
     "scenarios": TOOLS,
     "shell": TOOLS,
     "pytest_state": FRONTS,
     "pytest_plugin": FRONTS | {"pytest_state"},
-    "commands": FRONTS | {"bench", "load"},
+    "commands": FRONTS | {"bench", "load", "scan"},
     "cli": {"commands"},
     "shims": {"layers"},
 }

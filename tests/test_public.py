@@ -41,10 +41,18 @@ PUBLIC = {
     "fynx_scapy.net",
     "fynx_scapy.observe",
     "fynx_scapy.pytest_plugin",
+    "fynx_scapy.scan",
     "fynx_scapy.settings",
     "fynx_scapy.taps",
 }
-PAGES = ("README.md", "docs/guide.md", "docs/fingerprint.md", "docs/migration.md", "notebooks/README.md")
+PAGES = (
+    "README.md",
+    "docs/guide.md",
+    "docs/scan.md",
+    "docs/fingerprint.md",
+    "docs/migration.md",
+    "notebooks/README.md",
+)
 OLD_PATHS = {
     "fynx_scapy.harness.forge": ("forge",),
     "fynx_scapy.ike": ("events",),
