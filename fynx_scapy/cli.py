@@ -168,14 +168,14 @@ def main() -> None:
 
 
 def script(name: str, chosen: Callable[[], Any]) -> NoReturn:
-    """Run the scenario that ``chosen()`` returns with the options of ``fynx run``, as the script ``name``."""
+    """Run the scenarios that ``chosen()`` returns with the options of ``fynx run``, as the script ``name``."""
     run = importlib.import_module("fynx_scapy.commands.run").run
-    fixed: dict[str, Any] = {"names": (), "exclude": ()}
+    fixed: dict[str, Any] = {"names": (), "exclude": (), "folders": ()}
     command = _Ending(
         name,
         params=[param for param in run.params if param.name not in fixed],
         callback=functools.partial(run.callback, **fixed),
-        help=f"Run the scenario of {name}, and print its ladders. The options are those of fynx run.",
+        help=f"Run {name}, and print its ladders. The options are those of fynx run.",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     command.main(prog_name=name, obj=chosen)

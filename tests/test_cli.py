@@ -22,6 +22,7 @@ from fynx_scapy.commands.campaigning import Ran
 from fynx_scapy.commands.completion import SHELLS
 from fynx_scapy.harness import Run, Scenario
 from fynx_scapy.keylog import KeyLog
+from tests.plain import PLAIN_NAMES
 
 
 def fynx(*arguments: object) -> Result:
@@ -82,7 +83,7 @@ def test_list() -> None:
     assert "(RFC 7296 section 2.6)" in done.output
     found = [json.loads(line) for line in fynx("list", "--json").output.splitlines()]
     assert [entry["name"] for entry in found] == scenarios.names()
-    assert all(entry["requirements"] and entry["title"] for entry in found)
+    assert all(entry["title"] and (entry["requirements"] or entry["topic"].startswith("negative/")) for entry in found)
 
 
 def test_status_without_a_lab_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +149,7 @@ def test_a_seed_repeats_a_run_to_the_byte(tmp_path: Path) -> None:
 
     Without ML-KEM, where the library draws its own randomness to encapsulate.
     """
-    seeded = [name for name in scenarios.names() if name != "mlkem_alone"]
+    seeded = [name for name in PLAIN_NAMES if name != "mlkem_alone"]
     for number in ("1", "2"):
         command = ["-m", "fynx_scapy.cli", "run", *seeded, "--seed", "7", "--pcap", str(tmp_path / f"{number}.pcapng")]
         subprocess.run(
@@ -192,7 +193,7 @@ def test_a_verdict_that_is_not_pass_is_1_and_the_run_goes_on(monkeypatch: pytest
         run.session().connect()
 
     made = [Scenario(body.__name__, "RFC 7296", (), body, __name__) for body in (crash, refuse, work)]
-    monkeypatch.setattr("fynx_scapy.commands.run._load", lambda names: made)
+    monkeypatch.setattr("fynx_scapy.commands.run._load", lambda names, folders: made)
     done = fynx("run", "--seed", 1, "--pcap", tmp_path / "x.pcapng", "--report", tmp_path / "x.html")
     assert done.exit_code == 1
     assert [line.split()[0] for line in done.stdout.splitlines()[1:4]] == ["ERROR", "FAIL", "PASS"]
@@ -208,7 +209,7 @@ def test_a_failure_says_its_step_and_comes_first(monkeypatch: pytest.MonkeyPatch
         raise AssertionError("expected more")
 
     made = [scenarios.load("delete_ike"), Scenario("refuse", "RFC 7296", (), refuse, __name__)]
-    monkeypatch.setattr("fynx_scapy.commands.run._load", lambda names: made)
+    monkeypatch.setattr("fynx_scapy.commands.run._load", lambda names, folders: made)
     done = fynx("run", "--seed", 1)
     assert done.exit_code == 1
     assert '     > raise AssertionError("expected more")' in done.stdout
@@ -275,7 +276,8 @@ def test_completion_knows_commands_and_scenarios() -> None:
         return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
     assert complete("fynx", "r") == ["replay", "run"]
-    assert complete("fynx", "run", "delete") == ["delete_child", "delete_ike"]
+    assert complete("fynx", "run", "delete")[:2] == ["delete_child", "delete_ike"]
+    assert complete("fynx", "run", "config_p") == ["config_payload"]
 
 
 @pytest.mark.parametrize(

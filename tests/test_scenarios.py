@@ -11,32 +11,36 @@ import pytest
 
 from fynx_scapy import scenarios
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.harness import Verdict, run
+from fynx_scapy.harness import Scenario, Verdict, run
+from tests.plain import PLAIN
 
 FOLDER = Path(scenarios.__file__).resolve().parent
 
 
-@pytest.mark.parametrize("name", scenarios.names())
-def test_scenario(name: str) -> None:
-    result = run(scenarios.load(name), seed=0)
+@pytest.mark.parametrize("scenario", PLAIN, ids=[made.path for made in PLAIN])
+def test_scenario(scenario: Scenario) -> None:
+    result = run(scenario, seed=0)
     assert (result.verdict, result.reason) == (Verdict.PASS, "")
     assert result.stages
-    assert result.scenario.name == name == Path(FOLDER / f"{name}.py").stem
     assert result.scenario.requirements
     assert result.scenario.source.startswith("RFC ")
 
 
-def test_every_file_is_a_scenario() -> None:
-    files = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
-    assert files == set(scenarios.names())
-    assert files >= {
+def test_every_file_has_scenarios_and_every_folder_is_a_topic() -> None:
+    files = [path for path in FOLDER.glob("*/*.py") if path.stem != "__init__" and path.parent.name != "interop"]
+    assert {Path(made.file).resolve() for made in scenarios.everything().values()} == set(files)
+    assert not [path for path in FOLDER.glob("*.py") if path.stem != "__init__"]
+    for made in PLAIN:
+        assert made.topic == Path(made.file).parent.name
+    assert scenarios.names() == [scenario.name for scenario in scenarios.chosen(())]
+    assert set(scenarios.names()) >= {
         "psk_handshake", "cipher_suites", "esp_ping", "cookie", "invalid_ke", "no_proposal_chosen", "wrong_psk",
         "ts_narrowing", "ts_unacceptable", "liveness", "delete_child", "delete_ike",
     }  # fmt: skip
 
 
 def test_the_matrix_of_suites_is_one() -> None:
-    from fynx_scapy.scenarios.cipher_suites import SUITES
+    from fynx_scapy.scenarios.handshake.cipher_suites import SUITES
 
     assert len(set(SUITES)) == len(SUITES) >= 12
 
@@ -60,9 +64,38 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
         scenarios.load("0000")
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["transport/transport_mode"], ["transport_mode"]),
+        (["config_payload"], ["cfg_set", "virtual_ip"]),
+        (["config_payload/"], ["cfg_set", "virtual_ip"]),
+        (["esp/*", "esp_ping"], ["esp_ping", "sequence_exhaustion", "tfc_not_supported"]),
+        (["negative/*/major_version_3"], ["major_version_3"]),
+    ],
+)
+def test_words_name_scenarios_and_topics(words: list[str], found: list[str]) -> None:
+    assert [scenario.name for scenario in scenarios.chosen(words)] == found
+
+
+@pytest.mark.parametrize(
+    ("word", "error"),
+    [
+        ("config_payloat", r"did you mean config_payload\?"),
+        ("rekey/rekey_chidl", r"did you mean rekey_child\?"),
+        ("esp/rekey_child", r"there is no scenario 'rekey_child'"),
+        ("suite:cvx", "no scenario is in a suite 'cvx'"),
+        ("rekey/*zzz", "no scenario has a name like"),
+    ],
+)
+def test_a_word_that_names_nothing_suggests_the_nearest(word: str, error: str) -> None:
+    with pytest.raises(ConfigError, match=error):
+        scenarios.chosen([word])
+
+
 def test_a_scenario_runs_alone(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(FOLDER / "psk_handshake.py")],
+        [sys.executable, "-W", "error", str(FOLDER / "handshake" / "psk_handshake.py")],
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

@@ -27,7 +27,6 @@ from fynx_scapy.harness.ledger import place_of
 from fynx_scapy.harness.runner import PEER_FAULTS
 from fynx_scapy.harness.worlds.embedded import EmbeddedWorld
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.scenarios.negative import catalogue
 from fynx_scapy.text import counted
 from tests.faults.everything import faults
 from tests.faults.fault import FAULTS, Fault
@@ -97,7 +96,7 @@ class Finding:
 @functools.cache
 def all_tests() -> tuple[Test, ...]:
     """Every scenario in every role in which it runs with an embedded peer."""
-    every = [*map(scenarios.load, scenarios.names()), *catalogue()]
+    every = scenarios.chosen(())
     return tuple(Test(one, role) for one in every for role in one.roles if not role.asynchronous)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import fynx_scapy.bench.figures
-import fynx_scapy.harness  # noqa: F401 -- the errors of both are listed too
+import fynx_scapy.harness.cases  # noqa: F401 -- the errors of both are listed too
 from fynx_scapy import PeerFields, Session
 from fynx_scapy.errors import PeerError, SessionClosed
 from fynx_scapy.failures import kinds

@@ -22,32 +22,47 @@ from fynx_scapy.commands.options import JSON, OUTPUT, scenario_names, without
 )  # fmt: skip
 @JSON
 @OUTPUT
-def list_(names: tuple[str, ...], exclude: tuple[str, ...], rfc: str | None, as_json: bool, output: Path) -> None:
+def list_(
+    names: tuple[str, ...],
+    exclude: tuple[str, ...],
+    folders: tuple[Path, ...],
+    rfc: str | None,
+    as_json: bool,
+    output: Path,
+) -> None:
     """List the scenarios: what each shows, and its RFC section. * marks those that also run against a live peer.
 
-    With NAMEs only those: names, patterns ('error_*'), files of yours, or folders of them.
+    With NAMEs only those: names, topics ('rekey'), patterns ('error_*', 'negative/*'), suites ('suite:cve'), files of
+    yours, or folders of them.
 
     --json prints one object per line and scenario.
     """
     if rfc is not None:
-        if names or exclude:
+        if names or exclude or folders:
             raise click.UsageError("expected --rfc alone, or names of scenarios, found both")
         with writing(output) as out:
             show_requirements(rfc, as_json, out)
         return
     from fynx_scapy import scenarios
 
-    loaded = without(scenarios.chosen(names, lambda text: click.echo(text, err=True)), exclude)
+    loaded = without(scenarios.chosen(names, lambda text: click.echo(text, err=True), folders), exclude)
     width = max(len(scenario.name) for scenario in loaded)
+    wide = max(len(scenario.topic) for scenario in loaded)
     with writing(output) as out:
         for scenario in loaded:
-            entry: dict[str, Any] = {"name": scenario.name, "title": scenario.title, "source": scenario.source}
+            entry: dict[str, Any] = {
+                "name": scenario.name, "topic": scenario.topic, "title": scenario.title, "source": scenario.source,
+                "roles": [role.value for role in scenario.roles], "suites": sorted(scenario.suites),
+            }  # fmt: skip
             if as_json:
                 requirements = [requirement.id for requirement in scenario.requirements]
                 click.echo(json.dumps(entry | {"requirements": requirements, "live": bool(scenario.live)}), file=out)
                 continue
             mark = "*" if scenario.live else " "
-            click.echo(f"{scenario.name:{width}} {mark} {scenario.title} ({scenario.source})", file=out)
+            click.echo(
+                f"{scenario.name:{width}}  {scenario.topic:{wide}} {mark} {scenario.title} ({scenario.source})",
+                file=out,
+            )
     if not as_json:
         click.echo("* also runs against a live peer: fynx run NAME --target HOST", err=True)
 

@@ -339,7 +339,8 @@ def any_given(given: Mapping[str, Any]) -> bool:
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from fynx_scapy import scenarios
 
-    names = [CompletionItem(name) for name in scenarios.names() if name.startswith(incomplete)]
+    words = dict.fromkeys(word for each in scenarios.everything().values() for word in (each.name, each.topic))
+    names = [CompletionItem(word) for word in words if word.startswith(incomplete)]
     return names or click.Path().shell_complete(ctx, param, incomplete)
 
 
@@ -348,16 +349,28 @@ def scenario_names(command: Callable[..., Any]) -> Callable[..., Any]:
     exclude = click.option(
         "--exclude", multiple=True, metavar="PATTERN", help="Leave out scenarios with this name. Repeatable."
     )
-    return click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_complete)(exclude(command))
+    more = click.option(
+        "--from",
+        "folders",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Take scenarios of your own from this folder too; without NAMEs only these. Repeatable.",
+    )
+    return click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_complete)(exclude(more(command)))
+
+
+def _fits(scenario: Scenario, pattern: str) -> bool:
+    return any(fnmatch.fnmatchcase(text, pattern) for text in (scenario.name, scenario.path))
 
 
 def without(chosen: Sequence[Scenario], exclude: Sequence[str]) -> list[Scenario]:
     """The scenarios without those that these patterns name. UsageError for a pattern that names none."""
     kept = list(chosen)
     for pattern in exclude:
-        if not any(fnmatch.fnmatchcase(each.name, pattern) for each in chosen):
+        if not any(_fits(each, pattern) for each in chosen):
             raise click.UsageError(f"--exclude {pattern!r} leaves out none of the chosen scenarios")
-        kept = [each for each in kept if not fnmatch.fnmatchcase(each.name, pattern)]
+        kept = [each for each in kept if not _fits(each, pattern)]
     if exclude and not kept:
         raise click.UsageError("--exclude leaves no scenario")
     return kept

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import datetime
-import inspect
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -36,10 +35,10 @@ if TYPE_CHECKING:
     from fynx_scapy.harness.reachability import Watcher
 
 
-def _load(names: Sequence[str]) -> list[Scenario]:
+def _load(names: Sequence[str], folders: Sequence[Path]) -> list[Scenario]:
     from fynx_scapy import scenarios
 
-    return scenarios.chosen(names, lambda text: click.echo(text, err=True))
+    return scenarios.chosen(names, lambda text: click.echo(text, err=True), folders)
 
 
 def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,10 +72,11 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_target_options
 @click.pass_obj
 def run(
-    script: Callable[[], Scenario] | None,
+    script: Callable[[], list[Scenario]] | None,
     /,
     names: tuple[str, ...],
     exclude: tuple[str, ...],
+    folders: tuple[Path, ...],
     ladders: bool,
     log_level: str | None,
     log_json: bool,
@@ -88,7 +88,8 @@ def run(
 ) -> None:
     """Run all scenarios, or those with these NAMEs, against an embedded peer, or with --target against a live one.
 
-    A NAME may be a pattern ('error_*'), a file of yours (mine.py), or a folder of them.
+    A NAME may be a topic ('rekey'), a pattern ('error_*', 'negative/*'), a suite ('suite:cve'), a file of yours
+    (mine.py), or a folder of them.
 
     A live peer is described by its address, the key and the identities. Scenarios that need an embedded peer are
     skipped (SKIP). A manifest says which failures are expected of a peer (XFAIL, or XPASS if it passes).
@@ -101,7 +102,7 @@ def run(
     outputs.check([psk_file] if psk_file is not None else [])
     began = datetime.datetime.now(datetime.UTC)
     choice = Choice.take(given)
-    chosen = without(_load(names), exclude) if script is None else [script()]
+    chosen = without(_load(names, folders), exclude) if script is None else script()
     live = targets_of(targets, psk_file, given)
     if live and seed is not None:
         raise click.UsageError("--seed has no effect on a live peer: use it without --target")
@@ -114,8 +115,10 @@ def run(
     results, unmatched, seed = ran.campaign.results(), ran.campaign.unmatched(), ran.seed
     tally = Tally.of(results)
     about = {"date": began.strftime("%Y-%m-%d %H:%M:%S UTC"), **ran.about}
-    begin = ["fynx", "run", *names] if script is None else ["python", *(inspect.getfile(each.body) for each in chosen)]
-    command = _again(begin, seed, targets, psk_file, given | {"exclude": exclude} | choice.again())
+    begin = ["fynx", "run", *names] if script is None else ["python", chosen[0].file]
+    command = _again(
+        begin, seed, targets, psk_file, given | {"exclude": exclude, "from": tuple(map(str, folders))} | choice.again()
+    )
     status = outputs.write(results, command=command, seed=seed, about=about, recorder=ran.recorder, unmatched=unmatched)
     if outputs.text_wanted:
         with writing(outputs.output) as out:

@@ -171,7 +171,7 @@ def ledger(scenarios: Iterable[Scenario]) -> Ledger:
 
 
 def place_of(scenario: Scenario) -> str:
-    """File and name of a scenario: ``scenarios/psk_handshake.py::psk_handshake``."""
+    """File and name of a scenario: ``scenarios/handshake/psk_handshake.py::psk_handshake``."""
     return f"{scenario.module.removeprefix('fynx_scapy.').replace('.', '/')}.py::{scenario.name}"
 
 

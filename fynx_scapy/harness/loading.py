@@ -9,16 +9,20 @@ import importlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.harness.scenario import Scenario, registered
+from fynx_scapy.harness.scenario import Scenario, of_module
 from fynx_scapy.net import guard
 from fynx_scapy.text import printable
 
 PACKAGE = "fynx_scapy.scenarios"
+
+MAKERS = {"scenario", "case", "cases"}
+"""The functions that make scenarios."""
 
 loading: list[Path] = []
 """The files that are being run to find their scenarios."""
@@ -31,47 +35,62 @@ class Found(NamedTuple):
     others: list[Path]
 
 
-def load_file(path: Path) -> Scenario:
-    """The scenario of a file. ConfigError when it cannot be read or run, or has none or more than one."""
+def load_file(path: Path) -> list[Scenario]:
+    """The scenarios of a file. ConfigError when it cannot be read or run, or has none."""
     name = _in_package(path)
     module = importlib.import_module(f"{PACKAGE}.{name}") if name else _load(path)
-    found = registered(path.stem, module.__name__)
-    if found is None:
+    found = of_module(module.__name__)
+    if not found:
         raise ConfigError(f"{_shown(path)}: expected a function with @scenario(...), found none")
     return found
 
 
 def load_folder(folder: Path) -> Found:
-    """The scenarios of the Python files in a folder. Files without @scenario are not run.
+    """The scenarios of the Python files in a folder, and in the folders in it. Files without @scenario are not run.
 
-    ConfigError as in `load_file`, and when there is no scenario.
+    Hidden folders and virtual environments are left out. ConfigError as in `load_file`, when there is no such folder,
+    and when there is no scenario.
     """
-    files = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+    if not folder.is_dir():
+        raise ConfigError(f"{_shown(folder)}: there is no such folder")
+    files = [path for path in sorted(_files(folder)) if path.name != "__init__.py"]
     having = [path for path in files if _has_scenario(path)]
     if not having:
         raise ConfigError(f"{_shown(folder)}: expected Python files with @scenario(...), found none")
-    return Found([load_file(path) for path in having], [path for path in files if path not in having])
+    found = [scenario for path in having for scenario in load_file(path)]
+    return Found(found, [path for path in files if path not in having])
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.name.startswith((".", "__pycache__")):
+            continue
+        if path.is_dir() and not (path / "pyvenv.cfg").exists():
+            yield from _files(path)
+        elif path.suffix == ".py":
+            yield path
 
 
 def _in_package(path: Path) -> str:
-    """The name of a scenario that is ours, so that its file is not run a second time; empty for any other file."""
+    """The module of a file that is ours, so that it is not run a second time; empty for any other file."""
     spec = importlib.util.find_spec(PACKAGE)
     places = spec.submodule_search_locations if spec is not None else None
-    ours = any(path.resolve().parent == Path(place).resolve() for place in places or ())
-    return path.stem if ours and path.suffix == ".py" and path.is_file() else ""
+    for place in places or ():
+        home, file = Path(place).resolve(), path.resolve()
+        if path.suffix == ".py" and file.is_file() and file.is_relative_to(home) and file.parent != home:
+            return ".".join(file.relative_to(home).with_suffix("").parts)
+    return ""
 
 
 def _has_scenario(path: Path) -> bool:
-    """Whether a function has a decorator called ``scenario``. True for what is no Python: running it says why."""
+    """Whether it calls ``scenario``, ``case`` or ``cases``. True for what is no Python: running it says why."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, OSError):
         return True
-    decorators = [each for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for each in node.decorator_list]
-    calls = [each.func for each in decorators if isinstance(each, ast.Call)]
-    return any(
-        (call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "")) == "scenario" for call in calls
-    )
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    names = {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
+    return not names.isdisjoint(MAKERS)
 
 
 def _load(path: Path) -> ModuleType:

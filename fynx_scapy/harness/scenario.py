@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A scenario: one file with one function that reads like a test. Its name is the name of the file.
+"""A scenario: one function that reads like a test, and its registry.
 
 @scenario("RFC 7296 section 1.2", requirements=("7296-1.2-02",))
 def psk_handshake(run: Run) -> None:
@@ -14,6 +14,7 @@ if __name__ == "__main__":
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ Severity = Literal["low", "medium", "high", "critical"]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One scenario of a file in scenarios/."""
+    """One scenario: a function, or a row of data that was made into one."""
 
     name: str
     source: str
@@ -55,6 +56,16 @@ class Scenario:
     """The suites that it belongs to, such as ``cve``."""
 
     @property
+    def path(self) -> str:
+        """Topic and name: ``rekey/rekey_child``."""
+        return f"{self.topic}/{self.name}" if self.topic else self.name
+
+    @property
+    def file(self) -> str:
+        """The file that it is written in."""
+        return getattr(sys.modules.get(self.module), "__file__", None) or inspect.getfile(self.body)
+
+    @property
     def title(self) -> str:
         """The first line of the docstring."""
         return self.description.partition("\n")[0]
@@ -72,50 +83,48 @@ _SCRIPT: list[Scenario] = []
 
 
 def scenario(source: str, *, requirements: Sequence[str] = (), live: Live = False) -> Callable[[Body], Scenario]:
-    """Register a function as the scenario of its file.
+    """Register a function as a scenario, under the function's name.
 
     ``source`` is the RFC section that it is about, ``requirements`` are the IDs of the sentences that it checks;
     ``live`` as in `Scenario`.
-    ConfigError for an unknown ID, for a function without a docstring and for a second scenario in the same file. Those
-    of a file that runs as a script are kept apart, for `main`.
+    ConfigError for an unknown ID, for a function without a docstring and for a second scenario with the same name.
+    Those of a file that runs as a script are kept apart, for `main`.
     """
     checked = tuple(requirement(identifier) for identifier in requirements)
 
-    def register(body: Body) -> Scenario:
-        name = Path(inspect.getfile(body)).stem
-        made = Scenario(name, source, checked, body, body.__module__, live)
-        if not made.description:
+    def made(body: Body) -> Scenario:
+        name, module = body.__name__, body.__module__
+        if not body.__doc__:
             raise ConfigError(f"expected a docstring in the scenario {name}: its first line is the title")
-        if body.__module__ == "__main__":
-            _SCRIPT.append(made)
-            return made
-        known = _REGISTRY.get((made.module, name))
-        if known is not None and known.body.__code__ != body.__code__:
-            raise ConfigError(
-                f"expected one scenario with the name {name}, found {known.body.__name__} and {body.__name__}: give "
-                "each a file of its own"
-            )
-        _REGISTRY[made.module, name] = made
-        return made
+        return register(Scenario(name, source, checked, body, module, live, topic=topic_of(module)))
 
-    return register
+    return made
 
 
 def register(made: Scenario) -> Scenario:
-    """Register a scenario that is made of data; returns it. ConfigError when its name is taken."""
-    known = _REGISTRY.get((made.module, made.name))
-    if known is not None and known != made:
-        raise ConfigError(f"expected one scenario with the name {made.name}, found a second in {made.module}")
+    """Register a scenario; returns it. ConfigError when its module has one with that name."""
     if made.module == "__main__":
         _SCRIPT.append(made)
+        return made
+    known = _REGISTRY.get((made.module, made.name))
+    if known is not None and not _again(known, made):
+        raise ConfigError(f"expected one scenario with the name {made.name}, found a second one in {made.file}")
     _REGISTRY[made.module, made.name] = made
     return made
 
 
+def _again(known: Scenario, made: Scenario) -> bool:
+    """Whether it is the same function, of a module that is loaded again. What is made of data has a closure."""
+    return known.body.__code__ == made.body.__code__ and made.body.__closure__ is None
+
+
 def topic_of(module: str) -> str:
-    """The topic of the scenarios of a module: ``negative/header``; empty outside the package."""
-    home = "fynx_scapy.scenarios."
-    return module.removeprefix(home).replace(".", "/") if module.startswith(home) else ""
+    """The topic of the scenarios of a module: its folder, in the catalogue the file too; empty outside the package."""
+    home, catalogue = "fynx_scapy.scenarios.", "negative"
+    if not module.startswith(home):
+        return ""
+    folder, _, file = module.removeprefix(home).partition(".")
+    return f"{folder}/{file}" if folder == catalogue else folder
 
 
 def of_module(module: str) -> list[Scenario]:
@@ -131,4 +140,4 @@ def registered(name: str, module: str | None = None) -> Scenario | None:
 
 def of_script(file: str) -> list[Scenario]:
     """The scenarios of the file that runs as a script, if it is this one."""
-    return [made for made in _SCRIPT if Path(inspect.getfile(made.body)).resolve() == Path(file).resolve()]
+    return [made for made in _SCRIPT if Path(made.file).resolve() == Path(file).resolve()]

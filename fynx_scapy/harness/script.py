@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs a scenario file as a script: ``python psk_handshake.py --target HOST``, with the options of ``fynx run``."""
+"""Runs a file of scenarios as a script: ``python psk_handshake.py --target HOST``, with the options of ``fynx run``."""
 
 from __future__ import annotations
 
@@ -10,31 +10,28 @@ from typing import NoReturn
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.loading import load_file, loading
+from fynx_scapy.harness.registry import by_name
 from fynx_scapy.harness.scenario import Scenario, of_script
 
 
 def main(file: str) -> None:
-    """Run the scenario of a file with the options of the command line, and exit with the status of ``fynx run``.
+    """Run the scenarios of a file with the options of the command line, and exit with the status of ``fynx run``.
 
-    Prints its verdict and its ladders.
+    Prints their verdicts and their ladders.
     """
 
-    def chosen() -> Scenario:
-        found = of_script(file)
-        if len(found) > 1:
-            names = ", ".join(each.body.__name__ for each in found)
-            raise ConfigError(f"{file}: expected one scenario in a file, found {names}: give each a file of its own")
-        return found[0] if found else load_file(Path(file))
+    def chosen() -> list[Scenario]:
+        return list(by_name(of_script(file) or load_file(Path(file))).values())
 
     _run(Path(file).name, chosen)
 
 
 def play(scenario: Scenario) -> NoReturn:
     """Like `main`, for any scenario."""
-    _run(f"{scenario.name}.py", lambda: scenario)
+    _run(f"{scenario.name}.py", lambda: [scenario])
 
 
-def _run(name: str, chosen: Callable[[], Scenario]) -> NoReturn:
+def _run(name: str, chosen: Callable[[], list[Scenario]]) -> NoReturn:
     if loading:
         raise ConfigError('expected main() and play() under if __name__ == "__main__"')
     # The command line knows the harness, not the other way round: it is looked up when the script runs.

@@ -176,7 +176,7 @@ cases(
             then=alive(), requirements=("7296-1.4.1-i02",), severity="high",
         ),
         Case(
-            "delete_ike", base="delete_ike", do=lose(), then=dropped() & EMPTY & deletes(),
+            "delete_ike_lost_once", base="delete_ike", do=lose(), then=dropped() & EMPTY & deletes(),
             requirements=("7296-1.4.1-i04", "7296-1.4.1-i03", "7296-2.4-i04"), severity="high",
         ),
         Case(

@@ -12,7 +12,7 @@ from tests.faults.fault import FAULTS
 from tools import faults_page
 from tools.faults import Finding, Found, OutOfTimeError, all_tests, at_most, find, proofs, stages, under
 
-WRONG_PSK = "scenarios/wrong_psk.py::wrong_psk"
+WRONG_PSK = "scenarios/handshake/wrong_psk.py::wrong_psk"
 
 
 def test_a_fault_is_found_by_the_tests_of_what_it_breaks():
@@ -64,7 +64,7 @@ def test_the_page_says_what_was_found_by_what_and_what_was_not():
     page = faults_page.page(FINDINGS, proofs(FINDINGS))
     assert "- 2 of 3 faults are found, 1 of them by a test that names the broken requirement." in page
     assert f"- `never_retransmits`: {FAULTS['never_retransmits'].what}" in page
-    assert "| `wrong_psk.py::wrong_psk` and 1 other |" in page
+    assert "| `handshake/wrong_psk.py::wrong_psk` and 1 other |" in page
     assert "`a.py::other` (names none of these) |" in page
     assert "**nothing**" in page
 

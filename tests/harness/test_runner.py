@@ -121,7 +121,7 @@ def test_the_decorator_refuses_what_cannot_be() -> None:
     assert registered("test_runner") is None
 
 
-def test_one_scenario_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_scenario_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("fynx_scapy.harness.scenario"), "_REGISTRY", {})
 
     def first(run: Run) -> None:
@@ -131,9 +131,11 @@ def test_one_scenario_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
         """Second."""
 
     made = scenario("RFC 7296")(first)
-    assert made is registered("test_runner")
+    assert made is registered("first")
     assert scenario("RFC 7296")(first) == made  # a module that is loaded again
-    with pytest.raises(ConfigError, match="expected one scenario with the name test_runner"):
+    scenario("RFC 7296")(second)
+    second.__name__ = "first"
+    with pytest.raises(ConfigError, match="expected one scenario with the name first"):
         scenario("RFC 7296")(second)
 
 

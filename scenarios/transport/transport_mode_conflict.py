@@ -8,7 +8,7 @@ from fynx_scapy.events import ChildSaFailed, ChildSaInstalled
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.net import Nat
-from fynx_scapy.scenarios.transport_mode import CHILD, CONFIG
+from fynx_scapy.scenarios.transport.transport_mode import CHILD, CONFIG
 
 
 @scenario("RFC 3948 section 5.2", requirements=("3948-5.2-01", "3948-5.2-02"))

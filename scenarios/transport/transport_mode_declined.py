@@ -7,7 +7,7 @@ from fynx_scapy import ChildConfig
 from fynx_scapy.events import ChildSaFailed, ChildSaInstalled, SaDeleted
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.layers.ikev2 import IKEv2_SA
-from fynx_scapy.scenarios.transport_mode import CHILD, CONFIG
+from fynx_scapy.scenarios.transport.transport_mode import CHILD, CONFIG
 
 TUNNEL = ChildConfig(local_ts=("0.0.0.0/0",), remote_ts=("0.0.0.0/0",))
 

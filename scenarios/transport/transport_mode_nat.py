@@ -11,7 +11,7 @@ from fynx_scapy.exchanges import selectors
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.layers.ikev2 import IKEv2_TSi, IKEv2_TSr
 from fynx_scapy.net import Nat
-from fynx_scapy.scenarios.transport_mode import CONFIG
+from fynx_scapy.scenarios.transport.transport_mode import CONFIG
 
 IP1, IPN1, IPN2, IP2 = "192.0.2.1", "198.51.100.1", "203.0.113.1", "192.0.2.2"
 

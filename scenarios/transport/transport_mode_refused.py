@@ -7,7 +7,7 @@ from fynx_scapy.events import ChildSaFailed, ChildSaInstalled
 from fynx_scapy.harness import Run, expect, main, scenario
 from fynx_scapy.iana import NotifyType
 from fynx_scapy.layers.ikev2 import IKEv2_SA
-from fynx_scapy.scenarios.transport_mode import CHILD, CONFIG
+from fynx_scapy.scenarios.transport.transport_mode import CHILD, CONFIG
 
 
 @scenario("RFC 7296 section 1.3.1", requirements=("7296-2.9-i02",))

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The scenarios without the catalogue of negative cases, which has tests of its own."""
+
+from __future__ import annotations
+
+from fynx_scapy import scenarios
+
+PLAIN = [made for made in scenarios.everything().values() if not made.topic.startswith(f"{scenarios.CATALOGUE}/")]
+PLAIN_NAMES = [made.name for made in PLAIN]
