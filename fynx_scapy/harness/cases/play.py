@@ -63,6 +63,7 @@ def play(case: Case, run: Run) -> None:
         _settle(s, seen)
         seen.packets = len(inbox) - before
         seen.watching = False
+        seen.finish()
     if s._sa is None and any(sa.established for sa in s.client.sas.values()):
         s.accept(timeout=1.0)  # the peer has set it up: probes go through it
     arm.check()

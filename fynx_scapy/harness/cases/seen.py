@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from scapy.packet import Packet
 
-from fynx_scapy.errors import FynxError, LocalError, MalformedError, Timeout
+from fynx_scapy.errors import FynxError, IntegrityError, LocalError, MalformedError, Timeout
 from fynx_scapy.harness.forge import answers_on, takes_on
 from fynx_scapy.iana import ExchangeType, PayloadType, name_of
 from fynx_scapy.ike.events import (
@@ -24,7 +24,7 @@ from fynx_scapy.ike.events import (
     Retransmitted,
     SaDeleted,
 )
-from fynx_scapy.ike.message import Datagram, DatagramKind
+from fynx_scapy.ike.message import Datagram, DatagramKind, Header
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ladder import payload_name
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, HEADER_SIZE
@@ -103,6 +103,8 @@ class Seen:
     """The inbound SPIs of the Child SAs that we had before."""
     message_id: int | None = None
     """The message ID that the mutated message would have had."""
+    sealed: list[Datagram] = field(default_factory=list)
+    """The peer's protected datagrams."""
     watching: bool = False
     repeats: int = 0
     """How often the peer sent the same IKE datagram again since the mutated message, each time bit for bit."""
@@ -219,8 +221,20 @@ class Seen:
             return
         with contextlib.suppress(MalformedError):
             header, payloads = parse_message(datagram.data)
-            if not _SEALED & {int(payload.payload_type or 0) for payload in payloads}:
+            if _SEALED & {int(payload.payload_type or 0) for payload in payloads}:
+                self.sealed.append(datagram)
+            else:
                 self.heard.append(Heard(header, tuple(payloads), False, (datagram.data,)))
+
+    def finish(self) -> None:
+        """Read what our endpoint did not: protected messages that came after our end of the IKE SA had ended."""
+        read = {wire for message in self.heard for wire in message.wire}
+        for datagram in self.sealed if self.sa is not None and not self.sa.established else ():
+            if datagram.data in read or self.sa is None or not self.sa.envelope.has_keys:
+                continue
+            with contextlib.suppress(MalformedError, IntegrityError):
+                message = self.sa.envelope.open(datagram.turned(), Header.parse(datagram.data))
+                self.heard.append(Heard(message.header, tuple(message.payloads), True, message.wires))
 
     def __str__(self) -> str:
         """What came, in one line."""
