@@ -17,9 +17,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from fynx_scapy import scenarios
 from fynx_scapy.harness import Result, Role, Scenario, Verdict, run
@@ -27,6 +28,8 @@ from fynx_scapy.harness.ledger import place_of
 from fynx_scapy.harness.runner import PEER_FAULTS
 from fynx_scapy.harness.worlds.embedded import EmbeddedWorld
 from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.net.hosts import Hosts
+from fynx_scapy.session import Session
 from fynx_scapy.text import counted
 from tests.faults.everything import faults
 from tests.faults.fault import FAULTS, Fault
@@ -74,6 +77,8 @@ class Found:
     reason: str
     breaks: tuple[str, ...]
     """The requirements of the fault that it names."""
+    ours: bool = False
+    """Whether the fault was in our own end. That proves the test of our own behaviour; no peer was found faulty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,11 @@ class Finding:
     seconds: float = field(default=0.0, compare=False)
 
     @property
+    def found(self) -> bool:
+        """Whether a test failed because of a faulty peer."""
+        return not all(one.ours for one in self.failed)
+
+    @property
     def proves(self) -> bool:
         """Whether a test failed that names one of the requirements that the fault breaks."""
         return any(one.breaks for one in self.failed)
@@ -100,17 +110,29 @@ def all_tests() -> tuple[Test, ...]:
     return tuple(Test(one, role) for one in every for role in one.roles if not role.asynchronous)
 
 
-def under(fault: Fault | None, test: Test) -> tuple[str, str]:
-    """Run a test against a peer with that fault: PASS, FAIL, ERROR or SLOW, and why."""
+class OurselvesFaulty(EmbeddedWorld):
+    """An embedded world that prepares our own endpoint, not its peer."""
+
+    def session(self, role: Role, given: Mapping[str, Any], network: Hosts, seed: str) -> Session:
+        """A session whose own endpoint is prepared."""
+        session = EmbeddedWorld().session(role, given, network, seed)
+        if self._prepare is not None:
+            self._prepare(session.client)
+        return session
+
+
+def under(fault: Fault | None, test: Test, *, ours: bool = False) -> tuple[str, str]:
+    """Run a test against a peer with that fault: PASS, FAIL, ERROR or SLOW, and why. ``ours``: we have the fault."""
     with contextlib.ExitStack() as undo:
 
-        def prepare(peer: Endpoint) -> None:
+        def prepare(endpoint: Endpoint) -> None:
             if fault is not None:
-                undo.enter_context(fault.apply(peer))
+                undo.enter_context(fault.apply(endpoint))
 
         undo.enter_context(at_most(LONGEST))
         try:
-            result = run(test.scenario, role=test.role, world=EmbeddedWorld(prepare))
+            world = (OurselvesFaulty if ours else EmbeddedWorld)(prepare)
+            result = run(test.scenario, role=test.role, world=world)
         except OutOfTimeError:
             return "SLOW", f"it took more than {LONGEST:g} s"
         return _verdict(result), result.reason
@@ -153,25 +175,45 @@ def passes(place: str, role: Role) -> bool:
     return under(None, test)[0] == "PASS"
 
 
-def find(name: str, everything: bool = False) -> Finding:
-    """Look for one fault. ``everything`` runs all tests, instead of stopping after the first group with a failure."""
-    fault, began, ran = FAULTS[name], time.perf_counter(), 0
-    failed: list[Found] = []
-    errors: list[str] = []
-    for group in stages(fault, all_tests()):
-        for test in group:
-            verdict, reason = under(fault, test)
-            ran += 1
+class Search:
+    """The tests that have run for one fault, and what came of them."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.failed: list[Found] = []
+        self.errors: list[str] = []
+        self.ran = 0
+
+    def run(self, tests: Iterable[Test], *, ours: bool = False) -> None:
+        """Run these tests with the fault, in our own end if ``ours``, else in the peer."""
+        for test in tests:
+            verdict, reason = under(self.fault, test, ours=ours)
+            self.ran += 1
             if verdict == "PASS" or not passes(test.place, test.role):
                 continue
             if verdict == "FAIL":
-                breaks = tuple(sorted(test.requirements & set(fault.requirements)))
-                failed.append(Found(test.place, test.role.value, reason, breaks))
+                breaks = tuple(sorted(test.requirements & set(self.fault.requirements)))
+                self.failed.append(Found(test.place, test.role.value, reason, breaks, ours))
             else:
-                errors.append(f"{test.place} ({test.role.value}): {verdict}: {reason}")
-        if failed and not everything:
+                self.errors.append(f"{test.place} ({test.role.value}): {verdict}: {reason}")
+
+
+def find(name: str, everything: bool = False) -> Finding:
+    """Look for one fault. ``everything`` runs all tests, instead of stopping after the first group with a failure.
+
+    Then the tests of the broken requirements run with the fault in our own end: scenarios of before show in many
+    sentences only that we keep them.
+    """
+    fault, began = FAULTS[name], time.perf_counter()
+    search = Search(fault)
+    groups = stages(fault, all_tests())
+    for group in groups:
+        search.run(group)
+        if search.failed and not everything:
             break
-    return Finding(name, tuple(failed), tuple(errors), ran, time.perf_counter() - began)
+    proven = {identifier for one in search.failed for identifier in one.breaks}
+    search.run((test for test in groups[0] if test.requirements & set(fault.requirements) - proven), ours=True)
+    return Finding(name, tuple(search.failed), tuple(search.errors), search.ran, time.perf_counter() - began)
 
 
 def search(names: Iterable[str], processes: int, tell: Callable[[Finding], None]) -> list[Finding]:
@@ -205,7 +247,8 @@ def _told(finding: Finding) -> None:
         text = f"NOT FOUND by {counted(finding.ran, 'test')}"
     else:
         proof = "" if finding.proves else " (which names none of its requirements)"
-        text = f"found by {counted(len(finding.failed), 'test')}, such as {first.place} ({first.role}){proof}"
+        how = "found" if finding.found else "NOT FOUND in a peer, but in our own end,"
+        text = f"{how} by {counted(len(finding.failed), 'test')}, such as {first.place} ({first.role}){proof}"
     print(f"{finding.fault}: {text}", flush=True)
     for error in finding.errors[:3]:
         print(f"    {error}", flush=True)
@@ -222,14 +265,16 @@ def main() -> int:
         parser.error(f"there is no fault {unknown[0]!r}")
     names = given.names or [fault.name for fault in faults()]
     if given.all_tests:
-        findings = [find(name, everything=True) for name in names]
-        for finding in findings:
+        findings = []
+        for finding in (find(name, everything=True) for name in names):
+            findings.append(finding)
             _told(finding)
             for one in finding.failed:
-                print(f"    {one.place} ({one.role}): {one.reason[:200]}")
+                end = ", our own end" if one.ours else ""
+                print(f"    {one.place} ({one.role}{end}): {one.reason[:200]}")
     else:
         findings = search(names, given.processes, _told)
-    lost = [finding.fault for finding in findings if not finding.failed]
+    lost = [finding.fault for finding in findings if not finding.found]
     print(f"{len(findings) - len(lost)} of {counted(len(findings), 'fault')} found", file=sys.stderr)
     if not given.names:
         made = proofs(findings)

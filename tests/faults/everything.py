@@ -13,6 +13,8 @@ from tests.faults import (
     keyexchange,
     life,
     messages,
+    more_messages,
+    more_setup,
     negotiation,
     path,
 )
@@ -20,10 +22,12 @@ from tests.faults.fault import FAULTS, Fault
 
 TOPICS = (
     initial, keyexchange, negotiation, authentication, messages, fragments, life, ending, configuration, path, esp,
+    more_setup, more_messages,
 )  # fmt: skip
 """The modules that register the faults, in the order of a conversation."""
 
 
 def faults() -> list[Fault]:
     """Every fault, in that order."""
-    return list(FAULTS.values())
+    places = [topic.__name__ for topic in TOPICS]
+    return sorted(FAULTS.values(), key=lambda fault: places.index(fault.change.__module__))

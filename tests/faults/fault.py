@@ -84,7 +84,7 @@ class Faulty:
         original = getattr(self.endpoint, name)
         self._set(self.endpoint, name, self._entered(functools.partial(new, original)))
 
-    def tap(self, change: Callable[[Outgoing], object], stage: str = "payloads") -> None:
+    def tap(self, change: Callable[..., object], stage: str = "payloads") -> None:
         """Change the IKE messages that this endpoint sends."""
         self._undo.callback(self.endpoint.taps.add(stage, change))
 
@@ -239,3 +239,8 @@ def fault(
         return change
 
     return register
+
+
+def later(area: str, *requirements: str, connects: bool = True) -> Callable[[Change], Change]:
+    """Register a fault that was chosen when there were tests already."""
+    return fault(area, *requirements, connects=connects, chosen_first=False)
