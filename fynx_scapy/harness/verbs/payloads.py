@@ -8,11 +8,12 @@ from scapy.packet import Packet
 from fynx_scapy.errors import LocalError
 from fynx_scapy.harness.verbs.mutation import CHECKS, Scene, payload_verb
 from fynx_scapy.harness.verbs.paths import Place
-from fynx_scapy.iana import NotifyType, ProtocolId, lookup
+from fynx_scapy.iana import NotifyType, PayloadType, ProtocolId, lookup
 from fynx_scapy.ike.message import Outgoing, notify
 from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Payload, IKEv2_VendorID
 
 CRITICAL = 0x80
+_IDENTITIES = (PayloadType.IDi, PayloadType.IDr)
 
 
 @payload_verb
@@ -20,6 +21,8 @@ def drop(_: Scene, message: Outgoing, *payloads: str) -> None:
     """Leave out these payloads, all of each kind. LocalError when there is none of a kind."""
     for word in payloads:
         place = Place.of(word)
+        if place.payload_type in _IDENTITIES:
+            message.fill()  # AUTH covers it
         place.find(message)
         message.payloads[:] = [payload for payload in message.payloads if not place.fits(payload)]
 
@@ -64,6 +67,12 @@ def move_last(_: Scene, message: Outgoing, payload: str) -> None:
 def insert(_: Scene, message: Outgoing, payload: Packet, at: int = 1) -> None:
     """Add a payload, by default behind the first."""
     message.payloads.insert(at, payload.copy())
+
+
+@payload_verb
+def insert_many(_: Scene, message: Outgoing, payload: Packet, count: int, at: int = 1) -> None:
+    """Add the same payload so many times."""
+    message.payloads[at:at] = [payload.copy() for _ in range(count)]
 
 
 @payload_verb
