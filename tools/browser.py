@@ -43,7 +43,11 @@ SEARCH = """new Promise(done => {
 })"""
 _CLEAR = """(() => { const search = document.querySelector("input[type=search]");
   if (search) { search.value = ""; search.dispatchEvent(new Event("input", {bubbles: true})); } })()"""
-_LOAD = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+_LOAD = """(async () => {
+  if (typeof ready !== "undefined") await ready;
+  const begun = [performance.getEntriesByType("navigation")[0], ...performance.getEntriesByName("ready")];
+  return Math.max(...begun.map(each => each.loadEventEnd ?? each.startTime));
+})()"""
 WIDEST = "document.documentElement.scrollWidth"
 _ELEMENTS = "document.getElementsByTagName('*').length"
 # Opens a whole scenario, down to the first message, as a reader does.
@@ -127,8 +131,8 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", **size)
         self.call("Page.navigate", url=page.resolve().as_uri())
         self.wait("Page.loadEventFired")
-        elements = self.evaluate(_ELEMENTS)
         load = self.evaluate(_LOAD) / 1000
+        elements = self.evaluate(_ELEMENTS)
         click = self.evaluate(_CLICK) / 1000
         search = self.evaluate(SEARCH) / 1000
         self.evaluate(_CLEAR)

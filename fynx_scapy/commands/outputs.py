@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -77,8 +79,9 @@ class Outputs:
         written = SeveralOutputs()
         told: dict[str, Any] = {"command": command, "seed": seed, "about": about}
         json_text = functools.partial(_json, unmatched=unmatched)
+        page = functools.partial(_page, files=self._links())
         for path, text in (
-            (self.report, _page), (self.json_file, json_text), (self.junit, _junit), (self.markdown, _markdown)
+            (self.report, page), (self.json_file, json_text), (self.junit, _junit), (self.markdown, _markdown)
         ):  # fmt: skip
             if path is not None:
                 with written.each(), writing(path) as out:
@@ -90,6 +93,15 @@ class Outputs:
             if self.save is not None:
                 save_keys(recorder.keys(), self.save)
         return written.status
+
+    def _links(self) -> dict[str, str]:
+        """The capture and the keys, as seen from the report's folder."""
+        saved = {"the capture": self.pcap, "its keys": self.save}
+        if self.report is None or str(self.report) == STDIO:
+            return {}
+        folder = os.path.realpath(self.report.parent)
+        paths = {name: path for name, path in saved.items() if path is not None and str(path) != STDIO}
+        return {name: quote(os.path.relpath(os.path.realpath(path), folder)) for name, path in paths.items()}
 
 
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -84,7 +84,7 @@ class Row:
         """What is unusual about it, in words."""
         marks = [f"retransmission {self.attempt}"] if self.attempt else []
         marks += ["captured twice"] if self.twice else []
-        marks += [f"changed: {', '.join(self.changed)}"] if self.changed else []
+        marks += [f"changed: {', '.join(dict.fromkeys(self.changed))}"] if self.changed else []
         if self.is_packet and not self.sender:
             marks.append("a copy" if self.copy else "not sent by the peer")
         marks += [LOST] if self.fate == LOST else []

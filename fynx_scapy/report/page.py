@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import html
 import json
 import platform
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -18,9 +21,10 @@ from fynx_scapy import __version__
 from fynx_scapy.crypto.transforms import keyword_of
 from fynx_scapy.harness import Result, Stage, Tally, Verdict
 from fynx_scapy.harness.requirements import catalogue
-from fynx_scapy.harness.tally import worst_first
+from fynx_scapy.harness.tally import BAD, worst_first
 from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived
 from fynx_scapy.ladder import STYLE, Ladder, Row
+from fynx_scapy.report.coverage import areas, sentences
 from fynx_scapy.report.messages import message_details
 from fynx_scapy.report.templating import environment
 from fynx_scapy.text import printable_lines
@@ -28,6 +32,8 @@ from fynx_scapy.text import printable_lines
 OTHER = "other"
 MOST_OPENED = 3
 """So many failures are open at first. A page that opens more is slow when all fail."""
+ALWAYS = ("verdict", "topic")
+"""What a reader can always filter by; by anything else if the results differ in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +49,25 @@ class SessionLadder:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One scenario: its result, its docstring after the title, and its sessions.
+    """One scenario in one role: its result, its docstring after the title, and its sessions.
 
-    ``kind`` is what a reader filters by. A section that is ``opened`` shows where its scenario failed.
+    ``key`` is its anchor. ``facets`` are what a reader filters by: name -> values. A section that is ``opened`` shows
+    where its scenario failed. ``again`` is the command that runs it alone, if a seed repeats it.
     """
 
+    key: str
     result: Result
     paragraphs: list[str]
     conversations: list[SessionLadder]
-    kind: str = ""
+    facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     opened: bool = False
+    again: str = ""
 
     @property
     def packets(self) -> int:
         """The number of messages and ESP packets."""
+        if self.result.counted is not None:
+            return self.result.counted[1]
         return sum(conversation.packets for conversation in self.conversations)
 
 
@@ -73,53 +84,113 @@ def render(
     command: str,
     versions: Mapping[str, str] | None = None,
     about: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> str:
     """The whole page, with failures first. It loads no external resources and contains no key.
 
     ``command`` repeats the run, with a ``seed`` to the byte. ``versions`` are more versions to show, ``about`` is when,
-    where and with which peer the run was.
+    where and with which peer the run was. ``files`` are links to what was saved with it: text -> relative address.
     """
-    kinds = _kinds([result.scenario.name for result in results])
-    sections = [_section(result, kinds[result.scenario.name], at) for at, result in enumerate(worst_first(results))]
-    tally = Tally.of(results)
-    facets = {
-        "verdict": Counter(section.result.verdict.value for section in sections),
-        "kind": dict(sorted(Counter(section.kind for section in sections).items())),
-    }
+    ordered = worst_first(results)
+    topics, keys = _topics([result.scenario.name for result in results]), _keys(ordered)
+    sections = [
+        _section(result, key, topics[result.scenario.name], seed, place)
+        for place, (result, key) in enumerate(zip(ordered, keys, strict=True))
+    ]
+    tally, named = Tally.of(results), sentences(ordered)
+    story = environment().get_template("story.html.j2")
+    files = dict(files or {})
+    stories = [story.render(section=section, files=files) for section in sections]
+    stories.append(environment().get_template("sentences.html.j2").render(sentences=named, keys=keys, results=ordered))
     return (
         environment()
         .get_template("report.html.j2")
         .render(
             sections=sections,
-            facets=facets,
+            facets=_facets(sections),
             tally=tally,
+            areas=areas(named),
             catalogue=len(catalogue()),
             packets=sum(section.packets for section in sections),
             seconds=sum(result.seconds for result in results),
             seed=seed,
             command=command,
             about=dict(about or {}),
+            files=files,
             versions=our_versions() | dict(versions or {}),
             ladder_style=Markup(STYLE),
+            stories=packed(stories),
         )
     )
 
 
-def _kinds(names: Sequence[str]) -> dict[str, str]:
-    """The kind of each scenario: the first word of its name, if another has it too."""
+def packed(stories: Sequence[str]) -> str:
+    """Texts as one compressed text, which script.js unpacks: every message of every ladder is too much to parse."""
+    data = json.dumps(list(stories), ensure_ascii=False).encode()
+    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
+
+
+def unpacked(text: str) -> list[str]:
+    """The texts that `packed` took."""
+    found: list[str] = json.loads(gzip.decompress(base64.b64decode(text)))
+    return found
+
+
+def _topics(names: Sequence[str]) -> dict[str, str]:
+    """What a scenario without a topic is about: the first word of its name, if another has it too."""
     words = Counter(name.partition("_")[0] for name in names)
     return {name: word if words[word := name.partition("_")[0]] > 1 else OTHER for name in names}
 
 
-def _section(result: Result, kind: str, place: int) -> Section:
-    paragraphs = result.scenario.description.partition("\n")[2].strip().split("\n\n")
-    failed = result.verdict in (Verdict.FAIL, Verdict.ERROR)
+def _keys(results: Sequence[Result]) -> list[str]:
+    """A name for each result: that of its scenario, if there is no other result of it."""
+    counts = Counter(result.scenario.name for result in results)
+    seen: Counter[str] = Counter()
+    found = []
+    for result in results:
+        name = result.scenario.name
+        if counts[name] > 1:
+            name = "-".join(filter(None, (name, result.role.value, result.peer)))
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return found
+
+
+def _facets(sections: Sequence[Section]) -> dict[str, dict[str, int]]:
+    """What a reader can filter by: name -> value -> how many sections have it."""
+    found: dict[str, Counter[str]] = {}
+    for section in sections:
+        for name, values in section.facets.items():
+            found.setdefault(name, Counter()).update(values)
+    found["topic"] = Counter(dict(sorted(found.get("topic", Counter()).items())))
+    return {name: dict(counts) for name, counts in found.items() if len(counts) > 1 or name in ALWAYS}
+
+
+def _section(result: Result, key: str, topic: str, seed: int | None, place: int) -> Section:
+    scenario = result.scenario
+    paragraphs = scenario.description.partition("\n")[2].strip().split("\n\n")
+    failed = result.verdict in (*BAD, Verdict.XFAIL)
     last = len(result.stages) - 1
     conversations = [
         _conversation(s, result.reason if failed and i == last else "") for i, s in enumerate(result.stages)
     ]
-    opened = failed and place < MOST_OPENED
-    return Section(result, [p for p in paragraphs if p], conversations, kind, opened)
+    facets: dict[str, list[str]] = {
+        "verdict": [result.verdict.value],
+        "topic": [scenario.topic or topic],
+        "severity": [scenario.severity],
+        "role": [result.role.value],
+        "suite": sorted(scenario.suites),
+        "peer": [result.peer] if result.peer else [],
+    }
+    opened = result.verdict in BAD and place < MOST_OPENED
+    return Section(key, result, [p for p in paragraphs if p], conversations, facets, opened, _again(result, seed))
+
+
+def _again(result: Result, seed: int | None) -> str:
+    if seed is None or not result.stages:
+        return ""
+    role = ["--role", result.role.value] if len(result.scenario.roles) > 1 else []
+    return shlex.join(["fynx", "run", result.scenario.name, *role, "--seed", str(seed)])
 
 
 def _conversation(stage: Stage, failure: str = "") -> SessionLadder:

@@ -19,6 +19,7 @@ from fynx_scapy.report.audit import render as render_audit
 from fynx_scapy.report.matrix import page as matrix
 from fynx_scapy.report.page import render
 from tests.capture.crossing import crossing
+from tests.report.whole import whole
 from tools import browser
 
 
@@ -76,8 +77,15 @@ def page() -> str:
     return render(results, seed=1, command="fynx run")
 
 
-def test_everything_is_closed_and_ladders_are_inert(page: str) -> None:
+def test_nothing_inside_a_section_is_in_the_page_at_first(page: str) -> None:
     outline = Outline(page)
+    assert len(outline.of("details", "story")) == 3
+    assert not outline.of("details", "conversation")
+    assert "NAT_DETECTION" not in page
+
+
+def test_everything_is_closed_and_ladders_are_inert(page: str) -> None:
+    outline = Outline(whole(page))
     assert outline.of("details", "story")
     assert not [each for each in outline.of("details") if "open" in each]
     assert not outline.of("div", "ladder")
@@ -85,17 +93,18 @@ def test_everything_is_closed_and_ladders_are_inert(page: str) -> None:
 
 
 def test_messages_are_data_until_they_are_opened(page: str) -> None:
-    messages = [json.loads(text) for text in Outline(page).inert]
+    messages = [json.loads(text) for text in Outline(whole(page)).inert]
     assert len(messages) == 3 * 6
     assert messages[0]["header"]["exchange"] == "IKE_SA_INIT"
     assert [name for name, _ in messages[2]["payloads"]] == ["IDi", "IDr", "AUTH", "SA", "TSi", "TSr"]
-    assert "<script>alert" not in page
-    assert "\u202e" not in page
+    for text in (page, whole(page)):
+        assert "<script>alert" not in text
+        assert "\u202e" not in text
     assert "\u202e" not in json.dumps(messages, ensure_ascii=False)
 
 
 def test_failures_are_open_but_not_more_than_a_few() -> None:
-    outline = Outline(render([result(f"bad_{number}", broken) for number in range(5)], command="fynx run"))
+    outline = Outline(whole(render([result(f"bad_{number}", broken) for number in range(5)], command="fynx run")))
     stories = outline.of("details", "story")
     assert ["open" in each for each in stories] == [True] * 3 + [False] * 2
     assert sum("open" in each for each in outline.of("details", "conversation")) == 3
@@ -115,10 +124,10 @@ def test_search_and_filters_of_a_run(page: str) -> None:
     outline = Outline(page)
     (search,) = [each for each in outline.of("input") if each["type"] == "search"]
     assert search["aria-label"] == "Search scenarios"
-    assert facets(outline) == {"verdict": ["", "PASS"], "kind": ["", "error", "other"]}
+    assert facets(outline) == {"verdict": ["", "PASS"], "topic": ["", "error", "other"]}
     items = [each for _, each in outline.elements if "data-item" in each]
     assert sorted({str(each["data-item"]) for each in items}) == ["alone", "error_one", "error_two"]
-    assert {each["data-item"]: each["data-kind"] for each in items if "data-kind" in each}["error_one"] == "error"
+    assert {each["data-item"]: each["data-topic"] for each in items if "data-topic" in each}["error_one"] == "error"
 
 
 def test_search_and_filters_of_an_audit(tmp_path: Path) -> None:

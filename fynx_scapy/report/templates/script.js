@@ -44,8 +44,21 @@ const message = ({header, encrypted, payloads, octets}) => {
   return parts;
 };
 
+// The inside of each section is in one compressed text: unpacked at once, parsed when its section is opened.
+const stories = [];
+const unpack = async packed => {
+  const octets = Uint8Array.from(atob(packed.textContent), char => char.charCodeAt(0));
+  const stream = new Blob([octets]).stream().pipeThrough(new DecompressionStream("gzip"));
+  stories.push(...JSON.parse(await new Response(stream).text()));
+};
+
 // What is in a template costs nothing until its details element is opened.
 const fill = details => {
+  const story = details.dataset.story;
+  if (story in stories && !details.dataset.filled) {
+    details.dataset.filled = "true";
+    details.insertAdjacentHTML("beforeend", stories[story]);
+  }
   for (const inert of details.querySelectorAll(":scope > template")) inert.replaceWith(inert.content);
   for (const inert of details.querySelectorAll(":scope > .opened > template"))
     inert.replaceWith(...message(JSON.parse(inert.content.textContent)));
@@ -53,7 +66,6 @@ const fill = details => {
 };
 document.addEventListener("toggle", event => { if (event.target.open) fill(event.target); }, true);
 const open = details => { details.open = true; fill(details); };
-all("details[open]").forEach(fill);
 
 // Items with the same name are one thing: a row of the table, and its section.
 const items = new Map();
@@ -62,11 +74,16 @@ for (const element of all("[data-item]")) {
   items.set(name, [...(items.get(name) ?? []), element]);
 }
 const texts = new Map();
+// A story as text, without the messages' fields, which are data.
+const plain = story => story.replace(/<template>\{[^<]*<\/template>/g, " ").replace(/<[^>]*>/g, " ")
+  .replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&#3[49];/g, "'").replace(/&amp;/g, "&");
 const text = name => {
   if (!texts.has(name)) {
     const inside = element => [element, ...[...element.querySelectorAll("template")].map(inert => inert.content)];
-    // The messages' fields are in templates of these templates, which are no text of them.
-    texts.set(name, items.get(name).flatMap(inside).map(part => part.textContent).join(" ").toLowerCase());
+    const untold = items.get(name).flatMap(element => [...element.querySelectorAll("[data-story]:not([data-filled])")]);
+    const parts = items.get(name).flatMap(inside).map(part => part.textContent);
+    parts.push(...untold.map(details => plain(stories[details.dataset.story] ?? "")));
+    texts.set(name, parts.join(" ").toLowerCase());
   }
   return texts.get(name);
 };
@@ -76,7 +93,7 @@ const narrow = () => {
   const wanted = all("[data-facet]").filter(facet => facet.value);
   let shown = 0;
   for (const [name, elements] of items) {
-    const has = facet => elements.some(each => (each.dataset[facet.dataset.facet] ?? "").split(" ").includes(facet.value));
+    const has = facet => elements.some(each => (each.dataset[facet.dataset.facet] ?? "").split("|").includes(facet.value));
     const fits = wanted.every(has) && words.every(word => text(name).includes(word));
     for (const element of elements) element.hidden = !fits;
     shown += fits;
@@ -111,10 +128,22 @@ const visit = () => {
   if (story) { open(story); target.scrollIntoView(); }
 };
 addEventListener("hashchange", visit);
-if (location.hash) visit();
+
+// When all is there: what is open at first, or linked to, is shown.
+const start = () => {
+  all("details[open]").forEach(fill);
+  texts.clear();
+  if (bar) narrow();
+  if (location.hash) visit();
+  performance.mark("ready");
+};
+const packed = document.getElementById("stories");
+const ready = packed ? unpack(packed).then(start, error => {
+  packed.before(make("p", "reason", `This browser cannot unpack the scenarios: ${error}`));
+}) : start();
 
 // Print what is shown, with its ladders.
 addEventListener("beforeprint", () => {
-  for (const closed of all("details.story, details.requirements").filter(each => !each.closest("[hidden]"))) open(closed);
-  for (const closed of all("details.conversation").filter(each => !each.closest("[hidden]"))) open(closed);
+  for (const kind of ["details.story, details.all", "details.requirements, details.conversation"])
+    for (const closed of all(kind).filter(each => !each.closest("[hidden]"))) open(closed);
 });
