@@ -146,9 +146,15 @@ class Campaign:
         retried: list[str] = []
         row = subject.manifest.row(job.scenario, job.role, subject.version)
         while True:
-            world = TargetWorld(subject.target, wait=self.wait)
+            world = subject.world or TargetWorld(subject.target, wait=self.wait)
             result = run(job.scenario, watch=self._watch, contact=subject.contact, role=job.role, world=world)
+            if world.clear():
+                result = replace(result, left_behind=())
             result = replace(subject.verified(result), retried=tuple(retried))
+            if subject.dead and world.revive():
+                self._remark(subject, f"{subject.dead}; it was started again")
+                subject.dead = ""
+                return replace(result, left_behind=())
             fails_as_expected = row is not None and row.verdict == result.verdict.value
             again = silent(result) and not subject.dead and not fails_as_expected and len(retried) < subject.retries
             if not again or self._stopped.is_set():

@@ -12,6 +12,7 @@ from fynx_scapy.harness.reachability import Contact, Watcher
 from fynx_scapy.harness.runner import Result, Verdict
 from fynx_scapy.harness.sanity import Health, Stretch, alive, converse
 from fynx_scapy.harness.target import Target
+from fynx_scapy.harness.worlds.world import World
 from fynx_scapy.ike.events import PeerDead
 
 SUSPICIOUS = frozenset({Verdict.FAIL, Verdict.ERROR})
@@ -31,6 +32,8 @@ class Subject:
     rate: float = 0.0
     retries: int = 1
     watch: Watcher | None = None
+    world: World | None = None
+    """With whom the scenarios run; by default with the target."""
     contact: Contact = field(init=False)
     health: Health | None = None
     """How far the first sane conversation came; None before it."""

@@ -49,6 +49,15 @@ class Charon:
                 for _ in getattr(vici, command)({**what, "timeout": -1, "loglevel": -1}):
                     pass
 
+    def end_all(self) -> None:
+        """Terminate every IKE SA, whatever its state, without waiting for its peer."""
+        with self._vici() as vici:
+            for entry in list(vici.list_sas()):
+                for sa in entry.values():
+                    with contextlib.suppress(_vici_module().exception.CommandException):  # it has ended by itself
+                        for _ in vici.terminate({"ike-id": sa["uniqueid"], "force": "yes", "loglevel": -1}):
+                            pass
+
     def sas(self) -> list[PeerIkeSa]:
         """Its IKE SAs, including those that are being replaced."""
         with self._vici() as vici:

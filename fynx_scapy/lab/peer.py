@@ -33,7 +33,7 @@ from fynx_scapy.checks import (
     udp_port,
     whole,
 )
-from fynx_scapy.errors import ConfigError
+from fynx_scapy.errors import ConfigError, LabError
 from fynx_scapy.ike.config import ChildConfig, IkeChanges, IkeConfig, Psk
 
 DYNAMIC = "dynamic"
@@ -120,6 +120,8 @@ class PeerConfig(Checked):
     """The size in octets of an IP packet with a fragment."""
     cookie_threshold: int | None = setting(None, optional(whole(0, 1 << 31)))
     """The number of half-open IKE SAs from which it requires cookies."""
+    half_open_limits: bool = setting(True, flag())
+    """Whether it defends itself against many half-open IKE SAs of one address, as strongSwan does from the third on."""
     childless: str = setting("allow", one_of("allow", "prefer", "force", "never"))
     """Whether it sets up IKE SAs without a Child SA: ``allow``, ``prefer``, ``force`` or ``never``."""
     pool: str | None = setting(None, optional(text()))
@@ -278,6 +280,10 @@ class Peer(ABC):
     @abstractmethod
     def delete_child(self, child: str = "net") -> None:
         """Have it delete a Child SA."""
+
+    def forget(self) -> None:
+        """End all its IKE SAs at once, half-open ones too, without waiting for us. LabError for a peer that cannot."""
+        raise LabError(f"{self.name} cannot be told to end all its IKE SAs")
 
     @abstractmethod
     def sas(self) -> list[PeerIkeSa]:

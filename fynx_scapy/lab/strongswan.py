@@ -103,7 +103,7 @@ class StrongSwan(Peer):
             timeout=_TIMEOUT,
         )  # fmt: skip
         for kind in CREDENTIALS:  # swanctl complains about each missing folder
-            (self._folder / kind).mkdir()
+            (self._folder / kind).mkdir(exist_ok=True)
         write(self._folder, "swanctl.conf", "swanctl.conf.j2", config=self.config)
         settings = {"PATH": os.environ.get("PATH", ""), "STRONGSWAN_CONF": str(self._folder / "strongswan.conf")}
         self._output = (self._folder / "charon.out").open("wb")
@@ -162,6 +162,10 @@ class StrongSwan(Peer):
     def delete_child(self, child: str = "net") -> None:
         """Have it delete a Child SA."""
         self.charon.do("terminate", {"child": child})
+
+    def forget(self) -> None:
+        """End all its IKE SAs at once, half-open ones too, without waiting for us."""
+        self.charon.end_all()
 
     # State
 

@@ -94,6 +94,14 @@ class World(ABC):
     def driver(self, session: Session) -> Driver:
         """What makes the peer of a session act."""
 
+    def clear(self) -> bool:
+        """After a scenario, end what the peer has of it. Returns whether nothing is left for sure."""
+        return False
+
+    def revive(self) -> bool:
+        """Start the peer again after it has ended. Returns whether it runs."""
+        return False
+
     def child(self, ours: ChildConfig) -> ChildConfig:
         """Our configuration of a Child SA, as it has to be with this peer."""
         return ours

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The world of a lab: a live peer that can be asked to act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scapy.packet import Packet
+
+from fynx_scapy.errors import LabError, OutOfReach
+from fynx_scapy.harness.role import Role
+from fynx_scapy.harness.target import Target
+from fynx_scapy.harness.worlds.target import TargetWorld
+from fynx_scapy.harness.worlds.world import Driver
+from fynx_scapy.ike.config import ChildConfig, Retransmission
+from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.lab.lab import Lab
+from fynx_scapy.session import Session
+
+QUICK = Retransmission(timeout=0.2, base=1.5, tries=2)
+"""A peer of a lab answers at once, and the network loses nothing: a request is given up after a second."""
+
+
+class LabDriver(Driver):
+    """Makes the peer of a lab act. LabError when the peer refuses."""
+
+    patience = 10.0
+
+    def __init__(self, lab: Lab, session: Session | None = None) -> None:
+        self._lab, self._session = lab, session
+        self.who = f"the lab's {lab.peer.name}"  # type: ignore[misc]
+
+    def initiate(self) -> None:
+        """Have it set up an IKE SA and its first Child SA with us."""
+        self._lab.peer.initiate()
+
+    def create_child(self, config: ChildConfig | None = None) -> None:
+        """Have it set up its second Child SA. OutOfReach when its configuration has one alone."""
+        children = self._lab.config.children
+        if len(children) < 2:
+            raise self._unable("set up another Child SA, of which its configuration has one alone")
+        self._lab.peer.initiate(child=children[1].name)
+
+    def rekey_child(self, child: ChildSa | None = None) -> None:
+        """Have it rekey its first Child SA. OutOfReach for another one."""
+        self._newest(child)
+        self._lab.peer.rekey_child(self._lab.config.children[0].name)
+
+    def rekey_ike(self) -> None:
+        """Have it rekey the IKE SA."""
+        self._lab.peer.rekey_ike()
+
+    def delete_child(self, child: ChildSa | None = None) -> None:
+        """Have it delete its first Child SA. OutOfReach for another one."""
+        self._newest(child)
+        self._lab.peer.delete_child(self._lab.config.children[0].name)
+
+    def delete_ike(self) -> None:
+        """Have it delete the IKE SA."""
+        self._lab.peer.delete_ike()
+
+    def send(self, packet: Packet | bytes | None = None) -> None:
+        """Have a host behind it ping one behind us. OutOfReach for a packet of one's own choice."""
+        if packet is not None:
+            raise self._unable("send an inner packet of our choice")
+        self._lab.inside.probe(self._lab.ours.inner, icmp=True).send()
+
+    def has(self, sa: IkeSa) -> bool:
+        """Whether it reports our IKE SA as established."""
+        same = [theirs for theirs in self._lab.peer.sas() if (theirs.spi_i, theirs.spi_r) == (sa.spi_i, sa.spi_r)]
+        return bool(same) and same[0].established
+
+    def _newest(self, child: ChildSa | None) -> None:
+        if child is not None and self._session is not None and child is not self._session.child:
+            raise self._unable("act on a Child SA that is not the newest")
+
+
+class LabWorld(TargetWorld):
+    """The peer of a lab, whose configuration ours mirrors."""
+
+    name = "lab"
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab_target(lab))
+        self.lab = lab
+
+    def check(self, role: Role, given: Mapping[str, Any]) -> None:
+        """OutOfReach when the arguments contradict the configuration of the lab."""
+        if role.asynchronous:
+            raise OutOfReach(f"{role.driver} needs a lab of its own")
+        self.target.config(given)
+
+    def clear(self) -> bool:
+        """Have the peer end all its IKE SAs, if it can be told to."""
+        try:
+            self.lab.peer.forget()
+            return not self.lab.peer.sas()
+        except (LabError, OSError):  # it cannot, or it has ended
+            return False
+
+    def revive(self) -> bool:
+        """Kill the peer, if it still runs, and start it again. LabError when it does not start."""
+        self.lab.peer.kill()
+        self.lab.peer.start()
+        return True
+
+    def driver(self, session: Session) -> Driver:
+        """What makes the peer act."""
+        return LabDriver(self.lab, session)
+
+
+def lab_target(lab: Lab) -> Target:
+    """The lab's peer as a target: its address, and our configuration that mirrors its own."""
+    ours = lab.config.mirrored()
+    child = ours.children[0]
+    return Target(
+        address=str(lab.target),
+        psk=lab.config.psk,
+        local_id=lab.config.remote_id,
+        remote_id=lab.config.local_id,
+        local_ts=child.local_ts,
+        remote_ts=child.remote_ts,
+        proposals=lab.config.ike,
+        esp_proposals=lab.config.children[0].esp,
+        ping=lab.theirs.inner,
+        local=lab.ours.address(ipv6=lab.ipv6),
+        retransmission=QUICK,
+        open_socket=lab.ours.namespace.socket,
+    )
