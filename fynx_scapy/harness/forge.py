@@ -45,6 +45,27 @@ def forge(
     return deliver(s, build_message(IKEv2(**(fields | header)), list(payloads)), to=to, source=source)
 
 
+def rogue(s: Session, *payloads: Packet, **header: Any) -> list[IKEv2]:
+    """Send an unprotected message to the peer from our address, by default with the SPIs of the session's IKE SA.
+
+    It is what a third party can send. Lets time pass, and returns the peer's unprotected answers as Scapy layers.
+    """
+    sa, answers = s.sa, []
+    fields = {"exch_type": "INFORMATIONAL", "init_SPI": sa.spi_i, "resp_SPI": sa.spi_r} | header
+
+    def listen(_time: float, datagram: Datagram, fate: str) -> None:
+        theirs = datagram.local.host == sa.remote.host and datagram.kind is DatagramKind.IKE
+        if theirs and fate == "delivered" and len(datagram.data) >= HEADER_SIZE:
+            head, found = parse_message(datagram.data)
+            if not {PayloadType.SK, PayloadType.SKF} & {int(payload.payload_type or 0) for payload in found}:
+                answers.append(chain(head, found))
+
+    with s.network.observe(listen):
+        s.network.inject(Datagram(build_message(IKEv2(**fields), list(payloads)), sa.local, sa.remote))
+        s.network.run(lambda: bool(answers), limit=PATIENCE)
+    return answers
+
+
 def deliver(
     s: Session,
     data: bytes,

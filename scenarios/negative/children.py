@@ -88,7 +88,7 @@ cases(
     [
         # Badly formatted
         Case(
-            "child_without_nonce", base="create_child", do=drop("Ni"), then=MALFORMED, severity="high",
+            "child_without_nonce", base="create_child", do=drop("Ni"), then=MALFORMED, severity="high", suites=("cve",),
             requirements=("7296-2.21.3-i01", "7296-3.10.1-04"),
         ),
         Case(

@@ -79,6 +79,7 @@ def before_auth() -> Iterator[Case]:
         yield Case(
             f"{word(number)}_before_auth", base=base, then=(refused() | silent()) & no_child() & no_sa(),
             requirements=("7296-1-01", "7296-1-i03"), severity="critical",
+            suites=("cve",) if number == ExchangeType.INFORMATIONAL else (),  # CVE-2019-12312
         )  # fmt: skip
     base = Base(
         name="CREATE_CHILD_SA before IKE_AUTH", exchange=ExchangeType.CREATE_CHILD_SA, prepare=after_init,
@@ -86,7 +87,8 @@ def before_auth() -> Iterator[Case]:
     )  # fmt: skip
     yield Case(
         "child_sa_before_auth", base=base, then=(refused() | silent()) & no_child() & no_sa(),
-        requirements=("7296-1-01", "7296-1-i03"), severity="critical",
+        requirements=("7296-1-01", "7296-1-i03"), severity="critical", suites=("cve",),
+        source="CVE-2026-78135; RFC 7296 section 1",
         what="A whole and right request for a Child SA after IKE_SA_INIT gets none before both ends are authenticated.",
     )  # fmt: skip
 
