@@ -36,6 +36,7 @@ from fynx_scapy.ladder import Ladder
 from fynx_scapy.reasons import ENDINGS, REFUSALS
 from tools import ledger
 from tools.ledger import requirements
+from tools.schema_page import report_json
 from tools.settings_page import NOTE, settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -320,6 +321,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "states.md": states,
     "errors.md": errors,
     "settings.md": settings,
+    "report-json.md": report_json,
     "requirements.md": requirements,
 }
 

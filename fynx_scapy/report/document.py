@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A run as plain values for JSON."""
+"""A run as plain values for JSON. schema.json describes them, and docs/report-json.md is its text."""
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from typing import Any
 
 from fynx_scapy import __version__
@@ -14,6 +17,13 @@ from fynx_scapy.report.page import facts, our_versions
 
 SCHEMA_VERSION = 1
 """Raised when a field goes away or changes its meaning; a new field leaves it as it is."""
+
+
+@functools.cache
+def schema() -> Mapping[str, Any]:
+    """The JSON Schema (draft 2020-12) of what `document` returns."""
+    found: Mapping[str, Any] = json.loads(resources.files(__package__).joinpath("schema.json").read_text("utf-8"))
+    return found
 
 
 def document(

@@ -39,23 +39,42 @@ def junit_xml(results: Sequence[Result], about: Mapping[str, str]) -> str:
     }
     _properties(suite, {**about, **{name: " ".join(ids) for name, ids in lists.items()}})
     for result in results:
-        scenario = result.scenario
-        case = ElementTree.SubElement(
-            suite, "testcase", name=scenario.name, classname="fynx_scapy.scenarios", time=f"{result.seconds:.3f}"
-        )
-        ids = " ".join(requirement.id for requirement in scenario.requirements)
-        how = (
-            "not checked" if result.verdict is not Verdict.PASS else "checked in part" if result.in_part else "checked"
-        )
-        notes = {"source": scenario.source, f"requirements {how}": ids, "left out": "; ".join(result.left_out)}
-        _properties(case, notes | {"left at the peer": "; ".join(result.left_behind)})
-        if result.verdict in _TAGS:
-            outcome = ElementTree.SubElement(case, _TAGS[result.verdict], message=_clean(result.reason))
-            outcome.text = _clean(result.step)
+        suite.append(_case(result))
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(result: Result) -> ElementTree.Element:
+    """A test case: its class is the topic, and its name says the role if there are several."""
+    scenario, details, row = result.scenario, result.details, result.expected_failure
+    name = f"{scenario.name}[{result.role.value}]" if len(scenario.roles) > 1 else scenario.name
+    topic = ".".join(filter(None, ("fynx_scapy", "scenarios", *scenario.topic.split("/"))))
+    case = ElementTree.Element("testcase", name=name, classname=topic, time=f"{result.seconds:.3f}")
+    how = "not checked" if result.verdict is not Verdict.PASS else "checked in part" if result.in_part else "checked"
+    notes = {
+        "verdict": result.verdict.value,
+        "source": scenario.source,
+        "role": result.role.value,
+        "severity": scenario.severity,
+        "suites": " ".join(sorted(scenario.suites)),
+        "peer": result.peer,
+        f"requirements {how}": " ".join(requirement.id for requirement in scenario.requirements),
+        "left out": "; ".join(result.left_out),
+        "left at the peer": "; ".join(result.left_behind),
+        "tried again": "; ".join(result.retried),
+    }
+    if details is not None:
+        notes |= {"mutation": details.mutation, "expected": details.expected, "found": details.found}
+    if row is not None:
+        notes["the manifest says"] = row.reason
+    _properties(case, notes)
+    if result.verdict in _TAGS:
+        reason = f"{result.verdict.value}: {result.reason}" if row is not None else result.reason
+        outcome = ElementTree.SubElement(case, _TAGS[result.verdict], message=_clean(reason))
+        outcome.text = _clean(result.step)
+    return case
 
 
 def _count(tally: Tally, tag: str) -> str:
