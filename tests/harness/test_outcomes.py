@@ -12,19 +12,23 @@ from fynx_scapy.harness import Role, Verdict, run
 from fynx_scapy.harness.cases import (
     Case,
     Outcome,
+    answers_alike,
     asks_again,
+    backs_off,
     cases,
     chooses,
     chooses_nothing,
+    gives_up,
     never,
     sends,
     taken,
 )
-from fynx_scapy.harness.verbs import NOTHING, drop, flip_flags, set_header
+from fynx_scapy.harness.verbs import NOTHING, drop, flip_flags, lose, lose_all, only_notify, send_again, set_header
 from fynx_scapy.harness.verbs.mutation import Mutation
 
 SUITES = {"proposals": "aes128gcm16-aes256gcm16-prfsha256-x25519"}
 RESPONSE: dict[str, Any] = {"base": "liveness", "at": "response", "roles": [Role.RESPONDER]}
+BEFORE: dict[str, Any] = {"base": "connect", "at": "IKE_SA_INIT response", "roles": None}
 
 
 def verdict(do: Mutation, then: Outcome, **fields: Any) -> Verdict:
@@ -52,6 +56,12 @@ def verdict(do: Mutation, then: Outcome, **fields: Any) -> Verdict:
         (NOTHING, asks_again(), RESPONSE, False),
         (flip_flags(0x08), taken(), RESPONSE, False),
         (flip_flags(0x08), asks_again(), RESPONSE, True),
+        (lose_all(), backs_off(), RESPONSE, True),
+        (lose(), backs_off(), RESPONSE, False),
+        (send_again(2), answers_alike(3), {}, True),
+        (send_again(2), answers_alike(2), {}, False),
+        (NOTHING, answers_alike(1), {}, True),
+        (only_notify("INVALID_SYNTAX"), gives_up(), BEFORE, True),
     ],
 )  # fmt: skip
 def test_an_outcome_is_met_or_not(do: Mutation, then: Outcome, fields: dict[str, Any], met: bool) -> None:

@@ -6,7 +6,9 @@ from __future__ import annotations
 from fynx_scapy.harness.cases.base import BASES, Base
 from fynx_scapy.harness.cases.case import Case
 from fynx_scapy.harness.cases.messages import (
+    answers_alike,
     asks_again,
+    backs_off,
     chooses,
     chooses_nothing,
     never,
@@ -54,7 +56,9 @@ __all__ = [
     "accepted",
     "alive",
     "answered",
+    "answers_alike",
     "asks_again",
+    "backs_off",
     "both",
     "carries",
     "case",

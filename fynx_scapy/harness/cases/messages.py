@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 from fynx_scapy.harness.cases.outcome import Outcome, judged
 from fynx_scapy.harness.cases.seen import Heard, Seen
 from fynx_scapy.iana import NotifyType, TransformType, lookup, name_of
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, FLAGS, LENGTH, MESSAGE_ID
 from fynx_scapy.layers.ikev2 import IKEv2_Proposal, IKEv2_SA
 
 # Single messages
@@ -84,7 +86,12 @@ def chooses(number: int | None = None, **transforms: tuple[int, int | None] | in
     return judged(f"it chooses {what}, one transform of each type", judge)
 
 
-# Its requests
+# How often it sends something
+
+AGAIN = 6.0
+"""A live peer sends its first request again within so many seconds."""
+LATER = 20.0
+"""A live peer has sent it three times within so many seconds."""
 
 
 def taken() -> Outcome:
@@ -96,4 +103,43 @@ def taken() -> Outcome:
 
 def asks_again() -> Outcome:
     """It does not take our answer for one: it sends its request again, bit for bit."""
-    return judged("it sends its request again", lambda seen: None if seen.repeats else f"no retransmission: {seen}")
+
+    def judge(seen: Seen) -> str | None:
+        return None if seen.repeats else f"no retransmission: {seen}"
+
+    return judged("it sends its request again", judge, AGAIN)
+
+
+def backs_off() -> Outcome:
+    """It sends its request twice more or oftener, bit for bit, and waits longer each time."""
+
+    def judge(seen: Seen) -> str | None:
+        times: dict[bytes, list[float]] = {}
+        for at, data in seen.datagrams:
+            if not data[FLAGS] & FLAG_RESPONSE:
+                times.setdefault(data, []).append(at)
+        longest = max(times.values(), key=len, default=[])
+        waits = [later - sooner for sooner, later in pairwise(longest)]
+        if len(waits) < 2:
+            return f"{len(longest)} transmissions of a request"
+        if all(second > 1.1 * first for first, second in pairwise(waits)):
+            return None
+        return f"waits of {', '.join(f'{wait:.2f}' for wait in waits)} seconds"
+
+    return judged("it sends its request again, and waits longer each time", judge, LATER)
+
+
+def answers_alike(times: int) -> Outcome:
+    """It sends one answer, bit for bit, so many times: once, and once for each repetition of our request."""
+
+    def judge(seen: Seen) -> str | None:
+        answers: dict[bytes, list[bytes]] = {}
+        for _, data in seen.datagrams:
+            if data[FLAGS] & FLAG_RESPONSE:
+                answers.setdefault(data[:16] + data[MESSAGE_ID:LENGTH], []).append(data)
+        if any(len(set(each)) > 1 for each in answers.values()):
+            return f"different answers to one request: {seen}"
+        most = max(map(len, answers.values()), default=0)
+        return None if most == times else f"{most} answers: {seen}"
+
+    return judged(f"it sends the same answer {times} times" if times > 1 else "it answers once", judge)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fynx_scapy.errors import ConfigError
@@ -19,6 +19,9 @@ _ERRORS = 16384
 class Outcome(ABC):
     """One thing that a peer may have done."""
 
+    patience: float = 0.0
+    """How many seconds a live peer may take for it, after its last message."""
+
     @abstractmethod
     def fault(self, seen: Seen) -> str | None:
         """What was found instead; None if it did this."""
@@ -30,12 +33,13 @@ class Outcome(ABC):
         return both(self, other)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Judged(Outcome):
     """An outcome with a text and a function that judges."""
 
     text: str
     judge: Callable[[Seen], str | None]
+    patience: float = 0.0
 
     def fault(self, seen: Seen) -> str | None:
         return self.judge(seen)
@@ -44,9 +48,16 @@ class _Judged(Outcome):
         return self.text
 
 
-def judged(text: str, judge: Callable[[Seen], str | None]) -> Outcome:
-    """An outcome of your own: ``text`` says what must happen, ``judge`` returns what was found instead, or None."""
-    return _Judged(text, judge)
+def judged(text: str, judge: Callable[[Seen], str | None], patience: float = 0.0) -> Outcome:
+    """An outcome of your own: ``text`` says what must happen, ``judge`` returns what was found instead, or None.
+
+    ``patience`` is how many seconds a live peer may take for it.
+    """
+    return _Judged(text, judge, patience)
+
+
+def _longest(outcomes: Sequence[Outcome]) -> float:
+    return max((outcome.patience for outcome in outcomes), default=0.0)
 
 
 def either(*outcomes: Outcome) -> Outcome:
@@ -58,7 +69,7 @@ def either(*outcomes: Outcome) -> Outcome:
         faults = [outcome.fault(seen) for outcome in outcomes]
         return None if None in faults else _one(fault for fault in faults if fault)
 
-    return _Judged(" or ".join(map(str, outcomes)), judge)
+    return _Judged(" or ".join(map(str, outcomes)), judge, _longest(outcomes))
 
 
 def both(*outcomes: Outcome) -> Outcome:
@@ -71,7 +82,9 @@ def both(*outcomes: Outcome) -> Outcome:
         return None
 
     return _Judged(
-        " and ".join(f"({outcome})" if " or " in str(outcome) else str(outcome) for outcome in outcomes), judge
+        " and ".join(f"({outcome})" if " or " in str(outcome) else str(outcome) for outcome in outcomes),
+        judge,
+        _longest(outcomes),
     )
 
 

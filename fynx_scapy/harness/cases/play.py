@@ -60,7 +60,7 @@ def play(case: Case, run: Run) -> None:
             seen.error = error
         if base.established and isinstance(seen.error, Timeout) and seen.sa is not None:
             seen.sa.requests.clear()  # before they are given up, which would end the IKE SA at our end
-        _settle(s, seen)
+        _settle(s, seen, case.then.patience)
         seen.packets = len(inbox) - before
         seen.watching = False
         seen.finish()
@@ -87,8 +87,8 @@ def _fields(case: Case, base: Base, run: Run) -> dict[str, Any]:
     return fields
 
 
-def _settle(s: Session, seen: Seen) -> None:
-    """Let time pass until the peer has done what it does."""
+def _settle(s: Session, seen: Seen, more: float) -> None:
+    """Let time pass until the peer has done what it does. A live one may be silent for ``more`` seconds before."""
     if not s.live:
         s.network.run(limit=60.0)
         return
@@ -97,9 +97,9 @@ def _settle(s: Session, seen: Seen) -> None:
     def rested() -> bool:
         if len(seen.heard) != last[0]:
             last[:] = [len(seen.heard), s.network.now]
-        return s.network.now - last[1] >= QUIET
+        return s.network.now - last[1] >= QUIET + more
 
-    s.network.run(rested, limit=2.0)
+    s.network.run(rested, limit=2.0 + more)
 
 
 @contextlib.contextmanager

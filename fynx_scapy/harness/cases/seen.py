@@ -108,7 +108,11 @@ class Seen:
     watching: bool = False
     repeats: int = 0
     """How often the peer sent the same IKE datagram again since the mutated message, each time bit for bit."""
-    _datagrams: set[bytes] = field(default_factory=set)
+    datagrams: list[tuple[float, bytes]] = field(default_factory=list)
+    """The peer's IKE datagrams with their times, those before the mutated message too."""
+    earlier: list[Heard] = field(default_factory=list)
+    """The peer's unprotected messages before the mutated one."""
+    _known: set[bytes] = field(default_factory=set)
 
     # What came
 
@@ -205,26 +209,24 @@ class Seen:
         elif isinstance(event, Retransmitted) and event.request and not self.answers:
             self.attempts += 1
 
-    def datagram(self, _time: float, datagram: Datagram, fate: str) -> None:
+    def datagram(self, time: float, datagram: Datagram, fate: str) -> None:
         """An observer of the network: it reads the peer's unprotected messages, also those that our endpoint drops."""
         if not self.watching or datagram.kind is not DatagramKind.IKE:
             return
         if datagram.local.host in self.session.client.hosts or fate not in ("delivered", "duplicated"):
             return
-        if datagram.data in self._datagrams:
-            self.repeats += bool(self.fired)
-        elif len(self._datagrams) < MOST_HEARD:
-            self._datagrams.add(datagram.data)
-        if not self.fired:
+        if len(self.datagrams) >= MOST_HEARD or len(datagram.data) < HEADER_SIZE:
             return
-        if len(datagram.data) < HEADER_SIZE or len(self.heard) >= MOST_HEARD:
-            return
+        self.repeats += bool(self.fired) and datagram.data in self._known
+        self._known.add(datagram.data)
+        self.datagrams.append((time, datagram.data))
+        heard = self.heard if self.fired else self.earlier
         with contextlib.suppress(MalformedError):
             header, payloads = parse_message(datagram.data)
-            if _SEALED & {int(payload.payload_type or 0) for payload in payloads}:
+            if not _SEALED & {int(payload.payload_type or 0) for payload in payloads}:
+                heard.append(Heard(header, tuple(payloads), False, (datagram.data,)))
+            elif self.fired:
                 self.sealed.append(datagram)
-            else:
-                self.heard.append(Heard(header, tuple(payloads), False, (datagram.data,)))
 
     def finish(self) -> None:
         """Read what our endpoint did not: protected messages that came after our end of the IKE SA had ended."""

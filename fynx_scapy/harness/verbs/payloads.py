@@ -96,6 +96,12 @@ def insert_notify(
 
 
 @payload_verb
+def only_notify(_: Scene, message: Outgoing, notify_type: str | int, data: bytes = b"") -> None:
+    """Send nothing but this Notify."""
+    message.payloads[:] = [notify(lookup(NotifyType, notify_type), data)]
+
+
+@payload_verb
 def notify_flood(_: Scene, message: Outgoing, count: int, notify_type: str | int = 40000) -> None:
     """Add many Notify payloads of one status type."""
     message.payloads += [notify(lookup(NotifyType, notify_type), bytes(4)) for _ in range(count)]
@@ -211,4 +217,4 @@ for _verb in (
     CHECKS[_verb] = _check_word
 CHECKS["delete_spi"] = CHECKS["delete_child_as"] = lambda protocol, *_, **__: lookup(ProtocolId, protocol)
 CHECKS["drop"] = CHECKS["only"] = CHECKS["swap"] = lambda *words: [Place.of(word) for word in words]
-CHECKS["insert_notify"] = lambda notify_type, *_, **__: lookup(NotifyType, notify_type)
+CHECKS["insert_notify"] = CHECKS["only_notify"] = lambda notify_type, *_, **__: lookup(NotifyType, notify_type)
