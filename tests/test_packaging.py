@@ -175,3 +175,17 @@ def test_the_tests_of_the_guide_run_from_there(installed_with_pytest: Path, tmp_
     (tmp_path / "test_gateway.py").write_text(test)
     said = run(installed_with_pytest / "python", "-m", "pytest", "-q", "-W", "error", "--strict-markers", cwd=tmp_path)
     assert re.search(r"^\d+ passed in ", said, re.MULTILINE), said
+
+
+def test_a_reproducer_runs_from_there(installed: Path, tmp_path: Path) -> None:
+    """Made by one installation and run by another one would be the same: it has the package alone."""
+    (tmp_path / "mine.py").write_text(
+        "from fynx_scapy.harness.cases import Case, cases, silent\n"
+        "from fynx_scapy.harness.verbs import set_header\n"
+        "cases(__name__, [Case('mine', base='init', do=set_header(version=0x30), then=silent(), source='RFC 7296')])\n"
+    )
+    run(installed / "fynx", "run", "mine.py", "--seed", "7", "--reproducer", "bug", cwd=tmp_path, expect=1)
+    (tmp_path / "mine.py").unlink()
+    (tmp_path / "elsewhere").mkdir()
+    said = run(installed / "python", tmp_path / "bug" / "reproduce.py", cwd=tmp_path / "elsewhere", expect=1)
+    assert "FAIL mine: expected no answer after set_header(version=48)" in said

@@ -15,12 +15,14 @@ from urllib.parse import quote
 import click
 
 from fynx_scapy.commands.opening import SeveralOutputs, check_outputs, misuse, save_keys, writing, writing_octets
-from fynx_scapy.commands.options import JSON_FILE, OUTPUT, PCAP, STDIO, Decorator, writes
+from fynx_scapy.commands.opening import written as writable
+from fynx_scapy.commands.options import JSON_FILE, OUTPUT, PCAP, STDIO, Decorator, Folder, writes
 
 if TYPE_CHECKING:
     from fynx_scapy.harness import Result
     from fynx_scapy.harness.expectations import Unmatched
     from fynx_scapy.net.recorder import Recorder
+    from fynx_scapy.report.evidence import Alone
 
 _OPTIONS: Sequence[Decorator] = (
     writes("--report", what="a report, one self-contained HTML page"),
@@ -34,6 +36,19 @@ _OPTIONS: Sequence[Decorator] = (
         type=click.Path(file_okay=False, writable=True, allow_dash=True, path_type=Path),
         metavar="DIR",
         help="Write key tables into this folder; - writes one file of keys to stdout. Default with --pcap: NAME.keys.",
+    ),
+    click.option(
+        "--reproducer",
+        type=Folder(),
+        metavar="DIR",
+        help="Write a folder for a bug report: a script that needs nothing but fynx-scapy, capture, keys, README. Of "
+        "several results, one folder for each that failed.",
+    ),
+    click.option(
+        "--evidence",
+        type=Folder(),
+        metavar="DIR",
+        help="Write a folder for each result: capture, keys, ladder, verdict; and an index of them.",
     ),
     click.option(
         "--keys", "old_save", hidden=True, type=click.Path(file_okay=False, path_type=Path), help="As --save."
@@ -51,6 +66,8 @@ class Outputs:
     markdown: Path | None
     pcap: Path | None
     save: Path | None
+    reproducer: Path | None
+    evidence: Path | None
     output: Path
 
     def check(self, inputs: Sequence[Path]) -> None:
@@ -73,9 +90,13 @@ class Outputs:
         seed: int | None,
         about: Mapping[str, str],
         recorder: Recorder,
+        alone: Alone,
         unmatched: Sequence[Unmatched] = (),
     ) -> int:
-        """Write all but the table. Returns 0, or the exit status where one could not be written; stderr says which."""
+        """Write all but the table. Returns 0, or the exit status where one could not be written; stderr says which.
+
+        ``alone`` are the words that run one result alone.
+        """
         written = SeveralOutputs()
         told: dict[str, Any] = {"command": command, "seed": seed, "about": about}
         json_text = functools.partial(_json, unmatched=unmatched)
@@ -92,6 +113,15 @@ class Outputs:
                     recorder.write_capture(file)
             if self.save is not None:
                 save_keys(recorder.keys(), self.save)
+        if self.reproducer is not None or self.evidence is not None:
+            from fynx_scapy.report.evidence import Told, write_evidence, write_reproducers
+
+            if self.evidence is not None:
+                with written.each(), writable(self.evidence / "index.md"):
+                    write_evidence(self.evidence, results, recorder, Told(**told))
+            if self.reproducer is not None:
+                with written.each(), writable(self.reproducer / "README.md"):
+                    write_reproducers(self.reproducer, results, recorder, Told(**told), alone)
         return written.status
 
     def _links(self) -> dict[str, str]:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from fynx_scapy.commands.verdicts import print_ladders, print_table
 from fynx_scapy.text import counted
 
 if TYPE_CHECKING:
-    from fynx_scapy.harness import Scenario
+    from fynx_scapy.harness import Result, Scenario
     from fynx_scapy.harness.reachability import Watcher
 
 
@@ -119,7 +120,10 @@ def run(
     command = _again(
         begin, seed, targets, psk_file, given | {"exclude": exclude, "from": tuple(map(str, folders))} | choice.again()
     )
-    status = outputs.write(results, command=command, seed=seed, about=about, recorder=ran.recorder, unmatched=unmatched)
+    status = outputs.write(
+        results, command=command, seed=seed, about=about, recorder=ran.recorder, unmatched=unmatched,
+        alone=functools.partial(_alone, seed=seed, wait=choice.wait, given=given),
+    )  # fmt: skip
     if outputs.text_wanted:
         with writing(outputs.output) as out:
             if script is None:
@@ -140,7 +144,21 @@ def _again(
 ) -> str:
     """The command that repeats the run. It names the key file, not the key, and has no output options."""
     options = {"seed": seed, "target": tuple(targets), "psk_file": psk_file if targets else None, **given}
-    words = list(begin)
+    return shlex.join([*begin, *_words(options)])
+
+
+def _alone(
+    result: Result, *, seed: int | None, wait: float | None, given: dict[str, Any]
+) -> tuple[list[str], list[str]]:
+    """The words that run one result alone, and those for its peer or seed. The key file is nobody else's."""
+    options = {"role": result.role.value, "wait": wait, **given}
+    where = {"target": result.peer} if result.peer else {"seed": seed}
+    return ["run", result.scenario.name, *_words(options)], _words(where)
+
+
+def _words(options: Mapping[str, Any]) -> list[str]:
+    """These options as on a command line."""
+    words: list[str] = []
     for name, value in options.items():
         option = name.replace("_", "-")
         if isinstance(value, tuple):
@@ -149,7 +167,7 @@ def _again(
             words.append(f"--{option}" if value else f"--no-{option}")
         elif value is not None:
             words += [f"--{option}", str(value)]
-    return shlex.join(words)
+    return words
 
 
 def _log(level: str | None, as_json: bool) -> Watcher | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
@@ -85,6 +85,12 @@ class Recorder:
         network.keep_datagrams()
         assert network.carried is not None
         self._takes.append(_Take(name, network, network.carried, network.events))
+
+    def only(self, networks: Sequence[Hosts]) -> Recorder:
+        """What was recorded of these networks alone."""
+        found = Recorder()
+        found._takes = [take for take in self._takes if any(take.network is network for network in networks)]
+        return found
 
     def packets(self) -> Iterator[Packet]:
         """Every datagram as an IP packet, with ``time`` and ``comments`` set, in the order in which they were sent."""

@@ -28,14 +28,14 @@ def _lines(results: Sequence[Result], command: str, seed: int | None, about: Map
     yield f"## fynx-scapy: {str(tally) or 'nothing was run'}"
     yield ""
     facts = {**about, **our_versions()} | ({} if seed is None else {"seed": str(seed)})
-    yield from _table(["", ""], [[_escaped(name), _code(fact)] for name, fact in facts.items()])
+    yield from _table(["", ""], [[escaped(name), _code(fact)] for name, fact in facts.items()])
     yield ""
     yield f"{tally.requirements}. Repeat this run:"
     yield from ["", *_fenced(command), ""]
     shown = [result for result in ordered if result.verdict not in (Verdict.PASS, Verdict.SKIP)]
     if shown:
         rows = [
-            [result.verdict.value, _code(result.scenario.name), _escaped(result.scenario.source), _brief(result)]
+            [result.verdict.value, _code(result.scenario.name), escaped(result.scenario.source), _brief(result)]
             for result in shown
         ]
         yield from [*_table(["verdict", "scenario", "source", "reason"], rows), ""]
@@ -50,7 +50,7 @@ def _lines(results: Sequence[Result], command: str, seed: int | None, about: Map
             f"{counted(len(others), 'scenario')} with PASS or SKIP",
             _table(
                 ["verdict", "scenario", "source"],
-                [[each.verdict.value, _code(each.scenario.name), _escaped(each.scenario.source)] for each in others],
+                [[each.verdict.value, _code(each.scenario.name), escaped(each.scenario.source)] for each in others],
             ),
         )
 
@@ -60,10 +60,10 @@ def _failure(result: Result) -> Iterator[str]:
     scenario = result.scenario
     yield f"### {result.verdict.value}: {_code(scenario.name)}"
     yield ""
-    yield f"{_escaped(scenario.title)} ({_escaped(scenario.source)})"
+    yield f"{escaped(scenario.title)} ({escaped(scenario.source)})"
     yield from ["", *_fenced(result.reason, *([f"> {result.step}"] if result.step else [])), ""]
     for needed in scenario.requirements:
-        yield f"> {_escaped(needed.sentence)}"
+        yield f"> {escaped(needed.sentence)}"
         yield ">"
         yield f"> — RFC {needed.rfc} section {needed.section}, {needed.level} ({needed.id})"
         yield ""
@@ -81,7 +81,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _folded(title: str, lines: Sequence[str]) -> list[str]:
-    return [f"<details><summary>{_escaped(title)}</summary>", "", *lines, "", "</details>", ""]
+    return [f"<details><summary>{escaped(title)}</summary>", "", *lines, "", "</details>", ""]
 
 
 def _fenced(*texts: str) -> list[str]:
@@ -92,8 +92,8 @@ def _fenced(*texts: str) -> list[str]:
     return [fence, text, fence]
 
 
-def _escaped(text: str) -> str:
-    """Our own text on one line, in which nothing means anything to Markdown."""
+def escaped(text: str) -> str:
+    """Text on one line, in which nothing means anything to Markdown. A mention or an address stays one."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~&$^=])", r"\\\1", _one_line(text))
 
 

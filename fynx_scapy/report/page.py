@@ -92,7 +92,7 @@ def render(
     where and with which peer the run was. ``files`` are links to what was saved with it: text -> relative address.
     """
     ordered = worst_first(results)
-    topics, keys = _topics([result.scenario.name for result in results]), _keys(ordered)
+    topics, keys = _topics([result.scenario.name for result in results]), keys_of(ordered)
     sections = [
         _section(result, key, topics[result.scenario.name], seed, place)
         for place, (result, key) in enumerate(zip(ordered, keys, strict=True))
@@ -142,7 +142,7 @@ def _topics(names: Sequence[str]) -> dict[str, str]:
     return {name: word if words[word := name.partition("_")[0]] > 1 else OTHER for name in names}
 
 
-def _keys(results: Sequence[Result]) -> list[str]:
+def keys_of(results: Sequence[Result]) -> list[str]:
     """A name for each result: that of its scenario, if there is no other result of it."""
     counts = Counter(result.scenario.name for result in results)
     seen: Counter[str] = Counter()
