@@ -32,6 +32,7 @@ PUBLIC = {
     "fynx_scapy.failures",
     "fynx_scapy.harness",
     "fynx_scapy.harness.cases",
+    "fynx_scapy.harness.sent",
     "fynx_scapy.harness.verbs",
     "fynx_scapy.iana",
     "fynx_scapy.lab",

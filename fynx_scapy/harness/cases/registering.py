@@ -10,7 +10,7 @@ from fynx_scapy.harness.cases.case import Case
 from fynx_scapy.harness.cases.play import play
 from fynx_scapy.harness.requirements import requirement
 from fynx_scapy.harness.role import Role
-from fynx_scapy.harness.scenario import Body, Scenario, Severity, register, topic_of
+from fynx_scapy.harness.scenario import Body, Live, Scenario, Severity, register, topic_of
 from fynx_scapy.harness.stage import Run
 
 
@@ -48,7 +48,7 @@ def case(
     severity: Severity = "medium",
     roles: Sequence[Role] = (Role.INITIATOR,),
     suites: Iterable[str] = (),
-    live: bool = True,
+    live: Live = True,
 ) -> Callable[[Body], Scenario]:
     """Register a function as a case, under the function's name, where a row does not do.
 
