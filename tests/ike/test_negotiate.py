@@ -350,3 +350,11 @@ def test_an_sa_payload_whose_numbers_do_not_fit_sets_up_nothing(sender, fault):
         assert len(pair.of("bob", ChildSaInstalled)) == 1
     # Another IKE SA is not harmed, and none is set up by such an SA payload.
     assert not pair.connect().established
+
+
+def test_octets_that_a_tap_put_in_the_place_of_a_structure_offer_nothing() -> None:
+    good, attribute = transform(**NO_ESN), transform(**GCM)
+    attribute.attributes = [b"\x80\x0e\0\x80"]
+    proposal = IKEv2_Proposal(proposal=1, proto=3, SPI=b"\0\0\x10\1", trans=[b"\0\0\0\x08\1\0\0\x14", good, attribute])
+    (offer,) = offers(IKEv2_SA(prop=[proposal, b"\0\0\0\x08\2\3\0\0"]))
+    assert [(found.type, found.id) for found in offer.transforms] == [(5, 0)]

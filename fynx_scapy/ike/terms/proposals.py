@@ -18,7 +18,7 @@ from fynx_scapy.crypto.transforms import Transform, implemented, keyword, keywor
 from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import ProtocolId, TransformAttributeType, TransformType, name_of
 from fynx_scapy.ike.terms.defaults import NAMED
-from fynx_scapy.layers.ikev2 import IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
+from fynx_scapy.layers.ikev2 import IKEv2_Proposal, IKEv2_SA, IKEv2_Transform, IKEv2_TransformAttribute
 
 ENCR, PRF, INTEG, KE, SN = 1, 2, 3, 4, 5
 
@@ -196,6 +196,8 @@ class Offer:
         fault = None if protocol in _SPI_SIZE else f"is for the unknown protocol {protocol}"
         layers: dict[Transform, Packet] = {}
         for item in layer.trans:
+            if not isinstance(item, IKEv2_Transform):
+                continue  # octets that a tap put in its place
             if item.transform_type not in understood:
                 fault = fault or f"contains the transform type {item.transform_type}, unknown for its protocol"
                 continue
@@ -240,13 +242,15 @@ def _parse_transform(layer: Packet, esp: bool) -> Transform | None:
 
 def _unusable(attribute: Packet) -> bool:
     """Whether an attribute is anything but a Key Length of two octets (RFC 7296 section 3.3.5)."""
+    if not isinstance(attribute, IKEv2_TransformAttribute):
+        return True  # octets that a tap put in its place
     value = attribute.value
     return attribute.type != TransformAttributeType.Key_Length or not (isinstance(value, int) or len(value or b"") == 2)
 
 
 def offers(payload: IKEv2_SA) -> list[Offer]:
-    """The proposals of an SA payload."""
-    return [Offer.parse(layer) for layer in payload.prop]
+    """The proposals of an SA payload. Octets that a tap put in the place of one are none."""
+    return [Offer.parse(layer) for layer in payload.prop if isinstance(layer, IKEv2_Proposal)]
 
 
 @dataclass(frozen=True, slots=True)
