@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "decrypt": "decrypt",
     "dissect": "dissect",
     "follow": "follow",
+    "fuzz": "fuzz",
     "lab": "lab",
     "list": "list_",
     "replay": "replay",

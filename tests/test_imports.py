@@ -69,6 +69,7 @@ MAY_IMPORT = {
     "lab": CARRIERS | PROGRAMS | {"client", "server", "harness"},
     "capture": TOOLS,
     "bench": TOOLS,
+    "fuzz": TOOLS,
     "load": TOOLS | {"bench"},
     "report": TOOLS,
     "scan": TOOLS,
@@ -76,7 +77,7 @@ MAY_IMPORT = {
     "shell": TOOLS,
     "pytest_state": FRONTS,
     "pytest_plugin": FRONTS | {"pytest_state"},
-    "commands": FRONTS | {"bench", "load", "scan"},
+    "commands": FRONTS | {"bench", "fuzz", "load", "scan"},
     "cli": {"commands"},
     "shims": {"layers"},
 }

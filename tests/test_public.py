@@ -30,6 +30,7 @@ PUBLIC = {
     "fynx_scapy.exchanges",
     "fynx_scapy.extensions",
     "fynx_scapy.failures",
+    "fynx_scapy.fuzz",
     "fynx_scapy.harness",
     "fynx_scapy.harness.cases",
     "fynx_scapy.harness.sent",

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run leaves: a case file for each finding, a page that says how to run them, and the state to go on from."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fynx_scapy import __version__, files
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.fuzz.faults import Fault, Kind
+from fynx_scapy.fuzz.fuzzer import Fuzzer, Plan
+from fynx_scapy.fuzz.steps import Talk
+from fynx_scapy.fuzz.weights import Weights
+from fynx_scapy.text import counted, printable
+
+STATE, PAGE = "state.json", "README.md"
+_WIDTH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault and the conversations that show it."""
+
+    name: str
+    """The name of its case file, without the ending."""
+    fault: Fault
+    talks: tuple[Talk, ...]
+    cases: int
+    """How many cases had been run when it was found."""
+    minimised: bool
+    """Whether the conversations showed it again, and were made as small as possible."""
+    tries: int = 0
+    """How many tries that took."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding as plain values for JSON."""
+        return {
+            "name": self.name,
+            "kind": str(self.fault.kind),
+            "key": self.fault.key,
+            "text": self.fault.text,
+            "cases": self.cases,
+            "minimised": self.minimised,
+            "tries": self.tries,
+            "talks": [talk.as_dict() for talk in self.talks],
+        }
+
+    @classmethod
+    def from_dict(cls, made: Mapping[str, Any]) -> Finding:
+        """The finding of `as_dict`. ConfigError when it cannot be read."""
+        try:
+            fault = Fault(Kind(made["kind"]), made["key"], made["text"])
+            talks = tuple(Talk.from_dict(talk) for talk in made["talks"])
+            return cls(made["name"], fault, talks, made["cases"], made["minimised"], made["tries"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"expected a finding, found {str(made)[:200]}: {error}") from None
+
+
+def source(finding: Finding, *, seed: int, slow: float, target: str | None) -> str:
+    """The case file of a finding: a scenario that fails while the peer has the fault."""
+    who = f"the peer at {target}" if target else "the embedded peer"
+    text = printable(finding.fault.text).replace('"""', "'''").replace("\\", "/")
+    doubt = "" if finding.minimised else "\nThe fault was not seen again when these conversations were repeated.\n"
+    run = f"fynx run {finding.name}.py" + (" --target HOST --psk-file FILE" if target else "")
+    needed = sorted({"Step", "Talk", "replay"} | ({"Edit"} if any(talk.edits for talk in finding.talks) else set()))
+    more = f", slow={slow!r}" if finding.fault.kind is Kind.SLOW else ""
+    return f'''"""Found by fynx fuzz {__version__} with {who}, seed {seed}, after {counted(finding.cases, "case")}:
+{text}
+{doubt}
+    {run}
+"""
+
+from fynx_scapy.fuzz import {", ".join(needed)}
+from fynx_scapy.harness import Run, main, scenario
+
+TALKS = (
+{_talks(finding.talks)})
+
+
+@scenario("RFC 7296 section 2.21", live=True)
+def {finding.name}(run: Run) -> None:
+    """A peer survives what fynx fuzz has sent it: {finding.fault.kind}."""
+    replay(run, TALKS, {str(finding.fault.kind)!r}{more})
+
+
+if __name__ == "__main__":
+    main(__file__)
+'''
+
+
+def _talks(talks: Sequence[Talk]) -> str:
+    lines = []
+    for talk in talks:
+        lines.append("    Talk(\n        (\n")
+        for step in talk.steps:
+            one = f"            {step!r},\n"
+            if len(one) > _WIDTH and step.edits:
+                edits = "".join(f"                    {edit!r},\n" for edit in step.edits)
+                one = f"            Step(\n                {step.base!r},\n                {step.at!r},\n"
+                one += f"                (\n{edits}                ),\n            ),\n"
+            lines.append(one)
+        lines.append(f"        ),\n        {talk.role!r},\n    ),\n")
+    return "".join(lines)
+
+
+class Store:
+    """A folder for what a run finds. It is made when there is something to write."""
+
+    def __init__(self, folder: Path, plan: Plan, *, target: str | None = None, command: str = "fynx fuzz") -> None:
+        self.folder, self.plan, self.target, self.command = folder, plan, target, command
+        self.findings: list[Finding] = []
+
+    def name(self, kind: Kind) -> str:
+        """A name for the next finding of a kind."""
+        taken = {finding.name for finding in self.findings}
+        return next(name for number in range(1, 1_000_000) if (name := f"{kind}_{number}") not in taken)
+
+    def add(self, finding: Finding) -> Path:
+        """Write the case file of a finding, and the page. OSError when that is not possible."""
+        self.findings.append(finding)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{finding.name}.py"
+        text = source(finding, seed=self.plan.seed, slow=self.plan.slow, target=self.target)
+        files.write_text(path, text)
+        files.write_text(self.folder / PAGE, self.page())
+        return path
+
+    def page(self) -> str:
+        """The page that says what was found and how to run it."""
+        rest = " --target HOST --psk-file FILE" if self.target else ""
+        rows = [
+            f"| [{one.name}.py]({one.name}.py) | {one.fault.kind} | {_cell(one.fault.text)} "
+            f"| {'yes' if one.minimised else 'not seen again'} |"
+            for one in self.findings
+        ]
+        head = ["| case | kind | what happened | minimised |", "|---|---|---|---|"]
+        lines = [
+            "# Findings of fynx fuzz",
+            "",
+            f"Found with: `{self.command}`",
+            "",
+            *head,
+            *rows,
+            "",
+            "Each case fails while the peer has the fault. Run one, or all of them:",
+            "",
+            "```console",
+            f"$ fynx run {self.findings[0].name + '.py' if self.findings else 'CASE.py'}{rest}",
+            f"$ fynx run .{rest} --ladders --pcap findings.pcapng",
+            "```",
+            "",
+            "With `--pcap`, the capture has its keys in a folder beside it.",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def save(self, fuzzer: Fuzzer) -> None:
+        """Write the state after a block, from which `load` goes on."""
+        progress = fuzzer.progress
+        state = {
+            "version": __version__,
+            "plan": {name: getattr(self.plan, name) for name in _PLAN},
+            "target": self.target,
+            "progress": {
+                **{name: getattr(progress, name) for name in _NUMBERS},
+                **{name: dict(getattr(progress, name)) for name in _COUNTERS},
+            },
+            "known": sorted(fuzzer.known),
+            "findings": [finding.as_dict() for finding in self.findings],
+            **fuzzer.weights.as_dict(),
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files.write_text(self.folder / STATE, json.dumps(state) + "\n")
+
+    def load(self, fuzzer: Fuzzer) -> None:
+        """Go on from the state of this folder. ConfigError when there is none, or of another run."""
+        state = read_state(self.folder)
+        _same("seed", state["plan"]["seed"], self.plan.seed)
+        _same("target", state["target"], self.target)
+        try:
+            for name in _NUMBERS:
+                setattr(fuzzer.progress, name, state["progress"][name])
+            for name in _COUNTERS:
+                setattr(fuzzer.progress, name, Counter(state["progress"][name]))
+            fuzzer.known = set(state["known"])
+            self.findings = [Finding.from_dict(made) for made in state["findings"]]
+            fuzzer.weights = Weights.from_dict(state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"{self.folder / STATE}: it cannot be read: {error}") from None
+
+
+_PLAN = ("cases", "seed", "roles", "block", "length", "slow", "wait")
+_NUMBERS = ("cases", "talks", "blocks", "unsent", "seconds")
+_COUNTERS = ("answers", "bases", "edits")
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """The state of a run in a folder. ConfigError when there is none."""
+    path = folder / STATE
+    try:
+        state = json.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; --resume needs the folder of an earlier run") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: expected JSON: {error}") from None
+    if not isinstance(state, dict) or not {"plan", "target", "progress", "known", "findings"} <= state.keys():
+        raise ConfigError(f"{path}: expected the state of a run of fynx fuzz")
+    return state
+
+
+def _same(name: str, stored: Any, given: Any) -> None:
+    if stored != given:
+        raise ConfigError(f"expected the {name} of the run to resume, {stored!r}, found {given!r}")
+
+
+def _cell(text: str) -> str:
+    return printable(text).replace("|", "\\|")
