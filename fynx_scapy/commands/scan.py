@@ -13,13 +13,16 @@ import click
 
 from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.commands.opening import SeveralOutputs, Unusable, check_outputs, writing, writing_octets, written
-from fynx_scapy.commands.options import JSON_FILE, OUTPUT, POSITIVE, STDIO, writes
-from fynx_scapy.commands.peers import peer_option, ports
+from fynx_scapy.commands.options import JSON_FILE, OUTPUT, POSITIVE, STDIO, psk_file, read_psk, writes
+from fynx_scapy.commands.peers import EVERYTHING, peer_option, ports
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.terms.proposals import Proposal
     from fynx_scapy.net.recorder import Recorder
+    from fynx_scapy.net.udp import UdpNetwork
     from fynx_scapy.scan import Scan
     from fynx_scapy.scan.answer import Answer
+    from fynx_scapy.session import Session
 
 PROFILES = ("rfc", "cnsa2", "bsi")
 SEVERITIES = ("info", "low", "medium", "high")
@@ -65,6 +68,17 @@ SEVERITIES = ("info", "low", "medium", "high")
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), help="Exit with status 1 if a weakness is at least this severe."
 )
+@psk_file()
+@peer_option("local-id", "With --psk-file, use this identity for our side.")
+@peer_option("remote-id", "With --psk-file, require this identity of the host.")
+@peer_option("local-ts", "With --psk-file, ask for this network behind us; default: whatever the host allows.")
+@peer_option("remote-ts", "With --psk-file, ask for this network behind the host; default: whatever it allows.")
+@click.option(
+    "--listen",
+    type=POSITIVE,
+    metavar="SECONDS",
+    help="With --psk-file, answer nothing for so long at the end: when does the host repeat its own requests?",
+)
 @peer_option("local")
 @ports("500 if it is free", "4500 if it is free")
 def scan(
@@ -80,12 +94,19 @@ def scan(
     wrong_requests: bool,
     profile: str,
     fail_on: str | None,
+    psk_file: Path | None,
+    local_id: str | None,
+    remote_id: str | None,
+    local_ts: str | None,
+    remote_ts: str | None,
+    listen: float | None,
     **given: Any,
 ) -> None:
     """Find out which IKE proposals the responder at HOST accepts, what it says of itself, and how it takes errors.
 
-    It sends IKE_SA_INIT requests to HOST alone, and authenticates nowhere. Scan only hosts that you may scan. Most
-    questions leave nothing at the host; a few leave half-open IKE SAs, which it forgets by itself.
+    It sends to HOST alone. Scan only hosts that you may scan. Most questions leave nothing at the host; a few leave
+    half-open IKE SAs, which it forgets by itself. With --psk-file it also sets up an IKE SA and asks for ESP; each
+    accepted question sets up a Child SA, which is deleted at once.
 
     Exit status: 0 the scan came to its end; 1 it did not, or with --fail-on a weakness is that severe, or the answer
     to --offer was no acceptance; 2 misuse, or a host that does not answer; 130 after Ctrl-C, with what was found until
@@ -99,7 +120,15 @@ def scan(
     from fynx_scapy.scan.line import open_line
 
     outputs = {"--output": output, "--json": json_file, "--pcap": pcap}
-    check_outputs(outputs | {"--resume": resume}, [])
+    check_outputs(outputs | {"--resume": resume}, [], {"psk_files": [psk_file] if psk_file is not None else []})
+    whose = {"local_id": local_id, "remote_id": remote_id, "local_ts": local_ts, "remote_ts": remote_ts}
+    behind = {name: value for name, value in whose.items() if value is not None}
+    for option in [*behind, *(["listen"] if listen is not None else [])]:
+        if psk_file is None:
+            raise click.UsageError(f"--{option.replace('_', '-')} is about an IKE SA, and --psk-file is missing")
+    if psk_file is not None and offer is not None:
+        raise click.UsageError("--offer asks one question without an IKE SA: leave out --psk-file")
+    key = read_psk(psk_file) if psk_file is not None else None
     recorder, interrupted, answer = Recorder(), False, None
     try:
         limits = ScanLimits(rate=rate, half_open=half_open, checks=checks)
@@ -114,6 +143,8 @@ def scan(
                     profile=profile,
                     resume=resume,
                     wrong_requests=wrong_requests,
+                    authenticate=_session(host, key, behind, network, given) if key is not None else None,
+                    listen=listen or 0.0,
                     told=_telling(),
                 ) as scanning,
             ):
@@ -137,6 +168,32 @@ def scan(
         click.echo("interrupted: the result has what was found until then", err=True)
         sys.exit(status or INTERRUPTED)
     sys.exit(status or _judged(scanning, offer, answer, fail_on))
+
+
+def _session(
+    host: str, key: bytes, behind: dict[str, str], network: UdpNetwork, given: dict[str, Any]
+) -> Callable[[tuple[Proposal, ...]], Session]:
+    """What makes the session that asks for ESP, from ports of its own."""
+
+    def make(proposals: tuple[Proposal, ...]) -> Session:
+        from fynx_scapy.scan.esp import FIRST
+        from fynx_scapy.session import Session
+
+        return Session(
+            host,
+            psk=key,
+            local_id=behind.get("local_id", "alice"),
+            remote_id=behind.get("remote_id"),
+            local_ts=behind.get("local_ts", EVERYTHING),
+            remote_ts=behind.get("remote_ts", EVERYTHING),
+            proposals=proposals,
+            esp_proposals=FIRST,
+            network=network,
+            local=given["local"],
+            marker_always=given["marker_always"],
+        )
+
+    return make
 
 
 def _telling() -> Callable[[str], object] | None:

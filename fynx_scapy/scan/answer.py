@@ -69,6 +69,13 @@ class Answer(Payloads):
         answer.kind = Kind.MALFORMED if faults else answer._kind()
         return answer
 
+    @classmethod
+    def of(cls, payloads: list[Packet]) -> Answer:
+        """An answer with these payloads, of an exchange that was protected."""
+        answer = cls(Kind.OTHER, payloads=payloads)
+        answer.kind = answer._kind()
+        return answer
+
     def _kind(self) -> Kind:
         error = self.error()
         if self.get(IKEv2_SA) is not None and self.get(IKEv2_KE) is not None:

@@ -103,7 +103,10 @@ class Line:
         self.sent += 1
 
     def wait(self, wanted: Callable[[bytes], bool], seconds: float) -> bytes | None:
-        """Let time pass until a message comes that is ``wanted``, and return its octets; None after ``seconds``."""
+        """Let time pass until a message comes that is ``wanted``, and return its octets.
+
+        None after ``seconds``, or once ICMP has reported repeatedly that nothing listens there.
+        """
         end = self.now + seconds
         found: list[bytes] = []
 
@@ -114,8 +117,8 @@ class Line:
                     found.append(data)
             return bool(found)
 
-        self.network.run(look, limit=seconds)
-        if not found and self.now < end:
+        self.network.run(lambda: look() or self.refused, limit=seconds)
+        if not found and self.now < end and not self.refused:
             # A network in memory returns at once when nothing is on its way.
             self.network.run(end)
             look()

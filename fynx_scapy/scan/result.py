@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from fynx_scapy.capture.audit.profiles import PROFILES
 from fynx_scapy.capture.transcript.facts import SeenTransform
-from fynx_scapy.crypto.transforms import Transform, keyword_of
+from fynx_scapy.crypto.transforms import Transform, implemented, keyword_of
 from fynx_scapy.iana import ProtocolId, TransformType, name_of
 from fynx_scapy.scan.answer import Answer, Kind
 from fynx_scapy.scan.behaviour import Observation
@@ -34,6 +35,11 @@ def name(transform: Transform) -> str:
 def _as_dict(transform: Transform) -> dict[str, Any]:
     named = {"id": int(transform.id), "name": name(transform), "keyword": keyword_of(transform)}
     return named if transform.key_length is None else named | {"key_length": transform.key_length}
+
+
+def usable(transforms: Iterable[Transform]) -> tuple[Transform, ...]:
+    """Those that we can do ourselves."""
+    return tuple(transform for transform in transforms if implemented(transform))
 
 
 def kind_of(transform_type: int) -> str:

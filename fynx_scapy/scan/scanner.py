@@ -10,7 +10,7 @@ from typing import Self
 from fynx_scapy.capture.audit.profiles import PROFILES
 from fynx_scapy.checks import one_of
 from fynx_scapy.crypto.transforms import Transform, keyword
-from fynx_scapy.errors import ConfigError, Timeout
+from fynx_scapy.errors import AuthenticationError, ConfigError, FynxError, Timeout
 from fynx_scapy.harness.reachability import Unreached
 from fynx_scapy.iana import KeMethod, PayloadType, ProtocolId
 from fynx_scapy.ike.message import Address
@@ -19,6 +19,7 @@ from fynx_scapy.scan import behaviour, ikev1
 from fynx_scapy.scan.answer import Answer, Kind
 from fynx_scapy.scan.asker import Asker, Stopped
 from fynx_scapy.scan.catalogue import COMMON, COMMON_GROUPS, INTEG, KE, Box, ike_shapes
+from fynx_scapy.scan.esp import EspAsker, back_off, ike_proposals
 from fynx_scapy.scan.limits import ScanLimits
 from fynx_scapy.scan.line import Line
 from fynx_scapy.scan.memo import Memo
@@ -26,9 +27,11 @@ from fynx_scapy.scan.portrait import Portrait
 from fynx_scapy.scan.request import DECOYS, Request, announcements
 from fynx_scapy.scan.result import ScanResult
 from fynx_scapy.scan.search import Point, Search, inside
+from fynx_scapy.session import Session
 
 ROUNDS = 2
 """With how many additional key exchanges proposals are asked for (RFC 9370 allows seven)."""
+Authenticate = Callable[[tuple[Proposal, ...]], Session]
 _FEW = 4
 """How many combinations of a proposal are tried at a host that keeps a half-open IKE SA for each."""
 Told = Callable[[str], object]
@@ -47,7 +50,9 @@ class Scan:
 
     ``profile`` of the audit judges what it finds. ``resume`` is a file that keeps the answers: with one of an earlier
     scan of the same host, what was answered is not asked again. ``wrong_requests``: whether to send wrong requests too,
-    some of which a host may keep for a while. ``told`` is called with what is being done. ``result``
+    some of which a host may keep for a while. ``authenticate`` makes a `Session` that offers the proposals that it is
+    handed: with it, ESP is asked for too. ``listen``: for how many seconds that session then answers nothing, to see
+    when the host repeats a request of its own. ``told`` is called with what is being done. ``result``
     is what was found so far. ConfigError for an unknown profile, and as in `Memo`.
     """
 
@@ -59,6 +64,8 @@ class Scan:
         profile: str = "rfc",
         resume: Path | None = None,
         wrong_requests: bool = True,
+        authenticate: Authenticate | None = None,
+        listen: float = 0.0,
         told: Told | None = None,
     ) -> None:
         if not one_of(*PROFILES).accepts(profile):
@@ -68,6 +75,8 @@ class Scan:
         self.asker = Asker(line, limits or ScanLimits(), self._memo, told)
         self.result = ScanResult(str(line.remote), profile, self._memo.local)
         self._began, self._behave = line.now, wrong_requests
+        self._authenticate, self._listen = authenticate, listen
+        self._esp: EspAsker | None = None
         self._before = len(self._memo)
 
     def __enter__(self) -> Self:
@@ -115,6 +124,7 @@ class Scan:
             "datagrams": self.line.sent,
             "answered_before": self._before,
             "questions": asker.questions,
+            "esp_questions": self._esp.questions if self._esp is not None else 0,
             "sent_again": asker.retries,
             "cookies": asker.cookies,
             "puzzles": asker.puzzles.posed,
@@ -133,6 +143,8 @@ class Scan:
             self._additional()
             self._port_4500()
         self._ikev1()
+        if self.result.first_answer and self._authenticate is not None:
+            self._behind_authentication(self._authenticate)
         if self.result.first_answer and self._behave:
             self._behaviour()
         if not self.result.first_answer and (self.result.ikev1 is None or not self.result.ikev1.answers):
@@ -258,6 +270,31 @@ class Scan:
             self.result.retransmission = behaviour.answers_again(self.asker, box)
         for row in behaviour.ROWS:
             self.result.observations += behaviour.observe(self.asker, box, [row])
+
+    def _behind_authentication(self, authenticate: Authenticate) -> None:
+        """Which ESP proposals the host accepts, and when it repeats its own requests."""
+        self.told("authenticating")
+        try:
+            session = authenticate(ike_proposals(self.result.ike))
+        except FynxError as error:
+            self.result.notes.append(f"ESP was not asked for: {error}")
+            return
+        try:
+            session.connect()
+            if not session.sa.established:
+                raise AuthenticationError("the host set up no IKE SA with this key and these identities")
+            self._esp = asker = EspAsker(session, self.asker.limits, self.told)
+            self.result.esp = asker.accepted
+            asker.run()
+            if self._listen:
+                self.told(f"answering nothing for {self._listen:.0f} seconds, to see what the host repeats")
+                self.result.back_off = back_off(session, self._listen)
+        except FynxError as error:
+            self.result.notes.append(f"ESP was not asked for: {error}")
+        except Stopped as stop:
+            self.result.notes.append(f"not everything was asked about ESP: {stop}")
+        finally:
+            self.result.notes += [f"left at the host: {words}" for words in session.leave().left]
 
     def _ikev1(self) -> None:
         self.told("whether it answers IKEv1")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fynx_scapy.ike.config import Psk
 from fynx_scapy.lab.lab import Lab
 from fynx_scapy.lab.namespace import tool
 from fynx_scapy.lab.peer import PeerConfig
@@ -117,3 +118,29 @@ def test_the_command(tmp_path: Path) -> None:
     assert json.loads(other.stdout)["answer"] == "NO_PROPOSAL_CHOSEN"
     assert absent.returncode == 2
     assert "no answer to IKE_SA_INIT from 10.9.0.77:500. Likely causes:" in absent.stderr
+
+
+def test_esp_and_back_off(tmp_path: Path) -> None:
+    """With the key: its ESP proposals, and when it repeats its question whether we live."""
+    esp = "aes128gcm16-aes256gcm8,aes256-aes128ctr-sha256-sha1-x25519-modp2048"
+    report = tmp_path / "scan.json"
+    with Lab(PeerConfig(dpd_delay=2).changed(esp=esp)) as lab:
+        key = lab.folder / "psk"
+        key.write_bytes(Psk(lab.config.psk).secret)
+        words = [
+            tool("nsenter"), f"--net={lab.ours.namespace.path}", "--", sys.executable, "-m", "fynx_scapy.cli", "scan",
+            "10.9.0.2", "--psk-file", str(key), "--listen", "8", "--no-wrong-requests", "--rate", "200",
+            "--json", str(report),
+        ]  # fmt: skip
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        established = [sa for sa in lab.peer.sas() if sa.established]
+    told = json.loads(report.read_text())
+    assert [each["text"] for each in told["esp"]["proposals"]] == [
+        "aes256-aes128ctr-sha256-sha1-noesn-x25519-modp2048",
+        "aes128gcm16-aes256gcm8-noesn",
+    ]
+    # The lab's configuration: it repeats a request after half a second, then after ever longer waits.
+    assert told["back_off"][0] == pytest.approx(0.5, abs=0.2)
+    assert established == []
+    assert "lab psk" not in report.read_text() + done.stdout + done.stderr

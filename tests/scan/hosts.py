@@ -36,7 +36,7 @@ def scan_of(host: Endpoint, **given: Any) -> Scan:
     """A scan of a host in a network of its own. ``given`` are arguments of `Scan`, or fields of its limits."""
     network = Network(history=0)
     network.add(host, "host")
-    own = {"profile", "resume", "wrong_requests", "told"}
+    own = {"profile", "resume", "wrong_requests", "authenticate", "listen", "told"}
     limits = {name: value for name, value in given.items() if name not in own}
     return Scan(
         Line(network, THEM, US),

@@ -119,9 +119,9 @@ def test_contradictions_end() -> None:
         kind, more = (NotifyType.INVALID_KE_PAYLOAD, b"\0\x1f") if yes else (NotifyType.NO_PROPOSAL_CHOSEN, b"")
         return [answer(data, notify(kind, more))]
 
-    with scan_of(Odd(answers), wrong_requests=False, datagrams=300) as scan:
+    with scan_of(Odd(answers), wrong_requests=False, datagrams=100) as scan:
         result = scan.run()
-    assert scan.line.sent <= 300
+    assert scan.line.sent <= 100
     assert result.complete == (result.stopped == "")
 
 

@@ -69,7 +69,7 @@ def check(text: str) -> None:
 
 
 @given(proposals(2, 2))
-@settings(max_examples=3)
+@settings(max_examples=2)
 def test_exactly_what_the_configuration_offers(text: str) -> None:
     check(text)
 

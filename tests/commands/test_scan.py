@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``fynx scan`` over UDP on loopback: what it prints, writes and ends with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fynx_scapy import Endpoint, EndpointConfig, IkeConfig
+from fynx_scapy.cli import main
+from fynx_scapy.net import UdpNetwork
+from fynx_scapy.scan.scanner import Scan
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[str]:
+    """A responder on loopback."""
+    config = EndpointConfig(port=0, natt_port=0, marker_always=True)
+    with UdpNetwork(history=0) as network:
+        endpoint = Endpoint("127.0.0.1", [IkeConfig(auth="key", proposals="3des-md5-prfmd5-x25519")], config=config)
+        network.add(endpoint)
+        network.attend()
+        yield f"127.0.0.1:{endpoint.config.port}"
+
+
+def fynx(*words: object) -> Result:
+    return CliRunner().invoke(main, ["scan", *map(str, words)], catch_exceptions=False)
+
+
+@pytest.mark.slow
+def test_what_it_prints_and_writes(host: str, tmp_path: Path) -> None:
+    report, kept, pcap = (tmp_path / name for name in ("scan.json", "kept.jsonl", "scan.pcapng"))
+    quick = ("--no-wrong-requests", "--rate", 1000, "--resume", kept)
+    done = fynx(host, *quick, "--json", report, "--pcap", pcap)
+    assert (done.exit_code, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"{host}: accepted"
+    assert "   1. 3des-prfmd5-md5-x25519" in lines
+    assert any(line.startswith("  FORBIDDEN IKE PRF_HMAC_MD5 ") for line in lines)
+    told = json.loads(report.read_text())
+    assert (told["format"], told["target"], told["complete"]) == (1, host, True)
+    assert told["ike"]["transforms"]["ENCR"] == [{"id": 3, "name": "ENCR_3DES", "keyword": "3des"}]
+    assert pcap.stat().st_size > 5000
+    again = fynx(host, *quick, "--fail-on", "high")
+    assert again.exit_code == 1
+    # What was answered is not asked again.
+    assert again.stdout.splitlines()[:12] == lines[:12]
+
+
+def test_one_question(host: str) -> None:
+    taken = fynx(host, "--offer", "3des-md5-prfmd5-x25519-modp2048")
+    assert (taken.exit_code, taken.stdout.splitlines()[:2]) == (
+        0,
+        ["3des-md5-prfmd5-x25519-modp2048: accepted", "chosen: 3des-prfmd5-md5-x25519"],
+    )
+    refused = fynx(host, "--offer", "aes128gcm16-prfsha256-x25519", "--json")
+    assert refused.exit_code == 1
+    assert json.loads(refused.stdout) == {
+        "format": 1, "target": host, "offer": "aes128gcm16-prfsha256-x25519", "accepted": False,
+        "answer": "NO_PROPOSAL_CHOSEN", "chosen": [],
+    }  # fmt: skip
+
+
+def test_ctrl_c_keeps_what_was_found(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: Scan) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Scan, "_additional", interrupted)
+    done = fynx(host, "--rate", 1000)
+    assert done.exit_code == 130
+    assert done.stdout.splitlines()[0] == f"{host}: accepted; NOT COMPLETE: interrupted"
+    assert "   1. 3des-prfmd5-md5-x25519" in done.stdout.splitlines()
+    assert "interrupted: the result has what was found until then" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (("127.0.0.1:99999",), "expected a port from 1 to 65535"),
+        (("224.0.0.1",), "expected the address of one host, found 224.0.0.1"),
+        (("127.0.0.1", "--rate", "0"), "0.0 is not in the range x>0"),
+        (("127.0.0.1", "--listen", "5"), "--listen is about an IKE SA, and --psk-file is missing"),
+        (("127.0.0.1", "--local-id", "me"), "--local-id is about an IKE SA, and --psk-file is missing"),
+        (("127.0.0.1", "--offer", "aes257"), "'aes257' is not a known algorithm; did you mean aes256"),
+        (("127.0.0.1", "--resume", __file__), "expected the answers of an earlier scan, as --resume writes them"),
+    ],
+)
+def test_misuse(words: tuple[str, ...], fault: str) -> None:
+    done = fynx(*words)
+    assert done.exit_code == 2
+    assert fault in done.stderr
+
+
+@pytest.mark.slow
+def test_nobody_there(tmp_path: Path) -> None:
+    with UdpNetwork(history=0) as network:
+        closed = Endpoint("127.0.0.1", config=EndpointConfig(port=0, natt_port=0))
+        network.add(closed)
+        port = closed.config.port
+    done = fynx(f"127.0.0.1:{port}")
+    assert done.exit_code == 2
+    assert f"no answer to IKE_SA_INIT from 127.0.0.1:{port}. Likely causes:" in done.stderr
+    assert "ICMP from 127.0.0.1 says" in done.stderr
