@@ -12,7 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from fynx_scapy.errors import LocalError
-from fynx_scapy.harness.verbs.mutation import Scene, Sending, datagram_verb, plaintext_verb, wire_verb
+from fynx_scapy.harness.verbs.mutation import (
+    Scene,
+    Sending,
+    datagram_verb,
+    lasting_datagram_verb,
+    plaintext_verb,
+    wire_verb,
+)
 from fynx_scapy.ike.message import Datagram
 from fynx_scapy.layers.ikeheader import HEADER_SIZE, LENGTH
 
@@ -112,6 +119,12 @@ def put_before(_: Scene, datagrams: list[Datagram], octets: bytes) -> Sending:
 @datagram_verb
 def octets_instead(_: Scene, datagrams: list[Datagram], octets: bytes) -> Sending:
     """Send these octets instead of each datagram."""
+    return _each(datagrams, lambda _: octets)
+
+
+@lasting_datagram_verb
+def octets_instead_for_good(_: Scene, datagrams: list[Datagram], octets: bytes) -> Sending:
+    """Send these octets instead of each datagram, in every transmission."""
     return _each(datagrams, lambda _: octets)
 
 
