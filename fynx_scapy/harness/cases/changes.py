@@ -53,6 +53,8 @@ class Picture:
         found = _header(message.header)
         for layer, name in ((message.sk, "SK"), *((each, payload_name(each)) for each in message.outer)):
             found |= {f"{name} / {field}": _text(value) for field, value in layer.fields.items()}
+        found |= {"SK / inside": str(message.encrypted)}
+        found |= {"SK / iv": _text(message.iv)} if message.iv is not None else {}
         found |= _flat(message.payloads)
         names = dict(_named(message.payloads))
         unset = [

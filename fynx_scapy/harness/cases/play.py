@@ -223,4 +223,5 @@ def _picture(message: Outgoing) -> Any:
     if isinstance(message, OutgoingEsp):
         return replace(message.parts)
     values = [(value, name in layer.fields) for layer, name, value in message.computed]
-    return build_message(message.header, message.payloads), message.sk.fields.copy(), values
+    around = message.encrypted, message.iv, [bytes(payload) for payload in message.outer]
+    return build_message(message.header, message.payloads), message.sk.fields.copy(), values, around

@@ -113,6 +113,12 @@ from fynx_scapy.harness.verbs.payloads import (
     truncate_payload,
     wrong_length,
 )
+from fynx_scapy.harness.verbs.protection import (
+    followed_by,
+    in_the_clear,
+    in_the_wrong_direction,
+    iv,
+)
 
 __all__ = [
     "KE_VALUES",
@@ -152,13 +158,17 @@ __all__ = [
     "flip_icv",
     "flip_inside",
     "flood",
+    "followed_by",
     "foreign_proposal_first",
     "fragments",
     "identity",
+    "in_the_clear",
+    "in_the_wrong_direction",
     "insert",
     "insert_many",
     "insert_notify",
     "insert_unknown",
+    "iv",
     "ke_value",
     "lasting_datagram_verb",
     "lose",

@@ -62,9 +62,10 @@ def flip_for_good(_: Scene, octets: bytes, at: int, mask: int = 1) -> bytes:
 
 
 @wire_verb
-def append_for_good(_: Scene, octets: bytes, more: bytes) -> bytes:
-    """Add octets behind the message, in every transmission; the header does not count them."""
-    return octets + more
+def append_for_good(_: Scene, octets: bytes, more: bytes, *, honest: bool = False) -> bytes:
+    """Add octets behind the message, in every transmission. With ``honest`` the length in the header counts them."""
+    whole = octets + more
+    return whole[:LENGTH] + len(whole).to_bytes(4) + whole[HEADER_SIZE:] if honest else whole
 
 
 @wire_verb
