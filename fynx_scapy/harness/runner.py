@@ -206,7 +206,13 @@ def _step(error: BaseException, home: str) -> str:
     return (frame.line or "").strip() if frame else ""
 
 
+_ROWS = str(Path(__file__).parent / "cases" / "registering.py")
+"""Where the body of every row of cases is: its line says nothing about the row."""
+
+
 def _frame(error: BaseException, home: str) -> traceback.FrameSummary | None:
+    if home == _ROWS and isinstance(error, AssertionError):
+        return None
     frames = traceback.extract_tb(error.__traceback__)[1:]
     frames = [frame for frame in frames if frame.filename == home][-1:] or frames[-1:]
     return frames[0] if frames else None
