@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 from fynx_scapy import EndpointConfig
+from fynx_scapy.harness import Run, deliver, expect, stranger
 from fynx_scapy.harness.cases import (
     Case,
     Heard,
+    Role,
     accepted,
     alive,
     answered,
     asks_again,
+    case,
     cases,
     chooses_nothing,
     dropped,
@@ -35,6 +38,7 @@ from fynx_scapy.harness.verbs import (
     stuff,
     truncate,
 )
+from fynx_scapy.taps import Datagram, Outgoing
 
 LENGTH = 24
 """Where the header has the length of the message."""
@@ -349,3 +353,30 @@ TYPES = [
 ]  # fmt: skip
 
 cases(__name__, [*VERSIONS, *FLAGS, *SPIS, *LENGTHS, *TYPES])
+
+
+@case(requirements=("7296-2.6-i01",), severity="high", roles=(Role.INITIATOR, Role.RESPONDER))
+def request_from_another_address(run: Run) -> None:
+    """A request from an address that the IKE SA does not know is answered there: its SPIs say whose it is."""
+    s = run.session()
+    run.establish(s)
+    elsewhere, kept = stranger(s), list[Datagram]()
+    answers: list[Datagram] = []
+
+    def keep(_message: Outgoing, datagrams: list[Datagram], _attempt: int) -> list[Datagram]:
+        kept.extend(datagrams)
+        return []
+
+    def watch(_time: float, datagram: Datagram, _fate: str) -> None:
+        if datagram.remote == elsewhere:
+            answers.append(datagram)
+
+    remove = s.tap("datagrams", keep)
+    s.sa.liveness()
+    s.network.run(s.network.now + 0.1)
+    remove()
+    # HDR, SK {}  -->     from another address
+    with s.network.observe(watch):
+        deliver(s, kept[0].data, to="responder" if run.role.begins else "initiator", source=elsewhere)
+    # <--  HDR, SK {}     to that address
+    expect([answer.data[:16] for answer in answers], "answers there").equals([kept[0].data[:16]])
