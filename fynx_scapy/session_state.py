@@ -108,6 +108,11 @@ class SessionState:
         return self._peer is None
 
     @property
+    def other(self) -> str:
+        """The name of the embedded peer in ``events``; OutOfReach when the peer is live."""
+        return other(self.name) if self.peer else ""
+
+    @property
     def ends(self) -> tuple[str, ...]:
         """The names of the endpoints that report events; in a live session, only ours."""
         return (INITIATOR,) if self.live else (INITIATOR, RESPONDER)

@@ -30,7 +30,7 @@ def modules() -> tuple[str, ...]:
     found = [
         f"{__name__}.{folder.name}.{module.name}"
         for folder in pkgutil.iter_modules(__path__)
-        if folder.ispkg and folder.name != "interop"
+        if folder.ispkg
         for place in __path__
         for module in pkgutil.iter_modules([str(Path(place) / folder.name)])
     ]

@@ -28,11 +28,10 @@ TITLES = {
 
 
 def every_scenario() -> list[Scenario]:
-    """Every scenario, case and trial."""
+    """Every scenario and case."""
     from fynx_scapy import scenarios
-    from fynx_scapy.scenarios.interop import trials
 
-    return [*scenarios.chosen(()), *(trial.scenario for trial in trials())]
+    return scenarios.chosen(())
 
 
 def whole() -> Ledger:
@@ -96,7 +95,7 @@ The sentences of RFC 7296, 7383, 4303 and 3948 that require something, allow som
 each with the tests that check it, or why there is none. `fynx list --rfc 7296-2.5` shows the same for an RFC, a
 section, an area or one ID, with every test and the whole sentence; `--json` for programs.
 
-A test is a scenario, a case, a trial with a live peer, or a test of pytest's with `@pytest.mark.requirements(…)`. A
+A test is a scenario, a case, or a test of pytest's with `@pytest.mark.requirements(…)`. A
 negative test sends something wrong or unusual and looks at the reaction. *Seen to fail* names a fault of a peer under
 which one of the tests failed.
 """

@@ -8,11 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fynx_scapy import __version__
-from fynx_scapy.harness import Verdict
+from fynx_scapy import __version__, scenarios
+from fynx_scapy.harness import Role, Verdict
 from fynx_scapy.lab.trial_runner import run_trial
-from fynx_scapy.lab.trials import Role
-from fynx_scapy.scenarios.interop import trials
 
 PCAPS = Path(__file__).resolve().parent.parent / "pcaps"
 BOTH = ("initiator", "responder")
@@ -20,11 +18,11 @@ BOTH = ("initiator", "responder")
 DEMO = ("psk_handshake", "cookie", "invalid_ke", "ts_narrowing", "liveness", "delete_child", "delete_ike")
 LIVE = {
     "psk": BOTH,
-    "wrong_psk": ("responder",),
-    "ts_unacceptable": ("initiator",),
-    "cookie": ("initiator",),
-    "invalid_ke": ("initiator",),
-    "childless": ("responder",),
+    "keys_differ": ("responder",),
+    "no_common_selectors": ("initiator",),
+    "cookie_returned": ("initiator",),
+    "ke_method_retried": ("initiator",),
+    "childless_then_child": ("responder",),
     "virtual_ip_for_us": ("initiator",),
     "several_children": ("initiator",),
     "rekey_child_pfs_by_peer": ("initiator",),
@@ -35,7 +33,7 @@ LIVE = {
     "peer_dies": ("initiator",),
     "nat_before_us": ("initiator",),
     "nat_before_peer": ("responder",),
-    "fragmentation": ("responder",),
+    "fragments_both_ways": ("responder",),
     "ipv6": ("initiator",),
     "own_ports": ("initiator",),
     "suite_chacha20_x448": ("initiator",),
@@ -43,7 +41,13 @@ LIVE = {
     "suite_ccm128_ecp256": ("initiator",),
     "suite_ctr128_sha256_brainpool256": ("responder",),
 }
-"""The trials whose captures are kept, with our roles."""
+"""The scenarios whose captures are kept, with our roles."""
+STEMS = {
+    "cookie_returned": "cookie", "ke_method_retried": "invalid_ke", "keys_differ": "wrong_psk",
+    "no_common_selectors": "ts_unacceptable", "childless_then_child": "childless",
+    "fragments_both_ways": "fragmentation",
+}  # fmt: skip
+"""The names of captures that are not those of their scenarios."""
 
 HEAD = """# Captures
 
@@ -58,15 +62,15 @@ exchanges. `scripts/pcaps` makes the captures and this page again.
 
 
 def main() -> None:
-    """Record all captures. Stops at a trial that fails."""
+    """Record all captures. Stops at a scenario that fails."""
     rows = [_demo()]
     for name, roles in LIVE.items():
-        (trial,) = trials([name])
+        made = scenarios.load(name)
         for role in roles:
-            outcome = run_trial(trial, Role(role))
+            outcome = run_trial(made, Role(role))
             if outcome.result.verdict is not Verdict.PASS:
                 sys.exit(f"{outcome.name}: {outcome.result.reason}")
-            stem = f"{outcome.peer}-{name}-{role}"
+            stem = f"{outcome.peer}-{STEMS.get(name, name)}-{role}"
             outcome.save_capture(_fresh(stem))
             peer = f"{outcome.peer} {outcome.version}"
             rows.append(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx lab``: a live peer in its own network, trials against it, and the matrix of their results."""
+"""``fynx lab``: a live peer in its own network, and the matrix of scenarios with such peers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fynx_scapy.errors import ConfigError, FynxError, LabError
 from fynx_scapy.text import printable
 
 if TYPE_CHECKING:
-    from fynx_scapy.lab.trials import Role, Trial
+    from fynx_scapy.harness import Role, Scenario
     from fynx_scapy.report.matrix import Matrix
 
 ROLES = ("initiator", "responder", "client", "server")
@@ -61,7 +61,7 @@ def up(name: str, peer: str, ike: str | None, esp: str | None, psk_file: Path | 
         settings["psk"] = "0x" + read_psk(psk_file).hex()
     with _reported():
         if peer_named(peer).guest:
-            raise ConfigError(f"{peer} runs in a guest, which only trials support: fynx lab matrix --peer {peer}")
+            raise ConfigError(f"{peer} runs in a guest, which only the matrix supports: fynx lab matrix --peer {peer}")
         kept = keeper.up(name, settings)
     which = "" if name == "lab" else f" --name {name}"
     click.echo(
@@ -149,7 +149,7 @@ def exec_(name: str, peer: bool, command: tuple[str, ...]) -> None:
 
 
 @lab.command()
-@click.argument("trials", nargs=-1, metavar="[TRIAL]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--peer", "peers", multiple=True, help="Use only these peers; default: all that are installed.")
 @click.option("--role", type=click.Choice(ROLES), help="Use only this role.")
 @click.option(
@@ -160,24 +160,25 @@ def exec_(name: str, peer: bool, command: tuple[str, ...]) -> None:
     show_default=True,
     help="Write the pages into this folder.",
 )
-@click.option("--list", "only_list", is_flag=True, help="List the trials without running them.")
-def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, folder: Path, only_list: bool) -> None:
-    """Run all trials, or those with these names, with every installed peer that needs no guest, and write a report.
+@click.option("--list", "only_list", is_flag=True, help="List the scenarios without running them.")
+def matrix(names: tuple[str, ...], peers: tuple[str, ...], role: str | None, folder: Path, only_list: bool) -> None:
+    """Run scenarios with every installed peer that needs no guest, and write a report.
 
-    The folder gets index.html, matrix.json and, for each peer, trial and role, a page with its ladder, a capture and
-    the keys that decrypt it. Exit status 0 when every verdict is PASS; 1 when one is not; 2 for misuse.
+    Without NAMEs they are all those that say how both ends are configured, in each of their roles; a NAME is as in
+    fynx run. The folder gets index.html, matrix.json and, for each peer, scenario and role, a page with its ladder, a
+    capture and the keys that decrypt it. Exit status 0 when every verdict is PASS; 1 when one is not; 2 for misuse.
     """
+    from fynx_scapy import scenarios
+    from fynx_scapy.harness import Role
     from fynx_scapy.lab.trial_runner import PEERS, capabilities, good, installed, peer_named
-    from fynx_scapy.lab.trials import Role
     from fynx_scapy.report.matrix import Matrix
-    from fynx_scapy.scenarios.interop import trials as load
 
     with _reported():
-        chosen = load(trials)
+        chosen = [each for each in scenarios.chosen(names) if names or each.configures]
         if only_list:
-            width = max(len(trial.name) for trial in chosen)
-            for trial in chosen:
-                click.echo(f"{trial.name:{width}}  {trial.scenario.title} ({trial.scenario.source})")
+            width = max(len(scenario.name) for scenario in chosen)
+            for scenario in chosen:
+                click.echo(f"{scenario.name:{width}}  {scenario.title} ({scenario.source})")
             return
         for peer in peers:
             peer_named(peer)
@@ -187,30 +188,30 @@ def matrix(trials: tuple[str, ...], peers: tuple[str, ...], role: str | None, fo
         for peer in set(wanted) - set(present):
             click.echo(f"left out: {peer} is not installed or cannot run here", err=True)
         cases = [
-            (trial, as_role, peer)
+            (scenario, as_role, peer)
             for peer in present
-            for trial in chosen
-            for as_role in trial.roles
-            if (role is None or as_role is Role(role)) and trial.needs <= capabilities(peer)
+            for scenario in chosen
+            for as_role in scenario.roles
+            if (role is None or as_role is Role(role)) and scenario.setting.needs <= capabilities(peer)
         ]
         if not cases:
             raise LabError(
-                "no trial to run: no peer is installed, or no installed peer supports what these trials need"
+                "nothing to run: no peer is installed, or no installed peer can do what these scenarios need"
             )
-        command = " ".join(["fynx lab matrix", *trials, *(f"--peer {peer}" for peer in peers)])
+        command = " ".join(["fynx lab matrix", *names, *(f"--peer {peer}" for peer in peers)])
         with written(folder):
             done = Matrix(folder, command)
             try:
                 _run(done, cases)
-            finally:  # Ctrl-C keeps the trials that were run
+            finally:  # Ctrl-C keeps what was run
                 page = done.write() if done.outcomes else None
         passed = sum(map(good, done.outcomes))
         click.echo(f"{passed} of {len(cases)} PASS: {page}")
     sys.exit(0 if all(map(good, done.outcomes)) else 1)
 
 
-def _run(matrix: Matrix, cases: Sequence[tuple[Trial, Role, str]]) -> None:
-    """Run the trials and print their verdicts, with a progress bar if stderr is a terminal."""
+def _run(matrix: Matrix, cases: Sequence[tuple[Scenario, Role, str]]) -> None:
+    """Run the scenarios and print their verdicts, with a progress bar if stderr is a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -218,10 +219,10 @@ def _run(matrix: Matrix, cases: Sequence[tuple[Trial, Role, str]]) -> None:
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        bar = progress.add_task("trials", total=len(cases))
-        for trial, as_role, peer in cases:
-            progress.update(bar, description=f"{peer} {trial.name} {as_role.value}")
-            outcome = run_trial(trial, as_role, peer)
+        bar = progress.add_task("scenarios", total=len(cases))
+        for scenario, as_role, peer in cases:
+            progress.update(bar, description=f"{peer} {scenario.name} {as_role.value}")
+            outcome = run_trial(scenario, as_role, peer)
             matrix.add(outcome)
             result = outcome.result
             click.echo(f"{result.verdict.value:5} {outcome.name}{': ' if result.reason else ''}{result.reason}")

@@ -71,9 +71,8 @@ def show_requirements(word: str, as_json: bool, out: TextIO) -> None:
     """Print the requirements that a word names, with their tests; one alone in full."""
     from fynx_scapy import scenarios
     from fynx_scapy.harness.ledger import Coverage, chosen, ledger
-    from fynx_scapy.scenarios.interop import trials
 
-    entries = ledger([*scenarios.chosen(()), *(trial.scenario for trial in trials())])
+    entries = ledger(scenarios.chosen(()))
     found = chosen(entries, word)
     for entry in found:
         text = entry.in_full() if len(found) == 1 else entry.in_one_line()

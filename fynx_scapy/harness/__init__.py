@@ -26,7 +26,7 @@ from fynx_scapy.harness.forge import (
 from fynx_scapy.harness.manifest import ExpectedFailure, Manifest
 from fynx_scapy.harness.reachability import Contact, Unreached
 from fynx_scapy.harness.requirements import Requirement, requirement
-from fynx_scapy.harness.role import Role
+from fynx_scapy.harness.role import EVERY, INITIATORS, RESPONDERS, Role
 from fynx_scapy.harness.runner import Result, Verdict, run
 from fynx_scapy.harness.scenario import Scenario, scenario
 from fynx_scapy.harness.script import main, play
@@ -34,11 +34,16 @@ from fynx_scapy.harness.stage import Run, Stage
 from fynx_scapy.harness.tally import Tally
 from fynx_scapy.harness.target import Target
 from fynx_scapy.harness.worlds.embedded import EmbeddedWorld
+from fynx_scapy.harness.worlds.peers import DYNAMIC, PeerChild, PeerConfig
 from fynx_scapy.harness.worlds.target import TargetWorld
 from fynx_scapy.harness.worlds.world import Driver, World
 
 __all__ = [
+    "DYNAMIC",
+    "EVERY",
+    "INITIATORS",
     "PATIENCE",
+    "RESPONDERS",
     "STRANGER",
     "CaseDetails",
     "Change",
@@ -48,6 +53,8 @@ __all__ = [
     "ExpectationFailed",
     "ExpectedFailure",
     "Manifest",
+    "PeerChild",
+    "PeerConfig",
     "Requirement",
     "Result",
     "Role",

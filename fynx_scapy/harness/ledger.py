@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The ledger: for each requirement the tests that check it, or why there is none.
 
-Tests are scenarios, cases and trials, and pytest's tests with the marker ``requirements``. The names of the latter are
+Tests are scenarios and cases, and pytest's tests with the marker ``requirements``. The names of the latter are
 in marked.json, because the tests themselves are not installed. Reasons written by hand are in uncovered.toml, faults
 under which a test was seen to fail in proven.json. `scripts/docs` writes both JSON files and docs/requirements.md.
 """

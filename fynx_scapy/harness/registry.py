@@ -74,6 +74,12 @@ class _Choice:
     def _known(self) -> list[Scenario]:
         return [*self._given.values(), *self._ours().values()]
 
+    def _matching(self, fits: Callable[[Scenario], bool]) -> list[Scenario]:
+        """The user's scenarios that fit; ours, if none of them does."""
+        return [each for each in self._given.values() if fits(each)] or [
+            each for each in self._ours().values() if fits(each)
+        ]
+
     def of(self, word: str) -> list[Scenario]:
         """The scenarios that a word names. ConfigError when there are none."""
         if not word:
@@ -89,7 +95,7 @@ class _Choice:
         return self._plain(word)
 
     def _suite(self, suite: str) -> list[Scenario]:
-        found = [scenario for scenario in self._known if suite in scenario.suites]
+        found = self._matching(lambda scenario: suite in scenario.suites)
         if not found:
             suites = sorted({suite for scenario in self._known for suite in scenario.suites})
             near = difflib.get_close_matches(suite, suites, n=1, cutoff=0.4)
@@ -98,11 +104,9 @@ class _Choice:
         return found
 
     def _pattern(self, pattern: str) -> list[Scenario]:
-        found = [
-            scenario
-            for scenario in self._known
-            if fnmatch.fnmatchcase(scenario.name, pattern) or fnmatch.fnmatchcase(scenario.path, pattern)
-        ]
+        found = self._matching(
+            lambda scenario: any(fnmatch.fnmatchcase(text, pattern) for text in (scenario.name, scenario.path))
+        )
         if not found:
             raise ConfigError(f"no scenario has a name like {pattern!r}")
         return found

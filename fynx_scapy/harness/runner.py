@@ -33,6 +33,12 @@ PEER_FAULTS = (AuthenticationError, MalformedError, PeerError, Timeout)
 """Errors blamed on a live peer once it has answered: the verdict FAIL."""
 
 
+class Unsupported(OutOfReach):
+    """The peer cannot do what the scenario needs."""
+
+    code = "out-of-reach.unsupported"
+
+
 class Verdict(enum.Enum):
     """The verdict on a scenario."""
 
@@ -134,9 +140,21 @@ def run(
     ``role`` is one of the scenario's, by default the first.
     """
     role = role or scenario.roles[0]
-    stage = Run(scenario.name, seed, watch, target, able=bool(scenario.live), contact=contact, role=role, world=world)
+    stage = Run(
+        scenario.name,
+        seed,
+        watch,
+        target,
+        able=bool(scenario.live),
+        contact=contact,
+        role=role,
+        world=world,
+        setting=scenario.setting,
+    )
 
     def act() -> None:
+        if lacking := stage.world.lacks(scenario.setting):
+            raise Unsupported(lacking)
         try:
             scenario.body(stage)
             stage.check()
@@ -163,7 +181,7 @@ def judge(
     verdict, reason, step = Verdict.PASS, "", ""
     # An error in one scenario, or in the engine, becomes the verdict on that scenario; the run continues.
     _, error = guard.attempt(act)
-    if isinstance(error, OutOfReach) and live:
+    if isinstance(error, Unsupported) or (isinstance(error, OutOfReach) and live):
         verdict, reason = Verdict.SKIP, f"not run: {error}"
     elif error is not None:
         verdict, reason, step = _blamed(error, stages, live=live), _because(error, home), _step(error, home)

@@ -15,14 +15,16 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.requirements import Requirement, requirement
 from fynx_scapy.harness.role import Role
+from fynx_scapy.harness.setting import PLAIN, OurFields, Setting
+from fynx_scapy.ike.terms.endpoint_config import EndpointFields
 
 if TYPE_CHECKING:
     from fynx_scapy.harness.stage import Run
@@ -54,6 +56,13 @@ class Scenario:
     """How much it matters when it fails."""
     suites: frozenset[str] = frozenset()
     """The suites that it belongs to, such as ``cve``."""
+    setting: Setting = PLAIN
+    """How both ends are configured, and what the peer must be able to do."""
+
+    @property
+    def configures(self) -> bool:
+        """Whether it is for peers that it configures, such as those of a lab."""
+        return self.setting != PLAIN or any(role.asynchronous for role in self.roles)
 
     @property
     def path(self) -> str:
@@ -82,21 +91,44 @@ _SCRIPT: list[Scenario] = []
 """The scenarios of the file that runs as a script."""
 
 
-def scenario(source: str, *, requirements: Sequence[str] = (), live: Live = False) -> Callable[[Body], Scenario]:
-    """Register a function as a scenario, under the function's name.
+def scenario(
+    source: str,
+    *,
+    name: str | None = None,
+    requirements: Sequence[str] = (),
+    live: Live = False,
+    roles: Sequence[Role] = (Role.INITIATOR,),
+    severity: Severity = "medium",
+    suites: Collection[str] = (),
+    needs: Collection[str] = (),
+    config: Mapping[str, Any] | None = None,
+    ours: OurFields | None = None,
+    endpoint: EndpointFields | None = None,
+    site: Mapping[str, Any] | None = None,
+) -> Callable[[Body], Scenario]:
+    """Register a function as a scenario, by default under the function's name; several may share one function.
 
     ``source`` is the RFC section that it is about, ``requirements`` are the IDs of the sentences that it checks;
-    ``live`` as in `Scenario`.
+    ``live``, ``roles``, ``severity`` and ``suites`` as in `Scenario`, all others as in `Setting`.
     ConfigError for an unknown ID, for a function without a docstring and for a second scenario with the same name.
     Those of a file that runs as a script are kept apart, for `main`.
     """
     checked = tuple(requirement(identifier) for identifier in requirements)
+    setting = Setting(
+        needs=frozenset(needs), config=dict(config or {}), ours=ours or {}, endpoint=endpoint or {},
+        site=dict(site or {}),
+    )  # fmt: skip
 
     def made(body: Body) -> Scenario:
-        name, module = body.__name__, body.__module__
+        called, module = name or body.__name__, body.__module__
         if not body.__doc__:
-            raise ConfigError(f"expected a docstring in the scenario {name}: its first line is the title")
-        return register(Scenario(name, source, checked, body, module, live, topic=topic_of(module)))
+            raise ConfigError(f"expected a docstring in the scenario {called}: its first line is the title")
+        return register(
+            Scenario(
+                called, source, checked, body, module, live, roles=tuple(roles), topic=topic_of(module),
+                severity=severity, suites=frozenset(suites), setting=setting,
+            )
+        )  # fmt: skip
 
     return made
 

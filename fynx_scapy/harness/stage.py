@@ -8,26 +8,24 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 from fynx_scapy.errors import FynxError, OutOfReach
+from fynx_scapy.harness.acting import Verbs
 from fynx_scapy.harness.details import CaseDetails
 from fynx_scapy.harness.expect import ExpectationFailed, expect, fail
 from fynx_scapy.harness.reachability import Contact, Unreached, Watcher, watching
 from fynx_scapy.harness.role import Role
+from fynx_scapy.harness.setting import PLAIN, Setting
 from fynx_scapy.harness.target import Target
 from fynx_scapy.harness.worlds.embedded import EmbeddedWorld
 from fynx_scapy.harness.worlds.target import TargetWorld
 from fynx_scapy.harness.worlds.world import Driver, World
 from fynx_scapy.ike.config import ChildConfig
 from fynx_scapy.ike.events import Event, PeerDead
-from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
 from fynx_scapy.session_setup import SessionFields
-
-ESTABLISHED = 5.0
-"""How many seconds the peer may take to call an IKE SA established that we do."""
 
 
 @dataclass(slots=True)
@@ -51,14 +49,15 @@ class Stage:
         return Ladder(self.events) if self.session is None else self.session.ladder()
 
 
-class Run:
+class Run(Verbs):
     """The argument of a scenario. It makes sessions; the same seed makes the same sessions.
 
     ``watch`` is called with each new network (such as the recorder's `watch`); `close` calls what it returns.
     ``world`` says with whom it runs, by default with the ``target``, else with embedded peers. With a live peer there
     is one session at a time: the next session, and `close`, delete the IKE SAs of the one before. ``able`` says whether
     the scenario supports a live peer. ``contact`` is what is already known of the target.
-    ``role`` is which end of the IKE SA we are. A case sets ``details`` as soon as it knows them.
+    ``role`` is which end of the IKE SA we are, ``setting`` says how both are configured in `s`. A case sets ``details``
+    as soon as it knows them.
     """
 
     def __init__(
@@ -72,13 +71,15 @@ class Run:
         contact: Contact | None = None,
         role: Role = Role.INITIATOR,
         world: World | None = None,
+        setting: Setting = PLAIN,
     ) -> None:
+        super().__init__()
+        self.setting = setting
         self.name, self.seed, self.able, self.role = name, seed, able, role
         self.world = world or (EmbeddedWorld() if target is None else TargetWorld(target))
         self.target = self.world.target if isinstance(self.world, TargetWorld) else None
         self.contact = contact or (Contact(self.target, watch) if self.target is not None else None)
         self.stages: list[Stage] = []
-        self.left_out: list[str] = []
         self.details: CaseDetails | None = None
         self.left_behind: list[str] = []
         self._answered = False
@@ -169,7 +170,7 @@ class Run:
         ``label`` is its heading. A target gives credentials, identities and traffic selectors; OutOfReach when the
         overrides contradict them.
         """
-        if self.live:
+        if self.live and self.world.alone:
             return self._live(label, dict(overrides))
         seed = self._next_seed()
         self.world.check(self.role, overrides)
@@ -183,22 +184,6 @@ class Run:
     def driver(self, session: Session) -> Driver:
         """What makes the peer of a session act. Its verbs raise OutOfReach where the peer cannot be asked."""
         return self.world.driver(session)
-
-    def establish(self, session: Session) -> IkeSa:
-        """Set up the IKE SA and its first Child SA, whoever the initiator is; returns our IKE SA.
-
-        ExpectationFailed when the peer does not have it too. Otherwise as `Session.connect` and `Session.accept`.
-        """
-        driver = self.driver(session)
-        if self.role.begins:
-            session.connect()
-        else:
-            driver.initiate()
-            session.accept(timeout=driver.patience)
-        sa = session.sa
-        if not session.network.run(lambda: sa.established and driver.has(sa), limit=driver.patience or ESTABLISHED):
-            fail("both ends to call the IKE SA established", f"our end {sa.state.name}")
-        return sa
 
     def _next_seed(self) -> str:
         """The name makes it independent of the order of scenarios; number and role keep SPIs of sessions distinct."""

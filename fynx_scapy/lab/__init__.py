@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Real peers on this machine: network namespaces, IKE daemons in them, and interoperability trials."""
+"""Real peers on this machine: network namespaces, IKE daemons in them, and scenarios with these peers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from fynx_scapy.lab.differences import PORT_FLOAT
     from fynx_scapy.lab.differences import differences as known_differences
     from fynx_scapy.lab.lab import Lab
-    from fynx_scapy.lab.meeting import Meeting
     from fynx_scapy.lab.namespace import Namespace
     from fynx_scapy.lab.peer import DYNAMIC, Peer, PeerChild, PeerConfig
     from fynx_scapy.lab.stream import Stream
     from fynx_scapy.lab.strongswan import StrongSwan
     from fynx_scapy.lab.topology import BehindNat
-    from fynx_scapy.lab.trials import INITIATORS, RESPONDERS, Role, Trial, registered, trial
+    from fynx_scapy.lab.trials import INITIATORS, RESPONDERS, Meeting, Role, Trial, trial
+    from fynx_scapy.lab.world import LabWorld
 
 __all__ = [
     "DYNAMIC",
@@ -25,6 +25,7 @@ __all__ = [
     "RESPONDERS",
     "BehindNat",
     "Lab",
+    "LabWorld",
     "Meeting",
     "Namespace",
     "Peer",
@@ -35,7 +36,6 @@ __all__ = [
     "StrongSwan",
     "Trial",
     "known_differences",
-    "registered",
     "trial",
 ]
 
@@ -45,7 +45,8 @@ _HOME = {
     "INITIATORS": "trials",
     "RESPONDERS": "trials",
     "Lab": "lab",
-    "Meeting": "meeting",
+    "LabWorld": "world",
+    "Meeting": "trials",
     "Namespace": "namespace",
     "BehindNat": "topology",
     "PORT_FLOAT": "differences",
@@ -57,7 +58,6 @@ _HOME = {
     "StrongSwan": "strongswan",
     "Trial": "trials",
     "known_differences": "differences",
-    "registered": "trials",
     "trial": "trials",
 }
 _NAMES = {"known_differences": "differences"}

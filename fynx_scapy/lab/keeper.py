@@ -212,7 +212,7 @@ def keep(place: Path, settings: dict[str, Any]) -> None:
     signal.signal(signal.SIGTERM, end)
     config = PeerConfig().changed(**settings)
     if peer_named(peer).guest:
-        raise LabError(f"{peer} runs in a guest, which only trials support: fynx lab matrix --peer {peer}")
+        raise LabError(f"{peer} runs in a guest, which only the matrix supports: fynx lab matrix --peer {peer}")
     with Lab(config, peer=peer_named(peer), nat=nat) as lab:
         secret = place / "psk"
         secret.touch(mode=0o600)

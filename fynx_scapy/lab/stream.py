@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Pings in both directions, every few milliseconds, in the background of a trial."""
+"""Pings in both directions, every few milliseconds, in the background of a scenario."""
 
 from __future__ import annotations
 
 import struct
 
-from fynx_scapy.lab.meeting import Meeting
+from fynx_scapy.harness.stage import Run
 from fynx_scapy.net.echo import echo_request
 
 _IDENTIFIER = 0xF2
 
 
 class Stream:
-    """Starts at once. It runs on our endpoint's timers, so every wait in the trial drives it.
+    """Starts at once. It runs on our endpoint's timers, so every wait in the scenario drives it.
 
     ``sent`` is the number of pings in each direction, ``answered`` has the numbers of ours that were answered, and
     ``from_there`` is the probe behind the peer.
     """
 
-    def __init__(self, m: Meeting, interval: float = 0.003) -> None:
+    def __init__(self, m: Run, interval: float = 0.003) -> None:
         self._m, self._interval = m, interval
-        self._inbox = m.s.network.hosts["initiator"].inbox
+        self._inbox = m.s.network.hosts[m.s.name].inbox
         self._first = len(self._inbox)
         self._running = True
         self.sent = 0
-        self.from_there = m.lab.inside.probe(m.lab.ours.inner)
+        self.from_there = m.peer.probe(m.here.inner)
         with m.s.network.acting() as now:
             self._tick(now)
 
@@ -32,7 +32,7 @@ class Stream:
         if not self._running:
             return
         self.sent += 1
-        ours, theirs = self._m.lab.ours.inner, self._m.lab.theirs.inner
+        ours, theirs = self._m.here.inner, self._m.there.inner
         number = struct.pack("!I", self.sent)
         self._m.emit(echo_request(ours, theirs, number, identifier=_IDENTIFIER))
         self.from_there.send()

@@ -42,6 +42,7 @@ class StrongSwan(Peer):
     capabilities = frozenset(
         {
             "childless",
+            "clients",
             "collisions",
             "delete_child",
             "cookies",

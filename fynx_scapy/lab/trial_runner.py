@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs trials: each in a separate lab, with the chosen peer and in the chosen role."""
+"""Runs scenarios with live peers: each in a lab of its own, with the chosen peer and in the chosen role."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fynx_scapy.errors import ConfigError, LabError
-from fynx_scapy.harness.runner import Result, Verdict, judge
-from fynx_scapy.harness.stage import Stage
+from fynx_scapy.harness.role import Role
+from fynx_scapy.harness.runner import Result, Verdict, run
+from fynx_scapy.harness.scenario import Scenario
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.lab.guest import Guest
 from fynx_scapy.lab.kernel import KernelStrongSwan
 from fynx_scapy.lab.lab import Lab
 from fynx_scapy.lab.libreswan import Libreswan
-from fynx_scapy.lab.meeting import Meeting
+from fynx_scapy.lab.made import MadeWorld
 from fynx_scapy.lab.openiked import OpenIked
 from fynx_scapy.lab.peer import Peer, PeerConfig
 from fynx_scapy.lab.strongswan import StrongSwan
-from fynx_scapy.lab.trials import Role, Trial
+from fynx_scapy.lab.world import LabWorld
 from fynx_scapy.net.recorder import Recorder
 
 PEERS: Mapping[str, type[Peer]] = {kind.name: kind for kind in (StrongSwan, KernelStrongSwan, Libreswan, OpenIked)}
@@ -30,9 +31,9 @@ PEERS: Mapping[str, type[Peer]] = {kind.name: kind for kind in (StrongSwan, Kern
 
 @dataclass(frozen=True, slots=True)
 class TrialOutcome:
-    """The result of one trial with one peer in one role. ``version`` and ``log`` are the peer's."""
+    """The result of one scenario with one peer in one role. ``version`` and ``log`` are the peer's."""
 
-    trial: Trial
+    trial: Scenario
     peer: str
     version: str
     role: Role
@@ -43,7 +44,7 @@ class TrialOutcome:
 
     @property
     def name(self) -> str:
-        """Peer, trial and role."""
+        """Peer, scenario and role."""
         return f"{self.peer}-{self.trial.name}-{self.role.value}"
 
     def save_capture(self, path: str | os.PathLike[str]) -> None:
@@ -58,26 +59,19 @@ class TrialOutcome:
         return self.result.as_dict() | about
 
 
-def run_trial(trial: Trial, role: Role, peer: str = StrongSwan.name, *, guest: Guest | None = None) -> TrialOutcome:
-    """Run one trial. A peer that needs a ``guest`` boots one unless it is given.
+def run_trial(trial: Scenario, role: Role, peer: str = StrongSwan.name, *, guest: Guest | None = None) -> TrialOutcome:
+    """Run one scenario. A peer that needs a ``guest`` boots one unless it is given.
 
-    Any error in the trial becomes its verdict; LabError when its lab cannot be set up.
+    Any error in the scenario becomes its verdict; LabError when its lab cannot be set up.
     """
     make = peer_named(peer)
-    config = PeerConfig().changed(**{**make.defaults, **trial.config})
-    with Lab(config, peer=make, guest=guest, role=role, **trial.site) as lab:
-        version, stages, recorder = lab.peer.version, [], Recorder()
-        ended = recorder.watch(lab.network, f"{peer} {trial.name} {role.value}")
-
-        def act() -> None:
-            m = Meeting(role, lab, trial.ours, trial.endpoint)
-            stages.append(Stage("", lab.network, m.s))
-            trial.body(m)
-
-        with ended:
-            result = judge(trial.scenario, act, stages)
-        result = replace(result, role=role)
-        return TrialOutcome(trial, peer, version, role, result, lab.peer.log(), lab.sniffer.save, recorder.keys())
+    config = PeerConfig().changed(**{**make.defaults, **trial.setting.config})
+    with Lab(config, peer=make, guest=guest, role=role, **trial.setting.site) as lab:
+        version, recorder = lab.peer.version, Recorder()
+        world = MadeWorld(lab) if trial.configures else LabWorld(lab)
+        result = run(trial, role=role, world=world, watch=recorder.watch)
+        save = lab.sniffer.save if trial.configures else recorder.save_capture
+        return TrialOutcome(trial, peer, version, role, result, lab.peer.log(), save, recorder.keys())
 
 
 def capabilities(name: str) -> frozenset[str]:

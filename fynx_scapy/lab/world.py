@@ -11,8 +11,9 @@ from scapy.packet import Packet
 from fynx_scapy.errors import LabError, OutOfReach
 from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.target import Target
+from fynx_scapy.harness.worlds.peers import PeerIkeSa
 from fynx_scapy.harness.worlds.target import TargetWorld
-from fynx_scapy.harness.worlds.world import Driver
+from fynx_scapy.harness.worlds.world import Driver, Probe
 from fynx_scapy.ike.config import ChildConfig, Retransmission
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.sa import IkeSa
@@ -31,17 +32,21 @@ class LabDriver(Driver):
     def __init__(self, lab: Lab, session: Session | None = None) -> None:
         self._lab, self._session = lab, session
         self.who = f"the lab's {lab.peer.name}"  # type: ignore[misc]
+        self.name, self.version = lab.peer.name, lab.peer.version
+        self.logs_keys = "keys" in lab.peer.capabilities
 
-    def initiate(self) -> None:
-        """Have it set up an IKE SA and its first Child SA with us."""
-        self._lab.peer.initiate()
+    def initiate(self, connection: str = "lab", child: str | None = None) -> None:
+        """Have it set up an IKE SA and a Child SA with us: its first one, or the one with the name ``child``."""
+        self._lab.peer.initiate(connection, child)
 
     def create_child(self, config: ChildConfig | None = None) -> None:
-        """Have it set up its second Child SA. OutOfReach when its configuration has one alone."""
+        """Have it set up the Child SA with that name, or its second one. OutOfReach when it has one alone."""
         children = self._lab.config.children
+        if config is not None:
+            return self._lab.peer.initiate(child=config.name)
         if len(children) < 2:
             raise self._unable("set up another Child SA, of which its configuration has one alone")
-        self._lab.peer.initiate(child=children[1].name)
+        return self._lab.peer.initiate(child=children[1].name)
 
     def rekey_child(self, child: ChildSa | None = None) -> None:
         """Have it rekey its first Child SA. OutOfReach for another one."""
@@ -67,6 +72,22 @@ class LabDriver(Driver):
             raise self._unable("send an inner packet of our choice")
         self._lab.inside.probe(self._lab.ours.inner, icmp=True).send()
 
+    def sas(self) -> list[PeerIkeSa]:
+        """Its IKE SAs."""
+        return self._lab.peer.sas()
+
+    def log(self) -> str:
+        """Its log so far."""
+        return self._lab.peer.log()
+
+    def kill(self) -> None:
+        """Kill it, so that it sends no Delete."""
+        self._lab.peer.kill()
+
+    def probe(self, target: str, *, icmp: bool = True, source: str | None = None) -> Probe:
+        """Echo requests from a host behind it."""
+        return self._lab.inside.probe(target, icmp=icmp, source=source)
+
     def has(self, sa: IkeSa) -> bool:
         """Whether it reports our IKE SA as established."""
         same = [theirs for theirs in self._lab.peer.sas() if (theirs.spi_i, theirs.spi_r) == (sa.spi_i, sa.spi_r)]
@@ -78,7 +99,7 @@ class LabDriver(Driver):
 
 
 class LabWorld(TargetWorld):
-    """The peer of a lab, whose configuration ours mirrors."""
+    """The peer of a lab, for scenarios that take it as it is: our configuration mirrors its own."""
 
     name = "lab"
 

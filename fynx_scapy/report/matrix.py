@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The matrix of trial × peer × role → verdict, as an HTML page that links to ladders and captures, and as JSON."""
+"""The matrix of scenario × peer × role → verdict, as an HTML page that links to ladders and captures, and as JSON."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from fynx_scapy import __version__
 from fynx_scapy.files import write_text
+from fynx_scapy.harness.role import Role
 from fynx_scapy.lab.trial_runner import TrialOutcome, good
-from fynx_scapy.lab.trials import Role
 from fynx_scapy.report.page import render
 from fynx_scapy.report.templating import environment
 
 
 class Matrix:
-    """A folder with the results of trials: ``index.html``, ``matrix.json``, and a folder for each peer.
+    """A folder with the results of scenarios: ``index.html``, ``matrix.json``, and a folder for each peer.
 
     OSError when a file cannot be written.
     """

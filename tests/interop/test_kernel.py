@@ -11,15 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from fynx_scapy import scenarios
 from fynx_scapy.errors import LabError
-from fynx_scapy.harness import Verdict
+from fynx_scapy.harness import Role, Scenario, Verdict
 from fynx_scapy.lab.guest import Guest
 from fynx_scapy.lab.kernel import KernelStrongSwan
 from fynx_scapy.lab.lab import booted
 from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.trial_runner import PEERS, run_trial
-from fynx_scapy.lab.trials import Role, Trial
-from fynx_scapy.scenarios.interop import trials
 from tests.interop.test_strongswan import opens
 
 pytestmark = pytest.mark.kernel
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.kernel
 CHOSEN = frozenset(
     {
         "psk",
-        "wrong_psk",
+        "keys_differ",
         "ipv6",
         "rekey_child_by_us",
         "rekey_child_by_peer",
@@ -44,12 +43,12 @@ CHOSEN = frozenset(
 """What is held with others than strongSwan; `fynx lab matrix --peer NAME` holds everything that they can."""
 
 
-def _wanted(peer: str, trial: Trial) -> bool:
+def _wanted(peer: str, trial: Scenario) -> bool:
     """What the kernel is needed for; strongSwan's other trials are held in a namespace, in a tenth of the time."""
-    if not trial.needs <= PEERS[peer].capabilities:
+    if not trial.setting.needs <= PEERS[peer].capabilities:
         return False
     if peer == KernelStrongSwan.name:
-        return not trial.needs <= StrongSwan.capabilities
+        return not trial.setting.needs <= StrongSwan.capabilities
     return trial.name in CHOSEN
 
 
@@ -62,7 +61,7 @@ CASES = [
     pytest.param(peer, trial, role, id=f"{peer}-{trial.name}-{role.value}", marks=_group(peer))
     for peer, made in PEERS.items()
     if made.guest
-    for trial in trials()
+    for trial in scenarios.everything().values()
     for role in trial.roles
     if not role.asynchronous  # a guest is slow, and what is below is the same
     if _wanted(peer, trial)
@@ -81,7 +80,7 @@ def guest() -> Iterator[Guest]:
 
 
 @pytest.mark.parametrize(("peer", "trial", "role"), CASES)
-def test_trial(guest: Guest, peer: str, trial: Trial, role: Role, tmp_path: Path) -> None:
+def test_trial(guest: Guest, peer: str, trial: Scenario, role: Role, tmp_path: Path) -> None:
     outcome = run_trial(trial, role, peer, guest=guest)
     assert (outcome.result.verdict, outcome.result.reason) == (Verdict.PASS, ""), outcome.log[-20000:]
     outcome.save_capture(tmp_path / "capture.pcapng")

@@ -378,7 +378,7 @@ def test_a_keeper_that_is_killed_leaves_nothing():
     ("words", "told"),
     [
         (("up", "--peer", "nobody"), "expected one of the peers strongswan"),
-        (("up", "--peer", "libreswan"), "libreswan runs in a guest, which only trials support"),
+        (("up", "--peer", "libreswan"), "libreswan runs in a guest, which only the matrix supports"),
         (("up", "--name", "../x"), "expected letters"),
         (("up", "--esp", "x;y"), "is not a known algorithm"),
         (("matrix", "pskk"), "did you mean psk?"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every trial with strongSwan, in every role; a test's name says peer, trial and role."""
+"""Every scenario that configures its peer, with strongSwan, in every role; a test's name says which."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from fynx_scapy import scenarios
 from fynx_scapy.capture.dissect import dissect
-from fynx_scapy.harness import Verdict
+from fynx_scapy.harness import Role, Scenario, Verdict
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.trial_runner import run_trial
-from fynx_scapy.lab.trials import Role, Trial
-from fynx_scapy.scenarios.interop import trials
 
 CASES = [
     pytest.param(trial, role, id=f"strongswan-{trial.name}-{role.value}")
-    for trial in trials()
+    for trial in scenarios.everything().values()
     for role in trial.roles
-    if trial.needs <= StrongSwan.capabilities
+    if trial.configures and trial.setting.needs <= StrongSwan.capabilities
 ]
 
 
 @pytest.mark.parametrize(("trial", "role"), CASES)
-def test_trial(strongswan: str, trial: Trial, role: Role, tmp_path: Path) -> None:
+def test_trial(strongswan: str, trial: Scenario, role: Role, tmp_path: Path) -> None:
     outcome = run_trial(trial, role)
     assert (outcome.result.verdict, outcome.result.reason) == (Verdict.PASS, ""), _told(outcome)
     assert outcome.version == strongswan

@@ -11,10 +11,9 @@ import pytest
 
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import audit
-from fynx_scapy.harness import Result, Run, Scenario, run
+from fynx_scapy.harness import Result, Role, Run, Scenario, run
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.lab.trial_runner import TrialOutcome
-from fynx_scapy.lab.trials import Role, Trial
 from fynx_scapy.report.audit import render as render_audit
 from fynx_scapy.report.matrix import page as matrix
 from fynx_scapy.report.page import render
@@ -179,7 +178,7 @@ def outcomes() -> list[TrialOutcome]:
     found = []
     for name, body in (("psk", handshake), ("broken", broken)):
         done = result(name, body)
-        trial = Trial(scenario=done.scenario, body=lambda _: None)
+        trial = done.scenario
         for peer in ("strongswan", "libreswan"):
             for role in Role:
                 found.append(TrialOutcome(trial, peer, "1.0", role, done, "", lambda _: None, KeyLog()))

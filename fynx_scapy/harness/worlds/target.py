@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
-from fynx_scapy.errors import LocalError
+from fynx_scapy.errors import LocalError, OutOfReach
 from fynx_scapy.harness.role import Role
+from fynx_scapy.harness.setting import Setting
 from fynx_scapy.harness.target import Target
 from fynx_scapy.harness.worlds.world import Driver, World
-from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.config import ChildConfig, IkeChanges, IkeConfig, Psk
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
@@ -24,7 +25,7 @@ class TargetDriver(Driver):
     def __init__(self, wait: float | None) -> None:
         self._wait, self.patience = wait, wait or 0.0
 
-    def initiate(self) -> None:
+    def initiate(self, connection: str = "lab", child: str | None = None) -> None:
         """Wait for the target to connect, for `patience` seconds. OutOfReach when nobody is to wait."""
         if self._wait is None:
             raise super()._unable("initiate an IKE SA (--wait SECONDS waits for it)")
@@ -34,6 +35,8 @@ class TargetWorld(World):
     """A live peer. ``wait`` is how many seconds it may take to connect to us where we are the responder."""
 
     name = "target"
+    alone = True
+    shows = False
 
     def __init__(self, target: Target, *, wait: float | None = None) -> None:
         self.target, self.wait = target, wait
@@ -62,6 +65,16 @@ class TargetWorld(World):
     def driver_of_any(self) -> Driver:
         """The same for every session: nothing is asked."""
         return TargetDriver(self.wait)
+
+    def lacks(self, setting: Setting) -> str:
+        """Nothing is known: what the target cannot do shows as the scenario runs."""
+        return ""
+
+    def our_config(self, setting: Setting, **changes: Unpack[IkeChanges]) -> IkeConfig:
+        """Our configuration with these changes. OutOfReach when the setting configures the peer, or needs a site."""
+        if wanted := [*setting.config, *setting.site]:
+            raise OutOfReach(f"the scenario configures the peer: {', '.join(wanted)}")
+        return IkeConfig(auth=Psk(self.target.psk)).replace(**changes)
 
     def child(self, ours: ChildConfig) -> ChildConfig:
         """Our configuration of a Child SA with the traffic selectors of the target."""

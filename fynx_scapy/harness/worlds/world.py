@@ -5,33 +5,99 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Unpack
 
 from scapy.packet import Packet
 
 from fynx_scapy.errors import OutOfReach
 from fynx_scapy.harness.role import Role
-from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.harness.setting import Setting
+from fynx_scapy.harness.worlds.peers import PeerConfig, PeerIkeSa
+from fynx_scapy.ike.config import ChildConfig, IkeChanges, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.session import Session
+from fynx_scapy.session_setup import SessionFields
+
+
+class Probe(Protocol):
+    """Echo requests from behind the peer."""
+
+    def send(self) -> None:
+        """Send one more request."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every request was answered."""
+
+
+class Site(Protocol):
+    """The addresses of one end: of a host behind it, and of the gateway."""
+
+    @property
+    def inner(self) -> str:
+        """The IPv4 address of a host behind it."""
+
+    @property
+    def inner6(self) -> str:
+        """The IPv6 address of a host behind it."""
+
+    def address(self, *, ipv6: bool = False) -> str:
+        """The gateway's address of either IP version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """A `Site` that is nothing but addresses."""
+
+    inner: str
+    inner6: str
+    outer: str
+    outer6: str
+
+    def address(self, *, ipv6: bool = False) -> str:
+        """The gateway's address of either IP version."""
+        return self.outer6 if ipv6 else self.outer
 
 
 class Driver:
-    """Makes the peer of one session act. Each call returns at once; its results show as time passes.
+    """Makes the peer of one session act, and says what it has. Each act returns at once; its results show later.
 
-    OutOfReach for what this peer cannot be asked to do: here, for everything.
+    OutOfReach for what this peer cannot be asked: here, for everything.
     """
 
     who: ClassVar[str] = "a live peer"
     """What kind of peer it is, for errors."""
     patience: float = 30.0
     """How many seconds the peer may take for what it was asked to do."""
+    name: str = ""
+    """The name of the implementation."""
+    version: str = ""
+    """Its version."""
+    logs_keys: bool = False
+    """Whether its log has its keys."""
 
-    def initiate(self) -> None:
-        """Have it set up an IKE SA and its first Child SA with us."""
+    def initiate(self, connection: str = "lab", child: str | None = None) -> None:
+        """Have it set up an IKE SA and a Child SA with us: its first one, or the one with the name ``child``."""
         raise self._unable("initiate an IKE SA")
+
+    def sas(self) -> list[PeerIkeSa]:
+        """Its IKE SAs."""
+        raise self._unable("show its SAs")
+
+    def log(self) -> str:
+        """Its log so far; empty for a peer without one."""
+        return ""
+
+    def kill(self) -> None:
+        """Kill it, so that it sends no Delete."""
+        raise self._unable("disappear")
+
+    def probe(self, target: str, *, icmp: bool = True, source: str | None = None) -> Probe:
+        """Echo requests from behind it to ``target``, by ICMP or UDP."""
+        raise self._unable("send inner packets of our choice")
 
     def create_child(self, config: ChildConfig | None = None) -> None:
         """Have it set up another Child SA: the peer's one that matches ``config``, or its first one."""
@@ -76,6 +142,18 @@ class World(ABC):
     """What it is called in reports."""
     live: ClassVar[bool] = True
     """Whether the peer is live, so that time is real and its state cannot be looked into."""
+    shows: ClassVar[bool] = True
+    """Whether the peer's SAs can be seen, and packets sent from behind it."""
+    alone: ClassVar[bool] = False
+    """Whether only one session may be open at a time."""
+    capabilities: frozenset[str] = frozenset()
+    """What its peers can do, in the words of ``needs``."""
+    ours: Site = Addresses("10.1.0.1", "fd01::1", "10.9.0.1", "fd09::1")
+    """Our end."""
+    theirs: Site = Addresses("10.2.0.1", "fd02::1", "10.9.0.2", "fd09::2")
+    """The peer's end."""
+    ipv6: bool = False
+    """Whether the two gateways use IPv6."""
 
     def check(self, role: Role, given: Mapping[str, Any]) -> None:
         """Check that a session with these arguments is possible in this role; OutOfReach when it is not."""
@@ -105,3 +183,38 @@ class World(ABC):
     def child(self, ours: ChildConfig) -> ChildConfig:
         """Our configuration of a Child SA, as it has to be with this peer."""
         return ours
+
+    # For scenarios that say how both ends are configured
+
+    def lacks(self, setting: Setting) -> str:
+        """What a scenario needs that this world does not have, in words; empty if there is nothing."""
+        missing = sorted(setting.needs - self.capabilities)
+        return f"the peer cannot do what the scenario needs: {', '.join(missing)}" if missing else ""
+
+    def peer_config(self, setting: Setting) -> PeerConfig:
+        """The peer's configuration. OutOfReach when it cannot be configured as the setting says."""
+        raise OutOfReach("the scenario configures the peer, which a live peer cannot be asked for")
+
+    def our_config(self, setting: Setting, **changes: Unpack[IkeChanges]) -> IkeConfig:
+        """Our configuration, the mirror image of the peer's with these changes."""
+        return self.peer_config(setting).mirrored(**changes)
+
+    def meet(self, role: Role, config: IkeConfig, setting: Setting, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments of a session with that configuration of ours, and a peer as the setting says."""
+        return {"config": config, **given}
+
+    def join(self, config: IkeConfig, where: SessionFields) -> Session:
+        """Another session with the same peer. ``where`` has its name, and its address or ports."""
+        raise OutOfReach("the peer would have to serve two clients of ours at once")
+
+    def emit(self, session: Session, packet: bytes) -> None:
+        """Send an inner packet, also where time passes, as in a timer. Nothing waits for it or for an answer."""
+        session.client.send(packet, session.network.now)
+
+    def move_nat(self) -> None:
+        """Have the NAT between the two ends use other ports from now on."""
+        raise OutOfReach("there is no NAT of ours between us and the peer")
+
+    def add_address(self, address: str) -> None:
+        """Give our end another address."""
+        raise OutOfReach("our addresses cannot be changed here")

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A meeting: one running trial. It has our session and the peer, makes both act, and compares their state."""
+"""The verbs of a scenario whose setting says how both ends are configured: they act at either end, and compare both."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar, Unpack
 
 from scapy.layers.inet import ICMP
@@ -12,8 +13,11 @@ from scapy.layers.inet6 import ICMPv6EchoReply
 
 from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.errors import FynxError
-from fynx_scapy.harness.expect import ExpectationFailed, check_event, expect
+from fynx_scapy.harness.expect import ExpectationFailed, check_event, expect, fail
 from fynx_scapy.harness.role import Role
+from fynx_scapy.harness.setting import Setting
+from fynx_scapy.harness.worlds.peers import NOTHING, PeerChildSa, PeerConfig, PeerIkeSa
+from fynx_scapy.harness.worlds.world import Driver, Site, World
 from fynx_scapy.iana import ExchangeType, lookup
 from fynx_scapy.ike.config import EndpointConfig, IkeChanges, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
@@ -30,9 +34,6 @@ from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.terms.child_config import ChildFields
 from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.keylog import IkeKeys, KeyLog
-from fynx_scapy.lab.async_session import AsyncSession
-from fynx_scapy.lab.lab import RETRANSMISSION, Lab
-from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2, chain
 from fynx_scapy.net.echo import udp_packet
@@ -40,20 +41,67 @@ from fynx_scapy.session import Session
 from fynx_scapy.session_setup import SessionFields
 
 E = TypeVar("E", bound=Event)
+ESTABLISHED = 10.0
+"""How many seconds the peer may take to call an IKE SA established that we do."""
 
 
-class Meeting:
-    """The argument of a trial: ``lab``, ``peer``, our session ``s``, and our ``role``."""
+class Verbs(ABC):
+    """The base class of `Run`. ``s`` is our session, ``peer`` what makes its peer act."""
 
-    def __init__(self, role: Role, lab: Lab, ours: Mapping[str, Any], endpoint: Mapping[str, Any]) -> None:
-        self.role, self.lab = role, lab
-        self.peer = lab.peer
+    role: Role
+    world: World
+    setting: Setting
+
+    def __init__(self) -> None:
         self.error: FynxError | None = None
-        self.s: Session = lab.session(self.config(**ours), endpoint=EndpointConfig(**endpoint))
+        self.left_out: list[str] = []
+        self._s: Session | None = None
+        self._peer: Driver | None = None
+
+    @abstractmethod
+    def session(self, label: str = "", **overrides: Unpack[SessionFields]) -> Session:
+        """A session."""
+
+    @abstractmethod
+    def driver(self, session: Session) -> Driver:
+        """What makes the peer of a session act."""
+
+    @property
+    def s(self) -> Session:
+        """Our session, configured as the setting of the scenario says; it is made when it is first used."""
+        if self._s is None:
+            config = self.config(**self.setting.ours)
+            endpoint = self.setting.endpoint
+            given: dict[str, Any] = {"endpoint": EndpointConfig(**endpoint)} if endpoint else {}
+            given |= self.world.meet(self.role, config, self.setting, given)
+            self._s = self.session(**given)
+        return self._s
+
+    @property
+    def peer(self) -> Driver:
+        """What makes the peer of `s` act, and says what it has."""
+        if self._peer is None:
+            self._peer = self.driver(self.s)
+        return self._peer
+
+    @property
+    def peer_config(self) -> PeerConfig:
+        """The peer's configuration."""
+        return self.world.peer_config(self.setting)
+
+    @property
+    def here(self) -> Site:
+        """The addresses of our end."""
+        return self.world.ours
+
+    @property
+    def there(self) -> Site:
+        """The addresses of the peer's end."""
+        return self.world.theirs
 
     def config(self, *, child: ChildFields | None = None, **changes: Unpack[IkeChanges]) -> IkeConfig:
         """Our configuration: the peer's mirrored, with ``changes``; ``child`` changes every Child SA."""
-        config = self.lab.config.mirrored(**(IkeChanges(retransmission=RETRANSMISSION) | changes))
+        config = self.world.our_config(self.setting, **changes)
         child = child or {}
         return config.replace(children=tuple(ours.replace(**child) for ours in config.children))
 
@@ -62,15 +110,23 @@ class Meeting:
         """Whether we are the initiator."""
         return self.role.begins
 
+    @property
+    def events(self) -> list[Event]:
+        """The events of our end."""
+        return [event for who, event in self.s.events if who == self.s.name]
+
     # Time
 
     def wait_until(self, met: Callable[[], object], what: str, *, limit: float = 10.0) -> None:
         """Let time pass until ``met()`` is true. Otherwise ExpectationFailed, with ``what`` we expected."""
-        if not self.lab.run(met, limit=limit):
+        if not self.s.network.run(lambda: bool(met()), limit=limit):
             raise ExpectationFailed(f"expected {what} within {limit:g} s, but it did not happen")
 
     def wait_for_quiet(self, seconds: float = 0.2, *, limit: float = 5.0) -> None:
         """Let time pass until we have no event for ``seconds``, so that the peer has finished what it does unasked."""
+        if not self.world.live:
+            self.s.network.run()
+            return
         last = [len(self.s.events), self.s.network.now]
 
         def rested() -> bool:
@@ -88,7 +144,7 @@ class Meeting:
         check_event(kind, fields)
 
         def first() -> E | None:
-            events = (event for _, event in self.s.events if isinstance(event, kind))
+            events = (event for event in self.events if isinstance(event, kind))
             fits = (event for event in events if all(getattr(event, name) == value for name, value in fields.items()))
             return next(fits, None)
 
@@ -99,7 +155,7 @@ class Meeting:
 
     def messages(self, kind: type[Event]) -> list[IKEv2]:
         """The messages that we sent (MessageSent) or received (MessageReceived), as decrypted Scapy layers."""
-        events = [event for _, event in self.s.events if isinstance(event, kind)]
+        events = [event for event in self.events if isinstance(event, kind)]
         return [chain(event.header, list(event.payloads)) for event in events]  # type: ignore[attr-defined]
 
     def answer(self, exchange: str | int) -> IKEv2:
@@ -118,13 +174,13 @@ class Meeting:
 
     def wires(self) -> list[bytes]:
         """The octets of every encrypted IKE message that we sent, fragment by fragment."""
-        sent = [event for _, event in self.s.events if isinstance(event, MessageSent) and event.encrypted]
+        sent = [event for event in self.events if isinstance(event, MessageSent) and event.encrypted]
         return [octets for event in sent for octets in event.wire]
 
     def join(self, name: str, config: IkeConfig | None = None, /, **where: Unpack[SessionFields]) -> Session:
         """Another session with the same peer, with its own name and its own address or ports."""
         where["name"] = name
-        return self.lab.session(config or self.config(), **where)
+        return self.world.join(config or self.config(), where)
 
     # Actions
 
@@ -138,17 +194,25 @@ class Meeting:
         except FynxError as error:
             self.error = error
 
-    def establish(self, *, child: bool = True) -> IkeSa:
-        """Set up the IKE SA and, with ``child``, its first Child SA; returns our IKE SA once both sides have it."""
-        if self.we_begin:
-            self.s.connect()
+    def establish(self, session: Session | None = None, *, child: bool = True) -> IkeSa:
+        """Set up the IKE SA and, with ``child``, its first Child SA, whoever the initiator is; returns our IKE SA.
+
+        ``session`` is by default `s`. ExpectationFailed when not both ends have it; otherwise as `Session.connect` and
+        `Session.accept`.
+        """
+        s = session or self.s
+        driver = self.peer if session is None else self.driver(session)
+        if self.role.begins:
+            s.connect()
         else:
-            self.peer.initiate()
-            self.s.accept(timeout=10)
-        if child:
-            expect(len(self.s.sa.children), "our number of Child SAs").between(1, 99)
-        self.wait_until(lambda: self.theirs().established, "the peer to call the IKE SA established")
-        return self.s.sa
+            driver.initiate()
+            s.accept(timeout=driver.patience)
+        sa = s.sa
+        if child and session is None:
+            expect(len(sa.children), "our number of Child SAs").between(1, 99)
+        if not s.network.run(lambda: sa.established and driver.has(sa), limit=ESTABLISHED):
+            fail("both ends to call the IKE SA established", f"our end {sa.state.name}")
+        return sa
 
     def theirs(self, sa: IkeSa | None = None) -> PeerIkeSa:
         """The same IKE SA at the peer (by default of our newest), or `NOTHING`, which is not established."""
@@ -161,7 +225,12 @@ class Meeting:
 
         With ``hosts`` they are between the two gateways instead of the hosts behind them.
         """
-        ours, theirs = self.lab.ours, self.lab.theirs
+        if not self.world.shows:
+            for _ in range(count):
+                expect(self.s.ping()).has(ICMPv6EchoReply if ipv6 else ICMP)
+            self.left_out.append("packets that begin behind the peer")
+            return
+        ours, theirs = self.here, self.there
         source, target = (ours.inner6, theirs.inner6) if ipv6 else (ours.inner, theirs.inner)
         if hosts:
             source, target = ours.address(ipv6=ipv6), theirs.address(ipv6=ipv6)
@@ -175,16 +244,13 @@ class Meeting:
 
     def emit(self, packet: bytes) -> None:
         """Send an inner packet, also where time passes, as in a timer. Nothing waits for it or for an answer."""
-        if isinstance(self.s, AsyncSession):
-            self.s.emit(packet)
-        else:
-            self.s.client.send(packet, self.s.network.now)
+        self.world.emit(self.s, packet)
 
     def send_from_there(self, target: str, *, count: int = 2, source: str | None = None) -> None:
         """Send pings and UDP echoes from behind the peer to ``target`` behind us; every one must be answered."""
         for icmp in (True, False):
             # <--  ESP {echo request}   ESP {echo reply}  -->
-            probe = self.lab.inside.probe(target, icmp=icmp, source=source)
+            probe = self.peer.probe(target, icmp=icmp, source=source)
             for _ in range(count):
                 probe.send()
             what = f"answers to {count} {'pings' if icmp else 'UDP datagrams'} from behind the peer"
@@ -197,6 +263,9 @@ class Meeting:
 
         ``forgotten`` are the initiator's SPIs of IKE SAs that the peer gave up before it derived their keys.
         """
+        if not self.world.shows:
+            self.left_out.append("what the peer has of the SAs")
+            return
         sa = self.s.sa
         ours = {child.inbound.spi: child for child in sa.children.values() if not child.gone}
 
@@ -225,9 +294,9 @@ class Meeting:
             return
         # "the implementation SHOULD count the number of bytes to which the IPsec cryptographic algorithm is applied"
         # (RFC 4301 section 4.4.2.1): not to the IP header in transport mode, but our events count it.
-        header = 0 if child.hosts is None else 40 if self.lab.ipv6 else 20
-        sent = [e.length for _, e in self.s.events if isinstance(e, EspSent) and e.spi == child.outbound.spi]
-        got = [e.length for _, e in self.s.events if isinstance(e, EspReceived) and e.spi == child.inbound.spi]
+        header = 0 if child.hosts is None else 40 if self.world.ipv6 else 20
+        sent = [e.length for e in self.events if isinstance(e, EspSent) and e.spi == child.outbound.spi]
+        got = [e.length for e in self.events if isinstance(e, EspReceived) and e.spi == child.inbound.spi]
         expect((peer_child.bytes_in, peer_child.bytes_out), "the octets that the peer has counted").equals(
             (sum(sent) - header * len(sent), sum(got) - header * len(got))
         )
@@ -237,16 +306,16 @@ class Meeting:
 
         It must not have logged any keys for ``forgotten`` IKE SAs.
         """
+        if not self.peer.logs_keys:
+            return
         logged = KeyLog()
         logged.parse(self.peer.log(), f"the log of {self.peer.name}")
         ike = {_sk(keys) for keys in logged.ike}
         esp = {(keys.spi, keys.key, keys.auth_key) for keys in logged.esp}
-        if "keys" not in self.peer.capabilities:
-            return
-        derived = [event for _, event in self.s.events if isinstance(event, KeysDerived)]
+        derived = [event for event in self.events if isinstance(event, KeysDerived)]
         if forgotten:
             expect(len(ike), "IKE SAs with keys in the peer's log").equals(len(derived) - len(forgotten))
-        for _, event in self.s.events:
+        for event in self.events:
             if isinstance(event, KeysDerived):
                 known = event.spi_i not in forgotten
                 expect(_sk(event.keys) in ike, "our SK_* in the peer's log").equals(known)
@@ -258,12 +327,6 @@ class Meeting:
 
 def _sk(keys: SkKeys | IkeKeys) -> tuple[bytes, ...]:
     return (keys.sk_d, keys.sk_ai, keys.sk_ar, keys.sk_ei, keys.sk_er, keys.sk_pi, keys.sk_pr)
-
-
-NOTHING = PeerIkeSa(
-    name="", spi_i=b"", spi_r=b"", initiator=False, established=False, state="none", ike="", local="", remote="",
-    remote_id="", children=(),
-)  # fmt: skip
 
 
 def _selectors(texts: tuple[str, ...]) -> set[Selector]:
