@@ -28,6 +28,7 @@ from fynx_scapy.scan.request import DECOYS, Request, announcements
 from fynx_scapy.scan.result import ScanResult
 from fynx_scapy.scan.search import Point, Search, inside
 from fynx_scapy.session import Session
+from fynx_scapy.text import counted
 
 ROUNDS = 2
 """With how many additional key exchanges proposals are asked for (RFC 9370 allows seven)."""
@@ -140,7 +141,6 @@ class Scan:
         known = self._first_contact()
         if self.result.first_answer:
             self._enumerate(known)
-            self._additional()
             self._port_4500()
         self._ikev1()
         if self.result.first_answer and self._authenticate is not None:
@@ -206,23 +206,25 @@ class Scan:
         request.payloads[:] = [*kept, *announcements(request.spi, self.line.local, self.line.remote)]
 
     def _enumerate(self, known: Point | None) -> None:
-        """Find the proposals without additional key exchanges."""
-        asker = self.asker
+        """Find the proposals, without additional key exchanges and with some (RFC 9370)."""
+        asker, found = self.asker, self.result.ike
         if known is not None:
             asker.find_decoy(known, DECOYS)
             self._control([(transform,) for transform in known])
         else:
-            asker.decoy = DECOYS[0]  # nothing is known that is accepted: try it, and check it with what is found
-        for shape in ike_shapes():
-            self.told(f"which {shape.name} proposals it accepts")
-            self._search(shape.box, known)
-        if not self.result.ike.proposals and asker.decoy is not None and known is None:
+            asker.decoy = DECOYS[0]  # nothing is known that is accepted: it cannot be checked
+        for rounds in range(ROUNDS + 1):
+            for shape in ike_shapes(rounds):
+                with_more = f" with {counted(rounds, 'additional key exchange')}" if rounds else ""
+                self.told(f"which {shape.name} proposals{with_more} it accepts")
+                self._search(shape.box, known)
+        if known is None and not found.proposals:
             asker.decoy = None
             for shape in ike_shapes():
                 self._search(shape.box, None)
-        if known is None and self.result.ike.proposals:
-            box = self.result.ike.proposals[0].box
-            answer = self._accept("first accepted", [box], announce=True)
+        found.complete = True
+        if self.result.portrait is None and found.proposals:
+            answer = self._accept("first accepted", [found.proposals[0].box], announce=True)
             if answer.kind is Kind.ACCEPTED:
                 self._take_portrait(answer)
 
@@ -242,14 +244,6 @@ class Scan:
         """From now on, ask whether the host still answers by what it accepts, if that leaves nothing there."""
         if self.asker.decoy is not None:
             self.asker.control = lambda: self.asker.exchange("", self.asker.request([tuple(box)]), keep=False)
-
-    def _additional(self) -> None:
-        """Find proposals with additional key exchanges (RFC 9370): one question a number of them, if there are none."""
-        for rounds in range(1, ROUNDS + 1):
-            self.told(f"which proposals with {rounds} additional key exchanges it accepts")
-            for shape in ike_shapes(rounds):
-                self._search(shape.box, None)
-        self.result.ike.complete = True
 
     def _accepted_box(self) -> Box:
         """A proposal that is accepted; one that nobody accepts if none is."""

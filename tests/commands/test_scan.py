@@ -69,7 +69,7 @@ def test_ctrl_c_keeps_what_was_found(host: str, monkeypatch: pytest.MonkeyPatch)
     def interrupted(self: Scan) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Scan, "_additional", interrupted)
+    monkeypatch.setattr(Scan, "_port_4500", interrupted)
     done = fynx(host, "--rate", 1000)
     assert done.exit_code == 130
     assert done.stdout.splitlines()[0] == f"{host}: accepted; NOT COMPLETE: interrupted"
