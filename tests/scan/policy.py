@@ -18,8 +18,11 @@ from tests.scan.hosts import Odd, answer
 Decoy = Callable[[bytes, int], Iterable[bytes] | None]
 
 
-def host(*policy: Box, decoy: Decoy = lambda data, group: None) -> Odd:
-    """A host that accepts a proposal of ``policy``. ``decoy`` may answer instead, by the group of the KE payload."""
+def host(*policy: Box, decoy: Decoy = lambda data, group: None, prefers: bool = False) -> Odd:
+    """A host that accepts a proposal of ``policy``. ``decoy`` may answer instead, by the group of the KE payload.
+
+    One that ``prefers`` asks for its first group even if it could go on with that of the KE payload.
+    """
 
     def answers(data: bytes) -> Iterable[bytes]:
         header = Header.parse(data)
@@ -31,12 +34,12 @@ def host(*policy: Box, decoy: Decoy = lambda data, group: None) -> Odd:
         if sa is None or ke is None:
             return []
         instead = decoy(data, ke.group)
-        return [_chosen(data, sa, ke.group, policy)] if instead is None else instead
+        return [_chosen(data, sa, ke.group, policy, prefers)] if instead is None else instead
 
     return Odd(answers)
 
 
-def _chosen(data: bytes, sa: IKEv2_SA, group: int, policy: Sequence[Box]) -> bytes:
+def _chosen(data: bytes, sa: IKEv2_SA, group: int, policy: Sequence[Box], prefers: bool) -> bytes:
     for own, proposal in itertools.product(policy, sa.prop):
         offered = transforms_of(proposal)
         # RFC 7296 section 3.3.6: of each type that was offered one must be chosen, and no other.
@@ -46,7 +49,7 @@ def _chosen(data: bytes, sa: IKEv2_SA, group: int, policy: Sequence[Box]) -> byt
             continue
         transforms = [transform for transform in chosen if transform is not None]
         wanted = next(transform.id for transform in transforms if transform.type == KE)
-        if Transform(KE, group) in offered and any(Transform(KE, group) in values for values in own):
+        if not prefers and Transform(KE, group) in offered and any(Transform(KE, group) in values for values in own):
             wanted = group
             transforms = [Transform(KE, group) if each.type == KE else each for each in transforms]
         if wanted != group:

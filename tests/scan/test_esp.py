@@ -11,7 +11,9 @@ from fynx_scapy import DeadPeerDetection, Session
 from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.message import Outgoing, notify
 from fynx_scapy.ike.terms.proposals import Proposal
+from fynx_scapy.layers.ikev2 import IKEv2_KE, IKEv2_SA
 from fynx_scapy.scan.asker import Stopped
+from fynx_scapy.scan.catalogue import KE
 from fynx_scapy.scan.esp import FIRST, EspAsker, back_off, ike_proposals
 from fynx_scapy.scan.limits import ScanLimits
 from fynx_scapy.scan.result import Accepted, proposal_text
@@ -106,6 +108,21 @@ def test_back_off_of_a_peer_that_checks_whether_we_live() -> None:
     gaps = [later - earlier for earlier, later in itertools.pairwise([0.0, *times])]
     assert gaps == sorted(gaps)
     assert back_off(session("aes128gcm16"), 60.0) == []
+
+
+def test_a_peer_that_leaves_out_the_key_exchange() -> None:
+    """It accepts a proposal with a key exchange as if it had none: that is no such proposal of its own."""
+    made = session("aes128gcm16")
+
+    def strip(message: Outgoing) -> None:
+        message.payloads[:] = [payload for payload in message.payloads if not isinstance(payload, IKEv2_KE)]
+        for payload in message.payloads:
+            for proposal in payload.prop if isinstance(payload, IKEv2_SA) else ():
+                proposal.trans = [each for each in proposal.trans if each.transform_type != KE]
+
+    made.tap("payloads", strip)
+    accepted = EspAsker(made, LIMITS).run()
+    assert [proposal_text(each) for each in accepted.proposals] == ["aes128gcm16-noesn"]
 
 
 def test_a_session_offers_what_was_found_and_we_can_do() -> None:

@@ -7,7 +7,9 @@ import itertools
 import random
 from collections.abc import Iterable
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from fynx_scapy.harness import Unreached
 from fynx_scapy.iana import NotifyType
@@ -24,7 +26,7 @@ from fynx_scapy.layers.ikev2 import (
     IKEv2_VendorID,
     parse_message,
 )
-from fynx_scapy.scan import text
+from fynx_scapy.scan import ScanResult, ikev1, text
 from fynx_scapy.scan.answer import LONGEST, Answer, Kind
 from fynx_scapy.scan.catalogue import KE
 from tests.scan.hosts import THEM, US, Odd, answer, responder, scan_of
@@ -149,6 +151,21 @@ def test_a_huge_answer_is_read_no_further() -> None:
     request = answer(octets(bytes(8), 4)[:24] + (28).to_bytes(4), many, IKEv2_KE(group=31, ke=b""))
     assert Answer.read(request).kind is Kind.ACCEPTED
     assert Answer.read(request).chosen == ()
+    transforms = [IKEv2_Transform(transform_type=1, transform_id=n) for n in range(250)]
+    wide = answer(request, IKEv2_SA(prop=[IKEv2_Proposal(trans=transforms)] * 5), IKEv2_KE(group=31, ke=b""))
+    assert len(wide) < LONGEST
+    assert Answer.read(wide).fault.startswith("expected at most 1024 proposals, transforms")
+
+
+@given(st.binary(max_size=200), st.sampled_from([0x10, 0x20, 0x21, 0x30]), st.integers(0, 255))
+def test_any_octets_can_be_read(body: bytes, version: int, first: int) -> None:
+    """Nothing that a host sends raises, whatever it calls itself."""
+    wire = IKE_HEADER.pack(bytes(8), bytes(8), first, version, 34, FLAG_RESPONSE, 0, 28 + len(body)) + body
+    for octets_ in (wire, body):
+        read = Answer.read(octets_)
+        assert read.text.isprintable()
+        assert ikev1.read(read).text.isprintable()
+        assert isinstance(read.chosen, tuple)
 
 
 def test_a_host_that_falls_silent() -> None:
@@ -204,6 +221,28 @@ def test_what_a_host_says_is_printable() -> None:
     told = "\n".join(text.lines(result))
     assert ugly.encode().hex() in told
     assert all(line.isprintable() for line in told.split("\n"))
+
+
+def test_a_result_is_printable_whatever_is_in_it() -> None:
+    result = ScanResult("\x1b[31mhost", first_answer="\u202egnp.exe", stopped="\n\nINJECTED")
+    assert next(text.lines(result)) == "\\x1b[31mhost: \\u202egnp.exe; NOT COMPLETE: \\n\\nINJECTED"
+
+
+def test_an_answer_from_elsewhere_is_none() -> None:
+    """A forged refusal of each request, with the right SPI, comes before the host's answer."""
+    elsewhere, us = Address("192.0.2.66", 500), Address(US, 500)
+
+    def forge(now: float, datagram: Datagram) -> Iterable[Datagram]:
+        if datagram.remote != THEM:
+            return [datagram]
+        forged = answer(datagram.data, notify(NotifyType.NO_PROPOSAL_CHOSEN))
+        return [Datagram(forged, elsewhere, us), datagram]
+
+    with scan_of(responder("aes128gcm16-prfsha256-x25519"), wrong_requests=False) as scan:
+        scan.line.network.intercept(forge)
+        result = scan.run()
+    assert len(result.ike.proposals) == 1
+    assert result.counts["strays"] > 10
 
 
 def test_only_the_host_is_asked() -> None:

@@ -92,14 +92,11 @@ def test_hosts_that_do_not_take_the_decoy(private: str, modp: str, decoy: int | 
     assert result.counts["seconds"] >= (left / 4 - 1) * 30
 
 
-def test_a_host_that_accepts_the_decoy_as_a_method() -> None:
+@pytest.mark.parametrize("prefers", [False, True])
+def test_a_host_that_accepts_the_decoy_as_a_method(prefers: bool) -> None:
     """One that really has group 65000 or 1: then the decoy would hide what it accepts, and is not used."""
-
-    def instead(data: bytes, group: int) -> Iterable[bytes] | None:
-        return None
-
     policy = (*COMBINED[:-1], (*COMBINED[-1], *box_of("modp768", (65000,))[0]))
-    with scan_of(host(policy, decoy=instead), wrong_requests=False, checks=0) as scan:
+    with scan_of(host(policy, prefers=prefers), wrong_requests=False, checks=0) as scan:
         result = scan.run()
     assert scan.asker.decoy is None
     assert texts(result) == [f"{TEXTS[0]}-modp768"]
