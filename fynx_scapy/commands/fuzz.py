@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.commands.losses import INTERRUPTED
-from fynx_scapy.commands.opening import misuse, writing
+from fynx_scapy.commands.opening import misuse, save_keys, writing, writing_octets
 from fynx_scapy.commands.options import JSON_FILE, STDIO, Decorator, Folder, psk_file, read_psk
 from fynx_scapy.commands.peers import PEER, peer_option, ports
 from fynx_scapy.text import counted
@@ -91,6 +91,9 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="SECONDS",
     help="An answer that takes longer is a finding, if it does so each time.",
 )
+@click.option(
+    "--captures", is_flag=True, help="Run each minimised case once more, and write a capture and keys beside its file."
+)
 @JSON_FILE
 @_target_options
 def fuzz(
@@ -100,6 +103,7 @@ def fuzz(
     folder: Path,
     resume: bool,
     slow: float,
+    captures: bool,
     json_file: Path | None,
     target: str | None,
     psk_file: Path | None,
@@ -138,7 +142,7 @@ def fuzz(
     options = {"cases": cases, "seed": seed, "role": roles, "target": target}
     store = Store(folder, plan, target=target, command=_command(options, psk_file))
     make, meter = _world(plan, live, rate, pid, growth)
-    screen = _Screen(plan)
+    screen = _Screen(plan, live, captures=captures)
     budget = Budget if live is None else (lambda: Budget(TRIES, SECONDS))
     hunt = Hunt(store, make, meter=meter, budget=budget, tell=screen.finding)
     fuzzer = Fuzzer(
@@ -237,8 +241,8 @@ def _run(fuzzer: Fuzzer, make: MakeWorld, live: Target | None) -> bool:
 class _Screen:
     """The line that shows how far it is, on a terminal, and a line for each finding."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan, self._shown = plan, sys.stderr.isatty()
+    def __init__(self, plan: Plan, live: Target | None, *, captures: bool) -> None:
+        self._plan, self._live, self._captures, self._shown = plan, live, captures, sys.stderr.isatty()
         self._due, self._findings = 0.0, 0
 
     def tell(self, fuzzer: Fuzzer) -> None:
@@ -255,16 +259,33 @@ class _Screen:
         )
 
     def finding(self, finding: Finding, path: Path) -> None:
-        """Tell of a finding."""
+        """Tell of a finding, and record it if that is wanted."""
         self._findings += 1
         self.clear()
         doubt = "" if finding.minimised else " (not seen again when it was repeated)"
         click.echo(f"{finding.fault.kind}: {finding.fault.text}{doubt}\n  {path}", err=True)
+        if self._captures and finding.minimised:
+            click.echo(f"  {_recorded(path, self._live)}", err=True)
 
     def clear(self) -> None:
         """Remove the line."""
         if self._shown:
             click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def _recorded(path: Path, live: Target | None) -> Path:
+    """Run a case file, and write the capture and its keys beside it."""
+    from fynx_scapy import harness
+    from fynx_scapy.harness.loading import load_file
+    from fynx_scapy.keylog import KeyLog
+    from fynx_scapy.net.recorder import Recorder
+
+    recorder, pcap = Recorder(), path.with_suffix(".pcapng")
+    harness.run(load_file(path)[0], watch=recorder.watch, target=live)
+    with writing_octets(pcap, secret=True) as file:
+        recorder.write_capture(file)
+    save_keys(recorder.keys(), KeyLog.folder_for(pcap))
+    return pcap
 
 
 def _document(fuzzer: Fuzzer, store: Store, *, interrupted: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from fynx_scapy.fuzz.minimise import Budget
 from fynx_scapy.fuzz.replaying import replay
 from fynx_scapy.fuzz.saving import Finding, Store
 from fynx_scapy.fuzz.steps import Step, Talk
+from fynx_scapy.fuzz.verbs import edited
 from fynx_scapy.fuzz.worlds import EmbeddedWorld, LiveWorld
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "Step",
     "Store",
     "Talk",
+    "edited",
     "replay",
 ]

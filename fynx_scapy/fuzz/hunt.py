@@ -13,6 +13,7 @@ from fynx_scapy.fuzz.minimise import Budget, minimised
 from fynx_scapy.fuzz.saving import Finding, Store
 from fynx_scapy.fuzz.steps import Talk
 from fynx_scapy.fuzz.trial import shows
+from fynx_scapy.fuzz.verbs import as_case
 
 SURE = 2
 """How often a slow answer must be seen again: a busy machine is slow, too."""
@@ -59,7 +60,9 @@ class Hunt:
         name = self._store.name(fault.kind)
         kept = tuple(small if small is not None else talks[-KEPT:])
         finding = Finding(name, fault, kept, fuzzer.progress.cases, small is not None, budget.used)
-        self._tell(finding, self._store.add(finding))
+        live = fuzzer.world is not None and fuzzer.world.live
+        row = as_case(name, fault, small) if small is not None and not live else None
+        self._tell(finding, self._store.add(finding, row))
 
     def _shows(self, fuzzer: Fuzzer, talks: Sequence[Talk], fault: Fault) -> bool:
         """Whether conversations show the same fault with a fresh peer. PeerGone when a live one does not come back."""

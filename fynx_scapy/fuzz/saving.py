@@ -16,6 +16,7 @@ from fynx_scapy.fuzz.faults import Fault, Kind
 from fynx_scapy.fuzz.fuzzer import Fuzzer, Plan
 from fynx_scapy.fuzz.steps import Talk
 from fynx_scapy.fuzz.weights import Weights
+from fynx_scapy.harness.cases import Case
 from fynx_scapy.text import counted, printable
 
 STATE, PAGE = "state.json", "README.md"
@@ -61,20 +62,53 @@ class Finding:
             raise ConfigError(f"expected a finding, found {str(made)[:200]}: {error}") from None
 
 
-def source(finding: Finding, *, seed: int, slow: float, target: str | None) -> str:
-    """The case file of a finding: a scenario that fails while the peer has the fault."""
+def source(finding: Finding, *, seed: int, slow: float, target: str | None, row: Case | None = None) -> str:
+    """The case file of a finding, which fails while the peer has the fault: a ``row``, or a scenario."""
     who = f"the peer at {target}" if target else "the embedded peer"
     text = printable(finding.fault.text).replace('"""', "'''").replace("\\", "/")
     doubt = "" if finding.minimised else "\nThe fault was not seen again when these conversations were repeated.\n"
     run = f"fynx run {finding.name}.py" + (" --target HOST --psk-file FILE" if target else "")
-    needed = sorted({"Step", "Talk", "replay"} | ({"Edit"} if any(talk.edits for talk in finding.talks) else set()))
-    more = f", slow={slow!r}" if finding.fault.kind is Kind.SLOW else ""
-    return f'''"""Found by fynx fuzz {__version__} with {who}, seed {seed}, after {counted(finding.cases, "case")}:
+    head = f'''"""Found by fynx fuzz {__version__} with {who}, seed {seed}, after {counted(finding.cases, "case")}:
 {text}
 {doubt}
     {run}
 """
+'''
+    return head + (_row(row) if row is not None else _scenario(finding, slow))
 
+
+def _row(case: Case) -> str:
+    """A row of negative cases."""
+    words = {word for one in case.do for word in [one.text.partition("(")[0]]}
+    ours = ["from fynx_scapy.fuzz import Edit, edited\n"] if "edited" in words else []
+    theirs = sorted(words - {"edited"})
+    verbs = [f"from fynx_scapy.harness.verbs import {', '.join(theirs)}\n"] if theirs else []
+    return f"""
+{"".join(ours)}from fynx_scapy.harness.cases import Case, Role, cases, survives
+{"".join(verbs)}
+cases(
+    __name__,
+    [
+        Case(
+            {case.name!r},
+            base={str(case.base)!r},
+            at={case.at!r},
+            do={case.do!r},
+            then=survives(),
+            severity={case.severity!r},
+            source={case.source!r},
+            roles=({", ".join(f"Role.{role.name}" for role in case.possible_roles)},),
+        ),
+    ],
+)
+"""
+
+
+def _scenario(finding: Finding, slow: float) -> str:
+    """A scenario that holds the conversations of a finding."""
+    needed = sorted({"Step", "Talk", "replay"} | ({"Edit"} if any(talk.edits for talk in finding.talks) else set()))
+    more = f", slow={slow!r}" if finding.fault.kind is Kind.SLOW else ""
+    return f'''
 from fynx_scapy.fuzz import {", ".join(needed)}
 from fynx_scapy.harness import Run, main, scenario
 
@@ -120,12 +154,12 @@ class Store:
         taken = {finding.name for finding in self.findings}
         return next(name for number in range(1, 1_000_000) if (name := f"{kind}_{number}") not in taken)
 
-    def add(self, finding: Finding) -> Path:
-        """Write the case file of a finding, and the page. OSError when that is not possible."""
+    def add(self, finding: Finding, row: Case | None = None) -> Path:
+        """Write the case file of a finding, as a ``row`` if there is one, and the page. OSError when it cannot."""
         self.findings.append(finding)
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{finding.name}.py"
-        text = source(finding, seed=self.plan.seed, slow=self.plan.slow, target=self.target)
+        text = source(finding, seed=self.plan.seed, slow=self.plan.slow, target=self.target, row=row)
         files.write_text(path, text)
         files.write_text(self.folder / PAGE, self.page())
         return path

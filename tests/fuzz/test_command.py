@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fynx_scapy import cli
-from fynx_scapy.fuzz import Fault, Fuzzer, Kind, LiveWorld
+from fynx_scapy.capture import Capture
+from fynx_scapy.fuzz import Edit, EmbeddedWorld, Fuzzer, LiveWorld, Step, Talk
 from fynx_scapy.fuzz.growth import Resident, alive, resident
+from fynx_scapy.fuzz.trial import held
 from fynx_scapy.ike.config import Retransmission
 from fynx_scapy.ike.message import Datagram
 from tests.fuzz import planted
@@ -48,19 +51,28 @@ def test_nothing_found_is_status_0_and_the_json_says_what_was_done(tmp_path: Pat
 def test_a_finding_is_status_1_and_a_case_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planted.crash(monkeypatch)
     folder = tmp_path / "out"
+    edit = Edit("set", "SA.prop[0].trans[0].attributes[0].type", 9)
+    talk = Talk((Step("create_child", "request", (edit,)),))
 
-    def run(fuzzer: Fuzzer) -> None:
+    def conversation(fuzzer: Fuzzer, world: EmbeddedWorld, end: int) -> bool:
         """What the run comes upon sooner or later."""
-        from tests.fuzz.test_fuzzer import CRASHING
+        fuzzer.progress.cases = end
+        for fault in held(world, talk, slow=60):
+            fuzzer._report(fault, [talk])
+        return True
 
-        fuzzer._report(Fault(Kind.CRASH, "responder Planted at x", "planted"), [CRASHING])
-
-    monkeypatch.setattr(Fuzzer, "run", run)
-    monkeypatch.setattr("fynx_scapy.fuzz.hunt.Hunt._shows", lambda *_: True)
-    done = fynx("--cases", 6, "--seed", 5, "--to", folder)
-    assert done.exit_code == 1
-    assert f"crash: planted\n  {folder / 'crash_1.py'}" in done.output
-    assert (folder / "README.md").exists()
+    monkeypatch.setattr(Fuzzer, "conversation", conversation)
+    done = fynx("--cases", 6, "--seed", 5, "--to", folder, "--captures")
+    assert done.exit_code == 1, done.output
+    assert f"crash: PlantedError at {planted.__name__}" not in done.output  # only our own modules are named
+    assert re.search(r"crash: PlantedError at \S+ in \w+ in the peer, while it handled a datagram\n", done.output)
+    names = {"README.md", "crash_1.py", "crash_1.pcapng", "crash_1.keys", "state.json"}
+    assert {path.name for path in folder.iterdir()} == names
+    again = CliRunner().invoke(cli.main, ["run", str(folder / "crash_1.py")])
+    assert again.exit_code == 1
+    assert "PlantedError" in again.output
+    capture = Capture(folder / "crash_1.pcapng")
+    assert any("CREATE_CHILD_SA" in str(message) for message in capture.messages)
 
 
 def test_ctrl_c_keeps_what_is_done_and_resume_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from fynx_scapy.errors import ConfigError
-from fynx_scapy.fuzz import Edit, Step, Talk
+from fynx_scapy.errors import ConfigError, LocalError
+from fynx_scapy.fuzz import Edit, Step, Talk, edited
 from fynx_scapy.fuzz.edits import OPS, Missed, Value, shape
 from fynx_scapy.fuzz.grammar import choices
+from fynx_scapy.fuzz.verbs import mutation
 from fynx_scapy.ike.message import Outgoing, notify
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Delete,
@@ -186,3 +187,30 @@ def test_computed_numbers_have_neighbours() -> None:
 def test_notifies_of_a_type_are_found_by_it() -> None:
     made = after(Edit("drop", "N(REKEY_SA)"))
     assert [note.type for note in made.payloads if isinstance(note, IKEv2_Notify)] == [16404]
+
+
+@pytest.mark.parametrize(
+    ("edit", "text"),
+    [
+        (Edit("set", "KE.group", 19), "set_field('KE.group', 19)"),
+        (Edit("retype", "Nonce", 43), "retype('Nonce', 43)"),
+        (Edit("duplicate", "KE", 2), "duplicate('KE', 2)"),
+        (Edit("repeat", "datagram", 3), "send_again(2)"),
+        (Edit("duplicate", "SA.prop[0]", 2), "edited(Edit('duplicate', 'SA.prop[0]', 2))"),
+        (Edit("set", "UNKNOWN-200.flags", 1), "edited(Edit('set', 'UNKNOWN-200.flags', 1))"),
+        (Edit("flip", "plaintext", 9), "edited(Edit('flip', 'plaintext', 9))"),
+    ],
+)
+def test_an_edit_is_a_verb_of_the_harness_where_there_is_one(edit: Edit, text: str) -> None:
+    assert repr(mutation([edit])) == text
+    assert repr(mutation([edit, edit])) == f"{text} + {text}"
+
+
+def test_the_verb_edited_does_what_the_edit_does() -> None:
+    scene: Any = None  # it looks at nothing there
+    made = message()
+    edited(Edit("drop", "KE")).act(scene, made)
+    assert made.types() == after(Edit("drop", "KE")).types()
+    assert edited(Edit("cut", "plaintext", 2)).act(scene, b"abcd") == b"ab"
+    with pytest.raises(LocalError, match="no KE among"):
+        edited(Edit("drop", "KE")).act(scene, made)
