@@ -52,6 +52,12 @@ class Faulty:
         """Whether code of the faulty endpoint runs now."""
         return self._depth > 0
 
+    def _acts(self, args: tuple[Any, ...]) -> bool:
+        """Whether a method is called for the faulty endpoint: users of the engine call those of an IKE SA directly."""
+        if args and isinstance(args[0], IkeSa):
+            return args[0].endpoint is self.endpoint
+        return self.running
+
     # What a fault may change
 
     def swap(self, owner: Any, name: str, new: Callable[..., Any]) -> None:
@@ -62,7 +68,7 @@ class Faulty:
 
         @functools.wraps(original)
         def chosen(*args: Any, **named: Any) -> Any:
-            return new(original, *args, **named) if self.running else original(*args, **named)
+            return new(original, *args, **named) if self._acts(args) else original(*args, **named)
 
         self._set(owner, name, property(chosen, raw.fset) if isinstance(raw, property) else (kind or _same)(chosen))
 
