@@ -164,8 +164,9 @@ def names_the_first_payload_in_every_fragment(bad: Faulty) -> None:
     last = [0]
 
     def sealed(original, envelope, protector, message, kind, first, plaintext, outer, numbers=b""):
-        last[0] = first or last[0]
-        return original(envelope, protector, message, kind, last[0], plaintext, outer, numbers)
+        if numbers:
+            first = last[0] = first or last[0]
+        return original(envelope, protector, message, kind, first, plaintext, outer, numbers)
 
     bad.swap(Envelope, "_sealed", sealed)
 

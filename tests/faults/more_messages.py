@@ -207,7 +207,7 @@ def fails_for_want_of_a_fragment(bad: Faulty) -> None:
 
     def begin(original, queues, key, total):
         queue, sa = original(queues, key, total), queues._sa
-        wait = sa.config.retransmission.total
+        wait = sa.config.retransmission.total - 0.001  # just before it is forgotten
         sa.endpoint.timers.set(sa.now + wait, lambda now: _close(sa) if queues._queues.get(key) is queue else None)
         return queue
 
