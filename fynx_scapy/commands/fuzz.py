@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from fynx_scapy.harness.target import Target
 
 TELL_EVERY = 1.0
+_LEFT = 5
+"""How many of the IKE SAs that may be left at a peer are named."""
 TRIES, SECONDS = 60, 300.0
 """How much the reduction of a finding may cost with a live peer."""
 
@@ -153,12 +155,17 @@ def fuzz(
             store.load(fuzzer)
     interrupted = _run(fuzzer, make, live)
     screen.clear()
-    document = _document(fuzzer, store, interrupted=interrupted)
+    left = list(dict.fromkeys(fuzzer.world.left if fuzzer.world is not None else ()))
+    document = _document(fuzzer, store, left, interrupted=interrupted)
     if json_file is not None:
         with writing(json_file) as out:
             out.write(json.dumps(document, indent=1) + "\n")
     if str(json_file) != STDIO:
         _print(fuzzer, store)
+    for words in left[:_LEFT]:
+        click.echo(f"left at the peer: {words}", err=True)
+    if len(left) > _LEFT:
+        click.echo(f"left at the peer: {len(left) - _LEFT} more; --json has them all", err=True)
     if interrupted:
         click.echo(f"interrupted: {fuzzer.progress.cases} of {counted(plan.cases, 'case')} run", err=True)
     sys.exit(INTERRUPTED if interrupted else 1 if store.findings else 0)
@@ -288,7 +295,7 @@ def _recorded(path: Path, live: Target | None) -> Path:
     return pcap
 
 
-def _document(fuzzer: Fuzzer, store: Store, *, interrupted: bool) -> dict[str, Any]:
+def _document(fuzzer: Fuzzer, store: Store, left: list[str], *, interrupted: bool) -> dict[str, Any]:
     from fynx_scapy import __version__
 
     progress, plan = fuzzer.progress, fuzzer.plan
@@ -308,6 +315,7 @@ def _document(fuzzer: Fuzzer, store: Store, *, interrupted: bool) -> dict[str, A
         "exchanges": dict(progress.bases.most_common()),
         "edits": dict(progress.edits.most_common()),
         "answers": dict(progress.answers.most_common(50)),
+        "left_behind": left,
         "findings": [finding.as_dict() for finding in store.findings],
     }
 

@@ -193,7 +193,7 @@ class Fuzzer:
         """Hold a conversation with the edits that it had."""
         session = world.open()
         attempted(lambda: list(playing.perform(session, talk, wait=self.plan.wait)))
-        attempted(world.close, session)
+        attempted(lambda: world.close(session, doubtful=talk.doubtful))
 
     # One conversation
 
@@ -223,7 +223,8 @@ class Fuzzer:
             fault = fault_of(played, self.plan.slow)
         if steps:
             self.recent.append(Talk(tuple(steps), role))
-        fault = fault or attempted(world.close, session) or failures.fault()
+        doubtful = Talk(tuple(steps), role).doubtful
+        fault = fault or attempted(lambda: world.close(session, doubtful=doubtful)) or failures.fault()
         if fault is not None:
             self._report(fault)
         return self._goes_on(world, began=error is None, done=len(steps))

@@ -30,13 +30,14 @@ class RunWorld(World):
     asks = False
 
     def __init__(self, run: Run) -> None:
+        super().__init__()
         self._run = run
 
     def open(self) -> Session:
         """The next session."""
         return self._run.session()
 
-    def close(self, session: Session) -> None:
+    def close(self, session: Session, *, doubtful: bool = False) -> None:
         """Delete its IKE SAs."""
         self._run.close()
 

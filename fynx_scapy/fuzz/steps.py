@@ -109,6 +109,11 @@ class Talk:
             raise ConfigError(f"expected the role {INITIATOR!r} or {RESPONDER!r}, found {self.role!r}")
 
     @property
+    def doubtful(self) -> bool:
+        """Whether a Delete of the IKE SA is edited: the peer may still have it then."""
+        return any(step.rules.ends and step.edits for step in self.steps)
+
+    @property
     def edits(self) -> int:
         """How many edits it has."""
         return sum(len(step.edits) for step in self.steps)

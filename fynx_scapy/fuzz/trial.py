@@ -24,7 +24,7 @@ def held(world: World, talk: Talk, *, slow: float, wait: float | None = None) ->
     for played in _steps(session, talk, wait):
         if (fault := fault_of(played, slow)) is not None:
             yield fault
-    later = attempted(world.close, session) or failures.fault()
+    later = attempted(lambda: world.close(session, doubtful=talk.doubtful)) or failures.fault()
     if later is not None:
         yield later
 

@@ -13,10 +13,15 @@ from fynx_scapy.fuzz.faults import Fault, Kind
 from fynx_scapy.fuzz.growth import alive
 from fynx_scapy.fuzz.steps import RESPONDER
 from fynx_scapy.harness.target import Target
+from fynx_scapy.iana import ExchangeType, ProtocolId
 from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk, Retransmission
 from fynx_scapy.ike.endpoint import Endpoint
+from fynx_scapy.ike.events import IkeSaRekeyed, MessageReceived
 from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
+from fynx_scapy.layers.ikev2 import IKEv2_SA
 from fynx_scapy.net import guard
+from fynx_scapy.net.cleanup import delete_again
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
@@ -65,13 +70,17 @@ class World(ABC):
     asks = True
     """Whether the peer can be asked to begin an exchange."""
 
+    def __init__(self) -> None:
+        self.left: list[str] = []
+        """What may be left at the peer, in words."""
+
     @abstractmethod
     def open(self) -> Session:
         """A session for the next conversation, without an IKE SA."""
 
     @abstractmethod
-    def close(self, session: Session) -> None:
-        """End a conversation, so that nothing is left at the peer."""
+    def close(self, session: Session, *, doubtful: bool = False) -> None:
+        """End a conversation, so that nothing is left at the peer. ``doubtful``: a Delete of an IKE SA was edited."""
 
     @abstractmethod
     def fault(self) -> str:
@@ -96,6 +105,7 @@ class EmbeddedWorld(World):
     """A peer in this process, in virtual time. ``prepare`` is called with its endpoint."""
 
     def __init__(self, seed: int | str, prepare: Callable[[Endpoint], object] | None = None) -> None:
+        super().__init__()
         network = Network(seed=seed, history=0)
         session = Session(config=our_config(), peer=their_changes(), network=network, seed=seed)
         if prepare is not None:
@@ -107,6 +117,7 @@ class EmbeddedWorld(World):
     def of(cls, session: Session) -> EmbeddedWorld:
         """The world of a session that is there already, with what its network keeps."""
         world = cls.__new__(cls)
+        World.__init__(world)
         world._setup = SessionSetup(session.network, session.client, session.peer, session.config)
         return world
 
@@ -114,7 +125,7 @@ class EmbeddedWorld(World):
         """A new session between the two endpoints, whose IKE SAs have ended."""
         return _Joined(self._setup)
 
-    def close(self, session: Session) -> None:
+    def close(self, session: Session, *, doubtful: bool = False) -> None:
         """Delete the IKE SAs of both ends, and forget what was received."""
         playing.finish(session)
         for host in session.network.hosts.values():
@@ -140,6 +151,24 @@ class _Joined(Session):
         self.network.carried = kept  # None where nothing is to be kept
 
 
+def not_taken(session: Session) -> list[str]:
+    """The IKE SAs that a peer set up when we rekeyed, and that our end did not take over, in words.
+
+    Without their keys they cannot be deleted.
+    """
+    events = [event for who, event in session.network.events if who == session.name]
+    taken = {spi for event in events if isinstance(event, IkeSaRekeyed) for spi in (event.new_spi_i, event.new_spi_r)}
+    return [
+        f"IKE SA with the peer's SPI {bytes(proposal.SPI).hex()}: set up in a rekey that our end did not complete"
+        for event in events
+        if isinstance(event, MessageReceived) and int(event.header.exch_type) == ExchangeType.CREATE_CHILD_SA
+        for payload in event.payloads
+        if isinstance(payload, IKEv2_SA) and int(event.header.flags) & FLAG_RESPONSE
+        for proposal in payload.prop
+        if proposal.proto == ProtocolId.IKE and bytes(proposal.SPI or b"") not in taken
+    ]
+
+
 class LiveWorld(World):
     """A live peer. At most ``rate`` cases are run a second; ``left`` is what may be left at the peer.
 
@@ -151,10 +180,10 @@ class LiveWorld(World):
     asks = False
 
     def __init__(self, target: Target, rate: float, *, pid: int | None = None, waits: float | None = None) -> None:
+        super().__init__()
         self.target = target.replace(retransmission=LIVE)
         self._interval, self._pid, self._waits = 1.0 / rate, pid, waits
         self._due = 0.0
-        self.left: list[str] = []
 
     def open(self) -> Session:
         """A new session on new sockets, when the rate allows it. TransportError and ConfigError as in `Session`."""
@@ -171,9 +200,13 @@ class LiveWorld(World):
             time.sleep(wait)
         self._due = time.monotonic() + self._interval
 
-    def close(self, session: Session) -> None:
-        """Delete its IKE SAs at the peer."""
+    def close(self, session: Session, *, doubtful: bool = False) -> None:
+        """Delete its IKE SAs at the peer, and note what may be left there."""
+        if doubtful:
+            session.client.taps.clear()
+            delete_again(session.network, session.name, list(session.client.sas.values()))
         self.left += session.leave().left
+        self.left += not_taken(session)
 
     def fault(self) -> str:
         """Hold a conversation without edits, and again if it fails: a datagram may have been lost."""

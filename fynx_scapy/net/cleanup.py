@@ -65,6 +65,16 @@ def clean_up(network: Hosts, name: str, known: Iterable[IkeSa] = ()) -> Cleanup:
     return Cleanup(answered, tuple(left))
 
 
+def delete_again(network: Hosts, name: str, sas: Iterable[IkeSa]) -> tuple[str, ...]:
+    """Delete IKE SAs of the host ``name`` that have ended at our end, where the peer may still hold them.
+
+    Each Delete has the next message ID. Returns what the peer did not answer, in words: it may be left, or gone before.
+    """
+    ended = {sa: sa.requests.next_id for sa in sas if sa.state is State.CLOSED and _has_keys(sa)}
+    remains = _delete_given_up(network, network.hosts[name].endpoint, ended)
+    return tuple(text for text in remains.values() if text)
+
+
 def _all(client: Endpoint, known: Iterable[IkeSa]) -> list[IkeSa]:
     sas: dict[int, IkeSa] = {}
     for first in (*known, *client.sas.values()):

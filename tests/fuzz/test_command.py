@@ -16,8 +16,11 @@ from fynx_scapy import cli
 from fynx_scapy.capture import Capture
 from fynx_scapy.fuzz import Edit, EmbeddedWorld, Fuzzer, LiveWorld, Step, Talk
 from fynx_scapy.fuzz.growth import Resident, alive, resident
+from fynx_scapy.fuzz.playing import perform
 from fynx_scapy.fuzz.trial import held
+from fynx_scapy.fuzz.worlds import not_taken
 from fynx_scapy.ike.config import Retransmission
+from fynx_scapy.ike.events import IkeSaRekeyed
 from fynx_scapy.ike.message import Datagram
 from tests.fuzz import planted
 from tests.harness.peers import KEY, Bob, bob, target
@@ -160,6 +163,33 @@ def test_a_live_peer_is_fuzzed_and_nothing_is_left_there(peer: Bob, key: Path, t
     assert found["cases"] == 12
     assert all(name.endswith("request") for name in found["exchanges"])
     assert not [sa for sa in peer.established() if sa.established]
+    assert found["left_behind"] == []
+
+
+@pytest.mark.slow
+def test_an_ike_sa_whose_delete_was_edited_is_deleted_at_the_end(peer: Bob) -> None:
+    world = LiveWorld(target(peer.port), 100)
+    # HDR, SK {}  -->   instead of a Delete, to which the peer answers   <--  HDR, SK {}
+    talk = Talk((Step("delete_ike", "request", (Edit("empty", "message"),)),))
+    for doubtful in (False, True):
+        session = world.open()
+        list(perform(session, talk))
+        assert not session.sa.established
+        world.close(session, doubtful=doubtful)
+        # What the first conversation left there shows that the second one's Delete is what makes the difference.
+        assert len([sa for sa in peer.established() if sa.established]) == 1
+
+
+@pytest.mark.slow
+def test_an_ike_sa_that_our_end_did_not_take_over_is_named(peer: Bob) -> None:
+    world = LiveWorld(target(peer.port), 100)
+    session = world.open()
+    list(perform(session, Talk((Step("rekey_ike", "request"),))))
+    assert not_taken(session) == []
+    session.network.events[:] = [entry for entry in session.network.events if not isinstance(entry[1], IkeSaRekeyed)]
+    (told,) = not_taken(session)
+    assert "set up in a rekey that our end did not complete" in told
+    world.close(session)
 
 
 @pytest.mark.slow
