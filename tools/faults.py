@@ -37,6 +37,8 @@ from tools import faults_page
 
 ROOT = Path(__file__).resolve().parent.parent
 PROVEN = ROOT / "fynx_scapy" / "harness" / "proven.json"
+FOUND = ROOT / "tests" / "faults" / "found.json"
+"""For each fault a test that finds it in a peer, and its role; null if there is none."""
 LONGEST = 10.0
 """Seconds that one scenario may take. With some faults a conversation does not end."""
 
@@ -96,6 +98,12 @@ class Finding:
     def found(self) -> bool:
         """Whether a test failed because of a faulty peer."""
         return not all(one.ours for one in self.failed)
+
+    @property
+    def first(self) -> list[str] | None:
+        """Place and role of a test that finds the fault in a peer: if possible one that names what it breaks."""
+        theirs = sorted((not one.breaks, one.place, one.role) for one in self.failed if not one.ours)
+        return list(theirs[0][1:]) if theirs else None
 
     @property
     def proves(self) -> bool:
@@ -241,6 +249,12 @@ def proofs(findings: Iterable[Finding]) -> dict[str, dict[str, list[str]]]:
     }
 
 
+def _rows(table: Mapping[str, object]) -> str:
+    """JSON with a line for each entry."""
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in table.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
 def _told(finding: Finding) -> None:
     first = finding.failed[0] if finding.failed else None
     if first is None:
@@ -278,7 +292,8 @@ def main() -> int:
     print(f"{len(findings) - len(lost)} of {counted(len(findings), 'fault')} found", file=sys.stderr)
     if not given.names:
         made = proofs(findings)
-        PROVEN.write_text(json.dumps(made, indent=1) + "\n", "utf-8")
+        FOUND.write_text(_rows({one.fault: one.first for one in findings}), "utf-8")
+        PROVEN.write_text(_rows(made), "utf-8")
         faults_page.PAGE.write_text(faults_page.page(findings, made), "utf-8")
     return 1 if lost else 0
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fynx_scapy.ike.message import IcmpError
 from fynx_scapy.net.echo import echo_reply, echo_request, udp_packet
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.nat import Nat
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from fynx_scapy.net.tun_config import TunConfig
 
 __all__ = [
-    "AioNetwork", "Nat", "Network", "Recorder", "Shard", "Shards", "Tun", "TunConfig", "TunDevice", "UdpNetwork",
-    "Wire", "echo_reply", "echo_request", "free_ports", "udp_packet",
+    "AioNetwork", "IcmpError", "Nat", "Network", "Recorder", "Shard", "Shards", "Tun", "TunConfig", "TunDevice",
+    "UdpNetwork", "Wire", "echo_reply", "echo_request", "free_ports", "udp_packet",
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from fynx_scapy.esp.inbound import InboundSa
 from fynx_scapy.esp.outbound import OutboundSa
 from fynx_scapy.esp.replay import LIMIT_32, ReplayWindow
 from fynx_scapy.ike.basics.counts import DropReason
+from fynx_scapy.ike.life.lifetimes import ChildLife
 from fynx_scapy.ike.message import Datagram
 from fynx_scapy.ike.traffic.children import Children
 from fynx_scapy.ike.traffic.lanes import DUMMY
@@ -121,6 +122,7 @@ def wraps_its_sequence_number(bad: Faulty) -> None:
         return original(one, *rest, **named)
 
     bad.swap(OutboundSa, "seal", seal)
+    bad.swap(ChildLife, "_end", lambda original, life, limit: None)  # else the Child SA ends before that
 
 
 @fault("esp-sequence/replay", "4303-2.2.1-02", "4303-3.3.3-i02")

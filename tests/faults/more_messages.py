@@ -9,7 +9,6 @@ from fynx_scapy.errors import Closing, MalformedError
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId
 from fynx_scapy.ike import reassembly
 from fynx_scapy.ike.child import setup, transport
-from fynx_scapy.ike.extensions.window_size import WindowSize
 from fynx_scapy.ike.life import succession
 from fynx_scapy.ike.life.lifetimes import ChildLife, IkeLife
 from fynx_scapy.ike.message import DatagramKind, Outgoing
@@ -84,18 +83,6 @@ def promises_its_window_in_two_octets(bad: Faulty) -> None:
         payload.notify = bytes(payload.notify)[-2:]
 
     bad.each_notify(change, NotifyType.SET_WINDOW_SIZE)
-
-
-@later("message-id/window", "7296-2.3-01")
-def believes_any_window_promise(bad: Faulty) -> None:
-    """Takes a SET_WINDOW_SIZE of any length."""
-
-    def note(original, extension, message, exchange):
-        for promised in message.notifies(NotifyType.SET_WINDOW_SIZE):
-            data = bytes(promised.notify or b"")
-            exchange.sa.requests.size = max(exchange.sa.requests.size, min(int.from_bytes(data[-4:]), 8))
-
-    bad.swap(WindowSize, "note", note)
 
 
 @later("message-id/window", "7296-2.3-i02")
