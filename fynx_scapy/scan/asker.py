@@ -65,8 +65,9 @@ class Asker:
         """The key exchange method that nobody has, if the host answers questions with it as it should."""
         self.control: Callable[[], Answer] | None = None
         """A request that the host has answered before: whether it still does."""
-        self.questions = self.cookies = self.silent = self.retries = 0
-        """How many questions were asked, cookies followed, questions met with silence, and requests sent again."""
+        self.questions = self.cookies = self.silent = self.retries = self.echoes = 0
+        """How many questions were asked, cookies followed, questions met with silence, requests sent again, and echoes
+        of our requests."""
         self.puzzles = Puzzled()
         self.odd: Counter[str] = Counter()
         """Answers to questions that are neither an acceptance nor NO_PROPOSAL_CHOSEN, in words."""
@@ -130,7 +131,7 @@ class Asker:
             self.line.send(data, natt=natt)
             end = began + wait * 2**attempt
             for _ in range(8):
-                wire = self.line.wait(lambda wire: _answers(wire, spi), max(end - self.line.now, 0.0))
+                wire = self.line.wait(lambda wire: self._answers(wire, data, spi), max(end - self.line.now, 0.0))
                 if wire is None:
                     break
                 answer = Answer.read(wire, self.line.now - began)
@@ -141,6 +142,15 @@ class Asker:
             if self.line.refused:
                 break
         return worst or Answer()
+
+    def _answers(self, wire: bytes, data: bytes, spi: bytes) -> bool:
+        """Whether a message may be the answer to ``data``: a response of IKEv2, or anything of IKEv1, but no echo."""
+        if wire == data:
+            self.echoes += 1
+            return False
+        if len(wire) < HEADER_SIZE or wire[:8] != spi:
+            return False
+        return wire[VERSION] < VERSION_2 or bool(wire[FLAGS] & FLAG_RESPONSE)
 
     def _measure(self, seconds: float) -> None:
         self._trip = seconds if self._trip is None else 0.8 * self._trip + 0.2 * seconds
@@ -267,13 +277,6 @@ class Asker:
 
 
 _OUR_PRFS = frozenset(int(each) for each in Prf if each not in (Prf.PRF_HMAC_TIGER, Prf.PRF_HMAC_STREEBOG_512))
-
-
-def _answers(wire: bytes, spi: bytes) -> bool:
-    """Whether a message may be the answer to a request with that SPI: a response of IKEv2, or anything of IKEv1."""
-    if len(wire) < HEADER_SIZE or wire[:8] != spi:
-        return False
-    return wire[VERSION] < VERSION_2 or bool(wire[FLAGS] & FLAG_RESPONSE)
 
 
 def question_key(offer: Sequence[Box], decoy: int | None) -> str:

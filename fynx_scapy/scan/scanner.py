@@ -115,8 +115,12 @@ class Scan:
         finally:
             self._count()
         if answer.kind is Kind.SILENCE:
-            raise Unreached(self.result.target, self.line.causes())
+            raise self._unreached()
         return answer
+
+    def _unreached(self) -> Unreached:
+        echo = ["it echoes our own messages"] if self.asker.echoes else []
+        return Unreached(self.result.target, [*echo, *self.line.causes()])
 
     def _count(self) -> None:
         asker = self.asker
@@ -148,7 +152,7 @@ class Scan:
         if self.result.first_answer and self._behave:
             self._behaviour()
         if not self.result.first_answer and (self.result.ikev1 is None or not self.result.ikev1.answers):
-            raise Unreached(self.result.target, self.line.causes())
+            raise self._unreached()
 
     def _first_contact(self) -> Point | None:
         """A request like that of any initiator. Returns the combination that the host chose, if it accepted it."""

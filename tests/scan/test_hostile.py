@@ -220,6 +220,7 @@ def test_what_a_host_says_is_printable() -> None:
         result = scan.run()
     told = "\n".join(text.lines(result))
     assert ugly.encode().hex() in told
+    assert result.as_dict()["responder"]["certificate_authorities"] == [(b"\x1b[1m" * 5).hex()]
     assert all(line.isprintable() for line in told.split("\n"))
 
 

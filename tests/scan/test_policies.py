@@ -8,11 +8,13 @@ from collections.abc import Iterable
 import pytest
 
 from fynx_scapy.iana import KeMethod, NotifyType
+from fynx_scapy.ike.message import notify
+from fynx_scapy.layers.ikev2 import parse_message
 from fynx_scapy.scan import ScanResult
 from fynx_scapy.scan.catalogue import Box, additional
 from fynx_scapy.scan.result import proposal_text
 from fynx_scapy.scan.scanner import box_of
-from tests.scan.hosts import scan_of
+from tests.scan.hosts import answer, scan_of
 from tests.scan.policy import host, refused
 
 COMBINED = box_of("aes128gcm16-aes256gcm16-prfsha384-x25519-ecp384")
@@ -58,6 +60,21 @@ def test_a_host_with_a_method_that_we_cannot_do() -> None:
     with scan_of(host(box_of("aes256gcm16-prfsha384-gost3410_2012_256")), wrong_requests=False) as scan:
         result = scan.run()
     assert texts(result) == ["aes256gcm16-prfsha384-GOST3410_2012_256"]
+
+
+def test_a_host_that_redirects() -> None:
+    """A gateway that sends initiators elsewhere (RFC 5685) is asked without REDIRECT_SUPPORTED, and not left."""
+
+    def instead(data: bytes, group: int) -> Iterable[bytes] | None:
+        _, payloads = parse_message(data)
+        asked = any(getattr(each, "type", None) == NotifyType.REDIRECT_SUPPORTED for each in payloads)
+        return [answer(data, notify(NotifyType.REDIRECT, b"\1\4\xc0\0\2\x63"))] if asked else None
+
+    with scan_of(host(COMBINED, decoy=instead), wrong_requests=False) as scan:
+        result = scan.run()
+    assert texts(result) == TEXTS[:1]
+    assert result.portrait is not None
+    assert result.notes == ["redirects to another gateway (RFC 5685); asked without REDIRECT_SUPPORTED"]
 
 
 def test_a_host_that_accepts_nothing() -> None:

@@ -164,6 +164,12 @@ def test_nobody_there() -> None:
         scan.offer("aes256-sha1-modp1024")
 
 
+def test_a_host_that_echoes_is_none() -> None:
+    """What comes back is our own request: no answer, not even to Main Mode, whose answers have no mark of their own."""
+    with scan_of(Odd(lambda data: [data])) as scan, pytest.raises(Unreached, match="it echoes our own messages"):
+        scan.run()
+
+
 def test_an_interrupted_scan_goes_on(tmp_path: Path) -> None:
     kept, text = tmp_path / "answers.jsonl", "aes256-aes128-sha1-sha256-prfsha1-modp2048-ecp256"
 
