@@ -46,7 +46,7 @@ def test_notebook_can_be_read_without_running_it(path: Path) -> None:
     assert notebook.cells[0].cell_type == "markdown"
 
 
-def test_there_are_five() -> None:
-    assert len(ALL) == 5
+def test_there_are_six() -> None:
+    assert len(ALL) == 6
     told = (NOTEBOOKS / "README.md").read_text()
     assert all(f"({path.name})" in told for path in ALL)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from fynx_scapy.harness.manifest import ExpectedFailure
 from fynx_scapy.harness.scenario import Severity
 from fynx_scapy.harness.verbs import set_header
 from fynx_scapy.report.document import SCHEMA_VERSION, document, schema
+from tools.negative_run import PATH
 
 VERSION = Case("version_3", base="init", do=set_header(version=0x30), then=silent(), requirements=("7296-2.5-02",))
 
@@ -112,3 +114,10 @@ def test_the_schema_has_our_words() -> None:
     assert set(fields["verdict"]["enum"]) == {verdict.value for verdict in Verdict}
     assert set(fields["role"]["enum"]) == {role.value for role in Role}
     assert set(fields["severity"]["enum"]) == set(get_args(Severity))
+
+
+def test_the_run_of_the_notebook_keeps_to_the_schema() -> None:
+    with gzip.open(PATH) as file:
+        kept = json.load(file)
+    assert faults(kept) == []
+    assert len(kept["results"]) > 300
