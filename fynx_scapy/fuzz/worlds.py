@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from fynx_scapy.errors import FynxError
+from fynx_scapy.errors import Closing, FynxError
 from fynx_scapy.fuzz import playing
 from fynx_scapy.fuzz.faults import Fault, Kind
 from fynx_scapy.fuzz.growth import alive
@@ -202,10 +202,13 @@ class LiveWorld(World):
 
     def close(self, session: Session, *, doubtful: bool = False) -> None:
         """Delete its IKE SAs at the peer, and note what may be left there."""
-        if doubtful:
+        again = [sa for sa in session.client.sas.values() if doubtful and sa.closing is Closing.BY_US]
+        if again:
             session.client.taps.clear()
-            delete_again(session.network, session.name, list(session.client.sas.values()))
-        self.left += session.leave().left
+            delete_again(session.network, session.name, again)
+        # One whose first Delete was answered, and not the second one, is gone.
+        gone = {sa.spi_i.hex() for sa in again}
+        self.left += [text for text in session.leave().left if not any(spi in text for spi in gone)]
         self.left += not_taken(session)
 
     def fault(self) -> str:
