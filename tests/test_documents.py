@@ -96,7 +96,12 @@ def test_python_block_runs(page: str, index: int, tmp_path: Path) -> None:
 def test_client_and_server_of_the_guide(tmp_path: Path) -> None:
     """Both as printed, in processes of their own; the server is ended by Ctrl-C."""
     programs = {named[1]: block for block in blocks("docs/guide.md", "python") if (named := PROGRAM.match(block))}
-    assert programs.keys() == {"server.py", "client.py", "test_gateway.py"}  # test_packaging.py runs the last
+    assert programs.keys() == {
+        "server.py",
+        "client.py",
+        "test_gateway.py",
+        "mine.py",
+    }  # test_packaging.py runs the third
     for name in ("server.py", "client.py"):
         (tmp_path / name).write_text(programs[name])
     command = [sys.executable, "-W", "error", "server.py"]
@@ -112,6 +117,15 @@ def test_client_and_server_of_the_guide(tmp_path: Path) -> None:
     assert "ike_rekeys=1, child_rekeys=1" in said
     assert out == "client has come\nclient has gone: the IKE SA ended: deleted by the peer\n"
     assert err.splitlines()[-1:] == ["KeyboardInterrupt"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["docs/guide.md", "docs/cases.md"])
+def test_cases_of_the_documents_run(page: str, tmp_path: Path) -> None:
+    (mine,) = (block for block in blocks(page, "python") if block.startswith("# mine.py\n"))
+    (tmp_path / "mine.py").write_text(mine)
+    said = run(str(Path(sys.executable).with_name("fynx")), "run", "mine.py", cwd=tmp_path)
+    assert re.search(r"^[34] PASS in", said, re.MULTILINE), said
 
 
 def commands(page: str) -> list[list[str]]:

@@ -35,6 +35,7 @@ from fynx_scapy.ike.wire.rules import Rule
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.reasons import ENDINGS, REFUSALS
 from tools import ledger
+from tools.cases_page import cases
 from tools.ledger import requirements
 from tools.schema_page import report_json
 from tools.settings_page import NOTE, settings
@@ -322,6 +323,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors,
     "settings.md": settings,
     "report-json.md": report_json,
+    "cases.md": cases,
     "requirements.md": requirements,
 }
 

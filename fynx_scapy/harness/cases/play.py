@@ -17,7 +17,7 @@ from fynx_scapy.harness.cases.seen import Seen, patience
 from fynx_scapy.harness.details import CaseDetails, Change
 from fynx_scapy.harness.expect import fail
 from fynx_scapy.harness.stage import Run
-from fynx_scapy.harness.verbs.mutation import KEPT, NOTHING, Mutation, Scene
+from fynx_scapy.harness.verbs.mutation import NOTHING, Mutation, Scene
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.ike.config import EndpointConfig, Retransmission
 from fynx_scapy.ike.message import Datagram, Outgoing, OutgoingEsp
@@ -115,14 +115,7 @@ def _armed(case: Case, at: At, base: Base, s: Session, seen: Seen) -> Iterator[_
                 undo.callback(s.client.taps.add(mutation.stage, arm.tap(mutation), arm.chosen))
         undo.enter_context(s.network.subscribe(seen.event))
         undo.enter_context(s.network.observe(seen.datagram))
-        undo.enter_context(s.network.observe(lambda _time, datagram, _fate: _keep(scene, datagram)))
         yield arm
-
-
-def _keep(scene: Scene, datagram: Datagram) -> None:
-    if datagram.local.host in scene.session.client.hosts:
-        scene.sent.append(datagram)
-        del scene.sent[:-KEPT]
 
 
 class _Arm:

@@ -27,7 +27,6 @@ from fynx_scapy.ike.wire.taps import Delayed
 from fynx_scapy.session import Session
 
 P = ParamSpec("P")
-KEPT = 256
 Sending: TypeAlias = "Sequence[Datagram | Delayed]"
 
 
@@ -38,10 +37,14 @@ class Scene:
     session: Session
     message: Outgoing = field(default_factory=lambda: Outgoing([]))
     """The message that is being changed."""
-    sent: list[Datagram] = field(default_factory=list)
-    """Our datagrams so far, the oldest first; at most `KEPT`."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What a verb keeps for its next message."""
+
+    @property
+    def sent(self) -> list[Datagram]:
+        """Our datagrams so far, the oldest first, as far as the network has kept them."""
+        ours, carried = self.session.client.hosts, self.session.network.carried or ()
+        return [datagram for _, datagram, _ in carried if datagram.local.host in ours]
 
     @property
     def sa(self) -> IkeSa:
@@ -107,6 +110,7 @@ def _made(stage: str, function: Callable[..., Any], *, every: bool = False) -> C
         return Mutation(text, stage, lambda scene, subject: function(scene, subject, *args, **kwargs), every)
 
     make.__signature__ = own  # type: ignore[attr-defined]
+    make.stage = stage  # type: ignore[attr-defined]
     VERBS[function.__name__] = make
     return make
 
