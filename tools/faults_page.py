@@ -37,7 +37,7 @@ def page(findings: Sequence[Finding], proofs: Mapping[str, object]) -> str:
         f"- {len(found)} of {counted(len(findings), 'fault')} are found, {sum(f.proves for f in found)} of them by a "
         "test that names the broken requirement.",
         f"- {len(first)} were chosen before the cases were written: {found_first} of these are found.",
-        f"- {counted(len(proofs), 'requirement')} have a test that was seen to fail when a peer breaks them.",
+        f"- {counted(len(proofs), 'requirement')} have a test that was seen to fail when they are broken.",
         "",
     ]
     lost = [finding.fault for finding in findings if not finding.found]
