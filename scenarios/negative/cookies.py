@@ -27,6 +27,7 @@ from fynx_scapy.harness.cases import (
     retries,
     sends,
     silent,
+    taken,
 )
 from fynx_scapy.harness.verbs import (
     NOTHING,
@@ -156,25 +157,28 @@ RESPONDER = [
 INITIATOR = [
     Case(
         "cookie_is_returned", base="connect", at="IKE_SA_INIT response round 1", do=NOTHING, endpoint=ASK,
-        then=RETURNED & goes_on() & alive(), requirements=("7296-2.6-04", "7296-2.2-i01"), severity="high",
+        then=RETURNED & taken() & goes_on() & alive(), requirements=("7296-2.6-04", "7296-2.2-i01"), severity="high",
         what="An initiator that is asked for a cookie sends the same request again, the cookie first.",
     ),
     Case(
         "cookie_beside_a_vendor_id", base="connect", at="IKE_SA_INIT response round 1", endpoint=ASK,
-        do=insert(IKEv2_VendorID(vendorID=b"fynx"), at=0), then=RETURNED & goes_on(), requirements=("7296-2.6-04",),
+        do=insert(IKEv2_VendorID(vendorID=b"fynx"), at=0), then=RETURNED & taken() & goes_on(),
+        requirements=("7296-2.6-04",),
     ),
     Case(
         "cookie_beside_an_unknown_status", base="connect", at="IKE_SA_INIT response round 1", endpoint=ASK,
-        do=insert_notify(40960, at=0), then=RETURNED & goes_on(), requirements=("7296-2.6-04", "7296-3.10.1-03"),
+        do=insert_notify(40960, at=0), then=RETURNED & taken() & goes_on(),
+        requirements=("7296-2.6-04", "7296-3.10.1-03"),
     ),
     Case(
         "cookie_with_a_protocol", base="connect", at="IKE_SA_INIT response round 1", endpoint=ASK,
-        do=set_field("N(COOKIE).proto", 1), then=RETURNED & goes_on(), requirements=("7296-2.6-04", "7296-3.10-02"),
+        do=set_field("N(COOKIE).proto", 1), then=RETURNED & taken() & goes_on(),
+        requirements=("7296-2.6-04", "7296-3.10-02"),
     ),
 ] + [
     Case(
         f"cookie_of_{size}_octets_is_returned", base="connect", at="IKE_SA_INIT response round 1", endpoint=ASK,
-        do=set_field("N(COOKIE).notify", bytes(range(size))), then=RETURNED & goes_on(),
+        do=set_field("N(COOKIE).notify", bytes(range(size))), then=RETURNED & taken() & goes_on(),
         requirements=("7296-2.6-04", "7296-2.6-03"),
     )
     for size in (1, 16, 63, 64)

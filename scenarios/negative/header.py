@@ -241,11 +241,12 @@ SPIS = [
     Case(
         "cookie_with_responder_spi", base="connect", at="IKE_SA_INIT response round 1",
         do=set_header(resp_SPI=b"\x5a" * 8), endpoint=EndpointConfig(cookie_threshold=0),
-        then=retries(cookie=True) & goes_on(), requirements=("7296-2.6-i03", "7296-3.1-03"),
+        then=retries(cookie=True) & taken() & goes_on(), requirements=("7296-2.6-i03", "7296-3.1-03"),
     ),
     Case(
         "invalid_ke_with_responder_spi", base="connect", at="IKE_SA_INIT response round 1",
-        do=set_header(resp_SPI=b"\x5a" * 8), then=retries() & goes_on(), requirements=("7296-2.6-i03", "7296-3.1-03"),
+        do=set_header(resp_SPI=b"\x5a" * 8), then=retries() & taken() & goes_on(),
+        requirements=("7296-2.6-i03", "7296-3.1-03"),
         ours={"proposals": "aes128gcm16-prfsha256-ecp256"},
         peer={"proposals": "aes128gcm16-prfsha256-x25519-ecp256"},
     ),

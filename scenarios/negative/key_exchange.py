@@ -24,6 +24,7 @@ from fynx_scapy.harness.cases import (
     retries,
     sends,
     silent,
+    taken,
 )
 from fynx_scapy.harness.verbs import (
     NOTHING,
@@ -218,14 +219,14 @@ def _followed(name: str, data: bytes) -> Case:
 RETRIES = [
     Case(
         "invalid_ke_is_followed", base="connect", at="IKE_SA_INIT response round 1", do=NOTHING, ours=ECP256, peer=BOTH,
-        then=retries() & goes_on() & SAME_OFFER & GROUP_19,
+        then=retries() & taken() & goes_on() & SAME_OFFER & GROUP_19,
         requirements=("7296-1.2-04", "7296-1.2-05", "7296-3.3.6-09", "7296-3.3.6-10"), severity="high",
         what="An initiator follows INVALID_KE_PAYLOAD to the group, and offers all its proposals again.",
     ),
     Case(
         "invalid_ke_beside_a_vendor_id", base="connect", at="IKE_SA_INIT response round 1",
         do=insert(IKEv2_VendorID(vendorID=b"fynx"), at=0), ours=ECP256, peer=BOTH, requirements=("7296-1.2-04",),
-        then=retries() & goes_on() & SAME_OFFER & GROUP_19,
+        then=retries() & taken() & goes_on() & SAME_OFFER & GROUP_19,
     ),
     _followed("of_a_group_not_offered", b"\0\x0e"),
     _followed("of_the_same_group", b"\0\x1f"),
