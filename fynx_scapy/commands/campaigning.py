@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from fynx_scapy.commands.options import POSITIVE, Decorator, read_psk
 from fynx_scapy.text import counted
 
 if TYPE_CHECKING:
+    from fynx_scapy.capture.replay import Recording
     from fynx_scapy.harness import Manifest, Scenario, Target
     from fynx_scapy.harness.campaign import Campaign
     from fynx_scapy.harness.journal import Journal
@@ -63,6 +65,14 @@ _OPTIONS: Sequence[Decorator] = (
         help="Run N scenarios at a time: with an embedded peer in N processes, and with each live peer in N sessions, "
         "which it must permit with one identity.",
     ),
+    click.option(
+        "--recording", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Play the conversation of this capture, and have each negative case change one of its requests.",
+    ),
+    click.option(
+        "--recording-keys", metavar="PATH", multiple=True, type=click.Path(exists=True, path_type=Path),
+        help="Open the recording with the keys of this file or folder. Repeatable. Default: those beside it.",
+    ),
 )  # fmt: skip
 
 
@@ -86,6 +96,8 @@ class Choice:
     resume: Path | None = None
     rate: float | None = None
     jobs: int = 1
+    recording: Path | None = None
+    recording_keys: tuple[Path, ...] = ()
 
     @classmethod
     def take(cls, given: dict[str, Any]) -> Choice:
@@ -97,6 +109,8 @@ class Choice:
         return {
             "role": self.roles, "suite": self.suites, "severity": self.severity, "peer": self.peer,
             "manifest": tuple(map(str, self.manifests)), "wait": self.wait,
+            "recording": None if self.recording is None else str(self.recording),
+            "recording-keys": tuple(map(str, self.recording_keys)),
         }  # fmt: skip
 
 
@@ -142,10 +156,17 @@ def run_campaign(
         seed = seed if seed is not None else 0 if fixed else secrets.randbelow(1_000_000)
     program, version = _peer(choice.peer)
     subjects = _subjects(targets, choice, watch)
+    recording = _recording(choice)
     if program and not targets:
         manifest = _with_shipped(manifest, program)
     with misuse():
         campaign = _campaign(jobs, subjects, seed, manifest, watch, choice, journal)
+    if recording is not None:
+        from fynx_scapy.capture.replay import RecordedWorld
+
+        campaign.embedded = functools.partial(RecordedWorld, recording)
+        for subject in subjects:
+            subject.world = RecordedWorld(recording, subject.target)
     for note in journal.notes if journal is not None else ():
         click.echo(f"{choice.resume}: {note}", err=True)
     _meet(campaign, manifest, program, version, asked=choice.peer is not None)
@@ -265,6 +286,24 @@ def _with_shipped(manifest: Manifest, program: str) -> Manifest:
     from fynx_scapy.harness import Manifest
 
     return manifest + Manifest.shipped(program)
+
+
+def _recording(choice: Choice) -> Recording | None:
+    """The recorded conversation. UsageError for a capture without one, and for options that do not go with it."""
+    if choice.recording is None:
+        if choice.recording_keys:
+            raise click.UsageError("--recording-keys opens a recording, but --recording is missing")
+        return None
+    if choice.jobs > 1 or choice.wait is not None:
+        raise click.UsageError("--recording is played one session at a time, by the initiator: leave out -j and --wait")
+    from fynx_scapy.capture.replay import load
+    from fynx_scapy.keylog import KeyLog
+
+    with misuse():
+        keys = KeyLog.beside(choice.recording) if not choice.recording_keys else KeyLog()
+        for path in choice.recording_keys:
+            keys.add(path)
+        return load(choice.recording, keys)
 
 
 def _subjects(targets: Sequence[Target], choice: Choice, watch: Watcher) -> list[Subject]:

@@ -21,6 +21,7 @@ from fynx_scapy.harness.reachability import Watcher
 from fynx_scapy.harness.runner import Result, Verdict, run
 from fynx_scapy.harness.subject import Subject, silent
 from fynx_scapy.harness.worlds.target import TargetWorld
+from fynx_scapy.harness.worlds.world import World
 from fynx_scapy.net import guard
 
 INTERRUPTED = "interrupted"
@@ -51,6 +52,8 @@ class Campaign:
         self.wait = wait
         self.remarks: list[str] = []
         """What was seen of live peers between scenarios, in words."""
+        self.embedded: Callable[[], World] | None = None
+        """Makes the world of each scenario that has no live peer; None for the usual one."""
         self.starting: Callable[[Job], object] = lambda job: None
         """Called when a scenario starts."""
         self._watch, self.journal = watch, journal
@@ -142,7 +145,8 @@ class Campaign:
         """Run one scenario, and see whether the peer still lives. Again, if a lost datagram may be why it failed."""
         self.starting(job)
         if subject is None:
-            return run(job.scenario, seed=self.seed or 0, watch=self._watch, role=job.role)
+            world = self.embedded() if self.embedded is not None else None
+            return run(job.scenario, seed=self.seed or 0, watch=self._watch, role=job.role, world=world)
         retried: list[str] = []
         row = subject.manifest.row(job.scenario, job.role, subject.version)
         while True:

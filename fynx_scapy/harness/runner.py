@@ -23,7 +23,7 @@ from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.scenario import Scenario
 from fynx_scapy.harness.stage import Run, Stage
 from fynx_scapy.harness.target import Target
-from fynx_scapy.harness.worlds.world import World
+from fynx_scapy.harness.worlds.world import Unsupported, World
 from fynx_scapy.ike.events import InternalError
 from fynx_scapy.net import guard
 from fynx_scapy.net.silence import heard
@@ -31,12 +31,6 @@ from fynx_scapy.text import printable_lines
 
 PEER_FAULTS = (AuthenticationError, MalformedError, PeerError, Timeout)
 """Errors blamed on a live peer once it has answered: the verdict FAIL."""
-
-
-class Unsupported(OutOfReach):
-    """The peer cannot do what the scenario needs."""
-
-    code = "out-of-reach.unsupported"
 
 
 class Verdict(enum.Enum):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fynx_scapy.capture.replay.player import play
     from fynx_scapy.capture.replay.recording import Recording, load
+    from fynx_scapy.capture.replay.world import RecordedWorld
 
-__all__ = ["Recording", "load", "play"]
+__all__ = ["RecordedWorld", "Recording", "load", "play"]
 
-_HOME = {"Recording": "recording", "load": "recording", "play": "player"}
+_HOME = {"RecordedWorld": "world", "Recording": "recording", "load": "recording", "play": "player"}
 
 
 def __getattr__(name: str) -> Any:

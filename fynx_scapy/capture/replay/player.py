@@ -28,9 +28,9 @@ from fynx_scapy.capture.follow.exchanges import (
 )
 from fynx_scapy.capture.replay import configs
 from fynx_scapy.capture.replay.compare import FieldDifference, compare
-from fynx_scapy.capture.replay.rebuild import BEYOND, copied, kind, rebuilt, spis
+from fynx_scapy.capture.replay.rebuild import BEYOND, copied, kind, loosened, rebuilt, spis
 from fynx_scapy.capture.replay.recording import Recording, Step, name
-from fynx_scapy.errors import FynxError
+from fynx_scapy.errors import FynxError, Timeout
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
 from fynx_scapy.ike.config import Retransmission
 from fynx_scapy.ike.core.child import ChildSa
@@ -130,18 +130,25 @@ class _Sent:
     answer: tuple[Packet, Sequence[Packet]] | None = None
 
 
-def session(recording: Recording, target: str | Address | None = None, psk: bytes | str | None = None) -> Session:
+def session(
+    recording: Recording,
+    target: str | Address | None = None,
+    psk: bytes | str | None = None,
+    **more: Any,
+) -> Session:
     """A session for a replay, with a live peer or an embedded one that is configured like the recorded responder.
+
+    ``more`` are arguments of `Session`, such as its network.
 
     Raises what `configs.initiator` and `Session` raise.
     """
     config = configs.initiator(recording, psk).replace(retransmission=RETRANSMISSION)
     if target is not None:
-        return Session(target, config=config)
+        return Session(target, config=config, **more)
     peer = configs.responder(recording, config)
     if recording.initiator == recording.responder:  # recorded on loopback; in memory each peer needs an address
-        return Session(config=config, peer=peer)
-    return Session(config=config, peer=peer, local=recording.initiator, remote=recording.responder)
+        return Session(config=config, peer=peer, **more)
+    return Session(config=config, peer=peer, local=recording.initiator, remote=recording.responder, **more)
 
 
 @dataclass(slots=True)
@@ -154,6 +161,12 @@ class Player:
     recording: Recording
     session: Session
     keep: bool = False
+    timeout: float | None = None
+    """How many seconds each step waits for its answer; None for as long as it is sent again."""
+    current: Step | None = None
+    """The step that is being played, if it was `begin` that plays it."""
+    loose: bool = False
+    """Whether lengths and numbers in the payloads are computed anew, for a case that changes them."""
     _sent: list[_Sent] = field(default_factory=list)
     _spis: dict[bytes, bytes] = field(default_factory=dict)
     _left_out: set[str] = field(default_factory=set)
@@ -181,6 +194,25 @@ class Player:
         recording = self.recording
         return Report(tuple(self._outcomes()), established, recording.established, left_out, error, recording.losses)
 
+    def begin(self) -> Callable[[Callable[[], bool]], None]:
+        """Have our requests be the recorded ones from now on. Returns a function that plays them until it is told to
+        stop; that one raises what the steps raise."""
+        remove = self.session.tap("payloads", self._tap, lambda message: not int(message.header.flags) & FLAG_RESPONSE)
+
+        def play(enough: Callable[[], bool]) -> None:
+            try:
+                for step in self.recording.steps:
+                    if enough():
+                        return
+                    if self._is_due(step):
+                        self.current = step
+                        self._start[step.kind](self, step)
+            finally:
+                self.current = None
+                remove()
+
+        return play
+
     def _is_due(self, step: Step) -> bool:
         if not step.ours or step.kind == OTHER or any(sent.step is step for sent in self._sent):
             return False
@@ -202,6 +234,8 @@ class Player:
             if wanted == INFORMATIONAL and template.request.notify(NotifyType.NAT_DETECTION_SOURCE_IP) is not None:
                 message.payloads += nat.detection(message, self.session.sa.local, self.session.sa.remote)
             message.payloads[:] = rebuilt(recorded, message.payloads)
+            for payload in message.payloads if self.loose else ():
+                loosened(payload)
             self._spis |= spis(recorded, message.payloads)
         exchange = name_of(ExchangeType, int(message.header.exch_type))
         title = f"{exchange} {{{', '.join(map(name, message.payloads))}}}"
@@ -209,32 +243,35 @@ class Player:
 
     def _init(self, _: Step) -> None:
         if not self._sent:  # the engine makes retries
-            self.session.sa_init()
+            self.session.sa_init(timeout=self.timeout)
 
     def _auth(self, _: Step) -> None:
-        self.session.auth()
+        self.session.auth(timeout=self.timeout)
 
     def _create_child(self, step: Step) -> None:
-        self.session.create_child(configs.child(self.recording, step))
+        self.session.create_child(configs.child(self.recording, step), timeout=self.timeout)
 
     def _rekey_child(self, step: Step) -> None:
         rekey = step.request.notify(NotifyType.REKEY_SA)
-        self.session.rekey_child(self._child([bytes(rekey.SPI)] if rekey is not None else []))
+        self.session.rekey_child(self._child([bytes(rekey.SPI)] if rekey is not None else []), timeout=self.timeout)
 
     def _rekey_ike(self, _: Step) -> None:
-        self.session.rekey_ike()
+        self.session.rekey_ike(timeout=self.timeout)
 
     def _delete_child(self, step: Step) -> None:
         delete = step.request.get(IKEv2_Delete)
-        self.session.delete(self._child(list(delete.SPI) if delete is not None else []))
+        self.session.delete(self._child(list(delete.SPI) if delete is not None else []), timeout=self.timeout)
 
     def _delete_ike(self, _: Step) -> None:
-        self.session.delete()
+        self.session.delete(timeout=self.timeout)
 
     def _informational(self, step: Step) -> None:
         detection = (NotifyType.NAT_DETECTION_SOURCE_IP, NotifyType.NAT_DETECTION_DESTINATION_IP)
         payloads = [copied(payload) for payload in step.request.payloads if kind(payload) not in detection]
-        self.session.request("INFORMATIONAL", *payloads)
+        if self.timeout is None:
+            self.session.request("INFORMATIONAL", *payloads)
+        elif self.session.request("INFORMATIONAL", *payloads, timeout=self.timeout) is None:
+            raise Timeout(f"no answer to INFORMATIONAL within {self.timeout:g} s")
 
     def _child(self, recorded: Sequence[bytes]) -> ChildSa:
         """The Child SA that replaces a recorded SPI of the initiator. The newest if there is none."""

@@ -7,7 +7,7 @@ they replace the recorded values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from scapy.packet import Packet
@@ -42,6 +42,37 @@ def copied(payload: Packet) -> Packet:
     if "next_payload" in copy.fields:
         copy.next_payload = None
     return copy
+
+
+COUNTED = ("next_payload", "length", "SPIsize", "SPInum", "trans_nb", "number_of_TSs")
+"""Fields that are computed if they are left None."""
+
+
+def loosened(payload: Packet) -> None:
+    """Have lengths and numbers of a copied payload computed anew, so that they stay right when a field is changed.
+
+    Not if they were recorded wrong: then the payload stays as it is.
+    """
+    kept = bytes(payload)
+    before = [(layer, dict(layer.fields)) for layer in _layers(payload)]
+    for layer, fields in before:
+        for name in COUNTED:
+            if fields.get(name) is not None:
+                setattr(layer, name, None)
+        layer.clear_cache()
+    if bytes(payload) != kept:
+        for layer, fields in before:
+            layer.fields = fields
+            layer.clear_cache()
+
+
+def _layers(payload: Packet) -> Iterator[Packet]:
+    """A payload and all structures in it."""
+    yield payload
+    for value in list(payload.fields.values()):
+        for inner in value if isinstance(value, list) else ():
+            if isinstance(inner, Packet):
+                yield from _layers(inner)
 
 
 def rebuilt(recorded: Sequence[Packet], computed: Iterable[Packet]) -> list[Packet]:

@@ -18,6 +18,7 @@ from fynx_scapy.harness.details import CaseDetails, Change
 from fynx_scapy.harness.expect import fail
 from fynx_scapy.harness.stage import Run
 from fynx_scapy.harness.verbs.mutation import NOTHING, Mutation, Scene
+from fynx_scapy.harness.worlds.world import Conversation, Unsupported
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.ike.config import EndpointConfig, Retransmission
 from fynx_scapy.ike.message import Datagram, Outgoing, OutgoingEsp
@@ -39,13 +40,21 @@ class NotReached(LocalError):  # noqa: N818 -- the name says what happened
 def play(case: Case, run: Run) -> None:
     """Run a case. ExpectationFailed when the peer did something else, NotReached when the message was never sent."""
     base, at = base_named(case.base), At.of(case.at)
+    recorded = run.world.conversation
+    if recorded is not None:
+        if isinstance(case.base, Base) or not recorded.knows(base.name):
+            raise Unsupported(f"the case has steps of its own ({base.name}), which no recording replaces")
+        base, at = _recorded(base, at)
     s = run.session(**_fields(case, base, run))
     asks = at.esp or not at.response
     if asks or base.established:
         base.prepare(run, s)
     run.details = CaseDetails(mutation=str(case.do), expected=str(case.then))
     seen = Seen(s)
-    with _armed(case, at, base, s, seen) as arm:
+    if recorded is not None:
+        played = recorded.begin(s, patience(s))
+        base = replace(base, start=lambda _session, _timeout: played(lambda: seen.fired > 0))
+    with _armed(case, at, base, s, seen, recorded) as arm:
         seen.watching = True
         inbox = s.network.hosts[s.name].inbox
         before = len(inbox)
@@ -66,11 +75,21 @@ def play(case: Case, run: Run) -> None:
         seen.finish()
     if s._sa is None and any(sa.established for sa in s.client.sas.values()):
         s.accept(timeout=1.0)  # the peer has set it up: probes go through it
+    if recorded is not None and not seen.fired and arm.broken is None:
+        raise Unsupported(f"the recording has no request of {base.name} that fits")
     arm.check()
     fault = case.then.fault(seen)
     run.details = CaseDetails(str(case.do), limited(arm.changes), str(case.then), fault or str(seen))
     if fault is not None:
         fail(f"{case.then} after {case.do}", fault)
+
+
+def _recorded(base: Base, at: At) -> tuple[Base, At]:
+    """The base conversation without its own steps, and the first of the recorded requests that fit."""
+    if at.response or at.esp:
+        raise Unsupported("of a recording only the requests of its initiator are played")
+    bare = replace(base, prepare=lambda _run, _session: None, ours={}, peer={}, endpoint=None)
+    return bare, replace(at, round=at.round or 1)
 
 
 def _fields(case: Case, base: Base, run: Run) -> dict[str, Any]:
@@ -103,10 +122,10 @@ def _settle(s: Session, seen: Seen, more: float) -> None:
 
 
 @contextlib.contextmanager
-def _armed(case: Case, at: At, base: Base, s: Session, seen: Seen) -> Iterator[_Arm]:
+def _armed(case: Case, at: At, base: Base, s: Session, seen: Seen, recorded: Conversation | None) -> Iterator[_Arm]:
     """The mutation acts on our messages inside this context, and what follows is watched."""
     scene = Scene(s)
-    arm = _Arm(case, at, base, scene, seen)
+    arm = _Arm(case, at, base, scene, seen, recorded)
     with contextlib.ExitStack() as undo:
         for stage, tap in (("payloads", arm.first), ("parts", arm.first), ("datagrams", arm.sending)):
             undo.callback(s.client.taps.add(stage, tap, arm.chosen))
@@ -121,7 +140,10 @@ def _armed(case: Case, at: At, base: Base, s: Session, seen: Seen) -> Iterator[_
 class _Arm:
     """The taps of one case."""
 
-    def __init__(self, case: Case, at: At, base: Base, scene: Scene, seen: Seen) -> None:
+    def __init__(
+        self, case: Case, at: At, base: Base, scene: Scene, seen: Seen, conversation: Conversation | None
+    ) -> None:
+        self._conversation = conversation
         self._case, self._at, self._base, self._scene, self._seen = case, at, base, scene, seen
         self._decided: list[tuple[Outgoing, bool]] = []
         self._count = 0
@@ -137,7 +159,10 @@ class _Arm:
         for known, decision in self._decided:
             if known is message:
                 return decision
-        if not self._at.fits(message, self._base.exchange):
+        recorded = self._conversation
+        if not self._at.fits(message, self._base.exchange) or not (
+            recorded is None or recorded.fits(message, self._base.name)
+        ):
             return False
         self._count += 1
         decision = self._at.round in (None, self._count)

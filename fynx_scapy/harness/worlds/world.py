@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Unpack
 
@@ -16,10 +16,33 @@ from fynx_scapy.harness.setting import Setting
 from fynx_scapy.harness.worlds.peers import PeerConfig, PeerIkeSa
 from fynx_scapy.ike.config import ChildConfig, IkeChanges, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.message import Outgoing
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.session import Session
 from fynx_scapy.session_setup import SessionFields
+
+
+class Unsupported(OutOfReach):
+    """The peer, or the world, cannot do what the scenario needs: it is skipped."""
+
+    code = "out-of-reach.unsupported"
+
+
+class Conversation(Protocol):
+    """A recorded conversation, whose requests take the place of those of a case's base conversation."""
+
+    def begin(self, session: Session, timeout: float) -> Callable[[Callable[[], bool]], None]:
+        """Have our requests be the recorded ones from now on, each given up after ``timeout`` seconds.
+
+        Returns a function that plays them, one after the other, until what it is given returns True.
+        """
+
+    def knows(self, base: str) -> bool:
+        """Whether it may have the requests of the base conversation of that name."""
+
+    def fits(self, message: Outgoing, base: str) -> bool:
+        """Whether a request of ours is one of those that the base conversation of that name is about."""
 
 
 class Probe(Protocol):
@@ -140,10 +163,12 @@ class World(ABC):
 
     name: ClassVar[str]
     """What it is called in reports."""
-    live: ClassVar[bool] = True
+    live: bool = True
     """Whether the peer is live, so that time is real and its state cannot be looked into."""
     shows: ClassVar[bool] = True
     """Whether the peer's SAs can be seen, and packets sent from behind it."""
+    conversation: Conversation | None = None
+    """What is played in place of the base conversation of a case."""
     alone: ClassVar[bool] = False
     """Whether only one session may be open at a time."""
     capabilities: frozenset[str] = frozenset()
