@@ -62,8 +62,7 @@ _OPTIONS: Sequence[Decorator] = (
     ),
     click.option(
         "-j", "--jobs", type=click.IntRange(1, 64), metavar="N", default=1,
-        help="Run N scenarios at a time: with an embedded peer in N processes, and with each live peer in N sessions, "
-        "which it must permit with one identity.",
+        help="Run N scenarios at a time with each live peer, which must permit so many sessions with one identity.",
     ),
     click.option(
         "--recording", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),

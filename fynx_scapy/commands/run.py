@@ -107,7 +107,11 @@ def run(
     live = targets_of(targets, psk_file, given)
     if live and seed is not None:
         raise click.UsageError("--seed has no effect on a live peer: use it without --target")
-    for option, value in (("--rate", choice.rate), ("--wait", choice.wait)):
+    for option, value in (
+        ("--rate", choice.rate),
+        ("--wait", choice.wait),
+        ("--jobs", None if choice.jobs == 1 else choice.jobs),
+    ):
         if value is not None and not live:
             raise click.UsageError(f"{option} is about a live peer, but --target is missing")
     # A script is for its author, who wants the same run each time.

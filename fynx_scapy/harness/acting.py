@@ -12,13 +12,13 @@ from scapy.layers.inet import ICMP
 from scapy.layers.inet6 import ICMPv6EchoReply
 
 from fynx_scapy.crypto.keymat import SkKeys
-from fynx_scapy.errors import FynxError
+from fynx_scapy.errors import FynxError, OutOfReach, Timeout
 from fynx_scapy.harness.expect import ExpectationFailed, check_event, expect, fail
 from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.setting import Setting
 from fynx_scapy.harness.worlds.peers import NOTHING, PeerChildSa, PeerConfig, PeerIkeSa
 from fynx_scapy.harness.worlds.world import Driver, Site, World
-from fynx_scapy.iana import ExchangeType, lookup
+from fynx_scapy.iana import ExchangeType, NotifyType, lookup
 from fynx_scapy.ike.config import EndpointConfig, IkeChanges, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import (
@@ -29,6 +29,8 @@ from fynx_scapy.ike.events import (
     KeysDerived,
     MessageReceived,
     MessageSent,
+    PeerNotified,
+    RequestRefused,
 )
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.ike.terms.child_config import ChildFields
@@ -202,17 +204,31 @@ class Verbs(ABC):
         """
         s = session or self.s
         driver = self.peer if session is None else self.driver(session)
-        if self.role.begins:
-            s.connect()
-        else:
-            driver.initiate()
-            s.accept(timeout=driver.patience)
+        try:
+            if self.role.begins:
+                s.connect()
+            else:
+                driver.initiate()
+                s.accept(timeout=driver.patience)
+        except Timeout:
+            self._check_policy(s)
+            raise
         sa = s.sa
+        if not sa.established:
+            self._check_policy(s)
         if child and session is None:
             expect(len(sa.children), "our number of Child SAs").between(1, 99)
         if not s.network.run(lambda: sa.established and driver.has(sa), limit=ESTABLISHED):
             fail("both ends to call the IKE SA established", f"our end {sa.state.name}")
         return sa
+
+    def _check_policy(self, s: Session) -> None:
+        """OutOfReach when a live peer and we have no algorithms in common, which its policy may be."""
+        none = NotifyType.NO_PROPOSAL_CHOSEN
+        for _, event in s.events if self.world.live else ():
+            theirs = isinstance(event, PeerNotified) and event.notify_type == none
+            if theirs or (isinstance(event, RequestRefused) and event.notify_type == none):
+                raise OutOfReach("the peer does not have the algorithms of the scenario: NO_PROPOSAL_CHOSEN")
 
     def theirs(self, sa: IkeSa | None = None) -> PeerIkeSa:
         """The same IKE SA at the peer (by default of our newest), or `NOTHING`, which is not established."""

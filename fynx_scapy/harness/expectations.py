@@ -31,14 +31,15 @@ class Unmatched:
 def expected(result: Result, manifest: Manifest, version: str = "") -> Result:
     """The result with the verdict that the manifest gives it, for that version of the peer.
 
-    A PASS stays PASS when the row is about some versions and that of the peer is not known.
+    A PASS stays PASS when the row is about some versions and that of the peer is not known, and when the scenario
+    fails only sometimes.
     """
     row = manifest.row(result.scenario, result.role, version)
     if row is None:
         return result
     if result.verdict.value == row.verdict:
         return replace(result, verdict=Verdict.XFAIL, expected_failure=row)
-    if result.verdict is Verdict.PASS and (parsed(version) or not row.versions):
+    if result.verdict is Verdict.PASS and not row.sometimes and (parsed(version) or not row.versions):
         reason = f"it passed, but a manifest expects {row.verdict}: {row.reason}"
         return replace(result, verdict=Verdict.XPASS, reason=reason, expected_failure=row)
     return result

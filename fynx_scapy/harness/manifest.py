@@ -21,7 +21,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fynx_scapy.checks import Checked, kind, one_of, optional, required, setting, several, text
+from fynx_scapy.checks import Checked, flag, kind, one_of, optional, required, setting, several, text
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.requirements import requirement
 from fynx_scapy.harness.role import Role
@@ -61,6 +61,8 @@ class ExpectedFailure(Checked):
     """The ID of the sentence that the peer does not keep to."""
     sentence: str = setting("", text(empty=True))
     """The RFC, its section and its sentence, where no requirement has an ID for it."""
+    sometimes: bool = setting(False, flag())
+    """Whether it fails in some runs only, so that a PASS does not say that the row is out of date."""
     cve: str = setting("", text(empty=True))
     """The published vulnerability that it is."""
 

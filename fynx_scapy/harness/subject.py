@@ -15,6 +15,8 @@ from fynx_scapy.harness.target import Target
 from fynx_scapy.harness.worlds.world import World
 from fynx_scapy.ike.events import PeerDead
 
+SILENCE = ("no message of the peer", "no answer")
+"""What a case says of a peer that did not answer."""
 SUSPICIOUS = frozenset({Verdict.FAIL, Verdict.ERROR})
 
 
@@ -101,4 +103,6 @@ def silent(result: Result) -> bool:
     stage = result.stages[-1] if result.stages else None
     if result.verdict not in SUSPICIOUS or stage is None:
         return False
+    if result.details is not None and any(words in result.details.found for words in SILENCE):
+        return True
     return any(isinstance(event, PeerDead) for _, event in stage.events[: stage.reached])

@@ -20,7 +20,7 @@ from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.lab.lab import Lab
 from fynx_scapy.session import Session
 
-QUICK = Retransmission(timeout=0.2, base=1.5, tries=2)
+QUICK = Retransmission(timeout=0.3, base=1.5, tries=2)
 """A peer of a lab answers at once, and the network loses nothing: a request is given up after a second."""
 
 
@@ -143,8 +143,9 @@ def lab_target(lab: Lab) -> Target:
         remote_id=lab.config.local_id,
         local_ts=child.local_ts,
         remote_ts=child.remote_ts,
-        proposals=lab.config.ike,
-        esp_proposals=lab.config.children[0].esp,
+        # The first of several: one that all cases may count on.
+        proposals=lab.config.ike.partition(",")[0],
+        esp_proposals=lab.config.children[0].esp.partition(",")[0],
         ping=lab.theirs.inner,
         local=lab.ours.address(ipv6=lab.ipv6),
         retransmission=QUICK,

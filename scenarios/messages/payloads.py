@@ -63,7 +63,7 @@ def sent_reserved_octets(run: Run) -> None:
         each(heard, "reserved octets of zero", reserved_octets, kind)
 
 
-@case(requirements=("7296-3.5-02", "7296-3.5-03"), roles=BOTH)
+@case(requirements=("7296-3.5-02", "7296-3.5-03"), roles=BOTH, live=False)
 def sent_identities(run: Run) -> None:
     """ID_FQDN and ID_RFC822_ADDR have no terminator."""
     for kind, name in ((IdType.ID_FQDN, "gw.example.org"), (IdType.ID_RFC822_ADDR, "gw@example.org")):

@@ -122,4 +122,4 @@ def sent_key_exchanges(run: Run) -> None:
             expect(payload.group in offered, f"group {payload.group} in the SA payload of its message").holds()
             if payload.group in MODP_OCTETS:
                 expect(len(payload.ke), "octets of the public value").equals(MODP_OCTETS[payload.group])
-    expect(seen, "KE payloads").between(3, 40)
+    expect(seen, "KE payloads").between(2 if run.live else 3, 40)  # a live peer's Child SAs may be without

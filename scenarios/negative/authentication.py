@@ -200,11 +200,14 @@ cases(
             requirements=("7296-2.21.2-03", "7296-3.10.1-04"),
         ),
         Case(
-            "auth_sa_missing", base="auth", do=drop("SA"), then=(refused() | silent()) & no_sa(),
+            "auth_sa_missing", base="auth", do=drop("SA"),
+            # "the IKE SA is still created as usual" where only the Child SA fails (RFC 7296 section 1.2)
+            then=(refused() | silent()) & (no_sa() | answered("NO_PROPOSAL_CHOSEN")),
             requirements=("7296-3.10.1-04",),
         ),
         Case(
-            "auth_ts_missing", base="auth", do=drop("TSr"), then=(refused() | silent()) & no_sa(),
+            "auth_ts_missing", base="auth", do=drop("TSr"),
+            then=(refused() | silent()) & (no_sa() | answered("TS_UNACCEPTABLE")),
             requirements=("7296-3.10.1-04",),
         ),
         Case(

@@ -10,6 +10,7 @@ from fynx_scapy.harness.cases import (
     chooses_nothing,
     deletes,
     gives_up,
+    new_child_unused,
     no_child,
     no_sa,
     refused,
@@ -31,6 +32,8 @@ from fynx_scapy.harness.verbs import (
 )
 
 CBC = {"proposals": "aes128-sha256-prfsha256-x25519"}
+NO_CHILD_OF_IT = deletes() | new_child_unused()
+"""It ends the IKE SA, or does without the Child SA (RFC 7296 section 1.2)."""
 ESP_CBC = {"esp_proposals": "aes128-sha256"}
 REFUSED = (refused(protected=False) | silent()) & chooses_nothing()
 
@@ -84,7 +87,7 @@ STRUCTURES = [
     for name in INSIDE
 ] + [
     Case(
-        f"{name}_in_auth_response", base="connect", at="IKE_AUTH response", do=FAULTS[name], then=deletes(),
+        f"{name}_in_auth_response", base="connect", at="IKE_AUTH response", do=FAULTS[name], then=NO_CHILD_OF_IT,
         ours=ESP_CBC, requirements=("7296-3.3-04",), severity="high",
     )
     for name in INSIDE
@@ -121,7 +124,7 @@ ANSWERS = [
     )
 ] + [
     Case(
-        f"answer_with_{name}_in_auth", base="connect", at="IKE_AUTH response", do=do, then=deletes(), ours=ESP_CBC,
+        f"answer_with_{name}_in_auth", base="connect", at="IKE_AUTH response", do=do, then=NO_CHILD_OF_IT, ours=ESP_CBC,
         requirements=("7296-3.3.6-05",), severity="critical",
     )
     for name, do in WRONG.items()

@@ -282,6 +282,20 @@ def test_a_silent_failure_is_tried_again(peer: Bob) -> None:
     assert (result.verdict, len(tries)) == (Verdict.ERROR, 1)
 
 
+def test_a_case_that_found_silence_is_tried_again(peer: Bob) -> None:
+    tries: list[int] = []
+
+    def late(run: Run) -> None:
+        """The first try finds nothing, at an end that is up."""
+        run.session().sa_init()
+        tries.append(1)
+        run.details = CaseDetails(found="no message of the peer" if len(tries) == 1 else "an answer")
+        expect(len(tries), "tries").equals(2)
+
+    assert verdicts(live(late, subjects=[Subject(hasty(peer))])) == [Verdict.PASS]
+    assert len(tries) == 2
+
+
 def test_an_expected_failure_is_not_tried_again(peer: Bob, tmp_path: Path) -> None:
     tries: list[int] = []
 

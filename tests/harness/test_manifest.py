@@ -77,6 +77,12 @@ def test_what_a_row_makes_of_a_verdict(read, verdict: Verdict, expects: str, ver
         assert found.reason == "it passed, but a manifest expects FAIL: it does not care"
 
 
+def test_what_fails_sometimes_may_pass(read) -> None:
+    manifest = read(f"{ROW}sometimes = true")
+    assert expected(result(Verdict.PASS), manifest).verdict is Verdict.PASS
+    assert expected(result(Verdict.FAIL), manifest).verdict is Verdict.XFAIL
+
+
 def test_a_row_without_versions_is_about_every_version(read) -> None:
     assert expected(result(Verdict.PASS), read(ROW)).verdict is Verdict.XPASS
 

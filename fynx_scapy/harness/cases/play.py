@@ -13,13 +13,14 @@ from fynx_scapy.harness.cases.at import At
 from fynx_scapy.harness.cases.base import Base, base_named
 from fynx_scapy.harness.cases.case import Case
 from fynx_scapy.harness.cases.changes import Picture, limited, of_datagrams, of_message, of_octets
+from fynx_scapy.harness.cases.outcome import accepted
 from fynx_scapy.harness.cases.seen import Seen, patience
 from fynx_scapy.harness.details import CaseDetails, Change
 from fynx_scapy.harness.expect import fail
 from fynx_scapy.harness.stage import Run
 from fynx_scapy.harness.verbs.mutation import NOTHING, Mutation, Scene
 from fynx_scapy.harness.worlds.world import Conversation, Unsupported
-from fynx_scapy.iana import ExchangeType
+from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.config import EndpointConfig, Retransmission
 from fynx_scapy.ike.message import Datagram, Outgoing, OutgoingEsp
 from fynx_scapy.layers.ikev2 import build_message
@@ -27,6 +28,7 @@ from fynx_scapy.session import Session
 
 SCHEDULE = Retransmission(timeout=1.0, base=2.0, tries=2)
 """Our schedule with an embedded peer: a silence is known after seven seconds of virtual time."""
+GOES_ON = str(accepted())
 QUIET = 0.25
 """A live peer has done what it does unasked when it was silent for so many seconds."""
 
@@ -38,7 +40,19 @@ class NotReached(LocalError):  # noqa: N818 -- the name says what happened
 
 
 def play(case: Case, run: Run) -> None:
-    """Run a case. ExpectationFailed when the peer did something else, NotReached when the message was never sent."""
+    """Run a case. ExpectationFailed when the peer did something else, NotReached when the message was never sent.
+
+    OutOfReach instead of NotReached with a live peer: what it is configured for may lead elsewhere.
+    """
+    try:
+        _play(case, run)
+    except NotReached as error:
+        if run.live:
+            raise OutOfReach(f"with this peer the case does not come to its message: {error}") from None
+        raise
+
+
+def _play(case: Case, run: Run) -> None:
     base, at = base_named(case.base), At.of(case.at)
     recorded = run.world.conversation
     if recorded is not None:
@@ -49,6 +63,8 @@ def play(case: Case, run: Run) -> None:
     asks = at.esp or not at.response
     if asks or base.established:
         base.prepare(run, s)
+    if at.esp and run.live:
+        run.needs(s.sa.children, "the peer has no Child SA with the algorithms of the case")
     run.details = CaseDetails(mutation=str(case.do), expected=str(case.then))
     seen = Seen(s)
     if recorded is not None:
@@ -80,6 +96,8 @@ def play(case: Case, run: Run) -> None:
     arm.check()
     fault = case.then.fault(seen)
     run.details = CaseDetails(str(case.do), limited(arm.changes), str(case.then), fault or str(seen))
+    if fault is not None and run.live and GOES_ON in str(case.then) and _policy(seen):
+        raise OutOfReach("the peer does not have the algorithms of the case: NO_PROPOSAL_CHOSEN")
     if fault is not None:
         fail(f"{case.then} after {case.do}", fault)
 
@@ -90,6 +108,12 @@ def _recorded(base: Base, at: At) -> tuple[Base, At]:
         raise Unsupported("of a recording only the requests of its initiator are played")
     bare = replace(base, prepare=lambda _run, _session: None, ours={}, peer={}, endpoint=None)
     return bare, replace(at, round=at.round or 1)
+
+
+def _policy(seen: Seen) -> bool:
+    """Whether the peer refused what was offered, and nothing else: then its policy may say so."""
+    errors = {int(message.error.type) for message in seen.answers if message.error is not None}
+    return errors == {NotifyType.NO_PROPOSAL_CHOSEN}
 
 
 def _fields(case: Case, base: Base, run: Run) -> dict[str, Any]:
