@@ -269,6 +269,23 @@ def no_netmask_without_address(run: Run) -> None:
     expect((3 in found, 2 in found), "a name server, and a netmask").equals((True, False))
 
 
+@case(requirements=("7296-3.15.4-i02", "7296-3.15.1-05"), live=False)
+def one_of_two_addresses(run: Run) -> None:
+    """We ask for two addresses, and the peer assigns one to each client. Then: we get one, and no failure."""
+    wide = ChildConfig(local_ts="0.0.0.0/0", remote_ts="10.2.0.0/24")
+    config = IkeConfig(
+        local_id="alice", remote_id="bob", auth=Psk("fynx"), children=(wide,),
+        cp_request=ConfigRequest(addresses=("0.0.0.0", "0.0.0.0")),
+    )  # fmt: skip
+    s = run.session(config=config, peer={"cp_reply": ConfigReply(pool="10.3.0.0/24", most_addresses=1)})
+    s.sa_init()
+    answer = list(s.auth().iterpayloads())
+    found = [a.type for cp in answer if isinstance(cp, IKEv2_CP) for a in cp.attributes]
+    expect(found.count(1), "address attributes").equals(1)
+    failures = [n for n in answer if isinstance(n, IKEv2_Notify) and n.type == NotifyType.INTERNAL_ADDRESS_FAILURE]
+    expect(failures, "failures").equals([])
+
+
 # Transport mode
 
 
