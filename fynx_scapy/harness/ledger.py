@@ -3,7 +3,8 @@
 
 Tests are scenarios and cases, and pytest's tests with the marker ``requirements``. The names of the latter are
 in marked.json, because the tests themselves are not installed. Reasons written by hand are in uncovered.toml, faults
-under which a test was seen to fail in proven.json. `scripts/docs` writes both JSON files and docs/requirements.md.
+under which a test was seen to fail in proven.json and proven_tests.json, which `scripts/faults` writes. `scripts/docs`
+writes marked.json and docs/requirements.md.
 """
 
 from __future__ import annotations
@@ -216,8 +217,11 @@ def pytest_tests() -> Mapping[str, dict[str, Any]]:
 @functools.cache
 def proven() -> Mapping[str, Mapping[str, list[str]]]:
     """Requirement -> test -> the faults of a peer that break the requirement, and under which the test failed."""
-    found: dict[str, dict[str, list[str]]] = json.loads(_read("proven.json"))
-    return found
+    both: dict[str, dict[str, list[str]]] = {}
+    for name in ("proven.json", "proven_tests.json"):  # of scenarios, and of pytest's tests
+        for identifier, places in json.loads(_read(name)).items():
+            both.setdefault(identifier, {}).update(places)
+    return both
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from fynx_scapy.layers.ikev2 import (
 
 @scenario(
     "RFC 7296 section 3.15.1",
-    requirements=("7296-3.15.1-22", "7296-3.15.1-23", "7296-2.20-01"),
+    requirements=("7296-3.15.1-22", "7296-3.15.1-23", "7296-2.20-01", "7296-2.20-03"),
 )
 def cfg_set(run: Run) -> None:
     """CFG_SET is answered with the attributes that were accepted; CFG_REQUEST asks for the peer's version."""

@@ -21,6 +21,7 @@ from fynx_scapy.layers.ikev2 import (
     IKEv2_IDr,
     IKEv2_Nonce,
     IKEv2_Notify,
+    IKEv2_SA,
     IKEv2_TSi,
     IKEv2_TSr,
 )
@@ -79,6 +80,7 @@ def sent_identities(run: Run) -> None:
 @case(
     requirements=(
         "7296-3.10-01", "7296-3.10-02", "7296-3.10-03", "7296-3.10-i01", "7383-2.3-01", "7383-2.3-02", "7383-2.3-i01",
+        "7296-2.22-03",
     ),
     roles=BOTH, live="in part",
 )  # fmt: skip
@@ -98,6 +100,8 @@ def sent_notifies(run: Run) -> None:
         return "" if good else f"N({name}) with protocol {note.proto} and SPI {bytes(note.SPI or b'').hex() or 'none'}"
 
     each(heard, "an SPI and a protocol only where its type has one", wrong, IKEv2_Notify)
+    compressing = [m for m in heard if NotifyType.IPCOMP_SUPPORTED in [n.type for n in payloads([m], IKEv2_Notify)]]
+    expect([m for m in compressing if not list(payloads([m], IKEv2_SA))], "IPCOMP_SUPPORTED without SA").equals([])
     kind = NotifyType.IKEV2_FRAGMENTATION_SUPPORTED
     announced = [note for note in payloads(heard, IKEv2_Notify) if note.type == kind]
     run.needs(announced, "the peer does not announce IKEV2_FRAGMENTATION_SUPPORTED")

@@ -108,10 +108,14 @@ def sent_suites(run: Run) -> None:
             expect(sorted(groups), "groups in IKE_AUTH").equals([])
 
 
-@case(requirements=("7296-1.3-04", "7296-3.4-01", "7296-3.4-02", "7296-3.4-03"), roles=BOTH, live="in part")
+@case(
+    requirements=("7296-1.3-04", "7296-1.3-05", "7296-3.4-01", "7296-3.4-02", "7296-3.4-03"), roles=BOTH, live="in part"
+)
 def sent_key_exchanges(run: Run) -> None:
     """A KE payload is of a group that the SA payload of its message names, and has the octets of its prime."""
     heard = talk(run)
+    if run.embedded("proposals without a group"):
+        heard += conversation(run, "no group for ESP")[1]
     seen = 0
     for message in heard:
         offered = {

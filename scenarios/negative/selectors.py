@@ -159,7 +159,7 @@ cases(
         Case(
             "ts_ports_backwards", base="create_child",
             do=selector_field("TSr", "start_port", 99) + selector_field("TSr", "end_port", 9),
-            then=REFUSED | (accepted() & alive()), severity="low", requirements=("7296-3.13.1-04",),
+            then=REFUSED | (accepted() & alive()), severity="low", source="RFC 7296 section 3.13.1",
         ),
         Case(
             "ts_addresses_backwards", base="create_child",

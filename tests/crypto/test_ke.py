@@ -98,6 +98,15 @@ def test_ke_data_of_another_length_is_refused(method: KeMethod) -> None:
             private.shared(bytes(size))
 
 
+@pytest.mark.requirements("7296-2.17-i02", "7296-3.4-01")
+def test_leading_zeros_are_kept() -> None:
+    exchange = key_exchange(KeMethod.MODP_1024)
+    ours, theirs, other = (exchange.generate(seeded(number)) for number in (1, 29, 104))
+    assert (len(other.public), other.public[0]) == (128, 0)
+    secret = ours.shared(theirs.public)
+    assert (len(secret), secret[0]) == (128, 0)
+
+
 def test_legacy_groups() -> None:
     # RFC 8247 section 2.4: MUST NOT or SHOULD NOT
     legacy = {method for method in SIZES if key_exchange(method).legacy}

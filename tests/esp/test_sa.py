@@ -241,6 +241,7 @@ def test_window_size_is_configurable(size: int) -> None:
         assert receiver.open(packets[1])
 
 
+@pytest.mark.requirements("4303-3.4.3-02", negative=True)
 def test_no_anti_replay_without_integrity() -> None:
     """Section 3.4.3: "This service MUST NOT be enabled unless the ESP integrity service also is enabled"."""
     suite = Suite(Encr.ENCR_AES_CBC, 128)
@@ -280,6 +281,7 @@ def test_the_high_half_is_authenticated(suite: Suite) -> None:
     assert inbound(suite, esn=True, highest=WRAP).open(packet) == (PING, 4)
 
 
+@pytest.mark.requirements("4303-A3-01", negative=True)
 def test_lost_upper_half_is_found_again() -> None:
     """RFC 4303 appendix A3.2."""
     sender, receiver = outbound(CBC, esn=True), inbound(CBC, esn=True)
@@ -343,7 +345,7 @@ def test_dummy_packets(suite: Suite) -> None:
     [(PING, 4), (bytes(IPv6() / UDP() / b"abc"), 41), (bytes(UDP() / b"abc"), 17)],
 )
 @pytest.mark.parametrize("octets_more", [1, 3, 4, 255, 256, 1200])
-@pytest.mark.requirements("4303-2.7-02")
+@pytest.mark.requirements("4303-2.7-01", "4303-2.7-02")
 def test_tfc_padding_is_added_and_dropped(payload: bytes, next_header: int, octets_more: int) -> None:
     """Section 2.7: behind a payload that states its own length, which is not changed."""
     sender, receiver = outbound(), inbound()

@@ -71,6 +71,15 @@ def test_udp_checksum_is_zero_over_ipv4() -> None:
     assert protect(outbound(), INNER[4], outer=OUTER[6], udp=(4500, 4500))[UDP].chksum != 0
 
 
+@pytest.mark.requirements("3948-2.1-03", negative=True)
+def test_a_udp_checksum_over_ipv4_is_taken() -> None:
+    packet = IP(bytes(protect(outbound(), INNER[4], outer=OUTER[4], udp=(4500, 4500))))
+    del packet[UDP].chksum
+    sent = IP(bytes(packet))
+    assert sent[UDP].chksum != 0
+    assert octets_of(unprotect(inbound(), sent)) == bytes(INNER[4])
+
+
 @pytest.mark.parametrize("udp", [None, (4500, 4500)])
 @pytest.mark.parametrize("version", [4, 6])
 def test_transport_mode_keeps_the_header(version: int, udp: tuple[int, int] | None) -> None:
@@ -182,6 +191,7 @@ FRAGMENTS = [
 
 
 @pytest.mark.parametrize("fragment", FRAGMENTS, ids=["v4 first", "v4 later", "v6 first", "v6 later"])
+@pytest.mark.requirements("4303-3.4.1-01", negative=True)
 def test_fragments(fragment: Packet) -> None:
     """RFC 4303 sections 3.3.4 and 3.4.1: no fragment in transport mode, none to be opened; a tunnel carries them."""
     with pytest.raises(LocalError, match="reassemble"):

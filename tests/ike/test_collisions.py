@@ -11,7 +11,7 @@ import pytest
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.ike.events import ChildSaRekeyed, IkeSaRekeyed, MessageSent, PeerNotified
 from fynx_scapy.ike.sa import State
-from fynx_scapy.layers.ikev2 import IKEv2_Nonce
+from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Nonce
 from tests.ike.pair import Pair
 from tools.crossing import ACTIONS, TABLE, WORDS, Crossing, every
 
@@ -63,6 +63,29 @@ def test_the_child_sa_with_the_lowest_nonce_is_closed_by_its_creator(seed):
     made = next(e.new_spi for e in pair.of(winner, ChildSaRekeyed) if not e.by_peer)
     endpoint = pair.network.hosts[winner].endpoint
     assert [spi for spi, (_, child) in endpoint.children.items() if not child.gone] == [made]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.requirements("7296-2.8.1-i01")
+def test_the_winner_alone_deletes_what_both_have_replaced(seed):
+    pair = Pair(seed=seed)
+    sa, other = pair.connect(), pair.bobs
+    old = next(iter(sa.children.values()))
+    spis = {"alice": old.inbound.spi.to_bytes(4), "bob": old.outbound.spi.to_bytes(4)}
+    sa.rekey_child(*sa.children.values())
+    other.rekey_child(*other.children.values())
+    pair.network.run()
+    both = nonces(pair)
+    winner = "alice" if min(both["bob"]) < min(both["alice"]) else "bob"
+    asked = [
+        who
+        for who in ("alice", "bob")
+        for event in pair.of(who, MessageSent)
+        if not int(event.header.flags) & 0x20
+        for payload in event.payloads
+        if isinstance(payload, IKEv2_Delete) and spis[who] in payload.SPI
+    ]
+    assert asked == [winner]
 
 
 @pytest.mark.parametrize("seed", range(12))

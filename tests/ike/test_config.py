@@ -36,7 +36,10 @@ def test_what_is_no_address_is_refused(text):
         address(text)
 
 
-@pytest.mark.parametrize(("key", "octets"), [("secret", b"secret"), ("0x00ff", b"\0\xff"), (b"\1", b"\1")])
+@pytest.mark.parametrize(
+    ("key", "octets"), [("secret", b"secret"), ("x" * 64, b"x" * 64), ("0x00ff", b"\0\xff"), (b"\1", b"\1")]
+)
+@pytest.mark.requirements("7296-2.15-02", "7296-2.15-03")
 def test_pre_shared_keys(key, octets):
     assert Psk(key).secret == octets
     assert "secret" not in repr(Psk(key)).replace("Psk", "")

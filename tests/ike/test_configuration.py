@@ -275,6 +275,7 @@ def test_no_reply_without_a_request():
     assert not any(isinstance(p, IKEv2_CP) for event in pair.of("alice", MessageReceived) for p in event.payloads)
 
 
+@pytest.mark.requirements("3948-5.1-01", "3948-5.1-02")
 def test_a_pool_lends_every_address_once():
     pool = AddressPool(Selector.of("10.3.0.0/29"))
     lent = [address for _ in range(6) if (address := pool.lend()) is not None]

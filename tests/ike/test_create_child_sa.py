@@ -383,6 +383,7 @@ def test_deletes_of_several_child_sas_travel_together():
     assert len(pair.of("bob", SaDeleted)[0].child_spis) == 2
 
 
+@pytest.mark.requirements("7296-1.3.2-02")
 def test_what_waits_while_the_ike_sa_is_rekeyed_happens_on_its_successor():
     pair, sa = connected()
     sa.rekey()

@@ -31,6 +31,7 @@ from fynx_scapy.ike.wire.taps import Taps
 from fynx_scapy.layers.ikev2 import IKEv2_Encrypted_Fragment, IKEv2_VendorID, parse_message
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.wire import Wire
+from fynx_scapy.session import Session
 from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 SUITES = ("aes128gcm16-prfsha256-x25519", "aes128-sha256-prfsha256-x25519", "chacha20poly1305-prfsha256-x25519",
@@ -115,6 +116,16 @@ def test_it_is_announced_by_default_and_used_only_when_both_do():
         assert (NotifyType.IKEV2_FRAGMENTATION_SUPPORTED in [getattr(n, "type", 0) for n in answer]) == both
         assert {len(e.wire) > 1 for who in ("alice", "bob") for e in pair.of(who, MessageSent)[1:]} == {both}
     assert IkeConfig(auth="x").fragmentation
+
+
+@pytest.mark.requirements("7383-2.5.1-03")
+def test_over_ipv6_no_datagram_has_more_than_1280_octets():
+    session = Session(local="2001:db8::1", remote="2001:db8::2", seed=1)
+    sizes = []
+    session.network.observe(lambda now, datagram, fate: sizes.append(len(datagram.wire) + 8 + 40))
+    session.connect()
+    session.request("INFORMATIONAL", big(3000))
+    assert 1200 < max(sizes) <= 1280
 
 
 def test_what_fits_is_not_fragmented():
@@ -486,6 +497,7 @@ def test_closing_lets_fragments_go():
 # -- payloads before SKF ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirements("7383-2.5.3-01")
 def test_unprotected_payloads_go_before_the_first_fragment():
     pair, sa = connected()
     payload = notify(NotifyType.INITIAL_CONTACT)

@@ -356,6 +356,24 @@ def test_announcements_are_sent_only_when_asked_for_and_always_understood():
     assert NotifyType.SIGNATURE_HASH_ALGORITHMS in {e.notify_type for e in pair.of("alice", PeerNotified)}
 
 
+@pytest.mark.parametrize("identity", ["192.0.2.1", "2001:db8::1", "gw.example.org", "gw@example.org", "keyid:010203"])
+@pytest.mark.requirements("7296-3.5-04", "7296-3.5-05", "7296-3.5-06")
+def test_every_type_of_identity_is_sent_and_accepted(identity):
+    pair = Pair(bob(local_id=identity, remote_id=identity))
+    sa = pair.connect(alice(local_id=identity, remote_id=identity))
+    assert sa.established
+    assert pair.bobs.remote_id == sa.local_id == sa.remote_id
+
+
+@pytest.mark.parametrize("identity", ["203.0.113.7", "2001:db8::7"])
+@pytest.mark.requirements("7296-3.5-i01", negative=True)
+def test_an_identity_may_be_another_address(identity):
+    pair = Pair(bob(remote_id=identity))
+    # HDR, SK {IDi(an address that is not Alice's), …}  -->
+    assert pair.connect(alice(local_id=identity)).established
+    assert str(pair.bobs.remote_id) == identity
+
+
 def test_connecting_needs_an_address():
     with pytest.raises(LocalError, match="remote"):
         Pair().alice.connect(alice(remote=None), 0.0)

@@ -11,10 +11,11 @@ from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
 from fynx_scapy.ike.config import Retransmission
 from fynx_scapy.ike.core.exchange import Exchange
 from fynx_scapy.ike.events import ChildSaRekeyed, IkeSaRekeyed, MessageReceived
-from fynx_scapy.ike.message import Datagram, Outgoing, notify
+from fynx_scapy.ike.message import Datagram, Header, Outgoing, notify
 from fynx_scapy.ike.sa import IkeSa, State
-from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_Notify
+from fynx_scapy.layers.ikev2 import IKEv2_Delete, IKEv2_KE, IKEv2_Nonce, IKEv2_Notify, IKEv2_SA
 from tests.ike.pair import Pair, alice, bob
+from tests.ike.test_protection import sealed
 
 RESPONSE = 0x20
 BUSY = ["N(TEMPORARY_FAILURE)"]
@@ -196,3 +197,45 @@ def test_temporary_failure_for_minutes_closes_the_ike_sa(asks: str, own: Step) -
     # HDR, SK {D(IKE)}  -->   <--  HDR, SK {}
     pair.network.run(sa.config.retry_limit + 60)
     assert (sa.state, other.state) == (State.CLOSED, State.CLOSED)
+
+
+@BOTH
+@pytest.mark.requirements("7296-2.8.2-02", negative=True)
+def test_an_ike_sa_that_was_rekeyed_is_not_rekeyed_again(asks: str) -> None:
+    pair = Pair()
+    ends = {"alice": pair.connect(), "bob": pair.bobs}
+    sa = ends.pop(asks)
+    (other,) = ends.values()
+    # HDR, SK {SA, Ni, KEi}  -->   <--  HDR, SK {SA, Nr, KEr}      HDR, SK {D(IKE)}  --X
+    pair.network.intercept(lambda now, d: [] if d.data[18] == ExchangeType.INFORMATIONAL else None)
+    sa.endpoint.now = pair.network.now
+    sa.rekey()
+    pair.network.run(pair.network.now + 0.3)
+    assert sa.successor is not None
+    # <--  HDR, SK {SA, Ni, KEi}   of a peer that did not notice it
+    proposal = sa.config.proposals[0].layer(1, b"new SPI!")
+    asked = [IKEv2_SA(prop=[proposal]), IKEv2_Nonce(nonce=bytes(range(32))), IKEv2_KE(group=31, ke=bytes(range(32)))]
+    request = sealed(other, ExchangeType.CREATE_CHILD_SA, False, sa.answers.expected, *asked)
+    sa.endpoint.receive(request, pair.network.now)
+    (answer,) = sa.endpoint.datagrams()
+    # HDR, SK {N(TEMPORARY_FAILURE)}  -->
+    message = other.fragments.open(answer.turned(), Header.parse(answer.data))
+    assert [said(payload) for payload in message.payloads] == BUSY
+
+
+@pytest.mark.requirements("7296-2.4-i03", negative=True)
+def test_a_second_response_is_ignored() -> None:
+    pair = Pair()
+    sa, other = pair.connect(), pair.bobs
+    exchange = sa.liveness()
+    # HDR, SK {}  -->   <--  HDR, SK {}
+    pair.network.run()
+    assert exchange.answer is not None
+    # <--  HDR, SK {D(IKE)}   with the same message ID
+    late = sealed(other, ExchangeType.INFORMATIONAL, True, 2, IKEv2_Delete(proto=ProtocolId.IKE))
+    heard = len(pair.of("alice", MessageReceived))
+    pair.alice.receive(late, pair.network.now)
+    pair.network.run()
+    assert len(pair.of("alice", MessageReceived)) == heard
+    assert sa.established
+    assert exchange.answer.payloads == []

@@ -69,7 +69,7 @@ def test_delete_of_the_ike_sa_is_answered_empty(beginner):
         sa.start(Liveness(sa))
 
 
-@pytest.mark.requirements("7296-1.4.1-05", "7296-2.25.1-04", negative=True)
+@pytest.mark.requirements("7296-1.4.1-04", "7296-1.4.1-05", "7296-2.25.1-04", negative=True)
 def test_crossing_deletes_of_one_child_sa_do_not_name_it_twice():
     pair = Pair()
     sa = pair.connect()

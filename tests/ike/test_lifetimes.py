@@ -104,6 +104,7 @@ def test_an_ike_sa_is_rekeyed_at_its_soft_limit_of_time(who):
     assert passes(pair, OTHER[who])
 
 
+@pytest.mark.requirements("7296-2.8.1-01")
 def test_jitter_makes_soft_limits_differ_and_never_later():
     moments = set()
     for seed in range(8):
@@ -147,6 +148,7 @@ def test_an_ike_sa_is_rekeyed_at_its_soft_limit_of_messages(who, limits, name):
     assert sa_of(pair, who) is not old
 
 
+@pytest.mark.requirements("7296-2.2-02")
 def test_an_ike_sa_is_rekeyed_before_its_message_ids_run_out():
     pair = pair_of("alice")
     old = sa_of(pair, "alice")

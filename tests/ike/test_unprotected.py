@@ -327,6 +327,7 @@ def test_an_icmp_error_is_a_hint_to_ask():
 
 
 @pytest.mark.parametrize(("told", "believed"), [(900, 900), (68, 576), (9000, 1280)])
+@pytest.mark.requirements("7383-2.5.1-02")
 def test_a_path_mtu_makes_fragments_smaller_for_a_while(told, believed):
     """RFC 7383 section 2.5.1: "If the sender has information about the PMTU size, it SHOULD use it"."""
     pair = Pair()
