@@ -39,7 +39,9 @@ def expected(result: Result, manifest: Manifest, version: str = "") -> Result:
         return result
     if result.verdict.value == row.verdict:
         return replace(result, verdict=Verdict.XFAIL, expected_failure=row)
-    if result.verdict is Verdict.PASS and not row.sometimes and (parsed(version) or not row.versions):
+    if result.verdict is Verdict.PASS and row.sometimes:
+        return replace(result, expected_failure=row)
+    if result.verdict is Verdict.PASS and (parsed(version) or not row.versions):
         reason = f"it passed, but a manifest expects {row.verdict}: {row.reason}"
         return replace(result, verdict=Verdict.XPASS, reason=reason, expected_failure=row)
     return result
