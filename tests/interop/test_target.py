@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``fynx run --target`` against strongSwan: everything passes but what its version is known to do otherwise."""
+"""``fynx run --target`` against strongSwan: all but the catalogue, which test_catalogue.py plays in labs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def test_scenarios_against_strongswan(strongswan: str, tmp_path: Path) -> None:
         key.write_bytes(Psk(lab.config.psk).secret)
         words = [
             tool("nsenter"), f"--net={lab.ours.namespace.path}", "--", sys.executable, "-m", "fynx_scapy.cli", "run",
+            "--exclude", "negative/*", "--exclude", "certification/*", "--peer", f"strongswan@{strongswan}",
             "--target", "10.9.0.2", "--psk-file", str(key), "--remote-id", "bob", "--ping", lab.theirs.inner,
             "--report", str(report), "--json", str(told),
         ]  # fmt: skip
@@ -29,11 +30,12 @@ def test_scenarios_against_strongswan(strongswan: str, tmp_path: Path) -> None:
         done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
         after = lab.peer.sas()
     results = json.loads(told.read_text())["results"]
-    verdicts = {each["name"]: each["verdict"] for each in results}
-    embedded = dict.fromkeys(verdicts.keys() - RUN_LIVE, "SKIP")
-    reasons = {each["name"]: each["reason"] for each in results if each["name"] in RUN_LIVE and each["reason"]}
-    assert verdicts == expected(STRONGSWAN, differences("strongswan", strongswan)) | embedded, reasons
-    assert done.returncode == 1  # what differs is said
+    differ = differences("strongswan", strongswan)
+    wanted = {name: "XFAIL" if verdict == "FAIL" else verdict for name, verdict in expected(STRONGSWAN, differ).items()}
+    found = {each["name"]: each["verdict"] for each in results if each["role"] == "initiator"}
+    odd = {each["name"]: each["reason"] for each in results if each["verdict"] not in ("PASS", "SKIP", "XFAIL")}
+    assert (odd, done.returncode) == ({}, 0), done.stdout
+    assert {name: found[name] for name in RUN_LIVE} == wanted
     assert "lab psk" not in report.read_text() + told.read_text() + done.stdout + done.stderr
     # RFC 7296 section 2.21.2: UNSUPPORTED_CRITICAL_PAYLOAD in IKE_AUTH means that the IKE SA is not created. strongSwan
     # lets it stand half-open for a while; nobody can delete that.
