@@ -176,9 +176,13 @@ def fails(item: pytest.Item) -> bool | None:
             item.runtest()
         except pytest.skip.Exception:
             pass
+        except KeyboardInterrupt:  # the user's, not the test's
+            raise
         except BaseException:
             failed = True
         state.teardown_exact(None)
+    except KeyboardInterrupt:
+        raise
     except BaseException:  # before or behind the test
         return None
     finally:
