@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import gc
-import os
 
 import hypothesis
 import pytest
+
+from tests.examples import ON_CI, examples
 
 # pytest finds the hooks by these names.
 from tests.left_out import (  # noqa: F401
@@ -19,9 +20,9 @@ from tests.left_out import (  # noqa: F401
 
 # No deadline: how long one example takes depends on the machine. On CI the examples are the same in every run, so that
 # a failure can be reproduced.
-hypothesis.settings.register_profile("fynx", deadline=None, max_examples=60)
+hypothesis.settings.register_profile("fynx", deadline=None, max_examples=examples(60))
 hypothesis.settings.register_profile("ci", parent=hypothesis.settings.get_profile("fynx"), derandomize=True)
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "fynx")
+hypothesis.settings.load_profile("ci" if ON_CI else "fynx")
 
 
 gc.disable()  # collecting tests makes no garbage
@@ -36,3 +37,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
     gc.set_threshold(2000, 20, 100)
     gc.enable()
+
+
+@pytest.fixture(scope="module")
+def small_heap() -> None:
+    """For tests that have the garbage collector look at everything: what earlier tests left alive does not count."""
+    gc.collect()
+    gc.freeze()

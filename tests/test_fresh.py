@@ -27,10 +27,10 @@ with apart("sh", "-c", "sleep 1000 & echo $$; readlink /proc/self/ns/pid; wait")
 def in_namespace(name: str) -> list[str]:
     """The processes whose namespace that is."""
     found = []
-    for place in Path("/proc").glob("[0-9]*/ns/pid"):
+    for process in filter(str.isdecimal, os.listdir("/proc")):
         try:
-            if os.readlink(place) == name:
-                found.append(place.parts[2])
+            if os.readlink(f"/proc/{process}/ns/pid") == name:
+                found.append(process)
         except OSError:
             continue  # it has ended meanwhile
     return found

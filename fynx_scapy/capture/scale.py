@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fynx_scapy.capture.workers import Died, work
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.files import replacing
+from fynx_scapy.processes import Died, work
 
 if TYPE_CHECKING:
     import pandas
@@ -293,7 +293,7 @@ def each(
             yield path, one(path, *arguments)
         return
     for path, found in work(one, paths, arguments, count):
-        yield path, failed(path, f"{path}: {found}") if isinstance(found, Died) else found
+        yield path, failed(path, f"{path}: the process that read it {found}") if isinstance(found, Died) else found
 
 
 def _on_cluster(paths: Sequence[str], arguments: tuple[Any, ...], client: Any) -> Iterator[tuple[str, Tables]]:

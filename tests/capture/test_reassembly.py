@@ -15,6 +15,7 @@ from fynx_scapy.capture.reading.reassembly import MOST_MESSAGES, MOST_OCTETS, Fr
 from fynx_scapy.capture.showing.text import line
 from fynx_scapy.keylog import KeyLog
 from tests.capture.build import ike
+from tests.examples import examples
 from tests.shared import shared
 
 
@@ -60,7 +61,7 @@ def test_without_keys_nothing_is_joined() -> None:
 MESSAGE = ike(b"response")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.binary(max_size=20), min_size=1, max_size=12), st.integers(0, 2**32))
 def test_any_order_and_any_duplicates(pieces: list[bytes], seed: int) -> None:
     rng = random.Random(seed)

@@ -16,6 +16,7 @@ from fynx_scapy.crypto.encr import Encryption, encryption, plain
 from fynx_scapy.errors import ConfigError, IntegrityError, LocalError, MalformedError
 from fynx_scapy.iana import Encr
 from tests.crypto.rfc_vectors import AES_CBC, AES_CTR, CHACHA20_POLY1305
+from tests.examples import examples
 
 # ID: octets of key material at each key length, salt, IV, ICV, block
 SIZES: dict[Encr, tuple[dict[int | None, int], int, int, int, int]] = {
@@ -123,7 +124,7 @@ def test_gmac_is_gcm_over_additional_data_alone() -> None:
 
 
 @of(AEADS)
-@hypothesis.settings(max_examples=15)
+@hypothesis.settings(max_examples=examples(15))
 @given(data=st.data())
 def test_aead_round_trip(cipher: Encryption, data: st.DataObject) -> None:
     octets = lambda size: data.draw(st.binary(min_size=size, max_size=size))  # noqa: E731
@@ -146,15 +147,14 @@ def test_aead_round_trip(cipher: Encryption, data: st.DataObject) -> None:
 
 
 @of(AEADS)
-@pytest.mark.parametrize("size", [0, 1, 7, 11, 15])
-def test_what_is_shorter_than_an_icv_does_not_verify(cipher: Encryption, size: int) -> None:
-    if size < cipher.icv_size:
+def test_what_is_shorter_than_an_icv_does_not_verify(cipher: Encryption) -> None:
+    for size in range(cipher.icv_size):
         with pytest.raises(IntegrityError):
             cipher.keyed(bytes(cipher.key_size)).open(bytes(8), bytes(size), b"")
 
 
 @of(PLAIN)
-@hypothesis.settings(max_examples=15)
+@hypothesis.settings(max_examples=examples(15))
 @given(data=st.data())
 def test_round_trip(cipher: Encryption, data: st.DataObject) -> None:
     keyed = cipher.keyed(data.draw(st.binary(min_size=cipher.key_size, max_size=cipher.key_size)))

@@ -13,6 +13,7 @@ from fynx_scapy.crypto.protector import Protector
 from fynx_scapy.errors import ConfigError, IntegrityError, MalformedError
 from fynx_scapy.iana import Encr, Integ
 from tests.crypto.rfc_vectors import CHACHA20_POLY1305, CHACHA20_POLY1305_MESSAGE
+from tests.examples import examples
 
 hexed = bytes.fromhex
 LENGTHS = {None: (Encr.ENCR_3DES, Encr.ENCR_CHACHA20_POLY1305)} | dict.fromkeys(
@@ -35,7 +36,7 @@ def protector(encr: Encryption, integ: Integrity | None) -> Protector:
 
 
 @EVERY
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(payloads=st.binary(max_size=100), prefix=st.binary(min_size=32, max_size=64), iv=st.binary(min_size=16))
 @pytest.mark.requirements("7296-3.14-04", "7296-3.14-06")
 def test_round_trip(encr: Encryption, integ: Integrity | None, payloads: bytes, prefix: bytes, iv: bytes) -> None:

@@ -12,6 +12,7 @@ from fynx_scapy.errors import IntegrityError, LocalError, MalformedError, Replay
 from fynx_scapy.esp import EspParts, InboundSa
 from fynx_scapy.iana import Encr, Integ
 from tests.esp.suites import CBC, GCM, IMPLICIT, SUITES, Suite, inbound, octets, outbound
+from tests.examples import examples
 
 PING = bytes(IP(src="10.1.0.1", dst="10.2.0.1") / ICMP() / b"0123456789")
 each_suite = pytest.mark.parametrize("suite", SUITES, ids=str)
@@ -44,7 +45,7 @@ def state(receiver: InboundSa) -> list[object]:
 EVENTS = st.sampled_from(["lost", "twice", "late", "forged", "noise", "cut", "dummy", "padding"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     events=st.lists(st.tuples(EVENTS, st.integers(0, 12)), max_size=8),  # each, and how many ordinary packets after it
     esn=st.booleans(),

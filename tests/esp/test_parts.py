@@ -15,13 +15,14 @@ from scapy.layers.inet6 import IPv6
 from fynx_scapy.errors import IntegrityError, LocalError, MalformedError
 from fynx_scapy.esp import EspParts
 from tests.esp.suites import CBC, GCM, IMPLICIT, SPI, SUITES, Suite, inbound, outbound
+from tests.examples import examples
 
 INNER = bytes(IP(src="10.1.0.1", dst="10.2.0.1") / UDP() / b"payload")
 each_suite = pytest.mark.parametrize("suite", SUITES, ids=str)
 
 
 @each_suite
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(
     payload=st.one_of(st.binary(max_size=70), st.just(INNER)),
     next_header=st.integers(0, 255),
@@ -47,7 +48,7 @@ def test_both_doors_agree(suite: Suite, payload: bytes, next_header: int, esn: b
 
 
 @each_suite
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(
     spi=st.integers(0, 0xFFFF_FFFF),
     seq=st.integers(0, (1 << 64) - 1),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fynx_scapy.errors import ConfigError, ReplayError
 from fynx_scapy.esp.replay import LIMIT_64, ReplayWindow
+from tests.examples import examples
 
 WRAP = 1 << 32
 
@@ -40,7 +41,7 @@ def accepts(window: ReplayWindow, seql: int) -> int | None:
 STEPS = st.lists(st.one_of(st.integers(-140, 140), st.sampled_from([1, 1, 1, 1000, 70_000])), max_size=60)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(size=st.sampled_from([1, 2, 31, 32, 64, 65, 128]), start=st.sampled_from([0, 5, 63, 64, 1 << 31]), steps=STEPS)
 @pytest.mark.requirements("4303-2.2-03", "4303-3.4.3-05", "4303-3.4.3-i01", negative=True)
 def test_window_of_32_bit_numbers_agrees_with_the_model(size: int, start: int, steps: list[int]) -> None:
@@ -69,7 +70,7 @@ def test_a_run_is_accepted_as_one_by_one(size: int, steps: list[int], packets: i
     assert (window.highest, window.missing) == (other.highest, other.missing)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     size=st.sampled_from([1, 32, 64, 128, 1024]),
     start=st.sampled_from([0, WRAP - 70, WRAP - 1, WRAP, WRAP + 3, 5 * WRAP - 30, 7 * WRAP + 200]),
@@ -92,7 +93,7 @@ def test_esn_window_agrees_with_the_model_across_the_wrap(size: int, start: int,
 
 
 @given(highest=st.integers(0, LIMIT_64), seql=st.integers(0, WRAP - 1), size=st.sampled_from([1, 64, 4096, 1 << 31]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_high_half_is_the_appendix_table(highest: int, seql: int, size: int) -> None:
     """Appendix A2.3's pseudo code, word for word, mod 2^32."""
     th, tl = divmod(highest, WRAP)

@@ -12,6 +12,7 @@ from scapy.packet import Raw
 
 from fynx_scapy.errors import LocalError, MalformedError
 from fynx_scapy.esp.transport import Addresses, enter, leave, with_addresses
+from tests.examples import examples
 
 V4 = st.ip_addresses(v=4).map(str)
 V6 = st.ip_addresses(v=6).map(str)
@@ -29,7 +30,7 @@ def built(ip, ends: Addresses, upper) -> bytes:
     return bytes(packet)[len(bytes(ip())) :]
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.sampled_from(["tcp", "udp"]), st.tuples(V4, V4, V4, V4), PORT, PORT, st.binary(max_size=50))
 def test_the_checksum_is_the_one_that_scapy_computes_over_ipv4(kind, hosts, a, b, data):
     sent, seen = Addresses(*hosts[:2]), Addresses(*hosts[2:])
@@ -40,7 +41,7 @@ def test_the_checksum_is_the_one_that_scapy_computes_over_ipv4(kind, hosts, a, b
     assert IP(leave(before, NEXT[kind], seen, sent=sent)).src == seen.source
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(["tcp", "udp", "icmpv6"]), st.tuples(V6, V6, V6, V6), PORT, PORT, st.binary(max_size=50))
 def test_the_checksum_is_the_one_that_scapy_computes_over_ipv6(kind, hosts, a, b, data):
     sent, seen = Addresses(*hosts[:2]), Addresses(*hosts[2:])

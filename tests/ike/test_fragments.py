@@ -32,6 +32,7 @@ from fynx_scapy.layers.ikev2 import IKEv2_Encrypted_Fragment, IKEv2_VendorID, pa
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.wire import Wire
 from fynx_scapy.session import Session
+from tests.examples import examples
 from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 SUITES = ("aes128gcm16-prfsha256-x25519", "aes128-sha256-prfsha256-x25519", "chacha20poly1305-prfsha256-x25519",
@@ -170,7 +171,7 @@ def test_a_message_whose_padding_a_tap_spoilt_is_split_as_it_is():
     assert received.payloads[-1].malformed
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 900), st.integers(160, 400), st.integers(0, 2**32))
 @pytest.mark.requirements("7383-2.6-02", "7383-2.6-03", negative=True)
 def test_any_split_in_any_order_with_duplicates_and_garbage(octets, size, seed):

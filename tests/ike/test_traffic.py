@@ -32,6 +32,7 @@ from fynx_scapy.ike.terms.options import NO_OPTIONS, ChildOptions
 from fynx_scapy.ike.terms.proposals import Suite
 from fynx_scapy.ike.terms.selectors import Flow, Selector
 from fynx_scapy.ike.traffic import gates
+from tests.examples import examples
 from tests.ike.pair import ALICE, BOB, alice
 
 GCM = encryption(Encr.ENCR_AES_GCM_16, 128, esp=True)
@@ -96,7 +97,7 @@ def alike(draw: Any) -> bytes:
 
 
 @given(packets(), packets())
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 def test_packets_with_one_key_are_one_flow(one: bytes, other: bytes) -> None:
     if flow_key(one) is not None and flow_key(one) == flow_key(other):
         assert flow_of(one) == flow_of(other)
@@ -137,7 +138,7 @@ FRAGMENTS = st.sampled_from([NO_OPTIONS, ChildOptions(fragments=True)])
 
 
 @given(SIDE, SIDE, FRAGMENTS, st.lists(packets(), max_size=12))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_a_gate_allows_what_its_child_sa_allows(
     local: tuple[Selector, ...], remote: tuple[Selector, ...], options: ChildOptions, arriving: list[bytes]
 ) -> None:

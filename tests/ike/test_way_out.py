@@ -16,7 +16,7 @@ from fynx_scapy.layers.ikev2 import IKEv2, build_message
 from fynx_scapy.net.echo import udp_packet
 from fynx_scapy.net.memory import Network
 from fynx_scapy.net.nat import Nat
-from fynx_scapy.net.udp import UdpNetwork
+from fynx_scapy.net.udp import UdpNetwork, free_ports
 from tests.ike.pair import ALICE, BOB, Pair, alice, bob
 
 PACKET = udp_packet("10.1.0.1", "10.2.0.1", 4000, 9, b"x")
@@ -189,7 +189,10 @@ def test_an_endpoint_may_have_several_addresses() -> None:
 @pytest.mark.requirements("7296-2.11-02")
 def test_an_endpoint_with_several_addresses_is_reached_at_each(real: bool) -> None:
     ours, theirs = ["127.0.0.1", "127.0.0.2"], "127.0.0.3"
-    ports = EndpointConfig() if not real else EndpointConfig(port=15500, natt_port=15501, marker_always=True)
+    ports = EndpointConfig()
+    if real:
+        port, natt_port = free_ports("127.0.0.1")
+        ports = EndpointConfig(port=port, natt_port=natt_port, marker_always=True)
     network: Network | UdpNetwork = UdpNetwork() if real else Network(seed=1)
     responder, initiator = Endpoint(ours, [bob()], config=ports), Endpoint(theirs, config=ports)
     network.add(responder, "bob")

@@ -96,17 +96,15 @@ def read(kind: int, body: bytes) -> Packet:
 
 
 @pytest.mark.parametrize("kind", sorted(PAYLOADS))
-@pytest.mark.parametrize(
-    "head", [b"", *(bytes(n) for n in range(1, 9)), b"\1" * 4, b"\1" * 8], ids=lambda head: head.hex()
-)
-def test_hostile_octets_as_every_payload(kind: int, head: bytes) -> None:
-    read(kind, head + OCTETS)
+def test_hostile_octets_as_every_payload(kind: int) -> None:
+    for head in (*(bytes(n) for n in range(9)), b"\1" * 4, b"\1" * 8):
+        read(kind, head + OCTETS)
 
 
 @pytest.mark.parametrize("kind", [35, 36, 50])
-@pytest.mark.parametrize("identity", range(16))
-def test_every_type_of_identity(kind: int, identity: int) -> None:
-    read(kind, bytes((identity, 0, 0, 0)) + OCTETS)
+def test_every_type_of_identity(kind: int) -> None:
+    for identity in range(16):
+        read(kind, bytes((identity, 0, 0, 0)) + OCTETS)
 
 
 @pytest.mark.parametrize("tag", [12, 19, 20, 22, 28, 30])
@@ -128,11 +126,11 @@ def test_gateways(gateway: int) -> None:
     read(41, b"\0\0" + iana.NotifyType.REDIRECT.to_bytes(2) + bytes((gateway, len(OCTETS))) + OCTETS + OCTETS)
 
 
-@pytest.mark.parametrize("octets", [OCTETS, TEXT.encode(), b"\x1b[2J", "\u202eevil".encode(), "ü".encode()], ids=len)
 @pytest.mark.parametrize("attribute", [*iana.CpAttribute, 9999])
-def test_every_configuration_attribute(attribute: int, octets: bytes) -> None:
-    payload = read(47, b"\2\0\0\0" + int(attribute).to_bytes(2) + len(octets).to_bytes(2) + octets)
-    assert payload.octets()[8:][4:] == octets
+def test_every_configuration_attribute(attribute: int) -> None:
+    for octets in (OCTETS, TEXT.encode(), b"\x1b[2J", "\u202eevil".encode(), "ü".encode()):
+        payload = read(47, b"\2\0\0\0" + int(attribute).to_bytes(2) + len(octets).to_bytes(2) + octets)
+        assert payload.octets()[8:][4:] == octets
 
 
 @pytest.mark.parametrize("encoding", range(16))

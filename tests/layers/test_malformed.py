@@ -27,6 +27,7 @@ from fynx_scapy.layers.ikev2 import (
 from fynx_scapy.layers.ikev2.attribute import Attribute
 from fynx_scapy.layers.ikev2.structure import Structure
 from fynx_scapy.text import counted
+from tests.examples import examples
 from tests.layers.packets import clear_cache, messages, sa_init
 
 STRUCTURES = [
@@ -63,7 +64,7 @@ def assert_kept(packet: Packet, octets: bytes) -> None:
 
 
 @given(mutated())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_mutated_messages(octets: bytes) -> None:
     if not octets:
         return
@@ -86,7 +87,7 @@ def test_any_octets_as_a_datagram(octets: bytes) -> None:
 
 
 @given(st.sampled_from([*sorted(PAYLOADS), 1, 200]), st.binary(max_size=80))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_any_octets_as_a_payload(kind: int, body: bytes) -> None:
     octets = bytes(2) + (4 + len(body)).to_bytes(2) + body
     layers = parse_payloads(kind, octets)
@@ -97,7 +98,7 @@ def test_any_octets_as_a_payload(kind: int, body: bytes) -> None:
 
 
 @given(st.sampled_from(STRUCTURES), st.binary(min_size=1, max_size=60))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_any_octets_as_any_structure(cls: type[Structure], octets: bytes) -> None:
     layer = cls(octets)
     assert layer.build() == octets

@@ -16,6 +16,7 @@ from scapy.packet import Packet, Raw
 from scapy.utils import checksum
 
 from fynx_scapy.net.coalesce import MOST_SEGMENTS, PLAIN, coalesced
+from tests.examples import examples
 
 VNET = struct.Struct("=BBHHHH")
 STAMPS = [("NOP", None), ("NOP", None), ("Timestamp", (7, 8))]
@@ -103,7 +104,7 @@ def test_segments_that_follow_one_another_are_one_write(version: int, sizes: lis
 
 @VERSIONS
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_what_is_joined_can_be_cut_again(version: int, data: st.DataObject) -> None:
     """Two flows in any order, with odd sizes, options, gaps, PSH, FIN and ECN."""
     packets: list[bytes] = []

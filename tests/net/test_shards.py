@@ -36,7 +36,8 @@ HOSTS = ["127.0.0.1", "::1"]
 PORTS = EndpointConfig(port=0, natt_port=0, marker_always=True)
 CHILD = ChildConfig(local_ts="10.2.0.0/16", remote_ts="10.1.0.0/16")
 SERVER = IkeConfig(auth="secret", local_id="gateway", children=(CHILD,), force_encapsulation=True,
-                   retransmission=Retransmission(timeout=0.3, tries=4))  # fmt: skip
+                   retransmission=Retransmission(timeout=30.0, tries=1))  # fmt: skip
+"""Patient, because a request that a busy machine sends again is dropped, and the tests count drops."""
 CLIENT = SERVER.replace(
     local_id="client", remote_id="gateway",
     children=(CHILD.replace(local_ts=CHILD.remote_ts, remote_ts=CHILD.local_ts),),
@@ -198,7 +199,7 @@ def test_a_peer_with_sas_at_every_worker(group: Shards) -> None:
             child = base.children[0].replace(local_ts=f"10.1.{len(sas)}.0/24")
             with network.acting() as now:
                 sas.append(client.connect(base.replace(children=(child,)), now))
-            assert network.run(lambda: sas[-1].established, limit=5)
+            assert network.run(lambda: sas[-1].established, limit=20)
         for end, shard in zip(gateway.ends, group.shards, strict=True):
             assert all(shard.share.has(sa.own_spi) for sa in end.sas.values())
             assert all(shard.share.has(spi.to_bytes(4)) for spi in end.children)
@@ -207,21 +208,21 @@ def test_a_peer_with_sas_at_every_worker(group: Shards) -> None:
             pings = [echo_request(f"10.1.{number}.1", "10.2.0.1") for number in range(len(sas))] * 3
             inbox = network.host("client").inbox
             assert client.send_many(pings, network.now) == len(pings)
-            assert network.run(lambda: len(inbox) == len(pings), limit=5)
+            assert network.run(lambda: len(inbox) == len(pings), limit=20)
             assert Counter(packet[16:20] for packet in inbox.drain()) == Counter(packet[12:16] for packet in pings)
 
         ping()
         for sa in sas:
             sa.rekey_child(next(iter(sa.children.values())))
             sa.rekey()
-        assert network.run(lambda: all(sa.newest is not sa and sa.newest.established for sa in sas), limit=5)
+        assert network.run(lambda: all(sa.newest is not sa and sa.newest.established for sa in sas), limit=20)
         network.run()
         ping()
         for other in gateway.networks:
             with other.acting():
                 for sa in [sa for sa in other.hosts["gateway"].endpoint.sas.values() if sa.established]:
                     sa.rekey()
-        assert network.run(lambda: all(sa.newest is not sa.successor for sa in sas), limit=5)
+        assert network.run(lambda: all(sa.newest is not sa.successor for sa in sas), limit=20)
         network.run()
         ping()
         drops = sum((end.counts.drops for end in (client, *gateway.ends)), Counter[str]())
@@ -294,13 +295,13 @@ def test_workers_are_processes() -> None:
             if shards.shards[owner].share.has(sa.spi_r):
                 return sa
             sa.delete_ike()
-            assert network.run(lambda: sa.state is State.CLOSED, limit=5)
+            assert network.run(lambda: sa.state is State.CLOSED, limit=20)
             return connect(owner, number)
 
         def ping(number: int) -> None:
             inbox = network.host("client").inbox
             assert client.send(echo_request(f"10.1.{number}.1", "10.2.0.1"), network.now)
-            assert network.run(lambda: len(inbox) == 1, limit=5)
+            assert network.run(lambda: len(inbox) == 1, limit=20)
             inbox.drain()
 
         first, second = connect(0, 0), connect(1, 1)
@@ -308,7 +309,7 @@ def test_workers_are_processes() -> None:
         ping(1)
         for sa in (first, second):
             sa.rekey()
-        assert network.run(lambda: first.newest.established and second.newest.established, limit=5)
+        assert network.run(lambda: first.newest.established and second.newest.established, limit=20)
         before = shards.pids
         os.kill(before[0], signal.SIGKILL)
         assert shards.wait(5)
@@ -318,7 +319,7 @@ def test_workers_are_processes() -> None:
         ping(2)
         shards.stop()
         # <--  HDR, SK {D}: from both workers
-        assert network.run(lambda: second.newest.state is third.state is State.CLOSED, limit=5)
+        assert network.run(lambda: second.newest.state is third.state is State.CLOSED, limit=20)
         assert not shards.pids
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from fynx_scapy.crypto.transforms import Transform
 from fynx_scapy.scan.catalogue import GROUPS, INTEGS, KE, NORMAL, PRFS, Box
 from fynx_scapy.scan.search import Point, Reply, Search, inside
+from tests.examples import examples
 
 WHOLE: Box = (NORMAL[:9], PRFS[:5], INTEGS[:4], GROUPS[:6])
 TELLS = ("everything", "the group", "nothing")
@@ -44,7 +45,7 @@ class Policy:
 
 
 @given(proposals(), st.sampled_from(TELLS))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_exactly_what_is_accepted(policy: list[Box], tells: str) -> None:
     """With every combination tried, the result is exact: proposals that overlap, hold one another, or are equal."""
     peer = Policy(policy, tells)
@@ -54,7 +55,7 @@ def test_exactly_what_is_accepted(policy: list[Box], tells: str) -> None:
 
 
 @given(proposals(), st.sampled_from(TELLS))
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_no_transform_is_missed(policy: list[Box], tells: str) -> None:
     """With few combinations tried, every transform is still right, and so is every combination that is there."""
     peer = Policy(policy, tells)

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from fynx_scapy import Session
-from fynx_scapy.capture.workers import Died, work
 from fynx_scapy.net import Recorder
+from fynx_scapy.processes import Died, work
 
 pytestmark = pytest.mark.slow  # a process that is spawned imports everything again
 
@@ -41,8 +41,8 @@ def test_every_task_has_its_result() -> None:
 def test_a_process_that_dies_costs_one_task() -> None:
     found = dict(work(square_or_die, [0, 1, 3, 4, -2, 5, 6], ((3, 4),), 2))
     assert found == {0: 0, 1: 1, 3: Died(-9), 4: Died(-9), -2: Died(7), 5: 25, 6: 36}
-    assert str(found[3]) == "the process that read it was ended by SIGKILL: is there enough memory?"
-    assert str(found[-2]) == "the process that read it ended with status 7"
+    assert str(found[3]) == "was ended by SIGKILL: is there enough memory?"
+    assert str(found[-2]) == "ended with status 7"
 
 
 def test_a_fault_of_ours_is_seen(capfd: pytest.CaptureFixture[str]) -> None:
