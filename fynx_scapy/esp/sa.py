@@ -8,12 +8,16 @@ takes more memory than all else of an SA. To craft an invalid packet, use :class
 
 from __future__ import annotations
 
+from typing import Any
+
 from fynx_scapy.crypto.encr import Encryption, KeyedCipher
 from fynx_scapy.crypto.integ import Integrity, Sign
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.esp.replay import LIMIT_32, LIMIT_64
 
 MODES = ("tunnel", "transport")
+MADE = ("_opener", "_sealer")
+"""The attributes that are made when the first packet comes."""
 
 
 class EspSa:
@@ -73,6 +77,11 @@ class EspSa:
         self._overhead = 8 + encr.iv_size + self.icv_size  # all of a packet that is not ciphertext
         self.packets = 0
         self.bytes = 0
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """Without the functions that hold the keyed ciphers: a copy makes its own when it needs them."""
+        names = [name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())]
+        return None, {name: None if name in MADE else getattr(self, name) for name in names}
 
     def cipher(self) -> KeyedCipher:
         """The cipher with its key, for crafted packets."""

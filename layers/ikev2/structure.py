@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 from scapy.base_classes import Gen
 from scapy.config import conf
 from scapy.fields import Field, FlagValue, RawVal
-from scapy.packet import NoPayload, Packet
+from scapy.packet import NoPayload, Packet, Raw
 from scapy.volatile import VolatileValue
 
 from fynx_scapy.errors import ConfigError, MalformedError
@@ -32,6 +32,13 @@ from fynx_scapy.text import counted, printable
 _L = TypeVar("_L")
 _NO_PAYLOAD = NoPayload()
 _assign = object.__setattr__
+_KEPT = (
+    "name", "time", "fields", "overloaded_fields", "original", "explicit", "raw_packet_cache",
+    "raw_packet_cache_fields", "payload", "underlayer", "parent",
+)  # fmt: skip
+"""The slots that make a layer what it is, for pickles."""
+_UNSET = {slot for slot in Packet.__slots__ if getattr(Raw(), slot, "") is None}
+"""The slots that Packet.__init__ sets to None. They stay empty until something is assigned, which saves time."""
 
 
 class FormError(MalformedError):
@@ -82,14 +89,20 @@ class Structure(Packet):
     _convert: ClassVar[list[tuple[str, Callable[[Any, Any], Any]]]]
     _template: ClassVar[list[tuple[Callable[[Any, Any], None], Any]] | None]
 
-    if TYPE_CHECKING:
-        # Fields are Scapy's and may have any type. packet[Layer] is a Layer.
-        def __getattr__(self, name: str) -> Any: ...
+    if TYPE_CHECKING:  # packet[Layer] is a Layer
+
         @overload
         def __getitem__(self, layer: type[_L]) -> _L: ...
         @overload
         def __getitem__(self, layer: str) -> Structure: ...
         def __getitem__(self, layer: type[_L] | str) -> _L | Structure: ...
+
+    def __getattr__(self, name: str) -> Any:
+        """The value of a field of this layer or of one behind it; None for a slot that has not been set."""
+        for values in (self.fields, self.overloaded_fields, self.default_fields):
+            if name in values:
+                return value if isinstance(value := values[name], RawVal) else self.fieldtype[name].i2h(self, value)
+        return None if name in _UNSET else self.payload.__getattr__(name)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -132,8 +145,7 @@ class Structure(Packet):
             if not _internal:
                 self.dissection_done(self)
         else:
-            for name in self._lists:
-                values[name] = []
+            values |= {name: [] for name in self._lists}
         if fields:
             # In declared order: the meaning of a value may depend on an earlier field.
             for field in self.fields_desc:
@@ -144,7 +156,7 @@ class Structure(Packet):
                 raise AttributeError(name)
 
     def _fresh(self) -> dict[str, Any]:
-        """Set every slot of a new instance, and return the (empty) dictionary of its fields."""
+        """Set every slot of a new instance but those of `_UNSET`, and return the (empty) dictionary of its fields."""
         for put, value in type(self)._template or self._capture():
             put(self, value)
         values: dict[str, Any] = {}
@@ -170,7 +182,7 @@ class Structure(Packet):
                 value = slot.__get__(model, cls)
             except AttributeError:
                 continue  # Scapy sets this slot later
-            if name not in {"fields", "overloaded_fields", "post_transforms"}:
+            if name not in {"fields", "overloaded_fields", "post_transforms", *_UNSET}:
                 template.append((slot.__set__, value))
         cls._template = template
         return template
@@ -178,8 +190,7 @@ class Structure(Packet):
     @classmethod
     def from_octets(cls, octets: bytes) -> Self:
         """An instance from exactly these octets. Raises :class:`FormError` if they do not fit."""
-        layer = cls.__new__(cls)
-        layer._fresh()
+        layer = cls._blank()
         layer.read(octets)
         return layer
 
@@ -205,6 +216,21 @@ class Structure(Packet):
         if self._fault is not None:
             clone.note_fault(self._fault)
         return clone
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickles: the layer as it is. Scapy builds the octets and dissects them, which may make another layer."""
+        kept = {name: getattr(self, name) for name in _KEPT}
+        return type(self)._blank, (), {name: value for name, value in kept.items() if value} | self.__dict__
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        for name, value in kept.items():
+            _assign(self, name, value)
+
+    @classmethod
+    def _blank(cls) -> Self:
+        layer = cls.__new__(cls)
+        layer._fresh()
+        return layer
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 
 import pytest
@@ -341,3 +342,15 @@ def test_nat_traversal_over_both_families(ip: type) -> None:
     keepalive = ip(bytes(ip() / UDP(sport=4500, dport=4500) / Raw(b"\xff")))
     assert NAT_KEEPALIVE in keepalive
     assert ESP in ip(bytes(ip() / ESP(spi=1, seq=1, data=b"x" * 16)))
+
+
+def test_a_pickled_layer_is_the_same_layer() -> None:
+    # Scapy would build it and dissect it, which makes another layer of what is wrong.
+    proposal = IKEv2_Proposal(trans=[IKEv2_Transform(length=3)], trans_nb=9)
+    layer = IKEv2_SA(prop=[proposal, b"octets"], length=5) / IKEv2_Nonce(nonce=b"n" * 16)
+    copy = pickle.loads(pickle.dumps(layer))
+    assert copy.command() == layer.command()
+    assert bytes(copy) == bytes(layer)
+    assert copy.payload.underlayer is copy
+    wrong = IKEv2_Nonce(bytes(3))
+    assert pickle.loads(pickle.dumps(wrong)).malformed == wrong.malformed

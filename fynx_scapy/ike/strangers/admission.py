@@ -11,7 +11,8 @@ from __future__ import annotations
 import ipaddress
 import struct
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.iana import NotifyType, PayloadType
@@ -48,6 +49,11 @@ class ChallengeSent(MessageSent):
         for name, value in {"plaintext": None, "changed": (), **fields}.items():
             object.__setattr__(self, name, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy is made of the octets, too."""
+        names = [each.name for each in fields(self) if each.name not in ("header", "payloads")]
+        return _again, ({name: getattr(self, name) for name in names},)
+
     @property
     def weight(self) -> int:
         """The octets only; no layers are kept."""
@@ -62,6 +68,10 @@ class ChallengeSent(MessageSent):
     def payloads(self) -> tuple[Packet, ...]:
         """The Notify payloads."""
         return tuple(parse_message(self.wire[0])[1])
+
+
+def _again(values: Mapping[str, Any]) -> ChallengeSent:
+    return ChallengeSent(**values)
 
 
 @dataclass(frozen=True, slots=True)
