@@ -21,6 +21,7 @@ from fynx_scapy.layers.ikev2 import (
     ke,
     nonce,
     notify,
+    notify_extensions,
     payload,
     puzzle,
     sa,
@@ -41,6 +42,7 @@ from fynx_scapy.layers.ikev2.ident import *
 from fynx_scapy.layers.ikev2.ke import *
 from fynx_scapy.layers.ikev2.nonce import *
 from fynx_scapy.layers.ikev2.notify import *
+from fynx_scapy.layers.ikev2.notify_extensions import *
 from fynx_scapy.layers.ikev2.payload import *
 from fynx_scapy.layers.ikev2.puzzle import *
 from fynx_scapy.layers.ikev2.sa import *
@@ -65,6 +67,7 @@ __all__ += ident.__all__
 __all__ += ke.__all__
 __all__ += nonce.__all__
 __all__ += notify.__all__
+__all__ += notify_extensions.__all__
 __all__ += payload.__all__
 __all__ += puzzle.__all__
 __all__ += sa.__all__

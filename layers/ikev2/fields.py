@@ -121,17 +121,18 @@ class Length(ShortField):
 
 
 class SizeOf(ByteField):
-    """One octet (or two, ``fmt="H"``) with the size of another field in octets; computed if None."""
+    """One octet (or two, ``fmt="H"``) with the size of another field in octets, and ``plus``; computed if None."""
 
-    __slots__ = ["of"]
+    __slots__ = ["of", "plus"]
 
-    def __init__(self, name: str, of: str, fmt: str = "B"):
+    def __init__(self, name: str, of: str, fmt: str = "B", plus: int = 0):
         self.of = of
+        self.plus = plus
         Field.__init__(self, name, None, fmt)
 
     def computed(self, pkt: Any) -> int:
         field = pkt.fieldtype[self.of]
-        return len(field.addfield(pkt, b"", pkt.internal(self.of)))
+        return self.plus + len(field.addfield(pkt, b"", pkt.internal(self.of)))
 
 
 class CountOf(SizeOf):

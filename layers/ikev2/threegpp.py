@@ -27,7 +27,13 @@ def timer_seconds(octet: int) -> int | None:
     return None if unit == _DEACTIVATED else _UNITS[unit] * count
 
 
-class Notify_BackoffTimer(NotifyData):
+class _Data3gpp(NotifyData):
+    """What the types of 3GPP have in common: a network may name them without data."""
+
+    least = 0
+
+
+class Notify_BackoffTimer(_Data3gpp):
     """BACKOFF_TIMER and N3GPP_BACKOFF_TIMER: how long to wait before another attempt, as a GPRS timer 3."""
 
     name = "IKEv2 3GPP Backoff Timer"
@@ -78,23 +84,16 @@ class _Digits(Octets):
         return repr(x) if isinstance(x, str) else super().i2repr(pkt, x)
 
 
-class _IdentitySize(SizeOf):
-    """Two octets with the size of the identity and its type."""
-
-    def computed(self, pkt: Any) -> int:
-        return 1 + super().computed(pkt)
-
-
 _IDENTITIES = {1: "IMEI", 2: "IMEISV"}
 
 
-class Notify_DeviceIdentity(NotifyData):
+class Notify_DeviceIdentity(_Data3gpp):
     """DEVICE_IDENTITY: the type of identity that is asked for, or its digits: ``identity="490154203237518"``."""
 
     name = "IKEv2 3GPP Device Identity"
     notify_types = (41101,)
     fields_desc = [
-        _IdentitySize("size", "identity", "H"),
+        SizeOf("size", "identity", "H", plus=1),
         Octet("identity_type", 1),
         _Digits("identity", b"", size=lambda layer: max(0, layer.fields["size"] - 1)),
         Octets("data"),
@@ -107,7 +106,7 @@ class Notify_DeviceIdentity(NotifyData):
         return f"{kind} {self.identity}" if isinstance(self.identity, str) and self.identity else kind
 
 
-class Notify_3gppAddress4(NotifyData):
+class Notify_3gppAddress4(_Data3gpp):
     """NAS_IP4_ADDRESS and UP_IP4_ADDRESS: an IPv4 address of the network."""
 
     name = "IKEv2 3GPP IPv4 Address"
@@ -120,7 +119,7 @@ class Notify_3gppAddress4(NotifyData):
         return str(self.address)
 
 
-class Notify_3gppAddress6(NotifyData):
+class Notify_3gppAddress6(_Data3gpp):
     """NAS_IP6_ADDRESS and UP_IP6_ADDRESS: an IPv6 address of the network."""
 
     name = "IKEv2 3GPP IPv6 Address"
@@ -133,7 +132,7 @@ class Notify_3gppAddress6(NotifyData):
         return str(self.address)
 
 
-class Notify_NasTcpPort(NotifyData):
+class Notify_NasTcpPort(_Data3gpp):
     """NAS_TCP_PORT: the TCP port for NAS messages."""
 
     name = "IKEv2 3GPP NAS TCP Port"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from scapy.packet import Packet
+
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, ProtocolId, name_of
 from fynx_scapy.ike.basics.counts import DropReason
 from fynx_scapy.ike.core import hooks
@@ -129,9 +131,13 @@ def _notifies(datagram: Datagram) -> list[IKEv2_Notify]:
     if len(datagram.data) > MESSAGE_SIZE:
         return []
     _, payloads = parse_message(datagram.data)
-    if any(payload.malformed or payload.payload_type in (PayloadType.SK, PayloadType.SKF) for payload in payloads):
+    if any(payload.payload_type in (PayloadType.SK, PayloadType.SKF) or _malformed(payload) for payload in payloads):
         return []
     return [payload for payload in payloads if isinstance(payload, IKEv2_Notify)]
+
+
+def _malformed(payload: Packet) -> bool:
+    return bool(payload.malformed) and not (isinstance(payload, IKEv2_Notify) and payload.tolerable)
 
 
 def _report(sa: SaRecord, payload: IKEv2_Notify) -> None:

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from fynx_scapy.iana import PayloadType
+from fynx_scapy.iana import NotifyType, PayloadType
 from fynx_scapy.layers.ikev2.payload import MAXIMUM_PAYLOADS
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def too_many(most: int, kind: int, data: bytes, offset: int = 0) -> str | None:
     """Why the payloads hold more than ``most`` substructures, or None. ``kind`` is the type of the first payload.
 
     Every proposal, transform, selector and attribute of a Configuration payload counts as one, and so do every four
-    octets of a transform's attributes. Malformed payloads are left to the parser.
+    octets of a transform's attributes, and each announced authentication method and attribute of ROHC in a notify.
+    Malformed payloads are left to the parser.
     """
     count = 0
     for _ in range(MAXIMUM_PAYLOADS):
@@ -110,9 +111,29 @@ def _attributes(data: bytes, at: int, end: int) -> int:
     return count
 
 
+def _announcements(data: bytes, at: int, end: int) -> int:
+    """Count the announcements of SUPPORTED_AUTH_METHODS or the attributes of ROHC_SUPPORTED; other notifies have none.
+
+    RFC 9593 section 3.2, RFC 5857 section 3.1.1. An attribute with a value of its own has a bit set in front.
+    """
+    if at + 4 > end:
+        return 0
+    kind, count = int.from_bytes(data[at + 2 : at + 4]), 0
+    at += 4 + data[at + 1]
+    if kind == NotifyType.SUPPORTED_AUTH_METHODS:
+        while at < end:
+            count, at = count + 1, at + max(data[at], 2)
+    elif kind == NotifyType.ROHC_SUPPORTED:
+        while at + _ATTRIBUTE <= end:
+            long = 0 if data[at] & 0x80 else int.from_bytes(data[at + 2 : at + 4])
+            count, at = count + 1, at + _ATTRIBUTE + long
+    return count
+
+
 _COUNTS: Mapping[int, Callable[[bytes, int, int], int]] = {
     PayloadType.SA: _proposals,
     PayloadType.TSi: _selectors,
     PayloadType.TSr: _selectors,
     PayloadType.CP: _attributes,
+    PayloadType.N: _announcements,
 }

@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from scapy.packet import Packet
+
 from fynx_scapy.errors import PeerError
 from fynx_scapy.iana import NotifyType, PayloadType, name_of
 from fynx_scapy.ike.message import Message, unprocessed
+from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 COOKIE_SIZES = range(1, 65)
 """Octets of a cookie (section 2.6)."""
@@ -64,7 +67,12 @@ ANYTHING = Rule({})
 
 def malformed(message: Message) -> str | None:
     """What is wrong with the first malformed payload, or None."""
-    return next((p.malformed for p in message.payloads if p.malformed and not unprocessed(p)), None)
+    return next((p.malformed for p in message.payloads if p.malformed and not _left_out(p)), None)
+
+
+def _left_out(payload: Packet) -> bool:
+    """Whether a fault of this payload is none of the message: nobody reads it, or its reader judges it."""
+    return unprocessed(payload) or (isinstance(payload, IKEv2_Notify) and payload.tolerable)
 
 
 def check(message: Message, rule: Rule | None) -> None:
