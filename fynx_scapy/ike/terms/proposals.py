@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 from scapy.packet import Packet
@@ -19,6 +19,7 @@ from fynx_scapy.errors import ConfigError, MalformedError
 from fynx_scapy.iana import ProtocolId, TransformAttributeType, TransformType, name_of
 from fynx_scapy.ike.terms.defaults import NAMED
 from fynx_scapy.layers.ikev2 import IKEv2_Proposal, IKEv2_SA, IKEv2_Transform, IKEv2_TransformAttribute
+from fynx_scapy.text import counted
 
 ENCR, PRF, INTEG, KE, SN = 1, 2, 3, 4, 5
 
@@ -174,7 +175,7 @@ def _transform_layer(transform: Transform) -> IKEv2_Transform:
 class Offer:
     """A proposal in a message. ``fault`` says why no policy may accept it, or is None.
 
-    ``layers`` are its transforms as they were encoded.
+    ``left_out`` counts what it has beside ``transforms``: what nobody may choose, and what it has already.
     """
 
     number: int
@@ -182,7 +183,7 @@ class Offer:
     spi: bytes
     transforms: tuple[Transform, ...]
     fault: str | None = None
-    layers: Mapping[Transform, Packet] = field(default_factory=dict, repr=False, compare=False)
+    left_out: int = 0
 
     @classmethod
     def parse(cls, layer: Packet) -> Offer:
@@ -194,7 +195,7 @@ class Offer:
         spi = bytes(layer.SPI or b"")
         understood = _UNDERSTOOD.get(protocol, ())
         fault = None if protocol in _SPI_SIZE else f"is for the unknown protocol {protocol}"
-        layers: dict[Transform, Packet] = {}
+        found: dict[Transform, None] = {}
         for item in layer.trans:
             if not isinstance(item, IKEv2_Transform):
                 continue  # octets that a tap put in its place
@@ -203,13 +204,13 @@ class Offer:
                 continue
             transform = _parse_transform(item, protocol == ProtocolId.ESP)
             if transform is not None:
-                layers.setdefault(transform, item)
+                found[transform] = None
         if fault is None and len(spi) not in _SPI_SIZE[ProtocolId(protocol)]:
             fault = f"has an SPI of {len(spi)} octets"
         if fault is None and spi and not any(spi):
             # RFC 4303 section 2.1 and RFC 7296 section 2.6: zero means that there is no SPI.
             fault = "has an SPI of zero"
-        return cls(layer.proposal, protocol, spi, tuple(layers), fault, layers)
+        return cls(layer.proposal, protocol, spi, tuple(found), fault, len(layer.trans) - len(found))
 
     def of_type(self, number: int) -> list[Transform]:
         """The transforms of one type, in order."""
@@ -241,11 +242,11 @@ def _parse_transform(layer: Packet, esp: bool) -> Transform | None:
 
 
 def _unusable(attribute: Packet) -> bool:
-    """Whether an attribute is anything but a Key Length of two octets (RFC 7296 section 3.3.5)."""
+    """Whether an attribute is anything but a Key Length in its only form, type and value (RFC 7296 section 3.3.5)."""
     if not isinstance(attribute, IKEv2_TransformAttribute):
         return True  # octets that a tap put in its place
-    value = attribute.value
-    return attribute.type != TransformAttributeType.Key_Length or not (isinstance(value, int) or len(value or b"") == 2)
+    short = isinstance(attribute.value, int) and attribute.AF != 0
+    return attribute.type != TransformAttributeType.Key_Length or not short
 
 
 def offers(payload: IKEv2_SA) -> list[Offer]:
@@ -257,14 +258,13 @@ def offers(payload: IKEv2_SA) -> list[Offer]:
 class Choice:
     """The proposal that the responder chose: the number and the SPI of the offer, and one transform of each type.
 
-    ``layers`` are the transforms as they were offered. ``own_spi`` is the initiator's SPI in the offer.
+    ``own_spi`` is the initiator's SPI in the offer.
     """
 
     number: int
     protocol: int
     spi: bytes
     transforms: tuple[Transform, ...]
-    layers: Mapping[Transform, Packet] = field(default_factory=dict, repr=False, compare=False)
     own_spi: bytes = b""
 
     @property
@@ -273,17 +273,8 @@ class Choice:
         return Suite.of(self.transforms)
 
     def layer(self, spi: bytes = b"") -> IKEv2_Proposal:
-        """The layer for the SA payload of the answer, with our SPI.
-
-        "Any attributes of a selected transform MUST be returned unmodified" (RFC 7296 section 3.3.6), so they keep
-        their encoding.
-        """
-        proposal = proposal_layer(self.number, self.protocol, self.transforms, spi)
-        for transform, layer in zip(self.transforms, proposal.trans, strict=True):
-            offered = self.layers[transform].attributes if transform in self.layers else []
-            if any(not attribute.AF for attribute in offered):
-                layer.attributes = [attribute.copy() for attribute in offered]
-        return proposal
+        """The layer for the SA payload of the answer, with our SPI. Attributes go back unmodified (section 3.3.6)."""
+        return proposal_layer(self.number, self.protocol, self.transforms, spi)
 
 
 def choose(
@@ -299,7 +290,7 @@ def choose(
         if offer.protocol == own.protocol:
             chosen = _meet(offer, own, without, prefer_ke)
             if chosen is not None and not _bare(own.protocol, chosen):
-                return Choice(offer.number, offer.protocol, offer.spi, chosen, offer.layers)
+                return Choice(offer.number, offer.protocol, offer.spi, chosen)
     return None
 
 
@@ -342,6 +333,10 @@ def check_answer(answer: Sequence[Offer], sent: Sequence[Offer], *, without: Seq
     chosen = answer[0]
     if chosen.fault:
         raise MalformedError(f"the chosen proposal {chosen.fault}")
+    if chosen.left_out:
+        # Section 3.3.6: "the responder MUST choose a single one" of each type.
+        many = counted(chosen.left_out, "transform")
+        raise MalformedError(f"the chosen proposal has {many} more than it may: repeated or invalid ones")
     meant = [offer for offer in sent if offer.number == chosen.number]
     if not meant:
         numbers = ", ".join(str(offer.number) for offer in sent) or "none"
