@@ -43,6 +43,8 @@ class Check:
     """The check of each item, for a tuple or a mapping."""
     of: type | None = None
     """The class of the value, where the check asks for one."""
+    file: bool = False
+    """Whether text names a file. In a configuration file it is relative to that one."""
 
     def fault(self, name: str, value: object) -> str:
         """The error text for a value that does not pass. For a tuple it names the first wrong item, if there is one."""
@@ -91,10 +93,10 @@ def text(*, empty: bool = False) -> Check:
     return Check("text" if empty else "text that is not empty", lambda v: isinstance(v, str) and (empty or bool(v)))
 
 
-def octets(low: int, high: int) -> Check:
-    """Bytes of ``low`` to ``high`` octets, which no error text shows."""
+def octets(low: int, high: int, *, hidden: bool = True) -> Check:
+    """Bytes of ``low`` to ``high`` octets: with ``hidden`` a secret."""
     wanted = f"bytes, {low} to {high} octets"
-    return Check(wanted, lambda value: isinstance(value, bytes) and low <= len(value) <= high, hidden=True)
+    return Check(wanted, lambda value: isinstance(value, bytes) and low <= len(value) <= high, hidden)
 
 
 SECRET = Check("text or bytes that are not empty", lambda value: isinstance(value, str | bytes) and bool(value), True)
@@ -108,7 +110,14 @@ def kind(cls: type, *, hidden: bool = False) -> Check:
 
 def optional(check: Check) -> Check:
     """None, or a value that passes ``check``."""
-    return Check(f"{check.wanted}, or None", lambda v: v is None or check.accepts(v), check.hidden, of=check.of)
+    return Check(
+        f"{check.wanted}, or None",
+        lambda v: v is None or check.accepts(v),
+        check.hidden,
+        check.item,
+        check.of,
+        check.file,
+    )
 
 
 def several(check: Check, low: int = 0, high: int = 4096) -> Check:
@@ -119,6 +128,7 @@ def several(check: Check, low: int = 0, high: int = 4096) -> Check:
         lambda value: isinstance(value, tuple) and low <= len(value) <= high and all(map(check.accepts, value)),
         check.hidden,
         check,
+        file=check.file,
     )
 
 
@@ -254,6 +264,11 @@ def read_secret(value: object, name: str) -> bytes:
     if not isinstance(value, bytes | bytearray):
         raise ConfigError(f"expected text or bytes for {name}, found {shown(value, hidden=True)}")
     return bytes(value)
+
+
+def secret_in_file(octets: bytes, name: str) -> bytes:
+    """The secret that a file has: its octets or, in ASCII, the hex digits after ``0x``. ConfigError, without it."""
+    return read_secret(octets.decode(), name) if octets.startswith(b"0x") and octets.isascii() else octets
 
 
 def as_tuple(value: Any, *single: type, hidden: bool = False) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Self
 
-from fynx_scapy.reasons import ENDINGS, REFUSALS
+from fynx_scapy.reasons import CERTIFICATES, ENDINGS, REFUSALS
 from fynx_scapy.reasons import Closing as Closing
 from fynx_scapy.text import LONGEST, printable, printable_lines
 
@@ -263,6 +263,8 @@ class PeerError(FynxError):
         self.reason = printable_lines(reason)
         self.spi = spi
         self.protocol = protocol
+        self.payloads: tuple[Any, ...] = ()
+        """What answers instead of the notify: EAP-Failure is the answer to an EAP response."""
         if (row := REFUSALS.get(notify_type)) is not None:
             self.code, self.retryable, _, self.advice = row
         self.about(notify=notify_type)
@@ -272,7 +274,25 @@ class AuthenticationError(FynxError):
     """The peer's AUTH does not verify, or no credential matches the peer (RFC 7296 section 2.15)."""
 
     code = "authentication"
-    advice = "Compare identities and pre-shared keys at both ends, character by character."
+    advice = (
+        "Compare identities at both ends, then pre-shared keys, character by character, or certificates and whom each "
+        "end trusts."
+    )
+
+
+class CertificateError(AuthenticationError):
+    """The peer's certificate is refused: the code says why, the text which certificate and what is wrong with it."""
+
+    code = "certificate"
+    advice = "The text says which certificate, and what is wrong with it."
+
+    def __init__(self, fault: str, text: str, subject: str = "") -> None:
+        super().__init__(text)
+        self.fault = fault
+        """What follows ``certificate.`` in the code."""
+        self.subject = printable(subject, LONGEST)
+        """The subject of the certificate that is wrong, printable. Empty where it is not known."""
+        self.code, self.retryable, _, self.advice = CERTIFICATES[f"certificate.{fault}"]
 
 
 class IntegrityError(FynxError):

@@ -111,7 +111,7 @@ REFUSALS: Mapping[int, Meaning] = {
         "peer.authentication-failed",
         False,
         "One end does not believe the other's AUTH, does not know its identity, or has too many IKE SAs of it.",
-        "Compare identities and pre-shared keys at both ends; the refused end is not told which of them is wrong.",
+        "Compare identities, keys and certificates at both ends. The log of the end that refused says which is wrong.",
     ),
     34: Meaning(
         "peer.single-pair-required",
@@ -196,3 +196,39 @@ REFUSALS: Mapping[int, Meaning] = {
     ),
 }
 """The codes of PeerError by notify type: the error types of IANA's registry, and two others that end a handshake."""
+
+_CLOCK = "Compare the clocks of both ends, and renew the certificate. `Trust.at` judges at another time."
+_ISSUER = "Ask the authority for certificates that are issued by the rules of RFC 5280, or trust another one."
+
+CERTIFICATES: Mapping[str, Meaning] = {
+    row.code: row
+    for row in (
+        Meaning("certificate.malformed", False, "It cannot be read, or is too large.", "Have it issued anew."),
+        Meaning("certificate.unknown-authority", False, "No chain leads to a trusted certificate.",
+                "Trust its root, or send the intermediates too."),
+        Meaning("certificate.signature", False, "The signature of an issuer does not verify.",
+                "The certificate was changed, or another authority has the same name: compare the keys."),
+        Meaning("certificate.expired", False, "A certificate of the chain has expired.", _CLOCK),
+        Meaning("certificate.not-yet-valid", False, "A certificate of the chain is not valid yet.", _CLOCK),
+        Meaning("certificate.revoked", False, "A certificate of the chain was revoked.", "Have a new one issued."),
+        Meaning("certificate.revocation-unknown", False, "Nobody says that it was not revoked.",
+                "Hand over a current CRL or OCSP response, or set `Trust.revocation` to `if-known`."),
+        Meaning("certificate.name-constraints", False, "A name is outside of what an issuer may certify.", _ISSUER),
+        Meaning("certificate.not-a-ca", False, "An issuer is no certification authority.", _ISSUER),
+        Meaning("certificate.path-length", False, "More authorities follow than an issuer allows.", _ISSUER),
+        Meaning("certificate.key-usage", False, "The key is not meant for this use.",
+                "Have it issued for IKE, or for any use. `Trust.extended_key_usage` says what is accepted."),
+        Meaning("certificate.critical-extension", False, "A critical extension is not understood.", _ISSUER),
+        Meaning("certificate.weak-key", False, "A key is too short.",
+                "Use RSA of 2048 bits or more, or a curve of 256. `Trust.minimum_rsa_bits` and `minimum_ec_bits` say "
+                "what is enough."),
+        Meaning("certificate.weak-signature", False, "An issuer signed with MD5 or SHA-1.",
+                "Have it issued with SHA-2. `Trust.allow_sha1` accepts SHA-1."),
+        Meaning("certificate.identity", False, "The certificate does not have the identity of the ID payload.",
+                "Compare the ID with subjectAltName and subject: RFC 4945 section 3.1 has the rules."),
+        Meaning("certificate.too-complex", False, "Judging it would take more steps than we allow.",
+                "Send only the certificates of one chain."),
+        Meaning("certificate.refused", False, "The X.509 verifier refuses the chain.", "The text has its reason."),
+    )
+}  # fmt: skip
+"""The codes of CertificateError."""

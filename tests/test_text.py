@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 import fynx_scapy
-from fynx_scapy.errors import FynxError, PeerError
+from fynx_scapy.errors import CertificateError, FynxError, PeerError
 from fynx_scapy.harness.reachability import Unreached
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.keylog import KeyLog
+from fynx_scapy.layers.ikev2.notify import SizeError
 from fynx_scapy.layers.ikev2.structure import FormError
 from fynx_scapy.text import LONGEST, printable, printable_lines
 from tests.hostile import OCTETS, TEXT, unprintable
@@ -44,8 +45,8 @@ def test_every_character_that_unicode_has() -> None:
     shown = printable(everything)
     assert not unprintable(shown)
     assert "\n" not in shown
-    letters = [each for each in everything if unicodedata.category(each)[0] in "LMNPS"]
-    assert set(letters) <= set(shown)
+    letters = {each for each in everything if unicodedata.category(each)[0] in "LMNPS"}
+    assert letters <= set(shown)
 
 
 def test_long_text_is_cut_and_its_octets_are_counted() -> None:
@@ -80,7 +81,13 @@ def subclasses(kind: type[FynxError]) -> set[type[FynxError]]:
 
 @pytest.mark.parametrize("kind", sorted(subclasses(FynxError), key=str))
 def test_errors_of_every_kind(kind: type[FynxError]) -> None:
-    arguments = {PeerError: (1, b"", TEXT), FormError: (0, TEXT), Unreached: (TEXT, [TEXT])}
+    arguments = {
+        CertificateError: ("expired", TEXT),
+        PeerError: (1, b"", TEXT),
+        FormError: (0, TEXT),
+        SizeError: (0, TEXT),
+        Unreached: (TEXT, [TEXT]),
+    }
     error = kind(*arguments.get(kind, (TEXT,)))
     assert "EVIL" in str(error)
     assert not unprintable(str(error))

@@ -16,7 +16,7 @@ from typing import Any, Unpack
 import fynx_scapy.bench.figures
 import fynx_scapy.harness.cases  # noqa: F401 -- the errors of both are listed too
 from fynx_scapy import PeerFields, Session
-from fynx_scapy.errors import PeerError, SessionClosed
+from fynx_scapy.errors import CertificateError, PeerError, SessionClosed
 from fynx_scapy.failures import kinds
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
 from fynx_scapy.ike.basics.states import TRANSITIONS, State
@@ -33,12 +33,13 @@ from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
 from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.wire.rules import Rule
 from fynx_scapy.ladder import Ladder
-from fynx_scapy.reasons import ENDINGS, REFUSALS
+from fynx_scapy.reasons import CERTIFICATES, ENDINGS, REFUSALS
 from tools import ledger
 from tools.cases_page import cases
 from tools.ledger import requirements
 from tools.schema_page import report_json
 from tools.settings_page import NOTE, settings
+from tools.signatures_page import signatures
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -287,7 +288,7 @@ def _line(lines: list[str], state: State) -> list[int]:
 
 def codes() -> Iterator[tuple[str, bool, str, str, str]]:
     """Every code of an error: the code, whether a retry may help, its class, what it means, what to do."""
-    rows = {PeerError: REFUSALS.values(), SessionClosed: ENDINGS.values()}
+    rows = {PeerError: REFUSALS.values(), SessionClosed: ENDINGS.values(), CertificateError: CERTIFICATES.values()}
     for kind in dict.fromkeys(kinds()):
         if not kind.__module__.startswith("fynx_scapy.") or "code" not in vars(kind):
             continue  # one of a user, or one that shares the code of its base class
@@ -325,6 +326,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "report-json.md": report_json,
     "cases.md": cases,
     "requirements.md": requirements,
+    "signatures.md": signatures,
 }
 
 if __name__ == "__main__":
