@@ -11,47 +11,9 @@ from scapy.layers.eap import EAP
 from scapy.packet import Packet
 
 from fynx_scapy.iana import PayloadType
+from fynx_scapy.layers.ikev2.eap.names import eap_text
 from fynx_scapy.layers.ikev2.fields import Octets
 from fynx_scapy.layers.ikev2.payload import GENERIC, IKEv2_Payload
-
-CODES = {1: "request", 2: "response", 3: "success", 4: "failure", 5: "initiate", 6: "finish"}
-"""EAP codes (RFC 3748 section 4, RFC 6696 section 5.3)."""
-METHODS = {
-    1: "Identity", 2: "Notification", 3: "Nak", 4: "MD5", 5: "OTP", 6: "GTC", 9: "RSA public key", 13: "TLS",
-    15: "SecurID", 17: "LEAP", 18: "SIM", 19: "SRP-SHA1", 21: "TTLS", 23: "AKA", 25: "PEAP", 26: "MSCHAPv2",
-    29: "MSCHAPv2 (29)", 32: "POTP", 33: "MS-Authentication-TLV", 38: "HTTP Digest", 43: "FAST", 46: "PAX", 47: "PSK",
-    48: "SAKE", 49: "IKEv2", 50: "AKA'", 51: "GPSK", 52: "pwd", 53: "EKE", 54: "PT-EAP", 55: "TEAP", 56: "NOOB",
-    255: "experimental",
-}  # fmt: skip
-"""EAP method types of IANA's registry, without the prefix EAP-. 26 is Microsoft's number for MSCHAPv2."""
-EXPANDED = 254
-EXPANDED_METHODS = {(10415, 3): "EAP-5G", (14122, 1): "WSC"}
-"""Vendor (SMI number) and vendor type -> name (3GPP TS 24.502 section 9.3.2, Wi-Fi Alliance)."""
-_5G_MESSAGES = {1: "5G-Start", 2: "5G-NAS", 3: "5G-Notification", 4: "5G-Stop"}
-
-
-def eap_text(message: bytes) -> str:
-    """Code and method of an EAP message, as far as it goes (RFC 3748 sections 4, 5 and 5.7)."""
-    if not message:
-        return ""
-    words = [CODES.get(message[0], f"code {message[0]}")]
-    if message[0] in (1, 2) and len(message) > 4:
-        kind = message[4]
-        words.append(_expanded(message) if kind == EXPANDED and len(message) >= 12 else _method(kind))
-    return " ".join(words)
-
-
-def _method(kind: int) -> str:
-    return "expanded Nak" if kind == EXPANDED else METHODS.get(kind, f"method {kind}")
-
-
-def _expanded(message: bytes) -> str:
-    vendor, kind = int.from_bytes(message[5:8]), int.from_bytes(message[8:12])
-    if vendor == 0:
-        return _method(kind)
-    name = EXPANDED_METHODS.get((vendor, kind), f"vendor {vendor} method {kind}")
-    told = _5G_MESSAGES.get(message[12]) if name == "EAP-5G" and len(message) > 12 else None
-    return f"{name} {told}" if told else name
 
 
 class _EapMessage(Octets):
