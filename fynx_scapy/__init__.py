@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from fynx_scapy.client import IpsecClient
     from fynx_scapy.ike.basics.counts import DropReason
     from fynx_scapy.ike.basics.randomness import SeededRandomness
-    from fynx_scapy.ike.config import IkeConfig, IkeFields, Psk
+    from fynx_scapy.ike.config import IkeConfig, IkeFields
     from fynx_scapy.ike.core.child import ChildSa
+    from fynx_scapy.ike.credentials.certificates import Certificate, Certificates, RawKey, RawKeys
+    from fynx_scapy.ike.credentials.ppk import Ppk
+    from fynx_scapy.ike.credentials.secrets import Null, Psk
     from fynx_scapy.ike.endpoint import Endpoint
     from fynx_scapy.ike.message import Address
     from fynx_scapy.ike.sa import IkeSa
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.terms.selectors import Selector
     from fynx_scapy.ike.terms.timeouts import DeadPeerDetection, Reconnect, Retransmission
     from fynx_scapy.ipsec_session import IpsecSession, SessionCounters
+    from fynx_scapy.pki.trust import Trust
     from fynx_scapy.server import IpsecServer
     from fynx_scapy.session import Session
     from fynx_scapy.session_setup import PeerFields, SessionFields
@@ -40,6 +44,8 @@ __version__ = "0.1.0"
 __all__ = [
     "NEVER",
     "Address",
+    "Certificate",
+    "Certificates",
     "ChildConfig",
     "ChildFields",
     "ChildSa",
@@ -59,9 +65,13 @@ __all__ = [
     "IpsecSession",
     "Lifetime",
     "Limits",
+    "Null",
     "PeerFields",
+    "Ppk",
     "Proposal",
     "Psk",
+    "RawKey",
+    "RawKeys",
     "Reconnect",
     "Retransmission",
     "SeededRandomness",
@@ -70,12 +80,16 @@ __all__ = [
     "SessionCounters",
     "SessionFields",
     "Settings",
+    "Trust",
     "TunPump",
 ]
 
 # Public name -> its module.
 _HOME = {
+    "NEVER": "fynx_scapy.ike.terms.lifetime",
     "Address": "fynx_scapy.ike.message",
+    "Certificate": "fynx_scapy.ike.credentials.certificates",
+    "Certificates": "fynx_scapy.ike.credentials.certificates",
     "ChildConfig": "fynx_scapy.ike.terms.child_config",
     "ChildFields": "fynx_scapy.ike.terms.child_config",
     "ChildSa": "fynx_scapy.ike.core.child",
@@ -95,10 +109,13 @@ _HOME = {
     "IpsecSession": "fynx_scapy.ipsec_session",
     "Lifetime": "fynx_scapy.ike.terms.lifetime",
     "Limits": "fynx_scapy.ike.terms.lifetime",
-    "NEVER": "fynx_scapy.ike.terms.lifetime",
+    "Null": "fynx_scapy.ike.credentials.secrets",
     "PeerFields": "fynx_scapy.session_setup",
+    "Ppk": "fynx_scapy.ike.credentials.ppk",
     "Proposal": "fynx_scapy.ike.terms.proposals",
-    "Psk": "fynx_scapy.ike.config",
+    "Psk": "fynx_scapy.ike.credentials.secrets",
+    "RawKey": "fynx_scapy.ike.credentials.certificates",
+    "RawKeys": "fynx_scapy.ike.credentials.certificates",
     "Reconnect": "fynx_scapy.ike.terms.timeouts",
     "Retransmission": "fynx_scapy.ike.terms.timeouts",
     "SeededRandomness": "fynx_scapy.ike.basics.randomness",
@@ -107,6 +124,7 @@ _HOME = {
     "SessionCounters": "fynx_scapy.ipsec_session",
     "SessionFields": "fynx_scapy.session_setup",
     "Settings": "fynx_scapy.settings.settings",
+    "Trust": "fynx_scapy.pki.trust",
     "TunPump": "fynx_scapy.tun_pump",
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fynx_scapy.errors import (
+    CertificateError,
     FynxError,
     IntegrityError,
     MalformedError,
@@ -37,6 +38,7 @@ from fynx_scapy.events import (
     SaDeleted,
     SendFailed,
 )
+from fynx_scapy.reasons import CERTIFICATES
 
 
 def error_of(event: Event) -> FynxError | None:
@@ -53,6 +55,8 @@ def _error(event: Event) -> FynxError | None:
     match event:
         case IkeSaFailed(notify_type=int(kind)) | RequestRefused(notify_type=kind):
             return PeerError(kind, reason=event.reason)
+        case IkeSaFailed(code=str(code)) if code in CERTIFICATES:
+            return CertificateError(code.partition(".")[2], event.reason)
         case IkeSaFailed():
             return _of_code(event.code)(event.reason)
         case SaDeleted():

@@ -99,6 +99,7 @@ _PREFIX = {
     "CpType": "cfg_",
     "TsType": "ts_",
     "IpcompTransform": "ipcomp_",
+    "PpkIdType": "ppk_id_",
 }
 
 

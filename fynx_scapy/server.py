@@ -142,10 +142,10 @@ class IpsecServer(IpsecHost):
     # Called when a peer has set up an IKE SA
 
     def _answered(self, endpoint: Endpoint, sa: IkeSa) -> IpsecSession | None:
-        session = self._of_peer.get((sa.local_id, sa.remote_id))
+        session = None if sa.anonymous else self._of_peer.get((sa.local_id, sa.remote_id))
         if session is None or not session.open:
             session = IpsecSession(self, endpoint, sa)
-            if self._unique:
+            if self._unique and not sa.anonymous:
                 self._of_peer[sa.local_id, sa.remote_id] = session
         return session
 

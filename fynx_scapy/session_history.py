@@ -12,8 +12,8 @@ from pathlib import Path
 from fynx_scapy.checks import shown
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import Psk
+from fynx_scapy.ike.credentials.credential import Credential
 from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived
-from fynx_scapy.ike.terms.credential import Credential
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.net.hosts import CARRIED, CARRIED_OCTETS, Hosts
 from fynx_scapy.text import counted, printable

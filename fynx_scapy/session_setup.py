@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -13,6 +14,7 @@ from fynx_scapy.errors import ConfigError, LocalError, TransportError
 from fynx_scapy.ike.basics.randomness import Randomness, SeededRandomness, SystemRandomness
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, IkeFields, Psk, Retransmission
 from fynx_scapy.ike.core.registry import Registry
+from fynx_scapy.ike.credentials.together import Auth, mirrored, read_auth
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.path.nat import IKE_PORT, NATT_PORT
@@ -31,7 +33,7 @@ LIVE = Retransmission(timeout=0.7, base=1.4, tries=3)
 class PeerFields(IkeFields, EndpointFields, total=False):
     """How the embedded peer differs from the mirror image of our configuration: fields of any configuration."""
 
-    auth: Psk | str | bytes
+    auth: Auth
     """As in IkeConfig."""
     psk: str | bytes
     """The peer's pre-shared key."""
@@ -180,8 +182,8 @@ def embedded(
         known: Any = {field.name: changes.pop(field.name) for field in fields(EndpointConfig) if field.name in changes}
         peer_endpoint = EndpointConfig(**known)
     random = _randomness(seed, RESPONDER)
-    mirrored = _mirrored(config, changes)
-    server = Endpoint(remote, mirrored, config=peer_endpoint, randomness=random, registry=peer_registry)
+    configs = mirror_image(config, changes)
+    server = Endpoint(remote, configs, config=peer_endpoint, randomness=random, registry=peer_registry)
     network.add(client, name, echo=True)
     network.add(server, other(name), echo=True)
     return SessionSetup(network, client, server, config)
@@ -307,7 +309,10 @@ def config_of(
     return ours if proposals is None else ours.replace(proposals=proposals)
 
 
-def _mirrored(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None) -> list[IkeConfig]:
+PROOFS = ("auth", "remote_auth", "trust", "local_id")
+
+
+def mirror_image(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[IkeConfig] | None) -> list[IkeConfig]:
     """The embedded peer's configurations: ours seen from the other side, with the changes that ``peer`` asks for."""
     if isinstance(peer, IkeConfig):
         return [peer]
@@ -316,10 +321,18 @@ def _mirrored(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[Ik
             raise ConfigError(f"expected peer to be a dict of fields, an IkeConfig or several, found {shown(peer)}")
         return list(peer)
     children = tuple(child.replace(local_ts=child.remote_ts, remote_ts=child.local_ts) for child in ours.children)
-    mirrored = ours.replace(
-        local_id=ours.remote_id or "fynx", remote_id=ours.local_id, children=children, remote=None, ke=None
-    )
     changes = dict(peer or {})
+    mirror = mirrored(ours.auth, ours.remote_auth, ours.trust)
+    # What proves an identity comes with it.
+    given = {name: changes.pop(name) for name in PROOFS if name in changes}
+    mirror |= given
+    certified = hasattr(read_auth(mirror["auth"]), "identities")
+    named = {"local_id": ours.remote_id or (None if certified else "fynx"), "remote_id": ours.local_id}
+    try:
+        theirs = ours.replace(**(named | mirror), children=children, remote=None, ke=None)
+    except ConfigError as error:
+        hint = '; the embedded peer has ours unless peer={"auth": Certificate(…)} gives it one of its own'
+        raise ConfigError(f"{error}{hint if certified and 'auth' not in given else ''}") from None
     child_fields = {
         "esp_proposals": "proposals",
         "local_ts": "local_ts",
@@ -333,7 +346,10 @@ def _mirrored(ours: IkeConfig, peer: Mapping[str, Any] | IkeConfig | Sequence[Ik
     unknown = changes.keys() - set(IkeConfig.__dataclass_fields__)
     if unknown:
         names = ", ".join(sorted(map(str, unknown)))
-        raise ConfigError(f"expected fields of IkeConfig, ChildConfig or EndpointConfig in peer, found {names}")
+        every = {*IkeConfig.__dataclass_fields__, *EndpointConfig.__dataclass_fields__, *child_fields, "psk"}
+        near = difflib.get_close_matches(min(map(str, unknown)), every, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"expected fields of IkeConfig, ChildConfig or EndpointConfig in peer, found {names}{hint}")
     if child_changes:
-        mirrored = mirrored.replace(children=tuple(child.replace(**child_changes) for child in mirrored.children))
-    return [mirrored.replace(**changes)]
+        theirs = theirs.replace(children=tuple(child.replace(**child_changes) for child in theirs.children))
+    return [theirs.replace(**changes)]

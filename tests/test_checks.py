@@ -8,6 +8,7 @@ import dataclasses
 import inspect
 import itertools
 import math
+import re
 import textwrap
 from typing import Any
 
@@ -51,10 +52,19 @@ def made(cls: type[Checked], **changes: Any) -> Any:
     return cls(**{**NEEDS.get(cls, {}), **changes})
 
 
-def settings(*kinds: str) -> list[tuple[type[Checked], str]]:
-    """Every setting of every configuration, or those alone whose type begins with one of these words."""
-    found = [(cls, field) for cls in CONFIGS for field in dataclasses.fields(cls)]
-    return [(cls, field.name) for cls, field in found if not kinds or str(field.type).partition(" ")[0] in kinds]
+def settings(cls: type[Checked], *kinds: str) -> list[str]:
+    """Every setting of a configuration, or those alone whose type begins with one of these words."""
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    return [field.name for field in fields if not kinds or str(field.type).partition(" ")[0] in kinds]
+
+
+def refusal(cls: type[Checked], name: str, value: object) -> str:
+    """The error that a value of a setting is refused with."""
+    try:
+        made(cls, **{name: value})
+    except ConfigError as error:
+        return str(error)
+    pytest.fail(f"{cls.__name__}.{name} takes {checks.shown(value)}")
 
 
 @pytest.mark.parametrize("cls", CONFIGS)
@@ -64,32 +74,27 @@ def test_every_setting_has_a_check(cls: type[Checked]) -> None:
     assert unchecked == ({"secret"} if cls is Psk else set())
 
 
-@pytest.mark.parametrize(("cls", "name"), settings())
-def test_nonsense_is_refused_with_the_name_of_the_setting(cls: type[Checked], name: str) -> None:
-    for value in (*NONSENSE, *([] if name in ("auth", "secret", "psk") else [b"octets"])):
-        with pytest.raises(ConfigError) as refused:
-            made(cls, **{name: value})
-        assert name in str(refused.value) or cls is Psk
-        assert len(str(refused.value)) < 400
+@pytest.mark.parametrize("cls", CONFIGS)
+def test_nonsense_is_refused_with_the_name_of_the_setting(cls: type[Checked]) -> None:
+    for name in settings(cls):
+        for value in (*NONSENSE, *([] if name in ("auth", "remote_auth", "secret", "psk") else [b"octets"])):
+            refused = refusal(cls, name, value)
+            assert name in refused or cls is Psk, (name, refused)
+            assert len(refused) < 400
 
 
-@pytest.mark.parametrize(("cls", "name"), settings("bool"))
-@pytest.mark.parametrize("value", ["no", "yes", "", 0, 1, "False"])
-def test_a_flag_is_true_or_false(cls: type[Checked], name: str, value: object) -> None:
-    with pytest.raises(ConfigError, match=f"{cls.__name__}.{name} to be True or False"):
-        made(cls, **{name: value})
+@pytest.mark.parametrize("cls", CONFIGS)
+def test_a_flag_is_true_or_false(cls: type[Checked]) -> None:
+    for name in settings(cls, "bool"):
+        for value in ("no", "yes", "", 0, 1, "False"):
+            assert f"{cls.__name__}.{name} to be True or False" in refusal(cls, name, value)
 
 
-NUMBERS = [
-    (c, f.name) for c in CONFIGS for f in dataclasses.fields(c) if str(f.type).partition(" ")[0] in ("int", "float")
-]
-
-
-@pytest.mark.parametrize(("cls", "name"), settings("int", "float"))
-@pytest.mark.parametrize("value", [True, "5 s", "", b"5"])
-def test_a_number_is_neither_flag_nor_text(cls: type[Checked], name: str, value: object) -> None:
-    with pytest.raises(ConfigError, match=f"{cls.__name__}.{name}|KeMethod"):
-        made(cls, **{name: value})
+@pytest.mark.parametrize("cls", CONFIGS)
+def test_a_number_is_neither_flag_nor_text(cls: type[Checked]) -> None:
+    for name in settings(cls, "int", "float"):
+        for value in (True, "5 s", "", b"5"):
+            assert re.search(f"{cls.__name__}.{name}|KeMethod", refusal(cls, name, value)), (name, value)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +109,6 @@ def test_a_number_is_neither_flag_nor_text(cls: type[Checked], name: str, value:
         (IkeConfig, "remote", ("192.0.2.1", "500"), "between 0 and 65535, found '500'"),
         (IkeConfig, "remote", "192.0.2.1:" + "9" * 5000, "a port number after the colon"),
         (IkeConfig, "local_id", 7, "an identity as text, found 7"),
-        (IkeConfig, "local_id", None, "an Identity, found None"),
         (IkeConfig, "proposals", (), "1 to 255 proposals"),
         (IkeConfig, "proposals", Proposal.parse("aes128gcm16", ProtocolId.ESP), "proposals for IKE"),
         (IkeConfig, "children", (ChildConfig(), "net"), r"IkeConfig.children\[1\] to be a ChildConfig, found 'net'"),

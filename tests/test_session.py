@@ -151,7 +151,7 @@ def test_taps_are_one_call_away():
         ({"psk": ""}, "expected a pre-shared key of at least one octet"),
         ({"peer": {"fragmentation": "no"}}, "IkeConfig.fragmentation to be True or False"),
         ({"peer": {"port": 65536}}, "EndpointConfig.port"),
-        ({"psk": 12345}, r"IkeConfig.auth to be a pre-shared key \(a Psk, or text or bytes\), found an int$"),
+        ({"psk": 12345}, r"IkeConfig.auth to be a pre-shared key \(a Psk, .*, found an int$"),
         ({"proposals": 7}, "IkeConfig.proposals: expected a str, a Proposal or a sequence, found 7"),
         ({"local_ts": {"10.0.0.0/8": 1}}, "ChildConfig.local_ts"),
     ],

@@ -172,8 +172,8 @@ class Answers(ResponseWindow):
             # Section 3.10.1: INVALID_SYNTAX is sent in encrypted packets only.
             sa.drop(Datagram(request.wire, request.local, request.remote), DropReason.SYNTAX, error.reason)
             return sa.forget()
-        payload = notify(error.notify_type, error.data, protocol=error.protocol, spi=error.spi)
-        answer = Outgoing([payload], encrypted=not initial)
+        refusal = error.payloads or [notify(error.notify_type, error.data, protocol=error.protocol, spi=error.spi)]
+        answer = Outgoing([*refusal], encrypted=not initial)
         if initial:
             # Section 2.6: there is no IKE SA, so the responder's SPI stays zero and no state is kept.
             answer.header.resp_SPI = bytes(8)

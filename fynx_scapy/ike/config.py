@@ -9,19 +9,18 @@ from __future__ import annotations
 import importlib
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from fynx_scapy.checks import (
-    Check,
     Checked,
     as_tuple,
     flag,
     kind,
+    one_of,
     optional,
     pair,
-    read_secret,
     required,
     seconds,
     setting,
@@ -33,25 +32,47 @@ from fynx_scapy.checks import (
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.files import AnyPath
 from fynx_scapy.iana import KeMethod, ProtocolId, lookup
+from fynx_scapy.ike.credentials.certificates import Certificate, Certificates, RawKey, RawKeys
+from fynx_scapy.ike.credentials.credential import Credential
+from fynx_scapy.ike.credentials.ppk import Ppk, check_ppks, read_ppks
+from fynx_scapy.ike.credentials.secrets import Null, Psk
+from fynx_scapy.ike.credentials.together import (
+    CREDENTIAL,
+    VERIFIER,
+    Auth,
+    any_certificate,
+    check_use,
+    own_identity,
+    owns,
+    read_auth,
+    read_trust,
+    verifier,
+)
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.terms.child_config import ChildConfig, Proposals, Selectors, read_proposals
 from fynx_scapy.ike.terms.cp_config import ConfigReply, ConfigRequest
-from fynx_scapy.ike.terms.credential import Credential
 from fynx_scapy.ike.terms.endpoint_config import MANY, EndpointConfig
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.lifetime import CHILD_LIFETIME, IKE_LIFETIME, Lifetime
 from fynx_scapy.ike.terms.proposals import Proposal
 from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.ike.terms.timeouts import DETECTION, DeadPeerDetection, Retransmission
+from fynx_scapy.pki.trust import Trust
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import TypeAlias, Unpack
+
+    from cryptography import x509
+
+    TrustSource: TypeAlias = AnyPath | bytes | x509.Certificate | Sequence[AnyPath | bytes | x509.Certificate]
 
 __all__ = [  # includes the names that older scripts import from here
     "CHILD_LIFETIME",
     "DETECTION",
     "IKE_LIFETIME",
     "Address",
+    "Certificate",
+    "Certificates",
     "ChildConfig",
     "ConfigReply",
     "ConfigRequest",
@@ -62,50 +83,35 @@ __all__ = [  # includes the names that older scripts import from here
     "IkeConfig",
     "IkeFields",
     "Lifetime",
+    "Null",
+    "Ppk",
     "Proposal",
     "Proposals",
     "Psk",
+    "RawKey",
+    "RawKeys",
     "Retransmission",
     "Selector",
     "Selectors",
+    "Trust",
     "address",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Psk(Checked, Credential):
-    """A pre-shared key (RFC 7296 section 2.15).
-
-    Text is encoded as UTF-8, and ``0x…`` is read as hex digits. The repr hides the key.
-    """
-
-    secret: bytes = field(repr=False)
-    """The octets of the key."""
-
-    if TYPE_CHECKING:
-
-        def replace(self, *, secret: str | bytes) -> Self: ...
-
-    def __init__(self, secret: str | bytes):
-        self._set("secret", secret)
-        self.__post_init__()
-
-    def __post_init__(self) -> None:
-        # Here, since a dataclass that is derived from this one has an __init__ of its own.
-        Checked.__post_init__(self)
-        secret = read_secret(self.secret, "a pre-shared key")
-        if not secret:
-            raise ConfigError("expected a pre-shared key of at least one octet, found an empty one")
-        self._set("secret", secret)
 
 
 class IkeFields(TypedDict, total=False):
     """The arguments of `IkeConfig` except ``auth``. The constructor converts them to the types of the fields."""
 
-    local_id: Identity | str
+    local_id: Identity | str | None
     remote_id: Identity | str | None
+    remote_auth: Credential | str | bytes | None
+    trust: Trust | TrustSource | None
+    send_certificates: str
+    certificate_requests: bool
+    supported_auth_methods: bool
     proposals: Proposals
     children: ChildConfig | Sequence[ChildConfig]
+    ppk: Ppk | Sequence[Ppk] | None
+    ppk_required: bool
     remote: Address | str | tuple[str, int] | None
     ke: int | str | None
     refuse_weaker_ke: bool
@@ -144,20 +150,11 @@ class IkeFields(TypedDict, total=False):
 class IkeChanges(IkeFields, total=False):
     """The arguments of `IkeConfig.replace`."""
 
-    auth: Credential | str | bytes
+    auth: Auth
 
 
 def _identity(value: Any) -> Identity | None:
     return None if value is None else Identity.of(value)
-
-
-CREDENTIAL = Check(
-    "a pre-shared key (a Psk, or text or bytes)", lambda value: isinstance(value, Credential), hidden=True
-)
-
-
-def _auth(value: Any) -> Any:
-    return Psk(value) if isinstance(value, str | bytes) else value
 
 
 def _ke(value: Any) -> Any:
@@ -176,12 +173,30 @@ def _numbers(value: Any) -> tuple[Any, ...]:
 class IkeConfig(Checked):
     """How to set up an IKE SA, as initiator or as responder."""
 
-    local_id: Identity = setting("fynx", kind(Identity), read=_identity)
-    """Our identity, in any form that `Identity.of` reads."""
+    local_id: Identity = setting(None, optional(kind(Identity)), read=_identity)
+    """Our identity, in any form that `Identity.of` reads. None stands for ``fynx``, with a certificate for the first
+    name in its subjectAltName or else its subject, and with `Null` for ID_NULL."""
     remote_id: Identity | None = setting(None, optional(kind(Identity)), read=_identity)
     """The identity that the peer must have; None accepts any peer that knows the key."""
-    auth: Credential = required(CREDENTIAL, read=_auth, key="psk")
-    """The credential that authenticates both sides: a `Psk`, or the text or bytes of one."""
+    auth: Credential = required(CREDENTIAL, read=read_auth)
+    """The credential that proves who we are: a `Psk`, or the text or bytes of one, a `Certificate` or several, a
+    `RawKey`, or `Null`."""
+    remote_auth: Credential | None = setting(None, optional(VERIFIER), read=read_auth)
+    """The credential that verifies who the peer is: a `Psk`, `Certificates`, `RawKeys` or `Null`. None stands for
+    `Certificates` with ``trust``, and without it for the same as ``auth``."""
+    trust: Trust | None = setting(None, optional(kind(Trust)), read=read_trust)
+    """Whom we trust to certify peers: a `Trust`, or the files, octets or objects of one or several certificates."""
+    send_certificates: str = setting("asked", one_of("asked", "always", "never"))
+    """When we send our certificate: if the peer asks for one (RFC 4945 section 3.3.6), always, or never."""
+    certificate_requests: bool = setting(True, flag())
+    """Whether we ask for certificates of the authorities that we trust (CERTREQ)."""
+    supported_auth_methods: bool = setting(True, flag())
+    """Whether we say which authentication methods we accept, where that may be signatures (RFC 9593)."""
+    ppk: tuple[Ppk, ...] = setting((), several(kind(Ppk, hidden=True), 0, 256), read=read_ppks)
+    """Post-quantum pre-shared keys (RFC 8784). As initiator we use the first one, as responder the one that the peer
+    names."""
+    ppk_required: bool = setting(False, flag())
+    """Whether there is no IKE SA without a PPK. If not, a peer that has none is authenticated without it."""
     proposals: tuple[Proposal, ...] = setting(
         "default",
         several(kind(Proposal), 1, 255),
@@ -248,8 +263,9 @@ class IkeConfig(Checked):
     """How many of the peer's exchanges may wait for their next request (RFC 9370 section 2.2.4)."""
     chain_lifetime: float = setting(20.0, seconds())
     """How many seconds each of them waits. Before the peer is authenticated, only `half_open_lifetime` counts."""
-    signature_hashes: tuple[int, ...] = setting((), several(whole(0, 65535)), read=_numbers)
-    """The hash algorithms that we announce for signatures (RFC 7427 section 4); none by default."""
+    signature_hashes: tuple[int, ...] = setting((2, 3, 4, 5), several(whole(0, 65535)), read=_numbers)
+    """The hash algorithms that we announce for signatures, and accept in them (RFC 7427 section 4): SHA-256, SHA-384,
+    SHA-512 and Identity by default. An empty tuple announces none, which leaves the older methods."""
     keepalive: float = setting(20.0, seconds(zero=True))
     """After how many idle seconds we send a keepalive when we are behind a NAT (RFC 3948 section 4); 0 for never."""
     force_encapsulation: bool = setting(False, flag())
@@ -272,11 +288,11 @@ class IkeConfig(Checked):
 
     if TYPE_CHECKING:
 
-        def __init__(self, *, auth: Credential | str | bytes, **fields: Unpack[IkeFields]) -> None: ...
+        def __init__(self, *, auth: Auth, **fields: Unpack[IkeFields]) -> None: ...
         def replace(self, **changes: Unpack[IkeChanges]) -> Self: ...
 
     @classmethod
-    def legacy(cls, *, auth: Credential | str | bytes, **fields: Unpack[IkeFields]) -> Self:
+    def legacy(cls, *, auth: Auth, **fields: Unpack[IkeFields]) -> Self:
         """A configuration that also takes old peers: SHA-1, 3DES and MODP-1024, which no default offers or accepts."""
         fields.setdefault("proposals", "default,legacy")
         fields.setdefault("children", ChildConfig.legacy())
@@ -292,11 +308,42 @@ class IkeConfig(Checked):
         config: IkeConfig = importlib.import_module("fynx_scapy.settings").connection_of(path, name)
         return config
 
+    if not TYPE_CHECKING:
+
+        def replace(self, **changes: Any) -> Self:
+            """A copy with some fields changed. An identity that came from ``auth`` goes with it."""
+            if changes.keys() & {"auth", "ppk"} and self.local_id == own_identity(self.auth, self.ppk):
+                changes.setdefault("local_id", None)
+            if "trust" in changes and self.remote_auth is any_certificate():
+                changes.setdefault("remote_auth", None)
+            return Checked.replace(self, **changes)
+
+    @property
+    def peer_auth(self) -> Credential:
+        """The credential that verifies who the peer is."""
+        return self.auth if self.remote_auth is None else self.remote_auth
+
+    @property
+    def announced_hashes(self) -> tuple[int, ...]:
+        """Those of `signature_hashes` that the signature schemes have which we accept by name (RFC 8420 section 3).
+
+        All of them where none is named, or where the named ones are of the older methods alone.
+        """
+        schemes = getattr(self.peer_auth, "schemes", None) or ()
+        used = {scheme.hash_id for scheme in schemes}
+        return tuple(number for number in self.signature_hashes if number in used) or self.signature_hashes
+
     def _check_together(self) -> None:
+        if self.local_id is None:
+            self._set("local_id", own_identity(self.auth, self.ppk))
+        self._set("remote_auth", verifier(self.auth, self.remote_auth, self.trust))
+        check_use(self.auth, self.local_id, self.trust)
         if self.retry_wait[0] > self.retry_wait[1]:
             raise ConfigError(
                 f"expected IkeConfig.retry_wait to be the shortest and then the longest wait, found {self.retry_wait}"
             )
+        null = isinstance(self.auth, Null) or isinstance(self.peer_auth, Null)
+        check_ppks(self.ppk, required=self.ppk_required, null=null)
 
     def accepts_address(self, remote: Address) -> bool:
         """Whether this configuration serves a peer at that address."""
@@ -304,7 +351,8 @@ class IkeConfig(Checked):
 
     def accepts_identities(self, local: Identity | None, remote: Identity) -> bool:
         """Whether this configuration fits these identities. ``local`` is the peer's IDr, None if it sent none."""
-        return (local is None or local == self.local_id) and (self.remote_id is None or remote == self.remote_id)
+        ours = local is None or local == self.local_id or owns(self.auth, local)
+        return ours and (self.remote_id is None or remote.same(self.remote_id))
 
 
 def address(value: Address | str | tuple[str, int], port: int = 500) -> Address:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import Closing
+from fynx_scapy.ike.auth_events import PeerCertificateAccepted as PeerCertificateAccepted
+from fynx_scapy.ike.auth_events import PeerCertificateRefused as PeerCertificateRefused
 from fynx_scapy.ike.basics.bounded import Bounded
 from fynx_scapy.ike.basics.event import LAYER, SMALL, count_layers
 from fynx_scapy.ike.basics.event import Event as Event
@@ -141,6 +143,8 @@ class IkeSaEstablished(Event):
     initiator: bool
     seconds: float = 0.0
     """How long it took, since our first request or the peer's."""
+    proof: str = ""
+    """How the peer has proven its identity, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +222,20 @@ class Suspected(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrashDetected(Event):
     """The peer sent the QCD token that it had given us: it has lost the IKE SA (RFC 6290 section 4.5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PpkUsed(Event):
+    """The keys of an IKE SA and of all that follow from it depend on a PPK (RFC 8784). ``ppk_id`` says which."""
+
+    ppk_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PpkNotUsed(Event):
+    """A PPK was configured, but an IKE SA was set up without it (RFC 8784 section 6)."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

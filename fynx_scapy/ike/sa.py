@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from scapy.packet import Packet
 
-from fynx_scapy.crypto.keymat import derive_sk, rekey_skeyseed, skeyseed
+from fynx_scapy.crypto.keymat import SkKeys, derive_sk, rekey_skeyseed, skeyseed
 from fynx_scapy.errors import (
     Closing,
     FynxError,
@@ -190,9 +190,17 @@ class IkeSa(SaMessages):
             # Section 2.18: SKEYSEED uses the PRF of the old IKE SA, everything after it that of the new one.
             seed = rekey_skeyseed(old.suite.prf_function(), old.keys.sk_d, shared, self.nonce_i, self.nonce_r)
         keys = derive_sk(prf, encr, integ, seed, self.nonce_i, self.nonce_r, self.spi_i, self.spi_r)
-        self._suite, self._keys = suite, keys
+        self._suite = suite
         self.envelope.protect(suite, keys, initiator=self.initiator)
-        secrets = (shared,) if shared else ()
+        self.adopt(keys, (shared,) if shared else ())
+        if old is None:
+            nat.float_ports(self)
+
+    def adopt(self, keys: SkKeys, secrets: tuple[bytes, ...] = ()) -> None:
+        """Use these keys from now on. SK_a* and SK_e* are the same as before."""
+        self._keys, suite = keys, self.suite
+        assert suite.prf is not None
+        assert suite.ke is not None
         self.emit(
             KeysDerived(
                 *self.stamp,
@@ -204,8 +212,6 @@ class IkeSa(SaMessages):
                 ke_secrets=secrets,
             )
         )
-        if old is None:
-            nat.float_ports(self)
 
     def establish(self, local_id: Identity, remote_id: Identity) -> None:
         """Mark the IKE SA as established: both peers are authenticated."""
@@ -217,8 +223,12 @@ class IkeSa(SaMessages):
         self._meet_deadline()
         self.endpoint.of(Admission).leave(self)
         ours, theirs, took = str(local_id), str(remote_id), self.now - self.begun_at
-        began = self.initiator
-        self.emit(IkeSaEstablished(*self.stamp, local_id=ours, remote_id=theirs, initiator=began, seconds=took))
+        how = self.peer_proof.by if self.peer_proof is not None else ""
+        self.emit(
+            IkeSaEstablished(
+                *self.stamp, local_id=ours, remote_id=theirs, initiator=self.initiator, seconds=took, proof=how
+            )
+        )
         hooks.established(self)
         if self._unwanted:
             self.state = State.DELETING

@@ -36,9 +36,13 @@ from fynx_scapy.events import (
     MessageEvent,
     MessageReceived,
     MessageSent,
+    PeerCertificateAccepted,
+    PeerCertificateRefused,
     PeerDead,
     PeerMoved,
     PeerNotified,
+    PpkNotUsed,
+    PpkUsed,
     PuzzleIgnored,
     PuzzleSolved,
     ReceiveFailed,
@@ -194,12 +198,37 @@ ROWS: Mapping[type[Event], Row] = {
     ),
     IkeSaEstablished: Row(
         "info",
-        lambda event: {
-            "local_id": event.local_id,
-            "remote_id": event.remote_id,
-            "role": _role(event.initiator),
-            "seconds": round(event.seconds, 6),
-        },
+        lambda event: (
+            {
+                "local_id": event.local_id,
+                "remote_id": event.remote_id,
+                "role": _role(event.initiator),
+                "seconds": round(event.seconds, 6),
+            }
+            | ({"proof": event.proof} if event.proof else {})
+        ),
+    ),
+    PeerCertificateAccepted: Row(
+        "info",
+        lambda event: (
+            {
+                "identity": event.identity,
+                "subject": event.subjects[0],
+                "anchor": event.subjects[-1],
+                "serial": event.serial,
+                "scheme": event.scheme,
+                "verified_by": event.verified_by,
+            }
+            | ({"notes": event.notes} if event.notes else {})
+        ),
+    ),
+    PeerCertificateRefused: Row(
+        "warning",
+        lambda event: (
+            {"code": event.code, "reason": event.reason, "subject": event.subject}
+            | ({"notes": event.notes} if event.notes else {})
+        ),
+        _anybody,
     ),
     IkeSaFailed: Row(
         "warning",
@@ -288,6 +317,8 @@ ROWS: Mapping[type[Event], Row] = {
     ),
     Suspected: Row("info", lambda event: {"notify": _notify(event.notify_type), "acted": event.acted}, _anybody),
     CrashDetected: Row("warning", lambda event: {}),
+    PpkUsed: Row("info", lambda event: {"ppk_id": event.ppk_id}),
+    PpkNotUsed: Row("warning", lambda event: {"reason": event.reason}),
     PuzzleSolved: Row("info", lambda event: {"difficulty": event.difficulty, "work": event.work}),
     PuzzleIgnored: Row("warning", lambda event: {"difficulty": event.difficulty, "effort": event.effort}, _anybody),
     MessageSent: Row("debug", _sent),

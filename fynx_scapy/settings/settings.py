@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,12 +87,19 @@ class Settings(Checked):
         names = ", ".join(printable(known) for known in self.connections) or "none"
         if name is None:
             if len(self.connections) != 1:
+                names += "" if self.connections else self._left_out(".*")
                 raise ConfigError(f"expected one connection, or a name to choose one; the connections are: {names}")
             (only,) = self.connections.values()
             return only
         if name not in self.connections:
+            names += self._left_out(re.escape(printable(name)))
             raise ConfigError(f"no connection is called {printable(name)!r}; the connections are: {names}")
         return self.connections[name]
+
+    def _left_out(self, pattern: str) -> str:
+        """Why a connection of such a name is left out; empty if the reader has said nothing of it."""
+        found = (line for line in self.warnings if re.search(f"; connection {pattern} is left out$", line))
+        return next((f"; {line}" for line in found), "")
 
 
 def connection_of(path: AnyPath, name: str | None = None) -> IkeConfig:

@@ -8,6 +8,7 @@ import re
 import stat
 from pathlib import Path
 
+from fynx_scapy.checks import secret_in_file
 from fynx_scapy.errors import ConfigError
 
 MOST_OCTETS = 1 << 20
@@ -41,12 +42,13 @@ def read_text(path: Path) -> str:
 
 
 def read_secret_file(path: Path) -> bytes:
-    """The secret in a file: all octets except one final line end. ConfigError if there is none."""
-    octets = _octets(path, MOST_SECRET, "a secret")
-    secret = octets.removesuffix(b"\n").removesuffix(b"\r")
-    if not secret:
-        raise ConfigError(f"{path}: expected a secret, but the file is empty")
-    return secret
+    """The secret in a file: all octets except one final line end, or hex digits after ``0x``. ConfigError if none."""
+    return secret_in_file(_only_line(path, "a secret"), str(path))
+
+
+def read_passphrase_file(path: Path) -> bytes:
+    """The passphrase in a file: all octets except one final line end. ConfigError if there is none."""
+    return _only_line(path, "a passphrase")
 
 
 def readable_by_all(path: Path) -> bool:
@@ -60,6 +62,14 @@ def readable_by_all(path: Path) -> bool:
 def exposed(path: Path) -> str:
     """The warning about a file with a secret that everybody may read."""
     return f"{path}: it has a secret, and every user of this machine may read it: chmod 600 it"
+
+
+def _only_line(path: Path, what: str) -> bytes:
+    octets = _octets(path, MOST_SECRET, what)
+    secret = octets.removesuffix(b"\n").removesuffix(b"\r")
+    if not secret:
+        raise ConfigError(f"{path}: expected {what}, but the file is empty")
+    return secret
 
 
 def _octets(path: Path, most: int, what: str) -> bytes:

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from fynx_scapy.checks import Check, Checked, Setting, read_secret, settings_of
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.ike.credentials.credential import Credential
 from fynx_scapy.settings import positions
+from fynx_scapy.settings.credentials import PLACES, Place
 from fynx_scapy.settings.source import exposed, read_secret_file, readable_by_all
 from fynx_scapy.text import LONGEST, printable
 
@@ -22,6 +24,8 @@ C = TypeVar("C", bound=Checked)
 # What Python and TOML call the same thing.
 _WORDS = {
     "True or False": "true or false",
+    "text or bytes": "text",
+    "bytes, ": "text, ",
     ", or None": ", or false",
     "a tuple of": "an array of",
     "a mapping from names": "a table with a key for each",
@@ -54,22 +58,23 @@ class Reader:
         if not isinstance(table, dict):
             raise self.fault(at, f"expected {_dotted(at)} to be a table, found {_kind(table)}")
         kind: Any = cls
-        known = {setting.key: setting for setting in settings_of(kind)}
-        files = {key + SECRET_FILE: setting for key, setting in known.items() if setting.check.hidden}
+        known = {key: setting for setting in settings_of(kind) for key in keys_of(setting)}
         values: dict[str, Any] = {}
         for key, value in table.items():
-            setting = known.get(key) or files.get(key)
+            setting = known.get(key)
             if setting is None:
-                raise self.fault((*at, key), f"unknown key {_shown((*at, key))}; {_meant(key, [*known, *files])}")
+                raise self.fault((*at, key), f"unknown key {_shown((*at, key))}; {_meant(key, known)}")
             if setting.name in values:
-                raise self.fault((*at, key), f"expected {setting.key} or {setting.key}{SECRET_FILE}, found both")
-            if setting.check.hidden:
-                value = self._secrets(value, (*at, key), key in files)
+                raise self.fault((*at, key), f"expected {_either(setting)}, found {'both' if _two(setting) else 'two'}")
+            if key != setting.key or _is_secret(setting.check, value):
+                if isinstance(value, list) and setting.check.item is None:
+                    raise self.fault((*at, key), f"expected {_dotted((*at, key))} to be text, found {_kind(value)}")
+                value = self._secrets(value, (*at, key), key.endswith(SECRET_FILE))
             values[setting.name] = self._value(setting, value, (*at, key))
         for setting in known.values():
             if not setting.has_default and setting.name not in values:
-                either = f" or {setting.key}{SECRET_FILE}" if setting.check.hidden else ""
-                raise self.fault(at, f"expected {setting.key}{either} in {_dotted(at)}, found neither")
+                found = "neither" if _two(setting) else "none"
+                raise self.fault(at, f"expected {_either(setting)} in {_dotted(at)}, found {found}")
         try:
             return cls(**values)
         except ConfigError as error:
@@ -77,6 +82,8 @@ class Reader:
 
     def fault(self, at: positions.Path, text: str) -> ConfigError:
         """The error about what stands there."""
+        while at and at not in self._lines:  # what was not written by that name stands in what was
+            at = at[:-1]
         where = f": line {self._lines[at]}" if at in self._lines else ""
         return ConfigError(f"{self.path}{where}: {in_toml(text)}")
 
@@ -92,6 +99,10 @@ class Reader:
             return tuple(self._item(check.item, item, (*at, index)) for index, item in enumerate(value))
         if _table(check) or (check.item is not None and _table(check.item)):
             return self._item(check if _table(check) else check.item, value, at)
+        if check.of is Credential and not isinstance(value, bytes):
+            return self._credentials(PLACES[setting.name], value, at)
+        if check.file:
+            value = self._files(value, at)
         try:
             return setting.checked(_tuples(value), _dotted(at))
         except ConfigError as error:
@@ -100,7 +111,53 @@ class Reader:
     def _item(self, check: Check | None, value: object, at: positions.Path) -> Any:
         assert check is not None
         assert check.of is not None
+        if isinstance(value, str | list) and (alone := file_alone(check.of)):
+            value = {alone: value}
         return self.read(check.of, value, at)
+
+    def _credentials(self, place: Place, value: object, at: positions.Path) -> Any:
+        """A credential, or several of them."""
+        if isinstance(value, list) and value:
+            return tuple(self._credential(place, item, (*at, index)) for index, item in enumerate(value))
+        return self._credential(place, value, at)
+
+    def _credential(self, place: Place, value: object, at: positions.Path) -> Credential:
+        if not isinstance(value, dict):
+            wanted = f"a table such as {place.example}"
+            raise self.fault(at, f"expected {_dotted(at)} to be {wanted}, found {_kind(value)}")
+        table = self.read(self._kind_of_credential(place, value, at), value, at)
+        self.exposed |= {path for name in table.secret_files() if readable_by_all(path := Path(name))}
+        try:
+            credential: Credential = table.credential()
+        except ConfigError as error:
+            raise self.fault(at, f"{_dotted(at)}: {error}") from None
+        return credential
+
+    def _kind_of_credential(self, place: Place, table: Mapping[str, object], at: positions.Path) -> Any:
+        """The class of a table, which one of its keys says."""
+        found = {key: kind for key in table if (kind := place.kinds.get(key.removesuffix(SECRET_FILE)))}
+        if not found and place.otherwise is not None:
+            return place.otherwise
+        if not found:
+            kinds: set[Any] = set(place.kinds.values())
+            known = {key for kind in kinds for setting in settings_of(kind) for key in keys_of(setting)}
+            if wrong := next((key for key in table if key not in known), None):
+                raise self.fault((*at, wrong), f"unknown key {_shown((*at, wrong))}; {_meant(wrong, known)}")
+            raise self.fault(at, f"expected one of {', '.join(place.kinds)} in {_dotted(at)}, found none")
+        first, *_ = found
+        if other := next((key for key, kind in found.items() if kind is not found[first]), None):
+            raise self.fault(
+                (*at, other), f"expected one kind of credential in {_dotted(at)}, found {first} and {other}"
+            )
+        return found[first]
+
+    def _files(self, value: object, at: positions.Path) -> object:
+        """The name of a file, or several, from the folder of the file that has them."""
+        if isinstance(value, list):
+            return [self._files(item, (*at, index)) for index, item in enumerate(value)]
+        if not isinstance(value, str) or not value or any(sign in value for sign in "\0\n"):
+            raise self.fault(at, f"expected {_dotted(at)} to be the name of a file, found {_kind(value)}")
+        return str(self.path.parent / value)
 
     def _secrets(self, value: object, at: positions.Path, in_file: bool) -> Any:
         """The octets of a secret, or of several: as text, or as the names of files that hold them."""
@@ -122,6 +179,41 @@ class Reader:
             return read_secret_file(path)
         except ConfigError as error:
             raise self.fault(at, str(error)) from None
+
+
+def keys_of(setting: Setting) -> tuple[str, ...]:
+    """The keys by which a table may have a setting: its own one, and those for a secret, also in a file of its own."""
+    place = PLACES.get(setting.name) if setting.check.of is Credential else None
+    if place is not None:
+        return (place.short, place.short + SECRET_FILE, setting.key) if place.short else (setting.key,)
+    secret = setting.check.hidden and not (setting.check.item is not None and _table(setting.check.item))
+    return (setting.key, setting.key + SECRET_FILE) if secret else (setting.key,)
+
+
+def file_alone(cls: Any) -> str:
+    """The key of a table that may be written as the name of a file: its only needed one. Empty if there is no such."""
+    needed = [one for one in settings_of(cls) if not one.has_default] if issubclass(cls, Checked) else []
+    return needed[0].key if len(needed) == 1 and needed[0].check.file else ""
+
+
+def _either(setting: Setting) -> str:
+    *first, last = keys_of(setting)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _two(setting: Setting) -> bool:
+    return len(keys_of(setting)) == 2
+
+
+def _is_secret(check: Check, value: object) -> bool:
+    """Whether a value is a secret itself: not false for none, nor a table that has one."""
+    absent = value is False and check.accepts(None)
+    return (
+        check.hidden
+        and check.of is not Credential
+        and not absent
+        and not (check.item is not None and _table(check.item))
+    )
 
 
 def _table(check: Check) -> bool:

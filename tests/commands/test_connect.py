@@ -109,7 +109,7 @@ def test_misuse(psk, words, told):
             f"[connections.a]\npsk = '{HUSH}'\nremotes = 'x'",
             "line 3: unknown key 'connections.a.remotes'; did you mean",
         ),
-        ("[connections.a]", "line 1: expected psk or psk_file in connections.a, found neither"),
+        ("[connections.a]", "line 1: expected psk, psk_file or auth in connections.a, found none"),
         ("[connections", "Expected ']'"),
         ("", "expected a connection, found none"),
     ],

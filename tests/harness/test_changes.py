@@ -44,16 +44,19 @@ def changes(do: Mutation, base: str, at: str = "request") -> list[Change]:
     return list(details.changes)
 
 
-SIX = "SA, KE, Ni, N(NAT_DETECTION_SOURCE_IP), N(NAT_DETECTION_DESTINATION_IP), N(IKEV2_FRAGMENTATION_SUPPORTED)"
+ALL = (
+    "SA, KE, Ni, N(NAT_DETECTION_SOURCE_IP), N(NAT_DETECTION_DESTINATION_IP), N(IKEV2_FRAGMENTATION_SUPPORTED), "
+    "N(SIGNATURE_HASH_ALGORITHMS)"
+)
 CHANGES: dict[str, tuple[Mutation, str, list[tuple[str, str, str, str]]]] = {
     "the header": (set_header(version=0x30), "init", [("payloads", "header / version", "0x20", "0x30")]),
     "a field": (set_field("KE.res2", 7), "init", [("payloads", "KE / res2", "", "7")]),
     "a field that would be computed": (
         set_field("AUTH.load", b"ab"), "auth", [("payloads", "AUTH / load", "computed", b"ab".hex())]
     ),
-    "a payload that is dropped": (drop("KE"), "init", [("payloads", "payloads", SIX, SIX.replace("KE, ", ""))]),
+    "a payload that is dropped": (drop("KE"), "init", [("payloads", "payloads", ALL, ALL.replace("KE, ", ""))]),
     "two that change places": (
-        swap("SA", "KE"), "init", [("payloads", "payloads", SIX, SIX.replace("SA, KE", "KE, SA"))]
+        swap("SA", "KE"), "init", [("payloads", "payloads", ALL, ALL.replace("SA, KE", "KE, SA"))]
     ),
     "one that is put in": (
         insert_notify("INITIAL_CONTACT"), "liveness",
@@ -94,7 +97,7 @@ def test_what_a_verb_computes_first_is_not_its_change() -> None:
 
 def test_a_payload_that_is_there_twice_has_a_number() -> None:
     found = {each.field: each.after for each in changes(duplicate("Ni"), "init")}
-    assert found["payloads"] == SIX.replace("Ni", "Ni, Ni")
+    assert found["payloads"] == ALL.replace("Ni", "Ni, Ni")
     assert found["Ni 2 / nonce"]
 
 

@@ -41,7 +41,7 @@ def test_messages() -> None:
     assert refused(lambda: expect(init).message_id(4)) == "expected message ID 4, found 0"
     assert refused(lambda: expect(init).has(IKEv2_AUTH)) == (
         "expected IKEv2_AUTH in the packet, found SA, KE, Nr, N(NAT_DETECTION_SOURCE_IP), "
-        "N(NAT_DETECTION_DESTINATION_IP), N(IKEV2_FRAGMENTATION_SUPPORTED)"
+        "N(NAT_DETECTION_DESTINATION_IP), N(IKEV2_FRAGMENTATION_SUPPORTED), N(SIGNATURE_HASH_ALGORITHMS)"
     )
     assert refused(lambda: expect(init).has(IKEv2_KE, group=19)) == "expected IKEv2_KE.group = 19, found 31"
     assert "no IKEv2_SA" in refused(lambda: expect(init).lacks(IKEv2_SA))

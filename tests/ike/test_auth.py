@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import ast
 import hmac
-import re
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,17 +26,18 @@ from fynx_scapy.ike.auth.authenticator import authenticator
 from fynx_scapy.ike.auth.methods import Covered, Proofs, verify
 from fynx_scapy.ike.auth.psk import PskAuthenticator
 from fynx_scapy.ike.config import Psk
+from fynx_scapy.ike.credentials.credential import Credential
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
 from fynx_scapy.ike.message import Datagram, Message, Outgoing
-from fynx_scapy.ike.terms.credential import Credential
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr
 from fynx_scapy.net.recorder import Recorder
 from tests.capture.following import follow
 from tests.crypto.test_keymat import AES_128, SHA1, SHA1_96, hexed, load, payloads
+from tests.examples import examples
 from tests.ike.pair import Pair, alice, bob
-from tests.test_imports import FILES, python, told
+from tests.test_imports import python
 
 SHARED_KEY = AuthMethod.Shared_Key_Message_Integrity_Code
 SECRET = "correct horse battery"
@@ -282,7 +281,7 @@ IDENTITIES = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     psk=st.binary(min_size=1, max_size=100),
     other=st.binary(min_size=1, max_size=100),
@@ -307,7 +306,7 @@ def test_what_the_engine_makes_verifies_in_its_capture(
 
 
 @BOTH
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(psk=st.binary(min_size=1, max_size=100))
 def test_what_is_made_from_the_octets_of_a_capture_verifies_in_the_engine(role: str, psk: bytes) -> None:
     """The end in ``role`` has another key; its AUTH is made from the datagrams and the keys of both, and the PSK."""
@@ -341,12 +340,3 @@ def test_auth_in_octets_needs_no_scapy() -> None:
     """Nor does the follower of a capture, which verifies by it."""
     done = python("import sys; sys.modules['scapy'] = None; import fynx_scapy.ike.auth.methods")
     assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("module", FILES)
-def test_one_module_makes_auth_and_nobody_else_asks_for_the_secret(module: str) -> None:
-    names = {alias.name for node, _ in told(module) if isinstance(node, ast.ImportFrom) for alias in node.names}
-    if module != "fynx_scapy.ike.auth.methods":
-        assert not names & {"psk_auth", "signed_octets"}
-    if not module.startswith("fynx_scapy.ike.auth."):
-        assert not re.search(r"auth\.secret\b", FILES[module].read_text())

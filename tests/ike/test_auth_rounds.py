@@ -14,10 +14,10 @@ from fynx_scapy.errors import AuthenticationError
 from fynx_scapy.iana import AuthMethod, ExchangeType, NotifyType
 from fynx_scapy.ike.auth.authenticator import REST_OF_ANSWER, Authenticator, Rounds, authenticates
 from fynx_scapy.ike.auth.methods import Covered, Proofs
+from fynx_scapy.ike.credentials.credential import Credential
 from fynx_scapy.ike.events import ChildSaInstalled, IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
 from fynx_scapy.ike.exchanges.ike_auth import MOST_ROUNDS, IkeAuth
 from fynx_scapy.ike.message import Message, Outgoing, notify
-from fynx_scapy.ike.terms.credential import Credential
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, P, Round, Rule
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikev2 import IKEv2_EAP

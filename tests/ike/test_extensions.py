@@ -87,7 +87,7 @@ def test_an_offer_goes_to_its_place_behind_those_registered_before():
     init, auth = pair.of("alice", MessageSent)
     kinds = [p.type if isinstance(p, IKEv2_Notify) else p.payload_type for p in init.payloads]
     detection = [NotifyType.NAT_DETECTION_SOURCE_IP, NotifyType.NAT_DETECTION_DESTINATION_IP]
-    ours = [NotifyType.IKEV2_FRAGMENTATION_SUPPORTED, GREETING, GREETING]
+    ours = [NotifyType.IKEV2_FRAGMENTATION_SUPPORTED, NotifyType.SIGNATURE_HASH_ALGORITHMS, GREETING, GREETING]
     assert kinds == [P.SA, P.KE, P.Nonce, *detection, *ours], "where IDi is missing, at the end"
     kinds = [p.type if isinstance(p, IKEv2_Notify) else p.payload_type for p in auth.payloads]
     assert kinds[:4] == [P.IDi, NotifyType.INITIAL_CONTACT, GREETING, P.IDr]
@@ -460,5 +460,5 @@ def test_a_successor_is_given_nothing_of_an_extensions_by_hand():
     tree = ast.parse(FILES["fynx_scapy.ike.life.succession"].read_text())
     (succeed,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "succeed")
     copied = {ast.unparse(node) for node in ast.walk(succeed) if isinstance(node, ast.Attribute)}
-    kept = {"endpoint", "config", "local", "remote", "local_id", "remote_id", "line", "inbox"}
+    kept = {"endpoint", "config", "local", "remote", "local_id", "remote_id", "line", "inbox", "peer_proof"}
     assert {name for name in copied if name.startswith("old.")} == {f"old.{name}" for name in kept}

@@ -345,9 +345,9 @@ def test_selectors_are_narrowed_and_the_triggering_packet_s_stand_first():
     assert [str(ts) for ts in child.remote_ts] == ["10.2.0.7/32[icmp]", "10.2.0.0/24"]
 
 
-def test_announcements_are_sent_only_when_asked_for_and_always_understood():
+def test_announcements_are_sent_only_when_configured_and_always_understood():
     pair = Pair(bob(signature_hashes=(2, 4)))
-    sa = pair.connect()
+    sa = pair.connect(alice(signature_hashes=()))
     sent = {n.type for e in pair.of("alice", MessageSent) for n in e.payloads if isinstance(n, IKEv2_Notify)}
     assert NotifyType.IKEV2_FRAGMENTATION_SUPPORTED in sent
     assert NotifyType.SIGNATURE_HASH_ALGORITHMS not in sent

@@ -94,7 +94,9 @@ def test_the_result_of_the_default_proposals() -> None:
     assert told["ike"]["transforms"]["ENCR"][1] == {
         "id": 20, "name": "ENCR_AES_GCM_16-256", "keyword": "aes256gcm16", "key_length": 256,
     }  # fmt: skip
-    assert told["responder"]["extensions"] == ["NAT traversal (RFC 7296 section 2.23)", "fragmentation (RFC 7383)"]
+    assert told["responder"]["extensions"] == [
+        "NAT traversal (RFC 7296 section 2.23)", "fragmentation (RFC 7383)", "digital signatures (RFC 7427)",
+    ]  # fmt: skip
     assert told["responder"]["nat"] == {"before_us": False, "before_responder": False}
     assert told["responder"]["fingerprint"]["form"].startswith("1 R 20 20 33(1.1:1.20/128,2.5,4.31) 34(31) 40(32)")
     assert (told["natt_port"], told["retransmission"]) == (True, "answered with the same octets")

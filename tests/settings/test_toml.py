@@ -117,7 +117,7 @@ def test_a_file_is_the_same_as_its_constructors(tmp_path):
         ("jitter = 0", "hard.seconds = 1", "22: expected a hard limit of at least 60 seconds"),
         ("[1, 2]", "[2, 1]", "8: expected IkeConfig.retry_wait to be the shortest and then the longest wait"),
         ("[1, 2]", "[2]", "12: expected connections.home.retry_wait to be a pair"),
-        ('psk = "0x0011"', "", "8: expected psk or psk_file in connections.home, found neither"),
+        ('psk = "0x0011"', "", "8: expected psk, psk_file or auth in connections.home, found none"),
         ('psk = "0x0011"', "lifetime = 5", "11: expected connections.home.lifetime to be a table, found a number"),
         ("children = []", "children = [5]", "30: expected connections.road warriors.children[0] to be a table"),
         ("children = []", "children = {name = 5}", "30: expected connections.road warriors.children.name to be text"),
@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_read_is_one_error(tmp_path):
 
 def test_the_example_of_the_guide_is_read(tmp_path):
     blocks = re.findall(r"^```toml\n(.*?)^```$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
-    (text,) = (block for block in blocks if "[connections." in block)
+    (text,) = (block for block in blocks if "[connections.office]" in block)
     for name in ("alice.psk", "everybody.psk"):
         written(tmp_path, "secret", name)
     settings = Settings.from_file(written(tmp_path, text))
@@ -189,6 +189,9 @@ def test_a_secret_may_lie_in_a_file_of_its_own(tmp_path):
     settings = Settings.from_file(path)
     assert settings.connection().auth == IkeConfig(auth=b"a secret\xff").auth
     assert settings.endpoint.crash_secrets == (bytes(16), bytes(16))
+    for octets, secret in ((b"0x00fF\n", b"\x00\xff"), (b"0x\xff", b"0x\xff")):  # the second is no text
+        written(tmp_path, octets, "psk")
+        assert Settings.from_file(path).connection().auth == IkeConfig(auth=secret).auth
     assert settings.warnings == ()
 
 
@@ -228,6 +231,9 @@ def test_a_secret_file_that_is_wrong_names_itself_and_the_line(tmp_path):
     assert words == f"ipsec.toml: line 2: {tmp_path}/none: cannot be read: No such file or directory"
     written(tmp_path, "\n", "psk")
     assert "the file is empty" in error(tmp_path, "[connections.a]\npsk_file = 'psk'")
+    written(tmp_path, "0xfifteen", "psk")
+    words = error(tmp_path, "[connections.a]\npsk_file = 'psk'")
+    assert words == f"ipsec.toml: line 2: expected hex digits after 0x in {tmp_path}/psk"
     written(tmp_path, "x" * 70_000, "psk")
     assert "expected a secret of at most 64 KB" in error(tmp_path, "[connections.a]\npsk_file = 'psk'")
 
@@ -259,7 +265,7 @@ def test_a_warning_reaches_who_asks_for_one_connection(tmp_path):
 def in_toml(value: Any) -> str:
     """A value of a configuration as TOML."""
     if isinstance(value, Psk):
-        return f"'{value.secret.decode()}'"
+        return f"{{ psk = '{value.secret.decode()}' }}"
     if isinstance(value, Checked):
         pairs = ((s.key, getattr(value, s.name)) for s in settings_of(type(value)))  # type: ignore[arg-type]
         return "{ " + ", ".join(f"{key} = {in_toml(item)}" for key, item in pairs) + " }"

@@ -31,7 +31,7 @@ ChildConfig(mode=7)  # error: expected "str"
 ChildConfig(local_ts=7)  # error: expected "str | Selector
 ChildConfig().replace(mod="tunnel")  # error: Unexpected keyword argument "mod"
 IkeConfig()  # error: Missing named argument "auth"
-IkeConfig(auth=7)  # error: expected "Credential | str | bytes"
+IkeConfig(auth=7)  # error: expected "Credential | str | bytes | Sequence[Certificate]"
 IkeConfig(auth="x", nonce_sise=16)  # error: did you mean "nonce_size"
 IkeConfig(auth="x", nonce_size="a")  # error: expected "int"
 IkeConfig(auth="x", fragmentation="no")  # error: expected "bool"

@@ -1,27 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The base class of authenticators: create our AUTH payload in IKE_AUTH, and verify the peer's.
 
-RFC 7296 sections 2.15 and 2.16. Each kind of credential has one class. IKE_AUTH calls it in both roles.
+RFC 7296 sections 2.15 and 2.16. Each kind of credential has one class. IKE_AUTH calls it in both roles. "There is no
+requirement that the initiator and responder use the same" method, so an IKE SA has one authenticator that proves who we
+are and one that verifies the peer; where both use the same credential, they are the same object.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from scapy.packet import Packet
 
+from fynx_scapy.crypto.keymat import SkKeys
 from fynx_scapy.errors import AuthenticationError, ConfigError, MalformedError
 from fynx_scapy.iana import AuthMethod, name_of
 from fynx_scapy.ike.auth.methods import Covered, Proofs, verify
+from fynx_scapy.ike.auth.ppk import PostQuantumKey
+from fynx_scapy.ike.credentials.credential import Credential, Proof
 from fynx_scapy.ike.message import Message, Outgoing, Payloads
-from fynx_scapy.ike.terms.credential import Credential
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, Count, P, Round
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr, IKEv2_Payload
 
 if TYPE_CHECKING:
+    from fynx_scapy.ike.config import IkeConfig
     from fynx_scapy.ike.core.record import SaRecord
 
 Rounds = Generator[Outgoing, Message, Message]
@@ -36,12 +41,13 @@ REST_OF_ANSWER: dict[int, Count] = {
 C = TypeVar("C", bound=Credential)
 
 
-class Authenticator(ABC, Generic[C]):
-    """The authentication of one IKE SA in both directions. Each IKE_AUTH exchange creates one.
+class Authenticator(Generic[C]):
+    """What a credential does in one IKE SA: it proves who we are, verifies who the peer is, or both.
 
-    An authenticator with one round defines ``method``, ``accepts``, ``wants``, `value` and `proofs`. One with further
-    rounds also defines their rows in ``rounds``, and overrides `initiate` and `respond`. One that signs with other keys
-    overrides `covered`. The exchange handles message IDs, retransmission and refusals.
+    Each IKE_AUTH exchange creates one, or two where `IkeConfig.remote_auth` is another credential than `auth`. One that
+    proves defines ``method`` and `value`; one that verifies defines ``accepts``, ``wants`` and `proofs`. One with
+    further rounds also defines their rows in ``rounds``, and overrides `initiate` and `respond`. One that signs with
+    other keys overrides `covered`. The exchange handles message IDs, retransmission and refusals.
     """
 
     method: ClassVar[int]
@@ -50,21 +56,42 @@ class Authenticator(ABC, Generic[C]):
     """The authentication methods that we accept from the peer."""
     wants: ClassVar[str]
     """The name of those methods in an error text."""
+    anonymous: ClassVar[bool] = False
+    """Whether what it accepts proves nothing about the peer."""
     eap: ClassVar[bool] = False
     """Whether the peer may answer with EAP payloads."""
     rounds: ClassVar[tuple[Round, ...]] = ()
     """The rules of the messages after the first round. The last row applies to all later rounds."""
 
+    farewell: tuple[Packet, ...] = ()
+    """What answers a request that is refused, instead of AUTHENTICATION_FAILED."""
+
     def __init__(self, sa: SaRecord, credential: C) -> None:
         self.sa, self.credential = sa, credential
+        self._ppk = sa.of(PostQuantumKey)
         self.identities: dict[bool, bytes] = {}
         """The bodies of both ID payloads as sent and received; ours is under True."""
+        self.ours: Authenticator[Any] = self
+        """What proves who we are."""
+        self.theirs: Authenticator[Any] = self
+        """What verifies who the peer is."""
 
-    # Output
+    # Our proof
 
-    @abstractmethod
     def value(self, covered: Covered) -> bytes:
         """The data of our AUTH payload."""
+        raise NotImplementedError
+
+    @property
+    def local_id(self) -> Identity:
+        """The identity that we prove."""
+        return self.sa.config.local_id
+
+    def heed(self, request: Message) -> None:
+        """The responder reads what the initiator's first request says of the proof that it wants."""
+
+    def present(self, message: Outgoing) -> None:
+        """Append the payloads with which the peer can verify AUTH. Our ID payload is the last one so far."""
 
     def begin(self, request: Outgoing) -> None:
         """Add the authentication to the initiator's first request. It has IDi already; the other payloads follow."""
@@ -74,40 +101,48 @@ class Authenticator(ABC, Generic[C]):
         """Add the authentication to the responder's last answer. It is still empty; the other payloads follow."""
         if True not in self.identities:
             self.identify(answer)
+        self.present(answer)
         self.sign(answer)
+
+    def finish(self, request: Message, answer: Outgoing) -> None:
+        """The responder's last answer, where the peer has proven who it is, given the initiator's first request."""
+        self.ours.heed(request)
+        self.ours.conclude(answer)
 
     def identify(self, message: Outgoing) -> None:
         """Append our ID payload."""
-        message.payloads.append(id_payload(self._layer(ours=True), self.sa.config.local_id))
+        message.payloads.append(id_payload(self._layer(ours=True), self.local_id))
+
+    def own_method(self) -> int:
+        """The authentication method of our AUTH payload."""
+        return self.method
 
     def sign(self, message: Outgoing) -> None:
         """Append AUTH. It is computed after the ``payloads`` taps, to cover the identity as sent (section 2.15)."""
-        auth = IKEv2_AUTH(auth_type=int(self.method))
+        auth = IKEv2_AUTH(auth_type=int(self.own_method()))
         message.payloads.append(auth)
+        message.compute(auth, "load", OwnAuth(self))
+        self._ppk.plain = lambda outgoing: self.value(
+            replace(self.covered(ours=True), sk_p=self._sk_p(self.sa.keys, ours=True))
+        )
 
-        def data(outgoing: Outgoing) -> bytes:
-            self.remember(outgoing, ours=True)
-            return self.value(self.covered(ours=True))
+    # The peer's proof
 
-        message.compute(auth, "load", data)
-
-    # Input
-
-    @abstractmethod
     def proofs(self) -> Proofs:
         """The secrets and certificates to verify the peer's AUTH payload with."""
+        raise NotImplementedError
 
     def initiate(self, answer: Message) -> Rounds:
-        """The initiator's side from the first answer on: verify the responder, in as many rounds as it takes.
+        """The initiator's side from the first answer on, in as many rounds as it takes: our proof leads.
 
         Returns the answer that ends IKE_AUTH. AuthenticationError when the responder does not prove its identity.
         """
-        self.verify(answer)
+        self.theirs.verify(answer)
         return answer
         yield  # a generator of no round
 
     def respond(self, request: Message) -> Rounds:
-        """The responder's side from the first request on: verify the initiator, in as many rounds as it takes.
+        """The responder's side from the first request on, in as many rounds as it takes: the peer's proof leads.
 
         Returns the request that ends IKE_AUTH; `conclude` begins its answer. AuthenticationError when the initiator
         does not prove its identity.
@@ -127,13 +162,22 @@ class Authenticator(ABC, Generic[C]):
             raise AuthenticationError(
                 f"expected authentication by {self.wants}, found {name_of(AuthMethod, auth.auth_type)}"
             )
-        covered = self.covered(ours=False)
+        data = self._ppk.proof(message, bytes(auth.load))
+        self.check(auth.auth_type, data, self.covered(ours=False), message)
+
+    def check(self, method: int, data: bytes, covered: Covered, message: Message) -> None:
+        """Verify the data of the peer's AUTH payload, of a method that we accept; AuthenticationError."""
         try:
-            verify(auth.auth_type, bytes(auth.load), covered, self.proofs())
+            verify(method, data, covered, self.proofs())
         except (AuthenticationError, MalformedError, ConfigError) as error:
             raise AuthenticationError(
                 f"the AUTH payload of {Identity.parse(covered.identity)} does not verify"
             ) from error
+        self.sa.peer_proof = Proof(method, self.wants, anonymous=self.anonymous)
+
+    def proven(self, claimed: Identity) -> Identity:
+        """Who the peer is, once it has proven it; ``claimed`` is its ID payload. AuthenticationError."""
+        return claimed
 
     def goes_on(self, answer: Message) -> bool:
         """Whether an answer continues the authentication. Then an error in it concerns the Child SA only."""
@@ -157,14 +201,33 @@ class Authenticator(ABC, Generic[C]):
             prf=sa.suite.prf_function(),
             message=sa.init_sent if ours else sa.init_received,
             nonce=sa.nonce_r if by_initiator else sa.nonce_i,
-            sk_p=sa.keys.sk_pi if by_initiator else sa.keys.sk_pr,
+            sk_p=self._sk_p(self._ppk.keys, ours=ours),
             identity=self.identities[ours],
         )
+
+    def _sk_p(self, keys: SkKeys, *, ours: bool) -> bytes:
+        return keys.sk_pi if ours == self.sa.initiator else keys.sk_pr
 
     def _layer(self, *, ours: bool) -> type[IKEv2_Payload]:
         """The class of a peer's ID payload. IDr in a request is the identity that the initiator wants; AUTH never
         covers it."""
         return IKEv2_IDi if ours == self.sa.initiator else IKEv2_IDr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnAuth:
+    """The data of our AUTH payload. It is called when the payloads that it covers are final."""
+
+    by: Authenticator[Any]
+    """What proves who we are; testers sign with it anew."""
+
+    def covered(self, outgoing: Outgoing) -> Covered:
+        """What the AUTH payload of this message covers."""
+        self.by.remember(outgoing, ours=True)
+        return self.by.covered(ours=True)
+
+    def __call__(self, outgoing: Outgoing) -> bytes:
+        return self.by.value(self.covered(outgoing))
 
 
 def id_payload(layer: type[Packet], identity: Identity) -> Packet:
@@ -187,9 +250,29 @@ def authenticates(credential: type[Credential]) -> Callable[[A], A]:
 
 
 def authenticator(sa: SaRecord) -> Authenticator[Any]:
-    """The authenticator for the configured credential of an IKE SA; ConfigError when there is none."""
-    kind = type(sa.config.auth)
+    """The authenticator that leads IKE_AUTH in our role, for the configured credentials of an IKE SA.
+
+    As initiator it is the one that proves who we are, as responder the one that verifies the peer: it may take further
+    rounds. The other one is its `theirs` or `ours`. ConfigError for a credential without one.
+    """
+    config = sa.config
+    ours = kind_for(config.auth)(sa, config.auth)
+    if config.peer_auth is not config.auth:
+        ours.theirs = kind_for(config.peer_auth)(sa, config.peer_auth)
+        ours.theirs.ours, ours.theirs.identities = ours, ours.identities
+    return ours if sa.initiator else ours.theirs
+
+
+def accepts(config: IkeConfig, method: int | None) -> bool:
+    """Whether a configuration accepts initiators that authenticate by this method; None asks for EAP."""
+    kind = kind_for(config.peer_auth)
+    return method is None if kind.eap else method in getattr(kind, "accepts", ())
+
+
+def kind_for(credential: Credential) -> type[Authenticator[Any]]:
+    """The class of authenticators for a credential; ConfigError when there is none."""
+    kind = type(credential)
     cls = next((_AUTHENTICATORS[base] for base in kind.__mro__ if base in _AUTHENTICATORS), None)
     if cls is None:
         raise ConfigError(f"expected a credential with a registered authenticator, found {kind.__name__}")
-    return cls(sa, sa.config.auth)
+    return cls

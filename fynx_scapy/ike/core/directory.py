@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from fynx_scapy.iana import IdType
 from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.terms.identity import Identity
@@ -29,6 +30,10 @@ class Entry(Protocol):
     @property
     def remote_id(self) -> Identity | None:
         """The peer's identity, once it is authenticated."""
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether its peer has proven nothing."""
 
     @property
     def state(self) -> State:
@@ -104,6 +109,9 @@ class Directory(Generic[S]):
 
 K = TypeVar("K")
 
+_NOBODY = Identity(IdType.ID_NULL, b"")
+"""Where peers are filed that proved nothing: not under the identity that they claim (RFC 7619 section 2.4)."""
+
 
 def _discard(drawers: dict[K, dict[S, None]], key: K, sa: S) -> None:
     del drawers[key][sa]
@@ -113,4 +121,4 @@ def _discard(drawers: dict[K, dict[S, None]], key: K, sa: S) -> None:
 
 def _place(sa: Entry) -> _Filed:
     open_ = sa.state not in (State.CONNECTING, State.CLOSED)
-    return _Filed(sa.remote.host, sa.remote_id if open_ else None)
+    return _Filed(sa.remote.host, None if not open_ else _NOBODY if sa.anonymous else sa.remote_id)

@@ -58,6 +58,10 @@ class Extension:
     def sent(self, message: Outgoing, exchange: Exchange) -> None:
         """We have sent a message; the taps may have changed it."""
 
+    def doubts(self, answer: Message) -> bool:
+        """Whether to wait for a better answer than this one to our IKE_SA_INIT, which may be forged (2.21.1)."""
+        return False
+
     def check(self, message: Message, exchange: Exchange) -> None:
         """Raise PeerError to refuse a request. In IKE_AUTH, its AUTH is not verified yet."""
 

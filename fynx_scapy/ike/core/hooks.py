@@ -66,6 +66,11 @@ def sent(exchange: Exchange, message: Outgoing) -> None:
         one.sent(message, exchange)
 
 
+def doubted(sa: SaRecord, answer: Message) -> bool:
+    """Whether an extension wants a better answer to IKE_SA_INIT than this one."""
+    return any(one.doubts(answer) for one in having(sa, "doubts"))
+
+
 def take(exchange: Exchange, message: Message) -> None:
     """Let the extensions check a request of the peer, and read the message if it is valid already."""
     if not message.header_fields.response:

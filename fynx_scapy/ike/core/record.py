@@ -22,6 +22,7 @@ from fynx_scapy.ike.basics.states import State, change
 from fynx_scapy.ike.basics.timers import Timer
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.credentials.credential import Proof
 from fynx_scapy.ike.events import Event, StateChanged
 from fynx_scapy.ike.message import Address, Datagram, Message, Outgoing
 from fynx_scapy.ike.terms.identity import Identity
@@ -31,6 +32,8 @@ from fynx_scapy.ike.wire.window import Kept, ResponseWindow
 from fynx_scapy.text import counted
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from fynx_scapy.ike.core.endpoint import EndpointRecord
     from fynx_scapy.ike.core.exchange import Exchange, RequestWindow
 
@@ -120,6 +123,8 @@ class SaRecord(ABC):
         self.init_sent = self.init_received = b""
         self.local_id: Identity | None = None
         self.remote_id = None
+        self.peer_proof: Proof | None = None
+        """How the peer has proven its identity; None before it did."""
         self.authenticated_by = -1
         self.last_heard = self.last_sent = endpoint.now
         self.limits = Limiter()
@@ -168,6 +173,17 @@ class SaRecord(ABC):
             self.emit(StateChanged(*self.stamp, old=old, new=new))
         if new is State.ESTABLISHED:
             self.established_at = self.now
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether the peer has proven nothing, so that its identity is not to be believed (RFC 7619)."""
+        return self.peer_proof is not None and self.peer_proof.anonymous
+
+    @property
+    def peer_certificate(self) -> x509.Certificate | None:
+        """The certificate by which the peer has proven its identity; None if it did not, or in another way."""
+        certificates = self.peer_proof.certificates if self.peer_proof is not None else ()
+        return certificates[0] if certificates else None
 
     @property
     def identity(self) -> dict[str, str]:
@@ -314,6 +330,10 @@ class SaRecord(ABC):
     @abstractmethod
     def derive_keys(self, suite: Suite, shared: bytes, old: SaRecord | None = None) -> None:
         """Derive SKEYSEED and SK_* (section 2.14; 2.18 for a successor of ``old``)."""
+
+    @abstractmethod
+    def adopt(self, keys: SkKeys) -> None:
+        """Use these keys from now on. SK_a* and SK_e* are the same as before."""
 
     @abstractmethod
     def establish(self, local_id: Identity, remote_id: Identity) -> None:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scapy.packet import Packet
 
-import fynx_scapy.ike.auth.psk  # noqa: F401 -- it registers itself
+import fynx_scapy.ike.auth.certificate
+import fynx_scapy.ike.auth.null
+import fynx_scapy.ike.auth.psk
+import fynx_scapy.ike.auth.raw_key  # noqa: F401 -- they register themselves
 from fynx_scapy.errors import (
     AuthenticationError,
     Closing,
@@ -19,7 +22,8 @@ from fynx_scapy.errors import (
     UnexpectedError,
 )
 from fynx_scapy.iana import ExchangeType, NotifyType, PayloadType, name_of
-from fynx_scapy.ike.auth.authenticator import Authenticator, Rounds, authenticator, id_payload
+from fynx_scapy.ike.auth.authenticator import Authenticator, Rounds, accepts, authenticator, id_payload
+from fynx_scapy.ike.auth.requests import certificate_requests
 from fynx_scapy.ike.child.setup import ChildRequest, answer_child, child_answer_payloads, install, no_room
 from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.exchange import Exchange, Steps
@@ -33,7 +37,7 @@ from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.refusal import describe, redirection
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, NONE, ONE, Count, P, Phase, Round, Rule
-from fynx_scapy.layers.ikev2 import IKEv2_EAP, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP, IKEv2_IDi, IKEv2_IDr, IKEv2_SA
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import IkeConfig
@@ -83,15 +87,17 @@ class IkeAuth(Exchange):
         self._established = False
 
     def initiate(self) -> Steps:
-        """Authenticate with the configured credential, and request the first Child SA."""
+        """Authenticate with the configured credentials, and request the first Child SA."""
         sa, config = self.sa, self.sa.config
         if not config.children:
             self.rules = _CHILDLESS
         auth = self._authenticator()
         child = ChildRequest.make(sa, config.children[0], self.packet) if config.children else None
-        # HDR, [PS,] SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
+        # HDR, [PS,] SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, SAi2, TSi, TSr}  -->
         message = self.request()
         auth.identify(message)
+        auth.present(message)
+        message.payloads += certificate_requests([config])
         if config.remote_id is not None:
             message.payloads.append(id_payload(IKEv2_IDr, config.remote_id))
         auth.begin(message)
@@ -100,20 +106,21 @@ class IkeAuth(Exchange):
         puzzles.add_solution(sa, message)
         answer = yield message
         sent = message.sent
-        # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+        # <--  HDR, SK {IDr, [CERT,] AUTH, SAr2, TSi, TSr}
         auth.remember(sent, ours=True)
         _heed_refusal(answer, auth)
         remote_id = Identity.parse(answer.body(IKEv2_IDr))
-        if config.remote_id not in (None, remote_id) and remote_id not in _asked_for(sent):
+        wanted = config.remote_id is None or config.remote_id.same(remote_id)
+        if not wanted and remote_id not in _asked_for(sent):
             raise AuthenticationError(f"expected the peer to be {config.remote_id}, found {remote_id}")
         answer = yield from _further(auth.initiate(answer), lambda answer: _heed_refusal(answer, auth))
-        sa.establish(config.local_id, remote_id)
+        sa.establish(auth.local_id, remote_id)
         hooks.note(self, answer)
         if child is not None:
             self._take_child(child, sent, answer)
 
     def _authenticator(self) -> Authenticator[Any]:
-        """The authenticator of the configured credential. The rows of its further rounds are added to this exchange."""
+        """The authenticator that leads. The rows of its further rounds are added to this exchange."""
         auth = authenticator(self.sa)
         self.rules = (*self.rules, *auth.rounds)
         return auth
@@ -140,9 +147,10 @@ class IkeAuth(Exchange):
     def respond(self, request: Message) -> Steps:
         """Find the configuration for IDi and IDr, verify the peer, and answer with our AUTH and the first Child SA."""
         sa = self.sa
-        # HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->
+        # HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, SAi2, TSi, TSr}  -->
         remote_id = Identity.parse(request.body(IKEv2_IDi))
         wanted = Identity.parse(request.body(IKEv2_IDr)) if request.get(IKEv2_IDr) is not None else None
+        sa.candidates = _by_method(sa, request)
         config = _choose_config(sa, wanted, remote_id)
         if config is None:
             raise PeerError(
@@ -153,16 +161,23 @@ class IkeAuth(Exchange):
         auth = self._authenticator()
         try:
             yield from _further(auth.respond(request))
+            remote_id = auth.proven(remote_id)
         except AuthenticationError as error:
-            raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=str(error)) from error
+            refusal = PeerError(NotifyType.AUTHENTICATION_FAILED, reason=str(error))
+            refusal.payloads = auth.farewell
+            raise refusal from error
         limits.object_to(sa, remote_id, request)
         answer = self.response()
-        auth.conclude(answer)
+        try:
+            auth.finish(request, answer)
+        except ConfigError as error:
+            # RFC 7427 section 5: the peer supports no signature that our key can make.
+            raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=str(error)) from error
         self._established = True
-        sa.establish(config.local_id, remote_id)
+        sa.establish(auth.ours.local_id, remote_id)
         hooks.note(self, request)
         answer.payloads += self._child_answer(request)
-        # <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+        # <--  HDR, SK {IDr, [CERT,] AUTH, SAr2, TSi, TSr}
         yield answer
 
     def _child_answer(self, request: Message) -> list[Packet]:
@@ -253,6 +268,16 @@ def _asked_for(sent: Payloads) -> list[Identity]:
     """The identity of the IDr that we sent; a tap may have changed it."""
     payload = sent.get(IKEv2_IDr)
     return [] if payload is None else [Identity.parse(payload.octets()[4:])]
+
+
+def _by_method(sa: SaRecord, request: Message) -> list[IkeConfig]:
+    """The configurations that accept the method of the initiator's AUTH, or EAP without one; all when none does.
+
+    A gateway may have one for peers with a key and one for peers with a certificate, neither of which names a peer.
+    """
+    auth = request.get(IKEv2_AUTH)
+    method = None if auth is None else int(auth.auth_type)
+    return [c for c in sa.candidates if accepts(c, method)] or sa.candidates
 
 
 def _choose_config(sa: SaRecord, local: Identity | None, remote: Identity) -> IkeConfig | None:

@@ -153,7 +153,7 @@ class IkeSaInit(Exchange):
             self._agree(message, share, answer)
         except FynxError:
             return True
-        return False
+        return hooks.doubted(self.sa, answer)
 
     def _choose(self, request: Message, group: int) -> Choice:
         offered = offers(request.one(IKEv2_SA))

@@ -38,8 +38,11 @@ class InitialContact(Extension):
     def note(self, message: Message, exchange: Exchange) -> None:
         """Close our other IKE SAs with the peer, which is authenticated and says that it has no other.
 
-        No Delete is sent, since the peer has lost those IKE SAs.
+        No Delete is sent, since the peer has lost those IKE SAs. RFC 7619 section 2.3 forbids to believe a peer that
+        proved nothing; such IKE SAs are not filed under the identity that the peer claims.
         """
+        if self.sa.anonymous:
+            return
         if exchange.exchange_type != ExchangeType.IKE_AUTH or not message.has_notify(NotifyType.INITIAL_CONTACT):
             return
         for other in self.sa.endpoint.directory.of(self.sa.remote_id):

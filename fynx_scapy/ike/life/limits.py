@@ -23,5 +23,6 @@ def object_to(sa: SaRecord, remote_id: Identity, request: Message) -> None:
     others, same = sa.endpoint.directory.authenticated, sa.endpoint.directory.number_of(remote_id)
     if others >= config.sa_limit:
         raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"the endpoint has {others} IKE SAs already")
-    if same >= config.peer_limit and not request.has_notify(NotifyType.INITIAL_CONTACT):
+    # Anybody may claim an identity and prove nothing: those are limited together, by `sa_limit`.
+    if same >= config.peer_limit and not sa.anonymous and not request.has_notify(NotifyType.INITIAL_CONTACT):
         raise PeerError(NotifyType.AUTHENTICATION_FAILED, reason=f"{remote_id} has {same} IKE SAs already")

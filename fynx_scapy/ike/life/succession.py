@@ -38,7 +38,7 @@ def succeed(
     sa = type(old)(old.endpoint, [old.config], initiator=initiator, spi_i=spis[0], spi_r=spis[1], **where)
     sa.nonce_i, sa.nonce_r = nonces
     sa.state = State.ESTABLISHED
-    sa.local_id, sa.remote_id = old.local_id, old.remote_id
+    sa.peer_proof, sa.local_id, sa.remote_id = old.peer_proof, old.local_id, old.remote_id
     sa.inbox = old.inbox
     hooks.inherit(sa, old)
     sa.endpoint.of(Keepalives).start(sa)

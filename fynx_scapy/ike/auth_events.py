@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The events about how a peer authenticates, beside `IkeSaEstablished` and `IkeSaFailed`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fynx_scapy.ike.basics.event import SMALL, Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerCertificateAccepted(Event):
+    """The peer has signed with the key of a certificate that leads to one that we trust (RFC 7296 section 2.15).
+
+    ``subjects`` are those of the chain, from the peer's to the trusted one. ``serial`` is in hexadecimal. ``scheme`` is
+    the signature scheme of AUTH. ``verified_by`` and ``notes`` say how the chain was judged, and what of it was left
+    out. ``certificate`` is the peer's, in DER.
+    """
+
+    identity: str
+    subjects: tuple[str, ...]
+    serial: str
+    scheme: str
+    verified_by: str
+    notes: tuple[str, ...] = ()
+    certificate: bytes = field(default=b"", repr=False)
+
+    @property
+    def weight(self) -> int:
+        """Includes the certificate."""
+        return SMALL + len(self.certificate) + sum(map(len, (*self.subjects, *self.notes)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerCertificateRefused(Event):
+    """A peer that authenticates by a certificate is refused. ``code`` is that of the error: ``certificate.expired``.
+
+    ``subject`` is that of the certificate that is wrong, or of the peer's; it is empty if there is none.
+    """
+
+    code: str
+    reason: str
+    subject: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def weight(self) -> int:
+        """Includes the texts."""
+        return SMALL + sum(map(len, (self.reason, self.subject, *self.notes)))

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How the credentials of a configuration go together: what a user writes, what it stands for, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+from fynx_scapy.checks import Check
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import IdType
+from fynx_scapy.ike.credentials.certificates import (
+    Certificate,
+    Certificates,
+    OwnCertificates,
+    RawKey,
+    RawKeys,
+    own_credential,
+)
+from fynx_scapy.ike.credentials.credential import Credential
+from fynx_scapy.ike.credentials.ppk import Ppk
+from fynx_scapy.ike.credentials.secrets import Null, Psk
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.pki.trust import Trust
+
+Auth: TypeAlias = Credential | str | bytes | Sequence[Certificate]
+"""What proves who we are, as a user writes it."""
+
+CREDENTIAL = Check(
+    "a pre-shared key (a Psk, or text or bytes), or another credential that proves who we are",
+    lambda value: isinstance(value, Credential) and value.proves,
+    hidden=True,
+    of=Credential,
+)
+VERIFIER = Check(
+    "a credential that verifies who the peer is, such as a Psk",
+    lambda value: isinstance(value, Credential) and value.verifies,
+    hidden=True,
+    of=Credential,
+)
+
+
+def read_auth(value: Any) -> Any:
+    """A credential from what a user writes: text or bytes are a pre-shared key."""
+    return Psk(value) if isinstance(value, str | bytes) else own_credential(value)
+
+
+def read_trust(value: Any) -> Any:
+    """A `Trust` from what a user writes: what its first argument may be."""
+    return value if value is None or isinstance(value, Trust) else Trust(value)
+
+
+@cache
+def any_certificate() -> Certificates:
+    """What verifies peers where there is a `Trust` and nothing else is said."""
+    return Certificates()
+
+
+def own_identity(auth: Credential, ppk: Sequence[Ppk]) -> Identity:
+    """The identity of a user who names none. A PPK authenticates where nothing else does (RFC 8784 section 5.2.3)."""
+    if isinstance(auth, Certificate | OwnCertificates):
+        return auth.identities[0]
+    return Identity(IdType.ID_NULL, b"") if isinstance(auth, Null) and not ppk else Identity.of("fynx")
+
+
+def owns(auth: Credential, identity: Identity) -> bool:
+    """Whether our certificate has an identity, beside the configured one."""
+    return isinstance(auth, Certificate | OwnCertificates) and auth.owns(identity)
+
+
+def verifier(auth: Credential, remote_auth: Credential | None, trust: Trust | None) -> Credential | None:
+    """What `IkeConfig.remote_auth` stands for; None for the same as ``auth``. ConfigError when something is missing."""
+    if remote_auth is None and trust is not None:
+        return any_certificate()
+    if isinstance(remote_auth, Certificates) and trust is None:
+        raise ConfigError("expected IkeConfig.trust beside Certificates: it says whose certificates are accepted")
+    if remote_auth is None and not auth.verifies:
+        beside = "trust" if isinstance(auth, Certificate | OwnCertificates) else "remote_auth"
+        raise ConfigError(
+            f"expected IkeConfig.{beside} beside a {type(auth).__name__}, which cannot verify the peer, found none"
+        )
+    return remote_auth
+
+
+def check_use(auth: Credential, identity: Identity, trust: Trust | None) -> None:
+    """ConfigError for certificates of ours that every peer must refuse now, or at the time of ``trust``."""
+    if isinstance(auth, Certificate | OwnCertificates):
+        auth.check_use(identity, trust)
+
+
+def mirrored(auth: Credential, remote_auth: Credential | None, trust: Trust | None) -> dict[str, Any]:
+    """``auth``, ``remote_auth`` and ``trust`` of the peer of a configuration that has these.
+
+    We have no private key of a peer. Where it needs one it has ours: both ends are alike, as with a pre-shared key.
+    """
+    if remote_auth is None:
+        return {"auth": auth, "remote_auth": None, "trust": trust}
+    verifies: Credential = auth
+    if isinstance(auth, Certificate | OwnCertificates):
+        verifies = remote_auth if isinstance(remote_auth, Certificates) else any_certificate()
+        # A trust of ours is about the peer. Without one, the peer trusts the top of each chain of ours.
+        trust = trust or Trust([each.chain[-1] if each.chain else each.certificate for each in auth])
+    elif isinstance(auth, RawKey):
+        verifies = RawKeys(auth.public)
+    proves = remote_auth if remote_auth.proves else auth
+    return {"auth": proves, "remote_auth": verifies, "trust": trust}
