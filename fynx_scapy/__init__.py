@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fynx_scapy.client import IpsecClient
+    from fynx_scapy.eap.aka.usim import Subscriber
+    from fynx_scapy.eap.passthrough import Passed
     from fynx_scapy.ike.basics.counts import DropReason
     from fynx_scapy.ike.basics.randomness import SeededRandomness
     from fynx_scapy.ike.config import IkeConfig, IkeFields
     from fynx_scapy.ike.core.child import ChildSa
     from fynx_scapy.ike.credentials.certificates import Certificate, Certificates, RawKey, RawKeys
+    from fynx_scapy.ike.credentials.eap import Eap, EapUsers
     from fynx_scapy.ike.credentials.ppk import Ppk
     from fynx_scapy.ike.credentials.secrets import Null, Psk
     from fynx_scapy.ike.endpoint import Endpoint
@@ -53,6 +56,8 @@ __all__ = [
     "ConfigRequest",
     "DeadPeerDetection",
     "DropReason",
+    "Eap",
+    "EapUsers",
     "Endpoint",
     "EndpointConfig",
     "EndpointFields",
@@ -66,6 +71,7 @@ __all__ = [
     "Lifetime",
     "Limits",
     "Null",
+    "Passed",
     "PeerFields",
     "Ppk",
     "Proposal",
@@ -80,6 +86,7 @@ __all__ = [
     "SessionCounters",
     "SessionFields",
     "Settings",
+    "Subscriber",
     "Trust",
     "TunPump",
 ]
@@ -97,6 +104,8 @@ _HOME = {
     "ConfigRequest": "fynx_scapy.ike.terms.cp_config",
     "DeadPeerDetection": "fynx_scapy.ike.terms.timeouts",
     "DropReason": "fynx_scapy.ike.basics.counts",
+    "Eap": "fynx_scapy.ike.credentials.eap",
+    "EapUsers": "fynx_scapy.ike.credentials.eap",
     "Endpoint": "fynx_scapy.ike.endpoint",
     "EndpointConfig": "fynx_scapy.ike.terms.endpoint_config",
     "EndpointFields": "fynx_scapy.ike.terms.endpoint_config",
@@ -110,6 +119,7 @@ _HOME = {
     "Lifetime": "fynx_scapy.ike.terms.lifetime",
     "Limits": "fynx_scapy.ike.terms.lifetime",
     "Null": "fynx_scapy.ike.credentials.secrets",
+    "Passed": "fynx_scapy.eap.passthrough",
     "PeerFields": "fynx_scapy.session_setup",
     "Ppk": "fynx_scapy.ike.credentials.ppk",
     "Proposal": "fynx_scapy.ike.terms.proposals",
@@ -124,6 +134,7 @@ _HOME = {
     "SessionCounters": "fynx_scapy.ipsec_session",
     "SessionFields": "fynx_scapy.session_setup",
     "Settings": "fynx_scapy.settings.settings",
+    "Subscriber": "fynx_scapy.eap.aka.usim",
     "Trust": "fynx_scapy.pki.trust",
     "TunPump": "fynx_scapy.tun_pump",
 }

@@ -19,15 +19,17 @@ from tools.stateful.life import STEPS
 from tools.stateful.run import run_lives
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
-def test_mutants_break_nothing(seed: int) -> None:
-    result = fuzz(1000, seed)
-    assert result.datagrams == 1000
-    assert result.inside == 1000 // INSIDE_EVERY
-    assert result.checks == 1000 // CHECK_EVERY + 1
+@pytest.mark.parametrize(
+    ("count", "seed"), [(400, 0), *(pytest.param(1000, seed, marks=pytest.mark.slow) for seed in range(5))]
+)
+def test_mutants_break_nothing(count: int, seed: int) -> None:
+    result = fuzz(count, seed)
+    assert result.datagrams == count
+    assert result.inside == count // INSIDE_EVERY
+    assert result.checks == count // CHECK_EVERY + 1
     assert set(result.kinds) == {*Fuzz(seed, corpus(None)).ways, "ICMP"}
     # It is no good fuzzing if nothing gets past the first look.
-    assert result.malformed > 100
+    assert result.malformed > count // 10
     assert {"MessageDropped", "IntegrityFailed", "PeerNotified"} <= result.events.keys()
 
 
@@ -60,7 +62,7 @@ def test_a_failure_says_how_to_see_it_again(monkeypatch, capsys) -> None:
 # A hostile peer that has the keys
 
 
-@pytest.mark.parametrize(("steps", "seed"), [(1000, 1), pytest.param(20000, 2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("steps", "seed"), [(500, 1), pytest.param(20000, 2, marks=pytest.mark.slow)])
 def test_a_peer_with_the_keys_breaks_nothing(steps: int, seed: int) -> None:
     result = run_lives(steps, seed)
     assert not result.faults, next(iter(result.faults.values()))

@@ -19,6 +19,7 @@ from fynx_scapy.ike.credentials.certificates import (
     own_credential,
 )
 from fynx_scapy.ike.credentials.credential import Credential
+from fynx_scapy.ike.credentials.eap import Eap
 from fynx_scapy.ike.credentials.ppk import Ppk
 from fynx_scapy.ike.credentials.secrets import Null, Psk
 from fynx_scapy.ike.terms.identity import Identity
@@ -61,6 +62,8 @@ def own_identity(auth: Credential, ppk: Sequence[Ppk]) -> Identity:
     """The identity of a user who names none. A PPK authenticates where nothing else does (RFC 8784 section 5.2.3)."""
     if isinstance(auth, Certificate | OwnCertificates):
         return auth.identities[0]
+    if isinstance(auth, Eap):
+        return auth.own_identity
     return Identity(IdType.ID_NULL, b"") if isinstance(auth, Null) and not ppk else Identity.of("fynx")
 
 
@@ -76,7 +79,7 @@ def verifier(auth: Credential, remote_auth: Credential | None, trust: Trust | No
     if isinstance(remote_auth, Certificates) and trust is None:
         raise ConfigError("expected IkeConfig.trust beside Certificates: it says whose certificates are accepted")
     if remote_auth is None and not auth.verifies:
-        beside = "trust" if isinstance(auth, Certificate | OwnCertificates) else "remote_auth"
+        beside = "trust" if isinstance(auth, Certificate | OwnCertificates | Eap) else "remote_auth"
         raise ConfigError(
             f"expected IkeConfig.{beside} beside a {type(auth).__name__}, which cannot verify the peer, found none"
         )

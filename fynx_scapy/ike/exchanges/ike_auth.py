@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from scapy.packet import Packet
 
 import fynx_scapy.ike.auth.certificate
+import fynx_scapy.ike.auth.eap
 import fynx_scapy.ike.auth.null
 import fynx_scapy.ike.auth.psk
 import fynx_scapy.ike.auth.raw_key  # noqa: F401 -- they register themselves
