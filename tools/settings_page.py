@@ -11,17 +11,29 @@ from typing import Any
 
 from fynx_scapy.checks import Check, Checked, Setting, settings_of
 from fynx_scapy.ike.config import IkeConfig
+from fynx_scapy.ike.credentials.credential import Credential
+from fynx_scapy.ike.credentials.ppk import Ppk
 from fynx_scapy.ike.terms.child_config import ChildConfig
 from fynx_scapy.ike.terms.cp_config import ConfigReply, ConfigRequest
 from fynx_scapy.ike.terms.endpoint_config import EndpointConfig
 from fynx_scapy.ike.terms.lifetime import Lifetime, Limits
 from fynx_scapy.ike.terms.timeouts import DeadPeerDetection, Reconnect, Retransmission
+from fynx_scapy.pki.trust import Trust
+from fynx_scapy.settings.credentials import PLACES, CredentialTable
 from fynx_scapy.settings.settings import Settings
-from fynx_scapy.settings.swanctl.keys import AUTH, CHILD, CONNECTION, IGNORED, POOL, Key
-from fynx_scapy.settings.tables import SECRET_FILE, in_toml
+from fynx_scapy.settings.swanctl.keys import AUTH, AUTHORITY, CERTIFICATE, CHILD, CONNECTION, IGNORED, POOL, Key
+from fynx_scapy.settings.swanctl.secrets import LEFT_OUT
+from fynx_scapy.settings.tables import file_alone, in_toml, keys_of
 
 WIDTH = 120
 NOTE = "<!-- Written by scripts/docs from the code: change that, not this page. -->"
+
+
+def _credentials(name: str) -> dict[type[CredentialTable], None]:
+    """The tables that a setting may be, each once."""
+    place = PLACES[name]
+    return dict.fromkeys([*place.kinds.values(), *([place.otherwise] if place.otherwise else [])])
+
 
 # Each class and the table in which its settings stand.
 TABLES: tuple[tuple[type[Checked], str], ...] = (
@@ -29,6 +41,9 @@ TABLES: tuple[tuple[type[Checked], str], ...] = (
     (EndpointConfig, "`[endpoint]`"),
     (Reconnect, "`[reconnect]`"),
     (IkeConfig, "`[connections.NAME]`"),
+    *((cls, f"`[connections.NAME.{name}]`: {cls.about}") for name in PLACES for cls in _credentials(name)),
+    (Trust, "`[connections.NAME.trust]`"),
+    (Ppk, "`[[connections.NAME.ppk]]`"),
     (ChildConfig, "`[[connections.NAME.children]]`"),
     (Lifetime, "`lifetime`, of a connection and of each of its children"),
     (Limits, "`soft` and `hard` of a lifetime"),
@@ -41,7 +56,8 @@ TABLES: tuple[tuple[type[Checked], str], ...] = (
 INTRODUCTION = """\
 A configuration file is TOML; the [guide](guide.md#configurations-from-files) has an example. Each key below is a
 setting of a class in Python, with the same checks and the same default. `false` stands for Python's None: it switches
-off what is optional. An array of one item may be written as that item.
+off what is optional. An array of one item may be written as that item. Names of files are relative to the folder of the
+configuration file. The words for certificates are those of `fynx connect`.
 """
 
 SWANCTL = """\
@@ -60,12 +76,16 @@ def settings() -> str:
     ]
     for cls, title in TABLES:
         meanings = field_docs(cls)
-        parts.append(f"## {title}\n\n{_paragraph(f'`{cls.__name__}`.')}\n")
+        parts.append(f"## {title}\n\n{_paragraph(_about(cls))}\n")
         kind: Any = cls
         parts += [_entry(setting, meanings[setting.name]) for setting in settings_of(kind)]
         parts.append("")
     parts += ["## swanctl.conf\n", SWANCTL, *_swanctl(), ""]
     return "\n".join(parts)
+
+
+def _about(cls: type[Checked]) -> str:
+    return (inspect.getdoc(cls) or "") if issubclass(cls, CredentialTable) else f"`{cls.__name__}`."
 
 
 def field_docs(cls: type) -> dict[str, str]:
@@ -81,9 +101,8 @@ def field_docs(cls: type) -> dict[str, str]:
 
 
 def _entry(setting: Setting, meaning: str) -> str:
-    key = f"`{setting.key}`"
-    if setting.check.hidden:
-        key += f" or `{setting.key}{SECRET_FILE}`"
+    *first, last = (f"`{key}`" for key in keys_of(setting))
+    key = f"{', '.join(first)} or {last}" if first else last
     default = f" Default: {_default(setting.default)}." if setting.has_default else " Needed."
     return textwrap.fill(f"- {key}: {_wanted(setting.check)}. {meaning}{default}", WIDTH, subsequent_indent="  ",
                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
@@ -92,6 +111,12 @@ def _entry(setting: Setting, meaning: str) -> str:
 def _wanted(check: Check) -> str:
     """What a value must be. A table is named by its section on this page."""
     of = check.of or (check.item.of if check.item else None)
+    if of is Credential:
+        return "a table, as below" + (", or false" if check.accepts(None) else "")
+    if check.file:
+        return "the name of a file" + (", or an array of them" if check.item else "")
+    if of is not None and (alone := file_alone(of)):
+        return f"a table ({of.__name__}), or the names of files, which are its `{alone}`, or false"
     if of is not None and issubclass(of, Checked) and check.item is None:
         return f"a table ({of.__name__})" + (", or false" if check.accepts(None) else "")
     return in_toml(check.wanted)
@@ -129,13 +154,21 @@ def _paragraph(text: str) -> str:
 
 def _swanctl() -> Iterator[str]:
     yield "| key | why | with these values it is taken | needed |\n| --- | --- | --- | --- |"
-    tables = {"connections.NAME": CONNECTION, "….local and .remote": AUTH, "….children.NAME": CHILD, "pools.NAME": POOL}
+    tables = {
+        "connections.NAME": CONNECTION,
+        "….local and .remote": AUTH,
+        "….local.certNAME, .remote.certNAME and .cacertNAME": CERTIFICATE,
+        "….children.NAME": CHILD,
+        "pools.NAME": POOL,
+        "authorities.NAME": AUTHORITY,
+    }
     for where, keys in tables.items():
         for name, key in keys.items():
             if key is IGNORED:
-                yield f"| {where}.{name} | has no effect with IKEv2 and a pre-shared key | all | |"
+                yield f"| {where}.{name} | has no effect with IKEv2 | all | |"
             elif key.read is None:
                 yield f"| {where}.{name} | {key.why} | {_harmless(key)} | {'yes' if key.needed else ''} |"
+    yield from (f"| secrets.{kind}NAME | {why} |  |  |" for kind, why in LEFT_OUT.items())
 
 
 def _harmless(key: Key) -> str:

@@ -165,13 +165,16 @@ def test_volumes():
         ("ipv4:#0a000001", Identity(IdType.ID_IPV4_ADDR, bytes([10, 0, 0, 1]))),
         ("{11}:#ff", Identity(11, b"\xff")),
         ("%any", None),
+        ("C=CH, O=strongSwan, cn=moon", Identity.of("C=CH, O=strongSwan, CN=moon")),
+        ("/C=CH/CN=moon", Identity.of("C=CH, CN=moon")),
+        ("asn1dn:#3000", Identity(IdType.ID_DER_ASN1_DN, b"0\0")),
     ],
 )
 def test_identities(text, found):
     assert identity(text) == found
 
 
-@pytest.mark.parametrize("text", ["C=CH, O=strongSwan", "*.example.org", "@#xy"])
+@pytest.mark.parametrize("text", ["C=CH, CN=*", "*.example.org", "@#xy", "moon=1", "fqdn:^vpn[0-9]+$"])
 def test_identities_that_are_not_supported(text):
     with pytest.raises(ConfigError):
         identity(text)
@@ -339,7 +342,7 @@ def test_a_setting_that_we_do_not_have_is_named(tmp_path, rest, words):
         ("pools = none", "connections.gw.pools: no pool is called none"),
         ("rekey_time = soon", "connections.gw.rekey_time: expected a time such as"),
         ("rand_time = 5h", "connections.gw.rekey_time: expected a random part of less than the rekey time"),
-        ("ppk_required = yes", "connections.gw.ppk_required: post-quantum pre-shared keys"),
+        ("ppk_required = yes", "connections.gw.ppk_required: expected a section secrets.ppk with an id"),
         ("remote-2 { auth = psk }", "connections.gw.remote: several rounds of authentication"),
         ("foo { }", "connections.gw.foo: unknown section"),
     ],
@@ -373,23 +376,18 @@ def test_a_child_sa_that_would_be_wrong_is_left_out(tmp_path, child, words):
     assert [config.name for config in Settings.from_file(tmp_path / "swanctl.conf").connection().children] == ["b"]
 
 
-def test_authentication_other_than_by_a_key_is_left_out(tmp_path):
-    text = connection("").replace("local { auth = psk", "local { certs = moon.pem\n auth = pubkey")
-    lines = warnings(tmp_path, text)
-    assert lines[0].startswith("swanctl.conf: line 3: connections.gw.local.certs is left out: certificates")
-    assert lines[1].startswith(
-        "swanctl.conf: line 4: connections.gw.local.auth: expected psk (no certificates, no EAP)"
-    )
-    assert "expected a section remote with auth = psk" in warnings(
-        tmp_path, "connections { gw { local { auth = psk } } }"
-    )[0]  # fmt: skip
+def test_authentication_that_we_do_not_have_is_left_out(tmp_path):
+    (line,) = warnings(tmp_path, connection("").replace("local { auth = psk", "local { auth = eap-mschapv2"))
+    assert line.startswith("swanctl.conf: line 3: connections.gw.local.auth: expected psk or pubkey (EAP and XAuth")
+    assert "expected a section remote" in warnings(tmp_path, "connections { gw { local { auth = psk } } }")[0]
     assert "no secret is for moon and carol@example.org" in warnings(tmp_path, connection("").replace(SECRETS, ""))[0]
 
 
 @pytest.mark.parametrize(
     ("secrets", "words"),
     [
-        ("eap-1 { secret = hush }", "secrets.eap-1 is left out: only pre-shared keys"),
+        ("eap-1 { secret = hush }", "secrets.eap-1 is left out: EAP is not supported"),
+        ("tokn { secret = hush }", "secrets.tokn is left out: expected a section that begins with ike, ppk, private"),
         ("ike-1 { secret = 0xhush }", "secrets.ike-1.secret: expected hex digits"),
         ('ike-1 { id = "@#hu"\n }', "expected hex digits after #"),
         ("ike-1 { id = a }", "expected a secret, found none"),
@@ -407,5 +405,4 @@ def test_what_stands_outside_of_the_known_sections(tmp_path):
         "section conections is not used; did you mean connections?",
         "section defaults is not used",
         "a: the value is outside of every section, and not used",
-        "authorities are left out: certificates are not supported",
     ]

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from fynx_scapy.ike.config import IkeConfig
 from fynx_scapy.settings.source import exposed, readable_by_all
+from fynx_scapy.settings.swanctl.authorities import read_authorities
 from fynx_scapy.settings.swanctl.connections import IKE_PORT, Connection
+from fynx_scapy.settings.swanctl.folders import Folders
 from fynx_scapy.settings.swanctl.keys import LeftOut, Notes
 from fynx_scapy.settings.swanctl.secrets import read_secrets
 from fynx_scapy.settings.swanctl.sections import read_sections
@@ -46,24 +48,23 @@ def read_swanctl(path: Path) -> Swanctl:
             notes.lines.append(f"{section.place}: section {printable(name, LONGEST)} is not used{meant}")
     for name, value in root.values.items():
         notes.add(value, printable(name, LONGEST), "the value is outside of every section, and not used")
-    if "authorities" in root.sections:
-        notes.lines.append(f"{root.sections['authorities'].place}: authorities are left out: certificates are not "
-                           "supported")  # fmt: skip
     secrets = read_secrets(root.sections.get("secrets"), notes)
-    files = dict.fromkeys(secret.path for secret in secrets)
-    notes.lines += [exposed(path) for path in files if readable_by_all(path)]
+    notes.lines += [exposed(each) for each in dict.fromkeys(secrets.paths) if readable_by_all(each)]
+    named = read_authorities(root.sections.get("authorities"), path.parent, notes)
+    folders = Folders(path.parent, secrets.passphrases, named, notes)
     configs: dict[str, IkeConfig] = {}
     taken: list[Connection] = []
     written = root.sections.get("connections")
     for section in written.sections.values() if written else ():
         try:
-            connection = Connection(section, secrets, root.sections.get("pools"), notes)
+            connection = Connection(section, secrets, folders, root.sections.get("pools"), notes)
             found = connection.configs()
         except LeftOut as reason:
             notes.lines.append(f"{reason}; connection {printable(section.name, LONGEST)} is left out")
             continue
         configs |= found
         taken.append(connection)
+    folders.finish()
     ports = list(dict.fromkeys(connection.port for connection in taken)) or [IKE_PORT]
     if len(ports) > 1:
         notes.lines.append(f"{path}: local_port is one for all connections: {ports[0]} is taken")

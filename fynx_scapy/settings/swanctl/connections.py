@@ -8,18 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from fynx_scapy.checks import shown
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import IkeConfig
 from fynx_scapy.ike.message import Address
 from fynx_scapy.ike.terms.cp_config import ConfigReply, ConfigRequest
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.timeouts import DeadPeerDetection
+from fynx_scapy.settings.swanctl.authentication import End
 from fynx_scapy.settings.swanctl.children import Children
-from fynx_scapy.settings.swanctl.keys import AUTH, CONNECTION, LeftOut, Notes
+from fynx_scapy.settings.swanctl.folders import Folders
+from fynx_scapy.settings.swanctl.keys import CONNECTION, LeftOut, Notes
 from fynx_scapy.settings.swanctl.lifetimes import ike_lifetime
 from fynx_scapy.settings.swanctl.pools import read_reply
-from fynx_scapy.settings.swanctl.secrets import Secret, key_for, peers
+from fynx_scapy.settings.swanctl.ppks import ppk_fields
+from fynx_scapy.settings.swanctl.secrets import Secret, Secrets, key_for, peers
 from fynx_scapy.settings.swanctl.sections import Section
 from fynx_scapy.settings.swanctl.values import ANY, identity
 from fynx_scapy.text import LONGEST, printable
@@ -33,13 +35,16 @@ class Connection:
     LeftOut if it would be wrong without something that we do not have.
     """
 
-    def __init__(self, section: Section, secrets: Sequence[Secret], pools: Section | None, notes: Notes) -> None:
+    def __init__(
+        self, section: Section, secrets: Secrets, folders: Folders, pools: Section | None, notes: Notes
+    ) -> None:
         self.name = section.name
         self.owner = f"connections.{printable(section.name, LONGEST)}"
-        self._section, self._secrets, self._pools, self._notes = section, secrets, pools, notes
+        self._section, self._secrets, self._folders = section, secrets, folders
+        self._pools, self._notes = pools, notes
         self._values = notes.values(section, CONNECTION, self.owner)
         self._children: Sequence[Section] = ()
-        self._ends: dict[str, dict[str, Any]] = {}
+        self._ends: dict[str, End] = {}
         for name, inner in section.sections.items():
             self._inner(name, inner)
         self.local: Sequence[str] = self._local()
@@ -53,13 +58,7 @@ class Connection:
         if end in self._ends:
             raise LeftOut(f"{section.place}: {owner}: several rounds of authentication (RFC 4739) are not supported")
         if end:
-            self._ends[end] = self._notes.values(section, AUTH, owner)
-            if self._ends[end].get("auth", "pubkey").lower() != "psk":
-                place = section.values["auth"].place if "auth" in section.values else section.place
-                found = shown(self._ends[end].get("auth"))
-                raise LeftOut(f"{place}: {owner}.auth: expected psk (no certificates, no EAP), found {found}")
-            for inner in section.sections.values():
-                self._notes.lines.append(f"{inner.place}: {owner}.{inner.name} is left out: it is about certificates")
+            self._ends[end] = End(end, section, owner, self._folders, self._notes)
         elif name.lower() == "children":
             self._children = tuple(section.sections.values())
         else:
@@ -81,24 +80,38 @@ class Connection:
         """The configurations by name: one, or one for each peer that has a key of its own."""
         for end in ("local", "remote"):
             if end not in self._ends:
-                raise LeftOut(f"{self._section.place}: {self.owner}: expected a section {end} with auth = psk")
-        local, remote, common = self._local_id(), self._ends["remote"].get("id"), self._common()
+                raise LeftOut(f"{self._section.place}: {self.owner}: expected a section {end}")
+        mine, theirs, common = self._ends["local"], self._ends["remote"], self._common()
+        auth: Any = None
+        common["local_id"] = mine.id
+        if not mine.method.psk:
+            auth, common["local_id"] = mine.own()
+        if common["local_id"] is None and not isinstance(auth, list):
+            common["local_id"] = self._address()
+        if not theirs.method.psk:
+            common |= theirs.theirs(self._values["ocsp"] in ("request", "both") if "ocsp" in self._values else None)
+        remote, secrets = theirs.id, self._secrets.ike
         try:
-            if remote is not None or not (known := peers(self._secrets, local)):
-                return {self.name: self._config(self._secrets, common, local, remote)}
-            configs = {f"{self.name}/{peer}": self._config(self._secrets, common, local, peer) for peer in known}
-            general = [secret for secret in self._secrets if not peers([secret], local)]
-            return configs | ({self.name: self._config(general, common, local, None)} if general else {})
+            if auth is not None and not theirs.method.psk:
+                return {self.name: IkeConfig(auth=auth, remote_id=remote, **common)}
+            local = common["local_id"] or auth[0].identities[0]
+            if remote is not None or not (known := peers(secrets, local)):
+                return {self.name: self._config(secrets, common, auth, local, remote)}
+            configs = {f"{self.name}/{peer}": self._config(secrets, common, auth, local, peer) for peer in known}
+            general = [secret for secret in secrets if not peers([secret], local)]
+            return configs | ({self.name: self._config(general, common, auth, local, None)} if general else {})
         except ConfigError as error:
             raise LeftOut(f"{self._section.place}: {self.owner}: {error}") from None
 
     def _config(
-        self, secrets: Sequence[Secret], common: Mapping[str, Any], local: Identity, remote: Identity | None
+        self, secrets: Sequence[Secret], common: Mapping[str, Any], auth: Any, local: Identity, remote: Identity | None
     ) -> IkeConfig:
+        """A configuration in which an end has a pre-shared key: ``auth`` is what we have instead, None for the key."""
         key = key_for(secrets, local, remote)
         if key is None:
             raise LeftOut(f"{self._section.place}: {self.owner}: no secret is for {local} and {remote or 'any peer'}")
-        return IkeConfig(auth=key, local_id=local, remote_id=remote, **common)
+        fields = {"auth": key} if auth is None else {"auth": auth, "remote_auth": key}
+        return IkeConfig(remote_id=remote, **fields, **common)
 
     def _common(self) -> dict[str, Any]:
         values = self._values
@@ -120,6 +133,13 @@ class Connection:
         fields["force_encapsulation"] = values.get("encap", False)
         fields["fragmentation"] = self._choice("fragmentation", True, "our long messages are sent in fragments too")
         fields["childless"] = self._choice("childless", True, "IKE_AUTH sets up the first Child SA too")
+        if "send_cert" in values:
+            fields["send_certificates"] = values["send_cert"]
+        fields["certificate_requests"] = values.get("send_certreq", True)
+        if values.get("ocsp") in ("reply", "both"):
+            written = self._section.values["ocsp"]
+            self._notes.add(written, f"{self.owner}.ocsp", "we have no OCSP response to reply with: none is fetched")
+        fields |= self._ppks()
         fields["initial_contact"] = self._choice("unique", True, "IKE SAs are replaced after INITIAL_CONTACT only")
         dynamic = {"local": self._dynamic_local(), "remote": self._dynamic_remote(fields.get("cp_reply"))}
         children = Children(self._children, self.owner, dynamic, self._notes)
@@ -151,14 +171,19 @@ class Connection:
             self._notes.add(written, f"{self.owner}.{name}", f"{written.text} is not supported: {otherwise}")
         return usual if value is None else value
 
-    def _local_id(self) -> Identity:
-        """Our identity; without one it is our address, as with strongSwan."""
-        found: Identity | None = self._ends["local"].get("id")
-        if found is None and len(self.local) == 1:
-            found = identity(self.local[0])
-        if found is None:
-            raise LeftOut(f"{self._section.place}: {self.owner}.local: expected an id, or one address in local_addrs")
-        return found
+    def _ppks(self) -> dict[str, Any]:
+        name = "ppk_required" if self._values.get("ppk_required") else "ppk_id"
+        fields, note = self._checked(name, lambda: ppk_fields(self._values, self._secrets.ppk))
+        if note:
+            place = self._section.values["ppk_id"].place if "ppk_id" in self._section.values else self._section.place
+            self._notes.lines.append(f"{place}: {self.owner}.ppk_id: {note}")
+        return dict(fields)
+
+    def _address(self) -> Identity | None:
+        """Our address, which is our identity where none is configured, as with strongSwan."""
+        if len(self.local) == 1:
+            return identity(self.local[0])
+        raise LeftOut(f"{self._section.place}: {self.owner}.local: expected an id, or one address in local_addrs")
 
     def _checked(self, name: str, make: Callable[[], Any]) -> Any:
         try:

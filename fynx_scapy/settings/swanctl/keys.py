@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.settings.swanctl.auth_words import method
 from fynx_scapy.settings.swanctl.sections import Section, Value
 from fynx_scapy.settings.swanctl.values import (
     NO,
@@ -45,14 +46,15 @@ class Key:
 
 Keys = Mapping[str, Key]
 IGNORED = Key(read=str)
-"""A key without a meaning for IKEv2 with a pre-shared key."""
+"""A key without a meaning for IKEv2."""
 
 
 def _lacks(why: str, *harmless: str, needed: bool = False) -> Key:
     return Key(None, why, harmless, needed)
 
 
-_CERTIFICATE = _lacks("certificates are not supported")
+_TOKEN = "keys and certificates are read from files, not from tokens"
+_NOT_FETCHED = "nothing is fetched: put CRLs into the folder x509crl"
 _KERNEL = "it is about the kernel's policies, and there are none here"
 _NOT_OURS = "which connections are set up, and when, is decided by the program that uses this configuration"
 _ZERO = ("0", "0s")
@@ -78,14 +80,14 @@ CONNECTION: Keys = {
     "aggressive": IGNORED,
     "pull": IGNORED,
     "dpd_timeout": IGNORED,
-    "send_certreq": IGNORED,
-    "send_cert": IGNORED,
+    "send_certreq": Key(flag),
+    "send_cert": Key(one_of({"ifasked": "asked", "always": "always", "never": "never"})),
+    "ocsp": Key(one_of({word: word for word in ("reply", "request", "both", "never")})),
+    "ppk_id": Key(identity),
+    "ppk_required": Key(flag),
     "mobike": _lacks("MOBIKE (RFC 4555) is not supported", *NO),
     "dscp": _lacks("IKE messages are sent without a DSCP", "000000"),
     "keyingtries": _lacks("how often to try again is decided by the program that uses this configuration", "1"),
-    "ppk_id": _lacks("post-quantum pre-shared keys (RFC 8784) are not supported"),
-    "ppk_required": _lacks("post-quantum pre-shared keys (RFC 8784) are not supported", *NO, needed=True),
-    "ocsp": _CERTIFICATE,
     "if_id_in": _lacks(_KERNEL, *_ZERO),
     "if_id_out": _lacks(_KERNEL, *_ZERO),
     "mediation": _lacks("the mediation extension is not supported", *NO, needed=True),
@@ -94,16 +96,16 @@ CONNECTION: Keys = {
 }
 
 AUTH: Keys = {
-    "auth": Key(str),
+    "auth": Key(method),
     "id": Key(identity),
     "round": IGNORED,
-    "revocation": IGNORED,
-    "certs": _CERTIFICATE,
-    "cacerts": _CERTIFICATE,
-    "pubkeys": _CERTIFICATE,
-    "cert_policy": _CERTIFICATE,
-    "ca_id": _CERTIFICATE,
-    "groups": _lacks("groups come from certificates, which are not supported", needed=True),
+    "revocation": Key(one_of({"strict": "required", "ifuri": None, "relaxed": "if-known"})),
+    "certs": Key(items),
+    "cacerts": Key(items),
+    "pubkeys": Key(items),
+    "ca_id": Key(identity),
+    "cert_policy": _lacks("policies of certificates are not looked at", needed=True),
+    "groups": _lacks("attribute certificates, which say who is in a group, are not supported", needed=True),
     "eap_id": _lacks("EAP is not supported"),
     "aaa_id": _lacks("EAP is not supported"),
     "xauth_id": IGNORED,
@@ -171,7 +173,23 @@ POOL: Keys = {
     "split_exclude": _lacks("Cisco's attributes are not supported"),
 }
 
+CERTIFICATE: Keys = {
+    "file": Key(str),
+    "handle": _lacks(_TOKEN, needed=True),
+    "slot": _lacks(_TOKEN, needed=True),
+    "module": _lacks(_TOKEN, needed=True),
+}
+
+AUTHORITY: Keys = {
+    "cacert": Key(str),
+    **CERTIFICATE,
+    "crl_uris": _lacks(_NOT_FETCHED),
+    "ocsp_uris": _lacks("nothing is fetched, and no OCSP responder is asked"),
+    "cert_uri_base": _lacks("certificates are sent, not their URLs"),
+}
+
 SECRET: Keys = {"secret": Key(str)}
+PASSPHRASE: Keys = {"file": Key(str)}
 
 
 class Notes:

@@ -1,24 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The section ``secrets`` of swanctl.conf: which pre-shared key is for whom."""
+"""The section ``secrets`` of swanctl.conf: keys that both ends share and for whom they are, passphrases of files."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.terms.identity import Identity
-from fynx_scapy.settings.swanctl.keys import SECRET, LeftOut, Notes
-from fynx_scapy.settings.swanctl.sections import Section
+from fynx_scapy.settings.swanctl.keys import PASSPHRASE, SECRET, Keys, LeftOut, Notes
+from fynx_scapy.settings.swanctl.sections import Place, Section, Value
 from fynx_scapy.settings.swanctl.values import identity, secret
 from fynx_scapy.text import LONGEST, printable
+
+LEFT_OUT: Mapping[str, str] = {
+    "eap": "EAP is not supported",
+    "xauth": "EAP is not supported",
+    "ntlm": "EAP is not supported",
+    "token": "keys are read from files, not from tokens",
+}
+"""The kinds of secrets that we do not have, and why."""
+FILES = ("private", "rsa", "ecdsa", "pkcs8", "pkcs12")
+"""The kinds that are passphrases of files in the folders of these names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A pre-shared key and the identities that it belongs to. Without any it is for everybody."""
+    """A key that is shared and the identities that it belongs to. Without any it is for everybody."""
 
     key: bytes = field(repr=False)
     owners: tuple[Identity, ...]
@@ -26,43 +35,97 @@ class Secret:
     """The file that has it."""
 
 
-def read_secrets(section: Section | None, notes: Notes) -> list[Secret]:
-    """The pre-shared keys, in order. Secrets of another kind, and those that are wrong, become a line each."""
-    found = []
+@dataclass(frozen=True, slots=True)
+class Passphrase:
+    """What opens a file of a folder."""
+
+    secrets: tuple[str, ...] = field(repr=False)
+    """One of these."""
+    place: Place
+    owner: str
+    """The name of its section."""
+    file: str
+    """The name of the file, as it is written."""
+
+
+@dataclass(slots=True)
+class Secrets:
+    """All secrets of a file, in order."""
+
+    ike: list[Secret] = field(default_factory=list)
+    ppk: list[Secret] = field(default_factory=list)
+    passphrases: dict[tuple[str, str], Passphrase] = field(default_factory=dict)
+    """By the folder and the name of the file in small letters."""
+    paths: list[Path] = field(default_factory=list)
+    """The files that have secrets."""
+
+
+def read_secrets(section: Section | None, notes: Notes) -> Secrets:
+    """The secrets. Those of another kind, and those that are wrong, become a line each."""
+    found = Secrets()
     for name, each in section.sections.items() if section else ():
         owner = f"secrets.{printable(name, LONGEST)}"
-        if not name.lower().startswith("ike"):
-            notes.lines.append(f"{each.place}: {owner} is left out: only pre-shared keys of IKE are supported")
+        kind = next((kind for kind in ("ike", "ppk", *FILES, *LEFT_OUT) if name.lower().startswith(kind)), "")
+        if not kind or kind in LEFT_OUT:
+            why = LEFT_OUT.get(kind, f"expected a section that begins with {', '.join(('ike', 'ppk', *FILES))}")
+            notes.lines.append(f"{each.place}: {owner} is left out: {why}")
             continue
         try:
-            found.append(_secret(each, owner, notes))
+            if kind in FILES:
+                passphrase = _passphrase(each, owner, notes)
+                found.passphrases[kind, passphrase.file.lower()] = passphrase
+            else:
+                (found.ike if kind == "ike" else found.ppk).append(_secret(each, owner, notes))
         except LeftOut as reason:
             notes.lines.append(f"{reason}; the secret is left out")
+            continue
+        found.paths += [value.place.path for key, value in each.values.items() if key.lower().startswith("secret")]
+    return found
+
+
+def _free(section: Section, keys: Keys, prefix: str, owner: str, notes: Notes) -> list[Value]:
+    """The values of the keys that begin with a prefix. LeftOut for a key that is neither one nor among ``keys``."""
+    notes.values(section, keys, owner, free=True)
+    found = []
+    for name, value in section.values.items():
+        if name.lower().startswith(prefix):
+            found.append(value)
+        elif name.lower() not in keys:
+            known = " and ".join(
+                (*(key for key in keys if not key.startswith(prefix)), f"those that begin with {prefix}")
+            )
+            place = f"{value.place}: {owner}.{printable(name, LONGEST)}"
+            raise LeftOut(f"{place}: unknown key; the keys here are {known}")
     return found
 
 
 def _secret(section: Section, owner: str, notes: Notes) -> Secret:
-    texts = notes.values(section, SECRET, owner, free=True)
     owners = []
-    for name, value in section.values.items():
-        place = f"{value.place}: {owner}.{printable(name, LONGEST)}"
+    for each in _free(section, SECRET, "id", owner, notes):
         try:
-            if re.match("id", name, re.IGNORECASE):
-                owners.append(identity(value.text or ""))
-            elif name.lower() != "secret":
-                raise LeftOut(f"{place}: unknown key; the keys here are secret, and those that begin with id")
+            owners.append(identity(each.text or ""))
         except ConfigError as error:
-            raise LeftOut(f"{place}: {error}") from None
-    if not texts.get("secret"):
+            raise LeftOut(f"{each.place}: {owner}.id: {error}") from None
+    value = next((value for name, value in section.values.items() if name.lower() == "secret"), None)
+    if value is None or not value.text:
         raise LeftOut(f"{section.place}: {owner}: expected a secret, found none")
     try:
-        key = secret(texts["secret"])
+        key = secret(value.text)
     except ConfigError as error:
-        raise LeftOut(f"{section.place}: {owner}.secret: {error}") from None
+        raise LeftOut(f"{value.place}: {owner}.secret: {error}") from None
     if not key:
-        raise LeftOut(f"{section.place}: {owner}: expected a secret of at least one octet")
+        raise LeftOut(f"{value.place}: {owner}: expected a secret of at least one octet")
     known = [owner for owner in owners if owner is not None]
-    return Secret(key, tuple(known) if len(known) == len(owners) else (), section.values["secret"].place.path)
+    return Secret(key, tuple(known) if len(known) == len(owners) else (), value.place.path)
+
+
+def _passphrase(section: Section, owner: str, notes: Notes) -> Passphrase:
+    words = [value.text or "" for value in _free(section, PASSPHRASE, "secret", owner, notes)]
+    file = next((value.text for name, value in section.values.items() if name.lower() == "file"), None)
+    if not file or not words:
+        missing = "the file that it opens" if words else "a secret"
+        raise LeftOut(f"{section.place}: {owner}: expected {missing}, found none")
+    return Passphrase(tuple(words), section.place, owner, file)
 
 
 def key_for(secrets: Sequence[Secret], local: Identity, remote: Identity | None) -> bytes | None:

@@ -14,6 +14,7 @@ from fynx_scapy.checks import shown
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import IdType
 from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.layers.ikev2.der import name_octets
 
 Read = Callable[[str], Any]
 
@@ -94,6 +95,8 @@ def identity(text: str) -> Identity | None:
     if text in ("", ANY):
         return None
     prefix, colon, data = text.partition(":")
+    if data.startswith("^") and data.endswith("$"):
+        raise ConfigError(f"identities as regular expressions are not supported, found {shown(text)}")
     custom = re.fullmatch(r"\{(\d{1,3})\}", prefix)
     if colon and (prefix.lower() in _PREFIXES or custom):
         kind = int(custom[1]) if custom else _PREFIXES[prefix.lower()]
@@ -104,10 +107,10 @@ def identity(text: str) -> Identity | None:
         return Identity(IdType.ID_RFC822_ADDR, text[2:].encode())
     if text.startswith("@"):
         return Identity(IdType.ID_FQDN, text[1:].encode())
-    if "=" in text or text.startswith("/"):
-        raise ConfigError(f"distinguished names are for certificates, which are not supported, found {shown(text)}")
     if "*" in text:
         raise ConfigError(f"identities with wildcards are not supported, found {shown(text)}")
+    if "=" in text or text.startswith("/"):
+        return Identity(IdType.ID_DER_ASN1_DN, name_octets(text))
     return Identity.of(text)
 
 
