@@ -19,7 +19,7 @@ from fynx_scapy.keylog.formats import (
     SECRETS,
     XFRM_STATE,
 )
-from fynx_scapy.keylog.keys import EspKeys, IkeKeys, Secret
+from fynx_scapy.keylog.keys import EspKeys, IkeKeys, Secret, TlsSecret
 from fynx_scapy.keylog.log import KeyLog
 from fynx_scapy.keylog.source import read_stream
 from fynx_scapy.keylog.wireshark import esp_row, ike_row
@@ -39,6 +39,7 @@ __all__ = [
     "IkeKeys",
     "KeyLog",
     "Secret",
+    "TlsSecret",
     "esp_row",
     "ike_row",
     "read_stream",

@@ -2,7 +2,8 @@
 """Keys as JSON: our own ``keys.json``, which holds everything, and the lab's, which lab.py reads.
 
 Ours has the keys of SAs under ``ike`` and ``esp``, and lists of secrets in hexadecimal: ``ke_secrets`` (shared secrets
-of key exchanges in any order), ``private``, ``sk_d``, ``psk``, ``ppk``, ``msk``.
+of key exchanges in any order), ``private``, ``sk_d``, ``psk``, ``ppk``, ``msk``, ``passwords``. ``tls`` has
+the lines of a TLS key log.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import TransformType, lookup, name_of
 from fynx_scapy.keylog import lab
 from fynx_scapy.keylog.envelopes import Line
-from fynx_scapy.keylog.keys import REGISTRIES, SECRET_KINDS, Entry, EspKeys, IkeKeys, Rows, Secret
+from fynx_scapy.keylog.keys import (
+    REGISTRIES,
+    SECRET_KINDS,
+    TLS_LABELS,
+    Entry,
+    EspKeys,
+    IkeKeys,
+    Rows,
+    Secret,
+    TlsSecret,
+)
 from fynx_scapy.keylog.text import address, octets, spi
 
 FORMAT = "fynx-scapy keys 1"
@@ -54,7 +65,7 @@ def _rows(document: Any) -> Rows:
     if "ike_sas" in document or "child_sas" in document:
         sources = {"ike_sas": lab.ike_sa, "child_sas": lab.child_sa, "auth_trace": lab.traced}
     elif document.get("format") == FORMAT:
-        sources = {"ike": _ike, "esp": _esp}
+        sources = {"ike": _ike, "esp": _esp, "tls": _tls}
         sources |= {member: partial(_secret, kind) for member, kind in SECRET_MEMBERS.items()}
     else:
         raise ConfigError(f'expected "format": "{FORMAT}", or the lab\'s "ike_sas" and "child_sas"')
@@ -84,6 +95,9 @@ def write_json(entries: Iterable[Entry]) -> str:
     for entry in entries:
         if isinstance(entry, Secret):
             document.setdefault(members[entry.kind], []).append(entry.value.hex())
+        elif isinstance(entry, TlsSecret):
+            line = {"label": entry.label, "random": entry.random.hex(), "secret": entry.secret.hex()}
+            document.setdefault("tls", []).append(line)
         else:
             document["ike" if isinstance(entry, IkeKeys) else "esp"].append(_to_json(entry))
     return json.dumps(document, indent=1) + "\n"
@@ -131,6 +145,13 @@ def _no_list(name: str) -> Iterable[Entry]:
 
 def _secret(kind: str, entry: Any) -> Iterator[Secret]:
     yield Secret(kind, octets(entry, SECRET_KINDS[kind]))
+
+
+def _tls(entry: dict[str, Any]) -> Iterator[TlsSecret]:
+    label = entry["label"]
+    if label not in TLS_LABELS:
+        raise ConfigError(f"the label is none of {', '.join(TLS_LABELS)}")
+    yield TlsSecret(label, octets(entry["random"], "random"), octets(entry["secret"], "secret"))
 
 
 def _ike(entry: dict[str, Any]) -> Iterator[IkeKeys]:

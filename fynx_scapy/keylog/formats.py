@@ -24,6 +24,7 @@ from fynx_scapy.keylog import (
     setkey,
     strongswan,
     tcpdump,
+    tls,
     vpp,
     wireshark,
     xfrm,
@@ -86,6 +87,7 @@ FORMATS: dict[str, Format] = {
         Format("vpp", "VPP's show ikev2 sa details", vpp.read_vpp, vpp.LINE),
         Format("fortigate", "FortiGate's diagnose vpn", fortigate.read_fortigate, fortigate.LINE),
         Format(SECRETS, "lines of secrets", plain.read_plain, plain.LINE, plain.write_plain),
+        Format("tlskeys", "a TLS key log (SSLKEYLOGFILE)", tls.read_tls_log, tls.LINE, tls.write_tls_log),
         Format("sk", "lines such as SK_ei: 0011…", labelled.read_labelled, labelled.LINE),
     )
 }  # fmt: skip

@@ -76,6 +76,7 @@ SECRET_KINDS = {
     "psk": "pre-shared key",
     "ppk": "post-quantum pre-shared key",
     "msk": "EAP MSK",
+    "passwords": "password",
 }
 
 
@@ -88,13 +89,28 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsSecret:
+    """A secret of one TLS connection, as a line of its key log (SSLKEYLOGFILE) has it."""
+
+    label: str
+    """CLIENT_RANDOM (the master secret of TLS 1.2) or EXPORTER_SECRET (TLS 1.3)."""
+    random: bytes
+    """The random of the ClientHello: 32 octets."""
+    secret: bytes = field(repr=False)
+
+
+TLS_LABELS = {"CLIENT_RANDOM": (48,), "EXPORTER_SECRET": (32, 48)}
+"""The labels that keys are exported with, and how long their secrets may be (RFC 5246 section 8.1, RFC 8446)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Elsewhere:
     """Another file that a key file names."""
 
     path: str
 
 
-Entry = IkeKeys | EspKeys | Secret
+Entry = IkeKeys | EspKeys | Secret | TlsSecret
 # A reader yields (place in the file, function that makes the keys). If the function raises, only that place is skipped
 Rows = Iterator[tuple[str, Callable[[], Iterable[Entry | Elsewhere]]]]
 
@@ -104,6 +120,15 @@ def check(keys: Entry) -> None:
     if isinstance(keys, Secret):
         if not keys.value:
             raise ConfigError(f"the {SECRET_KINDS[keys.kind]} is empty")
+        return
+    if isinstance(keys, TlsSecret):
+        sizes = TLS_LABELS.get(keys.label)
+        if sizes is None:
+            raise ConfigError(f"the label is none of {', '.join(TLS_LABELS)}")
+        for what, octets, fit in (("random", keys.random, (32,)), ("secret", keys.secret, sizes)):
+            if len(octets) not in fit:
+                said = " or ".join(map(str, fit))
+                raise ConfigError(f"the {what} of {keys.label} has {counted(len(octets), 'octet')}, expected {said}")
         return
     esp = isinstance(keys, EspKeys)
     if isinstance(keys, EspKeys):

@@ -14,7 +14,7 @@ from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.files import write_text
 from fynx_scapy.keylog.envelopes import Line, unwrapped
 from fynx_scapy.keylog.formats import ESP_TABLE, FORMATS, IKE_TABLE, JSON_KEYS, Format, by_name, parts
-from fynx_scapy.keylog.keys import SECRET_KINDS, Elsewhere, Entry, EspKeys, IkeKeys, Secret, check
+from fynx_scapy.keylog.keys import SECRET_KINDS, Elsewhere, Entry, EspKeys, IkeKeys, Secret, TlsSecret, check
 from fynx_scapy.keylog.plain import value_of
 from fynx_scapy.keylog.source import read_file
 from fynx_scapy.text import printable
@@ -34,8 +34,9 @@ class KeyLog:
 
     Keys of SAs are in ``ike`` and ``esp``. The secrets that keys are derived from are lists in any order:
     ``secrets`` (shared secrets of key exchanges), ``private`` (private values), ``sk_d``, ``psk``, ``ppk``, ``msk``
-    (EAP). Each argument may be one value or several, bytes or text. Text is hexadecimal, except for ``psk`` and
-    ``ppk``, where it is the secret itself or 0x… (hexadecimal) or 0s… (base64). Raises ConfigError for a bad value.
+    and ``passwords`` (EAP). Each argument may be one value or several, bytes or text. Text is hexadecimal, except for
+    ``psk``, ``ppk`` and ``passwords``, where it is the secret itself or 0x… (hexadecimal) or 0s… (base64). ``tls`` has
+    lines of a TLS key log, for EAP-TLS and EAP-TTLS. Raises ConfigError for a bad value.
     With ``esp_null``, ESP without a key is read as NULL encryption where it looks like it.
 
         >>> KeyLog(secrets=["5f" * 32], psk="lab psk")
@@ -51,6 +52,8 @@ class KeyLog:
     psk: list[bytes]
     ppk: list[bytes]
     msk: list[bytes]
+    passwords: list[bytes]
+    tls: list[TlsSecret]
     esp_null: bool
 
     def __init__(
@@ -65,24 +68,36 @@ class KeyLog:
         ppk: Octets = (),
         msk: Octets = (),
         esp_null: bool = False,
+        passwords: Octets = (),
+        tls: Iterable[TlsSecret] = (),
     ) -> None:
         self.esp_null = esp_null
         self.ike, self.esp, self.warnings = list(ike), list(esp), list(warnings)
+        self.tls = list(tls)
+        for each in self.tls:
+            check(each)
         given = {"secrets": secrets, "private": private, "sk_d": sk_d, "psk": psk, "ppk": ppk, "msk": msk}
+        given["passwords"] = passwords
         for kind in SECRET_KINDS:
             setattr(self, kind, _values(kind, given[kind]))
 
     def __repr__(self) -> str:
         counts = {"ike": len(self.ike), "esp": len(self.esp)}
         counts |= {kind: count for kind in SECRET_KINDS if (count := len(getattr(self, kind)))}
+        counts |= {"tls": len(self.tls)} if self.tls else {}
         counts |= {"esp_null": True} if self.esp_null else {}
         counts |= {"warnings": len(self.warnings)} if self.warnings else {}
         return f"KeyLog({', '.join(f'{name}={count}' for name, count in counts.items())})"
 
     @property
     def decrypts(self) -> bool:
-        """Whether anything in it can decrypt. PSK and MSK only verify AUTH, and a PPK is no use by itself."""
+        """Whether anything in it can decrypt. What is known of EAP, and a PSK, only verify AUTH; a PPK does neither."""
         return bool(self.ike or self.esp or self.secrets or self.private or self.sk_d or self.esp_null)
+
+    @property
+    def verifies(self) -> bool:
+        """Whether there is a secret that AUTH can be verified with."""
+        return bool(self.psk or self.ppk or self.msk or self.passwords or self.tls)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> KeyLog:
@@ -151,9 +166,10 @@ class KeyLog:
         self.warnings += [text for text in other.warnings if text not in self.warnings]
 
     def entries(self) -> Iterator[Entry]:
-        """Every entry: IkeKeys, EspKeys, and each secret with its kind."""
+        """Every entry: IkeKeys, EspKeys, TlsSecret, and each secret with its kind."""
         yield from self.ike
         yield from self.esp
+        yield from self.tls
         for kind in SECRET_KINDS:
             for value in getattr(self, kind):
                 yield Secret(kind, value)
@@ -215,11 +231,11 @@ class KeyLog:
 
     def _keep(self, entries: Iterable[Entry]) -> None:
         """Add entries that are not there yet."""
-        lists: dict[str, list[Any]] = {"ike": self.ike, "esp": self.esp}
+        lists: dict[str, list[Any]] = {"ike": self.ike, "esp": self.esp, "tls": self.tls}
         lists |= {kind: getattr(self, kind) for kind in SECRET_KINDS}
         known = {name: set(values) for name, values in lists.items()}
         for entry in entries:
-            name = entry.kind if isinstance(entry, Secret) else "ike" if isinstance(entry, IkeKeys) else "esp"
+            name = entry.kind if isinstance(entry, Secret) else _LISTS[type(entry)]
             kept = entry.value if isinstance(entry, Secret) else entry
             if kept not in known[name]:
                 known[name].add(kept)
@@ -256,6 +272,7 @@ class KeyLog:
         return chosen.write(self.entries())
 
 
+_LISTS = {IkeKeys: "ike", EspKeys: "esp", TlsSecret: "tls"}
 _TABLES = (IKE_TABLE, ESP_TABLE, JSON_KEYS)
 _DOCUMENT = FORMATS[JSON_KEYS]
 

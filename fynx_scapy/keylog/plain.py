@@ -8,6 +8,7 @@ sk_d 9a01…
 psk "lab psk"           text, or octets as 0x… (hexadecimal) or 0s… (base64), as strongSwan takes them
 ppk 0x0011…
 msk 77ab…
+eap_password "Ar3etTnp"  written like psk
 alice bob : PSK "lab psk"    as in ipsec.secrets
 """
 
@@ -23,10 +24,12 @@ from fynx_scapy.keylog.envelopes import Line
 from fynx_scapy.keylog.keys import SECRET_KINDS, Entry, Rows, Secret
 from fynx_scapy.keylog.text import octets
 
-KINDS = {"secret": "secrets", **{kind: kind for kind in SECRET_KINDS if kind != "secrets"}}
-TEXTUAL = ("psk", "ppk")
+_WORDS = {"secrets": "secret", "passwords": "eap_password"}
+KINDS = {_WORDS.get(kind, kind): kind for kind in SECRET_KINDS}
+"""The word at the beginning of a line, and the kind of secret that follows it."""
+TEXTUAL = ("psk", "ppk", "passwords")
 LINE = re.compile(
-    r"^(?:[ \t]*(?:psk|ppk)[ \t]+\S|[ \t]*(?:secret|private|sk_d|msk)[ \t]+(?:0x)?[0-9A-Fa-f]{16,}[ \t]*$"
+    r"^(?:[ \t]*(?:psk|ppk|eap_password)[ \t]+\S|[ \t]*(?:secret|private|sk_d|msk)[ \t]+(?:0x)?[0-9A-Fa-f]{16,}[ \t]*$"
     r"|(?:0x)?(?:[0-9A-Fa-f]{2}){8,}[ \t]*$|[^:\n]{0,500}:[ \t]*PSK[ \t]+[\"0])",
     re.MULTILINE,
 )

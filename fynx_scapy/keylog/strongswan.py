@@ -16,7 +16,7 @@ from fynx_scapy import keynames
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import Encr
 from fynx_scapy.keylog.envelopes import Line
-from fynx_scapy.keylog.keys import Entry, EspKeys, IkeKeys, Rows, Secret
+from fynx_scapy.keylog.keys import Entry, EspKeys, IkeKeys, Rows, Secret, TlsSecret
 from fynx_scapy.keylog.text import address, spi
 
 LINE = re.compile(r"(?:^|[ \t:])(\d\d+)\[([A-Z]{3})\d?\] (?:<[^>\n]*> ?)?(.*)$", re.MULTILINE)
@@ -217,6 +217,8 @@ def write_charon_log(entries: Iterable[Entry]) -> str:
     labels = {"secrets": "shared Diffie Hellman secret", "ppk": "PPK", "psk": "secret", "msk": "secret"}
     lines: list[str] = []
     for entry in entries:
+        if isinstance(entry, TlsSecret):
+            continue
         if not isinstance(entry, Secret) and (entry.unchecked_icv or not keynames.has_proposal(entry.encr)):
             continue
         lines.append("[NET] received packet: from 0.0.0.0[500] to 0.0.0.0[500] (0 bytes)")

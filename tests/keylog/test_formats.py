@@ -186,13 +186,14 @@ def test_secrets_as_text(tmp_path: Path) -> None:
     path = tmp_path / "mine.secrets"
     path.write_text(
         '# mine\nsecret 0x' + "11" * 32 + "\n" + "22" * 32 + '\npsk "lab psk"\npsk bare words\nppk 0s/w==\nprivate 07\n'
-        "sk_d 0x08\nmsk " + "33" * 64 + "\n"
+        "sk_d 0x08\nmsk " + "33" * 64 + '\neap_password Ar3etTnp\neap_password "0x no digits"\n'
     )  # fmt: skip
     log = KeyLog.load(path)
     assert log.warnings == []
     assert log.secrets == [b"\x11" * 32, b"\x22" * 32]
     assert (log.psk, log.ppk) == ([b"lab psk", b"bare words"], [b"\xff"])
     assert (log.private, log.sk_d, log.msk) == ([b"\7"], [b"\x08"], [b"\x33" * 64])
+    assert log.passwords == [b"Ar3etTnp", b"0x no digits"]
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def test_a_format_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'nonsense' is not a key format that can be written"):
         full().write(tmp_path / "x", "nonsense")
     tables = {"keys.json", "esp_sa", "ikev2_decryption_table"}
-    written = tables | {"charon.log", "pluto.log", "xfrm_state", "secrets"}
+    written = tables | {"charon.log", "pluto.log", "xfrm_state", "secrets", "tlskeys"}
     assert {name for name, form in FORMATS.items() if form.write is not None} == written
     with pytest.raises(ConfigError, match="'vpp' is not a key format that can be written"):
         full().write(tmp_path / "run.vpp", "vpp")

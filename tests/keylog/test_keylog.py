@@ -98,13 +98,13 @@ WIRESHARK_IKE_INTEG = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("integ", WIRESHARK_ESP_INTEG)
 @pytest.mark.parametrize("encr", WIRESHARK_ESP_ENCR)
-def test_every_name_of_wiresharks_esp_table_is_read(encr: str, integ: str) -> None:
-    numbers, signer, unchecked = keynames.read_esp(encr, integ)
-    assert numbers
-    aead = "GCM" in encr or "Poly1305" in encr
-    assert (signer is None and not unchecked) == (integ == "NULL" or (aead and integ.startswith("ANY")))
+def test_every_name_of_wiresharks_esp_table_is_read(encr: str) -> None:
+    for integ in WIRESHARK_ESP_INTEG:
+        numbers, signer, unchecked = keynames.read_esp(encr, integ)
+        assert numbers, integ
+        aead = "GCM" in encr or "Poly1305" in encr
+        assert (signer is None and not unchecked) == (integ == "NULL" or (aead and integ.startswith("ANY"))), integ
 
 
 @pytest.mark.parametrize("integ", WIRESHARK_IKE_INTEG)

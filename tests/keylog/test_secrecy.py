@@ -44,7 +44,8 @@ TEXTS = {
     "fortigate": "name=lab ver=2 serial=1 192.0.2.1:0->192.0.2.2:0\n  dec: spi=00001234 esp=aes key=2 0011\n"
     "       ah=sha256 key=2 0011\n  id/spi: 2 0102030405060708/1112131415161718\n  proposal: aes256-sha256\n"
     "  SK_ei: 0011-2233\n",
-    "secrets": 'secret 0x00112233\npsk "lab psk"\nppk 0s/w==\nmsk 0011\n',
+    "secrets": 'secret 0x00112233\npsk "lab psk"\nppk 0s/w==\nmsk 0011\neap_password "lab"\n',
+    "tlskeys": f"# TLS\nCLIENT_RANDOM {'11' * 32} {'22' * 48}\nSERVER_HANDSHAKE_TRAFFIC_SECRET {'11' * 32} 22\n",
     "sk": "SPI_i: 0102030405060708\nencr=AES_CBC_256\nSK_ei = 0011\nSK_er: 2233\n",
 }
 # neither a part of our texts nor of the files' paths

@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Verify AUTH payloads: shared secrets (PSK, EAP MSK), signatures, PPK, and preceding IKE_INTERMEDIATE exchanges.
+"""Verify AUTH payloads: shared secrets (PSK, EAP), signatures, PPK, and preceding IKE_INTERMEDIATE exchanges.
 
 RFC 7296 sections 2.15 and 2.16, RFC 7427, RFC 7619 (NULL), RFC 8784 (PPK), RFC 9242 section 3.3.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hmac
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from fynx_scapy.capture.follow.eap import EapSeen
 from fynx_scapy.capture.follow.pool import KeySet
 from fynx_scapy.capture.follow.sas import INITIATOR, RESPONDER, ROLES, AuthVerdict, CapturedIkeSa, walk
 from fynx_scapy.crypto.keymat import SkKeys, mix_ppk
 from fynx_scapy.crypto.prf import PrfFunction
-from fynx_scapy.errors import AuthenticationError, ConfigError, MalformedError
-from fynx_scapy.iana import AuthMethod, NotifyType, PayloadType, name_of
+from fynx_scapy.errors import AuthenticationError, CertificateError, ConfigError, MalformedError
+from fynx_scapy.iana import AuthMethod, CertEncoding, NotifyType, PayloadType, name_of
 from fynx_scapy.ike.auth.methods import Covered, Proofs, verify
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikeheader import IKE_HEADER, LENGTH, NEXT_PAYLOAD
-from fynx_scapy.text import LONGEST, printable
+from fynx_scapy.text import LONGEST, counted, printable
 
 SK_TYPE = 46
 
@@ -32,7 +34,7 @@ class AuthState:
     certificates: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
     intermediate: dict[str, bytes] = field(default_factory=dict)
     seen: set[tuple[str, int]] = field(default_factory=set)
-    eap: bool = False
+    eap: EapSeen = field(default_factory=EapSeen)
     message_id: int | None = None
 
     def add_intermediate(
@@ -88,7 +90,7 @@ def learn(state: AuthState, sa: CapturedIkeSa, initiator: bool, message_id: int,
         elif kind == PayloadType.CERT and body:
             state.certificates.setdefault(role, []).append((body[0], body[1:]))
         elif kind == PayloadType.EAP:
-            state.eap = True
+            state.eap.add(initiator, message_id, body)
         elif kind == PayloadType.N and not initiator and _notify(body)[0] == NotifyType.PPK_IDENTITY:
             sa.ppk_used = True
 
@@ -104,7 +106,9 @@ def verdicts(
         if kind == PayloadType.AUTH and len(body) >= 4:
             verified, reason = _verdict(state, sa, keys, initiator, body[0], body[4:], notifies)
             method, role = name_of(AuthMethod, body[0]), ROLES[initiator]
-            found.append(AuthVerdict(number, role, method, verified, reason, _identity(state.ids.get(role, b""))))
+            identity = _identity(state.ids.get(role, b""))
+            certificates = _described(state.certificates.get(role, ()))
+            found.append(AuthVerdict(number, role, method, verified, reason, identity, certificates))
     return found
 
 
@@ -126,7 +130,7 @@ def _verdict(
     if function is None or not current.keys.sk_pi:
         return None, "SK_p is unknown"
     with_ppk = NotifyType.PPK_IDENTITY in notifies
-    proofs = _proofs(state, keys, role)
+    proofs, missing = _proofs(state, keys, role)
     outcomes = []
     for attempt in _attempts(function, current, keys.ppk if with_ppk else []):
         covered = _covered(state, sa, function, attempt.keys, initiator, identity)
@@ -135,6 +139,8 @@ def _verdict(
             if attempt.ppk and not initiator:
                 sa.sk_d = attempt.sk_d
             return True, reason + attempt.ppk
+        if state.eap.keyed and method == AuthMethod.Shared_Key_Message_Integrity_Code:
+            verified, reason = _after_eap(verified, reason, missing, data, covered, bool(proofs.secrets))
         outcomes.append((verified, reason))
     if with_ppk and not keys.ppk:
         return None, "it covers a PPK, but no PPK was given"
@@ -156,11 +162,24 @@ def _covered(
     return Covered(function, message, nonce, sk_p, identity, state.octets_behind())
 
 
-def _proofs(state: AuthState, keys: KeyLog, role: str) -> Proofs:
-    """Every known secret and key that AUTH of this role may be verified with."""
+def _after_eap(
+    verified: bool | None, reason: str, missing: str, data: bytes, covered: Covered, known: bool
+) -> tuple[bool | None, str]:
+    """A verdict on AUTH after an EAP method that makes a key, ``missing`` if we do not know it."""
+    if hmac.compare_digest(covered.shared_key(covered.sk_p), data):
+        return False, "it is made with SK_p, although the EAP method makes a key (RFC 7296 section 2.16)"
+    if missing:
+        return verified, f"{reason}; {missing}" if known else missing
+    return verified, reason
+
+
+def _proofs(state: AuthState, keys: KeyLog, role: str) -> tuple[Proofs, str]:
+    """Every known secret and key that AUTH of this role may be verified with; and why EAP's key is not among them."""
     secrets = [(value, f"PSK {n} of {len(keys.psk)}") for n, value in enumerate(keys.psk, 1)]
     secrets += [(value, f"EAP MSK {n} of {len(keys.msk)}") for n, value in enumerate(keys.msk, 1)]
-    return Proofs(tuple(secrets), state.eap, tuple(state.certificates.get(role, ())))
+    found, missing = state.eap.keys(keys)
+    keyless = state.eap.present and not state.eap.keyed
+    return Proofs((*secrets, *found), keyless, tuple(state.certificates.get(role, ()))), missing
 
 
 def _outcome(method: int, data: bytes, covered: Covered, proofs: Proofs) -> tuple[bool | None, str]:
@@ -176,6 +195,31 @@ def _outcome(method: int, data: bytes, covered: Covered, proofs: Proofs) -> tupl
 def _notify(body: bytes) -> tuple[int, bytes]:
     """Type and data of a Notify payload (section 3.10)."""
     return (int.from_bytes(body[2:4]), body[4 + body[1] :]) if len(body) >= 4 else (0, b"")
+
+
+MOST_DESCRIBED = 8
+
+
+def _described(certificates: Sequence[tuple[int, bytes]]) -> tuple[str, ...]:
+    """The certificates of a peer in words, at most 8. What cannot be read says so."""
+    if not certificates:
+        return ()
+    from fynx_scapy.pki.parsed import parse  # slow to import, and few peers send a certificate
+
+    found = []
+    for encoding, octets in certificates[:MOST_DESCRIBED]:
+        if encoding != CertEncoding.X_509_Certificate_Signature:
+            found.append(f"{name_of(CertEncoding, encoding)}, {counted(len(octets), 'octet')}")
+            continue
+        try:
+            parsed = parse(octets)
+        except CertificateError as error:
+            found.append(str(error))
+            continue
+        span = f"valid {parsed.not_before:%Y-%m-%d} to {parsed.not_after:%Y-%m-%d}"
+        found.append(f"{parsed.text}, issued by {parsed.issuer_text}, {span}")
+    more = len(certificates) - MOST_DESCRIBED
+    return (*found, f"and {counted(more, 'more CERT payload')}") if more > 0 else tuple(found)
 
 
 def _identity(body: bytes) -> str:

@@ -32,7 +32,10 @@ TABLE = "key table"
 
 @dataclass(frozen=True, slots=True)
 class AuthVerdict:
-    """The verdict on one AUTH payload. ``verified`` is None if it could not be checked; ``reason`` says why."""
+    """The verdict on one AUTH payload. ``verified`` is None if it could not be checked; ``reason`` says why.
+
+    ``certificates`` describes those that its sender sent, the one with the key first. They are not judged here.
+    """
 
     number: int
     role: str
@@ -40,6 +43,7 @@ class AuthVerdict:
     verified: bool | None
     reason: str
     identity: str = ""
+    certificates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
