@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import html
 import json
+import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -428,13 +429,55 @@ def test_groups_are_those_of_the_document() -> None:
     assert {int(row.id): row.level for row in PROFILES["rfc"].tables[(1, 4)].rows} == written
 
 
-def test_profile_bsi_knows_nothing_and_says_so() -> None:
-    for name in ("psk-3des-sha1-modp2048", "psk-gcm256-ecp384"):
-        found = audited(name, "bsi")
-        judged = [each for each in found.findings if each.rule.partition(".")[2] in ("encr", "prf", "integ", "ke")]
-        assert judged
-        assert {each.status for each in judged} == {Status.UNKNOWN}
-        assert {each.source.document for each in judged} == {"BSI TR-02102-3, version 2026-01"}
+POLICIES = tomllib.loads((Path(__file__).parent / "policies.toml").read_text())
+WORDS = {"O": Status.OK, "W": Status.WEAK, "F": Status.FORBIDDEN, "U": Status.UNKNOWN}
+
+
+def policy(words: str, profile: str) -> str:
+    """The word for a profile in a row of policies.toml."""
+    return str(words.split()[POLICIES["profiles"].index(profile)])
+
+
+def judged(found: Audit, part: str) -> dict[str, Status]:
+    """Name -> status of what was judged of IKE, of ESP or of authentication."""
+    kinds = ("method", "signature", "key") if part == "auth" else ("encr", "integ", "prf", "ke", "addke")
+    return {
+        each.title.partition(" in use")[0].partition(":")[0]: each.status
+        for kind in kinds
+        for each in found.find(f"{part}.{kind}")
+    }
+
+
+@pytest.mark.parametrize("profile", POLICIES["profiles"])
+@pytest.mark.parametrize("name", HOLDS)
+def test_policies_as_written_by_hand(name: str, profile: str) -> None:
+    found, holds = judge(audited(name).facts, PROFILES[profile]), HOLDS[name]
+    chain = POLICIES["chains"].get(name, {})
+    used = {"ike": holds.ike.split(), "esp": holds.esp.split(), "auth": [*holds.auth]}
+    used["auth"] += [chain[key] for key in ("signature", "key") if key in chain]
+    for part, names in used.items():
+        rows = dict(POLICIES[part])
+        if part == "auth" and name == "eap-tls":
+            rows[PSK] = rows[f"{PSK} after EAP-TLS"]
+        assert judged(found, part) == {each: WORDS[policy(rows[each], profile)] for each in names}, part
+    offered = [each.split() for each in POLICIES["offered"].get(name, ())]
+    expected = {
+        (f"{part}.offered", each, WORDS[policy(POLICIES[part][each], profile)])
+        for part, each in offered
+        if policy(POLICIES[part][each], profile) != "O"
+    }
+    rules = ("ike.offered", "esp.offered")
+    assert {
+        (each.rule, each.title.partition(" offered")[0], each.status) for each in found.findings if each.rule in rules
+    } == expected
+    assert found.worst.name == policy(POLICIES["worst"].get(name, POLICIES["worst"]["default"]), profile)
+    for finding in found.findings:
+        assert finding.evidence, finding
+        assert (finding.severity is Severity.INFO) == (finding.status in (Status.OK, Status.SEEN)) or (
+            finding.rule == "ike.retransmission"
+        ), finding
+    assert not [each for each in found.find("child.strength") if each.status is not Status.OK]
+    assert not [each for each in found.find("child.group") if each.status is not Status.OK]
 
 
 def test_profile_cnsa2() -> None:
@@ -608,6 +651,8 @@ def test_foreign_and_malformed_captures(path: Path) -> None:
         }
         assert told == {problem.number for problem in capture.problems} - {0}
         assert sum(each.count for each in found.find("unreadable")) <= len(capture.problems)
-        assert len(found.find("ikev1")) == sum(each.version == 1 for each in capture.conversations)
+        assert sum(each.count for each in found.find("ikev1")) == sum(
+            each.version == 1 for each in capture.conversations
+        )
     for finding in found.findings:
         assert finding.status is not Status.OK or finding.evidence

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from fynx_scapy.capture.audit.facts import ConversationFacts
 from fynx_scapy.capture.audit.finding import HIGH, INFO, LOW, MEDIUM, RFC7296, Finding, suites
-from fynx_scapy.capture.audit.rules import Profile, Severity, Source, Status
+from fynx_scapy.capture.audit.rules import Judgement, Profile, Severity, Source, Status
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, SeenProposal, SeenTransform
 from fynx_scapy.iana import AuthMethod, Encr, NotifyType, Prf, ProtocolId, TransformType, name_of
 
@@ -200,36 +200,61 @@ def _authentication(conversation: ConversationFacts, profile: Profile) -> Iterat
     for auth in conversation.auths:
         name, subject = name_of(AuthMethod, auth.method), f"{conversation.label}, {auth.role}"
         evidence = (auth.number,)
-        row = profile.methods.find(auth.method)
-        grade = profile.levels[row.level] if row is not None else None
-        status, severity = grade or (Status.UNKNOWN, MEDIUM)
-        level = row.level if row is not None else "not listed"
-        yield Finding(
-            "auth.method", severity, status, f"{name}: {level}", subject, evidence, profile.methods.source,
-            row.note if row is not None else "",
-        )  # fmt: skip
+        verdict = profile.method(auth.method, conversation.eap_type)
+        yield _judged("auth.method", name, verdict, subject, evidence)
         if auth.algorithm is not None:
-            level, source = profile.signatures.get(auth.algorithm, ("not listed", profile.methods.source))
-            status, severity = profile.levels.get(level, (Status.UNKNOWN, MEDIUM))
-            yield Finding("auth.signature", severity, status, f"{auth.algorithm}: {level}", subject, evidence, source)
-        yield from _key_length(auth.key, subject, evidence, profile)
+            verdict = profile.signature(auth.algorithm, auth.key)
+            yield _judged("auth.signature", auth.algorithm, verdict, subject, evidence)
+        on_key = profile.key(auth.key) if auth.key else None
+        if on_key is not None:
+            yield _judged("auth.key", auth.key, on_key, subject, evidence)
         yield _verified(auth.verified, auth.reason, name, subject, evidence)
 
 
-def _key_length(key: str, subject: str, evidence: tuple[int, ...], profile: Profile) -> Iterator[Finding]:
-    if not key.startswith("RSA-"):
+_KEYLESS = frozenset((4, 5, 6))
+"""EAP methods that make no key: MD5, OTP, GTC (RFC 3748 section 5)."""
+_ALONE = frozenset((13, 18, 19, 21, 23, 32, 43, 46, 48, 50, 51, 52, 53))
+"""EAP methods that may authenticate both peers alone (RFC 5998 section 4)."""
+
+
+def _eap(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
+    """The EAP method, and what the responder has proven itself with before it (RFC 7296 section 2.16, RFC 5998)."""
+    kind, source = conversation.eap_type, Source(RFC7296, "section 2.16")
+    if not kind:
         return
-    bits = int(key[4:])
-    source = Source("RFC 8247", "section 3.1.1")
-    if profile.name != "rfc":
+    from fynx_scapy.capture.audit.collect import SIGNED  # with Scapy, like the other
+    from fynx_scapy.layers.ikev2.eap.names import METHODS
+
+    name, subject, evidence = f"EAP-{METHODS.get(kind, kind)}", conversation.label, conversation.eap
+    yield Finding("auth.eap", INFO, Status.SEEN, f"the initiator authenticates by {name}", subject, evidence, source)
+    if kind in _KEYLESS:
         yield Finding(
-            "auth.key", MEDIUM, Status.UNKNOWN, f"{key}: not looked up", subject, evidence, profile.methods.source
-        )
-    elif bits < 2048:
-        yield Finding("auth.key", MEDIUM, Status.WEAK, f"{key}: SHOULD NOT", subject, evidence, source)
-    else:
-        level = "MUST" if bits == 2048 else "SHOULD" if bits in (3072, 4096) else "MAY"
-        yield Finding("auth.key", INFO, Status.OK, f"{key}: {level}", subject, evidence, source)
+            "auth.eap.key", MEDIUM, Status.WEAK, f"{name} makes no key", subject, evidence, source,
+            "Methods without a key SHOULD NOT be used: AUTH is made with SK_p. Where the "
+            "method is also used without a tunnel, a man in the middle can pass it on.",
+        )  # fmt: skip
+    before = [auth for auth in conversation.auths if auth.role == "responder" and auth.number <= evidence[0]]
+    if not before and any(each.kind == NotifyType.EAP_ONLY_AUTHENTICATION for each in conversation.notifies):
+        if kind not in _ALONE:
+            yield Finding(
+                "auth.eap.alone", HIGH, Status.FORBIDDEN, f"{name} alone authenticates the responder", subject,
+                evidence, Source("RFC 5998", "section 4"),
+                "Without a certificate of the responder the method has to be mutual, make a key, and resist guesses of "
+                "the password. It is not one of the methods that the RFC names.",
+            )  # fmt: skip
+    elif before and all(auth.method not in SIGNED for auth in before):
+        method = name_of(AuthMethod, before[0].method)
+        yield Finding(
+            "auth.eap.responder", MEDIUM, Status.WEAK, f"beside {name}, the responder authenticates by {method}",
+            subject, (before[0].number,), source,
+            "EAP MUST be used in conjunction with a signature of the responder: who has the shared key can pass for "
+            "the gateway, and have users tell it their passwords.",
+        )  # fmt: skip
+
+
+def _judged(rule: str, name: str, verdict: Judgement, subject: str, evidence: tuple[int, ...]) -> Finding:
+    status, severity = verdict.grade
+    return Finding(rule, severity, status, f"{name}: {verdict.level}", subject, evidence, verdict.source, verdict.note)
 
 
 def _verified(verified: bool | None, reason: str, method: str, subject: str, evidence: tuple[int, ...]) -> Finding:
@@ -254,5 +279,6 @@ OF_CONVERSATION: tuple[Callable[[ConversationFacts, Profile], Iterator[Finding]]
     _quantum,
     _nonces,
     _authentication,
+    _eap,
 )
 """The judges. Each judges one conversation by a profile."""

@@ -9,10 +9,10 @@ from bisect import bisect
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-
+from fynx_scapy.capture.audit.chains import Certificates
 from fynx_scapy.capture.audit.facts import (
     AuthFacts,
     CaptureFacts,
@@ -28,15 +28,14 @@ from fynx_scapy.capture.audit.facts import (
     RequestFacts,
     VendorFacts,
 )
+from fynx_scapy.capture.audit.proofs import algorithm_of, signed_sha1
 from fynx_scapy.capture.chosen import ChosenCapture
 from fynx_scapy.capture.fingerprint import Fingerprint, of_conversation
 from fynx_scapy.capture.follow.decrypt import keys_used, reason_of
 from fynx_scapy.capture.headers.kinds import UDP
 from fynx_scapy.capture.reading.packets import IKE_PORTS, NATT_PORT
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts, SeenProposal, proposals_of
-from fynx_scapy.crypto import signatures
-from fynx_scapy.errors import MalformedError
-from fynx_scapy.iana import CertEncoding, ExchangeType, KeMethod, NotifyType, PayloadType, TransformType, name_of
+from fynx_scapy.iana import ExchangeType, KeMethod, NotifyType, PayloadType, TransformType, name_of
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
@@ -44,20 +43,26 @@ if TYPE_CHECKING:
     from fynx_scapy.capture.reading.flows import EspFlow
     from fynx_scapy.capture.transcript.exchanges import CapturedExchange
     from fynx_scapy.capture.transcript.messages import CapturedMessage
+    from fynx_scapy.pki.trust import Trust
 
 SK, SKF = int(PayloadType.SK), int(PayloadType.SKF)
 INITIATOR, RESPONDER = "initiator", "responder"
+SIGNED = (1, 3, 9, 10, 11, 14)  # methods that sign with the key of a certificate (RFC 7296 section 3.8, RFC 4754)
+EAP_REQUEST, LAST_NO_METHOD = 1, 3  # RFC 3748 section 5: identity, notification and Nak are no methods
 PORTS = (*IKE_PORTS, NATT_PORT)
 
 
-def collect(capture: Capture) -> CaptureFacts:
-    """The facts of a capture. If there are keys, one pass decrypts ESP to count its ICVs."""
+def collect(capture: Capture, trust: Trust | None = None, at: datetime | None = None) -> CaptureFacts:
+    """The facts of a capture. If there are keys, one pass decrypts ESP to count its ICVs.
+
+    ``trust`` judges certificates, ``at`` that time or that of their packets.
+    """
     icvs = dict(capture.icvs)
     pieces = _pieces(capture)
     found: list[ConversationFacts] = []
     prints: list[Fingerprint] = []
     for conversation in capture.conversations:  # both at a time, while the layers of its messages are kept
-        found.append(_Collector(conversation).facts(pieces.get(conversation.number, ())))
+        found.append(_Collector(conversation, Certificates(trust, at)).facts(pieces.get(conversation.number, ())))
         prints += of_conversation(conversation)
     conversations = tuple(found)
     agreed: dict[int, list[SeenProposal]] = defaultdict(list)
@@ -170,7 +175,8 @@ def _reauthenticated(conversations: tuple[ConversationFacts, ...]) -> tuple[tupl
 class _Collector:
     """Goes through one conversation and collects its facts."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, certificates: Certificates) -> None:
+        self.certificates = certificates
         self.conversation, self.history = conversation, conversation.history
         self.auths: list[AuthFacts] = []
         self.errors: list[ErrorFacts] = []
@@ -181,6 +187,7 @@ class _Collector:
         self.closed: list[int] = []
         self.bad_icv: list[int] = []
         self.eap: list[int] = []
+        self.eap_type = 0
         self.faults: list[tuple[int, str]] = []
         self.requests: dict[int, list[CapturedMessage]] = {}  # packet number of a response -> its request
 
@@ -215,6 +222,9 @@ class _Collector:
             collisions=tuple(self.history.crossings),
             childless=tuple(self.history.childless),
             eap=tuple(self.eap),
+            eap_type=self.eap_type,
+            certificates=self.certificates.facts(),
+            left_out=tuple(self.certificates.left_out.items()),
             faults=tuple(self.faults),
             twice=tuple(message.number for message in conversation.messages if message.twice),
             cut=tuple(message.number for message in conversation.messages if message.missing),
@@ -238,7 +248,6 @@ class _Collector:
             self.closed.append(message.number)
         self.faults += [(message.number, text) for text in message.errors if not found.closed]
         protected = found.opened is not None and found.opened.plaintext is not None
-        key = ""
         for layer in message.readable:
             kind = int(layer.payload_type)
             if kind == PayloadType.N:
@@ -247,12 +256,16 @@ class _Collector:
                 octets = layer.getfieldval("vendorID")
                 octets = octets if isinstance(octets, bytes) else str(octets).encode()
                 self.vendors.append(VendorFacts(message.number, role, octets.hex(), layer.vendor or ""))
-            elif kind == PayloadType.CERT and not key:
-                key = _key(layer)
+            elif kind == PayloadType.CERT:
+                self.certificates.take(message, layer, role)
+            elif kind in (PayloadType.IDi, PayloadType.IDr):
+                if kind == (PayloadType.IDi if message.from_initiator else PayloadType.IDr):
+                    self.certificates.identity(layer, role)
             elif kind == PayloadType.EAP:
                 self.eap.append(message.number)
+                self.eap_type = _eap_method(layer) or self.eap_type
             elif kind == PayloadType.AUTH:
-                self._auth(message, layer, role, key)
+                self._auth(message, layer, role)
         if message.exchange_type == ExchangeType.IKE_SA_INIT:
             self._nat(message, role)
 
@@ -275,13 +288,19 @@ class _Collector:
             ErrorFacts(message.number, kind, message.exchange, role, protected, number, detail, data=data, asked=asked)
         )
 
-    def _auth(self, message: CapturedMessage, layer: Any, role: str, key: str) -> None:
+    def _auth(self, message: CapturedMessage, layer: Any, role: str) -> None:
         verdict = next((each for each in message.opened.auth), None)
         verified, reason = (
             (None, "no known key can check it") if verdict is None else (verdict.verified, verdict.reason)
         )
-        algorithm = _algorithm(layer)
-        self.auths.append(AuthFacts(message.number, role, int(layer.auth_type), algorithm, key, verified, reason))
+        method, given = int(layer.auth_type), self.certificates
+        leaf = given.leaf(role) if method in SIGNED else None
+        chain = given.chain(message, role) if method in SIGNED else None
+        sha1 = leaf is not None and signed_sha1(method, bytes(layer)[8:], leaf.public_key())
+        key = given.key(role) if method in SIGNED else ""
+        self.auths.append(
+            AuthFacts(message.number, role, method, algorithm_of(layer), key, verified, reason, chain, sha1)
+        )
 
     def _nat(self, message: CapturedMessage, role: str) -> None:
         """RFC 7296 section 2.23: the hash is SHA-1 of both SPIs, the address and the port that the sender sees."""
@@ -343,42 +362,12 @@ def _asked(requests: Sequence[CapturedMessage]) -> RequestFacts:
     )
 
 
+def _eap_method(layer: Any) -> int:
+    """The method that an EAP request asks for (RFC 3748 section 4.1), 0 for other messages."""
+    message = bytes(layer.getfieldval("eap") or b"")
+    return message[4] if len(message) > 4 and message[0] == EAP_REQUEST and message[4] > LAST_NO_METHOD else 0
+
+
 def _hash(head: bytes, address: str, port: int | None) -> bytes:
     octets = ipaddress.ip_address(address).packed + (port or 0).to_bytes(2)
     return hashlib.sha1(head + octets, usedforsecurity=False).digest()
-
-
-def _algorithm(layer: Any) -> str | None:
-    """The signature algorithm of method 14. For RSASSA-PSS with its hash, which is in the parameters."""
-    name: str | None = layer.algorithm
-    identifier = layer.algorithm_identifier
-    if name != "RSASSA-PSS" or identifier is None:
-        return name
-    # The hash comes before that of the mask generation function.
-    found = sorted((identifier.find(oid), text) for oid, text in _PSS_HASHES if oid in identifier)
-    return f"RSASSA-PSS with {found[0][1] if found else 'SHA1'}"
-
-
-_PSS_HASHES = [
-    (bytes.fromhex("0609608648016503040201"), "SHA256"),
-    (bytes.fromhex("0609608648016503040202"), "SHA384"),
-    (bytes.fromhex("0609608648016503040203"), "SHA512"),
-]
-"""The DER object identifiers of the hashes. Without parameters it is SHA-1 (RFC 4055 section 3.1)."""
-
-
-def _key(layer: Any) -> str:
-    """The kind of public key in a certificate, such as ``RSA-2048``. Empty if it cannot be read."""
-    if int(layer.cert_encoding) != CertEncoding.X_509_Certificate_Signature:
-        return ""
-    try:
-        key = signatures.public_key(int(layer.cert_encoding), bytes(layer.cert_data))
-    except MalformedError:
-        return ""
-    if isinstance(key, rsa.RSAPublicKey):
-        return f"RSA-{key.key_size}"
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return f"ECDSA-{key.curve.name}"
-    if isinstance(key, dsa.DSAPublicKey):
-        return f"DSA-{key.key_size}"
-    return type(key).__name__.strip("_").removesuffix("PublicKey")

@@ -39,20 +39,31 @@ def _secrecy(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _lives(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
+def _lives(conversation: ConversationFacts, profile: Profile) -> Iterator[Finding]:
     """How long SAs lived, as far as the capture shows."""
     for sa in suites(conversation):
         if sa.chosen is None or sa.made is None:
             continue
-        rule = "ike.lifetime" if isinstance(sa, IkeSaFacts) else "child.lifetime"
-        source = Source(RFC7296, "section 2.8")
+        ike = isinstance(sa, IkeSaFacts)
+        rule, limits = "ike.lifetime" if ike else "child.lifetime", profile.lifetimes
+        most = None if limits is None else limits.ike if ike else limits.child
+        source = Source(RFC7296, "section 2.8") if limits is None else limits.source
+        bound = "" if most is None else f"The {'IKE SA' if ike else 'Child SA'} may live {most // 3600} hours."
         if sa.ended is not None and sa.ended.time is not None:
-            how = f"{sa.ended.time - sa.made:.3f} s until it was {sa.ended.how} by the {sa.ended.by}"
+            lived = sa.ended.time - sa.made
+            how = f"{lived:.3f} s until it was {sa.ended.how} by the {sa.ended.by}"
             numbers = (*sa.numbers, sa.ended.number)
-            yield Finding(rule, INFO, Status.SEEN, f"lived {how}", sa.label, numbers, source)
+            status = Status.SEEN if most is None else Status.OK if lived <= most else Status.WEAK
+            severity = MEDIUM if status is Status.WEAK else INFO
+            yield Finding(rule, severity, status, f"lived {how}", sa.label, numbers, source, bound)
         elif conversation.last is not None and conversation.established:
-            least = f"It lived at least {conversation.last - sa.made:.3f} s."
-            yield Finding(rule, LOW, Status.UNKNOWN, "its end is not seen", sa.label, sa.numbers, source, least)
+            lived = conversation.last - sa.made
+            least = f"It lived at least {lived:.3f} s. {bound}".rstrip()
+            if most is not None and lived > most:
+                title = f"lived more than {most // 3600} hours"
+                yield Finding(rule, MEDIUM, Status.WEAK, title, sa.label, sa.numbers, source, least)
+            else:
+                yield Finding(rule, LOW, Status.UNKNOWN, "its end is not seen", sa.label, sa.numbers, source, least)
 
 
 def _child_options(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
@@ -221,11 +232,6 @@ def _other(role: str) -> str:
 
 def _reading(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
     """What could not be seen or is invalid."""
-    if conversation.version == 1:
-        yield Finding(
-            "ikev1", HIGH, Status.FORBIDDEN, "IKEv1 in use", conversation.label, (conversation.first_number,),
-            Source("RFC 8221", "section 1.3"), "IKEv1 is deprecated. Its content is not audited.",
-        )  # fmt: skip
     if not conversation.complete:
         yield Finding(
             "ike.beginning", MEDIUM, Status.UNKNOWN, "the beginning is not in the capture", conversation.label,

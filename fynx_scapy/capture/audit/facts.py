@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fynx_scapy.capture.transcript.facts import ChildSaFacts, IkeSaFacts
 
 if TYPE_CHECKING:
+    from fynx_scapy.capture.audit.chains import CertificateFacts, ChainFacts
     from fynx_scapy.capture.fingerprint import Fingerprint
     from fynx_scapy.capture.reading.losses import Loss
 
@@ -21,7 +22,7 @@ class AuthFacts:
     """One AUTH payload: its sender, its method (RFC 7296 section 3.8), and the result of verifying it.
 
     ``algorithm`` names the signature of method 14, ``key`` the public key of the accompanying certificate, such as
-    ``RSA-2048``.
+    ``RSA-2048``. ``chain`` is the verdict on its certificates, ``sha1`` says that method 1 signed with SHA-1.
     """
 
     number: int
@@ -31,6 +32,8 @@ class AuthFacts:
     key: str
     verified: bool | None
     reason: str
+    chain: ChainFacts | None = None
+    sha1: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,8 @@ class OddFacts:
 class ConversationFacts:
     """The facts of one conversation. Tuples of numbers are packets: ``closed`` could not be decrypted, ``bad_icv`` have
     a bad ICV, ``fragments`` are SKF messages. ``collisions`` are pairs of requests that rekeyed one SA simultaneously.
+    ``eap_type`` is the last EAP method that was asked for, 0 without EAP.
+    ``left_out`` are the CERT payloads that were not looked at: pairs of sender and count.
     ``moved`` are packets in which a peer announced a new address (RFC 4555). ``childless`` are IKE_AUTH requests
     without an SA payload (RFC 6023). ``twice`` are packets that were captured before, ``cut``
     messages that the snap length cut, ``pieces`` UDP packets between its hosts of which IP fragments are missing."""
@@ -221,6 +226,9 @@ class ConversationFacts:
     collisions: tuple[tuple[int, int], ...] = ()
     childless: tuple[int, ...] = ()
     eap: tuple[int, ...] = ()
+    eap_type: int = 0
+    certificates: tuple[CertificateFacts, ...] = ()
+    left_out: tuple[tuple[str, int], ...] = ()
     faults: tuple[tuple[int, str], ...] = ()
     twice: tuple[int, ...] = ()
     cut: tuple[int, ...] = ()
@@ -280,6 +288,7 @@ class CaptureFacts:
             "flows": len(self.flows),
             "esp": dict(self.icvs),
             "fingerprints": [each.as_dict() for each in self.fingerprints],
+            "certificates": [cert.as_dict() for each in self.conversations for cert in each.certificates],
             "losses": [each.as_dict() for each in self.losses],
             "left_out": self.left_out,
         }

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from fynx_scapy.capture.audit import algorithms, course, errors, whole
+from fynx_scapy.capture.audit import algorithms, certificates, course, errors, policy, whole
 from fynx_scapy.capture.audit.facts import CaptureFacts
 from fynx_scapy.capture.audit.finding import INFO, Finding, kind
 from fynx_scapy.capture.audit.profiles import PROFILES
@@ -14,9 +15,12 @@ from fynx_scapy.capture.audit.rules import Profile, Severity, Status
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.capture import Capture
+    from fynx_scapy.pki.trust import Trust
 
 ALIKE = frozenset(("malformed", "ike.unanswered"))
 """Rules whose findings are alike if their titles are, but for numbers."""
+APART = frozenset(("auth.chain",))
+"""Rules whose failures stay apart where their explanations differ, because these name who failed."""
 _ORDER = {status: at for at, status in enumerate((Status.FORBIDDEN, Status.FAILED, Status.WEAK, Status.UNKNOWN))}
 
 
@@ -42,7 +46,8 @@ class Audit:
         groups: dict[tuple[Any, ...], list[Finding]] = {}
         for each in self.findings:
             title = kind(each.title) if each.rule in ALIKE else each.title
-            key = (each.rule, each.status, each.severity, title, each.source, each.cause)
+            apart = each.explanation if each.rule in APART and each.status is Status.FAILED else ""
+            key = (each.rule, each.status, each.severity, title, each.source, each.cause, apart)
             groups.setdefault(key, []).append(each)
         return [_one(group) for group in groups.values()]
 
@@ -74,18 +79,28 @@ def _one(group: list[Finding]) -> Finding:
     )
 
 
-def audit(capture: Capture, profile: Profile | str = "rfc") -> Audit:
-    """Audit a capture. ``profile`` is one of `PROFILES` or its name. Raises KeyError for an unknown name."""
+def audit(
+    capture: Capture, profile: Profile | str = "rfc", *, trust: Trust | None = None, at: datetime | None = None
+) -> Audit:
+    """Audit a capture. ``profile`` is one of `PROFILES` or its name. Raises KeyError for an unknown name.
+
+    ``trust`` has the authorities that certificates are judged by, ``at`` is the time; None is that of each packet.
+    """
     from fynx_scapy.capture.audit.collect import collect
 
-    return judge(collect(capture), PROFILES[profile] if isinstance(profile, str) else profile)
+    return judge(collect(capture, trust, at), PROFILES[profile] if isinstance(profile, str) else profile)
 
 
 def judge(facts: CaptureFacts, profile: Profile) -> Audit:
     """The findings for these facts, sorted by severity, then by the first packet."""
     found = [finding for judge_capture in (*whole.OF_CAPTURE, *errors.OF_CAPTURE) for finding in judge_capture(facts)]
+    found += policy.ikev1(facts, profile)
+    judges = (
+        *algorithms.OF_CONVERSATION, *certificates.OF_CONVERSATION, *course.OF_CONVERSATION, *errors.OF_CONVERSATION,
+        *policy.OF_PROFILE.get(profile.name, ()),
+    )  # fmt: skip
     for conversation in facts.conversations:
-        for judge_conversation in (*algorithms.OF_CONVERSATION, *course.OF_CONVERSATION, *errors.OF_CONVERSATION):
+        for judge_conversation in judges:
             found += judge_conversation(conversation, profile)
     found.sort(key=lambda f: (-f.severity, _ORDER.get(f.status, len(_ORDER)), f.evidence[:1], f.rule))
     return Audit(facts, profile, tuple(found))

@@ -52,7 +52,7 @@ def sa_row(sa: Any) -> dict[str, Any]:
         "rekeys": sa.parent.spi_i.hex() if sa.parent is not None else None,
         "auth": [
             {"packet": each.number, "role": each.role, "method": each.method, "verified": each.verified}
-            | {"identity": each.identity, "reason": each.reason}
+            | {"identity": each.identity, "reason": each.reason, "certificates": list(each.certificates)}
             for each in sa.auth
         ],
         "children": [
