@@ -12,11 +12,25 @@ import click
 
 from fynx_scapy.commands.losses import Losses, look
 from fynx_scapy.commands.opening import as_file, check_outputs, console, misuse, opened, writing
-from fynx_scapy.commands.options import CAPTURE, JSON, OUTPUT, STDIO, any_given, keys_of, reads_capture, writes
+from fynx_scapy.commands.options import (
+    CAPTURE,
+    JSON,
+    MOST_PSK,
+    OUTPUT,
+    STDIO,
+    any_given,
+    keys_of,
+    reads_capture,
+    writes,
+)
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.replay.player import Report
     from fynx_scapy.capture.replay.recording import Recording
+    from fynx_scapy.ike.credentials.certificates import Certificate
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -34,6 +48,22 @@ if TYPE_CHECKING:
 @click.option("--raw", is_flag=True, help="Send the recorded UDP datagrams unchanged; needs no keys.")
 @click.option("--side", type=click.Choice(["initiator", "responder"]), help="Send this side's datagrams (--raw).")
 @click.option("--speed", type=float, metavar="X", help="Send X times as fast; 0: without pauses (--raw).")
+@click.option(
+    "--cert",
+    metavar="FILE",
+    type=_FILE,
+    help="Sign AUTH anew with this certificate and its chain, where it was signed.",
+)
+@click.option("--key", "key_file", metavar="FILE", type=_FILE, help="Its private key, in PEM or DER.")
+@click.option("--passphrase-file", metavar="FILE", type=_FILE, help="The file with the passphrase of the private key.")
+@click.option(
+    "--ca",
+    "authorities",
+    metavar="FILE",
+    type=_FILE,
+    multiple=True,
+    help="Who certifies the peer of --target; may be repeated.",
+)
 @writes("--to-scenario", what="it as a scenario that runs on its own, and send nothing", metavar="FILE.py")
 def replay(
     capture: Path,
@@ -47,13 +77,17 @@ def replay(
     side: str | None,
     speed: float | None,
     to_scenario: Path | None,
+    cert: Path | None,
+    key_file: Path | None,
+    passphrase_file: Path | None,
+    authorities: tuple[Path, ...],
     **given: Any,
 ) -> None:
     """Replay a conversation of CAPTURE with fresh SPIs, nonces and keys, and compare the responses.
 
     CAPTURE is pcap or pcapng, optionally gzipped; - is stdin. Conversations are numbered as fynx capture shows them.
-    The initiator's requests are sent as recorded, one by one, authenticated with the pre-shared key. --json prints one
-    document.
+    The initiator's requests are sent as recorded, one by one, authenticated with the pre-shared key, or with --cert and
+    --key where the recorded initiator signed. --json prints one document.
 
     Exit status 0 when everything is as recorded; 1 when it is not, or when something in CAPTURE could not be read, as
     listed on stderr; 2 for misuse.
@@ -69,6 +103,14 @@ def replay(
         raise click.UsageError("--side and --speed need --raw")
     if to_scenario and (target or keep or as_json or str(output) != STDIO):
         raise click.UsageError("--to-scenario cannot be used with --target, --keep, --json or --output")
+    signs = cert or key_file or passphrase_file or authorities
+    if signs and (raw or to_scenario):
+        raise click.UsageError(
+            "--cert, --key, --passphrase-file and --ca cannot be used with --raw, which signs nothing, or "
+            "--to-scenario, which writes no private key into a file"
+        )
+    if (cert is None) != (key_file is None) or (passphrase_file is not None and key_file is None):
+        raise click.UsageError("--cert and --key go together, and --passphrase-file goes with them")
     check_outputs({"--output": output, "--to-scenario": to_scenario}, [capture], given)
     losses = Losses()
     with misuse(), as_file(capture) as path:
@@ -81,7 +123,8 @@ def replay(
             elif to_scenario is not None:
                 _scenario(load(path, keys, conversation, ports=ports), capture.name, to_scenario)
             else:
-                done = _play(load(path, keys, conversation, ports=ports), target, keep)
+                recording = load(path, keys, conversation, ports=ports)
+                done = _play(recording, target, keep, _certificate(cert, key_file, passphrase_file), authorities)
                 with writing(output) as out:
                     if as_json:
                         click.echo(json.dumps(done.as_dict(), indent=1), file=out)
@@ -132,10 +175,24 @@ def _scenario(recording: Recording, source: str, path: Path) -> None:
         click.echo(f"wrote {path}", err=True)
 
 
-def _play(recording: Recording, target: str | None, keep: bool) -> Report:
-    from fynx_scapy.capture.replay.player import Player, session
+def _certificate(cert: Path | None, key: Path | None, passphrase: Path | None) -> Certificate | None:
+    """The certificate that signs AUTH. ConfigError for files that do not fit."""
+    from fynx_scapy.ike.credentials.certificates import Certificate
 
-    with session(recording, target) as made:
+    if cert is None or key is None:
+        return None
+    word = None if passphrase is None else passphrase.read_bytes()[:MOST_PSK].rstrip(b"\r\n")
+    return Certificate(cert, key, passphrase=word)
+
+
+def _play(
+    recording: Recording, target: str | None, keep: bool, certificate: Certificate | None, authorities: tuple[Path, ...]
+) -> Report:
+    from fynx_scapy.capture.replay.player import Player, session
+    from fynx_scapy.pki.trust import Trust
+
+    trust = Trust(authorities) if authorities else None
+    with session(recording, target, None, certificate, trust) as made:
         return Player(recording, made, keep=keep).play()
 
 
@@ -159,7 +216,7 @@ def _table(done: Report, out: TextIO) -> None:
     for difference in done.differences:
         screen.print(Text(printable(str(difference), LONGEST)), soft_wrap=True)
     for left_out in done.left_out:
-        screen.print(Text(f"left out because the engine does not support it: {left_out}"), soft_wrap=True)
+        screen.print(Text(f"left out, because a replay does without it: {left_out}"), soft_wrap=True)
     if done.error:
         screen.print(Text(f"error: {done.error}"), soft_wrap=True)
     state = "established" if done.established else "not established"

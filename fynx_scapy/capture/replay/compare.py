@@ -18,6 +18,8 @@ FRESH: Mapping[str, frozenset[str]] = {
     "KE": frozenset({"ke"}),
     "Nonce": frozenset({"nonce"}),
     "AUTH": frozenset({"load"}),
+    "CERT": frozenset({"cert_data"}),
+    "CERTREQ": frozenset({"cert_authority"}),
     "SA": frozenset({"SPI"}),
     "D": frozenset({"SPI"}),
     "N(REKEY_SA)": frozenset({"SPI"}),

@@ -15,12 +15,14 @@ from fynx_scapy.capture.replay.recording import Recorded, Recording, Step
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.iana import AuthMethod, CpAttribute, NotifyType, ProtocolId, TransformType, name_of
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
+from fynx_scapy.ike.credentials.certificates import Certificate, Certificates
 from fynx_scapy.ike.terms.cp import ConfigRequest
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.proposals import Proposal, offers
 from fynx_scapy.ike.terms.selectors import Selector
 from fynx_scapy.layers.ikev2 import (  # fmt: skip
     IKEv2_AUTH,
+    IKEv2_CERT,
     IKEv2_CP,
     IKEv2_IDi,
     IKEv2_IDr,
@@ -30,37 +32,60 @@ from fynx_scapy.layers.ikev2 import (  # fmt: skip
     IKEv2_TSi,
     IKEv2_TSr,
 )
+from fynx_scapy.pki.trust import Trust
 from fynx_scapy.session_setup import PeerFields
 
 _ADDRESSES = {CpAttribute.INTERNAL_IP4_ADDRESS: "0.0.0.0", CpAttribute.INTERNAL_IP6_ADDRESS: "::"}
 
 
-def initiator(recording: Recording, psk: bytes | str | None = None) -> IkeConfig:
+SIGNED = (1, 3, 9, 10, 11, 14)
+"""Methods that sign with the key of a certificate (RFC 7296 section 3.8, RFC 4754, RFC 7427)."""
+
+
+def initiator(
+    recording: Recording,
+    psk: bytes | str | None = None,
+    certificate: Certificate | None = None,
+    trust: Trust | None = None,
+) -> IkeConfig:
     """The recorded initiator's configuration. Without ``psk``, the first PSK beside the capture is used.
 
-    Raises ConfigError without a PSK, CaptureError for a conversation that does not authenticate with a PSK.
+    ``certificate`` signs for an initiator that signed, and ``trust`` judges a responder that did. Raises ConfigError
+    without what AUTH is computed or judged with, CaptureError for a conversation that authenticates otherwise.
     """
     inits, auths = recording.of(INIT), recording.of(AUTH)
+    signed, judged = signs(auths[0].request) if auths else False, signs(auths[0].response) if auths else False
     for step in auths[:1]:
         auth = step.request.get(IKEv2_AUTH)
         method = name_of(AuthMethod, int(auth.auth_type)) if auth is not None else "EAP"
-        if auth is None or auth.auth_type != AuthMethod.Shared_Key_Message_Integrity_Code:
-            raise CaptureError(f"packet {step.request.numbers[0]}: expected AUTH by a pre-shared key, found {method}")
+        if not signed and (auth is None or auth.auth_type != AuthMethod.Shared_Key_Message_Integrity_Code):
+            number = step.request.numbers[0]
+            raise CaptureError(f"packet {number}: expected AUTH by a pre-shared key or a signature, found {method}")
     secret = psk or next(iter(recording.psk), None) or (None if auths else b"nothing is signed")
-    if not secret:
+    if signed and certificate is None:
+        raise ConfigError("expected a certificate and its key, as AUTH is signed anew: give them with --cert and --key")
+    if not (signed and judged) and not secret:
         raise ConfigError("expected the pre-shared key, because AUTH is computed anew: give it with --psk-file")
+    if judged and trust is None:
+        raise ConfigError("expected the authority of the responder, which signs AUTH: give it with --ca")
     request = inits[0].request
     ke, nonce = request.get(IKEv2_KE), request.get(IKEv2_Nonce)
     if ke is None or nonce is None:
         raise CaptureError(f"packet {request.numbers[0]}: expected KE and a nonce in IKE_SA_INIT, found none")
     fields: dict[str, Any] = {
-        "auth": secret,
+        "auth": certificate if signed else secret,
         "proposals": _proposals(request, ProtocolId.IKE, recording.of(REKEY_IKE)),
         "ke": int(ke.group),
         "nonce_size": min(256, max(16, len(nonce.nonce))),
         "fragmentation": request.notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED) is not None,
         "children": (),
     }
+    if signed:
+        fields["send_certificates"] = "always" if auths[0].request.get(IKEv2_CERT) is not None else "never"
+    if judged:
+        fields |= {"remote_auth": Certificates(), "trust": trust}
+    elif signed:
+        fields["remote_auth"] = secret
     if auths:
         first = auths[0].request
         fields["local_id"] = _identity(first, IKEv2_IDi)
@@ -70,6 +95,18 @@ def initiator(recording: Recording, psk: bytes | str | None = None) -> IkeConfig
         if (cp := first.get(IKEv2_CP)) is not None:
             fields["cp_request"] = _cp(cp)
     return IkeConfig(**fields)
+
+
+def signs(message: Recorded | None) -> bool:
+    """Whether a message has AUTH that is a signature."""
+    auth = message.get(IKEv2_AUTH) if message else None
+    return auth is not None and int(auth.auth_type) in SIGNED
+
+
+def named(recording: Recording) -> Identity | None:
+    """The identity of the recorded responder, None where it is not known."""
+    auths = recording.of(AUTH)
+    return _identity(auths[0].response, IKEv2_IDr) if auths else None
 
 
 def responder(recording: Recording, ours: IkeConfig) -> PeerFields:
@@ -95,7 +132,7 @@ def responder(recording: Recording, ours: IkeConfig) -> PeerFields:
         "children": tuple(children),
         "childless": any(answer.notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED) is not None for answer in answers),
     }
-    if auths and (own := _identity(auths[0].response, IKEv2_IDr)):
+    if own := named(recording):
         found["local_id"] = own
     if any(answer.notify(NotifyType.COOKIE) is not None for answer in answers):
         found["cookie_threshold"] = 0

@@ -30,15 +30,18 @@ from fynx_scapy.capture.replay import configs
 from fynx_scapy.capture.replay.compare import FieldDifference, compare
 from fynx_scapy.capture.replay.rebuild import BEYOND, copied, kind, loosened, rebuilt, spis
 from fynx_scapy.capture.replay.recording import Recording, Step, name
+from fynx_scapy.capture.replay.stand_in import StandIn, answering
 from fynx_scapy.errors import FynxError, Timeout
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
 from fynx_scapy.ike.config import Retransmission
 from fynx_scapy.ike.core.child import ChildSa
+from fynx_scapy.ike.credentials.certificates import Certificate
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
 from fynx_scapy.ike.message import Address, Outgoing
 from fynx_scapy.ike.path import nat
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
+from fynx_scapy.pki.trust import Trust
 from fynx_scapy.session import Session
 
 Starter: TypeAlias = "Callable[[Player, Step], None]"
@@ -86,7 +89,7 @@ class Report:
     """The result of a replay. ``established`` says whether the IKE SA was established, ``expected`` the same for the
     recording.
 
-    ``left_out`` names what the engine does not support, ``losses`` what in the capture could not be read.
+    ``left_out`` names what a replay does without, ``losses`` what in the capture could not be read.
     """
 
     outcomes: tuple[ReplayOutcome, ...]
@@ -134,18 +137,25 @@ def session(
     recording: Recording,
     target: str | Address | None = None,
     psk: bytes | str | None = None,
+    certificate: Certificate | None = None,
+    trust: Trust | None = None,
     **more: Any,
 ) -> Session:
     """A session for a replay, with a live peer or an embedded one that is configured like the recorded responder.
 
-    ``more`` are arguments of `Session`, such as its network.
+    ``certificate`` signs for an initiator that signed, ``trust`` judges a responder that did. An embedded peer pins the
+    one, and makes up what the other judges. ``more`` are arguments of `Session`, such as its network.
 
     Raises what `configs.initiator` and `Session` raise.
     """
-    config = configs.initiator(recording, psk).replace(retransmission=RETRANSMISSION)
+    auths = recording.of(AUTH)
+    judged = target is None and bool(auths) and configs.signs(auths[0].response)
+    stand_in = StandIn.made(configs.named(recording)) if judged else None
+    trust = stand_in.trust if stand_in is not None else trust
+    config = configs.initiator(recording, psk, certificate, trust).replace(retransmission=RETRANSMISSION)
     if target is not None:
         return Session(target, config=config, **more)
-    peer = configs.responder(recording, config)
+    peer: Any = configs.responder(recording, config) | answering(config, stand_in)
     if recording.initiator == recording.responder:  # recorded on loopback; in memory each peer needs an address
         return Session(config=config, peer=peer, **more)
     return Session(config=config, peer=peer, local=recording.initiator, remote=recording.responder, **more)
@@ -333,7 +343,13 @@ class Player:
         return ReplayOutcome(number, title, ReplayVerdict.DIFFERS if differences else ReplayVerdict.SAME, differences)
 
 
-def play(recording: Recording, target: str | Address | None = None, psk: bytes | str | None = None) -> Report:
+def play(
+    recording: Recording,
+    target: str | Address | None = None,
+    psk: bytes | str | None = None,
+    certificate: Certificate | None = None,
+    trust: Trust | None = None,
+) -> Report:
     """Replay a recorded conversation with a live peer, or with an embedded one."""
-    with session(recording, target, psk) as made:
+    with session(recording, target, psk, certificate, trust) as made:
         return Player(recording, made).play()

@@ -16,7 +16,7 @@ from fynx_scapy.iana import NotifyType, PayloadType
 from fynx_scapy.layers.ikev2 import IKEv2_Notify, IKEv2_SA
 from fynx_scapy.layers.ikev2.payload import parse_payloads
 
-COMPUTED = (PayloadType.KE, PayloadType.Nonce, PayloadType.AUTH, PayloadType.D, PayloadType.PS)
+COMPUTED = (PayloadType.KE, PayloadType.Nonce, PayloadType.CERT, PayloadType.AUTH, PayloadType.D, PayloadType.PS)
 """Payloads that the engine computes as a whole."""
 
 COMPUTED_NOTIFIES = (
@@ -33,7 +33,7 @@ BEYOND = (
     NotifyType.NO_PPK_AUTH,
     NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED,
 )
-"""Notifies that announce what the engine does not support. They are left out."""
+"""Notifies that announce what a replay does without: it has no PPK, and sends no IKE_INTERMEDIATE."""
 
 
 def copied(payload: Packet) -> Packet:
@@ -98,6 +98,11 @@ def rebuilt(recorded: Sequence[Packet], computed: Iterable[Packet]) -> list[Pack
             for proposal in copy.prop:
                 proposal.SPI, proposal.SPIsize = own.prop[0].SPI, None
         copies.append(copy)
+    # A longer chain than the recorded one stays in front of AUTH.
+    chain = [p for p in rest if p.payload_type == PayloadType.CERT]
+    rest = [p for p in rest if p.payload_type != PayloadType.CERT]
+    at = next((at for at, p in enumerate(copies) if p.payload_type == PayloadType.AUTH), len(copies))
+    copies[at:at] = chain
     # Payloads that only the new peer asked for, and payloads that such a message must have.
     first = [p for p in rest if kind(p) == NotifyType.COOKIE or p.payload_type == PayloadType.PS]
     last = [p for p in rest if p.payload_type in COMPUTED and p.payload_type != PayloadType.PS]

@@ -52,7 +52,7 @@ _HEAD = '''# SPDX-License-Identifier: GPL-2.0-or-later
 
 from __future__ import annotations
 
-from fynx_scapy import ChildConfig, IkeConfig, PeerFields
+from fynx_scapy import ChildConfig, IkeConfig, PeerFields, SessionFields
 from fynx_scapy.events import IkeSaEstablished
 from fynx_scapy.harness import Run, expect, play, scenario
 from fynx_scapy.layers import ikev2
@@ -63,10 +63,17 @@ from fynx_scapy.layers import ikev2
 def write(recording: Recording, name: str, source: str) -> str:
     """The text of the file ``NAME.py``. ``source`` names the capture that it is from.
 
-    Raises CaptureError if the IKE SA was not established, or if a configuration cannot express the conversation.
+    Raises CaptureError if the IKE SA was not established, if an end signed AUTH (a file without private keys cannot),
+    or if a configuration cannot express the conversation.
     """
     if not recording.established:
         raise CaptureError(f"{source}: expected a conversation whose IKE SA was established, found one that was not")
+    for message in [each for step in recording.of(AUTH) for each in (step.request, step.response)]:
+        if message is not None and configs.signs(message):
+            raise CaptureError(
+                f"{source}, packet {message.numbers[0]}: expected AUTH by a pre-shared key, found a signature: a "
+                "scenario has no private key to sign with. Replay the capture itself, with --cert, --key and --ca"
+            )
     ours = configs.initiator(recording, PSK)
     peer: dict[str, Any] = dict(configs.responder(recording, ours))
     lines = ["CONFIG = IkeConfig(", f'    auth="{PSK}",', f"    local_id={_identity(ours.local_id)},"]
@@ -90,11 +97,11 @@ def write(recording: Recording, name: str, source: str) -> str:
         f"def {function}(run: Run) -> None:",
         f'    """{title}"""',
     ]
-    addresses = f', local="{recording.initiator}", remote="{recording.responder}"'
+    addresses = f', "local": "{recording.initiator}", "remote": "{recording.responder}"'
     if recording.initiator == recording.responder:
         addresses = ""
-    lines += ["    if run.live:", "        s = run.session(config=CONFIG)", "    else:"]
-    lines += [f"        s = run.session(config=CONFIG, peer=PEER{addresses})", *_steps(recording)]
+    lines.append(f'    embedded: SessionFields = {{"peer": PEER{addresses}}}')
+    lines += ["    s = run.session(config=CONFIG, embedded=embedded)", *_steps(recording)]
     lines += ["", "    expect(s.events).has(IkeSaEstablished)", "", "", 'if __name__ == "__main__":']
     lines += [f"    play({function})", ""]
     text = _HEAD.format(title=title) + "\n".join(lines)
