@@ -14,6 +14,7 @@ from fynx_scapy.ike.config import IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import Event
+from fynx_scapy.ike.message import Datagram, DatagramKind
 from fynx_scapy.ike.sa import IkeSa, State
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.net import silence
@@ -106,6 +107,16 @@ class SessionState:
     def live(self) -> bool:
         """Whether the peer is live."""
         return self._peer is None
+
+    def sends(self, datagram: Datagram) -> bool:
+        """Whether our endpoint sent this datagram. A peer on this machine may have our IP address, with other ports."""
+        end = self.client
+        if datagram.local.host not in end.hosts:
+            return False
+        if datagram.kind is DatagramKind.ESP:  # without ports: what has an SPI of ours is for us
+            spi = int.from_bytes(datagram.data[:4])
+            return spi not in end.children and spi not in end.past_spis
+        return datagram.local.port in (end.config.port, end.config.natt_port)
 
     @property
     def other(self) -> str:

@@ -103,6 +103,7 @@ class Hosts(ABC):
         self._left = Counts()
         self._observers: Listeners[Observer] = Listeners(self.lock)
         self._subscribers: Listeners[Subscriber] = Listeners(self.lock)
+        self._third_parties: Listeners[ThirdParty] = Listeners(self.lock)
         self._esp_subscribers: set[Remover] = set()
         self._calling = 0
         self._raised: Exception | None = None
@@ -147,6 +148,11 @@ class Hosts(ABC):
         endpoint.esp_events = self._esp_wanted()
         return host
 
+    @property
+    def addresses(self) -> dict[str, tuple[str, ...]]:
+        """The addresses of each host, by its name."""
+        return {name: tuple(host.endpoint.hosts) for name, host in self.hosts.items()}
+
     def counts(self) -> Counts:
         """What all endpoints counted, those of removed hosts too."""
         total = Counts()
@@ -161,10 +167,6 @@ class Hosts(ABC):
         """How datagrams are treated."""
         raise OutOfReach("expected a network in memory: loss and delay of a real network cannot be set")
 
-    def intercept(self, third_party: ThirdParty) -> Remover:
-        """Let a third party change datagrams in transit."""
-        raise OutOfReach("expected a network in memory: datagrams to a live peer cannot be intercepted")
-
     def inject(self, datagram: Datagram) -> None:
         """Put a datagram on the wire from any address."""
         raise OutOfReach(
@@ -176,6 +178,32 @@ class Hosts(ABC):
         raise OutOfReach(f"expected a network in memory: no NAT {nat.outside} can be added in front of a live peer")
 
     # Common to all networks
+
+    def intercept(self, third_party: ThirdParty) -> Remover:
+        """Let a third party see each datagram. What it returns is sent instead; None sends the datagram unchanged.
+
+        On a real network it stands between us and all others: it sees what we send before it leaves, and what comes
+        before our endpoint does. A datagram that it turns round goes back to where the other one came from. The
+        datagram is sent unchanged if the third party raises. Returns a remover like `observe`.
+        """
+        return self._third_parties.add(third_party)
+
+    def _on_path(self, datagram: Datagram) -> list[Datagram]:
+        """What third parties make of a datagram, whose sender is ``datagram.local``."""
+        sent = [datagram]
+        for third_party in self._third_parties:
+            sent = [changed for one in sent for changed in self._changed(third_party, one)]
+        return sent
+
+    def _changed(self, third_party: ThirdParty, datagram: Datagram) -> list[Datagram]:
+        """The datagrams that a third party sends in place of one."""
+
+        def replaced() -> list[Datagram] | None:
+            replacements = third_party(self.now, datagram)
+            return None if replacements is None else list(replacements)
+
+        replacements = self._call(replaced)
+        return [datagram] if replacements is None else replacements
 
     @staticmethod
     def _same_place(one: Endpoint, other: Endpoint) -> bool:

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fynx_scapy.ike.message import Datagram, DatagramKind
-from fynx_scapy.net.hosts import Hosts, ThirdParty
-from fynx_scapy.net.listeners import Listeners, Remover
+from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.nat import Nat
 from fynx_scapy.net.wire import Wire
 
@@ -45,7 +44,6 @@ class Network(Hosts):
         self._random = random.Random(f"network {seed}")
         self._flights: list[_Flight] = []
         self._numbers = itertools.count()
-        self._third_parties: Listeners[ThirdParty] = Listeners(self.lock)
         self._nats: list[Nat] = []
 
     # Between the endpoints
@@ -59,13 +57,6 @@ class Network(Hosts):
         """Put a NAT device between its inside and all other hosts."""
         self._nats.append(nat)
         return nat
-
-    def intercept(self, third_party: ThirdParty) -> Remover:
-        """Let a third party see each datagram. What it returns is sent instead; None sends the datagram unchanged.
-
-        The datagram is sent unchanged if the third party raises. Returns a remover like `observe`.
-        """
-        return self._third_parties.add(third_party)
 
     def inject(self, datagram: Datagram) -> None:
         """Put a forged datagram on the wire, from any address (``local``) to any address (``remote``)."""
@@ -124,21 +115,8 @@ class Network(Hosts):
     # Carrying
 
     def _carry(self, datagram: Datagram) -> None:
-        outgoing: list[Datagram] = [datagram]
-        for third_party in self._third_parties:
-            outgoing = [changed for sent in outgoing for changed in self._changed(third_party, sent)]
-        for sent in outgoing:
+        for sent in self._on_path(datagram):
             self._launch(sent)
-
-    def _changed(self, third_party: ThirdParty, datagram: Datagram) -> list[Datagram]:
-        """The datagrams that a third party sends in place of one."""
-
-        def replaced() -> list[Datagram] | None:
-            replacements = third_party(self.now, datagram)
-            return None if replacements is None else list(replacements)
-
-        replacements = self._call(replaced)
-        return [datagram] if replacements is None else replacements
 
     def _launch(self, datagram: Datagram) -> None:
         wire = self.wire

@@ -7,8 +7,8 @@ import contextlib
 import functools
 import select
 import socket
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from fynx_scapy.errors import ConfigError, FynxError, QueueFull, TransportError
@@ -18,6 +18,7 @@ from fynx_scapy.ike.events import ReceiveFailed, SendFailed
 from fynx_scapy.ike.message import Address, Burst, Datagram, DatagramKind
 from fynx_scapy.net.hosts import Host, Hosts, Lock
 from fynx_scapy.net.listeners import Remover
+from fynx_scapy.net.own_ports import Ports
 from fynx_scapy.net.shard import Shard
 from fynx_scapy.net.sockets import EspPort, OpenSocket, UdpPort
 
@@ -28,91 +29,12 @@ _PATIENCE = 0.1
 _REST, _LONGEST_REST = 0.01, 1.0
 """How long, in seconds, a socket is left alone when receiving failed: at first, and at most when it fails again."""
 
-_ATTEMPTS = 16
-"""How many port numbers we try to find one that is free on all addresses of an endpoint."""
-
 
 class HasFileno(Protocol):
     """An object with a file descriptor."""
 
     def fileno(self) -> int:
         """The file descriptor."""
-
-
-@dataclass(slots=True)
-class Ports:
-    """The sockets of one endpoint. ``refused`` says why there is none for protocol 50."""
-
-    udp: dict[Address, UdpPort] = field(default_factory=dict)
-    esp: dict[str, EspPort] = field(default_factory=dict)
-    refused: str = ""
-    watched: list[Remover] = field(default_factory=list)
-
-    def __iter__(self) -> Iterator[UdpPort | EspPort]:
-        yield from self.udp.values()
-        yield from self.esp.values()
-
-    def sender(self, item: Datagram | Burst) -> UdpPort | EspPort:
-        """The socket that sends it; TransportError when there is none."""
-        if item.kind is DatagramKind.ESP:
-            raw = self.esp.get(item.local.host)
-            if raw is None:
-                raise TransportError(self.refused or "no socket is open for IP protocol 50 (native=False)")
-            return raw
-        port = self.udp.get(item.local)
-        if port is None:
-            raise TransportError(f"expected one of the ports {', '.join(map(str, self.udp))}, found {item.local}")
-        return port
-
-    @classmethod
-    def open(cls, endpoint: Endpoint, open_socket: OpenSocket, *, native: bool, offload: bool) -> Ports:
-        """Open the ports of its configuration, which then names the free ports that were chosen for 0.
-
-        ``native`` also opens protocol 50, if allowed. TransportError when a port cannot be opened; none stays open
-        then.
-        """
-        config, ports = endpoint.config, cls()
-        try:
-            port = ports._bind(endpoint, config.port, open_socket, offload)
-            same = config.natt_port == config.port != 0
-            natt_port = port if same else ports._bind(endpoint, config.natt_port, open_socket, offload)
-        except TransportError:
-            ports.close()
-            raise
-        endpoint.config = config.replace(port=port, natt_port=natt_port)
-        for ip in endpoint.hosts if native else ():
-            try:
-                ports.esp[ip] = EspPort(ip, open_socket)
-            except TransportError as error:
-                ports.refused = str(error)
-        return ports
-
-    def _bind(self, endpoint: Endpoint, number: int, open_socket: OpenSocket, offload: bool) -> int:
-        """Open a UDP port on every address; returns its number, a free one for 0."""
-        for _ in range(0 if number else _ATTEMPTS):
-            with contextlib.suppress(TransportError):  # free on the first address, but not on another
-                return self._bind_everywhere(endpoint, number, open_socket, offload)
-        return self._bind_everywhere(endpoint, number, open_socket, offload)
-
-    def _bind_everywhere(self, endpoint: Endpoint, number: int, open_socket: OpenSocket, offload: bool) -> int:
-        marker = endpoint.config.marker_always
-        with contextlib.ExitStack() as undone:
-            opened: list[UdpPort] = []
-            for ip in endpoint.hosts:
-                port = UdpPort(ip, number, open_socket, marker_always=marker, offload=offload)
-                undone.callback(port.close)
-                opened.append(port)
-                number = port.address.port
-            undone.pop_all()
-        self.udp |= {port.address: port for port in opened}
-        return number
-
-    def close(self) -> None:
-        """Close all of them. Nobody waits for them any more."""
-        for remove in self.watched:
-            remove()
-        for port in self:
-            port.close()
 
 
 class SocketHosts(Hosts):
@@ -290,7 +212,15 @@ class SocketHosts(Hosts):
         if isinstance(item, Burst):
             self._read_burst(host, item)
         elif item is not None and not self._own(host.endpoint, item.kind, item.local, item.remote, item.data):
-            self._deliver(host, item)
+            self._arrive(host, item)
+
+    def _arrive(self, host: Host, datagram: Datagram) -> None:
+        """Deliver what third parties leave of a datagram; what they send back leaves."""
+        for each in self._on_path(datagram.turned()) if self._third_parties else (datagram.turned(),):
+            if each.remote == datagram.local:
+                self._deliver(host, each.turned())
+            else:
+                self._send(each)
 
     def _deliver(self, host: Host, datagram: Datagram) -> None:
         self._tell(datagram.turned(), "delivered")
@@ -302,6 +232,10 @@ class SocketHosts(Hosts):
             self._deliver(host, datagram)
 
     def _read_burst(self, host: Host, burst: Burst) -> None:
+        if self._third_parties:
+            for datagram in burst.datagrams():
+                self._arrive(host, datagram)
+            return
         if burst.kind is DatagramKind.ESP and burst.local.host == burst.remote.host:
             path = burst.kind, burst.local, burst.remote
             packets = [packet for packet in burst.packets if not self._own(host.endpoint, *path, packet)]
@@ -321,10 +255,20 @@ class SocketHosts(Hosts):
         return here and int.from_bytes(data[:4]) not in endpoint.children
 
     def _carry(self, datagram: Datagram) -> None:
-        self._send(datagram)
+        if not self._third_parties:
+            return self._send(datagram)
+        for each in self._on_path(datagram):
+            if each.remote == datagram.local:  # somebody answers in the peer's place
+                self._deliver(self._sender(datagram)[0], each.turned())
+            else:
+                self._send(each)
+        return None
 
     def _carry_burst(self, burst: Burst) -> None:
-        self._send(burst)
+        if self._third_parties:
+            super()._carry_burst(burst)
+        else:
+            self._send(burst)
 
     def _send(self, item: Datagram | Burst) -> None:
         host, ports = self._sender(item)

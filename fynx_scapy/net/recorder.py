@@ -125,18 +125,19 @@ class Recorder:
 
     def keys(self) -> KeyLog:
         """The keys of every SA that either endpoint derived, also of failed handshakes, and the shared secrets."""
-        log = KeyLog()
+        log, ike = KeyLog(), {}
         for take in self._takes:
             for _, event in take.events:
                 if isinstance(event, KeysDerived | ChildSaInstalled):
                     log.secrets += [secret for secret in event.ke_secrets if secret not in log.secrets]
                 for entry in _ike_keys(event):
-                    if entry not in log.ike:
-                        log.ike.append(entry)
+                    # A PPK changes SK_d, SK_pi and SK_pr later on: the last ones count.
+                    ike[entry.spi_i, entry.spi_r, entry.sk_ei, entry.sk_er] = entry
                 for esp_entry in _esp_keys(event):
                     if esp_entry not in log.esp:
                         log.esp.append(esp_entry)
             log.esp += _moved(take, log.esp)
+        log.ike = list(ike.values())
         return log
 
 
@@ -164,7 +165,7 @@ def frame(datagram: Datagram, number: int = 0) -> Packet:
 
 def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
     """A function that writes the comment of a datagram, from the rows of the ladder."""
-    ladder = Ladder(take.events, one_sided=len(take.network.hosts) == 1)
+    ladder = Ladder(take.events, one_sided=len(take.network.addresses) == 1)
     rows: dict[bytes, Row] = {}
     for row in ladder.packets:
         for octets in row.octets:
@@ -200,7 +201,7 @@ def _commenter(take: _Take) -> Callable[[Datagram, str], str]:
 def _names(network: Hosts) -> Callable[[Address], str]:
     """A function that names an address: by its host, or by host and port if a live peer may share the host."""
     if network.epoch is None:
-        hosts = {ip: name for name, host in network.hosts.items() for ip in host.endpoint.hosts}
+        hosts = {ip: name for name, addresses in network.addresses.items() for ip in addresses}
         return lambda address: hosts.get(address.host, address.host)
     places = {
         Address(ip, port): name

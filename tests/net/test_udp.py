@@ -18,6 +18,7 @@ import pytest
 from scapy.layers.inet import ICMP
 
 from fynx_scapy.errors import ConfigError, LocalError, OutOfReach, Timeout, TransportError
+from fynx_scapy.iana import ExchangeType
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import (
@@ -25,11 +26,12 @@ from fynx_scapy.ike.events import (
     EspSent,
     IcmpReceived,
     IkeSaRekeyed,
+    MessageDropped,
     MessageReceived,
     SendFailed,
 )
 from fynx_scapy.ike.exchanges.rekey_ike import RekeyIke
-from fynx_scapy.ike.message import Address, DatagramKind
+from fynx_scapy.ike.message import Address, Datagram, DatagramKind
 from fynx_scapy.layers.ikev2 import IKEv2_KE
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.net.recorder import Recorder
@@ -293,11 +295,33 @@ def test_where_we_send_from() -> None:
 
 def test_a_live_peer_is_not_ours_to_look_into(bob: Peer) -> None:
     with alice(bob) as s:
-        for look in (lambda: s.peer, lambda: s.peer_sa, lambda: s.network.wire, lambda: s.network.intercept(print)):
+        for look in (lambda: s.peer, lambda: s.peer_sa, lambda: s.network.wire):
             with pytest.raises(OutOfReach, match=r"expected an embedded peer|expected a network in memory"):
                 look()
     with pytest.raises(LocalError, match="expected either the address"):
         Session("127.0.0.1", peer={"psk": "other"})
+
+
+def test_a_third_party_stands_between_us_and_a_live_peer(bob: Peer) -> None:
+    seen: list[tuple[bool, int]] = []
+
+    def third_party(now: float, datagram: Datagram) -> list[Datagram] | None:
+        ours = datagram.local.port != bob.port
+        seen.append((ours, datagram.data[18]))
+        if datagram.data[18] != ExchangeType.INFORMATIONAL:
+            return None
+        # It answers our Delete itself, with what we have sent: the peer never sees it, and we believe nothing.
+        return [datagram.turned()] if ours else []
+
+    with alice(bob) as s:
+        away = s.network.intercept(third_party)
+        s.connect()
+        assert seen[:2] == [(True, ExchangeType.IKE_SA_INIT), (False, ExchangeType.IKE_SA_INIT)]
+        with pytest.raises(Timeout):
+            s.liveness(timeout=0.2)
+        away()
+        assert any(isinstance(event, MessageDropped) for _, event in s.events)
+        s.liveness()
 
 
 @pytest.mark.slow
