@@ -16,6 +16,7 @@ from fynx_scapy.fuzz.playing import Played
 from fynx_scapy.iana import NotifyType, PayloadType, name_of
 from fynx_scapy.ike.events import (
     ChildSaInstalled,
+    EspReceived,
     Event,
     ExchangeDropped,
     IkeSaEstablished,
@@ -24,6 +25,7 @@ from fynx_scapy.ike.events import (
     MessageDropped,
     MessageReceived,
     PeerDead,
+    ReplayDropped,
     RequestRefused,
     SaDeleted,
 )
@@ -35,6 +37,10 @@ from fynx_scapy.session_setup import INITIATOR as OURS
 
 Signature = tuple[str, ...]
 LONGEST = 70
+NAMED = (
+    EspReceived, ReplayDropped, ExchangeDropped, PeerDead, IntegrityFailed, IkeSaEstablished, ChildSaInstalled,
+)  # fmt: skip
+"""The events of an embedded peer that say enough by their names."""
 _NUMBERS = re.compile(r"\b[0-9a-f]{6,}\b|\d+|'[^']*'")
 
 
@@ -42,6 +48,8 @@ def answers(events: Iterable[tuple[str, Event]]) -> list[str]:
     """Each message that we received, as its kind: ``SA,KE,Nonce`` or ``N(INVALID_SYNTAX)``. Requests have a ``?``."""
     found = []
     for who, event in events:
+        if who == OURS and isinstance(event, EspReceived):
+            found.append("ESP")
         if who == OURS and isinstance(event, MessageReceived):
             words = [
                 f"N({name_of(NotifyType, int(payload.type))})"
@@ -56,7 +64,7 @@ def answers(events: Iterable[tuple[str, Event]]) -> list[str]:
 
 def answered(played: Played) -> bool:
     """Whether the peer sent us anything in a step."""
-    return any(who == OURS and isinstance(event, MessageReceived) for who, event in played.events)
+    return any(who == OURS and isinstance(event, MessageReceived | EspReceived) for who, event in played.events)
 
 
 def signature(played: Played, session: Session) -> Signature:
@@ -97,7 +105,7 @@ def _told(event: Event) -> list[str]:
         return [f"deleted {'child' if event.child_spis else 'ike'} {event.code}"]
     if isinstance(event, IkeSaFailed):
         return [f"failed {event.code}: {_plain(event.reason)}"]
-    if isinstance(event, ExchangeDropped | PeerDead | IntegrityFailed | IkeSaEstablished | ChildSaInstalled):
+    if isinstance(event, NAMED):
         return [type(event).__name__]
     return []
 

@@ -2,8 +2,9 @@
 """An edit: one change of a message that we send, as a value that can be stored, repeated and left out.
 
 A path names what is changed, as the verbs of the harness do: ``header.id``, ``SK.flags``, ``KE``, ``N[1].type``,
-``SA.prop[0].trans[2].transform_id``. Three paths have no field: ``message`` is the list of payloads, ``plaintext`` is
-what SK will hold, padding included, and ``datagram`` is the sealed message.
+``SA.prop[0].trans[2].transform_id``, and of an ESP packet ``ESP.seq``. Four paths have no field: ``message`` is the
+list of payloads, ``plaintext`` is what SK will hold, padding included, ``packet`` is a sealed ESP packet, and
+``datagram`` is all that is sent.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import PayloadType
-from fynx_scapy.ike.message import Outgoing
+from fynx_scapy.ike.message import Outgoing, OutgoingEsp
 from fynx_scapy.layers.ikev2 import IKEv2_Notify, IKEv2_Payload
 from fynx_scapy.layers.ikev2.payload import payload_type_of
 from fynx_scapy.layers.ikev2.structure import Structure
 
 Value: TypeAlias = "int | str | bytes | tuple[int | str | bytes, ...] | None"
 
-MESSAGE, PLAINTEXT, DATAGRAM = "message", "plaintext", "datagram"
+MESSAGE, PLAINTEXT, PACKET, DATAGRAM = "message", "plaintext", "packet", "datagram"
+ESP = "ESP"
+"""The first word of the path of a field of an ESP packet."""
 MOST_OCTETS = 4096
 """The most octets that one edit adds."""
 MOST_COPIES = 1200
@@ -53,7 +56,7 @@ class Edit:
             near = difflib.get_close_matches(str(self.op), OPS, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"expected one of the edits {', '.join(OPS)}, found {self.op!r}{hint}")
-        if self.path not in (MESSAGE, PLAINTEXT, DATAGRAM) and not _PATH.fullmatch(self.path):
+        if self.path not in _STAGES and not _PATH.fullmatch(self.path):
             raise ConfigError(f"expected a path such as KE.group or SA.prop[0], found {self.path!r}")
         wanted = OPS[self.op].value
         if not isinstance(self.value, wanted):
@@ -67,12 +70,29 @@ class Edit:
     @property
     def stage(self) -> str:
         """The tap stage at which it is made."""
-        return {PLAINTEXT: "plaintext", DATAGRAM: "datagrams"}.get(self.path, "payloads")
+        return "parts" if self.path.startswith(f"{ESP}.") else _STAGES.get(self.path, "payloads")
 
     def apply(self, message: Outgoing) -> None:
-        """Make the change of header and payloads. Missed when the message has nothing like it."""
+        """Make the change of header and payloads, or of an ESP packet. Missed when it has nothing like it."""
+        if self.stage == "parts":
+            self._change(message)
+            return
         spot = Spot.of(message, self.path)
         OPS[self.op].act(spot, self.value)
+
+    def _change(self, message: Outgoing) -> None:
+        name = self.path.removeprefix(f"{ESP}.")
+        if not isinstance(message, OutgoingEsp) or name not in _PARTS:
+            raise Missed(f"{self.path}: no such field of an ESP packet")
+        if self.op == "set":
+            if type(self.value) is not _PARTS[name]:
+                raise Missed(f"{self.path}: expected {_PARTS[name].__name__}")
+            setattr(message.parts, name, self.value)
+            return
+        now = getattr(message.parts, name)
+        if not isinstance(now, bytes):
+            raise Missed(f"{self.path} has no octets yet")
+        setattr(message.parts, name, self.octets(now))
 
     def octets(self, octets: bytes) -> bytes:
         """Make the change of octets. Missed for an op that octets do not have."""
@@ -86,6 +106,12 @@ def shape(path: str) -> str:
     return re.sub(r"\[\d+\]", "", path)
 
 
+_STAGES = {MESSAGE: "payloads", PLAINTEXT: "plaintext", PACKET: "wire", DATAGRAM: "datagrams"}
+_PARTS: Mapping[str, type] = {
+    "payload": bytes, "next_header": int, "spi": int, "seq": int, "iv": bytes, "tfc": bytes, "padding": bytes,
+    "pad_length": int, "icv": bytes,
+}  # fmt: skip
+"""The fields of an ESP packet, and the kinds of their values."""
 _PATH = re.compile(r"[A-Za-z][\w-]*(\([\w-]+\))?(\[\d+\])?(\.\w+(\[\d+\])?)*")
 _STEP = re.compile(r"(\w+)(?:\[(\d+)\])?")
 _FIRST = re.compile(r"([A-Za-z][\w-]*)(?:\(([\w-]+)\))?(?:\[(\d+)\])?")

@@ -8,6 +8,7 @@ the conversations before it showed.
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections import Counter
@@ -16,16 +17,16 @@ from dataclasses import dataclass, field, replace
 
 from fynx_scapy.checks import Checked, one_of, seconds, setting, whole
 from fynx_scapy.errors import Timeout
-from fynx_scapy.fuzz import behaviour, grammar, playing
+from fynx_scapy.fuzz import behaviour, grammar, packets, playing
 from fynx_scapy.fuzz.edits import Edit
 from fynx_scapy.fuzz.faults import Failures, Fault, Kind, attempted, fault_of
-from fynx_scapy.fuzz.growth import Meter, Suspect
+from fynx_scapy.fuzz.growth import SUSPECTS, Meter, Suspect
 from fynx_scapy.fuzz.playing import Played
-from fynx_scapy.fuzz.steps import BASES, INITIATOR, REQUEST, RESPONDER, RESPONSE, Step, Talk
+from fynx_scapy.fuzz.steps import BASES, INITIATOR, PACKET, REQUEST, RESPONDER, RESPONSE, Step, Talk
 from fynx_scapy.fuzz.weights import Weights
 from fynx_scapy.fuzz.worlds import World
 from fynx_scapy.ike.extensions import Fragmentation
-from fynx_scapy.ike.message import Outgoing
+from fynx_scapy.ike.message import Outgoing, OutgoingEsp
 from fynx_scapy.net import guard
 from fynx_scapy.session import Session
 
@@ -158,7 +159,8 @@ class Fuzzer:
         if begin:
             self._meter.begin(self)
             return
-        if suspects := [one for one in self._meter.grown() if self._cleared[one.key] < CLEARED]:
+        doubtful = (one for one in self._meter.grown() if self._cleared[one.key] < CLEARED)
+        if suspects := list(itertools.islice(doubtful, SUSPECTS)):
             self._watch(world, suspects)
 
     def _watch(self, world: World, suspects: Sequence[Suspect]) -> None:
@@ -257,10 +259,11 @@ class Fuzzer:
     def _next(self, chance: Chance, world: World, session: Session) -> Step | None:
         """The next exchange on an established IKE SA, or None when there is none any more."""
         at = chance.choice((REQUEST, REQUEST, RESPONSE)) if world.asks else REQUEST
-        names = [name for name, base in BASES.items() if not base.setup and playing.possible(session, Step(name))]
+        names = [name for name, base in BASES.items() if not base.setup and playing.possible(session, base)]
         if not names:
             return None
-        return Step(chance.choices(names, [BASES[name].weight for name in names])[0], at)
+        name = chance.choices(names, [BASES[name].weight for name in names])[0]
+        return Step(name, at if BASES[name].exchange else PACKET)
 
     def _case(self, chance: Chance, session: Session, step: Step) -> tuple[Played, list[str]]:
         """Run one exchange with edits that are chosen once its message is known."""
@@ -269,8 +272,11 @@ class Fuzzer:
 
         def plan(message: Outgoing) -> list[Edit]:
             edits = list(self.weights.start(chance, step.base, step.at)) if chance.random() < FROM_CORPUS else []
-            fragments = message.encrypted and bool(session.sa.of(Fragmentation).peer)
-            found = grammar.choices(message, spis, encrypted=message.encrypted, fragments=fragments)
+            if isinstance(message, OutgoingEsp):
+                found = packets.choices(message, session.child.outbound)
+            else:
+                fragments = message.encrypted and bool(session.sa.of(Fragmentation).peer)
+                found = grammar.choices(message, spis, encrypted=message.encrypted, fragments=fragments)
             for _ in range(chance.choice(COUNTS) - (1 if edits else 0)):
                 choice = self.weights.pick(chance, step, found)
                 keys.append(choice.key)

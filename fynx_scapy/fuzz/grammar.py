@@ -63,32 +63,34 @@ def choices(message: Outgoing, spis: Sequence[bytes], *, encrypted: bool, fragme
     return found
 
 
-def _setting(path: str, way: str, value: Callable[[Chance], Value]) -> Choice:
+def setting(path: str, way: str, value: Callable[[Chance], Value]) -> Choice:
+    """A change that sets a field to such a value."""
     return Choice(path, way, lambda chance: Edit("set", path, value(chance)))
 
 
-def _flip(path: str, bits: int) -> Choice:
+def flipping(path: str, bits: int) -> Choice:
+    """A change of one of the first ``bits`` bits."""
     return Choice(path, "flip", lambda chance: Edit("flip", path, chance.randrange(bits)))
 
 
 def _header(message: Outgoing) -> Iterator[Choice]:
     number = int(message.header.internal("id") or 0)
-    yield _setting("header.id", "near", lambda chance: values.near(chance, number, 0xFFFFFFFF))
-    yield _setting("header.id", "limit", lambda chance: values.limit(chance, number, 0xFFFFFFFF))
-    yield _setting("header.exch_type", "type", values.exchange_type)
+    yield setting("header.id", "near", lambda chance: values.near(chance, number, 0xFFFFFFFF))
+    yield setting("header.id", "limit", lambda chance: values.limit(chance, number, 0xFFFFFFFF))
+    yield setting("header.exch_type", "type", values.exchange_type)
     flags = int(message.header.internal("flags") or 0)
-    yield _setting("header.flags", "bit", lambda chance: values.bit(chance, flags, 0xFF))
-    yield _setting("header.version", "limit", lambda chance: chance.choice((0x10, 0x21, 0x2F, 0x30, 0xFF, 0)))
+    yield setting("header.flags", "bit", lambda chance: values.bit(chance, flags, 0xFF))
+    yield setting("header.version", "limit", lambda chance: chance.choice((0x10, 0x21, 0x2F, 0x30, 0xFF, 0)))
     for name in ("init_SPI", "resp_SPI"):
-        yield _flip(f"header.{name}", 64)
-    yield _setting("header.next_payload", "type", lambda chance: chance.randrange(256))
-    yield _setting("header.length", "any", lambda chance: chance.choice((0, 27, 28, 100, 0xFFFF, 0xFFFFFFFF)))
+        yield flipping(f"header.{name}", 64)
+    yield setting("header.next_payload", "type", lambda chance: chance.randrange(256))
+    yield setting("header.length", "any", lambda chance: chance.choice((0, 27, 28, 100, 0xFFFF, 0xFFFFFFFF)))
 
 
 def _sealed(*, fragments: bool) -> Iterator[Choice]:
     """Changes around the payloads inside SK: its generic header, the plaintext, fragments."""
-    yield _setting("SK.next_payload", "type", lambda chance: chance.randrange(256))
-    yield _setting("SK.flags", "bit", lambda chance: values.bit(chance, 0, 0xFF))
+    yield setting("SK.next_payload", "type", lambda chance: chance.randrange(256))
+    yield setting("SK.flags", "bit", lambda chance: values.bit(chance, 0, 0xFF))
     yield Choice(PLAINTEXT, "flip", lambda chance: Edit("flip", PLAINTEXT, chance.randrange(1 << 14)))
     yield Choice(PLAINTEXT, "cut", lambda chance: Edit("cut", PLAINTEXT, chance.choice(values.EDGES)))
     yield Choice(PLAINTEXT, "grow", lambda chance: Edit("grow", PLAINTEXT, values.octets(chance)))
@@ -119,17 +121,17 @@ def _payload(path: str, payload: Any, count: int, spis: Sequence[bytes]) -> Iter
     yield Choice(path, "insert", lambda chance: Edit("insert", path, values.payload(chance, spis)))
     if isinstance(payload, IKEv2_Payload):
         yield Choice(path, "retype", lambda chance: Edit("retype", path, _payload_type(chance)))
-        yield from _octets(path, len(payload.octets()) - 4)
+        yield from changes_of_octets(path, len(payload.octets()) - 4)
 
 
 def _payload_type(chance: Chance) -> int:
     return int(chance.choice(list(PayloadType))) if chance.random() < 0.8 else chance.randrange(1, 256)
 
 
-def _octets(path: str, size: int, *, fixed: bool = False) -> Iterator[Choice]:
+def changes_of_octets(path: str, size: int, *, fixed: bool = False) -> Iterator[Choice]:
     """Changes of octets: of a field, a substructure or a payload."""
     if size:
-        yield _flip(path, 8 * size)
+        yield flipping(path, 8 * size)
         yield Choice(path, "fill", lambda chance: Edit("fill", path, chance.choice((0, 0xFF, 1, 0x80))))
     if fixed:
         return
@@ -157,10 +159,10 @@ def _field(path: str, layer: Structure, field: Any, depth: int) -> Iterator[Choi
         yield from _list(path, layer, field, value, depth)
     elif isinstance(field, Octets):
         octets = field.addfield(layer, b"", value)
-        yield from _octets(path, len(octets), fixed=isinstance(field, FixedOctets))
+        yield from changes_of_octets(path, len(octets), fixed=isinstance(field, FixedOctets))
     elif isinstance(field, IPField | IP6Field):
         addresses = values.IPV4 if isinstance(field, IPField) else values.IPV6
-        yield _setting(path, "address", lambda chance: chance.choice(addresses))
+        yield setting(path, "address", lambda chance: chance.choice(addresses))
     elif isinstance(field, Field) and (size := 3 if isinstance(field, Reserved) else int(field.sz)):
         yield from _number(path, field, _current(layer, field, value), (1 << 8 * size) - 1)
 
@@ -178,14 +180,14 @@ def _number(path: str, field: Any, now: int, most: int) -> Iterator[Choice]:
     for way in values.NUMBERS:
         yield _drawn(path, way, now, most)
     if isinstance(field, _Enum):
-        yield _setting(path, "known", lambda chance: values.known(chance, field.enum))
-        yield _setting(path, "unknown", lambda chance: values.unknown(chance, field.enum, most))
+        yield setting(path, "known", lambda chance: values.known(chance, field.enum))
+        yield setting(path, "unknown", lambda chance: values.unknown(chance, field.enum, most))
     elif isinstance(field, Flags):
-        yield _setting(path, "critical", lambda chance: now ^ 0x80)
+        yield setting(path, "critical", lambda chance: now ^ 0x80)
 
 
 def _drawn(path: str, way: str, now: int, most: int) -> Choice:
-    return _setting(path, way, lambda chance: values.NUMBERS[way](chance, now, most))
+    return setting(path, way, lambda chance: values.NUMBERS[way](chance, now, most))
 
 
 def _list(path: str, layer: Structure, field: Any, items: list[Any], depth: int) -> Iterator[Choice]:
@@ -199,7 +201,7 @@ def _list(path: str, layer: Structure, field: Any, items: list[Any], depth: int)
         item, place = items[index], f"{path}[{index}]"
         yield from _item(place, len(items))
         if isinstance(item, Structure):
-            yield from _octets(place, _SUBSTRUCTURE)
+            yield from changes_of_octets(place, _SUBSTRUCTURE)
             if depth < _DEPTH:
                 yield from _layer(place, item, depth + 1)
 

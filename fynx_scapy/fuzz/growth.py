@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from fynx_scapy.errors import LocalError
 KINDS = frozenset({list, dict, set, deque, OrderedDict})
 """The kinds of containers that are looked at; subclasses are not, but what they keep is."""
 NAMELESS = "that nothing names"
+_PASSING = ("frame", "cell", "list_iterator", "function", "generator")
+"""The types of what has a container while somebody works with it, which says nothing about who keeps it."""
 SUSPECTS = 12
-"""How many suspects are followed up in a block, those that grew most first."""
+"""How many suspects are followed up at a time, those that grew most first."""
 
 
 @dataclass(slots=True)
@@ -41,8 +43,8 @@ class Meter(ABC):
         """Look before the cases. ``own`` is the fuzzer, whose containers do not count."""
 
     @abstractmethod
-    def grown(self) -> list[Suspect]:
-        """Look again: what has grown since `begin`."""
+    def grown(self) -> Iterator[Suspect]:
+        """Look again: what has grown since `begin`, those that grew most first. Each costs a look at the whole heap."""
 
 
 class Containers(Meter):
@@ -58,19 +60,19 @@ class Containers(Meter):
         self._own = [own]
         self._before = {id(item): len(item) for item in gc.get_objects() if type(item) in KINDS}
 
-    def grown(self) -> list[Suspect]:
+    def grown(self) -> Iterator[Suspect]:
         """The containers that were there before and have more items now."""
         gc.collect()
-        before = self._before
+        before, self._before = self._before, {}  # which is ours as well, and holds an item for each container
         found: list[Any] = [
             item
             for item in gc.get_objects()
             if type(item) in KINDS and len(item) > before.get(id(item), len(item)) and not _limited(item)
         ]
-        own = ids_of(self._own, before)
+        own = ids_of(self._own)
         found = [item for item in found if id(item) not in own]
         found.sort(key=lambda item: before[id(item)] - len(item))
-        return [self._suspect(item, before[id(item)], found) for item in found[:SUSPECTS]]
+        return (self._suspect(item, before[id(item)], found) for item in found)
 
     def _suspect(self, item: Any, before: int, others: list[Any]) -> Suspect:
         holder = _holder(item, others)
@@ -84,7 +86,7 @@ def _limited(item: Sized) -> bool:
     return isinstance(item, deque) and item.maxlen is not None
 
 
-def ids_of(roots: Iterable[object], of: Iterable[int] = ()) -> set[int]:
+def ids_of(roots: Iterable[object]) -> set[int]:
     """The IDs of what belongs to these objects of ours: their attributes and items, down to a few levels."""
     seen: set[int] = set()
     level = list(roots)
@@ -103,7 +105,7 @@ def ids_of(roots: Iterable[object], of: Iterable[int] = ()) -> set[int]:
 def _holder(item: object, ignored: list[Any]) -> str:
     """Who has a container, in words: the attribute of an object, or the variable of a module."""
     for referrer in gc.get_referrers(item):
-        if referrer is ignored or type(referrer).__name__ in ("frame", "cell", "list_iterator", "function"):
+        if referrer is ignored or type(referrer).__name__ in _PASSING:
             continue
         if isinstance(referrer, dict):
             name = next((key for key, value in list(referrer.items()) if value is item), None)
@@ -137,13 +139,13 @@ class Resident(Meter):
         """Note how much it is."""
         self._before = resident(self.pid)
 
-    def grown(self) -> list[Suspect]:
+    def grown(self) -> Iterator[Suspect]:
         """The process, if it has grown by more than it may."""
         now = resident(self.pid)
         if now - self._before <= self.most:
-            return []
+            return
         text = f"the process {self.pid} grew from {self._before} to {now} KiB"
-        return [Suspect(lambda: resident(self.pid), f"process {self.pid}", text)]
+        yield Suspect(lambda: resident(self.pid), f"process {self.pid}", text)
 
 
 def resident(pid: int) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fynx_scapy.errors import FynxError, LocalError, OutOfReach, Timeout
 from fynx_scapy.fuzz.edits import Edit
 from fynx_scapy.fuzz.sending import Editor, Plan
-from fynx_scapy.fuzz.steps import REQUEST, RESPONDER, RESPONSE, Step, Talk
+from fynx_scapy.fuzz.steps import PACKET, REQUEST, RESPONDER, RESPONSE, Base, Step, Talk
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.events import Event, InternalError
 from fynx_scapy.ike.exchanges import Exchange
@@ -23,6 +23,8 @@ from fynx_scapy.text import printable
 
 PATIENCE = 60.0
 """How long an exchange may take with an embedded peer, in virtual seconds."""
+ECHO = 0.4
+"""How long to wait for an inner packet that answers, in seconds."""
 GIVEN_UP = 120.0
 """After how many virtual seconds both ends have given up what the other has forgotten."""
 
@@ -94,7 +96,7 @@ def play(session: Session, step: Step, plan: Plan | None = None, *, wait: float 
     played = Played(step, began=network.now)
     started = time.perf_counter()
     with (
-        network.subscribe(lambda who, event: played.events.append((who, event)), esp=False),
+        network.subscribe(lambda who, event: played.events.append((who, event)), esp=step.at == PACKET),
         Editor(session.client, step.rules.exchange, plan or fixed, response=step.at == RESPONSE) as editor,
     ):
         _, played.error = guard.attempt(_ACTS[step.at], session, step, wait)
@@ -151,7 +153,12 @@ def _newest(sa: IkeSa) -> ChildSa:
     return children[-1]
 
 
-_ACTS = {REQUEST: _ours, RESPONSE: _theirs}
+def _packet(session: Session, _step: Step, _wait: float | None) -> None:
+    """We send a ping through the newest Child SA."""
+    session.ping(timeout=ECHO)
+
+
+_ACTS = {REQUEST: _ours, RESPONSE: _theirs, PACKET: _packet}
 
 
 def established(session: Session) -> IkeSa | None:
@@ -160,10 +167,10 @@ def established(session: Session) -> IkeSa | None:
     return sa if sa is not None and sa.established else None
 
 
-def possible(session: Session, step: Step) -> bool:
-    """Whether the IKE SA of a session allows a step now."""
+def possible(session: Session, base: Base) -> bool:
+    """Whether the IKE SA of a session allows an exchange now."""
     sa = established(session)
-    return sa is not None and (not step.rules.child or any(not child.deleting for child in sa.children.values()))
+    return sa is not None and (not base.child or any(not child.deleting for child in sa.children.values()))
 
 
 def set_up(session: Session, talk: Talk, *, wait: float | None = None) -> None:
@@ -186,7 +193,7 @@ def perform(session: Session, talk: Talk, *, wait: float | None = None) -> Itera
     """
     set_up(session, talk, wait=wait)
     for step in talk.steps:
-        if step.rules.setup or possible(session, step):
+        if step.rules.setup or possible(session, step.rules):
             yield play(session, step, wait=wait)
 
 

@@ -63,9 +63,9 @@ def replay(
     """
     wanted = Kind(kind)
     world: World = RunWorld(run)
-    if not run.live:
+    if not run.world.live:
         world = EmbeddedWorld.of(run.session(config=our_config(), peer=their_changes()))
-    meter = None if run.live else Containers
+    meter = None if run.world.live else Containers
     fault = shows(world, talks, wanted, slow=slow, wait=wait, meter=meter)
     if fault is not None:
         fail(EXPECTED[wanted], fault.text)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,10 @@ from fynx_scapy.harness.cases import Case
 from fynx_scapy.text import counted, printable
 
 STATE, PAGE = "state.json", "README.md"
+MOST_OCTETS = 256 << 20
+"""The largest state that is read."""
+MOST = 10**12
+"""The most of anything that a run may have done."""
 _WIDTH = 120
 
 
@@ -55,10 +61,13 @@ class Finding:
     def from_dict(cls, made: Mapping[str, Any]) -> Finding:
         """The finding of `as_dict`. ConfigError when it cannot be read."""
         try:
-            fault = Fault(Kind(made["kind"]), made["key"], made["text"])
+            fault = Fault(Kind(made["kind"]), printable(made["key"]), printable(made["text"]))
+            if not re.fullmatch(rf"{fault.kind}_\d{{1,7}}", made["name"]):
+                raise ValueError(f"expected a name such as {fault.kind}_1, found {made['name']!r}")
             talks = tuple(Talk.from_dict(talk) for talk in made["talks"])
-            return cls(made["name"], fault, talks, made["cases"], made["minimised"], made["tries"])
-        except (KeyError, TypeError, ValueError) as error:
+            done, tries = (int(_number(made[name])) for name in ("cases", "tries"))
+            return cls(made["name"], fault, talks, done, bool(made["minimised"]), tries)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"expected a finding, found {str(made)[:200]}: {error}") from None
 
 
@@ -217,14 +226,16 @@ class Store:
         _same("target", state["target"], self.target)
         try:
             for name in _NUMBERS:
-                setattr(fuzzer.progress, name, state["progress"][name])
+                number = _number(state["progress"][name])
+                setattr(fuzzer.progress, name, number if name == "seconds" else int(number))
             for name in _COUNTERS:
-                setattr(fuzzer.progress, name, Counter(state["progress"][name]))
-            fuzzer.known = set(state["known"])
+                counts = {printable(what): int(_number(count)) for what, count in state["progress"][name].items()}
+                setattr(fuzzer.progress, name, Counter(counts))
+            fuzzer.known = set(map(str, state["known"]))
             self.findings = [Finding.from_dict(made) for made in state["findings"]]
             fuzzer.weights = Weights.from_dict(state)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"{self.folder / STATE}: it cannot be read: {error}") from None
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError, ConfigError) as error:
+            raise ConfigError(f"{self.folder / STATE}: it cannot be read: {printable(str(error))}") from None
 
 
 _PLAN = ("cases", "seed", "roles", "block", "length", "slow", "wait")
@@ -236,14 +247,32 @@ def read_state(folder: Path) -> dict[str, Any]:
     """The state of a run in a folder. ConfigError when there is none."""
     path = folder / STATE
     try:
-        state = json.loads(path.read_text())
+        with path.open("rb") as file:
+            octets = file.read(MOST_OCTETS + 1)
+        if len(octets) > MOST_OCTETS:
+            raise ConfigError(f"{path}: expected a state of at most {MOST_OCTETS >> 20} MB, found a larger file")
+        state = json.loads(octets)
+    except RecursionError:
+        raise ConfigError(f"{path}: expected JSON, found lists that are nested too deeply") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; --resume needs the folder of an earlier run") from None
     except ValueError as error:
         raise ConfigError(f"{path}: expected JSON: {error}") from None
     if not isinstance(state, dict) or not {"plan", "target", "progress", "known", "findings"} <= state.keys():
         raise ConfigError(f"{path}: expected the state of a run of fynx fuzz")
+    plan = state["plan"]
+    if not isinstance(plan, dict) or type(plan.get("seed")) is not int or not isinstance(plan.get("roles"), str):
+        raise ConfigError(f"{path}: expected a plan with a seed and roles, found {printable(str(plan), 200)}")
     return state
+
+
+def _number(value: Any) -> float:
+    """A number of a file. TypeError and ValueError for what no run has done so often."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"expected a number, found {value!r}")
+    if not (math.isfinite(value) and 0 <= value <= MOST):
+        raise ValueError(f"expected a number from 0 to {MOST}")
+    return value
 
 
 def _same(name: str, stored: Any, given: Any) -> None:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fynx_scapy.crypto.protector import Protector
+from fynx_scapy.errors import ConfigError
 from fynx_scapy.fuzz.edits import Edit, Missed
 from fynx_scapy.iana import PayloadType
+from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.core.record import SaRecord
 from fynx_scapy.ike.endpoint import Endpoint
-from fynx_scapy.ike.message import Datagram, DatagramKind, Outgoing
+from fynx_scapy.ike.message import Datagram, DatagramKind, Outgoing, OutgoingEsp
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, HEADER_SIZE, LENGTH, NEXT_PAYLOAD
 from fynx_scapy.layers.ikev2 import build_message, build_payloads, first_type
 
@@ -19,6 +21,8 @@ Plan = Callable[[Outgoing], Sequence[Edit]]
 """Which edits a message gets, once it is known."""
 
 MOST_FRAGMENTS = 16
+LARGEST = 65_000
+"""The most octets of payloads that fit into a datagram of UDP."""
 
 
 class Editor:
@@ -43,7 +47,8 @@ class Editor:
     def __enter__(self) -> Editor:
         taps = self._endpoint.taps
         stages: dict[str, Callable[..., Any]] = {
-            "payloads": self._payloads, "plaintext": self._plaintext, "datagrams": self._datagrams,
+            "payloads": self._payloads, "plaintext": self._plaintext, "parts": self._parts, "wire": self._wire,
+            "datagrams": self._datagrams,
         }  # fmt: skip
         self._removers = [taps.add(stage, tap, self._meant) for stage, tap in stages.items()]
         return self
@@ -66,6 +71,8 @@ class Editor:
         """Whether it is the message to edit: the first that fits, in all its stages."""
         if self._message is not None:
             return message is self._message
+        if not self._exchange:
+            return isinstance(message, OutgoingEsp)
         return (
             message.kind is DatagramKind.IKE
             and "exch_type" in message.header.fields
@@ -77,10 +84,35 @@ class Editor:
         if self._message is not None:
             return
         self._message, self.types = message, message.types()
-        self._honest = _copied(message) if message.encrypted else None
+        honest = _copied(message)
+        self._honest = honest if message.encrypted else None
         self._planned = list(self._plan(message))
         for edit in self._of("payloads"):
             self._try(edit, edit.apply, message)
+        if self.made and not _fits(message):
+            message.payloads, message.computed = list(honest.payloads), list(honest.computed)
+            self.missed, self.made = self.missed + self.made, []
+
+    def _parts(self, message: OutgoingEsp) -> None:
+        if self._message is not None:
+            return
+        self._message = message
+        self._planned = list(self._plan(message))
+        for edit in self._of("parts"):
+            self._try(edit, edit.apply, message)
+        parts = message.parts
+        if parts.padding is not None:  # a cipher takes whole blocks
+            block = max((child.outbound.encr.block_size for child in self._children()), default=1)
+            parts.padding += bytes(-(len(parts.payload + parts.tfc + parts.padding) + 2) % block)
+
+    def _children(self) -> list[ChildSa]:
+        return [child for sa in self._endpoint.sas.values() for child in sa.children.values()]
+
+    def _wire(self, message: Outgoing, octets: bytes) -> bytes:
+        for edit in self._of("wire"):
+            changed = self._try(edit, edit.octets, octets)
+            octets = octets if changed is None else changed
+        return octets
 
     def _plaintext(self, message: Outgoing, octets: bytes) -> bytes:
         for edit in self._of("plaintext"):
@@ -145,6 +177,14 @@ class Editor:
         """The IKE SA that a message is of, if it has keys."""
         spis = bytes(message.header.init_SPI), bytes(message.header.resp_SPI)
         return next((sa for sa in self._endpoint.sas.values() if sa.own_spi in spis and sa.envelope.has_keys), None)
+
+
+def _fits(message: Outgoing) -> bool:
+    """Whether an edited message can be sent: each number fits into its field, and the whole into a datagram."""
+    try:
+        return len(build_payloads(message.payloads)) <= LARGEST
+    except ConfigError:
+        return False
 
 
 def _copied(message: Outgoing) -> Outgoing:

@@ -37,16 +37,18 @@ BASES: Mapping[str, Base] = {
     "rekey_ike": Base(E.CREATE_CHILD_SA, weight=1.5),
     "delete_child": Base(E.INFORMATIONAL, child=True, weight=1),
     "delete_ike": Base(E.INFORMATIONAL, ends=True, weight=0.3),
+    "esp": Base(0, child=True, weight=2),
 }
 """The exchanges by the names that cases give them."""
 
-REQUEST, RESPONSE = "request", "response"
+REQUEST, RESPONSE, PACKET = "request", "response", "packet"
 INITIATOR, RESPONDER = "initiator", "responder"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One exchange. ``at`` is which message of it is ours and is edited: the ``request`` or the ``response``.
+    """One exchange, or for ``esp`` a packet. ``at`` says what of it is ours and is edited: the ``request``, the
+    ``response``, of ``esp`` the ``packet``.
 
     ConfigError for an unknown exchange or direction.
     """
@@ -60,8 +62,9 @@ class Step:
             near = difflib.get_close_matches(str(self.base), BASES, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"expected one of the exchanges {', '.join(BASES)}, found {self.base!r}{hint}")
-        if self.at not in (REQUEST, RESPONSE):
-            raise ConfigError(f"expected {REQUEST!r} or {RESPONSE!r}, found {self.at!r}")
+        known = (REQUEST, RESPONSE) if self.rules.exchange else (PACKET,)
+        if self.at not in known:
+            raise ConfigError(f"expected {' or '.join(map(repr, known))} of {self.base}, found {self.at!r}")
 
     def __repr__(self) -> str:
         words = [repr(self.base), repr(self.at)]

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from fynx_scapy.fuzz import playing
 from fynx_scapy.fuzz.faults import Failures, Fault, Kind, attempted, fault_of
-from fynx_scapy.fuzz.growth import Meter
+from fynx_scapy.fuzz.growth import SUSPECTS, Meter
 from fynx_scapy.fuzz.steps import Talk
 from fynx_scapy.fuzz.worlds import World
 from fynx_scapy.net import guard
@@ -72,7 +73,7 @@ def _growth(world: World, talks: Sequence[Talk], meter: Meter, wait: float | Non
     repeat(WARM)
     meter.begin(talks)
     repeat(REPEATS)
-    suspects = [(suspect, suspect.size()) for suspect in meter.grown()]
+    suspects = [(suspect, suspect.size()) for suspect in islice(meter.grown(), SUSPECTS)]
     for _ in range(ROUNDS - 1):
         repeat(REPEATS)
         suspects = [(suspect, suspect.size()) for suspect, size in suspects if suspect.size() >= size + REPEATS]

@@ -61,7 +61,7 @@ def octets(chance: Chance, most: int = 1500) -> bytes:
 
 
 def _notify(chance: Chance, spis: Sequence[bytes]) -> tuple[int, bytes]:
-    kind = int(chance.choice(list(NotifyType))) if chance.random() < 0.85 else chance.randrange(65536)
+    kind = known(chance, NotifyType) if chance.random() < 0.7 else unknown(chance, NotifyType, 65535)
     spi = chance.choice((b"", b"", *spis, chance.randbytes(4), chance.randbytes(8)))
     size = len(spi) if chance.random() < 0.95 else chance.randrange(256)
     data = chance.choice((b"", octets(chance, 64), octets(chance), b"\0\x13", bytes(2), *spis))

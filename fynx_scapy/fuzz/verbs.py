@@ -25,6 +25,8 @@ SOURCE = "RFC 7296 section 2.21"
 def edited(edit: Edit) -> Mutation:
     """An edit as a mutation, for those that no other verb makes."""
     acts: dict[str, Callable[..., Any]] = {
+        "parts": lambda scene, message: _found(edit.apply, message),
+        "wire": lambda scene, octets: _found(edit.octets, octets),
         "payloads": lambda scene, message: _found(edit.apply, message),
         "plaintext": lambda scene, octets: _found(edit.octets, octets),
         "datagrams": lambda scene, datagrams: _sent(edit, scene, datagrams),
@@ -66,6 +68,8 @@ def _by_a_verb(edit: Edit) -> Mutation | None:
     """The verb of the harness that says the same, if there is one."""
     if edit.path == DATAGRAM and edit.op == "repeat" and isinstance(edit.value, int) and edit.value > 0:
         return verbs.send_again(edit.value - 1)
+    if edit.stage == "parts" and edit.op == "set":
+        return verbs.esp(**{edit.path.partition(".")[2]: edit.value})
     if edit.op not in _VERBS or (edit.op == "duplicate" and "." in edit.path) or isinstance(edit.value, tuple):
         return None
     try:

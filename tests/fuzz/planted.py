@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from fynx_scapy.esp import inbound
+from fynx_scapy.esp.padding import unpadded
 from fynx_scapy.ike.message import Message
 from fynx_scapy.ike.wire import rules
 from fynx_scapy.layers.ikev2 import IKEv2_Notify, IKEv2_SA
@@ -31,6 +33,19 @@ def crash(monkeypatch: pytest.MonkeyPatch) -> None:
                         raise PlantedError
 
     monkeypatch.setattr(rules, "check", checked)
+    monkeypatch.setattr(guard, "fatal", False)
+
+
+def crash_by_a_packet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An end raises when the next header of an ESP packet is one of the upper half, behind a right ICV."""
+
+    def checked(plaintext: bytes, check_padding: bool) -> tuple[bytes, int]:
+        payload, next_header = unpadded(plaintext, check_padding)
+        if next_header > 127:
+            raise PlantedError
+        return payload, next_header
+
+    monkeypatch.setattr(inbound, "unpadded", checked)
     monkeypatch.setattr(guard, "fatal", False)
 
 

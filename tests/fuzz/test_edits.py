@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from typing import Any
 
 import pytest
 
+from fynx_scapy import Session
 from fynx_scapy.errors import ConfigError, LocalError
-from fynx_scapy.fuzz import Edit, Step, Talk, edited
+from fynx_scapy.esp.parts import EspParts
+from fynx_scapy.fuzz import Edit, Step, Talk, edited, packets
 from fynx_scapy.fuzz.edits import OPS, Missed, Value, shape
 from fynx_scapy.fuzz.grammar import choices
 from fynx_scapy.fuzz.verbs import mutation
-from fynx_scapy.ike.message import Outgoing, notify
+from fynx_scapy.ike.message import Outgoing, OutgoingEsp, notify
 from fynx_scapy.layers.ikev2 import (
     IKEv2_Delete,
     IKEv2_KE,
@@ -173,6 +176,30 @@ def test_every_choice_makes_an_edit_that_can_be_made_stored_and_written() -> Non
     shapes = {shape(choice.path) for choice in found}
     assert {"header.id", "KE", "KE.ke", "SA.prop", "SA.prop.trans", "SA.prop.trans.attributes.value"} <= shapes
     assert {"TSi.traffic_selector.start_port", "N.type", "D.SPI", "SK.flags", "plaintext", "datagram"} <= shapes
+
+
+def test_every_choice_of_a_packet_makes_an_edit_that_can_be_made_and_stored() -> None:
+    session = Session(psk="k", seed=1)
+    session.connect()
+    sa, chance = session.child.outbound, random.Random(1)
+    packet, paths, changed = session.echo(), set(), 0
+    for choice in packets.choices(OutgoingEsp([], parts=EspParts(packet, 4)), sa):
+        edit, made = choice.make(chance), OutgoingEsp([], parts=EspParts(packet, 4))
+        step = Step("esp", "packet", (edit,))
+        assert Step.from_dict(json.loads(json.dumps(step.as_dict()))) == step
+        paths.add(edit.path)
+        if edit.stage == "parts":
+            edit.apply(made)
+            changed += made.parts != EspParts(packet, 4)
+        elif edit.stage == "wire":
+            edit.octets(bytes(100))
+    assert changed > 15  # now and then a value is the one that was there
+    fields = {f"ESP.{field.name}" for field in dataclasses.fields(EspParts)}
+    assert paths == fields | {"packet", "datagram"}
+    with pytest.raises(Missed, match="no such field of an ESP packet"):
+        Edit("set", "ESP.length", 1).apply(OutgoingEsp([]))
+    with pytest.raises(Missed, match="expected int"):
+        Edit("set", "ESP.seq", b"1").apply(OutgoingEsp([]))
 
 
 def test_computed_numbers_have_neighbours() -> None:

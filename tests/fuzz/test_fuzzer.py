@@ -22,6 +22,7 @@ from fynx_scapy.fuzz import (
     Store,
     Talk,
 )
+from fynx_scapy.fuzz.growth import SUSPECTS
 from fynx_scapy.fuzz.playing import perform, sane
 from fynx_scapy.fuzz.steps import BASES
 from fynx_scapy.fuzz.trial import shows
@@ -64,7 +65,7 @@ def test_a_seed_repeats_a_run_and_a_stored_run_goes_on_like_one_that_was_not_int
 def test_both_ends_begin_every_exchange_and_without_edits_nothing_is_wrong(role: str) -> None:
     held = world(role)
     for base, rules in BASES.items():
-        for at in ("request", "response"):
+        for at in ("request", "response") if rules.exchange else ("packet",):
             if rules.setup and (at == "request") != (role == "initiator"):
                 continue
             session = held.open()
@@ -72,6 +73,52 @@ def test_both_ends_begin_every_exchange_and_without_edits_nothing_is_wrong(role:
             assert (played.sent, played.error, played.crash) == (True, None, None), (base, at)
             held.close(session)
     assert held.gone() is None
+
+
+@pytest.mark.parametrize(
+    ("edits", "taken"),
+    [
+        ((), True),
+        ((Edit("set", "ESP.tfc", bytes(9)),), True),
+        ((Edit("set", "ESP.seq", 40),), True),
+        ((Edit("set", "ESP.next_header", 59),), False),
+        ((Edit("set", "ESP.icv", bytes(16)),), False),
+        ((Edit("cut", "packet", 15),), False),
+        ((Edit("flip", "ESP.payload", 4),), False),
+        ((Edit("set", "ESP.padding", b"\0\0"),), False),
+    ],
+)
+def test_a_packet_is_edited_as_well(edits: tuple[Edit, ...], taken: bool) -> None:
+    held = world(1)
+    session = held.open()
+    # ESP {ICMP echo request}  -->     and then the same without an edit
+    steps = (Step("esp", "packet", edits), Step("liveness"))
+    first, second = perform(session, Talk(steps))
+    assert first.step.edits == edits
+    assert (first.sent, first.error is None, second.error) == (True, taken, None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["initiator", "responder"])
+def test_a_crash_by_a_packet_is_found_made_small_and_saved(
+    role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        planted.crash_by_a_packet(patched)
+        plan = Plan(cases=400, seed=5, roles=role)
+        store = Store(tmp_path, plan)
+        run, held = Fuzzer(plan, world, found=Hunt(store, world).found), world(0)
+        while run.progress.cases < plan.cases and not store.findings:
+            run.conversation(held, plan.cases)
+        (finding,) = store.findings
+        assert "PlantedError" in finding.fault.text
+        (step,) = finding.talks[0].steps
+        (edit,) = step.edits
+        assert (step.base, step.at, edit.path) == ("esp", "packet", "ESP.next_header")
+        path = tmp_path / f"{finding.name}.py"
+        assert f"do=esp(next_header={edit.value!r})" in path.read_text()
+        assert harness.run(load_file(path)[0]).verdict in FAILED
+    assert harness.run(load_file(path)[0]).verdict is harness.Verdict.PASS
 
 
 def test_a_message_that_the_peer_drops_leaves_the_sa_alive() -> None:
@@ -84,6 +131,23 @@ def test_a_message_that_the_peer_drops_leaves_the_sa_alive() -> None:
     assert first.error is None
     assert session.sa.established
     assert second.error is None
+
+
+@pytest.mark.parametrize(
+    ("step", "edit"),
+    [
+        (Step("rekey_child", "request"), Edit("grow", "N.SPI", bytes(256))),  # SPI Size is one octet
+        (Step("create_child", "response"), Edit("grow", "Nonce.nonce", bytes(65_000))),
+        (Step("create_child", "response"), Edit("grow", "SA.prop[0].SPI", bytes(256))),
+    ],
+    ids=["a notify", "the whole", "a proposal"],
+)
+def test_an_edit_that_makes_a_message_impossible_is_missed(step: Step, edit: Edit) -> None:
+    """Whoever of the two ends sends it: nobody has crashed."""
+    session = world(1).open()
+    (played,) = perform(session, Talk((step.with_edits([edit]),)))
+    assert (played.error, played.crash, played.step.edits) == (None, None, ())
+    assert session.network.failures.total() == 0
 
 
 @pytest.mark.parametrize("way", ["in order", "reversed", "without the last", "number 0", "other type", "twice"])
@@ -210,12 +274,19 @@ def test_what_was_planted_is_found_within_5000_cases(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[bytes] = []
+    # They grow more than what was planted, as caches do, but never again when a conversation is repeated.
+    caches: list[list[bytes]] = [[] for _ in range(SUSPECTS + 3)]
+
+    def after_a_conversation(run: Fuzzer) -> None:
+        for cache in caches:
+            cache.extend([b""] * 10)
+
     planted.crash(monkeypatch)
     planted.growth(monkeypatch, kept)
     plan = Plan(cases=5000, seed=seed)
     store = Store(tmp_path, plan)
     hunt = Hunt(store, world, meter=Containers)
-    run = Fuzzer(plan, world, found=hunt.found, meter=Containers())
+    run = Fuzzer(plan, world, found=hunt.found, meter=Containers(), tell=after_a_conversation)
     while run.progress.cases < plan.cases and len(store.findings) < 2:
         run.block()
     kinds = {finding.fault.kind: finding for finding in store.findings}
