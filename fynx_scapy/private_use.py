@@ -27,6 +27,17 @@ class Integ(IntEnum):
     AUTH_HMAC_RIPEMD_160_96 = 65300
 
 
+class KeMethod(IntEnum):
+    """Key exchange methods: strongSwan's before 6.0, and OpenIKED's."""
+
+    NTRU_112 = 1030
+    NTRU_128 = 1031
+    NTRU_192 = 1032
+    NTRU_256 = 1033
+    SNTRUP761X25519 = 1035
+    NEWHOPE_128 = 1040
+
+
 _NOTIFY_TYPES = {
     # 3GPP TS 24.302 section 8.1.2 and TS 24.502 section 9.2.4. strongSwan uses 8192 and 40961 for other things
     8192: "PDN_CONNECTION_REJECTION",
@@ -113,6 +124,7 @@ _CP_ATTRIBUTES = {
 NAMES: dict[str, dict[int, str]] = {
     "Encr": {int(member): member.name for member in Encr},
     "Integ": {int(member): member.name for member in Integ},
+    "KeMethod": {int(member): member.name for member in KeMethod},
     "NotifyType": _NOTIFY_TYPES,
     "CpAttribute": _CP_ATTRIBUTES,
 }

@@ -84,6 +84,12 @@ NAMED_ONLY = (  # what no library that we use has: a proposal can offer it, so t
     _Named(TransformType.PRF, Prf.PRF_HMAC_TIGER, "prftiger"),
     _Named(TransformType.INTEG, Integ.AUTH_DES_MAC, "desmac"),
     _Named(TransformType.INTEG, Integ.AUTH_KPDK_MD5, "kpdkmd5"),
+    _Named(TransformType.KE, private_use.KeMethod.NTRU_112, "ntru112"),
+    _Named(TransformType.KE, private_use.KeMethod.NTRU_128, "ntru128"),
+    _Named(TransformType.KE, private_use.KeMethod.NTRU_192, "ntru192"),
+    _Named(TransformType.KE, private_use.KeMethod.NTRU_256, "ntru256"),
+    _Named(TransformType.KE, private_use.KeMethod.SNTRUP761X25519, "sntrup761x25519"),
+    _Named(TransformType.KE, private_use.KeMethod.NEWHOPE_128, "newhope128"),
 )
 
 A = TypeVar("A", bound=Algorithm)

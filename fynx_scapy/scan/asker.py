@@ -19,7 +19,7 @@ from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, FLAGS, HEADER_SIZE, VERSION, VERSION_2
 from fynx_scapy.scan.answer import Answer, Kind
-from fynx_scapy.scan.catalogue import KE, Box
+from fynx_scapy.scan.catalogue import ENCR, KE, NOBODYS, Box
 from fynx_scapy.scan.limits import ScanLimits
 from fynx_scapy.scan.line import Line
 from fynx_scapy.scan.memo import Memo
@@ -74,6 +74,8 @@ class Asker:
         self._asked: dict[str, Reply] = {}
         self._opened: deque[float] = deque(maxlen=1000)
         self._spis: set[bytes] = set()
+        self._groups_first = False
+        """Whether the host asks for a key exchange method before it looks at the rest of a proposal."""
         self._surprised = False
         """Whether the host accepted a request that it should not have: then any may leave something there."""
         self._next, self._began = 0.0, line.now
@@ -123,24 +125,25 @@ class Asker:
     def _send(self, data: bytes, spi: bytes, tries: int | None = None, *, natt: bool = False) -> Answer:
         """Send a request until an answer comes. A malformed one counts only if no other comes."""
         worst: Answer | None = None
+        first = self.line.now
         wait = self.limits.timeout if self._trip is None else min(max(6 * self._trip, _QUICKEST), _SLOWEST)
         for attempt in range(tries or self.limits.tries):
             self._pace()
             self.retries += attempt > 0
-            began = self.line.now
             self.line.send(data, natt=natt)
-            end = began + wait * 2**attempt
+            end = self.line.now + wait * 2**attempt
             for _ in range(8):
                 wire = self.line.wait(lambda wire: self._answers(wire, data, spi), max(end - self.line.now, 0.0))
                 if wire is None:
                     break
-                answer = Answer.read(wire, self.line.now - began)
+                answer = Answer.read(wire, self.line.now - first)
                 if answer.kind is not Kind.MALFORMED:
                     self._measure(answer.seconds)
                     return answer
                 worst = answer
             if self.line.refused:
                 break
+        self._trip = None  # it may be slower now
         return worst or Answer()
 
     def _answers(self, wire: bytes, data: bytes, spi: bytes) -> bool:
@@ -203,21 +206,22 @@ class Asker:
                 break
             self.told(f"the host has stopped answering: pausing for {pause:.0f} seconds")
             self.line.pause(pause)
+            self.line.forget_errors()
             pause *= 2
             answer = self._question(key, offer)
         else:
             if answer.kind is Kind.SILENCE and not self._alive():
                 raise Stopped(f"the host at {self.line.remote} stopped answering")
         self.questions += 1
-        reply = self._reply(answer)
+        reply = self._reply(answer, offer)
         self._asked[key] = reply
         return reply
 
     def _alive(self) -> bool:
         return self.control is not None and self.control().kind is not Kind.SILENCE
 
-    def _reply(self, answer: Answer) -> Reply:
-        if answer.kind in (Kind.ACCEPTED, Kind.OTHER_GROUP):
+    def _reply(self, answer: Answer, offer: Sequence[Box]) -> Reply:
+        if answer.kind is Kind.ACCEPTED or (answer.group in groups_of(offer) and not self._groups_first):
             return Reply(True, answer.chosen)
         if answer.kind is Kind.SILENCE:
             self.silent += 1
@@ -228,7 +232,13 @@ class Asker:
         return Reply(False)
 
     def _question(self, key: str, offer: Sequence[Box]) -> Answer:
-        return self.exchange(key, self.request(offer))
+        answer, group = self.exchange(key, self.request(offer)), None
+        for _ in range(self.limits.groups):
+            if not self._groups_first or answer.group in (group, None) or answer.group not in groups_of(offer):
+                break
+            group = answer.group
+            answer = self.exchange(f"{key} {group}", self.request(offer, group))
+        return answer
 
     def request(self, offer: Sequence[Box], group: int | None = None) -> Request:
         """The request for a question: with the decoy's KE payload, or with a real one, of ``group`` if given."""
@@ -245,7 +255,8 @@ class Asker:
     def find_decoy(self, point: Sequence[Transform], decoys: Sequence[int]) -> None:
         """Find a decoy: offered beside the accepted combination ``point``, it makes the host ask for that one's group.
 
-        Alone it must be refused. Without any, questions are real requests.
+        Alone it must be refused, and so must that with a cipher that nobody has. Without any, questions are real
+        requests.
         """
         box = tuple((transform,) for transform in point)
         group = next(transform.id for transform in point if transform.type == KE)
@@ -258,9 +269,16 @@ class Asker:
             self.decoy = decoy
             if refused.kind in (Kind.REFUSED, Kind.SILENCE):
                 answer = self.exchange(f"decoy {decoy}", self.request([box]))
-                if answer.group == group:
+                if answer.group == group and self.looks_further(decoy, box):
                     return
         self.decoy = None
+
+    def looks_further(self, decoy: int, box: Box) -> bool:
+        """Whether the host looks at the ciphers of a proposal before it asks for a key exchange method."""
+        nobodys = tuple((Transform(ENCR, NOBODYS),) if each[0].type == ENCR else each for each in box)
+        answer = self.exchange(f"decoy {decoy} without a cipher", self.request([nobodys]))
+        self._groups_first = answer.kind is Kind.OTHER_GROUP
+        return answer.kind in (Kind.REFUSED, Kind.SILENCE)
 
     @property
     def words(self) -> list[str]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a scan asks for: every transform of IANA's registries and strongSwan's private ones, the common ones first."""
+"""What a scan asks for: every transform of IANA's registries, and private ones of strongSwan and OpenIKED.
+
+The common ones come first.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ ENCR, PRF, INTEG, KE, SN = (
     TransformType.KE,
     TransformType.SN,
 )
+NOBODYS = 65000
+"""A transform ID for private use that is in no list of names."""
 _AES = (128, 256, 192)
 
 # In these tables a row is an ID and its key lengths in bits; without any, the transform has no Key Length attribute.
@@ -84,7 +89,7 @@ _GROUPS = (
     KeMethod.MODP_8192, KeMethod.BRAINPOOL_P256R1, KeMethod.BRAINPOOL_P384R1, KeMethod.BRAINPOOL_P512R1,
     KeMethod.BRAINPOOL_P224R1, KeMethod.ECP_224, KeMethod.ECP_192, KeMethod.MODP_1024_160, KeMethod.MODP_2048_224,
     KeMethod.MODP_2048_256, KeMethod.MODP_768, KeMethod.GOST3410_2012_256, KeMethod.GOST3410_2012_512,
-    KeMethod.ML_KEM_768, KeMethod.ML_KEM_1024, KeMethod.ML_KEM_512,
+    KeMethod.ML_KEM_768, KeMethod.ML_KEM_1024, KeMethod.ML_KEM_512, *private_use.KeMethod,
 )  # fmt: skip
 
 

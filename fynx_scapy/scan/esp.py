@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Behind authentication: which ESP proposals a peer accepts in CREATE_CHILD_SA, and when it repeats its own requests.
 
-With a key exchange in the proposals, the decoy tells yes from no and nothing is set up. Without one, each acceptance
-sets up a Child SA, which is deleted at once.
+With a key exchange in the proposals, the decoy that served for IKE tells yes from no and nothing is set up. Without
+one, or without a decoy, each acceptance sets up a Child SA, which is deleted at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fynx_scapy.scan.answer import Answer, Kind
 from fynx_scapy.scan.asker import Stopped, question_key
 from fynx_scapy.scan.catalogue import KE, Box, esp_shapes
 from fynx_scapy.scan.limits import ScanLimits
-from fynx_scapy.scan.request import DECOYS, decoy_payload, nonce_payload, sa_payload, with_decoy
+from fynx_scapy.scan.request import DECOYS, decoy_payload, groups_of, ke_payload, nonce_payload, sa_payload, with_decoy
 from fynx_scapy.scan.result import Accepted, usable
 from fynx_scapy.scan.search import Reply, Search
 from fynx_scapy.session import Session
@@ -50,9 +50,20 @@ def ike_proposals(accepted: Accepted) -> tuple[Proposal, ...]:
 
 
 class EspAsker:
-    """Asks the peer of an authenticated ``session`` about ESP."""
+    """Asks the peer of an authenticated ``session`` about ESP. ``decoy`` is as in `Asker`.
 
-    def __init__(self, session: Session, limits: ScanLimits, told: Callable[[str], object] | None = None) -> None:
+    A decoy that the peer does not take may end the IKE SA: libreswan answers 65000 with INVALID_SYNTAX.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        limits: ScanLimits,
+        told: Callable[[str], object] | None = None,
+        *,
+        decoy: int | None = DECOYS[0],
+    ) -> None:
+        self.decoy = decoy
         self.session, self.limits, self.told = session, limits, told or (lambda text: None)
         self.accepted = Accepted(ProtocolId.ESP)
         """What was found so far."""
@@ -63,7 +74,7 @@ class EspAsker:
 
     def run(self) -> Accepted:
         """Find the ESP proposals, with and without a key exchange. Stopped when the peer answers no more."""
-        for ke in (True, False):
+        for ke in (False, True):  # the KE payload of a decoy may end the IKE SA: libreswan checks its length first
             for shape in esp_shapes(ke=ke):
                 self.told(f"which {shape.name} proposals it accepts for ESP" + (" with a key exchange" if ke else ""))
                 search = Search(self.ask, checks=self.limits.checks)
@@ -78,7 +89,7 @@ class EspAsker:
     def ask(self, offer: Sequence[Box]) -> Reply:
         """Whether the peer accepts one of these proposals for a Child SA."""
         ke = any(values[0].type == KE for box in offer for values in box)
-        key = question_key(offer, DECOYS[0] if ke else None)
+        key = question_key(offer, self.decoy if ke else None)
         if key not in self._asked:
             self._asked[key] = self._reply(offer, ke)
             self.questions += 1
@@ -100,7 +111,7 @@ class EspAsker:
             has_ke = any(transform.type == KE for transform in answer.chosen)
             return Reply(has_ke == ke, answer.chosen)
         if answer.kind is Kind.OTHER_GROUP:
-            return Reply(ke, answer.chosen)
+            return Reply(answer.group in groups_of(offer), answer.chosen)
         # RFC 7296 section 2.9: the proposal is chosen before the traffic selectors are looked at.
         if answer.has_notify(NotifyType.TS_UNACCEPTABLE):
             raise Stopped("the peer accepts none of the traffic selectors: give --local-ts and --remote-ts")
@@ -109,16 +120,21 @@ class EspAsker:
     def _request(self, offer: Sequence[Box], ke: bool, spi: bytes) -> list[Packet]:
         """Send CREATE_CHILD_SA, and return the payloads of the answer."""
         child = self.session.config.children[0]
-        offered = with_decoy(offer, DECOYS[0]) if ke else offer
+        offered = with_decoy(offer, self.decoy) if ke and self.decoy is not None else offer
         payloads = [
             sa_payload(offered, ProtocolId.ESP, spi),
             nonce_payload(self._random),
-            *([decoy_payload(DECOYS[0], self._random)] if ke else []),
+            *([self._ke(offer)] if ke else []),
             *ts_payloads(child.local_ts, child.remote_ts),
         ]
         # HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->
         answer = self._send("CREATE_CHILD_SA", *payloads)
         return [layer for layer in answer.iterpayloads() if isinstance(layer, IKEv2_Payload)]
+
+    def _ke(self, offer: Sequence[Box]) -> Packet:
+        if self.decoy is not None:
+            return decoy_payload(self.decoy, self._random)
+        return ke_payload(groups_of(offer)[0], self._random)
 
     def _delete(self, spi: bytes) -> None:
         """Delete the Child SA that a question has set up."""
@@ -147,8 +163,10 @@ def back_off(session: Session, seconds: float) -> list[float]:
 
     def look(now: float, datagram: Datagram, fate: str) -> None:
         data = datagram.data
-        ours = fate == "delivered" and datagram.local.host == remote and datagram.kind is DatagramKind.IKE
-        if ours and len(data) >= HEADER_SIZE and not data[FLAGS] & FLAG_RESPONSE and len(seen) < _MOST_SEEN:
+        if datagram.kind is not DatagramKind.IKE or session.sends(datagram):
+            return
+        theirs = fate == "delivered" and datagram.local.host == remote
+        if theirs and len(data) >= HEADER_SIZE and not data[FLAGS] & FLAG_RESPONSE and len(seen) < _MOST_SEEN:
             seen.append((now, data))
 
     network = session.network

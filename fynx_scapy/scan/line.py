@@ -122,7 +122,13 @@ class Line:
             # A network in memory returns at once when nothing is on its way.
             self.network.run(end)
             look()
+        if found:
+            self.forget_errors()
         return found[0] if found else None
+
+    def forget_errors(self) -> None:
+        """Forget what ICMP has reported so far: a host that restarts answers again."""
+        self._events.clear()
 
     def pause(self, seconds: float) -> None:
         """Let time pass."""
@@ -153,13 +159,17 @@ def open_line(
     ConfigError when the host does not resolve, TransportError when there is no route or a given port is taken.
     """
     remote = resolve(target, IKE_PORT)
+    address = ipaddress.ip_address(remote.host.partition("%")[0])
+    if address.is_multicast or address.is_unspecified or remote.host == "255.255.255.255":
+        raise ConfigError(f"expected the address of one host, found {remote.host}")
+    if address.version == 6 and address.is_link_local:
+        raise ConfigError(f"expected an address that is not link-local, found {remote.host}")
     other_port = remote.port not in (IKE_PORT, NATT_PORT)
     marker = other_port if marker_always is None else marker_always
     host = local or source_for(remote, network.open_socket)
-    if ipaddress.ip_address(remote.host.partition("%")[0]).is_multicast or remote.host == "255.255.255.255":
-        raise ConfigError(f"expected the address of one host, found {remote.host}")
     wanted = EndpointConfig(port=port or IKE_PORT, natt_port=natt_port or NATT_PORT, marker_always=marker)
-    if port or natt_port or not other_port:
+    ourselves = host == remote.host and not (port or natt_port)  # port 500 may be free because nobody listens there
+    if port or natt_port or not (other_port or ourselves):
         try:
             return Line(network, remote, host, config=wanted)
         except TransportError:

@@ -6,8 +6,9 @@ JSON lines: the first names the host, each other one a request, by its key, and 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
-import os
 from pathlib import Path
 from typing import TextIO
 
@@ -21,8 +22,8 @@ _LONGEST_FILE = 64 << 20
 class Memo:
     """Answers by key, in memory and, with a ``path``, in a file that grows with each of them.
 
-    ``target`` and ``local`` are the host's address and ours. ConfigError when the file is that of another host, or no
-    such file; OSError when it cannot be read or written.
+    ``target`` and ``local`` are the host's address and ours. ConfigError when the file is that of another host, no
+    such file, or in use by another scan; OSError when it cannot be read or written.
     """
 
     def __init__(self, target: str, local: str, path: Path | None = None) -> None:
@@ -32,13 +33,24 @@ class Memo:
         """Our address when the first answer came."""
         if path is None:
             return
-        if path.exists() and path.stat().st_size:
-            whole = self._read(path, target)
-            os.truncate(path, whole)  # a line that a kill cut short: it is asked again
-            self._file = path.open("a", encoding="ascii")
-        else:
-            self._file = path.open("w", encoding="ascii")
-            self._write({"fynx scan": VERSION, "target": target, "local": local})
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path}: expected a file for the answers of a scan, found something else")
+        with contextlib.ExitStack() as undo:
+            self._file = undo.enter_context(path.open("a", encoding="ascii"))
+            self._alone(path)
+            if path.stat().st_size:
+                self._file.truncate(self._read(path, target))  # a line that a kill cut short: it is asked again
+            else:
+                self._write({"fynx scan": VERSION, "target": target, "local": local})
+            undo.pop_all()
+
+    def _alone(self, path: Path) -> None:
+        """Lock the file until it is closed, so that no other scan writes to it."""
+        assert self._file is not None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"{path}: another scan is writing to this file") from None
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -91,6 +103,6 @@ class Memo:
 def _object(line: str) -> dict[str, object]:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

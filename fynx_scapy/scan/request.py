@@ -18,14 +18,14 @@ from fynx_scapy.ike.path.nat import detection_hash
 from fynx_scapy.ike.terms.proposals import proposal_layer
 from fynx_scapy.layers.ikeheader import FLAG_INITIATOR, NO_SPI
 from fynx_scapy.layers.ikev2 import IKEv2, IKEv2_KE, IKEv2_Nonce, IKEv2_PS, IKEv2_SA, build_message
-from fynx_scapy.scan.catalogue import KE, Box
+from fynx_scapy.scan.catalogue import KE, NOBODYS, Box
 
 NONCE_SIZE = 32
 _ODD_SIZE = 64
 """Octets of KE data of a method that we cannot do."""
-DECOYS = (65000, 1)
+DECOYS = (NOBODYS, 1)
 """Key exchange methods that no responder should accept: one for private use, and the 768-bit MODP group."""
-_DECOY_SIZES = {65000: 64, 1: 96}
+_DECOY_SIZES = {NOBODYS: 64, 1: 96}
 
 
 @dataclass(slots=True)

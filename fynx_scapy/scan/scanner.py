@@ -18,7 +18,7 @@ from fynx_scapy.ike.terms.proposals import Proposal
 from fynx_scapy.scan import behaviour, ikev1
 from fynx_scapy.scan.answer import Answer, Kind
 from fynx_scapy.scan.asker import Asker, Stopped
-from fynx_scapy.scan.catalogue import COMMON, COMMON_GROUPS, INTEG, KE, Box, ike_shapes
+from fynx_scapy.scan.catalogue import COMMON, COMMON_GROUPS, INTEG, KE, NOBODYS, Box, ike_shapes
 from fynx_scapy.scan.esp import EspAsker, back_off, ike_proposals
 from fynx_scapy.scan.limits import ScanLimits
 from fynx_scapy.scan.line import Line
@@ -176,7 +176,7 @@ class Scan:
     def _nothing() -> Box:
         """A proposal that nobody accepts: with a cipher of the private-use range that is in no list of names."""
         (encr, *rest) = box_of(COMMON[0], (KeMethod.CURVE25519,))
-        return ((Transform(encr[0].type, 65000),), *rest)
+        return ((Transform(encr[0].type, NOBODYS),), *rest)
 
     def _take_portrait(self, answer: Answer) -> Point | None:
         where = Address(*_split(self.result.local))
@@ -216,7 +216,9 @@ class Scan:
             asker.find_decoy(known, DECOYS)
             self._control([(transform,) for transform in known])
         else:
-            asker.decoy = DECOYS[0]  # nothing is known that is accepted: it cannot be checked
+            asker.decoy = DECOYS[0]  # nothing is known that is accepted: half of it cannot be checked
+            if not asker.looks_further(DECOYS[0], box_of(COMMON[0], COMMON_GROUPS)):
+                asker.decoy = None
         for rounds in range(ROUNDS + 1):
             for shape in ike_shapes(rounds):
                 with_more = f" with {counted(rounds, 'additional key exchange')}" if rounds else ""
@@ -281,7 +283,7 @@ class Scan:
             session.connect()
             if not session.sa.established:
                 raise AuthenticationError("the host set up no IKE SA with this key and these identities")
-            self._esp = asker = EspAsker(session, self.asker.limits, self.told)
+            self._esp = asker = EspAsker(session, self.asker.limits, self.told, decoy=self.asker.decoy)
             self.result.esp = asker.accepted
             asker.run()
             if self._listen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from click.testing import CliRunner, Result
 
 from fynx_scapy import Endpoint, EndpointConfig, IkeConfig
 from fynx_scapy.cli import main
+from fynx_scapy.ike.message import Address
 from fynx_scapy.net import UdpNetwork
+from fynx_scapy.scan.line import open_line
 from fynx_scapy.scan.scanner import Scan
 
 
@@ -81,7 +84,16 @@ def test_ctrl_c_keeps_what_was_found(host: str, monkeypatch: pytest.MonkeyPatch)
     ("words", "fault"),
     [
         (("127.0.0.1:99999",), "expected a port from 1 to 65535"),
+        ((), "Missing argument 'HOST[:PORT]'"),
+        (("",), "expected a host such as 192.0.2.1 or vpn.example, found ''"),
+        (("vpn..example",), "expected a host such as 192.0.2.1 or vpn.example, found 'vpn..example'"),
+        (("[::1",), "expected an address such as [2001:db8::1]:500, found '[::1'"),
         (("224.0.0.1",), "expected the address of one host, found 224.0.0.1"),
+        (("255.255.255.255",), "expected the address of one host, found 255.255.255.255"),
+        (("0.0.0.0",), "expected the address of one host, found 0.0.0.0"),
+        (("[::]:500",), "expected the address of one host, found ::"),
+        (("ff02::1",), "expected the address of one host, found ff02::1"),
+        (("fe80::1",), "expected an address that is not link-local, found fe80::1"),
         (("127.0.0.1", "--rate", "0"), "0.0 is not in the range x>0"),
         (("127.0.0.1", "--listen", "5"), "--listen is about an IKE SA, and --psk-file is missing"),
         (("127.0.0.1", "--local-id", "me"), "--local-id is about an IKE SA, and --psk-file is missing"),
@@ -96,12 +108,31 @@ def test_misuse(words: tuple[str, ...], fault: str) -> None:
 
 
 @pytest.mark.slow
-def test_nobody_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_nobody_there(address: str) -> None:
     with UdpNetwork(history=0) as network:
-        closed = Endpoint("127.0.0.1", config=EndpointConfig(port=0, natt_port=0))
+        closed = Endpoint(address, config=EndpointConfig(port=0, natt_port=0))
         network.add(closed)
-        port = closed.config.port
-    done = fynx(f"127.0.0.1:{port}")
+        target = Address(address, closed.config.port)
+    done = fynx(target)
     assert done.exit_code == 2
-    assert f"no answer to IKE_SA_INIT from 127.0.0.1:{port}. Likely causes:" in done.stderr
-    assert "ICMP from 127.0.0.1 says" in done.stderr
+    assert f"no answer to IKE_SA_INIT from {target}. Likely causes:" in done.stderr
+    assert f"ICMP from {address} says" in done.stderr
+
+
+def test_one_question_over_ipv6() -> None:
+    config = EndpointConfig(port=0, natt_port=0, marker_always=True)
+    with UdpNetwork(history=0) as network:
+        endpoint = Endpoint("::1", [IkeConfig(auth="key", proposals="3des-md5-prfmd5-x25519")], config=config)
+        network.add(endpoint)
+        network.attend()
+        done = fynx(Address("::1", endpoint.config.port), "--offer", "3des-md5-prfmd5-x25519")
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "3des-md5-prfmd5-x25519: accepted")
+
+
+def test_a_scan_of_this_machine_does_not_hear_itself() -> None:
+    """Port 500 may be free because nobody listens there: a request from it would come back to us."""
+    with UdpNetwork(history=0) as network, closing(open_line("127.0.0.1", network)) as line:
+        assert line.remote == ("127.0.0.1", 500)
+        assert line.local.host == "127.0.0.1"
+        assert line.local.port > 1023

@@ -137,8 +137,8 @@ def test_esp_and_back_off(tmp_path: Path) -> None:
         established = [sa for sa in lab.peer.sas() if sa.established]
     told = json.loads(report.read_text())
     assert [each["text"] for each in told["esp"]["proposals"]] == [
-        "aes256-aes128ctr-sha256-sha1-noesn-x25519-modp2048",
         "aes128gcm16-aes256gcm8-noesn",
+        "aes256-aes128ctr-sha256-sha1-noesn-x25519-modp2048",
     ]
     # The lab's configuration: it repeats a request after half a second, then after ever longer waits.
     assert told["back_off"][0] == pytest.approx(0.5, abs=0.2)

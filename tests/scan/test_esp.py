@@ -20,6 +20,7 @@ from fynx_scapy.scan.result import Accepted, proposal_text
 from fynx_scapy.scan.scanner import box_of
 from fynx_scapy.scan.search import Found, Point
 from tests.scan.hosts import responder, scan_of
+from tests.scan.policy import host, refused
 
 LIMITS = ScanLimits(rate=1000.0, checks=4096)
 
@@ -45,9 +46,26 @@ def combinations(texts: list[str]) -> set[Point]:
     ids=["one", "two", "three"],
 )
 def test_exactly_what_the_configuration_offers(esp: list[str]) -> None:
+    check(esp, 65000)
+
+
+@pytest.mark.parametrize("decoy", [1, None])
+def test_with_another_decoy_and_with_none(decoy: int | None) -> None:
+    check(["aes256-sha1-modp2048-ecp256", "aes128gcm16"], decoy)
+
+
+def check(esp: list[str], decoy: int | None) -> None:
+    """The same is found whatever the decoy is, and no other group is ever sent in its place."""
     made = session(",".join(esp))
     before = len(made.peer.children)
-    accepted = EspAsker(made, LIMITS).run()
+    groups: set[int] = set()
+
+    def look(message: Outgoing) -> None:
+        groups.update(each.group for each in message.payloads if isinstance(each, IKEv2_KE))
+
+    made.tap("payloads", look)
+    accepted = EspAsker(made, LIMITS, decoy=decoy).run()
+    assert groups == {decoy} if decoy is not None else len(groups) > 1
     found = {
         tuple(sorted(point, key=lambda transform: transform.type))
         for each in accepted.proposals
@@ -67,6 +85,22 @@ def test_a_scan_with_a_key() -> None:
     told = result.as_dict()
     assert [each["text"] for each in told["esp"]["proposals"]] == ["aes128gcm16-esn"]
     assert (told["esp"]["protocol"], told["counts"]["esp_questions"] > 5, told["notes"]) == ("ESP", True, [])
+
+
+def test_the_decoy_is_that_of_the_ike_sa() -> None:
+    """A host that refuses group 65000 as malformed would end the IKE SA for it."""
+
+    def authenticate(proposals: tuple[Proposal, ...]) -> Session:
+        return Session(psk="key", proposals=proposals, esp_proposals=FIRST, peer={"esp_proposals": "aes128gcm16"})
+
+    def refuse(data: bytes, group: int) -> list[bytes] | None:
+        return refused(data, NotifyType.INVALID_SYNTAX) if group == 65000 else None
+
+    made = host(box_of("aes128gcm16-prfsha256-x25519"), decoy=refuse)
+    with scan_of(made, wrong_requests=False, authenticate=authenticate) as scan:
+        scan.run()
+    assert scan._esp is not None
+    assert scan._esp.decoy == 1
 
 
 def test_a_wrong_key_is_a_note() -> None:

@@ -174,7 +174,7 @@ def test_a_host_that_falls_silent() -> None:
 
     class Dying(type(right)):  # type: ignore[misc]
         def receive(self, datagram: Datagram, now: float) -> None:
-            if next(count) < 6:
+            if next(count) < 7:
                 super().receive(datagram, now)
 
     right.__class__ = Dying

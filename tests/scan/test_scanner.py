@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -18,9 +19,10 @@ from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.terms.proposals import Proposal
 from fynx_scapy.scan import ScanResult
 from fynx_scapy.scan.answer import Kind
-from fynx_scapy.scan.result import proposal_text
+from fynx_scapy.scan.result import offer_as_dict, proposal_text
 from fynx_scapy.scan.scanner import box_of
 from fynx_scapy.scan.search import Point
+from tests.examples import examples
 from tests.scan.hosts import Odd, responder, scan_of
 
 WORDS = {
@@ -77,7 +79,7 @@ def test_exactly_what_the_configuration_offers(text: str) -> None:
 
 @pytest.mark.slow
 @given(proposals(3, 3))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_exactly_what_many_configurations_offer(text: str) -> None:
     check(text)
 
@@ -127,7 +129,7 @@ def test_cookies_are_followed() -> None:
     with scan_of(responder("aes256-sha1-prfsha1-modp1024", cookie_threshold=0), wrong_requests=False) as scan:
         result = scan.run()
     assert found(result) == offered("aes256-sha1-prfsha1-modp1024")
-    assert result.counts["cookies"] == result.counts["questions"] + 5
+    assert result.counts["cookies"] == result.counts["questions"] + 6
     assert f"{int(result.counts['cookies'])} cookies followed" in result.notes
 
 
@@ -207,6 +209,7 @@ def test_an_interrupted_scan_goes_on(tmp_path: Path) -> None:
         ),
         ('{"fynx scan": 1, "target": "192.0.2.2:500"}\n{}\n{"key": "x", "answer": ""}\n', "line 2: expected a key"),
         ('{"fynx scan": 1, "target": "192.0.2.2:500"}\n{"key": "x", "answer": "xy"}\n', "line 2: expected hexadecimal"),
+        ('{"fynx scan": 1, "target": "192.0.2.2:500"}\n' + "[" * 100_000 + "\n", "line 2: expected a key"),
     ],
 )
 def test_a_file_that_has_no_answers_of_this_host(tmp_path: Path, text: str, fault: str) -> None:
@@ -215,3 +218,32 @@ def test_a_file_that_has_no_answers_of_this_host(tmp_path: Path, text: str, faul
     with pytest.raises(ConfigError, match=fault):
         scan_of(responder("default"), resume=kept)
     assert kept.read_text() == text
+
+
+def test_a_file_has_one_scan_at_a_time(tmp_path: Path) -> None:
+    kept = tmp_path / "answers.jsonl"
+    with (
+        scan_of(responder("default"), resume=kept),
+        pytest.raises(ConfigError, match="another scan is writing to this file"),
+    ):
+        scan_of(responder("default"), resume=kept)
+    scan_of(responder("default"), resume=kept).close()
+    with pytest.raises(ConfigError, match="expected a file for the answers of a scan"):
+        scan_of(responder("default"), resume=tmp_path)
+
+
+def _keys(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set(value).union(*map(_keys, value.values()))
+    return set().union(*map(_keys, value)) if isinstance(value, list) else set()
+
+
+def test_every_key_of_the_json_is_described() -> None:
+    """docs/scan.md names each, but for the transform types, which are data."""
+    with scan_of(responder("3des-sha1-modp1024")) as scan:
+        told = scan.run().as_dict() | {"format": 1}
+        one = offer_as_dict(scan.result, "3des-sha1-modp1024", scan.offer("3des-sha1-modp1024"))
+    page = (Path(__file__).parents[2] / "docs" / "scan.md").read_text()
+    described = set(re.findall(r"`(?:\w+\.)*(\w+)`", page[page.index("## The JSON") :]))
+    assert _keys(told) | _keys(one) <= described | {"ENCR", "PRF", "INTEG", "KE"}
+    assert {"ike", "weaknesses", "combinations", "chosen", "half_open_left"} <= _keys(told) | _keys(one)
