@@ -35,10 +35,11 @@ def _lines(results: Sequence[Result], command: str, seed: int | None, about: Map
     shown = [result for result in ordered if result.verdict not in (Verdict.PASS, Verdict.SKIP)]
     if shown:
         rows = [
-            [result.verdict.value, _code(result.scenario.name), escaped(result.scenario.source), _brief(result)]
+            [result.verdict.value, _code(result.scenario.name), result.role.value, escaped(result.scenario.source),
+             _brief(result)]
             for result in shown
-        ]
-        yield from [*_table(["verdict", "scenario", "source", "reason"], rows), ""]
+        ]  # fmt: skip
+        yield from [*_table(["verdict", "scenario", "we are", "source", "reason"], rows), ""]
     failed = [result for result in shown if result.verdict in _FAILED]
     for result in failed[:MOST_TOLD]:
         yield from _failure(result)
@@ -49,8 +50,11 @@ def _lines(results: Sequence[Result], command: str, seed: int | None, about: Map
         yield from _folded(
             f"{counted(len(others), 'scenario')} with PASS or SKIP",
             _table(
-                ["verdict", "scenario", "source"],
-                [[each.verdict.value, _code(each.scenario.name), escaped(each.scenario.source)] for each in others],
+                ["verdict", "scenario", "we are", "source"],
+                [
+                    [each.verdict.value, _code(each.scenario.name), each.role.value, escaped(each.scenario.source)]
+                    for each in others
+                ],
             ),
         )
 

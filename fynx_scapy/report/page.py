@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
+import functools
 import html
 import json
 import platform
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -26,8 +25,9 @@ from fynx_scapy.ike.events import ChildSaInstalled, KeysDerived
 from fynx_scapy.ladder import STYLE, Ladder, Row
 from fynx_scapy.report.coverage import areas, sentences
 from fynx_scapy.report.messages import message_details
+from fynx_scapy.report.packing import Octets, packed
 from fynx_scapy.report.templating import environment
-from fynx_scapy.text import printable_lines
+from fynx_scapy.text import counted, printable_lines
 
 OTHER = "other"
 MOST_OPENED = 3
@@ -66,9 +66,17 @@ class Section:
     @property
     def packets(self) -> int:
         """The number of messages and ESP packets."""
-        if self.result.counted is not None:
+        if self.result.counted is not None and not self.result.stages:
             return self.result.counted[1]
         return sum(conversation.packets for conversation in self.conversations)
+
+    @property
+    def figures(self) -> list[str]:
+        """How many requirements and packets it has, and how long it took: a line each."""
+        result, named = self.result, len(self.result.scenario.requirements)
+        unchecked = "" if result.verdict is Verdict.PASS or not named else "0 of "
+        told = [f"{unchecked}{counted(named, 'requirement')}"] if named else []
+        return [*told, f"{counted(self.packets, 'packet')}, {result.seconds * 1000:.0f} ms"]
 
 
 def our_versions() -> dict[str, str]:
@@ -93,8 +101,9 @@ def render(
     """
     ordered = worst_first(results)
     topics, keys = _topics([result.scenario.name for result in results]), keys_of(ordered)
+    octets = Octets()
     sections = [
-        _section(result, key, topics[result.scenario.name], seed, place)
+        _section(result, key, topics[result.scenario.name], seed, place, octets)
         for place, (result, key) in enumerate(zip(ordered, keys, strict=True))
     ]
     tally, named = Tally.of(results), sentences(ordered)
@@ -120,20 +129,9 @@ def render(
             versions=our_versions() | dict(versions or {}),
             ladder_style=Markup(STYLE),
             stories=packed(stories),
+            octets=octets.packed,
         )
     )
-
-
-def packed(stories: Sequence[str]) -> str:
-    """Texts as one compressed text, which script.js unpacks: every message of every ladder is too much to parse."""
-    data = json.dumps(list(stories), ensure_ascii=False).encode()
-    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
-
-
-def unpacked(text: str) -> list[str]:
-    """The texts that `packed` took."""
-    found: list[str] = json.loads(gzip.decompress(base64.b64decode(text)))
-    return found
 
 
 def _topics(names: Sequence[str]) -> dict[str, str]:
@@ -166,13 +164,13 @@ def _facets(sections: Sequence[Section]) -> dict[str, dict[str, int]]:
     return {name: dict(counts) for name, counts in found.items() if len(counts) > 1 or name in ALWAYS}
 
 
-def _section(result: Result, key: str, topic: str, seed: int | None, place: int) -> Section:
+def _section(result: Result, key: str, topic: str, seed: int | None, place: int, octets: Octets) -> Section:
     scenario = result.scenario
     paragraphs = scenario.description.partition("\n")[2].strip().split("\n\n")
     failed = result.verdict in (*BAD, Verdict.XFAIL)
     last = len(result.stages) - 1
     conversations = [
-        _conversation(s, result.reason if failed and i == last else "") for i, s in enumerate(result.stages)
+        _conversation(s, octets, result.reason if failed and i == last else "") for i, s in enumerate(result.stages)
     ]
     facets: dict[str, list[str]] = {
         "verdict": [result.verdict.value],
@@ -193,12 +191,13 @@ def _again(result: Result, seed: int | None) -> str:
     return shlex.join(["fynx", "run", result.scenario.name, *role, "--seed", str(seed)])
 
 
-def _conversation(stage: Stage, failure: str = "") -> SessionLadder:
+def _conversation(stage: Stage, octets: Octets, failure: str = "") -> SessionLadder:
     ladder = stage.ladder()
     if failure:
         _mark(ladder, stage, failure)
     # Ladder.html escapes its own text; the template escapes the details of a row.
-    return SessionLadder(stage.label, facts(stage), Markup(ladder.html(_details)), len(ladder.packets), bool(failure))
+    shown = Markup(ladder.html(functools.partial(_details, octets)))
+    return SessionLadder(stage.label, facts(stage), shown, len(ladder.packets), bool(failure))
 
 
 def _mark(ladder: Ladder, stage: Stage, failure: str) -> None:
@@ -209,12 +208,16 @@ def _mark(ladder: Ladder, stage: Stage, failure: str) -> None:
     ladder.rows.insert(place, Row(time, ladder.ends[0], "", "", f"FAILED HERE: {failure}", bad=True))
 
 
-def _details(row: Row) -> str:
+def _details(octets: Octets, row: Row) -> str:
     details = message_details(row)
     if details is None:
         return ""
     # As data, which the page's script shows once the message is opened. Elements would be six times as much to parse.
-    data = json.dumps(_printable(asdict(details)), ensure_ascii=False, separators=(",", ":"))
+    shown = _printable({"header": details.header, "encrypted": details.encrypted, "payloads": details.payloads})
+    messages = [bytes.fromhex(digits) for _, digits in details.octets]
+    shown["payloads"] = octets.within(shown["payloads"], messages)
+    shown["octets"] = [[where, octets.add(each)] for (where, _), each in zip(details.octets, messages, strict=True)]
+    data = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
     return f"<template>{html.escape(data, quote=False)}</template>"
 
 

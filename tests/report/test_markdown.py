@@ -37,6 +37,8 @@ def test_a_failure_is_told_in_full(failed: Result) -> None:
     assert "IKE_SA_INIT request 0" in text
     assert "\n> raise AssertionError(" in text
     assert "<summary>1 scenario with PASS or SKIP</summary>" in text
+    assert "\n| FAIL | `wrong` | initiator |" in text
+    assert "\n| SKIP | `wrong` | initiator |" in text
 
 
 def test_what_a_peer_says_is_no_markup(failed: Result) -> None:

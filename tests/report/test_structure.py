@@ -125,8 +125,8 @@ def test_search_and_filters_of_a_run(page: str) -> None:
     assert search["aria-label"] == "Search scenarios"
     assert facets(outline) == {"verdict": ["", "PASS"], "topic": ["", "error", "other"]}
     items = [each for _, each in outline.elements if "data-item" in each]
-    assert sorted({str(each["data-item"]) for each in items}) == ["alone", "error_one", "error_two"]
-    assert {each["data-item"]: each["data-topic"] for each in items if "data-topic" in each}["error_one"] == "error"
+    assert sorted(str(each["id"]) for each in items) == ["alone", "error_one", "error_two"]
+    assert {each["id"]: each["data-topic"] for each in items}["error_one"] == "error"
 
 
 def test_search_and_filters_of_an_audit(tmp_path: Path) -> None:

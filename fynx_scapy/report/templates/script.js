@@ -25,7 +25,15 @@ const list = records => {
   const row = record => make("tr", "", ...names.map(name => cell(record, name)));
   return make("table", "list", heads(names), ...records.map(row));
 };
-const shown = value => {
+// Octets are in one place; what holds some says where they are.
+let pool = new Uint8Array();
+const whole = value => {
+  const [begin, length] = value?.["@"] ?? [];
+  if (begin === undefined) return value;
+  return Array.from(pool.subarray(begin, begin + length), octet => octet.toString(16).padStart(2, "0")).join("");
+};
+const shown = held => {
+  const value = whole(held);
   if (Array.isArray(value) && typeof value[0] !== "object") return value.join(", ") || make("span", "none", "none");
   if (Array.isArray(value)) return list(value);
   if (value === null || value === "") return make("span", "none", "–");
@@ -39,17 +47,21 @@ const message = ({header, encrypted, payloads, octets}) => {
   if (encrypted && payloads.length) parts.push(make("p", "where", "inside SK, decrypted"));
   parts.push(...payloads.map(([name, record]) => part(name, true, fields(record))));
   if (encrypted && !payloads.length && "exchange" in header) parts.push(make("p", "none", "SK contains no payloads."));
-  parts.push(part("octets", false, ...octets.flatMap(([where, hex]) =>
+  parts.push(part("octets", false, ...octets.map(([where, held]) => [where, whole(held)]).flatMap(([where, hex]) =>
     [make("p", "where", `${where}, ${hex.length / 2} octets`), make("p", "octets", hex)])));
   return parts;
 };
 
 // The inside of each section is in one compressed text: unpacked at once, parsed when its section is opened.
-const stories = [];
-const unpack = async packed => {
-  const octets = Uint8Array.from(atob(packed.textContent), char => char.charCodeAt(0));
-  const stream = new Blob([octets]).stream().pipeThrough(new DecompressionStream("gzip"));
-  stories.push(...JSON.parse(await new Response(stream).text()));
+let stories = [];
+const unpacked = id => {
+  const text = atob(document.getElementById(id).textContent), octets = new Uint8Array(text.length);
+  for (let place = 0; place < text.length; place++) octets[place] = text.charCodeAt(place);
+  return new Response(new Blob([octets]).stream().pipeThrough(new DecompressionStream("gzip")));
+};
+const unpack = async () => {
+  pool = new Uint8Array(await unpacked("octets").arrayBuffer());
+  stories = await unpacked("stories").json();
 };
 
 // What is in a template costs nothing until its details element is opened.
@@ -70,7 +82,7 @@ const open = details => { details.open = true; fill(details); };
 // Items with the same name are one thing: a row of the table, and its section.
 const items = new Map();
 for (const element of all("[data-item]")) {
-  const name = element.dataset.item;
+  const name = element.dataset.item || element.id;
   items.set(name, [...(items.get(name) ?? []), element]);
 }
 const texts = new Map();
@@ -138,7 +150,7 @@ const start = () => {
   performance.mark("ready");
 };
 const packed = document.getElementById("stories");
-const ready = packed ? unpack(packed).then(start, error => {
+const ready = packed ? unpack().then(start, error => {
   packed.before(make("p", "reason", `This browser cannot unpack the scenarios: ${error}`));
 }) : start();
 
