@@ -14,6 +14,8 @@ from rich.console import Console
 from fynx_scapy.bench.figures import Fed, Figure, at_least, at_most, interleaved, number, row, table
 from fynx_scapy.errors import LocalError, MalformedError
 
+pytestmark = pytest.mark.usefixtures("small_heap")  # what measures collects garbage first
+
 BARE = Figure("bare", 1000.0, "/s")
 
 
