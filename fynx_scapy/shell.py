@@ -41,6 +41,7 @@ def names() -> dict[str, Any]:
 
     import fynx_scapy
     from fynx_scapy import capture, errors, events, harness, iana, net, taps
+    from fynx_scapy.harness import cases, verbs
     from fynx_scapy.layers import esp, ikev2
 
     defined = {name: value for name, value in vars(scapy.all).items() if not name.startswith("_")}
@@ -49,7 +50,15 @@ def names() -> dict[str, Any]:
     defined |= {
         name: value for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, FynxError)
     }
-    modules = {"errors": errors, "events": events, "iana": iana, "taps": taps, "fynx_scapy": fynx_scapy}
+    modules = {
+        "cases": cases,
+        "verbs": verbs,
+        "errors": errors,
+        "events": events,
+        "iana": iana,
+        "taps": taps,
+        "fynx_scapy": fynx_scapy,
+    }
     return defined | modules | {"example": example}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import fynx_scapy
-from tests.test_documents import blocks
+from tests.test_documents import blocks, commands
 
 ROOT = Path(__file__).resolve().parent.parent
 LINKS = ("layers", "scenarios")
@@ -169,12 +169,35 @@ def test_command_runs_from_there(installed: Path, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"run.html", "run.pcapng", "run.keys"}
 
 
+def program(name: str) -> str:
+    """A program of the guide, whose first line is its name."""
+    (text,) = (block for block in blocks("docs/guide.md", "python") if block.startswith(f"# {name}\n"))
+    return text
+
+
 def test_the_tests_of_the_guide_run_from_there(installed_with_pytest: Path, tmp_path: Path) -> None:
     """With the wheel, what it depends on and pytest alone: the plugin is found by its entry point."""
-    (test,) = (block for block in blocks("docs/guide.md", "python") if block.startswith("# test_gateway.py\n"))
-    (tmp_path / "test_gateway.py").write_text(test)
-    said = run(installed_with_pytest / "python", "-m", "pytest", "-q", "-W", "error", "--strict-markers", cwd=tmp_path)
-    assert re.search(r"^\d+ passed in ", said, re.MULTILINE), said
+    for name in ("test_gateway.py", "test_mine.py"):
+        (tmp_path / name).write_text(program(name))
+    assert len([line for line in program("test_mine.py").splitlines()[1:] if line]) <= 10
+    said = run(installed_with_pytest / "python", "-m", "pytest", "-v", "-W", "error", "--strict-markers", cwd=tmp_path)
+    assert re.search(r"= \d+ passed in ", said), said
+    for role in ("initiator", "responder"):
+        assert f"test_mine.py::test_mine[child_without_selectors-{role}] PASSED" in said
+
+
+def test_the_first_case_of_the_guide_runs_from_there(installed: Path, tmp_path: Path) -> None:
+    """With the commands of the guide. Its reproducer runs elsewhere, and without the file of the case."""
+    (tmp_path / "mine.py").write_text(program("mine.py"))
+    alone, among, script = (
+        words for words in commands("docs/guide.md") if {"mine.py", "--from", "bug/reproduce.py"} & {*words}
+    )
+    assert "4 PASS in" in run(installed / "fynx", *alone[1:], cwd=tmp_path)
+    assert "1 PASS in" in run(installed / "fynx", *among[1:], cwd=tmp_path)
+    (tmp_path / "mine.py").unlink()
+    (tmp_path / "elsewhere").mkdir()
+    said = run(installed / "python", tmp_path / script[1], cwd=tmp_path / "elsewhere")
+    assert "\nPASS  child_without_nonce: create_child, our request: drop('Ni')." in said
 
 
 def test_a_reproducer_runs_from_there(installed: Path, tmp_path: Path) -> None:

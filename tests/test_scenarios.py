@@ -25,7 +25,16 @@ IN_A_LAB = {
 """What needs a peer that an embedded one cannot be: behind a NAT, with several clients, in real time."""
 
 
-@pytest.mark.parametrize(("scenario", "role"), RUNS, ids=[f"{made.path}-{role.value}" for made, role in RUNS])
+def _marks(made: Scenario, role: Role) -> list[pytest.MarkDecorator]:
+    """The fast tests try each kind of signature, and NIAP's, in one role: both ends sign and verify in either."""
+    other_end = made.name.startswith(("signature_", "niap_")) and role is Role.RESPONDER
+    return [pytest.mark.slow] if other_end else []
+
+
+@pytest.mark.parametrize(
+    ("scenario", "role"),
+    [pytest.param(made, role, id=f"{made.path}-{role.value}", marks=_marks(made, role)) for made, role in RUNS],
+)
 def test_scenario(scenario: Scenario, role: Role) -> None:
     result = run(scenario, seed=0, role=role)
     if scenario.name in IN_A_LAB:

@@ -7,7 +7,7 @@ import functools
 import re
 import subprocess
 
-from fynx_scapy.lab.differences import BOOLEANS, differences
+from fynx_scapy.harness.versions import parsed
 
 
 @functools.cache
@@ -20,5 +20,5 @@ def version() -> str:
 
 
 def true() -> str:
-    """What it prints of a boolean field that is true."""
-    return "True" if BOOLEANS in differences("tshark", version()) else "1"
+    """What it prints of a boolean field that is true: 4.0 prints 1, 4.4 prints True."""
+    return "True" if parsed(version()) >= (4, 2) else "1"

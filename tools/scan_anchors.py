@@ -4,14 +4,15 @@
 $ apt-get install ike-scan; python -m venv /tmp/anchors; /tmp/anchors/bin/pip install CryptoLyzer
 $ python -m tools.scan_anchors --cryptolyze /tmp/anchors/bin/python
 
-Each program scans a responder of its own, which nobody has asked before: strongSwan in a lab, or our endpoint on UDP.
-Needs root, like the lab. CI does not run it: neither program is a dependency.
+Each program scans a responder of its own, which nobody has asked before: a peer in a lab, or our endpoint on UDP.
+Needs root, like the lab, and `fynx lab fetch`. CI does not run it: neither program is a dependency.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import re
 import shutil
@@ -27,15 +28,14 @@ from typing import Any
 from fynx_scapy import Endpoint, IkeConfig, Proposal
 from fynx_scapy.iana import ProtocolId, TransformType
 from fynx_scapy.lab import Lab, PeerConfig
+from fynx_scapy.lab.libreswan import LibreswanIke
 from fynx_scapy.lab.namespace import Namespace
+from fynx_scapy.lab.openiked import OpenIked
+from fynx_scapy.lab.peer import Peer
+from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.topology import Topology
 from fynx_scapy.net import UdpNetwork
 
-IKE = (
-    "aes256-aes128ctr-3des-sha512-sha1-prfsha512-prfsha1-ecp256-modp1024-x448,"
-    "chacha20poly1305-aes192ccm12-prfsha384-prfaescmac-ecp512bp,aes256gcm8-prfaesxcbc-modp4096"
-)
-"""What both responders are configured with: three proposals, of which no two go together."""
 HOST = "10.9.0.2"
 KINDS = (TransformType.ENCR, TransformType.PRF, TransformType.INTEG, TransformType.KE)
 
@@ -69,28 +69,51 @@ class Outcome:
 
 
 Run = Callable[[Sequence[str]], str]
+Place = Callable[[], Any]
+
+
+def live(kind: type[Peer]) -> Callable[[str], Any]:
+    """A peer in a lab, by its proposals; yields the namespace from which it is scanned."""
+
+    @contextlib.contextmanager
+    def place(ike: str) -> Iterator[Namespace]:
+        with Lab(PeerConfig().changed(**{**kind.defaults, "ike": ike}), peer=kind) as lab:
+            yield lab.ours.namespace
+
+    return place
 
 
 @contextlib.contextmanager
-def strongswan() -> Iterator[Namespace]:
-    """strongSwan in a lab; yields the namespace from which it is scanned."""
-    with Lab(PeerConfig(ike=IKE)) as lab:
-        yield lab.ours.namespace
-
-
-@contextlib.contextmanager
-def our_endpoint() -> Iterator[Namespace]:
+def our_endpoint(ike: str) -> Iterator[Namespace]:
     """Our endpoint on UDP, in the same place."""
     with contextlib.ExitStack() as undo:
         topology = Topology()
         undo.callback(topology.close)
         network = undo.enter_context(UdpNetwork(open_socket=topology.theirs.namespace.socket, history=0))
-        network.add(Endpoint(HOST, [IkeConfig(auth="key", proposals=IKE)]))
+        network.add(Endpoint(HOST, [IkeConfig(auth="key", proposals=ike)]))
         network.attend()
         yield topology.ours.namespace
 
 
-RESPONDERS = {"strongSwan": strongswan, "our responder": our_endpoint}
+WIDE = (
+    "aes256-aes128ctr-3des-sha512-sha1-prfsha512-prfsha1-ecp256-modp1024-x448,"
+    "chacha20poly1305-aes192ccm12-prfsha384-prfaescmac-ecp512bp,aes256gcm8-prfaesxcbc-modp4096"
+)
+RESPONDERS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "strongSwan": (live(StrongSwan), WIDE),
+    "our responder": (our_endpoint, WIDE),
+    "libreswan": (
+        live(LibreswanIke),
+        "aes256-aes192ctr-3des-sha512-sha1-prfsha512-prfsha1-ecp256-modp1536-modp4096,"
+        "aes128gcm12-aes256gcm8-prfsha384-ecp521,chacha20poly1305-prfaesxcbc-x25519",
+    ),
+    "OpenIKED": (
+        live(OpenIked),
+        "aes256-aes192-3des-sha512-sha1-prfsha512-prfsha1-ecp256-modp1024-modp4096,"
+        "aes256gcm12-prfsha384-ecp512bp,aes128gcm16-prfmd5-x25519-sntrup761x25519",
+    ),
+}
+"""Each responder, and what it is configured with: three proposals, of which no two go together."""
 
 
 def measured(where: Namespace, outcome: Outcome) -> Run:
@@ -115,7 +138,7 @@ def _sent(where: Namespace) -> int:
     return int(rows[1][rows[0].index("OutDatagrams")])
 
 
-def fynx(place: Callable[[], Any], python: str | None) -> Outcome:
+def fynx(place: Place, python: str | None) -> Outcome:
     """What `fynx scan` finds."""
     outcome = Outcome()
     with place() as where, tempfile.TemporaryDirectory() as folder:
@@ -133,7 +156,7 @@ def fynx(place: Callable[[], Any], python: str | None) -> Outcome:
     return outcome
 
 
-def cryptolyze(place: Callable[[], Any], python: str | None) -> Outcome:
+def cryptolyze(place: Place, python: str | None) -> Outcome:
     """What CryptoLyzer finds: each analyzer asks a responder of its own."""
     outcome, told = Outcome(), {}
     for analyzer in ("ciphers", "dhparams", "curves", "extensions", "pubkeyreq"):
@@ -155,7 +178,7 @@ def cryptolyze(place: Callable[[], Any], python: str | None) -> Outcome:
     return outcome
 
 
-def ike_scan(place: Callable[[], Any], python: str | None) -> Outcome:
+def ike_scan(place: Place, python: str | None) -> Outcome:
     """What ike-scan finds: one answer to its one IKEv2 proposal, and one to IKEv1."""
     outcome = Outcome()
     with place() as where:
@@ -173,19 +196,19 @@ def ike_scan(place: Callable[[], Any], python: str | None) -> Outcome:
 SCANNERS = {"`fynx scan`": fynx, "cryptolyze": cryptolyze, "ike-scan": ike_scan}
 
 
-def offered(kind: TransformType) -> int:
+def offered(ike: str, kind: TransformType) -> int:
     """How many transforms of a type the configuration has."""
-    proposals = Proposal.parse_all(IKE, ProtocolId.IKE)
+    proposals = Proposal.parse_all(ike, ProtocolId.IKE)
     return len({transform for proposal in proposals for transform in proposal.of_type(kind)})
 
 
-def table(name: str, outcomes: dict[str, Outcome]) -> Iterator[str]:
+def table(name: str, ike: str, outcomes: dict[str, Outcome]) -> Iterator[str]:
     """The table of one responder, in Markdown."""
     yield f"| {name} | " + " | ".join(outcomes) + " |"
     yield "|---|" + "---|" * len(outcomes)
     titles = {"ENCR": "encryption, with key lengths", "PRF": "PRF", "INTEG": "integrity", "KE": "key exchange"}
     for kind in KINDS:
-        cells = [f"{outcome.counts.get(kind, 0)} of {offered(kind)}" for outcome in outcomes.values()]
+        cells = [f"{outcome.counts.get(kind, 0)} of {offered(ike, kind)}" for outcome in outcomes.values()]
         yield f"| {titles[kind.name]} | " + " | ".join(cells) + " |"
     rows = {
         "proposals told apart, of 3": "proposals", "extensions": "extensions",
@@ -201,13 +224,16 @@ def main() -> None:
     """Scan each responder with each program, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cryptolyze", metavar="PYTHON", help="the Python of an environment that has CryptoLyzer")
-    python = parser.parse_args().cryptolyze
+    parser.add_argument("responders", nargs="*", metavar="RESPONDER", choices=[[], *RESPONDERS], help="only these")
+    given = parser.parse_args()
+    python = given.cryptolyze
     chosen = {name: scan for name, scan in SCANNERS.items() if scan is not cryptolyze or python}
     if shutil.which("ike-scan") is None:
         del chosen["ike-scan"]
-    for number, (name, place) in enumerate(RESPONDERS.items()):
-        outcomes = {scanner: scan(place, python) for scanner, scan in chosen.items()}
-        print(*([""] if number else []), *table(name, outcomes), sep="\n", flush=True)
+    for number, name in enumerate(given.responders or RESPONDERS):
+        place, ike = RESPONDERS[name]
+        outcomes = {scanner: scan(functools.partial(place, ike), python) for scanner, scan in chosen.items()}
+        print(*([""] if number else []), *table(name, ike, outcomes), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ class LiveWorld(World):
         """A new session on new sockets, when the rate allows it. TransportError and ConfigError as in `Session`."""
         network = UdpNetwork(open_socket=self.target.open_socket)
         try:
-            return self.target.session({}, network)
+            return self.target.session(self.target.config({}), network)
         except FynxError:
             network.close()
             raise

@@ -26,19 +26,22 @@ from fynx_scapy.harness.forge import (
 from fynx_scapy.harness.manifest import ExpectedFailure, Manifest
 from fynx_scapy.harness.reachability import Contact, Unreached
 from fynx_scapy.harness.requirements import Requirement, requirement
-from fynx_scapy.harness.role import EVERY, INITIATORS, RESPONDERS, Role
+from fynx_scapy.harness.role import BOTH, EVERY, INITIATORS, RESPONDERS, Role
 from fynx_scapy.harness.runner import Result, Verdict, run
 from fynx_scapy.harness.scenario import Scenario, scenario
 from fynx_scapy.harness.script import main, play
+from fynx_scapy.harness.signed import certificates_in, schemes_of
 from fynx_scapy.harness.stage import Run, Stage
 from fynx_scapy.harness.tally import Tally
 from fynx_scapy.harness.target import Target
+from fynx_scapy.harness.worlds.credentials import Credentials, EndAuth
 from fynx_scapy.harness.worlds.embedded import EmbeddedWorld
 from fynx_scapy.harness.worlds.peers import DYNAMIC, PeerChild, PeerConfig
 from fynx_scapy.harness.worlds.target import TargetWorld
 from fynx_scapy.harness.worlds.world import Driver, World
 
 __all__ = [
+    "BOTH",
     "DYNAMIC",
     "EVERY",
     "INITIATORS",
@@ -48,8 +51,10 @@ __all__ = [
     "CaseDetails",
     "Change",
     "Contact",
+    "Credentials",
     "Driver",
     "EmbeddedWorld",
+    "EndAuth",
     "ExpectationFailed",
     "ExpectedFailure",
     "Manifest",
@@ -68,6 +73,7 @@ __all__ = [
     "Verdict",
     "World",
     "answers_on",
+    "certificates_in",
     "clear",
     "deliver",
     "encrypted",
@@ -82,6 +88,7 @@ __all__ = [
     "rogue",
     "run",
     "scenario",
+    "schemes_of",
     "stranger",
     "takes_on",
     "unanswered",

@@ -17,7 +17,7 @@ from fynx_scapy.harness.expect import ExpectationFailed, check_event, expect, fa
 from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.setting import Setting
 from fynx_scapy.harness.worlds.peers import NOTHING, PeerChildSa, PeerConfig, PeerIkeSa
-from fynx_scapy.harness.worlds.world import Driver, Site, World
+from fynx_scapy.harness.worlds.world import QUIRKS, Driver, Site, World
 from fynx_scapy.iana import ExchangeType, NotifyType, lookup
 from fynx_scapy.ike.config import EndpointConfig, IkeChanges, IkeConfig
 from fynx_scapy.ike.core.child import ChildSa
@@ -61,7 +61,9 @@ class Verbs(ABC):
         self._peer: Driver | None = None
 
     @abstractmethod
-    def session(self, label: str = "", **overrides: Unpack[SessionFields]) -> Session:
+    def session(
+        self, label: str = "", *, embedded: SessionFields | None = None, **overrides: Unpack[SessionFields]
+    ) -> Session:
         """A session."""
 
     @abstractmethod
@@ -120,7 +122,8 @@ class Verbs(ABC):
     # Time
 
     def wait_until(self, met: Callable[[], object], what: str, *, limit: float = 10.0) -> None:
-        """Let time pass until ``met()`` is true. Otherwise ExpectationFailed, with ``what`` we expected."""
+        """Let time pass until ``met()`` is true; a slow peer has longer. Otherwise ExpectationFailed about ``what``."""
+        limit *= self.world.slowness
         if not self.s.network.run(lambda: bool(met()), limit=limit):
             raise ExpectationFailed(f"expected {what} within {limit:g} s, but it did not happen")
 
@@ -160,19 +163,20 @@ class Verbs(ABC):
         events = [event for event in self.events if isinstance(event, kind)]
         return [chain(event.header, list(event.payloads)) for event in events]  # type: ignore[attr-defined]
 
-    def answer(self, exchange: str | int) -> IKEv2:
-        """The newest response of that exchange: the peer's if we initiate, else ours."""
-        number = lookup(ExchangeType, exchange)
+    def requests(self, exchange: str | int) -> list[IKEv2]:
+        """The requests of that exchange so far: ours if we initiate, else the peer's."""
+        kind = MessageSent if self.we_begin else MessageReceived
+        return [each for each in self.messages(kind) if _is_of(each, exchange, response=False)]
+
+    def answers(self, exchange: str | int) -> list[IKEv2]:
+        """The responses of that exchange so far: the peer's if we initiate, else ours."""
         kind = MessageReceived if self.we_begin else MessageSent
+        return [each for each in self.messages(kind) if _is_of(each, exchange, response=True)]
 
-        def newest() -> IKEv2 | None:
-            responses = [message for message in self.messages(kind) if int(message.flags or 0) & FLAG_RESPONSE]
-            return next((message for message in reversed(responses) if message.exch_type == number), None)
-
-        self.wait_until(newest, f"a response of {exchange}")
-        message = newest()
-        assert message is not None
-        return message
+    def answer(self, exchange: str | int) -> IKEv2:
+        """The newest of `answers`. Waits for one if there is none yet."""
+        self.wait_until(lambda: self.answers(exchange), f"a response of {exchange}")
+        return self.answers(exchange)[-1]
 
     def wires(self) -> list[bytes]:
         """The octets of every encrypted IKE message that we sent, fragment by fragment."""
@@ -185,6 +189,14 @@ class Verbs(ABC):
         return self.world.join(config or self.config(), where)
 
     # Actions
+
+    def half_open(self) -> None:
+        """Leave a half-open IKE SA at the peer, so that its ``cookie_threshold`` of 1 is reached.
+
+        An embedded peer with that threshold asks for cookies without it.
+        """
+        if self.world.live:
+            self.join("somebody", port=10500, natt_port=14500).sa_init()
 
     def begin(self) -> None:
         """Have the initiator start, without checking the result. If we fail, the error is in ``error``."""
@@ -218,7 +230,7 @@ class Verbs(ABC):
             self._check_policy(s)
         if child and session is None:
             expect(len(sa.children), "our number of Child SAs").between(1, 99)
-        if not s.network.run(lambda: sa.established and driver.has(sa), limit=ESTABLISHED):
+        if not s.network.run(lambda: sa.established and driver.has(sa), limit=ESTABLISHED * self.world.slowness):
             fail("both ends to call the IKE SA established", f"our end {sa.state.name}")
         return sa
 
@@ -241,10 +253,9 @@ class Verbs(ABC):
 
         With ``hosts`` they are between the two gateways instead of the hosts behind them.
         """
-        if not self.world.shows:
+        if not self.shown("packets that begin behind the peer"):
             for _ in range(count):
                 expect(self.s.ping()).has(ICMPv6EchoReply if ipv6 else ICMP)
-            self.left_out.append("packets that begin behind the peer")
             return
         ours, theirs = self.here, self.there
         source, target = (ours.inner6, theirs.inner6) if ipv6 else (ours.inner, theirs.inner)
@@ -279,8 +290,7 @@ class Verbs(ABC):
 
         ``forgotten`` are the initiator's SPIs of IKE SAs that the peer gave up before it derived their keys.
         """
-        if not self.world.shows:
-            self.left_out.append("what the peer has of the SAs")
+        if not self.shown("what the peer has of the SAs"):
             return
         sa = self.s.sa
         ours = {child.inbound.spi: child for child in sa.children.values() if not child.gone}
@@ -300,6 +310,30 @@ class Verbs(ABC):
             self._check_octets(child, peer_child)
         self.check_keys(forgotten=forgotten)
 
+    def no_ike_sa(self) -> None:
+        """Check that there is no IKE SA at either end."""
+        expect([sa for sa in self.s.client.sas.values() if sa.established], "our IKE SAs").fails()
+        if self.shown("whether the peer has an IKE SA"):
+            self.wait_until(lambda: not self.peer.sas(), "no IKE SA at the peer")
+
+    def no_child_sa(self) -> None:
+        """Check that there is no Child SA at either end."""
+        expect([sa for sa in self.s.client.sas.values() if sa.children], "our IKE SAs with Child SAs").fails()
+        if self.shown("whether the peer has a Child SA"):
+            self.wait_until(lambda: not any(sa.children for sa in self.peer.sas()), "no Child SA at the peer")
+
+    def shown(self, what: str) -> bool:
+        """Whether the peer's SAs can be seen. If not, note that the check ``what`` is left out."""
+        if not self.world.shows:
+            self.left_out.append(what)
+        return self.world.shows
+
+    def unlike(self, quirk: str) -> bool:
+        """Whether the peer has this one of `QUIRKS`. If so, note it: the check that it cannot pass is left out."""
+        if quirk in self.peer.quirks:
+            self.left_out.append(f"{self.peer.name}: {QUIRKS[quirk]}")
+        return quirk in self.peer.quirks
+
     def installed(self) -> list[PeerChildSa]:
         """The Child SAs that the peer uses. (It may keep a replaced one for a while.)"""
         return [child for child in self.theirs().children if child.state == "INSTALLED"]
@@ -317,6 +351,15 @@ class Verbs(ABC):
             (sum(sent) - header * len(sent), sum(got) - header * len(got))
         )
 
+    def ike_sa_remains(self) -> None:
+        """Check that the IKE SA is alive though it has no Child SA; IpsecClient and IpsecServer end such an IKE SA."""
+        if self.role.asynchronous:
+            return
+        if not self.we_begin:
+            self.s.accept(timeout=self.peer.patience)
+        # HDR, SK {}  -->   <--  HDR, SK {}
+        expect(self.s.liveness()).empty()
+
     def check_keys(self, *, forgotten: Collection[bytes] = ()) -> None:
         """Check that the peer has logged our keys, those of each SA together, if it is a peer that logs keys.
 
@@ -328,17 +371,23 @@ class Verbs(ABC):
         logged.parse(self.peer.log(), f"the log of {self.peer.name}")
         ike = {_sk(keys) for keys in logged.ike}
         esp = {(keys.spi, keys.key, keys.auth_key) for keys in logged.esp}
-        derived = [event for event in self.events if isinstance(event, KeysDerived)]
+        # A PPK changes the keys of an IKE SA: the last ones count.
+        derived = {event.spi_i + event.spi_r: event for event in self.events if isinstance(event, KeysDerived)}
         if forgotten:
             expect(len(ike), "IKE SAs with keys in the peer's log").equals(len(derived) - len(forgotten))
+        for last in derived.values():
+            known = last.spi_i not in forgotten
+            expect(_sk(last.keys) in ike, "our SK_* in the peer's log").equals(known)
         for event in self.events:
-            if isinstance(event, KeysDerived):
-                known = event.spi_i not in forgotten
-                expect(_sk(event.keys) in ike, "our SK_* in the peer's log").equals(known)
-            elif isinstance(event, ChildSaInstalled):
+            if isinstance(event, ChildSaInstalled):
                 inbound = (event.inbound.spi, event.encr_key_in, event.integ_key_in)
                 outbound = (event.outbound.spi, event.encr_key_out, event.integ_key_out)
                 expect({inbound, outbound} <= esp, "our ESP keys in the peer's log, under their SPIs").holds()
+
+
+def _is_of(message: IKEv2, exchange: str | int, *, response: bool) -> bool:
+    responds = bool(int(message.flags or 0) & FLAG_RESPONSE)
+    return message.exch_type == lookup(ExchangeType, exchange) and responds is response
 
 
 def _sk(keys: SkKeys | IkeKeys) -> tuple[bytes, ...]:

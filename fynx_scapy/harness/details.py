@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fynx_scapy.text import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -39,5 +41,5 @@ class CaseDetails:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CaseDetails:
         """What `as_dict` made plain values of. KeyError or TypeError for anything else."""
-        changes = tuple(Change(**change) for change in values["changes"])
-        return cls(values["mutation"], changes, values["expected"], values["found"])
+        changes = tuple(Change(**{name: printable(text) for name, text in each.items()}) for each in values["changes"])
+        return cls(printable(values["mutation"]), changes, printable(values["expected"]), printable(values["found"]))

@@ -9,7 +9,7 @@ from typing import Any
 
 from fynx_scapy.harness.manifest import ExpectedFailure, Manifest
 from fynx_scapy.harness.runner import Result, Verdict
-from fynx_scapy.harness.versions import parsed, within
+from fynx_scapy.harness.versions import parsed
 
 JUDGED = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.XFAIL, Verdict.XPASS, Verdict.ERROR})
 
@@ -49,10 +49,9 @@ def expected(result: Result, manifest: Manifest, version: str = "") -> Result:
 
 def unmatched(manifest: Manifest, results: Sequence[Result], version: str = "") -> Iterator[Unmatched]:
     """The rows that fitted no result that was judged. Rows about other versions are left out."""
-    number = parsed(version)
     used = {id(manifest.row(result.scenario, result.role, version)) for result in results if result.verdict in JUDGED}
     for row in manifest.expected:
-        if id(row) not in used and (not number or within(number, row.versions)):
+        if id(row) not in used and row.about(version):
             yield Unmatched(row, _why(row, results, version), any(row.names(result.scenario) for result in results))
 
 

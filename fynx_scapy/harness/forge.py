@@ -54,7 +54,7 @@ def rogue(s: Session, *payloads: Packet, **header: Any) -> list[IKEv2]:
     fields = {"exch_type": "INFORMATIONAL", "init_SPI": sa.spi_i, "resp_SPI": sa.spi_r} | header
 
     def listen(_time: float, datagram: Datagram, fate: str) -> None:
-        theirs = datagram.local.host == sa.remote.host and datagram.kind is DatagramKind.IKE
+        theirs = not s.sends(datagram) and datagram.local.host == sa.remote.host and datagram.kind is DatagramKind.IKE
         if theirs and fate == "delivered" and len(datagram.data) >= HEADER_SIZE:
             head, found = parse_message(datagram.data)
             if not {PayloadType.SK, PayloadType.SKF} & {int(payload.payload_type or 0) for payload in found}:
@@ -191,11 +191,14 @@ def answers_on(s: Session, sa: IkeSa) -> bool:
     return _is_answered(s, request, lambda data: data[:16] == wire[:16] and data[FLAGS:LENGTH] == answer)
 
 
-def takes_on(s: Session, sa: IkeSa, child: ChildSa, packet: bytes) -> bool:
-    """Whether the peer still uses a Child SA that has ended: it replies on it to ``packet``, which asks for a reply."""
+def takes_on(s: Session, sa: IkeSa, child: ChildSa, packet: bytes, *, or_on: ChildSa | None = None) -> bool:
+    """Whether the peer still uses a Child SA that has ended: it replies on it to ``packet``, which asks for a reply.
+
+    ``or_on`` is another Child SA on which it may reply.
+    """
     sealed = child.outbound.seal(packet, 4 if packet[0] >> 4 == 4 else 41)
-    inbound = child.inbound.spi.to_bytes(4)
-    return _is_answered(s, Datagram(sealed, *esp_route(sa)), lambda data: data[:4] == inbound)
+    inbound = {each.inbound.spi.to_bytes(4) for each in (child, or_on or child)}
+    return _is_answered(s, Datagram(sealed, *esp_route(sa)), lambda data: data[:4] in inbound)
 
 
 def _is_answered(s: Session, datagram: Datagram, is_answer: Callable[[bytes], bool]) -> bool:
@@ -204,7 +207,7 @@ def _is_answered(s: Session, datagram: Datagram, is_answer: Callable[[bytes], bo
     peer = datagram.remote.host
 
     def watch(_time: float, seen: Datagram, _fate: str) -> None:
-        if seen.local.host == peer and is_answer(seen.data):
+        if seen.local.host == peer and not s.sends(seen) and is_answer(seen.data):
             answers.append(seen.data)
 
     with s.network.observe(watch):

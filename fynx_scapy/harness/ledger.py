@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import re
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -256,20 +257,25 @@ def read_reasons(text: str, link_is_good: Callable[[str], bool] = bool) -> dict[
 
 
 def chosen(entries: Ledger, word: str) -> list[Entry]:
-    """The entries of an RFC, a section (``7296-2.5``), an area or an ID; all for an empty word.
+    """The entries of an RFC, a section (``7296-2.5`` or ``RFC 7296 section 2.5``), an area or an ID; all for "".
 
     ConfigError, with the nearest word, when there is none.
     """
-    word = word.removeprefix("RFC").removeprefix("rfc").strip()
+    word = re.sub(r",? section ", "-", word.removeprefix("RFC").removeprefix("rfc").strip())
     found = [entry for entry in entries.values() if word in ("", *words(entry.requirement))]
     if not found:
         known = sorted({each for entry in entries.values() for each in words(entry.requirement)})
         near = difflib.get_close_matches(word, known, n=1)
         raise ConfigError(
-            "expected an RFC (7296, 7383, 4303, 3948), a section such as 7296-2.5, an area or the ID of a requirement, "
-            f"found {word!r}{f'; did you mean {near[0]}?' if near else ''}"
+            f"expected an RFC ({', '.join(rfcs())}), a section such as 7296-2.5, an area or the ID "
+            f"of a requirement, found {word!r}{f'; did you mean {near[0]}?' if near else ''}"
         )
     return found
+
+
+def rfcs() -> list[str]:
+    """The RFCs of the catalogue, in its order."""
+    return list(dict.fromkeys(one.rfc for one in catalogue().values()))
 
 
 def words(one: Requirement) -> tuple[str, ...]:

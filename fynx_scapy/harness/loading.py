@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import difflib
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -23,6 +26,9 @@ PACKAGE = "fynx_scapy.scenarios"
 
 MAKERS = {"scenario", "case", "cases"}
 """The functions that make scenarios."""
+
+_IMPORTED = re.compile("cannot import name '([^']+)'")
+_ARGUMENT = re.compile(r"Case\.__init__\(\) got an unexpected keyword argument '([^']+)'")
 
 loading: list[Path] = []
 """The files that are being run to find their scenarios."""
@@ -61,12 +67,17 @@ def load_folder(folder: Path) -> Found:
     return Found(found, [path for path in files if path not in having])
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """The Python files below a folder. A symbolic link to a folder that it is in is not followed."""
+    here = folder.resolve()
+    if here in above:
+        return
+    above |= {here}
     for path in folder.iterdir():
         if path.name.startswith((".", "__pycache__")):
             continue
         if path.is_dir() and not (path / "pyvenv.cfg").exists():
-            yield from _files(path)
+            yield from _files(path, above)
         elif path.suffix == ".py":
             yield path
 
@@ -126,7 +137,23 @@ def _fault(path: Path, file: Path, error: Exception) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     place = f":{lines[-1]}" if lines else ""
     text = str(error) if isinstance(error, ConfigError) else f"it raised {type(error).__name__}: {error}"
-    return f"{_shown(path)}{place}: {printable(text)}"
+    near = "" if isinstance(error, ConfigError) else _nearest(error)
+    return f"{_shown(path)}{place}: {printable(text)}{near}"
+
+
+def _nearest(error: Exception) -> str:
+    """What a misspelt verb, outcome or argument was probably meant to be."""
+    from fynx_scapy.harness import cases, verbs
+
+    name, known = getattr(error, "name", None) or "", [*verbs.__all__, *cases.__all__]
+    if isinstance(error, ImportError) and (found := _IMPORTED.match(str(error))):
+        name = found[1]
+    elif isinstance(error, TypeError) and (found := _ARGUMENT.match(str(error))):
+        name, known = found[1], [field.name for field in dataclasses.fields(cases.Case)]
+    elif not isinstance(error, NameError):
+        return ""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near and near[0] != name else ""
 
 
 def _shown(path: Path) -> str:

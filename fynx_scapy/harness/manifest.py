@@ -39,17 +39,29 @@ MOST_ROWS = 4096
 """The most rows of a manifest."""
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A scenario of which nothing but the name is known."""
+
+    name: str
+    topic: str = ""
+
+
 def _known_requirement(value: Any) -> Any:
     return requirement(value).id if isinstance(value, str) and value else value
+
+
+def _printable(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedFailure(Checked):
     """A row of a manifest: a failure that is expected of a peer."""
 
-    scenario: str = required(text())
+    scenario: str = required(text(), read=_printable)
     """The name of a scenario, with or without its topic, or a pattern such as ``negative/header/*``."""
-    reason: str = required(text())
+    reason: str = required(text(), read=_printable)
     """What the peer does, and why that is a failure."""
     role: str | None = setting(None, optional(one_of(*(role.value for role in Role))))
     """Our role, if it fails in one role only."""
@@ -59,14 +71,19 @@ class ExpectedFailure(Checked):
     """The versions of the peer that fail, such as ``5.9.8`` or ``>=5.9.8,<6.0``; empty for every version."""
     requirement: str = setting("", text(empty=True), read=_known_requirement)
     """The ID of the sentence that the peer does not keep to."""
-    sentence: str = setting("", text(empty=True))
+    sentence: str = setting("", text(empty=True), read=_printable)
     """The RFC, its section and its sentence, where no requirement has an ID for it."""
     sometimes: bool = setting(False, flag())
     """Whether it fails in some runs only, so that a PASS does not say that the row is out of date."""
-    cve: str = setting("", text(empty=True))
+    cve: str = setting("", text(empty=True), read=_printable)
     """The published vulnerability that it is."""
 
-    def names(self, scenario: Scenario) -> bool:
+    def about(self, version: str) -> bool:
+        """Whether the row is about this version of the peer. One that is not known fits every row."""
+        known = parsed(version)
+        return not known or within(known, self.versions)
+
+    def names(self, scenario: Scenario | Named) -> bool:
         """Whether the row is about this scenario."""
         return fnmatch.fnmatchcase(scenario.name, self.scenario) or fnmatch.fnmatchcase(
             f"{scenario.topic}/{scenario.name}", self.scenario
@@ -77,8 +94,7 @@ class ExpectedFailure(Checked):
 
         A version that is not known fits every row.
         """
-        known = parsed(version)
-        return self.names(scenario) and self.role in (None, role.value) and (not known or within(known, self.versions))
+        return self.names(scenario) and self.role in (None, role.value) and self.about(version)
 
     def as_dict(self) -> dict[str, Any]:
         """The row as plain values for JSON."""
@@ -121,7 +137,7 @@ class Manifest(Checked):
         with resources.as_file(_folder() / f"{name}.toml") as path:
             return cls.from_file(path, name)
 
-    def check_names(self, known: Collection[Scenario]) -> None:
+    def check_names(self, known: Collection[Scenario | Named]) -> None:
         """ConfigError for a row that is about none of these scenarios, with the nearest name."""
         names = {scenario.name for scenario in known} | {f"{each.topic}/{each.name}" for each in known if each.topic}
         for index, row in enumerate(self.expected):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -63,7 +62,8 @@ class Contact:
         """
         network = UdpNetwork(open_socket=self.target.open_socket)
         try:
-            session = dataclasses.replace(self.target, retransmission=LIVE).session({}, network)
+            config = self.target.config({}).replace(retransmission=LIVE)
+            session = self.target.session(config, network)
         except FynxError:
             network.close()
             raise

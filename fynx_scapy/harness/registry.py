@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.loading import load_file, load_folder
-from fynx_scapy.harness.scenario import Scenario
+from fynx_scapy.harness.scenario import HARMFUL, Scenario
 from fynx_scapy.text import printable
 
 SUITE = "suite:"
@@ -34,6 +34,12 @@ def unknown(name: str, known: Known) -> ConfigError:
     """The error for a name that no scenario has, with the nearest one."""
     near = difflib.get_close_matches(name, [*known, *_topics(known)], n=1, cutoff=0.4)
     return ConfigError(f"there is no scenario {name!r}{f'; did you mean {near[0]}?' if near else ''}")
+
+
+def asked_for(scenario: Scenario, words: Iterable[str]) -> bool:
+    """Whether one of ``words`` names a harmful scenario itself, its file or its suite, and not only a topic of many."""
+    named = {scenario.name, scenario.path, *(f"{SUITE}{suite}" for suite in scenario.suites & HARMFUL)}
+    return any(word in named or Path(word).suffix == ".py" for word in words)
 
 
 def choose(
@@ -108,7 +114,10 @@ class _Choice:
             lambda scenario: any(fnmatch.fnmatchcase(text, pattern) for text in (scenario.name, scenario.path))
         )
         if not found:
-            raise ConfigError(f"no scenario has a name like {pattern!r}")
+            topics = _topics({each.name: each for each in self._known})
+            patterns = [*(f"{topic}/*" for topic in topics), *(each.path for each in self._known)]
+            near = difflib.get_close_matches(pattern, patterns, n=1)
+            raise ConfigError(f"no scenario has a name like {pattern!r}{f'; did you mean {near[0]}?' if near else ''}")
         return found
 
     def _plain(self, word: str) -> list[Scenario]:

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import difflib
 import enum
+from collections.abc import Iterable
+
+from fynx_scapy.errors import ConfigError
 
 
 class Role(enum.Enum):
@@ -34,6 +38,25 @@ class Role(enum.Enum):
         return self in (Role.CLIENT, Role.SERVER)
 
 
+def roles_of(given: Iterable[Role | str], whose: str) -> tuple[Role, ...]:
+    """These roles, which may be given by their names. ConfigError, with the nearest name, for what is none."""
+    names = [role.value for role in Role]
+    if isinstance(given, str):
+        raise ConfigError(f"{whose}: expected roles to be several, such as ({given!r},), found {given!r}")
+    found = []
+    for each in given:
+        if not isinstance(each, Role) and each not in names:
+            near = difflib.get_close_matches(str(each), names, n=1)
+            known = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{whose}: expected a role ({', '.join(names)}), found {each!r}{known}")
+        found.append(Role(each))
+    if not found:
+        raise ConfigError(f"{whose}: expected at least one role, found none")
+    return tuple(found)
+
+
 EVERY = tuple(Role)
+BOTH = (Role.INITIATOR, Role.RESPONDER)
+"""Both ends, with a `Session`: the roles that need no lab."""
 INITIATORS = tuple(role for role in Role if role.begins)
 RESPONDERS = tuple(role for role in Role if not role.begins)

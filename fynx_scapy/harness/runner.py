@@ -62,7 +62,7 @@ class Result:
     """Why it did not pass; empty for PASS."""
     seconds: float
     """Real time."""
-    stages: list[Stage] = field(repr=False)
+    stages: Sequence[Stage] = field(repr=False)
     left_out: tuple[str, ...] = ()
     """Checks that were left out because the peer is live."""
     left_behind: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Result:
     retried: tuple[str, ...] = ()
     """Why earlier tries failed, if there were any: each had no answer, and a datagram may have been lost."""
     counted: tuple[int, int] | None = None
-    """The number of sessions and packets of a result that a journal remembers: it has no stages any more."""
+    """The number of sessions and packets, where they were counted before: a journal remembers them without stages."""
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values for JSON."""
@@ -110,7 +110,7 @@ class Result:
             "packets": packets,
             "peer": self.peer,
             "retried": list(self.retried),
-            "remembered": self.counted is not None,
+            "remembered": self.counted is not None and not self.stages,
             "details": self.details.as_dict() if self.details is not None else None,
             "expected_failure": self.expected_failure.as_dict() if self.expected_failure is not None else None,
         }
@@ -157,8 +157,8 @@ def run(
             stage.close()
         stage.confirm()
 
-    result = judge(scenario, act, stage.stages, stage.left_out, live=stage.live)
-    in_part = stage.live and (scenario.live == "in part" or bool(stage.left_out))
+    result = judge(scenario, act, stage.stages, stage.left_out, live=stage.world.live)
+    in_part = stage.world.live and (scenario.live == "in part" or bool(stage.left_out))
     return replace(result, left_behind=tuple(stage.left_behind), in_part=in_part, role=role, details=stage.details)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fynx_scapy.errors import FynxError
 from fynx_scapy.harness.reachability import Watcher, watching
@@ -46,6 +46,8 @@ class Health:
     reason: str = ""
     left: tuple[str, ...] = ()
     """What may be left at the peer, in words."""
+    waited: float = 0.0
+    """For how many seconds it had to be tried again, where that was longer than a lost datagram explains."""
 
     @property
     def sane(self) -> bool:
@@ -57,7 +59,7 @@ def converse(target: Target, watch: Watcher | None = None, name: str = "sane con
     """Hold one sane conversation. Raises none of our errors."""
     network = UdpNetwork(open_socket=target.open_socket)
     try:
-        session = target.session({}, network)
+        session = target.session(target.config({}), network)
     except FynxError as error:
         network.close()
         return Health(Stretch.NOTHING, printable(str(error)))
@@ -85,14 +87,23 @@ def converse(target: Target, watch: Watcher | None = None, name: str = "sane con
 
 
 def alive(
-    target: Target, least: Stretch, watch: Watcher | None = None, *, attempts: int = ATTEMPTS, pause: float = PAUSE
+    target: Target,
+    least: Stretch,
+    watch: Watcher | None = None,
+    *,
+    attempts: int = ATTEMPTS,
+    pause: float = PAUSE,
+    patience: float = 0.0,
 ) -> Health:
-    """Hold the sane conversation until it comes as far as ``least``, at most ``attempts`` times; returns the last."""
-    health = Health(Stretch.NOTHING)
-    for attempt in range(attempts):
-        if attempt:
-            time.sleep(pause)
+    """Hold the sane conversation until it comes as far as ``least``; returns the last, with the seconds that it took.
+
+    It is held ``attempts`` times, and on until ``patience`` seconds are over: a peer that has too many half-open IKE
+    SAs takes no new one until it has forgotten some.
+    """
+    began, attempt = time.monotonic(), 0
+    while True:
         health = converse(target, watch, "sane conversation")
-        if health.reached >= least:
-            break
-    return health
+        attempt, waited = attempt + 1, time.monotonic() - began
+        if health.reached >= least or (attempt >= attempts and waited >= patience):
+            return replace(health, waited=waited if attempt > attempts else 0.0)
+        time.sleep(pause)

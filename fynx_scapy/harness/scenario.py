@@ -14,17 +14,19 @@ if __name__ == "__main__":
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.requirements import Requirement, requirement
-from fynx_scapy.harness.role import Role
+from fynx_scapy.harness.role import Role, roles_of
 from fynx_scapy.harness.setting import PLAIN, OurFields, Setting
 from fynx_scapy.ike.terms.endpoint_config import EndpointFields
+from fynx_scapy.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from fynx_scapy.harness.stage import Run
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 Body = Callable[["Run"], None]
 Live = bool | Literal["in part"]
 Severity = Literal["low", "medium", "high", "critical"]
+HARMFUL = frozenset({"cve", "crash"})
+"""The suites of scenarios that may end a peer: with one that is neither embedded nor of a lab they run if asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,11 @@ class Scenario:
         return self.setting != PLAIN or any(role.asynchronous for role in self.roles)
 
     @property
+    def harmful(self) -> bool:
+        """Whether it may end a peer that has a known fault."""
+        return bool(self.suites & HARMFUL)
+
+    @property
     def path(self) -> str:
         """Topic and name: ``rekey/rekey_child``."""
         return f"{self.topic}/{self.name}" if self.topic else self.name
@@ -82,9 +91,10 @@ class Scenario:
     @property
     def description(self) -> str:
         """The whole docstring."""
-        return inspect.getdoc(self.body) or ""
+        return printable_lines(inspect.getdoc(self.body) or "")
 
 
+_NAME = re.compile(r"\w[\w.-]{0,199}")
 _REGISTRY: dict[tuple[str, str], Scenario] = {}
 """Module and name -> the scenario."""
 _SCRIPT: list[Scenario] = []
@@ -97,7 +107,7 @@ def scenario(
     name: str | None = None,
     requirements: Sequence[str] = (),
     live: Live = False,
-    roles: Sequence[Role] = (Role.INITIATOR,),
+    roles: Sequence[Role | str] = (Role.INITIATOR,),
     severity: Severity = "medium",
     suites: Collection[str] = (),
     needs: Collection[str] = (),
@@ -125,7 +135,7 @@ def scenario(
             raise ConfigError(f"expected a docstring in the scenario {called}: its first line is the title")
         return register(
             Scenario(
-                called, source, checked, body, module, live, roles=tuple(roles), topic=topic_of(module),
+                called, source, checked, body, module, live, roles=roles_of(roles, called), topic=topic_of(module),
                 severity=severity, suites=frozenset(suites), setting=setting,
             )
         )  # fmt: skip
@@ -134,12 +144,22 @@ def scenario(
 
 
 def register(made: Scenario) -> Scenario:
-    """Register a scenario; returns it. ConfigError when its module has one with that name."""
+    """Register a scenario; returns it. ConfigError for an unknown severity, and for a name that its module has.
+
+    ConfigError also for a name that is no word, and for a source that is not printable.
+    """
+    if not _NAME.fullmatch(made.name):
+        found = printable(repr(made.name), 80)
+        raise ConfigError(f"expected the name of a scenario to be letters, digits, _, - and ., found {found}")
+    if not made.source.isprintable():
+        raise ConfigError(f"{made.name}: expected a source on one line, found {printable(repr(made.source), 80)}")
+    if made.severity not in (known := get_args(Severity)):
+        raise ConfigError(f"{made.name}: expected severity to be one of {', '.join(known)}, found {made.severity!r}")
     if made.module == "__main__":
         _SCRIPT.append(made)
         return made
-    known = _REGISTRY.get((made.module, made.name))
-    if known is not None and not _again(known, made):
+    earlier = _REGISTRY.get((made.module, made.name))
+    if earlier is not None and not _again(earlier, made):
         raise ConfigError(f"expected one scenario with the name {made.name}, found a second one in {made.file}")
     _REGISTRY[made.module, made.name] = made
     return made

@@ -18,12 +18,14 @@ from fynx_scapy.session import Session
 from fynx_scapy.session_setup import SessionFields
 
 
-def conversation(run: Run, label: str = "", **given: Unpack[SessionFields]) -> tuple[Session, list[MessageReceived]]:
+def conversation(
+    run: Run, label: str = "", *, embedded: SessionFields | None = None, **given: Unpack[SessionFields]
+) -> tuple[Session, list[MessageReceived]]:
     """Everything between IKE_SA_INIT and the Delete of the IKE SA; the session, and what the peer sent.
 
     We begin each kind of exchange, and so does a peer that can be asked to.
     """
-    s = run.session(label, **given)
+    s = run.session(label, embedded=embedded, **given)
     run.establish(s)
     s.ping()
     s.liveness()

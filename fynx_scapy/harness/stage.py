@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
@@ -38,6 +39,8 @@ class Stage:
     session: Session | None = None
     reached: int | None = None
     """The number of events when the scenario ended, on its last stage."""
+    ends: Sequence[str] | None = None
+    """The names of the left and the right end of its ladder, where there is no session."""
 
     @property
     def events(self) -> list[tuple[str, Event]]:
@@ -46,7 +49,7 @@ class Stage:
 
     def ladder(self) -> Ladder:
         """The exchanges as a ladder diagram."""
-        return Ladder(self.events) if self.session is None else self.session.ladder()
+        return Ladder(self.events, self.ends) if self.session is None else self.session.ladder()
 
 
 class Run(Verbs):
@@ -88,16 +91,11 @@ class Run(Verbs):
         self._watch = watch
         self._watching = contextlib.ExitStack()
 
-    @property
-    def live(self) -> bool:
-        """Whether the peer is live."""
-        return self.world.live
-
     def embedded(self, what: str) -> bool:
         """Whether the peer is embedded. If it is live, note that the check ``what`` is left out."""
-        if self.live:
+        if self.world.live:
             self.left_out.append(what)
-        return not self.live
+        return not self.world.live
 
     def needs(self, met: object, what: str) -> None:
         """Check a precondition that no RFC requires of a peer. ``what`` says how a peer fails to meet it.
@@ -105,7 +103,7 @@ class Run(Verbs):
         OutOfReach when a live peer does not meet it, so that the scenario is skipped; ExpectationFailed when the
         embedded peer does not.
         """
-        if not met and self.live:
+        if not met and self.world.live:
             raise OutOfReach(what)
         if not met:
             raise ExpectationFailed(f"the embedded peer does not meet a precondition of the scenario: {what}")
@@ -116,7 +114,7 @@ class Run(Verbs):
 
     def refused(self, answer: IKEv2) -> bool:
         """Whether a live peer refused all offered algorithms, which its policy may do. Notes it as left out."""
-        if not self.live or not expect(answer).has_notify("NO_PROPOSAL_CHOSEN"):
+        if not self.world.live or not expect(answer).has_notify("NO_PROPOSAL_CHOSEN"):
             return False
         self.left_out.append(f"{self.stages[-1].label or 'its algorithms'} (refused: NO_PROPOSAL_CHOSEN)")
         self._refused += 1
@@ -142,11 +140,11 @@ class Run(Verbs):
         ExpectationFailed when we gave up an embedded peer that reported no event: then nothing reached it, and its
         silence proves nothing.
         """
-        for stage in self.stages if not self.live else ():
+        for stage in self.stages if not self.world.live else ():
             gave_up = {host for host, event in stage.events if isinstance(event, PeerDead)}
             if gave_up and not {host for host, _ in stage.events} - gave_up:
                 fail("at least one event of the embedded peer, or its silence proves nothing", "none")
-        if self.live and self.stages and self._refused == len(self.stages):
+        if self.world.live and self.stages and self._refused == len(self.stages):
             raise OutOfReach("the peer refused every suite that the scenario offers")
 
     def confirm(self) -> None:
@@ -164,13 +162,17 @@ class Run(Verbs):
             fail("the peer to answer after the scenario as it did before, or its silence proves nothing", error)
         self.left_behind += self.contact.left
 
-    def session(self, label: str = "", **overrides: Unpack[SessionFields]) -> Session:
+    def session(
+        self, label: str = "", *, embedded: SessionFields | None = None, **overrides: Unpack[SessionFields]
+    ) -> Session:
         """A session, against an embedded peer or the target. ``overrides`` are arguments of `Session`.
 
-        ``label`` is its heading. A target gives credentials, identities and traffic selectors; OutOfReach when the
-        overrides contradict them.
+        ``embedded`` has more of them for an embedded peer; a live one is taken as it is. ``label`` is its heading. A
+        target gives credentials, identities and traffic selectors; OutOfReach when the overrides contradict them.
         """
-        if self.live and self.world.alone:
+        if embedded and not self.world.live:
+            overrides |= embedded
+        if self.world.live and self.world.alone:
             return self._live(label, dict(overrides))
         seed = self._next_seed()
         self.world.check(self.role, overrides)

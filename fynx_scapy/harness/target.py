@@ -11,9 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from fynx_scapy.checks import (
-    SECRET,
     Check,
-    Checked,
     flag,
     kind,
     optional,
@@ -24,8 +22,9 @@ from fynx_scapy.checks import (
     udp_port,
 )
 from fynx_scapy.errors import OutOfReach
+from fynx_scapy.harness.proofs import Proofs
 from fynx_scapy.iana import ProtocolId
-from fynx_scapy.ike.config import ChildConfig, IkeConfig, Proposals, Psk, Retransmission, Selectors
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Proposals, Psk, Retransmission, Selectors
 from fynx_scapy.ike.terms.child_config import read_proposals, read_selectors
 from fynx_scapy.net.sockets import OpenSocket
 from fynx_scapy.net.udp import UdpNetwork
@@ -56,15 +55,11 @@ def _readable(reader: Callable[[Any], object]) -> Callable[[Any], Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target(Checked):
+class Target(Proofs):
     """A live peer and our configuration towards it. None leaves a setting to `Session` or the scenario."""
 
     address: str = required(text())
     """``HOST`` or ``HOST:PORT``."""
-    psk: str | bytes = setting("fynx", SECRET, repr=False)
-    """The pre-shared key, as `Psk` reads it."""
-    local_id: str = setting("alice", text())
-    """Our identity."""
     remote_id: str | None = setting(None, optional(text()))
     """The identity that the peer must prove."""
     proposals: Proposals | None = setting(None, _READ, read=_readable(partial(read_proposals, ProtocolId.IKE)))
@@ -104,7 +99,7 @@ class Target(Checked):
         """
         for name, reason in NOT_OURS.items():
             if given.get(name) is not None:
-                raise OutOfReach(reason.format(_names(given[name])))
+                raise OutOfReach(reason.format(names_of(given[name])))
         mine = {k: v for k, v in given.items() if k not in (*NOT_OURS, *_CREDENTIALS, "config") and v is not None}
         extra = mine.keys() - {"proposals", "esp_proposals"}
         if extra:
@@ -114,8 +109,7 @@ class Target(Checked):
         proposals = mine.get("proposals") or (config.proposals != plain.proposals and config.proposals)
         changes: dict[str, Any] = {"proposals": proposals or self.proposals or config.proposals}
         return config.replace(
-            auth=Psk(self.psk),
-            local_id=self.local_id,
+            **self.changes(),
             remote_id=self.remote_id,
             children=tuple(self.child(child, mine.get("esp_proposals")) for child in config.children),
             retransmission=self.retransmission,
@@ -133,11 +127,12 @@ class Target(Checked):
             remote_ts=self.remote_ts or plain.remote_ts,
         )
 
-    def session(self, given: Mapping[str, Any], network: UdpNetwork) -> Session:
+    def session(self, config: IkeConfig, network: UdpNetwork, endpoint: EndpointConfig | None = None) -> Session:
         """A session with this peer. TransportError and ConfigError as in `Session`."""
         return Session(
             self.address,
-            config=self.config(given),
+            config=config,
+            endpoint=endpoint,
             local=self.local,
             port=self.port,
             natt_port=self.natt_port,
@@ -147,7 +142,8 @@ class Target(Checked):
         )
 
 
-def _names(value: object) -> str:
+def names_of(value: object) -> str:
+    """What a case configures of the embedded peer, in words."""
     if isinstance(value, Mapping):
         return ", ".join(value)
     return f"fields of {type(value).__name__}" if dataclasses.is_dataclass(value) else type(value).__name__

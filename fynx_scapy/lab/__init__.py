@@ -7,8 +7,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fynx_scapy.lab.differences import PORT_FLOAT
-    from fynx_scapy.lab.differences import differences as known_differences
     from fynx_scapy.lab.lab import Lab
     from fynx_scapy.lab.namespace import Namespace
     from fynx_scapy.lab.peer import DYNAMIC, Peer, PeerChild, PeerConfig
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DYNAMIC",
     "INITIATORS",
-    "PORT_FLOAT",
     "RESPONDERS",
     "BehindNat",
     "Lab",
@@ -35,7 +32,6 @@ __all__ = [
     "Stream",
     "StrongSwan",
     "Trial",
-    "known_differences",
     "trial",
 ]
 
@@ -49,7 +45,6 @@ _HOME = {
     "Meeting": "trials",
     "Namespace": "namespace",
     "BehindNat": "topology",
-    "PORT_FLOAT": "differences",
     "Peer": "peer",
     "PeerChild": "peer",
     "PeerConfig": "peer",
@@ -57,17 +52,15 @@ _HOME = {
     "Stream": "stream",
     "StrongSwan": "strongswan",
     "Trial": "trials",
-    "known_differences": "differences",
     "trial": "trials",
 }
-_NAMES = {"known_differences": "differences"}
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use, because half of the commands need no Scapy."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), _NAMES.get(name, name))
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

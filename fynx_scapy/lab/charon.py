@@ -15,6 +15,11 @@ from fynx_scapy.lab.peer import PeerChildSa, PeerIkeSa
 from fynx_scapy.text import printable
 
 _PATIENCE = 10.0
+_ADVICE = {
+    "peer not responding": "; something on our side has to answer: fynx lab exec -- fynx serve …",
+    "due to existing duplicate": "; it still has this tunnel, which our side left without a Delete: start the lab anew",
+}
+"""What to do about a Child SA that was not set up, by the last line of charon's log."""
 
 
 class Charon:
@@ -48,6 +53,21 @@ class Charon:
             else:
                 for _ in getattr(vici, command)({**what, "timeout": -1, "loglevel": -1}):
                     pass
+
+    def initiate(self, connection: str, child: str, *, wait: float = 8.0) -> Iterator[str]:
+        """Have charon set up a Child SA; gives the lines of its log meanwhile.
+
+        LabError when there is none within ``wait`` seconds.
+        """
+        what = {"ike": connection, "child": child, "timeout": int(wait * 1000), "loglevel": 1}
+        told = ""
+        try:
+            with self._vici() as vici:
+                for line in vici.initiate(what):
+                    yield (told := _text(line.get("msg", b"")))
+        except LabError as error:
+            advice = next((advice for words, advice in _ADVICE.items() if words in told), "")
+            raise LabError(f"{error}{advice}") from None
 
     def end_all(self) -> None:
         """Terminate every IKE SA, whatever its state, without waiting for its peer."""

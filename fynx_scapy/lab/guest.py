@@ -36,6 +36,8 @@ _MODULES = (
     "virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_net", "xfrm_user", "af_key", "esp4", "esp6",
 )  # fmt: skip
 _MEMORY = "384M"
+_ROOTS = "/roots"
+"""Where a guest has the roots of other suites."""
 _PATIENCE = 120.0
 """In seconds; so long for machines without KVM."""
 
@@ -43,8 +45,17 @@ _PATIENCE = 120.0
 class Guest:
     """A guest on both links of a topology; ``folder`` is the lab's. LabError when it does not boot."""
 
-    def __init__(self, topology: Topology, folder: Path, packages: Sequence[str] = (), *, mtu: int = 1500) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        folder: Path,
+        packages: Sequence[str] = (),
+        *,
+        roots: Sequence[Path] = (),
+        mtu: int = 1500,
+    ) -> None:
         self.topology, self.folder, self._packages = topology, folder, tuple(packages)
+        self._roots = {path.name: path for path in roots}
         self._namespace: Namespace = topology.ours.namespace
         kernel = package(KERNEL)
         (modules,) = (kernel / "lib/modules").iterdir()
@@ -52,7 +63,7 @@ class Guest:
         boot = write(
             folder, "guest-boot", "guest-boot.j2",
             modules=[path.name for path in needed], shared=folder, init="guest-init",
-            packages=packages,
+            packages=packages, roots=self._roots, at=_ROOTS,
         )  # fmt: skip
         write(
             folder, "guest-init", "guest-init.j2",
@@ -87,8 +98,15 @@ class Guest:
             "-append", "console=ttyS0 quiet panic=-1 mitigations=off rdinit=/init",
             *share("root", "/", ",readonly=on"), *share("lab", self.folder, ""),
             *itertools.chain.from_iterable(share(name, package(name), ",readonly=on") for name in self._packages),
+            *itertools.chain.from_iterable(share(*root, ",readonly=on") for root in self._roots.items()),
             *wire(1, WAN), *wire(2, LAB),
         ]  # fmt: skip
+
+    def root(self, name: str) -> Path:
+        """Where it has the root of another suite with that name. LabError when it was booted without."""
+        if name not in self._roots:
+            raise LabError(f"expected a guest that was booted with the root {name}, found one without")
+        return Path(_ROOTS, name)
 
     def _ready(self) -> str:
         end = time.monotonic() + _PATIENCE
@@ -143,9 +161,11 @@ class Guest:
         with self._asked(op, **values) as (_, answer):
             return answer
 
-    def run(self, *argv: str, text: str | None = None, env: dict[str, str] | None = None, seconds: float = 30.0) -> str:
+    def run(self, *argv: str, text: str | None = None, env: dict[str, str] | None = None) -> str:
         """Run a command in it with ``text`` as its input; returns its output. LabError when it fails."""
-        done = self.ask("run", words=argv, text=text, env=env, seconds=seconds)
+        # Long, because the first call of a program reads all its libraries through the shared file system; but not as
+        # long as we wait for the answer, so that it says which command was too slow.
+        done = self.ask("run", words=argv, text=text, env=env, seconds=_PATIENCE - 10)
         if done["status"]:
             output = (done["errors"] or done["output"]).strip()[-400:]
             raise LabError(f"in the guest, {' '.join(argv)} failed with status {done['status']}: {output}")

@@ -68,6 +68,14 @@ class RunningLab:
     """The traffic selector behind the peer."""
     inner: str
     """An inner address of the peer, which answers pings."""
+    child: str = "net"
+    """The name of the peer's Child SA."""
+    certificate: str = ""
+    """The file with our certificate; empty where both authenticate by the pre-shared key."""
+    key: str = ""
+    """The file with its private key."""
+    ca: str = ""
+    """The file with the certificate of the authority that both trust."""
 
     @property
     def alive(self) -> bool:
@@ -196,13 +204,16 @@ def _started(pid: int) -> str:
 
 def keep(place: Path, settings: dict[str, Any]) -> None:
     """Set up the lab, report it, and hold it until SIGTERM."""
+    from fynx_scapy.harness.worlds.credentials import Credentials
     from fynx_scapy.ike.config import Psk
+    from fynx_scapy.lab.credential_files import our_files
     from fynx_scapy.lab.lab import Lab
     from fynx_scapy.lab.peer import PeerConfig
     from fynx_scapy.lab.topology import BehindNat
     from fynx_scapy.lab.trial_runner import peer_named
 
     private, peer, nat = settings.pop("private"), settings.pop("peer"), BehindNat(settings.pop("nat"))
+    files = Path(settings.pop("files", None) or place)
     ended = False
 
     def end(*_: object) -> None:
@@ -210,13 +221,17 @@ def keep(place: Path, settings: dict[str, Any]) -> None:
         ended = True
 
     signal.signal(signal.SIGTERM, end)
+    if settings.pop("auth", "psk") == "certificate":
+        settings["auth"] = Credentials()
     config = PeerConfig().changed(**settings)
     if peer_named(peer).guest:
         raise LabError(f"{peer} runs in a guest, which only the matrix supports: fynx lab matrix --peer {peer}")
     with Lab(config, peer=peer_named(peer), nat=nat) as lab:
         secret = place / "psk"
         secret.touch(mode=0o600)
-        secret.write_bytes(Psk(config.psk).secret)
+        octets = Psk(config.psk).secret
+        # As hex digits if it would be taken for them.
+        secret.write_bytes(b"0x" + octets.hex().encode() if octets.startswith(b"0x") else octets)
         child = lab.config.children[0]
         running = RunningLab(
             name=place.name,
@@ -235,6 +250,8 @@ def keep(place: Path, settings: dict[str, Any]) -> None:
             local_ts=child.remote_ts[0],
             remote_ts=child.local_ts[0],
             inner=lab.theirs.inner,
+            child=child.name,
+            **our_files(lab.config, files),
         )
         state = json.dumps(dataclasses.asdict(running))
         (place / STATE).write_text(state)

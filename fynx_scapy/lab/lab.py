@@ -18,7 +18,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -31,7 +31,9 @@ from fynx_scapy.lab.async_session import AsyncSession
 from fynx_scapy.lab.guest import Guest, GuestInnerHost
 from fynx_scapy.lab.inner_host import InnerHost
 from fynx_scapy.lab.loop_network import LoopNetwork
-from fynx_scapy.lab.peer import Peer, PeerConfig
+from fynx_scapy.lab.peer import Machine, Peer, PeerConfig
+from fynx_scapy.lab.rooted import Rooted
+from fynx_scapy.lab.roots import place, used
 from fynx_scapy.lab.sniffer import Sniffer
 from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.topology import BehindNat, Topology
@@ -43,6 +45,10 @@ PREFIX = "fynx-lab-"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 RETRANSMISSION = Retransmission(timeout=0.5, base=1.5, tries=3)
 """A short schedule, because the network of a lab loses nothing."""
+PATIENT = Retransmission(timeout=1.0, base=1.5, tries=5)
+"""The same for a guest: without KVM its processor is emulated, and a signature takes a second."""
+SLOWNESS = 3.0
+"""How many times as long as usual a guest may take, whose processor may be emulated."""
 
 _ARGUMENTS = {
     "config": optional(kind(PeerConfig)),
@@ -78,7 +84,7 @@ class Lab:
         self.ipv6, self.role = ipv6, role
         with contextlib.ExitStack() as undo:
             if peer.guest and guest is None:
-                guest = undo.enter_context(booted(*peer.packages))
+                guest = undo.enter_context(booted(*peer.packages, roots=[peer.root] if peer.root else []))
             self.guest = guest if peer.guest else None
             if self.guest is None:
                 self.folder = undo.enter_context(_scratch())
@@ -102,7 +108,12 @@ class Lab:
             )
             undo.callback(self.inside.close)
             self.config = self._addressed(config or PeerConfig())
-            self.peer = peer(self.guest or self.theirs.namespace, self.folder, self.config)
+            machine: Machine = self.guest or self.theirs.namespace
+            if peer.root is not None:
+                root = undo.enter_context(used(*peer.root))
+                machine = Rooted(machine, self.guest.root(root.name) if self.guest else root, self.folder)
+                undo.callback(machine.close)
+            self.peer = peer(machine, self.folder, self.config)
             undo.callback(self.peer.kill)
             self.peer.start()
             self._undo = undo.pop_all()
@@ -124,6 +135,23 @@ class Lab:
         """Remove the peer, its network and its files."""
         self._undo.close()
 
+    def configure(self, config: PeerConfig) -> None:
+        """Start the peer again with another configuration; nothing when it has this one. LabError as for the first."""
+        wanted = self._addressed(config)
+        if wanted != self.config:
+            self.config = wanted
+            self.peer.configure(wanted)
+
+    @property
+    def retransmission(self) -> Retransmission:
+        """When we retransmit to the peer."""
+        return RETRANSMISSION if self.guest is None else PATIENT
+
+    @property
+    def slowness(self) -> float:
+        """How many times as long as usual its peer may take for anything."""
+        return 1.0 if self.guest is None else SLOWNESS
+
     @property
     def target(self) -> Address:
         """The peer's address, as we see it."""
@@ -131,7 +159,7 @@ class Lab:
 
     def session(self, config: IkeConfig | None = None, /, **more: Unpack[SessionFields]) -> Session:
         """A session with the peer, by default with a matching configuration. ``more`` are arguments of `Session`."""
-        config = config or self.config.mirrored(retransmission=RETRANSMISSION)
+        config = config or self.config.mirrored(retransmission=self.retransmission)
         given = SessionFields(local=self.ours.address(ipv6=self.ipv6), network=self.network)
         given.update(more)
         given["config"] = config
@@ -153,14 +181,31 @@ class Lab:
 
 
 @contextlib.contextmanager
-def booted(*packages: str) -> Iterator[Guest]:
-    """A guest with these packages, for one lab after another. LabError when it does not boot."""
+def booted(*packages: str, roots: Sequence[tuple[str, str]] = ()) -> Iterator[Guest]:
+    """A guest with these packages and roots, for one lab after another. LabError when it does not boot."""
     with contextlib.ExitStack() as undo:
+        folders = [undo.enter_context(used(*root)) for root in roots]
         folder = undo.enter_context(_scratch())
         topology = Topology(guest=True)
         undo.callback(topology.close)
-        guest = Guest(topology, folder, packages)
+        guest = Guest(topology, folder, packages, roots=folders)
         undo.callback(guest.close)
+        yield guest
+
+
+@contextlib.contextmanager
+def guest_for(kinds: Iterable[type[Peer]]) -> Iterator[Guest | None]:
+    """One guest for all of these peers that run in one, or None. It lacks roots that were not fetched.
+
+    LabError when it does not boot.
+    """
+    made = [kind for kind in kinds if kind.guest]
+    packages = {package for kind in made for package in kind.packages}
+    roots = {kind.root for kind in made if kind.root and place(*kind.root).is_dir()}
+    if not made:
+        yield None
+        return
+    with booted(*sorted(packages), roots=sorted(roots)) as guest:
         yield guest
 
 

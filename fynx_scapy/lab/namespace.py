@@ -27,13 +27,16 @@ _PR_SET_PDEATHSIG = 1
 
 PACKAGES = {
     "apt-cache": "apt",
+    "apt-config": "apt",
     "apt-get": "apt",
     "charon-systemd": "charon-systemd",
     "conntrack": "conntrack",
     "depmod": "kmod",
     "dpkg-deb": "dpkg",
+    "dpkg-query": "dpkg",
     "ip": "iproute2",
     "iperf3": "iperf3",
+    "mmdebstrap": "mmdebstrap",
     "nft": "nftables",
     "nsenter": "util-linux",
     "swanctl": "strongswan-swanctl",
@@ -145,6 +148,10 @@ class Process:
     def alive(self) -> bool:
         """Whether it still runs."""
         return self._process.poll() is None
+
+    def wait(self) -> int:
+        """Its exit status, as soon as it has ended by itself."""
+        return self._process.wait()
 
     def kill(self) -> None:
         """Kill it and its child processes."""

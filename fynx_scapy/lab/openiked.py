@@ -2,6 +2,7 @@
 """OpenIKED as a peer: an iked in a guest, driven through ikectl. It speaks PF_KEY to the guest's kernel.
 
 It can initiate (by its configuration) and delete an IKE SA, but it has no command to rekey or to delete a Child SA.
+It sends raw public keys with numbers of its own in CERT, and takes no request for those of RFC 7670.
 Over PF_KEY, Linux truncates HMAC-SHA-256 to 96 bits, where RFC 4868 section 2.3 requires 128. So its Child SAs here use
 HMAC-SHA-512, which both truncate alike.
 """
@@ -15,12 +16,16 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from fynx_scapy.errors import LabError
+from fynx_scapy.lab.credential_files import iked_conf, iked_files
 from fynx_scapy.lab.peer import Machine, Peer, PeerChild, PeerConfig, PeerIkeSa, Program, write
 from fynx_scapy.lab.proposal_names import OPENIKED, PeerProposal
+from fynx_scapy.lab.roots import STRONGSWAN
 from fynx_scapy.lab.xfrm import Kernel
 
 _SOCKET = "/run/iked.sock"
-_PATIENCE = 40.0
+_PAUSE = 0.25
+_PATIENCE = 120.0
+"""In seconds: as long as for the boot of a guest, whose processor may be emulated."""
 _SA = re.compile(
     r"^iked_sas: (?P<id>\S+) rspi 0x(?P<spi_r>[0-9a-f]{16}) ispi 0x(?P<spi_i>[0-9a-f]{16}) (?P<local>[^-\s]+)->"
     r"(?P<remote>[^<\s]+)<.*?>\[.*?\] (?P<state>\S+) (?P<role>[ir])\b",
@@ -40,9 +45,17 @@ class OpenIked(Peer):
 
     name = "openiked"
     guest = True
-    packages = ("openiked",)
-    capabilities = frozenset({"ipv6", "kernel", "protocol50"})
+    packages: ClassVar[tuple[str, ...]] = ("openiked",)
+    capabilities = frozenset(
+        {
+            "certificates", "certreq", "crl", "ecdsa", "ecdsa_by_curve", "ipv6", "kernel", "outdated",
+            "protocol50", "rsa_pkcs1", "rsa_sha1",
+        }
+    )  # fmt: skip
     defaults: ClassVar[Mapping[str, Any]] = {"esp": "aes128-sha512"}
+    # On an IKE SA that was replaced it takes only requests with the flag of the original initiator, which it is itself
+    # then (ikev2_msg_valid_ike_sa in its ikev2_msg.c). So it never answers our Delete.
+    quirks = frozenset({"silent_when_rekeyed"})
 
     def __init__(self, machine: Any, folder: Path, config: PeerConfig) -> None:
         self._machine: Machine = machine
@@ -61,7 +74,9 @@ class OpenIked(Peer):
         self._machine.run(
             "bash", "-c",
             f"grep -q ^_iked: /etc/passwd || {{ echo '{_USER}' >>/etc/passwd; echo '_iked:x:970:' >>/etc/group; }}; "
-            "mkdir -p /var/empty /etc/iked/private /etc/iked/pubkeys; chmod 755 /var/empty; "
+            "mkdir -p /var/empty; chmod 755 /var/empty; rm -rf /etc/iked; "
+            f"cp -r {iked_files(self.config, self._folder / 'iked')} /etc/iked; "
+            "chmod -R go+rX /etc/iked; chmod 600 /etc/iked/private/*; "  # its process for certificates is not root's
             "[ -e /etc/iked/private/local.key ] || openssl ecparam -genkey -name prime256v1 -noout "
             "-out /etc/iked/private/local.key",
         )  # fmt: skip
@@ -69,16 +84,21 @@ class OpenIked(Peer):
         self._process = self._machine.popen(["iked", "-d", "-vv", "-f", str(conf), "-s", _SOCKET], output=self._output)
         end = time.monotonic() + _PATIENCE
         while time.monotonic() < end and self._process.alive:
-            if "stickyaddress" in self.log():  # the last setting that it sends to its process with the sockets
+            # The last setting for its process with the sockets. Version 7.4 sends it to another one before.
+            _, sockets, settings = self.log().rpartition("received socket fd")
+            if sockets and "stickyaddress" in settings:
                 return
-            time.sleep(0.05)
-        tail = self.log().strip().splitlines()[-4:]
+            time.sleep(_PAUSE)
+        lines = self.log().strip().splitlines()
+        faults = [line for line in lines if line.startswith(f"{conf}: ") and "loaded" not in line]
+        tail = faults or lines[-4:]
         raise LabError(f"iked did not answer: {' / '.join(tail) or 'it logged nothing'}")
 
     def _write(self, *, active: bool) -> Path:
         return write(
             self._folder, "iked.conf", "iked.conf.j2", config=self.config, active=active,
-            ike=_ike(self.config.ike), esp=_esp,
+            auth=iked_conf(self.config),
+            ike=[_ike(each) for each in PeerProposal.all_of(self.config.ike, OPENIKED)], esp=_esp,
         )  # fmt: skip
 
     def kill(self) -> None:
@@ -153,15 +173,23 @@ class OpenIked(Peer):
         return path.read_text(errors="replace") if path.exists() else ""
 
 
-def _ike(proposal: str) -> str:
-    names = PeerProposal.of(proposal, OPENIKED)
-    auth = "".join(f" auth {integ}" for integ in names.integ)
-    prf = "".join(f" prf {prf}" for prf in names.prf)
-    return f" enc {names.encr}{auth}{prf}" + "".join(f" group {group}" for group in names.ke)
+class OpenIkedSid(OpenIked):
+    """The iked of Debian sid, in a guest. Its root is that of strongSwan."""
+
+    name = "openiked-sid"
+    packages = ()
+    root = ("sid", STRONGSWAN)
+
+
+def _ike(proposal: PeerProposal) -> str:
+    return _words(proposal) + "".join(f" prf {prf}" for prf in proposal.prf)
 
 
 def _esp(child: PeerChild) -> str:
-    names = PeerProposal.of(child.esp, OPENIKED)
-    auth = "".join(f" auth {integ}" for integ in names.integ)
-    group = "".join(f" group {group}" for group in names.ke)
-    return f" enc {names.encr}{auth}{group}" + (" esn" if names.esn else " noesn")
+    proposal = PeerProposal.of(child.esp, OPENIKED)
+    return _words(proposal) + (" esn" if proposal.esn else " noesn")
+
+
+def _words(proposal: PeerProposal) -> str:
+    kinds = {"enc": proposal.encr, "auth": proposal.integ, "group": proposal.ke}
+    return "".join(f" {kind} {name}" for kind, names in kinds.items() for name in names)

@@ -55,6 +55,13 @@ class Peer(ABC):
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Changes to the default configuration that this peer needs."""
 
+    root: ClassVar[tuple[str, str] | None] = None
+    """The suite and the kind of the root whose programs it runs (`fynx_scapy.lab.roots`); None: this machine's."""
+    quirks: ClassVar[frozenset[str]] = frozenset()
+    """What is known to be different about it, from `fynx_scapy.harness.worlds.world.QUIRKS`."""
+    manifest: ClassVar[str] = ""
+    """The name of the manifest for every version of this implementation, if there is one."""
+
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[str]]
     """The capabilities that trials may need."""
@@ -95,6 +102,10 @@ class Peer(ABC):
     @abstractmethod
     def delete_child(self, child: str = "net") -> None:
         """Have it delete a Child SA."""
+
+    def configure(self, config: PeerConfig) -> None:
+        """Kill it, and start it with another configuration. LabError for a peer that cannot."""
+        raise LabError(f"{self.name} cannot be configured anew")
 
     def forget(self) -> None:
         """End all its IKE SAs at once, half-open ones too, without waiting for us. LabError for a peer that cannot."""

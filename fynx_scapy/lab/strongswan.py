@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from fynx_scapy.errors import LabError
 from fynx_scapy.lab.charon import Charon
-from fynx_scapy.lab.namespace import Process
+from fynx_scapy.lab.credential_files import old_signatures, phase2_method, swanctl, tls_version
+from fynx_scapy.lab.namespace import Namespace, Process
 from fynx_scapy.lab.peer import Machine, Peer, PeerConfig, PeerIkeSa, Program, write
+from fynx_scapy.lab.responder import Responder
+from fynx_scapy.lab.rooted import Rooted
+from fynx_scapy.lab.roots import STRONGSWAN
 
 PLUGINS = (
     "random nonce drbg openssl curve25519 aes sha1 sha2 md5 mgf1 hmac kdf gcm ccm ctr cmac xcbc chapoly gmp x509 "
@@ -38,27 +43,50 @@ _TIMEOUT, _TRIES = 0.5, 2
 class StrongSwan(Peer):
     """A charon in a namespace. All its files are in ``folder``, the lab's."""
 
-    name = "strongswan"
+    name = manifest = "strongswan"
     capabilities = frozenset(
         {
+            "certificates",
+            "certreq",
+            "chains",
             "childless",
+            "choice",
             "clients",
             "collisions",
             "delete_child",
             "cookies",
+            "crl",
+            "distinguished_names",
             "dpd",
+            "eap",
+            "eap_only",
+            "ecdsa",
+            "ecdsa_brainpool",
+            "ecdsa_by_curve",
+            "ed25519",
+            "ed448",
             "encapsulated",
             "fragments",
+            "mixed",
             "nat",
             "narrowing",
             "keys",
+            "other_names",
             "pool",
             "ports",
+            "ppk",
+            "raw_keys",
             "rekey",
+            "rsa_pkcs1",
+            "rsa_pss",
+            "rsa_sha1",
             "seamless",
             "several",
             "suites",
             "vip",
+            "crl_required",
+            "hashes",
+            "outdated",
         }
     )
 
@@ -69,6 +97,7 @@ class StrongSwan(Peer):
         self._folder, self.config = folder, config
         self._process: Program | None = None
         self._output: IO[Any] | None = None
+        self._responders: dict[str, Responder] = {}
         self.charon, self._uri = self._vici()
         self._log = folder / "charon.log"
 
@@ -97,15 +126,22 @@ class StrongSwan(Peer):
     def start(self) -> None:
         """Start it with the lab's configuration; LabError with the end of its log when it does not answer."""
         userspace = self.esp == ESP
+        for kind in CREDENTIALS:  # swanctl complains about each missing folder
+            shutil.rmtree(self._folder / kind, ignore_errors=True)
+            (self._folder / kind).mkdir()
+        auths = {name: swanctl(each, name, self._folder) for name, each in self.config.connections()}
+        answers = {name: auth.answers[0] for name, auth in auths.items() if auth.answers}
         plugins = PLUGINS.replace("kernel-netlink", f"{ESP} kernel-netlink") if userspace else PLUGINS
+        plugins += " curl" if answers else ""
+        self._responders = {name: self._responder(octets) for name, octets in answers.items()}
         write(
             self._folder, "strongswan.conf", "strongswan.conf.j2",
             config=self.config, plugins=plugins, log=self._log, socket=self._uri, userspace=userspace, tries=_TRIES,
-            timeout=_TIMEOUT,
+            timeout=_TIMEOUT, old_signatures=old_signatures(self.config), tls=tls_version(self.config),
+            phase2=phase2_method(self.config),
         )  # fmt: skip
-        for kind in CREDENTIALS:  # swanctl complains about each missing folder
-            (self._folder / kind).mkdir(exist_ok=True)
-        write(self._folder, "swanctl.conf", "swanctl.conf.j2", config=self.config)
+        responders = {name: (auths[name].cacerts[0], each.uri) for name, each in self._responders.items()}
+        write(self._folder, "swanctl.conf", "swanctl.conf.j2", config=self.config, auths=auths, responders=responders)
         settings = {"PATH": os.environ.get("PATH", ""), "STRONGSWAN_CONF": str(self._folder / "strongswan.conf")}
         self._output = (self._folder / "charon.out").open("wb")
         self._process = self._machine.popen(["charon-systemd"], env=settings, output=self._output)
@@ -116,6 +152,13 @@ class StrongSwan(Peer):
             "swanctl", "--load-all", "--noprompt", "--file", str(self._folder / "swanctl.conf"),
             "--uri", self._uri, env=settings | {"SWANCTL_DIR": str(self._folder)},
         )  # fmt: skip
+
+    def _responder(self, answer: bytes) -> Responder:
+        """What gives it an OCSP answer about its own certificate. LabError when it does not run on this machine."""
+        machine = self._machine.below if isinstance(self._machine, Rooted) else self._machine
+        if not isinstance(machine, Namespace):
+            raise LabError("expected a charon that runs on this machine, to give it OCSP answers")
+        return Responder(machine.socket, answer)
 
     def _wait(self) -> None:
         assert self._process is not None
@@ -139,6 +182,15 @@ class StrongSwan(Peer):
             self._process.kill()
         if self._output is not None:
             self._output.close()
+        for each in self._responders.values():
+            each.close()
+        self._responders = {}
+
+    def configure(self, config: PeerConfig) -> None:
+        """Kill it, and start it with another configuration."""
+        self.kill()
+        self.config = config
+        self.start()
 
     # Commands
 
@@ -189,3 +241,19 @@ def _no_esp() -> str:
         f"strongSwan has no ESP: its plugin {ESP} does not load; install it: apt-get install libcharon-extra-plugins"
         f" (and {TUN} must be the kernel's)"
     )
+
+
+class StrongSwanTrixie(StrongSwan):
+    """The charon of Debian trixie."""
+
+    name = "strongswan-trixie"
+    capabilities = StrongSwan.capabilities | {"eap_tls13", "ocsp", "ocsp_sent"}
+    root = ("trixie", STRONGSWAN)
+
+
+class StrongSwanSid(StrongSwan):
+    """The charon of Debian sid: the newest there is."""
+
+    name = "strongswan-sid"
+    capabilities = StrongSwan.capabilities | {"eap_tls13", "ocsp", "ocsp_sent"}
+    root = ("sid", STRONGSWAN)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,15 +18,18 @@ from fynx_scapy.keylog import KeyLog
 from fynx_scapy.lab.guest import Guest
 from fynx_scapy.lab.kernel import KernelStrongSwan
 from fynx_scapy.lab.lab import Lab
-from fynx_scapy.lab.libreswan import Libreswan
-from fynx_scapy.lab.made import MadeWorld
-from fynx_scapy.lab.openiked import OpenIked
+from fynx_scapy.lab.libreswan import Libreswan, LibreswanSid
+from fynx_scapy.lab.made import MadeWorld, made_for
+from fynx_scapy.lab.openiked import OpenIked, OpenIkedSid
 from fynx_scapy.lab.peer import Peer, PeerConfig
-from fynx_scapy.lab.strongswan import StrongSwan
+from fynx_scapy.lab.strongswan import StrongSwan, StrongSwanSid, StrongSwanTrixie
 from fynx_scapy.lab.world import LabWorld
 from fynx_scapy.net.recorder import Recorder
 
-PEERS: Mapping[str, type[Peer]] = {kind.name: kind for kind in (StrongSwan, KernelStrongSwan, Libreswan, OpenIked)}
+_KINDS: tuple[type[Peer], ...] = (
+    StrongSwan, StrongSwanTrixie, StrongSwanSid, KernelStrongSwan, Libreswan, LibreswanSid, OpenIked, OpenIkedSid,
+)  # fmt: skip
+PEERS: Mapping[str, type[Peer]] = {kind.name: kind for kind in _KINDS}
 """The available peers, by name."""
 
 
@@ -65,8 +69,7 @@ def run_trial(trial: Scenario, role: Role, peer: str = StrongSwan.name, *, guest
     Any error in the scenario becomes its verdict; LabError when its lab cannot be set up.
     """
     make = peer_named(peer)
-    config = PeerConfig().changed(**{**make.defaults, **trial.setting.config})
-    with Lab(config, peer=make, guest=guest, role=role, **trial.setting.site) as lab:
+    with made_for(trial.setting, role, make, guest) as lab:
         version, recorder = lab.peer.version, Recorder()
         world = MadeWorld(lab) if trial.configures else LabWorld(lab)
         result = run(trial, role=role, world=world, watch=recorder.watch)
@@ -82,14 +85,16 @@ def capabilities(name: str) -> frozenset[str]:
 def peer_named(name: str) -> type[Peer]:
     """The peer with that name; ConfigError when there is none."""
     if name not in PEERS:
-        raise ConfigError(f"expected one of the peers {', '.join(PEERS)}, found {name!r}")
+        near = difflib.get_close_matches(name, PEERS, n=1)
+        known = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"expected one of the peers {', '.join(PEERS)}, found {name!r}{known}")
     return PEERS[name]
 
 
-def installed(name: str) -> str | None:
+def installed(name: str, guest: Guest | None = None) -> str | None:
     """The version of a peer on this machine, found by starting it once; None when it cannot be started."""
     try:
-        with Lab(peer=peer_named(name)) as lab:
+        with Lab(PeerConfig().changed(**peer_named(name).defaults), peer=peer_named(name), guest=guest) as lab:
             return lab.peer.version
     except LabError:
         return None

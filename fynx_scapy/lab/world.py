@@ -13,27 +13,48 @@ from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.target import Target
 from fynx_scapy.harness.worlds.peers import PeerIkeSa
 from fynx_scapy.harness.worlds.target import TargetWorld
-from fynx_scapy.harness.worlds.world import Driver, Probe
-from fynx_scapy.ike.config import ChildConfig, Retransmission
+from fynx_scapy.harness.worlds.world import Driver, Probe, Unsupported
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
 from fynx_scapy.ike.core.child import ChildSa
 from fynx_scapy.ike.sa import IkeSa
+from fynx_scapy.lab.given import ends, needed
 from fynx_scapy.lab.lab import Lab
+from fynx_scapy.lab.peer import PeerConfig
+from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.session import Session
 
+_PATIENCE = 10.0
 QUICK = Retransmission(timeout=0.3, base=1.5, tries=2)
 """A peer of a lab answers at once, and the network loses nothing: a request is given up after a second."""
 
 
+ESP = "aes128gcm16,aes128-sha256,chacha20poly1305,null-sha256,aes128-sha1"
+"""What a peer for the whole catalogue accepts for ESP, so that cases may choose."""
+IKE = ",".join(
+    (
+        *(f"{cipher}-prfsha256-x25519" for cipher in ("aes128gcm16", "aes128-sha256", "aes256gcm16", "aes256-sha256")),
+        "aes128gcm16-prfsha256-modp2048",
+        "aes128gcm16-prfsha256-ecp256",
+        "aes256gcm16-prfsha512-x25519",
+    )
+)
+"""The same for IKE."""
+
+
+def tolerant() -> PeerConfig:
+    """A peer for the catalogue: it accepts what cases choose, and many half-open IKE SAs."""
+    return PeerConfig(half_open_limits=False).changed(ike=IKE, esp=ESP)
+
+
 class LabDriver(Driver):
     """Makes the peer of a lab act. LabError when the peer refuses."""
-
-    patience = 10.0
 
     def __init__(self, lab: Lab, session: Session | None = None) -> None:
         self._lab, self._session = lab, session
         self.who = f"the lab's {lab.peer.name}"  # type: ignore[misc]
         self.name, self.version = lab.peer.name, lab.peer.version
         self.logs_keys = "keys" in lab.peer.capabilities
+        self.quirks, self.patience = lab.peer.quirks, _PATIENCE * lab.slowness
 
     def initiate(self, connection: str = "lab", child: str | None = None) -> None:
         """Have it set up an IKE SA and a Child SA with us: its first one, or the one with the name ``child``."""
@@ -102,19 +123,46 @@ class LabWorld(TargetWorld):
     """The peer of a lab, for scenarios that take it as it is: our configuration mirrors its own."""
 
     name = "lab"
+    expendable = True
+    configurable = True
 
     def __init__(self, lab: Lab) -> None:
         super().__init__(lab_target(lab))
-        self.lab = lab
+        self.lab, self._base = lab, lab.config
 
     def check(self, role: Role, given: Mapping[str, Any]) -> None:
         """OutOfReach when the arguments contradict the configuration of the lab."""
         if role.asynchronous:
             raise OutOfReach(f"{role.driver} needs a lab of its own")
-        self.target.config(given)
+        self._ends(given)
+
+    def config(self, given: Mapping[str, Any]) -> IkeConfig:
+        """Our configuration for a session with these arguments. OutOfReach when they are not for this peer."""
+        return self._ends(given)[1]
+
+    def endpoint(self, given: Mapping[str, Any]) -> EndpointConfig | None:
+        """Our endpoint's configuration, as the case has it."""
+        endpoint: EndpointConfig | None = given.get("endpoint")
+        return endpoint
+
+    def _ends(self, given: Mapping[str, Any]) -> tuple[PeerConfig, IkeConfig]:
+        """The peer's configuration and ours."""
+        ours = self.target.config({name: value for name, value in given.items() if name not in ("endpoint", "peer")})
+        theirs, ours = ends(self._base, given, ours)
+        if missing := sorted(needed(theirs) - self.lab.peer.capabilities):
+            raise Unsupported(f"the peer cannot do what the case needs: {', '.join(missing)}")
+        return theirs, ours
+
+    def session(self, role: Role, given: Mapping[str, Any], network: Hosts, seed: str) -> Session:
+        """A session with the peer, which is configured first, if the arguments say how. LabError as in `Lab`."""
+        self.lab.configure(self._ends(given)[0])
+        return super().session(role, given, network, seed)
 
     def clear(self) -> bool:
-        """Have the peer end all its IKE SAs, if it can be told to."""
+        """Have the peer end all its IKE SAs, if it can be told to. One that was configured is as before again."""
+        if self.lab.config != self._base:
+            self.lab.configure(self._base)
+            return True
         try:
             self.lab.peer.forget()
             return not self.lab.peer.sas()

@@ -72,7 +72,8 @@ def _sa(block: str) -> KernelSa:
         spi=int(head[1], 16),
         reqid=int(head[2]),
         mode=head[3],
-        esn=flags is not None and "esn" in flags[1].split(),
+        # ip(8) writes no space between this flag and the extra ones: esnextra_flag.
+        esn=flags is not None and re.search(r"\besn(?:extra_flag)?\b", flags[1]) is not None,
         encap="encap type espinudp" in block,
         algorithms=tuple(re.findall(r"^\s+(?:aead|enc|auth|auth-trunc) (\S+)", block, re.MULTILINE)),
         octets=int(used[1]),

@@ -2,10 +2,10 @@
 """FCS_IPSEC_EXT.1 of NIAP's PP-Module for VPN Clients 3.0 (2025-09-30): what of its tests can be seen from the wire.
 
 The peer is the TOE, and is configured as the module asks: IKE and ESP with AES-GCM-256, groups 20 and 15 to 18 or
-21. Each test has a positive half, which must succeed, and a negative half, which must fail. The TOE authenticates by a
-pre-shared key; the ten tests about certificates are not in this suite. Not seen from the wire are the SPD's entries
-BYPASS and DISCARD, and how secrets are generated (elements 9 and 10). A lifetime of hours passes in virtual time only,
-with an embedded peer.
+21. Each test has a positive half, which must succeed, and a negative half, which must fail. Here the TOE authenticates
+by a pre-shared key; the ten tests about certificates are in `niap_certificates`. Not seen from the wire are the SPD's
+entries BYPASS and DISCARD, and how secrets are generated (elements 9 and 10). A lifetime of hours passes in virtual
+time only, with an embedded peer.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from scapy.layers.inet import ICMP, IP, UDP
 from fynx_scapy import ChildConfig, IkeConfig, Lifetime, Limits, Session
 from fynx_scapy.errors import LocalError, Timeout
 from fynx_scapy.events import ChildSaInstalled, ChildSaRekeyed, IkeSaEstablished, IkeSaRekeyed, SaDeleted
-from fynx_scapy.harness import Role, Run, expect
+from fynx_scapy.harness import BOTH, Run, expect
 from fynx_scapy.harness.cases import Case, case, cases, gives_up, no_sa
 from fynx_scapy.harness.verbs import lose_all, octets_instead_for_good
 from fynx_scapy.layers.ikev2 import IKEv2_Notify, IKEv2_SA
 
 PP = "NIAP PP-Module VPN Client 3.0"
-BOTH = (Role.INITIATOR, Role.RESPONDER)
 IKE, ESP = "aes256gcm16-prfsha384-ecp384", "aes256gcm16"
 GROUPS = {
     "15": "modp3072", "16": "modp4096", "17": "modp6144", "18": "modp8192", "20": "ecp384", "21": "ecp521",
@@ -38,25 +37,22 @@ def niap(element: str, test: int | None = None) -> str:
     return f"{PP}, FCS_IPSEC_EXT.{element}{f' test {test}' if test else ''}"
 
 
-def toe(run: Run, **changes: Any) -> dict[str, Any] | None:
-    """The embedded peer's configuration; a live one is configured by its administrator."""
-    return None if run.live else TOE | changes
+def session(run: Run, **given: Any) -> Session:
+    """A session with our proposals. An embedded peer is the TOE above, a live one is as it is."""
+    return run.session(**{"proposals": IKE, "esp_proposals": ESP, "embedded": {"peer": TOE}, **given})
 
 
-def connected(run: Run, **ours: Any) -> Session:
+def connected(run: Run, **given: Any) -> Session:
     """An IKE SA and a Child SA with these proposals, and packets that pass."""
-    peer = ours.pop("peer", None) or toe(run)
-    given = {"proposals": IKE, "esp_proposals": ESP} | ours | ({"peer": peer} if peer is not None else {})
-    s = run.session(**given)
+    s = session(run, **given)
     run.establish(s)
     expect(s.ping()).has(ICMP, type=0)
     return s
 
 
-def refused(run: Run, what: str, **ours: Any) -> None:
+def refused(run: Run, what: str, **given: Any) -> None:
     """No IKE SA comes of these proposals."""
-    peer = toe(run)
-    s = run.session(**({"proposals": IKE, "esp_proposals": ESP} | ours | ({"peer": peer} if peer is not None else {})))
+    s = session(run, **given)
     # HDR, SAi1, KEi, Ni  -->   <--  HDR, N(NO_PROPOSAL_CHOSEN) or N(INVALID_KE_PAYLOAD)
     answer = s.sa_init()
     expect(answer, what).lacks(IKEv2_SA).has(IKEv2_Notify)
@@ -178,7 +174,7 @@ def niap_lifetime_of_octets(run: Run) -> None:
         run.needs(False, "the TOE would have to be configured with a short lifetime in octets")
     limits = Lifetime(soft=Limits(bytes=5_000), hard=Limits(bytes=9_000), jitter=0.0)
     child = ChildConfig(local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24", proposals=ESP, lifetime=limits)
-    s = connected(run, peer={"proposals": EVERY, "children": (child,)})
+    s = connected(run, embedded={"peer": {"proposals": EVERY, "children": (child,)}})
     for _ in range(8):
         s.ping(size=1000)
     expect(s.events).has(ChildSaRekeyed)
@@ -200,7 +196,7 @@ def niap_ike_lifetime_of_a_day(run: Run) -> None:
 
 def _group(number: str, keyword: str) -> None:
     def body(run: Run) -> None:
-        s = run.session(**{"proposals": f"aes256gcm16-prfsha384-{keyword}", "esp_proposals": ESP} | _peer(run))
+        s = session(run, proposals=f"aes256gcm16-prfsha384-{keyword}")
         answer = s.sa_init()
         run.needs(IKEv2_SA in answer, f"group {number} is not among those that the TOE has selected")
         s.auth()
@@ -210,11 +206,6 @@ def _group(number: str, keyword: str) -> None:
     body.__name__ = f"niap_group_{number}"
     body.__doc__ = f"IKE is completed with Diffie-Hellman group {number} ({keyword}), and packets pass."
     case(source=niap("1.8", 1), suites=("niap",), severity="high")(body)
-
-
-def _peer(run: Run) -> dict[str, Any]:
-    peer = toe(run)
-    return {} if peer is None else {"peer": peer}
 
 
 for _number, _keyword in GROUPS.items():
@@ -256,7 +247,7 @@ def niap_ike_other_algorithms(run: Run) -> None:
 def niap_esp_other_algorithms(run: Run) -> None:
     """No Child SA comes of algorithms that element 4 does not name; the IKE SA may stay."""
     for suite in ("aes128gcm16", "aes256-sha384", "3des-sha1", "null-sha256", "chacha20poly1305"):
-        s = run.session(**{"proposals": IKE, "esp_proposals": suite} | _peer(run))
+        s = session(run, esp_proposals=suite)
         # HDR, SK {IDi, AUTH, SA, TSi, TSr}  -->   <--  HDR, SK {IDr, AUTH, N(NO_PROPOSAL_CHOSEN)}
         answer = s.connect()
         expect(answer, suite).lacks(IKEv2_SA)

@@ -20,7 +20,7 @@ AGELESS: PeerFields = {
 def lifetime_bytes(run: Run) -> None:
     """Byte and packet limits work like time limits: the soft one rekeys, the hard one stops traffic."""
     soft = Lifetime(soft=Limits(bytes=10_000), hard=Limits(bytes=50_000), jitter=0.0)
-    s = run.session("a soft limit of bytes", config=config(soft), peer=None if run.live else AGELESS)
+    s = run.session("a soft limit of bytes", config=config(soft), embedded={"peer": AGELESS})
     s.connect()
     for _ in range(12):
         s.ping(size=1000)

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from fynx_scapy import Session
-from fynx_scapy.harness import Run
+from fynx_scapy.harness import BOTH, Run, expect
 from fynx_scapy.harness.cases import (
     Base,
     Case,
@@ -17,6 +16,7 @@ from fynx_scapy.harness.cases import (
     alive,
     answered,
     carries,
+    case,
     cases,
     deletes,
     judged,
@@ -27,9 +27,8 @@ from fynx_scapy.harness.cases import (
 from fynx_scapy.harness.verbs import insert_notify, send_again
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
+from fynx_scapy.taps import RESPONSE, Datagram, DatagramKind
 
-BEGUN = 0.05
-"""So many seconds after a live peer was asked to begin, it has begun. Its request waits in our socket."""
 CREATE, INFORMATIONAL = ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL
 
 
@@ -39,8 +38,7 @@ def begun(provoke: Callable[[Any], object]) -> Callable[[Run, Session], None]:
     def prepare(run: Run, s: Session) -> None:
         run.establish(s)
         provoke(run.driver(s))
-        if run.live:
-            time.sleep(BEGUN)
+        run.driver(s).begun()
 
     return prepare
 
@@ -163,8 +161,29 @@ cases(
         ),
         Case(
             "peer_rekey_refused_for_now", base="rekey_child", at="response",
-            do=insert_notify("TEMPORARY_FAILURE", at=0) + send_again(1), then=alive(), severity="low",
-            requirements=("7296-2.25-02",),
+            do=insert_notify("TEMPORARY_FAILURE", at=0) + send_again(1), then=alive(), severity="high",
+            requirements=("7296-2.25-02",), suites=("crash",),
         ),
     ],
 )  # fmt: skip
+
+
+@case(requirements=("7296-2.8.2-i01",), roles=BOTH, live=False, severity="high")
+def ike_rekey_of_the_peer_not_noticed(run: Run) -> None:
+    """The peer's rekey of the IKE SA crosses ours, and is lost. Then: our Delete ends its attempt, and nothing else."""
+    s = run.session()
+    run.establish(s)
+    here = s.sa.local.host
+
+    def lose(_now: float, datagram: Datagram) -> list[Datagram] | None:
+        request = datagram.data[18] == CREATE and not datagram.data[19] & RESPONSE
+        return [] if request and datagram.local.host != here and datagram.kind is DatagramKind.IKE else None
+
+    remove = s.network.intercept(lose)
+    run.driver(s).rekey_ike()
+    s.rekey_ike()
+    s.network.run()
+    remove()
+    expect(len([sa for sa in s.peer.sas.values() if sa.established]), "IKE SAs of the peer").equals(1)
+    s.liveness()
+    s.ping()

@@ -54,8 +54,7 @@ def watched(s: Session) -> Iterator[Requests]:
     found = Requests()
 
     def look(time: float, datagram: Datagram, _fate: str) -> None:
-        ours = datagram.local.host in s.client.hosts
-        if datagram.kind is not DatagramKind.IKE or ours or len(datagram.data) < HEADER_SIZE:
+        if datagram.kind is not DatagramKind.IKE or s.sends(datagram) or len(datagram.data) < HEADER_SIZE:
             return
         if not datagram.data[FLAGS] & RESPONSE:
             found.at.append(time)

@@ -90,8 +90,16 @@ def _sized(message: Heard) -> str | None:
     return next((f"a cookie of {len(each)} octets" for each in cookies if not 1 <= len(each) <= 64), None)
 
 
+def _another(seen: Seen) -> str | None:
+    cookies = [
+        bytes(note.notify or b"") for m in seen.requests for note in m.notifies if note.type == NotifyType.COOKIE
+    ]
+    return None if b"another" in cookies else str(seen)
+
+
 SIZED = sends("its cookies have 1 to 64 octets", _sized)
 RETURNED = judged("it sends the same request again, with our cookie as its first payload", _returned)
+ANOTHER = judged("it sends the request again, with our other cookie", _another)
 LIMITED = judged(
     f"it sends at most {MOST_REQUESTS} different requests",
     lambda seen: None if len(_requests(seen)) <= MOST_REQUESTS else f"{len(_requests(seen))} requests",
@@ -203,6 +211,12 @@ INITIATOR = [
         do=insert_notify(40960), ours=ECP256, peer=BOTH, then=retries() & goes_on() & carries(),
         requirements=("7296-2.6.1-01",),
     ),
+    Case(
+        "cookie_then_another_group_then_another_cookie", base="connect", at="IKE_SA_INIT response round 3",
+        endpoint=ASK, do=only_notify("COOKIE", b"another"), ours=ECP256, peer=BOTH, then=ANOTHER,
+        requirements=("7296-2.6.1-01",),
+        what="We ask for another cookie when the peer has followed a cookie and then another group.",
+    ),
 ]  # fmt: skip
 
 POSE = EndpointConfig(puzzle_levels=((0, 8),))
@@ -287,7 +301,10 @@ def puzzle_solved_wrongly(run: Run) -> None:
     """A solution of which one key is wrong is none."""
 
     def spoil(payload: IKEv2_PS) -> None:
-        payload.load = bytes(payload.load)[:-1] + bytes([bytes(payload.load)[-1] ^ 1])
+        # Our keys are the smallest four numbers that solve it: the one before the last is none, whatever the cookie.
+        keys = bytes(payload.load)
+        size = len(keys) // 4
+        payload.load = keys[:-size] + (int.from_bytes(keys[-size:]) - 1).to_bytes(size)
 
     _unsolved(run, spoil)
 

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 from fynx_scapy import EndpointConfig
-from fynx_scapy.harness import Run, deliver, expect, stranger
+from fynx_scapy.harness import BOTH, Run, deliver, expect, stranger
 from fynx_scapy.harness.cases import (
     Case,
     Heard,
-    Role,
     accepted,
     alive,
     answered,
@@ -116,7 +115,8 @@ VERSIONS = [
         then=taken() & alive(), requirements=("7296-2.5-01",),
     ),
     Case(
-        "ikev1_main_mode", base="init", severity="high", then=dropped(), source="RFC 7296 section 2.5",
+        "ikev1_main_mode", base="init", severity="high", then=dropped() | answered("INVALID_MAJOR_VERSION"),
+        source="RFC 7296 section 2.5",
         do=octets_instead(bytes.fromhex("4142434445464748" + "00" * 8 + "0110020000000000" + "0000001c")),
     ),
 ]  # fmt: skip
@@ -356,7 +356,7 @@ TYPES = [
 cases(__name__, [*VERSIONS, *FLAGS, *SPIS, *LENGTHS, *TYPES])
 
 
-@case(requirements=("7296-2.6-i01",), severity="high", roles=(Role.INITIATOR, Role.RESPONDER), live=False)
+@case(requirements=("7296-2.6-i01",), severity="high", roles=BOTH, live=False)
 def request_from_another_address(run: Run) -> None:
     """A request from an address that the IKE SA does not know is answered there: its SPIs say whose it is."""
     s = run.session()

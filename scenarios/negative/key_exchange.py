@@ -183,8 +183,15 @@ def _full_offer(seen: Seen) -> str | None:
     first, *others = _init_requests(seen)
     if not others:
         return f"no second request: {seen}"
-    offers = [next(p.octets() for p in message.payloads if isinstance(p, IKEv2_SA)) for message in (first, *others)]
-    return None if set(offers) == {offers[0]} else "another SA payload in the second request"
+    offers = [_offer(message) for message in (first, *others)]
+    return None if set(offers) == {offers[0]} else "another offer in the second request"
+
+
+def _offer(message: Heard) -> frozenset[frozenset[bytes]]:
+    """The transforms of each proposal in a request. Their order is a preference, which may change for the retry."""
+    sa = next(payload for payload in message.payloads if isinstance(payload, IKEv2_SA))
+    # Without its first four octets, which say whether another one follows.
+    return frozenset(frozenset(bytes(transform)[4:] for transform in each.trans) for each in sa.prop)
 
 
 def _group(wanted: int) -> Callable[[Seen], str | None]:

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fynx_scapy.events import MessageReceived
-from fynx_scapy.harness import Run, expect
+from fynx_scapy.harness import BOTH, Run, expect
 from fynx_scapy.harness.cases import (
     Case,
     Heard,
-    Role,
     accepted,
     alive,
     answered,
@@ -123,7 +122,7 @@ SIZES = [
 cases(__name__, SIZES)
 
 
-@case(requirements=("7296-3.9-02", "7296-2.10-01"), severity="critical", roles=(Role.INITIATOR, Role.RESPONDER))
+@case(requirements=("7296-3.9-02", "7296-2.10-01"), severity="critical", roles=BOTH)
 def nonces_are_not_used_twice(run: Run) -> None:
     """The nonces of a peer differ in every exchange: IKE_SA_INIT, new Child SAs and rekeys."""
     s = run.session()

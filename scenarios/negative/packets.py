@@ -12,8 +12,9 @@ from scapy.layers.inet import ICMP, IP
 
 from fynx_scapy import ChildConfig, ConfigReply, ConfigRequest, IkeConfig, PeerFields, Psk, Session
 from fynx_scapy.errors import FynxError, LocalError
+from fynx_scapy.esp import EspParts
 from fynx_scapy.events import MessageReceived
-from fynx_scapy.harness import Role, Run, expect, takes_on
+from fynx_scapy.harness import BOTH, Role, Run, expect, takes_on
 from fynx_scapy.harness.cases import Case, case, cases, no_sa, silent
 from fynx_scapy.harness.verbs import add_to_message_id
 from fynx_scapy.iana import ExchangeType, NotifyType, TransformType
@@ -24,7 +25,6 @@ from fynx_scapy.scenarios.negative.conduct import alive, for_a_while, up
 from fynx_scapy.scenarios.negative.paths import ESP, IN_UDP, TRANSPORT, US_BEHIND, believing, listening, plain
 from fynx_scapy.taps import Datagram, Outgoing
 
-BOTH = (Role.INITIATOR, Role.RESPONDER)
 OURS, THEIRS = "10.1.0.7", "10.2.0.7"
 AUTH, CREATE, INFORMATIONAL = ExchangeType.IKE_AUTH, ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL
 
@@ -58,6 +58,34 @@ def esp_numbers_of_the_peer(run: Run) -> None:
     expect([int.from_bytes(one[4:8]) for one in packets], "sequence numbers").equals([1, 2, 3, 4, 5])
     expect({int.from_bytes(one[:4]) for one in packets}, "SPIs").equals({s.child.inbound.spi})
     expect(s.child.outbound.spi, "the SPI that the peer chose").between(256, 0xFFFFFFFF)
+
+
+@case(requirements=("4303-2.4-03", "4303-2.4-i01", "4303-2.4-i02"), roles=BOTH, live=False)
+def esp_padding_of_the_peer(run: Run) -> None:
+    """The peer sends packets of several lengths. Then: their padding is 1, 2, 3, ..., and ends a word of 4 octets."""
+    for suite in ("aes128gcm16", "aes128-sha256"):
+        s = run.session(suite, config=mine(proposals=(suite,)))
+        run.establish(s)
+        inbound, driver = s.child.inbound, run.driver(s)
+        with listening(s) as seen:
+            for octets in range(6):
+                driver.send(IP(src=THEIRS, dst=OURS) / ICMP() / bytes(octets))
+                for_a_while(s, 0.2)
+        parts = [EspParts.take_apart(inbound, one.data) for one in seen.of(ESP, IN_UDP)]
+        expect(len(parts), "packets").equals(6)
+        right = [bytes(range(1, 1 + (one.pad_length or 0))) for one in parts]
+        expect([one.padding for one in parts], "padding").equals(right)
+        ends = [(len(one.data) - inbound.icv_size) % 4 for one in seen.of(ESP, IN_UDP)]
+        expect(ends, "octets in front of the ICV, modulo 4").equals([0] * 6)
+
+
+@case(requirements=("4303-3.4.3-i02", "4303-2.2.1-01"), roles=BOTH, live=False, severity="high")
+def esn_in_the_next_subspace(run: Run) -> None:
+    """Our extended sequence numbers go beyond 2^32. Then: the peer takes every packet."""
+    s = up(run, config=mine(proposals=("aes128gcm16-esn",)))
+    s.child.outbound.seq = (1 << 32) - 3
+    for _ in range(5):
+        s.ping()
 
 
 @case(requirements=("4303-3.3.3-01", "4303-2.2-i01"), roles=BOTH, severity="high", live=False)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from fynx_scapy import ChildConfig, IkeConfig, Psk, Session
-from fynx_scapy.harness import Role, Run, expect
+from fynx_scapy.harness import BOTH, Role, Run, expect
 from fynx_scapy.harness.cases import case
 from fynx_scapy.iana import ExchangeType, NotifyType
 from fynx_scapy.layers.ikev2 import IKEv2_Notify, IKEv2_TSi, IKEv2_TSr
@@ -19,7 +19,6 @@ from fynx_scapy.scenarios.negative.beginnings import asked, payloads
 from fynx_scapy.scenarios.negative.conduct import alive, for_a_while
 from fynx_scapy.taps import Datagram, DatagramKind, Outgoing
 
-BOTH = (Role.INITIATOR, Role.RESPONDER)
 ESP, IN_UDP, KEEPALIVE = DatagramKind.ESP, DatagramKind.ESP_IN_UDP, DatagramKind.KEEPALIVE
 
 
@@ -41,7 +40,8 @@ def listening(s: Session) -> Iterator[Sent]:
     found = Sent()
 
     def look(time: float, datagram: Datagram, _fate: str) -> None:
-        if s.config.remote is not None and datagram.local.host == s.config.remote.host:
+        remote = s.config.remote
+        if remote is not None and datagram.local.host == remote.host and not s.sends(datagram):
             found.at.append(time)
             found.datagrams.append(datagram)
 

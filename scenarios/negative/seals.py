@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fynx_scapy import ChildConfig, IkeConfig, Psk, Retransmission
-from fynx_scapy.harness import Role, Run, expect
+from fynx_scapy.harness import BOTH, Role, Run, expect
 from fynx_scapy.harness.cases import (
     Case,
     accepted,
@@ -29,7 +29,6 @@ from fynx_scapy.scenarios.negative.conduct import for_a_while, mute, up, watched
 from fynx_scapy.scenarios.negative.paths import listening
 from fynx_scapy.taps import RESPONSE, Datagram, DatagramKind, Outgoing
 
-BOTH = (Role.INITIATOR, Role.RESPONDER)
 SUCCESS = IKEv2_EAP(eap=b"\x03\x01\x00\x04")
 
 cases(

@@ -12,10 +12,10 @@ from fynx_scapy.harness.cases import (
     answered,
     carries,
     cases,
-    deletes,
     judged,
     new_child_unused,
     no_child,
+    no_complaint,
     refused,
 )
 from fynx_scapy.harness.verbs import (
@@ -237,15 +237,15 @@ cases(
         # Answers that are wider than the offer
         Case(
             "ts_response_wider", base="create_child", at="response", do=selectors("TSi", "0.0.0.0/0"),
-            then=new_child_unused() & (alive() | deletes()), severity="critical", requirements=("7296-2.9-i04",),
+            then=new_child_unused() & no_complaint(), severity="critical", requirements=("7296-2.9-i04",),
         ),
         Case(
             "ts_response_elsewhere", base="create_child", at="response", do=selectors("TSi", "198.51.100.0/24"),
-            then=new_child_unused() & (alive() | deletes()), severity="critical", requirements=("7296-2.9-i04",),
+            then=new_child_unused() & no_complaint(), severity="critical", requirements=("7296-2.9-i04",),
         ),
         Case(
             "ts_response_missing", base="create_child", at="response", do=drop("TSi"),
-            then=new_child_unused() & (alive() | deletes()), severity="high", requirements=("7296-2.21-i02",),
+            then=new_child_unused() & no_complaint(), severity="high", requirements=("7296-2.21-i02",),
         ),
     ],
 )  # fmt: skip

@@ -12,12 +12,11 @@ from scapy.packet import Packet
 
 from fynx_scapy import Session
 from fynx_scapy.exchanges import Phase, responders
-from fynx_scapy.harness import Run
+from fynx_scapy.harness import BOTH, Run
 from fynx_scapy.harness.cases import (
     Base,
     Case,
     Outcome,
-    Role,
     alive,
     answered,
     cases,
@@ -107,7 +106,7 @@ def established() -> Iterator[Case]:
             then = (answered("STATE_NOT_FOUND", protected=True) | answered("INVALID_SYNTAX")) & alive()
         yield Case(
             f"{word(number)}_once_established", base=base, then=then & no_child(),
-            roles=(Role.INITIATOR, Role.RESPONDER), requirements=("7296-1-01",), severity="high",
+            roles=BOTH, requirements=("7296-1-01",), severity="high",
             source="RFC 9370 section 2.2.4" if number == ExchangeType.IKE_FOLLOWUP_KE else "",
         )  # fmt: skip
 

@@ -98,6 +98,7 @@ WRONG: dict[str, Mutation] = {
     "another_key_length": set_transforms("ENCR", 12, 256),
     "no_key_length": without_key_length(),
     "two_ciphers": add_transform("ENCR", 12, 256),
+    "one_cipher_twice": add_transform("ENCR", 12, 128),
     "no_cipher": drop_transforms("ENCR"),
     "no_integrity": drop_transforms("INTEG"),
     "another_integrity": set_transforms("INTEG", 14),

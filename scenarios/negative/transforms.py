@@ -38,6 +38,7 @@ from fynx_scapy.scenarios.negative.negotiation import (
     transform,
 )
 
+LONG = transform(1, 20, None, IKEv2_TransformAttribute(AF=0, type=14, value=b"\0\x80"))
 TWICE = transform(1, 20, 128, IKEv2_TransformAttribute(type=14, value=128))
 
 KEY_LENGTHS = [
@@ -77,6 +78,14 @@ KEY_LENGTHS = [
     Case(
         "key_length_as_octets", base="init", ours=AEAD, severity="low", requirements=("7296-3.3.5-01",),
         do=without_key_length() + add_attribute(14, b"\0\0\0\x80", long=True), then=NONE_CHOSEN,
+    ),
+    Case(
+        "key_length_as_two_octets", base="init", ours=AEAD, severity="low", requirements=("7296-3.3.5-01",),
+        do=without_key_length() + add_attribute(14, b"\0\x80", long=True), then=NONE_CHOSEN,
+    ),
+    Case(
+        "key_length_as_two_octets_beside_a_good_one", base="init", severity="low", then=chooses(1, encr=(20, 256)),
+        do=offer(proposal(1, LONG, GCM256, PRF, X25519)), ours=BOTH_LENGTHS, requirements=("7296-3.3.5-01",),
     ),
     Case(
         "key_length_of_prf", base="init", do=add_attribute(14, 256, "PRF"), then=NONE_CHOSEN, ours=AEAD,

@@ -13,14 +13,13 @@ from scapy.packet import Packet
 
 from fynx_scapy import Session
 from fynx_scapy.events import IkeSaEstablished
-from fynx_scapy.harness import Role, Run, expect, rogue
+from fynx_scapy.harness import BOTH, Run, expect, rogue
 from fynx_scapy.harness.cases import case
 from fynx_scapy.iana import ExchangeType, name_of
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_Delete, IKEv2_IDr, IKEv2_Nonce, IKEv2_Notify
 from fynx_scapy.taps import RESPONSE
 
 BY_INITIATOR = 0x08
-BOTH = (Role.INITIATOR, Role.RESPONDER)
 ERRORS = (
     "INVALID_IKE_SPI", "INVALID_SPI", "INVALID_SYNTAX", "INVALID_MAJOR_VERSION", "AUTHENTICATION_FAILED",
     "NO_PROPOSAL_CHOSEN", "INVALID_MESSAGE_ID", "UNSUPPORTED_CRITICAL_PAYLOAD", "TEMPORARY_FAILURE",

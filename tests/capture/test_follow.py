@@ -23,6 +23,7 @@ from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.keylog import KeyLog
 from tests.capture.following import follow, ipsec, least
 from tests.capture.independent import openable
+from tests.examples import examples
 from tests.shared import FOLDER, shared
 
 LAB = FOLDER / "captures/lab"
@@ -363,7 +364,7 @@ def test_captures_of_others_are_followed_without_an_exception(path: Path | None)
 
 
 @given(seed=st.integers(0, 1 << 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_damaged_messages_never_raise(seed: int) -> None:
     """Sealed anew behind the damage, so that the inside is damaged too: whatever a peer with the keys may send."""
     rng = random.Random(seed)
@@ -407,7 +408,7 @@ def _resealed(follower: Follower, message: IkeOpened, rng: random.Random) -> Non
 
 def test_the_richest_of_several_rows_for_an_sa_is_used() -> None:
     """Wireshark's table knows no SK_p, our keys.json does: beside a capture lie both."""
-    capture = Path(__file__).resolve().parents[2] / "pcaps" / "strongswan-psk-initiator.pcapng"
+    capture = Path(__file__).resolve().parents[2] / "pcaps" / "strongswan-psk_handshake-initiator.pcapng"
     keys = KeyLog.beside(capture)
     keys.update(KeyLog(psk="lab psk for testing"))
     assert [bool(row.sk_pi) for row in keys.ike] == [False, True]

@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from click.testing import CliRunner, Result
 
 from fynx_scapy import cli
 from fynx_scapy.harness.scenario import Body, Scenario
 from fynx_scapy.harness.target import Target
-from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeChanges, IkeConfig, Retransmission
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.net.udp import UdpNetwork, free_ports
@@ -27,7 +27,7 @@ PROPOSALS = (
 class Bob:
     """A responder over UDP, whom a thread serves: he allows what the scenarios' peers are configured for."""
 
-    def __init__(self) -> None:
+    def __init__(self, **changes: Unpack[IkeChanges]) -> None:
         self.port, natt_port = free_ports("127.0.0.1")
         children = (
             ChildConfig(
@@ -36,7 +36,7 @@ class Bob:
         )
         config = IkeConfig(
             auth=KEY, local_id="bob", proposals=PROPOSALS, children=children, childless=True, force_encapsulation=True
-        )
+        ).replace(**changes)
         settings = EndpointConfig(port=self.port, natt_port=natt_port, marker_always=True)
         self.network = UdpNetwork()
         self.endpoint = Endpoint("127.0.0.1", [config], config=settings)
@@ -55,9 +55,9 @@ class Bob:
 
 
 @contextmanager
-def bob() -> Iterator[Bob]:
-    """Bob, as long as the block lasts."""
-    made = Bob()
+def bob(**changes: Unpack[IkeChanges]) -> Iterator[Bob]:
+    """Bob, as long as the block lasts, with these changes of his configuration."""
+    made = Bob(**changes)
     try:
         yield made
     finally:

@@ -18,6 +18,7 @@ from fynx_scapy.harness.journal import Journal
 from fynx_scapy.harness.pace import Pace
 from fynx_scapy.harness.plan import Job, plan
 from fynx_scapy.harness.recognition import recognised
+from fynx_scapy.harness.registry import asked_for
 from fynx_scapy.harness.runner import run as run_one
 from fynx_scapy.harness.sanity import Stretch, converse
 from fynx_scapy.harness.subject import Subject
@@ -173,7 +174,7 @@ def test_the_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return real(scenario, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr("fynx_scapy.harness.campaign.run", interrupted)
-    words = ("run", "psk_handshake", "childless", "--resume", journal, "--json", tmp_path / "x.json")
+    words = ("run", "liveness", "childless", "--resume", journal, "--json", tmp_path / "x.json")
     done = fynx(*words)
     assert (done.exit_code, f"go on with --resume {journal}" in done.stderr) == (130, True)
     seed = json.loads((tmp_path / "x.json").read_text())["seed"]
@@ -182,7 +183,7 @@ def test_the_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     told = json.loads((tmp_path / "x.json").read_text())
     assert told["seed"] == seed
     assert [(each["verdict"], each["remembered"]) for each in told["results"]] == [("PASS", True), ("PASS", False)]
-    assert ran == ["psk_handshake", "childless", "childless"]
+    assert ran == ["liveness", "childless", "childless"]
 
 
 # With live peers
@@ -338,6 +339,26 @@ def test_one_peer_may_have_several_sessions_at_once(peer: Bob) -> None:
     assert verdicts(live(together, together, subjects=[Subject(target(peer.port))], at_once=2)) == [Verdict.PASS] * 2
 
 
+def test_twins_share_the_scenarios_of_one_peer(peer: Bob) -> None:
+    meeting, met = threading.Barrier(2, timeout=10), set()
+
+    def together(run: Run) -> None:
+        """Waits for the run with the twin."""
+        run.session().sa_init()
+        met.add(run.target.address)
+        meeting.wait()
+
+    with bob() as other:
+        twin = Subject(target(other.port))
+        subject = Subject(target(peer.port), twins=[twin])
+        running = live(together, together, subjects=[subject])
+        assert verdicts(running) == [Verdict.PASS] * 2
+        assert met == {subject.name, twin.name}
+        assert {result.peer for result in running.results()} == {subject.name}
+        assert twin.health is not None
+        assert twin.health.sane
+
+
 def test_who_is_not_there_is_told_before_any_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
     with bob() as gone:
         port = gone.port
@@ -385,3 +406,29 @@ def test_a_subject_is_sent_no_more_than_it_may_be(peer: Bob, monkeypatch: pytest
 )  # fmt: skip
 def test_a_peer_is_recognised_by_its_vendor_id(vendors: str, found: tuple[str, str]) -> None:
     assert recognised({"the peer's vendor IDs": vendors} if vendors else {}, ["strongswan"]) == found
+
+
+# What may end a peer
+
+
+def test_what_may_end_a_peer_runs_only_if_it_was_asked_for() -> None:
+    harmful = replace(made(passing), suites=frozenset({"crash"}))
+    skipped = Subject(target(1)).attempt(harmful, Role.INITIATOR)
+    assert skipped.verdict is Verdict.SKIP
+    assert "it may end the peer" in skipped.reason
+    with bob() as peer:
+        assert (
+            Subject(target(peer.port), asked=lambda one: True).attempt(harmful, Role.INITIATOR).verdict is Verdict.PASS
+        )
+
+
+@pytest.mark.parametrize(
+    ("word", "asked"),
+    [
+        ("x", True), ("negative/x", True), ("suite:crash", True), ("mine.py", True),
+        ("negative", False), ("negative/*", False), ("suite:niap", False), ("*", False),
+    ],
+)  # fmt: skip
+def test_it_is_asked_for_by_its_own_name_or_suite(word: str, asked: bool) -> None:
+    harmful = replace(made(passing), name="x", topic="negative", suites=frozenset({"crash", "niap"}))
+    assert asked_for(harmful, ["other", word]) is asked

@@ -48,6 +48,14 @@ def test_ranges_of_versions(version: str, text: str, holds: bool) -> None:
     assert within(parsed(version), text) is holds
 
 
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [("5.9.8", (5, 9, 8)), ("6.0.1-6+deb13u7", (6, 0, 1)), ("6.0.0beta6", (6, 0, 0)), ("", ()), ("unknown", ())],
+)
+def test_versions_as_programs_tell_them(told: str, number: tuple[int, ...]) -> None:
+    assert parsed(told) == number
+
+
 @pytest.mark.parametrize("text", ["new", "5.x", ">=", "5.9 6.0", "~5.9", "1" * 10])
 def test_what_is_no_range_is_an_error(text: str) -> None:
     with pytest.raises(ConfigError, match=r"expected versions such as '5\.9\.8'"):

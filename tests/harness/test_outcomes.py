@@ -20,10 +20,22 @@ from fynx_scapy.harness.cases import (
     chooses_nothing,
     gives_up,
     never,
+    new_child_unused,
+    no_complaint,
     sends,
     taken,
 )
-from fynx_scapy.harness.verbs import NOTHING, drop, flip_flags, lose, lose_all, only_notify, send_again, set_header
+from fynx_scapy.harness.verbs import (
+    NOTHING,
+    drop,
+    flip_flags,
+    insert_notify,
+    lose,
+    lose_all,
+    only_notify,
+    send_again,
+    set_header,
+)
 from fynx_scapy.harness.verbs.mutation import Mutation
 
 SUITES = {"proposals": "aes128gcm16-aes256gcm16-prfsha256-x25519"}
@@ -56,6 +68,10 @@ def verdict(do: Mutation, then: Outcome, **fields: Any) -> Verdict:
         (NOTHING, asks_again(), RESPONSE, False),
         (flip_flags(0x08), taken(), RESPONSE, False),
         (flip_flags(0x08), asks_again(), RESPONSE, True),
+        (insert_notify(40960), new_child_unused(), BEFORE | {"at": "IKE_AUTH response"}, False),
+        (insert_notify(40960), new_child_unused(), {"base": "create_child", "at": "response"}, False),
+        (only_notify("NO_PROPOSAL_CHOSEN"), new_child_unused(), {"base": "create_child", "at": "response"}, True),
+        (lose(), no_complaint(), RESPONSE, True),
         (lose_all(), backs_off(), RESPONSE, True),
         (lose(), backs_off(), RESPONSE, False),
         (send_again(2), answers_alike(3), {}, True),

@@ -35,6 +35,12 @@ def {name}(run: Run) -> None:
 '''.lstrip().replace("[guard]", "if __name__")
 
 
+CASE = """from fynx_scapy.harness.cases import *
+from fynx_scapy.harness.verbs import *
+cases(__name__, [Case("own", base="init", source="RFC 7296 section 1.2", do={})])
+"""
+
+
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
     file = tmp_path / "a folder" / "my-own.py"
@@ -62,7 +68,7 @@ def test_a_file_and_a_folder_run_from_anywhere(mine: Path) -> None:
     assert json.loads(done.stdout)["seed"] == 5
     done = fynx("run", mine.parent, "psk_handshake")
     assert done.exit_code == 0
-    assert "3 PASS" in done.stdout
+    assert "4 PASS" in done.stdout
     assert "helper.py was not run: it has no scenario" in done.stderr
     assert "my_own" in fynx("list", mine.parent).stdout
 
@@ -75,8 +81,8 @@ def test_a_file_may_have_several_and_a_folder_others(mine: Path) -> None:
     (mine.parent / ".hidden" / "no.py").write_text("import nothing_of_the_kind\n@scenario()\n")
     listed = fynx("list", "--from", mine.parent).stdout.splitlines()
     assert [line.split()[0] for line in listed] == ["one_of_two", "two_of_two", "my_own"]
-    done = fynx("run", "--from", mine.parent, "*_of_two", "cookie", "--json")
-    assert [entry["name"] for entry in json.loads(done.stdout)["results"]] == ["one_of_two", "two_of_two", "cookie"]
+    done = fynx("run", "--from", mine.parent, "*_of_two", "flood", "--json")
+    assert [entry["name"] for entry in json.loads(done.stdout)["results"]] == ["one_of_two", "two_of_two", "flood"]
     assert f"--from '{mine.parent}'" in json.loads(done.stdout)["command"]
     wrong = fynx("run", "--from", mine.parent, "two_of_tow")
     assert (wrong.exit_code, "did you mean two_of_two?" in wrong.stderr) == (2, True)
@@ -101,6 +107,13 @@ def test_a_file_finds_the_modules_beside_it(mine: Path) -> None:
         ("import sys\nsys.exit(0)\n", "it ends the program"),
         (SCENARIO.replace("live=True", "requirements=('x',)"), "my-own.py:4: .*'x'"),
         ("\0", "my-own.py"),
+        ("from fynx_scapy.harness.verbs import drpo\n", r"my-own.py:1: it raised ImportError: .*; did you mean drop\?"),
+        (CASE.format("dorp('Ni'), then=no_sa()"), r"my-own.py:3: it raised NameError: .*; did you mean drop\?"),
+        (CASE.format("drop('Ni'), thn=no_sa()"), r"'thn'; did you mean then\?"),
+        (CASE.format("drop('Ni'), then=no_sa(), roles='initiator'"), r"own: expected roles to be several"),
+        (CASE.format("drop('Ni'), then=no_sa(), roles=['respnder']"), r"own: .*'respnder'; did you mean responder\?"),
+        (SCENARIO.replace("live=True", "roles=['initator']"), r"my-own.py:4: .*; did you mean initiator\?"),
+        (SCENARIO.replace("live=True", "severity='hi'"), r"expected severity to be one of low, .*, found 'hi'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_file_is_one_error(mine: Path, text: str, words: str) -> None:
@@ -120,6 +133,7 @@ def test_what_is_wrong_with_a_file_is_one_error(mine: Path, text: str, words: st
         (["./nowhere/"], "expected a Python file or a folder of scenarios, found neither"),
         (["error_*", "--exclude", "zzz*"], "--exclude 'zzz*' leaves out none"),
         (["zzz*"], "no scenario has a name like 'zzz*'"),
+        (["negative/headr/*"], "has a name like 'negative/headr/*'; did you mean negative/header/*?"),
         (["cookie", "--exclude", "c*"], "--exclude leaves no scenario"),
         ([""], "expected the name of a scenario, found an empty one"),
     ],
@@ -139,12 +153,16 @@ def test_two_scenarios_with_one_name_are_an_error(mine: Path) -> None:
     assert fynx("run", file, file).exit_code == 0, "the same one twice"
 
 
+def test_links_in_a_circle_end(mine: Path) -> None:
+    (mine.parent / "one").symlink_to(mine.parent)
+    (mine.parent / "two").symlink_to(mine.parent)
+    assert fynx("list", "--from", mine.parent).stdout.count("my_own") == 1
+
+
 def test_patterns_choose() -> None:
-    lines = fynx(
-        "list", "strangers/cookie*", "--exclude", "*_wrong", "--exclude", "cookie_returned", "--exclude", "cookie_t*"
-    ).stdout.splitlines()
+    lines = fynx("list", "strangers/cookie*", "--exclude", "*_wrong", "--exclude", "cookie_t*").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["cookie", "cookie_endless", "cookie_rotation"]
-    done = fynx("run", "cookie*", "--exclude", "*_*", "--json")
+    done = fynx("run", "cookie*", "--exclude", "*_*", "--role", "initiator", "--json")
     assert [entry["name"] for entry in json.loads(done.stdout)["results"]] == ["cookie"]
     assert "--exclude '*_*'" in json.loads(done.stdout)["command"]
 
@@ -160,14 +178,14 @@ def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr("fynx_scapy.harness.campaign.run", interrupted)
     files = {name: tmp_path / f"out.{name}" for name in ("report", "json", "junit", "pcap")}
-    chosen = ("cookie*", "--exclude", "cookie_returned", "--exclude", "negative/*")
+    chosen = ("cookie*", "--exclude", "negative/*")
     done = fynx("run", *chosen, *(word for name, file in files.items() for word in (f"--{name}", file)))
     assert done.exit_code == 130
-    assert "interrupted: 4 of 5 scenarios not run" in done.stderr
+    assert "interrupted: 5 of 6 scenarios not run" in done.stderr
     assert "NOT RUN" in done.stdout
     verdicts = [entry["verdict"] for entry in json.loads(files["json"].read_text())["results"]]
-    assert verdicts == ["PASS"] + ["NOT RUN"] * 4
-    assert 'skipped="4"' in files["junit"].read_text()
+    assert verdicts == ["PASS"] + ["NOT RUN"] * 5
+    assert 'skipped="5"' in files["junit"].read_text()
     assert "NOT RUN" in files["report"].read_text()
     assert files["pcap"].stat().st_size > 500
 

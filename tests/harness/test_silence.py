@@ -182,7 +182,7 @@ def silent(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("name", ["error_init_missing_ke", "error_init_nonce_size"])
+@pytest.mark.parametrize("name", ["payload_ke_missing_in_init", "nonce_of_15_octets_in_init"])
 def test_silence_of_nobody_is_no_pass(name: str, hole: socket.socket) -> None:
     result = run(scenarios.load(name), target=Target(address=f"127.0.0.1:{number_of(hole)}"))
     assert result.verdict is Verdict.ERROR

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from fynx_scapy import scenarios
 from fynx_scapy.errors import OutOfReach
 from fynx_scapy.events import (
     ChildSaInstalled,
@@ -18,6 +19,7 @@ from fynx_scapy.events import (
     SaDeleted,
 )
 from fynx_scapy.harness import Driver, EmbeddedWorld, ExpectationFailed, Role, Run, TargetWorld, Verdict, run
+from fynx_scapy.harness.setting import Setting
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.net.echo import echo_request
 from fynx_scapy.session import Session
@@ -132,6 +134,14 @@ def test_a_target_cannot_be_asked(act: Callable[[Driver], None]) -> None:
         act(world.driver_of_any())
 
 
+def test_a_target_is_not_configured_and_a_lab_is_named_for_it() -> None:
+    world = TargetWorld(target(500))
+    with pytest.raises(OutOfReach, match=r"configures the peer \(auth\): only that of a lab \(--lab\)"):
+        world.our_config(Setting(config={"auth": "certificate"}))
+    with pytest.raises(OutOfReach, match=r"configures the peer: only that of a lab \(--lab\)"):
+        world.peer_config(Setting())
+
+
 def test_a_target_is_waited_for_if_that_was_asked_for() -> None:
     def body(stage: Run) -> None:
         """The target initiates."""
@@ -165,3 +175,12 @@ def test_a_target_is_waited_for_if_that_was_asked_for() -> None:
 def test_an_asynchronous_role_needs_a_lab() -> None:
     with pytest.raises(OutOfReach, match="IpsecServer runs only with the peers of a lab"):
         Run("worlds", role=Role.SERVER).session()
+
+
+def test_a_case_whose_proposals_a_live_peer_refuses_has_shown_nothing() -> None:
+    judged = {}
+    with bob() as peer:  # he has no PRF with SHA-512
+        for name in ("nonce_of_16_octets_with_sha512", "nonce_of_15_octets_in_init"):
+            judged[name] = run(scenarios.load(name), world=TargetWorld(target(peer.port)))
+    assert [result.verdict for result in judged.values()] == [Verdict.SKIP, Verdict.PASS], judged
+    assert "does not have the algorithms" in judged["nonce_of_16_octets_with_sha512"].reason

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fynx_scapy.errors import LabError
 from fynx_scapy.lab.lab import Lab
+from fynx_scapy.lab.peer import Peer
+from fynx_scapy.lab.strongswan import StrongSwan
 
 HERE = Path(__file__).parent
 
@@ -27,11 +31,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in here if item in guests])
 
 
-@pytest.fixture(scope="session")
-def strongswan() -> str:
-    """Its version; tests that ask for it are skipped where a lab with it cannot stand."""
+@functools.cache
+def version_of(kind: type[Peer]) -> tuple[str, str]:
+    """The version of a peer, and an empty text or why there is none here."""
     try:
-        with Lab() as lab:
-            return lab.peer.version
+        with Lab(peer=kind) as lab:
+            return lab.peer.version, ""
     except LabError as error:
-        pytest.skip(f"no live peer: {error}")
+        return "", str(error)
+
+
+@pytest.fixture(scope="session")
+def versions() -> Callable[[type[Peer]], str]:
+    """Asks for the version of a peer; the test is skipped where a lab with that peer cannot be set up."""
+
+    def asked(kind: type[Peer]) -> str:
+        version, fault = version_of(kind)
+        return version or pytest.skip(f"no live peer: {fault}")
+
+    return asked
+
+
+@pytest.fixture(scope="session")
+def strongswan(versions: Callable[[type[Peer]], str]) -> str:
+    """The version of this machine's strongSwan; tests that ask for it are skipped without."""
+    return versions(StrongSwan)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from fynx_scapy.harness import Role, Run, Scenario, Verdict
@@ -13,7 +15,7 @@ from fynx_scapy.ike.events import ChildSaInstalled, IkeSaRekeyed, SaDeleted
 from fynx_scapy.lab.lab import Lab
 from fynx_scapy.lab.peer import PeerConfig
 from fynx_scapy.lab.world import LabWorld
-from tests.harness.peers import made
+from tests.harness.peers import fynx, made
 
 BOTH = (Role.INITIATOR, Role.RESPONDER)
 
@@ -79,3 +81,32 @@ def test_what_the_peer_of_a_lab_cannot_be_asked_for_is_skipped(strongswan: str, 
         (result,) = running.run()
     assert result.verdict is Verdict.SKIP
     assert "the lab's strongswan cannot be asked to do" in result.reason
+
+
+def test_a_case_or_a_scenario_may_configure_the_peer_of_a_lab(strongswan: str) -> None:
+    # Whoever is configured for a case is as before for the next one, and each of two labs has some of them.
+    names = [
+        "psk_instead_of_a_certificate",
+        "payload_ke_missing_in_init",
+        "ppk_wrong_key",
+        "certificate_revoked",
+        "not_revoked",
+    ]
+    done = fynx("run", *names, "ocsp_sent", "--lab", "strongswan", "--json", "-j", "2")
+    document = json.loads(done.stdout)
+    judged = {entry["name"]: entry["verdict"] for entry in document["results"]}
+    assert judged == dict.fromkeys(names, "PASS") | {"ocsp_sent": "SKIP"}, done.output
+    (reason,) = {entry["reason"] for entry in document["results"] if entry["verdict"] == "SKIP"}
+    assert reason == "not run: the peer cannot do what the scenario needs: ocsp_sent"
+    assert done.exit_code == 0
+
+
+def test_the_command_starts_a_lab_for_a_run(strongswan: str) -> None:
+    names = ["payload_ke_missing_in_init", "nonce_of_16_octets_in_init_response_with_sha512"]
+    done = fynx("run", *names, "--lab", "strongswan", "--json")
+    document = json.loads(done.stdout)
+    judged = {entry["name"]: (entry["verdict"], entry["role"]) for entry in document["results"]}
+    assert judged == {names[0]: ("PASS", "initiator"), names[1]: ("XFAIL", "responder")}, done.output
+    assert done.exit_code == 0
+    assert document["command"] == f"fynx run {' '.join(names)} --lab strongswan"
+    assert strongswan in document["about"]["manifest"]

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every scenario that configures its peer, with strongSwan, in every role; a test's name says which."""
+"""Every scenario that configures its peer, in every role, with this machine's strongSwan and that of Debian sid.
+
+A test's name says which.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,22 +16,28 @@ from fynx_scapy import scenarios
 from fynx_scapy.capture.dissect import dissect
 from fynx_scapy.harness import Role, Scenario, Verdict
 from fynx_scapy.keylog import KeyLog
-from fynx_scapy.lab.strongswan import StrongSwan
+from fynx_scapy.lab.peer import Peer
+from fynx_scapy.lab.strongswan import StrongSwan, StrongSwanSid
 from fynx_scapy.lab.trial_runner import run_trial
 
+KINDS = (StrongSwan, StrongSwanSid)
 CASES = [
-    pytest.param(trial, role, id=f"strongswan-{trial.name}-{role.value}")
+    pytest.param(kind, trial, role, id=f"{kind.name}-{trial.name}-{role.value}")
+    for kind in KINDS
     for trial in scenarios.everything().values()
     for role in trial.roles
-    if trial.configures and trial.setting.needs <= StrongSwan.capabilities
+    if trial.configures and trial.setting.needs <= kind.capabilities
 ]
 
 
-@pytest.mark.parametrize(("trial", "role"), CASES)
-def test_trial(strongswan: str, trial: Scenario, role: Role, tmp_path: Path) -> None:
-    outcome = run_trial(trial, role)
+@pytest.mark.parametrize(("kind", "trial", "role"), CASES)
+def test_trial(
+    versions: Callable[[type[Peer]], str], kind: type[Peer], trial: Scenario, role: Role, tmp_path: Path
+) -> None:
+    version = versions(kind)
+    outcome = run_trial(trial, role, kind.name)
     assert (outcome.result.verdict, outcome.result.reason) == (Verdict.PASS, ""), _told(outcome)
-    assert outcome.version == strongswan
+    assert outcome.version == version
     outcome.save_capture(tmp_path / "capture.pcapng")
     opens(tmp_path / "capture.pcapng")
 
@@ -46,5 +56,5 @@ def opens(capture: Path) -> None:
 
 
 def test_there_are_enough_of_them() -> None:
-    per_role = Counter(case.values[1] for case in CASES)
-    assert all(per_role[role] >= 40 for role in Role)
+    counts = Counter((case.values[0], case.values[2]) for case in CASES)
+    assert all(counts[kind, role] >= 40 for kind in KINDS for role in Role)

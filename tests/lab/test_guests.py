@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 
 from fynx_scapy.errors import ConfigError, LabError
+from fynx_scapy.harness.worlds.credentials import Credentials
+from fynx_scapy.harness.worlds.world import QUIRKS
+from fynx_scapy.lab.credential_files import iked_files
 from fynx_scapy.lab.guest import closure, disk
+from fynx_scapy.lab.lab import guest_for
+from fynx_scapy.lab.libreswan import _ike, ike_spis
 from fynx_scapy.lab.packages import KERNEL, fetch, package
 from fynx_scapy.lab.peer import PeerConfig
 from fynx_scapy.lab.proposal_names import LIBRESWAN, OPENIKED, PeerProposal
+from fynx_scapy.lab.strongswan import StrongSwan
 from fynx_scapy.lab.topology import BehindNat, Topology
+from fynx_scapy.lab.trial_runner import PEERS
 from fynx_scapy.lab.xfrm import Kernel
 
 STATES = """\
@@ -28,7 +35,7 @@ src 10.9.0.1 dst 10.9.0.2
 \t  84(bytes), 1(packets)
 src 10.9.0.2 dst 10.9.0.1
 \tproto esp spi 0x000000ff(255) reqid 16393(0x00004009) mode tunnel
-\treplay-window 0 seq 0x00000000 flag af-unspec esn (0x00100080)
+\treplay-window 0 seq 0x00000000 flag af-unspec esnextra_flag dont-encap-dscp (0x10100000)
 \taead rfc4106(gcm(aes)) 0x7b07 (160 bits) 128
 \tlifetime current:
 \t  168(bytes), 2(packets)
@@ -64,6 +71,35 @@ def test_what_a_kernel_has():
     assert kernel.child("net", "INSTALLED", 0x2B8A3F72, 0xFE) is None
 
 
+PLUTO = """\
+| sending 216 bytes for Respond to IKE_SA_INIT through eth0 from 10.9.0.2:500 to 10.9.0.1:500 using UDP (for #1)
+|   67 40 ec 8b  7b bb 51 09  0a a5 96 35  34 d3 b7 70   g@..{.Q....54..p
+|   29 20 22 08  00 00 00 00  00 00 00 b5  29 00 00 99   ) "........)...
+| our spi: 3f e3 cb 60
+| accepted IKE proposal ikev2_proposal: 1:IKE=AES_GCM_16_128-HMAC_SHA2_256-CURVE25519 SPI=be5dafc6b357f29d
+| our spi: 4b c4 af 91  a3 a4 56 fa
+"net"[1] 10.9.0.1 #3: responder rekeyed IKE SA #1 {cipher=AES_GCM_16_128 integ=n/a prf=HMAC_SHA2_256 group=DH31}
+| sending 181 bytes for process rekey IKE SA request (CREATE_CHILD_SA) through eth0 (for #3)
+|   67 40 ec 8b  7b bb 51 09  0a a5 96 35  34 d3 b7 70   g@..{.Q....54..p
+| our spi: a3 95 a3 3f  72 39 53 33
+| accepted IKE proposal ikev2_proposal: 1:IKE=AES_GCM_16_128-HMAC_SHA2_256-CURVE25519 SPI=8ce75068385b6016
+"net"[1] 10.9.0.1 #4: initiator rekeyed IKE SA #3 {cipher=AES_GCM_16_128 integ=n/a prf=HMAC_SHA2_256 group=DH31}
+"""
+
+
+def test_the_spis_that_pluto_5_logs():
+    assert {number: spis.hex() for number, spis in ike_spis(PLUTO).items()} == {
+        "1": "6740ec8b7bbb51090aa5963534d3b770",
+        "3": "be5dafc6b357f29d4bc4af91a3a456fa",
+        "4": "a395a33f723953338ce75068385b6016",
+    }
+
+
+def test_the_spis_that_pluto_4_logs():
+    line = "| ike_spis@0x1 | #7: 00 01 02 03  04 05 06 07  10 11 12 13  14 15 16 17 added to hash table"
+    assert ike_spis(line) == {"7": bytes.fromhex("00010203040506071011121314151617")}
+
+
 def test_modules_come_behind_what_they_need(tmp_path: Path):
     lines = ("kernel/a.ko: kernel/b.ko kernel/c-d.ko", "kernel/b.ko: kernel/c-d.ko", "kernel/c-d.ko:", "kernel/e.ko:")
     (tmp_path / "modules.dep").write_text("\n".join(lines) + "\n")
@@ -96,9 +132,9 @@ def test_the_disk_is_an_archive_that_the_kernel_reads(tmp_path: Path):
 @pytest.mark.parametrize(
     ("proposal", "words", "suite"),
     [
-        ("aes128gcm16-prfsha256-x25519", LIBRESWAN, PeerProposal("aes_gcm128", (), ("sha2_256",), ("dh31",), False)),
-        ("aes256-sha512-esn-modp2048", LIBRESWAN, PeerProposal("aes256", ("sha2_512",), (), ("dh14",), True)),
-        ("aes128-sha512-noesn", OPENIKED, PeerProposal("aes-128", ("hmac-sha2-512",), (), (), False)),
+        ("aes128gcm16-prfsha256-x25519", LIBRESWAN, PeerProposal(("aes_gcm128",), (), ("sha2_256",), ("dh31",), False)),
+        ("aes256-sha512-esn-modp2048", LIBRESWAN, PeerProposal(("aes256",), ("sha2_512",), (), ("dh14",), True)),
+        ("aes128-sha512-noesn", OPENIKED, PeerProposal(("aes-128",), ("hmac-sha2-512",), (), (), False)),
     ],
 )
 def test_proposals_in_others_words(proposal: str, words: dict[str, str], suite: PeerProposal):
@@ -110,6 +146,14 @@ def test_a_transform_that_another_has_no_word_for():
         PeerProposal.of("aes128ccm16-x25519", OPENIKED)
 
 
+def test_libreswan_has_no_word_for_integrity_in_ike():
+    assert _ike("aes128-aes256-sha256-sha512-prfsha256-prfsha512-ecp256,aes128gcm8-prfmd5-modp1536") == (
+        "aes128+aes256-sha2_256+sha2_512;dh19,aes_gcm_8_128-md5;dh5"
+    )
+    with pytest.raises(ConfigError, match=r"the same algorithms for integrity and PRF .* found sha1 and sha2_256"):
+        _ike("aes128-sha1-prfsha256-ecp256")
+
+
 def test_a_package_that_is_not_there_says_how_to_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(LabError, match=r"linux-image-amd64 is not in .*; download it: fynx lab fetch"):
@@ -119,6 +163,23 @@ def test_a_package_that_is_not_there_says_how_to_have_it(tmp_path: Path, monkeyp
         fetch(KERNEL)
     with pytest.raises(LabError, match="is not in"):
         package(KERNEL)
+
+
+def test_iked_has_revocation_lists_as_one_pem_file(tmp_path: Path):
+    auth = Credentials.alike(checked="required", evidence="crl", intermediate="known")
+    folder = iked_files(PeerConfig(auth=auth), tmp_path / "iked")
+    assert (folder / "crls/ca.crl").read_text().count("BEGIN X509 CRL") == 2
+    without = iked_files(PeerConfig(auth=Credentials()), tmp_path / "without")
+    assert not (without / "crls/ca.crl").exists()
+
+
+def test_what_peers_do_in_their_own_way_is_known():
+    assert {quirk for kind in PEERS.values() for quirk in kind.quirks} == set(QUIRKS)
+
+
+def test_peers_that_need_no_guest_get_none():
+    with guest_for([StrongSwan]) as guest:
+        assert guest is None
 
 
 def test_no_nat_before_a_guest():

@@ -91,8 +91,8 @@ def test_of_several_those_that_failed_have_one(tmp_path: Path) -> None:
 
 
 def test_each_has_its_own_packets_alone(tmp_path: Path) -> None:
-    fynx("run", "psk_handshake", "cookie", "--role", "initiator", "--seed", 7, "--evidence", tmp_path)
-    for name, packets in (("psk_handshake", 4), ("cookie", 6)):
+    fynx("run", "wrong_psk", "no_esp_proposal_chosen", "--role", "initiator", "--seed", 7, "--evidence", tmp_path)
+    for name, packets in (("wrong_psk", 4), ("no_esp_proposal_chosen", 6)):
         (folder,) = tmp_path.glob(f"{name}*")
         (result,) = json.loads((folder / "verdict.json").read_text())["results"]
         with Capture(folder / "capture.pcapng") as capture:

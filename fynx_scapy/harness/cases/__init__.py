@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fynx_scapy.harness.cases.authorities import authority
 from fynx_scapy.harness.cases.base import BASES, Base
 from fynx_scapy.harness.cases.case import Case
 from fynx_scapy.harness.cases.messages import (
@@ -12,6 +13,7 @@ from fynx_scapy.harness.cases.messages import (
     chooses,
     chooses_nothing,
     never,
+    no_complaint,
     sends,
     taken,
 )
@@ -39,7 +41,7 @@ from fynx_scapy.harness.cases.outcome import (
     silent,
     survives,
 )
-from fynx_scapy.harness.cases.play import NotReached
+from fynx_scapy.harness.cases.play import NotReached, mutated
 from fynx_scapy.harness.cases.registering import case, cases
 from fynx_scapy.harness.cases.seen import Heard, Seen
 from fynx_scapy.harness.role import Role
@@ -58,6 +60,7 @@ __all__ = [
     "answered",
     "answers_alike",
     "asks_again",
+    "authority",
     "backs_off",
     "both",
     "carries",
@@ -73,10 +76,12 @@ __all__ = [
     "gives_up",
     "goes_on",
     "judged",
+    "mutated",
     "never",
     "new_child_unused",
     "new_sa_unused",
     "no_child",
+    "no_complaint",
     "no_sa",
     "refused",
     "retries",

@@ -11,7 +11,7 @@ Each becomes a scenario: `fynx list` shows it, `fynx run` and pytest run it, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -21,7 +21,7 @@ from fynx_scapy.harness.cases.at import At
 from fynx_scapy.harness.cases.base import Base, base_named
 from fynx_scapy.harness.cases.outcome import Outcome
 from fynx_scapy.harness.requirements import Requirement, requirement
-from fynx_scapy.harness.role import Role
+from fynx_scapy.harness.role import Role, roles_of
 from fynx_scapy.harness.scenario import Severity
 from fynx_scapy.harness.verbs.mutation import NOTHING, Mutation
 from fynx_scapy.ike.config import EndpointConfig
@@ -50,12 +50,14 @@ class Case:
     """One sentence, where the row does not say it."""
     sign: Sign = field(default="sent", kw_only=True)
     """Whether AUTH covers what was sent, or what was there before the change."""
-    roles: Sequence[Role] | None = field(default=None, kw_only=True)
+    roles: Sequence[Role | str] | None = field(default=None, kw_only=True)
     """In which roles it runs; None for those that the message allows."""
     ours: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     """Arguments of our session, beside those of the base conversation."""
     peer: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     """How the embedded peer differs from our mirror image. A live peer cannot be asked for it."""
+    given: Callable[[], Mapping[str, Any]] | None = field(default=None, kw_only=True)
+    """Makes more arguments of our session when the case is played: keys and certificates take time."""
     endpoint: EndpointConfig | None = field(default=None, kw_only=True)
     """Our endpoint's configuration."""
     source: str = field(default="", kw_only=True)
@@ -75,15 +77,19 @@ class Case:
             if word not in known:
                 raise ConfigError(f"{self.name}: expected {name} to be one of {', '.join(known)}, found {word!r}")
         if not (self.requirements or self.source):
-            raise ConfigError(f"{self.name}: expected the IDs of requirements, or a source, found neither")
+            raise ConfigError(
+                f"{self.name}: expected requirements=, the IDs of sentences, or source=, the RFC section, found neither"
+            )
         for identifier in self.requirements:
             requirement(identifier)
+        if self.roles is not None:
+            roles_of(self.roles, self.name)
 
     @property
     def possible_roles(self) -> tuple[Role, ...]:
         """In which roles it runs."""
         if self.roles is not None:
-            return tuple(self.roles)
+            return roles_of(self.roles, self.name)
         if base_named(self.base).established:
             return (Role.INITIATOR, Role.RESPONDER)
         return (Role.RESPONDER,) if At.of(self.at).response else (Role.INITIATOR,)

@@ -37,6 +37,15 @@ def never(notify: str | int) -> Outcome:
     return judged(f"no N({name_of(NotifyType, kind)})", judge)
 
 
+def no_complaint() -> Outcome:
+    """None of its requests has an error Notify: "responses should not generate new requests" (RFC 7296 2.21)."""
+
+    def judge(seen: Seen) -> str | None:
+        return str(seen) if any(message.error is not None for message in seen.requests) else None
+
+    return judged("no request with an error", judge)
+
+
 # What it chose
 
 

@@ -32,8 +32,11 @@ class Outcome(ABC):
     def __and__(self, other: Outcome) -> Outcome:
         return both(self, other)
 
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class _Judged(Outcome):
     """An outcome with a text and a function that judges."""
 
@@ -158,7 +161,8 @@ def accepted(*notifies: str | int) -> Outcome:
         if seen.attempts:
             return f"it answered no earlier than our retransmission {seen.attempts}"
         answered_ = [message for message in seen.heard if message.error is None]
-        if not answered_:
+        refused_ = seen.message_id is not None and any(message.error is not None for message in seen.to_it)
+        if refused_ or not answered_:  # after a refusal our end may go on otherwise: with a new IKE SA
             return str(seen)
         have = {note.type for message in seen.heard for note in message.notifies}
         missing = [name_of(NotifyType, kind) for kind in kinds if kind not in have]

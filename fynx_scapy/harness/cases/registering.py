@@ -9,7 +9,7 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.cases.case import Case
 from fynx_scapy.harness.cases.play import play
 from fynx_scapy.harness.requirements import requirement
-from fynx_scapy.harness.role import Role
+from fynx_scapy.harness.role import Role, roles_of
 from fynx_scapy.harness.scenario import Body, Live, Scenario, Severity, register, topic_of
 from fynx_scapy.harness.stage import Run
 
@@ -46,7 +46,7 @@ def case(
     requirements: Sequence[str] = (),
     source: str = "",
     severity: Severity = "medium",
-    roles: Sequence[Role] = (Role.INITIATOR,),
+    roles: Sequence[Role | str] = (Role.INITIATOR,),
     suites: Iterable[str] = (),
     live: Live = True,
 ) -> Callable[[Body], Scenario]:
@@ -56,7 +56,7 @@ def case(
     """
     checked = tuple(requirement(identifier) for identifier in requirements)
     if not (checked or source):
-        raise ConfigError("expected the IDs of requirements, or a source, found neither")
+        raise ConfigError("expected requirements=, the IDs of sentences, or source=, the RFC section, found neither")
 
     def made(body: Body) -> Scenario:
         if not body.__doc__:
@@ -70,7 +70,7 @@ def case(
                 body,
                 body.__module__,
                 live=live,
-                roles=tuple(roles),
+                roles=roles_of(roles, body.__name__),
                 topic=topic_of(body.__module__),
                 severity=severity,
                 suites=frozenset(suites),

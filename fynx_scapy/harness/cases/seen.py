@@ -213,7 +213,7 @@ class Seen:
         """An observer of the network: it reads the peer's unprotected messages, also those that our endpoint drops."""
         if not self.watching or datagram.kind is not DatagramKind.IKE:
             return
-        if datagram.local.host in self.session.client.hosts or fate not in ("delivered", "duplicated"):
+        if self.session.sends(datagram) or fate not in ("delivered", "duplicated"):
             return
         if len(self.datagrams) >= MOST_HEARD or len(datagram.data) < HEADER_SIZE:
             return

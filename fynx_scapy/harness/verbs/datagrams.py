@@ -37,7 +37,9 @@ def send_again(_: Scene, datagrams: list[Datagram], times: int = 1) -> Sending:
 
 @datagram_verb
 def delay(_: Scene, datagrams: list[Datagram], seconds: float) -> Sending:
-    """Send it so much later."""
+    """Send it so much later. LocalError for a time that is not positive."""
+    if not seconds > 0:
+        raise LocalError(f"expected more than 0 seconds, found {seconds}")
     return [Delayed(datagram, seconds) for datagram in datagrams]
 
 

@@ -43,8 +43,8 @@ class Scene:
     @property
     def sent(self) -> list[Datagram]:
         """Our datagrams so far, the oldest first, as far as the network has kept them."""
-        ours, carried = self.session.client.hosts, self.session.network.carried or ()
-        return [datagram for _, datagram, _ in carried if datagram.local.host in ours]
+        carried = self.session.network.carried or ()
+        return [datagram for _, datagram, _ in carried if self.session.sends(datagram)]
 
     @property
     def sa(self) -> IkeSa:

@@ -39,7 +39,7 @@ def padding(_: Scene, octets: bytes, pad: bytes) -> bytes:
 @plaintext_verb
 def truncate_inside(_: Scene, octets: bytes, count: int) -> bytes:
     """Cut so many octets off the end of what SK holds, padding included."""
-    return octets[:-count]
+    return _cut(octets, count)
 
 
 @plaintext_verb
@@ -71,7 +71,7 @@ def append_for_good(_: Scene, octets: bytes, more: bytes, *, honest: bool = Fals
 @wire_verb
 def truncate_for_good(_: Scene, octets: bytes, count: int, *, honest: bool = False) -> bytes:
     """Cut octets off the end, in every transmission. With ``honest`` the length in the header says so."""
-    left = octets[:-count]
+    left = _cut(octets, count)
     return left[:LENGTH] + len(left).to_bytes(4) + left[HEADER_SIZE:] if honest else left
 
 
@@ -90,7 +90,7 @@ def flip_icv(_: Scene, datagrams: list[Datagram], mask: int = 1) -> Sending:
 @datagram_verb
 def truncate(_: Scene, datagrams: list[Datagram], count: int) -> Sending:
     """Cut so many octets off the end of each datagram; the length in the header stays."""
-    return _each(datagrams, lambda data: data[:-count])
+    return _each(datagrams, lambda data: _cut(data, count))
 
 
 @datagram_verb
@@ -131,6 +131,12 @@ def octets_instead_for_good(_: Scene, datagrams: list[Datagram], octets: bytes) 
 
 def _each(datagrams: list[Datagram], change: Callable[[bytes], bytes]) -> list[Datagram]:
     return [replace(datagram, data=change(datagram.data)) for datagram in datagrams]
+
+
+def _cut(octets: bytes, count: int) -> bytes:
+    if not 0 < count <= len(octets):
+        raise LocalError(f"expected to cut off 1 to {len(octets)} octets, found {count}")
+    return octets[:-count]
 
 
 def _flipped(octets: bytes, at: int, mask: int) -> bytes:

@@ -33,7 +33,9 @@ from fynx_scapy.session import Session
 from fynx_scapy.session_setup import INITIATOR, RESPONDER
 
 PEER_FIELDS = (
-    "auth", "local_id", "remote_id", "proposals", "children", "childless", "fragmentation", "fragment_size", "dpd",
+    "ppk", "ppk_required",
+    "auth", "remote_auth", "trust", "signature_hashes",
+    "local_id", "remote_id", "proposals", "children", "childless", "fragmentation", "fragment_size", "dpd",
     "cp_reply", "cp_request", "keepalive", "retransmission",
 )  # fmt: skip
 """What the peer's configuration says, in place of the mirror image of ours."""
@@ -85,6 +87,9 @@ class EmbeddedDriver(Driver):
 
     def _child_named(self, name: str) -> ChildConfig:
         return next(child for child in self._peer.configs[0].children if child.name == name)
+
+    def begun(self) -> None:
+        """It begins as soon as it is asked."""
 
     def sas(self) -> list[PeerIkeSa]:
         """The IKE SAs of the peer that have not ended."""
@@ -176,6 +181,7 @@ class EmbeddedWorld(World):
 
     name = "embedded"
     live = False
+    expendable = True
 
     capabilities = CAPABILITIES
 

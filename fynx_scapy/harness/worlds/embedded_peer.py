@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fynx_scapy.harness.worlds.authentication import their_auth
 from fynx_scapy.harness.worlds.peers import PeerChildSa, PeerConfig, PeerIkeSa
 from fynx_scapy.ike.config import ChildConfig, ConfigReply, ConfigRequest, DeadPeerDetection, IkeConfig, Retransmission
 from fynx_scapy.ike.core.child import ChildSa
@@ -19,8 +20,14 @@ SHORT = Retransmission(timeout=0.5, base=1.5, tries=3)
 """The schedule of both ends: a network in memory loses nothing."""
 CAPABILITIES = frozenset(
     {
+        "address_checked", "certificates", "certreq", "chains", "choice", "crl", "distinguished_names", "eap",
+        "eap_aka", "eap_only", "eap_tls13", "eap_ttls_plain", "ecdsa", "ecdsa_brainpool", "ecdsa_by_curve", "ed25519",
+        "ed448",
+        "mixed", "mldsa", "null", "ocsp", "ocsp_sent", "other_names", "raw_keys", "rsa_pkcs1", "rsa_pss",
+        "rsa_sha1",
         "childless", "collisions", "cookies", "delete_child", "dpd", "esn", "fragments", "gmac", "ipv6", "kernel",
-        "narrowing", "pool", "protocol50", "rekey", "several", "suites", "tfc", "transport", "vip",
+        "narrowing", "pool", "ppk", "protocol50", "rekey", "several", "suites", "tfc", "transport", "vip",
+        "crl_required", "hashes", "outdated",
     }
 )  # fmt: skip
 """What an embedded peer can do. Not ``seamless``: with a stream of packets, virtual time never comes to a rest."""
@@ -41,9 +48,13 @@ def _config(peer: PeerConfig) -> IkeConfig:
     ours = peer.mirrored()
     children = tuple(_child(peer, number, child) for number, child in enumerate(ours.children))
     sizes: dict[str, Any] = {} if peer.fragment_size is None else {"fragment_size": peer.fragment_size}
+    remote_id: Any = None if peer.remote_id == "%any" else peer.remote_id
+    if peer.auth is not None:
+        fields = their_auth(peer.auth, peer.psk, peer.credentials)
+        ours, remote_id = ours.replace(**fields), fields.get("remote_id", remote_id)
     return ours.replace(
         local_id=peer.local_id,
-        remote_id=None if peer.remote_id == "%any" else peer.remote_id,
+        remote_id=remote_id,
         children=children,
         childless=peer.childless != "never",
         fragmentation=peer.fragmentation != "no",

@@ -25,7 +25,11 @@ from fynx_scapy.checks import (
     udp_port,
     whole,
 )
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.harness.worlds.authentication import our_auth
+from fynx_scapy.harness.worlds.credentials import Credentials, Material
 from fynx_scapy.ike.config import ChildConfig, IkeChanges, IkeConfig
+from fynx_scapy.ike.credentials.ppk import Ppk, read_ppks
 
 DYNAMIC = "dynamic"
 
@@ -87,6 +91,8 @@ class PeerConfig(Checked):
     """Its proposals for the IKE SA, written as in strongSwan."""
     psk: str | bytes = setting("lab psk for testing", SECRET, repr=False)
     """The pre-shared key, as `Psk` reads it."""
+    auth: Credentials | None = setting(None, optional(kind(Credentials)))
+    """How both ends authenticate; None for the pre-shared key."""
     local_id: str = setting("bob", text())
     """The peer's identity."""
     remote_id: str = setting("alice", text())
@@ -121,12 +127,23 @@ class PeerConfig(Checked):
     """Whether it requests an address."""
     keepalive: float | None = setting(None, optional(seconds(zero=True)))
     """Seconds between two NAT keepalives."""
+    ppk: tuple[Ppk, ...] = setting((), several(kind(Ppk, hidden=True), 0, 16), read=read_ppks)
+    """Its post-quantum pre-shared keys (RFC 8784). As initiator it uses the first one."""
+    ppk_required: bool = setting(False, flag())
+    """Whether it sets up no IKE SA without a PPK."""
     also: tuple[PeerConfig, ...] = setting((), _FURTHER, read=_further)
     """More connections, each with its own identity and Child SAs."""
 
     if TYPE_CHECKING:
 
         def replace(self, **changes: Any) -> Self: ...
+
+    @property
+    def credentials(self) -> Material:
+        """The keys and certificates of both ends. ConfigError when they authenticate by the pre-shared key alone."""
+        if self.auth is None:
+            raise ConfigError("expected PeerConfig.auth to say how both ends authenticate, found None")
+        return self.auth.made(self.local_id, self.remote_id)
 
     def connections(self) -> list[tuple[str, PeerConfig]]:
         """Every connection with its name: ``lab``, ``lab1``, ``lab2``, …"""
@@ -155,6 +172,10 @@ class PeerConfig(Checked):
         ours = IkeConfig(
             auth=self.psk, local_id=self.remote_id, remote_id=self.local_id, proposals=self.ike, children=children
         )
+        if self.ppk:
+            ours = ours.replace(ppk=self.ppk, ppk_required=self.ppk_required)
+        if self.auth is not None:
+            ours = ours.replace(**our_auth(self.auth, self.psk, self.credentials))
         return ours.replace(**changes)
 
 

@@ -11,7 +11,7 @@ from fynx_scapy.harness.role import Role
 from fynx_scapy.harness.setting import Setting
 from fynx_scapy.harness.target import Target
 from fynx_scapy.harness.worlds.world import Driver, World
-from fynx_scapy.ike.config import ChildConfig, IkeChanges, IkeConfig, Psk
+from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeChanges, IkeConfig
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
@@ -40,11 +40,12 @@ class TargetWorld(World):
 
     def __init__(self, target: Target, *, wait: float | None = None) -> None:
         self.target, self.wait = target, wait
+        self._met: IkeConfig | None = None
 
     def check(self, role: Role, given: Mapping[str, Any]) -> None:
         """OutOfReach when the arguments contradict what the target says, or nobody is to wait for it to initiate."""
         super().check(role, given)
-        self.target.config(given)
+        self.config(given)
         if not role.begins:
             self.driver_of_any().initiate()
 
@@ -56,7 +57,16 @@ class TargetWorld(World):
         """A session with the target."""
         if not isinstance(network, UdpNetwork):
             raise LocalError(f"expected a UdpNetwork for a live peer, found {type(network).__name__}")
-        return self.target.session(given, network)
+        config = self._met if given.get("config") is self._met is not None else self.config(given)
+        return self.target.session(config, network, self.endpoint(given))
+
+    def endpoint(self, given: Mapping[str, Any]) -> EndpointConfig | None:
+        """Our endpoint's configuration: None, because we need not have the ports that are its defaults."""
+        return None
+
+    def config(self, given: Mapping[str, Any]) -> IkeConfig:
+        """Our configuration for a session with these arguments. OutOfReach when they are not for this peer."""
+        return self.target.config(given)
 
     def driver(self, session: Session) -> Driver:
         """What waits for the target."""
@@ -73,8 +83,16 @@ class TargetWorld(World):
     def our_config(self, setting: Setting, **changes: Unpack[IkeChanges]) -> IkeConfig:
         """Our configuration with these changes. OutOfReach when the setting configures the peer, or needs a site."""
         if wanted := [*setting.config, *setting.site]:
-            raise OutOfReach(f"the scenario configures the peer: {', '.join(wanted)}")
-        return IkeConfig(auth=Psk(self.target.psk)).replace(**changes)
+            what = ", ".join(wanted)
+            raise OutOfReach(
+                f"the scenario configures the peer ({what}): only that of a lab (--lab) can be asked for it"
+            )
+        return self.target.config({}).replace(**changes)
+
+    def meet(self, role: Role, config: IkeConfig, setting: Setting, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments of a session with that configuration, which is `our_config` with what the setting changes."""
+        self._met = config
+        return super().meet(role, config, setting, given)
 
     def child(self, ours: ChildConfig) -> ChildConfig:
         """Our configuration of a Child SA with the traffic selectors of the target."""

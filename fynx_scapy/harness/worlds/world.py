@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Unpack
 
@@ -21,6 +23,17 @@ from fynx_scapy.ike.sa import IkeSa
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.session import Session
 from fynx_scapy.session_setup import SessionFields
+
+BEGUN = 0.05
+"""How many seconds a live peer takes to begin what it was asked for."""
+
+
+QUIRKS: Mapping[str, str] = {
+    "keeps_refused": "as responder it keeps an IKE SA that we refuse with AUTHENTICATION_FAILED in INFORMATIONAL",
+    "silent_refusal": "as initiator it ends an IKE SA that it refuses without a word (RFC 7296 section 2.21.2: MAY)",
+    "silent_when_rekeyed": "as original initiator it answers nothing any more on an IKE SA that we have rekeyed",
+}
+"""How peers differ from what RFC 7296 says, or from what nearly all others do."""
 
 
 class Unsupported(OutOfReach):
@@ -101,10 +114,16 @@ class Driver:
     """Its version."""
     logs_keys: bool = False
     """Whether its log has its keys."""
+    quirks: frozenset[str] = frozenset()
+    """What is known to be different about it, from `QUIRKS`: scenarios leave out what it cannot show."""
 
     def initiate(self, connection: str = "lab", child: str | None = None) -> None:
         """Have it set up an IKE SA and a Child SA with us: its first one, or the one with the name ``child``."""
         raise self._unable("initiate an IKE SA")
+
+    def begun(self) -> None:
+        """Wait until it has begun what it was asked for. We do not receive meanwhile: its request waits for us."""
+        time.sleep(BEGUN)
 
     def sas(self) -> list[PeerIkeSa]:
         """Its IKE SAs."""
@@ -169,6 +188,12 @@ class World(ABC):
     """Whether the peer's SAs can be seen, and packets sent from behind it."""
     conversation: Conversation | None = None
     """What is played in place of the base conversation of a case."""
+    expendable: ClassVar[bool] = False
+    """Whether nobody minds if the peer ends, because it was made for tests."""
+    configurable: ClassVar[bool] = False
+    """Whether a case may say how its live peer authenticates."""
+    slowness: float = 1.0
+    """How many times as long as usual the peer may take for anything."""
     alone: ClassVar[bool] = False
     """Whether only one session may be open at a time."""
     capabilities: frozenset[str] = frozenset()
@@ -211,6 +236,11 @@ class World(ABC):
 
     # For scenarios that say how both ends are configured
 
+    @contextlib.contextmanager
+    def around(self, setting: Setting, role: Role) -> Iterator[World]:
+        """The world for a scenario with this setting: this one, unless it makes another. LabError if it cannot."""
+        yield self
+
     def lacks(self, setting: Setting) -> str:
         """What a scenario needs that this world does not have, in words; empty if there is nothing."""
         missing = sorted(setting.needs - self.capabilities)
@@ -218,7 +248,7 @@ class World(ABC):
 
     def peer_config(self, setting: Setting) -> PeerConfig:
         """The peer's configuration. OutOfReach when it cannot be configured as the setting says."""
-        raise OutOfReach("the scenario configures the peer, which a live peer cannot be asked for")
+        raise OutOfReach("the scenario configures the peer: only that of a lab (--lab) can be asked for it")
 
     def our_config(self, setting: Setting, **changes: Unpack[IkeChanges]) -> IkeConfig:
         """Our configuration, the mirror image of the peer's with these changes."""
