@@ -10,9 +10,7 @@ import gc
 import importlib
 import io
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -20,6 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from fynx_scapy import __version__
+from fynx_scapy.commands.ending import on_end
 from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.errors import FynxError
 from fynx_scapy.text import printable
@@ -144,22 +143,9 @@ def _check_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-@contextmanager
-def _terminated() -> Iterator[None]:
+def _terminated() -> contextlib.AbstractContextManager[None]:
     """Let SIGTERM and SIGHUP end the command like an exception, so that it removes what is half-written."""
-
-    def end(number: int, _frame: Any) -> None:
-        sys.exit(128 + number)
-
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        wanted = (number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL)
-        before = {number: signal.signal(number, end) for number in wanted}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return on_end(lambda number: sys.exit(128 + number))
 
 
 @click.group(cls=Fynx, context_settings={"help_option_names": ["-h", "--help"]})

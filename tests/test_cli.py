@@ -49,8 +49,18 @@ def test_every_command_is_a_file_of_its_name() -> None:
         assert command is not None
         assert command.name == name
     shared = {"__init__", "load_options", "losses", "opening", "options", "outputs", "peers", "running", "screen"}
-    shared |= {"campaigning", "verdicts"}  # of run
-    programs = {"carrying", "connecting", "keeping", "load_program", "serving", "workers"}  # of connect and serve
+    shared |= {"credentials"}  # of connect and serve
+    shared |= {"certificates"}  # of connect and serve
+    shared |= {"campaigning", "choice", "choosing", "ending", "laboratory", "verdicts"}  # of run and list
+    programs = {
+        "carrying",
+        "connecting",
+        "keeping",
+        "load_program",
+        "refusing",
+        "serving",
+        "workers",
+    }  # of connect and serve
     assert {path.stem for path in folder.glob("*.py")} == {*cli.COMMANDS, *shared, *programs}
 
 
@@ -272,10 +282,7 @@ def test_completion_knows_commands_and_scenarios() -> None:
             "COMP_WORDS": " ".join(words),
             "COMP_CWORD": str(len(words) - 1),
         }
-        done = subprocess.run(
-            [sys.executable, "-c", "from fynx_scapy.cli import main; main(prog_name='fynx')"],
-            env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = CliRunner().invoke(cli.main, env=environment, prog_name="fynx")
         return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
     assert complete("fynx", "r") == ["replay", "run"]
@@ -292,10 +299,18 @@ def test_completion_knows_commands_and_scenarios() -> None:
         ("lab up --peer libreswan", 2, "which only the matrix supports: fynx lab matrix --peer libreswan"),
         ("lab up --name a/b", 2, "Error: expected letters, digits, _ and - in the name of a lab, found 'a/b'"),
         ("lab up --psk-file /dev/null", 2, "expected a pre-shared key, but the file is empty"),
+        ("lab up --to files", 2, "--to is for --auth certificate: with a pre-shared key there are no such files"),
+        ("lab up --auth certificate --to {taken}", 2, "/ca.pem is there already; name another folder"),
+        ("lab initiate --name x", 2, "Error: no lab 'x' is running; start one: fynx lab up --name x"),
         ("lab status --name x", 2, "Error: no lab 'x' is running; start one: fynx lab up --name x"),
         ("lab exec -- true", 2, "Error: no lab 'lab' is running; start one: fynx lab up\n"),
         ("lab exec --name x -- true", 2, "fynx lab up --name x\n"),
         ("lab exec --name ../x -- true", 2, "in the name of a lab, found '../x'"),
+        (
+            "lab fetch libreswann",
+            2,
+            "expected one of the packages and suites linux-image-amd64, busybox-static, libreswan, openiked",
+        ),
         ("lab down --name x", 2, "Error: no lab 'x' is running"),
         ("lab matrix nope", 2, "there is no scenario 'nope'"),
         ("lab matrix --peer nope", 2, "expected one of the peers"),
@@ -308,7 +323,8 @@ def test_what_a_lab_cannot_do_is_one_line(
 ) -> None:
     tmp_path.chmod(0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    done = fynx(*words.split())
+    (tmp_path / "ca.pem").touch()
+    done = fynx(*words.format(taken=tmp_path).split())
     assert (done.exit_code, told in done.stderr) == (status, True), done.output
     assert done.stderr.count("Error: ") == 1
     assert done.stdout == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,26 @@ import click
 
 from fynx_scapy.commands.losses import Losses, look
 from fynx_scapy.commands.opening import SeveralOutputs, Unusable, check_outputs, console, opened, some, writing
-from fynx_scapy.commands.options import JSON_FILE, OUTPUT, STDIO, filter_of, filters, keys_of, reads_capture, writes
+from fynx_scapy.commands.options import (
+    JSON_FILE,
+    OUTPUT,
+    PROFILES,
+    STDIO,
+    Folder,
+    filter_of,
+    filters,
+    keys_of,
+    reads_capture,
+    writes,
+)
+from fynx_scapy.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fynx_scapy.capture.audit import Audit
+    from fynx_scapy.pki.trust import Trust
 
-PROFILES = ("rfc", "cnsa2", "bsi")
 SEVERITIES = ("info", "low", "medium", "high")
 _STYLES = {
     "OK": "green",
@@ -29,6 +42,54 @@ _STYLES = {
     "FAILED": "red",
     "UNKNOWN": "magenta",
 }
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _Time(click.ParamType[datetime]):
+    """A time as in ISO 8601. Without a time zone it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            found = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"expected a time such as 2026-01-31T12:00:00Z, found {printable(str(value))!r}", param, ctx)
+        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _trust(authorities: tuple[Path, ...], crls: tuple[Path, ...], ocsp: tuple[Path, ...]) -> Trust | None:
+    """Whom chains are judged by. UsageError for files that cannot be read, before any capture is."""
+    from fynx_scapy.errors import ConfigError
+    from fynx_scapy.pki.trust import Trust
+
+    if not authorities:
+        for option in [name for name, files in (("--crl", crls), ("--ocsp", ocsp)) if files]:
+            raise click.UsageError(f"{option} needs --ca: without an authority no chain is judged")
+        return None
+    try:
+        return Trust(authorities, crls=crls, ocsp=ocsp)
+    except ConfigError as error:
+        raise click.UsageError(printable(str(error))) from None
+
+
+def _export(folder: Path, audits: list[Audit]) -> None:
+    """Write each certificate once, named by its fingerprint. It is a peer's: only hexadecimal digits name the file."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from fynx_scapy.files import writing as writing_file
+    from fynx_scapy.pki.parsed import parse
+
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {
+        each.fingerprint: each for done in audits for part in done.facts.conversations for each in part.certificates
+    }
+    for fingerprint, each in found.items():
+        if each.octets:
+            with writing_file(folder / f"{fingerprint[:32]}.pem") as out:
+                out.write(parse(each.octets).certificate.public_bytes(Encoding.PEM))
 
 
 @click.command()
@@ -44,6 +105,41 @@ _STYLES = {
 @writes("--html", "html_file", what="a report, one self-contained HTML page")
 @OUTPUT
 @click.option("--profile", type=click.Choice(PROFILES), default="rfc", show_default=True, help="Judge by these tables.")
+@click.option(
+    "--ca",
+    "authorities",
+    metavar="FILE",
+    type=_FILE,
+    multiple=True,
+    help="Judge certificate chains by these authorities, in PEM or DER; may be repeated.",
+)
+@click.option(
+    "--crl",
+    "crls",
+    metavar="FILE",
+    type=_FILE,
+    multiple=True,
+    help="With --ca: what these lists revoke is refused; may be repeated.",
+)
+@click.option(
+    "--ocsp",
+    metavar="FILE",
+    type=_FILE,
+    multiple=True,
+    help="With --ca: a certificate that these OCSP responses call revoked is refused; may be repeated.",
+)
+@click.option(
+    "--at",
+    metavar="TIME",
+    type=_Time(),
+    help="Judge certificates at this time (ISO 8601, UTC without a zone), not at that of their packets.",
+)
+@click.option(
+    "--certificates",
+    metavar="DIR",
+    type=Folder(),
+    help="Write the certificates of the captures into this folder, in PEM.",
+)
 @click.option("--all", "everything", is_flag=True, help="Also print OK and SEEN findings; files always have them.")
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), help="Exit with status 1 if a finding is at least this severe."
@@ -57,13 +153,18 @@ def audit(
     profile: str,
     everything: bool,
     fail_on: str | None,
+    authorities: tuple[Path, ...],
+    crls: tuple[Path, ...],
+    ocsp: tuple[Path, ...],
+    at: datetime | None,
+    certificates: Path | None,
     **given: Any,
 ) -> None:
     """Judge what was offered, chosen and used in CAPTURES: algorithms, keys, lifetimes, errors.
 
     CAPTURES are pcap or pcapng, optionally gzipped; - is stdin. Each finding names its packets and the document that it
     is based on. What cannot be seen or looked up is UNKNOWN, never OK. Filters choose conversations, and flows that
-    belong to none; these are judged whole.
+    belong to none; these are judged whole. Certificates are judged by --ca alone: nothing is fetched.
 
     Exit status 0 when nothing was left out; 1 when something was (unreadable, bad ICV, or not decrypted although there
     are keys), as listed on stderr, or with --fail-on when a finding is at least that severe; 2 for misuse.
@@ -75,6 +176,7 @@ def audit(
     check_outputs({"--output": output, "--json": json_file, "--html": html_file}, captures, given)
     if sum(str(path) == STDIO for path in captures) > 1:
         raise click.UsageError("- (stdin) was given more than once, but can be read only once")
+    trust = _trust(authorities, crls, ocsp)
     choice, taken, total = filter_of(given), 0, 0
     audits, status, warned = [], 0, set[str]()
     for path in captures:
@@ -83,7 +185,7 @@ def audit(
         try:
             # Half of a conversation would be judged wrongly: what a filter takes a packet of is judged whole.
             with opened(path, keys, ports, choice, entire=True, none=True) as capture:
-                audits.append(judged(capture, profile))
+                audits.append(judged(capture, profile, trust=trust, at=at))
                 if isinstance(capture, ChosenCapture):
                     taken, total = taken + capture.taken, total + capture.total
                 look(capture, losses).finish(path)
@@ -105,6 +207,9 @@ def audit(
 
         with written.each(), writing(html_file) as out:
             out.write(render(audits))
+    if certificates is not None:
+        with written.each():
+            _export(certificates, audits)
     if STDIO not in (str(json_file), str(html_file)):
         with written.each(), writing(output) as out:
             screen = console(out)
@@ -120,7 +225,7 @@ def _show(screen: Console, audit: Audit, everything: bool) -> None:
     from rich.text import Text
 
     from fynx_scapy.capture.reading.losses import several
-    from fynx_scapy.text import LONGEST, printable, sentence
+    from fynx_scapy.text import LONGEST, sentence
 
     facts = audit.facts.as_dict()
     nouns = {"packets": "packet", "conversations": "conversation", "ike_sas": "IKE SA", "child_sas": "Child SA"}
@@ -147,7 +252,8 @@ def _show(screen: Console, audit: Audit, everything: bool) -> None:
         screen.print(table)
     for finding in shown:
         if finding.cause:
-            text = f"{finding.title}: {sentence(finding.explanation)} Likely cause: {finding.cause}"
+            why = f" {sentence(finding.explanation)}" if finding.explanation else ""
+            text = f"{finding.title}:{why} Likely cause: {finding.cause}"
             screen.print(Text(printable(text, LONGEST)))
     summary = ", ".join(f"{count} {status}" for status, count in totals.items() if count) or "no findings"
     hidden = len(grouped) - len(shown)

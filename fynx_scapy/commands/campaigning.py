@@ -7,6 +7,7 @@ import contextlib
 import functools
 import secrets
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,103 +15,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fynx_scapy.commands.choice import Choice
+from fynx_scapy.commands.choosing import narrowed
+from fynx_scapy.commands.credentials import credentials_of
+from fynx_scapy.commands.ending import like_ctrl_c
 from fynx_scapy.commands.opening import misuse
-from fynx_scapy.commands.options import POSITIVE, Decorator, read_psk
-from fynx_scapy.text import counted
+from fynx_scapy.text import counted, printable
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.replay import Recording
     from fynx_scapy.harness import Manifest, Scenario, Target
     from fynx_scapy.harness.campaign import Campaign
     from fynx_scapy.harness.journal import Journal
+    from fynx_scapy.harness.parallel import Processes
     from fynx_scapy.harness.plan import Job
     from fynx_scapy.harness.reachability import Watcher
     from fynx_scapy.harness.subject import Subject
+    from fynx_scapy.lab.world import LabWorld
     from fynx_scapy.net.hosts import Hosts
     from fynx_scapy.net.recorder import Recorder
 
-SEVERITIES = ("low", "medium", "high", "critical")
-ROLES = ("initiator", "responder")
-
-_OPTIONS: Sequence[Decorator] = (
-    click.option(
-        "--role", "roles", multiple=True, type=click.Choice(ROLES),
-        help="Be this end of the IKE SA only. Repeatable. Default: every role that a scenario has.",
-    ),
-    click.option("--suite", "suites", multiple=True, metavar="NAME", help="Take scenarios of this suite. Repeatable."),
-    click.option("--severity", type=click.Choice(SEVERITIES), help="Take scenarios of this severity and above."),
-    click.option(
-        "--manifest", "manifests", multiple=True, metavar="FILE",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Read expected failures from this TOML file. Repeatable. They count before those that we ship.",
-    ),
-    click.option(
-        "--peer", metavar="NAME[@VERSION]",
-        help="Use the manifest that we ship for this peer. Default: by its vendor ID, if it sends one; none is none.",
-    ),
-    click.option(
-        "--wait", type=POSITIVE, metavar="SECONDS",
-        help="Wait so long for a live peer to connect to us, in each scenario in which we are the responder.",
-    ),
-    click.option(
-        "--resume", metavar="FILE", type=click.Path(dir_okay=False, writable=True, path_type=Path),
-        help="Keep a journal of the run in this file, and if there is one, go on where it ends.",
-    ),
-    click.option(
-        "--rate", type=POSITIVE, metavar="N",
-        help="Send each live peer at most N datagrams a second.",
-    ),
-    click.option(
-        "-j", "--jobs", type=click.IntRange(1, 64), metavar="N", default=1,
-        help="Run N scenarios at a time with each live peer, which must permit so many sessions with one identity.",
-    ),
-    click.option(
-        "--recording", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Play the conversation of this capture, and have each negative case change one of its requests.",
-    ),
-    click.option(
-        "--recording-keys", metavar="PATH", multiple=True, type=click.Path(exists=True, path_type=Path),
-        help="Open the recording with the keys of this file or folder. Repeatable. Default: those beside it.",
-    ),
-)  # fmt: skip
-
-
-def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: what runs, against what is expected, how fast. `Choice` takes them from the arguments."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """The values of `campaign_options`."""
-
-    roles: tuple[str, ...] = ()
-    suites: tuple[str, ...] = ()
-    severity: str | None = None
-    manifests: tuple[Path, ...] = ()
-    peer: str | None = None
-    wait: float | None = None
-    resume: Path | None = None
-    rate: float | None = None
-    jobs: int = 1
-    recording: Path | None = None
-    recording_keys: tuple[Path, ...] = ()
-
-    @classmethod
-    def take(cls, given: dict[str, Any]) -> Choice:
-        """Take the values out of the arguments of the command."""
-        return cls(**{name: given.pop(name) for name in cls.__slots__})
-
-    def again(self) -> dict[str, Any]:
-        """The options that repeat the run, by name. How fast it was, and its journal, are left out."""
-        return {
-            "role": self.roles, "suite": self.suites, "severity": self.severity, "peer": self.peer,
-            "manifest": tuple(map(str, self.manifests)), "wait": self.wait,
-            "recording": None if self.recording is None else str(self.recording),
-            "recording-keys": tuple(map(str, self.recording_keys)),
-        }  # fmt: skip
+DRAW_EVERY = 0.1
+"""Seconds between two pictures of the progress bar, where no thread draws it."""
 
 
 @dataclass(slots=True)
@@ -119,10 +45,17 @@ class Ran:
 
     campaign: Campaign
     recorder: Recorder
+    """What was recorded in this process."""
     seed: int | None
     interrupted: bool = False
     about: dict[str, str] = field(default_factory=dict)
     """What live peers say of themselves."""
+
+    def gathered(self) -> Recorder:
+        """What was recorded, also in other processes."""
+        if self.campaign.processes is not None:
+            self.campaign.processes.tell(self.campaign.jobs, self.recorder.add)
+        return self.recorder
 
 
 def run_campaign(
@@ -132,12 +65,17 @@ def run_campaign(
     seed: int | None,
     log: Watcher | None,
     *,
+    asked: Callable[[Scenario], bool] = lambda scenario: True,
     fixed: bool = False,
+    psk: bytes | None = None,
+    labs: Sequence[LabWorld] = (),
 ) -> Ran:
     """Run the scenarios, with a progress bar if stderr is a terminal. UsageError for options that do not go together.
 
     Ctrl-C ends the run. Live runs start with one exchange; if a peer does not answer, the command exits with status 2.
-    ``fixed`` makes 0 the default seed, otherwise it is random.
+    ``asked`` says whether a scenario that may end a live peer was asked for. ``fixed`` makes 0 the default seed,
+    otherwise it is random. ``psk`` is the key of a recording without a target.
+    ``labs`` are the worlds of the only target, if it is a lab's: several have the same peer and share the scenarios.
     """
     from fynx_scapy.net.recorder import Recorder
 
@@ -154,24 +92,29 @@ def run_campaign(
         seed = journal.seed if journal is not None else None
         seed = seed if seed is not None else 0 if fixed else secrets.randbelow(1_000_000)
     program, version = _peer(choice.peer)
-    subjects = _subjects(targets, choice, watch)
-    recording = _recording(choice)
+    subjects = _subjects(targets, choice, watch, asked, labs)
+    recording = _recording(choice, targets[0].psk if targets else psk)
     if program and not targets:
         manifest = _with_shipped(manifest, program)
+    processes = _processes(choice, log) if not targets else None
     with misuse():
-        campaign = _campaign(jobs, subjects, seed, manifest, watch, choice, journal)
+        at_once = 1 if labs else choice.jobs
+        campaign = _campaign(jobs, subjects, seed, manifest, watch, at_once, choice, journal, processes)
     if recording is not None:
         from fynx_scapy.capture.replay import RecordedWorld
 
-        campaign.embedded = functools.partial(RecordedWorld, recording)
+        campaign.embedded = functools.partial(RecordedWorld, recording, psk=psk)
         for subject in subjects:
             subject.world = RecordedWorld(recording, subject.target)
     for note in journal.notes if journal is not None else ():
         click.echo(f"{choice.resume}: {note}", err=True)
-    _meet(campaign, manifest, program, version, asked=choice.peer is not None)
+    if labs and choice.peer is None:
+        program, version = _shipped_for(labs[0])
+    _meet(campaign, manifest, program, version, asked=choice.peer is not None or bool(labs))
     ran = Ran(campaign, recorder, seed)
     try:
-        _go(campaign)
+        with like_ctrl_c():
+            _go(campaign, exit_first=choice.exit_first)
     except KeyboardInterrupt:
         ran.interrupted = True
     for words in campaign.remarks:
@@ -190,8 +133,10 @@ def _campaign(
     seed: int | None,
     manifest: Manifest,
     watch: Watcher,
+    at_once: int,
     choice: Choice,
     journal: Journal | None,
+    processes: Processes | None,
 ) -> Campaign:
     from fynx_scapy.harness.campaign import Campaign
 
@@ -202,12 +147,19 @@ def _campaign(
             seed=seed,
             manifest=manifest,
             watch=watch,
-            at_once=choice.jobs,
+            at_once=at_once,
+            processes=processes,
             wait=choice.wait,
             journal=journal,
         )
     except OSError as error:
         raise click.UsageError(f"--resume {choice.resume}: {error.strerror or error}") from None
+
+
+def _processes(choice: Choice, log: Watcher | None) -> Processes | None:
+    from fynx_scapy.harness.parallel import Processes
+
+    return Processes(choice.jobs, log) if choice.jobs > 1 else None
 
 
 def _both(recorder: Recorder, log: Watcher | None) -> Watcher:
@@ -232,17 +184,7 @@ def _planned(scenarios: Sequence[Scenario], choice: Choice, addresses: Sequence[
 
     if twice := {address for address in addresses if addresses.count(address) > 1}:
         raise click.UsageError(f"--target {twice.pop()} was given more than once")
-    kept = list(scenarios)
-    if choice.suites:
-        known = {suite for scenario in kept for suite in scenario.suites}
-        for suite in choice.suites:
-            if suite not in known:
-                told = f"there are {', '.join(sorted(known))}" if known else "none has a suite"
-                raise click.UsageError(f"--suite {suite!r}: none of the chosen scenarios is in it; {told}")
-        kept = [scenario for scenario in kept if scenario.suites & set(choice.suites)]
-    if choice.severity is not None:
-        least = SEVERITIES.index(choice.severity)
-        kept = [scenario for scenario in kept if SEVERITIES.index(scenario.severity) >= least]
+    kept = narrowed(scenarios, choice.suites, choice.severity)
     roles = frozenset(map(Role, choice.roles)) or None
     jobs = plan(kept, addresses or (EMBEDDED,), roles)
     if not jobs:
@@ -273,11 +215,14 @@ def _journal(path: Path | None) -> Journal | None:
 def _peer(text: str | None) -> tuple[str, str]:
     """The program and its version. UsageError for a name without a manifest, which names the nearest."""
     from fynx_scapy.harness import Manifest
+    from fynx_scapy.harness.versions import parsed
 
-    program, _, version = (text or "").partition("@")
+    program, at, version = (text or "").partition("@")
     if program and program != "none":
         with misuse():
             Manifest.shipped(program)
+    if at and not parsed(version):
+        raise click.UsageError(f"--peer: expected a version such as {program}@5.9.8, found {printable(repr(version))}")
     return ("" if program == "none" else program), version
 
 
@@ -287,28 +232,48 @@ def _with_shipped(manifest: Manifest, program: str) -> Manifest:
     return manifest + Manifest.shipped(program)
 
 
-def _recording(choice: Choice) -> Recording | None:
-    """The recorded conversation. UsageError for a capture without one, and for options that do not go with it."""
+def _recording(choice: Choice, psk: bytes | str | None) -> Recording | None:
+    """The recorded conversation. UsageError for a capture without one, without its key, and for options that do not go
+    with it.
+    """
     if choice.recording is None:
         if choice.recording_keys:
             raise click.UsageError("--recording-keys opens a recording, but --recording is missing")
         return None
     if choice.jobs > 1 or choice.wait is not None:
         raise click.UsageError("--recording is played one session at a time, by the initiator: leave out -j and --wait")
-    from fynx_scapy.capture.replay import load
+    from fynx_scapy.capture.replay import configs, load
     from fynx_scapy.keylog import KeyLog
 
     with misuse():
         keys = KeyLog.beside(choice.recording) if not choice.recording_keys else KeyLog()
         for path in choice.recording_keys:
             keys.add(path)
-        return load(choice.recording, keys)
+        recording = load(choice.recording, keys)
+        configs.initiator(recording, psk)
+        return recording
 
 
-def _subjects(targets: Sequence[Target], choice: Choice, watch: Watcher) -> list[Subject]:
+def _subjects(
+    targets: Sequence[Target],
+    choice: Choice,
+    watch: Watcher,
+    asked: Callable[[Scenario], bool],
+    labs: Sequence[LabWorld] = (),
+) -> list[Subject]:
     from fynx_scapy.harness.subject import Subject
 
-    return [Subject(target, rate=choice.rate or 0.0, watch=watch) for target in targets]
+    made = functools.partial(Subject, rate=choice.rate or 0.0, watch=watch, asked=asked)
+    if labs:  # a lab's peer that does not answer is started again, without patience
+        twins = [made(lab.target, world=lab) for lab in labs[1:]]
+        return [made(labs[0].target, world=labs[0], twins=twins)]
+    return [made(target, patience=choice.patience) for target in targets]
+
+
+def _shipped_for(lab: LabWorld) -> tuple[str, str]:
+    """The peer of a lab and its version, if we ship a manifest for it."""
+    peer = lab.lab.peer
+    return (peer.manifest, peer.version) if peer.manifest else ("", "")
 
 
 def _meet(campaign: Campaign, manifest: Manifest, program: str, version: str, *, asked: bool) -> None:
@@ -334,8 +299,9 @@ def _meet(campaign: Campaign, manifest: Manifest, program: str, version: str, *,
         for words in subject.contact.left:
             click.echo(f"left at the peer: {words}", err=True)
         known = (program, version) if asked else recognised(subject.contact.facts, shipped_names())
-        subject.manifest = _with_shipped(manifest, known[0]) if known[0] else manifest
-        subject.version = known[1]
+        for each in subject.each:
+            each.manifest = _with_shipped(manifest, known[0]) if known[0] else manifest
+            each.version = known[1]
 
 
 class _NobodyThere(click.ClickException):
@@ -344,21 +310,34 @@ class _NobodyThere(click.ClickException):
     exit_code = 2
 
 
-def _go(campaign: Campaign) -> None:
+def _go(campaign: Campaign, *, exit_first: bool) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        done = len(campaign.jobs) - len(campaign.remaining)
+    from fynx_scapy.harness.tally import BAD
+
+    # Without a thread that draws: a fork must not come while one writes.
+    alone, hidden = campaign.processes is None, not sys.stderr.isatty()
+    with Progress(console=Console(stderr=True), transient=True, disable=hidden, auto_refresh=alone) as progress:
+        done, drawn_at = len(campaign.jobs) - len(campaign.remaining), 0.0
         bar = progress.add_task("", total=len(campaign.jobs), completed=done)
         campaign.starting = lambda job: progress.update(bar, description=job.scenario.name)
         with contextlib.closing(campaign.run()) as results:
-            for _ in results:
+            for result in results:
                 progress.advance(bar)
+                if exit_first and result.verdict in BAD:
+                    campaign.halted = f"the run ended at the first failure: {result.scenario.name}"
+                    break
+                if not alone and time.monotonic() - drawn_at >= DRAW_EVERY:
+                    progress.refresh()
+                    drawn_at = time.monotonic()
 
 
-def targets_of(addresses: Sequence[str], psk_file: Path | None, given: Mapping[str, Any]) -> list[Target]:
-    """The live peers that these options describe. Raises UsageError when they do not go together."""
+def targets_of(addresses: Sequence[str], credentials: Mapping[str, Any], given: Mapping[str, Any]) -> list[Target]:
+    """The live peers that these options describe. Raises UsageError when they do not go together.
+
+    ``credentials`` are the values of `CREDENTIALS`.
+    """
     options = {name: value for name, value in given.items() if value is not None}
     if not addresses:
         if options:
@@ -369,13 +348,11 @@ def targets_of(addresses: Sequence[str], psk_file: Path | None, given: Mapping[s
     from fynx_scapy.harness.target import Target
     from fynx_scapy.net.udp import resolve
 
-    if psk_file is None:
-        raise click.UsageError("expected the peer's key: give --psk-file, or set FYNX_PSK_FILE in the environment")
-    key = read_psk(psk_file)
     try:
+        proofs = credentials_of(credentials)
         for address in addresses:
             resolve(address, 500)
-        targets = [Target(address=address, psk=key, **options) for address in addresses]
+        targets = [Target(address=address, **proofs, **options) for address in addresses]
         targets[0].config({})
     except ConfigError as error:
         raise click.UsageError(str(error)) from None

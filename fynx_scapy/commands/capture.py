@@ -100,7 +100,7 @@ def capture(
 
 def any_key(keys: KeyLog) -> bool:
     """Whether any key can decrypt or verify something."""
-    return keys.decrypts or bool(keys.psk or keys.ppk or keys.msk)
+    return keys.decrypts or keys.verifies
 
 
 # -- a folder ---------------------------------------------------------------------------------------------------------

@@ -87,6 +87,6 @@ def _peer(host: str | None, vips: tuple[str, ...], given: dict[str, Any], tunnel
         found["remote"] = resolve(host, 500)
     if vips:
         found["cp_request"] = ConfigRequest(addresses=vips)
-    if tunnels is not None and host is not None and given["local_id"] is None:
+    if tunnels is not None and host is not None and given["local_id"] is None and given["cert"] is None:
         given["local_id"] = "client-{n}"
     return found

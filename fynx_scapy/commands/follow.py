@@ -100,6 +100,8 @@ def _lines(capture: Capture) -> Iterator[str]:
         for verdict in sa.auth:
             who = f"{verdict.role} {verdict.identity}".rstrip()
             yield f"  packet {verdict.number}: AUTH of {who}: {VERDICTS[verdict.verified]} ({verdict.reason})"
+            for text in verdict.certificates:
+                yield f"  packet {verdict.number}: certificate of {verdict.role}: {text}"
         for child in sa.children:
             yield _child_line(child)
 

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fynx_scapy.commands.credentials import credentials_of, taken, used, words_of
+from fynx_scapy.commands.ending import like_ctrl_c
 from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.commands.opening import misuse, save_keys, writing, writing_octets
-from fynx_scapy.commands.options import JSON_FILE, STDIO, Decorator, Folder, psk_file, read_psk
-from fynx_scapy.commands.peers import PEER, peer_option, ports
+from fynx_scapy.commands.options import JSON_FILE, STDIO, Folder
+from fynx_scapy.commands.peers import target_options
 from fynx_scapy.text import counted
 
 if TYPE_CHECKING:
@@ -31,35 +33,6 @@ _LEFT = 5
 """How many of the IKE SAs that may be left at a peer are named."""
 TRIES, SECONDS = 60, 300.0
 """How much the reduction of a finding may cost with a live peer."""
-
-
-def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: the options for the address and identity of a live peer."""
-    options: list[Decorator] = [
-        click.option("--target", metavar="HOST[:PORT]", help="Fuzz the live peer at this address."),
-        psk_file("FYNX_PSK_FILE"),
-        *(peer_option(name) for name in PEER if name != "ping"),
-        ports("500", "4500"),
-        click.option(
-            "--rate", type=click.FloatRange(0.01, 1000), default=5.0, show_default=True, metavar="N",
-            help="Run at most N cases a second with a live peer.",
-        ),
-        click.option(
-            "--pid", type=click.IntRange(1), metavar="N",
-            help="The live peer's process on this machine: see whether it ends, or its memory grows.",
-        ),
-        click.option(
-            "--growth", type=click.IntRange(1), default=4096, show_default=True, metavar="KIB",
-            help="How much the memory of --pid may grow in a block of cases.",
-        ),
-        click.option(
-            "--wait", type=click.FloatRange(0.1), default=30.0, show_default=True, metavar="SECONDS",
-            help="With --role responder: how long to wait for a live peer to connect.",
-        ),
-    ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 @click.command()
@@ -97,7 +70,25 @@ def _target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--captures", is_flag=True, help="Run each minimised case once more, and write a capture and keys beside its file."
 )
 @JSON_FILE
-@_target_options
+@target_options(
+    click.option("--target", metavar="HOST[:PORT]", help="Fuzz the live peer at this address."),
+    click.option(
+        "--rate", type=click.FloatRange(0.01, 1000), default=5.0, show_default=True, metavar="N",
+        help="Run at most N cases a second with a live peer.",
+    ),
+    click.option(
+        "--pid", type=click.IntRange(1), metavar="N",
+        help="The live peer's process on this machine: see whether it ends, or its memory grows.",
+    ),
+    click.option(
+        "--growth", type=click.IntRange(1), default=4096, show_default=True, metavar="KIB",
+        help="How much the memory of --pid may grow in a block of cases.",
+    ),
+    click.option(
+        "--wait", type=click.FloatRange(0.1), default=30.0, show_default=True, metavar="SECONDS",
+        help="With --role responder: how long to wait for a live peer to connect.",
+    ),
+)  # fmt: skip
 def fuzz(
     cases: int,
     seed: int | None,
@@ -108,7 +99,6 @@ def fuzz(
     captures: bool,
     json_file: Path | None,
     target: str | None,
-    psk_file: Path | None,
     rate: float,
     pid: int | None,
     growth: int,
@@ -123,12 +113,13 @@ def fuzz(
     grows, or is slow is a finding: it is made as small as possible and saved as a case that fynx run runs.
 
     Fuzz only what is yours. Exit status 0 when nothing was found, 1 when something was, 2 for misuse and for a target
-    that does not answer, 130 after Ctrl-C; what was done until then stays, and --resume goes on.
+    that does not answer, 130 after Ctrl-C or SIGTERM; what was done until then stays, and --resume goes on.
     """
     from fynx_scapy.fuzz import Budget, Fuzzer, Hunt, Plan, Store
     from fynx_scapy.fuzz.saving import read_state
 
-    live = _target(target, psk_file, pid, given)
+    credentials = taken(given)
+    live = _target(target, credentials, pid, given)
     with misuse():
         if resume:
             stored = read_state(folder)["plan"]
@@ -142,7 +133,7 @@ def fuzz(
         block = 400 if live is None else 25
         plan = Plan(cases=cases, seed=seed, roles=roles, block=block, slow=slow, wait=wait)
     options = {"cases": cases, "seed": seed, "role": roles, "target": target}
-    store = Store(folder, plan, target=target, command=_command(options, psk_file))
+    store = Store(folder, plan, target=target, command=_command(options, credentials))
     make, meter = _world(plan, live, rate, pid, growth)
     screen = _Screen(plan, live, captures=captures)
     budget = Budget if live is None else (lambda: Budget(TRIES, SECONDS))
@@ -171,26 +162,25 @@ def fuzz(
     sys.exit(INTERRUPTED if interrupted else 1 if store.findings else 0)
 
 
-def _target(address: str | None, psk_file: Path | None, pid: int | None, given: dict[str, Any]) -> Target | None:
+def _target(address: str | None, credentials: dict[str, Any], pid: int | None, given: dict[str, Any]) -> Target | None:
     """The live peer that these options describe. Raises UsageError when they do not go together."""
     options = {name: value for name, value in given.items() if value is not None}
     if address is None:
-        used = [*options, *(["pid"] if pid is not None else [])]
-        if used:
-            raise click.UsageError(f"--{used[0].replace('_', '-')} describes a live peer, but --target is missing")
+        beside = [*options, *(["pid"] if pid is not None else []), *used(credentials)]
+        if beside:
+            raise click.UsageError(f"--{beside[0].replace('_', '-')} describes a live peer, but --target is missing")
         return None
     from fynx_scapy.errors import ConfigError, LocalError
     from fynx_scapy.fuzz.growth import resident
     from fynx_scapy.harness.target import Target
     from fynx_scapy.net.udp import resolve
 
-    if psk_file is None:
-        raise click.UsageError("expected the peer's key: give --psk-file, or set FYNX_PSK_FILE in the environment")
     try:
+        proofs = credentials_of(credentials)
         if pid is not None:
             resident(pid)
         resolve(address, 500)
-        target = Target(address=address, psk=read_psk(psk_file), **options)
+        target = Target(address=address, **proofs, **options)
         target.config({})
     except (ConfigError, LocalError) as error:
         raise click.UsageError(str(error)) from None
@@ -210,11 +200,14 @@ def _world(
     return lambda number: world, None if pid is None else lambda: Resident(pid, growth)
 
 
-def _command(options: dict[str, Any], psk_file: Path | None) -> str:
-    """The command that repeats the run. It names the key file, not the key."""
+def _command(options: dict[str, Any], credentials: dict[str, Any]) -> str:
+    """The command that repeats the run. It names files, not what is in them."""
     if options["target"] is not None:
-        options = options | {"psk-file": psk_file}
-    words = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+        options = options | words_of(credentials)
+    words: list[str] = []
+    for name, value in options.items():
+        for each in value if isinstance(value, tuple) else (value,):
+            words += [] if each is None else [f"--{name}"] if each is True else [f"--{name}", str(each)]
     return shlex.join(["fynx", "fuzz", *words])
 
 
@@ -231,7 +224,8 @@ def _run(fuzzer: Fuzzer, make: MakeWorld, live: Target | None) -> bool:
     try:
         if live is not None and (fault := make("first").gone()) is not None:
             raise _NobodyThere(f"{fault.text}; no case was run")
-        fuzzer.run()
+        with like_ctrl_c():
+            fuzzer.run()
     except KeyboardInterrupt:
         return True
     except ConfigError as error:

@@ -18,7 +18,7 @@ import click
 
 from fynx_scapy import files
 from fynx_scapy.capture.reading.losses import several
-from fynx_scapy.commands.options import STDIO
+from fynx_scapy.commands.options import KEY_FILES, STDIO
 from fynx_scapy.errors import CaptureError, ConfigError
 from fynx_scapy.text import printable
 
@@ -259,7 +259,7 @@ def _files(option: str, path: Path | None) -> list[Path]:
 def _inputs(captures: list[Path], given: Mapping[str, Any]) -> Iterator[Path]:
     from fynx_scapy.keylog import KeyLog
 
-    named = [*captures, *given.get("keys", ()), *given.get("psk_files", ())]
+    named = [*captures, *(path for name in KEY_FILES for path in given.get(name, ()))]
     if not given.get("keys"):
         named += [path for capture in captures if str(capture) != STDIO for path in KeyLog.places_beside(capture)]
     for path in named:

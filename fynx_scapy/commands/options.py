@@ -6,26 +6,29 @@ A command accepts only the options that it can honour. Values of secrets are nev
 
 from __future__ import annotations
 
-import fnmatch
 import ipaddress
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
+
+from fynx_scapy.checks import secret_in_file
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.text import LONGEST, printable
 
 if TYPE_CHECKING:
     from fynx_scapy.capture.choice import Filter
-    from fynx_scapy.harness import Scenario
     from fynx_scapy.keylog import KeyLog
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 STDIO = "-"
+PROFILES = ("rfc", "cnsa2", "cnsa1", "niap", "nist", "bsi")
+"""The profiles of the audit, without importing it."""
 MOST_PSK = 64 << 10
 """The largest file that is read as a pre-shared key."""
 _READ = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
@@ -58,7 +61,8 @@ _WRITTEN = _Written(dir_okay=False, writable=True, allow_dash=True, path_type=Pa
 _JSON_HELP = "Print JSON instead of text."
 _SAFER = "Other users of this machine can read a command line, but not your files."
 _PSK_FILE_HELP = (
-    f"Read the pre-shared key from this file, which has nothing else; a final line end is ignored. - is stdin. {_SAFER}"
+    f"Read the pre-shared key from this file, which has nothing else; a final line end is ignored, 0x begins hex "
+    f"digits. - is stdin. {_SAFER}"
 )
 
 # -- input ------------------------------------------------------------------------------------------------------------
@@ -100,6 +104,8 @@ _SECRETS: Mapping[str, tuple[str, str, str]] = {
     "ppk": ("ppk", "TEXT", "Use this post-quantum pre-shared key (RFC 8784), written like --psk. Safer in a file: "
             "--keys."),
     "msk": ("msk", "HEX", "Use this MSK of an EAP method. Safer in a file: --keys."),
+    "eap-password": ("passwords", "TEXT", "Use this password of EAP-MSCHAPv2, written like --psk. Safer in a file: "
+                     "--eap-password-file."),
 }  # fmt: skip
 
 SECRETS: Mapping[str, Decorator] = {
@@ -111,6 +117,12 @@ PSK_FILES = click.option(
     "--psk-file", "psk_files", multiple=True, metavar="PATH", type=_READ, help=f"{_PSK_FILE_HELP} Repeatable."
 )
 """Pre-shared keys for a capture."""
+EAP_PASSWORD_FILES = click.option(
+    "--eap-password-file", "eap_password_files", multiple=True, metavar="PATH", type=_READ,
+    help="Read a password of EAP-MSCHAPv2 from this file, as --psk-file does with a key. Repeatable.",
+)  # fmt: skip
+KEY_FILES = ("keys", "psk_files", "eap_password_files")
+"""The options of a capture whose values are files of keys."""
 
 
 def psk_file(envvar: str | None = None) -> Decorator:
@@ -121,7 +133,7 @@ def psk_file(envvar: str | None = None) -> Decorator:
 
 def reads_capture(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: the options of every command that reads captures. All but ``ports`` go to `keys_of`."""
-    options: list[Decorator] = [KEYS, *SECRETS.values(), PSK_FILES, ESP_NULL, PORT]
+    options: list[Decorator] = [KEYS, *SECRETS.values(), PSK_FILES, EAP_PASSWORD_FILES, ESP_NULL, PORT]
     for option in reversed(options):
         command = option(command)
     return command
@@ -266,15 +278,16 @@ def keys_of(capture: Path | None, given: Mapping[str, Any], warned: set[str] | N
     Warnings go to stderr. Those already in ``warned`` are skipped, new ones are added to it. Raises UsageError, whose
     text never contains a secret, also for a file that was named but holds nothing that can be read.
     """
-    from fynx_scapy.errors import CaptureError, ConfigError
+    from fynx_scapy.errors import CaptureError
     from fynx_scapy.keylog import KNOWN, KeyLog, read_stream
 
-    stdin = [path for path in (capture, *given["keys"], *given["psk_files"]) if str(path) == STDIO]
+    stdin = [path for path in (capture, *(path for name in KEY_FILES for path in given[name])) if str(path) == STDIO]
     if len(stdin) > 1:
         raise click.UsageError("- (stdin) was given more than once, but can be read only once")
     secrets = {kind: list(given[name.replace("-", "_")]) for name, (kind, _, _) in _SECRETS.items()}
     unread: list[str] = []
     secrets["psk"] += [read_psk(path) for path in given["psk_files"]]
+    secrets["passwords"] += [read_psk(path, "a password") for path in given["eap_password_files"]]
     try:
         log = KeyLog(**secrets, esp_null=given["esp_null"])
         if capture is not None and str(capture) != STDIO and not given["keys"]:
@@ -304,7 +317,6 @@ def _warn(log: KeyLog, warned: set[str] | None) -> None:
 def filter_of(given: Mapping[str, Any]) -> Filter | None:
     """The filter that these options give; None if none was used. Raises UsageError."""
     from fynx_scapy.capture.choice import Filter
-    from fynx_scapy.errors import ConfigError
 
     words = {name: given[name] for name in ("conversations", "spis", "hosts", "since", "until")}
     try:
@@ -313,64 +325,29 @@ def filter_of(given: Mapping[str, Any]) -> Filter | None:
         raise click.UsageError(str(error)) from None
 
 
-def read_psk(path: Path) -> bytes:
-    """The pre-shared key in a file: all octets except one final line end. Raises UsageError if there is none."""
+def read_psk(path: Path, what: str = "a pre-shared key") -> bytes:
+    """The key in a file, which may have hex digits after ``0x``. Raises UsageError, which says ``what`` is missing."""
+    try:
+        return secret_in_file(read_passphrase(path, what), printable(str(path), LONGEST))
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def read_passphrase(path: Path, what: str = "a passphrase") -> bytes:
+    """What is in a file, except one final line end. Raises UsageError, which says ``what`` is missing."""
     try:
         with nullcontext(sys.stdin.buffer) if str(path) == STDIO else path.open("rb") as stream:
             octets = stream.read(MOST_PSK + 1)
     except OSError as error:
         raise click.UsageError(f"cannot read {path}: {error.strerror}") from None
     if len(octets) > MOST_PSK:
-        raise click.UsageError(f"{path}: expected a pre-shared key, but the file is larger than {MOST_PSK >> 10} KB")
+        raise click.UsageError(f"{path}: expected {what}, but the file is larger than {MOST_PSK >> 10} KB")
     key = octets.removesuffix(b"\n").removesuffix(b"\r")
     if not key:
-        raise click.UsageError(f"{path}: expected a pre-shared key, but the file is empty")
+        raise click.UsageError(f"{path}: expected {what}, but the file is empty")
     return key
 
 
 def any_given(given: Mapping[str, Any]) -> bool:
     """Whether any key option was used."""
-    return any(given[name.replace("-", "_")] for name in ("keys", "psk_files", "esp_null", *_SECRETS))
-
-
-# -- scenarios --------------------------------------------------------------------------------------------------------
-
-
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from fynx_scapy import scenarios
-
-    words = dict.fromkeys(word for each in scenarios.everything().values() for word in (each.name, each.topic))
-    names = [CompletionItem(word) for word in words if word.startswith(incomplete)]
-    return names or click.Path().shell_complete(ctx, param, incomplete)
-
-
-def scenario_names(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: the arguments that choose scenarios."""
-    exclude = click.option(
-        "--exclude", multiple=True, metavar="PATTERN", help="Leave out scenarios with this name. Repeatable."
-    )
-    more = click.option(
-        "--from",
-        "folders",
-        multiple=True,
-        type=click.Path(path_type=Path),
-        metavar="FOLDER",
-        help="Take scenarios of your own from this folder too; without NAMEs only these. Repeatable.",
-    )
-    return click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=_complete)(exclude(more(command)))
-
-
-def _fits(scenario: Scenario, pattern: str) -> bool:
-    return any(fnmatch.fnmatchcase(text, pattern) for text in (scenario.name, scenario.path))
-
-
-def without(chosen: Sequence[Scenario], exclude: Sequence[str]) -> list[Scenario]:
-    """The scenarios without those that these patterns name. UsageError for a pattern that names none."""
-    kept = list(chosen)
-    for pattern in exclude:
-        if not any(_fits(each, pattern) for each in chosen):
-            raise click.UsageError(f"--exclude {pattern!r} leaves out none of the chosen scenarios")
-        kept = [each for each in kept if not _fits(each, pattern)]
-    if exclude and not kept:
-        raise click.UsageError("--exclude leaves no scenario")
-    return kept
+    return any(given[name.replace("-", "_")] for name in (*KEY_FILES, "esp_null", *_SECRETS))

@@ -30,6 +30,7 @@ _OPTIONS: Sequence[Decorator] = (
     OUTPUT,
     writes("--junit", what="the verdicts as JUnit XML"),
     writes("--markdown", what="a summary in Markdown, to paste into a bug tracker"),
+    writes("--write-manifest", what="a manifest that expects each failure, for you to say why"),
     PCAP,
     click.option(
         "--save",
@@ -64,6 +65,7 @@ class Outputs:
     json_file: Path | None
     junit: Path | None
     markdown: Path | None
+    write_manifest: Path | None
     pcap: Path | None
     save: Path | None
     reproducer: Path | None
@@ -73,13 +75,13 @@ class Outputs:
     def check(self, inputs: Sequence[Path]) -> None:
         """No output may be one of the ``inputs``, nor two outputs one file. Raises UsageError."""
         texts = {"--output": self.output, "--report": self.report, "--json": self.json_file, "--junit": self.junit}
-        texts |= {"--markdown": self.markdown}
+        texts |= {"--markdown": self.markdown, "--write-manifest": self.write_manifest}
         check_outputs(texts | {"--pcap": self.pcap, "--save": self.save}, [], {"psk_files": inputs})
 
     @property
     def text_wanted(self) -> bool:
         """Whether the table is printed: nothing else goes to stdout."""
-        others = (self.report, self.json_file, self.junit, self.markdown, self.pcap, self.save)
+        others = (self.report, self.json_file, self.junit, self.markdown, self.write_manifest, self.pcap, self.save)
         return STDIO not in map(str, others)
 
     def write(
@@ -89,20 +91,22 @@ class Outputs:
         command: str,
         seed: int | None,
         about: Mapping[str, str],
-        recorder: Recorder,
+        recorder: Callable[[], Recorder],
         alone: Alone,
         unmatched: Sequence[Unmatched] = (),
     ) -> int:
         """Write all but the table. Returns 0, or the exit status where one could not be written; stderr says which.
 
-        ``alone`` are the words that run one result alone.
+        ``recorder`` returns what was recorded, and is called if that is wanted. ``alone`` are the words that run one
+        result alone.
         """
         written = SeveralOutputs()
         told: dict[str, Any] = {"command": command, "seed": seed, "about": about}
         json_text = functools.partial(_json, unmatched=unmatched)
         page = functools.partial(_page, files=self._links())
         for path, text in (
-            (self.report, page), (self.json_file, json_text), (self.junit, _junit), (self.markdown, _markdown)
+            (self.report, page), (self.json_file, json_text), (self.junit, _junit), (self.markdown, _markdown),
+            (self.write_manifest, _manifest),
         ):  # fmt: skip
             if path is not None:
                 with written.each(), writing(path) as out:
@@ -110,18 +114,18 @@ class Outputs:
         with written.each():  # one without the other is of little use
             if self.pcap is not None:
                 with writing_octets(self.pcap, secret=True) as file:
-                    recorder.write_capture(file)
+                    recorder().write_capture(file)
             if self.save is not None:
-                save_keys(recorder.keys(), self.save)
+                save_keys(recorder().keys(), self.save)
         if self.reproducer is not None or self.evidence is not None:
             from fynx_scapy.report.evidence import Told, write_evidence, write_reproducers
 
             if self.evidence is not None:
                 with written.each(), writable(self.evidence / "index.md"):
-                    write_evidence(self.evidence, results, recorder, Told(**told))
+                    write_evidence(self.evidence, results, recorder(), Told(**told))
             if self.reproducer is not None:
                 with written.each(), writable(self.reproducer / "README.md"):
-                    write_reproducers(self.reproducer, results, recorder, Told(**told), alone)
+                    write_reproducers(self.reproducer, results, recorder(), Told(**told), alone)
         return written.status
 
     def _links(self) -> dict[str, str]:
@@ -178,3 +182,9 @@ def _markdown(results: Sequence[Result], **told: Any) -> str:
     from fynx_scapy.report.markdown import markdown
 
     return markdown(results, **told)
+
+
+def _manifest(results: Sequence[Result], **told: Any) -> str:
+    from fynx_scapy.report.baseline import manifest_text
+
+    return manifest_text(results, **told)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from fynx_scapy.commands.options import Decorator, psk_file, read_psk
+from fynx_scapy.commands.credentials import CREDENTIALS, credentials_of, used
+from fynx_scapy.commands.options import Decorator
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import IkeConfig
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Option: form of the argument, help. The key is read separately.
 PEER: Mapping[str, tuple[str, str]] = {
     "local-id": ("ID", "Use this identity for our side."),
-    "remote-id": ("ID", "Require this identity of the peer; default: accept any that knows the key."),
+    "remote-id": ("ID", "Require this identity of the peer; default: accept any that knows the key or is certified."),
     "local-ts": ("NET", "Use this network behind us."),
     "remote-ts": ("NET", "Use this network behind the peer."),
     "ping": ("ADDRESS", "Ping this address behind the peer."),
@@ -58,6 +58,12 @@ def ports(port: str, natt_port: str) -> Decorator:
         click.option("--natt-port", type=number, help=f"Use this local port for NAT-T; default: {natt_port}."),
         click.option(marker, default=None, help="Send the non-ESP marker on every port; default: on custom ports."),
     ]
+    return lambda command: _decorated(command, options)
+
+
+def target_options(address: Decorator, *more: Decorator) -> Decorator:
+    """Decorator: the option ``address`` for a live peer, credentials, both ends' settings, our ports, and ``more``."""
+    options = [address, *CREDENTIALS, *map(peer_option, PEER), ports("500", "4500"), *more]
     return lambda command: _decorated(command, options)
 
 
@@ -103,7 +109,7 @@ def described(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--connection", "names", multiple=True, metavar="NAME", help="Take this connection of --config. Repeatable."
         ),
-        psk_file("FYNX_PSK_FILE"),
+        *CREDENTIALS,
         peer_option("local-id"),
         peer_option("remote-id"),
         peer_option("local-ts", "Use this network behind us; default: whatever the peer allows."),
@@ -134,14 +140,10 @@ def settings_of(given: Mapping[str, Any], local: Sequence[str], **config: Any) -
             raise click.UsageError("--connection chooses a connection of --config, which is missing")
         settings = Settings(connections={"peer": _described(given, **config)})
     else:
-        used = [name for name in _OURS if given[name.replace("-", "_")] is not None]
-        context = click.get_current_context(silent=True)  # none where a worker or SIGHUP reads the file again
-        # A key in the environment is there for other commands too.
-        if context is not None and context.get_parameter_source("psk_file") is ParameterSource.COMMANDLINE:
-            used.append("psk-file")
-        if used or config:
+        found = [name for name in _OURS if given[name.replace("-", "_")] is not None] + used(given)
+        if found or config:
             raise click.UsageError(
-                f"--{(*used, *config)[0]} describes a peer, and --config has the connections: use one"
+                f"--{(*found, *config)[0]} describes a peer, and --config has the connections: use one"
             )
         settings = Settings.from_file(given["config"])
         for warning in settings.warnings:
@@ -157,15 +159,14 @@ def settings_of(given: Mapping[str, Any], local: Sequence[str], **config: Any) -
 
 def _described(given: Mapping[str, Any], **config: Any) -> IkeConfig:
     """The connection that the options describe."""
-    from fynx_scapy.ike.config import ChildConfig, IkeConfig, Psk
+    from fynx_scapy.ike.config import ChildConfig, IkeConfig
 
-    if given["psk_file"] is None:
-        raise click.UsageError("expected the key: give --psk-file, set FYNX_PSK_FILE in the environment, or --config")
+    credentials = credentials_of(given, "--config")
     child: dict[str, Any] = {side: given[side] or EVERYTHING for side in ("local_ts", "remote_ts")}
     if given["esp_proposals"]:
         child["proposals"] = given["esp_proposals"]
     named = {name: given[name] for name in ("local_id", "remote_id", "proposals") if given[name] is not None}
-    return IkeConfig(auth=Psk(read_psk(given["psk_file"])), children=ChildConfig(**child), **named, **config)
+    return IkeConfig(**credentials, children=ChildConfig(**child), **named, **config)
 
 
 def _ports(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fynx_scapy.commands.credentials import files_of
 from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.commands.opening import SeveralOutputs, save_keys, writing_octets
 from fynx_scapy.commands.options import METRICS, PCAP, POSITIVE, SAVE, STDIO, Decorator, log_options
 from fynx_scapy.commands.screen import PERIOD, Screen
 from fynx_scapy.errors import AuthenticationError, FynxError, PeerError, SessionClosed
+from fynx_scapy.iana import AuthMethod
 
 if TYPE_CHECKING:
     from fynx_scapy import IpsecSession
@@ -199,7 +201,7 @@ def _beside(pcap: Path) -> Path:
 
 def inputs(given: Mapping[str, Any]) -> list[Path]:
     """The files that the options name for reading."""
-    return [given[name] for name in ("psk_file", "config") if given[name] is not None]
+    return [*files_of(given), *([given["config"]] if given["config"] is not None else [])]
 
 
 @contextmanager
@@ -222,8 +224,15 @@ def ends_with(main: Callable[[], Coroutine[Any, Any, int]]) -> None:
 
 
 def named(session: IpsecSession) -> str:
-    """Who is connected with whom, over what, and the Child SAs."""
-    parts = [f"{session.local_id} > {session.remote_id}, {session.local} > {session.remote}"]
+    """Who is connected with whom, what proves it but for a pre-shared key, and the Child SAs."""
+    from fynx_scapy.ike.extensions import PostQuantumKey
+
+    proof, ppk = session.sa.peer_proof, session.sa.of(PostQuantumKey).key
+    by = [] if proof is None or proof.method == AuthMethod.Shared_Key_Message_Integrity_Code else [proof.by]
+    if session.sa.config.ppk:  # who has one wants to know whether it counts
+        by.append(f"PPK {ppk}" if ppk is not None else "without a PPK")
+    proven = f" ({'; '.join(by)})" if by else ""
+    parts = [f"{session.local_id} > {session.remote_id}{proven}, {session.local} > {session.remote}"]
     if session.addresses:
         parts.append(f"inner address {', '.join(session.addresses)}")
     for child in session.children:

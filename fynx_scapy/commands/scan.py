@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fynx_scapy.commands.credentials import BESIDE_PSK, credentials_of, files_of, taken, words_of
+from fynx_scapy.commands.ending import like_ctrl_c
 from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.commands.opening import SeveralOutputs, Unusable, check_outputs, writing, writing_octets, written
-from fynx_scapy.commands.options import JSON_FILE, OUTPUT, POSITIVE, STDIO, psk_file, read_psk, writes
+from fynx_scapy.commands.options import JSON_FILE, OUTPUT, POSITIVE, PROFILES, STDIO, Decorator, psk_file, writes
 from fynx_scapy.commands.peers import EVERYTHING, peer_option, ports
 
 if TYPE_CHECKING:
@@ -24,7 +26,27 @@ if TYPE_CHECKING:
     from fynx_scapy.scan.answer import Answer
     from fynx_scapy.session import Session
 
-PROFILES = ("rfc", "cnsa2", "bsi")
+_AUTHENTICATED: tuple[Decorator, ...] = (
+    psk_file(),
+    *BESIDE_PSK,
+    peer_option("local-id", "In the IKE SA, use this identity for our side."),
+    peer_option("remote-id", "In the IKE SA, require this identity of the host."),
+    peer_option("local-ts", "In the IKE SA, ask for this network behind us; default: whatever the host allows."),
+    peer_option("remote-ts", "In the IKE SA, ask for this network behind the host; default: whatever it allows."),
+    click.option(
+        "--listen", type=POSITIVE, metavar="SECONDS",
+        help="In the IKE SA, answer nothing for so long at the end: when does the host repeat its own requests?",
+    ),
+)  # fmt: skip
+"""The options about the IKE SA that is set up, if there is something to authenticate with."""
+
+
+def _authenticated(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_AUTHENTICATED):
+        command = option(command)
+    return command
+
+
 SEVERITIES = ("info", "low", "medium", "high")
 
 
@@ -68,17 +90,7 @@ SEVERITIES = ("info", "low", "medium", "high")
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), help="Exit with status 1 if a weakness is at least this severe."
 )
-@psk_file()
-@peer_option("local-id", "With --psk-file, use this identity for our side.")
-@peer_option("remote-id", "With --psk-file, require this identity of the host.")
-@peer_option("local-ts", "With --psk-file, ask for this network behind us; default: whatever the host allows.")
-@peer_option("remote-ts", "With --psk-file, ask for this network behind the host; default: whatever it allows.")
-@click.option(
-    "--listen",
-    type=POSITIVE,
-    metavar="SECONDS",
-    help="With --psk-file, answer nothing for so long at the end: when does the host repeat its own requests?",
-)
+@_authenticated
 @peer_option("local")
 @ports("500 if it is free", "4500 if it is free")
 def scan(
@@ -94,7 +106,6 @@ def scan(
     wrong_requests: bool,
     profile: str,
     fail_on: str | None,
-    psk_file: Path | None,
     local_id: str | None,
     remote_id: str | None,
     local_ts: str | None,
@@ -105,12 +116,12 @@ def scan(
     """Find out which IKE proposals the responder at HOST accepts, what it says of itself, and how it takes errors.
 
     It sends to HOST alone. Scan only hosts that you may scan. Most questions leave nothing at the host; a few leave
-    half-open IKE SAs, which it forgets by itself. With --psk-file it also sets up an IKE SA and asks for ESP; each
-    accepted question sets up a Child SA, which is deleted at once.
+    half-open IKE SAs, which it forgets by itself. With --psk-file, or --cert and --ca, it also sets up an IKE SA and
+    asks for ESP; each accepted question sets up a Child SA, which is deleted at once.
 
     Exit status: 0 the scan came to its end; 1 it did not, or with --fail-on a weakness is that severe, or the answer
-    to --offer was no acceptance; 2 misuse, or a host that does not answer; 130 after Ctrl-C, with what was found until
-    then.
+    to --offer was no acceptance; 2 misuse, or a host that does not answer; 130 after Ctrl-C or SIGTERM,
+    with what was found until then.
     """
     from fynx_scapy.errors import ConfigError, TransportError
     from fynx_scapy.harness import Unreached
@@ -120,17 +131,20 @@ def scan(
     from fynx_scapy.scan.line import open_line
 
     outputs = {"--output": output, "--json": json_file, "--pcap": pcap}
-    check_outputs(outputs | {"--resume": resume}, [], {"psk_files": [psk_file] if psk_file is not None else []})
+    credentials = taken(given)
+    check_outputs(outputs | {"--resume": resume}, [], {"psk_files": files_of(credentials)})
     whose = {"local_id": local_id, "remote_id": remote_id, "local_ts": local_ts, "remote_ts": remote_ts}
     behind = {name: value for name, value in whose.items() if value is not None}
     for option in [*behind, *(["listen"] if listen is not None else [])]:
-        if psk_file is None:
+        if not words_of(credentials):
             raise click.UsageError(f"--{option.replace('_', '-')} is about an IKE SA, and --psk-file is missing")
-    if psk_file is not None and offer is not None:
-        raise click.UsageError("--offer asks one question without an IKE SA: leave out --psk-file")
-    key = read_psk(psk_file) if psk_file is not None else None
+    if offer is not None and words_of(credentials):
+        raise click.UsageError(
+            f"--offer asks one question without an IKE SA: leave out --{next(iter(words_of(credentials)))}"
+        )
     recorder, interrupted, answer = Recorder(), False, None
     try:
+        proofs = credentials_of(credentials) if words_of(credentials) else None
         limits = ScanLimits(rate=rate, half_open=half_open, checks=checks)
         with UdpNetwork() as network:
             line = open_line(host, network, **given)
@@ -143,16 +157,17 @@ def scan(
                     profile=profile,
                     resume=resume,
                     wrong_requests=wrong_requests,
-                    authenticate=_session(host, key, behind, network, given) if key is not None else None,
+                    authenticate=_session(host, proofs, behind, network, given) if proofs is not None else None,
                     listen=listen or 0.0,
                     told=_telling(),
                 ) as scanning,
             ):
                 try:
-                    if offer is None:
-                        scanning.run()
-                    else:
-                        answer = scanning.offer(offer)
+                    with like_ctrl_c():
+                        if offer is None:
+                            scanning.run()
+                        else:
+                            answer = scanning.offer(offer)
                 except KeyboardInterrupt:
                     interrupted, scanning.result.stopped = True, "interrupted"
     except Unreached as error:
@@ -171,23 +186,26 @@ def scan(
 
 
 def _session(
-    host: str, key: bytes, behind: dict[str, str], network: UdpNetwork, given: dict[str, Any]
+    host: str, proofs: dict[str, Any], behind: dict[str, str], network: UdpNetwork, given: dict[str, Any]
 ) -> Callable[[tuple[Proposal, ...]], Session]:
-    """What makes the session that asks for ESP, from ports of its own."""
+    """What makes the session that asks for ESP, from ports of its own. ConfigError for credentials that do not fit."""
+    from fynx_scapy.ike.config import ChildConfig, IkeConfig
+
+    named: dict[str, Any] = {name: behind[name] for name in ("local_id", "remote_id") if name in behind}
+    if not hasattr(proofs["auth"], "identities"):
+        named.setdefault("local_id", "alice")
+    ours = IkeConfig(**proofs, **named)
 
     def make(proposals: tuple[Proposal, ...]) -> Session:
         from fynx_scapy.scan.esp import FIRST
         from fynx_scapy.session import Session
+        from fynx_scapy.session_setup import LIVE
 
+        local_ts, remote_ts = (behind.get(side, EVERYTHING) for side in ("local_ts", "remote_ts"))
+        child = ChildConfig(proposals=FIRST, local_ts=local_ts, remote_ts=remote_ts)
         return Session(
             host,
-            psk=key,
-            local_id=behind.get("local_id", "alice"),
-            remote_id=behind.get("remote_id"),
-            local_ts=behind.get("local_ts", EVERYTHING),
-            remote_ts=behind.get("remote_ts", EVERYTHING),
-            proposals=proposals,
-            esp_proposals=FIRST,
+            config=ours.replace(proposals=proposals, children=child, retransmission=LIVE),
             network=network,
             local=given["local"],
             marker_always=given["marker_always"],

@@ -16,6 +16,7 @@ import click
 from fynx_scapy.commands.carrying import for_server
 from fynx_scapy.commands.keeping import Keeper
 from fynx_scapy.commands.peers import settings_of
+from fynx_scapy.commands.refusing import Refusals
 from fynx_scapy.commands.running import Running, Stopped, named, told
 from fynx_scapy.commands.screen import Screen
 from fynx_scapy.errors import FynxError
@@ -65,6 +66,7 @@ class _Program(Keeper):
         self.server, self.settings = server, settings
         self._given = given
         self._files: Path | None = given["config"]
+        self._refusals = Refusals(run.screen, run.network)
 
     async def main(self) -> None:
         """Serve until the end, and say how it was."""
@@ -83,7 +85,8 @@ class _Program(Keeper):
             await self.server.close()
         finally:
             loop.remove_signal_handler(signal.SIGHUP)
-        self.run.screen.line(f"ended: {last} · {counted(self.total, 'session')} in all", always=True)
+        refused = f" · {counted(self._refusals.total, 'peer')} refused" if self._refusals.total else ""
+        self.run.screen.line(f"ended: {last} · {counted(self.total, 'session')} in all{refused}", always=True)
 
     async def _accept(self) -> None:
         async for session in self.server:

@@ -11,7 +11,7 @@ import click
 
 from fynx_scapy.commands.losses import Losses, look
 from fynx_scapy.commands.opening import misuse, opened
-from fynx_scapy.commands.options import STDIO, any_given, keys_of, reads_capture
+from fynx_scapy.commands.options import KEY_FILES, STDIO, any_given, keys_of, reads_capture
 
 
 @click.command()
@@ -25,7 +25,7 @@ def shell(capture: Path | None, ports: tuple[int, ...], **given: Any) -> None:
     """
     from fynx_scapy.shell import start
 
-    if any(str(path) == STDIO for name in ("keys", "psk_files") for path in given[name]):
+    if any(str(path) == STDIO for name in KEY_FILES for path in given[name]):
         raise click.UsageError("- (stdin) is needed for the prompt: put the keys into a file")
     if capture is None:
         if ports or any_given(given):

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -27,25 +28,50 @@ COLOURS = {
 }
 
 
+ALIKE = frozenset({"SKIP", "NOT RUN"})
+"""Verdicts of which many have the same reason: it is printed once."""
+NAMED = 3
+"""How many scenarios are named beside a reason that many have."""
+
+
 def print_table(
-    results: Sequence[Result], seed: int | None, screen: Console, unmatched: Sequence[Unmatched] = ()
+    results: Sequence[Result],
+    seed: int | None,
+    screen: Console,
+    unmatched: Sequence[Unmatched] = (),
+    *,
+    quiet: bool = False,
 ) -> None:
-    """Print the verdicts, with the reason for each that is not PASS, and rows of a manifest that fitted nothing."""
+    """Print the verdicts, with the reason for each that is not PASS, and rows of a manifest that fitted nothing.
+
+    ``quiet`` leaves out every PASS, SKIP and NOT RUN; the numbers at the end count them all.
+    """
     from rich.text import Text
 
     from fynx_scapy.harness import Tally, Verdict
     from fynx_scapy.harness.tally import BAD, worst_first
 
-    _rows(results, screen)
-    for result in worst_first(results):
+    named = _names(results)
+    shown = [result for result in results if not quiet or result.verdict.value not in ALIKE | {"PASS"}]
+    if shown:
+        _rows(shown, screen)
+    alike: dict[tuple[str, str], list[str]] = {}
+    for result in worst_first(shown):
+        if result.verdict.value in ALIKE:
+            alike.setdefault((result.verdict.value, result.reason), []).append(named(result))
+            continue
         colour = COLOURS[result.verdict.value]
         if result.reason:
-            screen.print(Text(f"{result.verdict.value} {_name(result, results)}: {result.reason}", style=colour),
+            screen.print(Text(f"{result.verdict.value} {named(result)}: {result.reason}", style=colour),
                          soft_wrap=True)  # fmt: skip
             if result.step:
                 screen.print(Text(f"     > {result.step}", style="dim"), soft_wrap=True)
         for note in notes(result):
-            screen.print(Text(f"     {_name(result, results)}: {note}", style="dim"), soft_wrap=True)
+            screen.print(Text(f"     {named(result)}: {note}", style="dim"), soft_wrap=True)
+    for (verdict, reason), names in alike.items():
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        screen.print(Text(f"{verdict} {', '.join(names[:NAMED])}{more}: {reason}", style=COLOURS[verdict]),
+                     soft_wrap=True)  # fmt: skip
     for text in _told(unmatched):
         screen.print(Text(text, style="yellow"), soft_wrap=True)
     tally = Tally.of(results)
@@ -76,16 +102,21 @@ def _rows(results: Sequence[Result], screen: Console) -> None:
     screen.print(table)
 
 
-def _name(result: Result, results: Sequence[Result]) -> str:
-    """The scenario, with our role and the peer where it ran in more than one, or with more than one."""
-    same = [each for each in results if each.scenario.name == result.scenario.name]
-    words = [result.role.value] if len({each.role for each in same}) > 1 else []
-    words += [result.peer] if len({each.peer for each in results}) > 1 else []
-    return f"{result.scenario.name} ({', '.join(words)})" if words else result.scenario.name
+def _names(results: Sequence[Result]) -> Callable[[Result], str]:
+    """Names a result: the scenario, with our role and the peer where it ran in more than one, or with more than one."""
+    roles = Counter(name for name, _ in {(result.scenario.name, result.role) for result in results})
+    peers = len({result.peer for result in results})
+
+    def name(result: Result) -> str:
+        words = [result.role.value] if roles[result.scenario.name] > 1 else []
+        words += [result.peer] if peers > 1 else []
+        return f"{result.scenario.name} ({', '.join(words)})" if words else result.scenario.name
+
+    return name
 
 
 def notes(result: Result) -> list[str]:
-    """What else there is to say of a result, in words."""
+    """What else there is to say of a result, in words; the reason of an XPASS names the row's."""
     found = [f"without {', '.join(result.left_out)}"] if result.left_out else []
     found += [f"left at the peer: {words}" for words in result.left_behind]
     if result.retried:
@@ -93,7 +124,10 @@ def notes(result: Result) -> list[str]:
     row = result.expected_failure
     if row is not None:
         about = ", ".join(filter(None, (row.requirement, row.sentence, row.cve, row.versions and f"in {row.versions}")))
-        found.append(f"the manifest expects {row.verdict}: {row.reason}{f' ({about})' if about else ''}")
+        if result.verdict.value == "XPASS":
+            found += [f"the row is about {about}"] if about else []
+        else:
+            found.append(f"the manifest expects {row.verdict}: {row.reason}{f' ({about})' if about else ''}")
     return found
 
 

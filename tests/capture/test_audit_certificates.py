@@ -16,6 +16,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import PROFILES, Audit, Severity, Status, collect, judge
@@ -23,6 +24,7 @@ from fynx_scapy.capture.audit.chains import MOST, NO_CA, CertificateFacts, Certi
 from fynx_scapy.capture.audit.proofs import signed_sha1
 from fynx_scapy.capture.follow.auth import _described
 from fynx_scapy.commands.audit import audit as command
+from fynx_scapy.commands.follow import follow
 from fynx_scapy.iana import CertEncoding
 from fynx_scapy.keylog import KeyLog
 from fynx_scapy.layers.ikev2.cert import IKEv2_CERT
@@ -231,6 +233,63 @@ def test_facts_keep_the_octets_to_themselves() -> None:
 
 def run(*arguments: str | Path) -> click.testing.Result:
     return click.testing.CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def test_command(tmp_path: Path) -> None:
+    path = shared("captures/lab/cert-ecdsa.pcap")
+    anchor = tmp_path / "ca.pem"
+    anchor.write_bytes(authority("cert-ecdsa").public_bytes(Encoding.PEM))
+    assert NO_CA in run(path).output
+    found = run(
+        path,
+        "--ca",
+        anchor,
+        "--certificates",
+        tmp_path / "out",
+        "--json",
+        tmp_path / "a.json",
+        "--html",
+        tmp_path / "a.html",
+    )
+    assert found.exit_code == 0, found.output
+    (document,) = json.loads((tmp_path / "a.json").read_text())["captures"]
+    assert [each["subject"] for each in document["certificates"]] == [
+        "CN=alice.example,O=Lab,C=XX",
+        "CN=bob.example,O=Lab,C=XX",
+    ]
+    page = (tmp_path / "a.html").read_text()
+    assert "the certificate chain leads to a trusted certificate" in page
+    assert "certificate of CN=bob.example,O=Lab,C=XX" in page
+    written = sorted((tmp_path / "out").iterdir())
+    exported = {
+        x509.load_pem_x509_certificate(each.read_bytes()).fingerprint(hashes.SHA256()).hex() for each in written
+    }
+    assert exported == {each["fingerprint"] for each in document["certificates"]}
+    assert "is refused: expired" in run(path, "--ca", anchor, "--at", "2046-01-01").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--at", "tomorrow"], "expected a time such as 2026-01-31T12:00:00Z, found 'tomorrow'"),
+        (["--crl", "CA"], "--crl needs --ca"),
+        (["--ocsp", "CA"], "--ocsp needs --ca"),
+        (["--ca", "CA"], "CA"),
+    ],
+)
+def test_misuse(arguments: list[str], said: str, tmp_path: Path) -> None:
+    wrong = tmp_path / "CA"
+    wrong.write_text("no certificate")
+    found = run(shared("captures/lab/cert-ecdsa.pcap"), *[str(wrong) if each == "CA" else each for each in arguments])
+    assert found.exit_code == 2
+    assert said in " ".join(found.output.split())
+
+
+def test_following_says_which_certificates_were_sent() -> None:
+    issuer = "issued by CN=Lab CA ecdsa,O=Lab,C=XX, valid 2"
+    found = click.testing.CliRunner().invoke(follow, [str(shared("captures/lab/cert-ecdsa.pcap"))])
+    assert f"packet 3: certificate of initiator: CN=alice.example,O=Lab,C=XX, {issuer}" in found.output
+    assert f"packet 4: certificate of responder: CN=bob.example,O=Lab,C=XX, {issuer}" in found.output
 
 
 def test_many_certificates_are_described_in_few_words() -> None:

@@ -92,7 +92,7 @@ def test_the_command_plays_a_recording(capture: Path, tmp_path: Path) -> None:
     assert f"--recording {capture}" in document["command"]
     for words, error in (
         (["--recording-keys", capture.with_suffix(".keys")], "--recording is missing"),
-        (["--recording", capture, "-j", "2"], "--target is missing"),
+        (["--recording", capture, "-j", "2"], "one session at a time"),
         (["--recording", capture, "--recording-keys", capture], "cannot be decrypted"),
     ):
         wrong = fynx("run", "major_version_3", *words)

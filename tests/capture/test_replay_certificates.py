@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fynx_scapy.capture.audit import Status, audit
 from fynx_scapy.capture.capture import Capture
 from fynx_scapy.capture.replay.player import Report, play
 from fynx_scapy.capture.replay.recording import Recording, load
+from fynx_scapy.commands.audit import audit as audit_command
 from fynx_scapy.commands.replay import replay as command
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.config import IkeConfig
@@ -97,6 +99,30 @@ def test_the_audit_judges_our_own_chains(ours: Path) -> None:
     assert [each.status for each in found.find("auth.chain")] == [Status.OK, Status.OK]
     assert [each.status for each in found.find("auth.identity")] == [Status.OK, Status.OK]
     assert [each.status for each in found.find("auth.verified")] == [Status.OK, Status.OK]
+
+
+@pytest.mark.parametrize(("status", "verdicts"), [("good", ["leads to"]), ("revoked", ["is refused", "leads to"])])
+def test_the_audit_takes_ocsp_responses_from_files(
+    ours: Path, tmp_path: Path, status: str, verdicts: list[str]
+) -> None:
+    (tmp_path / "ca.der").write_bytes(root().der)
+    (tmp_path / "alice.ocsp").write_bytes(root().ocsp(issued("alice.example"), status))
+    words = [
+        ours,
+        "--ca",
+        tmp_path / "ca.der",
+        "--ocsp",
+        tmp_path / "alice.ocsp",
+        "--at",
+        datetime.now(UTC).isoformat(),
+    ]
+    words += ["--json", tmp_path / "found.json"]
+    done = click.testing.CliRunner().invoke(audit_command, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    (document,) = json.loads((tmp_path / "found.json").read_text())["captures"]
+    titles = [each["title"] for each in document["findings"] if each["rule"] == "auth.chain"]
+    assert len(titles) == len(verdicts)
+    assert all(verdict in title for verdict, title in zip(verdicts, titles, strict=True)), titles
 
 
 def test_a_scenario_has_no_key_to_sign_with(ours: Path, tmp_path: Path) -> None:

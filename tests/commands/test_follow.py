@@ -68,7 +68,7 @@ def test_without_secrets_nothing_opens_and_that_is_no_error(tmp_path: Path) -> N
 
 
 def test_a_rekeyed_ike_sa_that_was_never_used_is_not_called_a_misfit() -> None:
-    pcap = Path(__file__).parents[2] / "pcaps" / "strongswan-rekey_ike_by_us-responder.pcapng"
+    pcap = Path(__file__).parents[2] / "pcaps" / "strongswan-fragmentation-responder.pcapng"
     output = CliRunner().invoke(main, ["follow", str(pcap)]).output
     assert "no message to try a secret on, rekeys " in " ".join(output.split())
     assert "no secret fits" not in output
@@ -80,6 +80,27 @@ def test_a_value_that_cannot_be_read_is_misuse_and_not_echoed(tmp_path: Path, op
     assert result.exit_code == 2
     assert "is not hexadecimal (12 characters)" in result.output
     assert "xyzzy" not in result.output
+
+
+@pytest.mark.parametrize("form", ["option", "file", "stdin", "keys"])
+def test_the_password_of_eap(tmp_path: Path, form: str) -> None:
+    name, password = "eap-mschapv2-vip", "Ar3etTnp"
+    (tmp_path / "secret").write_text(f"{password}\n")
+    (tmp_path / "keys").write_text(f"eap_password {password}\n")
+    given = {
+        "option": ["--eap-password", password],
+        "file": ["--eap-password-file", str(tmp_path / "secret")],
+        "stdin": ["--eap-password-file", "-"],
+        "keys": ["--keys", str(tmp_path / "keys")],
+    }[form]
+    secrets = least(shared("captures/lab") / f"{name}.keys.json").secrets
+    arguments = ["follow", capture(tmp_path, name), *(f"--secret={secret.hex()}" for secret in secrets), *given]
+    result = CliRunner().invoke(main, arguments, input=password)
+    assert (result.exit_code, result.output.count("verified (EAP-MSCHAPv2, password 1 of 1)")) == (0, 2), result.output
+    assert password not in result.output
+    result = CliRunner().invoke(main, [*arguments[:-2], "--eap-password", "Xyzzy9"])
+    assert result.output.count("the known password does not give the response of EAP-MSCHAPv2") == 2
+    assert "Xyzzy9" not in result.output
 
 
 def test_no_secret_is_echoed(tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ def test_no_link_is_followed(files: Files, tmp_path: Path, words: str) -> None:
 
 
 def test_keys_go_to_stdout(files: Files, tmp_path: Path) -> None:
-    for words in ("follow {good} --keys {keys} --save -", "run psk_handshake --seed 1 --save -"):
+    for words in ("follow {good} --keys {keys} --save -", "run child_sa_not_found --seed 1 --save -"):
         log = KeyLog()
         log.parse(fynx(words, files, "", tmp_path).stdout)
         assert len(log.ike) == 1

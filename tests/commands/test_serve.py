@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from fynx_scapy.cli import main
 from fynx_scapy.net import free_ports
+from fynx_scapy.pki.making import Authority
 from tests.commands.programs import Program, serving
 
 pytestmark = pytest.mark.slow
@@ -72,6 +73,31 @@ def test_sigterm_ends_it_in_the_same_way(port, psk):
             assert client.ended(signal.SIGTERM) == 0
             assert len(client.lines) == 1  # the summary
         server.until("closed.by-peer")
+
+
+def test_certificates_of_a_file_and_a_stranger_who_is_refused(tmp_path, port):
+    root, other = Authority.root("CN=root"), Authority.root("CN=other")
+    (tmp_path / "ca.pem").write_bytes(root.pem)
+    for authority, name in ((root, "gw"), (root, "alice"), (other, "eve")):
+        issued = authority.issue(f"CN={name}", [f"{name}.example"])
+        written(tmp_path / f"{name}.p12", "").write_bytes(issued.pkcs12(HUSH))
+    written(tmp_path / "pw", HUSH)
+    everything = '{ local_ts = "0.0.0.0/0", remote_ts = "0.0.0.0/0" }'
+    for name in ("gw", "alice", "eve"):
+        remote = f'remote = "127.0.0.1:{port}"\nremote_id = "gw.example"' if name != "gw" else ""
+        auth = f'auth = {{ cert = "{name}.p12", passphrase_file = "pw" }}\ntrust = "ca.pem"\nchildren = {everything}'
+        written(tmp_path / f"{name}.toml", f"[connections.{name}]\n{auth}\n{remote}\n")
+    with serving("--local", "127.0.0.1", "--port", str(port), "--config", "gw.toml", cwd=tmp_path) as server:
+        with Program("connect", "--config", "alice.toml", cwd=tmp_path) as alice:
+            server.until("gw: gw.example > alice.example")
+            assert alice.ended(signal.SIGINT) == 0
+        with Program("connect", "--config", "eve.toml", cwd=tmp_path) as eve:
+            line = server.until("refused 127.0.0.1:")
+            assert line.endswith("no chain leads from CN=eve to a trusted certificate [certificate.unknown-authority]")
+            assert eve.ended() == 1
+            assert "[peer.authentication-failed]" in str(eve)
+    assert server.lines[-1].endswith("1 session in all · 1 peer refused")
+    assert HUSH not in f"{server}{alice}{eve}"
 
 
 def test_connections_of_a_file_with_addresses_from_a_pool(tmp_path, port):

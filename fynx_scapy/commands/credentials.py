@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The options for what both ends authenticate with, in every command that does so, and the credentials they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from fynx_scapy.commands.certificates import READ, passphrase_file, secret_of
+from fynx_scapy.commands.options import Decorator, psk_file, read_psk
+from fynx_scapy.errors import ConfigError
+
+BESIDE_PSK: tuple[Decorator, ...] = (
+    click.option(
+        "--cert", type=READ, metavar="FILE",
+        help="Authenticate with this certificate: PEM, DER, or PKCS#12 with its key. Further ones are its chain.",
+    ),
+    click.option(
+        "--chain", "chains", multiple=True, type=READ, metavar="FILE",
+        help="Send these certificates too, which lead from --cert to what the peer trusts. Repeatable.",
+    ),
+    click.option("--key", type=READ, metavar="FILE", help="The private key of --cert; default: the one in that file."),
+    passphrase_file("Open the private key"),
+    click.option(
+        "--ca", "cas", multiple=True, type=READ, metavar="FILE",
+        help="Trust these certificates: the peer's must lead to one of them. Repeatable.",
+    ),
+    click.option(
+        "--crl", "crls", multiple=True, type=READ, metavar="FILE",
+        help="Refuse what this list revokes. Repeatable. Nothing is fetched.",
+    ),
+    click.option(
+        "--ocsp", "ocsps", multiple=True, type=READ, metavar="FILE",
+        help="Refuse what this OCSP response (DER) says is revoked. Repeatable. Nothing is fetched.",
+    ),
+    click.option(
+        "--revocation", type=click.Choice(["if-known", "required", "off"]),
+        help="Refuse what is known to be revoked (if-known, the default), or also what nobody vouches for.",
+    ),
+    click.option(
+        "--ppk-file", type=READ, metavar="PATH",
+        help="Use the post-quantum pre-shared key (RFC 8784) in this file, beside the rest. Written like --psk-file.",
+    ),
+    click.option("--ppk-id", metavar="ID", help="The PPK_ID of that key: text, or hex digits after 0x."),
+    click.option("--ppk-required", is_flag=True, help="Set up no IKE SA without that key."),
+)  # fmt: skip
+"""The options without --psk-file."""
+CREDENTIALS: tuple[Decorator, ...] = (psk_file("FYNX_PSK_FILE"), *BESIDE_PSK)
+"""The options. Their values go to `credentials_of`."""
+_WORDS = {
+    "cert": "cert", "chain": "chains", "key": "key", "passphrase-file": "passphrase_file", "ca": "cas", "crl": "crls",
+    "ocsp": "ocsps", "revocation": "revocation", "ppk-file": "ppk_file", "ppk-id": "ppk_id",
+    "ppk-required": "ppk_required",
+}  # fmt: skip
+"""Each option but --psk-file, and the name of its value."""
+_NAMES = ("psk_file", *_WORDS.values())
+_FILES = ("psk_file", "cert", "chains", "key", "passphrase_file", "cas", "crls", "ocsps", "ppk_file")
+
+
+def taken(given: dict[str, Any]) -> dict[str, Any]:
+    """Take the values of the options out of the arguments of a command."""
+    return {name: given.pop(name) for name in _NAMES}
+
+
+def words_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were used, with their values, for a command line that has them again: files, never secrets."""
+    values = {"psk-file": given["psk_file"]} | {word: given[name] for word, name in _WORDS.items()}
+    return {word: value for word, value in values.items() if value not in (None, False, ())}
+
+
+def files_of(given: Mapping[str, Any]) -> list[Path]:
+    """The files that the options name."""
+    values = [given.get(name) for name in _FILES]
+    return [path for value in values for path in (value if isinstance(value, tuple) else (value,)) if path is not None]
+
+
+def _surrounding() -> bool:
+    """Whether the environment names the key, which may be meant for another peer."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.get_parameter_source("psk_file") is ParameterSource.ENVIRONMENT
+
+
+def used(given: Mapping[str, Any]) -> list[str]:
+    """The options that were given on the command line. A key that the environment names is there for others, too."""
+    context = click.get_current_context(silent=True)  # none where a worker or SIGHUP reads the file again
+    typed = context is not None and context.get_parameter_source("psk_file") is ParameterSource.COMMANDLINE
+    found = [word for word, name in _WORDS.items() if given[name]]
+    return found + (["psk-file"] if typed else [])
+
+
+def credentials_of(given: Mapping[str, Any], or_else: str = "") -> dict[str, Any]:
+    """The arguments of an `IkeConfig` about credentials: ``auth``, ``remote_auth``, ``trust``, ``ppk``, …
+
+    ``or_else`` is an option that says the same. UsageError for options that do not go together, ConfigError for files
+    that do not.
+    """
+    psk, cert, cas = given["psk_file"], given["cert"], given["cas"]
+    for option, value, other, needed in (
+        ("--chain", given["chains"], "--cert", cert),
+        ("--key", given["key"], "--cert", cert),
+        ("--passphrase-file", given["passphrase_file"], "--cert", cert),
+        ("--crl", given["crls"], "--ca", cas),
+        ("--ocsp", given["ocsps"], "--ca", cas),
+        ("--revocation", given["revocation"], "--ca", cas),
+        ("--ppk-id", given["ppk_id"], "--ppk-file", given["ppk_file"]),
+        ("--ppk-required", given["ppk_required"], "--ppk-file", given["ppk_file"]),
+        ("--ppk-file", given["ppk_file"], "--ppk-id", given["ppk_id"]),
+    ):
+        if value and not needed:
+            raise click.UsageError(f"{option} is about {other}, which is missing")
+    if cert is None and psk is None:
+        raise click.UsageError(
+            "expected the peer's key: give --psk-file, or set FYNX_PSK_FILE in the environment; or give --cert and "
+            f"--ca{f', or {or_else}' if or_else else ''}"
+        )
+    if cert is not None and not cas and (psk is None or _surrounding()):
+        raise click.UsageError(
+            "expected --ca beside --cert: it says whose certificates the peer may have (or --psk-file, for a peer with "
+            "a pre-shared key)"
+        )
+    if cert is not None and cas and "psk-file" in used(given):
+        raise click.UsageError(
+            "--cert, --ca and --psk-file: we authenticate with one of --cert and --psk-file, the peer with one of --ca "
+            "and --psk-file; leave out one of them"
+        )
+    made: dict[str, Any] = {}
+    if cert is not None:
+        made["auth"] = _certificate(given)
+    if psk is not None and (cert is None or not cas):
+        from fynx_scapy.ike.config import Psk
+
+        made["remote_auth" if "auth" in made else "auth"] = Psk(read_psk(psk))
+    if cas:
+        from fynx_scapy.pki.trust import Trust
+
+        made["trust"] = Trust(
+            list(cas), crls=list(given["crls"]), ocsp=list(given["ocsps"]), revocation=given["revocation"] or "if-known"
+        )  # fmt: skip
+    if given["ppk_file"] is not None:
+        from fynx_scapy.ike.config import Ppk
+
+        made["ppk"] = Ppk(read_psk(given["ppk_file"], "a post-quantum pre-shared key"), given["ppk_id"])
+        made["ppk_required"] = given["ppk_required"]
+    return made
+
+
+def _certificate(given: Mapping[str, Any]) -> Any:
+    from fynx_scapy.ike.credentials.certificates import Certificate
+
+    passphrase = secret_of(given["passphrase_file"])
+    try:
+        return Certificate(given["cert"], given["key"], list(given["chains"]), passphrase=passphrase)
+    except ConfigError as error:
+        if given["key"] is None and "expected a private key" in str(error):
+            raise click.UsageError(f"{error}; if it is in another file, give --key") from None
+        raise
