@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "fuzz": "fuzz",
     "lab": "lab",
     "list": "list_",
+    "pki": "pki",
     "replay": "replay",
     "run": "run",
     "scan": "scan",
