@@ -11,20 +11,25 @@ It imports nothing but pytest until a test asks for one of its fixtures. ``pytes
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fynx_scapy.pytest_arguments import arguments
+from fynx_scapy.pytest_cases import MANIFESTS, CaseRun, Manifests, fynx_cases
 from fynx_scapy.pytest_state import FAILED, SEEN, TARGET, UNREACHABLE, add_options, save, seen, target_of
 from fynx_scapy.text import printable
 
 if TYPE_CHECKING:
     from fynx_scapy import Endpoint, IkeConfig, IkeSa, Session
-    from fynx_scapy.harness import Contact, Result, Role, Run, Scenario, Target
+    from fynx_scapy.harness import Run, Target
+    from fynx_scapy.harness.subject import Subject
     from fynx_scapy.lab import Lab
     from fynx_scapy.net import Network
+
+__all__ = ["CaseRun", "EndpointPair", "fynx_cases"]
 
 MARKER = (
     "fynx(**arguments): arguments of the fixtures: those of Session for session; initiator= and responder=, "
@@ -38,8 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and check the options. UsageError for a target that cannot be one."""
+    """Register the marker, and check the options. UsageError for a target or a manifest that cannot be one."""
     config.addinivalue_line("markers", MARKER)
+    config.stash[MANIFESTS] = Manifests.of_options(config)
     target = target_of(config)
     if target is not None:
         config.stash[TARGET] = target
@@ -49,6 +55,37 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say with which peer the tests run."""
     target = config.stash.get(TARGET, None)
     return [] if target is None else [f"fynx: target {printable(target.address)}"]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """End a run that is distributed (pytest-xdist) before it begins when the target does not answer: workers cannot."""
+    target = session.config.stash.get(TARGET, None)
+    if target is not None and session.config.pluginmanager.hasplugin("dsession"):
+        from fynx_scapy.harness import Contact
+
+        _reach(target, Contact(target, None).make)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Check the names in manifests. Workers leave that to the process that distributes."""
+    if not hasattr(session.config, "workerinput") and not session.config.pluginmanager.hasplugin("dsession"):
+        session.config.stash[MANIFESTS].check(item.nodeid for item in session.items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """The same, of what a worker has collected."""
+    node.config.stash[MANIFESTS].check(ids)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Name the rows of manifests that fitted no test."""
+    reports = [report for each in terminalreporter.stats.values() for report in each]
+    left = config.stash[MANIFESTS].left(reports)
+    if left:
+        terminalreporter.section("fynx manifests")
+        for words in left:
+            terminalreporter.line(printable(words))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -74,38 +111,56 @@ def target(pytestconfig: pytest.Config) -> Target:
     return found
 
 
-@pytest.fixture(scope="session")
-def fynx_contact(pytestconfig: pytest.Config) -> Contact | None:
-    """What is known of the target, which must answer before the first test; None without one."""
-    target = pytestconfig.stash.get(TARGET, None)
-    if target is None:
-        return None
+def _reach(target: Target, make: Callable[[], object]) -> None:
+    """Call what reaches the target. Ends pytest when it does not answer."""
     from fynx_scapy.errors import TransportError
-    from fynx_scapy.harness import Contact, Unreached
+    from fynx_scapy.harness import Unreached
 
-    contact = Contact(target, None)
     try:
-        contact.make()
+        make()
     except (Unreached, TransportError) as error:
         pytest.exit(f"no answer to IKE_SA_INIT from {printable(target.address)}: {error}", returncode=UNREACHABLE)
-    return contact
+
+
+@pytest.fixture(scope="session")
+def fynx_subject(pytestconfig: pytest.Config) -> Iterator[Subject | None]:
+    """What is known of the target, None without one.
+
+    It has a sane conversation before the first test that asks for it, and at the end.
+    """
+    target = pytestconfig.stash.get(TARGET, None)
+    if target is None:
+        yield None
+        return
+    from fynx_scapy.harness.subject import Subject
+
+    subject = Subject(target, patience=pytestconfig.getoption("--fynx-patience"))
+    _reach(target, subject.meet)
+    pytestconfig.stash[MANIFESTS].recognise(subject)
+    yield subject
+    if not subject.dead:
+        subject.examine("the last test")
+        if subject.dead:
+            pytest.fail(subject.dead, pytrace=False)
 
 
 @pytest.fixture
-def fynx_run(request: pytest.FixtureRequest, fynx_contact: Contact | None) -> Iterator[Run]:
+def fynx_run(request: pytest.FixtureRequest, fynx_subject: Subject | None) -> Iterator[Run]:
     """The argument of a scenario: it makes sessions, with the target or an embedded peer, and ends them afterwards.
 
     The target must still answer after the test.
     """
     from fynx_scapy.harness import Run
 
+    if fynx_subject is not None and fynx_subject.dead:
+        pytest.skip(fynx_subject.dead)
     config = request.config
     made = Run(
         request.node.nodeid,
         config.getoption("--fynx-seed"),
         seen(request.node).watch,
         config.stash.get(TARGET, None),
-        contact=fynx_contact,
+        contact=fynx_subject.contact if fynx_subject is not None else None,
     )
     try:
         yield made
@@ -121,15 +176,17 @@ def session(request: pytest.FixtureRequest, fynx_run: Run) -> Session:
 
     The marker ``fynx`` has its arguments. A test with arguments that a live peer cannot be asked for is skipped there.
     """
-    from fynx_scapy.errors import OutOfReach
+    from fynx_scapy.errors import ConfigError, OutOfReach
 
-    given = _marked(request)
+    given = arguments(request, "session")
     if "network" in request.fixturenames:
         given["network"] = request.getfixturevalue("network")
     try:
         return fynx_run.session(**given)
     except OutOfReach as error:
         pytest.skip(f"not with a live peer: {error}")
+    except ConfigError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture
@@ -165,19 +222,24 @@ class EndpointPair:
 def endpoint_pair(request: pytest.FixtureRequest, network: Network) -> EndpointPair:
     """Two endpoints that share a key, not connected yet. ``fynx(initiator={...}, responder={...})`` changes them."""
     from fynx_scapy import Address, ChildConfig, Endpoint, IkeConfig, SeededRandomness
+    from fynx_scapy.errors import ConfigError
 
-    given = _marked(request, pair=True)
+    given = arguments(request, "endpoint_pair")
     seed = request.config.getoption("--fynx-seed")
     shared: dict[str, Any] = {"auth": "fynx"}
     ours = shared | {"local_id": "alice", "remote_id": "bob", "remote": Address("192.0.2.2", 500)}
     child = ChildConfig(local_ts=("10.2.0.0/24",), remote_ts=("10.1.0.0/24",))
     theirs = shared | {"local_id": "bob", "remote_id": "alice", "children": (child,)}
-    answering = IkeConfig(**(theirs | given.get("responder", {})))
+    try:
+        answering = IkeConfig(**(theirs | given.get("responder", {})))
+        asking = IkeConfig(**(ours | given.get("initiator", {})))
+    except ConfigError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     alice = Endpoint("192.0.2.1", randomness=SeededRandomness(f"{seed} alice"))
     bob = Endpoint("192.0.2.2", [answering], randomness=SeededRandomness(f"{seed} bob"))
     network.add(alice, "initiator")
     network.add(bob, "responder", echo=True)
-    return EndpointPair(network, alice, bob, IkeConfig(**(ours | given.get("initiator", {}))))
+    return EndpointPair(network, alice, bob, asking)
 
 
 @pytest.fixture
@@ -186,11 +248,13 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 
     The test is skipped where no lab can be made: it needs root and the peer's packages. With CI set, that is an error.
     """
-    from fynx_scapy.errors import LabError
+    from fynx_scapy.errors import ConfigError, LabError
     from fynx_scapy.lab import Lab, PeerConfig
 
     try:
-        made = Lab(PeerConfig(**_marked(request)))
+        made = Lab(PeerConfig(**arguments(request, "lab")))
+    except ConfigError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     except LabError as error:
         if os.environ.get("CI"):
             raise
@@ -199,95 +263,13 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         yield made
 
 
-def _marked(request: pytest.FixtureRequest, *, pair: bool = False) -> dict[str, Any]:
-    """The arguments of the marker ``fynx``, the nearest first. ``pair``: those of endpoint_pair, else the others."""
-    found: dict[str, Any] = {}
-    for mark in request.node.iter_markers("fynx"):
-        if mark.args:
-            pytest.fail(f"expected arguments by name for @pytest.mark.fynx, found {mark.args[0]!r}", pytrace=False)
-        found = mark.kwargs | found
-    return {name: value for name, value in found.items() if (name in ("initiator", "responder")) is pair}
-
-
-# -- scenarios and cases ----------------------------------------------------------------------------------------------
-
-
-def fynx_cases(*chosen: str | Scenario | Iterable[Scenario], roles: Iterable[Role | str] = ()) -> pytest.MarkDecorator:
-    """Parametrise a test by scenarios and cases, in each of their roles; it takes the fixture ``fynx_case``.
-
-    @fynx_cases("negative/header/*", "suite:cve")
-    def test_peer(fynx_case):
-        fynx_case.check()
-
-    ``chosen`` are words as of ``fynx run``, scenarios, or lists of them; ``roles`` are the only roles to run.
-    CollectError when a word names nothing.
-    """
-    from fynx_scapy import scenarios
-    from fynx_scapy.errors import ConfigError
-    from fynx_scapy.harness import Role, Scenario
-
-    found: dict[str, Scenario] = {}
-    try:
-        wanted = {Role(role) for role in roles} or set(Role)
-        for each in chosen:
-            some: Iterable[Scenario] = scenarios.chosen([each]) if isinstance(each, str) else ()
-            some = [each] if isinstance(each, Scenario) else some or each  # type: ignore[assignment]
-            found |= {scenario.name: scenario for scenario in some}
-    except (ConfigError, ValueError) as error:
-        raise pytest.Collector.CollectError(f"fynx_cases: {error}") from None
-    runs = [(scenario, role) for scenario in found.values() for role in scenario.roles if role in wanted]
-    if not runs:
-        raise pytest.Collector.CollectError("fynx_cases: expected at least one scenario with these roles, found none")
-    return pytest.mark.parametrize(
-        "fynx_case", runs, indirect=True, ids=[f"{each.name}-{role.value}" for each, role in runs]
-    )
-
-
-@dataclass(slots=True)
-class CaseRun:
-    """A scenario or case in a role, for the test that `fynx_cases` parametrises."""
-
-    scenario: Scenario
-    role: Role
-    _item: pytest.Item
-    _contact: Contact | None
-
-    def run(self) -> Result:
-        """Run it, with the target or an embedded peer, and return its result, whatever the verdict."""
-        from fynx_scapy import harness
-
-        config = self._item.config
-        return harness.run(
-            self.scenario,
-            seed=config.getoption("--fynx-seed"),
-            watch=seen(self._item).watch,
-            target=config.stash.get(TARGET, None),
-            contact=self._contact,
-            role=self.role,
-        )
-
-    def check(self) -> Result:
-        """Run it, and give the test its verdict: FAIL, XPASS and ERROR fail, SKIP skips, XFAIL is expected."""
-        result = self.run()
-        told = f"{result.verdict.value}: {result.reason}" + (f"\n> {result.step}" if result.step else "")
-        match result.verdict.value:
-            case "PASS":
-                return result
-            case "SKIP" | "NOT RUN":
-                pytest.skip(result.reason)
-            case "XFAIL":
-                pytest.xfail(result.reason)
-        sentences = [f"{each}:\n  {each.sentence}" for each in self.scenario.requirements]
-        pytest.fail("\n".join([told, f"{self.scenario.title} ({self.scenario.source})", *sentences]), pytrace=False)
-
-
 @pytest.fixture
-def fynx_case(request: pytest.FixtureRequest, fynx_contact: Contact | None) -> Iterator[CaseRun]:
+def fynx_case(request: pytest.FixtureRequest, fynx_subject: Subject | None) -> Iterator[CaseRun]:
     """A scenario or case in a role. Its requirements are properties of the test in JUnit XML."""
     if not hasattr(request, "param"):
         pytest.fail("expected @fynx_cases(...) on a test that takes fynx_case, found none", pytrace=False)
-    scenario, role = request.param
+    scenario, role, asked = request.param
     ids = " ".join(needed.id for needed in scenario.requirements)
     request.node.user_properties += [("role", role.value), ("source", scenario.source), ("requirements", ids)]
-    yield CaseRun(scenario, role, request.node, fynx_contact)
+    yield CaseRun(scenario, role, request.node, fynx_subject, asked)
     save(request.node)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,6 +34,12 @@ _PEER: Mapping[str, tuple[str, str]] = {
     "port": ("PORT", "our local port"),
     "natt_port": ("PORT", "our local port for NAT traversal"),
 }
+_CERTIFICATES: Mapping[str, str] = {
+    "cert": "our certificate for the target: PEM, DER, or PKCS#12 with its key",
+    "key": "its private key; default: the one in that file",
+    "passphrase_file": "the file with the passphrase of the private key",
+    "ca": "the certificates that the target's must lead to",
+}
 SEEN = pytest.StashKey["Seen"]()
 FAILED = pytest.StashKey[bool]()
 TARGET = pytest.StashKey["Target"]()
@@ -48,10 +54,32 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--fynx-psk-file", metavar="PATH", help=f"The file of the target's pre-shared key. Default: ${PSK_FILE}."
     )
+    for name, text in _CERTIFICATES.items():
+        group.addoption(_option(name), metavar="FILE", help=f"{text[0].upper()}{text[1:]}.")
     for name, (form, text) in _PEER.items():
         group.addoption(
             _option(name), metavar=form, type=int if form == "PORT" else str, help=f"{text[0].upper()}{text[1:]}."
         )
+    group.addoption(
+        "--fynx-manifest",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="Read expected failures from this TOML file: they are xfailed. Repeatable.",
+    )
+    group.addoption(
+        "--fynx-peer",
+        metavar="NAME[@VERSION]",
+        help="Use the manifest that we ship for this peer. Default: by its vendor ID, if it sends one; none is none.",
+    )
+    group.addoption(
+        "--fynx-patience",
+        metavar="SECONDS",
+        type=float,
+        default=40.0,
+        help="Wait so long for a target that takes no new IKE SA, until it counts as dead. Default: 40.",
+    )
     group.addoption("--fynx-seed", metavar="N", type=int, default=0, help="Repeat embedded sessions. Default: 0.")
     group.addoption(
         "--fynx-save",
@@ -63,7 +91,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 def target_of(config: pytest.Config) -> Target | None:
     """The target that the options describe, if they do. UsageError for one that cannot be."""
-    given = [name for name in ("psk_file", *_PEER) if config.getoption(_option(name)) is not None]
+    given = [name for name in ("psk_file", *_CERTIFICATES, *_PEER) if config.getoption(_option(name)) is not None]
     if config.getoption("--fynx-target") is not None:
         return _target(config)
     if given:
@@ -79,19 +107,36 @@ def _target(config: pytest.Config) -> Target:
     from fynx_scapy.errors import ConfigError
     from fynx_scapy.harness import Target
     from fynx_scapy.net.udp import resolve
-    from fynx_scapy.settings.source import read_secret_file
 
-    address, file = config.getoption("--fynx-target"), config.getoption("--fynx-psk-file") or os.environ.get(PSK_FILE)
-    if not file:
-        raise pytest.UsageError(f"expected the target's key: give --fynx-psk-file, or set {PSK_FILE}")
+    address = config.getoption("--fynx-target")
     options = {name: value for name in _PEER if (value := config.getoption(_option(name))) is not None}
     try:
         resolve(address, 500)
-        target = Target(address=address, psk=read_secret_file(Path(file)), **options)
+        target = Target(address=address, **_proofs(config), **options)
         target.config({})
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from None
     return target
+
+
+def _proofs(config: pytest.Config) -> dict[str, Any]:
+    """What both ends authenticate with, as fields of `Target`: a key, or certificates. ConfigError, UsageError."""
+    from fynx_scapy.settings.source import read_passphrase_file, read_secret_file
+
+    cert, key, passphrase, ca = (config.getoption(_option(name)) for name in _CERTIFICATES)
+    if cert is not None or ca is not None:
+        from fynx_scapy import Certificate
+
+        if cert is None or ca is None:
+            raise pytest.UsageError("expected --fynx-cert and --fynx-ca, found one of them")
+        word = None if passphrase is None else read_passphrase_file(Path(passphrase))
+        return {"auth": Certificate(cert, key, passphrase=word), "trust": ca}
+    file = config.getoption("--fynx-psk-file") or os.environ.get(PSK_FILE)
+    if not file:
+        raise pytest.UsageError(
+            f"expected the target's key: give --fynx-psk-file, or set {PSK_FILE}; or give --fynx-cert and --fynx-ca"
+        )
+    return {"psk": read_secret_file(Path(file))}
 
 
 @dataclass(slots=True)
