@@ -13,14 +13,19 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from unittest import mock
 
+import click
 import pytest
 
+from fynx_scapy import cli, scenarios
 from fynx_scapy.errors import LabError
+from fynx_scapy.harness import ExpectedFailure, Manifest
 from fynx_scapy.ike.config import EndpointConfig, IkeConfig
 from fynx_scapy.ike.path.icmp import Destinations
 from fynx_scapy.ike.terms.cp import ConfigReply
 from fynx_scapy.lab.namespace import PACKAGES, Namespace
+from fynx_scapy.pytest_state import add_options
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,8 +50,9 @@ def namespaces() -> bool:
 def run(*command: str, cwd: Path) -> str:
     # As in an activated environment: `python` and `fynx` are the ones that run this test.
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "XDG_RUNTIME_DIR": str(cwd)}  # labs of this test only
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    # Labs of this test only, and no peers of other suites, with which a matrix takes three times as long.
+    environment = {**os.environ, "PATH": path, "XDG_RUNTIME_DIR": str(cwd), "XDG_CACHE_HOME": str(cwd / "cache")}
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, env=environment)
     assert done.returncode == 0, f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -100,8 +106,9 @@ def test_client_and_server_of_the_guide(tmp_path: Path) -> None:
         "server.py",
         "client.py",
         "test_gateway.py",
+        "test_mine.py",
         "mine.py",
-    }  # test_packaging.py runs the third
+    }  # test_packaging.py runs those of pytest
     for name in ("server.py", "client.py"):
         (tmp_path / name).write_text(programs[name])
     command = [sys.executable, "-W", "error", "server.py"]
@@ -109,9 +116,10 @@ def test_client_and_server_of_the_guide(tmp_path: Path) -> None:
         try:
             assert server.stdout.readline() == "ready\n"
             said = run(sys.executable, "-W", "error", "client.py", cwd=tmp_path)
-        finally:
             server.send_signal(signal.SIGINT)
             out, err = server.communicate(timeout=30)
+        finally:
+            server.kill()  # it ignores SIGINT where this test was started in the background
     assert said.splitlines()[:3] == ["32 octets from server"] * 3
     assert "packets_in=3, bytes_in=96, packets_out=3, bytes_out=96" in said
     assert "ike_rekeys=1, child_rekeys=1" in said
@@ -128,6 +136,14 @@ def test_cases_of_the_documents_run(page: str, tmp_path: Path) -> None:
     assert re.search(r"^[34] PASS in", said, re.MULTILINE), said
 
 
+SHORTER: dict[tuple[str, ...], list[str]] = {
+    ("fynx", "run", "negative"): ["--severity", "critical"],
+    ("fynx", "run", "suite:niap", "--lab", "strongswan", "--evidence", "evidence"): ["--role", "initiator"],
+}
+"""What is added to commands that take minutes. test_scenarios.py and test_strongswan.py play each of these scenarios in
+each role, with the same peers."""
+
+
 def commands(page: str) -> list[list[str]]:
     """The commands that a page shows, as words."""
     lines = [line for block in blocks(page, "console") for line in block.splitlines() if line.startswith("$ ")]
@@ -135,18 +151,68 @@ def commands(page: str) -> list[list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", [page for page in pages() if page != "docs/certificates.md"])  # it has its own test
 def test_commands_run(page: str, tmp_path: Path) -> None:
-    """Run the `fynx` commands one after the other in one folder; check that the scripts exist."""
+    """Run the `fynx` commands one after the other in one folder, with the page's files; the scripts exist."""
+    for block in blocks(page, "python"):
+        if named := PROGRAM.match(block):
+            (tmp_path / named[1]).write_text(block)
     for words in commands(page):
-        if words[:2] == ["fynx", "lab"] and not CHARON:
+        if words[0] == "fynx" and {"lab", "--lab"} & set(words) and not CHARON:
             continue  # CI has one
         if words[0] == "fynx":
-            run(str(Path(sys.executable).with_name("fynx")), *words[1:], cwd=tmp_path)
+            run(str(Path(sys.executable).with_name("fynx")), *words[1:], *SHORTER.get(tuple(words), ()), cwd=tmp_path)
         elif "/" in words[0] and not words[0].startswith(".venv/"):
             assert (ROOT / words[0]).is_file(), words
         else:
             assert words[0] in ("pip", "wireshark", "tshark", "python", ".venv/bin/pytest"), words
+
+
+def test_the_manifest_of_the_guide_is_one(tmp_path: Path) -> None:
+    (text,) = (block for block in blocks("docs/guide.md", "toml") if block.startswith("[[expected]]"))
+    (tmp_path / "peer.toml").write_text(text)
+    manifest = Manifest.from_file(tmp_path / "peer.toml")
+    manifest.check_names([scenarios.load("error_major_version")])
+    (row,) = manifest.expected
+    shown = set(re.findall(r"^(\w+) =", text, re.MULTILINE))
+    assert shown == set(ExpectedFailure.__dataclass_fields__) - {"sentence", "cve"}
+    assert row.requirement == "7296-3.1-11"
+
+
+def shown_for_live_peers() -> list[list[str]]:
+    """The commands of all pages that are not run, because they need a peer: as words."""
+    found = []
+    for page in pages():
+        joined = [block.replace("\\\n", " ") for block in blocks(page, "text")]
+        lines = [line for block in joined for line in block.splitlines() if line.startswith("$ ")]
+        found += [shlex.split(line[2:], comments=True) for line in lines]
+    return [words for words in found if words[0] in ("fynx", "pytest")]
+
+
+def options_of(words: list[str]) -> set[str]:
+    """The options that a command of ours has, or that our plugin gives to pytest."""
+    if words[0] == "pytest":
+        parser = mock.Mock()
+        add_options(parser)
+        return {"-n", *(call.args[0] for call in parser.getgroup.return_value.addoption.call_args_list)}
+    command: click.Command = cli.main
+    for word in words[1:]:
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(click.Context(command), word) or command
+    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+
+
+def test_what_is_shown_for_live_peers_has_these_options() -> None:
+    shown = shown_for_live_peers()
+    assert {words[0] for words in shown} == {"fynx", "pytest"}
+    for words in shown:
+        given = {word.partition("=")[0] for word in words[1:] if re.match("--?[a-z]", word)}
+        assert given <= options_of(words), words
+
+
+def test_what_is_made_shorter_is_on_a_page() -> None:
+    assert {tuple(words) for page in pages() for words in commands(page)} >= SHORTER.keys()
 
 
 def test_every_page_with_examples_is_seen() -> None:

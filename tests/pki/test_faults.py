@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,10 @@ from fynx_scapy.errors import CertificateError
 from fynx_scapy.iana import IdType
 from fynx_scapy.pki.identity import matches
 from fynx_scapy.pki.judge import judge
-from fynx_scapy.pki.making import Authority
+from fynx_scapy.pki.making import KINDS, Authority, Changes
+from fynx_scapy.pki.making.changes import PURPOSES, USAGES
 from fynx_scapy.pki.making.faults import FAULTS, Bad, Entity, Fault, made
+from fynx_scapy.pki.making.statuses import CrlChanges, OcspChanges
 from fynx_scapy.pki.trust import Trust
 from fynx_scapy.reasons import CERTIFICATES
 from tests.pki.openssl import verify
@@ -95,3 +99,12 @@ def test_without_a_seed_no_key_can_be_made_again() -> None:
 def test_the_chain_does_not_have_the_root() -> None:
     below = MIDDLE.intermediate("CN=third").issue("CN=gateway", NAME)
     assert [x509.load_der_x509_certificate(each).subject for each in below.issuers][1:] == [MIDDLE.cert.subject]
+
+
+def test_the_page_lists_every_fault_and_every_change() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "pki.md").read_text()
+    rows = {f"| `{fault.name}` | {fault.text} | `certificate.{fault.code}` |" for fault in FAULTS}
+    assert rows <= set(page.splitlines())
+    for kind in (Changes, CrlChanges, OcspChanges):
+        assert {field.name for field in fields(kind)} <= set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert all(f"`{name}`" in page for name in (*KINDS, *USAGES, *PURPOSES))
