@@ -46,4 +46,6 @@ def test_the_suites_are_there() -> None:
     suites = {name: scenarios.chosen([f"suite:{name}"]) for name in ("cve", "niap")}
     assert min(map(len, suites.values())) >= 20
     elements = {s.source.rpartition("EXT.")[2].split()[0] for s in suites["niap"]}
-    assert elements == {"1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.14"}
+    assert elements == {"1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.11", "1.14"}
+    eleven = {s.source.rpartition(" ")[2] for s in suites["niap"] if "EXT.1.11 " in s.source}
+    assert eleven == {str(number) for number in range(1, 11)}

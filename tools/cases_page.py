@@ -18,6 +18,7 @@ KINDS = {
     "Fields": "fields",
     "Payloads": "payloads",
     "What two ends agree on": "offers",
+    "Signatures in AUTH": "signatures",
     "Octets": "octets",
     "How SK is sealed": "protection",
     "Datagrams": "datagrams",
@@ -30,8 +31,9 @@ STAGES = {  # the tap stage of a verb, in words
 
 OUTCOMES = (
     "answered", "refused", "silent", "dropped", "accepted", "alive", "carries", "deletes", "no_sa", "no_child",
-    "new_sa_unused", "new_child_unused", "gives_up", "goes_on", "retries", "delivered", "discarded", "survives",
-    "either", "both", "judged",
+    "new_sa_unused", "new_child_unused", "gives_up", "goes_on", "retries", "asks_again", "taken", "backs_off",
+    "answers_alike", "chooses", "chooses_nothing", "sends", "never", "no_complaint", "delivered", "discarded",
+    "survives", "either", "both", "judged",
 )  # fmt: skip
 
 IMPAIRMENTS = (
@@ -108,7 +110,7 @@ cases(__name__, [
 ```
 
 `fynx run mine.py` plays them with an embedded peer, `fynx run mine.py --target HOST` with a live one; the catalogue
-is `fynx run 'negative/*'`. Each row runs in every role that its message allows: a changed request of IKE_SA_INIT
+is `fynx run negative`. Each row runs in every role that its message allows: a changed request of IKE_SA_INIT
 needs us as the initiator, a changed response as the responder, and what is sent in an IKE SA is sent from either end.
 
 | part | what it says |
@@ -117,18 +119,46 @@ needs us as the initiator, a changed response as the responder, and what is sent
 | `at` | which message of ours: `request`, `response`, `packet` (ESP), `IKE_SA_INIT request round 2` |
 | `do` | [verbs](#verbs), in their order; `+` adds one. What they need that is not there makes the case an ERROR |
 | `then` | an [outcome](#outcomes); `\\|` is "or", `&` is "and" |
-| `requirements`, `source` | the sentences that it checks (`fynx list --rfc`), or the RFC section |
+| `requirements`, `source` | the sentences that it checks (`fynx list --rfc`), or the RFC section; one of the two |
 | `severity` | `low`, `medium`, `high` or `critical` |
 | `sign` | `sent`: AUTH covers what was sent. `before`: it covers what would have been sent, as if changed on the path |
 | `ours`, `peer`, `endpoint` | arguments of our session; how the embedded peer differs; our endpoint's configuration |
 | `roles`, `suites`, `what` | where the row does not say it: the roles, suites such as `cve`, one sentence |
 
-A case whose message was never sent, or in which a verb made no difference, is an ERROR: it has shown nothing. Where a
+A case whose message was never sent, or in which a verb made no difference, is an ERROR: it has shown nothing.
+With a live peer, whose configuration may be the reason, it is a SKIP. Where a
 row does not do, a function does: `@case(...)` registers one like `@scenario`, with roles, severity and suites.
+[testing.md](testing.md#a-case-of-your-own) has one, a verb and an outcome of one's own, and verbs at a prompt.
 
 Verbs that change the wire or datagrams change the first transmission only. The retransmission is honest, so that
 `dropped()` can tell a message that was dropped from one that was lost. Those whose name ends with `_for_good`, and
 those of layers, change all transmissions.
+"""
+
+
+OWN_BASE = """A base of your own is a `Base`: `start` is our step, `provoke` has the peer begin the same exchange,
+`prepare` comes before. This one changes what follows a rekey of the IKE SA:
+
+```python
+from fynx_scapy.harness.cases import Base, Case, alive, answered, cases
+from fynx_scapy.harness.verbs import insert_unknown
+from fynx_scapy.iana import ExchangeType
+
+
+def rekeyed(run, s):
+    run.establish(s)
+    s.rekey_ike()
+
+
+AFTER_REKEY = Base(
+    name="after_rekey", exchange=ExchangeType.INFORMATIONAL, prepare=rekeyed,
+    start=lambda s, timeout: s.liveness(timeout=timeout), provoke=lambda peer: peer.liveness(),
+)
+cases(__name__, [
+    Case("critical_after_rekey", base=AFTER_REKEY, do=insert_unknown(critical=True),
+         then=answered("UNSUPPORTED_CRITICAL_PAYLOAD") & alive(), requirements=("7296-2.5-08",)),
+])
+```
 """
 
 
@@ -158,7 +188,7 @@ def cases() -> str:
     for base in BASES.values():
         exchange = name_of(ExchangeType, base.exchange) if base.exchange else "ESP"
         lines.append(f"| `{base.name}` | {exchange} | {'yes' if base.established else 'the initiator does'} |")
-    lines += ["", "`Base(...)` makes one of your own.", "", "## Outcomes\n", "| outcome | |", "| --- | --- |"]
+    lines += ["", *OWN_BASE.splitlines(), "", "## Outcomes\n", "| outcome | |", "| --- | --- |"]
     lines += [f"| `{name}{_signature(getattr(words, name))}` | {_first(getattr(words, name))} |" for name in OUTCOMES]
     lines += ["", "## Verbs", *_rows(), "", "## libreswan's impairments\n"]
     lines += ["| `--impair` | here | base, message |", "| --- | --- | --- |"]

@@ -24,6 +24,14 @@ TITLES = {
     "7383": "IKEv2 Message Fragmentation",
     "4303": "IP Encapsulating Security Payload (ESP)",
     "3948": "UDP Encapsulation of IPsec ESP Packets",
+    "8784": "Mixing Preshared Keys in IKEv2 for Post-quantum Security",
+    "7427": "Signature Authentication in IKEv2",
+    "7619": "The NULL Authentication Method in IKEv2",
+    "8420": "Using EdDSA in IKEv2",
+    "9593": "Announcing Supported Authentication Methods in IKEv2",
+    "4806": "OCSP Extensions to IKEv2",
+    "4945": "The Internet IP Security PKI Profile (of its sentences, those that concern IKEv2 peers)",
+    "5280": "Internet X.509 PKI Certificate and CRL Profile (those that concern who judges a certificate)",
 }
 
 
@@ -91,9 +99,9 @@ def covered_txt() -> str:
 # The page
 
 INTRODUCTION = """\
-The sentences of RFC 7296, 7383, 4303 and 3948 that require something, allow something or say how the protocol works,
-each with the tests that check it, or why there is none. `fynx list --rfc 7296-2.5` shows the same for an RFC, a
-section, an area or one ID, with every test and the whole sentence; `--json` for programs.
+The sentences of the RFCs below that require something, allow something or say how the protocol works, each with the
+tests that check it, or why there is none. `fynx list --rfc 7296-2.5` shows the same for an RFC, a section, an area or
+one ID, with every test and the whole sentence; `--json` for programs.
 
 A test is a scenario, a case, or a test of pytest's with `@pytest.mark.requirements(…)`. A
 negative test sends something wrong or unusual and looks at the reaction. *Seen to fail* names a fault of a peer under

@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fynx_scapy import scenarios
@@ -23,25 +23,15 @@ from fynx_scapy.harness.plan import Job, plan
 from fynx_scapy.harness.subject import Subject
 from fynx_scapy.harness.tally import BAD, worst_first
 from fynx_scapy.lab.lab import Lab
-from fynx_scapy.lab.peer import PeerConfig
-from fynx_scapy.lab.world import LabWorld
+from fynx_scapy.lab.world import LabWorld, tolerant
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "strongswan.md"
 PEER = "strongswan"
 LABS = 6
+MOST_AGAIN = 12
+"""So many scenarios are played again at most."""
 LONGEST = 110
 """The longest reason of a SKIP on the page, in characters."""
-ESP = "aes128gcm16,aes128-sha256,chacha20poly1305,null-sha256,aes128-sha1"
-"""What the peer accepts for ESP, so that cases may choose."""
-IKE = ",".join(
-    (
-        *(f"{cipher}-prfsha256-x25519" for cipher in ("aes128gcm16", "aes128-sha256", "aes256gcm16", "aes256-sha256")),
-        "aes128gcm16-prfsha256-modp2048",
-        "aes128gcm16-prfsha256-ecp256",
-        "aes256gcm16-prfsha512-x25519",
-    )
-)
-"""The same for IKE."""
 
 HEAD = """# The catalogue against strongSwan
 
@@ -88,12 +78,34 @@ def run_catalogue(chosen: Sequence[Scenario], labs: int = LABS) -> CatalogueRun:
     return CatalogueRun(done[0].version, results, remarks, unmatched, time.monotonic() - began)
 
 
+def settled(ran: CatalogueRun, chosen: Sequence[Scenario]) -> CatalogueRun:
+    """The run with what is not as expected, and what no row of the manifest fits, played again alone.
+
+    Several labs at once delay answers, and let requests cross that should not. Where it is more than `MOST_AGAIN`, that
+    is not why, and the run stays as it is.
+    """
+    odd = {result.scenario.name for result in ran.results if result.verdict in BAD}
+    odd |= {each.name for each in chosen if any(fnmatch.fnmatchcase(each.name, row) for row in ran.unmatched)}
+    if not 0 < len(odd) <= MOST_AGAIN:
+        return ran
+    again = run_catalogue([scenario for scenario in chosen if scenario.name in odd], labs=1)
+    by_run = {(result.scenario.name, result.role): result for result in again.results}
+    results = [by_run.get((result.scenario.name, result.role), result) for result in ran.results]
+    return replace(
+        ran,
+        results=results,
+        remarks=ran.remarks + again.remarks,
+        unmatched=[row for row in ran.unmatched if row in again.unmatched],
+        seconds=ran.seconds + again.seconds,
+    )
+
+
 def _runs(chosen: Sequence[Scenario]) -> Iterator[tuple[Scenario, Role]]:
     return ((job.scenario, job.role) for job in plan(chosen))
 
 
 def _in_a_lab(share: Sequence[Job]) -> CatalogueRun:
-    with Lab(PeerConfig(half_open_limits=False).changed(ike=IKE, esp=ESP)) as lab:
+    with Lab(tolerant()) as lab:
         world = LabWorld(lab)
         subject = Subject(world.target, world=world, version=lab.peer.version, manifest=Manifest.shipped(PEER))
         campaign = Campaign([Job(job.scenario, job.role, subject.name) for job in share], [subject])
@@ -166,7 +178,7 @@ def main() -> None:
     if given.patterns:
         wanted = {each.name for each in chosen if any(_fits(each, pattern) for pattern in given.patterns)}
         chosen = [each for each in chosen if each.name in wanted]
-    ran = run_catalogue(chosen, given.labs)
+    ran = settled(run_catalogue(chosen, given.labs), chosen)
     for result in worst_first(ran.results):
         if result.verdict in BAD:
             print(f"{result.verdict.value} {result.scenario.name} ({result.role.value}): {result.reason}")

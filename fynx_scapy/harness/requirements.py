@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The requirements of RFC 7296, 7383, 4303 and 3948, sentence by sentence, each with an ID.
+"""The requirements of RFCs, sentence by sentence, each with an ID.
 
-They are in requirements.json: one object per sentence, the sentence verbatim. It is read when it is first asked for.
+RFC 7296, 7383, 4303, 3948, 8784, 7427, 7619, 8420, 9593 and 4806 are there whole; of RFC 4945 and RFC 5280 there is
+what concerns peers of IKEv2 and those who judge certificates, not what is for authorities or IKEv1. They are in JSON
+files: one object per sentence, the sentence verbatim. They are read when one is first asked for.
 """
 
 from __future__ import annotations
@@ -15,6 +17,13 @@ from importlib import resources
 from typing import Any, Literal
 
 from fynx_scapy.errors import ConfigError
+
+FILES = (
+    "requirements.json",
+    "requirements_8784.json",
+    "requirements_signatures.json",
+    "requirements_certificates.json",
+)
 
 Kind = Literal["requirement", "permission", "duplicate", "meta"]
 Observable = Literal["yes", "partly", "no"]
@@ -73,8 +82,8 @@ def _row(entry: dict[str, Any]) -> Requirement:
 @functools.cache
 def catalogue() -> Mapping[str, Requirement]:
     """Every requirement by its ID, in the order of the RFCs."""
-    text = resources.files(__package__).joinpath("requirements.json").read_text("utf-8")
-    return {entry["id"]: _row(entry) for entry in json.loads(text)}
+    texts = (resources.files(__package__).joinpath(name).read_text("utf-8") for name in FILES)
+    return {entry["id"]: _row(entry) for text in texts for entry in json.loads(text)}
 
 
 def requirement(identifier: str) -> Requirement:

@@ -109,7 +109,7 @@ CHOICES = [
     ),
     Case(
         "offer_of_a_longer_key", base="init", ours=AEAD, do=set_transforms("ENCR", 20, 256), severity="low",
-        then=(accepted() & chooses(encr=(20, 256))) | NONE_CHOSEN, requirements=("7296-3.3.5-07",),
+        then=(accepted() & chooses(encr=(20, 256))) | NONE_CHOSEN, requirements=("7296-3.3.6-04",),
     ),
     Case(
         "offer_of_a_longer_key_first", base="init", ours=BOTH_LENGTHS, then=accepted() & chooses(1),

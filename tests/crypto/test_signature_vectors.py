@@ -130,6 +130,7 @@ def test_identifiers_of_the_rfcs(identifier: str, title: str) -> None:
     assert describe(DIGITAL, data(identifier, b"x")).title == title
 
 
+@pytest.mark.requirements("7427-3-01")
 def test_what_we_send_is_that_of_the_rfcs() -> None:
     """But for RSASSA-PSS: RFC 4055 section 3.1 wants defaults left out, and RFC 7427 appendix A is not normative."""
     sent = {scheme.identifier.hex() for scheme in SCHEMES.values() if scheme.identifier}
@@ -330,6 +331,7 @@ def openssl(*words: str | Path) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["openssl", "pkeyutl", *words], capture_output=True, timeout=20, check=False)
 
 
+@pytest.mark.requirements("7427-3-03")
 @pytest.mark.parametrize(("name", "kind", "options"), OPENSSL)
 def test_openssl_agrees(name: str, kind: str, options: tuple[str, ...], tmp_path: Path) -> None:
     scheme, private = SCHEMES[name], key(kind)

@@ -123,6 +123,7 @@ def test_another_curve_is_another_key() -> None:
         verify(AuthMethod.ECDSA_with_SHA_256_on_the_P_256_curve, b"short", OCTETS, key("P-256").public_key())
 
 
+@pytest.mark.requirements("7427-3-i03", negative=True)
 @pytest.mark.parametrize(
     ("data", "error", "text"),
     [

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from fynx_scapy.harness import Role, Verdict, run
+from fynx_scapy.harness import cases as words
 from fynx_scapy.harness.cases import Case, cases, survives
 from fynx_scapy.harness.verbs import VERBS
 from tools.cases_page import IMPAIRMENTS, INTRO, OUTCOMES
@@ -22,7 +23,15 @@ def test_an_impairment_has_a_verb(row: tuple[str, str, str, str]) -> None:
     ours = {"esp_proposals": "aes128gcm16"} if base == "create_child" else {}
     if "INTEG" in verb and base == "init":
         ours = {"proposals": "aes128-sha256-prfsha256-x25519"}
-    case = Case(f"impaired {name}", base=base, at=at, do=do, then=survives(), source="RFC 7296", ours=ours)
+    case = Case(
+        f"impaired_{re.sub(r'[^A-Za-z0-9]+', '_', name)}",
+        base=base,
+        at=at,
+        do=do,
+        then=survives(),
+        source="RFC 7296",
+        ours=ours,
+    )
     (made,) = cases(f"{__name__}.{name}", [case])
     role = made.roles[0] if base in ("init", "auth") else Role.INITIATOR
     result = run(made, seed=0, role=role)
@@ -33,6 +42,10 @@ def test_every_verb_and_outcome_is_on_the_page() -> None:
     text = page()
     for name in (*VERBS, *OUTCOMES):
         assert f"`{name}(" in text
+    made = {
+        name for name, word in vars(words).items() if getattr(word, "__annotations__", {}).get("return") == "Outcome"
+    }
+    assert made == set(OUTCOMES)
 
 
 def test_the_rows_of_the_page_run(tmp_path, monkeypatch) -> None:

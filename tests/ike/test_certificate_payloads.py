@@ -31,6 +31,10 @@ def other() -> Authority:
 # What we send
 
 
+@pytest.mark.requirements(
+    "7296-3.7-02", "4945-3.2.3-01", "4945-3.2.7.1-01", "4945-3.2.7.2-01", "4945-3.2.9.1-01", "4945-3.3.4-01",
+    "4945-3.3.11.1-01", "4945-4.3.2-01", "4806-4.1-i01",
+)  # fmt: skip
 def test_each_request_comes_once_and_names_every_authority() -> None:
     both = Trust([root().cert, other().cert], revocation="required", crls=[root().crl(), middle().crl()])
     pair = Pair(bob(auth=own("bob"), trust=both))
@@ -50,12 +54,14 @@ def test_each_request_comes_once_and_names_every_authority() -> None:
         assert sent == [(X509, issued(who).der), (X509, middle().der)]
 
 
+@pytest.mark.requirements("4945-3.3.3-01")
 def test_a_crl_is_not_sent_unless_it_was_asked_for() -> None:
     pair, config = ends(own("alice", crls=middle().crl()))
     assert pair.connect(config).established
     assert {each.cert_encoding for each in payloads(pair, IKEv2_CERT)} == {X509}
 
 
+@pytest.mark.requirements("4945-3.3.9-01")
 def test_one_of_several_certificates_is_sent() -> None:
     made = other().issue("CN=alice", ["alice"])
     pair = Pair(bob(auth=own("bob"), trust=Trust(other().cert)))
@@ -65,6 +71,7 @@ def test_one_of_several_certificates_is_sent() -> None:
     assert [bytes(each.cert_data) for each in sent] == [made.der]
 
 
+@pytest.mark.requirements("4945-3.2.6-02", "4945-3.2.4-01")
 def test_who_asks_for_no_certificate_does_not_expect_one() -> None:
     known = Certificates(known=[issued("alice").cert, middle().cert])
     pair = Pair(bob(auth=own("bob"), trust=trust(), certificate_requests=False, remote_auth=known))
@@ -75,6 +82,7 @@ def test_who_asks_for_no_certificate_does_not_expect_one() -> None:
 # What we take
 
 
+@pytest.mark.requirements("4945-3.2.8.1-01", "4945-3.2.8.2-01", "4945-3.2.8.3-01", "7296-3.7-i01", negative=True)
 @pytest.mark.parametrize("requests", [
     [(199, b"?")], [(4, bytes(33))], [(4, b"")], [(13, bytes(20)), (4, bytes(20))], [(4, bytes(20)), (199, b"")],
 ])  # fmt: skip
@@ -105,6 +113,7 @@ def cert(octets: bytes, kind: int = X509) -> IKEv2_CERT:
     return IKEv2_CERT(cert_encoding=kind, cert_data=octets)
 
 
+@pytest.mark.requirements("7296-3.6-01", "4945-3.3.10.3-01", "4945-4.3.3-01")
 def test_four_certificates_with_the_intermediates_in_any_order() -> None:
     made, above = three()
     for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
@@ -114,6 +123,7 @@ def test_four_certificates_with_the_intermediates_in_any_order() -> None:
         assert len([each for each in pair.of("bob", MessageReceived)[1].payloads if isinstance(each, IKEv2_CERT)]) == 4
 
 
+@pytest.mark.requirements("4945-3.3.10.1-01", "4945-3.3.10.2-01", "4945-3.3.10.4-01", "4945-3.3.10.5-01", negative=True)
 @pytest.mark.parametrize("what", ["twice", "of others", "unknown", "broken", "a broken CRL"])
 def test_what_is_behind_the_first_certificate_does_no_harm(what: str) -> None:
     stranger = other().issue("CN=mallory", ["mallory"])
@@ -129,6 +139,7 @@ def test_what_is_behind_the_first_certificate_does_no_harm(what: str) -> None:
     assert pair.connect(config).established
 
 
+@pytest.mark.requirements("4945-4.1-02")
 def test_a_responder_may_have_an_identity_of_another_type() -> None:
     made = middle().issue("CN=gateway", ["gw.example", "192.0.2.2"])
     theirs = bob(local_id="192.0.2.2", auth=Certificate(made.cert, made.key, made.chain), trust=trust())
@@ -138,6 +149,7 @@ def test_a_responder_may_have_an_identity_of_another_type() -> None:
     assert sa.remote_id.type == IdType.ID_IPV4_ADDR
 
 
+@pytest.mark.requirements("9593-3.2.2-01", negative=True)
 def test_a_link_to_an_authority_that_was_not_named_is_none() -> None:
     pair = Pair(bob(auth=own("bob"), trust=trust(), certificate_requests=False, remote_auth=Certificates(
         known=[issued("alice").cert, middle().cert],
@@ -156,6 +168,7 @@ def test_a_link_to_an_authority_that_was_not_named_is_none() -> None:
 # Identities and policies
 
 
+@pytest.mark.requirements("4945-3.1.10-01")
 def test_each_identity_has_its_own_policy() -> None:
     for name, selector in (("alice", "10.1.0.0/24"), ("carol", "10.3.0.0/24")):
         configs = [
@@ -170,6 +183,7 @@ def test_each_identity_has_its_own_policy() -> None:
         assert [str(ts) for ts in next(iter(sa.children.values())).local_ts] == [selector]
 
 
+@pytest.mark.requirements("7296-4-13")
 @pytest.mark.parametrize("identity", ["alice.example", "alice@b.example", "keyid:00ff", "CN=alice"])
 @pytest.mark.parametrize("bits", [1024, 2048])
 def test_what_every_implementation_can_be_configured_to_accept(bits: int, identity: str) -> None:
@@ -185,6 +199,7 @@ def test_what_every_implementation_can_be_configured_to_accept(bits: int, identi
 # Nobody (RFC 7619)
 
 
+@pytest.mark.requirements("7619-2.1-i02", "7619-2.1-i03", "7619-2.2-01", "7619-2.2-02", "7619-2.2-i01")
 def test_null_authentication_in_octets() -> None:
     pair = Pair(bob(auth=Null(), remote_id=None))
     sa = pair.connect(IkeConfig(auth=Null(), remote=alice().remote))
@@ -196,6 +211,7 @@ def test_null_authentication_in_octets() -> None:
     assert proof.octets()[4:] == b"\x0d\0\0\0" + covered.shared_key(sa.keys.sk_pi)
 
 
+@pytest.mark.requirements("7619-2.2-03", "7619-2.4-01", "7619-3.3-01", negative=True)
 def test_nobody_gets_what_is_for_somebody() -> None:
     """A peer that proves nothing claims the identity of Alice, and asks for what is hers."""
     mine = ChildConfig(local_ts="10.2.0.0/24", remote_ts="10.1.0.0/24")

@@ -84,6 +84,7 @@ def names(event: MessageSent) -> list[str]:
 # The way of it
 
 
+@pytest.mark.requirements("4945-3.2.6-01", "7427-4-i01")
 def test_both_ends_prove_themselves_by_certificates() -> None:
     pair, config = ends()
     sa = pair.connect(config)
@@ -108,6 +109,7 @@ def test_both_ends_prove_themselves_by_certificates() -> None:
     assert sa.newest.peer_certificate == issued("bob").cert
 
 
+@pytest.mark.requirements("4945-3.3-01")
 def test_the_root_is_not_sent() -> None:
     """RFC 4945 section 3.3: "SHOULD NOT send any CRLs, ARLs, or trust anchors"."""
     made = issued("alice")
@@ -136,6 +138,7 @@ SCHEMES: list[tuple[str, str | None, int, str]] = [
 ]
 
 
+@pytest.mark.requirements("7296-1.2-02", "7427-3-i02")
 @pytest.mark.parametrize("liar", ["", "alice", "bob"])
 @pytest.mark.parametrize(("key", "scheme", "method", "name"), SCHEMES, ids=lambda value: str(value))
 def test_each_scheme(key: str, scheme: str | None, method: int, name: str, liar: str) -> None:
@@ -207,6 +210,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.requirements("4945-5.1-01", "5280-6.1.3-01", negative=True)
 @pytest.mark.parametrize("liar", ["alice", "bob"])
 @pytest.mark.parametrize("fault", BAD)
 def test_a_certificate_that_is_not_valid(fault: str, liar: str) -> None:
@@ -218,6 +222,7 @@ def test_a_certificate_that_is_not_valid(fault: str, liar: str) -> None:
     refused(pair, {"alice": "bob", "bob": "alice"}[liar], code, "")
 
 
+@pytest.mark.requirements("4945-3.1-02", "4945-3.1.2-03", "4945-3.1.2-04", "4945-3.1.2-07", negative=True)
 @pytest.mark.parametrize("liar", ["alice", "bob"])
 def test_a_certificate_of_somebody_else(liar: str) -> None:
     made = issued("carol")
@@ -246,6 +251,7 @@ def test_a_signature_with_another_key(liar: str) -> None:
     refused(pair, {"alice": "bob", "bob": "alice"}[liar], "authentication", "does not verify")
 
 
+@pytest.mark.requirements("4945-5.2-01", "4945-5.2-04", negative=True)
 def test_a_revoked_certificate_and_the_order_of_the_checks() -> None:
     crl = middle().crl([issued("alice")])
     pair = Pair(bob(auth=own("bob"), trust=trust(crls=crl)))
@@ -265,6 +271,7 @@ def test_a_chain_without_its_intermediate() -> None:
 # Hashes and methods (RFC 7427)
 
 
+@pytest.mark.requirements("7427-4-01", "7427-4-i02")
 def test_the_hash_is_one_that_the_peer_announced() -> None:
     pair = Pair(bob(auth=own("bob", "rsa"), trust=trust(), signature_hashes=(4,)))
     assert pair.connect(alice(auth=own("alice", "rsa"), trust=trust(), signature_hashes=(3,))).established
@@ -272,6 +279,7 @@ def test_the_hash_is_one_that_the_peer_announced() -> None:
     assert schemes == ["rsa-pss-sha512", "rsa-pss-sha384"]
 
 
+@pytest.mark.requirements("7427-4-01", negative=True)
 def test_a_hash_that_was_not_announced_is_refused() -> None:
     pair = Pair(bob(auth=own("bob"), trust=trust(), signature_hashes=(3,)))
 
@@ -294,6 +302,7 @@ def _signed_anew(pair: Pair, message: Outgoing) -> bytes:
     return sign(SCHEMES["ecdsa-sha256"], issued("alice").key, covered.octets)
 
 
+@pytest.mark.requirements("7427-3-02", negative=True)
 def test_an_older_method_is_refused_where_both_announced_hashes() -> None:
     """RFC 7427 section 3: method 14 "MUST be used"."""
     pair, config = ends(own("alice", schemes="ecdsa-p256"))
@@ -301,6 +310,7 @@ def test_an_older_method_is_refused_where_both_announced_hashes() -> None:
     refused(pair, "bob", "authentication", "expected AUTH of method 14")
 
 
+@pytest.mark.requirements("7427-3-i01")
 @pytest.mark.parametrize("silent", ["alice", "bob", "both"])
 def test_without_an_announcement_the_older_methods_are_used(silent: str) -> None:
     none: dict[str, Any] = {"signature_hashes": ()}
@@ -324,6 +334,7 @@ def test_rsa_with_sha1_is_used_and_accepted_only_if_it_is_named() -> None:
 # CERTREQ
 
 
+@pytest.mark.requirements("7296-3.7-03")
 def test_certreq_chooses_among_several_certificates() -> None:
     """Section 3.7."""
     other = Authority.root("CN=another root", seed="another root")
@@ -343,6 +354,7 @@ def test_certreq_chooses_among_several_certificates() -> None:
         assert sa.peer_certificate == expected.cert
 
 
+@pytest.mark.requirements("4945-3.2.7.1-03", "4945-3.3.6-01", "4945-3.3.6-03")
 @pytest.mark.parametrize(("sending", "asking", "count"), [
     ("asked", True, 2), ("asked", False, 0), ("always", False, 2), ("never", True, 0),
 ])  # fmt: skip
@@ -373,6 +385,7 @@ def with_certs(pair: Pair, change: Callable[[list[IKEv2_CERT]], list[IKEv2_CERT]
     pair.alice.taps.add("payloads", tap, when=lambda message: "CERT" in message.types())
 
 
+@pytest.mark.requirements("7296-3.6-05", negative=True)
 def test_a_hash_and_url_is_refused_and_nothing_is_fetched() -> None:
     pair, config = ends()
     hashed = IKEv2_CERT(cert_encoding=12, cert_data=bytes(20) + b"http://192.0.2.9/alice.der")
@@ -381,6 +394,7 @@ def test_a_hash_and_url_is_refused_and_nothing_is_fetched() -> None:
     refused(pair, "bob", "authentication", "found a hash and a URL: we look nothing up")
 
 
+@pytest.mark.requirements("4945-3.3.10.1-01", negative=True)
 def test_encodings_that_we_do_not_know_are_ignored_and_said() -> None:
     pair, config = ends()
     with_certs(pair, lambda certs: [IKEv2_CERT(cert_encoding=9, cert_data=b"?"), *certs])
@@ -399,6 +413,7 @@ def test_the_number_of_cert_payloads_has_a_ceiling() -> None:
     assert event.notes == ("left out: CERT payloads from number 101 on: we read 100 at most",)
 
 
+@pytest.mark.requirements("4945-3.3.10.2-01", negative=True)
 @pytest.mark.parametrize("octets", [b"", b"0", b"\x30\x82\xff\xff", bytes(300)])
 def test_what_is_no_certificate(octets: bytes) -> None:
     pair, config = ends()
@@ -410,6 +425,7 @@ def test_what_is_no_certificate(octets: bytes) -> None:
 # Identities
 
 
+@pytest.mark.requirements("4945-3.1-01", "4945-3.1.8-01", "4945-3.1.1-05")
 def test_the_identity_comes_from_the_certificate() -> None:
     made = middle().issue("C=CH, O=fynx, CN=gateway", ["gw.example", "192.0.2.2", "admin@gw.example"])
     auth = Certificate(made.cert, made.key, made.chain)
@@ -423,6 +439,7 @@ def test_the_identity_comes_from_the_certificate() -> None:
     assert str(config.replace(auth=own("alice")).local_id) == "alice"
 
 
+@pytest.mark.requirements("4945-3.1-10", "4945-3.1.5-01", "4945-3.1.5-02", "4945-3.1.5-03")
 def test_a_distinguished_name_is_an_identity() -> None:
     """RFC 4945 section 3.1.5: in the octets of the certificate; we also take the same name in another encoding."""
     made = middle().issue("C=CH, O=fynx, CN=Gateway", [])
@@ -441,6 +458,7 @@ def test_a_distinguished_name_is_an_identity() -> None:
 # Other encodings, other sources
 
 
+@pytest.mark.requirements("4945-3.3.4-02")
 def test_certificates_in_pkcs_7() -> None:
     """RFC 4945 section 3.3.4: with a whole hierarchy in one payload."""
     pair, config = ends()
@@ -471,6 +489,7 @@ def test_a_hash_of_a_certificate_that_we_know_is_understood() -> None:
     assert pair.connect(alice(auth=own("alice"), trust=trust())).established
 
 
+@pytest.mark.requirements("4945-3.1.1-12", "4945-3.1.1-16", "4945-3.1.1-20", negative=True)
 @pytest.mark.parametrize("address", ["192.0.2.1", "192.0.2.77"])
 def test_an_address_may_have_to_be_the_one_that_the_peer_sends_from(address: str) -> None:
     """RFC 4945 section 3.1.1; RFC 7296 section 3.5 does not want it, so it is off by default."""
@@ -512,6 +531,7 @@ def test_certificate_and_key_from_files(tmp_path: Path) -> None:
 # Mixed, and configuration
 
 
+@pytest.mark.requirements("7296-2.15-i04", "7296-4-13")
 def test_a_responder_with_a_certificate_and_an_initiator_with_a_key() -> None:
     """Section 4: it MUST be possible."""
     pair = Pair(bob(auth=own("bob"), remote_auth=Psk("secret")))

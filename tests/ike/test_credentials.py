@@ -40,6 +40,7 @@ def test_each_end_has_its_own_credential(ours: Credential, theirs: Credential) -
     assert sa.newest.anonymous == isinstance(theirs, Null)
 
 
+@pytest.mark.requirements("7619-2-01", "7619-2.4-01", negative=True)
 def test_a_peer_that_proves_nothing_is_refused_unless_it_is_accepted() -> None:
     """RFC 7619 section 2: a host that wants its peer authenticated "MUST return an AUTHENTICATION_FAILED"."""
     pair = Pair()
@@ -52,6 +53,7 @@ def test_a_peer_that_proves_nothing_is_refused_unless_it_is_accepted() -> None:
     )
 
 
+@pytest.mark.requirements("7619-2.1-i01", negative=True)
 def test_null_authentication_is_tied_to_the_exchange() -> None:
     pair = Pair(bob(auth=Null(), remote_id=None))
 
@@ -62,6 +64,7 @@ def test_null_authentication_is_tied_to_the_exchange() -> None:
     assert not pair.connect(alice(auth=Null())).established
 
 
+@pytest.mark.requirements("7619-2.3-01", negative=True)
 def test_nobody_ends_the_ike_sa_of_another_by_claiming_its_identity() -> None:
     """RFC 7619 section 2.3."""
     configs = [bob(), bob(auth=Psk("secret"), remote_auth=Null(), remote_id=None)]
@@ -73,6 +76,7 @@ def test_nobody_ends_the_ike_sa_of_another_by_claiming_its_identity() -> None:
     assert sorted(sa.anonymous for sa in pair.bob.sas.values()) == [False, True]
 
 
+@pytest.mark.requirements("7619-2.2-02")
 def test_the_identity_of_nobody() -> None:
     config = IkeConfig(auth=Null())
     assert (config.local_id.type, config.local_id.data, str(config.local_id)) == (IdType.ID_NULL, b"", "ID_NULL")

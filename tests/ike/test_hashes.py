@@ -29,6 +29,7 @@ def fields(*schemes: str, **more: Any) -> dict[str, Any]:
     return {"trust": trust(), "remote_auth": Certificates(schemes=schemes or None), **more}
 
 
+@pytest.mark.requirements("7427-4-i01", "7427-4-i03", "7427-4-i04", "8420-2-i01", "8420-3-02")
 def test_what_is_announced_and_how() -> None:
     pair = Pair(bob(auth=own("bob"), **fields()))
     assert pair.connect(alice(auth=own("alice"), **fields())).established
@@ -39,6 +40,7 @@ def test_what_is_announced_and_how() -> None:
         assert not [each for each in later if isinstance(each, IKEv2_Notify) and each.type == HASHES]
 
 
+@pytest.mark.requirements("8420-3-01", "8420-3-03")
 @pytest.mark.parametrize(("schemes", "octets"), [
     (("ed25519", "ed448"), "0005"), (("rsa-pss-sha256", "ecdsa-sha512"), "00020004"), (("mldsa44",), "0005"),
 ])  # fmt: skip
@@ -60,6 +62,7 @@ def test_a_responder_announces_the_hashes_of_all_its_configurations() -> None:
     assert describe(DIGITAL, bytes(payloads(pair, IKEv2_AUTH)[0].load)).scheme == "ecdsa-sha384"
 
 
+@pytest.mark.requirements("7427-4-i05", negative=True)
 def test_half_a_hash_is_malformed() -> None:
     pair = Pair(bob(auth=own("bob"), **fields()))
 
@@ -82,6 +85,7 @@ def resigned(pair: Pair, message: Outgoing, scheme: str) -> bytes:
     return sign(SCHEMES[scheme], issued("alice").key, covered.octets)
 
 
+@pytest.mark.requirements("7427-3-i01", negative=True)
 @pytest.mark.parametrize("silent", ["alice", "bob"])
 def test_method_14_is_refused_unless_both_announced_hashes(silent: str) -> None:
     none: dict[str, Any] = {"signature_hashes": ()}
@@ -97,6 +101,7 @@ def test_method_14_is_refused_unless_both_announced_hashes(silent: str) -> None:
     assert f"no AUTH of method 14: {whose} did not announce" in pair.of("bob", IkeSaFailed)[0].reason
 
 
+@pytest.mark.requirements("8420-2-01", negative=True)
 def test_eddsa_is_not_used_for_a_peer_that_did_not_announce_it() -> None:
     pair = Pair(bob(auth=own("bob"), **fields(signature_hashes=(2, 3, 4))))
     pair.connect(alice(auth=own("alice", "ed25519"), **fields()))
@@ -104,6 +109,7 @@ def test_eddsa_is_not_used_for_a_peer_that_did_not_announce_it() -> None:
     assert not payloads(pair, IKEv2_AUTH)
 
 
+@pytest.mark.requirements("7427-3-i03", "7427-3-i04", negative=True)
 @pytest.mark.parametrize("change", [
     lambda data: bytes([data[0] + 1]) + data[1:], lambda data: bytes([0]) + data[1:], lambda data: b"\xff" + data[1:],
     lambda data: data[: data[0] + 1] + b"\0" + data[data[0] + 1 :],
@@ -122,6 +128,7 @@ def test_the_signature_begins_right_behind_its_algorithm(change: Any) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.requirements("7427-5-i01", negative=True)
 def test_a_kind_of_key_that_is_not_accepted() -> None:
     pair = Pair(bob(auth=own("bob"), **fields("rsa-pss-sha256")))
     pair.connect(alice(auth=own("alice"), **fields()))

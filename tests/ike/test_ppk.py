@@ -42,6 +42,7 @@ def drop(*kinds: int):
 
 
 @pytest.mark.parametrize("required", [True, False])
+@pytest.mark.requirements("8784-3-01", "8784-3-i01", "8784-3-i04", "8784-3-i06", "8784-3-04", "8784-3-i08")
 def test_both_ends_mix_it_into_three_keys(required):
     pair = Pair(bob(ppk=KEY, ppk_required=required))
     sa = pair.connect(alice(ppk=(KEY, OTHER), ppk_required=required))
@@ -71,6 +72,7 @@ def test_the_responder_finds_it_by_its_id():
     assert pair.bobs.established
 
 
+@pytest.mark.requirements("8784-3-03")
 def test_a_rekey_and_its_successors_do_not_use_it_again():
     # Section 3: "It MUST NOT be used when these subkeys are calculated as result of IKE SA rekey"
     pair = Pair(bob(ppk=KEY, ppk_required=True))
@@ -88,6 +90,7 @@ def test_a_rekey_and_its_successors_do_not_use_it_again():
     assert len(pair.of("alice", PpkUsed)) == 1
 
 
+@pytest.mark.requirements("8784-5.2.3-03")
 def test_it_authenticates_both_ends_where_nothing_else_does():
     # Section 5.2.3: PPK-only authentication
     # "the ID Type in the IDi/IDr payloads SHOULD NOT be ID_NULL"
@@ -99,12 +102,14 @@ def test_it_authenticates_both_ends_where_nothing_else_does():
         assert sa.established is pair.bobs.established is works
 
 
+@pytest.mark.requirements("8784-3-i02")
 def test_a_retry_with_a_cookie_announces_it_too():
     pair = Pair(bob(ppk=KEY), endpoint=EndpointConfig(cookie_threshold=0))
     assert pair.connect(alice(ppk=KEY)).established
     assert [notifies(event) for event in pair.of("alice", MessageSent)[:2]] == [{USE: b""}, {USE: b""}]
 
 
+@pytest.mark.requirements("8784-3-09", negative=True)
 def test_what_a_confirmation_holds_is_ignored():
     pair = Pair(bob(ppk=KEY, ppk_required=True))
 
@@ -145,6 +150,7 @@ WRONG = {"ppk": Ppk("not the key that the other has", "ppk-1")}
         (REQUIRED, WRONG, "AUTH"),
     ],
 )
+@pytest.mark.requirements("8784-3-i03", "8784-3-02", "8784-3-i05", "8784-3-05", "8784-3-i07", "8784-3-07", "8784-3-08")
 def test_every_configuration_of_two_ends(ours, theirs, used):
     pair = Pair(bob(**theirs))
     sa = pair.connect(alice(**ours))
@@ -181,6 +187,7 @@ def answers_from_bob(pair: Pair, change) -> None:
     )
 
 
+@pytest.mark.requirements("8784-6-04", negative=True)
 def test_an_initiator_that_requires_it_waits_for_a_better_answer():
     # Section 6: "it is RECOMMENDED that … the initiator not abort the exchange immediately"
     pair = Pair(bob(ppk=KEY))
@@ -189,6 +196,7 @@ def test_an_initiator_that_requires_it_waits_for_a_better_answer():
     assert pair.of("alice", PpkUsed)
 
 
+@pytest.mark.requirements("8784-3-02", negative=True)
 def test_an_initiator_that_requires_it_aborts_when_no_better_answer_comes():
     pair = Pair(bob(ppk=KEY))
     answers_from_bob(pair, lambda datagram: [without_use_ppk(datagram)])
@@ -217,6 +225,7 @@ def test_a_downgrade_of_an_optional_ppk_is_noticed_by_the_shared_key():
         ((PLAIN,), NOT_REQUIRED, ANOTHER),
     ],
 )
+@pytest.mark.requirements("8784-3-06", "8784-3-07", negative=True)
 def test_a_responder_refuses_a_request_that_lacks_a_notify(kinds, ours, theirs):
     pair = Pair(bob(**theirs))
     pair.alice.taps.add("payloads", drop(*kinds), when=lambda m: m.encrypted)
@@ -227,6 +236,7 @@ def test_a_responder_refuses_a_request_that_lacks_a_notify(kinds, ours, theirs):
 
 
 @pytest.mark.parametrize("ours", [NOT_REQUIRED, REQUIRED])
+@pytest.mark.requirements("8784-3-10", negative=True)
 def test_an_initiator_does_not_take_an_answer_that_does_not_confirm_its_ppk(ours):
     pair = Pair(bob(ppk=KEY))
     pair.bob.taps.add("payloads", drop(NAMED), when=lambda m: m.encrypted)
@@ -293,6 +303,7 @@ def test_a_ppk_shows_no_secret():
         ),
     ],
 )
+@pytest.mark.requirements("8784-5.2.3-02")
 def test_a_wrong_configuration_says_what_is_wrong(fields, text):
     with pytest.raises(ConfigError, match=r"^(?!.*top secret)") as caught:
         alice(**fields)

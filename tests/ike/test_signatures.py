@@ -59,6 +59,7 @@ def raw(name: str, *known: str, **fields: Any) -> dict[str, Any]:
     return {"auth": RawKey(key(name)), "remote_auth": RawKeys(*(key(each).public_key() for each in known)), **fields}
 
 
+@pytest.mark.requirements("4945-6.3-01")
 @pytest.mark.parametrize("sending", ["asked", "always", "never"])
 def test_raw_public_keys_prove_both_ends(sending: str) -> None:
     pair = Pair(bob(**raw("bob", "carol", "alice", send_certificates=sending)))
@@ -122,6 +123,7 @@ def test_what_is_accepted_is_announced_and_chooses_the_scheme() -> None:
     assert describe(14, bytes(auth.load)).scheme in names  # without the announcement it is ecdsa-sha256
 
 
+@pytest.mark.requirements("9593-3.2-01", negative=True)
 def test_an_announcement_that_leaves_nothing_is_advice_alone() -> None:
     pair = Pair(bob(auth=own("bob"), trust=Trust(root().cert)))
 
@@ -160,6 +162,7 @@ def test_any_octets_may_be_announced(octets: bytes) -> None:
     assert len(read_announcements(octets)) <= MOST_METHODS
 
 
+@pytest.mark.requirements("9593-3.2-01", negative=True)
 def test_the_octets_of_the_formats() -> None:
     """Section 3.2.1 to 3.2.3."""
     octets = bytes.fromhex("0202 030900 0e0e02") + bytes.fromhex("300906072a8648ce3d0401")
@@ -172,6 +175,7 @@ def test_the_octets_of_the_formats() -> None:
 # OCSP and CRLs
 
 
+@pytest.mark.requirements("4806-3.1-i01", "4806-3.2-i01", "4806-4.2-01", "4806-4.2-i01", "4806-4.2-02")
 def test_an_ocsp_response_is_asked_for_and_sent() -> None:
     """RFC 4806 section 3."""
     good = root().ocsp(issued("alice"))
@@ -184,6 +188,7 @@ def test_an_ocsp_response_is_asked_for_and_sent() -> None:
     assert any("OCSP" in note for note in pair.of("bob", PeerCertificateAccepted)[0].notes)
 
 
+@pytest.mark.requirements("4806-4.1-03", negative=True)
 @pytest.mark.parametrize(("status", "code"), [("revoked", "certificate.revoked"), ("unknown", None), (None, None)])
 def test_without_a_good_ocsp_response_it_is_refused(status: str | None, code: str | None) -> None:
     response = root().ocsp(issued("alice"), status) if status else b""

@@ -122,6 +122,7 @@ def verified(made: list[Made], sent: list[Made]) -> str:
     return ""
 
 
+@pytest.mark.requirements("5280-6-01")
 @settings(max_examples=examples(60))
 @given(st.builds(Chain, st.lists(PLANS, min_size=2, max_size=5), st.booleans()))
 def test_both_give_the_same_verdict(chain: Chain) -> None:

@@ -50,6 +50,10 @@ def verdict(leaf: str | x509.Name, names: tuple[str, ...] = (), permitted=(), ex
 BAD = "name-constraints"
 
 
+@pytest.mark.requirements(
+    "5280-4.2.1.10-05", "5280-4.2.1.10-11", "5280-4.2.1.10-13", "5280-4.2.1.10-14", "5280-4.2.1.10-16",
+    negative=True,
+)  # fmt: skip
 @pytest.mark.parametrize("anchor", [False, True], ids=["of the intermediate", "of the anchor"])
 @pytest.mark.parametrize(
     ("leaf", "names", "limits", "expected"),
@@ -122,6 +126,7 @@ def test_many_names_and_constraints_end_soon() -> None:
     assert time.thread_time() - began < 2
 
 
+@pytest.mark.requirements("5280-4.2.1.10-17", "5280-7.1-03")
 def test_names_are_the_same_without_case_and_spaces() -> None:
     assert normal(dn((O, "Straße  AG")).public_bytes()) == normal(dn((O, " strasse ag")).public_bytes())
     assert normal(dn((O, "Fynx")).public_bytes()) != normal(dn((CN, "Fynx")).public_bytes())

@@ -38,6 +38,7 @@ def judged(one: Bad, trust: Trust) -> None:
     matches(one.issued.der, IdType.ID_FQDN, NAME.encode())
 
 
+@pytest.mark.requirements("4945-5.1-01", "5280-4.1.1.2-03", "5280-4.2-03", negative=True)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_is_found(fault: Fault) -> None:
     trust = TRUST.replace(revocation="required") if fault.code == "revocation-unknown" else TRUST
@@ -65,6 +66,7 @@ LENIENT = {"algorithm-mismatch", "version-1-authority"}
 """What this release of OpenSSL sees in another way."""
 
 
+@pytest.mark.requirements("5280-6-01", negative=True)
 @pytest.mark.parametrize(
     "fault", [each for each in FAULTS if each.code in SAID and each.name not in LENIENT], ids=lambda fault: fault.name
 )

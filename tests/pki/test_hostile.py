@@ -93,6 +93,7 @@ def test_octets_at_random(whole: list[bytes]) -> None:
     assert not warned
 
 
+@pytest.mark.requirements("5280-6.1-08", negative=True)
 def test_certificates_that_issue_each_other_in_circles() -> None:
     """Each of two names has several certificates for the same key, issued by either."""
     ends = [Made(make(each, ca=True, number=at).certificate, key("p256", at)) for at, each in enumerate("ab")]

@@ -43,6 +43,7 @@ def respelt(change) -> bytes:
     ).public_bytes()
 
 
+@pytest.mark.requirements("4945-3.1.1-02", "4945-3.1.2-05", "4945-3.1.3-05", "5280-4.2.1.6-08")
 @pytest.mark.parametrize(
     ("id_type", "value", "how"),
     [
@@ -62,6 +63,10 @@ def test_has(id_type: int, value: bytes, how: str) -> None:
     assert matches(GATEWAY, id_type, value).how == how
 
 
+@pytest.mark.requirements(
+    "4945-3.1.1-03", "4945-3.1.1-04", "4945-3.1.1-06", "4945-3.1.1-08", "4945-3.1.2-06", "4945-3.1.3-06",
+    "4945-3.1.5-04", "4945-3.1.9-03", negative=True,
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("id_type", "value"),
     [
@@ -101,6 +106,7 @@ def test_has_not(id_type: int, value: bytes) -> None:
     assert len(str(refused.value)) < 700
 
 
+@pytest.mark.requirements("4945-3.1.2-06", negative=True)
 def test_a_wildcard_stands_for_one_label_and_only_when_it_is_allowed() -> None:
     with pytest.raises(CertificateError, match=r"found \*\.b\.example \(a wildcard stands for no name unless"):
         matches(WILD, FQDN, b"a.b.example")
@@ -134,6 +140,7 @@ def test_no_endless_identity_is_compared() -> None:
         matches(GATEWAY, FQDN, b"a" * 5000)
 
 
+@pytest.mark.requirements("4945-3.1.5-06")
 def test_an_empty_subject_is_no_identity() -> None:
     """Section 3.1.5: ID must not have the subject if that is empty."""
     assert identities(NAMELESS) == []
@@ -141,6 +148,7 @@ def test_an_empty_subject_is_no_identity() -> None:
         matches(NAMELESS, DN, b"\x30\x00")
 
 
+@pytest.mark.requirements("4945-3.1-09", "4945-3.1.1-05")
 def test_identities_best_first() -> None:
     assert identities(GATEWAY) == [
         (FQDN, b"gw.example"),

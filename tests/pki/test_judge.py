@@ -36,6 +36,7 @@ def verdict(leaf: Made, *others: Made, of: Trust | None = None) -> str:
         return error.code
 
 
+@pytest.mark.requirements("5280-4.1.2.1-05")
 def test_a_chain_of_three_is_accepted_from_octets() -> None:
     octets = [each.certificate.public_bytes(Encoding.DER) for each in (LEAF, MIDDLE)]
     chain = judge(octets[0], octets[1:], trust())
@@ -62,6 +63,7 @@ def test_every_kind_of_key_in_each_place(kind: str, how: str) -> None:
     assert verdict(broken, middle, of=allow) == "certificate.signature"
 
 
+@pytest.mark.requirements("4945-5.3-02")
 def test_rsa_with_both_paddings_and_too_short() -> None:
     root = make("root", ca=True, key_kind="rsa2048")
     assert verdict(make("leaf", root), of=trust(root)) == "cryptography"
@@ -130,12 +132,17 @@ def refused() -> dict[str, tuple[str, list[Made], Trust]]:
 REFUSED = refused()
 
 
+@pytest.mark.requirements(
+    "5280-6.1.3-01", "5280-4.1.2.4-09", "5280-4.2-01", "5280-4.2.1.3-04", "5280-4.2.1.9-02", "5280-4.2.1.12-03",
+    "4945-5.1.3-03", "4945-5.1.3.2-01", "4945-5.1.3.9-01", "4945-5.1.3.9-02", "4945-5.1.3.12-08", negative=True,
+)  # fmt: skip
 @pytest.mark.parametrize("fault", REFUSED)
 def test_refused(fault: str) -> None:
     code, (leaf, *others), of = REFUSED[fault]
     assert verdict(leaf, *others, of=of) == f"certificate.{code}"
 
 
+@pytest.mark.requirements("4945-5.1.3.12-08")
 def test_what_users_may_allow() -> None:
     web = make("leaf", ROOT, extensions=[(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)])
     chain = judge(web.certificate, [], trust())
@@ -147,6 +154,7 @@ def test_what_users_may_allow() -> None:
     assert verdict(ike, of=trust(extended_key_usage="rfc4945")) == "cryptography"
 
 
+@pytest.mark.requirements("4945-5.3-01")
 def test_sha1_only_where_it_is_allowed() -> None:
     root = Authority.root(at=NOW)
     middle = root.intermediate(sha1=True)
@@ -163,6 +171,7 @@ def test_sha1_only_where_it_is_allowed() -> None:
     assert judge(old.issue("CN=leaf").der, [], Trust(old.der, at=NOW)).verified_by == "walk"
 
 
+@pytest.mark.requirements("5280-6.1.4-01", negative=True)
 def test_a_root_of_version_1_is_trusted_and_no_other_authority() -> None:
     """RFC 4945 section 5.1.1: it has no extensions."""
     root = Authority.root(at=NOW, version1=True)
@@ -189,6 +198,7 @@ def test_the_error_names_the_certificate_and_the_reason() -> None:
     assert got.value.as_dict()["code"] == "certificate.expired"
 
 
+@pytest.mark.requirements("4945-5.1.3.1-01")
 def test_the_right_issuer_is_found_among_many_of_the_same_name() -> None:
     """They have no key identifiers, and all are issued by the trusted authority."""
     others = [make("middle", ROOT, ca=True, number=10 + at) for at in range(20)]

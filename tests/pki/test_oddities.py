@@ -40,12 +40,14 @@ def unknown(oid: str, octets: bytes) -> x509.UnrecognizedExtension:
     return x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), octets)
 
 
+@pytest.mark.requirements("4945-5.1.2.1-01")
 def test_a_subject_may_be_empty() -> None:
     leaf = make("", ROOT, number=1, extensions=[(san("gw.example"), True)])
     assert verdict(leaf) == "good"
     assert matches(leaf.certificate, IdType.ID_FQDN, b"gw.example").how == "dNSName gw.example"
 
 
+@pytest.mark.requirements("4945-5.1.3.3-02", "4945-5.1.3.17-01", "4945-5.1.3.15-01")
 def test_extensions_that_are_ignored() -> None:
     """privateKeyUsagePeriod (which ended in 2001), subjectInfoAccess, and one that nobody knows."""
     period = unknown("2.5.29.16", bytes.fromhex("3011810f") + b"20010101000000Z")
@@ -58,6 +60,7 @@ def test_extensions_that_are_ignored() -> None:
         assert verdict(make("leaf", ROOT, number=1, extensions=[(extension, False)])) == "good"
 
 
+@pytest.mark.requirements("5280-4.1.2.2-04", "5280-4.1.2.4-08")
 def test_long_serial_numbers_and_domain_components() -> None:
     subject = x509.Name([
         x509.NameAttribute(NameOID.DOMAIN_COMPONENT, "example"), x509.NameAttribute(NameOID.DN_QUALIFIER, "1"),
@@ -67,6 +70,7 @@ def test_long_serial_numbers_and_domain_components() -> None:
     assert verdict(make(subject, middle, number=2, serial=1 << 158), middle) == "good"
 
 
+@pytest.mark.requirements("5280-4.1.2.6-17")
 @pytest.mark.parametrize("kind", ["T61String", "BMPString", "UniversalString"])
 def test_subjects_in_old_encodings(kind: str) -> None:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway", _ASN1Type[kind])])
@@ -75,6 +79,7 @@ def test_subjects_in_old_encodings(kind: str) -> None:
     assert matches(leaf.certificate, IdType.ID_DER_ASN1_DN, subject.public_bytes())
 
 
+@pytest.mark.requirements("5280-4.1.2.5-02", "5280-5.1.2.4-03")
 def test_times_from_2050_on_are_generalized_times() -> None:
     root = make("root", ca=True, until=LATER + 30 * DAY)
     leaf = make("leaf", root, number=1, since=LATER - DAY, until=LATER + DAY)
@@ -97,6 +102,7 @@ def _crl(issuer: Made, at: datetime, *revoked: Made, number: int = 1) -> bytes:
     return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
+@pytest.mark.requirements("5280-5-05")
 def test_crls_of_version_1() -> None:
     """They have no extensions. cryptography's builder makes none, so its CRL is taken apart and signed again."""
     leaf = make("leaf", ROOT, number=1)
@@ -109,6 +115,7 @@ def test_crls_of_version_1() -> None:
         assert verdict(leaf, crls=[octets], revocation="required") == expected
 
 
+@pytest.mark.requirements("5280-4.1.2.2-06", negative=True)
 @pytest.mark.parametrize(("serial", "expected"), [
     (b"\0", "good"), (b"\x80", "refused"), (b"\xff" * 20, "malformed"), (b"\x7f" * 30, "refused"),
     (b"", "malformed"),
@@ -122,12 +129,14 @@ def test_serial_numbers_that_no_authority_may_give(serial: bytes, expected: str)
     assert verdict(octets) == expected
 
 
+@pytest.mark.requirements("5280-5.2.3-07")
 def test_long_crl_numbers() -> None:
     leaf, long = make("leaf", ROOT, number=1), (1 << 159) - 1
     assert verdict(leaf, crls=[_crl(ROOT, NOW, number=long)], revocation="required") == "good"
     assert verdict(leaf, crls=[_crl(ROOT, NOW, leaf, number=long)], revocation="required") == "revoked"
 
 
+@pytest.mark.requirements("5280-4.2.1.12-07", "5280-4.2.1.12-08", negative=True)
 def test_key_usage_and_extended_key_usage_are_judged_each_for_itself() -> None:
     ike = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.IPSEC_IKE])
     code = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
@@ -136,6 +145,7 @@ def test_key_usage_and_extended_key_usage_are_judged_each_for_itself() -> None:
         assert verdict(make("leaf", ROOT, number=1, key_usage=plain, extensions=[(extended, False)])) == expected
 
 
+@pytest.mark.requirements("4945-5.1.3.12-08")
 @pytest.mark.parametrize("critical", [False, True])
 @pytest.mark.parametrize("purposes", [
     [ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE], [ExtendedKeyUsageOID.IPSEC_IKE],
@@ -146,6 +156,7 @@ def test_purposes_that_allow_ike(purposes: list[x509.ObjectIdentifier], critical
     assert verdict(leaf, extended_key_usage="rfc4945") == "good"
 
 
+@pytest.mark.requirements("5280-4.2-08", "5280-4.2.1.4-04", "4945-5.1.3-01", "4945-5.1.3.4-02")
 def test_every_extension_that_may_be_critical() -> None:
     policy = x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2.3"), None)])
     limits = x509.NameConstraints([x509.DNSName("example")], None)
@@ -158,6 +169,7 @@ def test_every_extension_that_may_be_critical() -> None:
     assert verdict(leaf, middle) == "good"
 
 
+@pytest.mark.requirements("5280-4.2.1.11-03", negative=True)
 def test_constraints_of_policies_are_refused_where_they_are_critical() -> None:
     """ "applications that do not implement support for the inhibitPolicyMapping field MUST reject the certificate"."""
     for critical, expected in ((True, "critical-extension"), (False, "good")):
@@ -165,6 +177,7 @@ def test_constraints_of_policies_are_refused_where_they_are_critical() -> None:
         assert verdict(make("leaf", middle, number=2), middle) == expected
 
 
+@pytest.mark.requirements("5280-4.2-02", negative=True)
 def test_an_extension_that_is_known_counts_though_it_is_not_critical() -> None:
     limits = x509.NameConstraints([x509.DNSName("example")], None)
     middle = make("middle", ROOT, ca=True, number=1, extensions=[(limits, False)])
@@ -172,6 +185,7 @@ def test_an_extension_that_is_known_counts_though_it_is_not_critical() -> None:
         assert verdict(make("leaf", middle, number=2, extensions=[(san(name), False)]), middle) == expected
 
 
+@pytest.mark.requirements("5280-4.2.1.10-06", negative=True)
 def test_constraints_of_a_kind_that_we_do_not_know() -> None:
     limits = x509.NameConstraints([x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))], None)
     middle = make("middle", ROOT, ca=True, number=1, extensions=[(limits, True)])
@@ -180,6 +194,7 @@ def test_constraints_of_a_kind_that_we_do_not_know() -> None:
     assert verdict(leaf, middle) in ("name-constraints", "critical-extension", "refused")
 
 
+@pytest.mark.requirements("4945-3.1.6-01", "4945-3.1-01", "4945-3.1.8-01")
 def test_no_general_name_is_offered_as_an_identity() -> None:
     both = x509.SubjectAlternativeName([x509.DirectoryName(ROOT.certificate.subject), x509.DNSName("gw.example")])
     leaf = make("leaf", ROOT, number=1, extensions=[(both, False)])

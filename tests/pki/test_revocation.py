@@ -95,12 +95,17 @@ CRLS = {
 }
 
 
+@pytest.mark.requirements(
+    "5280-6.3-01", "5280-5.1.1.3-02", "5280-6.3.3-01", "5280-5.2-01", "5280-5.3-01", "4945-5.2-01", "4945-5.2.2.4.1-01",
+    negative=True,
+)  # fmt: skip
 @pytest.mark.parametrize("which", CRLS)
 def test_crl(which: str) -> None:
     octets, expected = CRLS[which]
     assert verdict(crls=[ROOT_CRL, octets]) == expected
 
 
+@pytest.mark.requirements("4945-5.1.3.13-02", negative=True)
 def test_a_distribution_point_must_be_that_of_the_certificate() -> None:
     """RFC 4945 section 5.1.3.13: a CRL of another distribution point must not stand in for the one that lists it."""
     here, there = (crl([], scope(full_name=url(each))) for each in (CRL_URL, "http://crl.example/2"))
@@ -108,12 +113,14 @@ def test_a_distribution_point_must_be_that_of_the_certificate() -> None:
     assert verdict(POINTED, crls=[ROOT_CRL, there]) == "revocation-unknown"
 
 
+@pytest.mark.requirements("4945-5.2.2.4.1-02", negative=True)
 def test_a_delta_crl_changes_nothing() -> None:
     delta = MIDDLE.crl([LEAF], delta=True)
     assert verdict(crls=[ROOT_CRL, MIDDLE.crl(), delta]) == "good"
     assert verdict(crls=[ROOT_CRL, delta, MIDDLE.crl([LEAF]), MIDDLE.crl(delta=True)]) == "revoked"
 
 
+@pytest.mark.requirements("5280-4.2.1.3-04", negative=True)
 def test_a_crl_needs_crl_sign() -> None:
     middle = ROOT.intermediate("CN=no CRLs", key_usage=("keyCertSign",))
     leaf = middle.issue("CN=leaf")
@@ -183,6 +190,7 @@ OCSP = {
 }  # fmt: skip
 
 
+@pytest.mark.requirements("4806-4.1-03", "4806-4.2-02", negative=True)
 @pytest.mark.parametrize("which", OCSP)
 def test_ocsp(which: str) -> None:
     octets, expected = OCSP[which]
@@ -207,6 +215,7 @@ def test_every_kind_of_key_signs_crls_and_responses(key: str) -> None:
     assert judge(leaf.der, [], Trust(root.der, at=NOW, revocation="required"), ocsp=[root.ocsp(leaf)])
 
 
+@pytest.mark.requirements("4945-5.2.1-01", negative=True)
 def test_revoked_wins_over_good() -> None:
     """RFC 4945 section 5.2.1, in whatever order they come and from wherever."""
     good, bad = MIDDLE.ocsp(LEAF), MIDDLE.crl([LEAF])

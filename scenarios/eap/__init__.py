@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Authentication of clients by EAP (RFC 7296 section 2.16)."""
