@@ -2,8 +2,9 @@
 """Which scenarios find the deliberate faults of tests/faults: ``scripts/faults [NAME...]``.
 
 Each fault is given to the embedded peer. The scenarios that name one of its requirements run first, then those of its
-area, then all others, until one fails that passes without the fault. It writes docs/faults.md and proven.json, which
-the ledger reads: for each requirement, the tests that fail when a peer breaks it.
+area, then all others, until one fails that passes without the fault. It writes found.json, and proven.json, which the
+ledger reads: for each requirement, the tests that fail when a peer breaks it. What was found of faults that do not run
+now is kept.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from fynx_scapy import scenarios
@@ -33,12 +33,10 @@ from fynx_scapy.session import Session
 from fynx_scapy.text import counted
 from tests.faults.everything import faults
 from tests.faults.fault import FAULTS, Fault
-from tools import faults_page
+from tools.faults_page import FOUND, PROVEN, PROVEN_TESTS
 
-ROOT = Path(__file__).resolve().parent.parent
-PROVEN = ROOT / "fynx_scapy" / "harness" / "proven.json"
-FOUND = ROOT / "tests" / "faults" / "found.json"
-"""For each fault a test that finds it in a peer, and its role; null if there is none."""
+Proofs = dict[str, dict[str, list[str]]]
+"""Requirement -> test -> the faults that break the requirement and make the test fail."""
 LONGEST = 10.0
 """Seconds that one scenario may take. With some faults a conversation does not end."""
 
@@ -99,11 +97,19 @@ class Finding:
         """Whether a test failed because of a faulty peer."""
         return not all(one.ours for one in self.failed)
 
-    @property
-    def first(self) -> list[str] | None:
-        """Place and role of a test that finds the fault in a peer: if possible one that names what it breaks."""
-        theirs = sorted((not one.breaks, one.place, one.role) for one in self.failed if not one.ours)
-        return list(theirs[0][1:]) if theirs else None
+    def nearest(self, proven: Proofs) -> list[str] | None:
+        """Place and role of a test that finds the fault in a peer, and as few others as ``proven`` knows.
+
+        If possible it names what the fault breaks.
+        """
+        finds: dict[str, set[str]] = {}
+        for places in proven.values():
+            for place, names in places.items():
+                finds.setdefault(place, set()).update(names)
+        theirs = sorted(
+            (not one.breaks, len(finds.get(one.place, ())), one.place, one.role) for one in self.failed if not one.ours
+        )
+        return list(theirs[0][2:]) if theirs else None
 
     @property
     def proves(self) -> bool:
@@ -183,6 +189,13 @@ def passes(place: str, role: Role) -> bool:
     return under(None, test)[0] == "PASS"
 
 
+@functools.cache
+def by_pytest() -> frozenset[str]:
+    """The faults that pytest's tests find."""
+    proven: Proofs = json.loads(PROVEN_TESTS.read_text("utf-8"))
+    return frozenset(name for places in proven.values() for names in places.values() for name in names)
+
+
 class Search:
     """The tests that have run for one fault, and what came of them."""
 
@@ -209,13 +222,13 @@ class Search:
 def find(name: str, everything: bool = False) -> Finding:
     """Look for one fault. ``everything`` runs all tests, instead of stopping after the first group with a failure.
 
-    Then the tests of the broken requirements run with the fault in our own end: scenarios of before show in many
-    sentences only that we keep them.
+    For a fault that pytest's tests find, tests of other areas need not run. Then the tests of the broken requirements
+    run with the fault in our own end: scenarios of before show in many sentences only that we keep them.
     """
     fault, began = FAULTS[name], time.perf_counter()
     search = Search(fault)
     groups = stages(fault, all_tests())
-    for group in groups:
+    for group in groups if everything or name not in by_pytest() else groups[:2]:
         search.run(group)
         if search.failed and not everything:
             break
@@ -236,9 +249,15 @@ def search(names: Iterable[str], processes: int, tell: Callable[[Finding], None]
     return [found[name] for name in order]
 
 
-def proofs(findings: Iterable[Finding]) -> dict[str, dict[str, list[str]]]:
-    """Requirement -> test -> the faults that break the requirement and make the test fail."""
+def proofs(findings: Iterable[Finding], before: Proofs | None = None) -> Proofs:
+    """What these findings prove, and what was proven ``before`` by other faults that are still there."""
+    ran = {finding.fault for finding in findings}
+    known = {test.place for test in all_tests()}
     made: dict[str, dict[str, set[str]]] = {}
+    for identifier, places in (before or {}).items():
+        for place, names in places.items():
+            if place in known and (kept := {name for name in names if still_breaks(name, identifier)} - ran):
+                made.setdefault(identifier, {})[place] = kept
     for finding in findings:
         for one in finding.failed:
             for identifier in one.breaks:
@@ -247,6 +266,28 @@ def proofs(findings: Iterable[Finding]) -> dict[str, dict[str, list[str]]]:
         identifier: {place: sorted(made[identifier][place]) for place in sorted(made[identifier])}
         for identifier in sorted(made)
     }
+
+
+def still_breaks(name: str, identifier: str) -> bool:
+    """Whether there is such a fault, and it breaks that requirement."""
+    return name in FAULTS and identifier in FAULTS[name].requirements
+
+
+def new() -> list[str]:
+    """The faults of which nothing is known, or that were found by a test that is gone."""
+    known = {(test.place, test.role.value) for test in all_tests()}
+    before: dict[str, list[str] | None] = json.loads(FOUND.read_text("utf-8"))
+    gone = {name for name, found in before.items() if found is not None and tuple(found) not in known}
+    return [fault.name for fault in faults() if fault.name not in before or fault.name in gone]
+
+
+def write(findings: Sequence[Finding]) -> None:
+    """Write what was found by these faults into the results of all."""
+    made = proofs(findings, json.loads(PROVEN.read_text("utf-8")))
+    before = json.loads(FOUND.read_text("utf-8")) | {one.fault: one.nearest(made) for one in findings}
+    found = {fault.name: before[fault.name] for fault in faults() if fault.name in before}
+    FOUND.write_text(_rows(found), "utf-8")
+    PROVEN.write_text(_rows(made), "utf-8")
 
 
 def _rows(table: Mapping[str, object]) -> str:
@@ -269,15 +310,16 @@ def _told(finding: Finding) -> None:
 
 
 def main() -> int:
-    """Look for all faults, or for those that are named. Status 1 when one was not found."""
+    """Look for all faults, or for those that are named, and write what was found. Status 1 when one was not found."""
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help="faults to look for; by default all, which writes the results")
+    parser.add_argument("names", nargs="*", help="faults to look for; by default all")
+    parser.add_argument("--new", action="store_true", help="only faults without a result, or whose test is gone")
     parser.add_argument("-j", type=int, default=min(2, os.cpu_count() or 1), dest="processes", help="processes")
     parser.add_argument("--all-tests", action="store_true", help="run every test, also when one has failed")
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in FAULTS]:
         parser.error(f"there is no fault {unknown[0]!r}")
-    names = given.names or [fault.name for fault in faults()]
+    names = given.names or (new() if given.new else [fault.name for fault in faults()])
     if given.all_tests:
         findings = []
         for finding in (find(name, everything=True) for name in names):
@@ -290,11 +332,7 @@ def main() -> int:
         findings = search(names, given.processes, _told)
     lost = [finding.fault for finding in findings if not finding.found]
     print(f"{len(findings) - len(lost)} of {counted(len(findings), 'fault')} found", file=sys.stderr)
-    if not given.names:
-        made = proofs(findings)
-        FOUND.write_text(_rows({one.fault: one.first for one in findings}), "utf-8")
-        PROVEN.write_text(_rows(made), "utf-8")
-        faults_page.PAGE.write_text(faults_page.page(findings, made), "utf-8")
+    write(findings)
     return 1 if lost else 0
 
 

@@ -34,7 +34,7 @@ from fynx_scapy.ike.message import notify
 from fynx_scapy.ike.wire.rules import Rule
 from fynx_scapy.ladder import Ladder
 from fynx_scapy.reasons import CERTIFICATES, ENDINGS, REFUSALS
-from tools import ledger
+from tools import faults_page, ledger
 from tools.cases_page import cases
 from tools.ledger import requirements
 from tools.schema_page import report_json
@@ -326,6 +326,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "report-json.md": report_json,
     "cases.md": cases,
     "requirements.md": requirements,
+    "faults.md": faults_page.current,
     "signatures.md": signatures,
 }
 

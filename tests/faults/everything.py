@@ -5,24 +5,32 @@ from __future__ import annotations
 
 from tests.faults import (
     authentication,
+    certificates,
+    conduct,
     configuration,
     ending,
     esp,
     fragments,
     initial,
     keyexchange,
+    keys,
     life,
     messages,
     more_messages,
     more_setup,
     negotiation,
+    offers,
+    packets,
     path,
+    ppk,
+    sent,
 )
 from tests.faults.fault import FAULTS, Fault
 
 TOPICS = (
     initial, keyexchange, negotiation, authentication, messages, fragments, life, ending, configuration, path, esp,
-    more_setup, more_messages,
+    more_setup, more_messages, offers, sent, conduct, keys, packets, ppk,
+    certificates,
 )  # fmt: skip
 """The modules that register the faults, in the order of a conversation."""
 

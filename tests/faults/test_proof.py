@@ -15,6 +15,7 @@ from tools.faults import Finding, Found, OutOfTimeError, all_tests, at_most, fin
 WRONG_PSK = "scenarios/handshake/wrong_psk.py::wrong_psk"
 
 
+@pytest.mark.slow
 def test_a_fault_is_found_by_the_tests_of_what_it_breaks():
     finding = find("takes_any_auth")
     assert finding.proves
@@ -60,16 +61,50 @@ def test_a_test_proves_a_requirement_that_it_names_and_the_fault_breaks():
     assert proofs(FINDINGS) == {"7296-1.2-02": {WRONG_PSK: ["takes_any_auth"]}}
 
 
+def test_what_other_faults_have_proven_is_kept_if_the_fault_and_the_test_are_still_there():
+    before = {
+        "7296-1.2-02": {
+            WRONG_PSK: ["takes_any_auth", "takes_any_icv", "takes_nothing"],
+            "gone.py::gone": ["takes_any_icv"],
+        },
+        "7296-1.2-03": {WRONG_PSK: ["takes_any_auth", "takes_any_icv"]},
+    }
+    assert proofs([Finding("takes_any_auth")], before) == {"7296-1.2-02": {WRONG_PSK: ["takes_any_icv"]}}
+
+
+def test_the_nearest_test_names_what_is_broken_and_finds_few_other_faults():
+    breaks = ("7296-1.2-02",)
+    finding = Finding(
+        "takes_any_auth",
+        (
+            Found("scenarios/a.py::broad", "initiator", "", breaks),
+            Found("scenarios/b.py::narrow", "initiator", "", breaks),
+            Found("scenarios/b.py::narrow", "responder", "", breaks, ours=True),
+            Found("scenarios/a.py::other", "responder", "", ()),
+        ),
+    )
+    before = {"7296-1.2-02": {"scenarios/a.py::broad": ["takes_any_auth", "takes_any_icv"]}}
+    assert finding.nearest(before) == ["scenarios/b.py::narrow", "initiator"]
+    assert Finding("takes_any_auth", finding.failed[2:]).nearest(before) == ["scenarios/a.py::other", "responder"]
+    assert Finding("takes_any_auth", finding.failed[2:3]).nearest(before) is None
+
+
 def test_the_page_says_what_was_found_by_what_and_what_was_not():
-    page = faults_page.page(FINDINGS, proofs(FINDINGS))
-    assert "- 2 of 3 faults are found, 1 of them by a test that names the broken requirement." in page
+    found = {one.fault: one.nearest({}) for one in FINDINGS} | {"takes_any_icv": None}
+    page = faults_page.page(found, proofs(FINDINGS), {"7296-3.14-06": {"tests/a.py::test_b": ["takes_any_icv"]}})
+    assert (
+        "- 2 of 4 faults are found in a peer, 1 of them by a test that names the broken requirement; 1 by pytest"
+        in page
+    )
     assert f"- `never_retransmits`: {FAULTS['never_retransmits'].what}" in page
-    assert "| `handshake/wrong_psk.py::wrong_psk` and 1 other |" in page
+    assert "| `handshake/wrong_psk.py::wrong_psk` |" in page
     assert "`a.py::other` (names none of these) |" in page
+    assert "| `tests/a.py::test_b` |" in page
     assert "**nothing**" in page
+    assert "- `takes_any_icv`: " not in page
 
 
 def test_every_fault_has_a_row_of_plain_text():
-    page = faults_page.page([Finding(fault.name) for fault in faults()], {})
+    page = faults_page.page({fault.name: None for fault in faults()}, {}, {})
     assert page.count("\n| `") == len(faults())
     assert all(line.count("|") == 5 for line in page.splitlines() if line.startswith("| `"))
