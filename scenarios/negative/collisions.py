@@ -27,20 +27,32 @@ from fynx_scapy.harness.cases import (
 from fynx_scapy.harness.verbs import insert_notify, send_again
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
-from fynx_scapy.taps import RESPONSE, Datagram, DatagramKind
+from fynx_scapy.taps import RESPONSE, Datagram, DatagramKind, Delayed, Outgoing
 
 CREATE, INFORMATIONAL = ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL
+HELD = 0.2
+"""Seconds."""
 
 
 def begun(provoke: Callable[[Any], object]) -> Callable[[Run, Session], None]:
-    """The peer has begun an exchange. Its request has not reached us when ours leaves."""
+    """The peer has begun an exchange. Its request has not reached us when ours leaves.
+
+    Our answer to it leaves later than ours: a peer with several threads may take two datagrams of the same moment in
+    either order, and after our answer nothing crosses any more.
+    """
 
     def prepare(run: Run, s: Session) -> None:
         run.establish(s)
+        s.tap("datagrams", held_back, lambda message: bool(int(message.header.flags) & RESPONSE))
         provoke(run.driver(s))
         run.driver(s).begun()
 
     return prepare
+
+
+def held_back(_message: Outgoing, datagrams: list[Datagram], _attempt: int) -> list[Delayed]:
+    """A tap: the peer has answered our request before."""
+    return [Delayed(datagram, HELD) for datagram in datagrams]
 
 
 def crossing(
