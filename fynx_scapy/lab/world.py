@@ -21,8 +21,10 @@ from fynx_scapy.lab.given import ends, needed
 from fynx_scapy.lab.lab import Lab
 from fynx_scapy.lab.peer import PeerConfig
 from fynx_scapy.net.hosts import Hosts
+from fynx_scapy.net.udp import UdpNetwork
 from fynx_scapy.session import Session
 
+_BEGUN = 2.0
 _PATIENCE = 10.0
 QUICK = Retransmission(timeout=0.3, base=1.5, tries=2)
 """A peer of a lab answers at once, and the network loses nothing: a request is given up after a second."""
@@ -59,6 +61,11 @@ class LabDriver(Driver):
     def initiate(self, connection: str = "lab", child: str | None = None) -> None:
         """Have it set up an IKE SA and a Child SA with us: its first one, or the one with the name ``child``."""
         self._lab.peer.initiate(connection, child)
+
+    def begun(self) -> None:
+        """Wait until its request is there, which is then read no earlier than our next step receives."""
+        if self._session is not None and isinstance(self._session.network, UdpNetwork):
+            self._session.network.waiting(_BEGUN * self._lab.slowness)
 
     def create_child(self, config: ChildConfig | None = None) -> None:
         """Have it set up the Child SA with that name, or its second one. OutOfReach when it has one alone."""

@@ -129,6 +129,10 @@ class UdpNetwork(SocketHosts):
             pause = _SHARED if self._attendant is not None else POLL if met is not None else _PATIENCE
             self._step(min(end, self.now + pause))
 
+    def waiting(self, limit: float) -> bool:
+        """Whether a datagram waits to be read, or comes within ``limit`` seconds. It stays there."""
+        return bool(self._poll.poll(limit))
+
     def settle(self, name: str) -> None:
         """Like the base class, but for some seconds at most: a real network may never become idle."""
         endpoint = self.hosts[name].endpoint

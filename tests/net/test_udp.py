@@ -359,3 +359,16 @@ def test_scapys_own_sr1_is_answered() -> None:
     finally:
         peer.network.close()
     assert done.stdout.strip() == "(True, b'12345678', True)", done.stderr
+
+
+def test_what_waits_is_seen_and_stays() -> None:
+    port, natt_port = free_ports("127.0.0.1")
+    with UdpNetwork() as network, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        network.add(Endpoint("127.0.0.1", [BOB], config=EndpointConfig(port=port, natt_port=natt_port)), "bob")
+        assert not network.waiting(0)
+        other.sendto(b"no IKE", ("127.0.0.1", port))
+        assert network.waiting(5)
+        assert network.waiting(0)
+        network.run()
+        assert [event for _, event in network.events if isinstance(event, MessageDropped)]
+        assert not network.waiting(0)
