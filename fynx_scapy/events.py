@@ -6,6 +6,7 @@ from __future__ import annotations
 from fynx_scapy.ike.events import (
     AddressesAssigned,
     AddressesReleased,
+    AuthenticationLimited,
     ChildSaFailed,
     ChildSaInstalled,
     ChildSaRekeyed,
@@ -53,6 +54,7 @@ from fynx_scapy.ike.events import (
 __all__ = [
     "AddressesAssigned",
     "AddressesReleased",
+    "AuthenticationLimited",
     "ChildSaFailed",
     "ChildSaInstalled",
     "ChildSaRekeyed",

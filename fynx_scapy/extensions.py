@@ -8,6 +8,7 @@ a ``Registry`` for one endpoint. ``sa.of(Fragmentation)`` is the state of an ext
 from __future__ import annotations
 
 from fynx_scapy.ike.extensions import (
+    AuthLifetime,
     Childless,
     ConfigurationPayload,
     Extension,
@@ -23,6 +24,7 @@ from fynx_scapy.ike.extensions import (
 )
 
 __all__ = [
+    "AuthLifetime",
     "Childless",
     "ConfigurationPayload",
     "Extension",

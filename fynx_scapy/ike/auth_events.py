@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The events about how a peer authenticates, beside `IkeSaEstablished` and `IkeSaFailed`."""
+"""The events about how a peer authenticates, and for how long, beside `IkeSaEstablished` and `IkeSaFailed`."""
 
 from __future__ import annotations
 
@@ -47,3 +47,28 @@ class PeerCertificateRefused(Event):
     def weight(self) -> int:
         """Includes the texts."""
         return SMALL + sum(map(len, (self.reason, self.subject, *self.notes)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticationLimited(Event):
+    """The authentication of an IKE SA counts for so many ``seconds`` from now on (AUTH_LIFETIME, RFC 4478).
+
+    ``by_peer``: whether the peer says so, and we authenticate again before; else we delete the IKE SA after that time.
+    """
+
+    seconds: int
+    by_peer: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PpkUsed(Event):
+    """The keys of an IKE SA and of all that follow from it depend on a PPK (RFC 8784). ``ppk_id`` says which."""
+
+    ppk_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PpkNotUsed(Event):
+    """A PPK was configured, but an IKE SA was set up without it (RFC 8784 section 6)."""
+
+    reason: str

@@ -142,6 +142,7 @@ class IkeFields(TypedDict, total=False):
     remote_natt_port: int
     lifetime: Lifetime
     reauthenticate_after: float | None
+    auth_lifetime: int | None
     replace_refused: bool
     initial_contact: bool
     dpd: DeadPeerDetection
@@ -277,6 +278,9 @@ class IkeConfig(Checked):
     """When to rekey the IKE SA, and when to close it."""
     reauthenticate_after: float | None = setting(None, optional(seconds()))
     """Seconds after which to reauthenticate; None for never."""
+    auth_lifetime: int | None = setting(None, optional(whole(0, 0xFFFF_FFFF, "seconds")))
+    """For how many seconds a responder lets an initiator go on before it authenticates again (AUTH_LIFETIME, RFC 4478);
+    then it deletes the IKE SA. None for ever, 0 for at once. An initiator heeds what its responder says."""
     replace_refused: bool = setting(True, flag())
     """Whether to set up a new IKE SA from scratch when the peer answers a rekey with NO_ADDITIONAL_SAS (section 4). If
     not, the old one lives until its hard limit."""

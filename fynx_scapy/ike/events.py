@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import Closing
+from fynx_scapy.ike.auth_events import AuthenticationLimited as AuthenticationLimited
 from fynx_scapy.ike.auth_events import PeerCertificateAccepted as PeerCertificateAccepted
 from fynx_scapy.ike.auth_events import PeerCertificateRefused as PeerCertificateRefused
+from fynx_scapy.ike.auth_events import PpkNotUsed as PpkNotUsed
+from fynx_scapy.ike.auth_events import PpkUsed as PpkUsed
 from fynx_scapy.ike.basics.bounded import Bounded
 from fynx_scapy.ike.basics.event import LAYER, SMALL, count_layers
 from fynx_scapy.ike.basics.event import Event as Event
@@ -225,20 +228,6 @@ class CrashDetected(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PpkUsed(Event):
-    """The keys of an IKE SA and of all that follow from it depend on a PPK (RFC 8784). ``ppk_id`` says which."""
-
-    ppk_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PpkNotUsed(Event):
-    """A PPK was configured, but an IKE SA was set up without it (RFC 8784 section 6)."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSaRekeyed(Event):
     """A Child SA was rekeyed. Both SPIs are our inbound ones. The old Child SA is deleted next."""
 
@@ -264,7 +253,8 @@ class IkeSaRekeyed(Event):
 class LifetimeReached(Event):
     """An SA reached a lifetime limit. It is rekeyed now, or closed when the limit is ``hard``.
 
-    ``limit`` is ``seconds``, ``bytes``, ``packets``, ``sequence numbers``, ``message IDs`` or ``reauthentication``.
+    ``limit`` is ``seconds``, ``bytes``, ``packets``, ``sequence numbers``, ``message IDs``, ``reauthentication``, or
+    ``authentication`` (that of AUTH_LIFETIME, RFC 4478).
     ``spi`` is the inbound SPI of the Child SA, None for the IKE SA.
     """
 

@@ -46,6 +46,7 @@ class StrongSwan(Peer):
     name = manifest = "strongswan"
     capabilities = frozenset(
         {
+            "auth_lifetime",
             "certificates",
             "certreq",
             "chains",

@@ -12,6 +12,7 @@ from fynx_scapy.errors import Timeout
 from fynx_scapy.events import (
     AddressesAssigned,
     AddressesReleased,
+    AuthenticationLimited,
     ChildSaFailed,
     ChildSaInstalled,
     ChildSaRekeyed,
@@ -317,6 +318,7 @@ ROWS: Mapping[type[Event], Row] = {
     ),
     Suspected: Row("info", lambda event: {"notify": _notify(event.notify_type), "acted": event.acted}, _anybody),
     CrashDetected: Row("warning", lambda event: {}),
+    AuthenticationLimited: Row("info", lambda event: {"seconds": event.seconds, "by": _by(event)}),
     PpkUsed: Row("info", lambda event: {"ppk_id": event.ppk_id}),
     PpkNotUsed: Row("warning", lambda event: {"reason": event.reason}),
     PuzzleSolved: Row("info", lambda event: {"difficulty": event.difficulty, "work": event.work}),

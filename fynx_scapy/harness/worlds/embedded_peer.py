@@ -20,6 +20,7 @@ SHORT = Retransmission(timeout=0.5, base=1.5, tries=3)
 """The schedule of both ends: a network in memory loses nothing."""
 CAPABILITIES = frozenset(
     {
+        "auth_lifetime",
         "address_checked", "certificates", "certreq", "chains", "choice", "crl", "distinguished_names", "eap",
         "eap_aka", "eap_only", "eap_tls13", "eap_ttls_plain", "ecdsa", "ecdsa_brainpool", "ecdsa_by_curve", "ed25519",
         "ed448",
@@ -58,6 +59,8 @@ def _config(peer: PeerConfig) -> IkeConfig:
         children=children,
         childless=peer.childless != "never",
         fragmentation=peer.fragmentation != "no",
+        auth_lifetime=peer.reauth or None,
+        reauthenticate_after=peer.reauth or None,
         dpd=DeadPeerDetection(interval=peer.dpd_delay) if peer.dpd_delay else ours.dpd,
         cp_reply=None if peer.pool is None else ConfigReply(pool=peer.pool),
         cp_request=ConfigRequest() if peer.virtual_ip else None,

@@ -111,6 +111,9 @@ class PeerConfig(Checked):
     """Its Child SAs."""
     dpd_delay: int = setting(0, whole(0, 1 << 31, "seconds"))
     """The seconds of silence after which it checks that we are alive; 0 for never."""
+    reauth: int = setting(0, whole(0, 1 << 31, "seconds"))
+    """The seconds for which an authentication counts (RFC 4478): as responder it says so, and as initiator it
+    authenticates again before they end. 0 for ever."""
     fragmentation: str = setting("yes", one_of("yes", "accept", "force", "no"))
     """Whether it sends and accepts fragments: ``yes``, ``accept``, ``force`` or ``no``."""
     fragment_size: int | None = setting(None, optional(whole(1, 65535, "octets")))

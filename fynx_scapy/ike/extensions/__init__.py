@@ -22,4 +22,5 @@ from fynx_scapy.ike.auth.ppk import PostQuantumKey as PostQuantumKey
 from fynx_scapy.ike.extensions.initial_contact import InitialContact as InitialContact
 from fynx_scapy.ike.extensions.quick_crash import QuickCrashDetection as QuickCrashDetection
 from fynx_scapy.ike.extensions.cp import ConfigurationPayload as ConfigurationPayload
+from fynx_scapy.ike.extensions.auth_lifetime import AuthLifetime as AuthLifetime
 from fynx_scapy.ike.extensions.window_size import WindowSize as WindowSize
