@@ -11,7 +11,7 @@ import contextlib
 import os
 import resource
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -40,6 +40,8 @@ class TlsConfig:
     check_crls: bool = False
     minimum: str = "1.2"
     maximum: str = "1.3"
+    accept: Callable[[bytes], None] | None = None
+    """What a client asks of the server's certificate (DER) once its chain verifies; AuthenticationError refuses it."""
     key_log: AnyPath = ""
     """A file to which the secrets of each connection are added (SSLKEYLOGFILE, mode 600); empty for none: whoever has
     it can read what TLS protects."""
@@ -116,19 +118,28 @@ class Tunnel:
         """Why it failed. There may be an alert to send nevertheless."""
 
     def take(self, flight: bytes) -> bytes:
-        """Go on with what the other end has sent; returns what to send, or nothing. See ``done`` and ``error``."""
+        """Go on with what the other end has sent; returns what to send, or nothing. See ``done`` and ``error``.
+
+        AuthenticationError where the server is another one than we want.
+        """
         self._remember(flight, ours=False)
         self._in.write(flight)
         if not self.done:
             try:
                 self._tls.do_handshake()
                 self.done = True
+                self._check()
             except ssl.SSLWantReadError:
                 pass
             except ssl.SSLError as error:
                 self.error = TunnelError(f"expected the TLS handshake to succeed, found {_reason(error)}")
             self._keep()
         return self._flush()
+
+    def _check(self) -> None:
+        """AuthenticationError for a server whose certificate is good, but not that of the server that we want."""
+        if self._config.accept is not None and not self._server:
+            self._config.accept(self.certificate)
 
     def write(self, data: bytes) -> bytes:
         """The octets that carry data to the other end, protected."""

@@ -107,8 +107,9 @@ class Eap(Credential):
     ) -> Self:
         """EAP-TLS with a certificate. ``trust`` says which servers we take: the gateway, or one behind it.
 
-        ``fields``: ``minimum`` and ``maximum`` (TLS versions), ``fragment`` (octets of TLS in a packet), ``key_log`` (a
-        file to which the secrets of TLS are added, for captures). ConfigError for what TLS does not take.
+        ``fields``: ``server`` (whom its certificate has to name, an identity), ``minimum`` and ``maximum`` (TLS
+        versions), ``fragment`` (octets of TLS in a packet), ``key_log`` (a file to which the secrets of TLS are added,
+        for captures). ConfigError for what TLS does not take.
         """
         from fynx_scapy.eap.tls import TlsPeer
 
@@ -362,6 +363,27 @@ def _check_trust(trust: Trust) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class NamedServer:
+    """Takes the certificate of a TLS server if it has an identity (RFC 5216 section 5.3)."""
+
+    identity: Identity
+
+    @classmethod
+    def of(cls, name: Identity | str) -> Self:
+        """ConfigError for an identity that no certificate has."""
+        identity = name if isinstance(name, Identity) else Identity.of(name)
+        if identity.type == IdType.ID_KEY_ID:
+            raise ConfigError(f"expected server to be a name that a certificate may have, found the key ID {identity}")
+        return cls(identity)
+
+    def __call__(self, certificate: bytes) -> None:
+        """CertificateError for another one."""
+        from fynx_scapy.pki.identity import matches
+
+        matches(certificate, self.identity.type, self.identity.data)
+
+
 def identity_of(user: bytes) -> Identity:
     """An identity of EAP as one of IKE: read as text; a key ID where it is none."""
     try:
@@ -379,7 +401,9 @@ def tls_end(
     from fynx_scapy.eap.tunnel import TlsConfig
     from fynx_scapy.pki.trust import Trust
 
-    of_tls = {name: fields.pop(name) for name in ("minimum", "maximum", "key_log") if name in fields}
+    of_tls: dict[str, Any] = {name: fields.pop(name) for name in ("minimum", "maximum", "key_log") if name in fields}
+    if "server" in fields:
+        of_tls["accept"] = NamedServer.of(fields.pop("server"))
     trust = trust if isinstance(trust, Trust) or trust is None else Trust(trust)
     if trust is not None:
         _check_trust(trust)
