@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import textwrap
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ from fynx_scapy.ike.terms.endpoint_config import EndpointConfig
 from fynx_scapy.ike.terms.lifetime import Lifetime, Limits
 from fynx_scapy.ike.terms.timeouts import DeadPeerDetection, Reconnect, Retransmission
 from fynx_scapy.pki.trust import Trust
-from fynx_scapy.settings.credentials import PLACES, CredentialTable
+from fynx_scapy.settings.credentials import CredentialTable
+from fynx_scapy.settings.places import PLACES
 from fynx_scapy.settings.settings import Settings
 from fynx_scapy.settings.swanctl.keys import AUTH, AUTHORITY, CERTIFICATE, CHILD, CONNECTION, IGNORED, POOL, Key
 from fynx_scapy.settings.swanctl.secrets import LEFT_OUT
@@ -29,19 +31,13 @@ WIDTH = 120
 NOTE = "<!-- Written by scripts/docs from the code: change that, not this page. -->"
 
 
-def _credentials(name: str) -> dict[type[CredentialTable], None]:
-    """The tables that a setting may be, each once."""
-    place = PLACES[name]
-    return dict.fromkeys([*place.kinds.values(), *([place.otherwise] if place.otherwise else [])])
-
-
 # Each class and the table in which its settings stand.
 TABLES: tuple[tuple[type[Checked], str], ...] = (
     (Settings, "The file itself"),
     (EndpointConfig, "`[endpoint]`"),
     (Reconnect, "`[reconnect]`"),
     (IkeConfig, "`[connections.NAME]`"),
-    *((cls, f"`[connections.NAME.{name}]`: {cls.about}") for name in PLACES for cls in _credentials(name)),
+    *((cls, f"`[connections.NAME.{name}]`: {cls.about}") for name in PLACES for cls in PLACES[name].tables),
     (Trust, "`[connections.NAME.trust]`"),
     (Ppk, "`[[connections.NAME.ppk]]`"),
     (ChildConfig, "`[[connections.NAME.children]]`"),
@@ -89,7 +85,15 @@ def _about(cls: type[Checked]) -> str:
 
 
 def field_docs(cls: type) -> dict[str, str]:
-    """The string below each field of a dataclass, as one line."""
+    """The string below each field of a dataclass and of those that it is made of, as one line."""
+    found: dict[str, str] = {}
+    for each in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(each):
+            found |= _own_docs(each)
+    return found
+
+
+def _own_docs(cls: type) -> dict[str, str]:
     (node,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     assert isinstance(node, ast.ClassDef)
     return {

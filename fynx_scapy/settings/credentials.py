@@ -6,10 +6,9 @@ Keys and passphrases lie in files of their own. The words are those of ``fynx co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from fynx_scapy.checks import SECRET, Check, Checked, as_tuple, flag, one_of, optional, required, setting, several, text
 from fynx_scapy.ike.credentials.certificates import Certificate, Certificates, RawKey, RawKeys
@@ -164,28 +163,3 @@ class CertificatesTable(CredentialTable):
         """`Certificates`."""
         ocsp = {"if-required": None, "always": True, "never": False}[self.ocsp]
         return Certificates(schemes=self.schemes, known=self.known, ocsp=ocsp, match_address=self.match_address)
-
-
-class Place(NamedTuple):
-    """A setting that is a credential."""
-
-    kinds: Mapping[str, type[CredentialTable]]
-    """What its table may be, by the key that says so."""
-    otherwise: type[CredentialTable] | None
-    """What a table is that has none of these keys; None if it needs one."""
-    short: str
-    """The key beside the table for a pre-shared key alone; empty if there is none."""
-    example: str
-
-
-PLACES: Mapping[str, Place] = {
-    "auth": Place(
-        {"psk": PskTable, "cert": CertificateTable, "raw_key": RawKeyTable, "null": NullTable},
-        None, "psk", '{ cert = "gw.pem", key = "gw.key" } or { psk_file = "gw.psk" }',
-    ),
-    "remote_auth": Place(
-        {"psk": PskTable, "raw_keys": RawKeysTable, "null": NullTable},
-        CertificatesTable, "", '{ schemes = ["rsa-pss-sha256"] } or { psk_file = "peer.psk" }',
-    ),
-}  # fmt: skip
-"""By the name of the setting in `IkeConfig`."""

@@ -28,9 +28,9 @@ class Lines:
         return bisect.bisect_left(self._ends, offset) + 1
 
 
-def read_text(path: Path) -> str:
-    """The text of a configuration file. ConfigError if it cannot be read, is too large, or is no text in UTF-8."""
-    octets = _octets(path, MOST_OCTETS, "a configuration")
+def read_text(path: Path, most: int = MOST_OCTETS, what: str = "a configuration") -> str:
+    """The text of a file of at most ``most`` octets. ConfigError if it cannot be read, is larger, or is no UTF-8."""
+    octets = _octets(path, most, what)
     try:
         text = octets.decode("utf-8-sig")
     except UnicodeDecodeError as error:

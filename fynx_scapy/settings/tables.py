@@ -12,7 +12,7 @@ from fynx_scapy.checks import Check, Checked, Setting, read_secret, settings_of
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.credentials.credential import Credential
 from fynx_scapy.settings import positions
-from fynx_scapy.settings.credentials import PLACES, Place
+from fynx_scapy.settings.places import PLACES, Place
 from fynx_scapy.settings.source import exposed, read_secret_file, readable_by_all
 from fynx_scapy.text import LONGEST, printable
 
@@ -69,7 +69,8 @@ class Reader:
             if key != setting.key or _is_secret(setting.check, value):
                 if isinstance(value, list) and setting.check.item is None:
                     raise self.fault((*at, key), f"expected {_dotted((*at, key))} to be text, found {_kind(value)}")
-                value = self._secrets(value, (*at, key), key.endswith(SECRET_FILE))
+                read = self._named_secrets if setting.check.of is Mapping else self._secrets
+                value = read(value, (*at, key), key.endswith(SECRET_FILE))
             values[setting.name] = self._value(setting, value, (*at, key))
         for setting in known.values():
             if not setting.has_default and setting.name not in values:
@@ -91,7 +92,7 @@ class Reader:
         check = setting.check
         if value is False and check.accepts(None):
             return None
-        if check.of is Mapping:
+        if check.of is Mapping and not check.hidden:
             if not isinstance(value, dict):
                 raise self.fault(at, f"expected {_dotted(at)} to be a table of tables, found {_kind(value)}")
             return {name: self._item(check.item, item, (*at, name)) for name, item in value.items()}
@@ -139,17 +140,35 @@ class Reader:
         if not found and place.otherwise is not None:
             return place.otherwise
         if not found:
-            kinds: set[Any] = set(place.kinds.values())
+            kinds: tuple[Any, ...] = place.tables
             known = {key for kind in kinds for setting in settings_of(kind) for key in keys_of(setting)}
             if wrong := next((key for key in table if key not in known), None):
                 raise self.fault((*at, wrong), f"unknown key {_shown((*at, wrong))}; {_meant(wrong, known)}")
             raise self.fault(at, f"expected one of {', '.join(place.kinds)} in {_dotted(at)}, found none")
+        for key, kind in found.items():
+            if isinstance(kind, Mapping):
+                return self._named_kind(kind, table.get(key), (*at, key))
         first, *_ = found
         if other := next((key for key, kind in found.items() if kind is not found[first]), None):
             raise self.fault(
                 (*at, other), f"expected one kind of credential in {_dotted(at)}, found {first} and {other}"
             )
         return found[first]
+
+    def _named_kind(self, kinds: Mapping[str, Any], value: object, at: positions.Path) -> Any:
+        """The class of a table, which the value of one of its keys says: a name of ``kinds``, or several for one."""
+        names: list[Any] = value if isinstance(value, list) and value else [value]
+        for name in names:
+            if not isinstance(name, str):
+                raise self.fault(at, f"expected {_dotted(at)} to be {_words(kinds)}, found {_kind(name)}")
+            if name not in kinds:
+                near = difflib.get_close_matches(name, kinds, 1)
+                found = f"{printable(name, LONGEST)!r}{f'; did you mean {near[0]!r}?' if near else ''}"
+                raise self.fault(at, f"expected {_dotted(at)} to be {_words(kinds)}, found {found}")
+        first, *more = dict.fromkeys(kinds[name] for name in names)
+        if more:
+            raise self.fault(at, f"expected methods that go together in {_dotted(at)}, found {_words(names, 'and')}")
+        return first
 
     def _files(self, value: object, at: positions.Path) -> object:
         """The name of a file, or several, from the folder of the file that has them."""
@@ -180,13 +199,24 @@ class Reader:
         except ConfigError as error:
             raise self.fault(at, str(error)) from None
 
+    def _named_secrets(self, value: object, at: positions.Path, in_file: bool) -> Any:
+        """The octets of secrets with names."""
+        if not isinstance(value, dict) or not value:
+            found = "an empty one" if isinstance(value, dict) else _kind(value)
+            raise self.fault(at, f"expected {_dotted(at)} to be a table from names to secrets, found {found}")
+        return {name: self._secrets(secret, (*at, name), in_file) for name, secret in value.items()}
+
 
 def keys_of(setting: Setting) -> tuple[str, ...]:
     """The keys by which a table may have a setting: its own one, and those for a secret, also in a file of its own."""
     place = PLACES.get(setting.name) if setting.check.of is Credential else None
     if place is not None:
         return (place.short, place.short + SECRET_FILE, setting.key) if place.short else (setting.key,)
-    secret = setting.check.hidden and not (setting.check.item is not None and _table(setting.check.item))
+    secret = (
+        setting.check.hidden
+        and setting.check.of is not Mapping
+        and not (setting.check.item is not None and _table(setting.check.item))
+    )
     return (setting.key, setting.key + SECRET_FILE) if secret else (setting.key,)
 
 
@@ -238,6 +268,11 @@ def _dotted(at: positions.Path) -> str:
 
 def _shown(at: positions.Path) -> str:
     return repr(_dotted(at))
+
+
+def _words(names: Iterable[str], before_last: str = "or") -> str:
+    *first, last = map(repr, names)
+    return f"{', '.join(first)} {before_last} {last}" if first else last
 
 
 def _meant(key: str, known: Iterable[str]) -> str:

@@ -206,7 +206,7 @@ GW = "cert = 'gw.crt', key = 'gw.key'"
         ("{ cert = 'gw.p12', passphrase_file = 'wrong' }", "gw.p12: cannot open PKCS #12: the passphrase is wrong"),
         ("{ cert = 'gw.p12', key = 'gw.key' }", "gw.p12: expected a certificate in PEM, DER or PKCS #7, found PK"),
         ("{ cert = 'gw.crt' }", "2: connections.a.auth: gw.crt: expected a private key, found a certificate"),
-        ("{ key = 'gw.key' }", "2: expected one of psk, cert, raw_key, null in connections.a.auth, found none"),
+        ("{ key = 'gw.key' }", "2: expected one of psk, cert, raw_key, null, eap in connections.a.auth, found none"),
         ("{ certs = 'gw.crt' }", "2: unknown key 'connections.a.auth.certs'; did you mean 'cert'?"),
         (f"{{ {GW}, chian = 'gw.chain.crt' }}", "2: unknown key 'connections.a.auth.chian'; did you mean 'chain'?"),
         (f"{{ {GW}, psk = 'hush' }}", "2: expected one kind of credential in connections.a.auth, found cert and psk"),

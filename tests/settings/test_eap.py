@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tables of a TOML file for EAP, of clients and gateways: both ends connect, or one error before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fynx_scapy import Eap, EapUsers, IkeConfig, Settings
+from fynx_scapy.errors import ConfigError
+from fynx_scapy.ike.events import IkeSaFailed
+from fynx_scapy.settings.users import MOST_OCTETS, password, read_users
+from tests.ike.pair import ALICE, BOB, Pair
+from tests.settings.eap_files import HUSH, IMSI, OPC, K, make
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("eap"))
+
+
+@pytest.fixture
+def written(folder: Path) -> Iterator[Path]:
+    path = folder / "ipsec.toml"
+    path.touch(0o600)
+    yield path
+    path.unlink()
+
+
+def read(path: Path, *lines: str) -> IkeConfig:
+    """The connection of a file; its first line is line 2. No secret is in its repr."""
+    path.write_text("\n".join(["[connections.a]", *lines]))
+    settings = Settings.from_file(path)
+    assert not settings.warnings
+    config = settings.connection("a")
+    assert not any(secret in repr(config) for secret in ("hush", K, OPC))
+    return config
+
+
+def error(path: Path, *lines: str) -> str:
+    """The one line of the error, without the folder."""
+    with pytest.raises(ConfigError) as refused:
+        read(path, *lines)
+    words = str(refused.value)
+    assert "\n" not in words
+    assert not any(secret in words for secret in ("hush", K, OPC, K[1:]))
+    return words.replace(f"{path.parent}/", "").removeprefix("ipsec.toml: line ")
+
+
+CLIENT = f"remote = '{BOB}'\ntrust = 'root.crt'\nremote_id = 'gw.example'"
+GATEWAY = f"remote = '{ALICE}'\nauth = {{ cert = 'gw.crt', key = 'gw.key' }}"
+TLS = "cert = 'gw.crt', key = 'gw.key'"
+
+
+def connected(path: Path, client: str, gateway: str, ours: str = CLIENT) -> Pair:
+    pair = Pair(read(path, GATEWAY, f"remote_auth = {{ {gateway} }}"))
+    pair.connect(read(path, ours, f"auth = {{ {client} }}"))
+    return pair
+
+
+@pytest.mark.parametrize(
+    ("client", "gateway", "proof"),
+    [
+        ("eap = 'mschapv2', user = 'carol', password_file = 'password'", "eap = 'mschapv2', users_file = 'users'",
+         "EAP-MSCHAPv2 as carol"),
+        (f"eap = 'md5', user = 'carol', password = '{HUSH}'", f"eap = ['mschapv2', 'md5'], users.carol = '{HUSH}'",
+         "EAP-MD5 as carol"),
+        ("eap = ['mschapv2', 'md5'], user = 'dave', password = 'hush:with a colon'",
+         "eap = 'md5', users_file = 'users', ask = false", "EAP-MD5 as dave"),
+        ("eap = 'tls', cert = 'carol.crt', key = 'carol.key', ca = 'root.crt', server = 'gw.example', fragment = 200",
+         f"eap = 'tls', {TLS}, ca = 'root.crt'", "EAP-TLS as carol@example.org"),
+        ("eap = 'ttls', user = 'carol', password_file = 'password', ca = 'root.crt', inner = 'pap', maximum = '1.2'",
+         f"eap = 'ttls', {TLS}, users_file = 'users'", "EAP-TTLS as carol"),
+        (f"eap = 'aka', user = '{IMSI}', usim_file = 'usim'", "eap = 'aka', users_file = 'subscribers'",
+         f"EAP-AKA as {IMSI}"),
+        (f"eap = 'aka-prime', user = '{IMSI}', usim = '{K}:{OPC}', network = 'WLAN'",
+         f"eap = 'aka-prime', users = {{ '{IMSI}' = '{K}:{OPC}:64' }}", f"EAP-AKA' as {IMSI}"),
+    ],
+)  # fmt: skip
+def test_both_ends_from_a_file(written: Path, client: str, gateway: str, proof: str) -> None:
+    pair = connected(written, client, gateway)
+    assert pair.bobs.peer_proof is not None
+    assert pair.bobs.peer_proof.by == proof
+
+
+def test_a_gateway_may_authenticate_by_eap_alone(written: Path) -> None:
+    """RFC 5998: the client trusts nobody in IKE, and the server of TLS is the gateway."""
+    client = "eap = 'ttls', user = 'carol', password_file = 'password', ca = 'root.crt', only = true"
+    ours = f"remote = '{BOB}'\nremote_id = 'gw.example'"
+    pair = connected(written, client, f"eap = 'ttls', {TLS}, users_file = 'users', only = true", ours)
+    (sa,) = pair.alice.sas.values()
+    assert sa.peer_proof is not None
+    assert sa.peer_proof.by == "EAP-TTLS as carol"
+
+
+@pytest.mark.parametrize("only", ["maximum = '1.2'", "minimum = '1.3'"])
+@pytest.mark.parametrize(
+    ("client", "gateway"),
+    [
+        ("eap = 'tls', cert = 'carol.crt', key = 'carol.key'", f"eap = 'tls', {TLS}, ca = 'root.crt'"),
+        ("eap = 'ttls', user = 'carol', password_file = 'password'", f"eap = 'ttls', {TLS}, users_file = 'users'"),
+    ],
+)
+def test_a_server_of_tls_has_to_be_the_one_that_is_wanted(written: Path, client: str, gateway: str, only: str) -> None:
+    """Its chain is good, its name is another one: no password is sent, and no IKE SA is set up."""
+    pair = connected(written, f"{client}, ca = 'root.crt', server = 'aaa.example', {only}", gateway)
+    assert "dNSName" not in pair.of("alice", IkeSaFailed)[0].reason
+    assert "aaa.example" in pair.of("alice", IkeSaFailed)[0].reason
+    assert not any(sa.established for sa in pair.bob.sas.values())
+
+
+def test_tables_say_what_constructors_do(folder: Path, written: Path) -> None:
+    config = read(written, CLIENT, "auth = { eap = 'mschapv2', user = 'carol', password = '0x68757368' }")
+    assert config.auth == Eap.mschapv2("carol", "hush")
+    assert str(config.local_id) == "carol"
+    config = read(written, GATEWAY, "remote_auth = { eap = ['md5'], users_file = 'users' }")
+    assert config.remote_auth == EapUsers.passwords({"carol": HUSH, "dave": "hush:with a colon"}, ["md5"])
+
+
+def test_files_with_users_that_everybody_may_read_are_warned_of(folder: Path, written: Path) -> None:
+    (folder / "users").chmod(0o644)
+    written.write_text(f"[connections.a]\n{GATEWAY}\nremote_auth = {{ eap = 'md5', users_file = 'users' }}")
+    (warning,) = Settings.from_file(written).warnings
+    (folder / "users").chmod(0o600)
+    assert warning.startswith(f"{folder / 'users'}: it has a secret")
+
+
+USER = "user = 'carol', password = 'hush'"
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (f"eap = 'mschap', {USER}", "4: expected connections.a.auth.eap to be 'mschapv2', 'md5', 'tls', 'ttls', 'aka' "
+         "or 'aka-prime', found 'mschap'; did you mean 'mschapv2'?"),
+        (f"eap = 1, {USER}", "4: expected connections.a.auth.eap to be 'mschapv2', 'md5', 'tls', 'ttls', 'aka' or"),
+        (f"eap = [], {USER}", "4: expected connections.a.auth.eap to be 'mschapv2'"),
+        (f"eap = ['md5', 'tls'], {USER}", "4: expected methods that go together in connections.a.auth.eap, found 'md5' "
+         "and 'tls'"),
+        ("eap = 'md5', password = 'hush'", "4: expected user in connections.a.auth, found none"),
+        ("eap = 'md5', user = 'carol'", "4: expected password or password_file in connections.a.auth, found neither"),
+        (f"eap = 'md5', {USER}, password_file = 'password'", "4: expected password or password_file, found both"),
+        (f"eap = 'md5', {USER}, cert = 'carol.crt'", "4: unknown key 'connections.a.auth.cert'; the keys here are"),
+        (f"eap = 'md5', {USER}, only = true", "4: unknown key 'connections.a.auth.only'; the keys here are"),
+        ("eap = 'md5', user = '', password = 'hush'", "4: expected connections.a.auth.user to be text that is not"),
+        ("eap = 'md5', user = 'carol', password_file = 'empty'", "4: empty: expected a secret, but the file is empty"),
+        ("eap = 'md5', user = 'carol', password_file = 'none'", "4: none: cannot be read: No such file"),
+        ("eap = 'md5', user = 'carol', password = '0xff'", "4: connections.a.auth: password: expected a password as"),
+        ("eap = 'md5', user = 'carol', password = 7", "4: expected connections.a.auth.password to be text, found a nu"),
+        ("eap_file = 'md5', user = 'carol', password = 'hush'", "4: unknown key 'connections.a.auth.eap_file'; the"),
+        ("eap = 'tls', ca = 'root.crt'", "4: expected cert in connections.a.auth, found none"),
+        ("eap = 'tls', cert = 'carol.crt', key = 'carol.key'", "4: expected ca in connections.a.auth, found none"),
+        ("eap = 'tls', cert = 'carol.crt', ca = 'root.crt'", "4: connections.a.auth: carol.crt: expected a private ke"),
+        ("eap = 'tls', cert = 'carol.crt', key = 'gw.key', ca = 'root.crt'", "4: connections.a.auth: the P-256 key in"),
+        ("eap = 'tls', cert = 'carol.crt', key = 'carol.key', ca = 'users'", "4: connections.a.auth: Trust.anchors: u"),
+        ("eap = 'tls', cert = 'carol.crt', key = 'carol.key', ca = 'root.crt', minimum = '1.1'",
+         "4: expected connections.a.auth.minimum to be '1.2' or '1.3', found '1.1'"),
+        ("eap = 'tls', cert = 'carol.crt', key = 'carol.key', ca = 'root.crt', minimum = '1.3', maximum = '1.2'",
+         "4: connections.a.auth: expected TLS versions in order, found 1.3 to 1.2"),
+        ("eap = 'tls', cert = 'carol.crt', key = 'carol.key', ca = 'root.crt', server = 'keyid:ff'",
+         "4: connections.a.auth: expected server to be a name that a certificate may have"),
+        ("eap = 'tls', cert = 'carol.crt', key = 'carol.key', ca = 'root.crt', key_log = 'none/tls.log'",
+         "4: connections.a.auth: expected a TLS key log that can be written"),
+        (f"eap = 'ttls', {USER}", "4: expected ca in connections.a.auth, found none"),
+        (f"eap = 'ttls', {USER}, ca = 'root.crt', inner = 'md5'", "4: expected connections.a.auth.inner to be 'eap-ms"),
+        (f"eap = 'ttls', {USER}, ca = 'root.crt', fragment = 0", "4: expected connections.a.auth.fragment to be a"),
+        (f"eap = 'aka', {USER}", "4: unknown key 'connections.a.auth.password'; the keys here are"),
+        ("eap = 'aka', user = 'carol', usim = 'hush'", "4: connections.a.auth: usim: expected K:OPC or K:OPC:SQN, fo"),
+        (f"eap = 'aka', user = 'carol', usim = '{K[1:]}:{OPC}'", "4: connections.a.auth: usim: expected K as 32 hex d"),
+        (f"eap = 'aka', user = 'carol', usim = '{K}:{OPC}:-1'", "4: connections.a.auth: usim: expected SQN as a whole"),
+        ("eap = 'aka', user = 'carol', usim_file = 'usim', network = 'WLAN'", '4: network is about eap = "aka-prime"'),
+        (f"psk = 'hush', eap = 'md5', {USER}", "4: unknown key 'connections.a.auth.psk'; the keys here are"),
+    ],
+)  # fmt: skip
+def test_a_mistake_of_a_client_is_one_error(written: Path, table: str, words: str) -> None:
+    assert error(written, "trust = 'root.crt'", "remote_id = 'gw'", f"auth = {{ {table} }}").startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("eap = 'md5'", "3: expected users or users_file, found neither"),
+        ("eap = 'md5', users.carol = 'hush', users_file = 'users'", "3: expected users or users_file, found both"),
+        ("eap = 'md5', users = 'users'", "3: expected connections.a.remote_auth.users to be a table from names to sec"),
+        ("eap = 'md5', users = {}", "3: expected connections.a.remote_auth.users to be a table from names to secrets, "
+         "found an empty one"),
+        ("eap = 'md5', users.carol = 1", "3: expected connections.a.remote_auth.users.carol to be text, found a numbe"),
+        ("eap = 'md5', users.carol = '0xff'", "3: connections.a.remote_auth: users.carol: expected a password as text"),
+        ("eap = 'md5', users.carol = ''", "3: expected connections.a.remote_auth.users to be a table from names to"),
+        ("eap = 'md5', users_file = 'two'", "3: connections.a.remote_auth: two: line 2: carol is in line 1 already"),
+        ("eap = 'md5', users_file = 'no-colon'", "3: connections.a.remote_auth: no-colon: line 1: expected NAME:PASSW"),
+        ("eap = 'md5', users_file = 'no-name'", "3: connections.a.remote_auth: no-name: line 2: expected NAME:PASSWOR"),
+        ("eap = 'md5', users_file = 'no-password'", "3: connections.a.remote_auth: no-password: line 1: expected a pa"),
+        ("eap = 'md5', users_file = 'blank'", "3: connections.a.remote_auth: blank: line 1: expected no blank at the"),
+        ("eap = 'md5', users_file = 'blank-name'", "3: connections.a.remote_auth: blank-name: line 1: expected no bla"),
+        ("eap = 'md5', users_file = 'comments'", "3: connections.a.remote_auth: comments: expected at least one user"),
+        ("eap = 'md5', users_file = 'binary'", "3: connections.a.remote_auth: binary: line 1: expected text in UTF-8"),
+        ("eap = 'md5', users_file = 'none'", "3: connections.a.remote_auth: none: cannot be read: No such file"),
+        ("eap = 'aka', users_file = 'users'", "3: connections.a.remote_auth: users: line 3: expected K:OPC or K:OPC:S"),
+        ("eap = 'aka', users_file = 'short-key'", "3: connections.a.remote_auth: short-key: line 1: expected K as 32 "),
+        ("eap = 'aka', users_file = 'large-sqn'", "3: connections.a.remote_auth: large-sqn: line 1: expected SQN as a"),
+        ("eap = 'aka', users_file = 'long'", "3: connections.a.remote_auth: long: line 1: expected K:OPC or K:OPC:SQN, "
+         "found 4 parts"),
+        ("eap = 'tls', ca = 'root.crt'", "3: expected cert in connections.a.remote_auth, found none"),
+        (f"eap = 'tls', {TLS}", "3: expected ca in connections.a.remote_auth, found none"),
+        ("eap = 'ttls', users_file = 'users'", "3: expected cert in connections.a.remote_auth, found none"),
+        (f"eap = 'ttls', {TLS}, users_file = 'users', inner = 'pap'", "3: expected connections.a.remote_auth.inner[0] "
+         "to be 'eap-mschapv2' or 'eap-md5', found 'pap'"),
+        ("eap = 'md5', user = 'carol', password = 'hush'", "3: unknown key 'connections.a.remote_auth.user'; did you "
+         "mean 'users'?"),
+        ("eap = 'md5', users_file = 'users', only = true", "3: unknown key 'connections.a.remote_auth.only'; the keys"),
+    ],
+)  # fmt: skip
+def test_a_mistake_of_a_gateway_is_one_error(written: Path, table: str, words: str) -> None:
+    assert error(written, "psk = 'a key'", f"remote_auth = {{ {table} }}").startswith(words)
+
+
+def test_a_client_needs_to_know_who_the_gateway_is(written: Path) -> None:
+    told = error(written, f"auth = {{ eap = 'md5', {USER} }}")
+    assert told == "1: expected IkeConfig.trust beside a Eap, which cannot verify the peer, found none"
+
+
+def test_a_file_of_users_has_a_ceiling(tmp_path: Path) -> None:
+    path = tmp_path / "users"
+    path.write_bytes(b"\n" * (MOST_OCTETS + 1))
+    with pytest.raises(ConfigError, match="expected a file of users of at most 16384 KB, found a larger file"):
+        read_users(path, password)
