@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""docs/certificates.md: its commands and programs run as written, with a live strongSwan as the gateway."""
+"""docs/certificates.md and docs/eap.md: their commands and programs run as written, some with a live strongSwan."""
 
 from __future__ import annotations
 
@@ -15,12 +15,19 @@ import pytest
 
 from tests.test_documents import CHARON, blocks
 
-PAGE = "docs/certificates.md"
+PAGES = [
+    pytest.param(
+        "docs/certificates.md", marks=pytest.mark.skipif(not CHARON, reason="charon-systemd is not installed")
+    ),
+    "docs/eap.md",
+]
+FILE = re.compile(r"# (\w+\.\w+)\n")
+"""The first line of a block that is a file."""
 
 
-def steps() -> Iterator[tuple[str, str]]:
-    """The commands of the page, each with the output that follows it there."""
-    for block in blocks(PAGE, "console"):
+def steps(page: str) -> Iterator[tuple[str, str]]:
+    """The commands of a page, each with the output that follows it there."""
+    for block in blocks(page, "console"):
         for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = step.partition("\n")
             yield command, output
@@ -56,14 +63,15 @@ def started(command: str, folder: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHARON, reason="charon-systemd is not installed")
-def test_the_page_runs(folder: Path) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_runs(page: str, folder: Path) -> None:
     """From the first command to the last. What ends with & runs until it is killed; what shows an error fails."""
-    for block in (*blocks(PAGE, "python"), *blocks(PAGE, "toml")):
-        if named := re.match(r"# (\w+\.(?:py|toml))\n", block):
-            (folder / named[1]).write_text(block)
+    for block in (block for language in ("python", "toml", "text") for block in blocks(page, language)):
+        if named := FILE.match(block):
+            (folder / named[1]).write_text(block if named[1].partition(".")[2] != "password" else block[named.end() :])
+            (folder / named[1]).chmod(0o600)
     with ExitStack() as running:
-        for command, told in steps():
+        for command, told in steps(page):
             if command.endswith(" &"):
                 server, shown = running.enter_context(started(command.removesuffix(" &"), folder)), told
                 running.callback(server.kill)

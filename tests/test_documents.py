@@ -63,6 +63,8 @@ def pages() -> list[str]:
     return [page for page in found if page not in ("docs/architecture.md", "docs/migration.md")]
 
 
+OWN_TEST = ("docs/certificates.md", "docs/eap.md")
+"""The pages whose commands test_certificates_page.py runs."""
 PROGRAM = re.compile(r"# (\w+\.py)\n")
 """The first line of a program that needs another one."""
 
@@ -151,7 +153,7 @@ def commands(page: str) -> list[list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in pages() if page != "docs/certificates.md"])  # it has its own test
+@pytest.mark.parametrize("page", [page for page in pages() if page not in OWN_TEST])
 def test_commands_run(page: str, tmp_path: Path) -> None:
     """Run the `fynx` commands one after the other in one folder, with the page's files; the scripts exist."""
     for block in blocks(page, "python"):

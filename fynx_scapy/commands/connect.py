@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from fynx_scapy.commands.eap import EAP_CLIENT
 from fynx_scapy.commands.load_options import check_load, loading, plan_of
 from fynx_scapy.commands.opening import check_outputs, check_places
 from fynx_scapy.commands.options import STDIO
@@ -19,7 +20,7 @@ from fynx_scapy.commands.screen import Screen
 
 @click.command()
 @click.argument("host", required=False, metavar="[HOST[:PORT]]")
-@described
+@described(*EAP_CLIENT)
 @click.option(
     "--vip",
     "vips",
@@ -87,6 +88,6 @@ def _peer(host: str | None, vips: tuple[str, ...], given: dict[str, Any], tunnel
         found["remote"] = resolve(host, 500)
     if vips:
         found["cp_request"] = ConfigRequest(addresses=vips)
-    if tunnels is not None and host is not None and given["local_id"] is None and given["cert"] is None:
+    if tunnels is not None and host is not None and all(not given[name] for name in ("local_id", "cert", "eaps")):
         given["local_id"] = "client-{n}"
     return found

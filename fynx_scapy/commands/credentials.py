@@ -11,8 +11,8 @@ import click
 from click.core import ParameterSource
 
 from fynx_scapy.commands.certificates import READ, passphrase_file, secret_of
+from fynx_scapy.commands.eap import EAP_FILES, EAP_WORDS, check_eap, client_of, is_gateway, naming_key, users_of
 from fynx_scapy.commands.options import Decorator, psk_file, read_psk
-from fynx_scapy.errors import ConfigError
 
 BESIDE_PSK: tuple[Decorator, ...] = (
     click.option(
@@ -50,25 +50,29 @@ BESIDE_PSK: tuple[Decorator, ...] = (
 )  # fmt: skip
 """The options without --psk-file."""
 CREDENTIALS: tuple[Decorator, ...] = (psk_file("FYNX_PSK_FILE"), *BESIDE_PSK)
-"""The options. Their values go to `credentials_of`."""
+"""The options, but for those about EAP, which a command has besides. Their values go to `credentials_of`."""
+FLAGS = ("ppk-required", "eap-only")
+"""The options without a value."""
 _WORDS = {
     "cert": "cert", "chain": "chains", "key": "key", "passphrase-file": "passphrase_file", "ca": "cas", "crl": "crls",
     "ocsp": "ocsps", "revocation": "revocation", "ppk-file": "ppk_file", "ppk-id": "ppk_id",
-    "ppk-required": "ppk_required",
+    "ppk-required": "ppk_required", **EAP_WORDS,
 }  # fmt: skip
 """Each option but --psk-file, and the name of its value."""
 _NAMES = ("psk_file", *_WORDS.values())
-_FILES = ("psk_file", "cert", "chains", "key", "passphrase_file", "cas", "crls", "ocsps", "ppk_file")
+_FILES = ("psk_file", "cert", "chains", "key", "passphrase_file", "cas", "crls", "ocsps", "ppk_file", *EAP_FILES)
 
 
 def taken(given: dict[str, Any]) -> dict[str, Any]:
     """Take the values of the options out of the arguments of a command."""
-    return {name: given.pop(name) for name in _NAMES}
+    return {name: given.pop(name) for name in _NAMES if name in given}
 
 
 def words_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were used, with their values, for a command line that has them again: files, never secrets."""
-    values = {"psk-file": given["psk_file"]} | {word: given[name] for word, name in _WORDS.items()}
+    values = {"psk-file": given["psk_file"]} | {word: given.get(name) for word, name in _WORDS.items()}
+    if values.pop("eap-password"):
+        values["eap-password-file"] = "FILE"
     return {word: value for word, value in values.items() if value not in (None, False, ())}
 
 
@@ -88,7 +92,7 @@ def used(given: Mapping[str, Any]) -> list[str]:
     """The options that were given on the command line. A key that the environment names is there for others, too."""
     context = click.get_current_context(silent=True)  # none where a worker or SIGHUP reads the file again
     typed = context is not None and context.get_parameter_source("psk_file") is ParameterSource.COMMANDLINE
-    found = [word for word, name in _WORDS.items() if given[name]]
+    found = [word for word, name in _WORDS.items() if given.get(name)]
     return found + (["psk-file"] if typed else [])
 
 
@@ -98,7 +102,7 @@ def credentials_of(given: Mapping[str, Any], or_else: str = "") -> dict[str, Any
     ``or_else`` is an option that says the same. UsageError for options that do not go together, ConfigError for files
     that do not.
     """
-    psk, cert, cas = given["psk_file"], given["cert"], given["cas"]
+    cert, cas, ppk = given["cert"], given["cas"], given["ppk_file"]
     for option, value, other, needed in (
         ("--chain", given["chains"], "--cert", cert),
         ("--key", given["key"], "--cert", cert),
@@ -106,12 +110,30 @@ def credentials_of(given: Mapping[str, Any], or_else: str = "") -> dict[str, Any
         ("--crl", given["crls"], "--ca", cas),
         ("--ocsp", given["ocsps"], "--ca", cas),
         ("--revocation", given["revocation"], "--ca", cas),
-        ("--ppk-id", given["ppk_id"], "--ppk-file", given["ppk_file"]),
-        ("--ppk-required", given["ppk_required"], "--ppk-file", given["ppk_file"]),
-        ("--ppk-file", given["ppk_file"], "--ppk-id", given["ppk_id"]),
+        ("--ppk-id", given["ppk_id"], "--ppk-file", ppk),
+        ("--ppk-required", given["ppk_required"], "--ppk-file", ppk),
+        ("--ppk-file", ppk, "--ppk-id", given["ppk_id"]),
     ):
         if value and not needed:
             raise click.UsageError(f"{option} is about {other}, which is missing")
+    check_eap(given)
+    if not given.get("eaps"):
+        made = _plain(given, or_else)
+    elif is_gateway(given):
+        made = _gateway(given)
+    else:
+        made = _client(given)
+    if ppk is not None:
+        from fynx_scapy.ike.config import Ppk
+
+        made["ppk"] = Ppk(read_psk(ppk, "a post-quantum pre-shared key"), given["ppk_id"])
+        made["ppk_required"] = given["ppk_required"]
+    return made
+
+
+def _plain(given: Mapping[str, Any], or_else: str) -> dict[str, Any]:
+    """Without EAP."""
+    psk, cert, cas = given["psk_file"], given["cert"], given["cas"]
     if cert is None and psk is None:
         raise click.UsageError(
             "expected the peer's key: give --psk-file, or set FYNX_PSK_FILE in the environment; or give --cert and "
@@ -131,30 +153,60 @@ def credentials_of(given: Mapping[str, Any], or_else: str = "") -> dict[str, Any
     if cert is not None:
         made["auth"] = _certificate(given)
     if psk is not None and (cert is None or not cas):
-        from fynx_scapy.ike.config import Psk
+        made["remote_auth" if "auth" in made else "auth"] = _psk(psk)
+    return made | _trust(given)
 
-        made["remote_auth" if "auth" in made else "auth"] = Psk(read_psk(psk))
-    if cas:
-        from fynx_scapy.pki.trust import Trust
 
-        made["trust"] = Trust(
-            list(cas), crls=list(given["crls"]), ocsp=list(given["ocsps"]), revocation=given["revocation"] or "if-known"
-        )  # fmt: skip
-    if given["ppk_file"] is not None:
-        from fynx_scapy.ike.config import Ppk
+def _client(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A client by EAP, and what verifies the gateway."""
+    psk, cas = given["psk_file"], given["cas"]
+    if psk is not None and _surrounding():
+        psk = None
+    if psk is not None and cas:
+        raise click.UsageError("--ca and --psk-file: the gateway authenticates with one of them; leave out the other")
+    if psk is None and not cas and not given["eap_only"]:
+        raise click.UsageError(
+            "expected --ca beside --eap: it says whose certificate the gateway may have (or --psk-file, for one with a "
+            "pre-shared key, or --eap-only, for one without either)"
+        )
+    made = {"auth": client_of(given)}
+    return made | ({"remote_auth": _psk(psk)} if psk is not None else _trust(given))
 
-        made["ppk"] = Ppk(read_psk(given["ppk_file"], "a post-quantum pre-shared key"), given["ppk_id"])
-        made["ppk_required"] = given["ppk_required"]
-    return made
+
+def _gateway(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A gateway whose clients authenticate by EAP."""
+    psk, cert = given["psk_file"], given["cert"]
+    if cert is not None and "psk-file" in used(given):
+        raise click.UsageError("--cert and --psk-file: a gateway authenticates with one of them; leave out the other")
+    if cert is None and psk is None:
+        raise click.UsageError(
+            "expected --cert beside --eap: a gateway authenticates with a certificate (or --psk-file, for one with a "
+            "pre-shared key)"
+        )
+    return {"auth": _psk(psk) if cert is None else _certificate(given), "remote_auth": users_of(given)}
+
+
+def _psk(path: Path) -> Any:
+    from fynx_scapy.ike.config import Psk
+
+    return Psk(read_psk(path))
+
+
+def _trust(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Whom we trust to certify the peer, if anybody."""
+    if not given["cas"]:
+        return {}
+    from fynx_scapy.pki.trust import Trust
+
+    revocation = given["revocation"] or "if-known"
+    return {
+        "trust": Trust(list(given["cas"]), crls=list(given["crls"]), ocsp=list(given["ocsps"]), revocation=revocation)
+    }
 
 
 def _certificate(given: Mapping[str, Any]) -> Any:
     from fynx_scapy.ike.credentials.certificates import Certificate
 
     passphrase = secret_of(given["passphrase_file"])
-    try:
+    with naming_key(given):
         return Certificate(given["cert"], given["key"], list(given["chains"]), passphrase=passphrase)
-    except ConfigError as error:
-        if given["key"] is None and "expected a private key" in str(error):
-            raise click.UsageError(f"{error}; if it is in another file, give --key") from None
-        raise

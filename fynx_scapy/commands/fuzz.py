@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.commands.credentials import credentials_of, taken, used, words_of
+from fynx_scapy.commands.eap import check_role
 from fynx_scapy.commands.ending import like_ctrl_c
 from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.commands.opening import misuse, save_keys, writing, writing_octets
@@ -119,6 +120,7 @@ def fuzz(
     from fynx_scapy.fuzz.saving import read_state
 
     credentials = taken(given)
+    check_role(credentials, [role] if role is not None else [])
     live = _target(target, credentials, pid, given)
     with misuse():
         if resume:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.commands.credentials import CREDENTIALS, credentials_of, used
+from fynx_scapy.commands.eap import EAP_EITHER
 from fynx_scapy.commands.options import Decorator
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def ports(port: str, natt_port: str) -> Decorator:
 
 def target_options(address: Decorator, *more: Decorator) -> Decorator:
     """Decorator: the option ``address`` for a live peer, credentials, both ends' settings, our ports, and ``more``."""
-    options = [address, *CREDENTIALS, *map(peer_option, PEER), ports("500", "4500"), *more]
+    options = [address, *CREDENTIALS, *EAP_EITHER, *map(peer_option, PEER), ports("500", "4500"), *more]
     return lambda command: _decorated(command, options)
 
 
@@ -97,8 +98,11 @@ def check_tun(given: Mapping[str, Any], *other: tuple[str, object]) -> None:
             raise click.UsageError(f"{option} does not go with --tun")
 
 
-def described(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: a file with connections, or the options that describe one. Their values go to `settings_of`."""
+def described(*eap: Decorator) -> Decorator:
+    """Decorator: a file with connections, or the options that describe one, with those about EAP.
+
+    Their values go to `settings_of`.
+    """
     options: list[Decorator] = [
         click.option(
             "--config",
@@ -110,6 +114,7 @@ def described(command: Callable[..., Any]) -> Callable[..., Any]:
             "--connection", "names", multiple=True, metavar="NAME", help="Take this connection of --config. Repeatable."
         ),
         *CREDENTIALS,
+        *eap,
         peer_option("local-id"),
         peer_option("remote-id"),
         peer_option("local-ts", "Use this network behind us; default: whatever the peer allows."),
@@ -117,7 +122,7 @@ def described(command: Callable[..., Any]) -> Callable[..., Any]:
         peer_option("proposals", "Propose or accept this for IKE."),
         peer_option("esp-proposals", "Propose or accept this for ESP."),
     ]
-    return _decorated(command, options)
+    return lambda command: _decorated(command, options)
 
 
 def _decorated(command: Callable[..., Any], options: Sequence[Decorator]) -> Callable[..., Any]:

@@ -17,7 +17,8 @@ import click
 from fynx_scapy.commands.campaigning import run_campaign, targets_of
 from fynx_scapy.commands.choice import Choice, campaign_options
 from fynx_scapy.commands.choosing import scenario_names, without
-from fynx_scapy.commands.credentials import files_of, taken, used, words_of
+from fynx_scapy.commands.credentials import FLAGS, files_of, taken, used, words_of
+from fynx_scapy.commands.eap import check_role
 from fynx_scapy.commands.laboratory import started
 from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.commands.opening import (
@@ -98,6 +99,7 @@ def run(
     choice = Choice.take(given)
     chosen = without(_load(names, folders), exclude) if script is None else script()
     _check_credentials(choice, targets, used(credentials))
+    check_role(credentials, choice.roles)
     _check_lab(choice, targets)
     live = targets_of(targets, credentials, given)
     if (live or choice.lab) and seed is not None:
@@ -193,7 +195,7 @@ def _words(options: Mapping[str, Any]) -> list[str]:
         option = name.replace("_", "-")
         if isinstance(value, tuple):
             words += [word for item in value for word in (f"--{option}", str(item))]
-        elif name == "ppk-required":  # a flag without a --no-
+        elif name in FLAGS:
             words.append(f"--{option}")
         elif isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.commands.credentials import BESIDE_PSK, credentials_of, files_of, taken, words_of
+from fynx_scapy.commands.eap import EAP_CLIENT
 from fynx_scapy.commands.ending import like_ctrl_c
 from fynx_scapy.commands.losses import INTERRUPTED
 from fynx_scapy.commands.opening import SeveralOutputs, Unusable, check_outputs, writing, writing_octets, written
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _AUTHENTICATED: tuple[Decorator, ...] = (
     psk_file(),
     *BESIDE_PSK,
+    *EAP_CLIENT,
     peer_option("local-id", "In the IKE SA, use this identity for our side."),
     peer_option("remote-id", "In the IKE SA, require this identity of the host."),
     peer_option("local-ts", "In the IKE SA, ask for this network behind us; default: whatever the host allows."),
@@ -192,7 +194,7 @@ def _session(
     from fynx_scapy.ike.config import ChildConfig, IkeConfig
 
     named: dict[str, Any] = {name: behind[name] for name in ("local_id", "remote_id") if name in behind}
-    if not hasattr(proofs["auth"], "identities"):
+    if not any(hasattr(proofs["auth"], name) for name in ("identities", "own_identity")):
         named.setdefault("local_id", "alice")
     ours = IkeConfig(**proofs, **named)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from fynx_scapy.commands.eap import EAP_GATEWAY
 from fynx_scapy.commands.opening import check_outputs, check_places
 from fynx_scapy.commands.options import STDIO
 from fynx_scapy.commands.peers import check_tun, described, peer_option, ports, tun
@@ -17,7 +18,7 @@ from fynx_scapy.commands.screen import Screen
 
 
 @click.command()
-@described
+@described(*EAP_GATEWAY)
 @click.option(
     "--pool", "pools", multiple=True, metavar="NET", help="Assign inner addresses from this network. Repeatable."
 )

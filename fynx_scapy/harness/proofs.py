@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What we authenticate to a live peer with: a key, or certificates, and perhaps a PPK."""
+"""What we authenticate to a live peer with: a key, certificates or EAP, and perhaps a PPK."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fynx_scapy.checks import SECRET, Checked, flag, kind, optional, setting, se
 from fynx_scapy.ike.config import Ppk, Psk, Trust
 from fynx_scapy.ike.credentials.certificates import Certificate, OwnCertificates
 from fynx_scapy.ike.credentials.credential import Credential
+from fynx_scapy.ike.credentials.eap import Eap
 from fynx_scapy.ike.credentials.ppk import read_ppks
 from fynx_scapy.ike.credentials.together import CREDENTIAL, VERIFIER, read_auth, read_trust
 
@@ -31,13 +32,13 @@ class Proofs(Checked):
     ppk_required: bool = setting(False, flag())
     """Whether there is no IKE SA without a PPK."""
     local_id: str | None = setting(None, optional(text()))
-    """Our identity. None stands for ``alice``, and with a certificate for the identity in it."""
+    """Our identity. None stands for ``alice``, with a certificate for the identity in it, and with EAP for the user."""
 
     def changes(self) -> dict[str, Any]:
         """The fields of an `IkeConfig`. What is not said stays as the scenario has it."""
         auth = Psk(self.psk) if self.auth is None else self.auth
-        certified = isinstance(auth, Certificate | OwnCertificates)
-        found: dict[str, Any] = {"auth": auth, "local_id": self.local_id or (None if certified else "alice")}
+        named = isinstance(auth, Certificate | OwnCertificates | Eap)
+        found: dict[str, Any] = {"auth": auth, "local_id": self.local_id or (None if named else "alice")}
         if any(given is not None for given in (self.auth, self.remote_auth, self.trust)):
             found |= {"remote_auth": self.remote_auth, "trust": self.trust}
         return found | ({"ppk": self.ppk, "ppk_required": self.ppk_required} if self.ppk else {})

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from fynx_scapy.cli import COMMANDS, main
 from fynx_scapy.commands import options
+from fynx_scapy.commands.eap import EAP_PASSWORD
 from tests.commands.files import PSK, READERS, Files, fynx
 
 
@@ -43,6 +44,7 @@ def looks(made: click.Option) -> tuple[object, ...]:
 SHARED: dict[str, list[Any]] = {
     "--keys": [options.KEYS],
     **{f"--{name}": [made] for name, made in options.SECRETS.items()},
+    "--eap-password": [options.SECRETS["eap-password"], EAP_PASSWORD],
     "--psk-file": [options.PSK_FILES, options.psk_file(), options.psk_file("FYNX_PSK_FILE")],
     "--json": [options.JSON, options.JSON_FILE],
     "--output": [options.OUTPUT, options.OUTPUT_NEEDED],
