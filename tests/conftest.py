@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""For all tests: the settings of hypothesis, and the list of skipped tests at the end."""
+"""For all tests: the settings of hypothesis, how processes share them, and the list of skipped tests at the end."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.left_out import (  # noqa: F401
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+from tests.sharing import pytest_xdist_make_scheduler  # noqa: F401
 
 # No deadline: how long one example takes depends on the machine. On CI the examples are the same in every run, so that
 # a failure can be reproduced.
