@@ -217,10 +217,11 @@ def interleaved(
 
     Each of the ``rounds`` runs every call for about ``seconds``. Processor time of this thread is what counts, unless
     ``clock`` says otherwise (time.perf_counter for what waits). The garbage collector runs between the slices only, and
-    passes over what was there before, which may be thousands of SAs.
+    passes over what was there before, which may be thousands of SAs. What the caller has frozen stays frozen, and with
+    it all that was there: Python can only thaw everything.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    on = gc.isenabled()
+    on, frozen = gc.isenabled(), gc.get_freeze_count()
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -231,7 +232,8 @@ def interleaved(
                 gc.collect()
                 times[name].append(_slice(call, repeats[name], clock) / repeats[name])
     finally:
-        gc.unfreeze()
+        if not frozen:
+            gc.unfreeze()
         if on:
             gc.enable()
     return {name: statistics.median(found) for name, found in times.items()}

@@ -141,6 +141,22 @@ def test_collector_is_back_after_a_call_that_raises() -> None:
     assert gc.isenabled()
 
 
+def test_what_the_caller_has_frozen_stays_frozen() -> None:
+    gc.freeze()
+    before = gc.get_freeze_count()
+    interleaved({"one": lambda: None}, rounds=1, seconds=0.0001)
+    assert gc.get_freeze_count() >= before > 0
+
+
+def test_what_the_caller_has_not_frozen_is_not_frozen_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: 0)
+    monkeypatch.setattr(gc, "freeze", lambda: done.append("freeze"))
+    monkeypatch.setattr(gc, "unfreeze", lambda: done.append("unfreeze"))
+    interleaved({"one": lambda: None}, rounds=1, seconds=0.0001)
+    assert done == ["freeze", "unfreeze"]
+
+
 def test_real_clock_and_real_calls() -> None:
     times = interleaved({"one": lambda: sum(range(100)), "ten": lambda: sum(range(1000))}, rounds=3, seconds=0.001)
     assert 0 < times["one"] < times["ten"] < 0.01

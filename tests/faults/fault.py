@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from scapy.packet import Packet
@@ -162,24 +162,30 @@ class Faulty:
 
 _FIRST = "_first_original"
 """The attribute of a replacement that names the function of the package that it replaces."""
-_known_places: dict[tuple[Callable[..., Any], int], list[tuple[ModuleType, str]]] = {}
+_FUNCTIONS = (FunctionType, type(functools.cache(len)))
+_Place = tuple[ModuleType, str]
+_known_places: dict[int, dict[Callable[..., Any], list[_Place]]] = {}
 
 
-def _places(function: Callable[..., Any]) -> list[tuple[ModuleType, str]]:
+def _places(function: Callable[..., Any]) -> list[_Place]:
     """The modules that have a function, each with its name for it. LookupError when there is none."""
-    key = function, len(sys.modules)
-    if key not in _known_places:
-        modules = [module for name, module in list(sys.modules.items()) if _may_have(name)]
-        found = [
-            (module, name)
-            for module in modules
-            for name, value in vars(module).items()
-            if value is function or getattr(value, _FIRST, None) is function
-        ]
-        if not found:
-            raise LookupError(f"expected a module with {function!r}, found none")
-        _known_places[key] = found
-    return _known_places[key]
+    loaded = len(sys.modules)
+    if function not in _known_places.get(loaded, {}):
+        _known_places[loaded] = _all_places()
+    try:
+        return _known_places[loaded][function]
+    except KeyError:
+        raise LookupError(f"expected a module with {function!r}, found none") from None
+
+
+def _all_places() -> dict[Callable[..., Any], list[_Place]]:
+    """The places of every function, which one pass over the modules finds; a replacement counts as its original."""
+    found: dict[Callable[..., Any], list[_Place]] = {}
+    for module in [module for name, module in list(sys.modules.items()) if _may_have(name)]:
+        for name, value in vars(module).items():
+            if isinstance(value, _FUNCTIONS):
+                found.setdefault(vars(value).get(_FIRST, value), []).append((module, name))
+    return found
 
 
 def _may_have(module: str) -> bool:
