@@ -17,6 +17,7 @@ from tests.left_out import (  # noqa: F401
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+from tests.samples import pytest_collection_modifyitems  # noqa: F401
 from tests.sharing import pytest_xdist_make_scheduler  # noqa: F401
 
 # No deadline: how long one example takes depends on the machine. On CI the examples are the same in every run, so that

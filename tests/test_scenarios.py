@@ -13,6 +13,7 @@ from fynx_scapy import scenarios
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness import Role, Scenario, Verdict, run
 from tests.plain import PLAIN
+from tests.samples import in_sample
 
 FOLDER = Path(scenarios.__file__).resolve().parent
 
@@ -26,9 +27,10 @@ IN_A_LAB = {
 
 
 def _marks(made: Scenario, role: Role) -> list[pytest.MarkDecorator]:
-    """The fast tests try each kind of signature, and NIAP's, in one role: both ends sign and verify in either."""
-    other_end = made.name.startswith(("signature_", "niap_")) and role is Role.RESPONDER
-    return [pytest.mark.slow] if other_end else []
+    """The fast tests try each scenario in one role, half of them as the responder: both ends are ours in either."""
+    roles = [each for each in made.roles if not each.asynchronous]
+    fast = roles[-1] if in_sample(made.name, 2) else roles[0]
+    return [] if role is fast else [pytest.mark.slow]
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,7 @@ def raising(times: int, error: type[Exception] = ValueError) -> Callable[..., No
     return tap
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("error", [ValueError, LocalError])
 @pytest.mark.parametrize("step", ["liveness", "rekey_child", "rekey_ike"])
 @pytest.mark.parametrize("end", ["client", "peer"])

@@ -187,6 +187,7 @@ def test_ipv6_is_found_where_a_type_says_so(name: str) -> None:
     assert contradicts or [(packet.kind, packet.src) for packet in found] == [("esp", "fd00::1")]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", ALL)
 def test_no_cut_raises_anything_or_is_silent(name: str) -> None:
     linktype, around = ALL[name]

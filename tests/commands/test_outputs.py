@@ -89,6 +89,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.sample(4)
 @reading
 @pytest.mark.parametrize(
     ("capture", "out"),
@@ -198,6 +199,7 @@ def test_missing_folders_of_tables_are_made(files: Files, tmp_path: Path) -> Non
     assert (tmp_path / "new" / "folder" / "flows.parquet").exists()
 
 
+@pytest.mark.sample(4)
 @every_output
 @pytest.mark.parametrize("out", ["/proc/x", "/proc/x/y", "/dev/null/x"])
 def test_what_cannot_be_written_is_one_line(files: Files, tmp_path: Path, words: str, out: str) -> None:

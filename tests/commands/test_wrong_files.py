@@ -72,6 +72,7 @@ def one_line(done: Result, folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", CAPTURES)
 @pytest.mark.parametrize("words", [*COMMANDS.values(), *RAW.values()], ids=[*COMMANDS, *RAW])
 def test_what_is_no_capture(wrong: dict[str, Path], tmp_path: Path, words: str, name: str) -> None:
@@ -124,6 +125,7 @@ def losses(done: Result) -> list[str]:
     return sorted(line for line in lines if line.startswith(("error: ", "no key for ")))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("keys", ["all keys", "ESP alone", "no key", "a pre-shared key alone"])
 @pytest.mark.parametrize("kind", ["whole", "cut", "bad ICV", "not looked into", "malformed"])
 def test_status_and_losses_are_the_same(files: Files, tmp_path: Path, kind: str, keys: str) -> None:

@@ -209,6 +209,7 @@ def encoded(info: str, fill: int | None = None, begin: str = "0001", behind: str
     return begin + "ff" * free + "00" + info + behind
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("method", [1, DIGITAL])
 @pytest.mark.parametrize(
     ("message", "good"),

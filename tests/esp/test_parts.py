@@ -21,6 +21,7 @@ INNER = bytes(IP(src="10.1.0.1", dst="10.2.0.1") / UDP() / b"payload")
 each_suite = pytest.mark.parametrize("suite", SUITES, ids=str)
 
 
+@pytest.mark.sample(3)
 @each_suite
 @settings(max_examples=examples(15))
 @given(
@@ -47,6 +48,7 @@ def test_both_doors_agree(suite: Suite, payload: bytes, next_header: int, esn: b
     assert opened == (parts.payload + (parts.tfc if next_header == 59 else b""), next_header)
 
 
+@pytest.mark.sample(3)
 @each_suite
 @settings(max_examples=examples(15))
 @given(

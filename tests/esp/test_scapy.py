@@ -37,6 +37,7 @@ def kinds(packet: Packet) -> list[str]:
     return [layer.__name__ for layer in packet.layers()]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("suite", SUITES, ids=str)
 @pytest.mark.parametrize("mode", ["tunnel", "transport"])
 def test_there_and_back_with_every_transform(suite: Suite, mode: str) -> None:

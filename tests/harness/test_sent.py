@@ -32,6 +32,7 @@ from fynx_scapy.layers.ikev2 import (
 TOPIC = [one for one in scenarios.everything().values() if one.topic == "messages"]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("one", [one for one in TOPIC if len(one.roles) > 1], ids=lambda one: one.name)
 def test_they_hold_for_us_as_initiators_too(one) -> None:
     """tests/test_scenarios.py has the peer as responder."""

@@ -138,6 +138,7 @@ SCHEMES: list[tuple[str, str | None, int, str]] = [
 ]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.requirements("7296-1.2-02", "7427-3-i02")
 @pytest.mark.parametrize("liar", ["", "alice", "bob"])
 @pytest.mark.parametrize(("key", "scheme", "method", "name"), SCHEMES, ids=lambda value: str(value))

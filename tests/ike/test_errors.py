@@ -288,6 +288,7 @@ SEALED = {
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
 @pytest.mark.parametrize("size", ["whole", "in fragments"])
 @pytest.mark.parametrize("inner", SEALED)

@@ -94,6 +94,7 @@ def test_delete_of_an_unknown_spi_changes_nothing():
     assert len(pair.bobs.children) == 1
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
 @pytest.mark.parametrize(
     "fields",

@@ -56,6 +56,7 @@ def test_an_inner_packet_of_the_other_version_is_dropped(sender, nets, next_head
     assert "next header" in event.reason
 
 
+@pytest.mark.sample(3)
 @BOTH
 @pytest.mark.parametrize(("packet", "next_header"), BROKEN.values(), ids=BROKEN)
 def test_an_inner_packet_that_does_not_fit_its_lengths_is_dropped(sender, packet, next_header):

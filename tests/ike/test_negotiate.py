@@ -291,6 +291,7 @@ INCONSISTENT = {
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("fault", INCONSISTENT)
 @pytest.mark.parametrize("sender", ["alice", "bob"])
 @pytest.mark.requirements("7296-3.3-04", negative=True)

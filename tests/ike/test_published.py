@@ -122,6 +122,7 @@ def with_ke(group: int, data: bytes):
     return tap
 
 
+@pytest.mark.sample(3)
 @BOTH
 @pytest.mark.parametrize(("group", "data"), GROUPS, ids=_IDS)
 def test_a_key_exchange_that_cannot_be_in_ike_sa_init(sender, group, data):
@@ -139,6 +140,7 @@ def test_a_key_exchange_that_cannot_be_in_ike_sa_init(sender, group, data):
     assert usable(pair)
 
 
+@pytest.mark.sample(4)
 @BOTH
 @pytest.mark.parametrize("of", ["a Child SA", "the IKE SA"])
 @pytest.mark.parametrize(("group", "data"), GROUPS, ids=_IDS)
@@ -192,6 +194,7 @@ def with_ts(layer: type[Packet], body: bytes, kind: int):
     return tap, lambda message: message.header.exch_type == kind
 
 
+@pytest.mark.sample(4)
 @TS_KINDS
 @BOTH
 @pytest.mark.parametrize("body", TS_LISTS.values(), ids=TS_LISTS)
@@ -207,6 +210,7 @@ def test_selectors_that_do_not_fit_their_lengths_in_ike_auth(sender, layer, body
     assert usable(pair)
 
 
+@pytest.mark.sample(4)
 @TS_KINDS
 @BOTH
 @pytest.mark.parametrize("body", TS_LISTS.values(), ids=TS_LISTS)
@@ -261,6 +265,7 @@ def test_an_sa_payload_that_offers_nothing_is_refused(sender, without):
 
 
 # CVE-2025-9242
+@pytest.mark.sample(4)
 @BOTH
 @pytest.mark.parametrize("kind", [1, 2, 5, 9, 11, 200])
 @pytest.mark.parametrize("size", [0, 3, 520, 4096, 60_000])

@@ -81,6 +81,7 @@ def test_the_window_is_one_until_both_are_authenticated():
     assert all(exchange.done and exchange.error is None for exchange in waiting)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("back", list(itertools.permutations(range(3))))
 @pytest.mark.requirements("7296-2.2-i02")

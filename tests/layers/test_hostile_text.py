@@ -67,6 +67,7 @@ def check(packet: Packet) -> None:
 VALUES: tuple[Any, ...] = (OCTETS, TEXT, [OCTETS], [OCTETS, OCTETS], OCTETS * 600, TEXT[:3])
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_hostile_text_in_every_field_that_takes_it(cls: type[Packet]) -> None:
     taken = set()
@@ -95,6 +96,7 @@ def read(kind: int, body: bytes) -> Packet:
     return payload
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("kind", sorted(PAYLOADS))
 def test_hostile_octets_as_every_payload(kind: int) -> None:
     for head in (*(bytes(n) for n in range(9)), b"\1" * 4, b"\1" * 8):
@@ -115,6 +117,7 @@ def test_distinguished_names(tag: int) -> None:
     assert payload.text.startswith("CN=") or payload.text.isalnum()
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("notify", [*iana.NotifyType, 9999])
 def test_every_type_of_notify(notify: int) -> None:
     read(41, b"\1\0" + int(notify).to_bytes(2) + OCTETS)
@@ -126,6 +129,7 @@ def test_gateways(gateway: int) -> None:
     read(41, b"\0\0" + iana.NotifyType.REDIRECT.to_bytes(2) + bytes((gateway, len(OCTETS))) + OCTETS + OCTETS)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("attribute", [*iana.CpAttribute, 9999])
 def test_every_configuration_attribute(attribute: int) -> None:
     for octets in (OCTETS, TEXT.encode(), b"\x1b[2J", "\u202eevil".encode(), "ü".encode()):
