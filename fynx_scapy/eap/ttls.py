@@ -65,8 +65,8 @@ class TtlsPeer(PeerMethod):
     config: TlsConfig
     user: str
     password: str = field(repr=False, default="")
-    inner: PeerMethod | str = PAP
-    """An EAP method inside the tunnel, or how to send the password."""
+    inner: PeerMethod | tuple[PeerMethod, ...] | str = PAP
+    """An EAP method inside the tunnel, several of which the server chooses one, or how to send the password."""
     fragment: int = FRAGMENT
 
     @property
@@ -77,10 +77,16 @@ class TtlsPeer(PeerMethod):
     def __post_init__(self) -> None:
         check_fragment(self.fragment)
         check_text(user=self.user, password=self.password)
-        if not isinstance(self.inner, PeerMethod) and self.inner not in PLAIN:
+        if not self._methods and self.inner not in PLAIN:
             raise ConfigError(
                 f"expected an EAP method inside EAP-TTLS or one of {', '.join(PLAIN)}, found {self.inner!r}"
             )
+
+    @property
+    def _methods(self) -> tuple[PeerMethod, ...]:
+        """The EAP methods inside the tunnel; none where the password goes without EAP."""
+        inner = self.inner if isinstance(self.inner, tuple) else (self.inner,)
+        return tuple(each for each in inner if isinstance(each, PeerMethod))
 
     def respond(self, run: Run, request: EAP) -> PeerSteps:
         """Start  -->  ...  -->  AVPs, until EAP-Success."""
@@ -89,8 +95,8 @@ class TtlsPeer(PeerMethod):
         flights, tunnel = Flights(EAP_TTLS, EAP.RESPONSE, self.fragment), Tunnel(self.config, server=False)
         try:
             last = yield from climb(run, flights, tunnel, tunnel.take(b""))
-            if isinstance(self.inner, PeerMethod):
-                yield from self._eap(run, flights, tunnel, last, self.inner)
+            if self._methods:
+                yield from self._eap(run, flights, tunnel, last)
             elif self.inner == PAP:
                 yield from self._pap(run, flights, tunnel, last)
             else:
@@ -101,10 +107,10 @@ class TtlsPeer(PeerMethod):
         finally:
             tunnel.close()
 
-    def _eap(self, run: Run, flights: Flights, tunnel: Tunnel, last: bytes, inner: PeerMethod) -> PeerSteps:
+    def _eap(self, run: Run, flights: Flights, tunnel: Tunnel, last: bytes) -> PeerSteps:
         """Section 11.2.1: "The client initiates EAP by tunneling EAP-Response/Identity"."""
         user = self.user.encode()
-        talk = EapPeer(user, [inner], run.octets)
+        talk = EapPeer(user, self._methods, run.octets)
         response: EAP | None = packets.identity_response(user)
         while True:
             flight = b"" if response is None else tunnel.write(pack(Avp(EAP_MESSAGE, bytes(response))))

@@ -325,3 +325,9 @@ def test_trust_that_tls_does_not_heed(fields: dict[str, Any], name: str) -> None
 def test_what_cannot_work_is_said_when_it_is_configured(make: Callable[[], Any], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
         make()
+
+
+@pytest.mark.parametrize(("inner", "said"), [([], "found none"), (["eap-md5", "pap"], "an EAP method with a password")])
+def test_what_ttls_cannot_have_inside(inner: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Eap.ttls("carol", "Ar3etTnp", Trust(root().cert), inner=inner)

@@ -377,8 +377,8 @@ def test_a_child_sa_that_would_be_wrong_is_left_out(tmp_path, child, words):
 
 
 def test_authentication_that_we_do_not_have_is_left_out(tmp_path):
-    (line,) = warnings(tmp_path, connection("").replace("local { auth = psk", "local { auth = eap-mschapv2"))
-    assert line.startswith("swanctl.conf: line 3: connections.gw.local.auth: expected psk or pubkey (EAP and XAuth")
+    (line,) = warnings(tmp_path, connection("").replace("local { auth = psk", "local { auth = xauth"))
+    assert line.startswith("swanctl.conf: line 3: connections.gw.local.auth: expected psk, pubkey or eap (XAuth is of")
     assert "expected a section remote" in warnings(tmp_path, "connections { gw { local { auth = psk } } }")[0]
     assert "no secret is for moon and carol@example.org" in warnings(tmp_path, connection("").replace(SECRETS, ""))[0]
 
@@ -386,8 +386,11 @@ def test_authentication_that_we_do_not_have_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("secrets", "words"),
     [
-        ("eap-1 { secret = hush }", "secrets.eap-1 is left out: EAP is not supported"),
-        ("tokn { secret = hush }", "secrets.tokn is left out: expected a section that begins with ike, ppk, private"),
+        ("ntlm-1 { secret = hush }", "secrets.ntlm-1 is left out: EAP wants the password, and not its hash"),
+        (
+            "tokn { secret = hush }",
+            "secrets.tokn is left out: expected a section that begins with ike, ppk, eap, xauth, private",
+        ),
         ("ike-1 { secret = 0xhush }", "secrets.ike-1.secret: expected hex digits"),
         ('ike-1 { id = "@#hu"\n }', "expected hex digits after #"),
         ("ike-1 { id = a }", "expected a secret, found none"),

@@ -29,6 +29,8 @@ from fynx_scapy.settings.swanctl.auth_words import Method, method
         ("ed25519", Method(schemes=("ed25519",))),
         ("ike:ed448-identity", Method(schemes=("ed448",))),
         ("rsa/pss", Method(schemes=("rsa-pss-sha256", "rsa-pss-sha384", "rsa-pss-sha512"))),
+        ("eap", Method(eap="any")),
+        ("EAP-TTLS", Method(eap="ttls")),
         ("pubkey-rsa-3072", Method(sizes=(("RSA", 3072),))),
         # Rows of strongSwan's own test of these words
         ("rsa-ecdsa-sha256", Method(schemes=("ecdsa-sha256", "ecdsa-p256"), chain_limited=True)),
@@ -54,7 +56,12 @@ def test_methods(text, found):
         ("ecdsa-" + "9" * 5000, "from 256 to 521 bits"),
         ("pubkey-2048", "called '2048'"),
         ("sha256", "called 'sha256'"),
-        ("xauth", "EAP and XAuth are not supported"),
+        ("xauth", "XAuth is of IKEv1"),
+        ("eap-mschap", "expected one of eap-mschapv2, .*, found 'eap-mschap'; did you mean 'eap-mschapv2'"),
+        ("eap-radius", "found 'eap-radius'; no AAA server is asked"),
+        ("eap-aka", "found 'eap-aka'; its USIMs are not in this file: use a TOML file"),
+        ("eap-tls:ecdsa-384", "limits on the certificates of EAP are not supported, found 'eap-tls:ecdsa-384'"),
+        ("eapmd5", "no kind of authentication, key or hash is called 'eapmd5'"),
     ],
 )
 def test_what_is_no_method(text, words):

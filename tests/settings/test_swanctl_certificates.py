@@ -344,7 +344,7 @@ def test_a_ppk_that_is_required_and_missing(tmp_path):
 
 
 def test_the_error_says_why_a_connection_is_left_out(tmp_path):
-    settings = Settings.from_file(written(tmp_path, "auth = psk", "auth = eap"))
+    settings = Settings.from_file(written(tmp_path, "auth = psk", "auth = xauth"))
     for name in ("gw", None):
         with pytest.raises(ConfigError, match=r"are: none; .*: line 5: connections\.gw\.remote\.auth: expected"):
             settings.connection(name)
@@ -428,7 +428,7 @@ def test_a_certificate_outside_its_validity_or_without_the_identity(tmp_path):
         ("certs = own.pem", "cert_policy = 1.2.3", "remote.cert_policy: policies of certificates are not looked at"),
         ("certs = own.pem", "groups = staff", "remote.groups: attribute certificates"),
         ("certs = own.pem", "id = *.example.org", "remote.id: identities with wildcards are not supported"),
-        ("certs = own.pem", "auth = eap", "remote.auth: expected psk or pubkey (EAP and XAuth are not supported)"),
+        ("certs = own.pem", "auth = eap", "remote.auth: expected the method that users are asked for"),
         ("certs = own.pem", "auth = psk", "no secret is for C=CH, CN=moon.example.org and any peer"),
         ("certs = own.pem", "revocation = lax", "remote.revocation: expected strict, ifuri, relaxed, found 'lax'"),
     ],

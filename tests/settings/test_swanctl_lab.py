@@ -56,6 +56,42 @@ WORKING: dict[str, dict[str, Any]] = {
     "ppks": {"auth": Credentials(), "ppk": (ONE, TWO), "ppk_required": True},
 }
 
+NAMED = EndAuth(by="eap-tls", names=("carol",))
+EAP: dict[str, tuple[EndAuth, EndAuth]] = {
+    "mschapv2": (EndAuth(by="eap-mschapv2"), EndAuth()),
+    "md5": (EndAuth(by="eap-md5"), EndAuth()),
+    "tls": (NAMED, EndAuth()),
+    "tls alone": (NAMED, EndAuth(by="eap")),
+    "ttls": (EndAuth(by="eap-ttls"), EndAuth()),
+    "ttls mschapv2": (EndAuth(by="eap-ttls", inner="eap-mschapv2"), EndAuth()),
+    "ttls alone": (EndAuth(by="eap-ttls"), EndAuth(by="eap")),
+}
+
+
+@pytest.mark.parametrize("name", EAP)
+def test_a_gateway_of_the_lab(tmp_path, name):
+    """We are charon, the gateway; the client is the lab's mirror of it."""
+    client, gateway = EAP[name]
+    config, lab = theirs(
+        tmp_path, "remote.id: IDi may say anything beside eap_id", auth=Credentials(ours=client, theirs=gateway)
+    )
+    pair = connected(config, lab.mirrored())
+    assert pair.bobs.established, pair.network.events
+    assert pair.bobs.peer_proof is not None
+    assert pair.bobs.peer_proof.by.lower() == f"{client.by} as carol"
+
+
+@pytest.mark.parametrize("name", EAP)
+def test_a_client_of_the_lab(tmp_path, name):
+    """We are charon, the client, and connect to the lab's mirror of it, a gateway that asks who the user is."""
+    client, gateway = EAP[name]
+    config, lab = theirs(tmp_path, auth=Credentials(theirs=client, ours=gateway))
+    pair = Pair(lab.mirrored().replace(remote=None))
+    pair.connect(config.replace(remote=BOB))
+    assert pair.bobs.established, pair.network.events
+    assert pair.bobs.peer_proof is not None
+    assert pair.bobs.peer_proof.by.lower() == f"{client.by} as carol"
+
 
 @pytest.mark.parametrize("name", WORKING)
 def test_it_is_a_connection_that_works(tmp_path, name):

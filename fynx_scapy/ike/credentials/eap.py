@@ -126,18 +126,24 @@ class Eap(Credential):
         password: str,
         trust: Trust | AnyPath | bytes,
         *,
-        inner: str = "eap-mschapv2",
+        inner: str | Sequence[str] = "eap-mschapv2",
         identity: str | bytes = "anonymous",
         only: bool = False,
         **fields: Any,
     ) -> Self:
         """EAP-TTLS: a password inside TLS, where nobody sees the user. ``identity`` is what is seen outside.
 
-        ``inner``: ``eap-mschapv2``, ``eap-md5``, ``mschapv2`` or ``pap``. The other arguments are those of `tls`.
+        ``inner``: ``eap-mschapv2``, ``eap-md5``, both of them, ``mschapv2`` or ``pap``. The other arguments are those
+        of `tls`.
         """
         from fynx_scapy.eap.ttls import TtlsPeer
 
-        method = inner if not inner.startswith("eap-") else _peer_method(inner.removeprefix("eap-"))(user, password)
+        methods = [inner] if isinstance(inner, str) else list(inner)
+        if not methods:
+            raise ConfigError("expected how the password goes through EAP-TTLS, found none")
+        inside = tuple(_peer_method(each.removeprefix("eap-"))(user, password) for each in methods
+                       if len(methods) > 1 or each.startswith("eap-"))  # fmt: skip
+        method = inside or methods[0]
         return cls(
             TtlsPeer(tls_end(None, _trusted(trust), fields), user, password, method, **fields),
             identity=identity,

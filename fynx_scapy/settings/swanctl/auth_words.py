@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The values of ``auth`` in swanctl.conf: ``psk``, or ``pubkey`` with limits on signatures and keys.
+"""The values of ``auth`` in swanctl.conf: ``psk``, ``eap`` with a method, or ``pubkey`` with limits on what signs.
 
 ``rsa-2048-sha256-ecdsa-256-sha384``: a kind of key, the least size of such keys, and hashes, best first, any number of
 times. With ``ike:`` in front of the kind, the hashes are for AUTH alone; without it, for the signatures of authorities
@@ -9,6 +9,7 @@ too.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -58,11 +59,26 @@ _SIZED: Mapping[str, tuple[str, int, int]] = {
 }
 
 
+EAP = ("mschapv2", "md5", "tls", "ttls")
+"""The methods of EAP."""
+ANY_EAP = "any"
+"""``eap`` without a method: that which the server wants."""
+_NO_EAP = {
+    "aka": "its USIMs are not in this file: use a TOML file",
+    "aka-3gpp2": "its USIMs are not in this file: use a TOML file",
+    "sim": "EAP-SIM is not supported",
+    "radius": "no AAA server is asked",
+    "dynamic": "a gateway says one method",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """How one end authenticates."""
 
     psk: bool = False
+    eap: str = ""
+    """The method of EAP, or `ANY_EAP`; empty without EAP."""
     schemes: tuple[str, ...] | None = None
     """The signature schemes of AUTH, best first; None for all."""
     chain_limited: bool = False
@@ -75,8 +91,10 @@ def method(text: str) -> Method:
     """Read the value of ``auth``. ConfigError for what we do not have, and for a word that strongSwan ignores."""
     if text.lower() == "psk":
         return Method(psk=True)
-    if text.lower().startswith(("eap", "xauth")):
-        raise ConfigError(f"expected psk or pubkey (EAP and XAuth are not supported), found {shown(text)}")
+    if text.lower().startswith("xauth"):
+        raise ConfigError(f"expected psk, pubkey or eap (XAuth is of IKEv1), found {shown(text)}")
+    if re.fullmatch("eap([-:].*)?", text.lower()):
+        return Method(eap=_eap(text))
     found: dict[bool, list[str]] = {True: [], False: []}
     whole: list[str] = []
     kind, ike, hashed = "", False, False
@@ -115,6 +133,21 @@ def method(text: str) -> Method:
         chain_limited=bool(found[False]),
         sizes=tuple(sizes.items()),
     )
+
+
+def _eap(text: str) -> str:
+    """The method of ``eap-METHOD``."""
+    name, colon, _ = text.lower().removeprefix("eap").removeprefix("-").partition(":")
+    if colon:
+        raise ConfigError(f"limits on the certificates of EAP are not supported, found {shown(text)}")
+    if not name:
+        return ANY_EAP
+    if name not in EAP:
+        near = difflib.get_close_matches(name, EAP, 1)
+        why = _NO_EAP.get(name) or (f"did you mean 'eap-{near[0]}'?" if near else "")
+        wanted = ", ".join(f"eap-{each}" for each in EAP)
+        raise ConfigError(f"expected one of {wanted}, found {shown(text)}{f'; {why}' if why else ''}")
+    return name
 
 
 def _unknown(text: str, word: str, known: tuple[str, ...]) -> str:

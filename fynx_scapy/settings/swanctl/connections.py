@@ -16,6 +16,7 @@ from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.terms.timeouts import DeadPeerDetection
 from fynx_scapy.settings.swanctl.authentication import End
 from fynx_scapy.settings.swanctl.children import Children
+from fynx_scapy.settings.swanctl.eap import client_fields, gateway_fields, is_client
 from fynx_scapy.settings.swanctl.folders import Folders
 from fynx_scapy.settings.swanctl.keys import CONNECTION, LeftOut, Notes
 from fynx_scapy.settings.swanctl.lifetimes import ike_lifetime
@@ -82,6 +83,8 @@ class Connection:
             if end not in self._ends:
                 raise LeftOut(f"{self._section.place}: {self.owner}: expected a section {end}")
         mine, theirs, common = self._ends["local"], self._ends["remote"], self._common()
+        if mine.method.eap or theirs.method.eap:
+            return {self.name: self._by_eap(mine, theirs, common)}
         auth: Any = None
         common["local_id"] = mine.id
         if not mine.method.psk:
@@ -89,7 +92,7 @@ class Connection:
         if common["local_id"] is None and not isinstance(auth, list):
             common["local_id"] = self._address()
         if not theirs.method.psk:
-            common |= theirs.theirs(self._values["ocsp"] in ("request", "both") if "ocsp" in self._values else None)
+            common |= theirs.theirs(self._asks())
         remote, secrets = theirs.id, self._secrets.ike
         try:
             if auth is not None and not theirs.method.psk:
@@ -102,6 +105,23 @@ class Connection:
             return configs | ({self.name: self._config(general, common, auth, local, None)} if general else {})
         except ConfigError as error:
             raise LeftOut(f"{self._section.place}: {self.owner}: {error}") from None
+
+    def _by_eap(self, mine: End, theirs: End, common: Mapping[str, Any]) -> IkeConfig:
+        """A configuration in which the client authenticates by EAP: we, or the peer."""
+        if is_client(mine, theirs, initiates="remote" in common):
+            fields = client_fields(mine, theirs, self._secrets, self._asks())
+        else:
+            fields = gateway_fields(mine, theirs, self._secrets, self._address)
+            if fields["local_id"] is None and not isinstance(fields["auth"], list):
+                fields["local_id"] = self._address()
+        try:
+            return IkeConfig(**(dict(common) | fields))
+        except ConfigError as error:
+            raise LeftOut(f"{self._section.place}: {self.owner}: {error}") from None
+
+    def _asks(self) -> bool | None:
+        """Whether we ask for OCSP responses; None for the usual."""
+        return self._values["ocsp"] in ("request", "both") if "ocsp" in self._values else None
 
     def _config(
         self, secrets: Sequence[Secret], common: Mapping[str, Any], auth: Any, local: Identity, remote: Identity | None

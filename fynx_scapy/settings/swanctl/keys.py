@@ -106,8 +106,8 @@ AUTH: Keys = {
     "ca_id": Key(identity),
     "cert_policy": _lacks("policies of certificates are not looked at", needed=True),
     "groups": _lacks("attribute certificates, which say who is in a group, are not supported", needed=True),
-    "eap_id": _lacks("EAP is not supported"),
-    "aaa_id": _lacks("EAP is not supported"),
+    "eap_id": Key(identity),
+    "aaa_id": Key(identity),
     "xauth_id": IGNORED,
 }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.iana import IdType
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.settings.swanctl.keys import PASSPHRASE, SECRET, Keys, LeftOut, Notes
 from fynx_scapy.settings.swanctl.sections import Place, Section, Value
@@ -15,14 +16,14 @@ from fynx_scapy.settings.swanctl.values import identity, secret
 from fynx_scapy.text import LONGEST, printable
 
 LEFT_OUT: Mapping[str, str] = {
-    "eap": "EAP is not supported",
-    "xauth": "EAP is not supported",
-    "ntlm": "EAP is not supported",
+    "ntlm": "EAP wants the password, and not its hash: write it as secrets.eap",
     "token": "keys are read from files, not from tokens",
 }
 """The kinds of secrets that we do not have, and why."""
 FILES = ("private", "rsa", "ecdsa", "pkcs8", "pkcs12")
 """The kinds that are passphrases of files in the folders of these names."""
+_SHARED = {"ike": "ike", "ppk": "ppk", "eap": "eap", "xauth": "eap"}
+"""The kinds that are shared, and what they are: xauth "is just an alias for eap" (swanctl.conf(5))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,10 @@ class Secret:
     owners: tuple[Identity, ...]
     path: Path = Path()
     """The file that has it."""
+
+
+ANYBODY = Identity(IdType.ID_NULL, b"")
+"""An identity that no secret belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Secrets:
 
     ike: list[Secret] = field(default_factory=list)
     ppk: list[Secret] = field(default_factory=list)
+    eap: list[Secret] = field(default_factory=list)
     passphrases: dict[tuple[str, str], Passphrase] = field(default_factory=dict)
     """By the folder and the name of the file in small letters."""
     paths: list[Path] = field(default_factory=list)
@@ -65,9 +71,9 @@ def read_secrets(section: Section | None, notes: Notes) -> Secrets:
     found = Secrets()
     for name, each in section.sections.items() if section else ():
         owner = f"secrets.{printable(name, LONGEST)}"
-        kind = next((kind for kind in ("ike", "ppk", *FILES, *LEFT_OUT) if name.lower().startswith(kind)), "")
+        kind = next((kind for kind in (*_SHARED, *FILES, *LEFT_OUT) if name.lower().startswith(kind)), "")
         if not kind or kind in LEFT_OUT:
-            why = LEFT_OUT.get(kind, f"expected a section that begins with {', '.join(('ike', 'ppk', *FILES))}")
+            why = LEFT_OUT.get(kind, f"expected a section that begins with {', '.join((*_SHARED, *FILES))}")
             notes.lines.append(f"{each.place}: {owner} is left out: {why}")
             continue
         try:
@@ -75,7 +81,8 @@ def read_secrets(section: Section | None, notes: Notes) -> Secrets:
                 passphrase = _passphrase(each, owner, notes)
                 found.passphrases[kind, passphrase.file.lower()] = passphrase
             else:
-                (found.ike if kind == "ike" else found.ppk).append(_secret(each, owner, notes))
+                shared: list[Secret] = getattr(found, _SHARED[kind])
+                shared.append(_secret(each, owner, notes))
         except LeftOut as reason:
             notes.lines.append(f"{reason}; the secret is left out")
             continue
@@ -137,6 +144,15 @@ def key_for(secrets: Sequence[Secret], local: Identity, remote: Identity | None)
     ranked = [((match(each, remote), match(each, local)), each) for each in secrets]
     best = max((rank for rank, _ in ranked if any(rank)), default=None)
     return next((each.key for rank, each in ranked if rank == best), None)
+
+
+def password_for(secrets: Sequence[Secret], user: Identity, server: Identity | None, *, ours: bool) -> str | None:
+    """The password of a user, ours or the peer's, as text; None if there is none. ConfigError for one that is none."""
+    key = key_for(secrets, user, server) if ours else key_for(secrets, server or ANYBODY, user)
+    try:
+        return None if key is None else key.decode()
+    except UnicodeDecodeError:
+        raise ConfigError(f"expected the password of {user} as text in UTF-8, found other octets") from None
 
 
 def peers(secrets: Sequence[Secret], local: Identity) -> list[Identity]:
