@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.credentials.certificates import Certificate, Certificates, RawKey, RawKeys
     from fynx_scapy.ike.credentials.eap import Eap, EapUsers
     from fynx_scapy.ike.credentials.ppk import Ppk
+    from fynx_scapy.ike.credentials.rounds import Rounds
     from fynx_scapy.ike.credentials.secrets import Null, Psk
     from fynx_scapy.ike.endpoint import Endpoint
     from fynx_scapy.ike.message import Address
@@ -80,6 +81,7 @@ __all__ = [
     "RawKeys",
     "Reconnect",
     "Retransmission",
+    "Rounds",
     "SeededRandomness",
     "Selector",
     "Session",
@@ -128,6 +130,7 @@ _HOME = {
     "RawKeys": "fynx_scapy.ike.credentials.certificates",
     "Reconnect": "fynx_scapy.ike.terms.timeouts",
     "Retransmission": "fynx_scapy.ike.terms.timeouts",
+    "Rounds": "fynx_scapy.ike.credentials.rounds",
     "SeededRandomness": "fynx_scapy.ike.basics.randomness",
     "Selector": "fynx_scapy.ike.terms.selectors",
     "Session": "fynx_scapy.session",

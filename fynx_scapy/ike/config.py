@@ -42,6 +42,7 @@ from fynx_scapy.ike.credentials.together import (
     Auth,
     any_certificate,
     check_use,
+    first_identity,
     own_identity,
     owns,
     read_auth,
@@ -181,9 +182,10 @@ class IkeConfig(Checked):
     """The identity that the peer must have; None accepts any peer that knows the key."""
     auth: Credential = required(CREDENTIAL, read=read_auth)
     """The credential that proves who we are: a `Psk`, or the text or bytes of one, a `Certificate` or several, a
-    `RawKey`, or `Null`."""
+    `RawKey`, `Eap`, `Null`, or `Rounds` of them (RFC 4739)."""
     remote_auth: Credential | None = setting(None, optional(VERIFIER), read=read_auth)
-    """The credential that verifies who the peer is: a `Psk`, `Certificates`, `RawKeys` or `Null`. None stands for
+    """The credential that verifies who the peer is: a `Psk`, `Certificates`, `RawKeys`, `EapUsers`, `Null` or
+    `Rounds` of them. None stands for
     `Certificates` with ``trust``, and without it for the same as ``auth``."""
     trust: Trust | None = setting(None, optional(kind(Trust)), read=read_trust)
     """Whom we trust to certify peers: a `Trust`, or the files, octets or objects of one or several certificates."""
@@ -340,6 +342,8 @@ class IkeConfig(Checked):
     def _check_together(self) -> None:
         if self.local_id is None:
             self._set("local_id", own_identity(self.auth, self.ppk))
+        if self.remote_id is None:
+            self._set("remote_id", first_identity(self.remote_auth))
         self._set("remote_auth", verifier(self.auth, self.remote_auth, self.trust))
         check_use(self.auth, self.local_id, self.trust)
         if self.retry_wait[0] > self.retry_wait[1]:

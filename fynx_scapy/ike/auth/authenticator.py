@@ -20,6 +20,8 @@ from fynx_scapy.iana import AuthMethod, name_of
 from fynx_scapy.ike.auth.methods import Covered, Proofs, verify
 from fynx_scapy.ike.auth.ppk import PostQuantumKey
 from fynx_scapy.ike.credentials.credential import Credential, Proof
+from fynx_scapy.ike.credentials.rounds import Rounds as RoundsCredential
+from fynx_scapy.ike.credentials.rounds import rounds_of
 from fynx_scapy.ike.message import Message, Outgoing, Payloads
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, Count, P, Round
@@ -60,6 +62,8 @@ class Authenticator(Generic[C]):
     """Whether what it accepts proves nothing about the peer."""
     eap: ClassVar[bool] = False
     """Whether the peer may answer with EAP payloads."""
+    several: ClassVar[bool] = False
+    """Whether it may say, and may be told, that another authentication follows (RFC 4739)."""
     rounds: ClassVar[tuple[Round, ...]] = ()
     """The rules of the messages after the first round. The last row applies to all later rounds."""
 
@@ -68,6 +72,8 @@ class Authenticator(Generic[C]):
 
     def __init__(self, sa: SaRecord, credential: C) -> None:
         self.sa, self.credential = sa, credential
+        self.config = sa.config
+        """The configuration of this authentication; of one of several rounds, that of the round."""
         self._ppk = sa.of(PostQuantumKey)
         self.identities: dict[bool, bytes] = {}
         """The bodies of both ID payloads as sent and received; ours is under True."""
@@ -85,7 +91,7 @@ class Authenticator(Generic[C]):
     @property
     def local_id(self) -> Identity:
         """The identity that we prove."""
-        return self.sa.config.local_id
+        return self.config.local_id
 
     def heed(self, request: Message) -> None:
         """The responder reads what the initiator's first request says of the proof that it wants."""
@@ -256,6 +262,10 @@ def authenticator(sa: SaRecord) -> Authenticator[Any]:
     rounds. The other one is its `theirs` or `ours`. ConfigError for a credential without one.
     """
     config = sa.config
+    if (
+        rounds := next((each for each in (config.auth, config.peer_auth) if isinstance(each, RoundsCredential)), None)
+    ) is not None:
+        return kind_for(rounds)(sa, rounds)
     ours = kind_for(config.auth)(sa, config.auth)
     if config.peer_auth is not config.auth:
         ours.theirs = kind_for(config.peer_auth)(sa, config.peer_auth)
@@ -265,7 +275,7 @@ def authenticator(sa: SaRecord) -> Authenticator[Any]:
 
 def accepts(config: IkeConfig, method: int | None) -> bool:
     """Whether a configuration accepts initiators that authenticate by this method; None asks for EAP."""
-    kind = kind_for(config.peer_auth)
+    kind = kind_for(rounds_of(config.peer_auth)[0])
     return method is None if kind.eap else method in getattr(kind, "accepts", ())
 
 

@@ -66,7 +66,7 @@ class CertificateSigner(Signer[Any]):
     def _rank(self, certificate: Certificate) -> tuple[bool, bool, bool]:
         from fynx_scapy.pki import own
 
-        wishes, trust = self.sa.of(Wishes), self.sa.config.trust
+        wishes, trust = self.sa.of(Wishes), self.config.trust
         above = own.authorities(certificate.certificate, certificate.chain, trust.anchors if trust else ())
         unwanted = self.wanted is not None and not certificate.owns(self.wanted)
         stranger = bool(wishes.authorities) and above.isdisjoint(wishes.authorities)
@@ -92,7 +92,7 @@ class CertificateSigner(Signer[Any]):
     @property
     def local_id(self) -> Identity:
         """The configured identity, or the one that the peer asks for, if the certificate has it."""
-        config, certificate = self.sa.config, self.certificate
+        config, certificate = self.config, self.certificate
         if self.wanted is not None and certificate.owns(self.wanted):
             identity = self.wanted
         elif config.local_id == self.credential.identities[0]:
@@ -110,7 +110,7 @@ class CertificateSigner(Signer[Any]):
 
     def present(self, message: Outgoing) -> None:
         """CERT: our certificate first, then those above it without a root, then what the peer asks for about it."""
-        wishes, config = self.sa.of(Wishes), self.sa.config
+        wishes, config = self.sa.of(Wishes), self.config
         sending = config.send_certificates
         if sending == "never" or (sending == "asked" and not wishes.encodings):
             return
@@ -235,7 +235,7 @@ class CertificateVerifier(SignatureVerifier[Certificates]):
             yield parse(sent.certificates[0]).certificate
             return
         tried = 0
-        for known in (*self.credential.known, *(self.sa.config.trust.anchors if self.sa.config.trust else ())):
+        for known in (*self.credential.known, *(self.config.trust.anchors if self.config.trust else ())):
             octets = own.der(known)
             meant = sha1(octets, usedforsecurity=False).digest() in sent.hashes
             meant = meant or (not sent.hashes and own.has(known, identity.type, identity.data))
@@ -246,7 +246,7 @@ class CertificateVerifier(SignatureVerifier[Certificates]):
     def _check_identity(self, leaf: x509.Certificate, identity: Identity) -> None:
         from fynx_scapy.pki.identity import matches
 
-        config = self.sa.config
+        config = self.config
         matches(
             leaf,
             identity.type,
@@ -263,7 +263,7 @@ class CertificateVerifier(SignatureVerifier[Certificates]):
         from fynx_scapy.pki import own
         from fynx_scapy.pki.judge import judge
 
-        trust, sent = self.sa.config.trust, self._sent
+        trust, sent = self.config.trust, self._sent
         assert trust is not None  # IkeConfig checks it
         chain = judge(leaf, [*sent.certificates[1:], *self.credential.known], trust, crls=sent.crls, ocsp=sent.ocsp)
         self.sa.peer_proof = Proof(method, f"certificate, {scheme.title}", certificates=chain.certificates)

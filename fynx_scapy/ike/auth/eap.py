@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from fynx_scapy.eap.method import Method, Outcome
 from fynx_scapy.eap.peer import EapPeer
@@ -96,6 +96,10 @@ class EapInitiator(EapAuthenticator):
         """IDr, [CERT,] [AUTH,] EAP   EAP  -->   ...   EAP-Success   AUTH  -->   AUTH."""
         self.remember(answer, ours=False)
         self._verify_gateway(answer)
+        return (yield from self.converse(answer))
+
+    def converse(self, answer: Message) -> Rounds:
+        """The same from EAP's first request on."""
         sa = self.sa
         talk = EapPeer(self.credential.identity_octets, self.credential.methods, sa.endpoint.randomness.octets)
         while (response := talk.receive(_packet(answer))) is not None:
@@ -116,7 +120,7 @@ class EapInitiator(EapAuthenticator):
             from fynx_scapy.pki.identity import matches
 
             said = Identity.parse(self.identities[False])
-            matches(self.outcome.certificate, said.type, said.data, configured=said == self.sa.config.remote_id)
+            matches(self.outcome.certificate, said.type, said.data, configured=said == self.config.remote_id)
 
     def _verify_gateway(self, answer: Message) -> None:
         """Its AUTH by another credential. "If the responder does not support" RFC 5998, it is verified nevertheless."""
@@ -142,25 +146,32 @@ class EapResponder(EapAuthenticator):
 
     def respond(self, request: Message) -> Rounds:
         """IDr, [CERT,] [AUTH,] EAP  <--   EAP  -->   ...   EAP-Success  <--   AUTH  -->."""
-        self.remember(request, ours=False)
-        if request.get(IKEv2_AUTH) is not None:
-            raise AuthenticationError("expected no AUTH, which asks for EAP, found AUTH")
-        credential, sa = self.credential, self.sa
-        safe = all(method.safe for method in credential.methods)
-        self._only = credential.only and safe and request.has_notify(_ONLY)
-        identity = None if credential.ask else self.identities[False][4:]
-        talk = EapServer(credential.methods, sa.endpoint.randomness.octets, identity)
+        safe = all(method.safe for method in self.credential.methods)
+        self._only = self.credential.only and safe and request.has_notify(_ONLY)
+        talk = self.converse(request)
         # <--  HDR, SK {IDr, [CERT,] AUTH, EAP}
-        answer = Outgoing([])
+        answer, first = Outgoing([]), next(talk)
         self.ours.heed(request)
         self.ours.identify(answer)
         if not self._only:
             self.ours.present(answer)
             self.ours.sign(answer)
-        answer.payloads.append(IKEv2_EAP(eap=talk.begin()))
+        answer.payloads += first.payloads
+        message = yield answer
+        self.remember(answer.sent, ours=True)
+        return (yield from resumed(talk, message))
+
+    def converse(self, request: Message) -> Rounds:
+        """Only EAP, and the AUTH that ends it. It begins with EAP's first request."""
+        self.remember(request, ours=False)
+        if request.get(IKEv2_AUTH) is not None:
+            raise AuthenticationError("expected no AUTH, which asks for EAP, found AUTH")
+        credential, sa = self.credential, self.sa
+        identity = None if credential.ask else self.identities[False][4:]
+        talk = EapServer(credential.methods, sa.endpoint.randomness.octets, identity)
+        answer = Outgoing([IKEv2_EAP(eap=talk.begin())])
         while True:
             message = yield answer
-            self.remember(answer.sent, ours=True)
             packet = talk.receive(_packet(message))
             if talk.error is not None:
                 self.farewell = (IKEv2_EAP(eap=packet),)
@@ -179,7 +190,7 @@ class EapResponder(EapAuthenticator):
         identity". IDi has chosen the configuration; if that names a peer, EAP must have proven the same one.
         """
         assert self.outcome is not None
-        wanted, found = self.sa.config.remote_id, _identities(self.outcome)
+        wanted, found = self.config.remote_id, _identities(self.outcome)
         if wanted is not None:
             if any(each.same(wanted) for each in found):
                 return wanted
@@ -189,6 +200,15 @@ class EapResponder(EapAuthenticator):
     def finish(self, request: Message, answer: Outgoing) -> None:
         """Only AUTH: who we are was said in the first answer."""
         self.sign(answer)
+
+
+def resumed(rounds: Rounds, message: Message) -> Rounds:
+    """The rest of rounds that wait for this message."""
+    try:
+        while True:
+            message = yield rounds.send(message)
+    except StopIteration as end:
+        return cast(Message, end.value)
 
 
 def _identities(outcome: Outcome) -> list[Identity]:

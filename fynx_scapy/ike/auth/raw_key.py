@@ -42,7 +42,7 @@ class RawKeySigner(Signer[RawKey]):
 
     def present(self, message: Outgoing) -> None:
         """CERT with our public key, if the peer asks for one."""
-        sending, asked = self.sa.config.send_certificates, self.sa.of(Wishes).encodings
+        sending, asked = self.config.send_certificates, self.sa.of(Wishes).encodings
         if sending == "always" or (sending == "asked" and CertEncoding.Raw_Public_Key in asked):
             data = self.credential.public
             message.payloads.append(IKEv2_CERT(cert_encoding=int(CertEncoding.Raw_Public_Key), cert_data=data))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.iana import CertEncoding
 from fynx_scapy.ike.credentials.certificates import Certificates, RawKeys
+from fynx_scapy.ike.credentials.rounds import rounds_of
 from fynx_scapy.layers.ikev2 import IKEv2_CERTREQ
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def certificate_requests(configs: Iterable[IkeConfig]) -> list[IKEv2_CERTREQ]:
     section 3.1). CRLs are not asked for (RFC 4945 section 3.2.3).
     """
     wanted: dict[int, dict[bytes, None]] = {}
-    for config in configs:
-        credential, trust = config.peer_auth, config.trust
+    for config, credential in ((one, each) for one in configs for each in rounds_of(one.peer_auth)):
+        trust = config.trust
         if not config.certificate_requests:
             continue
         if isinstance(credential, Certificates) and trust is not None:

@@ -100,7 +100,7 @@ class SignatureVerifier(Authenticator[C]):
         if named is not None and any(scheme.method == method != DIGITAL for scheme in named):
             return  # accepted by its name; `object_to_scheme` checks which one it is
         wishes = self.sa.of(Wishes)
-        ours, theirs = self.sa.config.announced_hashes if wishes.told else (), wishes.hashes
+        ours, theirs = self.config.announced_hashes if wishes.told else (), wishes.hashes
         if method == DIGITAL:
             if not ours or not theirs:
                 whose = "we" if not ours else "the peer"
@@ -152,9 +152,9 @@ class SignatureVerifier(Authenticator[C]):
         raise NotImplementedError
 
 
-def announcements(config: IkeConfig) -> list[Announcement]:
-    """What SUPPORTED_AUTH_METHODS says of a configuration that verifies signatures (RFC 9593 section 3.2)."""
-    named: tuple[Scheme, ...] | None = getattr(config.peer_auth, "schemes", None)
+def announcements(config: IkeConfig, credential: Credential) -> list[Announcement]:
+    """What SUPPORTED_AUTH_METHODS says of a credential that verifies signatures (RFC 9593 section 3.2)."""
+    named: tuple[Scheme, ...] | None = getattr(credential, "schemes", None)
     accepted = tuple(scheme for scheme in SCHEMES.values() if not scheme.weak) if named is None else named
     both = bool(config.signature_hashes)
     return [

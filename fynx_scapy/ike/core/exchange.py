@@ -91,6 +91,11 @@ class Exchange:
         """The IKE SA whose extensions are called: its own, or the new one that it has created."""
         return self.sa
 
+    @property
+    def first(self) -> bool:
+        """Whether it is in its first round: later ones of IKE_AUTH may have ID and AUTH payloads, too (RFC 4739)."""
+        return not self.rounds[self.exchange_type]
+
     def row(self, exchange_type: int) -> Round | None:
         """The row of the current round for messages of this type; None when they are not allowed."""
         rows = [row for row in self.rules if self._type(row.exchange_type) == exchange_type]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from fynx_scapy.ike.terms.identity import Identity
+
 
 class Credential:
     """A credential: a frozen dataclass whose repr shows no secret.
@@ -38,3 +40,5 @@ class Proof:
     """Its certificate, and those above it up to the trusted one; empty without certificates."""
     key: bytes = field(default=b"", repr=False)
     """Its raw public key, as a SubjectPublicKeyInfo in DER (RFC 7670); empty without one."""
+    rounds: tuple[tuple[Identity, Proof], ...] = ()
+    """With several rounds of authentication (RFC 4739): who it has proven to be in each, and how; else empty."""

@@ -21,6 +21,7 @@ from fynx_scapy.ike.credentials.certificates import (
 from fynx_scapy.ike.credentials.credential import Credential
 from fynx_scapy.ike.credentials.eap import Eap
 from fynx_scapy.ike.credentials.ppk import Ppk
+from fynx_scapy.ike.credentials.rounds import Rounds, rounds_of
 from fynx_scapy.ike.credentials.secrets import Null, Psk
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.pki.trust import Trust
@@ -60,6 +61,8 @@ def any_certificate() -> Certificates:
 
 def own_identity(auth: Credential, ppk: Sequence[Ppk]) -> Identity:
     """The identity of a user who names none. A PPK authenticates where nothing else does (RFC 8784 section 5.2.3)."""
+    if isinstance(auth, Rounds):
+        return auth.identities[0] or own_identity(auth.credentials[0], ppk)
     if isinstance(auth, Certificate | OwnCertificates):
         return auth.identities[0]
     if isinstance(auth, Eap):
@@ -67,19 +70,27 @@ def own_identity(auth: Credential, ppk: Sequence[Ppk]) -> Identity:
     return Identity(IdType.ID_NULL, b"") if isinstance(auth, Null) and not ppk else Identity.of("fynx")
 
 
+def first_identity(remote_auth: Credential | None) -> Identity | None:
+    """The identity that the peer must have in its first round of several, where one is given."""
+    return remote_auth.identities[0] if isinstance(remote_auth, Rounds) else None
+
+
 def owns(auth: Credential, identity: Identity) -> bool:
     """Whether our certificate has an identity, beside the configured one."""
-    return isinstance(auth, Certificate | OwnCertificates) and auth.owns(identity)
+    first = rounds_of(auth)[0]
+    return isinstance(first, Certificate | OwnCertificates) and first.owns(identity)
 
 
 def verifier(auth: Credential, remote_auth: Credential | None, trust: Trust | None) -> Credential | None:
     """What `IkeConfig.remote_auth` stands for; None for the same as ``auth``. ConfigError when something is missing."""
     if remote_auth is None and trust is not None:
         return any_certificate()
-    if isinstance(remote_auth, Certificates) and trust is None:
+    wants = rounds_of(remote_auth or auth)
+    if any(isinstance(each, Certificates) for each in wants) and trust is None:
         raise ConfigError("expected IkeConfig.trust beside Certificates: it says whose certificates are accepted")
     if remote_auth is None and not auth.verifies:
-        beside = "trust" if isinstance(auth, Certificate | OwnCertificates | Eap) else "remote_auth"
+        certified = isinstance(rounds_of(auth)[0], Certificate | OwnCertificates | Eap)
+        beside = "trust" if certified else "remote_auth"
         raise ConfigError(
             f"expected IkeConfig.{beside} beside a {type(auth).__name__}, which cannot verify the peer, found none"
         )
@@ -88,8 +99,18 @@ def verifier(auth: Credential, remote_auth: Credential | None, trust: Trust | No
 
 def check_use(auth: Credential, identity: Identity, trust: Trust | None) -> None:
     """ConfigError for certificates of ours that every peer must refuse now, or at the time of ``trust``."""
-    if isinstance(auth, Certificate | OwnCertificates):
-        auth.check_use(identity, trust)
+    for number, each in enumerate(rounds_of(auth)):
+        if isinstance(each, Certificate | OwnCertificates):
+            each.check_use(identity if number == 0 else later_identity(auth, number, identity), trust)
+
+
+def later_identity(auth: Credential, number: int, usual: Identity) -> Identity:
+    """Our identity in a later round of authentication, from 1: what was given, what its credential says, or usual."""
+    given = auth.identities[number] if isinstance(auth, Rounds) else None
+    credential = rounds_of(auth)[number]
+    if given is None and isinstance(credential, Certificate | OwnCertificates | Eap):
+        return own_identity(credential, ())
+    return given or usual
 
 
 def mirrored(auth: Credential, remote_auth: Credential | None, trust: Trust | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from scapy.packet import Packet
 
 import fynx_scapy.ike.auth.certificate
 import fynx_scapy.ike.auth.eap
+import fynx_scapy.ike.auth.multiple
 import fynx_scapy.ike.auth.null
 import fynx_scapy.ike.auth.psk
 import fynx_scapy.ike.auth.raw_key  # noqa: F401 -- they register themselves
@@ -115,7 +116,7 @@ class IkeAuth(Exchange):
         if not wanted and remote_id not in _asked_for(sent):
             raise AuthenticationError(f"expected the peer to be {config.remote_id}, found {remote_id}")
         answer = yield from _further(auth.initiate(answer), lambda answer: _heed_refusal(answer, auth))
-        sa.establish(auth.local_id, remote_id)
+        sa.establish(auth.local_id, auth.proven(remote_id))
         hooks.note(self, answer)
         if child is not None:
             self._take_child(child, sent, answer)
@@ -161,7 +162,8 @@ class IkeAuth(Exchange):
         sa.config = config
         auth = self._authenticator()
         try:
-            yield from _further(auth.respond(request))
+            _heed_more(request, auth)
+            yield from _further(auth.respond(request), lambda request: _heed_more(request, auth))
             remote_id = auth.proven(remote_id)
         except AuthenticationError as error:
             refusal = PeerError(NotifyType.AUTHENTICATION_FAILED, reason=str(error))
@@ -238,6 +240,7 @@ def _heed_refusal(answer: Message, auth: Authenticator[Any]) -> None:
     PeerError for a Notify that refuses, AuthenticationError for EAP (section 2.16), which we did not ask for,
     MalformedError when there is neither.
     """
+    _heed_more(answer, auth)
     error, described = answer.error(), f"IKE_AUTH was answered with {describe(answer)}"
     proven = auth.goes_on(answer)
     if error is not None and (not proven or error.type in _FATAL):
@@ -249,6 +252,12 @@ def _heed_refusal(answer: Message, auth: Authenticator[Any]) -> None:
         raise PeerError(NotifyType.REDIRECT, bytes(redirect.notify), described)
     if not proven:
         raise MalformedError(f"expected IDr and AUTH, but {described}")
+
+
+def _heed_more(message: Message, auth: Authenticator[Any]) -> None:
+    """AuthenticationError for a peer that wants to go on with another authentication, which we did not ask for."""
+    if message.has_notify(NotifyType.ANOTHER_AUTH_FOLLOWS) and not auth.several:
+        raise AuthenticationError("expected one authentication (RFC 4739), found ANOTHER_AUTH_FOLLOWS")
 
 
 def _further(rounds: Rounds, heed: Callable[[Message], None] = lambda message: None) -> Rounds:

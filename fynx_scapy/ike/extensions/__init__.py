@@ -19,6 +19,7 @@ from fynx_scapy.ike.extensions.signature_hashes import SignatureHashes as Signat
 from fynx_scapy.ike.extensions.certificate_requests import CertificateRequests as CertificateRequests
 from fynx_scapy.ike.extensions.supported_auth_methods import SupportedAuthMethods as SupportedAuthMethods
 from fynx_scapy.ike.auth.ppk import PostQuantumKey as PostQuantumKey
+from fynx_scapy.ike.auth.multiple import MultipleAuthentication as MultipleAuthentication
 from fynx_scapy.ike.extensions.initial_contact import InitialContact as InitialContact
 from fynx_scapy.ike.extensions.quick_crash import QuickCrashDetection as QuickCrashDetection
 from fynx_scapy.ike.extensions.cp import ConfigurationPayload as ConfigurationPayload

@@ -38,7 +38,7 @@ class Childless(Extension):
         request if the notification was not present."
         """
         if request is None:
-            if _asks_for_none(message) and not self.peer:
+            if exchange.first and _asks_for_none(message) and not self.peer:
                 raise LocalError(
                     "expected a Child SA in the configuration: the peer did not announce CHILDLESS_IKEV2_SUPPORTED"
                 )
@@ -48,7 +48,8 @@ class Childless(Extension):
 
     def check(self, message: Message, exchange: Exchange) -> None:
         """Refuse a request without a Child SA if we did not announce support. One without AUTH asks for EAP."""
-        if _asks_for_none(message) and message.get(IKEv2_AUTH) is not None and not self.sa.config.childless:
+        asks = exchange.first and _asks_for_none(message) and message.get(IKEv2_AUTH) is not None
+        if asks and not self.sa.config.childless:
             raise PeerError(NotifyType.INVALID_SYNTAX, reason="expected SA, TSi and TSr in IKE_AUTH, found none")
 
     def note(self, message: Message, exchange: Exchange) -> None:

@@ -146,7 +146,8 @@ class ConfigurationPayload(Extension):
     def offer(self, message: Outgoing, exchange: Exchange, request: Message | None) -> Sequence[Packet]:
         """CP(CFG_REQUEST) in the first IKE_AUTH request."""
         wanted = self.sa.config.cp_request
-        return [wanted.payload()] if wanted is not None and request is None and message.get(IKEv2_IDi) else []
+        first = request is None and exchange.first and message.get(IKEv2_IDi) is not None
+        return [wanted.payload()] if wanted is not None and first else []
 
     def sent(self, message: Outgoing, exchange: Exchange) -> None:
         """Note whether the request was really sent: a tap may have added or removed it."""

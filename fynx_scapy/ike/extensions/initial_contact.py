@@ -28,7 +28,7 @@ class InitialContact(Extension):
     def offer(self, message: Outgoing, exchange: Exchange, request: Message | None) -> Sequence[Packet]:
         """In the first IKE_AUTH request, if configured and if there is no other IKE SA with the peer."""
         config = self.sa.config
-        if request is not None or message.get(IKEv2_IDi) is None or not config.initial_contact:
+        if request is not None or not exchange.first or message.get(IKEv2_IDi) is None or not config.initial_contact:
             return ()
         others = self.sa.endpoint.directory.of(config.remote_id)
         if any(sa.established and sa.local_id == config.local_id for sa in others):

@@ -17,6 +17,7 @@ from fynx_scapy.ike.auth.signing import SIGNATURES, announcements
 from fynx_scapy.ike.auth.wishes import Announcement
 from fynx_scapy.ike.core.extension import Extension, Place
 from fynx_scapy.ike.core.registry import extension
+from fynx_scapy.ike.credentials.rounds import rounds_of
 from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.layers.ikev2 import IKEv2_IDi
 
@@ -39,7 +40,7 @@ class SupportedAuthMethods(Extension):
         if exchange.exchange_type == ExchangeType.IKE_SA_INIT and request is not None:
             configs = self.sa.candidates
         elif exchange.exchange_type == ExchangeType.IKE_AUTH and message.get(IKEv2_IDi) is not None:
-            configs = [self.sa.config] if self.sa.initiator else []
+            configs = [self.sa.config] if self.sa.initiator and exchange.first else []
         else:
             return ()
         found = list(dict.fromkeys(each for config in configs for each in _accepted(config)))
@@ -52,7 +53,11 @@ def _accepted(config: IkeConfig) -> list[Announcement]:
     """What a configuration accepts; nothing of one that shall not say it."""
     if not config.supported_auth_methods:
         return []
-    accepted = kind_for(config.peer_auth).accepts
-    if accepted & SIGNATURES:
-        return announcements(config)
-    return [Announcement(int(method)) for method in accepted if method in (2, 13)]
+    found: list[Announcement] = []
+    for credential in rounds_of(config.peer_auth):
+        accepted = kind_for(credential).accepts
+        signed = accepted & SIGNATURES
+        found += (
+            announcements(config, credential) if signed else [Announcement(int(m)) for m in accepted if m in (2, 13)]
+        )
+    return found

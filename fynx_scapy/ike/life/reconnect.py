@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fynx_scapy.ike.credentials.rounds import Rounds
+
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import ChildConfig, IkeConfig
     from fynx_scapy.ike.core.record import SaRecord
@@ -21,7 +23,9 @@ def config_of(sa: SaRecord, children: list[ChildConfig]) -> IkeConfig:
     # An initiator uses the configured address, a responder the peer's last address.
     remote = config.remote if config.remote is not None else sa.remote
     ordered = tuple(dict.fromkeys([*children, *config.children]))
-    return config.replace(remote=remote, remote_id=sa.remote_id or config.remote_id, children=ordered)
+    # Of several rounds of authentication (RFC 4739), that of the configuration is of the first, the other of the last.
+    proven = None if isinstance(config.peer_auth, Rounds) else sa.remote_id
+    return config.replace(remote=remote, remote_id=proven or config.remote_id, children=ordered)
 
 
 def reconnect(sa: SaRecord, now: float, children: list[ChildConfig]) -> SaRecord:
