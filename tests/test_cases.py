@@ -112,6 +112,7 @@ def run(case: Case, out: Path) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}: {case.command}")
 def test_a_case_shows_what_is_right(case: Case, tmp_path: Path) -> None:
     status, printed = run(case, tmp_path / "out.pcapng")

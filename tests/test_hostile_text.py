@@ -259,6 +259,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("which", ["capture", "clear"])
 def test_commands(command: str, which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:

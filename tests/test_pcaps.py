@@ -27,6 +27,7 @@ def protected(capture: Path) -> list[dict[str, object]]:
     return [record for record in dissect(capture) if record["kind"] == "esp" or record.get("encrypted")]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
 def test_capture_opens(capture: Path) -> None:
     records = list(dissect(capture))
@@ -76,6 +77,7 @@ def test_all_that_are_written_are_there() -> None:
     assert {path.stem for path in CAPTURES} == names
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
 def test_it_opens_from_its_secrets_alone(capture: Path) -> None:
     """The shared secrets in any order, and the PSK: nothing else is taken from the key file."""

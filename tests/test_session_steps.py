@@ -90,6 +90,7 @@ def test_a_payload_that_cannot_be_built_takes_no_message_id(s: Session) -> None:
     usable(s)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("step", "words"),
     [

@@ -448,6 +448,7 @@ def judged(found: Audit, part: str) -> dict[str, Status]:
     }
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("profile", POLICIES["profiles"])
 @pytest.mark.parametrize("name", HOLDS)
 def test_policies_as_written_by_hand(name: str, profile: str) -> None:
@@ -641,6 +642,7 @@ def test_what_a_capture_says_is_escaped_in_the_page() -> None:
     assert "&lt;script&gt;" in page
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("path", sorted((FOLDER / "captures" / "external").glob("*.pcap*")), ids=lambda path: path.name)
 def test_foreign_and_malformed_captures(path: Path) -> None:
     """Each is judged, none ends in an exception, and what cannot be read is said."""

@@ -167,6 +167,7 @@ def read(data: Packet | bytes, linktype: int = 1, missing: int = 0) -> tuple[Wal
     return walk, list(walk.frame(Frame(1, 0.0, linktype, bytes(data), 24, missing, "", order)))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", ALL)
 def test_ipsec_is_found_in_every_encapsulation(name: str) -> None:
     linktype, around = ALL[name]

@@ -105,6 +105,7 @@ def check(name: str, keys: KeyLog) -> None:
     assert sum(child.keys is not None for child in found.follower.child_sas) == child_sas
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_lab_captures_from_their_shared_secrets_in_any_order(name: str) -> None:
     for seed in (0, 1):

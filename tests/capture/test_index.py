@@ -215,6 +215,7 @@ def test_damaged_gzip_is_reported(tmp_path: Path) -> None:
     assert f"packet {index.packets + 1} at offset" in problem.text
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.name)
 def test_real_captures_are_counted_the_same_both_ways(path: Path) -> None:
     shared("captures")

@@ -34,6 +34,7 @@ def opened(records: list[dict[str, Any]]) -> dict[int, str]:
     return found
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_with_a_key_opens(name: str) -> None:
     pcap = shared("captures/lab") / f"{name}.pcap"

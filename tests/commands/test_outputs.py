@@ -182,6 +182,7 @@ def test_devices_are_for_all(files: Files, tmp_path: Path) -> None:
 # -- where an output goes ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sample(3)
 @every_output
 def test_missing_folders_are_made(files: Files, tmp_path: Path, words: str) -> None:
     out = tmp_path / "new" / "folder" / "x"
@@ -211,11 +212,13 @@ def test_a_folder_is_no_file(files: Files, tmp_path: Path, words: str) -> None:
     one_error(fynx(words, files, tmp_path, tmp_path), "directory")
 
 
+@pytest.mark.sample(3)
 @every_file
 def test_a_full_device_is_one_line(files: Files, tmp_path: Path, words: str) -> None:
     one_error(fynx(words, files, "/dev/full", tmp_path), "cannot write /dev/full: No space left on device")
 
 
+@pytest.mark.sample(3)
 @every_file
 def test_a_full_disk_leaves_what_was_there(files: Files, tmp_path: Path, words: str) -> None:
     out = tmp_path / "x"
@@ -226,6 +229,7 @@ def test_a_full_disk_leaves_what_was_there(files: Files, tmp_path: Path, words: 
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.sample(3)
 @every_file
 def test_no_link_is_followed(files: Files, tmp_path: Path, words: str) -> None:
     (tmp_path / "precious").write_text(OLD)

@@ -84,12 +84,14 @@ def test_a_folder_is_no_capture(wrong: dict[str, Path], tmp_path: Path, words: s
     one_line(fynx(words, tmp_path / "x", capture=wrong["folder"]), tmp_path)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", KEYS)
 @pytest.mark.parametrize("words", MAIN.values(), ids=MAIN)
 def test_what_is_no_key(wrong: dict[str, Path], files: Files, tmp_path: Path, words: str, name: str) -> None:
     one_line(fynx(words, tmp_path / "x", "--keys", str(wrong[name]), capture=files.good), tmp_path)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", PSK_FILES)
 @pytest.mark.parametrize(
     "words", [*MAIN.values(), "run --target 127.0.0.1 --json {out}", "lab up"], ids=[*MAIN, "run", "lab up"]

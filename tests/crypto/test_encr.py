@@ -123,6 +123,7 @@ def test_gmac_is_gcm_over_additional_data_alone() -> None:
     assert cipher.seal(iv, payload, aad) == payload + tag
 
 
+@pytest.mark.sample(3)
 @of(AEADS)
 @hypothesis.settings(max_examples=examples(15))
 @given(data=st.data())

@@ -35,6 +35,7 @@ def protector(encr: Encryption, integ: Integrity | None) -> Protector:
     return Protector(encr, integ, bytes(range(encr.key_size)), bytes(integ.key_size if integ else 0))
 
 
+@pytest.mark.sample(3)
 @EVERY
 @settings(max_examples=examples(15))
 @given(payloads=st.binary(max_size=100), prefix=st.binary(min_size=32, max_size=64), iv=st.binary(min_size=16))

@@ -332,6 +332,7 @@ def openssl(*words: str | Path) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["openssl", "pkeyutl", *words], capture_output=True, timeout=20, check=False)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.requirements("7427-3-03")
 @pytest.mark.parametrize(("name", "kind", "options"), OPENSSL)
 def test_openssl_agrees(name: str, kind: str, options: tuple[str, ...], tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ each_suite = pytest.mark.parametrize("suite", SUITES, ids=str)
 LENGTHS = (0, 1, 2, 3, 13, 14, 15, 16, 17, 64, 1400)
 
 
+@pytest.mark.sample(3)
 @each_suite
 @pytest.mark.parametrize("esn", [False, True])
 def test_many_are_as_one_by_one(suite: Suite, esn: bool) -> None:

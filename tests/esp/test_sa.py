@@ -35,6 +35,7 @@ each_suite = pytest.mark.parametrize("suite", SUITES, ids=str)
 each_authenticated = pytest.mark.parametrize("suite", AUTHENTICATED, ids=str)
 
 
+@pytest.mark.sample(3)
 @each_suite
 @pytest.mark.parametrize("esn", [False, True])
 @pytest.mark.requirements("4303-2.4-i01")
@@ -65,6 +66,7 @@ def test_padding_is_one_two_three_and_minimal(suite: Suite) -> None:
         assert (length + parts.pad_length + 2) % max(4, sender.encr.block_size) == 0
 
 
+@pytest.mark.sample(3)
 @each_authenticated
 @pytest.mark.parametrize("esn", [False, True])
 @pytest.mark.requirements("4303-3.4.4.1-01", "4303-3.4.4.1-05", "4303-3.4.4.2-01", "4303-3.4.3-08", negative=True)
@@ -376,6 +378,7 @@ def test_senseless_arguments() -> None:
 # --- construction ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sample(3)
 @each_suite
 @pytest.mark.parametrize("by", [-1, 1])
 def test_key_lengths_are_checked_at_once(suite: Suite, by: int) -> None:

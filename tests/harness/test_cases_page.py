@@ -15,6 +15,7 @@ from tools.cases_page import IMPAIRMENTS, INTRO, OUTCOMES
 from tools.cases_page import cases as page
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("row", IMPAIRMENTS, ids=[row[0] for row in IMPAIRMENTS])
 def test_an_impairment_has_a_verb(row: tuple[str, str, str, str]) -> None:
     name, verb, base, at = row

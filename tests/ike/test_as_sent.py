@@ -117,6 +117,7 @@ def test_ike_auth(stage):
     assert works(found, found.connect(asker()))
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("change", [renumber, other_nonce])
 @pytest.mark.parametrize("stage", ["payloads", "plaintext"])

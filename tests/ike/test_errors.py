@@ -129,6 +129,7 @@ def raw(kind: int, flags: int, load: bytes) -> IKEv2_Payload:
     return IKEv2_Payload(payload_type=kind, flags=flags, load=load)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("beginner", ["alice", "bob"])
 @EVERY_UNPROCESSED
 @pytest.mark.requirements("7296-2.5-08", "7296-2.5-i01", negative=True)

@@ -207,6 +207,7 @@ ANSWERS: dict[str, tuple[list[Any], str, int | None]] = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("answer", "childless"),
     [(a, childless) for a in ANSWERS for childless in (False, True) if not (childless and "child" in ANSWERS[a][0])],

@@ -85,6 +85,7 @@ def test_a_retry_of_ike_sa_init_does_not_count_as_a_round_of_what_follows(betwee
     assert sa.state is State.ESTABLISHED
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("times", [0, 2], ids=["lost", "twice"])
 @pytest.mark.parametrize("response", [False, True], ids=["request", "response"])
 @pytest.mark.parametrize(("kind", "number"), [(34, 1), (INTERMEDIATE, 1), (INTERMEDIATE, 2), (35, 1)])

@@ -300,6 +300,7 @@ def test_a_larger_nonce_stays_as_it_is_configured():
     assert (nonces(found, "alice"), nonces(found, "bob")) == ([48], [256])
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(("prf", "size", "stands"), [("prfsha512", 31, False), ("prfsha512", 32, True),
                                                      ("prfsha256", 16, True), ("prfsha256", 15, False),
                                                      ("prfsha256", 257, False)])  # fmt: skip

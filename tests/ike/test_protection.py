@@ -183,6 +183,7 @@ def shapes(pair: Pair) -> list[list[Packet]]:
     ]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.requirements("7296-1.4-01", "7296-2.4-04", "7296-2.21.4-05", negative=True)
 def test_nothing_in_the_clear_changes_an_ike_sa_with_keys(state):
@@ -265,6 +266,7 @@ def sealed(sa: IkeSa, number: int, response: bool, message_id: int, *payloads: P
 NOBODYS = [number for number in EXCHANGES if number not in {cls.exchange_type for cls in responders()}]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("number", NOBODYS)
 @pytest.mark.parametrize("role", ["alice", "bob"])
 @pytest.mark.requirements("7296-3.10.1-04", "7296-2.21.3-i01", negative=True)

@@ -78,6 +78,7 @@ EARLY = {
 }
 
 
+@pytest.mark.sample(2)
 @BOTH
 @pytest.mark.parametrize("early", EARLY.values(), ids=EARLY)
 def test_before_ike_auth_nothing_else_is_done(sender, early):

@@ -142,6 +142,7 @@ def test_the_ip_header_stays_outside_and_its_tos_with_it():
     assert len(seen[-1].data) - len(seen[0].data) == 20
 
 
+@pytest.mark.sample(2)
 @NATS
 @pytest.mark.parametrize("who", ["alice", "bob"])
 @pytest.mark.parametrize("what", ["new", "rekey"])

@@ -93,6 +93,7 @@ def test_a_client_of_the_lab(tmp_path, name):
     assert pair.bobs.peer_proof.by.lower() == f"{client.by} as carol"
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", WORKING)
 def test_it_is_a_connection_that_works(tmp_path, name):
     fields = WORKING[name]
