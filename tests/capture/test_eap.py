@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fynx_scapy import Certificate, Eap, EapUsers, IkeConfig, Session
+from fynx_scapy import Certificate, Eap, EapUsers, IkeConfig, Rounds, Session
 from fynx_scapy.capture import Capture
 from fynx_scapy.capture.audit import PROFILES, audit, judge
 from fynx_scapy.capture.audit.facts import CaptureFacts, NotifyFacts
@@ -53,7 +53,7 @@ def carol() -> Certificate:
 class Recorded:
     """A conversation between our ends, and the secrets of its key exchange."""
 
-    def __init__(self, client: Eap, users: EapUsers, seed: int = 1) -> None:
+    def __init__(self, client: Eap | Rounds, users: EapUsers | Rounds, seed: int = 1) -> None:
         session = Session(
             config=IkeConfig(auth=client, remote_auth="gw's key", remote_id="gw"),
             peer={"auth": "gw's key", "remote_auth": users, "local_id": "gw", "remote_id": None},
@@ -318,3 +318,49 @@ def test_the_audit_wants_methods_that_may_stand_alone() -> None:
     assert eap_findings(replace(facts, conversations=(alone,))) == [seen, weak]
     assert len(eap_findings(replace(facts, conversations=(replace(alone, eap_type=13),)))) == 1
     assert eap_findings(replace(facts, conversations=(replace(conversation, eap_type=0),))) == []
+
+
+# Several authentications
+
+
+@cache
+def in_rounds() -> Recorded:
+    """A pre-shared key, EAP-MSCHAPv2 and EAP-MD5, one after the other (RFC 4739)."""
+    dave = EapUsers.passwords({"dave": "another"}, ["md5"])
+    return Recorded(
+        Rounds("gw's key", Eap.mschapv2("carol", PASSWORD), Eap.md5("dave", "another")),
+        Rounds("gw's key", EapUsers.passwords({"carol": PASSWORD}), dave),
+    )
+
+
+def test_each_round_is_verified_over_the_latest_identities() -> None:
+    made = in_rounds()
+    follower = Follower(KeyLog(secrets=made.secrets, psk="gw's key", passwords=PASSWORD))
+    for number, datagram in enumerate(made.datagrams):
+        follower.ike(datagram.data, number, None, *datagram.local, *datagram.remote)
+    (sa,) = follower.ike_sas
+    assert [(auth.role, auth.identity, auth.verified) for auth in sa.auth] == [
+        ("initiator", "fynx", True), ("responder", "gw", True), ("initiator", "carol", True), ("responder", "gw", True),
+        ("initiator", "dave", True), ("responder", "gw", True),
+    ]  # fmt: skip
+    assert [auth.reason.partition(",")[0] for auth in sa.auth if auth.role == "initiator"] == [
+        "PSK 1 of 1", "EAP-MSCHAPv2", "SK_p",
+    ]  # fmt: skip
+
+
+def test_the_audit_names_rounds_and_what_was_not_announced(tmp_path: Path) -> None:
+    made = in_rounds()
+    made.recorder.save_capture(tmp_path / "eap.pcapng")
+    with Capture(tmp_path / "eap.pcapng", KeyLog(secrets=made.secrets)) as capture:
+        facts = audit(capture).facts
+
+    def rounds(facts: CaptureFacts) -> list[tuple[str, str]]:
+        found = judge(facts, PROFILES["rfc"]).findings
+        return [(each.rule, each.title) for each in found if each.rule.startswith("auth.rounds")]
+
+    seen = ("auth.rounds", "the initiator authenticates 3 times")
+    assert rounds(facts) == [seen]
+    (one,) = facts.conversations
+    silent = tuple(each for each in one.notifies if each.kind != NotifyType.MULTIPLE_AUTH_SUPPORTED)
+    said = ("auth.rounds.unannounced", "the initiator authenticates 3 times, but not both ends support it")
+    assert sorted(rounds(replace(facts, conversations=(replace(one, notifies=silent),)))) == [seen, said]

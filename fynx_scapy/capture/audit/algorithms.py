@@ -252,6 +252,25 @@ def _eap(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _rounds(conversation: ConversationFacts, _: Profile) -> Iterator[Finding]:
+    """Several authentications of an end (RFC 4739)."""
+    following = [each for each in conversation.notifies if each.kind == NotifyType.ANOTHER_AUTH_FOLLOWS]
+    announced = {each.by for each in conversation.notifies if each.kind == NotifyType.MULTIPLE_AUTH_SUPPORTED}
+    for role in ("initiator", "responder"):
+        evidence = tuple(each.number for each in following if each.by == role)
+        if not evidence:
+            continue
+        title = f"the {role} authenticates {len(evidence) + 1} times"
+        source = Source("RFC 4739", "section 2.1")
+        yield Finding("auth.rounds", INFO, Status.SEEN, title, conversation.label, evidence, source)
+        if len(announced) < 2:
+            yield Finding(
+                "auth.rounds.unannounced", MEDIUM, Status.FORBIDDEN, f"{title}, but not both ends support it",
+                conversation.label, evidence, source,
+                "ANOTHER_AUTH_FOLLOWS may be sent only if both ends have sent MULTIPLE_AUTH_SUPPORTED.",
+            )  # fmt: skip
+
+
 def _judged(rule: str, name: str, verdict: Judgement, subject: str, evidence: tuple[int, ...]) -> Finding:
     status, severity = verdict.grade
     return Finding(rule, severity, status, f"{name}: {verdict.level}", subject, evidence, verdict.source, verdict.note)
@@ -280,5 +299,6 @@ OF_CONVERSATION: tuple[Callable[[ConversationFacts, Profile], Iterator[Finding]]
     _nonces,
     _authentication,
     _eap,
+    _rounds,
 )
 """The judges. Each judges one conversation by a profile."""
