@@ -185,8 +185,7 @@ class IkeConfig(Checked):
     `RawKey`, `Eap`, `Null`, or `Rounds` of them (RFC 4739)."""
     remote_auth: Credential | None = setting(None, optional(VERIFIER), read=read_auth)
     """The credential that verifies who the peer is: a `Psk`, `Certificates`, `RawKeys`, `EapUsers`, `Null` or
-    `Rounds` of them. None stands for
-    `Certificates` with ``trust``, and without it for the same as ``auth``."""
+    `Rounds` of them. None stands for `Certificates` with ``trust``, and without it for the same as ``auth``."""
     trust: Trust | None = setting(None, optional(kind(Trust)), read=read_trust)
     """Whom we trust to certify peers: a `Trust`, or the files, octets or objects of one or several certificates."""
     send_certificates: str = setting("asked", one_of("asked", "always", "never"))

@@ -38,13 +38,18 @@ class SwanctlAuth:
     """Its name in EAP, if it is a client that authenticates by EAP."""
     remote_user: str = ""
     """Ours, if we are."""
-    password: str = ""
-    """The password of either."""
+    local_rounds: tuple[EndAuth, ...] = ()
+    """What it proves itself with in further rounds (RFC 4739)."""
+    remote_rounds: tuple[EndAuth, ...] = ()
+    """What we must."""
+    users: dict[str, str] = field(default_factory=dict, repr=False)
+    """The passwords of all users."""
 
     @property
     def psk(self) -> bool:
         """Whether either end proves itself with the pre-shared key."""
-        return "psk" in (self.local, self.remote)
+        further = (*self.local_rounds, *self.remote_rounds)
+        return "psk" in (self.local, self.remote, *(each.by for each in further))
 
 
 _OCSP = {(False, False): "", (True, False): "reply", (False, True): "request", (True, True): "both"}
@@ -75,7 +80,11 @@ def swanctl(config: PeerConfig, name: str, folder: Path) -> SwanctlAuth:
         answers=[held.ocsp for held in made.theirs if held.ocsp and held.end.evidence == "ocsp-sent"],
         local_user=auth.theirs.user if auth.theirs.by in EAP else "",
         remote_user=auth.ours.user if auth.ours.by in EAP else "",
-        password=auth.theirs.password if auth.theirs.by in EAP else auth.ours.password,
+        local_rounds=auth.theirs.then,
+        remote_rounds=auth.ours.then,
+        users={
+            each.user: each.password for end in (auth.theirs, auth.ours) for each in (end, *end.then) if each.by in EAP
+        },
         ocsp=_OCSP[auth.theirs.evidence == "ocsp-sent", auth.ours.evidence == "ocsp-sent"],
     )
 

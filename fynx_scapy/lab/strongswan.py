@@ -78,6 +78,7 @@ class StrongSwan(Peer):
             "ppk",
             "raw_keys",
             "rekey",
+            "rounds",
             "rsa_pkcs1",
             "rsa_pss",
             "rsa_sha1",

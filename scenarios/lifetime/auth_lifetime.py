@@ -26,7 +26,7 @@ def auth_lifetime_of_peer(run: Run) -> None:
     run.establish()
     old = run.s.sa
     # <--  HDR, SK {AUTH, SAr2, TSi, TSr, N(AUTH_LIFETIME)}
-    expect(run.answers("IKE_AUTH")[-1]).has_notify("AUTH_LIFETIME")
+    expect(run.answers("IKE_AUTH")[-1]).notifies("AUTH_LIFETIME")
     said = run.event(AuthenticationLimited, by_peer=True)
     expect(said.seconds, "the seconds that the peer says").between(SECONDS - 1, SECONDS)
     # HDR, SAi1, KEi, Ni  -->   …   <--  HDR, SK {AUTH, SAr2, TSi, TSr, N(AUTH_LIFETIME)}
@@ -50,7 +50,7 @@ def auth_lifetime_of_ours(run: Run) -> None:
     run.establish()
     old = run.s.sa
     # <--  HDR, SK {AUTH, SAr2, TSi, TSr, N(AUTH_LIFETIME)}
-    expect(run.answers("IKE_AUTH")[-1]).has_notify("AUTH_LIFETIME")
+    expect(run.answers("IKE_AUTH")[-1]).notifies("AUTH_LIFETIME")
     said = run.event(AuthenticationLimited, seconds=SECONDS, by_peer=False)
     # HDR, SAi1, KEi, Ni  -->   …   and on the old one:   HDR, SK {D(IKE)}  -->   <--  HDR, SK {}
     _authenticated_again(run, said.time + SECONDS)

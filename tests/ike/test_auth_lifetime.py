@@ -136,6 +136,15 @@ def test_our_own_policy_may_be_stricter():
     assert len(established(pair)) == 1
 
 
+def test_what_our_own_policy_has_replaced_is_not_replaced_again():
+    pair = Pair(bob(auth_lifetime=1000, dpd=SILENT))
+    pair.alice.config = pair.alice.config.replace(esp_linger=2000.0)
+    old = pair.connect(alice(reauthenticate_after=500.0, dpd=SILENT))
+    pair.network.run(905.0)
+    assert old.established
+    assert [e.limit for e in pair.of("alice", LifetimeReached) if e.spi_i == old.spi_i] == ["reauthentication"]
+
+
 @pytest.mark.parametrize(("who", "data"), [("alice", b"\0\0\0\x0a"), ("bob", b"")])
 def test_what_an_initiator_says_and_an_empty_one_are_ignored(who, data):
     pair = pair_of()

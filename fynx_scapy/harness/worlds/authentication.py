@@ -30,12 +30,25 @@ class _End(NamedTuple):
     known: tuple[bytes, ...]
     """Certificates of its chain that the other end has."""
 
+    @property
+    def further(self) -> list[_End]:
+        """What it proves itself with in further rounds."""
+        return [_End(each, (), ()) for each in self.auth.then]
+
+
+def _together(rounds: list[Any]) -> Any:
+    from fynx_scapy.ike.credentials.rounds import Rounds
+
+    return Rounds(*rounds) if len(rounds) > 1 else rounds[0]
+
 
 def _fields(mine: _End, other: _End, made: Material, psk: str | bytes) -> IkeChanges:
     """The fields of one end: ``mine`` is what it has, ``other`` what the other one has."""
     if mine.auth.by in EAP and other.auth.by == "eap":
         return IkeChanges(auth=_client(mine, made, only=True), remote_auth=None, trust=None)
-    fields = IkeChanges(auth=_credential(mine, made, psk), remote_auth=_accepted(mine, other, made, psk))
+    proves = [_credential(mine, made, psk), *(_credential(each, made, psk) for each in mine.further)]
+    wants = [_accepted(mine, other, made, psk), *(_accepted(mine, each, made, psk) for each in other.further)]
+    fields = IkeChanges(auth=_together(proves), remote_auth=_together(wants))
     if other.auth.by in EAP:
         fields["remote_id"] = None  # EAP says who it is; IDi is another name
     if mine.auth.old_method or other.auth.old_method:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _THEIRS, _OURS = "the peer", "us"
 EAP = ("eap-md5", "eap-mschapv2", "eap-tls", "eap-ttls", "eap-aka", "eap-aka-prime")
 """The EAP methods of settings, as strongSwan calls them."""
+LATER = ("psk", "eap-md5", "eap-mschapv2")
+"""What an end may prove itself with in further rounds."""
 _FAULTS = {"expired": "expired", "later": "not_yet_valid"}
 
 
@@ -78,6 +80,10 @@ class EndAuth(Checked):
     itself (RFC 4806)."""
     also: tuple[EndAuth, ...] = setting((), several(Check("an EndAuth", lambda v: isinstance(v, EndAuth))), read=_ends)
     """More certificates that it has."""
+    then: tuple[EndAuth, ...] = setting(
+        (), several(Check("an EndAuth", lambda v: isinstance(v, EndAuth)), 0, 7), read=_ends
+    )
+    """What it proves itself with in further rounds (RFC 4739): the pre-shared key, or EAP with a password."""
 
     if TYPE_CHECKING:
 
@@ -88,6 +94,8 @@ class EndAuth(Checked):
             near = difflib.get_close_matches(self.scheme, SCHEMES, n=1)
             known = f"; did you mean {near[0]}?" if near else ""
             raise ConfigError(f"expected the name of a signature scheme, found {printable(self.scheme, 60)!r}{known}")
+        if wrong := [each.by for each in self.then if each.by not in LATER]:
+            raise ConfigError(f"expected further rounds of authentication by {', '.join(LATER)}, found {wrong[0]}")
 
     @property
     def held(self) -> tuple[EndAuth, ...]:
