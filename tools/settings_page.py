@@ -116,7 +116,9 @@ def _wanted(check: Check) -> str:
     """What a value must be. A table is named by its section on this page."""
     of = check.of or (check.item.of if check.item else None)
     if of is Credential:
-        return "a table, as below" + (", or false" if check.accepts(None) else "")
+        return "a table, as below, or an array of them for several rounds" + (
+            ", or false" if check.accepts(None) else ""
+        )
     if check.file:
         return "the name of a file" + (", or an array of them" if check.item else "")
     if of is not None and (alone := file_alone(of)):

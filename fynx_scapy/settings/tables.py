@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from fynx_scapy.checks import Check, Checked, Setting, read_secret, settings_of
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.ike.credentials.certificates import Certificate
 from fynx_scapy.ike.credentials.credential import Credential
+from fynx_scapy.ike.credentials.rounds import Rounds
 from fynx_scapy.settings import positions
 from fynx_scapy.settings.places import PLACES, Place
 from fynx_scapy.settings.source import exposed, read_secret_file, readable_by_all
@@ -117,9 +119,15 @@ class Reader:
         return self.read(check.of, value, at)
 
     def _credentials(self, place: Place, value: object, at: positions.Path) -> Any:
-        """A credential, or several of them."""
+        """A credential; several certificates of ours, of which one is chosen; or rounds of anything else (RFC 4739)."""
         if isinstance(value, list) and value:
-            return tuple(self._credential(place, item, (*at, index)) for index, item in enumerate(value))
+            found = tuple(self._credential(place, item, (*at, index)) for index, item in enumerate(value))
+            if len(found) == 1 or all(isinstance(each, Certificate) for each in found):
+                return found
+            try:
+                return Rounds(*found)
+            except ConfigError as error:
+                raise self.fault(at, f"{_dotted(at)}: {error}") from None
         return self._credential(place, value, at)
 
     def _credential(self, place: Place, value: object, at: positions.Path) -> Credential:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fynx_scapy import Eap, EapUsers, IkeConfig, Settings
+from fynx_scapy import Eap, EapUsers, IkeConfig, Psk, Rounds, Settings
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.events import IkeSaFailed
 from fynx_scapy.settings.users import MOST_OCTETS, password, read_users
@@ -227,3 +227,24 @@ def test_a_file_of_users_has_a_ceiling(tmp_path: Path) -> None:
     path.write_bytes(b"\n" * (MOST_OCTETS + 1))
     with pytest.raises(ConfigError, match="expected a file of users of at most 16384 KB, found a larger file"):
         read_users(path, password)
+
+
+def test_an_array_of_credentials_is_rounds_of_them(written: Path) -> None:
+    """A key of the host, and then its user (RFC 4739)."""
+    gateway = read(
+        written, f"remote = '{ALICE}'", "auth = { cert = 'gw.crt', key = 'gw.key' }",
+        "remote_auth = [{ psk = 'hush key' }, { eap = 'mschapv2', users_file = 'users' }]",
+    )  # fmt: skip
+    pair = Pair(gateway)
+    client = read(
+        written,
+        CLIENT,
+        "auth = [{ psk = 'hush key' }, { eap = 'mschapv2', user = 'carol', password_file = 'password' }]",
+    )
+    assert isinstance(client.auth, Rounds)
+    assert isinstance(client.auth.credentials[0], Psk)
+    pair.connect(client)
+    assert pair.bobs.peer_proof is not None
+    assert pair.bobs.peer_proof.by == "pre-shared key; then EAP-MSCHAPv2 as carol"
+    many = ", ".join(["{ psk = 'hush key' }"] * 9)
+    assert error(written, CLIENT, f"auth = [{many}]").startswith("5: connections.a.auth: expected 2 to 8 rounds")

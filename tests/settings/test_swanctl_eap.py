@@ -61,6 +61,13 @@ def test_both_ends_are_connections(
     assert pair.bobs.peer_proof.by == proof
 
 
+def test_a_gateway_tells_its_clients_when_to_authenticate_again(tmp_path: Path) -> None:
+    here = folders(tmp_path, SUN)
+    assert read(written(here, GATEWAY, USERS, more=SECRETS, who="bob")).auth_lifetime is None
+    limited = read(written(here, GATEWAY, USERS, rest="reauth_time = 1h", more=SECRETS, who="bob"))
+    assert (limited.auth_lifetime, limited.reauthenticate_after) == (3600, 3600)
+
+
 def test_a_gateway_may_have_a_key_of_its_own(tmp_path: Path) -> None:
     keys = f"{SECRETS}\nsecrets {{ ike-1 {{ id = {SUN}\n secret = hush-hush\n }} }}"
     ours = read(written(folders(tmp_path), CAROL, f"auth = psk\n id = {SUN}", more=keys))

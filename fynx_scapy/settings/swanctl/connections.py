@@ -112,6 +112,9 @@ class Connection:
             fields = client_fields(mine, theirs, self._secrets, self._asks())
         else:
             fields = gateway_fields(mine, theirs, self._secrets, self._address)
+            if (after := common.get("reauthenticate_after")) is not None:
+                # As strongSwan does, which cannot ask such a client to authenticate again, and tells it to (RFC 4478).
+                fields["auth_lifetime"] = int(after)
             if fields["local_id"] is None and not isinstance(fields["auth"], list):
                 fields["local_id"] = self._address()
         try:
