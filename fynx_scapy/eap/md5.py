@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from scapy.layers.eap import EAP, EAP_MD5
 
+from fynx_scapy.eap import packets
 from fynx_scapy.eap.accounts import Accounts
 from fynx_scapy.eap.method import Outcome, PeerMethod, PeerSteps, Run, ServerMethod, ServerSteps, check_text, expect
 from fynx_scapy.errors import AuthenticationError
@@ -19,6 +20,17 @@ _CHALLENGE = 16
 
 def _value(identifier: int, password: str, challenge: bytes) -> bytes:
     return hashlib.md5(bytes([identifier]) + password.encode() + challenge, usedforsecurity=False).digest()
+
+
+def _received(packet: EAP_MD5) -> bytes:
+    """The value of a packet; AuthenticationError for a Value-Size of 0, or beyond the packet (RFC 1994 section 4.1)."""
+    data = packets.data_of(packet)
+    size = data[0] if data else 0
+    if not 0 < size < len(data):
+        raise AuthenticationError(
+            f"expected a Value-Size of 1 to {max(len(data) - 1, 0)} in EAP-MD5, as many octets as follow, found {size}"
+        )
+    return data[1 : 1 + size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +49,9 @@ class Md5Peer(PeerMethod):
     def respond(self, run: Run, request: EAP) -> PeerSteps:
         """Challenge  -->  response."""
         asked = expect(request, EAP_MD5)
-        if not asked.value:
-            raise AuthenticationError("expected a challenge in EAP-MD5, found an empty one")
+        challenge = _received(asked)
         run.outcome = Outcome(self.name, self.user.encode())
-        yield EAP_MD5(code=EAP.RESPONSE, value=_value(asked.id, self.password, bytes(asked.value)))
+        yield EAP_MD5(code=EAP.RESPONSE, value=_value(asked.id, self.password, challenge))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,6 @@ class Md5Server(ServerMethod):
         request = EAP_MD5(code=EAP.REQUEST, value=challenge)
         response = expect((yield request), EAP_MD5)
         password = self.accounts.password(run.identity)
-        if not hmac.compare_digest(_value(response.id, password, challenge), bytes(response.value)):
+        if not hmac.compare_digest(_value(response.id, password, challenge), _received(response)):
             raise AuthenticationError("expected the response of EAP-MD5 to verify, but the password is another one")
         return Outcome(self.name, run.identity)

@@ -17,7 +17,7 @@ from fynx_scapy.eap.peer import EapPeer
 from fynx_scapy.eap.server import EapServer
 from fynx_scapy.errors import AuthenticationError, ConfigError
 from fynx_scapy.layers.ikev2.eap import EAP_Expanded
-from tests.eap.talking import ACCOUNTS, Talk
+from tests.eap.talking import ACCOUNTS, Edit, Talk
 
 PASSWORD = "Ar3etTnp"
 MD5, MSCHAPV2 = Md5Peer("carol", PASSWORD), Mschapv2Peer("carol", PASSWORD)
@@ -248,3 +248,20 @@ def test_users_must_have_names_and_passwords() -> None:
     for wrong in ({}, {"": "x"}, {"carol": ""}):
         with pytest.raises(ConfigError):
             type(ACCOUNTS)(wrong)
+
+
+@pytest.mark.requirements("1994-4.1-i01", negative=True)
+@pytest.mark.parametrize("size", [0, 17, 255])
+@pytest.mark.parametrize("end", ["down", "up"])
+def test_a_value_size_of_md5_that_the_packet_does_not_have(end: str, size: int) -> None:
+    """Without a name behind the value, which Scapy then ends with the packet."""
+
+    def resized(octets: bytes) -> bytes:
+        return octets[:5] + bytes([size]) + octets[6:] if octets[4:6] == b"\x04\x10" else octets
+
+    edits: dict[str, Edit] = {end: resized}
+    talk = Talk([MD5], [Md5Server(ACCOUNTS)], **edits)
+    with pytest.raises(AuthenticationError) as caught:
+        talk.run()
+    said = str(caught.value if end == "down" else talk.server.error)
+    assert said == f"expected a Value-Size of 1 to 16 in EAP-MD5, as many octets as follow, found {size}"
