@@ -135,6 +135,7 @@ class IkeFields(TypedDict, total=False):
     reassembly_limit: int
     window: int
     invalid_message_id: float | None
+    auth_rounds: int
     chain_limit: int
     chain_lifetime: float
     signature_hashes: Sequence[int]
@@ -261,6 +262,8 @@ class IkeConfig(Checked):
     """How many requests the peer may have outstanding at once (RFC 7296 section 2.3)."""
     invalid_message_id: float | None = setting(None, optional(seconds(zero=True)))
     """The shortest time, in seconds, between two INVALID_MESSAGE_ID notifies; None sends none."""
+    auth_rounds: int = setting(64, whole(10, 1 << 16))
+    """How many rounds IKE_AUTH may have after the first one; "at least ten" must be possible (section 2.16)."""
     chain_limit: int = setting(64, whole(1, MANY))
     """How many of the peer's exchanges may wait for their next request (RFC 9370 section 2.2.4)."""
     chain_lifetime: float = setting(20.0, seconds())

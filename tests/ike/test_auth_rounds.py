@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from fynx_scapy.errors import AuthenticationError
+from fynx_scapy.errors import AuthenticationError, ConfigError
 from fynx_scapy.iana import AuthMethod, ExchangeType, NotifyType
 from fynx_scapy.ike.auth.authenticator import REST_OF_ANSWER, Authenticator, Rounds, authenticates
 from fynx_scapy.ike.auth.methods import Covered, Proofs
 from fynx_scapy.ike.credentials.credential import Credential
 from fynx_scapy.ike.events import ChildSaInstalled, IkeSaEstablished, IkeSaFailed, MessageReceived, MessageSent
-from fynx_scapy.ike.exchanges.ike_auth import MOST_ROUNDS, IkeAuth
+from fynx_scapy.ike.exchanges.ike_auth import IkeAuth
 from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, P, Round, Rule
 from fynx_scapy.keylog import KeyLog
@@ -232,10 +232,20 @@ def test_the_rounds_have_a_ceiling() -> None:
     """Section 2.16: at least ten must be possible."""
     pair, config = quizzed(Quiz(b"msk", questions=20))
     assert pair.connect(config).established
-    pair, config = quizzed(Quiz(b"msk", questions=10 * MOST_ROUNDS))
+    pair, config = quizzed(Quiz(b"msk", questions=100))
     assert not pair.connect(config).established
-    reason = f"expected at most {MOST_ROUNDS} further rounds of authentication, found more"
+    reason = "expected at most 64 further rounds of authentication, found more"
     assert reason in [event.reason for who in ("alice", "bob") for event in pair.of(who, IkeSaFailed)]
+
+
+def test_how_many_rounds_there_may_be_is_configured() -> None:
+    pair, config = quizzed(Quiz(b"msk", questions=20))
+    assert not pair.connect(config.replace(auth_rounds=12)).established
+    assert [event.reason for event in pair.of("alice", IkeSaFailed)] == [
+        "expected at most 12 further rounds of authentication, found more"
+    ]
+    with pytest.raises(ConfigError, match="auth_rounds"):
+        config.replace(auth_rounds=9)
 
 
 def test_the_rows_of_the_rounds_are_of_their_exchange_alone() -> None:

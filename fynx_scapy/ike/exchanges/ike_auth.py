@@ -48,9 +48,6 @@ if TYPE_CHECKING:
 # Beside IDr and AUTH, these error notifies are fatal; all others concern the Child SA only (section 2.21.2).
 _FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, NotifyType.AUTHENTICATION_FAILED)
 
-MOST_ROUNDS = 64
-"""The most rounds after the first one; "at least ten" must be possible (section 2.16)."""
-
 _OF_CHILD = (PayloadType.SA, PayloadType.TSi, PayloadType.TSr)
 
 
@@ -115,7 +112,9 @@ class IkeAuth(Exchange):
         wanted = config.remote_id is None or config.remote_id.same(remote_id)
         if not wanted and remote_id not in _asked_for(sent):
             raise AuthenticationError(f"expected the peer to be {config.remote_id}, found {remote_id}")
-        answer = yield from _further(auth.initiate(answer), lambda answer: _heed_refusal(answer, auth))
+        answer = yield from _further(
+            auth.initiate(answer), config.auth_rounds, lambda answer: _heed_refusal(answer, auth)
+        )
         sa.establish(auth.local_id, auth.proven(remote_id))
         hooks.note(self, answer)
         if child is not None:
@@ -163,7 +162,8 @@ class IkeAuth(Exchange):
         auth = self._authenticator()
         try:
             _heed_more(request, auth)
-            yield from _further(auth.respond(request), lambda request: _heed_more(request, auth))
+            rounds = auth.respond(request)
+            yield from _further(rounds, config.auth_rounds, lambda request: _heed_more(request, auth))
             remote_id = auth.proven(remote_id)
         except AuthenticationError as error:
             refusal = PeerError(NotifyType.AUTHENTICATION_FAILED, reason=str(error))
@@ -260,18 +260,18 @@ def _heed_more(message: Message, auth: Authenticator[Any]) -> None:
         raise AuthenticationError("expected one authentication (RFC 4739), found ANOTHER_AUTH_FOLLOWS")
 
 
-def _further(rounds: Rounds, heed: Callable[[Message], None] = lambda message: None) -> Rounds:
-    """The further rounds of an authentication, up to a limit. ``heed`` raises an error for an answer that refuses."""
+def _further(rounds: Rounds, most: int, heed: Callable[[Message], None]) -> Rounds:
+    """The further rounds of an authentication, at most so many. ``heed`` raises an error for an answer that refuses."""
     try:
         message = next(rounds)
-        for _ in range(MOST_ROUNDS):
+        for _ in range(most):
             message.then = Next()
             received = yield message
             heed(received)
             message = rounds.send(received)
     except StopIteration as end:
         return cast(Message, end.value)
-    raise AuthenticationError(f"expected at most {MOST_ROUNDS} further rounds of authentication, found more")
+    raise AuthenticationError(f"expected at most {most} further rounds of authentication, found more")
 
 
 def _asked_for(sent: Payloads) -> list[Identity]:
