@@ -8,6 +8,7 @@ from tests.faults import (
     certificates,
     conduct,
     configuration,
+    eap,
     ending,
     esp,
     fragments,
@@ -30,7 +31,7 @@ from tests.faults.fault import FAULTS, Fault
 TOPICS = (
     initial, keyexchange, negotiation, authentication, messages, fragments, life, ending, configuration, path, esp,
     more_setup, more_messages, offers, sent, conduct, keys, packets, ppk,
-    certificates,
+    certificates, eap,
 )  # fmt: skip
 """The modules that register the faults, in the order of a conversation."""
 
