@@ -45,6 +45,8 @@ class TlsConfig:
     key_log: AnyPath = ""
     """A file to which the secrets of each connection are added (SSLKEYLOGFILE, mode 600); empty for none: whoever has
     it can read what TLS protects."""
+    tap: Callable[[bytes], bytes] | None = field(default=None, repr=False)
+    """Changes the data that we send inside TLS (AVPs, the success indication of TLS 1.3), before they are protected."""
 
     def __post_init__(self) -> None:
         for name in ("minimum", "maximum"):
@@ -143,7 +145,7 @@ class Tunnel:
 
     def write(self, data: bytes) -> bytes:
         """The octets that carry data to the other end, protected."""
-        self._tls.write(data)
+        self._tls.write(data if self._config.tap is None else self._config.tap(data))
         return self._flush()
 
     def read(self) -> bytes:

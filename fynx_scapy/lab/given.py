@@ -12,7 +12,7 @@ from typing import Any
 
 from fynx_scapy.checks import kind, required
 from fynx_scapy.harness.target import NOT_OURS, names_of
-from fynx_scapy.harness.worlds.credentials import Credentials, EndAuth, Held, Material
+from fynx_scapy.harness.worlds.credentials import CREDENTIALS, EAP, Credentials, EndAuth, Held, Material
 from fynx_scapy.harness.worlds.peers import PeerConfig
 from fynx_scapy.harness.worlds.world import Unsupported
 from fynx_scapy.ike.config import IkeConfig, Psk
@@ -52,8 +52,10 @@ def ends(base: PeerConfig, given: Mapping[str, Any], ours: IkeConfig) -> tuple[P
     asked = given.get("peer")
     if not asked:
         return base, ours
-    if not isinstance(asked, Mapping) or asked.keys() - {*_PROOFS, *_PPK, *_NAMED}:
+    if not isinstance(asked, Mapping) or asked.keys() - {*_PROOFS, *_PPK, *_NAMED, CREDENTIALS}:
         raise Unsupported(NOT_OURS["peer"].format(names_of(asked)))
+    if CREDENTIALS in asked:
+        return _told(base, asked, given.get("config"), ours)
     changes: dict[str, Any] = {theirs: _text(asked[name], name) for name, theirs in _NAMED.items() if name in asked}
     if asked.keys() & {*_PROOFS, *_PPK}:
         whole = given.get("config") or ours
@@ -68,16 +70,44 @@ def ends(base: PeerConfig, given: Mapping[str, Any], ours: IkeConfig) -> tuple[P
     return base.changed(**changes), ours
 
 
+def _told(
+    base: PeerConfig, asked: Mapping[str, Any], made: IkeConfig | None, ours: IkeConfig
+) -> tuple[PeerConfig, IkeConfig]:
+    """The same where the case says how both ends authenticate, and perhaps has changed our configuration since."""
+    if asked.keys() - {CREDENTIALS}:
+        raise Unsupported(NOT_OURS["peer"].format(names_of(asked)))
+    peer = base.changed(auth=asked[CREDENTIALS])
+    whole = made or peer.mirrored()
+    return peer, ours.replace(
+        auth=whole.auth, remote_auth=whole.remote_auth, trust=whole.trust, auth_rounds=whole.auth_rounds,
+        local_id=whole.local_id, remote_id=whole.remote_id,
+    )  # fmt: skip
+
+
 def needed(config: PeerConfig) -> frozenset[str]:
     """The capabilities that a peer needs for this configuration, beside those that each one has."""
     found = {"ppk"} if config.ppk else set()
     if config.auth is not None:
         both = {config.auth.ours.by, config.auth.theirs.by}
         words = {"certificate": "certificates", "public-key": "raw_keys", "null": "null"}
-        found |= {words[by] for by in both if by in words} | ({"mixed"} if len(both) > 1 else set())
+        found |= {words[by] for by in both if by in words}
+        found |= _for_eap(config.auth) if both & {*EAP, "eap"} else {"mixed"} if len(both) > 1 else set()
         found |= {"ocsp"} if config.auth.ours.evidence == "ocsp-sent" else set()
         found |= {"ocsp_sent"} if config.auth.theirs.evidence == "ocsp-sent" else set()
     return frozenset(found)
+
+
+def _for_eap(auth: Credentials) -> set[str]:
+    """The capabilities for a client that authenticates by EAP."""
+    (client,) = (each for each in (auth.ours, auth.theirs) if each.by in EAP)
+    return {
+        "certificates",
+        "eap",
+        *(("eap_only",) if "eap" in (auth.ours.by, auth.theirs.by) else ()),
+        *(("eap_aka",) if client.by in ("eap-aka", "eap-aka-prime") else ()),
+        *(("eap_tls13",) if client.by in ("eap-tls", "eap-ttls") and client.tls == "1.3" else ()),
+        *(("eap_ttls_plain",) if client.by == "eap-ttls" and not client.inner.startswith("eap-") else ()),
+    }
 
 
 def _text(value: Any, name: str) -> str:

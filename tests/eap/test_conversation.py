@@ -17,7 +17,7 @@ from fynx_scapy.eap.peer import EapPeer
 from fynx_scapy.eap.server import EapServer
 from fynx_scapy.errors import AuthenticationError, ConfigError
 from fynx_scapy.layers.ikev2.eap import EAP_Expanded
-from tests.eap.talking import ACCOUNTS, Edit, Talk
+from tests.eap.talking import ACCOUNTS, Talk
 
 PASSWORD = "Ar3etTnp"
 MD5, MSCHAPV2 = Md5Peer("carol", PASSWORD), Mschapv2Peer("carol", PASSWORD)
@@ -259,8 +259,8 @@ def test_a_value_size_of_md5_that_the_packet_does_not_have(end: str, size: int) 
     def resized(octets: bytes) -> bytes:
         return octets[:5] + bytes([size]) + octets[6:] if octets[4:6] == b"\x04\x10" else octets
 
-    edits: dict[str, Edit] = {end: resized}
-    talk = Talk([MD5], [Md5Server(ACCOUNTS)], **edits)
+    talk = Talk([MD5], [Md5Server(ACCOUNTS)])
+    setattr(talk, end, resized)
     with pytest.raises(AuthenticationError) as caught:
         talk.run()
     said = str(caught.value if end == "down" else talk.server.error)

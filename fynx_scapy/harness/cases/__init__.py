@@ -6,6 +6,15 @@ from __future__ import annotations
 from fynx_scapy.harness.cases.authorities import authority
 from fynx_scapy.harness.cases.base import BASES, Base
 from fynx_scapy.harness.cases.case import Case
+from fynx_scapy.harness.cases.eap import (
+    clients,
+    eap_ends_within,
+    eap_fails,
+    eap_says,
+    gateways,
+    not_proven,
+    proves_itself,
+)
 from fynx_scapy.harness.cases.messages import (
     answers_alike,
     asks_again,
@@ -68,11 +77,16 @@ __all__ = [
     "cases",
     "chooses",
     "chooses_nothing",
+    "clients",
     "deletes",
     "delivered",
     "discarded",
     "dropped",
+    "eap_ends_within",
+    "eap_fails",
+    "eap_says",
     "either",
+    "gateways",
     "gives_up",
     "goes_on",
     "judged",
@@ -83,6 +97,8 @@ __all__ = [
     "no_child",
     "no_complaint",
     "no_sa",
+    "not_proven",
+    "proves_itself",
     "refused",
     "retries",
     "sends",

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which of our messages a case changes: ``request``, ``response``, ``packet``, ``IKE_SA_INIT request round 2``."""
+"""Which of our messages a case changes: ``request``, ``response``, ``packet``, ``IKE_SA_INIT request round 2``.
+
+``request with AUTH`` is one that has this payload, ``response with MSCHAPv2 Challenge`` one with this EAP packet, whose
+name is that of ladders.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,16 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from scapy.packet import Packet
+
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.harness.verbs.paths import Place, payload_types
 from fynx_scapy.iana import ExchangeType, lookup, name_of
 from fynx_scapy.ike.message import DatagramKind, Outgoing
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
+from fynx_scapy.layers.ikev2 import IKEv2_EAP
 
-_WORDS = re.compile(r"(?:(\S+) )?(request|response|packet)(?: round (\d+))?(?: id (\d+))?")
+_WORDS = re.compile(r"(?:(\S+) )?(request|response|packet)(?: with (.+?))?(?: round (\d+))?(?: id (\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,8 @@ class At:
     """Which of the messages that fit, from 1; None for all of them."""
     message_id: int | None = None
     esp: bool = False
+    holds: str = ""
+    """The payload, or the EAP packet, that it has."""
 
     @classmethod
     def of(cls, text: str) -> At:
@@ -37,10 +47,8 @@ class At:
                 f"{f'; did you mean {near[0]}?' if near else ''}"
             )
         exchange = None if match[1] is None else lookup(ExchangeType, match[1])
-        number = None if match[3] is None else int(match[3])
-        return cls(
-            exchange, match[2] == "response", number, None if match[4] is None else int(match[4]), match[2] == "packet"
-        )
+        number, message_id = (None if found is None else int(found) for found in (match[4], match[5]))
+        return cls(exchange, match[2] == "response", number, message_id, match[2] == "packet", match[3] or "")
 
     def fits(self, message: Outgoing, exchange: int) -> bool:
         """Whether it is such a message, whichever its round. ``exchange`` is that of the base conversation."""
@@ -54,13 +62,24 @@ class At:
             int(header.exch_type) == wanted
             and bool(int(header.flags) & FLAG_RESPONSE) == self.response
             and self.message_id in (None, int(header.id))
+            and (not self.holds or any(self._is(payload) for payload in message.payloads))
         )
+
+    def _is(self, payload: Packet) -> bool:
+        """Whether a payload is what the message has to have."""
+        if self.holds in payload_types():
+            return Place.of(self.holds).fits(payload)
+        if not isinstance(payload, IKEv2_EAP):
+            return False
+        code, _, name = payload.text.partition(" ")
+        return (name or code) == self.holds
 
     def __str__(self) -> str:
         """As it is written."""
         if self.esp:
             return "packet"
         name = "" if self.exchange is None else f"{name_of(ExchangeType, self.exchange)} "
+        holds = f" with {self.holds}" if self.holds else ""
         number = f" round {self.round}" if self.round is not None else ""
         which = f" id {self.message_id}" if self.message_id is not None else ""
-        return f"{name}{'response' if self.response else 'request'}{number}{which}"
+        return f"{name}{'response' if self.response else 'request'}{holds}{number}{which}"

@@ -24,7 +24,8 @@ from fynx_scapy.harness.requirements import Requirement, requirement
 from fynx_scapy.harness.role import Role, roles_of
 from fynx_scapy.harness.scenario import Severity
 from fynx_scapy.harness.verbs.mutation import NOTHING, Mutation
-from fynx_scapy.ike.config import EndpointConfig
+from fynx_scapy.harness.worlds.credentials import Credentials
+from fynx_scapy.ike.config import EndpointConfig, IkeConfig
 
 Sign = Literal["sent", "before"]
 
@@ -58,6 +59,10 @@ class Case:
     """How the embedded peer differs from our mirror image. A live peer cannot be asked for it."""
     given: Callable[[], Mapping[str, Any]] | None = field(default=None, kw_only=True)
     """Makes more arguments of our session when the case is played: keys and certificates take time."""
+    auth: Credentials | None = field(default=None, kw_only=True)
+    """How both ends authenticate. A peer that we configure is told so, a live one too."""
+    tune: Callable[[IkeConfig], IkeConfig] | None = field(default=None, kw_only=True)
+    """Changes our configuration where ``auth`` has made it."""
     endpoint: EndpointConfig | None = field(default=None, kw_only=True)
     """Our endpoint's configuration."""
     source: str = field(default="", kw_only=True)

@@ -18,12 +18,16 @@ from fynx_scapy.harness.cases.outcome import accepted, survives
 from fynx_scapy.harness.cases.seen import Seen, patience
 from fynx_scapy.harness.details import CaseDetails, Change
 from fynx_scapy.harness.expect import fail
+from fynx_scapy.harness.setting import Setting
 from fynx_scapy.harness.stage import Run
 from fynx_scapy.harness.verbs.mutation import NOTHING, Mutation, Scene
+from fynx_scapy.harness.worlds.credentials import CREDENTIALS, Credentials
+from fynx_scapy.harness.worlds.target import TargetWorld
 from fynx_scapy.harness.worlds.world import Conversation, Unsupported
 from fynx_scapy.iana import ExchangeType, NotifyType, name_of
 from fynx_scapy.ike.config import EndpointConfig, Retransmission
 from fynx_scapy.ike.message import Datagram, DatagramKind, Outgoing, OutgoingEsp
+from fynx_scapy.layers.ikeheader import FLAG_RESPONSE
 from fynx_scapy.layers.ikev2 import build_message
 from fynx_scapy.session import Session
 
@@ -161,9 +165,26 @@ def _fields(case: Case, base: Base, run: Run) -> dict[str, Any]:
     endpoint: EndpointConfig | None = case.endpoint or base.endpoint
     if endpoint is not None:
         fields["endpoint"] = endpoint
+    if case.auth is not None:
+        fields = _authenticated(case, case.auth, run, fields)
     if not run.world.live and "config" not in fields:
         fields.setdefault("retransmission", SCHEDULE)
     return fields
+
+
+def _authenticated(case: Case, auth: Credentials, run: Run, fields: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a session in which both ends authenticate in this way."""
+    asked, setting = fields.pop("peer", {}), Setting(config={"auth": auth})
+    if run.world.live:
+        if not (run.world.configurable and isinstance(run.world, TargetWorld)):
+            raise Unsupported("the case says how the peer authenticates, which it cannot be told")
+        fields["peer"] = {CREDENTIALS: auth, **asked}
+        config = run.world.config(fields)
+    else:
+        config = run.world.our_config(setting, retransmission=SCHEDULE)
+        fields = dict(run.world.meet(run.role, config, setting, fields))
+        fields["peer"] |= asked
+    return {**fields, "config": config if case.tune is None else case.tune(config)}
 
 
 def _settle(s: Session, seen: Seen, more: float) -> None:
@@ -269,6 +290,10 @@ class _Arm:
         if seen.fired == 1 and not self._aim.at.esp:
             seen.message_id = int(message.header.id) if self._aim.established else None
             seen.sa = self._scene.find()
+            if message.encrypted:
+                header = message.header
+                response = bool(int(header.flags) & FLAG_RESPONSE)
+                seen.after = bytes(header.init_SPI), bytes(header.resp_SPI), response, int(header.id)
         if self._aim.sign == "before":
             message.fill()
             if int(message.header.exch_type) == ExchangeType.IKE_SA_INIT:

@@ -103,6 +103,8 @@ class Seen:
     """The inbound SPIs of the Child SAs that we had before."""
     message_id: int | None = None
     """The message ID that the mutated message would have had."""
+    after: tuple[bytes, bytes, bool, int] | None = None
+    """Of the first message that was changed inside SK: both SPIs, whether it is a response, and its message ID."""
     sealed: list[Datagram] = field(default_factory=list)
     """The peer's protected datagrams."""
     watching: bool = False
@@ -203,11 +205,21 @@ class Seen:
         """A subscriber of the network."""
         if host != self.session.name or not self.watching or not self.fired:
             return
+        if isinstance(event, MessageReceived) and self._before(event.header):
+            return
         self.events.append(event)
         if isinstance(event, MessageReceived) and event.encrypted and len(self.heard) < MOST_HEARD:
             self.heard.append(Heard(event.header, tuple(event.payloads), True, event.wire))
         elif isinstance(event, Retransmitted) and event.request and not self.answers:
             self.attempts += 1
+
+    def _before(self, header: Packet) -> bool:
+        """Whether a message of the peer is one that we had when we sent the changed one: its event comes afterwards."""
+        if self.after is None or (bytes(header.init_SPI), bytes(header.resp_SPI)) != self.after[:2]:
+            return False
+        ours, number = self.after[2:]
+        theirs = bool(int(header.flags or 0) & FLAG_RESPONSE)
+        return theirs != ours and int(header.id) < number + ours
 
     def datagram(self, time: float, datagram: Datagram, fate: str) -> None:
         """An observer of the network: it reads the peer's unprotected messages, also those that our endpoint drops."""

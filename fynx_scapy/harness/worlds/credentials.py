@@ -25,6 +25,8 @@ EAP = ("eap-md5", "eap-mschapv2", "eap-tls", "eap-ttls", "eap-aka", "eap-aka-pri
 """The EAP methods of settings, as strongSwan calls them."""
 LATER = ("psk", "eap-md5", "eap-mschapv2")
 """What an end may prove itself with in further rounds."""
+CREDENTIALS = "credentials"
+"""The argument of a session by which a case tells a peer of a lab how both ends authenticate."""
 _FAULTS = {"expired": "expired", "later": "not_yet_valid"}
 
 

@@ -36,7 +36,7 @@ PEER_FIELDS = (
     "ppk", "ppk_required",
     "auth", "remote_auth", "trust", "signature_hashes",
     "local_id", "remote_id", "proposals", "children", "childless", "fragmentation", "fragment_size", "dpd",
-    "auth_lifetime", "reauthenticate_after", "cp_reply", "cp_request", "keepalive", "retransmission",
+    "auth_rounds", "auth_lifetime", "reauthenticate_after", "cp_reply", "cp_request", "keepalive", "retransmission",
 )  # fmt: skip
 """What the peer's configuration says, in place of the mirror image of ours."""
 Prepare = Callable[[Endpoint], object]
