@@ -19,6 +19,7 @@ KINDS = {
     "Payloads": "payloads",
     "What two ends agree on": "offers",
     "Signatures in AUTH": "signatures",
+    "EAP": "eap",
     "Octets": "octets",
     "How SK is sealed": "protection",
     "Datagrams": "datagrams",
@@ -33,7 +34,7 @@ OUTCOMES = (
     "answered", "refused", "silent", "dropped", "accepted", "alive", "carries", "deletes", "no_sa", "no_child",
     "new_sa_unused", "new_child_unused", "gives_up", "goes_on", "retries", "asks_again", "taken", "backs_off",
     "answers_alike", "chooses", "chooses_nothing", "sends", "never", "no_complaint", "delivered", "discarded",
-    "survives", "either", "both", "judged",
+    "eap_fails", "eap_says", "not_proven", "proves_itself", "eap_ends_within", "survives", "either", "both", "judged",
 )  # fmt: skip
 
 IMPAIRMENTS = (
@@ -116,13 +117,14 @@ needs us as the initiator, a changed response as the responder, and what is sent
 | part | what it says |
 | --- | --- |
 | `base` | the [base conversation](#base-conversations): how we come to the message, and who begins its exchange |
-| `at` | which message of ours: `request`, `response`, `packet` (ESP), `IKE_SA_INIT request round 2` |
+| `at` | which message of ours: `request`, `packet` (ESP), `IKE_SA_INIT request round 2`, `response with TLS start` |
 | `do` | [verbs](#verbs), in their order; `+` adds one. What they need that is not there makes the case an ERROR |
 | `then` | an [outcome](#outcomes); `\\|` is "or", `&` is "and" |
 | `requirements`, `source` | the sentences that it checks (`fynx list --rfc`), or the RFC section; one of the two |
 | `severity` | `low`, `medium`, `high` or `critical` |
 | `sign` | `sent`: AUTH covers what was sent. `before`: it covers what would have been sent, as if changed on the path |
 | `ours`, `peer`, `endpoint` | arguments of our session; how the embedded peer differs; our endpoint's configuration |
+| `auth`, `tune` | how both ends authenticate: `clients("eap-tls")`, `gateways("eap-tls")`; what our end changes then |
 | `roles`, `suites`, `what` | where the row does not say it: the roles, suites such as `cve`, one sentence |
 
 A case whose message was never sent, or in which a verb made no difference, is an ERROR: it has shown nothing.

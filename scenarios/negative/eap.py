@@ -14,6 +14,8 @@ from scapy.layers.eap import EAP, EAP_TLS
 from fynx_scapy import Eap, EapUsers, IkeConfig
 from fynx_scapy.harness.cases import (
     Case,
+    Outcome,
+    Seen,
     cases,
     clients,
     eap_ends_within,
@@ -22,10 +24,12 @@ from fynx_scapy.harness.cases import (
     gateways,
     gives_up,
     goes_on,
+    judged,
     silent,
     survives,
 )
 from fynx_scapy.harness.verbs import (
+    NOTHING,
     Mutation,
     drop,
     eap_beside,
@@ -38,6 +42,7 @@ from fynx_scapy.harness.verbs import (
     eap_success,
     eap_type,
 )
+from fynx_scapy.layers.ikev2 import IKEv2_EAP
 
 IDENTITY, NOTIFICATION, NAK, MD5, TLS = 1, 2, 3, 4, 13
 USER = "0232010000000000@example"
@@ -100,6 +105,16 @@ def _fragments_for_ever(config: IkeConfig) -> IkeConfig:
     return config.replace(auth=Eap.passthrough(begin, identity="carol", type=TLS), auth_rounds=LONGEST)
 
 
+def _bare(name: str) -> Outcome:
+    """The gateway's answer is EAP-Success or EAP-Failure, of four octets."""
+
+    def judge(seen: Seen) -> str | None:
+        found = [each for message in seen.answers for each in message.payloads if isinstance(each, IKEv2_EAP)]
+        return None if found and found[0].text == name and len(found[0].data) == 4 else str(seen)
+
+    return judged(f"EAP-{name.capitalize()} of four octets", judge)
+
+
 def _naks_for_ever(config: IkeConfig) -> IkeConfig:
     """A client of ours that sends Nak to everything."""
 
@@ -144,6 +159,10 @@ cases(
             "eap_success_with_data", "success", eap_extend(b"\0\0"), "3748-4.2-03", then=goes_on() | gives_up(),
         ),
         as_gateway("eap_success_that_never_comes", "success", drop("EAP"), "7296-2.16-07", "7296-2.16-10"),
+        as_client(
+            "eap_success_has_four_octets", "MSCHAPv2 Success", NOTHING, "7296-3.16-03", "7296-2.16-07",
+            then=_bare("success"), severity="low",
+        ),
         # What a client says in place of its response
         as_client(
             "eap_success_of_a_client", "MSCHAPv2 Response", eap_success(), "3748-4.1-02", severity="critical",
@@ -209,11 +228,11 @@ cases(
         as_gateway("eap_another_method_in_the_middle", "MSCHAPv2 Success", eap_instead(MD5, CHALLENGE), "3748-2.1-01"),
         as_gateway("eap_another_method_at_the_end", "success", eap_instead(MD5, CHALLENGE), "3748-2.1-01"),
         as_gateway(
-            "eap_method_that_is_not_wanted", "MSCHAPv2 Challenge", eap_instead(9, b"fynx"), "3748-2.1-01",
+            "eap_method_that_is_not_wanted", "MSCHAPv2 Challenge", eap_instead(9, b"fynx"), "7296-3.16-04",
             then=eap_says("Nak") | gives_up(), severity="medium",
         ),
         as_gateway(
-            "eap_expanded_method_of_nobody", "MSCHAPv2 Challenge", eap_instead(254, bytes(7) + b"fynx"), "3748-2.1-01",
+            "eap_expanded_method_of_nobody", "MSCHAPv2 Challenge", eap_instead(254, bytes(7) + b"fynx"), "7296-3.16-04",
             then=eap_says("Nak", "expanded Nak") | gives_up(), severity="medium",
         ),
         as_gateway("eap_nak_of_a_gateway", "MSCHAPv2 Challenge", eap_instead(NAK, b"\x04"), "3748-4.1-02",

@@ -3,25 +3,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from fynx_scapy import Eap, EapUsers, IkeConfig
-from fynx_scapy.eap.avps import EAP_MESSAGE, MICROSOFT, Avp, pack
-from fynx_scapy.eap.tunnel import TlsConfig
 from fynx_scapy.harness import EndAuth
 from fynx_scapy.harness.cases import (
     Case,
     Outcome,
+    avp,
     cases,
     clients,
     eap_fails,
     eap_says,
     gateways,
     gives_up,
+    inside,
     not_proven,
     silent,
+    without_certificate,
 )
 from fynx_scapy.harness.verbs import NOTHING, eap_cut, eap_instead, eap_overwrite, eap_success
 from fynx_scapy.scenarios.negative.eap import as_client, as_gateway
@@ -34,6 +33,8 @@ METHODS: dict[str, tuple[dict[str, Any], int]] = {"TLS": (TLS, 13), "TTLS": (TTL
 FAILS = eap_fails("TLS", "TTLS") | silent()
 """A server may send an alert first."""
 CRITICAL: dict[str, Any] = {"severity": "critical"}
+EAP_MESSAGE, MICROSOFT = 79, 311
+"""An AVP, and who has those of MS-CHAP."""
 FATAL = b"\x15\x03\x03\0\x02\x02\x28"
 """A TLS record with an alert: fatal, handshake_failure."""
 CLOSE = b"\x15\x03\x03\0\x02\x01\0"
@@ -56,34 +57,9 @@ BROKEN: dict[str, bytes] = {
 """What is behind the Type in place of a flight: flags, perhaps a length, and TLS."""
 
 
-def inside(change: Callable[[bytes], bytes]) -> Callable[[IkeConfig], IkeConfig]:
-    """Our end changes what it sends inside TLS."""
-    return _tls(lambda config: dataclasses.replace(config, tap=change))
-
-
-def _tls(changed: Callable[[TlsConfig], TlsConfig]) -> Callable[[IkeConfig], IkeConfig]:
-    """Our end has another configuration of TLS."""
-
-    def method(each: Any) -> Any:
-        return dataclasses.replace(each, config=changed(each.config))
-
-    def tune(config: IkeConfig) -> IkeConfig:
-        auth, users = config.auth, config.remote_auth
-        if isinstance(auth, Eap):
-            return config.replace(auth=Eap(*map(method, auth.methods), identity=auth.identity, only=auth.only))
-        assert isinstance(users, EapUsers)
-        return config.replace(remote_auth=EapUsers(*map(method, users.methods), ask=users.ask, only=users.only))
-
-    return tune
-
-
 def _refused(method: str, name: str) -> Outcome:
     """What a server does then. Of a TLS record that is cut it may want the rest, in the next packet."""
     return FAILS | eap_says(f"{method} acknowledgement") if name.endswith("cut") else FAILS
-
-
-def _without_certificate(config: TlsConfig) -> TlsConfig:
-    return dataclasses.replace(config, certificates=b"", key=b"")
 
 
 def _sized(size: int) -> Callable[[bytes], bytes]:
@@ -106,7 +82,7 @@ def _swapped(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
 
 
 def _eap(octets: bytes) -> bytes:
-    return pack(Avp(EAP_MESSAGE, octets))
+    return avp(EAP_MESSAGE, octets)
 
 
 AVPS: dict[str, tuple[Callable[[bytes], bytes], tuple[str, ...]]] = {
@@ -118,8 +94,8 @@ AVPS: dict[str, tuple[Callable[[bytes], bytes], tuple[str, ...]]] = {
     "followed_by_a_vendors_of_length_8": (_followed(b"\0\0\0\x0b\xc0\0\0\x08"), LENGTHS),
     "followed_by_a_vendors_of_length_11": (_followed(b"\0\0\0\x0b\xc0\0\0\x0b\0\0\x01\x37"), LENGTHS),
     "followed_by_half_a_header": (_followed(b"\0\0\0\x01"), LENGTHS),
-    "followed_by_a_mandatory_one_of_nobody": (_followed(Avp(9999, b"fynx").octets()), MANDATORY),
-    "followed_by_a_mandatory_one_of_a_vendor": (_followed(Avp(1, b"fynx", 99_999).octets()), MANDATORY),
+    "followed_by_a_mandatory_one_of_nobody": (_followed(avp(9999, b"fynx")), MANDATORY),
+    "followed_by_a_mandatory_one_of_a_vendor": (_followed(avp(1, b"fynx", 99_999)), MANDATORY),
     "that_are_none": (_only(b"\xff" * 64), LENGTHS),
 }
 """What is wrong with the AVPs."""
@@ -217,7 +193,7 @@ cases(
         ),
         as_client(
             "tls_client_without_a_certificate", "TLS round 2", NOTHING, *CERTIFICATES, "3748-4.2-05", then=FAILS,
-            auth=clients(**TLS), tune=_tls(_without_certificate), **CRITICAL,
+            auth=clients(**TLS), tune=without_certificate, **CRITICAL,
         ),
         *(
             as_gateway(
@@ -250,7 +226,7 @@ cases(
         ),
         _avps(
             "ttls_avps_followed_by_an_optional_one_of_nobody",
-            _followed(Avp(9999, b"fynx", mandatory=False).octets()), MANDATORY, then=eap_says("success"),
+            _followed(avp(9999, b"fynx", mandatory=False)), MANDATORY, then=eap_says("success"),
         ),
         # Passwords inside EAP-TTLS
         _avps("ttls_password_of_another", _swapped(b"Ar3etTnp", b"Ar3etTnq"), REFUSED, **CRITICAL),
@@ -265,7 +241,7 @@ cases(
         ),
         _avps("ttls_mschapv2_response_changed", lambda data: data[:-8] + bytes(8), REFUSED, auth=clients(**PLAIN),
               **CRITICAL),
-        _avps("ttls_mschapv2_response_short", lambda data: data[:44] + Avp(25, bytes(20), MICROSOFT).octets(), REFUSED,
+        _avps("ttls_mschapv2_response_short", lambda data: data[:44] + avp(25, bytes(20), MICROSOFT), REFUSED,
               auth=clients(**PLAIN), **CRITICAL),
         # EAP inside EAP-TTLS
         *(

@@ -11,11 +11,12 @@ import pytest
 
 from fynx_scapy import Certificate, Certificates, Passed, Psk, Subscriber, Trust
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.iana import NotifyType
-from fynx_scapy.ike.config import IkeConfig
+from fynx_scapy.iana import IdType, NotifyType
+from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.credentials.eap import Eap, EapUsers
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageSent, RequestRefused
-from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP
+from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_CP, IKEv2_EAP, IKEv2_IDi, IKEv2_SA
 from fynx_scapy.layers.ikev2.eap import EAP_Expanded
 from fynx_scapy.pki.making import Authority
 from tests.ike.pair import Pair, alice, bob
@@ -331,3 +332,30 @@ def test_what_cannot_work_is_said_when_it_is_configured(make: Callable[[], Any],
 def test_what_ttls_cannot_have_inside(inner: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Eap.ttls("carol", "Ar3etTnp", Trust(root().cert), inner=inner)
+
+
+def in_auth(pair: Pair) -> list[MessageSent]:
+    """The messages of IKE_AUTH, of both ends."""
+    return [
+        event for _, event in pair.network.events if isinstance(event, MessageSent) and event.header.exch_type == 35
+    ]
+
+
+@pytest.mark.requirements("7296-2.19-03")
+def test_an_address_is_asked_for_and_given_beside_the_sa_payloads() -> None:
+    wide = ChildConfig(local_ts=("10.2.0.0/24",), remote_ts=("0.0.0.0/0",))
+    pair, config = ends(children=(wide,), cp_reply=ConfigReply(pool=("10.9.0.0/24",)))
+    child = config.children[0].replace(local_ts=("0.0.0.0/0",))
+    assert pair.connect(config.replace(children=(child,), cp_request=ConfigRequest())).established
+    kinds = [{type(each) for each in event.payloads} for event in in_auth(pair)]
+    assert [IKEv2_CP in each for each in kinds] == [True, *[False] * 8, True]
+    assert [IKEv2_SA in each for each in kinds] == [True, *[False] * 8, True]
+
+
+@pytest.mark.requirements("7296-3.5-08")
+def test_an_identity_with_a_realm_is_a_mail_address() -> None:
+    carol = Eap.mschapv2("carol@example.org", "Ar3etTnp")
+    pair, config = ends(carol)
+    pair.connect(config.replace(local_id=carol.own_identity))
+    (identity,) = (each for each in in_auth(pair)[0].payloads if type(each) is IKEv2_IDi)
+    assert (int(identity.IDtype), bytes(identity.ID)) == (IdType.ID_RFC822_ADDR, b"carol@example.org")

@@ -7,13 +7,16 @@ from fynx_scapy.harness.cases.authorities import authority
 from fynx_scapy.harness.cases.base import BASES, Base
 from fynx_scapy.harness.cases.case import Case
 from fynx_scapy.harness.cases.eap import (
+    avp,
     clients,
     eap_ends_within,
     eap_fails,
     eap_says,
     gateways,
+    inside,
     not_proven,
     proves_itself,
+    without_certificate,
 )
 from fynx_scapy.harness.cases.messages import (
     answers_alike,
@@ -70,6 +73,7 @@ __all__ = [
     "answers_alike",
     "asks_again",
     "authority",
+    "avp",
     "backs_off",
     "both",
     "carries",
@@ -89,6 +93,7 @@ __all__ = [
     "gateways",
     "gives_up",
     "goes_on",
+    "inside",
     "judged",
     "mutated",
     "never",
@@ -105,4 +110,5 @@ __all__ = [
     "silent",
     "survives",
     "taken",
+    "without_certificate",
 ]

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from fynx_scapy.eap.avps import Avp
+from fynx_scapy.errors import ConfigError
 from fynx_scapy.harness.cases.outcome import Outcome, judged
 from fynx_scapy.harness.cases.seen import Heard, Seen
 from fynx_scapy.harness.worlds.credentials import Credentials, EndAuth
 from fynx_scapy.iana import ExchangeType
+from fynx_scapy.ike.config import IkeConfig
+from fynx_scapy.ike.credentials.eap import Eap, EapUsers
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP
 
 FAILURE = "failure"
@@ -22,6 +28,44 @@ def clients(by: str, *, gateway: EndAuth | None = None, **fields: Any) -> Creden
 def gateways(by: str, *, gateway: EndAuth | None = None, **fields: Any) -> Credentials:
     """We are the gateway, and the peer is a client that authenticates by this EAP method."""
     return Credentials(theirs=EndAuth(by=by, **fields), ours=gateway or EndAuth())
+
+
+# What our end does in a case
+
+
+def avp(code: int, data: bytes = b"", vendor: int = 0, *, mandatory: bool = True) -> bytes:
+    """An AVP of EAP-TTLS, padded (RFC 5281 section 10.1)."""
+    return Avp(code, data, vendor, mandatory).octets()
+
+
+def inside(change: Callable[[bytes], bytes]) -> Callable[[IkeConfig], IkeConfig]:
+    """For ``tune``: our end changes what it sends inside TLS, such as the AVPs of EAP-TTLS."""
+    return _tls(tap=change)
+
+
+def without_certificate(config: IkeConfig) -> IkeConfig:
+    """For ``tune``: our client has no certificate for EAP-TLS."""
+    return _tls(certificates=b"", key=b"")(config)
+
+
+def _tls(**fields: Any) -> Callable[[IkeConfig], IkeConfig]:
+    """Our end has another configuration of TLS."""
+
+    def method(each: Any) -> Any:
+        return replace(each, config=replace(each.config, **fields))
+
+    def tune(config: IkeConfig) -> IkeConfig:
+        auth, users = config.auth, config.remote_auth
+        if isinstance(auth, Eap):
+            return config.replace(auth=Eap(*map(method, auth.methods), identity=auth.identity, only=auth.only))
+        if not isinstance(users, EapUsers):
+            raise ConfigError("expected a case in which one end authenticates by EAP-TLS or EAP-TTLS, found none")
+        return config.replace(remote_auth=EapUsers(*map(method, users.methods), ask=users.ask, only=users.only))
+
+    return tune
+
+
+# What the peer must do
 
 
 def _texts(message: Heard) -> list[str]:
