@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from fynx_scapy.ike.config import IkeConfig, IkeFields
     from fynx_scapy.ike.core.child import ChildSa
     from fynx_scapy.ike.credentials.certificates import Certificate, Certificates, RawKey, RawKeys
-    from fynx_scapy.ike.credentials.eap import Eap, EapUsers
+    from fynx_scapy.ike.credentials.eap import Eap
+    from fynx_scapy.ike.credentials.eap_users import EapUsers
     from fynx_scapy.ike.credentials.ppk import Ppk
     from fynx_scapy.ike.credentials.rounds import Rounds
     from fynx_scapy.ike.credentials.secrets import Null, Psk
@@ -107,7 +108,7 @@ _HOME = {
     "DeadPeerDetection": "fynx_scapy.ike.terms.timeouts",
     "DropReason": "fynx_scapy.ike.basics.counts",
     "Eap": "fynx_scapy.ike.credentials.eap",
-    "EapUsers": "fynx_scapy.ike.credentials.eap",
+    "EapUsers": "fynx_scapy.ike.credentials.eap_users",
     "Endpoint": "fynx_scapy.ike.endpoint",
     "EndpointConfig": "fynx_scapy.ike.terms.endpoint_config",
     "EndpointFields": "fynx_scapy.ike.terms.endpoint_config",

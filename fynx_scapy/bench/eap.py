@@ -8,7 +8,8 @@ from fynx_scapy.bench.ends import INITIATOR, RESPONDER
 from fynx_scapy.bench.figures import Figure, at_most, interleaved
 from fynx_scapy.ike.config import Certificate, IkeConfig
 from fynx_scapy.ike.credentials.credential import Credential
-from fynx_scapy.ike.credentials.eap import Eap, EapUsers
+from fynx_scapy.ike.credentials.eap import Eap
+from fynx_scapy.ike.credentials.eap_users import EapUsers
 from fynx_scapy.ike.credentials.rounds import Rounds
 from fynx_scapy.ike.credentials.secrets import Psk
 

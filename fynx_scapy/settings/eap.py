@@ -15,7 +15,8 @@ from fynx_scapy.checks import SECRET, Check, as_tuple, flag, one_of, optional, r
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.credentials.certificates import Certificate
 from fynx_scapy.ike.credentials.credential import Credential
-from fynx_scapy.ike.credentials.eap import Eap, EapUsers
+from fynx_scapy.ike.credentials.eap import Eap
+from fynx_scapy.ike.credentials.eap_users import EapUsers
 from fynx_scapy.pki.trust import Trust
 from fynx_scapy.settings.credentials import FILE, CredentialTable
 from fynx_scapy.settings.users import as_text, password, read_table, read_users, subscriber, usim

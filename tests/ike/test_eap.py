@@ -13,7 +13,8 @@ from fynx_scapy import Certificate, Certificates, Passed, Psk, Subscriber, Trust
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import IdType, NotifyType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
-from fynx_scapy.ike.credentials.eap import Eap, EapUsers
+from fynx_scapy.ike.credentials.eap import Eap
+from fynx_scapy.ike.credentials.eap_users import EapUsers
 from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageSent, RequestRefused
 from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_CP, IKEv2_EAP, IKEv2_IDi, IKEv2_SA

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fynx_scapy.ike.config import Psk
-from fynx_scapy.ike.credentials.eap import Eap, EapUsers
+from fynx_scapy.ike.credentials.eap import Eap
+from fynx_scapy.ike.credentials.eap_users import EapUsers
 from tests.ike.pair import Pair
 from tests.settings.test_swanctl_certificates import MOON, SUN, folders, put, read, refused, root, written
 

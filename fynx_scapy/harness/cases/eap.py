@@ -14,7 +14,8 @@ from fynx_scapy.harness.cases.seen import Heard, Seen
 from fynx_scapy.harness.worlds.credentials import Credentials, EndAuth
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.ike.config import IkeConfig
-from fynx_scapy.ike.credentials.eap import Eap, EapUsers
+from fynx_scapy.ike.credentials.eap import Eap
+from fynx_scapy.ike.credentials.eap_users import EapUsers
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP
 
 FAILURE = "failure"

@@ -103,7 +103,7 @@ def _client(end: _End, made: Material, *, only: bool) -> Any:
 
 def _users(mine: _End, other: _End, made: Material) -> Any:
     """What a gateway has for the EAP of a client."""
-    from fynx_scapy.ike.credentials.eap import EapUsers
+    from fynx_scapy.ike.credentials.eap_users import EapUsers
     from fynx_scapy.pki.trust import Trust
 
     auth = other.auth

@@ -13,7 +13,8 @@ from fynx_scapy.iana import AuthMethod, NotifyType
 from fynx_scapy.ike.auth.authenticator import REST_OF_ANSWER, Authenticator, Rounds, authenticates
 from fynx_scapy.ike.auth.methods import Covered, Proofs
 from fynx_scapy.ike.credentials.credential import Proof
-from fynx_scapy.ike.credentials.eap import Eap, EapUsers, identity_of
+from fynx_scapy.ike.credentials.eap import Eap, identity_of
+from fynx_scapy.ike.credentials.eap_users import EapUsers
 from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, P, Round, Rule

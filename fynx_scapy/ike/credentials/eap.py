@@ -1,25 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""EAP as a credential (RFC 7296 section 2.16): `Eap` proves who a client is, `EapUsers` verifies clients."""
+"""EAP as a credential (RFC 7296 section 2.16): `Eap` proves who a client is."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import fields as fields_of
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import IdType
 from fynx_scapy.ike.credentials.credential import Credential
+from fynx_scapy.ike.credentials.eap_tls import tls_end
 from fynx_scapy.ike.terms.identity import Identity
 
 if TYPE_CHECKING:
-    from fynx_scapy.eap.accounts import Accounts
-    from fynx_scapy.eap.aka.usim import Subscriber, Usim
-    from fynx_scapy.eap.method import PeerMethod, ServerMethod
+    from fynx_scapy.eap.aka.usim import Usim
+    from fynx_scapy.eap.method import PeerMethod
     from fynx_scapy.eap.passthrough import Begin
-    from fynx_scapy.eap.tunnel import TlsConfig
     from fynx_scapy.files import AnyPath
     from fynx_scapy.ike.credentials.certificates import Certificate
     from fynx_scapy.pki.trust import Trust
@@ -210,113 +208,6 @@ class Eap(Credential):
         return Eap(*self.methods, *other.methods, identity=self.identity, only=self.only and other.only)
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class EapUsers(Credential):
-    """Clients that authenticate by EAP, with one of our methods: the first that both ends take.
-
-    >>> IkeConfig(auth=Certificate("gw.pem", "gw.key"), remote_auth=EapUsers.passwords({"carol": "secret"}))
-    """
-
-    proves: ClassVar[bool] = False
-
-    methods: tuple[ServerMethod, ...]
-    """The methods that we offer, first to last."""
-    ask: bool
-    """Whether to ask for an identity first; else that of IDi counts."""
-    only: bool
-    """Whether we leave out our certificate for clients that want it so (RFC 5998), where the method allows it."""
-
-    def __init__(self, *methods: ServerMethod, ask: bool = True, only: bool = False) -> None:
-        from fynx_scapy.eap.method import ServerMethod
-
-        for method in methods:
-            if not isinstance(method, ServerMethod):
-                raise ConfigError(f"expected EAP methods of a server, found {type(method).__name__}")
-        if not methods:
-            raise ConfigError("expected at least one EAP method, found none")
-        object.__setattr__(self, "methods", methods)
-        object.__setattr__(self, "ask", ask)
-        object.__setattr__(self, "only", only)
-
-    @classmethod
-    def passwords(
-        cls,
-        users: Mapping[str, str] | Accounts,
-        methods: Sequence[str] = ("mschapv2",),
-        **fields: bool,
-    ) -> Self:
-        """Users with passwords, by methods that use them: ``mschapv2`` and ``md5``. ConfigError for another one."""
-        return cls(*_password_methods(users, methods), **fields)
-
-    @classmethod
-    def tls(
-        cls,
-        certificate: Certificate,
-        trust: Trust | AnyPath | bytes,
-        *,
-        ask: bool = True,
-        only: bool = False,
-        **fields: Any,
-    ) -> Self:
-        """Clients with certificates, by EAP-TLS. ``trust`` says which; ``fields`` are those of `Eap.tls`."""
-        from fynx_scapy.eap.tls import TlsServer
-
-        return cls(TlsServer(tls_end(certificate, trust, fields), **fields), ask=ask, only=only)
-
-    @classmethod
-    def ttls(
-        cls,
-        certificate: Certificate,
-        users: Mapping[str, str] | Accounts,
-        methods: Sequence[str] = ("mschapv2", "md5"),
-        *,
-        plain: bool = True,
-        ask: bool = True,
-        only: bool = False,
-        **fields: Any,
-    ) -> Self:
-        """Users with passwords inside EAP-TTLS: by EAP methods, and, with ``plain``, by PAP and MSCHAPv2."""
-        from fynx_scapy.eap.accounts import Accounts
-        from fynx_scapy.eap.ttls import TtlsServer
-
-        accounts = Accounts(users)
-        inner = tuple(_password_methods(accounts, methods))
-        config = tls_end(certificate, None, fields)
-        return cls(TtlsServer(config, inner, accounts if plain else None, **fields), ask=ask, only=only)
-
-    @classmethod
-    def aka(cls, subscribers: Mapping[str, Subscriber], *, ask: bool = True, only: bool = False, **fields: Any) -> Self:
-        """Subscribers with USIMs, by EAP-AKA: ``{identity: Subscriber(k, opc, sqn)}``.
-
-        ``fields``: ``question`` (which identity EAP-AKA asks for) and ``indications`` (a protected success).
-        """
-        from fynx_scapy.eap.aka.server import AkaServer
-        from fynx_scapy.eap.aka.usim import Subscribers
-
-        return cls(AkaServer(Subscribers(subscribers), **fields), ask=ask, only=only)
-
-    @classmethod
-    def aka_prime(
-        cls, subscribers: Mapping[str, Subscriber], *, ask: bool = True, only: bool = False, **fields: Any
-    ) -> Self:
-        """The same by EAP-AKA'. ``fields`` also: ``network``, the name that keys are bound to (``WLAN``)."""
-        from fynx_scapy.eap.aka.server import AkaPrimeServer
-        from fynx_scapy.eap.aka.usim import Subscribers
-
-        return cls(AkaPrimeServer(Subscribers(subscribers), **fields), ask=ask, only=only)
-
-    @classmethod
-    def passthrough(cls, begin: Begin, *, ask: bool = True, only: bool = False, **fields: Any) -> Self:
-        """A method that a caller speaks: see `Eap.passthrough`.
-
-        The function that ``begin(identity)`` returns takes None and then each response. It returns the next request,
-        or `Passed`, after which the client is told of its success, or raises AuthenticationError.
-        """
-        from fynx_scapy.eap.passthrough import PassthroughServer
-
-        return cls(PassthroughServer(begin, **fields), ask=ask, only=only)
-
-
 def _usim(identity: str, k: bytes | str, opc: bytes | str, sqn: int) -> Usim:
     from fynx_scapy.eap.aka.usim import LONGEST_IDENTITY, Usim
 
@@ -331,20 +222,11 @@ def _peer_method(name: str) -> Any:
     from fynx_scapy.eap.md5 import Md5Peer
     from fynx_scapy.eap.mschapv2 import Mschapv2Peer
 
-    return _named({"mschapv2": Mschapv2Peer, "md5": Md5Peer}, name)
+    return method_named({"mschapv2": Mschapv2Peer, "md5": Md5Peer}, name)
 
 
-def _password_methods(users: Mapping[str, str] | Accounts, names: Sequence[str]) -> list[ServerMethod]:
-    """Methods with passwords, as the server; ConfigError for another name."""
-    from fynx_scapy.eap.accounts import Accounts
-    from fynx_scapy.eap.md5 import Md5Server
-    from fynx_scapy.eap.mschapv2 import Mschapv2Server
-
-    accounts = Accounts(users)
-    return [_named({"mschapv2": Mschapv2Server, "md5": Md5Server}, name)(accounts) for name in names]
-
-
-def _named(known: dict[str, Any], name: str) -> Any:
+def method_named(known: dict[str, Any], name: str) -> Any:
+    """One of these classes of methods with passwords; ConfigError for another name."""
     if name not in known:
         near = difflib.get_close_matches(str(name), known, n=1)
         said = f"; did you mean {near[0]}?" if near else ""
@@ -359,67 +241,9 @@ def _trusted(trust: Trust | AnyPath | bytes | None) -> Trust | AnyPath | bytes:
     return trust
 
 
-def _check_trust(trust: Trust) -> None:
-    """ConfigError for what OpenSSL does not heed: it judges certificates of TLS by anchors and CRLs alone."""
-    usual = type(trust)(trust.anchors, crls=trust.crls)
-    for each in fields_of(trust):
-        if getattr(trust, each.name) != getattr(usual, each.name):
-            raise ConfigError(
-                f"expected a Trust of certificates and CRLs alone for EAP with TLS, found one with {each.name}"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class NamedServer:
-    """Takes the certificate of a TLS server if it has an identity (RFC 5216 section 5.3)."""
-
-    identity: Identity
-
-    @classmethod
-    def of(cls, name: Identity | str) -> Self:
-        """ConfigError for an identity that no certificate has."""
-        identity = name if isinstance(name, Identity) else Identity.of(name)
-        if identity.type == IdType.ID_KEY_ID:
-            raise ConfigError(f"expected server to be a name that a certificate may have, found the key ID {identity}")
-        return cls(identity)
-
-    def __call__(self, certificate: bytes) -> None:
-        """CertificateError for another one."""
-        from fynx_scapy.pki.identity import matches
-
-        matches(certificate, self.identity.type, self.identity.data)
-
-
 def identity_of(user: bytes) -> Identity:
     """An identity of EAP as one of IKE: read as text; a key ID where it is none."""
     try:
         return Identity.of(user.decode())
     except (ConfigError, UnicodeDecodeError):
         return Identity(IdType.ID_KEY_ID, user)
-
-
-def tls_end(
-    certificate: Certificate | None, trust: Trust | AnyPath | bytes | None, fields: dict[str, Any]
-) -> TlsConfig:
-    """One end of TLS. It takes the fields that are TLS's."""
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    from fynx_scapy.eap.tunnel import TlsConfig
-    from fynx_scapy.pki.trust import Trust
-
-    of_tls: dict[str, Any] = {name: fields.pop(name) for name in ("minimum", "maximum", "key_log") if name in fields}
-    if "server" in fields:
-        of_tls["accept"] = NamedServer.of(fields.pop("server"))
-    trust = trust if isinstance(trust, Trust) or trust is None else Trust(trust)
-    if trust is not None:
-        _check_trust(trust)
-    anchors: tuple[Any, ...] = trust.anchors if trust is not None else ()
-    crls: tuple[Any, ...] = trust.crls if trust is not None else ()
-    ours = (certificate.certificate, *certificate.chain) if certificate is not None else ()
-    return TlsConfig(
-        certificates=b"".join(each.public_bytes(Encoding.PEM) for each in ours),
-        key=certificate.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) if certificate else b"",
-        anchors=b"".join(each.public_bytes(Encoding.PEM) for each in (*anchors, *crls)),
-        check_crls=bool(crls),
-        **of_tls,
-    )

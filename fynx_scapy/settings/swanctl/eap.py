@@ -9,7 +9,8 @@ from typing import Any
 
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import IdType
-from fynx_scapy.ike.credentials.eap import Eap, EapUsers
+from fynx_scapy.ike.credentials.eap import Eap
+from fynx_scapy.ike.credentials.eap_users import EapUsers
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.settings.swanctl.auth_words import ANY_EAP
 from fynx_scapy.settings.swanctl.authentication import End
