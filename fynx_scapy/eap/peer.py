@@ -50,9 +50,22 @@ class EapPeer:
         """The response to a packet of the server; None after EAP-Success, which sets `outcome`.
 
         AuthenticationError for EAP-Failure, for a success before the method has ended, and for what is no EAP packet
-        that may come now.
+        that may come now. Either of them ends the method, and what it holds.
         """
-        packet = packets.read(data)
+        try:
+            response = self._take(packets.read(data))
+        except AuthenticationError:
+            self._end()
+            raise
+        if response is None:
+            self._end()
+        return response
+
+    def _end(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
+
+    def _take(self, packet: EAP) -> EAP | None:
         code = packets.code_of(packet)
         if code == EAP.SUCCESS:
             self._succeed()

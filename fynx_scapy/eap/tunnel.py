@@ -97,6 +97,7 @@ class Tunnel:
 
     _open: ClassVar[set[int]] = set()
     _log = -1
+    _context: ssl.SSLContext | None = None
 
     def __init__(self, config: TlsConfig, *, server: bool) -> None:
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4  # negative for no limit
@@ -106,11 +107,11 @@ class Tunnel:
         try:
             self._log = os.memfd_create("tls-key-log")
             self._open.add(self._log)
-            context = config.context(server=server, log=f"/proc/self/fd/{self._log}")
+            self._context = config.context(server=server, log=f"/proc/self/fd/{self._log}")
         except (OSError, ConfigError) as error:  # the configuration was good when it was made
             self.close()
             raise TunnelError(f"expected room for a TLS connection, found {_why(error)}") from None
-        self._tls = context.wrap_bio(self._in, self._out, server_side=server)
+        self._tls = self._context.wrap_bio(self._in, self._out, server_side=server)
         self._server = server
         self._config, self._logged = config, 0
         self._seen: dict[bool, bytes] = {True: b"", False: b""}
@@ -185,7 +186,10 @@ class Tunnel:
         return tls.export(secrets, client, server, label, context, size)
 
     def close(self) -> None:
-        """Drop the key log."""
+        """Drop the key log: our descriptor, and that of OpenSSL, which is the context's."""
+        if self._context is not None:
+            self._context.keylog_filename = None  # type: ignore[assignment]  # closes it
+            self._context = None
         if self._log >= 0:
             self._open.discard(self._log)
             os.close(self._log)

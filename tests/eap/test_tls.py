@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import resource
@@ -290,6 +291,22 @@ def test_connections_that_are_never_ended(monkeypatch: pytest.MonkeyPatch) -> No
         Tunnel(tls("gw"), server=True)
     begun.pop().close()
     Tunnel(tls("gw"), server=True).close()
+
+
+@pytest.mark.parametrize("server_refuses", [True, False])
+def test_a_conversation_that_has_failed_holds_no_file_descriptor(server_refuses: bool) -> None:
+    """Not even until the garbage collector comes: the error of a conversation refers to it, and may stay."""
+    stranger = Authority.root(seed="another root")
+    ours, theirs = (stranger, None) if server_refuses else (None, stranger)
+    talk = Talk([TlsPeer(tls("carol", ours))], [TlsServer(tls("gw", theirs))])
+    before = os.listdir("/proc/self/fd")
+    gc.disable()
+    try:
+        with pytest.raises(AuthenticationError):
+            talk.run()
+        assert len(os.listdir("/proc/self/fd")) == len(before)
+    finally:
+        gc.enable()
 
 
 def test_no_file_descriptors_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
