@@ -28,10 +28,19 @@ _SERVER_SENDS = b"On the client side, this is the receive key; on the server sid
 
 def password_hash(password: str) -> bytes:
     """NtPasswordHash: 16 octets. ConfigError for a password of more than 256 characters (section 8.3)."""
-    octets = password.encode("utf-16-le", "surrogatepass")
-    if len(octets) > 2 * MOST_PASSWORD:
-        raise ConfigError(f"expected a password of at most {MOST_PASSWORD} characters, found {len(octets) // 2}")
-    return _md4(octets)
+    check_length(password)
+    return _md4(_unicode(password))
+
+
+def check_length(password: str) -> None:
+    """ConfigError for a password of more than 256 characters of 16 bits."""
+    size = len(_unicode(password)) // 2
+    if size > MOST_PASSWORD:
+        raise ConfigError(f"expected a password of at most {MOST_PASSWORD} characters with MSCHAPv2, found {size}")
+
+
+def _unicode(password: str) -> bytes:
+    return password.encode("utf-16-le", "surrogatepass")
 
 
 def nt_response(hashed: bytes, authenticator_challenge: bytes, peer_challenge: bytes, user: bytes) -> bytes:

@@ -11,7 +11,7 @@ from scapy.layers.eap import EAP
 from fynx_scapy.eap import mschap
 from fynx_scapy.eap.accounts import Accounts
 from fynx_scapy.eap.method import Outcome, PeerMethod, PeerSteps, Run, ServerMethod, ServerSteps, check_text, expect
-from fynx_scapy.errors import AuthenticationError
+from fynx_scapy.errors import AuthenticationError, ConfigError
 from fynx_scapy.layers.ikev2.eap import EAP_MSCHAPv2
 from fynx_scapy.layers.ikev2.eap.mschapv2 import CHALLENGE, FAILURE, RESPONSE, SUCCESS, TYPE
 from fynx_scapy.layers.ikev2.eap.names import MSCHAPV2_OPERATIONS as OPERATIONS
@@ -51,6 +51,7 @@ class Mschapv2Peer(PeerMethod):
 
     def __post_init__(self) -> None:
         check_text(user=self.user, password=self.password)
+        mschap.check_length(self.password)
 
     def respond(self, run: Run, request: EAP) -> PeerSteps:
         """Challenge  -->  Response  -->  Success  -->  its acknowledgement."""
@@ -79,7 +80,10 @@ class Mschapv2Peer(PeerMethod):
 
 @dataclass(frozen=True, slots=True)
 class Mschapv2Server(ServerMethod):
-    """EAP-MSCHAPv2 as the server. A wrong password is refused at once, unless there are ``retries``."""
+    """EAP-MSCHAPv2 as the server. A wrong password is refused at once, unless there are ``retries``.
+
+    ConfigError for a user whose password is too long for MSCHAPv2.
+    """
 
     name = "MSCHAPv2"
     type = TYPE
@@ -88,6 +92,13 @@ class Mschapv2Server(ServerMethod):
     server_name: str = "fynx"
     retries: int = 0
     """How often a peer may try again (E=691 R=1)."""
+
+    def __post_init__(self) -> None:
+        for name, password in self.accounts.passwords.items():
+            try:
+                mschap.check_length(password)
+            except ConfigError as error:
+                raise ConfigError(f"{error}, that of {printable(name, LONGEST)}") from None
 
     def challenge(self, run: Run) -> ServerSteps:
         """Challenge  -->  Response  -->  Success (or Failure)  -->  its acknowledgement."""

@@ -81,6 +81,8 @@ class TtlsPeer(PeerMethod):
             raise ConfigError(
                 f"expected an EAP method inside EAP-TTLS or one of {', '.join(PLAIN)}, found {self.inner!r}"
             )
+        if self.inner == MSCHAPV2:
+            mschap.check_length(self.password)
 
     @property
     def _methods(self) -> tuple[PeerMethod, ...]:
@@ -236,7 +238,11 @@ class TtlsServer(ServerMethod):
             raise AuthenticationError("expected a password inside EAP-TTLS by EAP, PAP or MSCHAPv2, found none of them")
         if not hmac.compare_digest(challenge + value[:1], material):
             raise AuthenticationError("expected the challenge of the tunnel in MSCHAPv2, found another one")
-        hashed, peer, response = mschap.password_hash(accounts.password(user)), value[2:18], value[26:50]
+        peer, response = value[2:18], value[26:50]
+        try:
+            hashed = mschap.password_hash(accounts.password(user))
+        except ConfigError as error:  # with PAP it is a good one
+            raise AuthenticationError(str(error)) from None
         if not mschap.same(mschap.nt_response(hashed, challenge, peer, bare_name(user)), response):
             raise AuthenticationError("expected the response of MSCHAPv2 to verify, but the password is another one")
         proof = mschap.authenticator_response(hashed, response, challenge, peer, bare_name(user))

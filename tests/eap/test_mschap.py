@@ -38,5 +38,5 @@ def test_keys():
 
 def test_the_longest_password():
     assert len(mschap.password_hash("p" * 256)) == 16
-    with pytest.raises(ConfigError, match="at most 256 characters, found 257"):
+    with pytest.raises(ConfigError, match="at most 256 characters with MSCHAPv2, found 257"):
         mschap.password_hash("p" * 257)

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fynx_scapy.crypto.tls import Hello, Secrets, export, exporter_13, prf_12, read_hello, read_key_log
+from fynx_scapy.eap.accounts import Accounts
 from fynx_scapy.eap.avps import Avp, first, pack, unpack
 from fynx_scapy.eap.md5 import Md5Peer, Md5Server
 from fynx_scapy.eap.method import PeerMethod
@@ -267,6 +268,23 @@ def test_secrets_that_are_missing() -> None:
     client.close()
     assert ssl.HAS_TLSv1_3
     assert export.__doc__
+
+
+def test_a_password_that_is_too_long_for_mschapv2() -> None:
+    """It is said when the configuration is made, with the user; where PAP takes it, that user alone is refused."""
+    accounts = Accounts({"carol": PASSWORD, "dave": "p" * 257})
+    with pytest.raises(ConfigError, match="at most 256 characters with MSCHAPv2, found 257, that of dave"):
+        Mschapv2Server(accounts)
+    with pytest.raises(ConfigError, match="found 257"):
+        Mschapv2Peer("dave", "p" * 257)
+    ours, server = TlsConfig(anchors=root().pem), TtlsServer(replace(tls("gw"), anchors=b""), (), accounts)
+    with pytest.raises(ConfigError, match="found 257"):
+        TtlsPeer(ours, "dave", "p" * 257, "mschapv2")
+    assert Talk([TtlsPeer(ours, "dave", "p" * 257)], [server]).run().server.outcome
+    talk = Talk([TtlsPeer(ours, "dave", PASSWORD, "mschapv2")], [server])
+    with pytest.raises(AuthenticationError, match="found a failure"):
+        talk.run()
+    assert "found 257" in str(talk.server.error)
 
 
 # Who is trusted, and how many connections there may be
