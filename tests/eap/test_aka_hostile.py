@@ -57,6 +57,14 @@ def test_challenges_that_the_peer_cannot_use(prime: bool, change: Change, wanted
     assert made.said[-2:] == [f"response AKA{chr(39) * prime} Client-Error", "failure"]
 
 
+@pytest.mark.parametrize("prime", [False, True])
+def test_a_usim_that_has_taken_the_last_sequence_number(prime: bool) -> None:
+    """Its subscriber has no number left, and is refused by EAP."""
+    made = talk(prime, ours={"usim": usim(sqn=(1 << 48) - 1)})
+    assert "a sequence number below" in failed(made)[1]
+    assert made.said[-3:-2] == [f"request AKA{chr(39) * prime} Notification"]
+
+
 def test_an_attribute_that_may_be_skipped() -> None:
     """Section 8.1: the server goes on. The checkcode then shows that the peer did not send it."""
     made = talk(False, up=changed(5, with_(layers.AKA_Attribute(type=200, value=b"xy"))))

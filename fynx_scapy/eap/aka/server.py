@@ -139,7 +139,7 @@ class _Conversation:
 
     def _exchange(self, identity: bytes, subscriber: Subscriber) -> Generator[EAP, EAP, tuple[Vector, EAP]]:
         """The challenge, until the peer takes its sequence number and its functions; and the peer's response."""
-        vector, resynchronised, negotiated = subscriber.vector(self.run.octets(RAND)), 0, False
+        vector, resynchronised, negotiated = self._vector(subscriber), 0, False
         while True:
             response = yield from self._ask(self._challenge(identity, vector))
             wanted = packets.kdfs(response)
@@ -152,7 +152,7 @@ class _Conversation:
                     raise UnusableError("expected the USIM to take its own sequence number, found it refused again")
                 if not subscriber.resynchronise(vector.rand, bytes(auts[layers.AT_AUTS].value)):
                     raise UnusableError("expected AUTS of the subscriber's USIM, but its MAC does not verify")
-                vector = subscriber.vector(self.run.octets(RAND))
+                vector = self._vector(subscriber)
             elif self.method.prime and wanted and response.subtype == layers.CHALLENGE:
                 packets.attributes(response, (layers.AT_KDF,))
                 if negotiated or wanted != [KDF] or KDF not in self._kdfs[1:]:
@@ -161,6 +161,13 @@ class _Conversation:
                 self._kdfs = [*wanted, *self._kdfs]
             else:
                 return vector, response
+
+    def _vector(self, subscriber: Subscriber) -> Vector:
+        """With the next sequence number. A USIM may say, in AUTS, that it has taken the last one there is."""
+        try:
+            return subscriber.vector(self.run.octets(RAND))
+        except ConfigError as error:
+            raise UnusableError(str(error)) from None
 
     def _challenge(self, identity: bytes, vector: Vector) -> EAP:
         method = self.method
