@@ -111,6 +111,36 @@ def test_addresses_come_back_when_the_ike_sa_ends_and_stay_with_a_successor():
     assert pair.of("bob", AddressesReleased)[0].addresses == ("10.3.0.1",)
 
 
+def test_who_authenticates_again_keeps_its_addresses_until_the_last_ike_sa_ends():
+    pair = Pair(giving())
+    old = pair.connect(asking("0.0.0.0", "::"))
+    had = old.settings.addresses
+    old.reauthenticate()
+    pair.network.run(100.0)
+    assert old.state is State.CLOSED
+    (new,) = (sa for sa in pair.alice.sas.values() if sa.established)
+    assert new.settings.addresses == had
+    assert pair.bob.pools.lent == 2
+    assert not pair.of("bob", AddressesReleased)
+    new.delete_ike()
+    pair.network.run()
+    assert pair.bob.pools.lent == 0
+
+
+def test_nobody_gets_the_address_of_another_peer_by_asking_for_it():
+    pair = Pair(giving(remote_id=None))
+    first = pair.connect(asking())
+    second = pair.alice.connect(asking(*first.settings.addresses, local_id="mallory"), pair.network.now)
+    pair.network.run()
+    assert (first.settings.addresses, second.settings.addresses) == (("10.3.0.1",), ("10.3.0.2",))
+
+
+def test_one_ike_sa_gets_no_address_twice():
+    pair = Pair(giving())
+    sa = pair.connect(asking("10.3.0.5", "10.3.0.5"))
+    assert sorted(sa.settings.addresses) == ["10.3.0.1", "10.3.0.5"]
+
+
 @pytest.mark.requirements("7296-3.15.4-i01", "7296-1.2-i03", negative=True)
 def test_an_exhausted_pool_fails_the_child_sa_alone():
     pair = Pair(giving(ConfigReply(pool=("10.3.0.9",)), remote_id=None))

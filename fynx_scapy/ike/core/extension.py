@@ -16,7 +16,7 @@ from scapy.packet import Packet
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.config import ChildConfig
+    from fynx_scapy.ike.config import ChildConfig, IkeConfig
     from fynx_scapy.ike.core.endpoint import EndpointRecord
     from fynx_scapy.ike.core.exchange import Exchange
     from fynx_scapy.ike.core.record import SaRecord
@@ -93,6 +93,10 @@ class Extension:
 
     def inherit(self, old: Self) -> None:
         """Copy state from the object of the predecessor after a rekey of the IKE SA. There are no keys yet."""
+
+    def again(self, config: IkeConfig) -> IkeConfig:
+        """The configuration with which the IKE SA is set up again from scratch, with what is to stay as it is."""
+        return config
 
     def took_over(self) -> None:
         """The IKE SA took over the Child SAs of its predecessor, and is used from now on."""

@@ -18,7 +18,7 @@ from fynx_scapy.ike.core.extension import Extension, Place
 from fynx_scapy.layers.ikev2 import IKEv2_Notify
 
 if TYPE_CHECKING:
-    from fynx_scapy.ike.config import ChildConfig
+    from fynx_scapy.ike.config import ChildConfig, IkeConfig
     from fynx_scapy.ike.core.endpoint import EndpointRecord
     from fynx_scapy.ike.core.exchange import Exchange
     from fynx_scapy.ike.core.record import SaRecord
@@ -115,6 +115,13 @@ def inherit(sa: SaRecord, old: SaRecord) -> None:
     """Let the extensions of a new IKE SA copy state from its predecessor."""
     for one in having(sa, "inherit"):
         one.inherit(old.of(type(one)))
+
+
+def again(sa: SaRecord, config: IkeConfig) -> IkeConfig:
+    """The configuration to set an IKE SA up again from scratch."""
+    for one in having(sa, "again"):
+        config = one.again(config)
+    return config
 
 
 def took_over(sa: SaRecord) -> None:

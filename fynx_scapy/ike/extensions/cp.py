@@ -11,7 +11,7 @@ from scapy.packet import Packet
 
 from fynx_scapy.errors import Closing, MalformedError, PeerError
 from fynx_scapy.iana import CpAttribute, CpType, ExchangeType, NotifyType
-from fynx_scapy.ike.config import ChildConfig
+from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.core.extension import Extension, Place
 from fynx_scapy.ike.core.registry import extension
 from fynx_scapy.ike.events import AddressesAssigned, AddressesReleased, ChildSaFailed, ConfigurationReceived
@@ -87,7 +87,7 @@ class ConfigurationPayload(Extension):
 
     def _lend(self, reply: ConfigReply, attributes: list[tuple[int, bytes]]) -> list[Lease]:
         """Assign the requested addresses; those that the peer has already are used first."""
-        pools, had, assigned, failed = self.sa.endpoint.pools, list(self.leases), [], False
+        had, assigned, failed = list(self.leases), [], False
         versions = {selector.version for selector in reply.pool}
         for kind, value in attributes:
             version = ADDRESS.get(kind)
@@ -100,7 +100,7 @@ class ConfigurationPayload(Extension):
             else:
                 wanted = int.from_bytes(value[:16]) if value else None
                 held = sum(lease.version == version for lease in self.leases)
-                lease = pools.lend(reply.pool, version, wanted) if held < reply.most_addresses else None
+                lease = self._lease(reply, version, wanted) if held < reply.most_addresses else None
                 if lease is None:
                     failed = True
                     continue
@@ -111,6 +111,15 @@ class ConfigurationPayload(Extension):
         if assigned:
             self.sa.emit(AddressesAssigned(*self.sa.stamp, addresses=tuple(map(str, assigned))))
         return assigned
+
+    def _lease(self, reply: ConfigReply, version: int, wanted: int | None) -> Lease | None:
+        """An address; the one that the peer has in another IKE SA if it asks for that, as when it reauthenticates."""
+        sa, pool = self.sa, [selector for selector in reply.pool if selector.version == version]
+        peer = None if sa.anonymous else (sa.remote_id, sa.remote.host)
+        kept = sa.endpoint.pools.lent_to(peer, pool, wanted) if peer is not None else None
+        if kept is not None and kept not in self.leases:
+            return kept.held()
+        return sa.endpoint.pools.lend(pool, version, wanted, peer)
 
     def _take(self, reply: ConfigReply, attributes: list[tuple[int, bytes]]) -> IKEv2_CP:
         """CP(CFG_ACK) with the accepted attributes of a CFG_SET, without their values."""
@@ -142,6 +151,20 @@ class ConfigurationPayload(Extension):
             self.sa.emit(AddressesReleased(*self.sa.stamp, addresses=tuple(given_back)))
 
     # The initiator's side
+
+    def again(self, config: IkeConfig) -> IkeConfig:
+        """Request the addresses that we have: programs and TUN devices use them."""
+        wanted = config.cp_request
+        if wanted is None or self.settings is None:
+            return config
+        had = [(":" in address, address) for address in self.settings.addresses]
+        addresses = []
+        for address in wanted.addresses:
+            kept = next((one for one in had if one[0] == (":" in address)), None)
+            if kept is not None:
+                had.remove(kept)
+            addresses.append(kept[1] if kept is not None else address)
+        return config.replace(cp_request=wanted.replace(addresses=addresses))
 
     def offer(self, message: Outgoing, exchange: Exchange, request: Message | None) -> Sequence[Packet]:
         """CP(CFG_REQUEST) in the first IKE_AUTH request."""

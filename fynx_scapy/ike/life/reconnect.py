@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.credentials.rounds import Rounds
 
 if TYPE_CHECKING:
@@ -18,14 +19,15 @@ def child_configs(sa: SaRecord) -> list[ChildConfig]:
 
 
 def config_of(sa: SaRecord, children: list[ChildConfig]) -> IkeConfig:
-    """The configuration to set an IKE SA up again: same peer, same address, the current Child SAs first."""
+    """The configuration to set an IKE SA up again: same peer, same addresses, the current Child SAs first."""
     config = sa.config
     # An initiator uses the configured address, a responder the peer's last address.
     remote = config.remote if config.remote is not None else sa.remote
     ordered = tuple(dict.fromkeys([*children, *config.children]))
     # Of several rounds of authentication (RFC 4739), that of the configuration is of the first, the other of the last.
     proven = None if isinstance(config.peer_auth, Rounds) else sa.remote_id
-    return config.replace(remote=remote, remote_id=proven or config.remote_id, children=ordered)
+    config = config.replace(remote=remote, remote_id=proven or config.remote_id, children=ordered)
+    return hooks.again(sa, config)
 
 
 def reconnect(sa: SaRecord, now: float, children: list[ChildConfig]) -> SaRecord:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from fynx_scapy.ike.basics.share import WHOLE, Share
 from fynx_scapy.ike.terms.selectors import Selector
@@ -27,6 +27,7 @@ class AddressPool:
         self.first = selector.start + whole
         self.last = selector.end - (whole and self.version == 4)
         self.used: set[int] = set()
+        self.leases: dict[int, Lease] = {}
         self._step = share.total
         self._next = self._start = self.first + share.number
         self._returned: dict[int, None] = {}  # in the order in which they came back
@@ -64,6 +65,7 @@ class AddressPool:
     def give_back(self, address: int) -> None:
         """Return an address to the pool."""
         self.used.discard(address)
+        self.leases.pop(address, None)
         if address < self._next:
             self._returned[address] = None
 
@@ -71,12 +73,13 @@ class AddressPool:
 class Lease:
     """An address lent to one peer. An IKE SA and its successors share it; the last one returns it to the pool."""
 
-    __slots__ = ("_holders", "_pool", "address")
+    __slots__ = ("_holders", "_pool", "address", "peer")
 
-    def __init__(self, pool: AddressPool, address: int) -> None:
+    def __init__(self, pool: AddressPool, address: int, peer: Hashable = None) -> None:
         self._pool = pool
-        self.address = address
+        self.address, self.peer = address, peer
         self._holders = 1
+        pool.leases[address] = self
 
     @property
     def version(self) -> int:
@@ -122,15 +125,22 @@ class Pools:
             self._pools[selector] = AddressPool(selector, self._share)
         return self._pools[selector]
 
-    def lend(self, selectors: Sequence[Selector], version: int, wanted: int | None = None) -> Lease | None:
+    def lend(
+        self, selectors: Sequence[Selector], version: int, wanted: int | None = None, peer: Hashable = None
+    ) -> Lease | None:
         """Lend an address of that version from the first of these ranges with a free one; None when all are full."""
         for selector in selectors:
             if selector.version == version:
                 pool = self.of(selector)
                 address = pool.lend(wanted)
                 if address is not None:
-                    return Lease(pool, address)
+                    return Lease(pool, address, peer)
         return None
+
+    def lent_to(self, peer: Hashable, selectors: Sequence[Selector], wanted: int | None) -> Lease | None:
+        """The lease of the address ``wanted``, if it is this peer that has it."""
+        leases = (self.of(selector).leases.get(wanted) for selector in selectors if wanted is not None)
+        return next((lease for lease in leases if lease is not None and lease.peer == peer), None)
 
     @property
     def lent(self) -> int:
