@@ -275,8 +275,8 @@ class AuthenticationError(FynxError):
 
     code = "authentication"
     advice = (
-        "Compare identities at both ends, then pre-shared keys, character by character, or certificates and whom each "
-        "end trusts."
+        "Compare identities and users at both ends, then keys or passwords, character by character, or certificates "
+        "and whom each end trusts."
     )
 
 

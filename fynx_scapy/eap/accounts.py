@@ -25,6 +25,8 @@ class Accounts:
         if isinstance(passwords, Accounts):
             object.__setattr__(self, "passwords", passwords.passwords)
             return
+        if not isinstance(passwords, Mapping):
+            raise ConfigError(f"expected users as a dict of names and passwords, found {type(passwords).__name__}")
         found: dict[bytes, str] = {}
         for name, password in passwords.items():
             if not (isinstance(name, str) and name and isinstance(password, str) and password):
@@ -46,6 +48,15 @@ class Accounts:
         if found is None:
             raise AuthenticationError(f"expected a user that we know, found {printable(name, LONGEST_NAME)}")
         return found
+
+    def refusal(self, name: bytes, method: str) -> AuthenticationError:
+        """Why a response of this method does not verify, for our side alone: no such user, or another password."""
+        shown = printable(name, LONGEST_NAME)
+        if name not in self.passwords:
+            return AuthenticationError(f"expected a user that we know, found {shown}")
+        return AuthenticationError(
+            f"expected the response of {method} for {shown} to verify, but the password is another one"
+        )
 
     def __len__(self) -> int:
         return len(self.passwords)

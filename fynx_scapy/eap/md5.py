@@ -70,5 +70,5 @@ class Md5Server(ServerMethod):
         response = expect((yield request), EAP_MD5)
         password = self.accounts.password(run.identity)
         if not hmac.compare_digest(_value(response.id, password, challenge), _received(response)):
-            raise AuthenticationError("expected the response of EAP-MD5 to verify, but the password is another one")
+            raise self.accounts.refusal(run.identity, "EAP-MD5")
         return Outcome(self.name, run.identity)

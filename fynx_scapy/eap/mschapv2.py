@@ -117,7 +117,7 @@ class Mschapv2Server(ServerMethod):
             request = EAP_MSCHAPv2(op=FAILURE, ms_id=number, message=again.encode())
             number = number + 1 & 0xFF if left else number
         _expect_ack((yield request), FAILURE)
-        raise AuthenticationError("expected the response of MSCHAPv2 to verify, but the password is another one")
+        raise self.accounts.refusal(bytes(found.user), "MSCHAPv2")
 
     def _verify(self, challenge: bytes, found: EAP_MSCHAPv2) -> tuple[Outcome, bytes] | None:
         """The outcome and our proof; None for another password."""

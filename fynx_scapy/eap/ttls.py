@@ -244,7 +244,7 @@ class TtlsServer(ServerMethod):
         except ConfigError as error:  # with PAP it is a good one
             raise AuthenticationError(str(error)) from None
         if not mschap.same(mschap.nt_response(hashed, challenge, peer, bare_name(user)), response):
-            raise AuthenticationError("expected the response of MSCHAPv2 to verify, but the password is another one")
+            raise accounts.refusal(user, "MSCHAPv2")
         proof = mschap.authenticator_response(hashed, response, challenge, peer, bare_name(user))
         text = value[:1] + b"S=" + proof.hex().upper().encode()
         tunnel.take((yield from flights.exchange(tunnel.write(pack(Avp(MS_CHAP2_SUCCESS, text, MICROSOFT))))))

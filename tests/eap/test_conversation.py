@@ -77,8 +77,19 @@ def test_a_wrong_password(method: Md5Peer | Mschapv2Peer) -> None:
     with pytest.raises(AuthenticationError):
         talk.run()
     assert talk.said[-1] == "failure"
-    assert "the password is another one" in str(talk.server.error)
+    assert "for carol to verify, but the password is another one" in str(talk.server.error)
     assert talk.server.outcome is None
+
+
+def test_an_unknown_user_is_named_here_and_told_what_a_wrong_password_is_told() -> None:
+    answers = []
+    for user in ("eve", "carol"):
+        talk = Talk([Mschapv2Peer(user, "wrong")], SERVERS)
+        with pytest.raises(AuthenticationError) as told:
+            talk.run()
+        answers.append((talk.said, str(told.value), str(talk.server.error)))
+    assert answers[0][:2] == answers[1][:2]
+    assert answers[0][2] == "expected a user that we know, found eve"
 
 
 def test_the_peer_is_told_why() -> None:

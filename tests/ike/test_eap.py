@@ -320,6 +320,10 @@ def test_trust_that_tls_does_not_heed(fields: dict[str, Any], name: str) -> None
         (lambda: Eap.md5("\ud800", "secret"), "the user for EAP as text that has a form in UTF-8"),
         (lambda: EapUsers.passwords({"carol": "\ud800"}), "the password for EAP as text that has a form"),
         (lambda: Eap.ttls("carol", "secret", None), "whom to trust"),  # type: ignore[arg-type]
+        (lambda: EapUsers.passwords(["carol"]), "users as a dict of names and passwords, found list"),  # type: ignore[arg-type]
+        (lambda: EapUsers.passwords({"carol": "x"}, "md4"), "found 'md4'; did you mean md5"),
+        (lambda: Eap.mschapv2("carol", "x") | "md5", "another Eap for either of them, found str"),  # type: ignore[operator]
+        (lambda: Eap.tls("carol.pem", Trust(root().cert)), r"a Certificate\(cert, key\) .*, found str"),  # type: ignore[arg-type]
         (lambda: Eap.tls(carol(), Trust(root().cert), fragment=0), "1 to 65525 octets, found 0"),
         (lambda: EapUsers.ttls(gateway(), USERS, fragment=65526), "1 to 65525 octets, found 65526"),
     ],

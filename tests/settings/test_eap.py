@@ -219,7 +219,7 @@ def test_a_mistake_of_a_gateway_is_one_error(written: Path, table: str, words: s
 
 def test_a_client_needs_to_know_who_the_gateway_is(written: Path) -> None:
     told = error(written, f"auth = {{ eap = 'md5', {USER} }}")
-    assert told == "1: expected IkeConfig.trust beside a Eap, which cannot verify the peer, found none"
+    assert told == "1: expected IkeConfig.trust beside an Eap, which cannot verify the peer, found none"
 
 
 def test_a_file_of_users_has_a_ceiling(tmp_path: Path) -> None:

@@ -205,6 +205,8 @@ class Eap(Credential):
 
     def __or__(self, other: Eap) -> Eap:
         """Either of them: ``Eap.mschapv2(...) | Eap.md5(...)``."""
+        if not isinstance(other, Eap):
+            raise ConfigError(f"expected another Eap for either of them, found {type(other).__name__}")
         return Eap(*self.methods, *other.methods, identity=self.identity, only=self.only and other.only)
 
 

@@ -35,6 +35,8 @@ def tls_end(
         _check_trust(trust)
     anchors: tuple[Any, ...] = trust.anchors if trust is not None else ()
     crls: tuple[Any, ...] = trust.crls if trust is not None else ()
+    if certificate is not None:
+        _check_certificate(certificate)
     ours = (certificate.certificate, *certificate.chain) if certificate is not None else ()
     return TlsConfig(
         certificates=b"".join(each.public_bytes(Encoding.PEM) for each in ours),
@@ -43,6 +45,14 @@ def tls_end(
         check_crls=bool(crls),
         **of_tls,
     )
+
+
+def _check_certificate(value: Any) -> None:
+    """ConfigError for what is no certificate with its key, such as the name of its file."""
+    from fynx_scapy.ike.credentials.certificates import Certificate
+
+    if not isinstance(value, Certificate):
+        raise ConfigError(f"expected a Certificate(cert, key) for TLS inside EAP, found {type(value).__name__}")
 
 
 def _check_trust(trust: Trust) -> None:

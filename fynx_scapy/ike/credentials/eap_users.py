@@ -54,7 +54,7 @@ class EapUsers(Credential):
     def passwords(
         cls,
         users: Mapping[str, str] | Accounts,
-        methods: Sequence[str] = ("mschapv2",),
+        methods: str | Sequence[str] = ("mschapv2",),
         **fields: bool,
     ) -> Self:
         """Users with passwords, by methods that use them: ``mschapv2`` and ``md5``. ConfigError for another one."""
@@ -80,7 +80,7 @@ class EapUsers(Credential):
         cls,
         certificate: Certificate,
         users: Mapping[str, str] | Accounts,
-        methods: Sequence[str] = ("mschapv2", "md5"),
+        methods: str | Sequence[str] = ("mschapv2", "md5"),
         *,
         plain: bool = True,
         ask: bool = True,
@@ -129,11 +129,11 @@ class EapUsers(Credential):
         return cls(PassthroughServer(begin, **fields), ask=ask, only=only)
 
 
-def _password_methods(users: Mapping[str, str] | Accounts, names: Sequence[str]) -> list[ServerMethod]:
+def _password_methods(users: Mapping[str, str] | Accounts, names: str | Sequence[str]) -> list[ServerMethod]:
     """Methods with passwords, as the server; ConfigError for another name."""
     from fynx_scapy.eap.accounts import Accounts
     from fynx_scapy.eap.md5 import Md5Server
     from fynx_scapy.eap.mschapv2 import Mschapv2Server
 
-    accounts = Accounts(users)
-    return [method_named({"mschapv2": Mschapv2Server, "md5": Md5Server}, name)(accounts) for name in names]
+    accounts, wanted = Accounts(users), (names,) if isinstance(names, str) else names
+    return [method_named({"mschapv2": Mschapv2Server, "md5": Md5Server}, name)(accounts) for name in wanted]

@@ -91,8 +91,10 @@ def verifier(auth: Credential, remote_auth: Credential | None, trust: Trust | No
     if remote_auth is None and not auth.verifies:
         certified = isinstance(rounds_of(auth)[0], Certificate | OwnCertificates | Eap)
         beside = "trust" if certified else "remote_auth"
+        name = type(auth).__name__
+        article = "an" if name[0] in "AEIOU" else "a"
         raise ConfigError(
-            f"expected IkeConfig.{beside} beside a {type(auth).__name__}, which cannot verify the peer, found none"
+            f"expected IkeConfig.{beside} beside {article} {name}, which cannot verify the peer, found none"
         )
     return remote_auth
 
