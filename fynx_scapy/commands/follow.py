@@ -97,11 +97,14 @@ def _numbered(capture: Capture) -> Iterator[tuple[CapturedIkeSa, int]]:
 def _lines(capture: Capture) -> Iterator[str]:
     for sa, number in _numbered(capture):
         yield f"conversation {number}: {_ike_line(sa)}"
+        shown = set()  # a certificate counts for each AUTH of its owner, and is in one message
         for verdict in sa.auth:
             who = f"{verdict.role} {verdict.identity}".rstrip()
             yield f"  packet {verdict.number}: AUTH of {who}: {VERDICTS[verdict.verified]} ({verdict.reason})"
             for text in verdict.certificates:
-                yield f"  packet {verdict.number}: certificate of {verdict.role}: {text}"
+                if (verdict.role, text) not in shown:
+                    shown.add((verdict.role, text))
+                    yield f"  packet {verdict.number}: certificate of {verdict.role}: {text}"
         for child in sa.children:
             yield _child_line(child)
 

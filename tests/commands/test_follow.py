@@ -98,6 +98,8 @@ def test_the_password_of_eap(tmp_path: Path, form: str) -> None:
     result = CliRunner().invoke(main, arguments, input=password)
     assert (result.exit_code, result.output.count("verified (EAP-MSCHAPv2, password 1 of 1)")) == (0, 2), result.output
     assert password not in result.output
+    certificates = [line for line in result.output.splitlines() if ": certificate of" in line]
+    assert len({line.partition(": ")[2] for line in certificates}) == len(certificates) > 0  # each once, where it is
     result = CliRunner().invoke(main, [*arguments[:-2], "--eap-password", "Xyzzy9"])
     assert result.output.count("the known password does not give the response of EAP-MSCHAPv2") == 2
     assert "Xyzzy9" not in result.output
