@@ -67,7 +67,7 @@ class PassthroughPeer(PeerMethod):
 
     def respond(self, run: Run, request: EAP) -> PeerSteps:
         """Each request goes to the caller."""
-        caller: PeerCaller = self.begin(run.identity)
+        caller: PeerCaller = _begun(self.begin(run.identity))
         for _ in range(MOST_PACKETS):
             answer = caller(request)
             if isinstance(answer, Passed):
@@ -93,7 +93,7 @@ class PassthroughServer(ServerMethod):
 
     def challenge(self, run: Run) -> ServerSteps:
         """Each response goes to the caller."""
-        caller: ServerCaller = self.begin(run.identity)
+        caller: ServerCaller = _begun(self.begin(run.identity))
         answer = caller(None)
         for _ in range(MOST_PACKETS):
             if isinstance(answer, Passed):
@@ -108,6 +108,13 @@ def _check(method: PassthroughPeer | PassthroughServer) -> None:
     if not isinstance(method.type, int) or not packets.NAK < method.type <= 0xFF:
         raise ConfigError(f"expected the type of an EAP method (4 to 255), found {method.type!r}")
     object.__setattr__(method, "name", method.name or METHODS.get(method.type, f"type {method.type}"))
+
+
+def _begun(caller: Any) -> Any:
+    """What ``begin`` returned, if it can be called."""
+    if not callable(caller):
+        raise ConfigError(f"expected begin to return a function that takes the packets, found {type(caller).__name__}")
+    return caller
 
 
 def _packet(answer: Any, code: int) -> EAP:

@@ -160,5 +160,7 @@ def test_bad_configurations() -> None:
             PassthroughServer(network([]), type=wrong)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="a function that begins"):
         PassthroughPeer(None)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="begin to return a function that takes the packets, found NoneType"):
+        Talk([PassthroughPeer(lambda who: None)], [PassthroughServer(network([]))]).run()
     with pytest.raises(ConfigError, match="at least 32 octets, found 5"):
         Passed(msk=b"short")
