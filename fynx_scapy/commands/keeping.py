@@ -13,7 +13,15 @@ from fynx_scapy.commands.carrying import Carrier, lost
 from fynx_scapy.commands.running import Running, told
 from fynx_scapy.commands.screen import duration, octets
 from fynx_scapy.errors import Closing, FynxError, SessionClosed
-from fynx_scapy.ike.events import ChildSaFailed, ChildSaInstalled, ChildSaRekeyed, Event, IkeSaRekeyed, Reconnecting
+from fynx_scapy.ike.events import (
+    ChildSaFailed,
+    ChildSaInstalled,
+    ChildSaRekeyed,
+    Event,
+    IkeSaRekeyed,
+    LifetimeReached,
+    Reconnecting,
+)
 from fynx_scapy.net.echo import echo_reply
 from fynx_scapy.net.signals import Signal
 from fynx_scapy.text import counted
@@ -114,6 +122,8 @@ class Keeper:
                 return f"lost the peer, attempt {event.attempt} to reconnect in {event.wait:.1f} s [{event.code}]"
             case ChildSaFailed():
                 return f"no Child SA {event.name}: {event.reason}"
+            case LifetimeReached(limit="authentication" | "reauthentication", hard=hard):
+                return "the authentication has ended" if hard else "authenticating again"
             case ChildSaInstalled():
                 return f"Child SA with SPIs {event.inbound.spi:08x} in, {event.outbound.spi:08x} out"
         return ""

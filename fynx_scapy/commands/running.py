@@ -229,7 +229,8 @@ def named(session: IpsecSession) -> str:
 
     proof, ppk = session.sa.peer_proof, session.sa.of(PostQuantumKey).key
     shared = proof is None or proof.method == AuthMethod.Shared_Key_Message_Integrity_Code
-    by = [proof.by] if proof is not None and (not shared or proof.by.startswith("EAP-")) else []
+    said = proof is not None and (not shared or bool(proof.rounds) or proof.by.startswith("EAP-"))
+    by = [proof.by] if proof is not None and said else []
     if session.sa.config.ppk:  # who has one wants to know whether it counts
         by.append(f"PPK {ppk}" if ppk is not None else "without a PPK")
     proven = f" ({'; '.join(by)})" if by else ""

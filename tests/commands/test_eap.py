@@ -16,9 +16,11 @@ from fynx_scapy import Eap, EapUsers, IkeConfig
 from fynx_scapy.cli import main
 from fynx_scapy.commands.credentials import CREDENTIALS, credentials_of, files_of, words_of
 from fynx_scapy.commands.eap import EAP_CLIENT, EAP_EITHER, EAP_GATEWAY
+from fynx_scapy.commands.keeping import Keeper
 from fynx_scapy.commands.run import _words
 from fynx_scapy.commands.running import named
 from fynx_scapy.harness.target import Target
+from fynx_scapy.ike.events import LifetimeReached
 from fynx_scapy.net import free_ports
 from tests.commands.programs import Program, serving
 from tests.ike.pair import ALICE, BOB, Pair
@@ -111,9 +113,29 @@ def test_the_command_that_repeats_a_run_names_files_and_no_password(folder: Path
     assert isinstance(values["made"]["auth"], Eap)
 
 
-@pytest.mark.parametrize(("by", "told"), [("EAP-MD5 as carol", " (EAP-MD5 as carol)"), ("a pre-shared key", "")])
-def test_the_line_of_a_tunnel_says_who_has_come_by_eap(by: str, told: str) -> None:
-    sa: Any = SimpleNamespace(peer_proof=SimpleNamespace(method=2, by=by), of=lambda cls: SimpleNamespace(key=None),
+@pytest.mark.parametrize(
+    ("limit", "hard", "line"),
+    [
+        ("authentication", False, "authenticating again"),
+        ("authentication", True, "the authentication has ended"),
+        ("reauthentication", False, "authenticating again"),
+        ("bytes", False, ""),
+    ],
+)
+def test_a_line_says_why_there_is_another_child_sa(limit: str, hard: bool, line: str) -> None:
+    assert Keeper._text(LifetimeReached(0.0, bytes(8), bytes(8), limit=limit, hard=hard)) == line
+
+
+TWICE = "pre-shared key; then EAP-MD5 as carol"
+
+
+@pytest.mark.parametrize(
+    ("by", "rounds", "told"),
+    [("EAP-MD5 as carol", 0, " (EAP-MD5 as carol)"), ("a pre-shared key", 0, ""), (TWICE, 2, f" ({TWICE})")],
+)
+def test_the_line_of_a_tunnel_says_who_has_come_by_eap(by: str, rounds: int, told: str) -> None:
+    sa: Any = SimpleNamespace(peer_proof=SimpleNamespace(method=2, by=by, rounds=("a round",) * rounds),
+                              of=lambda cls: SimpleNamespace(key=None),
                               config=SimpleNamespace(ppk=()))  # fmt: skip
     session: Any = SimpleNamespace(sa=sa, local_id="gw", remote_id="carol", local="a", remote="b", addresses=(),
                                    children=())  # fmt: skip
