@@ -132,6 +132,23 @@ With a live peer, whose configuration may be the reason, it is a SKIP. Where a
 row does not do, a function does: `@case(...)` registers one like `@scenario`, with roles, severity and suites.
 [testing.md](testing.md#a-case-of-your-own) has one, a verb and an outcome of one's own, and verbs at a prompt.
 
+With `clients(…)` we are the client whose EAP packets are changed, with `gateways(…)` the gateway: by `eap-md5`,
+`eap-mschapv2`, `eap-tls`, `eap-ttls`, `eap-aka` or `eap-aka-prime`. `base` is `auth`, and `at` has the packet's name as
+ladders have it (`fynx run mine.py --ladders`):
+
+```python
+# eap_mine.py
+from fynx_scapy.harness.cases import Case, cases, clients, eap_fails, gateways, not_proven
+from fynx_scapy.harness.verbs import eap_code, eap_cut
+
+cases(__name__, [
+    Case("short_response", base="auth", auth=clients("eap-mschapv2"), at="request with MSCHAPv2 Response",
+         do=eap_cut(30), then=eap_fails(), source="RFC 2759 section 4"),
+    Case("code_of_a_failure", base="auth", auth=gateways("eap-md5"), at="response with MD5",
+         do=eap_code(4), then=not_proven(), source="RFC 3748 section 4"),
+])
+```
+
 Verbs that change the wire or datagrams change the first transmission only. The retransmission is honest, so that
 `dropped()` can tell a message that was dropped from one that was lost. Those whose name ends with `_for_good`, and
 those of layers, change all transmissions.
