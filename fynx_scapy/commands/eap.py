@@ -124,6 +124,8 @@ def check_role(given: Mapping[str, Any], roles: Collection[str]) -> None:
 
 def check_eap(given: Mapping[str, Any]) -> None:
     """UsageError for options about EAP that do not go together, or lack another one."""
+    if empty := next((word for word, name in EAP_WORDS.items() if given.get(name) == ""), None):
+        raise click.UsageError(f"expected text after --{empty}, found none")  # else it would count as left out
     used = [word for word, name in EAP_WORDS.items() if given.get(name)]
     methods = list(dict.fromkeys(given.get("eaps", ())))
     if not methods:

@@ -158,6 +158,7 @@ CONNECT, SERVE = "connect 127.0.0.1:9 --duration 1", "serve --local 127.0.0.1 --
         ("--eap md5 --eap-password hush" + USER + CA, "--eap-password and --eap-password-file say the same"),
         ("--eap md5" + USER, "expected --ca beside --eap: it says whose certificate the gateway may have"),
         ("--eap md5 --psk-file @psk" + USER + CA, "--ca and --psk-file: the gateway authenticates with one of them"),
+        ("--eap tls --eap-server=" + CA + OURS, "expected text after --eap-server, found none"),
         ("--eap md5 --eap-only" + USER, "--eap-only says nothing about --eap md5 of a client: leave it out"),
         ("--eap md5 --eap-inner pap" + USER + CA, "--eap-inner says nothing about --eap md5 of a client"),
         ("--eap md5 --eap-ca @root.crt" + USER + CA, "--eap-ca says nothing about --eap md5 of a client"),
