@@ -238,9 +238,9 @@ def _memory_file(octets: bytes) -> Iterator[str]:
 
 
 def append(path: AnyPath, octets: bytes) -> None:
-    """Add octets to a file that only its owner may read. ConfigError when it cannot be written."""
+    """Add octets to a file that only its owner may read. ConfigError when it cannot be written, or only by waiting."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         with os.fdopen(handle, "ab") as file:
             file.write(octets)
     except OSError as error:

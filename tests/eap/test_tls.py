@@ -141,6 +141,9 @@ def test_a_key_log_grows_and_is_written_only_for_those_who_ask(tmp_path: Path) -
 
 
 def test_a_key_log_that_cannot_be_written(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")  # nobody reads it, so that to open it is to wait
+    with pytest.raises(ConfigError, match=r"found .*pipe: No such device"):
+        tls("gw", key_log=tmp_path / "pipe")
     with pytest.raises(ConfigError, match=r"expected a TLS key log that can be written, found .*nowhere/log: No such"):
         replace(tls("carol"), key_log=tmp_path / "nowhere" / "log")
     (tmp_path / "folder").mkdir()
