@@ -29,9 +29,12 @@ class Accounts:
             raise ConfigError(f"expected users as a dict of names and passwords, found {type(passwords).__name__}")
         found: dict[bytes, str] = {}
         for name, password in passwords.items():
-            if not (isinstance(name, str) and name and isinstance(password, str) and password):
+            if not (isinstance(name, str) and isinstance(password, str)):
                 kinds = f"{type(name).__name__} and {type(password).__name__}"
-                raise ConfigError(f"expected a name and a password as text for each user, not empty, found {kinds}")
+                raise ConfigError(f"expected a name and a password as text for each user, found {kinds}")
+            if not name or not password:
+                empty = f"no password for {printable(name, LONGEST_NAME)}" if name else "an empty name"
+                raise ConfigError(f"expected a name and a password for each user, found {empty}")
             check_text(name=name, password=password)
             found[name.encode()] = password
         if not 0 < len(found) <= MOST_ACCOUNTS:

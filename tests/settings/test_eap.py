@@ -188,7 +188,9 @@ def test_a_mistake_of_a_client_is_one_error(written: Path, table: str, words: st
          "found an empty one"),
         ("eap = 'md5', users.carol = 1", "3: expected connections.a.remote_auth.users.carol to be text, found a numbe"),
         ("eap = 'md5', users.carol = '0xff'", "3: connections.a.remote_auth: users.carol: expected a password as text"),
-        ("eap = 'md5', users.carol = ''", "3: expected connections.a.remote_auth.users to be a table from names to"),
+        ("eap = 'md5', users.carol = ''", "3: connections.a.remote_auth: users.carol: expected a password, found none"),
+        ("eap = 'md5', users = { '' = 'hush' }", "3: connections.a.remote_auth: expected a name and a password for "
+         "each user, found an empty name"),
         ("eap = 'md5', users_file = 'two'", "3: connections.a.remote_auth: two: line 2: carol is in line 1 already"),
         ("eap = 'md5', users_file = 'no-colon'", "3: connections.a.remote_auth: no-colon: line 1: expected NAME:PASSW"),
         ("eap = 'md5', users_file = 'no-name'", "3: connections.a.remote_auth: no-name: line 2: expected NAME:PASSWOR"),
