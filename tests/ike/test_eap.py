@@ -319,6 +319,9 @@ def test_trust_that_tls_does_not_heed(fields: dict[str, Any], name: str) -> None
         (lambda: Eap.mschapv2("carol", b"secret"), "the password for EAP as text, found bytes"),  # type: ignore[arg-type]
         (lambda: Eap.md5("\ud800", "secret"), "the user for EAP as text that has a form in UTF-8"),
         (lambda: EapUsers.passwords({"carol": "\ud800"}), "the password for EAP as text that has a form"),
+        (lambda: Eap.aka("\ud800", k=bytes(16), opc=bytes(16)), "the identity for EAP as text that has a form"),
+        (lambda: EapUsers.aka({"\ud800": Subscriber(bytes(16), bytes(16))}), "the identity for EAP as text that has"),
+        (lambda: EapUsers.passwords("carol"), "expected users as a dict of names and passwords, found str"),  # type: ignore[arg-type]
         (lambda: Eap.ttls("carol", "secret", None), "whom to trust"),  # type: ignore[arg-type]
         (lambda: EapUsers.passwords(["carol"]), "users as a dict of names and passwords, found list"),  # type: ignore[arg-type]
         (lambda: EapUsers.passwords({"carol": "x"}, "md4"), "found 'md4'; did you mean md5"),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fynx_scapy.crypto.milenage import AMF, SQN, Milenage, Vector
+from fynx_scapy.eap.method import check_text
 from fynx_scapy.errors import ConfigError
 
 LARGEST_SQN = (1 << 8 * SQN) - 1
@@ -109,6 +110,7 @@ class Subscribers:
             if not (isinstance(identity, str) and identity and isinstance(subscriber, Subscriber)):
                 kinds = f"{type(identity).__name__} and {type(subscriber).__name__}"
                 raise ConfigError(f"expected identities, not empty, and a Subscriber for each, found {kinds}")
+            check_text(identity=identity)
             found[identity.encode()] = subscriber
         if not 0 < len(found) <= MOST_SUBSCRIBERS:
             raise ConfigError(f"expected 1 to {MOST_SUBSCRIBERS} subscribers, found {len(found)}")

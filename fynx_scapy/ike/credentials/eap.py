@@ -212,7 +212,9 @@ class Eap(Credential):
 
 def _usim(identity: str, k: bytes | str, opc: bytes | str, sqn: int) -> Usim:
     from fynx_scapy.eap.aka.usim import LONGEST_IDENTITY, Usim
+    from fynx_scapy.eap.method import check_text
 
+    check_text(identity=identity)
     size = len(identity.encode())
     if size > LONGEST_IDENTITY:
         raise ConfigError(f"expected an identity of at most {LONGEST_IDENTITY} octets with EAP-AKA, found {size}")
