@@ -32,8 +32,9 @@ from fynx_scapy.taps import RESPONSE, Datagram, Outgoing
 
 def _at_once(run: Run, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
     """Start the exchange at both peers before either has received the other's request."""
-    theirs()
     with run.s.network.lock:
+        theirs()
+        run.peer.begun()
         ours()
 
 
