@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
 
 def run(*command: str | Path, cwd: Path, expect: int = 0) -> str:
     """The standard output of a command that ends with status ``expect``."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == expect, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -165,8 +165,11 @@ def test_scapy_loads_it_as_an_extension(installed: Path) -> None:
 def test_command_runs_from_there(installed: Path, tmp_path: Path) -> None:
     assert fynx_scapy.__version__ in run(installed / "fynx", "--version", cwd=tmp_path)
     assert "psk_handshake" in run(installed / "fynx", "list", cwd=tmp_path)
-    run(installed / "fynx", "run", "--report", "run.html", "--pcap", "run.pcapng", cwd=tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"run.html", "run.pcapng", "run.keys"}
+    topics = {path.parent.name for path in (ROOT / "scenarios").glob("*/__init__.py")}
+    for names in (["negative/*"], [f"{topic}/*" for topic in sorted(topics - {"negative"})]):
+        (folder := tmp_path / names[0].split("/")[0]).mkdir()
+        run(installed / "fynx", "run", *names, "--report", "run.html", "--pcap", "run.pcapng", cwd=folder)
+        assert {path.name for path in folder.iterdir()} == {"run.html", "run.pcapng", "run.keys"}
 
 
 def program(name: str) -> str:
