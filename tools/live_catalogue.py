@@ -30,8 +30,6 @@ PEER = "strongswan"
 LABS = 6
 MOST_AGAIN = 12
 """So many scenarios are played again at most."""
-TRIES = 2
-"""And so often."""
 LONGEST = 110
 """The longest reason of a SKIP on the page, in characters."""
 
@@ -81,26 +79,25 @@ def run_catalogue(chosen: Sequence[Scenario], labs: int = LABS) -> CatalogueRun:
 
 
 def settled(ran: CatalogueRun, chosen: Sequence[Scenario]) -> CatalogueRun:
-    """The run with what is not as expected, and what no row of the manifest fits, played again alone, twice at most.
+    """The run with what is not as expected, and what no row of the manifest fits, played again alone.
 
     Several labs at once delay answers, and let requests cross that should not. Where it is more than `MOST_AGAIN`, that
     is not why, and the run stays as it is.
     """
-    for _ in range(TRIES):
-        odd = {result.scenario.name for result in ran.results if result.verdict in BAD}
-        odd |= {each.name for each in chosen if any(fnmatch.fnmatchcase(each.name, row) for row in ran.unmatched)}
-        if not 0 < len(odd) <= MOST_AGAIN:
-            break
-        again = run_catalogue([scenario for scenario in chosen if scenario.name in odd], labs=1)
-        by_run = {(result.scenario.name, result.role): result for result in again.results}
-        ran = replace(
-            ran,
-            results=[by_run.get((result.scenario.name, result.role), result) for result in ran.results],
-            remarks=ran.remarks + again.remarks,
-            unmatched=[row for row in ran.unmatched if row in again.unmatched],
-            seconds=ran.seconds + again.seconds,
-        )
-    return ran
+    odd = {result.scenario.name for result in ran.results if result.verdict in BAD}
+    odd |= {each.name for each in chosen if any(fnmatch.fnmatchcase(each.name, row) for row in ran.unmatched)}
+    if not 0 < len(odd) <= MOST_AGAIN:
+        return ran
+    again = run_catalogue([scenario for scenario in chosen if scenario.name in odd], labs=1)
+    by_run = {(result.scenario.name, result.role): result for result in again.results}
+    results = [by_run.get((result.scenario.name, result.role), result) for result in ran.results]
+    return replace(
+        ran,
+        results=results,
+        remarks=ran.remarks + again.remarks,
+        unmatched=[row for row in ran.unmatched if row in again.unmatched],
+        seconds=ran.seconds + again.seconds,
+    )
 
 
 def _runs(chosen: Sequence[Scenario]) -> Iterator[tuple[Scenario, Role]]:

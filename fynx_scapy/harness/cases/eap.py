@@ -9,7 +9,7 @@ from typing import Any
 
 from fynx_scapy.eap.avps import Avp
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.harness.cases.outcome import Outcome, judged
+from fynx_scapy.harness.cases.outcome import SILENT, Outcome, judged
 from fynx_scapy.harness.cases.seen import Heard, Seen
 from fynx_scapy.harness.worlds.credentials import Credentials, EndAuth
 from fynx_scapy.iana import ExchangeType
@@ -115,7 +115,7 @@ def not_proven() -> Outcome:
         proves = [each for each in _of_auth(seen.requests) if each.has(IKEv2_AUTH)]
         return str(seen) if proves or seen.established else None
 
-    return judged("it does not go on to AUTH", judge)
+    return judged("it does not go on to AUTH", judge, SILENT)
 
 
 def eap_ends_within(rounds: int) -> Outcome:

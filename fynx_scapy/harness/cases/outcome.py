@@ -14,6 +14,8 @@ from fynx_scapy.iana import ExchangeType, NotifyType, lookup, name_of
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_SA
 
 _ERRORS = 16384
+SILENT = 0.5
+"""Seconds of a live peer's silence, beside those of any step, before it counts as done: it may be busy."""
 
 
 class Outcome(ABC):
@@ -248,7 +250,7 @@ def gives_up() -> Outcome:
         later = [message for message in seen.requests if message.exchange == ExchangeType.IKE_AUTH]
         return str(seen) if later or seen.established else None
 
-    return _Judged("it gives the attempt up", judge)
+    return _Judged("it gives the attempt up", judge, SILENT)
 
 
 def goes_on() -> Outcome:

@@ -229,7 +229,8 @@ class Seen:
             return
         if len(self.datagrams) >= MOST_HEARD or len(datagram.data) < HEADER_SIZE:
             return
-        self.repeats += bool(self.fired) and datagram.data in self._known
+        repeated = datagram.data in self._known
+        self.repeats += bool(self.fired) and repeated
         self._known.add(datagram.data)
         self.datagrams.append((time, datagram.data))
         heard = self.heard if self.fired else self.earlier
@@ -237,7 +238,7 @@ class Seen:
             header, payloads = parse_message(datagram.data)
             if not _SEALED & {int(payload.payload_type or 0) for payload in payloads}:
                 heard.append(Heard(header, tuple(payloads), False, (datagram.data,)))
-            elif self.fired:
+            elif self.fired and not repeated:  # a retransmission says nothing new
                 self.sealed.append(datagram)
 
     def finish(self) -> None:
