@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
@@ -108,6 +107,7 @@ class Session(SessionState):
         destination: str | None = None,
         retransmission: Retransmission | None = None,
         registry: Registry | None = None,
+        attended: bool | None = None,
     ) -> None:
         given: dict[str, Any] = dict(locals())
         check_values(type(self).__name__, session_setup.ARGUMENTS, **{k: given[k] for k in session_setup.ARGUMENTS})
@@ -132,7 +132,7 @@ class Session(SessionState):
             here = session_setup.LocalSettings(local, port, natt_port, marker_always, name)
             setup = session_setup.live(ours, target, here, endpoint, peer, seed, network, registry)
         super().__init__(setup, name, destination)
-        if self.live and hasattr(sys, "ps1"):
+        if self.live and (session_setup.at_prompt() if attended is None else attended):
             self.attend()
 
     # Steps

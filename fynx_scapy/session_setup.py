@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import builtins
 import difflib
 import ipaddress
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, TypeAlias, TypedDict
+
+from scapy.config import conf
 
 from fynx_scapy.checks import Check, flag, kind, optional, shown, text, udp_port
 from fynx_scapy.errors import ConfigError, LocalError, TransportError
@@ -104,6 +108,17 @@ class SessionFields(TypedDict, total=False):
     peer without ``config`` after 5 seconds, sooner when ICMP reports repeatedly that the port is unreachable."""
     registry: Registry
     """Exchanges and extensions that only our endpoint knows."""
+    attended: bool | None
+    """Whether a thread answers a live peer between two steps; None for: at a Python prompt."""
+
+
+def at_prompt() -> bool:
+    """Whether somebody types at a Python prompt. Scapy sets ``sys.ps1`` in programs too, when its colours change."""
+    if not hasattr(sys, "ps1"):
+        return False
+    typed = sys.flags.interactive or conf.interactive or hasattr(builtins, "get_ipython")
+    program = not typed and hasattr(sys.modules["__main__"], "__file__")
+    return not program or str(sys.ps1) != conf.color_theme.prompt(conf.prompt)
 
 
 def other(name: str) -> str:
@@ -130,6 +145,7 @@ ARGUMENTS = {
     "destination": optional(text()),
     "retransmission": optional(kind(Retransmission)),
     "registry": optional(kind(Registry)),
+    "attended": optional(flag()),
 }
 """Checks for the arguments of a session that do not become a setting of a configuration."""
 

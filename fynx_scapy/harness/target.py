@@ -139,6 +139,7 @@ class Target(Proofs):
             marker_always=self.marker_always,
             destination=self.ping,
             network=network,
+            attended=False,
         )
 
 

@@ -51,7 +51,7 @@ class MadeWorld(World):
         if network is not self.lab.network:
             raise LabError("expected the network of the lab for a session with its peer, found another")
         more: dict[str, Any] = {name: value for name, value in given.items() if name != "config"}
-        return self.lab.session(given.get("config"), **more)
+        return self.lab.session(given.get("config"), **more, attended=False)  # what a scenario waits for, it reads
 
     def driver(self, session: Session) -> Driver:
         """What makes the peer act."""
@@ -67,7 +67,7 @@ class MadeWorld(World):
 
     def join(self, config: IkeConfig, where: SessionFields) -> Session:
         """Another session with the peer."""
-        return self.lab.session(config, **where)
+        return self.lab.session(config, **(where | SessionFields(attended=False)))
 
     def emit(self, session: Session, packet: bytes) -> None:
         """Send an inner packet; in an event loop in a task."""

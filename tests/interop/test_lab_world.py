@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
+from fynx_scapy import scenarios
 from fynx_scapy.harness import Role, Run, Scenario, Verdict
 from fynx_scapy.harness.campaign import Campaign
 from fynx_scapy.harness.plan import plan
@@ -14,7 +16,7 @@ from fynx_scapy.harness.subject import Subject
 from fynx_scapy.ike.events import ChildSaInstalled, IkeSaRekeyed, SaDeleted
 from fynx_scapy.lab.lab import Lab
 from fynx_scapy.lab.peer import PeerConfig
-from fynx_scapy.lab.world import LabWorld
+from fynx_scapy.lab.world import LabWorld, tolerant
 from tests.harness.peers import fynx, made
 
 BOTH = (Role.INITIATOR, Role.RESPONDER)
@@ -53,8 +55,8 @@ def test_the_peer_of_a_lab_acts_and_is_cleared(strongswan: str) -> None:
             run.session().sa_init()
             lab.peer.kill()
 
-        scenarios = [in_both(acting), made(half_open), made(ending), in_both(acting)]
-        running = Campaign(plan(scenarios, [subject.name]), [subject])
+        chosen = [in_both(acting), made(half_open), made(ending), in_both(acting)]
+        running = Campaign(plan(chosen, [subject.name]), [subject])
         running.meet()
         for result in running.run():
             assert lab.peer.sas() == [], result
@@ -64,6 +66,17 @@ def test_the_peer_of_a_lab_acts_and_is_cleared(strongswan: str) -> None:
     (remark,) = running.remarks
     assert remark.startswith("the peer stopped answering after ending: ")
     assert remark.endswith("; it was started again")
+
+
+def test_requests_cross_at_a_prompt_too(strongswan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that answers between two steps would take the peer's request before ours leaves."""
+    monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
+    crossing = scenarios.everything()["ike_rekey_while_a_child_is_deleted"]
+    with Lab(tolerant()) as lab:
+        subject = Subject(LabWorld(lab).target, world=LabWorld(lab))
+        running = Campaign(plan([crossing], [subject.name]), [subject])
+        running.meet()
+        assert [result.verdict for result in running.run()] == [Verdict.PASS] * 2
 
 
 @pytest.mark.parametrize("verb", ["create_child", "liveness"])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,8 @@ from tests.hostile import OCTETS, TEXT, unprintable
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The colours of show() are ours.
+    # The colours of show() are ours; Scapy also sets the prompt.
+    monkeypatch.setattr(sys, "ps1", "", raising=False)
     monkeypatch.setattr(conf, "color_theme", NoTheme())
 
 

@@ -13,11 +13,15 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
+from scapy.config import conf
 from scapy.layers.inet import ICMP
+from scapy.themes import BlackAndWhite
 
 from fynx_scapy.errors import ConfigError, LocalError, OutOfReach, Timeout, TransportError
+from fynx_scapy.harness.target import Target
 from fynx_scapy.iana import ExchangeType
 from fynx_scapy.ike.config import ChildConfig, EndpointConfig, IkeConfig, Retransmission
 from fynx_scapy.ike.endpoint import Endpoint
@@ -181,6 +185,57 @@ def test_a_thread_answers_between_two_steps() -> None:
             rekeyed = lambda: any(isinstance(event, IkeSaRekeyed) for _, event in peer.network.events)  # noqa: E731
             assert peer.network.run(rekeyed, limit=5)
             s.ping("10.2.0.1")
+    finally:
+        peer.network.close()
+
+
+def attended(peer: Peer, **given: bool) -> bool:
+    s = alice(peer, **given)
+    s.close()
+    assert isinstance(s.network, UdpNetwork)
+    return s.network._attendant is not None
+
+
+def test_the_thread_starts_at_a_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = Peer()
+    monkeypatch.delattr(sys, "ps1", raising=False)
+    try:
+        assert not attended(peer)
+        assert attended(peer, attended=True)
+        monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
+        assert attended(peer)
+        assert not attended(peer, attended=False)
+    finally:
+        peer.network.close()
+
+
+def test_colours_are_no_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scapy sets sys.ps1 in a program as well: then a scenario had a thread that took what it waited for."""
+    peer = Peer()
+    monkeypatch.setattr(sys, "ps1", "", raising=False)
+    monkeypatch.setitem(sys.modules, "__main__", program := ModuleType("__main__"))
+    program.__file__ = "program.py"
+    try:
+        monkeypatch.setattr(conf, "color_theme", BlackAndWhite())
+        assert sys.ps1 == ">>> "
+        assert not attended(peer)
+        monkeypatch.setattr(conf, "interactive", True)
+        assert attended(peer)
+        monkeypatch.setattr(conf, "interactive", False)
+        del program.__file__
+        assert attended(peer)
+    finally:
+        peer.network.close()
+
+
+def test_a_scenario_has_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = Peer()
+    monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
+    try:
+        with UdpNetwork() as network:
+            target = Target(address=peer.target)
+            target.session(target.config({}), network)
+            assert network._attendant is None
     finally:
         peer.network.close()
 
