@@ -16,7 +16,7 @@ from fynx_scapy.commands.keeping import Keeper
 from fynx_scapy.commands.running import Refused, Running, Stopped, named, told
 from fynx_scapy.commands.screen import Screen
 from fynx_scapy.errors import FynxError, Timeout
-from fynx_scapy.events import Event, IcmpReceived, Retransmitted
+from fynx_scapy.events import EapNotified, Event, IcmpReceived, Retransmitted
 from fynx_scapy.ike.terms.timeouts import Reconnect
 from fynx_scapy.ipsec_session import IpsecSession
 from fynx_scapy.load.echoes import Echoes
@@ -56,10 +56,11 @@ class _Program(Keeper):
         self._given = given
         self.failed: list[FynxError] = []
         self.pings = 0
+        self._connecting = ""
 
     async def main(self, settings: Settings) -> int:
         """Connect, keep the sessions until the end, and say how it was. Returns the exit status."""
-        with self.run.shown(self.status):
+        with self.run.shown(self.status), self._messages():
             try:
                 await self.run.unless_stopped(self._connect(settings))
                 await self.run.unless_stopped(self.until_over())
@@ -127,6 +128,23 @@ class _Program(Keeper):
                     self.run.screen.line(f"{name}: no answer yet, the request was sent again ({event.attempt})")
                 case IcmpReceived():
                     self.run.screen.line(f"{name}: {event.reporter} says of {event.remote}: {event.reason}")
+
+        remove = self.run.network.subscribe(heard, esp=False)
+        self._connecting = name
+        try:
+            yield
+        finally:
+            self._connecting = ""
+            remove()
+
+    @contextlib.contextmanager
+    def _messages(self) -> Iterator[None]:
+        """Say what a gateway has to say to its user, also when we authenticate again."""
+
+        def heard(_: str, event: Event) -> None:
+            if isinstance(event, EapNotified):
+                name = self._connecting or "authenticating again"
+                self.run.screen.line(f"{name}: message for the user: {event.text}")
 
         remove = self.run.network.subscribe(heard, esp=False)
         try:

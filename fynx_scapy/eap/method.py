@@ -21,6 +21,9 @@ from fynx_scapy.layers.ikev2.eap.names import eap_text
 Octets: TypeAlias = Callable[[int], bytes]
 """A source of that many random octets."""
 
+Told: TypeAlias = Callable[[str], object]
+"""Called with the text of a Notification, which is printable and of limited length."""
+
 P = TypeVar("P", bound=EAP)
 
 
@@ -46,13 +49,19 @@ ServerSteps: TypeAlias = "Generator[EAP, EAP, Outcome]"
 """Yields requests, receives responses, returns the outcome. AuthenticationError for a peer that is refused."""
 
 
+def _nobody(text: str) -> None:
+    """Nobody is told."""
+
+
 class Run:
     """A method in one conversation."""
 
-    def __init__(self, identity: bytes, octets: Octets, types: Iterable[int] = ()) -> None:
+    def __init__(self, identity: bytes, octets: Octets, types: Iterable[int] = (), told: Told = _nobody) -> None:
         self.identity = identity
         """The identity that the peer gave, or is to give, in Identity."""
         self.octets = octets
+        self.told = told
+        """Of a peer: who hears the text of a Notification, for a method that has EAP inside."""
         self.types = frozenset(types)
         """The methods that this end would take."""
         self.identifier = 0

@@ -7,17 +7,20 @@ the conversation here, with an error that says what was expected.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from scapy.layers.eap import EAP
 
 from fynx_scapy.eap import packets
-from fynx_scapy.eap.method import Octets, Outcome, PeerMethod, PeerSteps, Run, shown
+from fynx_scapy.eap.method import Octets, Outcome, PeerMethod, PeerSteps, Run, Told, shown
 from fynx_scapy.errors import AuthenticationError
-from fynx_scapy.text import LONGEST, printable
+from fynx_scapy.text import printable
 
 MOST_NOTIFICATIONS = 16
 """How many Notification requests are answered."""
+LONGEST_NOTIFICATION = 1000
+"""A text is cut after so many characters. What keeps to EAP's least MTU of 1020 octets (section 3.1) is hardly longer,
+and what is told of it once it has been cut, in events and logs, fits into their own limit."""
 
 
 class EapPeer:
@@ -28,7 +31,7 @@ class EapPeer:
         identity: bytes,
         methods: Sequence[PeerMethod],
         octets: Octets,
-        told: Callable[[str], object] = lambda text: None,
+        told: Told = lambda text: None,
     ) -> None:
         self.identity, self.methods = identity, tuple(methods)
         self.outcome: Outcome | None = None
@@ -36,7 +39,7 @@ class EapPeer:
         self.method: PeerMethod | None = None
         """The method in use."""
         self._octets, self._told = octets, told
-        self._run = Run(identity, octets, (method.type for method in self.methods))
+        self._run = Run(identity, octets, (method.type for method in self.methods), told)
         self._steps: PeerSteps | None = None
         self._last: tuple[bytes, EAP] | None = None
         self._notifications = 0
@@ -120,7 +123,7 @@ class EapPeer:
         self._notifications += 1
         if self._notifications > MOST_NOTIFICATIONS:
             raise AuthenticationError(f"expected at most {MOST_NOTIFICATIONS} EAP notifications, found more")
-        self._told(printable(packets.data_of(request), LONGEST))
+        self._told(printable(packets.data_of(request), LONGEST_NOTIFICATION))
         return EAP(code=EAP.RESPONSE, type=packets.NOTIFICATION)
 
     def _succeed(self) -> None:

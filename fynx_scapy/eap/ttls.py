@@ -112,7 +112,7 @@ class TtlsPeer(PeerMethod):
     def _eap(self, run: Run, flights: Flights, tunnel: Tunnel, last: bytes) -> PeerSteps:
         """Section 11.2.1: "The client initiates EAP by tunneling EAP-Response/Identity"."""
         user = self.user.encode()
-        talk = EapPeer(user, self._methods, run.octets)
+        talk = EapPeer(user, self._methods, run.octets, run.told)
         response: EAP | None = packets.identity_response(user)
         while True:
             flight = b"" if response is None else tunnel.write(pack(Avp(EAP_MESSAGE, bytes(response))))

@@ -61,6 +61,16 @@ class AuthenticationLimited(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EapNotified(Event):
+    """The gateway, or the EAP server behind it, has a message for the user (RFC 3748 section 5.2).
+
+    ``text`` is the peer's, made printable. It is no error, and changes nothing.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PpkUsed(Event):
     """The keys of an IKE SA and of all that follow from it depend on a PPK (RFC 8784). ``ppk_id`` says which."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fynx_scapy.errors import Closing
 from fynx_scapy.ike.auth_events import AuthenticationLimited as AuthenticationLimited
+from fynx_scapy.ike.auth_events import EapNotified as EapNotified
 from fynx_scapy.ike.auth_events import PeerCertificateAccepted as PeerCertificateAccepted
 from fynx_scapy.ike.auth_events import PeerCertificateRefused as PeerCertificateRefused
 from fynx_scapy.ike.auth_events import PpkNotUsed as PpkNotUsed

@@ -10,6 +10,7 @@ from fynx_scapy.iana import ExchangeType, KeMethod, NotifyType, PayloadType, Pro
 from fynx_scapy.ike.events import (
     ChildSaFailed,
     ChildSaInstalled,
+    EapNotified,
     EspReceived,
     EspSent,
     Event,
@@ -102,6 +103,7 @@ def _rejected(event: KeyExchangeRejected) -> str:
 REMARKS: Mapping[type[Event], Callable[[Any], str]] = {
     IkeSaEstablished: lambda event: f"IKE SA established: {event.local_id} with {event.remote_id}",
     IkeSaFailed: lambda event: f"IKE SA failed: {event.reason}",
+    EapNotified: lambda event: f"EAP message for the user: {event.text}",
     KeyExchangeRejected: _rejected,
     ChildSaInstalled: _installed,
     ChildSaFailed: _child_failed,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,13 +15,15 @@ from click.testing import CliRunner
 
 from fynx_scapy import Eap, EapUsers, IkeConfig
 from fynx_scapy.cli import main
+from fynx_scapy.commands.connecting import _Program
 from fynx_scapy.commands.credentials import CREDENTIALS, credentials_of, files_of, words_of
 from fynx_scapy.commands.eap import EAP_CLIENT, EAP_EITHER, EAP_GATEWAY
 from fynx_scapy.commands.keeping import Keeper
 from fynx_scapy.commands.run import _words
 from fynx_scapy.commands.running import named
+from fynx_scapy.commands.screen import Screen
 from fynx_scapy.harness.target import Target
-from fynx_scapy.ike.events import LifetimeReached
+from fynx_scapy.ike.events import EapNotified, LifetimeReached
 from fynx_scapy.net import free_ports
 from tests.commands.programs import Program, serving
 from tests.ike.pair import ALICE, BOB, Pair
@@ -124,6 +127,26 @@ def test_the_command_that_repeats_a_run_names_files_and_no_password(folder: Path
 )
 def test_a_line_says_why_there_is_another_child_sa(limit: str, hard: bool, line: str) -> None:
     assert Keeper._text(LifetimeReached(0.0, bytes(8), bytes(8), limit=limit, hard=hard)) == line
+
+
+def test_connect_shows_a_message_for_the_user() -> None:
+    """Also when we authenticate again, while no connection is waited for."""
+    out, pair = io.StringIO(), Pair()
+    run: Any = SimpleNamespace(screen=Screen(out), network=pair.network)
+    program = _Program(run, None, None, {})  # type: ignore[arg-type]
+    sa = pair.connect()
+
+    def said(text: str) -> None:
+        sa.emit(EapNotified(*sa.stamp, text=text))
+        pair.network.run(1)
+
+    with program._messages():
+        with program._waiting("office"):
+            said("hello")
+        said("\x1b[31m")
+    said("too late")
+    lines = [line.partition(" ")[2] for line in out.getvalue().splitlines()]
+    assert lines == ["office: message for the user: hello", r"authenticating again: message for the user: \x1b[31m"]
 
 
 TWICE = "pre-shared key; then EAP-MD5 as carol"

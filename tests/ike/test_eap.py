@@ -3,22 +3,31 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
+from scapy.layers.eap import EAP
+from scapy.packet import Raw
 
 from fynx_scapy import Certificate, Certificates, Passed, Psk, Subscriber, Trust
+from fynx_scapy.eap.accounts import Accounts
+from fynx_scapy.eap.mschapv2 import Mschapv2Server
+from fynx_scapy.eap.peer import LONGEST_NOTIFICATION
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.iana import IdType, NotifyType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.credentials.eap import Eap
 from fynx_scapy.ike.credentials.eap_users import EapUsers
-from fynx_scapy.ike.events import IkeSaEstablished, IkeSaFailed, MessageSent, RequestRefused
+from fynx_scapy.ike.events import EapNotified, IkeSaEstablished, IkeSaFailed, MessageSent, RequestRefused
 from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
+from fynx_scapy.ladder import Ladder
 from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_CP, IKEv2_EAP, IKEv2_IDi, IKEv2_SA
 from fynx_scapy.layers.ikev2.eap import EAP_Expanded
+from fynx_scapy.observe import EventLog
 from fynx_scapy.pki.making import Authority
 from tests.ike.pair import Pair, alice, bob
 
@@ -367,3 +376,34 @@ def test_an_identity_with_a_realm_is_a_mail_address() -> None:
     pair.connect(config.replace(local_id=carol.own_identity))
     (identity,) = (each for each in in_auth(pair)[0].payloads if type(each) is IKEv2_IDi)
     assert (int(identity.IDtype), bytes(identity.ID)) == (IdType.ID_RFC822_ADDR, b"carol@example.org")
+
+
+class Speaking(Mschapv2Server):
+    """A server that has a message for the user before its challenge, and another one in octets that are no text."""
+
+    def challenge(self, run: Any) -> Any:
+        yield EAP(code=EAP.REQUEST, type=2) / Raw(b"your password ends in 3 days")
+        yield EAP(code=EAP.REQUEST, type=2) / Raw(b"\x1b[31m\xff" + b"A" * 3000)
+        return (yield from super().challenge(run))
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["mschapv2", "ttls"])
+def test_a_message_for_the_user(inside: bool) -> None:
+    """RFC 3748 section 5.2: "The peer SHOULD display this message to the user or log it if it cannot be displayed"."""
+    speaking = Speaking(Accounts(USERS))
+    users, ours = EapUsers(speaking), CAROL
+    if inside:
+        (tunnel,) = EapUsers.ttls(gateway(), USERS).methods
+        users = EapUsers(replace(tunnel, methods=(speaking,)))  # type: ignore[type-var]
+        ours = Eap.ttls("carol", USERS["carol"], Trust(root().cert))
+    pair, config = ends(ours, users)
+    out = io.StringIO()
+    EventLog(pair.network, file=out)
+    assert pair.connect(config).established
+    first, second = (event.text for event in pair.of("alice", EapNotified))
+    assert first == "your password ends in 3 days"
+    assert second == r"\x1b[31m\xff" + "A" * (LONGEST_NOTIFICATION - 9) + "… (3006 octets)"
+    assert not pair.of("bob", EapNotified)
+    assert 'text="your password ends in 3 days"' in out.getvalue()
+    (row,) = (row for row in Ladder(pair.network.events, ("alice", "bob")).rows if first in row.text)
+    assert row.text == f"EAP message for the user: {first}"

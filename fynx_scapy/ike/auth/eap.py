@@ -15,6 +15,7 @@ from fynx_scapy.ike.auth.methods import Covered, Proofs
 from fynx_scapy.ike.credentials.credential import Proof
 from fynx_scapy.ike.credentials.eap import Eap, identity_of
 from fynx_scapy.ike.credentials.eap_users import EapUsers
+from fynx_scapy.ike.events import EapNotified
 from fynx_scapy.ike.message import Message, Outgoing, notify
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.ike.wire.rules import MANY, MAYBE, P, Round, Rule
@@ -102,7 +103,8 @@ class EapInitiator(EapAuthenticator):
     def converse(self, answer: Message) -> Rounds:
         """The same from EAP's first request on."""
         sa = self.sa
-        talk = EapPeer(self.credential.identity_octets, self.credential.methods, sa.endpoint.randomness.octets)
+        octets, told = sa.endpoint.randomness.octets, self._told
+        talk = EapPeer(self.credential.identity_octets, self.credential.methods, octets, told)
         while (response := talk.receive(_packet(answer))) is not None:
             answer = yield Outgoing([IKEv2_EAP(eap=response)])
         self._settle(talk.outcome, talk.method)
@@ -114,6 +116,10 @@ class EapInitiator(EapAuthenticator):
         # <--  HDR, SK {AUTH, SAr2, TSi, TSr}
         self.verify(answer)
         return answer
+
+    def _told(self, text: str) -> None:
+        """A Notification: a message for the user."""
+        self.sa.emit(EapNotified(*self.sa.stamp, text=text))
 
     def _check_alone(self) -> None:
         """By EAP alone, IDr is in no proof but the server's certificate: any holder of one could say it was another."""
