@@ -116,7 +116,7 @@ def _wanted(check: Check) -> str:
     """What a value must be. A table is named by its section on this page."""
     of = check.of or (check.item.of if check.item else None)
     if of is Credential:
-        return "a table, as below, or an array of them for several rounds" + (
+        return "a table, as below, or an array of them for several rounds, each with an `id` if need be" + (
             ", or false" if check.accepts(None) else ""
         )
     if check.file:

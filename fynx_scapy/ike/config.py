@@ -41,6 +41,7 @@ from fynx_scapy.ike.credentials.together import (
     VERIFIER,
     Auth,
     any_certificate,
+    check_identities,
     check_use,
     first_identity,
     own_identity,
@@ -346,6 +347,7 @@ class IkeConfig(Checked):
             self._set("local_id", own_identity(self.auth, self.ppk))
         if self.remote_id is None:
             self._set("remote_id", first_identity(self.remote_auth))
+        check_identities(self.auth, self.remote_auth, self.local_id, self.remote_id)
         self._set("remote_auth", verifier(self.auth, self.remote_auth, self.trust))
         check_use(self.auth, self.local_id, self.trust)
         if self.retry_wait[0] > self.retry_wait[1]:

@@ -30,6 +30,8 @@ class Place(NamedTuple):
     """What a table is that has none of these keys; None if it needs one."""
     short: str
     """The key beside the table for a pre-shared key alone; empty if there is none."""
+    identity: str
+    """The setting that is the identity of a single one."""
     example: str
 
     @property
@@ -44,11 +46,11 @@ class Place(NamedTuple):
 PLACES: Mapping[str, Place] = {
     "auth": Place(
         {"psk": PskTable, "cert": CertificateTable, "raw_key": RawKeyTable, "null": NullTable, "eap": CLIENTS},
-        None, "psk", '{ cert = "gw.pem", key = "gw.key" } or { psk_file = "gw.psk" }',
+        None, "psk", "local_id", '{ cert = "gw.pem", key = "gw.key" } or { psk_file = "gw.psk" }',
     ),
     "remote_auth": Place(
         {"psk": PskTable, "raw_keys": RawKeysTable, "null": NullTable, "eap": GATEWAYS},
-        CertificatesTable, "", '{ schemes = ["rsa-pss-sha256"] } or { psk_file = "peer.psk" }',
+        CertificatesTable, "", "remote_id", '{ schemes = ["rsa-pss-sha256"] } or { psk_file = "peer.psk" }',
     ),
 }  # fmt: skip
 """By the name of the setting in `IkeConfig`."""

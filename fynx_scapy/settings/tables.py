@@ -13,6 +13,7 @@ from fynx_scapy.errors import ConfigError
 from fynx_scapy.ike.credentials.certificates import Certificate
 from fynx_scapy.ike.credentials.credential import Credential
 from fynx_scapy.ike.credentials.rounds import Rounds
+from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.settings import positions
 from fynx_scapy.settings.places import PLACES, Place
 from fynx_scapy.settings.source import exposed, read_secret_file, readable_by_all
@@ -20,6 +21,8 @@ from fynx_scapy.text import LONGEST, printable
 
 SECRET_FILE = "_file"
 """What is put behind the key of a secret, to name the file that holds it."""
+ROUND_ID = "id"
+"""The key of the identity of one round of several."""
 
 C = TypeVar("C", bound=Checked)
 
@@ -119,21 +122,40 @@ class Reader:
         return self.read(check.of, value, at)
 
     def _credentials(self, place: Place, value: object, at: positions.Path) -> Any:
-        """A credential; several certificates of ours, of which one is chosen; or rounds of anything else (RFC 4739)."""
+        """A credential; several certificates of ours, of which one is chosen; or rounds of anything else (RFC 4739).
+
+        Certificates are rounds, too, where one of them says its identity.
+        """
         if isinstance(value, list) and value:
-            found = tuple(self._credential(place, item, (*at, index)) for index, item in enumerate(value))
-            if len(found) == 1 or all(isinstance(each, Certificate) for each in found):
-                return found
+            if len(value) == 1:
+                return (self._credential(place, value[0], (*at, 0)),)
+            found = [self._round(place, item, (*at, index)) for index, item in enumerate(value)]
+            credentials = tuple(credential for credential, _ in found)
+            if all(isinstance(each, Certificate) and who is None for each, who in found):
+                return credentials
             try:
-                return Rounds(*found)
+                return Rounds(*(credential if who is None else (credential, who) for credential, who in found))
             except ConfigError as error:
                 raise self.fault(at, f"{_dotted(at)}: {error}") from None
         return self._credential(place, value, at)
+
+    def _round(self, place: Place, value: object, at: positions.Path) -> tuple[Credential, Identity | None]:
+        """The credential of one round, and its identity where it has one of its own (RFC 4739 section 2.1)."""
+        if not isinstance(value, dict) or ROUND_ID not in value:
+            return self._credential(place, value, at), None
+        try:
+            who = Identity.of(value[ROUND_ID])
+        except ConfigError as error:
+            raise self.fault((*at, ROUND_ID), f"{_dotted((*at, ROUND_ID))}: {error}") from None
+        return self._credential(place, {key: each for key, each in value.items() if key != ROUND_ID}, at), who
 
     def _credential(self, place: Place, value: object, at: positions.Path) -> Credential:
         if not isinstance(value, dict):
             wanted = f"a table such as {place.example}"
             raise self.fault(at, f"expected {_dotted(at)} to be {wanted}, found {_kind(value)}")
+        if ROUND_ID in value:
+            why = f"one of several rounds has an {ROUND_ID}: write {place.identity} in its place"
+            raise self.fault((*at, ROUND_ID), f"{_dotted((*at, ROUND_ID))}: {why}")
         table = self.read(self._kind_of_credential(place, value, at), value, at)
         self.exposed |= {path for name in table.secret_files() if readable_by_all(path := Path(name))}
         try:

@@ -10,7 +10,10 @@ import pytest
 
 from fynx_scapy import Eap, EapUsers, IkeConfig, Psk, Rounds, Settings
 from fynx_scapy.errors import ConfigError
-from fynx_scapy.ike.events import IkeSaFailed
+from fynx_scapy.ike.credentials.certificates import OwnCertificates
+from fynx_scapy.ike.events import IkeSaFailed, MessageSent
+from fynx_scapy.ike.terms.identity import Identity
+from fynx_scapy.layers.ikev2 import IKEv2_IDi
 from fynx_scapy.settings.users import MOST_OCTETS, password, read_users
 from tests.ike.pair import ALICE, BOB, Pair
 from tests.settings.eap_files import HUSH, IMSI, OPC, K, make
@@ -250,3 +253,56 @@ def test_an_array_of_credentials_is_rounds_of_them(written: Path) -> None:
     assert pair.bobs.peer_proof.by == "pre-shared key; then EAP-MSCHAPv2 as carol"
     many = ", ".join(["{ psk = 'hush key' }"] * 9)
     assert error(written, CLIENT, f"auth = [{many}]").startswith("5: connections.a.auth: expected 2 to 8 rounds")
+
+
+KEY, CAROL = "psk = 'hush key'", "eap = 'mschapv2', user = 'carol', password_file = 'password'"
+
+
+def test_each_round_has_an_identity_of_its_own(written: Path) -> None:
+    """RFC 4739 section 2.1: the message that begins a round has an IDi."""
+    users = "eap = 'mschapv2', users_file = 'users'"
+    gateway = read(written, GATEWAY, f"remote_auth = [{{ {KEY}, id = 'laptop' }}, {{ {users}, id = 'carol' }}]")
+    assert (str(gateway.remote_id), gateway.accepts_identities(None, Identity.of("desktop"))) == ("laptop", False)
+    dave = "eap = 'mschapv2', user = 'dave', password = 'hush:with a colon'"
+    for user, said, proven in (
+        (CAROL, "carol", ["laptop", "carol"]),
+        (dave, "carol", []),
+        (CAROL, "x", ["laptop", "carol"]),
+    ):
+        pair = Pair(gateway)
+        client = read(written, CLIENT, f"auth = [{{ {KEY}, id = 'laptop' }}, {{ {user}, id = '{said}' }}]")
+        pair.connect(client)
+        begun = [str(Identity.parse(each.body)) for e in pair.of("alice", MessageSent) for each in e.payloads
+                 if type(each) is IKEv2_IDi]  # fmt: skip
+        assert begun == ["laptop", said]
+        found = [sa.peer_proof.rounds for sa in pair.bob.sas.values() if sa.peer_proof]
+        assert [str(who) for rounds in found for who, _ in rounds] == proven
+
+
+def test_certificates_are_rounds_where_one_says_its_identity(written: Path) -> None:
+    """RFC 4739 section 2.4; without an identity the peer chooses one of them."""
+    gw, carol = "cert = 'gw.crt', key = 'gw.key'", "cert = 'carol.crt', key = 'carol.key'"
+    rest = "remote_auth = { psk = 'hush key' }"
+    assert isinstance(read(written, rest, f"auth = [{{ {gw} }}, {{ {carol} }}]").auth, OwnCertificates)
+    config = read(written, rest, f"auth = [{{ {gw} }}, {{ {carol}, id = 'carol@example.org' }}]")
+    assert isinstance(config.auth, Rounds)
+    assert config.auth.identities == (None, Identity.of("carol@example.org"))
+    assert str(config.local_id) == "gw.example"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (f"auth = {{ {KEY}, id = 'a' }}", "2: connections.a.auth.id: one of several rounds has an id: write local"),
+        (f"auth = [{{ {KEY}, id = 'a' }}]", "2: connections.a.auth[0].id: one of several rounds has an id: write "),
+        (f"psk = 'hush'\nremote_auth = {{ {KEY}, id = 'a' }}", "3: connections.a.remote_auth.id: one of several"),
+        (f"auth = [{{ {KEY} }}, {{ {KEY}, id = '' }}]", "2: connections.a.auth[1].id: expected an identity such as"),
+        (f"auth = [{{ {KEY} }}, {{ {KEY}, id = 7 }}]", "2: connections.a.auth[1].id: expected an identity as text"),
+        (f"auth = [{{ {KEY} }}, {{ {KEY}, ids = 'x' }}]", "2: unknown key 'connections.a.auth[1].ids'"),
+        (f"local_id = 'b'\nauth = [{{ {KEY}, id = 'a' }}, {{ {KEY} }}]", "1: expected local_id to be a, as the first "),
+        (f"remote_id = 'b'\npsk = 'hush'\nremote_auth = [{{ {KEY}, id = 'a' }}, {{ {KEY} }}]",
+         "1: expected remote_id to be a, as the first round says, found b"),
+    ],
+)  # fmt: skip
+def test_an_identity_in_the_wrong_place_is_one_error(written: Path, line: str, words: str) -> None:
+    assert error(written, *line.split("\n")).replace("IkeConfig.", "").startswith(words)

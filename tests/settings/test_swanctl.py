@@ -343,7 +343,7 @@ def test_a_setting_that_we_do_not_have_is_named(tmp_path, rest, words):
         ("rekey_time = soon", "connections.gw.rekey_time: expected a time such as"),
         ("rand_time = 5h", "connections.gw.rekey_time: expected a random part of less than the rekey time"),
         ("ppk_required = yes", "connections.gw.ppk_required: expected a section secrets.ppk with an id"),
-        ("remote-2 { auth = psk }", "connections.gw.remote: several rounds of authentication"),
+        ("remote-2 { round = first }", "connections.gw.remote-2.round: expected a whole number"),
         ("foo { }", "connections.gw.foo: unknown section"),
     ],
 )

@@ -70,9 +70,17 @@ def own_identity(auth: Credential, ppk: Sequence[Ppk]) -> Identity:
     return Identity(IdType.ID_NULL, b"") if isinstance(auth, Null) and not ppk else Identity.of("fynx")
 
 
-def first_identity(remote_auth: Credential | None) -> Identity | None:
-    """The identity that the peer must have in its first round of several, where one is given."""
-    return remote_auth.identities[0] if isinstance(remote_auth, Rounds) else None
+def first_identity(credential: Credential | None) -> Identity | None:
+    """The identity of the first round of several, where one is given."""
+    return credential.identities[0] if isinstance(credential, Rounds) else None
+
+
+def check_identities(auth: Credential, remote_auth: Credential | None, ours: Identity, theirs: Identity | None) -> None:
+    """ConfigError where the first round says another identity than the configuration."""
+    for credential, name, found in ((auth, "local_id", ours), (remote_auth, "remote_id", theirs)):
+        wanted = first_identity(credential)
+        if wanted is not None and found is not None and not wanted.same(found):
+            raise ConfigError(f"expected IkeConfig.{name} to be {wanted}, as the first round says, found {found}")
 
 
 def owns(auth: Credential, identity: Identity) -> bool:

@@ -42,7 +42,7 @@ class End:
         for name, value in section.values.items():
             if (
                 name.lower() in self.values
-                and name.lower() not in (*self._used, "auth", "id")
+                and name.lower() not in (*self._used, "auth", "id", "round")
                 and AUTH[name.lower()] is not IGNORED
             ):
                 how = _KINDS.get(kind, f"the end {end}")

@@ -22,6 +22,7 @@ from fynx_scapy.settings.swanctl.keys import CONNECTION, LeftOut, Notes
 from fynx_scapy.settings.swanctl.lifetimes import ike_lifetime
 from fynx_scapy.settings.swanctl.pools import read_reply
 from fynx_scapy.settings.swanctl.ppks import ppk_fields
+from fynx_scapy.settings.swanctl.rounds import in_order, round_fields
 from fynx_scapy.settings.swanctl.secrets import Secret, Secrets, key_for, peers
 from fynx_scapy.settings.swanctl.sections import Section
 from fynx_scapy.settings.swanctl.values import ANY, identity
@@ -45,7 +46,7 @@ class Connection:
         self._pools, self._notes = pools, notes
         self._values = notes.values(section, CONNECTION, self.owner)
         self._children: Sequence[Section] = ()
-        self._ends: dict[str, End] = {}
+        self._ends: dict[str, list[End]] = {"local": [], "remote": []}
         for name, inner in section.sections.items():
             self._inner(name, inner)
         self.local: Sequence[str] = self._local()
@@ -56,10 +57,8 @@ class Connection:
     def _inner(self, name: str, section: Section) -> None:
         end = next((end for end in ("local", "remote") if name.lower().startswith(end)), "")
         owner = f"{self.owner}.{printable(name, LONGEST)}"
-        if end in self._ends:
-            raise LeftOut(f"{section.place}: {owner}: several rounds of authentication (RFC 4739) are not supported")
         if end:
-            self._ends[end] = End(end, section, owner, self._folders, self._notes)
+            self._ends[end].append(End(end, section, owner, self._folders, self._notes))
         elif name.lower() == "children":
             self._children = tuple(section.sections.values())
         else:
@@ -79,10 +78,12 @@ class Connection:
 
     def configs(self) -> dict[str, IkeConfig]:
         """The configurations by name: one, or one for each peer that has a key of its own."""
-        for end in ("local", "remote"):
-            if end not in self._ends:
+        for end, found in self._ends.items():
+            if not found:
                 raise LeftOut(f"{self._section.place}: {self.owner}: expected a section {end}")
-        mine, theirs, common = self._ends["local"], self._ends["remote"], self._common()
+        (mine, *further), (theirs, *more), common = *map(in_order, self._ends.values()), self._common()
+        if further or more:
+            return {self.name: self._by_rounds([mine, *further], [theirs, *more], common)}
         if mine.method.eap or theirs.method.eap:
             return {self.name: self._by_eap(mine, theirs, common)}
         auth: Any = None
@@ -111,14 +112,25 @@ class Connection:
         if is_client(mine, theirs, initiates="remote" in common):
             fields = client_fields(mine, theirs, self._secrets, self._asks())
         else:
-            fields = gateway_fields(mine, theirs, self._secrets, self._address)
-            if (after := common.get("reauthenticate_after")) is not None:
-                # As strongSwan does, which cannot ask such a client to authenticate again, and tells it to (RFC 4478).
-                fields["auth_lifetime"] = int(after)
+            fields = gateway_fields(mine, theirs, self._secrets, self._address) | self._limit(common)
             if fields["local_id"] is None and not isinstance(fields["auth"], list):
                 fields["local_id"] = self._address()
+        return self._made(common, fields)
+
+    def _by_rounds(self, mine: Sequence[End], theirs: Sequence[End], common: Mapping[str, Any]) -> IkeConfig:
+        """A configuration with several rounds of an end (RFC 4739)."""
+        fields = round_fields(mine, theirs, self._secrets, self._asks(), self._address)
+        return self._made(common, fields | (self._limit(common) if any(end.method.eap for end in theirs) else {}))
+
+    @staticmethod
+    def _limit(common: Mapping[str, Any]) -> dict[str, Any]:
+        """As strongSwan does, which cannot ask clients of EAP to authenticate again, and tells them to (RFC 4478)."""
+        after = common.get("reauthenticate_after")
+        return {} if after is None else {"auth_lifetime": int(after)}
+
+    def _made(self, common: Mapping[str, Any], fields: Mapping[str, Any]) -> IkeConfig:
         try:
-            return IkeConfig(**(dict(common) | fields))
+            return IkeConfig(**(dict(common) | dict(fields)))
         except ConfigError as error:
             raise LeftOut(f"{self._section.place}: {self.owner}: {error}") from None
 

@@ -31,9 +31,11 @@ def is_client(mine: End, theirs: End, *, initiates: bool) -> bool:
 
 def client_fields(mine: End, theirs: End, secrets: Secrets, ocsp: bool | None) -> dict[str, Any]:
     """The fields of `IkeConfig` about credentials and identities, of a client. LeftOut for what cannot be had."""
-    fields: dict[str, Any] = {"auth": _client(mine, theirs, secrets.eap), "local_id": mine.id, "remote_id": theirs.id}
-    if mine.id is None:
-        mine.note("id", "it is not set: IDi says the identity of EAP, and not our address")
+    fields: dict[str, Any] = {
+        "auth": eap_client(mine, theirs, secrets.eap),
+        "local_id": mine.id,
+        "remote_id": theirs.id,
+    }
     if theirs.method.psk:
         key = key_for(secrets.ike, mine.id, theirs.id) if mine.id is not None else None
         if key is None:
@@ -44,7 +46,10 @@ def client_fields(mine: End, theirs: End, secrets: Secrets, ocsp: bool | None) -
     return fields
 
 
-def _client(mine: End, theirs: End, secrets: Sequence[Secret]) -> Eap:
+def eap_client(mine: End, theirs: End, secrets: Sequence[Secret]) -> Eap:
+    """What a client proves to this end. LeftOut for what cannot be had."""
+    if mine.id is None:
+        mine.note("id", "it is not set: IDi says the identity of EAP, and not our address")
     method, only = mine.method.eap, bool(theirs.method.eap)
     user = mine.values.get("eap_id") or mine.id
     server = mine.values.get("aaa_id") or theirs.id
@@ -97,10 +102,11 @@ def gateway_fields(mine: End, theirs: End, secrets: Secrets, address: Callable[[
         fields |= {"auth": key, "local_id": local}
     else:
         fields["auth"], fields["local_id"] = mine.own()
-    return fields | {"remote_auth": _users(mine, theirs, secrets.eap), "remote_id": _claimed(theirs)}
+    return fields | {"remote_auth": eap_users(mine, theirs, secrets.eap), "remote_id": claimed(theirs)}
 
 
-def _users(mine: End, theirs: End, secrets: Sequence[Secret]) -> EapUsers:
+def eap_users(mine: End, theirs: End, secrets: Sequence[Secret]) -> EapUsers:
+    """Whom a gateway knows. LeftOut for what cannot be had."""
     method = theirs.method.eap
     how: dict[str, Any] = {"ask": "eap_id" in theirs.values}
     if method in ("tls", "ttls"):
@@ -133,7 +139,7 @@ def _passwords(mine: End, theirs: End, secrets: Sequence[Secret]) -> dict[str, s
     return users
 
 
-def _claimed(theirs: End) -> Identity | None:
+def claimed(theirs: End) -> Identity | None:
     """The identity that a client has to have. What EAP proves counts, so that IDi has to say the same or anything."""
     if "eap_id" not in theirs.values:
         return theirs.id

@@ -98,7 +98,7 @@ CONNECTION: Keys = {
 AUTH: Keys = {
     "auth": Key(method),
     "id": Key(identity),
-    "round": IGNORED,
+    "round": Key(number),
     "revocation": Key(one_of({"strict": "required", "ifuri": None, "relaxed": "if-known"})),
     "certs": Key(items),
     "cacerts": Key(items),
