@@ -152,6 +152,42 @@ def test_a_sequence_number_that_has_been_used(prime: bool) -> None:
     assert known.known[CAROL.encode()].sqn > 1 << 20
 
 
+@pytest.mark.parametrize("wrong", [False, True])
+@pytest.mark.parametrize("said", [0, 200, 1 << 20])
+def test_the_home_network_never_goes_back(said: int, wrong: bool) -> None:
+    """Section 3: the next vector has "the synchronized sequence number", not one that was used already."""
+    home = Subscriber(K, OPC, sqn=1 << 10)
+    rand = bytes(range(16))
+    auts = Milenage(K, OPC).auts(rand, said)
+    if wrong:
+        auts = auts[:-1] + bytes([auts[-1] ^ 1])
+    assert home.resynchronise(rand, auts) is not wrong
+    assert home.sqn == (1 << 10 if wrong else max(1 << 10, said))
+    assert not home.resynchronise(bytes(16), auts)  # MAC-S covers RAND
+
+
+@pytest.mark.parametrize("prime", [False, True])
+def test_a_synchronisation_that_is_late(prime: bool) -> None:
+    """The USIM asks in one conversation, and answers others before it is heard: its old number repeats no newer one."""
+    card, known = usim(sqn=500), users(sqn=450)  # 450 + 32 is too low; the next ones are not
+    made = talk(prime, ours={"usim": card}, theirs={"subscribers": known})
+    request = made.server.begin()
+    while getattr(request, "subtype", None) != layers.CHALLENGE:
+        request = made.server.receive(bytes(made.peer.receive(bytes(request)) or b""))
+    late = made.peer.receive(bytes(request))
+    assert getattr(late, "subtype", None) == layers.SYNCHRONISATION
+    for _ in range(2):
+        talk(prime, ours={"usim": card}, theirs={"subscribers": known}).run()
+    accepted = card.sqn
+    assert late is not None
+    request = made.server.receive(bytes(late))
+    response = made.peer.receive(bytes(request))
+    assert response is not None
+    assert response.subtype == layers.CHALLENGE  # and no second Synchronization-Failure
+    assert card.sqn > accepted
+    assert EAP(bytes(made.server.receive(bytes(response)))).code == EAP.SUCCESS
+
+
 @pytest.mark.parametrize("prime", [False, True])
 def test_a_challenge_again(prime: bool) -> None:
     """What has been recorded is no use: the number has been used."""

@@ -87,11 +87,15 @@ class Subscriber:
         return self._functions.vector(rand, self.sqn, self.amf)
 
     def resynchronise(self, rand: bytes, auts: bytes) -> bool:
-        """Go on from the USIM's sequence number; False, and no change, if AUTS does not verify."""
+        """Go on from the USIM's sequence number; False, and no change, if AUTS does not verify.
+
+        A lower number than ours changes nothing: our next one is what the USIM takes. Going back would repeat numbers
+        of challenges that are under way, or that the USIM has accepted since (RFC 4187 section 3).
+        """
         found = self._functions.resynchronise(rand, auts)
         if found is None:
             return False
-        self.sqn = found
+        self.sqn = max(self.sqn, found)
         return True
 
 
