@@ -14,6 +14,7 @@ from fynx_scapy.ike.core import hooks
 from fynx_scapy.ike.core.chains import Chain, Chains
 from fynx_scapy.ike.core.exchange import Exchange, Steps
 from fynx_scapy.ike.events import RequestRefused
+from fynx_scapy.ike.exchanges.informational import GivenUp
 from fynx_scapy.ike.life import succession
 from fynx_scapy.ike.message import Datagram, Header, Message, Next, Outgoing, notify
 from fynx_scapy.ike.reassembly import Reassembly
@@ -89,9 +90,10 @@ class Answers(ResponseWindow):
 
     def _run(self, request: Message, attempt: _Attempt) -> None:
         sa, kind = self._sa, request.header_fields.exchange
-        responder = sa.endpoint.responder_for(request)
+        chains = sa.of(Chains)
+        responder = GivenUp if chains.given_up(request) else sa.endpoint.responder_for(request)
         try:
-            attempt.chain = chain = sa.of(Chains).claim(request)
+            attempt.chain = chain = chains.claim(request)
             attempt.exchange = exchange = chain.exchange if chain else responder(sa) if responder else None
             row = exchange.row(kind) if exchange else None
             rules.check(request, row.request if row else None)

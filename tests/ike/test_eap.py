@@ -22,10 +22,19 @@ from fynx_scapy.iana import IdType, NotifyType
 from fynx_scapy.ike.config import ChildConfig, IkeConfig
 from fynx_scapy.ike.credentials.eap import Eap
 from fynx_scapy.ike.credentials.eap_users import EapUsers
-from fynx_scapy.ike.events import EapNotified, IkeSaEstablished, IkeSaFailed, MessageSent, RequestRefused
+from fynx_scapy.ike.events import (
+    EapNotified,
+    IkeSaEstablished,
+    IkeSaFailed,
+    MessageDropped,
+    MessageSent,
+    RequestRefused,
+)
+from fynx_scapy.ike.message import notify
+from fynx_scapy.ike.sa import State
 from fynx_scapy.ike.terms.cp import ConfigReply, ConfigRequest
 from fynx_scapy.ladder import Ladder
-from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_CP, IKEv2_EAP, IKEv2_IDi, IKEv2_SA
+from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_CP, IKEv2_Delete, IKEv2_EAP, IKEv2_IDi, IKEv2_SA
 from fynx_scapy.layers.ikev2.eap import EAP_Expanded
 from fynx_scapy.observe import EventLog
 from fynx_scapy.pki.making import Authority
@@ -114,6 +123,7 @@ def test_an_unknown_user() -> None:
     assert ladder(pair)[-1] == "failure"
     (refused,) = pair.of("bob", RequestRefused)
     assert (refused.notify_type, "dave" in refused.reason) == (NotifyType.AUTHENTICATION_FAILED, True)
+    pair.network.run(until=300)
     assert not pair.bob.sas
 
 
@@ -124,6 +134,68 @@ def test_a_name_of_many_octets_is_cut() -> None:
     (refused,) = pair.of("bob", RequestRefused)
     assert "(30000 octets)" in refused.reason
     assert len(refused.reason) < 2000
+
+
+# An end that gives up (RFC 7296 section 2.21.2)
+
+
+def _instead(octets: bytes) -> Callable[[Any], None]:
+    """A gateway that sends this in place of its first challenge."""
+
+    def tap(message: Any) -> None:
+        for number, payload in enumerate(message.payloads):
+            if isinstance(payload, IKEv2_EAP) and "Challenge" in payload.text:
+                message.payloads[number] = IKEv2_EAP(eap=octets)
+
+    return tap
+
+
+def _informational(message: Any) -> bool:
+    return message.header.exch_type == 37
+
+
+@pytest.mark.parametrize(
+    ("octets", "kind"),
+    [(b"\3\1\0\4", NotifyType.AUTHENTICATION_FAILED), (b"\1\2\0", NotifyType.INVALID_SYNTAX)],
+    ids=["success", "malformed"],
+)
+@pytest.mark.requirements("7296-2.21.2-02", "7296-2.21.2-i03", negative=True)
+def test_a_client_gives_up_in_the_middle(octets: bytes, kind: NotifyType) -> None:
+    pair, config = ends()
+    pair.bob.taps.add("payloads", _instead(octets))
+    sa = pair.connect(config)
+    told = [
+        event for _, event in pair.network.events if isinstance(event, MessageSent) and event.header.exch_type == 37
+    ]
+    # HDR, SK {N(AUTHENTICATION_FAILED)}  -->   <--  HDR, SK {}
+    assert [[payload.type for payload in event.payloads] for event in told] == [[kind], []]
+    assert not pair.of("bob", RequestRefused)
+    (failed,) = pair.of("bob", IkeSaFailed)
+    assert (failed.notify_type, f"gave up, with {kind.name}" in failed.reason) == (kind, True)
+    assert (sa.state, pair.bobs.state) == (State.CLOSED, State.CLOSED)
+    pair.network.run(until=300)
+    assert (len(pair.bob.sas), pair.bob.half_open) == (0, 0)
+
+
+@pytest.mark.parametrize("payload", [[], [notify(NotifyType.INITIAL_CONTACT)], [IKEv2_Delete(proto=1)]])
+def test_nothing_else_comes_in_between(payload: list[Any]) -> None:
+    """The same exchange without an error that ends an IKE SA: it gets around no round."""
+    pair, config = ends()
+    pair.bob.taps.add("payloads", _instead(b"\3\1\0\4"))
+    pair.alice.taps.add("payloads", lambda message: message.payloads.__setitem__(slice(None), payload), _informational)
+    pair.connect(config)
+    (refused,) = pair.of("bob", RequestRefused)
+    assert (refused.notify_type, refused.exchange) == (NotifyType.INVALID_SYNTAX, 37)
+
+
+def test_nobody_answers_a_gateway_that_has_ended_it() -> None:
+    """Section 2.16: EAP-Failure ends the exchange, and there is nobody left who would hear more."""
+    pair, config = ends(Eap.mschapv2("carol", "wrong"))
+    assert not pair.connect(config).established
+    pair.network.run(until=300)
+    assert ladder(pair)[-1] == "failure"
+    assert [event.header.exch_type for _, event in pair.network.events if isinstance(event, MessageSent)][-1] == 35
+    assert not pair.of("bob", MessageDropped)
 
 
 def test_a_client_that_has_no_method_of_ours() -> None:
@@ -206,6 +278,7 @@ def test_another_usim(client: str) -> None:
     )
     assert not pair.connect(config).established
     assert ladder(pair)[-2:] == ["response AKA Authentication-Reject", "failure"]
+    pair.network.run(until=300)
     assert not pair.bob.sas
 
 

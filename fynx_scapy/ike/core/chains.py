@@ -19,6 +19,9 @@ from fynx_scapy.ike.message import Message, Next
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
 
+FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, NotifyType.AUTHENTICATION_FAILED)
+"""In IKE_AUTH, and right after it, these end an IKE SA without a Delete payload (RFC 7296 section 2.21.2)."""
+
 
 @dataclass(slots=True, eq=False)
 class Chain:
@@ -70,17 +73,26 @@ class Chains:
         """Remove and return the exchange that waits for this request; None when there is none.
 
         Before both peers are authenticated the window is one, and no other request may come in between (RFC 9242
-        section 3.2): PeerError.
+        section 3.2): PeerError, unless the initiator gives up.
         """
         for chain in self._waiting:
             if chain.claims(request):
                 self._remove(chain)
                 return chain
-        if self._waiting and self._sa.connecting:
+        if self._waiting and self._sa.connecting and not self.given_up(request):
             wanted = name_of(ExchangeType, self._waiting[0].exchange_type)
             reason = f"expected {wanted} as the next request, found {request.header_fields.exchange_name}"
             raise PeerError(NotifyType.INVALID_SYNTAX, reason=reason)
         return None
+
+    def given_up(self, request: Message) -> bool:
+        """Whether the initiator ends the IKE SA instead of going on, because of an error in our last answer.
+
+        RFC 7296 section 2.21.2: it may say so in the INFORMATIONAL exchange that follows immediately.
+        """
+        informational = request.header_fields.exchange == ExchangeType.INFORMATIONAL
+        waits = informational and self._sa.connecting and bool(self._waiting)
+        return waits and any(each.type in FATAL for each in request.notifies())
 
     def stop(self, reason: str) -> None:
         """Give up all waiting exchanges."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from scapy.layers.eap import EAP
 from scapy.packet import Packet
 
 import fynx_scapy.ike.auth.certificate
@@ -28,6 +29,7 @@ from fynx_scapy.ike.auth.authenticator import Authenticator, Rounds, accepts, au
 from fynx_scapy.ike.auth.requests import certificate_requests
 from fynx_scapy.ike.child.setup import ChildRequest, answer_child, child_answer_payloads, install, no_room
 from fynx_scapy.ike.core import hooks
+from fynx_scapy.ike.core.chains import FATAL
 from fynx_scapy.ike.core.exchange import Exchange, Steps
 from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.events import ChildSaFailed
@@ -44,9 +46,6 @@ from fynx_scapy.layers.ikev2 import IKEv2_AUTH, IKEv2_EAP, IKEv2_IDi, IKEv2_IDr,
 if TYPE_CHECKING:
     from fynx_scapy.ike.config import IkeConfig
     from fynx_scapy.ike.core.record import SaRecord
-
-# Beside IDr and AUTH, these error notifies are fatal; all others concern the Child SA only (section 2.21.2).
-_FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, NotifyType.AUTHENTICATION_FAILED)
 
 _OF_CHILD = (PayloadType.SA, PayloadType.TSi, PayloadType.TSr)
 
@@ -209,12 +208,14 @@ class IkeAuth(Exchange):
         return [*given, *child_answer_payloads(plan, spi)]
 
     def failed(self, error: FynxError) -> None:
-        """Fail the IKE SA. If we refused, tell the peer, for which it is established (section 2.21.2)."""
+        """Fail the IKE SA. If we refused, tell the peer, for which it goes on or is established (section 2.21.2)."""
         sa = self.sa
         raised = isinstance(error, UnexpectedError) or error is sa.endpoint.taps.raised
         if raised and not self.rounds:
             return  # nothing was sent, for example because a tap raised: the caller may try again
-        if isinstance(error, AuthenticationError | MalformedError):
+        if isinstance(error, AuthenticationError) and _eap_failed(self.answer):
+            sa.fail(error)  # "The responder MAY at any time terminate the IKE exchange" so (section 2.16): it has
+        elif isinstance(error, AuthenticationError | MalformedError):
             kind = (
                 NotifyType.AUTHENTICATION_FAILED
                 if isinstance(error, AuthenticationError)
@@ -234,6 +235,12 @@ class IkeAuth(Exchange):
             self.sa.fail(error)
 
 
+def _eap_failed(answer: Message | None) -> bool:
+    """Whether an answer is EAP-Failure."""
+    eap = None if answer is None else answer.get(IKEv2_EAP)
+    return eap is not None and bytes(eap.data)[:1] == bytes([EAP.FAILURE])
+
+
 def _heed_refusal(answer: Message, auth: Authenticator[Any]) -> None:
     """Raise an error for an answer that does not authenticate the responder; it says what the answer holds instead.
 
@@ -243,7 +250,7 @@ def _heed_refusal(answer: Message, auth: Authenticator[Any]) -> None:
     _heed_more(answer, auth)
     error, described = answer.error(), f"IKE_AUTH was answered with {describe(answer)}"
     proven = auth.goes_on(answer)
-    if error is not None and (not proven or error.type in _FATAL):
+    if error is not None and (not proven or error.type in FATAL):
         name = name_of(NotifyType, error.type)
         raise PeerError(error.type, bytes(error.notify), f"IKE_AUTH was answered with {name}")
     if answer.get(IKEv2_EAP) is not None and not auth.eap:

@@ -7,25 +7,22 @@ from typing import TYPE_CHECKING
 
 from scapy.packet import Packet
 
-from fynx_scapy.errors import Closing, FynxError
-from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId
+from fynx_scapy.errors import Closing, FynxError, PeerError
+from fynx_scapy.iana import ExchangeType, NotifyType, ProtocolId, name_of
 from fynx_scapy.ike.child.setup import is_esp
 from fynx_scapy.ike.core import hooks
+from fynx_scapy.ike.core.chains import FATAL
 from fynx_scapy.ike.core.exchange import Exchange, Steps
 from fynx_scapy.ike.core.registry import exchange
 from fynx_scapy.ike.life import collisions
 from fynx_scapy.ike.message import Message
 from fynx_scapy.ike.wire.given import read_payloads
-from fynx_scapy.ike.wire.rules import MANY, MAYBE, P, Round, Rule
+from fynx_scapy.ike.wire.rules import MANY, MAYBE, P, Phase, Round, Rule
 from fynx_scapy.layers.ikev2 import IKEv2_Delete
 
 if TYPE_CHECKING:
     from fynx_scapy.ike.core.record import SaRecord
     from fynx_scapy.ike.terms.timeouts import Retransmission
-
-# Section 2.21.2: right after IKE_AUTH, these end an IKE SA without a Delete payload. Section 2.21.3: INVALID_SYNTAX
-# does so later, too.
-_FATAL = (NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, NotifyType.INVALID_SYNTAX, NotifyType.AUTHENTICATION_FAILED)
 
 
 @exchange(ExchangeType.INFORMATIONAL)
@@ -96,7 +93,7 @@ class Informational(Exchange):
                 if spis:
                     answer.append(IKEv2_Delete(proto=delete.proto, SPI=[spi.to_bytes(4) for spi in spis]))
         first_after_auth = request.header_fields.message_id == sa.authenticated_by + 1
-        if first_after_auth and any(n.type in _FATAL for n in request.notifies()):
+        if first_after_auth and any(n.type in FATAL for n in request.notifies()):
             closing, code = "the peer rejected the IKE SA after IKE_AUTH", Closing.REJECTED
         answer += hooks.answer(sa, request)
         # <--  HDR, SK {[D]}
@@ -120,6 +117,21 @@ class Informational(Exchange):
         """Close the IKE SA after our Delete, even without an answer."""
         if any(isinstance(p, IKEv2_Delete) and p.proto == ProtocolId.IKE for p in self.payloads):
             self.sa.closed("deleted by us, unanswered", self.sa.closing)
+
+
+class GivenUp(Informational):
+    """The initiator ends an IKE SA that is not established, because of our answer to IKE_AUTH (section 2.21.2)."""
+
+    phase = Phase.BEFORE_AUTH
+
+    def respond(self, request: Message) -> Steps:
+        """An empty answer, and the end."""
+        # HDR, SK {N(AUTHENTICATION_FAILED)}  -->
+        error = next(each for each in request.notifies() if each.type in FATAL)
+        # <--  HDR, SK {}
+        yield self.response()
+        name = name_of(NotifyType, error.type)
+        self.sa.fail(PeerError(error.type, bytes(error.notify or b""), f"the peer gave up, with {name}"))
 
 
 class Liveness(Informational):
