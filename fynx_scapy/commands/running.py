@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from fynx_scapy.net.shard import Shard
 
 T = TypeVar("T")
+DESCRIPTORS = 1 << 14
+"""The file descriptors that we ask the system for: TLS connections of EAP may then be as many as half-open IKE SAs."""
 _BY_PEER = (PeerError, AuthenticationError, SessionClosed)
 
 
@@ -97,6 +100,7 @@ class Running:
         from fynx_scapy.net.aio import AioNetwork
 
         async with contextlib.AsyncExitStack() as opened:
+            opened.enter_context(more_descriptors())
             self.network: AioNetwork = await opened.enter_async_context(
                 AioNetwork(offload=not self._given["no_offload"], shard=self._shard)
             )
@@ -190,6 +194,26 @@ class Running:
                 if folder is not None:
                     save_keys(self._recorder.keys(), folder)
         return outputs.status
+
+
+@contextmanager
+def more_descriptors() -> Iterator[None]:
+    """Inside this context, raise the soft limit of file descriptors to `DESCRIPTORS`, or to the hard limit if lower.
+
+    It is often 1,024, for programs that use select(2), which we do not.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        yield
+        return
+    with contextlib.suppress(OSError, ValueError):  # the system may forbid it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _beside(pcap: Path) -> Path:

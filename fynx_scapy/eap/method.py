@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from scapy.layers.eap import EAP
 
 from fynx_scapy.errors import AuthenticationError, ConfigError
 from fynx_scapy.layers.ikev2.eap import EAP_Malformed
 from fynx_scapy.layers.ikev2.eap.names import eap_text
+
+if TYPE_CHECKING:
+    from fynx_scapy.eap.tunnel import Room
 
 Octets: TypeAlias = Callable[[int], bytes]
 """A source of that many random octets."""
@@ -67,6 +70,8 @@ class Run:
         self.identifier = 0
         """Of a server: the identifier of its next request, for a method that authenticates its packets."""
         self.outcome: Outcome | None = None
+        self.room: Room | None = None
+        """Of a server: who gives way to a TLS connection of this peer."""
         self.error: AuthenticationError | None = None
         """Why the peer knows that it will fail: what ends it is EAP-Failure, which says nothing."""
 

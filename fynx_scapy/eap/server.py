@@ -7,6 +7,7 @@ RFC 3748 sections 2 to 5.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from scapy.layers.eap import EAP
 
@@ -14,11 +15,19 @@ from fynx_scapy.eap import packets
 from fynx_scapy.eap.method import Octets, Outcome, Run, ServerMethod, ServerSteps, shown
 from fynx_scapy.errors import AuthenticationError
 
+if TYPE_CHECKING:
+    from fynx_scapy.eap.tunnel import Room
+
 
 class EapServer:
-    """One conversation of a server. ``identity`` is that of the peer if it is known; else the server asks for it."""
+    """One conversation of a server. ``identity`` is that of the peer if it is known; else the server asks for it.
 
-    def __init__(self, methods: Sequence[ServerMethod], octets: Octets, identity: bytes | None = None) -> None:
+    ``room``: who gives way to it where TLS connections are many; without it, nobody does.
+    """
+
+    def __init__(
+        self, methods: Sequence[ServerMethod], octets: Octets, identity: bytes | None = None, room: Room | None = None
+    ) -> None:
         self.methods = list(methods)
         self.outcome: Outcome | None = None
         """What the method has yielded, once it has succeeded."""
@@ -28,7 +37,7 @@ class EapServer:
         """The method in use."""
         self.identity = identity
         """What the peer has said of itself. It proves nothing."""
-        self._octets = octets
+        self._octets, self._room = octets, room
         self._identifier = octets(1)[0]
         self._type: int | None = None
         self._run: Run | None = None
@@ -81,6 +90,7 @@ class EapServer:
             raise AuthenticationError(f"expected the peer to take one of our EAP methods ({names}){found}")
         self.method = methods[0]
         self._run = Run(self.identity or b"", self._octets, (method.type for method in self.methods))
+        self._run.room = self._room
         self._run.identifier = self._following
         self._steps = self.method.challenge(self._run)
         return self._ask(next(self._steps))

@@ -105,7 +105,7 @@ class TlsServer(ServerMethod):
 
     def challenge(self, run: Run) -> ServerSteps:
         """Start  -->  ClientHello  -->  ...  -->  the last flight and an empty response."""
-        flights, tunnel = Flights(EAP_TLS, EAP.REQUEST, self.fragment), Tunnel(self.config, server=True)
+        flights, tunnel = Flights(EAP_TLS, EAP.REQUEST, self.fragment), Tunnel(self.config, server=True, room=run.room)
         try:
             last = yield from climb(run, flights, tunnel, b"", start=True)
             if tunnel.version == "TLSv1.3":

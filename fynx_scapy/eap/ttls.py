@@ -179,7 +179,7 @@ class TtlsServer(ServerMethod):
 
     def challenge(self, run: Run) -> ServerSteps:
         """Start  -->  ...  -->  AVPs."""
-        flights, tunnel = Flights(EAP_TTLS, EAP.REQUEST, self.fragment), Tunnel(self.config, server=True)
+        flights, tunnel = Flights(EAP_TTLS, EAP.REQUEST, self.fragment), Tunnel(self.config, server=True, room=run.room)
         try:
             last = yield from climb(run, flights, tunnel, b"", start=True)
             data = tunnel.read()  # TLS 1.3: the client may send it with its Finished

@@ -13,7 +13,7 @@ import resource
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from fynx_scapy.crypto import tls
 from fynx_scapy.errors import AuthenticationError, ConfigError
@@ -21,6 +21,8 @@ from fynx_scapy.files import AnyPath
 
 MOST_OCTETS = 1 << 20
 """Octets of one flight that are taken (RFC 5216 section 2.1.5 wants a limit)."""
+ONE_IN = 4
+"""All TLS connections together are at most one in so many of the file descriptors that the process may have."""
 _LEGACY_SERVER = 0x4
 """SSL_OP_LEGACY_SERVER_CONNECT, which Python has a name for from 3.12 on."""
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -88,20 +90,36 @@ class TunnelError(AuthenticationError):
     """TLS has failed, at either end."""
 
 
+class Room(Protocol):
+    """Makes room for the TLS connection of a peer, at the cost of peers that have more of them."""
+
+    def make(self) -> bool:
+        """Give up another connection (`Tunnel.give_up`); False if none has to give way."""
+
+    def enter(self, tunnel: Tunnel) -> None:
+        """Count a connection until it is closed."""
+
+    def leave(self, tunnel: Tunnel) -> None:
+        """Count it no longer. May be called by the garbage collector, at any time and in any thread."""
+
+
 class Tunnel:
     """A TLS connection of one end. TunnelError when the process has no room for one more.
 
     Each holds two file descriptors until it is closed. A stranger can begin many and end none, so all of them together
-    take at most half of the descriptors that the process may have.
+    take at most half of the descriptors that the process may have. Beyond that, a connection takes the place of one
+    that gives way in its ``room``.
     """
 
     _open: ClassVar[set[int]] = set()
     _log = -1
     _context: ssl.SSLContext | None = None
+    _room: Room | None = None
+    _given_up = False
 
-    def __init__(self, config: TlsConfig, *, server: bool) -> None:
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4  # negative for no limit
-        if 0 <= most <= len(self._open):
+    def __init__(self, config: TlsConfig, *, server: bool, room: Room | None = None) -> None:
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // ONE_IN  # negative for no limit
+        if 0 <= most <= len(self._open) and not (room is not None and room.make()):
             raise TunnelError(f"expected fewer TLS connections at a time, found {len(self._open)} that have not ended")
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         try:
@@ -111,6 +129,9 @@ class Tunnel:
         except (OSError, ConfigError) as error:  # the configuration was good when it was made
             self.close()
             raise TunnelError(f"expected room for a TLS connection, found {_why(error)}") from None
+        if room is not None:
+            self._room = room
+            room.enter(self)
         self._tls = self._context.wrap_bio(self._in, self._out, server_side=server)
         self._server = server
         self._config, self._logged = config, 0
@@ -125,6 +146,7 @@ class Tunnel:
 
         AuthenticationError where the server is another one than we want.
         """
+        self._check_held()
         self._remember(flight, ours=False)
         self._in.write(flight)
         if not self.done:
@@ -146,11 +168,13 @@ class Tunnel:
 
     def write(self, data: bytes) -> bytes:
         """The octets that carry data to the other end, protected."""
+        self._check_held()
         self._tls.write(data if self._config.tap is None else self._config.tap(data))
         return self._flush()
 
     def read(self) -> bytes:
         """The data that has arrived, or nothing. TunnelError for an alert, and for what does not verify."""
+        self._check_held()
         made = b""
         try:
             while len(made) < MOST_OCTETS:
@@ -176,6 +200,7 @@ class Tunnel:
 
     def export(self, label: bytes, context: bytes, size: int) -> bytes:
         """Keying material (RFC 5705) from the key log, which is closed."""
+        self._check_held()
         text = os.pread(self._log, 1 << 16, 0).decode()
         client, server = tls.read_hello(self._seen[not self._server]), tls.read_hello(self._seen[self._server])
         if client is None or server is None:
@@ -194,6 +219,21 @@ class Tunnel:
             self._open.discard(self._log)
             os.close(self._log)
             self._log = -1
+        if self._room is not None:
+            self._room.leave(self)
+            self._room = None
+
+    def give_up(self) -> None:
+        """Close it in favour of another one: its conversation fails with TunnelError once it goes on."""
+        self._given_up = True
+        self.close()
+
+    def _check_held(self) -> None:
+        if self._given_up:
+            raise TunnelError(
+                "expected room for the TLS connection until its end, but its source had the most of them, and it gave "
+                "way to another source's"
+            )
 
     def __del__(self) -> None:
         self.close()

@@ -8,13 +8,13 @@ from collections import Counter
 
 import pytest
 
+from fynx_scapy.ike.basics.sources import Sources
 from fynx_scapy.ike.basics.states import State
 from fynx_scapy.ike.basics.timers import Timers
 from fynx_scapy.ike.config import EndpointConfig
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.message import Address, IcmpError
 from fynx_scapy.ike.sa import IkeSa
-from fynx_scapy.ike.strangers.sources import Sources
 from fynx_scapy.ike.terms.identity import Identity
 from fynx_scapy.net.echo import echo_request
 from tests.ike.pair import ALICE, Pair, alice, bob
@@ -141,7 +141,8 @@ def test_a_search_is_noticed(searches: Counter[str]) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_largest_source_is_known(seed: int) -> None:
-    chance, sources = random.Random(seed), Sources()
+    chance = random.Random(seed)
+    sources: Sources[bytes] = Sources()
     model: dict[bytes, list[bytes]] = {}
     for step in range(400):
         source = bytes([chance.randrange(8)])

@@ -11,6 +11,7 @@ from fynx_scapy.eap.server import EapServer
 from fynx_scapy.errors import AuthenticationError
 from fynx_scapy.iana import AuthMethod, NotifyType
 from fynx_scapy.ike.auth.authenticator import REST_OF_ANSWER, Authenticator, Rounds, authenticates
+from fynx_scapy.ike.auth.eap_room import EapRoom
 from fynx_scapy.ike.auth.methods import Covered, Proofs
 from fynx_scapy.ike.credentials.credential import Proof
 from fynx_scapy.ike.credentials.eap import Eap, identity_of
@@ -175,7 +176,7 @@ class EapResponder(EapAuthenticator):
             raise AuthenticationError("expected no AUTH, which asks for EAP, found AUTH")
         credential, sa = self.credential, self.sa
         identity = None if credential.ask else self.identities[False][4:]
-        talk = EapServer(credential.methods, sa.endpoint.randomness.octets, identity)
+        talk = EapServer(credential.methods, sa.endpoint.randomness.octets, identity, EapRoom(sa))
         answer = Outgoing([IKEv2_EAP(eap=talk.begin())])
         while True:
             message = yield answer

@@ -110,6 +110,8 @@ class SaRecord(ABC):
         self.initiator = initiator
         self.spi_i, self.spi_r = spi_i, spi_r
         self.local, self.remote = local, remote
+        self.source = b""
+        """The source of a peer that began it, as admission counts them: no later message changes it."""
         self._state = State.CONNECTING
         self.begun_at = endpoint.now
         self.established_at: float | None = None

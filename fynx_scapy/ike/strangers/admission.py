@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from fynx_scapy.iana import NotifyType, PayloadType
 from fynx_scapy.ike.basics.counts import DropReason
+from fynx_scapy.ike.basics.sources import Sources
 from fynx_scapy.ike.events import MessageSent
 from fynx_scapy.ike.message import Datagram, Header, notify
 from fynx_scapy.ike.strangers import puzzles
 from fynx_scapy.ike.strangers.cookies import Cookies, Initial, Puzzle
-from fynx_scapy.ike.strangers.sources import Sources
 from fynx_scapy.ike.wire.cost import Levels, too_large, too_many, units
 from fynx_scapy.layers.ikeheader import FLAG_RESPONSE, HEADER_SIZE, IKE_HEADER, VERSION_2
 from fynx_scapy.layers.ikev2 import IKEv2, parse_message
@@ -115,7 +115,7 @@ class Admission:
         self._config = config = endpoint.config
         self._cookies = Cookies(endpoint.randomness)
         self._half_open: dict[bytes, Admitted] = {}
-        self._sources = Sources()
+        self._sources: Sources[bytes] = Sources()
         self._octets: dict[bytes, int] = {}
         self._octets_held = 0
         self._refused, self._proven = (Levels(config.refused_lifetime, TABLE + 1) for _ in range(2))
@@ -139,6 +139,7 @@ class Admission:
     def enter(self, sa: SaRecord, how: Admitted) -> None:
         """Count an IKE SA that a peer began, until `leave`."""
         self._half_open[sa.own_spi] = how
+        sa.source = how.source
         self._sources.add(how.source, sa.own_spi)
         self._octets[sa.own_spi] = 0
         self.hold(sa, 0)
@@ -217,7 +218,7 @@ class Admission:
             how = self._examine(datagram, header, now, source, difficulty)
         if how is None:
             return None
-        if here + self._proven.of(b"", now) >= config.half_open_limit and not (how.proven and self._make_room(there)):
+        if here + self._proven.of(b"", now) >= config.half_open_limit and not (how.proven and self._make_room(source)):
             reason = f"too many half-open IKE SAs ({here}) or refused requests"
             return self._drop(datagram, DropReason.HALF_OPEN_LIMIT, reason)
         if self._octets_held + len(datagram.data) > config.half_open_octets:
@@ -228,13 +229,10 @@ class Admission:
             return self._turn_away(datagram, wrong, now, how)
         return how
 
-    def _make_room(self, there: int) -> bool:
-        """Evict the oldest half-open IKE SA of the source with the most, if that source has more than ``there``.
-
-        An honest peer needs one half-open IKE SA for a round trip. A source with many of them loses them first.
-        """
-        oldest, most = self._sources.oldest_of_the_largest()
-        if most <= there:
+    def _make_room(self, source: bytes) -> bool:
+        """Evict the half-open IKE SA that gives way to one of this source, if any does."""
+        oldest = self._sources.gives_way(source)
+        if oldest is None:
             return False
         self._endpoint.sas[oldest].evict()
         return True
