@@ -137,7 +137,10 @@ class UnexpectedError(FynxError):
     """An internal error ended an exchange; the text says where."""
 
     code = "unexpected"
-    advice = "This is a bug of ours: please report it, with the text. Other SAs are not affected."
+    advice = (
+        "If the text names a function of yours, look there. Else this is a bug of ours: please report it, with the "
+        "text. Other SAs are not affected."
+    )
 
 
 class TransportError(FynxError):

@@ -49,7 +49,7 @@ def test_every_command_is_a_file_of_its_name() -> None:
         assert command is not None
         assert command.name == name
     shared = {"__init__", "load_options", "losses", "opening", "options", "outputs", "peers", "running", "screen"}
-    shared |= {"credentials", "eap"}  # of connect and serve
+    shared |= {"credentials", "eap", "origins"}  # of connect and serve
     shared |= {"certificates", "judging"}  # of pki
     shared |= {"campaigning", "choice", "choosing", "ending", "laboratory", "verdicts"}  # of run and list
     programs = {

@@ -11,8 +11,18 @@ import click
 from click.core import ParameterSource
 
 from fynx_scapy.commands.certificates import READ, passphrase_file, secret_of
-from fynx_scapy.commands.eap import EAP_FILES, EAP_WORDS, check_eap, client_of, is_gateway, naming_key, users_of
+from fynx_scapy.commands.eap import (
+    EAP_FILES,
+    EAP_WORDS,
+    check_eap,
+    client_of,
+    is_gateway,
+    naming_key,
+    users_of,
+    values_of,
+)
 from fynx_scapy.commands.options import Decorator, psk_file, read_psk
+from fynx_scapy.commands.origins import naming
 
 BESIDE_PSK: tuple[Decorator, ...] = (
     click.option(
@@ -60,7 +70,12 @@ _WORDS = {
 }  # fmt: skip
 """Each option but --psk-file, and the name of its value."""
 _NAMES = ("psk_file", *_WORDS.values())
-_FILES = ("psk_file", "cert", "chains", "key", "passphrase_file", "cas", "crls", "ocsps", "ppk_file", *EAP_FILES)
+_FILES = {
+    "psk-file": "psk_file",
+    **{word: _WORDS[word] for word in ("cert", "chain", "key", "passphrase-file", "ca", "crl", "ocsp", "ppk-file")},
+    **EAP_FILES,
+}
+"""The options with files."""
 
 
 def taken(given: dict[str, Any]) -> dict[str, Any]:
@@ -78,8 +93,11 @@ def words_of(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def files_of(given: Mapping[str, Any]) -> list[Path]:
     """The files that the options name."""
-    values = [given.get(name) for name in _FILES]
-    return [path for value in values for path in (value if isinstance(value, tuple) else (value,)) if path is not None]
+    return [path for name in _FILES.values() for path in _paths(given.get(name))]
+
+
+def _paths(value: Any) -> list[Path]:
+    return [path for path in (value if isinstance(value, tuple) else (value,)) if path is not None]
 
 
 def _surrounding() -> bool:
@@ -117,17 +135,18 @@ def credentials_of(given: Mapping[str, Any], or_else: str = "") -> dict[str, Any
         if value and not needed:
             raise click.UsageError(f"{option} is about {other}, which is missing")
     check_eap(given)
-    if not given.get("eaps"):
-        made = _plain(given, or_else)
-    elif is_gateway(given):
-        made = _gateway(given)
-    else:
-        made = _client(given)
-    if ppk is not None:
-        from fynx_scapy.ike.config import Ppk
+    with naming({word: _paths(given.get(name)) for word, name in _FILES.items()}, values_of(given)):
+        if not given.get("eaps"):
+            made = _plain(given, or_else)
+        elif is_gateway(given):
+            made = _gateway(given)
+        else:
+            made = _client(given)
+        if ppk is not None:
+            from fynx_scapy.ike.config import Ppk
 
-        made["ppk"] = Ppk(read_psk(ppk, "a post-quantum pre-shared key"), given["ppk_id"])
-        made["ppk_required"] = given["ppk_required"]
+            made["ppk"] = Ppk(read_psk(ppk, "a post-quantum pre-shared key"), given["ppk_id"])
+            made["ppk_required"] = given["ppk_required"]
     return made
 
 

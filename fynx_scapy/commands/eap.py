@@ -13,6 +13,7 @@ from fynx_scapy.checks import read_secret
 from fynx_scapy.commands.certificates import READ
 from fynx_scapy.commands.options import Decorator, read_psk
 from fynx_scapy.errors import ConfigError
+from fynx_scapy.text import LONGEST, printable
 
 
 class _Method(NamedTuple):
@@ -100,7 +101,8 @@ EAP_WORDS = {
     "eap-only": "eap_only", "eap-users": "eap_users",
 }  # fmt: skip
 """Each option, and the name of its value. A command may have some of them only."""
-EAP_FILES = ("eap_password_file", "eap_cas", "eap_users")
+EAP_FILES = {word: EAP_WORDS[word] for word in ("eap-password-file", "eap-ca", "eap-users")}
+"""Those with files."""
 _OTHERS = {
     "cert": "cert", "ca": "cas", "chain": "chains", "key": "key", "passphrase-file": "passphrase_file",
     "ocsp": "ocsps", "revocation": "revocation", "crl": "crls",
@@ -165,6 +167,22 @@ def _value(given: Mapping[str, Any], word: str) -> Any:
 
 def _else(word: str) -> str:
     return {"eap-ca": ", or --ca", "eap-password-file": ", which has the secret"}.get(word, "")
+
+
+def values_of(given: Mapping[str, Any]) -> dict[str, str]:
+    """With which words the errors about a value begin, and the option that has it."""
+    users = given.get("eap_users")
+    path = given.get("eap_password_file") if users is None else users
+    word = "eap-password" if path is None else "eap-password-file" if users is None else "eap-users"
+    secret = f"--{word}" + ("" if path is None else f" {printable(str(path), LONGEST)}")
+    identity = "eap-identity" if given.get("eap_identity") else "eap-user"
+    return {
+        r"usim: |password: |expected a password of at most ": secret,
+        r"expected server to be ": "--eap-server",
+        r"expected an EAP identity ": f"--{identity}",
+        r"expected an identity of at most ": "--eap-user",
+        r"expected a certificate and a key that TLS takes": "--cert",
+    }
 
 
 def client_of(given: Mapping[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fynx_scapy.checks import secret_in_file
+from fynx_scapy.commands.origins import naming
 from fynx_scapy.errors import ConfigError
 from fynx_scapy.text import LONGEST, printable
 
@@ -286,8 +287,9 @@ def keys_of(capture: Path | None, given: Mapping[str, Any], warned: set[str] | N
         raise click.UsageError("- (stdin) was given more than once, but can be read only once")
     secrets = {kind: list(given[name.replace("-", "_")]) for name, (kind, _, _) in _SECRETS.items()}
     unread: list[str] = []
-    secrets["psk"] += [read_psk(path) for path in given["psk_files"]]
-    secrets["passwords"] += [read_psk(path, "a password") for path in given["eap_password_files"]]
+    with naming({"psk-file": given["psk_files"], "eap-password-file": given["eap_password_files"]}, {}):
+        secrets["psk"] += [read_psk(path) for path in given["psk_files"]]
+        secrets["passwords"] += [read_psk(path, "a password") for path in given["eap_password_files"]]
     try:
         log = KeyLog(**secrets, esp_null=given["esp_null"])
         if capture is not None and str(capture) != STDIO and not given["keys"]:

@@ -47,9 +47,14 @@ def unpack(octets: bytes) -> list[Avp]:
         head = octets[at : at + 8]
         size, vendor = int.from_bytes(head[5:8]), bool(len(head) > 4 and head[4] & _VENDOR)
         least = 12 if vendor else 8
-        if len(head) < 8 or not least <= size <= len(octets) - at:
+        left = len(octets) - at
+        if left < least:
             raise AuthenticationError(
-                f"expected an AVP of {least} to {len(octets) - at} octets at offset {at} of the tunnel, found {size}"
+                f"expected an AVP of at least {least} octets at offset {at} of the tunnel, found {left} that are left"
+            )
+        if not least <= size <= left:
+            raise AuthenticationError(
+                f"expected an AVP of {least} to {left} octets at offset {at} of the tunnel, found the length {size}"
             )
         if len(found) == MOST_AVPS:
             raise AuthenticationError(f"expected at most {MOST_AVPS} AVPs in a message, found more")

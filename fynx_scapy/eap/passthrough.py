@@ -7,6 +7,7 @@ called while a message is answered: it must answer at once, and must not wait.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -105,6 +106,7 @@ class PassthroughServer(ServerMethod):
 def _check(method: PassthroughPeer | PassthroughServer) -> None:
     if not callable(method.begin):
         raise ConfigError(f"expected a function that begins a conversation, found {type(method.begin).__name__}")
+    _check_taken(method.begin, "a function that takes the identity of the peer")
     if not isinstance(method.type, int) or not packets.NAK < method.type <= 0xFF:
         raise ConfigError(f"expected the type of an EAP method (4 to 255), found {method.type!r}")
     object.__setattr__(method, "name", method.name or METHODS.get(method.type, f"type {method.type}"))
@@ -114,7 +116,21 @@ def _begun(caller: Any) -> Any:
     """What ``begin`` returned, if it can be called."""
     if not callable(caller):
         raise ConfigError(f"expected begin to return a function that takes the packets, found {type(caller).__name__}")
+    _check_taken(caller, "begin to return a function that takes a packet")
     return caller
+
+
+def _check_taken(function: Callable[..., Any], wanted: str) -> None:
+    """ConfigError for a function that cannot be called with one argument."""
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # of a function in C nobody can say
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        name = getattr(function, "__qualname__", type(function).__name__)
+        raise ConfigError(f"expected {wanted}, found {name}, which cannot be called so: {error}") from None
 
 
 def _packet(answer: Any, code: int) -> EAP:

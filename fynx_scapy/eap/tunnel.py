@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from fynx_scapy.crypto import tls
+from fynx_scapy.eap import alerts
 from fynx_scapy.errors import AuthenticationError, ConfigError
 from fynx_scapy.files import AnyPath
 
@@ -79,7 +80,7 @@ class TlsConfig:
                 with _memory_file(self.anchors) as path:
                     context.load_verify_locations(path)
         except (ssl.SSLError, OSError) as error:
-            raise ConfigError(f"expected a certificate and a key that TLS takes, found {_reason(error)}") from None
+            raise ConfigError(f"expected a certificate and a key that TLS takes, found {alerts.plain(error)}") from None
         context.verify_mode = ssl.CERT_REQUIRED if self.anchors else ssl.CERT_NONE
         if self.check_crls:
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
@@ -157,9 +158,13 @@ class Tunnel:
             except ssl.SSLWantReadError:
                 pass
             except ssl.SSLError as error:
-                self.error = TunnelError(f"expected the TLS handshake to succeed, found {_reason(error)}")
+                self.error = TunnelError(f"expected the TLS handshake to succeed, found {self._failure(error)}")
             self._keep()
         return self._flush()
+
+    def _failure(self, error: ssl.SSLError) -> str:
+        low, high = self._config.minimum, self._config.maximum
+        return alerts.failure(error, low if low == high else f"{low} to {high}")
 
     def _check(self) -> None:
         """AuthenticationError for a server whose certificate is good, but not that of the server that we want."""
@@ -185,7 +190,7 @@ class Tunnel:
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
-            raise TunnelError(f"expected protected data, found {_reason(error)}") from None
+            raise TunnelError(f"expected protected data, found {self._failure(error)}") from None
         return made
 
     @property
@@ -258,12 +263,8 @@ class Tunnel:
             self._seen[ours] += octets
 
 
-def _reason(error: OSError) -> str:
-    return str(getattr(error, "reason", None) or error.strerror or type(error).__name__).lower().replace("_", " ")
-
-
 def _why(error: OSError | ConfigError) -> str:
-    return _reason(error) if isinstance(error, OSError) else str(error)
+    return alerts.plain(error) if isinstance(error, OSError) else str(error)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,8 @@ fatal = False
 """Whether unexpected exceptions are raised instead. Our tests and fuzzers set it, because there they are bugs."""
 
 _TAPS = "fynx_scapy.ike.wire.taps"
+_CALLERS = (_TAPS, "fynx_scapy.eap.passthrough")
+"""The modules that call functions of users while an endpoint works."""
 
 T = TypeVar("T")
 
@@ -63,10 +65,14 @@ def described(now: float, doing: str, error: Exception) -> InternalError:
 
 
 def _where(error: BaseException) -> str:
-    """The innermost line of this package that the exception passed through."""
-    lines = [
-        f"{frame.f_globals['__name__']}:{line} in {frame.f_code.co_name}"
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__")).startswith("fynx_scapy.") and frame.f_globals["__name__"] != __name__
-    ]
-    return lines[-1] if lines else "outside of the toolkit"
+    """The function of a user that raised it, or the innermost line of this package that it passed through."""
+    frames = [(frame.f_globals.get("__name__") or "", frame.f_code, line)
+              for frame, line in traceback.walk_tb(error.__traceback__)]  # fmt: skip
+    ours = [number for number, (module, _, _) in enumerate(frames)
+            if str(module).startswith("fynx_scapy.") and module != __name__]  # fmt: skip
+    theirs = [number + 1 for number in ours if frames[number][0] in _CALLERS and number + 1 not in ours]
+    places = [number for number in theirs if number < len(frames)] or ours
+    if not places:
+        return "outside of the toolkit"
+    module, code, line = frames[places[-1]]
+    return f"{module}:{line} in {code.co_qualname if places is not ours else code.co_name}"

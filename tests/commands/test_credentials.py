@@ -144,7 +144,10 @@ CERT, CA, LOCKED = "--cert {}/gw.crt", " --ca {}/root.crt", "--cert {}/gw.crt --
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (CERT + " --key {}/other.key" + CA, "the P-256 key in {}/other.key does not fit the certificate CN=gw in"),
+        (
+            CERT + " --key {}/other.key" + CA,
+            "the P-256 key in --key {}/other.key does not fit the certificate CN=gw in --cert {}/gw.crt",
+        ),
         (CERT + CA, "{}/gw.crt: expected a private key, found a certificate; if it is in another file, give --key"),
         (CERT + " --key {}/gw.key", "expected --ca beside --cert"),
         (LOCKED, "{}/locked.key: the private key is encrypted, and no passphrase is given"),

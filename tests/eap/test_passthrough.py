@@ -107,6 +107,15 @@ def test_what_a_caller_may_not_answer(answer: Any) -> None:
         made.run()
 
 
+def test_functions_that_cannot_be_called() -> None:
+    """Said with their names: one that takes no packet would fail in the middle of a conversation."""
+    with pytest.raises(ConfigError, match=r"a function that takes the identity of the peer, found .*<lambda>, which"):
+        PassthroughPeer(lambda: client)  # type: ignore[arg-type, misc]
+    deaf = PassthroughServer(lambda who: lambda response, more: message(1))
+    with pytest.raises(ConfigError, match=r"begin to return a function that takes a packet, found .*<lambda>, which"):
+        Talk([PassthroughPeer(client)], [deaf]).run()
+
+
 class TlsTester:
     """A TLS server behind the EAP server, which may change what it sends: the place of a TLS tester."""
 

@@ -14,10 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fynx_scapy.crypto.tls import Hello, Secrets, export, exporter_13, prf_12, read_hello, read_key_log
+from fynx_scapy.eap import alerts
 from fynx_scapy.eap.accounts import Accounts
 from fynx_scapy.eap.avps import Avp, first, pack, unpack
 from fynx_scapy.eap.md5 import Md5Peer, Md5Server
@@ -117,6 +119,47 @@ def test_what_is_no_flight(flags: bytes, wanted: str) -> None:
     assert wanted in str(talk.server.error)
 
 
+MEANINGS = {
+    "TLSV1_ALERT_UNKNOWN_CA": "TLS alert unknown_ca of the other end: it does not trust the CA of our certificate, or",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "TLS alert bad_certificate of the other end: it cannot read our certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "has expired or is not valid yet, by its clock",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "is revoked",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "no algorithm in common with us, or wants a certificate",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "other versions of TLS than ours, which are 1.2",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate, and we have sent none",
+    "TLSV1_UNRECOGNIZED_NAME": "TLS alert unrecognized_name of the other end",
+    "UNSUPPORTED_PROTOCOL": "none of our versions of TLS, which are 1.2",
+    "NO_SHARED_CIPHER": "no shared cipher",
+}
+
+
+@pytest.mark.parametrize("reason", MEANINGS)
+def test_an_alert_says_what_may_be_wrong_here(reason: str) -> None:
+    error = ssl.SSLError(1, "[SSL] (_ssl.c:1006)")
+    error.reason = reason
+    assert MEANINGS[reason] in alerts.failure(error, "1.2")
+    assert "{" not in alerts.failure(error, "1.2")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_both_ends_say_what_is_wrong_with_a_certificate(version: str) -> None:
+    """The end that refuses says why OpenSSL does, the other one what it is told, and what that may mean."""
+    made = root().issue("CN=old", ["old"], "ecdsa-p256", seed="old", expired=True)
+    key = made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    old = TlsConfig(made.pem, key, root().pem)
+    strange = tls("carol", Authority.root(seed="another"))
+    for ours, refused, told in (
+        (old, "verify failed: certificate has expired", "certificate_expired of the other end: our certificate"),
+        (strange, "issuer certificate (we do not trust the CA of", "unknown_ca of the other end: it does not trust"),
+        (TlsConfig(anchors=root().pem), "peer did not return a certificate", "we have not sent"),
+    ):
+        talk = Talk([TlsPeer(ours)], [TlsServer(tls("gw", maximum=version))])
+        with pytest.raises(AuthenticationError) as raised:
+            talk.run()
+        assert refused in str(talk.server.error)
+        assert told in str(raised.value).replace("and we have sent none", "and we have not sent one")
+
+
 def test_what_tls_does_not_take() -> None:
     one, other = tls("carol"), tls("gw")
     with pytest.raises(ConfigError, match="a certificate and a key that TLS takes"):
@@ -164,6 +207,17 @@ def test_a_key_log_that_cannot_be_written(tmp_path: Path) -> None:
 )
 def test_avps_are_read_as_they_were_written(avps: list[Avp]) -> None:
     assert unpack(pack(*avps)) == avps
+
+
+def test_an_avp_that_does_not_fit() -> None:
+    for data, told in (
+        (b"\0", "at least 8 octets at offset 0 of the tunnel, found 1 that are left"),
+        (b"\0\0\0\1\x80\0\0\x0c..", "at least 12 octets at offset 0 of the tunnel, found 10 that are left"),
+        (b"\0\0\0\1\x40\0\0\x0a.", "of 8 to 9 octets at offset 0 of the tunnel, found the length 10"),
+        (b"\0\0\0\1\x40\0\0\x08\0\0\0\1\x40\0\0\x07", "of 8 to 8 octets at offset 8"),
+    ):
+        with pytest.raises(AuthenticationError, match=re.escape(told)):
+            unpack(data)
 
 
 @given(st.binary(max_size=60))

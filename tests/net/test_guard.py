@@ -4,17 +4,22 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from scapy.layers.eap import EAP
 from scapy.layers.inet import ICMP
 
-from fynx_scapy.errors import ConfigError, FynxError
-from fynx_scapy.ike.config import EndpointConfig
+from fynx_scapy.errors import ConfigError, FynxError, UnexpectedError
+from fynx_scapy.ike.config import EndpointConfig, IkeConfig, Psk
+from fynx_scapy.ike.credentials.eap import Eap
+from fynx_scapy.ike.credentials.eap_users import EapUsers
 from fynx_scapy.ike.endpoint import Endpoint
 from fynx_scapy.ike.events import InternalError
 from fynx_scapy.ike.message import Address, Datagram, IcmpError, Outgoing
 from fynx_scapy.ladder import Ladder
+from fynx_scapy.layers.ikev2.eap import EAP_Expanded
 from fynx_scapy.net import guard
 from fynx_scapy.net.hosts import Hosts
 from fynx_scapy.net.memory import Network
@@ -104,6 +109,34 @@ def test_what_ends_a_program_ends_it() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         guard.guarded(0.0, "a timer", interrupted)
+
+
+def _answering(answer: Callable[[EAP], Any]) -> Callable[[bytes], Any]:
+    return lambda identity: answer
+
+
+def _mistaken(request: EAP) -> EAP:
+    raise ValueError(f"something with {KEY}")
+
+
+def _through_others(request: EAP) -> EAP:
+    return EAP(code=int("no number"))
+
+
+@pytest.mark.parametrize(
+    ("begin", "where"),
+    [(_answering(_mistaken), "_mistaken"), (_answering(_through_others), "_through_others"), (broken, "broken")],
+)
+def test_a_function_that_speaks_a_method_is_named(begin: Any, where: str) -> None:
+    """Not the line of ours that calls it: its author looks there."""
+    users = EapUsers.passthrough(lambda identity: lambda response: EAP_Expanded(vendor=10415, vendor_type=3))
+    ours = IkeConfig(auth=Eap.passthrough(begin, identity="ue"), remote_auth=Psk("x"))
+    s = Session(config=ours, peer=IkeConfig(auth=Psk("x"), remote_auth=users), seed=1)
+    with pytest.raises(UnexpectedError, match=rf"ValueError at tests\.net\.test_guard:\d+ in {where}") as raised:
+        s.connect()
+    assert KEY not in str(raised.value)
+    assert told(s.network, "initiator")[0].where.endswith(f" in {where}")
+    assert "function of yours" in raised.value.advice
 
 
 def test_the_author_of_a_tap_sees_what_it_raises() -> None:
